@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What can go wrong, in words for people, and the exit code that each kind ends with."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """The documented exit codes of the command line."""
+
+    OK = 0
+    GATE_FAILED = 1
+    USAGE = 2
+    MACHINE_UNFIT = 3
+    NOT_BALANCED = 4
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class BufbenchError(Exception):
+    """One thing that went wrong: what happened, on what, and what to do about it.
+
+    ``str()`` gives the one line that the command line prints.
+    """
+
+    exit_code: ClassVar[ExitCode] = ExitCode.USAGE
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.remedy}" if self.remedy else self.message
+
+
+class UsageError(BufbenchError):
+    """What was asked for makes no sense: unknown workload, impossible budget."""
+
+
+class MachineUnfit(BufbenchError):
+    """This machine or kernel lacks something that the request needs."""
+
+    exit_code = ExitCode.MACHINE_UNFIT
+
+
+class KernelRefused(MachineUnfit):
+    """The kernel answered a call with an errno that is about this machine, not about us."""
+
+
+class StormFailed(BufbenchError):
+    """The generator did not give a report: it could not start, was killed or timed out."""
+
+    exit_code = ExitCode.NOT_BALANCED
+
+
+class CaptureFull(BufbenchError):
+    """More records arrived than the capture array holds. Not a drop: the trial is no result."""
+
+    exit_code = ExitCode.NOT_BALANCED
+
+
+class NotBalanced(BufbenchError):
+    """At least one trial's ledger has a residue."""
+
+    exit_code = ExitCode.NOT_BALANCED
+
+
+class GateFailed(BufbenchError):
+    """A gate that the caller asked for did not hold."""
+
+    exit_code = ExitCode.GATE_FAILED
+
+
+class JournalError(BufbenchError):
+    """A journal could not be read or written: torn, foreign, newer, empty, disk full."""

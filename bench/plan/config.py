@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The configuration of one trial: everything that is chosen, nothing that is found out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from workloads.storm import Storm
+
+
+class Poll(StrEnum):
+    """How the consumer waits: on epoll, not at all, or asleep for a fixed interval."""
+
+    EPOLL = "epoll"
+    BUSY = "busy"
+    TIMED = "timed"
+
+
+class Wake(StrEnum):
+    """When the producer wakes the consumer."""
+
+    ADAPTIVE = "adaptive"  # the transport's default: ring when caught up, perf at every record
+    NONE = "none"
+    FORCED = "forced"
+    WATERMARK = "watermark"  # every N records of a CPU
+
+
+class Call(StrEnum):
+    """How a ring buffer is written."""
+
+    RESERVE = "reserve"
+    OUTPUT = "output"
+
+
+class Reader(StrEnum):
+    """What drains the buffers."""
+
+    NATIVE = "native"
+    LIBBCC = "libbcc"
+
+
+MIXED = -1
+"""``payload_bytes`` that asks for mixed lengths."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consumer:
+    """How the buffers are drained."""
+
+    reader: Reader = Reader.NATIVE
+    poll: Poll = Poll.EPOLL
+    interval_ms: float = 5.0  # timed: sleep between drains
+    stall_after_ms: float = 0.0  # once, this long after the storm began, ...
+    stall_ms: float = 0.0  # ... read nothing for so long; 0: never
+    cost_ns: int = 0  # spent on each record, as a slower consumer would
+    cpu: int | None = None  # pin the consumer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Producer:
+    """What the BPF program does at each exit."""
+
+    wake: Wake = Wake.ADAPTIVE
+    watermark: int = 1  # records, for Wake.WATERMARK
+    call: Call = Call.RESERVE
+    payload_bytes: int = 0  # padding, a multiple of 8 up to 4,096, or MIXED
+    records_per_exit: int = 1
+    delay_loops: int = 0  # between reserve and submit, ...
+    delay_cpu: int = -1  # ... on this CPU (-1: on all)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialConfig:
+    """One configuration that blocks compare."""
+
+    transport: str  # "ringbuf", "perfbuf", "noop" (a program that writes nothing), "none"
+    budget_bytes: int  # data bytes over all buffers; 0 for noop and none
+    storm: Storm = field(default_factory=Storm)
+    producer: Producer = field(default_factory=Producer)
+    consumer: Consumer = field(default_factory=Consumer)
+    kernel_stats: bool = False  # BPF_ENABLE_STATS: ns per run, at a cost

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What one trial left: the line that goes into the journal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from bench.measure.cost import Cost
+from bench.measure.latency import Latency
+from bench.measure.ledger import Ledger
+from bench.measure.memory import Memory
+from bench.measure.ordering import Ordering
+from bench.plan.config import TrialConfig
+from workloads.storm import StormReport
+
+
+class State(StrEnum):
+    """Whether a trial counts. Only VALID, DISTURBED and NOISY trials enter comparisons."""
+
+    VALID = "valid"
+    NOISY = "noisy"  # the machine was disturbed beyond the stated bound
+    DISTURBED = "disturbed"  # the kernel skipped the tracer: missed > 0
+    INVALID = "invalid"  # the ledger has a residue, or the kernel complained
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """The machine while the trial ran."""
+
+    steal_share: float  # of all CPU time
+    load_1m: float
+    other_exits: int  # exits of processes that are not the storm's
+    kernel_complaints: tuple[str, ...] = ()  # WARN, BUG, stall lines of dmesg
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialResult:
+    """One trial, measured. ``ledger`` and what follows are None where no transport ran."""
+
+    experiment: str  # e.g. "storm"
+    arm: str  # name of the configuration within its experiment, e.g. "ringbuf@64KiB"
+    block: int  # from 0
+    position: int  # place within the block's random order, from 0
+    config: TrialConfig
+    started_utc: str  # ISO 8601
+    storm: StormReport
+    conditions: Conditions
+    state: State
+    reasons: tuple[str, ...] = ()  # why it is not VALID, in words
+    ledger: Ledger | None = None
+    ordering: Ordering | None = None
+    latency: Latency | None = None
+    memory: Memory | None = None
+    cost: Cost | None = None
+    lost_told: dict[str, int] = field(default_factory=dict)  # the kernel's own lost counts, by kind

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What a storm is: its shape and size as asked for, and the generator's report of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Shape(StrEnum):
+    """The kinds of storm; workloads/forkstorm.c says how each is made."""
+
+    STORM = "storm"
+    BURST = "burst"
+    CHAIN = "chain"
+    PINGPONG = "pingpong"
+    HOTCPU = "hotcpu"
+    TRICKLE = "trickle"
+    THREADS = "threads"
+
+
+class Spawn(StrEnum):
+    """The system call that makes a child."""
+
+    VFORK = "vfork"
+    FORK = "fork"
+    CLONE = "clone"
+
+
+class Gap(StrEnum):
+    """How arrivals of a paced storm are spaced."""
+
+    FIXED = "fixed"
+    EXPONENTIAL = "exponential"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storm:
+    """One storm as asked for. ``count`` and ``seconds`` bound it, whichever comes first."""
+
+    shape: Shape = Shape.STORM
+    count: int = 20_000  # children to make, over all workers
+    workers: int = 2
+    spawn: Spawn = Spawn.VFORK
+    rate_per_s: float = 0.0  # over all workers; 0: as fast as they can
+    gap: Gap = Gap.FIXED
+    burst_size: int = 1_000  # burst: children that exit at once
+    pause_ms: float = 0.0  # burst: between bursts
+    depth: int = 8  # chain: processes in one chain
+    threads: int = 4  # threads: threads that exit inside each living process
+    execute: bool = False  # children exec a tiny static program
+    exit_code: int | None = 0  # None: 0..255 in turn
+    cpus: tuple[int, ...] = ()  # affinity of the whole storm; () leaves it alone
+    seconds: float = 30.0
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StormReport:
+    """What the generator counted. Times are CLOCK_MONOTONIC nanoseconds."""
+
+    made: int  # processes made, workers included, the generator itself not
+    reaped: int  # of those, the ones waited for; own exits are checked against it
+    start_ns: int
+    end_ns: int
+    failed: dict[str, int] = field(default_factory=dict)  # errno name -> times
+    exit_statuses: dict[int, int] = field(default_factory=dict)  # wait status -> times seen
+    threads_made: int = 0
+    lowered_from: int = 0  # 0, or the processes at once asked for before limits cut it
+    stopped_by: str = ""  # "", "seconds" or "signal"
+
+    @property
+    def seconds(self) -> float:
+        """Length of the storm."""
+        return (self.end_ns - self.start_ns) / 1e9
+
+    @property
+    def rate_per_s(self) -> float:
+        """Processes reaped per second."""
+        return self.reaped / self.seconds if self.end_ns > self.start_ns else 0.0
