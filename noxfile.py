@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Sessions: tests, bench, report, lint. `./run NAME [-- ARGUMENTS]` starts them.
+
+All of them share the environment that `run` made and nox itself runs in: numpy and its like are
+installed once. What a session needs is installed when, and only when, its stamp says so.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2"
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["lint", "tests"]
+nox.options.stop_on_first_error = True
+
+ROOT = Path(__file__).resolve().parent
+ENVIRONMENT = ROOT / ".venv"
+RESULTS = ROOT / "results"
+SPDX = "SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only"
+OUR_FOLDERS = ("bench", "bpf", "workloads", "tests", ".ci")
+SOURCE_SUFFIXES = {".py", ".pyx", ".pxd", ".c", ".h", ".sh"}
+BUILT_FROM = ("pyproject.toml", "meson.build", "README.md", "LICENSES", "bench", "bpf", "workloads")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests that this machine can run; the rest is skipped, counted and named."""
+    prepare(session, "test", package=True)
+    RESULTS.mkdir(exist_ok=True)
+    pytest(session, "--junitxml=results/tests.xml", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The comparison, as a pytest-benchmark suite: ./run bench -- --profile standard."""
+    prepare(session, package=True)
+    RESULTS.mkdir(exist_ok=True)
+    pytest(
+        session,
+        "--pyargs",
+        "bench.suite",
+        "--junitxml=results/bench.xml",
+        "--benchmark-json=results/benchmark.json",
+        *session.posargs,
+    )
+
+
+@nox.session
+def report(session: nox.Session) -> None:
+    """The summary of journals: ./run report -- results/quick.jsonl."""
+    prepare(session, "report", package=True)
+    session.run("bufbench", "report", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff, mypy, the compiler's opinion, licence lines, and tabs in BPF code."""
+    prepare(session, "report", "kernels", "test", "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+    for source in sorted((ROOT / "workloads").glob("*.c")):
+        session.run("gcc", "-std=gnu17", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", str(source))
+    complaints = [*without_licence(), *not_kernel_style()]
+    if complaints:
+        session.error("\n".join(complaints))
+
+
+def pytest(session: nox.Session, *arguments: str) -> None:
+    """Run pytest so that `import bench` means the installed package, never the checkout."""
+    session.run("pytest", *arguments, env={"PYTHONSAFEPATH": "1"})
+
+
+def prepare(session: nox.Session, *groups: str, package: bool = False) -> None:
+    """Install dependencies of the core and of ``groups``, and the package if its sources changed."""
+    if Path(sys.prefix).resolve() != ENVIRONMENT:
+        session.error(f"please call ./run {session.name}: it makes the environment that this needs")
+    project = nox.project.load_toml(ROOT / "pyproject.toml")
+    extras = project["project"]["optional-dependencies"]
+    wanted = [*project["project"]["dependencies"]]
+    for group in groups:
+        wanted += extras.get(group) or nox.project.dependency_groups(project, group)
+    if package:
+        wanted += project["build-system"]["requires"]
+    stamps = ENVIRONMENT / "stamps"
+    with one_at_a_time():
+        stamps.mkdir(exist_ok=True)
+        dependencies = stamps / f"dependencies-{digest(sorted(wanted))}"
+        if not dependencies.exists():
+            pip_install(session, *wanted)
+            dependencies.touch()
+        installed = stamps / "package"
+        sources = digest(fingerprints())
+        if package and not (installed.exists() and installed.read_text() == sources):
+            installed.unlink(missing_ok=True)
+            pip_install(
+                session,
+                "--no-build-isolation",  # the build's dependencies were installed above
+                "--no-deps",
+                "--force-reinstall",  # the version stays the same while sources change
+                "--config-settings=build-dir=build/wheel",  # compiles only what changed
+                ".",
+            )
+            installed.write_text(sources)
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Two sessions may be started at once; they must not install into each other."""
+    with (ROOT / ".run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def pip_install(session: nox.Session, *arguments: str) -> None:
+    """Install quietly; nox prints the output if it fails."""
+    session.run(
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        *arguments,
+        env={"PIP_ROOT_USER_ACTION": "ignore"},
+    )
+
+
+def digest(lines: list[str]) -> str:
+    """One short name for many lines."""
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def fingerprints() -> list[str]:
+    """Path and content of everything that the package is built from, caches left out."""
+    files: list[Path] = []
+    for name in BUILT_FROM:
+        path = ROOT / name
+        files += [path] if path.is_file() else (p for p in path.rglob("*") if p.is_file())
+    return sorted(
+        f"{path.relative_to(ROOT)} {hashlib.sha256(path.read_bytes()).hexdigest()}"
+        for path in files
+        if "__pycache__" not in path.parts
+    )
+
+
+def without_licence() -> Iterator[str]:
+    """Source files whose first lines do not name the licence."""
+    sources = [ROOT / "run", ROOT / ".ci/run", *ROOT.glob("*.py"), ROOT / "meson.build"]
+    for folder in OUR_FOLDERS:
+        sources += (p for p in (ROOT / folder).rglob("*") if p.suffix in SOURCE_SUFFIXES)
+    for path in sorted(sources):
+        with path.open(encoding="utf-8") as source:
+            if not any(SPDX in line for _, line in zip(range(2), source, strict=False)):
+                yield f"{path.relative_to(ROOT)}: no SPDX line at the top"
+
+
+def not_kernel_style() -> Iterator[str]:
+    """Lines of BPF code that are indented by spaces, too long or end in blanks."""
+    for path in sorted(p for p in (ROOT / "bpf").rglob("*") if p.suffix in {".c", ".h"}):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            place = f"{path.relative_to(ROOT)}:{number}"
+            if re.match(r" +[^ *]", line):
+                yield f"{place}: indented by spaces, not tabs"
+            if line != line.rstrip():
+                yield f"{place}: trailing blanks"
+            if len(line.expandtabs(8)) > 100:
+                yield f"{place}: longer than 100 columns"
