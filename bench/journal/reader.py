@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Reading journals: whatever can be used is, and whatever cannot is named by line and reason."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from bench.errors import JournalError
+from bench.journal.schema import (
+    LONGEST_LINE_BYTES,
+    SCHEMA,
+    Fault,
+    JournalContent,
+    Kind,
+    Run,
+    RunHeader,
+)
+from bench.trial.result import TrialResult
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+_BEGINNING: Final = b'{"schema":'
+_TRIAL_BEGINNING: Final = f'{{"schema":{SCHEMA},"kind":"{Kind.TRIAL}"'.encode()
+_FOREIGN: Final = "no line of a journal"
+_MOST_FAULTS: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line that could be used, and where it stands."""
+
+    path: str
+    number: int  # from 1
+    value: RunHeader | TrialResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Unusable:
+    """Why a line cannot be used; ``loses_run``: the run that follows it is unknown."""
+
+    reason: str
+    loses_run: bool = True
+
+
+@cache
+def _adapters() -> tuple[TypeAdapter[RunHeader], TypeAdapter[TrialResult]]:
+    # pydantic takes a tenth of a second to import, which only those who read a journal should pay
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(RunHeader), TypeAdapter(TrialResult)
+
+
+def _decode(text: bytes) -> RunHeader | TrialResult | _Unusable:
+    """The value of one line."""
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return _Unusable(
+            reason=_undecodable(text, error), loses_run=not text.startswith(_TRIAL_BEGINNING)
+        )
+    if not isinstance(fields, dict) or type(fields.get("schema")) is not int:
+        return _Unusable(reason=_FOREIGN)
+    if fields["schema"] != SCHEMA:
+        return _Unusable(
+            reason=f"written by a newer version (schema {fields['schema']}, this one reads "
+            f"{SCHEMA}); update bufbench to read it"
+        )
+    return _validate(fields)
+
+
+def _undecodable(text: bytes, error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "not UTF-8"
+    return "torn or damaged" if text.startswith(_BEGINNING) else _FOREIGN
+
+
+def _validate(fields: dict[str, object]) -> RunHeader | TrialResult | _Unusable:
+    from pydantic import ValidationError
+
+    kind = fields.get("kind")
+    machine, trial = _adapters()
+    try:
+        if kind == Kind.MACHINE:
+            return machine.validate_python(fields)
+        if kind == Kind.TRIAL:
+            return trial.validate_python(fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        more = f", and {error.error_count() - 1} more" if error.error_count() > 1 else ""
+        return _Unusable(
+            reason=f"{kind} line with a wrong field {where} ({first['msg']}){more}",
+            loses_run=kind == Kind.MACHINE,
+        )
+    return _Unusable(reason=f"of an unknown kind {str(kind)[:40]!r}")
+
+
+def _pieces(text: bytes) -> tuple[bytes, ...]:
+    """A torn line and the whole one that was joined to it, or the line alone.
+
+    Concatenating a journal that ends in a torn line leaves both on one. A line's beginning cannot
+    stand inside another: there, its quotation marks would be escaped.
+    """
+    joined = text.rfind(_BEGINNING)
+    return (text[:joined], text[joined:]) if joined > 0 else (text,)
+
+
+def _raw_lines(file: BinaryIO) -> Iterator[tuple[bytes, bool]]:
+    """Lines without their newline, and whether each one is whole; a too long one comes cut."""
+    while text := file.readline(LONGEST_LINE_BYTES + 1):
+        whole = text.endswith(b"\n")
+        too_long = len(text) > LONGEST_LINE_BYTES
+        while too_long and not text.endswith(b"\n"):
+            rest = file.readline(LONGEST_LINE_BYTES)
+            if not rest or rest.endswith(b"\n"):
+                break
+        yield text.rstrip(b"\r\n"), whole or too_long
+
+
+def _values(path: Path) -> Iterator[tuple[int, RunHeader | TrialResult | _Unusable]]:
+    """Line numbers and what stands there, up to the first line of a file that is no journal."""
+    number = 0
+    try:
+        with path.open("rb") as file:
+            for number, (text, whole) in enumerate(_raw_lines(file), start=1):
+                if len(text) > LONGEST_LINE_BYTES:
+                    yield number, _Unusable(reason="too long for a journal")
+                    continue
+                for piece in _pieces(text):
+                    value = _decode(piece)
+                    if isinstance(value, _Unusable) and not whole:
+                        value = replace(value, reason=f"{value.reason} (the file ends within it)")
+                    yield number, value
+                if number == 1 and not text.startswith(_BEGINNING):
+                    return
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise JournalError(f"journal {path} cannot be read: {reason}") from error
+    if number == 0:
+        yield 1, _Unusable(reason="empty")
+
+
+def read(path: Path) -> Iterator[Line | Fault]:
+    """The lines of ``path`` one by one, with a Fault in the place of each that cannot be used.
+
+    Trials whose run's own line could not be used are left out, with one Fault for all of them.
+    Raises JournalError where the file cannot be opened or read.
+    """
+    name = str(path)
+    known = False  # the run that lines belong to
+    number = orphans = faults = 0
+    for number, value in _values(path):
+        if isinstance(value, _Unusable):
+            yield Fault(path=name, line=number, reason=value.reason)
+            known = known and not value.loses_run
+            faults += 1
+            if faults == _MOST_FAULTS:
+                yield Fault(path=name, line=number, reason="too many faults, given up")
+                break
+        elif isinstance(value, TrialResult) and not known:
+            orphans += 1
+        else:
+            known = True
+            yield Line(path=name, number=number, value=value)
+    if orphans:
+        yield Fault(
+            path=name,
+            line=number,
+            reason=f"{orphans} trials left out, since the line of their run could not be used",
+        )
+
+
+def gather(lines: Iterable[Line | Fault]) -> JournalContent:
+    """Lines as runs with their trials. A resumed run goes into the one before it."""
+    headers: list[RunHeader] = []
+    trials: list[list[TrialResult]] = []
+    faults: list[Fault] = []
+    for line in lines:
+        if isinstance(line, Fault):
+            faults.append(line)
+        elif isinstance(line.value, TrialResult):
+            trials[-1].append(line.value)
+        elif not (line.value.resumed and headers and _continues(line.value, headers[-1])):
+            headers.append(line.value)
+            trials.append([])
+    runs = tuple(
+        Run(header=header, trials=tuple(of_run))
+        for header, of_run in zip(headers, trials, strict=True)
+    )
+    return JournalContent(runs=runs, faults=tuple(faults))
+
+
+def read_journal(path: Path, *, strict: bool = False) -> JournalContent:
+    """All of one journal. JournalError if it cannot be opened or, when ``strict``, has a fault."""
+    content = gather(read(path))
+    if strict and content.faults:
+        raise JournalError(str(content.faults[0]))
+    return content
+
+
+def read_journals(paths: Iterable[Path]) -> JournalContent:
+    """Several journals as one. JournalError if not one trial could be read from all of them."""
+    contents = [read_journal(path) for path in paths]
+    content = JournalContent(
+        runs=tuple(run for each in contents for run in each.runs),
+        faults=tuple(fault for each in contents for fault in each.faults),
+    )
+    if not content.trials:
+        why = f": {content.faults[0]}" if content.faults else ""
+        raise JournalError(f"no trial to report on{why}")
+    return content
+
+
+def finished(path: Path, header: RunHeader) -> frozenset[tuple[str, str, int]]:
+    """(experiment, arm, block) of every trial that the journal's last run left.
+
+    ``header`` is what the run that goes on is about to write. Raises JournalError if the journal
+    cannot be read, holds no run, or if its last run is not the one to go on with.
+    """
+    content = read_journal(path)
+    if not content.runs:
+        why = content.faults[0] if content.faults else f"{path}: no run in it"
+        raise JournalError(f"nothing to resume: {why}")
+    last = content.runs[-1]
+    for what, then, now in _identity(last.header, header):
+        if then != now:
+            raise JournalError(
+                f"journal {path} cannot be resumed: its last run has {what} {then!r}, not {now!r}",
+                remedy="repeat the options of that run, or choose another place with --output",
+            )
+    return frozenset((trial.experiment, trial.arm, trial.block) for trial in last.trials)
+
+
+def _identity(then: RunHeader, now: RunHeader) -> Iterator[tuple[str, object, object]]:
+    """What has to agree between a run and its continuation."""
+    yield "profile", then.profile, now.profile
+    yield "seed", then.seed, now.seed
+    yield "host", then.machine.hostname, now.machine.hostname
+    yield "kernel", then.machine.kernel_release, now.machine.kernel_release
+    yield "online CPUs", then.machine.cpus_online, now.machine.cpus_online
+
+
+def _continues(now: RunHeader, then: RunHeader) -> bool:
+    return all(before == after for _, before, after in _identity(then, now))
+
+
+def as_resumed(header: RunHeader) -> RunHeader:
+    """``header`` as the line that a continuation begins with."""
+    return replace(header, resumed=True)

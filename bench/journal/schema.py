@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What stands in a journal, as values; docs/record-format.md describes the lines.
+
+History of ``SCHEMA``:
+    1  the first
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from bench.machine.facts import Machine
+from bench.trial.result import TrialResult
+
+SCHEMA: Final = 1
+LONGEST_LINE_BYTES: Final = 4 * 1024 * 1024
+"""A line beyond this is not ours: a trial's takes some kilobytes, most of them its histogram."""
+
+
+class Kind(StrEnum):
+    """What a line holds."""
+
+    MACHINE = "machine"
+    TRIAL = "trial"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunHeader:
+    """The line that a run begins with: where, by which command, and from which seed."""
+
+    machine: Machine
+    command_line: tuple[str, ...]
+    profile: str  # its name, or "" for a run of a single experiment
+    seed: int
+    started_utc: str  # ISO 8601
+    resumed: bool = False  # goes on with the run before it in the same journal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run and its trials, in the order in which they ended."""
+
+    header: RunHeader
+    trials: tuple[TrialResult, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """A line that could not be used, and why."""
+
+    path: str
+    line: int  # from 1
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}, line {self.line}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalContent:
+    """All that could be read, and what could not."""
+
+    runs: tuple[Run, ...]
+    faults: tuple[Fault, ...]
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        """The machine of every run."""
+        return tuple(run.header.machine for run in self.runs)
+
+    @property
+    def trials(self) -> tuple[TrialResult, ...]:
+        """The trials of all runs."""
+        return tuple(trial for run in self.runs for trial in run.trials)
+
+    def __iter__(self) -> Iterator[Run]:
+        return iter(self.runs)

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Writing a journal: whole lines or nothing, and each safe on the disk before the next trial."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import numpy as np
+
+from bench.errors import JournalError
+from bench.journal.schema import LONGEST_LINE_BYTES, SCHEMA, Kind, RunHeader
+from bench.trial.result import TrialResult
+
+_REMEDIES: Final = {
+    errno.ENOSPC: "make room, then go on with --resume",
+    errno.EDQUOT: "make room, then go on with --resume",
+    errno.EROFS: "choose another place with --output",
+    errno.EACCES: "choose another place with --output",
+    errno.EPERM: "choose another place with --output",
+    errno.ENOENT: "make its folder first, or choose another place with --output",
+    errno.ENOTDIR: "choose another place with --output",
+    errno.EISDIR: "name a file with --output",
+    errno.EIO: "check the disk, then go on with --resume",
+}
+_TAIL_BYTES: Final = 64 * 1024
+
+
+def _plain(value: object) -> object:
+    """Numbers of numpy as Python's; they reach results from the measuring modules."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} has no place in a journal")
+
+
+def encode(kind: Kind, value: RunHeader | TrialResult) -> bytes:
+    """``value`` as a line, newline included."""
+    fields = {"schema": SCHEMA, "kind": kind.value, **asdict(value)}
+    text = json.dumps(fields, separators=(",", ":"), allow_nan=False, default=_plain)
+    return text.encode("ascii") + b"\n"
+
+
+class JournalWriter:
+    """An open journal: lines are appended to whatever it holds.
+
+    A context manager. Holds an exclusive lock, so that two runs cannot mix their lines. A torn last
+    line, left by a run that was killed, is cut off. Raises JournalError, in one line that names the
+    journal and how many trials are safe, when it cannot be opened or written, or is another file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.trials_safe = 0
+        """Trials that this writer has brought to the disk."""
+        self._descriptor = -1
+        self._end_bytes = 0  # up to here all lines are whole
+
+    def __enter__(self) -> Self:
+        created = not self.path.exists()
+        try:
+            self._descriptor = os.open(
+                self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644
+            )
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if created:
+                self._sync_folder()
+            self._end_bytes = self._whole_lines_bytes()
+        except BlockingIOError:
+            self._close()
+            raise JournalError(
+                f"journal {self.path} is being written by another run",
+                remedy="wait for it, or choose another place with --output",
+            ) from None
+        except OSError as error:
+            self._close()
+            raise self._failure(error) from error
+        except JournalError:
+            self._close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def write_machine(self, header: RunHeader) -> None:
+        """Begin a run: the trials that follow are its own."""
+        self._append(encode(Kind.MACHINE, header))
+
+    def write_trial(self, result: TrialResult) -> None:
+        """Append one trial; on return it is on the disk."""
+        self._append(encode(Kind.TRIAL, result))
+        self.trials_safe += 1
+
+    def _append(self, line: bytes) -> None:
+        if len(line) > LONGEST_LINE_BYTES:
+            raise JournalError(
+                f"a line of {len(line)} bytes is too long for journal {self.path} "
+                f"({self._safe_words()})",
+            )
+        written = 0
+        try:
+            while written < len(line):
+                written += os.write(self._descriptor, line[written:])
+            os.fsync(self._descriptor)
+        except OSError as error:
+            self._cut()
+            raise self._failure(error) from error
+        except BaseException:  # Ctrl-C between two writes: leave no half line behind
+            if written < len(line):
+                self._cut()
+            raise
+        self._end_bytes += len(line)
+
+    def _cut(self) -> None:
+        # Where even this fails the reader knows a torn line, and the next writer cuts it off.
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._descriptor, self._end_bytes)
+
+    def _whole_lines_bytes(self) -> int:
+        """Length of the file up to its last newline; cuts off what follows it."""
+        size_bytes = os.fstat(self._descriptor).st_size
+        if size_bytes == 0:
+            return 0
+        if not os.pread(self._descriptor, 32, 0).startswith(b'{"schema":'):
+            raise JournalError(
+                f"{self.path} is no journal, nothing was written to it",
+                remedy="choose another place with --output",
+            )
+        start = size_bytes
+        while start > 0:
+            step = min(_TAIL_BYTES, start)
+            start -= step
+            newline = os.pread(self._descriptor, step, start).rfind(b"\n")
+            if newline >= 0:
+                end_bytes = start + newline + 1
+                break
+        else:
+            end_bytes = 0
+        if end_bytes < size_bytes:
+            os.ftruncate(self._descriptor, end_bytes)
+        return end_bytes
+
+    def _sync_folder(self) -> None:
+        """Make the file's name as durable as its lines."""
+        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _safe_words(self) -> str:
+        trials = "trial" if self.trials_safe == 1 else "trials"
+        return f"{self.trials_safe} {trials} of this run safe"
+
+    def _failure(self, error: OSError) -> JournalError:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        return JournalError(
+            f"journal {self.path} cannot be written: {reason} ({self._safe_words()})",
+            remedy=_REMEDIES.get(error.errno or 0, ""),
+        )
+
+    def _close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Budgets: data bytes of a transport's buffers, and which sizes a kernel and a machine allow."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from bench.errors import UsageError
+from bench.plan.config import MIXED
+from bench.record import RECORD
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+_UNITS: Final = {
+    "": 1,
+    "b": 1,
+    "k": KIB,
+    "kib": KIB,
+    "m": MIB,
+    "mib": MIB,
+    "g": 1024 * MIB,
+    "gib": 1024 * MIB,
+}
+_LARGEST_PAYLOAD_BYTES: Final = 4096
+_PERF_HEADER_BYTES: Final = 12  # perf_event_header and the size of the raw sample
+_RING_HEADER_BYTES: Final = 8
+
+
+def parse(text: str) -> int:
+    """Bytes meant by ``text``: "8192", "64KiB", "64k", "1MiB". UsageError for anything else."""
+    match = re.fullmatch(r"\s*([0-9]{1,15})\s*([A-Za-z]{0,3})\s*", text, re.ASCII)
+    unit = _UNITS.get(match.group(2).lower()) if match else None
+    if match is None or unit is None or int(match.group(1)) == 0:
+        raise UsageError(f"{text!r} is no size", remedy="write bytes, or like 64KiB or 1MiB")
+    return int(match.group(1)) * unit
+
+
+def label(size_bytes: int) -> str:
+    """``size_bytes`` as arms are named: "64KiB", "1MiB", "8200B"."""
+    for unit_bytes, unit in ((1024 * MIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
+        if size_bytes >= unit_bytes and size_bytes % unit_bytes == 0:
+            return f"{size_bytes // unit_bytes}{unit}"
+    return f"{size_bytes}B"
+
+
+def check(budget_bytes: int, *, page_bytes: int, memory_bytes: int) -> int:
+    """``budget_bytes`` if a ring buffer can have it; UsageError if not.
+
+    The kernel wants a power of two of pages. One ring is mapped in one piece of unswappable memory,
+    so that a budget beyond what the machine has could only end in the out-of-memory killer.
+    """
+    pages, rest = divmod(budget_bytes, page_bytes)
+    if rest or pages < 1 or pages & (pages - 1):
+        below = max(1, 1 << (pages.bit_length() - 1)) if pages else 1
+        raise UsageError(
+            f"a budget of {label(budget_bytes)} is no power of two of pages of {label(page_bytes)}",
+            remedy=f"take {label(below * page_bytes)} or {label(2 * below * page_bytes)}",
+        )
+    if budget_bytes > memory_bytes:
+        raise UsageError(
+            f"a budget of {label(budget_bytes)} is larger than this machine's memory "
+            f"({memory_bytes // MIB} MiB)",
+            remedy="take a smaller one",
+        )
+    if budget_bytes > 1 << 31:  # max_entries is 32 bits wide and has to be a power of two
+        raise UsageError(
+            f"a budget of {label(budget_bytes)} is more than a ring buffer can have (2GiB)",
+            remedy="take a smaller one",
+        )
+    return budget_bytes
+
+
+def perf_pages_per_cpu(budget_bytes: int, cpus: int, page_bytes: int) -> tuple[int, ...]:
+    """Data pages per CPU that share ``budget_bytes`` over ``cpus``: one size, or below and above.
+
+    One entry where the share is a power of two of pages, or where it is less than one page (then 1,
+    the least there is); else the powers of two around it.
+    """
+    share, rest = divmod(budget_bytes, cpus * page_bytes)
+    if share == 0:
+        return (1,)
+    below = 1 << (share.bit_length() - 1)
+    return (below,) if share == below and rest == 0 else (below, 2 * below)
+
+
+def longest_record_bytes(payload_bytes: int) -> int:
+    """Length of the longest record that the tracer sends with this padding, without headers."""
+    padding = _LARGEST_PAYLOAD_BYTES if payload_bytes == MIXED else payload_bytes
+    return RECORD.itemsize + padding
+
+
+def too_large_for_perf(payload_bytes: int, pages_per_cpu: int, page_bytes: int) -> bool:
+    """Whether a record takes over a quarter of one CPU's perf buffer: then nothing is measured."""
+    sample_bytes = -(-(_PERF_HEADER_BYTES + longest_record_bytes(payload_bytes)) // 8) * 8
+    return 4 * sample_bytes > pages_per_cpu * page_bytes
+
+
+def too_large_for_ring(payload_bytes: int, budget_bytes: int) -> bool:
+    """Whether not even one record fits into a ring of ``budget_bytes``."""
+    return -(-(_RING_HEADER_BYTES + longest_record_bytes(payload_bytes)) // 8) * 8 > budget_bytes

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Experiments: the question each one answers, its arms, and which arms are compared with which.
+
+Names of arms carry what a comparison needs, since a journal holds nothing else of the plan:
+
+    none                    no tracer at all
+    noop                    a program that writes nothing
+    ringbuf@64KiB           a transport at a budget
+    perfbuf@64KiB(48KiB)    the same budget, but these data bytes: the nearest that it can have
+    ringbuf@64KiB#2         the same configuration under a second name (A/A)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from bench.plan import budgets
+from bench.plan.config import TrialConfig
+
+BASELINES: Final = ("none", "noop")
+REFERENCE: Final = "perfbuf"
+"""The transport that every other one is compared with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmName:
+    """What an arm's name says. ``budget`` and ``actual`` are labels; "" where there is none."""
+
+    transport: str
+    budget: str = ""
+    actual: str = ""
+    copy: int = 1
+
+    def __str__(self) -> str:
+        budget = f"@{self.budget}" if self.budget else ""
+        actual = f"({self.actual})" if self.actual else ""
+        copy = f"#{self.copy}" if self.copy > 1 else ""
+        return f"{self.transport}{budget}{actual}{copy}"
+
+    @classmethod
+    def parse(cls, name: str) -> ArmName:
+        """The parts of ``name``. A name of no known form is a transport of that name."""
+        match = re.fullmatch(
+            r"(?P<transport>[^@#()]+)(?:@(?P<budget>[^@#()]+)(?:\((?P<actual>[^@#()]+)\))?)?"
+            r"(?:#(?P<copy>[0-9]{1,3}))?",
+            name,
+        )
+        if match is None:
+            return cls(transport=name)
+        return cls(
+            transport=match["transport"],
+            budget=match["budget"] or "",
+            actual=match["actual"] or "",
+            copy=int(match["copy"] or 1),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """One configuration of an experiment."""
+
+    name: str
+    config: TrialConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """Arms that every block runs once each, in random order."""
+
+    name: str
+    title: str  # the question that it answers
+    arms: tuple[Arm, ...]
+    blocks: int
+    omitted: tuple[str, ...] = ()  # arms that this machine cannot have, and why, in words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Two arms of one experiment, by name: ``left`` is judged against ``right``."""
+
+    left: str
+    right: str
+
+
+def comparisons(names: Iterable[str]) -> tuple[Pair, ...]:
+    """Every transport against the perf buffers of the same budget, in the order of ``names``."""
+    parsed = [(name, ArmName.parse(name)) for name in names]
+    first = [(name, arm) for name, arm in parsed if arm.copy == 1 and arm.budget]
+    return tuple(
+        Pair(left=left, right=right)
+        for left, left_arm in first
+        if left_arm.transport != REFERENCE
+        for right, right_arm in first
+        if right_arm.transport == REFERENCE and right_arm.budget == left_arm.budget
+    )
+
+
+def twins(names: Iterable[str]) -> tuple[Pair, ...]:
+    """The A/A pairs: an arm and the same configuration under its second name."""
+    known = tuple(names)
+    return tuple(
+        Pair(left=name, right=str(replace(arm, copy=1)))
+        for name in known
+        if (arm := ArmName.parse(name)).copy > 1 and str(replace(arm, copy=1)) in known
+    )
+
+
+def baseline_arms(config: TrialConfig) -> tuple[Arm, ...]:
+    """The workload of ``config`` under no tracer and under one that writes nothing."""
+    return tuple(
+        Arm(name=name, config=replace(config, transport=name, budget_bytes=0, kernel_stats=False))
+        for name in BASELINES
+    )
+
+
+def transport_arms(
+    config: TrialConfig, budget_bytes: int, *, cpus: int, page_bytes: int
+) -> tuple[tuple[Arm, ...], tuple[str, ...]]:
+    """The arms of ``config.transport`` at a budget, and what had to be left out, in words."""
+    name = ArmName(transport=config.transport, budget=budgets.label(budget_bytes))
+    payload_bytes = config.producer.payload_bytes
+    if config.transport != REFERENCE:
+        if budgets.too_large_for_ring(payload_bytes, budget_bytes):
+            return (), (f"{name}: not applicable, a record is larger than the buffer",)
+        return (Arm(name=str(name), config=replace(config, budget_bytes=budget_bytes)),), ()
+    arms: list[Arm] = []
+    omitted: list[str] = []
+    for pages in budgets.perf_pages_per_cpu(budget_bytes, cpus, page_bytes):
+        actual_bytes = pages * cpus * page_bytes
+        if actual_bytes != budget_bytes:
+            name = replace(name, actual=budgets.label(actual_bytes))
+        if budgets.too_large_for_perf(payload_bytes, pages, page_bytes):
+            omitted.append(
+                f"{name}: not applicable, a record is over a quarter of one CPU's buffer"
+            )
+        else:
+            arms.append(Arm(name=str(name), config=replace(config, budget_bytes=actual_bytes)))
+    return tuple(arms), tuple(omitted)
+
+
+def second_names(arms: Iterable[Arm]) -> tuple[Arm, ...]:
+    """The same configurations under their second names."""
+    return tuple(
+        Arm(name=str(replace(ArmName.parse(arm.name), copy=2)), config=arm.config) for arm in arms
+    )
+
+
+def compose(
+    *,
+    name: str,
+    title: str,
+    config: TrialConfig,
+    transports: Iterable[str],
+    budgets_bytes: Iterable[int],
+    blocks: int,
+    cpus: int,
+    page_bytes: int,
+    baselines: bool = False,
+    twins_at: int | None = None,
+) -> Experiment:
+    """``config`` under each of ``transports`` at each budget, all else being equal.
+
+    ``baselines`` adds none and noop; ``twins_at`` adds the A/A arms at that budget.
+    """
+    arms: list[Arm] = list(baseline_arms(config)) if baselines else []
+    omitted: list[str] = []
+    chosen = tuple(transports)
+    for budget_bytes in budgets_bytes:
+        for transport in chosen:
+            more, without = transport_arms(
+                replace(config, transport=transport),
+                budget_bytes,
+                cpus=cpus,
+                page_bytes=page_bytes,
+            )
+            arms += more
+            omitted += without
+            if budget_bytes == twins_at:
+                arms += second_names(more[:1])
+    return Experiment(
+        name=name, title=title, arms=tuple(arms), blocks=blocks, omitted=tuple(omitted)
+    )

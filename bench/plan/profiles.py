@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Profiles: which experiments are run, how large and how often. The table to tune counts in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Final
+
+from bench.errors import UsageError
+from bench.plan.budgets import KIB, MIB
+from bench.plan.config import Consumer, Poll, TrialConfig
+from bench.plan.duration import nominal_rate_per_s
+from bench.plan.experiments import Experiment, compose
+from workloads.storm import Gap, Shape, Spawn, Storm
+
+DEFAULT_SEED: Final = 1
+TRANSPORTS: Final = ("ringbuf", "perfbuf")
+LADDER_STORMS: Final = 20
+"""Storms without a loss that a rung of the ladder takes: the upper 95 % bound is then 14 %."""
+
+LEAST_CHAINED: Final = 2_048
+"""Processes in chains of eight that give 1,792 causal pairs, where at least 1,000 are wanted."""
+
+LEAST_PAIRED: Final = 2_600
+"""Processes in ping-pong pairs that give 1,300 causal pairs."""
+
+EPOLL: Final = Consumer(poll=Poll.EPOLL)
+BUSY: Final = Consumer(poll=Poll.BUSY)
+TIMED: Final = Consumer(poll=Poll.TIMED, interval_ms=5.0)
+STALLED: Final = Consumer(poll=Poll.EPOLL, stall_after_ms=20.0, stall_ms=100.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What one run does."""
+
+    name: str
+    experiments: tuple[Experiment, ...]
+    seed: int = DEFAULT_SEED
+
+
+class Choice(Enum):
+    """Which of a scale's budgets an experiment runs."""
+
+    ALL = "all"
+    USUAL = "the usual one"
+    TIGHT = "the least and the usual one"
+    LARGEST = "the largest"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """What a profile chooses: how long, how often, and which budgets."""
+
+    storm_s: float  # length aimed at for most storms
+    ladder_s: float  # the same on the ladder; 0: no ladder
+    blocks: int
+    least_bytes: int
+    usual_bytes: int
+    largest_bytes: int
+    between_bytes: tuple[int, ...] = ()
+
+    def budgets_bytes(self, choice: Choice) -> tuple[int, ...]:
+        """The budgets meant, ascending."""
+        ends = (self.least_bytes, self.usual_bytes, self.largest_bytes)
+        chosen = {
+            Choice.ALL: (*ends, *self.between_bytes),
+            Choice.USUAL: ends[1:2],
+            Choice.TIGHT: ends[:2],
+            Choice.LARGEST: ends[2:],
+        }
+        return tuple(sorted(set(chosen[choice])))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One experiment in the table, before it is scaled."""
+
+    name: str
+    title: str
+    storm: Storm
+    budgets: Choice = Choice.ALL
+    consumer: Consumer = EPOLL
+    seconds: float = 1.0  # length, in units of the scale's
+    least: int = 1  # processes, whatever the scale
+    baselines: bool = False
+    twins: bool = False
+    kernel_stats: bool = False
+
+
+def _storms(cpus: int) -> dict[Shape, Storm]:
+    """One storm of each shape, not yet scaled, for a machine with ``cpus`` online."""
+    workers = max(2, cpus)
+    return {
+        Shape.STORM: Storm(shape=Shape.STORM, workers=workers, spawn=Spawn.VFORK),
+        Shape.BURST: Storm(shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=1_500),
+        Shape.CHAIN: Storm(shape=Shape.CHAIN, workers=workers, spawn=Spawn.FORK, depth=8),
+        Shape.PINGPONG: Storm(shape=Shape.PINGPONG, workers=1, spawn=Spawn.FORK),
+        Shape.HOTCPU: Storm(shape=Shape.HOTCPU, workers=2, spawn=Spawn.VFORK),
+        Shape.TRICKLE: Storm(
+            shape=Shape.TRICKLE,
+            workers=1,
+            spawn=Spawn.VFORK,
+            rate_per_s=2_000.0,
+            gap=Gap.EXPONENTIAL,
+        ),
+    }
+
+
+def _rows(cpus: int) -> tuple[Row, ...]:
+    """What every profile runs."""
+    storm = _storms(cpus)
+    return (
+        Row(
+            name="storm",
+            title="Which drops fewer when processes come and go as fast as they can?",
+            storm=storm[Shape.STORM],
+            baselines=True,
+            twins=True,
+        ),
+        Row(
+            name="burst",
+            title="Which drops fewer when many processes exit at once?",
+            storm=storm[Shape.BURST],
+            baselines=True,
+        ),
+        Row(
+            name="chain",
+            title="Which keeps children before the parents that reaped them?",
+            storm=storm[Shape.CHAIN],
+            budgets=Choice.USUAL,
+            least=LEAST_CHAINED,
+            baselines=True,
+        ),
+        Row(
+            name="pingpong",
+            title="Which keeps order across two CPUs, drained every 5 ms?",
+            storm=storm[Shape.PINGPONG],
+            budgets=Choice.USUAL,
+            consumer=TIMED,
+            least=LEAST_PAIRED,
+            baselines=True,
+        ),
+        Row(
+            name="hotcpu",
+            title="Which drops fewer when one CPU makes all events?",
+            storm=storm[Shape.HOTCPU],
+            budgets=Choice.TIGHT,
+            baselines=True,
+        ),
+        Row(
+            name="trickle",
+            title="Which delivers sooner far below capacity?",
+            storm=storm[Shape.TRICKLE],
+            budgets=Choice.USUAL,
+            baselines=True,
+            twins=True,
+        ),
+        Row(
+            name="stall",
+            title="Which drops fewer when the consumer reads nothing for 100 ms?",
+            storm=storm[Shape.STORM],
+            consumer=STALLED,
+        ),
+        Row(
+            name="cost",
+            title="Which costs less in the kernel, for each exit?",
+            storm=storm[Shape.STORM],
+            budgets=Choice.LARGEST,
+            kernel_stats=True,
+        ),
+    )
+
+
+def _more_rows(cpus: int) -> tuple[Row, ...]:
+    """What longer profiles run besides: other ways to wait."""
+    storm = _storms(cpus)
+    waits = (("busy", "polled without a rest", BUSY), ("timed", "drained every 5 ms", TIMED))
+    return (
+        *(
+            Row(
+                name=f"storm-{name}",
+                title=f"Which drops fewer under a storm, {words}?",
+                storm=storm[Shape.STORM],
+                consumer=consumer,
+            )
+            for name, words, consumer in waits
+        ),
+        *(
+            Row(
+                name=f"chain-{name}",
+                title=f"Which keeps children before the parents that reaped them, {words}?",
+                storm=storm[Shape.CHAIN],
+                budgets=Choice.USUAL,
+                consumer=consumer,
+                least=LEAST_CHAINED,
+            )
+            for name, words, consumer in waits
+        ),
+        *(
+            Row(
+                name=f"pingpong-{name}",
+                title=f"Which keeps order across two CPUs, {words}?",
+                storm=storm[Shape.PINGPONG],
+                budgets=Choice.USUAL,
+                consumer=consumer,
+                least=LEAST_PAIRED,
+            )
+            for name, words, consumer in (("epoll", "on epoll", EPOLL), waits[0])
+        ),
+        *(
+            Row(
+                name=f"trickle-{name}",
+                title=f"Which delivers sooner far below capacity, {words}?",
+                storm=storm[Shape.TRICKLE],
+                budgets=Choice.USUAL,
+                consumer=consumer,
+            )
+            for name, words, consumer in waits
+        ),
+    )
+
+
+def sized(storm: Storm, *, seconds: float, least: int = 1) -> Storm:
+    """``storm`` with as many processes as are expected to take ``seconds``, but ``least``."""
+    count = max(least, round(nominal_rate_per_s(storm) * seconds))
+    if storm.shape is Shape.BURST:  # whole bursts
+        count = max(1, round(count / storm.burst_size)) * storm.burst_size
+    return replace(storm, count=count)
+
+
+def _experiment(row: Row, scale: Scale, cpus: int, page_bytes: int) -> Experiment:
+    config = TrialConfig(
+        transport="none",
+        budget_bytes=0,
+        storm=sized(row.storm, seconds=scale.storm_s * row.seconds, least=row.least),
+        consumer=row.consumer,
+        kernel_stats=row.kernel_stats,
+    )
+    return compose(
+        name=row.name,
+        title=row.title,
+        config=config,
+        transports=TRANSPORTS,
+        budgets_bytes=scale.budgets_bytes(row.budgets),
+        blocks=scale.blocks,
+        cpus=cpus,
+        page_bytes=page_bytes,
+        baselines=row.baselines,
+        twins_at=scale.usual_bytes if row.twins else None,
+    )
+
+
+def _ladder(scale: Scale, cpus: int, page_bytes: int) -> Experiment:
+    """Rungs of doubling budgets from 2 data pages on; every rung is one comparison."""
+    top_bytes = max(MIB, 32 * page_bytes)
+    rungs = tuple(page_bytes << power for power in range(1, 40) if page_bytes << power <= top_bytes)
+    return compose(
+        name="ladder",
+        title="What is the least budget at which 20 storms lose nothing?",
+        config=TrialConfig(
+            transport="none",
+            budget_bytes=0,
+            storm=sized(_storms(cpus)[Shape.STORM], seconds=scale.ladder_s),
+        ),
+        transports=TRANSPORTS,
+        budgets_bytes=rungs,
+        blocks=LADDER_STORMS,
+        cpus=cpus,
+        page_bytes=page_bytes,
+    )
+
+
+def _scales(page_bytes: int) -> dict[str, Scale]:
+    """Two data pages, the usual budget, and one that holds a whole short storm; and the rest."""
+    least_bytes = 2 * page_bytes
+    usual_bytes = max(64 * KIB, 8 * page_bytes)
+    quick = Scale(
+        storm_s=0.15,
+        ladder_s=0.0,
+        blocks=8,
+        least_bytes=least_bytes,
+        usual_bytes=usual_bytes,
+        largest_bytes=max(MIB, 16 * page_bytes),
+    )
+    return {
+        "quick": quick,
+        "standard": replace(quick, storm_s=0.75, ladder_s=0.25, blocks=8),
+        "thorough": replace(
+            quick,
+            storm_s=2.0,
+            ladder_s=1.0,
+            blocks=16,
+            between_bytes=(2 * least_bytes, usual_bytes // 2, 4 * usual_bytes),
+        ),
+    }
+
+
+NAMES: Final = ("quick", "standard", "thorough")
+
+
+def profile(name: str, cpus: int, page_bytes: int) -> Profile:
+    """The experiments of profile ``name`` for a machine with ``cpus`` online.
+
+    Raises UsageError for a name that is not one of ``NAMES``.
+    """
+    scale = _scales(page_bytes).get(name)
+    if scale is None:
+        raise UsageError(f"there is no profile {name!r}", remedy=f"take one of {', '.join(NAMES)}")
+    rows = _rows(cpus) + (_more_rows(cpus) if scale.ladder_s else ())
+    experiments = tuple(_experiment(row, scale, cpus, page_bytes) for row in rows)
+    if scale.ladder_s:
+        experiments += (_ladder(scale, cpus, page_bytes),)
+    return Profile(name=name, experiments=experiments)
