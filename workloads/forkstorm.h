@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* What the parts of the fork-storm generator share: the request and the counts. */
+#ifndef FORKSTORM_H
+#define FORKSTORM_H
+
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define NS_PER_S 1000000000ULL
+#define ERRNO_LIMIT 256 /* Linux's errnos end at 133 */
+#define WORKERS_LIMIT 256
+#define THREADS_LIMIT 256
+#define DEPTH_LIMIT 4096 /* one stack frame a process under vfork */
+
+enum shape {
+	SHAPE_STORM,
+	SHAPE_BURST,
+	SHAPE_CHAIN,
+	SHAPE_PINGPONG,
+	SHAPE_HOTCPU,
+	SHAPE_TRICKLE,
+	SHAPE_THREADS,
+};
+
+enum spawn {
+	SPAWN_VFORK,
+	SPAWN_FORK,
+	SPAWN_CLONE,
+};
+
+enum stop {
+	STOP_NOT,
+	STOP_SECONDS,
+	STOP_SIGNAL,
+};
+
+/* One storm as asked for. */
+struct request {
+	enum shape shape;
+	enum spawn spawn;
+	bool exponential; /* gaps between paced arrivals */
+	uint64_t count;
+	unsigned int workers;
+	double rate_per_s; /* over all workers; 0: as fast as they can */
+	unsigned int burst_size;
+	double pause_ms;
+	unsigned int depth;
+	unsigned int threads;
+	int exit_code; /* -1: 0..255 in turn */
+	double seconds;
+	uint64_t seed;
+	const char *tiny; /* program that children exec, or NULL */
+	cpu_set_t cpus;
+	bool pinned; /* cpus was given */
+	int report_fd;
+	int go_fd;
+};
+
+/*
+ * Shared by every process of the storm. A process may die at any instruction of somebody
+ * else's choosing, so nothing here is a lock: there are counters, and futex words.
+ */
+struct shared {
+	_Alignas(64) _Atomic uint32_t stop; /* futex: enum stop */
+	_Alignas(64) _Atomic uint32_t ready; /* futex: workers that wait for the start */
+	_Alignas(64) _Atomic uint32_t start; /* futex */
+	_Alignas(64) _Atomic uint64_t next; /* children handed out to workers */
+	_Alignas(64) _Atomic uint64_t made;
+	_Alignas(64) _Atomic uint64_t threads_made;
+	_Alignas(64) _Atomic uint64_t end_ns; /* when the last worker was through */
+	_Alignas(64) _Atomic uint64_t exits[256]; /* reaped, by exit code */
+	_Atomic uint64_t signals[256]; /* reaped, by signal, with 0x80 for a core dump */
+	_Atomic uint64_t failed[ERRNO_LIMIT];
+	/* burst only */
+	unsigned int workers; /* that take part in a round */
+	_Alignas(64) _Atomic uint32_t round; /* futex */
+	_Alignas(64) _Atomic uint32_t forking; /* workers still making this round's children */
+	_Atomic uint32_t forked; /* children of this round */
+	_Atomic uint32_t parked; /* of those, the ones that wait */
+	_Atomic uint32_t over; /* this round is the last one */
+};
+
+/* options.c */
+void parse_request(struct request *request, int argc, char **argv);
+_Noreturn void usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* limits.c */
+unsigned int lower_to_limits(struct request *request);
+
+/* shapes.c */
+_Noreturn void run_worker(const struct request *request, struct shared *shared,
+			  unsigned int index);
+void count_status(struct shared *shared, int status);
+void count_failure(struct shared *shared, int error);
+uint64_t now_ns(void);
+long futex_wait(_Atomic uint32_t *word, uint32_t value, uint64_t until_ns);
+void futex_wake_all(_Atomic uint32_t *word);
+
+#endif
