@@ -68,8 +68,9 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
+    check_c = ["gcc", "-std=gnu17", "-fsyntax-only", "-Wall", "-Wextra", "-Werror"]
     for source in sorted((ROOT / "workloads").glob("*.c")):
-        session.run("gcc", "-std=gnu17", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", str(source))
+        session.run(*check_c, str(source))
     complaints = [*without_licence(), *not_kernel_style()]
     if complaints:
         session.error("\n".join(complaints))
@@ -81,7 +82,7 @@ def pytest(session: nox.Session, *arguments: str) -> None:
 
 
 def prepare(session: nox.Session, *groups: str, package: bool = False) -> None:
-    """Install dependencies of the core and of ``groups``, and the package if its sources changed."""
+    """Install what the core and ``groups`` depend on, and the package if its sources changed."""
     if Path(sys.prefix).resolve() != ENVIRONMENT:
         session.error(f"please call ./run {session.name}: it makes the environment that this needs")
     project = nox.project.load_toml(ROOT / "pyproject.toml")

@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from bench.machine import preemption, procfs, virtualisation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,3 +27,38 @@ class Machine:
     harness_version: str
     wakeup_cost_ns: float | None = None  # forced minus none, per record; None: not measured
     kernel_facts: dict[str, str] = field(default_factory=dict)  # from BTF and tracefs
+
+
+def harness_version() -> str:
+    """The installed package's version; a checkout that was not installed has none."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("bufbench")
+    except PackageNotFoundError:
+        return "checkout"
+
+
+def collect(
+    *,
+    bcc_version: str,
+    kernel_facts: Mapping[str, str],
+    wakeup_cost_ns: float | None = None,
+) -> Machine:
+    """Look at the machine. What only bench/trace can know is handed in."""
+    underneath = virtualisation.running()
+    return Machine(
+        hostname=os.uname().nodename,
+        kernel_release=os.uname().release,
+        cpus_online=len(procfs.online_cpus()),
+        cpu_model=virtualisation.cpu_model(procfs.read(procfs.PROC / "cpuinfo") or ""),
+        memory_bytes=procfs.memory().get("MemTotal", 0),
+        clock_source=procfs.clock_source(),
+        preemption=preemption.running(),
+        virtualisation=underneath.kind,
+        emulated=underneath.emulated,
+        bcc_version=bcc_version,
+        harness_version=harness_version(),
+        wakeup_cost_ns=wakeup_cost_ns,
+        kernel_facts=dict(kernel_facts),
+    )

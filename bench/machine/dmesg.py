@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The kernel's complaints since a moment: WARN, BUG, Oops and stall lines of /dev/kmsg."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+OVERFLOWED: Final = "the kernel's log overflowed: some of its lines were not seen"
+
+_KMSG: Final = Path("/dev/kmsg")
+_RECORD_BYTES: Final = 8192  # the kernel's own bound on one record
+_MOST_RECORDS: Final = 10_000  # more cannot stand in a log of usual size
+_RECORD: Final = re.compile(r"(\d+),\d+,\d+,[^;]*;(.*)")
+_COMPLAINT: Final = re.compile(
+    r"""
+      ^WARNING:\ | ^BUG:\ | ^watchdog:\ BUG: | ^Oops\b | ^Kernel\ panic | ^UBSAN:
+    | ^(rcu:\ )?INFO:\ | ^general\ protection | ^Unable\ to\ handle\ kernel
+    | \bstall(s|ed)?\ on\b | \bself-detected\ stall\b | \b(soft|hard)\ lockup\b
+    | ^clocksource:.*\bunstable\b
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+def complaints_in(records: Iterable[str]) -> tuple[str, ...]:
+    """The kernel's complaints among records of /dev/kmsg, messages alone.
+
+    Only facility 0 is the kernel's; the rest is what user space wrote into the log.
+    """
+    found = []
+    for record in records:
+        parts = _RECORD.match(record)
+        if record == OVERFLOWED or (
+            parts and int(parts[1]) >> 3 == 0 and _COMPLAINT.search(parts[2])
+        ):
+            found.append(parts[2] if parts else record)
+    return tuple(found)
+
+
+class KernelLog:
+    """The kernel's log from the moment this context is entered on.
+
+    ``readable`` is False where the log is forbidden or missing; then nothing is ever seen.
+    """
+
+    def __init__(self, path: Path = _KMSG) -> None:
+        self._path = path
+        self._fd: int | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._fd = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            os.lseek(self._fd, 0, os.SEEK_END)
+        except OSError:
+            self._close()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    @property
+    def readable(self) -> bool:
+        """Whether the log can be read at all."""
+        return self._fd is not None
+
+    def new_records(self) -> tuple[str, ...]:
+        """Records since the last call, as /dev/kmsg gives them. Never waits."""
+        records: list[str] = []
+        while self._fd is not None and len(records) < _MOST_RECORDS:
+            try:
+                records.append(os.read(self._fd, _RECORD_BYTES).decode(errors="replace"))
+            except BlockingIOError:
+                break
+            except BrokenPipeError:  # overwritten before we came; the next read goes on
+                records.append(OVERFLOWED)
+        return tuple(records)
+
+    def complaints(self) -> tuple[str, ...]:
+        """What the kernel complained of since the last call."""
+        return complaints_in(self.new_records())

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""How many processes at once this machine allows us."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.machine import procfs
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ProcessLimit:
+    """One bound on processes and who sets it."""
+
+    processes: int
+    source: str
+
+
+def cgroup_limits(membership: str, mounts: Sequence[procfs.Mount]) -> Iterator[ProcessLimit]:
+    """Every pids.max along the ancestors of a process, for cgroup v1 and v2.
+
+    ``membership`` is the text of /proc/PID/cgroup.
+    """
+    for line in membership.splitlines():
+        number, controllers, path = line.split(":", 2)
+        for mount in mounts:
+            v1 = mount.kind == "cgroup" and "pids" in controllers.split(",")
+            if (v1 and "pids" in mount.options) or (mount.kind == "cgroup2" and number == "0"):
+                yield from _ancestors(mount, path)
+
+
+def _ancestors(mount: procfs.Mount, path: str) -> Iterator[ProcessLimit]:
+    """pids.max from the group at ``path`` up to the mount; "max" is no limit."""
+    group = Path(path)
+    if group.is_relative_to(mount.root):  # a container sees only its own part of the tree
+        group = group.relative_to(mount.root)
+    here = mount.point / str(group).lstrip("/")
+    while here.is_relative_to(mount.point):
+        limit = procfs.read_number(here / "pids.max")
+        if limit is not None:
+            yield ProcessLimit(limit, str(here / "pids.max"))
+        here = here.parent
+
+
+def tightest() -> ProcessLimit:
+    """The least of all bounds on processes that hold for this one."""
+    limits = list(cgroup_limits(procfs.read(procfs.PROC / "self/cgroup") or "", procfs.mounts()))
+    for name in ("kernel.pid_max", "kernel.threads-max"):
+        value = procfs.sysctl(name)
+        if value is not None:
+            limits.append(ProcessLimit(value, name))
+    soft, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+    if soft != resource.RLIM_INFINITY:
+        limits.append(ProcessLimit(soft, "ulimit -u"))
+    return min(limits)

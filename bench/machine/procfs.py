@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What stands in /proc and /sys: parsers that take text, and readers that take none.
+
+A reader returns None for what this kernel, or this user, is not told.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Final
+
+PROC: Final = Path("/proc")
+SYS: Final = Path("/sys")
+
+_STEAL_COLUMN: Final = 7
+_GUEST_COLUMN: Final = 8  # from here on, already counted as user time
+
+
+class Capability(IntEnum):
+    """Bits of CapEff that tracing needs; CAP_SYS_ADMIN stands in for the others."""
+
+    SYS_ADMIN = 21
+    PERFMON = 38
+    BPF = 39
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CpuTimes:
+    """Clock ticks since boot, all CPUs together."""
+
+    total: int
+    steal: int
+
+    def steal_share_since(self, earlier: CpuTimes) -> float:
+        """Share of all CPU time, 0 to 1, that the hypervisor kept between two readings."""
+        passed = self.total - earlier.total
+        return (self.steal - earlier.steal) / passed if passed > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessMemory:
+    """What the kernel says a process takes; docs/metrics.md says how it misleads."""
+
+    rss_bytes: int
+    pinned_bytes: int  # VmPin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FdInfo:
+    """What fdinfo tells of a BPF map or program; None: this kernel does not say."""
+
+    memlock_bytes: int | None
+    recursion_misses: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One line of mountinfo."""
+
+    point: Path
+    root: str  # the folder of the file system that is mounted there
+    kind: str
+    options: frozenset[str]  # of the file system, where cgroup v1 names its controllers
+
+
+def parse_cpu_list(text: str) -> tuple[int, ...]:
+    """CPU numbers of a list such as ``0-2,5``; () of an empty one."""
+    cpus: list[int] = []
+    for part in text.strip().split(","):
+        if part:
+            first, _, last = part.partition("-")
+            cpus.extend(range(int(first), int(last or first) + 1))
+    return tuple(cpus)
+
+
+def parse_cpu_times(stat: str) -> CpuTimes:
+    """The first line of /proc/stat."""
+    ticks = [int(word) for word in stat.split("\n", 1)[0].split()[1:]]
+    steal = ticks[_STEAL_COLUMN] if len(ticks) > _STEAL_COLUMN else 0
+    return CpuTimes(total=sum(ticks[:_GUEST_COLUMN]), steal=steal)
+
+
+def parse_irq_work(interrupts: str) -> dict[int, int] | None:
+    """IWI of /proc/interrupts, CPU -> count since boot; None where there is no such row."""
+    header, *rows = interrupts.splitlines() or [""]
+    cpus = [int(name.removeprefix("CPU")) for name in header.split()]
+    for row in rows:
+        name, *counts = row.split(maxsplit=len(cpus) + 1) or [""]
+        if name == "IWI:":
+            return {cpu: int(count) for cpu, count in zip(cpus, counts, strict=False)}
+    return None
+
+
+def parse_sizes(text: str) -> dict[str, int]:
+    """Lines such as ``VmRSS:  1948 kB`` of meminfo or status, name -> bytes."""
+    return {
+        name: int(kib) * 1024
+        for name, kib in re.findall(r"^(\S+):\s+(\d+) kB$", text, re.MULTILINE)
+    }
+
+
+def parse_capabilities(status: str) -> int:
+    """CapEff of a process's status as a bit mask; 0 if it is missing."""
+    found = re.search(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return int(found[1], 16) if found else 0
+
+
+def parse_fdinfo(text: str) -> FdInfo:
+    """The fdinfo of a BPF map or program."""
+    fields = dict(re.findall(r"^(\w+):\s*(\d+)$", text, re.MULTILINE))
+
+    def number(name: str) -> int | None:
+        return int(fields[name]) if name in fields else None
+
+    return FdInfo(memlock_bytes=number("memlock"), recursion_misses=number("recursion_misses"))
+
+
+def parse_mountinfo(text: str) -> tuple[Mount, ...]:
+    """All mounts, in the order in which they were made."""
+    mounts = []
+    for line in text.splitlines():
+        ours, separator, theirs = line.partition(" - ")
+        if separator:
+            root, point = (_unescape(word) for word in ours.split()[3:5])
+            kind, _, *options = theirs.split()
+            mounts.append(Mount(Path(point), root, kind, frozenset(",".join(options).split(","))))
+    return tuple(mounts)
+
+
+def _unescape(word: str) -> str:
+    """mountinfo writes blanks, tabs, newlines and backslashes as octal."""
+    return re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), word)
+
+
+def read(path: Path) -> str | None:
+    """The text of a file, or None where it is missing or forbidden."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+
+
+def read_number(path: Path) -> int | None:
+    """The number that a file holds; None also where it holds none (pids.max says "max")."""
+    text = (read(path) or "").strip()
+    return int(text) if text.removeprefix("-").isdecimal() else None
+
+
+def online_cpus() -> tuple[int, ...]:
+    """CPUs that run code; not all of them need be allowed for this process."""
+    text = read(SYS / "devices/system/cpu/online")
+    return parse_cpu_list(text) if text else tuple(range(os.cpu_count() or 1))
+
+
+def cpu_times() -> CpuTimes:
+    """Clock ticks since boot."""
+    return parse_cpu_times((PROC / "stat").read_text())
+
+
+def load_1m() -> float:
+    """The load average of the last minute."""
+    return os.getloadavg()[0]
+
+
+def irq_work() -> dict[int, int] | None:
+    """IWI since boot, CPU -> count; None where the kernel does not tell."""
+    return parse_irq_work(read(PROC / "interrupts") or "")
+
+
+def memory() -> dict[str, int]:
+    """/proc/meminfo, name -> bytes: MemTotal, MemAvailable, MemFree ..."""
+    return parse_sizes(read(PROC / "meminfo") or "")
+
+
+def process_memory(pid: int | str = "self") -> ProcessMemory:
+    """Memory of a process; zeros for one that is gone."""
+    sizes = parse_sizes(read(PROC / str(pid) / "status") or "")
+    return ProcessMemory(rss_bytes=sizes.get("VmRSS", 0), pinned_bytes=sizes.get("VmPin", 0))
+
+
+def fd_info(fd: int, pid: int | str = "self") -> FdInfo:
+    """What fdinfo tells of a descriptor."""
+    return parse_fdinfo(read(PROC / str(pid) / "fdinfo" / str(fd)) or "")
+
+
+def capabilities() -> int:
+    """This process's effective capabilities, a bit mask."""
+    return parse_capabilities(read(PROC / "self/status") or "")
+
+
+def mounts() -> tuple[Mount, ...]:
+    """Everything mounted where this process can see it."""
+    return parse_mountinfo(read(PROC / "self/mountinfo") or "")
+
+
+def mount_point(kind: str) -> Path | None:
+    """Where a file system of this kind (tracefs, debugfs, bpf) is mounted first."""
+    return next((mount.point for mount in mounts() if mount.kind == kind), None)
+
+
+def sysctl(name: str) -> int | None:
+    """A numeric sysctl such as ``kernel.perf_event_mlock_kb``."""
+    return read_number(PROC / "sys" / name.replace(".", "/"))
+
+
+def clock_source() -> str:
+    """The kernel's clock source, "unknown" where it does not tell."""
+    path = SYS / "devices/system/clocksource/clocksource0/current_clocksource"
+    return (read(path) or "unknown").strip()
+
+
+def governors() -> frozenset[str]:
+    """The CPUs' frequency governors; none where the kernel has no hand in frequencies."""
+    paths = (SYS / "devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")
+    return frozenset(text.strip() for path in paths if (text := read(path)))
+
+
+def bpf_holders() -> frozenset[int]:
+    """Other processes that hold a BPF program or map open, as far as this user may look."""
+    holders = set()
+    for link in PROC.glob("[0-9]*/fd/*"):
+        try:
+            target = link.readlink().name
+        except OSError:  # closed, ended, or not ours to see
+            continue
+        if target.startswith(("anon_inode:bpf-prog", "anon_inode:bpf-map")):
+            holders.add(int(link.parts[2]))
+    return frozenset(holders - {os.getpid()})

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The one place that knows paths of ours."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Final
+
+RESULTS: Final = Path("results")
+"""Where runs leave what they measured, unless told otherwise; relative to the caller's folder."""
+
+_PACKAGE: Final = Path(__file__).resolve().parent
+
+
+def bpf_sources() -> Path:
+    """Folder of the BPF sources: beside the installed package, or the checkout's own."""
+    installed = _PACKAGE / "bpf"
+    return installed if installed.is_dir() else _PACKAGE.parent / "bpf"
+
+
+def cache_folder() -> Path:
+    """Where what is costly to get again is kept between runs; it may not exist yet."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("bufbench")
+
+
+def private_folder() -> tempfile.TemporaryDirectory[str]:
+    """Make a temporary folder that nobody else can enter (0700), gone when its context ends."""
+    return tempfile.TemporaryDirectory(prefix="bufbench-")

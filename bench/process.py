@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The one gateway through which other programs are run. Never through a shell."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from bench.errors import BufbenchError, ExitCode
+
+_LAST_WORDS_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """A program that ended, and what it said."""
+
+    argv: tuple[str, ...]
+    returncode: int  # negative: killed by that signal
+    stdout: str
+    stderr: str
+    seconds: float
+
+
+class ProgramFailed(BufbenchError):
+    """A program could not be started, failed or took too long.
+
+    ``completed`` holds the return code and everything that was seen; it is None if the program
+    never started.
+    """
+
+    exit_code: ClassVar[ExitCode] = ExitCode.MACHINE_UNFIT
+
+    def __init__(
+        self, message: str, *, completed: Completed | None = None, timed_out: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.completed = completed
+        self.timed_out = timed_out
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    timeout_s: float,
+    check: bool = True,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Completed:
+    """Run a program to its end and return what it said.
+
+    The program gets a session of its own, so that a time-out or Ctrl-C ends its children too.
+    ``env`` is added to this process's environment. Raises ProgramFailed if it cannot be started,
+    takes longer than ``timeout_s``, or, with ``check``, returns anything but 0.
+    """
+    words = tuple(str(word) for word in argv)
+    began = time.monotonic()
+    try:
+        child = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            cwd=cwd,
+            env={**os.environ, **env} if env else None,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ProgramFailed(f"cannot run {words[0]}: {error.strerror}") from error
+    timed_out = False
+    try:
+        stdout, stderr = child.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        timed_out = True
+        stdout, stderr = _end(child)
+    except BaseException:
+        _end(child)
+        raise
+    completed = Completed(
+        argv=words,
+        returncode=child.returncode,
+        stdout=stdout,
+        stderr=stderr,
+        seconds=time.monotonic() - began,
+    )
+    if timed_out:
+        message = f"{words[0]} took longer than {timeout_s:g} s and was killed"
+        raise ProgramFailed(message, completed=completed, timed_out=True)
+    if check and completed.returncode:
+        raise ProgramFailed(_failure(completed), completed=completed)
+    return completed
+
+
+def _end(child: subprocess.Popen[str]) -> tuple[str, str]:
+    """Kill the child's whole session and return what it had said until then."""
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    try:
+        return child.communicate(timeout=_LAST_WORDS_S)
+    except subprocess.TimeoutExpired as error:
+        # Somebody who left the session still holds the pipes: take what has come.
+        for pipe in (child.stdout, child.stderr):
+            if pipe:
+                pipe.close()
+        return _text(error.stdout), _text(error.stderr)
+
+
+def _text(seen: str | bytes | None) -> str:
+    return seen.decode(errors="replace") if isinstance(seen, bytes) else seen or ""
+
+
+def _failure(completed: Completed) -> str:
+    """One line: the program, how it ended, and the last line that it said."""
+    code = completed.returncode
+    ended = f"was killed by {_signal_name(-code)}" if code < 0 else f"returned {code}"
+    said = (completed.stderr.strip() or completed.stdout.strip()).splitlines()
+    return f"{completed.argv[0]} {ended}" + (f": {said[-1].strip()}" if said else "")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Versions of bcc and libbpf, and whether they are the ones we need."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from typing import Final
+
+from bench.errors import MachineUnfit
+
+OLDEST_BCC: Final = (0, 26)
+"""Debian 12's: the oldest that was seen working without kernel headers."""
+
+_LIBBPF: Final = ("libbpf.so.1", "libbpf.so.0")
+_REMEDY: Final = "apt-get install python3-bpfcc"
+
+
+def bcc_version() -> str:
+    """The version of bcc, imported here and now. Raises MachineUnfit if it will not do."""
+    try:
+        import bcc
+    except ImportError as error:
+        raise MachineUnfit(f"bcc cannot be imported ({error})", remedy=_REMEDY) from error
+    if not hasattr(bcc, "BPF"):
+        raise MachineUnfit(
+            f"the module bcc in {getattr(bcc, '__file__', None)} is PyPI's lattice library",
+            remedy=f"pip uninstall bcc; {_REMEDY}",
+        )
+    version = str(getattr(bcc, "__version__", "0"))
+    if tuple(int(number) for number in re.findall(r"\d+", version)[:2]) < OLDEST_BCC:
+        oldest = ".".join(map(str, OLDEST_BCC))
+        raise MachineUnfit(f"bcc {version} is older than {oldest}", remedy=_REMEDY)
+    return version
+
+
+def libbpf_name() -> str:
+    """The name under which libbpf can be loaded. Raises MachineUnfit if there is none."""
+    for name in _LIBBPF:
+        try:
+            ctypes.CDLL(name)
+        except OSError:
+            continue
+        return name
+    raise MachineUnfit("libbpf cannot be loaded", remedy=_REMEDY)
