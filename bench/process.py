@@ -111,6 +111,7 @@ def _end(child: subprocess.Popen[str]) -> tuple[str, str]:
         for pipe in (child.stdout, child.stderr):
             if pipe:
                 pipe.close()
+        child.wait()
         return _text(error.stdout), _text(error.stderr)
 
 

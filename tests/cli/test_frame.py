@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The frame of the command line, run as people run it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from bench import process
+from bench.cli import COMMANDS
+
+BUFBENCH = [sys.executable, "-c", "from bench.cli import main; main()"]
+
+
+def bufbench(*arguments: str) -> process.Completed:
+    return process.run([*BUFBENCH, *arguments], timeout_s=30, check=False)
+
+
+def without_root(script: str) -> list[str]:
+    """A Python program after all privileges were given up."""
+    drop = "import os; os.setgroups([]); os.setgid(65534); os.setuid(65534);"
+    return [sys.executable, "-c", f"from bench import doctor, cli; {drop} {script}"]
+
+
+def test_version_names_the_program() -> None:
+    assert bufbench("--version").stdout.startswith("bufbench ")
+
+
+def test_nothing_asked_shows_the_commands() -> None:
+    done = bufbench()
+    assert done.returncode == 2
+    assert all(command in done.stdout + done.stderr for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_an_example(command: str) -> None:
+    done = bufbench(command, "--help")
+    assert done.returncode == 0
+    assert f"Example: bufbench {command}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [["no-such-command"], ["doctor", "--no-such-option"], ["doctor", "surplus"]]
+)
+def test_wrong_usage_is_told_without_traceback(arguments: list[str]) -> None:
+    done = bufbench(*arguments)
+    assert done.returncode == 2
+    assert arguments[-1] in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_doctor_tells_the_same_in_both_forms() -> None:
+    lines, document = bufbench("doctor"), bufbench("doctor", "--json")
+    told = json.loads(document.stdout)
+    assert lines.returncode == document.returncode == (0 if told["fit"] else 3)
+    for finding in told["findings"]:
+        assert finding["name"] in lines.stdout
+        assert finding["status"] in {"ok", "warn", "fail"}
+
+
+@pytest.mark.live
+def test_doctor_without_root_is_unfit() -> None:
+    script = "import sys; sys.argv[1:] = ['doctor']; cli.main()"
+    done = process.run(without_root(script), timeout_s=30, check=False)
+    assert done.returncode == 3
+    assert "lacks CAP_BPF and CAP_PERFMON" in done.stdout
+    assert done.stderr == ""
+
+
+def test_an_error_is_one_line_and_its_exit_code() -> None:
+    script = (
+        "from bench import cli, doctor, errors\n"
+        "def examine(): raise errors.MachineUnfit('it is missing', remedy='install it')\n"
+        "doctor.examine = examine\n"
+        "import sys; sys.argv[1:] = ['doctor']\n"
+        "cli.main()"
+    )
+    done = process.run([sys.executable, "-c", script], timeout_s=30, check=False)
+    assert (done.returncode, done.stderr) == (3, "bufbench: it is missing; install it\n")
+
+
+def test_ctrl_c_is_130_and_quiet() -> None:
+    with subprocess.Popen(
+        [*BUFBENCH, "doctor"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout
+        child.stdout.readline()
+        child.send_signal(signal.SIGINT)
+        _, complaint = child.communicate(timeout=30)
+    assert (child.returncode, complaint) == (130, "")
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    with subprocess.Popen(
+        [*BUFBENCH, "doctor"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout
+        assert child.stderr
+        child.stdout.readline()
+        child.stdout.close()
+        complaint = child.stderr.read()
+    assert (child.returncode, complaint) == (0, "")
+
+
+def test_nothing_heavy_is_imported_at_the_start() -> None:
+    script = "import bench.cli, bench.cli.doctor, sys; print(*sys.modules)"
+    loaded = process.run([sys.executable, "-c", script], timeout_s=30).stdout.split()
+    assert not {"bcc", "numpy", "scipy", "pydantic", "polars", "rich", "pytest"} & {*loaded}

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The gateway runs real programs here: what it promises is about real ones."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bench import process
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_until_gone(pid: int) -> bool:
+    deadline = time.monotonic() + 5
+    while alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return not alive(pid)
+
+
+def test_output_and_code_are_kept_apart() -> None:
+    done = process.run(["sh", "-c", "echo out; echo err >&2"], timeout_s=10)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "out\n", "err\n")
+    assert 0 < done.seconds < 10
+
+
+def test_words_are_never_a_shell_s() -> None:
+    assert process.run(["echo", "a; exit 3", "$HOME"], timeout_s=10).stdout == "a; exit 3 $HOME\n"
+
+
+def test_failure_carries_code_output_and_last_line() -> None:
+    with pytest.raises(process.ProgramFailed) as caught:
+        process.run(["sh", "-c", "echo some; echo why >&2; exit 7"], timeout_s=10)
+    completed = caught.value.completed
+    assert completed is not None
+    assert (completed.returncode, completed.stdout, completed.stderr) == (7, "some\n", "why\n")
+    assert str(caught.value) == "sh returned 7: why"
+    assert not caught.value.timed_out
+
+
+def test_a_signal_is_named() -> None:
+    with pytest.raises(process.ProgramFailed, match="sh was killed by SIGSEGV"):
+        process.run(["sh", "-c", "kill -SEGV $$"], timeout_s=10)
+
+
+def test_failure_may_be_asked_for() -> None:
+    assert process.run(["sh", "-c", "exit 7"], timeout_s=10, check=False).returncode == 7
+
+
+def test_a_missing_program_is_named() -> None:
+    with pytest.raises(process.ProgramFailed, match="cannot run no-such-program: No such file"):
+        process.run(["no-such-program"], timeout_s=10)
+
+
+def test_a_time_out_ends_children_too_and_keeps_what_was_said() -> None:
+    with pytest.raises(process.ProgramFailed, match=r"longer than 0\.5 s") as caught:
+        process.run(["sh", "-c", "sleep 60 & echo $!; wait"], timeout_s=0.5)
+    completed = caught.value.completed
+    assert caught.value.timed_out
+    assert completed is not None
+    assert wait_until_gone(int(completed.stdout))
+
+
+def test_who_left_the_session_cannot_hold_us() -> None:
+    began = time.monotonic()
+    with pytest.raises(process.ProgramFailed) as caught:
+        process.run(["setsid", "-w", "sh", "-c", "echo $$; exec sleep 60"], timeout_s=0.5)
+    assert time.monotonic() - began < 10
+    completed = caught.value.completed
+    assert completed is not None
+    survivor = int(completed.stdout)
+    assert alive(survivor)
+    os.kill(survivor, 9)
+
+
+def test_environment_is_added_to_ours() -> None:
+    script = "import os; print(os.environ['ADDED'], 'PATH' in os.environ)"
+    done = process.run([sys.executable, "-c", script], timeout_s=10, env={"ADDED": "yes"})
+    assert done.stdout == "yes True\n"
+
+
+def test_output_that_is_no_text_does_not_stop_us() -> None:
+    assert process.run(["printf", r"\377x"], timeout_s=10).stdout == "\N{REPLACEMENT CHARACTER}x"
