@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The ledger's counters. A per-CPU array: no two CPUs share a cache line, and
+ * plain increments do, since a tracepoint program is never preempted by another
+ * on its CPU. bench/trace/counters.py mirrors the layout.
+ */
+#define CAUSES 1024	/* slot 0: refused by reserve, which tells no errno; else the errno */
+
+struct tracer_counters {
+	u64 exits;
+	u64 attempted;		/* records; the next sequence number */
+	u64 own_exits;
+	u64 own_attempted;
+	u64 unwoken;		/* records written since the last wake-up asked for */
+	u64 dropped[CAUSES];
+	u64 own_dropped[CAUSES];
+};
+
+BPF_PERCPU_ARRAY(counters, struct tracer_counters, 1);
+
+/*
+ * The verifier follows each path through a loop of 1,000 records and bears about
+ * eight open branches in each turn of it, so that sums stand here for branches.
+ */
+static __always_inline u64 is_own(u16 flags)
+{
+	return flags & RECORD_OWN;	/* bit 0 */
+}
+
+static __always_inline void count_exit(struct tracer_counters *counts, u16 flags)
+{
+	counts->exits++;
+	counts->own_exits += is_own(flags);
+}
+
+/* Numbers the record, before it is known whether it can be written. */
+static __always_inline void count_attempt(struct tracer_counters *counts,
+					  struct exit_record *record)
+{
+	record->sequence = counts->attempted;
+	counts->own_attempted += is_own(record->flags);
+#ifdef FAULT_SKIP_INCREMENT	/* a test build: the ledger must notice */
+	if (record->sequence == FAULT_SKIP_INCREMENT && !counts->unwoken++)
+		return;
+#endif
+	counts->attempted++;
+}
+
+static __always_inline void count_drop(struct tracer_counters *counts, u16 flags, s64 error,
+				       u64 records)
+{
+	u64 cause = -error & (CAUSES - 1);	/* every errno, ENOTSUPP (524) too, is smaller */
+
+	counts->dropped[cause] += records;
+	counts->own_dropped[cause] += is_own(flags) * records;
+}
+
+/* What cannot be tried at all is attempted and dropped all the same. */
+static __always_inline void skip_records(struct tracer_settings *set,
+					 struct tracer_counters *counts, u16 flags, s64 error)
+{
+	counts->attempted += set->records_per_exit;
+	counts->own_attempted += is_own(flags) * set->records_per_exit;
+	count_drop(counts, flags, error, set->records_per_exit);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * What an exit is, and whose. An exit is the process's, when its last thread
+ * goes. The offsets OFFSET_* come from the running kernel's BTF.
+ */
+#define PIDTYPE_TGID 1	/* enum pid_type, the same since 4.19 */
+#define PIDTYPE_SID 3
+#define SIGNAL_GROUP_EXIT 0x4
+
+#define FIELD(type, pointer, offset)                                                 \
+	({                                                                            \
+		type value_ = 0;                                                      \
+		bpf_probe_read_kernel(&value_, sizeof(value_), (void *)(pointer) + (offset)); \
+		value_;                                                               \
+	})
+
+#ifndef OFFSET_GROUP_DEAD
+/*
+ * Before about 6.16 the tracepoint does not say who was last. Two threads that
+ * leave at once both find signal->live at 0, so the first of them claims it.
+ */
+BPF_TABLE("lru_hash", u64, u64, claimed, 1024);
+
+static __always_inline int last_thread(void *ctx, u64 signal, u64 start_ns)
+{
+	u64 *claim;
+
+	if (FIELD(int, signal, OFFSET_SIGNAL_LIVE) != 0)
+		return 0;
+	if (FIELD(int, signal, OFFSET_SIGNAL_NR_THREADS) <= 1)
+		return 1;
+	/* Memory of a signal_struct is used again: the start time tells it apart. */
+	claim = claimed.lookup(&signal);
+	if (claim && *claim == start_ns)
+		return 0;
+	if (claim)
+		claimed.delete(&signal);
+	return claimed.insert(&signal, &start_ns) == 0;
+}
+#else
+static __always_inline int last_thread(void *ctx, u64 signal, u64 start_ns)
+{
+	return *(u8 *)(ctx + OFFSET_GROUP_DEAD);
+}
+#endif
+
+static __always_inline int of_session(u64 signal, struct tracer_settings *set)
+{
+	u64 session = FIELD(u64, signal, OFFSET_SIGNAL_PIDS + 8 * PIDTYPE_SID);
+	u64 number;
+
+	if (!set->session ||
+	    session == FIELD(u64, signal, OFFSET_SIGNAL_PIDS + 8 * PIDTYPE_TGID))
+		return 0;
+	/* The session's number in the namespace that it was made in. */
+	number = session + OFFSET_PID_NUMBERS +
+		 SIZE_UPID * FIELD(u32, session, OFFSET_PID_LEVEL);
+	if (FIELD(u32, number, OFFSET_UPID_NR) != set->session)
+		return 0;
+	return FIELD(u32, FIELD(u64, number, OFFSET_UPID_NS), OFFSET_NS_INUM) ==
+	       set->session_namespace;
+}
+
+/* Fills in all that holds for every record of this exit; 0 if it is none. */
+static __always_inline int describe_exit(void *ctx, struct tracer_settings *set,
+					 struct exit_record *record)
+{
+	u64 task = bpf_get_current_task();
+	u64 signal = FIELD(u64, task, OFFSET_TASK_SIGNAL);
+	u64 leader = FIELD(u64, task, OFFSET_TASK_GROUP_LEADER);
+	u64 children = task + OFFSET_TASK_CHILDREN;
+	u64 parent, parent_leader;
+
+	record->start_ns = FIELD(u64, leader, OFFSET_TASK_START_TIME);
+	if (!last_thread(ctx, signal, record->start_ns))
+		return 0;
+
+	parent = FIELD(u64, task, OFFSET_TASK_REAL_PARENT);
+	parent_leader = FIELD(u64, parent, OFFSET_TASK_GROUP_LEADER);
+	record->parent_pid = FIELD(u32, parent, OFFSET_TASK_TGID);
+	record->parent_start_ns = FIELD(u64, parent_leader, OFFSET_TASK_START_TIME);
+	record->pid = FIELD(u32, task, OFFSET_TASK_TGID);
+	bpf_probe_read_kernel(record->comm, sizeof(record->comm),
+			      (void *)leader + OFFSET_TASK_COMM);
+
+	if (FIELD(u32, signal, OFFSET_SIGNAL_FLAGS) & SIGNAL_GROUP_EXIT) {
+		record->status = FIELD(u32, signal, OFFSET_SIGNAL_GROUP_EXIT_CODE);
+		record->flags = RECORD_GROUP_EXIT;
+	} else {
+		record->status = FIELD(u32, leader, OFFSET_TASK_EXIT_CODE);
+	}
+	if (FIELD(u64, children, 0) == children)
+		record->flags |= RECORD_NO_CHILDREN;
+	if (of_session(signal, set))
+		record->flags |= RECORD_OWN;
+	record->cpu = bpf_get_smp_processor_id();
+	return 1;
+}
+
+/* Stamps one record, as late as the transport allows. */
+static __always_inline void stamp(struct exit_record *record)
+{
+	record->timestamp_ns = bpf_ktime_get_ns();
+	record->duration_ns = record->timestamp_ns - record->start_ns;
+}

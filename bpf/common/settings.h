@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * What varies between trials without compiling anew. bench/trace/settings.py
+ * mirrors it.
+ */
+#ifndef MAX_RECORDS_PER_EXIT	/* 1 verifies far quicker */
+#define MAX_RECORDS_PER_EXIT 1000
+#endif
+
+struct tracer_settings {
+	u64 session_namespace;	/* inode of the pid namespace that session counts in */
+	u64 wake_flags;		/* BPF_RB_* of a record that the watermark does not reach */
+	u32 session;		/* pid of the session's leader; 0: nothing is our own */
+	u32 watermark;		/* records of a CPU between forced wake-ups; U32_MAX: never */
+	u32 records_per_exit;
+	u32 size_first;		/* size class of record n: size_first + (n & size_mask) */
+	u32 size_mask;
+	u32 rings;		/* 1, or one per CPU */
+};
+
+BPF_ARRAY(settings, struct tracer_settings, 1);

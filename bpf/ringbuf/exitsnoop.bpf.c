@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The exit tracer on BPF_MAP_TYPE_RINGBUF. The rings stand in an array of maps,
+ * so that a trial can put rings of any size there without loading anew, and one
+ * per CPU as well.
+ */
+#include "common/record.h"
+#include "common/settings.h"
+#include "common/counters.h"
+#include "common/exit.h"
+#include "common/payload.h"
+
+#define ENOENT 2
+
+BPF_RINGBUF_OUTPUT(template, 1);
+BPF_ARRAY_OF_MAPS(rings, "template", MAX_RINGS);
+
+struct writer {
+	struct tracer_settings *set;
+	struct tracer_counters *counts;
+	struct payload *payload;
+	struct padded_record *scratch;
+	void *ring;
+};
+
+/* 1 if the record to be written is the one that the watermark waits for. */
+static __always_inline u64 wake_due(struct writer *writer)
+{
+	return (writer->counts->unwoken + 1 - writer->set->watermark) >> 63 ^ 1;
+}
+
+static __always_inline u64 wake_flags(struct writer *writer, u64 due)
+{
+	u64 usual = writer->set->wake_flags;
+
+	return usual + due * (BPF_RB_FORCE_WAKEUP - usual);
+}
+
+/* Only what was written counts towards the watermark. */
+static __always_inline void count_written(struct writer *writer, u64 due)
+{
+	writer->counts->unwoken = (writer->counts->unwoken + 1) * (1 - due);
+}
+
+static __always_inline void reserve(struct writer *writer, struct exit_record *record,
+				    const u32 size)
+{
+	void *target = bpf_ringbuf_reserve(writer->ring, size, 0);
+	u64 due;
+
+	if (!target) {
+		count_drop(writer->counts, record->flags, 0, 1);
+		return;
+	}
+	record->length = size;
+	stamp(record);
+	*(struct exit_record *)target = *record;
+	fill(target, size, writer->payload, record->sequence);
+	due = wake_due(writer);
+	count_written(writer, due);
+	bpf_ringbuf_submit(target, wake_flags(writer, due));
+}
+
+static __always_inline void output(struct writer *writer, struct exit_record *record,
+				   const u32 size)
+{
+	u64 due = wake_due(writer);
+	void *source = record;
+	long error;
+
+	record->length = size;
+	stamp(record);
+	if (size > sizeof(*record)) {
+		source = writer->scratch;
+		writer->scratch->record = *record;
+		fill(source, size, writer->payload, record->sequence);
+	}
+	error = bpf_ringbuf_output(writer->ring, source, size, wake_flags(writer, due));
+	if (error)
+		count_drop(writer->counts, record->flags, error, 1);
+	else
+		count_written(writer, due);
+}
+
+/* What both programs do before they write: 0 if there is nothing to write. */
+static __always_inline int begin(void *ctx, struct writer *writer, struct exit_record *record)
+{
+	int zero = 0, slot = 0;
+
+	writer->set = settings.lookup(&zero);
+	writer->counts = counters.lookup(&zero);
+	writer->payload = payloads.lookup(&zero);
+	writer->scratch = scratches.lookup(&zero);
+	if (!writer->set || !writer->counts || !writer->payload || !writer->scratch)
+		return 0;
+	if (!describe_exit(ctx, writer->set, record))
+		return 0;
+	count_exit(writer->counts, record->flags);
+	if (writer->set->rings > 1)
+		slot = record->cpu;
+	writer->ring = rings.lookup(&slot);
+	if (writer->ring)
+		return 1;
+	/* A CPU that came online after the rings were made. */
+	skip_records(writer->set, writer->counts, record->flags, -ENOENT);
+	return 0;
+}
+
+int exitsnoop(void *ctx)
+{
+	struct exit_record record = {};
+	struct writer writer;
+
+	if (!begin(ctx, &writer, &record))
+		return 0;
+	for (u32 i = 0; i < MAX_RECORDS_PER_EXIT && i < writer.set->records_per_exit; i++) {
+		count_attempt(writer.counts, &record);
+#ifdef FAULT_LOSE_SILENTLY	/* a test build: the ledger must notice */
+		if (record.sequence == FAULT_LOSE_SILENTLY)
+			continue;
+#endif
+		switch (size_class(writer.set, record.sequence)) {
+		case 0:
+			reserve(&writer, &record, SIZE_0);
+			break;
+		case 1:
+			reserve(&writer, &record, SIZE_1);
+			break;
+		case 2:
+			reserve(&writer, &record, SIZE_2);
+			break;
+		default:
+			reserve(&writer, &record, SIZE_3);
+		}
+		next_record(&record);
+	}
+	return 0;
+}
+
+/* The same by the call that perf users know: the record is built first, then copied. */
+int exitsnoop_output(void *ctx)
+{
+	struct exit_record record = {};
+	struct writer writer;
+
+	if (!begin(ctx, &writer, &record))
+		return 0;
+	for (u32 i = 0; i < MAX_RECORDS_PER_EXIT && i < writer.set->records_per_exit; i++) {
+		count_attempt(writer.counts, &record);
+		switch (size_class(writer.set, record.sequence)) {
+		case 0:
+			output(&writer, &record, SIZE_0);
+			break;
+		case 1:
+			output(&writer, &record, SIZE_1);
+			break;
+		case 2:
+			output(&writer, &record, SIZE_2);
+			break;
+		default:
+			output(&writer, &record, SIZE_3);
+		}
+		next_record(&record);
+	}
+	return 0;
+}
