@@ -175,6 +175,7 @@ static void make_workers(struct generator *generator)
 		shared->workers++;
 	}
 	atomic_store(&shared->forking, shared->workers);
+	atomic_store(&shared->reaping, shared->workers);
 }
 
 /* Reaps what has ended: workers, and orphans, whose subreaper we are. False if none is left. */

@@ -80,6 +80,8 @@ struct shared {
 	_Alignas(64) _Atomic uint32_t forking; /* workers still making this round's children */
 	_Atomic uint32_t forked; /* children of this round */
 	_Atomic uint32_t parked; /* of those, the ones that wait */
+	_Atomic uint32_t reaping; /* workers still reaping them */
+	_Atomic uint32_t settled; /* futex: rounds that are reaped */
 	_Atomic uint32_t over; /* this round is the last one */
 };
 

@@ -320,6 +320,18 @@ static void release(const struct worker *worker, uint32_t round, bool last)
 	futex_wake_all(&shared->round);
 }
 
+/* Waits until every worker has reaped its part of the round: bursts do not run into each other. */
+static void settle(struct shared *shared, uint32_t round)
+{
+	if (atomic_fetch_sub(&shared->reaping, 1) == 1) {
+		atomic_store(&shared->reaping, shared->workers);
+		atomic_store(&shared->settled, round + 1);
+		futex_wake_all(&shared->settled);
+	}
+	while (atomic_load(&shared->settled) == round)
+		futex_wait(&shared->settled, round, 0);
+}
+
 static void run_bursts(struct worker *worker)
 {
 	const struct request *request = worker->request;
@@ -347,10 +359,10 @@ static void run_bursts(struct worker *worker)
 			release(worker, child.round, size == left);
 		while (atomic_load(&shared->round) == child.round)
 			futex_wait(&shared->round, child.round, 0);
-		/* Before the next round can end: its end needs this worker, which is here. */
 		over = atomic_load(&shared->over);
 		for (uint32_t i = 0; i < own; i++)
 			reap(shared, -1);
+		settle(shared, child.round);
 		child.round++;
 		if (!over && request->pause_ms > 0)
 			rest_until(shared, now_ns() + (uint64_t)(request->pause_ms * 1e6));

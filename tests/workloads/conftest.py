@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The generator under test: the installed one, or one compiled from the checkout's sources."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from workloads.generator import EXECUTABLE
+
+FLAGS = ["-std=gnu17", "-static", "-O2", "-Wall", "-Wextra", "-Werror"]
+
+
+@pytest.fixture(scope="session")
+def forkstorm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Path of forkstorm; tiny stands beside it."""
+    if EXECUTABLE.exists():
+        return EXECUTABLE
+    if not shutil.which("gcc"):
+        pytest.fail(f"{EXECUTABLE} is not installed and there is no gcc to build it")
+    folder = tmp_path_factory.mktemp("forkstorm")
+    sources = {path for path in EXECUTABLE.parent.glob("*.c") if path.name != "tiny.c"}
+    tiny = EXECUTABLE.with_name("tiny.c")
+    subprocess.run(["gcc", *FLAGS, *sources, "-o", folder / "forkstorm"], check=True)
+    subprocess.run(["gcc", *FLAGS, tiny, "-o", folder / "tiny"], check=True)
+    return folder / "forkstorm"
+
+
+@pytest.fixture
+def two_cpus() -> None:
+    """Skip where ping-pong has nowhere to go."""
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("needs two CPUs")

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Counts are exact for every shape, by every call, whatever the children are told to do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from workloads import session
+from workloads.generator import Generator
+from workloads.storm import Gap, Shape, Spawn, Storm, StormReport
+
+COUNT = 523  # no multiple of anything that the shapes divide it by
+STORM = Storm(count=COUNT, workers=3, burst_size=50, depth=7, threads=3)
+
+
+def run(storm: Storm, executable: Path) -> StormReport:
+    with Generator(storm, executable=executable) as generator:
+        generator.go()
+        report = generator.wait(storm.seconds + 15)
+        assert session.members(generator.session) == set()
+    return report
+
+
+def shaped(shape: Shape) -> Storm:
+    if shape is Shape.TRICKLE:
+        return replace(STORM, shape=shape, workers=1, rate_per_s=5_000.0)
+    return replace(STORM, shape=shape)
+
+
+@pytest.mark.usefixtures("two_cpus")
+@pytest.mark.parametrize("spawn", Spawn)
+@pytest.mark.parametrize("shape", Shape)
+def test_every_process_is_made_and_reaped_once(shape: Shape, spawn: Spawn, forkstorm: Path) -> None:
+    storm = replace(shaped(shape), spawn=spawn)
+    report = run(storm, forkstorm)
+    assert report.made == report.reaped == COUNT + storm.workers
+    assert report.exit_statuses == {0: COUNT + storm.workers}
+    assert report.failed == {}
+    assert report.threads_made == (3 * COUNT if shape is Shape.THREADS else 0)
+    assert report.stopped_by == ""
+    assert report.lowered_from == 0
+    assert 0 < report.start_ns < report.end_ns
+
+
+@pytest.mark.usefixtures("two_cpus")
+@pytest.mark.parametrize("execute", [False, True])
+@pytest.mark.parametrize("shape", Shape)
+def test_exit_codes_go_round(shape: Shape, execute: bool, forkstorm: Path) -> None:
+    storm = replace(shaped(shape), exit_code=None, execute=execute)
+    expected = {code << 8: 2 + (code < COUNT - 512) for code in range(256)}
+    expected[0] += storm.workers
+    assert run(storm, forkstorm).exit_statuses == expected
+
+
+def test_a_given_exit_code_is_every_childs(forkstorm: Path) -> None:
+    storm = replace(STORM, exit_code=7)
+    assert run(storm, forkstorm).exit_statuses == {0: 3, 7 << 8: COUNT}
+
+
+@pytest.mark.parametrize("shape", [Shape.STORM, Shape.CHAIN])
+def test_a_single_process(shape: Shape, forkstorm: Path) -> None:
+    report = run(Storm(shape=shape, count=1, workers=1), forkstorm)
+    assert report.reaped == 2
+
+
+def test_more_workers_than_work(forkstorm: Path) -> None:
+    for shape in (Shape.STORM, Shape.BURST, Shape.CHAIN):
+        assert run(Storm(shape=shape, count=3, workers=16), forkstorm).reaped == 19
+
+
+def test_nothing_is_counted_before_go(forkstorm: Path) -> None:
+    with Generator(STORM, executable=forkstorm) as generator:
+        assert session.members(generator.session) == {generator.session}
+
+
+@pytest.mark.parametrize("gap", Gap)
+def test_paced_arrivals_do_not_come_early(gap: Gap, forkstorm: Path) -> None:
+    storm = Storm(shape=Shape.TRICKLE, count=201, rate_per_s=1_000.0, gap=gap)
+    report = run(storm, forkstorm)
+    assert report.reaped == 202
+    # 200 gaps; exponential ones add up to this much or more with the default seed.
+    assert report.seconds >= (0.2 if gap is Gap.FIXED else 0.15)
+
+
+def test_the_rate_is_shared_by_the_workers(forkstorm: Path) -> None:
+    report = run(replace(STORM, count=301, rate_per_s=1_000.0), forkstorm)
+    assert report.seconds >= 0.295
+
+
+def test_pauses_stand_between_bursts(forkstorm: Path) -> None:
+    storm = Storm(shape=Shape.BURST, count=40, burst_size=10, pause_ms=50.0)
+    assert run(storm, forkstorm).seconds >= 0.150

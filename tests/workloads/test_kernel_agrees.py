@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The kernel's own account of forks and exits agrees with the report, and shows the shapes."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from kernel_events import Event, Unavailable, listener, of_session
+
+from workloads.generator import Generator
+from workloads.storm import Gap, Shape, Spawn, Storm, StormReport
+
+STORM = Storm(count=600, workers=2, burst_size=100, depth=8, threads=3, exit_code=None)
+
+
+def run(storm: Storm, executable: Path) -> tuple[StormReport, list[Event]]:
+    try:
+        with listener() as connector, Generator(storm, executable=executable) as generator:
+            generator.go()
+            report = generator.wait(storm.seconds + 15)
+            return report, of_session(connector, generator.session)
+    except Unavailable as why:
+        pytest.skip(f"cannot listen to the kernel's process events ({why}): run as root")
+
+
+def ends(events: list[Event]) -> dict[int, Event]:
+    """Exits of whole processes, by pid. Short storms reuse no pid."""
+    return {e.pid: e for e in events if e.status is not None and e.pid == e.tgid}
+
+
+def parents(events: list[Event]) -> dict[int, int]:
+    return {e.pid: e.parent for e in events if e.parent is not None and e.pid == e.tgid}
+
+
+@pytest.mark.usefixtures("two_cpus")
+@pytest.mark.parametrize("spawn", Spawn)
+@pytest.mark.parametrize("shape", Shape)
+def test_every_exit_is_in_the_report(shape: Shape, spawn: Spawn, forkstorm: Path) -> None:
+    rate_per_s = 5_000.0 if shape is Shape.TRICKLE else 0.0
+    storm = replace(STORM, shape=shape, spawn=spawn, rate_per_s=rate_per_s)
+    report, events = run(storm, forkstorm)
+    assert report.made == len(parents(events))
+    assert report.reaped == len(ends(events))
+    assert report.exit_statuses == Counter(e.status for e in ends(events).values())
+    assert report.threads_made == sum(e.status is not None and e.pid != e.tgid for e in events)
+
+
+def test_exits_after_exec_are_in_the_report(forkstorm: Path) -> None:
+    report, events = run(replace(STORM, execute=True), forkstorm)
+    assert report.exit_statuses == Counter(e.status for e in ends(events).values())
+
+
+@pytest.mark.parametrize("spawn", Spawn)
+def test_chains_have_their_depth_and_unwind_in_order(spawn: Spawn, forkstorm: Path) -> None:
+    _, events = run(replace(STORM, shape=Shape.CHAIN, count=596, spawn=spawn), forkstorm)
+    parent_of, end_of = parents(events), ends(events)
+    children = Counter(parent_of.values())
+    workers = {pid for pid, parent in parent_of.items() if parent not in parent_of}
+    depths: Counter[int] = Counter()
+    for pid in parent_of.keys() - children.keys() - workers:  # the last of each chain
+        depth, link = 1, pid
+        while (parent := parent_of[link]) not in workers:
+            assert children[parent] == 1
+            assert end_of[link].time_ns < end_of[parent].time_ns
+            depth, link = depth + 1, parent
+        depths[depth] += 1
+    assert depths == {8: 74, 4: 1}
+
+
+@pytest.mark.usefixtures("two_cpus")
+@pytest.mark.parametrize("spawn", Spawn)
+def test_pairs_end_on_two_cpus_and_alternate(spawn: Spawn, forkstorm: Path) -> None:
+    _, events = run(replace(STORM, shape=Shape.PINGPONG, spawn=spawn), forkstorm)
+    parent_of, end_of = parents(events), ends(events)
+    workers = {pid for pid, parent in parent_of.items() if parent not in parent_of}
+    pairs = [
+        (end_of[child], end_of[parent])
+        for child, parent in parent_of.items()
+        if child not in workers and parent not in workers
+    ]
+    assert len(pairs) == 300
+    assert all(child.cpu != parent.cpu for child, parent in pairs)
+    assert all(child.time_ns < parent.time_ns for child, parent in pairs)
+    assert len({child.cpu for child, _ in pairs}) > 1
+
+
+def test_a_hot_cpu_sees_every_exit(forkstorm: Path) -> None:
+    _, events = run(replace(STORM, shape=Shape.HOTCPU), forkstorm)
+    assert len({e.cpu for e in ends(events).values()}) == 1
+
+
+def test_a_burst_is_complete_before_it_ends(forkstorm: Path) -> None:
+    _, events = run(replace(STORM, shape=Shape.BURST), forkstorm)
+    parent_of = parents(events)
+    workers = {pid for pid, parent in parent_of.items() if parent not in parent_of}
+    alive = 0
+    most_alive: list[int] = []
+    for event in sorted(events, key=lambda e: e.time_ns):
+        if event.pid in workers:
+            continue
+        if event.status is None:
+            if not alive:
+                most_alive.append(0)
+            alive += 1
+            most_alive[-1] = max(most_alive[-1], alive)
+        else:
+            alive -= 1
+    assert most_alive == [100] * 6
+
+
+def test_every_process_has_its_threads(forkstorm: Path) -> None:
+    _, events = run(replace(STORM, shape=Shape.THREADS), forkstorm)
+    threads = [e.tgid for e in events if e.status is not None and e.pid != e.tgid]
+    assert Counter(Counter(threads).values()) == {3: 600}
+
+
+def test_exponential_gaps_vary(forkstorm: Path) -> None:
+    storm = Storm(shape=Shape.TRICKLE, count=400, rate_per_s=1_000.0, gap=Gap.EXPONENTIAL)
+    _, events = run(storm, forkstorm)
+    made_ns = [e.time_ns for e in events if e.parent is not None][1:]
+    gaps_ns = [later - earlier for earlier, later in pairwise(made_ns)]
+    # The coefficient of variation is 1 for exponential gaps, 0 for fixed ones.
+    assert statistics.stdev(gaps_ns) / statistics.mean(gaps_ns) > 0.7

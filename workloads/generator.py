@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The fork-storm generator's typed front: starts forkstorm, says go, reads its report."""
+
+from __future__ import annotations
+
+import math
+import os
+import select
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from bench.errors import MachineUnfit, StormFailed, UsageError
+from workloads import session
+from workloads.storm import Shape, Storm, StormReport
+
+EXECUTABLE: Final = Path(__file__).parent / "forkstorm"
+"""Where the build installs the generator; ``tiny``, which children exec, stands beside it."""
+
+# The bounds that forkstorm.c itself has.
+MOST_PROCESSES: Final = 10_000_000
+MOST_WORKERS: Final = 256
+MOST_IN_BURST: Final = 1_000_000
+MOST_DEPTH: Final = 4_096
+MOST_THREADS: Final = 256
+MOST_RATE_PER_S: Final = 1e7
+MOST_SECONDS: Final = 3_600.0
+
+_READY_S = 10.0
+_GRACE_S = 3.0  # to reap and report after SIGTERM
+_KILL_S = 5.0
+_REFUSED = {2: UsageError, 3: MachineUnfit}  # forkstorm's exit codes before it is ready
+
+
+def check(storm: Storm, cpus_online: int) -> None:
+    """Raise UsageError, naming what to change, if the storm makes no sense on this machine."""
+    _check_whole("count", storm.count, 1, MOST_PROCESSES)
+    _check_whole("workers", storm.workers, 1, MOST_WORKERS)
+    _check_whole("burst size", storm.burst_size, 1, MOST_IN_BURST)
+    _check_whole("depth", storm.depth, 1, MOST_DEPTH)
+    _check_whole("threads", storm.threads, 1, MOST_THREADS)
+    _check_whole("seed", storm.seed, 0, 2**64 - 1)
+    if storm.exit_code is not None:
+        _check_whole("exit code", storm.exit_code, 0, 255)
+    _check_real("rate", storm.rate_per_s, 0.0, MOST_RATE_PER_S)
+    _check_real("pause in ms", storm.pause_ms, 0.0, MOST_SECONDS * 1e3)
+    _check_real("time limit in seconds", storm.seconds, 0.001, MOST_SECONDS)
+    if storm.shape is Shape.TRICKLE and storm.rate_per_s == 0:
+        raise UsageError("a trickle is paced", remedy="give it a rate above 0")
+    if storm.shape is Shape.BURST and storm.rate_per_s > 0:
+        raise UsageError("a burst has no rate", remedy="pace it by the pause between bursts")
+    _check_cpus(storm, cpus_online)
+
+
+def storm_arguments(storm: Storm) -> list[str]:
+    """The storm as forkstorm's options, without ``--tiny``, ``--report-fd`` and ``--go-fd``."""
+    words: list[str] = []
+    for name, value in (
+        ("shape", storm.shape.value),
+        ("count", storm.count),
+        ("workers", storm.workers),
+        ("spawn", storm.spawn.value),
+        ("rate", storm.rate_per_s),
+        ("gap", storm.gap.value),
+        ("burst-size", storm.burst_size),
+        ("pause-ms", storm.pause_ms),
+        ("depth", storm.depth),
+        ("threads", storm.threads),
+        ("exit-code", "turn" if storm.exit_code is None else storm.exit_code),
+        ("seconds", storm.seconds),
+        ("seed", storm.seed),
+    ):
+        words += [f"--{name}", str(value)]
+    if storm.cpus:
+        words += ["--cpus", ",".join(map(str, storm.cpus))]
+    return words
+
+
+class Generator:
+    """One run of forkstorm. Entered, it has its session and waits; `go` lets the storm loose.
+
+    Leaving ends it and everything that it made, whatever state it is in. It dies with the
+    *thread* that entered it (PR_SET_PDEATHSIG), so that thread must stay until it is left.
+
+    Raises UsageError for a storm that makes no sense, MachineUnfit if limits leave no room for
+    it, StormFailed for everything else that keeps it from reporting.
+    """
+
+    def __init__(self, storm: Storm, *, executable: Path = EXECUTABLE) -> None:
+        check(storm, os.cpu_count() or 1)
+        self._storm = storm
+        self._executable = executable
+        self._process: subprocess.Popen[bytes] | None = None
+        self._report_fd = -1
+        self._go_fd = -1
+        self._unread = b""
+
+    @property
+    def session(self) -> int:
+        """The storm's session id, which is the generator's pid."""
+        return self._started().pid
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+            self._await_ready()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._end()
+
+    def go(self) -> None:
+        """Start the storm. Raises StormFailed if the generator is gone."""
+        try:
+            os.write(self._go_fd, b"g")
+        except BrokenPipeError:
+            raise self._failure() from None
+
+    def wait(self, timeout_s: float) -> StormReport:
+        """Return the report once the storm is over and the generator has ended.
+
+        Raises StormFailed if it dies, takes longer, or tells what makes no sense.
+        """
+        deadline = time.monotonic() + timeout_s
+        lines: list[str] = []
+        while (line := self._line(deadline)) != "end":
+            lines.append(line)
+        report = parse_report(lines)
+        try:
+            self._started().wait(max(0.0, deadline - time.monotonic()) + _GRACE_S)
+        except subprocess.TimeoutExpired:
+            raise StormFailed("the generator has reported but does not end") from None
+        return report
+
+    def _start(self) -> None:
+        words = [str(self._executable), *storm_arguments(self._storm)]
+        if self._storm.execute:
+            words += ["--tiny", str(self._executable.with_name("tiny"))]
+        self._report_fd, report_to = os.pipe()
+        try:
+            go_from, self._go_fd = os.pipe()
+            try:
+                words += ["--report-fd", str(report_to), "--go-fd", str(go_from)]
+                self._process = subprocess.Popen(
+                    words,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    pass_fds=(report_to, go_from),
+                )
+            except OSError as error:
+                raise StormFailed(
+                    f"cannot start the generator {self._executable}: {error.strerror}",
+                    remedy="install the package, which builds it",
+                ) from error
+            finally:
+                os.close(go_from)
+        finally:
+            os.close(report_to)
+
+    def _await_ready(self) -> None:
+        if (said := self._line(time.monotonic() + _READY_S)) != "ready":
+            raise StormFailed(f"the generator said {said!r} instead of ready")
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise StormFailed("the generator is not running", remedy="enter it first")
+        return self._process
+
+    def _line(self, deadline: float) -> str:
+        """Next line of the report pipe. Raises StormFailed at its end or past the deadline."""
+        self._started()
+        poll = select.poll()
+        poll.register(self._report_fd, select.POLLIN)
+        while b"\n" not in self._unread:
+            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1e3):
+                raise StormFailed("the generator did not report in time")
+            read = os.read(self._report_fd, 65_536)
+            if not read:
+                raise self._failure()
+            self._unread += read
+        line, _, self._unread = self._unread.partition(b"\n")
+        return line.decode(errors="replace")
+
+    def _failure(self) -> Exception:
+        """What to raise when the generator has closed its pipes: how it ended, and its words."""
+        process = self._started()
+        try:
+            code = process.wait(_GRACE_S)
+        except subprocess.TimeoutExpired:
+            return StormFailed("the generator closed its pipe without a report")
+        said = ""
+        if process.stderr:
+            # Never to the end of file: a process that it left behind may hold the other end.
+            os.set_blocking(process.stderr.fileno(), False)
+            said = (process.stderr.read() or b"").decode(errors="replace").strip()
+        if code in _REFUSED and said:
+            return _REFUSED[code](said)
+        ended = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"returned {code}"
+        return StormFailed(f"the generator {ended}" + (f": {said}" if said else ""))
+
+    def _end(self) -> None:
+        """End the generator and what it made; close the pipes. Safe to call twice."""
+        process = self._process
+        try:
+            if process and process.poll() is None:
+                self._end_running(process)
+        finally:
+            for fd in (self._report_fd, self._go_fd):
+                if fd >= 0:
+                    os.close(fd)
+            self._report_fd = self._go_fd = -1
+            if process and process.stderr:
+                process.stderr.close()
+
+    @staticmethod
+    def _end_running(process: subprocess.Popen[bytes]) -> None:
+        try:
+            process.terminate()
+            process.wait(_GRACE_S)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            # Also when a second Ctrl-C cuts the grace short.
+            if process.poll() is None:
+                process.kill()
+                os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+                session.end(process.pid, timeout_s=_KILL_S)
+                process.wait()
+
+
+def parse_report(lines: list[str]) -> StormReport:
+    """The generator's ``key=value`` lines as a report.
+
+    Raises StormFailed if a line is unknown, a number is missing, or the counts do not agree.
+    """
+    numbers: dict[str, int] = {}
+    failed: dict[str, int] = {}
+    statuses: dict[int, int] = {}
+    stopped_by = ""
+    for line in lines:
+        key, _, value = line.partition("=")
+        group, _, name = key.partition(".")
+        if key == "trouble":
+            raise StormFailed(f"the generator's counts cannot be trusted: {value}")
+        with suppress(ValueError):
+            if key == "stopped_by":
+                stopped_by = value
+            elif group == "failed":
+                failed[name] = int(value)
+            elif group == "status":
+                statuses[int(name)] = int(value)
+            else:
+                numbers[key] = int(value)
+            continue
+        raise StormFailed(f"the generator's report is garbled: {line!r}")
+    try:
+        report = StormReport(
+            **numbers, failed=failed, exit_statuses=statuses, stopped_by=stopped_by
+        )
+    except TypeError as error:
+        raise StormFailed("the generator's report is incomplete or of another version") from error
+    if not report.made == report.reaped == sum(statuses.values()):
+        raise StormFailed(f"the generator made {report.made} processes, reaped {report.reaped}")
+    return report
+
+
+def _check_whole(name: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise UsageError(f"{name} {value} is not from {low:,} to {high:,}")
+
+
+def _check_real(name: str, value: float, low: float, high: float) -> None:
+    if not (math.isfinite(value) and low <= value <= high):
+        raise UsageError(f"{name} {value:g} is not from {low:g} to {high:g}")
+
+
+def _check_cpus(storm: Storm, cpus_online: int) -> None:
+    # Where some CPUs are offline, numbers go beyond the count; forkstorm then knows better.
+    numbers = max(cpus_online, os.sysconf("SC_NPROCESSORS_CONF"))
+    for cpu in storm.cpus:
+        if not 0 <= cpu < numbers:
+            raise UsageError(f"CPU {cpu} is not there", remedy=f"{cpus_online} are online")
+    if len(set(storm.cpus)) != len(storm.cpus):
+        raise UsageError(f"CPUs {storm.cpus} name one twice")
+    if storm.shape is Shape.PINGPONG and min(cpus_online, len(storm.cpus) or cpus_online) < 2:
+        raise UsageError("pingpong wants two CPUs", remedy="choose another shape on this machine")

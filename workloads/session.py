@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Who belongs to a session, as /proc shows it, and how to end all of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+_PAUSE_S = 0.005
+
+
+def members(session: int) -> set[int]:
+    """Pids of the session's processes that still run; zombies only wait for their parent."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with suppress(OSError):  # it ended while we looked
+            # The name before it may hold blanks and parentheses: state, parent, group, session.
+            fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
+            if int(fields[3]) == session and fields[0] not in "ZX":
+                found.add(int(entry.name))
+    return found
+
+
+def end(session: int, *, timeout_s: float) -> set[int]:
+    """Kill the session's processes until none runs; return those that outlived ``timeout_s``.
+
+    The caller must hold the session's leader unreaped: otherwise its number may be somebody
+    else's by now.
+    """
+    deadline = time.monotonic() + timeout_s
+    while (left := members(session)) and time.monotonic() < deadline:
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_PAUSE_S)
+    return left
