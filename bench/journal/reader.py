@@ -65,11 +65,12 @@ def _decode(text: bytes) -> RunHeader | TrialResult | _Unusable:
         return _Unusable(
             reason=_undecodable(text, error), loses_run=not text.startswith(_TRIAL_BEGINNING)
         )
-    if not isinstance(fields, dict) or type(fields.get("schema")) is not int:
+    schema = fields.get("schema") if isinstance(fields, dict) else None
+    if type(schema) is not int or schema < 1:
         return _Unusable(reason=_FOREIGN)
-    if fields["schema"] != SCHEMA:
+    if schema > SCHEMA:
         return _Unusable(
-            reason=f"written by a newer version (schema {fields['schema']}, this one reads "
+            reason=f"written by a newer version (schema {schema}, this one reads up to "
             f"{SCHEMA}); update bufbench to read it"
         )
     return _validate(fields)

@@ -37,6 +37,14 @@ def parse(text: str) -> int:
     return int(match.group(1)) * unit
 
 
+def parse_or_zero(text: str) -> int:
+    """Bytes meant by a label, for sorting; 0 for what is no size."""
+    try:
+        return parse(text)
+    except UsageError:
+        return 0
+
+
 def label(size_bytes: int) -> str:
     """``size_bytes`` as arms are named: "64KiB", "1MiB", "8200B"."""
     for unit_bytes, unit in ((1024 * MIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):

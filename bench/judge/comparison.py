@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""One transport against the perf buffers: one experiment, one budget, every number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from statistics import fmean, median
+
+from bench.errors import JournalError
+from bench.judge.floor import Floor, floor_for, margin
+from bench.judge.metrics import METRICS, Group, Metric, Unit
+from bench.judge.samples import ArmSamples, ExperimentSamples, estimate
+from bench.judge.statistics import FEWEST_BLOCKS, Estimate, Scale
+from bench.measure import latency
+from bench.plan import budgets
+from bench.plan.experiments import ArmName, Pair, comparisons
+from bench.trial.result import TrialResult
+
+
+class Outcome(StrEnum):
+    """What an interval says of left against right."""
+
+    LESS = "less"
+    MORE = "more"
+    EQUAL = "no difference"  # every block gave the same on both sides
+    WITHIN_NOISE = "within noise"  # the interval reaches into the margin
+    TOO_FEW = "too few blocks"
+    UNKNOWN = "not measured"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One number of both sides."""
+
+    key: str
+    label: str
+    group: Group
+    unit: Unit
+    left: float | None  # median over trials; of shares the mean
+    right: float | None
+    estimate: Estimate | None
+    floor: Floor | None  # None: no A/A comparison of this number
+    margin: float  # what the difference has to exceed; a ratio's as 0.02, a share's as such
+    outcome: Outcome
+    more_is_better: bool
+
+    @property
+    def better(self) -> int:
+        """-1: left is better, 1: right is, 0: neither, or not known."""
+        if self.outcome not in (Outcome.LESS, Outcome.MORE):
+            return 0
+        return 1 if (self.outcome is Outcome.MORE) != self.more_is_better else -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Percentiles:
+    """Latency of all trials of an arm merged, in ns."""
+
+    count: int
+    p50_ns: int
+    p90_ns: int
+    p99_ns: int
+    p999_ns: int
+    max_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """Sums over the trials of one arm that count, in the storm's own records."""
+
+    arm: str
+    transport: str
+    budget_bytes: int  # data bytes that it really had
+    trials: int
+    lossy: int  # trials that dropped something
+    attempted: int
+    delivered: int
+    dropped: int
+    causal_pairs: int
+    fewest_pairs: int  # causal pairs of the trial that had the fewest
+    causal_violations: int
+    missed: int
+    lost_told: dict[str, int]  # the kernel's own counts
+    latency: Percentiles | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Two arms of one experiment at one budget."""
+
+    experiment: str
+    budget: str  # label, "64KiB"
+    left: Side
+    right: Side
+    rows: tuple[Row, ...]  # in the order of METRICS; numbers that neither side tells are left out
+
+    def row(self, key: str) -> Row | None:
+        """The row of a number."""
+        return next((row for row in self.rows if row.key == key), None)
+
+
+def outcome_of(found: Estimate | None, margin: float) -> Outcome:
+    """What an estimate says, given what it has to exceed."""
+    if found is None:
+        return Outcome.UNKNOWN
+    if found.blocks < FEWEST_BLOCKS:
+        return Outcome.TOO_FEW
+    ratio = found.scale is Scale.RATIO
+    equal = 1.0 if ratio else 0.0
+    if found.low == found.high == equal:
+        return Outcome.EQUAL
+    if found.high < (1 / (1 + margin) if ratio else -margin):
+        return Outcome.LESS
+    if found.low > (1 + margin if ratio else margin):
+        return Outcome.MORE
+    return Outcome.WITHIN_NOISE
+
+
+def _centre(metric: Metric, arm: ArmSamples) -> float | None:
+    values = arm.values(metric).values()
+    if not values:
+        return None
+    return fmean(values) if metric.unit is Unit.SHARE else median(values)
+
+
+def _row(
+    metric: Metric, left: ArmSamples, right: ArmSamples, floors: Sequence[Floor], experiment: str
+) -> Row:
+    found = estimate(metric, left, right)
+    floor = None
+    needed = 0.0
+    if found is not None:
+        floor = floor_for(floors, metric=metric.key, scale=found.scale, experiment=experiment)
+        needed = margin(found.scale, floor)
+    return Row(
+        key=metric.key,
+        label=metric.label,
+        group=metric.group,
+        unit=metric.unit,
+        left=_centre(metric, left),
+        right=_centre(metric, right),
+        estimate=found,
+        floor=floor,
+        margin=needed,
+        outcome=outcome_of(found, needed),
+        more_is_better=metric.more_is_better,
+    )
+
+
+def merged_latency(trials: Iterable[TrialResult]) -> Percentiles | None:
+    """Latency over all records of ``trials``; None without any. JournalError if not decodable."""
+    parts = [trial.latency for trial in trials if trial.latency is not None and trial.latency.count]
+    if not parts:
+        return None
+    try:
+        together = latency.merge(part.histogram for part in parts)
+        p50, p90, p99, p999 = latency.percentiles_of(together, (0.5, 0.9, 0.99, 0.999))
+    except Exception as error:  # foreign data; the decoder raises many kinds
+        raise JournalError(f"a latency histogram cannot be decoded ({error})") from error
+    return Percentiles(
+        count=sum(part.count for part in parts),
+        p50_ns=p50,
+        p90_ns=p90,
+        p99_ns=p99,
+        p999_ns=p999,
+        max_ns=max(part.max_ns for part in parts),
+    )
+
+
+def _side(arm: ArmSamples) -> Side:
+    trials = arm.trials
+    ledgers = [trial.ledger for trial in trials if trial.ledger is not None]
+    orders = [trial.ordering for trial in trials if trial.ordering is not None]
+    told: dict[str, int] = {}
+    for trial in trials:
+        for kind, count in trial.lost_told.items():
+            told[kind] = told.get(kind, 0) + count
+    return Side(
+        arm=arm.name,
+        transport=ArmName.parse(arm.name).transport,
+        budget_bytes=trials[0].config.budget_bytes,
+        trials=len(trials),
+        lossy=sum(ledger.own_dropped > 0 for ledger in ledgers),
+        attempted=sum(ledger.own_attempted for ledger in ledgers),
+        delivered=sum(ledger.own_delivered for ledger in ledgers),
+        dropped=sum(ledger.own_dropped for ledger in ledgers),
+        causal_pairs=sum(order.causal_pairs for order in orders),
+        fewest_pairs=min((order.causal_pairs for order in orders), default=0),
+        causal_violations=sum(order.causal_violations for order in orders),
+        missed=sum(ledger.missed for ledger in ledgers),
+        lost_told=told,
+        latency=merged_latency(trials),
+    )
+
+
+def _compare(samples: ExperimentSamples, pair: Pair, floors: Sequence[Floor]) -> Comparison:
+    left, right = samples.arms[pair.left], samples.arms[pair.right]
+    rows = (_row(metric, left, right, floors, samples.name) for metric in METRICS)
+    return Comparison(
+        experiment=samples.name,
+        budget=ArmName.parse(pair.left).budget,
+        left=_side(left),
+        right=_side(right),
+        rows=tuple(row for row in rows if row.left is not None or row.right is not None),
+    )
+
+
+def compare_arms(samples: ExperimentSamples, floors: Sequence[Floor]) -> tuple[Comparison, ...]:
+    """Every pair of an experiment whose both sides have trials, smallest budget first."""
+    found = [_compare(samples, pair, floors) for pair in comparisons(samples.arms)]
+    return tuple(sorted(found, key=lambda each: budgets.parse_or_zero(each.budget)))

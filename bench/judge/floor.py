@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The noise floor: what a configuration seems to differ from itself by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from bench.judge.metrics import METRICS
+from bench.judge.samples import ExperimentSamples, estimate
+from bench.judge.statistics import Estimate, Scale
+from bench.plan.experiments import twins
+
+LEAST_MARGIN: Final = 0.02
+"""A ratio within 2 % of 1 is no difference, however sure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Floor:
+    """One A/A comparison of one number."""
+
+    experiment: str
+    arm: str
+    metric: str  # key
+    scale: Scale
+    size: float  # ratio: how far from 1 the interval reaches, as 0.05; difference: how far from 0
+
+
+def size_of(estimate: Estimate) -> float:
+    """How far from equality the interval reaches."""
+    if estimate.scale is Scale.RATIO:
+        return max(estimate.high, 1 / estimate.low) - 1
+    return max(abs(estimate.low), abs(estimate.high))
+
+
+def noise_floors(experiments: Mapping[str, ExperimentSamples]) -> tuple[Floor, ...]:
+    """The floor of every number, from each A/A pair of arms."""
+    floors: list[Floor] = []
+    for samples in experiments.values():
+        for pair in twins(samples.arms):
+            for metric in METRICS:
+                found = estimate(metric, samples.arms[pair.left], samples.arms[pair.right])
+                if found is not None:
+                    floors.append(
+                        Floor(
+                            experiment=samples.name,
+                            arm=pair.right,
+                            metric=metric.key,
+                            scale=found.scale,
+                            size=size_of(found),
+                        )
+                    )
+    return tuple(floors)
+
+
+def floor_for(
+    floors: Iterable[Floor], *, metric: str, scale: Scale, experiment: str
+) -> Floor | None:
+    """The largest floor of a number: of the experiment's own A/A pairs, else of all. None: none."""
+    known = [floor for floor in floors if floor.metric == metric and floor.scale is scale]
+    own = [floor for floor in known if floor.experiment == experiment]
+    return max(own or known, key=lambda floor: floor.size, default=None)
+
+
+def margin(scale: Scale, floor: Floor | None) -> float:
+    """What a difference has to exceed: of a ratio at least 2 %, of proportions the floor alone."""
+    size = floor.size if floor is not None else 0.0
+    return max(LEAST_MARGIN, size) if scale is Scale.RATIO else size

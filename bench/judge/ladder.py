@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Ladders: the loss probability of every budget, and the least one at which nothing was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from bench.judge.samples import ArmSamples, ExperimentSamples
+from bench.judge.statistics import loss_bound
+from bench.plan.experiments import ArmName
+
+STORMS: Final = 20
+"""Storms that a rung needs before its losing nothing means something (upper bound: 14 %)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """One budget of a ladder."""
+
+    budget_bytes: int
+    trials: int
+    lossy: int
+    bound: float  # upper 95 % bound of the probability that a storm loses something
+
+    @property
+    def lossless(self) -> bool:
+        """Whether enough storms lost nothing."""
+        return self.lossy == 0 and self.trials >= STORMS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ladder:
+    """The rungs of one transport in one experiment, ascending."""
+
+    experiment: str
+    transport: str
+    rungs: tuple[Rung, ...]
+
+    @property
+    def minimum_bytes(self) -> int | None:
+        """The least rung from which on, upwards, nothing was lost; None if the highest lost."""
+        least = None
+        for rung in reversed(self.rungs):
+            if not rung.lossless:
+                break
+            least = rung.budget_bytes
+        return least
+
+    @property
+    def recommended_bytes(self) -> int | None:
+        """Twice the minimum: loss is random near the edge, and storms differ."""
+        minimum_bytes = self.minimum_bytes
+        return None if minimum_bytes is None else 2 * minimum_bytes
+
+
+def _rung(arm: ArmSamples) -> Rung:
+    ledgers = [trial.ledger for trial in arm.trials if trial.ledger is not None]
+    lossy = sum(ledger.own_dropped > 0 for ledger in ledgers)
+    return Rung(
+        budget_bytes=arm.trials[0].config.budget_bytes,
+        trials=len(ledgers),
+        lossy=lossy,
+        bound=loss_bound(lossy, len(ledgers)),
+    )
+
+
+def ladders(experiments: Mapping[str, ExperimentSamples]) -> tuple[Ladder, ...]:
+    """The ladders of all experiments that ran at least 20 storms on some rung."""
+    found: list[Ladder] = []
+    for samples in experiments.values():
+        by_transport: dict[str, list[Rung]] = {}
+        for arm in samples.arms.values():
+            name = ArmName.parse(arm.name)
+            if name.budget and name.copy == 1 and any(t.ledger is not None for t in arm.trials):
+                by_transport.setdefault(name.transport, []).append(_rung(arm))
+        for transport, rungs in by_transport.items():
+            if len(rungs) > 1 and max(rung.trials for rung in rungs) >= STORMS:
+                rungs.sort(key=lambda rung: rung.budget_bytes)
+                found.append(
+                    Ladder(experiment=samples.name, transport=transport, rungs=tuple(rungs))
+                )
+    return tuple(found)

@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The numbers that comparisons are made of: how each is taken from a trial. docs/metrics.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from bench.trial.result import TrialResult
+
+
+class Unit(StrEnum):
+    """What a number counts; reports choose the prefix."""
+
+    SHARE = "share"  # 0 to 1
+    NS = "ns"
+    SECONDS = "s"
+    BYTES = "bytes"
+    COUNT = "count"
+    PER_S = "per second"
+    TIMES = "times"
+
+
+class Group(StrEnum):
+    """Under which heading a number stands."""
+
+    DROPS = "drops"
+    ORDER = "order"
+    LATENCY = "latency"
+    MEMORY = "memory"
+    COST = "cost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One trial and what its numbers need from outside it."""
+
+    trial: TrialResult
+    wakeup_cost_ns: float | None  # of the machine; None: not measured
+    cpus_online: int
+    baseline_ns: dict[str, float]  # storm ns per process under "none" and "noop", same block
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A number of a trial; less of it is better unless ``more_is_better``."""
+
+    key: str  # as in JSON
+    label: str  # as in tables
+    group: Group
+    unit: Unit
+    take: Callable[[Reading], float | None]  # None: not told, or without meaning in this trial
+    more_is_better: bool = False
+
+
+def storm_ns_per_process(trial: TrialResult) -> float | None:
+    """Length of the storm over the processes it reaped."""
+    length_ns = trial.storm.end_ns - trial.storm.start_ns
+    return length_ns / trial.storm.reaped if trial.storm.reaped and length_ns > 0 else None
+
+
+def _drop_share(reading: Reading) -> float | None:
+    ledger = reading.trial.ledger
+    if ledger is None or not ledger.own_attempted:
+        return None
+    return ledger.own_dropped / ledger.own_attempted
+
+
+def _delivered_per_s(reading: Reading) -> float | None:
+    ledger, seconds = reading.trial.ledger, reading.trial.storm.seconds
+    return ledger.own_delivered / seconds if ledger is not None and seconds > 0 else None
+
+
+def _violation_share(reading: Reading) -> float | None:
+    order = reading.trial.ordering
+    if order is None or not order.causal_pairs:
+        return None
+    return order.causal_violations / order.causal_pairs
+
+
+def _order(name: str) -> Callable[[Reading], float | None]:
+    def take(reading: Reading) -> float | None:
+        order = reading.trial.ordering
+        return None if order is None else float(getattr(order, name))
+
+    return take
+
+
+def _latency(name: str) -> Callable[[Reading], float | None]:
+    def take(reading: Reading) -> float | None:
+        latency = reading.trial.latency
+        return float(getattr(latency, name)) if latency is not None and latency.count else None
+
+    return take
+
+
+def _physical_bytes(reading: Reading) -> float | None:
+    memory = reading.trial.memory
+    return None if memory is None else float(memory.footprint.physical_bytes)
+
+
+def _observed(name: str) -> Callable[[Reading], float | None]:
+    def take(reading: Reading) -> float | None:
+        memory = reading.trial.memory
+        value = None if memory is None else getattr(memory.observed, name)
+        return None if value is None else float(value)
+
+    return take
+
+
+def _cpu_s_per_million(reading: Reading) -> float | None:
+    cost = reading.trial.cost
+    return None if cost is None else cost.cpu_s_per_million
+
+
+def _switches_per_event(reading: Reading) -> float | None:
+    cost = reading.trial.cost
+    return None if cost is None else cost.switches_per_event
+
+
+def _taken_per_event(reading: Reading) -> float | None:
+    cost = reading.trial.cost
+    return None if cost is None else cost.wakeups_taken_per_event
+
+
+def _raised_per_event(reading: Reading) -> float | None:
+    cost = reading.trial.cost
+    return None if cost is None else cost.wakeups_raised_per_event
+
+
+def _run_ns(reading: Reading) -> float | None:
+    cost = reading.trial.cost
+    return None if cost is None else cost.ns_per_run
+
+
+def _run_net_ns(reading: Reading) -> float | None:
+    """Without the interrupts that wake-ups raised: they come before the program has returned."""
+    gross_ns, raised = _run_ns(reading), _raised_per_event(reading)
+    if gross_ns is None or raised is None or reading.wakeup_cost_ns is None:
+        return None
+    records_per_run = reading.trial.config.producer.records_per_exit
+    net_ns = gross_ns - raised * records_per_run * reading.wakeup_cost_ns
+    return net_ns if net_ns > 0 else None
+
+
+def _storm_ns(reading: Reading) -> float | None:
+    return storm_ns_per_process(reading.trial)
+
+
+def _storm_net_ns(reading: Reading) -> float | None:
+    """Without the interrupts that wake-ups raised, shared by the CPUs that the storm kept busy."""
+    gross_ns, raised = storm_ns_per_process(reading.trial), _raised_per_event(reading)
+    if gross_ns is None or raised is None or reading.wakeup_cost_ns is None:
+        return None
+    busy_cpus = max(1, min(reading.trial.config.storm.workers, reading.cpus_online))
+    net_ns = gross_ns - raised * reading.wakeup_cost_ns / busy_cpus
+    return net_ns if net_ns > 0 else None
+
+
+def _slow_down(baseline: str) -> Callable[[Reading], float | None]:
+    def take(reading: Reading) -> float | None:
+        ns, base_ns = storm_ns_per_process(reading.trial), reading.baseline_ns.get(baseline)
+        return ns / base_ns if ns is not None and base_ns else None
+
+    return take
+
+
+METRICS: Final = (
+    Metric(key="dropped", label="dropped", group=Group.DROPS, unit=Unit.SHARE, take=_drop_share),
+    Metric(
+        key="delivered_per_s",
+        label="delivered",
+        group=Group.DROPS,
+        unit=Unit.PER_S,
+        take=_delivered_per_s,
+        more_is_better=True,
+    ),
+    Metric(
+        key="causal_violations",
+        label="causal violations",
+        group=Group.ORDER,
+        unit=Unit.SHARE,
+        take=_violation_share,
+    ),
+    Metric(
+        key="inversions",
+        label="timestamp inversions",
+        group=Group.ORDER,
+        unit=Unit.COUNT,
+        take=_order("inversions"),
+    ),
+    Metric(
+        key="window_ns",
+        label="sort window",
+        group=Group.ORDER,
+        unit=Unit.NS,
+        take=_order("window_ns"),
+    ),
+    Metric(
+        key="window_events",
+        label="  in events",
+        group=Group.ORDER,
+        unit=Unit.COUNT,
+        take=_order("window_events"),
+    ),
+    Metric(
+        key="window_cost_p50_ns",
+        label="  median delay by it",
+        group=Group.ORDER,
+        unit=Unit.NS,
+        take=_order("window_cost_p50_ns"),
+    ),
+    *(
+        Metric(
+            key=f"latency_{name}_ns",
+            label=f"latency {words}",
+            group=Group.LATENCY,
+            unit=Unit.NS,
+            take=_latency(f"{name}_ns"),
+        )
+        for name, words in (
+            ("p50", "p50"),
+            ("p90", "p90"),
+            ("p99", "p99"),
+            ("p999", "p99.9"),
+            ("max", "max"),
+        )
+    ),
+    Metric(
+        key="physical_bytes",
+        label="memory, true",
+        group=Group.MEMORY,
+        unit=Unit.BYTES,
+        take=_physical_bytes,
+    ),
+    *(
+        Metric(
+            key=f"{name}_bytes",
+            label=f"memory, {words}",
+            group=Group.MEMORY,
+            unit=Unit.BYTES,
+            take=_observed(f"{name}_bytes"),
+        )
+        for name, words in (
+            ("rss", "VmRSS"),
+            ("pinned", "VmPin"),
+            ("memlock", "memlock"),
+            ("memcg", "memcg"),
+        )
+    ),
+    Metric(
+        key="consumer_cpu_s_per_million",
+        label="consumer CPU per million",
+        group=Group.COST,
+        unit=Unit.SECONDS,
+        take=_cpu_s_per_million,
+    ),
+    Metric(
+        key="switches_per_event",
+        label="switches per event",
+        group=Group.COST,
+        unit=Unit.TIMES,
+        take=_switches_per_event,
+    ),
+    Metric(
+        key="wakeups_taken_per_event",
+        label="wake-ups taken per event",
+        group=Group.COST,
+        unit=Unit.TIMES,
+        take=_taken_per_event,
+    ),
+    Metric(
+        key="wakeups_raised_per_event",
+        label="wake-ups raised per event",
+        group=Group.COST,
+        unit=Unit.TIMES,
+        take=_raised_per_event,
+    ),
+    Metric(
+        key="kernel_ns_per_run",
+        label="kernel time per exit",
+        group=Group.COST,
+        unit=Unit.NS,
+        take=_run_ns,
+    ),
+    Metric(
+        key="kernel_net_ns_per_run",
+        label="  net of wake-ups",
+        group=Group.COST,
+        unit=Unit.NS,
+        take=_run_net_ns,
+    ),
+    Metric(
+        key="storm_ns_per_process",
+        label="storm time per process",
+        group=Group.COST,
+        unit=Unit.NS,
+        take=_storm_ns,
+    ),
+    Metric(
+        key="storm_net_ns_per_process",
+        label="  net of wake-ups",
+        group=Group.COST,
+        unit=Unit.NS,
+        take=_storm_net_ns,
+    ),
+    Metric(
+        key="storm_over_noop",
+        label="  over a no-op program",
+        group=Group.COST,
+        unit=Unit.TIMES,
+        take=_slow_down("noop"),
+    ),
+    Metric(
+        key="storm_over_none",
+        label="  over no tracer",
+        group=Group.COST,
+        unit=Unit.TIMES,
+        take=_slow_down("none"),
+    ),
+)
+"""Every number of a comparison, in the order of reports."""

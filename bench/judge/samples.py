@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Samples: the trials of an experiment by arm and block, ready to be paired."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from bench.judge.metrics import Metric, Reading, Unit, storm_ns_per_process
+from bench.judge.statistics import Estimate, paired_difference, paired_ratio
+from bench.machine.facts import Machine
+from bench.plan.experiments import BASELINES
+from bench.trial.result import State, TrialResult
+
+Place = tuple[int, int]
+"""Run and block: trials are compared with those of the same place only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """The trials of one run, and the machine that they ran on where it is known."""
+
+    trials: Sequence[TrialResult]
+    machine: Machine | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class ArmSamples:
+    """The trials of one arm that count."""
+
+    name: str
+    readings: dict[Place, Reading] = field(default_factory=dict)
+
+    @property
+    def trials(self) -> tuple[TrialResult, ...]:
+        """The trials that count."""
+        return tuple(reading.trial for reading in self.readings.values())
+
+    def values(self, metric: Metric) -> dict[Place, float]:
+        """``metric`` of every trial that tells it."""
+        return {
+            place: value
+            for place, reading in self.readings.items()
+            if (value := metric.take(reading)) is not None
+        }
+
+
+@dataclass(slots=True, kw_only=True)
+class ExperimentSamples:
+    """The trials of one experiment; arms in the order in which they were first met."""
+
+    name: str
+    arms: dict[str, ArmSamples] = field(default_factory=dict)
+    states: dict[State, int] = field(default_factory=dict)
+    invalid: list[TrialResult] = field(default_factory=list)
+
+    def take(self, place: Place, stretch: Stretch, trial: TrialResult) -> None:
+        """File one trial. Invalid ones are kept apart, and count in nothing."""
+        self.states[trial.state] = self.states.get(trial.state, 0) + 1
+        if trial.state is State.INVALID:
+            self.invalid.append(trial)
+            return
+        arm = self.arms.setdefault(trial.arm, ArmSamples(name=trial.arm))
+        machine = stretch.machine
+        reading = Reading(
+            trial=trial,
+            wakeup_cost_ns=machine.wakeup_cost_ns if machine is not None else None,
+            cpus_online=machine.cpus_online if machine is not None else 1,
+            baseline_ns={},
+        )
+        arm.readings.setdefault(place, reading)
+
+    def hand_out_baselines(self) -> None:
+        """Tell every reading how long the storm took without a tracer in its block."""
+        for baseline in BASELINES:
+            if baseline not in self.arms:
+                continue
+            for place, without in self.arms[baseline].readings.items():
+                length_ns = storm_ns_per_process(without.trial)
+                if length_ns is None:
+                    continue
+                for arm in self.arms.values():
+                    if place in arm.readings:
+                        arm.readings[place].baseline_ns[baseline] = length_ns
+
+
+def file(stretches: Iterable[Stretch]) -> dict[str, ExperimentSamples]:
+    """All trials by experiment, in the order in which experiments were first met."""
+    experiments: dict[str, ExperimentSamples] = {}
+    for run, stretch in enumerate(stretches):
+        for trial in stretch.trials:
+            name = trial.experiment
+            experiment = experiments.setdefault(name, ExperimentSamples(name=name))
+            experiment.take((run, trial.block), stretch, trial)
+    for experiment in experiments.values():
+        experiment.hand_out_baselines()
+    return experiments
+
+
+def estimate(metric: Metric, left: ArmSamples, right: ArmSamples) -> Estimate | None:
+    """How ``metric`` compares within the blocks that both arms ran; None without any.
+
+    Shares are compared by the mean of differences. Other numbers by the median of log ratios, or,
+    where one of them is not above 0, by the median of differences.
+    """
+    ours, theirs = left.values(metric), right.values(metric)
+    places = sorted(ours.keys() & theirs.keys())
+    if not places:
+        return None
+    pairs = [ours[place] for place in places], [theirs[place] for place in places]
+    if metric.unit is Unit.SHARE:
+        return paired_difference(*pairs, mean=True)
+    if min(map(min, pairs)) > 0:
+        return paired_ratio(*pairs)
+    return paired_difference(*pairs)

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Standings: over all comparisons, which side drops fewer, keeps order, is leaner, is sooner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from bench.judge.comparison import Comparison, Outcome, Row
+from bench.judge.statistics import holm
+
+LEAST_PAIRS: Final = 1_000
+"""Causal pairs that every trial has to have before a comparison speaks for order."""
+
+_LEVEL: Final = 0.05
+
+
+class Question(StrEnum):
+    """What is asked, in the order of reports."""
+
+    DROPS = "drops"
+    ORDER = "order"
+    MEMORY = "memory"
+    LATENCY = "latency"
+    CPU = "cpu"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """One question over all comparisons of one transport with the perf buffers.
+
+    A comparison is decided for a side if its interval lies beyond the margin and its p value,
+    corrected by Holm over this question's comparisons, is below 5 %.
+    """
+
+    question: Question
+    left: str  # transports
+    right: str
+    for_left: tuple[Comparison, ...]
+    for_right: tuple[Comparison, ...]
+    equal: tuple[Comparison, ...]  # every block gave the same on both sides
+    open: tuple[Comparison, ...]  # within the noise, or not sure enough
+    too_few: tuple[Comparison, ...]  # fewer than 8 blocks
+
+    @property
+    def asked(self) -> int:
+        """Comparisons that bear on the question."""
+        return sum(map(len, (self.for_left, self.for_right, self.equal, self.open, self.too_few)))
+
+
+def _always(_: Comparison) -> bool:
+    return True
+
+
+def _ordered(comparison: Comparison) -> bool:
+    return min(comparison.left.fewest_pairs, comparison.right.fewest_pairs) >= LEAST_PAIRS
+
+
+def _lossless(comparison: Comparison) -> bool:
+    # A transport that drops looks quick.
+    return comparison.left.dropped == comparison.right.dropped == 0
+
+
+KEYS: Final = {
+    Question.DROPS: "dropped",
+    Question.ORDER: "causal_violations",
+    Question.MEMORY: "physical_bytes",
+    Question.LATENCY: "latency_p50_ns",
+    Question.CPU: "consumer_cpu_s_per_million",
+}
+"""The number that answers each question."""
+
+_BEARS: Final[dict[Question, Callable[[Comparison], bool]]] = {
+    Question.DROPS: _always,
+    Question.ORDER: _ordered,
+    Question.MEMORY: _always,
+    Question.LATENCY: _lossless,
+    Question.CPU: _lossless,
+}
+
+
+def _stand(question: Question, comparisons: Sequence[Comparison]) -> Standing:
+    asked: list[tuple[Comparison, Row]] = [
+        (comparison, row)
+        for comparison in comparisons
+        if _BEARS[question](comparison)
+        and (row := comparison.row(KEYS[question])) is not None
+        and row.estimate is not None
+    ]
+    adjusted = holm([row.estimate.p for _, row in asked if row.estimate is not None])
+    groups: dict[str, list[Comparison]] = {}
+    for (comparison, row), p in zip(asked, adjusted, strict=True):
+        groups.setdefault(_group(row, p), []).append(comparison)
+    return Standing(
+        question=question,
+        left=comparisons[0].left.transport,
+        right=comparisons[0].right.transport,
+        for_left=tuple(groups.get("left", ())),
+        for_right=tuple(groups.get("right", ())),
+        equal=tuple(groups.get("equal", ())),
+        open=tuple(groups.get("open", ())),
+        too_few=tuple(groups.get("few", ())),
+    )
+
+
+def _group(row: Row, p: float) -> str:
+    if row.outcome is Outcome.TOO_FEW:
+        return "few"
+    if row.outcome is Outcome.EQUAL:
+        return "equal"
+    if row.better == 0 or p >= _LEVEL:
+        return "open"
+    return "left" if row.better < 0 else "right"
+
+
+def standings(comparisons: Sequence[Comparison]) -> tuple[Standing, ...]:
+    """Every question for every transport that was compared with the perf buffers."""
+    by_transport: dict[str, list[Comparison]] = {}
+    for comparison in comparisons:
+        by_transport.setdefault(comparison.left.transport, []).append(comparison)
+    return tuple(
+        _stand(question, of_transport)
+        for of_transport in by_transport.values()
+        for question in Question
+    )

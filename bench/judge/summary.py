@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The summary of what was measured: everything that a report shows, computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from bench.journal.schema import Fault, JournalContent, Run
+from bench.judge.comparison import Comparison, compare_arms
+from bench.judge.floor import Floor, noise_floors
+from bench.judge.ladder import Ladder, ladders
+from bench.judge.samples import ExperimentSamples, Stretch, file
+from bench.judge.standing import Standing, standings
+from bench.machine.facts import Machine
+from bench.trial.result import State, TrialResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How many trials of an experiment there are of each state."""
+
+    experiment: str
+    valid: int
+    noisy: int
+    disturbed: int
+    invalid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """All comparisons of one machine."""
+
+    machine: Machine | None
+    profiles: tuple[str, ...]  # of the runs that it rests on, "" for single experiments
+    seeds: tuple[int, ...]
+    tallies: tuple[Tally, ...]
+    invalid: tuple[TrialResult, ...]  # named in reports, in nothing else
+    comparisons: tuple[Comparison, ...]
+    standings: tuple[Standing, ...]
+    ladders: tuple[Ladder, ...]
+    floors: tuple[Floor, ...]
+    faults: tuple[Fault, ...] = ()  # lines of journals that could not be used
+
+    @property
+    def trials(self) -> int:
+        """All trials, invalid ones included."""
+        return sum(each.valid + each.noisy + each.disturbed + each.invalid for each in self.tallies)
+
+
+def _tally(samples: ExperimentSamples) -> Tally:
+    return Tally(
+        experiment=samples.name,
+        valid=samples.states.get(State.VALID, 0),
+        noisy=samples.states.get(State.NOISY, 0),
+        disturbed=samples.states.get(State.DISTURBED, 0),
+        invalid=samples.states.get(State.INVALID, 0),
+    )
+
+
+def _summarise(
+    stretches: Sequence[Stretch], *, profiles: tuple[str, ...] = (), seeds: tuple[int, ...] = ()
+) -> Summary:
+    experiments = file(stretches)
+    floors = noise_floors(experiments)
+    comparisons = tuple(
+        comparison
+        for samples in experiments.values()
+        for comparison in compare_arms(samples, floors)
+    )
+    return Summary(
+        machine=stretches[0].machine if stretches else None,
+        profiles=profiles,
+        seeds=seeds,
+        tallies=tuple(_tally(samples) for samples in experiments.values()),
+        invalid=tuple(trial for samples in experiments.values() for trial in samples.invalid),
+        comparisons=comparisons,
+        standings=standings(comparisons),
+        ladders=ladders(experiments),
+        floors=floors,
+    )
+
+
+def compare(trials: Iterable[TrialResult], machine: Machine | None = None) -> Summary:
+    """The summary of one run's trials. Without ``machine`` nothing is told net of wake-ups."""
+    return _summarise((Stretch(trials=tuple(trials), machine=machine),))
+
+
+def compare_journals(content: JournalContent) -> tuple[Summary, ...]:
+    """One summary for every machine and kernel, in the order of the journal.
+
+    Runs of one machine are taken together, block beside block, unless they gave one name to two
+    configurations. The journals' faults stand in the first summary.
+    """
+    groups: list[list[Run]] = []
+    for run in content.runs:
+        for group in groups:
+            if _together(group, run):
+                group.append(run)
+                break
+        else:
+            groups.append([run])
+    summaries = [
+        _summarise(
+            tuple(Stretch(trials=run.trials, machine=run.header.machine) for run in group),
+            profiles=tuple(dict.fromkeys(run.header.profile for run in group)),
+            seeds=tuple(dict.fromkeys(run.header.seed for run in group)),
+        )
+        for group in groups
+        if any(run.trials for run in group)
+    ]
+    if summaries:
+        summaries[0] = replace(summaries[0], faults=content.faults)
+    return tuple(summaries)
+
+
+def _together(group: Sequence[Run], run: Run) -> bool:
+    """Whether ``run`` comes from the machine of ``group`` and agrees with it on every name."""
+
+    def same(machine: Machine) -> Machine:
+        return replace(machine, wakeup_cost_ns=None)  # measured anew by every run
+
+    if same(group[0].header.machine) != same(run.header.machine):
+        return False
+    known = {
+        (trial.experiment, trial.arm): trial.config for other in group for trial in other.trials
+    }
+    return all(
+        known.get((trial.experiment, trial.arm), trial.config) == trial.config
+        for trial in run.trials
+    )

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What comparisons mean, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from bench.judge.comparison import Comparison, Outcome, Side
+from bench.judge.floor import Floor
+from bench.judge.ladder import Ladder
+from bench.judge.standing import KEYS, LEAST_PAIRS, Question, Standing
+from bench.judge.statistics import FEWEST_BLOCKS
+from bench.judge.summary import Summary
+from bench.report.units import budget, clean, number, share, size
+
+_NAMES: Final = {"ringbuf": "the ring buffer", "perfbuf": "the perf buffers"}
+_PLURAL: Final = frozenset({"perfbuf"})
+_MOST_PLACES: Final = 3
+
+
+def name(transport: str) -> str:
+    """A transport as sentences call it."""
+    return _NAMES.get(transport, clean(transport))
+
+
+def place(comparison: Comparison) -> str:
+    """Where a comparison was made: "storm at 64 KiB"."""
+    where = f"{clean(comparison.experiment)} at {budget(comparison.budget)}"
+    if comparison.left.budget_bytes != comparison.right.budget_bytes:
+        where += f" (perf {size(comparison.right.budget_bytes)})"
+    return where
+
+
+def sentence(comparison: Comparison) -> str:
+    """What one comparison says, in one sentence."""
+    parts = [_drops(comparison), _order(comparison), _latency(comparison), _memory(comparison)]
+    words = "; ".join(part for part in parts if part)
+    return f"In {place(comparison)}, {words}." if words else ""
+
+
+def _drops(comparison: Comparison) -> str:
+    row = comparison.row("dropped")
+    if row is None or row.left is None or row.right is None:
+        return ""
+    if comparison.left.dropped == comparison.right.dropped == 0:
+        return "neither dropped anything"
+    left, right = name(comparison.left.transport), name(comparison.right.transport)
+    against = f"{share(row.left)} against {share(row.right)}"
+    match row.outcome:
+        case Outcome.LESS:
+            return f"{left} dropped less than {right}, {against}"
+        case Outcome.MORE:
+            return f"{left} dropped more than {right}, {against}"
+        case Outcome.TOO_FEW:
+            return f"{left} dropped {against} of {right} (fewer than {FEWEST_BLOCKS} blocks)"
+        case _:
+            return f"drops of {left} and {right} do not differ beyond the noise, {against}"
+
+
+def _order(comparison: Comparison) -> str:
+    left, right = comparison.left, comparison.right
+    if min(left.fewest_pairs, right.fewest_pairs) == 0:
+        return ""
+    return f"{_violations(left)} against {_violations(right)} were delivered parent first"
+
+
+def _violations(side: Side) -> str:
+    return f"{side.causal_violations:,} of {side.causal_pairs:,} causal pairs"
+
+
+def _latency(comparison: Comparison) -> str:
+    row = comparison.row("latency_p50_ns")
+    if row is None or row.left is None or row.right is None:
+        return ""
+    against = f"{number(row.left, row.unit)} against {number(row.right, row.unit)}"
+    if comparison.left.dropped or comparison.right.dropped:
+        against += " for what was delivered"  # a transport that drops looks quick
+    known = {
+        Outcome.LESS: f"it delivered sooner (median latency {against})",
+        Outcome.MORE: f"it delivered later (median latency {against})",
+        Outcome.TOO_FEW: f"median latency was {against}",
+    }
+    return known.get(row.outcome, f"median latency does not differ beyond the noise ({against})")
+
+
+def _memory(comparison: Comparison) -> str:
+    row = comparison.row("physical_bytes")
+    if row is None or row.left is None or row.right is None:
+        return ""
+    return f"it takes {size(row.left)} of memory against {size(row.right)}"
+
+
+def verdict(summary: Summary) -> tuple[str, ...]:
+    """The whole in a few sentences: drops, order, memory, latency, cost, and how sure that is."""
+    if not summary.comparisons:
+        return ("There is nothing to compare: no experiment has trials of both transports.",)
+    return (
+        *(_stands(standing) for standing in summary.standings),
+        *_minimum(summary.ladders),
+        *_sureness(summary),
+    )
+
+
+_ANSWERS: Final = {
+    Question.DROPS: ("Drops", "drops less", "drop less"),
+    Question.ORDER: ("Order", "keeps order better", "keep order better"),
+    Question.MEMORY: ("Memory", "takes less at equal budget", "take less at equal budget"),
+    Question.LATENCY: ("Latency", "delivers sooner", "deliver sooner"),
+    Question.CPU: ("CPU", "costs its consumer less", "cost their consumer less"),
+}
+_MISSING: Final = {
+    Question.ORDER: f" with at least {LEAST_PAIRS:,} causal pairs in every trial",
+    Question.LATENCY: " in which neither dropped anything",
+    Question.CPU: " in which neither dropped anything",
+}
+
+
+def _does(transport: str, question: Question) -> str:
+    _, one, many = _ANSWERS[question]
+    return f"{name(transport)} {many if transport in _PLURAL else one}"
+
+
+def _stands(standing: Standing) -> str:
+    question = standing.question
+    heading = f"{_ANSWERS[question][0]}: "
+    asked = standing.asked
+    if not asked:
+        return f"{heading}not measured; there is no comparison{_MISSING.get(question, '')}."
+    if len(standing.too_few) == asked:
+        return (
+            f"{heading}no verdict, since there are fewer than {FEWEST_BLOCKS} blocks"
+            f"{_counts(standing)}."
+        )
+    wins = [
+        f"{_does(transport, question)} in {len(won)} of {_many(asked)} ({_places(won, question)})"
+        for transport, won in (
+            (standing.left, standing.for_left),
+            (standing.right, standing.for_right),
+        )
+        if won
+    ]
+    if not wins:
+        found = f"no difference beyond the noise in {_many(asked)}"
+    elif len(wins) == 1:
+        found = wins[0]
+    else:
+        found = f"it depends: {wins[0]}, {wins[1]}"
+    rest = [
+        words
+        for count, words in (
+            (len(standing.equal), f"{len(standing.equal)} without any difference"),
+            (len(standing.open), f"{len(standing.open)} undecided"),
+        )
+        if count and wins
+    ]
+    tail = f"; {', '.join(rest)}" if rest else ""
+    return f"{heading}{found}{tail}{_counts(standing)}."
+
+
+def _counts(standing: Standing) -> str:
+    """The raw counts behind the answer on order, which stand for themselves."""
+    if standing.question is not Question.ORDER:
+        return ""
+    asked = (
+        *standing.for_left,
+        *standing.for_right,
+        *standing.equal,
+        *standing.open,
+        *standing.too_few,
+    )
+    sums = [
+        f"{name(sides[0].transport)} {sum(side.causal_violations for side in sides):,} violations "
+        f"in {sum(side.causal_pairs for side in sides):,} causal pairs"
+        for sides in ([each.left for each in asked], [each.right for each in asked])
+    ]
+    return f"; {', '.join(sums)}"
+
+
+def _many(comparisons: int) -> str:
+    return "1 comparison" if comparisons == 1 else f"{comparisons} comparisons"
+
+
+def _places(comparisons: Sequence[Comparison], question: Question) -> str:
+    shown = [f"{place(each)}{_figures(each, question)}" for each in comparisons[:_MOST_PLACES]]
+    if len(comparisons) > _MOST_PLACES:
+        shown.append(f"and {len(comparisons) - _MOST_PLACES} more")
+    return ", ".join(shown)
+
+
+def _figures(comparison: Comparison, question: Question) -> str:
+    row = comparison.row(KEYS[question])
+    if row is None or row.left is None or row.right is None or question is Question.ORDER:
+        return ""
+    return f": {number(row.left, row.unit)} against {number(row.right, row.unit)}"
+
+
+def _minimum(ladders: Sequence[Ladder]) -> Iterator[str]:
+    for ladder in ladders:
+        least = ladder.minimum_bytes
+        heading = f"Least budget without a loss ({clean(ladder.experiment)}), "
+        if least is None:
+            top = ladder.rungs[-1]
+            yield (
+                f"{heading}{name(ladder.transport)}: above {size(top.budget_bytes)}, where "
+                f"{top.lossy} of {top.trials} storms lost something."
+            )
+            continue
+        rung = next(rung for rung in ladder.rungs if rung.budget_bytes == least)
+        yield (
+            f"{heading}{name(ladder.transport)}: {size(least)} (0 of {rung.trials} storms lost, "
+            f"so at most {share(rung.bound)} do); take {size(ladder.recommended_bytes or least)} "
+            "for a margin of 2."
+        )
+
+
+def _sureness(summary: Summary) -> Iterator[str]:
+    blocks = [
+        row.estimate.blocks
+        for comparison in summary.comparisons
+        if (row := comparison.row("dropped")) is not None and row.estimate is not None
+    ]
+    invalid = len(summary.invalid)
+    balanced = "all balanced" if not invalid else f"{invalid} invalid and left out"
+    span = f"{min(blocks)} to {max(blocks)}" if min(blocks) != max(blocks) else f"{blocks[0]}"
+    yield (
+        f"How sure: {summary.trials:,} trials, {balanced}; {span} blocks a comparison, 95 % "
+        "bootstrap intervals, Holm's correction within each question; "
+        f"{_noise(summary.floors)}."
+    )
+    if summary.machine is not None and summary.machine.emulated:
+        yield "This machine was emulated: counts, order and memory hold, times only within it."
+
+
+def _noise(floors: Sequence[Floor]) -> str:
+    told = []
+    for key, words in (
+        ("storm_ns_per_process", "storm time"),
+        ("latency_p50_ns", "median latency"),
+        ("dropped", "drops"),
+    ):
+        sizes = [floor.size for floor in floors if floor.metric == key]
+        if sizes:
+            points = " points" if key == "dropped" else ""
+            text = f"{100 * max(sizes):.1f}" if points else share(max(sizes))
+            told.append(f"{words} {text}{points}")
+    if not told:
+        return "no A/A comparison was run, so that the noise is not known"
+    return f"the same against itself (A/A) differs by up to: {', '.join(told)}"

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Numbers and foreign text as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isfinite
+from typing import Final
+
+from bench.judge.metrics import Unit
+from bench.judge.statistics import Estimate, Scale
+
+_NONE = "-"
+
+
+def clean(text: str) -> str:
+    """``text`` with everything that could steer a terminal made visible."""
+    return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape", "backslashreplace").decode("ascii")
+
+
+def _digits(value: float) -> str:
+    """Three significant digits, without an exponent."""
+    size = abs(value)
+    if size >= 99.95:
+        return f"{value:,.0f}"
+    if size >= 9.995:
+        return f"{value:.1f}"
+    if size >= 0.9995 or size == 0:
+        return f"{value:.2f}"
+    return f"{value:.3f}"
+
+
+def _scaled(value: float, steps: tuple[tuple[float, str], ...]) -> str:
+    for least, unit in steps:
+        if abs(value) >= least:
+            return f"{_digits(value / least)} {unit}"
+    least, unit = steps[-1]
+    return f"{_digits(value / least)} {unit}"
+
+
+def time(ns: float) -> str:
+    """A length of time: "12.3 µs"."""
+    if ns == 0:
+        return "0"
+    if abs(ns) < 1e3:
+        return f"{ns:.0f} ns"
+    return _scaled(ns, ((1e9, "s"), (1e6, "ms"), (1e3, "µs")))
+
+
+def size(size_bytes: float) -> str:
+    """Bytes: "64 KiB", "76.1 KiB"."""
+    for least, unit in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if abs(size_bytes) >= least:
+            value = size_bytes / least
+            return f"{value:.0f} {unit}" if value == int(value) else f"{value:.1f} {unit}"
+    return f"{size_bytes:.0f} B"
+
+
+def share(value: float) -> str:
+    """A proportion in per cent; what is not 0 never looks like it."""
+    percent = 100 * value
+    if percent == 0:
+        return "0 %"
+    if abs(percent) < 0.01:
+        return f"{'-' if percent < 0 else ''}<0.01 %"
+    return f"{percent:.1f} %" if abs(percent) >= 1 else f"{percent:.2f} %"
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
+
+
+_WRITERS: Final[dict[Unit, Callable[[float], str]]] = {
+    Unit.SHARE: share,
+    Unit.NS: time,
+    Unit.SECONDS: lambda seconds: time(seconds * 1e9),
+    Unit.BYTES: size,
+    Unit.PER_S: lambda rate: f"{rate:,.0f}/s",
+    Unit.COUNT: _count,
+    Unit.TIMES: _digits,
+}
+
+
+def number(value: float | None, unit: Unit) -> str:
+    """``value`` with its unit; "-" for None."""
+    return _NONE if value is None or not isfinite(value) else _WRITERS[unit](value)
+
+
+def _signed(value: float, unit: Unit) -> str:
+    if unit is Unit.SHARE:  # of shares the difference is in points, not in per cent
+        return f"{100 * value:+.2f} pt" if value else "0 pt"
+    text = number(value, unit)
+    return f"+{text}" if value > 0 else text
+
+
+def point(estimate: Estimate | None, unit: Unit) -> str:
+    """The estimate itself: a ratio as "x 0.40", a difference with its sign."""
+    if estimate is None:
+        return _NONE
+    if estimate.scale is Scale.RATIO:
+        return f"x {_digits(estimate.point)}"
+    return _signed(estimate.point, unit)
+
+
+def interval(estimate: Estimate | None, unit: Unit) -> str:
+    """Its 95 % interval."""
+    if estimate is None or estimate.blocks < 2:
+        return _NONE
+    if estimate.scale is Scale.RATIO:
+        return f"{_digits(estimate.low)} .. {_digits(estimate.high)}"
+    return f"{_signed(estimate.low, unit)} .. {_signed(estimate.high, unit)}"
+
+
+def budget(text: str) -> str:
+    """A budget's label, spaced: "64KiB" becomes "64 KiB"."""
+    for unit in ("KiB", "MiB", "GiB"):
+        if text.endswith(unit):
+            return f"{clean(text.removesuffix(unit))} {unit}"
+    return clean(text)

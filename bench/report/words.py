@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What text and Markdown say alike: the machine, the legend, the better side, what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from bench.judge.comparison import Comparison, Outcome, Row, Side
+from bench.judge.summary import Summary
+from bench.report.units import clean, interval, number, point, time
+
+_SIGNS: Final = {
+    Outcome.EQUAL: "=",
+    Outcome.WITHIN_NOISE: "≈",
+    Outcome.TOO_FEW: "few blocks",
+    Outcome.UNKNOWN: "",
+}
+LEGEND: Final = (
+    "Last column: the better side, if the 95 % interval lies beyond the margin (2 %, or the A/A "
+    "noise floor if larger); ≈ within the noise, = no difference at all. Ratio: left over right, "
+    "paired within blocks; with a sign, a difference (of shares in points)."
+)
+
+
+def machine_words(summary: Summary) -> str:
+    """The machine in one line."""
+    machine = summary.machine
+    if machine is None:
+        return "machine not known"
+    virtual = "emulated" if machine.emulated else machine.virtualisation
+    return clean(
+        f"{machine.hostname}: Linux {machine.kernel_release}, {machine.cpus_online} CPUs "
+        f"({machine.cpu_model}), preemption {machine.preemption}, clock {machine.clock_source}, "
+        f"virtualisation {virtual}"
+    )
+
+
+def trouble(summary: Summary) -> tuple[str, ...]:
+    """Everything that a reader has to know of what was left out or disturbed."""
+    lines = [
+        f"invalid, left out: {clean(trial.experiment)} {clean(trial.arm)} block {trial.block}: "
+        f"{clean('; '.join(trial.reasons))}"
+        for trial in summary.invalid
+    ]
+    lines += [
+        f"{clean(tally.experiment)}: {tally.disturbed} trials disturbed (the kernel skipped the "
+        f"tracer), {tally.noisy} noisy, of {tally.valid + tally.disturbed + tally.noisy} that count"
+        for tally in summary.tallies
+        if tally.disturbed or tally.noisy
+    ]
+    lines += [f"journal: {clean(str(fault))}" for fault in summary.faults]
+    return tuple(lines)
+
+
+def better(comparison: Comparison, row: Row) -> str:
+    """The better side's name, or the sign of why there is none."""
+    if row.better == 0:
+        return _SIGNS.get(row.outcome, "")
+    return clean((comparison.left if row.better < 0 else comparison.right).transport)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of a comparison's table, in words."""
+
+    label: str
+    left: str
+    right: str
+    point: str = ""
+    interval: str = ""
+    better: str = ""
+    decided: bool = False
+    begins_group: bool = False
+
+
+def lines(comparison: Comparison) -> Iterator[Line]:
+    """The table of a comparison: its rows, and the sums that explain some of them."""
+    group = comparison.rows[0].group if comparison.rows else None
+    for row in comparison.rows:
+        yield Line(
+            label=row.label,
+            left=number(row.left, row.unit),
+            right=number(row.right, row.unit),
+            point=point(row.estimate, row.unit),
+            interval=interval(row.estimate, row.unit),
+            better=better(comparison, row),
+            decided=row.better != 0,
+            begins_group=row.group is not group,
+        )
+        group = row.group
+        yield from _EXPLAINED.get(row.key, _nothing)(comparison.left, comparison.right)
+
+
+def _nothing(_: Side, __: Side) -> Iterator[Line]:
+    yield from ()
+
+
+def _dropped(left: Side, right: Side) -> Iterator[Line]:
+    yield _sums("  records", left.dropped, left.attempted, right.dropped, right.attempted)
+    yield _sums("  trials that dropped", left.lossy, left.trials, right.lossy, right.trials)
+    for kind in dict.fromkeys((*left.lost_told, *right.lost_told)):
+        yield Line(
+            label=f"  {clean(kind)}, by kernel",
+            left=f"{left.lost_told[kind]:,}" if kind in left.lost_told else "-",
+            right=f"{right.lost_told[kind]:,}" if kind in right.lost_told else "-",
+        )
+
+
+def _causal(left: Side, right: Side) -> Iterator[Line]:
+    yield _sums(
+        "  of causal pairs",
+        left.causal_violations,
+        left.causal_pairs,
+        right.causal_violations,
+        right.causal_pairs,
+    )
+
+
+def _merged(left: Side, right: Side) -> Iterator[Line]:
+    if left.latency is None or right.latency is None:
+        return
+    for words, ours, theirs in (
+        ("p50", left.latency.p50_ns, right.latency.p50_ns),
+        ("p99", left.latency.p99_ns, right.latency.p99_ns),
+        ("p99.9", left.latency.p999_ns, right.latency.p999_ns),
+        ("max", left.latency.max_ns, right.latency.max_ns),
+    ):
+        yield Line(label=f"  all blocks, {words}", left=time(ours), right=time(theirs))
+
+
+def _sums(label: str, part: int, whole: int, other_part: int, other_whole: int) -> Line:
+    return Line(label=label, left=f"{part:,}/{whole:,}", right=f"{other_part:,}/{other_whole:,}")
+
+
+_EXPLAINED: Final = {
+    "dropped": _dropped,
+    "causal_violations": _causal,
+    "latency_max_ns": _merged,
+}
