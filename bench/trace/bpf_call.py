@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The few commands of bpf(2) that are needed beside bcc, which has no stable way to them.
+
+Source: include/uapi/linux/bpf.h. All raise OSError with the kernel's errno.
+"""
+
+from __future__ import annotations
+
+import ctypes as ct
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+RINGBUF: Final = 27  # BPF_MAP_TYPE_RINGBUF
+
+_SYS_BPF: Final = 321  # x86-64
+_MAP_CREATE: Final = 0
+_MAP_LOOKUP: Final = 1
+_MAP_UPDATE: Final = 2
+_MAP_DELETE: Final = 3
+_INFO_BY_FD: Final = 15
+_ENABLE_STATS: Final = 32
+_ATTRIBUTE_BYTES: Final = 128
+_PROG_INFO_BYTES: Final = 256
+_RUN_TIME_OFFSET: Final = 192  # of run_time_ns in struct bpf_prog_info; run_cnt follows
+
+_libc = ct.CDLL(None, use_errno=True)
+
+
+def _bpf(command: int, attribute: bytes) -> int:
+    block = ct.create_string_buffer(attribute, _ATTRIBUTE_BYTES)
+    result = int(_libc.syscall(_SYS_BPF, command, block, _ATTRIBUTE_BYTES))
+    if result < 0:
+        code = ct.get_errno()
+        raise OSError(code, os.strerror(code))
+    return result
+
+
+def create_map(kind: int, *, key_bytes: int, value_bytes: int, entries: int, name: str) -> int:
+    """A new map's file descriptor, close-on-exec."""
+    return _bpf(
+        _MAP_CREATE,
+        struct.pack(
+            "=IIIIIII16s", kind, key_bytes, value_bytes, entries, 0, 0, 0, name.encode()[:15]
+        ),
+    )
+
+
+def update(map_fd: int, key: bytes, value: bytes | ct.Array[ct.c_char]) -> None:
+    """Set one element."""
+    key_block, value_block = ct.create_string_buffer(key, len(key)), value
+    if isinstance(value, bytes):
+        value_block = ct.create_string_buffer(value, len(value))
+    _bpf(
+        _MAP_UPDATE,
+        struct.pack("=IIQQQ", map_fd, 0, ct.addressof(key_block), ct.addressof(value_block), 0),
+    )
+
+
+def lookup(map_fd: int, key: bytes, value_bytes: int) -> bytes:
+    """One element's value; of a per-CPU map, the values of all possible CPUs."""
+    key_block, value = ct.create_string_buffer(key, len(key)), ct.create_string_buffer(value_bytes)
+    _bpf(
+        _MAP_LOOKUP,
+        struct.pack("=IIQQQ", map_fd, 0, ct.addressof(key_block), ct.addressof(value), 0),
+    )
+    return value.raw
+
+
+def delete(map_fd: int, key: bytes) -> None:
+    """Remove one element."""
+    key_block = ct.create_string_buffer(key, len(key))
+    _bpf(_MAP_DELETE, struct.pack("=IIQ", map_fd, 0, ct.addressof(key_block)))
+
+
+def run_time(program_fd: int) -> tuple[int, int]:
+    """(runs, ns in them) of a program since it was loaded, while statistics were on."""
+    info = ct.create_string_buffer(_PROG_INFO_BYTES)
+    _bpf(_INFO_BY_FD, struct.pack("=IIQ", program_fd, _PROG_INFO_BYTES, ct.addressof(info)))
+    run_time_ns, runs = struct.unpack_from("=QQ", info.raw, _RUN_TIME_OFFSET)
+    return runs, run_time_ns
+
+
+@contextmanager
+def statistics() -> Iterator[None]:
+    """The kernel counts runs and their time for as long as the context lasts (5.8)."""
+    descriptor = _bpf(_ENABLE_STATS, struct.pack("=I", 0))
+    try:
+        yield
+    finally:
+        os.close(descriptor)

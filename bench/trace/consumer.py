@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The consuming thread: started before the tracer is attached, stopped after it is detached."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from bench.plan.config import Consumer
+from bench.trace._capture import Capture
+
+
+@contextmanager
+def consuming(
+    capture: Capture, drain: Callable[[], None], consumer: Consumer
+) -> Iterator[None]:
+    """``drain`` runs in a thread of its own; on leaving, it has emptied all buffers."""
+    failures: list[BaseException] = []
+    ready = threading.Event()
+
+    def body() -> None:
+        try:
+            if consumer.cpu is not None:
+                os.sched_setaffinity(0, {consumer.cpu})  # 0: this thread
+            ready.set()
+            drain()
+        except BaseException as failure:  # noqa: BLE001  raised again in the caller's thread
+            failures.append(failure)
+            ready.set()
+
+    thread = threading.Thread(target=body, name="consumer")
+    thread.start()
+    ready.wait()
+    try:
+        yield
+    finally:
+        capture.stop()
+        thread.join()
+    if failures:
+        raise failures[0]

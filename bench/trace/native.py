@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Our reader: the capture extension's own loop, as the consumer's settings want it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from bench.plan.config import Consumer, Poll
+from bench.trace import _capture
+from bench.trace._capture import Capture
+
+_POLL: Final = {Poll.EPOLL: _capture.EPOLL, Poll.BUSY: _capture.BUSY, Poll.TIMED: _capture.TIMED}
+
+
+def reader(capture: Capture, consumer: Consumer) -> Callable[[], None]:
+    """What drains the mapped buffers until ``capture.stop()``."""
+
+    def drain() -> None:
+        capture.run(
+            poll=_POLL[consumer.poll],
+            interval_ns=int(consumer.interval_ms * 1e6),
+            cost_ns=consumer.cost_ns,
+        )
+
+    return drain

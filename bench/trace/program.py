@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""One tracer in the kernel: compiled and loaded once by bcc, attached and detached per trial."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+from bench import paths
+from bench.errors import MachineUnfit
+from bench.measure.ledger import CpuCounters
+from bench.trace import bpf_call, btf, counters, headers, offsets, source, tracefs, versions
+
+_TRACEPOINT: Final = b"sched:sched_process_exit"
+_SLOT: Final = struct.pack("=I", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """What had to be found out of the running kernel before anything could be compiled."""
+
+    release: str
+    macros: Mapping[str, int]
+    facts: Mapping[str, str]
+
+    @classmethod
+    def probe(cls) -> Self:
+        """Ask BTF and tracefs; MachineUnfit where they do not answer."""
+        fields = offsets.tracepoint_fields(tracefs.exit_format())
+        with btf.opened() as types:
+            macros = offsets.offsets(types)
+            facts = offsets.kernel_facts(types, fields)
+        if "group_dead" in fields:
+            macros["OFFSET_GROUP_DEAD"] = fields["group_dead"]
+        return cls(os.uname().release, macros, facts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """What is compiled in. Two trials with the same build share one program."""
+
+    variant: str  # the folder under bpf/
+    sizes: tuple[int, ...]  # the four record lengths
+    max_records_per_exit: int = 1000
+    rings: int = 1
+    extra_macros: tuple[tuple[str, int], ...] = field(default=())  # test builds
+
+
+class Program:
+    """A compiled tracer. Use as a context manager; nothing of it stays in the kernel after."""
+
+    def __init__(self, build: Build, kernel: Kernel) -> None:
+        versions.bcc_version()
+        from bcc import BPF
+
+        self.build = build
+        self._bpf_type = BPF
+        folder = paths.bpf_sources()
+        text = source.flattened(folder / build.variant / "exitsnoop.bpf.c", folder)
+        macros = {
+            **kernel.macros,
+            **{f"SIZE_{index}": size for index, size in enumerate(build.sizes)},
+            "MAX_RECORDS_PER_EXIT": build.max_records_per_exit,
+            "MAX_RINGS": build.rings,
+            **dict(build.extra_macros),
+        }
+        flags = [f"-D{name}={value}" for name, value in macros.items()]
+        try:
+            with headers.installed(kernel.release):
+                self._bpf: Any = BPF(text=text, cflags=flags)
+        except Exception as error:  # noqa: BLE001  bcc raises bare Exception
+            raise MachineUnfit(
+                f"bcc could not compile the {build.variant} tracer: {error}",
+                remedy="its messages stand above; see `bufbench doctor`",
+            ) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bpf.cleanup()
+
+    def map_fd(self, name: str) -> int:
+        """Descriptor of a map; it belongs to the program."""
+        from bcc.libbcc import lib
+
+        return int(lib.bpf_table_fd(self._bpf.module, name.encode()))
+
+    def load(self, function: str) -> int:
+        """Descriptor of a function, loaded if it was not yet; MachineUnfit if refused."""
+        try:
+            return int(self._bpf.load_func(function.encode(), self._bpf_type.TRACEPOINT).fd)
+        except Exception as error:  # noqa: BLE001  bcc raises bare Exception
+            raise MachineUnfit(
+                f"the kernel refused the {self.build.variant} tracer: {error}",
+                remedy="run as root, or grant CAP_BPF and CAP_PERFMON; see `bufbench doctor`",
+            ) from error
+
+    @contextmanager
+    def attached(self, function: str = "exitsnoop") -> Iterator[None]:
+        """The function runs at every exit for as long as the context lasts."""
+        self.load(function)
+        try:
+            self._bpf.attach_tracepoint(tp=_TRACEPOINT, fn_name=function.encode())
+        except Exception as error:  # noqa: BLE001  bcc raises bare Exception
+            raise MachineUnfit(
+                f"the tracer could not be attached: {error}",
+                remedy="check that tracefs is mounted and perf_event_open is allowed",
+            ) from error
+        try:
+            yield
+        finally:
+            self._bpf.detach_tracepoint(tp=_TRACEPOINT)
+
+    def configure(self, settings: bytes) -> None:
+        """Write the settings map."""
+        bpf_call.update(self.map_fd("settings"), _SLOT, settings)
+
+    def zero_counters(self) -> None:
+        """Start a new account."""
+        value = bytes(counters.BYTES_PER_CPU * possible_cpus())
+        bpf_call.update(self.map_fd("counters"), _SLOT, value)
+
+    def read_counters(self) -> list[CpuCounters]:
+        """The account. Call it after detaching: a bpf() call makes the kernel skip tracers."""
+        size = counters.BYTES_PER_CPU * possible_cpus()
+        return counters.decode(bpf_call.lookup(self.map_fd("counters"), _SLOT, size))
+
+
+def possible_cpus() -> int:
+    """CPUs that the kernel has per-CPU memory for."""
+    from bench.machine import procfs
+
+    text = procfs.read(procfs.SYS / "devices/system/cpu/possible") or "0"
+    return procfs.parse_cpu_list(text)[-1] + 1

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Ring buffers in the slots of the program's array of maps, read by our reader or libbpf's."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from bench.errors import KernelRefused
+from bench.plan import budgets
+from bench.plan.config import Reader
+from bench.trace import bpf_call, libbcc, native
+from bench.trace._capture import Capture
+from bench.trace.program import Program
+from bench.trace.transport import Request
+
+
+@contextmanager
+def opened(
+    program: Program, capture: Capture, request: Request, slots: Sequence[tuple[int, int]]
+) -> Iterator[tuple[list[int], Callable[[], None]]]:
+    """Rings for ``slots`` (slot of the array, data bytes): their map fds and what drains them."""
+    array = program.map_fd("rings")
+    with ExitStack() as stack:
+        fds = []
+        for slot, data_bytes in slots:
+            try:
+                fd = bpf_call.create_map(
+                    bpf_call.RINGBUF, key_bytes=0, value_bytes=0, entries=data_bytes,
+                    name="bufbench_ring",
+                )  # fmt: skip
+            except OSError as error:
+                raise KernelRefused(
+                    f"the kernel gives no ring buffer of {budgets.label(data_bytes)}: "
+                    f"{error.strerror}",
+                    remedy="take a smaller budget, or free memory",
+                ) from error
+            stack.callback(os.close, fd)
+            fds.append(fd)
+            key = struct.pack("=I", slot)
+            bpf_call.update(array, key, struct.pack("=I", fd))
+            stack.callback(bpf_call.delete, array, key)
+        if request.consumer.reader is Reader.LIBBCC:
+            drain = stack.enter_context(libbcc.ring_reader(fds, capture, request.consumer))
+        else:
+            for fd, (_, data_bytes) in zip(fds, slots, strict=True):
+                capture.add_ring(fd, data_bytes)
+            stack.callback(capture.unmap)
+            drain = native.reader(capture, request.consumer)
+        yield fds, drain

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""tracefs: found, or mounted where the kernel keeps a place for it."""
+
+from __future__ import annotations
+
+import ctypes as ct
+import os
+from pathlib import Path
+from typing import Final
+
+from bench.errors import MachineUnfit
+from bench.machine import procfs
+
+EXIT_EVENT: Final = Path("events/sched/sched_process_exit/format")
+
+_PLACE: Final = Path("/sys/kernel/tracing")
+
+
+def exit_format(place: Path = _PLACE) -> str:
+    """Text of the exit tracepoint's format file; mounts tracefs first if nobody has yet."""
+    path = place / EXIT_EVENT
+    if not path.exists():
+        _mount(place)
+    text = procfs.read(path)
+    if text is None:
+        raise MachineUnfit(
+            f"no tracepoint sched:sched_process_exit at {path}",
+            remedy="mount tracefs: mount -t tracefs tracefs /sys/kernel/tracing",
+        )
+    return text
+
+
+def _mount(place: Path) -> None:
+    libc = ct.CDLL(None, use_errno=True)
+    if libc.mount(b"tracefs", os.fsencode(place), b"tracefs", 0, None) != 0:
+        reason = os.strerror(ct.get_errno())
+        raise MachineUnfit(
+            f"tracefs is not mounted and cannot be mounted at {place}: {reason}",
+            remedy="as root: mount -t tracefs tracefs /sys/kernel/tracing",
+        )

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What a transport is to the harness. One file each; REGISTRY finds them by name."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bench.measure.memory import Footprint
+    from bench.plan.config import Consumer, Producer
+    from bench.trace._capture import Capture
+    from bench.trace.program import Program
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What buffers are wanted."""
+
+    budget_bytes: int  # over all buffers
+    cpus: tuple[int, ...]  # online
+    producer: Producer
+    consumer: Consumer
+    page_bytes: int = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """Buffers that the kernel has and ``capture`` has mapped."""
+
+    footprint: Footprint
+    map_fd: int  # whose fdinfo people look at
+    drain: Callable[[], None]  # blocks until capture.stop(), then until all is empty
+    lost_told: Callable[[], dict[str, int]]  # the kernel's and the library's own loss counts
+
+
+class Transport(Protocol):
+    """A way from the tracer to the consumer."""
+
+    name: str
+    variant: str  # folder under bpf/
+
+    def rings(self, cpus: tuple[int, ...]) -> int:
+        """Slots that the program needs in its array of rings; 1 where it has none."""
+
+    def function(self, producer: Producer) -> str:
+        """The function of the program that serves this producer."""
+
+    def open(
+        self, program: Program, capture: Capture, request: Request
+    ) -> AbstractContextManager[Opened]:
+        """Make the buffers, hand them to the program and map them; UsageError, MachineUnfit."""
+
+
+def find(name: str) -> Transport:
+    """The transport of that name, from bench/trace/transports; UsageError if there is none."""
+    from bench.trace import transports
+
+    names = sorted(module.name for module in pkgutil.iter_modules(transports.__path__))
+    if name not in names:
+        raise UsageError(
+            f"no transport {name!r}", remedy=f"choose from {', '.join(names)}, noop, none"
+        )
+    module = importlib.import_module(f"bench.trace.transports.{name}")
+    found: Transport = module.TRANSPORT
+    return found

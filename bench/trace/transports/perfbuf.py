@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""One perf buffer for each online CPU."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from bench.errors import KernelRefused, UsageError
+from bench.measure.memory import perfbuf_footprint
+from bench.plan import budgets
+from bench.plan.config import Producer, Reader
+from bench.trace import bpf_call, libbcc, native, perf_event
+from bench.trace._capture import Capture
+from bench.trace.program import Program
+from bench.trace.transport import Opened, Request
+
+
+class Perfbuf:
+    """BPF_MAP_TYPE_PERF_EVENT_ARRAY, Linux 4.3."""
+
+    name = "perfbuf"
+    variant = "perfbuf"
+
+    def rings(self, cpus: tuple[int, ...]) -> int:  # noqa: ARG002
+        """The program has no array of rings."""
+        return 1
+
+    def function(self, producer: Producer) -> str:
+        """There is but one call; to ask for reserve is to ask for the usual."""
+        del producer
+        return "exitsnoop"
+
+    @contextmanager
+    def open(self, program: Program, capture: Capture, request: Request) -> Iterator[Opened]:
+        """A share of the budget for each CPU."""
+        pages = _pages(request)
+        events: dict[int, int] = {}
+        with ExitStack() as stack:
+            array = program.map_fd("events")
+            handles = []
+            for cpu in request.cpus:
+                if request.consumer.reader is Reader.LIBBCC:
+                    event, handle = stack.enter_context(
+                        libbcc.perf_reader(cpu, pages, request.producer, capture)
+                    )
+                    handles.append(handle)
+                else:
+                    event = _map(cpu, pages, capture, request, stack)
+                events[cpu] = event
+                key = struct.pack("=I", cpu)
+                bpf_call.update(array, key, struct.pack("=I", event))
+                stack.callback(bpf_call.delete, array, key)
+            if request.consumer.reader is Reader.LIBBCC:
+                drain = libbcc.perf_drain(handles, capture, request.consumer)
+            else:
+                stack.callback(capture.unmap)
+                drain = native.reader(capture, request.consumer)
+            yield Opened(
+                footprint=perfbuf_footprint(
+                    pages, cpus=len(request.cpus), page_bytes=request.page_bytes
+                ),
+                map_fd=array,
+                drain=drain,
+                lost_told=lambda: _lost_told(events, capture),
+            )
+
+
+def _pages(request: Request) -> int:
+    pages, *other = budgets.perf_pages_per_cpu(
+        request.budget_bytes, len(request.cpus), request.page_bytes
+    )
+    if other or pages * len(request.cpus) * request.page_bytes != request.budget_bytes:
+        sizes = " or ".join(
+            budgets.label(size * len(request.cpus) * request.page_bytes) for size in (pages, *other)
+        )
+        raise UsageError(
+            f"{budgets.label(request.budget_bytes)} over {len(request.cpus)} CPUs is no power of "
+            "two of pages each",
+            remedy=f"take {sizes}",
+        )
+    return pages
+
+
+def _map(cpu: int, pages: int, capture: Capture, request: Request, stack: ExitStack) -> int:
+    try:
+        event = perf_event.open_output(cpu, request.producer)
+        stack.callback(os.close, event)
+        capture.add_perf(event, pages * request.page_bytes)
+    except OSError as error:
+        raise KernelRefused(
+            f"the kernel gives no perf buffer of {pages} pages on CPU {cpu}: {error.strerror}",
+            remedy="take a smaller budget, raise kernel.perf_event_mlock_kb, or grant CAP_IPC_LOCK",
+        ) from error
+    return event
+
+
+def _lost_told(events: dict[int, int], capture: Capture) -> dict[str, int]:
+    told = {"PERF_RECORD_LOST": int(capture.lost_told)}
+    exact = [perf_event.lost(event) for event in events.values()]
+    if None not in exact:
+        told["PERF_FORMAT_LOST"] = sum(count for count in exact if count is not None)
+    return told
+
+
+TRANSPORT = Perfbuf()

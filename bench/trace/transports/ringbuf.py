@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""One BPF ring buffer that all CPUs share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bench.measure.memory import ringbuf_footprint
+from bench.plan.config import Call, Producer
+from bench.trace import ring
+from bench.trace._capture import Capture
+from bench.trace.program import Program
+from bench.trace.transport import Opened, Request
+
+
+class Ringbuf:
+    """BPF_MAP_TYPE_RINGBUF, Linux 5.8."""
+
+    name = "ringbuf"
+    variant = "ringbuf"
+
+    def rings(self, cpus: tuple[int, ...]) -> int:  # noqa: ARG002
+        """One, however many CPUs."""
+        return 1
+
+    def function(self, producer: Producer) -> str:
+        """Reserve and submit, or the output call."""
+        return "exitsnoop_output" if producer.call is Call.OUTPUT else "exitsnoop"
+
+    @contextmanager
+    def open(self, program: Program, capture: Capture, request: Request) -> Iterator[Opened]:
+        """One ring of the whole budget."""
+        footprint = ringbuf_footprint(request.budget_bytes, page_bytes=request.page_bytes)
+        with ring.opened(program, capture, request, [(0, request.budget_bytes)]) as (fds, drain):
+            yield Opened(
+                footprint=footprint, map_fd=fds[0], drain=drain, lost_told=lambda: {}
+            )
+
+
+TRANSPORT = Ringbuf()

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The rig: what is kept from trial to trial, since making it anew would cost seconds."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Self
+
+from bench.machine import procfs
+from bench.machine.dmesg import KernelLog
+from bench.plan.config import TrialConfig
+from bench.trace import settings
+from bench.trace._capture import Capture
+from bench.trace.program import Build, Kernel, Program
+from bench.trace.transport import Transport
+
+_SLACK_RECORDS = 65_536  # for exits that are not the storm's
+
+
+class Rig:
+    """Loaded programs, the capture array and the kernel's log. A context manager."""
+
+    def __init__(self, *, extra_macros: tuple[tuple[str, int], ...] = ()) -> None:
+        self.kernel = Kernel.probe()
+        self.cpus = procfs.online_cpus()
+        self._extra_macros = extra_macros
+        self._stack = ExitStack()
+        self._programs: dict[Build, Program] = {}
+        self._capture: Capture | None = None
+
+    def __enter__(self) -> Self:
+        self.log = self._stack.enter_context(KernelLog())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._capture = None
+        self._programs.clear()
+        self._stack.close()
+
+    def program(self, variant: str, *, config: TrialConfig, rings: int) -> Program:
+        """The tracer that serves this configuration, compiled if none yet does."""
+        build = Build(
+            variant=variant,
+            sizes=settings.record_sizes(config.producer.payload_bytes),
+            rings=rings,
+            extra_macros=self._extra_macros,
+        )
+        if build not in self._programs:
+            self._programs[build] = self._stack.enter_context(Program(build, self.kernel))
+        return self._programs[build]
+
+    def program_for(self, transport: Transport, config: TrialConfig) -> Program:
+        """The same, of a transport."""
+        return self.program(
+            transport.variant, config=config, rings=transport.rings(self.cpus)
+        )
+
+    def capture(self, config: TrialConfig) -> Capture:
+        """An empty capture that holds all that this storm can send; the array is used again."""
+        storm = config.storm
+        processes = storm.count + storm.workers + 1
+        capacity = processes * config.producer.records_per_exit + _SLACK_RECORDS
+        if self._capture is None or self._capture.capacity < capacity:
+            self._capture = None  # give the old one back before asking for a larger
+            self._capture = Capture(capacity)
+        self._capture.reset()
+        return self._capture
