@@ -25,7 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define GRACE_NS (10 * NS_PER_S) /* workers have after a stop; children exit by themselves */
+#define GRACE_NS (5 * NS_PER_S) /* workers have after a stop; an emulated machine is slow */
 
 struct generator {
 	struct request request;

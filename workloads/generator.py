@@ -31,7 +31,7 @@ MOST_RATE_PER_S: Final = 1e7
 MOST_SECONDS: Final = 3_600.0
 
 _READY_S = 10.0
-_GRACE_S = 3.0  # to reap and report after SIGTERM
+_GRACE_S = 6.0  # to reap and report after SIGTERM; forkstorm gives its workers 5
 _KILL_S = 5.0
 _REFUSED = {2: UsageError, 3: MachineUnfit}  # forkstorm's exit codes before it is ready
 
@@ -123,6 +123,7 @@ class Generator:
 
     def go(self) -> None:
         """Start the storm. Raises StormFailed if the generator is gone."""
+        self._started()
         try:
             os.write(self._go_fd, b"g")
         except BrokenPipeError:
@@ -137,12 +138,11 @@ class Generator:
         lines: list[str] = []
         while (line := self._line(deadline)) != "end":
             lines.append(line)
-        report = parse_report(lines)
         try:
             self._started().wait(max(0.0, deadline - time.monotonic()) + _GRACE_S)
         except subprocess.TimeoutExpired:
             raise StormFailed("the generator has reported but does not end") from None
-        return report
+        return parse_report(lines)
 
     def _start(self) -> None:
         words = [str(self._executable), *storm_arguments(self._storm)]

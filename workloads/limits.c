@@ -223,7 +223,7 @@ unsigned int lower_to_limits(struct request *request)
 		request->threads = at_most(request->threads, room - 2);
 	}
 	if (at_once(request) > room) {
-		fprintf(stderr, "forkstorm: limits on processes leave room for %lld, %u are needed; "
+		fprintf(stderr, "forkstorm: limits on processes leave room for %lld, at least %u are needed; "
 			"raise pids.max or RLIMIT_NPROC\n",
 			(long long)(room > 0 ? room : 0), at_once(request));
 		exit(3);

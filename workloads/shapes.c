@@ -28,6 +28,7 @@ struct worker {
 	const struct request *request;
 	struct shared *shared;
 	unsigned int index;
+	pid_t pid;
 	double mean_gap_ns; /* between this worker's arrivals; 0: as fast as it can */
 	double due_ns; /* the next arrival */
 	uint64_t random;
@@ -297,6 +298,8 @@ static void park(const struct child *child)
 	struct shared *shared = child->worker->shared;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != child->worker->pid)
+		return; /* it died before we asked to be told */
 	atomic_fetch_add(&shared->parked, 1);
 	while (atomic_load(&shared->round) == child->round)
 		futex_wait(&shared->round, child->round, 0);
@@ -420,7 +423,9 @@ static void run_shape(struct worker *worker)
 /* A worker's life: prepare, wait for the start, make children until there is no more to do. */
 _Noreturn void run_worker(const struct request *request, struct shared *shared, unsigned int index)
 {
-	struct worker worker = { .request = request, .shared = shared, .index = index };
+	struct worker worker = {
+		.request = request, .shared = shared, .index = index, .pid = getpid(),
+	};
 	uint64_t end_ns, latest_ns = 0;
 
 	prctl(PR_SET_TIMERSLACK, 1); /* paced arrivals are to be on time */

@@ -20,7 +20,10 @@ class Shape(StrEnum):
 
 
 class Spawn(StrEnum):
-    """The system call that makes a child."""
+    """The system call that makes a child.
+
+    A burst's children outlive the call that makes them, so there vfork means fork.
+    """
 
     VFORK = "vfork"
     FORK = "fork"
@@ -40,7 +43,7 @@ class Storm:
 
     shape: Shape = Shape.STORM
     count: int = 20_000  # children to make, over all workers
-    workers: int = 2
+    workers: int = 2  # trickle has one whatever is asked for
     spawn: Spawn = Spawn.VFORK
     rate_per_s: float = 0.0  # over all workers; 0: as fast as they can
     gap: Gap = Gap.FIXED
@@ -59,7 +62,7 @@ class Storm:
 class StormReport:
     """What the generator counted. Times are CLOCK_MONOTONIC nanoseconds."""
 
-    made: int  # processes made, workers included, the generator itself not
+    made: int  # processes made: children and workers, the generator itself not
     reaped: int  # of those, the ones waited for; own exits are checked against it
     start_ns: int
     end_ns: int

@@ -56,9 +56,9 @@ def test_exits_after_exec_are_in_the_report(forkstorm: Path) -> None:
 
 
 @pytest.mark.parametrize("spawn", Spawn)
-def test_chains_have_their_depth_and_unwind_in_order(spawn: Spawn, forkstorm: Path) -> None:
+def test_a_chain_has_its_depth_and_no_branches(spawn: Spawn, forkstorm: Path) -> None:
     _, events = run(replace(STORM, shape=Shape.CHAIN, count=596, spawn=spawn), forkstorm)
-    parent_of, end_of = parents(events), ends(events)
+    parent_of = parents(events)
     children = Counter(parent_of.values())
     workers = {pid for pid, parent in parent_of.items() if parent not in parent_of}
     depths: Counter[int] = Counter()
@@ -66,7 +66,6 @@ def test_chains_have_their_depth_and_unwind_in_order(spawn: Spawn, forkstorm: Pa
         depth, link = 1, pid
         while (parent := parent_of[link]) not in workers:
             assert children[parent] == 1
-            assert end_of[link].time_ns < end_of[parent].time_ns
             depth, link = depth + 1, parent
         depths[depth] += 1
     assert depths == {8: 74, 4: 1}
@@ -85,7 +84,6 @@ def test_pairs_end_on_two_cpus_and_alternate(spawn: Spawn, forkstorm: Path) -> N
     ]
     assert len(pairs) == 300
     assert all(child.cpu != parent.cpu for child, parent in pairs)
-    assert all(child.time_ns < parent.time_ns for child, parent in pairs)
     assert len({child.cpu for child, _ in pairs}) > 1
 
 
@@ -96,21 +94,12 @@ def test_a_hot_cpu_sees_every_exit(forkstorm: Path) -> None:
 
 def test_a_burst_is_complete_before_it_ends(forkstorm: Path) -> None:
     _, events = run(replace(STORM, shape=Shape.BURST), forkstorm)
-    parent_of = parents(events)
-    workers = {pid for pid, parent in parent_of.items() if parent not in parent_of}
-    alive = 0
-    most_alive: list[int] = []
-    for event in sorted(events, key=lambda e: e.time_ns):
-        if event.pid in workers:
-            continue
-        if event.status is None:
-            if not alive:
-                most_alive.append(0)
-            alive += 1
-            most_alive[-1] = max(most_alive[-1], alive)
-        else:
-            alive -= 1
-    assert most_alive == [100] * 6
+    parent_of, end_of = parents(events), ends(events)
+    made = [e for e in events if e.parent is not None and parent_of[e.pid] in parent_of]
+    made.sort(key=lambda event: event.time_ns)
+    for first in range(0, 600, 100):
+        burst = made[first : first + 100]
+        assert burst[-1].time_ns < min(end_of[event.pid].time_ns for event in burst)
 
 
 def test_every_process_has_its_threads(forkstorm: Path) -> None:
