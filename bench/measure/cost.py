@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """Raw sums of one trial; the per-event figures are derived."""
+    """Raw sums of one trial; the per-event figures are derived, None where they have no meaning."""
 
     storm_ns: int  # the storm's own length
     delivered: int  # records, the denominator of consumer figures
@@ -24,6 +24,45 @@ class Cost:
     @property
     def ns_per_run(self) -> float | None:
         """Kernel ns per BPF run (one exit)."""
-        if not self.kernel_runs or self.kernel_run_ns is None:
-            return None
-        return self.kernel_run_ns / self.kernel_runs
+        return _ratio(self.kernel_run_ns, self.kernel_runs)
+
+    @property
+    def cpu_s_per_million(self) -> float | None:
+        """CPU seconds that the consumer spent per million records delivered."""
+        # ns per record is ms per million records.
+        per_record_ns = _ratio(self.consumer_cpu_ns, self.delivered)
+        return None if per_record_ns is None else per_record_ns / 1e3
+
+    @property
+    def switches_per_event(self) -> float | None:
+        """Context switches of the consumer, of either kind, per record delivered."""
+        switches = self.consumer_voluntary_switches + self.consumer_involuntary_switches
+        return _ratio(switches, self.delivered)
+
+    @property
+    def wakeups_taken_per_event(self) -> float | None:
+        """Returns of poll with something to read, per record delivered."""
+        return _ratio(self.wakeups_taken, self.delivered)
+
+    @property
+    def wakeups_raised_per_event(self) -> float | None:
+        """irq_work interrupts per record attempted: the producer pays for them."""
+        return _ratio(self.wakeups_raised, self.attempted)
+
+    @property
+    def delivered_per_s(self) -> float | None:
+        """Records delivered per second of storm."""
+        return _per_s(self.delivered, self.storm_ns)
+
+    @property
+    def attempted_per_s(self) -> float | None:
+        """Records attempted per second of storm."""
+        return _per_s(self.attempted, self.storm_ns)
+
+
+def _ratio(part: int | None, whole: int | None) -> float | None:
+    return None if part is None or not whole else part / whole
+
+
+def _per_s(count: int, length_ns: int) -> float | None:
+    return None if length_ns <= 0 else count * 1e9 / length_ns

@@ -3,10 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
-from bench.record import Records
+import numpy as np
+import numpy.typing as npt
+
+from bench.measure.columns import Integers, blocks
+from bench.record import RECORD, Flag, Records
+
+_CPUS: Final = 1 << 16  # as many as the record's field can name
+_SEQUENCE_BITS: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +53,150 @@ class Ledger:
         return not self.residues
 
 
-def balance(
-    records: Records, counters: Sequence[CpuCounters], reaped: int | None = None
-) -> Ledger: ...
+def balance(records: Records, counters: Sequence[CpuCounters], reaped: int | None = None) -> Ledger:
+    """Account for one trial: its delivered records against what BPF and the generator counted.
+
+    ``reaped`` is the generator's count of processes waited for. Nothing is raised: what does not
+    add up becomes a residue, one sentence each. ``missed`` exits are not a residue, unless
+    negative: the kernel skipped the tracer, whatever the transport.
+    """
+    found = _find(records)
+    delivered = len(records)
+    own_delivered = int(found.own_delivered.sum())
+    causes: Counter[str] = Counter()
+    for cpu in counters:
+        causes.update(cpu.dropped)
+    attempted = sum(cpu.attempted for cpu in counters)
+    dropped = causes.total()
+    own_exits = sum(cpu.own_exits for cpu in counters)
+    own_attempted = sum(cpu.own_attempted for cpu in counters)
+    own_dropped = sum(sum(cpu.own_dropped.values()) for cpu in counters)
+    missed = 0 if reaped is None else reaped - own_exits
+    residues = [
+        *_sum_residue("all CPUs", attempted, delivered, dropped),
+        *_sum_residue("all CPUs, the storm's own", own_attempted, own_delivered, own_dropped),
+        *_cpu_residues(records, found, counters),
+        *_whole_residue(found.damaged),
+    ]
+    if missed < 0:
+        residues.append(f"the generator reaped {reaped:,} processes, but {own_exits:,} were traced")
+    return Ledger(
+        attempted=attempted,
+        delivered=delivered,
+        dropped=dropped,
+        dropped_by_cause=dict(causes),
+        own_exits=own_exits,
+        own_attempted=own_attempted,
+        own_delivered=own_delivered,
+        own_dropped=own_dropped,
+        reaped=reaped,
+        missed=missed,
+        residues=tuple(residues),
+    )
+
+
+@dataclass(slots=True)
+class _Found:
+    """What one pass over the records found, by CPU number."""
+
+    delivered: Integers = field(default_factory=lambda: np.zeros(_CPUS, np.int64))
+    own_delivered: Integers = field(default_factory=lambda: np.zeros(_CPUS, np.int64))
+    last: Integers = field(default_factory=lambda: np.full(_CPUS, -1, np.int64))  # sequence
+    unsorted: set[int] = field(default_factory=set)  # CPUs whose sequence numbers do not only rise
+    damaged: int = 0
+
+
+def _find(records: Records) -> _Found:
+    found = _Found()
+    for rows in blocks(records):
+        cpu = np.ascontiguousarray(rows["cpu"])
+        sequence = np.ascontiguousarray(rows["sequence"])
+        counts = np.bincount(cpu)
+        found.delivered[: len(counts)] += counts
+        own = np.bincount(cpu[(rows["flags"] & np.uint16(Flag.OWN)) != 0])
+        found.own_delivered[: len(own)] += own
+        found.damaged += _damaged(rows, sequence)
+        # By CPU, the order of delivery kept: a radix sort, since the numbers have 16 bits.
+        order = np.argsort(cpu, kind="stable")
+        keys = cpu[order].astype(np.int64)
+        keys <<= _SEQUENCE_BITS
+        keys |= sequence[order]
+        present = np.flatnonzero(counts)
+        ends = np.cumsum(counts[present])
+        first, last = sequence[order[ends - counts[present]]], sequence[order[ends - 1]]
+        found.unsorted.update(present[first <= found.last[present]].tolist())
+        found.unsorted.update((keys[1:][keys[1:] <= keys[:-1]] >> _SEQUENCE_BITS).tolist())
+        found.last[present] = last
+    return found
+
+
+def _damaged(rows: Records, sequence: npt.NDArray[np.uint32]) -> int:
+    length = np.ascontiguousarray(rows["length"])
+    # Unsigned: shorter than sent is a huge excess. Perf tells up to 7 bytes of its own padding.
+    excess = rows["arrived_bytes"] - length
+    tail = np.where(length > RECORD.itemsize, sequence, np.uint32(0))
+    bad = (excess >= 8) | (length < RECORD.itemsize) | (rows["tail"] != tail)
+    return int(np.count_nonzero(bad))
+
+
+def _cpu_residues(
+    records: Records, found: _Found, counters: Sequence[CpuCounters]
+) -> Iterator[str]:
+    counted = Counter(cpu.cpu for cpu in counters)
+    for number, times in counted.items():
+        if times > 1:
+            yield f"CPU {number}: counted {times} times over"
+    for number in np.flatnonzero(found.delivered).tolist():
+        if number not in counted:
+            yield f"CPU {number}: {found.delivered[number]:,} delivered, but no counters"
+    for cpu in counters:
+        delivered = int(found.delivered[cpu.cpu])
+        own_delivered = int(found.own_delivered[cpu.cpu])
+        dropped, own_dropped = sum(cpu.dropped.values()), sum(cpu.own_dropped.values())
+        own = f"CPU {cpu.cpu}, the storm's own"
+        yield from _sum_residue(f"CPU {cpu.cpu}", cpu.attempted, delivered, dropped)
+        yield from _sum_residue(own, cpu.own_attempted, own_delivered, own_dropped)
+        yield from _sequence_residues(records, found, cpu, dropped)
+        for what, part, whole in (
+            ("exits", cpu.own_exits, cpu.exits),
+            ("attempts", cpu.own_attempted, cpu.attempted),
+            ("drops", own_dropped, dropped),
+        ):
+            if part > whole:
+                yield f"{own}: {part:,} {what}, but {whole:,} of all processes"
+        if cpu.own_exits > cpu.own_attempted:
+            yield f"{own}: {cpu.own_exits:,} exits, but only {cpu.own_attempted:,} attempts"
+
+
+def _sequence_residues(
+    records: Records, found: _Found, cpu: CpuCounters, dropped: int
+) -> Iterator[str]:
+    distinct, repeated, beyond = int(found.delivered[cpu.cpu]), 0, 0
+    if cpu.cpu in found.unsorted or found.last[cpu.cpu] >= cpu.attempted:
+        numbers = np.sort(
+            np.concatenate([rows["sequence"][rows["cpu"] == cpu.cpu] for rows in blocks(records)])
+        )
+        inside = numbers[: np.searchsorted(numbers, cpu.attempted)]
+        beyond = len(numbers) - len(inside)
+        repeated = int(np.count_nonzero(inside[1:] == inside[:-1]))
+        distinct = len(inside) - repeated
+    if beyond:
+        yield f"CPU {cpu.cpu}: {beyond:,} sequence numbers beyond the {cpu.attempted:,} attempted"
+    if repeated:
+        yield f"CPU {cpu.cpu}: {repeated:,} sequence numbers delivered more than once"
+    gaps = cpu.attempted - distinct
+    if gaps != dropped:
+        yield f"CPU {cpu.cpu}: {gaps:,} gaps in the sequence numbers, but {dropped:,} dropped"
+
+
+def _sum_residue(where: str, attempted: int, delivered: int, dropped: int) -> Iterator[str]:
+    if attempted != delivered + dropped:
+        yield (
+            f"{where}: {attempted:,} attempted, but {delivered:,} delivered + {dropped:,} dropped"
+            f" = {delivered + dropped:,}"
+        )
+
+
+def _whole_residue(damaged: int) -> Iterator[str]:
+    if damaged:
+        yield f"{damaged:,} records did not arrive whole: length or padding is not what was sent"

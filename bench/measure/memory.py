@@ -4,6 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+from bench.errors import UsageError
+
+POINTER_BYTES: Final = 8
+RING_OWN_PAGES: Final = 3  # the map itself, the consumer's position, the producer's
+PERF_OWN_PAGES: Final = 1  # struct perf_event_mmap_page: head, tail and more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +46,45 @@ class Memory:
     observed: Observed
 
 
-def ringbuf_footprint(data_bytes: int, *, rings: int = 1, page_bytes: int = 4096) -> Footprint: ...
+def ringbuf_footprint(data_bytes: int, *, rings: int = 1, page_bytes: int = 4096) -> Footprint:
+    """Footprint of ``rings`` equal ring buffers that hold ``data_bytes`` together.
+
+    Per ring of D data pages: D + 3 pages, and an array of 3 + 2 D page pointers, since the data
+    is mapped twice in a row. Raises ``UsageError`` unless D is a power of two.
+    """
+    if rings < 1 or data_bytes % (rings * page_bytes):
+        raise UsageError(
+            f"{data_bytes} bytes do not make whole pages of {page_bytes} bytes in {rings} rings",
+            remedy="choose a budget that is a power of two of pages per ring",
+        )
+    pages = data_bytes // rings // page_bytes
+    _require_power_of_two(pages, "a ring buffer's data")
+    return Footprint(
+        data_bytes=data_bytes,
+        page_bytes=rings * (pages + RING_OWN_PAGES) * page_bytes,
+        bookkeeping_bytes=rings * POINTER_BYTES * (RING_OWN_PAGES + 2 * pages),
+    )
 
 
-def perfbuf_footprint(pages_per_cpu: int, *, cpus: int, page_bytes: int = 4096) -> Footprint: ...
+def perfbuf_footprint(pages_per_cpu: int, *, cpus: int, page_bytes: int = 4096) -> Footprint:
+    """Footprint of perf buffers with ``pages_per_cpu`` data pages on each of ``cpus`` CPUs.
+
+    Per CPU of P data pages: P + 1 pages, and P page pointers. Raises ``UsageError`` unless P is a
+    power of two and there is a CPU.
+    """
+    _require_power_of_two(pages_per_cpu, "a perf buffer's data")
+    if cpus < 1:
+        raise UsageError(f"{cpus} CPUs hold no perf buffer", remedy="count the online CPUs")
+    return Footprint(
+        data_bytes=cpus * pages_per_cpu * page_bytes,
+        page_bytes=cpus * (pages_per_cpu + PERF_OWN_PAGES) * page_bytes,
+        bookkeeping_bytes=cpus * POINTER_BYTES * pages_per_cpu,
+    )
+
+
+def _require_power_of_two(pages: int, what: str) -> None:
+    if pages < 1 or pages & (pages - 1):
+        raise UsageError(
+            f"{what} cannot take {pages} pages",
+            remedy="choose a power of two of pages: 1, 2, 4, 8 and so on",
+        )
