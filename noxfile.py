@@ -36,7 +36,7 @@ def tests(session: nox.Session) -> None:
     """All tests that this machine can run; the rest is skipped, counted and named."""
     prepare(session, "test", package=True)
     RESULTS.mkdir(exist_ok=True)
-    pytest(session, "--junitxml=results/tests.xml", *session.posargs)
+    pytest(session, "--junitxml=results/tests.xml", *(session.posargs or ["-q"]))
 
 
 @nox.session
@@ -78,7 +78,14 @@ def lint(session: nox.Session) -> None:
 
 def pytest(session: nox.Session, *arguments: str) -> None:
     """Run pytest so that `import bench` means the installed package, never the checkout."""
-    session.run("pytest", *arguments, env={"PYTHONSAFEPATH": "1"})
+    session.run(
+        "pytest",
+        *arguments,
+        env={"PYTHONSAFEPATH": "1"},
+        # nox would kill after half a second; a trial needs time to detach and to end its storm.
+        interrupt_timeout=30,
+        terminate_timeout=30,
+    )
 
 
 def prepare(session: nox.Session, *groups: str, package: bool = False) -> None:
@@ -142,7 +149,10 @@ def digest(lines: list[str]) -> str:
 
 
 def fingerprints() -> list[str]:
-    """Path and content of everything that the package is built from, caches left out."""
+    """Path and content of everything that the package is built from; caches and products left out.
+
+    What is built in a checkout by hand has the suffix .so or none.
+    """
     files: list[Path] = []
     for name in BUILT_FROM:
         path = ROOT / name
@@ -150,7 +160,7 @@ def fingerprints() -> list[str]:
     return sorted(
         f"{path.relative_to(ROOT)} {hashlib.sha256(path.read_bytes()).hexdigest()}"
         for path in files
-        if "__pycache__" not in path.parts
+        if "__pycache__" not in path.parts and path.suffix not in {"", ".so"}
     )
 
 
