@@ -77,9 +77,9 @@ def _decode(text: bytes) -> RunHeader | TrialResult | _Unusable:
 
 
 def _undecodable(text: bytes, error: Exception) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return "not UTF-8"
-    return "torn or damaged" if text.startswith(_BEGINNING) else _FOREIGN
+    if text.startswith(_BEGINNING):
+        return "torn or damaged"
+    return "not UTF-8" if isinstance(error, UnicodeDecodeError) else _FOREIGN
 
 
 def _validate(fields: dict[str, object]) -> RunHeader | TrialResult | _Unusable:

@@ -43,8 +43,11 @@ def _plain(value: object) -> object:
 def encode(kind: Kind, value: RunHeader | TrialResult) -> bytes:
     """``value`` as a line, newline included."""
     fields = {"schema": SCHEMA, "kind": kind.value, **asdict(value)}
-    text = json.dumps(fields, separators=(",", ":"), allow_nan=False, default=_plain)
-    return text.encode("ascii") + b"\n"
+    text = json.dumps(
+        fields, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain
+    )
+    # An argument of the command line need not be UTF-8; what a journal holds has to be.
+    return text.encode("utf-8", "replace") + b"\n"
 
 
 class JournalWriter:

@@ -45,7 +45,7 @@ def noise_floors(experiments: Mapping[str, ExperimentSamples]) -> tuple[Floor, .
                     floors.append(
                         Floor(
                             experiment=samples.name,
-                            arm=pair.right,
+                            arm=pair.left,
                             metric=metric.key,
                             scale=found.scale,
                             size=size_of(found),

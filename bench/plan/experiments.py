@@ -102,9 +102,9 @@ def twins(names: Iterable[str]) -> tuple[Pair, ...]:
     """The A/A pairs: an arm and the same configuration under its second name."""
     known = tuple(names)
     return tuple(
-        Pair(left=name, right=str(replace(arm, copy=1)))
+        Pair(left=first, right=name)
         for name in known
-        if (arm := ArmName.parse(name)).copy > 1 and str(replace(arm, copy=1)) in known
+        if (arm := ArmName.parse(name)).copy > 1 and (first := str(replace(arm, copy=1))) in known
     )
 
 

@@ -1,0 +1,341 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A journal keeps whatever was finished, and says of everything else where it is and why."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_up_trials import header, machine, trial
+
+from bench.errors import ExitCode, JournalError
+from bench.journal import reader
+from bench.journal.reader import finished, read_journal, read_journals
+from bench.journal.schema import LONGEST_LINE_BYTES, SCHEMA, Kind, RunHeader
+from bench.journal.writer import JournalWriter, encode
+from bench.trial.result import TrialResult
+
+# Nothing that is measured is infinite or no number, and JSON could not hold it.
+st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))
+
+TRIALS = [trial(arm, block) for block in range(2) for arm in ("ringbuf@8KiB", "perfbuf@8KiB")]
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    path = tmp_path / "journal.jsonl"
+    with JournalWriter(path) as writer:
+        writer.write_machine(header())
+        for each in TRIALS:
+            writer.write_trial(each)
+    return path
+
+
+def test_what_was_written_is_read(journal: Path) -> None:
+    content = read_journal(journal, strict=True)
+    assert content.trials == tuple(TRIALS)
+    assert [run.header for run in content.runs] == [header()]
+    assert content.machines == (machine(),)
+
+
+def test_every_line_has_its_schema_and_kind(journal: Path) -> None:
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert {line["schema"] for line in lines} == {SCHEMA}
+    assert [line["kind"] for line in lines] == ["machine"] + ["trial"] * len(TRIALS)
+
+
+@given(st.from_type(TrialResult))
+def test_any_trial_comes_back_as_it_was(result: TrialResult) -> None:
+    assert reader._decode(encode(Kind.TRIAL, result)) == result
+
+
+@given(st.from_type(RunHeader))
+def test_any_header_comes_back_as_it_was(made: RunHeader) -> None:
+    assert reader._decode(encode(Kind.MACHINE, made)) == made
+
+
+def test_an_argument_that_is_not_utf_8_spoils_nothing() -> None:
+    made = replace(header(), command_line=("bufbench", os.fsdecode(b"\xff\xfe")))
+    assert reader._decode(encode(Kind.MACHINE, made)) == replace(
+        made, command_line=("bufbench", "??")
+    )
+
+
+def test_numbers_of_numpy_are_written_as_plain_ones() -> None:
+    result = trial("ringbuf@8KiB", 0)
+    odd = replace(result, ledger=replace(result.ledger, missed=np.int64(3)))
+    assert json.loads(encode(Kind.TRIAL, odd))["ledger"]["missed"] == 3
+
+
+@given(cut=st.integers(1, 2_000))
+def test_wherever_a_line_is_torn_the_ones_before_it_are_kept(
+    tmp_path_factory: pytest.TempPathFactory, cut: int
+) -> None:
+    path = tmp_path_factory.mktemp("torn") / "journal.jsonl"
+    whole = b"".join(
+        [encode(Kind.MACHINE, header()), *(encode(Kind.TRIAL, each) for each in TRIALS)]
+    )
+    last = len(encode(Kind.TRIAL, TRIALS[-1]))
+    path.write_bytes(whole[: -min(cut, last - 1)])
+    content = read_journal(path)
+    if cut == 1:  # only the newline is missing: nothing is lost
+        assert content.trials == tuple(TRIALS)
+        assert content.faults == ()
+        return
+    assert content.trials == tuple(TRIALS[:-1])
+    (fault,) = content.faults
+    assert fault.line == 5
+    assert "torn or damaged" in fault.reason or "no line of a journal" in fault.reason
+    assert "the file ends within it" in fault.reason
+
+
+def test_strict_reading_refuses_a_torn_line(journal: Path) -> None:
+    journal.write_bytes(journal.read_bytes()[:-30])
+    with pytest.raises(JournalError, match="line 5: torn"):
+        read_journal(journal, strict=True)
+
+
+def test_the_next_writer_cuts_a_torn_line_off(journal: Path) -> None:
+    journal.write_bytes(journal.read_bytes()[:-30])
+    with JournalWriter(journal) as writer:
+        writer.write_machine(replace(header(), resumed=True))
+        writer.write_trial(TRIALS[-1])
+    content = read_journal(journal, strict=True)
+    assert len(content.runs) == 1
+    assert content.trials == tuple(TRIALS)
+
+
+def test_a_line_that_was_joined_to_a_torn_one_is_kept(journal: Path) -> None:
+    torn = journal.read_bytes()[:-30]
+    journal.write_bytes(
+        torn + encode(Kind.MACHINE, header("there")) + encode(Kind.TRIAL, TRIALS[0])
+    )
+    content = read_journal(journal)
+    assert [run.header.machine.hostname for run in content.runs] == ["here", "there"]
+    assert [len(run.trials) for run in content.runs] == [3, 1]
+    assert [fault.line for fault in content.faults] == [5]
+
+
+def test_journals_concatenate(journal: Path) -> None:
+    other = encode(Kind.MACHINE, header("there")) + encode(Kind.TRIAL, TRIALS[0])
+    journal.write_bytes(journal.read_bytes() + other)
+    runs = read_journal(journal, strict=True).runs
+    assert [(run.header.machine.hostname, len(run.trials)) for run in runs] == [
+        ("here", 4),
+        ("there", 1),
+    ]
+
+
+def test_an_empty_file_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "empty.jsonl"
+    path.touch()
+    (fault,) = read_journal(path).faults
+    assert (fault.line, fault.reason) == (1, "empty")
+    with pytest.raises(JournalError, match=r"no trial to report on: .*line 1: empty"):
+        read_journals([path])
+
+
+@pytest.mark.parametrize(
+    "text", [b"\x7fELF\x00\x01" * 100, b'{"name": "x"}\n' * 50, b"[]\n", b"1\n", b"\n", b"\xff\n"]
+)
+def test_a_foreign_file_is_recognised_by_its_first_line(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "foreign"
+    path.write_bytes(text)
+    content = read_journal(path)
+    assert content.trials == ()
+    (fault,) = content.faults
+    assert fault.line == 1
+
+
+def test_a_newer_line_is_named_and_the_trials_before_it_kept(journal: Path) -> None:
+    newer = json.dumps({"schema": SCHEMA + 1, "kind": "machine", "new": 1}, separators=(",", ":"))
+    alien = encode(Kind.TRIAL, TRIALS[0])  # of a run whose own line cannot be read
+    journal.write_bytes(journal.read_bytes() + newer.encode() + b"\n" + alien)
+    content = read_journal(journal)
+    assert content.trials == tuple(TRIALS)
+    reasons = {fault.line: fault.reason for fault in content.faults}
+    assert "newer version (schema 2" in reasons[6]
+    assert "1 trials left out" in reasons[7]
+
+
+def test_a_wrong_field_is_named_and_only_its_trial_lost(journal: Path) -> None:
+    lines = journal.read_bytes().splitlines(keepends=True)
+    lines[2] = lines[2].replace(b'"block":0', b'"block":"none"')
+    journal.write_bytes(b"".join(lines))
+    content = read_journal(journal)
+    assert content.trials == (TRIALS[0], *TRIALS[2:])
+    (fault,) = content.faults
+    assert fault.line == 3
+    assert "block" in fault.reason
+
+
+def test_an_unknown_field_of_the_same_schema_is_ignored(journal: Path) -> None:
+    journal.write_bytes(journal.read_bytes().replace(b'"kind":"trial"', b'"kind":"trial","x":1'))
+    assert read_journal(journal, strict=True).trials == tuple(TRIALS)
+
+
+def test_an_unknown_kind_is_named(journal: Path) -> None:
+    journal.write_bytes(journal.read_bytes() + b'{"schema":1,"kind":"song"}\n')
+    (fault,) = read_journal(journal).faults
+    assert "unknown kind 'song'" in fault.reason
+
+
+def test_a_line_without_end_is_not_read_whole(journal: Path) -> None:
+    long = b'{"schema":1,"kind":"trial","x":"' + b"y" * (2 * LONGEST_LINE_BYTES) + b'"}\n'
+    journal.write_bytes(journal.read_bytes() + long + encode(Kind.MACHINE, header("there")))
+    content = read_journal(journal)
+    assert len(content.runs) == 2
+    (fault,) = content.faults
+    assert (fault.line, fault.reason) == (6, "too long for a journal")
+
+
+def test_faults_have_an_end(journal: Path) -> None:
+    journal.write_bytes(journal.read_bytes() + b"noise\n" * 1_000)
+    content = read_journal(journal)
+    assert content.trials == tuple(TRIALS)
+    assert len(content.faults) < 30
+    assert "given up" in content.faults[-1].reason
+
+
+@pytest.mark.parametrize("name", ["absent.jsonl", "."])
+def test_what_cannot_be_opened_is_one_clear_line(tmp_path: Path, name: str) -> None:
+    with pytest.raises(JournalError, match="cannot be read") as caught:
+        read_journal(tmp_path / name)
+    assert caught.value.exit_code is ExitCode.USAGE
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_folder_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    with (
+        pytest.raises(JournalError, match=r"No such file.*0 trials of this run safe.*--output"),
+        JournalWriter(tmp_path / "absent" / "journal.jsonl"),
+    ):
+        pass
+
+
+def test_a_foreign_file_is_never_written_to(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("mine\nnot finished")
+    with pytest.raises(JournalError, match="is no journal"), JournalWriter(path):
+        pass
+    assert path.read_text() == "mine\nnot finished"
+
+
+def test_two_runs_cannot_mix_their_lines(journal: Path) -> None:
+    with (
+        JournalWriter(journal),
+        pytest.raises(JournalError, match="being written by another run"),
+        JournalWriter(journal),
+    ):
+        pass
+
+
+def test_a_full_disk_keeps_the_trials_before_and_no_half_line(tmp_path: Path) -> None:
+    # A real failing write: the process may not make files longer than this.
+    path = tmp_path / "journal.jsonl"
+    first = len(encode(Kind.MACHINE, header())) + len(encode(Kind.TRIAL, TRIALS[0]))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        with JournalWriter(path) as writer:
+            writer.write_machine(header())
+            writer.write_trial(TRIALS[0])
+            resource.setrlimit(resource.RLIMIT_FSIZE, (first + 100, before[1]))
+            with pytest.raises(JournalError, match=r"cannot be written.*1 trial of this run safe"):
+                writer.write_trial(TRIALS[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert path.stat().st_size == first
+    assert read_journal(path, strict=True).trials == (TRIALS[0],)
+
+
+def test_a_full_disk_names_its_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "journal.jsonl"
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with JournalWriter(path) as writer:
+        writer.write_machine(header())
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(JournalError, match=r"No space left.*make room"):
+            writer.write_trial(TRIALS[0])
+    assert read_journal(path, strict=True).trials == ()
+
+
+def test_ctrl_c_within_a_write_leaves_no_half_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal.jsonl"
+    write = os.write
+
+    def interrupted(descriptor: int, data: bytes) -> int:
+        write(descriptor, data[:50])
+        raise KeyboardInterrupt
+
+    with JournalWriter(path) as writer:
+        writer.write_machine(header())
+        monkeypatch.setattr(os, "write", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            writer.write_trial(TRIALS[0])
+    assert path.read_bytes() == encode(Kind.MACHINE, header())
+
+
+def test_a_resumed_run_is_one_run(journal: Path) -> None:
+    later = trial("ringbuf@8KiB", 2)
+    with JournalWriter(journal) as writer:
+        writer.write_machine(reader.as_resumed(header()))
+        writer.write_trial(later)
+    (run,) = read_journal(journal, strict=True).runs
+    assert run.trials == (*TRIALS, later)
+
+
+def test_a_continuation_of_another_run_stands_alone(journal: Path) -> None:
+    stray = encode(Kind.MACHINE, reader.as_resumed(header("there")))
+    journal.write_bytes(journal.read_bytes() + stray + encode(Kind.TRIAL, TRIALS[0]))
+    assert len(read_journal(journal, strict=True).runs) == 2
+
+
+def test_finished_trials_are_known_again(journal: Path) -> None:
+    assert finished(journal, header()) == {
+        ("storm", arm, block) for arm in ("ringbuf@8KiB", "perfbuf@8KiB") for block in (0, 1)
+    }
+
+
+@pytest.mark.parametrize(
+    ("other", "what"),
+    [
+        (header(seed=2), "seed 1, not 2"),
+        (header(profile="standard"), "profile 'quick', not 'standard'"),
+        (header("there"), "host 'here', not 'there'"),
+    ],
+)
+def test_another_run_is_not_resumed(journal: Path, other: RunHeader, what: str) -> None:
+    with pytest.raises(JournalError, match=what):
+        finished(journal, other)
+
+
+def test_nothing_to_resume_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    path.touch()
+    with pytest.raises(JournalError, match="nothing to resume"):
+        finished(path, header())
+
+
+def test_writing_a_journal_imports_nothing_heavy() -> None:
+    heavy = "import sys, bench.journal.writer, bench.journal.reader; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", heavy], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"pydantic", "scipy", "rich", "bcc"} & set(loaded)

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The three forms of one summary: what comes first, what fits, what cannot do harm."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from made_up_trials import blocks, machine, trial
+from rich.console import Console
+
+from bench.journal.schema import Fault
+from bench.judge.summary import Summary, compare
+from bench.report.json import render_json
+from bench.report.markdown import escape, render_markdown
+from bench.report.sentence import sentence, verdict
+from bench.report.text import WIDTH, render_text
+from bench.trial.result import State, TrialResult
+
+
+def trials() -> list[TrialResult]:
+    made: list[TrialResult] = []
+    for budget, lost in (("8KiB", 300), ("64KiB", 0)):
+        made += blocks(f"ringbuf@{budget}", [{"dropped": lost // 3, "p50_ns": 10_000}] * 8)
+        made += blocks(f"perfbuf@{budget}", [{"dropped": lost, "p50_ns": 30_000}] * 8)
+    made += blocks("ringbuf@64KiB#2", [{"p50_ns": 10_000}] * 8)
+    for arm, violations in (("ringbuf@64KiB", 0), ("perfbuf@64KiB", 30)):
+        made += blocks(arm, [{"pairs": 1_344, "violations": violations}] * 8, experiment="chain")
+    for transport, least in (("ringbuf", 1), ("perfbuf", 2)):
+        for rung, budget in enumerate(("8KiB", "16KiB", "32KiB")):
+            lost = 1 if rung < least else 0
+            made += blocks(f"{transport}@{budget}", [{"dropped": lost}] * 20, experiment="ladder")
+    return made
+
+
+@pytest.fixture(scope="module")
+def summary() -> Summary:
+    return compare(trials(), machine())
+
+
+def text_of(summary: Summary, *, width: int = 120, colour: bool = False) -> str:
+    out = io.StringIO()
+    console = Console(
+        file=out, width=width, force_terminal=colour, color_system="truecolor" if colour else None
+    )
+    render_text(summary, console)
+    return out.getvalue()
+
+
+def test_the_verdict_comes_first_and_answers_every_question(summary: Summary) -> None:
+    assert text_of(summary).startswith("Verdict\n  Drops: the ring buffer drops less in ")
+    assert render_markdown(summary).startswith("## Verdict\n\n- Drops: the ring buffer drops less")
+    headings = [line.split(":")[0] for line in verdict(summary)]
+    assert headings[:5] == ["Drops", "Order", "Memory", "Latency", "CPU"]
+    assert headings[-1] == "How sure"
+
+
+def test_the_verdict_gives_figures(summary: Summary) -> None:
+    drops, order, _, latency, *_ = verdict(summary)
+    assert "storm at 8 KiB: 10.0 % against 30.0 %" in drops
+    assert "the ring buffer keeps order better in 1 of 1" in order
+    assert "the ring buffer 0 violations in 10,752 causal pairs" in order
+    assert "the perf buffers 240 violations in 10,752 causal pairs" in order
+    assert "storm at 64 KiB: 10.0 µs against 30.0 µs" in latency
+
+
+def test_the_least_budgets_are_told_with_their_bound_and_a_margin(summary: Summary) -> None:
+    lines = [line for line in verdict(summary) if line.startswith("Least budget")]
+    assert "the ring buffer: 16 KiB (0 of 20 storms lost, so at most 13.9 % do)" in lines[0]
+    assert "take 32 KiB" in lines[0]
+    assert "the perf buffers: 32 KiB" in lines[1]
+
+
+def test_each_comparison_has_its_sentence(summary: Summary) -> None:
+    tight, usual = (each for each in summary.comparisons if each.experiment == "storm")
+    assert sentence(tight) == (
+        "In storm at 8 KiB, the ring buffer dropped less than the perf buffers, 10.0 % against "
+        "30.0 %; it delivered sooner (median latency 10.0 µs against 30.0 µs for what was "
+        "delivered); it takes 8 KiB of memory against 8 KiB."
+    )
+    assert "neither dropped anything" in sentence(usual)
+    chain = next(each for each in summary.comparisons if each.experiment == "chain")
+    assert (
+        "0 of 10,752 causal pairs against 240 of 10,752 causal pairs were delivered parent first"
+        in sentence(chain)
+    )
+
+
+def test_too_few_blocks_give_no_verdict() -> None:
+    few = compare([trial(arm, 0, dropped=5) for arm in ("ringbuf@8KiB", "perfbuf@8KiB")])
+    assert "no verdict, since there are fewer than 8 blocks" in verdict(few)[0]
+    assert "(fewer than 8 blocks)" in sentence(few.comparisons[0])
+
+
+def test_nothing_to_compare_is_said() -> None:
+    empty = compare([])
+    assert "nothing to compare" in text_of(empty)
+    assert "nothing to compare" in render_markdown(empty)
+    assert json.loads(render_json(empty))["summaries"][0]["comparisons"] == []
+
+
+def test_noise_that_was_not_measured_is_said() -> None:
+    assert (
+        "no A/A comparison was run"
+        in verdict(compare(blocks("ringbuf@8KiB", [{}] * 8) + blocks("perfbuf@8KiB", [{}] * 8)))[-1]
+    )
+
+
+def test_an_emulated_machine_is_said() -> None:
+    assert "emulated" in verdict(compare(trials(), machine(emulated=True)))[-1]
+
+
+def test_text_fits_its_width(summary: Summary) -> None:
+    for width in (WIDTH, 140):
+        assert max(map(len, text_of(summary, width=width).splitlines())) <= WIDTH
+
+
+def test_no_number_is_cut_off(summary: Summary) -> None:
+    assert "…" not in text_of(summary, width=WIDTH)
+
+
+def test_colour_only_where_it_is_wanted(summary: Summary, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "\x1b" not in text_of(summary)
+    assert "\x1b[1;32m" in text_of(summary, colour=True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    out = io.StringIO()
+    render_text(summary, Console(file=out, force_terminal=True, width=WIDTH))
+    assert "\x1b[1;32m" not in out.getvalue()
+
+
+def test_foreign_text_can_do_nothing() -> None:
+    evil = "\x1b]0;owned\x07[red]|<b>`"
+    odd = [
+        replace(each, experiment=evil)
+        for each in blocks("ringbuf@8KiB", [{}] * 8) + blocks("perfbuf@8KiB", [{}] * 8)
+    ]
+    bad = trial("ringbuf@8KiB", 9, state=State.INVALID, reasons=(evil,))
+    made = replace(
+        compare([*odd, bad], replace(machine(), hostname=evil)),
+        faults=(Fault(path=evil, line=1, reason=evil),),
+    )
+    text, markdown = text_of(made), render_markdown(made)
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    assert "[red]" in text  # shown, not obeyed
+    assert "<b>" not in markdown
+    columns = {
+        line.replace("\\|", "").count("|")
+        for line in markdown.splitlines()
+        if line.startswith("|") and "owned" in line
+    }
+    assert columns == {11}
+
+
+def test_what_was_left_out_is_named() -> None:
+    bad = trial("ringbuf@8KiB", 9, state=State.INVALID, reasons=("CPU 0: 1 record is gone",))
+    noisy = blocks("perfbuf@8KiB", [{"state": State.NOISY}] * 8)
+    made = replace(
+        compare([*noisy, *blocks("ringbuf@8KiB", [{}] * 8), bad]),
+        faults=(Fault(path="j.jsonl", line=7, reason="torn or damaged"),),
+    )
+    for form in (text_of(made), render_markdown(made).replace("\\", "")):
+        assert "invalid, left out: storm ringbuf@8KiB block 9: CPU 0: 1 record is gone" in form
+        assert "8 noisy" in form
+        assert "j.jsonl, line 7: torn or damaged" in form
+    assert "1 invalid and left out" in verdict(made)[-1]
+
+
+def test_markdown_tables_have_as_many_cells_as_headings(summary: Summary) -> None:
+    columns = None
+    for line in render_markdown(summary).splitlines():
+        if not line.startswith("|"):
+            columns = None
+            continue
+        cells = line.replace("\\|", "").count("|")
+        assert columns in (None, cells)
+        columns = cells
+
+
+def test_markdown_shows_text_as_it_is() -> None:
+    assert escape("a_b*c|d`<e>") == "a\\_b\\*c\\|d\\`&lt;e&gt;"
+
+
+def test_json_has_the_values_of_the_comparison(summary: Summary) -> None:
+    values = json.loads(render_json(summary, summary))
+    assert values["format"] == 1
+    assert len(values["summaries"]) == 2
+    first = values["summaries"][0]
+    assert sorted(first) == [
+        "comparisons",
+        "faults",
+        "invalid",
+        "ladders",
+        "machine",
+        "noise_floors",
+        "profiles",
+        "seeds",
+        "standings",
+        "trials",
+        "verdict",
+    ]
+    comparison = first["comparisons"][0]
+    assert (comparison["experiment"], comparison["budget"]) == ("storm", "8KiB")
+    dropped = comparison["numbers"]["dropped"]
+    assert dropped["left"] == pytest.approx(0.1)
+    assert dropped["estimate"]["point"] == pytest.approx(-0.2)
+    assert (dropped["outcome"], dropped["better"], dropped["unit"]) == ("less", "left", "share")
+    assert first["ladders"][0]["minimum_bytes"] == 16 * 1024
+
+
+def test_reading_names_for_plans_does_not_wait_for_scipy() -> None:
+    names = "import sys, bench.report.text, bench.judge.summary; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", names], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"scipy", "pydantic", "bcc", "hdrh"} & set(loaded)
