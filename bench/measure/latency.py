@@ -87,15 +87,17 @@ def percentiles_of(histogram: str, quantiles: Sequence[float]) -> tuple[int, ...
     total = decoded.get_total_count()
     if not total:
         return tuple(0 for _ in quantiles)
-    uppers: list[int] = []
-    counts: list[int] = []
-    for item in decoded.get_recorded_iterator():
-        uppers.append(decoded.get_highest_equivalent_value(item.value_iterated_to))
-        counts.append(item.count_added_in_this_iter_step)
-    reached = np.cumsum(counts)
+    # hdrh's own iterators visit each of its 33,792 bins in Python, 0.15 s a histogram.
+    counts = np.frombuffer(decoded.counts, np.int64)
+    occupied = np.flatnonzero(counts)
+    reached = np.cumsum(counts[occupied])
     # The small term keeps 0.9 x 10 from becoming rank 10 by a rounding error.
     targets = [max(ceil(quantile * total - 1e-6), 1) for quantile in quantiles]
-    return tuple(uppers[int(np.searchsorted(reached, target))] for target in targets)
+    bins = occupied[np.searchsorted(reached, targets)]
+    return tuple(
+        int(decoded.get_highest_equivalent_value(decoded.get_value_from_index(index)))
+        for index in bins.tolist()
+    )
 
 
 def _counted(latencies: Integers) -> HdrHistogram:
