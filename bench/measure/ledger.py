@@ -132,10 +132,10 @@ def _find(records: Records) -> _Found:
 
 def _damaged(rows: Records, sequence: npt.NDArray[np.uint32]) -> int:
     length = np.ascontiguousarray(rows["length"])
-    # Unsigned: shorter than sent is a huge excess. Perf tells up to 7 bytes of its own padding.
-    excess = rows["arrived_bytes"] - length
+    arrived = np.ascontiguousarray(rows["arrived_bytes"])
     tail = np.where(length > RECORD.itemsize, sequence, np.uint32(0))
-    bad = (excess >= 8) | (length < RECORD.itemsize) | (rows["tail"] != tail)
+    bad = (arrived < length) | (length < RECORD.itemsize) | (rows["tail"] != tail)
+    bad |= arrived - length >= 8  # perf tells up to 7 bytes of its own padding
     return int(np.count_nonzero(bad))
 
 
@@ -172,7 +172,7 @@ def _sequence_residues(
     records: Records, found: _Found, cpu: CpuCounters, dropped: int
 ) -> Iterator[str]:
     distinct, repeated, beyond = int(found.delivered[cpu.cpu]), 0, 0
-    if cpu.cpu in found.unsorted or found.last[cpu.cpu] >= cpu.attempted:
+    if cpu.cpu in found.unsorted or found.last[cpu.cpu] >= max(cpu.attempted, 0):
         numbers = np.sort(
             np.concatenate([rows["sequence"][rows["cpu"] == cpu.cpu] for rows in blocks(records)])
         )

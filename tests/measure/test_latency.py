@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Latency percentiles against sorted lists, and histograms against the library's own recording."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hdrh.histogram import HdrHistogram
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from measure import twins
+
+from bench.measure import latency
+from bench.record import CAPTURED, Records
+
+HOUR_NS = 3_600_000_000_000
+_LATENCIES = st.one_of(st.integers(0, 5_000), st.integers(0, 10**8), st.integers(0, HOUR_NS))
+
+
+def _delivered_after(latencies: list[int]) -> Records:
+    records = np.zeros(len(latencies), CAPTURED)
+    records["timestamp_ns"] = 10**15 + np.arange(len(latencies))
+    records["delivered_ns"] = records["timestamp_ns"] + np.array(latencies, np.uint64)
+    return records
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.lists(_LATENCIES, max_size=50))
+def test_percentiles_are_exact(latencies):
+    result = latency.measure(_delivered_after(latencies))
+    assert result.count == len(latencies)
+    assert (result.p50_ns, result.p90_ns, result.p99_ns, result.p999_ns, result.max_ns) == tuple(
+        twins.nearest_rank(latencies, permille) for permille in (500, 900, 990, 999, 1000)
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(_LATENCIES, max_size=50))
+def test_the_histogram_is_the_one_that_single_recording_gives(latencies):
+    one_by_one = HdrHistogram(1, HOUR_NS, 3)
+    for value in latencies:
+        one_by_one.record_value(value)
+    assert latency.measure(_delivered_after(latencies)).histogram == one_by_one.encode().decode()
+
+
+@pytest.mark.parametrize("value", [0, 1, 1023, 1024, 2047, 2048, 2049, 2**31, HOUR_NS])
+def test_the_edges_of_bins(value):
+    one_by_one = HdrHistogram(1, HOUR_NS, 3)
+    one_by_one.record_value(value, 2)
+    result = latency.measure(_delivered_after([value, value]))
+    assert result.histogram == one_by_one.encode().decode()
+
+
+def test_more_than_an_hour_counts_as_an_hour_in_the_histogram_only():
+    result = latency.measure(_delivered_after([3 * HOUR_NS]))
+    assert result.max_ns == 3 * HOUR_NS
+    assert latency.percentiles_of(result.histogram, [1.0]) == pytest.approx((HOUR_NS,), rel=1e-3)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.lists(_LATENCIES, max_size=30), max_size=4))
+def test_merged_histograms_are_the_histogram_of_all(parts):
+    merged = latency.merge(latency.measure(_delivered_after(part)).histogram for part in parts)
+    together = latency.measure(_delivered_after([value for part in parts for value in part]))
+    quantiles = (0.0, 0.5, 0.9, 0.99, 0.999, 1.0)
+    assert latency.percentiles_of(merged, quantiles) == latency.percentiles_of(
+        together.histogram, quantiles
+    )
+    assert HdrHistogram.decode(merged).get_total_count() == together.count
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(_LATENCIES, min_size=1, max_size=60), st.integers(0, 1000))
+def test_percentiles_of_a_histogram_are_at_most_a_thousandth_too_high(latencies, permille):
+    histogram = latency.measure(_delivered_after(latencies)).histogram
+    exact = twins.nearest_rank(latencies, permille)
+    (read,) = latency.percentiles_of(histogram, [permille / 1000])
+    assert exact <= read <= exact * 1.001
+
+
+def test_nothing_delivered_is_zeros_and_merges():
+    nothing = latency.measure(np.zeros(0, CAPTURED))
+    assert (nothing.count, nothing.p50_ns, nothing.max_ns) == (0, 0, 0)
+    assert latency.percentiles_of(nothing.histogram, [0.5, 0.99]) == (0, 0)
+    something = latency.measure(_delivered_after([700])).histogram
+    assert latency.percentiles_of(latency.merge([nothing.histogram, something]), [0.5]) == (700,)
+
+
+def test_a_record_held_before_it_was_stamped_is_a_clock_fault():
+    records = _delivered_after([5, 5, 5])
+    records["delivered_ns"][1] = records["timestamp_ns"][1] - np.uint64(40)
+    with pytest.raises(ValueError, match=r"clock fault: 1 records .* by up to 40 ns"):
+        latency.measure(records)

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The ledger: streams that balance by construction, and each single thing that unbalances them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import made_up
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from bench.measure import ledger
+from bench.measure.ledger import CpuCounters
+from bench.record import CAPTURED, RECORD, Flag
+
+_CAUSES = ("refused", "ENOSPC")
+
+
+@st.composite
+def _trials(draw: st.DrawFn) -> made_up.Trial:
+    """Attempts on up to three CPUs, each delivered or dropped, own or not, in any interleaving."""
+    attempt = st.tuples(st.sampled_from(["delivered", *_CAUSES]), st.booleans(), st.booleans())
+    counters, rows = [], []
+    for cpu in draw(st.lists(st.sampled_from([0, 1, 5, 65_535]), max_size=3, unique=True)):
+        attempts = draw(st.lists(attempt, max_size=25))
+        own = [fate for fate, is_own, _ in attempts if is_own]
+        counters.append(
+            CpuCounters(
+                cpu=cpu,
+                exits=len(attempts),
+                attempted=len(attempts),
+                dropped={
+                    cause: [fate for fate, _, _ in attempts].count(cause) for cause in _CAUSES
+                },
+                own_exits=len(own),
+                own_attempted=len(own),
+                own_dropped={cause: own.count(cause) for cause in _CAUSES},
+            )
+        )
+        for sequence, (fate, is_own, padded) in enumerate(attempts):
+            if fate == "delivered":
+                length = RECORD.itemsize + (64 if padded else 0)
+                rows.append((cpu, sequence, int(is_own), length, sequence if padded else 0))
+    if draw(st.booleans()):
+        draw(st.randoms(use_true_random=False)).shuffle(rows)  # as no transport would
+    records = np.zeros(len(rows), CAPTURED)
+    for record, row in zip(records, rows, strict=True):
+        for name, value in zip(("cpu", "sequence", "flags", "length", "tail"), row, strict=True):
+            record[name] = value
+    records["arrived_bytes"] = records["length"] + np.uint32(draw(st.sampled_from([0, 4])))
+    return made_up.Trial(records, counters, sum(cpu.own_exits for cpu in counters))
+
+
+@settings(max_examples=1000, deadline=None)
+@given(_trials())
+def test_what_is_consistent_balances(trial):
+    account = ledger.balance(*trial)
+    assert account.residues == ()
+    assert account.balanced
+    assert account.attempted == account.delivered + account.dropped
+    assert account.dropped == sum(account.dropped_by_cause.values())
+    assert account.delivered == len(trial.records)
+    assert account.own_delivered == np.count_nonzero(trial.records["flags"] & Flag.OWN)
+    assert account.missed == 0
+
+
+@settings(max_examples=1500, deadline=None)
+@given(_trials(), st.data())
+def test_any_single_change_to_a_record_unbalances(trial, data):
+    records, counters, reaped = trial
+    assume(len(records))
+    row = data.draw(st.integers(0, len(records) - 1))
+    change = data.draw(
+        st.sampled_from(["lost", "twice", "cpu", "own", "beyond", "short", "long", "torn"])
+    )
+    records = records.copy()
+    record = records[row : row + 1]
+    if change == "lost":
+        records = np.delete(records, row)
+    elif change == "twice":
+        records = np.insert(records, data.draw(st.integers(0, len(records))), record[0])
+    elif change == "cpu":
+        others = {*(cpu.cpu for cpu in counters), 7} - set(record["cpu"].tolist())
+        record["cpu"] = data.draw(st.sampled_from(sorted(others)))
+    elif change == "own":
+        record["flags"] ^= np.uint16(Flag.OWN)
+    elif change == "beyond":
+        attempted = next(cpu.attempted for cpu in counters if cpu.cpu == record["cpu"][0])
+        record["sequence"] = data.draw(st.integers(attempted, 2**32 - 1))
+    elif change == "short":
+        record["arrived_bytes"] = record["length"] - 1
+    elif change == "long":
+        record["arrived_bytes"] = record["length"] + 8
+    else:
+        record["tail"] ^= np.uint32(0x40)
+    assert ledger.balance(records, counters, reaped).residues
+
+
+@settings(max_examples=1000, deadline=None)
+@given(_trials(), st.data())
+def test_any_counter_that_is_one_off_unbalances(trial, data):
+    records, counters, reaped = trial
+    assume(counters)
+    place = data.draw(st.integers(0, len(counters) - 1))
+    cpu, step = counters[place], data.draw(st.sampled_from([-1, 1]))
+    name = data.draw(st.sampled_from(["attempted", "own_attempted", "dropped", "own_dropped"]))
+    if name.endswith("dropped"):
+        causes = dict(getattr(cpu, name))
+        causes[data.draw(st.sampled_from(_CAUSES))] += step
+        changed = replace(cpu, **{name: causes})
+    else:
+        changed = replace(cpu, **{name: getattr(cpu, name) + step})
+    counters = [*counters[:place], changed, *counters[place + 1 :]]
+    assert ledger.balance(records, counters, reaped).residues
+
+
+def _trial(loss: float = 0.2) -> made_up.Trial:
+    return made_up.trial(40_000, loss=loss)
+
+
+@pytest.mark.parametrize("transport", ["ringbuf", "perfbuf"])
+def test_long_streams_balance(transport):
+    trial = made_up.trial(50_000, transport=transport, cpus=4, loss=0.1)
+    account = ledger.balance(*trial)
+    assert account.residues == ()
+    assert account.dropped == account.attempted - len(trial.records) > 1_000
+
+
+def test_two_cpus_that_swap_a_record_each_keep_their_sums_and_are_found():
+    # Sums agree everywhere: only the sequence numbers can tell.
+    trial = _trial(loss=0)
+    records = trial.records
+    first, second = (np.flatnonzero(records["cpu"] == cpu)[100 + cpu] for cpu in (0, 1))
+    records["cpu"][[first, second]] = records["cpu"][[second, first]]
+    residues = ledger.balance(*trial).residues
+    assert "CPU 0: 1 sequence numbers delivered more than once" in residues
+    assert "CPU 1: 1 gaps in the sequence numbers, but 0 dropped" in residues
+
+
+def test_a_loss_that_nobody_counted_is_named_for_all_and_for_its_cpu():
+    trial = _trial(loss=0)
+    lost = np.delete(trial.records, 30_000)
+    cpu = int(trial.records["cpu"][30_000])
+    residues = ledger.balance(lost, trial.counters, trial.reaped).residues
+    attempted = trial.counters[cpu].attempted
+    assert residues[0].startswith("all CPUs: ")
+    assert (
+        f"CPU {cpu}: {attempted:,} attempted, but {attempted - 1:,} delivered + 0 dropped"
+        f" = {attempted - 1:,}"
+    ) in residues
+    assert f"CPU {cpu}: 1 gaps in the sequence numbers, but 0 dropped" in residues
+
+
+def test_a_cpu_that_nobody_counted_is_named():
+    trial = _trial()
+    residues = ledger.balance(trial.records, trial.counters[:1]).residues
+    count = int((trial.records["cpu"] == 1).sum())
+    assert f"CPU 1: {count:,} delivered, but no counters" in residues
+
+
+def test_a_cpu_counted_twice_is_named():
+    residues = ledger.balance(np.zeros(0, CAPTURED), [CpuCounters(cpu=3, exits=0, attempted=0)] * 2)
+    assert residues.residues == ("CPU 3: counted 2 times over",)
+
+
+def test_exits_that_the_kernel_skipped_are_missed_and_no_residue():
+    trial = _trial()
+    account = ledger.balance(trial.records, trial.counters, trial.reaped + 5)
+    assert account.balanced
+    assert account.missed == 5
+
+
+def test_more_exits_than_processes_reaped_is_a_residue():
+    trial = _trial()
+    account = ledger.balance(trial.records, trial.counters, trial.reaped - 1)
+    assert account.missed == -1
+    assert account.residues == (
+        f"the generator reaped {trial.reaped - 1:,} processes, but {trial.reaped:,} were traced",
+    )
+
+
+def test_without_a_generator_nothing_is_missed():
+    trial = _trial()
+    account = ledger.balance(trial.records, trial.counters)
+    assert account.balanced
+    assert (account.reaped, account.missed) == (None, 0)
+
+
+def test_more_own_exits_than_attempts_is_a_residue():
+    counters = [CpuCounters(cpu=0, exits=2, attempted=1, dropped={"refused": 1}, own_exits=1)]
+    residues = ledger.balance(np.zeros(0, CAPTURED), counters, 1).residues
+    assert residues == ("CPU 0, the storm's own: 1 exits, but only 0 attempts",)
+
+
+def test_sequence_numbers_up_to_the_last_of_32_bits():
+    records = np.zeros(3, CAPTURED)
+    records["sequence"] = [0, 2**31, 2**32 - 1]
+    records["length"] = records["arrived_bytes"] = RECORD.itemsize
+    counters = [CpuCounters(cpu=0, exits=2**32, attempted=2**32, dropped={"refused": 2**32 - 3})]
+    assert ledger.balance(records, counters).residues == ()
+    records["sequence"][1] = 2**32 - 1
+    assert (
+        "CPU 0: 1 sequence numbers delivered more than once"
+        in ledger.balance(records, counters).residues
+    )
+
+
+@pytest.mark.parametrize(
+    ("length", "arrived", "tail", "whole"),
+    [
+        (72, 72, 0, True),
+        (72, 76, 0, True),  # perf: 4 bytes make 80 of the sample
+        (72, 79, 0, True),
+        (72, 80, 0, False),
+        (72, 71, 0, False),
+        (72, 72, 9, False),
+        (64, 64, 0, False),  # less than a record
+        (4168, 4168, 9, True),
+        (4168, 4172, 9, True),
+        (4168, 4168, 0, False),
+        (2**32 - 1, 3, 9, False),
+    ],
+)
+def test_whole_records(length, arrived, tail, whole):
+    records = np.zeros(1, CAPTURED)
+    records["sequence"] = 9
+    records["length"], records["arrived_bytes"], records["tail"] = length, arrived, tail
+    counters = [CpuCounters(cpu=0, exits=10, attempted=10, dropped={"refused": 9})]
+    assert ledger.balance(records, counters).balanced is whole

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Brute-force twins of the metrics: plain Python over rows, slow and easy to believe."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Sequence
+
+from bench.measure.ordering import Ordering
+from bench.record import Flag, Records
+
+
+def nearest_rank(values: Iterable[int], permille: int) -> int:
+    """The smallest value that at least ``permille`` thousandths do not exceed; 0 without any."""
+    ascending = sorted(values)
+    for place, value in enumerate(ascending, start=1):
+        if place * 1000 >= permille * len(ascending):
+            return value
+    return 0
+
+
+def order_of(records: Records) -> Ordering:
+    """``ordering.examine``, one row after another."""
+    rows = [dict(zip(records.dtype.names, row.tolist(), strict=True)) for row in records]
+    rows = [row for row in rows if row["flags"] & Flag.OWN] or rows
+    pairs, violations = _causal([row for row in rows if not row["flags"] & Flag.REPEAT])
+    by_time = sorted(range(len(rows)), key=lambda index: rows[index]["timestamp_ns"])
+    place_of = {index: place for place, index in enumerate(by_time)}
+    lateness, displacement = [], []
+    latest = -1
+    for index, row in enumerate(rows):
+        if row["timestamp_ns"] < latest:
+            lateness.append(latest - row["timestamp_ns"])
+            displacement.append(max(index - place_of[index], 0))
+        latest = max(latest, row["timestamp_ns"])
+    window_ns = max(lateness, default=0)
+    held = _held(rows, window_ns)
+    return Ordering(
+        causal_pairs=pairs,
+        causal_violations=violations,
+        inversions=len(lateness),
+        lateness_p50_ns=nearest_rank(lateness, 500),
+        lateness_p99_ns=nearest_rank(lateness, 990),
+        lateness_max_ns=window_ns,
+        displacement_p50=nearest_rank(displacement, 500),
+        displacement_p99=nearest_rank(displacement, 990),
+        displacement_max=max(displacement, default=0),
+        window_ns=window_ns,
+        window_events=max(displacement, default=0),
+        window_cost_p50_ns=nearest_rank(held, 500),
+        window_cost_p99_ns=nearest_rank(held, 990),
+    )
+
+
+def through_heap(timestamps: Sequence[int], held: int) -> list[int]:
+    """What comes out of a heap that holds ``held`` events back."""
+    heap: list[int] = []
+    out = []
+    for timestamp in timestamps:
+        heapq.heappush(heap, timestamp)
+        if len(heap) > held:
+            out.append(heapq.heappop(heap))
+    return out + [heapq.heappop(heap) for _ in range(len(heap))]
+
+
+def through_window(timestamps: Sequence[int], window_ns: int) -> list[int]:
+    """What comes out when each waits until one ``window_ns`` younger has come."""
+    waiting: list[int] = []
+    out = []
+    latest = -1
+    for timestamp in timestamps:
+        heapq.heappush(waiting, timestamp)
+        latest = max(latest, timestamp)
+        while waiting and waiting[0] + window_ns <= latest:
+            out.append(heapq.heappop(waiting))
+    return out + [heapq.heappop(waiting) for _ in range(len(waiting))]
+
+
+def _causal(rows: list[dict[str, int]]) -> tuple[int, int]:
+    parents: dict[tuple[int, int], int] = {}
+    for index, row in enumerate(rows):
+        if row["flags"] & Flag.NO_CHILDREN:
+            parents.setdefault((row["pid"], row["start_ns"]), index)
+    pairs = violations = 0
+    for index, row in enumerate(rows):
+        parent = parents.get((row["parent_pid"], row["parent_start_ns"]))
+        if parent is not None:
+            pairs += 1
+            violations += parent < index
+    return pairs, violations
+
+
+def _held(rows: list[dict[str, int]], window_ns: int) -> list[int]:
+    if not window_ns:
+        return []
+    held = []
+    for index, row in enumerate(rows):
+        release = rows[-1]["delivered_ns"]
+        latest = max(earlier["timestamp_ns"] for earlier in rows[: index + 1])
+        if latest >= row["timestamp_ns"] + window_ns:
+            release = row["delivered_ns"]
+        else:
+            for later in rows[index + 1 :]:
+                if later["timestamp_ns"] >= row["timestamp_ns"] + window_ns:
+                    release = later["delivered_ns"]
+                    break
+        held.append(release - row["delivered_ns"])
+    return held
