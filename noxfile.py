@@ -46,6 +46,8 @@ def bench(session: nox.Session) -> None:
     RESULTS.mkdir(exist_ok=True)
     pytest(
         session,
+        "-p",
+        "bench.suite.plugin",
         "--pyargs",
         "bench.suite",
         "--junitxml=results/bench.xml",

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A campaign: experiments run block by block on one rig, every trial written as it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from bench.errors import BufbenchError, JournalError
+from bench.journal.reader import as_resumed, finished
+from bench.journal.schema import RunHeader
+from bench.journal.writer import JournalWriter
+from bench.machine import facts
+from bench.plan import blocks
+from bench.plan.config import Producer, TrialConfig, Wake
+from bench.plan.experiments import Arm, Experiment
+from bench.trace import versions
+from bench.trial.result import TrialResult
+from bench.trial.rig import Rig
+from bench.trial.run import Place, run_trial
+from workloads.storm import Shape, Storm
+
+Listener = Callable[[TrialResult], None]
+
+_WAKEUP_RECORDS: Final = 50  # of each exit, so that what an exit costs besides counts little
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a run is, for its header."""
+
+    journal: Path
+    command_line: Sequence[str]
+    profile: str = ""
+    seed: int = 1
+    resume: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """A rig and an open journal. Made by :func:`opened`."""
+
+    rig: Rig
+    header: RunHeader
+    _writer: JournalWriter
+    _done: frozenset[tuple[str, str, int]] = field(default=frozenset())
+
+    def pending(self, experiment: Experiment) -> Iterator[tuple[int, int, Arm]]:
+        """(block, position, arm) of every trial that the journal does not hold yet."""
+        for block in range(experiment.blocks):
+            for position, arm in enumerate(blocks.order(experiment, block, self.header.seed)):
+                if (experiment.name, arm.name, block) not in self._done:
+                    yield block, position, arm
+
+    def run(self, experiment: Experiment, listener: Listener) -> tuple[TrialResult, ...]:
+        """All blocks of ``experiment``; ``listener`` hears of each trial once it is on disk."""
+        results = []
+        for block, position, arm in self.pending(experiment):
+            place = Place(experiment=experiment.name, block=block, position=position)
+            result = run_trial(self.rig, arm, place)
+            self._writer.write_trial(result)
+            results.append(result)
+            listener(result)
+        return tuple(results)
+
+
+@contextmanager
+def opened(request: Request) -> Iterator[Campaign]:
+    """A campaign that writes to ``request.journal``; its folder is made if it is missing."""
+    try:
+        request.journal.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JournalError(
+            f"cannot make the folder {request.journal.parent}: {error.strerror}",
+            remedy="choose another with --output",
+        ) from error
+    with Rig() as rig:
+        header = RunHeader(
+            machine=facts.collect(
+                bcc_version=versions.bcc_version(),
+                kernel_facts=rig.kernel.facts,
+                wakeup_cost_ns=wakeup_cost_ns(rig),
+            ),
+            command_line=tuple(request.command_line),
+            profile=request.profile,
+            seed=request.seed,
+            started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        done: frozenset[tuple[str, str, int]] = frozenset()
+        if request.resume:
+            done = finished(request.journal, header)
+            header = as_resumed(header)
+        with JournalWriter(request.journal) as writer:
+            writer.write_machine(header)
+            yield Campaign(rig, header, writer, done)
+
+
+def wakeup_cost_ns(rig: Rig) -> float | None:
+    """Kernel ns that one wake-up adds to a record: forced minus none, all writes successful.
+
+    None if a trial lost records or did not run, which says nothing about wake-ups.
+    """
+    costs = {}
+    for wake in (Wake.NONE, Wake.FORCED):
+        config = TrialConfig(
+            transport="ringbuf",
+            budget_bytes=4 << 20,
+            storm=Storm(shape=Shape.STORM, workers=1, count=200, seconds=5.0),
+            producer=Producer(wake=wake, records_per_exit=_WAKEUP_RECORDS),
+            kernel_stats=True,
+        )
+        try:
+            result = run_trial(
+                rig,
+                Arm(name=wake.value, config=config),
+                Place(experiment="wakeup-cost", block=0, position=0),
+            )
+        except BufbenchError:
+            return None
+        if result.ledger is None or result.ledger.dropped or result.cost is None:
+            return None
+        if not result.cost.kernel_run_ns:
+            return None
+        costs[wake] = result.cost.kernel_run_ns / result.ledger.attempted
+    return costs[Wake.FORCED] - costs[Wake.NONE]

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Live progress on stderr: a bar with the time left on a terminal, a line an experiment elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from bench.plan.duration import OVERHEAD_S, estimate_seconds, storm_seconds
+from bench.plan.experiments import Experiment
+from bench.trial.result import TrialResult
+
+Begin = Callable[[Experiment], Callable[[TrialResult], None]]
+
+
+@contextmanager
+def shown(experiments: Iterable[Experiment]) -> Iterator[Begin]:
+    """What to call as each experiment begins; it gives what to call as each trial ends."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    plan = tuple(experiments)
+    total_s = sum(estimate_seconds(experiment) for experiment in plan)
+    console = Console(file=sys.stderr)
+    if not console.is_terminal:
+        yield _lines(len(plan))
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=total_s)
+
+        def begin(experiment: Experiment) -> Callable[[TrialResult], None]:
+            bar.update(task, description=experiment.name)
+
+            def ended(trial: TrialResult) -> None:
+                bar.advance(task, storm_seconds(trial.config.storm) + OVERHEAD_S)
+
+            return ended
+
+        yield begin
+
+
+def _lines(experiments: int) -> Begin:
+    begun = 0
+
+    def begin(experiment: Experiment) -> Callable[[TrialResult], None]:
+        nonlocal begun
+        begun += 1
+        trials = experiment.blocks * len(experiment.arms)
+        print(
+            f"[{begun}/{experiments}] {experiment.name}: {trials} trials, "
+            f"about {estimate_seconds(experiment):.0f} s",
+            file=sys.stderr,
+            flush=True,
+        )
+        return lambda _: None
+
+    return begin
+

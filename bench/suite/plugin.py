@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""pytest plugin of the suite: options, the campaign, the replayed clock, summary and gates."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bench import campaign, gates, paths, progress
+from bench.errors import BufbenchError, ExitCode
+from bench.machine import procfs
+from bench.plan import profiles
+from bench.plan.experiments import Experiment
+from bench.suite.clock import ReplayClock
+from bench.trial.result import TrialResult
+
+
+class Suite:
+    """What the tests of one session share: the plan, and its trials once they are run."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        name = config.getoption("--profile")
+        self.profile = profiles.profile(name, len(procfs.online_cpus()), os.sysconf("SC_PAGE_SIZE"))
+        self.gates = gates.parse(config.getoption("--fail-on"))
+        self.clock = ReplayClock()
+        self.journal = Path(config.getoption("--journal") or _new_journal(name))
+        self.trials: dict[str, tuple[TrialResult, ...]] = {}
+        self.stack = ExitStack()
+        self._seed: int = config.getoption("--seed")
+        self._campaign: campaign.Campaign | None = None
+        self._begin: progress.Begin | None = None
+
+    def run(self, experiment: Experiment) -> tuple[TrialResult, ...]:
+        """The experiment's trials; all its blocks run when the first of its tests asks."""
+        if experiment.name not in self.trials:
+            if self._campaign is None or self._begin is None:
+                self._campaign = self.stack.enter_context(campaign.opened(self._request()))
+                self._begin = self.stack.enter_context(progress.shown(self.profile.experiments))
+            listener = self._begin(experiment)
+            self.trials[experiment.name] = self._campaign.run(experiment, listener)
+        return self.trials[experiment.name]
+
+    def _request(self) -> campaign.Request:
+        return campaign.Request(
+            journal=self.journal,
+            command_line=sys.argv,
+            profile=self.profile.name,
+            seed=self._seed,
+        )
+
+
+SUITE: pytest.StashKey[Suite] = pytest.StashKey()
+
+
+def _new_journal(profile: str) -> Path:
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    return paths.RESULTS / f"{profile}-{stamp}.jsonl"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of ./run bench."""
+    group = parser.getgroup("bufbench")
+    group.addoption(
+        "--profile", default="quick", choices=profiles.NAMES, help="which experiments, how large"
+    )
+    group.addoption("--seed", type=int, default=profiles.DEFAULT_SEED, help="of the blocks' order")
+    group.addoption("--journal", default="", help="the journal to write (results/PROFILE-TIME)")
+    group.addoption(
+        "--fail-on",
+        default="",
+        metavar="GATES",
+        help="exit 1 on these, e.g. ringbuf:drops,ringbuf:causal",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the plan; nothing is run yet."""
+    try:
+        config.stash[SUITE] = Suite(config)
+    except BufbenchError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test per experiment and arm; its rounds are timed by the storm's own clock."""
+    if {"experiment", "arm"} <= set(metafunc.fixturenames):
+        suite = metafunc.config.stash[SUITE]
+        metafunc.parametrize(
+            ("experiment", "arm"),
+            [
+                pytest.param(
+                    experiment,
+                    arm,
+                    id=f"{experiment.name}-{arm.name}",
+                    marks=pytest.mark.benchmark(group=experiment.name, timer=suite.clock),
+                )
+                for experiment in suite.profile.experiments
+                for arm in experiment.arms
+            ],
+        )
+
+
+@pytest.fixture
+def suite(request: pytest.FixtureRequest) -> Suite:
+    """The session's plan and trials."""
+    return request.config.stash[SUITE]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """Close the journal, then let the gates decide about the exit code."""
+    suite = session.config.stash[SUITE]
+    suite.stack.close()
+    yield
+    try:
+        gates.check(suite.gates, _all(suite))
+    except BufbenchError as error:
+        print(f"bufbench: {error}", file=sys.stderr)
+        session.exitstatus = error.exit_code
+    if session.exitstatus == pytest.ExitCode.INTERRUPTED:
+        session.exitstatus = ExitCode.INTERRUPTED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """The comparison itself, and where its journal lies."""
+    suite = config.stash[SUITE]
+    if not suite.trials:
+        return
+    from rich.console import Console
+
+    from bench.journal.reader import read_journal
+    from bench.judge.summary import compare_journals
+    from bench.report.text import render_text
+
+    terminalreporter.section("bufbench")
+    console = Console(file=sys.stdout)
+    for summary in compare_journals(read_journal(suite.journal)):
+        render_text(summary, console, details=False)
+    terminalreporter.write_line(f"journal: {suite.journal}")
+    terminalreporter.write_line(f"all tables: ./run report -- {suite.journal}")
+
+
+def _all(suite: Suite) -> tuple[TrialResult, ...]:
+    return tuple(trial for trials in suite.trials.values() for trial in trials)

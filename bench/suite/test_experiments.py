@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""One test per experiment and arm: rounds are blocks, a round's time is the storm's own."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import Any
+
+from bench.plan.experiments import Arm, Experiment
+from bench.suite.plugin import Suite
+from bench.trial.result import State, TrialResult
+
+
+def test_arm(suite: Suite, experiment: Experiment, arm: Arm, benchmark: Any) -> None:
+    trials = [trial for trial in suite.run(experiment) if trial.arm == arm.name]
+    rounds = iter(trials)
+    benchmark.extra_info.update(extra_info(trials))
+    benchmark.pedantic(
+        lambda: suite.clock.advance(_length_ns(next(rounds))), rounds=len(trials), iterations=1
+    )
+    invalid = [trial.reasons for trial in trials if trial.state is State.INVALID]
+    assert not invalid, f"trials that do not balance: {invalid}"
+
+
+def _length_ns(trial: TrialResult) -> int:
+    return trial.storm.end_ns - trial.storm.start_ns
+
+
+def extra_info(trials: list[TrialResult]) -> dict[str, object]:
+    """What pytest-benchmark's JSON holds beside the times; sums and medians over the rounds."""
+    info: dict[str, object] = {
+        "transport": trials[0].config.transport,
+        "budget_bytes": trials[0].config.budget_bytes,
+        "exits": sum(trial.storm.reaped for trial in trials),
+        "states": sorted({trial.state.value for trial in trials}),
+    }
+    books = [trial.ledger for trial in trials if trial.ledger]
+    orders = [trial.ordering for trial in trials if trial.ordering]
+    delays = [trial.latency for trial in trials if trial.latency]
+    sizes = [trial.memory for trial in trials if trial.memory]
+    if books:
+        info["attempted"] = sum(book.attempted for book in books)
+        info["dropped"] = sum(book.dropped for book in books)
+        info["missed"] = sum(book.missed for book in books)
+    if orders:
+        info["causal_pairs"] = sum(order.causal_pairs for order in orders)
+        info["causal_violations"] = sum(order.causal_violations for order in orders)
+    if delays:
+        info["latency_p50_ns"] = median(delay.p50_ns for delay in delays)
+        info["latency_p99_ns"] = median(delay.p99_ns for delay in delays)
+    if sizes:
+        info["physical_bytes"] = sizes[0].footprint.physical_bytes
+    return info
