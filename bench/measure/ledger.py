@@ -11,24 +11,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from bench.measure.account import CpuCounters
 from bench.measure.columns import Integers, blocks
 from bench.record import RECORD, Flag, Records
 
 _CPUS: Final = 1 << 16  # as many as the record's field can name
 _SEQUENCE_BITS: Final = 32
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CpuCounters:
-    """What the BPF program counted on one CPU. ``own``: of the storm's processes only."""
-
-    cpu: int
-    exits: int
-    attempted: int
-    dropped: dict[str, int] = field(default_factory=dict)  # cause ("refused", "ENOSPC") -> records
-    own_exits: int = 0
-    own_attempted: int = 0
-    own_dropped: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bench.measure import ledger
-from bench.measure.ledger import CpuCounters
+from bench.measure.account import CpuCounters
 from bench.record import CAPTURED, RECORD, Flag
 
 _CAUSES = ("refused", "ENOSPC")

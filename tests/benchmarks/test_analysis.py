@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""How long ledger, ordering and latency take for 10 million records, and in how much memory.
+
+pytest-benchmark prints the medians. Time is never asserted; memory is, since it does not vary.
+"""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import made_up
+import psutil
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench.measure import latency, ledger, ordering
+
+RECORDS = 10_000_000
+NEEDED_BYTES = 5 << 30  # to make the stream up; measuring it takes a fifth
+
+
+@pytest.fixture(scope="module", params=["ringbuf", "perfbuf"])
+def trial(request: pytest.FixtureRequest) -> made_up.Trial:
+    """Chains, which have the most pairs to find: as each transport would deliver them."""
+    if psutil.virtual_memory().available < NEEDED_BYTES:
+        pytest.skip(f"10 million records take {NEEDED_BYTES >> 30} GiB of free memory")
+    return made_up.trial(RECORDS, transport=request.param, loss=0.01)
+
+
+def _analyse(trial: made_up.Trial) -> tuple[ledger.Ledger, ordering.Ordering, latency.Latency]:
+    return (
+        ledger.balance(*trial),
+        ordering.examine(trial.records),
+        latency.measure(trial.records),
+    )
+
+
+def test_all_three(trial: made_up.Trial, benchmark: BenchmarkFixture) -> None:
+    account, order, delay = benchmark.pedantic(_analyse, args=(trial,), rounds=3)
+    assert account.balanced
+    assert order.causal_pairs > 0.9 * RECORDS
+    assert delay.count == len(trial.records)
+
+
+def test_ledger(trial: made_up.Trial, benchmark: BenchmarkFixture) -> None:
+    assert benchmark.pedantic(ledger.balance, args=trial, rounds=3).balanced
+
+
+def test_ordering(trial: made_up.Trial, benchmark: BenchmarkFixture) -> None:
+    assert benchmark.pedantic(ordering.examine, args=(trial.records,), rounds=3).inversions
+
+
+def test_latency(trial: made_up.Trial, benchmark: BenchmarkFixture) -> None:
+    assert benchmark.pedantic(latency.measure, args=(trial.records,), rounds=3).max_ns
+
+
+def test_less_memory_than_the_capture_itself(trial: made_up.Trial) -> None:
+    tracemalloc.start()
+    try:
+        _analyse(trial)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    print(
+        f"\n{len(trial.records):,} records: capture {trial.records.nbytes / 1e6:.0f} MB,"
+        f" analysis {peak_bytes / 1e6:.0f} MB more"
+    )
+    assert peak_bytes < trial.records.nbytes
