@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.measure.ledger import CpuCounters
+from bench.measure.account import CpuCounters
 from bench.record import CAPTURED, RECORD, Flag, Records
 
 PIDS = 4_190_000  # then they are used again, as in the kernel

@@ -16,7 +16,7 @@ import typer.core
 
 from bench.errors import BufbenchError
 
-COMMANDS: Final = ("doctor",)
+COMMANDS: Final = ("doctor", "run", "trace", "report")
 """In the order in which the help shows them."""
 
 

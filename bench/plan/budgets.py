@@ -7,8 +7,8 @@ import re
 from typing import Final
 
 from bench.errors import UsageError
+from bench.layout import RECORD_BYTES
 from bench.plan.config import MIXED
-from bench.record import RECORD
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -96,7 +96,7 @@ def perf_pages_per_cpu(budget_bytes: int, cpus: int, page_bytes: int) -> tuple[i
 def longest_record_bytes(payload_bytes: int) -> int:
     """Length of the longest record that the tracer sends with this padding, without headers."""
     padding = _LARGEST_PAYLOAD_BYTES if payload_bytes == MIXED else payload_bytes
-    return RECORD.itemsize + padding
+    return RECORD_BYTES + padding
 
 
 def too_large_for_perf(payload_bytes: int, pages_per_cpu: int, page_bytes: int) -> bool:

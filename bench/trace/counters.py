@@ -8,7 +8,7 @@ import struct
 from collections.abc import Sequence
 from typing import Final
 
-from bench.measure.ledger import CpuCounters
+from bench.measure.account import CpuCounters
 
 _CAUSES: Final = 1024
 _HEAD: Final = struct.Struct("=5Q")

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 
 from bench import paths
 from bench.errors import MachineUnfit
-from bench.measure.ledger import CpuCounters
+from bench.measure.account import CpuCounters
 from bench.trace import bpf_call, btf, counters, headers, offsets, source, tracefs, versions
 
 _TRACEPOINT: Final = b"sched:sched_process_exit"

@@ -7,6 +7,7 @@ import os
 import struct
 from typing import Final
 
+from bench.layout import RECORD_BYTES
 from bench.plan.config import MIXED, Producer, Wake
 
 _LAYOUT: Final = struct.Struct("=QQIIIIII8x")
@@ -18,10 +19,7 @@ _WAKE_FLAGS: Final = {
     Wake.WATERMARK: 1,
 }
 
-PLAIN_BYTES: Final = 72
-"""Length of a record without padding."""
-
-MIXED_BYTES: Final = (PLAIN_BYTES, 200, 1024, PLAIN_BYTES + 4096)
+MIXED_BYTES: Final = (RECORD_BYTES, 200, 1024, RECORD_BYTES + 4096)
 """The four lengths of records under mixed padding."""
 
 
@@ -29,7 +27,7 @@ def record_sizes(payload_bytes: int) -> tuple[int, ...]:
     """The four record lengths to compile in for this padding: one of them, or mixed."""
     if payload_bytes == MIXED:
         return MIXED_BYTES
-    return (PLAIN_BYTES + payload_bytes,) * len(MIXED_BYTES)
+    return (RECORD_BYTES + payload_bytes,) * len(MIXED_BYTES)
 
 
 def encode(producer: Producer, *, session: int, rings: int) -> bytes:

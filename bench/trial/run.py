@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import time
-
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime

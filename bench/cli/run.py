@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""bufbench run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.errors import UsageError
+from bench.plan.config import (
+    MIXED,
+    Call,
+    Consumer,
+    Poll,
+    Producer,
+    Reader,
+    TrialConfig,
+    Wake,
+)
+from workloads.storm import Gap, Shape, Spawn, Storm
+
+if TYPE_CHECKING:
+    from bench.plan.experiments import Experiment
+    from bench.trial.result import TrialResult
+
+
+def command(
+    *,
+    profile: Annotated[
+        str, typer.Option(help="Run all experiments of quick, standard or thorough.")
+    ] = "",
+    workload: Annotated[Shape, typer.Option(help="Shape of the storm.")] = Shape.STORM,
+    workers: Annotated[int, typer.Option(help="Processes that make children.")] = 2,
+    count: Annotated[int, typer.Option(help="Children of one storm.")] = 5_000,
+    rate: Annotated[float, typer.Option(help="Children a second; 0: as fast as they can.")] = 0.0,
+    spawn: Annotated[Spawn, typer.Option(help="Call that makes a child.")] = Spawn.VFORK,
+    gap: Annotated[Gap, typer.Option(help="Spacing of a paced storm.")] = Gap.FIXED,
+    burst: Annotated[int, typer.Option(help="Children that exit at once (burst).")] = 1_000,
+    depth: Annotated[int, typer.Option(help="Processes in one chain (chain).")] = 8,
+    execute: Annotated[bool, typer.Option("--exec", help="Children exec a program.")] = False,
+    seconds: Annotated[float, typer.Option(help="Longest storm.")] = 30.0,
+    budget: Annotated[
+        list[str] | None, typer.Option(help="Data bytes over all buffers; may be repeated.")
+    ] = None,
+    transport: Annotated[
+        list[str] | None, typer.Option(help="ringbuf, perfbuf ...; may be repeated.")
+    ] = None,
+    wakeup: Annotated[
+        str, typer.Option(help="adaptive, none, forced, or N: every N records.")
+    ] = "adaptive",
+    call: Annotated[Call, typer.Option(help="How a ring buffer is written.")] = Call.RESERVE,
+    payload: Annotated[str, typer.Option(help="Padding: 0 to 4096 bytes, or mixed.")] = "0",
+    records: Annotated[int, typer.Option(help="Records per exit, 1 to 1000.")] = 1,
+    poll: Annotated[Poll, typer.Option(help="How the consumer waits.")] = Poll.EPOLL,
+    interval: Annotated[float, typer.Option(help="Milliseconds between timed drains.")] = 5.0,
+    reader: Annotated[Reader, typer.Option(help="What drains the buffers.")] = Reader.NATIVE,
+    stall: Annotated[float, typer.Option(help="Milliseconds of reading nothing, once.")] = 0.0,
+    consumer_cpu: Annotated[int | None, typer.Option(help="Pin the consumer.")] = None,
+    cpus: Annotated[str, typer.Option(help="CPUs of the storm, e.g. 0-1; all by default.")] = "",
+    blocks: Annotated[int, typer.Option(help="Trials of each configuration.")] = 8,
+    seed: Annotated[int, typer.Option(help="Of the blocks' random order.")] = 1,
+    output: Annotated[
+        Path | None, typer.Option(help="Journal to write; results/NAME-TIME.jsonl by default.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the journal of --output.")
+    ] = False,
+    fail_on: Annotated[
+        str, typer.Option(help="Exit 1 on these: drops, causal, ringbuf:drops ...")
+    ] = "",
+    quiet: Annotated[bool, typer.Option("--quiet", help="No summary at the end.")] = False,
+) -> None:
+    """Run one experiment, or the experiments of a profile, and say what came out.
+
+    Exit code 0, 1 if a gate of --fail-on failed, 4 if a trial did not balance.
+
+    Examples:
+
+      bufbench run --profile quick
+
+      bufbench run --workload burst --budget 64KiB --budget 1MiB --fail-on ringbuf:causal
+    """
+    from bench import gates
+
+    checks = gates.parse(fail_on)
+    if profile:
+        experiments = _of_profile(profile)
+    else:
+        storm = Storm(
+            shape=workload,
+            count=count,
+            workers=workers,
+            spawn=spawn,
+            rate_per_s=rate,
+            gap=gap,
+            burst_size=burst,
+            depth=depth,
+            execute=execute,
+            cpus=_cpu_list(cpus),
+            seconds=seconds,
+        )
+        config = TrialConfig(
+            transport="none",
+            budget_bytes=0,
+            storm=storm,
+            producer=_producer(wakeup, call, payload, records),
+            consumer=Consumer(
+                reader=reader, poll=poll, interval_ms=interval, stall_ms=stall, cpu=consumer_cpu
+            ),
+        )
+        experiments = (_single(config, transport or [], budget or ["64KiB"], blocks),)
+    journal = output or _new_journal(profile or workload.value)
+    if resume and output is None:
+        raise UsageError("--resume needs the journal to go on with", remedy="add --output FILE")
+    trials = _run(experiments, journal, profile=profile, seed=seed, resume=resume)
+    if not quiet:
+        _summary(journal)
+    print(f"journal: {journal}", file=sys.stderr)
+    gates.check(checks, trials)
+
+
+def _of_profile(name: str) -> tuple[Experiment, ...]:
+    from bench.machine import procfs
+    from bench.plan import profiles
+
+    cpus = len(procfs.online_cpus())
+    return profiles.profile(name, cpus, os.sysconf("SC_PAGE_SIZE")).experiments
+
+
+def _single(
+    config: TrialConfig, transports: list[str], budgets_text: list[str], blocks: int
+) -> Experiment:
+    from bench.machine import procfs
+    from bench.plan import budgets
+    from bench.plan.experiments import compose
+    from bench.plan.profiles import TRANSPORTS
+    from bench.trace import transport
+    from workloads.generator import check
+
+    page_bytes = os.sysconf("SC_PAGE_SIZE")
+    cpus = procfs.online_cpus()
+    memory_bytes = procfs.memory().get("MemAvailable", 0)
+    if not 1 <= blocks <= 10_000:
+        raise UsageError(f"{blocks} blocks are out of range", remedy="take 1 to 10000")
+    check(config.storm, len(cpus))
+    names = transports or list(TRANSPORTS)
+    for name in names:
+        if name not in ("none", "noop"):
+            transport.find(name)
+    sizes = [
+        budgets.check(budgets.parse(text), page_bytes=page_bytes, memory_bytes=memory_bytes)
+        for text in budgets_text
+    ]
+    experiment = compose(
+        name=config.storm.shape.value,
+        title=f"A {config.storm.shape.value} of {config.storm.count} processes",
+        config=config,
+        transports=[name for name in names if name not in ("none", "noop")],
+        budgets_bytes=sizes,
+        blocks=blocks,
+        cpus=len(cpus),
+        page_bytes=page_bytes,
+        baselines="none" in names or "noop" in names,
+    )
+    for line in experiment.omitted:
+        print(line, file=sys.stderr)
+    if not experiment.arms:
+        raise UsageError("nothing is left to run", remedy="take a larger --budget")
+    return experiment
+
+
+def _producer(wakeup: str, call: Call, payload: str, records: int) -> Producer:
+    if not 1 <= records <= 1000:
+        raise UsageError(f"{records} records per exit are out of range", remedy="take 1 to 1000")
+    padding = MIXED if payload == "mixed" else _whole(payload, "payload")
+    if padding != MIXED and not (0 <= padding <= 4096 and padding % 8 == 0):
+        raise UsageError(
+            f"a payload of {payload} bytes is not possible",
+            remedy="take a multiple of 8 up to 4096, or mixed",
+        )
+    if wakeup in (Wake.ADAPTIVE, Wake.NONE, Wake.FORCED):
+        wake, watermark = Wake(wakeup), 1
+    else:
+        wake, watermark = Wake.WATERMARK, _whole(wakeup, "wake-up")
+        if not 1 <= watermark < 2**32:
+            raise UsageError(f"no wake-up every {wakeup} records", remedy="take 1 or more")
+    return Producer(
+        wake=wake,
+        watermark=watermark,
+        call=call,
+        payload_bytes=padding,
+        records_per_exit=records,
+    )
+
+
+def _whole(text: str, what: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is no {what}", remedy="see bufbench run --help") from None
+
+
+def _cpu_list(text: str) -> tuple[int, ...]:
+    from bench.machine import procfs
+
+    try:
+        return procfs.parse_cpu_list(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is no list of CPUs", remedy="write it like 0-1,3") from None
+
+
+def _new_journal(name: str) -> Path:
+    from bench import paths
+
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    return paths.RESULTS / f"{name}-{stamp}.jsonl"
+
+
+def _run(
+    experiments: tuple[Experiment, ...], journal: Path, *, profile: str, seed: int, resume: bool
+) -> tuple[TrialResult, ...]:
+    from bench import campaign, progress
+
+    request = campaign.Request(
+        journal=journal, command_line=sys.argv, profile=profile, seed=seed, resume=resume
+    )
+    trials: list[TrialResult] = []
+    with campaign.opened(request) as running, progress.shown(experiments) as begin:
+        for experiment in experiments:
+            trials.extend(running.run(experiment, begin(experiment)))
+    return tuple(trials)
+
+
+def _summary(journal: Path) -> None:
+    from rich.console import Console
+
+    from bench.journal.reader import read_journal
+    from bench.judge.summary import compare_journals
+    from bench.report.text import render_text
+
+    for summary in compare_journals(read_journal(journal)):
+        render_text(summary, Console())

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The live tracer: records batch by batch, for those who want to see exits, not measure them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from bench.layout import RECORD_BYTES, ROW, CapturedRecord
+from bench.machine import procfs
+from bench.plan.config import Consumer, Producer
+from bench.trace import settings, transport
+from bench.trace._capture import Capture
+from bench.trace.program import Build, Kernel, Program
+
+_BATCH_RECORDS: Final = 65_536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What became of all exits while the tracer was attached."""
+
+    delivered: int
+    lost: int
+    missed: int | None  # skipped by the kernel, where it tells
+
+
+class LiveTrace:
+    """A tracer that is loaded and has its buffers. Made by :func:`opened`."""
+
+    def __init__(self, program: Program, capture: Capture, function: str) -> None:
+        self._program = program
+        self._capture = capture
+        self._function = function
+        self._delivered = 0
+
+    def attached(self) -> AbstractContextManager[None]:
+        """Exits are recorded while this lasts; what is left can be read after it."""
+        return self._program.attached(self._function)
+
+    def batch(self, timeout_ms: int) -> list[CapturedRecord]:
+        """What came within ``timeout_ms``, in the order of kernel timestamps; may be empty."""
+        count = self._capture.collect(timeout_ms)
+        self._delivered += count
+        rows = memoryview(self._capture)[: count * ROW.size]
+        return sorted(map(CapturedRecord._make, ROW.iter_unpack(rows)))
+
+    def tally(self) -> Tally:
+        """The account so far; after detaching it is final."""
+        lost = sum(sum(cpu.dropped.values()) for cpu in self._program.read_counters())
+        told = procfs.fd_info(self._program.load(self._function))
+        return Tally(delivered=self._delivered, lost=lost, missed=told.recursion_misses)
+
+
+@contextmanager
+def opened(transport_name: str, budget_bytes: int) -> Iterator[LiveTrace]:
+    """A tracer ready to attach, on buffers of ``budget_bytes`` in all."""
+    way = transport.find(transport_name)
+    cpus = procfs.online_cpus()
+    build = Build(
+        variant=way.variant,
+        sizes=(RECORD_BYTES,) * 4,
+        max_records_per_exit=1,
+        rings=way.rings(cpus),
+    )
+    producer = Producer()
+    request = transport.Request(
+        budget_bytes=budget_bytes,
+        cpus=cpus,
+        producer=producer,
+        consumer=Consumer(),
+        page_bytes=os.sysconf("SC_PAGE_SIZE"),
+    )
+    capture = Capture(_BATCH_RECORDS)
+    function = way.function(producer)
+    with Program(build, Kernel.probe()) as program:
+        program.configure(settings.encode(producer, session=0, rings=way.rings(cpus)))
+        with way.open(program, capture, request):
+            yield LiveTrace(program, capture, function)
