@@ -34,8 +34,7 @@ class Gate:
         return sum(
             _COUNTS[self.what](trial)
             for trial in trials
-            if trial.state is not State.INVALID
-            and self.transport in (None, trial.config.transport)
+            if trial.state is not State.INVALID and self.transport in (None, trial.config.transport)
         )
 
     def __str__(self) -> str:
@@ -63,8 +62,8 @@ def check(gates: Iterable[Gate], trials: Iterable[TrialResult]) -> None:
     if invalid:
         first = invalid[0]
         raise NotBalanced(
-            f"{len(invalid)} of {len(seen)} trials did not balance; the first is {first.experiment} "
-            f"{first.arm} block {first.block}: {'; '.join(first.reasons)}",
+            f"{len(invalid)} of {len(seen)} trials did not balance; the first is "
+            f"{first.experiment} {first.arm} block {first.block}: {'; '.join(first.reasons)}",
             remedy="the journal has them all; please report this",
         )
     counts = {str(gate): gate.counted(seen) for gate in gates}

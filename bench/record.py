@@ -23,10 +23,7 @@ CAPTURED: Final = np.dtype(
 """What the capture keeps of each record (88 bytes), in the order of delivery."""
 
 RECORD: Final = np.dtype(
-    [
-        (name, _NUMPY[code])
-        for name, code in zip(CapturedRecord._fields, SENT_CODES, strict=False)
-    ]
+    [(name, _NUMPY[code]) for name, code in zip(CapturedRecord._fields, SENT_CODES, strict=False)]
 )
 """What the tracer sends (72 bytes, then padding)."""
 

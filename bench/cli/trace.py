@@ -89,9 +89,7 @@ def _filter(pid: int | None, comm: str | None) -> Callable[[CapturedRecord], boo
     return wanted
 
 
-def _write(
-    records: Iterable[CapturedRecord], show: Callable[[CapturedRecord, int], str]
-) -> None:
+def _write(records: Iterable[CapturedRecord], show: Callable[[CapturedRecord, int], str]) -> None:
     offset_ns = time.time_ns() - time.monotonic_ns()
     text = "".join(show(record, record.timestamp_ns + offset_ns) for record in records)
     if text:

@@ -66,7 +66,7 @@ class Producer:
     call: Call = Call.RESERVE
     payload_bytes: int = 0  # padding, a multiple of 8 up to 4,096, or MIXED
     records_per_exit: int = 1
-    delay_loops: int = 0  # between reserve and submit, ...
+    delay_ns: int = 0  # spent on each record before it is submitted, up to some 100 us, ...
     delay_cpu: int = -1  # ... on this CPU (-1: on all)
 
 

@@ -12,6 +12,7 @@ from bench.trial.result import State, TrialResult
 
 
 def test_arm(suite: Suite, experiment: Experiment, arm: Arm, benchmark: Any) -> None:
+    """The arm's trials, replayed as rounds."""
     trials = [trial for trial in suite.run(experiment) if trial.arm == arm.name]
     rounds = iter(trials)
     benchmark.extra_info.update(extra_info(trials))

@@ -48,11 +48,10 @@ def create_map(kind: int, *, key_bytes: int, value_bytes: int, entries: int, nam
     )
 
 
-def update(map_fd: int, key: bytes, value: bytes | ct.Array[ct.c_char]) -> None:
+def update(map_fd: int, key: bytes, value: bytes) -> None:
     """Set one element."""
-    key_block, value_block = ct.create_string_buffer(key, len(key)), value
-    if isinstance(value, bytes):
-        value_block = ct.create_string_buffer(value, len(value))
+    key_block = ct.create_string_buffer(key, len(key))
+    value_block = ct.create_string_buffer(value, len(value))
     _bpf(
         _MAP_UPDATE,
         struct.pack("=IIQQQ", map_fd, 0, ct.addressof(key_block), ct.addressof(value_block), 0),

@@ -91,9 +91,7 @@ class Btf:
         return int(self._type(type_id).size_or_type)
 
     def _find(self, structure: str) -> int | None:
-        found = self._library.btf__find_by_name_kind(
-            self._handle, structure.encode(), _KIND_STRUCT
-        )
+        found = self._library.btf__find_by_name_kind(self._handle, structure.encode(), _KIND_STRUCT)
         return found if found > 0 else None
 
     def _type(self, type_id: int) -> _Type:

@@ -13,9 +13,7 @@ from bench.trace._capture import Capture
 
 
 @contextmanager
-def consuming(
-    capture: Capture, drain: Callable[[], None], consumer: Consumer
-) -> Iterator[None]:
+def consuming(capture: Capture, drain: Callable[[], None], consumer: Consumer) -> Iterator[None]:
     """``drain`` runs in a thread of its own; on leaving, it has emptied all buffers."""
     failures: list[BaseException] = []
     ready = threading.Event()

@@ -26,7 +26,7 @@ class _PerfOptions(ct.Structure):
     _fields_ = (("pid", ct.c_int), ("cpu", ct.c_int), ("wakeup_events", ct.c_int))
 
 
-def _library() -> Any:  # noqa: ANN401  ctypes finds functions by name
+def _library() -> Any:
     from bcc.libbcc import lib
 
     return lib
@@ -86,9 +86,7 @@ def perf_reader(
         free(handle)
 
 
-def perf_drain(
-    handles: Sequence[int], capture: Capture, consumer: Consumer
-) -> Callable[[], None]:
+def perf_drain(handles: Sequence[int], capture: Capture, consumer: Consumer) -> Callable[[], None]:
     """What drains such readers until ``capture.stop()``."""
     library = _library()
     array = (ct.c_void_p * len(handles))(*handles)

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from bench.layout import RECORD_BYTES, ROW, CapturedRecord
+from bench.layout import ROW, CapturedRecord
 from bench.machine import procfs
 from bench.plan.config import Consumer, Producer
 from bench.trace import settings, transport
@@ -31,15 +31,14 @@ class Tally:
 class LiveTrace:
     """A tracer that is loaded and has its buffers. Made by :func:`opened`."""
 
-    def __init__(self, program: Program, capture: Capture, function: str) -> None:
+    def __init__(self, program: Program, capture: Capture) -> None:
         self._program = program
         self._capture = capture
-        self._function = function
         self._delivered = 0
 
     def attached(self) -> AbstractContextManager[None]:
         """Exits are recorded while this lasts; what is left can be read after it."""
-        return self._program.attached(self._function)
+        return self._program.attached()
 
     def batch(self, timeout_ms: int) -> list[CapturedRecord]:
         """What came within ``timeout_ms``, in the order of kernel timestamps; may be empty."""
@@ -51,7 +50,7 @@ class LiveTrace:
     def tally(self) -> Tally:
         """The account so far; after detaching it is final."""
         lost = sum(sum(cpu.dropped.values()) for cpu in self._program.read_counters())
-        told = procfs.fd_info(self._program.load(self._function))
+        told = procfs.fd_info(self._program.load())
         return Tally(delivered=self._delivered, lost=lost, missed=told.recursion_misses)
 
 
@@ -60,13 +59,9 @@ def opened(transport_name: str, budget_bytes: int) -> Iterator[LiveTrace]:
     """A tracer ready to attach, on buffers of ``budget_bytes`` in all."""
     way = transport.find(transport_name)
     cpus = procfs.online_cpus()
-    build = Build(
-        variant=way.variant,
-        sizes=(RECORD_BYTES,) * 4,
-        max_records_per_exit=1,
-        rings=way.rings(cpus),
-    )
     producer = Producer()
+    macros = settings.macros(producer) | way.macros(producer, cpus)
+    build = Build(variant=way.variant, macros=tuple(macros.items()))
     request = transport.Request(
         budget_bytes=budget_bytes,
         cpus=cpus,
@@ -75,8 +70,7 @@ def opened(transport_name: str, budget_bytes: int) -> Iterator[LiveTrace]:
         page_bytes=os.sysconf("SC_PAGE_SIZE"),
     )
     capture = Capture(_BATCH_RECORDS)
-    function = way.function(producer)
     with Program(build, Kernel.probe()) as program:
         program.configure(settings.encode(producer, session=0, rings=way.rings(cpus)))
         with way.open(program, capture, request):
-            yield LiveTrace(program, capture, function)
+            yield LiveTrace(program, capture)

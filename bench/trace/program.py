@@ -7,7 +7,7 @@ import os
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from bench import paths
@@ -16,6 +16,7 @@ from bench.measure.account import CpuCounters
 from bench.trace import bpf_call, btf, counters, headers, offsets, source, tracefs, versions
 
 _TRACEPOINT: Final = b"sched:sched_process_exit"
+_FUNCTION: Final = b"exitsnoop"
 _SLOT: Final = struct.pack("=I", 0)
 
 
@@ -44,10 +45,7 @@ class Build:
     """What is compiled in. Two trials with the same build share one program."""
 
     variant: str  # the folder under bpf/
-    sizes: tuple[int, ...]  # the four record lengths
-    max_records_per_exit: int = 1000
-    rings: int = 1
-    extra_macros: tuple[tuple[str, int], ...] = field(default=())  # test builds
+    macros: tuple[tuple[str, int], ...] = ()
 
 
 class Program:
@@ -61,18 +59,12 @@ class Program:
         self._bpf_type = BPF
         folder = paths.bpf_sources()
         text = source.flattened(folder / build.variant / "exitsnoop.bpf.c", folder)
-        macros = {
-            **kernel.macros,
-            **{f"SIZE_{index}": size for index, size in enumerate(build.sizes)},
-            "MAX_RECORDS_PER_EXIT": build.max_records_per_exit,
-            "MAX_RINGS": build.rings,
-            **dict(build.extra_macros),
-        }
+        macros = {**kernel.macros, **dict(build.macros)}
         flags = [f"-D{name}={value}" for name, value in macros.items()]
         try:
             with headers.installed(kernel.release):
                 self._bpf: Any = BPF(text=text, cflags=flags)
-        except Exception as error:  # noqa: BLE001  bcc raises bare Exception
+        except Exception as error:
             raise MachineUnfit(
                 f"bcc could not compile the {build.variant} tracer: {error}",
                 remedy="its messages stand above; see `bufbench doctor`",
@@ -90,23 +82,23 @@ class Program:
 
         return int(lib.bpf_table_fd(self._bpf.module, name.encode()))
 
-    def load(self, function: str) -> int:
-        """Descriptor of a function, loaded if it was not yet; MachineUnfit if refused."""
+    def load(self) -> int:
+        """Descriptor of the program, loaded if it was not yet; MachineUnfit if refused."""
         try:
-            return int(self._bpf.load_func(function.encode(), self._bpf_type.TRACEPOINT).fd)
-        except Exception as error:  # noqa: BLE001  bcc raises bare Exception
+            return int(self._bpf.load_func(_FUNCTION, self._bpf_type.TRACEPOINT).fd)
+        except Exception as error:
             raise MachineUnfit(
                 f"the kernel refused the {self.build.variant} tracer: {error}",
                 remedy="run as root, or grant CAP_BPF and CAP_PERFMON; see `bufbench doctor`",
             ) from error
 
     @contextmanager
-    def attached(self, function: str = "exitsnoop") -> Iterator[None]:
-        """The function runs at every exit for as long as the context lasts."""
-        self.load(function)
+    def attached(self) -> Iterator[None]:
+        """The program runs at every exit for as long as the context lasts."""
+        self.load()
         try:
-            self._bpf.attach_tracepoint(tp=_TRACEPOINT, fn_name=function.encode())
-        except Exception as error:  # noqa: BLE001  bcc raises bare Exception
+            self._bpf.attach_tracepoint(tp=_TRACEPOINT, fn_name=_FUNCTION)
+        except Exception as error:
             raise MachineUnfit(
                 f"the tracer could not be attached: {error}",
                 remedy="check that tracefs is mounted and perf_event_open is allowed",
@@ -122,13 +114,23 @@ class Program:
 
     def zero_counters(self) -> None:
         """Start a new account."""
-        value = bytes(counters.BYTES_PER_CPU * possible_cpus())
-        bpf_call.update(self.map_fd("counters"), _SLOT, value)
+        cpus = possible_cpus()
+        bpf_call.update(self.map_fd("counters"), _SLOT, bytes(counters.BYTES_PER_CPU * cpus))
+        drops, nothing = self.map_fd("drops"), bytes(counters.DROP_BYTES_PER_CPU * cpus)
+        for cause in range(counters.CAUSES):
+            bpf_call.update(drops, struct.pack("=I", cause), nothing)
 
     def read_counters(self) -> list[CpuCounters]:
         """The account. Call it after detaching: a bpf() call makes the kernel skip tracers."""
-        size = counters.BYTES_PER_CPU * possible_cpus()
-        return counters.decode(bpf_call.lookup(self.map_fd("counters"), _SLOT, size))
+        cpus = possible_cpus()
+        counts = bpf_call.lookup(self.map_fd("counters"), _SLOT, counters.BYTES_PER_CPU * cpus)
+        drops = self.map_fd("drops")
+        size = counters.DROP_BYTES_PER_CPU * cpus
+        by_cause = [
+            bpf_call.lookup(drops, struct.pack("=I", cause), size)
+            for cause in range(counters.CAUSES)
+        ]
+        return counters.decode(counts, by_cause)
 
 
 def possible_cpus() -> int:

@@ -10,11 +10,17 @@ from contextlib import ExitStack, contextmanager
 
 from bench.errors import KernelRefused
 from bench.plan import budgets
-from bench.plan.config import Reader
+from bench.plan.config import Call, Producer, Reader
 from bench.trace import bpf_call, libbcc, native
 from bench.trace._capture import Capture
 from bench.trace.program import Program
 from bench.trace.transport import Request
+
+
+def macros(producer: Producer, *, rings: int) -> dict[str, int]:
+    """What bpf/ringbuf is compiled with."""
+    call = {"CALL_OUTPUT": 1} if producer.call is Call.OUTPUT else {}
+    return {"MAX_RINGS": rings, **call}
 
 
 @contextmanager

@@ -48,10 +48,10 @@ class Transport(Protocol):
     variant: str  # folder under bpf/
 
     def rings(self, cpus: tuple[int, ...]) -> int:
-        """Slots that the program needs in its array of rings; 1 where it has none."""
+        """How many rings the program is to choose from: 1, or one per CPU."""
 
-    def function(self, producer: Producer) -> str:
-        """The function of the program that serves this producer."""
+    def macros(self, producer: Producer, cpus: tuple[int, ...]) -> dict[str, int]:
+        """What its program has to be compiled with, beside what all have."""
 
     def open(
         self, program: Program, capture: Capture, request: Request

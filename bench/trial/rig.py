@@ -37,23 +37,18 @@ class Rig:
         self._programs.clear()
         self._stack.close()
 
-    def program(self, variant: str, *, config: TrialConfig, rings: int) -> Program:
-        """The tracer that serves this configuration, compiled if none yet does."""
-        build = Build(
-            variant=variant,
-            sizes=settings.record_sizes(config.producer.payload_bytes),
-            rings=rings,
-            extra_macros=self._extra_macros,
-        )
+    def program(self, variant: str, macros: dict[str, int]) -> Program:
+        """The tracer of bpf/``variant`` with these macros, compiled if there is none yet."""
+        build = Build(variant=variant, macros=(*macros.items(), *self._extra_macros))
         if build not in self._programs:
             self._programs[build] = self._stack.enter_context(Program(build, self.kernel))
         return self._programs[build]
 
     def program_for(self, transport: Transport, config: TrialConfig) -> Program:
         """The same, of a transport."""
-        return self.program(
-            transport.variant, config=config, rings=transport.rings(self.cpus)
-        )
+        producer = config.producer
+        macros = settings.macros(producer) | transport.macros(producer, self.cpus)
+        return self.program(transport.variant, macros)
 
     def capture(self, config: TrialConfig) -> Capture:
         """An empty capture that holds all that this storm can send; the array is used again."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -77,18 +77,15 @@ def judge_state(
     account: ledger.Ledger | None, conditions: Conditions
 ) -> tuple[State, tuple[str, ...]]:
     """What a trial counts as, and why: the gravest reason decides, all are told."""
-    wrong = (*(account.residues if account else ()), *conditions.kernel_complaints)
-    skipped = noisy = ()
+    grave = {State.INVALID: [*conditions.kernel_complaints], State.DISTURBED: [], State.NOISY: []}
+    if account:
+        grave[State.INVALID] += account.residues
     if account and account.missed:
-        skipped = (f"the kernel skipped the tracer at {account.missed} exits",)
+        grave[State.DISTURBED].append(f"the kernel skipped the tracer at {account.missed} exits")
     if conditions.steal_share > STEAL_BOUND:
-        noisy = (f"{conditions.steal_share:.1%} of CPU time was stolen",)
-    reasons = (*wrong, *skipped, *noisy)
-    if wrong:
-        return State.INVALID, reasons
-    if skipped:
-        return State.DISTURBED, reasons
-    return (State.NOISY if noisy else State.VALID), reasons
+        grave[State.NOISY].append(f"{conditions.steal_share:.1%} of CPU time was stolen")
+    state = next((state for state, reasons in grave.items() if reasons), State.VALID)
+    return state, tuple(reason for reasons in grave.values() for reason in reasons)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +97,9 @@ class _Outcome:
 
 def _run_bare(rig: Rig, config: TrialConfig) -> _Outcome:
     """A storm under no program, or under one that does nothing."""
-    attached = nullcontext()
+    attached: AbstractContextManager[None] = nullcontext()
     if config.transport == "noop":
-        attached = rig.program("noop", config=config, rings=1).attached()
+        attached = rig.program("noop", {}).attached()
     with Generator(config.storm) as generator, attached:
         generator.go()
         report = generator.wait(config.storm.seconds + _GRACE_S)
@@ -119,28 +116,24 @@ def _run_traced(rig: Rig, config: TrialConfig) -> _Outcome:
         producer=config.producer,
         consumer=config.consumer,
     )
-    function = way.function(config.producer)
-    program_fd = program.load(function)
+    program_fd = program.load()
     with ExitStack() as stack:
         if config.kernel_stats:
             stack.enter_context(bpf_call.statistics())
         runs_before = bpf_call.run_time(program_fd)
         generator = stack.enter_context(Generator(config.storm))
         program.configure(
-            settings.encode(
-                config.producer, session=generator.session, rings=way.rings(rig.cpus)
-            )
+            settings.encode(config.producer, session=generator.session, rings=way.rings(rig.cpus))
         )
         program.zero_counters()
         memory_before = procfs.process_memory()
         opened = stack.enter_context(way.open(program, capture, request))
         memory = _memory(opened, capture, memory_before)
         raised_before = procfs.irq_work()
-        with consuming(capture, opened.drain, config.consumer):
-            with program.attached(function):
-                _stall(capture, config)
-                generator.go()
-                report = generator.wait(config.storm.seconds + _GRACE_S)
+        with consuming(capture, opened.drain, config.consumer), program.attached():
+            _stall(capture, config)
+            generator.go()
+            report = generator.wait(config.storm.seconds + _GRACE_S)
         lost_told = opened.lost_told()
         raised = _raised(raised_before, procfs.irq_work())
         account = program.read_counters()
@@ -179,10 +172,11 @@ def captured(capture: Capture) -> Records:
     """The records as an array that shares the capture's memory; CaptureFull if it was too small."""
     if capture.overflow:
         raise CaptureFull(
-            f"the capture array of {capture.capacity} records was full: {capture.overflow} more came",
+            f"the capture array of {capture.capacity} records was full: "
+            f"{capture.overflow} more came",
             remedy="a process outside the storm made most of them; quieten the machine",
         )
-    rows: Records = np.frombuffer(capture, dtype=CAPTURED, count=capture.count)
+    rows: Records = np.frombuffer(memoryview(capture), dtype=CAPTURED, count=capture.count)
     return rows
 
 
@@ -193,9 +187,7 @@ def _stall(capture: Capture, config: TrialConfig) -> None:
         capture.stall_between(start, start + int(consumer.stall_ms * 1e6))
 
 
-def _memory(
-    opened: transport.Opened, capture: Capture, before: procfs.ProcessMemory
-) -> Memory:
+def _memory(opened: transport.Opened, capture: Capture, before: procfs.ProcessMemory) -> Memory:
     now = procfs.process_memory()
     return Memory(
         footprint=opened.footprint,

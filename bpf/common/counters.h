@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The ledger's counters. A per-CPU array: no two CPUs share a cache line, and
- * plain increments do, since a tracepoint program is never preempted by another
- * on its CPU. bench/trace/counters.py mirrors the layout.
+ * The ledger's counters. Per-CPU arrays: no two CPUs share a cache line, and plain
+ * increments do, since a tracepoint program is never preempted by another on its
+ * CPU. bench/trace/counters.py mirrors the layout.
  */
 #define CAUSES 1024	/* slot 0: refused by reserve, which tells no errno; else the errno */
 
@@ -12,11 +12,16 @@ struct tracer_counters {
 	u64 own_exits;
 	u64 own_attempted;
 	u64 unwoken;		/* records written since the last wake-up asked for */
-	u64 dropped[CAUSES];
-	u64 own_dropped[CAUSES];
+};
+
+/* Apart, since bcc compiles code for every member of a map's value. */
+struct drop_counters {
+	u64 all;
+	u64 own;
 };
 
 BPF_PERCPU_ARRAY(counters, struct tracer_counters, 1);
+BPF_PERCPU_ARRAY(drops, struct drop_counters, CAUSES);
 
 /*
  * The verifier follows each path through a loop of 1,000 records and bears about
@@ -46,13 +51,15 @@ static __always_inline void count_attempt(struct tracer_counters *counts,
 	counts->attempted++;
 }
 
-static __always_inline void count_drop(struct tracer_counters *counts, u16 flags, s64 error,
-				       u64 records)
+static __always_inline void count_drop(u16 flags, s64 error, u64 records)
 {
-	u64 cause = -error & (CAUSES - 1);	/* every errno, ENOTSUPP (524) too, is smaller */
+	u32 cause = -error & (CAUSES - 1);	/* every errno, ENOTSUPP (524) too, is smaller */
+	struct drop_counters *dropped = drops.lookup(&cause);
 
-	counts->dropped[cause] += records;
-	counts->own_dropped[cause] += is_own(flags) * records;
+	if (dropped) {
+		dropped->all += records;
+		dropped->own += is_own(flags) * records;
+	}
 }
 
 /* What cannot be tried at all is attempted and dropped all the same. */
@@ -61,5 +68,5 @@ static __always_inline void skip_records(struct tracer_settings *set,
 {
 	counts->attempted += set->records_per_exit;
 	counts->own_attempted += is_own(flags) * set->records_per_exit;
-	count_drop(counts, flags, error, set->records_per_exit);
+	count_drop(flags, error, set->records_per_exit);
 }

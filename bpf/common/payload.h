@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Padding. Reserve wants constant sizes, so four are compiled in (SIZE_0 to
- * SIZE_3, bytes of the whole record, multiples of 8) and one is chosen per trial,
- * or each in turn. The padding is copied from a map, as a tracer would copy a
+ * Padding. Reserve wants constant sizes, so they are compiled in: SIZE_0, bytes of
+ * the whole record and a multiple of 8, or with MIXED_SIZES SIZE_0 to SIZE_3, each
+ * in turn. The padding is copied from a map, as a tracer would copy a
  * path or an argument; its last 4 bytes repeat the sequence number, so that the
  * reader can tell whether the record is whole.
  */
@@ -17,22 +17,93 @@ struct padded_record {
 	char padding[PAYLOAD_MAX];
 };
 
+#ifdef PADDED
 BPF_ARRAY(payloads, struct payload, 1);
 BPF_PERCPU_ARRAY(scratches, struct padded_record, 1);
+#endif
 
-static __always_inline u32 size_class(struct tracer_settings *set, u32 sequence)
+struct padding {
+	struct payload *payload;
+	struct padded_record *scratch;
+};
+
+static __always_inline int find_padding(struct padding *padding)
 {
-	return set->size_first + (sequence & set->size_mask);
+#ifdef PADDED
+	int zero = 0;
+
+	padding->payload = payloads.lookup(&zero);
+	padding->scratch = scratches.lookup(&zero);
+	return padding->payload && padding->scratch;
+#else
+	return 1;
+#endif
 }
 
-static __always_inline void fill(void *target, const u32 size, struct payload *payload,
+#ifdef MIXED_SIZES
+#define EACH_SIZE(sequence, write)		\
+	switch ((sequence) & 3) {		\
+	case 0:					\
+		write(SIZE_0);			\
+		break;				\
+	case 1:					\
+		write(SIZE_1);			\
+		break;				\
+	case 2:					\
+		write(SIZE_2);			\
+		break;				\
+	default:				\
+		write(SIZE_3);			\
+	}
+#else
+#define EACH_SIZE(sequence, write) write(SIZE_0)
+#endif
+
+static __always_inline void fill(void *target, const u32 size, struct padding *padding,
 				 u32 sequence)
 {
+#ifdef PADDED
 	if (size > sizeof(struct exit_record)) {
 		bpf_probe_read_kernel(target + sizeof(struct exit_record),
-				      size - sizeof(struct exit_record), payload->bytes);
+				      size - sizeof(struct exit_record), padding->payload->bytes);
 		*(u32 *)(target + size - 4) = sequence;
 	}
+#endif
+}
+
+/* Where an output call, which copies, finds the whole record. */
+static __always_inline void *whole_record(struct exit_record *record, const u32 size,
+					  struct padding *padding)
+{
+#ifdef PADDED
+	if (size > sizeof(struct exit_record)) {
+		padding->scratch->record = *record;
+		fill(padding->scratch, size, padding, record->sequence);
+		return padding->scratch;
+	}
+#endif
+	return record;
+}
+
+/*
+ * A slow producer: on the ring buffer between reserve and submit, on the perf buffer
+ * before its one call. The clock is read some 16,000 times at most.
+ */
+static __always_inline void delay(struct tracer_settings *set, u16 cpu)
+{
+#ifdef DELAY
+	u64 start = bpf_ktime_get_ns();
+
+	if (set->delay_cpu >= 0 && set->delay_cpu != cpu)
+		return;
+	for (u32 i = 0; i < 1000; i++) {
+#pragma unroll
+		for (u32 j = 0; j < 16; j++)
+			bpf_ktime_get_ns();
+		if (bpf_ktime_get_ns() - start >= set->delay_ns)
+			break;
+	}
+#endif
 }
 
 /*

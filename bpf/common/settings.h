@@ -13,9 +13,9 @@ struct tracer_settings {
 	u32 session;		/* pid of the session's leader; 0: nothing is our own */
 	u32 watermark;		/* records of a CPU between forced wake-ups; U32_MAX: never */
 	u32 records_per_exit;
-	u32 size_first;		/* size class of record n: size_first + (n & size_mask) */
-	u32 size_mask;
 	u32 rings;		/* 1, or one per CPU */
+	u32 delay_ns;		/* with DELAY: spent on each record, as by a slow producer, ... */
+	s32 delay_cpu;		/* ... on this CPU; -1: on all */
 };
 
 BPF_ARRAY(settings, struct tracer_settings, 1);

@@ -11,63 +11,52 @@
 
 BPF_PERF_OUTPUT(events);
 
-static __always_inline void output(void *ctx, struct exit_record *record, const u32 size,
-				   struct tracer_counters *counts, struct payload *payload,
-				   struct padded_record *scratch)
+struct writer {
+	void *ctx;
+	struct tracer_settings *set;
+	struct tracer_counters *counts;
+	struct padding padding;
+};
+
+static __always_inline void write_record(struct writer *writer, struct exit_record *record,
+					 const u32 size)
 {
+	void *ctx = writer->ctx;
+	void *source;
 	long error;
 
 	record->length = size;
 	stamp(record);
-	if (size > sizeof(*record)) {
-		scratch->record = *record;
-		fill(scratch, size, payload, record->sequence);
-		error = events.perf_submit(ctx, scratch, size);
-	} else {
-		error = events.perf_submit(ctx, record, size);
-	}
+	source = whole_record(record, size, &writer->padding);
+	delay(writer->set, record->cpu);
+	error = events.perf_submit(ctx, source, size);
 	if (error)
-		count_drop(counts, record->flags, error, 1);
+		count_drop(record->flags, error, 1);
 }
+
+#define WRITE(size) write_record(&writer, &record, size)
 
 int exitsnoop(void *ctx)
 {
 	struct exit_record record = {};
-	struct tracer_settings *set;
-	struct tracer_counters *counts;
-	struct padded_record *scratch;
-	struct payload *payload;
+	struct writer writer = { .ctx = ctx };
 	int zero = 0;
 
-	set = settings.lookup(&zero);
-	counts = counters.lookup(&zero);
-	payload = payloads.lookup(&zero);
-	scratch = scratches.lookup(&zero);
-	if (!set || !counts || !payload || !scratch)
+	writer.set = settings.lookup(&zero);
+	writer.counts = counters.lookup(&zero);
+	if (!writer.set || !writer.counts || !find_padding(&writer.padding))
 		return 0;
-	if (!describe_exit(ctx, set, &record))
+	if (!describe_exit(ctx, writer.set, &record))
 		return 0;
-	count_exit(counts, record.flags);
+	count_exit(writer.counts, record.flags);
 
-	for (u32 i = 0; i < MAX_RECORDS_PER_EXIT && i < set->records_per_exit; i++) {
-		count_attempt(counts, &record);
+	for (u32 i = 0; i < MAX_RECORDS_PER_EXIT && i < writer.set->records_per_exit; i++) {
+		count_attempt(writer.counts, &record);
 #ifdef FAULT_LOSE_SILENTLY	/* a test build: the ledger must notice */
 		if (record.sequence == FAULT_LOSE_SILENTLY)
 			continue;
 #endif
-		switch (size_class(set, record.sequence)) {
-		case 0:
-			output(ctx, &record, SIZE_0, counts, payload, scratch);
-			break;
-		case 1:
-			output(ctx, &record, SIZE_1, counts, payload, scratch);
-			break;
-		case 2:
-			output(ctx, &record, SIZE_2, counts, payload, scratch);
-			break;
-		default:
-			output(ctx, &record, SIZE_3, counts, payload, scratch);
-		}
+		EACH_SIZE(record.sequence, WRITE);
 		next_record(&record);
 	}
 	return 0;

@@ -18,8 +18,7 @@ BPF_ARRAY_OF_MAPS(rings, "template", MAX_RINGS);
 struct writer {
 	struct tracer_settings *set;
 	struct tracer_counters *counts;
-	struct payload *payload;
-	struct padded_record *scratch;
+	struct padding padding;
 	void *ring;
 };
 
@@ -42,56 +41,56 @@ static __always_inline void count_written(struct writer *writer, u64 due)
 	writer->counts->unwoken = (writer->counts->unwoken + 1) * (1 - due);
 }
 
-static __always_inline void reserve(struct writer *writer, struct exit_record *record,
-				    const u32 size)
+#ifdef CALL_OUTPUT
+/* The call that perf users know: the record is built first, then copied. */
+static __always_inline void write_record(struct writer *writer, struct exit_record *record,
+					 const u32 size)
+{
+	u64 due = wake_due(writer);
+	void *source;
+	long error;
+
+	record->length = size;
+	stamp(record);
+	source = whole_record(record, size, &writer->padding);
+	delay(writer->set, record->cpu);
+	error = bpf_ringbuf_output(writer->ring, source, size, wake_flags(writer, due));
+	if (error)
+		count_drop(record->flags, error, 1);
+	else
+		count_written(writer, due);
+}
+#else
+/* The record is built in the ring itself, and not at all where there is no room. */
+static __always_inline void write_record(struct writer *writer, struct exit_record *record,
+					 const u32 size)
 {
 	void *target = bpf_ringbuf_reserve(writer->ring, size, 0);
 	u64 due;
 
 	if (!target) {
-		count_drop(writer->counts, record->flags, 0, 1);
+		count_drop(record->flags, 0, 1);
 		return;
 	}
 	record->length = size;
 	stamp(record);
 	*(struct exit_record *)target = *record;
-	fill(target, size, writer->payload, record->sequence);
+	fill(target, size, &writer->padding, record->sequence);
+	delay(writer->set, record->cpu);
 	due = wake_due(writer);
 	count_written(writer, due);
 	bpf_ringbuf_submit(target, wake_flags(writer, due));
 }
+#endif
 
-static __always_inline void output(struct writer *writer, struct exit_record *record,
-				   const u32 size)
-{
-	u64 due = wake_due(writer);
-	void *source = record;
-	long error;
-
-	record->length = size;
-	stamp(record);
-	if (size > sizeof(*record)) {
-		source = writer->scratch;
-		writer->scratch->record = *record;
-		fill(source, size, writer->payload, record->sequence);
-	}
-	error = bpf_ringbuf_output(writer->ring, source, size, wake_flags(writer, due));
-	if (error)
-		count_drop(writer->counts, record->flags, error, 1);
-	else
-		count_written(writer, due);
-}
-
-/* What both programs do before they write: 0 if there is nothing to write. */
+/* 0 if there is nothing to write. */
 static __always_inline int begin(void *ctx, struct writer *writer, struct exit_record *record)
 {
 	int zero = 0, slot = 0;
 
 	writer->set = settings.lookup(&zero);
 	writer->counts = counters.lookup(&zero);
-	writer->payload = payloads.lookup(&zero);
-	writer->scratch = scratches.lookup(&zero);
-	if (!writer->set || !writer->counts || !writer->payload || !writer->scratch)
+	if (!writer->set || !writer->counts || !find_padding(&writer->padding))
 		return 0;
 	if (!describe_exit(ctx, writer->set, record))
 		return 0;
@@ -106,6 +105,8 @@ static __always_inline int begin(void *ctx, struct writer *writer, struct exit_r
 	return 0;
 }
 
+#define WRITE(size) write_record(&writer, &record, size)
+
 int exitsnoop(void *ctx)
 {
 	struct exit_record record = {};
@@ -119,47 +120,7 @@ int exitsnoop(void *ctx)
 		if (record.sequence == FAULT_LOSE_SILENTLY)
 			continue;
 #endif
-		switch (size_class(writer.set, record.sequence)) {
-		case 0:
-			reserve(&writer, &record, SIZE_0);
-			break;
-		case 1:
-			reserve(&writer, &record, SIZE_1);
-			break;
-		case 2:
-			reserve(&writer, &record, SIZE_2);
-			break;
-		default:
-			reserve(&writer, &record, SIZE_3);
-		}
-		next_record(&record);
-	}
-	return 0;
-}
-
-/* The same by the call that perf users know: the record is built first, then copied. */
-int exitsnoop_output(void *ctx)
-{
-	struct exit_record record = {};
-	struct writer writer;
-
-	if (!begin(ctx, &writer, &record))
-		return 0;
-	for (u32 i = 0; i < MAX_RECORDS_PER_EXIT && i < writer.set->records_per_exit; i++) {
-		count_attempt(writer.counts, &record);
-		switch (size_class(writer.set, record.sequence)) {
-		case 0:
-			output(&writer, &record, SIZE_0);
-			break;
-		case 1:
-			output(&writer, &record, SIZE_1);
-			break;
-		case 2:
-			output(&writer, &record, SIZE_2);
-			break;
-		default:
-			output(&writer, &record, SIZE_3);
-		}
+		EACH_SIZE(record.sequence, WRITE);
 		next_record(&record);
 	}
 	return 0;

@@ -28,10 +28,9 @@ class Perfbuf:
         """The program has no array of rings."""
         return 1
 
-    def function(self, producer: Producer) -> str:
-        """There is but one call; to ask for reserve is to ask for the usual."""
-        del producer
-        return "exitsnoop"
+    def macros(self, producer: Producer, cpus: tuple[int, ...]) -> dict[str, int]:  # noqa: ARG002
+        """Nothing: there is but one call."""
+        return {}
 
     @contextmanager
     def open(self, program: Program, capture: Capture, request: Request) -> Iterator[Opened]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bench.measure.memory import ringbuf_footprint
-from bench.plan.config import Call, Producer
+from bench.plan.config import Producer
 from bench.trace import ring
 from bench.trace._capture import Capture
 from bench.trace.program import Program
@@ -24,18 +24,16 @@ class Ringbuf:
         """One, however many CPUs."""
         return 1
 
-    def function(self, producer: Producer) -> str:
+    def macros(self, producer: Producer, cpus: tuple[int, ...]) -> dict[str, int]:
         """Reserve and submit, or the output call."""
-        return "exitsnoop_output" if producer.call is Call.OUTPUT else "exitsnoop"
+        return ring.macros(producer, rings=self.rings(cpus))
 
     @contextmanager
     def open(self, program: Program, capture: Capture, request: Request) -> Iterator[Opened]:
         """One ring of the whole budget."""
         footprint = ringbuf_footprint(request.budget_bytes, page_bytes=request.page_bytes)
         with ring.opened(program, capture, request, [(0, request.budget_bytes)]) as (fds, drain):
-            yield Opened(
-                footprint=footprint, map_fd=fds[0], drain=drain, lost_told=lambda: {}
-            )
+            yield Opened(footprint=footprint, map_fd=fds[0], drain=drain, lost_told=dict)
 
 
 TRANSPORT = Ringbuf()
