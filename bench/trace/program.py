@@ -63,7 +63,7 @@ class Program:
         flags = [f"-D{name}={value}" for name, value in macros.items()]
         try:
             with headers.installed(kernel.release):
-                self._bpf: Any = BPF(text=text, cflags=flags)
+                self._bpf: Any = BPF(text=text.encode(), cflags=flags)
         except Exception as error:
             raise MachineUnfit(
                 f"bcc could not compile the {build.variant} tracer: {error}",
