@@ -17,6 +17,7 @@ class Shape(StrEnum):
     HOTCPU = "hotcpu"
     TRICKLE = "trickle"
     THREADS = "threads"
+    UNEVEN = "uneven"  # the first CPU as fast as it can, the last one at rate_per_s
 
 
 class Spawn(StrEnum):

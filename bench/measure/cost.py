@@ -20,6 +20,8 @@ class Cost:
     consumer_involuntary_switches: int
     wakeups_taken: int  # returns of poll with something to read
     wakeups_raised: int | None  # irq_work interrupts (IWI), all CPUs; None: not told
+    delivery_ns: int = 0  # first kernel timestamp to the last delivery; 0 without records
+    consumer_syscalls: int | None = None  # None: not counted
 
     @property
     def ns_per_run(self) -> float | None:

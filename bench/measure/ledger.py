@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,6 +18,7 @@ from bench.record import RECORD, Flag, Records
 
 _CPUS: Final = 1 << 16  # as many as the record's field can name
 _SEQUENCE_BITS: Final = 32
+_NONE: Final = 1 << _SEQUENCE_BITS  # after every sequence number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,12 +91,34 @@ class _Found:
 
     delivered: Integers = field(default_factory=lambda: np.zeros(_CPUS, np.int64))
     own_delivered: Integers = field(default_factory=lambda: np.zeros(_CPUS, np.int64))
-    last: Integers = field(default_factory=lambda: np.full(_CPUS, -1, np.int64))  # sequence
+    first: Integers = field(default_factory=lambda: np.full(_CPUS, _NONE, np.int64))  # sequence
+    last: Integers = field(default_factory=lambda: np.full(_CPUS, -1, np.int64))
     unsorted: set[int] = field(default_factory=set)  # CPUs whose sequence numbers do not only rise
     damaged: int = 0
 
+    def then(self, later: _Found) -> _Found:
+        """What both parts of a capture found together, ``later`` having been delivered after."""
+        return _Found(
+            delivered=self.delivered + later.delivered,
+            own_delivered=self.own_delivered + later.own_delivered,
+            first=np.minimum(self.first, later.first),
+            last=np.maximum(self.last, later.last),
+            unsorted=self.unsorted
+            | later.unsorted
+            | set(np.flatnonzero(later.first <= self.last).tolist()),
+            damaged=self.damaged + later.damaged,
+        )
+
 
 def _find(records: Records) -> _Found:
+    # numpy lets go of the interpreter's lock, so the halves are really read beside each other.
+    middle = len(records) // 2
+    with ThreadPoolExecutor(1) as beside:
+        later = beside.submit(_find_in, records[middle:])
+        return _find_in(records[:middle]).then(later.result())
+
+
+def _find_in(records: Records) -> _Found:
     found = _Found()
     for rows in blocks(records):
         cpu = np.ascontiguousarray(rows["cpu"])
@@ -114,7 +138,9 @@ def _find(records: Records) -> _Found:
         first, last = sequence[order[ends - counts[present]]], sequence[order[ends - 1]]
         found.unsorted.update(present[first <= found.last[present]].tolist())
         found.unsorted.update((keys[1:][keys[1:] <= keys[:-1]] >> _SEQUENCE_BITS).tolist())
-        found.last[present] = last
+        # Of a CPU whose numbers do not rise these are not the extremes: it is looked at again.
+        found.first[present] = np.minimum(found.first[present], first)
+        found.last[present] = np.maximum(found.last[present], last)
     return found
 
 

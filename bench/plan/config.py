@@ -10,11 +10,12 @@ from workloads.storm import Storm
 
 
 class Poll(StrEnum):
-    """How the consumer waits: on epoll, not at all, or asleep for a fixed interval."""
+    """How the consumer waits: on epoll, not at all, asleep for a fixed interval, or for the end."""
 
     EPOLL = "epoll"
     BUSY = "busy"
     TIMED = "timed"
+    STOPPED = "stopped"  # reads nothing before the storm is over
 
 
 class Wake(StrEnum):
@@ -55,6 +56,7 @@ class Consumer:
     stall_ms: float = 0.0  # ... read nothing for so long; 0: never
     cost_ns: int = 0  # spent on each record, as a slower consumer would
     cpu: int | None = None  # pin the consumer
+    count_syscalls: bool = False  # of the consuming thread, by a tracepoint of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bench.measure.by_cpu import CpuShare
 from bench.measure.cost import Cost
 from bench.measure.latency import Latency
 from bench.measure.ledger import Ledger
 from bench.measure.memory import Memory
+from bench.measure.occupancy import Occupancy
 from bench.measure.ordering import Ordering
 from bench.plan.config import TrialConfig
 from workloads.storm import StormReport
@@ -53,4 +55,6 @@ class TrialResult:
     latency: Latency | None = None
     memory: Memory | None = None
     cost: Cost | None = None
+    by_cpu: tuple[CpuShare, ...] = ()
+    occupancy: Occupancy | None = None
     lost_told: dict[str, int] = field(default_factory=dict)  # the kernel's own lost counts, by kind

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Each CPU's share: what it attempted and lost, and how late its records came."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.measure.account import CpuCounters
+from bench.record import Records
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CpuShare:
+    """One CPU's records. Latencies are exact, in ns, and 0 without a delivered record."""
+
+    cpu: int
+    attempted: int
+    delivered: int
+    dropped: int
+    latency_p50_ns: int
+    latency_p99_ns: int
+
+
+def shares(records: Records, counters: Sequence[CpuCounters]) -> tuple[CpuShare, ...]:
+    """The shares of all CPUs that have counters, in the order of these."""
+    found = []
+    for counts in counters:
+        of_cpu = records["cpu"] == counts.cpu
+        latency_ns = records["delivered_ns"][of_cpu] - records["timestamp_ns"][of_cpu]
+        p50, p99 = (
+            (int(np.percentile(latency_ns, q, method="inverted_cdf")) for q in (50, 99))
+            if len(latency_ns)
+            else (0, 0)
+        )
+        found.append(
+            CpuShare(
+                cpu=counts.cpu,
+                attempted=counts.attempted,
+                delivered=len(latency_ns),
+                dropped=sum(counts.dropped.values()),
+                latency_p50_ns=p50,
+                latency_p99_ns=p99,
+            )
+        )
+    return tuple(found)

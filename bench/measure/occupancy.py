@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Occupancy: how full the buffers were over a trial, and whether they or the consumer were short.
+
+Sampled by the consumer at the beginning of each pass: bytes written and not yet read, over all
+buffers (ring: producer minus consumer position; perf: data_head minus data_tail).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occupancy:
+    """Shares from 0 to 1."""
+
+    samples: int
+    p50_share: float  # of the data bytes, over the samples
+    p99_share: float
+    max_share: float
+    consumer_idle_share: float  # of the storm's time that the consumer was off its CPU
+
+
+def measure(
+    used_bytes: npt.NDArray[np.uint64],
+    data_bytes: int,
+    *,
+    consumer_cpu_ns: int,
+    storm_ns: int,
+) -> Occupancy:
+    """``used_bytes``: one sample a pass, shape (n,). All zeros without samples."""
+    idle = 1.0 - min(consumer_cpu_ns / storm_ns, 1.0) if storm_ns > 0 else 0.0
+    if not len(used_bytes):
+        return Occupancy(
+            samples=0, p50_share=0.0, p99_share=0.0, max_share=0.0, consumer_idle_share=idle
+        )
+    p50, p99, most = np.percentile(used_bytes, (50, 99, 100), method="inverted_cdf") / data_bytes
+    return Occupancy(
+        samples=len(used_bytes),
+        p50_share=float(p50),
+        p99_share=float(p99),
+        max_share=float(most),
+        consumer_idle_share=idle,
+    )
