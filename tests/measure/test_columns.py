@@ -35,7 +35,7 @@ def test_percentiles_are_values_that_occurred(values, permille):
 
 @pytest.mark.parametrize(("having", "lacking"), [(0, 0), (1, 0), (3, 8), (0, 2), (4, 3)])
 def test_select_keeps_the_order_and_the_flags_asked_for(having, lacking):
-    records = made_up.trial(40_000).records
+    records = made_up.trial(150_000).records
     records["flags"] = np.random.default_rng(5).integers(0, 16, len(records))
     columns = select(records, ("timestamp_ns", "pid"), having=having, lacking=lacking)
     flags = records["flags"].astype(int)

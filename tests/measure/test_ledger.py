@@ -21,10 +21,12 @@ _CAUSES = ("refused", "ENOSPC")
 @st.composite
 def _trials(draw: st.DrawFn) -> made_up.Trial:
     """Attempts on up to three CPUs, each delivered or dropped, own or not, in any interleaving."""
-    attempt = st.tuples(st.sampled_from(["delivered", *_CAUSES]), st.booleans(), st.booleans())
+    fates = ("delivered", *_CAUSES)
+    # One number an attempt, since three draws would take three times as long.
+    attempt = st.integers(0, 11).map(lambda n: (fates[n % 3], n // 3 % 2 == 1, n >= 6))
     counters, rows = [], []
     for cpu in draw(st.lists(st.sampled_from([0, 1, 5, 65_535]), max_size=3, unique=True)):
-        attempts = draw(st.lists(attempt, max_size=25))
+        attempts = draw(st.lists(attempt, max_size=15))
         own = [fate for fate, is_own, _ in attempts if is_own]
         counters.append(
             CpuCounters(
@@ -122,10 +124,10 @@ def _trial(loss: float = 0.2) -> made_up.Trial:
 
 @pytest.mark.parametrize("transport", ["ringbuf", "perfbuf"])
 def test_long_streams_balance(transport):
-    trial = made_up.trial(50_000, transport=transport, cpus=4, loss=0.1)
+    trial = made_up.trial(200_000, transport=transport, cpus=4, loss=0.1)
     account = ledger.balance(*trial)
     assert account.residues == ()
-    assert account.dropped == account.attempted - len(trial.records) > 1_000
+    assert account.dropped == account.attempted - len(trial.records) > 10_000
 
 
 def test_two_cpus_that_swap_a_record_each_keep_their_sums_and_are_found():
