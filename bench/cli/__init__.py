@@ -6,86 +6,11 @@ A command's module has a function ``command``; a new one is a file here and a na
 
 from __future__ import annotations
 
-import os
 import sys
-from importlib import import_module
-from typing import Annotated, Final
-
-import typer
-import typer.core
-
-from bench.errors import BufbenchError
+from typing import Final
 
 COMMANDS: Final = ("doctor", "run", "trace", "report")
 """In the order in which the help shows them."""
-
-
-class _LoadedWhenCalled(typer.core.TyperGroup):
-    """Imports a command's module when it is asked for: `trace` must start at once."""
-
-    def invoke(self, ctx: typer.Context) -> None:  # type: ignore[override]
-        try:
-            super().invoke(ctx)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # Whoever read our output has seen enough. Python would complain as it flushes again.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit from None
-
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
-        return list(COMMANDS)
-
-    def get_command(  # type: ignore[override]
-        self,
-        ctx: typer.Context,  # noqa: ARG002
-        cmd_name: str,
-    ) -> object:
-        if cmd_name not in COMMANDS:
-            return None
-        alone = _app()
-        alone.command(cmd_name)(import_module(f"bench.cli.{cmd_name}").command)
-        return typer.main.get_command(alone)
-
-
-def _app(cls: type[typer.core.TyperGroup] | None = None) -> typer.Typer:
-    """An application without the costly ornaments."""
-    return typer.Typer(
-        cls=cls,
-        add_completion=False,
-        no_args_is_help=cls is not None,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    )
-
-
-app = _app(_LoadedWhenCalled)
-
-
-def _show_version(asked: bool) -> None:
-    if asked:
-        from bench.machine.facts import harness_version
-
-        typer.echo(f"bufbench {harness_version()}")
-        raise typer.Exit
-
-
-@app.callback()
-def _bufbench(
-    *,
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Show the version and leave."
-        ),
-    ] = False,
-) -> None:
-    """Compare the BPF ring buffer with the perf buffer under a fork storm.
-
-    Exit codes: 0 fine, 1 a gate failed, 2 usage, 3 machine unfit, 4 a trial did not balance.
-
-    Example: bufbench doctor
-    """
 
 
 def main() -> None:
@@ -93,8 +18,14 @@ def main() -> None:
 
     Typer itself ends with 2 on wrong usage and 130 on Ctrl-C.
     """
-    try:
-        app(prog_name="bufbench")
-    except BufbenchError as error:
-        print(f"bufbench: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+    try:  # imports included: Ctrl-C may come as early as that
+        from bench.cli.app import app
+        from bench.errors import BufbenchError
+
+        try:
+            app(prog_name="bufbench")
+        except BufbenchError as error:
+            print(f"bufbench: {error}", file=sys.stderr)
+            sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from bench.errors import KernelRefused
+from bench.machine import procfs
 from bench.plan import budgets
 from bench.plan.config import Call, Producer, Reader
 from bench.trace import bpf_call, libbcc, native
@@ -27,11 +28,19 @@ def macros(producer: Producer, *, rings: int) -> dict[str, int]:
 def opened(
     program: Program, capture: Capture, request: Request, slots: Sequence[tuple[int, int]]
 ) -> Iterator[tuple[list[int], Callable[[], None]]]:
-    """Rings for ``slots`` (slot of the array, data bytes): their map fds and what drains them."""
+    """Rings for ``slots`` (slot of the array, data bytes): their map fds and what drains them.
+
+    UsageError for a size that no ring can have, KernelRefused where the kernel has no room for it.
+    """
     array = program.map_fd("rings")
     with ExitStack() as stack:
         fds = []
         for slot, data_bytes in slots:
+            budgets.check(
+                data_bytes,
+                page_bytes=request.page_bytes,
+                memory_bytes=procfs.memory().get("MemAvailable", 0),
+            )
             try:
                 fd = bpf_call.create_map(
                     bpf_call.RINGBUF, key_bytes=0, value_bytes=0, entries=data_bytes,
