@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""`bufbench trace` as people run it, ready before the load starts; and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from bench import process
+from bench.trace import bpf_call
+
+BUFBENCH: Final = [sys.executable, "-c", "from bench.cli import main; main()"]
+PATIENCE_S: Final = 30.0
+_PROG_GET_FD_BY_ID: Final = 13
+_MAP_GET_FD_BY_ID: Final = 14
+
+
+def bufbench(*arguments: str, timeout_s: float = 60, **environment: str) -> process.Completed:
+    """The command, run to its end."""
+    return process.run([*BUFBENCH, *arguments], timeout_s=timeout_s, check=False, env=environment)
+
+
+def eventually(holds: Callable[[], bool]) -> bool:
+    """Whether ``holds`` comes true; what it waits for has no fixed time to happen in."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+class Tracing:
+    """A running tracer whose output goes to files. Made by :func:`tracing`."""
+
+    def __init__(self, folder: Path, arguments: Iterable[str]) -> None:
+        words = tuple(arguments)
+        stem = "-".join(("trace", *words)).replace("/", "_")
+        self.shown = folder / f"{stem}.out"
+        self.said = folder / f"{stem}.err"
+        with self.shown.open("wb") as out, self.said.open("wb") as err:
+            self.process = subprocess.Popen([*BUFBENCH, "trace", *words], stdout=out, stderr=err)
+
+    def await_heading(self) -> None:
+        """Until the text form is attached: its heading comes after that."""
+        assert eventually(lambda: self.shown.read_bytes().endswith(b"COMM\n")), (
+            self.said.read_text()
+        )
+
+    def await_probe(self, program: str = "true") -> None:
+        """Until an exit made for the purpose is shown as JSON."""
+
+        def probed() -> bool:
+            with subprocess.Popen([program]) as probe:
+                pass
+            return any(line["pid"] == probe.pid for line in self.documents(torn=True))
+
+        assert eventually(probed), self.said.read_text()
+
+    def await_exit_of(self, pid: int) -> None:
+        """Until a process's exit is shown as JSON, and all before it."""
+        assert eventually(lambda: any(line["pid"] == pid for line in self.documents(torn=True)))
+
+    def interrupt(self) -> int:
+        """Ctrl-C; the exit code."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(timeout=PATIENCE_S)
+
+    def documents(self, *, torn: bool = False) -> list[dict[str, Any]]:
+        """The lines of --json so far; while it runs the last one may be ``torn``."""
+        lines = self.shown.read_bytes().split(b"\n")
+        assert torn or lines[-1] == b"", "the last line is not whole"
+        return [json.loads(line) for line in lines[:-1]]
+
+
+@contextmanager
+def tracing(folder: Path, *arguments: str) -> Iterator[Tracing]:
+    """`bufbench trace` with ``arguments``; killed at the end if it still runs."""
+    tracer = Tracing(folder, arguments)
+    try:
+        yield tracer
+    finally:
+        tracer.process.kill()
+        tracer.process.wait()
+
+
+def bpf_ids(pid: int | str = "self") -> frozenset[tuple[str, int]]:
+    """("prog" or "map", id) of what a process holds open in the kernel."""
+    found = set()
+    for entry in Path(f"/proc/{pid}/fdinfo").iterdir():
+        try:
+            text = entry.read_text()
+        except OSError:  # closed meanwhile
+            continue
+        found |= {
+            (kind, int(number))
+            for kind, number in re.findall(r"^(prog|map)_id:\s*(\d+)", text, re.MULTILINE)
+        }
+    return frozenset(found)
+
+
+def alive(ids: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
+    """Those that are still in the kernel. It frees them a while after the last holder is gone."""
+    return {(kind, number) for kind, number in ids if _is_alive(kind, number)}
+
+
+def _is_alive(kind: str, number: int) -> bool:
+    command = _PROG_GET_FD_BY_ID if kind == "prog" else _MAP_GET_FD_BY_ID
+    try:
+        os.close(bpf_call._bpf(command, number.to_bytes(4, "little")))
+    except FileNotFoundError:
+        return False
+    return True
