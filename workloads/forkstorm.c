@@ -66,6 +66,8 @@ static void set_affinity(struct request *request)
 			usage_error("--cpus: CPU %d is not there, or not for us", cpu);
 	if (request->shape == SHAPE_PINGPONG && CPU_COUNT(&allowed) < 2)
 		usage_error("pingpong wants two CPUs, one is available");
+	if (request->shape == SHAPE_UNEVEN && CPU_COUNT(&allowed) < 2)
+		usage_error("uneven wants two CPUs, one is available");
 	for (int cpu = 0; request->shape == SHAPE_HOTCPU && cpu < CPU_SETSIZE; cpu++) {
 		if (!CPU_ISSET(cpu, &allowed))
 			continue;
@@ -196,6 +198,8 @@ static bool reap_ended(struct generator *generator)
 			}
 		if (*generator->trouble)
 			stop(generator, STOP_SIGNAL);
+		else if (generator->request.shape == SHAPE_UNEVEN && pid == generator->pids[0])
+			stop(generator, STOP_DONE); /* the quiet worker has no end of its own */
 	}
 	return pid == 0;
 }
@@ -240,7 +244,7 @@ static void supervise(struct generator *generator)
 
 static bool report(const struct generator *generator, unsigned int lowered_from)
 {
-	static const char *const STOPS[] = { "", "seconds", "signal" };
+	static const char *const STOPS[] = { "", "seconds", "signal", "" };
 	struct shared *shared = generator->shared;
 	uint64_t end_ns = atomic_load(&shared->end_ns);
 	FILE *file = fdopen(generator->request.report_fd, "w");

@@ -13,6 +13,7 @@
 #define ERRNO_LIMIT 256 /* Linux's errnos end at 133 */
 #define WORKERS_LIMIT 256
 #define THREADS_LIMIT 256
+#define UNEVEN_WORKERS 2 /* a hot one, a quiet one */
 #define DEPTH_LIMIT 4096 /* one stack frame a process under vfork */
 
 enum shape {
@@ -23,6 +24,7 @@ enum shape {
 	SHAPE_HOTCPU,
 	SHAPE_TRICKLE,
 	SHAPE_THREADS,
+	SHAPE_UNEVEN,
 };
 
 enum spawn {
@@ -35,6 +37,7 @@ enum stop {
 	STOP_NOT,
 	STOP_SECONDS,
 	STOP_SIGNAL,
+	STOP_DONE, /* uneven: the hot worker has made its children */
 };
 
 /* One storm as asked for. */
@@ -44,7 +47,7 @@ struct request {
 	bool exponential; /* gaps between paced arrivals */
 	uint64_t count;
 	unsigned int workers;
-	double rate_per_s; /* over all workers; 0: as fast as they can */
+	double rate_per_s; /* over all workers (uneven: the quiet one); 0: as fast as they can */
 	unsigned int burst_size;
 	double pause_ms;
 	unsigned int depth;
@@ -68,6 +71,7 @@ struct shared {
 	_Alignas(64) _Atomic uint32_t ready; /* futex: workers that wait for the start */
 	_Alignas(64) _Atomic uint32_t start; /* futex */
 	_Alignas(64) _Atomic uint64_t next; /* children handed out to workers */
+	_Alignas(64) _Atomic uint64_t next_quiet; /* uneven only: the same of the quiet one */
 	_Alignas(64) _Atomic uint64_t made;
 	_Alignas(64) _Atomic uint64_t threads_made;
 	_Alignas(64) _Atomic uint64_t end_ns; /* when the last worker was through */

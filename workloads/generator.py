@@ -51,6 +51,8 @@ def check(storm: Storm, cpus_online: int) -> None:
     _check_real("time limit in seconds", storm.seconds, 0.001, MOST_SECONDS)
     if storm.shape is Shape.TRICKLE and storm.rate_per_s == 0:
         raise UsageError("a trickle is paced", remedy="give it a rate above 0")
+    if storm.shape is Shape.UNEVEN and storm.rate_per_s == 0:
+        raise UsageError("the quiet half of uneven is paced", remedy="give it a rate above 0")
     if storm.shape is Shape.BURST and storm.rate_per_s > 0:
         raise UsageError("a burst has no rate", remedy="pace it by the pause between bursts")
     _check_cpus(storm, cpus_online)
@@ -295,5 +297,8 @@ def _check_cpus(storm: Storm, cpus_online: int) -> None:
             raise UsageError(f"CPU {cpu} is not there", remedy=f"{cpus_online} are online")
     if len(set(storm.cpus)) != len(storm.cpus):
         raise UsageError(f"CPUs {storm.cpus} name one twice")
-    if storm.shape is Shape.PINGPONG and min(cpus_online, len(storm.cpus) or cpus_online) < 2:
-        raise UsageError("pingpong wants two CPUs", remedy="choose another shape on this machine")
+    wants_two = storm.shape in (Shape.PINGPONG, Shape.UNEVEN)
+    if wants_two and min(cpus_online, len(storm.cpus) or cpus_online) < 2:
+        raise UsageError(
+            f"{storm.shape} wants two CPUs", remedy="choose another shape on this machine"
+        )

@@ -217,7 +217,7 @@ unsigned int lower_to_limits(struct request *request)
 	if (request->shape == SHAPE_BURST) {
 		request->workers = at_most(request->workers, room / 2);
 		request->burst_size = at_most(request->burst_size, room - request->workers);
-	} else {
+	} else if (request->shape != SHAPE_UNEVEN) { /* that one wants both its workers */
 		request->workers = at_most(request->workers, room / (1 + beside_a_worker(request)));
 		request->depth = at_most(request->depth, room - 1);
 		request->threads = at_most(request->threads, room - 2);

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 static const char *const SHAPES[] = { "storm",	"burst",   "chain",   "pingpong",
-				      "hotcpu", "trickle", "threads", NULL };
+				      "hotcpu", "trickle", "threads", "uneven", NULL };
 static const char *const SPAWNS[] = { "vfork", "fork", "clone", NULL };
 static const char *const GAPS[] = { "fixed", "exponential", NULL };
 
@@ -87,6 +87,10 @@ static void check_together(struct request *request)
 		usage_error("--report-fd and --go-fd are needed");
 	if (request->shape == SHAPE_TRICKLE && request->rate_per_s == 0)
 		usage_error("trickle wants --rate");
+	if (request->shape == SHAPE_UNEVEN && request->rate_per_s == 0)
+		usage_error("uneven wants --rate, of the quiet worker");
+	if (request->shape == SHAPE_UNEVEN)
+		request->workers = UNEVEN_WORKERS;
 	if (request->shape == SHAPE_TRICKLE)
 		request->workers = 1; /* one line of arrivals */
 	if (request->shape == SHAPE_BURST && request->rate_per_s > 0)

@@ -33,7 +33,9 @@ struct worker {
 	double due_ns; /* the next arrival */
 	uint64_t random;
 	char *stacks; /* threads only */
-	unsigned int cpu_count; /* pingpong only, as is the next */
+	uint64_t count; /* children to be made, ... */
+	_Atomic uint64_t *next; /* ... and how many have been handed out */
+	unsigned int cpu_count; /* pingpong and uneven only, as is the next */
 	int cpus[CPU_SETSIZE];
 };
 
@@ -276,10 +278,10 @@ static void run_series(struct worker *worker, body *run, unsigned int group)
 		pace(worker, group);
 		if (stopped(shared))
 			return;
-		child.number = atomic_fetch_add(&shared->next, group);
-		if (child.number >= request->count)
+		child.number = atomic_fetch_add(worker->next, group);
+		if (child.number >= worker->count)
 			return;
-		left = request->count - child.number;
+		left = worker->count - child.number;
 		child.below = (left < group ? left : group) - 1;
 		while ((pid = spawn(request->spawn, run, &child)) < 0) {
 			if (errno != EAGAIN && errno != ENOMEM)
@@ -372,6 +374,22 @@ static void run_bursts(struct worker *worker)
 	}
 }
 
+/*
+ * The hot worker, on the first CPU, is not paced. The quiet one, on the last, is, and makes
+ * children until the generator stops it, which it does when the hot one has made its own.
+ */
+static void prepare_uneven(struct worker *worker)
+{
+	bool quiet = worker->index > 0;
+
+	pin(worker->cpus[quiet ? worker->cpu_count - 1 : 0]);
+	worker->mean_gap_ns = quiet ? 1e9 / worker->request->rate_per_s : 0;
+	if (quiet) {
+		worker->count = UINT64_MAX;
+		worker->next = &worker->shared->next_quiet;
+	}
+}
+
 static void prepare(struct worker *worker)
 {
 	const struct request *request = worker->request;
@@ -381,12 +399,16 @@ static void prepare(struct worker *worker)
 	uniform(worker);
 	if (request->rate_per_s > 0)
 		worker->mean_gap_ns = 1e9 * request->workers / request->rate_per_s;
-	if (request->shape == SHAPE_PINGPONG) {
+	worker->count = request->count;
+	worker->next = &worker->shared->next;
+	if (request->shape == SHAPE_PINGPONG || request->shape == SHAPE_UNEVEN) {
 		sched_getaffinity(0, sizeof(allowed), &allowed);
 		for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
 			if (CPU_ISSET(cpu, &allowed))
 				worker->cpus[worker->cpu_count++] = cpu;
 	}
+	if (request->shape == SHAPE_UNEVEN)
+		prepare_uneven(worker);
 	if (request->shape == SHAPE_THREADS) {
 		worker->stacks = mmap(NULL, (size_t)request->threads * STACK_BYTES,
 				      PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -415,6 +437,7 @@ static void run_shape(struct worker *worker)
 	case SHAPE_STORM:
 	case SHAPE_HOTCPU:
 	case SHAPE_TRICKLE:
+	case SHAPE_UNEVEN:
 		run_series(worker, do_nothing, 1);
 		break;
 	}

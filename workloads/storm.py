@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import ceil
 
 
 class Shape(StrEnum):
@@ -43,10 +44,10 @@ class Storm:
     """One storm as asked for. ``count`` and ``seconds`` bound it, whichever comes first."""
 
     shape: Shape = Shape.STORM
-    count: int = 20_000  # children to make, over all workers
-    workers: int = 2  # trickle has one whatever is asked for
+    count: int = 20_000  # children to make, over all workers; of uneven, the hot one's
+    workers: int = 2  # whatever is asked for, trickle has one and uneven has two
     spawn: Spawn = Spawn.VFORK
-    rate_per_s: float = 0.0  # over all workers; 0: as fast as they can
+    rate_per_s: float = 0.0  # over all workers; 0: as fast as they can; of uneven, the quiet one's
     gap: Gap = Gap.FIXED
     burst_size: int = 1_000  # burst: children that exit at once
     pause_ms: float = 0.0  # burst: between bursts
@@ -57,6 +58,12 @@ class Storm:
     cpus: tuple[int, ...] = ()  # affinity of the whole storm; () leaves it alone
     seconds: float = 30.0
     seed: int = 1
+
+    @property
+    def most_processes(self) -> int:
+        """Children and workers at most. The quiet worker of uneven goes on as long as the storm."""
+        quiet = ceil(self.rate_per_s * self.seconds) if self.shape is Shape.UNEVEN else 0
+        return self.count + self.workers + quiet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

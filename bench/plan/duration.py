@@ -23,14 +23,14 @@ _BY_FORK_PER_S: Final = {Shape.BURST: 8_000.0, Shape.CHAIN: 8_000.0, Shape.PINGP
 
 
 def nominal_rate_per_s(storm: Storm) -> float:
-    """Processes a second that ``storm`` is expected to make."""
-    if storm.rate_per_s > 0:
+    """Processes a second that ``storm`` is expected to make; of uneven, its hot worker."""
+    if storm.rate_per_s > 0 and storm.shape is not Shape.UNEVEN:
         return storm.rate_per_s
     by_shape = _BY_FORK_PER_S.get(storm.shape)
     if by_shape is not None:
         return by_shape
     rate_per_s = _PER_WORKER_PER_S[storm.spawn]
-    if storm.shape is not Shape.HOTCPU:
+    if storm.shape not in (Shape.HOTCPU, Shape.UNEVEN):
         rate_per_s *= storm.workers
     return min(rate_per_s, MOST_PER_S)
 

@@ -129,3 +129,8 @@ def test_workers_add_up_but_not_on_one_cpu() -> None:
     assert nominal_rate_per_s(Storm(workers=4)) == 2 * nominal_rate_per_s(Storm(workers=2))
     hot = Storm(shape=Shape.HOTCPU, spawn=Spawn.VFORK, workers=4)
     assert nominal_rate_per_s(hot) == nominal_rate_per_s(Storm(workers=1))
+
+
+def test_an_uneven_storm_takes_as_long_as_its_hot_worker() -> None:
+    uneven = Storm(shape=Shape.UNEVEN, rate_per_s=100.0, count=5_000)
+    assert storm_seconds(uneven) == storm_seconds(Storm(workers=1, count=5_000))

@@ -34,11 +34,13 @@ REFUSED = {
     "time limit in seconds 0 ": Storm(seconds=0.0),
     "time limit in seconds 3601": Storm(seconds=3_601.0),
     "a trickle is paced": Storm(shape=Shape.TRICKLE),
+    "the quiet half of uneven is paced": Storm(shape=Shape.UNEVEN),
     "a burst has no rate": Storm(shape=Shape.BURST, rate_per_s=5.0),
     "CPU -1 is not there": Storm(cpus=(-1,)),
     "CPU 9999 is not there": Storm(cpus=(0, 9_999)),
     "name one twice": Storm(cpus=(0, 0)),
     "pingpong wants two CPUs": Storm(shape=Shape.PINGPONG, cpus=(0,)),
+    "uneven wants two CPUs": Storm(shape=Shape.UNEVEN, rate_per_s=5.0, cpus=(0,)),
 }
 
 
@@ -50,10 +52,14 @@ def test_a_storm_that_makes_no_sense_is_refused(message: str) -> None:
         Generator(REFUSED[message])
 
 
-def test_pingpong_is_refused_on_one_cpu() -> None:
-    with pytest.raises(UsageError, match="two CPUs"):
-        check(Storm(shape=Shape.PINGPONG), 1)
-    check(Storm(shape=Shape.PINGPONG), 2)
+@pytest.mark.parametrize("shape", [Shape.PINGPONG, Shape.UNEVEN])
+def test_two_cpus_are_wanted(shape: Shape, forkstorm: Path) -> None:
+    storm = Storm(shape=shape, rate_per_s=5.0)
+    with pytest.raises(UsageError, match=f"{shape} wants two CPUs"):
+        check(storm, 1)
+    check(storm, 2)
+    code, _, said = try_generator(storm_arguments(replace(storm, cpus=(0,))), forkstorm)
+    assert (code, said) == (2, f"forkstorm: {shape} wants two CPUs, one is available\n")
 
 
 def try_generator(arguments: list[str], executable: Path) -> tuple[int, str, str]:
@@ -221,6 +227,12 @@ def test_a_report_is_read() -> None:
 def test_a_report_that_makes_no_sense_is_refused(lines: list[str], message: str) -> None:
     with pytest.raises(StormFailed, match=message):
         parse_report(lines)
+
+
+def test_the_quiet_worker_counts_among_the_most_processes() -> None:
+    storm = Storm(count=1_000, workers=2, rate_per_s=50.0, seconds=3.0)
+    assert storm.most_processes == 1_002
+    assert replace(storm, shape=Shape.UNEVEN).most_processes == 1_152
 
 
 def test_speed_and_rate_of_a_report() -> None:

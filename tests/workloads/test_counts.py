@@ -27,7 +27,18 @@ def run(storm: Storm, executable: Path) -> StormReport:
 def shaped(shape: Shape) -> Storm:
     if shape is Shape.TRICKLE:
         return replace(STORM, shape=shape, workers=1, rate_per_s=5_000.0)
+    if shape is Shape.UNEVEN:
+        return replace(STORM, shape=shape, workers=2, rate_per_s=5_000.0)
     return replace(STORM, shape=shape)
+
+
+def children_of_the_quiet(storm: Storm, report: StormReport) -> int:
+    """What an uneven storm's second worker made, beside the `count` of the first."""
+    if storm.shape is not Shape.UNEVEN:
+        return 0
+    quiet = report.made - COUNT - storm.workers
+    assert 0 < quiet <= 1 + 5_000 * report.seconds
+    return quiet
 
 
 @pytest.mark.usefixtures("two_cpus")
@@ -36,8 +47,9 @@ def shaped(shape: Shape) -> Storm:
 def test_every_process_is_made_and_reaped_once(shape: Shape, spawn: Spawn, forkstorm: Path) -> None:
     storm = replace(shaped(shape), spawn=spawn)
     report = run(storm, forkstorm)
-    assert report.made == report.reaped == COUNT + storm.workers
-    assert report.exit_statuses == {0: COUNT + storm.workers}
+    made = COUNT + storm.workers + children_of_the_quiet(storm, report)
+    assert report.made == report.reaped == made
+    assert report.exit_statuses == {0: made}
     assert report.failed == {}
     assert report.threads_made == (3 * COUNT if shape is Shape.THREADS else 0)
     assert report.stopped_by == ""
@@ -50,9 +62,19 @@ def test_every_process_is_made_and_reaped_once(shape: Shape, spawn: Spawn, forks
 @pytest.mark.parametrize("shape", Shape)
 def test_exit_codes_go_round(shape: Shape, execute: bool, forkstorm: Path) -> None:
     storm = replace(shaped(shape), exit_code=None, execute=execute)
+    report = run(storm, forkstorm)
     expected = {code << 8: 2 + (code < COUNT - 512) for code in range(256)}
     expected[0] += storm.workers
-    assert run(storm, forkstorm).exit_statuses == expected
+    for number in range(children_of_the_quiet(storm, report)):
+        expected[number % 256 << 8] += 1
+    assert report.exit_statuses == expected
+
+
+@pytest.mark.usefixtures("two_cpus")
+def test_a_quiet_worker_at_rest_does_not_hold_the_storm_up(forkstorm: Path) -> None:
+    report = run(Storm(shape=Shape.UNEVEN, count=50, rate_per_s=0.1), forkstorm)
+    assert (report.made, report.stopped_by) == (52, "")
+    assert report.seconds < 4.0  # its first child would have come after 5
 
 
 def test_a_given_exit_code_is_every_childs(forkstorm: Path) -> None:

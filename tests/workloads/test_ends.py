@@ -29,6 +29,7 @@ ENDLESS = {
     "pingpong": Storm(shape=Shape.PINGPONG, count=10_000_000),
     "hotcpu": Storm(shape=Shape.HOTCPU, count=10_000_000),
     "trickle": Storm(shape=Shape.TRICKLE, count=10_000, rate_per_s=0.1, workers=1),
+    "uneven": Storm(shape=Shape.UNEVEN, count=10_000_000, rate_per_s=0.1),
     "threads": Storm(shape=Shape.THREADS, count=10_000_000, threads=16),
 }
 
@@ -38,7 +39,7 @@ endless = pytest.mark.parametrize("name", ENDLESS)
 @contextmanager
 def running(name: str, executable: Path, *, after_s: float = 0.15) -> Iterator[Generator]:
     """A storm that has been let loose a moment ago."""
-    if name == "pingpong" and len(os.sched_getaffinity(0)) < 2:
+    if name in ("pingpong", "uneven") and len(os.sched_getaffinity(0)) < 2:
         pytest.skip("needs two CPUs")
     with Generator(ENDLESS[name], executable=executable) as generator:
         generator.go()

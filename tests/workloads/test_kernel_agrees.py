@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 from collections import Counter
 from dataclasses import replace
@@ -41,7 +42,7 @@ def parents(events: list[Event]) -> dict[int, int]:
 @pytest.mark.parametrize("spawn", Spawn)
 @pytest.mark.parametrize("shape", Shape)
 def test_every_exit_is_in_the_report(shape: Shape, spawn: Spawn, forkstorm: Path) -> None:
-    rate_per_s = 5_000.0 if shape is Shape.TRICKLE else 0.0
+    rate_per_s = 5_000.0 if shape in (Shape.TRICKLE, Shape.UNEVEN) else 0.0
     storm = replace(STORM, shape=shape, spawn=spawn, rate_per_s=rate_per_s)
     report, events = run(storm, forkstorm)
     assert report.made == len(parents(events))
@@ -90,6 +91,20 @@ def test_pairs_end_on_two_cpus_and_alternate(spawn: Spawn, forkstorm: Path) -> N
 def test_a_hot_cpu_sees_every_exit(forkstorm: Path) -> None:
     _, events = run(replace(STORM, shape=Shape.HOTCPU), forkstorm)
     assert len({e.cpu for e in ends(events).values()}) == 1
+
+
+@pytest.mark.usefixtures("two_cpus")
+@pytest.mark.parametrize("spawn", Spawn)
+def test_uneven_has_a_hot_cpu_and_a_quiet_one(spawn: Spawn, forkstorm: Path) -> None:
+    storm = replace(STORM, shape=Shape.UNEVEN, spawn=spawn, rate_per_s=1_000.0)
+    report, events = run(storm, forkstorm)
+    parent_of, end_of = parents(events), ends(events)
+    hot, quiet = sorted(pid for pid, parent in parent_of.items() if parent not in parent_of)
+    children = Counter((parent_of[pid], end_of[pid].cpu) for pid in parent_of.keys() - {hot, quiet})
+    cpus = sorted(os.sched_getaffinity(0))
+    paced = report.made - 602
+    assert paced > 0
+    assert children == {(hot, cpus[0]): 600, (quiet, cpus[-1]): paced}
 
 
 def test_a_burst_is_complete_before_it_ends(forkstorm: Path) -> None:

@@ -112,6 +112,16 @@ def test_no_room_is_an_unfit_machine(cgroup: Path, forkstorm: Path, tmp_path: Pa
         run(Storm(), within(cgroup, tmp_path, forkstorm))
 
 
+@pytest.mark.usefixtures("two_cpus")
+def test_uneven_is_not_run_with_half_its_workers(
+    cgroup: Path, forkstorm: Path, tmp_path: Path
+) -> None:
+    (cgroup / "pids.max").write_text("20")
+    storm = Storm(shape=Shape.UNEVEN, rate_per_s=10.0)
+    with pytest.raises(MachineUnfit, match="room for 3, at least 4 are needed"):
+        run(storm, within(cgroup, tmp_path, forkstorm))
+
+
 @pytest.mark.parametrize("spawn", Spawn)
 def test_failures_are_counted_and_the_storm_goes_on(
     spawn: Spawn, cgroup: Path, forkstorm: Path, tmp_path: Path
