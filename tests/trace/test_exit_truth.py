@@ -55,9 +55,10 @@ def traced(
 
 
 def of(maker: int, truths: list[Truth], records: list[CapturedRecord]) -> list[CapturedRecord]:
-    """The records of the program's processes; its own, which comes last of all, left out."""
+    """The records of the program's processes; others may have a pid that was one of ours."""
     pids = {truth.pid for truth in truths}
-    return [record for record in records if record.pid in pids and record.pid != maker]
+    makers = {maker, *pids}
+    return [row for row in records if row.pid in pids and row.parent_pid in makers]
 
 
 def seen(record: CapturedRecord) -> tuple[int, int, int, bytes]:
