@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The harness must be able to fail: tracers and readers that lie are found out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from trials import KIB, STORMS, records, run
+
+from bench.errors import CaptureFull
+from bench.measure import ledger, ordering
+from bench.measure.account import CpuCounters
+from bench.plan.config import TrialConfig
+from bench.record import Records
+from bench.trial.result import State
+from bench.trial.rig import Rig
+from workloads.storm import Shape, Storm
+
+pytestmark = pytest.mark.live
+
+TRANSPORTS = ("ringbuf", "perfbuf")
+
+
+def trial_config(transport: str, shape: Shape = Shape.STORM) -> TrialConfig:
+    return TrialConfig(transport=transport, budget_bytes=1024 * KIB, storm=STORMS[shape])
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_record_lost_in_silence_does_not_balance(transport: str) -> None:
+    with Rig(extra_macros=(("FAULT_LOSE_SILENTLY", 100),)) as rig:
+        trial = run(rig, trial_config(transport))
+    book = trial.ledger
+    assert book is not None
+    assert trial.state is State.INVALID
+    lost = book.attempted - book.delivered  # one on each CPU that came so far
+    assert book.dropped == 0 < lost
+    assert sum("gaps in the sequence numbers" in residue for residue in book.residues) == lost
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_an_increment_left_out_does_not_balance(transport: str) -> None:
+    with Rig(extra_macros=(("FAULT_SKIP_INCREMENT", 100),)) as rig:
+        trial = run(rig, trial_config(transport))
+    book = trial.ledger
+    assert book is not None
+    assert trial.state is State.INVALID
+    more = book.delivered - book.attempted  # one on each CPU that came so far
+    assert book.dropped == 0 < more
+    assert sum("delivered more than once" in residue for residue in book.residues) == more
+
+
+@pytest.fixture(scope="module", params=TRANSPORTS)
+def true_trial(request: pytest.FixtureRequest, rig: Rig) -> tuple[Records, list[CpuCounters], int]:
+    """Records, counters and the generator's count of a real trial that balances."""
+    trial = run(rig, trial_config(request.param, Shape.CHAIN))
+    assert trial.ledger
+    assert trial.ledger.balanced
+    rows = records(rig)
+    counted = [program.read_counters() for program in rig._programs.values()]
+    account = next(
+        found for found in counted if sum(cpu.exits for cpu in found) == trial.ledger.attempted
+    )
+    return rows, account, trial.storm.reaped
+
+
+def test_the_true_records_balance(true_trial: tuple[Records, list[CpuCounters], int]) -> None:
+    assert ledger.balance(*true_trial).balanced
+
+
+@pytest.mark.parametrize("which", [0, 0.5, -1])
+def test_a_record_that_the_reader_loses_does_not_balance(
+    true_trial: tuple[Records, list[CpuCounters], int], which: float
+) -> None:
+    rows, account, reaped = true_trial
+    place = int(which * len(rows)) % len(rows)
+    assert ledger.balance(np.delete(rows, place), account, reaped).residues
+
+
+def test_a_record_delivered_twice_does_not_balance(
+    true_trial: tuple[Records, list[CpuCounters], int],
+) -> None:
+    rows, account, reaped = true_trial
+    assert ledger.balance(np.append(rows, rows[-1:]), account, reaped).residues
+
+
+def test_a_swap_of_a_loss_for_a_duplicate_does_not_balance(
+    true_trial: tuple[Records, list[CpuCounters], int],
+) -> None:
+    rows, account, reaped = true_trial
+    changed = rows.copy()
+    first, second = np.flatnonzero(rows["cpu"] == rows["cpu"][0])[:2]
+    changed[second] = rows[first]
+    assert ledger.balance(changed, account, reaped).residues
+
+
+def test_an_exit_too_few_is_missed_and_one_too_many_a_residue(
+    true_trial: tuple[Records, list[CpuCounters], int],
+) -> None:
+    rows, account, reaped = true_trial
+    assert ledger.balance(rows, account, reaped + 1).missed == 1
+    assert ledger.balance(rows, account, reaped - 1).residues
+
+
+def test_a_reversed_stream_is_flagged(
+    true_trial: tuple[Records, list[CpuCounters], int],
+) -> None:
+    rows, _, _ = true_trial
+    forwards, backwards = ordering.examine(rows), ordering.examine(rows[::-1])
+    assert forwards.causal_pairs == backwards.causal_pairs > 0
+    assert backwards.causal_violations == backwards.causal_pairs
+
+
+@pytest.fixture
+def small_rig(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+    """A rig whose capture has no room for what it was not asked for."""
+    monkeypatch.setattr("bench.trial.rig._SLACK_RECORDS", -200)
+    with Rig() as rig:
+        yield rig
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_capture_that_is_full_names_itself(small_rig: Rig, transport: str) -> None:
+    config = TrialConfig(transport=transport, budget_bytes=1024 * KIB, storm=Storm(count=1_000))
+    with pytest.raises(CaptureFull, match="capture array"):
+        run(small_rig, config)

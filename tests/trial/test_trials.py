@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Trials in the real kernel: whatever is asked for, what comes out balances."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tracing import alive, bpf_ids, eventually
+from trials import KIB, STORMS, assert_balanced, records, run
+
+from bench.errors import UsageError
+from bench.plan.config import MIXED, Call, Consumer, Poll, Producer, Reader, TrialConfig, Wake
+from bench.trial.result import State
+from bench.trial.rig import Rig
+from workloads.generator import Generator
+from workloads.storm import Shape, Spawn, Storm
+
+pytestmark = pytest.mark.live
+
+TRANSPORTS = ("ringbuf", "perfbuf")
+STORM = STORMS[Shape.STORM]
+
+
+def trial_config(transport: str, budget_bytes: int = 256 * KIB, **fields: Any) -> TrialConfig:
+    return TrialConfig(transport=transport, budget_bytes=budget_bytes, **{"storm": STORM} | fields)
+
+
+@pytest.mark.parametrize("shape", Shape)
+@pytest.mark.parametrize("reader", Reader)
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_every_shape_balances(rig: Rig, transport: str, reader: Reader, shape: Shape) -> None:
+    storm = STORMS[shape]
+    for budget_bytes in (8 * KIB, 256 * KIB):
+        trial = run(
+            rig,
+            trial_config(transport, budget_bytes, storm=storm, consumer=Consumer(reader=reader)),
+        )
+        assert_balanced(trial)
+        assert trial.storm.reaped >= storm.count  # and its workers
+
+
+@pytest.mark.parametrize("budget_bytes", [8 * KIB, 64 * KIB])
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_consumer_that_nobody_wakes_loses_and_says_how_much(
+    rig: Rig, transport: str, budget_bytes: int
+) -> None:
+    # It reads before it first sleeps, and when all is over: never more than two full buffers.
+    producer = Producer(wake=Wake.NONE)
+    config = trial_config(transport, budget_bytes, storm=Storm(count=2_500), producer=producer)
+    trial = run(rig, config)
+    assert_balanced(trial)
+    assert trial.ledger
+    assert trial.ledger.dropped >= trial.ledger.attempted - 2 * budget_bytes // 72 > 0
+    cause = "refused" if transport == "ringbuf" else "ENOSPC"
+    assert trial.ledger.dropped_by_cause == {cause: trial.ledger.dropped}
+
+
+@pytest.mark.parametrize("reader", Reader)
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_one_page_and_a_stall_lose_and_say_how_much(
+    rig: Rig, transport: str, reader: Reader
+) -> None:
+    budget_bytes = 4 * KIB * (1 if transport == "ringbuf" else len(rig.cpus))
+    storm = Storm(shape=Shape.BURST, count=1_000, burst_size=1_000, spawn=Spawn.FORK)
+    consumer = Consumer(reader=reader, stall_ms=1_000.0)
+    trial = run(rig, trial_config(transport, budget_bytes, storm=storm, consumer=consumer))
+    assert_balanced(trial)
+    assert trial.ledger
+    assert trial.ledger.dropped > 0
+
+
+@pytest.mark.parametrize("stalled", [False, True])
+@pytest.mark.parametrize("reader", Reader)
+def test_loss_as_kernel_and_library_tell_it(rig: Rig, reader: Reader, stalled: bool) -> None:
+    consumer = Consumer(reader=reader, stall_ms=1_000.0 if stalled else 0.0)
+    budget_bytes = 4 * KIB * len(rig.cpus) if stalled else 1024 * KIB
+    trial = run(rig, trial_config("perfbuf", budget_bytes, consumer=consumer))
+    assert_balanced(trial)
+    assert trial.ledger
+    assert (trial.ledger.dropped > 0) is stalled
+    told = trial.lost_told
+    if "PERF_FORMAT_LOST" in told:
+        assert told["PERF_FORMAT_LOST"] == trial.ledger.dropped
+    assert told["PERF_RECORD_LOST"] <= trial.ledger.dropped
+
+
+@pytest.mark.parametrize(
+    "producer",
+    [
+        Producer(wake=Wake.NONE),
+        Producer(wake=Wake.FORCED),
+        Producer(wake=Wake.WATERMARK, watermark=1),
+        Producer(wake=Wake.WATERMARK, watermark=37),
+        Producer(wake=Wake.WATERMARK, watermark=1_000_000),
+        Producer(call=Call.OUTPUT),
+        Producer(call=Call.OUTPUT, wake=Wake.WATERMARK, watermark=16),
+        Producer(records_per_exit=10),
+        Producer(records_per_exit=10, call=Call.OUTPUT),
+        Producer(records_per_exit=10, wake=Wake.WATERMARK, watermark=7),
+    ],
+    ids=lambda p: f"{p.wake}-{p.watermark}-{p.call}-{p.records_per_exit}",
+)
+@pytest.mark.parametrize("reader", Reader)
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_every_way_to_write_balances(
+    rig: Rig, transport: str, reader: Reader, producer: Producer
+) -> None:
+    consumer = Consumer(reader=reader)
+    storm = replace(STORM, count=600)
+    trial = run(rig, trial_config(transport, storm=storm, producer=producer, consumer=consumer))
+    assert_balanced(trial)
+
+
+@pytest.mark.parametrize("payload_bytes", [8, 128, 1000, 4096, MIXED])
+@pytest.mark.parametrize("call", Call)
+@pytest.mark.parametrize("reader", Reader)
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_padded_records_arrive_whole(
+    rig: Rig, transport: str, reader: Reader, call: Call, payload_bytes: int
+) -> None:
+    producer = Producer(payload_bytes=payload_bytes, call=call)
+    consumer = Consumer(reader=reader)
+    config = trial_config(
+        transport, 64 * KIB, storm=replace(STORM, count=600), producer=producer, consumer=consumer
+    )
+    assert_balanced(run(rig, config))
+    rows = records(rig)
+    lengths = set(rows["length"].tolist())
+    assert len(rows) > 100
+    assert lengths == ({72, 200, 1024, 4168} if payload_bytes == MIXED else {72 + payload_bytes})
+    assert (rows["tail"] == rows["sequence"])[rows["length"] > 72].all()
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_thousand_records_an_exit(rig: Rig, transport: str) -> None:
+    storm = Storm(count=200)
+    producer = Producer(records_per_exit=1_000)
+    trial = run(rig, trial_config(transport, 1024 * KIB, storm=storm, producer=producer))
+    assert_balanced(trial)
+    assert trial.ledger
+    assert trial.ledger.own_attempted == 1_000 * trial.storm.reaped
+
+
+@pytest.mark.parametrize("poll", Poll)
+@pytest.mark.parametrize("reader", Reader)
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_every_way_to_wait_balances(rig: Rig, transport: str, reader: Reader, poll: Poll) -> None:
+    consumer = Consumer(reader=reader, poll=poll, cpu=rig.cpus[-1], cost_ns=500)
+    assert_balanced(run(rig, trial_config(transport, 64 * KIB, consumer=consumer)))
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_exit_codes_and_programs_do_not_matter(rig: Rig, transport: str) -> None:
+    storm = Storm(count=300, exit_code=None, execute=True)
+    assert_balanced(run(rig, trial_config(transport, storm=storm)))
+    assert set(records(rig)["status"].tolist()) >= {c << 8 for c in range(256)}
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_threads_are_no_exits(rig: Rig, transport: str) -> None:
+    trial = run(rig, trial_config(transport, storm=STORMS[Shape.THREADS]))
+    assert_balanced(trial)
+    assert trial.ledger
+    assert trial.storm.threads_made == 600
+    assert trial.ledger.own_exits == trial.storm.reaped < 600
+
+
+@pytest.mark.parametrize("beside", ["stress-ng", "another generator"])
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_own_is_told_from_another_storm(rig: Rig, transport: str, beside: str) -> None:
+    config = trial_config(transport, 1024 * KIB)
+    if beside == "stress-ng":
+        words = ["stress-ng", "--vfork", "2", "--quiet", "--timeout", "60"]
+        with subprocess.Popen(words, start_new_session=True) as other:
+            try:
+                trial = run(rig, config)
+            finally:
+                other.terminate()
+    else:
+        with Generator(Storm(count=10_000_000, seconds=60.0)) as generator:
+            generator.go()
+            trial = run(rig, config)
+    assert_balanced(trial)
+    assert trial.ledger
+    assert trial.ledger.own_exits == trial.storm.reaped
+    assert trial.conditions.other_exits > 0
+
+
+@pytest.mark.parametrize("transport", ["none", "noop"])
+def test_without_a_transport_there_is_no_account(rig: Rig, transport: str) -> None:
+    trial = run(rig, trial_config(transport, 0))
+    assert (trial.ledger, trial.ordering, trial.latency, trial.memory) == (None,) * 4
+    assert trial.state is not State.INVALID
+    assert trial.storm.reaped >= STORM.count
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_runs_are_counted_by_the_kernel_too(rig: Rig, transport: str) -> None:
+    trial = run(rig, trial_config(transport, kernel_stats=True))
+    assert_balanced(trial)
+    assert trial.cost
+    assert trial.ledger
+    assert trial.cost.kernel_runs is not None
+    assert trial.cost.kernel_runs >= trial.ledger.attempted
+    assert trial.cost.kernel_run_ns
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_latency_is_of_every_record(rig: Rig, transport: str) -> None:
+    trial = run(rig, trial_config(transport))
+    assert trial.ledger
+    assert trial.latency
+    assert trial.latency.count == trial.ledger.delivered
+    assert 0 < trial.latency.p50_ns <= trial.latency.p99_ns <= trial.latency.max_ns
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_memory_is_what_was_mapped(rig: Rig, transport: str) -> None:
+    trial = run(rig, trial_config(transport))
+    assert trial.memory
+    data = trial.config.budget_bytes
+    assert trial.memory.footprint.data_bytes == data
+    page = os.sysconf("SC_PAGE_SIZE")
+    own = 2 * page + 2 * data if transport == "ringbuf" else len(rig.cpus) * page + data
+    assert trial.memory.observed.mapped_bytes == own
+
+
+def test_a_transport_that_is_none(rig: Rig) -> None:
+    with pytest.raises(UsageError, match="pipe"):
+        run(rig, trial_config("pipe"))
+
+
+def open_files() -> int:
+    return len([*Path("/proc/self/fd").iterdir()])
+
+
+def test_a_closed_rig_leaves_nothing() -> None:
+    fds, threads = open_files(), threading.active_count()
+    before = bpf_ids()
+    with Rig() as rig:
+        for transport in TRANSPORTS:
+            for reader in Reader:
+                run(rig, trial_config(transport, consumer=Consumer(reader=reader)))
+        ours = bpf_ids() - before
+        assert {kind for kind, _ in ours} == {"prog", "map"}
+        assert ours == alive(ours)
+    assert open_files() == fds
+    assert threading.active_count() == threads
+    assert bpf_ids() == before
+    assert eventually(lambda: not alive(ours))
