@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from bench.plan.duration import OVERHEAD_S, estimate_seconds, storm_seconds
+from bench.plan.duration import OVERHEAD_S, estimate_seconds, trial_seconds
 from bench.plan.experiments import Experiment
 from bench.trial.result import TrialResult
 
@@ -39,7 +39,7 @@ def shown(experiments: Iterable[Experiment]) -> Iterator[Begin]:
             bar.update(task, description=experiment.name)
 
             def ended(trial: TrialResult) -> None:
-                bar.advance(task, storm_seconds(trial.config.storm) + OVERHEAD_S)
+                bar.advance(task, trial_seconds(trial.config) + OVERHEAD_S)
 
             return ended
 

@@ -73,7 +73,8 @@ def ladders(experiments: Mapping[str, ExperimentSamples]) -> tuple[Ladder, ...]:
         by_transport: dict[str, list[Rung]] = {}
         for arm in samples.arms.values():
             name = ArmName.parse(arm.name)
-            if name.budget and name.copy == 1 and any(t.ledger is not None for t in arm.trials):
+            plain = name.budget and not name.variant and name.copy == 1
+            if plain and any(t.ledger is not None for t in arm.trials):
                 by_transport.setdefault(name.transport, []).append(_rung(arm))
         for transport, rungs in by_transport.items():
             if len(rungs) > 1 and max(rung.trials for rung in rungs) >= STORMS:

@@ -52,7 +52,7 @@ class Consumer:
     reader: Reader = Reader.NATIVE
     poll: Poll = Poll.EPOLL
     interval_ms: float = 5.0  # timed: sleep between drains
-    stall_after_ms: float = 0.0  # once, this long after the storm began, ...
+    stall_after_ms: float = 0.0  # at the first record so long after the storm began, once, ...
     stall_ms: float = 0.0  # ... read nothing for so long; 0: never
     cost_ns: int = 0  # spent on each record, as a slower consumer would
     cpu: int | None = None  # pin the consumer

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from bench.plan.experiments import Experiment
+from bench.plan.config import TrialConfig, Wake
+from bench.plan.experiments import REFERENCE, Experiment
 from workloads.storm import Shape, Spawn, Storm
 
 OVERHEAD_S: Final = 0.15
@@ -18,6 +19,9 @@ OVERHEAD_S: Final = 0.15
 MOST_PER_S: Final = 100_000.0
 """More processes a second than this are not expected of any machine."""
 
+_RECORD_S: Final = 0.2e-6
+_PAYLOAD_BYTE_S: Final = 0.5e-9
+_WAKEUP_S: Final = 12e-6
 _PER_WORKER_PER_S: Final = {Spawn.VFORK: 10_000.0, Spawn.FORK: 4_000.0, Spawn.CLONE: 4_000.0}
 _BY_FORK_PER_S: Final = {Shape.BURST: 8_000.0, Shape.CHAIN: 8_000.0, Shape.PINGPONG: 6_000.0}
 
@@ -36,11 +40,34 @@ def nominal_rate_per_s(storm: Storm) -> float:
 
 
 def storm_seconds(storm: Storm) -> float:
-    """Expected length of ``storm``."""
-    return min(storm.count / nominal_rate_per_s(storm), storm.seconds)
+    """Expected length of ``storm`` under a tracer that costs nothing."""
+    length_s = storm.count / nominal_rate_per_s(storm)
+    if storm.shape is Shape.BURST:
+        length_s += storm.count / storm.burst_size * storm.pause_ms / 1e3
+    return min(length_s, storm.seconds)
+
+
+def trial_seconds(config: TrialConfig) -> float:
+    """The same, and what the kernel spends on records beyond the first of each exit."""
+    storm, producer = config.storm, config.producer
+    exits_in_turn = storm.count
+    if storm.shape in (Shape.STORM, Shape.CHAIN):  # made on several CPUs at a time
+        exits_in_turn //= min(storm.workers, len(storm.cpus) or storm.workers)
+    record_s = _RECORD_S + _PAYLOAD_BYTE_S * max(producer.payload_bytes, 0)
+    record_s += _wakeups_per_record(config) * _WAKEUP_S
+    more_s = (producer.records_per_exit - 1) * record_s + producer.delay_ns / 1e9
+    return storm_seconds(storm) + exits_in_turn * more_s
+
+
+def _wakeups_per_record(config: TrialConfig) -> float:
+    wake = config.producer.wake
+    if wake is Wake.WATERMARK:
+        return 1 / config.producer.watermark
+    every = wake is Wake.FORCED or (wake is Wake.ADAPTIVE and config.transport == REFERENCE)
+    return 1.0 if every else 0.0
 
 
 def estimate_seconds(experiment: Experiment, *, overhead_s: float = OVERHEAD_S) -> float:
     """Expected length of all blocks of ``experiment``, with ``overhead_s`` for each trial."""
-    one_block_s = sum(storm_seconds(arm.config.storm) + overhead_s for arm in experiment.arms)
+    one_block_s = sum(trial_seconds(arm.config) + overhead_s for arm in experiment.arms)
     return experiment.blocks * one_block_s

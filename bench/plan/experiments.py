@@ -7,6 +7,7 @@ Names of arms carry what a comparison needs, since a journal holds nothing else 
     noop                    a program that writes nothing
     ringbuf@64KiB           a transport at a budget
     perfbuf@64KiB(48KiB)    the same budget, but these data bytes: the nearest that it can have
+    ringbuf@64KiB/forced    the same budget, otherwise than the experiment's other arms
     ringbuf@64KiB#2         the same configuration under a second name (A/A)
 """
 
@@ -27,25 +28,27 @@ REFERENCE: Final = "perfbuf"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmName:
-    """What an arm's name says. ``budget`` and ``actual`` are labels; "" where there is none."""
+    """What an arm's name says. All but ``copy`` are labels; "" where there is none."""
 
     transport: str
     budget: str = ""
     actual: str = ""
+    variant: str = ""  # what sets it apart from arms of the same transport and budget
     copy: int = 1
 
     def __str__(self) -> str:
         budget = f"@{self.budget}" if self.budget else ""
         actual = f"({self.actual})" if self.actual else ""
+        variant = f"/{self.variant}" if self.variant else ""
         copy = f"#{self.copy}" if self.copy > 1 else ""
-        return f"{self.transport}{budget}{actual}{copy}"
+        return f"{self.transport}{budget}{actual}{variant}{copy}"
 
     @classmethod
     def parse(cls, name: str) -> ArmName:
         """The parts of ``name``. A name of no known form is a transport of that name."""
         match = re.fullmatch(
-            r"(?P<transport>[^@#()]+)(?:@(?P<budget>[^@#()]+)(?:\((?P<actual>[^@#()]+)\))?)?"
-            r"(?:#(?P<copy>[0-9]{1,3}))?",
+            r"(?P<transport>[^@#()/]+)(?:@(?P<budget>[^@#()/]+)(?:\((?P<actual>[^@#()/]+)\))?)?"
+            r"(?:/(?P<variant>[^@#()/]+))?(?:#(?P<copy>[0-9]{1,3}))?",
             name,
         )
         if match is None:
@@ -54,6 +57,7 @@ class ArmName:
             transport=match["transport"],
             budget=match["budget"] or "",
             actual=match["actual"] or "",
+            variant=match["variant"] or "",
             copy=int(match["copy"] or 1),
         )
 
@@ -86,7 +90,7 @@ class Pair:
 
 
 def comparisons(names: Iterable[str]) -> tuple[Pair, ...]:
-    """Every transport against the perf buffers of the same budget, in the order of ``names``."""
+    """Every transport against the perf buffers of its budget and variant, in the order given."""
     parsed = [(name, ArmName.parse(name)) for name in names]
     first = [(name, arm) for name, arm in parsed if arm.copy == 1 and arm.budget]
     return tuple(
@@ -94,7 +98,8 @@ def comparisons(names: Iterable[str]) -> tuple[Pair, ...]:
         for left, left_arm in first
         if left_arm.transport != REFERENCE
         for right, right_arm in first
-        if right_arm.transport == REFERENCE and right_arm.budget == left_arm.budget
+        if right_arm.transport == REFERENCE
+        and (right_arm.budget, right_arm.variant) == (left_arm.budget, left_arm.variant)
     )
 
 

@@ -89,7 +89,7 @@ class Row:
     kernel_stats: bool = False
 
 
-def _storms(cpus: int) -> dict[Shape, Storm]:
+def storms(cpus: int) -> dict[Shape, Storm]:
     """One storm of each shape, not yet scaled, for a machine with ``cpus`` online."""
     workers = max(2, cpus)
     return {
@@ -110,7 +110,7 @@ def _storms(cpus: int) -> dict[Shape, Storm]:
 
 def _rows(cpus: int) -> tuple[Row, ...]:
     """What every profile runs."""
-    storm = _storms(cpus)
+    storm = storms(cpus)
     return (
         Row(
             name="storm",
@@ -175,7 +175,7 @@ def _rows(cpus: int) -> tuple[Row, ...]:
 
 def _more_rows(cpus: int) -> tuple[Row, ...]:
     """What longer profiles run besides: other ways to wait."""
-    storm = _storms(cpus)
+    storm = storms(cpus)
     waits = (("busy", "polled without a rest", BUSY), ("timed", "drained every 5 ms", TIMED))
     return (
         *(
@@ -262,7 +262,7 @@ def _ladder(scale: Scale, cpus: int, page_bytes: int) -> Experiment:
         config=TrialConfig(
             transport="none",
             budget_bytes=0,
-            storm=sized(_storms(cpus)[Shape.STORM], seconds=scale.ladder_s),
+            storm=sized(storms(cpus)[Shape.STORM], seconds=scale.ladder_s),
         ),
         transports=TRANSPORTS,
         budgets_bytes=rungs,

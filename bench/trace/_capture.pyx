@@ -22,6 +22,7 @@ cdef extern from *:
     #include <stdint.h>
     #include <time.h>
     #include <sched.h>
+    #include <poll.h>
     #include <sys/epoll.h>
     #include <sys/mman.h>
     #include <sys/resource.h>
@@ -48,15 +49,19 @@ cdef extern from *:
       *voluntary = u.ru_nvcsw; *involuntary = u.ru_nivcsw; }
     static inline int wait_readable(int epoll_fd, int timeout_ms)
     { struct epoll_event e[16]; return epoll_wait(epoll_fd, e, 16, timeout_ms); }
+    static inline void wait_for(int fd)
+    { struct pollfd p = { .fd = fd, .events = POLLIN }; poll(&p, 1, -1); }
     static inline void relax(void) { __builtin_ia32_pause(); }
     static inline int is_failed(void *p) { return p == MAP_FAILED; }
 
     enum {
       MAX_BUFFERS = 512,
       RECORD_BYTES = 72,
+      RECORD_OWN = 1,
       ROW_BYTES = 88,
       RECORDS_PER_VISIT = 4096,  /* of one buffer, before the next has its turn */
       RING_HEADER = 8,
+      MOST_SAMPLES = 16384,      /* of occupancy; then every second is dropped */
       PERF_DATA_HEAD = 1024,     /* offsets within perf_event_mmap_page */
       PERF_DATA_TAIL = 1032,
       PERF_RECORD_LOST = 2,
@@ -68,9 +73,11 @@ cdef extern from *:
     enum:
         MAX_BUFFERS
         RECORD_BYTES
+        RECORD_OWN
         ROW_BYTES
         RECORDS_PER_VISIT
         RING_HEADER
+        MOST_SAMPLES
         PERF_DATA_HEAD
         PERF_DATA_TAIL
         PERF_RECORD_LOST
@@ -86,6 +93,7 @@ cdef extern from *:
     void sleep_until_ns(uint64_t) nogil
     void thread_switches(uint64_t *, uint64_t *) nogil
     int wait_readable(int, int) nogil
+    void wait_for(int) nogil
     void relax() nogil
     bint is_failed(void *) nogil
 
@@ -94,13 +102,17 @@ cdef extern from "sys/mman.h":
     int munmap(void *, size_t) nogil
     int PROT_READ, PROT_WRITE, MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS, MAP_POPULATE
 
-EPOLL, BUSY, TIMED = 0, 1, 2
+EPOLL, BUSY, TIMED, STOPPED = 0, 1, 2, 3
 
 cdef struct Row:
     uint8_t record[RECORD_BYTES]
     uint64_t delivered_ns
     uint32_t arrived_bytes
     uint32_t tail
+
+cdef struct Sample:
+    uint64_t time_ns
+    uint64_t used_bytes
 
 cdef struct Buffer:
     bint is_ring
@@ -113,6 +125,9 @@ cdef struct Buffer:
     void *second
     size_t second_bytes
 
+
+cdef inline bint is_own(const uint8_t *record) noexcept nogil:
+    return (<const uint16_t *>(record + 54))[0] & RECORD_OWN
 
 cdef inline uint32_t length_of(const uint8_t *record) noexcept nogil:
     return (<const uint32_t *>(record + 48))[0]
@@ -137,7 +152,7 @@ cdef class Capture:
     cdef int wake_fd
     cdef readonly int stopping
     cdef volatile uint64_t stall_from_ns
-    cdef volatile uint64_t stall_until_ns
+    cdef volatile uint64_t stall_ns
     cdef uint64_t cost_ns
     cdef readonly uint64_t overflow       # records that found the array full
     cdef readonly uint64_t malformed      # records that cannot be ours
@@ -146,7 +161,10 @@ cdef class Capture:
     cdef readonly uint64_t cpu_ns         # of the consuming thread, while it ran
     cdef readonly uint64_t voluntary_switches
     cdef readonly uint64_t involuntary_switches
-    cdef int exports
+    cdef Sample samples[MOST_SAMPLES]
+    cdef readonly size_t sample_count
+    cdef uint64_t sample_stride  # passes from one sample to the next
+    cdef uint64_t passes
     cdef Py_ssize_t shape[1]
     cdef Py_ssize_t strides[1]
 
@@ -162,6 +180,7 @@ cdef class Capture:
         if is_failed(memory):
             raise MemoryError(f"no memory for a capture of {capacity} records")
         self.rows = <Row *>memory
+        self.sample_stride = 1
         self.epoll = select.epoll()
         self.wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.epoll.register(self.wake_fd, select.EPOLLIN)
@@ -263,7 +282,9 @@ cdef class Capture:
         self.count = self.overflow = self.malformed = self.lost_told = 0
         self.wakeups_taken = self.cpu_ns = 0
         self.voluntary_switches = self.involuntary_switches = 0
-        self.stall_from_ns = self.stall_until_ns = self.cost_ns = 0
+        self.stall_from_ns = self.stall_ns = self.cost_ns = 0
+        self.sample_count = self.passes = 0
+        self.sample_stride = 1
         self.stopping = 0
 
     # -- draining -----------------------------------------------------------------------------
@@ -271,7 +292,8 @@ cdef class Capture:
     def run(self, *, int poll, uint64_t interval_ns=0, uint64_t cost_ns=0):
         """Drain until ``stop``, then until all buffers are empty.
 
-        ``poll``: EPOLL, BUSY, or TIMED with a sleep of ``interval_ns`` between drains.
+        ``poll``: EPOLL, BUSY, TIMED with a sleep of ``interval_ns`` between drains, or STOPPED:
+        nothing is read before ``stop``.
         ``cost_ns``: spent on each record, as a slower consumer would.
         """
         cdef int epoll_fd = self.epoll.fileno()
@@ -281,8 +303,10 @@ cdef class Capture:
         with nogil:
             cpu_before = thread_cpu_ns()
             thread_switches(&voluntary, &involuntary)
+            if poll == 3:
+                wait_for(self.wake_fd)
             while True:
-                self.wait_out_stall()
+                self.sample()
                 read = self.drain_once()
                 if read:
                     continue
@@ -315,25 +339,43 @@ cdef class Capture:
         self.stopping = 1
         os.eventfd_write(self.wake_fd, 1)
 
-    def stall_between(self, uint64_t from_ns, uint64_t until_ns):
-        """Read nothing between these two moments of CLOCK_MONOTONIC."""
-        self.stall_until_ns = until_ns
-        self.stall_from_ns = from_ns
+    def stall(self, uint64_t from_ns, uint64_t stall_ns):
+        """Once, read nothing for ``stall_ns``.
 
-    def stall(self):
-        """Sleep if it is time to."""
-        with nogil:
-            self.wait_out_stall()
+        It begins with the first of the storm's own records that is read at ``from_ns``
+        (CLOCK_MONOTONIC) or later, so that a storm cannot begin after it is over.
+        """
+        self.stall_from_ns = from_ns
+        self.stall_ns = stall_ns
 
     def spend(self, uint64_t cost_ns):
         """Spend so much on each record, for a reader other than ours."""
         self.cost_ns = cost_ns
 
-    cdef void wait_out_stall(self) noexcept nogil:
-        if self.stall_from_ns and not self.stopping:
-            if monotonic_ns() >= self.stall_from_ns:
-                sleep_until_ns(self.stall_until_ns)
-                self.stall_from_ns = 0
+    cdef void sample(self) noexcept nogil:
+        """Note how full the buffers are, at most MOST_SAMPLES times, evenly over the passes."""
+        cdef int index
+        cdef uint64_t used = 0
+        cdef size_t kept
+        self.passes += 1
+        if self.passes % self.sample_stride:
+            return
+        if self.sample_count == MOST_SAMPLES:
+            for kept in range(MOST_SAMPLES // 2):
+                self.samples[kept] = self.samples[2 * kept + 1]
+            self.sample_count = MOST_SAMPLES // 2
+            self.sample_stride *= 2
+            return
+        for index in range(self.buffer_count):
+            used += (load_acquire64(self.buffers[index].produced)
+                     - self.buffers[index].consumed[0])
+        self.samples[self.sample_count].time_ns = monotonic_ns()
+        self.samples[self.sample_count].used_bytes = used
+        self.sample_count += 1
+
+    def occupancy(self):
+        """The samples: pairs of uint64, CLOCK_MONOTONIC ns and bytes not yet read, as bytes."""
+        return (<const char *>self.samples)[:self.sample_count * sizeof(Sample)]
 
     cdef uint64_t drain_once(self) noexcept nogil:
         """One visit to each buffer; the records read."""
@@ -361,6 +403,10 @@ cdef class Capture:
             until = row.delivered_ns + self.cost_ns
             while monotonic_ns() < until:
                 relax()
+        if self.stall_ns and not self.stopping and is_own(row.record):
+            if row.delivered_ns >= self.stall_from_ns:
+                sleep_until_ns(row.delivered_ns + self.stall_ns)
+                self.stall_ns = 0
 
     cdef uint64_t visit_ring(self, Buffer *ring) noexcept nogil:
         cdef uint64_t position = ring.consumed[0]

@@ -13,8 +13,8 @@ from bench.trace._capture import Capture
 
 
 @contextmanager
-def consuming(capture: Capture, drain: Callable[[], None], consumer: Consumer) -> Iterator[None]:
-    """``drain`` runs in a thread of its own; on leaving, it has emptied all buffers."""
+def consuming(capture: Capture, drain: Callable[[], None], consumer: Consumer) -> Iterator[int]:
+    """``drain`` runs in a thread of its own (this gives its id); on leaving, all is read."""
     failures: list[BaseException] = []
     ready = threading.Event()
 
@@ -32,7 +32,7 @@ def consuming(capture: Capture, drain: Callable[[], None], consumer: Consumer) -
     thread.start()
     ready.wait()
     try:
-        yield
+        yield thread.native_id or 0
     finally:
         capture.stop()
         thread.join()

@@ -107,14 +107,13 @@ def _drain(
         capture.spend(consumer.cost_ns)
         cpu_before, before = time.thread_time_ns(), resource.getrusage(resource.RUSAGE_THREAD)
         while not capture.stopping:
-            capture.stall()
             seen = capture.count + capture.overflow
             if consumer.poll is Poll.EPOLL:
                 poll()
-            else:
+            elif consumer.poll is not Poll.STOPPED:
                 consume()
             wakeups += capture.count + capture.overflow > seen
-            if consumer.poll is Poll.TIMED:
+            if consumer.poll in (Poll.TIMED, Poll.STOPPED):
                 time.sleep(consumer.interval_ms / 1e3)
         consume()
         after = resource.getrusage(resource.RUSAGE_THREAD)

@@ -10,7 +10,12 @@ from bench.plan.config import Consumer, Poll
 from bench.trace import _capture
 from bench.trace._capture import Capture
 
-_POLL: Final = {Poll.EPOLL: _capture.EPOLL, Poll.BUSY: _capture.BUSY, Poll.TIMED: _capture.TIMED}
+_POLL: Final = {
+    Poll.EPOLL: _capture.EPOLL,
+    Poll.BUSY: _capture.BUSY,
+    Poll.TIMED: _capture.TIMED,
+    Poll.STOPPED: _capture.STOPPED,
+}
 
 
 def reader(capture: Capture, consumer: Consumer) -> Callable[[], None]:

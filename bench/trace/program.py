@@ -15,8 +15,6 @@ from bench.errors import MachineUnfit
 from bench.measure.account import CpuCounters
 from bench.trace import bpf_call, btf, counters, headers, offsets, source, tracefs, versions
 
-_TRACEPOINT: Final = b"sched:sched_process_exit"
-_FUNCTION: Final = b"exitsnoop"
 _SLOT: Final = struct.pack("=I", 0)
 
 
@@ -46,6 +44,8 @@ class Build:
 
     variant: str  # the folder under bpf/
     macros: tuple[tuple[str, int], ...] = ()
+    name: str = "exitsnoop"  # of the file, and of the function in it
+    tracepoint: str = "sched:sched_process_exit"
 
 
 class Program:
@@ -58,7 +58,7 @@ class Program:
         self.build = build
         self._bpf_type = BPF
         folder = paths.bpf_sources()
-        text = source.flattened(folder / build.variant / "exitsnoop.bpf.c", folder)
+        text = source.flattened(folder / build.variant / f"{build.name}.bpf.c", folder)
         macros = {**kernel.macros, **dict(build.macros)}
         flags = [f"-D{name}={value}" for name, value in macros.items()]
         try:
@@ -85,7 +85,7 @@ class Program:
     def load(self) -> int:
         """Descriptor of the program, loaded if it was not yet; MachineUnfit if refused."""
         try:
-            return int(self._bpf.load_func(_FUNCTION, self._bpf_type.TRACEPOINT).fd)
+            return int(self._bpf.load_func(self.build.name.encode(), self._bpf_type.TRACEPOINT).fd)
         except Exception as error:
             raise MachineUnfit(
                 f"the kernel refused the {self.build.variant} tracer: {error}",
@@ -97,7 +97,9 @@ class Program:
         """The program runs at every exit for as long as the context lasts."""
         self.load()
         try:
-            self._bpf.attach_tracepoint(tp=_TRACEPOINT, fn_name=_FUNCTION)
+            self._bpf.attach_tracepoint(
+                tp=self.build.tracepoint.encode(), fn_name=self.build.name.encode()
+            )
         except Exception as error:
             raise MachineUnfit(
                 f"the tracer could not be attached: {error}",
@@ -106,7 +108,7 @@ class Program:
         try:
             yield
         finally:
-            self._bpf.detach_tracepoint(tp=_TRACEPOINT)
+            self._bpf.detach_tracepoint(tp=self.build.tracepoint.encode())
 
     def configure(self, settings: bytes) -> None:
         """Write the settings map."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from bench.errors import UsageError
+from bench.plan import budgets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,13 +31,28 @@ class Request:
     consumer: Consumer
     page_bytes: int = 4096
 
+    def pages_per_cpu(self) -> int:
+        """Data pages of each CPU's buffer; UsageError where the budget cannot be shared so."""
+        cpus = len(self.cpus)
+        pages, *other = budgets.perf_pages_per_cpu(self.budget_bytes, cpus, self.page_bytes)
+        if other or pages * cpus * self.page_bytes != self.budget_bytes:
+            sizes = " or ".join(
+                budgets.label(size * cpus * self.page_bytes) for size in (pages, *other)
+            )
+            raise UsageError(
+                f"{budgets.label(self.budget_bytes)} over {cpus} CPUs is no power of two of "
+                "pages each",
+                remedy=f"take {sizes}",
+            )
+        return pages
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
     """Buffers that the kernel has and ``capture`` has mapped."""
 
     footprint: Footprint
-    map_fd: int  # whose fdinfo people look at
+    map_fds: tuple[int, ...]  # whose fdinfo people look at
     drain: Callable[[], None]  # blocks until capture.stop(), then until all is empty
     lost_told: Callable[[], dict[str, int]]  # the kernel's and the library's own loss counts
 

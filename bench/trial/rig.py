@@ -39,7 +39,10 @@ class Rig:
 
     def program(self, variant: str, macros: dict[str, int]) -> Program:
         """The tracer of bpf/``variant`` with these macros, compiled if there is none yet."""
-        build = Build(variant=variant, macros=(*macros.items(), *self._extra_macros))
+        return self.built(Build(variant=variant, macros=(*macros.items(), *self._extra_macros)))
+
+    def built(self, build: Build) -> Program:
+        """The program of this build, the same one each time."""
         if build not in self._programs:
             self._programs[build] = self._stack.enter_context(Program(build, self.kernel))
         return self._programs[build]
@@ -53,8 +56,7 @@ class Rig:
     def capture(self, config: TrialConfig) -> Capture:
         """An empty capture that holds all that this storm can send; the array is used again."""
         storm = config.storm
-        processes = storm.count + storm.workers + 1
-        capacity = processes * config.producer.records_per_exit + _SLACK_RECORDS
+        capacity = (storm.most_processes + 1) * config.producer.records_per_exit + _SLACK_RECORDS
         if self._capture is None or self._capture.capacity < capacity:
             self._capture = None  # give the old one back before asking for a larger
             self._capture = Capture(capacity)

@@ -5,6 +5,7 @@
  * CPU. bench/trace/counters.py mirrors the layout.
  */
 #define CAUSES 1024	/* slot 0: refused by reserve, which tells no errno; else the errno */
+#define REFUSED -CAUSES
 
 struct tracer_counters {
 	u64 exits;
@@ -45,7 +46,7 @@ static __always_inline void count_attempt(struct tracer_counters *counts,
 	record->sequence = counts->attempted;
 	counts->own_attempted += is_own(record->flags);
 #ifdef FAULT_SKIP_INCREMENT	/* a test build: the ledger must notice */
-	if (record->sequence == FAULT_SKIP_INCREMENT && !counts->unwoken++)
+	if (counts->exits == FAULT_SKIP_INCREMENT)
 		return;
 #endif
 	counts->attempted++;
@@ -53,8 +54,9 @@ static __always_inline void count_attempt(struct tracer_counters *counts,
 
 static __always_inline void count_drop(u16 flags, s64 error, u64 records)
 {
-	u32 cause = -error & (CAUSES - 1);	/* every errno, ENOTSUPP (524) too, is smaller */
-	struct drop_counters *dropped = drops.lookup(&cause);
+	/* Every errno, ENOTSUPP (524) too, is smaller. A whole stack slot: see is_own(). */
+	u64 cause = -error & (CAUSES - 1);
+	struct drop_counters *dropped = drops.lookup((int *)&cause);
 
 	if (dropped) {
 		dropped->all += records;

@@ -44,19 +44,19 @@ static __always_inline int find_padding(struct padding *padding)
 #define EACH_SIZE(sequence, write)		\
 	switch ((sequence) & 3) {		\
 	case 0:					\
-		write(SIZE_0);			\
+		error = write(SIZE_0);		\
 		break;				\
 	case 1:					\
-		write(SIZE_1);			\
+		error = write(SIZE_1);		\
 		break;				\
 	case 2:					\
-		write(SIZE_2);			\
+		error = write(SIZE_2);		\
 		break;				\
 	default:				\
-		write(SIZE_3);			\
+		error = write(SIZE_3);		\
 	}
 #else
-#define EACH_SIZE(sequence, write) write(SIZE_0)
+#define EACH_SIZE(sequence, write) error = write(SIZE_0)
 #endif
 
 static __always_inline void fill(void *target, const u32 size, struct padding *padding,

@@ -18,20 +18,17 @@ struct writer {
 	struct padding padding;
 };
 
-static __always_inline void write_record(struct writer *writer, struct exit_record *record,
+static __always_inline long write_record(struct writer *writer, struct exit_record *record,
 					 const u32 size)
 {
 	void *ctx = writer->ctx;
 	void *source;
-	long error;
 
 	record->length = size;
 	stamp(record);
 	source = whole_record(record, size, &writer->padding);
 	delay(writer->set, record->cpu);
-	error = events.perf_submit(ctx, source, size);
-	if (error)
-		count_drop(record->flags, error, 1);
+	return events.perf_submit(ctx, source, size);
 }
 
 #define WRITE(size) write_record(&writer, &record, size)
@@ -41,6 +38,7 @@ int exitsnoop(void *ctx)
 	struct exit_record record = {};
 	struct writer writer = { .ctx = ctx };
 	int zero = 0;
+	long error;
 
 	writer.set = settings.lookup(&zero);
 	writer.counts = counters.lookup(&zero);
@@ -57,6 +55,8 @@ int exitsnoop(void *ctx)
 			continue;
 #endif
 		EACH_SIZE(record.sequence, WRITE);
+		if (error)
+			count_drop(record.flags, error, 1);
 		next_record(&record);
 	}
 	return 0;

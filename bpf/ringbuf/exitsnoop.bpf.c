@@ -43,7 +43,7 @@ static __always_inline void count_written(struct writer *writer, u64 due)
 
 #ifdef CALL_OUTPUT
 /* The call that perf users know: the record is built first, then copied. */
-static __always_inline void write_record(struct writer *writer, struct exit_record *record,
+static __always_inline long write_record(struct writer *writer, struct exit_record *record,
 					 const u32 size)
 {
 	u64 due = wake_due(writer);
@@ -55,23 +55,20 @@ static __always_inline void write_record(struct writer *writer, struct exit_reco
 	source = whole_record(record, size, &writer->padding);
 	delay(writer->set, record->cpu);
 	error = bpf_ringbuf_output(writer->ring, source, size, wake_flags(writer, due));
-	if (error)
-		count_drop(record->flags, error, 1);
-	else
+	if (!error)
 		count_written(writer, due);
+	return error;
 }
 #else
 /* The record is built in the ring itself, and not at all where there is no room. */
-static __always_inline void write_record(struct writer *writer, struct exit_record *record,
+static __always_inline long write_record(struct writer *writer, struct exit_record *record,
 					 const u32 size)
 {
 	void *target = bpf_ringbuf_reserve(writer->ring, size, 0);
 	u64 due;
 
-	if (!target) {
-		count_drop(record->flags, 0, 1);
-		return;
-	}
+	if (!target)
+		return REFUSED;
 	record->length = size;
 	stamp(record);
 	*(struct exit_record *)target = *record;
@@ -80,6 +77,7 @@ static __always_inline void write_record(struct writer *writer, struct exit_reco
 	due = wake_due(writer);
 	count_written(writer, due);
 	bpf_ringbuf_submit(target, wake_flags(writer, due));
+	return 0;
 }
 #endif
 
@@ -111,6 +109,7 @@ int exitsnoop(void *ctx)
 {
 	struct exit_record record = {};
 	struct writer writer;
+	long error;
 
 	if (!begin(ctx, &writer, &record))
 		return 0;
@@ -121,6 +120,8 @@ int exitsnoop(void *ctx)
 			continue;
 #endif
 		EACH_SIZE(record.sequence, WRITE);
+		if (error)
+			count_drop(record.flags, error, 1);
 		next_record(&record);
 	}
 	return 0;

@@ -8,9 +8,8 @@ import struct
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from bench.errors import KernelRefused, UsageError
+from bench.errors import KernelRefused
 from bench.measure.memory import perfbuf_footprint
-from bench.plan import budgets
 from bench.plan.config import Producer, Reader
 from bench.trace import bpf_call, libbcc, native, perf_event
 from bench.trace._capture import Capture
@@ -35,7 +34,7 @@ class Perfbuf:
     @contextmanager
     def open(self, program: Program, capture: Capture, request: Request) -> Iterator[Opened]:
         """A share of the budget for each CPU."""
-        pages = _pages(request)
+        pages = request.pages_per_cpu()
         events: dict[int, int] = {}
         with ExitStack() as stack:
             array = program.map_fd("events")
@@ -61,26 +60,10 @@ class Perfbuf:
                 footprint=perfbuf_footprint(
                     pages, cpus=len(request.cpus), page_bytes=request.page_bytes
                 ),
-                map_fd=array,
+                map_fds=(array,),
                 drain=drain,
                 lost_told=lambda: _lost_told(events, capture),
             )
-
-
-def _pages(request: Request) -> int:
-    pages, *other = budgets.perf_pages_per_cpu(
-        request.budget_bytes, len(request.cpus), request.page_bytes
-    )
-    if other or pages * len(request.cpus) * request.page_bytes != request.budget_bytes:
-        sizes = " or ".join(
-            budgets.label(size * len(request.cpus) * request.page_bytes) for size in (pages, *other)
-        )
-        raise UsageError(
-            f"{budgets.label(request.budget_bytes)} over {len(request.cpus)} CPUs is no power of "
-            "two of pages each",
-            remedy=f"take {sizes}",
-        )
-    return pages
 
 
 def _map(cpu: int, pages: int, capture: Capture, request: Request, stack: ExitStack) -> int:

@@ -33,7 +33,7 @@ class Ringbuf:
         """One ring of the whole budget."""
         footprint = ringbuf_footprint(request.budget_bytes, page_bytes=request.page_bytes)
         with ring.opened(program, capture, request, [(0, request.budget_bytes)]) as (fds, drain):
-            yield Opened(footprint=footprint, map_fd=fds[0], drain=drain, lost_told=dict)
+            yield Opened(footprint=footprint, map_fds=tuple(fds), drain=drain, lost_told=dict)
 
 
 TRANSPORT = Ringbuf()

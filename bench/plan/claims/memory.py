@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Experiments on memory: the least budget without a loss."""
+
+from __future__ import annotations
+
+
+
+def _ladders(on: Setting) -> tuple[Experiment, ...]:
+    """The least budget that loses nothing between drains, spread over CPUs and on one."""
+    drained = Consumer(poll=Poll.TIMED, interval_ms=10.0)
+    known = storms(on.cpus)
+    spread = replace(known[Shape.STORM], count=600 * on.workers)
+    kinds = {"memory-spread": spread, "memory-onecpu": replace(known[Shape.HOTCPU], count=600)}
+    if on.cpus >= 4:
+        half = on.cpus // 2
+        kinds["memory-half"] = replace(
+            spread, workers=half, count=600 * half, cpus=tuple(range(half))
+        )
+    top_bytes = max(128 * KIB, 32 * on.page_bytes) * power_of_two(on.workers) // 2
+    least_bytes = 2 * on.page_bytes
+    rungs = [least_bytes << power for power in range(20) if least_bytes << power <= top_bytes]
+    return tuple(
+        experiment(
+            name,
+            "What is the least budget that loses nothing, drained every 10 ms?",
+            (
+                on.arm(
+                    transport,
+                    rung,
+                    "",
+                    TrialConfig(transport="", budget_bytes=0, storm=storm, consumer=drained),
+                )
+                for rung in rungs
+                for transport in TRANSPORTS
+            ),
+            twin=None,
+            blocks=LADDER_BLOCKS,
+        )
+        for name, storm in kinds.items()
+    )

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+
+
+from __future__ import annotations
+
+
+
+def _two_cpus(on: Setting) -> tuple[Experiment, ...]:
+    """What one CPU does to another; nothing on a machine with a single one."""
+    if on.cpus < 2:
+        return ()
+    last = on.cpus - 1
+    at_once = max(50, min(1_000, 8_000 // on.cpus))
+    alone = on.on_cpus(on.amplified(80, at_once, wake=Wake.NONE), 1)
+    asleep = replace(alone, consumer=replace(STOPPED, cpu=last), kernel_stats=True)
+    busy = replace(alone, consumer=replace(BUSY, cpu=last), kernel_stats=True)
+    uneven = Storm(shape=Shape.UNEVEN, rate_per_s=200.0, count=2_000, seconds=2.0)
+    noisy = TrialConfig(
+        transport="",
+        budget_bytes=0,
+        storm=uneven,
+        producer=Producer(records_per_exit=20),
+        consumer=Consumer(poll=Poll.TIMED, interval_ms=20.0),
+    )
+    slow_storm = replace(uneven, rate_per_s=1_000.0, count=700)
+    slow = TrialConfig(transport="", budget_bytes=0, storm=slow_storm)
+    delayed = replace(slow, producer=Producer(delay_ns=200_000, delay_cpu=0))
+    return (
+        _intervals(on),
+        experiment(
+            "busy-poll",
+            "Does a consumer that polls busily make records dearer for the producer?",
+            (
+                on.arm(transport, on.holding_on_each(alone), name, config)
+                for transport in TRANSPORTS
+                for name, config in (("asleep", asleep), ("busy", busy))
+            ),
+        ),
+        experiment(
+            "noisy-cpu",
+            "Does one hot CPU take the room of a quiet one?",
+            (on.arm(transport, 16 * on.page_bytes, "", noisy) for transport in TRANSPORTS),
+        ),
+        experiment(
+            "slow-producer",
+            "Does a record that is not yet committed hold back those of other CPUs?",
+            (
+                on.arm(transport, MIB, name, config)
+                for transport in TRANSPORTS
+                for name, config in (("prompt", slow), ("delayed", delayed))
+            ),
+        ),
+    )

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+
+
+from __future__ import annotations
+
+
+
+def _rates(on: Setting) -> tuple[Experiment, ...]:
+    """Millions of records a second."""
+    default = on.amplified(20 * on.workers, 1_000)
+    batched = on.amplified(150 * on.workers, 1_000)
+    sampled = replace(batched, producer=replace(batched.producer, wake=Wake.WATERMARK))
+    sampled = replace(sampled, producer=replace(sampled.producer, watermark=500))
+    one_cpu = replace(on.on_cpus(on.amplified(40, 500), 1), consumer=Consumer(cpu=0))
+    return (
+        experiment(
+            "rate-default",
+            "Which delivers more events a second at default wake-ups?",
+            (
+                *(on.arm(transport, MIB, "", default) for transport in (*TRANSPORTS, SHARDED)),
+                *(
+                    on.arm(
+                        transport, MIB, "libbcc", replace(default, consumer=by_libbcc(EPOLL))
+                    )
+                    for transport in TRANSPORTS
+                ),
+            ),
+        ),
+        experiment(
+            "rate-sampled",
+            "Which delivers more events a second if the perf buffer wakes at every 500th?",
+            (
+                on.arm(RINGBUF, MIB, "", batched),
+                on.arm(SHARDED, MIB, "", batched),
+                on.arm(PERFBUF, MIB, "every500", sampled),
+                on.arm(RINGBUF, MIB, "every500", sampled),
+            ),
+        ),
+        experiment(
+            "same-cpu",
+            "What if producer and consumer share one CPU?",
+            (on.arm(transport, 512 * KIB, "", one_cpu) for transport in TRANSPORTS),
+        ),
+        experiment(
+            "consumer-cost",
+            "Does a consumer that does more work get more, because it is woken less?",
+            (
+                on.arm(
+                    RINGBUF,
+                    MIB,
+                    f"{cost_ns}ns",
+                    replace(
+                        on.amplified(100 * on.workers, 500),
+                        consumer=Consumer(cost_ns=cost_ns),
+                    ),
+                )
+                for cost_ns in (0, 100, 300, 1_000)
+            ),
+        ),
+    )

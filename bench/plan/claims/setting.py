@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What every experiment about claims is made for and from: machine, arms, amplified storms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from bench.plan import budgets
+from bench.plan.config import Consumer, Poll, Producer, Reader, TrialConfig, Wake
+from bench.plan.experiments import Arm, ArmName, Experiment, second_names
+from bench.plan.profiles import TRANSPORTS
+from workloads.storm import Storm
+
+BLOCKS: Final = 8
+RINGBUF, PERFBUF = TRANSPORTS
+SHARDED: Final = "sharded"
+
+STOPPED: Final = Consumer(poll=Poll.STOPPED)
+_RECORD_AND_HEADER_BYTES: Final = 96  # the longer of the two transports', rounded up
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What every experiment here is made for."""
+
+    cpus: int
+    page_bytes: int
+
+    @property
+    def workers(self) -> int:
+        return max(2, self.cpus)
+
+    def producers(self) -> tuple[int, ...]:
+        """1, 2, 4 ... and all CPUs."""
+        doubled = (1 << power for power in range(self.cpus.bit_length()))
+        return tuple(sorted({*(count for count in doubled if count <= self.cpus), self.cpus}))
+
+    def amplified(self, exits: int, records: int, *, wake: Wake = Wake.ADAPTIVE) -> TrialConfig:
+        """A storm on all CPUs that sends ``exits`` x ``records`` records."""
+        return TrialConfig(
+            transport="",
+            budget_bytes=0,
+            storm=Storm(count=exits, workers=self.workers),
+            producer=Producer(records_per_exit=records, wake=wake),
+        )
+
+    def on_cpus(self, config: TrialConfig, count: int) -> TrialConfig:
+        """``config`` with its storm on the first ``count`` CPUs, a worker each."""
+        storm = replace(config.storm, workers=count, cpus=tuple(range(count)))
+        return replace(config, storm=storm)
+
+    def holding(self, config: TrialConfig) -> int:
+        """The least budget of one buffer that holds all records of ``config``."""
+        records = (config.storm.count + config.storm.workers) * config.producer.records_per_exit
+        record_bytes = _RECORD_AND_HEADER_BYTES + max(config.producer.payload_bytes, 0)
+        return power_of_two(max(records * record_bytes, self.page_bytes))
+
+    def holding_on_each(self, config: TrialConfig) -> int:
+        """The same, of per-CPU buffers, each of which holds all records."""
+        return self.holding(config) * power_of_two(self.cpus)
+
+    def arm(self, transport: str, budget_bytes: int, variant: str, config: TrialConfig) -> Arm:
+        """One arm. Where the CPUs cannot share the budget equally, each gets more, not less."""
+        actual_bytes = budget_bytes
+        if transport != RINGBUF:
+            pages = budgets.perf_pages_per_cpu(budget_bytes, self.cpus, self.page_bytes)[-1]
+            actual_bytes = pages * self.cpus * self.page_bytes
+        name = ArmName(
+            transport=transport,
+            budget=budgets.label(budget_bytes),
+            actual=budgets.label(actual_bytes) if actual_bytes != budget_bytes else "",
+            variant=variant,
+        )
+        return Arm(
+            name=str(name),
+            config=replace(config, transport=transport, budget_bytes=actual_bytes),
+        )
+
+
+def power_of_two(number: int) -> int:
+    """The least power of two that is not below ``number``."""
+    return 1 << (number - 1).bit_length()
+
+
+def experiment(
+    name: str, title: str, arms: Iterable[Arm], *, twin: int | None = 0, blocks: int = BLOCKS
+) -> Experiment:
+    """An experiment; its arm number ``twin`` runs twice, as the A/A pair."""
+    found = tuple(arms)
+    again = second_names([found[twin]]) if twin is not None else ()
+    return Experiment(name=name, title=title, arms=(*found, *again), blocks=blocks)
+
+
+def by_libbcc(consumer: Consumer) -> Consumer:
+    return replace(consumer, reader=Reader.LIBBCC)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+
+
+from __future__ import annotations
+
+
+
+def _wakeups(on: Setting) -> tuple[Experiment, ...]:
+    """What wake-ups cost and when they are raised."""
+    waits = {
+        "stopped": STOPPED,
+        "epoll": EPOLL,
+        "timed": Consumer(poll=Poll.TIMED, interval_ms=5.0),
+    }
+    config = replace(on.amplified(50 * on.workers, 100), kernel_stats=True)
+    budget_bytes = on.holding(config) * min(4, power_of_two(on.cpus))
+
+    def woken(transport: str, variant: str, wake: Wake, **changes: object) -> Arm:
+        call = changes.pop("call", Call.RESERVE)
+        producer = replace(config.producer, wake=wake, call=call)  # type: ignore[arg-type]
+        return on.arm(
+            transport,
+            budget_bytes,
+            variant,
+            replace(config, producer=producer, **changes),  # type: ignore[arg-type]
+        )
+
+    policies = (Wake.NONE, Wake.ADAPTIVE, Wake.FORCED)
+    loads = {1: 4_000, 10: 400, 100: 40}
+    return (
+        experiment(
+            "wake",
+            "What does a record cost the kernel under each wake-up policy?",
+            (
+                *(
+                    woken(RINGBUF, f"{wake}-{name}", wake, consumer=consumer)
+                    for wake in policies
+                    for name, consumer in waits.items()
+                ),
+                *(
+                    woken(RINGBUF, f"output-{wake}-epoll", wake, call=Call.OUTPUT)
+                    for wake in policies
+                ),
+                woken(PERFBUF, "none-epoll", Wake.NONE),
+                woken(PERFBUF, "adaptive-epoll", Wake.ADAPTIVE),
+            ),
+        ),
+        experiment(
+            "backlog",
+            "How many wake-ups does a record raise as records come closer together?",
+            (
+                on.arm(transport, MIB, f"{records}x", on.amplified(exits, records))
+                for records, exits in loads.items()
+                for transport in TRANSPORTS
+            ),
+        ),
+    )
+
+
+def _bursts(on: Setting) -> tuple[Experiment, ...]:
+    """Forced wake-ups in bursts, and the last record of very many small ones."""
+    burst = Storm(shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=1_500, count=1_500)
+    small = replace(burst, burst_size=2, pause_ms=1.0, count=2 * BURSTS // BLOCKS)
+    policies = (Wake.ADAPTIVE, Wake.FORCED)
+
+    def bursting(storm: Storm, budget_bytes: int, wake: Wake) -> Arm:
+        producer = Producer(wake=wake)
+        config = TrialConfig(transport="", budget_bytes=0, storm=storm, producer=producer)
+        return on.arm(RINGBUF, budget_bytes, wake.value, config)
+
+    return (
+        experiment(
+            "burst-forced",
+            "Do forced wake-ups lose less in a burst, or more?",
+            (
+                bursting(burst, budget_bytes, wake)
+                for budget_bytes in (2 * on.page_bytes, 16 * on.page_bytes)
+                for wake in policies
+            ),
+        ),
+        experiment(
+            "last-record",
+            "Is the last record of a small burst ever left without a wake-up?",
+            (bursting(small, 16 * on.page_bytes, wake) for wake in policies),
+            twin=None,
+        ),
+    )

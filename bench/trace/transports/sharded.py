@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""One ring buffer for each online CPU, all consumed together: the ring's answer to contention."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bench.measure.memory import ringbuf_footprint
+from bench.plan.config import Producer
+from bench.trace import ring
+from bench.trace._capture import Capture
+from bench.trace.program import Program
+from bench.trace.transport import Opened, Request
+
+
+class Sharded:
+    """BPF_MAP_TYPE_RINGBUF in every slot of an array of maps, chosen by the CPU's number."""
+
+    name = "sharded"
+    variant = "ringbuf"
+
+    def rings(self, cpus: tuple[int, ...]) -> int:
+        """Slots for all CPUs up to the highest that is online; offline ones stay empty."""
+        return cpus[-1] + 1
+
+    def macros(self, producer: Producer, cpus: tuple[int, ...]) -> dict[str, int]:
+        """As of the one ring, but with more slots."""
+        return ring.macros(producer, rings=self.rings(cpus))
+
+    @contextmanager
+    def open(self, program: Program, capture: Capture, request: Request) -> Iterator[Opened]:
+        """A ring of an equal share of the budget for each CPU."""
+        data_bytes = request.pages_per_cpu() * request.page_bytes
+        slots = [(cpu, data_bytes) for cpu in request.cpus]
+        footprint = ringbuf_footprint(
+            request.budget_bytes, rings=len(slots), page_bytes=request.page_bytes
+        )
+        with ring.opened(program, capture, request, slots) as (fds, drain):
+            yield Opened(footprint=footprint, map_fds=tuple(fds), drain=drain, lost_told=dict)
+
+
+TRANSPORT = Sharded()

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""From an observation to the measured part of a result; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from bench.measure import by_cpu, latency, ledger, occupancy, ordering
+from bench.measure.by_cpu import CpuShare
+from bench.measure.cost import Cost
+from bench.measure.latency import Latency
+from bench.measure.ledger import Ledger
+from bench.measure.memory import Memory
+from bench.measure.occupancy import Occupancy
+from bench.measure.ordering import Ordering
+from bench.record import Records
+from bench.trial.observation import Observation
+from bench.trial.result import Conditions, State
+
+STEAL_BOUND: Final = 0.05
+"""Share of CPU time stolen beyond which a trial is noisy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """The fields of a TrialResult that a transport adds; empty where none ran."""
+
+    ledger: Ledger | None = None
+    ordering: Ordering | None = None
+    latency: Latency | None = None
+    memory: Memory | None = None
+    cost: Cost | None = None
+    by_cpu: tuple[CpuShare, ...] = ()
+    occupancy: Occupancy | None = None
+    lost_told: dict[str, int] = field(default_factory=dict)
+
+
+def assess(seen: Observation) -> Assessment:
+    """Measure everything that the design defines."""
+    book = ledger.balance(seen.records, seen.counters, seen.storm.reaped)
+    if seen.consumer.malformed:
+        told = f"{seen.consumer.malformed} records were malformed"
+        book = replace(book, residues=(*book.residues, told))
+    storm_ns = seen.storm.end_ns - seen.storm.start_ns
+    return Assessment(
+        ledger=book,
+        ordering=ordering.examine(seen.records),
+        latency=latency.measure(seen.records),
+        memory=seen.memory,
+        cost=Cost(
+            storm_ns=storm_ns,
+            delivered=book.delivered,
+            attempted=book.attempted,
+            kernel_runs=seen.kernel.runs,
+            kernel_run_ns=seen.kernel.run_ns,
+            consumer_cpu_ns=seen.consumer.cpu_ns,
+            consumer_voluntary_switches=seen.consumer.voluntary_switches,
+            consumer_involuntary_switches=seen.consumer.involuntary_switches,
+            wakeups_taken=seen.consumer.wakeups_taken,
+            wakeups_raised=seen.kernel.wakeups_raised,
+            delivery_ns=_delivery_ns(seen.records),
+            consumer_syscalls=seen.consumer.syscalls,
+        ),
+        by_cpu=by_cpu.shares(seen.records, seen.counters),
+        occupancy=occupancy.measure(
+            seen.used_bytes,
+            seen.memory.footprint.data_bytes,
+            consumer_cpu_ns=seen.consumer.cpu_ns,
+            storm_ns=storm_ns,
+        ),
+        lost_told=seen.lost_told,
+    )
+
+
+def state_of(account: Ledger | None, conditions: Conditions) -> tuple[State, tuple[str, ...]]:
+    """What a trial counts as, and why: the gravest reason decides, all are told."""
+    grave: dict[State, list[str]] = {
+        State.INVALID: [*conditions.kernel_complaints],
+        State.DISTURBED: [],
+        State.NOISY: [],
+    }
+    if account:
+        grave[State.INVALID] += account.residues
+    if account and account.missed:
+        grave[State.DISTURBED].append(f"the kernel skipped the tracer at {account.missed} exits")
+    if conditions.steal_share > STEAL_BOUND:
+        grave[State.NOISY].append(f"{conditions.steal_share:.1%} of CPU time was stolen")
+    state = next((state for state, reasons in grave.items() if reasons), State.VALID)
+    return state, tuple(reason for reasons in grave.values() for reason in reasons)
+
+
+def _delivery_ns(records: Records) -> int:
+    """First kernel timestamp to the last delivery."""
+    if not len(records):
+        return 0
+    return int(records["delivered_ns"][-1]) - int(records["timestamp_ns"].min())

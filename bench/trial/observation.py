@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What was seen of one storm under one transport, before anything is made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.measure.account import CpuCounters
+from bench.measure.memory import Memory
+from bench.record import Records
+from workloads.storm import StormReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsumerUse:
+    """What the consuming thread used, and what it noticed."""
+
+    cpu_ns: int
+    voluntary_switches: int
+    involuntary_switches: int
+    wakeups_taken: int
+    malformed: int  # records that cannot be ours
+    syscalls: int | None = None  # None: not counted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelUse:
+    """Runs of the BPF program and their time; None where statistics were off."""
+
+    runs: int | None = None
+    run_ns: int | None = None
+    wakeups_raised: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """All raw facts of one trial. ``records`` shares the capture's memory: use it at once."""
+
+    records: Records
+    counters: tuple[CpuCounters, ...]
+    storm: StormReport
+    memory: Memory
+    consumer: ConsumerUse
+    kernel: KernelUse
+    used_bytes: npt.NDArray[np.uint64]  # occupancy samples, shape (n,)
+    lost_told: dict[str, int] = field(default_factory=dict)

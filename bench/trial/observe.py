@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""One storm under one transport: open, attach, storm, detach, drain, read the counters."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from typing import Final
+
+import numpy as np
+
+from bench.errors import CaptureFull
+from bench.machine import procfs
+from bench.measure.memory import Memory, Observed
+from bench.plan.config import TrialConfig
+from bench.record import CAPTURED, Records
+from bench.trace import bpf_call, settings, syscalls, transport
+from bench.trace._capture import Capture
+from bench.trace.consumer import consuming
+from bench.trial.observation import ConsumerUse, KernelUse, Observation
+from bench.trial.rig import Rig
+from workloads.generator import Generator
+from workloads.storm import StormReport
+
+_GRACE_S: Final = 15.0  # beyond the storm's own limit, for a generator that hangs
+
+
+def observe_bare(rig: Rig, config: TrialConfig) -> StormReport:
+    """A storm under no program at all, or under one that does nothing (transport "noop")."""
+    attached: AbstractContextManager[None] = nullcontext()
+    if config.transport == "noop":
+        attached = rig.program("noop", {}).attached()
+    with Generator(config.storm) as generator, attached:
+        generator.go()
+        return generator.wait(config.storm.seconds + _GRACE_S)
+
+
+def observe(rig: Rig, config: TrialConfig) -> Observation:
+    """A storm under ``config.transport``. No bpf(2) call is made while the tracer is attached."""
+    way = transport.find(config.transport)
+    program = rig.program_for(way, config)
+    counter = rig.built(syscalls.BUILD) if config.consumer.count_syscalls else None
+    capture = rig.capture(config)
+    request = transport.Request(
+        budget_bytes=config.budget_bytes,
+        cpus=rig.cpus,
+        producer=config.producer,
+        consumer=config.consumer,
+    )
+    program_fd = program.load()
+    with ExitStack() as stack:
+        if config.kernel_stats:
+            stack.enter_context(bpf_call.statistics())
+        runs_before = bpf_call.run_time(program_fd)
+        generator = stack.enter_context(Generator(config.storm))
+        program.configure(
+            settings.encode(config.producer, session=generator.session, rings=way.rings(rig.cpus))
+        )
+        program.zero_counters()
+        memory_before = procfs.process_memory()
+        opened = stack.enter_context(way.open(program, capture, request))
+        memory = _memory(opened, capture, memory_before)
+        raised_before = procfs.irq_work()
+        with ExitStack() as running:
+            thread_id = running.enter_context(consuming(capture, opened.drain, config.consumer))
+            if counter is not None:
+                syscalls.watch(counter, thread_id)
+            running.enter_context(program.attached())
+            if counter is not None:
+                running.enter_context(counter.attached())
+            _stall(capture, config)
+            generator.go()
+            report = generator.wait(config.storm.seconds + _GRACE_S)
+        lost_told = opened.lost_told()
+        raised = _raised(raised_before, procfs.irq_work())
+        counters = program.read_counters()
+        runs_after = bpf_call.run_time(program_fd)
+    return Observation(
+        records=captured(capture),
+        counters=tuple(counters),
+        storm=report,
+        memory=memory,
+        consumer=ConsumerUse(
+            cpu_ns=capture.cpu_ns,
+            voluntary_switches=capture.voluntary_switches,
+            involuntary_switches=capture.involuntary_switches,
+            wakeups_taken=capture.wakeups_taken,
+            malformed=capture.malformed,
+            syscalls=None if counter is None else syscalls.counted(counter),
+        ),
+        kernel=KernelUse(
+            runs=runs_after[0] - runs_before[0] if config.kernel_stats else None,
+            run_ns=runs_after[1] - runs_before[1] if config.kernel_stats else None,
+            wakeups_raised=raised,
+        ),
+        used_bytes=np.frombuffer(capture.occupancy(), dtype=np.uint64)[1::2],
+        lost_told=lost_told,
+    )
+
+
+def captured(capture: Capture) -> Records:
+    """The records as an array that shares the capture's memory; CaptureFull if it was too small."""
+    if capture.overflow:
+        raise CaptureFull(
+            f"the capture array of {capture.capacity} records was full: "
+            f"{capture.overflow} more came",
+            remedy="a process outside the storm made most of them; quieten the machine",
+        )
+    rows: Records = np.frombuffer(memoryview(capture), dtype=CAPTURED, count=capture.count)
+    return rows
+
+
+def _stall(capture: Capture, config: TrialConfig) -> None:
+    consumer = config.consumer
+    if consumer.stall_ms:
+        start_ns = time.monotonic_ns() + int(consumer.stall_after_ms * 1e6)
+        capture.stall(start_ns, int(consumer.stall_ms * 1e6))
+
+
+def _memory(opened: transport.Opened, capture: Capture, before: procfs.ProcessMemory) -> Memory:
+    now = procfs.process_memory()
+    return Memory(
+        footprint=opened.footprint,
+        observed=Observed(
+            rss_bytes=now.rss_bytes - before.rss_bytes,
+            pinned_bytes=now.pinned_bytes - before.pinned_bytes,
+            memlock_bytes=_memlock_bytes(opened.map_fds),
+            memcg_bytes=None,
+            mapped_bytes=capture.mapped_bytes,
+        ),
+    )
+
+
+def _memlock_bytes(map_fds: tuple[int, ...]) -> int | None:
+    told = [procfs.fd_info(fd).memlock_bytes for fd in map_fds]
+    return None if None in told else sum(size for size in told if size is not None)
+
+
+def _raised(before: dict[int, int] | None, after: dict[int, int] | None) -> int | None:
+    if before is None or after is None:
+        return None
+    return sum(after.values()) - sum(before.values())
