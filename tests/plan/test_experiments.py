@@ -38,6 +38,7 @@ def composed(cpus: int = 2, payload_bytes: int = 0) -> Experiment:
         transport=st.sampled_from(["ringbuf", "perfbuf", "ringbuf-output"]),
         budget=LABELS,
         actual=st.one_of(st.just(""), LABELS),
+        variant=st.sampled_from(["", "forced", "output-256", "20ms"]),
         copy=st.integers(1, 9),
     )
 )

@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-
+"""Kernel ns per record: by call, by record size, by producers, by room."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from bench.plan.claims.setting import PERFBUF, RINGBUF, STOPPED, Setting, experiment
+from bench.plan.config import Call, Wake
+from bench.plan.experiments import Experiment
+from bench.plan.profiles import TRANSPORTS
 
 
-def _kernel_costs(on: Setting) -> tuple[Experiment, ...]:
+def experiments(on: Setting) -> tuple[Experiment, ...]:
     """Kernel ns per record, by call, by record size, by producers, by room."""
     quiet = replace(on.amplified(60, 100, wake=Wake.NONE), consumer=STOPPED, kernel_stats=True)
     sizes = {

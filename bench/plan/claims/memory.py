@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Experiments on memory: the least budget without a loss."""
+"""Memory: the least budget that loses nothing."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from bench.plan.budgets import KIB
+from bench.plan.claims.setting import Setting, experiment, power_of_two
+from bench.plan.config import Consumer, Poll, TrialConfig
+from bench.plan.experiments import Experiment
+from bench.plan.profiles import LADDER_STORMS, TRANSPORTS, storms
+from workloads.storm import Shape
 
 
-def _ladders(on: Setting) -> tuple[Experiment, ...]:
+def experiments(on: Setting) -> tuple[Experiment, ...]:
     """The least budget that loses nothing between drains, spread over CPUs and on one."""
     drained = Consumer(poll=Poll.TIMED, interval_ms=10.0)
     known = storms(on.cpus)
@@ -34,7 +42,7 @@ def _ladders(on: Setting) -> tuple[Experiment, ...]:
                 for transport in TRANSPORTS
             ),
             twin=None,
-            blocks=LADDER_BLOCKS,
+            blocks=LADDER_STORMS,
         )
         for name, storm in kinds.items()
     )

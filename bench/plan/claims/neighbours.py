@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-
+"""What one CPU does to another."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from bench.plan.budgets import MIB
+from bench.plan.claims.setting import STOPPED, Setting, experiment
+from bench.plan.config import Consumer, Poll, Producer, TrialConfig, Wake
+from bench.plan.experiments import Experiment
+from bench.plan.profiles import BUSY, TRANSPORTS
+from workloads.storm import Shape, Storm
 
 
-def _two_cpus(on: Setting) -> tuple[Experiment, ...]:
+def experiments(on: Setting) -> tuple[Experiment, ...]:
     """What one CPU does to another; nothing on a machine with a single one."""
     if on.cpus < 2:
         return ()
@@ -26,7 +34,6 @@ def _two_cpus(on: Setting) -> tuple[Experiment, ...]:
     slow = TrialConfig(transport="", budget_bytes=0, storm=slow_storm)
     delayed = replace(slow, producer=Producer(delay_ns=200_000, delay_cpu=0))
     return (
-        _intervals(on),
         experiment(
             "busy-poll",
             "Does a consumer that polls busily make records dearer for the producer?",

@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-
+"""Rates: millions of records a second, over all CPUs and over one."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from bench.plan.budgets import KIB, MIB
+from bench.plan.claims.setting import PERFBUF, RINGBUF, SHARDED, Setting, by_libbcc, experiment
+from bench.plan.config import Consumer, Wake
+from bench.plan.experiments import Experiment
+from bench.plan.profiles import EPOLL, TRANSPORTS
 
 
-def _rates(on: Setting) -> tuple[Experiment, ...]:
+def experiments(on: Setting) -> tuple[Experiment, ...]:
     """Millions of records a second."""
     default = on.amplified(20 * on.workers, 1_000)
     batched = on.amplified(150 * on.workers, 1_000)
@@ -19,9 +26,7 @@ def _rates(on: Setting) -> tuple[Experiment, ...]:
             (
                 *(on.arm(transport, MIB, "", default) for transport in (*TRANSPORTS, SHARDED)),
                 *(
-                    on.arm(
-                        transport, MIB, "libbcc", replace(default, consumer=by_libbcc(EPOLL))
-                    )
+                    on.arm(transport, MIB, "libbcc", replace(default, consumer=by_libbcc(EPOLL)))
                     for transport in TRANSPORTS
                 ),
             ),

@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-
+"""Reading: how readers wait, what they are told, and whether records arrive whole."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from bench.plan.budgets import MIB
+from bench.plan.claims.setting import PERFBUF, RINGBUF, Setting, by_libbcc, experiment
+from bench.plan.config import MIXED, Call, Consumer, Producer, Reader, TrialConfig, Wake
+from bench.plan.experiments import Experiment
+from bench.plan.profiles import BUSY, EPOLL, TRANSPORTS, storms
+from workloads.storm import Gap, Shape
 
 
-def _reading(on: Setting) -> tuple[Experiment, ...]:
+def experiments(on: Setting) -> tuple[Experiment, ...]:
     """How readers wait, what they are told, and whether records arrive whole."""
     trickle = replace(storms(on.cpus)[Shape.TRICKLE], count=400)
     steady = replace(trickle, rate_per_s=5_000.0, gap=Gap.FIXED, count=1_500, cpus=(0,))
@@ -98,9 +106,7 @@ def _reading(on: Setting) -> tuple[Experiment, ...]:
             "told",
             "Is user space told of what was lost while it read nothing?",
             (
-                on.arm(
-                    transport, 2 * on.page_bytes, "libbcc", replace(storm, consumer=stalled)
-                )
+                on.arm(transport, 2 * on.page_bytes, "libbcc", replace(storm, consumer=stalled))
                 for transport in TRANSPORTS
             ),
             twin=None,

@@ -30,6 +30,7 @@ class Setting:
 
     @property
     def workers(self) -> int:
+        """One a CPU, and two on a machine with one."""
         return max(2, self.cpus)
 
     def producers(self) -> tuple[int, ...]:
@@ -94,4 +95,5 @@ def experiment(
 
 
 def by_libbcc(consumer: Consumer) -> Consumer:
+    """The same, but drained by libbcc's reader."""
     return replace(consumer, reader=Reader.LIBBCC)

@@ -1,11 +1,31 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-
+"""Wake-ups: what they cost, when they are raised, and whether one is ever missing."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Final
+
+from bench.plan.budgets import MIB
+from bench.plan.claims.setting import (
+    BLOCKS,
+    PERFBUF,
+    RINGBUF,
+    STOPPED,
+    Setting,
+    experiment,
+    power_of_two,
+)
+from bench.plan.config import Call, Consumer, Poll, Producer, TrialConfig, Wake
+from bench.plan.experiments import Arm, Experiment
+from bench.plan.profiles import EPOLL, TRANSPORTS
+from workloads.storm import Shape, Spawn, Storm
+
+BURSTS: Final = 10_000
+"""Small bursts over all blocks, after none of which the last record may be left unannounced."""
 
 
-def _wakeups(on: Setting) -> tuple[Experiment, ...]:
+def _policies(on: Setting) -> tuple[Experiment, ...]:
     """What wake-ups cost and when they are raised."""
     waits = {
         "stopped": STOPPED,
@@ -85,3 +105,8 @@ def _bursts(on: Setting) -> tuple[Experiment, ...]:
             twin=None,
         ),
     )
+
+
+def experiments(on: Setting) -> tuple[Experiment, ...]:
+    """All of this family."""
+    return (*_policies(on), *_bursts(on))

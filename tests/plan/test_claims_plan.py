@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+from __future__ import annotations
+
+import pytest
+
+from bench.judge.statistics import FEWEST_BLOCKS
+from bench.plan import budgets
+from bench.plan.claims import catalogue
+from bench.plan.config import Poll, Wake
+from bench.plan.duration import estimate_seconds, trial_seconds
+from bench.plan.experiments import ArmName, Experiment
+from workloads.generator import check
+from workloads.storm import Shape
+
+RECORD_AND_HEADER_BYTES = 72 + 16
+
+
+def planned(cpus: int = 2, page_bytes: int = 4096) -> dict[str, Experiment]:
+    return {each.name: each for each in catalogue.experiments(cpus, page_bytes)}
+
+
+def test_two_cpus_take_less_than_nine_minutes() -> None:
+    """Ten are allowed, and programs have to be compiled and journals judged as well."""
+    assert sum(estimate_seconds(each) for each in planned().values()) < 540
+
+
+def test_single_trials_stay_short() -> None:
+    for experiment in planned().values():
+        for arm in experiment.arms:
+            assert 0 < trial_seconds(arm.config) < 2.0, f"{experiment.name} {arm.name}"
+
+
+@pytest.mark.parametrize("cpus", [1, 2, 3, 4, 8, 64])
+@pytest.mark.parametrize("page_bytes", [4096, 65536])
+def test_the_plan_fits_every_machine(cpus: int, page_bytes: int) -> None:
+    found = catalogue.experiments(cpus, page_bytes)
+    assert len({experiment.name for experiment in found}) == len(found)
+    for experiment in found:
+        names = [arm.name for arm in experiment.arms]
+        assert len(set(names)) == len(names)
+        assert experiment.blocks >= FEWEST_BLOCKS
+        for arm in experiment.arms:
+            name = ArmName.parse(arm.name)
+            assert name.transport == arm.config.transport
+            assert budgets.parse(name.actual or name.budget) == arm.config.budget_bytes
+            check(arm.config.storm, cpus)
+            shares = 1 if name.transport == "ringbuf" else cpus
+            pages, rest = divmod(arm.config.budget_bytes, shares * page_bytes)
+            assert rest == 0
+            assert pages > 0
+            assert pages & (pages - 1) == 0
+            assert arm.config.budget_bytes <= 512 * budgets.MIB
+
+
+def test_budgets_that_hold_everything_do() -> None:
+    plan = planned()
+    for name in ("wake", "reserve-output", "producers", "busy-poll"):
+        for arm in plan[name].arms:
+            config = arm.config
+            record_bytes = RECORD_AND_HEADER_BYTES + config.producer.payload_bytes
+            sent_bytes = config.storm.count * config.producer.records_per_exit * record_bytes
+            shares = 1 if config.transport == "ringbuf" else 2
+            assert sent_bytes <= config.budget_bytes // shares, f"{name} {arm.name}"
+
+
+def test_a_full_buffer_is_full_from_the_start() -> None:
+    for arm in planned()["full"].arms:
+        assert arm.config.consumer.poll is Poll.STOPPED
+        sent = arm.config.storm.count * arm.config.producer.records_per_exit
+        assert sent * RECORD_AND_HEADER_BYTES > 100 * arm.config.budget_bytes
+
+
+def test_ten_thousand_small_bursts_over_all_blocks() -> None:
+    experiment = planned()["last-record"]
+    storm = experiment.arms[0].config.storm
+    assert storm.shape is Shape.BURST
+    assert storm.count // storm.burst_size * experiment.blocks == 10_000
+
+
+def test_producers_come_one_to_all() -> None:
+    counts = {len(arm.config.storm.cpus) for arm in planned(cpus=6)["producers"].arms}
+    assert counts == {1, 2, 4, 6}
+
+
+def test_what_wakes_differently_is_never_called_the_same() -> None:
+    for arm in planned()["wake"].arms:
+        variant = ArmName.parse(arm.name).variant
+        assert arm.config.producer.wake.value in variant
+        assert arm.config.producer.wake is not Wake.WATERMARK
+
+
+def test_one_cpu_is_asked_nothing_about_two() -> None:
+    assert not {"busy-poll", "noisy-cpu", "slow-producer", "drain-interval"} & set(planned(cpus=1))
+
+
+def test_memory_at_half_the_cpus_needs_four() -> None:
+    assert "memory-half" not in planned(cpus=3)
+    assert planned(cpus=4)["memory-half"].arms[0].config.storm.cpus == (0, 1)
