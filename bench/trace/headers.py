@@ -9,6 +9,7 @@ it honours BCC_KERNEL_SOURCE.
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -87,5 +88,6 @@ def installed(release: str) -> Iterator[None]:
 
 
 def _numbers(release: str) -> list[str]:
-    head = release.split("-", 1)[0]
-    return [part for part in head.split(".") if part.isdigit()]
+    """The leading numbers; what follows them may be joined by anything: 6.12.9+bpo-amd64."""
+    found = re.match(r"[0-9.]*", release, re.ASCII)
+    return re.findall(r"\d+", found[0], re.ASCII) if found else []

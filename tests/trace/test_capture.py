@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The capture extension on buffers that the kernel writes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from trials import KIB, assert_balanced, records, run
+
+from bench.layout import ROW
+from bench.measure import ledger
+from bench.plan.config import Consumer, Poll, Producer, TrialConfig
+from bench.record import CAPTURED, Records
+from bench.trace import settings, transport
+from bench.trace._capture import BUSY, EPOLL, TIMED, Capture
+from bench.trace.program import Program
+from bench.trial.rig import Rig
+from workloads.storm import Storm
+
+TRANSPORTS = ("ringbuf", "perfbuf")
+
+
+@pytest.fixture(scope="module")
+def rig() -> Iterator[Rig]:
+    with Rig() as opened:
+        yield opened
+
+
+@dataclass(frozen=True, slots=True)
+class Buffers:
+    """Buffers of one transport, empty and mapped, and the program that can fill them."""
+
+    program: Program
+    capture: Capture
+
+    def fill(self, exits: int) -> int:
+        """So many exits, at least; the records that they made."""
+        with self.program.attached():
+            for _ in range(exits):
+                subprocess.run(["true"], check=True)
+        return sum(cpu.attempted for cpu in self.program.read_counters())
+
+    def rows(self) -> Records:
+        found: Records = np.frombuffer(self.capture, dtype=CAPTURED, count=self.capture.count)
+        return found.copy()
+
+
+@contextmanager
+def mapped(
+    rig: Rig,
+    name: str,
+    *,
+    budget_bytes: int = 1024 * KIB,
+    records_per_exit: int = 100,
+    capacity: int = 100_000,
+) -> Iterator[Buffers]:
+    way = transport.find(name)
+    producer = Producer(records_per_exit=records_per_exit)
+    config = TrialConfig(transport=name, budget_bytes=budget_bytes, producer=producer)
+    program = rig.program_for(way, config)
+    program.configure(settings.encode(producer, session=0, rings=way.rings(rig.cpus)))
+    program.zero_counters()
+    request = transport.Request(
+        budget_bytes=budget_bytes, cpus=rig.cpus, producer=producer, consumer=Consumer()
+    )
+    capture = Capture(capacity)
+    with way.open(program, capture, request):
+        yield Buffers(program, capture)
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("poll", [EPOLL, BUSY, TIMED])
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_a_stopped_capture_drains_what_is_there(rig: Rig, name: str, poll: int) -> None:
+    with mapped(rig, name) as buffers:
+        attempted = buffers.fill(20)
+        buffers.capture.stop()
+        buffers.capture.run(poll=poll, interval_ns=1_000_000)
+        rows = buffers.rows()
+        assert len(rows) == attempted >= 2_000
+        assert ledger.balance(rows, buffers.program.read_counters()).balanced
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_rows_are_stamped_in_the_order_of_reading(rig: Rig, name: str) -> None:
+    with mapped(rig, name) as buffers:
+        before_ns = time.monotonic_ns()
+        buffers.fill(20)
+        buffers.capture.stop()
+        filled_ns = time.monotonic_ns()
+        buffers.capture.run(poll=BUSY)
+        rows = buffers.rows()
+    assert (np.diff(rows["delivered_ns"].astype(np.int64)) >= 0).all()
+    assert (rows["delivered_ns"] >= filled_ns).all()
+    assert (rows["timestamp_ns"] >= before_ns).all()
+    assert (rows["timestamp_ns"] <= filled_ns).all()
+    for cpu in set(rows["cpu"].tolist()):
+        assert (np.diff(rows["sequence"][rows["cpu"] == cpu].astype(np.int64)) == 1).all()
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("poll", [EPOLL, BUSY, TIMED])
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_it_can_be_stopped_from_another_thread(rig: Rig, name: str, poll: int) -> None:
+    with mapped(rig, name) as buffers:
+        consumer = threading.Thread(
+            target=buffers.capture.run, kwargs={"poll": poll, "interval_ns": 1_000_000}
+        )
+        consumer.start()
+        attempted = buffers.fill(10)
+        buffers.capture.stop()
+        consumer.join(timeout=30)
+        assert not consumer.is_alive()
+        assert buffers.capture.count == attempted
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_what_finds_no_room_is_counted(rig: Rig, name: str) -> None:
+    with mapped(rig, name, capacity=1_234) as buffers:
+        attempted = buffers.fill(20)
+        buffers.capture.stop()
+        buffers.capture.run(poll=BUSY)
+        assert buffers.capture.count == buffers.capture.capacity == 1_234
+        assert buffers.capture.overflow == attempted - 1_234
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_a_capture_is_used_again_after_reset(rig: Rig, name: str) -> None:
+    with mapped(rig, name) as buffers:
+        buffers.fill(5)
+        buffers.capture.stop()
+        buffers.capture.run(poll=BUSY)
+        assert buffers.capture.count
+        assert buffers.capture.mapped_bytes
+        buffers.capture.reset()
+        for told in ("count", "mapped_bytes", "buffer_count", "overflow", "stopping", "cpu_ns"):
+            assert getattr(buffers.capture, told) == 0
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_collecting_waits_for_the_first_record(rig: Rig, name: str) -> None:
+    with mapped(rig, name, records_per_exit=1) as buffers:
+        assert buffers.capture.collect(0) == 0
+        before_ns = time.monotonic_ns()
+        assert buffers.capture.collect(20) == 0
+        assert time.monotonic_ns() - before_ns >= 20_000_000
+        with buffers.program.attached(), subprocess.Popen(["sleep", "0.1"]):
+            assert buffers.capture.collect(60_000) > 0
+            assert time.monotonic_ns() - before_ns < 60_000_000_000
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_collecting_begins_at_the_first_row_each_time(rig: Rig, name: str) -> None:
+    with mapped(rig, name) as buffers:
+        attempted = buffers.fill(5)
+        assert buffers.capture.collect(0) == attempted == buffers.capture.count
+        assert buffers.capture.collect(0) == 0
+        again = buffers.fill(1)
+        first = next(ROW.iter_unpack(memoryview(buffers.capture)[: ROW.size]))
+        assert buffers.capture.collect(0) == again - attempted
+        assert next(ROW.iter_unpack(memoryview(buffers.capture)[: ROW.size])) > first
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("payload_bytes", [0, 8, 16, 24, 128, 512])
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_records_arrive_whole_wherever_a_small_buffer_wraps(
+    rig: Rig, name: str, payload_bytes: int
+) -> None:
+    budget_bytes = 4 * KIB * (1 if name == "ringbuf" else len(rig.cpus))
+    config = TrialConfig(
+        transport=name,
+        budget_bytes=budget_bytes,
+        storm=Storm(count=1_000, cpus=rig.cpus[:1]),
+        producer=Producer(payload_bytes=payload_bytes),
+        consumer=Consumer(poll=Poll.BUSY, cpu=rig.cpus[-1]),
+    )
+    trial = run(rig, config)
+    assert_balanced(trial)  # every record's length and padding among it
+    rows = records(rig)
+    assert rows.nbytes > 2 * budget_bytes
+    assert set(rows["length"].tolist()) == {72 + payload_bytes}
+    own = rows[(rows["flags"] & 1) != 0]
+    assert set(own["comm"].tolist()) == {b"forkstorm"}
+    assert set(own["cpu"].tolist()) == {rig.cpus[0]}
+    padding = rows["arrived_bytes"] - rows["length"]
+    assert (padding == (0 if name == "ringbuf" else (-(12 + 72 + payload_bytes)) % 8)).all()
+
+
+def test_the_array_is_seen_without_a_copy() -> None:
+    capture = Capture(1_000)
+    rows = np.frombuffer(capture, dtype=CAPTURED)
+    assert len(rows) == capture.capacity == 1_000
+    assert rows.flags.writeable
+    assert not rows.flags.owndata
+    assert memoryview(capture).nbytes == 1_000 * ROW.size
+
+
+def test_a_stopped_capture_without_buffers_ends_at_once() -> None:
+    capture = Capture(10)
+    capture.stop()
+    capture.run(poll=EPOLL)
+    assert (capture.count, capture.stopping) == (0, 1)
+
+
+@pytest.mark.parametrize("add", ["add_ring", "add_perf"])
+def test_what_is_no_buffer_cannot_be_mapped(add: str) -> None:
+    capture = Capture(10)
+    read, write = os.pipe()
+    try:
+        with pytest.raises(OSError, match="page"):
+            getattr(capture, add)(read, 4096)
+    finally:
+        os.close(read)
+        os.close(write)
+    assert (capture.buffer_count, capture.mapped_bytes) == (0, 0)
+
+
+@pytest.mark.parametrize("capacity", [0, 1 << 50])
+def test_a_capture_of_no_possible_size(capacity: int) -> None:
+    with pytest.raises((MemoryError, ValueError), match="cap"):
+        Capture(capacity)
