@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Command line: bufbench doctor, run, trace, report. One module a command, loaded when called.
+"""Command line: bufbench doctor, run, trace, size, report. Each in a module, loaded when called.
 
 A command's module has a function ``command``; a new one is a file here and a name in ``COMMANDS``.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-COMMANDS: Final = ("doctor", "run", "trace", "report")
+COMMANDS: Final = ("doctor", "run", "trace", "size", "report")
 """In the order in which the help shows them."""
 
 

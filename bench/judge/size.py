@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Sizing: which rung to try next, and what the rungs tried say about the size to take.
+
+Loss is random near the edge, so nothing is bisected. A quick scan goes up from the least rung until
+two in a row lose nothing; then every rung around that edge gets its full number of storms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Final
+
+from bench.judge.ladder import Ladder, Rung
+from bench.judge.statistics import loss_bound
+from bench.trial.result import State, TrialResult
+
+SCAN_STORMS: Final = 4
+"""Storms of each rung that the scan takes: enough to see where losing becomes likely."""
+
+_CLEAN_RUNGS: Final = 2
+_RUNGS_BELOW: Final = 2  # the edge: a quarter of the minimum is among them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizing:
+    """What one transport needs. ``rungs_bytes`` are all budgets that it could have, ascending."""
+
+    ladder: Ladder
+    rungs_bytes: tuple[int, ...]
+    lost_shares: dict[int, float]  # of the storm's records, by budget
+    margin: float
+
+    @property
+    def minimum_bytes(self) -> int | None:
+        """The least rung from which on nothing was lost; None if there is none."""
+        return self.ladder.minimum_bytes
+
+    @property
+    def recommended_bytes(self) -> int | None:
+        """The least size there is at ``margin`` times the minimum or above, or else the largest."""
+        minimum_bytes = self.minimum_bytes
+        if minimum_bytes is None:
+            return None
+        wanted = self.margin * minimum_bytes
+        return next((size for size in self.rungs_bytes if size >= wanted), self.rungs_bytes[-1])
+
+    @property
+    def at_least_size(self) -> bool:
+        """Whether nothing smaller than the minimum exists."""
+        return self.minimum_bytes == self.rungs_bytes[0]
+
+    def tried(self, budget_bytes: int | None) -> Rung | None:
+        """The rung of this budget, if it was tried."""
+        return next((r for r in self.ladder.rungs if r.budget_bytes == budget_bytes), None)
+
+    @property
+    def soft(self) -> Rung | None:
+        """The rung at a quarter of the minimum, if fewer than half of its storms lost something.
+
+        Then chance decides about losses and not the load, and the minimum is no sharp one.
+        """
+        quarter = self.tried(None if self.minimum_bytes is None else self.minimum_bytes // 4)
+        return quarter if quarter is not None and 2 * quarter.lossy < quarter.trials else None
+
+
+def sizing(
+    transport: str,
+    trials: Iterable[TrialResult],
+    rungs_bytes: Sequence[int],
+    *,
+    tolerated: float,
+    margin: float,
+) -> Sizing:
+    """What ``trials`` say of ``transport``; those that are invalid, or another's, count in nothing.
+
+    A storm counts as one that lost if it lost more than the share ``tolerated`` of its records.
+    """
+    by_budget: dict[int, list[tuple[int, int]]] = {}
+    for trial in trials:
+        counts = trial.config.transport == transport and trial.state is not State.INVALID
+        if counts and trial.ledger is not None:
+            account = (trial.ledger.own_dropped, trial.ledger.own_attempted)
+            by_budget.setdefault(trial.config.budget_bytes, []).append(account)
+    rungs = []
+    shares = {}
+    for budget_bytes, accounts in sorted(by_budget.items()):
+        lossy = sum(dropped > tolerated * attempted for dropped, attempted in accounts)
+        rungs.append(
+            Rung(
+                budget_bytes=budget_bytes,
+                trials=len(accounts),
+                lossy=lossy,
+                bound=loss_bound(lossy, len(accounts)),
+            )
+        )
+        attempted = sum(attempted for _, attempted in accounts)
+        dropped = sum(dropped for dropped, _ in accounts)
+        shares[budget_bytes] = dropped / attempted if attempted else 0.0
+    return Sizing(
+        ladder=Ladder(experiment="size", transport=transport, rungs=tuple(rungs)),
+        rungs_bytes=tuple(rungs_bytes),
+        lost_shares=shares,
+        margin=margin,
+    )
+
+
+def next_to_scan(seen: Sizing) -> int | None:
+    """The lowest rung that the scan has not tried; None once it is through."""
+    clean = 0
+    for budget_bytes in seen.rungs_bytes:
+        rung = seen.tried(budget_bytes)
+        if rung is None:
+            return budget_bytes
+        clean = 0 if rung.lossy else clean + 1
+        if clean == _CLEAN_RUNGS:
+            break
+    return None
+
+
+def around_the_edge(seen: Sizing) -> tuple[int, ...]:
+    """The rungs that need their full number of storms after the scan."""
+    lossy = [r.budget_bytes for r in seen.ladder.rungs if r.lossy]
+    edge = seen.rungs_bytes.index(lossy[-1]) + 1 if lossy else 0
+    return seen.rungs_bytes[max(0, edge - _RUNGS_BELOW) : edge + _CLEAN_RUNGS]
+
+
+def next_above(seen: Sizing, storms: int) -> int | None:
+    """The rung to try next, upwards; None once there is an answer, or nothing larger.
+
+    What is recommended is tried too, so that nothing is recommended unseen.
+    """
+    wanted = seen.recommended_bytes
+    if wanted is None:
+        highest = seen.ladder.rungs[-1].budget_bytes
+        return next((size for size in seen.rungs_bytes if size > highest), None)
+    rung = seen.tried(wanted)
+    return wanted if rung is None or rung.trials < storms else None
+
+
+def exits_per_s(trials: Iterable[TrialResult]) -> float:
+    """Median rate at which the storms' processes really ended; 0 without any."""
+    rates = [trial.storm.rate_per_s for trial in trials if trial.state is not State.INVALID]
+    return median(rates) if rates else 0.0

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The answer to "which buffer, and how big?", for people and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bench.judge.size import Sizing
+from bench.plan.size import PER_CPU, Load
+from bench.report.sentence import name
+from bench.report.units import share, size
+
+FORMAT: Final = 1
+
+_WAKEUPS: Final = {
+    "perfbuf": "wake up at every record (wakeup_events = 1, as bcc and libbpf do)",
+}
+_ADAPTIVE: Final = "leave wake-ups adaptive (flags 0)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sized:
+    """What was asked, and what came out for each transport."""
+
+    load: Load
+    workers: int  # that make the storm
+    exits_per_s: float  # as seen
+    tolerated: float
+    sizings: Sequence[Sizing]
+    cpus: int
+    page_bytes: int
+    journal: str
+
+    def pages_per_cpu(self, data_bytes: int) -> int:
+        """Of a transport that has one buffer for each CPU."""
+        return data_bytes // self.cpus // self.page_bytes
+
+
+def render_text(sized: Sized, console: Console) -> None:
+    """The load, the loss curve of each transport, and what to configure."""
+    for line in _load(sized):
+        console.print(Text(line))
+    for sizing in sized.sizings:
+        console.print()
+        console.print(_curve(sizing))
+        console.print()
+        for line in _answer(sized, sizing):
+            console.print(Text(line))
+    if comparison := _comparison(sized):
+        console.print()
+        console.print(Text(comparison))
+
+
+def render_json(sized: Sized) -> str:
+    """Stable keys: ``format`` goes up when one changes its meaning."""
+    document = {
+        "format": FORMAT,
+        "load": {
+            **asdict(sized.load),
+            "tolerated_share": sized.tolerated,
+            "exits_per_s_seen": round(sized.exits_per_s, 1),
+        },
+        "journal": sized.journal,
+        "comparison": _comparison(sized),
+        "transports": {
+            sizing.ladder.transport: _transport(sized, sizing) for sizing in sized.sizings
+        },
+    }
+    return json.dumps(document, indent=2, allow_nan=False)
+
+
+def _transport(sized: Sized, sizing: Sizing) -> dict[str, object]:
+    return {
+        "minimum_bytes": sizing.minimum_bytes,
+        "recommended_bytes": sizing.recommended_bytes,
+        "margin": sizing.margin,
+        "at_least_size": sizing.at_least_size,
+        "soft_edge": sizing.soft is not None,
+        "configure": _settings(sized, sizing),
+        "sentence": " ".join(_answer(sized, sizing)),
+        "rungs": [
+            {**asdict(rung), "lost_share": sizing.lost_shares[rung.budget_bytes]}
+            for rung in sizing.ladder.rungs
+        ],
+    }
+
+
+def _settings(sized: Sized, sizing: Sizing) -> dict[str, object]:
+    wanted = sizing.recommended_bytes
+    if wanted is None:
+        return {}
+    transport = sizing.ladder.transport
+    wake_up = _WAKEUPS.get(transport, _ADAPTIVE)
+    if transport == "perfbuf":
+        return {"page_cnt": sized.pages_per_cpu(wanted), "wake_up": wake_up}
+    rings = sized.cpus if transport in PER_CPU else 1
+    return {"max_entries": wanted // rings, "wake_up": wake_up}
+
+
+def _load(sized: Sized) -> Iterator[str]:
+    load = sized.load
+    if load.burst:
+        what = f"bursts of {load.burst:,} processes that exit at once"
+    elif load.rate_per_s:
+        what = f"{load.rate_per_s:,.0f} exits/s"
+    else:
+        what = f"exits as fast as {sized.workers} processes make them"
+    records = "1 record" if load.records_per_exit == 1 else f"{load.records_per_exit:,} records"
+    stall = (
+        f"the consumer reads nothing for {load.stall_ms:g} ms once a storm"
+        if load.stall_ms
+        else "the consumer never stalls"
+    )
+    loss = (
+        f"up to {share(sized.tolerated)} of loss tolerated"
+        if sized.tolerated
+        else "no loss tolerated"
+    )
+    yield (
+        f"Load: {what} ({sized.exits_per_s:,.0f} exits/s seen), {records} of "
+        f"{load.record_bytes} bytes each; {stall}; {loss}. "
+        f"Storms of {load.seconds:g} s besides the stall."
+    )
+    if load.rate_per_s and sized.exits_per_s < 0.9 * load.rate_per_s:
+        yield "Beware: this machine could not make that many exits; what follows holds for fewer."
+    if not (load.stall_ms or load.burst):
+        yield (
+            "Beware: with a consumer that never stalls, loss is chance, so that the edge is soft; "
+            "size for the longest stall that yours may have (--stall)."
+        )
+
+
+def _curve(sizing: Sizing) -> Table:
+    table = Table(
+        title=Text(f"Loss by budget: {name(sizing.ladder.transport)}"),
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+    )
+    headings = ("budget", "storms that lost", "storms", "at most (95 %)", "records lost", "")
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading else "left")
+    for rung in sizing.ladder.rungs:
+        marks = {sizing.minimum_bytes: "minimum", sizing.recommended_bytes: "recommended"}
+        table.add_row(
+            size(rung.budget_bytes),
+            str(rung.lossy),
+            str(rung.trials),
+            share(rung.bound),
+            share(sizing.lost_shares[rung.budget_bytes]),
+            marks.get(rung.budget_bytes, ""),
+        )
+    return table
+
+
+def _answer(sized: Sized, sizing: Sizing) -> Iterator[str]:
+    label = name(sizing.ladder.transport).capitalize()
+    minimum, wanted = sizing.minimum_bytes, sizing.recommended_bytes
+    if minimum is None or wanted is None:
+        top = sizing.ladder.rungs[-1]
+        yield (
+            f"{label}: no size is enough. At {size(top.budget_bytes)}, the largest tried, "
+            f"{top.lossy} of {top.trials} storms lost something: the consumer is slower than this "
+            "load, and no buffer makes up for that."
+        )
+        return
+    yield f"{label}: set {_setting(sized, sizing, wanted)}."
+    rung = sizing.tried(minimum)
+    below = sizing.tried(minimum // 2)
+    at = f"{rung.lossy} of {rung.trials} storms, at most {share(rung.bound)}" if rung else ""
+    if sizing.at_least_size:
+        yield f"The minimum is {size(minimum)} ({at}): nothing smaller exists."
+    elif below is not None:
+        yield (
+            f"The minimum is {size(minimum)} (lost in {at}); "
+            f"{size(below.budget_bytes)} lost in {below.lossy} of {below.trials}."
+        )
+    seen = sizing.tried(wanted)
+    if seen is not None and wanted > minimum:
+        yield (
+            f"The recommendation is {wanted // minimum} x the minimum (margin {sizing.margin:g}), "
+            f"and lost in {seen.lossy} of {seen.trials} storms."
+        )
+    elif sizing.margin > 1:
+        yield "There is no larger size to leave a margin with."
+    if sizing.soft is not None:
+        yield (
+            f"The edge is soft: at a quarter of the minimum only {sizing.soft.lossy} of "
+            f"{sizing.soft.trials} storms lost something, so that chance decides, not the load."
+        )
+
+
+def _setting(sized: Sized, sizing: Sizing, wanted: int) -> str:
+    transport = sizing.ladder.transport
+    wake_up = _WAKEUPS.get(transport, _ADAPTIVE)
+    if sized.load.stall_ms:
+        wake_up += f", or drain by a timer at least every {sized.load.stall_ms:g} ms"
+    if transport == "perfbuf":
+        pages = sized.pages_per_cpu(wanted)
+        size_words = f"page_cnt={pages} for each CPU ({size(wanted)} over {sized.cpus} CPUs)"
+    elif transport in PER_CPU:
+        size_words = (
+            f"max_entries={wanted // sized.cpus} for each CPU's ring "
+            f"({size(wanted)} over {sized.cpus} CPUs)"
+        )
+    else:
+        size_words = f"max_entries={wanted} ({size(wanted)})"
+    return f"{size_words}, and {wake_up}"
+
+
+def _comparison(sized: Sized) -> str:
+    """Which transport needs least, where more than one was tried."""
+    if len(sized.sizings) < 2:
+        return ""
+    least = {
+        sizing.ladder.transport: sizing.minimum_bytes
+        for sizing in sized.sizings
+        if sizing.minimum_bytes is not None
+    }
+    if not least:
+        return "Which buffer: neither is large enough."
+    told = ", ".join(f"{name(transport)} {size(value)}" for transport, value in least.items())
+    lowest = min(least.values())
+    winners = [transport for transport, value in least.items() if value == lowest]
+    if len(winners) == len(sized.sizings):
+        return f"Which buffer: all need the same for this load ({told}), data bytes over all CPUs."
+    return f"Which buffer: {' and '.join(map(name, winners))}, needing least ({told})."
