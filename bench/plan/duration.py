@@ -22,8 +22,8 @@ MOST_PER_S: Final = 100_000.0
 _RECORD_S: Final = 0.2e-6
 _PAYLOAD_BYTE_S: Final = 0.5e-9
 _WAKEUP_S: Final = 12e-6
-_PER_WORKER_PER_S: Final = {Spawn.VFORK: 10_000.0, Spawn.FORK: 4_000.0, Spawn.CLONE: 4_000.0}
-_BY_FORK_PER_S: Final = {Shape.BURST: 8_000.0, Shape.CHAIN: 8_000.0, Shape.PINGPONG: 6_000.0}
+_PER_WORKER_PER_S: Final = {Spawn.VFORK: 8_000.0, Spawn.FORK: 4_000.0, Spawn.CLONE: 4_000.0}
+_BY_FORK_PER_S: Final = {Shape.BURST: 6_000.0, Shape.CHAIN: 5_000.0, Shape.PINGPONG: 2_500.0}
 
 
 def nominal_rate_per_s(storm: Storm) -> float:

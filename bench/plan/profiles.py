@@ -9,7 +9,7 @@ from typing import Final
 
 from bench.errors import UsageError
 from bench.plan.budgets import KIB, MIB
-from bench.plan.config import Consumer, Poll, TrialConfig
+from bench.plan.config import Consumer, Poll, Producer, TrialConfig
 from bench.plan.duration import nominal_rate_per_s
 from bench.plan.experiments import Experiment, compose
 from workloads.storm import Gap, Shape, Spawn, Storm
@@ -22,13 +22,17 @@ LADDER_STORMS: Final = 20
 LEAST_CHAINED: Final = 2_048
 """Processes in chains of eight that give 1,792 causal pairs, where at least 1,000 are wanted."""
 
-LEAST_PAIRED: Final = 2_600
-"""Processes in ping-pong pairs that give 1,300 causal pairs."""
+LEAST_PAIRED: Final = 2_100
+"""Processes in ping-pong pairs that give 1,050 causal pairs."""
 
 EPOLL: Final = Consumer(poll=Poll.EPOLL)
 BUSY: Final = Consumer(poll=Poll.BUSY)
 TIMED: Final = Consumer(poll=Poll.TIMED, interval_ms=5.0)
 STALLED: Final = Consumer(poll=Poll.EPOLL, stall_after_ms=20.0, stall_ms=100.0)
+AWAY: Final = Consumer(poll=Poll.STOPPED)
+
+LARGE_PAYLOAD_BYTES: Final = 768
+"""Of 840-byte records 1 MiB holds 1,236, and a quarter of a page one: every budget can lose."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +91,7 @@ class Row:
     baselines: bool = False
     twins: bool = False
     kernel_stats: bool = False
+    payload_bytes: int = 0
 
 
 def storms(cpus: int) -> dict[Shape, Storm]:
@@ -94,7 +99,7 @@ def storms(cpus: int) -> dict[Shape, Storm]:
     workers = max(2, cpus)
     return {
         Shape.STORM: Storm(shape=Shape.STORM, workers=workers, spawn=Spawn.VFORK),
-        Shape.BURST: Storm(shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=1_500),
+        Shape.BURST: Storm(shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=1_000),
         Shape.CHAIN: Storm(shape=Shape.CHAIN, workers=workers, spawn=Spawn.FORK, depth=8),
         Shape.PINGPONG: Storm(shape=Shape.PINGPONG, workers=1, spawn=Spawn.FORK),
         Shape.HOTCPU: Storm(shape=Shape.HOTCPU, workers=2, spawn=Spawn.VFORK),
@@ -121,15 +126,18 @@ def _rows(cpus: int) -> tuple[Row, ...]:
         ),
         Row(
             name="burst",
-            title="Which drops fewer when many processes exit at once?",
+            title="Which drops fewer when many processes exit at once and the consumer is away?",
             storm=storm[Shape.BURST],
+            consumer=AWAY,
+            least=1_000,
             baselines=True,
         ),
         Row(
             name="chain",
-            title="Which keeps children before the parents that reaped them?",
+            title="Which keeps children before the parents that reaped them, drained every 5 ms?",
             storm=storm[Shape.CHAIN],
             budgets=Choice.USUAL,
+            consumer=TIMED,
             least=LEAST_CHAINED,
             baselines=True,
         ),
@@ -144,9 +152,11 @@ def _rows(cpus: int) -> tuple[Row, ...]:
         ),
         Row(
             name="hotcpu",
-            title="Which drops fewer when one CPU makes all events?",
+            title="Which drops fewer when one CPU makes all events and the consumer is away?",
             storm=storm[Shape.HOTCPU],
             budgets=Choice.TIGHT,
+            consumer=AWAY,
+            least=1_000,
             baselines=True,
         ),
         Row(
@@ -154,6 +164,7 @@ def _rows(cpus: int) -> tuple[Row, ...]:
             title="Which delivers sooner far below capacity?",
             storm=storm[Shape.TRICKLE],
             budgets=Choice.USUAL,
+            seconds=2.0,
             baselines=True,
             twins=True,
         ),
@@ -162,6 +173,14 @@ def _rows(cpus: int) -> tuple[Row, ...]:
             title="Which drops fewer when the consumer reads nothing for 100 ms?",
             storm=storm[Shape.STORM],
             consumer=STALLED,
+        ),
+        Row(
+            name="large",
+            title="Which drops fewer when records are 840 bytes long and the consumer is away?",
+            storm=storm[Shape.STORM],
+            consumer=AWAY,
+            payload_bytes=LARGE_PAYLOAD_BYTES,
+            least=2_000,
         ),
         Row(
             name="cost",
@@ -177,6 +196,7 @@ def _more_rows(cpus: int) -> tuple[Row, ...]:
     """What longer profiles run besides: other ways to wait."""
     storm = storms(cpus)
     waits = (("busy", "polled without a rest", BUSY), ("timed", "drained every 5 ms", TIMED))
+    eager = (("epoll", "on epoll", EPOLL), waits[0])
     return (
         *(
             Row(
@@ -196,7 +216,7 @@ def _more_rows(cpus: int) -> tuple[Row, ...]:
                 consumer=consumer,
                 least=LEAST_CHAINED,
             )
-            for name, words, consumer in waits
+            for name, words, consumer in eager
         ),
         *(
             Row(
@@ -207,7 +227,7 @@ def _more_rows(cpus: int) -> tuple[Row, ...]:
                 consumer=consumer,
                 least=LEAST_PAIRED,
             )
-            for name, words, consumer in (("epoll", "on epoll", EPOLL), waits[0])
+            for name, words, consumer in eager
         ),
         *(
             Row(
@@ -235,6 +255,7 @@ def _experiment(row: Row, scale: Scale, cpus: int, page_bytes: int) -> Experimen
         transport="none",
         budget_bytes=0,
         storm=sized(row.storm, seconds=scale.storm_s * row.seconds, least=row.least),
+        producer=Producer(payload_bytes=row.payload_bytes),
         consumer=row.consumer,
         kernel_stats=row.kernel_stats,
     )
@@ -277,7 +298,7 @@ def _scales(page_bytes: int) -> dict[str, Scale]:
     least_bytes = 2 * page_bytes
     usual_bytes = max(64 * KIB, 8 * page_bytes)
     quick = Scale(
-        storm_s=0.15,
+        storm_s=0.1,
         ladder_s=0.0,
         blocks=8,
         least_bytes=least_bytes,
