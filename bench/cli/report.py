@@ -38,12 +38,11 @@ def command(
         print(f"bufbench: {fault}", file=sys.stderr)
     summaries = compare_journals(content)
     if form is Format.TEXT:
-        from rich.console import Console
-
+        from bench.report.console import Screen
         from bench.report.text import render_text
 
         for summary in summaries:
-            render_text(summary, Console())
+            render_text(summary, Screen())
     elif form is Format.MARKDOWN:
         from bench.report.markdown import render_markdown
 

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -23,6 +24,8 @@ from bench.plan.config import (
     Wake,
 )
 from workloads.storm import Gap, Shape, Spawn, Storm
+
+_LONGEST_MS: Final = 3_600_000.0
 
 if TYPE_CHECKING:
     from bench.plan.experiments import Experiment
@@ -109,9 +112,7 @@ def command(
             budget_bytes=0,
             storm=storm,
             producer=_producer(wakeup, call, payload, records),
-            consumer=Consumer(
-                reader=reader, poll=poll, interval_ms=interval, stall_ms=stall, cpu=consumer_cpu
-            ),
+            consumer=_consumer(reader, poll, interval, stall, consumer_cpu),
         )
         experiments = (_single(config, transport or [], budget or ["64KiB"], blocks),)
     journal = output or _new_journal(profile or workload.value)
@@ -174,6 +175,22 @@ def _single(
     return experiment
 
 
+def _consumer(
+    reader: Reader, poll: Poll, interval_ms: float, stall_ms: float, cpu: int | None
+) -> Consumer:
+    from bench.machine import procfs
+
+    for what, value in (("interval", interval_ms), ("stall", stall_ms)):
+        if not 0 <= value <= _LONGEST_MS:
+            raise UsageError(
+                f"--{what} {value:g} is out of range",
+                remedy=f"take 0 to {_LONGEST_MS:g}",
+            )
+    if cpu is not None and cpu not in procfs.online_cpus():
+        raise UsageError(f"CPU {cpu} is not online", remedy="pin the consumer to another")
+    return Consumer(reader=reader, poll=poll, interval_ms=interval_ms, stall_ms=stall_ms, cpu=cpu)
+
+
 def _producer(wakeup: str, call: Call, payload: str, records: int) -> Producer:
     if not 1 <= records <= 1000:
         raise UsageError(f"{records} records per exit are out of range", remedy="take 1 to 1000")
@@ -208,10 +225,9 @@ def _whole(text: str, what: str) -> int:
 def _cpu_list(text: str) -> tuple[int, ...]:
     from bench.machine import procfs
 
-    try:
-        return procfs.parse_cpu_list(text)
-    except ValueError:
-        raise UsageError(f"{text!r} is no list of CPUs", remedy="write it like 0-1,3") from None
+    if text and not re.fullmatch(r"[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*", text):
+        raise UsageError(f"{text!r} is no list of CPUs", remedy="write it like 0-1,3")
+    return procfs.parse_cpu_list(text)
 
 
 def _new_journal(name: str) -> Path:
@@ -237,11 +253,10 @@ def _run(
 
 
 def _summary(journal: Path) -> None:
-    from rich.console import Console
-
     from bench.journal.reader import read_journal
     from bench.judge.summary import compare_journals
+    from bench.report.console import Screen
     from bench.report.text import render_text
 
     for summary in compare_journals(read_journal(journal)):
-        render_text(summary, Console())
+        render_text(summary, Screen())

@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 
 from bench import paths
 from bench.errors import MachineUnfit
+from bench.machine import procfs
 from bench.measure.account import CpuCounters
 from bench.trace import bpf_call, btf, counters, headers, offsets, source, tracefs, versions
 
@@ -28,7 +29,8 @@ class Kernel:
 
     @classmethod
     def probe(cls) -> Self:
-        """Ask BTF and tracefs; MachineUnfit where they do not answer."""
+        """Ask BTF and tracefs; MachineUnfit where they do not answer, or we may do nothing."""
+        _require_privileges()
         fields = offsets.tracepoint_fields(tracefs.exit_format())
         with btf.opened() as types:
             macros = offsets.offsets(types)
@@ -135,9 +137,17 @@ class Program:
         return counters.decode(counts, by_cause)
 
 
+def _require_privileges() -> None:
+    """Before bcc tries: it would say that a program does not compile."""
+    held, need = procfs.capabilities(), (procfs.Capability.BPF, procfs.Capability.PERFMON)
+    if not held >> procfs.Capability.SYS_ADMIN & 1 and not all(held >> bit & 1 for bit in need):
+        raise MachineUnfit(
+            "this process may not load BPF programs",
+            remedy="run as root, or grant CAP_BPF and CAP_PERFMON",
+        )
+
+
 def possible_cpus() -> int:
     """CPUs that the kernel has per-CPU memory for."""
-    from bench.machine import procfs
-
     text = procfs.read(procfs.SYS / "devices/system/cpu/possible") or "0"
     return procfs.parse_cpu_list(text)[-1] + 1

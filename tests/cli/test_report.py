@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""bufbench report, run as people run it: good journals, bad ones, and both together."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from made_up_trials import blocks, header
+from tracing import BUFBENCH, bufbench
+
+from bench.journal.writer import JournalWriter
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    path = tmp_path / "run.jsonl"
+    with JournalWriter(path) as writer:
+        writer.write_machine(header())
+        for arm, dropped in (("ringbuf@64KiB", 0), ("perfbuf@64KiB", 30)):
+            for trial in blocks(arm, [{"dropped": dropped}] * 8):
+                writer.write_trial(trial)
+    return path
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "json"])
+def test_each_form_shows_both_transports(journal: Path, form: str) -> None:
+    done = bufbench("report", str(journal), "--format", form)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "ringbuf" in done.stdout or "ring buffer" in done.stdout
+    assert "perfbuf" in done.stdout or "perf buffer" in done.stdout
+    if form == "json":
+        json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"", "empty"),
+        (b"PID COMM\n1 init\n", "line 1"),
+        (b"\x00\xff\xfe" * 1_000, "line 1"),
+        (b'{"schema":999,"kind":"machine"}\n', "999"),
+        (b'{"schema":1,"kind":"machine"', "ends within"),
+        (b"[]\n", "line 1"),
+        (b"{" * 100_000 + b"\n", "line 1"),
+    ],
+)
+def test_nothing_to_report_is_told_in_a_line(text: bytes, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.jsonl"
+    path.write_bytes(text)
+    done = bufbench("report", str(path))
+    assert done.returncode == 2, done
+    assert said in done.stderr
+    assert str(path) in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("name", ["missing.jsonl", ".", "run.jsonl/inside"])
+def test_what_cannot_be_opened_is_told_in_a_line(journal: Path, name: str) -> None:
+    done = bufbench("report", str(journal.parent / name))
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "cannot be read" in done.stderr.splitlines()[-1]
+
+
+def test_a_torn_line_is_named_and_the_rest_counts(journal: Path) -> None:
+    whole = bufbench("report", str(journal), "--format", "json").stdout
+    with journal.open("ab") as file:
+        file.write(b'{"schema":1,"kind":"trial","exper')
+    done = bufbench("report", str(journal), "--format", "json")
+    assert done.returncode == 0
+    assert "18" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    told, before = json.loads(done.stdout), json.loads(whole)
+    assert told.keys() == before.keys()
+
+
+def test_journals_concatenate(journal: Path) -> None:
+    both = journal.with_name("both.jsonl")
+    both.write_bytes(journal.read_bytes() * 2)
+    one = bufbench("report", str(both), "--format", "json")
+    two = bufbench("report", str(journal), str(journal), "--format", "json")
+    assert one.returncode == two.returncode == 0
+    assert one.stdout == two.stdout
+
+
+def test_no_file_and_no_such_form_are_usage_errors(journal: Path) -> None:
+    for arguments in ([], [str(journal), "--format", "poem"]):
+        done = bufbench("report", *arguments)
+        assert done.returncode == 2
+        assert "Traceback" not in done.stderr
+
+
+def test_a_reader_that_leaves_is_no_error(journal: Path) -> None:
+    with subprocess.Popen(
+        [*BUFBENCH, "report", str(journal)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as report:
+        assert report.stdout
+        assert report.stderr
+        report.stdout.close()
+        said = report.stderr.read()
+    assert (report.returncode, said) == (0, b"")
