@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Paired estimates with bootstrap intervals, bounds for loss probabilities, Holm's correction.
 
-scipy takes over a second to import, so it is imported where it is used.
+scipy takes long to import, so it is imported where it is used.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -19,6 +20,7 @@ FEWEST_BLOCKS: Final = 8
 
 CONFIDENCE: Final = 0.95
 RESAMPLES: Final = 4_999
+_TAIL: Final = (1 - CONFIDENCE) / 2
 _SEED: Final = 20_200_601  # any: the same journal has to give the same interval every time
 
 
@@ -50,21 +52,65 @@ def _interval(
     if len(values) < 2 or np.ptp(values) == 0:  # nothing to resample: all blocks agree
         alone = point == 0 or len(values) < 2
         return point, point, point, 1.0 if alone else 2 / (RESAMPLES + 1)
-    from scipy.stats import bootstrap
-
+    resampled = _resampled_means(values) if mean else _resampled_medians(values)
     # Percentile, not BCa: with few blocks the jackknife of a median is zero or undefined.
-    result = bootstrap(
-        (values,),
-        statistic,
-        n_resamples=RESAMPLES,
-        confidence_level=CONFIDENCE,
-        method="percentile",
-        rng=np.random.default_rng(_SEED),
-    )
-    resampled = result.bootstrap_distribution
+    low, high = np.percentile(resampled, (100 * _TAIL, 100 * (1 - _TAIL)))
     tail = min(int(np.count_nonzero(resampled <= 0)), int(np.count_nonzero(resampled >= 0)))
     p = min(1.0, 2 * (tail + 1) / (RESAMPLES + 1))
-    return point, float(result.confidence_interval.low), float(result.confidence_interval.high), p
+    return point, float(low), float(high), p
+
+
+def _resampled_medians(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    lower, upper = _median_ranks(len(values))
+    ascending = np.sort(values)
+    return (ascending[lower] + ascending[upper]) / 2
+
+
+@cache
+def _median_ranks(count: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Ranks of the two middle values of every resample: the same for all values of one length.
+
+    A bootstrap of sorted values is a draw of ranks, and all that a median needs of it is which
+    ranks come to lie in the middle. That makes a thousand journals as quick to judge as ten.
+    """
+    ranks = np.sort(_draws(count), axis=1)
+    return ranks[:, (count - 1) // 2].copy(), ranks[:, count // 2].copy()
+
+
+def _resampled_means(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    means: npt.NDArray[np.float64] = values[_draws(len(values))].mean(axis=1)
+    return means
+
+
+@cache
+def _draws(count: int) -> npt.NDArray[np.intp]:
+    return np.random.default_rng(_SEED).integers(0, count, (RESAMPLES, count))
+
+
+def one_sided(values: Sequence[float], bound: float) -> tuple[float, float]:
+    """p of the values' centre not lying above ``bound``, and of its not lying below.
+
+    Yuen's test of one sample: a t test of the mean with an eighth trimmed off at either end, so
+    that a single trial that the machine disturbed neither makes a verdict nor prevents one.
+    Unlike a bootstrap of eight values it tells p far below a hundredth, which a correction over
+    many claims asks for. (1, 1) for fewer than three values.
+    """
+    ordered = np.sort(np.asarray(values, np.float64)) - bound
+    count = len(ordered)
+    if count < 3:
+        return 1.0, 1.0
+    cut = count // 8
+    kept = count - 2 * cut
+    centre = float(ordered[cut : count - cut].mean())
+    winsorised = np.clip(ordered, ordered[cut], ordered[count - cut - 1])
+    deviation = float(winsorised.std(ddof=1))
+    if deviation == 0:  # all agree
+        return (0.5, 0.5) if centre == 0 else (float(centre < 0), float(centre > 0))
+    from scipy.special import stdtr
+
+    t = centre * kept / (deviation * count**0.5)
+    above = float(stdtr(kept - 1, -t))
+    return above, 1.0 - above
 
 
 def paired_ratio(left: Sequence[float], right: Sequence[float]) -> Estimate:

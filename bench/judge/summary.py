@@ -92,6 +92,22 @@ def compare_journals(content: JournalContent) -> tuple[Summary, ...]:
     Runs of one machine are taken together, block beside block, unless they gave one name to two
     configurations. The journals' faults stand in the first summary.
     """
+    summaries = [
+        _summarise(
+            tuple(Stretch(trials=run.trials, machine=run.header.machine) for run in group),
+            profiles=tuple(dict.fromkeys(run.header.profile for run in group)),
+            seeds=tuple(dict.fromkeys(run.header.seed for run in group)),
+        )
+        for group in by_machine(content)
+        if any(run.trials for run in group)
+    ]
+    if summaries:
+        summaries[0] = replace(summaries[0], faults=content.faults)
+    return tuple(summaries)
+
+
+def by_machine(content: JournalContent) -> list[list[Run]]:
+    """Runs of one machine and kernel that agree on what every name means, in order."""
     groups: list[list[Run]] = []
     for run in content.runs:
         for group in groups:
@@ -100,18 +116,7 @@ def compare_journals(content: JournalContent) -> tuple[Summary, ...]:
                 break
         else:
             groups.append([run])
-    summaries = [
-        _summarise(
-            tuple(Stretch(trials=run.trials, machine=run.header.machine) for run in group),
-            profiles=tuple(dict.fromkeys(run.header.profile for run in group)),
-            seeds=tuple(dict.fromkeys(run.header.seed for run in group)),
-        )
-        for group in groups
-        if any(run.trials for run in group)
-    ]
-    if summaries:
-        summaries[0] = replace(summaries[0], faults=content.faults)
-    return tuple(summaries)
+    return groups
 
 
 def _together(group: Sequence[Run], run: Run) -> bool:

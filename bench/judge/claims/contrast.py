@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Contrasts: paired comparisons within blocks, each held against a margin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import ceil, exp, log, log1p
+from statistics import fmean, median
+from typing import Final
+
+from bench.judge.claims.evidence import Evidence, NotMeasured, Series, Take, series
+from bench.judge.claims.finding import Basis, Measured
+from bench.judge.floor import LEAST_MARGIN, size_of
+from bench.judge.samples import Place
+from bench.judge.statistics import (
+    FEWEST_BLOCKS,
+    Estimate,
+    Scale,
+    one_sided,
+    paired_difference,
+    paired_ratio,
+)
+from bench.plan.experiments import twins
+
+_SETTLED_T: Final = 4.0
+"""Standard errors from the bound at which a claim outlives the correction over all of them."""
+
+_MOST_FURTHER: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contrast:
+    """What one side is more than the other by, in each block, and what it has to exceed.
+
+    Of a ratio ``values`` are logarithms and ``margin`` is a share over 1; of a difference both
+    are plain.
+    """
+
+    what: str
+    scale: Scale
+    values: tuple[float, ...]
+    margin: float
+    rests_on: tuple[Basis, ...]
+    unit: str = "times"
+
+    @property
+    def bound(self) -> float:
+        """What ``values`` have to lie above."""
+        return log1p(self.margin) if self.scale is Scale.RATIO else self.margin
+
+    @property
+    def blocks(self) -> int:
+        """Paired blocks."""
+        return len(self.values)
+
+    @property
+    def estimate(self) -> Estimate:
+        """Median of the ratio, or mean of the difference, with its 95 % interval."""
+        if self.scale is Scale.RATIO:
+            return paired_ratio([exp(value) for value in self.values], [1.0] * self.blocks)
+        return paired_difference(self.values, [0.0] * self.blocks, mean=True)
+
+    @property
+    def p(self) -> tuple[float, float]:
+        """Two-sided p of lying above the bound, and of lying below it."""
+        above, below = one_sided(self.values, self.bound)
+        return min(1.0, 2 * above), min(1.0, 2 * below)
+
+    def measured(self) -> Measured:
+        """For the finding."""
+        found = self.estimate
+        return Measured(
+            what=self.what,
+            unit=self.unit,
+            point=found.point,
+            low=found.low,
+            high=found.high,
+            bound=1 + self.margin if self.scale is Scale.RATIO else self.margin,
+        )
+
+    def further_blocks(self) -> int:
+        """How many more would likely take the interval off the bound, if what was seen goes on."""
+        if self.blocks < FEWEST_BLOCKS:
+            return FEWEST_BLOCKS - self.blocks
+        distance = abs(median(self.values) - self.bound)
+        middle = fmean(self.values)
+        variance = sum((value - middle) ** 2 for value in self.values) / (self.blocks - 1)
+        if distance == 0:
+            return _MOST_FURTHER
+        needed = ceil(_SETTLED_T**2 * variance / distance**2)
+        return min(_MOST_FURTHER, max(needed - self.blocks, FEWEST_BLOCKS // 2))
+
+
+def _shared(*parts: Series) -> list[Place]:
+    places = set(parts[0].values).intersection(*(part.values for part in parts[1:]))
+    if not places:
+        raise NotMeasured(parts[0].experiment)
+    return sorted(places)
+
+
+def ratio(what: str, left: Series, right: Series, margin: float) -> Contrast:
+    """``left`` over ``right`` within blocks; all values have to be above 0."""
+    return Contrast(
+        what=what,
+        scale=Scale.RATIO,
+        values=tuple(log(left.values[p] / right.values[p]) for p in _shared(left, right)),
+        margin=margin,
+        rests_on=(*left.rests_on, *right.rests_on),
+    )
+
+
+def difference(what: str, left: Series, right: Series, margin: float) -> Contrast:
+    """``left`` minus ``right`` within blocks, of shares."""
+    return Contrast(
+        what=what,
+        scale=Scale.DIFFERENCE,
+        values=tuple(left.values[p] - right.values[p] for p in _shared(left, right)),
+        margin=margin,
+        rests_on=(*left.rests_on, *right.rests_on),
+        unit="share",
+    )
+
+
+def ratio_of_ratios(what: str, parts: Sequence[Series], margin: float) -> Contrast:
+    """(a / b) / (c / d) within blocks."""
+    a, b, c, d = (part.values for part in parts)
+    return Contrast(
+        what=what,
+        scale=Scale.RATIO,
+        values=tuple(log(a[p] / b[p]) - log(c[p] / d[p]) for p in _shared(*parts)),
+        margin=margin,
+        rests_on=tuple(basis for part in parts for basis in part.rests_on),
+    )
+
+
+def together(what: str, contrasts: Sequence[Contrast]) -> Contrast:
+    """The mean of several contrasts, block by block, as far as all have blocks."""
+    return Contrast(
+        what=what,
+        scale=contrasts[0].scale,
+        values=tuple(
+            fmean(values)
+            for values in zip(*(contrast.values for contrast in contrasts), strict=False)
+        ),
+        margin=max(contrast.margin for contrast in contrasts),
+        rests_on=tuple(basis for contrast in contrasts for basis in contrast.rests_on),
+        unit=contrasts[0].unit,
+    )
+
+
+def floor(evidence: Evidence, take: Take, experiments: Iterable[str], scale: Scale) -> float:
+    """The largest A/A floor of a number over these experiments; 0 without any twins."""
+    sizes = [0.0]
+    paired = paired_ratio if scale is Scale.RATIO else paired_difference
+    for name in experiments:
+        samples = evidence.experiments.get(name)
+        if samples is None:
+            continue
+        for pair in twins(samples.arms):
+            try:
+                left, right = (
+                    series(name, samples.arms[arm], take) for arm in (pair.left, pair.right)
+                )
+                places = _shared(left, right)
+            except NotMeasured:
+                continue
+            found = paired([left.values[p] for p in places], [right.values[p] for p in places])
+            sizes.append(size_of(found))
+    return max(sizes)
+
+
+def ratio_margin(evidence: Evidence, take: Take, *experiments: str) -> float:
+    """The margin of a ratio: the A/A floor, but at least 2 %."""
+    return max(LEAST_MARGIN, floor(evidence, take, experiments, Scale.RATIO))
+
+
+def share_margin(evidence: Evidence, take: Take, *experiments: str) -> float:
+    """The margin of a difference of shares: the A/A floor."""
+    return floor(evidence, take, experiments, Scale.DIFFERENCE)

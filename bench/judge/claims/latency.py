@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Claims about latency."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import Final
+
+from bench.judge.claims.claim import Claim, Side
+from bench.judge.claims.contrast import ratio, ratio_margin, ratio_of_ratios
+from bench.judge.claims.evidence import Evidence, Series, series
+from bench.judge.claims.finding import Finding, Measured
+from bench.judge.claims.quantities import (
+    latency_p50_ns,
+    quiet_latency_p50_ns,
+    quiet_latency_p99_ns,
+    waited_share,
+)
+from bench.judge.claims.rules import all_of, within
+from bench.judge.floor import LEAST_MARGIN
+from bench.judge.statistics import FEWEST_BLOCKS, paired_ratio
+
+_SAMPLES: Final = ("every20", "every100")
+
+
+def _us(words: str, part: Series) -> str:
+    return f"{words}: {median(part.values.values()) / 1e3:,.1f} us"
+
+
+def _epoll_and_busy(evidence: Evidence) -> Finding:
+    name = "waiting"
+    contrasts, details = [], []
+    for words, transport in (("rb", "ringbuf"), ("pb", "perfbuf")):
+        epoll, busy = (
+            series(name, evidence.arm(name, transport, way), latency_p50_ns)
+            for way in ("epoll", "busy")
+        )
+        contrasts.append(ratio(f"p50 on {words}, epoll over busy", epoll, busy, LEAST_MARGIN))
+        details += [_us(f"{words} on epoll, p50", epoll), _us(f"{words} polled busily, p50", busy)]
+    return all_of(contrasts, details)
+
+
+def _slow_producer(evidence: Evidence) -> Finding:
+    name = "slow-producer"
+    arms = [
+        evidence.arm(name, transport, variant)
+        for transport in ("ringbuf", "perfbuf")
+        for variant in ("delayed", "prompt")
+    ]
+    margin = ratio_margin(evidence, quiet_latency_p50_ns, name)
+    parts = [series(name, arm, quiet_latency_p50_ns) for arm in arms]
+    words = ("rb, delayed", "rb, prompt", "pb, delayed", "pb, prompt")
+    details = [_us(f"{each}, p50", part) for each, part in zip(words, parts, strict=True)]
+    details += [
+        _us(f"{each}, p99", series(name, arm, quiet_latency_p99_ns))
+        for each, arm in zip(words, arms, strict=True)
+    ]
+    return all_of(
+        [
+            ratio("other CPUs' latency on rb, delayed over prompt", parts[0], parts[1], margin),
+            ratio_of_ratios("the same, rb over pb", parts, margin),
+        ],
+        details,
+    )
+
+
+def _sampled(evidence: Evidence) -> Finding:
+    name = "sampling"
+    parts = [series(name, evidence.arm(name, "perfbuf", each), waited_share) for each in _SAMPLES]
+    values = [value for part in parts for value in part.values.values()]
+    found = paired_ratio(values, [1.0] * len(values))
+    measured = Measured(
+        what="p99 latency over N x inter-arrival time",
+        unit="times",
+        point=found.point,
+        low=found.low,
+        high=found.high,
+        bound=1.0,
+    )
+    blocks = min(len(part.values) for part in parts)
+    verdict, reason = within(measured, low=0.5, high=2.0, blocks=blocks)
+    return Finding(
+        verdict=verdict,
+        reason=reason,
+        measured=measured,
+        blocks=blocks,
+        further_blocks=max(FEWEST_BLOCKS - blocks, FEWEST_BLOCKS // 2),
+        details=tuple(
+            f"{each}: {median(part.values.values()):.2f} times"
+            for each, part in zip(_SAMPLES, parts, strict=True)
+        ),
+        rests_on=tuple(basis for part in parts for basis in part.rests_on),
+    )
+
+
+CLAIMS: Final = (
+    Claim(
+        id="rb-epoll-and-busy",
+        side=Side.RING,
+        statement="epoll and busy polling both work, the latter with the least latency",
+        sources="TUT",
+        published="none",
+        test="trickle under both",
+        reproduced_when="busy p50 < epoll p50 on both transports",
+        experiments=("waiting",),
+        judge=_epoll_and_busy,
+        comparative=False,
+    ),
+    Claim(
+        id="pb-sampling-cost",
+        side=Side.RING,
+        statement="sampled pb wake-ups delay up to N-1 events",
+        sources="BENCH, BLOG",
+        published="none",
+        test="trickle, wakeup_events N",
+        reproduced_when="p99 about N x inter-arrival time",
+        experiments=("sampling",),
+        judge=_sampled,
+        comparative=False,
+    ),
+    Claim(
+        id="rb-slow-producer",
+        side=Side.PERF,
+        statement="a record not yet committed holds back later ones",
+        sources="DOC",
+        published="none",
+        test="a delay between reserve and submit on one CPU",
+        reproduced_when="latency rises for other CPUs on rb, not on pb",
+        experiments=("slow-producer",),
+        judge=_slow_producer,
+        cpus=2,
+    ),
+)

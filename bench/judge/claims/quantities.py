@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Numbers of a trial that claims speak of; None where a trial does not tell one."""
+
+from __future__ import annotations
+
+from bench.measure.by_cpu import CpuShare
+from bench.trial.result import TrialResult
+
+_REFUSED_SHARE = 0.9  # of a trial's writes, for its ns to be those of a refused one
+
+
+def delivered_per_s(trial: TrialResult) -> float | None:
+    """Records delivered a second, from the first kernel timestamp to the last delivery."""
+    cost = trial.cost
+    if cost is None or not cost.delivered or cost.delivery_ns <= 0:
+        return None
+    return cost.delivered * 1e9 / cost.delivery_ns
+
+
+def dropped_share(trial: TrialResult) -> float | None:
+    """Own records dropped over own records attempted."""
+    ledger = trial.ledger
+    if ledger is None or not ledger.own_attempted:
+        return None
+    return ledger.own_dropped / ledger.own_attempted
+
+
+def violation_share(trial: TrialResult) -> float | None:
+    """Causal violations over causal pairs."""
+    order = trial.ordering
+    if order is None or not order.causal_pairs:
+        return None
+    return order.causal_violations / order.causal_pairs
+
+
+def _ns_per_record(trial: TrialResult) -> float | None:
+    cost = trial.cost
+    if cost is None or cost.kernel_run_ns is None or not cost.attempted:
+        return None
+    return cost.kernel_run_ns / cost.attempted
+
+
+def ns_per_success(trial: TrialResult) -> float | None:
+    """Kernel ns of a record, where every write succeeded."""
+    if trial.ledger is None or trial.ledger.dropped:
+        return None
+    return _ns_per_record(trial)
+
+
+def ns_per_refusal(trial: TrialResult) -> float | None:
+    """Kernel ns of a record, where nearly every write was refused."""
+    ledger = trial.ledger
+    if ledger is None or ledger.dropped < _REFUSED_SHARE * ledger.attempted:
+        return None
+    return _ns_per_record(trial)
+
+
+def raised_per_event(trial: TrialResult) -> float | None:
+    """irq_work interrupts for each record; one is added, so that none at all has a ratio."""
+    cost = trial.cost
+    if cost is None or cost.wakeups_raised is None or not cost.attempted:
+        return None
+    return (cost.wakeups_raised + 1) / cost.attempted
+
+
+def cpu_s_per_million(trial: TrialResult) -> float | None:
+    """CPU seconds of the consumer for a million records."""
+    cost = trial.cost
+    return (cost.cpu_s_per_million or None) if cost is not None else None
+
+
+def syscalls_per_event(trial: TrialResult) -> float | None:
+    """System calls of the consuming thread for each record delivered."""
+    cost = trial.cost
+    if cost is None or cost.consumer_syscalls is None or not cost.delivered:
+        return None
+    return cost.consumer_syscalls / cost.delivered
+
+
+def latency_p50_ns(trial: TrialResult) -> float | None:
+    """Median latency."""
+    latency = trial.latency
+    return float(latency.p50_ns) if latency is not None and latency.p50_ns > 0 else None
+
+
+def lossless_p50_ns(trial: TrialResult) -> float | None:
+    """Median latency where nothing was lost: a transport that drops looks quick."""
+    return None if trial.ledger is None or trial.ledger.dropped else latency_p50_ns(trial)
+
+
+def waited_share(trial: TrialResult) -> float | None:
+    """p99 latency over the time in which as many events come as one wake-up stands for."""
+    latency, seconds = trial.latency, trial.storm.seconds
+    if latency is None or not latency.p99_ns or not trial.storm.reaped or seconds <= 0:
+        return None
+    between_ns = seconds * 1e9 / trial.storm.reaped
+    return latency.p99_ns / (trial.config.producer.watermark * between_ns)
+
+
+def rss_over_physical(trial: TrialResult) -> float | None:
+    """VmRSS that opening the buffers added, over the bytes that they really take."""
+    memory = trial.memory
+    if memory is None or not memory.observed.rss_bytes:
+        return None
+    return memory.observed.rss_bytes / memory.footprint.physical_bytes
+
+
+def _last(trial: TrialResult) -> CpuShare | None:
+    """The CPU with the highest number: in an uneven storm, the quiet one's."""
+    return max(trial.by_cpu, key=lambda share: share.cpu, default=None)
+
+
+def quiet_dropped_share(trial: TrialResult) -> float | None:
+    """Records dropped over attempted on the last CPU."""
+    share = _last(trial)
+    return share.dropped / share.attempted if share is not None and share.attempted else None
+
+
+def quiet_latency_p50_ns(trial: TrialResult) -> float | None:
+    """Median latency of the last CPU's records."""
+    share = _last(trial)
+    return float(share.latency_p50_ns) if share is not None and share.latency_p50_ns else None
+
+
+def quiet_latency_p99_ns(trial: TrialResult) -> float | None:
+    """The 99th percentile of the same."""
+    share = _last(trial)
+    return float(share.latency_p99_ns) if share is not None and share.latency_p99_ns else None

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Claims about events a second, and about what a consumer costs."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import Final
+
+from bench.judge.claims.claim import Claim, Side
+from bench.judge.claims.contrast import Contrast, difference, ratio, ratio_margin, share_margin
+from bench.judge.claims.evidence import Evidence, NotMeasured, Series, series
+from bench.judge.claims.finding import Finding, Verdict
+from bench.judge.claims.quantities import (
+    cpu_s_per_million,
+    delivered_per_s,
+    dropped_share,
+    raised_per_event,
+)
+from bench.judge.claims.rules import all_of, any_of, say
+from bench.judge.samples import ArmSamples
+
+
+def _rate(experiment: str, arm: ArmSamples) -> Series:
+    return series(experiment, arm, delivered_per_s)
+
+
+def _words(name: str, experiment: str, arm: ArmSamples) -> str:
+    """Rate and wake-ups of one arm, for beside the ratio."""
+    rates = sorted(_rate(experiment, arm).values.values())
+    text = f"{name}: {median(rates) / 1e6:.2f} M/s ({rates[0] / 1e6:.2f} to {rates[-1] / 1e6:.2f})"
+    try:
+        raised = series(experiment, arm, raised_per_event).values.values()
+    except NotMeasured:
+        return text
+    return f"{text}, {median(raised):.3f} wake-ups raised per event"
+
+
+def _faster(
+    evidence: Evidence, experiment: str, left: ArmSamples, right: ArmSamples, what: str
+) -> Contrast:
+    margin = ratio_margin(evidence, delivered_per_s, experiment)
+    return ratio(what, _rate(experiment, left), _rate(experiment, right), margin)
+
+
+def _by_default(evidence: Evidence) -> Finding:
+    name = "rate-default"
+    ring, perf = evidence.arm(name, "ringbuf"), evidence.arm(name, "perfbuf")
+    details = [_words("rb", name, ring), _words("pb", name, perf)]
+    details += (
+        say(_faster(evidence, name, left, right, "with libbcc's readers"))
+        for left in evidence.arms(name, "ringbuf", variant="libbcc")
+        for right in evidence.arms(name, "perfbuf", variant="libbcc")
+    )
+    return all_of([_faster(evidence, name, ring, perf, "delivered a second, rb over pb")], details)
+
+
+def _when_sampled(evidence: Evidence) -> Finding:
+    name = "rate-sampled"
+    ring, perf = evidence.arm(name, "ringbuf"), evidence.arm(name, "perfbuf", "every500")
+    details = [_words("rb", name, ring), _words("pb, every 500th", name, perf)]
+    for left in evidence.arms(name, "ringbuf", variant="every500"):
+        words = "both waking at every 500th"
+        details.append(say(_faster(evidence, name, left, perf, words)))
+    return all_of([_faster(evidence, name, ring, perf, "delivered a second, rb over pb")], details)
+
+
+def _sharded(evidence: Evidence) -> Finding:
+    """Refuted too if more is dropped, whatever the rate."""
+    name = "rate-default"
+    sharded, perf = evidence.arm(name, "sharded"), evidence.arm(name, "perfbuf")
+    faster = _faster(evidence, name, sharded, perf, "delivered a second, sharded rb over pb")
+    drops = difference(
+        "dropped, sharded rb less pb",
+        series(name, sharded, dropped_share),
+        series(name, perf, dropped_share),
+        share_margin(evidence, dropped_share, name),
+    )
+    details = [_words("sharded", name, sharded), _words("pb", name, perf), say(drops)]
+    more = drops.measured()
+    if more.low > more.bound and drops.p[0] < 0.05:
+        return Finding(
+            verdict=Verdict.REFUTED,
+            reason="it drops more",
+            measured=more,
+            blocks=drops.blocks,
+            p=drops.p[0],
+            details=(say(faster), *details),
+            rests_on=(*faster.rests_on, *drops.rests_on),
+        )
+    return all_of([faster], details)
+
+
+def _on_one_cpu(evidence: Evidence) -> Finding:
+    name = "same-cpu"
+    ring, perf = evidence.arm(name, "ringbuf"), evidence.arm(name, "perfbuf")
+    drops = difference(
+        "dropped, rb less pb",
+        series(name, ring, dropped_share),
+        series(name, perf, dropped_share),
+        share_margin(evidence, dropped_share, name),
+    )
+    faster = _faster(evidence, name, ring, perf, "delivered a second, rb over pb")
+    return all_of([faster, drops], [_words("rb", name, ring), _words("pb", name, perf)])
+
+
+def _light_consumer(evidence: Evidence) -> Finding:
+    name = "consumer-cost"
+    light = evidence.arm(name, "ringbuf", "0ns")
+    heavier = [(cost, evidence.arm(name, "ringbuf", cost)) for cost in ("100ns", "300ns", "1000ns")]
+    contrasts = [
+        _faster(evidence, name, arm, light, f"delivered a second, {cost} a record over none")
+        for cost, arm in heavier
+    ]
+    details = [_words(cost, name, arm) for cost, arm in (("0ns", light), *heavier)]
+    return any_of(contrasts, details)
+
+
+def _consumer_cpu(evidence: Evidence) -> Finding:
+    name = "storm"
+    ring, perf = (evidence.arm(name, way, budget="1MiB") for way in ("ringbuf", "perfbuf"))
+    contrast = ratio(
+        "consumer's CPU time a record, pb over rb",
+        series(name, perf, cpu_s_per_million),
+        series(name, ring, cpu_s_per_million),
+        ratio_margin(evidence, cpu_s_per_million, name),
+    )
+    details = []
+    amplified = "rate-default"
+    left, right = (
+        evidence.arms(amplified, "perfbuf", variant=""),
+        evidence.arms(amplified, "ringbuf", variant=""),
+    )
+    if left and right:
+        both = [series(amplified, arm[-1], cpu_s_per_million) for arm in (left, right)]
+        details.append(say(ratio("amplified", both[0], both[1], contrast.margin)))
+    return all_of([contrast], details)
+
+
+_AMPLIFIED: Final = "amplified, default wake-ups"
+
+CLAIMS: Final = (
+    Claim(
+        id="rb-faster-default",
+        side=Side.RING,
+        statement="more events a second at default wake-ups",
+        sources="BENCH",
+        published="12.05 against 0.93 M/s",
+        test=_AMPLIFIED,
+        reproduced_when="delivered-rate ratio > 1",
+        experiments=("rate-default",),
+        judge=_by_default,
+    ),
+    Claim(
+        id="rb-faster-sampled",
+        side=Side.RING,
+        statement="also when pb wakes every 500th",
+        sources="BENCH",
+        published="11.56 against 9.89 M/s",
+        test="amplified, pb wakeup_events 500",
+        reproduced_when="ratio > 1",
+        experiments=("rate-sampled",),
+        judge=_when_sampled,
+    ),
+    Claim(
+        id="rb-less-consumer-cpu",
+        side=Side.RING,
+        statement="consuming costs less CPU",
+        sources="Retina docs",
+        published="1.5 to 6 times",
+        test="CPU seconds per million events",
+        reproduced_when="pb/rb > 1",
+        experiments=("storm",),
+        judge=_consumer_cpu,
+    ),
+    Claim(
+        id="sharded-rb-beats-pb",
+        side=Side.RING,
+        statement="one ring per CPU still beats pb",
+        sources="BLOG",
+        published="none",
+        test="sharded ring buffers against pb, amplified",
+        reproduced_when="rate ratio >= 1 and drops not more",
+        experiments=("rate-default",),
+        judge=_sharded,
+    ),
+    Claim(
+        id="rb-same-cpu",
+        side=Side.PERF,
+        statement="sharing one CPU with its consumer, rb delivers more but drops, pb does not",
+        sources="BENCH",
+        published="3.05 and 3.54 dropped, against 1.39 and 0",
+        test="producer and consumer on one CPU",
+        reproduced_when="as stated",
+        experiments=("same-cpu",),
+        judge=_on_one_cpu,
+    ),
+    Claim(
+        id="fast-consumer-hurts-rb",
+        side=Side.PERF,
+        statement="a lighter consumer is woken more and delivers less",
+        sources="BENCH",
+        published="8.16 against 12.05 M/s",
+        test="consumer cost per record swept",
+        reproduced_when="rate rises somewhere as the cost grows",
+        experiments=("consumer-cost",),
+        judge=_light_consumer,
+    ),
+)

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Claims about wake-ups: when they are raised, what they cost, and whether one is missing."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import Final
+
+from bench.judge.claims.claim import Claim, Side
+from bench.judge.claims.contrast import (
+    Contrast,
+    difference,
+    ratio,
+    ratio_margin,
+    ratio_of_ratios,
+    share_margin,
+    together,
+)
+from bench.judge.claims.evidence import Evidence, NotApplicable, Series, series
+from bench.judge.claims.finding import Basis, Finding, Measured, Verdict
+from bench.judge.claims.quantities import dropped_share, ns_per_success, raised_per_event
+from bench.judge.claims.rules import all_of, say, too_few
+from bench.judge.claims.stranded import late_records
+from bench.judge.statistics import FEWEST_BLOCKS
+from bench.trial.result import TrialResult
+
+BURSTS: Final = 10_000
+"""Bursts after none of which the last record may wait."""
+
+
+def _adaptive(evidence: Evidence) -> Finding:
+    name = "backlog"
+    arms = [
+        evidence.arm(name, transport, load)
+        for transport in ("ringbuf", "perfbuf")
+        for load in ("1x", "100x")
+    ]
+    if all(_raised(trial) is None for arm in arms for trial in arm.trials):
+        raise NotApplicable("/proc/interrupts has no line IWI, so wake-ups raised are not told")
+    ring_single, ring_many, perf_single, perf_many = (
+        series(name, arm, raised_per_event) for arm in arms
+    )
+    margin = ratio_margin(evidence, raised_per_event, name)
+    contrasts = [
+        ratio("raised per event on rb, 1 over 100 records at once", ring_single, ring_many, margin),
+        ratio_of_ratios(
+            "the same, rb over pb", (ring_single, ring_many, perf_single, perf_many), margin
+        ),
+    ]
+    details = [
+        f"{transport}, {load} records at once: "
+        f"{median(series(name, arm, raised_per_event).values.values()):.3f} raised per event"
+        for transport, way in (("rb", "ringbuf"), ("pb", "perfbuf"))
+        for load in ("1x", "10x", "100x")
+        for arm in evidence.arms(name, way, variant=load)
+    ]
+    return all_of(contrasts, details)
+
+
+def _raised(trial: TrialResult) -> int | None:
+    return trial.cost.wakeups_raised if trial.cost is not None else None
+
+
+def _none_missed(evidence: Evidence) -> Finding:
+    """A record left without a wake-up waits for the next burst, at least the pause between them.
+
+    The machine alone delays some as long, and it does so however the consumer is woken: so there
+    is a second arm in which every record wakes, and what waits there waits for the machine.
+    """
+    from scipy.stats import binomtest
+
+    name = "last-record"
+    adaptive, forced = (evidence.arm(name, "ringbuf", wake) for wake in ("adaptive", "forced"))
+    late, bursts, records = late_records(adaptive.trials)
+    control, _, of = late_records(forced.trials)
+    measured = Measured(
+        what=f"{late:,} of {records:,} records waited for the next burst, {control:,} of {of:,} "
+        f"where every record wakes; {bursts:,} bursts",
+        unit="count",
+        point=late,
+        low=late,
+        high=late,
+        bound=0.0,
+    )
+    blocks = min(len(arm.readings) for arm in (adaptive, forced))
+    more = (
+        binomtest(late, late + control, records / (records + of), alternative="greater").pvalue
+        if late + control
+        else 1.0
+    )
+    if late and more < 0.05:
+        verdict, reason = Verdict.REFUTED, "more than where every record wakes"
+    elif bursts < BURSTS or blocks < FEWEST_BLOCKS:
+        verdict, reason = Verdict.INCONCLUSIVE, f"{bursts:,} bursts, {BURSTS:,} are wanted"
+    elif late:
+        verdict, reason = Verdict.REPRODUCED, "no more than where every record wakes"
+    else:
+        verdict, reason = Verdict.REPRODUCED, f"none in {bursts:,} bursts"
+    per_block = max(1, bursts // max(1, len(adaptive.readings)))
+    return Finding(
+        verdict=verdict,
+        reason=reason,
+        measured=measured,
+        blocks=blocks,
+        further_blocks=max(1, -(-(BURSTS - bursts) // per_block)),
+        rests_on=tuple(
+            Basis(experiment=name, arm=arm.name, trials=tuple(sorted(arm.readings)))
+            for arm in (adaptive, forced)
+        ),
+    )
+
+
+def _by_hand(evidence: Evidence) -> Finding:
+    name = "wake"
+
+    def ns(policy: str, waiting: str) -> Series:
+        return series(name, evidence.arm(name, "ringbuf", f"{policy}-{waiting}"), ns_per_success)
+
+    margin = ratio_margin(evidence, ns_per_success, name)
+
+    def costs(left: str, right: str, waiting: str) -> Contrast:
+        words = f"kernel ns a record, {left} over {right}, {waiting} consumer"
+        return ratio(words, ns(left, waiting), ns(right, waiting), margin)
+
+    contrasts = [costs("adaptive", "none", "epoll"), costs("forced", "adaptive", "epoll")]
+    details = [
+        f"{policy} wake-ups, {waiting} consumer: "
+        f"{median(ns(policy, waiting).values.values()):,.0f} ns a record"
+        for waiting in ("epoll", "timed", "stopped")
+        for policy in ("none", "adaptive", "forced")
+    ]
+    return all_of(contrasts, details)
+
+
+def _forced_in_bursts(evidence: Evidence) -> Finding:
+    """Both directions were published: the claim is that forced wake-ups matter for losses."""
+    name = "burst-forced"
+    budgets = [
+        (low, high)
+        for low in evidence.arms(name, "ringbuf", variant="adaptive")
+        for high in evidence.arms(name, "ringbuf", variant="forced")
+        if low.trials[0].config.budget_bytes == high.trials[0].config.budget_bytes
+    ]
+    margin = share_margin(evidence, dropped_share, name)
+    each = [
+        difference(
+            f"dropped at {adaptive.name.partition('/')[0]}, forced less adaptive",
+            series(name, forced, dropped_share),
+            series(name, adaptive, dropped_share),
+            margin,
+        )
+        for adaptive, forced in budgets
+    ]
+    if not each:
+        evidence.arm(name, "ringbuf", "forced")  # NotMeasured
+    contrast = together("dropped, forced less adaptive", each)
+    details = tuple(say(one) for one in each)
+    few = too_few([contrast], details)
+    if few is not None:
+        return few
+    found = contrast.measured()
+    mirrored = Contrast(
+        what=contrast.what,
+        scale=contrast.scale,
+        values=tuple(-value for value in contrast.values),
+        margin=margin,
+        rests_on=contrast.rests_on,
+    )
+    more, less = contrast.p[0], mirrored.p[0]
+    if found.low > margin:
+        verdict, reason, p = Verdict.REPRODUCED, "forced wake-ups lose more", more
+    elif found.high < -margin:
+        verdict, reason, p = Verdict.REPRODUCED, "forced wake-ups lose less", less
+    elif -margin < found.low and found.high < margin:
+        p = max(contrast.p[1], mirrored.p[1])
+        verdict, reason = Verdict.REFUTED, "neither more nor less, beyond the A/A floor"
+    else:
+        verdict, reason, p = Verdict.INCONCLUSIVE, "the interval reaches over the A/A floor", 1.0
+    return Finding(
+        verdict=verdict,
+        reason=reason,
+        measured=found,
+        blocks=contrast.blocks,
+        p=min(1.0, 2 * p),
+        further_blocks=contrast.further_blocks(),
+        details=details,
+        rests_on=contrast.rests_on,
+    )
+
+
+CLAIMS: Final = (
+    Claim(
+        id="rb-adaptive-wakeup",
+        side=Side.RING,
+        statement="wakes the consumer only when it has caught up",
+        sources="DOC",
+        published="none",
+        test="wake-ups *raised* (irq_work) per event against load",
+        reproduced_when="falls with backlog on rb, stays about 1 on pb",
+        experiments=("backlog",),
+        judge=_adaptive,
+    ),
+    Claim(
+        id="rb-no-missed-wakeup",
+        side=Side.RING,
+        statement="no record is left stranded without a wake-up",
+        sources="BLOG",
+        published="none",
+        test="last event of a burst, blocking poll",
+        reproduced_when="no stall in 10,000 bursts",
+        experiments=("last-record",),
+        judge=_none_missed,
+        comparative=False,
+    ),
+    Claim(
+        id="manual-wakeup-boost",
+        side=Side.RING,
+        statement="batching wake-ups by hand raises throughput",
+        sources="BENCH; taodd/cephtrace#188",
+        published="1.1 to 20.9 M/s; 25 ns without, 1,410 ns with a waiting consumer",
+        test="ns per run for adaptive, none, forced x waiting, timed drain",
+        reproduced_when="none < adaptive < forced",
+        experiments=("wake",),
+        judge=_by_hand,
+    ),
+    Claim(
+        id="force-wakeup",
+        side=Side.PERF,
+        statement="forced wake-ups cut losses (a tracexec report) or make it worse",
+        sources="a tracexec report; cilium/pwru#195",
+        published="contradictory",
+        test="burst, adaptive against forced",
+        reproduced_when="say which, with the interval",
+        experiments=("burst-forced",),
+        judge=_forced_in_bursts,
+    ),
+)
