@@ -104,7 +104,8 @@ def test_a_reversed_stream_is_flagged(
     rows, _, _ = true_trial
     forwards, backwards = ordering.examine(rows), ordering.examine(rows[::-1])
     assert forwards.causal_pairs == backwards.causal_pairs > 0
-    assert backwards.causal_violations == backwards.causal_pairs
+    in_order = forwards.causal_pairs - forwards.causal_violations
+    assert backwards.causal_violations == in_order > 0
 
 
 @pytest.fixture
