@@ -16,7 +16,7 @@ from bench.judge.claims.rules import all_of, say, too_few
 from bench.judge.statistics import FEWEST_BLOCKS, loss_bound
 from bench.plan.experiments import comparisons
 
-_STORMS: Final = ("storm", "burst", "hotcpu")
+_STORMS: Final = ("storm", "burst", "hotcpu", "memory-spread", "memory-onecpu")
 
 
 def _cells(evidence: Evidence) -> Iterator[Contrast]:

@@ -78,13 +78,19 @@ def _counted(evidence: Evidence, transport: str, *, wanted: bool) -> Finding:
 
 def _lateness(arms: list[tuple[str, ArmSamples]]) -> tuple[str, ...]:
     found = []
-    for name, arm in arms:
+    for name, arm in sorted(arms, key=_interval_ms):
         late_ns = [trial.ordering.lateness_p99_ns for trial in arm.trials if trial.ordering]
         if late_ns:
             variant = ArmName.parse(arm.name).variant
             where = f"drained every {variant}" if variant else name
             found.append(f"{where}: inverted events are {median(late_ns) / 1e6:.3f} ms late (p99)")
     return tuple(found)
+
+
+def _interval_ms(place: tuple[str, ArmSamples]) -> float:
+    name, arm = place
+    timed = name != "chain" and arm.trials
+    return arm.trials[0].config.consumer.interval_ms if timed else 0.0
 
 
 def _ring_keeps_order(evidence: Evidence) -> Finding:

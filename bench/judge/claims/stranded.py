@@ -45,3 +45,9 @@ def _from(histogram: str, least_ns: int) -> int:
         for step in decoded.get_recorded_iterator()
         if step.value_iterated_to >= least_ns
     )
+
+
+def late_share(trial: TrialResult) -> float | None:
+    """Records that waited so long, over all of one trial."""
+    found = late_records([trial])
+    return found.late / found.records if found.records else None

@@ -17,15 +17,18 @@ from bench.judge.claims.contrast import (
     together,
 )
 from bench.judge.claims.evidence import Evidence, NotApplicable, Series, series
-from bench.judge.claims.finding import Basis, Finding, Measured, Verdict
+from bench.judge.claims.finding import Finding, Verdict
 from bench.judge.claims.quantities import dropped_share, ns_per_success, raised_per_event
 from bench.judge.claims.rules import all_of, say, too_few
-from bench.judge.claims.stranded import late_records
+from bench.judge.claims.stranded import late_records, late_share
 from bench.judge.statistics import FEWEST_BLOCKS
 from bench.trial.result import TrialResult
 
 BURSTS: Final = 10_000
 """Bursts after none of which the last record may wait."""
+
+_SURE: Final = 0.01
+"""p below which more records waited than by chance."""
 
 
 def _adaptive(evidence: Evidence) -> Finding:
@@ -67,46 +70,33 @@ def _none_missed(evidence: Evidence) -> Finding:
     The machine alone delays some as long, and it does so however the consumer is woken: so there
     is a second arm in which every record wakes, and what waits there waits for the machine.
     """
-    from scipy.stats import binomtest
-
     name = "last-record"
-    adaptive, forced = (evidence.arm(name, "ringbuf", wake) for wake in ("adaptive", "forced"))
-    late, bursts, records = late_records(adaptive.trials)
-    control, _, of = late_records(forced.trials)
-    measured = Measured(
-        what=f"{late:,} of {records:,} records waited for the next burst, {control:,} of {of:,} "
-        f"where every record wakes; {bursts:,} bursts",
-        unit="count",
-        point=late,
-        low=late,
-        high=late,
-        bound=0.0,
-    )
-    blocks = min(len(arm.readings) for arm in (adaptive, forced))
-    more = (
-        binomtest(late, late + control, records / (records + of), alternative="greater").pvalue
-        if late + control
-        else 1.0
-    )
-    if late and more < 0.05:
-        verdict, reason = Verdict.REFUTED, "more than where every record wakes"
-    elif bursts < BURSTS or blocks < FEWEST_BLOCKS:
-        verdict, reason = Verdict.INCONCLUSIVE, f"{bursts:,} bursts, {BURSTS:,} are wanted"
-    elif late:
-        verdict, reason = Verdict.REPRODUCED, "no more than where every record wakes"
+    arms = [evidence.arm(name, "ringbuf", wake) for wake in ("adaptive", "forced")]
+    adaptive, forced = (late_records(arm.trials) for arm in arms)
+    shares = [series(name, arm, late_share) for arm in arms]
+    words = "share that waited for the next burst, adaptive less forced"
+    more = difference(words, shares[0], shares[1], 0.0)
+    found = more.measured()
+    if found.low > 0 and more.p[0] < _SURE:
+        verdict, reason = Verdict.REFUTED, "more waited than where every record wakes"
+    elif adaptive.bursts < BURSTS or more.blocks < FEWEST_BLOCKS:
+        verdict, reason = Verdict.INCONCLUSIVE, f"{adaptive.bursts:,} bursts of {BURSTS:,}"
+    elif adaptive.late:
+        verdict, reason = Verdict.REPRODUCED, "none beyond what waited where every record wakes"
     else:
-        verdict, reason = Verdict.REPRODUCED, f"none in {bursts:,} bursts"
-    per_block = max(1, bursts // max(1, len(adaptive.readings)))
+        verdict, reason = Verdict.REPRODUCED, f"none in {adaptive.bursts:,} bursts"
+    per_block = max(1, adaptive.bursts // max(1, len(arms[0].readings)))
     return Finding(
         verdict=verdict,
         reason=reason,
-        measured=measured,
-        blocks=blocks,
-        further_blocks=max(1, -(-(BURSTS - bursts) // per_block)),
-        rests_on=tuple(
-            Basis(experiment=name, arm=arm.name, trials=tuple(sorted(arm.readings)))
-            for arm in (adaptive, forced)
+        measured=found,
+        blocks=more.blocks,
+        further_blocks=max(1, -(-(BURSTS - adaptive.bursts) // per_block)),
+        details=(
+            f"{adaptive.late:,} of {adaptive.records:,} records waited for the next burst",
+            f"{forced.late:,} of {forced.records:,} where every record wakes",
         ),
+        rests_on=more.rests_on,
     )
 
 

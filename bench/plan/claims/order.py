@@ -4,20 +4,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from bench.plan.budgets import MIB
-from bench.plan.claims.setting import Setting, experiment
+from bench.plan.claims.setting import PERFBUF, RINGBUF, Setting, experiment
 from bench.plan.config import Consumer, Poll, TrialConfig
 from bench.plan.experiments import Experiment
-from bench.plan.profiles import LEAST_PAIRED, TRANSPORTS, storms
+from bench.plan.profiles import storms
 from workloads.storm import Shape
+
+_DRAINED_MS: Final = ((RINGBUF, 5), (PERFBUF, 1), (PERFBUF, 5), (PERFBUF, 20))
+_PAIRED: Final = 2_200
+"""Processes that make 1,100 causal pairs."""
 
 
 def experiments(on: Setting) -> tuple[Experiment, ...]:
-    """Pairs on alternating CPUs, drained every 1, 5 and 20 ms; none on a machine with one CPU."""
+    """Pairs on alternating CPUs, drained more and less often; none on a machine with one CPU."""
     if on.cpus < 2:
         return ()
-    storm = replace(storms(on.cpus)[Shape.PINGPONG], count=LEAST_PAIRED)
+    storm = replace(storms(on.cpus)[Shape.PINGPONG], count=_PAIRED)
     found = experiment(
         "drain-interval",
         "How late does the longer of two drain intervals make related events?",
@@ -33,8 +38,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
                     consumer=Consumer(poll=Poll.TIMED, interval_ms=interval_ms),
                 ),
             )
-            for interval_ms in (1, 5, 20)
-            for transport in TRANSPORTS
+            for transport, interval_ms in _DRAINED_MS
         ),
         twin=None,
     )

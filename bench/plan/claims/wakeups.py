@@ -80,6 +80,7 @@ def _policies(on: Setting) -> tuple[Experiment, ...]:
 def _bursts(on: Setting) -> tuple[Experiment, ...]:
     """Forced wake-ups in bursts, and the last record of very many small ones."""
     burst = Storm(shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=1_500, count=1_500)
+    several = replace(burst, burst_size=300, pause_ms=2.0)
     small = replace(burst, burst_size=2, pause_ms=1.0, count=2 * BURSTS // BLOCKS)
     policies = (Wake.ADAPTIVE, Wake.FORCED)
 
@@ -93,7 +94,7 @@ def _bursts(on: Setting) -> tuple[Experiment, ...]:
             "burst-forced",
             "Do forced wake-ups lose less in a burst, or more?",
             (
-                bursting(burst, budget_bytes, wake)
+                bursting(several, budget_bytes, wake)
                 for budget_bytes in (2 * on.page_bytes, 16 * on.page_bytes)
                 for wake in policies
             ),
