@@ -56,7 +56,7 @@ def trial_seconds(config: TrialConfig) -> float:
     record_s = _RECORD_S + _PAYLOAD_BYTE_S * max(producer.payload_bytes, 0)
     record_s += _wakeups_per_record(config) * _WAKEUP_S
     more_s = (producer.records_per_exit - 1) * record_s + producer.delay_ns / 1e9
-    return storm_seconds(storm) + exits_in_turn * more_s
+    return min(storm_seconds(storm) + exits_in_turn * more_s, storm.seconds)
 
 
 def _wakeups_per_record(config: TrialConfig) -> float:
