@@ -307,10 +307,10 @@ def _scales(page_bytes: int) -> dict[str, Scale]:
     )
     return {
         "quick": quick,
-        "standard": replace(quick, storm_s=0.75, ladder_s=0.25, blocks=8),
+        "standard": replace(quick, storm_s=0.6, ladder_s=0.25, blocks=8),
         "thorough": replace(
             quick,
-            storm_s=2.0,
+            storm_s=1.7,
             ladder_s=1.0,
             blocks=16,
             between_bytes=(2 * least_bytes, usual_bytes // 2, 4 * usual_bytes),
