@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from bench.errors import MachineUnfit, NotBalanced
 from bench.judge.size import (
@@ -24,6 +24,8 @@ from bench.trial.result import TrialResult
 Listener = Callable[[TrialResult], None]
 Begin = Callable[[Experiment], Listener]
 """Called as a round begins; it gives what to call as each of its trials ends."""
+
+_SCAN: Final = "size-scan"
 
 Rungs = Sequence[tuple[str, int]]
 
@@ -71,9 +73,10 @@ def measure(search: Search, running: Runs, begin: Begin) -> tuple[TrialResult, .
             tell(trial)
 
         trials.extend(running.run(asked, listener))
+        _check_balance(search, rungs, trials, least=1 if name == _SCAN else search.storms)
 
     while rungs := _pick(search.judged(trials), next_to_scan):
-        run("size-scan", rungs, SCAN_STORMS)
+        run(_SCAN, rungs, SCAN_STORMS)
     rungs = [
         (seen.ladder.transport, size)
         for seen in search.judged(trials)
@@ -82,8 +85,7 @@ def measure(search: Search, running: Runs, begin: Begin) -> tuple[TrialResult, .
     blocks = search.storms
     while rungs:
         run("size", rungs, blocks)
-        _check_balance(search, rungs, trials)
-        rungs = _pick(search.judged(trials), lambda seen: next_above(seen, search.storms))
+        rungs = _pick(search.judged(trials), next_above)
         blocks = search.storms + SCAN_STORMS  # as many as the scanned ones have by now
     return tuple(trials)
 
@@ -103,11 +105,13 @@ def _check_room(trial: TrialResult) -> None:
         )
 
 
-def _check_balance(search: Search, rungs: Rungs, trials: Sequence[TrialResult]) -> None:
+def _check_balance(
+    search: Search, rungs: Rungs, trials: Sequence[TrialResult], *, least: int
+) -> None:
     by_transport = {seen.ladder.transport: seen for seen in search.judged(trials)}
     for transport, size in rungs:
         rung = by_transport[transport].tried(size)
-        if rung is None or rung.trials < search.storms:
+        if rung is None or rung.trials < least:
             raise NotBalanced(
                 f"too many storms at {size} bytes of {transport} did not balance",
                 remedy="see the reasons in the journal, with bufbench report",

@@ -126,7 +126,7 @@ def around_the_edge(seen: Sizing) -> tuple[int, ...]:
     return seen.rungs_bytes[max(0, edge - _RUNGS_BELOW) : edge + _CLEAN_RUNGS]
 
 
-def next_above(seen: Sizing, storms: int) -> int | None:
+def next_above(seen: Sizing) -> int | None:
     """The rung to try next, upwards; None once there is an answer, or nothing larger.
 
     What is recommended is tried too, so that nothing is recommended unseen.
@@ -135,8 +135,7 @@ def next_above(seen: Sizing, storms: int) -> int | None:
     if wanted is None:
         highest = seen.ladder.rungs[-1].budget_bytes
         return next((size for size in seen.rungs_bytes if size > highest), None)
-    rung = seen.tried(wanted)
-    return wanted if rung is None or rung.trials < storms else None
+    return wanted if seen.tried(wanted) is None else None
 
 
 def exits_per_s(trials: Iterable[TrialResult]) -> float:

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The answer as people read it, and the same as JSON."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+
+from made_up_trials import trial
+from rich.console import Console
+
+from bench.judge.size import Sizing, sizing
+from bench.plan.budgets import KIB, label
+from bench.plan.size import Load
+from bench.report.size import Sized, render_json, render_text
+
+RUNGS = {
+    "ringbuf": tuple((4 * KIB) << power for power in range(6)),
+    "perfbuf": tuple((8 * KIB) << power for power in range(5)),
+    "sharded": tuple((8 * KIB) << power for power in range(5)),
+}
+
+
+def found(transport: str, lossy: dict[int, int]) -> Sizing:
+    """Of 24 storms at each budget in KiB, so many lost something."""
+    trials = [
+        trial(f"{transport}@{label(kib * KIB)}", block, dropped=7 if block < lost else 0)
+        for kib, lost in lossy.items()
+        for block in range(24)
+    ]
+    return sizing(transport, trials, RUNGS[transport], tolerated=0.0, margin=2.0)
+
+
+RING = found("ringbuf", {8: 24, 16: 3, 32: 0, 64: 0})
+PERF = found("perfbuf", {16: 24, 32: 20, 64: 0, 128: 0})
+
+
+def sized(*sizings: Sizing, load: Load | None = None, exits_per_s: float = 10_000.0) -> Sized:
+    return Sized(
+        load=load or Load(),
+        workers=2,
+        exits_per_s=exits_per_s,
+        tolerated=0.0,
+        sizings=sizings,
+        cpus=2,
+        page_bytes=4 * KIB,
+        journal="results/size.jsonl",
+    )
+
+
+def text(answer: Sized) -> str:
+    out = io.StringIO()
+    render_text(answer, Console(file=out, width=400))
+    return out.getvalue()
+
+
+def test_it_says_what_to_configure_and_tells_minimum_from_recommendation() -> None:
+    said = text(sized(RING, PERF))
+    assert "set max_entries=65536 (64 KiB), and leave wake-ups adaptive (flags 0), or" in said
+    assert (
+        "The minimum is 32 KiB (lost in 0 of 24 storms, at most 11.7 %)" in said
+    )
+    assert "The recommendation is 2 x the minimum (margin 2), and lost in 0 of 24 storms." in said
+    assert "set page_cnt=16 for each CPU (128 KiB over 2 CPUs), and wake up at every re" in said
+    assert "Which buffer: the ring buffer, needing least (the ring buffer 32 KiB, the pe" in said
+
+
+def test_it_says_what_load_that_holds_for() -> None:
+    assert "exits as fast as 2 processes make them (10,000 exits/s seen), 1 record of 72 bytes" in (
+        said := text(sized(RING))
+    )
+    assert "reads nothing for 50 ms once a storm; no loss tolerated" in said
+    assert "Beware" not in said
+    assert "bursts of 500 processes" in text(sized(RING, load=Load(burst=500)))
+    slow = sized(RING, load=Load(rate_per_s=20_000.0))
+    assert "could not make that many" in text(slow)
+    assert "could not make that many" not in text(replace(slow, exits_per_s=19_000.0))
+    assert "loss is chance" in text(sized(RING, load=Load(stall_ms=0.0)))
+
+
+def test_every_rung_stands_in_the_curve() -> None:
+    rows = [line.split() for line in text(sized(RING)).splitlines() if "KiB" in line]
+    assert ["8", "KiB", "24", "24", "100.0", "%", "0.70", "%"] in rows
+    assert ["16", "KiB", "3", "24", "29.2", "%", "0.09", "%"] in rows
+    assert ["32", "KiB", "0", "24", "11.7", "%", "0", "%", "minimum"] in rows
+    assert ["64", "KiB", "0", "24", "11.7", "%", "0", "%", "recommended"] in rows
+
+
+def test_the_least_size_a_soft_edge_and_no_size_at_all_are_told() -> None:
+    least = text(sized(found("ringbuf", {4: 0, 8: 0})))
+    assert "The minimum is 4 KiB (0 of 24 storms, at most 11.7 %): nothing smaller exists." in least
+    soft = text(sized(found("ringbuf", {8: 5, 16: 1, 32: 0, 64: 0})))
+    assert "at a quarter of the minimum only 5 of 24 storms" in soft
+    never = found("ringbuf", {64: 24, 128: 20})
+    assert "no size is enough. At 128 KiB, the largest tried, 20 of 24" in text(sized(never))
+    assert "neither is large enough" in text(sized(never, found("perfbuf", {128: 24})))
+
+
+def test_rings_for_each_cpu_are_told_one_by_one() -> None:
+    said = text(sized(found("sharded", {16: 24, 32: 0, 64: 0})))
+    assert "max_entries=32768 for each CPU's ring (64 KiB over 2 CPUs)" in said
+
+
+def test_json_says_the_same() -> None:
+    told = json.loads(render_json(sized(RING, PERF)))
+    assert told["format"] == 1
+    assert told["load"]["stall_ms"] == 50.0
+    ring, perf = told["transports"]["ringbuf"], told["transports"]["perfbuf"]
+    assert (ring["minimum_bytes"], ring["recommended_bytes"]) == (32 * KIB, 64 * KIB)
+    assert ring["configure"]["max_entries"] == 64 * KIB
+    assert perf["configure"]["page_cnt"] == 16
+    assert [rung["lossy"] for rung in ring["rungs"]] == [24, 3, 0, 0]
+    assert ring["rungs"][0]["lost_share"] == 0.007
+    never = json.loads(render_json(sized(found("ringbuf", {128: 24}))))
+    assert never["transports"]["ringbuf"]["minimum_bytes"] is None
+    assert never["transports"]["ringbuf"]["configure"] == {}

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The rounds of a sizing, run by something that knows how much each transport needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+from made_up_trials import trial
+
+from bench.errors import MachineUnfit, NotBalanced
+from bench.plan.budgets import KIB
+from bench.plan.config import TrialConfig
+from bench.plan.experiments import Experiment
+from bench.plan.size import Load, config
+from bench.sizing import Listener, Search, measure
+from bench.trial.result import State, TrialResult
+
+RUNGS = {
+    "ringbuf": tuple((4 * KIB) << power for power in range(8)),
+    "perfbuf": tuple((8 * KIB) << power for power in range(7)),
+}
+
+
+def ignore(_: Experiment) -> Listener:
+    return lambda _: None
+
+
+@dataclass
+class Made:
+    """Runs whose storms lose something below a budget, and once more by chance where told to."""
+
+    needed_bytes: dict[str, int]
+    unlucky: set[tuple[str, str, int]] = field(default_factory=set)  # experiment, arm, block
+    invalid: str = ""  # an arm
+    asked: list[Experiment] = field(default_factory=list)
+
+    def run(self, experiment: Experiment, listener: Listener) -> tuple[TrialResult, ...]:
+        self.asked.append(experiment)
+        results = [
+            self.storm(experiment.name, arm.name, arm.config, block)
+            for block in range(experiment.blocks)
+            for arm in experiment.arms
+        ]
+        for result in results:
+            listener(result)
+        return tuple(results)
+
+    def storm(self, name: str, arm: str, chosen: TrialConfig, block: int) -> TrialResult:
+        loses = chosen.budget_bytes < self.needed_bytes[chosen.transport]
+        loses = loses or (name, arm, block) in self.unlucky
+        state = State.INVALID if arm == self.invalid else State.VALID
+        return trial(arm, block, experiment=name, dropped=5 if loses else 0, state=state)
+
+
+def search(**changes: object) -> Search:
+    plain = Search(
+        chosen=config(Load(), 2), rungs_bytes=RUNGS, storms=20, tolerated=0.0, margin=2.0
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def answers(asked: Search, made: Made) -> dict[str, tuple[int | None, int | None]]:
+    trials = measure(asked, made, ignore)
+    return {
+        found.ladder.transport: (found.minimum_bytes, found.recommended_bytes)
+        for found in asked.judged(trials)
+    }
+
+
+def test_each_transport_gets_its_own_answer() -> None:
+    made = Made({"ringbuf": 30 * KIB, "perfbuf": 100 * KIB})
+    assert answers(search(), made) == {
+        "ringbuf": (32 * KIB, 64 * KIB),
+        "perfbuf": (128 * KIB, 256 * KIB),
+    }
+    # One round around both edges, in blocks of all their rungs.
+    assert [each.name for each in made.asked if each.name == "size"] == ["size"]
+    assert len(made.asked[-1].arms) == 8
+    assert made.asked[-1].blocks == 20
+
+
+def test_a_loss_by_chance_moves_the_minimum_up_and_the_search_on() -> None:
+    made = Made({"ringbuf": 30 * KIB, "perfbuf": 30 * KIB}, {("size", "ringbuf@64KiB", 7)})
+    found = answers(search(), made)
+    assert found["ringbuf"] == (128 * KIB, 256 * KIB)
+    assert found["perfbuf"] == (32 * KIB, 64 * KIB)
+
+
+def test_all_that_is_recommended_was_tried() -> None:
+    made = Made({"ringbuf": 0, "perfbuf": 0})
+    assert answers(search(margin=8.0), made) == {
+        "ringbuf": (4 * KIB, 32 * KIB),
+        "perfbuf": (8 * KIB, 64 * KIB),
+    }
+    assert [arm.name for arm in made.asked[-1].arms] == ["ringbuf@32KiB", "perfbuf@64KiB"]
+
+
+def test_a_load_that_no_size_stands_has_an_end() -> None:
+    made = Made({"ringbuf": 1 << 30, "perfbuf": 1 << 30})
+    assert answers(search(), made) == {"ringbuf": (None, None), "perfbuf": (None, None)}
+
+
+def test_a_rung_without_results_is_no_answer() -> None:
+    made = Made({"ringbuf": 30 * KIB, "perfbuf": 30 * KIB}, invalid="perfbuf@64KiB")
+    with pytest.raises(NotBalanced, match="65536 bytes of perfbuf"):
+        measure(search(), made, ignore)
+
+
+def test_a_burst_that_was_cut_is_another_load() -> None:
+    class Cut(Made):
+        def storm(self, name: str, arm: str, chosen: TrialConfig, block: int) -> TrialResult:
+            made = super().storm(name, arm, chosen, block)
+            return replace(made, storm=replace(made.storm, lowered_from=5_001))
+
+    with pytest.raises(MachineUnfit, match=r"no room for 5,001 .*--burst"):
+        measure(search(), Cut({"ringbuf": 0, "perfbuf": 0}), ignore)
