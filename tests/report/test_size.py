@@ -58,9 +58,7 @@ def text(answer: Sized) -> str:
 def test_it_says_what_to_configure_and_tells_minimum_from_recommendation() -> None:
     said = text(sized(RING, PERF))
     assert "set max_entries=65536 (64 KiB), and leave wake-ups adaptive (flags 0), or" in said
-    assert (
-        "The minimum is 32 KiB (lost in 0 of 24 storms, at most 11.7 %)" in said
-    )
+    assert "The minimum is 32 KiB (lost in 0 of 24 storms, at most 11.7 %)" in said
     assert "The recommendation is 2 x the minimum (margin 2), and lost in 0 of 24 storms." in said
     assert "set page_cnt=16 for each CPU (128 KiB over 2 CPUs), and wake up at every re" in said
     assert "Which buffer: the ring buffer, needing least (the ring buffer 32 KiB, the pe" in said
