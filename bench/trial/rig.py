@@ -14,7 +14,8 @@ from bench.trace._capture import Capture
 from bench.trace.program import Build, Kernel, Program
 from bench.trace.transport import Transport
 
-_SLACK_RECORDS = 65_536  # for exits that are not the storm's
+_SLACK_RECORDS = 65_536  # for exits that are not the storm's: a long storm sees many, ...
+_SLACK_EXITS = 500  # ... and an amplified one sends as much for each as for its own
 
 
 class Rig:
@@ -56,7 +57,8 @@ class Rig:
     def capture(self, config: TrialConfig) -> Capture:
         """An empty capture that holds all that this storm can send; the array is used again."""
         storm = config.storm
-        capacity = (storm.most_processes + 1) * config.producer.records_per_exit + _SLACK_RECORDS
+        exits = storm.most_processes + 1 + _SLACK_EXITS
+        capacity = exits * config.producer.records_per_exit + _SLACK_RECORDS
         if self._capture is None or self._capture.capacity < capacity:
             self._capture = None  # give the old one back before asking for a larger
             self._capture = Capture(capacity)
