@@ -5,12 +5,20 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from bench.report.text import WIDTH
+
 
 class Screen(Console):
-    """A console that leaves a reader who has gone to the command line, as any other error.
+    """Standard output. Off a terminal it is as wide as tables get, not rich's 80 columns.
 
-    rich would end the program with exit code 1: `bufbench report FILE | head` is no failure.
+    A reader who has gone is left to the command line, as any other error: rich would end the
+    program with exit code 1, and `bufbench report FILE | head` is no failure.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        if not self.is_terminal:
+            self.width = WIDTH
 
     def on_broken_pipe(self) -> None:
         """Raise the BrokenPipeError that rich has caught."""

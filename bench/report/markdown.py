@@ -32,7 +32,7 @@ def _lines(summary: Summary) -> Iterator[str]:
         yield f"- {escape(line)}"
     yield ""
     if summary.machine is not None:
-        yield escape(machine_words(summary))
+        yield escape(machine_words(summary.machine))
         yield ""
     if summary.comparisons:
         yield from _overview(summary.comparisons)

@@ -39,7 +39,7 @@ def render_text(summary: Summary, console: Console, *, details: bool = True) -> 
         console.print(Padding(Text(line), (0, 0, 0, 2)), width=width)
     console.print()
     if summary.machine is not None:
-        console.print(Text(machine_words(summary), style="dim"), width=width)
+        console.print(Text(machine_words(summary.machine), style="dim"), width=width)
     if summary.comparisons:
         console.print(_overview(summary), width=width)
     if details:
@@ -54,19 +54,23 @@ def render_text(summary: Summary, console: Console, *, details: bool = True) -> 
 
 
 def _overview(summary: Summary) -> Table:
+    """Two lines a comparison, so that it fits 80 columns."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    table.add_column("experiment", overflow="fold")
-    table.add_column("budget", justify="right", no_wrap=True)
-    left = summary.comparisons[0].left.transport
-    right = summary.comparisons[0].right.transport
+    for heading in ("experiment", "budget", "transport"):
+        table.add_column(heading, no_wrap=True)
     for _, label in _OVERVIEW:
-        table.add_column(f"{label}\n{clean(left)}", justify="right", no_wrap=True)
-        table.add_column(f"\n{clean(right)}", justify="right", no_wrap=True)
+        table.add_column(label, justify="right", no_wrap=True)
     for comparison in summary.comparisons:
-        cells = [Text(clean(comparison.experiment)), Text(budget(comparison.budget))]
-        for key, _ in _OVERVIEW:
-            cells += _both(comparison, comparison.row(key))
-        table.add_row(*cells)
+        cells = [_both(comparison, comparison.row(key)) for key, _ in _OVERVIEW]
+        table.add_row(
+            Text(clean(comparison.experiment)),
+            Text(budget(comparison.budget)),
+            Text(clean(comparison.left.transport)),
+            *(left for left, _ in cells),
+        )
+        table.add_row(
+            "", "", Text(clean(comparison.right.transport)), *(right for _, right in cells)
+        )
     return table
 
 
@@ -92,10 +96,11 @@ def _print_comparison(comparison: Comparison, console: Console, width: int) -> N
 
 def _table(comparison: Comparison) -> Table:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    table.add_column("", no_wrap=True)
+    table.add_column("", overflow="fold")
     names = clean(comparison.left.transport), clean(comparison.right.transport)
-    for heading in (*names, "ratio or diff.", "95 % interval"):
+    for heading in (*names, "ratio or diff."):
         table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("95 % interval", justify="right", min_width=13, overflow="fold")
     table.add_column("better", no_wrap=True)
     for line in lines(comparison):
         if line.begins_group:

@@ -9,6 +9,7 @@ from typing import Final
 
 from bench.judge.comparison import Comparison, Outcome, Row, Side
 from bench.judge.summary import Summary
+from bench.machine.facts import Machine
 from bench.report.units import clean, interval, number, point, time
 
 _SIGNS: Final = {
@@ -24,9 +25,8 @@ LEGEND: Final = (
 )
 
 
-def machine_words(summary: Summary) -> str:
+def machine_words(machine: Machine | None) -> str:
     """The machine in one line."""
-    machine = summary.machine
     if machine is None:
         return "machine not known"
     virtual = "emulated" if machine.emulated else machine.virtualisation

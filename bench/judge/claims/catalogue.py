@@ -16,6 +16,7 @@ from bench.judge.claims.claim import Claim, Side
 from bench.judge.claims.evidence import Evidence
 from bench.judge.claims.finding import Finding, Verdict
 from bench.judge.statistics import holm
+from bench.machine.facts import Machine
 
 LEVEL: Final = 0.05
 """Chance of any verdict of difference where there is none, over all comparative claims."""
@@ -27,6 +28,21 @@ class Judgement:
 
     claim: Claim
     finding: Finding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """All judgements on one machine."""
+
+    machine: Machine | None
+    judgements: tuple[Judgement, ...]
+
+    @property
+    def open(self) -> tuple[Judgement, ...]:
+        """Those that further blocks may settle."""
+        return tuple(
+            each for each in self.judgements if each.finding.verdict is Verdict.INCONCLUSIVE
+        )
 
 
 @cache
@@ -49,7 +65,7 @@ def chosen(ids: Iterable[str]) -> tuple[Claim, ...]:
     return tuple(known[name] for name in wanted) if wanted else claims()
 
 
-def judge(evidence: Evidence, only: Sequence[Claim] = ()) -> tuple[Judgement, ...]:
+def judge(evidence: Evidence, only: Sequence[Claim] = ()) -> Judged:
     """The verdict on every claim, or on those of ``only``, corrected over the whole catalogue.
 
     The correction (Holm) is over all comparative claims that have a number, also those that are
@@ -65,7 +81,10 @@ def judge(evidence: Evidence, only: Sequence[Claim] = ()) -> tuple[Judgement, ..
     for index, p in zip(compared, adjusted, strict=True):
         judged[index] = replace(judged[index], finding=_corrected(judged[index].finding, p))
     wanted = {claim.id for claim in only or claims()}
-    return tuple(each for each in judged if each.claim.id in wanted)
+    return Judged(
+        machine=evidence.machine,
+        judgements=tuple(each for each in judged if each.claim.id in wanted),
+    )
 
 
 def _corrected(finding: Finding, p: float) -> Finding:

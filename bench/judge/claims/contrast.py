@@ -12,6 +12,7 @@ from typing import Final
 from bench.judge.claims.evidence import Evidence, NotMeasured, Series, Take, series
 from bench.judge.claims.finding import Basis, Measured
 from bench.judge.floor import LEAST_MARGIN, size_of
+from bench.judge.metrics import Unit
 from bench.judge.samples import Place
 from bench.judge.statistics import (
     FEWEST_BLOCKS,
@@ -42,7 +43,7 @@ class Contrast:
     values: tuple[float, ...]
     margin: float
     rests_on: tuple[Basis, ...]
-    unit: str = "times"
+    unit: Unit = Unit.TIMES
 
     @property
     def bound(self) -> float:
@@ -118,7 +119,7 @@ def difference(what: str, left: Series, right: Series, margin: float) -> Contras
         values=tuple(left.values[p] - right.values[p] for p in _shared(left, right)),
         margin=margin,
         rests_on=(*left.rests_on, *right.rests_on),
-        unit="share",
+        unit=Unit.SHARE,
     )
 
 

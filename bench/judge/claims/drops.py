@@ -13,6 +13,7 @@ from bench.judge.claims.evidence import Evidence, NotApplicable, NotMeasured, se
 from bench.judge.claims.finding import Basis, Finding, Measured, Verdict
 from bench.judge.claims.quantities import dropped_share, quiet_dropped_share
 from bench.judge.claims.rules import all_of, say, too_few
+from bench.judge.metrics import Unit
 from bench.judge.statistics import FEWEST_BLOCKS, loss_bound
 from bench.plan.experiments import comparisons
 
@@ -93,7 +94,7 @@ def _in_nmi(evidence: Evidence) -> Finding:
     blocks = min(len(arm.readings) for arm in arms)
     measured = Measured(
         what=f"{len(failed)} of {len(roomy)} trials in which the ring was never full lost records",
-        unit="share",
+        unit=Unit.SHARE,
         point=len(failed) / len(roomy) if roomy else 0.0,
         low=1 - loss_bound(len(roomy) - len(failed), len(roomy)) if roomy else 0.0,
         high=loss_bound(len(failed), len(roomy)) if roomy else 1.0,

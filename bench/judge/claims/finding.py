@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bench.judge.metrics import Unit
 from bench.judge.samples import Place
 
 
@@ -29,7 +30,7 @@ class Measured:
     """The number that decided, with the bounds of its 95 % interval."""
 
     what: str  # in words, "delivered a second, rb over pb"
-    unit: str  # "times", "share", "count", "ns"
+    unit: Unit
     point: float
     low: float
     high: float

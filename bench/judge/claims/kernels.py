@@ -9,6 +9,7 @@ from typing import Final
 from bench.judge.claims.claim import Claim, Side
 from bench.judge.claims.evidence import Evidence, NotApplicable
 from bench.judge.claims.finding import Finding, Measured, Verdict
+from bench.judge.metrics import Unit
 
 _FIRST: Final = (5, 8)
 _NEAR: Final = (5, 19)
@@ -32,7 +33,7 @@ def _since(evidence: Evidence) -> Finding:
     ran = [kernel for kernel in kernels if kernel.ring_trials]
     measured = Measured(
         what=f"ring buffer ran on {', '.join(kernel.release for kernel in ran) or 'none'}",
-        unit="count",
+        unit=Unit.COUNT,
         point=len(ran),
         low=len(ran),
         high=len(ran),

@@ -18,6 +18,7 @@ from bench.judge.claims.quantities import (
 )
 from bench.judge.claims.rules import all_of, within
 from bench.judge.floor import LEAST_MARGIN
+from bench.judge.metrics import Unit
 from bench.judge.statistics import FEWEST_BLOCKS, paired_ratio
 
 _SAMPLES: Final = ("every20", "every100")
@@ -71,7 +72,7 @@ def _sampled(evidence: Evidence) -> Finding:
     found = paired_ratio(values, [1.0] * len(values))
     measured = Measured(
         what="p99 latency over N x inter-arrival time",
-        unit="times",
+        unit=Unit.TIMES,
         point=found.point,
         low=found.low,
         high=found.high,

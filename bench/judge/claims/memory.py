@@ -13,6 +13,7 @@ from bench.judge.claims.finding import Finding, Measured
 from bench.judge.claims.quantities import dropped_share, rss_over_physical
 from bench.judge.claims.rules import all_of, say, within
 from bench.judge.floor import LEAST_MARGIN
+from bench.judge.metrics import Unit
 from bench.judge.samples import Place
 from bench.judge.statistics import FEWEST_BLOCKS, paired_ratio
 from bench.plan import budgets
@@ -104,7 +105,7 @@ def _rss_twice(evidence: Evidence) -> Finding:
     found = paired_ratio(values, [1.0] * len(values))
     measured = Measured(
         what="VmRSS over physical bytes of the ring",
-        unit="times",
+        unit=Unit.TIMES,
         point=found.point,
         low=found.low,
         high=found.high,

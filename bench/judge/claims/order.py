@@ -10,6 +10,7 @@ from typing import Final
 from bench.judge.claims.claim import Claim, Side
 from bench.judge.claims.evidence import Evidence, NotMeasured
 from bench.judge.claims.finding import Basis, Finding, Measured, Verdict
+from bench.judge.metrics import Unit
 from bench.judge.samples import ArmSamples
 from bench.judge.statistics import FEWEST_BLOCKS, loss_bound
 from bench.measure.ordering import Ordering
@@ -46,7 +47,7 @@ def _counted(evidence: Evidence, transport: str, *, wanted: bool) -> Finding:
     share = violations / pairs if pairs else 0.0
     measured = Measured(
         what=f"{violations:,} causal violations in {pairs:,} pairs of {len(orders)} trials",
-        unit="share",
+        unit=Unit.SHARE,
         point=share,
         low=1 - loss_bound(pairs - violations, pairs) if pairs else 0.0,
         high=loss_bound(violations, pairs) if pairs else 1.0,

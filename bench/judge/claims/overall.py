@@ -20,6 +20,7 @@ from bench.judge.claims.finding import Finding, Measured, Verdict
 from bench.judge.claims.memory import memory_ratio
 from bench.judge.claims.quantities import dropped_share, lossless_p50_ns, violation_share
 from bench.judge.claims.rules import say
+from bench.judge.metrics import Unit
 from bench.judge.statistics import FEWEST_BLOCKS, holm, loss_bound
 from bench.plan.experiments import comparisons
 
@@ -99,7 +100,7 @@ def _default_choice(evidence: Evidence) -> Finding:
     blocks = min(contrast.blocks for _, contrast in numbers)
     measured = Measured(
         what=f"not worse in {kept} of {len(places)} experiments, better in {len(better)}",
-        unit="share",
+        unit=Unit.SHARE,
         point=kept / len(places),
         low=1 - loss_bound(len(lost), len(places)),
         high=loss_bound(kept, len(places)),

@@ -11,6 +11,7 @@ from bench.judge.claims.claim import Claim, Side
 from bench.judge.claims.evidence import Evidence, NotMeasured, series
 from bench.judge.claims.finding import Basis, Finding, Measured, Verdict
 from bench.judge.claims.quantities import syscalls_per_event
+from bench.judge.metrics import Unit
 from bench.judge.samples import ArmSamples
 from bench.judge.statistics import FEWEST_BLOCKS, loss_bound, paired_difference
 
@@ -22,7 +23,7 @@ def _share(what: str, count: int, of: int, *, bound: float = 0.0) -> Measured:
     """A count of trials as a share with its exact bounds."""
     return Measured(
         what=what,
-        unit="share",
+        unit=Unit.SHARE,
         point=count / of if of else 0.0,
         low=1 - loss_bound(of - count, of) if of else 0.0,
         high=loss_bound(count, of) if of else 1.0,
@@ -89,7 +90,7 @@ def _no_syscalls(evidence: Evidence) -> Finding:
     found = paired_difference(values, [0.0] * len(values), mean=True)
     measured = Measured(
         what="system calls an event, busily polled ring",
-        unit="count",
+        unit=Unit.COUNT,
         point=found.point,
         low=found.low,
         high=found.high,
