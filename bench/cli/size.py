@@ -82,9 +82,9 @@ def command(
         chosen=chosen, rungs_bytes=rungs, storms=storms, tolerated=tolerate, margin=margin
     )
     journal = output or _new_journal()
-    print(f"journal: {journal}", file=sys.stderr, flush=True)
     request = campaign.Request(journal=journal, command_line=sys.argv, seed=seed)
     with campaign.opened(request) as running:
+        print(f"journal: {journal}", file=sys.stderr, flush=True)
         trials = sizing.measure(search, running, _begin)
     sized = report.Sized(
         load=load,
@@ -99,9 +99,9 @@ def command(
     if as_json:
         print(report.render_json(sized))
     else:
-        from rich.console import Console
+        from bench.report.console import Screen
 
-        report.render_text(sized, Console())
+        report.render_text(sized, Screen())
 
 
 def _check(tolerate: float, storms: int, margin: float) -> None:
