@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Sessions: tests, bench, report, lint. `./run NAME [-- ARGUMENTS]` starts them.
+"""Sessions: tests, bench, claims, report, lint. `./run NAME [-- ARGUMENTS]` starts them.
 
 All of them share the environment that `run` made and nox itself runs in: numpy and its like are
 installed once. What a session needs is installed when, and only when, its stamp says so.
@@ -54,6 +54,13 @@ def bench(session: nox.Session) -> None:
         "--benchmark-json=results/benchmark.json",
         *session.posargs,
     )
+
+
+@nox.session
+def claims(session: nox.Session) -> None:
+    """What is true here of the published claims: ./run claims -- --expect rb-order=reproduced."""
+    prepare(session, package=True)
+    session.run("bufbench", "claims", *session.posargs)
 
 
 @nox.session

@@ -49,17 +49,24 @@ class Campaign:
     _writer: JournalWriter
     _done: frozenset[tuple[str, str, int]] = field(default=frozenset())
 
-    def pending(self, experiment: Experiment) -> Iterator[tuple[int, int, Arm]]:
+    def pending(
+        self, experiment: Experiment, first_block: int = 0
+    ) -> Iterator[tuple[int, int, Arm]]:
         """(block, position, arm) of every trial that the journal does not hold yet."""
-        for block in range(experiment.blocks):
+        for block in range(first_block, experiment.blocks):
             for position, arm in enumerate(blocks.order(experiment, block, self.header.seed)):
                 if (experiment.name, arm.name, block) not in self._done:
                     yield block, position, arm
 
-    def run(self, experiment: Experiment, listener: Listener) -> tuple[TrialResult, ...]:
-        """All blocks of ``experiment``; ``listener`` hears of each trial once it is on disk."""
+    def run(
+        self, experiment: Experiment, listener: Listener, *, first_block: int = 0
+    ) -> tuple[TrialResult, ...]:
+        """The blocks of ``experiment`` from ``first_block`` on.
+
+        ``listener`` hears of each trial once it is on disk.
+        """
         results = []
-        for block, position, arm in self.pending(experiment):
+        for block, position, arm in self.pending(experiment, first_block):
             place = Place(experiment=experiment.name, block=block, position=position)
             result = run_trial(self.rig, arm, place)
             self._writer.write_trial(result)

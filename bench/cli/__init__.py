@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Command line: bufbench doctor, run, trace, size, report. Each in a module, loaded when called.
+"""Command line: bufbench doctor, run, trace, claims, size, report.
 
-A command's module has a function ``command``; a new one is a file here and a name in ``COMMANDS``.
+Each is a module, loaded when it is called. A command's module has a function ``command``; a new
+one is a file here and a name in ``COMMANDS``.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-COMMANDS: Final = ("doctor", "run", "trace", "size", "report")
+COMMANDS: Final = ("doctor", "run", "trace", "claims", "size", "report")
 """In the order in which the help shows them."""
 
 

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""bufbench claims."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli.report import Format
+from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench.judge.claims.catalogue import Judged
+    from bench.judge.claims.claim import Claim
+    from bench.trial.result import TrialResult
+
+_MOST_BLOCKS = 10_000
+_MOST_MINUTES = 24 * 60.0
+
+
+def command(
+    *,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Just this claim; may be repeated.", metavar="ID")
+    ] = None,
+    blocks: Annotated[
+        int, typer.Option(help="Blocks of every experiment; 0: as planned, at least 8.")
+    ] = 0,
+    until_settled: Annotated[
+        float,
+        typer.Option(help="Go on for so long with what is left open.", metavar="MINUTES"),
+    ] = 0.0,
+    expect: Annotated[
+        list[str] | None,
+        typer.Option(help="Exit 1 if it comes out otherwise; repeatable.", metavar="ID=VERDICT"),
+    ] = None,
+    expect_file: Annotated[
+        Path | None, typer.Option(help='The same from a TOML file: rb-order = "reproduced".')
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="An inconclusive claim fails a gate too.")
+    ] = False,
+    journals: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="Judge this journal, run nothing; repeatable."),
+    ] = None,
+    form: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TEXT,
+    seed: Annotated[int, typer.Option(help="Of the blocks' random order.")] = 1,
+    output: Annotated[
+        Path | None, typer.Option(help="Journal to write; results/claims-TIME.jsonl by default.")
+    ] = None,
+) -> None:
+    """Judge the published claims about the two buffers on this machine.
+
+    Every claim comes out as reproduced, refuted, inconclusive, not applicable or not measured, with
+    the published figure, the measured one and the trials it rests on; docs/claims.md has them all.
+
+    Exit code 0, 1 if an expected verdict failed, 4 if a trial did not balance.
+
+    Examples:
+
+      bufbench claims
+
+      bufbench claims --only rb-order --expect rb-order=reproduced
+
+      bufbench claims --from results/claims-20261122-101500.jsonl --format markdown
+    """
+    from bench import expectations, gates
+    from bench.judge.claims.catalogue import chosen
+
+    expected = {
+        **(expectations.read(expect_file) if expect_file is not None else {}),
+        **expectations.parse(expect or []),
+    }
+    claims = chosen([*only, *expected] if only else [])
+    if blocks and not 1 <= blocks <= _MOST_BLOCKS:
+        raise UsageError(f"{blocks} blocks are out of range", remedy=f"take 1 to {_MOST_BLOCKS}")
+    if not 0 <= until_settled <= _MOST_MINUTES:
+        raise UsageError(
+            f"{until_settled:g} minutes are out of range", remedy=f"take 0 to {_MOST_MINUTES:g}"
+        )
+    if journals:
+        if until_settled or output:
+            raise UsageError("--from runs nothing", remedy="leave out --until-settled and --output")
+        judged = _judged(journals, claims)
+        _show(judged, form)
+        expectations.check(expected, judged, strict=strict)
+        return
+    journal = output or _new_journal()
+    trials = _run(claims, journal, blocks=blocks, seed=seed, settle_s=60 * until_settled)
+    judged = _judged([journal], claims)
+    _show(judged, form)
+    print(f"journal: {journal}", file=sys.stderr)
+    gates.check((), trials)
+    expectations.check(expected, judged, strict=strict)
+
+
+def _run(
+    claims: Sequence[Claim], journal: Path, *, blocks: int, seed: int, settle_s: float
+) -> tuple[TrialResult, ...]:
+    from bench import campaign
+    from bench import claims as running
+    from bench.machine import procfs
+    from bench.plan.claims import catalogue
+
+    planned = catalogue.experiments(len(procfs.online_cpus()), os.sysconf("SC_PAGE_SIZE"))
+    experiments = running.needed(claims, planned)
+    if not experiments:
+        raise UsageError(
+            "these claims need no experiment of this machine's",
+            remedy="judge journals of several kernels with --from",
+        )
+    if blocks:
+        experiments = tuple(replace(each, blocks=blocks) for each in experiments)
+    request = campaign.Request(journal=journal, command_line=sys.argv, profile="claims", seed=seed)
+    with campaign.opened(request) as opened:
+        return running.run(opened, claims, experiments, settle_s=settle_s)
+
+
+def _judged(journals: Sequence[Path], claims: Sequence[Claim]) -> tuple[Judged, ...]:
+    from bench.journal.reader import read_journals
+    from bench.judge.claims.catalogue import judge
+    from bench.judge.claims.journals import of_journals
+
+    content = read_journals(journals)
+    for fault in content.faults:
+        print(f"bufbench: {fault}", file=sys.stderr)
+    return tuple(judge(evidence, claims) for evidence in of_journals(content))
+
+
+def _show(judged: Sequence[Judged], form: Format) -> None:
+    if form is Format.TEXT:
+        from rich.console import Console
+
+        from bench.report.claims_text import render_claims_text
+
+        for each in judged:
+            render_claims_text(each, Console())
+    elif form is Format.MARKDOWN:
+        from bench.report.claims_markdown import render_claims_markdown
+
+        print(render_claims_markdown(*judged))
+    else:
+        from bench.report.claims_json import render_claims_json
+
+        print(render_claims_json(*judged))
+
+
+def _new_journal() -> Path:
+    from bench import paths
+
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    return paths.RESULTS / f"claims-{stamp}.jsonl"
