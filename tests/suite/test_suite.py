@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The pytest-benchmark suite, run as `./run bench` runs it, cut to one experiment."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from tracing import alive, bpf_ids, eventually
+
+from bench import process
+from bench.journal.reader import read_journal
+from bench.suite.clock import ReplayClock
+
+PYTEST = [
+    sys.executable, "-m", "pytest", "-p", "bench.suite.plugin", "-p", "no:cacheprovider",
+    "--import-mode=importlib", "--rootdir", "/", "-c", "/dev/null",
+]  # fmt: skip
+
+
+def words(*arguments: str) -> list[str]:
+    return [*PYTEST, *arguments, "--pyargs", "bench.suite"]
+
+
+def suite(*arguments: str) -> process.Completed:
+    return process.run(words(*arguments), timeout_s=160, check=False)
+
+
+def test_a_replayed_clock_stands_still() -> None:
+    clock = ReplayClock()
+    assert clock() == clock() == 0.0
+    clock.advance(1_500_000_000)
+    assert clock() == clock() == 1.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--profile", "endless"], "endless"),
+        (["--fail-on", "boredom"], "boredom"),
+        (["--seed", "first"], "first"),
+    ],
+)
+def test_nonsense_is_a_usage_error(arguments: list[str], said: str) -> None:
+    done = suite(*arguments)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.live
+def test_rounds_are_blocks_and_times_the_storms_own(tmp_path: Path) -> None:
+    journal, results = tmp_path / "quick.jsonl", tmp_path / "quick.json"
+    done = suite(
+        "-k", "pingpong", "--journal", str(journal), f"--benchmark-json={results}",
+        "--fail-on", "ringbuf:causal,perfbuf:causal",
+    )  # fmt: skip
+    # The gate on the ring holds; per-CPU buffers drained every 5 ms cannot keep order.
+    assert done.returncode == 1, done
+    last = [line for line in done.stderr.splitlines() if line.startswith("bufbench")][-1]
+    assert "perfbuf:causal" in last
+    assert "ringbuf:causal" not in last
+    content = read_journal(journal, strict=True)
+    trials = [trial for trial in content.trials if trial.experiment == "pingpong"]
+    arms = {trial.arm for trial in trials}
+    blocks = Counter(trial.arm for trial in trials)
+    assert len(set(blocks.values())) == 1
+    assert len(trials) == len({(trial.arm, trial.block) for trial in trials})
+    told = {test["name"]: test for test in json.loads(results.read_text())["benchmarks"]}
+    assert set(told) == {f"test_arm[pingpong-{arm}]" for arm in arms}
+    for arm in arms:
+        test = told[f"test_arm[pingpong-{arm}]"]
+        own = [trial for trial in trials if trial.arm == arm]
+        assert test["stats"]["rounds"] == blocks[arm]
+        assert test["stats"]["total"] == pytest.approx(sum(trial.storm.seconds for trial in own))
+        assert test["stats"]["max"] == pytest.approx(max(trial.storm.seconds for trial in own))
+        assert test["extra_info"]["exits"] == sum(trial.storm.reaped for trial in own)
+        if own[0].ledger:
+            for name in ("attempted", "dropped", "missed"):
+                total = sum(getattr(trial.ledger, name) for trial in own)
+                assert test["extra_info"][name] == total
+            violations = [t.ordering.causal_violations for t in own if t.ordering]
+            assert test["extra_info"]["causal_violations"] == sum(violations)
+            assert all(t.ordering.causal_pairs >= 1_000 for t in own if t.ordering)
+            assert all((v == 0) == (own[0].config.transport == "ringbuf") for v in violations)
+
+
+@pytest.mark.live
+def test_ctrl_c_leaves_whole_lines_and_nothing_else(tmp_path: Path) -> None:
+    journal = tmp_path / "quick.jsonl"
+    with subprocess.Popen(
+        words("-k", "trickle", "--journal", str(journal)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as run:
+        assert eventually(lambda: journal.exists() and journal.read_bytes().count(b"\n") >= 3)
+        ids = bpf_ids(run.pid)
+        run.send_signal(signal.SIGINT)
+        run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert len(read_journal(journal, strict=True).trials) >= 2
+    assert eventually(lambda: not alive(ids))
