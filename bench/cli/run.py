@@ -82,11 +82,9 @@ def command(
 
     Exit code 0, 1 if a gate of --fail-on failed, 4 if a trial did not balance.
 
-    Examples:
+    Example: bufbench run --profile quick
 
-      bufbench run --profile quick
-
-      bufbench run --workload burst --budget 64KiB --budget 1MiB --fail-on ringbuf:causal
+    Example: bufbench run --workload burst --budget 64KiB --budget 1MiB --fail-on ringbuf:causal
     """
     from bench import gates
 

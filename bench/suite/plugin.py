@@ -134,16 +134,14 @@ def pytest_terminal_summary(
     suite = config.stash[SUITE]
     if not suite.trials:
         return
-    from rich.console import Console
-
     from bench.journal.reader import read_journal
     from bench.judge.summary import compare_journals
+    from bench.report.console import Screen
     from bench.report.text import render_text
 
     terminalreporter.section("bufbench")
-    console = Console(file=sys.stdout)
     for summary in compare_journals(read_journal(suite.journal)):
-        render_text(summary, console, details=False)
+        render_text(summary, Screen(), details=False)
     terminalreporter.write_line(f"journal: {suite.journal}")
     terminalreporter.write_line(f"all tables: ./run report -- {suite.journal}")
 
