@@ -12,7 +12,7 @@ from bench.judge.size import (
     SCAN_STORMS,
     Sizing,
     around_the_edge,
-    next_above,
+    next_rung,
     next_to_scan,
     sizing,
 )
@@ -85,7 +85,7 @@ def measure(search: Search, running: Runs, begin: Begin) -> tuple[TrialResult, .
     blocks = search.storms
     while rungs:
         run("size", rungs, blocks)
-        rungs = _pick(search.judged(trials), next_above)
+        rungs = _pick(search.judged(trials), next_rung)
         blocks = search.storms + SCAN_STORMS  # as many as the scanned ones have by now
     return tuple(trials)
 

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from bench.judge.ladder import Ladder, Rung
+from bench.judge.ladder import STORMS, Ladder, Rung
 from bench.judge.statistics import loss_bound
 from bench.trial.result import State, TrialResult
 
 SCAN_STORMS: Final = 4
 """Storms of each rung that the scan takes: enough to see where losing becomes likely."""
 
+_OTHERS_BOUND: Final = 0.05  # exits of others, as a share of the storm's own
 _CLEAN_RUNGS: Final = 2
 _RUNGS_BELOW: Final = 2  # the edge: a quarter of the minimum is among them
 
@@ -31,6 +32,7 @@ class Sizing:
     rungs_bytes: tuple[int, ...]
     lost_shares: dict[int, float]  # of the storm's records, by budget
     margin: float
+    disturbed: int = 0  # storms that count, though CPU time was stolen or others' processes ended
 
     @property
     def minimum_bytes(self) -> int | None:
@@ -75,17 +77,26 @@ def sizing(
 ) -> Sizing:
     """What ``trials`` say of ``transport``; those that are invalid, or another's, count in nothing.
 
-    A storm counts as one that lost if it lost more than the share ``tolerated`` of its records.
+    Nor do disturbed ones, where a rung has 20 others. A storm counts as one that lost if it lost
+    more than the share ``tolerated`` of its records.
     """
-    by_budget: dict[int, list[tuple[int, int]]] = {}
+    by_budget: dict[int, list[TrialResult]] = {}
     for trial in trials:
-        counts = trial.config.transport == transport and trial.state is not State.INVALID
-        if counts and trial.ledger is not None:
-            account = (trial.ledger.own_dropped, trial.ledger.own_attempted)
-            by_budget.setdefault(trial.config.budget_bytes, []).append(account)
+        if trial.config.transport == transport and trial.state is not State.INVALID:
+            by_budget.setdefault(trial.config.budget_bytes, []).append(trial)
     rungs = []
     shares = {}
-    for budget_bytes, accounts in sorted(by_budget.items()):
+    disturbed = 0
+    for budget_bytes, of_rung in sorted(by_budget.items()):
+        # By its conditions a storm is left out, never by its losses, and only if enough remain.
+        quiet = [trial for trial in of_rung if not _is_disturbed(trial)]
+        counted = quiet if len(quiet) >= STORMS else of_rung
+        disturbed += len(of_rung) - len(quiet) if counted is of_rung else 0
+        accounts = [
+            (trial.ledger.own_dropped, trial.ledger.own_attempted)
+            for trial in counted
+            if trial.ledger is not None
+        ]
         lossy = sum(dropped > tolerated * attempted for dropped, attempted in accounts)
         rungs.append(
             Rung(
@@ -103,7 +114,14 @@ def sizing(
         rungs_bytes=tuple(rungs_bytes),
         lost_shares=shares,
         margin=margin,
+        disturbed=disturbed,
     )
+
+
+def _is_disturbed(trial: TrialResult) -> bool:
+    """Whether what was put on the buffer is not the load asked for, or the machine was not ours."""
+    own = trial.storm.reaped
+    return trial.state is State.NOISY or trial.conditions.other_exits > _OTHERS_BOUND * own
 
 
 def next_to_scan(seen: Sizing) -> int | None:
@@ -126,15 +144,19 @@ def around_the_edge(seen: Sizing) -> tuple[int, ...]:
     return seen.rungs_bytes[max(0, edge - _RUNGS_BELOW) : edge + _CLEAN_RUNGS]
 
 
-def next_above(seen: Sizing) -> int | None:
-    """The rung to try next, upwards; None once there is an answer, or nothing larger.
+def next_rung(seen: Sizing) -> int | None:
+    """The rung to give its full number of storms next; None once there is an answer.
 
-    What is recommended is tried too, so that nothing is recommended unseen.
+    Upwards as long as there is no minimum. Then the rung below it, if the scan alone saw that one
+    lose, and what is recommended, so that nothing is recommended unseen.
     """
-    wanted = seen.recommended_bytes
-    if wanted is None:
+    minimum, wanted = seen.minimum_bytes, seen.recommended_bytes
+    if minimum is None or wanted is None:
         highest = seen.ladder.rungs[-1].budget_bytes
         return next((size for size in seen.rungs_bytes if size > highest), None)
+    below = seen.tried(minimum // 2)
+    if below is not None and below.trials < STORMS:
+        return below.budget_bytes
     return wanted if seen.tried(wanted) is None else None
 
 

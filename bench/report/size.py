@@ -84,6 +84,7 @@ def _transport(sized: Sized, sizing: Sizing) -> dict[str, object]:
         "margin": sizing.margin,
         "at_least_size": sizing.at_least_size,
         "soft_edge": sizing.soft is not None,
+        "disturbed_storms": sizing.disturbed,
         "configure": _settings(sized, sizing),
         "sentence": " ".join(_answer(sized, sizing)),
         "rungs": [
@@ -131,11 +132,24 @@ def _load(sized: Sized) -> Iterator[str]:
     )
     if load.rate_per_s and sized.exits_per_s < 0.9 * load.rate_per_s:
         yield "Beware: this machine could not make that many exits; what follows holds for fewer."
+    if disturbed := _disturbed(sized):
+        yield disturbed
     if not (load.stall_ms or load.burst):
         yield (
             "Beware: with a consumer that never stalls, loss is chance, so that the edge is soft; "
             "size for the longest stall that yours may have (--stall)."
         )
+
+
+def _disturbed(sized: Sized) -> str:
+    disturbed = sum(sizing.disturbed for sizing in sized.sizings)
+    storms = sum(rung.trials for sizing in sized.sizings for rung in sizing.ladder.rungs)
+    if 10 * disturbed < storms:
+        return ""
+    return (
+        f"Beware: {disturbed} of {storms} storms were disturbed, by stolen CPU time or by exits of "
+        "other processes; on a quiet machine less may be enough."
+    )
 
 
 def _curve(sizing: Sizing) -> Table:

@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
 from made_up_trials import trial
 
 from bench.judge.size import (
     Sizing,
     around_the_edge,
     exits_per_s,
-    next_above,
+    next_rung,
     next_to_scan,
     sizing,
 )
@@ -57,7 +61,7 @@ def test_minimum_and_recommendation() -> None:
     assert (found.minimum_bytes, found.recommended_bytes) == (32 * KIB, 64 * KIB)
     assert not found.at_least_size
     assert found.soft is None
-    assert next_above(found) is None
+    assert next_rung(found) is None
     assert found.lost_shares == {8 * KIB: 0.01, 16 * KIB: 10 / 24_000, 32 * KIB: 0, 64 * KIB: 0}
 
 
@@ -71,17 +75,23 @@ def test_a_margin_is_rounded_up_to_a_size_that_exists() -> None:
 
 def test_what_is_recommended_is_tried_first() -> None:
     trials = [storms(16, 1, 24), storms(32, 0, 24)]
-    assert next_above(seen(*trials)) == 64 * KIB
-    assert next_above(seen(*trials, storms(64, 0, 20))) is None
+    assert next_rung(seen(*trials)) == 64 * KIB
+    assert next_rung(seen(*trials, storms(64, 0, 20))) is None
     # It lost: the minimum lies above it after all.
-    assert next_above(seen(*trials, storms(64, 1, 20))) == 128 * KIB
+    assert next_rung(seen(*trials, storms(64, 1, 20))) == 128 * KIB
+
+
+def test_the_rung_below_the_minimum_gets_its_storms_too() -> None:
+    clean = [storms(32, 0, 24), storms(64, 0, 24), storms(128, 0, 24)]
+    assert next_rung(seen(storms(16, 1, 4), *clean)) == 16 * KIB
+    assert next_rung(seen(storms(16, 1, 24), *clean)) is None
 
 
 def test_where_the_largest_loses_there_is_no_minimum() -> None:
     found = seen(storms(64, 20, 20), storms(128, 1, 24))
     assert (found.minimum_bytes, found.recommended_bytes) == (None, None)
-    assert next_above(found) is None
-    assert next_above(seen(storms(32, 24, 24), storms(64, 1, 24))) == 128 * KIB
+    assert next_rung(found) is None
+    assert next_rung(seen(storms(32, 24, 24), storms(64, 1, 24))) == 128 * KIB
 
 
 def test_the_least_size_is_known_as_such() -> None:
@@ -114,6 +124,30 @@ def test_invalid_storms_and_other_transports_count_in_nothing() -> None:
     found = seen(storms(32, 0, 20), others)
     assert [(rung.trials, rung.lossy) for rung in found.ladder.rungs] == [(20, 0)]
     assert seen(storms(32, 0, 19), others).minimum_bytes is None
+
+
+def noisy(trials: list[TrialResult]) -> list[TrialResult]:
+    return [replace(each, state=State.NOISY) for each in trials]
+
+
+def crowded(trials: list[TrialResult], others: int) -> list[TrialResult]:
+    return [
+        replace(each, conditions=replace(each.conditions, other_exits=others)) for each in trials
+    ]
+
+
+@pytest.mark.parametrize("disturb", [noisy, lambda trials: crowded(trials, 51)])
+def test_disturbed_storms_are_left_out_where_enough_others_are(
+    disturb: Callable[[list[TrialResult]], list[TrialResult]],
+) -> None:
+    found = seen(storms(32, 0, 20), disturb(storms(32, 4, 4)))
+    assert (found.minimum_bytes, found.disturbed) == (32 * KIB, 0)
+    found = seen(storms(32, 0, 19), disturb(storms(32, 4, 4)))
+    assert (found.minimum_bytes, found.disturbed) == (None, 4)
+
+
+def test_a_few_exits_of_others_disturb_nothing() -> None:
+    assert seen(storms(32, 0, 20), crowded(storms(32, 1, 1), 50)).minimum_bytes is None
 
 
 def test_the_rate_is_what_the_storms_made() -> None:

@@ -77,6 +77,11 @@ def test_it_says_what_load_that_holds_for() -> None:
     assert "loss is chance" in text(sized(RING, load=Load(stall_ms=0.0)))
 
 
+def test_disturbance_is_told() -> None:
+    assert "Beware" not in text(sized(replace(RING, disturbed=9)))  # of 96
+    assert "10 of 96 storms were disturbed" in text(sized(replace(RING, disturbed=10)))
+
+
 def test_every_rung_stands_in_the_curve() -> None:
     rows = [line.split() for line in text(sized(RING)).splitlines() if "KiB" in line]
     assert ["8", "KiB", "24", "24", "100.0", "%", "0.70", "%"] in rows
