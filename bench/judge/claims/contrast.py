@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil, exp, log, log1p
 from statistics import fmean, median
 from typing import Final
@@ -58,15 +59,22 @@ class Contrast:
     @property
     def estimate(self) -> Estimate:
         """Median of the ratio, or mean of the difference, with its 95 % interval."""
-        if self.scale is Scale.RATIO:
-            return paired_ratio([exp(value) for value in self.values], [1.0] * self.blocks)
-        return paired_difference(self.values, [0.0] * self.blocks, mean=True)
+        return _estimate(self.scale, self.values)
 
     @property
     def p(self) -> tuple[float, float]:
-        """Two-sided p of lying above the bound, and of lying below it."""
-        above, below = one_sided(self.values, self.bound)
+        """Two-sided p of lying above the bound, and of there being no difference worth the name.
+
+        The second is held against the least margin, not against the noise floor: the noisier a
+        machine the less it can refute.
+        """
+        above, _ = one_sided(self.values, self.bound)
+        _, below = one_sided(self.values, self._least)
         return min(1.0, 2 * above), min(1.0, 2 * below)
+
+    @property
+    def _least(self) -> float:
+        return log1p(LEAST_MARGIN) if self.scale is Scale.RATIO else 0.0
 
     def measured(self) -> Measured:
         """For the finding."""
@@ -84,13 +92,22 @@ class Contrast:
         """How many more would likely take the interval off the bound, if what was seen goes on."""
         if self.blocks < FEWEST_BLOCKS:
             return FEWEST_BLOCKS - self.blocks
-        distance = abs(median(self.values) - self.bound)
+        centre = median(self.values)
+        distance = abs(centre - (self.bound if centre > self.bound else self._least))
         middle = fmean(self.values)
         variance = sum((value - middle) ** 2 for value in self.values) / (self.blocks - 1)
         if distance == 0:
             return _MOST_FURTHER
         needed = ceil(_SETTLED_T**2 * variance / distance**2)
         return min(_MOST_FURTHER, max(needed - self.blocks, FEWEST_BLOCKS // 2))
+
+
+@lru_cache(maxsize=1_024)
+def _estimate(scale: Scale, values: tuple[float, ...]) -> Estimate:
+    """Resampled once: a rule looks at the same numbers several times."""
+    if scale is Scale.RATIO:
+        return paired_ratio([exp(value) for value in values], [1.0] * len(values))
+    return paired_difference(values, [0.0] * len(values), mean=True)
 
 
 def _shared(*parts: Series) -> list[Place]:
@@ -153,7 +170,6 @@ def together(what: str, contrasts: Sequence[Contrast]) -> Contrast:
 def floor(evidence: Evidence, take: Take, experiments: Iterable[str], scale: Scale) -> float:
     """The largest A/A floor of a number over these experiments; 0 without any twins."""
     sizes = [0.0]
-    paired = paired_ratio if scale is Scale.RATIO else paired_difference
     for name in experiments:
         samples = evidence.experiments.get(name)
         if samples is None:
@@ -166,8 +182,12 @@ def floor(evidence: Evidence, take: Take, experiments: Iterable[str], scale: Sca
                 places = _shared(left, right)
             except NotMeasured:
                 continue
-            found = paired([left.values[p] for p in places], [right.values[p] for p in places])
-            sizes.append(size_of(found))
+            a, b = ([part.values[place] for place in places] for part in (left, right))
+            if scale is Scale.RATIO:
+                values = tuple(log(x / y) for x, y in zip(a, b, strict=True))
+            else:
+                values = tuple(x - y for x, y in zip(a, b, strict=True))
+            sizes.append(size_of(_estimate(scale, values)))
     return max(sizes)
 
 

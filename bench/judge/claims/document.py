@@ -29,10 +29,13 @@ per CPU, sampling 500); issue threads as OWNER/REPO#N.
 
 - Everything is compared within blocks: one trial of each arm, in random order, at least 8 times.
 - A **comparative** claim has a margin: 2 %, or the A/A noise floor of the number if that is larger
-  (what the same configuration differs from itself by). It is *reproduced* if the 95 % interval lies
-  above the margin, *refuted* if it lies below, else *inconclusive*, with the number of further blocks
-  that would likely settle it. It must also survive Holm's correction over all comparative claims, by
-  a t test with an eighth of the blocks trimmed off at either end.
+  (by how much the same configuration differs from itself). It is *reproduced* if the 95 % interval
+  lies above the margin, *refuted* if it lies below, else *inconclusive*, with the number of further
+  blocks that would likely settle it.
+- Besides, a comparative verdict has to survive Holm's correction over all of them. Its p is that
+  of a t test with an eighth of the blocks trimmed off at either end: for *reproduced* of not lying
+  above the margin, for *refuted* of not lying below 2 %, so that noise alone refutes nothing. A
+  transport compared with itself comes out without a verdict.
 - A claim that several comparisons make together is reproduced if all of them lie above, and refuted
   if one lies below; "somewhere" is the other way round.
 - The other claims are about one transport and stand by themselves.

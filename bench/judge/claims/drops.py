@@ -73,7 +73,7 @@ def _noisy_cpu(evidence: Evidence) -> Finding:
 
 
 def _in_nmi(evidence: Evidence) -> Finding:
-    """Failures of reserve in NMI context while the ring was not full."""
+    """Failures of reserve in NMI context while the ring was not full: a count, not a comparison."""
     name = "nmi"
     facts = evidence.machine.kernel_facts if evidence.machine is not None else {}
     source = facts.get("nmi_source", "")
@@ -113,7 +113,6 @@ def _in_nmi(evidence: Evidence) -> Finding:
         reason=reason,
         measured=measured,
         blocks=blocks,
-        p=0.0 if failed else 1.0,
         further_blocks=max(1, FEWEST_BLOCKS - len(roomy)),
         details=(f"the ring's lock: {lock}", f"source of NMI: {source or 'not told'}"),
         rests_on=tuple(
@@ -147,6 +146,7 @@ CLAIMS: Final = (
         ),
         experiments=("nmi",),
         judge=_in_nmi,
+        comparative=False,
     ),
     Claim(
         id="rb-noisy-cpu",

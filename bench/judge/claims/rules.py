@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from bench.judge.claims.contrast import Contrast
 from bench.judge.claims.finding import Finding, Measured, Verdict
 from bench.judge.statistics import FEWEST_BLOCKS, Scale
+
+_SURE: Final = 0.05
 
 
 def say(contrast: Contrast) -> str:
@@ -21,11 +24,11 @@ def say(contrast: Contrast) -> str:
 
 
 def _lies(contrast: Contrast) -> int:
-    """1: the interval is above the bound, -1: below it, 0: neither."""
+    """1: the interval is above the bound, -1: below it and surely so, 0: neither."""
     found = contrast.measured()
     if found.low > found.bound:
         return 1
-    return -1 if found.high < found.bound else 0
+    return -1 if found.high < found.bound and contrast.p[1] < _SURE else 0
 
 
 def _finding(
@@ -42,6 +45,9 @@ def _finding(
         Verdict.REFUTED: f"not beyond the margin of {margin}",
         Verdict.INCONCLUSIVE: f"the interval reaches over the margin of {margin}",
     }[verdict]
+    found = deciding.measured()
+    if verdict is Verdict.INCONCLUSIVE and found.high < found.bound:
+        reason = f"within the noise: equals differ by up to {margin} here"
     open_ones = [contrast for contrast in contrasts if not _lies(contrast)] or [deciding]
     return Finding(
         verdict=verdict,

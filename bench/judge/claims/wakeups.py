@@ -21,7 +21,7 @@ from bench.judge.claims.finding import Finding, Verdict
 from bench.judge.claims.quantities import dropped_share, ns_per_success, raised_per_event
 from bench.judge.claims.rules import all_of, say, too_few
 from bench.judge.claims.stranded import late_records, late_share
-from bench.judge.statistics import FEWEST_BLOCKS
+from bench.judge.statistics import FEWEST_BLOCKS, one_sided
 from bench.trial.result import TrialResult
 
 BURSTS: Final = 10_000
@@ -29,6 +29,9 @@ BURSTS: Final = 10_000
 
 _SURE: Final = 0.01
 """p below which more records waited than by chance."""
+
+_ALIKE: Final = 0.01
+"""Difference of shares dropped below which two policies lose alike."""
 
 
 def _adaptive(evidence: Evidence) -> Finding:
@@ -149,23 +152,20 @@ def _forced_in_bursts(evidence: Evidence) -> Finding:
     if few is not None:
         return few
     found = contrast.measured()
-    mirrored = Contrast(
-        what=contrast.what,
-        scale=contrast.scale,
-        values=tuple(-value for value in contrast.values),
-        margin=margin,
-        rests_on=contrast.rests_on,
-    )
-    more, less = contrast.p[0], mirrored.p[0]
+    more, _ = one_sided(contrast.values, margin)
+    _, less = one_sided(contrast.values, -margin)
     if found.low > margin:
         verdict, reason, p = Verdict.REPRODUCED, "forced wake-ups lose more", more
     elif found.high < -margin:
         verdict, reason, p = Verdict.REPRODUCED, "forced wake-ups lose less", less
-    elif -margin < found.low and found.high < margin:
-        p = max(contrast.p[1], mirrored.p[1])
-        verdict, reason = Verdict.REFUTED, "neither more nor less, beyond the A/A floor"
+    elif not any(contrast.values):
+        verdict, reason, p = Verdict.INCONCLUSIVE, "nothing was lost either way", 0.5
+    elif found.low > -_ALIKE and found.high < _ALIKE:
+        _, below = one_sided(contrast.values, _ALIKE)
+        above, _ = one_sided(contrast.values, -_ALIKE)
+        verdict, reason, p = Verdict.REFUTED, "they differ by less than a hundredth", above + below
     else:
-        verdict, reason, p = Verdict.INCONCLUSIVE, "the interval reaches over the A/A floor", 1.0
+        verdict, reason, p = Verdict.INCONCLUSIVE, f"equals differ by up to {margin:.1%} here", 0.5
     return Finding(
         verdict=verdict,
         reason=reason,
