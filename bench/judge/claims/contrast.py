@@ -68,8 +68,8 @@ class Contrast:
         The second is held against the least margin, not against the noise floor: the noisier a
         machine the less it can refute.
         """
-        above, _ = one_sided(self.values, self.bound)
-        _, below = one_sided(self.values, self._least)
+        above, _ = _one_sided(self.values, self.bound)
+        _, below = _one_sided(self.values, self._least)
         return min(1.0, 2 * above), min(1.0, 2 * below)
 
     @property
@@ -100,6 +100,9 @@ class Contrast:
             return _MOST_FURTHER
         needed = ceil(_SETTLED_T**2 * variance / distance**2)
         return min(_MOST_FURTHER, max(needed - self.blocks, FEWEST_BLOCKS // 2))
+
+
+_one_sided = lru_cache(maxsize=1_024)(one_sided)
 
 
 @lru_cache(maxsize=1_024)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from statistics import median
 from typing import Final
 
@@ -100,7 +101,17 @@ def _on_one_cpu(evidence: Evidence) -> Finding:
         share_margin(evidence, dropped_share, name),
     )
     faster = _faster(evidence, name, ring, perf, "delivered a second, rb over pb")
-    return all_of([faster, drops], [_words("rb", name, ring), _words("pb", name, perf)])
+    found = all_of([faster, drops], [_words("rb", name, ring), _words("pb", name, perf)])
+    if any(drops.values) or all_of([faster]).verdict is not Verdict.REPRODUCED:
+        return found
+    # A difference of exactly nothing has no interval that could lie below anything.
+    return replace(
+        found,
+        verdict=Verdict.REFUTED,
+        reason="rb delivers more, but dropped no more than pb: nothing at all, or the same",
+        measured=faster.measured(),
+        p=faster.p[0],
+    )
 
 
 def _light_consumer(evidence: Evidence) -> Finding:

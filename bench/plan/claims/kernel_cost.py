@@ -13,16 +13,20 @@ from bench.plan.profiles import TRANSPORTS
 
 def experiments(on: Setting) -> tuple[Experiment, ...]:
     """Kernel ns per record, by call, by record size, by producers, by room."""
-    quiet = replace(on.amplified(60, 100, wake=Wake.NONE), consumer=STOPPED, kernel_stats=True)
+    quiet = replace(on.amplified(200, 100, wake=Wake.NONE), consumer=STOPPED, kernel_stats=True)
     sizes = {
-        size: replace(quiet, producer=replace(quiet.producer, payload_bytes=size))
-        for size in (0, 256, 1_024, 4_096)
+        size: replace(
+            quiet,
+            storm=replace(quiet.storm, count=exits),
+            producer=replace(quiet.producer, payload_bytes=size),
+        )
+        for size, exits in ((0, 400), (256, 400), (1_024, 200), (4_096, 60))
     }
     # All records of all CPUs fit into the buffer of each, so that with many CPUs they are fewer.
     at_once = max(50, min(1_000, 8_000 // on.cpus))
-    held = replace(on.amplified(80, at_once), consumer=STOPPED, kernel_stats=True)
+    held = replace(on.amplified(240, at_once), consumer=STOPPED, kernel_stats=True)
     perf_held = replace(held, producer=replace(held.producer, wake=Wake.WATERMARK, watermark=50))
-    refused = replace(on.amplified(200, 1_000, wake=Wake.NONE), consumer=STOPPED)
+    refused = replace(on.amplified(400, 1_000, wake=Wake.NONE), consumer=STOPPED)
     refused = replace(refused, kernel_stats=True)
     output = replace(refused, producer=replace(refused.producer, call=Call.OUTPUT))
     least_bytes = 16 * on.page_bytes

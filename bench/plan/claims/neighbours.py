@@ -19,7 +19,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
         return ()
     last = on.cpus - 1
     at_once = max(50, min(1_000, 8_000 // on.cpus))
-    alone = on.on_cpus(on.amplified(80, at_once, wake=Wake.NONE), 1)
+    alone = on.on_cpus(on.amplified(240, at_once, wake=Wake.NONE), 1)
     asleep = replace(alone, consumer=replace(STOPPED, cpu=last), kernel_stats=True)
     busy = replace(alone, consumer=replace(BUSY, cpu=last), kernel_stats=True)
     uneven = Storm(shape=Shape.UNEVEN, rate_per_s=200.0, count=2_000, seconds=2.0)

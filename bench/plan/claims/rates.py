@@ -23,12 +23,12 @@ from bench.plan.profiles import EPOLL, TRANSPORTS
 def experiments(on: Setting) -> tuple[Experiment, ...]:
     """Millions of records a second."""
     default = on.amplified(20 * on.workers, 1_000)
-    batched = on.amplified(150 * on.workers, 1_000)
+    batched = on.amplified(250 * on.workers, 1_000)
     sampled = replace(batched, producer=replace(batched.producer, wake=Wake.WATERMARK))
     sampled = replace(sampled, producer=replace(sampled.producer, watermark=500))
     # By time, not by count: the perf buffer is so much slower here.
     one_cpu = replace(on.on_cpus(on.amplified(400, 1_000), 1), consumer=Consumer(cpu=0))
-    one_cpu = replace(one_cpu, storm=replace(one_cpu.storm, seconds=0.25))
+    one_cpu = replace(one_cpu, storm=replace(one_cpu.storm, workers=4, seconds=0.25))
     roomy_bytes = on.holding(default) * min(2, power_of_two(on.cpus))
     return (
         experiment(

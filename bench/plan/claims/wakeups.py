@@ -32,7 +32,7 @@ def _policies(on: Setting) -> tuple[Experiment, ...]:
         "epoll": EPOLL,
         "timed": Consumer(poll=Poll.TIMED, interval_ms=5.0),
     }
-    config = replace(on.amplified(50 * on.workers, 100), kernel_stats=True)
+    config = replace(on.amplified(75 * on.workers, 200), kernel_stats=True)
     budget_bytes = on.holding(config) * min(4, power_of_two(on.cpus))
 
     def woken(transport: str, variant: str, wake: Wake, **changes: object) -> Arm:

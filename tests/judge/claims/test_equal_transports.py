@@ -135,7 +135,7 @@ def test_a_real_difference_beneath_the_same_noise_is_found() -> None:
     found = 0
     for _ in range(20):
         drawn = journals.draw()
-        ring = drawn.experiments["rate-default"].arms["ringbuf@8MiB"]
+        ring = drawn.experiments["rate-default"].arms["ringbuf@16MiB"]
         for place, reading in ring.readings.items():
             cost = reading.trial.cost
             assert cost is not None
