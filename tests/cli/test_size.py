@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,10 @@ def test_a_burst_gets_a_size_that_holds_it(tmp_path: Path) -> None:
     told = json.loads(done.stdout)["transports"]["ringbuf"]
     assert told["minimum_bytes"] == 32_768  # 300 x 80 bytes; 16 KiB hold 204
     assert told["recommended_bytes"] == 65_536
-    assert len(read_journals([journal]).trials) == sum(rung["trials"] for rung in told["rungs"])
+    tried = Counter(trial.config.budget_bytes for trial in read_journals([journal]).trials)
+    assert tried.keys() == {rung["budget_bytes"] for rung in told["rungs"]}
+    # Disturbed storms stand in the journal, and may count in nothing.
+    assert all(tried[rung["budget_bytes"]] >= rung["trials"] >= 4 for rung in told["rungs"])
 
 
 @pytest.mark.live
