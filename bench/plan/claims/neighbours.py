@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bench.plan.budgets import MIB
-from bench.plan.claims.setting import STOPPED, Setting, experiment
+from bench.plan.claims.setting import MORE_BLOCKS, STOPPED, Setting, experiment
 from bench.plan.config import Consumer, Poll, Producer, TrialConfig, Wake
 from bench.plan.experiments import Experiment
 from bench.plan.profiles import BUSY, TRANSPORTS
@@ -42,6 +42,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
                 for transport in TRANSPORTS
                 for name, config in (("asleep", asleep), ("busy", busy))
             ),
+            blocks=MORE_BLOCKS,
         ),
         experiment(
             "noisy-cpu",

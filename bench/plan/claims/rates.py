@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from bench.plan.budgets import KIB, MIB
 from bench.plan.claims.setting import (
+    MORE_BLOCKS,
     PERFBUF,
     RINGBUF,
     SHARDED,
@@ -59,6 +60,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
                 on.arm(PERFBUF, MIB, "every500", sampled),
                 on.arm(RINGBUF, MIB, "every500", sampled),
             ),
+            blocks=MORE_BLOCKS,
         ),
         experiment(
             "same-cpu",

@@ -14,6 +14,9 @@ from bench.plan.profiles import TRANSPORTS
 from workloads.storm import Storm
 
 BLOCKS: Final = 8
+MORE_BLOCKS: Final = 12
+"""For times that differ by less than some noise: four more blocks tell far smaller p."""
+
 RINGBUF, PERFBUF = TRANSPORTS
 SHARDED: Final = "sharded"
 

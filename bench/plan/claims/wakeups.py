@@ -9,6 +9,7 @@ from typing import Final
 from bench.plan.budgets import MIB
 from bench.plan.claims.setting import (
     BLOCKS,
+    MORE_BLOCKS,
     PERFBUF,
     RINGBUF,
     STOPPED,
@@ -64,6 +65,7 @@ def _policies(on: Setting) -> tuple[Experiment, ...]:
                 woken(PERFBUF, "none-epoll", Wake.NONE),
                 woken(PERFBUF, "adaptive-epoll", Wake.ADAPTIVE),
             ),
+            blocks=MORE_BLOCKS,
         ),
         experiment(
             "backlog",
