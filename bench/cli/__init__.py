@@ -15,16 +15,13 @@ COMMANDS: Final = ("doctor", "run", "trace", "claims", "size", "report")
 
 
 def main() -> None:
-    """Run the command line: what goes wrong becomes one line on stderr and an exit code.
-
-    Typer itself ends with 2 on wrong usage and 130 on Ctrl-C.
-    """
+    """Run the command line: what goes wrong becomes one line on stderr and an exit code."""
     try:  # imports included: Ctrl-C may come as early as that
-        from bench.cli.app import app
+        from bench.cli.app import run
         from bench.errors import BufbenchError
 
         try:
-            app(prog_name="bufbench")
+            sys.exit(run(sys.argv[1:]))
         except BufbenchError as error:
             print(f"bufbench: {error}", file=sys.stderr)
             sys.exit(error.exit_code)

@@ -8,23 +8,16 @@ import sys
 from importlib import import_module
 from typing import Annotated
 
+import click
 import typer
 import typer.core
 
 from bench.cli import COMMANDS
+from bench.errors import ExitCode, UsageError
 
 
 class _LoadedWhenCalled(typer.core.TyperGroup):
     """Imports a command's module when it is asked for: `trace` must start at once."""
-
-    def invoke(self, ctx: typer.Context) -> None:  # type: ignore[override]
-        try:
-            super().invoke(ctx)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # Whoever read our output has seen enough. Python would complain as it flushes again.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit from None
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
         return list(COMMANDS)
@@ -46,7 +39,6 @@ def _app(cls: type[typer.core.TyperGroup] | None = None) -> typer.Typer:
     return typer.Typer(
         cls=cls,
         add_completion=False,
-        no_args_is_help=cls is not None,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -54,6 +46,32 @@ def _app(cls: type[typer.core.TyperGroup] | None = None) -> typer.Typer:
 
 
 app = _app(_LoadedWhenCalled)
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; gives the exit code, or raises what went wrong.
+
+    In place of Typer's own frame, which tells wrong usage in three lines and ends with 1 where
+    nobody reads the output any more.
+    """
+    group = typer.main.get_command(app)
+    try:
+        with group.make_context("bufbench", [*arguments] or ["--help"]) as context:
+            group.invoke(context)
+        sys.stdout.flush()
+    except click.UsageError as error:
+        message = " ".join(error.format_message().split()).rstrip(".")
+        command = [name for name in arguments[:1] if name in COMMANDS]
+        raise UsageError(
+            message[:1].lower() + message[1:],
+            remedy=" ".join(["see bufbench", *command, "--help"]),
+        ) from error
+    except click.exceptions.Exit as leave:  # after --help or --version
+        return leave.exit_code if arguments else ExitCode.USAGE
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Python would complain as it flushes again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ExitCode.OK
 
 
 def _show_version(asked: bool) -> None:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from bench.errors import ExitCode
+from bench.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from bench.layout import CapturedRecord
     from bench.trace.live import LiveTrace
 
 _POLL_MS: Final = 100
+_LONGEST_S: Final = 1e9  # about 30 years
 _CORE: Final = 0x80  # of a wait status: the core was dumped
 _HEADING: Final = f"{'TIME':<12} {'PID':>7} {'PPID':>7} {'EXIT_CODE':<15} {'DURATION':>12} COMM"
 
@@ -45,6 +46,12 @@ def command(
     from bench.plan import budgets
     from bench.trace import live
 
+    if duration is not None and not 0 < duration <= _LONGEST_S:
+        raise UsageError(
+            f"--duration {duration:g} is out of range", remedy=f"take up to {_LONGEST_S:g} seconds"
+        )
+    if pid is not None and pid < 1:
+        raise UsageError(f"--pid {pid} is no process", remedy="take 1 or more")
     wanted = _filter(pid, comm)
     show = _json_line if as_json else _text_line
     interrupted = False
