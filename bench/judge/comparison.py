@@ -9,6 +9,7 @@ from enum import StrEnum
 from statistics import fmean, median
 
 from bench.errors import JournalError
+from bench.judge.bottleneck import Bottleneck, usual
 from bench.judge.floor import Floor, floor_for, margin
 from bench.judge.metrics import METRICS, Group, Metric, Unit
 from bench.judge.samples import ArmSamples, ExperimentSamples, estimate
@@ -84,6 +85,7 @@ class Side:
     missed: int
     lost_told: dict[str, int]  # the kernel's own counts
     latency: Percentiles | None
+    bottleneck: Bottleneck = Bottleneck.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +194,7 @@ def _side(arm: ArmSamples) -> Side:
         missed=sum(ledger.missed for ledger in ledgers),
         lost_told=told,
         latency=merged_latency(trials),
+        bottleneck=usual(trials),
     )
 
 

@@ -96,6 +96,16 @@ def _latency(name: str) -> Callable[[Reading], float | None]:
     return take
 
 
+def _fullest(reading: Reading) -> float | None:
+    occupancy = reading.trial.occupancy
+    return occupancy.max_share if occupancy is not None and occupancy.samples else None
+
+
+def _busy(reading: Reading) -> float | None:
+    occupancy = reading.trial.occupancy
+    return None if occupancy is None else 1.0 - occupancy.consumer_idle_share
+
+
 def _physical_bytes(reading: Reading) -> float | None:
     memory = reading.trial.memory
     return None if memory is None else float(memory.footprint.physical_bytes)
@@ -249,6 +259,20 @@ METRICS: Final = (
             ("memlock", "memlock"),
             ("memcg", "memcg"),
         )
+    ),
+    Metric(
+        key="occupancy_max_share",
+        label="buffer filled, at most",
+        group=Group.COST,
+        unit=Unit.SHARE,
+        take=_fullest,
+    ),
+    Metric(
+        key="consumer_busy_share",
+        label="consumer busy",
+        group=Group.COST,
+        unit=Unit.SHARE,
+        take=_busy,
     ),
     Metric(
         key="consumer_cpu_s_per_million",

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from bench.judge.bottleneck import Bottleneck
 from bench.judge.comparison import Comparison, Outcome, Side
 from bench.judge.floor import Floor
 from bench.judge.ladder import Ladder
@@ -36,7 +37,19 @@ def sentence(comparison: Comparison) -> str:
     """What one comparison says, in one sentence."""
     parts = [_drops(comparison), _order(comparison), _latency(comparison), _memory(comparison)]
     words = "; ".join(part for part in parts if part)
-    return f"In {place(comparison)}, {words}." if words else ""
+    return f"In {place(comparison)}, {words}.{_mend(comparison)}" if words else ""
+
+
+def _mend(comparison: Comparison) -> str:
+    """What to mend where records were lost, if it is the same on both sides or on the one."""
+    short = {comparison.left.bottleneck, comparison.right.bottleneck} - {Bottleneck.NONE}
+    match tuple(short):
+        case (Bottleneck.BUFFER,):
+            return " What was lost wanted room: its consumer had time to spare, but came too late."
+        case (Bottleneck.CONSUMER,):
+            return " What was lost wanted a faster consumer: it never rested, and room runs out."
+        case _:
+            return ""
 
 
 def _drops(comparison: Comparison) -> str:

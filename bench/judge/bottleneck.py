@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Which of the two was short where records were lost: the buffer or its consumer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Final
+
+from bench.trial.result import TrialResult
+
+BUSY_SHARE: Final = 0.9
+"""Share of the storm that a consumer has to be on its CPU to count as busy throughout."""
+
+
+class Bottleneck(StrEnum):
+    """What to mend."""
+
+    NONE = "none"  # nothing was lost
+    BUFFER = "buffer"  # the consumer had time to spare, but came too late: give it room
+    CONSUMER = "consumer"  # it never rested: more room would only put the loss off
+
+
+def bottleneck(trial: TrialResult) -> Bottleneck:
+    """What one trial lost its own records for."""
+    if trial.ledger is None or trial.occupancy is None or not trial.ledger.own_dropped:
+        return Bottleneck.NONE
+    busy = 1.0 - trial.occupancy.consumer_idle_share
+    return Bottleneck.CONSUMER if busy >= BUSY_SHARE else Bottleneck.BUFFER
+
+
+def usual(trials: Iterable[TrialResult]) -> Bottleneck:
+    """What most of the trials that lost something were short of; NONE if none lost anything."""
+    found = Counter(bottleneck(trial) for trial in trials)
+    del found[Bottleneck.NONE]
+    return found.most_common(1)[0][0] if found else Bottleneck.NONE
