@@ -14,7 +14,17 @@ from bench import paths
 from bench.errors import MachineUnfit
 from bench.machine import procfs
 from bench.measure.account import CpuCounters
-from bench.trace import bpf_call, btf, counters, headers, offsets, source, tracefs, versions
+from bench.trace import (
+    bpf_call,
+    btf,
+    counters,
+    headers,
+    kallsyms,
+    offsets,
+    source,
+    tracefs,
+    versions,
+)
 
 _SLOT: Final = struct.pack("=I", 0)
 
@@ -65,7 +75,7 @@ class Program:
         flags = [f"-D{name}={value}" for name, value in macros.items()]
         try:
             with headers.installed(kernel.release):
-                self._bpf: Any = BPF(text=text.encode(), cflags=flags)
+                self._bpf: Any = kallsyms.unseen(lambda: BPF(text=text.encode(), cflags=flags))
         except Exception as error:
             raise MachineUnfit(
                 f"bcc could not compile the {build.variant} tracer: {error}",
