@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import nox
 
@@ -36,7 +39,7 @@ def tests(session: nox.Session) -> None:
     """All tests that this machine can run; the rest is skipped, counted and named."""
     prepare(session, "test", package=True)
     RESULTS.mkdir(exist_ok=True)
-    pytest(session, "--junitxml=results/tests.xml", *(session.posargs or ["-q"]))
+    hand_over(session, "pytest", "--junitxml=results/tests.xml", *(session.posargs or ["-q"]))
 
 
 @nox.session
@@ -44,11 +47,10 @@ def bench(session: nox.Session) -> None:
     """The comparison, as a pytest-benchmark suite: ./run bench -- --profile standard."""
     prepare(session, package=True)
     RESULTS.mkdir(exist_ok=True)
-    pytest(
+    hand_over(
         session,
-        "-p",
-        "bench.suite.plugin",
-        "--pyargs",
+        "python",
+        "-m",
         "bench.suite",
         "--junitxml=results/bench.xml",
         "--benchmark-json=results/benchmark.json",
@@ -60,14 +62,14 @@ def bench(session: nox.Session) -> None:
 def claims(session: nox.Session) -> None:
     """What is true here of the published claims: ./run claims -- --expect rb-order=reproduced."""
     prepare(session, package=True)
-    session.run("bufbench", "claims", *session.posargs)
+    hand_over(session, "bufbench", "claims", *session.posargs)
 
 
 @nox.session
 def report(session: nox.Session) -> None:
     """The summary of journals: ./run report -- results/quick.jsonl."""
     prepare(session, "report", package=True)
-    session.run("bufbench", "report", *session.posargs)
+    hand_over(session, "bufbench", "report", *session.posargs)
 
 
 @nox.session
@@ -85,16 +87,15 @@ def lint(session: nox.Session) -> None:
         session.error("\n".join(complaints))
 
 
-def pytest(session: nox.Session, *arguments: str) -> None:
-    """Run pytest so that `import bench` means the installed package, never the checkout."""
-    session.run(
-        "pytest",
-        *arguments,
-        env={"PYTHONSAFEPATH": "1"},
-        # nox would kill after half a second; a trial needs time to detach and to end its storm.
-        interrupt_timeout=30,
-        terminate_timeout=30,
-    )
+def hand_over(session: nox.Session, *command: str) -> NoReturn:
+    """Become ``command``: its exit code and Ctrl-C are its own. nox makes every failure a 1.
+
+    `import bench` means the installed package, never the checkout.
+    """
+    session.log(shlex.join(command))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execvpe(command[0], command, {**os.environ, "PYTHONSAFEPATH": "1"})  # noqa: S606
 
 
 def prepare(session: nox.Session, *groups: str, package: bool = False) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bench import campaign, gates, paths, progress
-from bench.errors import BufbenchError, ExitCode
+from bench.errors import BufbenchError
 from bench.machine import procfs
 from bench.plan import profiles
 from bench.plan.experiments import Experiment
@@ -32,6 +32,7 @@ class Suite:
         self.journal = Path(config.getoption("--journal") or _new_journal(name))
         self.trials: dict[str, tuple[TrialResult, ...]] = {}
         self.stack = ExitStack()
+        self.complaint = ""
         self._seed: int = config.getoption("--seed")
         self._campaign: campaign.Campaign | None = None
         self._begin: progress.Begin | None = None
@@ -39,12 +40,17 @@ class Suite:
     def run(self, experiment: Experiment) -> tuple[TrialResult, ...]:
         """The experiment's trials; all its blocks run when the first of its tests asks."""
         if experiment.name not in self.trials:
-            if self._campaign is None or self._begin is None:
-                self._campaign = self.stack.enter_context(campaign.opened(self._request()))
-                self._begin = self.stack.enter_context(progress.shown(self.profile.experiments))
-            listener = self._begin(experiment)
-            self.trials[experiment.name] = self._campaign.run(experiment, listener)
+            try:
+                self.trials[experiment.name] = self._trials(experiment)
+            except BufbenchError as error:  # no other experiment would fare better
+                pytest.exit(f"bufbench: {error}", returncode=error.exit_code)
         return self.trials[experiment.name]
+
+    def _trials(self, experiment: Experiment) -> tuple[TrialResult, ...]:
+        if self._campaign is None or self._begin is None:
+            self._campaign = self.stack.enter_context(campaign.opened(self._request()))
+            self._begin = self.stack.enter_context(progress.shown(self.profile.experiments))
+        return self._campaign.run(experiment, self._begin(experiment))
 
     def _request(self) -> campaign.Request:
         return campaign.Request(
@@ -67,7 +73,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of ./run bench."""
     group = parser.getgroup("bufbench")
     group.addoption(
-        "--profile", default="quick", choices=profiles.NAMES, help="which experiments, how large"
+        "--profile", default="quick", help=f"which experiments: {', '.join(profiles.NAMES)}"
     )
     group.addoption("--seed", type=int, default=profiles.DEFAULT_SEED, help="of the blocks' order")
     group.addoption("--journal", default="", help="the journal to write (results/PROFILE-TIME)")
@@ -84,7 +90,7 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         config.stash[SUITE] = Suite(config)
     except BufbenchError as error:
-        raise pytest.UsageError(str(error)) from error
+        raise pytest.UsageError(f"bufbench: {error}") from error
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -121,10 +127,15 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     try:
         gates.check(suite.gates, _all(suite))
     except BufbenchError as error:
-        print(f"bufbench: {error}", file=sys.stderr)
+        suite.complaint = f"bufbench: {error}"
         session.exitstatus = error.exit_code
-    if session.exitstatus == pytest.ExitCode.INTERRUPTED:
-        session.exitstatus = ExitCode.INTERRUPTED
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Say below all tables why the exit code is what it is."""
+    suite = config.stash.get(SUITE, None)
+    if suite and suite.complaint:
+        print(suite.complaint, file=sys.stderr)
 
 
 def pytest_terminal_summary(

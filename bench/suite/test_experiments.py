@@ -6,14 +6,21 @@ from __future__ import annotations
 from statistics import median
 from typing import Any
 
+import pytest
+
 from bench.plan.experiments import Arm, Experiment
 from bench.suite.plugin import Suite
 from bench.trial.result import State, TrialResult
 
 
-def test_arm(suite: Suite, experiment: Experiment, arm: Arm, benchmark: Any) -> None:
+@pytest.fixture
+def trials(suite: Suite, experiment: Experiment, arm: Arm) -> list[TrialResult]:
+    """The arm's trials. A fixture, since pytest-benchmark complains of one that is left unused."""
+    return [trial for trial in suite.run(experiment) if trial.arm == arm.name]
+
+
+def test_arm(trials: list[TrialResult], suite: Suite, benchmark: Any) -> None:
     """The arm's trials, replayed as rounds."""
-    trials = [trial for trial in suite.run(experiment) if trial.arm == arm.name]
     rounds = iter(trials)
     benchmark.extra_info.update(extra_info(trials))
     benchmark.pedantic(

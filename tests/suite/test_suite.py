@@ -17,18 +17,11 @@ from bench import process
 from bench.journal.reader import read_journal
 from bench.suite.clock import ReplayClock
 
-PYTEST = [
-    sys.executable, "-m", "pytest", "-p", "bench.suite.plugin", "-p", "no:cacheprovider",
-    "--import-mode=importlib", "--rootdir", "/", "-c", "/dev/null",
-]  # fmt: skip
-
-
-def words(*arguments: str) -> list[str]:
-    return [*PYTEST, *arguments, "--pyargs", "bench.suite"]
+SUITE = [sys.executable, "-m", "bench.suite"]
 
 
 def suite(*arguments: str) -> process.Completed:
-    return process.run(words(*arguments), timeout_s=160, check=False)
+    return process.run([*SUITE, *arguments], timeout_s=160, check=False)
 
 
 def test_a_replayed_clock_stands_still() -> None:
@@ -44,13 +37,26 @@ def test_a_replayed_clock_stands_still() -> None:
         (["--profile", "endless"], "endless"),
         (["--fail-on", "boredom"], "boredom"),
         (["--seed", "first"], "first"),
+        (["--no-such-option"], "--no-such-option"),
+        (["no/such/file.py"], "no/such/file.py"),
+        (["-k", "no_such_experiment"], ""),
     ],
 )
 def test_nonsense_is_a_usage_error(arguments: list[str], said: str) -> None:
-    done = suite(*arguments)
-    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    done = suite("-q", *arguments)
+    assert done.returncode == 2
     assert said in done.stderr
+    assert len((done.stdout + done.stderr).strip().splitlines()) <= 4
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.live
+def test_an_unfit_machine_ends_the_suite_in_a_line() -> None:
+    without = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"]
+    done = process.run([*without, *SUITE, "-q"], timeout_s=60, check=False)
+    assert done.returncode == 3, done
+    assert "run as root" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
 
 
 @pytest.mark.live
@@ -94,7 +100,7 @@ def test_rounds_are_blocks_and_times_the_storms_own(tmp_path: Path) -> None:
 def test_ctrl_c_leaves_whole_lines_and_nothing_else(tmp_path: Path) -> None:
     journal = tmp_path / "quick.jsonl"
     with subprocess.Popen(
-        words("-k", "trickle", "--journal", str(journal)),
+        [*SUITE, "-k", "trickle", "--journal", str(journal)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
