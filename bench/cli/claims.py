@@ -65,13 +65,11 @@ def command(
 
     Exit code 0, 1 if an expected verdict failed, 4 if a trial did not balance.
 
-    Examples:
+    Example: bufbench claims
 
-      bufbench claims
+    Example: bufbench claims --only rb-order --expect rb-order=reproduced
 
-      bufbench claims --only rb-order --expect rb-order=reproduced
-
-      bufbench claims --from results/claims-20261122-101500.jsonl --format markdown
+    Example: bufbench claims --from results/claims-20261122-101500.jsonl --format markdown
     """
     from bench import expectations, gates
     from bench.judge.claims.catalogue import chosen

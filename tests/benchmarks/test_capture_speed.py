@@ -13,7 +13,7 @@ from statistics import median
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.plan.config import Consumer, Producer, TrialConfig
+from bench.plan.config import Consumer, Producer, TrialConfig, Wake
 from bench.trace import settings, transport
 from bench.trace._capture import BUSY, Capture
 from bench.trial.rig import Rig
@@ -23,7 +23,7 @@ from workloads.storm import Storm
 pytestmark = pytest.mark.live
 
 BUDGET_BYTES = 64 << 20
-PRODUCER = Producer(records_per_exit=1_000)
+PRODUCER = Producer(records_per_exit=1_000, wake=Wake.NONE)  # nobody waits while it fills
 STORM = Storm(count=700)  # 700,000 records: nearly all that fits
 ROUNDS = 7
 

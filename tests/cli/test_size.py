@@ -42,7 +42,7 @@ def test_what_makes_no_sense_is_refused_in_one_line(arguments: list[str], compla
 def test_a_burst_gets_a_size_that_holds_it(tmp_path: Path) -> None:
     journal = tmp_path / "size.jsonl"
     # All exits of the burst come within the stall, so that all 300 records have to be held.
-    words = ["--burst", "300", "--stall", "300", "--seconds", "0.05", "--transport", "ringbuf"]
+    words = ["--burst", "300", "--stall", "100", "--seconds", "0.05", "--transport", "ringbuf"]
     done = process.run([*SIZE, *words, "--json", "--output", str(journal)], timeout_s=240)
     told = json.loads(done.stdout)["transports"]["ringbuf"]
     assert told["minimum_bytes"] == 32_768  # 300 x 80 bytes; 16 KiB hold 204
