@@ -18,7 +18,7 @@ from bench.machine import facts
 from bench.plan import blocks
 from bench.plan.config import Producer, TrialConfig, Wake
 from bench.plan.experiments import Arm, Experiment
-from bench.trace import versions
+from bench.trace import nmi, versions
 from bench.trial.result import TrialResult
 from bench.trial.rig import Rig
 from bench.trial.run import Place, run_trial
@@ -89,7 +89,7 @@ def opened(request: Request) -> Iterator[Campaign]:
         header = RunHeader(
             machine=facts.collect(
                 bcc_version=versions.bcc_version(),
-                kernel_facts=rig.kernel.facts,
+                kernel_facts={**rig.kernel.facts, "nmi_source": nmi.source()},
                 wakeup_cost_ns=wakeup_cost_ns(rig),
             ),
             command_line=tuple(request.command_line),
