@@ -80,8 +80,11 @@ def _default_choice(evidence: Evidence) -> Finding:
     That it is not worse would also be said of two equal transports; so, to be the better one, it
     has to be better at something.
     """
-    numbers = list(_numbers(evidence))
-    places = list(dict.fromkeys(where for where, _ in numbers))
+    found = list(_numbers(evidence))
+    places = list(dict.fromkeys(where for where, _ in found))
+    # Latency, say, of trials without a loss may have few blocks where drops have all of them.
+    numbers = [(where, each) for where, each in found if each.blocks >= FEWEST_BLOCKS]
+    unknown = set(places) - {where for where, _ in numbers}
     better_p = holm([contrast.p[0] for _, contrast in numbers])
     worse_p = holm([_worse(contrast).p[0] for _, contrast in numbers])
     better = {
@@ -97,7 +100,7 @@ def _default_choice(evidence: Evidence) -> Finding:
     lost = dict.fromkeys(where for where, _, _ in worse)
     allowed = floor((1 - _NEARLY_ALWAYS) * len(places) + 1e-9)
     kept = len(places) - len(lost)
-    blocks = min(contrast.blocks for _, contrast in numbers)
+    blocks = min(contrast.blocks for _, contrast in (found if unknown else numbers))
     measured = Measured(
         what=f"not worse in {kept} of {len(places)} experiments, better in {len(better)}",
         unit=Unit.SHARE,
@@ -107,8 +110,9 @@ def _default_choice(evidence: Evidence) -> Finding:
         bound=_NEARLY_ALWAYS,
     )
     p = 1.0
-    if blocks < FEWEST_BLOCKS:
-        verdict, reason = Verdict.INCONCLUSIVE, f"fewer than {FEWEST_BLOCKS} blocks"
+    if unknown:
+        reason = f"fewer than {FEWEST_BLOCKS} blocks in {', '.join(sorted(unknown))}"
+        verdict = Verdict.INCONCLUSIVE
     elif len(lost) > allowed:
         verdict, reason = Verdict.REFUTED, f"worse in {', '.join(lost)}"
         p = sorted(p for _, p, _ in worse)[allowed]

@@ -57,5 +57,6 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
                 for transport in TRANSPORTS
                 for name, config in (("prompt", slow), ("delayed", delayed))
             ),
+            blocks=MORE_BLOCKS,
         ),
     )
