@@ -38,7 +38,7 @@ class Reader(StrEnum):
     """What drains the buffers."""
 
     NATIVE = "native"
-    LIBBCC = "libbcc"
+    LIBBCC = "bcc"
 
 
 MIXED = -1

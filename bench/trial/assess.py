@@ -37,6 +37,7 @@ class Assessment:
     by_cpu: tuple[CpuShare, ...] = ()
     occupancy: Occupancy | None = None
     lost_told: dict[str, int] = field(default_factory=dict)
+    skipped_told: int | None = None
 
 
 def assess(seen: Observation) -> Assessment:
@@ -73,6 +74,7 @@ def assess(seen: Observation) -> Assessment:
             storm_ns=storm_ns,
         ),
         lost_told=seen.lost_told,
+        skipped_told=seen.skipped_told,
     )
 
 

@@ -47,3 +47,4 @@ class Observation:
     kernel: KernelUse
     used_bytes: npt.NDArray[np.uint64]  # occupancy samples, shape (n,)
     lost_told: dict[str, int] = field(default_factory=dict)
+    skipped_told: int | None = None

@@ -52,6 +52,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         if config.kernel_stats:
             stack.enter_context(bpf_call.statistics())
         runs_before = bpf_call.run_time(program_fd)
+        skipped_before = procfs.fd_info(program_fd).recursion_misses
         generator = stack.enter_context(Generator(config.storm))
         program.configure(
             settings.encode(config.producer, session=generator.session, rings=way.rings(rig.cpus))
@@ -72,6 +73,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
             generator.go()
             report = generator.wait(config.storm.seconds + _GRACE_S)
         lost_told = opened.lost_told()
+        skipped = _skipped_told(skipped_before, procfs.fd_info(program_fd).recursion_misses)
         raised = _raised(raised_before, procfs.irq_work())
         counters = program.read_counters()
         runs_after = bpf_call.run_time(program_fd)
@@ -95,6 +97,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         ),
         used_bytes=np.frombuffer(capture.occupancy(), dtype=np.uint64)[1::2],
         lost_told=lost_told,
+        skipped_told=skipped,
     )
 
 
@@ -134,6 +137,10 @@ def _memory(opened: transport.Opened, capture: Capture, before: procfs.ProcessMe
 def _memlock_bytes(map_fds: tuple[int, ...]) -> int | None:
     told = [procfs.fd_info(fd).memlock_bytes for fd in map_fds]
     return None if None in told else sum(size for size in told if size is not None)
+
+
+def _skipped_told(before: int | None, after: int | None) -> int | None:
+    return None if before is None or after is None else after - before
 
 
 def _raised(before: dict[int, int] | None, after: dict[int, int] | None) -> int | None:

@@ -58,3 +58,4 @@ class TrialResult:
     by_cpu: tuple[CpuShare, ...] = ()
     occupancy: Occupancy | None = None
     lost_told: dict[str, int] = field(default_factory=dict)  # the kernel's own lost counts, by kind
+    skipped_told: int | None = None  # recursion_misses of fdinfo; some kernels always say 0
