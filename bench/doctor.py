@@ -14,6 +14,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from bench.errors import MachineUnfit
 from bench.machine import limits, procfs, virtualisation
 from bench.machine.dmesg import KernelLog
@@ -210,7 +212,7 @@ def examine() -> Iterator[Finding]:
     yield perf_mlock(mlock_kb, privileged=administrator)
     yield bpf_stats(procfs.sysctl("kernel.bpf_stats_enabled"))
     yield other_bpf(procfs.bpf_holders())
-    yield free_memory(procfs.memory().get("MemAvailable", 0))
+    yield free_memory(psutil.virtual_memory().available)
     with KernelLog() as log:
         yield kernel_log(log.readable)
     time.sleep(_LOOK_S)

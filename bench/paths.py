@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,11 @@ RESULTS: Final = Path("results")
 """Where runs leave what they measured, unless told otherwise; relative to the caller's folder."""
 
 _PACKAGE: Final = Path(__file__).resolve().parent
+
+
+def new_journal(name: str) -> Path:
+    """A journal's path in ``RESULTS`` that tells what was run, and when."""
+    return RESULTS / f"{name}-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}.jsonl"
 
 
 def bpf_sources() -> Path:

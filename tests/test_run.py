@@ -17,8 +17,8 @@ def stub(folder: Path, name: str, script: str) -> None:
     (folder / name).chmod(0o755)
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"]])
-def test_no_session_is_wrong_usage(arguments: list[str]) -> None:
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["bench", "tests"]])
+def test_what_is_not_one_session_is_wrong_usage(arguments: list[str]) -> None:
     done = process.run([RUN, *arguments], timeout_s=30, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("usage: ./run SESSION")

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,7 +70,7 @@ def command(
 
     Example: bufbench claims --from results/claims-20261122-101500.jsonl --format markdown
     """
-    from bench import expectations, gates
+    from bench import expectations, gates, paths
     from bench.judge.claims.catalogue import chosen
 
     expected = {
@@ -92,7 +91,7 @@ def command(
         _show(judged, form)
         expectations.check(expected, judged, strict=strict)
         return
-    journal = output or _new_journal()
+    journal = output or paths.new_journal("claims")
     trials = _run(claims, journal, blocks=blocks, seed=seed, settle_s=60 * until_settled)
     judged = _judged([journal], claims)
     _show(judged, form)
@@ -150,10 +149,3 @@ def _show(judged: Sequence[Judged], form: Format) -> None:
         from bench.report.claims_json import render_claims_json
 
         print(render_claims_json(*judged))
-
-
-def _new_journal() -> Path:
-    from bench import paths
-
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    return paths.RESULTS / f"claims-{stamp}.jsonl"

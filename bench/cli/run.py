@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -86,7 +85,7 @@ def command(
 
     Example: bufbench run --workload burst --budget 64KiB --budget 1MiB --fail-on ringbuf:causal
     """
-    from bench import gates
+    from bench import gates, paths
 
     checks = gates.parse(fail_on)
     if profile:
@@ -113,7 +112,7 @@ def command(
             consumer=_consumer(reader, poll, interval, stall, consumer_cpu),
         )
         experiments = (_single(config, transport or [], budget or ["64KiB"], blocks),)
-    journal = output or _new_journal(profile or workload.value)
+    journal = output or paths.new_journal(profile or workload.value)
     if resume and output is None:
         raise UsageError("--resume needs the journal to go on with", remedy="add --output FILE")
     trials = _run(experiments, journal, profile=profile, seed=seed, resume=resume)
@@ -134,6 +133,8 @@ def _of_profile(name: str) -> tuple[Experiment, ...]:
 def _single(
     config: TrialConfig, transports: list[str], budgets_text: list[str], blocks: int
 ) -> Experiment:
+    import psutil
+
     from bench.machine import procfs
     from bench.plan import budgets
     from bench.plan.experiments import compose
@@ -143,7 +144,7 @@ def _single(
 
     page_bytes = os.sysconf("SC_PAGE_SIZE")
     cpus = procfs.online_cpus()
-    memory_bytes = procfs.memory().get("MemAvailable", 0)
+    memory_bytes = psutil.virtual_memory().available
     if not 1 <= blocks <= 10_000:
         raise UsageError(f"{blocks} blocks are out of range", remedy="take 1 to 10000")
     check(config.storm, len(cpus))
@@ -226,13 +227,6 @@ def _cpu_list(text: str) -> tuple[int, ...]:
     if text and not re.fullmatch(r"[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*", text):
         raise UsageError(f"{text!r} is no list of CPUs", remedy="write it like 0-1,3")
     return procfs.parse_cpu_list(text)
-
-
-def _new_journal(name: str) -> Path:
-    from bench import paths
-
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    return paths.RESULTS / f"{name}-{stamp}.jsonl"
 
 
 def _run(

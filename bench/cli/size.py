@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,7 +53,7 @@ def command(
 
     Example: bufbench size --rate 5000 --record-size 256 --stall 100
     """
-    from bench import campaign, sizing
+    from bench import campaign, paths, sizing
     from bench.judge.size import exits_per_s
     from bench.machine import procfs
     from bench.plan import size as plan
@@ -81,7 +80,7 @@ def command(
     search = sizing.Search(
         chosen=chosen, rungs_bytes=rungs, storms=storms, tolerated=tolerate, margin=margin
     )
-    journal = output or _new_journal()
+    journal = output or paths.new_journal("size")
     request = campaign.Request(journal=journal, command_line=sys.argv, seed=seed)
     with campaign.opened(request) as running:
         print(f"journal: {journal}", file=sys.stderr, flush=True)
@@ -130,10 +129,11 @@ def _transports(asked: list[str] | None) -> tuple[str, ...]:
 
 def _memory_for(chosen: TrialConfig) -> int:
     """Bytes that a buffer may take: half of what is left beside the records themselves."""
-    from bench.machine import procfs
+    import psutil
+
     from bench.plan.size import capture_bytes
 
-    free_bytes = procfs.memory().get("MemAvailable", 0)
+    free_bytes = psutil.virtual_memory().available
     wanted_bytes = capture_bytes(chosen)
     if 2 * wanted_bytes > free_bytes:
         raise MachineUnfit(
@@ -142,12 +142,6 @@ def _memory_for(chosen: TrialConfig) -> int:
             remedy="take shorter --seconds, fewer --records or a smaller --burst",
         )
     return (free_bytes - wanted_bytes) // 2
-
-
-def _new_journal() -> Path:
-    from bench import paths
-
-    return paths.RESULTS / f"size-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}.jsonl"
 
 
 def _begin(experiment: Experiment) -> Callable[[TrialResult], None]:

@@ -7,6 +7,8 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import psutil
+
 from bench.machine import preemption, procfs, virtualisation
 
 
@@ -52,7 +54,7 @@ def collect(
         kernel_release=os.uname().release,
         cpus_online=len(procfs.online_cpus()),
         cpu_model=virtualisation.cpu_model(procfs.read(procfs.PROC / "cpuinfo") or ""),
-        memory_bytes=procfs.memory().get("MemTotal", 0),
+        memory_bytes=psutil.virtual_memory().total,
         clock_source=procfs.clock_source(),
         preemption=preemption.running(),
         virtualisation=underneath.kind,

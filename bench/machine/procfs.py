@@ -13,11 +13,10 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 PROC: Final = Path("/proc")
 SYS: Final = Path("/sys")
-
-_STEAL_COLUMN: Final = 7
-_GUEST_COLUMN: Final = 8  # from here on, already counted as user time
 
 
 class Capability(IntEnum):
@@ -30,15 +29,15 @@ class Capability(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CpuTimes:
-    """Clock ticks since boot, all CPUs together."""
+    """Seconds since boot, all CPUs together."""
 
-    total: int
-    steal: int
+    total_s: float
+    steal_s: float
 
     def steal_share_since(self, earlier: CpuTimes) -> float:
         """Share of all CPU time, 0 to 1, that the hypervisor kept between two readings."""
-        passed = self.total - earlier.total
-        return (self.steal - earlier.steal) / passed if passed > 0 else 0.0
+        passed_s = self.total_s - earlier.total_s
+        return (self.steal_s - earlier.steal_s) / passed_s if passed_s > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,13 +76,6 @@ def parse_cpu_list(text: str) -> tuple[int, ...]:
     return tuple(cpus)
 
 
-def parse_cpu_times(stat: str) -> CpuTimes:
-    """The first line of /proc/stat."""
-    ticks = [int(word) for word in stat.split("\n", 1)[0].split()[1:]]
-    steal = ticks[_STEAL_COLUMN] if len(ticks) > _STEAL_COLUMN else 0
-    return CpuTimes(total=sum(ticks[:_GUEST_COLUMN]), steal=steal)
-
-
 def parse_irq_work(interrupts: str) -> dict[int, int] | None:
     """IWI of /proc/interrupts, CPU -> count since boot; None where there is no such row."""
     header, *rows = interrupts.splitlines() or [""]
@@ -96,7 +88,7 @@ def parse_irq_work(interrupts: str) -> dict[int, int] | None:
 
 
 def parse_sizes(text: str) -> dict[str, int]:
-    """Lines such as ``VmRSS:  1948 kB`` of meminfo or status, name -> bytes."""
+    """Lines such as ``VmRSS:  1948 kB`` of a process's status, name -> bytes."""
     return {
         name: int(kib) * 1024
         for name, kib in re.findall(r"^(\S+):\s+(\d+) kB$", text, re.MULTILINE)
@@ -157,8 +149,10 @@ def online_cpus() -> tuple[int, ...]:
 
 
 def cpu_times() -> CpuTimes:
-    """Clock ticks since boot."""
-    return parse_cpu_times((PROC / "stat").read_text())
+    """What all CPUs did since boot."""
+    now = psutil.cpu_times()
+    guests_s = now.guest + now.guest_nice  # counted as user time already
+    return CpuTimes(total_s=sum(now) - guests_s, steal_s=now.steal)
 
 
 def load_1m() -> float:
@@ -169,11 +163,6 @@ def load_1m() -> float:
 def irq_work() -> dict[int, int] | None:
     """IWI since boot, CPU -> count; None where the kernel does not tell."""
     return parse_irq_work(read(PROC / "interrupts") or "")
-
-
-def memory() -> dict[str, int]:
-    """/proc/meminfo, name -> bytes: MemTotal, MemAvailable, MemFree ..."""
-    return parse_sizes(read(PROC / "meminfo") or "")
 
 
 def process_memory(pid: int | str = "self") -> ProcessMemory:

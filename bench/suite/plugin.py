@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -29,7 +28,7 @@ class Suite:
         self.profile = profiles.profile(name, len(procfs.online_cpus()), os.sysconf("SC_PAGE_SIZE"))
         self.gates = gates.parse(config.getoption("--fail-on"))
         self.clock = ReplayClock()
-        self.journal = Path(config.getoption("--journal") or _new_journal(name))
+        self.journal = Path(config.getoption("--journal") or paths.new_journal(name))
         self.trials: dict[str, tuple[TrialResult, ...]] = {}
         self.stack = ExitStack()
         self.complaint = ""
@@ -62,11 +61,6 @@ class Suite:
 
 
 SUITE: pytest.StashKey[Suite] = pytest.StashKey()
-
-
-def _new_journal(profile: str) -> Path:
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    return paths.RESULTS / f"{profile}-{stamp}.jsonl"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

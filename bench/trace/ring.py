@@ -8,8 +8,9 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
+import psutil
+
 from bench.errors import KernelRefused
-from bench.machine import procfs
 from bench.plan import budgets
 from bench.plan.config import Call, Producer, Reader
 from bench.trace import bpf_call, libbcc, native
@@ -39,7 +40,7 @@ def opened(
             budgets.check(
                 data_bytes,
                 page_bytes=request.page_bytes,
-                memory_bytes=procfs.memory().get("MemAvailable", 0),
+                memory_bytes=psutil.virtual_memory().available,
             )
             try:
                 fd = bpf_call.create_map(

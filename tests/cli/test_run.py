@@ -23,8 +23,8 @@ def complaint(done: process.Completed, code: int) -> str:
     """The one line that a failure is told in."""
     assert done.returncode == code, done
     assert "Traceback" not in done.stderr
-    *usage, line = done.stderr.splitlines()
-    assert all(word.startswith(("Usage:", "Try ")) or not word for word in usage), done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("bufbench: ")
     return line
 
 

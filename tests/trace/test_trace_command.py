@@ -282,6 +282,9 @@ def test_ctrl_c_at_any_moment_of_the_start(delay_s: float, tmp_path: Path) -> No
         (["--budget", "12KiB"], "power of two"),
         (["--pid", "one"], "--pid"),
         (["--duration", "long"], "--duration"),
+        (["--duration", "nan"], "--duration"),
+        (["--duration", "-1"], "--duration"),
+        (["--pid", "0"], "--pid"),
     ],
 )
 @pytest.mark.parametrize("transport", TRANSPORTS)
