@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bench.plan.claims.setting import MORE_BLOCKS, PERFBUF, RINGBUF, STOPPED, Setting, experiment
+from bench.plan.claims.setting import MOST_BLOCKS, PERFBUF, RINGBUF, STOPPED, Setting, experiment
 from bench.plan.config import Call, Wake
 from bench.plan.experiments import Experiment
 from bench.plan.profiles import TRANSPORTS
@@ -44,7 +44,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
                 for size, config in sizes.items()
                 for call in Call
             ),
-            blocks=MORE_BLOCKS,
+            blocks=MOST_BLOCKS,
         ),
         experiment(
             "producers",
@@ -59,7 +59,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
                 for count in on.producers()
                 for transport, config in ((RINGBUF, held), (PERFBUF, perf_held))
             ),
-            blocks=MORE_BLOCKS,
+            blocks=MOST_BLOCKS,
         ),
         experiment(
             "full",
@@ -72,6 +72,6 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
                 ),
                 on.arm(RINGBUF, least_bytes, "output-1cpu", on.on_cpus(output, 1)),
             ),
-            blocks=MORE_BLOCKS,
+            blocks=MOST_BLOCKS,
         ),
     )

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bench.plan.budgets import MIB
-from bench.plan.claims.setting import MORE_BLOCKS, STOPPED, Setting, experiment
+from bench.plan.claims.setting import MORE_BLOCKS, MOST_BLOCKS, STOPPED, Setting, experiment
 from bench.plan.config import Consumer, Poll, Producer, TrialConfig, Wake
 from bench.plan.experiments import Experiment
 from bench.plan.profiles import BUSY, TRANSPORTS
@@ -57,6 +57,6 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
                 for transport in TRANSPORTS
                 for name, config in (("prompt", slow), ("delayed", delayed))
             ),
-            blocks=MORE_BLOCKS,
+            blocks=MOST_BLOCKS,
         ),
     )

@@ -14,8 +14,8 @@ from bench.plan.profiles import storms
 from workloads.storm import Shape
 
 _DRAINED_MS: Final = ((RINGBUF, 5), (PERFBUF, 1), (PERFBUF, 5), (PERFBUF, 20))
-_PAIRED: Final = 2_200
-"""Processes that make 1,100 causal pairs."""
+_PAIRED: Final = 2_060
+"""Processes that make 1,030 causal pairs."""
 
 
 def experiments(on: Setting) -> tuple[Experiment, ...]:

@@ -16,6 +16,8 @@ from workloads.storm import Storm
 BLOCKS: Final = 8
 MORE_BLOCKS: Final = 12
 """For times that differ by less than some noise: four more blocks tell far smaller p."""
+MOST_BLOCKS: Final = 16
+"""For ratios of ratios, and where one of the sides is far noisier than the other."""
 
 RINGBUF, PERFBUF = TRANSPORTS
 SHARDED: Final = "sharded"

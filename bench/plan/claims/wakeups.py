@@ -79,15 +79,20 @@ def _policies(on: Setting) -> tuple[Experiment, ...]:
     )
 
 
+_BURST_RECORDS: Final = 50
+"""Of each exit, so that a burst overruns the smaller buffers whatever the scheduler does."""
+
+
 def _bursts(on: Setting) -> tuple[Experiment, ...]:
     """Forced wake-ups in bursts, and the last record of very many small ones."""
-    burst = Storm(shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=1_500, count=1_500)
-    several = replace(burst, burst_size=300, pause_ms=2.0)
-    small = replace(burst, burst_size=2, pause_ms=1.0, count=2 * BURSTS // BLOCKS)
+    several = Storm(
+        shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=300, count=600, pause_ms=2.0
+    )
+    small = replace(several, burst_size=2, pause_ms=1.0, count=2 * BURSTS // BLOCKS)
     policies = (Wake.ADAPTIVE, Wake.FORCED)
 
-    def bursting(storm: Storm, budget_bytes: int, wake: Wake) -> Arm:
-        producer = Producer(wake=wake)
+    def bursting(storm: Storm, budget_bytes: int, wake: Wake, records: int = 1) -> Arm:
+        producer = Producer(wake=wake, records_per_exit=records)
         config = TrialConfig(transport="", budget_bytes=0, storm=storm, producer=producer)
         return on.arm(RINGBUF, budget_bytes, wake.value, config)
 
@@ -96,7 +101,7 @@ def _bursts(on: Setting) -> tuple[Experiment, ...]:
             "burst-forced",
             "Do forced wake-ups lose less in a burst, or more?",
             (
-                bursting(several, budget_bytes, wake)
+                bursting(several, budget_bytes, wake, _BURST_RECORDS)
                 for budget_bytes in (2 * on.page_bytes, 16 * on.page_bytes)
                 for wake in policies
             ),
