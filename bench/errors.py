@@ -16,7 +16,6 @@ class ExitCode(IntEnum):
     MACHINE_UNFIT = 3
     NOT_BALANCED = 4
     INTERRUPTED = 130
-    TERMINATED = 143
 
 
 class BufbenchError(Exception):

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -23,15 +22,3 @@ def bpf_sources() -> Path:
     """Folder of the BPF sources: beside the installed package, or the checkout's own."""
     installed = _PACKAGE / "bpf"
     return installed if installed.is_dir() else _PACKAGE.parent / "bpf"
-
-
-def cache_folder() -> Path:
-    """Where what is costly to get again is kept between runs; it may not exist yet."""
-    from platformdirs import user_cache_path
-
-    return user_cache_path("bufbench")
-
-
-def private_folder() -> tempfile.TemporaryDirectory[str]:
-    """Make a temporary folder that nobody else can enter (0700), gone when its context ends."""
-    return tempfile.TemporaryDirectory(prefix="bufbench-")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import stat
-from pathlib import Path
+import re
 
 from bench import paths
 
@@ -13,8 +12,5 @@ def test_bpf_sources_are_there() -> None:
     assert (paths.bpf_sources() / "perfbuf/exitsnoop.bpf.c").is_file()
 
 
-def test_a_private_folder_is_private_and_goes() -> None:
-    with paths.private_folder() as name:
-        folder = Path(name)
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert not folder.exists()
+def test_a_journal_is_named_after_what_was_run_and_when() -> None:
+    assert re.fullmatch(r"results/quick-\d{8}-\d{6}\.jsonl", str(paths.new_journal("quick")))

@@ -67,11 +67,6 @@ class JournalContent:
     faults: tuple[Fault, ...]
 
     @property
-    def machines(self) -> tuple[Machine, ...]:
-        """The machine of every run."""
-        return tuple(run.header.machine for run in self.runs)
-
-    @property
     def trials(self) -> tuple[TrialResult, ...]:
         """The trials of all runs."""
         return tuple(trial for run in self.runs for trial in run.trials)
