@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import os
 import sys
+from errno import ENOSPC
 from importlib import import_module
+from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated
 
 import click
@@ -54,6 +57,7 @@ def run(arguments: list[str]) -> int:
     In place of Typer's own frame, which tells wrong usage in three lines and ends with 1 where
     nobody reads the output any more.
     """
+    _open_for_anything()
     group = typer.main.get_command(app)
     try:
         with group.make_context("bufbench", [*arguments] or ["--help"]) as context:
@@ -68,10 +72,32 @@ def run(arguments: list[str]) -> int:
         ) from error
     except click.exceptions.Exit as leave:  # after --help or --version
         return leave.exit_code if arguments else ExitCode.USAGE
-    except BrokenPipeError:
-        # Whoever read our output has seen enough. Python would complain as it flushes again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read our output has seen enough
+        _give_up_stdout()
+    except OSError as error:
+        if error.errno != ENOSPC:
+            raise
+        _give_up_stdout()
+        raise UsageError(
+            f"the output cannot be written: {error.strerror}", remedy="write it elsewhere"
+        ) from error
     return ExitCode.OK
+
+
+def _open_for_anything() -> None:
+    """Nobody need be listening (>&-), nor know every character."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  to the end
+            setattr(sys, name, nowhere)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace" if stream is sys.stdout else "backslashreplace")
+
+
+def _give_up_stdout() -> None:
+    """Python would fail again, as it flushes at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_version(asked: bool) -> None:

@@ -63,16 +63,17 @@ class JournalWriter:
         self.trials_safe = 0
         """Trials that this writer has brought to the disk."""
         self._descriptor = -1
+        self._created = False
         self._end_bytes = 0  # up to here all lines are whole
 
     def __enter__(self) -> Self:
-        created = not self.path.exists()
+        self._created = not self.path.exists()
         try:
             self._descriptor = os.open(
                 self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644
             )
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if created:
+            if self._created:
                 self._sync_folder()
             self._end_bytes = self._whole_lines_bytes()
         except BlockingIOError:
@@ -84,7 +85,7 @@ class JournalWriter:
         except OSError as error:
             self._close()
             raise self._failure(error) from error
-        except JournalError:
+        except BaseException:  # Ctrl-C among them
             self._close()
             raise
         return self
@@ -175,6 +176,11 @@ class JournalWriter:
         )
 
     def _close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        """Close the file; one that holds nothing and was not there before goes again."""
+        if self._descriptor < 0:
+            return
+        if self._created and os.fstat(self._descriptor).st_size == 0:
+            with contextlib.suppress(OSError):
+                self.path.unlink()
+        os.close(self._descriptor)
+        self._descriptor = -1

@@ -114,3 +114,22 @@ def test_nothing_heavy_is_imported_at_the_start() -> None:
     script = "import bench.cli, bench.cli.doctor, sys; print(*sys.modules)"
     loaded = process.run([sys.executable, "-c", script], timeout_s=30).stdout.split()
     assert not {"bcc", "numpy", "scipy", "pydantic", "polars", "rich", "pytest"} & {*loaded}
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code", "said"),
+    [
+        (">/dev/full", 2, "bufbench: the output cannot be written: No space left on device"),
+        (">&-", 0, ""),
+        (">/dev/null 2>&-", 0, ""),
+    ],
+)
+def test_output_that_goes_nowhere(redirection: str, code: int, said: str) -> None:
+    done = process.run(
+        ["sh", "-c", f'"$@" {redirection}', "sh", *BUFBENCH, "run", "--help"],
+        timeout_s=30,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.startswith(said)
+    assert len(done.stderr.splitlines()) == bool(said)

@@ -103,3 +103,10 @@ def test_a_reader_that_leaves_is_no_error(journal: Path) -> None:
         report.stdout.close()
         said = report.stderr.read()
     assert (report.returncode, said) == (0, b"")
+
+
+def test_an_encoding_without_our_characters_is_no_error(journal: Path) -> None:
+    assert not bufbench("report", str(journal)).stdout.isascii()
+    done = bufbench("report", str(journal), PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.isascii()

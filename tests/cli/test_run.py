@@ -198,9 +198,10 @@ def test_ctrl_c_leaves_whole_lines_and_nothing_else(delay_lines: int, tmp_path: 
         _, said = run.communicate(timeout=60)
     assert run.returncode == 130
     assert "Traceback" not in said
-    content = read_journal(journal, strict=True)
-    assert journal.read_bytes().endswith(b"\n")
-    assert len(content.trials) >= delay_lines - 1
+    if delay_lines or journal.exists():  # Ctrl-C may come before the first line
+        content = read_journal(journal, strict=True)
+        assert journal.read_bytes().endswith(b"\n")
+        assert len(content.trials) >= delay_lines - 1
     assert eventually(lambda: not alive(ids))
     assert not [pid for pid in children if Path(f"/proc/{pid}/exe").is_file()]
 

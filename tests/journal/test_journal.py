@@ -339,3 +339,13 @@ def test_writing_a_journal_imports_nothing_heavy() -> None:
         [sys.executable, "-c", heavy], capture_output=True, text=True, check=True
     ).stdout.split()
     assert not {"pydantic", "scipy", "rich", "bcc"} & set(loaded)
+
+
+def test_a_journal_that_got_no_line_is_not_left(tmp_path: Path) -> None:
+    made, found = tmp_path / "made.jsonl", tmp_path / "found.jsonl"
+    found.touch()
+    for path in (made, found):
+        with pytest.raises(KeyboardInterrupt), JournalWriter(path):
+            raise KeyboardInterrupt
+    assert not made.exists()
+    assert found.exists()
