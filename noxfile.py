@@ -12,6 +12,7 @@ import hashlib
 import os
 import re
 import shlex
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,6 +101,8 @@ def hand_over(session: nox.Session, *command: str) -> NoReturn:
 
 def prepare(session: nox.Session, *groups: str, package: bool = False) -> None:
     """Install what the core and ``groups`` depend on, and the package if its sources changed."""
+    # From here on nox knows what to do with Ctrl-C; the end of `run` switched that off.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if Path(sys.prefix).resolve() != ENVIRONMENT:
         session.error(f"please call ./run {session.name}: it makes the environment that this needs")
     project = nox.project.load_toml(ROOT / "pyproject.toml")

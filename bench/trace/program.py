@@ -25,6 +25,7 @@ from bench.trace import (
     tracefs,
     versions,
 )
+from bench.trace.uninterrupted import uninterrupted
 
 _SLOT: Final = struct.pack("=I", 0)
 
@@ -86,7 +87,8 @@ class Program:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bpf.cleanup()
+        with uninterrupted():
+            self._bpf.cleanup()
 
     def map_fd(self, name: str) -> int:
         """Descriptor of a map; it belongs to the program."""
@@ -109,9 +111,10 @@ class Program:
         """The program runs at every exit for as long as the context lasts."""
         self.load()
         try:
-            self._bpf.attach_tracepoint(
-                tp=self.build.tracepoint.encode(), fn_name=self.build.name.encode()
-            )
+            with uninterrupted():
+                self._bpf.attach_tracepoint(
+                    tp=self.build.tracepoint.encode(), fn_name=self.build.name.encode()
+                )
         except Exception as error:
             raise MachineUnfit(
                 f"the tracer could not be attached: {error}",
@@ -120,7 +123,8 @@ class Program:
         try:
             yield
         finally:
-            self._bpf.detach_tracepoint(tp=self.build.tracepoint.encode())
+            with uninterrupted():
+                self._bpf.detach_tracepoint(tp=self.build.tracepoint.encode())
 
     def configure(self, settings: bytes) -> None:
         """Write the settings map."""
