@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from bench.measure import by_cpu, latency, ledger, occupancy, ordering
+from bench.measure import by_cpu, latency, ledger, occupancy, ordering, timeline
 from bench.measure.by_cpu import CpuShare
 from bench.measure.cost import Cost
 from bench.measure.latency import Latency
@@ -14,6 +14,7 @@ from bench.measure.ledger import Ledger
 from bench.measure.memory import Memory
 from bench.measure.occupancy import Occupancy
 from bench.measure.ordering import Ordering
+from bench.measure.timeline import Timeline
 from bench.record import Records
 from bench.trial.observation import Observation
 from bench.trial.result import Conditions, State
@@ -38,10 +39,11 @@ class Assessment:
     occupancy: Occupancy | None = None
     lost_told: dict[str, int] = field(default_factory=dict)
     skipped_told: int | None = None
+    timeline: Timeline | None = None
 
 
-def assess(seen: Observation) -> Assessment:
-    """Measure everything that the design defines."""
+def assess(seen: Observation, *, with_timeline: bool = False) -> Assessment:
+    """Measure everything that the design defines, and keep a timeline if one is wanted."""
     book = ledger.balance(seen.records, seen.counters, seen.storm.reaped)
     if seen.consumer.malformed:
         told = f"{seen.consumer.malformed} records were malformed"
@@ -68,13 +70,16 @@ def assess(seen: Observation) -> Assessment:
         ),
         by_cpu=by_cpu.shares(seen.records, seen.counters),
         occupancy=occupancy.measure(
-            seen.used_bytes,
+            seen.occupancy[:, 1],
             seen.memory.footprint.data_bytes,
             consumer_cpu_ns=seen.consumer.cpu_ns,
             storm_ns=storm_ns,
         ),
         lost_told=seen.lost_told,
         skipped_told=seen.skipped_told,
+        timeline=timeline.trace(seen.records, seen.occupancy, origin_ns=seen.storm.start_ns)
+        if with_timeline
+        else None,
     )
 
 

@@ -45,6 +45,6 @@ class Observation:
     memory: Memory
     consumer: ConsumerUse
     kernel: KernelUse
-    used_bytes: npt.NDArray[np.uint64]  # occupancy samples, shape (n,)
+    occupancy: npt.NDArray[np.uint64]  # shape (n, 2): CLOCK_MONOTONIC ns, bytes not yet read
     lost_told: dict[str, int] = field(default_factory=dict)
     skipped_told: int | None = None

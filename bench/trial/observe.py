@@ -95,7 +95,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
             run_ns=runs_after[1] - runs_before[1] if config.kernel_stats else None,
             wakeups_raised=raised,
         ),
-        used_bytes=np.frombuffer(capture.occupancy(), dtype=np.uint64)[1::2],
+        occupancy=np.frombuffer(capture.occupancy(), dtype=np.uint64).reshape(-1, 2),
         lost_told=lost_told,
         skipped_told=skipped,
     )

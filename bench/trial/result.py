@@ -13,6 +13,7 @@ from bench.measure.ledger import Ledger
 from bench.measure.memory import Memory
 from bench.measure.occupancy import Occupancy
 from bench.measure.ordering import Ordering
+from bench.measure.timeline import Timeline
 from bench.plan.config import TrialConfig
 from workloads.storm import StormReport
 
@@ -58,4 +59,5 @@ class TrialResult:
     by_cpu: tuple[CpuShare, ...] = ()
     occupancy: Occupancy | None = None
     lost_told: dict[str, int] = field(default_factory=dict)  # the kernel's own lost counts, by kind
+    timeline: Timeline | None = None  # of the first block's trials only
     skipped_told: int | None = None  # recursion_misses of fdinfo; some kernels always say 0

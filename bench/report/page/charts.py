@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Every figure of a page, in its order. Another one is a module and a name here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from bench.report.page import cost, latency, lateness, loss, storyline, wakeups
+from bench.report.page.figure import Figure
+from bench.report.page.material import Material
+
+_FIGURES: Final[tuple[Callable[[Material], Figure | None], ...]] = (
+    loss.figure,
+    latency.figure,
+    lateness.figure,
+    storyline.figure,
+    cost.figure,
+    wakeups.figure,
+)
+
+
+def figures(material: Material) -> tuple[Figure, ...]:
+    """Those that the trials give something for."""
+    found = (make(material) for make in _FIGURES)
+    return tuple(figure for figure in found if figure is not None and figure.panels)

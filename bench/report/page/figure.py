@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A figure: small panels, each a chart of its own, so that a phone shows them one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from bench.report.page.palette import look
+
+if TYPE_CHECKING:
+    import altair as alt
+
+WIDTH: Final = 290
+HEIGHT: Final = 190
+"""Of a panel's plotting area, in CSS pixels: with its axes it fits a phone of 390."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """One chart and the heading over it."""
+
+    title: str
+    chart: alt.TopLevelMixin
+    wide: bool = False  # takes a whole line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """Panels that answer one question."""
+
+    key: str  # of file names and anchors
+    title: str
+    reading: str  # how to read it, in a line
+    transports: tuple[str, ...]  # for the legend
+    panels: tuple[Panel, ...]
+    notes: tuple[str, ...] = ()
+
+
+def data(rows: Sequence[Row]) -> alt.Data:
+    """Rows as inline data, without altair's limit on their number."""
+    import altair as alt
+
+    return alt.Data(values=list(rows))  # type: ignore[no-untyped-call]
+
+
+def colour(transports: Sequence[str]) -> alt.Color:
+    """The field ``transport`` as colour, the same everywhere."""
+    import altair as alt
+
+    return alt.Color(
+        "transport:N",
+        legend=None,
+        scale=alt.Scale(domain=list(transports), range=[look(each).colour for each in transports]),
+    )
+
+
+def shape(transports: Sequence[str]) -> alt.Shape:
+    """The field ``transport`` as the shape of points."""
+    import altair as alt
+
+    return alt.Shape(
+        "transport:N",
+        legend=None,
+        scale=alt.Scale(domain=list(transports), range=[look(each).shape for each in transports]),
+    )
+
+
+def dash(transports: Sequence[str]) -> alt.StrokeDash:
+    """The field ``transport`` as the dashes of lines."""
+    import altair as alt
+
+    return alt.StrokeDash(
+        "transport:N",
+        legend=None,
+        scale=alt.Scale(
+            domain=list(transports), range=[list(look(each).dash) for each in transports]
+        ),
+    )
+
+
+NS_LABELS: Final = (
+    "datum.value >= 1e9 ? format(datum.value / 1e9, '~g') + ' s' : "
+    "datum.value >= 1e6 ? format(datum.value / 1e6, '~g') + ' ms' : "
+    "datum.value >= 1e3 ? format(datum.value / 1e3, '~g') + ' µs' : datum.value + ' ns'"
+)
+"""Labels of an axis in nanoseconds."""
+
+BYTES_LABELS: Final = (
+    "datum.value >= 1048576 ? format(datum.value / 1048576, '~g') + ' MiB' : "
+    "datum.value >= 1024 ? format(datum.value / 1024, '~g') + ' KiB' : datum.value + ' B'"
+)
+"""Labels of an axis in bytes."""
+
+
+def powers(lowest: float, highest: float, base: int = 10) -> list[float]:
+    """Powers of ``base`` from the one at or below ``lowest`` to the one at or above ``highest``."""
+    from math import ceil, floor, log
+
+    first = floor(log(lowest, base) + 1e-9)
+    last = max(ceil(log(highest, base) - 1e-9), first + 1)
+    return [float(base) ** each for each in range(first, last + 1)]

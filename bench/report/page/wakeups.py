@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Figure: wake-ups per event against the load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from bench.measure.cost import Cost
+from bench.report.page.arms import ShownArm, transports
+from bench.report.page.figure import (
+    HEIGHT,
+    WIDTH,
+    Figure,
+    Panel,
+    Row,
+    colour,
+    data,
+    powers,
+    shape,
+)
+from bench.report.page.lateness import compared
+from bench.report.page.material import Material
+
+_KINDS: Final[tuple[tuple[str, str, Callable[[Cost], float | None]], ...]] = (
+    ("Raised by the producer", "interrupts (IWI) per event", lambda c: c.wakeups_raised_per_event),
+    ("Taken by the consumer", "returns of poll per event", lambda c: c.wakeups_taken_per_event),
+    ("Switches of the consumer", "context switches per event", lambda c: c.switches_per_event),
+)
+
+
+def figure(material: Material) -> Figure | None:
+    """Three panels, one for each meaning of the word."""
+    arms = compared(material)
+    ways = transports(arms)
+    panels = tuple(
+        found
+        for title, axis, take in _KINDS
+        if (found := _panel(title, axis, take, arms, ways)) is not None
+    )
+    if not panels:
+        return None
+    return Figure(
+        key="wakeups",
+        title="Wake-ups against load",
+        reading="Lower is cheaper: each point is one trial, from slow trickles at the left to "
+        "storms at the right. One per event means that each event woke the consumer; at high load a "
+        "consumer that stays awake is woken less.",
+        transports=ways,
+        panels=panels,
+    )
+
+
+def _panel(
+    title: str,
+    axis: str,
+    take: Callable[[Cost], float | None],
+    arms: Sequence[ShownArm],
+    ways: Sequence[str],
+) -> Panel | None:
+    import altair as alt
+
+    points: list[Row] = []
+    for arm in arms:
+        for trial in arm.trials:
+            if trial.cost is None or not trial.cost.attempted_per_s:
+                continue
+            value = take(trial.cost)
+            if value is not None:
+                rate = trial.cost.attempted_per_s
+                points.append(
+                    {
+                        "transport": arm.transport,
+                        "rate": rate,
+                        "value": value,
+                        "told": f"{arm.experiment}, {arm.transport}: {value:.3f} per event at "
+                        f"{rate:,.0f} events/s",
+                    }
+                )
+    if not points:
+        return None
+    rates = [row["rate"] for row in points]
+    chart = (
+        alt.Chart(data(points))
+        .mark_point(size=30, opacity=0.75)
+        .encode(
+            x=alt.X(
+                "rate:Q",
+                title="events a second",
+                scale=alt.Scale(type="log", domain=[0.8 * min(rates), 1.25 * max(rates)]),
+                axis=alt.Axis(values=_ticks(rates), format="~s", grid=False),
+            ),
+            y=alt.Y("value:Q", title=axis, scale=alt.Scale(zero=True, nice=True)),
+            color=colour(ways),
+            shape=shape(ways),
+            description="told:N",
+        )
+        .properties(width=WIDTH, height=HEIGHT)
+    )
+    return Panel(title=title, chart=chart)
+
+
+def _ticks(rates: Sequence[float]) -> list[float]:
+    """1, 2 and 5 times each power of ten within reach."""
+    return [
+        step * power
+        for power in powers(min(rates), max(rates))
+        for step in (1, 2, 5)
+        if 0.8 * min(rates) <= step * power <= 1.25 * max(rates)
+    ]
