@@ -14,7 +14,7 @@ from bench.report.units import clean
 if TYPE_CHECKING:
     import altair as alt
 
-    from bench.report.page.figure import Figure, Panel
+    from bench.report.page.figure import Figure
 
 _INK: Final = "#3a4048"
 _GRID: Final = "#d9dde3"

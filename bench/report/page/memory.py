@@ -12,8 +12,8 @@ from bench.plan.experiments import ArmName
 from bench.report.units import number, size
 
 EXPLAINED: Final = {
-    "VmRSS": "counts a ring twice, since its data is mapped twice in a row; perf pages it counts or "
-    "not, depending on the kernel (on 6.18 not at all)",
+    "VmRSS": "counts a ring twice, since its data is mapped twice in a row; perf pages it counts "
+    "or not, depending on the kernel (on 6.18 not at all)",
     "VmPin": "shows perf pages only beyond perf_event_mlock_kb, an allowance per user: nothing at "
     "small budgets, and never a ring",
     "memlock": "in fdinfo of the map: of a ring bytes on 5.10, 0 from about 5.11 and right from "

@@ -44,8 +44,8 @@ def figure(material: Material) -> Figure | None:
         key="wakeups",
         title="Wake-ups against load",
         reading="Lower is cheaper: each point is one trial, from slow trickles at the left to "
-        "storms at the right. One per event means that each event woke the consumer; at high load a "
-        "consumer that stays awake is woken less.",
+        "storms at the right. One per event means that each event woke the consumer; at high load "
+        "a consumer that stays awake is woken less.",
         transports=ways,
         panels=panels,
     )
