@@ -46,7 +46,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """The comparison, as a pytest-benchmark suite: ./run bench -- --profile standard."""
-    prepare(session, package=True)
+    prepare(session, "report", package=True)
     RESULTS.mkdir(exist_ok=True)
     hand_over(
         session,
@@ -62,7 +62,7 @@ def bench(session: nox.Session) -> None:
 @nox.session
 def claims(session: nox.Session) -> None:
     """What is true here of the published claims: ./run claims -- --expect rb-order=reproduced."""
-    prepare(session, package=True)
+    prepare(session, "report", package=True)
     hand_over(session, "bufbench", "claims", *session.posargs)
 
 

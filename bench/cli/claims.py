@@ -95,7 +95,10 @@ def command(
     trials = _run(claims, journal, blocks=blocks, seed=seed, settle_s=60 * until_settled)
     judged = _judged([journal], claims)
     _show(judged, form)
+    from bench.report.files import page_line
+
     print(f"journal: {journal}", file=sys.stderr)
+    print(page_line(journal), file=sys.stderr)
     gates.check((), trials)
     expectations.check(expected, judged, strict=strict)
 

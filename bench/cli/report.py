@@ -6,48 +6,141 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bench.journal.schema import JournalContent
+    from bench.report.page.material import Place
+
 
 class Format(StrEnum):
-    """What a report can be written as."""
+    """What verdicts can be printed as."""
 
     TEXT = "text"
     MARKDOWN = "markdown"
     JSON = "json"
 
 
+class Output(StrEnum):
+    """What a report can be written as."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    JSON = "json"
+    HTML = "html"  # the page
+    SVG = "svg"  # its charts
+    PNG = "png"
+    CSV = "csv"  # a row for each trial
+    PARQUET = "parquet"
+
+
 def command(
     files: Annotated[list[Path], typer.Argument(help="Journals.", metavar="FILE...")],
     *,
-    form: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TEXT,
+    form: Annotated[Output, typer.Option("--format", help="How to write it.")] = Output.TEXT,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="File to write (svg, png: folder); html, parquet: beside the journal."),
+    ] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="The same as --format csv.")] = False,
+    parquet: Annotated[bool, typer.Option("--parquet", help="--format parquet.")] = False,
 ) -> None:
     """Summarise journals: both transports side by side, and what it means.
 
-    Lines that cannot be used are named on stderr; all others count.
+    Lines that cannot be used are named on stderr; all others count. html is one page that needs
+    nothing else; svg and png are its charts; csv and parquet have a row for each trial. Markdown
+    into a file has the charts beside it.
 
-    Example: bufbench report results/quick-20261122-101500.jsonl --format markdown
+    Example: bufbench report results/quick-20261122-101500.jsonl --format html
     """
-    from bench.journal.reader import read_journals
-    from bench.judge.summary import compare_journals
+    if csv or parquet:
+        form = Output.CSV if csv else Output.PARQUET
+    from bench.report.page.material import gathered
 
-    content = read_journals(files)
+    content, places = gathered(files)
     for fault in content.faults:
         print(f"bufbench: {fault}", file=sys.stderr)
+    if form in (Output.CSV, Output.PARQUET):
+        _table(content, form, output, files[0])
+        return
+    if form in (Output.HTML, Output.SVG, Output.PNG):
+        _drawn(content, places, form, files[0], output)
+        return
+    _told(content, places, form, output)
+
+
+def _table(content: JournalContent, form: Output, output: Path | None, journal: Path) -> None:
+    from bench.report import table
+    from bench.report.files import write_text
+
+    if form is Output.PARQUET:
+        path = output or journal.with_suffix(".parquet")
+        table.write_parquet(content, path)
+        print(path)
+    elif output is None:
+        print(table.csv(content), end="")
+    else:
+        print(write_text(output, table.csv(content)))
+
+
+def _drawn(
+    content: JournalContent,
+    places: Mapping[int, Place],
+    form: Output,
+    journal: Path,
+    output: Path | None,
+) -> None:
+    from bench.report import files
+    from bench.report.page.material import materials
+    from bench.report.page.render import render_page
+
+    found = materials(content, places)
+    if form is Output.HTML:
+        print(files.write_text(output or files.page_beside(journal), render_page(found)))
+        return
+    folder = output or journal.with_name(f"{journal.stem}-charts")
+    for path in files.write_charts(found, folder, form.value):
+        print(path)
+
+
+def _told(
+    content: JournalContent, places: Mapping[int, Place], form: Output, output: Path | None
+) -> None:
+    from bench.judge.summary import compare_journals
+
     summaries = compare_journals(content)
-    if form is Format.TEXT:
+    if form is Output.TEXT:
         from bench.report.console import Screen
         from bench.report.text import render_text
 
+        if output is not None:
+            raise UsageError("text is for the terminal", remedy="redirect it, or take markdown")
         for summary in summaries:
             render_text(summary, Screen())
-    elif form is Format.MARKDOWN:
-        from bench.report.markdown import render_markdown
-
-        print(render_markdown(*summaries))
-    else:
+        return
+    if form is Output.JSON:
         from bench.report.json import render_json
 
-        print(render_json(*summaries))
+        text = render_json(*summaries)
+    else:
+        from bench.report.markdown import render_markdown
+
+        text = render_markdown(*summaries)
+    if output is None:
+        print(text)
+        return
+    from bench.report import files
+
+    if form is Output.MARKDOWN:
+        from bench.report.page.material import materials
+
+        folder = output.with_name(f"{output.stem}-charts")
+        charts = files.write_charts(materials(content, places), folder, "svg")
+        text = files.with_charts(text, charts, output)
+    print(files.write_text(output, text))

@@ -147,7 +147,10 @@ def pytest_terminal_summary(
     terminalreporter.section("bufbench")
     for summary in compare_journals(read_journal(suite.journal)):
         render_text(summary, Screen(), details=False)
+    from bench.report.files import page_line
+
     terminalreporter.write_line(f"journal: {suite.journal}")
+    terminalreporter.write_line(page_line(suite.journal))
     terminalreporter.write_line(f"all tables: ./run report -- {suite.journal}")
 
 

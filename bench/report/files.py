@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Reports that are files: the page beside its journal, and folders of charts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from bench.errors import BufbenchError, UsageError
+from bench.report.page.charts import figures
+from bench.report.page.draw import whole_png, whole_svg
+from bench.report.page.figure import Figure
+from bench.report.page.material import Material, gathered, materials
+from bench.report.page.render import render_page, require_extra
+from bench.report.units import clean
+
+
+def page_beside(journal: Path) -> Path:
+    """Where the page of ``journal`` goes unless told otherwise."""
+    return journal.with_suffix(".html")
+
+
+def write_page(journals: Sequence[Path], path: Path | None = None) -> Path:
+    """Write one page of all journals; its path. MachineUnfit without the extra ``report``."""
+    require_extra()
+    target = path or page_beside(journals[0])
+    content, places = gathered(journals)
+    return _written(target, render_page(materials(content, places)).encode("utf-8"))
+
+
+def page_line(journal: Path) -> str:
+    """Write the page beside ``journal``: one line that says where it lies, or why there is none."""
+    try:
+        return f"page: {write_page([journal])}"
+    except BufbenchError as error:
+        return f"page: none, {error}"
+
+
+def write_charts(found: Sequence[Material], folder: Path, form: str) -> tuple[Path, ...]:
+    """Every figure as a file of ``form`` ("svg" or "png") in ``folder``, which is made."""
+    require_extra()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _failure(folder, error) from error
+    draw: Callable[..., str | bytes] = whole_png if form == "png" else whole_svg
+    paths = []
+    for name, title, figure in _named(found):
+        drawn = draw(figure, title)
+        content = drawn if isinstance(drawn, bytes) else drawn.encode("utf-8")
+        paths.append(_written(folder / f"{name}.{form}", content))
+    return tuple(paths)
+
+
+def _named(found: Sequence[Material]) -> Iterator[tuple[str, str, Figure]]:
+    for at, material in enumerate(found):
+        machine = material.summary.machine
+        where = clean(machine.kernel_release) if machine is not None else ""
+        prefix = f"{at + 1}-" if len(found) > 1 else ""
+        for figure in figures(material):
+            title = f"{figure.title}, Linux {where}" if where else figure.title
+            yield f"{prefix}{figure.key}", title, figure
+
+
+def with_charts(markdown: str, charts: Sequence[Path], beside: Path) -> str:
+    """``markdown`` with the charts at its end, linked relative to the file ``beside``."""
+    if not charts:
+        return markdown
+    lines = [f"![{chart.stem}]({os.path.relpath(chart, beside.parent)})" for chart in charts]
+    return "\n".join([markdown.rstrip("\n"), "", "## Charts", "", *lines, ""])
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write ``text``; UsageError where the file cannot be written."""
+    return _written(path, text.encode("utf-8"))
+
+
+def _written(path: Path, content: bytes) -> Path:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise _failure(path, error) from error
+    return path
+
+
+def _failure(path: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"{path} cannot be written: {error.strerror}", remedy="choose another with --output"
+    )

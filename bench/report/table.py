@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Trials as a table, one row each, for those who analyse on their own: docs/journal-table.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Final
+
+from bench.errors import MachineUnfit
+from bench.journal.schema import JournalContent, Run
+from bench.measure.cost import Cost
+from bench.measure.latency import Latency
+from bench.measure.ordering import Ordering
+from bench.trial.result import TrialResult
+
+_DERIVED: Final = (
+    "ns_per_run",
+    "cpu_s_per_million",
+    "switches_per_event",
+    "wakeups_taken_per_event",
+    "wakeups_raised_per_event",
+    "delivered_per_s",
+    "attempted_per_s",
+)
+_LEDGER: Final = (
+    "attempted",
+    "delivered",
+    "dropped",
+    "own_exits",
+    "own_attempted",
+    "own_delivered",
+    "own_dropped",
+    "missed",
+)
+
+
+def _taken(source: object, names: tuple[str, ...], prefix: str = "") -> dict[str, Any]:
+    """The named fields of ``source``; None for all where it is None."""
+    return {f"{prefix}{name}": getattr(source, name, None) for name in names}
+
+
+def _names(kind: type, *without: str) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind) if each.name not in without)
+
+
+def _row(number: int, run: Run, trial: TrialResult) -> dict[str, Any]:
+    machine, memory = run.header.machine, trial.memory
+    return {
+        "run": number,
+        "hostname": machine.hostname,
+        "kernel_release": machine.kernel_release,
+        "cpus_online": machine.cpus_online,
+        "profile": run.header.profile,
+        "seed": run.header.seed,
+        "experiment": trial.experiment,
+        "arm": trial.arm,
+        "block": trial.block,
+        "position": trial.position,
+        "transport": trial.config.transport,
+        "budget_bytes": trial.config.budget_bytes,
+        "shape": trial.config.storm.shape.value,
+        "poll": trial.config.consumer.poll.value,
+        "wake": trial.config.producer.wake.value,
+        "payload_bytes": trial.config.producer.payload_bytes,
+        "started_utc": trial.started_utc,
+        "state": trial.state.value,
+        "reasons": "; ".join(trial.reasons),
+        "reaped": trial.storm.reaped,
+        "storm_ns": trial.storm.end_ns - trial.storm.start_ns,
+        "steal_share": trial.conditions.steal_share,
+        "load_1m": trial.conditions.load_1m,
+        "other_exits": trial.conditions.other_exits,
+        **_taken(trial.ledger, _LEDGER),
+        **_taken(trial.ordering, _names(Ordering)),
+        **_taken(trial.latency, _names(Latency, "histogram"), "latency_"),
+        "physical_bytes": memory.footprint.physical_bytes if memory is not None else None,
+        **_taken(
+            memory.observed if memory is not None else None,
+            ("rss_bytes", "pinned_bytes", "memlock_bytes", "memcg_bytes"),
+        ),
+        **_taken(trial.cost, _names(Cost, "storm_ns", "delivered", "attempted")),
+        **_taken(trial.cost, _DERIVED),
+        "latency_histogram": trial.latency.histogram if trial.latency is not None else None,
+    }
+
+
+def rows(content: JournalContent) -> Iterator[dict[str, Any]]:
+    """Every trial, invalid ones too; ``run`` counts from 0 in the order of the journals."""
+    for number, run in enumerate(content.runs):
+        for trial in run.trials:
+            yield _row(number, run, trial)
+
+
+def _frame(content: JournalContent) -> Any:
+    from importlib.util import find_spec
+
+    if find_spec("polars") is None:
+        raise MachineUnfit(
+            "tables need polars, which this installation lacks",
+            remedy="./run report -- FILE --format csv installs it",
+        )
+    import polars as pl
+
+    return pl.DataFrame(list(rows(content)), infer_schema_length=None)
+
+
+def csv(content: JournalContent) -> str:
+    """The table as CSV, with a header; an empty field is null."""
+    return str(_frame(content).write_csv())
+
+
+def write_parquet(content: JournalContent, path: Path) -> None:
+    """The table as a Parquet file."""
+    _frame(content).write_parquet(path)
