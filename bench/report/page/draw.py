@@ -73,7 +73,7 @@ def _legend(transports: Sequence[str]) -> alt.Chart:
     import altair as alt
 
     axis = alt.Axis(domain=False, ticks=False, grid=False, labelFontSize=12)
-    return (
+    legend: alt.Chart = (
         alt.Chart(data([{"transport": each} for each in transports]))
         .mark_point(size=90, filled=True, opacity=1)
         .encode(
@@ -83,6 +83,7 @@ def _legend(transports: Sequence[str]) -> alt.Chart:
         )
         .properties(width=20)
     )
+    return legend
 
 
 def whole(figure: Figure, title: str) -> dict[str, Any]:
