@@ -86,6 +86,7 @@ class Contrast:
             low=found.low,
             high=found.high,
             bound=1 + self.margin if self.scale is Scale.RATIO else self.margin,
+            blocks=tuple(map(exp, self.values)) if self.scale is Scale.RATIO else self.values,
         )
 
     def further_blocks(self) -> int:

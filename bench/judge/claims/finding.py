@@ -35,6 +35,7 @@ class Measured:
     low: float
     high: float
     bound: float  # what the interval was held against
+    blocks: tuple[float, ...] = ()  # the number in every block; () where it is not one of blocks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from bench.judge.claims.catalogue import Judgement
 from bench.judge.claims.claim import Claim
 from bench.judge.claims.finding import Basis, Finding
 from bench.report.claims_words import SIGNS, figure, reason
+from bench.report.page.dots import points
 from bench.report.page.material import Material
 
 
@@ -45,7 +46,7 @@ def _shown(judgement: Judgement, material: Material) -> Shown:
         css=finding.verdict.value.replace(" ", "-"),
         figure=figure(finding.measured),
         reason=reason(finding),
-        points="",
+        points=points(finding.measured) if finding.measured is not None else "",
         lines=tuple(_lines(finding.rests_on, material)),
     )
 
