@@ -38,7 +38,7 @@ BUILT_FROM = ("pyproject.toml", "meson.build", "README.md", "LICENSES", "bench",
 @nox.session
 def tests(session: nox.Session) -> None:
     """All tests that this machine can run; the rest is skipped, counted and named."""
-    prepare(session, "test", package=True)
+    prepare(session, "test", "report", package=True)
     RESULTS.mkdir(exist_ok=True)
     hand_over(session, "pytest", "--junitxml=results/tests.xml", *(session.posargs or ["-q"]))
 

@@ -34,7 +34,7 @@ const leave = () => {
   tip.hidden = true;
 };
 for (const chart of document.querySelectorAll(".chart svg")) {
-  const marks = [...chart.querySelectorAll("[role=graphics-symbol][aria-label]")];
+  const marks = [...chart.querySelectorAll("path[role=graphics-symbol][aria-label]")];
   const point = (event) => {
     let best = null;
     let least = REACH * REACH;

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The page, as text and in a real browser: complete, closed in itself, safe, and working."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import made_up
+import numpy as np
+import pytest
+from made_up_trials import blocks, header, trial
+
+from bench import process
+from bench.journal.schema import JournalContent, Run
+from bench.measure.timeline import trace
+from bench.report.files import with_charts, write_charts
+from bench.report.page.charts import figures
+from bench.report.page.material import Material, materials
+from bench.report.page.palette import look
+from bench.report.page.render import render_page
+from bench.trial.result import State, TrialResult
+
+EVIL = "<script>evil=1</script>\x1b[31m\u202e\"'&"
+IMAGE = "<img src=x onerror=evil=1>"
+FIGURES = ["loss", "latency", "lateness", "timeline", "cost", "wakeups"]
+
+
+def with_timeline(transport: str) -> TrialResult:
+    made = made_up.trial(2_000, transport=transport, loss=0.01)
+    origin_ns = int(made.records["timestamp_ns"].min())
+    occupancy = np.array([[origin_ns + 1_000, 10], [origin_ns + 9_000_000, 4_000]], np.uint64)
+    return replace(
+        trial(f"{transport}@64KiB", 0, experiment="chain", pairs=1_344, run_ns=500),
+        timeline=trace(made.records, occupancy, origin_ns=origin_ns),
+    )
+
+
+def trials() -> list[TrialResult]:
+    found = []
+    for transport, lost in (("ringbuf", 30), ("perfbuf", 90)):
+        found += blocks(f"{transport}@8KiB", [{"dropped": lost, "window_ns": 900}] * 8)
+        found += blocks(f"{transport}@64KiB", [{"dropped": 0}] * 8)
+        found += blocks(f"{transport}@8KiB", [{"dropped": lost}] * 8, experiment=IMAGE)
+        found.append(with_timeline(transport))
+        found += blocks(f"{transport}@64KiB", [{"violations": 3}] * 8, experiment="chain")[1:]
+    found.append(trial("ringbuf@8KiB", 9, state=State.INVALID, reasons=(EVIL,)))
+    return found
+
+
+@pytest.fixture(scope="module")
+def found() -> tuple[Material, ...]:
+    run = Run(header=header(EVIL), trials=tuple(trials()))
+    return materials(JournalContent(runs=(run,), faults=()))
+
+
+@pytest.fixture(scope="module")
+def page(found: tuple[Material, ...]) -> str:
+    return render_page(found)
+
+
+def test_every_figure_is_there_and_says_how_to_read_it(found: tuple[Material, ...]) -> None:
+    made = figures(found[0])
+    assert [figure.key for figure in made] == FIGURES
+    assert all(figure.reading.endswith(".") and figure.panels for figure in made)
+
+
+def test_a_transport_has_one_colour_everywhere(page: str) -> None:
+    for transport in ("ringbuf", "perfbuf"):
+        assert page.count(look(transport).colour) > 20
+    colours = {each.upper() for each in re.findall(r"(?:fill|stroke)=\"(#[0-9a-fA-F]{6})\"", page)}
+    drawn = {look(each).colour.upper() for each in ("ringbuf", "perfbuf")}
+    assert {each for each in colours if len(set(re.findall("..", each[1:]))) > 1} >= drawn
+
+
+def test_nothing_is_fetched(page: str) -> None:
+    links = re.findall(r"(?<![\w-])(?:src|href|action)=\"([^\"]*)\"", page)
+    assert len(links) > 5
+    assert all(link.startswith(("#", "data:")) for link in links)
+    assert not re.search(r"url\((?!#)|@import|<link[^>]+stylesheet", page)
+    assert len(page) < 5_000_000
+
+
+def test_foreign_text_stays_text(page: str) -> None:
+    assert page.count("<script>") == 1
+    assert "<img" not in page
+    assert "\x1b" not in page
+    assert "\u202e" not in page
+    assert html.escape("<script>evil=1</script>", quote=False) in page
+    assert "\\x1b[31m\\u202e" in page
+
+
+def test_invalid_trials_are_named(page: str) -> None:
+    assert "storm ringbuf@8KiB block 9" in page
+
+
+def test_tables_have_captions_and_scopes(page: str) -> None:
+    tables = re.findall(r"<table.*?</table>", page, re.DOTALL)
+    assert len(tables) >= 6
+    assert all("<caption>" in table and 'scope="row"' in table for table in tables)
+
+
+def test_ids_are_unique_and_links_lead_somewhere(page: str) -> None:
+    ids = re.findall(r"\bid=\"([^\"]+)\"", page)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r"href=\"#([^\"]+)\"", page)) <= set(ids)
+
+
+def test_charts_are_files_too(found: tuple[Material, ...], tmp_path: Path) -> None:
+    drawn = write_charts(found, tmp_path / "charts", "svg")
+    assert [path.stem for path in drawn] == FIGURES
+    assert all(b"<svg" in path.read_bytes()[:200] for path in drawn)
+    text = with_charts("## Verdict\n", drawn, tmp_path / "summary.md")
+    assert "](charts/loss.svg)" in text
+    assert write_charts(found, tmp_path, "png")[0].read_bytes().startswith(b"\x89PNG")
+
+
+PROBE = """
+<script>
+addEventListener("error", (event) => { window.broken = String(event.message); });
+setTimeout(() => {
+  const form = document.querySelector("form.filter");
+  const claims = [...document.querySelectorAll("details.claim")];
+  const shown = () => claims.filter((claim) => claim.offsetParent !== null).length;
+  const first = shown();
+  form.elements.text.value = claims[0].querySelector("code").textContent;
+  form.dispatchEvent(new Event("input", { bubbles: true }));
+  const filtered = shown();
+  claims[0].querySelector("summary").click();
+  const unfolded = claims[0].querySelector("dl").offsetHeight;
+  const mark = document.querySelector(".chart path[aria-label]");
+  mark.scrollIntoView();
+  const box = mark.getBoundingClientRect();
+  mark.dispatchEvent(new PointerEvent("pointermove", {
+    bubbles: true, clientX: box.left + box.width / 2, clientY: box.top + box.height / 2,
+  }));
+  const tip = document.getElementById("tip");
+  const told = {
+    claims: claims.length, first, filtered, unfolded, tip: tip.hidden ? "" : tip.textContent,
+    width: innerWidth, wide: document.documentElement.scrollWidth, evil: typeof evil,
+    broken: window.broken || "", ground: getComputedStyle(document.body).backgroundColor,
+    charts: [...document.querySelectorAll(".chart svg")].map((each) => each.clientWidth),
+  };
+  parent.postMessage(JSON.stringify(told), "*");
+}, 50);
+</script>
+"""
+FRAME = """<!doctype html>
+<body><iframe src="page.html" style="width:{width}px;height:900px;border:0"></iframe>
+<pre id="told"></pre>
+<script>
+const told = document.getElementById("told");
+addEventListener("message", (event) => {{ told.textContent = event.data; }});
+</script>"""
+
+
+def opened(page: str, folder: Path, *, width: int, dark: bool) -> tuple[Mapping[str, Any], str]:
+    """What the page tells of itself once opened from a file, and the browser's console."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("there is no chromium")
+    (folder / "page.html").write_text(page.replace("</body>", f"{PROBE}</body>"))
+    (folder / "frame.html").write_text(FRAME.format(width=width))
+    done = process.run(
+        [
+            chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+            "--no-first-run", "--disable-background-networking", "--disable-component-update",
+            "--disable-sync", f"--user-data-dir={folder / 'profile'}", "--window-size=1500,1000",
+            f"--blink-settings=preferredColorScheme={0 if dark else 1}", "--enable-logging=stderr",
+            "--virtual-time-budget=5000", "--dump-dom", f"file://{folder / 'frame.html'}",
+        ],
+        timeout_s=120,
+    )  # fmt: skip
+    told = re.search(r"<pre id=\"told\">(.*?)</pre>", done.stdout, re.DOTALL)
+    assert told
+    console = "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
+    return json.loads(html.unescape(told[1])), console
+
+
+@pytest.mark.parametrize(
+    ("width", "dark"), [(390, False), (390, True), (1440, False), (1440, True)]
+)
+def test_the_page_works_in_a_browser(page: str, tmp_path: Path, width: int, *, dark: bool) -> None:
+    told, console = opened(page, tmp_path, width=width, dark=dark)
+    assert console == ""
+    assert told["broken"] == ""
+    assert told["evil"] == "undefined"
+    assert told["first"] == told["claims"] > 30
+    assert told["filtered"] == 1
+    assert told["unfolded"] > 50
+    assert "lost on average" in told["tip"]
+    assert told["wide"] <= told["width"] == width
+    assert len(told["charts"]) >= 10
+    assert all(200 < each < width for each in told["charts"])
+    assert told["ground"] == ("rgb(20, 23, 28)" if dark else "rgb(255, 255, 255)")
