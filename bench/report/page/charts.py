@@ -22,5 +22,9 @@ _FIGURES: Final[tuple[Callable[[Material], Figure | None], ...]] = (
 
 def figures(material: Material) -> tuple[Figure, ...]:
     """Those that the trials give something for."""
-    found = (make(material) for make in _FIGURES)
+    from altair.utils.schemapi import debug_mode
+
+    # Otherwise each part of a chart is validated as it is made, which takes longer than drawing it.
+    with debug_mode(False):
+        found = [make(material) for make in _FIGURES]
     return tuple(figure for figure in found if figure is not None and figure.panels)

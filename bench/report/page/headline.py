@@ -94,7 +94,7 @@ class FirstRow:
 def first_rows(summary: Summary) -> tuple[FirstRow, ...]:
     """Each number from the comparison that says most of it, which is named.
 
-    Drops where the loss is nearest to half; order where most causal pairs were examined; the others
+    Drops where the loss is nearest to half; order where most was violated; the others
     where nothing was lost, if there is such a place, in the experiment that stands first.
     """
     found = summary.comparisons
@@ -168,13 +168,18 @@ def _first(comparison: Comparison, row: Row, label: str, left: str, right: str) 
 
 
 def _order(found: Sequence[Comparison]) -> Iterator[FirstRow]:
-    comparison = max(found, key=lambda each: each.left.fewest_pairs)
+    comparison = max(found, key=_disorder)
     row = comparison.row("causal_violations")
     if row is None:
         return
     sides = (comparison.left, comparison.right)
     left, right = (f"{side.causal_violations:,} of {side.causal_pairs:,}" for side in sides)
     yield _first(comparison, row, "Causal violations", left, right)
+
+
+def _disorder(comparison: Comparison) -> tuple[int, int]:
+    sides = (comparison.left, comparison.right)
+    return sum(side.causal_violations for side in sides), comparison.left.fewest_pairs
 
 
 def _minimum(ladders: Sequence[Ladder], left: str, right: str) -> Iterator[FirstRow]:

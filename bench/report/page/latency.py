@@ -24,6 +24,7 @@ from bench.report.page.figure import (
 from bench.report.page.material import Material
 from bench.report.units import budget, clean, share, time
 
+_MOST_PANELS: Final = 9
 _MARKED: Final = (0.5, 0.9, 0.99, 0.999, 0.9999)
 _CURVE: Final = (
     *(step / 40 for step in range(4, 36)),
@@ -40,7 +41,8 @@ def figure(material: Material) -> Figure | None:
     """One panel for each experiment, at the budget where least was lost."""
     panels = []
     ways: dict[str, None] = {}
-    for experiment, arms in calm_budgets(material.summary).items():
+    chosen = calm_budgets(material.summary)
+    for experiment, arms in list(chosen.items())[:_MOST_PANELS]:
         panel = _panel(material, experiment, arms)
         if panel is not None:
             panels.append(panel)
@@ -55,7 +57,12 @@ def figure(material: Material) -> Figure | None:
         "was dropped has no latency: a transport that drops looks quick.",
         transports=tuple(ways),
         panels=tuple(panels),
+        notes=_left_out([clean(each) for each in chosen][_MOST_PANELS:]),
     )
+
+
+def _left_out(names: list[str]) -> tuple[str, ...]:
+    return (f"Only in the tables: {', '.join(names)}.",) if names else ()
 
 
 def _panel(material: Material, experiment: str, arms: tuple[str, str]) -> Panel | None:

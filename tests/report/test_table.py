@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The journal as a table: a row for each trial, every column documented."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from pathlib import Path
+
+import polars as pl
+from made_up_trials import blocks, header
+
+from bench.journal.schema import JournalContent, Run
+from bench.report import table
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "journal-table.md"
+
+
+def content() -> JournalContent:
+    trials = (*blocks("ringbuf@64KiB", [{"dropped": 7}] * 2), *blocks("none", [{}]))
+    return JournalContent(runs=(Run(header=header(), trials=trials),) * 2, faults=())
+
+
+def test_a_row_for_each_trial_with_its_numbers() -> None:
+    found = list(csv.DictReader(io.StringIO(table.csv(content()))))
+    assert [(row["run"], row["arm"], row["block"]) for row in found[:3]] == [
+        ("0", "ringbuf@64KiB", "0"),
+        ("0", "ringbuf@64KiB", "1"),
+        ("0", "none", "0"),
+    ]
+    assert len(found) == 6
+    assert found[0]["own_dropped"] == "7"
+    assert found[0]["latency_p50_ns"] == "10000"
+    assert found[2]["own_dropped"] == ""
+
+
+def test_parquet_holds_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "trials.parquet"
+    table.write_parquet(content(), path)
+    assert pl.read_parquet(path)["dropped"].to_list() == [7, 7, None] * 2
+
+
+def test_every_column_is_documented() -> None:
+    documented = re.findall(r"`(\w+)`", DOCUMENT.read_text(encoding="utf-8").split("|---|---|")[1])
+    assert sorted(documented) == sorted(next(table.rows(content())))
