@@ -229,7 +229,7 @@ def test_a_killed_run_is_resumed_to_the_same_set(tmp_path: Path) -> None:
 
 @pytest.mark.live
 def test_a_full_disk_keeps_the_trials_before_it(tmp_path: Path) -> None:
-    script = f'mount -t tmpfs -o size=32k none {tmp_path}; "$@"; code=$?; cat "$0"; exit $code'
+    script = f'mount -t tmpfs -o size=128k none {tmp_path}; "$@"; code=$?; cat "$0"; exit $code'
     journal = tmp_path / "run.jsonl"
     words = [*BUFBENCH, "run", "--count", "500", "--blocks", "50", "--output", str(journal)]
     done = process.run(
