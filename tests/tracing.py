@@ -53,9 +53,7 @@ class Tracing:
     def await_heading(self) -> None:
         """Until the text form is attached: its heading comes after that."""
         # Anybody's exit may follow it at once.
-        assert eventually(lambda: b" COMM\n" in self.shown.read_bytes()), (
-            self.said.read_text()
-        )
+        assert eventually(lambda: b" COMM\n" in self.shown.read_bytes()), self.said.read_text()
 
     def await_probe(self, program: str = "true") -> None:
         """Until an exit made for the purpose is shown as JSON."""
