@@ -110,3 +110,48 @@ def test_an_encoding_without_our_characters_is_no_error(journal: Path) -> None:
     done = bufbench("report", str(journal), PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.isascii()
+
+
+def test_the_page_and_the_table_lie_beside_the_journal(journal: Path) -> None:
+    for form, suffix, begins in (
+        ("html", ".html", b"<!doctype html>"),
+        ("parquet", ".parquet", b"PAR1"),
+    ):
+        done = bufbench("report", str(journal), "--format", form)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.strip() == str(journal.with_suffix(suffix))
+        assert journal.with_suffix(suffix).read_bytes().startswith(begins)
+
+
+def test_csv_is_printed_with_a_row_for_each_trial(journal: Path) -> None:
+    done = bufbench("report", str(journal), "--csv")
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == 1 + 16
+
+
+def test_what_cannot_be_written_is_told_in_a_line(journal: Path) -> None:
+    target = journal.parent / "missing" / "page.html"
+    done = bufbench("report", str(journal), "--format", "html", "--output", str(target))
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "cannot be written" in done.stderr
+
+
+def test_a_journal_has_not_changed_from_itself(journal: Path) -> None:
+    done = bufbench("compare", str(journal), str(journal), "--fail-on-regression")
+    assert done.returncode == 0
+    assert "0 for the worse" in done.stdout
+
+
+def test_a_regression_fails_the_gate_that_was_asked_for(journal: Path) -> None:
+    worse = journal.with_name("worse.jsonl")
+    with JournalWriter(worse) as writer:
+        writer.write_machine(header())
+        for arm, dropped in (("ringbuf@64KiB", 200), ("perfbuf@64KiB", 30)):
+            for trial in blocks(arm, [{"dropped": dropped}] * 8):
+                writer.write_trial(trial)
+    assert bufbench("compare", str(journal), str(worse)).returncode == 0
+    done = bufbench("compare", str(journal), str(worse), "--fail-on-regression")
+    assert done.returncode == 1
+    assert "worse" in done.stderr
+    assert bufbench("compare", str(worse), str(journal), "--fail-on-regression").returncode == 0
