@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
+
+from bench import scratch
 
 _TYPES: Final = """\
 #pragma once
@@ -72,12 +72,12 @@ def kernel_tree(release: str) -> Mapping[str, str]:
 def installed(release: str) -> Iterator[None]:
     """Point bcc at such a tree for as long as the context lasts."""
     before = os.environ.get("BCC_KERNEL_SOURCE")
-    with tempfile.TemporaryDirectory(prefix="bufbench-headers-") as folder:
+    with scratch.folder() as folder:
         for name, text in kernel_tree(release).items():
-            path = Path(folder, name)
+            path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-        os.environ["BCC_KERNEL_SOURCE"] = folder
+        os.environ["BCC_KERNEL_SOURCE"] = str(folder)
         try:
             yield
         finally:
