@@ -21,7 +21,7 @@ from bench.judge.floor import LEAST_MARGIN
 from bench.judge.metrics import Unit
 from bench.judge.statistics import FEWEST_BLOCKS, paired_ratio
 
-_SAMPLES: Final = ("every20", "every100")
+_SAMPLES: Final = ("every100", "every400")
 
 
 def _us(words: str, part: Series) -> str:

@@ -474,10 +474,10 @@ by_values(
     },
 )
 for expected, p99_ms in (
-    # An event comes every millisecond, so that the first of 20 waits for 19 of them.
-    (REPRODUCED, {20: noisy(19.0), 100: noisy(99.0)}),
-    (REFUTED, {20: noisy(0.1), 100: noisy(0.1)}),
-    (OPEN, {20: (0.1, 19.0) * 4, 100: (0.1, 99.0) * 4}),
+    # An event comes every millisecond, so that the first of 100 waits for 99 of them.
+    (REPRODUCED, {100: noisy(99.0), 400: noisy(399.0)}),
+    (REFUTED, {100: noisy(0.1), 400: noisy(0.1)}),
+    (OPEN, {100: (0.1, 99.0) * 4, 400: (0.1, 399.0) * 4}),
 ):
     case(
         "pb-sampling-cost",
