@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Versions of kernels and of Debian's packages, in their order.
+
+The order of Debian's versions stands here rather than being asked of `dpkg --compare-versions`:
+journals are sorted on machines that have no dpkg, and one process per comparison would make a list
+of some hundred kernels take seconds. The tests compare it with dpkg's wherever there is one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import total_ordering
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_Part = tuple[tuple[int, ...], int]
+Key = tuple[_Part, ...]
+"""Orders one part of a version: letters and number, by turns."""
+
+_NUMBER: Final = r"[0-9]{1,18}"
+_RELEASE: Final = re.compile(
+    rf"(?P<numbers>{_NUMBER}(?:\.{_NUMBER}){{1,7}})"
+    rf"(?:[-~]rc(?P<rc>{_NUMBER}))?"
+    r"(?P<abi>[+~][^-]*|-[0-9][^-]*)?"
+    r"(?:-(?P<flavour>.*))?",
+    re.DOTALL,
+)
+_PARTS: Final = re.compile(r"([^0-9]*)([0-9]*)")
+_MACHINES: Final = frozenset(("amd64", "arm64", "x86_64", "aarch64", "generic"))
+_LONGEST: Final = 256
+
+
+@total_ordering
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelVersion:
+    """A kernel's version as uname -r has it; 5.10 < 6.9 < 6.12-rc3 < 6.12 < 6.12.3 < 7.3."""
+
+    numbers: tuple[int, ...]
+    """At least three; 6.12 is (6, 12, 0)."""
+    rc: int | None
+    """Of a release candidate, which comes before the release."""
+    abi: str
+    """What a distribution adds: "-46", "+deb13", "-1~bpo13+1"."""
+    flavour: str
+    """"rt", "cloud"; "" for the usual one. Names of machines are left out."""
+
+    @classmethod
+    def parse(cls, release: str) -> KernelVersion:
+        """Read a release ("6.12.117+deb13-rt-amd64") or a package's version ("6.12.117-1").
+
+        UsageError if it does not begin with two numbers.
+        """
+        match = _RELEASE.fullmatch(release) if len(release) <= _LONGEST else None
+        if match is None:
+            raise UsageError(
+                f"{release[:_LONGEST]!r} is no kernel's version", remedy="it looks like 6.12.3"
+            )
+        numbers = tuple(int(number) for number in match["numbers"].split("."))
+        words = (match["flavour"] or "").split("-")
+        return cls(
+            numbers=numbers + (0,) * (3 - len(numbers)),
+            rc=int(match["rc"]) if match["rc"] else None,
+            abi=match["abi"] or "",
+            flavour="-".join(word for word in words if word not in _MACHINES),
+        )
+
+    @property
+    def series(self) -> str:
+        """What it belongs to: "6.12"."""
+        return f"{self.numbers[0]}.{self.numbers[1]}"
+
+    def __lt__(self, other: KernelVersion) -> bool:
+        return self._key() < other._key()
+
+    def _key(self) -> tuple[object, ...]:
+        return (
+            self.numbers,
+            self.rc is None,
+            self.rc or 0,
+            part_key(self.abi),
+            self.abi,  # 01 and 1 are the same number, but not the same version
+            self.flavour,
+        )
+
+
+def debian_key(version: str) -> tuple[int, Key, Key]:
+    """Orders Debian's versions, [EPOCH:]UPSTREAM[-REVISION], as dpkg does."""
+    epoch, colon, rest = version.partition(":")
+    if not colon:
+        epoch, rest = "0", version
+    upstream, _, revision = rest.rpartition("-") if "-" in rest else (rest, "", "")
+    return int(epoch) if epoch.isdecimal() else 0, part_key(upstream), part_key(revision)
+
+
+def part_key(text: str) -> Key:
+    """Orders one part: numbers by value, ~ before the end, letters before everything else."""
+    pairs = (pair.groups() for pair in _PARTS.finditer(text))
+    ended = ("", "")  # so that what goes on is compared with an end: 1.0~ < 1.0 < 1.0+
+    return tuple(
+        ((*_ranks(letters), 0), int(number or 0)) for letters, number in chain(pairs, (ended,))
+    )
+
+
+def _ranks(letters: str) -> Iterable[int]:
+    for letter in letters:
+        if letter == "~":
+            yield -1
+        elif letter.isalpha():
+            yield ord(letter)
+        else:
+            yield ord(letter) + 0x110000  # behind every letter that there is
