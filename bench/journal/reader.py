@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from bench.errors import JournalError
+from bench.journal import bounds
 from bench.journal.schema import (
     LONGEST_LINE_BYTES,
     SCHEMA,
@@ -21,13 +22,19 @@ from bench.journal.schema import (
     Run,
     RunHeader,
 )
+from bench.measure.memory import MemoryLine
 from bench.trial.result import TrialResult
 
 if TYPE_CHECKING:
-    from pydantic import TypeAdapter
+    from pydantic_core import SchemaValidator, ValidationError
 
 _BEGINNING: Final = b'{"schema":'
-_TRIAL_BEGINNING: Final = f'{{"schema":{SCHEMA},"kind":"{Kind.TRIAL}"'.encode()
+_BEGINNINGS: Final = {
+    kind: tuple(f'{{"schema":{each},"kind":"{kind}",'.encode() for each in range(1, SCHEMA + 1))
+    for kind in Kind
+}
+_VALUES: Final = {Kind.MACHINE: RunHeader, Kind.TRIAL: TrialResult, Kind.MEMORY: MemoryLine}
+Value = RunHeader | TrialResult | MemoryLine
 _FOREIGN: Final = "no line of a journal"
 _MOST_FAULTS: Final = 20
 
@@ -38,7 +45,7 @@ class Line:
 
     path: str
     number: int  # from 1
-    value: RunHeader | TrialResult
+    value: Value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,30 +57,51 @@ class _Unusable:
 
 
 @cache
-def _adapters() -> tuple[TypeAdapter[RunHeader], TypeAdapter[TrialResult]]:
-    # pydantic takes a tenth of a second to import, which only those who read a journal should pay
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(RunHeader), TypeAdapter(TrialResult)
+def _validator(kind: Kind) -> SchemaValidator:
+    return bounds.validator(_VALUES[kind])
 
 
-def _decode(text: bytes) -> RunHeader | TrialResult | _Unusable:
+def _decode(text: bytes) -> Value | _Unusable:
     """The value of one line."""
+    kind = _kind(text)
+    if isinstance(kind, _Unusable):
+        return kind
+    from pydantic_core import ValidationError
+
+    try:
+        value: Value = _validator(kind).validate_json(text, strict=True)
+    except ValidationError as error:
+        return _invalid(kind, error)
+    return value
+
+
+def _kind(text: bytes) -> Kind | _Unusable:
+    """What a line is of this schema, or why it cannot be used."""
+    if bounds.crowded(text):
+        return _Unusable(
+            reason=f"more than {bounds.MOST_VALUES:,} values in a line",
+            loses_run=not text.startswith(_BEGINNINGS[Kind.TRIAL] + _BEGINNINGS[Kind.MEMORY]),
+        )
+    for kind, beginning in _BEGINNINGS.items():
+        if text.startswith(beginning):
+            return kind
     try:
         fields = json.loads(text)
     except (ValueError, RecursionError) as error:
-        return _Unusable(
-            reason=_undecodable(text, error), loses_run=not text.startswith(_TRIAL_BEGINNING)
-        )
+        return _Unusable(reason=_undecodable(text, error))
     schema = fields.get("schema") if isinstance(fields, dict) else None
     if type(schema) is not int or schema < 1:
         return _Unusable(reason=_FOREIGN)
     if schema > SCHEMA:
         return _Unusable(
-            reason=f"written by a newer version (schema {schema}, this one reads up to "
+            reason=f"written by a newer version (schema {str(schema)[:20]}, this one reads up to "
             f"{SCHEMA}); update bufbench to read it"
         )
-    return _validate(fields)
+    named = fields.get("kind")
+    if isinstance(named, str) and named in list(Kind):
+        return Kind(named)
+    shown = repr(named[:40]) if isinstance(named, str) else f"(a {type(named).__name__})"
+    return _Unusable(reason=f"of an unknown kind {shown}")
 
 
 def _undecodable(text: bytes, error: Exception) -> str:
@@ -82,25 +110,16 @@ def _undecodable(text: bytes, error: Exception) -> str:
     return "not UTF-8" if isinstance(error, UnicodeDecodeError) else _FOREIGN
 
 
-def _validate(fields: dict[str, object]) -> RunHeader | TrialResult | _Unusable:
-    from pydantic import ValidationError
-
-    kind = fields.get("kind")
-    machine, trial = _adapters()
-    try:
-        if kind == Kind.MACHINE:
-            return machine.validate_python(fields)
-        if kind == Kind.TRIAL:
-            return trial.validate_python(fields)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        more = f", and {error.error_count() - 1} more" if error.error_count() > 1 else ""
-        return _Unusable(
-            reason=f"{kind} line with a wrong field {where} ({first['msg']}){more}",
-            loses_run=kind == Kind.MACHINE,
-        )
-    return _Unusable(reason=f"of an unknown kind {str(kind)[:40]!r}")
+def _invalid(kind: Kind, error: ValidationError) -> _Unusable:
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    if first["type"] == "json_invalid":
+        return _Unusable(reason="torn or damaged", loses_run=kind is Kind.MACHINE)
+    where = ".".join(str(part)[:40] for part in first["loc"])
+    more = f", and {error.error_count() - 1} more" if error.error_count() > 1 else ""
+    return _Unusable(
+        reason=f"{kind} line with a wrong field {where} ({first['msg']}){more}",
+        loses_run=kind is Kind.MACHINE,
+    )
 
 
 def _pieces(text: bytes) -> tuple[bytes, ...]:
@@ -125,7 +144,7 @@ def _raw_lines(file: BinaryIO) -> Iterator[tuple[bytes, bool]]:
         yield text.rstrip(b"\r\n"), whole or too_long
 
 
-def _values(path: Path) -> Iterator[tuple[int, RunHeader | TrialResult | _Unusable]]:
+def _values(path: Path) -> Iterator[tuple[int, Value | _Unusable]]:
     """Line numbers and what stands there, up to the first line of a file that is no journal."""
     number = 0
     try:
@@ -165,8 +184,8 @@ def read(path: Path) -> Iterator[Line | Fault]:
             if faults == _MOST_FAULTS:
                 yield Fault(path=name, line=number, reason="too many faults, given up")
                 break
-        elif isinstance(value, TrialResult) and not known:
-            orphans += 1
+        elif not isinstance(value, RunHeader) and not known:
+            orphans += isinstance(value, TrialResult)
         else:
             known = True
             yield Line(path=name, number=number, value=value)
@@ -182,18 +201,22 @@ def gather(lines: Iterable[Line | Fault]) -> JournalContent:
     """Lines as runs with their trials. A resumed run goes into the one before it."""
     headers: list[RunHeader] = []
     trials: list[list[TrialResult]] = []
+    memory: list[list[MemoryLine]] = []
     faults: list[Fault] = []
     for line in lines:
         if isinstance(line, Fault):
             faults.append(line)
         elif isinstance(line.value, TrialResult):
             trials[-1].append(line.value)
+        elif isinstance(line.value, MemoryLine):
+            memory[-1].append(line.value)
         elif not (line.value.resumed and headers and _continues(line.value, headers[-1])):
             headers.append(line.value)
             trials.append([])
+            memory.append([])
     runs = tuple(
-        Run(header=header, trials=tuple(of_run))
-        for header, of_run in zip(headers, trials, strict=True)
+        Run(header=header, trials=tuple(of_run), memory=tuple(looked))
+        for header, of_run, looked in zip(headers, trials, memory, strict=True)
     )
     return JournalContent(runs=runs, faults=tuple(faults))
 

@@ -3,6 +3,7 @@
 
 History of ``SCHEMA``:
     1  the first
+    2  lines of kind "memory"; a trial's memory has no memcg any more
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from enum import StrEnum
 from typing import Final
 
 from bench.machine.facts import Machine
+from bench.measure.memory import MemoryLine
 from bench.trial.result import TrialResult
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 LONGEST_LINE_BYTES: Final = 4 * 1024 * 1024
 """A line beyond this is not ours: a trial's takes some kilobytes, most of them its histogram."""
 
@@ -25,6 +27,7 @@ class Kind(StrEnum):
 
     MACHINE = "machine"
     TRIAL = "trial"
+    MEMORY = "memory"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,7 @@ class Run:
 
     header: RunHeader
     trials: tuple[TrialResult, ...]
+    memory: tuple[MemoryLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ import numpy as np
 
 from bench.errors import JournalError
 from bench.journal.schema import LONGEST_LINE_BYTES, SCHEMA, Kind, RunHeader
+from bench.measure.memory import MemoryLine
 from bench.trial.result import TrialResult
 
 _REMEDIES: Final = {
@@ -40,7 +41,7 @@ def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} has no place in a journal")
 
 
-def encode(kind: Kind, value: RunHeader | TrialResult) -> bytes:
+def encode(kind: Kind, value: RunHeader | TrialResult | MemoryLine) -> bytes:
     """``value`` as a line, newline included."""
     fields = {"schema": SCHEMA, "kind": kind.value, **asdict(value)}
     text = json.dumps(
@@ -107,11 +108,14 @@ class JournalWriter:
         self._append(encode(Kind.TRIAL, result))
         self.trials_safe += 1
 
+    def write_memory(self, line: MemoryLine) -> None:
+        """Append what instruments say of one transport's memory, to the run that was begun."""
+        self._append(encode(Kind.MEMORY, line))
+
     def _append(self, line: bytes) -> None:
         if len(line) > LONGEST_LINE_BYTES:
             raise JournalError(
-                f"a line of {len(line)} bytes is too long for journal {self.path} "
-                f"({self._safe_words()})",
+                f"a line of {len(line)} bytes is too long for journal {self.path} ({self.safe})",
             )
         written = 0
         try:
@@ -164,14 +168,16 @@ class JournalWriter:
         finally:
             os.close(folder)
 
-    def _safe_words(self) -> str:
+    @property
+    def safe(self) -> str:
+        """How many trials are on the disk, in words."""
         trials = "trial" if self.trials_safe == 1 else "trials"
         return f"{self.trials_safe} {trials} of this run safe"
 
     def _failure(self, error: OSError) -> JournalError:
         reason = os.strerror(error.errno) if error.errno else str(error)
         return JournalError(
-            f"journal {self.path} cannot be written: {reason} ({self._safe_words()})",
+            f"journal {self.path} cannot be written: {reason} ({self.safe})",
             remedy=_REMEDIES.get(error.errno or 0, ""),
         )
 

@@ -19,14 +19,17 @@ from hypothesis import strategies as st
 from made_up_trials import header, machine, trial
 
 from bench.errors import ExitCode, JournalError
-from bench.journal import reader
+from bench.journal import bounds, reader
 from bench.journal.reader import finished, read_journal, read_journals
 from bench.journal.schema import LONGEST_LINE_BYTES, SCHEMA, Kind, RunHeader
 from bench.journal.writer import JournalWriter, encode
 from bench.trial.result import TrialResult
 
-# Nothing that is measured is infinite or no number, and JSON could not hold it.
-st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))
+# What is measured lies within the bounds of a journal.
+st.register_type_strategy(int, st.integers(-bounds.LARGEST, bounds.LARGEST))
+st.register_type_strategy(
+    float, st.floats(-1e18, 1e18).map(lambda x: x if abs(x) >= bounds.SMALLEST else 0.0)
+)
 
 TRIALS = [trial(arm, block) for block in range(2) for arm in ("ringbuf@8KiB", "perfbuf@8KiB")]
 
