@@ -49,6 +49,10 @@ class KernelRefused(MachineUnfit):
     """The kernel answered a call with an errno that is about this machine, not about us."""
 
 
+class FetchFailed(MachineUnfit):
+    """A kernel could not be had: no network, no room, a signature that does not hold."""
+
+
 class StormFailed(BufbenchError):
     """The generator did not give a report: it could not start, was killed or timed out."""
 
