@@ -22,6 +22,7 @@ class Cost:
     wakeups_raised: int | None  # irq_work interrupts (IWI), all CPUs; None: not told
     delivery_ns: int = 0  # first kernel timestamp to the last delivery; 0 without records
     consumer_syscalls: int | None = None  # None: not counted
+    record_ns: float | None = None  # from record to record of one exit; None: one record an exit
 
     @property
     def ns_per_run(self) -> float | None:

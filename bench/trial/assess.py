@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from bench.measure import by_cpu, latency, ledger, occupancy, ordering, timeline
+from bench.measure import by_cpu, latency, ledger, occupancy, ordering, pace, timeline
 from bench.measure.by_cpu import CpuShare
 from bench.measure.cost import Cost
 from bench.measure.latency import Latency
@@ -67,6 +67,7 @@ def assess(seen: Observation, *, with_timeline: bool = False) -> Assessment:
             wakeups_raised=seen.kernel.wakeups_raised,
             delivery_ns=_delivery_ns(seen.records),
             consumer_syscalls=seen.consumer.syscalls,
+            record_ns=pace.per_record_ns(seen.records),
         ),
         by_cpu=by_cpu.shares(seen.records, seen.counters),
         occupancy=occupancy.measure(
