@@ -266,9 +266,9 @@ static bool report(const struct generator *generator, unsigned int lowered_from)
 			fprintf(file, "failed.%s=%llu\n",
 				strerrorname_np(error) ? strerrorname_np(error) : "unknown",
 				(unsigned long long)shared->failed[error]);
-	fprintf(file, "made=%llu\nreaped=%llu\nthreads_made=%llu\n",
+	fprintf(file, "made=%llu\nreaped=%llu\nthreads_made=%llu\nuser_id=%u\n",
 		(unsigned long long)shared->made, (unsigned long long)reaped,
-		(unsigned long long)shared->threads_made);
+		(unsigned long long)shared->threads_made, getuid());
 	fprintf(file, "start_ns=%llu\nend_ns=%llu\nlowered_from=%u\nstopped_by=%s\n",
 		(unsigned long long)generator->start_ns,
 		(unsigned long long)(end_ns ? end_ns : generator->start_ns), lowered_from,
@@ -293,7 +293,13 @@ int main(int argc, char **argv)
 		die("setsid, as leader of a process group (start it with setsid)");
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		die("PR_SET_CHILD_SUBREAPER");
-	/* Not SIGKILL: what we made is to be ended and reaped. */
+	open_tiny(request);
+	drop_privileges(request);
+	copy_tiny(request);
+	/*
+	 * Now, since a change of user clears it. Not SIGKILL: what we made is to be ended and
+	 * reaped. Workers do not inherit it and set their own.
+	 */
 	die_with_parent(parent, SIGTERM);
 	lowered_from = lower_to_limits(request);
 	generator.shared = mmap(NULL, sizeof(*generator.shared), PROT_READ | PROT_WRITE,

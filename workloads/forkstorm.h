@@ -56,6 +56,13 @@ struct request {
 	double seconds;
 	uint64_t seed;
 	const char *tiny; /* program that children exec, or NULL */
+	const char *tiny_name; /* the same within tiny_folder */
+	int tiny_folder;
+	int tiny_file;
+	bool privileged; /* gives nothing up */
+	bool change_user; /* uid and gid were given */
+	uid_t uid;
+	gid_t gid;
 	cpu_set_t cpus;
 	bool pinned; /* cpus was given */
 	int report_fd;
@@ -92,6 +99,11 @@ struct shared {
 /* options.c */
 void parse_request(struct request *request, int argc, char **argv);
 _Noreturn void usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* privileges.c, in the order of use */
+void open_tiny(struct request *request);
+void drop_privileges(const struct request *request);
+void copy_tiny(struct request *request);
 
 /* limits.c */
 unsigned int lower_to_limits(struct request *request);

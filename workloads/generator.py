@@ -15,8 +15,11 @@ from types import TracebackType
 from typing import Final, Self
 
 from bench.errors import MachineUnfit, StormFailed, UsageError
+from bench.machine import procfs
 from workloads import session
+from workloads.cgroup import Cgroup
 from workloads.storm import Shape, Storm, StormReport
+from workloads.user import StormUser, chosen
 
 EXECUTABLE: Final = Path(__file__).parent / "forkstorm"
 """Where the build installs the generator; ``tiny``, which children exec, stands beside it."""
@@ -33,6 +36,7 @@ MOST_SECONDS: Final = 3_600.0
 _READY_S = 10.0
 _GRACE_S = 6.0  # to reap and report after SIGTERM; forkstorm gives its workers 5
 _KILL_S = 5.0
+_SPARE_PROCESSES: Final = 64  # the generator, and those that have left but are still counted
 _REFUSED = {2: UsageError, 3: MachineUnfit}  # forkstorm's exit codes before it is ready
 
 
@@ -59,7 +63,7 @@ def check(storm: Storm, cpus_online: int) -> None:
 
 
 def storm_arguments(storm: Storm) -> list[str]:
-    """The storm as forkstorm's options, without ``--tiny``, ``--report-fd`` and ``--go-fd``."""
+    """The storm as forkstorm's options, without ``--tiny``, ``--user`` and descriptors."""
     words: list[str] = []
     for name, value in (
         ("shape", storm.shape.value),
@@ -85,16 +89,26 @@ def storm_arguments(storm: Storm) -> list[str]:
 class Generator:
     """One run of forkstorm. Entered, it has its session and waits; `go` lets the storm loose.
 
-    Leaving ends it and everything that it made, whatever state it is in. It dies with the
+    It runs as ``user``, by default nobody where we may change user, within ``cgroup`` if there is
+    one. Leaving ends it and everything that it made, whatever state it is in. It dies with the
     *thread* that entered it (PR_SET_PDEATHSIG), so that thread must stay until it is left.
 
     Raises UsageError for a storm that makes no sense, MachineUnfit if limits leave no room for
     it, StormFailed for everything else that keeps it from reporting.
     """
 
-    def __init__(self, storm: Storm, *, executable: Path = EXECUTABLE) -> None:
+    def __init__(
+        self,
+        storm: Storm,
+        *,
+        executable: Path = EXECUTABLE,
+        user: StormUser | None = None,
+        cgroup: Cgroup | None = None,
+    ) -> None:
         check(storm, os.cpu_count() or 1)
         self._storm = storm
+        self._user = chosen() if user is None else user
+        self._cgroup = cgroup
         self._executable = executable
         self._process: subprocess.Popen[bytes] | None = None
         self._report_fd = -1
@@ -110,6 +124,7 @@ class Generator:
         try:
             self._start()
             self._await_ready()
+            self._confine()
         except BaseException:
             self._end()
             raise
@@ -147,7 +162,11 @@ class Generator:
         return parse_report(lines)
 
     def _start(self) -> None:
-        words = [str(self._executable), *storm_arguments(self._storm)]
+        words = [
+            str(self._executable),
+            *storm_arguments(self._storm),
+            *self._user.arguments(),
+        ]
         if self._storm.execute:
             words += ["--tiny", str(self._executable.with_name("tiny"))]
         self._report_fd, report_to = os.pipe()
@@ -161,6 +180,7 @@ class Generator:
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
                     pass_fds=(report_to, go_from),
+                    env={},  # ours may hold secrets, and a storm is told what it needs
                 )
             except OSError as error:
                 raise StormFailed(
@@ -175,6 +195,24 @@ class Generator:
     def _await_ready(self) -> None:
         if (said := self._line(time.monotonic() + _READY_S)) != "ready":
             raise StormFailed(f"the generator said {said!r} instead of ready")
+
+    def _confine(self) -> None:
+        """Before it has made anything: what it makes is in the cgroup from its birth on."""
+        if self._cgroup is None:
+            return
+        self._cgroup.bound(
+            processes=self._storm.most_at_once + _SPARE_PROCESSES,
+            cpus=len(self._storm.cpus) or len(procfs.online_cpus()),
+        )
+        try:
+            self._cgroup.add(self._started().pid)
+        except ProcessLookupError:
+            raise self._failure() from None
+        except OSError as error:
+            raise StormFailed(
+                f"the generator cannot be put into its cgroup: {error.strerror}",
+                remedy="look at who else changes cgroups on this machine",
+            ) from error
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None:

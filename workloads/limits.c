@@ -148,20 +148,9 @@ static int64_t threads_of_user(uid_t user)
 	return threads;
 }
 
-static int64_t user_room(void)
+/* Threads of everybody. */
+static int threads_in_all(void)
 {
-	struct rlimit limit;
-
-	/* The kernel does not apply it to root. */
-	if (getuid() == 0 || getrlimit(RLIMIT_NPROC, &limit) || limit.rlim_cur == RLIM_INFINITY)
-		return UNLIMITED;
-	return (int64_t)limit.rlim_cur - threads_of_user(getuid());
-}
-
-static int64_t system_room(void)
-{
-	int64_t most = smaller(number_in("/proc/sys/kernel/pid_max"),
-			       number_in("/proc/sys/kernel/threads-max"));
 	FILE *file = fopen("/proc/loadavg", "re");
 	int total = 0;
 
@@ -170,7 +159,29 @@ static int64_t system_room(void)
 			total = 0;
 		fclose(file);
 	}
-	return most == UNLIMITED ? most : most - total;
+	return total;
+}
+
+/* Room for one user; `wanted` is enough. */
+static int64_t user_room(int64_t wanted)
+{
+	struct rlimit limit;
+	int64_t room;
+
+	/* The kernel does not apply it to root. */
+	if (getuid() == 0 || getrlimit(RLIMIT_NPROC, &limit) || limit.rlim_cur == RLIM_INFINITY)
+		return UNLIMITED;
+	/* Whose they are takes long to find out, and seldom matters. */
+	room = (int64_t)limit.rlim_cur - threads_in_all();
+	return room >= wanted ? room : (int64_t)limit.rlim_cur - threads_of_user(getuid());
+}
+
+static int64_t system_room(void)
+{
+	int64_t most = smaller(number_in("/proc/sys/kernel/pid_max"),
+			       number_in("/proc/sys/kernel/threads-max"));
+
+	return most == UNLIMITED ? most : most - threads_in_all();
 }
 
 /* Processes and threads that each worker has beside it, at most, at any time. */
@@ -209,7 +220,8 @@ static unsigned int at_most(unsigned int value, int64_t limit)
 unsigned int lower_to_limits(struct request *request)
 {
 	unsigned int wanted = at_once(request);
-	int64_t room = smaller(smaller(cgroups_room(), user_room()), system_room());
+	int64_t room = smaller(smaller(cgroups_room(), user_room((int64_t)wanted + LEFT_FOR_OTHERS)),
+			       system_room());
 
 	room = room == UNLIMITED ? room : room - LEFT_FOR_OTHERS;
 	if (wanted <= room)

@@ -72,6 +72,19 @@ static void cpu_list(struct request *request, char *text)
 	request->pinned = true;
 }
 
+/* UID:GID. Not root: who is to keep that asks for --privileged. */
+static void user_and_group(struct request *request, char *text)
+{
+	char *group = strchr(text, ':');
+
+	if (!group)
+		usage_error("--user wants UID:GID, not '%s'", text);
+	*group++ = '\0';
+	request->uid = whole("user", text, 1, UINT32_MAX - 1);
+	request->gid = whole("user", group, 0, UINT32_MAX - 1);
+	request->change_user = true;
+}
+
 static int open_fd(const char *name, const char *text)
 {
 	int fd = (int)whole(name, text, 0, 1 << 20);
@@ -97,13 +110,16 @@ static void check_together(struct request *request)
 		usage_error("burst is paced by --pause-ms, not --rate");
 	if (request->tiny && access(request->tiny, X_OK) < 0)
 		usage_error("--tiny %s: %s", request->tiny, strerror(errno));
+	if (request->privileged && request->change_user)
+		usage_error("--privileged gives up no user");
 }
 
 void parse_request(struct request *request, int argc, char **argv)
 {
 	enum {
 		SHAPE, SPAWN, GAP, COUNT, WORKERS, RATE, BURST_SIZE, PAUSE_MS, DEPTH, THREADS,
-		EXIT_CODE, SECONDS, SEED, TINY, CPUS, REPORT_FD, GO_FD,
+		EXIT_CODE, SECONDS, SEED, TINY, CPUS, USER, PRIVILEGED,
+		REPORT_FD, GO_FD,
 	};
 	static const struct option OPTIONS[] = {
 		{ "shape", required_argument, NULL, SHAPE },
@@ -121,6 +137,8 @@ void parse_request(struct request *request, int argc, char **argv)
 		{ "seed", required_argument, NULL, SEED },
 		{ "tiny", required_argument, NULL, TINY },
 		{ "cpus", required_argument, NULL, CPUS },
+		{ "user", required_argument, NULL, USER },
+		{ "privileged", no_argument, NULL, PRIVILEGED },
 		{ "report-fd", required_argument, NULL, REPORT_FD },
 		{ "go-fd", required_argument, NULL, GO_FD },
 		{ NULL, 0, NULL, 0 },
@@ -182,6 +200,12 @@ void parse_request(struct request *request, int argc, char **argv)
 			break;
 		case CPUS:
 			cpu_list(request, optarg);
+			break;
+		case USER:
+			user_and_group(request, optarg);
+			break;
+		case PRIVILEGED:
+			request->privileged = true;
 			break;
 		case REPORT_FD:
 			request->report_fd = open_fd(name, optarg);

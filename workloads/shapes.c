@@ -10,6 +10,7 @@
 #include "forkstorm.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <signal.h>
 #include <stdio.h>
@@ -152,7 +153,8 @@ static _Noreturn void leave(const struct child *child)
 		char *const arguments[] = { (char *)request->tiny, text, NULL };
 		char *const environment[] = { NULL };
 
-		execve(request->tiny, arguments, environment);
+		execveat(request->tiny_folder, request->tiny_name, arguments, environment,
+			 AT_EMPTY_PATH);
 		count_failure(child->worker->shared, errno);
 	}
 	_exit(code);

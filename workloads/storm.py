@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import ceil
+from typing import Final
 
 
 class Shape(StrEnum):
@@ -39,6 +40,9 @@ class Gap(StrEnum):
     EXPONENTIAL = "exponential"
 
 
+_UNEVEN_WORKERS: Final = 2  # whatever is asked for
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storm:
     """One storm as asked for. ``count`` and ``seconds`` bound it, whichever comes first."""
@@ -65,6 +69,14 @@ class Storm:
         quiet = ceil(self.rate_per_s * self.seconds) if self.shape is Shape.UNEVEN else 0
         return self.count + self.workers + quiet
 
+    @property
+    def most_at_once(self) -> int:
+        """Processes and threads that exist at once, at most; the generator itself not."""
+        if self.shape is Shape.BURST:
+            return self.workers + self.burst_size
+        beside = {Shape.CHAIN: self.depth, Shape.PINGPONG: 2, Shape.THREADS: 1 + self.threads}
+        return max(self.workers, _UNEVEN_WORKERS) * (1 + beside.get(self.shape, 1))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StormReport:
@@ -79,6 +91,7 @@ class StormReport:
     threads_made: int = 0
     lowered_from: int = 0  # 0, or the processes at once asked for before limits cut it
     stopped_by: str = ""  # "", "seconds" or "signal"
+    user_id: int | None = None  # whose processes they were; None: not told
 
     @property
     def seconds(self) -> float:

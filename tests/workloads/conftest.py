@@ -12,20 +12,20 @@ import pytest
 
 from workloads.generator import EXECUTABLE
 
+PARTS = ("forkstorm", "limits", "options", "privileges", "shapes")
 FLAGS = ["-std=gnu17", "-static", "-O2", "-Wall", "-Wextra", "-Werror"]
 
 
 @pytest.fixture(scope="session")
 def forkstorm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Path of forkstorm; tiny stands beside it."""
-    tiny = EXECUTABLE.with_name("tiny.c")
+    tiny, *sources = (EXECUTABLE.with_name(f"{name}.c") for name in ("tiny", *PARTS))
     if not tiny.exists():  # an installed package has no sources
         assert EXECUTABLE.exists(), f"{EXECUTABLE} is missing: install the package again"
         return EXECUTABLE
     if not shutil.which("gcc"):
         pytest.fail("there is no gcc to build the generator: install it, or the package")
     folder = tmp_path_factory.mktemp("forkstorm")
-    sources = {path for path in EXECUTABLE.parent.glob("*.c") if path != tiny}
     subprocess.run(["gcc", *FLAGS, *sources, "-o", folder / "forkstorm"], check=True)
     subprocess.run(["gcc", *FLAGS, tiny, "-o", folder / "tiny"], check=True)
     return folder / "forkstorm"

@@ -15,12 +15,13 @@ import pytest
 from bench.errors import MachineUnfit
 from workloads.generator import Generator
 from workloads.storm import Shape, Spawn, Storm, StormReport
+from workloads.user import StormUser
 
 BURST = Storm(shape=Shape.BURST, count=400, burst_size=200, workers=2)
 
 
-def run(storm: Storm, executable: Path) -> StormReport:
-    with Generator(storm, executable=executable) as generator:
+def run(storm: Storm, executable: Path, user: StormUser | None = None) -> StormReport:
+    with Generator(storm, executable=executable, user=user) as generator:
         generator.go()
         return generator.wait(storm.seconds + 15)
 
@@ -156,7 +157,7 @@ def test_a_burst_is_lowered_below_rlimit_nproc(forkstorm: Path) -> None:
         shutil.copy(forkstorm, folder)
         become = "setpriv --reuid 54321 --regid 54321 --clear-groups"
         script = wrapper(folder, f'exec prlimit --nproc=80 {become} {folder}/forkstorm "$@"')
-        report = run(BURST, script)
+        report = run(BURST, script, StormUser())
     assert report.lowered_from == 202
     assert report.failed == {}
     assert report.reaped == 402

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Whose processes a storm's are: an unprivileged user's, unless told otherwise."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from dataclasses import dataclass
+from typing import Final
+
+from bench.errors import UsageError
+from bench.machine import capabilities
+from bench.machine.capabilities import Capability
+
+NOBODY: Final = "nobody"
+ROOT: Final = "root"
+
+# The last one, since even the signal that a dying parent asks for is subject to permission.
+_TO_CHANGE_USER: Final = {Capability.SETUID, Capability.SETGID, Capability.KILL}
+_OVERFLOW_ID: Final = 65_534  # nobody's, where there is no list of users
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StormUser:
+    """Who the generator becomes before it makes anything.
+
+    The default stays whoever we are, without capabilities.
+    """
+
+    ids: tuple[int, int] | None = None  # user and group; None: as they are
+    privileged: bool = False  # gives nothing up
+
+    def arguments(self) -> list[str]:
+        """As options of forkstorm."""
+        if self.privileged:
+            return ["--privileged"]
+        return [] if self.ids is None else ["--user", f"{self.ids[0]}:{self.ids[1]}"]
+
+
+def chosen(name: str | None = None) -> StormUser:
+    """The user called ``name``, or of that number; None: nobody, where we may change user.
+
+    Raises UsageError for one that is unknown, or that we may not become.
+    """
+    may = os.geteuid() == 0 and capabilities.held() >= _TO_CHANGE_USER
+    if name is None:
+        return StormUser(ids=_ids(NOBODY)) if may else StormUser()
+    ids = _ids(name)
+    if ids[0] == 0:
+        if os.geteuid() != 0:
+            raise UsageError("only root's storms can be root's", remedy="leave out --storm-user")
+        return StormUser(privileged=True)
+    if ids[0] == os.geteuid():
+        return StormUser()
+    if not may:
+        raise UsageError(
+            f"a storm cannot run as {name}: this process may not change user",
+            remedy="run as root, with CAP_SETUID, CAP_SETGID and CAP_KILL",
+        )
+    return StormUser(ids=ids)
+
+
+def _ids(name: str) -> tuple[int, int]:
+    try:
+        entry = pwd.getpwuid(int(name)) if name.isdecimal() else pwd.getpwnam(name)
+    except (KeyError, ValueError, OverflowError):
+        if name == NOBODY:
+            return _OVERFLOW_ID, _OVERFLOW_ID
+        if name == ROOT:
+            return 0, 0
+        if name.isascii() and name.isdecimal() and int(name) < 2**32 - 1:  # it needs no entry
+            return int(name), int(name)
+        raise UsageError(
+            f"there is no user {name!r}", remedy="choose another --storm-user"
+        ) from None
+    return entry.pw_uid, entry.pw_gid
