@@ -6,49 +6,18 @@ from __future__ import annotations
 import os
 import sys
 from errno import ENOSPC
-from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
 import click
 import typer
-import typer.core
 
 from bench.cli import COMMANDS
+from bench.cli.lazy import group_of, plain_app
 from bench.errors import ExitCode, UsageError
 
-
-class _LoadedWhenCalled(typer.core.TyperGroup):
-    """Imports a command's module when it is asked for: `trace` must start at once."""
-
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
-        return list(COMMANDS)
-
-    def get_command(  # type: ignore[override]
-        self,
-        ctx: typer.Context,  # noqa: ARG002
-        cmd_name: str,
-    ) -> object:
-        if cmd_name not in COMMANDS:
-            return None
-        alone = _app()
-        alone.command(cmd_name)(import_module(f"bench.cli.{cmd_name}").command)
-        return typer.main.get_command(alone)
-
-
-def _app(cls: type[typer.core.TyperGroup] | None = None) -> typer.Typer:
-    """An application without the costly ornaments."""
-    return typer.Typer(
-        cls=cls,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    )
-
-
-app = _app(_LoadedWhenCalled)
+app = plain_app(group_of(COMMANDS, "bench.cli."))
 
 
 def run(arguments: list[str]) -> int:

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bench.errors import UsageError
+from bench.kernels.packages import Package
 from bench.kernels.request import Exact, Series
 from bench.kernels.version import KernelVersion, debian_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from bench.kernels.packages import Package
 
 _IMAGE: Final = re.compile(
     r"linux-(?P<kind>binary|image(?:-unsigned)?)-(?P<release>[0-9].*?)(?P<unsigned>-unsigned)?"

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""bufbench kernels list."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from bench.kernels.catalogue import Kernel
+    from bench.kernels.library import Library
+
+
+def command(
+    *,
+    every: Annotated[
+        bool, typer.Option("--all", help="Not just the newest of each series and flavour.")
+    ] = False,
+    sources: Annotated[
+        Path | None, typer.Option(help="Take this kernels.toml.", metavar="FILE")
+    ] = None,
+    update: Annotated[
+        bool, typer.Option("--update", help="Fetch the archives' lists anew, however old.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Show which kernels can be had, and which have been fetched.
+
+    Lists are those of today; older ones are fetched anew. A kernel without modules boots only if
+    its image brings the drivers that a guest needs.
+
+    Example: bufbench kernels list
+
+    Example: bufbench kernels list --all --json
+    """
+    from bench.kernels.catalogue import newest
+    from bench.kernels.library import opened
+
+    library = opened(sources, _say)
+    known = library.known(update=update)
+    rows = list(_rows(known if every else newest(known), library))
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(rows, indent=2))
+    else:
+        _table(rows)
+
+
+def _rows(kernels: Iterable[Kernel], library: Library) -> Iterable[dict[str, object]]:
+    fetched = {one.kernel.key: one for one in library.store.fetched()}
+    for kernel in kernels:
+        here = fetched.get(kernel.key)
+        yield {
+            "series": kernel.upstream.series,
+            "flavour": kernel.flavour,
+            "release": kernel.release,
+            "version": kernel.version,
+            "archive": kernel.archive,
+            "suite": kernel.suite,
+            "modules": kernel.has_modules,
+            "packages": [package.name for package in kernel.packages],
+            "download_bytes": sum(package.size_bytes for package in kernel.packages),
+            "fetched": here is not None,
+            "vmlinuz": str(here.vmlinuz) if here else None,
+        }
+
+
+def _table(rows: Iterable[Mapping[str, object]]) -> None:
+    from rich.table import Table
+
+    from bench.report.console import Screen
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("series", "flavour", "release", "version", "suite"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("MB", justify="right")
+    table.add_column("")
+    for row in rows:
+        told = [str(row[name]) for name in ("series", "flavour", "release", "version")]
+        megabytes = int(str(row["download_bytes"])) / 1_000_000
+        remarks = ["fetched"] * bool(row["fetched"]) + ["no modules"] * (not row["modules"])
+        table.add_row(
+            *told, f"{row['archive']} {row['suite']}", f"{megabytes:.0f}", ", ".join(remarks)
+        )
+    Screen().print(table)
+
+
+def _say(line: str) -> None:
+    print(f"bufbench: {line}", file=sys.stderr)

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Which kernels there are: those that archives offer, by lists of today, and those fetched."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from bench.errors import FetchFailed
+from bench.kernels import apt, sources, store
+from bench.kernels.apt import Trouble
+from bench.kernels.catalogue import Kernel, kernels, order
+from bench.kernels.fetch import fetch, need_room
+from bench.kernels.packages import Package, parse
+from bench.kernels.store import Fetched, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_DAY_S: Final = 86_400
+_LISTS_BYTES: Final = 300_000_000
+"""Lists and APT's cache of them take 170 MB with Debian's suites."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What the archives had when their lists were fetched."""
+
+    updated_s: float
+    """Since the epoch."""
+    packages: tuple[Package, ...]
+    troubles: tuple[Trouble, ...]
+
+
+_OFFER: Final = TypeAdapter(Offer)
+
+
+class Library:
+    """Archives and store together. ``say`` is told, in lines, what takes time and what fails."""
+
+    def __init__(
+        self,
+        kept: Store,
+        chosen: Sequence[sources.Source],
+        arch: str,
+        say: Callable[[str], None],
+    ) -> None:
+        self.store = kept
+        self._say = say
+        self._arch = arch
+        self._without_keys = tuple(
+            Trouble(archive=source.archive, suite=" ".join(source.suites), reason=reason)
+            for source in chosen
+            if (reason := sources.without_keys(source))
+        )
+        usable = [source for source in chosen if not sources.without_keys(source)]
+        text = apt.sources_list(usable, arch)
+        self._name = f"{store.ROOT}{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        self._root = apt.Root(kept.folder / self._name, usable, arch)
+        self._usable = bool(usable)
+        kept.sweep()
+
+    def offer(self, *, update: bool = False) -> Offer:
+        """What the archives have; lists older than a day are fetched anew, or with ``update``.
+
+        Where that fails, old lists serve. FetchFailed if there are none.
+        """
+        offer = self._read()
+        if offer is None or update or not 0 <= time.time() - offer.updated_s < _DAY_S:
+            asked_s = time.time()
+            with self.store.locked(
+                self._name, lambda: self._say("lists are being fetched; waiting")
+            ):
+                offer = self._read()
+                if offer is None or not asked_s <= offer.updated_s <= time.time():
+                    offer = self._update(offer)
+        for trouble in (*self._without_keys, *offer.troubles):
+            self._say(f"not to be had: {trouble}")
+        return offer
+
+    def known(self, *, update: bool = False) -> tuple[Kernel, ...]:
+        """All kernels that are offered or fetched, oldest first.
+
+        Without a network, what was fetched remains; FetchFailed if that is nothing.
+        """
+        fetched = [one.kernel for one in self.store.fetched()]
+        try:
+            offered = kernels(self.offer(update=update).packages)
+        except FetchFailed as failed:
+            if not fetched:
+                raise
+            self._say(f"{failed.message}; only what was fetched before can be used")
+            offered = ()
+        by_key = {kernel.key: kernel for kernel in (*fetched, *offered)}
+        return tuple(sorted(by_key.values(), key=order))
+
+    def fetch(self, kernel: Kernel) -> Fetched:
+        """The kernel from the store, fetched if need be."""
+        return fetch(kernel, self.store, self._download, self._say)
+
+    def _download(self, packages: tuple[Package, ...], into: Path) -> tuple[Path, ...]:
+        # Not while somebody changes the lists.
+        with self.store.locked(self._name, lambda: self._say("another download runs; waiting")):
+            return self._root.download(packages, into)
+
+    def _update(self, old: Offer | None) -> Offer:
+        if not self._usable:
+            raise FetchFailed(
+                f"no archive can be used: {self._without_keys[0].reason}",
+                remedy="see docs/kernels.md",
+            )
+        need_room(self.store.folder, 0 if old else _LISTS_BYTES, "the archives' lists")
+        self._say("fetching the archives' lists")
+        try:
+            self._root.make()
+            troubles = self._root.update()
+        except FetchFailed as failed:
+            if old is None:
+                raise
+            self._say(f"{failed.message}; the lists from before are used")
+            return old
+        packages = [
+            package
+            for listed in self._root.lists()
+            for package in parse(
+                self._root.content(listed), archive=listed.archive, suite=listed.suite
+            )
+            if package.architecture == self._arch
+        ]
+        offer = Offer(updated_s=time.time(), packages=tuple(packages), troubles=troubles)
+        part = self._file.with_suffix(".part")
+        part.write_bytes(_OFFER.dump_json(offer))
+        part.rename(self._file)
+        return offer
+
+    @property
+    def _file(self) -> Path:
+        return self.store.folder / self._name / "offer.json"
+
+    def _read(self) -> Offer | None:
+        with suppress(OSError, ValidationError):
+            return _OFFER.validate_json(self._file.read_bytes())
+        return None
+
+
+def opened(sources_file: Path | None, say: Callable[[str], None]) -> Library:
+    """The user's library. UsageError for a bad kernels.toml, MachineUnfit where nothing can be."""
+    file = sources_file or sources.find_file()
+    return Library(
+        store.opened(),
+        sources.read(file, apt.host_mirrors()),
+        apt.architecture(),
+        say,
+    )

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Kernels that need no fetching: files that somebody built, and the one that runs here."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bench.errors import UsageError
+from bench.kernels.image import Image
+
+if TYPE_CHECKING:
+    from bench.kernels.request import Host, Local
+
+_HEADER_BYTES: Final = 0x8000
+_LONGEST_RELEASE: Final = 128
+
+
+def local(request: Local) -> Image:
+    """An image by its path. UsageError if the files are not what they should be."""
+    vmlinuz = request.vmlinuz.expanduser().absolute()
+    try:
+        with vmlinuz.open("rb") as file:
+            release = release_of(file.read(_HEADER_BYTES))
+    except OSError as error:
+        raise UsageError(
+            f"kernel image {request.vmlinuz}: {error.strerror}",
+            remedy="name an archive's kernel (6.12) or a file that exists",
+        ) from error
+    modules = _modules(request.modules) if request.modules is not None else None
+    return Image(
+        label=request.label,
+        release=release or (modules.name if modules else ""),
+        vmlinuz=vmlinuz,
+        modules=modules,
+        origin="local file",
+    )
+
+
+def host(request: Host, root: Path = Path("/")) -> Image:
+    """The kernel that runs here, from ``root``'s files. UsageError if they are not there."""
+    release = os.uname().release
+    modules = root / "lib/modules" / release
+    places = (root / "boot" / f"vmlinuz-{release}", modules / "vmlinuz")
+    for vmlinuz in places:
+        if os.access(vmlinuz, os.R_OK):
+            return Image(
+                label=request.label,
+                release=release,
+                vmlinuz=vmlinuz,
+                modules=modules if (modules / "modules.dep").exists() else None,
+                origin="host",
+            )
+    raise UsageError(
+        f"this machine's kernel cannot be booted in a guest: no {places[0]} that can be read",
+        remedy="name its image: VMLINUZ:MODULES-FOLDER",
+    )
+
+
+def release_of(header: bytes) -> str:
+    """The release that an x86 image's first 32 KiB name; "" if it is no such image.
+
+    Documentation/arch/x86/boot.rst: "HdrS" at 0x202; at 0x20e, less 0x200, where the text stands.
+    """
+    if header[0x202:0x206] != b"HdrS":
+        return ""
+    at = int.from_bytes(header[0x20E:0x210], "little") + 0x200
+    text = header[at : at + _LONGEST_RELEASE].partition(b"\0")[0]
+    release = text.partition(b" ")[0].decode("ascii", errors="replace")
+    return release if at > 0x200 and release.isprintable() else ""
+
+
+def _modules(folder: Path) -> Path:
+    """A folder with depmod's files, or the only one below its lib/modules."""
+    folder = folder.expanduser().absolute()
+    for place in (folder, *sorted(folder.glob("lib/modules/*"))):
+        if (place / "modules.dep").is_file():
+            return place
+    raise UsageError(
+        f"{folder} has no modules.dep",
+        remedy="name the folder lib/modules/RELEASE that `make modules_install` and depmod made",
+    )
