@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Final
 
 from bench.errors import BufbenchError, JournalError
-from bench.journal.reader import as_resumed, finished
+from bench.journal.reader import as_resumed, finished, read_journal
 from bench.journal.schema import RunHeader
 from bench.journal.writer import JournalWriter
 from bench.machine import facts
+from bench.measure.memory import MemoryLine
 from bench.plan import blocks
 from bench.plan.config import Producer, TrialConfig, Wake
 from bench.plan.experiments import Arm, Experiment
 from bench.trace import nmi, versions
+from bench.trial.memory_census import census
 from bench.trial.result import TrialResult
 from bench.trial.rig import Rig
 from bench.trial.run import Place, run_trial
@@ -48,6 +50,7 @@ class Campaign:
     header: RunHeader
     _writer: JournalWriter
     _done: frozenset[tuple[str, str, int]] = field(default=frozenset())
+    _looked: bool = False  # the journal that is resumed has its lines on memory
 
     def pending(
         self, experiment: Experiment, first_block: int = 0
@@ -74,6 +77,16 @@ class Campaign:
             listener(result)
         return tuple(results)
 
+    def census(self, budgets_bytes: Sequence[int]) -> tuple[MemoryLine, ...]:
+        """What every instrument says of the memory at these budgets, unless it is known already.
+
+        Before the trials: that a run was killed should not cost it.
+        """
+        lines = () if self._looked else census(budgets_bytes)
+        for line in lines:
+            self._writer.write_memory(line)
+        return lines
+
 
 @contextmanager
 def opened(request: Request) -> Iterator[Campaign]:
@@ -98,12 +111,14 @@ def opened(request: Request) -> Iterator[Campaign]:
             started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         done: frozenset[tuple[str, str, int]] = frozenset()
+        looked = False
         if request.resume:
             done = finished(request.journal, header)
+            looked = bool(read_journal(request.journal).runs[-1].memory)
             header = as_resumed(header)
         with JournalWriter(request.journal) as writer:
             writer.write_machine(header)
-            yield Campaign(rig, header, writer, done)
+            yield Campaign(rig, header, writer, done, looked)
 
 
 def wakeup_cost_ns(rig: Rig) -> float | None:

@@ -122,7 +122,6 @@ def trial(
                 rss_bytes=2 * budget_bytes,
                 pinned_bytes=0,
                 memlock_bytes=None,
-                memcg_bytes=None,
                 mapped_bytes=2 * budget_bytes,
             ),
         ),

@@ -233,12 +233,14 @@ def _run(
     experiments: tuple[Experiment, ...], journal: Path, *, profile: str, seed: int, resume: bool
 ) -> tuple[TrialResult, ...]:
     from bench import campaign, progress
+    from bench.plan import profiles
 
     request = campaign.Request(
         journal=journal, command_line=sys.argv, profile=profile, seed=seed, resume=resume
     )
     trials: list[TrialResult] = []
     with campaign.opened(request) as running, progress.shown(experiments) as begin:
+        running.census(profiles.census_budgets_bytes(profile))
         for experiment in experiments:
             trials.extend(running.run(experiment, begin(experiment)))
     return tuple(trials)

@@ -257,7 +257,6 @@ METRICS: Final = (
             ("rss", "VmRSS"),
             ("pinned", "VmPin"),
             ("memlock", "memlock"),
-            ("memcg", "memcg"),
         )
     ),
     Metric(

@@ -46,6 +46,15 @@ class ProcessMemory:
 
     rss_bytes: int
     pinned_bytes: int  # VmPin
+    locked_bytes: int = 0  # VmLck
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mappings:
+    """Mappings of one kind, together."""
+
+    length_bytes: int
+    rss_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +120,29 @@ def parse_fdinfo(text: str) -> FdInfo:
     return FdInfo(memlock_bytes=number("memlock"), recursion_misses=number("recursion_misses"))
 
 
+def parse_smaps(text: str, names: frozenset[str]) -> Mappings:
+    """Sums over the mappings that have one of ``names``."""
+    sizes = {"Size": 0, "Rss": 0}
+    ours = False
+    for line in text.splitlines():
+        first, *rest = line.split(maxsplit=5)
+        if not first.endswith(":"):  # 7f12-7f34 r--s 00001000 00:10 1066 anon_inode:bpf-map
+            ours = len(rest) == 5 and rest[4] in names
+        elif ours and first[:-1] in sizes:
+            sizes[first[:-1]] += int(rest[0]) * 1024
+    return Mappings(length_bytes=sizes["Size"], rss_bytes=sizes["Rss"])
+
+
+def parse_free_pages(zoneinfo: str) -> int | None:
+    """Free pages of all zones, and of all CPUs' lists; None where there is no zone.
+
+    MemFree leaves out what each CPU keeps on its lists: some thousand pages, that come and go.
+    """
+    zones = re.findall(r"^\s+nr_free_pages\s+(\d+)$", zoneinfo, re.MULTILINE)
+    lists = re.findall(r"^\s+count:\s+(\d+)$", zoneinfo, re.MULTILINE)
+    return sum(map(int, zones)) + sum(map(int, lists)) if zones else None
+
+
 def parse_mountinfo(text: str) -> tuple[Mount, ...]:
     """All mounts, in the order in which they were made."""
     mounts = []
@@ -168,7 +200,22 @@ def irq_work() -> dict[int, int] | None:
 def process_memory(pid: int | str = "self") -> ProcessMemory:
     """Memory of a process; zeros for one that is gone."""
     sizes = parse_sizes(read(PROC / str(pid) / "status") or "")
-    return ProcessMemory(rss_bytes=sizes.get("VmRSS", 0), pinned_bytes=sizes.get("VmPin", 0))
+    return ProcessMemory(
+        rss_bytes=sizes.get("VmRSS", 0),
+        pinned_bytes=sizes.get("VmPin", 0),
+        locked_bytes=sizes.get("VmLck", 0),
+    )
+
+
+def mappings(names: frozenset[str]) -> Mappings:
+    """This process's mappings of what smaps calls by one of ``names``, together."""
+    return parse_smaps(read(PROC / "self/smaps") or "", names)
+
+
+def free_pages() -> int | None:
+    """Pages that nobody uses, those kept at hand for one CPU included; None if not told."""
+    read(PROC / "sys/vm/stat_refresh")  # brings each CPU's share of the counts in
+    return parse_free_pages(read(PROC / "zoneinfo") or "")
 
 
 def fd_info(fd: int, pid: int | str = "self") -> FdInfo:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from bench.errors import UsageError
@@ -34,7 +34,6 @@ class Observed:
     rss_bytes: int | None
     pinned_bytes: int | None  # VmPin
     memlock_bytes: int | None  # fdinfo of the map
-    memcg_bytes: int | None
     mapped_bytes: int  # sum of the mappings' lengths: a ring's data counts twice
 
 
@@ -44,6 +43,34 @@ class Memory:
 
     footprint: Footprint
     observed: Observed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryLine:
+    """One transport at one budget, looked at by every instrument: a line of the journal.
+
+    Sizes are changes made by one set of buffers, with all of it mapped and read once; None: not
+    told, for the reason in ``untold``. ``memcg_bytes`` and ``free_bytes`` are the change over
+    ``copies`` sets made at once, over their number: one alone drowns in batches and noise.
+    """
+
+    transport: str
+    budget_bytes: int
+    data_bytes: int  # that it really had
+    cpus: int
+    page_size_bytes: int
+    footprint: Footprint | None = None  # None: the kernel gave no such buffers
+    mapped_formula_bytes: int | None = None
+    mapped_bytes: int | None = None  # lengths in /proc/self/smaps
+    mapped_rss_bytes: int | None = None  # of these mappings alone, in smaps
+    rss_bytes: int | None = None  # VmRSS
+    pinned_bytes: int | None = None  # VmPin
+    locked_bytes: int | None = None  # VmLck
+    memlock_bytes: int | None = None  # fdinfo: of the rings, or of the array of perf events
+    copies: int = 0
+    memcg_bytes: int | None = None
+    free_bytes: int | None = None  # that the system had less of
+    untold: dict[str, str] = field(default_factory=dict)  # field to why it is None
 
 
 def ringbuf_footprint(data_bytes: int, *, rings: int = 1, page_bytes: int = 4096) -> Footprint:
@@ -80,6 +107,16 @@ def perfbuf_footprint(pages_per_cpu: int, *, cpus: int, page_bytes: int = 4096) 
         page_bytes=cpus * (pages_per_cpu + PERF_OWN_PAGES) * page_bytes,
         bookkeeping_bytes=cpus * POINTER_BYTES * pages_per_cpu,
     )
+
+
+def ringbuf_mapped_bytes(data_bytes: int, *, rings: int = 1, page_bytes: int = 4096) -> int:
+    """Lengths of a consumer's mappings: both positions, and the data twice."""
+    return 2 * (data_bytes + rings * page_bytes)
+
+
+def perfbuf_mapped_bytes(pages_per_cpu: int, *, cpus: int, page_bytes: int = 4096) -> int:
+    """Lengths of a consumer's mappings: on each CPU the head's page and the data."""
+    return cpus * (pages_per_cpu + PERF_OWN_PAGES) * page_bytes
 
 
 def _require_power_of_two(pages: int, what: str) -> None:

@@ -321,6 +321,13 @@ def _scales(page_bytes: int) -> dict[str, Scale]:
 NAMES: Final = ("quick", "standard", "thorough")
 
 
+def census_budgets_bytes(name: str) -> tuple[int, ...]:
+    """Budgets at which a run of profile ``name`` looks at memory itself; () for no profile."""
+    if not name:
+        return ()
+    return (64 * KIB,) if name == "quick" else (64 * KIB, MIB, 16 * MIB)
+
+
 def profile(name: str, cpus: int, page_bytes: int) -> Profile:
     """The experiments of profile ``name`` for a machine with ``cpus`` online.
 

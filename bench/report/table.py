@@ -78,7 +78,7 @@ def _row(number: int, run: Run, trial: TrialResult) -> dict[str, Any]:
         "physical_bytes": memory.footprint.physical_bytes if memory is not None else None,
         **_taken(
             memory.observed if memory is not None else None,
-            ("rss_bytes", "pinned_bytes", "memlock_bytes", "memcg_bytes"),
+            ("rss_bytes", "pinned_bytes", "memlock_bytes"),
         ),
         **_taken(trial.cost, _names(Cost, "storm_ns", "delivered", "attempted")),
         **_taken(trial.cost, _DERIVED),

@@ -33,6 +33,7 @@ class Suite:
         self.stack = ExitStack()
         self.complaint = ""
         self._seed: int = config.getoption("--seed")
+        self._wait: bool = config.getoption("--wait")
         self._campaign: campaign.Campaign | None = None
         self._begin: progress.Begin | None = None
 
@@ -48,6 +49,7 @@ class Suite:
     def _trials(self, experiment: Experiment) -> tuple[TrialResult, ...]:
         if self._campaign is None or self._begin is None:
             self._campaign = self.stack.enter_context(campaign.opened(self._request()))
+            self._campaign.census(profiles.census_budgets_bytes(self.profile.name))
             self._begin = self.stack.enter_context(progress.shown(self.profile.experiments))
         return self._campaign.run(experiment, self._begin(experiment))
 
@@ -57,6 +59,7 @@ class Suite:
             command_line=sys.argv,
             profile=self.profile.name,
             seed=self._seed,
+            wait=self._wait,
         )
 
 
@@ -70,6 +73,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--profile", default="quick", help=f"which experiments: {', '.join(profiles.NAMES)}"
     )
     group.addoption("--seed", type=int, default=profiles.DEFAULT_SEED, help="of the blocks' order")
+    group.addoption("--wait", action="store_true", help="wait until no other measurement runs")
     group.addoption("--journal", default="", help="the journal to write (results/PROFILE-TIME)")
     group.addoption(
         "--fail-on",
@@ -133,11 +137,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
 ) -> None:
-    """The comparison itself, and where its journal lies."""
+    """The comparison itself, and where its journal lies; not on Ctrl-C, who wants to be gone."""
     suite = config.stash[SUITE]
-    if not suite.trials:
+    if not suite.trials or exitstatus == pytest.ExitCode.INTERRUPTED:
         return
     from bench.journal.reader import read_journal
     from bench.judge.summary import compare_journals

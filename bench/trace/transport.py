@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bench.measure.memory import Footprint
     from bench.plan.config import Consumer, Producer
     from bench.trace._capture import Capture
+    from bench.trace.allocation import Allocation
     from bench.trace.program import Program
 
 
@@ -69,20 +70,28 @@ class Transport(Protocol):
     def macros(self, producer: Producer, cpus: tuple[int, ...]) -> dict[str, int]:
         """What its program has to be compiled with, beside what all have."""
 
+    def allocated(self, request: Request) -> AbstractContextManager[Allocation]:
+        """The same buffers without a program, for looking at their memory; KernelRefused."""
+
     def open(
         self, program: Program, capture: Capture, request: Request
     ) -> AbstractContextManager[Opened]:
         """Make the buffers, hand them to the program and map them; UsageError, MachineUnfit."""
 
 
-def find(name: str) -> Transport:
-    """The transport of that name, from bench/trace/transports; UsageError if there is none."""
+def names() -> tuple[str, ...]:
+    """The names of all transports."""
     from bench.trace import transports
 
-    names = sorted(module.name for module in pkgutil.iter_modules(transports.__path__))
-    if name not in names:
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(transports.__path__)))
+
+
+def find(name: str) -> Transport:
+    """The transport of that name, from bench/trace/transports; UsageError if there is none."""
+    known = names()
+    if name not in known:
         raise UsageError(
-            f"no transport {name!r}", remedy=f"choose from {', '.join(names)}, noop, none"
+            f"no transport {name!r}", remedy=f"choose from {', '.join(known)}, noop, none"
         )
     module = importlib.import_module(f"bench.trace.transports.{name}")
     found: Transport = module.TRANSPORT

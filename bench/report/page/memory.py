@@ -3,74 +3,104 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from bench.judge import memory as judge
+from bench.judge.memory import INSTRUMENTS, Judged, Worth
 from bench.judge.metrics import Unit
 from bench.judge.samples import ArmSamples, ExperimentSamples
+from bench.measure.memory import MemoryLine
 from bench.plan.experiments import ArmName
+from bench.report.page.material import Material
 from bench.report.units import number, size
 
 EXPLAINED: Final = {
+    "true bytes": "come from the formula: a ring of D data pages takes D + 3 pages and "
+    "8 x (3 + 2 D) bytes of pointers; perf buffers of P pages on each of N CPUs take N x (P + 1) "
+    "pages and 8 x P bytes of pointers each",
+    "mapped": "is the length of the consumer's mappings: a ring's data stands in it twice",
     "VmRSS": "counts a ring twice, since its data is mapped twice in a row; perf pages it counts "
     "or not, depending on the kernel (on 6.18 not at all)",
     "VmPin": "shows perf pages only beyond perf_event_mlock_kb, an allowance per user: nothing at "
     "small budgets, and never a ring",
     "memlock": "in fdinfo of the map: of a ring bytes on 5.10, 0 from about 5.11 and right from "
     "about 6.4; of a perf event array only the array of descriptors, never the buffers",
-    "memcg": "is charged for a ring from about 5.11, for perf buffers never",
-    "true bytes": "come from the formula: a ring of D data pages takes D + 3 pages and "
-    "8 x (3 + 2 D) bytes of pointers; perf buffers of P pages on each of N CPUs take N x (P + 1) "
-    "pages and 8 x P bytes of pointers each",
+    "memcg": "is charged for a ring from about 5.11, for perf buffers never (but for the page "
+    "tables that map them)",
+    "free pages": "of the whole system agree with the formula, but only where many copies are "
+    "made at once: the rest of the machine allocates too",
 }
 """What each instrument tells."""
+
+LABELS: Final = tuple(each.label for each in INSTRUMENTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryRow:
-    """One transport at one budget."""
+    """One transport at one budget; a cell is a size and how right it is."""
 
     transport: str
     budget: str
     physical: str
-    data: str
-    rss: str
-    pinned: str
-    memlock: str
-    memcg: str
+    cells: tuple[tuple[str, str], ...]  # in the order of LABELS
+    note: str = ""
 
 
-def memory_rows(experiments: dict[str, ExperimentSamples]) -> tuple[MemoryRow, ...]:
-    """Each transport and budget once, smallest budget first: medians over its first experiment."""
+def memory_rows(material: Material) -> tuple[MemoryRow, ...]:
+    """From the census where a run made one, else from the trials. Smallest budget first."""
+    looked = [line for run in material.runs for line in run.memory]
+    return census_rows(looked) if looked else tuple(_of_trials(material.experiments))
+
+
+def census_rows(lines: Iterable[MemoryLine]) -> tuple[MemoryRow, ...]:
+    """Each transport and budget once."""
+    return tuple(_censused(each) for each in judge.latest(lines))
+
+
+def _censused(judged: Judged) -> MemoryRow:
+    line = judged.line
+    return MemoryRow(
+        transport=line.transport,
+        budget=size(line.budget_bytes),
+        physical=number(judged.physical_bytes, Unit.BYTES),
+        cells=tuple(cell(judged, each.key) for each in INSTRUMENTS),
+        note="; ".join(dict.fromkeys(line.untold.values())),
+    )
+
+
+def cell(judged: Judged, key: str) -> tuple[str, str]:
+    """An instrument's number, and the name of what it is worth."""
+    value: int | None = getattr(judged.line, key)
+    return number(value, Unit.BYTES), judged.worths[key].name.lower()
+
+
+def _of_trials(experiments: Mapping[str, ExperimentSamples]) -> Iterator[MemoryRow]:
+    """Medians over the first experiment that has the transport at the budget."""
     arms: dict[tuple[int, str], ArmSamples] = {}
     for samples in experiments.values():
         for arm in samples.arms.values():
             name = ArmName.parse(arm.name)
             if name.copy == 1 and not name.variant and arm.trials and arm.trials[0].memory:
                 arms.setdefault((arm.trials[0].config.budget_bytes, name.transport), arm)
-    return tuple(
-        _row(transport, arm)
-        for (_, transport), arm in sorted(arms.items(), key=lambda each: (each[0][0], each[0][1]))
-    )
-
-
-def _row(transport: str, arm: ArmSamples) -> MemoryRow:
-    found = [trial.memory for trial in arm.trials if trial.memory is not None]
-    footprint = found[0].footprint
-
-    def middle(name: str) -> str:
-        values = sorted(
-            value for each in found if (value := getattr(each.observed, name)) is not None
+    for (budget_bytes, transport), arm in sorted(arms.items(), key=lambda each: each[0]):
+        found = [trial.memory for trial in arm.trials if trial.memory is not None]
+        seen = [_middle([getattr(each.observed, key, None) for each in found]) for key in _KEYS]
+        yield MemoryRow(
+            transport=transport,
+            budget=size(budget_bytes),
+            physical=size(found[0].footprint.physical_bytes),
+            cells=tuple(
+                (number(value, Unit.BYTES), Worth.UNTOLD.name.lower() if value is None else "")
+                for value in seen
+            ),
         )
-        return number(values[len(values) // 2] if values else None, Unit.BYTES)
 
-    return MemoryRow(
-        transport=transport,
-        budget=size(arm.trials[0].config.budget_bytes),
-        physical=size(footprint.physical_bytes),
-        data=size(footprint.data_bytes),
-        rss=middle("rss_bytes"),
-        pinned=middle("pinned_bytes"),
-        memlock=middle("memlock_bytes"),
-        memcg=middle("memcg_bytes"),
-    )
+
+_KEYS: Final = tuple(each.key for each in INSTRUMENTS)
+
+
+def _middle(values: list[int | None]) -> int | None:
+    known = sorted(value for value in values if value is not None)
+    return known[len(known) // 2] if known else None

@@ -6,13 +6,14 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from bench.errors import KernelRefused
 from bench.measure.memory import perfbuf_footprint
 from bench.plan.config import Producer, Reader
-from bench.trace import bpf_call, libbcc, native, perf_event
+from bench.trace import allocation, bpf_call, libbcc, native, perf_event
 from bench.trace._capture import Capture
+from bench.trace.allocation import Allocation
 from bench.trace.program import Program
 from bench.trace.transport import Opened, Request
 
@@ -30,6 +31,10 @@ class Perfbuf:
     def macros(self, producer: Producer, cpus: tuple[int, ...]) -> dict[str, int]:  # noqa: ARG002
         """Nothing: there is but one call."""
         return {}
+
+    def allocated(self, request: Request) -> AbstractContextManager[Allocation]:
+        """The buffers alone."""
+        return allocation.perf_buffers(request)
 
     @contextmanager
     def open(self, program: Program, capture: Capture, request: Request) -> Iterator[Opened]:

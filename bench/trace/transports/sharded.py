@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from bench.measure.memory import ringbuf_footprint
 from bench.plan.config import Producer
-from bench.trace import ring
+from bench.trace import allocation, ring
 from bench.trace._capture import Capture
+from bench.trace.allocation import Allocation
 from bench.trace.program import Program
 from bench.trace.transport import Opened, Request
 
@@ -27,6 +28,14 @@ class Sharded:
     def macros(self, producer: Producer, cpus: tuple[int, ...]) -> dict[str, int]:
         """As of the one ring, but with more slots."""
         return ring.macros(producer, rings=self.rings(cpus))
+
+    def allocated(self, request: Request) -> AbstractContextManager[Allocation]:
+        """The buffers alone."""
+        return allocation.rings(
+            request,
+            count=len(request.cpus),
+            data_bytes=request.pages_per_cpu() * request.page_bytes,
+        )
 
     @contextmanager
     def open(self, program: Program, capture: Capture, request: Request) -> Iterator[Opened]:

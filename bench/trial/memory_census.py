@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The memory census: what every instrument says of each transport's buffers on this kernel.
+
+No tracer runs: buffers alone are made, looked at and given back. A trial cannot do this, since
+charges and free pages only show in many copies.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from statistics import median
+from typing import Final
+
+import psutil
+
+from bench.errors import BufbenchError
+from bench.machine import memory_group, procfs
+from bench.measure.memory import MemoryLine
+from bench.plan import budgets
+from bench.plan.config import Consumer, Producer
+from bench.trace import transport
+from bench.trace.allocation import MAPPINGS
+from bench.trace.transport import Request, Transport
+
+COPIES: Final = 64
+_ROUNDS: Final = 5  # of copies; the median counts, since other processes allocate meanwhile ...
+_LARGE_BYTES: Final = 256 * budgets.MIB  # ... which is nothing beside this
+_MOST: Final = 4  # copies may take one in so many of the memory's bytes
+_FILES: Final = resource.RLIMIT_NOFILE
+_LOCKED: Final = resource.RLIMIT_MEMLOCK
+_CALM_S: Final = 0.05
+_LONGEST_CALM_S: Final = 2.0
+
+
+def census(budgets_bytes: Iterable[int], *, copies: int = COPIES) -> tuple[MemoryLine, ...]:
+    """Every transport at each budget, smallest first. Needs root; nothing of it stays.
+
+    Where the kernel refuses buffers a line holds its reason, and no numbers.
+    """
+    found = []
+    wanted = [(each, name) for each in sorted(set(budgets_bytes)) for name in transport.names()]
+    with _more_allowed():
+        for budget_bytes, name in wanted:
+            found.append(_look(name, budget_bytes, copies))
+    return tuple(found)
+
+
+def _request(name: str, budget_bytes: int) -> Request:
+    """What can be had of the budget: of per-CPU buffers the size below, if it does not divide."""
+    cpus = procfs.online_cpus()
+    page_bytes = os.sysconf("SC_PAGE_SIZE")
+    if name != "ringbuf":
+        pages = budgets.perf_pages_per_cpu(budget_bytes, len(cpus), page_bytes)[0]
+        budget_bytes = pages * len(cpus) * page_bytes
+    return Request(
+        budget_bytes=budget_bytes,
+        cpus=cpus,
+        producer=Producer(),
+        consumer=Consumer(),
+        page_bytes=page_bytes,
+    )
+
+
+def _look(name: str, budget_bytes: int, copies: int) -> MemoryLine:
+    way, request = transport.find(name), _request(name, budget_bytes)
+    line = MemoryLine(
+        transport=name,
+        budget_bytes=budget_bytes,
+        data_bytes=request.budget_bytes,
+        cpus=len(request.cpus),
+        page_size_bytes=request.page_bytes,
+    )
+    try:
+        _one(way, request, line)  # the first look makes the interpreter grow
+        line = _one(way, request, line)
+        return _many(way, request, line, copies)
+    except BufbenchError as refused:
+        return replace(line, untold={**line.untold, "footprint": refused.message})
+
+
+def _one(way: Transport, request: Request, line: MemoryLine) -> MemoryLine:
+    """What one set of buffers shows, with all of it mapped and read once."""
+    before, mapped_before = procfs.process_memory(), procfs.mappings(MAPPINGS)
+    with way.allocated(request) as got:
+        got.map()
+        after, mapped = procfs.process_memory(), procfs.mappings(MAPPINGS)
+        told = [procfs.fd_info(fd).memlock_bytes for fd in got.map_fds]
+    return replace(
+        line,
+        footprint=got.footprint,
+        mapped_formula_bytes=got.mapped_bytes,
+        mapped_bytes=mapped.length_bytes - mapped_before.length_bytes,
+        mapped_rss_bytes=mapped.rss_bytes - mapped_before.rss_bytes,
+        rss_bytes=after.rss_bytes - before.rss_bytes,
+        pinned_bytes=after.pinned_bytes - before.pinned_bytes,
+        locked_bytes=after.locked_bytes - before.locked_bytes,
+        memlock_bytes=None if None in told else sum(size for size in told if size is not None),
+    )
+
+
+def _many(way: Transport, request: Request, line: MemoryLine, copies: int) -> MemoryLine:
+    """What many sets at once take of a group's allowance and of the system's free pages."""
+    memory_bytes = psutil.virtual_memory().total
+    if copies * request.budget_bytes * _MOST > memory_bytes:
+        why = (
+            f"{copies} copies would take more than a quarter of "
+            f"{memory_bytes // budgets.MIB} MiB of memory"
+        )
+        return replace(line, untold={**line.untold, "memcg_bytes": why, "free_bytes": why})
+    with ExitStack() as stack:
+        charged: Callable[[], int | None] = _nothing
+        untold = dict(line.untold)
+        try:
+            group = stack.enter_context(memory_group.entered())
+            charged = group.usage_bytes
+        except memory_group.NoMemoryGroup as lack:
+            untold["memcg_bytes"] = str(lack)
+        times = 1 if copies * request.budget_bytes >= _LARGE_BYTES else _ROUNDS
+        rounds = [_round(way, request, copies, charged) for _ in range(times)]
+    if None in (free := [each[1] for each in rounds]):
+        untold["free_bytes"] = "/proc/zoneinfo does not tell"
+    return replace(
+        line,
+        copies=copies,
+        memcg_bytes=_each([each[0] for each in rounds], copies),
+        free_bytes=_each(free, copies),
+        untold=untold,
+    )
+
+
+def _nothing() -> None:
+    """Where no group's charge can be seen."""
+
+
+def _round(
+    way: Transport, request: Request, copies: int, charged: Callable[[], int | None]
+) -> tuple[int | None, int | None]:
+    """(charge, free bytes) that all copies took."""
+    _calm()
+    before = charged(), procfs.free_pages()
+    with ExitStack() as stack:
+        for _ in range(copies):
+            stack.enter_context(way.allocated(request))
+        after = charged(), procfs.free_pages()
+    charge = None if before[0] is None or after[0] is None else after[0] - before[0]
+    if before[1] is None or after[1] is None:
+        return charge, None
+    return charge, (before[1] - after[1]) * request.page_bytes
+
+
+def _calm() -> None:
+    """Wait until what was given back has come back: the kernel frees maps a grace period later."""
+    until = time.monotonic() + _LONGEST_CALM_S
+    last = procfs.free_pages()
+    while time.monotonic() < until:
+        time.sleep(_CALM_S)
+        now = procfs.free_pages()
+        if now is None or last is None or now <= last:
+            return
+        last = now
+
+
+def _each(values: list[int | None], copies: int) -> int | None:
+    known = [value for value in values if value is not None]
+    return round(median(known) / copies) if known else None
+
+
+@contextmanager
+def _more_allowed() -> Iterator[None]:
+    """As many descriptors, and on 5.10 as much locked memory, as we may have."""
+    limits = {which: resource.getrlimit(which) for which in (_FILES, _LOCKED)}
+    try:
+        for which, (_, hard) in limits.items():
+            resource.setrlimit(which, (hard, hard))
+        with suppress(OSError, ValueError):  # more than the hard limit takes a capability
+            resource.setrlimit(_LOCKED, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        yield
+    finally:
+        for which, (soft, _) in limits.items():
+            _, hard = resource.getrlimit(which)
+            resource.setrlimit(which, (soft, hard))
