@@ -25,6 +25,7 @@ from bench.trial.result import TrialResult
 from bench.trial.rig import Rig
 from bench.trial.run import Place, run_trial
 from workloads.storm import Shape, Storm
+from workloads.user import StormUser
 
 Listener = Callable[[TrialResult], None]
 
@@ -40,6 +41,7 @@ class Request:
     profile: str = ""
     seed: int = 1
     resume: bool = False
+    storm_user: StormUser | None = None  # None: nobody, where we may change user
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ def opened(request: Request) -> Iterator[Campaign]:
             f"cannot make the folder {request.journal.parent}: {error.strerror}",
             remedy="choose another with --output",
         ) from error
-    with Rig() as rig:
+    with Rig(request.storm_user) as rig:
         header = RunHeader(
             machine=facts.collect(
                 bcc_version=versions.bcc_version(),

@@ -19,7 +19,6 @@ from bench.trace._capture import Capture
 from bench.trace.consumer import consuming
 from bench.trial.observation import ConsumerUse, KernelUse, Observation
 from bench.trial.rig import Rig
-from workloads.generator import Generator
 from workloads.storm import StormReport
 
 _GRACE_S: Final = 15.0  # beyond the storm's own limit, for a generator that hangs
@@ -30,7 +29,7 @@ def observe_bare(rig: Rig, config: TrialConfig) -> StormReport:
     attached: AbstractContextManager[None] = nullcontext()
     if config.transport == "noop":
         attached = rig.program("noop", {}).attached()
-    with Generator(config.storm) as generator, attached:
+    with rig.generator(config.storm) as generator, attached:
         generator.go()
         return generator.wait(config.storm.seconds + _GRACE_S)
 
@@ -53,7 +52,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
             stack.enter_context(bpf_call.statistics())
         runs_before = bpf_call.run_time(program_fd)
         skipped_before = procfs.fd_info(program_fd).recursion_misses
-        generator = stack.enter_context(Generator(config.storm))
+        generator = stack.enter_context(rig.generator(config.storm))
         program.configure(
             settings.encode(config.producer, session=generator.session, rings=way.rings(rig.cpus))
         )

@@ -13,6 +13,10 @@ from bench.trace import settings
 from bench.trace._capture import Capture
 from bench.trace.program import Build, Kernel, Program
 from bench.trace.transport import Transport
+from workloads import cgroup
+from workloads.generator import Generator
+from workloads.storm import Storm
+from workloads.user import StormUser, chosen
 
 _SLACK_RECORDS = 65_536  # for exits that are not the storm's: a long storm sees many, ...
 _SLACK_EXITS = 500  # ... and an amplified one sends as much for each as for its own
@@ -21,9 +25,15 @@ _SLACK_EXITS = 500  # ... and an amplified one sends as much for each as for its
 class Rig:
     """Loaded programs, the capture array and the kernel's log. A context manager."""
 
-    def __init__(self, *, extra_macros: tuple[tuple[str, int], ...] = ()) -> None:
+    def __init__(
+        self,
+        storm_user: StormUser | None = None,
+        *,
+        extra_macros: tuple[tuple[str, int], ...] = (),
+    ) -> None:
         self.kernel = Kernel.probe()
         self.cpus = procfs.online_cpus()
+        self._storm_user = chosen() if storm_user is None else storm_user
         self._extra_macros = extra_macros
         self._stack = ExitStack()
         self._programs: dict[Build, Program] = {}
@@ -31,12 +41,17 @@ class Rig:
 
     def __enter__(self) -> Self:
         self.log = self._stack.enter_context(KernelLog())
+        self._cgroup = self._stack.enter_context(cgroup.made())
         return self
 
     def __exit__(self, *_: object) -> None:
         self._capture = None
         self._programs.clear()
         self._stack.close()
+
+    def generator(self, storm: Storm) -> Generator:
+        """The storm's generator, as the storms' user and within their cgroup."""
+        return Generator(storm, user=self._storm_user, cgroup=self._cgroup)
 
     def program(self, variant: str, macros: dict[str, int]) -> Program:
         """The tracer of bpf/``variant`` with these macros, compiled if there is none yet."""
