@@ -29,6 +29,7 @@ _LONGEST_MS: Final = 3_600_000.0
 if TYPE_CHECKING:
     from bench.plan.experiments import Experiment
     from bench.trial.result import TrialResult
+    from workloads.user import StormUser
 
 
 def command(
@@ -75,6 +76,10 @@ def command(
     fail_on: Annotated[
         str, typer.Option(help="Exit 1 on these: drops, causal, ringbuf:drops ...")
     ] = "",
+    storm_user: Annotated[
+        str | None,
+        typer.Option(help="Whose the storm's processes are: nobody, root or another."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No summary at the end.")] = False,
 ) -> None:
     """Run one experiment, or the experiments of a profile, and say what came out.
@@ -86,8 +91,10 @@ def command(
     Example: bufbench run --workload burst --budget 64KiB --budget 1MiB --fail-on ringbuf:causal
     """
     from bench import gates, paths
+    from workloads.user import chosen
 
     checks = gates.parse(fail_on)
+    user = chosen(storm_user)
     if profile:
         experiments = _of_profile(profile)
     else:
@@ -115,7 +122,7 @@ def command(
     journal = output or paths.new_journal(profile or workload.value)
     if resume and output is None:
         raise UsageError("--resume needs the journal to go on with", remedy="add --output FILE")
-    trials = _run(experiments, journal, profile=profile, seed=seed, resume=resume)
+    trials = _run(experiments, journal, user, profile=profile, seed=seed, resume=resume)
     if not quiet:
         _summary(journal)
     print(f"journal: {journal}", file=sys.stderr)
@@ -230,13 +237,24 @@ def _cpu_list(text: str) -> tuple[int, ...]:
 
 
 def _run(
-    experiments: tuple[Experiment, ...], journal: Path, *, profile: str, seed: int, resume: bool
+    experiments: tuple[Experiment, ...],
+    journal: Path,
+    user: StormUser,
+    *,
+    profile: str,
+    seed: int,
+    resume: bool,
 ) -> tuple[TrialResult, ...]:
     from bench import campaign, progress
     from bench.plan import profiles
 
     request = campaign.Request(
-        journal=journal, command_line=sys.argv, profile=profile, seed=seed, resume=resume
+        journal=journal,
+        command_line=sys.argv,
+        profile=profile,
+        seed=seed,
+        resume=resume,
+        storm_user=user,
     )
     trials: list[TrialResult] = []
     with campaign.opened(request) as running, progress.shown(experiments) as begin:
