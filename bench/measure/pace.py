@@ -9,6 +9,7 @@ milliseconds. The median over exits has none of that, as long as fewer than half
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from bench.record import Flag, Records
 
@@ -24,7 +25,7 @@ def per_record_ns(records: Records) -> float | None:
     return float(np.median(found)) if len(found) else None
 
 
-def _of_cpu(records: Records) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _of_cpu(records: Records) -> npt.NDArray[np.float64]:
     """The same, of each exit of one CPU, whose records come in the order of their numbers."""
     first = np.flatnonzero((records["flags"] & Flag.REPEAT) == 0)
     last = np.append(first[1:], len(records))[: len(first)] - 1
@@ -33,5 +34,5 @@ def _of_cpu(records: Records) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     whole = (spans > 0) & (numbers[last] - numbers[first] == spans)
     whole &= (records["flags"][first] & Flag.OWN) != 0
     times_ns = records["timestamp_ns"].astype(np.int64)
-    passed_ns = times_ns[last[whole]] - times_ns[first[whole]]
-    return passed_ns / spans[whole]
+    passed_ns: npt.NDArray[np.float64] = (times_ns[last] - times_ns[first])[whole] / spans[whole]
+    return passed_ns
