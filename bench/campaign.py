@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from bench import ownership
 from bench.errors import BufbenchError, JournalError
 from bench.journal.reader import as_resumed, finished, read_journal
 from bench.journal.schema import RunHeader
@@ -94,7 +95,7 @@ class Campaign:
 def opened(request: Request) -> Iterator[Campaign]:
     """A campaign that writes to ``request.journal``; its folder is made if it is missing."""
     try:
-        request.journal.parent.mkdir(parents=True, exist_ok=True)
+        ownership.make_folder(request.journal.parent)
     except OSError as error:
         raise JournalError(
             f"cannot make the folder {request.journal.parent}: {error.strerror}",

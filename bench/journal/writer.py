@@ -15,6 +15,7 @@ from typing import Final, Self
 
 import numpy as np
 
+from bench import ownership
 from bench.errors import JournalError
 from bench.journal.schema import LONGEST_LINE_BYTES, SCHEMA, Kind, RunHeader
 from bench.measure.memory import MemoryLine
@@ -68,11 +69,8 @@ class JournalWriter:
         self._end_bytes = 0  # up to here all lines are whole
 
     def __enter__(self) -> Self:
-        self._created = not self.path.exists()
         try:
-            self._descriptor = os.open(
-                self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644
-            )
+            self._descriptor, self._created = ownership.opened(self.path, os.O_RDWR | os.O_APPEND)
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if self._created:
                 self._sync_folder()

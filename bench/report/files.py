@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from bench import ownership
 from bench.errors import BufbenchError, UsageError
 from bench.report.page.charts import figures
 from bench.report.page.draw import whole_png, whole_svg
@@ -41,7 +42,7 @@ def write_charts(found: Sequence[Material], folder: Path, form: str) -> tuple[Pa
     """Every figure as a file of ``form`` ("svg" or "png") in ``folder``, which is made."""
     require_extra()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        ownership.make_folder(folder)
     except OSError as error:
         raise _failure(folder, error) from error
     draw: Callable[..., str | bytes] = whole_png if form == "png" else whole_svg
@@ -78,7 +79,7 @@ def write_text(path: Path, text: str) -> Path:
 
 def _written(path: Path, content: bytes) -> Path:
     try:
-        path.write_bytes(content)
+        ownership.write(path, content)
     except OSError as error:
         raise _failure(path, error) from error
     return path

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Whose the files are that we make: under sudo, those of whoever called it.
+
+Only what was made here is handed over, by its descriptor: never a file that was there before, nor
+what a symbolic link leads to.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+_NO_LINK = os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def caller(environment: Mapping[str, str] = os.environ) -> tuple[int, int] | None:
+    """User and group that called sudo; None without it."""
+    ids = environment.get("SUDO_UID", ""), environment.get("SUDO_GID", "")
+    if os.geteuid() == 0 and all(each.isascii() and each.isdecimal() for each in ids):
+        return int(ids[0]), int(ids[1])
+    return None
+
+
+def opened(path: Path, flags: int) -> tuple[int, bool]:
+    """A descriptor of the file, and whether it was made just now (0644). Raises OSError."""
+    try:
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    except FileExistsError:
+        return os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, 0o644), False
+    _give(descriptor)
+    return descriptor, True
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file, which is emptied first if it was there. Raises OSError."""
+    descriptor, _ = opened(path, os.O_WRONLY | os.O_TRUNC)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, if they are missing. Raises OSError."""
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        with suppress(OSError):
+            descriptor = os.open(each, os.O_RDONLY | os.O_DIRECTORY | _NO_LINK)
+            _give(descriptor)
+            os.close(descriptor)
+
+
+def hand_over(path: Path) -> None:
+    """A file that a library wrote for us; nothing happens to one that is not root's own."""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | _NO_LINK)
+        seen = os.fstat(descriptor)
+        if stat.S_ISREG(seen.st_mode) and seen.st_uid == os.geteuid() and seen.st_nlink == 1:
+            _give(descriptor)
+        os.close(descriptor)
+
+
+def _give(descriptor: int) -> None:
+    ids = caller()
+    if ids is not None:
+        with suppress(OSError):  # some file systems know one owner only
+            os.fchown(descriptor, *ids)
