@@ -16,12 +16,15 @@ from bench.journal import bounds
 from bench.journal.schema import (
     LONGEST_LINE_BYTES,
     SCHEMA,
+    VALUES,
     Fault,
     JournalContent,
     Kind,
     Run,
     RunHeader,
+    Value,
 )
+from bench.measure.health import Sample
 from bench.measure.memory import MemoryLine
 from bench.trial.result import TrialResult
 
@@ -33,8 +36,9 @@ _BEGINNINGS: Final = {
     kind: tuple(f'{{"schema":{each},"kind":"{kind}",'.encode() for each in range(1, SCHEMA + 1))
     for kind in Kind
 }
-_VALUES: Final = {Kind.MACHINE: RunHeader, Kind.TRIAL: TrialResult, Kind.MEMORY: MemoryLine}
-Value = RunHeader | TrialResult | MemoryLine
+_WITHIN_RUNS: Final = tuple(
+    beginning for kind in Kind if kind is not Kind.MACHINE for beginning in _BEGINNINGS[kind]
+)
 _FOREIGN: Final = "no line of a journal"
 _MOST_FAULTS: Final = 20
 
@@ -58,7 +62,7 @@ class _Unusable:
 
 @cache
 def _validator(kind: Kind) -> SchemaValidator:
-    return bounds.validator(_VALUES[kind])
+    return bounds.validator(VALUES[kind])
 
 
 def _decode(text: bytes) -> Value | _Unusable:
@@ -80,7 +84,7 @@ def _kind(text: bytes) -> Kind | _Unusable:
     if bounds.crowded(text):
         return _Unusable(
             reason=f"more than {bounds.MOST_VALUES:,} values in a line",
-            loses_run=not text.startswith(_BEGINNINGS[Kind.TRIAL] + _BEGINNINGS[Kind.MEMORY]),
+            loses_run=not text.startswith(_WITHIN_RUNS),
         )
     for kind, beginning in _BEGINNINGS.items():
         if text.startswith(beginning):
@@ -202,21 +206,26 @@ def gather(lines: Iterable[Line | Fault]) -> JournalContent:
     headers: list[RunHeader] = []
     trials: list[list[TrialResult]] = []
     memory: list[list[MemoryLine]] = []
+    health: list[list[Sample]] = []
     faults: list[Fault] = []
     for line in lines:
-        if isinstance(line, Fault):
-            faults.append(line)
-        elif isinstance(line.value, TrialResult):
-            trials[-1].append(line.value)
-        elif isinstance(line.value, MemoryLine):
-            memory[-1].append(line.value)
-        elif not (line.value.resumed and headers and _continues(line.value, headers[-1])):
-            headers.append(line.value)
-            trials.append([])
-            memory.append([])
+        match line:
+            case Fault():
+                faults.append(line)
+            case Line(value=TrialResult() as trial):
+                trials[-1].append(trial)
+            case Line(value=MemoryLine() as looked):
+                memory[-1].append(looked)
+            case Line(value=Sample() as sample):
+                health[-1].append(sample)
+            case Line(value=RunHeader() as header):
+                if not (header.resumed and headers and _continues(header, headers[-1])):
+                    headers.append(header)
+                    for lists in (trials, memory, health):
+                        lists.append([])
     runs = tuple(
-        Run(header=header, trials=tuple(of_run), memory=tuple(looked))
-        for header, of_run, looked in zip(headers, trials, memory, strict=True)
+        Run(header=header, trials=tuple(tried), memory=tuple(looked), health=tuple(sampled))
+        for header, tried, looked, sampled in zip(headers, trials, memory, health, strict=True)
     )
     return JournalContent(runs=runs, faults=tuple(faults))
 

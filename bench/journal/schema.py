@@ -3,7 +3,7 @@
 
 History of ``SCHEMA``:
     1  the first
-    2  lines of kind "memory"; a trial's memory has no memcg any more
+    2  lines of kind "memory" and "health"; a trial's memory has no memcg any more
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 from bench.machine.facts import Machine
+from bench.measure.health import Sample
 from bench.measure.memory import MemoryLine
 from bench.trial.result import TrialResult
 
@@ -28,6 +29,7 @@ class Kind(StrEnum):
     MACHINE = "machine"
     TRIAL = "trial"
     MEMORY = "memory"
+    HEALTH = "health"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,15 @@ class RunHeader:
     resumed: bool = False  # goes on with the run before it in the same journal
 
 
+Value = RunHeader | TrialResult | MemoryLine | Sample
+VALUES: Final[dict[Kind, type[Value]]] = {
+    Kind.MACHINE: RunHeader,
+    Kind.TRIAL: TrialResult,
+    Kind.MEMORY: MemoryLine,
+    Kind.HEALTH: Sample,
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One run and its trials, in the order in which they ended."""
@@ -49,6 +60,7 @@ class Run:
     header: RunHeader
     trials: tuple[TrialResult, ...]
     memory: tuple[MemoryLine, ...] = ()
+    health: tuple[Sample, ...] = ()  # of a soak
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

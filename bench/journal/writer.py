@@ -17,7 +17,8 @@ import numpy as np
 
 from bench import ownership
 from bench.errors import JournalError
-from bench.journal.schema import LONGEST_LINE_BYTES, SCHEMA, Kind, RunHeader
+from bench.journal.schema import LONGEST_LINE_BYTES, SCHEMA, Kind, RunHeader, Value
+from bench.measure.health import Sample
 from bench.measure.memory import MemoryLine
 from bench.trial.result import TrialResult
 
@@ -42,7 +43,7 @@ def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} has no place in a journal")
 
 
-def encode(kind: Kind, value: RunHeader | TrialResult | MemoryLine) -> bytes:
+def encode(kind: Kind, value: Value) -> bytes:
     """``value`` as a line, newline included."""
     fields = {"schema": SCHEMA, "kind": kind.value, **asdict(value)}
     text = json.dumps(
@@ -109,6 +110,10 @@ class JournalWriter:
     def write_memory(self, line: MemoryLine) -> None:
         """Append what instruments say of one transport's memory, to the run that was begun."""
         self._append(encode(Kind.MEMORY, line))
+
+    def write_health(self, sample: Sample) -> None:
+        """Append what the harness held between two rounds of a soak."""
+        self._append(encode(Kind.HEALTH, sample))
 
     def _append(self, line: bytes) -> None:
         if len(line) > LONGEST_LINE_BYTES:

@@ -167,7 +167,7 @@ def test_a_newer_line_is_named_and_the_trials_before_it_kept(journal: Path) -> N
     content = read_journal(journal)
     assert content.trials == tuple(TRIALS)
     reasons = {fault.line: fault.reason for fault in content.faults}
-    assert "newer version (schema 2" in reasons[6]
+    assert f"newer version (schema {SCHEMA + 1}" in reasons[6]
     assert "1 trials left out" in reasons[7]
 
 
