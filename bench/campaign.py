@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from bench import ownership
+from bench import lock, ownership
+from bench.ending import Terminated, word
 from bench.errors import BufbenchError, JournalError
 from bench.journal.reader import as_resumed, finished, read_journal
 from bench.journal.schema import RunHeader
@@ -43,6 +44,7 @@ class Request:
     seed: int = 1
     resume: bool = False
     storm_user: StormUser | None = None  # None: nobody, where we may change user
+    wait: bool = False  # for another measurement to end
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +71,20 @@ class Campaign:
     ) -> tuple[TrialResult, ...]:
         """The blocks of ``experiment`` from ``first_block`` on.
 
-        ``listener`` hears of each trial once it is on disk.
+        ``listener`` hears of each trial once it is on disk. Ctrl-C is told with how many are.
         """
         results = []
-        for block, position, arm in self.pending(experiment, first_block):
-            place = Place(experiment=experiment.name, block=block, position=position)
-            result = run_trial(self.rig, arm, place)
-            self._writer.write_trial(result)
-            results.append(result)
-            listener(result)
+        try:
+            for block, position, arm in self.pending(experiment, first_block):
+                place = Place(experiment=experiment.name, block=block, position=position)
+                result = run_trial(self.rig, arm, place)
+                self._writer.write_trial(result)
+                results.append(result)
+                listener(result)
+        except KeyboardInterrupt as asked:
+            how = word(isinstance(asked, Terminated))
+            asked.args = (f"bufbench: {how}; {self._writer.safe}, in {self._writer.path}",)
+            raise
         return tuple(results)
 
     def census(self, budgets_bytes: Sequence[int]) -> tuple[MemoryLine, ...]:
@@ -93,7 +100,10 @@ class Campaign:
 
 @contextmanager
 def opened(request: Request) -> Iterator[Campaign]:
-    """A campaign that writes to ``request.journal``; its folder is made if it is missing."""
+    """A campaign that writes to ``request.journal``; its folder is made if it is missing.
+
+    Busy if another one runs on this machine, unless ``request.wait``.
+    """
     try:
         ownership.make_folder(request.journal.parent)
     except OSError as error:
@@ -101,7 +111,7 @@ def opened(request: Request) -> Iterator[Campaign]:
             f"cannot make the folder {request.journal.parent}: {error.strerror}",
             remedy="choose another with --output",
         ) from error
-    with Rig(request.storm_user) as rig:
+    with lock.held(request.command_line, wait=request.wait), Rig(request.storm_user) as rig:
         header = RunHeader(
             machine=facts.collect(
                 bcc_version=versions.bcc_version(),

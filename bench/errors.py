@@ -16,6 +16,7 @@ class ExitCode(IntEnum):
     MACHINE_UNFIT = 3
     NOT_BALANCED = 4
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 class BufbenchError(Exception):
@@ -43,6 +44,10 @@ class MachineUnfit(BufbenchError):
     """This machine or kernel lacks something that the request needs."""
 
     exit_code = ExitCode.MACHINE_UNFIT
+
+
+class Busy(MachineUnfit):
+    """Another measurement of ours runs; the two would disturb each other."""
 
 
 class KernelRefused(MachineUnfit):

@@ -4,11 +4,38 @@
 from __future__ import annotations
 
 import os
+import secrets
+from collections.abc import Callable
 
 import pytest
+from moments import Faults
 
 from bench import doctor
 from bench.machine import procfs
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("faults")
+    group.addoption("--faults", type=int, default=0, help="how many of each kind; 0: some")
+    group.addoption("--seed", type=int, default=None, help="of the moments; drawn by default")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.seed is None:
+        config.option.seed = secrets.randbits(32)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"seed of the faults' moments: {config.option.seed}"
+
+
+@pytest.fixture
+def faults(
+    request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
+) -> Faults:
+    option = request.config.option
+    record_property("seed", option.seed)
+    return Faults(option.faults, option.seed, record_property)
 
 
 def why_not_live() -> str | None:

@@ -196,9 +196,10 @@ static bool reap_ended(struct generator *generator)
 					snprintf(generator->trouble, sizeof(generator->trouble),
 						 "worker %u ended with wait status %d", i, status);
 			}
-		if (*generator->trouble)
+		if (*generator->trouble) {
 			stop(generator, STOP_SIGNAL);
-		else if (generator->request.shape == SHAPE_UNEVEN && pid == generator->pids[0])
+			generator->deadline_ns = now_ns(); /* no count of it will be used */
+		} else if (generator->request.shape == SHAPE_UNEVEN && pid == generator->pids[0])
 			stop(generator, STOP_DONE); /* the quiet worker has no end of its own */
 	}
 	return pid == 0;
@@ -236,9 +237,10 @@ static void supervise(struct generator *generator)
 		/* All that it made is in the workers' process group. */
 		kill(-generator->pids[0], SIGKILL);
 		killed = true;
-		snprintf(generator->trouble, sizeof(generator->trouble),
-			 "workers had to be killed %llu s after the stop",
-			 (unsigned long long)(GRACE_NS / NS_PER_S));
+		if (!*generator->trouble)
+			snprintf(generator->trouble, sizeof(generator->trouble),
+				 "workers had to be killed %llu s after the stop",
+				 (unsigned long long)(GRACE_NS / NS_PER_S));
 	}
 }
 

@@ -126,7 +126,7 @@ class Generator:
             self._await_ready()
             self._confine()
         except BaseException:
-            self._end()
+            self._end(in_order=False)
             raise
         return self
 
@@ -136,7 +136,7 @@ class Generator:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._end()
+        self._end(in_order=kind is None)
 
     def go(self) -> None:
         """Start the storm. Raises StormFailed if the generator is gone."""
@@ -237,10 +237,12 @@ class Generator:
     def _failure(self) -> Exception:
         """What to raise when the generator has closed its pipes: how it ended, and its words."""
         process = self._started()
-        try:
-            code = process.wait(_GRACE_S)
-        except subprocess.TimeoutExpired:
-            return StormFailed("the generator closed its pipe without a report")
+        if process.returncode is None:
+            if not self._has_ended(_GRACE_S):
+                return StormFailed("the generator closed its pipe without a report")
+            # Not reaped yet, so that the session's number is nobody else's.
+            session.end(process.pid, timeout_s=_KILL_S)
+        code = process.wait()
         said = ""
         if process.stderr:
             # Never to the end of file: a process that it left behind may hold the other end.
@@ -251,12 +253,23 @@ class Generator:
         ended = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"returned {code}"
         return StormFailed(f"the generator {ended}" + (f": {said}" if said else ""))
 
-    def _end(self) -> None:
-        """End the generator and what it made; close the pipes. Safe to call twice."""
+    def _has_ended(self, timeout_s: float) -> bool:
+        """Whether the generator ends in time; it is left to be reaped."""
+        descriptor = os.pidfd_open(self._started().pid)
+        try:
+            return bool(select.select([descriptor], [], [], timeout_s)[0])
+        finally:
+            os.close(descriptor)
+
+    def _end(self, *, in_order: bool) -> None:
+        """End the generator and what it made; close the pipes. Safe to call twice.
+
+        ``in_order`` gives it time to reap what it made; nobody waits for that on Ctrl-C.
+        """
         process = self._process
         try:
             if process and process.poll() is None:
-                self._end_running(process)
+                self._end_running(process, _GRACE_S if in_order else 0.0)
         finally:
             for fd in (self._report_fd, self._go_fd):
                 if fd >= 0:
@@ -266,10 +279,10 @@ class Generator:
                 process.stderr.close()
 
     @staticmethod
-    def _end_running(process: subprocess.Popen[bytes]) -> None:
+    def _end_running(process: subprocess.Popen[bytes], grace_s: float) -> None:
         try:
             process.terminate()
-            process.wait(_GRACE_S)
+            process.wait(grace_s)
         except subprocess.TimeoutExpired:
             pass
         finally:

@@ -16,7 +16,11 @@ COMMANDS: Final = ("doctor", "run", "trace", "claims", "size", "report", "compar
 
 def main() -> None:
     """Run the command line: what goes wrong becomes one line on stderr and an exit code."""
+    from bench.ending import Ending
+
+    ending = Ending()
     try:  # imports included: Ctrl-C may come as early as that
+        ending.heed()
         from bench.cli.app import run
         from bench.errors import BufbenchError
 
@@ -25,5 +29,5 @@ def main() -> None:
         except BufbenchError as error:
             print(f"bufbench: {error}", file=sys.stderr)
             sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except KeyboardInterrupt as asked:
+        ending.leave(asked)

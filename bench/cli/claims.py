@@ -53,6 +53,9 @@ def command(
     ] = None,
     form: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TEXT,
     seed: Annotated[int, typer.Option(help="Of the blocks' random order.")] = 1,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until no other measurement runs.")
+    ] = False,
     output: Annotated[
         Path | None, typer.Option(help="Journal to write; results/claims-TIME.jsonl by default.")
     ] = None,
@@ -92,7 +95,7 @@ def command(
         expectations.check(expected, judged, strict=strict)
         return
     journal = output or paths.new_journal("claims")
-    trials = _run(claims, journal, blocks=blocks, seed=seed, settle_s=60 * until_settled)
+    trials = _run(claims, journal, blocks=blocks, seed=seed, settle_s=60 * until_settled, wait=wait)
     judged = _judged([journal], claims)
     _show(judged, form)
     from bench.report.files import page_line
@@ -104,7 +107,7 @@ def command(
 
 
 def _run(
-    claims: Sequence[Claim], journal: Path, *, blocks: int, seed: int, settle_s: float
+    claims: Sequence[Claim], journal: Path, *, blocks: int, seed: int, settle_s: float, wait: bool
 ) -> tuple[TrialResult, ...]:
     from bench import campaign
     from bench import claims as running
@@ -120,7 +123,9 @@ def _run(
         )
     if blocks:
         experiments = tuple(replace(each, blocks=blocks) for each in experiments)
-    request = campaign.Request(journal=journal, command_line=sys.argv, profile="claims", seed=seed)
+    request = campaign.Request(
+        journal=journal, command_line=sys.argv, profile="claims", seed=seed, wait=wait
+    )
     with campaign.opened(request) as opened:
         return running.run(opened, claims, experiments, settle_s=settle_s)
 

@@ -73,6 +73,9 @@ def command(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the journal of --output.")
     ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until no other measurement runs.")
+    ] = False,
     fail_on: Annotated[
         str, typer.Option(help="Exit 1 on these: drops, causal, ringbuf:drops ...")
     ] = "",
@@ -122,7 +125,7 @@ def command(
     journal = output or paths.new_journal(profile or workload.value)
     if resume and output is None:
         raise UsageError("--resume needs the journal to go on with", remedy="add --output FILE")
-    trials = _run(experiments, journal, user, profile=profile, seed=seed, resume=resume)
+    trials = _run(experiments, journal, user, profile=profile, seed=seed, resume=resume, wait=wait)
     if not quiet:
         _summary(journal)
     print(f"journal: {journal}", file=sys.stderr)
@@ -244,6 +247,7 @@ def _run(
     profile: str,
     seed: int,
     resume: bool,
+    wait: bool,
 ) -> tuple[TrialResult, ...]:
     from bench import campaign, progress
     from bench.plan import profiles
@@ -254,6 +258,7 @@ def _run(
         profile=profile,
         seed=seed,
         resume=resume,
+        wait=wait,
         storm_user=user,
     )
     trials: list[TrialResult] = []

@@ -43,6 +43,9 @@ def command(
     output: Annotated[
         Path | None, typer.Option(help="Journal to write; results/size-TIME.jsonl by default.")
     ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until no other measurement runs.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Say which buffer to take for a load, and how big.
@@ -81,7 +84,7 @@ def command(
         chosen=chosen, rungs_bytes=rungs, storms=storms, tolerated=tolerate, margin=margin
     )
     journal = output or paths.new_journal("size")
-    request = campaign.Request(journal=journal, command_line=sys.argv, seed=seed)
+    request = campaign.Request(journal=journal, command_line=sys.argv, seed=seed, wait=wait)
     with campaign.opened(request) as running:
         print(f"journal: {journal}", file=sys.stderr, flush=True)
         trials = sizing.measure(search, running, _begin)

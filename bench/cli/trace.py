@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from bench.errors import ExitCode, UsageError
+from bench.errors import UsageError
 
 if TYPE_CHECKING:
     from bench.layout import CapturedRecord
@@ -54,26 +54,24 @@ def command(
         raise UsageError(f"--pid {pid} is no process", remedy="take 1 or more")
     wanted = _filter(pid, comm)
     show = _json_line if as_json else _text_line
-    interrupted = False
+    asked: KeyboardInterrupt | None = None
     with live.opened(transport, budgets.parse(budget)) as tracer:
         try:
             with tracer.attached():
                 if not as_json:
                     print(_HEADING, flush=True)
                 _follow(tracer, duration, wanted, show)
-        except KeyboardInterrupt:
-            interrupted = True
+        except KeyboardInterrupt as interrupt:
+            asked = interrupt
         while rest := tracer.batch(0):  # what came before the tracer was detached
             _write(filter(wanted, rest), show)
         tally = tracer.tally()
     missed = "unknown here" if tally.missed is None else str(tally.missed)
-    print(
-        f"{tally.delivered} delivered, {tally.lost} lost, {missed} missed",
-        file=sys.stderr,
-        flush=True,
-    )
-    if interrupted:
-        sys.exit(ExitCode.INTERRUPTED)
+    told = f"{tally.delivered} delivered, {tally.lost} lost, {missed} missed"
+    if asked:
+        asked.args = (told,)
+        raise asked
+    print(told, file=sys.stderr, flush=True)
 
 
 def _follow(

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import sys
 
-from bench.errors import ExitCode
+from bench.ending import Ending
 
+ending = Ending()
 try:  # imports included: Ctrl-C may come as early as that
+    ending.heed()
     from bench.suite.session import main
 
     code = main(sys.argv[1:])
-except KeyboardInterrupt:
-    code = ExitCode.INTERRUPTED
+except KeyboardInterrupt as asked:
+    ending.leave(asked)
 sys.exit(code)

@@ -27,6 +27,11 @@ class _Ending:
     """Keeps the session's own exit status: pytest.main takes our numbers for its own."""
 
     status: int | None = None
+    asked: BaseException | None = None
+    """What ended the session before its time: Ctrl-C, SIGTERM or pytest.exit."""
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        self.asked = excinfo.value
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
@@ -39,12 +44,16 @@ class _Ending:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the suite; what a checkout configures for its tests has no say here."""
+    """Run the suite; what a checkout configures for its tests has no say here.
+
+    KeyboardInterrupt once the session is closed, if that is what ended it.
+    """
     ending = _Ending()
     told = pytest.main(
         [
             f"--config-file={os.devnull}",
             f"--rootdir={Path(bench.__file__).parents[1]}",
+            "--noconftest",  # pytest would take tests/conftest.py of the folder that it starts in
             "--import-mode=importlib",
             "-p",
             "no:cacheprovider",
@@ -54,5 +63,7 @@ def main(arguments: list[str]) -> int:
         ],
         plugins=[plugin, ending],
     )
+    if isinstance(ending.asked, KeyboardInterrupt):
+        raise ending.asked
     status = told if ending.status is None else ending.status
     return _MEANINGS.get(status, status) if isinstance(status, pytest.ExitCode) else status

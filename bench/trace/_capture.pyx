@@ -33,6 +33,8 @@ cdef extern from *:
     { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
     static inline int load_acquire_int(const volatile int *p)
     { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
+    static inline void store_release_int(volatile int *p, int v)
+    { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
     static inline void store_release64(volatile uint64_t *p, uint64_t v)
     { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
     static inline uint64_t monotonic_ns(void)
@@ -41,9 +43,13 @@ cdef extern from *:
     static inline uint64_t thread_cpu_ns(void)
     { struct timespec t; clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
       return (uint64_t)t.tv_sec * 1000000000ull + t.tv_nsec; }
-    static inline void sleep_until_ns(uint64_t when)
-    { struct timespec t = { when / 1000000000ull, when % 1000000000ull };
-      clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, 0); }
+    /* or until fd can be read: nobody is to wait for the end of a long sleep */
+    static inline void sleep_until_ns(uint64_t when, int fd)
+    { struct pollfd p = { .fd = fd, .events = POLLIN };
+      for (uint64_t now = monotonic_ns(); now < when; now = monotonic_ns()) {
+        struct timespec t = { (when - now) / 1000000000ull, (when - now) % 1000000000ull };
+        if (ppoll(&p, 1, &t, NULL) > 0) break; } }
+    static inline void pause_ms(int ms) { poll(NULL, 0, ms); }
     static inline void thread_switches(uint64_t *voluntary, uint64_t *involuntary)
     { struct rusage u; getrusage(RUSAGE_THREAD, &u);
       *voluntary = u.ru_nvcsw; *involuntary = u.ru_nivcsw; }
@@ -87,10 +93,12 @@ cdef extern from *:
     uint64_t load_acquire64(const uint64_t *) nogil
     uint32_t load_acquire32(const uint32_t *) nogil
     int load_acquire_int(const int *) nogil
+    void store_release_int(int *, int) nogil
     void store_release64(uint64_t *, uint64_t) nogil
     uint64_t monotonic_ns() nogil
     uint64_t thread_cpu_ns() nogil
-    void sleep_until_ns(uint64_t) nogil
+    void sleep_until_ns(uint64_t, int) nogil
+    void pause_ms(int) nogil
     void thread_switches(uint64_t *, uint64_t *) nogil
     int wait_readable(int, int) nogil
     void wait_for(int) nogil
@@ -151,6 +159,7 @@ cdef class Capture:
     cdef object epoll
     cdef int wake_fd
     cdef readonly int stopping
+    cdef int running  # run() reads the buffers
     cdef volatile uint64_t stall_from_ns
     cdef volatile uint64_t stall_ns
     cdef uint64_t cost_ns
@@ -259,6 +268,12 @@ cdef class Capture:
 
     cdef unmap_all(self):
         cdef Buffer *old
+        # However the caller came here, Ctrl-C among the ways: what is read must not go.
+        if load_acquire_int(&self.running):
+            self.stop()
+            with nogil:
+                while load_acquire_int(&self.running):
+                    pause_ms(1)
         while self.buffer_count:
             self.buffer_count -= 1
             old = &self.buffers[self.buffer_count]
@@ -300,6 +315,7 @@ cdef class Capture:
         cdef uint64_t cpu_before, voluntary, involuntary, voluntary_after, involuntary_after
         cdef uint64_t read
         self.cost_ns = cost_ns
+        store_release_int(&self.running, 1)
         with nogil:
             cpu_before = thread_cpu_ns()
             thread_switches(&voluntary, &involuntary)
@@ -318,11 +334,12 @@ cdef class Capture:
                 elif poll == 1:
                     relax()
                 else:
-                    sleep_until_ns(monotonic_ns() + interval_ns)
+                    sleep_until_ns(monotonic_ns() + interval_ns, self.wake_fd)
             thread_switches(&voluntary_after, &involuntary_after)
             self.cpu_ns = thread_cpu_ns() - cpu_before
             self.voluntary_switches = voluntary_after - voluntary
             self.involuntary_switches = involuntary_after - involuntary
+            store_release_int(&self.running, 0)
 
     def collect(self, int timeout_ms):
         """Wait up to ``timeout_ms``, then read what there is, from row 0 on; the rows read."""
@@ -405,7 +422,7 @@ cdef class Capture:
                 relax()
         if self.stall_ns and not self.stopping and is_own(row.record):
             if row.delivered_ns >= self.stall_from_ns:
-                sleep_until_ns(row.delivered_ns + self.stall_ns)
+                sleep_until_ns(row.delivered_ns + self.stall_ns, self.wake_fd)
                 self.stall_ns = 0
 
     cdef uint64_t visit_ring(self, Buffer *ring) noexcept nogil:

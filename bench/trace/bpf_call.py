@@ -21,17 +21,27 @@ _MAP_CREATE: Final = 0
 _MAP_LOOKUP: Final = 1
 _MAP_UPDATE: Final = 2
 _MAP_DELETE: Final = 3
+_PROG_FD_BY_ID: Final = 13
 _INFO_BY_FD: Final = 15
+_LINK_FD_BY_ID: Final = 30
+_LINK_NEXT_ID: Final = 31
 _ENABLE_STATS: Final = 32
 _ATTRIBUTE_BYTES: Final = 128
 _PROG_INFO_BYTES: Final = 256
 _RUN_TIME_OFFSET: Final = 192  # of run_time_ns in struct bpf_prog_info; run_cnt follows
+_NAME_OFFSET: Final = 64  # in the same
+_LINK_RAW_TRACEPOINT: Final = 1
+_LINK_INFO: Final = struct.Struct("=IIIIQIIQ")  # type, id, program, -, address and size of a name
+_LINK_INFO_BYTES: Final = 64
 
 _libc = ct.CDLL(None, use_errno=True)
 
 
 def _bpf(command: int, attribute: bytes) -> int:
-    block = ct.create_string_buffer(attribute, _ATTRIBUTE_BYTES)
+    return _bpf_in(command, ct.create_string_buffer(attribute, _ATTRIBUTE_BYTES))
+
+
+def _bpf_in(command: int, block: ct.Array[ct.c_char]) -> int:
     result = int(_libc.syscall(_SYS_BPF, command, block, _ATTRIBUTE_BYTES))
     if result < 0:
         code = ct.get_errno()
@@ -81,6 +91,47 @@ def run_time(program_fd: int) -> tuple[int, int]:
     _bpf(_INFO_BY_FD, struct.pack("=IIQ", program_fd, _PROG_INFO_BYTES, ct.addressof(info)))
     run_time_ns, runs = struct.unpack_from("=QQ", info.raw, _RUN_TIME_OFFSET)
     return runs, run_time_ns
+
+
+def program_id(program_fd: int) -> int:
+    """The number by which the kernel knows a program."""
+    info = ct.create_string_buffer(_PROG_INFO_BYTES)
+    _bpf(_INFO_BY_FD, struct.pack("=IIQ", program_fd, _PROG_INFO_BYTES, ct.addressof(info)))
+    return int(struct.unpack_from("=II", info)[1])
+
+
+def program_name(program: int) -> str:
+    """What the program with this id calls itself; needs CAP_SYS_ADMIN."""
+    descriptor = _bpf(_PROG_FD_BY_ID, struct.pack("=I", program))
+    try:
+        info = ct.create_string_buffer(_PROG_INFO_BYTES)
+        _bpf(_INFO_BY_FD, struct.pack("=IIQ", descriptor, _PROG_INFO_BYTES, ct.addressof(info)))
+    finally:
+        os.close(descriptor)
+    name = info.raw[_NAME_OFFSET : _NAME_OFFSET + 16]
+    return name.split(b"\0", 1)[0].decode(errors="replace")
+
+
+def next_link(link: int) -> int:
+    """The id after ``link``, 0 being before the first; ENOENT after the last. CAP_SYS_ADMIN."""
+    block = ct.create_string_buffer(struct.pack("=I", link), _ATTRIBUTE_BYTES)
+    _bpf_in(_LINK_NEXT_ID, block)
+    return int(struct.unpack_from("=II", block)[1])
+
+
+def raw_tracepoint_of(link: int) -> tuple[str, int] | None:
+    """(tracepoint, program id) of a link to a raw tracepoint; None for one of another kind."""
+    descriptor = _bpf(_LINK_FD_BY_ID, struct.pack("=I", link))
+    try:
+        name = ct.create_string_buffer(128)
+        info = ct.create_string_buffer(
+            _LINK_INFO.pack(0, 0, 0, 0, ct.addressof(name), len(name), 0, 0), _LINK_INFO_BYTES
+        )
+        _bpf(_INFO_BY_FD, struct.pack("=IIQ", descriptor, _LINK_INFO_BYTES, ct.addressof(info)))
+    finally:
+        os.close(descriptor)
+    kind, _, program, *_ = _LINK_INFO.unpack_from(info)
+    return (name.value.decode(), program) if kind == _LINK_RAW_TRACEPOINT else None
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from bench.plan.config import Consumer
 from bench.trace._capture import Capture
+from bench.trace.uninterrupted import uninterrupted
 
 
 @contextmanager
@@ -29,12 +30,17 @@ def consuming(capture: Capture, drain: Callable[[], None], consumer: Consumer) -
             ready.set()
 
     thread = threading.Thread(target=body, name="consumer")
-    thread.start()
-    ready.wait()
+    with uninterrupted():
+        thread.start()
     try:
+        ready.wait()
         yield thread.native_id or 0
     finally:
-        capture.stop()
-        thread.join()
+        try:
+            capture.stop()
+            thread.join()
+        except KeyboardInterrupt:  # it was stopped: only a call that is over lets one in
+            thread.join()  # what it reads must not go before it does
+            raise
     if failures:
         raise failures[0]

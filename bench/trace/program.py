@@ -20,6 +20,7 @@ from bench.trace import (
     counters,
     headers,
     kallsyms,
+    neighbours,
     offsets,
     source,
     tracefs,
@@ -125,6 +126,14 @@ class Program:
         finally:
             with uninterrupted():
                 self._bpf.detach_tracepoint(tp=self.build.tracepoint.encode())
+
+    def neighbours(self) -> frozenset[int] | None:
+        """Ids of others' programs that run at the same event, while attached; None if not told."""
+        there = neighbours.on_event(self._bpf.tracepoint_fds[self.build.tracepoint.encode()])
+        if there is None:
+            return None
+        event = self.build.tracepoint.partition(":")[2]
+        return (there | neighbours.raw(event)) - {bpf_call.program_id(self.load())}
 
     def configure(self, settings: bytes) -> None:
         """Write the settings map."""

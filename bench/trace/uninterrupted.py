@@ -8,10 +8,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from bench.ending import SIGNALS
+
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """What is inside is done whole; a Ctrl-C that came meanwhile counts at the end.
+    """What is inside is done whole; a Ctrl-C or SIGTERM that came meanwhile counts at the end.
 
     A handler, not a mask: a masked signal would go to another thread, and be told to this one.
     """
@@ -19,10 +21,11 @@ def uninterrupted() -> Iterator[None]:
         yield  # Python tells none but the main thread
         return
     came: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    before = {each: signal.signal(each, lambda number, _: came.append(number)) for each in SIGNALS}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
     if came:
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(came[0])

@@ -26,6 +26,10 @@ In a nested guest each wake-up of an idle CPU counts as some steal: quiet trials
 """
 
 
+AWAY_BOUND_NS: Final = 500_000_000
+"""Time that the harness did not run, at a stretch, beyond which a trial is noisy."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
     """The fields of a TrialResult that a transport adds; empty where none ran."""
@@ -97,6 +101,12 @@ def state_of(account: Ledger | None, conditions: Conditions) -> tuple[State, tup
         grave[State.DISTURBED].append(f"the kernel skipped the tracer at {account.missed} exits")
     if conditions.steal_share > STEAL_BOUND:
         grave[State.NOISY].append(f"{conditions.steal_share:.1%} of CPU time was stolen")
+    if conditions.away_ns is not None and conditions.away_ns > AWAY_BOUND_NS:
+        away = f"the harness did not run for {conditions.away_ns / 1e9:.1f} s"
+        grave[State.NOISY].append(f"{away}: stopped, frozen or starved")
+    if conditions.neighbours:
+        others = ", ".join(conditions.neighbours)
+        grave[State.NOISY].append(f"others' programs ran at the same event: {others}")
     state = next((state for state, reasons in grave.items() if reasons), State.VALID)
     return state, tuple(reason for reasons in grave.values() for reason in reasons)
 

@@ -48,3 +48,5 @@ class Observation:
     occupancy: npt.NDArray[np.uint64]  # shape (n, 2): CLOCK_MONOTONIC ns, bytes not yet read
     lost_told: dict[str, int] = field(default_factory=dict)
     skipped_told: int | None = None
+    away_ns: int = 0  # the longest time that the harness did not run
+    neighbours: tuple[str, ...] | None = None  # others' programs at the same event; None: not told

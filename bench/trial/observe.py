@@ -14,10 +14,11 @@ from bench.machine import procfs
 from bench.measure.memory import Memory, Observed
 from bench.plan.config import TrialConfig
 from bench.record import CAPTURED, Records
-from bench.trace import bpf_call, settings, syscalls, transport
+from bench.trace import bpf_call, neighbours, settings, syscalls, transport
 from bench.trace._capture import Capture
 from bench.trace.consumer import consuming
 from bench.trial.observation import ConsumerUse, KernelUse, Observation
+from bench.trial.presence import watched
 from bench.trial.rig import Rig
 from workloads.storm import StormReport
 
@@ -60,6 +61,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         memory_before = procfs.process_memory()
         opened = stack.enter_context(way.open(program, capture, request))
         memory = _memory(opened, capture, memory_before)
+        presence = stack.enter_context(watched())
         raised_before = procfs.irq_work()
         with ExitStack() as running:
             thread_id = running.enter_context(consuming(capture, opened.drain, config.consumer))
@@ -68,14 +70,17 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
             running.enter_context(program.attached())
             if counter is not None:
                 running.enter_context(counter.attached())
+            before = program.neighbours()
             _stall(capture, config)
             generator.go()
             report = generator.wait(config.storm.seconds + _GRACE_S)
+            after = program.neighbours()
         lost_told = opened.lost_told()
         skipped = _skipped_told(skipped_before, procfs.fd_info(program_fd).recursion_misses)
         raised = _raised(raised_before, procfs.irq_work())
         counters = program.read_counters()
         runs_after = bpf_call.run_time(program_fd)
+        away_ns = presence.away_ns
     return Observation(
         records=captured(capture),
         counters=tuple(counters),
@@ -97,6 +102,8 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         occupancy=np.frombuffer(capture.occupancy(), dtype=np.uint64).reshape(-1, 2),
         lost_told=lost_told,
         skipped_told=skipped,
+        away_ns=away_ns,
+        neighbours=None if before is None or after is None else neighbours.names(before | after),
     )
 
 
@@ -127,7 +134,6 @@ def _memory(opened: transport.Opened, capture: Capture, before: procfs.ProcessMe
             rss_bytes=now.rss_bytes - before.rss_bytes,
             pinned_bytes=now.pinned_bytes - before.pinned_bytes,
             memlock_bytes=_memlock_bytes(opened.map_fds),
-            memcg_bytes=None,
             mapped_bytes=capture.mapped_bytes,
         ),
     )

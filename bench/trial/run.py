@@ -32,18 +32,23 @@ def run_trial(rig: Rig, arm: Arm, place: Place) -> TrialResult:
     rig.log.new_records()  # forget what was said before
     before = procfs.cpu_times()
     other_exits, measured = 0, Assessment()
+    away_ns: int | None = None
+    neighbours: tuple[str, ...] | None = None
     if arm.config.transport in _BARE:
         storm = observe_bare(rig, arm.config)
     else:
         seen = observe(rig, arm.config)
         # One block is enough to look at, and keeps the journal small.
         storm, measured = seen.storm, assess(seen, with_timeline=place.block == 0)
+        away_ns, neighbours = seen.away_ns, seen.neighbours
         other_exits = sum(counts.exits - counts.own_exits for counts in seen.counters)
     conditions = Conditions(
         steal_share=procfs.cpu_times().steal_share_since(before),
         load_1m=procfs.load_1m(),
         other_exits=other_exits,
         kernel_complaints=rig.log.complaints(),
+        away_ns=away_ns,
+        neighbours=neighbours,
     )
     state, reasons = state_of(measured.ledger, conditions)
     return TrialResult(

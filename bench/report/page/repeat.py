@@ -10,7 +10,7 @@ from statistics import median
 from bench.judge.metrics import Unit
 from bench.machine.facts import Machine
 from bench.report.page.material import Material
-from bench.report.units import number, share, size
+from bench.report.units import clean, number, share, size
 from bench.trial.result import State, TrialResult
 
 
@@ -77,6 +77,8 @@ def noise(material: Material) -> tuple[tuple[str, str], ...]:
     steal = [trial.conditions.steal_share for trial in trials]
     load = [trial.conditions.load_1m for trial in trials]
     others = [trial.conditions.other_exits for trial in trials]
+    away_s = [(trial.conditions.away_ns or 0) / 1e9 for trial in trials]
+    beside = sorted({name for trial in trials for name in trial.conditions.neighbours or ()})
     return (
         (
             "CPU time stolen by the host",
@@ -87,6 +89,8 @@ def noise(material: Material) -> tuple[tuple[str, str], ...]:
             "Exits of other processes in a trial",
             f"median {median(others):.0f}, at most {max(others)}",
         ),
+        ("Longest time that the harness did not run", f"{max(away_s):.2f} s"),
+        ("Programs of others at the same event", clean(", ".join(beside)) or "none seen"),
     )
 
 

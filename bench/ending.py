@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""How we end when we are asked to, by Ctrl-C or SIGTERM: in order, in a line, and soon.
+
+The first signal becomes a KeyboardInterrupt, so that everything open is closed on the way out. What
+takes longer than that may take is left to the kernel, which frees all that is ours with the
+process; further signals change nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
+from types import FrameType
+from typing import Final, NoReturn
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+_IN_ORDER_S: Final = 1.5  # 2 s are promised
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: whoever closes things on Ctrl-C closes them now too."""
+
+
+class Ending:
+    """Ctrl-C and SIGTERM of this process. One for each, made where the process begins."""
+
+    def __init__(self) -> None:
+        self._asked: int = signal.SIGINT
+
+    @property
+    def code(self) -> int:
+        """The exit code that tells by which signal: 130 or 143."""
+        return 128 + self._asked
+
+    def heed(self) -> None:
+        """From now on; call it in the main thread."""
+        for number in SIGNALS:
+            signal.signal(number, self._ask)
+        sys.unraisablehook = _unraisable
+
+    def leave(self, told: BaseException | None = None) -> NoReturn:
+        """End here and now. An argument of ``told`` is the line that is printed.
+
+        Python's own way out would take a tenth of a second, and does not like to be interrupted.
+        """
+        with suppress(OSError, ValueError):  # whoever reads our output may be gone
+            sys.stdout.flush()
+        with suppress(OSError, ValueError):
+            print(told.args[0] if told and told.args else self.line, file=sys.stderr, flush=True)
+        os._exit(self.code)
+
+    @property
+    def line(self) -> str:
+        """What is said where nobody knows more."""
+        return f"bufbench: {word(self._asked == signal.SIGTERM)}"
+
+    def _ask(self, number: int, _: FrameType | None) -> None:
+        for each in SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
+        self._asked = number
+        threading.Thread(target=self._wait, name="ending", daemon=True).start()
+        raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+
+    def _wait(self) -> None:
+        time.sleep(_IN_ORDER_S)
+        # Past stderr's buffer, which the main thread may hold; not to 2, which may be a journal.
+        with suppress(OSError, ValueError):
+            os.write(sys.stderr.fileno(), f"{self.line}, at once\n".encode())
+        os._exit(self.code)
+
+
+def _unraisable(lost: sys.UnraisableHookArgs) -> None:
+    """A signal that falls into a finaliser would be told as a traceback, and lead nowhere."""
+    if not isinstance(lost.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(lost)
+
+
+def word(terminated: bool) -> str:
+    """How people call it."""
+    return "terminated" if terminated else "interrupted"

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Whether the harness ran all the while: stopped, frozen or starved, it reads nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+_TICK_NS: Final = 50_000_000
+
+
+class Presence:
+    """The longest time that the harness was away. Made by :func:`watched`."""
+
+    def __init__(self) -> None:
+        self._last_ns = time.monotonic_ns()
+        self._longest_ns = 0
+
+    def tick(self) -> None:
+        """It runs now; what is beyond the usual time between two ticks, it was away."""
+        now_ns = time.monotonic_ns()
+        self._longest_ns = max(self._longest_ns, now_ns - self._last_ns - _TICK_NS)
+        self._last_ns = now_ns
+
+    @property
+    def away_ns(self) -> int:
+        """The longest time up to now; what is going on counts too."""
+        return max(self._longest_ns, time.monotonic_ns() - self._last_ns - _TICK_NS)
+
+
+@contextmanager
+def watched() -> Iterator[Presence]:
+    """A thread of its own looks at the clock 20 times a second for as long as the context lasts."""
+    presence, over = Presence(), threading.Event()
+
+    def body() -> None:
+        while not over.wait(_TICK_NS / 1e9):
+            presence.tick()
+
+    thread = threading.Thread(target=body, name="presence", daemon=True)
+    thread.start()
+    try:
+        yield presence
+    finally:
+        over.set()
+        thread.join()

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""kill -9 at random moments of a run: nothing lost, nothing left, and --resume ends the same."""
+
+from __future__ import annotations
+
+import random
+import signal
+from pathlib import Path
+from typing import Final
+
+import pytest
+from moments import Faults
+from tracing import bufbench
+from victim import SOON_S, TARGETS, Victim, abandoned_folders, strike, victim
+
+from bench.journal.reader import read_journal
+from bench.trial.result import TrialResult
+
+pytestmark = pytest.mark.live
+
+BLOCKS: Final = 3
+SOME: Final = 12
+STORMS: Final = {
+    "storm": ["--count", "2000"],
+    "burst": ["--count", "1000", "--burst", "500"],
+    "chain": ["--count", "1600", "--spawn", "fork"],
+    "threads": ["--count", "200"],
+    "trickle": ["--count", "300", "--rate", "3000"],
+}
+LONGEST_S: Final = (
+    2.0  # of a run from its start; what comes later hits the same as what came before
+)
+
+
+class Runs:
+    """A journal that runs are written to, and that a kill may end at any moment."""
+
+    def __init__(self, folder: Path, shape: str) -> None:
+        folder.mkdir()
+        self.folder = folder
+        self.journal = folder / "run.jsonl"
+        self.arguments = [
+            *("run", "--workload", shape, *STORMS[shape], "--blocks", str(BLOCKS)),
+            *("--budget", "64KiB", "--output", str(self.journal), "--quiet"),
+        ]  # fmt: skip
+
+    def next(self) -> list[str]:
+        """Arguments of the run that goes on, or of the first."""
+        begun = self.journal.exists() and self.journal.stat().st_size > 0
+        return [*self.arguments, "--resume"] if begun else self.arguments
+
+    def whole_lines(self) -> int:
+        """Of trials, as the file has them."""
+        lines = self.journal.read_bytes().split(b"\n")[:-1] if self.journal.exists() else []
+        return sum(b'"kind":"trial"' in line for line in lines)
+
+    def trials(self) -> tuple[TrialResult, ...]:
+        """Those that can be read; the line that was being written may be torn."""
+        return read_journal(self.journal).trials if self.journal.exists() else ()
+
+    @property
+    def over(self) -> bool:
+        return len(self.trials()) == BLOCKS * 2
+
+    def check_whole(self) -> None:
+        """The set of a run that nobody disturbed, each trial once and none invalid for it."""
+        places = [(trial.arm, trial.block) for trial in self.trials()]
+        arms = ("perfbuf@64KiB", "ringbuf@64KiB")
+        assert sorted(places) == sorted((arm, block) for arm in arms for block in range(BLOCKS))
+        for trial in self.trials():
+            assert trial.ledger is not None
+            assert trial.ledger.balanced, trial.reasons
+
+
+def hit(runs: Runs, target: str, moment: random.Random) -> tuple[bool, float]:
+    """One run, killed if it does not end before; whether it was, and how soon nothing was left."""
+    before = runs.trials()
+    with victim(runs.folder, runs.next()) as struck:
+        struck_there = _strike_at(struck, target, moment)
+        if not struck_there:
+            assert struck.process.wait(timeout=60) == 0, struck.stderr()
+        elif target in ("harness", "consumer"):
+            assert struck.process.wait(timeout=SOON_S) == -signal.SIGKILL
+        else:
+            _check_told(struck)
+        gone_s = struck.gone_after_s()
+    after = runs.trials()
+    assert after[: len(before)] == before
+    # A line is on the disk before the next trial begins: only the last one can be torn.
+    assert len(after) == runs.whole_lines()
+    return struck_there, gone_s
+
+
+def _strike_at(struck: Victim, target: str, moment: random.Random) -> bool:
+    if not struck.wait_for(moment.uniform(0.05, LONGEST_S)):
+        return False
+    # The others are there for parts of the time only: the first one after the moment.
+    return strike(struck, target, delay_s=moment.uniform(0.0, 0.05) * (target != "harness"))
+
+
+def _check_told(struck: Victim) -> None:
+    """The harness lives on: it names what happened and ends, or could do without that storm."""
+    code = struck.process.wait(timeout=60)
+    said = struck.stderr()
+    assert "Traceback" not in said
+    assert code in (0, 4), said
+    if code == 4:
+        last = said.splitlines()[-1]
+        assert last.startswith("bufbench: the generator"), said
+
+
+@pytest.mark.parametrize("target", sorted(TARGETS))
+def test_a_kill_loses_nothing_and_leaves_nothing(
+    target: str, tmp_path: Path, faults: Faults
+) -> None:
+    wanted, moment = faults.times(SOME), faults.moments("kill", target)
+    runs = Runs(tmp_path / "0", "storm")
+    kills, journals, slowest_s = 0, 0, 0.0
+    while kills < wanted or not runs.over:
+        if runs.over:
+            runs.check_whole()
+            journals += 1
+            runs = Runs(tmp_path / str(journals), moment.choice(sorted(STORMS)))
+        if kills < wanted:
+            struck, gone_s = hit(runs, target, moment)
+            kills += struck
+            slowest_s = max(slowest_s, gone_s)
+        else:
+            done = bufbench(*runs.next())
+            assert done.returncode == 0, done
+        # Whatever was started last has swept what those before it left.
+    runs.check_whole()
+    assert abandoned_folders() == []
+    faults.note("kills", kills)
+    faults.note("nothing_left_after_s", round(slowest_s, 3))

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Somebody else's tracer at the same event: allowed, and told as noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from trials import STORMS, assert_balanced, run
+
+from bench.plan.config import TrialConfig
+from bench.trace import headers
+from bench.trial.result import State
+from bench.trial.rig import Rig
+from workloads.storm import Shape
+
+pytestmark = pytest.mark.live
+
+RAW = b"RAW_TRACEPOINT_PROBE(sched_process_exit) { return 0; }"
+PERF = b"int somebody_else(void *context) { return 0; }"
+
+
+@contextmanager
+def foreign(rig: Rig, text: bytes) -> Iterator[None]:
+    """A program of bcc's, attached as its tools do."""
+    from bcc import BPF
+
+    with headers.installed(rig.kernel.release):
+        program = BPF(text=text)
+    try:
+        if text is PERF:
+            program.attach_tracepoint(tp=b"sched:sched_process_exit", fn_name=b"somebody_else")
+        yield
+    finally:
+        program.cleanup()
+
+
+@pytest.mark.parametrize("transport", ["ringbuf", "perfbuf"])
+@pytest.mark.parametrize(
+    ("text", "name"), [(PERF, "somebody_else"), (RAW, "sched_process_e")], ids=["perf", "raw"]
+)
+def test_a_foreign_tracer_is_recorded_as_noise(transport: str, text: bytes, name: str) -> None:
+    config = TrialConfig(transport=transport, budget_bytes=1 << 20, storm=STORMS[Shape.STORM])
+    with Rig() as rig:
+        before = run(rig, config)
+        with foreign(rig, text):
+            beside = run(rig, config)
+        after = run(rig, config)
+    for trial in (before, beside, after):
+        assert_balanced(trial)
+        assert trial.conditions.neighbours is not None
+    found = set(beside.conditions.neighbours or ()) - set(before.conditions.neighbours or ())
+    assert [each.partition(" ")[0] for each in found] == [name]
+    assert beside.state is State.NOISY
+    assert any(name in reason for reason in beside.reasons)
+    assert not found & set(after.conditions.neighbours or ())

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A second measurement is refused and told why, or waits; a tracer beside it may stay."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tracing import BUFBENCH, bufbench, eventually
+from victim import Victim, victim
+
+from bench import process
+
+pytestmark = pytest.mark.live
+
+LONG = ["run", "--count", "500", "--blocks", "1000", "--output"]
+SHORT = ["run", "--count", "50", "--blocks", "1", "--quiet", "--output"]
+OTHERS = {
+    "run": [*BUFBENCH, *SHORT],
+    "claims": [*BUFBENCH, "claims", "--only", "rb-order", "--output"],
+    "size": [*BUFBENCH, "size", "--rate", "1000", "--output"],
+    "suite": [sys.executable, "-m", "bench.suite", "-q", "-k", "trickle", "--journal"],
+}
+
+
+@contextmanager
+def first_one(folder: Path) -> Iterator[Victim]:
+    """A run that goes on and on, with its first trials done."""
+    journal = folder / "long.jsonl"
+    with victim(folder, [*LONG, str(journal)]) as first:
+        assert eventually(
+            lambda: (
+                not first.running() or (journal.exists() and journal.read_bytes().count(b"\n") >= 3)
+            )
+        )
+        assert first.running(), first.stderr()
+        yield first
+
+
+@contextmanager
+def waiting_one(folder: Path) -> Iterator[Victim]:
+    """A run that waits for another to end."""
+    own = folder / "second"
+    own.mkdir()
+    with victim(own, [*SHORT, str(own / "run.jsonl"), "--wait"]) as second:
+        assert eventually(lambda: "waiting, another measurement" in second.stderr())
+        yield second
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_second_one_is_refused_with_the_holder_named(name: str, tmp_path: Path) -> None:
+    with first_one(tmp_path) as first:
+        journal = tmp_path / "second.jsonl"
+        done = process.run([*OTHERS[name], journal], timeout_s=60, check=False)
+        assert done.returncode == 3, done
+        told = done.stdout + done.stderr
+        assert f"another measurement is running: process {first.pid} since " in told
+        assert "--blocks 1000" in told
+        assert not journal.exists()
+        assert "Traceback" not in told
+        assert first.running()
+
+
+def test_one_that_waits_begins_when_the_first_is_dead(tmp_path: Path) -> None:
+    with first_one(tmp_path) as first, waiting_one(tmp_path) as second:
+        assert str(first.pid) in second.stderr()
+        first.process.kill()
+        assert second.process.wait(timeout=60) == 0, second.stderr()
+
+
+def test_one_that_waits_can_be_interrupted(tmp_path: Path) -> None:
+    with first_one(tmp_path) as first, waiting_one(tmp_path) as second:
+        second.process.terminate()
+        assert second.ended_after_s() < 2
+        assert second.process.returncode == 143
+        assert first.running()
+
+
+def test_judging_an_old_journal_needs_no_lock(tmp_path: Path) -> None:
+    with first_one(tmp_path) as first:
+        journal = str(tmp_path / "long.jsonl")
+        done = bufbench("claims", "--from", journal, "--only", "rb-order")
+        assert done.returncode == 0, done
+        assert bufbench("report", journal).returncode == 0
+        assert first.running()

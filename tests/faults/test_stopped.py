@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A consumer that is stopped for a while in the middle of a trial: losses counted, cause told."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from moments import Faults
+from victim import Victim, generator, victim
+
+from bench.journal.reader import read_journal
+from bench.trial.result import State
+
+pytestmark = pytest.mark.live
+
+SOME = 3
+STOPPED_S = 1.5
+
+
+def await_storm(stopped: Victim, after_s: float) -> bool:
+    """Until a storm has been going on for so long; False if the run ends before."""
+    while stopped.running():
+        leader = generator(stopped)
+        children = Path(f"/proc/{leader}/task/{leader}/children")
+        if leader is not None and children.exists() and children.read_text():
+            time.sleep(after_s)
+            return stopped.running()
+        time.sleep(0.001)
+    return False
+
+
+@pytest.mark.parametrize("transport", ["ringbuf", "perfbuf"])
+def test_a_stopped_harness_counts_what_it_lost(
+    transport: str, tmp_path: Path, faults: Faults
+) -> None:
+    moment, stops = faults.moments("stop", transport), 0
+    while stops < faults.times(SOME):
+        folder = tmp_path / str(stops)
+        folder.mkdir(exist_ok=True)
+        journal = folder / "run.jsonl"
+        journal.unlink(missing_ok=True)
+        # Paced: the storm is still going on when the harness is stopped, and goes on meanwhile.
+        arguments = [
+            *("run", "--workload", "trickle", "--rate", "4000", "--count", "8000"),
+            *("--transport", transport, "--budget", "8KiB", "--blocks", "1"),
+            *("--output", str(journal), "--quiet"),
+        ]  # fmt: skip
+        with victim(folder, arguments) as stopped:
+            # The first storms find out what a wake-up costs; they are not paced and are over soon.
+            while stopped.running() and not journal.exists():
+                time.sleep(0.001)
+            if not await_storm(stopped, moment.uniform(0.0, 0.3)):
+                continue
+            os.kill(stopped.pid, signal.SIGSTOP)
+            time.sleep(STOPPED_S)
+            os.kill(stopped.pid, signal.SIGCONT)
+            assert stopped.process.wait(timeout=60) == 0, stopped.stderr()
+        stops += 1
+        (trial,) = read_journal(journal, strict=True).trials
+        assert trial.ledger is not None
+        assert trial.ledger.balanced, trial.reasons
+        assert trial.ledger.own_dropped > 1_000  # 8 KiB hold a hundred records, 6,000 came
+        assert trial.state is State.NOISY
+        assert trial.conditions.away_ns is not None
+        assert STOPPED_S - 0.2 < trial.conditions.away_ns / 1e9 < STOPPED_S + 2
+        assert any("the harness did not run for" in reason for reason in trial.reasons)
+    faults.note("stops", stops)

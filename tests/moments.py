@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""How often faults are injected, and when: random moments from a recorded seed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """How often a fault is to be injected, and when."""
+
+    _asked: int
+    _seed: int
+    note: Callable[[str, object], None]  # into the JUnit file
+
+    def times(self, some: int) -> int:
+        """As often as asked for with --faults, else ``some`` times."""
+        return self._asked or some
+
+    def moments(self, *what: object) -> random.Random:
+        """Of this kind; they follow from the seed."""
+        return random.Random(f"{self._seed} {what}")
