@@ -39,7 +39,7 @@ BUILT_FROM = ("pyproject.toml", "meson.build", "README.md", "LICENSES", "bench",
 def tests(session: nox.Session) -> None:
     """All tests that this machine can run; the rest is skipped, counted and named."""
     prepare(session, "test", "report", package=True)
-    RESULTS.mkdir(exist_ok=True)
+    make_results()
     hand_over(session, "pytest", "--junitxml=results/tests.xml", *(session.posargs or ["-q"]))
 
 
@@ -47,7 +47,7 @@ def tests(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """The comparison, as a pytest-benchmark suite: ./run bench -- --profile standard."""
     prepare(session, "report", package=True)
-    RESULTS.mkdir(exist_ok=True)
+    make_results()
     hand_over(
         session,
         "python",
@@ -86,6 +86,16 @@ def lint(session: nox.Session) -> None:
     complaints = [*without_licence(), *not_kernel_style()]
     if complaints:
         session.error("\n".join(complaints))
+
+
+def make_results() -> None:
+    """The folder for results; under sudo it belongs to whoever called."""
+    if RESULTS.exists():
+        return
+    RESULTS.mkdir()
+    if os.geteuid() == 0 and {"SUDO_UID", "SUDO_GID"} <= os.environ.keys():
+        ids = int(os.environ["SUDO_UID"]), int(os.environ["SUDO_GID"])
+        os.chown(RESULTS, *ids, follow_symlinks=False)
 
 
 def hand_over(session: nox.Session, *command: str) -> NoReturn:

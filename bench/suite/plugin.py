@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import campaign, gates, paths, progress
+from bench import campaign, gates, ownership, paths, progress
 from bench.errors import BufbenchError
 from bench.machine import procfs
 from bench.plan import profiles
@@ -130,7 +130,11 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Say below all tables why the exit code is what it is."""
+    """Say below all tables why the exit code is what it is; under sudo, hand over what is left."""
+    for option in ("xmlpath", "benchmark_json"):
+        written = config.getoption(option, None)
+        if written:
+            ownership.hand_over(Path(getattr(written, "name", written)))
     suite = config.stash.get(SUITE, None)
     if suite and suite.complaint:
         print(suite.complaint, file=sys.stderr)

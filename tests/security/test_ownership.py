@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Under sudo, what we make belongs to whoever called it; what was there stays whose it was."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from made_up_trials import header
+
+from bench import ownership
+from bench.journal.writer import JournalWriter
+from bench.report import files
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, as sudo has it")
+
+CALLER = (12_345, 23_456)
+
+
+@pytest.fixture(autouse=True)
+def _sudo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUDO_UID", str(CALLER[0]))
+    monkeypatch.setenv("SUDO_GID", str(CALLER[1]))
+
+
+def owner(path: Path) -> tuple[int, int]:
+    seen = path.lstat()
+    return seen.st_uid, seen.st_gid
+
+
+def test_folders_and_files_that_are_new(tmp_path: Path) -> None:
+    folder = tmp_path / "results" / "deep"
+    ownership.make_folder(folder)
+    ownership.write(folder / "page.html", b"text")
+    files.write_text(folder / "table.csv", "text")
+    with JournalWriter(folder / "journal.jsonl") as writer:
+        writer.write_machine(header())
+    for path in (folder.parent, folder, *folder.iterdir()):
+        assert owner(path) == CALLER, path
+        assert path.is_dir() or path.stat().st_mode & 0o777 == 0o644
+    assert owner(tmp_path) == (0, 0)
+
+
+def test_what_was_there_keeps_its_owner(tmp_path: Path) -> None:
+    old = tmp_path / "old.html"
+    old.write_text("before, and longer")
+    ownership.write(old, b"after")
+    ownership.make_folder(tmp_path)
+    assert (owner(old), owner(tmp_path)) == ((0, 0), (0, 0))
+    assert old.read_text() == "after"
+
+
+def test_no_link_leads_to_a_change_of_owner(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("content")
+    (tmp_path / "link").symlink_to(precious)
+    (tmp_path / "name").hardlink_to(precious)
+    for name in ("link", "name"):
+        ownership.hand_over(tmp_path / name)
+        ownership.write(tmp_path / name, b"content")
+    (tmp_path / "folder").symlink_to(tmp_path)
+    ownership.make_folder(tmp_path / "folder" / "below")
+    assert owner(precious) == (0, 0)
+    assert owner(tmp_path) == (0, 0)
+    assert owner(tmp_path / "below") == CALLER
+
+
+def test_what_a_library_wrote_is_handed_over(tmp_path: Path) -> None:
+    written = tmp_path / "benchmark.json"
+    written.write_text("{}")
+    ownership.hand_over(written)
+    ownership.hand_over(tmp_path / "missing")
+    assert owner(written) == CALLER
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{}, {"SUDO_UID": "5"}, {"SUDO_UID": "-1", "SUDO_GID": "5"}, {"SUDO_UID": "x", "SUDO_GID": ""}],
+)
+def test_without_sudo_nobody_called(environment: dict[str, str]) -> None:
+    assert ownership.caller(environment) is None
