@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
 
 import pytest
 from moments import Faults
@@ -30,12 +29,14 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 @pytest.fixture
-def faults(
-    request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
-) -> Faults:
+def faults(request: pytest.FixtureRequest) -> Faults:
     option = request.config.option
-    record_property("seed", option.seed)
-    return Faults(option.faults, option.seed, record_property)
+
+    def note(name: str, value: object) -> None:
+        request.node.user_properties.append((name, value))
+
+    note("seed", option.seed)
+    return Faults(option.faults, option.seed, note)
 
 
 def why_not_live() -> str | None:
