@@ -67,6 +67,13 @@ def claims(session: nox.Session) -> None:
 
 
 @nox.session
+def soak(session: nox.Session) -> None:
+    """Arbitrary trials for a while, and whether anything leaks: ./run soak -- --minutes 5."""
+    prepare(session, "report", package=True)
+    hand_over(session, "bufbench", "soak", *session.posargs)
+
+
+@nox.session
 def report(session: nox.Session) -> None:
     """The summary of journals: ./run report -- results/quick.jsonl."""
     prepare(session, "report", package=True)

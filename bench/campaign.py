@@ -17,6 +17,7 @@ from bench.journal.reader import as_resumed, finished, read_journal
 from bench.journal.schema import RunHeader
 from bench.journal.writer import JournalWriter
 from bench.machine import facts
+from bench.measure.health import Sample
 from bench.measure.memory import MemoryLine
 from bench.plan import blocks
 from bench.plan.config import Producer, TrialConfig, Wake
@@ -86,6 +87,10 @@ class Campaign:
             asked.args = (f"bufbench: {how}; {self._writer.safe}, in {self._writer.path}",)
             raise
         return tuple(results)
+
+    def keep(self, sample: Sample) -> None:
+        """Write what was held between two rounds of a soak."""
+        self._writer.write_health(sample)
 
     def census(self, budgets_bytes: Sequence[int]) -> tuple[MemoryLine, ...]:
         """What every instrument says of the memory at these budgets, unless it is known already.

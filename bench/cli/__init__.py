@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Command line: bufbench doctor, run, trace, claims, size, report, compare, kernels.
+"""Command line: bufbench doctor, run, trace, claims, size, soak, report, compare and
+kernels.
 
 Each is a module, loaded when it is called. A command's module has a function ``command``; a new
 one is a file here and a name in ``COMMANDS``.
@@ -10,7 +11,17 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-COMMANDS: Final = ("doctor", "run", "trace", "claims", "size", "report", "compare", "kernels")
+COMMANDS: Final = (
+    "doctor",
+    "run",
+    "trace",
+    "claims",
+    "size",
+    "soak",
+    "report",
+    "compare",
+    "kernels",
+)
 """In the order in which the help shows them."""
 
 

@@ -33,7 +33,7 @@ class Rig:
     ) -> None:
         self.kernel = Kernel.probe()
         self.cpus = procfs.online_cpus()
-        self._storm_user = chosen() if storm_user is None else storm_user
+        self.storm_user = chosen() if storm_user is None else storm_user
         self._extra_macros = extra_macros
         self._stack = ExitStack()
         self._programs: dict[Build, Program] = {}
@@ -51,7 +51,7 @@ class Rig:
 
     def generator(self, storm: Storm) -> Generator:
         """The storm's generator, as the storms' user and within their cgroup."""
-        return Generator(storm, user=self._storm_user, cgroup=self._cgroup)
+        return Generator(storm, user=self.storm_user, cgroup=self._cgroup)
 
     def program(self, variant: str, macros: dict[str, int]) -> Program:
         """The tracer of bpf/``variant`` with these macros, compiled if there is none yet."""

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""bufbench soak."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.errors import GateFailed, UsageError
+
+_MOST_MINUTES = 7 * 24 * 60
+
+
+def command(
+    *,
+    minutes: Annotated[float, typer.Option(help="How long; a round is always finished.")] = 5.0,
+    seed: Annotated[int, typer.Option(help="Of the configurations; recorded.")] = 1,
+    output: Annotated[
+        Path | None, typer.Option(help="Journal to write; results/soak-TIME.jsonl by default.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="For another measurement to end.")] = False,
+) -> None:
+    """Run arbitrary trials, one after another, and say whether all balance and nothing leaks.
+
+    Exit code 4 if a trial did not balance, 1 if memory, files, threads, BPF programs or maps grew.
+
+    Example: bufbench soak --minutes 60 --seed 7
+    """
+    from bench import campaign, gates, paths, soak
+    from bench.journal.reader import read_journal
+    from bench.report import soak as report
+    from bench.report.console import Screen
+
+    if not 0 <= minutes <= _MOST_MINUTES:
+        raise UsageError(f"--minutes {minutes:g} is out of range", remedy="take 0 to 10080")
+    journal = output or paths.new_journal("soak")
+    request = campaign.Request(journal=journal, command_line=sys.argv, seed=seed, wait=wait)
+    with campaign.opened(request) as running:
+        print(f"journal: {journal}", file=sys.stderr, flush=True)
+        for each in soak.rounds(running, minutes=minutes, listener=lambda _: None):
+            print(report.progress(each.after), file=sys.stderr, flush=True)
+    run = read_journal(journal).runs[-1]
+    summary = report.summarised(run)
+    report.render_text(summary, Screen())
+    page = journal.with_suffix(".md")
+    page.write_text(report.render_markdown(summary, journal.name), encoding="utf-8")
+    print(f"summary: {page}", file=sys.stderr)
+    gates.check((), run.trials)
+    if grown := [each.what for each in summary.flatness if not each.flat]:
+        raise GateFailed(f"not flat over {minutes:g} minutes: {', '.join(grown)}")
