@@ -141,11 +141,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """The comparison itself, and where its journal lies; not on Ctrl-C, who wants to be gone."""
+    """The comparison itself, and where its journal lies."""
     suite = config.stash[SUITE]
-    if not suite.trials or exitstatus == pytest.ExitCode.INTERRUPTED:
+    if not suite.trials:
         return
     from bench.journal.reader import read_journal
     from bench.judge.summary import compare_journals

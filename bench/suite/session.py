@@ -12,6 +12,7 @@ import pytest
 from pytest_benchmark.session import PerformanceRegression
 
 import bench
+from bench.ending import Ending
 from bench.errors import ExitCode
 from bench.suite import plugin
 
@@ -23,15 +24,31 @@ _MEANINGS: Final[Mapping[pytest.ExitCode, ExitCode]] = {
 }
 
 
-class _Ending:
-    """Keeps the session's own exit status: pytest.main takes our numbers for its own."""
+class _Session:
+    """What pytest does not do for us at a session's end.
 
-    status: int | None = None
-    asked: BaseException | None = None
-    """What ended the session before its time: Ctrl-C, SIGTERM or pytest.exit."""
+    It keeps the session's own exit status: pytest.main takes our numbers for its own.
+    """
 
+    def __init__(self, ending: Ending) -> None:
+        self.status: int | None = None
+        self._ending = ending
+        self._suite: plugin.Suite | None = None
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        self._suite = config.stash[plugin.SUITE]
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        self.asked = excinfo.value
+        """Leave, as soon as what is open is closed: pytest would go on for another second.
+
+        It reads the sources that the traceback leads through, and its plugins sum up.
+        """
+        if isinstance(excinfo.value, KeyboardInterrupt) and self._suite:  # not pytest.exit
+            self._suite.stack.close()
+            print()
+            self._ending.leave(excinfo.value)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
@@ -43,12 +60,9 @@ class _Ending:
         self.status = session.exitstatus
 
 
-def main(arguments: list[str]) -> int:
-    """Run the suite; what a checkout configures for its tests has no say here.
-
-    KeyboardInterrupt once the session is closed, if that is what ended it.
-    """
-    ending = _Ending()
+def main(arguments: list[str], ending: Ending) -> int:
+    """Run the suite; what a checkout configures for its tests has no say here."""
+    session = _Session(ending)
     told = pytest.main(
         [
             f"--config-file={os.devnull}",
@@ -61,9 +75,7 @@ def main(arguments: list[str]) -> int:
             "bench.suite",
             *arguments,
         ],
-        plugins=[plugin, ending],
+        plugins=[plugin, session],
     )
-    if isinstance(ending.asked, KeyboardInterrupt):
-        raise ending.asked
-    status = told if ending.status is None else ending.status
+    status = told if session.status is None else session.status
     return _MEANINGS.get(status, status) if isinstance(status, pytest.ExitCode) else status
