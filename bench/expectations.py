@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from bench.errors import GateFailed, UsageError
 from bench.judge.claims.catalogue import Judged, chosen
 from bench.judge.claims.finding import Verdict
+
+_LONGEST_BYTES: Final = 64 * 1024
 
 Expectations = Mapping[str, Verdict]
 """Claim id -> the verdict that it has to come out with."""
@@ -22,7 +26,7 @@ def parse(words: Iterable[str]) -> Expectations:
         name, equals, verdict = word.partition("=")
         if not equals:
             raise UsageError(
-                f"{word!r} expects nothing", remedy="write it like rb-order=reproduced"
+                f"{word[:40]!r} expects nothing", remedy="write it like rb-order=reproduced"
             )
         found[_known(name)] = _verdict(verdict)
     return found
@@ -31,12 +35,18 @@ def parse(words: Iterable[str]) -> Expectations:
 def read(path: Path) -> Expectations:
     """Of a TOML file with a line ``rb-order = "reproduced"`` for each claim."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            text = file.read(_LONGEST_BYTES + 1)
+        if len(text) > _LONGEST_BYTES:
+            raise UsageError(f"{path} is longer than any list of claims")
+        values = tomllib.loads(text.decode("utf-8"))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise UsageError(f"{path} is no TOML: nested too deeply") from error
+    except ValueError as error:
         raise UsageError(f"{path} is no TOML: {error}") from error
-    return {_known(name): _verdict(str(verdict)) for name, verdict in values.items()}
+    return {_known(name): _verdict(verdict) for name, verdict in values.items()}
 
 
 def _known(name: str) -> str:
@@ -44,14 +54,16 @@ def _known(name: str) -> str:
     return claim.id
 
 
-def _verdict(text: str) -> Verdict:
-    try:
-        return Verdict(text.strip().replace("-", " "))
-    except ValueError:
-        raise UsageError(
-            f"{text.strip()!r} is no verdict",
-            remedy=f"take one of {', '.join(verdict.replace(' ', '-') for verdict in Verdict)}",
-        ) from None
+def _verdict(value: object) -> Verdict:
+    """Of what stands behind the claim; in a file that may be anything."""
+    with suppress(ValueError):
+        if isinstance(value, str):
+            return Verdict(value.strip().replace("-", " "))
+    shown = repr(value.strip()[:40]) if isinstance(value, str) else f"a {type(value).__name__}"
+    raise UsageError(
+        f"{shown} is no verdict",
+        remedy=f"take one of {', '.join(verdict.replace(' ', '-') for verdict in Verdict)}",
+    )
 
 
 def check(expected: Expectations, judged: Sequence[Judged], *, strict: bool) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -234,9 +233,10 @@ def _whole(text: str, what: str) -> int:
 def _cpu_list(text: str) -> tuple[int, ...]:
     from bench.machine import procfs
 
-    if text and not re.fullmatch(r"[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*", text):
-        raise UsageError(f"{text!r} is no list of CPUs", remedy="write it like 0-1,3")
-    return procfs.parse_cpu_list(text)
+    try:
+        return procfs.parse_cpu_list(text)
+    except ValueError as error:
+        raise UsageError(str(error), remedy="write it like 0-1,3") from error
 
 
 def _run(

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Self
 
-_RELEASE: Final = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
+_RELEASE: Final = re.compile(r"([0-9]{1,6})\.([0-9]{1,6})(?:\.([0-9]{1,6}))?")
 
 
 @dataclass(frozen=True, slots=True, order=True)

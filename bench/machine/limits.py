@@ -7,8 +7,11 @@ import resource
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from bench.machine import procfs
+
+_LONGEST_PATH: Final = 4096
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -25,8 +28,9 @@ def cgroup_limits(membership: str, mounts: Sequence[procfs.Mount]) -> Iterator[P
     ``membership`` is the text of /proc/PID/cgroup.
     """
     for line in membership.splitlines():
-        number, controllers, path = line.split(":", 2)
-        for mount in mounts:
+        number, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        for mount in mounts if path.startswith("/") and len(path) < _LONGEST_PATH else ():
             v1 = mount.kind == "cgroup" and "pids" in controllers.split(",")
             if (v1 and "pids" in mount.options) or (mount.kind == "cgroup2" and number == "0"):
                 yield from _ancestors(mount, path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -17,6 +18,11 @@ import psutil
 
 PROC: Final = Path("/proc")
 SYS: Final = Path("/sys")
+MOST_CPUS: Final = 8192
+"""CPU numbers lie below this: the most that a kernel can be built for."""
+
+_DIGITS: Final = re.compile(r"-?[0-9]{1,19}")
+_CPUS: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
 
 class Capability(IntEnum):
@@ -76,23 +82,34 @@ class Mount:
 
 
 def parse_cpu_list(text: str) -> tuple[int, ...]:
-    """CPU numbers of a list such as ``0-2,5``; () of an empty one."""
-    cpus: list[int] = []
-    for part in text.strip().split(","):
-        if part:
-            first, _, last = part.partition("-")
-            cpus.extend(range(int(first), int(last or first) + 1))
+    """CPU numbers of a list such as ``0-2,5``, once each; () of an empty one.
+
+    Raises ValueError if it is none, or names a CPU that no kernel can have.
+    """
+    cpus: dict[int, None] = {}
+    for part in text.strip().split(",") if text.strip() else ():
+        found = _CPUS.fullmatch(part)
+        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+        if not first <= last < MOST_CPUS:
+            raise ValueError(f"{text.strip()[:40]!r} is no list of CPUs")
+        cpus.update(dict.fromkeys(range(first, last + 1)))
     return tuple(cpus)
+
+
+def _number(text: str) -> int | None:
+    """The number that ``text`` is; None for anything else, or a longer one than a kernel tells."""
+    return int(text) if _DIGITS.fullmatch(text) else None
 
 
 def parse_irq_work(interrupts: str) -> dict[int, int] | None:
     """IWI of /proc/interrupts, CPU -> count since boot; None where there is no such row."""
     header, *rows = interrupts.splitlines() or [""]
-    cpus = [int(name.removeprefix("CPU")) for name in header.split()]
+    cpus = [_number(name.removeprefix("CPU")) for name in header.split()]
     for row in rows:
-        name, *counts = row.split(maxsplit=len(cpus) + 1) or [""]
-        if name == "IWI:":
-            return {cpu: int(count) for cpu, count in zip(cpus, counts, strict=False)}
+        if row.lstrip().startswith("IWI:"):
+            counts = map(_number, row.split()[1 : len(cpus) + 1])
+            told = zip(cpus, counts, strict=False)
+            return {cpu: count for cpu, count in told if cpu is not None and count is not None}
     return None
 
 
@@ -100,19 +117,19 @@ def parse_sizes(text: str) -> dict[str, int]:
     """Lines such as ``VmRSS:  1948 kB`` of a process's status, name -> bytes."""
     return {
         name: int(kib) * 1024
-        for name, kib in re.findall(r"^(\S+):\s+(\d+) kB$", text, re.MULTILINE)
+        for name, kib in re.findall(r"^(\w+):[ \t]+([0-9]{1,15}) kB$", text, re.MULTILINE)
     }
 
 
 def parse_capabilities(status: str) -> int:
     """CapEff of a process's status as a bit mask; 0 if it is missing."""
-    found = re.search(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    found = re.search(r"^CapEff:[ \t]*([0-9a-f]{1,16})$", status, re.MULTILINE)
     return int(found[1], 16) if found else 0
 
 
 def parse_fdinfo(text: str) -> FdInfo:
     """The fdinfo of a BPF map or program."""
-    fields = dict(re.findall(r"^(\w+):\s*(\d+)$", text, re.MULTILINE))
+    fields = dict(re.findall(r"^(\w+):[ \t]*([0-9]{1,19})$", text, re.MULTILINE))
 
     def number(name: str) -> int | None:
         return int(fields[name]) if name in fields else None
@@ -147,37 +164,38 @@ def parse_mountinfo(text: str) -> tuple[Mount, ...]:
     """All mounts, in the order in which they were made."""
     mounts = []
     for line in text.splitlines():
-        ours, separator, theirs = line.partition(" - ")
-        if separator:
-            root, point = (_unescape(word) for word in ours.split()[3:5])
-            kind, _, *options = theirs.split()
-            mounts.append(Mount(Path(point), root, kind, frozenset(",".join(options).split(","))))
+        ours, _, theirs = line.partition(" - ")
+        match ours.split(), theirs.split():
+            case [_, _, _, root, point, *_], [kind, _, *options]:
+                chosen = frozenset(",".join(options).split(","))
+                mounts.append(Mount(Path(_unescape(point)), _unescape(root), kind, chosen))
     return tuple(mounts)
 
 
 def _unescape(word: str) -> str:
     """mountinfo writes blanks, tabs, newlines and backslashes as octal."""
-    return re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), word)
+    return re.sub(r"\\(0[1-7][0-7]|1[0-7]{2})", lambda code: chr(int(code[1], 8)), word)
 
 
 def read(path: Path) -> str | None:
     """The text of a file, or None where it is missing or forbidden."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+    except (OSError, ValueError):  # ValueError: the path holds a NUL
         return None
 
 
 def read_number(path: Path) -> int | None:
     """The number that a file holds; None also where it holds none (pids.max says "max")."""
-    text = (read(path) or "").strip()
-    return int(text) if text.removeprefix("-").isdecimal() else None
+    return _number((read(path) or "").strip())
 
 
 def online_cpus() -> tuple[int, ...]:
     """CPUs that run code; not all of them need be allowed for this process."""
-    text = read(SYS / "devices/system/cpu/online")
-    return parse_cpu_list(text) if text else tuple(range(os.cpu_count() or 1))
+    with suppress(ValueError):
+        if cpus := parse_cpu_list(read(SYS / "devices/system/cpu/online") or ""):
+            return cpus
+    return tuple(range(os.cpu_count() or 1))
 
 
 def cpu_times() -> CpuTimes:

@@ -119,16 +119,23 @@ class Btf:
             found = self._type(type_id)
         return type_id, found
 
-    def _member(self, type_id: int, wanted: bytes, base: int, depth: int = 0) -> Field | None:
-        for name, member_type, offset in self._members(type_id):
-            if name == wanted:
-                return Field(base + offset, self._type_name(member_type))
-            if name == b"" and depth < 8:
-                inner, header = self._resolved(member_type)
-                if (header.info >> 24 & 0x1F) in (_KIND_STRUCT, _KIND_UNION):
-                    found = self._member(inner, wanted, base + offset, depth + 1)
-                    if found is not None:
-                        return found
+    def _member(self, type_id: int, wanted: bytes, base: int) -> Field | None:
+        """In the order of declaration. Each type is looked into once: damaged BTF has circles."""
+        seen = {type_id}
+        left = [(type_id, base)]
+        while left:
+            inside, start = left.pop()
+            anonymous = []
+            for name, member_type, offset in self._members(inside):
+                if name == wanted:
+                    return Field(start + offset, self._type_name(member_type))
+                if name == b"":
+                    inner, header = self._resolved(member_type)
+                    kind = header.info >> 24 & 0x1F
+                    if kind in (_KIND_STRUCT, _KIND_UNION) and inner not in seen:
+                        seen.add(inner)
+                        anonymous.append((inner, start + offset))
+            left += reversed(anonymous)
         return None
 
     def _type_name(self, type_id: int) -> str:

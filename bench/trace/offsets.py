@@ -30,8 +30,10 @@ _PATHS: Final[Mapping[str, tuple[str, ...]]] = {
     "OFFSET_NS_INUM": ("pid_namespace", "ns", "inum"),
 }
 
+# An array's length may stand behind the name: "char comm[16]".
 _FIELD: Final = re.compile(
-    r"^\s*field:(?P<declaration>[^;]+);\s*offset:(?P<offset>\d+);", re.MULTILINE
+    r"^[ \t]*field:[^;\n]*?(?P<name>\w+)(?:\[[^;\n]*)?;[ \t]*offset:(?P<offset>[0-9]{1,6});",
+    re.MULTILINE | re.ASCII,
 )
 
 
@@ -45,10 +47,7 @@ def offsets(btf: Btf) -> dict[str, int]:
 
 def tracepoint_fields(text: str) -> dict[str, int]:
     """Field -> offset, from a tracepoint's ``format`` file."""
-    return {
-        match["declaration"].split()[-1].split("[")[0]: int(match["offset"])
-        for match in _FIELD.finditer(text)
-    }
+    return {match["name"]: int(match["offset"]) for match in _FIELD.finditer(text)}
 
 
 def kernel_facts(btf: Btf, exit_fields: Mapping[str, int]) -> dict[str, str]:

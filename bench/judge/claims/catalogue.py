@@ -61,7 +61,7 @@ def chosen(ids: Iterable[str]) -> tuple[Claim, ...]:
     wanted = list(ids)
     for name in wanted:
         if name not in known:
-            raise UsageError(f"there is no claim {name!r}", remedy="see docs/claims.md")
+            raise UsageError(f"there is no claim {name[:40]!r}", remedy="see docs/claims.md")
     return tuple(known[name] for name in wanted) if wanted else claims()
 
 
