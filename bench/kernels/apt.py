@@ -17,7 +17,7 @@ from bench import process
 from bench.errors import FetchFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from bench.kernels.packages import Package
     from bench.kernels.sources import Source
@@ -34,6 +34,7 @@ _FOLDERS: Final = (
     "var/cache/apt/archives/partial",
     "var/lib/dpkg",
 )
+_PLAIN: Final = {"LC_ALL": "C.UTF-8", "LANGUAGE": ""}
 # Whether signatures count is ours to say, and so is which lists are wanted.
 _NOT_TAKEN_OVER: Final = re.compile(
     r"Acquire::(Allow|IndexTargets|Languages|GzipIndexes|Changelogs|cdrom)"
@@ -84,7 +85,8 @@ def host_mirrors() -> tuple[str, ...]:
 
 def architecture() -> str:
     """The machine's, as Debian calls it: guests run this machine's programs."""
-    return process.run(["dpkg", "--print-architecture"], timeout_s=_QUICK_S).stdout.strip()
+    machine = os.uname().machine
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
 
 
 class Root:
@@ -161,21 +163,13 @@ class Root:
     def _apt(
         self, *words: str, timeout_s: float, check: bool = True, cwd: Path | None = None
     ) -> process.Completed:
-        try:
-            return process.run(
-                ["apt-get", "-q", *words],
-                timeout_s=timeout_s,
-                check=check,
-                cwd=cwd,
-                env={**_PLAIN, "APT_CONFIG": str(self._configuration)},
-            )
-        except process.ProgramFailed as failed:
-            if failed.completed is None:
-                raise FetchFailed(
-                    "kernels are fetched with apt-get, which this machine lacks",
-                    remedy="install apt, or name an image of your own: ./bzImage",
-                ) from failed
-            raise FetchFailed(failed.message, remedy="is there a network?") from failed
+        return _run(
+            ["apt-get", "-q", *words],
+            timeout_s=timeout_s,
+            check=check,
+            cwd=cwd,
+            env={"APT_CONFIG": str(self._configuration)},
+        )
 
     def _suites(self) -> Iterator[tuple[Source, str]]:
         for source in self._sources:
@@ -191,9 +185,6 @@ class Root:
             for source, suite, reason in found
             if reason
         )
-
-
-_PLAIN: Final = {"LC_ALL": "C.UTF-8", "LANGUAGE": ""}
 
 
 def sources_list(sources: Iterable[Source], arch: str) -> str:
@@ -228,10 +219,29 @@ def configuration(folder: Path, arch: str, host: Iterable[str], *, as_root: bool
 
 
 def _host_settings() -> tuple[str, ...]:
-    said = process.run(
-        ["apt-config", "dump", "--format", '%F "%v";%n'], timeout_s=_QUICK_S, env=_PLAIN
-    )
+    said = _run(["apt-config", "dump", "--format", '%F "%v";%n'], timeout_s=_QUICK_S)
     return tuple(taken_over(said.stdout))
+
+
+def _run(
+    argv: Sequence[str],
+    *,
+    timeout_s: float,
+    check: bool = True,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> process.Completed:
+    try:
+        return process.run(
+            argv, timeout_s=timeout_s, check=check, cwd=cwd, env={**_PLAIN, **(env or {})}
+        )
+    except process.ProgramFailed as failed:
+        if failed.completed is None:
+            raise FetchFailed(
+                f"kernels are fetched with {argv[0]}, which this machine lacks",
+                remedy="install apt, or name an image of your own: ./bzImage",
+            ) from failed
+        raise FetchFailed(failed.message, remedy="is there a network?") from failed
 
 
 def taken_over(dump: str) -> Iterator[str]:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import shutil
-from errno import EDQUOT, ENOSPC
 from typing import TYPE_CHECKING, Final
 
 from bench.errors import FetchFailed
@@ -38,19 +37,11 @@ def fetch(kernel: Kernel, store: Store, download: Download, say: Say) -> Fetched
         need_room(store.folder, needed_bytes(kernel), kernel.release)
         size_bytes = sum(package.size_bytes for package in kernel.packages)
         say(f"fetching {kernel.release}, {size_bytes / MB:.0f} MB, from {kernel.origin}")
-        try:
-            with store.new(kernel) as folder:
-                packages = folder / "packages"
-                packages.mkdir()
-                unpack(download(kernel.packages, packages), kernel.release, folder)
-                shutil.rmtree(packages)
-        except OSError as error:
-            if error.errno not in {ENOSPC, EDQUOT}:
-                raise
-            raise FetchFailed(
-                f"the disk filled up while {kernel.release} was unpacked into {store.folder}",
-                remedy="bufbench kernels prune, or set XDG_CACHE_HOME",
-            ) from error
+        with store.new(kernel) as folder:
+            packages = folder / "packages"
+            packages.mkdir()
+            unpack(download(kernel.packages, packages), kernel.release, folder)
+            shutil.rmtree(packages)
     if (found := store.get(kernel)) is None:  # somebody has pruned it already
         raise FetchFailed(f"{kernel.release} vanished from {store.folder}", remedy="fetch it again")
     return found

@@ -117,27 +117,30 @@ class Library:
             )
         need_room(self.store.folder, 0 if old else _LISTS_BYTES, "the archives' lists")
         self._say("fetching the archives' lists")
-        try:
+        with self.store.written("the archives' lists"):
             self._root.make()
-            troubles = self._root.update()
-        except FetchFailed as failed:
-            if old is None:
-                raise
-            self._say(f"{failed.message}; the lists from before are used")
-            return old
-        packages = [
+            try:
+                troubles = self._root.update()
+            except FetchFailed as failed:
+                if old is None:
+                    raise
+                self._say(f"{failed.message}; the lists from before are used")
+                return old
+            offer = Offer(updated_s=time.time(), packages=self._listed(), troubles=troubles)
+            part = self._file.with_suffix(".part")
+            part.write_bytes(_OFFER.dump_json(offer))
+            part.rename(self._file)
+        return offer
+
+    def _listed(self) -> tuple[Package, ...]:
+        return tuple(
             package
             for listed in self._root.lists()
             for package in parse(
                 self._root.content(listed), archive=listed.archive, suite=listed.suite
             )
             if package.architecture == self._arch
-        ]
-        offer = Offer(updated_s=time.time(), packages=tuple(packages), troubles=troubles)
-        part = self._file.with_suffix(".part")
-        part.write_bytes(_OFFER.dump_json(offer))
-        part.rename(self._file)
-        return offer
+        )
 
     @property
     def _file(self) -> Path:

@@ -3,7 +3,7 @@
 
 images/KEY/kernel.json             what it is
 images/KEY/lib/modules/RELEASE/    vmlinuz, config, modules
-images/.partial-KEY/               being fetched, or left behind by somebody who was killed
+images/.partial-KEY.RANDOM/        being fetched, or left behind by somebody who was killed
 locks/KEY.lock                     held by whoever fetches it; the kernel drops it with its holder
 apt-DIGEST/                        private APT roots, one for each list of sources
 """
@@ -14,6 +14,7 @@ import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Final
 
 from filelock import FileLock, Timeout
@@ -103,21 +104,35 @@ class Store:
 
     @contextmanager
     def new(self, kernel: Kernel) -> Iterator[Path]:
-        """An empty folder that becomes the kernel's once all went well; hold its lock."""
-        partial = self._images / f"{_PARTIAL}{kernel.key}"
-        shutil.rmtree(partial, ignore_errors=True)
+        """An empty folder that becomes the kernel's once all went well; hold its lock.
+
+        Its name is new each time: a killed fetch's last child may still write into the old one.
+        """
+        with self.written(kernel.release):
+            partial = Path(mkdtemp(prefix=f"{_PARTIAL}{kernel.key}.", dir=self._images))
+            try:
+                yield partial
+                (partial / RECORD).write_bytes(_KERNEL.dump_json(kernel, indent=1))
+                partial.rename(self._images / kernel.key)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+
+    @contextmanager
+    def written(self, what: str) -> Iterator[None]:
+        """Around whatever writes into the store: a full disk becomes FetchFailed."""
         try:
-            partial.mkdir()
-            yield partial
-            (partial / RECORD).write_bytes(_KERNEL.dump_json(kernel, indent=1))
-            partial.rename(self._images / kernel.key)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            yield
+        except OSError as error:
+            raise FetchFailed(
+                f"{what} cannot be written into {self.folder}: {error.strerror}",
+                remedy="bufbench kernels prune makes room; XDG_CACHE_HOME names another place",
+            ) from error
 
     def sweep(self) -> None:
         """Remove what fetches left behind that were killed: what nobody holds the lock of."""
         for partial in self._images.glob(f"{_PARTIAL}*"):
-            with self._unless_held(partial.name.removeprefix(_PARTIAL)) as free:
+            key, _, _ = partial.name.removeprefix(_PARTIAL).rpartition(".")
+            with self._unless_held(key) as free:
                 if free:
                     shutil.rmtree(partial, ignore_errors=True)
 
@@ -125,9 +140,9 @@ class Store:
         """Remove a kernel, at once for everybody else; False if it is just being fetched."""
         with self._unless_held(fetched.kernel.key) as free:
             if free:
-                partial = self._images / f"{_PARTIAL}{fetched.kernel.key}"
-                fetched.folder.rename(partial)
-                shutil.rmtree(partial, ignore_errors=True)
+                gone = Path(mkdtemp(prefix=f"{_PARTIAL}{fetched.kernel.key}.", dir=self._images))
+                fetched.folder.rename(gone)
+                shutil.rmtree(gone, ignore_errors=True)
         return free
 
     def remove_lists(self) -> bool:

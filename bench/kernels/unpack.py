@@ -99,4 +99,6 @@ def _run(argv: Sequence[str | Path], *, timeout_s: float) -> None:
     try:
         process.run(argv, timeout_s=timeout_s, env={"PATH": path})
     except process.ProgramFailed as failed:
-        raise FetchFailed(failed.message, remedy="install dpkg, kmod and zstd") from failed
+        missing = failed.completed is None
+        remedy = "install dpkg, kmod and zstd" if missing else "is the disk full?"
+        raise FetchFailed(failed.message, remedy=remedy) from failed

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import total_ordering
-from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from bench.errors import UsageError
@@ -32,6 +31,7 @@ _RELEASE: Final = re.compile(
     re.DOTALL,
 )
 _PARTS: Final = re.compile(r"([^0-9]*)([0-9]*)")
+_END: Final = ((0,), 0)
 _MACHINES: Final = frozenset(("amd64", "arm64", "x86_64", "aarch64", "generic"))
 _LONGEST: Final = 256
 
@@ -100,11 +100,15 @@ def debian_key(version: str) -> tuple[int, Key, Key]:
 
 def part_key(text: str) -> Key:
     """Orders one part: numbers by value, ~ before the end, letters before everything else."""
-    pairs = (pair.groups() for pair in _PARTS.finditer(text))
-    ended = ("", "")  # so that what goes on is compared with an end: 1.0~ < 1.0 < 1.0+
-    return tuple(
-        ((*_ranks(letters), 0), int(number or 0)) for letters, number in chain(pairs, (ended,))
-    )
+    parts = [
+        ((*_ranks(letters), 0), int(number or 0))
+        for letters, number in (part.groups() for part in _PARTS.finditer(text))
+    ]
+    while parts and parts[-1] == _END:  # 0 and nothing are the same
+        parts.pop()
+    # So that what goes on is compared with an end: 1.0~ < 1.0 < 1.0+. Two, since the first part
+    # may have no letters and look like an end itself.
+    return (*parts, _END, _END)
 
 
 def _ranks(letters: str) -> Iterable[int]:
