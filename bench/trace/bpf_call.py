@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from bench.machine import procfs
+
 PERF_EVENT_ARRAY: Final = 4  # BPF_MAP_TYPE_PERF_EVENT_ARRAY
 RINGBUF: Final = 27  # BPF_MAP_TYPE_RINGBUF
 
@@ -135,10 +137,17 @@ def raw_tracepoint_of(link: int) -> tuple[str, int] | None:
 
 
 @contextmanager
-def statistics() -> Iterator[None]:
-    """The kernel counts runs and their time for as long as the context lasts (5.8)."""
-    descriptor = _bpf(_ENABLE_STATS, struct.pack("=I", 0))
+def statistics() -> Iterator[bool]:
+    """The kernel counts runs and their time for as long as the context lasts (5.8).
+
+    Gives whether it does: switching it on takes CAP_SYS_ADMIN.
+    """
     try:
-        yield
+        descriptor = _bpf(_ENABLE_STATS, struct.pack("=I", 0))
+    except PermissionError:
+        yield procfs.sysctl("kernel.bpf_stats_enabled") == 1
+        return
+    try:
+        yield True
     finally:
         os.close(descriptor)

@@ -17,9 +17,19 @@ _PLACE: Final = Path("/sys/kernel/tracing")
 
 
 def exit_format(place: Path = _PLACE) -> str:
-    """Text of the exit tracepoint's format file; mounts tracefs first if nobody has yet."""
+    """Text of the exit tracepoint's format file; mounts tracefs first if nobody has yet.
+
+    Raises MachineUnfit where it is not there, or not for this user.
+    """
     path = place / EXIT_EVENT
-    if not path.exists():
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except PermissionError as error:
+        raise MachineUnfit(
+            f"{place} is closed to this user, and tracepoints are found nowhere else",
+            remedy=opening(place),
+        ) from error
+    except OSError:
         _mount(place)
     text = procfs.read(path)
     if text is None:
@@ -28,6 +38,14 @@ def exit_format(place: Path = _PLACE) -> str:
             remedy="mount tracefs: mount -t tracefs tracefs /sys/kernel/tracing",
         )
     return text
+
+
+def opening(place: Path = _PLACE) -> str:
+    """What opens tracefs to this user's group, or to this process."""
+    return (
+        f"as root: mount -o remount,mode=0750,gid={os.getegid()} {place}; "
+        "or grant CAP_DAC_READ_SEARCH"
+    )
 
 
 def _mount(place: Path) -> None:

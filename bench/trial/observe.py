@@ -49,8 +49,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
     )
     program_fd = program.load()
     with ExitStack() as stack:
-        if config.kernel_stats:
-            stack.enter_context(bpf_call.statistics())
+        counted = config.kernel_stats and stack.enter_context(bpf_call.statistics())
         runs_before = bpf_call.run_time(program_fd)
         skipped_before = procfs.fd_info(program_fd).recursion_misses
         generator = stack.enter_context(rig.generator(config.storm))
@@ -95,8 +94,8 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
             syscalls=None if counter is None else syscalls.counted(counter),
         ),
         kernel=KernelUse(
-            runs=runs_after[0] - runs_before[0] if config.kernel_stats else None,
-            run_ns=runs_after[1] - runs_before[1] if config.kernel_stats else None,
+            runs=runs_after[0] - runs_before[0] if counted else None,
+            run_ns=runs_after[1] - runs_before[1] if counted else None,
             wakeups_raised=raised,
         ),
         occupancy=np.frombuffer(capture.occupancy(), dtype=np.uint64).reshape(-1, 2),
