@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Sessions: tests, bench, claims, report, lint. `./run NAME [-- ARGUMENTS]` starts them.
+"""Sessions: tests, bench, claims, report, kernels, lint. `./run NAME [-- ARGUMENTS]` starts them.
 
 All of them share the environment that `run` made and nox itself runs in: numpy and its like are
 installed once. What a session needs is installed when, and only when, its stamp says so.
@@ -38,7 +38,7 @@ BUILT_FROM = ("pyproject.toml", "meson.build", "README.md", "LICENSES", "bench",
 @nox.session
 def tests(session: nox.Session) -> None:
     """All tests that this machine can run; the rest is skipped, counted and named."""
-    prepare(session, "test", "report", package=True)
+    prepare(session, "test", "report", "kernels", package=True)
     make_results()
     hand_over(session, "pytest", "--junitxml=results/tests.xml", *(session.posargs or ["-q"]))
 
@@ -78,6 +78,13 @@ def report(session: nox.Session) -> None:
     """The summary of journals: ./run report -- results/quick.jsonl."""
     prepare(session, "report", package=True)
     hand_over(session, "bufbench", "report", *session.posargs)
+
+
+@nox.session
+def kernels(session: nox.Session) -> None:
+    """Other kernels, in guests: ./run kernels -- list, ./run kernels -- run 5.10 6.12 7.3."""
+    prepare(session, "report", "kernels", package=True)
+    hand_over(session, "bufbench", "kernels", *session.posargs)
 
 
 @nox.session
