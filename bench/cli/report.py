@@ -13,9 +13,9 @@ import typer
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from bench.journal.schema import JournalContent
+    from bench.journal.schema import Fault, JournalContent
     from bench.report.page.material import Place
 
 
@@ -61,18 +61,33 @@ def command(
     """
     if csv or parquet:
         form = Output.CSV if csv else Output.PARQUET
+    if form is Output.HTML:
+        _page(files, output)
+        return
     from bench.report.page.material import gathered
 
     content, places = gathered(files)
-    for fault in content.faults:
-        print(f"bufbench: {fault}", file=sys.stderr)
+    _name_faults(content.faults)
     if form in (Output.CSV, Output.PARQUET):
         _table(content, form, output, files[0])
         return
-    if form in (Output.HTML, Output.SVG, Output.PNG):
+    if form in (Output.SVG, Output.PNG):
         _drawn(content, places, form, files[0], output)
         return
     _told(content, places, form, output)
+
+
+def _name_faults(faults: Iterable[Fault]) -> None:
+    for fault in faults:
+        print(f"bufbench: {fault}", file=sys.stderr)
+
+
+def _page(journals: list[Path], output: Path | None) -> None:
+    from bench.report.files import write_page
+
+    path, faults = write_page(journals, output)
+    _name_faults(faults)
+    print(path)
 
 
 def _table(content: JournalContent, form: Output, output: Path | None, journal: Path) -> None:
@@ -98,12 +113,8 @@ def _drawn(
 ) -> None:
     from bench.report import files
     from bench.report.page.material import materials
-    from bench.report.page.render import render_page
 
     found = materials(content, places)
-    if form is Output.HTML:
-        print(files.write_text(output or files.page_beside(journal), render_page(found)))
-        return
     folder = output or journal.with_name(f"{journal.stem}-charts")
     for path in files.write_charts(found, folder, form.value):
         print(path)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from bench import ownership
 from bench.errors import BufbenchError, UsageError
+from bench.journal.schema import Fault
 from bench.report.page.charts import figures
+from bench.report.page.converter import Converter
 from bench.report.page.draw import whole_png, whole_svg
 from bench.report.page.figure import Figure
 from bench.report.page.material import Material, gathered, materials
@@ -22,20 +24,28 @@ def page_beside(journal: Path) -> Path:
     return journal.with_suffix(".html")
 
 
-def write_page(journals: Sequence[Path], path: Path | None = None) -> Path:
-    """Write one page of all journals; its path. MachineUnfit without the extra ``report``."""
+def write_page(
+    journals: Sequence[Path], path: Path | None = None
+) -> tuple[Path, tuple[Fault, ...]]:
+    """Write one page of all journals: its path, and the lines that could not be used.
+
+    MachineUnfit without the extra ``report``.
+    """
     require_extra()
     target = path or page_beside(journals[0])
-    content, places = gathered(journals)
-    return _written(target, render_page(materials(content, places)).encode("utf-8"))
+    with Converter() as converter:  # starts while journals are read
+        content, places = gathered(journals)
+        page = render_page(materials(content, places), converter)
+    return _written(target, page.encode("utf-8")), content.faults
 
 
 def page_line(journal: Path) -> str:
     """Write the page beside ``journal``: one line that says where it lies, or why there is none."""
     try:
-        return f"page: {write_page([journal])}"
+        path, _ = write_page([journal])
     except BufbenchError as error:
         return f"page: none, {error}"
+    return f"page: {path}"
 
 
 def write_charts(found: Sequence[Material], folder: Path, form: str) -> tuple[Path, ...]:

@@ -22,6 +22,7 @@ from bench.journal.schema import JournalContent, Run
 from bench.measure.timeline import trace
 from bench.report.files import with_charts, write_charts
 from bench.report.page.charts import figures
+from bench.report.page.converter import Converter
 from bench.report.page.material import Material, materials
 from bench.report.page.palette import look
 from bench.report.page.render import render_page
@@ -62,11 +63,12 @@ def found() -> tuple[Material, ...]:
 
 @pytest.fixture(scope="module")
 def page(found: tuple[Material, ...]) -> str:
-    return render_page(found)
+    with Converter() as converter:
+        return render_page(found, converter)
 
 
 def test_every_figure_is_there_and_says_how_to_read_it(found: tuple[Material, ...]) -> None:
-    made = figures(found[0])
+    made = list(figures(found[0]))
     assert [figure.key for figure in made] == FIGURES
     assert all(figure.reading.endswith(".") and figure.panels for figure in made)
 
@@ -134,7 +136,7 @@ setTimeout(() => {
   const filtered = shown();
   claims[0].querySelector("summary").click();
   const unfolded = claims[0].querySelector("dl").offsetHeight;
-  const mark = document.querySelector(".chart path[aria-label]");
+  const mark = document.querySelector(".chart path[data-told]");
   mark.scrollIntoView();
   const box = mark.getBoundingClientRect();
   mark.dispatchEvent(new PointerEvent("pointermove", {

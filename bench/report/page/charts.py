@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
-from bench.report.page import cost, latency, lateness, loss, storyline, wakeups
+from bench.report.page import cost, health, latency, lateness, loss, storyline, wakeups
 from bench.report.page.figure import Figure
 from bench.report.page.material import Material
 
@@ -17,14 +17,17 @@ _FIGURES: Final[tuple[Callable[[Material], Figure | None], ...]] = (
     storyline.figure,
     cost.figure,
     wakeups.figure,
+    health.figure,
 )
 
 
-def figures(material: Material) -> tuple[Figure, ...]:
-    """Those that the trials give something for."""
+def figures(material: Material) -> Iterator[Figure]:
+    """Those that the trials give something for, one by one."""
     from altair.utils.schemapi import debug_mode
 
     # Otherwise each part of a chart is validated as it is made, which takes longer than drawing it.
     with debug_mode(False):
-        found = [make(material) for make in _FIGURES]
-    return tuple(figure for figure in found if figure is not None and figure.panels)
+        for make in _FIGURES:
+            figure = make(material)
+            if figure is not None and figure.panels:
+                yield figure

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,7 +24,8 @@ class Panel:
     """One chart and the heading over it."""
 
     title: str
-    chart: alt.TopLevelMixin
+    chart: alt.TopLevelMixin  # names its data
+    data: Mapping[str, Sequence[Row]]  # under those names
     wide: bool = False  # takes a whole line
 
 
@@ -40,11 +41,31 @@ class Figure:
     notes: tuple[str, ...] = ()
 
 
-def data(rows: Sequence[Row]) -> alt.Data:
-    """Rows as inline data, without altair's limit on their number."""
+def chart_of(name: str) -> alt.Chart:
+    """An empty chart of the panel's data of this name.
+
+    The rows themselves never go through altair, which would copy them several times.
+    """
     import altair as alt
 
-    return alt.Data(values=list(rows))  # type: ignore[no-untyped-call]
+    return alt.Chart(alt.NamedData(name))
+
+
+def specification(panel: Panel) -> dict[str, Any]:
+    """A panel in Vega-Lite, its data filled in."""
+    found: dict[str, Any] = panel.chart.to_dict(validate=False)
+    return dict(_filled(found, panel.data))
+
+
+def _filled(part: Any, data: Mapping[str, Sequence[Row]]) -> Any:
+    if isinstance(part, list):
+        return [_filled(each, data) for each in part]
+    if not isinstance(part, dict):
+        return part
+    return {
+        key: {"values": data[value["name"]]} if key == "data" else _filled(value, data)
+        for key, value in part.items()
+    }
 
 
 def colour(transports: Sequence[str]) -> alt.Color:

@@ -15,9 +15,9 @@ from bench.report.page.figure import (
     Figure,
     Panel,
     Row,
+    chart_of,
     colour,
     dash,
-    data,
     powers,
     shape,
 )
@@ -119,12 +119,12 @@ def _panel(material: Material, experiment: str, arms: tuple[str, str]) -> Panel 
         axis=alt.Axis(values=ticks, labelExpr=NS_LABELS),
     )
     lines = (
-        alt.Chart(data(curve))
+        chart_of("curve")
         .mark_line(strokeWidth=2, aria=False, interpolate="step-after")
         .encode(x=x, y=y, color=colour(ways), strokeDash=dash(ways))
     )
     points = (
-        alt.Chart(data(marks))
+        chart_of("marks")
         .mark_point(size=45, filled=True, opacity=1)
         .encode(x=x, y=y, color=colour(ways), shape=shape(ways), description="told:N")
     )
@@ -132,4 +132,4 @@ def _panel(material: Material, experiment: str, arms: tuple[str, str]) -> Panel 
     if drops:
         title += f" ({', '.join(drops)})"
     chart = alt.layer(lines, points).properties(width=WIDTH, height=HEIGHT)
-    return Panel(title=title, chart=chart)
+    return Panel(title=title, chart=chart, data={"curve": curve, "marks": marks})

@@ -14,9 +14,9 @@ from bench.report.page.figure import (
     Figure,
     Panel,
     Row,
+    chart_of,
     colour,
     dash,
-    data,
     powers,
     shape,
 )
@@ -99,22 +99,22 @@ def _panel(name: str, arms: list[ShownArm], ways: tuple[str, ...]) -> Panel:
         axis=alt.Axis(format="~%", tickCount=5),
     )
     cloud = (
-        alt.Chart(data(points))
+        chart_of("points")
         .mark_point(size=16, opacity=0.45, aria=False)
         .encode(x=x, y=y, color=colour(ways), shape=shape(ways))
     )
     line = (
-        alt.Chart(data(means))
+        chart_of("means")
         .mark_line(strokeWidth=2, aria=False)
         .encode(x=x, y=y, color=colour(ways), strokeDash=dash(ways))
     )
     marks = (
-        alt.Chart(data(means))
+        chart_of("means")
         .mark_point(size=60, filled=True, opacity=1)
         .encode(x=x, y=y, color=colour(ways), shape=shape(ways), description="told:N")
     )
     chart = alt.layer(cloud, line, marks).properties(width=WIDTH, height=HEIGHT)
-    return Panel(title=name, chart=chart)
+    return Panel(title=name, chart=chart, data={"points": points, "means": means})
 
 
 def _ticks(budgets: list[int]) -> list[float]:

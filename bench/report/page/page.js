@@ -34,7 +34,13 @@ const leave = () => {
   tip.hidden = true;
 };
 for (const chart of document.querySelectorAll(".chart svg")) {
-  const marks = [...chart.querySelectorAll("path[role=graphics-symbol][aria-label]")];
+  const marks = [];
+  for (const title of chart.querySelectorAll("title")) {
+    const mark = title.parentElement;
+    mark.dataset.told = title.textContent;
+    title.remove(); // the browser would show it a second time
+    marks.push(mark);
+  }
   const point = (event) => {
     let best = null;
     let least = REACH * REACH;
@@ -49,7 +55,7 @@ for (const chart of document.querySelectorAll(".chart svg")) {
     if (!best) return;
     near = best;
     near.classList.add("near");
-    tip.textContent = near.getAttribute("aria-label");
+    tip.textContent = near.dataset.told;
     tip.hidden = false;
     const size = tip.getBoundingClientRect();
     tip.style.left = `${Math.max(4, Math.min(event.clientX + 14, innerWidth - size.width - 4))}px`;

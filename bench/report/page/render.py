@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +15,8 @@ from bench.judge.claims.finding import Verdict
 from bench.report import claims_words, sentence, units, words
 from bench.report.page import claims, headline, memory, repeat
 from bench.report.page.charts import figures
-from bench.report.page.draw import svg
+from bench.report.page.converter import Converter
+from bench.report.page.draw import drawable, element
 from bench.report.page.figure import Figure
 from bench.report.page.material import Material
 from bench.report.page.palette import look
@@ -52,9 +54,8 @@ def require_extra() -> None:
         )
 
 
-def render_page(materials: Sequence[Material]) -> str:
-    """One HTML document of all machines; MachineUnfit without the extra ``report``."""
-    require_extra()
+def render_page(materials: Sequence[Material], converter: Converter) -> str:
+    """One HTML document of all machines."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -66,7 +67,7 @@ def render_page(materials: Sequence[Material]) -> str:
         lstrip_blocks=True,
         finalize=_visible,
     )
-    sections = [_section(at, material) for at, material in enumerate(materials)]
+    sections = [_section(at, material, converter) for at, material in enumerate(materials)]
     return environment.get_template("page.html.jinja").render(
         sections=sections,
         style=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),  # noqa: S704  ours
@@ -93,17 +94,21 @@ def _visible(value: Any) -> Any:
     return "" if value is None else value
 
 
-def _section(at: int, material: Material) -> Section:
+def _section(at: int, material: Material, converter: Converter) -> Section:
     prefix = f"m{at}"
-    drawn = []
-    for figure in figures(material):
-        panels = tuple(
-            Drawn(
-                title=panel.title,
-                svg=svg(panel.chart, f"{prefix}-{figure.key}-{number}"),
-                wide=panel.wide,
-            )
-            for number, panel in enumerate(figure.panels)
-        )
-        drawn.append((figure, panels))
-    return Section(at=prefix, material=material, figures=tuple(drawn))
+    asked = [
+        (figure, [converter.svg(drawable(panel)) for panel in figure.panels])
+        for figure in figures(material)
+    ]
+    return Section(
+        at=prefix,
+        material=material,
+        figures=tuple((figure, tuple(_drawn(prefix, figure, charts))) for figure, charts in asked),
+    )
+
+
+def _drawn(prefix: str, figure: Figure, charts: Sequence[Future[str]]) -> Iterator[Drawn]:
+    for number, (panel, chart) in enumerate(zip(figure.panels, charts, strict=True)):
+        name = f"{figure.title}: {panel.title}"
+        svg = element(chart.result(), f"{prefix}-{figure.key}-{number}", name)
+        yield Drawn(title=panel.title, svg=svg, wide=panel.wide)

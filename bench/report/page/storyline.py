@@ -9,7 +9,7 @@ from typing import Final
 
 from bench.measure.timeline import Points, Timeline
 from bench.plan.experiments import ArmName
-from bench.report.page.figure import WIDTH, Figure, Panel, Row, colour, data
+from bench.report.page.figure import WIDTH, Figure, Panel, Row, chart_of, colour
 from bench.report.page.material import Material
 from bench.report.units import budget, clean, size, time
 from bench.trial.result import TrialResult
@@ -139,12 +139,12 @@ def _close(way: str, timeline: Timeline, ways: tuple[str, ...]) -> Panel:
     x = alt.X("kernel:Q", title=f"kernel time of the exit, {unit}", scale=alt.Scale(nice=False))
     y = alt.Y("at:Q", title="place in the order of delivery", axis=alt.Axis(tickCount=5))
     line = (
-        alt.Chart(data(rows))
+        chart_of("events")
         .mark_line(strokeWidth=1, opacity=0.5, aria=False)
         .encode(x=x, y=y, order="at:Q", color=colour(ways))
     )
     marks = (
-        alt.Chart(data(rows))
+        chart_of("events")
         .mark_point(size=26, strokeWidth=1.2, opacity=1)
         .encode(
             x=x,
@@ -159,7 +159,7 @@ def _close(way: str, timeline: Timeline, ways: tuple[str, ...]) -> Panel:
     late = sum(row["late"] for row in rows)
     title = f"{way}: {len(rows)} events in a row, {late} out of order (filled)"
     chart = alt.layer(line, marks).properties(width=1.5 * WIDTH, height=1.25 * _HEIGHT)
-    return Panel(title=title, chart=chart, wide=True)
+    return Panel(title=title, chart=chart, data={"events": rows}, wide=True)
 
 
 def _domain_ms(timelines: Sequence[Timeline]) -> list[float]:
@@ -201,7 +201,7 @@ def _overview(
     domain = alt.Scale(domain=_domain_ms(timelines), nice=False)
     x = alt.X("kernel:Q", title="kernel time of the exit, ms after the storm began", scale=domain)
     marks = (
-        alt.Chart(data(rows))
+        chart_of("events")
         .mark_point(size=12, strokeWidth=1, opacity=0.7)
         .encode(
             x=x,
@@ -215,7 +215,7 @@ def _overview(
     if gaps:
         layers.insert(
             0,
-            alt.Chart(data(gaps))
+            chart_of("gaps")
             .mark_rect(color="#808080", stroke="#808080", strokeWidth=1, opacity=0.35)
             .encode(
                 x=alt.X("begin:Q", scale=domain), x2="end:Q", description=alt.Description("told:N")
@@ -223,7 +223,7 @@ def _overview(
         )
     chart = alt.layer(*layers).properties(width=1.5 * WIDTH, height=_HEIGHT)
     title = f"{way}: delivery against kernel time" + (", grey: dropped" if gaps else "")
-    return Panel(title=title, chart=chart, wide=True)
+    return Panel(title=title, chart=chart, data={"events": rows, "gaps": gaps}, wide=True)
 
 
 def _occupancy(
@@ -248,9 +248,9 @@ def _occupancy(
     )
     y = alt.Y("used:Q", title="not yet read, KiB", axis=alt.Axis(tickCount=4))
     chart = (
-        alt.Chart(data(rows))
+        chart_of("used")
         .mark_area(opacity=0.4, line=True, interpolate="step-after", aria=False)
         .encode(x=x, y=y, color=colour(ways))
         .properties(width=1.5 * WIDTH, height=_HEIGHT / 2.4)
     )
-    return Panel(title=f"{way}: occupancy", chart=chart, wide=True)
+    return Panel(title=f"{way}: occupancy", chart=chart, data={"used": rows}, wide=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from bench.report.page.arms import ShownArm
-from bench.report.page.figure import WIDTH, Panel, Row, colour, data, powers, shape
+from bench.report.page.figure import WIDTH, Panel, Row, chart_of, colour, powers, shape
 from bench.trial.result import TrialResult
 
 _ROW_HEIGHT = 34
@@ -74,18 +74,18 @@ def panel(strip: Strip, arms: Sequence[ShownArm], ways: Sequence[str]) -> Panel 
     )
     offset = alt.YOffset("transport:N", scale=alt.Scale(domain=list(ways)))
     cloud = (
-        alt.Chart(data(points))
+        chart_of("points")
         .mark_point(size=22, opacity=0.6)
         .encode(
             x=x, y=y, yOffset=offset, color=colour(ways), shape=shape(ways), description="told:N"
         )
     )
     bars = (
-        alt.Chart(data(medians))
+        chart_of("medians")
         .mark_tick(thickness=3, size=_ROW_HEIGHT / 2 - 3)
         .encode(x=x, y=y, yOffset=offset, color=colour(ways), description="told:N")
     )
     chart = alt.layer(cloud, bars).properties(
         width=WIDTH - 30, height=max(2, len(rows)) * _ROW_HEIGHT
     )
-    return Panel(title=strip.title, chart=chart)
+    return Panel(title=strip.title, chart=chart, data={"points": points, "medians": medians})

@@ -14,8 +14,8 @@ from bench.report.page.figure import (
     Figure,
     Panel,
     Row,
+    chart_of,
     colour,
-    data,
     powers,
     shape,
 )
@@ -81,7 +81,7 @@ def _panel(
         return None
     rates = [row["rate"] for row in points]
     chart = (
-        alt.Chart(data(points))
+        chart_of("points")
         .mark_point(size=30, opacity=0.75)
         .encode(
             x=alt.X(
@@ -97,7 +97,7 @@ def _panel(
         )
         .properties(width=WIDTH, height=HEIGHT)
     )
-    return Panel(title=title, chart=chart)
+    return Panel(title=title, chart=chart, data={"points": points})
 
 
 def _ticks(rates: Sequence[float]) -> list[float]:

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A process beside this one that turns Vega-Lite into SVG while trials are read and judged.
+
+vl-convert takes most of a second to start, longer than all charts of a page together take, and
+neither then nor while it draws does it let another thread of Python run. The process knows only
+this module and vl-convert, and ends by itself when nobody is left to ask it.
+"""
+
+from __future__ import annotations
+
+import signal
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from types import TracebackType
+from typing import Any, Self
+
+from bench.errors import JournalError, MachineUnfit
+
+
+class Converter:
+    """A context manager; charts that were not asked for before its end are not drawn."""
+
+    def __enter__(self) -> Self:
+        context = get_context("spawn")  # a fork would copy whatever threads there are half-way
+        self._ours, theirs = context.Pipe()
+        self._child = context.Process(target=_serve, args=(theirs,), daemon=True)
+        # Ctrl-C reaches the whole group of processes, and is this one's to answer.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._child.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        theirs.close()
+        self._asking = ThreadPoolExecutor(max_workers=1)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._child.terminate()
+        self._child.join()
+        self._asking.shutdown(cancel_futures=True)
+        self._ours.close()
+
+    def svg(self, specification: dict[str, Any]) -> Future[str]:
+        """The SVG of a Vega-Lite specification, drawn in the order of asking.
+
+        JournalError if it cannot be drawn, MachineUnfit if the process has gone.
+        """
+        return self._asking.submit(self._ask, specification)
+
+    def _ask(self, specification: dict[str, Any]) -> str:
+        try:
+            self._ours.send(specification)
+            drawn, text = self._ours.recv()
+        except (EOFError, OSError) as error:
+            raise MachineUnfit(
+                "the process that draws charts has ended",
+                remedy="see whether memory has run out (dmesg)",
+            ) from error
+        if not drawn:
+            raise JournalError(f"a chart cannot be drawn: {text}")
+        return str(text)
+
+
+def _serve(asked: Connection) -> None:
+    """Answer each specification by whether it could be drawn, and its SVG or what went wrong."""
+    import vl_convert
+
+    with suppress(EOFError, OSError):  # whoever asked has gone
+        vl_convert.vegalite_to_svg({"mark": "point", "data": {"values": [{}]}})  # starts it
+        while True:
+            specification = asked.recv()
+            try:
+                answer = True, str(vl_convert.vegalite_to_svg(specification))
+            except ValueError as error:
+                answer = False, " ".join(str(error).split())[:200]
+            asked.send(answer)
