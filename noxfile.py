@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Sessions: tests, bench, claims, report, kernels, lint. `./run NAME [-- ARGUMENTS]` starts them.
+"""`./run NAME [-- ARGUMENTS]` starts: tests, faults, bench, claims, report, kernels, lint.
 
 All of them share the environment that `run` made and nox itself runs in: numpy and its like are
 installed once. What a session needs is installed when, and only when, its stamp says so.
@@ -7,6 +7,7 @@ installed once. What a session needs is installed when, and only when, its stamp
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import hashlib
 import os
@@ -17,6 +18,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
 import nox
@@ -41,6 +43,18 @@ def tests(session: nox.Session) -> None:
     prepare(session, "test", "report", "kernels", package=True)
     make_results()
     hand_over(session, "pytest", "--junitxml=results/tests.xml", *(session.posargs or ["-q"]))
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Faults at random moments, some hundreds of each kind: ./run faults -- --faults 1000."""
+    prepare(session, "test", "report", "kernels", package=True)
+    RESULTS.mkdir(exist_ok=True)
+    hand_over(
+        session,
+        *("pytest", "tests/faults", "--junitxml=results/faults.xml", "--verbose"),
+        *("--faults=200", *session.posargs),
+    )
 
 
 @nox.session
@@ -120,6 +134,8 @@ def hand_over(session: nox.Session, *command: str) -> NoReturn:
     session.log(shlex.join(command))
     sys.stdout.flush()
     sys.stderr.flush()
+    if "pytest" not in command:  # ours let them in as soon as they can answer in a line
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     os.execvpe(command[0], command, {**os.environ, "PYTHONSAFEPATH": "1"})  # noqa: S606
 
 
@@ -127,6 +143,7 @@ def prepare(session: nox.Session, *groups: str, package: bool = False) -> None:
     """Install what the core and ``groups`` depend on, and the package if its sources changed."""
     # From here on nox knows what to do with Ctrl-C; the end of `run` switched that off.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, terminated)
     if Path(sys.prefix).resolve() != ENVIRONMENT:
         session.error(f"please call ./run {session.name}: it makes the environment that this needs")
     project = nox.project.load_toml(ROOT / "pyproject.toml")
@@ -156,6 +173,12 @@ def prepare(session: nox.Session, *groups: str, package: bool = False) -> None:
                 ".",
             )
             installed.write_text(sources)
+
+
+def terminated(number: int, _: FrameType | None) -> NoReturn:
+    """End what was started, as on Ctrl-C; nox would then say 130."""
+    atexit.register(os._exit, 128 + number)
+    raise KeyboardInterrupt
 
 
 @contextmanager

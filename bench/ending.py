@@ -42,6 +42,8 @@ class Ending:
         for number in SIGNALS:
             signal.signal(number, self._ask)
         sys.unraisablehook = _unraisable
+        # Whoever started us may have held them back until somebody can answer.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def leave(self, told: BaseException | None = None) -> NoReturn:
         """End here and now. An argument of ``told`` is the line that is printed.

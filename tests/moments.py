@@ -16,9 +16,9 @@ class Faults:
     _seed: int
     note: Callable[[str, object], None]  # into the JUnit file
 
-    def times(self, some: int) -> int:
-        """As often as asked for with --faults, else ``some`` times."""
-        return self._asked or some
+    def times(self, some: int, *, of: int) -> int:
+        """As often as asked for with --faults, over ``of`` tests alike; else ``some`` times."""
+        return -(-self._asked // of) or some
 
     def moments(self, *what: object) -> random.Random:
         """Of this kind; they follow from the seed."""

@@ -19,7 +19,7 @@ from bench.trial.result import TrialResult
 pytestmark = pytest.mark.live
 
 BLOCKS: Final = 3
-SOME: Final = 12
+SOME: Final = 2
 STORMS: Final = {
     "storm": ["--count", "2000"],
     "burst": ["--count", "1000", "--burst", "500"],
@@ -41,7 +41,7 @@ class Runs:
         self.journal = folder / "run.jsonl"
         self.arguments = [
             *("run", "--workload", shape, *STORMS[shape], "--blocks", str(BLOCKS)),
-            *("--budget", "64KiB", "--output", str(self.journal), "--quiet"),
+            *("--budget", "64KiB", "--output", str(self.journal), "--quiet", "--wait"),
         ]  # fmt: skip
 
     def next(self) -> list[str]:
@@ -113,7 +113,7 @@ def _check_told(struck: Victim) -> None:
 def test_a_kill_loses_nothing_and_leaves_nothing(
     target: str, tmp_path: Path, faults: Faults
 ) -> None:
-    wanted, moment = faults.times(SOME), faults.moments("kill", target)
+    wanted, moment = faults.times(SOME, of=len(TARGETS)), faults.moments("kill", target)
     runs = Runs(tmp_path / "0", "storm")
     kills, journals, slowest_s = 0, 0, 0.0
     while kills < wanted or not runs.over:

@@ -16,7 +16,7 @@ from bench import process
 
 pytestmark = pytest.mark.live
 
-LONG = ["run", "--count", "500", "--blocks", "1000", "--output"]
+LONG = ["run", "--wait", "--count", "500", "--blocks", "1000", "--output"]
 SHORT = ["run", "--count", "50", "--blocks", "1", "--quiet", "--output"]
 OTHERS = {
     "run": [*BUFBENCH, *SHORT],

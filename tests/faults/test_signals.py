@@ -17,26 +17,26 @@ from bench.journal.reader import read_journal
 
 pytestmark = pytest.mark.live
 
-SOME: Final = 5
+SOME: Final = 1
 SUITE: Final = [sys.executable, "-m", "bench.suite"]
 RUN: Final = Path(__file__).parents[2] / "run"
 
 COMMANDS: Final = {
-    "run": [*BUFBENCH, "run", "--count", "1000", "--blocks", "1000", "--output"],
-    "burst": [*BUFBENCH, "run", "--workload", "burst", "--blocks", "1000", "--output"],
-    "stall": [*BUFBENCH, "run", "--stall", "60000", "--blocks", "9", "--output"],
+    "run": [*BUFBENCH, "run", "--count", "1000", "--blocks", "1000", "--wait", "--output"],
+    "burst": [*BUFBENCH, "run", "--workload", "burst", "--blocks", "1000", "--wait", "--output"],
+    "stall": [*BUFBENCH, "run", "--stall", "60000", "--blocks", "9", "--wait", "--output"],
     "timed": [
         *(*BUFBENCH, "run", "--poll", "timed", "--interval", "60000", "--blocks", "9"),
-        "--output",
+        *("--wait", "--output"),
     ],
-    "claims": [*BUFBENCH, "claims", "--blocks", "1000", "--output"],
-    "size": [*BUFBENCH, "size", "--rate", "2000", "--output"],
+    "claims": [*BUFBENCH, "claims", "--blocks", "1000", "--wait", "--output"],
+    "size": [*BUFBENCH, "size", "--rate", "2000", "--wait", "--output"],
     "trace": [*BUFBENCH, "trace"],
-    "suite": [*SUITE, "--journal"],
+    "suite": [*SUITE, "--wait", "--journal"],
 }
 """What does not end by itself within the time that a signal takes to come."""
 
-LONGEST_S: Final = 3.0
+LONGEST_S: Final = 2.5
 CODES: Final = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
@@ -45,7 +45,8 @@ CODES: Final = {signal.SIGINT: 130, signal.SIGTERM: 143}
 def test_a_signal_ends_it_soon_in_a_line_and_leaves_nothing(
     name: str, number: signal.Signals, tmp_path: Path, faults: Faults
 ) -> None:
-    times, moment = faults.times(SOME), faults.moments(name, number)
+    times = faults.times(SOME, of=len(COMMANDS) * len(CODES))
+    moment = faults.moments(name, number)
     slowest_s = 0.0
     for turn in range(times):
         folder = tmp_path / str(turn)
