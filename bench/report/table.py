@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
@@ -45,6 +45,10 @@ def _names(kind: type, *without: str) -> tuple[str, ...]:
     return tuple(each.name for each in fields(kind) if each.name not in without)
 
 
+def _joined(names: Sequence[str] | None) -> str | None:
+    return None if names is None else ", ".join(names)
+
+
 def _row(number: int, run: Run, trial: TrialResult) -> dict[str, Any]:
     machine, memory = run.header.machine, trial.memory
     return {
@@ -72,6 +76,8 @@ def _row(number: int, run: Run, trial: TrialResult) -> dict[str, Any]:
         "steal_share": trial.conditions.steal_share,
         "load_1m": trial.conditions.load_1m,
         "other_exits": trial.conditions.other_exits,
+        "away_ns": trial.conditions.away_ns,
+        "neighbours": _joined(trial.conditions.neighbours),
         **_taken(trial.ledger, _LEDGER),
         **_taken(trial.ordering, _names(Ordering)),
         **_taken(trial.latency, _names(Latency, "histogram"), "latency_"),

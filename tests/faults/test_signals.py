@@ -24,9 +24,9 @@ RUN: Final = Path(__file__).parents[2] / "run"
 COMMANDS: Final = {
     "run": [*BUFBENCH, "run", "--count", "1000", "--blocks", "1000", "--wait", "--output"],
     "burst": [*BUFBENCH, "run", "--workload", "burst", "--blocks", "1000", "--wait", "--output"],
-    "stall": [*BUFBENCH, "run", "--stall", "60000", "--blocks", "9", "--wait", "--output"],
+    "stall": [*BUFBENCH, "run", "--stall", "60000", "--blocks", "1000", "--wait", "--output"],
     "timed": [
-        *(*BUFBENCH, "run", "--poll", "timed", "--interval", "60000", "--blocks", "9"),
+        *(*BUFBENCH, "run", "--poll", "timed", "--interval", "60000", "--blocks", "1000"),
         *("--wait", "--output"),
     ],
     "claims": [*BUFBENCH, "claims", "--blocks", "1000", "--wait", "--output"],
