@@ -15,6 +15,7 @@ from workloads.storm import Gap, Shape, Spawn, Storm
 
 _BUDGETS_BYTES: Final = (8 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, MIB, 8 * MIB)
 _PAYLOADS_BYTES: Final = (0, 0, 0, 64, 256, MIXED)
+_TWO_CPUS: Final = frozenset({Shape.PINGPONG, Shape.UNEVEN})
 _MOST_RECORDS: Final = 100_000  # of one storm: a trial shall last a second or less
 
 
@@ -70,7 +71,7 @@ def _bounded(config: TrialConfig) -> TrialConfig:
 
 
 def _storm(random: Random, cpus: tuple[int, ...]) -> Storm:
-    shape = random.choice(tuple(Shape))
+    shape = random.choice([each for each in Shape if len(cpus) > 1 or each not in _TWO_CPUS])
     paced = shape in (Shape.TRICKLE, Shape.UNEVEN)
     spawn = random.choice(tuple(Spawn))
     return Storm(
