@@ -96,6 +96,12 @@ def tracefs(mounted: Path | None, supported: bool, may_mount: bool) -> Finding:
     return judge("tracefs", False, seen, remedy, otherwise=Status.FAIL)
 
 
+def tracepoint(readable: bool, remedy: str) -> Finding:
+    """It has a number, which stands in tracefs and nowhere else."""
+    seen = "found" if readable else "tracefs is closed to this user"
+    return judge("tracepoint", readable, seen, remedy, otherwise=Status.FAIL)
+
+
 def library(name: str, version: Callable[[], str]) -> Finding:
     """A library that ``version`` finds, or says what to do about."""
     try:
@@ -187,6 +193,7 @@ def kernel_log(readable: bool) -> Finding:
 
 def examine() -> Iterator[Finding]:
     """Look at this machine; takes about a second, for the share of steal."""
+    from bench.trace import tracefs as place
     from bench.trace import versions
 
     capabilities = procfs.capabilities()
@@ -200,6 +207,8 @@ def examine() -> Iterator[Finding]:
     mounted = procfs.mount_point("tracefs")
     supported = (procfs.SYS / "kernel/tracing").is_dir()
     yield tracefs(mounted, supported, may_mount=administrator)
+    if mounted:
+        yield tracepoint(place.readable(), place.opening())
     yield library("bcc", versions.bcc_version)
     yield library("libbpf", versions.libbpf_name)
     yield cpus(online)

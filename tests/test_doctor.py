@@ -39,6 +39,8 @@ FINDINGS = [
     (doctor.tracefs(None, supported=True, may_mount=True), Status.OK),
     (doctor.tracefs(None, supported=True, may_mount=False), Status.FAIL),
     (doctor.tracefs(None, supported=False, may_mount=True), Status.FAIL),
+    (doctor.tracepoint(readable=True, remedy=""), Status.OK),
+    (doctor.tracepoint(readable=False, remedy="mount it so"), Status.FAIL),
     (doctor.library("bcc", lambda: "0.26.0"), Status.OK),
     (doctor.library("bcc", unfit), Status.FAIL),
     (doctor.cpus(2), Status.OK),

@@ -58,16 +58,20 @@ class Cgroup:
 def made() -> Iterator[Cgroup | None]:
     """A new cgroup; None where this machine has none for us to make one in."""
     name = f"{scratch.PREFIX}{secrets.token_hex(8)}"
-    places = own_folders(procfs.read(procfs.PROC / "self/cgroup") or "", procfs.mounts())
     with ExitStack() as stack:
         folders = {}
-        for controller, place in places.items():
+        for controller, place in places().items():
             _sweep(place)
             with suppress(OSError):  # read-only, or not ours: the storm does without
                 folders[controller] = stack.enter_context(
                     _group(place, name, unified=controller == _UNIFIED)
                 )
         yield Cgroup(folders=folders) if folders else None
+
+
+def places() -> dict[str, Path]:
+    """Our own cgroups that can bound, by controller; none on a machine without."""
+    return own_folders(procfs.read(procfs.PROC / "self/cgroup") or "", procfs.mounts())
 
 
 def own_folders(membership: str, mounts: Sequence[procfs.Mount]) -> dict[str, Path]:

@@ -42,10 +42,10 @@ def chosen(name: str | None = None) -> StormUser:
 
     Raises UsageError for one that is unknown, or that we may not become.
     """
-    may = os.geteuid() == 0 and capabilities.held() >= _TO_CHANGE_USER
-    if name is None:
-        return StormUser(ids=_ids(NOBODY)) if may else StormUser()
-    ids = _ids(name)
+    may = capabilities.held() >= _TO_CHANGE_USER
+    ids = _ids(name or NOBODY)
+    if name is None and not may:
+        return StormUser()
     if ids[0] == 0:
         if os.geteuid() != 0:
             raise UsageError("only root's storms can be root's", remedy="leave out --storm-user")

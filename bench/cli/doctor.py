@@ -13,24 +13,73 @@ import typer
 from bench.errors import ExitCode
 
 if TYPE_CHECKING:
+    from bench.attempts import Need
     from bench.doctor import Finding
 
 
 def command(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    least_privilege: Annotated[
+        bool,
+        typer.Option("--least-privilege", help="Try which capabilities each part needs here."),
+    ] = False,
 ) -> None:
     """Say what this machine can and cannot do, and what would disturb a measurement.
 
     Exit code 0 if it can measure, 3 if it cannot; warnings do not count.
 
     Example: bufbench doctor --json
+
+    Example: bufbench doctor --least-privilege
     """
+    if least_privilege:
+        sys.exit(_least_privilege(as_json=as_json))
     from bench import doctor
 
     findings = doctor.examine()
     unfit = _as_json(findings) if as_json else _as_lines(findings)
     sys.exit(ExitCode.MACHINE_UNFIT if unfit else ExitCode.OK)
+
+
+def _least_privilege(*, as_json: bool) -> ExitCode:
+    from bench import least_privilege
+
+    needs = list(least_privilege.examine())
+    if as_json:
+        import json
+
+        print(json.dumps({"parts": [asdict(need) for need in needs]}, indent=2))
+    else:
+        _needs_as_lines(needs)
+    lacking = any(need.commands and not need.possible for need in needs)
+    return ExitCode.MACHINE_UNFIT if lacking else ExitCode.OK
+
+
+def _needs_as_lines(needs: list[Need]) -> None:
+    """A table of the parts, the remedies, and what the commands need in all."""
+    from bench import least_privilege
+
+    print(f"{'PART':<34} {'NEEDS':<38} {'NEEDED BY':<11} WITHOUT IT")
+    for need in needs:
+        takes = ", ".join(need.capabilities) or "nothing"
+        if not need.possible:
+            takes = f"not granted here: {need.refused}"
+        print(f"{need.name:<34} {takes:<38} {need.commands or '-':<11} {need.otherwise}")
+        if need.remedy:
+            print(f"{'':34} -> {need.remedy}")
+    for command in ("trace", "run"):
+        lacking = [need.name for need in needs if command in need.commands and not need.possible]
+        takes = ", ".join(least_privilege.together(needs, command)) or "nothing"
+        does = f"cannot: {', '.join(lacking)}" if lacking else f"works with: {takes}"
+        print(f"bufbench {command} {does}")
+    names = [name[4:].lower() for name in least_privilege.together(needs, "run")]
+    if names:
+        sets = ",".join(f"+{name}" for name in names)
+        print(
+            "for example: setpriv --reuid USER --regid GROUP --init-groups "
+            f"--inh-caps {sets} --ambient-caps {sets} bufbench trace"
+        )
 
 
 def _as_json(findings: Iterable[Finding]) -> bool:

@@ -51,15 +51,18 @@ def held() -> frozenset[Capability]:
     return frozenset(each for each in Capability if mask >> each & 1)
 
 
-def go_on_with(kept: Iterable[Capability], *, user: int, group: int) -> None:
-    """Become that user, for good, with these capabilities alone. OSError where that is not ours.
+def go_on_with(kept: Iterable[Capability], *, ids: tuple[int, int] | None) -> None:
+    """Become that user and group, or stay who we are, with these capabilities alone.
 
-    For a process made for this: nothing brings back what was given up.
+    For a process made for this: nothing brings back what was given up. OSError where that is not
+    ours.
     """
-    _prctl(_PR_SET_KEEPCAPS, 1)  # or the change of user would take all
-    os.setgroups([])
-    os.setresgid(group, group, group)
-    os.setresuid(user, user, user)
+    if ids is not None:
+        _prctl(_PR_SET_KEEPCAPS, 1)  # or the change of user would take all
+        user, group = ids
+        os.setgroups([])
+        os.setresgid(group, group, group)
+        os.setresuid(user, user, user)
     mask = sum(1 << each for each in set(kept))
     low, high = mask & 0xFFFFFFFF, mask >> 32
     header = ct.create_string_buffer(struct.pack("=Ii", _VERSION_3, 0))

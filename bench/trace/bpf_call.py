@@ -24,6 +24,8 @@ _MAP_LOOKUP: Final = 1
 _MAP_UPDATE: Final = 2
 _MAP_DELETE: Final = 3
 _PROG_FD_BY_ID: Final = 13
+_PROG_LOAD: Final = 5
+_TYPE_TRACEPOINT: Final = 5  # BPF_PROG_TYPE_TRACEPOINT
 _INFO_BY_FD: Final = 15
 _LINK_FD_BY_ID: Final = 30
 _LINK_NEXT_ID: Final = 31
@@ -49,6 +51,19 @@ def _bpf_in(command: int, block: ct.Array[ct.c_char]) -> int:
         code = ct.get_errno()
         raise OSError(code, os.strerror(code))
     return result
+
+
+def load_tracepoint(code: bytes, instructions: int) -> int:
+    """Descriptor of a tracepoint program, close-on-exec."""
+    code_block = ct.create_string_buffer(code, len(code))
+    licence = ct.create_string_buffer(b"GPL")
+    return _bpf(
+        _PROG_LOAD,
+        struct.pack(
+            "=IIQQ", _TYPE_TRACEPOINT, instructions, ct.addressof(code_block),
+            ct.addressof(licence),
+        ),
+    )  # fmt: skip
 
 
 def create_map(kind: int, *, key_bytes: int, value_bytes: int, entries: int, name: str) -> int:
@@ -79,6 +94,20 @@ def lookup(map_fd: int, key: bytes, value_bytes: int) -> bytes:
         struct.pack("=IIQQQ", map_fd, 0, ct.addressof(key_block), ct.addressof(value), 0),
     )
     return value.raw
+
+
+def elements(map_fd: int, count: int, value_bytes: int) -> Iterator[bytes]:
+    """The values of an array's first ``count`` elements; quick, since all calls share their blocks.
+
+    An emulated guest takes 0.3 s for a thousand of :func:`lookup`.
+    """
+    key, value = ct.c_uint32(), ct.create_string_buffer(value_bytes)
+    attribute = struct.pack("=IIQQQ", map_fd, 0, ct.addressof(key), ct.addressof(value), 0)
+    block = ct.create_string_buffer(attribute, _ATTRIBUTE_BYTES)
+    for index in range(count):
+        key.value = index
+        _bpf_in(_MAP_LOOKUP, block)
+        yield value.raw
 
 
 def delete(map_fd: int, key: bytes) -> None:

@@ -13,10 +13,12 @@ import os
 import struct
 from typing import Final
 
+from bench.machine import procfs
 from bench.plan.config import Producer, Wake
 
 _SYS_PERF_EVENT_OPEN: Final = 298  # x86-64
 _TYPE_SOFTWARE: Final = 1
+_TYPE_TRACEPOINT: Final = 2
 _COUNT_SW_BPF_OUTPUT: Final = 10
 _SAMPLE_RAW: Final = 1 << 10
 _FORMAT_LOST: Final = 1 << 4  # Linux 6.0
@@ -44,6 +46,14 @@ def open_output(cpu: int, producer: Producer) -> int:
     return event
 
 
+def open_tracepoint(number: int) -> int:
+    """An enabled event on the first online CPU that counts a tracepoint, whose number this is."""
+    attribute = _ATTR.pack(_TYPE_TRACEPOINT, _ATTR.size, number, 1, _SAMPLE_RAW, 0, 0, 1, *[0] * 10)
+    event = _call(attribute, procfs.online_cpus()[0])
+    fcntl.ioctl(event, _IOC_ENABLE, 0)
+    return event
+
+
 def lost(event: int) -> int | None:
     """Records that the kernel failed to write, exactly; None before Linux 6.0."""
     told = os.read(event, 16)
@@ -60,6 +70,10 @@ def _open(cpu: int, producer: Producer, read_format: int) -> int:
         _TYPE_SOFTWARE, _ATTR.size, _COUNT_SW_BPF_OUTPUT, 1, _SAMPLE_RAW, read_format, flags,
         wakeup, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     )  # fmt: skip
+    return _call(attribute, cpu)
+
+
+def _call(attribute: bytes, cpu: int) -> int:
     block = ct.create_string_buffer(attribute, len(attribute))
     event = int(_libc.syscall(_SYS_PERF_EVENT_OPEN, block, -1, cpu, -1, _FLAG_CLOEXEC))
     if event < 0:

@@ -11,6 +11,7 @@ from typing import Final
 from bench.errors import MachineUnfit
 from bench.machine import procfs
 
+EXIT: Final = "sched:sched_process_exit"
 EXIT_EVENT: Final = Path("events/sched/sched_process_exit/format")
 
 _PLACE: Final = Path("/sys/kernel/tracing")
@@ -40,12 +41,24 @@ def exit_format(place: Path = _PLACE) -> str:
     return text
 
 
+def number(tracepoint: str, place: Path = _PLACE) -> int:
+    """What perf_event_open(2) calls the tracepoint. OSError where tracefs does not tell."""
+    system, _, name = tracepoint.partition(":")
+    return int((place / "events" / system / name / "id").read_text())
+
+
+def readable() -> bool:
+    """Whether this process can find the exit tracepoint, where tracefs is mounted."""
+    try:
+        return number(EXIT) > 0
+    except OSError:
+        return False
+
+
 def opening(place: Path = _PLACE) -> str:
     """What opens tracefs to this user's group, or to this process."""
-    return (
-        f"as root: mount -o remount,mode=0750,gid={os.getegid()} {place}; "
-        "or grant CAP_DAC_READ_SEARCH"
-    )
+    group = os.getegid() or "GROUP"  # root's own would open it to nobody else
+    return f"as root: mount -o remount,mode=0750,gid={group} {place}, or grant CAP_DAC_READ_SEARCH"
 
 
 def _mount(place: Path) -> None:
