@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Ctrl-C and SIGTERM, of processes made for the purpose: the hard ways to be in their way."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
+FRAME = """
+import sys, time
+from bench.ending import Ending
+
+ending = Ending()
+try:
+    ending.heed()
+    print("ready", flush=True)
+{body}
+except KeyboardInterrupt as asked:
+    ending.leave(asked)
+"""
+CLOSES = """
+    try:
+        time.sleep(60)
+    finally:
+        print("closed", flush=True)
+"""
+NEVER_CLOSES = """
+    try:
+        time.sleep(60)
+    finally:
+        time.sleep(60)
+"""
+KNOWS_MORE = """
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt as asked:
+        asked.args = ("7 trials are safe",)
+        raise
+"""
+IN_A_FINALISER = """
+    class Closing:
+        def __del__(self):
+            time.sleep(1)
+    while True:
+        Closing()
+"""
+
+BOTH = """
+    import os
+    os.kill(os.getpid(), 15)
+    os.kill(os.getpid(), 2)
+    time.sleep(60)
+"""
+HELD_BACK = """
+import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+os.kill(os.getpid(), signal.SIGINT)
+os.execv(sys.executable, [sys.executable, "-c", sys.argv[1]])
+"""
+
+
+def ended_by(number: signal.Signals, body: str, *, times: int = 1) -> tuple[int, str, str, float]:
+    """Exit code, output, errors and seconds after the first signal."""
+    with subprocess.Popen(
+        [sys.executable, "-c", FRAME.format(body=body)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.1)
+        began_s = time.monotonic()
+        for _ in range(times):
+            process.send_signal(number)
+            time.sleep(0.05)
+        out, err = process.communicate(timeout=30)
+    return process.returncode, out, err, time.monotonic() - began_s
+
+
+@pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)
+@pytest.mark.parametrize("times", [1, 3])
+def test_what_is_open_is_closed_however_often_it_is_asked(
+    number: signal.Signals, times: int
+) -> None:
+    code, out, err, _ = ended_by(number, CLOSES, times=times)
+    assert (code, out) == (CODES[number], "closed\n")
+    assert err == f"bufbench: {'interrupted' if number is signal.SIGINT else 'terminated'}\n"
+
+
+@pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)
+def test_what_does_not_close_is_left_to_the_kernel(number: signal.Signals) -> None:
+    code, _, err, seconds = ended_by(number, NEVER_CLOSES)
+    assert code == CODES[number]
+    assert err.endswith(", at once\n")
+    assert len(err.splitlines()) == 1
+    assert 1 < seconds < 2
+
+
+def test_who_knows_more_says_it() -> None:
+    assert ended_by(signal.SIGINT, KNOWS_MORE)[:3] == (130, "", "7 trials are safe\n")
+
+
+def test_one_that_falls_into_a_finaliser_is_not_lost() -> None:
+    code, _, err, seconds = ended_by(signal.SIGTERM, IN_A_FINALISER)
+    assert (code, err) == (143, "bufbench: terminated, at once\n")
+    assert seconds < 2
+
+
+def test_both_at_once_count_as_the_first() -> None:
+    code, _, err, _ = ended_by(signal.SIGTERM, BOTH)
+    assert (code, err) == (143, "bufbench: terminated\n")
+
+
+def test_held_back_by_whoever_started_us_it_comes_in_time() -> None:
+    block = [sys.executable, "-c", HELD_BACK, FRAME.format(body=CLOSES)]
+    done = subprocess.run(block, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (130, "bufbench: interrupted\n")
