@@ -89,7 +89,8 @@ def _bufbench(
 ) -> None:
     """Compare the BPF ring buffer with the perf buffer under a fork storm.
 
-    Exit codes: 0 fine, 1 a gate failed, 2 usage, 3 machine unfit, 4 a trial did not balance.
+    Exit codes: 0 fine, 1 a gate failed, 2 usage, 3 machine unfit or busy, 4 a trial did not
+    balance, 130 on Ctrl-C, 143 on SIGTERM.
 
     Example: bufbench doctor
     """
