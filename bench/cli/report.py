@@ -92,10 +92,10 @@ def _page(journals: list[Path], output: Path | None) -> None:
 
 def _table(content: JournalContent, form: Output, output: Path | None, journal: Path) -> None:
     from bench.report import table
-    from bench.report.files import write_text
+    from bench.report.files import beside, write_text
 
     if form is Output.PARQUET:
-        path = output or journal.with_suffix(".parquet")
+        path = output or beside(journal, ".parquet")
         table.write_parquet(content, path)
         print(path)
     elif output is None:
@@ -115,7 +115,7 @@ def _drawn(
     from bench.report.page.material import materials
 
     found = materials(content, places)
-    folder = output or journal.with_name(f"{journal.stem}-charts")
+    folder = output or files.beside(journal, "-charts")
     for path in files.write_charts(found, folder, form.value):
         print(path)
 

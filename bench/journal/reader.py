@@ -4,17 +4,16 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Final
 
 from bench.errors import JournalError
 from bench.journal import bounds
+from bench.journal.raw_lines import raw_lines
 from bench.journal.schema import (
-    LONGEST_LINE_BYTES,
     SCHEMA,
     VALUES,
     Fault,
@@ -136,37 +135,20 @@ def _pieces(text: bytes) -> tuple[bytes, ...]:
     return (text[:joined], text[joined:]) if joined > 0 else (text,)
 
 
-def _raw_lines(file: BinaryIO) -> Iterator[tuple[bytes, bool]]:
-    """Lines without their newline, and whether each one is whole; a too long one comes cut."""
-    while text := file.readline(LONGEST_LINE_BYTES + 1):
-        whole = text.endswith(b"\n")
-        too_long = len(text) > LONGEST_LINE_BYTES
-        while too_long and not text.endswith(b"\n"):
-            rest = file.readline(LONGEST_LINE_BYTES)
-            if not rest or rest.endswith(b"\n"):
-                break
-        yield text.rstrip(b"\r\n"), whole or too_long
-
-
 def _values(path: Path) -> Iterator[tuple[int, Value | _Unusable]]:
     """Line numbers and what stands there, up to the first line of a file that is no journal."""
     number = 0
-    try:
-        with path.open("rb") as file:
-            for number, (text, whole) in enumerate(_raw_lines(file), start=1):
-                if len(text) > LONGEST_LINE_BYTES:
-                    yield number, _Unusable(reason="too long for a journal")
-                    continue
-                for piece in _pieces(text):
-                    value = _decode(piece)
-                    if isinstance(value, _Unusable) and not whole:
-                        value = replace(value, reason=f"{value.reason} (the file ends within it)")
-                    yield number, value
-                if number == 1 and not text.startswith(_BEGINNING):
-                    return
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise JournalError(f"journal {path} cannot be read: {reason}") from error
+    for number, line in enumerate(raw_lines(path), start=1):
+        if line.fault:
+            yield number, _Unusable(reason=line.fault)
+            continue
+        for piece in _pieces(line.text):
+            value = _decode(piece)
+            if isinstance(value, _Unusable) and not line.whole:
+                value = replace(value, reason=f"{value.reason} (the file ends within it)")
+            yield number, value
+        if number == 1 and not line.text.startswith(_BEGINNING):
+            return
     if number == 0:
         yield 1, _Unusable(reason="empty")
 

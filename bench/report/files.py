@@ -19,9 +19,10 @@ from bench.report.page.render import render_page, require_extra
 from bench.report.units import clean
 
 
-def page_beside(journal: Path) -> Path:
-    """Where the page of ``journal`` goes unless told otherwise."""
-    return journal.with_suffix(".html")
+def beside(journal: Path, ending: str) -> Path:
+    """What goes beside ``journal`` unless told otherwise: "x.html" beside "x.jsonl.gz"."""
+    name = journal.name.removesuffix(".gz").removesuffix(".jsonl")
+    return journal.with_name(f"{name}{ending}")
 
 
 def write_page(
@@ -32,7 +33,7 @@ def write_page(
     MachineUnfit without the extra ``report``.
     """
     require_extra()
-    target = path or page_beside(journals[0])
+    target = path or beside(journals[0], ".html")
     with Converter() as converter:  # starts while journals are read
         content, places = gathered(journals)
         page = render_page(materials(content, places), converter)
