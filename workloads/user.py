@@ -17,6 +17,7 @@ ROOT: Final = "root"
 
 # The last one, since even the signal that a dying parent asks for is subject to permission.
 _TO_CHANGE_USER: Final = {Capability.SETUID, Capability.SETGID, Capability.KILL}
+_NO_ID: Final = 2**32 - 1
 _OVERFLOW_ID: Final = 65_534  # nobody's, where there is no list of users
 
 
@@ -43,7 +44,7 @@ def chosen(name: str | None = None) -> StormUser:
     Raises UsageError for one that is unknown, or that we may not become.
     """
     may = capabilities.held() >= _TO_CHANGE_USER
-    ids = _ids(name or NOBODY)
+    ids = _ids(NOBODY if name is None else name)
     if name is None and not may:
         return StormUser()
     if ids[0] == 0:
@@ -61,15 +62,16 @@ def chosen(name: str | None = None) -> StormUser:
 
 
 def _ids(name: str) -> tuple[int, int]:
+    number = int(name) if name.isascii() and name.isdecimal() else None
     try:
-        entry = pwd.getpwuid(int(name)) if name.isdecimal() else pwd.getpwnam(name)
-    except (KeyError, ValueError, OverflowError):
+        entry = pwd.getpwnam(name) if number is None else pwd.getpwuid(number)
+    except (KeyError, OverflowError):
         if name == NOBODY:
             return _OVERFLOW_ID, _OVERFLOW_ID
         if name == ROOT:
             return 0, 0
-        if name.isascii() and name.isdecimal() and int(name) < 2**32 - 1:  # it needs no entry
-            return int(name), int(name)
+        if number is not None and number < _NO_ID:  # it needs no entry
+            return number, number
         raise UsageError(
             f"there is no user {name!r}", remedy="choose another --storm-user"
         ) from None

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A storm runs as nobody, without capabilities, within a cgroup; and dies with its parents."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bench import scratch
+from bench.errors import MachineUnfit, UsageError
+from bench.machine import capabilities, procfs
+from workloads import cgroup, session, user
+from workloads.generator import EXECUTABLE, Generator
+from workloads.storm import Shape, Storm
+from workloads.user import StormUser
+
+needs_root = pytest.mark.skipif(
+    not capabilities.held() >= user._TO_CHANGE_USER, reason="may not change user"
+)
+ENDLESS = Storm(shape=Shape.BURST, count=10_000_000, burst_size=20, workers=3, pause_ms=5.0)
+NOBODY = 65_534
+
+
+def status(pid: int) -> dict[str, str]:
+    text = Path(f"/proc/{pid}/status").read_text()
+    return dict(re.findall(r"^(\w+):[ \t]*(.*?)[ \t]*$", text, re.MULTILINE))
+
+
+def until(true: Callable[[], object], seconds: float = 2.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return bool(true())
+
+
+@pytest.fixture
+def group() -> Iterator[cgroup.Cgroup]:
+    with cgroup.made() as ours:
+        if ours is None:
+            pytest.skip("no cgroup that we may make another in")
+        yield ours
+
+
+@needs_root
+def test_whatever_a_storm_makes_has_no_privileges() -> None:
+    with Generator(ENDLESS) as generator:
+        generator.go()
+        assert until(lambda: len(session.members(generator.session)) > 3)
+        seen = []
+        for pid in session.members(generator.session):
+            try:
+                seen.append(status(pid))
+            except OSError:  # it has ended
+                continue
+    assert len(seen) > 1
+    for fields in seen:
+        assert fields["Uid"].split() == [str(NOBODY)] * 4
+        assert fields["Gid"].split() == [str(user._ids("nobody")[1])] * 4
+        assert fields["Groups"] == ""
+        for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+            assert int(fields[name], 16) == 0, name
+        assert fields["NoNewPrivs"] == "1"
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("name", "uid", "held"), [("root", 0, True), ("daemon", 1, False), ("54321", 54_321, False)]
+)
+def test_another_user_may_be_chosen(name: str, uid: int, held: bool) -> None:
+    with Generator(Storm(count=10), user=user.chosen(name)) as generator:
+        fields = status(generator.session)
+        generator.go()
+        report = generator.wait(20)
+    assert report.user_id == uid
+    assert fields["Uid"].split()[1] == str(uid)
+    assert (int(fields["CapEff"], 16) != 0) is held
+    assert (fields["NoNewPrivs"] == "0") is held
+
+
+def test_who_may_not_change_user_gives_capabilities_up_all_the_same() -> None:
+    with Generator(Storm(count=10), user=StormUser()) as generator:
+        fields = status(generator.session)
+        generator.go()
+        assert generator.wait(20).user_id == os.geteuid()
+    assert int(fields["CapPrm"], 16) == int(fields["CapBnd"], 16) == 0
+    assert fields["NoNewPrivs"] == "1"
+
+
+@pytest.mark.parametrize("name", ["no-such-user", "", "-1", "4294967295", "99999999999", "٣"])
+def test_an_unknown_user_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="there is no user"):
+        user.chosen(name)
+
+
+@needs_root
+def test_a_user_that_the_kernel_refuses_is_told(tmp_path: Path) -> None:
+    script = tmp_path / "weaker"
+    script.write_text(
+        f'#!/bin/sh\nexec setpriv --bounding-set=-setuid {shlex.quote(str(EXECUTABLE))} "$@"\n'
+    )
+    script.chmod(0o755)
+    with pytest.raises(MachineUnfit, match=r"cannot become user 1 .*--storm-user"):
+        Generator(Storm(), executable=script, user=StormUser(ids=(1, 1))).__enter__()
+
+
+@needs_root
+def test_children_exec_from_a_home_that_is_closed_to_others(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    install = home / "install"
+    install.mkdir(parents=True)
+    for name in ("forkstorm", "tiny"):
+        shutil.copy(EXECUTABLE.with_name(name), install)
+    home.chmod(0o700)
+    for folder_mode, file_mode in ((0o755, 0o755), (0o700, 0o755), (0o755, 0o700)):
+        install.chmod(folder_mode)
+        (install / "tiny").chmod(file_mode)
+        storm = Storm(count=40, execute=True, exit_code=None)
+        with Generator(storm, executable=install / "forkstorm") as generator:
+            generator.go()
+            report = generator.wait(20)
+        assert report.failed == {}
+        assert sorted(report.exit_statuses) == [code << 8 for code in range(40)]
+        assert report.user_id == NOBODY
+
+
+HARNESS = """
+import sys, time
+from workloads.generator import Generator
+from workloads.storm import Shape, Storm
+with Generator(Storm(shape=Shape.BURST, count=10_000_000, burst_size=20, workers=3)) as generator:
+    generator.go()
+    print(generator.session, flush=True)
+    time.sleep(60)
+"""
+
+
+@needs_root
+@pytest.mark.parametrize("victim", ["harness", "generator"])
+def test_nobody_outlives_its_parent(victim: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HARNESS], stdout=subprocess.PIPE, text=True
+    ) as harness:
+        assert harness.stdout
+        leader = int(harness.stdout.readline())
+        try:
+            assert until(lambda: len(session.members(leader)) > 3)
+            assert status(leader)["Uid"].split()[0] == str(NOBODY)
+            os.kill(harness.pid if victim == "harness" else leader, signal.SIGKILL)
+            assert until(lambda: not session.members(leader))
+        finally:
+            harness.kill()
+
+
+@needs_root
+def test_the_storm_is_bounded_by_a_cgroup_of_ours(group: cgroup.Cgroup) -> None:
+    storm = Storm(shape=Shape.BURST, count=600, burst_size=300, cpus=(0,))
+    with Generator(storm, cgroup=group) as generator:
+        for folder in group.folders.values():
+            assert (folder / "cgroup.procs").read_text().split() == [str(generator.session)]
+        bounds = {path.name: path.read_text().split()[0] for path in bound_files(group)}
+        generator.go()
+        report = generator.wait(30)
+    assert report.failed == {}
+    assert report.lowered_from == 0
+    assert bounds["pids.max"] == str(302 + 64)
+    assert bounds.get("cpu.max", bounds.get("cpu.cfs_quota_us", "100000")) == "100000"
+
+
+def bound_files(group: cgroup.Cgroup) -> Iterator[Path]:
+    for folder in group.folders.values():
+        for name in ("pids.max", "cpu.max", "cpu.cfs_quota_us"):
+            if (folder / name).exists():
+                yield folder / name
+
+
+@needs_root
+def test_what_leaves_the_session_does_not_leave_the_cgroup(group: cgroup.Cgroup) -> None:
+    folders = list(group.folders.values())
+    script = "import os, time; os.setsid(); print(1, flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as stray:
+        group.add(stray.pid)
+        assert stray.stdout
+        stray.stdout.readline()
+        for folder in folders:
+            cgroup._remove(folder)
+            stray.wait(5)
+    assert stray.returncode == -signal.SIGKILL
+    assert not any(folder.exists() for folder in folders)
+
+
+OWNER = """
+import time
+from workloads import cgroup
+with cgroup.made() as group:
+    print(*group.folders.values(), flush=True)
+    time.sleep(60)
+"""
+
+
+@needs_root
+def test_a_cgroup_that_a_killed_run_left_is_swept(group: cgroup.Cgroup) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout
+        folders = [Path(word) for word in other.stdout.readline().split()]
+        with cgroup.made():
+            assert all(folder.exists() for folder in folders)  # its owner lives
+        other.kill()
+    assert folders
+    assert all(folder.exists() for folder in folders)
+    with cgroup.made() as new:
+        assert new is not None
+        assert not any(folder.exists() for folder in folders)
+    for folder in (*new.folders.values(), *group.folders.values()):
+        assert folder.exists() is (folder in group.folders.values())
+    assert all(folder.name.startswith(scratch.PREFIX) for folder in folders)
+
+
+UNIFIED = "0::/a/b\n"
+V1 = "9:cpu,cpuacct:/\n8:pids:/a\n0::/\n"
+
+
+def mount(point: Path, kind: str, options: str, root: str = "/") -> procfs.Mount:
+    return procfs.Mount(point, root, kind, frozenset(options.split(",")))
+
+
+def test_where_a_cgroup_may_be_made(tmp_path: Path) -> None:
+    unified = tmp_path / "unified"
+    (unified / "a/b").mkdir(parents=True)
+    mounts = [mount(unified, "cgroup2", "rw")]
+    assert cgroup.own_folders(UNIFIED, mounts) == {}  # no controllers at all
+    (unified / "a/b/cgroup.controllers").write_text("cpu io pids\n")
+    assert cgroup.own_folders(UNIFIED, mounts) == {"": unified / "a/b"}
+    container = [mount(unified / "a", "cgroup2", "rw", root="/a")]
+    assert cgroup.own_folders(UNIFIED, container) == {"": unified / "a/b"}
+
+    for name in ("cpu,cpuacct", "pids/a"):
+        (tmp_path / name).mkdir(parents=True)
+    v1 = [
+        mount(tmp_path / "cpu,cpuacct", "cgroup", "rw,cpu,cpuacct"),
+        mount(tmp_path / "pids", "cgroup", "rw,pids"),
+        mount(unified, "cgroup2", "rw"),
+    ]
+    expected = {"cpu": tmp_path / "cpu,cpuacct", "pids": tmp_path / "pids/a"}
+    assert cgroup.own_folders(V1, v1) == expected
+    assert cgroup.own_folders("", v1) == {}
