@@ -29,6 +29,6 @@ def prune(store: Store, *, every: bool) -> Iterator[str]:
         if store.remove(one):
             yield f"removed {one.kernel.release}, {size_bytes / MB:.0f} MB"
         else:
-            yield f"kept {one.kernel.release}, which somebody uses"
+            yield f"kept {one.kernel.release}, which is being fetched"
     if every and store.remove_lists():
         yield "removed the archives' lists"

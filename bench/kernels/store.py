@@ -113,7 +113,10 @@ class Store:
             try:
                 yield partial
                 (partial / RECORD).write_bytes(_KERNEL.dump_json(kernel, indent=1))
-                partial.rename(self._images / kernel.key)
+                folder = self._images / kernel.key
+                if folder.exists():  # damaged, or nobody would fetch it
+                    self._discard(folder)
+                partial.rename(folder)
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
 
@@ -129,21 +132,33 @@ class Store:
             ) from error
 
     def sweep(self) -> None:
-        """Remove what fetches left behind that were killed: what nobody holds the lock of."""
-        for partial in self._images.glob(f"{_PARTIAL}*"):
-            key, _, _ = partial.name.removeprefix(_PARTIAL).rpartition(".")
+        """Remove what fetches left behind that were killed, and what has no record or a bad one.
+
+        Where somebody holds the lock, nothing is touched.
+        """
+        for folder in self._images.iterdir():
+            key = folder.name
+            if key.startswith(_PARTIAL):
+                key, _, _ = key.removeprefix(_PARTIAL).rpartition(".")
+            elif self._read(folder) is not None:
+                continue
             with self._unless_held(key) as free:
-                if free:
-                    shutil.rmtree(partial, ignore_errors=True)
+                # Somebody may have fetched it anew while the lock was not ours yet.
+                if free and self._read(folder) is None:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def remove(self, fetched: Fetched) -> bool:
         """Remove a kernel, at once for everybody else; False if it is just being fetched."""
         with self._unless_held(fetched.kernel.key) as free:
-            if free:
-                gone = Path(mkdtemp(prefix=f"{_PARTIAL}{fetched.kernel.key}.", dir=self._images))
-                fetched.folder.rename(gone)
-                shutil.rmtree(gone, ignore_errors=True)
+            if free and fetched.folder.exists():
+                self._discard(fetched.folder)
         return free
+
+    def _discard(self, folder: Path) -> None:
+        """At once for everybody else, however long it takes."""
+        gone = Path(mkdtemp(prefix=f"{_PARTIAL}{folder.name}.", dir=self._images))
+        folder.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
     def remove_lists(self) -> bool:
         """Remove the private APT roots; False if there is none, or all are in use."""

@@ -7,6 +7,7 @@ import lzma
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from errno import ENOSPC
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -97,8 +98,13 @@ def _decompress_xz(path: Path) -> None:
 def _run(argv: Sequence[str | Path], *, timeout_s: float) -> None:
     path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"  # depmod's
     try:
-        process.run(argv, timeout_s=timeout_s, env={"PATH": path})
+        process.run(argv, timeout_s=timeout_s, env={"PATH": path, "LC_ALL": "C.UTF-8"})
     except process.ProgramFailed as failed:
-        missing = failed.completed is None
-        remedy = "install dpkg, kmod and zstd" if missing else "is the disk full?"
-        raise FetchFailed(failed.message, remedy=remedy) from failed
+        if failed.completed is None:
+            raise FetchFailed(failed.message, remedy="install dpkg, kmod and zstd") from failed
+        full = os.strerror(ENOSPC)
+        if full in failed.completed.stderr:
+            raise FetchFailed(
+                f"{argv[0]}: {full}", remedy="bufbench kernels prune, or set XDG_CACHE_HOME"
+            ) from failed
+        raise FetchFailed(failed.message, remedy="fetch it again") from failed
