@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Text that others wrote, made fit to be shown: process names, host names, paths, titles."""
+
+from __future__ import annotations
+
+
+def clean(text: str) -> str:
+    """``text`` with everything that could steer a terminal made visible."""
+    return text if text.isprintable() else "".join(map(_visible, text))
+
+
+def _visible(char: str) -> str:
+    if char.isprintable():
+        return char
+    return char.encode("unicode_escape", "backslashreplace").decode("ascii")
+
+
+def clean_name(name: bytes) -> str:
+    """A process's name, that may be any bytes, so that they can be told from what is shown.
+
+    Printable UTF-8 stands as it is, but a backslash as two; other characters as ``\\n``, ``\\t``,
+    ``\\r``, or each of their bytes as ``\\xNN``.
+    """
+    return "".join(map(_escaped, name.decode("utf-8", "surrogateescape")))
+
+
+def _escaped(char: str) -> str:
+    if char.isascii():
+        return char.encode("unicode_escape").decode("ascii")
+    if char.isprintable():
+        return char
+    return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))
