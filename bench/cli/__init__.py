@@ -34,11 +34,12 @@ def main() -> None:
         ending.heed()
         from bench.cli.app import run
         from bench.errors import BufbenchError
+        from bench.foreign import clean
 
         try:
             sys.exit(run(sys.argv[1:]))
         except BufbenchError as error:
-            print(f"bufbench: {error}", file=sys.stderr)
+            print(f"bufbench: {clean(str(error))}", file=sys.stderr)
             sys.exit(error.exit_code)
     except KeyboardInterrupt as asked:
         ending.leave(asked)

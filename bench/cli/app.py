@@ -44,12 +44,12 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:  # whoever read our output has seen enough
         _give_up_stdout()
     except OSError as error:
-        if error.errno != ENOSPC:
-            raise
-        _give_up_stdout()
-        raise UsageError(
-            f"the output cannot be written: {error.strerror}", remedy="write it elsewhere"
-        ) from error
+        if error.errno == ENOSPC and error.filename is None:
+            _give_up_stdout()
+            raise UsageError(
+                f"the output cannot be written: {error.strerror}", remedy="write it elsewhere"
+            ) from error
+        raise UsageError(f"{error.filename or 'the system'}: {error.strerror or error}") from error
     return ExitCode.OK
 
 

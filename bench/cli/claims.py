@@ -13,6 +13,7 @@ import typer
 
 from bench.cli.report import Format
 from bench.errors import UsageError
+from bench.foreign import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,7 +138,7 @@ def _judged(journals: Sequence[Path], claims: Sequence[Claim]) -> tuple[Judged, 
 
     content = read_journals(journals)
     for fault in content.faults:
-        print(f"bufbench: {fault}", file=sys.stderr)
+        print(f"bufbench: {clean(str(fault))}", file=sys.stderr)
     return tuple(judge(evidence, claims) for evidence in of_journals(content))
 
 

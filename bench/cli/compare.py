@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.errors import GateFailed, JournalError
+from bench.foreign import clean
 
 if TYPE_CHECKING:
     from bench.judge.summary import Summary
@@ -51,5 +52,5 @@ def _summaries(path: Path) -> tuple[Summary, ...]:
         raise JournalError(f"no journal in {path}", remedy="journals end in .jsonl")
     content = read_journals(files)
     for fault in content.faults:
-        print(f"bufbench: {fault}", file=sys.stderr)
+        print(f"bufbench: {clean(str(fault))}", file=sys.stderr)
     return compare_journals(content)

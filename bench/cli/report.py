@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.errors import UsageError
+from bench.foreign import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -79,7 +80,7 @@ def command(
 
 def _name_faults(faults: Iterable[Fault]) -> None:
     for fault in faults:
-        print(f"bufbench: {fault}", file=sys.stderr)
+        print(f"bufbench: {clean(str(fault))}", file=sys.stderr)
 
 
 def _page(journals: list[Path], output: Path | None) -> None:
@@ -92,14 +93,14 @@ def _page(journals: list[Path], output: Path | None) -> None:
 
 def _table(content: JournalContent, form: Output, output: Path | None, journal: Path) -> None:
     from bench.report import table
-    from bench.report.files import beside, write_text
+    from bench.report.files import beside, write_bytes, write_text
 
     if form is Output.PARQUET:
-        path = output or beside(journal, ".parquet")
-        table.write_parquet(content, path)
-        print(path)
+        print(write_bytes(output or beside(journal, ".parquet"), table.parquet(content)))
     elif output is None:
-        print(table.csv(content), end="")
+        text = table.csv(content)
+        # A terminal is not to be steered; whoever parses it gets it as it is.
+        print(clean(text).replace("\\n", "\n") if sys.stdout.isatty() else text, end="")
     else:
         print(write_text(output, table.csv(content)))
 

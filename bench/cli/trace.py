@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from bench.errors import UsageError
+from bench.foreign import clean_name
 
 if TYPE_CHECKING:
     from bench.layout import CapturedRecord
@@ -111,7 +112,7 @@ def _text_line(record: CapturedRecord, time_ns: int) -> str:
     millis = time_ns // 10**6 % 1000
     return (
         f"{clock}.{millis:03} {record.pid:>7} {record.parent_pid:>7} {_status(record.status):<15} "
-        f"{record.duration_ns / 1e6:>9.3f} ms {_printable(_name(record))}\n"
+        f"{record.duration_ns / 1e6:>9.3f} ms {clean_name(_name(record))}\n"
     )
 
 
@@ -125,7 +126,7 @@ def _json_line(record: CapturedRecord, time_ns: int) -> str:
         "signal": _signal_name(killer) if killer else None,
         "core_dumped": bool(record.status & _CORE),
         "duration_ns": record.duration_ns,
-        "comm": _printable(_name(record)),
+        "comm": clean_name(_name(record)),
         "cpu": record.cpu,
     }
     return json.dumps(fields) + "\n"
@@ -143,11 +144,3 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:  # a real-time signal
         return f"SIG{number}"
-
-
-def _printable(name: bytes) -> str:
-    """A process may call itself anything: what is not printable UTF-8 is escaped."""
-    text = name.decode("utf-8", "backslashreplace")
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
-    )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from bench import ownership
 from bench.errors import BufbenchError, UsageError
@@ -79,7 +80,7 @@ def with_charts(markdown: str, charts: Sequence[Path], beside: Path) -> str:
     """``markdown`` with the charts at its end, linked relative to the file ``beside``."""
     if not charts:
         return markdown
-    lines = [f"![{chart.stem}]({os.path.relpath(chart, beside.parent)})" for chart in charts]
+    lines = [f"![{chart.stem}]({quote(os.path.relpath(chart, beside.parent))})" for chart in charts]
     return "\n".join([markdown.rstrip("\n"), "", "## Charts", "", *lines, ""])
 
 
@@ -94,6 +95,11 @@ def _written(path: Path, content: bytes) -> Path:
     except OSError as error:
         raise _failure(path, error) from error
     return path
+
+
+def write_bytes(path: Path, content: bytes) -> Path:
+    """Write ``content``; UsageError where the file cannot be written."""
+    return _written(path, content)
 
 
 def _failure(path: Path, error: OSError) -> UsageError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
-from pathlib import Path
+from io import BytesIO
 from typing import Any, Final
 
 from bench.errors import MachineUnfit
@@ -15,6 +15,7 @@ from bench.measure.latency import Latency
 from bench.measure.ordering import Ordering
 from bench.trial.result import TrialResult
 
+_FORMULA: Final = r"^['=+\-@\t\r\n]"
 _DERIVED: Final = (
     "ns_per_run",
     "cpu_s_per_million",
@@ -113,10 +114,20 @@ def _frame(content: JournalContent) -> Any:
 
 
 def csv(content: JournalContent) -> str:
-    """The table as CSV, with a header; an empty field is null."""
-    return str(_frame(content).write_csv())
+    """The table as CSV, with a header; an empty field is null.
+
+    Spreadsheets take text that begins like ``=1+1`` for a formula, and run it. It has an
+    apostrophe before it, and so has text that begins with one: without the first it is as it was.
+    """
+    import polars as pl
+
+    text = pl.col(pl.String)
+    guarded = pl.when(text.str.contains(_FORMULA)).then(pl.lit("'") + text).otherwise(text)
+    return str(_frame(content).with_columns(guarded.name.keep()).write_csv())
 
 
-def write_parquet(content: JournalContent, path: Path) -> None:
-    """The table as a Parquet file."""
-    _frame(content).write_parquet(path)
+def parquet(content: JournalContent) -> bytes:
+    """The table as a Parquet file, all text as it is."""
+    memory = BytesIO()
+    _frame(content).write_parquet(memory)
+    return memory.getvalue()

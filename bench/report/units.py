@@ -7,19 +7,11 @@ from collections.abc import Callable
 from math import isfinite
 from typing import Final
 
+from bench.foreign import clean as clean  # noqa: PLC0414  reports take it from here
 from bench.judge.metrics import Unit
 from bench.judge.statistics import Estimate, Scale
 
 _NONE = "-"
-
-
-def clean(text: str) -> str:
-    """``text`` with everything that could steer a terminal made visible."""
-    return "".join(char if char.isprintable() else _escape(char) for char in text)
-
-
-def _escape(char: str) -> str:
-    return char.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
 def _digits(value: float) -> str:

@@ -37,7 +37,7 @@ def test_a_row_for_each_trial_with_its_numbers() -> None:
 
 def test_parquet_holds_the_same(tmp_path: Path) -> None:
     path = tmp_path / "trials.parquet"
-    table.write_parquet(content(), path)
+    path.write_bytes(table.parquet(content()))
     assert pl.read_parquet(path)["dropped"].to_list() == [7, 7, None] * 2
 
 

@@ -206,9 +206,9 @@ def test_a_name_cannot_write_to_the_terminal(tmp_path: Path) -> None:
         assert eventually(lambda: f" {odd.pid} " in text.shown.read_text())
         assert (text.interrupt(), document.interrupt()) == (130, 130)
     assert b"\x1b" not in text.shown.read_bytes()
-    assert r"a\n\x1b[2J\xff\x9b" in text.shown.read_text()
+    assert r"a\n\x1b[2J\xff\xc2\x9b" in text.shown.read_text()
     line = next(line for line in document.documents() if line["pid"] == odd.pid)
-    assert line["comm"] == r"a\n\x1b[2J\xff\x9b"
+    assert line["comm"] == r"a\n\x1b[2J\xff\xc2\x9b"
 
 
 def test_a_reader_that_leaves_ends_it() -> None:
