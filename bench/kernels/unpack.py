@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _UNPACK_S: Final = 600.0
 _DEPMOD_S: Final = 300.0
 _BATCH: Final = 200
+_FULL_BYTES: Final = 1 << 16
 
 # What an emulated machine never has. It is most of a kernel: 4,225 modules of 7.3 become 1,500.
 _NO_GUEST_HAS: Final = (
@@ -56,7 +57,7 @@ def unpack(packages: Sequence[Path], release: str, into: Path) -> None:
     """
     tree = into / "tree"
     for package in packages:
-        _run(["dpkg-deb", "-x", package, tree], timeout_s=_UNPACK_S)
+        _run(["dpkg-deb", "-x", package, tree], into, timeout_s=_UNPACK_S)
     folder = into / "lib/modules" / release
     folder.mkdir(parents=True)
     for place in (tree / "lib/modules" / release, tree / "usr/lib/modules" / release):
@@ -74,16 +75,16 @@ def unpack(packages: Sequence[Path], release: str, into: Path) -> None:
         for name in _NO_GUEST_HAS:
             shutil.rmtree(modules / name, ignore_errors=True)
         _decompress(modules)
-        _run(["depmod", "-b", into, release], timeout_s=_DEPMOD_S)
+        _run(["depmod", "-b", into, release], into, timeout_s=_DEPMOD_S)
 
 
 def _decompress(modules: Path) -> None:
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        for _ in pool.map(_decompress_xz, modules.rglob("*.ko.xz")):
+        for _ in pool.map(_decompress_xz, sorted(modules.rglob("*.ko.xz"))):
             pass
     zst = sorted(modules.rglob("*.ko.zst"))
     for at in range(0, len(zst), _BATCH):
-        _run(["zstd", "-q", "-d", "--rm", *zst[at : at + _BATCH]], timeout_s=_UNPACK_S)
+        _run(["zstd", "-q", "-d", "--rm", *zst[at : at + _BATCH]], modules, timeout_s=_UNPACK_S)
 
 
 def _decompress_xz(path: Path) -> None:
@@ -95,16 +96,16 @@ def _decompress_xz(path: Path) -> None:
     path.unlink()
 
 
-def _run(argv: Sequence[str | Path], *, timeout_s: float) -> None:
+def _run(argv: Sequence[str | Path], into: Path, *, timeout_s: float) -> None:
     path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"  # depmod's
     try:
         process.run(argv, timeout_s=timeout_s, env={"PATH": path, "LC_ALL": "C.UTF-8"})
     except process.ProgramFailed as failed:
         if failed.completed is None:
             raise FetchFailed(failed.message, remedy="install dpkg, kmod and zstd") from failed
-        full = os.strerror(ENOSPC)
-        if full in failed.completed.stderr:
+        if shutil.disk_usage(into).free < _FULL_BYTES:  # programs say it in too many ways
             raise FetchFailed(
-                f"{argv[0]}: {full}", remedy="bufbench kernels prune, or set XDG_CACHE_HOME"
+                f"{argv[0]}: {os.strerror(ENOSPC)}",
+                remedy="bufbench kernels prune, or set XDG_CACHE_HOME",
             ) from failed
         raise FetchFailed(failed.message, remedy="fetch it again") from failed
