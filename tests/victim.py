@@ -22,6 +22,7 @@ from tracing import BUFBENCH
 
 from bench import scratch
 from bench.trace import bpf_call
+from workloads import cgroup
 
 SOON_S: Final = 2.0
 """The promise: so long after a kill nothing is left, so long after a signal it is gone."""
@@ -113,7 +114,7 @@ class Victim:
 
 @contextmanager
 def victim(
-    folder: Path, arguments: Sequence[str], command: Sequence[str] = BUFBENCH
+    folder: Path, arguments: Sequence[str], command: Sequence[str | Path] = BUFBENCH
 ) -> Iterator[Victim]:
     """``command`` with ``arguments``; what it says goes to ``folder``. Killed if it still runs."""
     said = folder / "said"
@@ -272,9 +273,16 @@ def _held() -> Kernel:
 
 
 def abandoned_folders() -> list[Path]:
-    """Temporary folders of ours that nobody holds any more."""
+    """Temporary folders and cgroups of ours that nobody holds any more."""
+    seen = _abandoned()
+    if seen:
+        time.sleep(0.2)  # one that is being made is not yet held
+    return [path for path in _abandoned() if path in seen]
+
+
+def _abandoned() -> list[Path]:
     found = []
-    for place in scratch._places():
+    for place in (*scratch._places(), *cgroup.places().values()):
         for path in place.glob(f"{scratch.PREFIX}*"):
             lock = scratch.abandoned(path)
             if lock is not None:
