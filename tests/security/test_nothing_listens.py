@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A run opens no socket, listening or other, and leaves nothing in shared places."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bench import scratch
+from workloads import cgroup
+
+pytestmark = pytest.mark.live
+
+MAIN = "from bench.cli import main; main()"
+BURSTS = (
+    "--workload",
+    "burst",
+    "--count",
+    "20000",
+    "--burst",
+    "20",
+    "--seconds",
+    "0.4",
+    "--transport",
+    "perfbuf",
+)
+
+
+def sockets(process: psutil.Process) -> Iterator[str]:
+    """What a process has open that is a socket."""
+    with suppress(OSError):  # it has ended, or closed one while we looked
+        for link in Path(f"/proc/{process.pid}/fd").iterdir():
+            target = link.readlink().name
+            if target.startswith("socket:"):
+                yield f"{process.pid} {target}"
+
+
+def ours() -> set[Path]:
+    """Temporary folders and cgroups, of anybody."""
+    places = (*scratch._places(), *cgroup.places().values())
+    return {path for place in places for path in place.glob(f"{scratch.PREFIX}*")}
+
+
+def test_a_run_opens_no_socket_and_leaves_nothing(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.jsonl"
+    command = [sys.executable, "-c", MAIN, "run", *BURSTS, "--blocks", "2", "--wait"]
+    seen_sockets: set[str] = set()
+    seen_storms = 0
+    made: set[Path] = set()
+    nothing = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+    with subprocess.Popen([*command, "--quiet", "--output", journal], **nothing) as run:
+        harness = psutil.Process(run.pid)
+        while run.poll() is None:
+            try:
+                family = [harness, *harness.children(recursive=True)]
+            except psutil.NoSuchProcess:
+                break
+            seen_storms += any(process.pid != run.pid for process in family)
+            for process in family:
+                seen_sockets.update(sockets(process))
+            made |= ours()
+            time.sleep(0.02)
+    assert run.returncode == 0
+    assert journal.exists()
+    assert seen_storms > 3
+    assert seen_sockets == set()
+    assert not (made & ours())
