@@ -26,8 +26,9 @@ def command(
 ) -> None:
     """Fetch kernels and unpack them, so that they can be booted.
 
-    The newest package of a series is taken, its signature checked. They lie in bufbench/kernels
-    below XDG_CACHE_HOME, 40 to 400 MB each. What is there already is not fetched again.
+    6.12 is the newest of that series, 6.12-rt and 6.12-cloud its flavours; releases, packages and
+    their versions are taken too. Signatures are checked. Kernels lie in bufbench/kernels below
+    XDG_CACHE_HOME; what is there already is not fetched again.
 
     Example: bufbench kernels fetch 5.10 6.12-rt 7.3-cloud
     """
