@@ -99,14 +99,15 @@ def _strike_at(struck: Victim, target: str, moment: random.Random) -> bool:
 
 
 def _check_told(struck: Victim) -> None:
-    """The harness lives on: it names what happened and ends, or could do without that storm."""
-    code = struck.process.wait(timeout=60)
-    said = struck.stderr()
+    """The harness names what happened and ends; or it was the storm that it can do without."""
+    ended_s = struck.ended_after_s()
+    code, said = struck.process.returncode, struck.stderr()
     assert "Traceback" not in said
-    assert code in (0, 4), said
-    if code == 4:
-        last = said.splitlines()[-1]
-        assert last.startswith("bufbench: the generator"), said
+    if code == 0:  # how much a wake-up costs here is then not known; all trials are there
+        return
+    assert code == 4, said
+    assert ended_s < SOON_S, said
+    assert said.splitlines()[-1].startswith("bufbench: the generator"), said
 
 
 @pytest.mark.parametrize("target", sorted(TARGETS))

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+from tracing import bufbench, tracing
 from trials import STORMS, assert_balanced, run
 
+from bench.journal.reader import read_journal
 from bench.plan.config import TrialConfig
 from bench.trace import headers
 from bench.trial.result import State
@@ -55,3 +58,19 @@ def test_a_foreign_tracer_is_recorded_as_noise(transport: str, text: bytes, name
     assert beside.state is State.NOISY
     assert any(name in reason for reason in beside.reasons)
     assert not found & set(after.conditions.neighbours or ())
+
+
+def test_our_own_live_tracer_may_run_beside_and_is_told_too(tmp_path: Path) -> None:
+    journal = tmp_path / "run.jsonl"
+    arguments = ["run", "--count", "300", "--blocks", "2", "--wait", "--output", str(journal)]
+    with tracing(tmp_path, "--json") as tracer:
+        tracer.await_probe()
+        done = bufbench(*arguments)
+        assert done.returncode == 0, done
+        assert tracer.process.poll() is None
+        assert tracer.interrupt() == 130
+    assert "Traceback" not in tracer.said.read_text()
+    for trial in read_journal(journal, strict=True).trials:
+        assert trial.ledger is not None
+        assert trial.ledger.balanced, trial.reasons
+        assert any(name.startswith("exitsnoop") for name in trial.conditions.neighbours or ())
