@@ -46,6 +46,7 @@ class Request:
     resume: bool = False
     storm_user: StormUser | None = None  # None: nobody, where we may change user
     wait: bool = False  # for another measurement to end
+    wakeups: bool = True  # measure what one costs, which takes a program of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def opened(request: Request) -> Iterator[Campaign]:
             machine=facts.collect(
                 bcc_version=versions.bcc_version(),
                 kernel_facts={**rig.kernel.facts, "nmi_source": nmi.source()},
-                wakeup_cost_ns=wakeup_cost_ns(rig),
+                wakeup_cost_ns=wakeup_cost_ns(rig) if request.wakeups else None,
             ),
             command_line=tuple(request.command_line),
             profile=request.profile,

@@ -7,15 +7,17 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import BinaryIO, ClassVar
 
 from bench.errors import BufbenchError, ExitCode
+from workloads import session
 
 _LAST_WORDS_S = 2.0
+_KILL_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +100,46 @@ def run(
     if check and completed.returncode:
         raise ProgramFailed(_failure(completed), completed=completed)
     return completed
+
+
+@contextmanager
+def started(
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
+    said: BinaryIO | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that runs beside us, in a session of its own, for as long as the context lasts.
+
+    Its stdin is a pipe that nothing is written to: the end of it tells the program that we are
+    gone. Its stdout is a pipe and its stderr ours, unless both go to the file ``said``. On leaving,
+    the whole session is killed. Raises ProgramFailed if it cannot be started.
+    """
+    words = tuple(str(word) for word in argv)
+    try:
+        child = subprocess.Popen(
+            words,
+            stdin=subprocess.PIPE,
+            stdout=said or subprocess.PIPE,
+            stderr=said,
+            env={**os.environ, **env} if env else None,
+            pass_fds=tuple(pass_fds),
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ProgramFailed(f"cannot run {words[0]}: {error.strerror}") from error
+    try:
+        yield child
+    finally:
+        if child.returncode is None:  # its number is nobody else's as long as it is not reaped
+            os.kill(child.pid, signal.SIGKILL)
+            os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+            session.end(child.pid, timeout_s=_KILL_S)
+            child.wait()
+        for pipe in (child.stdin, child.stdout):
+            if pipe:
+                pipe.close()
 
 
 def _end(child: subprocess.Popen[str]) -> tuple[str, str]:

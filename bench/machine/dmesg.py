@@ -42,20 +42,27 @@ def complaints_in(records: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def complaints_since_boot() -> tuple[str, ...]:
+    """What the kernel complained of as far back as its log goes."""
+    with KernelLog(whole=True) as log:
+        return log.complaints()
+
+
 class KernelLog:
-    """The kernel's log from the moment this context is entered on.
+    """The kernel's log from the moment this context is entered on, or all that there is of it.
 
     ``readable`` is False where the log is forbidden or missing; then nothing is ever seen.
     """
 
-    def __init__(self, path: Path = _KMSG) -> None:
+    def __init__(self, path: Path = _KMSG, *, whole: bool = False) -> None:
         self._path = path
+        self._whole = whole
         self._fd: int | None = None
 
     def __enter__(self) -> Self:
         try:
             self._fd = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            os.lseek(self._fd, 0, os.SEEK_END)
+            os.lseek(self._fd, 0, os.SEEK_SET if self._whole else os.SEEK_END)
         except OSError:
             self._close()
         return self

@@ -82,3 +82,4 @@ class TrialConfig:
     producer: Producer = field(default_factory=Producer)
     consumer: Consumer = field(default_factory=Consumer)
     kernel_stats: bool = False  # BPF_ENABLE_STATS: ns per run, at a cost
+    map_callers: int = 0  # processes that make bpf() map calls beside the storm

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -71,6 +71,7 @@ class Program:
 
         self.build = build
         self._bpf_type = BPF
+        self._counted: Sequence[int] = ()  # causes of drops that need not be 0 in the kernel
         folder = paths.bpf_sources()
         text = source.flattened(folder / build.variant / f"{build.name}.bpf.c", folder)
         macros = {**kernel.macros, **dict(build.macros)}
@@ -111,6 +112,7 @@ class Program:
     def attached(self) -> Iterator[None]:
         """The program runs at every exit for as long as the context lasts."""
         self.load()
+        self._counted = range(counters.CAUSES)
         try:
             with uninterrupted():
                 self._bpf.attach_tracepoint(
@@ -144,19 +146,17 @@ class Program:
         cpus = possible_cpus()
         bpf_call.update(self.map_fd("counters"), _SLOT, bytes(counters.BYTES_PER_CPU * cpus))
         drops, nothing = self.map_fd("drops"), bytes(counters.DROP_BYTES_PER_CPU * cpus)
-        for cause in range(counters.CAUSES):
+        for cause in self._counted:
             bpf_call.update(drops, struct.pack("=I", cause), nothing)
+        self._counted = ()
 
     def read_counters(self) -> list[CpuCounters]:
         """The account. Call it after detaching: a bpf() call makes the kernel skip tracers."""
         cpus = possible_cpus()
         counts = bpf_call.lookup(self.map_fd("counters"), _SLOT, counters.BYTES_PER_CPU * cpus)
-        drops = self.map_fd("drops")
         size = counters.DROP_BYTES_PER_CPU * cpus
-        by_cause = [
-            bpf_call.lookup(drops, struct.pack("=I", cause), size)
-            for cause in range(counters.CAUSES)
-        ]
+        by_cause = list(bpf_call.elements(self.map_fd("drops"), counters.CAUSES, size))
+        self._counted = [cause for cause, value in enumerate(by_cause) if any(value)]
         return counters.decode(counts, by_cause)
 
 

@@ -20,6 +20,7 @@ from bench.trace.consumer import consuming
 from bench.trial.observation import ConsumerUse, KernelUse, Observation
 from bench.trial.presence import watched
 from bench.trial.rig import Rig
+from workloads import mapcallers
 from workloads.storm import StormReport
 
 _GRACE_S: Final = 15.0  # beyond the storm's own limit, for a generator that hangs
@@ -60,6 +61,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         memory_before = procfs.process_memory()
         opened = stack.enter_context(way.open(program, capture, request))
         memory = _memory(opened, capture, memory_before)
+        stack.enter_context(mapcallers.calling(config.map_callers))
         presence = stack.enter_context(watched())
         raised_before = procfs.irq_work()
         with ExitStack() as running:

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""bufbench kernels run."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from bench.kernels.accelerator import Accelerator
+    from bench.kernels.boot import Guest
+    from bench.kernels.image import Image
+    from bench.kernels.run import Say
+
+_USUAL_LIMIT_S: Final = 600.0
+_MOST_JOBS: Final = 64
+
+
+def command(
+    kernels: Annotated[list[str], typer.Argument(help="6.12, 6.12-rt, ./bzImage, host ...")],
+    *,
+    cpus: Annotated[int | None, typer.Option(help="Of each guest; all, up to 4.")] = None,
+    memory: Annotated[int | None, typer.Option(help="Of each guest, MiB; 2048 usually.")] = None,
+    time_limit: Annotated[float, typer.Option(help="Of each guest, seconds.")] = _USUAL_LIMIT_S,
+    jobs: Annotated[int, typer.Option(help="Guests at a time.")] = 1,
+    append: Annotated[
+        list[str] | None, typer.Option(help="Kernel parameter, like preempt=full; repeatable.")
+    ] = None,
+    emulate: Annotated[bool, typer.Option("--emulate", help="Do not try KVM.")] = False,
+    seed: Annotated[int, typer.Option(help="Of the blocks' random order.")] = 1,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder to write; results/kernels-TIME by default.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Leave out the kernels that --output is done with.")
+    ] = False,
+    sources: Annotated[
+        Path | None, typer.Option(help="File of sources; kernels.toml of your configuration.")
+    ] = None,
+) -> None:
+    """Measure each kernel in a guest of its own, and report on all of them.
+
+    The guest sees this machine's files read-only and writes only into the results folder. One that
+    panics, hangs or is killed costs that kernel's row, never the run.
+
+    Example: bufbench kernels run 5.10 6.1 6.12 7.3
+    """
+    import psutil
+
+    from bench import lock, paths
+    from bench.kernels import accelerator
+    from bench.kernels import run as kernels_run
+
+    if resume and output is None:
+        raise UsageError("--resume needs the folder to go on with", remedy="add --output FOLDER")
+    if not 1 <= jobs <= _MOST_JOBS:
+        raise UsageError(f"--jobs {jobs} is out of range", remedy=f"take 1 to {_MOST_JOBS}")
+    if not 10 <= time_limit <= 86_400:
+        raise UsageError(f"--time-limit {time_limit:g} is out of range", remedy="take 10 to 86400")
+    folder = output or kernels_run.new_folder(paths.RESULTS)
+    kernels_run.check_place(folder)
+    guest = accelerator.fitting(
+        cpus=cpus,
+        memory_mib=memory,
+        jobs=jobs,
+        available_mib=psutil.virtual_memory().available >> 20,
+    )
+    say = kernels_run.speaker(time.monotonic())
+    left = kernels_run.pending(folder, kernels)
+    images = _images(left if resume else kernels, folder, sources, say)
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen = _accelerator(images, guest, folder, emulate=emulate)
+    request = kernels_run.Request(
+        folder=folder,
+        guest=_with(guest, chosen, time_limit, append or []),
+        accelerator=chosen,
+        jobs=jobs,
+        seed=seed,
+        command_line=tuple(sys.argv),
+    )
+    kernels_run.write_request(request, kernels)
+    from bench.kernels.request import HOST
+
+    # The one on the host takes the lock itself, and wants the machine for itself.
+    kernels_run.run(request, [image for image in images if image.label == HOST], say)
+    with lock.held(sys.argv):
+        kernels_run.run(request, [image for image in images if image.label != HOST], say)
+    print(f"results: {folder}", file=sys.stderr)
+    _report(folder)
+
+
+def _images(kernels: list[str], folder: Path, sources: Path | None, say: Say) -> list[Image]:
+    """An image for each; one that cannot be fetched now has its row, one that is none is usage."""
+    from bench.errors import BufbenchError
+    from bench.kernels import run as kernels_run
+    from bench.kernels.provide import provide
+
+    found: list[Image] = []
+    for label in kernels:
+        try:
+            found += provide([label], say=say, sources_file=sources)
+        except UsageError:
+            raise
+        except BufbenchError as error:
+            kernels_run.not_had(folder, label, str(error), say)
+    return found
+
+
+def _accelerator(images: list[Image], guest: Guest, folder: Path, *, emulate: bool) -> Accelerator:
+    from bench.kernels import accelerator
+    from bench.kernels.request import HOST
+
+    first = next((image for image in images if image.label != HOST), None)
+    if emulate or first is None:
+        return accelerator.emulation()
+    return accelerator.probe(first, guest, folder)
+
+
+def _with(guest: Guest, chosen: Accelerator, time_limit: float, append: list[str]) -> Guest:
+    from dataclasses import replace
+
+    return replace(guest, kvm=chosen.kvm, time_limit_s=time_limit, append=tuple(append))
+
+
+def _report(folder: Path) -> None:
+    from importlib import import_module
+
+    import_module("bench.cli.kernels_report").command([folder])

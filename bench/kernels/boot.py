@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Booting an image over this machine's live file system, to run one command in it.
+
+virtme-ng finds the modules, makes the initial RAM disk and knows QEMU's options; bench/kernels/init
+takes over from there. The host's root is shared read-only and one folder for writing.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import bench
+from bench import process, scratch
+from bench.errors import MachineUnfit
+from bench.kernels import init, share
+from bench.kernels.image import Image
+
+CONSOLE: Final = "console.log"
+ORDER: Final = "order.json"
+EXIT: Final = "exit.json"
+
+_ROOT_TAG: Final = "ROOTFS"  # virtme-ng's initial RAM disk looks for it
+_REMEDY: Final = "apt-get install qemu-system-x86 busybox-static kmod; pip install virtme-ng"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guest:
+    """The machine that a kernel gets."""
+
+    cpus: int
+    memory_mib: int
+    time_limit_s: float
+    kvm: bool
+    append: tuple[str, ...] = ()  # parameters of the kernel
+
+
+def environment() -> dict[str, str]:
+    """What a command of ours needs to find this harness, wherever it is installed."""
+    return {
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": "/root",
+        "LANG": "C.UTF-8",
+        "TMPDIR": "/dev/shm",  # noqa: S108  all else is read-only in a guest
+        "PYTHONPATH": str(Path(bench.__file__).resolve().parent.parent),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def python(module: str, *arguments: str) -> list[str]:
+    """A module of ours as a command."""
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+@contextmanager
+def booted(
+    image: Image, guest: Guest, folder: Path, command: Sequence[str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The watch over a guest that runs ``command`` and may write to ``folder``.
+
+    Its last line of stdout is an :class:`~bench.kernels.watch.Ended`. Leaving the context ends the
+    guest. MachineUnfit where a program is missing.
+    """
+    folder = folder.resolve()
+    order = {"argv": list(command), "env": environment()}
+    (folder / ORDER).write_text(json.dumps(order), encoding="utf-8")
+    with ExitStack() as stack:
+        private = stack.enter_context(scratch.folder())
+        qmp = private / "qmp"
+        options = ["-no-reboot", "-qmp", f"unix:{qmp},server=on,wait=off"]
+        if share.daemon():
+            options += _memory(guest)
+            options += stack.enter_context(_shared(private, Path("/"), _ROOT_TAG))
+            options += stack.enter_context(_shared(private, folder, init.TAG, writable=True))
+        options += ["-append", " ".join(_parameters(guest, folder))]
+        argv = [
+            *(_program("virtme-run"), "--kimg", str(_tree(private, image)), "--mods", "auto"),
+            *("--root", "/", "--force-9p", "--force-initramfs", "--show-boot-console"),
+            *("--cpus", str(guest.cpus), "--memory", f"{guest.memory_mib}M"),
+            *(() if guest.kvm else ("--disable-kvm",)),
+            *(() if share.daemon() else ("--rwdir", str(folder))),
+            *("--script-sh", "true"),  # a console without a terminal; our init runs the command
+            *("--qemu-opts", *options),
+        ]
+        words = [str(folder / CONSOLE), str(guest.time_limit_s), str(qmp), "--", *argv]
+        yield stack.enter_context(
+            process.started(
+                python("bench.kernels.watch", *words),
+                env={"PYTHONPATH": environment()["PYTHONPATH"], "TMPDIR": str(private)},
+            )
+        )
+
+
+def _parameters(guest: Guest, folder: Path) -> Iterator[str]:
+    """The kernel's command line; what follows the dashes is our init's."""
+    yield f"init={os.path.realpath(sys.executable)}"
+    yield from ("ro", "console=ttyS0", "earlyprintk=serial,ttyS0,115200", "loglevel=5")
+    yield from ("panic=-1", "random.trust_cpu=on")
+    if not guest.kvm:
+        # An emulated guest distrusts its TSC and reads the HPET, at ten times the price.
+        yield from ("clocksource=tsc", "tsc=reliable")
+    yield from guest.append
+    yield from ("--", "-I", "-S", str(Path(init.__file__).resolve()))
+    yield base64.urlsafe_b64encode(os.fsencode(folder)).decode()
+
+
+def _tree(private: Path, image: Image) -> Path:
+    """The image with its modules beside it, where virtme-ng looks for them."""
+    modules = private / "image/lib/modules"
+    modules.mkdir(parents=True)
+    if image.modules is not None:
+        (modules / image.modules.name).symlink_to(image.modules.resolve())
+    kernel = private / "image/vmlinuz"
+    kernel.symlink_to(image.vmlinuz.resolve())
+    return kernel
+
+
+def _memory(guest: Guest) -> list[str]:
+    """Memory that the daemons can map."""
+    memory = f"memory-backend-memfd,id=mem,size={guest.memory_mib}M,share=on"
+    return ["-object", memory, "-numa", "node,memdev=mem"]
+
+
+@contextmanager
+def _shared(
+    private: Path, folder: Path, tag: str, *, writable: bool = False
+) -> Iterator[list[str]]:
+    """A daemon that serves ``folder``, and QEMU's options for it."""
+    path = private / f"{tag}.socket"
+    access = "rw" if writable else "ro"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+        listening.bind(str(path))
+        listening.listen(1)
+        descriptor = listening.fileno()
+        with (
+            (private / f"{tag}.log").open("wb") as log,
+            process.started(
+                python("bench.kernels.share", str(descriptor), str(folder), access),
+                env={"PYTHONPATH": environment()["PYTHONPATH"]},
+                pass_fds=(descriptor,),
+                said=log,
+            ),
+        ):
+            yield [
+                *("-chardev", f"socket,id={tag},path={path}"),
+                *("-device", f"vhost-user-fs-pci,queue-size=1024,chardev={tag},tag={tag}"),
+            ]
+
+
+def _program(name: str) -> str:
+    """A program of our environment or of the system."""
+    for need in ("qemu-system-x86_64", "busybox", "depmod"):
+        if shutil.which(need, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None:
+            raise MachineUnfit(f"{need} is missing", remedy=_REMEDY)
+    path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"
+    found = shutil.which(name, path=path)
+    if found is None:
+        raise MachineUnfit(f"{name} is missing", remedy=_REMEDY)
+    return found

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What runs on each kernel, in a guest or on the host: the matrix profile, and how it went.
+
+    python -m bench.kernels.guest FOLDER SEED LEFT_S [COMMAND LINE OF THE RUN ...]
+
+LEFT_S: experiments that would begin later than this are left out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from bench import campaign
+from bench.errors import BufbenchError, MachineUnfit
+from bench.kernels.outcome import JOURNAL, RESULT, Status, Told, told_of
+from bench.kernels.outcome import replace as put
+from bench.machine import procfs, virtualisation
+from bench.machine.dmesg import complaints_since_boot
+from bench.plan import matrix
+from bench.plan.profiles import TRANSPORTS
+from bench.trace.btf import VMLINUX
+from bench.trial.result import TrialResult
+
+PROGRESS: Final = "progress"
+"""A file whose one line says what is being done."""
+
+
+def measure(folder: Path, seed: int, left_s: float, command_line: Sequence[str]) -> Told:
+    """Run the profile; what there is to say of it, also where it failed."""
+    began = time.monotonic()
+    journal = folder / JOURNAL
+    trials: list[TrialResult] = []
+    left_out: tuple[str, ...] = ()
+    try:
+        _require_btf()
+        with campaign.opened(
+            campaign.Request(
+                journal=journal,
+                command_line=command_line,
+                profile=matrix.NAME,
+                seed=seed,
+                # Under emulation it would take a tenth of the time, and times mean little there.
+                wakeups=not virtualisation.running().emulated,
+            )
+        ) as running:
+            left_out = _run(running, folder, began + left_s, trials)
+    except MachineUnfit as error:
+        status = Status.FAILED if trials else Status.UNAVAILABLE
+        return told_of(journal, status, str(error), len(trials))
+    except BufbenchError as error:
+        return told_of(journal, Status.FAILED, str(error), len(trials))
+    told = told_of(journal, Status.DONE, "", len(trials))
+    return replace(told, left_out=left_out)
+
+
+def _run(
+    running: campaign.Campaign, folder: Path, deadline: float, trials: list[TrialResult]
+) -> tuple[str, ...]:
+    """All experiments that begin in time, their trials added; the names of the others."""
+
+    def say(what: str) -> None:
+        (folder / PROGRESS).write_text(f"{what}\n", encoding="utf-8")
+
+    cpus = len(procfs.online_cpus())
+    say("calibration")
+    trials += running.run(matrix.calibration(cpus), _unheard)
+    has_ring = running.rig.kernel.facts["ring_buffer"] == "yes"
+    plan = matrix.experiments(
+        matrix.Setting(
+            rate_per_s=median(trial.storm.rate_per_s for trial in trials),
+            cpus=cpus,
+            page_bytes=os.sysconf("SC_PAGE_SIZE"),
+            transports=TRANSPORTS if has_ring else ("perfbuf",),
+        )
+    )
+    say("memory")
+    running.census(matrix.CENSUS_BYTES)
+    for number, experiment in enumerate(plan, start=1):
+        if time.monotonic() > deadline:
+            return tuple(each.name for each in plan[number - 1 :])
+        say(f"{experiment.name} ({number} of {len(plan)})")
+        trials += running.run(experiment, _unheard)
+    return ()
+
+
+def _unheard(_: TrialResult) -> None:
+    """Nobody watches single trials of a guest."""
+
+
+def _require_btf() -> None:
+    if not VMLINUX.exists():
+        raise MachineUnfit(
+            "this kernel has no BTF, from which the tracer knows where fields are",
+            remedy="take one built with CONFIG_DEBUG_INFO_BTF",
+        )
+
+
+def main() -> None:
+    """The command line above."""
+    folder = Path(sys.argv[1])
+    told = measure(folder, int(sys.argv[2]), float(sys.argv[3]), sys.argv[4:])
+    told = replace(told, complaints=complaints_since_boot())
+    put(folder / RESULT, json.dumps(asdict(told)).encode())
+
+
+if __name__ == "__main__":
+    main()

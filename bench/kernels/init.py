@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The first process of a guest: mounts what is needed, runs one command, and powers off.
+
+In place of virtme-ng's own: that one waits for udev and systemd-tmpfiles, which takes up to a
+minute under emulation and serves nothing here. It runs without site-packages, by its path:
+
+    init.py FOLDER
+
+FOLDER, in URL-safe base64, is the one that the guest may write; ``order.json`` in it holds the
+command and its environment, and ``exit.json`` tells its exit code.
+"""
+
+import base64
+import ctypes
+import json
+import os
+import sys
+from pathlib import Path
+
+TAG = "results"
+_TAG_9P = "virtme.initmount0"  # virtme-ng's name for the first folder that is shared
+_POWER_OFF = 0x4321FEDC  # LINUX_REBOOT_CMD_POWER_OFF
+_MOUNTS = (
+    ("proc", "/proc", "proc", ""),
+    ("sys", "/sys", "sysfs", ""),
+    ("dev", "/dev", "devtmpfs", ""),
+    ("pts", "/dev/pts", "devpts", ""),
+    ("shm", "/dev/shm", "tmpfs", "mode=1777"),  # noqa: S108  also where temporary files go
+    ("debug", "/sys/kernel/debug", "debugfs", ""),
+    ("trace", "/sys/kernel/tracing", "tracefs", ""),
+    ("cgroup", "/sys/fs/cgroup", "cgroup2", ""),
+)
+_SHARES = (
+    (TAG, "virtiofs", ""),
+    (_TAG_9P, "9p", "version=9p2000.L,trans=virtio,access=any,msize=524288"),
+)
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def mount(source: str, target: str, kind: str, options: str) -> bool:
+    """Mount; whether it worked."""
+    words = (source, target, kind)
+    return bool(_libc.mount(*map(os.fsencode, words), 0, options.encode()) == 0)
+
+
+def run(order: dict[str, object]) -> int:
+    """The command's exit code; 128 and the signal's number where one killed it."""
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setsid()
+            os.execve(*_words(order))  # noqa: S606
+        except OSError as error:
+            print(f"init: {error}", flush=True)
+        os._exit(127)
+    while True:
+        pid, status = os.wait()  # of orphans too
+        if pid == child:
+            code = os.waitstatus_to_exitcode(status)
+            return 128 - code if code < 0 else code
+
+
+def _words(order: dict[str, object]) -> tuple[str, list[str], dict[str, str]]:
+    argv = [str(word) for word in order["argv"]]  # type: ignore[attr-defined]
+    environment = {str(name): str(value) for name, value in order["env"].items()}  # type: ignore[attr-defined]
+    return argv[0], argv, environment
+
+
+def main() -> None:
+    """Everything, in order."""
+    folder = base64.urlsafe_b64decode(sys.argv[1]).decode()
+    order = json.loads(Path(folder, "order.json").read_text())  # before anything is mounted over it
+    for source, target, kind, options in _MOUNTS:
+        if target.startswith("/dev/"):
+            Path(target).mkdir(exist_ok=True)
+        mount(source, target, kind, options)
+    if not any(mount(tag, folder, kind, options) for tag, kind, options in _SHARES):
+        print("init: the results' folder cannot be mounted", flush=True)
+    else:
+        os.chdir("/")
+        code = run(order)
+        Path(folder, "exit.json").write_text(json.dumps({"code": code}))
+    os.sync()
+    _libc.reboot(_POWER_OFF)
+
+
+if __name__ == "__main__":
+    main()

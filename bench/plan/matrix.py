@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The matrix profile: what is run on each kernel of a comparison, however slow its guest is.
+
+A guest's speed is measured first, and storms are sized by it. All storms are by fork: from about
+6.16 on a vfork parent goes on before the exit is told, so that vfork would compare something else.
+One program for each transport serves all experiments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from bench.plan.budgets import KIB, MIB
+from bench.plan.config import Consumer, TrialConfig
+from bench.plan.duration import nominal_rate_per_s
+from bench.plan.experiments import Arm, Experiment, compose
+from bench.plan.profiles import AWAY, EPOLL, LADDER_STORMS, TIMED, TRANSPORTS, storms
+from workloads.storm import Shape, Spawn, Storm
+
+NAME: Final = "matrix"
+BLOCKS: Final = 8
+"""As many as a verdict takes."""
+
+CALIBRATION: Final = "calibration"
+CENSUS_BYTES: Final = (64 * KIB, MIB)
+"""Budgets at which memory is looked at."""
+
+LEAST_CHAINED: Final = 1_160
+"""Processes in chains of eight that give 1,000 causal pairs and some."""
+
+_CALIBRATIONS: Final = 3
+_CALIBRATION_S: Final = 0.5
+_STORM_S: Final = 0.4
+_LONGEST_CHAIN_S: Final = 4.0  # a guest that is slower makes fewer pairs
+_RUNG_PROCESSES: Final = 150  # of 72 bytes and a header: a ring of 16 KiB holds them, 8 KiB do not
+_RUNGS_BYTES: Final = (8 * KIB, 16 * KIB, 32 * KIB)
+_PACED_SHARE: Final = 0.25  # of the rate at full speed: far below capacity
+_LEAST_PROCESSES: Final = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """The guest that a plan is made for."""
+
+    rate_per_s: float  # processes that a bare storm makes on all CPUs
+    cpus: int
+    page_bytes: int
+    transports: tuple[str, ...] = TRANSPORTS
+
+    def storm(self, shape: Shape, seconds: float, *, least: int = _LEAST_PROCESSES) -> Storm:
+        """A storm of this shape, by fork, that takes about ``seconds`` here."""
+        storm = _by_fork(storms(self.cpus)[shape])
+        speed = self.rate_per_s / nominal_rate_per_s(_by_fork(storms(self.cpus)[Shape.STORM]))
+        rate_per_s = nominal_rate_per_s(storm) * speed
+        if shape is Shape.TRICKLE:
+            rate_per_s = max(10.0, self.rate_per_s * _PACED_SHARE)
+            storm = replace(storm, rate_per_s=rate_per_s)
+        return replace(storm, count=max(least, round(rate_per_s * seconds)))
+
+
+def _by_fork(storm: Storm) -> Storm:
+    return replace(storm, spawn=Spawn.FORK)
+
+
+def calibration(cpus: int) -> Experiment:
+    """Bare storms, bounded by time: how many processes a second this guest makes."""
+    storm = replace(_by_fork(storms(cpus)[Shape.STORM]), count=1_000_000, seconds=_CALIBRATION_S)
+    arm = Arm(name="none", config=TrialConfig(transport="none", budget_bytes=0, storm=storm))
+    return Experiment(
+        name=CALIBRATION,
+        title="How fast is this guest?",
+        arms=(arm,),
+        blocks=_CALIBRATIONS,
+    )
+
+
+def experiments(on: Setting) -> tuple[Experiment, ...]:
+    """All of them, the most important first: a guest may be too slow for the last."""
+    usual_bytes = 64 * KIB
+    storm = _config(on.storm(Shape.STORM, _STORM_S))
+    chained = on.storm(Shape.CHAIN, _LONGEST_CHAIN_S).count
+    chain = replace(
+        on.storm(Shape.CHAIN, 0.0), count=min(LEAST_CHAINED, max(chained, _LEAST_PROCESSES))
+    )
+    counted = replace(storm, kernel_stats=True)
+    return (
+        _experiment(
+            on, "storm", "Which drops fewer?", storm, (usual_bytes,), baselines=True, twins=True
+        ),
+        _experiment(
+            on,
+            "chain",
+            "Which keeps children before the parents that reaped them, drained every 5 ms?",
+            _config(chain, TIMED),
+            (usual_bytes,),
+        ),
+        _experiment(
+            on,
+            "storm-noise",
+            "What does the kernel skip while others make bpf() map calls?",
+            replace(storm, map_callers=max(2, on.cpus)),
+            (usual_bytes,),
+        ),
+        _experiment(on, "cost", "Which costs less in the kernel, for each exit?", counted, (MIB,)),
+        _experiment(
+            on,
+            "refused",
+            "What does a write cost that finds no room?",
+            replace(counted, consumer=AWAY),
+            (2 * on.page_bytes,),
+        ),
+        _experiment(
+            on,
+            "trickle",
+            "Which delivers sooner far below capacity?",
+            _config(on.storm(Shape.TRICKLE, 2 * _STORM_S)),
+            (usual_bytes,),
+        ),
+        _ladder(on, "memory-spread", Shape.STORM, _RUNGS_BYTES, LADDER_STORMS),
+        _ladder(on, "memory-onecpu", Shape.HOTCPU, _RUNGS_BYTES[1:], BLOCKS),
+    )
+
+
+def _config(storm: Storm, consumer: Consumer = EPOLL) -> TrialConfig:
+    return TrialConfig(transport="none", budget_bytes=0, storm=storm, consumer=consumer)
+
+
+def _ladder(
+    on: Setting, name: str, shape: Shape, rungs_bytes: Iterable[int], blocks: int
+) -> Experiment:
+    """Storms of one size whose consumer is away: what is lost depends on the room alone."""
+    storm = replace(on.storm(shape, 0.0), count=_RUNG_PROCESSES)
+    return _experiment(
+        on,
+        name,
+        "What is the least budget that holds a storm whose consumer is away?",
+        _config(storm, AWAY),
+        tuple(rung * max(1, on.page_bytes // (4 * KIB)) for rung in rungs_bytes),
+        blocks=blocks,
+    )
+
+
+def _experiment(
+    on: Setting,
+    name: str,
+    title: str,
+    config: TrialConfig,
+    budgets_bytes: tuple[int, ...],
+    *,
+    blocks: int = BLOCKS,
+    baselines: bool = False,
+    twins: bool = False,
+) -> Experiment:
+    return compose(
+        name=name,
+        title=title,
+        config=config,
+        transports=on.transports,
+        budgets_bytes=budgets_bytes,
+        blocks=blocks,
+        cpus=on.cpus,
+        page_bytes=on.page_bytes,
+        baselines=baselines,
+        twins_at=budgets_bytes[0] if twins else None,
+    )

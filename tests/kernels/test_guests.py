@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Real kernels in real guests: one from fetch to report, and each way to lose one told apart.
+
+Debian's cloud flavour is the smallest download and boots as quickly as any.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tracing import BUFBENCH, bufbench, eventually
+
+from bench.errors import BufbenchError
+from bench.journal.reader import read_journal
+from bench.kernels import outcome
+from bench.kernels.boot import CONSOLE, EXIT, Guest, booted
+from bench.kernels.image import Image
+from bench.kernels.outcome import Status
+from bench.kernels.provide import provide
+from bench.kernels.watch import End, Ended
+from bench.trial.result import State
+
+pytestmark = pytest.mark.live
+
+LABEL = "6.1-cloud"
+GUEST = Guest(cpus=2, memory_mib=1024, time_limit_s=90.0, kvm=False)
+
+
+@pytest.fixture(scope="module")
+def image() -> Image:
+    if shutil.which("qemu-system-x86_64") is None:
+        pytest.skip("no QEMU")
+    try:
+        (found,) = provide([LABEL], say=lambda _: None)
+    except BufbenchError as error:
+        pytest.skip(f"{LABEL} cannot be had: {error}")
+    return found
+
+
+def lost(
+    image: Image, folder: Path, command: Sequence[str], guest: Guest = GUEST
+) -> tuple[Status, str]:
+    """What is said of a guest that ran ``command`` and left no whole result."""
+    with booted(image, guest, folder, command) as watch:
+        assert watch.stdout is not None
+        ended = Ended.parse(watch.stdout.read())
+    status, reason, told = outcome.judge(folder, ended, guest.time_limit_s)
+    assert told is None
+    assert (folder / CONSOLE).stat().st_size
+    return status, reason
+
+
+def qemus(folder: Path) -> set[int]:
+    """Processes that have to do with a guest of this folder."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and entry.name != str(os.getpid()):
+            try:
+                words = (entry / "cmdline").read_bytes()
+            except OSError:  # it ended while we looked
+                continue
+            if os.fsencode(folder) in words and b"pytest" not in words:
+                found.add(int(entry.name))
+    return found
+
+
+def test_a_panic(image: Image, tmp_path: Path) -> None:
+    status, reason = lost(image, tmp_path, ["/bin/sh", "-c", "echo c >/proc/sysrq-trigger"])
+    assert status is Status.PANICKED
+    assert reason.startswith("Kernel panic - not syncing: sysrq triggered crash")
+
+
+def test_a_torn_result_and_what_a_guest_may_write(image: Image, tmp_path: Path) -> None:
+    """The host's files are read-only to it, whatever it does about that."""
+    evil = Path(__file__).resolve().with_name("written-by-a-guest")
+    words = f'mount -o remount,rw /; touch {evil}; printf \'{{"status": "do\' >{tmp_path}/'
+    status, _ = lost(image, tmp_path, ["/bin/sh", "-c", words + outcome.RESULT])
+    assert status is Status.TORN
+    assert json.loads((tmp_path / EXIT).read_text()) == {"code": 0}
+    assert not evil.exists()
+
+
+def test_a_hang(image: Image, tmp_path: Path) -> None:
+    guest = replace(GUEST, time_limit_s=6.0)
+    assert lost(image, tmp_path, ["/bin/sleep", "3600"], guest)[0] is Status.HUNG
+
+
+def test_a_guest_that_is_killed(image: Image, tmp_path: Path) -> None:
+    with booted(image, GUEST, tmp_path, ["/bin/sleep", "3600"]) as watch:
+        assert watch.stdout is not None
+        console = tmp_path / CONSOLE
+        assert eventually(lambda: console.exists() and console.stat().st_size > 0)
+        for pid in qemus(tmp_path):
+            if Path(f"/proc/{pid}/comm").read_text().startswith("qemu-system"):
+                os.kill(pid, signal.SIGKILL)
+        ended = Ended.parse(watch.stdout.read())
+    assert ended.end is End.GONE
+    assert outcome.judge(tmp_path, ended, 90.0)[0] is Status.KILLED
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_no_guest_outlives_its_run(image: Image, number: signal.Signals, tmp_path: Path) -> None:
+    words = ["kernels", "run", image.label, "--emulate", "--output", str(tmp_path / "run")]
+    with subprocess.Popen([*BUFBENCH, *words], stderr=subprocess.DEVNULL) as run:
+        console = tmp_path / "run" / LABEL / CONSOLE
+        assert eventually(lambda: console.exists() and console.stat().st_size > 0)
+        assert qemus(tmp_path)
+        run.send_signal(number)
+        began = time.monotonic()
+        run.wait()
+        assert eventually(lambda: not qemus(tmp_path) - {run.pid})
+        assert time.monotonic() - began < 2.0
+    assert run.returncode == (-number if number is signal.SIGKILL else 128 + number)
+
+
+def test_from_fetch_to_report(image: Image, tmp_path: Path) -> None:
+    """A run cut short by its time limit is a whole run all the same, with less in it."""
+    folder = tmp_path / "run"
+    words = ("kernels", "run", image.label, "--output", str(folder), "--time-limit", "130")
+    done = bufbench(*words, timeout_s=180)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((folder / LABEL / outcome.OUTCOME).read_text())
+    assert found["status"] == "done", found
+    assert found["release"] == image.release
+    journal = read_journal(folder / LABEL / outcome.JOURNAL, strict=True)
+    (run,) = journal.runs
+    assert run.header.machine.kernel_release == image.release
+    assert {trial.experiment for trial in run.trials} >= {"calibration", "storm"}
+    for trial in run.trials:
+        assert trial.state is not State.INVALID, trial.reasons
+        if trial.ledger:
+            assert trial.ledger.residues == ()
+    again = bufbench(*words, "--resume")
+    assert again.returncode == 0, again.stderr
+    assert "trials in" not in again.stderr  # nothing was left to run

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The matrix profile: by fork, few programs, and sized for guests fast and slow."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.plan import matrix
+from bench.plan.duration import OVERHEAD_S
+from bench.plan.profiles import LADDER_STORMS
+from bench.trace import settings
+from workloads.storm import Shape, Spawn
+
+RATES_PER_S = (30.0, 120.0, 800.0, 8_000.0, 40_000.0)
+
+
+@pytest.fixture(params=RATES_PER_S)
+def on(request: pytest.FixtureRequest) -> matrix.Setting:
+    return matrix.Setting(rate_per_s=request.param, cpus=2, page_bytes=4096)
+
+
+def test_every_storm_is_by_fork(on: matrix.Setting) -> None:
+    for experiment in (matrix.calibration(2), *matrix.experiments(on)):
+        assert {arm.config.storm.spawn for arm in experiment.arms} == {Spawn.FORK}
+
+
+def test_one_program_for_each_transport(on: matrix.Setting) -> None:
+    """bcc's compiler takes half a minute in an emulated guest."""
+    builds = {
+        (arm.config.transport, *settings.macros(arm.config.producer).items())
+        for experiment in matrix.experiments(on)
+        for arm in experiment.arms
+    }
+    assert len(builds) == len({transport for transport, *_ in builds})
+
+
+def test_enough_blocks_for_verdicts_and_for_the_ladder(on: matrix.Setting) -> None:
+    blocks = {experiment.name: experiment.blocks for experiment in matrix.experiments(on)}
+    assert all(count >= matrix.BLOCKS for count in blocks.values())
+    assert blocks["memory-spread"] == LADDER_STORMS
+
+
+def test_a_guest_of_usual_speed_makes_a_thousand_causal_pairs() -> None:
+    on = matrix.Setting(rate_per_s=800.0, cpus=2, page_bytes=4096)
+    chain = next(each for each in matrix.experiments(on) if each.name == "chain")
+    for arm in chain.arms:
+        storm = arm.config.storm
+        assert storm.shape is Shape.CHAIN
+        assert storm.count * (storm.depth - 1) / storm.depth > 1_000
+
+
+def test_a_kernel_without_the_ring_buffer_runs_the_perf_buffer_alone() -> None:
+    on = matrix.Setting(rate_per_s=800.0, cpus=2, page_bytes=4096, transports=("perfbuf",))
+    used = {
+        arm.config.transport for experiment in matrix.experiments(on) for arm in experiment.arms
+    }
+    assert used == {"none", "noop", "perfbuf"}
+
+
+def test_neighbours_call_in_one_experiment_only(on: matrix.Setting) -> None:
+    calling = {
+        experiment.name
+        for experiment in matrix.experiments(on)
+        for arm in experiment.arms
+        if arm.config.map_callers
+    }
+    assert calling == {"storm-noise"}
+
+
+def test_storms_take_a_second_or_two_at_most(on: matrix.Setting) -> None:
+    """In a guest that makes as many processes a second as it was sized for."""
+    for experiment in matrix.experiments(on):
+        for arm in experiment.arms:
+            storm = arm.config.storm
+            rate_per_s = storm.rate_per_s or on.rate_per_s / 2  # one CPU at the worst
+            if on.rate_per_s >= 800 and experiment.name != "chain":
+                assert storm.count / rate_per_s < 2
+            assert OVERHEAD_S + storm.count / rate_per_s < 12

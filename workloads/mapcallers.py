@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Map callers: processes beside a storm that make bpf() map calls all the time."""
+
+from __future__ import annotations
+
+import select
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from bench.errors import MachineUnfit
+
+EXECUTABLE: Final = Path(__file__).parent / "mapcalls"
+"""Where the build installs the program."""
+
+_READY_S: Final = 10.0
+_GRACE_S: Final = 5.0
+
+
+@contextmanager
+def calling(processes: int, *, executable: Path = EXECUTABLE) -> Iterator[None]:
+    """So many ``processes`` call for as long as the context lasts.
+
+    MachineUnfit if one cannot be started or may not make a map.
+    """
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        for _ in range(processes):
+            started.append(_start(executable))  # noqa: PERF401  those before it are ended too
+        for process in started:
+            _await_ready(process)
+        yield
+    finally:
+        for process in started:
+            process.terminate()
+        for process in started:
+            _reap(process)
+
+
+def _start(executable: Path) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            [executable],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+    except OSError as error:
+        raise MachineUnfit(
+            f"cannot start {executable}: {error.strerror}",
+            remedy="install the package, which builds it",
+        ) from error
+
+
+def _await_ready(process: subprocess.Popen[bytes]) -> None:
+    said = ""
+    if process.stdout and select.select([process.stdout], [], [], _READY_S)[0]:
+        said = process.stdout.readline().decode(errors="replace").strip()
+    if said != "ready":
+        raise MachineUnfit(f"a process that is to make map calls said {said!r}, not ready")
+
+
+def _reap(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(_GRACE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout:
+        process.stdout.close()
