@@ -12,7 +12,8 @@ from typing import Final
 
 from bench import lock, ownership
 from bench.ending import Terminated, word
-from bench.errors import BufbenchError, JournalError
+from bench.errors import BufbenchError, JournalError, UsageError
+from bench.journal.bounds import LARGEST
 from bench.journal.reader import as_resumed, finished, read_journal
 from bench.journal.schema import RunHeader
 from bench.journal.writer import JournalWriter
@@ -47,6 +48,10 @@ class Request:
     storm_user: StormUser | None = None  # None: nobody, where we may change user
     wait: bool = False  # for another measurement to end
     wakeups: bool = True  # measure what one costs, which takes a program of its own
+
+    def __post_init__(self) -> None:
+        if abs(self.seed) > LARGEST:
+            raise UsageError("--seed is out of range", remedy="take one below 2^63")
 
 
 @dataclass(frozen=True, slots=True)
