@@ -24,6 +24,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x10U /* Linux 6.3; needed where vm.memfd_noexec is 1 */
+#endif
+
 static _Noreturn void unfit(const char *what, const char *remedy)
 {
 	fprintf(stderr, "forkstorm: %s: %s; %s\n", what, strerror(errno), remedy);
@@ -123,7 +127,9 @@ void copy_tiny(struct request *request)
 	if (!request->tiny)
 		return;
 	if (faccessat(request->tiny_folder, request->tiny_name, X_OK, AT_EACCESS) < 0) {
-		copy = memfd_create("tiny", MFD_CLOEXEC);
+		copy = memfd_create("tiny", MFD_CLOEXEC | MFD_EXEC);
+		if (copy < 0 && errno == EINVAL)
+			copy = memfd_create("tiny", MFD_CLOEXEC);
 		if (copy < 0 || fstat(request->tiny_file, &seen) < 0 ||
 		    sendfile(copy, request->tiny_file, NULL, seen.st_size) != seen.st_size)
 			unfit("no copy of tiny",
