@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Everything of ours that reads foreign data, as functions of bytes. A new reader is an entry.
+
+A reader may refuse its input by one of the exceptions that it names; anything else is a fault.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import made_up_trials
+from fuzz import btf_samples, edited_journal, texts
+
+from bench import expectations, gates
+from bench.errors import BufbenchError, UsageError
+from bench.journal.reader import read_journals
+from bench.journal.schema import Kind
+from bench.journal.writer import encode
+from bench.judge.comparison import merged_latency
+from bench.kernels import catalogue, packages
+from bench.machine import dmesg, kernel, limits, preemption, procfs, virtualisation
+from bench.plan import budgets
+from bench.plan.experiments import ArmName
+from bench.trace import btf, offsets
+from workloads.generator import parse_report
+
+SAMPLES: Final = Path(__file__).parent / "samples"
+"""Inputs that once were faults: a folder for each reader."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """One reader."""
+
+    read: Callable[[bytes], object]
+    seeds: Callable[[], Sequence[bytes]]
+    refuses: tuple[type[Exception], ...] = (BufbenchError,)
+    longest_bytes: int = 65_536  # of what the fuzzer makes
+
+    def try_on(self, data: bytes) -> None:
+        """Read ``data``. Raises whatever is no refusal."""
+        try:
+            self.read(data)
+        except self.refuses as refusal:
+            line = str(refusal)
+            assert "\n" not in line, f"not one line: {line!r}"
+            assert len(line) < 1_000, f"a refusal of {len(line)} characters"
+
+
+@contextmanager
+def _file(data: bytes) -> Iterator[Path]:
+    """A file in memory."""
+    descriptor = os.memfd_create("fuzz")
+    try:
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            file.write(data)
+        yield Path(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")  # as bench.machine.procfs reads
+
+
+def _journal(data: bytes) -> None:
+    with _file(data) as path:
+        read_journals([path])
+
+
+def _expectations(data: bytes) -> None:
+    with _file(data) as path:
+        expectations.read(path)
+
+
+def _words(data: bytes) -> None:
+    """What stands behind options. Each has its own form, and refuses the others'."""
+    text = _text(data)
+    ArmName.parse(text)
+    for parse in (budgets.parse, gates.parse, lambda word: expectations.parse([word])):
+        with suppress(UsageError):
+            parse(text)
+    with suppress(ValueError):
+        procfs.parse_cpu_list(text)
+
+
+def _btf(data: bytes) -> None:
+    with _file(data) as path, btf.opened(path) as types:
+        offsets.kernel_facts(types, {})
+        types.field("outer", "absent")
+        types.field("outer", "deep")
+        offsets.offsets(types)
+
+
+def _proc(data: bytes) -> None:
+    text = _text(data)
+    procfs.parse_irq_work(text)
+    procfs.parse_sizes(text)
+    procfs.parse_capabilities(text)
+    procfs.parse_fdinfo(text)
+    mounts = procfs.parse_mountinfo(text)
+    list(limits.cgroup_limits(text, mounts[:8]))
+    preemption.model(debugfs=text, version=text, cmdline=text, config=text)
+    preemption.model(debugfs=None, version="", cmdline=text, config=text)
+    virtualisation.tell(cpuinfo=text, clock_sources="", vendor=text)
+    dmesg.complaints_in(text.splitlines())
+    with _file(data) as path:
+        procfs.read_number(path)
+    for parse in (procfs.parse_cpu_list, kernel.KernelVersion.from_release):
+        with suppress(ValueError):  # documented
+            parse(text)
+
+
+def _histogram(data: bytes) -> None:
+    trial = made_up_trials.trial("ringbuf@8KiB", 0)
+    merged_latency([texts.with_histogram(trial, data.decode("latin-1"))])
+
+
+def _packages(data: bytes) -> None:
+    catalogue.kernels(packages.parse(_text(data), archive="Debian", suite="bookworm"))
+
+
+def _journal_seeds() -> list[bytes]:
+    trials = [made_up_trials.trial(arm, 0) for arm in ("ringbuf@8KiB", "perfbuf@8KiB", "none")]
+    header = encode(Kind.MACHINE, made_up_trials.header())
+    whole = header + b"".join(encode(Kind.TRIAL, each) for each in trials)
+    return [whole, whole[:-100], header * 3, whole.replace(b":", b": "), b"[]\n"]
+
+
+READERS: Final[dict[str, Reader]] = {
+    "journal": Reader(read=_journal, seeds=_journal_seeds),
+    "report": Reader(
+        read=edited_journal.report, seeds=lambda: edited_journal.SEEDS, longest_bytes=2_000
+    ),
+    "expectations": Reader(read=_expectations, seeds=lambda: texts.TOML, longest_bytes=4_096),
+    "words": Reader(read=_words, seeds=lambda: texts.WORDS, longest_bytes=512),
+    "btf": Reader(read=_btf, seeds=btf_samples.samples),
+    "tracepoint": Reader(
+        read=lambda data: offsets.tracepoint_fields(_text(data)), seeds=lambda: texts.TRACEPOINTS
+    ),
+    "proc": Reader(read=_proc, seeds=lambda: texts.PROC),
+    "storm": Reader(
+        read=lambda data: parse_report(_text(data).splitlines()), seeds=lambda: texts.STORMS
+    ),
+    "histogram": Reader(read=_histogram, seeds=texts.histograms),
+    "packages": Reader(read=_packages, seeds=lambda: texts.PACKAGES),
+}

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""One reader under the fuzzer: target.py READER, then options of libFuzzer. Made by run.py."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+
+import atheris
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+with atheris.instrument_imports(include=["bench", "fuzz", "tomllib", "workloads"]):
+    from fuzz.readers import READERS
+
+
+def main() -> None:
+    """Never returns: libFuzzer ends the process."""
+    name = sys.argv.pop(1)
+    warnings.simplefilter("error")  # an overflow within numpy is a fault
+    atheris.Setup(sys.argv, READERS[name].try_on)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

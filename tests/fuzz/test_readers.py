@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""No reader of foreign data ends in a traceback, hangs, or takes memory without bound."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from fuzz import btf_samples
+from fuzz.readers import READERS, SAMPLES
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+TESTS = Path(__file__).parents[1]
+SLOW = {"report": 8, "journal": 60, "histogram": 60}
+TRICKS = [b"", b"\n", b"\0", b"9" * 5_000, b"[" * 2_000, b"\xff", b"\xed\xa0\x80", b" " * 99]
+
+
+@st.composite
+def inputs(draw: st.DrawFn, seeds: tuple[bytes, ...]) -> bytes:
+    """A seed of which some pieces were taken out, doubled, or became something else."""
+    data = draw(st.sampled_from(seeds))
+    for _ in range(draw(st.integers(0, 4))):
+        begin = draw(st.integers(0, len(data)))
+        end = draw(st.integers(begin, min(len(data), begin + 40)))
+        piece = draw(st.one_of(st.sampled_from(TRICKS), st.binary(max_size=20)))
+        data = data[:begin] + draw(st.sampled_from([piece, data[begin:end] * 3])) + data[end:]
+    return data
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_what_is_nearly_right_is_read_or_refused_in_a_line(name: str) -> None:
+    reader = READERS[name]
+
+    @settings(
+        max_examples=SLOW.get(name, 300),
+        deadline=10_000,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    @given(st.one_of(inputs(tuple(reader.seeds())), st.binary(max_size=300)))
+    def tried(data: bytes) -> None:
+        reader.try_on(data)
+
+    tried()
+
+
+@pytest.mark.parametrize(
+    "sample", sorted(SAMPLES.glob("*/*")), ids=lambda path: f"{path.parent.name}/{path.name}"
+)
+def test_what_once_was_a_fault_is_none(sample: Path) -> None:
+    READERS[sample.parent.name].try_on(sample.read_bytes())
+
+
+MEASURE = """
+import resource, sys
+sys.path.insert(0, sys.argv[1])
+from fuzz.readers import READERS
+reader = READERS[sys.argv[2]]
+for seed in reader.seeds():
+    reader.try_on(seed)
+data = sys.stdin.buffer.read()
+base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+reader.try_on(data)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base)
+"""
+LARGE = 10_000_000
+REPEATED = {
+    "its own": lambda name: b"\n".join(READERS[name].seeds()),
+    "newlines": lambda _: b"\n",
+    "brackets": lambda _: b"[",
+    "digits": lambda _: b"9",
+    "fields": lambda _: b"field: a[",
+}
+
+
+@pytest.mark.parametrize("what", REPEATED)
+@pytest.mark.parametrize("name", [name for name in READERS if name != "report"])
+def test_ten_megabytes_take_bounded_memory_and_time(name: str, what: str) -> None:
+    piece = REPEATED[what](name)
+    data = (piece * (LARGE // len(piece) + 1))[:LARGE]
+    began = time.monotonic()
+    grown = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(TESTS), name],
+        input=data,
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert int(grown.stdout) < 200 * 1024
+    assert time.monotonic() - began < 60
+
+
+def test_types_that_hold_themselves_end() -> None:
+    # Each of 65,535 members would lead into the same structure again, eight times over.
+    READERS["btf"].try_on(btf_samples.circles(1_000))
