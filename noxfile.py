@@ -102,6 +102,13 @@ def kernels(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """A fuzzer on all that reads foreign data: ./run fuzz -- --minutes 10 [READER...]."""
+    prepare(session, "test", "report", "fuzz", package=True)
+    hand_over(session, "python", "tests/fuzz/run.py", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Ruff, mypy, the compiler's opinion, licence lines, and tabs in BPF code."""
     prepare(session, "report", "kernels", "test", "lint")
