@@ -17,7 +17,8 @@ from typing import Final
 import psutil
 
 from bench.errors import MachineUnfit
-from bench.machine import limits, procfs, virtualisation
+from bench.machine import capabilities, limits, procfs, virtualisation
+from bench.machine.capabilities import Capability
 from bench.machine.dmesg import KernelLog
 from bench.machine.kernel import KernelVersion
 
@@ -61,14 +62,12 @@ def judge(
     return Finding(name=name, status=otherwise, seen=seen, remedy=remedy)
 
 
-def privileges(capabilities: int) -> Finding:
+def privileges(held: frozenset[Capability]) -> Finding:
     """Loading and attaching needs CAP_BPF and CAP_PERFMON, or the old CAP_SYS_ADMIN."""
-    need = (procfs.Capability.BPF, procfs.Capability.PERFMON)
-    missing = [f"CAP_{bit.name}" for bit in need if not capabilities >> bit & 1]
-    fine = not missing or bool(capabilities >> procfs.Capability.SYS_ADMIN & 1)
-    seen = "may load and attach BPF programs" if fine else f"lacks {' and '.join(missing)}"
+    missing = capabilities.missing_to_trace(held)
+    seen = f"lacks {' and '.join(map(str, missing))}" if missing else "may load BPF programs"
     remedy = "run as root, or grant CAP_BPF and CAP_PERFMON"
-    return judge("privileges", fine, seen, remedy, otherwise=Status.FAIL)
+    return judge("privileges", not missing, seen, remedy, otherwise=Status.FAIL)
 
 
 def kernel(release: str) -> Finding:
@@ -196,12 +195,12 @@ def examine() -> Iterator[Finding]:
     from bench.trace import tracefs as place
     from bench.trace import versions
 
-    capabilities = procfs.capabilities()
-    administrator = bool(capabilities >> procfs.Capability.SYS_ADMIN & 1)
+    held = capabilities.held()
+    administrator = Capability.SYS_ADMIN in held
     online = len(procfs.online_cpus())
     before, load_before = procfs.cpu_times(), procfs.load_1m()
 
-    yield privileges(capabilities)
+    yield privileges(held)
     yield kernel(os.uname().release)
     yield btf(BTF.exists())
     mounted = procfs.mount_point("tracefs")

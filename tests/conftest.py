@@ -10,7 +10,7 @@ import pytest
 from moments import Faults
 
 from bench import doctor
-from bench.machine import procfs
+from bench.machine import capabilities
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,7 +44,7 @@ def why_not_live() -> str | None:
     if os.geteuid() != 0:
         return "not root"
     findings = [
-        doctor.privileges(procfs.capabilities()),
+        doctor.privileges(capabilities.held()),
         doctor.kernel(os.uname().release),
         doctor.btf(doctor.BTF.exists()),
     ]

@@ -9,12 +9,11 @@ import pytest
 from bench import doctor
 from bench.doctor import Status
 from bench.errors import MachineUnfit
+from bench.machine.capabilities import Capability
 from bench.machine.limits import ProcessLimit
-from bench.machine.procfs import Capability
 from bench.machine.virtualisation import Virtualisation
 
-BPF, PERFMON = 1 << Capability.BPF, 1 << Capability.PERFMON
-ADMIN = 1 << Capability.SYS_ADMIN
+BPF, PERFMON, ADMIN = Capability.BPF, Capability.PERFMON, Capability.SYS_ADMIN
 
 
 def unfit() -> str:
@@ -26,10 +25,10 @@ TCG = Virtualisation(kind="qemu", emulated=True)
 HERE = Path("/sys/kernel/tracing")
 
 FINDINGS = [
-    (doctor.privileges(BPF | PERFMON), Status.OK),
-    (doctor.privileges(ADMIN), Status.OK),
-    (doctor.privileges(BPF), Status.FAIL),
-    (doctor.privileges(0), Status.FAIL),
+    (doctor.privileges(frozenset({BPF, PERFMON})), Status.OK),
+    (doctor.privileges(frozenset({ADMIN})), Status.OK),
+    (doctor.privileges(frozenset({BPF})), Status.FAIL),
+    (doctor.privileges(frozenset()), Status.FAIL),
     (doctor.kernel("5.8.0-1-amd64"), Status.OK),
     (doctor.kernel("5.7.19"), Status.FAIL),
     (doctor.kernel("4.19.0-27-amd64"), Status.FAIL),
@@ -82,7 +81,7 @@ def test_findings(finding: doctor.Finding, status: Status) -> None:
 
 
 def test_missing_capabilities_are_named() -> None:
-    assert doctor.privileges(BPF).seen == "lacks CAP_PERFMON"
+    assert doctor.privileges(frozenset({BPF})).seen == "lacks CAP_PERFMON"
 
 
 def test_this_machine_is_looked_at_from_all_sides() -> None:

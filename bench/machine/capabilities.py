@@ -51,6 +51,13 @@ def held() -> frozenset[Capability]:
     return frozenset(each for each in Capability if mask >> each & 1)
 
 
+def missing_to_trace(ours: frozenset[Capability]) -> tuple[Capability, ...]:
+    """What loading and attaching a tracer takes besides; CAP_SYS_ADMIN stands in for both."""
+    if Capability.SYS_ADMIN in ours:
+        return ()
+    return tuple(each for each in (Capability.BPF, Capability.PERFMON) if each not in ours)
+
+
 def go_on_with(kept: Iterable[Capability], *, ids: tuple[int, int] | None) -> None:
     """Become that user and group, or stay who we are, with these capabilities alone.
 

@@ -10,7 +10,6 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import IntEnum
 from pathlib import Path
 from typing import Final
 
@@ -23,14 +22,6 @@ MOST_CPUS: Final = 8192
 
 _DIGITS: Final = re.compile(r"-?[0-9]{1,19}")
 _CPUS: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
-
-
-class Capability(IntEnum):
-    """Bits of CapEff that tracing needs; CAP_SYS_ADMIN stands in for the others."""
-
-    SYS_ADMIN = 21
-    PERFMON = 38
-    BPF = 39
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

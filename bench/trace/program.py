@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 
 from bench import paths
 from bench.errors import MachineUnfit
-from bench.machine import procfs
+from bench.machine import capabilities, procfs
 from bench.measure.account import CpuCounters
 from bench.trace import (
     bpf_call,
@@ -162,8 +162,7 @@ class Program:
 
 def _require_privileges() -> None:
     """Before bcc tries: it would say that a program does not compile."""
-    held, need = procfs.capabilities(), (procfs.Capability.BPF, procfs.Capability.PERFMON)
-    if not held >> procfs.Capability.SYS_ADMIN & 1 and not all(held >> bit & 1 for bit in need):
+    if capabilities.missing_to_trace(capabilities.held()):
         raise MachineUnfit(
             "this process may not load BPF programs",
             remedy="run as root, or grant CAP_BPF and CAP_PERFMON",

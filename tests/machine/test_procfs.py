@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.machine import procfs
+from bench.machine.capabilities import Capability
 
 INTERRUPTS = """\
            CPU0       CPU2
@@ -89,7 +90,7 @@ def test_sizes_are_bytes() -> None:
 
 def test_capabilities_are_bits() -> None:
     bits = procfs.parse_capabilities(STATUS)
-    assert bits == 1 << procfs.Capability.BPF | 1 << procfs.Capability.PERFMON
+    assert bits == 1 << Capability.BPF | 1 << Capability.PERFMON
     assert procfs.parse_capabilities("") == 0
 
 
