@@ -110,6 +110,7 @@ def _group(place: Path, name: str, *, unified: bool) -> Iterator[Path]:
         lock = os.open(group, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            group.stat()  # a sweep that was quicker has taken it
             if unified:
                 handed = _hand_over(place, group)
             yield group
