@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What changed between two sets of journals, beyond noise.
+"""What changed between two sets of journals in how transports do against each other.
 
 No number of one set is held against one of the other by itself: machines drift, and two may differ.
 What is compared is what each set holds within itself: how a transport does against the perf
@@ -9,19 +9,24 @@ buffers, as ratio or difference, paired within blocks.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import dataclass, replace
 from math import log
 from typing import Final
 
-from bench.judge.comparison import Comparison, Row
+from bench.judge.comparison import Comparison
 from bench.judge.floor import LEAST_MARGIN
-from bench.judge.metrics import Unit
-from bench.judge.statistics import FEWEST_BLOCKS, Scale, holm
-from bench.judge.summary import Summary
+from bench.judge.journal_set import JournalSet, same_question
+from bench.judge.metrics import METRICS, Metric, Unit
+from bench.judge.samples import paired
+from bench.judge.statistics import FEWEST_BLOCKS, Estimate, Scale, holm, same_p
+from bench.plan.experiments import ArmName
 
 _LEVEL: Final = 0.05
-_Z_95: Final = 1.959964
+_DRIFTING: Final = (Unit.NS, Unit.SECONDS, Unit.PER_S)
+"""Of these only ratios stay the same on a machine that became slower."""
+
+_Name = tuple[str, str, str, str, str]
+"""Experiment, budget, variant, and both transports."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +35,7 @@ class Change:
 
     experiment: str
     budget: str
+    variant: str
     transport: str  # left
     against: str  # right
     key: str
@@ -52,122 +58,124 @@ class Changes:
     too_few: int  # numbers that one of them has in fewer than 8 blocks
     only_before: tuple[str, ...]  # comparisons by name
     only_after: tuple[str, ...]
-
-    @property
-    def regressions(self) -> tuple[Change, ...]:
-        """Changes for the worse."""
-        return tuple(change for change in self.changes if change.worse)
+    unlike: tuple[str, ...]  # that are another question in each set
 
 
-def _name(comparison: Comparison) -> tuple[str, str, str, str]:
-    left, right = comparison.left.transport, comparison.right.transport
-    return comparison.experiment, comparison.budget, left, right
+def changes(before: JournalSet, after: JournalSet) -> Changes:
+    """What differs between ``before`` and ``after``.
 
-
-def _gather(summaries: Sequence[Summary]) -> dict[tuple[str, str, str, str], Comparison]:
-    found: dict[tuple[str, str, str, str], Comparison] = {}
-    for summary in summaries:
-        for comparison in summary.comparisons:
-            found.setdefault(_name(comparison), comparison)
-    return found
-
-
-def changes(before: Sequence[Summary], after: Sequence[Summary]) -> Changes:
-    """What differs between ``before`` and ``after``; of several machines in a set the first counts.
-
-    A number changed if the difference of its estimates is beyond both sets' margins and beyond
-    chance: p, from the normal approximation of both intervals, is below 5 % after Holm's
+    A number changed if its estimates differ by more than both sets' margins and beyond chance:
+    the p of Yuen's test, over the ratios (or differences) of all blocks, is below 5 % after Holm's
     correction.
     """
-    ours, theirs = _gather(before), _gather(after)
-    pairs = [
-        (ours[name], row, other)
-        for name in ours.keys() & theirs.keys()
-        for row, other in product(ours[name].rows, theirs[name].rows)
-        if row.key == other.key
-    ]
-    pairs.sort(key=lambda each: (each[0].experiment, each[0].budget))
-    usable = [each for each in pairs if _blocks(each[1]) and _blocks(each[2])]
-    enough = [each for each in usable if min(_blocks(each[1]), _blocks(each[2])) >= FEWEST_BLOCKS]
-    alike = [each for each in enough if _scale(each[1]) is _scale(each[2])]
-    adjusted = holm([_p(row, other) for _, row, other in alike])
-    found = [
-        _change(comparison, row, other, p)
-        for (comparison, row, other), p in zip(alike, adjusted, strict=True)
-        if p < _LEVEL and abs(_value(other) - _value(row)) > _margin(row, other)
-    ]
+    ours, theirs = _named(before), _named(after)
+    common = sorted(ours.keys() & theirs.keys())
+    alike = [name for name in common if _same(ours[name], before, theirs[name], after)]
+    found: list[Change] = []
+    too_few = 0
+    for name in alike:
+        for metric in METRICS:
+            then = _told(metric, ours[name], before)
+            now = _told(metric, theirs[name], after)
+            if then is None or now is None or not _comparable(metric, then, now):
+                continue
+            if min(len(then.by_block), len(now.by_block)) < FEWEST_BLOCKS:
+                too_few += 1
+            else:
+                found.append(_change(name, metric, then, now))
+    adjusted = holm([change.p for change in found])
     return Changes(
-        changes=tuple(found),
-        compared=len(alike),
-        too_few=len(usable) - len(enough),
+        changes=tuple(
+            replace(change, p=p)
+            for change, p in zip(found, adjusted, strict=True)
+            if p < _LEVEL and _beyond_margin(change)
+        ),
+        compared=len(found),
+        too_few=too_few,
         only_before=tuple(_words(sorted(ours.keys() - theirs.keys()))),
         only_after=tuple(_words(sorted(theirs.keys() - ours.keys()))),
+        unlike=tuple(_words(name for name in common if name not in alike)),
     )
 
 
-def _words(names: Sequence[tuple[str, str, str, str]]) -> Iterator[str]:
-    for experiment, budget, left, right in names:
-        yield f"{experiment} at {budget}, {left} against {right}"
+def _named(one: JournalSet) -> dict[_Name, Comparison]:
+    found: dict[_Name, Comparison] = {}
+    for each in one.summary.comparisons:
+        arm = ArmName.parse(each.left.arm)
+        found[each.experiment, each.budget, arm.variant, arm.transport, each.right.transport] = each
+    return found
 
 
-def _blocks(row: Row) -> int:
-    return row.estimate.blocks if row.estimate is not None else 0
+def _words(names: Iterator[_Name] | Sequence[_Name]) -> Iterator[str]:
+    for experiment, budget, variant, left, right in names:
+        where = f"{budget} ({variant})" if variant else budget
+        yield f"{experiment} at {where}, {left} against {right}"
 
 
-def _scale(row: Row) -> Scale | None:
-    return row.estimate.scale if row.estimate is not None else None
+def _same(ours: Comparison, before: JournalSet, theirs: Comparison, after: JournalSet) -> bool:
+    return all(
+        same_question(
+            before.experiments[ours.experiment].arms[one].trials[0].config,
+            after.experiments[theirs.experiment].arms[other].trials[0].config,
+        )
+        for one, other in (
+            (ours.left.arm, theirs.left.arm),
+            (ours.right.arm, theirs.right.arm),
+        )
+    )
 
 
-def _value(row: Row) -> float:
-    """The estimate on the scale on which differences add up."""
-    if row.estimate is None:
-        return 0.0
-    point = row.estimate.point
-    return log(point) if row.estimate.scale is Scale.RATIO else point
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What one set tells of a number."""
+
+    estimate: Estimate
+    margin: float
+    by_block: tuple[float, ...]  # left against right, on the scale on which differences add up
 
 
-def _error(row: Row) -> float:
-    """The standard error that the 95 % interval stands for."""
-    found = row.estimate
-    if found is None:
-        return 0.0
-    low, high = (found.low, found.high)
-    if found.scale is Scale.RATIO:
-        low, high = log(low), log(high)
-    return (high - low) / (2 * _Z_95)
+def _told(metric: Metric, comparison: Comparison, one: JournalSet) -> _Told | None:
+    row = comparison.row(metric.key)
+    if row is None or row.estimate is None:
+        return None
+    arms = one.experiments[comparison.experiment].arms
+    pairs = zip(*paired(metric, arms[comparison.left.arm], arms[comparison.right.arm]), strict=True)
+    ratio = row.estimate.scale is Scale.RATIO
+    return _Told(
+        estimate=row.estimate,
+        margin=row.margin,
+        by_block=tuple(log(left) - log(right) if ratio else left - right for left, right in pairs),
+    )
 
 
-def _p(row: Row, other: Row) -> float:
-    """Two-sided p of both estimates being the same."""
-    from statistics import NormalDist
-
-    difference = abs(_value(other) - _value(row))
-    error = (_error(row) ** 2 + _error(other) ** 2) ** 0.5
-    if error == 0:
-        return 0.0 if difference else 1.0
-    return 2 * (1 - NormalDist().cdf(difference / error))
+def _comparable(metric: Metric, then: _Told, now: _Told) -> bool:
+    if then.estimate.scale is not now.estimate.scale:
+        return False
+    return then.estimate.scale is Scale.RATIO or metric.unit not in _DRIFTING
 
 
-def _margin(row: Row, other: Row) -> float:
-    """The larger margin of both sets, on the scale of ``_value``."""
-    margin = max(row.margin, other.margin)
-    return log(1 + max(margin, LEAST_MARGIN)) if _scale(row) is Scale.RATIO else margin
+def _beyond_margin(change: Change) -> bool:
+    if change.scale is Scale.RATIO:
+        return abs(log(change.after / change.before)) > log(1 + max(change.margin, LEAST_MARGIN))
+    return abs(change.after - change.before) > change.margin
 
 
-def _change(comparison: Comparison, row: Row, other: Row, p: float) -> Change:
-    grew = _value(other) > _value(row)
+def _change(name: _Name, metric: Metric, then: _Told, now: _Told) -> Change:
+    experiment, budget, variant, left, right = name
+    before, after = then.estimate.point, now.estimate.point
     return Change(
-        experiment=comparison.experiment,
-        budget=comparison.budget,
-        transport=comparison.left.transport,
-        against=comparison.right.transport,
-        key=row.key,
-        label=row.label.strip(),
-        unit=row.unit,
-        scale=row.estimate.scale if row.estimate is not None else Scale.DIFFERENCE,
-        before=row.estimate.point if row.estimate is not None else 0.0,
-        after=other.estimate.point if other.estimate is not None else 0.0,
-        margin=max(row.margin, other.margin),
-        p=p,
-        worse=grew != row.more_is_better,
+        experiment=experiment,
+        budget=budget,
+        variant=variant,
+        transport=left,
+        against=right,
+        key=metric.key,
+        label=metric.label.strip(),
+        unit=metric.unit,
+        scale=then.estimate.scale,
+        before=before,
+        after=after,
+        margin=max(then.margin, now.margin),
+        p=same_p(then.by_block, now.by_block),
+        worse=(after > before) != metric.more_is_better,
     )

@@ -97,17 +97,22 @@ def file(stretches: Iterable[Stretch]) -> dict[str, ExperimentSamples]:
     return experiments
 
 
+def paired(metric: Metric, left: ArmSamples, right: ArmSamples) -> tuple[list[float], list[float]]:
+    """``metric`` of both arms in the blocks that tell it of both."""
+    ours, theirs = left.values(metric), right.values(metric)
+    places = sorted(ours.keys() & theirs.keys())
+    return [ours[place] for place in places], [theirs[place] for place in places]
+
+
 def estimate(metric: Metric, left: ArmSamples, right: ArmSamples) -> Estimate | None:
     """How ``metric`` compares within the blocks that both arms ran; None without any.
 
     Shares are compared by the mean of differences. Other numbers by the median of log ratios, or,
     where one of them is not above 0, by the median of differences.
     """
-    ours, theirs = left.values(metric), right.values(metric)
-    places = sorted(ours.keys() & theirs.keys())
-    if not places:
+    pairs = paired(metric, left, right)
+    if not pairs[0]:
         return None
-    pairs = [ours[place] for place in places], [theirs[place] for place in places]
     if metric.unit is Unit.SHARE:
         return paired_difference(*pairs, mean=True)
     if min(map(min, pairs)) > 0:

@@ -113,6 +113,36 @@ def one_sided(values: Sequence[float], bound: float) -> tuple[float, float]:
     return above, 1.0 - above
 
 
+def same_p(then: Sequence[float], now: Sequence[float]) -> float:
+    """Two-sided p of both samples having one centre.
+
+    Yuen's test of two samples: Welch's t test of means with an eighth trimmed off at either end,
+    as in ``one_sided``. 1 for fewer than three values in one of them.
+    """
+    if min(len(then), len(now)) < 3:
+        return 1.0
+    parts = [_trimmed(np.sort(np.asarray(values, np.float64))) for values in (then, now)]
+    (centre, error, freedom), (other, its_error, its_freedom) = parts
+    squared = error + its_error
+    if squared == 0:  # all agree, in each
+        return float(centre == other)
+    from scipy.special import stdtr
+
+    degrees = squared**2 / (error**2 / freedom + its_error**2 / its_freedom)
+    return 2 * float(stdtr(degrees, -abs(centre - other) / squared**0.5))
+
+
+def _trimmed(ordered: npt.NDArray[np.float64]) -> tuple[float, float, int]:
+    """Trimmed mean, its squared standard error, and degrees of freedom."""
+    count = len(ordered)
+    cut = count // 8
+    kept = count - 2 * cut
+    centre = float(ordered[cut : count - cut].mean())
+    winsorised = np.clip(ordered, ordered[cut], ordered[count - cut - 1])
+    spread = 0.0 if ordered[cut] == ordered[count - cut - 1] else float(winsorised.var(ddof=1))
+    return centre, (count - 1) * spread / (kept * (kept - 1)), kept - 1
+
+
 def paired_ratio(left: Sequence[float], right: Sequence[float]) -> Estimate:
     """Median of left over right within blocks. All values have to be above 0, and at least one."""
     logs = np.log(np.asarray(left, np.float64)) - np.log(np.asarray(right, np.float64))

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -155,3 +157,59 @@ def test_a_regression_fails_the_gate_that_was_asked_for(journal: Path) -> None:
     assert done.returncode == 1
     assert "worse" in done.stderr
     assert bufbench("compare", str(worse), str(journal), "--fail-on-regression").returncode == 0
+
+
+def test_sets_are_folders_patterns_and_compressed_files(journal: Path) -> None:
+    folder = journal.parent / "old"
+    folder.mkdir()
+    (folder / "one.jsonl").write_bytes(journal.read_bytes())
+    (folder / "two.jsonl.gz").write_bytes(gzip.compress(journal.read_bytes()))
+    told = [
+        bufbench("compare", str(folder), after)
+        for after in (str(folder), f"{folder}/*.jsonl*", f"{folder}/t[w]o.jsonl.gz", str(journal))
+    ]
+    assert {each.returncode for each in told} == {0}
+    assert all(each.stdout.splitlines()[2].startswith("0 changed") for each in told)
+
+
+@pytest.mark.parametrize("name", ["nothing-*.jsonl", "empty"])
+def test_a_set_without_journals_is_told_in_a_line(journal: Path, name: str) -> None:
+    (journal.parent / "empty").mkdir()
+    done = bufbench("compare", str(journal), str(journal.parent / name))
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "no journal in" in done.stderr
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "json", "csv"])
+def test_a_compressed_journal_is_reported_like_a_plain_one(journal: Path, form: str) -> None:
+    packed = journal.with_name("packed.jsonl.gz")
+    packed.write_bytes(gzip.compress(journal.read_bytes()))
+    plain, same = (bufbench("report", str(path), "--format", form) for path in (journal, packed))
+    assert (same.returncode, same.stderr) == (0, "")
+    assert same.stdout == plain.stdout
+
+
+def test_what_goes_beside_a_compressed_journal_has_its_name(journal: Path) -> None:
+    packed = journal.with_name("packed.jsonl.gz")
+    packed.write_bytes(gzip.compress(journal.read_bytes()))
+    done = bufbench("report", "--parquet", str(packed))
+    assert done.stdout.strip() == str(journal.with_name("packed.parquet"))
+
+
+def test_charts_go_into_the_folder_asked_for(journal: Path) -> None:
+    folder = journal.parent / "made" / "charts"
+    done = bufbench("report", str(journal), "--format", "svg", "--output", str(folder))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [Path(line) for line in done.stdout.splitlines()] == [
+        folder / f"{key}.svg" for key in ("latency", "cost", "wakeups")
+    ]
+
+
+def test_markdown_for_a_job_summary_has_its_charts_beside_it(journal: Path) -> None:
+    target = journal.parent / "summary.md"
+    done = bufbench("report", str(journal), "--format", "markdown", "--output", str(target))
+    assert (done.returncode, done.stdout.strip()) == (0, str(target))
+    links = re.findall(r"\]\(([^)]+)\)", target.read_text())
+    assert len(links) == 3
+    assert all((target.parent / link).read_bytes().startswith(b"<svg") for link in links)

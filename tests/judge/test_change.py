@@ -3,58 +3,188 @@
 
 from __future__ import annotations
 
-from made_up_trials import blocks, machine
+from dataclasses import replace
 
-from bench.judge.change import changes
-from bench.judge.summary import Summary, compare
+import pytest
+from made_up_trials import blocks, header
+
+from bench.journal.schema import JournalContent, Run
+from bench.judge.difference import Difference, difference
+from bench.judge.journal_set import JournalSet, journal_sets
+from bench.trial.result import TrialResult
+
+WOBBLE = (0.97, 1.0, 1.02, 0.99, 1.03, 0.98, 1.01, 1.0)
 
 
-def measured(*, dropped: int = 20, p50_ns: int = 10_000, drift: float = 1.0) -> Summary:
-    wobble = (0.97, 1.0, 1.02, 0.99, 1.03, 0.98, 1.01, 1.0)
+def one_set(*trials: TrialResult, hostname: str = "here") -> JournalSet:
+    run = Run(header=header(hostname), trials=trials)
+    (found,) = journal_sets(JournalContent(runs=(run,), faults=()))
+    return found
+
+
+def measured(
+    *, dropped: int = 20, p50_ns: int = 10_000, drift: float = 1.0, hostname: str = "here"
+) -> JournalSet:
     ours = [
         {"dropped": dropped + at % 3, "p50_ns": round(drift * p50_ns * by)}
-        for at, by in enumerate(wobble)
+        for at, by in enumerate(WOBBLE)
     ]
-    theirs = [{"dropped": 50, "p50_ns": round(drift * 20_000)} for _ in wobble]
-    trials = [*blocks("ringbuf@64KiB", ours), *blocks("perfbuf@64KiB", theirs)]
-    return compare(trials, machine())
+    theirs = [{"dropped": 50, "p50_ns": round(drift * 20_000)} for _ in WOBBLE]
+    return one_set(
+        *blocks("ringbuf@64KiB", ours), *blocks("perfbuf@64KiB", theirs), hostname=hostname
+    )
+
+
+def ladder(lossy: int) -> JournalSet:
+    """A ring that lost something in ``lossy`` of 20 storms at 16 KiB, and perf buffers beside."""
+    rungs = {"8KiB": 20, "16KiB": lossy, "32KiB": 0}
+    return one_set(
+        *(
+            each
+            for transport in ("ringbuf", "perfbuf")
+            for budget, many in rungs.items()
+            for each in blocks(
+                f"{transport}@{budget}",
+                [
+                    {"dropped": int(at < (many if transport == "ringbuf" else 0))}
+                    for at in range(20)
+                ],
+            )
+        )
+    )
+
+
+def pairs(ring: int, perf: int) -> JournalSet:
+    """Chains with so many violations in every trial, drained early and late."""
+    return one_set(
+        *(
+            each
+            for experiment in ("chain", "drain-interval")
+            for transport, many in (("ringbuf", ring), ("perfbuf", perf))
+            for each in blocks(
+                f"{transport}@64KiB",
+                [{"violations": many + at if many else 0} for at in range(8)],
+                experiment=experiment,
+                pairs=1_344,
+            )
+        )
+    )
+
+
+def keys(found: Difference, *, worse: bool) -> set[str]:
+    return {change.key for change in found.numbers.changes if change.worse is worse}
 
 
 def test_the_same_twice_is_no_change() -> None:
-    found = changes([measured()], [measured()])
-    assert found.changes == ()
-    assert found.compared > 5
+    found = difference(measured(), measured())
+    assert found.changed == 0
+    assert found.numbers.compared > 5
+    assert found.counted == 2
 
 
 def test_a_machine_that_became_slower_is_no_change() -> None:
-    assert changes([measured()], [measured(drift=1.4)]).changes == ()
+    assert difference(measured(), measured(drift=1.4)).changed == 0
+
+
+def test_another_machine_three_times_as_slow_is_no_change() -> None:
+    assert difference(measured(), measured(drift=3.0, hostname="there")).changed == 0
 
 
 def test_a_transport_that_became_slower_is_a_regression_and_the_other_way_none() -> None:
-    worse = changes([measured()], [measured(p50_ns=16_000)])
-    assert "latency_p50_ns" in {change.key for change in worse.regressions}
-    better = changes([measured(p50_ns=16_000)], [measured()])
-    assert "latency_p50_ns" in {change.key for change in better.changes}
-    assert better.regressions == ()
+    worse = difference(measured(), measured(p50_ns=16_000))
+    assert "latency_p50_ns" in keys(worse, worse=True)
+    better = difference(measured(p50_ns=16_000), measured())
+    assert "latency_p50_ns" in keys(better, worse=False)
+    assert better.regressions == 0
 
 
-def test_more_drops_are_a_regression() -> None:
-    found = changes([measured()], [measured(dropped=200)])
-    assert {"dropped", "delivered_per_s"} <= {change.key for change in found.regressions}
+def test_more_drops_are_a_regression_as_ratio_and_as_count() -> None:
+    found = difference(measured(), measured(dropped=200))
+    assert {"dropped", "delivered_per_s"} <= keys(found, worse=True)
+    (count,) = found.counts
+    assert (count.arm, count.key, count.worse) == ("ringbuf@64KiB", "dropped", True)
+    assert (count.before, count.after) == pytest.approx((0.020875, 0.200875))
+
+
+def test_times_are_compared_as_ratios_only() -> None:
+    # A ring without any sort window against perf buffers with one: no ratio, and 1.5 times as
+    # long on a machine that is slow today.
+    def windows(by: float) -> JournalSet:
+        theirs = [{"window_ns": round(by * (1_000_000 + at))} for at in range(8)]
+        return one_set(
+            *blocks("ringbuf@64KiB", [{"window_ns": 0}] * 8), *blocks("perfbuf@64KiB", theirs)
+        )
+
+    found = difference(windows(1.0), windows(1.5))
+    assert found.changed == 0
+    assert found.numbers.compared > 5
+
+
+def test_a_lossless_budget_that_moved_is_a_change_beyond_chance_only() -> None:
+    (slight,) = difference(ladder(0), ladder(1)).budgets
+    assert (slight.before_bytes, slight.after_bytes) == (16 * 1024, 32 * 1024)
+    assert not slight.sure
+    found = difference(ladder(0), ladder(12))
+    (clear,) = found.budgets
+    assert (clear.sure, clear.worse) == (True, True)
+    assert found.regressions >= 1
+    (back,) = difference(ladder(12), ladder(0)).budgets
+    assert (back.sure, back.worse) == (True, False)
+
+
+def test_a_claim_whose_verdict_turned_is_named() -> None:
+    found = difference(pairs(0, 40), pairs(30, 40))
+    turned = {change.claim.id: change for change in found.claims}
+    assert (turned["rb-order"].sure, turned["rb-order"].worse) == (True, True)
+    assert found.regressions >= 2  # the claim, and the violations themselves
+    back = difference(pairs(30, 40), pairs(0, 40))
+    assert back.regressions == 0
+    assert {change.claim.id for change in back.claims if change.sure} >= {"rb-order"}
 
 
 def test_what_only_one_set_has_is_named() -> None:
-    other = compare([*blocks("ringbuf@8KiB", [{}] * 8), *blocks("perfbuf@8KiB", [{}] * 8)])
-    found = changes([measured()], [other])
+    other = one_set(*blocks("ringbuf@8KiB", [{}] * 8), *blocks("perfbuf@8KiB", [{}] * 8))
+    found = difference(measured(), other).numbers
     assert found.compared == 0
     assert found.only_before == ("storm at 64KiB, ringbuf against perfbuf",)
     assert found.only_after == ("storm at 8KiB, ringbuf against perfbuf",)
 
 
-def test_few_blocks_make_no_change() -> None:
-    few = compare(
-        [*blocks("ringbuf@64KiB", [{"dropped": 500}] * 7), *blocks("perfbuf@64KiB", [{}] * 7)]
+def test_variants_of_one_budget_are_kept_apart() -> None:
+    def forced(p50_ns: int) -> JournalSet:
+        return one_set(
+            *blocks("ringbuf@64KiB", [{"p50_ns": 10_000}] * 8),
+            *blocks("perfbuf@64KiB", [{"p50_ns": 20_000}] * 8),
+            *blocks("ringbuf@64KiB/forced", [{"p50_ns": p50_ns}] * 8),
+            *blocks("perfbuf@64KiB/forced", [{"p50_ns": 20_000}] * 8),
+        )
+
+    found = difference(forced(10_000), forced(15_000)).numbers
+    assert {change.variant for change in found.changes} == {"forced"}
+
+
+def test_other_questions_under_one_name_are_not_compared() -> None:
+    asked = one_set(*blocks("ringbuf@64KiB", [{}] * 8), *blocks("perfbuf@64KiB", [{}] * 8))
+    longer = one_set(
+        *blocks("ringbuf@64KiB", [{"count": 4_000}] * 8),
+        *blocks("perfbuf@64KiB", [{"count": 4_000}] * 8),
     )
-    found = changes([measured()], [few])
-    assert found.changes == ()
-    assert found.too_few > 0
+    found = difference(asked, longer)
+    assert (found.numbers.compared, found.counted) == (0, 0)
+    assert found.numbers.unlike == ("storm at 64KiB, ringbuf against perfbuf",)
+
+
+def test_few_blocks_make_no_change() -> None:
+    few = one_set(
+        *blocks("ringbuf@64KiB", [{"dropped": 500}] * 7), *blocks("perfbuf@64KiB", [{}] * 7)
+    )
+    found = difference(measured(), few)
+    assert found.changed == 0
+    assert found.numbers.too_few > 0
+
+
+def test_one_disturbed_trial_of_eight_is_no_change() -> None:
+    calm = one_set(*blocks("ringbuf@64KiB", [{}] * 8), *blocks("perfbuf@64KiB", [{}] * 8))
+    trials = [*blocks("ringbuf@64KiB", [{}] * 8), *blocks("perfbuf@64KiB", [{}] * 8)]
+    disturbed = blocks("ringbuf@64KiB", [{"dropped": 900, "p50_ns": 900_000}])[0]
+    assert difference(calm, one_set(replace(disturbed, block=0), *trials[1:])).changed == 0

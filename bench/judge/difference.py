@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""All that differs between two sets of journals beyond the noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.judge.change import Changes, changes
+from bench.judge.change_counts import BudgetChange, CountChange, budget_changes, count_changes
+from bench.judge.claims.claim import Claim, Side
+from bench.judge.claims.finding import Verdict
+from bench.judge.journal_set import JournalSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimChange:
+    """A claim whose verdict is another one."""
+
+    claim: Claim
+    before: Verdict
+    after: Verdict
+
+    @property
+    def sure(self) -> bool:
+        """Whether both verdicts stand; one that became open has merely fewer trials to rest on."""
+        return {self.before, self.after} == {Verdict.REPRODUCED, Verdict.REFUTED}
+
+    @property
+    def worse(self) -> bool:
+        """Whether it speaks against the ring buffer now."""
+        return self.sure and (self.after is Verdict.REFUTED) == (self.claim.side is Side.RING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """What changed from one set to the other."""
+
+    numbers: Changes  # as one transport against another
+    counts: tuple[CountChange, ...]  # of one transport
+    counted: int  # counts that were compared
+    budgets: tuple[BudgetChange, ...]
+    claims: tuple[ClaimChange, ...]
+
+    @property
+    def changed(self) -> int:
+        """How much changed beyond the noise."""
+        return len(self._all())
+
+    @property
+    def regressions(self) -> int:
+        """What of it is for the worse."""
+        return sum(self._all())
+
+    def _all(self) -> list[bool]:
+        """Of everything beyond the noise, whether it is for the worse."""
+        return [
+            *(each.worse for each in self.numbers.changes),
+            *(each.worse for each in self.counts),
+            *(each.worse for each in self.budgets if each.sure),
+            *(each.worse for each in self.claims if each.sure),
+        ]
+
+
+def difference(before: JournalSet, after: JournalSet) -> Difference:
+    """All that both sets tell, held against each other."""
+    counts, counted = count_changes(before, after)
+    return Difference(
+        numbers=changes(before, after),
+        counts=counts,
+        counted=counted,
+        budgets=budget_changes(before, after),
+        claims=_claims(before, after),
+    )
+
+
+def _claims(before: JournalSet, after: JournalSet) -> tuple[ClaimChange, ...]:
+    now = {each.claim.id: each.finding.verdict for each in after.judged.judgements}
+    return tuple(
+        ClaimChange(claim=each.claim, before=each.finding.verdict, after=now[each.claim.id])
+        for each in before.judged.judgements
+        if each.finding.verdict is not now[each.claim.id]
+        and Verdict.NOT_MEASURED not in (each.finding.verdict, now[each.claim.id])
+    )
