@@ -118,9 +118,8 @@ def _group(place: Path, name: str, *, unified: bool) -> Iterator[Path]:
             os.close(lock)
     finally:
         _remove(group)
-        if not any(each.is_dir() for each in place.iterdir()):
-            for controller in handed:
-                _write(place / _CONTROL, f"-{controller}")
+        if unified:
+            _take_back(place, handed)
 
 
 def _hand_over(place: Path, group: Path) -> list[str]:
@@ -142,6 +141,15 @@ def _hand_over(place: Path, group: Path) -> list[str]:
     if _CPU not in before:
         _write(place / _CONTROL, f"+{_CPU}")
     return [each for each in (_PIDS, _CPU) if each not in before]
+
+
+def _take_back(place: Path, handed: Sequence[str]) -> None:
+    """What ``place`` handed down for us, or for a run that was killed, unless others use it."""
+    if (procfs.read(place / "cgroup.type") or "").strip() == "domain threaded":
+        handed = (_PIDS, _CPU)  # nobody else does that to a group that holds processes
+    if not any(each.is_dir() for each in place.iterdir()):
+        for controller in handed:
+            _write(place / _CONTROL, f"-{controller}")
 
 
 def _write(path: Path, text: str) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -48,8 +49,20 @@ def ours() -> set[Path]:
     return {path for place in places for path in place.glob(f"{scratch.PREFIX}*")}
 
 
-def test_a_run_opens_no_socket_and_leaves_nothing(tmp_path: Path) -> None:
-    journal = tmp_path / "journal.jsonl"
+def is_left(path: Path) -> bool:
+    """Whether it is there and nobody's any more."""
+    lock = scratch.abandoned(path)
+    if lock is not None:
+        os.close(lock)
+    return lock is not None
+
+
+def test_a_run_opens_no_socket_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUDO_UID", "12345")
+    monkeypatch.setenv("SUDO_GID", "23456")
+    journal = tmp_path / "results" / "journal.jsonl"
     command = [sys.executable, "-c", MAIN, "run", *BURSTS, "--blocks", "2", "--wait"]
     seen_sockets: set[str] = set()
     seen_storms = 0
@@ -68,7 +81,8 @@ def test_a_run_opens_no_socket_and_leaves_nothing(tmp_path: Path) -> None:
             made |= ours()
             time.sleep(0.02)
     assert run.returncode == 0
-    assert journal.exists()
+    for path in (journal, journal.parent):
+        assert (path.stat().st_uid, path.stat().st_gid) == (12_345, 23_456)
     assert seen_storms > 3
     assert seen_sockets == set()
-    assert not (made & ours())
+    assert not [path for path in made if is_left(path)]

@@ -102,6 +102,19 @@ def test_an_unknown_user_is_refused(name: str) -> None:
         user.chosen(name)
 
 
+def test_the_command_line_refuses_it_in_a_line() -> None:
+    main = "from bench.cli import main; main()"
+    ended = subprocess.run(
+        [sys.executable, "-c", main, "run", "--storm-user", "no such user"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    expected = "bufbench: there is no user 'no such user'; choose another --storm-user\n"
+    assert (ended.stdout, ended.stderr) == ("", expected)
+
+
 @needs_root
 def test_a_user_that_the_kernel_refuses_is_told(tmp_path: Path) -> None:
     script = tmp_path / "weaker"
