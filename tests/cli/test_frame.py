@@ -87,7 +87,7 @@ def test_an_error_is_one_line_and_its_exit_code() -> None:
     assert (done.returncode, done.stderr) == (3, "bufbench: it is missing; install it\n")
 
 
-def test_ctrl_c_is_130_and_quiet() -> None:
+def test_ctrl_c_is_130_and_told_in_a_line() -> None:
     with subprocess.Popen(
         [*BUFBENCH, "doctor"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as child:
@@ -95,7 +95,7 @@ def test_ctrl_c_is_130_and_quiet() -> None:
         child.stdout.readline()
         child.send_signal(signal.SIGINT)
         _, complaint = child.communicate(timeout=30)
-    assert (child.returncode, complaint) == (130, "")
+    assert (child.returncode, complaint) == (130, "bufbench: interrupted\n")
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:

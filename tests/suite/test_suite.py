@@ -105,7 +105,7 @@ def test_ctrl_c_leaves_whole_lines_and_nothing_else(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     ) as run:
-        assert eventually(lambda: journal.exists() and journal.read_bytes().count(b"\n") >= 3)
+        assert eventually(lambda: journal.exists() and journal.read_bytes().count(b'"trial"') >= 3)
         ids = bpf_ids(run.pid)
         run.send_signal(signal.SIGINT)
         run.communicate(timeout=60)
