@@ -86,7 +86,7 @@ def _part(panel: Panel, **more: object) -> dict[str, Any]:
 def _legend(transports: Sequence[str]) -> Panel:
     import altair as alt
 
-    axis = alt.Axis(domain=False, ticks=False, grid=False, labelFontSize=12)
+    axis = {"domain": False, "ticks": False, "grid": False, "labelFontSize": 12}
     chart = (
         chart_of("transports")
         .mark_point(size=90, filled=True, opacity=1)

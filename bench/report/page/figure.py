@@ -75,7 +75,7 @@ def colour(transports: Sequence[str]) -> alt.Color:
     return alt.Color(
         "transport:N",
         legend=None,
-        scale=alt.Scale(domain=list(transports), range=[look(each).colour for each in transports]),
+        scale={"domain": list(transports), "range": [look(each).colour for each in transports]},
     )
 
 
@@ -86,7 +86,7 @@ def shape(transports: Sequence[str]) -> alt.Shape:
     return alt.Shape(
         "transport:N",
         legend=None,
-        scale=alt.Scale(domain=list(transports), range=[look(each).shape for each in transports]),
+        scale={"domain": list(transports), "range": [look(each).shape for each in transports]},
     )
 
 
@@ -97,9 +97,7 @@ def dash(transports: Sequence[str]) -> alt.StrokeDash:
     return alt.StrokeDash(
         "transport:N",
         legend=None,
-        scale=alt.Scale(
-            domain=list(transports), range=[list(look(each).dash) for each in transports]
-        ),
+        scale={"domain": list(transports), "range": [list(look(each).dash) for each in transports]},
     )
 
 

@@ -47,9 +47,9 @@ def _panel(axis: str, what: str, samples: Sequence[Sample], unit: int = 1) -> Pa
         chart_of("samples")
         .mark_point(size=20, filled=True, opacity=0.7, color=_INK)
         .encode(
-            x=alt.X("minutes:Q", title="minutes", axis=alt.Axis(grid=False)),
-            y=alt.Y("held:Q", title=axis, scale=alt.Scale(zero=True, nice=True)),
-            description="told:N",
+            x=alt.X("minutes:Q", title="minutes", axis={"grid": False}),
+            y=alt.Y("held:Q", title=axis, scale={"zero": True, "nice": True}),
+            description=alt.Description("told:N"),
         )
         .properties(width=WIDTH, height=HEIGHT)
     )

@@ -109,14 +109,14 @@ def _panel(material: Material, experiment: str, arms: tuple[str, str]) -> Panel 
     x = alt.X(
         "nines:Q",
         title="percentile",
-        scale=alt.Scale(type="log", domain=[1, max(row["nines"] for row in curve)]),
-        axis=alt.Axis(values=[2, 10, 100, 1_000, 10_000], labelExpr=_NINES),
+        scale={"type": "log", "domain": [1, max(row["nines"] for row in curve)]},
+        axis={"values": [2, 10, 100, 1_000, 10_000], "labelExpr": _NINES},
     )
     y = alt.Y(
         "ns:Q",
         title="kernel timestamp to delivery",
-        scale=alt.Scale(type="log", domain=[ticks[0], ticks[-1]]),
-        axis=alt.Axis(values=ticks, labelExpr=NS_LABELS),
+        scale={"type": "log", "domain": [ticks[0], ticks[-1]]},
+        axis={"values": ticks, "labelExpr": NS_LABELS},
     )
     lines = (
         chart_of("curve")
@@ -126,7 +126,9 @@ def _panel(material: Material, experiment: str, arms: tuple[str, str]) -> Panel 
     points = (
         chart_of("marks")
         .mark_point(size=45, filled=True, opacity=1)
-        .encode(x=x, y=y, color=colour(ways), shape=shape(ways), description="told:N")
+        .encode(
+            x=x, y=y, color=colour(ways), shape=shape(ways), description=alt.Description("told:N")
+        )
     )
     title = f"{clean(experiment)} at {budget(ArmName.parse(arms[0]).budget)}"
     if drops:

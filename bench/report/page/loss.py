@@ -89,14 +89,14 @@ def _panel(name: str, arms: list[ShownArm], ways: tuple[str, ...]) -> Panel:
     x = alt.X(
         "budget:Q",
         title="budget, data bytes over all CPUs",
-        scale=alt.Scale(type="log", base=2, domain=[budgets[0] / 1.3, budgets[-1] * 1.3]),
-        axis=alt.Axis(values=_ticks(budgets), labelExpr=BYTES_LABELS, grid=False),
+        scale={"type": "log", "base": 2, "domain": [budgets[0] / 1.3, budgets[-1] * 1.3]},
+        axis={"values": _ticks(budgets), "labelExpr": BYTES_LABELS, "grid": False},
     )
     y = alt.Y(
         "lost:Q",
         title="share of events lost",
-        scale=alt.Scale(domainMin=0, nice=True),
-        axis=alt.Axis(format="~%", tickCount=5),
+        scale={"domainMin": 0, "nice": True},
+        axis={"format": "~%", "tickCount": 5},
     )
     cloud = (
         chart_of("points")
@@ -111,7 +111,9 @@ def _panel(name: str, arms: list[ShownArm], ways: tuple[str, ...]) -> Panel:
     marks = (
         chart_of("means")
         .mark_point(size=60, filled=True, opacity=1)
-        .encode(x=x, y=y, color=colour(ways), shape=shape(ways), description="told:N")
+        .encode(
+            x=x, y=y, color=colour(ways), shape=shape(ways), description=alt.Description("told:N")
+        )
     )
     chart = alt.layer(cloud, line, marks).properties(width=WIDTH, height=HEIGHT)
     return Panel(title=name, chart=chart, data={"points": points, "means": means})

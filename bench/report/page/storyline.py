@@ -100,9 +100,10 @@ def _cpu_shape(cpus: Sequence[int]) -> object:
     return alt.Shape(
         "cpu:N",
         legend=None,
-        scale=alt.Scale(
-            domain=list(cpus), range=[_SHAPES[at % len(_SHAPES)] for at in range(len(cpus))]
-        ),
+        scale={
+            "domain": list(cpus),
+            "range": [_SHAPES[at % len(_SHAPES)] for at in range(len(cpus))],
+        },
     )
 
 
@@ -136,12 +137,12 @@ def _close(way: str, timeline: Timeline, ways: tuple[str, ...]) -> Panel:
                 "told": told,
             }
         )
-    x = alt.X("kernel:Q", title=f"kernel time of the exit, {unit}", scale=alt.Scale(nice=False))
-    y = alt.Y("at:Q", title="place in the order of delivery", axis=alt.Axis(tickCount=5))
+    x = alt.X("kernel:Q", title=f"kernel time of the exit, {unit}", scale={"nice": False})
+    y = alt.Y("at:Q", title="place in the order of delivery", axis={"tickCount": 5})
     line = (
         chart_of("events")
         .mark_line(strokeWidth=1, opacity=0.5, aria=False)
-        .encode(x=x, y=y, order="at:Q", color=colour(ways))
+        .encode(x=x, y=y, order=alt.Order("at:Q"), color=colour(ways))
     )
     marks = (
         chart_of("events")
@@ -153,7 +154,7 @@ def _close(way: str, timeline: Timeline, ways: tuple[str, ...]) -> Panel:
             shape=_cpu_shape(_cpus(points)),
             fillOpacity=alt.condition("datum.late", alt.value(0.9), alt.value(0)),
             fill=colour(ways),
-            description="told:N",
+            description=alt.Description("told:N"),
         )
     )
     late = sum(row["late"] for row in rows)
@@ -198,7 +199,7 @@ def _overview(
         }
         for gap in timeline.gaps
     ]
-    domain = alt.Scale(domain=_domain_ms(timelines), nice=False)
+    domain = {"domain": _domain_ms(timelines), "nice": False}
     x = alt.X("kernel:Q", title="kernel time of the exit, ms after the storm began", scale=domain)
     marks = (
         chart_of("events")
@@ -208,7 +209,7 @@ def _overview(
             y=alt.Y("delivered:Q", title="delivered, ms", scale=domain),
             color=colour(ways),
             shape=_cpu_shape(_cpus(points)),
-            description="told:N",
+            description=alt.Description("told:N"),
         )
     )
     layers = [marks]
@@ -218,7 +219,9 @@ def _overview(
             chart_of("gaps")
             .mark_rect(color="#808080", stroke="#808080", strokeWidth=1, opacity=0.35)
             .encode(
-                x=alt.X("begin:Q", scale=domain), x2="end:Q", description=alt.Description("told:N")
+                x=alt.X("begin:Q", scale=domain),
+                x2=alt.X2("end:Q"),
+                description=alt.Description("told:N"),
             ),
         )
     chart = alt.layer(*layers).properties(width=1.5 * WIDTH, height=_HEIGHT)
@@ -244,9 +247,9 @@ def _occupancy(
     x = alt.X(
         "at:Q",
         title="ms after the storm began",
-        scale=alt.Scale(domain=_domain_ms(timelines), nice=False, clamp=True),
+        scale={"domain": _domain_ms(timelines), "nice": False, "clamp": True},
     )
-    y = alt.Y("used:Q", title="not yet read, KiB", axis=alt.Axis(tickCount=4))
+    y = alt.Y("used:Q", title="not yet read, KiB", axis={"tickCount": 4})
     chart = (
         chart_of("used")
         .mark_area(opacity=0.4, line=True, interpolate="step-after", aria=False)

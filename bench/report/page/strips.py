@@ -62,28 +62,33 @@ def panel(strip: Strip, arms: Sequence[ShownArm], ways: Sequence[str]) -> Panel 
     x = alt.X(
         "value:Q",
         title=strip.axis,
-        scale=alt.Scale(type="log", domain=[ticks[0], ticks[-1]]),
-        axis=alt.Axis(values=ticks, labelExpr=strip.labels),
+        scale={"type": "log", "domain": [ticks[0], ticks[-1]]},
+        axis={"values": ticks, "labelExpr": strip.labels},
     )
     y = alt.Y(
         "experiment:N",
         sort=rows,
         title=None,
-        scale=alt.Scale(domain=rows, paddingInner=0.15, paddingOuter=0.1),
-        axis=alt.Axis(domain=False, ticks=False, grid=False, labelLimit=80),
+        scale={"domain": rows, "paddingInner": 0.15, "paddingOuter": 0.1},
+        axis={"domain": False, "ticks": False, "grid": False, "labelLimit": 80},
     )
-    offset = alt.YOffset("transport:N", scale=alt.Scale(domain=list(ways)))
+    offset = alt.YOffset("transport:N", scale={"domain": list(ways)})
     cloud = (
         chart_of("points")
         .mark_point(size=22, opacity=0.6)
         .encode(
-            x=x, y=y, yOffset=offset, color=colour(ways), shape=shape(ways), description="told:N"
+            x=x,
+            y=y,
+            yOffset=offset,
+            color=colour(ways),
+            shape=shape(ways),
+            description=alt.Description("told:N"),
         )
     )
     bars = (
         chart_of("medians")
         .mark_tick(thickness=3, size=_ROW_HEIGHT / 2 - 3)
-        .encode(x=x, y=y, yOffset=offset, color=colour(ways), description="told:N")
+        .encode(x=x, y=y, yOffset=offset, color=colour(ways), description=alt.Description("told:N"))
     )
     chart = alt.layer(cloud, bars).properties(
         width=WIDTH - 30, height=max(2, len(rows)) * _ROW_HEIGHT

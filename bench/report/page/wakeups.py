@@ -87,13 +87,13 @@ def _panel(
             x=alt.X(
                 "rate:Q",
                 title="events a second",
-                scale=alt.Scale(type="log", domain=[0.8 * min(rates), 1.25 * max(rates)]),
-                axis=alt.Axis(values=_ticks(rates), format="~s", grid=False),
+                scale={"type": "log", "domain": [0.8 * min(rates), 1.25 * max(rates)]},
+                axis={"values": _ticks(rates), "format": "~s", "grid": False},
             ),
-            y=alt.Y("value:Q", title=axis, scale=alt.Scale(zero=True, nice=True)),
+            y=alt.Y("value:Q", title=axis, scale={"zero": True, "nice": True}),
             color=colour(ways),
             shape=shape(ways),
-            description="told:N",
+            description=alt.Description("told:N"),
         )
         .properties(width=WIDTH, height=HEIGHT)
     )
