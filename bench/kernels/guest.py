@@ -3,7 +3,7 @@
 
     python -m bench.kernels.guest FOLDER SEED LEFT_S [COMMAND LINE OF THE RUN ...]
 
-LEFT_S: experiments that would begin later than this are left out.
+LEFT_S: what would begin later than this is left out, and named.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from statistics import median
 from typing import Final
 
 from bench import campaign
@@ -25,6 +24,7 @@ from bench.kernels.outcome import replace as put
 from bench.machine import procfs, virtualisation
 from bench.machine.dmesg import complaints_since_boot
 from bench.plan import matrix
+from bench.plan.experiments import Experiment
 from bench.plan.profiles import TRANSPORTS
 from bench.trace.btf import VMLINUX
 from bench.trial.result import TrialResult
@@ -64,35 +64,49 @@ def measure(folder: Path, seed: int, left_s: float, command_line: Sequence[str])
 def _run(
     running: campaign.Campaign, folder: Path, deadline: float, trials: list[TrialResult]
 ) -> tuple[str, ...]:
-    """All experiments that begin in time, their trials added; the names of the others."""
+    """All blocks that begin in time, their trials added; in words, those that did not.
+
+    The guest's speed is measured anew before each experiment: its host may have become busy.
+    """
 
     def say(what: str) -> None:
         (folder / PROGRESS).write_text(f"{what}\n", encoding="utf-8")
 
     cpus = len(procfs.online_cpus())
-    say("calibration")
-    trials += running.run(matrix.calibration(cpus), _unheard)
     has_ring = running.rig.kernel.facts["ring_buffer"] == "yes"
-    plan = matrix.experiments(
-        matrix.Setting(
-            rate_per_s=median(trial.storm.rate_per_s for trial in trials),
-            cpus=cpus,
-            page_bytes=os.sysconf("SC_PAGE_SIZE"),
-            transports=TRANSPORTS if has_ring else ("perfbuf",),
-        )
-    )
     say("memory")
     running.census(matrix.CENSUS_BYTES)
-    for number, experiment in enumerate(plan, start=1):
-        if time.monotonic() > deadline:
-            return tuple(each.name for each in plan[number - 1 :])
-        say(f"{experiment.name} ({number} of {len(plan)})")
-        trials += running.run(experiment, _unheard)
-    return ()
+    left_out: list[str] = []
+    count = 1
+    number = 0
+    while number < count:
+        say(f"calibration {number + 1}")
+        (bare,) = _block(running, matrix.calibration(cpus), number)
+        trials.append(bare)
+        plan = matrix.experiments(
+            matrix.Setting(
+                rate_per_s=bare.storm.rate_per_s,
+                cpus=cpus,
+                page_bytes=os.sysconf("SC_PAGE_SIZE"),
+                transports=TRANSPORTS if has_ring else ("perfbuf",),
+            )
+        )
+        count, experiment = len(plan), plan[number]
+        number += 1
+        say(f"{experiment.name} ({number} of {count})")
+        for block in range(experiment.blocks):
+            if time.monotonic() > deadline:
+                left_out.append(f"{experiment.name} from block {block} on")
+                break
+            trials += _block(running, experiment, block)
+    return tuple(left_out)
 
 
-def _unheard(_: TrialResult) -> None:
-    """Nobody watches single trials of a guest."""
+def _block(
+    running: campaign.Campaign, experiment: Experiment, block: int
+) -> tuple[TrialResult, ...]:
+    one = replace(experiment, blocks=block + 1)
+    return running.run(one, lambda _: None, first_block=block)
 
 
 def _require_btf() -> None:

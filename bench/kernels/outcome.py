@@ -49,7 +49,7 @@ class Told:
     journal_bytes: int
     journal_sha256: str
     complaints: tuple[str, ...] = ()  # of the kernel, from boot to the end
-    left_out: tuple[str, ...] = ()  # experiments that there was no time for
+    left_out: tuple[str, ...] = ()  # what there was no time for, in words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +63,7 @@ class Outcome:
     origin: str
     trials: int = 0
     seconds: float = 0.0  # of the guest, boot included
+    cpu_s: float = 0.0  # that it took of this machine: far below seconds x CPUs on a busy one
     complaints: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 

@@ -168,6 +168,7 @@ def _finished(request: Request, over: _Running, say: Say) -> Outcome:
         origin=over.image.origin,
         trials=told.trials if told else 0,
         seconds=round(ended.seconds, 1),
+        cpu_s=round(ended.cpu_s, 1),
         complaints=told.complaints if told else (),
         left_out=told.left_out if told else (),
     )

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import selectors
 import signal
 import subprocess
@@ -51,6 +52,7 @@ class Ended:
     end: End
     seconds: float
     code: int = 0  # of the command; negative: killed by that signal
+    cpu_s: float = 0.0  # of all that it ran; 0 where it was killed
 
     def line(self) -> bytes:
         """As the harness reads it."""
@@ -61,7 +63,12 @@ class Ended:
         """What a watch said; one that said nothing was itself killed."""
         try:
             told = json.loads(line)
-            return cls(end=End(told["end"]), seconds=told["seconds"], code=told["code"])
+            return cls(
+                end=End(told["end"]),
+                seconds=told["seconds"],
+                code=told["code"],
+                cpu_s=told["cpu_s"],
+            )
         except (ValueError, KeyError, TypeError):
             return cls(end=End.GONE, seconds=0.0, code=-signal.SIGKILL)
 
@@ -96,8 +103,13 @@ def watch(console: BinaryIO, limit_s: float, qmp: str, argv: list[str]) -> Ended
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
     code = child.wait()
-    seconds = time.monotonic() - began
-    return Ended(end=forced or _natural(events), seconds=seconds, code=code)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Ended(
+        end=forced or _natural(events),
+        seconds=time.monotonic() - began,
+        code=code,
+        cpu_s=used.ru_utime + used.ru_stime,
+    )
 
 
 def _attend(

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """The matrix profile: what is run on each kernel of a comparison, however slow its guest is.
 
-A guest's speed is measured first, and storms are sized by it. All storms are by fork: from about
-6.16 on a vfork parent goes on before the exit is told, so that vfork would compare something else.
-One program for each transport serves all experiments.
+Before each experiment the guest's speed is measured, and storms are sized by it. All storms are by
+fork: from about 6.16 on a vfork parent goes on before the exit is told, so that vfork would compare
+something else. One program for each transport serves all experiments.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ CENSUS_BYTES: Final = (64 * KIB, MIB)
 LEAST_CHAINED: Final = 1_160
 """Processes in chains of eight that give 1,000 causal pairs and some."""
 
-_CALIBRATIONS: Final = 3
 _CALIBRATION_S: Final = 0.5
 _STORM_S: Final = 0.4
 _LONGEST_CHAIN_S: Final = 4.0  # a guest that is slower makes fewer pairs
@@ -70,9 +69,9 @@ def calibration(cpus: int) -> Experiment:
     arm = Arm(name="none", config=TrialConfig(transport="none", budget_bytes=0, storm=storm))
     return Experiment(
         name=CALIBRATION,
-        title="How fast is this guest?",
+        title="How fast is this guest now?",
         arms=(arm,),
-        blocks=_CALIBRATIONS,
+        blocks=1,
     )
 
 
