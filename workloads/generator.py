@@ -307,7 +307,7 @@ def parse_report(lines: list[str]) -> StormReport:
         key, _, value = line.partition("=")
         group, _, name = key.partition(".")
         if key == "trouble":
-            raise StormFailed(f"the generator's counts cannot be trusted: {value}")
+            raise StormFailed(f"the generator's counts cannot be trusted: {value[:200]}")
         with suppress(ValueError):
             if key == "stopped_by":
                 stopped_by = value
@@ -318,7 +318,7 @@ def parse_report(lines: list[str]) -> StormReport:
             else:
                 numbers[key] = int(value)
             continue
-        raise StormFailed(f"the generator's report is garbled: {line!r}")
+        raise StormFailed(f"the generator's report is garbled: {line[:80]!r}")
     try:
         report = StormReport(
             **numbers, failed=failed, exit_statuses=statuses, stopped_by=stopped_by

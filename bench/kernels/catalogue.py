@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -14,12 +13,15 @@ from bench.kernels.request import Exact, Series
 from bench.kernels.version import KernelVersion, debian_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _IMAGE: Final = re.compile(
     r"linux-(?P<kind>binary|image(?:-unsigned)?)-(?P<release>[0-9].*?)(?P<unsigned>-unsigned)?"
 )
 _NO_KERNEL: Final = re.compile(r".*-(dbg|dbgsym|signed-template)")
+_Build = tuple[str, str, str]
+"""Name, archive and version of a package."""
+
 _LEAST_IMAGE_BYTES: Final = 1 << 20
 """Packages that only name others, as linux-image-6.12-amd64 does, are smaller."""
 
@@ -64,22 +66,21 @@ def kernels(packages: Iterable[Package]) -> tuple[Kernel, ...]:
     A kernel that several suites have is taken from the first; an image without signature only
     where there is none with.
     """
-    by_name: dict[str, list[Package]] = defaultdict(list)
+    known: dict[_Build, Package] = {}
     for package in packages:
-        by_name[package.name].append(package)
+        known.setdefault((package.name, package.archive, package.version), package)
     found: dict[str, tuple[int, Kernel]] = {}
-    for name, images in by_name.items():
-        match = _IMAGE.fullmatch(name)
-        if match is None or _NO_KERNEL.fullmatch(name):
+    for image in known.values():
+        match = _IMAGE.fullmatch(image.name)
+        if match is None or _NO_KERNEL.fullmatch(image.name):
+            continue
+        if max(image.size_bytes, image.installed_bytes) < _LEAST_IMAGE_BYTES:
             continue
         rank = ["binary", "image", "image-unsigned"].index(match["kind"])
         rank += 3 * bool(match["unsigned"])
-        for image in images:
-            if max(image.size_bytes, image.installed_bytes) < _LEAST_IMAGE_BYTES:
-                continue
-            kernel = _kernel(image, match["release"], by_name)
-            if kernel and (kernel.key not in found or rank < found[kernel.key][0]):
-                found[kernel.key] = rank, kernel
+        kernel = _kernel(image, match["release"], known)
+        if kernel and (kernel.key not in found or rank < found[kernel.key][0]):
+            found[kernel.key] = rank, kernel
     return tuple(sorted((kernel for _, kernel in found.values()), key=order))
 
 
@@ -88,12 +89,10 @@ def order(kernel: Kernel) -> tuple[object, ...]:
     return debian_key(kernel.version), kernel.flavour, kernel.release
 
 
-def _kernel(
-    image: Package, release: str, by_name: Mapping[str, Sequence[Package]]
-) -> Kernel | None:
+def _kernel(image: Package, release: str, known: Mapping[_Build, Package]) -> Kernel | None:
     def beside(kind: str) -> list[Package]:
-        others = [p for p in by_name.get(f"linux-{kind}-{release}", ()) if _match(image, p)]
-        return others[:1]
+        builds = ((f"linux-{kind}-{release}", image.archive, v) for v in _versions(image.version))
+        return [known[build] for build in builds if build in known][:1]
 
     modules = beside("modules")
     try:
@@ -112,11 +111,11 @@ def _kernel(
     return kernel
 
 
-def _match(image: Package, other: Package) -> bool:
-    """Of one build. Ubuntu adds +N to the version of a signed image."""
-    return other.archive == image.archive and (
-        other.version == image.version or image.version.startswith(f"{other.version}+")
-    )
+def _versions(version: str) -> Iterator[str]:
+    """Of packages of one build. Ubuntu adds +N to the version of a signed image."""
+    while version:
+        yield version
+        version = version.rpartition("+")[0]
 
 
 def newest(known: Iterable[Kernel]) -> tuple[Kernel, ...]:

@@ -30,10 +30,9 @@ _PATHS: Final[Mapping[str, tuple[str, ...]]] = {
     "OFFSET_NS_INUM": ("pid_namespace", "ns", "inum"),
 }
 
-# An array's length may stand behind the name: "char comm[16]".
 _FIELD: Final = re.compile(
-    r"^[ \t]*field:[^;\n]*?(?P<name>\w+)(?:\[[^;\n]*)?;[ \t]*offset:(?P<offset>[0-9]{1,6});",
-    re.MULTILINE | re.ASCII,
+    r"^[ \t]*field:(?P<declaration>[^;\n]{1,200});[ \t]*offset:(?P<offset>[0-9]{1,6});",
+    re.MULTILINE,
 )
 
 
@@ -47,7 +46,11 @@ def offsets(btf: Btf) -> dict[str, int]:
 
 def tracepoint_fields(text: str) -> dict[str, int]:
     """Field -> offset, from a tracepoint's ``format`` file."""
-    return {match["name"]: int(match["offset"]) for match in _FIELD.finditer(text)}
+    found = (
+        (match["declaration"].split(), int(match["offset"])) for match in _FIELD.finditer(text)
+    )
+    # An array's length stands behind its name: "char comm[16]".
+    return {words[-1].partition("[")[0]: offset for words, offset in found if words}
 
 
 def kernel_facts(btf: Btf, exit_fields: Mapping[str, int]) -> dict[str, str]:
