@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Folders of journals, one kernel each: what a run over kernels, or jobs of a CI system, left.
+
+A kernel's folder has ``outcome.json`` (status and reason) and, as far as it got, ``journal.jsonl``.
+A journal that lies anywhere else counts as well, as a kernel that is done.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.errors import JournalError
+from bench.journal.reader import read_journal
+from bench.journal.schema import JournalContent
+
+OUTCOME: Final = "outcome.json"
+JOURNAL: Final = "journal.jsonl"
+DONE: Final = "done"
+_LONGEST_BYTES: Final = 1 << 20
+_LONGEST_WORD: Final = 40
+_LONGEST_REASON: Final = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One kernel of a matrix."""
+
+    label: str  # as it was asked for: "6.12-rt"; "" where only a journal is known
+    release: str  # as outcome.json has it; "" where it does not say
+    status: str  # done, failed, panicked, hung, killed, torn, unavailable ...
+    reason: str  # why it is not done; "" where it is
+    path: str  # of the folder or journal
+    content: JournalContent
+
+
+def read_matrix(places: Iterable[Path]) -> tuple[Entry, ...]:
+    """Every kernel in these folders and journals, and in all folders below.
+
+    JournalError where there is none, or a place cannot be read.
+    """
+    wanted = list(places)
+    entries = [entry for place in wanted for entry in _entries(place)]
+    if not entries:
+        raise JournalError(
+            f"no kernel's journal in {', '.join(map(str, wanted))}",
+            remedy=f"name a folder that holds {JOURNAL} or {OUTCOME} at any depth",
+        )
+    return tuple(entries)
+
+
+def _entries(place: Path) -> Iterator[Entry]:
+    if not place.exists():
+        raise JournalError(f"{place} does not exist")
+    if not place.is_dir():
+        yield _alone(place)
+        return
+    folders = {path.parent for path in place.rglob(OUTCOME)}
+    for folder in sorted(folders):
+        yield _kernel(folder)
+    for journal in sorted(place.rglob("*.jsonl")):
+        if journal.parent not in folders:
+            yield _alone(journal)
+
+
+def _alone(journal: Path) -> Entry:
+    """A journal without an outcome: of a kernel's folder the name is the label."""
+    return Entry(
+        label=journal.parent.name if journal.name == JOURNAL else "",
+        release="",
+        status=DONE,
+        reason="",
+        path=str(journal),
+        content=read_journal(journal),
+    )
+
+
+def _kernel(folder: Path) -> Entry:
+    journal = folder / JOURNAL
+    there = journal.exists()
+    told = _outcome(folder / OUTCOME)
+    status = _word(told.get("status")) or "failed"
+    reason = str(told.get("reason") or "")[:_LONGEST_REASON]
+    if status == DONE and not there:
+        status, reason = "torn", f"it says done, but there is no {JOURNAL}"
+    return Entry(
+        label=_word(told.get("label")) or folder.name,
+        release=_word(told.get("release")),
+        status=status,
+        reason="" if status == DONE else reason or "no reason is told",
+        path=str(folder),
+        content=read_journal(journal) if there else JournalContent(runs=(), faults=()),
+    )
+
+
+def _outcome(path: Path) -> dict[str, object]:
+    try:
+        with path.open("rb") as file:
+            told = json.loads(file.read(_LONGEST_BYTES))
+    except (OSError, ValueError, RecursionError) as error:
+        return {"status": "torn", "reason": f"{path.name} cannot be used: {error}"}
+    if not isinstance(told, dict):
+        return {"status": "torn", "reason": f"{path.name} is no object"}
+    return told
+
+
+def _word(value: object) -> str:
+    return value[:_LONGEST_WORD] if isinstance(value, str) else ""

@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Curves: one number of every kernel, in the order of versions, with its 95 % interval.
+
+Counts and sizes stand for themselves. Of times only ratios do, ring over perf or with a tracer over
+without, paired within the blocks of one guest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bench.judge.claims.evidence import NotMeasured
+from bench.judge.claims.memory import least_lossless
+from bench.judge.comparison import Comparison
+from bench.judge.kernels.missed import NOISE
+from bench.judge.kernels.rows import KernelRow
+from bench.judge.metrics import METRICS, Group, Unit
+from bench.judge.samples import ArmSamples
+from bench.judge.statistics import Estimate, Scale, paired_difference, paired_ratio
+
+RATIO: Final = "ring over perf"
+_LEAST_RUNGS: Final = 3
+_LEAST_WORTH: Final = 1e-3
+_MOST: Final = 4  # experiments that a number is shown of
+_CALM_SHARE: Final = 0.999
+"""Delivered; below it too much was lost for a latency to mean anything."""
+
+_PACED: Final = ("trickle",)
+"""Experiments far below capacity: where they were run, latency is theirs to tell."""
+
+_BY_KEY: Final = {metric.key: metric for metric in METRICS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One kernel's number."""
+
+    row: int  # of the kernel
+    series: str  # a transport, or what is held against what
+    value: float
+    low: float
+    high: float
+    blocks: int
+    note: str = ""  # what it is made of, in words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """One number over all kernels."""
+
+    key: str
+    title: str
+    group: Group
+    unit: Unit
+    points: tuple[Point, ...]
+    time: bool = False  # a ratio of times
+
+    @property
+    def ratio(self) -> bool:
+        """Whether 1 means no difference."""
+        return self.unit is Unit.TIMES
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """Once each, in the order of the points."""
+        return tuple(dict.fromkeys(point.series for point in self.points))
+
+    def at(self, row: int, series: str) -> Point | None:
+        """The point of one kernel."""
+        return next((p for p in self.points if (p.row, p.series) == (row, series)), None)
+
+
+def curves(rows: Sequence[KernelRow]) -> tuple[Curve, ...]:
+    """All that at least one kernel tells: drops, order, memory, latency, cost."""
+    places = _places(rows)
+    found = [
+        *_shares(rows, places, "dropped", Group.DROPS, "events lost"),
+        *_shares(rows, places, "causal_violations", Group.ORDER, "causal violations"),
+        *_lossless(rows),
+        *_ratios(places, "latency_p50_ns", Group.LATENCY, "latency p50"),
+        *_ratios(places, "latency_p99_ns", Group.LATENCY, "latency p99"),
+        *_ratios(places, "kernel_ns_per_run", Group.COST, "kernel time per exit"),
+        *_ratios(places, "kernel_net_ns_per_run", Group.COST, "the same, net of wake-ups"),
+        *_slow_downs(rows, places),
+    ]
+    return tuple(curve for curve in found if curve.points)
+
+
+Place = tuple[str, str]
+"""Experiment and budget."""
+
+
+def _places(rows: Sequence[KernelRow]) -> dict[Place, dict[int, list[Comparison]]]:
+    """Comparisons of every kernel by where they were made, in the order of the journals."""
+    found: dict[Place, dict[int, list[Comparison]]] = {}
+    for at, row in enumerate(rows):
+        if row.result is None:
+            continue
+        for each in row.result.summary.comparisons:
+            place = found.setdefault((each.experiment, each.budget), {})
+            place.setdefault(at, []).append(each)
+    return found
+
+
+def _by_experiment(
+    places: dict[Place, dict[int, list[Comparison]]], worth: Callable[[Comparison], float]
+) -> Iterator[tuple[Place, dict[int, list[Comparison]]]]:
+    """The experiments that are worth most, each at the budget that is, over all kernels."""
+    best: dict[str, tuple[float, Place]] = {}
+    for place, by_row in places.items():
+        if place[0].endswith(NOISE):
+            continue
+        total = sum(worth(each) for found in by_row.values() for each in found)
+        if place[0] not in best or total > best[place[0]][0]:
+            best[place[0]] = (total, place)
+    most = sorted((each for each in best.values() if each[0] > _LEAST_WORTH), reverse=True)[:_MOST]
+    for _, place in most:
+        yield place, places[place]
+
+
+def _shares(
+    rows: Sequence[KernelRow],
+    places: dict[Place, dict[int, list[Comparison]]],
+    key: str,
+    group: Group,
+    words: str,
+) -> Iterator[Curve]:
+    """Both sides' share, at the budget where it is nearest to half."""
+    metric = _BY_KEY[key]
+
+    def worth(comparison: Comparison) -> float:
+        row = comparison.row(key)
+        sides = [] if row is None else [row.left, row.right]
+        return sum(share * (1 - share) for share in sides if share is not None)
+
+    for (experiment, budget), by_row in _by_experiment(places, worth):
+        points: dict[tuple[int, str], Point] = {}
+        for at, found in by_row.items():
+            for comparison in found:
+                for side in (comparison.left, comparison.right):
+                    arm = _arm(rows[at], experiment, side.arm)
+                    values = list(arm.values(metric).values()) if arm is not None else []
+                    if not values:
+                        continue
+                    estimate = paired_difference(values, [0.0] * len(values), mean=True)
+                    if key == "dropped":
+                        note = f"{side.dropped:,} of {side.attempted:,} records"
+                    else:
+                        note = f"{side.causal_violations:,} of {side.causal_pairs:,} pairs"
+                    points[at, side.transport] = _point(at, side.transport, estimate, note)
+        yield Curve(
+            key=f"{key}:{experiment}@{budget}",
+            title=f"{words}, {experiment} at {budget}",
+            group=group,
+            unit=Unit.SHARE,
+            points=tuple(points.values()),
+        )
+
+
+def _arm(row: KernelRow, experiment: str, arm: str) -> ArmSamples | None:
+    if row.result is None or experiment not in row.result.evidence.experiments:
+        return None
+    return row.result.evidence.experiments[experiment].arms.get(arm)
+
+
+def _point(row: int, series: str, found: Estimate, note: str = "") -> Point:
+    return Point(
+        row=row,
+        series=series,
+        value=found.point,
+        low=found.low,
+        high=found.high,
+        blocks=found.blocks,
+        note=note,
+    )
+
+
+def _lossless(rows: Sequence[KernelRow]) -> Iterator[Curve]:
+    """Least lossless budget of every experiment that climbs budgets, median over blocks."""
+    names = dict.fromkeys(
+        name
+        for row in rows
+        if row.result is not None
+        for name in row.result.evidence.experiments
+        if len(row.result.evidence.arms(name, "ringbuf", variant="")) >= _LEAST_RUNGS
+        or len(row.result.evidence.arms(name, "perfbuf", variant="")) >= _LEAST_RUNGS
+    )
+    ladders = [name for name in names if name in ("ladder", "memory-spread", "memory-onecpu")]
+    for name in ladders:
+        points = []
+        for at, row in enumerate(rows):
+            for transport in ("ringbuf", "perfbuf"):
+                values = _least(row, name, transport)
+                if values:
+                    estimate = paired_ratio(values, [1.0] * len(values))
+                    note = f"{len(values)} storms a rung"
+                    points.append(_point(at, transport, estimate, note))
+        yield Curve(
+            key=f"lossless:{name}",
+            title=f"least lossless budget, {name}",
+            group=Group.MEMORY,
+            unit=Unit.BYTES,
+            points=tuple(points),
+        )
+
+
+def _least(row: KernelRow, experiment: str, transport: str) -> list[float]:
+    if row.result is None or not row.result.evidence.ran(experiment):
+        return []
+    try:
+        found = least_lossless(row.result.evidence, experiment, transport)
+    except NotMeasured:
+        return []
+    return list(found.values.values())
+
+
+def _calm(comparison: Comparison) -> float:
+    """Most where least was lost: a transport that drops looks quick."""
+    sides = (comparison.left, comparison.right)
+    lost = [side.dropped / side.attempted for side in sides if side.attempted]
+    return 1.0 - sum(lost) / len(lost) if lost else 0.0
+
+
+def _ratios(
+    places: dict[Place, dict[int, list[Comparison]]],
+    key: str,
+    group: Group,
+    words: str,
+) -> Iterator[Curve]:
+    """Ring over perf, paired within blocks, at the budget where least was lost."""
+    if group is Group.LATENCY:
+        paced = {place: by_row for place, by_row in places.items() if place[0] in _PACED}
+        places = paced or places
+    for (experiment, budget), by_row in _by_experiment(places, _calm):
+        points = []
+        for at, found in by_row.items():
+            for comparison in found:
+                row = comparison.row(key)
+                estimate = row.estimate if row is not None else None
+                if estimate is None or estimate.scale is not Scale.RATIO:
+                    continue
+                if group is Group.LATENCY and _calm(comparison) < _CALM_SHARE:
+                    continue
+                points.append(_point(at, _against(comparison), estimate))
+        yield Curve(
+            key=f"{key}:{experiment}@{budget}",
+            title=f"{words}, {experiment} at {budget}",
+            group=group,
+            unit=Unit.TIMES,
+            points=tuple(points),
+            time=True,
+        )
+
+
+def _against(comparison: Comparison) -> str:
+    left = comparison.left.transport
+    return RATIO if left == "ringbuf" else f"{left} over perf"
+
+
+def _slow_downs(
+    rows: Sequence[KernelRow], places: dict[Place, dict[int, list[Comparison]]]
+) -> Iterator[Curve]:
+    """Storm time under each tracer over the same without one, at the budget with least loss."""
+    metric = _BY_KEY["storm_over_none"]
+    for (experiment, budget), by_row in _by_experiment(places, _calm):
+        points: dict[tuple[int, str], Point] = {}
+        for at, found in by_row.items():
+            for comparison in found:
+                for side in (comparison.left, comparison.right):
+                    arm = _arm(rows[at], experiment, side.arm)
+                    values = list(arm.values(metric).values()) if arm is not None else []
+                    if values and min(values) > 0:
+                        estimate = paired_ratio(values, [1.0] * len(values))
+                        points[at, side.transport] = _point(at, side.transport, estimate)
+        yield Curve(
+            key=f"storm_over_none:{experiment}@{budget}",
+            title=f"storm time over no tracer, {experiment} at {budget}",
+            group=Group.COST,
+            unit=Unit.TIMES,
+            points=tuple(points.values()),
+            time=True,
+        )
