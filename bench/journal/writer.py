@@ -8,10 +8,11 @@ import errno
 import fcntl
 import json
 import os
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NoReturn, Self
 
 import numpy as np
 
@@ -104,8 +105,7 @@ class JournalWriter:
 
     def write_trial(self, result: TrialResult) -> None:
         """Append one trial; on return it is on the disk."""
-        self._append(encode(Kind.TRIAL, result))
-        self.trials_safe += 1
+        self._append(encode(Kind.TRIAL, result), trials=1)
 
     def write_memory(self, line: MemoryLine) -> None:
         """Append what instruments say of one transport's memory, to the run that was begun."""
@@ -115,7 +115,7 @@ class JournalWriter:
         """Append what the harness held between two rounds of a soak."""
         self._append(encode(Kind.HEALTH, sample))
 
-    def _append(self, line: bytes) -> None:
+    def _append(self, line: bytes, *, trials: int = 0) -> None:
         if len(line) > LONGEST_LINE_BYTES:
             raise JournalError(
                 f"a line of {len(line)} bytes is too long for journal {self.path} ({self.safe})",
@@ -133,6 +133,26 @@ class JournalWriter:
                 self._cut()
             raise
         self._end_bytes += len(line)
+        self.trials_safe += trials
+        if os.fstat(self._descriptor).st_nlink == 0:
+            self._rescue()
+
+    def _rescue(self) -> NoReturn:
+        """Somebody removed the file, or the folder that it was in: we hold the last copy."""
+        try:
+            descriptor, place = tempfile.mkstemp(prefix="bufbench-", suffix=".jsonl")
+            with os.fdopen(descriptor, "wb") as copy:
+                for start in range(0, self._end_bytes, _TAIL_BYTES):
+                    copy.write(os.pread(self._descriptor, _TAIL_BYTES, start))
+                copy.flush()
+                os.fsync(copy.fileno())
+        except OSError as error:
+            raise self._failure(error) from error
+        raise JournalError(
+            f"journal {self.path} was removed while it was written; all that it held is now in "
+            f"{place} ({self.safe})",
+            remedy="go on with --resume and that file as --output",
+        )
 
     def _cut(self) -> None:
         # Where even this fails the reader knows a torn line, and the next writer cuts it off.
