@@ -49,7 +49,8 @@ def arm(setting: Setting, seed: int, number: int) -> Arm:
         shared = [each for each in arms if _shared_evenly(each, setting)]
         if shared:
             chosen = random.choice(shared)
-            name = replace(ArmName.parse(chosen.name), variant=f"{chosen.config.storm.shape}")
+            # A variant of its own: nothing else is like it, so nothing is compared with it.
+            name = replace(ArmName.parse(chosen.name), variant=str(number))
             return Arm(name=str(name), config=chosen.config)
 
 

@@ -126,10 +126,7 @@ def _lines(summary: SoakSummary) -> Iterator[str]:
     for what, found in (("transports", summary.transports), ("storms", summary.shapes)):
         yield f"{what}: " + ", ".join(f"{name} {count:,}" for name, count in found.most_common())
     for trial in summary.invalid:
-        yield (
-            f"did not balance: round {trial.block}, number {trial.position}, {trial.arm}: "
-            f"{'; '.join(trial.reasons)}"
-        )
+        yield (f"did not balance: {trial.arm}, in round {trial.block}: {'; '.join(trial.reasons)}")
     if not summary.flatness:
         yield f"{len(summary.samples)} rounds are too few to say whether anything leaks"
 

@@ -36,7 +36,7 @@ def test_a_soak_balances_holds_nothing_and_can_be_repeated(tmp_path: Path) -> No
     text = render_markdown(
         summarised(replace(run, trials=(*run.trials[:3], broken, *run.trials[4:]))), journal.name
     )
-    assert f"round {broken.block}, number {broken.position}" in text
+    assert f"did not balance: {broken.arm}, in round {broken.block}" in text.replace("\\", "")
     assert "two and two are five" in text
 
 
