@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from bench.errors import JournalError
 from bench.journal.reader import Line, gather, read
@@ -16,6 +17,8 @@ from bench.judge.claims.journals import of_journals
 from bench.judge.samples import ExperimentSamples
 from bench.judge.summary import Summary, by_machine, compare_journals
 from bench.trial.result import TrialResult
+
+_UNASKED: Final = (Verdict.NOT_MEASURED, Verdict.NOT_APPLICABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +74,7 @@ def materials(
     made = []
     for group, summary, evidence in zip(groups, summaries, evidences, strict=True):
         judged = judge(evidence)
-        asked = any(each.finding.verdict is not Verdict.NOT_MEASURED for each in judged.judgements)
+        asked = any(each.finding.verdict not in _UNASKED for each in judged.judgements)
         made.append(
             Material(
                 summary=summary,
