@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Names that others chose stand in every form of a report as they are, and do nothing there."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import polars as pl
+import pytest
+from made_up_trials import blocks, header, trial
+from rich.console import Console
+from tracing import bufbench
+
+from bench.foreign import clean
+from bench.journal.reader import read_journal
+from bench.journal.schema import JournalContent
+from bench.journal.writer import JournalWriter
+from bench.judge.summary import Summary, compare_journals
+from bench.report import json as report_json
+from bench.report import table
+from bench.report.files import write_page
+from bench.report.markdown import render_markdown
+from bench.report.text import render_text
+from bench.trial.result import State
+
+NAMES = {
+    "controls": "a\x00\x07\b\r\nb\x7f",
+    "escapes": "\x1b[2J\x1b]0;title\x07\x9b31m",
+    "bidi": "\u202egnp.exe\u2066\u200b\ufeff",
+    "html": "</title></script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&amp;",
+    "markup": "[red]x[/red] [link=http://x]y[/link] [/]",
+    "formats": "%s %n {0} {config.__class__} ${x} {{ 7*7 }} {% raw %}",
+    "markdown": "`x` **b** [a](javascript:x) | c\n# head\n| --- |",
+    "formula": "=cmd|' /C calc'!A0",
+    "plus": "+1+1",
+    "at": "@SUM(1)",
+    "minus": "-2+3",
+    "tab": "\t=1",
+    "apostrophe": "'=1",
+    "quotes": 'a"b,c;d',
+    "emoji": "\U0001f600\u00e9\u4e2d",
+    "long": "x" * 3_000,
+}
+
+
+@pytest.fixture(params=NAMES)
+def name(request: pytest.FixtureRequest) -> str:
+    return NAMES[request.param]
+
+
+@pytest.fixture
+def content(name: str, tmp_path: Path) -> JournalContent:
+    """A journal in which everything that somebody else may name is named so; read back."""
+    plain = header()
+    facts = replace(
+        plain.machine, hostname=name, kernel_release=name, cpu_model=name, kernel_facts={name: name}
+    )
+    path = tmp_path / "hostile.jsonl"
+    with JournalWriter(path) as writer:
+        writer.write_machine(
+            replace(plain, machine=facts, command_line=("bufbench", name), profile=name)
+        )
+        for transport in ("ringbuf", "perfbuf"):
+            for made in blocks(f"{transport}@8KiB", [{"dropped": 3}] * 8, experiment=name):
+                writer.write_trial(replace(made, lost_told={name: 3}))
+        writer.write_trial(
+            trial("ringbuf@8KiB", 9, experiment=name, state=State.INVALID, reasons=(name,))
+        )
+    return read_journal(path, strict=True)
+
+
+@pytest.fixture
+def summary(content: JournalContent) -> Summary:
+    (made,) = compare_journals(content)
+    return made
+
+
+def test_a_terminal_is_not_steered(name: str, summary: Summary) -> None:
+    screen = Console(file=io.StringIO(), width=4_000, force_terminal=True, color_system=None)
+    render_text(summary, screen)
+    shown = screen.file.getvalue()  # type: ignore[attr-defined]
+    without_style = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+    assert all(char.isprintable() or char == "\n" for char in without_style)
+    assert clean(name)[:60].strip() in without_style
+
+
+def test_markdown_shows_it_as_it_is(summary: Summary) -> None:
+    said = render_markdown(summary)
+    assert all(char.isprintable() or char == "\n" for char in said)
+    # What is left of a line without its escapes has no mark that is Markdown's or HTML's.
+    words = {line for line in said.splitlines() if line.startswith("### ")}
+    for line in words:
+        bare = re.sub(r"\\[\\`*_\[\]|#~]", "", line.removeprefix("### "))
+        assert not re.search(r"[`*\[\]|#<>]", bare), line
+    columns = {
+        len(re.findall(r"(?<!\\)\|", line)) for line in said.splitlines() if line.startswith("| ")
+    }
+    assert len(columns) <= 2  # of the overview and of the comparison
+
+
+class _Elements(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.events: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append(tag)
+        self.events += [key for key, _ in attrs if key.startswith("on")]
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def test_a_page_gets_no_elements_of_it(tmp_path: Path) -> None:
+    found = []
+    odd = NAMES["html"] + NAMES["formats"]
+    for word in (odd, "harmless"):
+        path = tmp_path / f"{len(found)}.jsonl"
+        with JournalWriter(path) as writer:
+            writer.write_machine(replace(header(word), command_line=("bufbench", word)))
+            for transport in ("ringbuf", "perfbuf"):
+                for made in blocks(f"{transport}@8KiB", [{}] * 8, experiment=word):
+                    writer.write_trial(made)
+        page = _Elements()
+        write_page([path])
+        page.feed(path.with_suffix(".html").read_text(encoding="utf-8"))
+        found.append(page)
+    hostile, harmless = found
+    assert [each for each in hostile.found if each in ("script", "img", "iframe", "a")] == [
+        each for each in harmless.found if each in ("script", "img", "iframe", "a")
+    ]
+    assert hostile.events == []
+    assert odd in "".join(hostile.text)
+
+
+def test_json_holds_it_exactly(name: str, summary: Summary) -> None:
+    said = report_json.render_json(summary)
+    assert said.isascii()
+    told = json.loads(said)["summaries"][0]
+    assert told["machine"]["hostname"] == name
+    assert told["comparisons"][0]["experiment"] == name
+
+
+def test_parquet_holds_it_exactly(name: str, content: JournalContent) -> None:
+    rows = pl.read_parquet(io.BytesIO(table.parquet(content)))
+    assert set(rows["experiment"]) == {name}
+    assert set(rows["hostname"]) == {name}
+
+
+def test_csv_is_no_formula_and_can_be_told_back(name: str, content: JournalContent) -> None:
+    rows = list(csv.DictReader(io.StringIO(table.csv(content), newline="")))
+    assert len(rows) == 17
+    for cell in (row[column] for row in rows for column in ("experiment", "hostname", "profile")):
+        assert cell[0] not in "=+-@\t\r\n"
+        assert (cell.removeprefix("'")) == name
+
+
+def test_faults_name_foreign_paths_and_keys_without_steering(tmp_path: Path) -> None:
+    path = tmp_path / "a\x1b[2J\nb\u202e.jsonl"
+    path.write_bytes(b'{"schema":1,"kind":"\\u001b[2J"}\n')
+    for words in (["report"], ["claims", "--from"], ["compare", str(path)]):
+        done = bufbench(*words, str(path))
+        assert done.returncode == 2
+        assert len(done.stderr.splitlines()) == 1
+        assert done.stderr.rstrip("\n").isprintable()
