@@ -45,7 +45,7 @@ def folder() -> Iterator[Path]:
 
 
 def sweep() -> None:
-    """Remove folders whose owner is dead, and what is mounted in them. Takes less than a millisecond if none is."""
+    """Remove folders whose owner is dead, and what is mounted in them. Below 1 ms if none is."""
     for place in _places():
         for path in sorted(place.glob(f"{PREFIX}*")):
             lock = abandoned(path)
