@@ -73,10 +73,7 @@ def test_every_name_comes_through(transport: str, tmp_path: Path) -> None:
     assert all(char.isprintable() or char == "\n" for char in shown)
     lines = {int(line.split()[1]): line.partition(" ms ")[2] for line in shown.splitlines()[1:]}
     assert document.shown.read_bytes().isascii()
-    said = {
-        line["pid"]: line["comm"]
-        for line in map(json.loads, document.shown.read_text().splitlines())
-    }
+    said = {line["pid"]: line["comm"] for line in document.documents()}
     for pid, name in pids.items():
         assert told_back(said[pid]) == name
         assert lines[pid] == said[pid]
