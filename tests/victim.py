@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 import psutil
-from tracing import BUFBENCH
+from tracing import BUFBENCH, bpf_ids
 
 from bench import scratch
 from bench.trace import bpf_call
@@ -261,11 +261,9 @@ def _object_name(kind: str, number: int) -> str:
 def _held() -> Kernel:
     """What any process on this machine holds open, others' bufbenches among them."""
     found = set()
-    for info in Path("/proc").glob("[0-9]*/fdinfo/*"):
-        found |= {
-            (kind, int(number))
-            for kind, number in re.findall(r"^(prog|map)_id:\s*(\d+)", _text(info), re.MULTILINE)
-        }
+    for process in psutil.pids():
+        with suppress(OSError):  # it ended, and holds nothing
+            found |= bpf_ids(process)
     return frozenset(found)
 
 

@@ -264,14 +264,18 @@ def governors() -> frozenset[str]:
     return frozenset(text.strip() for path in paths if (text := read(path)))
 
 
+def _is_bpf(link: Path) -> bool:
+    with suppress(OSError):
+        return link.readlink().name.startswith(("anon_inode:bpf-prog", "anon_inode:bpf-map"))
+    return False
+
+
 def bpf_holders() -> frozenset[int]:
     """Other processes that hold a BPF program or map open, as far as this user may look."""
     holders = set()
-    for link in PROC.glob("[0-9]*/fd/*"):
-        try:
-            target = link.readlink().name
-        except OSError:  # closed, ended, or not ours to see
-            continue
-        if target.startswith(("anon_inode:bpf-prog", "anon_inode:bpf-map")):
-            holders.add(int(link.parts[2]))
+    for process in PROC.iterdir():
+        # It ended, closed it, or is not ours to see; a glob over all would end at the first such.
+        with suppress(OSError):
+            if process.name.isdecimal() and any(map(_is_bpf, (process / "fd").iterdir())):
+                holders.add(int(process.name))
     return frozenset(holders - {os.getpid()})
