@@ -106,11 +106,11 @@ class Root:
     def update(self) -> tuple[Trouble, ...]:
         """Fetch the lists anew; gives the suites for which that failed. Old lists stay.
 
-        FetchFailed if not one suite could be had.
+        FetchFailed if it failed for all of them.
         """
         ended = self._apt("update", timeout_s=_UPDATE_S, check=False)
         troubles = self._troubles(ended.stdout + "\n" + ended.stderr)
-        if not self.lists():
+        if len(troubles) == len(list(self._suites())) or not self.lists():
             reason = str(troubles[0]) if troubles else _first_complaint(ended)
             raise FetchFailed(
                 f"no list of kernels could be had: {reason}",
@@ -263,7 +263,7 @@ def _tidied(reason: str) -> str:
         return "the archive does not have it (old suites move to archive.debian.org)"
     if "NO_PUBKEY" in reason:
         return "it is signed with a key that its keyring does not hold"
-    return " ".join(re.sub(r"\[IP: [^]]*\]", "", reason).split())
+    return " ".join(re.sub(r"\[IP: [^]]*\]", "", reason).split()).rstrip(":")
 
 
 def _first_complaint(ended: process.Completed) -> str:

@@ -37,6 +37,8 @@ def fetch(kernel: Kernel, store: Store, download: Download, say: Say) -> Fetched
         need_room(store.folder, needed_bytes(kernel), kernel.release)
         size_bytes = sum(package.size_bytes for package in kernel.packages)
         say(f"fetching {kernel.release}, {size_bytes / MB:.0f} MB, from {kernel.origin}")
+        if not kernel.has_modules:
+            say(f"{kernel.release}: its modules have left the archive; few such kernels boot")
         with store.new(kernel) as folder:
             packages = folder / "packages"
             packages.mkdir()

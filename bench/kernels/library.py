@@ -81,7 +81,7 @@ class Library:
                 if offer is None or not asked_s <= offer.updated_s <= time.time():
                     offer = self._update(offer)
         for trouble in (*self._without_keys, *offer.troubles):
-            self._say(f"not to be had: {trouble}")
+            self._say(f"no fresh list of {trouble}")
         return offer
 
     def known(self, *, update: bool = False) -> tuple[Kernel, ...]:
@@ -107,6 +107,7 @@ class Library:
     def _download(self, packages: tuple[Package, ...], into: Path) -> tuple[Path, ...]:
         # Not while somebody changes the lists.
         with self.store.locked(self._name, lambda: self._say("another download runs; waiting")):
+            self._root.make()  # the host's proxy may be another by now
             return self._root.download(packages, into)
 
     def _update(self, old: Offer | None) -> Offer:
@@ -124,7 +125,7 @@ class Library:
             except FetchFailed as failed:
                 if old is None:
                     raise
-                self._say(f"{failed.message}; the lists from before are used")
+                self._say(f"{failed.message}; those of {time.ctime(old.updated_s)} are used")
                 return old
             offer = Offer(updated_s=time.time(), packages=self._listed(), troubles=troubles)
             part = self._file.with_suffix(".part")

@@ -51,11 +51,11 @@ class User:
 
     def __init__(self, folder: Path, toml: str) -> None:
         self.folder = folder
-        self.images = folder / "cache/bufbench/kernels/images"
+        self.images = folder / "a cache/bufbench/kernels/images"
         (folder / "kernels.toml").write_text(toml)
         # PYTHONPATH: a checkout that the tests run in is relative to where they were started.
         python = os.pathsep.join(str(Path(path).absolute()) for path in sys.path if path)
-        self.env = {"XDG_CACHE_HOME": str(folder / "cache"), "PYTHONPATH": python}
+        self.env = {"XDG_CACHE_HOME": str(folder / "a cache"), "PYTHONPATH": python}
 
     def __call__(self, *words: str) -> process.Completed:
         return process.run(
@@ -148,7 +148,9 @@ def test_kernels_are_listed_fetched_and_pruned(user: User) -> None:
 
 
 def test_a_kernel_without_modules_can_be_fetched(user: User) -> None:
-    (image,) = json.loads(user("fetch", "6.19", "--json").stdout)
+    done = user("fetch", "6.19", "--json")
+    assert f"{BARE}: its modules have left the archive" in done.stderr
+    (image,) = json.loads(done.stdout)
     assert image["modules"] is None
     assert Path(image["vmlinuz"]).is_file()
 
@@ -159,7 +161,22 @@ def test_what_was_fetched_serves_without_the_archive(user: User, published: Arch
     done = user("fetch", "6.1")
     assert done.returncode == 0
     assert "only what was fetched before can be used" in done.stderr
-    assert user("fetch", "7.3").returncode != 0
+    assert user("fetch", "7.3").returncode == 2
+
+
+def test_old_lists_serve_where_new_ones_cannot_be_had(tmp_path: Path) -> None:
+    archive = Archive(tmp_path / "archive")
+    archive.publish(whole(OLD, "6.1.9-1"))
+    archive.close()
+    user = User(tmp_path, archive.toml())
+    before = user("list").stdout
+    (archive.folder / "dists").rename(tmp_path / "away")
+    done = user("list", "--update")
+    assert done.returncode == 0
+    assert done.stdout == before
+    (_, line) = done.stderr.splitlines()
+    assert "no list of kernels could be had" in line
+    assert line.endswith(" are used")
 
 
 def test_a_suite_that_is_gone_is_told_and_costs_nothing_else(
@@ -168,8 +185,8 @@ def test_a_suite_that_is_gone_is_told_and_costs_nothing_else(
     (user.folder / "kernels.toml").write_text(published.toml("gone", "kernels"))
     done = user("fetch", "7.3")
     assert done.returncode == 0
-    (line,) = (line for line in done.stderr.splitlines() if "not to be had" in line)
-    assert line.startswith("bufbench: not to be had: Made up gone: ")
+    (line,) = (line for line in done.stderr.splitlines() if "no fresh list" in line)
+    assert line.startswith("bufbench: no fresh list of Made up gone: ")
 
 
 def test_a_package_that_was_tampered_with_is_refused(tmp_path: Path) -> None:
