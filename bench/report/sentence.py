@@ -235,7 +235,8 @@ def _sureness(summary: Summary) -> Iterator[str]:
     ]
     invalid = len(summary.invalid)
     balanced = "all balanced" if not invalid else f"{invalid} invalid and left out"
-    span = f"{min(blocks)} to {max(blocks)}" if min(blocks) != max(blocks) else f"{blocks[0]}"
+    least, most = min(blocks, default=0), max(blocks, default=0)
+    span = f"{least} to {most}" if least != most else f"{least}"
     yield (
         f"How sure: {summary.trials:,} trials, {balanced}; {span} blocks a comparison, 95 % "
         "bootstrap intervals, Holm's correction within each question; "
