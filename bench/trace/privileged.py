@@ -96,7 +96,8 @@ def change_user() -> None:
     child = os.fork()
     if child == 0:
         try:
-            signal.alarm(_PATIENCE_S)  # where it cannot be ended
+            signal.alarm(_PATIENCE_S)  # where it cannot be ended; nobody is to wait for it
+            os.closerange(3, became)
             os.setgroups([])
             os.setresgid(_ANOTHER, _ANOTHER, _ANOTHER)
             os.setresuid(_ANOTHER, _ANOTHER, _ANOTHER)
