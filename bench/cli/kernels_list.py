@@ -43,6 +43,7 @@ def command(
 
     library = opened(sources, _say)
     known = library.known(update=update)
+    library.tell_troubles()
     rows = list(_rows(known if every else newest(known), library))
     if as_json:
         import json

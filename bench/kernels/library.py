@@ -64,6 +64,7 @@ class Library:
         self._name = f"{store.ROOT}{hashlib.sha256(text.encode()).hexdigest()[:12]}"
         self._root = apt.Root(kept.folder / self._name, usable, arch)
         self._usable = bool(usable)
+        self._told: set[Trouble] = set()
         kept.sweep()
 
     def offer(self, *, update: bool = False) -> Offer:
@@ -80,9 +81,15 @@ class Library:
                 offer = self._read()
                 if offer is None or not asked_s <= offer.updated_s <= time.time():
                     offer = self._update(offer)
-        for trouble in (*self._without_keys, *offer.troubles):
-            self._say(f"no fresh list of {trouble}")
         return offer
+
+    def tell_troubles(self) -> None:
+        """Say once which suites had no fresh list when the lists were fetched, and why."""
+        offer = self._read()
+        for trouble in (*self._without_keys, *(offer.troubles if offer else ())):
+            if trouble not in self._told:
+                self._told.add(trouble)
+                self._say(f"no fresh list of {trouble}")
 
     def known(self, *, update: bool = False) -> tuple[Kernel, ...]:
         """All kernels that are offered or fetched, oldest first.
@@ -131,6 +138,7 @@ class Library:
             part = self._file.with_suffix(".part")
             part.write_bytes(_OFFER.dump_json(offer))
             part.rename(self._file)
+        self.tell_troubles()
         return offer
 
     def _listed(self) -> tuple[Package, ...]:
