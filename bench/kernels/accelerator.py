@@ -15,6 +15,10 @@ from bench.kernels.image import Image
 
 DEVICE: Final = Path("/dev/kvm")
 
+_MOST_CPUS: Final = 4
+_MOST_CPUS_ASKED: Final = 255
+_USUAL_MIB: Final = 2048
+_LEAST_MIB: Final = 1024  # bcc's compiler takes half of it
 _PROBE_S: Final = 30.0
 _PROBE_MIB: Final = 512
 
@@ -57,20 +61,14 @@ def fitting(*, cpus: int | None, memory_mib: int | None, jobs: int, available_mi
     UsageError for what it does not have.
     """
     online = os.cpu_count() or 1
-    chosen = cpus or max(1, min(_MOST_CPUS, online // jobs))
+    chosen = max(1, min(_MOST_CPUS, online // jobs)) if cpus is None else cpus
     if not 1 <= chosen <= _MOST_CPUS_ASKED:
         raise UsageError(f"--cpus {chosen} is out of range", remedy=f"take 1 to {_MOST_CPUS_ASKED}")
     share_mib = available_mib // jobs * 3 // 4
-    memory = memory_mib or min(_USUAL_MIB, share_mib)
+    memory = min(_USUAL_MIB, share_mib) if memory_mib is None else memory_mib
     if memory < _LEAST_MIB or memory * jobs > available_mib:
         raise UsageError(
             f"{jobs} guests of {memory} MiB do not fit into {available_mib} MiB",
             remedy=f"each takes {_LEAST_MIB} MiB or more: choose --memory and --jobs",
         )
     return Guest(cpus=chosen, memory_mib=memory, time_limit_s=0.0, kvm=False)
-
-
-_MOST_CPUS: Final = 4
-_MOST_CPUS_ASKED: Final = 255
-_USUAL_MIB: Final = 2048
-_LEAST_MIB: Final = 1024  # bcc's compiler takes half of it

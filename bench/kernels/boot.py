@@ -29,6 +29,8 @@ from bench.kernels.image import Image
 CONSOLE: Final = "console.log"
 ORDER: Final = "order.json"
 EXIT: Final = "exit.json"
+SHARED: Final = "virtiofsd"
+"""Begins the names of what the daemons said."""
 
 _ROOT_TAG: Final = "ROOTFS"  # virtme-ng's initial RAM disk looks for it
 _REMEDY: Final = "apt-get install qemu-system-x86 busybox-static kmod; pip install virtme-ng"
@@ -78,18 +80,18 @@ def booted(
         private = stack.enter_context(scratch.folder())
         qmp = private / "qmp"
         options = ["-no-reboot", "-qmp", f"unix:{qmp},server=on,wait=off"]
-        if share.daemon():
+        served = share.works()
+        if served:
             options += _memory(guest)
-            options += stack.enter_context(_shared(private, Path("/"), _ROOT_TAG))
-            options += stack.enter_context(_shared(private, folder, init.TAG, writable=True))
+            for tag, shared in ((_ROOT_TAG, Path("/")), (init.TAG, folder)):
+                options += stack.enter_context(_shared(private, shared, tag, folder))
         options += ["-append", " ".join(_parameters(guest, folder))]
         argv = [
             *(_program("virtme-run"), "--kimg", str(_tree(private, image)), "--mods", "auto"),
-            *("--root", "/", "--force-9p", "--force-initramfs", "--show-boot-console"),
+            *("--root", "/", "--force-9p", "--force-initramfs", "--disable-monitor"),
             *("--cpus", str(guest.cpus), "--memory", f"{guest.memory_mib}M"),
             *(() if guest.kvm else ("--disable-kvm",)),
-            *(() if share.daemon() else ("--rwdir", str(folder))),
-            *("--script-sh", "true"),  # a console without a terminal; our init runs the command
+            *(() if served else ("--rwdir", str(folder))),
             *("--qemu-opts", *options),
         ]
         words = [str(folder / CONSOLE), str(guest.time_limit_s), str(qmp), "--", *argv]
@@ -132,29 +134,28 @@ def _memory(guest: Guest) -> list[str]:
 
 
 @contextmanager
-def _shared(
-    private: Path, folder: Path, tag: str, *, writable: bool = False
-) -> Iterator[list[str]]:
+def _shared(private: Path, folder: Path, tag: str, results: Path) -> Iterator[list[str]]:
     """A daemon that serves ``folder``, and QEMU's options for it."""
     path = private / f"{tag}.socket"
-    access = "rw" if writable else "ro"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+    access = "rw" if folder == results else "ro"
+    with ExitStack() as stack:
+        listening = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         listening.bind(str(path))
         listening.listen(1)
         descriptor = listening.fileno()
-        with (
-            (private / f"{tag}.log").open("wb") as log,
+        stack.enter_context(
             process.started(
                 python("bench.kernels.share", str(descriptor), str(folder), access),
                 env={"PYTHONPATH": environment()["PYTHONPATH"]},
                 pass_fds=(descriptor,),
-                said=log,
-            ),
-        ):
-            yield [
-                *("-chardev", f"socket,id={tag},path={path}"),
-                *("-device", f"vhost-user-fs-pci,queue-size=1024,chardev={tag},tag={tag}"),
-            ]
+                said=stack.enter_context((results / f"{SHARED}-{access}.log").open("wb")),
+            )
+        )
+        listening.close()  # now it is the daemon's alone: without it QEMU is refused, and ends
+        yield [
+            *("-chardev", f"socket,id={tag},path={path}"),
+            *("-device", f"vhost-user-fs-pci,queue-size=1024,chardev={tag},tag={tag}"),
+        ]
 
 
 def _program(name: str) -> str:

@@ -2,9 +2,11 @@
 """Serves a folder of the host to a guest by virtiofs, read-only where it is to be.
 
     python -m bench.kernels.share FD FOLDER ro|rw
+    python -m bench.kernels.share check
 
-FD is a socket that listens already. Read-only is not the guest's to decide: the daemon itself runs
-where every mount is read-only, so that even one that is taken over can change nothing.
+FD is a socket that listens already; "check" only finds out whether it would work. Read-only is not
+the guest's to decide: the daemon itself runs where every mount is read-only, so that even one
+that is taken over can change nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import bench
 from bench import process
 
 PLACES: Final = (
@@ -37,10 +40,21 @@ _ATTR: Final = struct.Struct("=QQQQ")  # struct mount_attr: set, cleared, propag
 
 
 def daemon() -> Path | None:
-    """The daemon that this machine has; None: then 9p has to do. Only root can wall it in."""
-    if os.geteuid() != 0:
-        return None
+    """The daemon that this machine has; None: then 9p has to do."""
     return next((path for path in PLACES if path.is_file() and os.access(path, os.X_OK)), None)
+
+
+def works() -> bool:
+    """Whether there is a daemon, and it can be walled in: that takes root, and Linux 5.12."""
+    if daemon() is None:
+        return False
+    tried = process.run(
+        [sys.executable, "-P", "-m", __name__, "check"],
+        timeout_s=30,
+        check=False,
+        env={"PYTHONPATH": str(Path(bench.__file__).resolve().parent.parent)},
+    )
+    return tried.returncode == 0
 
 
 def words(program: Path, descriptor: int, folder: Path, *, writable: bool) -> list[str]:
@@ -70,7 +84,10 @@ def wall_in() -> None:
 
 
 def main() -> None:
-    """The command line above; the daemon takes this process's place."""
+    """The command lines above; the daemon takes this process's place."""
+    if sys.argv[1] == "check":
+        wall_in()
+        return
     descriptor, folder, access = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     program = daemon()
     if program is None:

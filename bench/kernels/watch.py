@@ -40,7 +40,7 @@ class End(StrEnum):
     POWERED_OFF = "powered off"  # as it is meant to
     RESET = "reset"  # what a panic does, and a triple fault
     GONE = "gone"  # without a word: killed
-    NEVER_STARTED = "never started"  # QEMU said nothing at all
+    NEVER_STARTED = "never started"  # QEMU gave up: no kernel, no memory
     TIMED_OUT = "timed out"
     STOPPED = "stopped"  # because the harness wanted it, or was gone
 
@@ -105,7 +105,7 @@ def watch(console: BinaryIO, limit_s: float, qmp: str, argv: list[str]) -> Ended
     code = child.wait()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return Ended(
-        end=forced or _natural(events),
+        end=forced or _natural(events, code),
         seconds=time.monotonic() - began,
         code=code,
         cpu_s=used.ru_utime + used.ru_stime,
@@ -143,19 +143,22 @@ def _drain(output: int, console: _Console) -> None:
             console.take(said)
 
 
-def _natural(events: Events | None) -> End:
+def _natural(events: Events | None, code: int) -> End:
+    """How it ended that nobody ended.
+
+    virtme-ng hands on the wait status of QEMU as its own exit code: of one that gave up by itself
+    that is a multiple of 256, of one that was killed it is not.
+    """
     if events is None:
         return End.EXITED
     events.look()
-    if not events.greeted:
+    if not events.greeted or (events.shutdown is None and code == 0):
         return End.NEVER_STARTED
-    if events.shutdown is None:
-        return End.GONE
-    return (
-        End.RESET
-        if "reset" in events.shutdown or "panic" in events.shutdown
-        else (End.POWERED_OFF if events.shutdown == "guest-shutdown" else End.GONE)
-    )
+    return {
+        "guest-shutdown": End.POWERED_OFF,
+        "guest-reset": End.RESET,
+        "guest-panic": End.RESET,
+    }.get(events.shutdown or "", End.GONE)
 
 
 def main() -> None:
