@@ -206,6 +206,8 @@ def one_at_a_time() -> Iterator[None]:
 def pip_install(session: nox.Session, *arguments: str) -> None:
     """Install quietly; nox prints the output if it fails."""
     session.run(
+        # nox ends what it started, but not what a signal keeps it from knowing that it did.
+        *("setpriv", "--pdeathsig", "TERM"),
         sys.executable,
         "-m",
         "pip",
