@@ -129,6 +129,8 @@ def _with(guest: Guest, chosen: Accelerator, time_limit: float, append: list[str
 
 
 def _report(folder: Path) -> None:
-    from importlib import import_module
+    """In the terminal, and as a page beside the journals."""
+    from bench.cli import kernels_report
 
-    import_module("bench.cli.kernels_report").command([folder])
+    kernels_report.command([folder])
+    kernels_report.command([folder], form=kernels_report.Output.HTML)
