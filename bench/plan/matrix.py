@@ -31,7 +31,7 @@ LEAST_CHAINED: Final = 1_160
 """Processes in chains of eight that give 1,000 causal pairs and some."""
 
 _CALIBRATION_S: Final = 0.5
-_STORM_S: Final = 0.4
+_STORM_S: Final = 0.35
 _LONGEST_CHAIN_S: Final = 4.0  # a guest that is slower makes fewer pairs
 _RUNG_PROCESSES: Final = 150  # of 72 bytes and a header: a ring of 16 KiB holds them, 8 KiB do not
 _RUNGS_BYTES: Final = (8 * KIB, 16 * KIB, 32 * KIB)
@@ -86,38 +86,38 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     counted = replace(storm, kernel_stats=True)
     return (
         _experiment(
-            on, "storm", "Which drops fewer?", storm, (usual_bytes,), baselines=True, twins=True
+            on, "storm", "Which drops fewer?", storm, usual_bytes, baselines=True, twins=True
         ),
         _experiment(
             on,
             "chain",
             "Which keeps children before the parents that reaped them, drained every 5 ms?",
             _config(chain, TIMED),
-            (usual_bytes,),
+            usual_bytes,
         ),
         _experiment(
             on,
             "storm-noise",
             "What does the kernel skip while others make bpf() map calls?",
             replace(storm, map_callers=max(2, on.cpus)),
-            (usual_bytes,),
+            usual_bytes,
         ),
-        _experiment(on, "cost", "Which costs less in the kernel, for each exit?", counted, (MIB,)),
-        _experiment(
-            on,
-            "refused",
-            "What does a write cost that finds no room?",
-            replace(counted, consumer=AWAY),
-            (2 * on.page_bytes,),
-        ),
+        _ladder(on, "memory-spread", Shape.STORM, _RUNGS_BYTES, LADDER_STORMS),
+        _experiment(on, "cost", "Which costs less in the kernel, for each exit?", counted, MIB),
         _experiment(
             on,
             "trickle",
             "Which delivers sooner far below capacity?",
             _config(on.storm(Shape.TRICKLE, 2 * _STORM_S)),
-            (usual_bytes,),
+            usual_bytes,
         ),
-        _ladder(on, "memory-spread", Shape.STORM, _RUNGS_BYTES, LADDER_STORMS),
+        _experiment(
+            on,
+            "refused",
+            "What does a write cost that finds no room?",
+            replace(counted, consumer=AWAY),
+            2 * on.page_bytes,
+        ),
         _ladder(on, "memory-onecpu", Shape.HOTCPU, _RUNGS_BYTES[1:], BLOCKS),
     )
 
@@ -136,7 +136,7 @@ def _ladder(
         name,
         "What is the least budget that holds a storm whose consumer is away?",
         _config(storm, AWAY),
-        tuple(rung * max(1, on.page_bytes // (4 * KIB)) for rung in rungs_bytes),
+        *(rung * max(1, on.page_bytes // (4 * KIB)) for rung in rungs_bytes),
         blocks=blocks,
     )
 
@@ -146,8 +146,7 @@ def _experiment(
     name: str,
     title: str,
     config: TrialConfig,
-    budgets_bytes: tuple[int, ...],
-    *,
+    *budgets_bytes: int,
     blocks: int = BLOCKS,
     baselines: bool = False,
     twins: bool = False,
