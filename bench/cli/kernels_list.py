@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bench.kernels.catalogue import Kernel
     from bench.kernels.library import Library
+
+_ROOM_FOR_ALL = 110
 
 
 def command(
@@ -72,24 +74,29 @@ def _rows(kernels: Iterable[Kernel], library: Library) -> Iterable[dict[str, obj
         }
 
 
-def _table(rows: Iterable[Mapping[str, object]]) -> None:
+def _table(rows: Sequence[Mapping[str, object]]) -> None:
     from rich.table import Table
 
     from bench.report.console import Screen
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("series", "flavour", "release", "version", "suite"):
+    screen = Screen()
+    several = len({row["archive"] for row in rows}) > 1
+    texts = ["series", "flavour", "version", "release", "suite"]
+    if screen.width < _ROOM_FOR_ALL:
+        texts.remove("release")  # the version says nearly the same
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in texts:
         table.add_column(name, no_wrap=True)
     table.add_column("MB", justify="right")
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for row in rows:
-        told = [str(row[name]) for name in ("series", "flavour", "release", "version")]
+        told = [str(row[name]) for name in texts]
+        if several:
+            told[-1] = f"{row['archive']} {told[-1]}"
         megabytes = int(str(row["download_bytes"])) / 1_000_000
         remarks = ["fetched"] * bool(row["fetched"]) + ["no modules"] * (not row["modules"])
-        table.add_row(
-            *told, f"{row['archive']} {row['suite']}", f"{megabytes:.0f}", ", ".join(remarks)
-        )
-    Screen().print(table)
+        table.add_row(*told, f"{megabytes:.0f}", ", ".join(remarks))
+    screen.print(table)
 
 
 def _say(line: str) -> None:
