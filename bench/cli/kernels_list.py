@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bench.kernels.catalogue import Kernel
     from bench.kernels.library import Library
 
-_ROOM_FOR_ALL = 110
+_ROOM_FOR_ALL = 120
 
 
 def command(
@@ -83,7 +83,10 @@ def _table(rows: Sequence[Mapping[str, object]]) -> None:
     several = len({row["archive"] for row in rows}) > 1
     texts = ["series", "flavour", "version", "release", "suite"]
     if screen.width < _ROOM_FOR_ALL:
-        texts.remove("release")  # the version says nearly the same
+        if screen.is_terminal:
+            texts.remove("release")  # the version says nearly the same
+        else:
+            screen.width = _ROOM_FOR_ALL
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in texts:
         table.add_column(name, no_wrap=True)
