@@ -136,7 +136,8 @@ def _does(transport: str, question: Question) -> str:
 
 def _stands(standing: Standing) -> str:
     question = standing.question
-    heading = f"{_ANSWERS[question][0]}: "
+    whose = "" if standing.left == "ringbuf" else f", {name(standing.left)}"
+    heading = f"{_ANSWERS[question][0]}{whose}: "
     asked = standing.asked
     if not asked:
         return f"{heading}not measured; there is no comparison{_MISSING.get(question, '')}."

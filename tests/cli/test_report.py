@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 from made_up_trials import blocks, header
-from tracing import BUFBENCH, bufbench
+from tracing import BUFBENCH, bufbench, eventually
 
 from bench.journal.writer import JournalWriter
 
@@ -213,3 +216,27 @@ def test_markdown_for_a_job_summary_has_its_charts_beside_it(journal: Path) -> N
     links = re.findall(r"\]\(([^)]+)\)", target.read_text())
     assert len(links) == 3
     assert all((target.parent / link).read_bytes().startswith(b"<svg") for link in links)
+
+
+@pytest.mark.parametrize("delay_s", [0.2, 0.6, 1.2, 2.0])
+def test_ctrl_c_while_a_page_is_made_is_quiet(journal: Path, delay_s: float) -> None:
+    with subprocess.Popen(
+        [*BUFBENCH, "report", str(journal), "--format", "html"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        process_group=0,
+    ) as report:
+        time.sleep(delay_s)
+        os.killpg(report.pid, signal.SIGINT)  # as a terminal does: to the drawing process too
+        _, said = report.communicate(timeout=30)
+    assert said in (b"", b"bufbench: interrupted\n")
+    assert report.returncode in (130, 0)  # the latter: it was done already
+    assert eventually(lambda: nobody_is_left_of(report.pid))
+
+
+def nobody_is_left_of(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False

@@ -183,7 +183,8 @@ def _disorder(comparison: Comparison) -> tuple[int, int]:
 
 
 def _minimum(ladders: Sequence[Ladder], left: str, right: str) -> Iterator[FirstRow]:
-    for experiment in dict.fromkeys(ladder.experiment for ladder in ladders):
+    experiments = dict.fromkeys(ladder.experiment for ladder in ladders)
+    for experiment in experiments:
         of_both = {each.transport: each for each in ladders if each.experiment == experiment}
         if left not in of_both or right not in of_both:
             continue
@@ -195,7 +196,7 @@ def _minimum(ladders: Sequence[Ladder], left: str, right: str) -> Iterator[First
         )
         known = None not in least
         yield FirstRow(
-            label="Minimum lossless budget",
+            label="Minimum lossless budget" + (f", {experiment}" if len(experiments) > 1 else ""),
             left=ours,
             right=theirs,
             point=f"x {number((least[0] or 0) / (least[1] or 1), Unit.TIMES)}" if known else "-",

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Colour, shape and dash of every transport: the same in each chart and table.
 
-Colours are Okabe and Ito's for the colour-blind, chosen to have a contrast of at least 3 on white
-and on the dark page alike, so that a chart needs no second drawing. Shape and dash say it again.
+Colours are Okabe and Ito's for the colour-blind, with a contrast of at least 3 on white. On a dark
+page the style lightens them, so that a chart needs no second drawing. Shape and dash say it again.
 """
 
 from __future__ import annotations
@@ -16,17 +16,23 @@ class Look:
     """How a transport is drawn."""
 
     colour: str
+    dark: str  # the same on a dark page
     shape: str  # of points
     dash: tuple[int, ...]  # of lines; (1, 0) is solid
 
 
 _LOOKS: Final = {
-    "ringbuf": Look(colour="#0072B2", shape="circle", dash=(1, 0)),
-    "perfbuf": Look(colour="#D55E00", shape="square", dash=(6, 3)),
-    "sharded": Look(colour="#009E73", shape="triangle-up", dash=(2, 2)),
-    "ringbuf-output": Look(colour="#C0649A", shape="diamond", dash=(8, 2, 2, 2)),
+    "ringbuf": Look(colour="#0072B2", dark="#56B4E9", shape="circle", dash=(1, 0)),
+    "perfbuf": Look(colour="#D55E00", dark="#F28A3C", shape="square", dash=(6, 3)),
+    "sharded": Look(colour="#009E73", dark="#2CC79B", shape="triangle-up", dash=(2, 2)),
+    "ringbuf-output": Look(colour="#C0649A", dark="#E39BC4", shape="diamond", dash=(8, 2, 2, 2)),
 }
-_UNKNOWN: Final = Look(colour="#808080", shape="cross", dash=(1, 3))
+_UNKNOWN: Final = Look(colour="#808080", dark="#A8A8A8", shape="cross", dash=(1, 3))
+
+
+def looks() -> tuple[Look, ...]:
+    """All that there are."""
+    return (*_LOOKS.values(), _UNKNOWN)
 
 
 def look(transport: str) -> Look:

@@ -19,7 +19,7 @@ from bench.report.page.converter import Converter
 from bench.report.page.draw import drawable, element
 from bench.report.page.figure import Figure
 from bench.report.page.material import Material
-from bench.report.page.palette import look
+from bench.report.page.palette import look, looks
 
 _FOLDER: Final = Path(__file__).resolve().parent
 
@@ -73,7 +73,8 @@ def render_page(materials: Sequence[Material], converter: Converter) -> str:
         style=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),  # noqa: S704  ours
         script=Markup((_FOLDER / "page.js").read_text(encoding="utf-8")),  # noqa: S704  ours
         markup=Markup,
-        looks=look,
+        look=look,
+        looks=looks(),
         headline=headline,
         sentence=sentence,
         words=words,

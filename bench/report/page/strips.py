@@ -62,7 +62,7 @@ def panel(strip: Strip, arms: Sequence[ShownArm], ways: Sequence[str]) -> Panel 
     x = alt.X(
         "value:Q",
         title=strip.axis,
-        scale={"type": "log", "domain": [ticks[0], ticks[-1]]},
+        scale={"type": "log", "domain": [ticks[0], ticks[-1]], "padding": 6},
         axis={"values": ticks, "labelExpr": strip.labels},
     )
     y = alt.Y(
