@@ -30,7 +30,7 @@ SOON_S: Final = 2.0
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _SYS_EPOLL_WAIT: Final = 232  # x86-64
 _SYS_TGKILL: Final = 234
-_HANG_S: Final = 60.0
+_HANG_S: Final = 30.0
 _INFO_BYTES: Final = 256
 
 Kernel = frozenset[tuple[str, int]]
@@ -106,9 +106,11 @@ class Victim:
         return time.monotonic() - began_s
 
     def ended_after_s(self) -> float:
-        """Seconds until it ends by itself; a minute is a hang."""
+        """Seconds until it ends by itself; AssertionError, telling where it is, if it hangs."""
         began_s = time.monotonic()
-        self.process.wait(_HANG_S)
+        if self.wait_for(_HANG_S):
+            where = _text(Path(f"/proc/{self.pid}/stack")), _words(psutil.Process(self.pid))
+            raise AssertionError(f"it hangs: {self.stderr()} {where}")
         return time.monotonic() - began_s
 
 
