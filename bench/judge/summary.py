@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from bench.journal.schema import Fault, JournalContent, Run
 from bench.judge.comparison import Comparison, compare_arms
@@ -13,6 +14,7 @@ from bench.judge.ladder import Ladder, ladders
 from bench.judge.samples import ExperimentSamples, Stretch, file
 from bench.judge.standing import Standing, standings
 from bench.machine.facts import Machine
+from bench.plan.config import TrialConfig
 from bench.trial.result import State, TrialResult
 
 
@@ -108,29 +110,38 @@ def compare_journals(content: JournalContent) -> tuple[Summary, ...]:
 
 def by_machine(content: JournalContent) -> list[list[Run]]:
     """Runs of one machine and kernel that agree on what every name means, in order."""
-    groups: list[list[Run]] = []
+    groups: list[_Group] = []
+    of_machine: dict[str, list[_Group]] = {}
     for run in content.runs:
-        for group in groups:
-            if _together(group, run):
-                group.append(run)
-                break
-        else:
-            groups.append([run])
-    return groups
+        alike = of_machine.setdefault(_same(run.header.machine), [])
+        group = next((each for each in alike if each.agrees_with(run)), None)
+        if group is None:
+            group = _Group()
+            alike.append(group)
+            groups.append(group)
+        group.take(run)
+    return [group.runs for group in groups]
 
 
-def _together(group: Sequence[Run], run: Run) -> bool:
-    """Whether ``run`` comes from the machine of ``group`` and agrees with it on every name."""
+def _same(machine: Machine) -> str:
+    """Equal for machines that are one."""
+    plain = replace(machine, wakeup_cost_ns=None)  # measured anew by every run
+    return json.dumps(asdict(plain), sort_keys=True)
 
-    def same(machine: Machine) -> Machine:
-        return replace(machine, wakeup_cost_ns=None)  # measured anew by every run
 
-    if same(group[0].header.machine) != same(run.header.machine):
-        return False
-    known = {
-        (trial.experiment, trial.arm): trial.config for other in group for trial in other.trials
-    }
-    return all(
-        known.get((trial.experiment, trial.arm), trial.config) == trial.config
-        for trial in run.trials
-    )
+@dataclass(slots=True)
+class _Group:
+    """Runs of one machine, and what their names mean."""
+
+    runs: list[Run] = field(default_factory=list)
+    _known: dict[tuple[str, str], TrialConfig] = field(default_factory=dict)
+
+    def agrees_with(self, run: Run) -> bool:
+        return all(
+            self._known.get((trial.experiment, trial.arm), trial.config) == trial.config
+            for trial in run.trials
+        )
+
+    def take(self, run: Run) -> None:
+        self.runs.append(run)
+        self._known |= {(trial.experiment, trial.arm): trial.config for trial in run.trials}

@@ -18,12 +18,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from bench.errors import UsageError
 from bench.plan import budgets
 from bench.plan.config import TrialConfig
 
 BASELINES: Final = ("none", "noop")
 REFERENCE: Final = "perfbuf"
 """The transport that every other one is compared with."""
+
+_MOST_REFERENCES: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,16 +93,26 @@ class Pair:
 
 
 def comparisons(names: Iterable[str]) -> tuple[Pair, ...]:
-    """Every transport against the perf buffers of its budget and variant, in the order given."""
+    """Every transport against the perf buffers of its budget and variant, in the order given.
+
+    Of these there are one or two; UsageError if there are more than any plan has.
+    """
     parsed = [(name, ArmName.parse(name)) for name in names]
     first = [(name, arm) for name, arm in parsed if arm.copy == 1 and arm.budget]
+    references: dict[tuple[str, str], list[str]] = {}
+    for name, arm in first:
+        if arm.transport == REFERENCE:
+            references.setdefault((arm.budget, arm.variant), []).append(name)
+    if any(len(found) > _MOST_REFERENCES for found in references.values()):
+        raise UsageError(
+            f"an experiment has more than {_MOST_REFERENCES} perf buffers of one budget",
+            remedy="report on journals that bufbench wrote",
+        )
     return tuple(
         Pair(left=left, right=right)
-        for left, left_arm in first
-        if left_arm.transport != REFERENCE
-        for right, right_arm in first
-        if right_arm.transport == REFERENCE
-        and (right_arm.budget, right_arm.variant) == (left_arm.budget, left_arm.variant)
+        for left, arm in first
+        if arm.transport != REFERENCE
+        for right in references.get((arm.budget, arm.variant), ())
     )
 
 
