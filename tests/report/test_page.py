@@ -89,6 +89,11 @@ def test_nothing_is_fetched(page: str) -> None:
     assert len(page) < 5_000_000
 
 
+def test_marks_tell_what_they_are_without_a_script(page: str) -> None:
+    assert page.count("</title></path>") > 100
+    assert "lost on average" in page
+
+
 def test_foreign_text_stays_text(page: str) -> None:
     assert page.count("<script>") == 1
     assert "<img" not in page

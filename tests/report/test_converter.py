@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The process that draws: what it is given comes back drawn, and what fails is told."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import pytest
+
+from bench.errors import JournalError, MachineUnfit
+from bench.report.page.converter import Converter
+from bench.report.page.draw import element
+
+POINT: dict[str, Any] = {
+    "data": {"values": [{"told": '<b>&"it"</b> 1.23456'}]},
+    "mark": "point",
+    "encoding": {"description": {"field": "told", "type": "nominal"}},
+}
+
+
+def test_what_fails_is_told_and_the_rest_drawn() -> None:
+    with Converter() as converter:
+        bad = converter.svg({"mark": "point", "data": {"url": "file:///nowhere"}, "layer": 7})
+        good = converter.svg(POINT)
+        with pytest.raises(JournalError, match="a chart cannot be drawn") as caught:
+            bad.result()
+        assert "\n" not in str(caught.value)
+        assert good.result().startswith("<svg")
+
+
+def test_a_process_that_has_gone_is_told() -> None:
+    with Converter() as converter:
+        converter.svg(POINT).result()
+        assert converter._child.pid
+        os.kill(converter._child.pid, signal.SIGKILL)
+        with pytest.raises(MachineUnfit, match="has ended"):
+            converter.svg(POINT).result()
+
+
+def test_marks_are_told_by_titles_and_the_chart_by_its_name() -> None:
+    with Converter() as converter:
+        text = element(converter.svg(POINT).result(), "p", 'storm "<i>"')
+    assert text.startswith('<svg role="img" aria-label="storm &quot;&lt;i&gt;&quot;"')
+    # The words of a mark keep their digits, and its place loses what nobody can see.
+    assert "&lt;b&gt;&amp;" in text
+    assert "1.23456</title>" in text
+    assert "<b>" not in text
+    assert text.count("role=") == 1
