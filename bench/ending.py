@@ -31,6 +31,7 @@ class Ending:
 
     def __init__(self) -> None:
         self._asked: int = signal.SIGINT
+        self._stderr = -1
 
     @property
     def code(self) -> int:
@@ -39,6 +40,10 @@ class Ending:
 
     def heed(self) -> None:
         """From now on; call it in the main thread."""
+        # What is said last must not end in somebody's capture, nor, where stderr is closed, in
+        # whatever file has its number by then.
+        with suppress(OSError, ValueError, AttributeError):
+            self._stderr = os.dup(sys.stderr.fileno())
         for number in SIGNALS:
             signal.signal(number, self._ask)
         sys.unraisablehook = _unraisable
@@ -50,10 +55,10 @@ class Ending:
 
         Python's own way out would take a tenth of a second, and does not like to be interrupted.
         """
-        with suppress(OSError, ValueError):  # whoever reads our output may be gone
-            sys.stdout.flush()
-        with suppress(OSError, ValueError):
-            print(told.args[0] if told and told.args else self.line, file=sys.stderr, flush=True)
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError, AttributeError):  # its reader may be gone, or it
+                stream.flush()
+        self._say(str(told.args[0]) if told and told.args else self.line)
         os._exit(self.code)
 
     @property
@@ -70,10 +75,12 @@ class Ending:
 
     def _wait(self) -> None:
         time.sleep(_IN_ORDER_S)
-        # Past stderr's buffer, which the main thread may hold; not to 2, which may be a journal.
-        with suppress(OSError, ValueError):
-            os.write(sys.stderr.fileno(), f"{self.line}, at once\n".encode())
+        self._say(f"{self.line}, at once")
         os._exit(self.code)
+
+    def _say(self, line: str) -> None:
+        with suppress(OSError):
+            os.write(self._stderr, f"{line}\n".encode(errors="backslashreplace"))
 
 
 def _unraisable(lost: sys.UnraisableHookArgs) -> None:

@@ -33,11 +33,11 @@ class _Session:
     def __init__(self, ending: Ending) -> None:
         self.status: int | None = None
         self._ending = ending
-        self._suite: plugin.Suite | None = None
+        self._config: pytest.Config | None = None
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
-        self._suite = config.stash[plugin.SUITE]
+        self._config = config
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
@@ -45,9 +45,9 @@ class _Session:
 
         It reads the sources that the traceback leads through, and its plugins sum up.
         """
-        if isinstance(excinfo.value, KeyboardInterrupt) and self._suite:  # not pytest.exit
-            self._suite.stack.close()
-            print()
+        if isinstance(excinfo.value, KeyboardInterrupt) and self._config:  # not pytest.exit
+            self._config.stash[plugin.SUITE].stack.close()
+            self._config.pluginmanager.getplugin("terminalreporter").ensure_newline()
             self._ending.leave(excinfo.value)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

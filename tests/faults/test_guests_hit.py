@@ -19,6 +19,7 @@ from victim import SOON_S, Victim, abandoned_folders, victim
 
 from bench.errors import BufbenchError
 from bench.kernels import outcome
+from bench.kernels.boot import CONSOLE
 from bench.kernels.provide import provide
 
 pytestmark = pytest.mark.live
@@ -86,12 +87,14 @@ def test_a_killed_guest_costs_its_row_and_nothing_else(tmp_path: Path, faults: F
         folder = tmp_path / str(kills)
         folder.mkdir()
         with victim(folder, words(folder)) as hit:
-            while hit.running() and (machine := qemu(hit)) is None:
-                hit.wait_for(0.05)
+            console = folder / "run" / LABEL / CONSOLE
+            while hit.running() and not (console.exists() and console.stat().st_size):
+                hit.wait_for(0.01)
             hit.wait_for(moment.uniform(0.0, LONGEST_S))
+            machine = qemu(hit)
             assert machine is not None, hit.stderr()
             machine.kill()
-            hit.process.wait(timeout=60)
+            hit.process.wait(timeout=90)
             assert "Traceback" not in hit.stderr()
             hit.gone_after_s()
         told = json.loads((folder / "run" / LABEL / outcome.OUTCOME).read_text())
