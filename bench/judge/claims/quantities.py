@@ -41,14 +41,22 @@ def _ns_per_record(trial: TrialResult) -> float | None:
 
 
 def ns_per_success(trial: TrialResult) -> float | None:
-    """Kernel ns of a record, where every write succeeded.
-
-    From record to record of one exit, so that stolen time and a tick now and then are not in it.
-    Where that is not told, as in journals from before it was, the mean over all BPF runs.
-    """
-    if trial.ledger is None or trial.ledger.dropped or trial.cost is None:
+    """Kernel ns of a record, where every write succeeded: the mean over all BPF runs."""
+    if trial.ledger is None or trial.ledger.dropped:
         return None
-    return trial.cost.record_ns or _ns_per_record(trial)
+    return _ns_per_record(trial)
+
+
+def steady_ns(trial: TrialResult) -> float | None:
+    """The same, but from record to record of an exit, without the dearest tenth of the exits.
+
+    Stolen time and ticks are not in it; nor is what only few exits pay, so not for contention.
+    Where it is not told, as in journals from before it was, the mean.
+    """
+    mean_ns = ns_per_success(trial)
+    if mean_ns is None or trial.cost is None:
+        return None
+    return trial.cost.record_ns or mean_ns
 
 
 def ns_per_refusal(trial: TrialResult) -> float | None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from statistics import median
 from typing import Final
 
@@ -14,14 +15,14 @@ from bench.judge.claims.contrast import (
     ratio_margin,
     ratio_of_ratios,
     share_margin,
-    together,
 )
 from bench.judge.claims.evidence import Evidence, NotApplicable, Series, series
 from bench.judge.claims.finding import Finding, Verdict
-from bench.judge.claims.quantities import dropped_share, ns_per_success, raised_per_event
+from bench.judge.claims.quantities import dropped_share, raised_per_event, steady_ns
 from bench.judge.claims.rules import all_of, say, too_few
 from bench.judge.claims.stranded import late_records, late_share
 from bench.judge.statistics import FEWEST_BLOCKS, one_sided
+from bench.plan.experiments import ArmName
 from bench.trial.result import TrialResult
 
 BURSTS: Final = 10_000
@@ -107,9 +108,9 @@ def _by_hand(evidence: Evidence) -> Finding:
     name = "wake"
 
     def ns(policy: str, waiting: str) -> Series:
-        return series(name, evidence.arm(name, "ringbuf", f"{policy}-{waiting}"), ns_per_success)
+        return series(name, evidence.arm(name, "ringbuf", f"{policy}-{waiting}"), steady_ns)
 
-    margin = ratio_margin(evidence, ns_per_success, name)
+    margin = ratio_margin(evidence, steady_ns, name)
 
     def costs(left: str, right: str, waiting: str) -> Contrast:
         words = f"kernel ns a record, {left} over {right}, {waiting} consumer"
@@ -126,56 +127,91 @@ def _by_hand(evidence: Evidence) -> Finding:
 
 
 def _forced_in_bursts(evidence: Evidence) -> Finding:
-    """Both directions were published: the claim is that forced wake-ups matter for losses."""
+    """Both directions were published: the claim is that forced wake-ups matter for losses.
+
+    They may lose more at one budget and less at another, so a mean over budgets would say nothing.
+    """
     name = "burst-forced"
-    budgets = [
-        (low, high)
-        for low in evidence.arms(name, "ringbuf", variant="adaptive")
-        for high in evidence.arms(name, "ringbuf", variant="forced")
-        if low.trials[0].config.budget_bytes == high.trials[0].config.budget_bytes
-    ]
-    margin = share_margin(evidence, dropped_share, name)
-    each = [
-        difference(
-            f"dropped at {adaptive.name.partition('/')[0]}, forced less adaptive",
-            series(name, forced, dropped_share),
-            series(name, adaptive, dropped_share),
-            margin,
-        )
-        for adaptive, forced in budgets
-    ]
+    each = []
+    for adaptive in evidence.arms(name, "ringbuf", variant="adaptive"):
+        budget = ArmName.parse(adaptive.name).budget
+        margin = share_margin(_at_budget(evidence, name, budget), dropped_share, name)
+        each += [
+            difference(
+                f"dropped at {budget}, forced less adaptive",
+                series(name, forced, dropped_share),
+                series(name, adaptive, dropped_share),
+                margin,
+            )
+            for forced in evidence.arms(name, "ringbuf", variant="forced", budget=budget)
+        ]
     if not each:
         evidence.arm(name, "ringbuf", "forced")  # NotMeasured
-    contrast = together("dropped, forced less adaptive", each)
-    details = tuple(say(one) for one in each)
-    few = too_few([contrast], details)
+    few = too_few(each)
     if few is not None:
         return few
-    found = contrast.measured()
-    more, _ = one_sided(contrast.values, margin)
-    _, less = one_sided(contrast.values, -margin)
-    if found.low > margin:
-        verdict, reason, p = Verdict.REPRODUCED, "forced wake-ups lose more", more
-    elif found.high < -margin:
-        verdict, reason, p = Verdict.REPRODUCED, "forced wake-ups lose less", less
-    elif not any(contrast.values):
-        verdict, reason, p = Verdict.INCONCLUSIVE, "nothing was lost either way", 0.5
-    elif found.low > -_ALIKE and found.high < _ALIKE:
-        _, below = one_sided(contrast.values, _ALIKE)
-        above, _ = one_sided(contrast.values, -_ALIKE)
-        verdict, reason, p = Verdict.REFUTED, "they differ by less than a hundredth", above + below
+    apart = [one for one in each if _direction(one)]
+    if apart:
+        deciding = min(apart, key=_chance)
+        verdict, reason = Verdict.REPRODUCED, "; ".join(map(_direction, apart))
+        p = min(1.0, 2 * len(each) * _chance(deciding))
+    elif all(map(_alike, each)) and any(any(one.values) for one in each):
+        deciding = max(each, key=_unlike)
+        verdict, reason = Verdict.REFUTED, "they differ by less than a hundredth"
+        p = min(1.0, 2 * _unlike(deciding))
     else:
-        verdict, reason, p = Verdict.INCONCLUSIVE, f"equals differ by up to {margin:.1%} here", 0.5
+        deciding = max(each, key=lambda one: abs(one.estimate.point))
+        verdict, p = Verdict.INCONCLUSIVE, 1.0
+        reason = f"equals differ by up to {deciding.margin:.1%} here"
+        if not any(any(one.values) for one in each):
+            reason = "nothing was lost either way"
     return Finding(
         verdict=verdict,
         reason=reason,
-        measured=found,
-        blocks=contrast.blocks,
-        p=min(1.0, 2 * p),
-        further_blocks=contrast.further_blocks(),
-        details=details,
-        rests_on=contrast.rests_on,
+        measured=deciding.measured(),
+        blocks=min(one.blocks for one in each),
+        p=p,
+        further_blocks=max(one.further_blocks() for one in each),
+        details=tuple(say(one) for one in each if one is not deciding),
+        rests_on=tuple(dict.fromkeys(basis for one in each for basis in one.rests_on)),
     )
+
+
+def _at_budget(evidence: Evidence, name: str, budget: str) -> Evidence:
+    """Evidence with no other budgets in that experiment: an A/A pair speaks for its own."""
+    samples = evidence.experiments[name]
+    arms = {
+        arm: found for arm, found in samples.arms.items() if ArmName.parse(arm).budget == budget
+    }
+    return replace(evidence, experiments={name: replace(samples, arms=arms)})
+
+
+def _direction(contrast: Contrast) -> str:
+    """Which way forced wake-ups lead beyond the margin, and where; "" for neither."""
+    found = contrast.measured()
+    where = contrast.what.removeprefix("dropped at ").partition(",")[0]
+    if found.low > contrast.margin:
+        return f"forced wake-ups lose more at {where}"
+    return f"forced wake-ups lose less at {where}" if found.high < -contrast.margin else ""
+
+
+def _chance(contrast: Contrast) -> float:
+    """One-sided p of the difference's not lying beyond the margin on its side."""
+    more, _ = one_sided(contrast.values, contrast.margin)
+    _, less = one_sided(contrast.values, -contrast.margin)
+    return min(more, less)
+
+
+def _alike(contrast: Contrast) -> bool:
+    found = contrast.measured()
+    return found.low > -_ALIKE and found.high < _ALIKE
+
+
+def _unlike(contrast: Contrast) -> float:
+    """p of the difference's lying beyond a hundredth on either side."""
+    _, below = one_sided(contrast.values, _ALIKE)
+    above, _ = one_sided(contrast.values, -_ALIKE)
+    return above + below
 
 
 CLAIMS: Final = (
@@ -208,7 +244,7 @@ CLAIMS: Final = (
         statement="batching wake-ups by hand raises throughput",
         sources="BENCH; taodd/cephtrace#188",
         published="1.1 to 20.9 M/s; 25 ns without, 1,410 ns with a waiting consumer",
-        test="ns per run for adaptive, none, forced x waiting, timed drain",
+        test="kernel ns per record for adaptive, none, forced x waiting, timed drain",
         reproduced_when="none < adaptive < forced",
         experiments=("wake",),
         judge=_by_hand,
@@ -219,8 +255,8 @@ CLAIMS: Final = (
         statement="forced wake-ups cut losses (a tracexec report) or make it worse",
         sources="a tracexec report; cilium/pwru#195",
         published="contradictory",
-        test="burst, adaptive against forced",
-        reproduced_when="say which, with the interval",
+        test="burst, adaptive against forced, the reader on a CPU of its own",
+        reproduced_when="say which at which budget, with the interval",
         experiments=("burst-forced",),
         judge=_forced_in_bursts,
     ),

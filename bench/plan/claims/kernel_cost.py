@@ -5,7 +5,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bench.plan.claims.setting import MOST_BLOCKS, PERFBUF, RINGBUF, STOPPED, Setting, experiment
+from bench.plan.claims.setting import (
+    MORE_BLOCKS,
+    MOST_BLOCKS,
+    PERFBUF,
+    RINGBUF,
+    STOPPED,
+    Setting,
+    experiment,
+)
 from bench.plan.config import Call, Wake
 from bench.plan.experiments import Experiment
 from bench.plan.profiles import TRANSPORTS
@@ -44,7 +52,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
                 for size, config in sizes.items()
                 for call in Call
             ),
-            blocks=MOST_BLOCKS,
+            blocks=MORE_BLOCKS,
         ),
         experiment(
             "producers",
@@ -72,6 +80,6 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
                 ),
                 on.arm(RINGBUF, least_bytes, "output-1cpu", on.on_cpus(output, 1)),
             ),
-            blocks=MOST_BLOCKS,
+            blocks=MORE_BLOCKS,
         ),
     )

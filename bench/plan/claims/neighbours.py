@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bench.plan.budgets import MIB
-from bench.plan.claims.setting import MORE_BLOCKS, MOST_BLOCKS, STOPPED, Setting, experiment
+from bench.plan.claims.setting import MORE_BLOCKS, STOPPED, Setting, experiment
 from bench.plan.config import Consumer, Poll, Producer, TrialConfig, Wake
 from bench.plan.experiments import Experiment
 from bench.plan.profiles import BUSY, TRANSPORTS
@@ -17,11 +17,10 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     """What one CPU does to another; nothing on a machine with a single one."""
     if on.cpus < 2:
         return ()
-    last = on.cpus - 1
     at_once = max(50, min(1_000, 8_000 // on.cpus))
     alone = on.on_cpus(on.amplified(240, at_once, wake=Wake.NONE), 1)
-    asleep = replace(alone, consumer=replace(STOPPED, cpu=last), kernel_stats=True)
-    busy = replace(alone, consumer=replace(BUSY, cpu=last), kernel_stats=True)
+    asleep = replace(alone, consumer=replace(STOPPED, cpu=on.last), kernel_stats=True)
+    busy = replace(alone, consumer=replace(BUSY, cpu=on.last), kernel_stats=True)
     uneven = Storm(shape=Shape.UNEVEN, rate_per_s=200.0, count=2_000, seconds=2.0)
     noisy = TrialConfig(
         transport="",
@@ -57,6 +56,6 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
                 for transport in TRANSPORTS
                 for name, config in (("prompt", slow), ("delayed", delayed))
             ),
-            blocks=MOST_BLOCKS,
+            blocks=MORE_BLOCKS,
         ),
     )

@@ -28,6 +28,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
         producer=Producer(records_per_exit=8, payload_bytes=MIXED),
     )
     counted = replace(BUSY, count_syscalls=True)
+    elsewhere = replace(EPOLL, cpu=on.last)  # or it waits for the storm to leave the CPU
     stalled = Consumer(reader=Reader.LIBBCC, stall_after_ms=10.0, stall_ms=50.0)
 
     def waiting(consumer: Consumer, wake: Wake = Wake.ADAPTIVE, every: int = 1) -> TrialConfig:
@@ -52,16 +53,16 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
                     ("libbcc", by_libbcc(EPOLL)),
                 )
             ),
-            twin=None,
+            twins=(),
         ),
         experiment(
             "sampling",
             "How long do sampled wake-ups of the perf buffer delay events?",
             (
-                on.arm(PERFBUF, MIB, f"every{every}", waiting(EPOLL, Wake.WATERMARK, every))
+                on.arm(PERFBUF, MIB, f"every{every}", waiting(elsewhere, Wake.WATERMARK, every))
                 for every in (100, 400)  # 50 and 200 ms: a late scheduler adds little
             ),
-            twin=None,
+            twins=(),
         ),
         experiment(
             "readers",
@@ -71,7 +72,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
                 for transport in TRANSPORTS
                 for name, consumer in (("native", EPOLL), ("libbcc", by_libbcc(EPOLL)))
             ),
-            twin=None,
+            twins=(),
         ),
         experiment(
             "migration",
@@ -80,13 +81,13 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
                 on.arm(RINGBUF, MIB, call.value, replace(storm, producer=Producer(call=call)))
                 for call in Call
             ),
-            twin=None,
+            twins=(),
         ),
         experiment(
             "mixed-lengths",
             "Do records from 72 to 4,168 bytes arrive whole from one buffer?",
             (on.arm(transport, 8 * MIB, "", mixed) for transport in TRANSPORTS),
-            twin=None,
+            twins=(),
         ),
         experiment(
             "system-calls",
@@ -100,7 +101,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
                 )
                 for transport in TRANSPORTS
             ),
-            twin=None,
+            twins=(),
         ),
         experiment(
             "told",
@@ -109,6 +110,6 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
                 on.arm(transport, 2 * on.page_bytes, "libbcc", replace(storm, consumer=stalled))
                 for transport in TRANSPORTS
             ),
-            twin=None,
+            twins=(),
         ),
     )

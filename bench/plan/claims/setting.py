@@ -15,15 +15,17 @@ from workloads.storm import Storm
 
 BLOCKS: Final = 8
 MORE_BLOCKS: Final = 12
-"""For times that differ by less than some noise: four more blocks tell far smaller p."""
+"""For times that differ by less than some noise: four more blocks tell far smaller p. And for
+ratios of ratios."""
 MOST_BLOCKS: Final = 16
-"""For ratios of ratios, and where one of the sides is far noisier than the other."""
+"""For a ladder, where each block tells but a step of a factor of two, and for producers, who meet
+at the lock in some trials far more often than in others."""
 
 RINGBUF, PERFBUF = TRANSPORTS
 SHARDED: Final = "sharded"
 
 STOPPED: Final = Consumer(poll=Poll.STOPPED)
-_RECORD_AND_HEADER_BYTES: Final = 96  # the longer of the two transports', rounded up
+RECORD_AND_HEADER_BYTES: Final = 96  # the longer of the two transports', rounded up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,11 @@ class Setting:
     def workers(self) -> int:
         """One a CPU, and two on a machine with one."""
         return max(2, self.cpus)
+
+    @property
+    def last(self) -> int:
+        """The CPU to read on where the first one writes: on any machine with two, another."""
+        return self.cpus - 1
 
     def producers(self) -> tuple[int, ...]:
         """1, 2, 4 ... and all CPUs."""
@@ -60,7 +67,7 @@ class Setting:
     def holding(self, config: TrialConfig) -> int:
         """The least budget of one buffer that holds all records of ``config``."""
         records = (config.storm.count + config.storm.workers) * config.producer.records_per_exit
-        record_bytes = _RECORD_AND_HEADER_BYTES + max(config.producer.payload_bytes, 0)
+        record_bytes = RECORD_AND_HEADER_BYTES + max(config.producer.payload_bytes, 0)
         return power_of_two(max(records * record_bytes, self.page_bytes))
 
     def holding_on_each(self, config: TrialConfig) -> int:
@@ -91,11 +98,16 @@ def power_of_two(number: int) -> int:
 
 
 def experiment(
-    name: str, title: str, arms: Iterable[Arm], *, twin: int | None = 0, blocks: int = BLOCKS
+    name: str,
+    title: str,
+    arms: Iterable[Arm],
+    *,
+    twins: tuple[int, ...] = (0,),
+    blocks: int = BLOCKS,
 ) -> Experiment:
-    """An experiment; its arm number ``twin`` runs twice, as the A/A pair."""
+    """An experiment; its arms with the numbers ``twins`` run twice, each as an A/A pair."""
     found = tuple(arms)
-    again = second_names([found[twin]]) if twin is not None else ()
+    again = second_names([found[twin] for twin in twins])
     return Experiment(name=name, title=title, arms=(*found, *again), blocks=blocks)
 
 

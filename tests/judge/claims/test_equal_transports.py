@@ -152,7 +152,7 @@ def test_a_real_difference_beneath_the_same_noise_is_found() -> None:
     found = 0
     for _ in range(20):
         drawn = journals.draw()
-        for name in ("ringbuf@1MiB", "ringbuf@1MiB#2"):
+        for name in ("ringbuf@1MiB/every500", "ringbuf@1MiB/every500#2"):
             ring = drawn.experiments["rate-sampled"].arms[name]
             for place, reading in ring.readings.items():
                 ring.readings[place] = _reading(faster(reading.trial, 4))
