@@ -173,6 +173,34 @@ by_values(
     },
 )
 
+
+def forced_both_ways() -> Trials:
+    """20 % more lost at one budget, where equals differ by much, and 15 % less at the other."""
+    return arms(
+        "burst-forced",
+        dropped,
+        {
+            "ringbuf@8KiB/adaptive": noisy(0.5),
+            "ringbuf@8KiB/forced": noisy(0.7)[::-1],
+            "ringbuf@8KiB/adaptive#2": (0.6, 0.4) * 4,
+            "ringbuf@64KiB/adaptive": noisy(0.15),
+            "ringbuf@64KiB/forced": (0.0,) * 8,
+            "ringbuf@64KiB/adaptive#2": noisy(0.15)[::-1],
+        },
+    )
+
+
+case("force-wakeup", REPRODUCED, forced_both_ways)
+
+
+def test_forced_wakeups_may_lose_more_here_and_less_there() -> None:
+    """A mean over budgets would be close to nothing, and one noise floor for both too high."""
+    found = judge(evidence(forced_both_ways())).judgements
+    (finding,) = [each.finding for each in found if each.claim.id == "force-wakeup"]
+    assert "more at 8KiB" in finding.reason
+    assert "less at 64KiB" in finding.reason
+
+
 # Rates.
 by_values(
     "rb-faster-default",
