@@ -95,7 +95,7 @@ def parse(text: bytes) -> Told | None:
             complaints=tuple(str(line) for line in fields["complaints"]),
             left_out=tuple(str(name) for name in fields["left_out"]),
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 
@@ -144,7 +144,7 @@ def status_of(folder: Path) -> Status | None:
     """What stands in a folder's outcome; None where there is none that can be read."""
     try:
         return Status(json.loads(_held(folder / OUTCOME))["status"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

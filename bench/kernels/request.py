@@ -84,6 +84,6 @@ def _local(text: str) -> Local:
 
 def _meaningless(text: str) -> UsageError:
     return UsageError(
-        f"{text!r} names no kernel",
+        f"{text[:80]!r} names no kernel",
         remedy="say 6.12, 6.12-rt, a release, a package, ./bzImage, VMLINUZ:MODULES or host",
     )

@@ -113,7 +113,7 @@ def read(path: Path | None, mirrors: Sequence[str] = ()) -> tuple[Source, ...]:
     for index, name in enumerate(settings.use):
         if name not in BUILT_IN:
             raise UsageError(
-                f"{path}: use.{index}: there is no built-in archive {name!r}",
+                f"{path}: use.{index}: there is no built-in archive {name[:40]!r}",
                 remedy=f"there are {', '.join(BUILT_IN)}",
             )
         sources += (_mirrored(source, mirrors) for source in BUILT_IN[name])
@@ -148,13 +148,15 @@ def _checked(path: Path) -> _File:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    except RecursionError as error:
+        raise UsageError(f"{path}: nested too deeply", remedy=f"is it a {FILE}?") from error
     except ValueError as error:  # TOML's and UTF-8's complaints
         raise UsageError(f"{path}: {' '.join(str(error).split())}") from error
     try:
         return _File.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
+        key = ".".join(str(part)[:40] for part in first["loc"])
         raise UsageError(
             f"{path}: {key}: {first['msg'][:1].lower()}{first['msg'][1:]}",
             remedy="see docs/kernels.md",

@@ -133,11 +133,11 @@ def parse_smaps(text: str, names: frozenset[str]) -> Mappings:
     sizes = {"Size": 0, "Rss": 0}
     ours = False
     for line in text.splitlines():
-        first, *rest = line.split(maxsplit=5)
+        first, *rest = line.split(maxsplit=5) or [""]
         if not first.endswith(":"):  # 7f12-7f34 r--s 00001000 00:10 1066 anon_inode:bpf-map
             ours = len(rest) == 5 and rest[4] in names
-        elif ours and first[:-1] in sizes:
-            sizes[first[:-1]] += int(rest[0]) * 1024
+        elif ours and first[:-1] in sizes and rest:
+            sizes[first[:-1]] += 1024 * (_number(rest[0]) or 0)
     return Mappings(length_bytes=sizes["Size"], rss_bytes=sizes["Rss"])
 
 
@@ -146,8 +146,8 @@ def parse_free_pages(zoneinfo: str) -> int | None:
 
     MemFree leaves out what each CPU keeps on its lists: some thousand pages, that come and go.
     """
-    zones = re.findall(r"^\s+nr_free_pages\s+(\d+)$", zoneinfo, re.MULTILINE)
-    lists = re.findall(r"^\s+count:\s+(\d+)$", zoneinfo, re.MULTILINE)
+    zones = re.findall(r"^[ ]+nr_free_pages[ ]+([0-9]{1,19})$", zoneinfo, re.MULTILINE)
+    lists = re.findall(r"^[ ]+count:[ ]+([0-9]{1,19})$", zoneinfo, re.MULTILINE)
     return sum(map(int, zones)) + sum(map(int, lists)) if zones else None
 
 
