@@ -22,7 +22,7 @@ from bench.journal.reader import read_journals
 from bench.journal.schema import Kind
 from bench.journal.writer import encode
 from bench.judge.comparison import merged_latency
-from bench.kernels import catalogue, packages
+from bench.kernels import catalogue, outcome, packages, request, sources
 from bench.machine import dmesg, kernel, limits, preemption, procfs, virtualisation
 from bench.plan import budgets
 from bench.plan.experiments import ArmName
@@ -78,11 +78,21 @@ def _expectations(data: bytes) -> None:
         expectations.read(path)
 
 
+def _kernels_toml(data: bytes) -> None:
+    with _file(data) as path:
+        sources.read(path, mirrors=["http://mirror.invalid/debian"])
+
+
 def _words(data: bytes) -> None:
     """What stands behind options. Each has its own form, and refuses the others'."""
     text = _text(data)
     ArmName.parse(text)
-    for parse in (budgets.parse, gates.parse, lambda word: expectations.parse([word])):
+    for parse in (
+        budgets.parse,
+        gates.parse,
+        request.parse,
+        lambda word: expectations.parse([word]),
+    ):
         with suppress(UsageError):
             parse(text)
     with suppress(ValueError):
@@ -103,6 +113,8 @@ def _proc(data: bytes) -> None:
     procfs.parse_sizes(text)
     procfs.parse_capabilities(text)
     procfs.parse_fdinfo(text)
+    procfs.parse_smaps(text, frozenset({"anon_inode:bpf-map"}))
+    procfs.parse_free_pages(text)
     mounts = procfs.parse_mountinfo(text)
     list(limits.cgroup_limits(text, mounts[:8]))
     preemption.model(debugfs=text, version=text, cmdline=text, config=text)
@@ -148,5 +160,9 @@ READERS: Final[dict[str, Reader]] = {
         read=lambda data: parse_report(_text(data).splitlines()), seeds=lambda: texts.STORMS
     ),
     "histogram": Reader(read=_histogram, seeds=texts.histograms),
+    "kernels-toml": Reader(
+        read=_kernels_toml, seeds=lambda: texts.KERNELS_TOML, longest_bytes=4_096
+    ),
+    "guest": Reader(read=outcome.parse, seeds=lambda: texts.GUESTS, longest_bytes=4_096),
     "packages": Reader(read=_packages, seeds=lambda: texts.PACKAGES),
 }

@@ -36,6 +36,10 @@ PROC: Final = (
         b"IWI:         12          7   IRQ work interrupts\nERR:          0\n"
     ),
     b"Name:\tpython3\nVmPin:\t     132 kB\nVmRSS:\t    1948 kB\nCapEff:\t000000c000000000\n",
+    (
+        b"7f12-7f34 r--s 00001000 00:10 1066 anon_inode:bpf-map\nSize:  64 kB\nRss:  4 kB\n"
+        b"Node 0, zone    DMA\n      nr_free_pages 3840\n              count:    12\n"
+    ),
     b"pos:\t0\nmap_type:\t27\nmemlock:\t78128\nrecursion_misses:\t17\n",
     (
         b"39 31 0:36 / /sys/fs/cgroup/pids rw shared:12 - cgroup cgroup rw,pids\n8:pids:/a/b\n"
@@ -54,6 +58,19 @@ STORMS: Final = (
         b"status.0=2\nstatus.256=1\nfailed.EAGAIN=4\n"
     ),
     b"trouble=it rained\n",
+)
+KERNELS_TOML: Final = (
+    (
+        b'use = ["debian", "ubuntu"]\n[[archive]]\nname = "x"\nuri = "http://x.invalid/x"\n'
+        b'suites = ["a"]\ncomponents = ["main"]\nkeyring = "/k.gpg"\n'
+    ),
+    b"use = []\n",
+)
+GUESTS: Final = (
+    (
+        b'{"status":"done","reason":"","release":"6.1.0","trials":3,"journal_bytes":7,'
+        b'"journal_sha256":"ab","complaints":["WARNING"],"left_out":[]}'
+    ),
 )
 PACKAGES: Final = (
     (
