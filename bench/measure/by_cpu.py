@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -22,6 +23,27 @@ class CpuShare:
     dropped: int
     latency_p50_ns: int
     latency_p99_ns: int
+
+
+_NO_BUFFER: Final = {
+    "ENOENT": "it was offline when the buffers were made",
+    "EOPNOTSUPP": "it went offline after the buffers were made, and came back",
+}
+"""Errors of an output call, or of the choice of a ring, that only a missing buffer gives."""
+
+
+def without_buffer(
+    counters: Sequence[CpuCounters], offline: Collection[int] = ()
+) -> tuple[str, ...]:
+    """In words: CPUs whose records were dropped for want of a buffer, and those in ``offline``."""
+    found = []
+    for counts in counters:
+        causes = {name: counts.dropped[name] for name in _NO_BUFFER if counts.dropped.get(name)}
+        for name, lost in causes.items():
+            found.append(f"{lost} records of CPU {counts.cpu} dropped ({name}): {_NO_BUFFER[name]}")
+        if counts.cpu in offline and not causes:
+            found.append(f"CPU {counts.cpu} was offline when the buffers were made")
+    return tuple(found)
 
 
 def shares(records: Records, counters: Sequence[CpuCounters]) -> tuple[CpuShare, ...]:

@@ -107,6 +107,7 @@ def state_of(account: Ledger | None, conditions: Conditions) -> tuple[State, tup
     if conditions.neighbours:
         others = ", ".join(conditions.neighbours)
         grave[State.NOISY].append(f"others' programs ran at the same event: {others}")
+    grave[State.NOISY] += conditions.unbuffered
     state = next((state for state, reasons in grave.items() if reasons), State.VALID)
     return state, tuple(reason for reasons in grave.values() for reason in reasons)
 

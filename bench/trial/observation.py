@@ -50,3 +50,4 @@ class Observation:
     skipped_told: int | None = None
     away_ns: int = 0  # the longest time that the harness did not run
     neighbours: tuple[str, ...] | None = None  # others' programs at the same event; None: not told
+    offline: tuple[int, ...] = ()  # CPUs that had gone when the buffers were made

@@ -60,6 +60,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         program.zero_counters()
         memory_before = procfs.process_memory()
         opened = stack.enter_context(way.open(program, capture, request))
+        offline = tuple(sorted({*rig.cpus} - {*procfs.online_cpus()}))
         memory = _memory(opened, capture, memory_before)
         stack.enter_context(mapcallers.calling(config.map_callers))
         presence = stack.enter_context(watched())
@@ -105,6 +106,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         skipped_told=skipped,
         away_ns=away_ns,
         neighbours=None if before is None or after is None else neighbours.names(before | after),
+        offline=offline,
     )
 
 

@@ -38,6 +38,7 @@ class Conditions:
     # None: no transport ran, or the kernel does not tell.
     away_ns: int | None = None  # the longest time that the harness did not run
     neighbours: tuple[str, ...] | None = None  # others' programs at the same event
+    unbuffered: tuple[str, ...] = ()  # CPUs that had no living buffer, in words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from bench.machine import procfs
+from bench.measure import by_cpu
 from bench.plan.experiments import Arm
 from bench.trial.assess import Assessment, assess, state_of
 from bench.trial.observe import observe, observe_bare
@@ -34,6 +35,7 @@ def run_trial(rig: Rig, arm: Arm, place: Place) -> TrialResult:
     other_exits, measured = 0, Assessment()
     away_ns: int | None = None
     neighbours: tuple[str, ...] | None = None
+    unbuffered: tuple[str, ...] = ()
     if arm.config.transport in _BARE:
         storm = observe_bare(rig, arm.config)
     else:
@@ -41,6 +43,7 @@ def run_trial(rig: Rig, arm: Arm, place: Place) -> TrialResult:
         # One block is enough to look at, and keeps the journal small.
         storm, measured = seen.storm, assess(seen, with_timeline=place.block == 0)
         away_ns, neighbours = seen.away_ns, seen.neighbours
+        unbuffered = by_cpu.without_buffer(seen.counters, seen.offline)
         other_exits = sum(counts.exits - counts.own_exits for counts in seen.counters)
     conditions = Conditions(
         steal_share=procfs.cpu_times().steal_share_since(before),
@@ -49,6 +52,7 @@ def run_trial(rig: Rig, arm: Arm, place: Place) -> TrialResult:
         kernel_complaints=rig.log.complaints(),
         away_ns=away_ns,
         neighbours=neighbours,
+        unbuffered=unbuffered,
     )
     state, reasons = state_of(measured.ledger, conditions)
     return TrialResult(

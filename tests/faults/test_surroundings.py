@@ -341,6 +341,8 @@ def test_a_cpu_that_goes_and_comes_back(tmp_path: Path) -> None:
     trials = read_journal(journal, strict=True).trials
     assert len(trials) == 4
     in_order(trials)
+    told = [reason for each in trials for reason in each.reasons if f"CPU {last} " in reason]
+    assert any("dropped" in reason for reason in told), told
 
 
 def test_a_cpu_that_was_away_at_the_start_is_named(tmp_path: Path) -> None:

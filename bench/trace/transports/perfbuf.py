@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from bench.errors import KernelRefused
+from bench.machine import procfs
 from bench.measure.memory import perfbuf_footprint
 from bench.plan.config import Producer, Reader
 from bench.trace import allocation, bpf_call, libbcc, native, perf_event
@@ -44,7 +45,7 @@ class Perfbuf:
         with ExitStack() as stack:
             array = program.map_fd("events")
             handles = []
-            for cpu in request.cpus:
+            for cpu in sorted({*request.cpus} & {*procfs.online_cpus()}):  # one may have gone
                 if request.consumer.reader is Reader.LIBBCC:
                     event, handle = stack.enter_context(
                         libbcc.perf_reader(cpu, pages, request.producer, capture)
@@ -62,9 +63,7 @@ class Perfbuf:
                 stack.callback(capture.unmap)
                 drain = native.reader(capture, request.consumer)
             yield Opened(
-                footprint=perfbuf_footprint(
-                    pages, cpus=len(request.cpus), page_bytes=request.page_bytes
-                ),
+                footprint=perfbuf_footprint(pages, cpus=len(events), page_bytes=request.page_bytes),
                 map_fds=(array,),
                 drain=drain,
                 lost_told=lambda: _lost_told(events, capture),
