@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import zlib
+from base64 import b64decode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
+from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -20,6 +23,9 @@ HIGHEST_NS: Final = 3_600_000_000_000
 """One hour: what is longer stands in the histogram as one hour."""
 
 _DIGITS: Final = 3
+_PACKED_HEADER_BYTES: Final = 8
+_HEADER: Final = Struct(">4i2qd")  # cookie, length, offset, digits, lowest, highest, ratio
+_MOST_UNPACKED_BYTES: Final = 1 << 20  # 33,792 bins of up to 9 bytes take a third
 # A float64 above this bit holds the exponent and 10 bits of mantissa: the very bins that an
 # HdrHistogram of 3 digits has from 1,024 on; below, each integer has a bin of its own.
 _BIN_SHIFT: Final = 42
@@ -129,7 +135,23 @@ def _empty() -> HdrHistogram:
 def _decoded(histogram: str) -> HdrHistogram:
     from hdrh.histogram import HdrHistogram
 
+    _check_unfolded(histogram)
     return HdrHistogram.decode(histogram)
+
+
+def _check_unfolded(histogram: str) -> None:
+    """ValueError unless the bins are those of ours: a journal is foreign data.
+
+    The library unfolds what it is given, a thousandfold, and makes as many bins as it is told.
+    """
+    packed = b64decode(histogram)[_PACKED_HEADER_BYTES:]
+    unpacking = zlib.decompressobj()
+    unpacked = unpacking.decompress(packed, _MOST_UNPACKED_BYTES)
+    if not unpacking.eof or len(unpacked) < _HEADER.size:
+        raise ValueError("no histogram, or too long a one")
+    *_, digits, lowest, highest, _ = _HEADER.unpack_from(unpacked)
+    if (digits, lowest, highest) != (_DIGITS, 1, HIGHEST_NS):
+        raise ValueError("a histogram with other bins")
 
 
 def _encoded(histogram: HdrHistogram) -> str:
