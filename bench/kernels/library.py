@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _DAY_S: Final = 86_400
 _LISTS_BYTES: Final = 300_000_000
-"""Lists and APT's cache of them take 170 MB with Debian's suites."""
+"""Lists and APT's cache of them take 160 MB with Debian's suites."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
