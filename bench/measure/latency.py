@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from bench.errors import JournalError
 from bench.measure.columns import Integers, blocks, percentiles
 from bench.record import Records
 
@@ -76,11 +77,22 @@ def measure(records: Records) -> Latency:
     )
 
 
+def decode(histogram: str) -> HdrHistogram:
+    """The histogram itself. JournalError if it is none, or has other bins than ours."""
+    from hdrh.histogram import HdrHistogram
+
+    try:
+        _check_unfolded(histogram)
+        return HdrHistogram.decode(histogram)
+    except Exception as error:  # foreign data; the decoder raises many kinds
+        raise JournalError(f"a latency histogram cannot be decoded ({error})") from error
+
+
 def merge(histograms: Iterable[str]) -> str:
     """One histogram with the counts of all: of trials, or of machines."""
     total = _empty()
     for histogram in histograms:
-        total.add(_decoded(histogram))
+        total.add(decode(histogram))
     return _encoded(total)
 
 
@@ -89,19 +101,19 @@ def percentiles_of(histogram: str, quantiles: Sequence[float]) -> tuple[int, ...
 
     Each is the upper end of its bin, so up to 0.1 % too high; 0 for an empty histogram.
     """
-    decoded = _decoded(histogram)
-    total = decoded.get_total_count()
+    of = decode(histogram)
+    total = of.get_total_count()
     if not total:
         return tuple(0 for _ in quantiles)
     # hdrh's own iterators visit each of its 33,792 bins in Python, 0.15 s a histogram.
-    counts = np.frombuffer(decoded.counts, np.int64)
+    counts = np.frombuffer(of.counts, np.int64)
     occupied = np.flatnonzero(counts)
     reached = np.cumsum(counts[occupied])
     # The small term keeps 0.9 x 10 from becoming rank 10 by a rounding error.
     targets = [max(ceil(quantile * total - 1e-6), 1) for quantile in quantiles]
     bins = occupied[np.searchsorted(reached, targets)]
     return tuple(
-        int(decoded.get_highest_equivalent_value(decoded.get_value_from_index(index)))
+        int(of.get_highest_equivalent_value(of.get_value_from_index(index)))
         for index in bins.tolist()
     )
 
@@ -130,13 +142,6 @@ def _empty() -> HdrHistogram:
     from hdrh.histogram import HdrHistogram
 
     return HdrHistogram(1, HIGHEST_NS, _DIGITS)
-
-
-def _decoded(histogram: str) -> HdrHistogram:
-    from hdrh.histogram import HdrHistogram
-
-    _check_unfolded(histogram)
-    return HdrHistogram.decode(histogram)
 
 
 def _check_unfolded(histogram: str) -> None:

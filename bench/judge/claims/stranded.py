@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.errors import JournalError
+from bench.measure.latency import decode
 from bench.trial.result import TrialResult
 
 
@@ -27,7 +27,7 @@ def late_records(trials: Sequence[TrialResult]) -> Late:
         storm, latency = trial.config.storm, trial.latency
         if latency is None:
             continue
-        bursts += storm.count // storm.burst_size
+        bursts += storm.count // max(storm.burst_size, 1)
         records += latency.count
         pause_ns = round(storm.pause_ms * 1e6)
         if latency.max_ns >= pause_ns:
@@ -36,12 +36,7 @@ def late_records(trials: Sequence[TrialResult]) -> Late:
 
 
 def _from(histogram: str, least_ns: int) -> int:
-    from hdrh.histogram import HdrHistogram
-
-    try:
-        decoded = HdrHistogram.decode(histogram)
-    except Exception as error:  # foreign data; the decoder raises many kinds
-        raise JournalError(f"a latency histogram cannot be decoded ({error})") from error
+    decoded = decode(histogram)
     # hdrh's own iterators visit each of its 33,792 bins in Python.
     counts = np.frombuffer(decoded.counts, np.int64)
     late = 0
