@@ -27,6 +27,8 @@ from bench.judge.summary import compare_journals
 from bench.measure.timeline import trace
 from bench.report import claims_json, claims_markdown, claims_text, markdown, table, text
 from bench.report import json as report_json
+from bench.report.page.charts import figures
+from bench.report.page.material import materials
 
 _EDIT: Final = struct.Struct("<HHB8s")  # which trials, which value, what it becomes, of what
 _WORDS: Final = (
@@ -105,7 +107,8 @@ def edited(data: bytes) -> bytes:
     whole = data[: len(data) // _EDIT.size * _EDIT.size]
     for which, place, how, of in _EDIT.iter_unpack(whole):
         for number, line in enumerate(lines):
-            if number == which % len(lines) or (which >> 8 and number % 5 == which >> 8 & 7):
+            # One line, or all trials of one arm.
+            if number == which % len(lines) or (which >> 15 and number % 4 == which >> 8 & 3):
                 *path, last = places[number][place % len(places[number])]
                 inside = line
                 for key in path:
@@ -128,7 +131,7 @@ def content(data: bytes) -> JournalContent:
 
 
 def report(data: bytes) -> None:
-    """Everything that is told of such a journal but the page, whose charts take seconds."""
+    """Everything that is told of such a journal; figures are not drawn, which takes seconds."""
     found = content(data)
     if not found.trials:
         raise JournalError("nothing to report")
@@ -139,6 +142,8 @@ def report(data: bytes) -> None:
         text.render_text(summary, paper)
     for each in judged:
         claims_text.render_claims_text(each, paper)
+    for material in materials(found):
+        figures(material)
     said = (
         paper.file.getvalue(),  # type: ignore[attr-defined]
         markdown.render_markdown(*summaries),

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,8 @@ from fuzz import btf_samples
 from fuzz.readers import READERS, SAMPLES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from bench.errors import JournalError
 
 TESTS = Path(__file__).parents[1]
 SLOW = {"report": 8, "journal": 60, "histogram": 60}
@@ -90,3 +95,14 @@ def test_ten_megabytes_take_bounded_memory_and_time(name: str) -> None:
 def test_types_that_hold_themselves_end() -> None:
     # Each of 65,535 members would lead into the same structure again, eight times over.
     READERS["btf"].try_on(btf_samples.circles(1_000))
+
+
+def test_a_histogram_cannot_unfold_to_gigabytes() -> None:
+    header = bytes.fromhex("1c849313 00000000 00000000 00000003") + struct.pack(
+        ">2qd", 1, 10**12, 1
+    )
+    for inside in (bytes(1 << 28), header + bytes(1 << 20), bytes(100)):
+        packed = zlib.compress(inside, 9)
+        whole = struct.pack(">2i", 0x1C849314, len(packed)) + packed
+        with pytest.raises(JournalError, match="cannot be decoded"):
+            READERS["histogram"].read(base64.b64encode(whole))
