@@ -8,10 +8,10 @@ process; further signals change nothing.
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import sys
-import threading
 import time
 from contextlib import suppress
 from types import FrameType
@@ -70,7 +70,8 @@ class Ending:
         for each in SIGNALS:
             signal.signal(each, signal.SIG_IGN)
         self._asked = number
-        threading.Thread(target=self._wait, name="ending", daemon=True).start()
+        # Not threading's: the signal may have come while this very thread held a lock of it.
+        _thread.start_new_thread(self._wait, ())
         raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
     def _wait(self) -> None:

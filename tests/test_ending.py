@@ -51,6 +51,12 @@ IN_A_FINALISER = """
         Closing()
 """
 
+IN_THREADING = """
+    import os, threading
+    with threading._active_limbo_lock:
+        os.kill(os.getpid(), 2)
+        time.sleep(60)
+"""
 BOTH = """
     import os
     os.kill(os.getpid(), 15)
@@ -110,6 +116,12 @@ def test_who_knows_more_says_it() -> None:
 def test_one_that_falls_into_a_finaliser_is_not_lost() -> None:
     code, _, err, seconds = ended_by(signal.SIGTERM, IN_A_FINALISER)
     assert (code, err) == (143, "bufbench: terminated, at once\n")
+    assert seconds < 2
+
+
+def test_one_that_falls_into_the_start_of_a_thread_does_not_lock_up() -> None:
+    code, _, err, seconds = ended_by(signal.SIGINT, IN_THREADING)
+    assert (code, err) == (130, "bufbench: interrupted\n")
     assert seconds < 2
 
 
