@@ -13,6 +13,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from bench.kernels.outcome import Status
 from bench.kernels.provide import provide
 from bench.kernels.watch import End, Ended
 from bench.trial.result import State
+from workloads import session
 
 pytestmark = pytest.mark.live
 
@@ -59,9 +61,9 @@ def lost(
     return status, reason
 
 
-def qemus(folder: Path) -> set[int]:
-    """Processes that have to do with a guest of this folder."""
-    found = set()
+def of_run(folder: Path) -> set[int]:
+    """Processes that serve a guest of this folder: those that name it, and their sessions."""
+    named = set()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and entry.name != str(os.getpid()):
             try:
@@ -69,8 +71,21 @@ def qemus(folder: Path) -> set[int]:
             except OSError:  # it ended while we looked
                 continue
             if os.fsencode(folder) in words and b"pytest" not in words:
-                found.add(int(entry.name))
-    return found
+                named.add(int(entry.name))
+    return named.union(*(session.members(pid) for pid in named))
+
+
+def qemu(pids: set[int]) -> int | None:
+    """The one of them that is QEMU."""
+    for pid in pids:
+        with suppress(OSError):
+            if Path(f"/proc/{pid}/comm").read_text().startswith("qemu-system"):
+                return pid
+    return None
+
+
+def alive(pids: set[int]) -> set[int]:
+    return {pid for pid in pids if Path(f"/proc/{pid}").exists()}
 
 
 def test_a_panic(image: Image, tmp_path: Path) -> None:
@@ -99,9 +114,9 @@ def test_a_guest_that_is_killed(image: Image, tmp_path: Path) -> None:
         assert watch.stdout is not None
         console = tmp_path / CONSOLE
         assert eventually(lambda: console.exists() and console.stat().st_size > 0)
-        for pid in qemus(tmp_path):
-            if Path(f"/proc/{pid}/comm").read_text().startswith("qemu-system"):
-                os.kill(pid, signal.SIGKILL)
+        pid = qemu(session.members(watch.pid))
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
         ended = Ended.parse(watch.stdout.read())
     assert ended.end is End.GONE
     assert outcome.judge(tmp_path, ended, 90.0)[0] is Status.KILLED
@@ -113,11 +128,12 @@ def test_no_guest_outlives_its_run(image: Image, number: signal.Signals, tmp_pat
     with subprocess.Popen([*BUFBENCH, *words], stderr=subprocess.DEVNULL) as run:
         console = tmp_path / "run" / LABEL / CONSOLE
         assert eventually(lambda: console.exists() and console.stat().st_size > 0)
-        assert qemus(tmp_path)
+        guest = of_run(tmp_path) - {run.pid}
+        assert qemu(guest)
         run.send_signal(number)
         began = time.monotonic()
         run.wait()
-        assert eventually(lambda: not qemus(tmp_path) - {run.pid})
+        assert eventually(lambda: not alive(guest))
         assert time.monotonic() - began < 2.0
     assert run.returncode == (-number if number is signal.SIGKILL else 128 + number)
 
