@@ -85,7 +85,13 @@ def qemu(pids: set[int]) -> int | None:
 
 
 def alive(pids: set[int]) -> set[int]:
-    return {pid for pid in pids if Path(f"/proc/{pid}").exists()}
+    """Those that still run; zombies only wait for their parent."""
+    running = set()
+    for pid in pids:
+        with suppress(OSError):
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+            running |= {pid} if state not in "ZX" else set()
+    return running
 
 
 def test_a_panic(image: Image, tmp_path: Path) -> None:
