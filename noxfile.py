@@ -7,7 +7,6 @@ installed once. What a session needs is installed when, and only when, its stamp
 
 from __future__ import annotations
 
-import atexit
 import fcntl
 import hashlib
 import os
@@ -18,7 +17,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
 
 import nox
@@ -155,9 +153,6 @@ def hand_over(session: nox.Session, *command: str) -> NoReturn:
 
 def prepare(session: nox.Session, *groups: str, package: bool = False) -> None:
     """Install what the core and ``groups`` depend on, and the package if its sources changed."""
-    # From here on nox knows what to do with Ctrl-C; the end of `run` switched that off.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, terminated)
     if Path(sys.prefix).resolve() != ENVIRONMENT:
         session.error(f"please call ./run {session.name}: it makes the environment that this needs")
     project = nox.project.load_toml(ROOT / "pyproject.toml")
@@ -189,12 +184,6 @@ def prepare(session: nox.Session, *groups: str, package: bool = False) -> None:
             installed.write_text(sources)
 
 
-def terminated(number: int, _: FrameType | None) -> NoReturn:
-    """End what was started, as on Ctrl-C; nox would then say 130."""
-    atexit.register(os._exit, 128 + number)
-    raise KeyboardInterrupt
-
-
 @contextmanager
 def one_at_a_time() -> Iterator[None]:
     """Two sessions may be started at once; they must not install into each other."""
@@ -206,7 +195,7 @@ def one_at_a_time() -> Iterator[None]:
 def pip_install(session: nox.Session, *arguments: str) -> None:
     """Install quietly; nox prints the output if it fails."""
     session.run(
-        # nox ends what it started, but not what a signal keeps it from knowing that it did.
+        # Ctrl-C ends nox at once (the end of `run` sees to that), and pip with it.
         *("setpriv", "--pdeathsig", "TERM"),
         sys.executable,
         "-m",
