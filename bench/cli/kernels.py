@@ -10,7 +10,7 @@ from typing import Final
 
 from bench.cli.lazy import group_of, plain_app
 
-COMMANDS: Final = ("list", "fetch", "prune", "run")
+COMMANDS: Final = ("list", "fetch", "prune", "run", "report")
 """In the order in which the help shows them; a new one is a file kernels_NAME.py and its name."""
 
 app = plain_app(group_of(COMMANDS, "bench.cli.kernels_"))

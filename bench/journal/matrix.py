@@ -61,7 +61,7 @@ def _entries(place: Path) -> Iterator[Entry]:
     folders = {path.parent for path in place.rglob(OUTCOME)}
     for folder in sorted(folders):
         yield _kernel(folder)
-    for journal in sorted(place.rglob("*.jsonl")):
+    for journal in sorted([*place.rglob("*.jsonl"), *place.rglob("*.jsonl.gz")]):
         if journal.parent not in folders:
             yield _alone(journal)
 

@@ -19,8 +19,9 @@ class Fact:
     """Something that kernels differ in."""
 
     key: str
+    short: str  # heads a column
     title: str
-    published: str  # since when, by version numbers
+    published: str  # since when, by version numbers; "" where that is configured
     state: Callable[[Result], str | None]  # in words; None: this journal does not tell
 
 
@@ -75,56 +76,65 @@ def _of_ring(result: Result, state: Callable[..., str | None]) -> str | None:
 FACTS: Final = (
     Fact(
         key="ring_buffer",
+        short="ring",
         title="ring buffer",
         published="5.8",
         state=_told("ring_buffer"),
     ),
     Fact(
         key="memcg",
+        short="charged",
         title="ring charged to the memory cgroup",
         published="about 5.11",
         state=_charged,
     ),
     Fact(
         key="format_lost",
+        short="lost told",
         title="exact lost count of perf events (PERF_FORMAT_LOST)",
         published="about 6.0",
         state=_format_lost,
     ),
     Fact(
         key="fdinfo",
+        short="fdinfo",
         title="fdinfo memlock of a ring",
         published="right from about 6.4",
         state=_fdinfo,
     ),
     Fact(
         key="pending_pos",
+        short="pending_pos",
         title="pending_pos: a walk under the ring's lock",
         published="mid-2024, backported",
         state=_told("ring_pending_pos"),
     ),
     Fact(
         key="lock",
+        short="lock",
         title="lock of the ring",
         published="raw from about 6.12, resilient from about 6.15",
         state=_told("ring_lock"),
     ),
     Fact(
         key="group_dead",
+        short="group_dead",
         title="exit tracepoint before exit_mm (group_dead)",
         published="about 6.16",
         state=_told("exit_group_dead"),
     ),
     Fact(
         key="overwrite_pos",
+        short="overwrite_pos",
         title="overwrite mode (overwrite_pos)",
         published="about 6.19",
         state=_told("ring_overwrite_pos"),
     ),
     Fact(
         key="preemption",
+        short="preemption",
         title="preemption model",
-        published="by configuration",
+        published="",
         state=_preemption,
     ),
 )

@@ -22,7 +22,7 @@ from bench.judge.statistics import Estimate, Scale, paired_difference, paired_ra
 
 RATIO: Final = "ring over perf"
 _LEAST_RUNGS: Final = 3
-_LEAST_WORTH: Final = 1e-3
+_LEAST_WORTH: Final = 0.02  # of the best: what hardly happens need not be shown
 _MOST: Final = 4  # experiments that a number is shown of
 _CALM_SHARE: Final = 0.999
 """Delivered; below it too much was lost for a latency to mean anything."""
@@ -51,7 +51,9 @@ class Curve:
     """One number over all kernels."""
 
     key: str
-    title: str
+    what: str  # in words
+    experiment: str
+    budget: str  # label, "64KiB"; "" where it is what was looked for
     group: Group
     unit: Unit
     points: tuple[Point, ...]
@@ -82,7 +84,7 @@ def curves(rows: Sequence[KernelRow]) -> tuple[Curve, ...]:
         *_ratios(places, "latency_p50_ns", Group.LATENCY, "latency p50"),
         *_ratios(places, "latency_p99_ns", Group.LATENCY, "latency p99"),
         *_ratios(places, "kernel_ns_per_run", Group.COST, "kernel time per exit"),
-        *_ratios(places, "kernel_net_ns_per_run", Group.COST, "the same, net of wake-ups"),
+        *_ratios(places, "kernel_net_ns_per_run", Group.COST, "kernel time net of wake-ups"),
         *_slow_downs(rows, places),
     ]
     return tuple(curve for curve in found if curve.points)
@@ -115,7 +117,8 @@ def _by_experiment(
         total = sum(worth(each) for found in by_row.values() for each in found)
         if place[0] not in best or total > best[place[0]][0]:
             best[place[0]] = (total, place)
-    most = sorted((each for each in best.values() if each[0] > _LEAST_WORTH), reverse=True)[:_MOST]
+    least = _LEAST_WORTH * max((total for total, _ in best.values()), default=0.0)
+    most = sorted((each for each in best.values() if each[0] > least), reverse=True)[:_MOST]
     for _, place in most:
         yield place, places[place]
 
@@ -152,7 +155,9 @@ def _shares(
                     points[at, side.transport] = _point(at, side.transport, estimate, note)
         yield Curve(
             key=f"{key}:{experiment}@{budget}",
-            title=f"{words}, {experiment} at {budget}",
+            what=words,
+            experiment=experiment,
+            budget=budget,
             group=group,
             unit=Unit.SHARE,
             points=tuple(points.values()),
@@ -199,7 +204,9 @@ def _lossless(rows: Sequence[KernelRow]) -> Iterator[Curve]:
                     points.append(_point(at, transport, estimate, note))
         yield Curve(
             key=f"lossless:{name}",
-            title=f"least lossless budget, {name}",
+            what="least lossless budget",
+            experiment=name,
+            budget="",
             group=Group.MEMORY,
             unit=Unit.BYTES,
             points=tuple(points),
@@ -246,7 +253,9 @@ def _ratios(
                 points.append(_point(at, _against(comparison), estimate))
         yield Curve(
             key=f"{key}:{experiment}@{budget}",
-            title=f"{words}, {experiment} at {budget}",
+            what=words,
+            experiment=experiment,
+            budget=budget,
             group=group,
             unit=Unit.TIMES,
             points=tuple(points),
@@ -276,7 +285,9 @@ def _slow_downs(
                         points[at, side.transport] = _point(at, side.transport, estimate)
         yield Curve(
             key=f"storm_over_none:{experiment}@{budget}",
-            title=f"storm time over no tracer, {experiment} at {budget}",
+            what="storm time over no tracer",
+            experiment=experiment,
+            budget=budget,
             group=Group.COST,
             unit=Unit.TIMES,
             points=tuple(points.values()),

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""bufbench kernels report."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.errors import GateFailed, UsageError
+
+if TYPE_CHECKING:
+    from bench.judge.kernels.matrix import Matrix
+
+
+class Output(StrEnum):
+    """What a report over kernels can be written as."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    JSON = "json"
+    HTML = "html"
+
+
+def command(
+    places: Annotated[
+        list[Path], typer.Argument(help="Folders of journals, or journals.", metavar="DIR...")
+    ],
+    *,
+    form: Annotated[Output, typer.Option("--format", help="How to write it.")] = Output.TEXT,
+    output: Annotated[
+        Path | None, typer.Option(help="File to write; html: report.html beside the journals.")
+    ] = None,
+    fail_on: Annotated[
+        str, typer.Option(help="Exit 1 on these on any kernel: ringbuf:causal, drops ...")
+    ] = "",
+    fail_on_missing: Annotated[
+        bool, typer.Option("--fail-on-missing", help="Exit 1 if a kernel left no result.")
+    ] = False,
+) -> None:
+    """Compare kernels: what changed between versions in drops, order, memory, latency and cost.
+
+    Takes what `bufbench kernels run` left, and folders of journals from anywhere, such as one
+    kernel each from the jobs of a CI system. A kernel without a result keeps its row, with why.
+    Exit code 4 if a trial did not balance.
+
+    Example: bufbench kernels report results/kernels-20261122-101500 --format html
+    """
+    from bench import gates
+    from bench.journal.matrix import read_matrix
+    from bench.judge.kernels.matrix import compare
+    from bench.report.units import clean
+
+    checks = gates.parse(fail_on)
+    entries = read_matrix(places)
+    matrix = compare(entries)
+    for fault in matrix.faults:
+        print(f"bufbench: {fault}", file=sys.stderr)
+    _write(matrix, form, output, places[0])
+    if fail_on_missing and len(matrix.measured) < len(matrix.rows):
+        missing = [clean(row.label) for row in matrix.rows if row.result is None]
+        raise GateFailed(f"no result of {', '.join(missing)}")
+    gates.check(checks, [trial for entry in entries for trial in entry.content.trials])
+
+
+def _write(matrix: Matrix, form: Output, output: Path | None, place: Path) -> None:
+    if form is Output.TEXT:
+        from bench.report.console import Screen
+        from bench.report.kernels.text import render_text
+
+        if output is not None:
+            raise UsageError("text is for the terminal", remedy="redirect it, or take markdown")
+        render_text(matrix, Screen())
+        return
+    if form is Output.HTML:
+        from bench.report.kernels.page import render_page
+
+        folder = place if place.is_dir() else place.parent
+        output = output or folder / "report.html"
+        text = render_page(matrix)
+    elif form is Output.JSON:
+        from bench.report.kernels.json import render_json
+
+        text = render_json(matrix)
+    else:
+        from bench.report.kernels.markdown import render_markdown
+
+        text = render_markdown(matrix)
+    if output is None:
+        print(text, end="" if text.endswith("\n") else "\n")
+        return
+    from bench.report.files import write_text
+
+    print(write_text(output, text))

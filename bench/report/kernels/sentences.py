@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What a matrix of kernels says, in sentences: the report begins with them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from bench.judge.claims.finding import Verdict
+from bench.judge.kernels.changes import Change
+from bench.judge.kernels.matrix import Matrix
+from bench.judge.kernels.rows import KernelRow
+from bench.judge.memory import FREE_TOLERANCE, Worth
+from bench.judge.standing import Question
+from bench.report.units import clean, share
+
+RATIOS: Final = (
+    "Times of different kernels are never held against each other. A ratio is paired within the "
+    "blocks of one guest: below 1 the ring takes less."
+)
+
+
+def title(matrix: Matrix) -> str:
+    """What was compared, in a line."""
+    labels = [clean(row.label) for row in matrix.measured]
+    if not labels:
+        return "No kernel left a result"
+    if len(labels) == 1:
+        return f"Ring buffer and perf buffers on Linux {labels[0]}"
+    return f"Ring buffer and perf buffers on {len(labels)} kernels, {labels[0]} to {labels[-1]}"
+
+
+def verdict(matrix: Matrix) -> tuple[str, ...]:
+    """The sentences of the first screen; "head: rest" each."""
+    return (
+        *_kernels(matrix),
+        *_balance(matrix),
+        *_order(matrix),
+        *_drops(matrix),
+        *_missed(matrix),
+        *_memory(matrix),
+        *_claims(matrix),
+    )
+
+
+def _kernels(matrix: Matrix) -> Iterator[str]:
+    measured, every = len(matrix.measured), len(matrix.rows)
+    text = f"Kernels: {measured} of {every} left a result"
+    if measured < every:
+        counts = Counter(row.status for row in matrix.rows if row.result is None)
+        text += f" ({', '.join(f'{count} {clean(status)}' for status, count in counts.items())})"
+    yield f"{text}; {matrix.trials:,} trials"
+    if matrix.emulated:
+        emulated = [clean(row.label) for row in matrix.measured if row.emulated]
+        which = "all" if len(emulated) == measured else ", ".join(emulated)
+        yield f"Emulated: {which}; counts, order and memory hold, times only as ratios"
+
+
+def _balance(matrix: Matrix) -> Iterator[str]:
+    if not matrix.invalid:
+        if matrix.trials:
+            yield "Ledger: every trial balances on every kernel"
+        return
+    counts = Counter(clean(label) for label, _ in matrix.invalid)
+    where = ", ".join(f"{count} on {label}" for label, count in counts.items())
+    yield f"Ledger: {len(matrix.invalid)} of {matrix.trials:,} trials are invalid: {where}"
+
+
+def _order(matrix: Matrix) -> Iterator[str]:
+    for order in matrix.order:
+        if not order.pairs:
+            continue
+        name = "Ring" if order.transport == "ringbuf" else "Perf buffers"
+        text = f"{name}, order: {order.violations:,} causal violations in {order.pairs:,} pairs"
+        if order.violating and len(order.violating) < order.kernels:
+            text += f", on {', '.join(map(clean, order.violating))}"
+        elif order.violating:
+            text += ", on every kernel"
+        else:
+            text += f" on {order.kernels} kernel{'s' if order.kernels > 1 else ''}"
+        yield text
+
+
+def _drops(matrix: Matrix) -> Iterator[str]:
+    """On which kernels one transport was decided to be better."""
+    for question, words in ((Question.DROPS, "Drops"), (Question.LATENCY, "Latency")):
+        by_ending: dict[str, list[str]] = {}
+        for row in matrix.measured:
+            won = _standing(row, question)
+            if won is not None:
+                by_ending.setdefault(_ENDINGS[won], []).append(clean(row.label))
+        if by_ending:
+            parts = (f"{what} on {', '.join(labels)}" for what, labels in by_ending.items())
+            yield f"{words}: {'; '.join(parts)}"
+
+
+_ENDINGS: Final = {
+    (True, False): "ring better",
+    (False, True): "perf buffers better",
+    (True, True): "depends on the load",
+    (False, False): "undecided",
+}
+
+
+def _standing(row: KernelRow, question: Question) -> tuple[bool, bool] | None:
+    """Whether any comparison was decided for the ring, and any for the perf buffers."""
+    if row.result is None:
+        return None
+    for each in row.result.summary.standings:
+        if each.question is question and each.left == "ringbuf" and each.asked:
+            return bool(each.for_left), bool(each.for_right)
+    return None
+
+
+def _missed(matrix: Matrix) -> Iterator[str]:
+    peace = [each for each in matrix.missed if each.peace is not None and each.peace.missed]
+    noise = [each for each in matrix.missed if each.noise is not None]
+    if not matrix.missed:
+        return
+    if peace:
+        worst = max(peace, key=lambda each: each.peace.share.point if each.peace else 0.0)
+        found = worst.peace
+        text = (
+            f"Missed: in peace the kernel skipped the tracer on {len(peace)} of "
+            f"{len(matrix.missed)} kernels"
+        )
+        if found is not None:
+            text += f", at most {share(found.share.point)} of exits"
+            text += f" ({clean(matrix.rows[worst.row].label)})"
+    else:
+        text = "Missed: nothing in peace"
+    if noise:
+        hit = [each for each in noise if each.noise is not None and each.noise.missed]
+        text += f"; beside bpf() calls on {len(hit)} of {len(noise)}"
+        if hit:
+            shares = [each.noise.share.point for each in hit if each.noise is not None]
+            text += f", up to {share(max(shares))}"
+    yield text
+
+
+def _memory(matrix: Matrix) -> Iterator[str]:
+    worths = [
+        (clean(row.label), judged.worths)
+        for row in matrix.measured
+        if row.result is not None
+        for judged in row.result.memory
+    ]
+    if not worths:
+        return
+    wrong = {
+        key: sorted({label for label, each in worths if each[key] in (Worth.WRONG, Worth.NOTHING)})
+        for key in ("mapped_bytes", "free_bytes")
+    }
+    parts = []
+    for key, what in (
+        ("mapped_bytes", "mappings agree with the formulas to a page"),
+        ("free_bytes", f"free pages to {share(FREE_TOLERANCE)}"),
+    ):
+        tail = f" but on {', '.join(wrong[key])}" if wrong[key] else " on every kernel"
+        parts.append(f"{what}{tail}")
+    yield f"Memory: {'; '.join(parts)}"
+
+
+def _claims(matrix: Matrix) -> Iterator[str]:
+    if not any(each.together is None and any(each.findings) for each in matrix.claims):
+        return
+    differing = [each.claim.id for each in matrix.claims if each.differs]
+    steady = [
+        each.claim.id
+        for each in matrix.claims
+        if each.together is None
+        and {found.verdict for found in each.findings if found is not None} == {Verdict.REPRODUCED}
+    ]
+    text = f"Claims: {len(steady)} reproduced on every kernel"
+    if differing:
+        text += f"; kernels contradict each other on {', '.join(differing)}"
+    yield text
+
+
+def onsets(rows: Sequence[KernelRow], changes: Sequence[Change]) -> tuple[str, ...]:
+    """Where each change set in, in the order of kernels."""
+    found = [
+        (at, f"{clean(rows[at].label)}: {change.fact.title}, {step(change, at, rows)}")
+        for change in changes
+        for at in change.onsets
+    ]
+    return tuple(text for _, text in sorted(found, key=lambda each: each[0]))
+
+
+def step(change: Change, at: int, rows: Sequence[KernelRow]) -> str:
+    """From what to what a state went at row ``at``."""
+    before = next(
+        (
+            (rows[index].label, state)
+            for index in range(at - 1, -1, -1)
+            if (state := change.states[index]) is not None
+            and rows[index].flavour == rows[at].flavour
+        ),
+        ("", ""),
+    )
+    now = clean(change.states[at] or "")
+    text = f"{clean(before[1])} on {clean(before[0])}, {now} here"
+    return f"{text} (published: {change.fact.published})" if change.fact.published else text

@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The tables of the report over kernels, as values: text, Markdown and the page show the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from bench.judge.claims.finding import Finding, Verdict
+from bench.judge.kernels.curves import Curve, Point
+from bench.judge.kernels.matrix import ClaimRow, Matrix
+from bench.judge.kernels.missed import Skipped
+from bench.judge.memory import INSTRUMENTS, Judged, Worth
+from bench.judge.metrics import Unit
+from bench.report.claims_words import SIGNS, figure, reason
+from bench.report.units import budget, clean, number, share, size
+
+ONSET: Final = "◆"
+"""Marks where a state differs from the last kernel's of the same flavour."""
+
+NONE: Final = "-"
+_SHOWN: Final = tuple(each for each in INSTRUMENTS if each.key != "locked_bytes")
+"""VmLck is 0 for all of them, on every kernel that was seen; JSON has it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """Text, and what it means beyond that."""
+
+    text: str
+    mark: str = ""  # right, wrong, nothing, reproduced, refuted, inconclusive, onset ...
+    hint: str = ""  # in more words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A row; a kernel without a result has a reason in place of cells."""
+
+    heading: str
+    cells: tuple[Cell, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """One table; the first column names the rows."""
+
+    key: str
+    title: str
+    corner: str
+    headings: tuple[str, ...]
+    lines: tuple[Line, ...]
+    numeric: bool = True  # all columns but the first
+    hint: str = ""
+
+
+def kernels(matrix: Matrix) -> Table:
+    """Each kernel, what it says of itself, and how its run ended."""
+    headings = (
+        "release",
+        "machine",
+        "clock",
+        "trials",
+        *(change.fact.short for change in matrix.changes),
+    )
+    return Table(
+        key="kernels",
+        title="Kernels, in the order of versions",
+        corner="kernel",
+        headings=headings,
+        lines=tuple(_kernel(matrix, at) for at in range(len(matrix.rows))),
+        numeric=False,
+        hint=f"Facts are probed from BTF, tracefs and what instruments tell, never from a version. "
+        f"{ONSET} marks a state that differs from the kernel before, of the same flavour.",
+    )
+
+
+def _kernel(matrix: Matrix, at: int) -> Line:
+    row = matrix.rows[at]
+    ending = "" if row.status == "done" else f"{row.status}: {row.reason}"
+    if row.result is None:
+        why = ending or row.reason
+        return Line(heading=clean(row.label), cells=(), reason=clean(why))
+    machine = row.result.machine
+    virtual = "emulated" if machine.emulated else machine.virtualisation
+    cells = [
+        Cell(text=clean(row.release)),
+        Cell(text=clean(f"{virtual}, {machine.cpus_online} CPUs")),
+        Cell(text=clean(machine.clock_source)),
+        Cell(text=f"{row.result.summary.trials:,}"),
+    ]
+    for change in matrix.changes:
+        state = change.states[at]
+        set_in = at in change.onsets
+        cells.append(
+            Cell(
+                text=f"{clean(state)} {ONSET}" if state and set_in else clean(state or NONE),
+                mark="onset" if set_in else "",
+            )
+        )
+    return Line(heading=clean(row.label), cells=tuple(cells), reason=clean(ending))
+
+
+def title_of(found: Curve) -> str:
+    """ "events lost, storm at 64 KiB"."""
+    where = f" at {budget(found.budget)}" if found.budget else ""
+    return f"{found.what}, {clean(found.experiment)}{where}" if found.experiment else found.what
+
+
+def curve(matrix: Matrix, found: Curve) -> Table:
+    """One number of every kernel that tells it, with intervals."""
+    rows = dict.fromkeys(point.row for point in found.points)
+    return Table(
+        key=found.key,
+        title=title_of(found),
+        corner="kernel",
+        headings=tuple(heading for series in found.series for heading in (series, "95 % interval")),
+        lines=tuple(
+            Line(
+                heading=clean(matrix.rows[at].label),
+                cells=tuple(
+                    cell
+                    for series in found.series
+                    for cell in _cells(found.at(at, series), found.unit)
+                ),
+            )
+            for at in rows
+        ),
+    )
+
+
+def _cells(point: Point | None, unit: Unit) -> Iterator[Cell]:
+    if point is None:
+        yield Cell(text=NONE)
+        yield Cell(text="")
+        return
+    sign = "x " if unit is Unit.TIMES else ""
+    note = f"{point.blocks} blocks" + (f", {point.note}" if point.note else "")
+    yield Cell(text=f"{sign}{number(point.value, unit)}", hint=note)
+    yield Cell(text=f"{number(point.low, unit)} .. {number(point.high, unit)}")
+
+
+def decided(matrix: Matrix) -> tuple[ClaimRow, ...]:
+    """Claims that the trials of at least one kernel speak to, and the one over all kernels."""
+    return tuple(
+        each
+        for each in matrix.claims
+        if each.together is not None or any(_spoken(found) for found in each.findings)
+    )
+
+
+def claims(matrix: Matrix) -> Table | None:
+    """Claims by kernels; None where no kernel's trials speak to any."""
+    shown = decided(matrix)
+    if not shown:
+        return None
+    at = [index for index, row in enumerate(matrix.rows) if row.result is not None]
+    others = len(matrix.claims) - len(shown)
+    hint = "✓ reproduced, ✗ refuted, ? inconclusive, - not applicable or not measured."
+    if others:
+        hint += f" {others} more are applicable on none of these kernels."
+    return Table(
+        key="claims",
+        title="Published claims on each kernel",
+        corner="claim",
+        headings=tuple(clean(matrix.rows[index].label) for index in at),
+        lines=tuple(
+            Line(
+                heading=each.claim.id,
+                cells=tuple(
+                    _verdict(each.together or each.findings[index], each.together is not None)
+                    for index in at
+                ),
+                reason=f"over all kernels: {reason(each.together)}" if each.together else "",
+            )
+            for each in shown
+        ),
+        hint=hint,
+    )
+
+
+def _spoken(found: Finding | None) -> bool:
+    return found is not None and found.verdict in (
+        Verdict.REPRODUCED,
+        Verdict.REFUTED,
+        Verdict.INCONCLUSIVE,
+    )
+
+
+def _verdict(found: Finding | None, together: bool) -> Cell:
+    if found is None:
+        return Cell(text=NONE)
+    words = figure(found.measured)
+    hint = f"{found.verdict.value}: {reason(found)}" + (f"; {words}" if words else "")
+    return Cell(
+        text=SIGNS[found.verdict],
+        mark=found.verdict.value.replace(" ", "-"),
+        hint=f"over all kernels, {hint}" if together else hint,
+    )
+
+
+def missed(matrix: Matrix) -> Table | None:
+    """The tracer's own disturbance; None without any trial."""
+    if not matrix.missed:
+        return None
+    return Table(
+        key="missed",
+        title="Exits that the kernel skipped the tracer at",
+        corner="kernel",
+        headings=(
+            "preemption",
+            "in peace",
+            "95 % interval",
+            "beside bpf() calls",
+            "95 % interval",
+            "told by the kernel",
+        ),
+        lines=tuple(
+            Line(
+                heading=clean(matrix.rows[each.row].label),
+                cells=(
+                    Cell(text=clean(each.preemption)),
+                    *_skipped(each.peace),
+                    *_skipped(each.noise),
+                    Cell(text=_told(each.peace, each.noise)),
+                ),
+            )
+            for each in matrix.missed
+        ),
+        hint="The kernel skips a tracepoint program while its CPU is inside a bpf() map operation "
+        "of anybody. Nobody's transport is charged with it. Told: fdinfo's recursion_misses, which "
+        "some kernels leave at 0.",
+    )
+
+
+def _skipped(found: Skipped | None) -> Iterator[Cell]:
+    if found is None:
+        yield Cell(text="not run")
+        yield Cell(text="")
+        return
+    yield Cell(
+        text=f"{share(found.share.point)}",
+        hint=f"{found.missed:,} of {found.exits:,} exits in {found.trials} trials",
+        mark="wrong" if found.missed else "",
+    )
+    yield Cell(text=f"{share(found.share.low)} .. {share(found.share.high)}")
+
+
+def _told(*found: Skipped | None) -> str:
+    known = [each.told for each in found if each is not None]
+    if not known or None in known:
+        return "nothing"
+    told = sum(each for each in known if each is not None)
+    missed_exits = sum(each.missed for each in found if each is not None)
+    return f"{told:,} of {missed_exits:,}"
+
+
+def memory(matrix: Matrix) -> tuple[Table, ...]:
+    """Every budget a table: what each instrument makes of each transport on each kernel."""
+    budgets = sorted(
+        {
+            judged.line.budget_bytes
+            for row in matrix.measured
+            if row.result is not None
+            for judged in row.result.memory
+        }
+    )
+    return tuple(_memory(matrix, budget_bytes) for budget_bytes in budgets)
+
+
+def _memory(matrix: Matrix, budget_bytes: int) -> Table:
+    lines = [
+        Line(
+            heading=f"{clean(row.label)} {clean(judged.line.transport)}",
+            cells=(
+                Cell(text=number(judged.physical_bytes, Unit.BYTES)),
+                *(_worth(judged, each.key) for each in _SHOWN),
+            ),
+            reason=clean("; ".join(dict.fromkeys(judged.line.untold.values()))),
+        )
+        for transport in _transports(matrix)
+        for row in matrix.measured
+        if row.result is not None
+        for judged in row.result.memory
+        if judged.line.budget_bytes == budget_bytes and judged.line.transport == transport
+    ]
+    return Table(
+        key=f"memory:{budget_bytes}",
+        title=f"Memory at {size(budget_bytes)}, by instrument",
+        corner="kernel and transport",
+        headings=("true bytes", *(each.label for each in _SHOWN)),
+        lines=tuple(lines),
+        hint="✓ agrees with the true bytes: mapped (with its own formula) and fdinfo to a page, "
+        "the others to a tenth. memcg and free pages are the change over 64 copies, over 64.",
+    )
+
+
+def _transports(matrix: Matrix) -> tuple[str, ...]:
+    found = dict.fromkeys(
+        judged.line.transport
+        for row in matrix.measured
+        if row.result is not None
+        for judged in row.result.memory
+    )
+    usual = [each for each in ("ringbuf", "perfbuf", "sharded") if each in found]
+    return (*usual, *(each for each in found if each not in usual))
+
+
+def _worth(judged: Judged, key: str) -> Cell:
+    value: int | None = getattr(judged.line, key)
+    worth = judged.worths[key]
+    text = number(value, Unit.BYTES)
+    return Cell(
+        text=f"{text}\N{NO-BREAK SPACE}✓" if worth is Worth.RIGHT else text,
+        mark=worth.name.lower(),
+        hint=clean(judged.line.untold.get(key, "")),
+    )
+
+
+def every(matrix: Matrix) -> Iterator[Table]:
+    """All tables, in the order of the report."""
+    yield kernels(matrix)
+    for found in matrix.curves:
+        yield curve(matrix, found)
+    for table in (missed(matrix), claims(matrix)):
+        if table is not None:
+            yield table
+    yield from memory(matrix)
