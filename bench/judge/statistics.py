@@ -54,10 +54,18 @@ def _interval(
         return point, point, point, 1.0 if alone else 2 / (RESAMPLES + 1)
     resampled = _resampled_means(values) if mean else _resampled_medians(values)
     # Percentile, not BCa: with few blocks the jackknife of a median is zero or undefined.
-    low, high = np.percentile(resampled, (100 * _TAIL, 100 * (1 - _TAIL)))
+    low, high = _between(resampled, _TAIL), _between(resampled, 1 - _TAIL)
     tail = min(int(np.count_nonzero(resampled <= 0)), int(np.count_nonzero(resampled >= 0)))
     p = min(1.0, 2 * (tail + 1) / (RESAMPLES + 1))
-    return point, float(low), float(high), p
+    return point, low, high, p
+
+
+def _between(values: npt.NDArray[np.float64], share: float) -> float:
+    """np.quantile(values, share), which takes five times as long to decide what it is asked for."""
+    rank, part = divmod(share * (len(values) - 1), 1)
+    at = int(rank)
+    lower, upper = np.partition(values, (at, at + 1))[at : at + 2]
+    return float(lower + part * (upper - lower))
 
 
 def _resampled_medians(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
