@@ -98,10 +98,9 @@ def _panel(material: Material, experiment: str, arms: tuple[str, str]) -> Panel 
         )
         ledgers = [trial.ledger for trial in samples.trials if trial.ledger is not None]
         lost = sum(ledger.own_dropped for ledger in ledgers)
-        if lost:
-            drops.append(
-                f"{transport} lost {share(lost / sum(ledger.own_attempted for ledger in ledgers))}"
-            )
+        attempted = sum(ledger.own_attempted for ledger in ledgers)
+        if lost and attempted:
+            drops.append(f"{transport} lost {share(lost / attempted)}")
     if not curve:
         return None
     ways = tuple(dict.fromkeys(row["transport"] for row in curve))
