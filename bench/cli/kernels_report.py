@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.errors import GateFailed, UsageError
+from bench.errors import GateFailed, MachineUnfit, UsageError
 
 if TYPE_CHECKING:
     from bench.judge.kernels.matrix import Matrix
@@ -64,6 +64,22 @@ def command(
         missing = [clean(row.label) for row in matrix.rows if row.result is None]
         raise GateFailed(f"no result of {', '.join(missing)}")
     gates.check(checks, [trial for entry in entries for trial in entry.content.trials])
+
+
+def both(folder: Path) -> None:
+    """A run's report in the terminal, and as a page beside its journals; NotBalanced after both."""
+    from bench import gates
+    from bench.journal.matrix import read_matrix
+    from bench.judge.kernels.matrix import compare
+
+    entries = read_matrix([folder])
+    matrix = compare(entries)
+    _write(matrix, Output.TEXT, None, folder)
+    try:
+        _write(matrix, Output.HTML, None, folder)
+    except MachineUnfit as lack:
+        print(f"page: none, {lack}", file=sys.stderr)
+    gates.check((), [trial for entry in entries for trial in entry.content.trials])
 
 
 def _write(matrix: Matrix, form: Output, output: Path | None, place: Path) -> None:

@@ -132,5 +132,4 @@ def _report(folder: Path) -> None:
     """In the terminal, and as a page beside the journals."""
     from bench.cli import kernels_report
 
-    kernels_report.command([folder])
-    kernels_report.command([folder], form=kernels_report.Output.HTML)
+    kernels_report.both(folder)

@@ -23,6 +23,7 @@ DONE: Final = "done"
 _LONGEST_BYTES: Final = 1 << 20
 _LONGEST_WORD: Final = 40
 _LONGEST_REASON: Final = 400
+_MOST_NOTES: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,7 @@ class Entry:
     release: str  # as outcome.json has it; "" where it does not say
     status: str  # done, failed, panicked, hung, killed, torn, unavailable ...
     reason: str  # why it is not done; "" where it is
+    notes: tuple[str, ...]  # what was left out, and what the kernel complained of
     path: str  # of the folder or journal
     content: JournalContent
 
@@ -73,6 +75,7 @@ def _alone(journal: Path) -> Entry:
         release="",
         status=DONE,
         reason="",
+        notes=(),
         path=str(journal),
         content=read_journal(journal),
     )
@@ -91,6 +94,7 @@ def _kernel(folder: Path) -> Entry:
         release=_word(told.get("release")),
         status=status,
         reason="" if status == DONE else reason or "no reason is told",
+        notes=(*_words(told, "left_out", "left out: "), *_words(told, "complaints", "kernel: ")),
         path=str(folder),
         content=read_journal(journal) if there else JournalContent(runs=(), faults=()),
     )
@@ -105,6 +109,12 @@ def _outcome(path: Path) -> dict[str, object]:
     if not isinstance(told, dict):
         return {"status": "torn", "reason": f"{path.name} is no object"}
     return told
+
+
+def _words(told: dict[str, object], key: str, before: str) -> Iterator[str]:
+    values = told.get(key)
+    for each in values[:_MOST_NOTES] if isinstance(values, list) else ():
+        yield f"{before}{str(each)[:_LONGEST_REASON]}"
 
 
 def _word(value: object) -> str:

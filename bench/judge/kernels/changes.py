@@ -75,6 +75,13 @@ def _of_ring(result: Result, state: Callable[..., str | None]) -> str | None:
 
 FACTS: Final = (
     Fact(
+        key="preemption",
+        short="preemption",
+        title="preemption model",
+        published="",
+        state=_preemption,
+    ),
+    Fact(
         key="ring_buffer",
         short="ring",
         title="ring buffer",
@@ -130,15 +137,8 @@ FACTS: Final = (
         published="about 6.19",
         state=_told("ring_overwrite_pos"),
     ),
-    Fact(
-        key="preemption",
-        short="preemption",
-        title="preemption model",
-        published="",
-        state=_preemption,
-    ),
 )
-"""In the order in which they came."""
+"""What decides most, then the others in the order in which they came."""
 
 
 def changes(rows: Sequence[KernelRow]) -> tuple[Change, ...]:

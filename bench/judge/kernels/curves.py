@@ -27,6 +27,7 @@ _MOST: Final = 4  # experiments that a number is shown of
 _CALM_SHARE: Final = 0.999
 """Delivered; below it too much was lost for a latency to mean anything."""
 
+_LADDERS: Final = ("ladder", "memory-spread", "memory-onecpu")
 _PACED: Final = ("trickle",)
 """Experiments far below capacity: where they were run, latency is theirs to tell."""
 
@@ -106,6 +107,17 @@ def _places(rows: Sequence[KernelRow]) -> dict[Place, dict[int, list[Comparison]
     return found
 
 
+def _telling(
+    places: dict[Place, dict[int, list[Comparison]]], key: str
+) -> dict[Place, dict[int, list[Comparison]]]:
+    """Those of ``places`` where a comparison has that number."""
+    return {
+        place: by_row
+        for place, by_row in places.items()
+        if any(each.row(key) is not None for found in by_row.values() for each in found)
+    }
+
+
 def _by_experiment(
     places: dict[Place, dict[int, list[Comparison]]], worth: Callable[[Comparison], float]
 ) -> Iterator[tuple[Place, dict[int, list[Comparison]]]]:
@@ -138,6 +150,8 @@ def _shares(
         sides = [] if row is None else [row.left, row.right]
         return sum(share * (1 - share) for share in sides if share is not None)
 
+    if key == "dropped":  # of a ladder the least lossless budget says more
+        places = {place: by_row for place, by_row in places.items() if place[0] not in _LADDERS}
     for (experiment, budget), by_row in _by_experiment(places, worth):
         points: dict[tuple[int, str], Point] = {}
         for at, found in by_row.items():
@@ -192,7 +206,7 @@ def _lossless(rows: Sequence[KernelRow]) -> Iterator[Curve]:
         if len(row.result.evidence.arms(name, "ringbuf", variant="")) >= _LEAST_RUNGS
         or len(row.result.evidence.arms(name, "perfbuf", variant="")) >= _LEAST_RUNGS
     )
-    ladders = [name for name in names if name in ("ladder", "memory-spread", "memory-onecpu")]
+    ladders = [name for name in names if name in _LADDERS]
     for name in ladders:
         points = []
         for at, row in enumerate(rows):
@@ -230,6 +244,11 @@ def _calm(comparison: Comparison) -> float:
     return 1.0 - sum(lost) / len(lost) if lost else 0.0
 
 
+def _alike(comparison: Comparison) -> float:
+    """Refused writes cost something too; of each experiment the calmest budget."""
+    return 1.0 + _calm(comparison)
+
+
 def _ratios(
     places: dict[Place, dict[int, list[Comparison]]],
     key: str,
@@ -237,10 +256,12 @@ def _ratios(
     words: str,
 ) -> Iterator[Curve]:
     """Ring over perf, paired within blocks, at the budget where least was lost."""
+    places = _telling(places, key)
     if group is Group.LATENCY:
         paced = {place: by_row for place, by_row in places.items() if place[0] in _PACED}
         places = paced or places
-    for (experiment, budget), by_row in _by_experiment(places, _calm):
+    worth = _calm if group is Group.LATENCY else _alike
+    for (experiment, budget), by_row in _by_experiment(places, worth):
         points = []
         for at, found in by_row.items():
             for comparison in found:
@@ -273,6 +294,7 @@ def _slow_downs(
 ) -> Iterator[Curve]:
     """Storm time under each tracer over the same without one, at the budget with least loss."""
     metric = _BY_KEY["storm_over_none"]
+    places = _telling(places, metric.key)
     for (experiment, budget), by_row in _by_experiment(places, _calm):
         points: dict[tuple[int, str], Point] = {}
         for at, found in by_row.items():
@@ -285,7 +307,7 @@ def _slow_downs(
                         points[at, side.transport] = _point(at, side.transport, estimate)
         yield Curve(
             key=f"storm_over_none:{experiment}@{budget}",
-            what="storm time over no tracer",
+            what="storm time over none",
             experiment=experiment,
             budget=budget,
             group=Group.COST,

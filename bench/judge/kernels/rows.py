@@ -39,6 +39,7 @@ class KernelRow:
     release: str  # "" where it never booted
     status: str
     reason: str  # why it has no result, or not all of it
+    notes: tuple[str, ...]  # what there was no time for; complaints of the kernel
     place: str  # folder or journal
     result: Result | None  # None: not one trial
 
@@ -95,6 +96,7 @@ def _measured(
         release=machine.kernel_release,
         status=owner.status,
         reason=owner.reason,
+        notes=owner.notes,
         place=owner.path,
         result=Result(
             machine=machine,
@@ -114,6 +116,7 @@ def _empty(entry: Entry) -> KernelRow:
         release=begun or entry.release,
         status=entry.status,
         reason=entry.reason or fault or "its journal holds no trial",
+        notes=entry.notes,
         place=entry.path,
         result=None,
     )

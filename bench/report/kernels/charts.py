@@ -24,7 +24,12 @@ _LEAST: Final = 150
 _HEIGHT: Final = 170
 _PEACE: Final = "in peace"
 _NOISE: Final = "beside bpf() calls"
-_LOOKS_LIKE: Final = {RATIO: "ringbuf", "sharded over perf": "sharded", _PEACE: "ringbuf-output"}
+_LOOKS_LIKE: Final = {
+    RATIO: "ringbuf-output",
+    "sharded over perf": "sharded",
+    _PEACE: "ringbuf-output",
+    _NOISE: "sharded",
+}
 """Series that are no transport, and whose colour they take."""
 
 _QUESTIONS: Final = {
@@ -46,7 +51,7 @@ _QUESTIONS: Final = {
     ),
     Group.COST: (
         "Cost, as a ratio within each guest",
-        "Kernel time below 1: the ring costs less. Storm time above 1: the tracer slows it down.",
+        "Kernel time below 1: the ring costs less. Storm time above 1: it is slowed down.",
     ),
 }
 
@@ -131,7 +136,7 @@ def _panel(matrix: Matrix, curve: Curve) -> Panel:
         "kernel:N",
         title=None,
         sort=labels,
-        scale={"type": "band", "domain": labels},
+        scale={"type": "band", "domain": labels, "paddingInner": 0.4, "paddingOuter": 0.2},
         axis={"labelAngle": -35 if len(labels) > 4 else 0, "grid": False, "labelLimit": 90},
     )
     y = _y(curve)
@@ -232,14 +237,22 @@ def _y(curve: Curve) -> alt.Y:
             scale={"type": "log", "base": 2, "domain": [ticks[0], ticks[-1]]},
             axis={"values": ticks, "labelExpr": BYTES_LABELS},
         )
-    ticks = [tick for tick in _TIMES if lowest / 2.5 <= tick <= highest * 2.5]
     low, high = min(lowest / 1.05, 0.95), max(highest * 1.05, 1.05)
+    ticks = _ticks(low, high)
     return alt.Y(
         "value:Q",
         title=None,
-        scale={"type": "log", "domain": [low, high]},
+        scale={"type": "log", "domain": [low, high], "nice": False},
         axis={"values": ticks, "format": "~g"},
     )
 
 
-_TIMES: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20, 50, 100)
+def _ticks(low: float, high: float) -> list[float]:
+    """Round ratios between both, the coarsest set that has four."""
+    for steps in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), tuple(n / 10 for n in range(10, 100))):
+        powers_of_ten = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
+        found = [step * power for power in powers_of_ten for step in steps]
+        ticks = [round(tick, 6) for tick in found if low <= tick <= high]
+        if len(ticks) >= 4:
+            break
+    return ticks[:: max(1, len(ticks) // 8)]

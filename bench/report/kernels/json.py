@@ -102,6 +102,7 @@ def _kernel(row: KernelRow) -> dict[str, Any]:
         "release": clean(row.release),
         "status": clean(row.status),
         "reason": clean(row.reason),
+        "notes": [clean(note) for note in row.notes],
         "place": clean(row.place),
         "machine": asdict(found.machine) if found is not None else None,
         "trials": found.summary.trials if found is not None else 0,

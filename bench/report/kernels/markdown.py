@@ -51,7 +51,9 @@ def _onsets(matrix: Matrix) -> Iterator[str]:
         yield ""
         yield "## What changed"
         yield ""
-        yield from (f"- {escape(line)}" for line in found)
+        for label, words in found:
+            yield f"- **{escape(label)}**"
+            yield from (f"  - {escape(line)}" for line in words)
 
 
 def _table(table: Table) -> Iterator[str]:

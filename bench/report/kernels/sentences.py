@@ -21,6 +21,9 @@ RATIOS: Final = (
 )
 
 
+_SPOKEN: Final = (Verdict.REPRODUCED, Verdict.REFUTED, Verdict.INCONCLUSIVE)
+
+
 def title(matrix: Matrix) -> str:
     """What was compared, in a line."""
     labels = [clean(row.label) for row in matrix.measured]
@@ -155,7 +158,7 @@ def _memory(matrix: Matrix) -> Iterator[str]:
     parts = []
     for key, what in (
         ("mapped_bytes", "mappings agree with the formulas to a page"),
-        ("free_bytes", f"free pages to {share(FREE_TOLERANCE)}"),
+        ("free_bytes", f"free pages to {FREE_TOLERANCE * 100:.0f} %"),
     ):
         tail = f" but on {', '.join(wrong[key])}" if wrong[key] else " on every kernel"
         parts.append(f"{what}{tail}")
@@ -163,29 +166,36 @@ def _memory(matrix: Matrix) -> Iterator[str]:
 
 
 def _claims(matrix: Matrix) -> Iterator[str]:
-    if not any(each.together is None and any(each.findings) for each in matrix.claims):
+    spoken = [
+        each
+        for each in matrix.claims
+        if each.together is None
+        and any(found is not None and found.verdict in _SPOKEN for found in each.findings)
+    ]
+    if not spoken:
         return
     differing = [each.claim.id for each in matrix.claims if each.differs]
     steady = [
         each.claim.id
-        for each in matrix.claims
-        if each.together is None
-        and {found.verdict for found in each.findings if found is not None} == {Verdict.REPRODUCED}
+        for each in spoken
+        if {found.verdict for found in each.findings if found is not None} == {Verdict.REPRODUCED}
     ]
-    text = f"Claims: {len(steady)} reproduced on every kernel"
+    text = f"Claims: {len(steady)} of {len(spoken)} reproduced on every kernel"
     if differing:
         text += f"; kernels contradict each other on {', '.join(differing)}"
     yield text
 
 
-def onsets(rows: Sequence[KernelRow], changes: Sequence[Change]) -> tuple[str, ...]:
-    """Where each change set in, in the order of kernels."""
-    found = [
-        (at, f"{clean(rows[at].label)}: {change.fact.title}, {step(change, at, rows)}")
-        for change in changes
-        for at in change.onsets
-    ]
-    return tuple(text for _, text in sorted(found, key=lambda each: each[0]))
+def onsets(
+    rows: Sequence[KernelRow], changes: Sequence[Change]
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Kernels at which something changed, in their order, and what."""
+    found: dict[int, list[str]] = {}
+    for change in changes:
+        for at in change.onsets:
+            words = f"{change.fact.title}: {step(change, at, rows)}"
+            found.setdefault(at, []).append(words)
+    return tuple((clean(rows[at].label), tuple(found[at])) for at in sorted(found))
 
 
 def step(change: Change, at: int, rows: Sequence[KernelRow]) -> str:
@@ -200,5 +210,5 @@ def step(change: Change, at: int, rows: Sequence[KernelRow]) -> str:
         ("", ""),
     )
     now = clean(change.states[at] or "")
-    text = f"{clean(before[1])} on {clean(before[0])}, {now} here"
+    text = f"{clean(before[1])} on {clean(before[0])}, now {now}"
     return f"{text} (published: {change.fact.published})" if change.fact.published else text

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.judge.claims.finding import Finding, Verdict
+from bench.judge.kernels.changes import Change
 from bench.judge.kernels.curves import Curve, Point
 from bench.judge.kernels.matrix import ClaimRow, Matrix
 from bench.judge.kernels.missed import Skipped
+from bench.judge.kernels.rows import KernelRow
 from bench.judge.memory import INSTRUMENTS, Judged, Worth
 from bench.judge.metrics import Unit
 from bench.report.claims_words import SIGNS, figure, reason
@@ -40,6 +42,7 @@ class Line:
     heading: str
     cells: tuple[Cell, ...]
     reason: str = ""
+    begins: bool = False  # a group of rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,50 +59,80 @@ class Table:
 
 
 def kernels(matrix: Matrix) -> Table:
-    """Each kernel, what it says of itself, and how its run ended."""
-    headings = (
-        "release",
-        "machine",
-        "clock",
-        "trials",
-        *(change.fact.short for change in matrix.changes),
+    """Each kernel, what it says of itself, and how its run ended.
+
+    What all of them have in common stands once, below.
+    """
+    columns: list[tuple[str, list[Cell]]] = [
+        ("release", [Cell(text=clean(row.release)) for row in matrix.measured]),
+        ("machine", [Cell(text=_machine(row)) for row in matrix.measured]),
+        ("clock", [Cell(text=_clock(row)) for row in matrix.measured]),
+        ("trials", [Cell(text=_trials(row)) for row in matrix.measured]),
+        *((change.fact.short, list(_states(matrix, change))) for change in matrix.changes),
+    ]
+    alike = [
+        (heading, cells[0].text)
+        for heading, cells in columns
+        if len(cells) > 1 and len({cell.text for cell in cells}) == 1
+    ]
+    shown = [column for column in columns if column[0] not in dict(alike)]
+    measured = iter(range(len(matrix.measured)))
+    hint = (
+        f"Facts are probed from BTF, tracefs and instruments, never told from a version. {ONSET} "
+        "marks a state that differs from the kernel before, of the same flavour."
     )
+    if alike:
+        hint += f" The same everywhere: {'; '.join(f'{name} {text}' for name, text in alike)}."
     return Table(
         key="kernels",
         title="Kernels, in the order of versions",
         corner="kernel",
-        headings=headings,
-        lines=tuple(_kernel(matrix, at) for at in range(len(matrix.rows))),
+        headings=tuple(heading for heading, _ in shown),
+        lines=tuple(_kernel(row, shown, measured) for row in matrix.rows),
         numeric=False,
-        hint=f"Facts are probed from BTF, tracefs and what instruments tell, never from a version. "
-        f"{ONSET} marks a state that differs from the kernel before, of the same flavour.",
+        hint=hint,
     )
 
 
-def _kernel(matrix: Matrix, at: int) -> Line:
-    row = matrix.rows[at]
+def _kernel(row: KernelRow, columns: list[tuple[str, list[Cell]]], measured: Iterator[int]) -> Line:
     ending = "" if row.status == "done" else f"{row.status}: {row.reason}"
     if row.result is None:
-        why = ending or row.reason
-        return Line(heading=clean(row.label), cells=(), reason=clean(why))
+        return Line(heading=clean(row.label), cells=(), reason=clean(ending or row.reason))
+    ending = "; ".join(filter(None, (ending, *row.notes)))
+    at = next(measured)
+    return Line(
+        heading=clean(row.label),
+        cells=tuple(cells[at] for _, cells in columns),
+        reason=clean(ending),
+    )
+
+
+def _machine(row: KernelRow) -> str:
+    if row.result is None:
+        return NONE
     machine = row.result.machine
     virtual = "emulated" if machine.emulated else machine.virtualisation
-    cells = [
-        Cell(text=clean(row.release)),
-        Cell(text=clean(f"{virtual}, {machine.cpus_online} CPUs")),
-        Cell(text=clean(machine.clock_source)),
-        Cell(text=f"{row.result.summary.trials:,}"),
-    ]
-    for change in matrix.changes:
-        state = change.states[at]
+    return clean(f"{virtual}, {machine.cpus_online} CPUs")
+
+
+def _clock(row: KernelRow) -> str:
+    return clean(row.result.machine.clock_source) if row.result is not None else NONE
+
+
+def _trials(row: KernelRow) -> str:
+    return f"{row.result.summary.trials:,}" if row.result is not None else NONE
+
+
+def _states(matrix: Matrix, change: Change) -> Iterator[Cell]:
+    for at, row in enumerate(matrix.rows):
+        if row.result is None:
+            continue
+        state = clean(change.states[at] or NONE)
         set_in = at in change.onsets
-        cells.append(
-            Cell(
-                text=f"{clean(state)} {ONSET}" if state and set_in else clean(state or NONE),
-                mark="onset" if set_in else "",
-            )
+        yield Cell(
+            text=f"{state} {ONSET}" if set_in else state,
+            mark="onset" if set_in else "",
         )
-    return Line(heading=clean(row.label), cells=tuple(cells), reason=clean(ending))
 
 
 def title_of(found: Curve) -> str:
@@ -270,21 +303,17 @@ def memory(matrix: Matrix) -> tuple[Table, ...]:
 
 
 def _memory(matrix: Matrix, budget_bytes: int) -> Table:
-    lines = [
-        Line(
-            heading=f"{clean(row.label)} {clean(judged.line.transport)}",
-            cells=(
-                Cell(text=number(judged.physical_bytes, Unit.BYTES)),
-                *(_worth(judged, each.key) for each in _SHOWN),
-            ),
-            reason=clean("; ".join(dict.fromkeys(judged.line.untold.values()))),
-        )
-        for transport in _transports(matrix)
-        for row in matrix.measured
-        if row.result is not None
-        for judged in row.result.memory
-        if judged.line.budget_bytes == budget_bytes and judged.line.transport == transport
-    ]
+    lines = []
+    for transport in _transports(matrix):
+        of_transport = [
+            (row, judged)
+            for row in matrix.measured
+            if row.result is not None
+            for judged in row.result.memory
+            if (judged.line.budget_bytes, judged.line.transport) == (budget_bytes, transport)
+        ]
+        for at, (row, judged) in enumerate(of_transport):
+            lines.append(_instruments(row, judged, begins=at == 0))
     return Table(
         key=f"memory:{budget_bytes}",
         title=f"Memory at {size(budget_bytes)}, by instrument",
@@ -293,6 +322,18 @@ def _memory(matrix: Matrix, budget_bytes: int) -> Table:
         lines=tuple(lines),
         hint="✓ agrees with the true bytes: mapped (with its own formula) and fdinfo to a page, "
         "the others to a tenth. memcg and free pages are the change over 64 copies, over 64.",
+    )
+
+
+def _instruments(row: KernelRow, judged: Judged, *, begins: bool) -> Line:
+    return Line(
+        heading=f"{clean(row.label)} {clean(judged.line.transport)}",
+        cells=(
+            Cell(text=number(judged.physical_bytes, Unit.BYTES)),
+            *(_worth(judged, each.key) for each in _SHOWN),
+        ),
+        reason=clean("; ".join(dict.fromkeys(judged.line.untold.values()))),
+        begins=begins,
     )
 
 
@@ -312,7 +353,7 @@ def _worth(judged: Judged, key: str) -> Cell:
     worth = judged.worths[key]
     text = number(value, Unit.BYTES)
     return Cell(
-        text=f"{text}\N{NO-BREAK SPACE}✓" if worth is Worth.RIGHT else text,
+        text=f"{text} ✓" if worth is Worth.RIGHT else text,
         mark=worth.name.lower(),
         hint=clean(judged.line.untold.get(key, "")),
     )

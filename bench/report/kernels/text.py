@@ -73,6 +73,8 @@ def _grid(table: Table, lines: list[Line]) -> Grid:
     for heading in table.headings:
         grid.add_column(heading, justify="right" if table.numeric else "left", no_wrap=True)
     for line in lines:
+        if line.begins:
+            grid.add_section()
         cells = (Text(cell.text, style=_STYLES.get(cell.mark, "")) for cell in line.cells)
         grid.add_row(Text(line.heading), *cells)
     return grid
@@ -81,7 +83,7 @@ def _grid(table: Table, lines: list[Line]) -> Grid:
 def _turned(table: Table, lines: list[Line]) -> Grid:
     """Kernels side by side: what they say of themselves is too much for a line."""
     grid = _frame()
-    grid.add_column("")
+    grid.add_column("", min_width=13)
     for line in lines:
         grid.add_column(Text(line.heading), overflow="fold")
     for at, heading in enumerate(table.headings):
@@ -96,5 +98,7 @@ def _print_onsets(matrix: Matrix, console: Console, width: int) -> None:
         return
     console.print()
     console.print(Text("What changed", style="bold"), width=width)
-    for line in found:
-        console.print(Padding(Text(f"{tables.ONSET} {line}"), (0, 0, 0, 2)), width=width)
+    for label, words in found:
+        console.print(Text(f"  {tables.ONSET} {label}"), width=width)
+        for line in words:
+            console.print(Padding(Text(line), (0, 0, 0, 6)), width=width)
