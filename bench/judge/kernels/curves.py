@@ -8,17 +8,17 @@ without, paired within the blocks of one guest.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from bench.judge.claims.evidence import NotMeasured
 from bench.judge.claims.memory import least_lossless
 from bench.judge.comparison import Comparison
-from bench.judge.kernels.missed import NOISE
+from bench.judge.kernels.curve import Curve, Point, point_of
+from bench.judge.kernels.missed import beside_callers
 from bench.judge.kernels.rows import KernelRow
 from bench.judge.metrics import METRICS, Group, Unit
 from bench.judge.samples import ArmSamples
-from bench.judge.statistics import Estimate, Scale, paired_difference, paired_ratio
+from bench.judge.statistics import Scale, paired_difference, paired_ratio
 
 RATIO: Final = "ring over perf"
 _LEAST_RUNGS: Final = 3
@@ -32,47 +32,6 @@ _PACED: Final = ("trickle",)
 """Experiments far below capacity: where they were run, latency is theirs to tell."""
 
 _BY_KEY: Final = {metric.key: metric for metric in METRICS}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    """One kernel's number."""
-
-    row: int  # of the kernel
-    series: str  # a transport, or what is held against what
-    value: float
-    low: float
-    high: float
-    blocks: int
-    note: str = ""  # what it is made of, in words
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
-    """One number over all kernels."""
-
-    key: str
-    what: str  # in words
-    experiment: str
-    budget: str  # label, "64KiB"; "" where it is what was looked for
-    group: Group
-    unit: Unit
-    points: tuple[Point, ...]
-    time: bool = False  # a ratio of times
-
-    @property
-    def ratio(self) -> bool:
-        """Whether 1 means no difference."""
-        return self.unit is Unit.TIMES
-
-    @property
-    def series(self) -> tuple[str, ...]:
-        """Once each, in the order of the points."""
-        return tuple(dict.fromkeys(point.series for point in self.points))
-
-    def at(self, row: int, series: str) -> Point | None:
-        """The point of one kernel."""
-        return next((p for p in self.points if (p.row, p.series) == (row, series)), None)
 
 
 def curves(rows: Sequence[KernelRow]) -> tuple[Curve, ...]:
@@ -96,12 +55,14 @@ Place = tuple[str, str]
 
 
 def _places(rows: Sequence[KernelRow]) -> dict[Place, dict[int, list[Comparison]]]:
-    """Comparisons of every kernel by where they were made, in the order of the journals."""
+    """Comparisons of every kernel by where they were made; those beside bpf() callers left out."""
     found: dict[Place, dict[int, list[Comparison]]] = {}
     for at, row in enumerate(rows):
         if row.result is None:
             continue
         for each in row.result.summary.comparisons:
+            if beside_callers(row.result.evidence.experiments[each.experiment]):
+                continue
             place = found.setdefault((each.experiment, each.budget), {})
             place.setdefault(at, []).append(each)
     return found
@@ -124,8 +85,6 @@ def _by_experiment(
     """The experiments that are worth most, each at the budget that is, over all kernels."""
     best: dict[str, tuple[float, Place]] = {}
     for place, by_row in places.items():
-        if place[0].endswith(NOISE):
-            continue
         total = sum(worth(each) for found in by_row.values() for each in found)
         if place[0] not in best or total > best[place[0]][0]:
             best[place[0]] = (total, place)
@@ -166,7 +125,7 @@ def _shares(
                         note = f"{side.dropped:,} of {side.attempted:,} records"
                     else:
                         note = f"{side.causal_violations:,} of {side.causal_pairs:,} pairs"
-                    points[at, side.transport] = _point(at, side.transport, estimate, note)
+                    points[at, side.transport] = point_of(at, side.transport, estimate, note)
         yield Curve(
             key=f"{key}:{experiment}@{budget}",
             what=words,
@@ -182,18 +141,6 @@ def _arm(row: KernelRow, experiment: str, arm: str) -> ArmSamples | None:
     if row.result is None or experiment not in row.result.evidence.experiments:
         return None
     return row.result.evidence.experiments[experiment].arms.get(arm)
-
-
-def _point(row: int, series: str, found: Estimate, note: str = "") -> Point:
-    return Point(
-        row=row,
-        series=series,
-        value=found.point,
-        low=found.low,
-        high=found.high,
-        blocks=found.blocks,
-        note=note,
-    )
 
 
 def _lossless(rows: Sequence[KernelRow]) -> Iterator[Curve]:
@@ -215,7 +162,7 @@ def _lossless(rows: Sequence[KernelRow]) -> Iterator[Curve]:
                 if values:
                     estimate = paired_ratio(values, [1.0] * len(values))
                     note = f"{len(values)} storms a rung"
-                    points.append(_point(at, transport, estimate, note))
+                    points.append(point_of(at, transport, estimate, note))
         yield Curve(
             key=f"lossless:{name}",
             what="least lossless budget",
@@ -271,7 +218,7 @@ def _ratios(
                     continue
                 if group is Group.LATENCY and _calm(comparison) < _CALM_SHARE:
                     continue
-                points.append(_point(at, _against(comparison), estimate))
+                points.append(point_of(at, _against(comparison), estimate))
         yield Curve(
             key=f"{key}:{experiment}@{budget}",
             what=words,
@@ -304,7 +251,7 @@ def _slow_downs(
                     values = list(arm.values(metric).values()) if arm is not None else []
                     if values and min(values) > 0:
                         estimate = paired_ratio(values, [1.0] * len(values))
-                        points[at, side.transport] = _point(at, side.transport, estimate)
+                        points[at, side.transport] = point_of(at, side.transport, estimate)
         yield Curve(
             key=f"storm_over_none:{experiment}@{budget}",
             what="storm time over none",

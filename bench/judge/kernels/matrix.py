@@ -12,7 +12,8 @@ from bench.judge.claims.catalogue import claims
 from bench.judge.claims.claim import Claim
 from bench.judge.claims.finding import Finding, Verdict
 from bench.judge.kernels.changes import Change, changes
-from bench.judge.kernels.curves import Curve, curves
+from bench.judge.kernels.curve import Curve
+from bench.judge.kernels.curves import curves
 from bench.judge.kernels.missed import Missed, missed
 from bench.judge.kernels.rows import KernelRow, rows
 from bench.trial.result import TrialResult

@@ -5,14 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from bench.judge.kernels.rows import KernelRow
+from bench.judge.samples import ExperimentSamples
 from bench.judge.statistics import Estimate, paired_difference
 from bench.trial.result import TrialResult
-
-NOISE: Final = "-noise"
-"""Ends the name of an experiment that has a process beside it that makes bpf() map calls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +50,16 @@ def missed(rows: Sequence[KernelRow]) -> tuple[Missed, ...]:
             Missed(
                 row=at,
                 preemption=row.result.machine.preemption,
-                peace=_skipped(t for t in trials if not t.experiment.endswith(NOISE)),
-                noise=_skipped(t for t in trials if t.experiment.endswith(NOISE)),
+                peace=_skipped(t for t in trials if not t.config.map_callers),
+                noise=_skipped(t for t in trials if t.config.map_callers),
             )
         )
     return tuple(found)
+
+
+def beside_callers(samples: ExperimentSamples) -> bool:
+    """Whether processes made bpf() map calls beside any storm of this experiment."""
+    return any(trial.config.map_callers for arm in samples.arms.values() for trial in arm.trials)
 
 
 def _skipped(trials: Iterable[TrialResult]) -> Skipped | None:

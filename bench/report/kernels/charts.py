@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.judge.kernels.curves import RATIO, Curve, Point
+from bench.judge.kernels.curve import Curve, Point
+from bench.judge.kernels.curves import RATIO
 from bench.judge.kernels.matrix import Matrix
 from bench.judge.kernels.missed import Skipped
 from bench.judge.metrics import Group, Unit

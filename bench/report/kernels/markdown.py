@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.judge.kernels.matrix import Matrix
 from bench.report.kernels import sentences, tables
-from bench.report.kernels.tables import Table
+from bench.report.kernels.table import Table
 from bench.report.markdown import escape
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from bench.judge.claims.finding import Verdict
 from bench.judge.kernels.matrix import Matrix
 from bench.report import claims_words, units
-from bench.report.kernels import charts, sentences, tables
+from bench.report.kernels import charts, facts, sentences, tables
 from bench.report.page.converter import Converter
 from bench.report.page.draw import drawable, element
 from bench.report.page.figure import Figure
@@ -65,6 +65,7 @@ def render_page(matrix: Matrix) -> str:
         look_of=charts.look_of,
         sentences=sentences,
         tables=tables,
+        facts=facts,
         units=units,
         claims_words=claims_words,
         explained=EXPLAINED,

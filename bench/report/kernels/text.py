@@ -13,7 +13,8 @@ from rich.text import Text
 
 from bench.judge.kernels.matrix import Matrix
 from bench.report.kernels import sentences, tables
-from bench.report.kernels.tables import Line, Table
+from bench.report.kernels.facts import ONSET
+from bench.report.kernels.table import Line, Table
 from bench.report.text import WIDTH
 
 _STYLES: Final = {
@@ -99,6 +100,6 @@ def _print_onsets(matrix: Matrix, console: Console, width: int) -> None:
     console.print()
     console.print(Text("What changed", style="bold"), width=width)
     for label, words in found:
-        console.print(Text(f"  {tables.ONSET} {label}"), width=width)
+        console.print(Text(f"  {ONSET} {label}"), width=width)
         for line in words:
             console.print(Padding(Text(line), (0, 0, 0, 6)), width=width)
