@@ -6,7 +6,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
+import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,7 +17,7 @@ import polars as pl
 import pytest
 from made_up_trials import blocks, header, trial
 from rich.console import Console
-from tracing import bufbench
+from tracing import BUFBENCH, bufbench
 
 from bench.foreign import clean
 from bench.journal.reader import read_journal
@@ -171,3 +173,21 @@ def test_faults_name_foreign_paths_and_keys_without_steering(tmp_path: Path) -> 
         assert done.returncode == 2
         assert len(done.stderr.splitlines()) == 1
         assert done.stderr.rstrip("\n").isprintable()
+
+
+def test_csv_does_not_steer_a_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "hostile.jsonl"
+    with JournalWriter(path) as writer:
+        writer.write_machine(header(NAMES["escapes"]))
+        writer.write_trial(trial("ringbuf@8KiB", 0, experiment=NAMES["bidi"]))
+    ours, theirs = os.openpty()
+    try:
+        subprocess.run([*BUFBENCH, "report", "--csv", path], stdout=theirs, check=True)
+        shown = os.read(ours, 1 << 16).decode().replace("\r\n", "\n")
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert all(char.isprintable() or char == "\n" for char in shown)
+    assert r"\x1b[2J" in shown
+    piped = subprocess.run([*BUFBENCH, "report", "--csv", path], capture_output=True, check=True)
+    assert NAMES["bidi"] in piped.stdout.decode()
