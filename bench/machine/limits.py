@@ -42,11 +42,12 @@ def _ancestors(mount: procfs.Mount, path: str) -> Iterator[ProcessLimit]:
     if group.is_relative_to(mount.root):  # a container sees only its own part of the tree
         group = group.relative_to(mount.root)
     here = mount.point / str(group).lstrip("/")
-    while here.is_relative_to(mount.point):
-        limit = procfs.read_number(here / "pids.max")
+    for group in (here, *here.parents):
+        if not group.is_relative_to(mount.point):
+            break
+        limit = procfs.read_number(group / "pids.max")
         if limit is not None:
-            yield ProcessLimit(limit, str(here / "pids.max"))
-        here = here.parent
+            yield ProcessLimit(limit, str(group / "pids.max"))
 
 
 def tightest() -> ProcessLimit:
