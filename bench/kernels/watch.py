@@ -168,7 +168,8 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)  # the end of stdin is what counts
     with Path(console).open("ab") as file:
         ended = watch(file, float(limit_s), qmp, argv)
-    os.write(1, ended.line())
+    with suppress(BrokenPipeError):  # whoever wanted to know was killed
+        os.write(1, ended.line())
 
 
 if __name__ == "__main__":
