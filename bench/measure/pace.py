@@ -3,34 +3,27 @@
 
 A mean over all of a trial's BPF runs, which is what the kernel's statistics give, has every
 interrupt and every stolen millisecond in it, and a trial's runs together take but a few
-milliseconds. Without the dearest tenth of the exits there is next to none of that. A median would
-leave out more, but also what only some exits pay: those that write while another CPU does.
+milliseconds. The median over exits has none of that, as long as fewer than half were interrupted.
+Nor has it what fewer than half pay: those that write while another CPU does.
 """
 
 from __future__ import annotations
-
-from math import ceil
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.record import Flag, Records
 
-KEPT: Final = 0.9
-"""The share of exits, cheapest first, that counts."""
-
 
 def per_record_ns(records: Records) -> float | None:
-    """Mean over exits, the dearest tenth left out, of the mean ns between their records.
+    """Median over exits of the mean ns between their records.
 
     Only exits of the storm whose records, two at least, were all delivered count; None if there
     are none. A lost record at an exit's very end goes unnoticed and changes nothing.
     """
     paces = [_of_cpu(records[records["cpu"] == cpu]) for cpu in np.unique(records["cpu"])]
     found = np.concatenate(paces) if paces else np.empty(0)
-    kept = np.sort(found)[: ceil(KEPT * len(found))]
-    return float(kept.mean()) if len(kept) else None
+    return float(np.median(found)) if len(found) else None
 
 
 def _of_cpu(records: Records) -> npt.NDArray[np.float64]:

@@ -40,13 +40,6 @@ def test_an_interrupted_exit_does_not_matter():
     assert per_record_ns(exits(0, [*steady, *stolen])) == 50
 
 
-def test_what_a_third_of_the_exits_pay_does():
-    """Two CPUs that write at once now and then: 6 exits at 100 ns, 3 at 300, one interrupted."""
-    paces = [100] * 6 + [300] * 3 + [10**6]
-    made = exits(0, [[10**8 * at, 10**8 * at + ns] for at, ns in enumerate(paces)])
-    assert per_record_ns(made) == pytest.approx(1_500 / 9)
-
-
 def test_what_happens_within_most_exits_does():
     """A rare dear record is in the mean of its exit: 9 gaps of 100 ns and one of 1,100."""
     one = [*range(0, 1_000, 100), 2_000]
@@ -57,8 +50,7 @@ def test_cpus_are_told_apart_however_their_records_mingle():
     left = exits(0, [[0, 100], [5_000, 5_100]])
     right = exits(1, [[30, 330], [5_030, 5_330], [8_030, 8_330]])
     both = np.concatenate([left, right])
-    mean_ns = (2 * 100 + 3 * 300) / 5
-    assert per_record_ns(both[np.argsort(both["timestamp_ns"], kind="stable")]) == mean_ns
+    assert per_record_ns(both[np.argsort(both["timestamp_ns"], kind="stable")]) == 300
 
 
 def test_exits_with_a_gap_are_left_out():

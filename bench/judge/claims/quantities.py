@@ -48,9 +48,9 @@ def ns_per_success(trial: TrialResult) -> float | None:
 
 
 def steady_ns(trial: TrialResult) -> float | None:
-    """The same, but from record to record of an exit, without the dearest tenth of the exits.
+    """The same, but from record to record of an exit, the median over exits.
 
-    Stolen time and ticks are not in it; nor is what only few exits pay, so not for contention.
+    Stolen time and ticks are not in it; nor is what few exits pay, so it is not for contention.
     Where it is not told, as in journals from before it was, the mean.
     """
     mean_ns = ns_per_success(trial)
