@@ -86,7 +86,7 @@ _BURST_RECORDS: Final = 50
 def _bursts(on: Setting) -> tuple[Experiment, ...]:
     """Forced wake-ups in bursts, and the last record of very many small ones."""
     several = Storm(
-        shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=300, count=600, pause_ms=2.0
+        shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=150, count=300, pause_ms=2.0
     )
     small = replace(several, burst_size=2, pause_ms=1.0, count=2 * BURSTS // BLOCKS)
     # Whether the reader finds a CPU to itself decides what is lost, so that is not left to chance.
@@ -116,6 +116,7 @@ def _bursts(on: Setting) -> tuple[Experiment, ...]:
                 for wake in policies
             ),
             twins=(0, len(policies)),  # losses at the one differ far more than at the other
+            blocks=MORE_BLOCKS,
         ),
         experiment(
             "last-record",
