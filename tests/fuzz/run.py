@@ -10,11 +10,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import re
+import shutil
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -40,47 +42,50 @@ class Ended:
 def fuzz(name: str, seconds: int) -> Ended:
     """Fuzz one reader."""
     reader, corpus, samples = READERS[name], CORPUS / name, SAMPLES / name
-    for folder in (corpus, samples):
-        folder.mkdir(parents=True, exist_ok=True)
-    known = set(samples.iterdir())
+    corpus.mkdir(parents=True, exist_ok=True)
     for seed in reader.seeds():
         (corpus / hashlib.sha256(seed).hexdigest()[:16]).write_bytes(seed)
     began = time.monotonic()
-    done = subprocess.run(
-        [
-            sys.executable,
-            TARGET,
-            name,
-            f"-max_total_time={seconds}",
-            f"-timeout={_HANG_S}",
-            f"-rss_limit_mb={_MEMORY_MIB}",
-            "-malloc_limit_mb=200",
-            f"-max_len={reader.longest_bytes}",
-            f"-artifact_prefix={samples}/",
-            "-print_final_stats=1",
-            corpus,
-            samples,
-        ],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-    )
+    with TemporaryDirectory(prefix="bufbench-fuzz-") as folder:
+        done = subprocess.run(
+            [
+                sys.executable,
+                TARGET,
+                name,
+                f"-max_total_time={seconds}",
+                f"-timeout={_HANG_S}",
+                f"-rss_limit_mb={_MEMORY_MIB}",
+                "-malloc_limit_mb=200",
+                f"-max_len={reader.longest_bytes}",
+                f"-artifact_prefix={folder}/",
+                "-print_final_stats=1",
+                corpus,
+                *([samples] if samples.exists() else []),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        kept = [_keep(path, samples) for path in sorted(Path(folder).iterdir())]
     said = done.stdout.decode(errors="replace")
     counted = re.search(r"number_of_executed_units: *([0-9]+)", said)
     fault = ""
     if done.returncode:
-        new = sorted(set(samples.iterdir()) - known)
-        fault = str(new[0]) if new else f"exit code {done.returncode}"
+        fault = str(kept[0]) if kept else f"exit code {done.returncode}"
         print("\n".join(said.splitlines()[-60:]), file=sys.stderr)
-    if not any(samples.iterdir()):
-        samples.rmdir()
     return Ended(
         reader=name,
         seconds=time.monotonic() - began,
         executions=int(counted[1]) if counted else 0,
         fault=fault,
     )
+
+
+def _keep(found: Path, samples: Path) -> Path:
+    """A fault's input, where the tests find it."""
+    samples.mkdir(parents=True, exist_ok=True)
+    return Path(shutil.copy(found, samples))
 
 
 def main() -> int:
