@@ -25,6 +25,7 @@ from bench import process, scratch
 from bench.errors import MachineUnfit
 from bench.kernels import init, share
 from bench.kernels.image import Image
+from bench.machine.preemption import CONFIG_VARIABLE
 
 CONSOLE: Final = "console.log"
 ORDER: Final = "order.json"
@@ -59,6 +60,12 @@ def environment() -> dict[str, str]:
     }
 
 
+def _configuration(image: Image) -> dict[str, str]:
+    """Where the kernel's build configuration lies, if it came with its modules."""
+    path = image.modules / "config" if image.modules else None
+    return {CONFIG_VARIABLE: str(path.resolve())} if path and path.exists() else {}
+
+
 def python(module: str, *arguments: str) -> list[str]:
     """A module of ours as a command."""
     return [sys.executable, "-P", "-m", module, *arguments]
@@ -74,7 +81,7 @@ def booted(
     guest. MachineUnfit where a program is missing.
     """
     folder = folder.resolve()
-    order = {"argv": list(command), "env": environment()}
+    order = {"argv": list(command), "env": {**environment(), **_configuration(image)}}
     (folder / ORDER).write_text(json.dumps(order), encoding="utf-8")
     with ExitStack() as stack:
         private = stack.enter_context(scratch.folder())

@@ -77,9 +77,9 @@ def _run(
     say("memory")
     running.census(matrix.CENSUS_BYTES)
     left_out: list[str] = []
-    count = 1
-    number = 0
-    while number < count:
+    plan: tuple[Experiment, ...] = ()
+    number, count = 0, 1
+    while number < count and time.monotonic() < deadline:
         say(f"calibration {number + 1}")
         (bare,) = _block(running, matrix.calibration(cpus), number)
         trials.append(bare)
@@ -96,10 +96,10 @@ def _run(
         say(f"{experiment.name} ({number} of {count})")
         for block in range(experiment.blocks):
             if time.monotonic() > deadline:
-                left_out.append(f"{experiment.name} from block {block} on")
+                left_out.append(f"{experiment.blocks - block} blocks of {experiment.name}")
                 break
             trials += _block(running, experiment, block)
-    return tuple(left_out)
+    return (*left_out, *(experiment.name for experiment in plan[number:]))
 
 
 def _block(

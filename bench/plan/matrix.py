@@ -8,7 +8,6 @@ something else. One program for each transport serves all experiments.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -32,8 +31,8 @@ LEAST_CHAINED: Final = 1_160
 
 _CALIBRATION_S: Final = 0.5
 _STORM_S: Final = 0.35
-_LONGEST_CHAIN_S: Final = 4.0  # a guest that is slower makes fewer pairs
-_RUNG_PROCESSES: Final = 150  # of 72 bytes and a header: a ring of 16 KiB holds them, 8 KiB do not
+_LONGEST_CHAIN_S: Final = 3.0  # a guest that is slower makes fewer pairs
+_RUNG_PROCESSES: Final = 90  # of 72 bytes and a header: 8 KiB hold them, two halves hardly
 _RUNGS_BYTES: Final = (8 * KIB, 16 * KIB, 32 * KIB)
 _PACED_SHARE: Final = 0.25  # of the rate at full speed: far below capacity
 _LEAST_PROCESSES: Final = 40
@@ -102,7 +101,6 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
             replace(storm, map_callers=max(2, on.cpus)),
             usual_bytes,
         ),
-        _ladder(on, "memory-spread", Shape.STORM, _RUNGS_BYTES, LADDER_STORMS),
         _experiment(on, "cost", "Which costs less in the kernel, for each exit?", counted, MIB),
         _experiment(
             on,
@@ -118,7 +116,8 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
             replace(counted, consumer=AWAY),
             2 * on.page_bytes,
         ),
-        _ladder(on, "memory-onecpu", Shape.HOTCPU, _RUNGS_BYTES[1:], BLOCKS),
+        _ladder(on, "memory-spread", Shape.STORM, LADDER_STORMS),
+        _ladder(on, "memory-onecpu", Shape.HOTCPU, BLOCKS),
     )
 
 
@@ -126,9 +125,7 @@ def _config(storm: Storm, consumer: Consumer = EPOLL) -> TrialConfig:
     return TrialConfig(transport="none", budget_bytes=0, storm=storm, consumer=consumer)
 
 
-def _ladder(
-    on: Setting, name: str, shape: Shape, rungs_bytes: Iterable[int], blocks: int
-) -> Experiment:
+def _ladder(on: Setting, name: str, shape: Shape, blocks: int) -> Experiment:
     """Storms of one size whose consumer is away: what is lost depends on the room alone."""
     storm = replace(on.storm(shape, 0.0), count=_RUNG_PROCESSES)
     return _experiment(
@@ -136,7 +133,7 @@ def _ladder(
         name,
         "What is the least budget that holds a storm whose consumer is away?",
         _config(storm, AWAY),
-        *(rung * max(1, on.page_bytes // (4 * KIB)) for rung in rungs_bytes),
+        *(rung * max(1, on.page_bytes // (4 * KIB)) for rung in _RUNGS_BYTES),
         blocks=blocks,
     )
 

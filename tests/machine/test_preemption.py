@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from bench.machine import preemption
@@ -36,3 +38,13 @@ def test_the_surest_source_wins(
 
 def test_this_machine_has_one_of_the_models() -> None:
     assert preemption.running() in {"none", "voluntary", "full", "lazy", "rt", "unknown"}
+
+
+def test_a_guest_is_told_where_its_build_configuration_lies(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = tmp_path / "config"
+    config.write_text("CONFIG_PREEMPT_VOLUNTARY=y\n")
+    monkeypatch.setenv(preemption.CONFIG_VARIABLE, str(config))
+    found = preemption._build_config()
+    assert preemption.model(debugfs=None, version="#1 SMP", cmdline="", config=found) == "voluntary"
