@@ -21,7 +21,6 @@ from bench.judge.samples import ArmSamples
 from bench.judge.statistics import Scale, paired_difference, paired_ratio
 
 RATIO: Final = "ring over perf"
-_LEAST_RUNGS: Final = 3
 _LEAST_WORTH: Final = 0.02  # of the best: what hardly happens need not be shown
 _MOST: Final = 4  # experiments that a number is shown of
 _CALM_SHARE: Final = 0.999
@@ -145,16 +144,7 @@ def _arm(row: KernelRow, experiment: str, arm: str) -> ArmSamples | None:
 
 def _lossless(rows: Sequence[KernelRow]) -> Iterator[Curve]:
     """Least lossless budget of every experiment that climbs budgets, median over blocks."""
-    names = dict.fromkeys(
-        name
-        for row in rows
-        if row.result is not None
-        for name in row.result.evidence.experiments
-        if len(row.result.evidence.arms(name, "ringbuf", variant="")) >= _LEAST_RUNGS
-        or len(row.result.evidence.arms(name, "perfbuf", variant="")) >= _LEAST_RUNGS
-    )
-    ladders = [name for name in names if name in _LADDERS]
-    for name in ladders:
+    for name in _LADDERS:
         points = []
         for at, row in enumerate(rows):
             for transport in ("ringbuf", "perfbuf"):

@@ -11,11 +11,12 @@ from bench.journal.schema import Fault
 from bench.judge.claims.catalogue import claims
 from bench.judge.claims.claim import Claim
 from bench.judge.claims.finding import Finding, Verdict
+from bench.judge.claims.order import by_chains_alone
 from bench.judge.kernels.changes import Change, changes
 from bench.judge.kernels.curve import Curve
 from bench.judge.kernels.curves import curves
 from bench.judge.kernels.missed import Missed, missed
-from bench.judge.kernels.rows import KernelRow, rows
+from bench.judge.kernels.rows import KernelRow, Result, rows
 from bench.trial.result import TrialResult
 
 OVER_KERNELS = "rb-since-5.8"
@@ -96,12 +97,7 @@ def compare(entries: Sequence[Entry]) -> Matrix:
 
 def _claims(found: Sequence[KernelRow]) -> tuple[ClaimRow, ...]:
     """Those that at least one kernel's trials speak to."""
-    judged = [
-        {each.claim.id: each.finding for each in row.result.claims.judgements}
-        if row.result is not None
-        else {}
-        for row in found
-    ]
+    judged = [_findings(row.result) if row.result is not None else {} for row in found]
     made = []
     for claim in claims():
         findings = tuple(each.get(claim.id) for each in judged)
@@ -112,6 +108,15 @@ def _claims(found: Sequence[KernelRow]) -> tuple[ClaimRow, ...]:
         elif any(each.verdict is not Verdict.NOT_MEASURED for each in known):
             made.append(ClaimRow(claim=claim, findings=findings))
     return tuple(made)
+
+
+def _findings(result: Result) -> dict[str, Finding]:
+    """By claim; those about order by chains alone, where a guest ran no more."""
+    found = {each.claim.id: each.finding for each in result.claims.judgements}
+    for name, finding in found.items():
+        if finding.verdict is Verdict.NOT_MEASURED:
+            found[name] = by_chains_alone(name, result.evidence) or finding
+    return found
 
 
 def _order(found: Sequence[KernelRow], transport: str) -> Order:

@@ -132,9 +132,9 @@ def missed(matrix: Matrix) -> Table | None:
             "preemption",
             "in peace",
             "95 % interval",
-            "beside bpf() calls",
+            "beside bpf()",
             "95 % interval",
-            "told by the kernel",
+            "told",
         ),
         lines=tuple(
             Line(
