@@ -94,7 +94,10 @@ def _kernel(folder: Path) -> Entry:
         release=_word(told.get("release")),
         status=status,
         reason="" if status == DONE else reason or "no reason is told",
-        notes=(*_words(told, "left_out", "left out: "), *_words(told, "complaints", "kernel: ")),
+        notes=(
+            *([f"left out: {', '.join(left)}"] if (left := _words(told, "left_out")) else ()),
+            *(f"kernel: {complaint}" for complaint in _words(told, "complaints")),
+        ),
         path=str(folder),
         content=read_journal(journal) if there else JournalContent(runs=(), faults=()),
     )
@@ -111,10 +114,10 @@ def _outcome(path: Path) -> dict[str, object]:
     return told
 
 
-def _words(told: dict[str, object], key: str, before: str) -> Iterator[str]:
+def _words(told: dict[str, object], key: str) -> list[str]:
     values = told.get(key)
-    for each in values[:_MOST_NOTES] if isinstance(values, list) else ():
-        yield f"{before}{str(each)[:_LONGEST_REASON]}"
+    known = values[:_MOST_NOTES] if isinstance(values, list) else []
+    return [str(each)[:_LONGEST_REASON] for each in known]
 
 
 def _word(value: object) -> str:

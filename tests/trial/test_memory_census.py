@@ -49,6 +49,9 @@ def test_rss_counts_rings_twice(lines: tuple[MemoryLine, ...]) -> None:
             assert line.mapped_rss_bytes == line.mapped_bytes
             assert line.mapped_bytes is not None
             assert line.mapped_bytes > 2 * line.data_bytes
+            assert line.rss_bytes is not None
+            # Counted per CPU, and added up in batches of 32 pages and more.
+            assert abs(line.rss_bytes - line.mapped_bytes) < 0.15 * line.mapped_bytes
 
 
 def test_a_group_is_charged_for_rings_and_not_for_perf_pages(

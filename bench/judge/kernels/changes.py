@@ -12,6 +12,7 @@ from typing import Final
 
 from bench.judge.kernels.rows import KernelRow, Result
 from bench.judge.memory import Worth
+from bench.machine.preemption import UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,7 @@ def _told(name: str) -> Callable[[Result], str | None]:
 
 
 def _preemption(result: Result) -> str | None:
-    return result.machine.preemption
+    return None if result.machine.preemption == UNKNOWN else result.machine.preemption
 
 
 def _format_lost(result: Result) -> str | None:

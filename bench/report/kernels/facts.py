@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from bench.journal.matrix import DONE
 from bench.judge.kernels.changes import Change
 from bench.judge.kernels.matrix import Matrix
 from bench.judge.kernels.rows import KernelRow
@@ -53,7 +54,7 @@ def kernels(matrix: Matrix) -> Table:
 
 
 def _kernel(row: KernelRow, columns: list[tuple[str, list[Cell]]], measured: Iterator[int]) -> Line:
-    ending = "" if row.status == "done" else f"{row.status}: {row.reason}"
+    ending = "" if row.status == DONE else f"{row.status}: {row.reason}"
     if row.result is None:
         return Line(heading=clean(row.label), cells=(), reason=clean(ending or row.reason))
     ending = "; ".join(filter(None, (ending, *row.notes)))

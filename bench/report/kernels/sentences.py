@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from bench.journal.matrix import DONE
 from bench.judge.claims.finding import Verdict
 from bench.judge.kernels.changes import Change
 from bench.judge.kernels.matrix import Matrix
@@ -53,6 +54,9 @@ def _kernels(matrix: Matrix) -> Iterator[str]:
     if measured < every:
         counts = Counter(row.status for row in matrix.rows if row.result is None)
         text += f" ({', '.join(f'{count} {clean(status)}' for status, count in counts.items())})"
+    partly = [clean(row.label) for row in matrix.measured if row.status != DONE]
+    if partly:
+        text += f", {', '.join(partly)} not all of it"
     yield f"{text}; {matrix.trials:,} trials"
     if matrix.emulated:
         emulated = [clean(row.label) for row in matrix.measured if row.emulated]

@@ -58,7 +58,8 @@ def _cells(point: Point | None, unit: Unit) -> Iterator[Cell]:
     sign = "x " if unit is Unit.TIMES else ""
     note = f"{point.blocks} blocks" + (f", {point.note}" if point.note else "")
     yield Cell(text=f"{sign}{number(point.value, unit)}", hint=note)
-    yield Cell(text=f"{number(point.low, unit)} .. {number(point.high, unit)}")
+    interval = f"{number(point.low, unit)} .. {number(point.high, unit)}"
+    yield Cell(text=interval if point.blocks > 1 else NONE)
 
 
 def decided(matrix: Matrix) -> tuple[ClaimRow, ...]:
