@@ -48,15 +48,18 @@ def ns_per_success(trial: TrialResult) -> float | None:
 
 
 def steady_ns(trial: TrialResult) -> float | None:
-    """The same, but from record to record of an exit, the median over exits.
+    """Kernel ns of a record from record to record of an exit, the median over exits.
 
     Stolen time and ticks are not in it; nor is what few exits pay, so it is not for contention.
-    Where it is not told, as in journals from before it was, the mean.
+    Only exits count whose records were all written, so that a neighbour's exits, which take up
+    room, matter only once they took half of it. Where it is not told, as in journals from before
+    it was, the mean over BPF runs, of trials that lost nothing.
     """
-    mean_ns = ns_per_success(trial)
-    if mean_ns is None or trial.cost is None:
+    if trial.ledger is None or trial.cost is None:
         return None
-    return trial.cost.record_ns or mean_ns
+    if not trial.cost.record_ns:
+        return ns_per_success(trial)
+    return trial.cost.record_ns if 2 * trial.ledger.dropped <= trial.ledger.attempted else None
 
 
 def ns_per_refusal(trial: TrialResult) -> float | None:

@@ -52,7 +52,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
                 for size, config in sizes.items()
                 for call in Call
             ),
-            blocks=MORE_BLOCKS,
+            blocks=MOST_BLOCKS,
         ),
         experiment(
             "producers",

@@ -18,8 +18,8 @@ MORE_BLOCKS: Final = 12
 """For times that differ by less than some noise: four more blocks tell far smaller p. And for
 ratios of ratios."""
 MOST_BLOCKS: Final = 16
-"""For a ladder, where each block tells but a step of a factor of two, and for producers, who meet
-at the lock in some trials far more often than in others."""
+"""For a ladder, where each block tells but a step of a factor of two; for producers, who meet at
+the lock in some trials far more often than in others; and for means over record sizes."""
 
 RINGBUF, PERFBUF = TRANSPORTS
 SHARDED: Final = "sharded"

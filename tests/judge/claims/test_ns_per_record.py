@@ -33,9 +33,16 @@ def test_a_clock_too_coarse_to_tell_records_apart_is_not_asked():
     assert steady_ns(paced(ns(trial("ringbuf@1MiB", 0), 90), 0.0)) == 90.0
 
 
-def test_lost_records_tell_nothing_of_written_ones():
-    lossy = paced(dropped(ns(trial("ringbuf@1MiB", 0), 90), 0.5), 80.0)
-    assert steady_ns(lossy) is None
+def test_a_mean_over_written_and_refused_records_tells_of_neither():
+    lossy = dropped(ns(trial("ringbuf@1MiB", 0), 90), 0.1)
+    assert ns_per_success(lossy) is None
+    assert steady_ns(paced(lossy, None)) is None
+
+
+def test_timestamps_are_of_written_records_alone():
+    made = ns(trial("ringbuf@1MiB", 0), 90)
+    assert steady_ns(paced(dropped(made, 0.1), 80.0)) == 80.0
+    assert steady_ns(paced(dropped(made, 0.6), 80.0)) is None
 
 
 def test_refused_writes_have_no_timestamps():
