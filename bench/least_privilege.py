@@ -121,7 +121,7 @@ def _parts(stack: ExitStack) -> Iterator[Part]:
         name="bound storms by a cgroup",
         commands="",
         otherwise="their own plan is the only bound",
-        attempt=partial(privileged.make_cgroups, tuple(cgroup.places().values())),
+        attempt=partial(privileged.make_cgroup, cgroup.place()),
         plausible=(Cap.DAC_OVERRIDE,),
         remedy="or delegate a cgroup to the user",
     )

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A cgroup for storms, that bounds how many processes and how much CPU time they can take.
+"""A cgroup for storms, that bounds how many processes they can have.
 
 It is made below our own, so that whatever bounds us bounds the storm too, and is removed on every
-way out; one that a killed run left is swept by the next start. Source: Documentation/admin-guide,
-cgroup-v2.rst and cgroup-v1/.
+way out; one that a killed run left is swept by the next start. Processes are all that it bounds: a
+cgroup of the CPU controller is a scheduling group, whose share of a busy CPU is another than the
+session's (seen: forks three times as quick under load), so that what is measured would change.
+
+Source: Documentation/admin-guide, cgroup-v2.rst and cgroup-v1/.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,143 +25,115 @@ from typing import Final
 from bench import scratch
 from bench.machine import procfs
 
-_UNIFIED: Final = ""  # the name under which /proc/self/cgroup has version 2
 _PIDS: Final = "pids"
-_CPU: Final = "cpu"
 _CONTROL: Final = "cgroup.subtree_control"
-_PERIOD_US: Final = 100_000
 _EMPTY_S: Final = 2.0
 _PAUSE_S: Final = 0.005
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Cgroup:
-    """One folder of version 2, or one for each controller of version 1."""
+    """One that takes processes in. Made by :func:`made`."""
 
-    folders: Mapping[str, Path]
+    folder: Path
 
-    def bound(self, *, processes: int, cpus: int) -> None:
-        """No more than ``processes`` (threads counted) at once, nor the time of ``cpus`` CPUs."""
-        for controller, folder in self.folders.items():
-            quota_us = cpus * _PERIOD_US
-            if controller in (_UNIFIED, _PIDS):
-                _write(folder / "pids.max", str(processes))
-            if controller == _UNIFIED:
-                _write(folder / "cpu.max", f"{quota_us} {_PERIOD_US}")
-            if controller == _CPU:
-                _write(folder / "cpu.cfs_quota_us", str(quota_us))
+    def bound(self, processes: int) -> None:
+        """No more than so many at once, threads counted. Raises OSError."""
+        (self.folder / "pids.max").write_text(str(processes))
 
     def add(self, pid: int) -> None:
         """Put a process into it; OSError if it is gone. What it makes from then on is in it too."""
-        for folder in self.folders.values():
-            (folder / "cgroup.procs").write_text(str(pid))
+        (self.folder / "cgroup.procs").write_text(str(pid))
 
 
 @contextmanager
 def made() -> Iterator[Cgroup | None]:
     """A new cgroup; None where this machine has none for us to make one in."""
-    name = f"{scratch.PREFIX}{secrets.token_hex(8)}"
+    where = place()
     with ExitStack() as stack:
-        folders = {}
-        for controller, place in places().items():
-            _sweep(place)
+        group = None
+        if where is not None:
+            _sweep(where)
             with suppress(OSError):  # read-only, or not ours: the storm does without
-                folders[controller] = stack.enter_context(
-                    _group(place, name, unified=controller == _UNIFIED)
-                )
-        yield Cgroup(folders=folders) if folders else None
+                group = Cgroup(stack.enter_context(_group(where)))
+        yield group
 
 
-def places() -> dict[str, Path]:
-    """Our own cgroups that can bound, by controller; none on a machine without."""
-    return own_folders(procfs.read(procfs.PROC / "self/cgroup") or "", procfs.mounts())
+def place() -> Path | None:
+    """Our own cgroup, where processes can be bound; None on a machine without."""
+    return own_folder(procfs.read(procfs.PROC / "self/cgroup") or "", procfs.mounts())
 
 
-def own_folders(membership: str, mounts: Sequence[procfs.Mount]) -> dict[str, Path]:
-    """Our own cgroups that can bound: that of version 2, or those of version 1 by controller.
+def own_folder(membership: str, mounts: Sequence[procfs.Mount]) -> Path | None:
+    """Our own cgroup: of version 2, if that has the controller, or of version 1.
 
     ``membership`` is the text of /proc/self/cgroup.
     """
-    found: dict[str, Path] = {}
     for line in membership.splitlines():
         number, names, path = line.split(":", 2)
         for mount in mounts:
-            if number == "0" and mount.kind == "cgroup2":
-                wanted = {_UNIFIED}
-            elif mount.kind == "cgroup":
-                wanted = {_PIDS, _CPU} & set(names.split(",")) & mount.options
-            else:
+            unified = mount.kind == "cgroup2" and number == "0"
+            v1 = mount.kind == "cgroup" and _PIDS in mount.options and _PIDS in names.split(",")
+            if not unified and not v1:
                 continue
             group = Path(path)
             if group.is_relative_to(mount.root):  # a container sees only its part of the tree
                 group = group.relative_to(mount.root)
             folder = mount.point / str(group).lstrip("/")
-            if folder.is_dir():
-                found.update(dict.fromkeys(wanted - found.keys(), folder))
-    unified = found.pop(_UNIFIED, None)
-    if unified and _PIDS in (procfs.read(unified / "cgroup.controllers") or "").split():
-        return {_UNIFIED: unified}
-    return found
+            controllers = procfs.read(folder / "cgroup.controllers") or ""
+            if folder.is_dir() and (v1 or _PIDS in controllers.split()):
+                return folder
+    return None
 
 
 @contextmanager
-def _group(place: Path, name: str, *, unified: bool) -> Iterator[Path]:
-    group = place / name
+def _group(where: Path) -> Iterator[Path]:
+    group = where / f"{scratch.PREFIX}{secrets.token_hex(8)}"
     group.mkdir(mode=0o755)
-    handed: list[str] = []
+    handed = False
     try:
         lock = os.open(group, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             group.stat()  # a sweep that was quicker has taken it
-            if unified:
-                handed = _hand_over(place, group)
+            handed = _hand_over(where, group)
             yield group
         finally:
             os.close(lock)
     finally:
         _remove(group)
-        if unified:
-            _take_back(place, handed)
+        _take_back(where, handed=handed)
 
 
-def _hand_over(place: Path, group: Path) -> list[str]:
-    """Have ``place`` hand its controllers down; which it did not before. OSError if it cannot.
+def _hand_over(where: Path, group: Path) -> bool:
+    """Have ``where`` hand the controller down; whether it did not before. OSError if it cannot.
 
-    A cgroup that holds processes hands them to threaded cgroups only, so that is what ours
-    becomes where need be: both can be bound there too.
+    A cgroup that holds processes hands it down only to threaded cgroups, so that is what ours
+    becomes where need be; any other would take no process in.
     """
-    before = (procfs.read(place / _CONTROL) or "").split()
-    kind = group / "cgroup.type"
-    if _PIDS not in before:
-        try:
-            (place / _CONTROL).write_text(f"+{_PIDS}")
-        except OSError:
-            kind.write_text("threaded")
-            (place / _CONTROL).write_text(f"+{_PIDS}")
-    elif (procfs.read(kind) or "").strip() == "domain invalid":  # its brothers are threaded
+    control, kind = where / _CONTROL, group / "cgroup.type"
+    before = procfs.read(control)
+    if before is None:  # version 1 hands everything down
+        return False
+    handed = _PIDS not in before.split()
+    if handed:
+        control.write_text(f"+{_PIDS}")
+    if kind.read_text().strip() == "domain invalid":
         kind.write_text("threaded")
-    if _CPU not in before:
-        _write(place / _CONTROL, f"+{_CPU}")
-    return [each for each in (_PIDS, _CPU) if each not in before]
+    return handed
 
 
-def _take_back(place: Path, handed: Sequence[str]) -> None:
-    """What ``place`` handed down for us, or for a run that was killed, unless others use it."""
-    if (procfs.read(place / "cgroup.type") or "").strip() == "domain threaded":
-        handed = (_PIDS, _CPU)  # nobody else does that to a group that holds processes
-    if not any(each.is_dir() for each in place.iterdir()):
-        for controller in handed:
-            _write(place / _CONTROL, f"-{controller}")
+def _take_back(where: Path, *, handed: bool) -> None:
+    """What ``where`` handed down for us, or for a run that was killed, unless others use it."""
+    # Nobody else has a group that holds processes hand anything down.
+    ours = handed or (procfs.read(where / "cgroup.type") or "").strip() == "domain threaded"
+    if ours and not any(each.is_dir() for each in where.iterdir()):
+        with suppress(OSError):
+            (where / _CONTROL).write_text(f"-{_PIDS}")
 
 
-def _write(path: Path, text: str) -> None:
-    with suppress(OSError):  # a controller that is missing here binds nothing
-        path.write_text(text)
-
-
-def _sweep(place: Path) -> None:
-    for folder in place.glob(f"{scratch.PREFIX}*"):
+def _sweep(where: Path) -> None:
+    for folder in where.glob(f"{scratch.PREFIX}*"):
         lock = scratch.abandoned(folder)
         if lock is not None:
             _remove(folder)

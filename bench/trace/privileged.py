@@ -111,14 +111,13 @@ def change_user() -> None:
     os.kill(child, signal.SIGKILL)
 
 
-def make_cgroups(places: Sequence[Path]) -> None:
-    """One below each of these."""
-    if not places:
+def make_cgroup(where: Path | None) -> None:
+    """One below this one."""
+    if where is None:
         raise FileNotFoundError(errno.ENOENT, "there is none that bounds processes")
-    for place in places:
-        folder = place / f"{scratch.PREFIX}attempt-{os.getpid()}"
-        folder.mkdir()
-        folder.rmdir()
+    folder = where / f"{scratch.PREFIX}attempt-{os.getpid()}"
+    folder.mkdir()
+    folder.rmdir()
 
 
 def _checked(result: int) -> None:

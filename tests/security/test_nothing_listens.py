@@ -45,8 +45,8 @@ def sockets(process: psutil.Process) -> Iterator[str]:
 
 def ours() -> set[Path]:
     """Temporary folders and cgroups, of anybody."""
-    places = (*scratch._places(), *cgroup.places().values())
-    return {path for place in places for path in place.glob(f"{scratch.PREFIX}*")}
+    places = (*scratch._places(), cgroup.place())
+    return {path for place in places if place for path in place.glob(f"{scratch.PREFIX}*")}
 
 
 def is_left(path: Path) -> bool:

@@ -176,72 +176,73 @@ def test_nobody_outlives_its_parent(victim: str) -> None:
 
 @needs_root
 def test_the_storm_is_bounded_by_a_cgroup_of_ours(group: cgroup.Cgroup) -> None:
-    storm = Storm(shape=Shape.BURST, count=600, burst_size=300, cpus=(0,))
+    storm = Storm(shape=Shape.BURST, count=600, burst_size=300)
     with Generator(storm, cgroup=group) as generator:
-        for folder in group.folders.values():
-            assert cgroup._members(folder) == {generator.session}
-        bounds = {path.name: path.read_text().split()[0] for path in bound_files(group)}
+        assert cgroup._members(group.folder) == {generator.session}
+        assert (group.folder / "pids.max").read_text() == f"{302 + 64}\n"
         generator.go()
         report = generator.wait(30)
     assert report.failed == {}
     assert report.lowered_from == 0
-    assert bounds["pids.max"] == str(302 + 64)
-    assert bounds.get("cpu.max", bounds.get("cpu.cfs_quota_us", "100000")) == "100000"
 
 
-def bound_files(group: cgroup.Cgroup) -> Iterator[Path]:
-    for folder in group.folders.values():
-        for name in ("pids.max", "cpu.max", "cpu.cfs_quota_us"):
-            if (folder / name).exists():
-                yield folder / name
+@needs_root
+def test_more_than_was_planned_is_refused_by_the_kernel(group: cgroup.Cgroup) -> None:
+    with Generator(ENDLESS, cgroup=group) as generator:
+        group.bound(10)
+        generator.go()
+        time.sleep(0.2)
+        os.kill(generator.session, signal.SIGTERM)
+        report = generator.wait(30)
+    assert report.failed["EAGAIN"] > 0
+
+
+@needs_root
+def test_a_cgroup_that_somebody_removed_does_not_end_a_run(group: cgroup.Cgroup) -> None:
+    group.folder.rmdir()
+    with Generator(Storm(count=10), cgroup=group) as generator:
+        generator.go()
+        assert generator.wait(20).reaped == 12
 
 
 @needs_root
 def test_what_leaves_the_session_does_not_leave_the_cgroup(group: cgroup.Cgroup) -> None:
-    folders = list(group.folders.values())
     script = "import os, time; os.setsid(); print(1, flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as stray:
         group.add(stray.pid)
         assert stray.stdout
         stray.stdout.readline()
-        for folder in folders:
-            cgroup._remove(folder)
-            stray.wait(5)
+        cgroup._kill(group.folder)
     assert stray.returncode == -signal.SIGKILL
-    assert not any(folder.exists() for folder in folders)
+    cgroup._remove(group.folder)
+    assert not group.folder.exists()
 
 
 OWNER = """
 import time
 from workloads import cgroup
 with cgroup.made() as group:
-    print(*group.folders.values(), flush=True)
+    print(group.folder, flush=True)
     time.sleep(60)
 """
 
 
 @needs_root
 def test_a_cgroup_that_a_killed_run_left_is_swept(group: cgroup.Cgroup) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True
-    ) as other:
+    command = [sys.executable, "-c", OWNER]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout
-        folders = [Path(word) for word in other.stdout.readline().split()]
+        left = Path(other.stdout.readline().strip())
         with cgroup.made():
-            assert all(folder.exists() for folder in folders)  # its owner lives
+            assert left.exists()  # its owner lives
         other.kill()
-    assert folders
-    assert all(folder.exists() for folder in folders)
+    assert left.name.startswith(scratch.PREFIX)
+    assert left.exists()
     with cgroup.made() as new:
         assert new is not None
-        assert not any(folder.exists() for folder in folders)
-    for folder in (*new.folders.values(), *group.folders.values()):
-        assert folder.exists() is (folder in group.folders.values())
-    assert all(folder.name.startswith(scratch.PREFIX) for folder in folders)
-
-
-UNIFIED = "0::/a/b\n"
-V1 = "9:cpu,cpuacct:/\n8:pids:/a\n0::/\n"
+        assert not left.exists()
+    assert not new.folder.exists()
+    assert group.folder.exists()
 
 
 def mount(point: Path, kind: str, options: str, root: str = "/") -> procfs.Mount:
@@ -249,22 +250,20 @@ def mount(point: Path, kind: str, options: str, root: str = "/") -> procfs.Mount
 
 
 def test_where_a_cgroup_may_be_made(tmp_path: Path) -> None:
-    unified = tmp_path / "unified"
+    unified, pids = tmp_path / "unified", tmp_path / "pids"
     (unified / "a/b").mkdir(parents=True)
     mounts = [mount(unified, "cgroup2", "rw")]
-    assert cgroup.own_folders(UNIFIED, mounts) == {}  # no controllers at all
+    assert cgroup.own_folder("0::/a/b\n", mounts) is None  # no controllers at all
     (unified / "a/b/cgroup.controllers").write_text("cpu io pids\n")
-    assert cgroup.own_folders(UNIFIED, mounts) == {"": unified / "a/b"}
+    assert cgroup.own_folder("0::/a/b\n", mounts) == unified / "a/b"
     container = [mount(unified / "a", "cgroup2", "rw", root="/a")]
-    assert cgroup.own_folders(UNIFIED, container) == {"": unified / "a/b"}
+    assert cgroup.own_folder("0::/a/b\n", container) == unified / "a/b"
 
-    for name in ("cpu,cpuacct", "pids/a"):
-        (tmp_path / name).mkdir(parents=True)
-    v1 = [
-        mount(tmp_path / "cpu,cpuacct", "cgroup", "rw,cpu,cpuacct"),
-        mount(tmp_path / "pids", "cgroup", "rw,pids"),
-        mount(unified, "cgroup2", "rw"),
+    (pids / "a").mkdir(parents=True)
+    mounts += [
+        mount(tmp_path / "cpu", "cgroup", "rw,cpu,cpuacct"),
+        mount(pids, "cgroup", "rw,pids"),
     ]
-    expected = {"cpu": tmp_path / "cpu,cpuacct", "pids": tmp_path / "pids/a"}
-    assert cgroup.own_folders(V1, v1) == expected
-    assert cgroup.own_folders("", v1) == {}
+    assert cgroup.own_folder("9:cpu,cpuacct:/\n8:pids:/a\n0::/\n", mounts) == pids / "a"
+    assert cgroup.own_folder("8:pids:/gone\n", mounts) is None
+    assert cgroup.own_folder("", mounts) is None
