@@ -20,6 +20,7 @@ _RING_BYTES: Final = 8 << 20  # the default of trace
 _SMALL_BYTES: Final = 512 << 10  # of each CPU: what the kernel usually grants everybody
 _LARGE_BYTES: Final = 16 << 20
 _ALL: Final = "trace, run"
+_USUALLY_PARANOID: Final = 2  # Debian and Ubuntu know more, which they leave to CAP_SYS_ADMIN
 
 
 def examine() -> Iterator[Need]:
@@ -38,6 +39,9 @@ def together(needs: Sequence[Need], command: str) -> tuple[str, ...]:
 
 
 def _parts(stack: ExitStack) -> Iterator[Part]:
+    paranoid = ""
+    if (procfs.sysctl("kernel.perf_event_paranoid") or 0) > _USUALLY_PARANOID:
+        paranoid = f"or sysctl kernel.perf_event_paranoid={_USUALLY_PARANOID}, then CAP_PERFMON"
     yield Part(
         name="make BPF maps",
         commands=_ALL,
@@ -66,6 +70,7 @@ def _parts(stack: ExitStack) -> Iterator[Part]:
         otherwise="nothing works",
         attempt=_prepared(stack, _attaching),
         plausible=(Cap.PERFMON, Cap.BPF),
+        remedy=paranoid,
     )
     yield Part(
         name="open perf buffers",
@@ -73,6 +78,7 @@ def _parts(stack: ExitStack) -> Iterator[Part]:
         otherwise="ring buffers alone",
         attempt=privileged.open_events,
         plausible=(Cap.PERFMON,),
+        remedy=paranoid,
     )
     for size_bytes, commands in ((_SMALL_BYTES, _ALL), (_LARGE_BYTES, "")):
         yield Part(

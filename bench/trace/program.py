@@ -121,7 +121,7 @@ class Program:
         except Exception as error:
             raise MachineUnfit(
                 f"the tracer could not be attached: {error}",
-                remedy="check that tracefs is mounted and perf_event_open is allowed",
+                remedy="`bufbench doctor --least-privilege` tries what it takes",
             ) from error
         try:
             yield

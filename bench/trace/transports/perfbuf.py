@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 from collections.abc import Iterator
@@ -17,6 +18,10 @@ from bench.trace._capture import Capture
 from bench.trace.allocation import Allocation
 from bench.trace.program import Program
 from bench.trace.transport import Opened, Request
+
+
+_SMALLER: Final = "take a smaller budget, raise kernel.perf_event_mlock_kb, or grant CAP_IPC_LOCK"
+_REMEDIES: Final = {errno.EACCES: "`bufbench doctor --least-privilege` tries what it takes"}
 
 
 class Perfbuf:
@@ -78,7 +83,7 @@ def _map(cpu: int, pages: int, capture: Capture, request: Request, stack: ExitSt
     except OSError as error:
         raise KernelRefused(
             f"the kernel gives no perf buffer of {pages} pages on CPU {cpu}: {error.strerror}",
-            remedy="take a smaller budget, raise kernel.perf_event_mlock_kb, or grant CAP_IPC_LOCK",
+            remedy=_REMEDIES.get(error.errno or 0, _SMALLER),
         ) from error
     return event
 
