@@ -8,6 +8,7 @@ import os
 import struct
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Final
 
 from bench.errors import KernelRefused
 from bench.machine import procfs
@@ -18,7 +19,6 @@ from bench.trace._capture import Capture
 from bench.trace.allocation import Allocation
 from bench.trace.program import Program
 from bench.trace.transport import Opened, Request
-
 
 _SMALLER: Final = "take a smaller budget, raise kernel.perf_event_mlock_kb, or grant CAP_IPC_LOCK"
 _REMEDIES: Final = {errno.EACCES: "`bufbench doctor --least-privilege` tries what it takes"}
