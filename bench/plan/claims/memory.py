@@ -6,10 +6,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bench.plan.budgets import KIB
-from bench.plan.claims.setting import MOST_BLOCKS, Setting, experiment, power_of_two
+from bench.plan.claims.setting import Setting, experiment, power_of_two
 from bench.plan.config import Consumer, Poll, TrialConfig
 from bench.plan.experiments import Experiment
-from bench.plan.profiles import TRANSPORTS, storms
+from bench.plan.profiles import LADDER_STORMS, TRANSPORTS, storms
 from workloads.storm import Shape
 
 
@@ -42,7 +42,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
                 for transport in TRANSPORTS
             ),
             twins=(),
-            blocks=MOST_BLOCKS,
+            blocks=LADDER_STORMS,
         )
         for name, storm in kinds.items()
     )
