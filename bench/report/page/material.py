@@ -6,19 +6,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from bench.errors import JournalError
 from bench.journal.reader import Line, gather, read
 from bench.journal.schema import Fault, JournalContent, Run
 from bench.judge.claims.catalogue import Judged, judge
-from bench.judge.claims.finding import Verdict
 from bench.judge.claims.journals import of_journals
 from bench.judge.samples import ExperimentSamples
 from bench.judge.summary import Summary, by_machine, compare_journals
 from bench.trial.result import TrialResult
-
-_UNASKED: Final = (Verdict.NOT_MEASURED, Verdict.NOT_APPLICABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +32,7 @@ class Material:
     summary: Summary
     runs: tuple[Run, ...]
     experiments: Mapping[str, ExperimentSamples]
-    judged: Judged | None  # None: no claim could be judged
+    judged: Judged | None  # None: no experiment of any claim was run
     places: Mapping[int, Place]  # by the identity of a trial
 
     def place(self, trial: TrialResult) -> Place | None:
@@ -74,7 +70,11 @@ def materials(
     made = []
     for group, summary, evidence in zip(groups, summaries, evidences, strict=True):
         judged = judge(evidence)
-        asked = any(each.finding.verdict not in _UNASKED for each in judged.judgements)
+        asked = any(
+            name in evidence.experiments
+            for each in judged.judgements
+            for name in each.claim.experiments
+        )
         made.append(
             Material(
                 summary=summary,
