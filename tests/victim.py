@@ -282,7 +282,8 @@ def abandoned_folders() -> list[Path]:
 
 def _abandoned() -> list[Path]:
     found = []
-    for place in (*scratch._places(), *cgroup.places().values()):
+    group = cgroup.place()
+    for place in (*scratch._places(), *([group] if group else [])):
         for path in place.glob(f"{scratch.PREFIX}*"):
             lock = scratch.abandoned(path)
             if lock is not None:

@@ -201,8 +201,7 @@ def test_a_buffer_that_memory_is_too_short_for_is_named(
 
 
 def test_pids_max_reached_by_somebody_else_within_a_storm(tmp_path: Path) -> None:
-    places = cgroup.places()
-    place = places.get("pids") or places.get("")
+    place = cgroup.place()
     if place is None:
         pytest.skip("no cgroup that bounds processes here")
     folder = place / f"bufbench-test-{os.getpid()}"
