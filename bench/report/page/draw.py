@@ -36,6 +36,8 @@ def _config(*, ground: str | None) -> dict[str, Any]:
             "titleFontWeight": "normal",
             "titlePadding": 8,
             "labelFlush": False,
+            "labelOverlap": "greedy",
+            "labelSeparation": 12,  # the page's font may be wider than the one measured here
         },
         "legend": text,
         "header": text,
