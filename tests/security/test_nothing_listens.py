@@ -63,7 +63,7 @@ def test_a_run_opens_no_socket_and_leaves_nothing(
     monkeypatch.setenv("SUDO_UID", "12345")
     monkeypatch.setenv("SUDO_GID", "23456")
     journal = tmp_path / "results" / "journal.jsonl"
-    command = [sys.executable, "-c", MAIN, "run", *BURSTS, "--blocks", "2", "--wait"]
+    command = [sys.executable, "-c", MAIN, "run", *BURSTS, "--blocks", "2"]
     seen_sockets: set[str] = set()
     seen_storms = 0
     made: set[Path] = set()
