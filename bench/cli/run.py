@@ -234,9 +234,12 @@ def _cpu_list(text: str) -> tuple[int, ...]:
     from bench.machine import procfs
 
     try:
-        return procfs.parse_cpu_list(text)
+        named = [cpu for part in text.split(",") for cpu in procfs.parse_cpu_list(part)]
     except ValueError as error:
         raise UsageError(str(error), remedy="write it like 0-1,3") from error
+    if len(set(named)) < len(named):
+        raise UsageError(f"--cpus {text} names one twice", remedy="write it like 0-1,3")
+    return tuple(named)
 
 
 def _run(
