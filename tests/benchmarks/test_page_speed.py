@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """The page of a thousand trials is made in less than five seconds: the whole command.
 
-On a machine that others use, its CPU time shows as much: on an idle one it takes no longer than that.
+On a machine that others use, its CPU time shows as much: an idle one takes no longer than that.
 """
 
 from __future__ import annotations
