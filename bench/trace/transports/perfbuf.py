@@ -49,16 +49,16 @@ class Perfbuf:
         events: dict[int, int] = {}
         with ExitStack() as stack:
             array = program.map_fd("events")
-            handles = []
-            for cpu in sorted({*request.cpus} & {*procfs.online_cpus()}):  # one may have gone
-                if request.consumer.reader is Reader.LIBBCC:
-                    event, handle = stack.enter_context(
-                        libbcc.perf_reader(cpu, pages, request.producer, capture)
-                    )
-                    handles.append(handle)
-                else:
-                    event = _map(cpu, pages, capture, request, stack)
+            handles: list[int] = []
+            for cpu in request.cpus:
+                try:
+                    event, handle = _opened(cpu, pages, capture, request, stack)
+                except KernelRefused as error:
+                    if _gone(cpu, error):
+                        continue  # what exits there if it comes back is dropped, and counted
+                    raise
                 events[cpu] = event
+                handles += [handle] if handle else []
                 key = struct.pack("=I", cpu)
                 bpf_call.update(array, key, struct.pack("=I", event))
                 stack.callback(bpf_call.delete, array, key)
@@ -73,6 +73,22 @@ class Perfbuf:
                 drain=drain,
                 lost_told=lambda: _lost_told(events, capture),
             )
+
+
+def _opened(
+    cpu: int, pages: int, capture: Capture, request: Request, stack: ExitStack
+) -> tuple[int, int]:
+    """One CPU's event, and libbcc's handle of it where that reads (else 0)."""
+    if request.consumer.reader is Reader.LIBBCC:
+        return stack.enter_context(libbcc.perf_reader(cpu, pages, request.producer, capture))
+    return _map(cpu, pages, capture, request, stack), 0
+
+
+def _gone(cpu: int, error: KernelRefused) -> bool:
+    """Whether it was for want of the CPU, which was online when the run began."""
+    cause = error.__cause__
+    told = isinstance(cause, OSError) and cause.errno == errno.ENODEV
+    return told or cpu not in procfs.online_cpus()
 
 
 def _map(cpu: int, pages: int, capture: Capture, request: Request, stack: ExitStack) -> int:
