@@ -111,10 +111,15 @@ unsigned int lower_to_limits(struct request *request);
 /* shapes.c */
 _Noreturn void run_worker(const struct request *request, struct shared *shared,
 			  unsigned int index);
+
+/* children.c */
 void count_status(struct shared *shared, int status);
 void count_failure(struct shared *shared, int error);
+
+/* waiting.c */
 uint64_t now_ns(void);
 long futex_wait(_Atomic uint32_t *word, uint32_t value, uint64_t until_ns);
 void futex_wake_all(_Atomic uint32_t *word);
+void rest_until(struct shared *shared, uint64_t until_ns);
 
 #endif
