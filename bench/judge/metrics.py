@@ -147,11 +147,11 @@ def _run_ns(reading: Reading) -> float | None:
 
 def _run_net_ns(reading: Reading) -> float | None:
     """Without the interrupts that wake-ups raised: they come before the program has returned."""
-    gross_ns, raised = _run_ns(reading), _raised_per_event(reading)
+    cost, gross_ns = reading.trial.cost, _run_ns(reading)
+    raised = None if cost is None else cost.wakeups_raised_per_run
     if gross_ns is None or raised is None or reading.wakeup_cost_ns is None:
         return None
-    records_per_run = reading.trial.config.producer.records_per_exit
-    net_ns = gross_ns - raised * records_per_run * reading.wakeup_cost_ns
+    net_ns = gross_ns - raised * reading.wakeup_cost_ns
     return net_ns if net_ns > 0 else None
 
 

@@ -53,6 +53,11 @@ class Cost:
         return _ratio(self.wakeups_raised, self.attempted)
 
     @property
+    def wakeups_raised_per_run(self) -> float | None:
+        """The same per BPF run."""
+        return _ratio(self.wakeups_raised, self.kernel_runs)
+
+    @property
     def delivered_per_s(self) -> float | None:
         """Records delivered per second of storm."""
         return _per_s(self.delivered, self.storm_ns)

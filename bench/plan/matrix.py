@@ -31,9 +31,10 @@ LEAST_CHAINED: Final = 1_160
 
 _CALIBRATION_S: Final = 0.5
 _STORM_S: Final = 0.35
-_LONGEST_CHAIN_S: Final = 3.0  # a guest that is slower makes fewer pairs
-_RUNG_PROCESSES: Final = 90  # of 72 bytes and a header: 8 KiB hold them, two halves hardly
-_RUNGS_BYTES: Final = (8 * KIB, 16 * KIB, 32 * KIB)
+_LONGEST_CHAIN_S: Final = 4.5  # a guest that is slower makes fewer pairs
+_RUNG_EXITS: Final = 90  # of 72 bytes and a header: two pages hold them and some, one does not
+_REFUSED_PROCESSES: Final = 300  # of which two pages, or a page of each CPU, hold at most a third
+_REFUSED_S: Final = 2.0  # a guest that is slower makes half of them
 _PACED_SHARE: Final = 0.25  # of the rate at full speed: far below capacity
 _LEAST_PROCESSES: Final = 40
 
@@ -83,6 +84,8 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
         on.storm(Shape.CHAIN, 0.0), count=min(LEAST_CHAINED, max(chained, _LEAST_PROCESSES))
     )
     counted = replace(storm, kernel_stats=True)
+    possible = min(_REFUSED_PROCESSES, round(on.rate_per_s * _REFUSED_S))
+    refused = replace(counted.storm, count=max(possible, _REFUSED_PROCESSES // 2))
     return (
         _experiment(
             on, "storm", "Which drops fewer?", storm, usual_bytes, baselines=True, twins=True
@@ -113,7 +116,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
             on,
             "refused",
             "What does a write cost that finds no room?",
-            replace(counted, consumer=AWAY),
+            replace(counted, storm=refused, consumer=AWAY),
             2 * on.page_bytes,
         ),
         _ladder(on, "memory-spread", Shape.STORM, LADDER_STORMS),
@@ -126,14 +129,20 @@ def _config(storm: Storm, consumer: Consumer = EPOLL) -> TrialConfig:
 
 
 def _ladder(on: Setting, name: str, shape: Shape, blocks: int) -> Experiment:
-    """Storms of one size whose consumer is away: what is lost depends on the room alone."""
-    storm = replace(on.storm(shape, 0.0), count=_RUNG_PROCESSES)
+    """Storms of one size whose consumer is away: what is lost depends on the room alone.
+
+    From the budget that holds them in one buffer to the one at which each CPU's holds them all.
+    """
+    storm = on.storm(shape, 0.0)
+    storm = replace(storm, count=max(_LEAST_PROCESSES, _RUNG_EXITS - storm.workers))
+    one_buffer_bytes = max(8 * KIB, on.page_bytes)
+    doublings = (on.cpus - 1).bit_length()
     return _experiment(
         on,
         name,
         "What is the least budget that holds a storm whose consumer is away?",
         _config(storm, AWAY),
-        *(rung * max(1, on.page_bytes // (4 * KIB)) for rung in _RUNGS_BYTES),
+        *(one_buffer_bytes << step for step in range(doublings + 1)),
         blocks=blocks,
     )
 

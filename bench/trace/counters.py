@@ -5,46 +5,62 @@ from __future__ import annotations
 
 import errno
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from bench.measure.account import CpuCounters
 
 CAUSES: Final = 1024
-_COUNTS: Final = struct.Struct("=5Q")
+_COUNTS: Final = struct.Struct("=6QI4x")
+_DROPPED: Final = 5  # which of them
 _DROPS: Final = struct.Struct("=2Q")
+_USUAL: Final = (0, errno.ENOSPC, errno.ENOENT)
 
 BYTES_PER_CPU: Final = _COUNTS.size
 DROP_BYTES_PER_CPU: Final = _DROPS.size
 
 
-def decode(counts: bytes, drops: Sequence[bytes]) -> list[CpuCounters]:
+def causes() -> Iterator[int]:
+    """Every slot of the drops, those that are seen in practice first."""
+    yield from _USUAL
+    yield from (cause for cause in range(CAUSES) if cause not in _USUAL)
+
+
+def dropped(counts: bytes) -> int:
+    """Records dropped on all CPUs, whatever the cause."""
+    return sum(each[_DROPPED] for each in _COUNTS.iter_unpack(counts))
+
+
+def of_cause(drops: bytes) -> int:
+    """Records that one cause's slot counts, on all CPUs."""
+    return sum(each[0] for each in _DROPS.iter_unpack(drops))
+
+
+def decode(counts: bytes, drops: Mapping[int, bytes]) -> list[CpuCounters]:
     """The counters of every possible CPU that has seen an exit; ``drops`` by cause."""
-    causes = {cause: value for cause, value in enumerate(drops) if any(value)}
     found = []
-    for cpu in range(len(counts) // BYTES_PER_CPU):
-        exits, attempted, own_exits, own_attempted, _ = _COUNTS.unpack_from(
-            counts, cpu * BYTES_PER_CPU
-        )
+    for cpu, (exits, attempted, own_exits, own_attempted, *_) in enumerate(
+        _COUNTS.iter_unpack(counts)
+    ):
         if exits:
             found.append(
                 CpuCounters(
                     cpu=cpu,
                     exits=exits,
                     attempted=attempted,
-                    dropped=_by_cause(causes, cpu, 0),
+                    dropped=_by_cause(drops, cpu, 0),
                     own_exits=own_exits,
                     own_attempted=own_attempted,
-                    own_dropped=_by_cause(causes, cpu, 1),
+                    own_dropped=_by_cause(drops, cpu, 1),
                 )
             )
     return found
 
 
-def _by_cause(causes: Mapping[int, bytes], cpu: int, which: int) -> dict[str, int]:
+def _by_cause(drops: Mapping[int, bytes], cpu: int, which: int) -> dict[str, int]:
     counted = {
         _name(cause): _DROPS.unpack_from(value, cpu * _DROPS.size)[which]
-        for cause, value in causes.items()
+        for cause, value in sorted(drops.items())
     }
     return {name: count for name, count in counted.items() if count}
 

@@ -18,8 +18,7 @@ from workloads.generator import Generator
 from workloads.storm import Storm
 from workloads.user import StormUser, chosen
 
-_SLACK_RECORDS = 65_536  # for exits that are not the storm's: a long storm sees many, ...
-_SLACK_EXITS = 500  # ... and an amplified one sends as much for each as for its own
+_SLACK_RECORDS = 65_536  # for exits that are not the storm's: one record each
 
 
 class Rig:
@@ -71,9 +70,8 @@ class Rig:
 
     def capture(self, config: TrialConfig) -> Capture:
         """An empty capture that holds all that this storm can send; the array is used again."""
-        storm = config.storm
-        exits = storm.most_processes + 1 + _SLACK_EXITS
-        capacity = exits * config.producer.records_per_exit + _SLACK_RECORDS
+        own = config.storm.most_processes * config.producer.records_per_exit
+        capacity = own + _SLACK_RECORDS
         if self._capture is None or self._capture.capacity < capacity:
             self._capture = None  # give the old one back before asking for a larger
             self._capture = Capture(capacity)

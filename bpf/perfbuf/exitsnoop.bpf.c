@@ -48,7 +48,8 @@ int exitsnoop(void *ctx)
 		return 0;
 	count_exit(writer.counts, record.flags);
 
-	for (u32 i = 0; i < MAX_RECORDS_PER_EXIT && i < writer.set->records_per_exit; i++) {
+	set_due(writer.set, writer.counts, record.flags);
+	for (u32 i = 0; i < MAX_RECORDS_PER_EXIT && i < writer.counts->due; i++) {
 		count_attempt(writer.counts, &record);
 #ifdef FAULT_LOSE_SILENTLY	/* a test build: the ledger must notice */
 		if (record.sequence == FAULT_LOSE_SILENTLY)
@@ -56,7 +57,7 @@ int exitsnoop(void *ctx)
 #endif
 		EACH_SIZE(record.sequence, WRITE);
 		if (error)
-			count_drop(record.flags, error, 1);
+			count_drop(writer.counts, record.flags, error, 1);
 		next_record(&record);
 	}
 	return 0;

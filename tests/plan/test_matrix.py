@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import pytest
 
+from bench.layout import RECORD_BYTES
 from bench.plan import matrix
 from bench.plan.duration import OVERHEAD_S
+from bench.plan.experiments import Experiment
 from bench.plan.profiles import LADDER_STORMS
 from bench.trace import settings
 from workloads.storm import Shape, Spawn
 
+RING_RECORD_BYTES = RECORD_BYTES + 8
+PERF_RECORD_BYTES = RECORD_BYTES + 16  # its header of 12 and padding
 RATES_PER_S = (30.0, 120.0, 800.0, 8_000.0, 40_000.0)
 
 
@@ -65,6 +69,30 @@ def test_neighbours_call_in_one_experiment_only(on: matrix.Setting) -> None:
         if arm.config.map_callers
     }
     assert calling == {"storm-noise"}
+
+
+def named(on: matrix.Setting, name: str) -> Experiment:
+    return next(each for each in matrix.experiments(on) if each.name == name)
+
+
+def test_most_of_what_is_to_be_refused_finds_no_room(on: matrix.Setting) -> None:
+    for arm in named(on, "refused").arms:
+        held = arm.config.budget_bytes // RING_RECORD_BYTES
+        assert arm.config.storm.count > 1.4 * held
+        if on.rate_per_s >= 150:
+            assert arm.config.storm.count > 2.5 * held
+
+
+@pytest.mark.parametrize("name", ["memory-spread", "memory-onecpu"])
+@pytest.mark.parametrize("cpus", [1, 2, 3, 4, 8])
+def test_a_ladder_goes_from_one_buffer_to_one_for_each_cpu(cpus: int, name: str) -> None:
+    on = matrix.Setting(rate_per_s=800.0, cpus=cpus, page_bytes=4096)
+    arms = [arm.config for arm in named(on, name).arms]
+    storm = arms[0].storm
+    least = min(arm.budget_bytes for arm in arms if arm.transport == "ringbuf")
+    assert 4096 < storm.most_processes * RING_RECORD_BYTES < least
+    most = max(arm.budget_bytes for arm in arms if arm.transport == "perfbuf")
+    assert storm.most_processes * PERF_RECORD_BYTES < most / cpus
 
 
 def test_storms_take_a_second_or_two_at_most(on: matrix.Setting) -> None:

@@ -52,6 +52,7 @@ int main(void)
 	FIELD(tracer_counters, attempted);
 	FIELD(tracer_counters, own_exits);
 	FIELD(tracer_counters, own_attempted);
+	FIELD(tracer_counters, dropped);
 	SIZE(drop_counters);
 	FIELD(drop_counters, all);
 	FIELD(drop_counters, own);

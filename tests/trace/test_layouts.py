@@ -83,6 +83,10 @@ def test_record_lengths_are_compiled_in() -> None:
     assert all(length % 8 == 0 for length in lengths)
 
 
+def test_every_cause_of_a_drop_is_asked_for_once() -> None:
+    assert sorted(counters.causes()) == [*range(counters.CAUSES)]
+
+
 def test_the_counters(compiled: dict[str, int]) -> None:
     assert compiled["tracer_counters"] == counters.BYTES_PER_CPU
     assert compiled["drop_counters"] == counters.DROP_BYTES_PER_CPU
@@ -95,11 +99,13 @@ def test_the_counters(compiled: dict[str, int]) -> None:
         return bytes(text)
 
     silent = value("tracer_counters")
-    seen = value("tracer_counters", exits=50, attempted=60, own_exits=30, own_attempted=40)
-    drops = [bytes(3 * compiled["drop_counters"])] * counters.CAUSES
+    seen = value(
+        "tracer_counters", exits=50, attempted=60, own_exits=30, own_attempted=40, dropped=21
+    )
+    assert counters.dropped(silent + seen + seen) == 42
     lost = value("drop_counters", all=7, own=5)
-    for cause in (0, 28, 1_000):
-        drops[cause] = value("drop_counters") * 2 + lost
+    assert counters.of_cause(lost * 3) == 21
+    drops = {cause: value("drop_counters") * 2 + lost for cause in (0, 28, 1_000)}
     decoded = counters.decode(silent + seen + seen, drops)
     assert [cpu.cpu for cpu in decoded] == [1, 2]  # the first saw no exit
     assert (decoded[0].dropped, decoded[0].own_dropped) == ({}, {})

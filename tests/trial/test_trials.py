@@ -192,6 +192,20 @@ def test_own_is_told_from_another_storm(rig: Rig, transport: str, beside: str) -
     assert trial.conditions.other_exits > 0
 
 
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_only_the_storm_s_own_exits_are_amplified(rig: Rig, transport: str) -> None:
+    """Else another storm of some hundred processes would fill the capture."""
+    producer = Producer(records_per_exit=1_000)
+    config = trial_config(transport, 1024 * KIB, storm=Storm(count=200), producer=producer)
+    with Generator(Storm(count=10_000_000, seconds=60.0)) as generator:
+        generator.go()
+        trial = run(rig, config)
+    assert_balanced(trial)
+    assert trial.ledger
+    others = trial.ledger.attempted - trial.ledger.own_attempted
+    assert others == trial.conditions.other_exits > 500
+
+
 @pytest.mark.parametrize("transport", ["none", "noop"])
 def test_without_a_transport_there_is_no_account(rig: Rig, transport: str) -> None:
     trial = run(rig, trial_config(transport, 0))

@@ -42,8 +42,9 @@ class Curve:
 
     @property
     def series(self) -> tuple[str, ...]:
-        """Once each, in the order of the points."""
-        return tuple(dict.fromkeys(point.series for point in self.points))
+        """Once each, the ring first; one kernel may lack what the next has."""
+        told = dict.fromkeys(point.series for point in self.points)
+        return tuple(sorted(told, key=lambda series: series != "ringbuf"))
 
     def at(self, row: int, series: str) -> Point | None:
         """The point of one kernel."""

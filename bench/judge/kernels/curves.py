@@ -29,6 +29,8 @@ _CALM_SHARE: Final = 0.999
 _LADDERS: Final = ("ladder", "memory-spread", "memory-onecpu")
 _PACED: Final = ("trickle",)
 """Experiments far below capacity: where they were run, latency is theirs to tell."""
+_CHAINED: Final = ("chain", "pingpong")
+"""Experiments made of parents that reap: where they were run, order is theirs to tell."""
 
 _BY_KEY: Final = {metric.key: metric for metric in METRICS}
 
@@ -65,6 +67,13 @@ def _places(rows: Sequence[KernelRow]) -> dict[Place, dict[int, list[Comparison]
             place = found.setdefault((each.experiment, each.budget), {})
             place.setdefault(at, []).append(each)
     return found
+
+
+def _made_for(
+    experiments: Sequence[str], places: dict[Place, dict[int, list[Comparison]]]
+) -> dict[Place, dict[int, list[Comparison]]]:
+    """Those of ``experiments`` if there are any, else all."""
+    return {place: by_row for place, by_row in places.items() if place[0] in experiments} or places
 
 
 def _telling(
@@ -110,6 +119,8 @@ def _shares(
 
     if key == "dropped":  # of a ladder the least lossless budget says more
         places = {place: by_row for place, by_row in places.items() if place[0] not in _LADDERS}
+    else:  # elsewhere pairs come by chance, and few of them
+        places = _made_for(_CHAINED, places)
     for (experiment, budget), by_row in _by_experiment(places, worth):
         points: dict[tuple[int, str], Point] = {}
         for at, found in by_row.items():
@@ -195,8 +206,7 @@ def _ratios(
     """Ring over perf, paired within blocks, at the budget where least was lost."""
     places = _telling(places, key)
     if group is Group.LATENCY:
-        paced = {place: by_row for place, by_row in places.items() if place[0] in _PACED}
-        places = paced or places
+        places = _made_for(_PACED, places)
     worth = _calm if group is Group.LATENCY else _alike
     for (experiment, budget), by_row in _by_experiment(places, worth):
         points = []
