@@ -25,12 +25,15 @@ def command(
 ) -> None:
     """Run arbitrary trials, one after another, and say whether all balance and nothing leaks.
 
-    Exit code 4 if a trial did not balance, 1 if memory, files, threads, BPF programs or maps grew.
+    Beside the journal it leaves a summary of a page (.md) and, where the extra is installed, charts
+    of what was held (.html). Exit code 4 if a trial did not balance, 1 if memory, files, threads,
+    BPF programs or maps grew.
 
     Example: bufbench soak --minutes 60 --seed 7
     """
     from bench import campaign, gates, paths, soak
     from bench.journal.reader import read_journal
+    from bench.report import files
     from bench.report import soak as report
     from bench.report.console import Screen
 
@@ -45,9 +48,19 @@ def command(
     run = read_journal(journal).runs[-1]
     summary = report.summarised(run)
     report.render_text(summary, Screen())
-    page = journal.with_suffix(".md")
-    page.write_text(report.render_markdown(summary, journal.name), encoding="utf-8")
-    print(f"summary: {page}", file=sys.stderr)
+    print(_written(journal, report.render_markdown(summary, journal.name)), file=sys.stderr)
+    print(files.page_line(journal), file=sys.stderr)
     gates.check((), run.trials)
     if grown := [each.what for each in summary.flatness if not each.flat]:
         raise GateFailed(f"not flat over {minutes:g} minutes: {', '.join(grown)}")
+
+
+def _written(journal: Path, summary: str) -> str:
+    """Write the summary beside the journal: one line that says where, or why there is none."""
+    from bench.errors import BufbenchError
+    from bench.report import files
+
+    try:
+        return f"summary: {files.write_text(files.beside(journal, '.md'), summary)}"
+    except BufbenchError as error:
+        return f"summary: none, {error}"

@@ -75,6 +75,18 @@ def summarised(run: Run) -> SoakSummary:
     )
 
 
+def headline(summary: SoakSummary) -> str:
+    """The outcome in one sentence."""
+    trials, wrong = summary.states.total(), len(summary.invalid)
+    balance = f"{wrong:,} do not balance" if wrong else "all of them balance"
+    grew = [NAMES[each.what] for each in summary.flatness if not each.flat]
+    if grew:
+        held = f"{', '.join(grew)} grew"
+    else:
+        held = "nothing grew" if summary.flatness else "too few rounds to say whether anything grew"
+    return f"{trials:,} arbitrary trials in {summary.minutes:.0f} minutes: {balance}; {held}."
+
+
 def progress(sample: Sample) -> str:
     """Where a soak stands, in a line."""
     return (
@@ -84,9 +96,14 @@ def progress(sample: Sample) -> str:
     )
 
 
+def of_runs(runs: Sequence[Run]) -> tuple[SoakSummary, ...]:
+    """A summary of each run that was a soak."""
+    return tuple(summarised(run) for run in runs if run.health)
+
+
 def render_text(summary: SoakSummary, console: Console) -> None:
     """The figures and a table of what was held."""
-    for line in _lines(summary):
+    for line in lines(summary):
         console.print(Text(line))
     if summary.flatness:
         table = Table(*_HEADINGS, box=SIMPLE_HEAD)
@@ -97,17 +114,18 @@ def render_text(summary: SoakSummary, console: Console) -> None:
 
 def render_markdown(summary: SoakSummary, journal: str) -> str:
     """The same as a page of Markdown."""
-    lines = ["# A soak", "", escape(machine_words(summary.header.machine)), ""]
-    lines += [f"- {escape(line)}" for line in _lines(summary)]
-    lines += ["", "| " + " | ".join(_HEADINGS) + " |", "|---|---:|---:|---|"]
-    lines += ["| " + " | ".join(map(escape, row)) + " |" for row in _rows(summary.flatness)]
+    text = ["# A soak", "", escape(machine_words(summary.header.machine)), ""]
+    text += [f"- {escape(line)}" for line in lines(summary)]
+    text += ["", "| " + " | ".join(_HEADINGS) + " |", "|---|---:|---:|---|"]
+    text += ["| " + " | ".join(map(escape, row)) + " |" for row in _rows(summary.flatness)]
     command = " ".join(summary.header.command_line)
-    lines += ["", f"Made by {escape(command)}, on {escape(summary.header.started_utc)}."]
-    lines += [f"The journal is {escape(journal)}.", ""]
-    return "\n".join(lines)
+    text += ["", f"Made by {escape(command)}, on {escape(summary.header.started_utc)}."]
+    text += [f"The journal is {escape(journal)}.", ""]
+    return "\n".join(text)
 
 
-def _lines(summary: SoakSummary) -> Iterator[str]:
+def lines(summary: SoakSummary) -> Iterator[str]:
+    """What there is to say of it."""
     trials = summary.states.total()
     states = ", ".join(f"{count:,} {state}" for state, count in summary.states.most_common())
     yield (
