@@ -95,6 +95,7 @@ def _kernel(folder: Path) -> Entry:
         status=status,
         reason="" if status == DONE else reason or "no reason is told",
         notes=(
+            *([f"booted twice: {lost}"] if (lost := _line(told, "lost_boot")) else ()),
             *([f"left out: {', '.join(left)}"] if (left := _words(told, "left_out")) else ()),
             *(f"kernel: {complaint}" for complaint in _words(told, "complaints")),
         ),
@@ -112,6 +113,11 @@ def _outcome(path: Path) -> dict[str, object]:
     if not isinstance(told, dict):
         return {"status": "torn", "reason": f"{path.name} is no object"}
     return told
+
+
+def _line(told: dict[str, object], key: str) -> str:
+    value = told.get(key)
+    return value[:_LONGEST_REASON] if isinstance(value, str) else ""
 
 
 def _words(told: dict[str, object], key: str) -> list[str]:

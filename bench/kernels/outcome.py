@@ -66,6 +66,7 @@ class Outcome:
     cpu_s: float = 0.0  # that it took of this machine: far below seconds x CPUs on a busy one
     complaints: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    lost_boot: str = ""  # why a guest was booted once more; "" where the first one served
 
 
 def told_of(journal: Path, status: Status, reason: str, trials: int) -> Told:

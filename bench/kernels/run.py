@@ -30,6 +30,7 @@ from bench.kernels.request import HOST
 from bench.kernels.watch import Ended
 
 RUN: Final = "run.json"
+LOST_CONSOLE: Final = "console-of-lost-boot.log"
 MOST_MEASURING_S: Final = 300.0
 """With boot and end an emulated kernel then takes less than the 6 minutes that it may."""
 
@@ -60,6 +61,7 @@ class _Running:
     watch: Popen[bytes]
     stack: ExitStack
     said: list[str]  # progress, to say it once
+    lost_boot: str  # why it is the second guest of this kernel; "" where it is the first
 
 
 def folder_name(label: str) -> str:
@@ -100,13 +102,13 @@ def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
 
     A guest that is lost is an outcome. Leaving by an exception ends all guests.
     """
-    waiting, running, found = list(images), dict[int, _Running](), list[Outcome]()
+    waiting, running, found = [(image, "") for image in images], dict[int, _Running](), []
     with ExitStack() as everything, selectors.DefaultSelector() as selector:
         while waiting or running:
             while waiting and len(running) < request.jobs:
-                image = waiting.pop(0)
+                image, lost_boot = waiting.pop(0)
                 try:
-                    started = _started(request, image, say)
+                    started = _started(request, image, lost_boot, say)
                 except BufbenchError as error:
                     found.append(_unavailable(request, image, str(error), say))
                     continue
@@ -118,15 +120,35 @@ def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
             for key, _ in selector.select(_LOOK_S):
                 over = running.pop(key.fd)
                 selector.unregister(key.fd)
-                found.append(_finished(request, over, say))
+                outcome_of = _finished(request, over)
+                if _by_emulation(request, over, outcome_of):
+                    say(f"{over.image.label}: {outcome_of.reason}; booting it once more")
+                    waiting.insert(0, (over.image, outcome_of.reason))
+                    continue
+                outcome.write(over.folder, outcome_of)
+                say(_line(outcome_of))
+                found.append(outcome_of)
             for one in running.values():
                 _tell_progress(one, say)
     return found
 
 
-def _started(request: Request, image: Image, say: Say) -> _Running:
+def _by_emulation(request: Request, over: _Running, found: Outcome) -> bool:
+    """Whether a kernel is to be booted once more: it panicked before anything of ours ran in it.
+
+    QEMU's emulator sometimes lets a CPU run into code that another one is just patching (seen:
+    "Oops: int3" in a static key of 6.17, on a busy machine). What panics by itself does so again.
+    """
+    early = found.status is Status.PANICKED and not (over.folder / PROGRESS).exists()
+    return early and not request.guest.kvm and not over.lost_boot
+
+
+def _started(request: Request, image: Image, lost_boot: str, say: Say) -> _Running:
     folder = request.folder / folder_name(image.label)
+    lost_console = _console(folder) if lost_boot else b""
     _empty(folder)
+    if lost_console:
+        (folder / LOST_CONSOLE).write_bytes(lost_console)
     limit_s = request.guest.time_limit_s
     measuring_s = min(MOST_MEASURING_S, limit_s * _MEASURING_SHARE)
     words = [str(request.seed), str(measuring_s), *request.command_line]
@@ -138,7 +160,7 @@ def _started(request: Request, image: Image, say: Say) -> _Running:
             watch = stack.enter_context(_on_host(folder, limit_s, inside))
         else:
             watch = stack.enter_context(booted(image, request.guest, folder, inside))
-        return _Running(image, folder, watch, stack.pop_all(), [])
+        return _Running(image, folder, watch, stack.pop_all(), [], lost_boot)
 
 
 @contextmanager
@@ -156,13 +178,20 @@ def _empty(folder: Path) -> None:
     folder.mkdir(parents=True)
 
 
-def _finished(request: Request, over: _Running, say: Say) -> Outcome:
+def _console(folder: Path) -> bytes:
+    try:
+        return (folder / boot.CONSOLE).read_bytes()
+    except OSError:
+        return b""
+
+
+def _finished(request: Request, over: _Running) -> Outcome:
     assert over.watch.stdout is not None  # noqa: S101  process.started has it
     lines = over.watch.stdout.read().splitlines()
     ended = Ended.parse(lines[-1] if lines else b"")
     over.stack.close()
     status, reason, told = outcome.judge(over.folder, ended, request.guest.time_limit_s)
-    found = Outcome(
+    return Outcome(
         label=over.image.label,
         status=status,
         reason=reason,
@@ -173,10 +202,8 @@ def _finished(request: Request, over: _Running, say: Say) -> Outcome:
         cpu_s=round(ended.cpu_s, 1),
         complaints=told.complaints if told else (),
         left_out=told.left_out if told else (),
+        lost_boot=over.lost_boot,
     )
-    outcome.write(over.folder, found)
-    say(_line(found))
-    return found
 
 
 def _unavailable(request: Request, image: Image, reason: str, say: Say) -> Outcome:

@@ -22,6 +22,7 @@ from bench.trace import (
     kallsyms,
     neighbours,
     offsets,
+    one_arena,
     source,
     tracefs,
     versions,
@@ -67,6 +68,7 @@ class Program:
 
     def __init__(self, build: Build, kernel: Kernel) -> None:
         versions.bcc_version()
+        one_arena.keep_to()
         from bcc import BPF
 
         self.build = build

@@ -21,8 +21,9 @@ import pytest
 from tracing import BUFBENCH, bufbench, eventually
 
 from bench.errors import BufbenchError
+from bench.journal.matrix import read_matrix
 from bench.journal.reader import read_journal
-from bench.kernels import outcome
+from bench.kernels import accelerator, outcome, run
 from bench.kernels.boot import CONSOLE, EXIT, Guest, booted
 from bench.kernels.image import Image
 from bench.kernels.outcome import Status
@@ -100,6 +101,30 @@ def test_a_panic(image: Image, tmp_path: Path) -> None:
     assert reason.startswith("Kernel panic - not syncing: sysrq triggered crash")
 
 
+def test_a_panic_while_it_boots_is_tried_once_more(image: Image, tmp_path: Path) -> None:
+    """The emulator makes some; what the kernel makes comes again, and is told then."""
+    said: list[str] = []
+    request = run.Request(
+        folder=tmp_path,
+        guest=replace(GUEST, append=("rdinit=/nothing", "root=/dev/nothing")),
+        accelerator=accelerator.emulation(),
+        jobs=1,
+        seed=1,
+        command_line=("bufbench",),
+    )
+    (found,) = run.run(request, [image], said.append)
+    assert found.status is Status.PANICKED
+    assert found.reason.startswith("Kernel panic - not syncing: VFS"), found
+    assert found.lost_boot == found.reason
+    assert [line for line in said if "once more" in line] == [
+        f"{LABEL}: {found.reason}; booting it once more"
+    ]
+    for name in (CONSOLE, run.LOST_CONSOLE):
+        assert b"VFS" in (tmp_path / LABEL / name).read_bytes()
+    (entry,) = read_matrix([tmp_path])
+    assert entry.notes == (f"booted twice: {found.reason}",)
+
+
 def test_a_torn_result_and_what_a_guest_may_write(image: Image, tmp_path: Path) -> None:
     """The host's files are read-only to it, whatever it does about that."""
     evil = Path(__file__).resolve().with_name("written-by-a-guest")
@@ -131,21 +156,21 @@ def test_a_guest_that_is_killed(image: Image, tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_no_guest_outlives_its_run(image: Image, number: signal.Signals, tmp_path: Path) -> None:
     words = ["kernels", "run", image.label, "--emulate", "--output", str(tmp_path / "run")]
-    run = subprocess.Popen([*BUFBENCH, *words], stderr=subprocess.DEVNULL)
+    started = subprocess.Popen([*BUFBENCH, *words], stderr=subprocess.DEVNULL)
     try:
         console = tmp_path / "run" / LABEL / CONSOLE
         assert eventually(lambda: console.exists() and console.stat().st_size > 0)
-        guest = of_run(tmp_path) - {run.pid}
+        guest = of_run(tmp_path) - {started.pid}
         assert qemu(guest)
-        run.send_signal(number)
+        started.send_signal(number)
         began = time.monotonic()
-        run.wait()
+        started.wait()
         assert eventually(lambda: not alive(guest))
         assert time.monotonic() - began < 2.0
     finally:
-        run.kill()
-        run.wait()
-    assert run.returncode == (-number if number is signal.SIGKILL else 128 + number)
+        started.kill()
+        started.wait()
+    assert started.returncode == (-number if number is signal.SIGKILL else 128 + number)
 
 
 def test_from_fetch_to_report(image: Image, tmp_path: Path) -> None:
@@ -158,10 +183,10 @@ def test_from_fetch_to_report(image: Image, tmp_path: Path) -> None:
     assert found["status"] == "done", found
     assert found["release"] == image.release
     journal = read_journal(folder / LABEL / outcome.JOURNAL, strict=True)
-    (run,) = journal.runs
-    assert run.header.machine.kernel_release == image.release
-    assert {trial.experiment for trial in run.trials} >= {"calibration", "storm"}
-    for trial in run.trials:
+    (measured,) = journal.runs
+    assert measured.header.machine.kernel_release == image.release
+    assert {trial.experiment for trial in measured.trials} >= {"calibration", "storm"}
+    for trial in measured.trials:
         assert trial.state is not State.INVALID, trial.reasons
         if trial.ledger:
             assert trial.ledger.residues == ()
