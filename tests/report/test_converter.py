@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,3 +49,10 @@ def test_marks_are_told_by_titles_and_the_chart_by_its_name() -> None:
     assert "1.23456</title>" in text
     assert "<b>" not in text
     assert text.count("role=") == 1
+
+
+def test_ctrl_c_is_not_for_it_to_answer_from_its_birth_on() -> None:
+    with Converter() as converter:
+        status = Path(f"/proc/{converter._child.pid}/status").read_text()
+    (blocked,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigBlk:"))
+    assert int(blocked, 16) & 1 << (signal.SIGINT - 1)

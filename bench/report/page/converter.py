@@ -11,7 +11,7 @@ from __future__ import annotations
 import signal
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, Self
@@ -26,7 +26,9 @@ class Converter:
         context = get_context("spawn")  # a fork would copy whatever threads there are half-way
         self._ours, theirs = context.Pipe()
         self._child = context.Process(target=_serve, args=(theirs,), daemon=True)
-        # Ctrl-C reaches the whole group of processes, and is this one's to answer.
+        # Ctrl-C reaches the whole group of processes, and is this one's to answer. What comes up
+        # first is multiprocessing's own process, after which it lets Ctrl-C in.
+        resource_tracker.ensure_running()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self._child.start()
