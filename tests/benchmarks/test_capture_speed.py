@@ -35,7 +35,6 @@ def test_draining(name: str, benchmark: BenchmarkFixture) -> None:
     counts: list[int] = []
     with Rig() as rig, ExitStack() as stack:
         program = rig.program_for(way, config)
-        program.configure(settings.encode(PRODUCER, session=0, rings=way.rings(rig.cpus)))
         request = transport.Request(
             budget_bytes=BUDGET_BYTES, cpus=rig.cpus, producer=PRODUCER, consumer=Consumer()
         )
@@ -45,9 +44,12 @@ def test_draining(name: str, benchmark: BenchmarkFixture) -> None:
             stack.callback(os.sched_setaffinity, 0, os.sched_getaffinity(0))
             capture = rig.capture(config)
             stack.enter_context(way.open(program, capture, request))
-            with Generator(STORM) as generator, program.attached():
-                generator.go()
-                generator.wait(60)
+            with Generator(STORM) as generator:
+                session, rings = generator.session, way.rings(rig.cpus)
+                program.configure(settings.encode(PRODUCER, session=session, rings=rings))
+                with program.attached():
+                    generator.go()
+                    generator.wait(60)
             capture.stop()
             os.sched_setaffinity(0, {rig.cpus[-1]})
             return (capture,), {}

@@ -23,6 +23,7 @@ from bench.trace import settings, transport
 from bench.trace._capture import BUSY, EPOLL, TIMED, Capture
 from bench.trace.program import Program
 from bench.trial.rig import Rig
+from workloads.generator import Generator
 from workloads.storm import Storm
 
 TRANSPORTS = ("ringbuf", "perfbuf")
@@ -40,12 +41,19 @@ class Buffers:
 
     program: Program
     capture: Capture
+    producer: Producer
+    rings: int
 
     def fill(self, exits: int) -> int:
         """So many exits, at least; the records that they made."""
-        with self.program.attached():
-            for _ in range(exits):
-                subprocess.run(["true"], check=True)
+        with Generator(Storm(count=exits)) as generator:
+            session = generator.session
+            self.program.configure(
+                settings.encode(self.producer, session=session, rings=self.rings)
+            )
+            with self.program.attached():
+                generator.go()
+                generator.wait(30)
         return sum(cpu.attempted for cpu in self.program.read_counters())
 
     def rows(self) -> Records:
@@ -73,7 +81,7 @@ def mapped(
     )
     capture = Capture(capacity)
     with way.open(program, capture, request):
-        yield Buffers(program, capture)
+        yield Buffers(program, capture, producer, way.rings(rig.cpus))
 
 
 @pytest.mark.live
