@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What a transport is to the harness. One file each; REGISTRY finds them by name."""
+"""What a transport is to the harness. One file each; `find` looks them up by name."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from bench.errors import UsageError
@@ -79,8 +80,9 @@ class Transport(Protocol):
         """Make the buffers, hand them to the program and map them; UsageError, MachineUnfit."""
 
 
+@cache
 def names() -> tuple[str, ...]:
-    """The names of all transports."""
+    """The names of all transports. They are looked up once: a folder is slow to list in a guest."""
     from bench.trace import transports
 
     return tuple(sorted(module.name for module in pkgutil.iter_modules(transports.__path__)))
