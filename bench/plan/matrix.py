@@ -31,7 +31,7 @@ LEAST_CHAINED: Final = 1_160
 
 _CALIBRATION_S: Final = 0.5
 _STORM_S: Final = 0.35
-_LONGEST_CHAIN_S: Final = 9.0  # a guest that is slower makes fewer pairs; most make them in half of it
+_LONGEST_CHAIN_S: Final = 9.0  # most take half of it; a guest that is slower makes fewer pairs
 _RUNG_EXITS: Final = 90  # of 72 bytes and a header: two pages hold them and some, one does not
 _REFUSED_PROCESSES: Final = 300  # of which two pages, or a page of each CPU, hold at most a third
 _REFUSED_S: Final = 2.0  # a guest that is slower makes half of them
