@@ -146,7 +146,7 @@ def hand_over(session: nox.Session, *command: str) -> NoReturn:
     session.log(shlex.join(command))
     sys.stdout.flush()
     sys.stderr.flush()
-    if "pytest" not in command:  # ours let them in as soon as they can answer in a line
+    if {"bufbench", "bench.suite"} & {*command}:  # they let them in when they can answer in a line
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     os.execvpe(command[0], command, {**os.environ, "PYTHONSAFEPATH": "1"})  # noqa: S606
 

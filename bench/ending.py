@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import _thread
 import os
+import select
 import signal
 import sys
 import time
@@ -80,7 +81,10 @@ class Ending:
         os._exit(self.code)
 
     def _say(self, line: str) -> None:
-        with suppress(OSError):
+        """Unless it would have to wait for somebody to read what was said before."""
+        with suppress(OSError, ValueError):  # the latter: there is none
+            if not select.select([], [self._stderr], [], 0)[1]:
+                return
             os.write(self._stderr, f"{line}\n".encode(errors="backslashreplace"))
 
 

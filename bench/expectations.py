@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from bench import toml
 from bench.errors import GateFailed, UsageError
 from bench.judge.claims.catalogue import Judged, chosen
 from bench.judge.claims.finding import Verdict
@@ -39,7 +39,7 @@ def read(path: Path) -> Expectations:
             text = file.read(_LONGEST_BYTES + 1)
         if len(text) > _LONGEST_BYTES:
             raise UsageError(f"{path} is longer than any list of claims")
-        values = tomllib.loads(text.decode("utf-8"))
+        values = toml.parsed(text.decode("utf-8"))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
     except RecursionError as error:

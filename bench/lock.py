@@ -100,9 +100,11 @@ def _holder(descriptor: int) -> str:
     try:
         told = json.loads(os.pread(descriptor, 1 << 16, 0))
         pid, since, command = int(told["pid"]), str(told["since"]), str(told["command"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return "it does not say which"
-    shown = "".join(char if char.isprintable() else "?" for char in command)
-    if len(shown) > _LONGEST:
-        shown = f"{shown[:_LONGEST]}..."
-    return f"process {pid} since {since}, {shown}"
+    return f"process {pid} since {_shown(since)}, {_shown(command)}"
+
+
+def _shown(text: str) -> str:
+    shown = "".join(char if char.isprintable() else "?" for char in text[: _LONGEST + 1])
+    return f"{shown[:_LONGEST]}..." if len(shown) > _LONGEST else shown

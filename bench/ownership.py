@@ -29,7 +29,8 @@ def opened(path: Path, flags: int) -> tuple[int, bool]:
     try:
         descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     except FileExistsError:
-        return os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, 0o644), False
+        # Not O_CREAT again: with fs.protected_regular root may not so open what others own in /tmp.
+        return os.open(path, flags | os.O_CLOEXEC), False
     _give(descriptor)
     return descriptor, True
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import os
 import sys
-from errno import ENOSPC
+from contextlib import suppress
+from errno import EDQUOT, EFBIG, EIO, ENOSPC
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +16,7 @@ import typer
 
 from bench.cli import COMMANDS
 from bench.cli.lazy import group_of, plain_app
-from bench.errors import ExitCode, UsageError
+from bench.errors import BufbenchError, ExitCode, UsageError
 
 app = plain_app(group_of(COMMANDS, "bench.cli."))
 
@@ -32,6 +33,9 @@ def run(arguments: list[str]) -> int:
         with group.make_context("bufbench", [*arguments] or ["--help"]) as context:
             group.invoke(context)
         sys.stdout.flush()
+    except BufbenchError:
+        _flush_or_give_up()
+        raise
     except click.UsageError as error:
         message = " ".join(error.format_message().split()).rstrip(".")
         command = [name for name in arguments[:1] if name in COMMANDS]
@@ -39,12 +43,13 @@ def run(arguments: list[str]) -> int:
             message[:1].lower() + message[1:],
             remedy=" ".join(["see bufbench", *command, "--help"]),
         ) from error
-    except click.exceptions.Exit as leave:  # after --help or --version
+    except click.exceptions.Exit as leave:  # after --help, --version, or with a code
+        _flush_or_give_up()
         return leave.exit_code if arguments else ExitCode.USAGE
     except BrokenPipeError:  # whoever read our output has seen enough
         _give_up_stdout()
     except OSError as error:
-        if error.errno == ENOSPC and error.filename is None:
+        if error.errno in (ENOSPC, EFBIG, EIO, EDQUOT) and error.filename is None:
             _give_up_stdout()
             raise UsageError(
                 f"the output cannot be written: {error.strerror}", remedy="write it elsewhere"
@@ -62,6 +67,34 @@ def _open_for_anything() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace" if stream is sys.stdout else "backslashreplace")
+    if type(sys.stderr) is TextIOWrapper:
+        sys.stderr = _Heedless(sys.stderr)
+
+
+class _Heedless(TextIOWrapper):
+    """stderr that nobody need read: progress that finds no reader must not end what it tells of."""
+
+    def __init__(self, stream: TextIOWrapper) -> None:
+        super().__init__(
+            stream.detach(), encoding=stream.encoding, errors=stream.errors, line_buffering=True
+        )
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            super().flush()
+
+
+def _flush_or_give_up() -> None:
+    """Where the exit code is decided already, it stands whether anybody reads or not."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _give_up_stdout()
 
 
 def _give_up_stdout() -> None:

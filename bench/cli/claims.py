@@ -144,12 +144,11 @@ def _judged(journals: Sequence[Path], claims: Sequence[Claim]) -> tuple[Judged, 
 
 def _show(judged: Sequence[Judged], form: Format) -> None:
     if form is Format.TEXT:
-        from rich.console import Console
-
         from bench.report.claims_text import render_claims_text
+        from bench.report.console import Screen
 
         for each in judged:
-            render_claims_text(each, Console())
+            render_claims_text(each, Screen())
     elif form is Format.MARKDOWN:
         from bench.report.claims_markdown import render_claims_markdown
 

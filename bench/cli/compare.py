@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.errors import GateFailed, JournalError
+from bench.foreign import clean
 
 if TYPE_CHECKING:
     from bench.judge.journal_set import JournalSet
@@ -51,7 +52,7 @@ def _sets(name: str) -> tuple[JournalSet, ...]:
 
     content = read_journals(_files(name))
     for fault in content.faults:
-        print(f"bufbench: {fault}", file=sys.stderr)
+        print(f"bufbench: {clean(str(fault))}", file=sys.stderr)
     return journal_sets(content)
 
 

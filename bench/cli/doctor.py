@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -34,12 +33,12 @@ def command(
     Example: bufbench doctor --least-privilege
     """
     if least_privilege:
-        sys.exit(_least_privilege(as_json=as_json))
+        raise typer.Exit(_least_privilege(as_json=as_json))
     from bench import doctor
 
     findings = doctor.examine()
     unfit = _as_json(findings) if as_json else _as_lines(findings)
-    sys.exit(ExitCode.MACHINE_UNFIT if unfit else ExitCode.OK)
+    raise typer.Exit(ExitCode.MACHINE_UNFIT if unfit else ExitCode.OK)
 
 
 def _least_privilege(*, as_json: bool) -> ExitCode:

@@ -50,7 +50,7 @@ def command(
     Example: bufbench kernels report results/kernels-20261122-101500 --format html
     """
     from bench import gates
-    from bench.journal.matrix import read_matrix
+    from bench.journal.matrix import DONE, read_matrix
     from bench.judge.kernels.matrix import compare
     from bench.report.units import clean
 
@@ -58,11 +58,11 @@ def command(
     entries = read_matrix(places)
     matrix = compare(entries)
     for fault in matrix.faults:
-        print(f"bufbench: {fault}", file=sys.stderr)
+        print(f"bufbench: {clean(str(fault))}", file=sys.stderr)
     _write(matrix, form, output, places[0])
-    if fail_on_missing and len(matrix.measured) < len(matrix.rows):
-        missing = [clean(row.label) for row in matrix.rows if row.result is None]
-        raise GateFailed(f"no result of {', '.join(missing)}")
+    missing = [clean(row.label) for row in matrix.rows if row.result is None or row.status != DONE]
+    if fail_on_missing and missing:
+        raise GateFailed(f"no whole result of {', '.join(missing)}")
     gates.check(checks, [trial for entry in entries for trial in entry.content.trials])
 
 

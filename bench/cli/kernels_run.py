@@ -56,6 +56,7 @@ def command(
     from bench import lock, paths
     from bench.kernels import accelerator
     from bench.kernels import run as kernels_run
+    from bench.kernels.request import HOST, parse
 
     if resume and output is None:
         raise UsageError("--resume needs the folder to go on with", remedy="add --output FOLDER")
@@ -72,25 +73,35 @@ def command(
         available_mib=psutil.virtual_memory().available >> 20,
     )
     say = kernels_run.speaker(time.monotonic())
+    for label in kernels:
+        parse(label)  # what is no name at all is told before anything is fetched
     left = kernels_run.pending(folder, kernels)
+    kernels_run.check_free(folder, left if resume else kernels, resume=resume)
     images = _images(left if resume else kernels, folder, sources, say)
     folder.mkdir(parents=True, exist_ok=True)
-    chosen = _accelerator(images, guest, folder, emulate=emulate)
-    request = kernels_run.Request(
-        folder=folder,
-        guest=_with(guest, chosen, time_limit, append or []),
-        accelerator=chosen,
-        jobs=jobs,
-        seed=seed,
-        command_line=tuple(sys.argv),
-    )
-    kernels_run.write_request(request, kernels)
-    from bench.kernels.request import HOST
+    on_host = [image for image in images if image.label == HOST]
+    guests = [image for image in images if image.label != HOST]
 
-    # The one on the host takes the lock itself, and wants the machine for itself.
-    kernels_run.run(request, [image for image in images if image.label == HOST], say)
-    with lock.held(sys.argv):
-        kernels_run.run(request, [image for image in images if image.label != HOST], say)
+    def request(chosen: Accelerator) -> kernels_run.Request:
+        made = kernels_run.Request(
+            folder=folder,
+            guest=_with(guest, chosen, time_limit, append or []),
+            accelerator=chosen,
+            jobs=jobs,
+            seed=seed,
+            command_line=tuple(sys.argv),
+        )
+        kernels_run.write_request(made, kernels)
+        return made
+
+    if guests:
+        with lock.held(sys.argv):  # the probe boots a guest too
+            chosen = accelerator.emulation()
+            if not emulate:
+                chosen = accelerator.probe(guests[0], guest, folder)
+            kernels_run.run(request(chosen), guests, say)
+    if on_host:  # it takes the lock itself, and wants the machine for itself
+        kernels_run.run(request(accelerator.emulation()), on_host, say)
     print(f"results: {folder}", file=sys.stderr)
     _report(folder)
 
@@ -110,16 +121,6 @@ def _images(kernels: list[str], folder: Path, sources: Path | None, say: Say) ->
         except BufbenchError as error:
             kernels_run.not_had(folder, label, str(error), say)
     return found
-
-
-def _accelerator(images: list[Image], guest: Guest, folder: Path, *, emulate: bool) -> Accelerator:
-    from bench.kernels import accelerator
-    from bench.kernels.request import HOST
-
-    first = next((image for image in images if image.label != HOST), None)
-    if emulate or first is None:
-        return accelerator.emulation()
-    return accelerator.probe(first, guest, folder)
 
 
 def _with(guest: Guest, chosen: Accelerator, time_limit: float, append: list[str]) -> Guest:

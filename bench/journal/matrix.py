@@ -19,6 +19,9 @@ from bench.journal.schema import JournalContent
 
 OUTCOME: Final = "outcome.json"
 JOURNAL: Final = "journal.jsonl"
+RUN: Final = "run.json"
+_BEGUN: Final = "order.json"
+"""In a kernel's folder as soon as its guest is started; the outcome comes at the end."""
 DONE: Final = "done"
 _LONGEST_BYTES: Final = 1 << 20
 _LONGEST_WORD: Final = 40
@@ -63,9 +66,46 @@ def _entries(place: Path) -> Iterator[Entry]:
     folders = {path.parent for path in place.rglob(OUTCOME)}
     for folder in sorted(folders):
         yield _kernel(folder)
+    begun = {path.parent for path in place.rglob(_BEGUN)} - folders
+    for folder in sorted(begun):
+        yield _stopped(folder)
     for journal in sorted([*place.rglob("*.jsonl"), *place.rglob("*.jsonl.gz")]):
-        if journal.parent not in folders:
+        if journal.parent not in folders | begun:
             yield _alone(journal)
+    for run in sorted(place.rglob(RUN)):
+        yield from _never_begun(run, folders | begun)
+
+
+def _stopped(folder: Path) -> Entry:
+    """A kernel whose run was ended while its guest ran: what it had measured stands."""
+    journal = folder / JOURNAL
+    return Entry(
+        label=folder.name,
+        release="",
+        status="killed",
+        reason="the run was stopped before it ended",
+        notes=(),
+        path=str(folder),
+        content=read_journal(journal) if journal.exists() else JournalContent(runs=(), faults=()),
+    )
+
+
+def _never_begun(run: Path, known: set[Path]) -> Iterator[Entry]:
+    """Kernels that a run was asked for, and of which there is no folder."""
+    asked = _outcome(run).get("kernels")
+    for each in asked[:_MOST_NOTES] if isinstance(asked, list) else ():
+        if not isinstance(each, dict) or not (name := _word(each.get("folder"))):
+            continue
+        if run.parent / name not in known and not (run.parent / name / JOURNAL).exists():
+            yield Entry(
+                label=_word(each.get("label")) or name,
+                release="",
+                status="not run",
+                reason="the run was stopped before its turn",
+                notes=(),
+                path=str(run),
+                content=JournalContent(runs=(), faults=()),
+            )
 
 
 def _alone(journal: Path) -> Entry:

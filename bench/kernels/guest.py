@@ -57,6 +57,9 @@ def measure(folder: Path, seed: int, left_s: float, command_line: Sequence[str])
         return told_of(journal, status, str(error), len(trials))
     except BufbenchError as error:
         return told_of(journal, Status.FAILED, str(error), len(trials))
+    if not any(trial.ledger for trial in trials):
+        reason = f"there was no time for any experiment within {left_s:g} s"
+        return told_of(journal, Status.FAILED, reason, len(trials))
     told = told_of(journal, Status.DONE, "", len(trials))
     return replace(told, left_out=left_out)
 

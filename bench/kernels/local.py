@@ -19,7 +19,7 @@ _LONGEST_RELEASE: Final = 128
 
 def local(request: Local) -> Image:
     """An image by its path. UsageError if the files are not what they should be."""
-    vmlinuz = request.vmlinuz.expanduser().absolute()
+    vmlinuz = _expanded(request.vmlinuz)
     try:
         with vmlinuz.open("rb") as file:
             release = release_of(file.read(_HEADER_BYTES))
@@ -36,6 +36,13 @@ def local(request: Local) -> Image:
         modules=modules,
         origin="local file",
     )
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError as error:
+        raise UsageError(f"{path}: there is no such home") from error
 
 
 def host(request: Host, root: Path = Path("/")) -> Image:
@@ -71,7 +78,7 @@ def release_of(header: bytes) -> str:
 
 def _modules(folder: Path) -> Path:
     """A folder with depmod's files, or the only one below its lib/modules."""
-    folder = folder.expanduser().absolute()
+    folder = _expanded(folder)
     for place in (folder, *sorted(folder.glob("lib/modules/*"))):
         if (place / "modules.dep").is_file():
             return place

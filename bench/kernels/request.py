@@ -61,11 +61,11 @@ def parse(text: str) -> Request:
     if "/" in text or ":" in text:
         return _local(text)
     if series := _SERIES.fullmatch(text):
-        flavour = series[2] or ""
+        words = [word for word in (series[2] or "").split("-") if word not in _USUAL]
         return Series(
             label=text,
             numbers=tuple(int(number) for number in series[1].split(".")),
-            flavour="" if flavour in _USUAL else flavour,
+            flavour="-".join(words),
         )
     if (text[:1].isdigit() or text.startswith("linux-")) and _EXACT.fullmatch(text):
         return Exact(label=text)

@@ -97,6 +97,26 @@ def pending(folder: Path, labels: Sequence[str]) -> list[str]:
     ]
 
 
+def check_free(folder: Path, labels: Sequence[str], *, resume: bool) -> None:
+    """UsageError where a kernel's folder is none of ours, or holds results that would be lost."""
+    for label in labels:
+        place = folder / folder_name(label)
+        if not os.path.lexists(place):
+            continue
+        if place.is_symlink() or not place.is_dir():
+            raise UsageError(f"{place} is no folder", remedy="choose another with --output")
+        held = {each.name for each in place.iterdir()}
+        if held and not held & {boot.ORDER, outcome.OUTCOME, boot.CONSOLE}:
+            raise UsageError(
+                f"{place} is not of a run over kernels", remedy="choose another with --output"
+            )
+        if held and not resume:
+            raise UsageError(
+                f"{place} has results of an earlier run",
+                remedy="add --resume, remove it, or choose another with --output",
+            )
+
+
 def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
     """Every image, ``request.jobs`` at a time; outcomes in the order in which they came.
 

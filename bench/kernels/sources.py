@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from bench import toml
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -143,9 +143,9 @@ def find_file() -> Path | None:
 
 def _checked(path: Path) -> _File:
     try:
-        if path.stat().st_size > 1 << 20:
-            raise UsageError(f"{path}: larger than 1 MiB", remedy=f"is it a {FILE}?")
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        if path.stat().st_size > 1 << 16:
+            raise UsageError(f"{path}: larger than 64 KiB", remedy=f"is it a {FILE}?")
+        content = toml.parsed(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     except RecursionError as error:

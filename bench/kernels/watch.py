@@ -21,8 +21,9 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from bench.kernels.qmp import Events
 
@@ -76,17 +77,19 @@ class Ended:
 class _Console:
     """Copies what is said to a file, up to a bound."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: FileIO) -> None:
         self._file = file
         self._left_bytes = MOST_CONSOLE_BYTES
 
     def take(self, said: bytes) -> None:
-        self._file.write(said[: self._left_bytes])
-        self._file.flush()
+        try:
+            self._file.write(said[: self._left_bytes])
+        except OSError:  # a full disk; the console only lends its words
+            self._left_bytes = 0
         self._left_bytes -= min(len(said), self._left_bytes)
 
 
-def watch(console: BinaryIO, limit_s: float, qmp: str, argv: list[str]) -> Ended:
+def watch(console: FileIO, limit_s: float, qmp: str, argv: list[str]) -> Ended:
     """Run ``argv`` to its end, for ``limit_s``, or to the end of stdin, and leave nothing of it."""
     began = time.monotonic()
     child = subprocess.Popen(
@@ -166,7 +169,7 @@ def main() -> None:
     console, limit_s, qmp, _, *argv = sys.argv[1:]
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the end of stdin is what counts
-    with Path(console).open("ab") as file:
+    with Path(console).open("ab", buffering=0) as file:
         ended = watch(file, float(limit_s), qmp, argv)
     with suppress(BrokenPipeError):  # whoever wanted to know was killed
         os.write(1, ended.line())

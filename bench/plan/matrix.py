@@ -32,8 +32,8 @@ LEAST_CHAINED: Final = 1_160
 _CALIBRATION_S: Final = 0.5
 _STORM_S: Final = 0.35
 _LONGEST_CHAIN_S: Final = 9.0  # most take half of it; a guest that is slower makes fewer pairs
-_RUNG_EXITS: Final = 90  # of 72 bytes and a header: two pages hold them and some, one does not
-_REFUSED_PROCESSES: Final = 300  # of which two pages, or a page of each CPU, hold at most a third
+_RUNG_EXITS: Final = 45  # for each CPU; of 72 bytes and a header, a page holds them and hardly more
+_REFUSED_PROCESSES: Final = 150  # for each CPU, of which a page holds at most a third
 _REFUSED_S: Final = 2.0  # a guest that is slower makes half of them
 _PACED_SHARE: Final = 0.25  # of the rate at full speed: far below capacity
 _LEAST_PROCESSES: Final = 40
@@ -84,8 +84,10 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
         on.storm(Shape.CHAIN, 0.0), count=min(LEAST_CHAINED, max(chained, _LEAST_PROCESSES))
     )
     counted = replace(storm, kernel_stats=True)
-    possible = min(_REFUSED_PROCESSES, round(on.rate_per_s * _REFUSED_S))
-    refused = replace(counted.storm, count=max(possible, _REFUSED_PROCESSES // 2))
+    wanted = _REFUSED_PROCESSES * buffers(on)
+    refused = replace(
+        counted.storm, count=max(min(wanted, round(on.rate_per_s * _REFUSED_S)), wanted // 2)
+    )
     return (
         _experiment(
             on, "storm", "Which drops fewer?", storm, usual_bytes, baselines=True, twins=True
@@ -117,7 +119,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
             "refused",
             "What does a write cost that finds no room?",
             replace(counted, storm=refused, consumer=AWAY),
-            2 * on.page_bytes,
+            buffers(on) * on.page_bytes,
         ),
         _ladder(on, "memory-spread", Shape.STORM, LADDER_STORMS),
         _ladder(on, "memory-onecpu", Shape.HOTCPU, BLOCKS),
@@ -128,15 +130,20 @@ def _config(storm: Storm, consumer: Consumer = EPOLL) -> TrialConfig:
     return TrialConfig(transport="none", budget_bytes=0, storm=storm, consumer=consumer)
 
 
+def buffers(on: Setting) -> int:
+    """A power of two, so that a ring and pages of all CPUs can be of one size; 2 at least."""
+    return 1 << max(1, (on.cpus - 1).bit_length())
+
+
 def _ladder(on: Setting, name: str, shape: Shape, blocks: int) -> Experiment:
     """Storms of one size whose consumer is away: what is lost depends on the room alone.
 
     From the budget that holds them in one buffer to the one at which each CPU's holds them all.
     """
     storm = on.storm(shape, 0.0)
-    storm = replace(storm, count=max(_LEAST_PROCESSES, _RUNG_EXITS - storm.workers))
-    one_buffer_bytes = max(8 * KIB, on.page_bytes)
-    doublings = (on.cpus - 1).bit_length()
+    storm = replace(storm, count=_RUNG_EXITS * buffers(on) - storm.workers)
+    one_buffer_bytes = buffers(on) * on.page_bytes
+    doublings = (buffers(on) - 1).bit_length()
     return _experiment(
         on,
         name,

@@ -6,6 +6,10 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Self
 
+import psutil
+
+from bench.errors import MachineUnfit
+from bench.layout import ROW
 from bench.machine import procfs
 from bench.machine.dmesg import KernelLog
 from bench.plan.config import TrialConfig
@@ -74,6 +78,21 @@ class Rig:
         capacity = own + _SLACK_RECORDS
         if self._capture is None or self._capture.capacity < capacity:
             self._capture = None  # give the old one back before asking for a larger
-            self._capture = Capture(capacity)
+            self._capture = _room_for(capacity)
         self._capture.reset()
         return self._capture
+
+
+def _room_for(records: int) -> Capture:
+    """A capture array of that size; MachineUnfit where there is no memory for it."""
+    wanted_bytes, free_bytes = records * ROW.size, psutil.virtual_memory().available
+    if wanted_bytes < free_bytes:
+        try:
+            return Capture(records)
+        except (MemoryError, ValueError):
+            pass
+    raise MachineUnfit(
+        f"the records of one storm take up to {wanted_bytes >> 20:,} MiB, "
+        f"{free_bytes >> 20:,} MiB are available",
+        remedy="take a smaller --count, fewer --records or shorter --seconds",
+    )

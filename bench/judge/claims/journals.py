@@ -38,7 +38,10 @@ def of_trials(trials: Iterable[TrialResult], machine: Machine | None = None) -> 
 
 def _kernels(runs: Iterable[Run]) -> tuple[Kernel, ...]:
     counts: dict[str, dict[str, int]] = {}
+    without: set[str] = set()
     for run in runs:
+        if run.header.machine.kernel_facts.get("ring_buffer", "no") == "no":
+            without.add(run.header.machine.kernel_release)
         of_kernel = counts.setdefault(run.header.machine.kernel_release, {})
         for trial in run.trials:
             if trial.state is not State.INVALID:
@@ -51,5 +54,6 @@ def _kernels(runs: Iterable[Run]) -> tuple[Kernel, ...]:
             perf_trials=of_kernel.get("perfbuf", 0),
         )
         for release, of_kernel in counts.items()
-        if of_kernel
+        # A run that ended before its first trial on the ring says nothing of it.
+        if of_kernel.get("ringbuf") or (of_kernel.get("perfbuf") and release in without)
     )

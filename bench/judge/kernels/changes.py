@@ -142,6 +142,11 @@ FACTS: Final = (
 """What decides most, then the others in the order in which they came."""
 
 
+def compared_within(fact: Fact, row: KernelRow) -> str:
+    """The kernels that a row's state is compared with: a flavour chooses its preemption itself."""
+    return row.flavour if fact.key == "preemption" else ""
+
+
 def changes(rows: Sequence[KernelRow]) -> tuple[Change, ...]:
     """Every fact that at least one row tells."""
     found = (_change(fact, rows) for fact in FACTS)
@@ -155,7 +160,8 @@ def _change(fact: Fact, rows: Sequence[KernelRow]) -> Change:
     for at, (row, state) in enumerate(zip(rows, states, strict=True)):
         if state is None:
             continue
-        if last.get(row.flavour, state) != state:
+        of = compared_within(fact, row)
+        if last.get(of, state) != state:
             onsets.append(at)
-        last[row.flavour] = state
+        last[of] = state
     return Change(fact=fact, states=states, onsets=tuple(onsets))

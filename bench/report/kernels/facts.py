@@ -14,7 +14,7 @@ from bench.report.kernels.table import NONE, Cell, Line, Table
 from bench.report.units import clean
 
 ONSET: Final = "◆"
-"""Marks where a state differs from the last kernel's of the same flavour."""
+"""Marks where a state differs from the last kernel's; of preemption, of the same flavour."""
 
 
 def kernels(matrix: Matrix) -> Table:
@@ -38,7 +38,7 @@ def kernels(matrix: Matrix) -> Table:
     measured = iter(range(len(matrix.measured)))
     hint = (
         f"Facts are probed from BTF, tracefs and instruments, never told from a version. {ONSET} "
-        "marks a state that differs from the kernel before, of the same flavour."
+        "marks a state that differs from the kernel before (preemption: of the same flavour)."
     )
     if alike:
         hint += f" The same everywhere: {'; '.join(f'{name} {text}' for name, text in alike)}."

@@ -9,7 +9,7 @@ from typing import Final
 
 from bench.journal.matrix import DONE
 from bench.judge.claims.finding import Verdict
-from bench.judge.kernels.changes import Change
+from bench.judge.kernels.changes import Change, compared_within
 from bench.judge.kernels.matrix import Matrix
 from bench.judge.kernels.rows import KernelRow
 from bench.judge.memory import FREE_TOLERANCE, Worth
@@ -209,7 +209,7 @@ def step(change: Change, at: int, rows: Sequence[KernelRow]) -> str:
             (rows[index].label, state)
             for index in range(at - 1, -1, -1)
             if (state := change.states[index]) is not None
-            and rows[index].flavour == rows[at].flavour
+            and compared_within(change.fact, rows[index]) == compared_within(change.fact, rows[at])
         ),
         ("", ""),
     )

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from bench.judge.claims import catalogue
 from bench.judge.claims.finding import Finding, Verdict
 from bench.judge.kernels.curve import Curve, Point
 from bench.judge.kernels.matrix import ClaimRow, Matrix
@@ -81,6 +82,8 @@ def claims(matrix: Matrix) -> Table | None:
     hint = "✓ reproduced, ✗ refuted, ? inconclusive, - not applicable or not measured."
     if others:
         hint += f" {others} more are applicable on none of these kernels."
+    if unasked := len(catalogue.claims()) - len(matrix.claims):
+        hint += f" The catalogue's other {unasked} are not measured here: `bufbench claims` does."
     return Table(
         key="claims",
         title="Published claims on each kernel",
