@@ -138,8 +138,9 @@ def opened(request: Request) -> Iterator[Campaign]:
         looked = False
         if request.resume:
             done = finished(request.journal, header)
-            looked = bool(read_journal(request.journal).runs[-1].memory)
-            header = as_resumed(header)
+            runs = read_journal(request.journal).runs
+            looked = bool(runs and runs[-1].memory)
+            header = as_resumed(header) if runs else header
         with JournalWriter(request.journal) as writer:
             writer.write_machine(header)
             yield Campaign(rig, header, writer, done, looked)

@@ -14,6 +14,7 @@ from bench.errors import JournalError
 from bench.journal import bounds
 from bench.journal.raw_lines import raw_lines
 from bench.journal.schema import (
+    LONGEST_LINE_BYTES,
     SCHEMA,
     VALUES,
     Fault,
@@ -240,6 +241,8 @@ def finished(path: Path, header: RunHeader) -> frozenset[tuple[str, str, int]]:
     cannot be read, holds no run, or if its last run is not the one to go on with.
     """
     content = read_journal(path)
+    if not content.runs and _hardly_begun(path):
+        return frozenset()
     if not content.runs:
         why = content.faults[0] if content.faults else f"{path}: no run in it"
         raise JournalError(f"nothing to resume: {why}")
@@ -251,6 +254,13 @@ def finished(path: Path, header: RunHeader) -> frozenset[tuple[str, str, int]]:
                 remedy="repeat the options of that run, or choose another place with --output",
             )
     return frozenset((trial.experiment, trial.arm, trial.block) for trial in last.trials)
+
+
+def _hardly_begun(path: Path) -> bool:
+    """Whether a run was killed before its first line was whole: there is nothing to lose."""
+    with path.open("rb") as file:
+        begun = file.read(LONGEST_LINE_BYTES)
+    return b"\n" not in begun and b'{"schema":'.startswith(begun[:10])
 
 
 def _identity(then: RunHeader, now: RunHeader) -> Iterator[tuple[str, object, object]]:

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import scratch
 from bench.machine import procfs
 
 
@@ -80,13 +83,15 @@ def entered() -> Iterator[MemoryGroup]:
     where = place(procfs.read(procfs.PROC / "self/cgroup") or "", procfs.mounts())
     if where is None:
         raise NoMemoryGroup("no memory cgroup is mounted")
-    ours = where.root / f"bufbench-{os.getpid()}"
+    _sweep(where.root)
+    ours = where.root / f"{scratch.PREFIX}{secrets.token_hex(8)}"
     with contextlib.ExitStack() as stack:
         try:
             if where.version == 2:
                 stack.enter_context(_controlled(where.root))
             ours.mkdir()
             stack.callback(_removed, ours)
+            stack.callback(os.close, _locked(ours))
             (ours / "cgroup.procs").write_text(str(os.getpid()))
             stack.callback((where.home / "cgroup.procs").write_text, str(os.getpid()))
         except OSError as error:
@@ -109,6 +114,22 @@ def _controlled(root: Path) -> Iterator[None]:
     finally:
         with contextlib.suppress(OSError):  # somebody else has come to use it
             switch.write_text("-memory")
+
+
+def _locked(group: Path) -> int:
+    """A descriptor that says, as long as it is open, that somebody still uses the group."""
+    lock = os.open(group, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return lock
+
+
+def _sweep(root: Path) -> None:
+    """Groups of runs that were killed; nobody is left in them."""
+    for folder in root.glob(f"{scratch.PREFIX}*"):
+        lock = scratch.abandoned(folder)
+        if lock is not None:
+            _removed(folder)
+            os.close(lock)
 
 
 def _removed(group: Path) -> None:

@@ -331,9 +331,16 @@ def test_another_run_is_not_resumed(journal: Path, other: RunHeader, what: str) 
 
 def test_nothing_to_resume_is_said(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
-    path.touch()
+    path.write_bytes(b"of another kind\n")
     with pytest.raises(JournalError, match="nothing to resume"):
         finished(path, header())
+
+
+@pytest.mark.parametrize("begun", [b"", b'{"sch', encode(Kind.MACHINE, header())[:-30]])
+def test_a_run_that_was_killed_in_its_first_line_begins_anew(tmp_path: Path, begun: bytes) -> None:
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(begun)
+    assert finished(path, header()) == frozenset()
 
 
 def test_writing_a_journal_imports_nothing_heavy() -> None:
