@@ -61,7 +61,7 @@ def test_the_hosts_mirror_is_asked_where_it_carries_an_archive() -> None:
         (MINE.replace("packages.example", "x] trusted=yes y"), "archive.0.uri"),
         ("use = [", "at end of document"),
         (b"\xff\xfe", "utf-8"),
-        (" " * (1 << 21), "larger than 1 MiB"),
+        (" " * (1 << 21), "larger than 64 KiB"),
     ],
 )
 def test_a_bad_file_is_told_with_file_and_key(
