@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ctypes as ct
 import os
 import signal
 import subprocess
@@ -17,8 +16,6 @@ from typing import BinaryIO, ClassVar
 from bench.errors import BufbenchError, ExitCode
 from workloads import session
 
-_LIBC = ct.CDLL(None)
-_PR_SET_PDEATHSIG = 1
 _LAST_WORDS_S = 2.0
 _KILL_S = 1.0
 
@@ -78,7 +75,6 @@ def run(
             cwd=cwd,
             env={**os.environ, **env} if env else None,
             start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509  one call, of a library that is loaded
         )
     except OSError as error:
         raise ProgramFailed(f"cannot run {words[0]}: {error.strerror}") from error
@@ -144,11 +140,6 @@ def started(
         for pipe in (child.stdin, child.stdout):
             if pipe:
                 pipe.close()
-
-
-def _die_with_parent() -> None:
-    """In the child: a harness that is killed leaves no download and no unpacking behind."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _end(child: subprocess.Popen[str]) -> tuple[str, str]:
