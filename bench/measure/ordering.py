@@ -63,6 +63,10 @@ def examine(records: Records) -> Ordering:
     )
 
 
+_END_OF_TIME_NS = np.iinfo(np.int64).max
+"""Of int64: what would be due later never is."""
+
+
 class _Times(NamedTuple):
     inversions: int = 0
     lateness: tuple[int, ...] = (0, 0, 0)
@@ -129,7 +133,7 @@ def _held_ns(
     Takes over the memory of ``order``.
     """
     for event in blocks(order):
-        due_ns = timestamp_ns[event] + window_ns
+        due_ns = np.minimum(timestamp_ns[event], _END_OF_TIME_NS - window_ns) + window_ns
         # Due times ascend as the latest do: a slice of them, within the cache's reach, will do.
         first, last = np.searchsorted(latest_ns, due_ns[[0, -1]])
         release = np.searchsorted(latest_ns[first:last], due_ns) + first

@@ -111,6 +111,12 @@ def test_chains_on_a_ring_are_not_violated_and_on_perf_they_are():
     assert perf.lateness_max_ns > 500_000
 
 
+def test_a_window_that_ends_beyond_int64():
+    someone = (2**22, 0)
+    records = _stream([(2**62, someone, someone, 3, 1), (0, someone, someone, 3, 1)])
+    assert ordering.examine(records) == twins.order_of(records)
+
+
 def test_a_reversed_stream_is_flagged():
     records = made_up.trial(2_000).records[::-1]
     result = ordering.examine(records)
