@@ -82,7 +82,6 @@ def test_nonsense_is_told_in_a_line(arguments: list[str], said: str, tmp_path: P
     [
         (b"not a journal\n", "line 1"),
         (b'{"schema":999,"kind":"machine"}\n', "999|newer"),
-        (b"", "empty"),
     ],
 )
 @pytest.mark.live
