@@ -314,6 +314,7 @@ cdef class Capture:
         cdef int epoll_fd = self.epoll.fileno()
         cdef uint64_t cpu_before, voluntary, involuntary, voluntary_after, involuntary_after
         cdef uint64_t read
+        cdef int stopping
         self.cost_ns = cost_ns
         store_release_int(&self.running, 1)
         with nogil:
@@ -322,11 +323,14 @@ cdef class Capture:
             if poll == 3:
                 wait_for(self.wake_fd)
             while True:
+                # Asked before the buffers are looked at: a whole storm may pass between a look
+                # that finds nothing and the next step of a thread that is not given the CPU.
+                stopping = load_acquire_int(&self.stopping)
                 self.sample()
                 read = self.drain_once()
                 if read:
                     continue
-                if load_acquire_int(&self.stopping):
+                if stopping:
                     break
                 if poll == 0:
                     if wait_readable(epoll_fd, -1) > 0:

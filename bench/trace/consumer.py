@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from bench.errors import MachineUnfit
 from bench.plan.config import Consumer
 from bench.trace._capture import Capture
 from bench.trace.uninterrupted import uninterrupted
@@ -22,7 +23,7 @@ def consuming(capture: Capture, drain: Callable[[], None], consumer: Consumer) -
     def body() -> None:
         try:
             if consumer.cpu is not None:
-                os.sched_setaffinity(0, {consumer.cpu})  # 0: this thread
+                _run_on(consumer.cpu)
             ready.set()
             drain()
         except BaseException as failure:  # noqa: BLE001  raised again in the caller's thread
@@ -44,3 +45,14 @@ def consuming(capture: Capture, drain: Callable[[], None], consumer: Consumer) -
             raise
     if failures:
         raise failures[0]
+
+
+def _run_on(cpu: int) -> None:
+    """Keep this thread on one CPU; MachineUnfit where it has gone, or is not ours to use."""
+    try:
+        os.sched_setaffinity(0, {cpu})
+    except OSError as error:
+        raise MachineUnfit(
+            f"the consumer cannot run on CPU {cpu}: {error.strerror}",
+            remedy="is it online? Choose another with --consumer-cpu",
+        ) from error
