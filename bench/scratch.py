@@ -47,10 +47,18 @@ def folder() -> Iterator[Path]:
 def sweep() -> None:
     """Remove folders whose owner is dead, and what is mounted in them. Below 1 ms if none is."""
     for place in _places():
-        for path in sorted(place.glob(f"{PREFIX}*")):
-            lock = abandoned(path)
-            if lock is not None:
-                _remove(path)
+        for path in abandoned_in(place):
+            _remove(path)
+
+
+def abandoned_in(place: Path) -> Iterator[Path]:
+    """Folders of ours below ``place`` whose owner is dead, each locked while it is dealt with."""
+    for path in sorted(place.glob(f"{PREFIX}*")):
+        lock = abandoned(path)
+        if lock is not None:
+            try:
+                yield path
+            finally:
                 os.close(lock)
 
 

@@ -53,7 +53,8 @@ def made() -> Iterator[Cgroup | None]:
     with ExitStack() as stack:
         group = None
         if where is not None:
-            _sweep(where)
+            for folder in scratch.abandoned_in(where):
+                _remove(folder)
             with suppress(OSError):  # read-only, or not ours: the storm does without
                 group = Cgroup(stack.enter_context(_group(where)))
         yield group
@@ -130,14 +131,6 @@ def _take_back(where: Path, *, handed: bool) -> None:
     if ours and not any(each.is_dir() for each in where.iterdir()):
         with suppress(OSError):
             (where / _CONTROL).write_text(f"-{_PIDS}")
-
-
-def _sweep(where: Path) -> None:
-    for folder in where.glob(f"{scratch.PREFIX}*"):
-        lock = scratch.abandoned(folder)
-        if lock is not None:
-            _remove(folder)
-            os.close(lock)
 
 
 def _remove(folder: Path) -> None:

@@ -83,7 +83,8 @@ def entered() -> Iterator[MemoryGroup]:
     where = place(procfs.read(procfs.PROC / "self/cgroup") or "", procfs.mounts())
     if where is None:
         raise NoMemoryGroup("no memory cgroup is mounted")
-    _sweep(where.root)
+    for folder in scratch.abandoned_in(where.root):
+        _removed(folder)  # of a run that was killed; nobody is left in it
     ours = where.root / f"{scratch.PREFIX}{secrets.token_hex(8)}"
     with contextlib.ExitStack() as stack:
         try:
@@ -121,15 +122,6 @@ def _locked(group: Path) -> int:
     lock = os.open(group, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return lock
-
-
-def _sweep(root: Path) -> None:
-    """Groups of runs that were killed; nobody is left in them."""
-    for folder in root.glob(f"{scratch.PREFIX}*"):
-        lock = scratch.abandoned(folder)
-        if lock is not None:
-            _removed(folder)
-            os.close(lock)
 
 
 def _removed(group: Path) -> None:
