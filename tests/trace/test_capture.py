@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -44,9 +46,9 @@ class Buffers:
     producer: Producer
     rings: int
 
-    def fill(self, exits: int) -> int:
+    def fill(self, exits: int, cpus: tuple[int, ...] = ()) -> int:
         """So many exits, at least; the records that they made."""
-        with Generator(Storm(count=exits)) as generator:
+        with Generator(Storm(count=exits, cpus=cpus)) as generator:
             session = generator.session
             self.program.configure(
                 settings.encode(self.producer, session=session, rings=self.rings)
@@ -241,3 +243,36 @@ def test_what_is_no_buffer_cannot_be_mapped(add: str) -> None:
 def test_a_capture_of_no_possible_size(capacity: int) -> None:
     with pytest.raises((MemoryError, ValueError), match="cap"):
         Capture(capacity)
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_a_reader_that_is_not_given_the_cpu_meanwhile_reads_all(rig: Rig, name: str) -> None:
+    """A look that found nothing may be older than all that is there (a soak found this)."""
+    if len(rig.cpus) < 2:
+        pytest.skip("the reader needs a CPU that the storm does not use")
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as hog:
+        try:
+            os.sched_setaffinity(hog.pid, {rig.cpus[0]})
+            hog.send_signal(signal.SIGSTOP)
+            for _ in range(40):
+                with mapped(rig, name, records_per_exit=1) as buffers:
+                    thread = threading.Thread(
+                        target=_read_idly, args=(buffers.capture, rig.cpus[0])
+                    )
+                    thread.start()
+                    time.sleep(0.002)  # it looks, over and over
+                    hog.send_signal(signal.SIGCONT)
+                    attempted = buffers.fill(3, cpus=rig.cpus[-1:])
+                    buffers.capture.stop()
+                    hog.send_signal(signal.SIGSTOP)
+                    thread.join()
+                    assert buffers.capture.count == attempted
+        finally:
+            hog.kill()
+
+
+def _read_idly(capture: Capture, cpu: int) -> None:
+    os.sched_setaffinity(0, {cpu})
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    capture.run(poll=BUSY)
