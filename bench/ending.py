@@ -32,6 +32,7 @@ class Ending:
 
     def __init__(self) -> None:
         self._asked: int = signal.SIGINT
+        self._came = False
         self._stderr = -1
 
     @property
@@ -50,6 +51,14 @@ class Ending:
         sys.unraisablehook = _unraisable
         # Whoever started us may have held them back until somebody can answer.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+    def stand(self, code: int) -> int:
+        """The exit code, ``code`` or that of a signal that came: no later signal changes it."""
+        for each in SIGNALS:
+            signal.signal(each, signal.SIG_IGN)  # Python, closing down, would let them kill us
+        if self._came:  # and fell where nobody heard it, such as in a finaliser
+            self.leave()
+        return code
 
     def leave(self, told: BaseException | None = None) -> NoReturn:
         """End here and now. An argument of ``told`` is the line that is printed.
@@ -71,6 +80,7 @@ class Ending:
         for each in SIGNALS:
             signal.signal(each, signal.SIG_IGN)
         self._asked = number
+        self._came = True
         # Not threading's: the signal may have come while this very thread held a lock of it.
         _thread.start_new_thread(self._wait, ())
         raise Terminated if number == signal.SIGTERM else KeyboardInterrupt

@@ -63,6 +63,24 @@ BOTH = """
     os.kill(os.getpid(), 2)
     time.sleep(60)
 """
+TOO_LATE = """
+    import atexit, os
+    @atexit.register
+    def _():
+        os.kill(os.getpid(), 2)
+        os.kill(os.getpid(), 15)
+        time.sleep(0.1)
+    sys.exit(ending.stand(1))
+"""
+UNHEARD = """
+    import os
+    class Closing:
+        def __del__(self):
+            os.kill(os.getpid(), 15)
+            time.sleep(0.1)
+    Closing()
+    sys.exit(ending.stand(0))
+"""
 HELD_BACK = """
 import os, signal, sys
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -134,3 +152,18 @@ def test_held_back_by_whoever_started_us_it_comes_in_time() -> None:
     block = [sys.executable, "-c", HELD_BACK, FRAME.format(body=CLOSES)]
     done = subprocess.run(block, capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stderr) == (130, "bufbench: interrupted\n")
+
+
+def test_an_exit_code_that_stands_is_not_changed_any_more() -> None:
+    assert at_its_own(TOO_LATE) == (1, "")
+
+
+def test_one_that_nobody_heard_is_told_at_the_end() -> None:
+    assert at_its_own(UNHEARD) == (143, "bufbench: terminated\n")
+
+
+def at_its_own(body: str) -> tuple[int, str]:
+    """Exit code and errors of a process that ends by itself."""
+    python = [sys.executable, "-c", FRAME.format(body=body)]
+    done = subprocess.run(python, capture_output=True, text=True, timeout=30, check=False)
+    return done.returncode, done.stderr

@@ -37,9 +37,10 @@ def main() -> None:
         from bench.foreign import clean
 
         try:
-            sys.exit(run(sys.argv[1:]))
+            code = run(sys.argv[1:])
         except BufbenchError as error:
             print(f"bufbench: {clean(str(error))}", file=sys.stderr)
-            sys.exit(error.exit_code)
+            code = error.exit_code
+        sys.exit(ending.stand(code))
     except KeyboardInterrupt as asked:
         ending.leave(asked)

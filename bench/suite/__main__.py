@@ -12,7 +12,7 @@ try:  # imports included: Ctrl-C may come as early as that
     ending.heed()
     from bench.suite.session import main
 
-    code = main(sys.argv[1:], ending)
+    code = ending.stand(main(sys.argv[1:], ending))
 except KeyboardInterrupt as asked:
     ending.leave(asked)
 sys.exit(code)
