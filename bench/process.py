@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from errno import ENOENT
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
@@ -18,6 +20,7 @@ from workloads import session
 
 _LAST_WORDS_S = 2.0
 _KILL_S = 1.0
+_TIED = ("setpriv", "--pdeathsig", "KILL", "--")  # util-linux; nothing outlives a kill -9 of us
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,26 +61,29 @@ def run(
 ) -> Completed:
     """Run a program to its end and return what it said.
 
-    The program gets a session of its own, so that a time-out or Ctrl-C ends its children too.
-    ``env`` is added to this process's environment. Raises ProgramFailed if it cannot be started,
+    The program gets a session of its own, so that a time-out or Ctrl-C ends its children too; it
+    does not outlive the thread that called. ``env`` is added to this process's environment. Raises ProgramFailed if it cannot be started,
     takes longer than ``timeout_s``, or, with ``check``, returns anything but 0.
     """
     words = tuple(str(word) for word in argv)
+    environment = {**os.environ, **(env or {})}
+    if shutil.which(words[0], path=environment.get("PATH")) is None:
+        raise ProgramFailed(f"cannot run {words[0]}: {os.strerror(ENOENT)}")
     began = time.monotonic()
     try:
         child = subprocess.Popen(
-            words,
+            (*_TIED, *words),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
             cwd=cwd,
-            env={**os.environ, **env} if env else None,
+            env=environment,
             start_new_session=True,
         )
     except OSError as error:
-        raise ProgramFailed(f"cannot run {words[0]}: {error.strerror}") from error
+        raise ProgramFailed(f"cannot run {_TIED[0]}: {error.strerror}") from error
     timed_out = False
     try:
         stdout, stderr = child.communicate(timeout=timeout_s)

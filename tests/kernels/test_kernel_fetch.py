@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from made_up_archive import ARCH, Archive, split, whole
+from tracing import eventually
 
 from bench import process
 
@@ -267,16 +268,30 @@ def test_killed_at_any_moment_a_kernel_is_whole_or_absent(user: User, stage: str
     assert len(user.whole()) == 1
 
 
-def test_ctrl_c_leaves_nothing(user: User) -> None:
+@pytest.mark.parametrize("program", ["apt-get", "dpkg-deb", "depmod"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_ended_by_a_signal_nothing_of_it_is_left(
+    user: User, program: str, number: signal.Signals
+) -> None:
     assert user("list").returncode == 0
+    slow = user.folder / "slow" / program  # so that there is time for it however busy the machine
+    slow.parent.mkdir()
+    slow.write_text('#!/bin/sh\necho $$ > "$0.pid"\nexec sleep 60\n')
+    slow.chmod(0o755)
+    user.env["PATH"] = f"{slow.parent}:{os.environ['PATH']}"
     fetching = user.start("fetch", "6.1")
-    while not user.remains() and fetching.poll() is None:
-        time.sleep(0.01)
-    fetching.send_signal(signal.SIGINT)
+    assert eventually(lambda: read(slow.with_suffix(".pid")).endswith("\n"))
+    fetching.send_signal(number)
     _, stderr = fetching.communicate(timeout=30)
-    assert fetching.returncode == 130
+    assert eventually(lambda: not Path("/proc", read(slow.with_suffix(".pid")).strip()).exists())
     assert "Traceback" not in stderr
-    assert not user.remains()
+    if number != signal.SIGKILL:
+        assert fetching.returncode == 128 + number
+        assert not user.remains()
+
+
+def read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="not root")
