@@ -82,11 +82,18 @@ class Ending:
         self._asked = number
         self._came = True
         # Not threading's: the signal may have come while this very thread held a lock of it.
-        _thread.start_new_thread(self._wait, ())
+        try:
+            _thread.start_new_thread(self._wait, ())
+        except RuntimeError:  # a limit of processes is reached
+            signal.signal(signal.SIGALRM, lambda *_: self._at_once())
+            signal.setitimer(signal.ITIMER_REAL, _IN_ORDER_S)
         raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
     def _wait(self) -> None:
         time.sleep(_IN_ORDER_S)
+        self._at_once()
+
+    def _at_once(self) -> NoReturn:
         self._say(f"{self.line}, at once")
         os._exit(self.code)
 

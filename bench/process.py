@@ -62,8 +62,9 @@ def run(
     """Run a program to its end and return what it said.
 
     The program gets a session of its own, so that a time-out or Ctrl-C ends its children too; it
-    does not outlive the thread that called. ``env`` is added to this process's environment. Raises ProgramFailed if it cannot be started,
-    takes longer than ``timeout_s``, or, with ``check``, returns anything but 0.
+    does not outlive the thread that called. ``env`` is added to this process's environment. Raises
+    ProgramFailed if it cannot be started, takes longer than ``timeout_s``, or, with ``check``,
+    returns anything but 0.
     """
     words = tuple(str(word) for word in argv)
     environment = {**os.environ, **(env or {})}

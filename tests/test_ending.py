@@ -89,6 +89,14 @@ os.execv(sys.executable, [sys.executable, "-c", sys.argv[1]])
 """
 
 
+NO_THREAD = f"""
+    import _thread
+    def none(*_): raise RuntimeError("can't start new thread")
+    _thread.start_new_thread = none
+{NEVER_CLOSES}
+"""
+
+
 def ended_by(number: signal.Signals, body: str, *, times: int = 1) -> tuple[int, str, str, float]:
     """Exit code, output, errors and seconds after the first signal."""
     with subprocess.Popen(
@@ -119,8 +127,9 @@ def test_what_is_open_is_closed_however_often_it_is_asked(
 
 
 @pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)
-def test_what_does_not_close_is_left_to_the_kernel(number: signal.Signals) -> None:
-    code, _, err, seconds = ended_by(number, NEVER_CLOSES)
+@pytest.mark.parametrize("body", [NEVER_CLOSES, NO_THREAD], ids=["", "no-thread"])
+def test_what_does_not_close_is_left_to_the_kernel(number: signal.Signals, body: str) -> None:
+    code, _, err, seconds = ended_by(number, body)
     assert code == CODES[number]
     assert err.endswith(", at once\n")
     assert len(err.splitlines()) == 1

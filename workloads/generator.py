@@ -181,6 +181,8 @@ class Generator:
                     pass_fds=(report_to, go_from),
                     env={},  # ours may hold secrets, and a storm is told what it needs
                 )
+            except BlockingIOError:  # a limit on processes: not about the generator
+                raise
             except OSError as error:
                 raise StormFailed(
                     f"cannot start the generator {self._executable}: {error.strerror}",

@@ -8,6 +8,7 @@ one is a file here and a name in ``COMMANDS``.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Final
 
@@ -32,6 +33,8 @@ def main() -> None:
     ending = Ending()
     try:  # imports included: Ctrl-C may come as early as that
         ending.heed()
+        # numpy's: threads that we have no use for, and where one cannot be had, it raises SIGINT.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         from bench.cli.app import run
         from bench.errors import BufbenchError
         from bench.foreign import clean

@@ -14,6 +14,7 @@ from typing import Annotated
 import click
 import typer
 
+from bench import exhausted
 from bench.cli import COMMANDS
 from bench.cli.lazy import group_of, plain_app
 from bench.errors import BufbenchError, ExitCode, UsageError
@@ -48,7 +49,11 @@ def run(arguments: list[str]) -> int:
         return leave.exit_code if arguments else ExitCode.USAGE
     except BrokenPipeError:  # whoever read our output has seen enough
         _give_up_stdout()
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
+        if (too_many := exhausted.told(error)) is not None:
+            raise too_many from error
+        if isinstance(error, RuntimeError):
+            raise
         if error.errno in (ENOSPC, EFBIG, EIO, EDQUOT) and error.filename is None:
             _give_up_stdout()
             raise UsageError(

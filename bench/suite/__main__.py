@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from bench.ending import Ending
@@ -10,6 +11,7 @@ from bench.ending import Ending
 ending = Ending()
 try:  # imports included: Ctrl-C may come as early as that
     ending.heed()
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # see bench.cli
     from bench.suite.session import main
 
     code = ending.stand(main(sys.argv[1:], ending))

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from bench import paths
+from bench import exhausted, paths
 from bench.errors import MachineUnfit
 from bench.machine import capabilities, procfs
 from bench.measure.account import CpuCounters
@@ -82,6 +82,8 @@ class Program:
             with headers.installed(kernel.release):
                 self._bpf: Any = kallsyms.unseen(lambda: BPF(text=text.encode(), cflags=flags))
         except Exception as error:
+            if (too_many := exhausted.told(error)) is not None:
+                raise too_many from error
             raise MachineUnfit(
                 f"bcc could not compile the {build.variant} tracer: {error}",
                 remedy="its messages stand above; see `bufbench doctor`",

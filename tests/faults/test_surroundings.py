@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -16,8 +17,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from moments import Faults
 from tracing import BUFBENCH
-from victim import generator, victim
+from victim import SOON_S, generator, victim
 
 from bench.journal.reader import read_journal
 from bench.machine import memory_group, procfs
@@ -200,34 +202,69 @@ def test_a_buffer_that_memory_is_too_short_for_is_named(
     in_order(trials)
 
 
-def test_pids_max_reached_by_somebody_else_within_a_storm(tmp_path: Path) -> None:
+@pytest.fixture
+def pids_cgroup() -> Iterator[Path]:
+    """A cgroup of the test's own that bounds processes."""
     place = cgroup.place()
     if place is None:
         pytest.skip("no cgroup that bounds processes here")
     folder = place / f"bufbench-test-{os.getpid()}"
     folder.mkdir()
-    if not (folder / "pids.max").exists():
-        folder.rmdir()
-        pytest.skip("the pids controller is not handed down here")
-    journal = tmp_path / "run.jsonl"
     try:
-        command = [*within(folder), *BUFBENCH]
-        words = [*LONG, "--blocks", "1", "--transport", "ringbuf", "--output", str(journal)]
-        with victim(tmp_path, words, command) as hit:
-            while hit.running() and not (journal.exists() and generator(hit) is not None):
-                time.sleep(0.001)
-            time.sleep(0.5)
-            # As if others had taken all that there is: nothing more can be made, for a while.
-            (folder / "pids.max").write_text("1")
-            time.sleep(0.3)
-            (folder / "pids.max").write_text("max")
-            hit.ended_after_s()
-            assert hit.process.returncode == 0, hit.stderr()
+        if not (folder / "pids.max").exists():
+            pytest.skip("the pids controller is not handed down here")
+        yield folder
     finally:
         _emptied(folder)
+
+
+def test_pids_max_reached_by_somebody_else_within_a_storm(
+    pids_cgroup: Path, tmp_path: Path
+) -> None:
+    journal = tmp_path / "run.jsonl"
+    command = [*within(pids_cgroup), *BUFBENCH]
+    words = [*LONG, "--blocks", "1", "--transport", "ringbuf", "--output", str(journal)]
+    with victim(tmp_path, words, command) as hit:
+        while hit.running() and not (journal.exists() and generator(hit) is not None):
+            time.sleep(0.001)
+        time.sleep(0.5)
+        # As if others had taken all that there is: nothing more can be made, for a while.
+        (pids_cgroup / "pids.max").write_text("1")
+        time.sleep(0.3)
+        (pids_cgroup / "pids.max").write_text("max")
+        hit.ended_after_s()
+        assert hit.process.returncode == 0, hit.stderr()
     (trial,) = read_journal(journal, strict=True).trials
     in_order([trial])
     assert trial.storm.failed.get("EAGAIN", 0) > 0, trial.storm
+
+
+@pytest.mark.parametrize("kind", ["left alone", "SIGINT", "SIGTERM"])
+def test_pids_max_reached_for_good_at_any_moment(
+    kind: str, pids_cgroup: Path, tmp_path: Path, faults: Faults
+) -> None:
+    moments = faults.moments("pids.max", kind)
+    for number in range(faults.times(3, of=3)):
+        journal = tmp_path / f"{number}.jsonl"
+        words = [*CHAINS, "--seconds", "1", "--blocks", "4", "--output", str(journal)]
+        (pids_cgroup / "pids.max").write_text("max")
+        with victim(tmp_path, words, [*within(pids_cgroup), *BUFBENCH]) as hit:
+            hit.await_handlers()
+            hit.wait_for(moments.uniform(0, 4))
+            (pids_cgroup / "pids.max").write_text("1")
+            if kind != "left alone":
+                hit.wait_for(moments.uniform(0, 0.2))
+                hit.process.send_signal(getattr(signal, kind))
+                assert hit.ended_after_s() < SOON_S
+            hit.ended_after_s()
+            hit.gone_after_s()
+            said = hit.stderr()
+        assert "Traceback" not in said
+        if hit.process.returncode not in (0, 130, 143):
+            assert hit.process.returncode in (3, 4)
+            assert said.splitlines()[-1].startswith("bufbench: ")
+        if journal.exists():
+            in_order(read_journal(journal).trials)
 
 
 def test_pids_that_are_used_again_within_a_storm(tmp_path: Path) -> None:

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A limit on processes and threads that somebody reached: told as what it is, wherever it shows."""
+
+from __future__ import annotations
+
+from errno import EAGAIN
+from typing import Final
+
+from bench.errors import MachineUnfit
+
+_NO_THREAD: Final = "can't start new thread"  # Python's words, of a RuntimeError
+
+
+def told(error: Exception) -> MachineUnfit | None:
+    """The line for it; None if the error is about something else."""
+    no_thread = isinstance(error, RuntimeError) and error.args == (_NO_THREAD,)
+    no_process = isinstance(error, BlockingIOError) and error.errno == EAGAIN
+    if not no_thread and not no_process:
+        return None
+    return MachineUnfit(
+        "no process or thread could be started: a limit on their number is reached",
+        remedy="raise pids.max of this cgroup or ulimit -u, or end what else runs",
+    )
