@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -95,6 +96,7 @@ class Program:
     def __exit__(self, *_: object) -> None:
         with uninterrupted():
             self._bpf.cleanup()
+            atexit.unregister(self._bpf.cleanup)  # bcc registers it, and so would keep all for good
 
     def map_fd(self, name: str) -> int:
         """Descriptor of a map; it belongs to the program."""
