@@ -15,7 +15,7 @@ import click
 import typer
 
 from bench import exhausted
-from bench.cli import COMMANDS
+from bench.cli import COMMANDS, output
 from bench.cli.lazy import group_of, plain_app
 from bench.errors import BufbenchError, ExitCode, UsageError
 
@@ -48,14 +48,14 @@ def run(arguments: list[str]) -> int:
         _flush_or_give_up()
         return leave.exit_code if arguments else ExitCode.USAGE
     except BrokenPipeError:  # whoever read our output has seen enough
-        _give_up_stdout()
+        output.give_up()
     except (OSError, RuntimeError) as error:
         if (too_many := exhausted.told(error)) is not None:
             raise too_many from error
         if isinstance(error, RuntimeError):
             raise
         if error.errno in (ENOSPC, EFBIG, EIO, EDQUOT) and error.filename is None:
-            _give_up_stdout()
+            output.give_up()
             raise UsageError(
                 f"the output cannot be written: {error.strerror}", remedy="write it elsewhere"
             ) from error
@@ -99,12 +99,7 @@ def _flush_or_give_up() -> None:
     try:
         sys.stdout.flush()
     except OSError:
-        _give_up_stdout()
-
-
-def _give_up_stdout() -> None:
-    """Python would fail again, as it flushes at the end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        output.give_up()
 
 
 def _show_version(asked: bool) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.output import read_or_not
 from bench.cli.report import Format
 from bench.errors import UsageError
 from bench.foreign import clean
@@ -92,13 +93,15 @@ def command(
         if until_settled or output:
             raise UsageError("--from runs nothing", remedy="leave out --until-settled and --output")
         judged = _judged(journals, claims)
-        _show(judged, form)
+        with read_or_not():
+            _show(judged, form)
         expectations.check(expected, judged, strict=strict)
         return
     journal = output or paths.new_journal("claims")
     trials = _run(claims, journal, blocks=blocks, seed=seed, settle_s=60 * until_settled, wait=wait)
     judged = _judged([journal], claims)
-    _show(judged, form)
+    with read_or_not():
+        _show(judged, form)
     from bench.report.files import page_line
 
     print(f"journal: {journal}", file=sys.stderr)

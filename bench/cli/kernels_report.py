@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.output import read_or_not
 from bench.errors import GateFailed, MachineUnfit, UsageError
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def command(
     matrix = compare(entries)
     for fault in matrix.faults:
         print(f"bufbench: {clean(str(fault))}", file=sys.stderr)
-    _write(matrix, form, output, places[0])
+    with read_or_not():
+        _write(matrix, form, output, places[0])
     missing = [clean(row.label) for row in matrix.rows if row.result is None or row.status != DONE]
     if fail_on_missing and missing:
         raise GateFailed(f"no whole result of {', '.join(missing)}")
@@ -74,7 +76,8 @@ def both(folder: Path) -> None:
 
     entries = read_matrix([folder])
     matrix = compare(entries)
-    _write(matrix, Output.TEXT, None, folder)
+    with read_or_not():
+        _write(matrix, Output.TEXT, None, folder)
     try:
         _write(matrix, Output.HTML, None, folder)
     except MachineUnfit as lack:

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from bench.errors import UsageError
+from bench.errors import FetchFailed, UsageError
 
 if TYPE_CHECKING:
     from bench.kernels.accelerator import Accelerator
@@ -53,7 +54,7 @@ def command(
     """
     import psutil
 
-    from bench import lock, paths
+    from bench import lock, ownership, paths
     from bench.kernels import accelerator
     from bench.kernels import run as kernels_run
     from bench.kernels.request import HOST, parse
@@ -78,7 +79,7 @@ def command(
     left = kernels_run.pending(folder, kernels)
     kernels_run.check_free(folder, left if resume else kernels, resume=resume)
     images = _images(left if resume else kernels, folder, sources, say)
-    folder.mkdir(parents=True, exist_ok=True)
+    ownership.make_folder(folder)
     on_host = [image for image in images if image.label == HOST]
     guests = [image for image in images if image.label != HOST]
 
@@ -110,8 +111,10 @@ def _images(kernels: list[str], folder: Path, sources: Path | None, say: Say) ->
     """An image for each; one that cannot be fetched now has its row, one that is none is usage."""
     from bench.errors import BufbenchError
     from bench.kernels import run as kernels_run
-    from bench.kernels.provide import provide
+    from bench.kernels.provide import check, provide
 
+    with suppress(FetchFailed):  # then each has its row
+        check(kernels, say=say, sources_file=sources)
     found: list[Image] = []
     for label in kernels:
         try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from bench.cli.output import read_or_not
 from bench.errors import UsageError
 from bench.plan.config import (
     MIXED,
@@ -126,7 +127,8 @@ def command(
         raise UsageError("--resume needs the journal to go on with", remedy="add --output FILE")
     trials = _run(experiments, journal, user, profile=profile, seed=seed, resume=resume, wait=wait)
     if not quiet:
-        _summary(journal)
+        with read_or_not():
+            _summary(journal)
     print(f"journal: {journal}", file=sys.stderr)
     gates.check(checks, trials)
 

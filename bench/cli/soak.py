@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.output import read_or_not
 from bench.errors import GateFailed, UsageError
 
 _MOST_MINUTES = 7 * 24 * 60
@@ -47,7 +48,8 @@ def command(
             print(report.progress(each.after), file=sys.stderr, flush=True)
     run = read_journal(journal).runs[-1]
     summary = report.summarised(run)
-    report.render_text(summary, Screen())
+    with read_or_not():
+        report.render_text(summary, Screen())
     print(_written(journal, report.render_markdown(summary, journal.name)), file=sys.stderr)
     print(files.page_line(journal), file=sys.stderr)
     gates.check((), run.trials)

@@ -146,6 +146,7 @@ class JournalWriter:
                     copy.write(os.pread(self._descriptor, _TAIL_BYTES, start))
                 copy.flush()
                 os.fsync(copy.fileno())
+            ownership.hand_over(Path(place))
         except OSError as error:
             raise self._failure(error) from error
         raise JournalError(

@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from bench import ownership
 from bench.kernels.watch import End, Ended
 
 RESULT: Final = "result.json"
@@ -156,6 +157,7 @@ def replace(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+    ownership.hand_over(beside)
     beside.replace(path)
 
 

@@ -30,20 +30,35 @@ def provide(
     does not exist, FetchFailed where disk or network do not allow it.
     """
     wanted = [request.parse(text) for text in requests]
-    images: dict[str, Image] = {}
-    in_archives: list[request.Series | request.Exact] = []
-    for one in wanted:
-        if isinstance(one, request.Local):
-            images[one.label] = local(one)
-        elif isinstance(one, request.Host):
-            images[one.label] = host(one)
-        else:
-            in_archives.append(one)
+    images = {
+        one.label: local(one) if isinstance(one, request.Local) else host(one)
+        for one in wanted
+        if isinstance(one, request.Local | request.Host)
+    }
+    in_archives = [one for one in wanted if isinstance(one, request.Series | request.Exact)]
     if in_archives:
         from bench.kernels.library import opened
 
         images |= from_library(in_archives, opened(sources_file, say), update=update)
     return [images[one.label] for one in wanted]
+
+
+def check(
+    requests: Sequence[str], *, say: Callable[[str], None], sources_file: Path | None = None
+) -> None:
+    """UsageError for what does not exist, before anything is fetched; FetchFailed without lists."""
+    wanted = [request.parse(text) for text in requests]
+    for one in wanted:
+        if isinstance(one, request.Local):
+            local(one)
+    in_archives = [one for one in wanted if isinstance(one, request.Series | request.Exact)]
+    if in_archives:
+        from bench.kernels.catalogue import find
+        from bench.kernels.library import opened
+
+        known = opened(sources_file, say).known(update=False)
+        for one in in_archives:
+            find(one, known)
 
 
 def from_library(

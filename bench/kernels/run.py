@@ -18,7 +18,7 @@ from pathlib import Path
 from subprocess import Popen
 from typing import Final
 
-from bench import process
+from bench import ownership, process
 from bench.errors import BufbenchError, UsageError
 from bench.kernels import boot, outcome
 from bench.kernels.accelerator import Accelerator
@@ -176,6 +176,7 @@ def _started(request: Request, image: Image, lost_boot: str, say: Say) -> _Runni
     where = "on this machine" if image.label == HOST else request.accelerator.why
     say(f"{image.label}: {image.origin}; {where}")
     with ExitStack() as stack:
+        stack.callback(ownership.hand_over_all, folder)  # once the guest has gone
         if image.label == HOST:
             watch = stack.enter_context(_on_host(folder, limit_s, inside))
         else:
@@ -195,7 +196,7 @@ def _empty(folder: Path) -> None:
     """A folder of our own for this kernel; what an earlier run left there is of no use."""
     if folder.exists():
         shutil.rmtree(folder)
-    folder.mkdir(parents=True)
+    ownership.make_folder(folder)
 
 
 def _console(folder: Path) -> bytes:

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 from made_up_kernels import entry, lost, storms, write
 from made_up_trials import trial
-from tracing import bufbench
+from tracing import BUFBENCH, bufbench
 
 from bench.trial.result import State
 
@@ -46,6 +48,19 @@ def test_a_kernel_without_a_result_may_fail_the_job(folder: Path) -> None:
     assert done.returncode == 1
     assert "6.6" in done.stderr
     assert "VFS: no root" in done.stdout  # the report comes first
+
+
+@pytest.mark.parametrize("words", [["--fail-on", "causal"], ["--fail-on-missing"]])
+def test_a_gate_holds_whether_anybody_reads_or_not(folder: Path, words: list[str]) -> None:
+    write(folder, lost("6.6", "panicked", "VFS: no root"))
+    command = [*BUFBENCH, "kernels", "report", str(folder), *words]
+    unread, told = os.pipe()
+    os.close(unread)
+    done = subprocess.run(command, stdout=told, stderr=subprocess.PIPE, check=False, timeout=60)
+    os.close(told)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(b"bufbench: ")
 
 
 def test_a_trial_that_does_not_balance_ends_with_4(folder: Path) -> None:

@@ -148,6 +148,14 @@ def test_kernels_are_listed_fetched_and_pruned(user: User) -> None:
     assert not list(user.images.parent.glob("apt-*"))
 
 
+def test_a_name_that_is_none_costs_no_download(user: User) -> None:
+    done = user("run", "6.1", "6.99", "--output", "run")
+    assert done.returncode == 2
+    assert "6.99" in only_line(done)
+    assert not user.whole()
+    assert not (user.folder / "run").exists()
+
+
 def test_a_kernel_without_modules_can_be_fetched(user: User) -> None:
     done = user("fetch", "6.19", "--json")
     assert f"{BARE}: its modules have left the archive" in done.stderr

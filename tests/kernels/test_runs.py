@@ -134,10 +134,13 @@ def test_nonsense_is_told_in_a_line(arguments: list[str], said: str, tmp_path: P
 
 @pytest.mark.live
 def test_the_host_itself_is_a_row_without_a_guest(tmp_path: Path) -> None:
-    """Cut short by its time limit: what there was time for is whole."""
+    """Cut short by its time limit: what there was time for is whole, and whoever called sudo's."""
     folder = tmp_path / "run"
-    done = bufbench("kernels", "run", "host", "--output", str(folder), "--time-limit", "20")
+    words = ("kernels", "run", "host", "--output", str(folder), "--time-limit", "20")
+    done = bufbench(*words, SUDO_UID="12345", SUDO_GID="23456")
     assert done.returncode == 0, done.stderr
     told = json.loads((folder / "host" / outcome.OUTCOME).read_text())
     assert (told["status"], told["release"]) == ("done", platform.release())
     assert told["trials"] > 10
+    for path in (folder, *folder.rglob("*")):
+        assert (path.stat().st_uid, path.stat().st_gid) == (12345, 23456), path
