@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bench import lock, ownership
 from bench.ending import Terminated, word
@@ -61,17 +61,27 @@ class Campaign:
     rig: Rig
     header: RunHeader
     _writer: JournalWriter
-    _done: frozenset[tuple[str, str, int]] = field(default=frozenset())
+    _done: Mapping[tuple[str, str, int], TrialConfig] = field(default_factory=dict)
     _looked: bool = False  # the journal that is resumed has its lines on memory
 
     def pending(
         self, experiment: Experiment, first_block: int = 0
     ) -> Iterator[tuple[int, int, Arm]]:
-        """(block, position, arm) of every trial that the journal does not hold yet."""
+        """(block, position, arm) of every trial that the journal does not hold yet.
+
+        JournalError where it holds one of that name that was configured otherwise.
+        """
         for block in range(first_block, experiment.blocks):
             for position, arm in enumerate(blocks.order(experiment, block, self.header.seed)):
-                if (experiment.name, arm.name, block) not in self._done:
+                done = self._done.get((experiment.name, arm.name, block))
+                if done is None:
                     yield block, position, arm
+                elif done != arm.config:
+                    raise JournalError(
+                        f"journal {self._writer.path} cannot be resumed: its {experiment.name} "
+                        f"{arm.name} had {_difference(asdict(done), asdict(arm.config))}",
+                        remedy="repeat the options of that run, or choose another with --output",
+                    )
 
     def run(
         self, experiment: Experiment, listener: Listener, *, first_block: int = 0
@@ -134,7 +144,7 @@ def opened(request: Request) -> Iterator[Campaign]:
             seed=request.seed,
             started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        done: frozenset[tuple[str, str, int]] = frozenset()
+        done: dict[tuple[str, str, int], TrialConfig] = {}
         looked = False
         if request.resume:
             done = finished(request.journal, header)
@@ -144,6 +154,14 @@ def opened(request: Request) -> Iterator[Campaign]:
         with JournalWriter(request.journal) as writer:
             writer.write_machine(header)
             yield Campaign(rig, header, writer, done, looked)
+
+
+def _difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """The first option that is another."""
+    name = next(each for each in then if then[each] != now[each])
+    if isinstance(then[name], dict):
+        return f"{name} {_difference(then[name], now[name])}"
+    return f"{name} {then[name]!r}, not {now[name]!r}"
 
 
 def wakeup_cost_ns(rig: Rig) -> float | None:

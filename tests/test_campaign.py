@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,22 @@ def test_a_campaign_goes_on_where_it_ended(tmp_path: Path, done: int) -> None:
     assert set(places(run.trials)) == PLACES
     with campaign.opened(request(journal, resume=True)) as running:
         assert running.run(EXPERIMENT, lambda _: None) == ()
+
+
+def test_another_storm_is_another_run(tmp_path: Path) -> None:
+    journal = tmp_path / "run.jsonl"
+    run_some(journal, 1)
+    before = read_journal(journal, strict=True).trials
+    arms = tuple(
+        replace(arm, config=replace(arm.config, storm=replace(STORM, count=400)))
+        for arm in EXPERIMENT.arms
+    )
+    with (
+        campaign.opened(request(journal, resume=True)) as running,
+        pytest.raises(JournalError, match="had storm count 200, not 400; repeat the options"),
+    ):
+        running.run(replace(EXPERIMENT, arms=arms), lambda _: None)
+    assert read_journal(journal, strict=True).trials == before
 
 
 def test_another_seed_is_another_run(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from bench.journal.schema import (
 )
 from bench.measure.health import Sample
 from bench.measure.memory import MemoryLine
+from bench.plan.config import TrialConfig
 from bench.trial.result import TrialResult
 
 if TYPE_CHECKING:
@@ -234,15 +235,15 @@ def read_journals(paths: Iterable[Path]) -> JournalContent:
     return content
 
 
-def finished(path: Path, header: RunHeader) -> frozenset[tuple[str, str, int]]:
-    """(experiment, arm, block) of every trial that the journal's last run left.
+def finished(path: Path, header: RunHeader) -> dict[tuple[str, str, int], TrialConfig]:
+    """(experiment, arm, block) of every trial that the journal's last run left, and what it was.
 
     ``header`` is what the run that goes on is about to write. Raises JournalError if the journal
     cannot be read, holds no run, or if its last run is not the one to go on with.
     """
     content = read_journal(path)
     if not content.runs and _hardly_begun(path):
-        return frozenset()
+        return {}
     if not content.runs:
         why = content.faults[0] if content.faults else f"{path}: no run in it"
         raise JournalError(f"nothing to resume: {why}")
@@ -253,7 +254,7 @@ def finished(path: Path, header: RunHeader) -> frozenset[tuple[str, str, int]]:
                 f"journal {path} cannot be resumed: its last run has {what} {then!r}, not {now!r}",
                 remedy="repeat the options of that run, or choose another place with --output",
             )
-    return frozenset((trial.experiment, trial.arm, trial.block) for trial in last.trials)
+    return {(each.experiment, each.arm, each.block): each.config for each in last.trials}
 
 
 def _hardly_begun(path: Path) -> bool:
