@@ -28,7 +28,7 @@ def local(request: Local) -> Image:
             f"kernel image {request.vmlinuz}: {error.strerror}",
             remedy="name an archive's kernel (6.12) or a file that exists",
         ) from error
-    modules = _modules(request.modules) if request.modules is not None else None
+    modules = _modules(request.modules, release) if request.modules is not None else None
     return Image(
         label=request.label,
         release=release or (modules.name if modules else ""),
@@ -76,13 +76,16 @@ def release_of(header: bytes) -> str:
     return release if at > 0x200 and release.isprintable() else ""
 
 
-def _modules(folder: Path) -> Path:
-    """A folder with depmod's files, or the only one below its lib/modules."""
+def _modules(folder: Path, release: str) -> Path:
+    """A folder with depmod's files; of several below it, or its lib/modules, the release's own."""
     folder = _expanded(folder)
-    for place in (folder, *sorted(folder.glob("lib/modules/*"))):
-        if (place / "modules.dep").is_file():
-            return place
+    within = (*sorted(folder.glob("*")), *sorted(folder.glob("lib/modules/*")))
+    found = [place for place in (folder, *within) if (place / "modules.dep").is_file()]
+    chosen = [place for place in found if place.name == release] or found
+    if len(chosen) == 1:
+        return chosen[0]
+    what = f"has modules of {len(found)} kernels" if found else "has no modules.dep"
     raise UsageError(
-        f"{folder} has no modules.dep",
+        f"{folder} {what}",
         remedy="name the folder lib/modules/RELEASE that `make modules_install` and depmod made",
     )

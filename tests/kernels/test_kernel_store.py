@@ -174,6 +174,21 @@ def test_an_image_of_ones_own_tells_its_release(tmp_path: Path) -> None:
         assert (both.release, both.modules) == ("6.14.0-rc3+", modules)
 
 
+def test_of_several_kernels_modules_an_image_takes_its_own(tmp_path: Path) -> None:
+    image = tmp_path / "bzImage"
+    below = tmp_path / "root/lib/modules"
+    for release in ("6.1.0", "6.14.0-rc3+", "6.15.0"):
+        (below / release).mkdir(parents=True)
+        (below / release / "modules.dep").touch()
+    image.write_bytes(vmlinuz("6.14.0-rc3+"))
+    for folder in (below, tmp_path / "root"):
+        found = local(Local(label="x", vmlinuz=image, modules=folder))
+        assert found.modules == below / "6.14.0-rc3+"
+    image.write_bytes(vmlinuz("6.16.0"))
+    with pytest.raises(UsageError, match="has modules of 3 kernels"):
+        local(Local(label="x", vmlinuz=image, modules=below))
+
+
 @pytest.mark.parametrize("content", [b"", b"\x7fELF", bytes(0x300), b"\0" * 0x202 + b"HdrS"])
 def test_other_files_tell_no_release(content: bytes) -> None:
     assert not release_of(content)
