@@ -586,6 +586,7 @@ LOST = (40, 35, 50, 42, 38, 44, 41, 39)
 for claim, experiment, name, kind, none_told in (
     ("rb-silent-loss", "told", "ringbuf@8KiB/libbcc", "library", 0.0),
     ("pb-undercounts", "full", "perfbuf@64KiB/1cpu", "PERF_RECORD_LOST", 0.9),
+    ("pb-undercounts", "refused", "perfbuf@8KiB", "PERF_RECORD_LOST", 0.9),
 ):
     by_values(claim, experiment, told(kind, none_told), {REPRODUCED: {name: LOST}})
     by_values(claim, experiment, told(kind, 1.0), {REFUTED: {name: LOST}})
@@ -606,6 +607,25 @@ BY_PRODUCERS = {
     REFUTED: (noisy(60), noisy(70)[::-1], noisy(90), noisy(200)[::-1]),
     OPEN: (noisy(60), torn(100), noisy(90), noisy(95)[::-1]),
 }
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("storm", "memory-spread", "memory-onecpu"), REPRODUCED),  # as over kernels
+        (("storm", "burst", "hotcpu", "memory-spread"), Verdict.NOT_MEASURED),
+    ],
+)
+def test_drops_are_judged_by_skewed_and_spread_storms(
+    names: tuple[str, ...], expected: Verdict
+) -> None:
+    made = [
+        each
+        for name in names
+        for each in arm(name, "ringbuf@8KiB", dropped, noisy(0.20))
+        + arm(name, "perfbuf@8KiB", dropped, noisy(0.30))
+    ]
+    assert verdict("rb-fewer-drops", evidence(made)) is expected
 
 
 @pytest.mark.parametrize("expected", BY_PRODUCERS)
