@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
 from errno import EDQUOT, EFBIG, EIO, ENOSPC
 from io import TextIOWrapper
 from pathlib import Path
@@ -73,25 +72,7 @@ def _open_for_anything() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace" if stream is sys.stdout else "backslashreplace")
     if type(sys.stderr) is TextIOWrapper:
-        sys.stderr = _Heedless(sys.stderr)
-
-
-class _Heedless(TextIOWrapper):
-    """stderr that nobody need read: progress that finds no reader must not end what it tells of."""
-
-    def __init__(self, stream: TextIOWrapper) -> None:
-        super().__init__(
-            stream.detach(), encoding=stream.encoding, errors=stream.errors, line_buffering=True
-        )
-
-    def write(self, text: str) -> int:
-        with suppress(OSError):
-            super().write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with suppress(OSError):
-            super().flush()
+        sys.stderr = output.Heedless(sys.stderr)
 
 
 def _flush_or_give_up() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 
 from bench.ending import Ending
 
@@ -12,8 +13,11 @@ ending = Ending()
 try:  # imports included: Ctrl-C may come as early as that
     ending.heed()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # see bench.cli
+    from bench.cli.output import Heedless
     from bench.suite.session import main
 
+    if type(sys.stdout) is TextIOWrapper:
+        sys.stdout = Heedless(sys.stdout)  # the journal is what counts
     code = ending.stand(main(sys.argv[1:], ending))
 except KeyboardInterrupt as asked:
     ending.leave(asked)
