@@ -31,10 +31,10 @@ def model(*, debugfs: str | None, version: str, cmdline: str, config: str | None
     ``debugfs``: sched/preempt, which marks the model in brackets. ``version``: as in uname -v.
     ``config``: the kernel's build configuration.
     """
+    if "PREEMPT_RT" in version:  # newer ones mark in debugfs what else they are: full or lazy
+        return "rt"
     if debugfs and (marked := re.search(r"\((\w+)\)", debugfs)):
         return marked[1]
-    if "PREEMPT_RT" in version:
-        return "rt"
     if "PREEMPT_DYNAMIC" in version:
         asked = re.findall(r"(?:^|\s)preempt=(none|voluntary|full|lazy)\b", cmdline)
         if asked:

@@ -23,6 +23,7 @@ BUILT_NONE = "CONFIG_PREEMPT_BUILD=y\nCONFIG_PREEMPT_NONE=y\n# CONFIG_PREEMPT is
         (None, DYNAMIC, "nopreempt=full", BUILT_FULL, "full"),
         (None, DYNAMIC, "quiet", None, "unknown"),
         (None, "#1 SMP PREEMPT_RT Debian 6.1.76-1", "", BUILT_FULL, "rt"),
+        ("full (lazy)\n", "#1 SMP PREEMPT_RT Debian 6.12.118-1", "", None, "rt"),
         (None, "#1 SMP Debian 5.10.209-2", "preempt=full", BUILT_NONE, "none"),
         (None, "#1 SMP PREEMPT Debian", "", None, "full"),
         (None, "#1 SMP Debian 5.10.209-2", "", None, "unknown"),
