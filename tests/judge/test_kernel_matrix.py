@@ -157,6 +157,24 @@ def test_what_ran_beside_callers_is_in_no_curve() -> None:
     assert {curve.experiment for curve in matrix.curves} == {"storm"}
 
 
+def test_a_kernel_with_nothing_to_compare_has_its_points_too() -> None:
+    perf_only = [each for each in storms() if each.config.transport == "perfbuf"]
+    old = entry("5.4", "5.4.1", trials=perf_only, ring_buffer="no")
+    new = entry("6.12", "6.12.1")
+    both, alone = compare([old, new]).curves, compare([new]).curves
+    (drops,), (without,) = ([c for c in each if c.what == "events lost"] for each in (both, alone))
+    assert {(point.row, point.series) for point in drops.points} == {
+        (0, "perfbuf"), (1, "ringbuf"), (1, "perfbuf"),
+    }  # fmt: skip
+    for series in ("ringbuf", "perfbuf"):
+        there, before = drops.at(1, series), without.at(0, series)
+        assert there is not None
+        assert before is not None
+        assert (there.value, there.low, there.high, there.note) == (
+            before.value, before.low, before.high, before.note,
+        )  # fmt: skip
+
+
 def test_the_claim_about_versions_is_judged_once_over_all_kernels() -> None:
     perf_only = [each for each in storms() if each.config.transport == "perfbuf"]
     entries = [

@@ -7,7 +7,7 @@ without, paired within the blocks of one guest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from bench.judge.claims.evidence import NotMeasured
@@ -19,6 +19,7 @@ from bench.judge.kernels.rows import KernelRow
 from bench.judge.metrics import METRICS, Group, Unit
 from bench.judge.samples import ArmSamples
 from bench.judge.statistics import Scale, paired_difference, paired_ratio
+from bench.plan.experiments import ArmName
 
 RATIO: Final = "ring over perf"
 _LEAST_WORTH: Final = 0.02  # of the best: what hardly happens need not be shown
@@ -123,19 +124,15 @@ def _shares(
         places = _made_for(_CHAINED, places)
     for (experiment, budget), by_row in _by_experiment(places, worth):
         points: dict[tuple[int, str], Point] = {}
-        for at, found in by_row.items():
-            for comparison in found:
-                for side in (comparison.left, comparison.right):
-                    arm = _arm(rows[at], experiment, side.arm)
-                    values = list(arm.values(metric).values()) if arm is not None else []
-                    if not values:
-                        continue
-                    estimate = paired_difference(values, [0.0] * len(values), mean=True)
-                    if key == "dropped":
-                        note = f"{side.dropped:,} of {side.attempted:,} records"
-                    else:
-                        note = f"{side.causal_violations:,} of {side.causal_pairs:,} pairs"
-                    points[at, side.transport] = point_of(at, side.transport, estimate, note)
+        for at, row in enumerate(rows):
+            compared = [side.arm for each in by_row.get(at, []) for side in (each.left, each.right)]
+            for arm in _arms(row, experiment, compared or _alone(row, experiment, budget)):
+                values = list(arm.values(metric).values())
+                if not values:
+                    continue
+                estimate = paired_difference(values, [0.0] * len(values), mean=True)
+                transport = ArmName.parse(arm.name).transport
+                points[at, transport] = point_of(at, transport, estimate, _counted(arm, key))
         yield Curve(
             key=f"{key}:{experiment}@{budget}",
             what=words,
@@ -147,10 +144,30 @@ def _shares(
         )
 
 
-def _arm(row: KernelRow, experiment: str, arm: str) -> ArmSamples | None:
+def _arms(row: KernelRow, experiment: str, names: Iterable[str]) -> Iterator[ArmSamples]:
+    if row.result is not None and experiment in row.result.evidence.experiments:
+        arms = row.result.evidence.experiments[experiment].arms
+        yield from (arms[name] for name in names if name in arms)
+
+
+def _alone(row: KernelRow, experiment: str, budget: str) -> list[str]:
+    """The perf buffers' arm of a kernel that has nothing else, and so no comparison."""
     if row.result is None or experiment not in row.result.evidence.experiments:
-        return None
-    return row.result.evidence.experiments[experiment].arms.get(arm)
+        return []
+    names = row.result.evidence.experiments[experiment].arms
+    wanted = ArmName(transport="perfbuf", budget=budget)
+    return [name for name in names if ArmName.parse(name) == wanted]
+
+
+def _counted(arm: ArmSamples, key: str) -> str:
+    """What a share is made of."""
+    if key == "dropped":
+        books = [trial.ledger for trial in arm.trials if trial.ledger is not None]
+        part, whole = sum(each.dropped for each in books), sum(each.attempted for each in books)
+        return f"{part:,} of {whole:,} records"
+    orders = [trial.ordering for trial in arm.trials if trial.ordering is not None]
+    part = sum(each.causal_violations for each in orders)
+    return f"{part:,} of {sum(each.causal_pairs for each in orders):,} pairs"
 
 
 def _lossless(rows: Sequence[KernelRow]) -> Iterator[Curve]:
@@ -247,8 +264,8 @@ def _slow_downs(
         for at, found in by_row.items():
             for comparison in found:
                 for side in (comparison.left, comparison.right):
-                    arm = _arm(rows[at], experiment, side.arm)
-                    values = list(arm.values(metric).values()) if arm is not None else []
+                    (arm,) = _arms(rows[at], experiment, [side.arm])
+                    values = list(arm.values(metric).values())
                     if values and min(values) > 0:
                         estimate = paired_ratio(values, [1.0] * len(values))
                         points[at, side.transport] = point_of(at, side.transport, estimate)

@@ -164,7 +164,10 @@ def _memory(matrix: Matrix) -> Iterator[str]:
         ("mapped_bytes", "mappings agree with the formulas to a page"),
         ("free_bytes", f"free pages to {FREE_TOLERANCE * 100:.0f} %"),
     ):
+        untold = sorted({label for label, each in worths if each[key] is Worth.UNTOLD})
         tail = f" but on {', '.join(wrong[key])}" if wrong[key] else " on every kernel"
+        if untold:
+            tail += f"{',' if wrong[key] else ' but'} not told on {', '.join(untold)}"
         parts.append(f"{what}{tail}")
     yield f"Memory: {'; '.join(parts)}"
 
