@@ -84,7 +84,7 @@ def headline(summary: SoakSummary) -> str:
         held = f"{', '.join(grew)} grew"
     else:
         held = "nothing grew" if summary.flatness else "too few rounds to say whether anything grew"
-    return f"{trials:,} arbitrary trials in {summary.minutes:.0f} minutes: {balance}; {held}."
+    return f"{trials:,} arbitrary trials in {summary.minutes:.0f} min: {balance}; {held}."
 
 
 def progress(sample: Sample) -> str:
@@ -129,7 +129,7 @@ def lines(summary: SoakSummary) -> Iterator[str]:
     trials = summary.states.total()
     states = ", ".join(f"{count:,} {state}" for state, count in summary.states.most_common())
     yield (
-        f"{trials:,} arbitrary trials in {summary.minutes:.0f} minutes, seed "
+        f"{trials:,} arbitrary trials in {summary.minutes:.0f} min, seed "
         f"{summary.header.seed}: {states}"
     )
     yield (

@@ -32,7 +32,7 @@ def test_a_soak_balances_holds_nothing_and_can_be_repeated(tmp_path: Path) -> No
     assert f"{len(run.trials)} of {len(run.trials)} trials balanced" in done.stdout
     assert (tmp_path / "soak.md").read_text().startswith("# A soak")
     assert (
-        f"{len(run.trials)} arbitrary trials in 0 minutes: all of them balance"
+        f"{len(run.trials)} arbitrary trials in 0 min: all of them balance"
         in (tmp_path / "soak.html").read_text()
     )
     # A trial that does not balance is named, with what is needed to run it again.
