@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bench import lock, ownership
+from bench import exhausted, lock, ownership
 from bench.ending import Terminated, word
 from bench.errors import BufbenchError, JournalError, UsageError
 from bench.journal.bounds import LARGEST
@@ -71,17 +71,19 @@ class Campaign:
 
         JournalError where it holds one of that name that was configured otherwise.
         """
+        arms = {arm.name: arm for arm in experiment.arms}
+        for (name, arm_name, _), done in self._done.items():  # all, before anything is run
+            arm = arms.get(arm_name)
+            if name == experiment.name and arm is not None and done != arm.config:
+                raise JournalError(
+                    f"journal {self._writer.path} cannot be resumed: its {experiment.name} "
+                    f"{arm.name} had {_difference(asdict(done), asdict(arm.config))}",
+                    remedy="repeat the options of that run, or choose another with --output",
+                )
         for block in range(first_block, experiment.blocks):
             for position, arm in enumerate(blocks.order(experiment, block, self.header.seed)):
-                done = self._done.get((experiment.name, arm.name, block))
-                if done is None:
+                if (experiment.name, arm.name, block) not in self._done:
                     yield block, position, arm
-                elif done != arm.config:
-                    raise JournalError(
-                        f"journal {self._writer.path} cannot be resumed: its {experiment.name} "
-                        f"{arm.name} had {_difference(asdict(done), asdict(arm.config))}",
-                        remedy="repeat the options of that run, or choose another with --output",
-                    )
 
     def run(
         self, experiment: Experiment, listener: Listener, *, first_block: int = 0
@@ -108,6 +110,7 @@ class Campaign:
         """Write what was held between two rounds of a soak."""
         self._writer.write_health(sample)
 
+    @exhausted.in_words()
     def census(self, budgets_bytes: Sequence[int]) -> tuple[MemoryLine, ...]:
         """What every instrument says of the memory at these budgets, unless it is known already.
 
@@ -132,7 +135,11 @@ def opened(request: Request) -> Iterator[Campaign]:
             f"cannot make the folder {request.journal.parent}: {error.strerror}",
             remedy="choose another with --output",
         ) from error
-    with lock.held(request.command_line, wait=request.wait), Rig(request.storm_user) as rig:
+    with (
+        exhausted.in_words(),
+        lock.held(request.command_line, wait=request.wait),
+        Rig(request.storm_user) as rig,
+    ):
         header = RunHeader(
             machine=facts.collect(
                 bcc_version=versions.bcc_version(),

@@ -55,12 +55,17 @@ def make_folder(path: Path) -> None:
 
 def hand_over(path: Path) -> None:
     """A file that a library wrote for us; nothing happens to one that is not root's own."""
+    ids = caller()
+    if ids is None:
+        return
     with suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | _NO_LINK)
-        seen = os.fstat(descriptor)
-        if stat.S_ISREG(seen.st_mode) and seen.st_uid == os.geteuid() and seen.st_nlink == 1:
-            _give(descriptor)
-        os.close(descriptor)
+        descriptor = os.open(path, os.O_PATH | _NO_LINK)  # not opened: it may be a device
+        try:
+            seen = os.fstat(descriptor)
+            if stat.S_ISREG(seen.st_mode) and seen.st_uid == os.geteuid() and seen.st_nlink == 1:
+                os.chown(f"/proc/self/fd/{descriptor}", *ids)
+        finally:
+            os.close(descriptor)
 
 
 def hand_over_all(folder: Path) -> None:

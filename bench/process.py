@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -15,12 +16,19 @@ from errno import ENOENT
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
+from bench import exhausted
 from bench.errors import BufbenchError, ExitCode
 from workloads import session
 
 _LAST_WORDS_S = 2.0
 _KILL_S = 1.0
-_TIED = ("setpriv", "--pdeathsig", "KILL", "--")  # util-linux; nothing outlives a kill -9 of us
+# Nothing outlives a kill -9 of us, not even one that comes before the program has begun.
+_TIED = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +76,13 @@ def run(
     """
     words = tuple(str(word) for word in argv)
     environment = {**os.environ, **(env or {})}
-    if shutil.which(words[0], path=environment.get("PATH")) is None:
+    program = shutil.which(words[0], path=environment.get("PATH"))
+    if program is None:
         raise ProgramFailed(f"cannot run {words[0]}: {os.strerror(ENOENT)}")
     began = time.monotonic()
     try:
         child = subprocess.Popen(
-            (*_TIED, *words),
+            (sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid()), program, *words[1:]),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -84,7 +93,9 @@ def run(
             start_new_session=True,
         )
     except OSError as error:
-        raise ProgramFailed(f"cannot run {_TIED[0]}: {error.strerror}") from error
+        raise exhausted.told(error) or ProgramFailed(
+            f"cannot run {words[0]}: {error.strerror}"
+        ) from error
     timed_out = False
     try:
         stdout, stderr = child.communicate(timeout=timeout_s)
@@ -135,7 +146,9 @@ def started(
             start_new_session=True,
         )
     except OSError as error:
-        raise ProgramFailed(f"cannot run {words[0]}: {error.strerror}") from error
+        raise exhausted.told(error) or ProgramFailed(
+            f"cannot run {words[0]}: {error.strerror}"
+        ) from error
     try:
         yield child
     finally:

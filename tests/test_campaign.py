@@ -96,8 +96,9 @@ def test_another_storm_is_another_run(tmp_path: Path) -> None:
     run_some(journal, 1)
     before = read_journal(journal, strict=True).trials
     arms = tuple(
-        replace(arm, config=replace(arm.config, storm=replace(STORM, count=400)))
+        replace(arm, config=replace(arm.config, storm=replace(STORM, count=400)), name=name)
         for arm in EXPERIMENT.arms
+        for name in (f"{arm.name}@8KiB", arm.name)  # some of which the journal has nothing of
     )
     with (
         campaign.opened(request(journal, resume=True)) as running,

@@ -35,6 +35,7 @@ def main() -> None:
         ending.heed()
         # numpy's: threads that we have no use for, and where one cannot be had, it raises SIGINT.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        from bench.cli import output
         from bench.cli.app import run
         from bench.errors import BufbenchError
         from bench.foreign import clean
@@ -44,6 +45,7 @@ def main() -> None:
         except BufbenchError as error:
             print(f"bufbench: {clean(str(error))}", file=sys.stderr)
             code = error.exit_code
+        output.finish()  # while a signal still ends it: somebody may read slowly
         sys.exit(ending.stand(code))
     except KeyboardInterrupt as asked:
         ending.leave(asked)

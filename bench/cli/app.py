@@ -16,7 +16,7 @@ import typer
 from bench import exhausted
 from bench.cli import COMMANDS, output
 from bench.cli.lazy import group_of, plain_app
-from bench.errors import BufbenchError, ExitCode, UsageError
+from bench.errors import ExitCode, UsageError
 
 app = plain_app(group_of(COMMANDS, "bench.cli."))
 
@@ -33,9 +33,6 @@ def run(arguments: list[str]) -> int:
         with group.make_context("bufbench", [*arguments] or ["--help"]) as context:
             group.invoke(context)
         sys.stdout.flush()
-    except BufbenchError:
-        _flush_or_give_up()
-        raise
     except click.UsageError as error:
         message = " ".join(error.format_message().split()).rstrip(".")
         command = [name for name in arguments[:1] if name in COMMANDS]
@@ -44,7 +41,6 @@ def run(arguments: list[str]) -> int:
             remedy=" ".join(["see bufbench", *command, "--help"]),
         ) from error
     except click.exceptions.Exit as leave:  # after --help, --version, or with a code
-        _flush_or_give_up()
         return leave.exit_code if arguments else ExitCode.USAGE
     except BrokenPipeError:  # whoever read our output has seen enough
         output.give_up()
@@ -73,14 +69,6 @@ def _open_for_anything() -> None:
             stream.reconfigure(errors="replace" if stream is sys.stdout else "backslashreplace")
     if type(sys.stderr) is TextIOWrapper:
         sys.stderr = output.Heedless(sys.stderr)
-
-
-def _flush_or_give_up() -> None:
-    """Where the exit code is decided already, it stands whether anybody reads or not."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        output.give_up()
 
 
 def _show_version(asked: bool) -> None:

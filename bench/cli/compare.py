@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.output import read_or_not
 from bench.errors import GateFailed, JournalError
 from bench.foreign import clean
 
@@ -40,8 +41,9 @@ def command(
 
     ours, theirs = _sets(before), _sets(after)
     found = difference(ours[0], theirs[0])
-    for line in lines(ours, theirs, found):
-        print(line)
+    with read_or_not():
+        for line in lines(ours, theirs, found):
+            print(line)
     if fail_on_regression and found.regressions:
         raise GateFailed(f"{found.regressions} got worse from {before} to {after}")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.output import read_or_not
 from bench.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ def _as_json(findings: Iterable[Finding]) -> bool:
 
     found = list(findings)
     unfit = any(finding.status == "fail" for finding in found)
-    print(json.dumps({"fit": not unfit, "findings": [asdict(f) for f in found]}, indent=2))
+    with read_or_not():
+        print(json.dumps({"fit": not unfit, "findings": [asdict(f) for f in found]}, indent=2))
     return unfit
 
 
@@ -95,9 +97,10 @@ def _as_lines(findings: Iterable[Finding]) -> bool:
     counts = {"ok": 0, "warn": 0, "fail": 0}
     for finding in findings:
         counts[finding.status] += 1
-        print(f"{finding.status:4}  {finding.name:20} {finding.seen}", flush=True)
-        if finding.remedy:
-            print(f"{'':27}-> {finding.remedy}")
+        with read_or_not():
+            print(f"{finding.status:4}  {finding.name:20} {finding.seen}")
+            if finding.remedy:
+                print(f"{'':27}-> {finding.remedy}")
     able = "cannot" if counts["fail"] else "can"
     print(f"This machine {able} measure ({counts['fail']} fail, {counts['warn']} warn).")
     return bool(counts["fail"])

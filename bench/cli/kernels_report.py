@@ -79,7 +79,8 @@ def both(folder: Path) -> None:
     with read_or_not():
         _write(matrix, Output.TEXT, None, folder)
     try:
-        _write(matrix, Output.HTML, None, folder)
+        with read_or_not():
+            _write(matrix, Output.HTML, None, folder)
     except MachineUnfit as lack:
         print(f"page: none, {lack}", file=sys.stderr)
     gates.check((), [trial for entry in entries for trial in entry.content.trials])

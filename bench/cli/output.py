@@ -22,7 +22,21 @@ def read_or_not() -> Iterator[None]:
 
 def give_up() -> None:
     """From now on nobody gets it; Python would fail again, as it flushes at the end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _to_nowhere(sys.stdout.fileno())
+
+
+def finish() -> None:
+    """Write what still waits. Where the exit code is decided it stands, read or not."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        give_up()
+
+
+def _to_nowhere(descriptor: int) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
 
 
 class Heedless(TextIOWrapper):
@@ -35,11 +49,19 @@ class Heedless(TextIOWrapper):
 
     def write(self, text: str) -> int:
         """Its length, written or not."""
-        with suppress(OSError):
+        try:
             super().write(text)
+        except OSError:
+            self._give_up()
         return len(text)
 
     def flush(self) -> None:
         """What can be."""
-        with suppress(OSError):
+        try:
             super().flush()
+        except OSError:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        with suppress(OSError, ValueError):
+            _to_nowhere(self.fileno())

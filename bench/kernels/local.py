@@ -80,7 +80,7 @@ def _modules(folder: Path, release: str) -> Path:
     """A folder with depmod's files; of several below it, or its lib/modules, the release's own."""
     folder = _expanded(folder)
     within = (*sorted(folder.glob("*")), *sorted(folder.glob("lib/modules/*")))
-    found = [place for place in (folder, *within) if (place / "modules.dep").is_file()]
+    found = [place for place in (folder, *within) if os.path.isfile(place / "modules.dep")]  # noqa: PTH113  where we may not look there is none
     chosen = [place for place in found if place.name == release] or found
     if len(chosen) == 1:
         return chosen[0]

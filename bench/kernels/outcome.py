@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -104,12 +105,12 @@ def parse(text: bytes) -> Told | None:
 def judge(folder: Path, ended: Ended, limit_s: float) -> tuple[Status, str, Told | None]:
     """Status, reason and the guest's own word, where it is whole."""
     result = folder / RESULT
-    held = _held(result)
-    if held:
-        told = parse(held)
+    word = held(result)
+    if word:
+        told = parse(word)
         if told is None:
             return Status.TORN, f"{RESULT} ends within a line", None
-        journal = _held(folder / JOURNAL)
+        journal = held(folder / JOURNAL)
         if hashlib.sha256(journal).hexdigest() != told.journal_sha256:
             words = f"the guest wrote {told.journal_bytes:,} bytes of journal, not these"
             return Status.TORN, f"{words} {len(journal):,}", None
@@ -119,7 +120,7 @@ def judge(folder: Path, ended: Ended, limit_s: float) -> tuple[Status, str, Told
 
 def _lost(folder: Path, ended: Ended, limit_s: float) -> tuple[Status, str]:
     """Why there is no result."""
-    console = _held(folder / "console.log").decode(errors="replace")
+    console = held(folder / "console.log").decode(errors="replace")
     if ended.end is End.TIMED_OUT:
         return Status.HUNG, f"no result within {limit_s:g} s; last said: {_last_line(console)}"
     if ended.end is End.RESET:
@@ -145,7 +146,7 @@ def write(folder: Path, outcome: Outcome) -> None:
 def status_of(folder: Path) -> Status | None:
     """What stands in a folder's outcome; None where there is none that can be read."""
     try:
-        return Status(json.loads(_held(folder / OUTCOME))["status"])
+        return Status(json.loads(held(folder / OUTCOME))["status"])
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
@@ -153,7 +154,8 @@ def status_of(folder: Path) -> Status | None:
 def replace(path: Path, content: bytes) -> None:
     """Put ``content`` in the place of ``path``: whoever reads it sees all or nothing of it."""
     beside = path.with_name(f".{path.name}")
-    with beside.open("wb") as file:
+    beside.unlink(missing_ok=True)  # a guest may have left anything there
+    with beside.open("xb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
@@ -161,10 +163,13 @@ def replace(path: Path, content: bytes) -> None:
     beside.replace(path)
 
 
-def _held(path: Path) -> bytes:
+def held(path: Path) -> bytes:
+    """What a file in a guest's folder holds; nothing where it is no plain file, or none."""
     try:
-        with path.open("rb") as file:
-            return file.read(64 * _LONGEST_BYTES)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            plain = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            return file.read(64 * _LONGEST_BYTES) if plain else b""
     except OSError:
         return b""
 

@@ -20,6 +20,7 @@ from typing import Final
 
 from bench import ownership, process
 from bench.errors import BufbenchError, UsageError
+from bench.foreign import clean
 from bench.kernels import boot, outcome
 from bench.kernels.accelerator import Accelerator
 from bench.kernels.boot import Guest, booted, python
@@ -165,7 +166,7 @@ def _by_emulation(request: Request, over: _Running, found: Outcome) -> bool:
 
 def _started(request: Request, image: Image, lost_boot: str, say: Say) -> _Running:
     folder = request.folder / folder_name(image.label)
-    lost_console = _console(folder) if lost_boot else b""
+    lost_console = outcome.held(folder / boot.CONSOLE) if lost_boot else b""
     _empty(folder)
     if lost_console:
         (folder / LOST_CONSOLE).write_bytes(lost_console)
@@ -197,13 +198,6 @@ def _empty(folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)
     ownership.make_folder(folder)
-
-
-def _console(folder: Path) -> bytes:
-    try:
-        return (folder / boot.CONSOLE).read_bytes()
-    except OSError:
-        return b""
 
 
 def _finished(request: Request, over: _Running) -> Outcome:
@@ -261,10 +255,7 @@ def _line(found: Outcome) -> str:
 
 
 def _tell_progress(one: _Running, say: Say) -> None:
-    try:
-        line = (one.folder / PROGRESS).read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:  # not yet
-        return
+    line = clean(outcome.held(one.folder / PROGRESS).decode(errors="replace").strip())
     if line and line not in one.said:
         one.said.append(line)
         say(f"{one.image.label}: {line}")

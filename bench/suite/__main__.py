@@ -18,7 +18,9 @@ try:  # imports included: Ctrl-C may come as early as that
 
     if type(sys.stdout) is TextIOWrapper:
         sys.stdout = Heedless(sys.stdout)  # the journal is what counts
-    code = ending.stand(main(sys.argv[1:], ending))
+    code = main(sys.argv[1:], ending)
+    sys.stdout.flush()  # while a signal still ends it: somebody may read slowly
+    code = ending.stand(code)
 except KeyboardInterrupt as asked:
     ending.leave(asked)
 sys.exit(code)

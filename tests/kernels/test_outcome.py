@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -99,3 +100,19 @@ def test_an_outcome_is_read_again(tmp_path: Path) -> None:
         assert outcome.status_of(tmp_path) is status
     (tmp_path / outcome.OUTCOME).write_text("{")
     assert outcome.status_of(tmp_path) is None
+
+
+def test_nothing_that_a_guest_left_leads_elsewhere_or_blocks(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("content")
+    folder = tmp_path / "6.1"
+    folder.mkdir()
+    (folder / f".{outcome.OUTCOME}").symlink_to(precious)
+    os.mkfifo(folder / outcome.RESULT)
+    (folder / "console.log").symlink_to(precious)
+    status, reason, _ = outcome.judge(folder, ended(End.RESET), LIMIT_S)
+    assert (status, "content" in reason) == (Status.PANICKED, False)
+    outcome.write(folder, Outcome(label="6.1", status=status, reason=reason, release="", origin=""))
+    assert precious.read_text() == "content"
+    assert outcome.status_of(folder) is status
+    assert not (folder / outcome.OUTCOME).is_symlink()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,20 @@ def test_what_a_library_wrote_is_handed_over(tmp_path: Path) -> None:
     ownership.hand_over(written)
     ownership.hand_over(tmp_path / "missing")
     assert owner(written) == CALLER
+
+
+def test_what_is_no_plain_file_is_not_even_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    os.mknod(tmp_path / "device", 0o600 | stat.S_IFCHR, os.makedev(10, 255))  # open fails or acts
+    precious = tmp_path / "precious"
+    precious.touch()
+    (tmp_path / "link").symlink_to(precious)
+    (tmp_path / "plain").touch()
+    (tmp_path / "folder").mkdir()
+    ownership.hand_over_all(tmp_path)
+    owners = {path.name: owner(path) for path in tmp_path.iterdir()}
+    mine = {"plain", "precious"}
+    assert {name for name, each in owners.items() if each == CALLER} == mine
 
 
 @pytest.mark.parametrize(
