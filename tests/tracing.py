@@ -29,6 +29,24 @@ def bufbench(*arguments: str, timeout_s: float = 60, **environment: str) -> proc
     return process.run([*BUFBENCH, *arguments], timeout_s=timeout_s, check=False, env=environment)
 
 
+def unread(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    """A command whose output nobody reads: each write of it fails."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        return subprocess.run(
+            words,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+    finally:
+        os.close(writer)
+
+
 def eventually(holds: Callable[[], bool]) -> bool:
     """Whether ``holds`` comes true; what it waits for has no fixed time to happen in."""
     deadline = time.monotonic() + PATIENCE_S

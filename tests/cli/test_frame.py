@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from tracing import unread
 
 from bench import process
 from bench.cli import COMMANDS
@@ -73,6 +74,8 @@ def test_doctor_without_capabilities_is_unfit() -> None:
     assert done.returncode == 3
     assert "lacks CAP_BPF and CAP_PERFMON" in done.stdout
     assert done.stderr == ""
+    nobody_reads = unread(*without, *BUFBENCH, "doctor")
+    assert (nobody_reads.returncode, nobody_reads.stderr) == (3, "")
 
 
 def test_an_error_is_one_line_and_its_exit_code() -> None:

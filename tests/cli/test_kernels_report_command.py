@@ -4,14 +4,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 from made_up_kernels import entry, lost, storms, write
 from made_up_trials import trial
-from tracing import BUFBENCH, bufbench
+from tracing import BUFBENCH, bufbench, unread
 
 from bench.trial.result import State
 
@@ -53,14 +51,10 @@ def test_a_kernel_without_a_result_may_fail_the_job(folder: Path) -> None:
 @pytest.mark.parametrize("words", [["--fail-on", "causal"], ["--fail-on-missing"]])
 def test_a_gate_holds_whether_anybody_reads_or_not(folder: Path, words: list[str]) -> None:
     write(folder, lost("6.6", "panicked", "VFS: no root"))
-    command = [*BUFBENCH, "kernels", "report", str(folder), *words]
-    unread, told = os.pipe()
-    os.close(unread)
-    done = subprocess.run(command, stdout=told, stderr=subprocess.PIPE, check=False, timeout=60)
-    os.close(told)
+    done = unread(*BUFBENCH, "kernels", "report", str(folder), *words)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert line.startswith(b"bufbench: ")
+    assert line.startswith("bufbench: ")
 
 
 def test_a_trial_that_does_not_balance_ends_with_4(folder: Path) -> None:

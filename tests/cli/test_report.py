@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from made_up_trials import blocks, header
-from tracing import BUFBENCH, bufbench, eventually
+from tracing import BUFBENCH, bufbench, eventually, unread
 
 from bench.journal.writer import JournalWriter
 
@@ -159,6 +159,8 @@ def test_a_regression_fails_the_gate_that_was_asked_for(journal: Path) -> None:
     done = bufbench("compare", str(journal), str(worse), "--fail-on-regression")
     assert done.returncode == 1
     assert "worse" in done.stderr
+    command = [*BUFBENCH, "compare", journal, worse, "--fail-on-regression"]
+    assert unread(*command).returncode == 1
     assert bufbench("compare", str(worse), str(journal), "--fail-on-regression").returncode == 0
 
 
