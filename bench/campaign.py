@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bench import exhausted, lock, ownership
+from bench import lock, ownership
 from bench.ending import Terminated, word
 from bench.errors import BufbenchError, JournalError, UsageError
 from bench.journal.bounds import LARGEST
@@ -110,7 +110,6 @@ class Campaign:
         """Write what was held between two rounds of a soak."""
         self._writer.write_health(sample)
 
-    @exhausted.in_words()
     def census(self, budgets_bytes: Sequence[int]) -> tuple[MemoryLine, ...]:
         """What every instrument says of the memory at these budgets, unless it is known already.
 
@@ -136,7 +135,6 @@ def opened(request: Request) -> Iterator[Campaign]:
             remedy="choose another with --output",
         ) from error
     with (
-        exhausted.in_words(),
         lock.held(request.command_line, wait=request.wait),
         Rig(request.storm_user) as rig,
     ):

@@ -30,7 +30,8 @@ def run(arguments: list[str]) -> int:
     _open_for_anything()
     group = typer.main.get_command(app)
     try:
-        with group.make_context("bufbench", [*arguments] or ["--help"]) as context:
+        words = [*arguments] or ["--help"]
+        with exhausted.in_words(), group.make_context("bufbench", words) as context:
             group.invoke(context)
         sys.stdout.flush()
     except click.UsageError as error:
@@ -44,11 +45,7 @@ def run(arguments: list[str]) -> int:
         return leave.exit_code if arguments else ExitCode.USAGE
     except BrokenPipeError:  # whoever read our output has seen enough
         output.give_up()
-    except (OSError, RuntimeError) as error:
-        if (too_many := exhausted.told(error)) is not None:
-            raise too_many from error
-        if isinstance(error, RuntimeError):
-            raise
+    except OSError as error:
         if error.errno in (ENOSPC, EFBIG, EIO, EDQUOT) and error.filename is None:
             output.give_up()
             raise UsageError(

@@ -17,7 +17,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
-from bench import campaign
+from bench import campaign, exhausted
 from bench.errors import BufbenchError, MachineUnfit
 from bench.kernels.outcome import JOURNAL, RESULT, Status, Told, told_of
 from bench.kernels.outcome import replace as put
@@ -41,16 +41,19 @@ def measure(folder: Path, seed: int, left_s: float, command_line: Sequence[str])
     left_out: tuple[str, ...] = ()
     try:
         _require_btf()
-        with campaign.opened(
-            campaign.Request(
-                journal=journal,
-                command_line=command_line,
-                profile=matrix.NAME,
-                seed=seed,
-                # Under emulation it would take a tenth of the time, and times mean little there.
-                wakeups=not virtualisation.running().emulated,
-            )
-        ) as running:
+        with (
+            exhausted.in_words(),
+            campaign.opened(
+                campaign.Request(
+                    journal=journal,
+                    command_line=command_line,
+                    profile=matrix.NAME,
+                    seed=seed,
+                    # Under emulation a tenth of the time, and times mean little there.
+                    wakeups=not virtualisation.running().emulated,
+                )
+            ) as running,
+        ):
             left_out = _run(running, folder, began + left_s, trials)
     except MachineUnfit as error:
         status = Status.FAILED if trials else Status.UNAVAILABLE

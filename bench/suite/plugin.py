@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import campaign, gates, ownership, paths, progress
+from bench import campaign, exhausted, gates, ownership, paths, progress
 from bench.errors import BufbenchError
 from bench.machine import procfs
 from bench.plan import profiles
@@ -41,7 +41,8 @@ class Suite:
         """The experiment's trials; all its blocks run when the first of its tests asks."""
         if experiment.name not in self.trials:
             try:
-                self.trials[experiment.name] = self._trials(experiment)
+                with exhausted.in_words():
+                    self.trials[experiment.name] = self._trials(experiment)
             except BufbenchError as error:  # no other experiment would fare better
                 pytest.exit(f"bufbench: {error}", returncode=error.exit_code)
         return self.trials[experiment.name]

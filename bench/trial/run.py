@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Final
 
-from bench import exhausted
 from bench.machine import procfs
 from bench.measure import by_cpu
 from bench.plan.experiments import Arm
@@ -28,7 +27,6 @@ class Place:
     position: int
 
 
-@exhausted.in_words()
 def run_trial(rig: Rig, arm: Arm, place: Place) -> TrialResult:
     """Run one trial and measure it. BufbenchError where there is nothing to measure."""
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
