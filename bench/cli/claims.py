@@ -146,17 +146,19 @@ def _judged(journals: Sequence[Path], claims: Sequence[Claim]) -> tuple[Judged, 
 
 
 def _show(judged: Sequence[Judged], form: Format) -> None:
+    from bench.report.claims_document import data_of, document
+
+    documents = [document(each) for each in judged]
     if form is Format.TEXT:
-        from bench.report.claims_text import render_claims_text
-        from bench.report.console import Screen
+        from bench.report.renderers.terminal import Screen, show
 
-        for each in judged:
-            render_claims_text(each, Screen())
+        for each in documents:
+            show(each, Screen())
     elif form is Format.MARKDOWN:
-        from bench.report.claims_markdown import render_claims_markdown
+        from bench.report.renderers.markdown import render_markdown
 
-        print(render_claims_markdown(*judged))
+        print(render_markdown(*documents), end="")
     else:
-        from bench.report.claims_json import render_claims_json
+        from bench.report.renderers.data import render_json
 
-        print(render_claims_json(*judged))
+        print(render_json(data_of(*documents)), end="")

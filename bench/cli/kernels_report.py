@@ -87,30 +87,31 @@ def both(folder: Path) -> None:
 
 
 def _write(matrix: Matrix, form: Output, output: Path | None, place: Path) -> None:
+    from bench.report.kernels.document import document
+
     if form is Output.TEXT:
-        from bench.report.console import Screen
-        from bench.report.kernels.text import render_text
+        from bench.report.renderers.terminal import Screen, show
 
         if output is not None:
             raise UsageError("text is for the terminal", remedy="redirect it, or take markdown")
-        render_text(matrix, Screen())
+        show(document(matrix), Screen())
         return
     if form is Output.HTML:
-        from bench.report.kernels.page import render_page
+        from bench.report.renderers.html import one_page
 
         folder = place if place.is_dir() else place.parent
         output = output or folder / "report.html"
-        text = render_page(matrix)
+        text = one_page(document(matrix))
     elif form is Output.JSON:
-        from bench.report.kernels.json import render_json
+        from bench.report.renderers.data import render_json
 
-        text = render_json(matrix)
+        text = render_json(document(matrix).data)
     else:
-        from bench.report.kernels.markdown import render_markdown
+        from bench.report.renderers.markdown import render_markdown
 
-        text = render_markdown(matrix)
+        text = render_markdown(document(matrix))
     if output is None:
-        print(text, end="" if text.endswith("\n") else "\n")
+        print(text, end="")
         return
     from bench.report.files import write_text
 

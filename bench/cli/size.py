@@ -98,12 +98,15 @@ def command(
         page_bytes=page_bytes,
         journal=str(journal),
     )
+    answer = report.document(sized)
     if as_json:
-        print(report.render_json(sized))
-    else:
-        from bench.report.console import Screen
+        from bench.report.renderers.data import render_json
 
-        report.render_text(sized, Screen())
+        print(render_json(answer.data), end="")
+    else:
+        from bench.report.renderers.terminal import Screen, show
+
+        show(answer, Screen())
 
 
 def _check(tolerate: float, storms: int, margin: float) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 from bench.judge.claims.catalogue import Judged, Judgement
 from bench.judge.claims.finding import Finding, Measured, Verdict
+from bench.report.document import Mark
 from bench.report.units import clean, number
 
 SIGNS: Final = {
@@ -16,6 +17,14 @@ SIGNS: Final = {
     Verdict.INCONCLUSIVE: "?",
     Verdict.NOT_APPLICABLE: "-",
     Verdict.NOT_MEASURED: "-",
+}
+
+MARKS: Final = {
+    Verdict.REPRODUCED: Mark.GOOD,
+    Verdict.REFUTED: Mark.BAD,
+    Verdict.INCONCLUSIVE: Mark.OPEN,
+    Verdict.NOT_APPLICABLE: Mark.SOFT,
+    Verdict.NOT_MEASURED: Mark.SOFT,
 }
 
 

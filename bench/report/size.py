@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The answer to "which buffer, and how big?", for people and as JSON."""
+"""The answer to "which buffer, and how big?" as a document."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Final
-
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from typing import Any, Final
 
 from bench.judge.size import Sizing
 from bench.plan.size import PER_CPU, Load
+from bench.report.document import Cell, Column, Document, Note, Part, Row, Sentence, Table
 from bench.report.sentence import name
 from bench.report.units import share, size
 
 FORMAT: Final = 1
 
+_HEADINGS: Final = ("storms that lost", "storms", "at most (95 %)", "records lost")
+_COLUMNS: Final = (
+    *(Column(heading=heading) for heading in _HEADINGS),
+    Column(heading="", numeric=False),
+)
 _WAKEUPS: Final = {
     "perfbuf": "wake up at every record (wakeup_events = 1, as bcc and libbpf do)",
 }
@@ -44,54 +44,75 @@ class Sized:
         return data_bytes // self.cpus // self.page_bytes
 
 
-def render_text(sized: Sized, console: Console) -> None:
-    """The load, the loss curve of each transport, and what to configure."""
-    for line in _load(sized):
-        console.print(Text(line))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportData:
+    """What one transport needs, as JSON has it."""
+
+    minimum_bytes: int | None
+    recommended_bytes: int | None
+    margin: float
+    at_least_size: bool
+    soft_edge: bool
+    disturbed_storms: int
+    configure: dict[str, Any]
+    sentence: str
+    rungs: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeData:
+    """What JSON has; ``format`` goes up when a key changes its meaning."""
+
+    format: int
+    load: dict[str, Any]
+    journal: str
+    comparison: str
+    transports: dict[str, TransportData]
+
+
+def document(sized: Sized) -> Document:
+    """Return the answer: which buffer, how to configure each, and the losses it rests on."""
+    first, *more = _load(sized)
+    comparison = _comparison(sized)
+    return Document(
+        title=comparison or f"How large {name(sized.sizings[0].ladder.transport)} has to be",
+        subject=first,
+        parts=(*(Note(text=text) for text in more), *_parts(sized)),
+        data=SizeData(
+            format=FORMAT,
+            load={
+                **asdict(sized.load),
+                "tolerated_share": sized.tolerated,
+                "exits_per_s_seen": round(sized.exits_per_s, 1),
+            },
+            journal=sized.journal,
+            comparison=comparison,
+            transports={each.ladder.transport: _transport(sized, each) for each in sized.sizings},
+        ),
+    )
+
+
+def _parts(sized: Sized) -> Iterator[Part]:
     for sizing in sized.sizings:
-        console.print()
-        console.print(_curve(sizing))
-        console.print()
-        for line in _answer(sized, sizing):
-            console.print(Text(line))
-    if comparison := _comparison(sized):
-        console.print()
-        console.print(Text(comparison))
+        yield _curve(sizing)
+        yield from (Sentence(text=text) for text in _answer(sized, sizing))
 
 
-def render_json(sized: Sized) -> str:
-    """Stable keys: ``format`` goes up when one changes its meaning."""
-    document = {
-        "format": FORMAT,
-        "load": {
-            **asdict(sized.load),
-            "tolerated_share": sized.tolerated,
-            "exits_per_s_seen": round(sized.exits_per_s, 1),
-        },
-        "journal": sized.journal,
-        "comparison": _comparison(sized),
-        "transports": {
-            sizing.ladder.transport: _transport(sized, sizing) for sizing in sized.sizings
-        },
-    }
-    return json.dumps(document, indent=2, allow_nan=False)
-
-
-def _transport(sized: Sized, sizing: Sizing) -> dict[str, object]:
-    return {
-        "minimum_bytes": sizing.minimum_bytes,
-        "recommended_bytes": sizing.recommended_bytes,
-        "margin": sizing.margin,
-        "at_least_size": sizing.at_least_size,
-        "soft_edge": sizing.soft is not None,
-        "disturbed_storms": sizing.disturbed,
-        "configure": _settings(sized, sizing),
-        "sentence": " ".join(_answer(sized, sizing)),
-        "rungs": [
+def _transport(sized: Sized, sizing: Sizing) -> TransportData:
+    return TransportData(
+        minimum_bytes=sizing.minimum_bytes,
+        recommended_bytes=sizing.recommended_bytes,
+        margin=sizing.margin,
+        at_least_size=sizing.at_least_size,
+        soft_edge=sizing.soft is not None,
+        disturbed_storms=sizing.disturbed,
+        configure=_settings(sized, sizing),
+        sentence=" ".join(_answer(sized, sizing)),
+        rungs=tuple(
             {**asdict(rung), "lost_share": sizing.lost_shares[rung.budget_bytes]}
             for rung in sizing.ladder.rungs
-        ],
-    }
+        ),
+    )
 
 
 def _settings(sized: Sized, sizing: Sizing) -> dict[str, object]:
@@ -153,28 +174,29 @@ def _disturbed(sized: Sized) -> str:
 
 
 def _curve(sizing: Sizing) -> Table:
-    table = Table(
-        title=Text(f"Loss by budget: {name(sizing.ladder.transport)}"),
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-        show_edge=False,
+    marks = {sizing.minimum_bytes: "minimum", sizing.recommended_bytes: "recommended"}
+    return Table(
+        key=f"loss-{sizing.ladder.transport}",
+        title=f"Loss by budget: {name(sizing.ladder.transport)}",
+        corner="budget",
+        columns=_COLUMNS,
+        rows=tuple(
+            Row(
+                heading=Cell(text=size(rung.budget_bytes), value=rung.budget_bytes),
+                cells=(
+                    Cell(text=str(rung.lossy), value=rung.lossy),
+                    Cell(text=str(rung.trials), value=rung.trials),
+                    Cell(text=share(rung.bound), value=rung.bound),
+                    Cell(
+                        text=share(sizing.lost_shares[rung.budget_bytes]),
+                        value=sizing.lost_shares[rung.budget_bytes],
+                    ),
+                    Cell(text=marks.get(rung.budget_bytes, "")),
+                ),
+            )
+            for rung in sizing.ladder.rungs
+        ),
     )
-    headings = ("budget", "storms that lost", "storms", "at most (95 %)", "records lost", "")
-    for heading in headings:
-        table.add_column(heading, justify="right" if heading else "left")
-    for rung in sizing.ladder.rungs:
-        marks = {sizing.minimum_bytes: "minimum", sizing.recommended_bytes: "recommended"}
-        table.add_row(
-            size(rung.budget_bytes),
-            str(rung.lossy),
-            str(rung.trials),
-            share(rung.bound),
-            share(sizing.lost_shares[rung.budget_bytes]),
-            marks.get(rung.budget_bytes, ""),
-        )
-    return table
 
 
 def _answer(sized: Sized, sizing: Sizing) -> Iterator[str]:

@@ -25,10 +25,13 @@ from bench.judge.claims.catalogue import judge
 from bench.judge.claims.journals import of_journals
 from bench.judge.summary import compare_journals
 from bench.measure.timeline import trace
-from bench.report import claims_json, claims_markdown, claims_text, markdown, table, text
+from bench.report import claims_document, markdown, table, text
 from bench.report import json as report_json
 from bench.report.page.charts import figures
 from bench.report.page.material import materials
+from bench.report.renderers import data as render_data
+from bench.report.renderers import markdown as renderers_markdown
+from bench.report.renderers import terminal
 
 _EDIT: Final = struct.Struct("<HHB8s")  # which trials, which value, what it becomes, of what
 _WORDS: Final = (
@@ -140,16 +143,17 @@ def report(data: bytes) -> None:
     paper = Console(file=io.StringIO(), width=100)
     for summary in summaries:
         text.render_text(summary, paper)
-    for each in judged:
-        claims_text.render_claims_text(each, paper)
+    verdicts = [claims_document.document(each) for each in judged]
+    for each in verdicts:
+        terminal.show(each, paper)
     for material in materials(found):
         figures(material)
     said = (
         paper.file.getvalue(),  # type: ignore[attr-defined]
         markdown.render_markdown(*summaries),
         report_json.render_json(*summaries),
-        claims_markdown.render_claims_markdown(*judged),
-        claims_json.render_claims_json(*judged),
+        renderers_markdown.render_markdown(*verdicts),
+        render_data.render_json(claims_document.data_of(*verdicts)),
         table.csv(found),
     )
     for each in said:

@@ -13,10 +13,8 @@ from rich.console import Console
 
 from bench.judge.kernels.matrix import Matrix, compare
 from bench.report.kernels import sentences
-from bench.report.kernels.json import render_json
-from bench.report.kernels.markdown import render_markdown
-from bench.report.kernels.page import render_page
-from bench.report.kernels.text import render_text
+from bench.report.kernels.document import document
+from bench.report.renderers import data, html, markdown, terminal
 
 EVIL = "<script>evil=1</script>\x1b[31m\u202e|`"
 
@@ -39,8 +37,20 @@ def matrix() -> Matrix:
 
 def text_of(matrix: Matrix) -> str:
     out = io.StringIO()
-    render_text(matrix, Console(file=out, width=100))
+    terminal.show(document(matrix), Console(file=out, width=100))
     return out.getvalue()
+
+
+def render_markdown(matrix: Matrix) -> str:
+    return markdown.render_markdown(document(matrix))
+
+
+def render_json(matrix: Matrix) -> str:
+    return data.render_json(document(matrix).data)
+
+
+def render_page(matrix: Matrix) -> str:
+    return html.one_page(document(matrix))
 
 
 def test_sentences_tell_what_is_judged(matrix: Matrix) -> None:
@@ -101,7 +111,7 @@ def test_the_page_needs_nothing_else_and_draws_every_question(matrix: Matrix) ->
     assert not re.search(r'(src|href)="(?!#|data:)', page)
     assert "://" not in re.sub(r'xmlns(:xlink)?="http[^"]*"', "", page)
     for key in ("drops", "order", "latency", "cost", "missed"):
-        assert f'<figure id="chart-{key}"' in page
+        assert f'<figure id="m0-chart-{key}"' in page
     ids = re.findall(r'id="([^"]+)"', page)
     assert len(ids) == len(set(ids))
     assert "Times of different kernels are never held against each other" in page

@@ -13,7 +13,9 @@ from rich.console import Console
 from bench.judge.size import Sizing, sizing
 from bench.plan.budgets import KIB, label
 from bench.plan.size import Load
-from bench.report.size import Sized, render_json, render_text
+from bench.report.renderers.data import render_json
+from bench.report.renderers.terminal import show
+from bench.report.size import Sized, document
 
 RUNGS = {
     "ringbuf": tuple((4 * KIB) << power for power in range(6)),
@@ -51,7 +53,7 @@ def sized(*sizings: Sizing, load: Load | None = None, exits_per_s: float = 10_00
 
 def text(answer: Sized) -> str:
     out = io.StringIO()
-    render_text(answer, Console(file=out, width=400))
+    show(document(answer), Console(file=out, width=400))
     return out.getvalue()
 
 
@@ -106,7 +108,7 @@ def test_rings_for_each_cpu_are_told_one_by_one() -> None:
 
 
 def test_json_says_the_same() -> None:
-    told = json.loads(render_json(sized(RING, PERF)))
+    told = json.loads(render_json(document(sized(RING, PERF)).data))
     assert told["format"] == 1
     assert told["load"]["stall_ms"] == 50.0
     ring, perf = told["transports"]["ringbuf"], told["transports"]["perfbuf"]
@@ -115,6 +117,6 @@ def test_json_says_the_same() -> None:
     assert perf["configure"]["page_cnt"] == 16
     assert [rung["lossy"] for rung in ring["rungs"]] == [24, 3, 0, 0]
     assert ring["rungs"][0]["lost_share"] == 0.007
-    never = json.loads(render_json(sized(found("ringbuf", {128: 24}))))
+    never = json.loads(render_json(document(sized(found("ringbuf", {128: 24}))).data))
     assert never["transports"]["ringbuf"]["minimum_bytes"] is None
     assert never["transports"]["ringbuf"]["configure"] == {}

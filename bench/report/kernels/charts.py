@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.judge.kernels.curve import Curve, Point
-from bench.judge.kernels.curves import RATIO
 from bench.judge.kernels.matrix import Matrix
 from bench.judge.kernels.missed import Skipped
 from bench.judge.metrics import Group, Unit
@@ -25,14 +24,6 @@ _LEAST: Final = 150
 _HEIGHT: Final = 170
 _PEACE: Final = "in peace"
 _NOISE: Final = "beside bpf() calls"
-_LOOKS_LIKE: Final = {
-    RATIO: "ringbuf-output",
-    "sharded over perf": "sharded",
-    _PEACE: "ringbuf-output",
-    _NOISE: "sharded",
-}
-"""Series that are no transport, and whose colour they take."""
-
 _QUESTIONS: Final = {
     Group.DROPS: (
         "Drops at equal budgets",
@@ -55,11 +46,6 @@ _QUESTIONS: Final = {
         "Kernel time below 1: the ring costs less. Storm time above 1: it is slowed down.",
     ),
 }
-
-
-def look_of(series: str) -> str:
-    """The transport whose look a series has."""
-    return _LOOKS_LIKE.get(series, series)
 
 
 def figures(matrix: Matrix) -> tuple[Figure, ...]:
@@ -146,7 +132,7 @@ def _panel(matrix: Matrix, curve: Curve) -> Panel:
         if len(curve.series) > 1
         else {}
     )
-    looks = [look(look_of(series)) for series in curve.series]
+    looks = [look(series) for series in curve.series]
 
     def scale(values: Sequence[object]) -> dict[str, object]:
         return {"domain": list(curve.series), "range": list(values)}

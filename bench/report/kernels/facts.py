@@ -10,7 +10,7 @@ from bench.journal.matrix import DONE
 from bench.judge.kernels.changes import Change
 from bench.judge.kernels.matrix import Matrix
 from bench.judge.kernels.rows import KernelRow
-from bench.report.kernels.table import NONE, Cell, Line, Table
+from bench.report.document import NONE, Cell, Column, Mark, Row, Table
 from bench.report.units import clean
 
 ONSET: Final = "◆"
@@ -46,21 +46,20 @@ def kernels(matrix: Matrix) -> Table:
         key="kernels",
         title="Kernels, in the order of versions",
         corner="kernel",
-        headings=tuple(heading for heading, _ in shown),
-        lines=tuple(_kernel(row, shown, measured) for row in matrix.rows),
-        numeric=False,
+        columns=tuple(Column(heading=heading, numeric=False) for heading, _ in shown),
+        rows=tuple(_kernel(row, shown, measured) for row in matrix.rows),
         hint=hint,
     )
 
 
-def _kernel(row: KernelRow, columns: list[tuple[str, list[Cell]]], measured: Iterator[int]) -> Line:
+def _kernel(row: KernelRow, columns: list[tuple[str, list[Cell]]], measured: Iterator[int]) -> Row:
     ending = "" if row.status == DONE else f"{row.status}: {row.reason}"
     if row.result is None:
-        return Line(heading=clean(row.label), cells=(), reason=clean(ending or row.reason))
+        return Row(heading=Cell(text=clean(row.label)), cells=(), reason=clean(ending or row.reason))
     ending = "; ".join(filter(None, (ending, *row.notes)))
     at = next(measured)
-    return Line(
-        heading=clean(row.label),
+    return Row(
+        heading=Cell(text=clean(row.label)),
         cells=tuple(cells[at] for _, cells in columns),
         reason=clean(ending),
     )
@@ -90,5 +89,5 @@ def _states(matrix: Matrix, change: Change) -> Iterator[Cell]:
         set_in = at in change.onsets
         yield Cell(
             text=f"{state} {ONSET}" if set_in else state,
-            mark="onset" if set_in else "",
+            mark=Mark.NEW if set_in else Mark.NONE,
         )

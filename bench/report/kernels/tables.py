@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The tables of the report over kernels, as values: text, Markdown and the page show the same."""
+"""The tables of the report over kernels."""
 
 from __future__ import annotations
 
@@ -14,11 +14,17 @@ from bench.judge.kernels.missed import Skipped
 from bench.judge.kernels.rows import KernelRow
 from bench.judge.memory import INSTRUMENTS, Judged, Worth
 from bench.judge.metrics import Unit
-from bench.report.claims_words import SIGNS, figure, reason
+from bench.report.claims_words import MARKS, SIGNS, figure, reason
+from bench.report.document import NONE, Cell, Column, Mark, Row, Table
 from bench.report.kernels.facts import kernels
-from bench.report.kernels.table import NONE, Cell, Line, Table
 from bench.report.units import budget, clean, number, share, size
 
+_WORTHS: Final = {
+    Worth.RIGHT: Mark.GOOD,
+    Worth.WRONG: Mark.OPEN,
+    Worth.NOTHING: Mark.SOFT,
+    Worth.UNTOLD: Mark.SOFT,
+}
 _SHOWN: Final = tuple(each for each in INSTRUMENTS if each.key != "locked_bytes")
 """VmLck is 0 for all of them, on every kernel that was seen; JSON has it."""
 
@@ -36,10 +42,14 @@ def curve(matrix: Matrix, found: Curve) -> Table:
         key=found.key,
         title=title_of(found),
         corner="kernel",
-        headings=tuple(heading for series in found.series for heading in (series, "95 % interval")),
-        lines=tuple(
-            Line(
-                heading=clean(matrix.rows[at].label),
+        columns=tuple(
+            Column(heading=heading)
+            for series in found.series
+            for heading in (series, "95 % interval")
+        ),
+        rows=tuple(
+            Row(
+                heading=Cell(text=clean(matrix.rows[at].label)),
                 cells=tuple(
                     cell
                     for series in found.series
@@ -88,10 +98,10 @@ def claims(matrix: Matrix) -> Table | None:
         key="claims",
         title="Published claims on each kernel",
         corner="claim",
-        headings=tuple(clean(matrix.rows[index].label) for index in at),
-        lines=tuple(
-            Line(
-                heading=each.claim.id,
+        columns=tuple(Column(heading=clean(matrix.rows[index].label)) for index in at),
+        rows=tuple(
+            Row(
+                heading=Cell(text=each.claim.id),
                 cells=tuple(
                     _verdict(each.together or each.findings[index], each.together is not None)
                     for index in at
@@ -119,7 +129,7 @@ def _verdict(found: Finding | None, together: bool) -> Cell:
     hint = f"{found.verdict.value}: {reason(found)}" + (f"; {words}" if words else "")
     return Cell(
         text=SIGNS[found.verdict],
-        mark=found.verdict.value.replace(" ", "-"),
+        mark=MARKS[found.verdict],
         hint=f"over all kernels, {hint}" if together else hint,
     )
 
@@ -132,17 +142,20 @@ def missed(matrix: Matrix) -> Table | None:
         key="missed",
         title="Exits that the kernel skipped the tracer at",
         corner="kernel",
-        headings=(
-            "preemption",
-            "in peace",
-            "95 % interval",
-            "beside bpf()",
-            "95 % interval",
-            "told",
+        columns=tuple(
+            Column(heading=heading)
+            for heading in (
+                "preemption",
+                "when idle",
+                "95 % interval",
+                "beside bpf()",
+                "95 % interval",
+                "reported",
+            )
         ),
-        lines=tuple(
-            Line(
-                heading=clean(matrix.rows[each.row].label),
+        rows=tuple(
+            Row(
+                heading=Cell(text=clean(matrix.rows[each.row].label)),
                 cells=(
                     Cell(text=clean(each.preemption)),
                     *_skipped(each.peace),
@@ -166,7 +179,7 @@ def _skipped(found: Skipped | None) -> Iterator[Cell]:
     yield Cell(
         text=f"{share(found.share.point)}",
         hint=f"{found.missed:,} of {found.exits:,} exits in {found.trials} trials",
-        mark="wrong" if found.missed else "",
+        mark=Mark.OPEN if found.missed else Mark.NONE,
     )
     yield Cell(text=f"{share(found.share.low)} .. {share(found.share.high)}")
 
@@ -209,16 +222,18 @@ def _memory(matrix: Matrix, budget_bytes: int) -> Table:
         key=f"memory:{budget_bytes}",
         title=f"Memory at {size(budget_bytes)}, by instrument",
         corner="kernel and transport",
-        headings=("true bytes", *(each.label for each in _SHOWN)),
-        lines=tuple(lines),
+        columns=tuple(
+            Column(heading=heading) for heading in ("true bytes", *(each.label for each in _SHOWN))
+        ),
+        rows=tuple(lines),
         hint="✓ agrees with the true bytes: mapped (with its own formula) and fdinfo to a page, "
         "the others to a tenth. memcg and free pages are the change over 64 copies, over 64.",
     )
 
 
 def _instruments(row: KernelRow, judged: Judged, *, begins: bool) -> Line:
-    return Line(
-        heading=f"{clean(row.label)} {clean(judged.line.transport)}",
+    return Row(
+        heading=Cell(text=f"{clean(row.label)} {clean(judged.line.transport)}"),
         cells=(
             Cell(text=number(judged.physical_bytes, Unit.BYTES)),
             *(_worth(judged, each.key) for each in _SHOWN),
@@ -245,7 +260,7 @@ def _worth(judged: Judged, key: str) -> Cell:
     text = number(value, Unit.BYTES)
     return Cell(
         text=f"{text} ✓" if worth is Worth.RIGHT else text,
-        mark=worth.name.lower(),
+        mark=_WORTHS.get(worth, Mark.NONE),
         hint=clean(judged.line.untold.get(key, "")),
     )
 

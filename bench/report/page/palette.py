@@ -27,6 +27,13 @@ _LOOKS: Final = {
     "sharded": Look(colour="#009E73", dark="#2CC79B", shape="triangle-up", dash=(2, 2)),
     "ringbuf-output": Look(colour="#C0649A", dark="#E39BC4", shape="diamond", dash=(8, 2, 2, 2)),
 }
+_LIKE: Final = {
+    "ring over perf": "ringbuf-output",
+    "sharded over perf": "sharded",
+    "in peace": "ringbuf-output",
+    "beside bpf() calls": "sharded",
+}
+"""Series that are no transport, and whose look they take."""
 _UNKNOWN: Final = Look(colour="#808080", dark="#A8A8A8", shape="cross", dash=(1, 3))
 
 
@@ -36,5 +43,5 @@ def looks() -> tuple[Look, ...]:
 
 
 def look(transport: str) -> Look:
-    """The look of ``transport``; grey crosses for one that is not known here."""
-    return _LOOKS.get(transport, _UNKNOWN)
+    """The look of a transport or series; grey crosses for one that is not known here."""
+    return _LOOKS.get(_LIKE.get(transport, transport), _UNKNOWN)

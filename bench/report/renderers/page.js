@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 "use strict";
-// Filter of the claims; without a script all of them are shown.
+// Filter of folds by their badge; without a script all of them are shown.
 for (const form of document.querySelectorAll("form.filter")) {
-  const claims = [...form.parentElement.querySelectorAll("details.claim")];
-  const told = form.querySelector("output");
+  const folds = [...form.parentElement.querySelectorAll("details.fold[data-badge]")];
+  const count = form.querySelector("output");
   const apply = () => {
-    const wanted = new Set([...form.querySelectorAll("input[name=verdict]:checked")].map((box) => box.value));
+    const wanted = new Set([...form.querySelectorAll("input[name=badge]:checked")].map((box) => box.value));
     const text = form.elements.text.value.trim().toLowerCase();
     let shown = 0;
-    for (const claim of claims) {
-      claim.hidden = !wanted.has(claim.dataset.verdict) || !claim.textContent.toLowerCase().includes(text);
-      shown += claim.hidden ? 0 : 1;
+    for (const fold of folds) {
+      fold.hidden = !wanted.has(fold.dataset.badge) || !fold.textContent.toLowerCase().includes(text);
+      shown += fold.hidden ? 0 : 1;
     }
-    told.textContent = `${shown} of ${claims.length} shown`;
+    count.textContent = `${shown} of ${folds.length} shown`;
   };
   form.addEventListener("input", apply);
   form.addEventListener("submit", (event) => event.preventDefault());
   form.elements.unfold.addEventListener("click", () => {
-    const open = claims.some((claim) => !claim.hidden && !claim.open);
-    for (const claim of claims) if (!claim.hidden) claim.open = open;
+    const open = folds.some((fold) => !fold.hidden && !fold.open);
+    for (const fold of folds) if (!fold.hidden) fold.open = open;
     form.elements.unfold.textContent = open ? "Fold all" : "Unfold all";
   });
   form.hidden = false;
   apply();
 }
-// Tooltips: every mark carries its words; the nearest one within reach is told.
+// Tooltips: every mark carries its words; the nearest one within reach is shown.
 const tip = document.getElementById("tip");
 const REACH = 22;
 let near = null;
@@ -37,7 +37,7 @@ for (const chart of document.querySelectorAll(".chart svg")) {
   const marks = [];
   for (const title of chart.querySelectorAll("title")) {
     const mark = title.parentElement;
-    mark.dataset.told = title.textContent;
+    mark.dataset.words = title.textContent;
     title.remove(); // the browser would show it a second time
     marks.push(mark);
   }
@@ -55,7 +55,7 @@ for (const chart of document.querySelectorAll(".chart svg")) {
     if (!best) return;
     near = best;
     near.classList.add("near");
-    tip.textContent = near.dataset.told;
+    tip.textContent = near.dataset.words;
     tip.hidden = false;
     const size = tip.getBoundingClientRect();
     tip.style.left = `${Math.max(4, Math.min(event.clientX + 14, innerWidth - size.width - 4))}px`;

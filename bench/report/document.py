@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A document: the answer to a question, as values that every renderer shows alike.
+
+A question makes one from what it judged; bench/report/renderers turn it into a terminal's text,
+Markdown, an HTML page, JSON or CSV. All text is plain: escaping is the renderer's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    import altair as alt
+
+T = TypeVar("T")
+
+NONE = "-"
+"""Shown where a number is not known."""
+
+
+class Level(IntEnum):
+    """How far a reader has to ask for a part."""
+
+    DECISION = 0  # always shown
+    EVIDENCE = 1  # a report: every comparison
+    BACKGROUND = 2  # the page: what was measured where, and how to repeat it
+
+
+class Mark(StrEnum):
+    """What a text means, for its colour; never the only sign of it."""
+
+    NONE = ""
+    GOOD = "good"
+    BAD = "bad"
+    OPEN = "open"
+    SOFT = "soft"
+    NEW = "new"  # differs from what stands before it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialSet:
+    """Trials of one arm, by the index of their run and their block."""
+
+    experiment: str
+    arm: str
+    trials: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a sentence or row rests on: its trials, and the 95 % interval of its number."""
+
+    trials: tuple[TrialSet, ...] = ()
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heading:
+    """The heading of what follows it; one with a key is a section that can be linked to."""
+
+    text: str
+    key: str = ""
+    short: str = ""  # in a list of sections
+    level: Level = Level.DECISION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sentence:
+    """One statement. ``lead`` names its subject: "Drops"."""
+
+    text: str
+    lead: str = ""
+    evidence: Evidence | None = None
+    level: Level = Level.DECISION
+
+    def __str__(self) -> str:
+        return f"{self.lead}: {self.text}" if self.lead else self.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A remark: how to read something, or what went wrong (``mark``)."""
+
+    text: str
+    mark: Mark = Mark.SOFT
+    level: Level = Level.DECISION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A command line to repeat."""
+
+    text: str
+    level: Level = Level.BACKGROUND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definitions:
+    """Terms and what is said of each; several texts become a list."""
+
+    entries: tuple[tuple[str, tuple[str, ...]], ...]
+    level: Level = Level.BACKGROUND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """A text, the number behind it, and what it means."""
+
+    text: str
+    value: float | None = None
+    mark: Mark = Mark.NONE
+    hint: str = ""
+    transport: str = ""  # drawn with its colour and shape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column's heading; numbers stand to the right."""
+
+    heading: str
+    numeric: bool = True
+    transport: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A row; one without cells has a reason in their place."""
+
+    heading: Cell
+    cells: tuple[Cell, ...]
+    reason: str = ""
+    begins: bool = False  # a group of rows
+    under: bool = False  # explains the row above
+    evidence: Evidence | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table; ``corner`` heads the column that names the rows."""
+
+    key: str
+    title: str
+    corner: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    hint: str = ""
+    level: Level = Level.DECISION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """One chart of a figure and the heading over it."""
+
+    title: str
+    chart: alt.TopLevelMixin  # names its data
+    data: Mapping[str, Sequence[dict[str, Any]]]  # under those names
+    wide: bool = False  # takes a whole line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """Panels that answer one question."""
+
+    key: str  # of file names and anchors
+    title: str
+    reading: str  # how to read it
+    transports: tuple[str, ...]  # for the legend
+    panels: tuple[Panel, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Figures, made when a renderer draws them: altair takes long to import."""
+
+    make: Callable[[], Iterable[Figure]]
+    level: Level = Level.BACKGROUND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strip:
+    """The blocks behind a number as points on a line, with its interval and its bound."""
+
+    blocks: tuple[float, ...]
+    low: float
+    high: float
+    bound: float
+    ratio: bool  # on a logarithmic line
+    words: str
+    level: Level = Level.BACKGROUND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fold:
+    """Parts behind a line that says what they show. ``badge`` sorts folds: a verdict."""
+
+    key: str
+    summary: str
+    parts: tuple[Part, ...]
+    gist: str = ""
+    badge: str = ""
+    mark: Mark = Mark.NONE
+    level: Level = Level.EVIDENCE
+
+
+Part = Heading | Sentence | Note | Command | Definitions | Table | Figures | Strip | Fold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """The answer to one question.
+
+    ``title`` is the answer in a sentence. ``data`` is what JSON gives: a dataclass.
+    """
+
+    title: str
+    subject: str  # what was looked at: the machine, the kernels
+    parts: tuple[Part, ...]
+    data: Any
+
+    def shown(self, level: Level) -> Iterator[Part]:
+        """The parts up to ``level``."""
+        return (part for part in self.parts if part.level <= level)
+
+
+def tables(parts: Iterable[Part]) -> Iterator[Table]:
+    """Every table, those within folds too."""
+    for part in parts:
+        if isinstance(part, Table):
+            yield part
+        elif isinstance(part, Fold):
+            yield from tables(part.parts)
+
+
+def pick(kind: type[T], source: object, **given: object) -> T:
+    """Return a dataclass of ``kind``, its fields taken from ``source`` but for those given.
+
+    This is how a question's data is made: JSON has what ``kind`` names, and nothing else.
+    """
+    names = (each.name for each in fields(kind))  # type: ignore[arg-type]  a dataclass
+    return kind(**{name: given[name] if name in given else getattr(source, name) for name in names})

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A document's tables as CSV, one line a cell: table, row, column, text, value, interval."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from bench.report.document import Document, tables
+
+HEADER = ("table", "row", "column", "text", "value", "low", "high")
+
+
+def guarded(text: str) -> str:
+    """Return ``text`` so that no spreadsheet takes it for a formula.
+
+    Text that begins like one, or with an apostrophe, has an apostrophe before it: without the
+    first apostrophe it is as it was.
+    """
+    return f"'{text}" if text.startswith(("'", "=", "+", "-", "@", "\t", "\r", "\n")) else text
+
+
+def render_csv(*documents: Document) -> str:
+    """Return every table of the documents, with a header."""
+    memory = io.StringIO()
+    writer = csv.writer(memory, lineterminator="\n")
+    writer.writerow(HEADER)
+    for document in documents:
+        for table in tables(document.parts):
+            for row in table.rows:
+                low = row.evidence.low if row.evidence is not None else None
+                high = row.evidence.high if row.evidence is not None else None
+                for column, cell in zip(table.columns, row.cells, strict=False):
+                    names = (table.key, row.heading.text, column.heading, cell.text)
+                    writer.writerow((*map(guarded, names), cell.value, low, high))
+    return memory.getvalue()
