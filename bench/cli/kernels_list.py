@@ -77,7 +77,7 @@ def _rows(kernels: Iterable[Kernel], library: Library) -> Iterable[dict[str, obj
 def _table(rows: Sequence[Mapping[str, object]]) -> None:
     from rich.table import Table
 
-    from bench.report.console import Screen
+    from bench.report.renderers.terminal import Screen
 
     screen = Screen()
     several = len({row["archive"] for row in rows}) > 1

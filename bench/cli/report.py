@@ -75,7 +75,7 @@ def command(
     if form in (Output.SVG, Output.PNG):
         _drawn(content, places, form, files[0], output)
         return
-    _told(content, places, form, output)
+    _written(content, places, form, output)
 
 
 def _name_faults(faults: Iterable[Fault]) -> None:
@@ -121,31 +121,32 @@ def _drawn(
         print(path)
 
 
-def _told(
+def _written(
     content: JournalContent, places: Mapping[int, Place], form: Output, output: Path | None
 ) -> None:
     from bench.judge.summary import compare_journals
+    from bench.report.run_document import document
 
-    summaries = compare_journals(content)
+    documents = [document(summary) for summary in compare_journals(content)]
     if form is Output.TEXT:
-        from bench.report.console import Screen
-        from bench.report.text import render_text
+        from bench.report.renderers.terminal import Screen, show
 
         if output is not None:
             raise UsageError("text is for the terminal", remedy="redirect it, or take markdown")
-        for summary in summaries:
-            render_text(summary, Screen())
+        for each in documents:
+            show(each, Screen())
         return
     if form is Output.JSON:
-        from bench.report.json import render_json
+        from bench.report.renderers.data import render_json
+        from bench.report.run_data import report_of
 
-        text = render_json(*summaries)
+        text = render_json(report_of(*documents))
     else:
-        from bench.report.markdown import render_markdown
+        from bench.report.renderers.markdown import render_markdown
 
-        text = render_markdown(*summaries)
+        text = render_markdown(*documents)
     if output is None:
-        print(text)
+        print(text, end="")
         return
     from bench.report import files
 

@@ -277,8 +277,8 @@ def _run(
 def _summary(journal: Path) -> None:
     from bench.journal.reader import read_journal
     from bench.judge.summary import compare_journals
-    from bench.report.console import Screen
-    from bench.report.text import render_text
+    from bench.report.renderers.terminal import Screen, show
+    from bench.report.run_document import document
 
     for summary in compare_journals(read_journal(journal)):
-        render_text(summary, Screen())
+        show(document(summary), Screen())

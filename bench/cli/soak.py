@@ -36,7 +36,8 @@ def command(
     from bench.journal.reader import read_journal
     from bench.report import files
     from bench.report import soak as report
-    from bench.report.console import Screen
+    from bench.report.renderers.markdown import render_markdown
+    from bench.report.renderers.terminal import Screen, show
 
     if not 0 <= minutes <= _MOST_MINUTES:
         raise UsageError(f"--minutes {minutes:g} is out of range", remedy="take 0 to 10080")
@@ -47,10 +48,10 @@ def command(
         for each in soak.rounds(running, minutes=minutes, listener=lambda _: None):
             print(report.progress(each.after), file=sys.stderr, flush=True)
     run = read_journal(journal).runs[-1]
-    summary = report.summarised(run)
+    document = report.document(report.summarised(run))
     with read_or_not():
-        report.render_text(summary, Screen())
-    print(_written(journal, report.render_markdown(summary, journal.name)), file=sys.stderr)
+        show(document, Screen())
+    print(_written(journal, render_markdown(document)), file=sys.stderr)
     print(files.page_line(journal), file=sys.stderr)
     gates.check((), run.trials)
     if grown := [each.what for each in summary.flatness if not each.flat]:

@@ -13,10 +13,11 @@ from bench.errors import BufbenchError, UsageError
 from bench.journal.schema import Fault
 from bench.report.page.charts import figures
 from bench.report.page.converter import Converter
+from bench.report.page.documents import documents
 from bench.report.page.draw import whole_png, whole_svg
 from bench.report.page.figure import Figure
 from bench.report.page.material import Material, gathered, materials
-from bench.report.page.render import render_page, require_extra
+from bench.report.renderers.html import render_page, require_extra
 from bench.report.units import clean
 
 
@@ -37,7 +38,7 @@ def write_page(
     target = path or beside(journals[0], ".html")
     with Converter() as converter:  # starts while journals are read
         content, places = gathered(journals)
-        page = render_page(materials(content, places), converter)
+        page = render_page(documents(materials(content, places)), converter)
     return _written(target, page.encode("utf-8")), content.faults
 
 

@@ -3,19 +3,29 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from bench.journal.schema import Run, RunHeader
 from bench.measure.health import Flatness, Sample, flatness
-from bench.report.markdown import escape
+from bench.report.document import (
+    Cell,
+    Column,
+    Command,
+    Document,
+    Figures,
+    Level,
+    Mark,
+    Note,
+    Part,
+    Row,
+    Sentence,
+    Table,
+)
+from bench.report.page.material import Material
 from bench.report.units import size
 from bench.report.words import machine_words
 from bench.trial.result import State, TrialResult
@@ -28,7 +38,6 @@ NAMES: Final = {
     "maps": "BPF maps",
     "children": "child processes",
 }
-_HEADINGS: Final = ("held between two rounds", "first half", "second half", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,27 +110,35 @@ def of_runs(runs: Sequence[Run]) -> tuple[SoakSummary, ...]:
     return tuple(summarised(run) for run in runs if run.health)
 
 
-def render_text(summary: SoakSummary, console: Console) -> None:
-    """The figures and a table of what was held."""
-    for line in lines(summary):
-        console.print(Text(line))
-    if summary.flatness:
-        table = Table(*_HEADINGS, box=SIMPLE_HEAD)
-        for row in _rows(summary.flatness):
-            table.add_row(*map(Text, row))
-        console.print(table)
+def document(summary: SoakSummary, material: Material | None = None) -> Document:
+    """Return what one soak showed; the chart needs its ``material``."""
+    table = Table(
+        key="held",
+        title="What the harness held between two rounds",
+        corner="held between two rounds",
+        columns=(
+            Column(heading="first half"),
+            Column(heading="second half"),
+            Column(heading="", numeric=False),
+        ),
+        rows=tuple(map(_row, summary.flatness)),
+    )
+    parts: tuple[Part, ...] = (
+        *(Sentence(text=line) for line in lines(summary)),
+        *((table,) if summary.flatness else ()),
+        Command(text=shlex.join(summary.header.command_line)),
+        Note(text=f"Made on {summary.header.started_utc}.", level=Level.BACKGROUND),
+    )
+    if material is not None:
+        from bench.report.page import charts
 
-
-def render_markdown(summary: SoakSummary, journal: str) -> str:
-    """The same as a page of Markdown."""
-    text = ["# A soak", "", escape(machine_words(summary.header.machine)), ""]
-    text += [f"- {escape(line)}" for line in lines(summary)]
-    text += ["", "| " + " | ".join(_HEADINGS) + " |", "|---|---:|---:|---|"]
-    text += ["| " + " | ".join(map(escape, row)) + " |" for row in _rows(summary.flatness)]
-    command = " ".join(summary.header.command_line)
-    text += ["", f"Made by {escape(command)}, on {escape(summary.header.started_utc)}."]
-    text += [f"The journal is {escape(journal)}.", ""]
-    return "\n".join(text)
+        parts += (Figures(make=lambda: charts.figures(material)),)
+    return Document(
+        title=headline(summary),
+        subject=machine_words(summary.header.machine),
+        parts=parts,
+        data=summary,
+    )
 
 
 def lines(summary: SoakSummary) -> Iterator[str]:
@@ -149,12 +166,13 @@ def lines(summary: SoakSummary) -> Iterator[str]:
         yield f"{len(summary.samples)} rounds are too few to say whether anything leaks"
 
 
-def _rows(found: Sequence[Flatness]) -> Iterator[tuple[str, str, str, str]]:
-    for each in found:
-        show = size if each.what == "rss_bytes" else "{:g}".format
-        yield (
-            NAMES[each.what],
-            show(each.before),
-            show(each.after),
-            "flat" if each.flat else "GREW",
-        )
+def _row(found: Flatness) -> Row:
+    show = size if found.what == "rss_bytes" else "{:g}".format
+    return Row(
+        heading=Cell(text=NAMES[found.what]),
+        cells=(
+            Cell(text=show(found.before), value=found.before),
+            Cell(text=show(found.after), value=found.after),
+            Cell(text="flat" if found.flat else "GREW", mark=Mark.NONE if found.flat else Mark.BAD),
+        ),
+    )

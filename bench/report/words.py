@@ -71,6 +71,8 @@ class Line:
     point: str = ""
     interval: str = ""
     better: str = ""
+    low: float | None = None  # of the interval
+    high: float | None = None
     decided: bool = False
     begins_group: bool = False
 
@@ -85,6 +87,8 @@ def lines(comparison: Comparison) -> Iterator[Line]:
             right=number(row.right, row.unit),
             point=point(row.estimate, row.unit),
             interval=interval(row.estimate, row.unit),
+            low=row.estimate.low if row.estimate is not None else None,
+            high=row.estimate.high if row.estimate is not None else None,
             better=better(comparison, row),
             decided=row.better != 0,
             begins_group=row.group is not group,

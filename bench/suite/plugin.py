@@ -150,12 +150,13 @@ def pytest_terminal_summary(
         return
     from bench.journal.reader import read_journal
     from bench.judge.summary import compare_journals
-    from bench.report.console import Screen
-    from bench.report.text import render_text
+    from bench.report.document import Level
+    from bench.report.renderers.terminal import Screen, show
+    from bench.report.run_document import document
 
     terminalreporter.section("bufbench")
     for summary in compare_journals(read_journal(suite.journal)):
-        render_text(summary, Screen(), details=False)
+        show(document(summary), Screen(), level=Level.DECISION)
     from bench.report.files import page_line
 
     terminalreporter.write_line(f"journal: {suite.journal}")

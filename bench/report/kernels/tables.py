@@ -12,19 +12,13 @@ from bench.judge.kernels.curve import Curve, Point
 from bench.judge.kernels.matrix import ClaimRow, Matrix
 from bench.judge.kernels.missed import Skipped
 from bench.judge.kernels.rows import KernelRow
-from bench.judge.memory import INSTRUMENTS, Judged, Worth
+from bench.judge.memory import INSTRUMENTS, Judged
 from bench.judge.metrics import Unit
 from bench.report.claims_words import MARKS, SIGNS, figure, reason
 from bench.report.document import NONE, Cell, Column, Mark, Row, Table
-from bench.report.kernels.facts import kernels
+from bench.report.page.memory import cell
 from bench.report.units import budget, clean, number, share, size
 
-_WORTHS: Final = {
-    Worth.RIGHT: Mark.GOOD,
-    Worth.WRONG: Mark.OPEN,
-    Worth.NOTHING: Mark.SOFT,
-    Worth.UNTOLD: Mark.SOFT,
-}
 _SHOWN: Final = tuple(each for each in INSTRUMENTS if each.key != "locked_bytes")
 """VmLck is 0 for all of them, on every kernel that was seen; JSON has it."""
 
@@ -236,7 +230,7 @@ def _instruments(row: KernelRow, judged: Judged, *, begins: bool) -> Line:
         heading=Cell(text=f"{clean(row.label)} {clean(judged.line.transport)}"),
         cells=(
             Cell(text=number(judged.physical_bytes, Unit.BYTES)),
-            *(_worth(judged, each.key) for each in _SHOWN),
+            *(cell(judged, each.key) for each in _SHOWN),
         ),
         reason=clean("; ".join(dict.fromkeys(judged.line.untold.values()))),
         begins=begins,
@@ -252,25 +246,3 @@ def _transports(matrix: Matrix) -> tuple[str, ...]:
     )
     usual = [each for each in ("ringbuf", "perfbuf", "sharded") if each in found]
     return (*usual, *(each for each in found if each not in usual))
-
-
-def _worth(judged: Judged, key: str) -> Cell:
-    value: int | None = getattr(judged.line, key)
-    worth = judged.worths[key]
-    text = number(value, Unit.BYTES)
-    return Cell(
-        text=f"{text} ✓" if worth is Worth.RIGHT else text,
-        mark=_WORTHS.get(worth, Mark.NONE),
-        hint=clean(judged.line.untold.get(key, "")),
-    )
-
-
-def every(matrix: Matrix) -> Iterator[Table]:
-    """All tables, in the order of the report."""
-    yield kernels(matrix)
-    for found in matrix.curves:
-        yield curve(matrix, found)
-    for table in (missed(matrix), claims(matrix)):
-        if table is not None:
-            yield table
-    yield from memory(matrix)

@@ -13,6 +13,7 @@ from bench.judge.metrics import Unit
 from bench.judge.samples import ArmSamples, ExperimentSamples
 from bench.measure.memory import MemoryLine
 from bench.plan.experiments import ArmName
+from bench.report.document import Cell, Mark
 from bench.report.page.material import Material
 from bench.report.units import number, size
 
@@ -34,6 +35,13 @@ EXPLAINED: Final = {
 }
 """What each instrument tells."""
 
+WORTHS: Final = {
+    Worth.RIGHT: Mark.GOOD,
+    Worth.WRONG: Mark.OPEN,
+    Worth.NOTHING: Mark.SOFT,
+    Worth.UNTOLD: Mark.SOFT,
+}
+
 LABELS: Final = tuple(each.label for each in INSTRUMENTS)
 
 
@@ -44,7 +52,7 @@ class MemoryRow:
     transport: str
     budget: str
     physical: str
-    cells: tuple[tuple[str, str], ...]  # in the order of LABELS
+    cells: tuple[Cell, ...]  # in the order of LABELS
     note: str = ""
 
 
@@ -70,10 +78,16 @@ def _censused(judged: Judged) -> MemoryRow:
     )
 
 
-def cell(judged: Judged, key: str) -> tuple[str, str]:
-    """An instrument's number, and the name of what it is worth."""
+def cell(judged: Judged, key: str) -> Cell:
+    """Return an instrument's number, marked by what it is worth."""
     value: int | None = getattr(judged.line, key)
-    return number(value, Unit.BYTES), judged.worths[key].name.lower()
+    worth, text = judged.worths[key], number(value, Unit.BYTES)
+    return Cell(
+        text=f"{text} ✓" if worth is Worth.RIGHT else text,
+        value=value,
+        mark=WORTHS[worth],
+        hint=judged.line.untold.get(key, ""),
+    )
 
 
 def _of_trials(experiments: Mapping[str, ExperimentSamples]) -> Iterator[MemoryRow]:
@@ -91,10 +105,7 @@ def _of_trials(experiments: Mapping[str, ExperimentSamples]) -> Iterator[MemoryR
             transport=transport,
             budget=size(budget_bytes),
             physical=size(found[0].footprint.physical_bytes),
-            cells=tuple(
-                (number(value, Unit.BYTES), Worth.UNTOLD.name.lower() if value is None else "")
-                for value in seen
-            ),
+            cells=tuple(Cell(text=number(value, Unit.BYTES), value=value) for value in seen),
         )
 
 

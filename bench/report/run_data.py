@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What JSON has of a run's summary: docs/record-format.md describes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from bench.journal.schema import Fault
+from bench.judge.comparison import Comparison, Outcome, Row, Side
+from bench.judge.floor import Floor
+from bench.judge.ladder import Ladder, Rung
+from bench.judge.metrics import Group, Unit
+from bench.judge.standing import Question, Standing
+from bench.judge.statistics import Estimate
+from bench.judge.summary import Summary, Tally
+from bench.machine.facts import Machine
+from bench.report.document import Document, pick
+from bench.report.sentence import sentence, verdict
+
+FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvalidTrial:
+    """A trial that enters no number."""
+
+    experiment: str
+    arm: str
+    block: int
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """One comparison's name."""
+
+    experiment: str
+    budget: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingData:
+    """One question over all comparisons."""
+
+    question: Question
+    left: str
+    right: str
+    for_left: tuple[Where, ...]
+    for_right: tuple[Where, ...]
+    equal: tuple[Where, ...]
+    open: tuple[Where, ...]
+    too_few: tuple[Where, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberData:
+    """One number of both sides."""
+
+    group: Group
+    unit: Unit
+    left: float | None
+    right: float | None
+    estimate: Estimate | None
+    margin: float
+    noise_floor: Floor | None
+    outcome: Outcome
+    better: str | None  # left or right
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonData:
+    """One experiment at one budget."""
+
+    experiment: str
+    budget: str
+    sentence: str
+    left: Side
+    right: Side
+    numbers: dict[str, NumberData]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LadderData:
+    """The loss probability by budget."""
+
+    experiment: str
+    transport: str
+    rungs: tuple[Rung, ...]
+    minimum_bytes: int | None
+    recommended_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SummaryData:
+    """One machine and kernel."""
+
+    verdict: tuple[str, ...]
+    machine: Machine | None
+    profiles: tuple[str, ...]
+    seeds: tuple[int, ...]
+    trials: tuple[Tally, ...]
+    invalid: tuple[InvalidTrial, ...]
+    standings: tuple[StandingData, ...]
+    comparisons: tuple[ComparisonData, ...]
+    ladders: tuple[LadderData, ...]
+    noise_floors: tuple[Floor, ...]
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportData:
+    """The whole; ``format`` goes up when a key changes its meaning."""
+
+    format: int
+    summaries: tuple[SummaryData, ...]
+
+
+def report_of(*documents: Document) -> ReportData:
+    """Return what JSON has of several machines."""
+    return ReportData(format=FORMAT, summaries=tuple(each.data for each in documents))
+
+
+def data_of(summary: Summary) -> SummaryData:
+    """Return what JSON has of one machine."""
+    return pick(
+        SummaryData,
+        summary,
+        verdict=verdict(summary),
+        trials=summary.tallies,
+        noise_floors=summary.floors,
+        invalid=tuple(pick(InvalidTrial, trial) for trial in summary.invalid),
+        standings=tuple(map(_standing, summary.standings)),
+        comparisons=tuple(map(_comparison, summary.comparisons)),
+        ladders=tuple(pick(LadderData, ladder) for ladder in summary.ladders),
+    )
+
+
+def _standing(standing: Standing) -> StandingData:
+    groups = ("for_left", "for_right", "equal", "open", "too_few")
+    return pick(
+        StandingData,
+        standing,
+        **{name: tuple(pick(Where, each) for each in getattr(standing, name)) for name in groups},
+    )
+
+
+def _comparison(comparison: Comparison) -> ComparisonData:
+    return pick(
+        ComparisonData,
+        comparison,
+        sentence=sentence(comparison),
+        numbers={row.key: _number(row) for row in comparison.rows},
+    )
+
+
+def _number(row: Row) -> NumberData:
+    sides = {-1: "left", 0: None, 1: "right"}
+    return pick(NumberData, row, noise_floor=row.floor, better=sides[row.better])
