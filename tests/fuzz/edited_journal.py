@@ -25,13 +25,11 @@ from bench.judge.claims.catalogue import judge
 from bench.judge.claims.journals import of_journals
 from bench.judge.summary import compare_journals
 from bench.measure.timeline import trace
-from bench.report import claims_document, markdown, table, text
-from bench.report import json as report_json
+from bench.report import claims_document, run_data, run_document, table
 from bench.report.page.charts import figures
 from bench.report.page.material import materials
-from bench.report.renderers import data as render_data
-from bench.report.renderers import markdown as renderers_markdown
-from bench.report.renderers import terminal
+from bench.report.renderers import markdown, terminal
+from bench.report.renderers.data import render_json
 
 _EDIT: Final = struct.Struct("<HHB8s")  # which trials, which value, what it becomes, of what
 _WORDS: Final = (
@@ -141,19 +139,17 @@ def report(data: bytes) -> None:
     summaries = compare_journals(found)
     judged = [judge(evidence) for evidence in of_journals(found)]
     paper = Console(file=io.StringIO(), width=100)
-    for summary in summaries:
-        text.render_text(summary, paper)
     verdicts = [claims_document.document(each) for each in judged]
-    for each in verdicts:
+    compared = [run_document.document(each) for each in summaries]
+    for each in (*compared, *verdicts):
         terminal.show(each, paper)
     for material in materials(found):
         figures(material)
     said = (
         paper.file.getvalue(),  # type: ignore[attr-defined]
-        markdown.render_markdown(*summaries),
-        report_json.render_json(*summaries),
-        renderers_markdown.render_markdown(*verdicts),
-        render_data.render_json(claims_document.data_of(*verdicts)),
+        markdown.render_markdown(*compared, *verdicts),
+        render_json(run_data.report_of(*compared)),
+        render_json(claims_document.data_of(*verdicts)),
         table.csv(found),
     )
     for each in said:

@@ -23,12 +23,13 @@ from bench.foreign import clean
 from bench.journal.reader import read_journal
 from bench.journal.schema import JournalContent
 from bench.journal.writer import JournalWriter
-from bench.judge.summary import Summary, compare_journals
-from bench.report import json as report_json
+from bench.judge.summary import compare_journals
 from bench.report import table
+from bench.report.document import Document
 from bench.report.files import write_page
-from bench.report.markdown import render_markdown
-from bench.report.text import render_text
+from bench.report.renderers import data, markdown, terminal
+from bench.report.run_data import report_of
+from bench.report.run_document import document
 from bench.trial.result import State
 
 NAMES = {
@@ -78,22 +79,22 @@ def content(name: str, tmp_path: Path) -> JournalContent:
 
 
 @pytest.fixture
-def summary(content: JournalContent) -> Summary:
-    (made,) = compare_journals(content)
-    return made
+def made(content: JournalContent) -> Document:
+    (summary,) = compare_journals(content)
+    return document(summary)
 
 
-def test_a_terminal_is_not_steered(name: str, summary: Summary) -> None:
+def test_a_terminal_is_not_steered(name: str, made: Document) -> None:
     screen = Console(file=io.StringIO(), width=4_000, force_terminal=True, color_system=None)
-    render_text(summary, screen)
+    terminal.show(made, screen)
     shown = screen.file.getvalue()  # type: ignore[attr-defined]
     without_style = re.sub(r"\x1b\[[0-9;]*m", "", shown)
     assert all(char.isprintable() or char == "\n" for char in without_style)
     assert clean(name)[:60].strip() in without_style
 
 
-def test_markdown_shows_it_as_it_is(summary: Summary) -> None:
-    said = render_markdown(summary)
+def test_markdown_shows_it_as_it_is(made: Document) -> None:
+    said = markdown.render_markdown(made)
     assert all(char.isprintable() or char == "\n" for char in said)
     # What is left of a line without its escapes has no mark that is Markdown's or HTML's.
     words = {line for line in said.splitlines() if line.startswith("### ")}
@@ -143,8 +144,8 @@ def test_a_page_gets_no_elements_of_it(tmp_path: Path) -> None:
     assert odd in "".join(hostile.text)
 
 
-def test_json_holds_it_exactly(name: str, summary: Summary) -> None:
-    said = report_json.render_json(summary)
+def test_json_holds_it_exactly(name: str, made: Document) -> None:
+    said = data.render_json(report_of(made))
     assert said.isascii()
     told = json.loads(said)["summaries"][0]
     assert told["machine"]["hostname"] == name

@@ -25,7 +25,8 @@ from bench.report.page.charts import figures
 from bench.report.page.converter import Converter
 from bench.report.page.material import Material, materials
 from bench.report.page.palette import look
-from bench.report.page.render import render_page
+from bench.report.page.documents import documents
+from bench.report.renderers.html import render_page
 from bench.trial.result import State, TrialResult
 
 EVIL = "<script>evil=1</script>\x1b[31m\u202e\"'&"
@@ -64,7 +65,7 @@ def found() -> tuple[Material, ...]:
 @pytest.fixture(scope="module")
 def page(found: tuple[Material, ...]) -> str:
     with Converter() as converter:
-        return render_page(found, converter)
+        return render_page(documents(found), converter)
 
 
 def test_every_figure_is_there_and_says_how_to_read_it(found: tuple[Material, ...]) -> None:
@@ -133,15 +134,15 @@ PROBE = """
 addEventListener("error", (event) => { window.broken = String(event.message); });
 addEventListener("load", () => {
   const form = document.querySelector("form.filter");
-  const claims = [...document.querySelectorAll("details.claim")];
+  const claims = [...document.querySelectorAll("details.fold[data-badge]")];
   const shown = () => claims.filter((claim) => claim.offsetParent !== null).length;
   const first = shown();
-  form.elements.text.value = claims[0].querySelector("code").textContent;
+  form.elements.text.value = claims[0].id.replace(/^m\\d+-claim-/, "");
   form.dispatchEvent(new Event("input", { bubbles: true }));
   const filtered = shown();
   claims[0].querySelector("summary").click();
   const unfolded = claims[0].querySelector("dl").offsetHeight;
-  const mark = document.querySelector(".chart path[data-told]");
+  const mark = document.querySelector(".chart path[data-words]");
   mark.scrollIntoView();
   const box = mark.getBoundingClientRect();
   mark.dispatchEvent(new PointerEvent("pointermove", {

@@ -15,10 +15,11 @@ from rich.console import Console
 
 from bench.journal.schema import Fault
 from bench.judge.summary import Summary, compare
-from bench.report.json import render_json
-from bench.report.markdown import escape, render_markdown
+from bench.report.renderers import data, markdown
+from bench.report.renderers.terminal import WIDTH, show
+from bench.report.run_data import report_of
+from bench.report.run_document import document
 from bench.report.sentence import sentence, verdict
-from bench.report.text import WIDTH, render_text
 from bench.trial.result import State, TrialResult
 
 
@@ -47,13 +48,26 @@ def text_of(summary: Summary, *, width: int = 120, colour: bool = False) -> str:
     console = Console(
         file=out, width=width, force_terminal=colour, color_system="truecolor" if colour else None
     )
-    render_text(summary, console)
+    show(document(summary), console)
     return out.getvalue()
 
 
+def render_markdown(summary: Summary) -> str:
+    return markdown.render_markdown(document(summary))
+
+
+def render_json(*summaries: Summary) -> str:
+    return data.render_json(report_of(*map(document, summaries)))
+
+
 def test_the_verdict_comes_first_and_answers_every_question(summary: Summary) -> None:
-    assert text_of(summary).startswith("Verdict\n  Drops: the ring buffer drops less in ")
-    assert render_markdown(summary).startswith("## Verdict\n\n- Drops: the ring buffer drops less")
+    headline, _, text = text_of(summary).partition("  Drops: ")
+    assert headline.startswith("The ring buffer drops fewer events, keeps order better")
+    assert text.startswith("the ring buffer drops less in ")
+    first, _, second = render_markdown(summary).splitlines()[:3]
+    assert first.startswith("## The ring buffer drops fewer events, keeps order better")
+    assert "- **Drops:** the ring buffer drops less" in render_markdown(summary)
+    assert "Linux" in second
     headings = [line.split(":")[0] for line in verdict(summary)]
     assert headings[:5] == ["Drops", "Order", "Memory", "Latency", "CPU"]
     assert headings[-1] == "How sure"
@@ -98,8 +112,8 @@ def test_too_few_blocks_give_no_verdict() -> None:
 
 def test_nothing_to_compare_is_said() -> None:
     empty = compare([])
-    assert "nothing to compare" in text_of(empty)
-    assert "nothing to compare" in render_markdown(empty)
+    assert "Nothing to compare" in text_of(empty)
+    assert "Nothing to compare" in render_markdown(empty)
     assert json.loads(render_json(empty))["summaries"][0]["comparisons"] == []
 
 
@@ -125,11 +139,11 @@ def test_no_number_is_cut_off(summary: Summary) -> None:
 
 def test_colour_only_where_it_is_wanted(summary: Summary, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b" not in text_of(summary)
-    assert "\x1b[1;32m" in text_of(summary, colour=True)
+    assert "\x1b[32m" in text_of(summary, colour=True)
     monkeypatch.setenv("NO_COLOR", "1")
     out = io.StringIO()
-    render_text(summary, Console(file=out, force_terminal=True, width=WIDTH))
-    assert "\x1b[1;32m" not in out.getvalue()
+    show(document(summary), Console(file=out, force_terminal=True, width=WIDTH))
+    assert "\x1b[32m" not in out.getvalue()
 
 
 def test_foreign_text_can_do_nothing() -> None:
@@ -143,17 +157,17 @@ def test_foreign_text_can_do_nothing() -> None:
         compare([*odd, bad], replace(machine(), hostname=evil)),
         faults=(Fault(path=evil, line=1, reason=evil),),
     )
-    text, markdown = text_of(made), render_markdown(made)
+    text, marked = text_of(made), render_markdown(made)
     assert "\x1b" not in text
     assert "\x07" not in text
     assert "[red]" in text  # shown, not obeyed
-    assert "<b>" not in markdown
+    assert "<b>" not in marked
     columns = {
         line.replace("\\|", "").count("|")
-        for line in markdown.splitlines()
+        for line in marked.splitlines()
         if line.startswith("|") and "owned" in line
     }
-    assert columns == {11}
+    assert columns == {7}
 
 
 def test_what_was_left_out_is_named() -> None:
@@ -182,7 +196,7 @@ def test_markdown_tables_have_as_many_cells_as_headings(summary: Summary) -> Non
 
 
 def test_markdown_shows_text_as_it_is() -> None:
-    assert escape("a_b*c|d`<e>") == "a\\_b\\*c\\|d\\`&lt;e&gt;"
+    assert markdown.escape("a_b*c|d`<e>") == "a\\_b\\*c\\|d\\`&lt;e&gt;"
 
 
 def test_json_has_the_values_of_the_comparison(summary: Summary) -> None:
@@ -213,7 +227,7 @@ def test_json_has_the_values_of_the_comparison(summary: Summary) -> None:
 
 
 def test_reading_names_for_plans_does_not_wait_for_scipy() -> None:
-    names = "import sys, bench.report.text, bench.judge.summary; print(*sys.modules)"
+    names = "import sys, bench.report.renderers.terminal, bench.report.run_document, bench.judge.summary; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", names], capture_output=True, text=True, check=True
     ).stdout.split()
