@@ -17,7 +17,7 @@ from typing import Final
 import psutil
 
 from bench.errors import MachineUnfit
-from bench.machine import capabilities, limits, procfs, virtualisation
+from bench.machine import capabilities, limits, procfs, scheduling, virtualisation
 from bench.machine.capabilities import Capability
 from bench.machine.dmesg import KernelLog
 from bench.machine.kernel import KernelVersion
@@ -142,6 +142,12 @@ def load(load_1m: float, online: int) -> Finding:
     return judge("load", load_1m <= _LOAD_PER_CPU_BOUND * online, f"{load_1m:.2f}", remedy)
 
 
+def scheduled(how: str) -> Finding:
+    """Harness and storms inherit the caller's scheduling policy and nice value."""
+    remedy = "start it without nice or chrt: times depend on them, and journals record them"
+    return judge("scheduling", how == scheduling.USUAL, how, remedy)
+
+
 def governor(names: frozenset[str]) -> Finding:
     """A governor that changes frequencies changes times."""
     seen = ", ".join(sorted(names)) or "none: frequencies are not this kernel's to choose"
@@ -214,6 +220,7 @@ def examine() -> Iterator[Finding]:
     yield clock(procfs.clock_source())
     yield emulation(virtualisation.running())
     yield load(load_before, online)
+    yield scheduled(scheduling.running())
     yield governor(procfs.governors())
     yield processes(limits.tightest())
     mlock_kb = procfs.sysctl("kernel.perf_event_mlock_kb")

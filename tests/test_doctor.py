@@ -53,6 +53,8 @@ FINDINGS = [
     (doctor.steal(0.2), Status.WARN),
     (doctor.load(0.4, 2), Status.OK),
     (doctor.load(0.4, 1), Status.WARN),
+    (doctor.scheduled("other"), Status.OK),
+    (doctor.scheduled("batch, nice 10"), Status.WARN),
     (doctor.governor(frozenset()), Status.OK),
     (doctor.governor(frozenset({"performance"})), Status.OK),
     (doctor.governor(frozenset({"performance", "schedutil"})), Status.WARN),

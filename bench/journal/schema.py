@@ -4,6 +4,7 @@
 History of ``SCHEMA``:
     1  the first
     2  lines of kind "memory" and "health"; a trial's memory has no memcg any more
+    3  a machine's scheduling
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from bench.measure.health import Sample
 from bench.measure.memory import MemoryLine
 from bench.trial.result import TrialResult
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 LONGEST_LINE_BYTES: Final = 4 * 1024 * 1024
 """A line beyond this is not ours: a trial's takes some kilobytes, most of them its histogram."""
 

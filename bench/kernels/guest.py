@@ -17,7 +17,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
-from bench import campaign, exhausted
+from bench import campaign, exhausted, inherited
 from bench.errors import BufbenchError, MachineUnfit
 from bench.kernels.outcome import JOURNAL, RESULT, Status, Told, told_of
 from bench.kernels.outcome import replace as put
@@ -125,6 +125,7 @@ def _require_btf() -> None:
 
 def main() -> None:
     """The command line above."""
+    inherited.settle()
     folder = Path(sys.argv[1])
     told = measure(folder, int(sys.argv[2]), float(sys.argv[3]), sys.argv[4:])
     told = replace(told, complaints=complaints_since_boot())

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from bench.machine import preemption, procfs, virtualisation
+from bench.machine import preemption, procfs, scheduling, virtualisation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,9 @@ class Machine:
     harness_version: str
     wakeup_cost_ns: float | None = None  # forced minus none, per record; None: not measured
     kernel_facts: dict[str, str] = field(default_factory=dict)  # from BTF and tracefs
+    scheduling: str = (
+        ""  # of the harness and its storms: "other", "batch, nice 10"; "": not recorded
+    )
 
 
 def harness_version() -> str:
@@ -63,4 +66,5 @@ def collect(
         harness_version=harness_version(),
         wakeup_cost_ns=wakeup_cost_ns,
         kernel_facts=dict(kernel_facts),
+        scheduling=scheduling.running(),
     )
