@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -48,6 +49,7 @@ class Request:
     storm_user: StormUser | None = None  # None: nobody, where we may change user
     wait: bool = False  # for another measurement to end
     wakeups: bool = True  # measure what one costs, which takes a program of its own
+    left_out: Sequence[str] = ()  # what the plan had to leave out, in words
 
     def __post_init__(self) -> None:
         if abs(self.seed) > LARGEST:
@@ -148,7 +150,10 @@ def opened(request: Request) -> Iterator[Campaign]:
             profile=request.profile,
             seed=request.seed,
             started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+            left_out=tuple(request.left_out),
         )
+        for line in (*restrictions(header.machine), *header.left_out):
+            print(f"bufbench: {line}", file=sys.stderr, flush=True)
         done: dict[tuple[str, str, int], TrialConfig] = {}
         looked = False
         if request.resume:
@@ -159,6 +164,17 @@ def opened(request: Request) -> Iterator[Campaign]:
         with JournalWriter(request.journal) as writer:
             writer.write_machine(header)
             yield Campaign(rig, header, writer, done, looked)
+
+
+def restrictions(machine: facts.Machine) -> Iterator[str]:
+    """Yield in words what keeps a run from CPUs, or from their time, that the machine has."""
+    if machine.usable_cpus != machine.online_cpus:
+        yield (
+            f"restricted to CPUs {machine.usable_cpus} of {machine.online_cpus} by affinity or "
+            "cpuset: budgets are shared by these alone"
+        )
+    if machine.cpu_quota is not None:
+        yield f"restricted to the time of {machine.cpu_quota:g} CPUs by the cgroup's quota"
 
 
 def _difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:

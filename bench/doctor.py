@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +18,7 @@ import psutil
 
 from bench.errors import MachineUnfit
 from bench.machine import capabilities, limits, procfs, scheduling, virtualisation
+from bench.machine import cpus as processors
 from bench.machine.capabilities import Capability
 from bench.machine.dmesg import KernelLog
 from bench.machine.kernel import KernelVersion
@@ -110,10 +111,28 @@ def library(name: str, version: Callable[[], str]) -> Finding:
     return judge(name, True, seen, "")
 
 
-def cpus(online: int) -> Finding:
-    """Order across CPUs and contention need two."""
+def cpus(online: Sequence[int], usable: Sequence[int]) -> Finding:
+    """Order across CPUs and contention need two that this process may use."""
+    seen = f"{len(online)} online"
+    if len(usable) < len(online):
+        listed = processors.list_format(usable)
+        seen = f"{len(usable)} of {len(online)} online may be used ({listed})"
+        remedy = "start bufbench without taskset, or widen cpuset.cpus: a run uses no other CPUs"
+        return judge("CPUs", False, seen, remedy)
     remedy = "use a machine with 2 CPUs or more: on one, nothing can be out of order"
-    return judge("CPUs", online > 1, f"{online} online", remedy)
+    return judge("CPUs", len(usable) > 1, seen, remedy)
+
+
+def cpu_quota(quota: float | None) -> Finding:
+    """A cgroup's bandwidth limit stops the storm and its consumer in the middle of a trial."""
+    seen = "none" if quota is None else f"time of {quota:g} CPUs"
+    remedy = "raise cpu.max of the cgroup (v1: cpu.cfs_quota_us): beyond it everything stands still"
+    return judge("CPU quota", quota is None, seen, remedy)
+
+
+def time_namespace(shared: bool, seen: str, remedy: str) -> Finding:
+    """Latency is the reader's clock less the kernel's."""
+    return judge("clocks", shared, seen, remedy, otherwise=Status.FAIL)
 
 
 def clock(source: str) -> Finding:
@@ -198,12 +217,12 @@ def kernel_log(readable: bool) -> Finding:
 
 def examine() -> Iterator[Finding]:
     """Look at this machine; takes about a second, for the share of steal."""
+    from bench.trace import kernel_clock, versions
     from bench.trace import tracefs as place
-    from bench.trace import versions
 
     held = capabilities.held()
     administrator = Capability.SYS_ADMIN in held
-    online = len(procfs.online_cpus())
+    online = procfs.online_cpus()
     before, load_before = procfs.cpu_times(), procfs.load_1m()
 
     yield privileges(held)
@@ -216,10 +235,13 @@ def examine() -> Iterator[Finding]:
         yield tracepoint(place.readable(), place.opening())
     yield library("bcc", versions.bcc_version)
     yield library("libbpf", versions.libbpf_name)
-    yield cpus(online)
+    yield cpus(online, processors.usable(online))
+    yield cpu_quota(processors.own_quota())
     yield clock(procfs.clock_source())
+    clocks = kernel_clock.look()
+    yield time_namespace(clocks.shared, kernel_clock.words(clocks), kernel_clock.REMEDY)
     yield emulation(virtualisation.running())
-    yield load(load_before, online)
+    yield load(load_before, len(online))
     yield scheduled(scheduling.running())
     yield governor(procfs.governors())
     yield processes(limits.tightest())

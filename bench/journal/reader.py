@@ -271,6 +271,8 @@ def _identity(then: RunHeader, now: RunHeader) -> Iterator[tuple[str, object, ob
     yield "host", then.machine.hostname, now.machine.hostname
     yield "kernel", then.machine.kernel_release, now.machine.kernel_release
     yield "online CPUs", then.machine.cpus_online, now.machine.cpus_online
+    if then.machine.usable_cpus:  # recorded
+        yield "usable CPUs", then.machine.usable_cpus, now.machine.usable_cpus
 
 
 def _continues(now: RunHeader, then: RunHeader) -> bool:

@@ -4,7 +4,8 @@
 History of ``SCHEMA``:
     1  the first
     2  lines of kind "memory" and "health"; a trial's memory has no memcg any more
-    3  a machine's scheduling
+    3  a machine's scheduling, its lists of online and usable CPUs and its CPU quota; what a run
+       left out
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class RunHeader:
     seed: int
     started_utc: str  # ISO 8601
     resumed: bool = False  # goes on with the run before it in the same journal
+    left_out: tuple[str, ...] = ()  # what the plan had to leave out on this machine, in words
 
 
 Value = RunHeader | TrialResult | MemoryLine | Sample
