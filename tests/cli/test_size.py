@@ -43,7 +43,7 @@ def test_a_burst_gets_a_size_that_holds_it(tmp_path: Path) -> None:
     journal = tmp_path / "size.jsonl"
     # All exits of the burst come within the stall, so that all 300 records have to be held.
     words = ["--burst", "300", "--stall", "100", "--seconds", "0.05", "--transport", "ringbuf"]
-    done = process.run([*SIZE, *words, "--json", "--output", str(journal)], timeout_s=240)
+    done = process.run([*SIZE, *words, "--json", "--wait", "--output", str(journal)], timeout_s=240)
     told = json.loads(done.stdout)["transports"]["ringbuf"]
     assert told["minimum_bytes"] == 32_768  # 300 x 80 bytes; 16 KiB hold 204
     assert told["recommended_bytes"] == 65_536
@@ -56,7 +56,9 @@ def test_a_burst_gets_a_size_that_holds_it(tmp_path: Path) -> None:
 @pytest.mark.live
 def test_ctrl_c_leaves_what_was_finished(tmp_path: Path) -> None:
     journal = tmp_path / "size.jsonl"
-    with subprocess.Popen([*SIZE, "--output", journal], stderr=subprocess.PIPE) as running:
+    with subprocess.Popen(
+        [*SIZE, "--wait", "--output", journal], stderr=subprocess.PIPE
+    ) as running:
         deadline = time.monotonic() + 60
         while not (journal.exists() and journal.read_bytes().count(b"\n") > 3):
             assert time.monotonic() < deadline

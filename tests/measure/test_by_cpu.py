@@ -17,13 +17,12 @@ def test_a_cpu_without_a_buffer_is_named_with_its_loss() -> None:
         CpuCounters(cpu=1, exits=9, attempted=9, dropped={"ENOENT": 7, "EOPNOTSUPP": 2}),
         CpuCounters(cpu=2, exits=0, attempted=0),
     ]
-    told = without_buffer(counters, offline=(1, 2))
-    assert told == (
-        "7 records of CPU 1 dropped (ENOENT): it was offline when the buffers were made",
-        "2 records of CPU 1 dropped (EOPNOTSUPP):"
-        " it went offline after the buffers were made, and came back",
-        "CPU 2 was offline when the buffers were made",
-    )
+    cold, back, offline = without_buffer(counters, offline=(1, 2))
+    why = "it was offline when the buffers were made"
+    assert cold == f"7 records of CPU 1 dropped (ENOENT): {why}"
+    why = "it went offline after the buffers were made, and came back"
+    assert back == f"2 records of CPU 1 dropped (EOPNOTSUPP): {why}"
+    assert offline == "CPU 2 was offline when the buffers were made"
 
 
 def test_full_buffers_are_another_matter() -> None:

@@ -63,7 +63,7 @@ def test_an_unfit_machine_ends_the_suite_in_a_line() -> None:
 def test_rounds_are_blocks_and_times_the_storms_own(tmp_path: Path) -> None:
     journal, results = tmp_path / "quick.jsonl", tmp_path / "quick.json"
     done = suite(
-        "-k", "chain", "--journal", str(journal), f"--benchmark-json={results}",
+        "-k", "chain", "--wait", "--journal", str(journal), f"--benchmark-json={results}",
         "--fail-on", "ringbuf:causal,perfbuf:causal",
     )  # fmt: skip
     # The gate on the ring holds; per-CPU buffers cannot keep order.
@@ -100,7 +100,7 @@ def test_rounds_are_blocks_and_times_the_storms_own(tmp_path: Path) -> None:
 def test_ctrl_c_leaves_whole_lines_and_nothing_else(tmp_path: Path) -> None:
     journal = tmp_path / "quick.jsonl"
     with subprocess.Popen(
-        [*SUITE, "-k", "trickle", "--journal", str(journal)],
+        [*SUITE, "-k", "trickle", "--wait", "--journal", str(journal)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
