@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tracing import BUFBENCH, alive, bpf_ids, bufbench, eventually
+from tracing import BUFBENCH, alive, bpf_ids, bufbench, eventually, reaches
 
 from bench import process
 from bench.journal.reader import read_journal
@@ -190,8 +190,8 @@ def test_ctrl_c_leaves_whole_lines_and_nothing_else(delay_lines: int, tmp_path: 
     words = [*BUFBENCH, "run", "--wait", "--count", "2000", "--blocks", "1000"]
     words += ["--output", str(journal)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
-        assert eventually(
-            lambda: journal.exists() and journal.read_bytes().count(b"\n") >= delay_lines
+        assert reaches(
+            run, lambda: journal.exists() and journal.read_bytes().count(b"\n") >= delay_lines
         )
         ids = bpf_ids(run.pid)
         children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
@@ -213,7 +213,7 @@ def test_a_killed_run_is_resumed_to_the_same_set(tmp_path: Path) -> None:
     arguments = ["run", "--wait", "--count", "1000", "--blocks", "6", "--quiet"]
     arguments += ["--output", str(journal)]
     with subprocess.Popen([*BUFBENCH, *arguments], stderr=subprocess.DEVNULL) as run:
-        assert eventually(lambda: journal.exists() and journal.read_bytes().count(b"\n") >= 4)
+        assert reaches(run, lambda: journal.exists() and journal.read_bytes().count(b"\n") >= 4)
         run.kill()
     left = read_journal(journal).trials
     assert 3 <= len(left) < 6 * 2

@@ -7,11 +7,11 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from tracing import reaches
 
 from bench import process
 from bench.journal.reader import read_journals
@@ -59,10 +59,7 @@ def test_ctrl_c_leaves_what_was_finished(tmp_path: Path) -> None:
     with subprocess.Popen(
         [*SIZE, "--wait", "--output", journal], stderr=subprocess.PIPE
     ) as running:
-        deadline = time.monotonic() + 60
-        while not (journal.exists() and journal.read_bytes().count(b"\n") > 3):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        assert reaches(running, lambda: journal.exists() and journal.read_bytes().count(b"\n") > 3)
         running.send_signal(signal.SIGINT)
         assert running.wait(30) == 130
         assert running.stderr is not None
