@@ -113,6 +113,14 @@ def test_medians_of_resamples_are_numpys(blocks: int) -> None:
     assert _resampled_medians(values) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("mean", [False, True])
+def test_the_interval_is_the_middle_95_percent_of_the_resamples(mean: bool) -> None:
+    values = np.sort(np.random.default_rng(7).normal(2.0, 1.0, 25))
+    resamples = (np.mean if mean else np.median)(values[_draws(25)], axis=1)
+    found = paired_difference(list(values), [0.0] * 25, mean=mean)
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(resamples, (0.025, 0.975))))
+
+
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=30), st.floats(0, 0.99))
 def test_quantiles_are_numpys(values: list[float], share: float) -> None:
     array = np.array(values)
