@@ -10,6 +10,7 @@ from typing import Final
 
 from bench.judge.claims.catalogue import Judged, Judgement
 from bench.judge.claims.finding import Measured
+from bench.report.completeness import as_json
 
 FORMAT: Final = 1
 
@@ -23,6 +24,7 @@ def render_claims_json(*judged: Judged) -> str:
 def _machine(judged: Judged) -> dict[str, object]:
     return {
         "machine": asdict(judged.machine) if judged.machine is not None else None,
+        "plan": as_json(judged.coverage),
         "claims": [_claim(each) for each in judged.judgements],
     }
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from bench.judge.claims.catalogue import Judged, Judgement
 from bench.judge.claims.claim import Side
-from bench.report.claims_words import SIGNS, based_on, figure, reason, tally
+from bench.report.claims_words import SIGNS, based_on, figure, notes, reason, tally
 from bench.report.markdown import escape
 from bench.report.words import machine_words
 
@@ -20,6 +20,9 @@ def render_claims_markdown(*judged: Judged) -> str:
 def _lines(judged: Judged) -> Iterator[str]:
     yield f"## {tally(judged)}"
     yield ""
+    for line in notes(judged):
+        yield escape(line)
+        yield ""
     yield escape(machine_words(judged.machine))
     yield ""
     for side in Side:

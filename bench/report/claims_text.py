@@ -14,7 +14,7 @@ from rich.text import Text
 from bench.judge.claims.catalogue import Judged, Judgement
 from bench.judge.claims.claim import Side
 from bench.judge.claims.finding import Verdict
-from bench.report.claims_words import SIGNS, figure, reason, tally
+from bench.report.claims_words import SIGNS, figure, notes, reason, tally
 from bench.report.units import clean
 from bench.report.words import machine_words
 
@@ -30,6 +30,8 @@ def render_claims_text(judged: Judged, console: Console) -> None:
     """Print every verdict with what was published and measured, then why, claim by claim."""
     width = min(WIDTH, console.width)
     console.print(Text(tally(judged), style="bold"), width=width)
+    for line in notes(judged):
+        console.print(Text(line, style="yellow"), width=width)
     console.print(Text(machine_words(judged.machine), style="dim"), width=width)
     for side in Side:
         of_side = [each for each in judged.judgements if each.claim.side is side]

@@ -11,6 +11,7 @@ from bench.judge.comparison import Comparison, Row
 from bench.judge.ladder import Ladder
 from bench.judge.standing import Standing
 from bench.judge.summary import Summary
+from bench.report.completeness import as_json
 from bench.report.sentence import sentence, verdict
 
 FORMAT: Final = 1
@@ -28,6 +29,7 @@ def _summary(summary: Summary) -> dict[str, object]:
         "machine": asdict(summary.machine) if summary.machine is not None else None,
         "profiles": list(summary.profiles),
         "seeds": list(summary.seeds),
+        "plan": as_json(summary.coverage),
         "trials": [asdict(tally) for tally in summary.tallies],
         "invalid": [
             {

@@ -14,7 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.journal.schema import Run, RunHeader
+from bench.judge.coverage import Coverage, coverage
 from bench.measure.health import Flatness, Sample, flatness
+from bench.report.completeness import completeness, incomplete
 from bench.report.markdown import escape
 from bench.report.units import size
 from bench.report.words import machine_words
@@ -48,6 +50,7 @@ class SoakSummary:
     invalid: tuple[TrialResult, ...]
     samples: tuple[Sample, ...]
     flatness: tuple[Flatness, ...]
+    coverage: Coverage
 
 
 def summarised(run: Run) -> SoakSummary:
@@ -72,6 +75,7 @@ def summarised(run: Run) -> SoakSummary:
         invalid=tuple(trial for trial in run.trials if trial.state is State.INVALID),
         samples=run.health,
         flatness=flatness(run.health),
+        coverage=coverage([run]),
     )
 
 
@@ -84,7 +88,8 @@ def headline(summary: SoakSummary) -> str:
         held = f"{', '.join(grew)} grew"
     else:
         held = "nothing grew" if summary.flatness else "too few rounds to say whether anything grew"
-    return f"{trials:,} arbitrary trials in {summary.minutes:.0f} min: {balance}; {held}."
+    missing = incomplete(summary.coverage)
+    return f"{missing}{trials:,} arbitrary trials in {summary.minutes:.0f} min: {balance}; {held}."
 
 
 def progress(sample: Sample) -> str:
@@ -126,6 +131,7 @@ def render_markdown(summary: SoakSummary, journal: str) -> str:
 
 def lines(summary: SoakSummary) -> Iterator[str]:
     """What there is to say of it."""
+    yield from completeness(summary.coverage)
     trials = summary.states.total()
     states = ", ".join(f"{count:,} {state}" for state, count in summary.states.most_common())
     yield (

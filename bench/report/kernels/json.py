@@ -13,6 +13,7 @@ from bench.judge.kernels.matrix import Matrix
 from bench.judge.kernels.missed import Skipped
 from bench.judge.kernels.rows import KernelRow
 from bench.judge.memory import Judged
+from bench.report.completeness import as_json
 from bench.report.kernels import sentences
 from bench.report.units import clean
 
@@ -91,6 +92,7 @@ def _matrix(matrix: Matrix) -> dict[str, Any]:
             }
             for label, trial in matrix.invalid
         ],
+        "repeated_trials": matrix.repeated,
         "faults": [asdict(fault) for fault in matrix.faults],
     }
 
@@ -106,6 +108,7 @@ def _kernel(row: KernelRow) -> dict[str, Any]:
         "place": clean(row.place),
         "machine": asdict(found.machine) if found is not None else None,
         "trials": found.summary.trials if found is not None else 0,
+        "plan": as_json(found.summary.coverage) if found is not None else None,
         "memory": [_memory(judged) for judged in found.memory] if found is not None else [],
     }
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench.judge.kernels.matrix import Matrix
+from bench.report.completeness import repeats
 from bench.report.kernels import sentences, tables
 from bench.report.kernels.table import Table
 from bench.report.markdown import escape
@@ -36,6 +37,7 @@ def _lines(matrix: Matrix) -> Iterator[str]:
             f"{'; '.join(trial.reasons)}"
             for label, trial in matrix.invalid
         ),
+        *repeats(matrix.repeated),
         *(f"journal: {fault}" for fault in matrix.faults),
     ]
     if trouble:

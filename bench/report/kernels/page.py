@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from bench.judge.claims.finding import Verdict
 from bench.judge.kernels.matrix import Matrix
-from bench.report import claims_words, units
+from bench.report import claims_words, completeness, units
 from bench.report.kernels import charts, facts, sentences, tables
 from bench.report.page.converter import Converter
 from bench.report.page.draw import drawable, element
@@ -56,6 +56,7 @@ def render_page(matrix: Matrix) -> str:
     style = "\n".join(_text(path) for path in (_FRAME / "page.css", _FOLDER / "kernels.css"))
     return environment.get_template("page.html.jinja").render(
         matrix=matrix,
+        repeats=completeness.repeats,
         figures=drawn,
         style=Markup(style),  # noqa: S704  ours
         script=Markup(_text(_FRAME / "page.js")),  # noqa: S704  ours

@@ -12,6 +12,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from bench.judge.kernels.matrix import Matrix
+from bench.report.completeness import repeats
 from bench.report.kernels import sentences, tables
 from bench.report.kernels.facts import ONSET
 from bench.report.kernels.table import Line, Table
@@ -46,6 +47,8 @@ def render_text(matrix: Matrix, console: Console) -> None:
     for label, trial in matrix.invalid:
         why = f"invalid: {label}, {trial.experiment} {trial.arm} block {trial.block}"
         console.print(Text(f"{why}: {'; '.join(trial.reasons)}", style="yellow"), width=width)
+    for line in repeats(matrix.repeated):
+        console.print(Text(line, style="yellow"), width=width)
     for fault in matrix.faults:
         console.print(Text(f"journal: {fault}", style="yellow"), width=width)
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from bench.errors import MachineUnfit
 from bench.judge.claims.claim import Side
 from bench.judge.claims.finding import Verdict
-from bench.report import claims_words, sentence, soak, units, words
+from bench.report import claims_words, completeness, sentence, soak, units, words
 from bench.report.page import claims, headline, memory, repeat
 from bench.report.page.charts import figures
 from bench.report.page.converter import Converter
@@ -84,6 +84,7 @@ def render_page(materials: Sequence[Material], converter: Converter) -> str:
         soak=soak,
         claims=claims,
         claims_words=claims_words,
+        completeness=completeness,
         sides=tuple(Side),
         verdicts=tuple(each.value for each in Verdict),
     )
