@@ -3,18 +3,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, Final
 
 from bench import lock, ownership
 from bench.ending import Terminated, word
 from bench.errors import BufbenchError, JournalError, UsageError
 from bench.journal.bounds import LARGEST
-from bench.journal.reader import as_resumed, finished, read_journal
+from bench.journal.reader import as_resumed, finished, last_run
 from bench.journal.schema import RunHeader
 from bench.journal.writer import JournalWriter
 from bench.machine import facts
@@ -23,6 +25,7 @@ from bench.measure.memory import MemoryLine
 from bench.plan import blocks
 from bench.plan.config import Producer, TrialConfig, Wake
 from bench.plan.experiments import Arm, Experiment
+from bench.plan.outline import Outline, Stage, stage
 from bench.trace import nmi, versions
 from bench.trial.memory_census import census
 from bench.trial.result import TrialResult
@@ -33,6 +36,7 @@ from workloads.user import StormUser
 
 Listener = Callable[[TrialResult], None]
 
+_OPEN: Final = Outline(open=True)
 _WAKEUP_RECORDS: Final = 50  # of each exit, so that what an exit costs besides counts little
 
 
@@ -48,6 +52,8 @@ class Request:
     storm_user: StormUser | None = None  # None: nobody, where we may change user
     wait: bool = False  # for another measurement to end
     wakeups: bool = True  # measure what one costs, which takes a program of its own
+    left_out: Sequence[str] = ()  # what the plan had to leave out, in words
+    plan: Outline = _OPEN  # as far as it is known before the run begins
 
     def __post_init__(self) -> None:
         if abs(self.seed) > LARGEST:
@@ -63,6 +69,8 @@ class Campaign:
     _writer: JournalWriter
     _done: Mapping[tuple[str, str, int], TrialConfig] = field(default_factory=dict)
     _looked: bool = False  # the journal that is resumed has its lines on memory
+    _planned: set[tuple[str, str, int]] = field(default_factory=set)  # in the journal
+    _no_time_for: list[str] = field(default_factory=list)
 
     def pending(
         self, experiment: Experiment, first_block: int = 0
@@ -92,6 +100,7 @@ class Campaign:
 
         ``listener`` hears of each trial once it is on disk. Ctrl-C is told with how many are.
         """
+        self.intend(stage(experiment, first_block))
         results = []
         try:
             for block, position, arm in self.pending(experiment, first_block):
@@ -105,6 +114,26 @@ class Campaign:
             asked.args = (f"bufbench: {how}; {self._writer.safe}, in {self._writer.path}",)
             raise
         return tuple(results)
+
+    def intend(self, *stages: Stage) -> None:
+        """Write that these are planned, as far as the journal does not say so yet."""
+        fresh = [each for each in stages if not _places(each) <= self._planned]
+        if fresh:
+            self._planned.update(*map(_places, fresh))
+            self._writer.write_plan(Outline(stages=tuple(fresh), open=self._adaptive))
+
+    def leave_out(self, *what: str) -> None:
+        """Note, in words, what there is no time for; it is written as the run ends."""
+        self._no_time_for.extend(what)
+
+    @property
+    def _adaptive(self) -> bool:
+        return self.header.plan is None or self.header.plan.open
+
+    def end_plan(self) -> None:
+        """Write that nothing more is planned; a run that was stopped has no such line."""
+        if self._adaptive or self._no_time_for:
+            self._writer.write_plan(Outline(no_time_for=tuple(self._no_time_for)))
 
     def keep(self, sample: Sample) -> None:
         """Write what was held between two rounds of a soak."""
@@ -148,17 +177,42 @@ def opened(request: Request) -> Iterator[Campaign]:
             profile=request.profile,
             seed=request.seed,
             started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+            left_out=tuple(request.left_out),
+            run_id=token_hex(8),
+            plan=request.plan,
         )
+        for line in (*restrictions(header.machine), *header.left_out):
+            print(f"bufbench: {line}", file=sys.stderr, flush=True)
         done: dict[tuple[str, str, int], TrialConfig] = {}
         looked = False
         if request.resume:
-            done = finished(request.journal, header)
-            runs = read_journal(request.journal).runs
-            looked = bool(runs and runs[-1].memory)
-            header = as_resumed(header) if runs else header
+            last = last_run(request.journal, header)
+            if last is not None:
+                done, looked = finished(last), bool(last.memory)
+                header = as_resumed(header, last.header)
         with JournalWriter(request.journal) as writer:
             writer.write_machine(header)
-            yield Campaign(rig, header, writer, done, looked)
+            planned = {place for each in request.plan.stages for place in _places(each)}
+            campaign = Campaign(rig, header, writer, done, looked, planned)
+            yield campaign
+            campaign.end_plan()
+
+
+def _places(stage: Stage) -> set[tuple[str, str, int]]:
+    """Return (experiment, arm, block) of every trial of ``stage``."""
+    blocks = range(stage.first_block, stage.first_block + stage.blocks)
+    return {(stage.experiment, arm, block) for arm in stage.arms for block in blocks}
+
+
+def restrictions(machine: facts.Machine) -> Iterator[str]:
+    """Yield in words what keeps a run from CPUs, or from their time, that the machine has."""
+    if machine.usable_cpus != machine.online_cpus:
+        yield (
+            f"restricted to CPUs {machine.usable_cpus} of {machine.online_cpus} by affinity or "
+            "cpuset: budgets are shared by these alone"
+        )
+    if machine.cpu_quota is not None:
+        yield f"restricted to the time of {machine.cpu_quota:g} CPUs by the cgroup's quota"
 
 
 def _difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -45,6 +45,9 @@ def run(
         judged = judge(of_trials(trials, campaign.header.machine), claims)
         more = further(judged, experiments, done, deadline - time.monotonic())
         if not more:
+            known = {each.name for each in experiments}
+            wanted = {name for each in judged.open for name in each.claim.experiments} & known
+            campaign.leave_out(*(f"further blocks of {name}" for name in sorted(wanted)))
             break
         with progress.shown(
             [replace(each, blocks=each.blocks - done[each.name]) for each in more]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -17,7 +17,8 @@ from typing import Final
 import psutil
 
 from bench.errors import MachineUnfit
-from bench.machine import capabilities, limits, procfs, virtualisation
+from bench.machine import capabilities, limits, procfs, scheduling, virtualisation
+from bench.machine import cpus as processors
 from bench.machine.capabilities import Capability
 from bench.machine.dmesg import KernelLog
 from bench.machine.kernel import KernelVersion
@@ -110,10 +111,28 @@ def library(name: str, version: Callable[[], str]) -> Finding:
     return judge(name, True, seen, "")
 
 
-def cpus(online: int) -> Finding:
-    """Order across CPUs and contention need two."""
+def cpus(online: Sequence[int], usable: Sequence[int]) -> Finding:
+    """Order across CPUs and contention need two that this process may use."""
+    seen = f"{len(online)} online"
+    if len(usable) < len(online):
+        listed = processors.list_format(usable)
+        seen = f"{len(usable)} of {len(online)} online may be used ({listed})"
+        remedy = "start bufbench without taskset, or widen cpuset.cpus: a run uses no other CPUs"
+        return judge("CPUs", False, seen, remedy)
     remedy = "use a machine with 2 CPUs or more: on one, nothing can be out of order"
-    return judge("CPUs", online > 1, f"{online} online", remedy)
+    return judge("CPUs", len(usable) > 1, seen, remedy)
+
+
+def cpu_quota(quota: float | None) -> Finding:
+    """A cgroup's bandwidth limit stops the storm and its consumer in the middle of a trial."""
+    seen = "none" if quota is None else f"time of {quota:g} CPUs"
+    remedy = "raise cpu.max of the cgroup (v1: cpu.cfs_quota_us): beyond it everything stands still"
+    return judge("CPU quota", quota is None, seen, remedy)
+
+
+def time_namespace(shared: bool, seen: str, remedy: str) -> Finding:
+    """Latency is the reader's clock less the kernel's."""
+    return judge("clocks", shared, seen, remedy, otherwise=Status.FAIL)
 
 
 def clock(source: str) -> Finding:
@@ -140,6 +159,12 @@ def load(load_1m: float, online: int) -> Finding:
     """Work of others."""
     remedy = "stop other work, or wait: the load average falls within a minute or two"
     return judge("load", load_1m <= _LOAD_PER_CPU_BOUND * online, f"{load_1m:.2f}", remedy)
+
+
+def scheduled(how: str) -> Finding:
+    """Harness and storms inherit the caller's scheduling policy and nice value."""
+    remedy = "start it without nice or chrt: times depend on them, and journals record them"
+    return judge("scheduling", how == scheduling.USUAL, how, remedy)
 
 
 def governor(names: frozenset[str]) -> Finding:
@@ -192,12 +217,12 @@ def kernel_log(readable: bool) -> Finding:
 
 def examine() -> Iterator[Finding]:
     """Look at this machine; takes about a second, for the share of steal."""
+    from bench.trace import kernel_clock, versions
     from bench.trace import tracefs as place
-    from bench.trace import versions
 
     held = capabilities.held()
     administrator = Capability.SYS_ADMIN in held
-    online = len(procfs.online_cpus())
+    online = procfs.online_cpus()
     before, load_before = procfs.cpu_times(), procfs.load_1m()
 
     yield privileges(held)
@@ -210,10 +235,14 @@ def examine() -> Iterator[Finding]:
         yield tracepoint(place.readable(), place.opening())
     yield library("bcc", versions.bcc_version)
     yield library("libbpf", versions.libbpf_name)
-    yield cpus(online)
+    yield cpus(online, processors.usable(online))
+    yield cpu_quota(processors.own_quota())
     yield clock(procfs.clock_source())
+    clocks = kernel_clock.look()
+    yield time_namespace(clocks.shared, kernel_clock.words(clocks), kernel_clock.REMEDY)
     yield emulation(virtualisation.running())
-    yield load(load_before, online)
+    yield load(load_before, len(online))
+    yield scheduled(scheduling.running())
     yield governor(procfs.governors())
     yield processes(limits.tightest())
     mlock_kb = procfs.sysctl("kernel.perf_event_mlock_kb")

@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """How we end when we are asked to, by Ctrl-C or SIGTERM: in order, in a line, and soon.
 
+SIGINT that was ignored at the start stays ignored: a shell does that to background jobs, which a
+Ctrl-C at the terminal is not meant for. SIGTERM is sent to one process on purpose and always ends
+it. An alarm that a caller set before its exec is a time limit, and ends as SIGTERM does; so does
+the limit on CPU time.
+
 The first signal becomes a KeyboardInterrupt, so that everything open is closed on the way out. What
 takes longer than that may take is left to the kernel, which frees all that is ours with the
 process; further signals change nothing.
@@ -18,7 +23,11 @@ from contextlib import suppress
 from types import FrameType
 from typing import Final, NoReturn
 
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGXCPU)
+_REASONS: Final = {
+    signal.SIGALRM: " (an alarm that was set before the start)",
+    signal.SIGXCPU: " (the limit on CPU time, ulimit -t, is reached)",
+}
 
 _IN_ORDER_S: Final = 1.5  # 2 s are promised
 
@@ -33,6 +42,7 @@ class Ending:
     def __init__(self) -> None:
         self._asked: int = signal.SIGINT
         self._came = False
+        self._reason = ""
         self._stderr = -1
 
     @property
@@ -47,7 +57,8 @@ class Ending:
         with suppress(OSError, ValueError, AttributeError):
             self._stderr = os.dup(sys.stderr.fileno())
         for number in SIGNALS:
-            signal.signal(number, self._ask)
+            if number != signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._ask)
         sys.unraisablehook = _unraisable
         # Whoever started us may have held them back until somebody can answer.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
@@ -68,7 +79,8 @@ class Ending:
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError, AttributeError):  # its reader may be gone, or it
                 stream.flush()
-        self._say(str(told.args[0]) if told and told.args else self.line)
+        line = str(told.args[0]) if told and told.args else self.line
+        self._say(f"{line}{self._reason}")
         os._exit(self.code)
 
     @property
@@ -79,7 +91,8 @@ class Ending:
     def _ask(self, number: int, _: FrameType | None) -> None:
         for each in SIGNALS:
             signal.signal(each, signal.SIG_IGN)
-        self._asked = number
+        self._asked = signal.SIGINT if number == signal.SIGINT else signal.SIGTERM
+        self._reason = _REASONS.get(signal.Signals(number), "")
         self._came = True
         # Not threading's: the signal may have come while this very thread held a lock of it.
         try:
@@ -87,14 +100,14 @@ class Ending:
         except RuntimeError:  # a limit of processes is reached
             signal.signal(signal.SIGALRM, lambda *_: self._at_once())
             signal.setitimer(signal.ITIMER_REAL, _IN_ORDER_S)
-        raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+        raise KeyboardInterrupt if number == signal.SIGINT else Terminated
 
     def _wait(self) -> None:
         time.sleep(_IN_ORDER_S)
         self._at_once()
 
     def _at_once(self) -> NoReturn:
-        self._say(f"{self.line}, at once")
+        self._say(f"{self.line}, at once{self._reason}")
         os._exit(self.code)
 
     def _say(self, line: str) -> None:

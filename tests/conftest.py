@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Live tests run where they can; elsewhere they are skipped, and the reason is named."""
+"""Live tests run where they can, one at a time; elsewhere they are skipped, the reason named."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from moments import Faults
 
-from bench import doctor
+from bench import doctor, lock
 from bench.machine import capabilities
 
 
@@ -20,6 +23,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # What is started inherits an ignored SIGINT, as from a shell's background job.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.option.seed is None:
         config.option.seed = secrets.randbits(32)
 
@@ -37,6 +43,25 @@ def faults(request: pytest.FixtureRequest) -> Faults:
 
     note("seed", option.seed)
     return Faults(option.faults, option.seed, note)
+
+
+@pytest.fixture(autouse=True)
+def one_measurement_at_a_time(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Wait, before a live test, until no other measurement runs, and say so on the terminal.
+
+    A test with a rig measures itself and holds the lock. The commands that others start take it,
+    and are called with --wait: another measurement may begin a moment before them.
+    """
+    if request.node.get_closest_marker("live") is None:
+        yield
+        return
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    with ExitStack() as held:
+        with capture.global_and_fixture_disabled():
+            held.enter_context(lock.held(["pytest", request.node.nodeid], wait=True))
+        if "rig" not in request.fixturenames:
+            held.close()
+        yield
 
 
 def why_not_live() -> str | None:

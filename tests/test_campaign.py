@@ -32,7 +32,9 @@ PLACES = {(arm.name, block) for arm in EXPERIMENT.arms for block in range(EXPERI
 
 
 def request(journal: Path, *, resume: bool = False, seed: int = 1) -> campaign.Request:
-    return campaign.Request(journal=journal, command_line=["test"], seed=seed, resume=resume)
+    return campaign.Request(
+        journal=journal, command_line=["test"], seed=seed, resume=resume, wait=True
+    )
 
 
 def places(trials: tuple[TrialResult, ...]) -> list[tuple[str, int]]:

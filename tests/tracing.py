@@ -57,6 +57,15 @@ def eventually(holds: Callable[[], bool]) -> bool:
     return True
 
 
+def reaches(process: subprocess.Popen[Any], holds: Callable[[], bool]) -> bool:
+    """Whether ``holds`` comes true before ``process`` ends, however little CPU it is given."""
+    while not holds():
+        if process.poll() is not None:
+            return holds()
+        time.sleep(0.01)
+    return True
+
+
 class Tracing:
     """A running tracer whose output goes to files. Made by :func:`tracing`."""
 

@@ -288,6 +288,7 @@ int main(int argc, char **argv)
 	pid_t parent = getppid();
 	unsigned int lowered_from;
 
+	settle_inherited();
 	parse_request(request, argc, argv);
 	set_affinity(request);
 	generator.signals = open_signals();

@@ -96,6 +96,9 @@ struct shared {
 	_Atomic uint32_t over; /* this round is the last one */
 };
 
+/* inherited.c */
+void settle_inherited(void);
+
 /* options.c */
 void parse_request(struct request *request, int argc, char **argv);
 _Noreturn void usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

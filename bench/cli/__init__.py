@@ -29,9 +29,11 @@ COMMANDS: Final = (
 def main() -> None:
     """Run the command line: what goes wrong becomes one line on stderr and an exit code."""
     from bench.ending import Ending
+    from bench.inherited import settle
 
     ending = Ending()
     try:  # imports included: Ctrl-C may come as early as that
+        settle()
         ending.heed()
         # numpy's: threads that we have no use for, and where one cannot be had, it raises SIGINT.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

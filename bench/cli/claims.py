@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.output import read_or_not
+from bench.cli.output import name_faults, read_or_not
 from bench.cli.report import Format
 from bench.errors import UsageError
-from bench.foreign import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,6 +116,7 @@ def _run(
     from bench import claims as running
     from bench.machine import procfs
     from bench.plan.claims import catalogue
+    from bench.plan.outline import outline
 
     planned = catalogue.experiments(len(procfs.online_cpus()), os.sysconf("SC_PAGE_SIZE"))
     experiments = running.needed(claims, planned)
@@ -128,7 +128,12 @@ def _run(
     if blocks:
         experiments = tuple(replace(each, blocks=blocks) for each in experiments)
     request = campaign.Request(
-        journal=journal, command_line=sys.argv, profile="claims", seed=seed, wait=wait
+        journal=journal,
+        command_line=sys.argv,
+        profile="claims",
+        seed=seed,
+        wait=wait,
+        plan=outline(experiments, adaptive=settle_s > 0),
     )
     with campaign.opened(request) as opened:
         return running.run(opened, claims, experiments, settle_s=settle_s)
@@ -140,8 +145,7 @@ def _judged(journals: Sequence[Path], claims: Sequence[Claim]) -> tuple[Judged, 
     from bench.judge.claims.journals import of_journals
 
     content = read_journals(journals)
-    for fault in content.faults:
-        print(f"bufbench: {clean(str(fault))}", file=sys.stderr)
+    name_faults(content)
     return tuple(judge(evidence, claims) for evidence in of_journals(content))
 
 

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.output import read_or_not
+from bench.cli.output import name_faults, read_or_not
 from bench.errors import GateFailed, JournalError
-from bench.foreign import clean
 
 if TYPE_CHECKING:
-    from bench.judge.journal_set import JournalSet
+    from bench.journal.schema import JournalContent
 
 _SET = "Journal, folder of journals, or quoted pattern ('old/*.jsonl')."
 
@@ -36,10 +35,21 @@ def command(
 
     Example: bufbench compare results/monday.jsonl 'results/today-*.jsonl' --fail-on-regression
     """
+    from bench.journal.distinct import without
     from bench.judge.difference import difference
+    from bench.judge.journal_set import journal_sets
     from bench.report.change import lines
 
-    ours, theirs = _sets(before), _sets(after)
+    old, new = _content(before), _content(after)
+    fresh = without(new, old)
+    if shared := len(new.trials) - len(fresh.trials):
+        if not fresh.trials:
+            raise JournalError(
+                f"{after} holds no trial that {before} does not hold: nothing can have changed",
+                remedy="name journals of two runs",
+            )
+        print(f"bufbench: {shared:,} trials are in A and in B; they count in A", file=sys.stderr)
+    ours, theirs = journal_sets(old), journal_sets(fresh)
     found = difference(ours[0], theirs[0])
     with read_or_not():
         for line in lines(ours, theirs, found):
@@ -48,14 +58,12 @@ def command(
         raise GateFailed(f"{found.regressions} got worse from {before} to {after}")
 
 
-def _sets(name: str) -> tuple[JournalSet, ...]:
+def _content(name: str) -> JournalContent:
     from bench.journal.reader import read_journals
-    from bench.judge.journal_set import journal_sets
 
     content = read_journals(_files(name))
-    for fault in content.faults:
-        print(f"bufbench: {clean(str(fault))}", file=sys.stderr)
-    return journal_sets(content)
+    name_faults(content)
+    return content
 
 
 def _files(name: str) -> list[Path]:

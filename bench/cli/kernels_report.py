@@ -53,13 +53,14 @@ def command(
     from bench import gates
     from bench.journal.matrix import DONE, read_matrix
     from bench.judge.kernels.matrix import compare
+    from bench.report.completeness import repeats
     from bench.report.units import clean
 
     checks = gates.parse(fail_on)
     entries = read_matrix(places)
     matrix = compare(entries)
-    for fault in matrix.faults:
-        print(f"bufbench: {clean(str(fault))}", file=sys.stderr)
+    for line in (*matrix.faults, *repeats(matrix.repeated)):
+        print(f"bufbench: {clean(str(line))}", file=sys.stderr)
     with read_or_not():
         _write(matrix, form, output, places[0])
     missing = [clean(row.label) for row in matrix.rows if row.result is None or row.status != DONE]

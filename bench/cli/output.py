@@ -8,6 +8,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bench.journal.schema import JournalContent
+
+
+def name_faults(content: JournalContent) -> None:
+    """Name on stderr the lines that could not be used, and say what was given more than once."""
+    from bench.foreign import clean
+    from bench.report.completeness import repeats
+
+    for line in (*content.faults, *repeats(len(content.repeated))):
+        print(f"bufbench: {clean(str(line))}", file=sys.stderr)
 
 
 @contextmanager

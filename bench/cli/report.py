@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.output import name_faults
 from bench.errors import UsageError
 from bench.foreign import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from bench.journal.schema import Fault, JournalContent
+    from bench.journal.schema import JournalContent
     from bench.report.page.material import Place
 
 
@@ -68,7 +69,7 @@ def command(
     from bench.report.page.material import gathered
 
     content, places = gathered(files)
-    _name_faults(content.faults)
+    name_faults(content)
     if form in (Output.CSV, Output.PARQUET):
         _table(content, form, output, files[0])
         return
@@ -78,16 +79,11 @@ def command(
     _written(content, places, form, output)
 
 
-def _name_faults(faults: Iterable[Fault]) -> None:
-    for fault in faults:
-        print(f"bufbench: {clean(str(fault))}", file=sys.stderr)
-
-
 def _page(journals: list[Path], output: Path | None) -> None:
     from bench.report.files import write_page
 
-    path, faults = write_page(journals, output)
-    _name_faults(faults)
+    path, content = write_page(journals, output)
+    name_faults(content)
     print(path)
 
 

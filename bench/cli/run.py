@@ -256,6 +256,7 @@ def _run(
 ) -> tuple[TrialResult, ...]:
     from bench import campaign, progress
     from bench.plan import profiles
+    from bench.plan.outline import outline
 
     request = campaign.Request(
         journal=journal,
@@ -265,6 +266,7 @@ def _run(
         resume=resume,
         wait=wait,
         storm_user=user,
+        plan=outline(experiments),
     )
     trials: list[TrialResult] = []
     with campaign.opened(request) as running, progress.shown(experiments) as begin:

@@ -65,7 +65,7 @@ def command(
         except KeyboardInterrupt as interrupt:
             asked = interrupt
         while rest := tracer.batch(0):  # what came before the tracer was detached
-            _write(filter(wanted, rest), show)
+            _write(filter(wanted, rest), show, tracer.wall_offset_ns())
         tally = tracer.tally()
     missed = "unknown here" if tally.missed is None else str(tally.missed)
     told = f"{tally.delivered} delivered, {tally.lost} lost, {missed} missed"
@@ -83,7 +83,7 @@ def _follow(
 ) -> None:
     end = None if duration_s is None else time.monotonic() + duration_s
     while end is None or time.monotonic() < end:
-        _write(filter(wanted, tracer.batch(_POLL_MS)), show)
+        _write(filter(wanted, tracer.batch(_POLL_MS)), show, tracer.wall_offset_ns())
 
 
 def _filter(pid: int | None, comm: str | None) -> Callable[[CapturedRecord], bool]:
@@ -95,8 +95,9 @@ def _filter(pid: int | None, comm: str | None) -> Callable[[CapturedRecord], boo
     return wanted
 
 
-def _write(records: Iterable[CapturedRecord], show: Callable[[CapturedRecord, int], str]) -> None:
-    offset_ns = time.time_ns() - time.monotonic_ns()
+def _write(
+    records: Iterable[CapturedRecord], show: Callable[[CapturedRecord, int], str], offset_ns: int
+) -> None:
     text = "".join(show(record, record.timestamp_ns + offset_ns) for record in records)
     if text:
         sys.stdout.write(text)

@@ -8,12 +8,13 @@ A journal that lies anywhere else counts as well, as a kernel that is done.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from bench.errors import JournalError
+from bench.journal.distinct import Distinct
 from bench.journal.reader import read_journal
 from bench.journal.schema import JournalContent
 
@@ -40,10 +41,11 @@ class Entry:
     notes: tuple[str, ...]  # what was left out, and what the kernel complained of
     path: str  # of the folder or journal
     content: JournalContent
+    status_told: bool = True  # by the folder that it lies in; False: a journal by itself
 
 
 def read_matrix(places: Iterable[Path]) -> tuple[Entry, ...]:
-    """Every kernel in these folders and journals, and in all folders below.
+    """Every kernel in these folders and journals, and in all folders below, each trial once.
 
     JournalError where there is none, or a place cannot be read.
     """
@@ -54,7 +56,29 @@ def read_matrix(places: Iterable[Path]) -> tuple[Entry, ...]:
             f"no kernel's journal in {', '.join(map(str, wanted))}",
             remedy=f"name a folder that holds {JOURNAL} or {OUTCOME} at any depth",
         )
-    return tuple(entries)
+    return tuple(_once(entries))
+
+
+def _once(entries: Sequence[Entry]) -> Iterator[Entry]:
+    """Leave out what was given before: the trials, and entries that have nothing else.
+
+    A kernel's folder goes before a bare journal, which lacks its status and reason.
+    """
+    found = Distinct()
+    owners: list[Entry] = []  # of each run that was found
+    bare: list[Entry] = []
+    for entry in sorted(entries, key=lambda each: not each.status_told):
+        for run in entry.content.runs:
+            if found.take(run) == len(owners):
+                owners.append(entry)
+        if not entry.content.runs and all(replace(entry, path=each.path) != each for each in bare):
+            bare.append(entry)
+    repeated = frozenset(found.repeated.union(*(each.content.repeated for each in entries)))
+    once = list(zip(found.runs, owners, strict=True))
+    for entry in entries:
+        runs = tuple(run for run, owner in once if owner is entry)
+        if runs or any(each is entry for each in bare):
+            yield replace(entry, content=replace(entry.content, runs=runs, repeated=repeated))
 
 
 def _entries(place: Path) -> Iterator[Entry]:
@@ -118,6 +142,7 @@ def _alone(journal: Path) -> Entry:
         notes=(),
         path=str(journal),
         content=read_journal(journal),
+        status_told=False,
     )
 
 

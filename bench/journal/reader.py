@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bench.errors import JournalError
 from bench.journal import bounds
+from bench.journal.distinct import Distinct, distinct
 from bench.journal.raw_lines import raw_lines
 from bench.journal.schema import (
     LONGEST_LINE_BYTES,
@@ -27,6 +28,7 @@ from bench.journal.schema import (
 from bench.measure.health import Sample
 from bench.measure.memory import MemoryLine
 from bench.plan.config import TrialConfig
+from bench.plan.outline import Outline
 from bench.trial.result import TrialResult
 
 if TYPE_CHECKING:
@@ -185,76 +187,106 @@ def read(path: Path) -> Iterator[Line | Fault]:
         )
 
 
+@dataclass(slots=True)
+class _Begun:
+    """A run while its lines are read."""
+
+    header: RunHeader
+    trials: list[TrialResult] = field(default_factory=list)
+    memory: list[MemoryLine] = field(default_factory=list)
+    health: list[Sample] = field(default_factory=list)
+    plans: list[Outline] = field(default_factory=list)
+
+    def take(self, value: Value) -> None:
+        match value:
+            case TrialResult():
+                self.trials.append(value)
+            case MemoryLine():
+                self.memory.append(value)
+            case Sample():
+                self.health.append(value)
+            case Outline():
+                self.plans.append(value)
+            case RunHeader(plan=Outline() as plan):  # its own, or of one that resumed it
+                self.plans.append(plan)
+
+    def run(self) -> Run:
+        return Run(
+            header=self.header,
+            trials=tuple(self.trials),
+            memory=tuple(self.memory),
+            health=tuple(self.health),
+            plans=tuple(self.plans),
+        )
+
+
 def gather(lines: Iterable[Line | Fault]) -> JournalContent:
     """Lines as runs with their trials. A resumed run goes into the one before it."""
-    headers: list[RunHeader] = []
-    trials: list[list[TrialResult]] = []
-    memory: list[list[MemoryLine]] = []
-    health: list[list[Sample]] = []
+    runs: list[_Begun] = []
     faults: list[Fault] = []
     for line in lines:
-        match line:
-            case Fault():
-                faults.append(line)
-            case Line(value=TrialResult() as trial):
-                trials[-1].append(trial)
-            case Line(value=MemoryLine() as looked):
-                memory[-1].append(looked)
-            case Line(value=Sample() as sample):
-                health[-1].append(sample)
-            case Line(value=RunHeader() as header):
-                if not (header.resumed and headers and _continues(header, headers[-1])):
-                    headers.append(header)
-                    for lists in (trials, memory, health):
-                        lists.append([])
-    runs = tuple(
-        Run(header=header, trials=tuple(tried), memory=tuple(looked), health=tuple(sampled))
-        for header, tried, looked, sampled in zip(headers, trials, memory, health, strict=True)
-    )
-    return JournalContent(runs=runs, faults=tuple(faults))
+        if isinstance(line, Fault):
+            faults.append(line)
+            continue
+        value = line.value
+        if isinstance(value, RunHeader) and not (
+            value.resumed and runs and _continues(value, runs[-1].header)
+        ):
+            runs.append(_Begun(value))
+        runs[-1].take(value)
+    return JournalContent(runs=tuple(each.run() for each in runs), faults=tuple(faults))
 
 
 def read_journal(path: Path, *, strict: bool = False) -> JournalContent:
-    """All of one journal. JournalError if it cannot be opened or, when ``strict``, has a fault."""
-    content = gather(read(path))
+    """All of one journal, each trial once.
+
+    JournalError if it cannot be opened or, when ``strict``, has a fault.
+    """
+    content = distinct([gather(read(path))])
     if strict and content.faults:
         raise JournalError(str(content.faults[0]))
     return content
 
 
 def read_journals(paths: Iterable[Path]) -> JournalContent:
-    """Several journals as one. JournalError if not one trial could be read from all of them."""
-    contents = [read_journal(path) for path in paths]
-    content = JournalContent(
-        runs=tuple(run for each in contents for run in each.runs),
-        faults=tuple(fault for each in contents for fault in each.faults),
-    )
+    """Several journals as one, each trial once.
+
+    JournalError if not one trial could be read from all of them.
+    """
+    content = distinct(gather(read(path)) for path in paths)
     if not content.trials:
         why = f": {content.faults[0]}" if content.faults else ""
         raise JournalError(f"no trial to report on{why}")
     return content
 
 
-def finished(path: Path, header: RunHeader) -> dict[tuple[str, str, int], TrialConfig]:
-    """(experiment, arm, block) of every trial that the journal's last run left, and what it was.
+def last_run(path: Path, header: RunHeader) -> Run | None:
+    """The run that the journal ends with, to be resumed; None if it was hardly begun.
 
     ``header`` is what the run that goes on is about to write. Raises JournalError if the journal
     cannot be read, holds no run, or if its last run is not the one to go on with.
     """
-    content = read_journal(path)
+    content = gather(read(path))
     if not content.runs and _hardly_begun(path):
-        return {}
+        return None
     if not content.runs:
         why = content.faults[0] if content.faults else f"{path}: no run in it"
         raise JournalError(f"nothing to resume: {why}")
-    last = content.runs[-1]
+    found = Distinct()
+    places = [found.take(run) for run in content.runs]
+    last = found.runs[places[-1]]  # whole, also where an earlier copy was appended
     for what, then, now in _identity(last.header, header):
         if then != now:
             raise JournalError(
                 f"journal {path} cannot be resumed: its last run has {what} {then!r}, not {now!r}",
                 remedy="repeat the options of that run, or choose another place with --output",
             )
-    return {(each.experiment, each.arm, each.block): each.config for each in last.trials}
+    return last
+
+
+def finished(run: Run) -> dict[tuple[str, str, int], TrialConfig]:
+    """(experiment, arm, block) of every trial that ``run`` left, and what it was."""
+    return {(each.experiment, each.arm, each.block): each.config for each in run.trials}
 
 
 def _hardly_begun(path: Path) -> bool:
@@ -271,12 +303,14 @@ def _identity(then: RunHeader, now: RunHeader) -> Iterator[tuple[str, object, ob
     yield "host", then.machine.hostname, now.machine.hostname
     yield "kernel", then.machine.kernel_release, now.machine.kernel_release
     yield "online CPUs", then.machine.cpus_online, now.machine.cpus_online
+    if then.machine.usable_cpus:  # recorded
+        yield "usable CPUs", then.machine.usable_cpus, now.machine.usable_cpus
 
 
 def _continues(now: RunHeader, then: RunHeader) -> bool:
     return all(before == after for _, before, after in _identity(then, now))
 
 
-def as_resumed(header: RunHeader) -> RunHeader:
-    """``header`` as the line that a continuation begins with."""
-    return replace(header, resumed=True)
+def as_resumed(header: RunHeader, run: RunHeader) -> RunHeader:
+    """``header`` as the line that a continuation of ``run`` begins with."""
+    return replace(header, resumed=True, run_id=run.run_id)

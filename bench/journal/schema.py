@@ -4,6 +4,8 @@
 History of ``SCHEMA``:
     1  the first
     2  lines of kind "memory" and "health"; a trial's memory has no memcg any more
+    3  a machine's scheduling, its lists of online and usable CPUs and its CPU quota; what a run
+       left out; a run has an id and a plan, and lines of kind "plan" add to it
 """
 
 from __future__ import annotations
@@ -16,9 +18,10 @@ from typing import Final
 from bench.machine.facts import Machine
 from bench.measure.health import Sample
 from bench.measure.memory import MemoryLine
+from bench.plan.outline import Outline
 from bench.trial.result import TrialResult
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 LONGEST_LINE_BYTES: Final = 4 * 1024 * 1024
 """A line beyond this is not ours: a trial's takes some kilobytes, most of them its histogram."""
 
@@ -30,6 +33,7 @@ class Kind(StrEnum):
     TRIAL = "trial"
     MEMORY = "memory"
     HEALTH = "health"
+    PLAN = "plan"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +46,22 @@ class RunHeader:
     seed: int
     started_utc: str  # ISO 8601
     resumed: bool = False  # goes on with the run before it in the same journal
+    left_out: tuple[str, ...] = ()  # what the plan had to leave out on this machine, in words
+    run_id: str = ""  # random; a run that is resumed keeps it; "": not recorded
+    plan: Outline | None = None  # None: not recorded
 
 
-Value = RunHeader | TrialResult | MemoryLine | Sample
+Value = RunHeader | TrialResult | MemoryLine | Sample | Outline
 VALUES: Final[dict[Kind, type[Value]]] = {
     Kind.MACHINE: RunHeader,
     Kind.TRIAL: TrialResult,
     Kind.MEMORY: MemoryLine,
     Kind.HEALTH: Sample,
+    Kind.PLAN: Outline,
 }
+
+TrialId = tuple[str, str, str, str, str, int, int, int]
+"""Host, kernel, and what no two trials there share: above all the storm's beginning in ns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +72,7 @@ class Run:
     trials: tuple[TrialResult, ...]
     memory: tuple[MemoryLine, ...] = ()
     health: tuple[Sample, ...] = ()  # of a soak
+    plans: tuple[Outline, ...] = ()  # of the header, of those that resumed it, and lines between
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +93,7 @@ class JournalContent:
 
     runs: tuple[Run, ...]
     faults: tuple[Fault, ...]
+    repeated: frozenset[TrialId] = frozenset()  # given more than once; in ``runs`` they are once
 
     @property
     def trials(self) -> tuple[TrialResult, ...]:

@@ -21,6 +21,7 @@ from bench.errors import JournalError
 from bench.journal.schema import LONGEST_LINE_BYTES, SCHEMA, Kind, RunHeader, Value
 from bench.measure.health import Sample
 from bench.measure.memory import MemoryLine
+from bench.plan.outline import Outline
 from bench.trial.result import TrialResult
 
 _REMEDIES: Final = {
@@ -110,6 +111,10 @@ class JournalWriter:
     def write_memory(self, line: MemoryLine) -> None:
         """Append what instruments say of one transport's memory, to the run that was begun."""
         self._append(encode(Kind.MEMORY, line))
+
+    def write_plan(self, outline: Outline) -> None:
+        """Append what the run that was begun is to do besides."""
+        self._append(encode(Kind.PLAN, outline))
 
     def write_health(self, sample: Sample) -> None:
         """Append what the harness held between two rounds of a soak."""

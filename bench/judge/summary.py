@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from bench.journal.schema import Fault, JournalContent, Run
 from bench.judge.comparison import Comparison, compare_arms
+from bench.judge.coverage import Coverage, coverage
 from bench.judge.floor import Floor, noise_floors
 from bench.judge.ladder import Ladder, ladders
 from bench.judge.samples import ExperimentSamples, Stretch, file
@@ -43,6 +44,7 @@ class Summary:
     ladders: tuple[Ladder, ...]
     floors: tuple[Floor, ...]
     faults: tuple[Fault, ...] = ()  # lines of journals that could not be used
+    coverage: Coverage | None = None  # None: of trials that need not stand in a journal
 
     @property
     def trials(self) -> int:
@@ -95,10 +97,13 @@ def compare_journals(content: JournalContent) -> tuple[Summary, ...]:
     configurations. The journals' faults stand in the first summary.
     """
     summaries = [
-        _summarise(
-            tuple(Stretch(trials=run.trials, machine=run.header.machine) for run in group),
-            profiles=tuple(dict.fromkeys(run.header.profile for run in group)),
-            seeds=tuple(dict.fromkeys(run.header.seed for run in group)),
+        replace(
+            _summarise(
+                tuple(Stretch(trials=run.trials, machine=run.header.machine) for run in group),
+                profiles=tuple(dict.fromkeys(run.header.profile for run in group)),
+                seeds=tuple(dict.fromkeys(run.header.seed for run in group)),
+            ),
+            coverage=coverage(group, content.repeated),
         )
         for group in by_machine(content)
         if any(run.trials for run in group)

@@ -17,7 +17,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
-from bench import campaign, exhausted
+from bench import campaign, exhausted, inherited
 from bench.errors import BufbenchError, MachineUnfit
 from bench.kernels.outcome import JOURNAL, RESULT, Status, Told, told_of
 from bench.kernels.outcome import replace as put
@@ -25,6 +25,7 @@ from bench.machine import procfs, virtualisation
 from bench.machine.dmesg import complaints_since_boot
 from bench.plan import matrix
 from bench.plan.experiments import Experiment
+from bench.plan.outline import stage
 from bench.plan.profiles import TRANSPORTS
 from bench.trace.btf import VMLINUX
 from bench.trial.result import TrialResult
@@ -99,13 +100,17 @@ def _run(
         )
         count, experiment = len(plan), plan[number]
         number += 1
+        running.intend(stage(experiment))
         say(f"{experiment.name} ({number} of {count})")
         for block in range(experiment.blocks):
             if time.monotonic() > deadline:
                 left_out.append(f"{experiment.blocks - block} blocks of {experiment.name}")
                 break
             trials += _block(running, experiment, block)
-    return (*left_out, *(experiment.name for experiment in plan[number:]))
+    running.intend(*map(stage, plan[number:]))
+    left_out += [experiment.name for experiment in plan[number:]]
+    running.leave_out(*left_out)
+    return tuple(left_out)
 
 
 def _block(
@@ -125,6 +130,7 @@ def _require_btf() -> None:
 
 def main() -> None:
     """The command line above."""
+    inherited.settle()
     folder = Path(sys.argv[1])
     told = measure(folder, int(sys.argv[2]), float(sys.argv[3]), sys.argv[4:])
     told = replace(told, complaints=complaints_since_boot())

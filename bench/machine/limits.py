@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""How many processes at once this machine allows us."""
+"""How many processes at once this machine allows us, and the cgroups that say so."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class ProcessLimit:
     source: str
 
 
-def cgroup_limits(membership: str, mounts: Sequence[procfs.Mount]) -> Iterator[ProcessLimit]:
-    """Every pids.max along the ancestors of a process, for cgroup v1 and v2.
+def cgroups(membership: str, mounts: Sequence[procfs.Mount], *, controller: str) -> Iterator[Path]:
+    """Yield the cgroup of a process and its ancestors under ``controller``, for v1 and v2.
 
     ``membership`` is the text of /proc/PID/cgroup.
     """
@@ -31,13 +31,13 @@ def cgroup_limits(membership: str, mounts: Sequence[procfs.Mount]) -> Iterator[P
         number, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         for mount in mounts if path.startswith("/") and len(path) < _LONGEST_PATH else ():
-            v1 = mount.kind == "cgroup" and "pids" in controllers.split(",")
-            if (v1 and "pids" in mount.options) or (mount.kind == "cgroup2" and number == "0"):
+            v1 = mount.kind == "cgroup" and controller in controllers.split(",")
+            if (v1 and controller in mount.options) or (mount.kind == "cgroup2" and number == "0"):
                 yield from _ancestors(mount, path)
 
 
-def _ancestors(mount: procfs.Mount, path: str) -> Iterator[ProcessLimit]:
-    """pids.max from the group at ``path`` up to the mount; "max" is no limit."""
+def _ancestors(mount: procfs.Mount, path: str) -> Iterator[Path]:
+    """Yield the group at ``path`` and its ancestors up to the mount."""
     group = Path(path)
     if group.is_relative_to(mount.root):  # a container sees only its own part of the tree
         group = group.relative_to(mount.root)
@@ -45,6 +45,12 @@ def _ancestors(mount: procfs.Mount, path: str) -> Iterator[ProcessLimit]:
     for group in (here, *here.parents):
         if not group.is_relative_to(mount.point):
             break
+        yield group
+
+
+def cgroup_limits(membership: str, mounts: Sequence[procfs.Mount]) -> Iterator[ProcessLimit]:
+    """Every pids.max along the ancestors of a process; "max" is no limit."""
+    for group in cgroups(membership, mounts, controller="pids"):
         limit = procfs.read_number(group / "pids.max")
         if limit is not None:
             yield ProcessLimit(limit, str(group / "pids.max"))

@@ -185,11 +185,13 @@ def _cpu_residues(
 def _sequence_residues(
     records: Records, found: _Found, cpu: CpuCounters, dropped: int
 ) -> Iterator[str]:
-    distinct, repeated, beyond = int(found.delivered[cpu.cpu]), 0, 0
+    distinct, repeated, beyond, late = int(found.delivered[cpu.cpu]), 0, 0, 0
     if cpu.cpu in found.unsorted or found.last[cpu.cpu] >= max(cpu.attempted, 0):
-        numbers = np.sort(
-            np.concatenate([rows["sequence"][rows["cpu"] == cpu.cpu] for rows in blocks(records)])
+        numbers = np.concatenate(
+            [rows["sequence"][rows["cpu"] == cpu.cpu] for rows in blocks(records)]
         )
+        late = int(np.count_nonzero(numbers < np.maximum.accumulate(numbers)))
+        numbers.sort()
         inside = numbers[: np.searchsorted(numbers, cpu.attempted)]
         beyond = len(numbers) - len(inside)
         repeated = int(np.count_nonzero(inside[1:] == inside[:-1]))
@@ -198,6 +200,8 @@ def _sequence_residues(
         yield f"CPU {cpu.cpu}: {beyond:,} sequence numbers beyond the {cpu.attempted:,} attempted"
     if repeated:
         yield f"CPU {cpu.cpu}: {repeated:,} sequence numbers delivered more than once"
+    if late:
+        yield f"CPU {cpu.cpu}: {late:,} records delivered after a later one of the same CPU"
     gaps = cpu.attempted - distinct
     if gaps != dropped:
         yield f"CPU {cpu.cpu}: {gaps:,} gaps in the sequence numbers, but {dropped:,} dropped"

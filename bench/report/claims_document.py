@@ -5,14 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from bench.judge.claims.catalogue import Judged, Judgement
 from bench.judge.claims.claim import Side
 from bench.judge.claims.finding import Basis, Measured, Verdict
 from bench.judge.metrics import Unit
 from bench.machine.facts import Machine
-from bench.report.claims_words import MARKS, SIGNS, figure, reason, tally
+from bench.report.claims_words import MARKS, SIGNS, figure, notes, reason, tally
+from bench.report.completeness import as_json
 from bench.report.document import (
     Cell,
     Column,
@@ -22,6 +23,8 @@ from bench.report.document import (
     Fold,
     Heading,
     Level,
+    Mark,
+    Note,
     Part,
     Row,
     Sentence,
@@ -91,6 +94,7 @@ class MachineData:
     """One machine and kernel."""
 
     machine: Machine | None
+    plan: dict[str, Any] | None  # how much of it ran
     claims: tuple[ClaimData, ...]
 
 
@@ -113,7 +117,11 @@ def document(judged: Judged, lines: Mapping[Basis, str] | None = None) -> Docume
         title=tally(judged),
         subject=machine_words(judged.machine),
         parts=tuple(_parts(judged, lines or {})),
-        data=MachineData(machine=judged.machine, claims=tuple(map(_data, judged.judgements))),
+        data=MachineData(
+            machine=judged.machine,
+            plan=as_json(judged.coverage),
+            claims=tuple(map(_data, judged.judgements)),
+        ),
     )
 
 
@@ -142,6 +150,7 @@ def _data(judgement: Judgement) -> ClaimData:
 
 
 def _parts(judged: Judged, lines: Mapping[Basis, str]) -> Iterator[Part]:
+    yield from (Note(text=line, mark=Mark.OPEN) for line in notes(judged))
     sides = [
         (side, [each for each in judged.judgements if each.claim.side is side]) for side in Side
     ]

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Final
 
 from bench.judge.claims.catalogue import Judged, Judgement
 from bench.judge.claims.finding import Finding, Measured, Verdict
+from bench.report.completeness import completeness, incomplete, repeats
 from bench.report.document import Mark
 from bench.report.units import clean, number
 
@@ -50,10 +52,17 @@ def reason(finding: Finding) -> str:
 
 
 def tally(judged: Judged) -> str:
-    """How many claims came out how."""
+    """How many claims came out how, and whether of a run that was stopped."""
     counts = Counter(each.finding.verdict for each in judged.judgements)
     parts = (f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
-    return f"{len(judged.judgements)} claims: {', '.join(parts)}"
+    return f"{incomplete(judged.coverage)}{len(judged.judgements)} claims: {', '.join(parts)}"
+
+
+def notes(judged: Judged) -> Iterator[str]:
+    """Yield what is missing of the runs, and how many trials were given more than once."""
+    if judged.coverage is not None:
+        yield from completeness(judged.coverage)
+        yield from repeats(judged.coverage.repeated)
 
 
 def based_on(judgement: Judgement) -> str:

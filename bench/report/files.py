@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from bench import ownership
 from bench.errors import BufbenchError, UsageError
-from bench.journal.schema import Fault
+from bench.journal.schema import JournalContent
 from bench.report.page.charts import figures
 from bench.report.page.converter import Converter
 from bench.report.page.documents import documents
@@ -27,10 +27,8 @@ def beside(journal: Path, ending: str) -> Path:
     return journal.with_name(f"{name}{ending}")
 
 
-def write_page(
-    journals: Sequence[Path], path: Path | None = None
-) -> tuple[Path, tuple[Fault, ...]]:
-    """Write one page of all journals: its path, and the lines that could not be used.
+def write_page(journals: Sequence[Path], path: Path | None = None) -> tuple[Path, JournalContent]:
+    """Write one page of all journals: its path, and what was read of them.
 
     MachineUnfit without the extra ``report``.
     """
@@ -39,7 +37,7 @@ def write_page(
     with Converter() as converter:  # starts while journals are read
         content, places = gathered(journals)
         page = render_page(documents(materials(content, places)), converter)
-    return _written(target, page.encode("utf-8")), content.faults
+    return _written(target, page.encode("utf-8")), content
 
 
 def page_line(journal: Path) -> str:

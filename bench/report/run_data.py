@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from bench.journal.schema import Fault
 from bench.judge.comparison import Comparison, Outcome, Row, Side
@@ -15,6 +15,7 @@ from bench.judge.standing import Question, Standing
 from bench.judge.statistics import Estimate
 from bench.judge.summary import Summary, Tally
 from bench.machine.facts import Machine
+from bench.report.completeness import as_json
 from bench.report.document import Document, pick
 from bench.report.sentence import sentence, verdict
 
@@ -97,6 +98,7 @@ class SummaryData:
 
     verdict: tuple[str, ...]
     machine: Machine | None
+    plan: dict[str, Any] | None  # how much of it ran
     profiles: tuple[str, ...]
     seeds: tuple[int, ...]
     trials: tuple[Tally, ...]
@@ -127,6 +129,7 @@ def data_of(summary: Summary) -> SummaryData:
         SummaryData,
         summary,
         verdict=verdict(summary),
+        plan=as_json(summary.coverage),
         trials=summary.tallies,
         noise_floors=summary.floors,
         invalid=tuple(pick(InvalidTrial, trial) for trial in summary.invalid),

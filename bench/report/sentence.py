@@ -13,6 +13,7 @@ from bench.judge.ladder import Ladder
 from bench.judge.standing import KEYS, LEAST_PAIRS, Question, Standing
 from bench.judge.statistics import FEWEST_BLOCKS
 from bench.judge.summary import Summary
+from bench.report.completeness import completeness
 from bench.report.units import budget, clean, number, share, size
 
 _NAMES: Final = {"ringbuf": "the ring buffer", "perfbuf": "the perf buffers"}
@@ -107,8 +108,12 @@ def _memory(comparison: Comparison) -> str:
 def verdict(summary: Summary) -> tuple[str, ...]:
     """The whole in a few sentences: drops, order, memory, latency, cost, and how sure that is."""
     if not summary.comparisons:
-        return ("There is nothing to compare: no experiment has trials of both transports.",)
+        return (
+            *completeness(summary.coverage),
+            "There is nothing to compare: no experiment has trials of both transports.",
+        )
     return (
+        *completeness(summary.coverage),
         *(_stands(standing) for standing in summary.standings),
         *_minimum(summary.ladders),
         *_sureness(summary),

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.journal.schema import Run, RunHeader
+from bench.judge.coverage import Coverage, coverage
 from bench.measure.health import Flatness, Sample, flatness
+from bench.report.completeness import completeness, incomplete
 from bench.report.document import (
     Cell,
     Column,
@@ -57,6 +59,7 @@ class SoakSummary:
     invalid: tuple[TrialResult, ...]
     samples: tuple[Sample, ...]
     flatness: tuple[Flatness, ...]
+    coverage: Coverage
 
 
 def summarised(run: Run) -> SoakSummary:
@@ -81,6 +84,7 @@ def summarised(run: Run) -> SoakSummary:
         invalid=tuple(trial for trial in run.trials if trial.state is State.INVALID),
         samples=run.health,
         flatness=flatness(run.health),
+        coverage=coverage([run]),
     )
 
 
@@ -93,7 +97,8 @@ def headline(summary: SoakSummary) -> str:
         held = f"{', '.join(grew)} grew"
     else:
         held = "nothing grew" if summary.flatness else "too few rounds to say whether anything grew"
-    return f"{trials:,} arbitrary trials in {summary.minutes:.0f} min: {balance}; {held}."
+    missing = incomplete(summary.coverage)
+    return f"{missing}{trials:,} arbitrary trials in {summary.minutes:.0f} min: {balance}; {held}."
 
 
 def progress(sample: Sample) -> str:
@@ -143,6 +148,7 @@ def document(summary: SoakSummary, material: Material | None = None) -> Document
 
 def lines(summary: SoakSummary) -> Iterator[str]:
     """What there is to say of it."""
+    yield from completeness(summary.coverage)
     trials = summary.states.total()
     states = ", ".join(f"{count:,} {state}" for state, count in summary.states.most_common())
     yield (

@@ -10,6 +10,7 @@ from typing import Final
 from bench.judge.comparison import Comparison, Outcome, Row, Side
 from bench.judge.summary import Summary
 from bench.machine.facts import Machine
+from bench.report.completeness import repeats
 from bench.report.units import clean, interval, number, point, time
 
 _SIGNS: Final = {
@@ -50,6 +51,8 @@ def trouble(summary: Summary) -> tuple[str, ...]:
         for tally in summary.tallies
         if tally.disturbed or tally.noisy
     ]
+    if summary.coverage is not None:
+        lines += repeats(summary.coverage.repeated)
     lines += [f"journal: {clean(str(fault))}" for fault in summary.faults]
     return tuple(lines)
 

@@ -8,9 +8,11 @@ import sys
 from io import TextIOWrapper
 
 from bench.ending import Ending
+from bench.inherited import settle
 
 ending = Ending()
 try:  # imports included: Ctrl-C may come as early as that
+    settle()
     ending.heed()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # see bench.cli
     from bench.cli.output import Heedless

@@ -16,6 +16,7 @@ from bench.errors import BufbenchError
 from bench.machine import procfs
 from bench.plan import profiles
 from bench.plan.experiments import Experiment
+from bench.plan.outline import outline
 from bench.suite.clock import ReplayClock
 from bench.trial.result import TrialResult
 
@@ -29,6 +30,7 @@ class Suite:
         self.gates = gates.parse(config.getoption("--fail-on"))
         self.clock = ReplayClock()
         self.journal = Path(config.getoption("--journal") or paths.new_journal(name))
+        self.chosen = self.profile.experiments  # those of them that tests were selected of
         self.trials: dict[str, tuple[TrialResult, ...]] = {}
         self.stack = ExitStack()
         self.complaint = ""
@@ -61,6 +63,7 @@ class Suite:
             profile=self.profile.name,
             seed=self._seed,
             wait=self._wait,
+            plan=outline(self.chosen),
         )
 
 
@@ -109,6 +112,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
                 for arm in experiment.arms
             ],
         )
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Plan the experiments of which a test was selected; each runs with all of its arms."""
+    suite = session.config.stash[SUITE]
+    calls = [getattr(item, "callspec", None) for item in session.items]
+    names = {call.params["experiment"].name for call in calls if call is not None}
+    suite.chosen = tuple(each for each in suite.profile.experiments if each.name in names)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from typing import Final
 
 from bench.machine import procfs
 
+ARRAY: Final = 2  # BPF_MAP_TYPE_ARRAY
 PERF_EVENT_ARRAY: Final = 4  # BPF_MAP_TYPE_PERF_EVENT_ARRAY
 RINGBUF: Final = 27  # BPF_MAP_TYPE_RINGBUF
 
@@ -26,6 +27,8 @@ _MAP_UPDATE: Final = 2
 _MAP_DELETE: Final = 3
 _PROG_FD_BY_ID: Final = 13
 _PROG_LOAD: Final = 5
+_PROG_TEST_RUN: Final = 10
+_TYPE_SOCKET_FILTER: Final = 1  # BPF_PROG_TYPE_SOCKET_FILTER
 _TYPE_TRACEPOINT: Final = 5  # BPF_PROG_TYPE_TRACEPOINT
 _INFO_BY_FD: Final = 15
 _LINK_FD_BY_ID: Final = 30
@@ -38,6 +41,7 @@ _NAME_OFFSET: Final = 64  # in the same
 _LINK_RAW_TRACEPOINT: Final = 1
 _LINK_INFO: Final = struct.Struct("=IIIIQIIQ")  # type, id, program, -, address and size of a name
 _LINK_INFO_BYTES: Final = 64
+_PACKET_BYTES: Final = 64  # any that holds an Ethernet header
 
 _libc = ct.CDLL(None, use_errno=True)
 
@@ -56,15 +60,30 @@ def _bpf_in(command: int, block: ct.Array[ct.c_char]) -> int:
 
 def load_tracepoint(code: bytes, instructions: int) -> int:
     """Descriptor of a tracepoint program, close-on-exec."""
+    return _load(_TYPE_TRACEPOINT, code, instructions)
+
+
+def load_socket_filter(code: bytes, instructions: int) -> int:
+    """Return the descriptor of a program that :func:`run_once` can run, close-on-exec."""
+    return _load(_TYPE_SOCKET_FILTER, code, instructions)
+
+
+def _load(kind: int, code: bytes, instructions: int) -> int:
     code_block = ct.create_string_buffer(code, len(code))
     licence = ct.create_string_buffer(b"GPL")
     return _bpf(
         _PROG_LOAD,
-        struct.pack(
-            "=IIQQ", _TYPE_TRACEPOINT, instructions, ct.addressof(code_block),
-            ct.addressof(licence),
-        ),
-    )  # fmt: skip
+        struct.pack("=IIQQ", kind, instructions, ct.addressof(code_block), ct.addressof(licence)),
+    )
+
+
+def run_once(program_fd: int) -> None:
+    """Run a socket filter on a packet of zeros, attached to nothing (4.12)."""
+    packet = ct.create_string_buffer(_PACKET_BYTES)
+    _bpf(
+        _PROG_TEST_RUN,
+        struct.pack("=IIIIQQI", program_fd, 0, _PACKET_BYTES, 0, ct.addressof(packet), 0, 1),
+    )
 
 
 def create_map(kind: int, *, key_bytes: int, value_bytes: int, entries: int, name: str) -> int:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Final
 from bench.layout import ROW, CapturedRecord
 from bench.machine import procfs
 from bench.plan.config import Consumer, Producer
-from bench.trace import settings, transport
+from bench.trace import kernel_clock, settings, transport
 from bench.trace._capture import Capture
 from bench.trace.program import Build, Kernel, Program
 
@@ -31,14 +32,19 @@ class Tally:
 class LiveTrace:
     """A tracer that is loaded and has its buffers. Made by :func:`opened`."""
 
-    def __init__(self, program: Program, capture: Capture) -> None:
+    def __init__(self, program: Program, capture: Capture, ahead_ns: int) -> None:
         self._program = program
+        self._ahead_ns = ahead_ns
         self._capture = capture
         self._delivered = 0
 
     def attached(self) -> AbstractContextManager[None]:
         """Exits are recorded while this lasts; what is left can be read after it."""
         return self._program.attached()
+
+    def wall_offset_ns(self) -> int:
+        """Return what to add to a kernel timestamp for the time of day, in any time namespace."""
+        return time.time_ns() - (time.monotonic_ns() - self._ahead_ns)
 
     def batch(self, timeout_ms: int) -> list[CapturedRecord]:
         """What came within ``timeout_ms``, in the order of kernel timestamps; may be empty."""
@@ -73,4 +79,4 @@ def opened(transport_name: str, budget_bytes: int) -> Iterator[LiveTrace]:
     with Program(build, Kernel.probe()) as program:
         program.configure(settings.encode(producer, session=0, rings=way.rings(cpus)))
         with way.open(program, capture, request):
-            yield LiveTrace(program, capture)
+            yield LiveTrace(program, capture, kernel_clock.look().here_ns)

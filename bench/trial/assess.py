@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from bench.measure import by_cpu, latency, ledger, occupancy, ordering, pace, timeline
+from bench.measure import by_cpu, clocks, latency, ledger, occupancy, ordering, pace, timeline
 from bench.measure.by_cpu import CpuShare
 from bench.measure.cost import Cost
 from bench.measure.latency import Latency
@@ -47,11 +47,17 @@ class Assessment:
 
 
 def assess(seen: Observation, *, with_timeline: bool = False) -> Assessment:
-    """Measure everything that the design defines, and keep a timeline if one is wanted."""
+    """Measure everything that the design defines, and keep a timeline if one is wanted.
+
+    Where the trial's times are not of one clock nothing is measured that would compare them.
+    """
     book = ledger.balance(seen.records, seen.counters, seen.storm.reaped)
     if seen.consumer.malformed:
         told = f"{seen.consumer.malformed} records were malformed"
         book = replace(book, residues=(*book.residues, told))
+    if faults := clocks.faults(seen.records, seen.storm):
+        book = replace(book, residues=(*book.residues, *faults))
+        return Assessment(ledger=book, memory=seen.memory, lost_told=seen.lost_told)
     storm_ns = seen.storm.end_ns - seen.storm.start_ns
     return Assessment(
         ledger=book,

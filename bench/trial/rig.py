@@ -10,10 +10,10 @@ import psutil
 
 from bench.errors import MachineUnfit
 from bench.layout import ROW
-from bench.machine import procfs
+from bench.machine import cpus, procfs
 from bench.machine.dmesg import KernelLog
 from bench.plan.config import TrialConfig
-from bench.trace import settings
+from bench.trace import kernel_clock, settings
 from bench.trace._capture import Capture
 from bench.trace.program import Build, Kernel, Program
 from bench.trace.transport import Transport
@@ -26,7 +26,10 @@ _SLACK_RECORDS = 65_536  # for exits that are not the storm's: one record each
 
 
 class Rig:
-    """Loaded programs, the capture array and the kernel's log. A context manager."""
+    """Loaded programs, the capture array and the kernel's log. A context manager.
+
+    MachineUnfit where kernel timestamps, the consumer and the storm have no clock in common.
+    """
 
     def __init__(
         self,
@@ -35,7 +38,9 @@ class Rig:
         extra_macros: tuple[tuple[str, int], ...] = (),
     ) -> None:
         self.kernel = Kernel.probe()
+        kernel_clock.require_shared()
         self.cpus = procfs.online_cpus()
+        self.usable = cpus.usable(self.cpus)
         self.storm_user = chosen() if storm_user is None else storm_user
         self._extra_macros = extra_macros
         self._stack = ExitStack()

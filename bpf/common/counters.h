@@ -47,6 +47,12 @@ static __always_inline void count_attempt(struct tracer_counters *counts,
 {
 	record->sequence = counts->attempted;
 	counts->own_attempted += is_own(record->flags);
+#ifdef FAULT_SWAP_SEQUENCE	/* a test build: the ledger must notice */
+	if (counts->attempted == FAULT_SWAP_SEQUENCE)
+		record->sequence++;
+	if (counts->attempted == FAULT_SWAP_SEQUENCE + 1)
+		record->sequence--;
+#endif
 #ifdef FAULT_SKIP_INCREMENT	/* a test build: the ledger must notice */
 	if (counts->exits == FAULT_SKIP_INCREMENT)
 		return;

@@ -23,7 +23,7 @@ def bufbench(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.live
 def test_a_soak_balances_holds_nothing_and_can_be_repeated(tmp_path: Path) -> None:
     journal = tmp_path / "soak.jsonl"
-    done = bufbench("soak", "--minutes", "0.05", "--seed", "11", "--output", str(journal))
+    done = bufbench("soak", "--minutes", "0.05", "--seed", "11", "--wait", "--output", str(journal))
     assert done.returncode == 0, done.stderr
     (run,) = read_journal(journal, strict=True).runs
     assert run.header.seed == 11

@@ -20,7 +20,7 @@ from made_up_trials import header, machine, trial
 
 from bench.errors import ExitCode, JournalError
 from bench.journal import bounds, reader
-from bench.journal.reader import finished, read_journal, read_journals
+from bench.journal.reader import finished, last_run, read_journal, read_journals
 from bench.journal.schema import LONGEST_LINE_BYTES, SCHEMA, Kind, RunHeader
 from bench.journal.writer import JournalWriter, encode
 from bench.trial.result import TrialResult
@@ -298,20 +298,22 @@ def test_ctrl_c_within_a_write_leaves_no_half_line(
 def test_a_resumed_run_is_one_run(journal: Path) -> None:
     later = trial("ringbuf@8KiB", 2)
     with JournalWriter(journal) as writer:
-        writer.write_machine(reader.as_resumed(header()))
+        writer.write_machine(reader.as_resumed(header(), header()))
         writer.write_trial(later)
     (run,) = read_journal(journal, strict=True).runs
     assert run.trials == (*TRIALS, later)
 
 
 def test_a_continuation_of_another_run_stands_alone(journal: Path) -> None:
-    stray = encode(Kind.MACHINE, reader.as_resumed(header("there")))
+    stray = encode(Kind.MACHINE, reader.as_resumed(header("there"), header()))
     journal.write_bytes(journal.read_bytes() + stray + encode(Kind.TRIAL, TRIALS[0]))
     assert len(read_journal(journal, strict=True).runs) == 2
 
 
 def test_finished_trials_are_known_again(journal: Path) -> None:
-    assert finished(journal, header()) == {
+    run = last_run(journal, header())
+    assert run is not None
+    assert finished(run) == {
         ("storm", trial.arm, block): trial.config for trial in TRIALS[:2] for block in (0, 1)
     }
 
@@ -326,21 +328,21 @@ def test_finished_trials_are_known_again(journal: Path) -> None:
 )
 def test_another_run_is_not_resumed(journal: Path, other: RunHeader, what: str) -> None:
     with pytest.raises(JournalError, match=what):
-        finished(journal, other)
+        last_run(journal, other)
 
 
 def test_nothing_to_resume_is_said(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     path.write_bytes(b"of another kind\n")
     with pytest.raises(JournalError, match="nothing to resume"):
-        finished(path, header())
+        last_run(path, header())
 
 
 @pytest.mark.parametrize("begun", [b"", b'{"sch', encode(Kind.MACHINE, header())[:-30]])
 def test_a_run_that_was_killed_in_its_first_line_begins_anew(tmp_path: Path, begun: bytes) -> None:
     path = tmp_path / "journal.jsonl"
     path.write_bytes(begun)
-    assert finished(path, header()) == {}
+    assert last_run(path, header()) is None
 
 
 def test_writing_a_journal_imports_nothing_heavy() -> None:

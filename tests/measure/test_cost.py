@@ -11,8 +11,8 @@ _COST = Cost(
     storm_ns=2_000_000_000,
     delivered=50_000,
     attempted=80_000,
-    kernel_runs=80_000,
-    kernel_run_ns=40_000_000,
+    kernel_runs=20_000,  # four records an exit
+    kernel_run_ns=10_000_000,
     consumer_cpu_ns=100_000_000,
     consumer_voluntary_switches=9_000,
     consumer_involuntary_switches=1_000,
@@ -27,6 +27,7 @@ def test_figures_per_event():
     assert _COST.switches_per_event == 0.2
     assert _COST.wakeups_taken_per_event == 0.5
     assert _COST.wakeups_raised_per_event == 0.75
+    assert _COST.wakeups_raised_per_run == 3
     assert _COST.delivered_per_s == 25_000
     assert _COST.attempted_per_s == 40_000
 
@@ -37,6 +38,7 @@ def test_nothing_delivered_is_no_figure_and_no_zero():
     assert nothing.switches_per_event is None
     assert nothing.wakeups_taken_per_event is None
     assert nothing.wakeups_raised_per_event is None
+    assert nothing.wakeups_raised_per_run is None
     assert nothing.ns_per_run is None
     assert nothing.delivered_per_s is None
     assert nothing.attempted_per_s is None
@@ -45,4 +47,12 @@ def test_nothing_delivered_is_no_figure_and_no_zero():
 def test_what_was_not_told_is_no_figure():
     untold = replace(_COST, wakeups_raised=None, kernel_runs=None, kernel_run_ns=None)
     assert untold.wakeups_raised_per_event is None
+    assert untold.wakeups_raised_per_run is None
     assert untold.ns_per_run is None
+    assert (_COST.delivery_ns, _COST.consumer_syscalls, _COST.record_ns) == (0, None, None)
+
+
+def test_a_nanosecond_is_a_length():
+    assert replace(_COST, storm_ns=1).delivered_per_s == 50_000 * 1e9
+    assert replace(_COST, delivered=0).delivered_per_s == 0
+    assert replace(_COST, storm_ns=-1).delivered_per_s is None

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.measure.health import COUNTS, FEWEST_SAMPLES, Sample, flatness
+from bench.measure.health import COUNTS, Flatness, Sample, flatness
 
 MIB = 1 << 20
 STEADY = Sample(
@@ -46,8 +46,8 @@ def test_steady_is_flat_and_every_quantity_is_judged() -> None:
 
 
 def test_too_few_samples_say_nothing() -> None:
-    assert flatness(samples(FEWEST_SAMPLES - 1)) == ()
-    assert flatness(samples(FEWEST_SAMPLES))
+    assert flatness(samples(7)) == ()
+    assert flatness(samples(8))
 
 
 def test_growth_during_the_warm_up_is_forgiven() -> None:
@@ -70,3 +70,29 @@ def test_one_more_of_anything_that_stays_is_a_leak(what: str) -> None:
 
 def test_a_count_that_comes_and_goes_is_none() -> None:
     assert grown(samples(open_files=lambda n: 20 + n % 3)) == set()
+
+
+def test_the_halves_are_of_what_follows_the_first_quarter() -> None:
+    # 0 to 9 is the warm-up, 10 to 24 the first half, 25 to 39 the second.
+    found = {each.what: each for each in flatness(samples(maps=lambda n: n * n))}
+    assert found["maps"] == Flatness(what="maps", before=17**2, after=32**2, flat=False)
+    assert grown(samples(maps=lambda n: 9 if n == 9 else 5 + (n == 30))) == {"maps"}
+    assert grown(samples(maps=lambda n: 6 if n in (10, 39) else 5)) == set()
+    assert grown(samples(maps=lambda n: 6 if n in (24, 25) else 5)) == set()
+
+
+def rss(before: int, after: int) -> bool:
+    """Whether memory that goes from so many bytes to so many is flat."""
+    return grown(samples(rss_bytes=lambda n: before if n < 25 else after)) == set()
+
+
+def test_memory_may_grow_by_twelve_mebibytes_or_by_a_twentieth_if_that_is_more() -> None:
+    assert rss(100 * MIB, 112 * MIB)
+    assert not rss(100 * MIB, 112 * MIB + 1)
+    assert rss(1_000 * MIB, 1_050 * MIB)
+    assert not rss(1_000 * MIB, 1_051 * MIB)
+
+
+def test_memory_goes_by_medians_and_counts_by_the_most() -> None:
+    assert grown(samples(rss_bytes=lambda n: (500 if n in (30, 31) else 100) * MIB)) == set()
+    assert grown(samples(threads=lambda n: 3 if n == 30 else 2)) == {"threads"}

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 import made_up
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from bench.measure import ledger
 from bench.measure.account import CpuCounters
+from bench.measure.columns import BLOCK_ROWS
 from bench.record import CAPTURED, RECORD, Flag
 
 _CAUSES = ("refused", "ENOSPC")
@@ -46,13 +48,21 @@ def _trials(draw: st.DrawFn) -> made_up.Trial:
                 length = RECORD.itemsize + (64 if padded else 0)
                 rows.append((cpu, sequence, int(is_own), length, sequence if padded else 0))
     if draw(st.booleans()):
-        draw(st.randoms(use_true_random=False)).shuffle(rows)  # as no transport would
+        rows = _interleaved(rows, draw(st.randoms(use_true_random=False)))
     records = np.zeros(len(rows), CAPTURED)
     for record, row in zip(records, rows, strict=True):
         for name, value in zip(("cpu", "sequence", "flags", "length", "tail"), row, strict=True):
             record[name] = value
     records["arrived_bytes"] = records["length"] + np.uint32(draw(st.sampled_from([0, 4])))
     return made_up.Trial(records, counters, sum(cpu.own_exits for cpu in counters))
+
+
+def _interleaved(rows: list[tuple[int, ...]], random: Random) -> list[tuple[int, ...]]:
+    """The rows of all CPUs in any order that keeps each CPU's own."""
+    turns = [row[0] for row in rows]
+    random.shuffle(turns)
+    of_cpu = {cpu: iter([row for row in rows if row[0] == cpu]) for cpu in turns}
+    return [next(of_cpu[cpu]) for cpu in turns]
 
 
 @settings(max_examples=1000, deadline=None)
@@ -100,6 +110,23 @@ def test_any_single_change_to_a_record_unbalances(trial, data):
     assert ledger.balance(records, counters, reaped).residues
 
 
+@settings(max_examples=500, deadline=None)
+@given(_trials(), st.data())
+def test_any_two_records_of_a_cpu_that_change_places_unbalance(trial, data):
+    records, counters, reaped = trial
+    cpus = [cpu for cpu in set(records["cpu"].tolist()) if (records["cpu"] == cpu).sum() > 1]
+    assume(cpus)
+    cpu = data.draw(st.sampled_from(sorted(cpus)))
+    places = st.sampled_from(np.flatnonzero(records["cpu"] == cpu).tolist())
+    first, second = data.draw(st.lists(places, min_size=2, max_size=2, unique=True))
+    records = records.copy()
+    records[[first, second]] = records[[second, first]]
+    residues = ledger.balance(records, counters, reaped).residues
+    assert len(residues) == 1
+    assert residues[0].startswith(f"CPU {cpu}: ")
+    assert residues[0].endswith("delivered after a later one of the same CPU")
+
+
 @settings(max_examples=1000, deadline=None)
 @given(_trials(), st.data())
 def test_any_counter_that_is_one_off_unbalances(trial, data):
@@ -139,6 +166,35 @@ def test_two_cpus_that_swap_a_record_each_keep_their_sums_and_are_found():
     residues = ledger.balance(*trial).residues
     assert "CPU 0: 1 sequence numbers delivered more than once" in residues
     assert "CPU 1: 1 gaps in the sequence numbers, but 0 dropped" in residues
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.1])
+@pytest.mark.parametrize("transport", ["ringbuf", "perfbuf"])
+def test_neighbours_of_one_cpu_swapped_are_named_with_their_number(transport, loss):
+    # Places in the first block, across two blocks, and across the halves read side by side.
+    trial = made_up.trial(300_000, transport=transport, cpus=4, loss=loss)
+    records = trial.records
+    at = np.flatnonzero(records["cpu"] == 2)
+    middle = len(records) // 2
+    edges = (BLOCK_ROWS, middle, middle + BLOCK_ROWS)
+    for edge in (0, *edges):
+        after = max(1, int(np.searchsorted(at, edge)))
+        pair = at[[after - 1, after]]
+        records[pair] = records[pair[::-1]]
+    assert ledger.balance(*trial).residues == (
+        f"CPU 2: {1 + len(edges)} records delivered after a later one of the same CPU",
+    )
+
+
+def test_one_record_that_comes_last_is_one_and_one_that_comes_first_makes_all_others_late():
+    records = np.zeros(5, CAPTURED)
+    records["length"] = records["arrived_bytes"] = RECORD.itemsize
+    counters = [CpuCounters(cpu=0, exits=5, attempted=5)]
+    for order, late in (([1, 2, 3, 4, 0], 1), ([4, 0, 1, 2, 3], 4), ([4, 3, 2, 1, 0], 4)):
+        records["sequence"] = order
+        assert ledger.balance(records, counters).residues == (
+            f"CPU 0: {late} records delivered after a later one of the same CPU",
+        )
 
 
 def test_a_loss_that_nobody_counted_is_named_for_all_and_for_its_cpu():

@@ -6,7 +6,13 @@ from __future__ import annotations
 import pytest
 
 from bench.errors import UsageError
-from bench.measure.memory import perfbuf_footprint, ringbuf_footprint
+from bench.measure.memory import (
+    MemoryLine,
+    perfbuf_footprint,
+    perfbuf_mapped_bytes,
+    ringbuf_footprint,
+    ringbuf_mapped_bytes,
+)
 
 
 def test_a_ring_of_64_kib():
@@ -34,22 +40,52 @@ def test_shards_share_the_data_and_pay_three_pages_each():
 
 def test_larger_pages():
     assert ringbuf_footprint(64 << 10, page_bytes=65_536).page_bytes == 4 * 65_536
+    assert perfbuf_footprint(2, cpus=3, page_bytes=65_536).page_bytes == 9 * 65_536
+
+
+def test_one_cpu_is_enough():
+    assert perfbuf_footprint(1, cpus=1).physical_bytes == 2 * 4096 + 8
+
+
+def test_mappings_hold_a_ring_s_data_twice_and_perf_s_once():
+    # A ring: consumer's page, producer's page, data, data. Perf: head's page and data, per CPU.
+    assert ringbuf_mapped_bytes(64 << 10) == 4096 + 4096 + 2 * 65_536
+    assert ringbuf_mapped_bytes(64 << 10, rings=4) == 4 * 2 * 4096 + 2 * 65_536
+    assert ringbuf_mapped_bytes(128 << 10, page_bytes=65_536) == 6 * 65_536
+    assert perfbuf_mapped_bytes(8, cpus=2) == 18 * 4096
+    assert perfbuf_mapped_bytes(2, cpus=3, page_bytes=65_536) == 9 * 65_536
+
+
+def test_what_no_instrument_told_is_none_and_not_zero():
+    line = MemoryLine(
+        transport="ringbuf", budget_bytes=4096, data_bytes=4096, cpus=2, page_size_bytes=4096
+    )
+    assert line.copies == 0
+    assert line.untold == {}
+    told = (
+        "footprint mapped_formula_bytes mapped_bytes mapped_rss_bytes rss_bytes pinned_bytes"
+        " locked_bytes memlock_bytes memcg_bytes free_bytes"
+    )
+    assert {getattr(line, name) for name in told.split()} == {None}
 
 
 @pytest.mark.parametrize("data_bytes", [0, -4096, 1, 4095, 3 * 4096, 6 * 4096])
 def test_a_ring_that_the_kernel_would_refuse(data_bytes):
-    with pytest.raises(UsageError, match="power of two"):
+    with pytest.raises(UsageError, match="power of two") as caught:
         ringbuf_footprint(data_bytes)
+    assert str(caught.value).startswith(("a ring buffer's data cannot", f"{data_bytes} bytes"))
 
 
 def test_shards_that_do_not_divide():
     with pytest.raises(UsageError, match="3 rings"):
         ringbuf_footprint(64 << 10, rings=3)
+    with pytest.raises(UsageError, match="2 rings"):
+        ringbuf_footprint(3 * 4096, rings=2)  # one and a half pages each
     with pytest.raises(UsageError, match="0 rings"):
         ringbuf_footprint(64 << 10, rings=0)
 
 
 @pytest.mark.parametrize(("pages", "cpus"), [(0, 2), (3, 2), (-1, 2), (8, 0)])
 def test_perf_buffers_that_cannot_be(pages, cpus):
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match=f"^a perf buffer's data cannot take {pages}|^{cpus} CPUs"):
         perfbuf_footprint(pages, cpus=cpus)

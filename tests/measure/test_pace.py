@@ -67,3 +67,13 @@ def test_others_exits_are_left_out():
     mine = exits(0, [[0, 40]])
     others = exits(1, [[0, 900], [2_000, 2_900]], Flag(0))
     assert per_record_ns(np.concatenate([mine, others])) == 40
+
+
+def test_a_cpu_that_has_no_first_record_has_no_exit():
+    lone = exits(1, [[0, 900]])[1:]
+    assert per_record_ns(lone) is None
+    assert per_record_ns(np.concatenate([exits(0, [[0, 40]]), lone])) == 40
+
+
+def test_the_last_exit_counts():
+    assert per_record_ns(exits(0, [[0], [1_000, 1_070]])) == 70

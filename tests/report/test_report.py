@@ -211,6 +211,7 @@ def test_json_has_the_values_of_the_comparison(summary: Summary) -> None:
         "ladders",
         "machine",
         "noise_floors",
+        "plan",
         "profiles",
         "seeds",
         "standings",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from trials import KIB, STORMS, records, run
 from bench.errors import CaptureFull
 from bench.measure import ledger, ordering
 from bench.measure.account import CpuCounters
-from bench.plan.config import TrialConfig
+from bench.plan.config import Consumer, Producer, Reader, TrialConfig
 from bench.record import Records
 from bench.trial.result import State
 from bench.trial.rig import Rig
@@ -49,6 +50,38 @@ def test_an_increment_left_out_does_not_balance(transport: str) -> None:
     more = book.delivered - book.attempted  # one on each CPU that came so far
     assert book.dropped == 0 < more
     assert sum("delivered more than once" in residue for residue in book.residues) == more
+
+
+@pytest.mark.parametrize(
+    ("transport", "reader", "records_per_exit"),
+    [
+        ("ringbuf", Reader.NATIVE, 1),
+        ("ringbuf", Reader.LIBBCC, 1),
+        ("perfbuf", Reader.NATIVE, 1),
+        ("perfbuf", Reader.LIBBCC, 1),
+        ("sharded", Reader.NATIVE, 1),
+        ("ringbuf", Reader.NATIVE, 7),
+        ("perfbuf", Reader.NATIVE, 7),
+    ],
+)
+def test_two_records_of_a_cpu_that_change_places_do_not_balance(
+    transport: str, reader: Reader, records_per_exit: int
+) -> None:
+    config = replace(
+        trial_config(transport),
+        consumer=Consumer(reader=reader),
+        producer=Producer(records_per_exit=records_per_exit),
+    )
+    with Rig(extra_macros=(("FAULT_SWAP_SEQUENCE", 100),)) as rig:
+        trial = run(rig, config)
+    book = trial.ledger
+    assert book is not None
+    assert trial.state is State.INVALID
+    came_so_far = [each.cpu for each in trial.by_cpu if each.attempted > 101]
+    assert book.residues == tuple(
+        f"CPU {cpu}: 1 records delivered after a later one of the same CPU" for cpu in came_so_far
+    )
+    assert book.residues
 
 
 @pytest.fixture(scope="module", params=TRANSPORTS)
@@ -88,6 +121,21 @@ def test_a_swap_of_a_loss_for_a_duplicate_does_not_balance(
     first, second = np.flatnonzero(rows["cpu"] == rows["cpu"][0])[:2]
     changed[second] = rows[first]
     assert ledger.balance(changed, account, reaped).residues
+
+
+def test_neighbours_that_the_reader_swaps_do_not_balance(
+    true_trial: tuple[Records, list[CpuCounters], int],
+) -> None:
+    rows, account, reaped = true_trial
+    changed = rows.copy()
+    for cpu in {*rows["cpu"].tolist()}:
+        pair = np.flatnonzero(rows["cpu"] == cpu)[-2:]
+        changed[pair] = rows[pair[::-1]]
+    assert [*ledger.balance(changed, account, reaped).residues] == [
+        f"CPU {cpu}: 1 records delivered after a later one of the same CPU"
+        for cpu in (each.cpu for each in account)
+        if cpu in rows["cpu"]
+    ]
 
 
 def test_an_exit_too_few_is_missed_and_one_too_many_a_residue(

@@ -15,6 +15,7 @@ from bench.errors import UsageError
 from bench.judge.claims.claim import Claim, Side
 from bench.judge.claims.evidence import Evidence
 from bench.judge.claims.finding import Finding, Verdict
+from bench.judge.coverage import Coverage
 from bench.judge.statistics import holm
 from bench.machine.facts import Machine
 
@@ -36,6 +37,7 @@ class Judged:
 
     machine: Machine | None
     judgements: tuple[Judgement, ...]
+    coverage: Coverage | None = None  # None: of trials that need not stand in a journal
 
     @property
     def open(self) -> tuple[Judgement, ...]:
@@ -84,6 +86,7 @@ def judge(evidence: Evidence, only: Sequence[Claim] = ()) -> Judged:
     return Judged(
         machine=evidence.machine,
         judgements=tuple(each for each in judged if each.claim.id in wanted),
+        coverage=evidence.coverage,
     )
 
 

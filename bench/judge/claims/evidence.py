@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from bench.judge.claims.finding import Basis
+from bench.judge.coverage import Coverage
 from bench.judge.samples import ArmSamples, ExperimentSamples, Place
 from bench.machine.facts import Machine
 from bench.plan.experiments import ArmName
@@ -55,6 +56,7 @@ class Evidence:
     experiments: Mapping[str, ExperimentSamples]
     machine: Machine | None = None
     kernels: tuple[Kernel, ...] = field(default=())
+    coverage: Coverage | None = None  # None: of trials that need not stand in a journal
 
     @property
     def cpus_online(self) -> int | None:

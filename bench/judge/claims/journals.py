@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from bench.journal.schema import JournalContent, Run
 from bench.judge.claims.evidence import Evidence, Kernel
+from bench.judge.coverage import coverage
 from bench.judge.samples import Stretch, file
 from bench.judge.summary import by_machine
 from bench.machine.facts import Machine
@@ -23,6 +24,7 @@ def of_journals(content: JournalContent) -> tuple[Evidence, ...]:
             ),
             machine=group[0].header.machine,
             kernels=kernels,
+            coverage=coverage(group, content.repeated),
         )
         for group in by_machine(content)
         if any(run.trials for run in group)

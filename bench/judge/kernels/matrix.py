@@ -62,6 +62,7 @@ class Matrix:
     invalid: tuple[tuple[str, TrialResult], ...]  # label of the kernel, and a trial of it
     trials: int
     faults: tuple[Fault, ...]
+    repeated: int = 0  # trials that were given more than once; each counts once
 
     @property
     def measured(self) -> tuple[KernelRow, ...]:
@@ -92,6 +93,7 @@ def compare(entries: Sequence[Entry]) -> Matrix:
         ),
         trials=sum(row.result.summary.trials for row in found if row.result is not None),
         faults=tuple(fault for entry in entries for fault in entry.content.faults),
+        repeated=len(frozenset().union(*(entry.content.repeated for entry in entries))),
     )
 
 

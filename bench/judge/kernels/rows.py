@@ -73,6 +73,7 @@ def rows(entries: Sequence[Entry]) -> tuple[KernelRow, ...]:
     content = JournalContent(
         runs=tuple(run for entry in entries for run in entry.content.runs),
         faults=tuple(fault for entry in entries for fault in entry.content.faults),
+        repeated=frozenset().union(*(entry.content.repeated for entry in entries)),
     )
     found = []
     served: set[int] = set()

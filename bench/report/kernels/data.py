@@ -16,6 +16,7 @@ from bench.judge.kernels.missed import Skipped
 from bench.judge.kernels.rows import KernelRow
 from bench.judge.metrics import Unit
 from bench.machine.facts import Machine
+from bench.report.completeness import as_json
 from bench.report.document import pick
 from bench.report.kernels import sentences
 
@@ -34,6 +35,7 @@ class Kernel:
     place: str
     machine: Machine | None
     trials: int
+    plan: dict[str, Any] | None  # how much of it ran
     memory: tuple[dict[str, Any], ...]  # of each transport and budget, with what it is worth
 
 
@@ -145,6 +147,7 @@ class MatrixData:
     format: int
     title: str
     verdict: tuple[str, ...]
+    repeated_trials: int
     kernels: tuple[Kernel, ...]
     changes: tuple[ChangeData, ...]
     curves: tuple[CurveData, ...]
@@ -162,6 +165,7 @@ def data_of(matrix: Matrix) -> MatrixData:
         format=FORMAT,
         title=sentences.title(matrix),
         verdict=sentences.verdict(matrix),
+        repeated_trials=matrix.repeated,
         kernels=tuple(map(_kernel, matrix.rows)),
         changes=tuple(
             pick(
@@ -212,6 +216,7 @@ def _kernel(row: KernelRow) -> Kernel:
         row,
         machine=found.machine if found is not None else None,
         trials=found.summary.trials if found is not None else 0,
+        plan=as_json(found.summary.coverage) if found is not None else None,
         memory=tuple(
             {**asdict(judged.line), "worths": judged.worths}
             for judged in (found.memory if found is not None else ())

@@ -8,6 +8,7 @@ from typing import Final
 
 from bench.judge.kernels.matrix import ClaimRow, Matrix
 from bench.report.claims_words import MARKS, SIGNS, figure, reason
+from bench.report.completeness import repeats
 from bench.report.document import (
     Definitions,
     Document,
@@ -117,5 +118,7 @@ def _trials(matrix: Matrix) -> Iterator[Part]:
         where = f"{label}, {trial.experiment} {trial.arm} block {trial.block}"
         yield Note(text=f"invalid: {where}: {'; '.join(trial.reasons)}", mark=Mark.OPEN)
     yield Definitions(entries=tuple((row.label, (row.place,)) for row in matrix.rows))
+    for line in repeats(matrix.repeated):
+        yield Note(text=line, mark=Mark.OPEN)
     for fault in matrix.faults:
         yield Note(text=f"journal: {fault}", mark=Mark.OPEN)

@@ -14,6 +14,7 @@ from bench.judge.kernels.matrix import Matrix
 from bench.judge.kernels.rows import KernelRow
 from bench.judge.memory import FREE_TOLERANCE, Worth
 from bench.judge.standing import Question
+from bench.report.completeness import completeness
 from bench.report.units import clean, share
 
 RATIOS: Final = (
@@ -31,8 +32,14 @@ def title(matrix: Matrix) -> str:
     if not labels:
         return "No kernel left a result"
     if len(labels) == 1:
-        return f"Ring buffer and perf buffers on Linux {labels[0]}"
-    return f"Ring buffer and perf buffers on {len(labels)} kernels, {labels[0]} to {labels[-1]}"
+        text = f"Ring buffer and perf buffers on Linux {labels[0]}"
+    else:
+        text = f"Ring buffer and perf buffers on {len(labels)} kernels, {labels[0]} to {labels[-1]}"
+    partly = sum(
+        bool(row.result and row.result.summary.coverage and row.result.summary.coverage.incomplete)
+        for row in matrix.measured
+    )
+    return f"{text} ({partly} incomplete)" if partly else text
 
 
 def verdict(matrix: Matrix) -> tuple[str, ...]:
@@ -58,10 +65,19 @@ def _kernels(matrix: Matrix) -> Iterator[str]:
     if partly:
         text += f", {', '.join(partly)} not all of it"
     yield f"{text}; {matrix.trials:,} trials"
+    yield from _incomplete(matrix)
     if matrix.emulated:
         emulated = [clean(row.label) for row in matrix.measured if row.emulated]
         which = "all" if len(emulated) == measured else ", ".join(emulated)
         yield f"Emulated: {which}; counts, order and memory hold, times only as ratios"
+
+
+def _incomplete(matrix: Matrix) -> Iterator[str]:
+    """What kernels planned and did not run; and what was pooled."""
+    for row in matrix.measured:
+        found = row.result.summary.coverage if row.result is not None else None
+        for line in completeness(found):
+            yield f"{clean(row.label)}: {line[0].lower()}{line[1:].rstrip('.')}"
 
 
 def _balance(matrix: Matrix) -> Iterator[str]:

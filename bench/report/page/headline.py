@@ -11,6 +11,7 @@ from bench.judge.ladder import Ladder
 from bench.judge.metrics import Unit
 from bench.judge.standing import Question, Standing
 from bench.judge.summary import Summary
+from bench.report.completeness import incomplete
 from bench.report.sentence import name, place
 from bench.report.units import interval, number, point, size
 from bench.report.words import better
@@ -43,7 +44,11 @@ def _listed(parts: Sequence[str]) -> str:
 
 
 def headline(summary: Summary) -> str:
-    """The verdict on the first transport compared, in one sentence."""
+    """The verdict on the first transport compared, in one sentence; whether a run was stopped."""
+    return incomplete(summary.coverage) + _headline(summary)
+
+
+def _headline(summary: Summary) -> str:
     if not summary.standings:
         return "Nothing to compare: no experiment has trials of both transports."
     left, right = summary.standings[0].left, summary.standings[0].right

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import JournalError
+from bench.journal.distinct import distinct
 from bench.journal.reader import Line, gather, read
-from bench.journal.schema import Fault, JournalContent, Run
+from bench.journal.schema import JournalContent, Run
 from bench.judge.claims.catalogue import Judged, judge
 from bench.judge.claims.journals import of_journals
 from bench.judge.samples import ExperimentSamples
@@ -41,21 +42,18 @@ class Material:
 
 
 def gathered(paths: Iterable[Path]) -> tuple[JournalContent, dict[int, Place]]:
-    """Journals as one, and the place of each trial. JournalError if not one could be read."""
+    """Journals as one, each trial once, and its place. JournalError if not one could be read."""
     places: dict[int, Place] = {}
-    runs: list[Run] = []
-    faults: list[Fault] = []
+    contents: list[JournalContent] = []
     for path in paths:
         lines = list(read(path))
         for line in lines:
             if isinstance(line, Line) and isinstance(line.value, TrialResult):
                 places[id(line.value)] = Place(path=line.path, line=line.number)
-        content = gather(lines)
-        runs += content.runs
-        faults += content.faults
-    content = JournalContent(runs=tuple(runs), faults=tuple(faults))
+        contents.append(gather(lines))
+    content = distinct(contents)
     if not content.trials:
-        why = f": {faults[0]}" if faults else ""
+        why = f": {content.faults[0]}" if content.faults else ""
         raise JournalError(f"no trial to report on{why}")
     return content, places
 

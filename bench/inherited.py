@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What a process inherits from whoever started it, set to what bufbench depends on.
+
+Signal dispositions and masks, timers, umask, personality, open files and their limit survive an
+exec, and so does whatever a shell, a supervisor or a debugger changed. The generator does the same
+for itself (workloads/inherited.c).
+"""
+
+from __future__ import annotations
+
+import ctypes as ct
+import os
+import resource
+import signal
+import threading
+from contextlib import suppress
+from typing import Final
+
+_KEPT: Final = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT})
+"""Ignored by nohup and in a shell's background jobs, so that a terminal's signals miss them."""
+
+_PYTHONS: Final = frozenset({signal.SIGPIPE, signal.SIGXFSZ})  # it ignores them: a write then fails
+_OWNER: Final = 0o700
+_PERSONALITY_UNCHANGED: Final = 0xFFFFFFFF
+_ADDR_NO_RANDOMIZE: Final = 0x0040000
+_PR_SET_TIMERSLACK: Final = 29
+_PR_SET_CHILD_SUBREAPER: Final = 36
+_USUAL_SLACK_NS: Final = 50_000
+_STACK_BYTES: Final = 8 << 20
+_MOST_FILES: Final = 65_536  # children walk through all that they may have open
+_TO_END_S: Final = 2  # of CPU time, to end in order
+_COMPILERS: Final = ("BCC_", "LIBBPF_")
+
+
+def settle() -> None:
+    """Set all of it. Call it first in the main thread, before anything is opened or started."""
+    _open_standard_streams()
+    _reset_signals()
+    for timer in (signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):  # a profiler's, of another program
+        signal.setitimer(timer, 0)
+    # Others' access is the caller's to choose; without their owner's, files are of no use.
+    os.umask(os.umask(0o077) & ~_OWNER)
+    _reset_process()
+    _raise_limits()
+    # Else RLIMIT_STACK: the compiler, which runs in a thread, overflows a small one.
+    threading.stack_size(_STACK_BYTES)
+    for name in [each for each in os.environ if each.startswith(_COMPILERS)]:
+        del os.environ[name]  # they change what bcc compiles
+
+
+def _open_standard_streams() -> None:
+    """Open /dev/null in place of what is closed: a journal there would get error messages."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            with suppress(OSError):
+                opened = os.open(os.devnull, os.O_RDWR)
+                if opened != descriptor:
+                    os.dup2(opened, descriptor)
+                    os.close(opened)
+                os.set_inheritable(descriptor, True)
+
+
+def _reset_signals() -> None:
+    """Restore default actions and an empty mask. With SIGCHLD ignored nobody can be waited for."""
+    for number in signal.valid_signals() - _KEPT - _PYTHONS:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _reset_process() -> None:
+    libc = ct.CDLL(None)
+    # linux32 and uname26 change the machine and the release that uname(2) reports.
+    if kept := libc.personality(_PERSONALITY_UNCHANGED) & _PERSONALITY_UNCHANGED:
+        libc.personality(kept & _ADDR_NO_RANDOMIZE)
+    libc.prctl(_PR_SET_TIMERSLACK, _USUAL_SLACK_NS, 0, 0, 0)
+    libc.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)  # nobody here would reap orphans
+
+
+def _raise_limits() -> None:
+    """Raise soft limits on what every buffer takes; leave time to end before the kernel kills."""
+    files, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, most_locked = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    seconds, most_s = resource.getrlimit(resource.RLIMIT_CPU)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (max(files, min(most_files, _MOST_FILES)), most_files)
+        )
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (most_locked, most_locked))
+        if most_s != resource.RLIM_INFINITY and seconds == most_s:
+            resource.setrlimit(resource.RLIMIT_CPU, (max(1, most_s - _TO_END_S), most_s))

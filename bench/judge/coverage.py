@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""How much of what runs planned they have: a run that was stopped must not look complete."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from bench.journal.distinct import trial_id
+from bench.journal.schema import Run, TrialId
+from bench.plan.outline import Stage
+
+Spans = dict[tuple[str, str], list[tuple[int, int]]]
+"""Blocks that were planned, as (first, end), by experiment and arm."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """Runs that were taken together, and their plans."""
+
+    runs: int
+    incomplete: int  # of those whose plan was recorded
+    unrecorded: int  # runs whose plan is not known, as in journals of schema 1 and 2
+    planned: int  # trials, of the runs whose plan was recorded
+    ran: int  # of these
+    open: bool  # a run was stopped that would have planned more
+    no_time_for: tuple[str, ...]  # what there was no time for, in words
+    repeated: int = 0  # trials that were given more than once; each counts once
+
+    @property
+    def complete(self) -> bool | None:
+        """Whether all runs have all that they planned; None where a plan was not recorded."""
+        if self.incomplete:
+            return False
+        return None if self.unrecorded or not self.runs else True
+
+
+def coverage(runs: Sequence[Run], repeated: Collection[TrialId] = ()) -> Coverage:
+    """Return how much of their plans these runs have; ``repeated`` as in the journals' content."""
+    recorded = [_of_run(run) for run in runs if run.plans]
+    return Coverage(
+        runs=len(runs),
+        incomplete=sum(not whole for *_, whole in recorded),
+        unrecorded=len(runs) - len(recorded),
+        planned=sum(planned for planned, _, _ in recorded),
+        ran=sum(ran for _, ran, _ in recorded),
+        open=any(run.plans[-1].open for run in runs if run.plans),
+        no_time_for=tuple(
+            dict.fromkeys(what for run in runs for plan in run.plans for what in plan.no_time_for)
+        ),
+        repeated=sum(
+            trial_id(run, trial) in repeated for run in runs for trial in run.trials if repeated
+        ),
+    )
+
+
+def _of_run(run: Run) -> tuple[int, int, bool]:
+    """Return the trials planned, those of them that ran, and whether that is all."""
+    spans = _spans(stage for plan in run.plans for stage in plan.stages)
+    planned = sum(end - first for each in spans.values() for first, end in each)
+    places = {(trial.experiment, trial.arm, trial.block) for trial in run.trials}
+    ran = sum(
+        any(first <= block < end for first, end in spans.get((experiment, arm), ()))
+        for experiment, arm, block in places
+    )
+    return planned, ran, ran == planned and not run.plans[-1].open
+
+
+def _spans(stages: Iterable[Stage]) -> Spans:
+    """Join what overlaps: a run that was resumed has its plan twice."""
+    spans: Spans = {}
+    for stage in stages:
+        for arm in stage.arms:
+            span = (stage.first_block, stage.first_block + stage.blocks)
+            spans.setdefault((stage.experiment, arm), []).append(span)
+    return {key: _joined(sorted(each)) for key, each in spans.items()}
+
+
+def _joined(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    joined: list[tuple[int, int]] = []
+    for first, end in spans:
+        if joined and first <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        elif end > first:
+            joined.append((first, end))
+    return joined

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A run that was stopped says so, wherever it is reported."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from made_up_trials import blocks, header
+from rich.console import Console
+
+from bench.journal.matrix import read_matrix
+from bench.journal.reader import as_resumed, read_journals
+from bench.journal.schema import JournalContent, Kind, Run, RunHeader
+from bench.journal.writer import encode
+from bench.judge.claims.catalogue import judge
+from bench.judge.claims.journals import of_journals
+from bench.judge.coverage import Coverage, coverage
+from bench.judge.kernels.matrix import compare
+from bench.judge.summary import compare_journals
+from bench.plan.outline import Outline, Stage
+from bench.report.claims_json import render_claims_json
+from bench.report.claims_markdown import render_claims_markdown
+from bench.report.claims_words import tally
+from bench.report.completeness import completeness
+from bench.report.json import render_json
+from bench.report.kernels import sentences
+from bench.report.kernels.json import render_json as render_kernels_json
+from bench.report.markdown import render_markdown
+from bench.report.page.headline import headline
+from bench.report.soak import headline as soak_headline
+from bench.report.soak import summarised
+from bench.report.text import render_text
+from bench.trial.result import TrialResult
+
+ARMS = ("ringbuf@64KiB", "perfbuf@64KiB")
+PLAN = Outline(
+    stages=(
+        Stage(experiment="storm", arms=ARMS, first_block=0, blocks=8),
+        Stage(experiment="chain", arms=ARMS, first_block=0, blocks=200),
+    )
+)
+
+
+def planned(plan: Outline | None = PLAN, *, run_id: str = "5eed", seed: int = 1) -> RunHeader:
+    return replace(header(seed=seed), plan=plan, run_id=run_id)
+
+
+def storm(count: int = 8, day: int = 1) -> list[TrialResult]:
+    return [
+        replace(each, started_utc=f"2026-01-{day:02}")
+        for arm in ARMS
+        for each in blocks(arm, [{"dropped": 3}] * count)
+    ]
+
+
+def run(trials: list[TrialResult], *plans: Outline) -> Run:
+    return Run(header=planned(plans[0] if plans else None), trials=tuple(trials), plans=plans)
+
+
+def test_a_stopped_run_counts_what_it_planned_and_what_ran() -> None:
+    found = coverage([run(storm(), PLAN)])
+    assert (found.planned, found.ran, found.incomplete, found.complete) == (416, 16, 1, False)
+    assert list(completeness(found)) == [
+        "Incomplete: the run was stopped: planned 416 trials, 16 ran."
+    ]
+
+
+def test_a_complete_run_says_nothing() -> None:
+    plan = Outline(stages=PLAN.stages[:1])
+    found = coverage([run(storm(), plan)])
+    assert (found.planned, found.ran, found.complete) == (16, 16, True)
+    assert list(completeness(found)) == []
+
+
+def test_a_plan_that_was_not_recorded_is_not_guessed() -> None:
+    found = coverage([run(storm())])
+    assert found.complete is None
+    assert (found.unrecorded, list(completeness(found))) == (1, [])
+
+
+def test_trials_of_no_plan_fill_no_gap() -> None:
+    """As many trials as planned are not the trials that were planned."""
+    plan = Outline(stages=(Stage(experiment="chain", arms=ARMS, first_block=0, blocks=8),))
+    assert coverage([run(storm(), plan)]).ran == 0
+
+
+@pytest.mark.parametrize("last", [7, 9])
+def test_each_block_counts(last: int) -> None:
+    plan = Outline(stages=(replace(PLAN.stages[0], blocks=last),))
+    found = coverage([run(storm(), plan)])
+    assert (found.planned, found.ran, found.complete) == (2 * last, 2 * min(last, 8), last < 8)
+
+
+def test_plans_add_up_and_what_they_share_counts_once() -> None:
+    resumed = Outline(stages=(replace(PLAN.stages[0], blocks=12),))
+    further = Outline(stages=(replace(PLAN.stages[0], first_block=20, blocks=1),))
+    found = coverage([run(storm(), Outline(stages=PLAN.stages[:1]), resumed, further)])
+    assert (found.planned, found.ran) == (26, 16)
+
+
+def test_an_adaptive_run_is_complete_once_it_says_so() -> None:
+    begun = Outline(stages=PLAN.stages[:1], open=True)
+    stopped = coverage([run(storm(), begun)])
+    assert stopped.complete is False
+    assert "planned 16 or more trials, 16 ran" in next(completeness(stopped))
+    ended = coverage([run(storm(), begun, Outline(no_time_for=("further blocks of chain",)))])
+    assert ended.complete is True
+    assert list(completeness(ended)) == ["Left out for lack of time: further blocks of chain."]
+
+
+def test_a_foreign_plan_of_any_size_is_counted_not_built() -> None:
+    huge = Stage(experiment="storm", arms=ARMS, first_block=-(2**62), blocks=2**63 - 1)
+    assert coverage([run([], Outline(stages=(huge,)))]).planned == 2 * (2**63 - 1)
+    none = replace(huge, blocks=-5)
+    assert coverage([run([], Outline(stages=(none,)))]).planned == 0
+
+
+def pooled(tmp_path: Path) -> JournalContent:
+    """Five runs of one machine, one of them complete."""
+    paths = []
+    for at in range(5):
+        paths.append(tmp_path / f"{at}.jsonl")
+        plan = PLAN if at else Outline(stages=PLAN.stages[:1])
+        lines = [encode(Kind.MACHINE, planned(plan, run_id=f"id{at}"))]
+        lines += [encode(Kind.TRIAL, each) for each in storm(day=at + 1)]
+        paths[-1].write_bytes(b"".join(lines))
+    return read_journals(paths)
+
+
+WORDS = "pooled from 5 runs, 4 incomplete: planned 1,680 trials, 80 ran"
+
+
+def test_every_report_says_what_is_missing_first(tmp_path: Path) -> None:
+    content = pooled(tmp_path)
+    (summary,) = compare_journals(content)
+    (judged,) = (judge(each) for each in of_journals(content))
+    assert WORDS in render_markdown(summary).splitlines()[2]
+    printed = StringIO()
+    render_text(summary, Console(width=200, file=printed))
+    assert WORDS in printed.getvalue().splitlines()[1]
+    assert headline(summary).startswith("Incomplete (80 of 1,680 trials ran): ")
+    assert tally(judged).startswith("Incomplete (80 of 1,680 trials ran): ")
+    assert WORDS in render_claims_markdown(judged).splitlines()[2]
+    matrix = compare(read_matrix([tmp_path]))
+    assert "(1 incomplete)" in sentences.title(matrix)
+    assert any(WORDS in line for line in sentences.verdict(matrix))
+
+
+def test_json_has_it_as_fields(tmp_path: Path) -> None:
+    content = pooled(tmp_path)
+    expected = {
+        "complete": False,
+        "runs": 5,
+        "runs_incomplete": 4,
+        "runs_without_plan": 0,
+        "planned_trials": 1680,
+        "planned_trials_ran": 80,
+        "more_was_planned": False,
+        "no_time_for": [],
+        "repeated_trials": 0,
+    }
+    assert json.loads(render_json(*compare_journals(content)))["summaries"][0]["plan"] == expected
+    claims = render_claims_json(*(judge(each) for each in of_journals(content)))
+    assert json.loads(claims)["machines"][0]["plan"] == expected
+    kernels = render_kernels_json(compare(read_matrix([tmp_path])))
+    assert json.loads(kernels)["kernels"][0]["plan"] == expected
+
+
+def test_json_of_an_old_journal_has_null(tmp_path: Path) -> None:
+    path = tmp_path / "old.jsonl"
+    old = encode(Kind.MACHINE, header()).replace(b',"run_id":"","plan":null', b"")
+    old = old.replace(b'{"schema":3', b'{"schema":2')
+    path.write_bytes(old + b"".join(encode(Kind.TRIAL, each) for each in storm()))
+    (summary,) = compare_journals(read_journals([path]))
+    plan = json.loads(render_json(summary))["summaries"][0]["plan"]
+    assert (plan["complete"], plan["planned_trials"], plan["runs_without_plan"]) == (None, None, 1)
+    assert "lan" not in "".join(render_markdown(summary).splitlines()[:3])
+
+
+def test_a_run_that_is_resumed_becomes_complete(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    begun = planned(Outline(stages=PLAN.stages[:1]))
+    trials = storm()
+    lines = [encode(Kind.MACHINE, begun), *(encode(Kind.TRIAL, each) for each in trials[:9])]
+    path.write_bytes(b"".join(lines))
+    (half,) = compare_journals(read_journals([path]))
+    assert half.coverage == Coverage(
+        runs=1, incomplete=1, unrecorded=0, planned=16, ran=9, open=False, no_time_for=()
+    )
+    lines += [encode(Kind.MACHINE, as_resumed(replace(begun, run_id="other"), begun))]
+    lines += [encode(Kind.TRIAL, each) for each in trials[9:]]
+    path.write_bytes(b"".join(lines))
+    (whole,) = compare_journals(read_journals([path]))
+    assert whole.coverage is not None
+    assert (whole.coverage.ran, whole.coverage.complete) == (16, True)
+
+
+def test_a_soak_that_was_stopped_says_so() -> None:
+    found = summarised(run(storm(), Outline(stages=PLAN.stages[:1], open=True)))
+    assert soak_headline(found).startswith("Incomplete (16 of 16 or more trials ran): 16 arbitrary")
