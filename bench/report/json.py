@@ -14,7 +14,7 @@ from bench.judge.summary import Summary
 from bench.report.completeness import as_json
 from bench.report.sentence import sentence, verdict
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 
 def render_json(*summaries: Summary) -> str:
@@ -62,6 +62,14 @@ def _standing(standing: Standing) -> dict[str, object]:
         "equal": [_where(each) for each in standing.equal],
         "open": [_where(each) for each in standing.open],
         "too_few": [_where(each) for each in standing.too_few],
+        "directions": [
+            {
+                "winner": each.winner,
+                "polls": [poll.value for poll in each.polls],
+                "decided": [_where(one) for one in each.decided],
+            }
+            for each in standing.directions
+        ],
     }
 
 

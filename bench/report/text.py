@@ -61,7 +61,7 @@ def _overview(summary: Summary) -> Table:
     for _, label in _OVERVIEW:
         table.add_column(label, justify="right", no_wrap=True)
     for comparison in summary.comparisons:
-        cells = [_both(comparison, comparison.row(key)) for key, _ in _OVERVIEW]
+        cells = [_both(comparison.row(key)) for key, _ in _OVERVIEW]
         table.add_row(
             Text(clean(comparison.experiment)),
             Text(budget(comparison.budget)),
@@ -74,14 +74,10 @@ def _overview(summary: Summary) -> Table:
     return table
 
 
-def _both(comparison: Comparison, row: Row | None) -> tuple[Text, Text]:
+def _both(row: Row | None) -> tuple[Text, Text]:
     if row is None:
         return Text("-"), Text("-")
-    if row.key == "causal_violations":
-        left, right = comparison.left.causal_violations, comparison.right.causal_violations
-        texts = (f"{left:,}", f"{right:,}")
-    else:
-        texts = (number(row.left, row.unit), number(row.right, row.unit))
+    texts = (number(row.left, row.unit), number(row.right, row.unit))
     better = ("bold green", "") if row.better < 0 else ("", "bold green")
     styles = better if row.better else ("", "")
     return Text(texts[0], style=styles[0]), Text(texts[1], style=styles[1])
