@@ -15,6 +15,11 @@ from moments import Faults
 from bench import doctor, lock
 from bench.machine import capabilities
 
+MOST_CPU_S = 3.0
+"""Of a test that is not marked slow: CPU time, which others' load hardly lengthens."""
+
+UNMARKED: pytest.StashKey[list[str]] = pytest.StashKey()
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("faults")
@@ -28,6 +33,30 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.option.seed is None:
         config.option.seed = secrets.randbits(32)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Note what should be marked slow."""
+    before = os.times()
+    try:
+        yield
+    finally:
+        spent_s = sum(os.times()[:4]) - sum(before[:4])  # user and system, own and children's
+        if spent_s > MOST_CPU_S and item.get_closest_marker("slow") is None:
+            unmarked = item.config.stash.setdefault(UNMARKED, [])
+            unmarked.append(f"{item.nodeid}: {spent_s:.1f} s")
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Name them; not a failure, since a busy machine is slower at everything."""
+    unmarked = config.stash.get(UNMARKED, [])
+    if unmarked:
+        terminalreporter.section(f"over {MOST_CPU_S:g} s of CPU time, but not marked slow")
+        for line in unmarked:
+            terminalreporter.write_line(line)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

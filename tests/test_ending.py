@@ -126,6 +126,7 @@ def test_what_is_open_is_closed_however_often_it_is_asked(
     assert err == f"bufbench: {'interrupted' if number is signal.SIGINT else 'terminated'}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)
 @pytest.mark.parametrize("body", [NEVER_CLOSES, NO_THREAD], ids=["", "no-thread"])
 def test_what_does_not_close_is_left_to_the_kernel(number: signal.Signals, body: str) -> None:

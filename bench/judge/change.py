@@ -18,7 +18,7 @@ from bench.judge.floor import LEAST_MARGIN
 from bench.judge.journal_set import JournalSet, same_question
 from bench.judge.metrics import METRICS, Metric, Unit
 from bench.judge.samples import paired
-from bench.judge.statistics import FEWEST_BLOCKS, Estimate, Scale, holm, same_p
+from bench.judge.statistics import FEWEST_BLOCKS, Estimate, Scale, holm, moved_p
 from bench.plan.experiments import ArmName
 
 _LEVEL: Final = 0.05
@@ -163,6 +163,7 @@ def _beyond_margin(change: Change) -> bool:
 def _change(name: _Name, metric: Metric, then: _Told, now: _Told) -> Change:
     experiment, budget, variant, left, right = name
     before, after = then.estimate.point, now.estimate.point
+    ratio = then.estimate.scale is Scale.RATIO
     return Change(
         experiment=experiment,
         budget=budget,
@@ -176,6 +177,6 @@ def _change(name: _Name, metric: Metric, then: _Told, now: _Told) -> Change:
         before=before,
         after=after,
         margin=max(then.margin, now.margin),
-        p=same_p(then.by_block, now.by_block),
+        p=moved_p(then.by_block, now.by_block, log(after / before) if ratio else after - before),
         worse=(after > before) != metric.more_is_better,
     )

@@ -17,7 +17,7 @@ from bench.judge.journal_set import ArmKey, JournalSet, same_question
 from bench.judge.ladder import Ladder
 from bench.judge.metrics import METRICS
 from bench.judge.samples import ArmSamples
-from bench.judge.statistics import FEWEST_BLOCKS, Scale, holm, same_p
+from bench.judge.statistics import FEWEST_BLOCKS, Scale, holm, moved_p
 
 _LEVEL: Final = 0.05
 _KEYS: Final = ("dropped", "causal_violations")
@@ -101,7 +101,7 @@ def _counts(key: ArmKey, ours: ArmSamples, theirs: ArmSamples) -> Iterator[Count
                 label=metric.label,
                 before=fmean(then),
                 after=fmean(now),
-                p=same_p(then, now),
+                p=moved_p(then, now, fmean(now) - fmean(then)),
             )
 
 

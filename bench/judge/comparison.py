@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import fmean, median
@@ -12,10 +12,11 @@ from bench.errors import JournalError
 from bench.judge.bottleneck import Bottleneck, usual
 from bench.judge.floor import Floor, floor_for, margin
 from bench.judge.metrics import METRICS, Group, Metric, Unit
-from bench.judge.samples import ArmSamples, ExperimentSamples, estimate
+from bench.judge.samples import ArmSamples, ExperimentSamples, estimate, paired
 from bench.judge.statistics import FEWEST_BLOCKS, Estimate, Scale
 from bench.measure import latency
 from bench.plan import budgets
+from bench.plan.config import Poll
 from bench.plan.experiments import ArmName, Pair, comparisons
 from bench.trial.result import TrialResult
 
@@ -25,21 +26,26 @@ class Outcome(StrEnum):
 
     LESS = "less"
     MORE = "more"
-    EQUAL = "no difference"  # every block gave the same on both sides
-    WITHIN_NOISE = "within noise"  # the interval reaches into the margin
+    EQUAL = "same in every block"  # on both sides; more blocks might differ
+    UNDECIDED = "undecided"  # the interval reaches into the margin
     TOO_FEW = "too few blocks"
     UNKNOWN = "not measured"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One number of both sides."""
+    """One number of both sides.
+
+    Where blocks are paired, ``right`` is its centre over these blocks, the median or of shares the
+    mean, and ``left`` is that times the ratio, or plus the difference, of ``estimate``: a median of
+    paired ratios may lie on the other side of 1 than the ratio of two medians.
+    """
 
     key: str
     label: str
     group: Group
     unit: Unit
-    left: float | None  # median over trials; of shares the mean
+    left: float | None
     right: float | None
     estimate: Estimate | None
     floor: Floor | None  # None: no A/A comparison of this number
@@ -97,6 +103,7 @@ class Comparison:
     left: Side
     right: Side
     rows: tuple[Row, ...]  # in the order of METRICS; numbers that neither side tells are left out
+    poll: Poll | None = None  # how both sides waited; None: differently
 
     def row(self, key: str) -> Row | None:
         """The row of a number."""
@@ -117,14 +124,24 @@ def outcome_of(found: Estimate | None, margin: float) -> Outcome:
         return Outcome.LESS
     if found.low > (1 + margin if ratio else margin):
         return Outcome.MORE
-    return Outcome.WITHIN_NOISE
+    return Outcome.UNDECIDED
 
 
-def _centre(metric: Metric, arm: ArmSamples) -> float | None:
-    values = arm.values(metric).values()
-    if not values:
-        return None
+def _centre(metric: Metric, values: Collection[float]) -> float:
     return fmean(values) if metric.unit is Unit.SHARE else median(values)
+
+
+def _sides(
+    metric: Metric, left: ArmSamples, right: ArmSamples, found: Estimate | None
+) -> tuple[float | None, float | None]:
+    """Return the centre of either side such that both agree with the estimate."""
+    if found is None:  # not one block has both
+        values = [arm.values(metric).values() for arm in (left, right)]
+        of_left, of_right = (_centre(metric, each) if each else None for each in values)
+        return of_left, of_right
+    reference = _centre(metric, paired(metric, left, right)[1])
+    ratio = found.scale is Scale.RATIO
+    return reference * found.point if ratio else reference + found.point, reference
 
 
 def _row(
@@ -136,13 +153,14 @@ def _row(
     if found is not None:
         floor = floor_for(floors, metric=metric.key, scale=found.scale, experiment=experiment)
         needed = margin(found.scale, floor)
+    of_left, of_right = _sides(metric, left, right, found)
     return Row(
         key=metric.key,
         label=metric.label,
         group=metric.group,
         unit=metric.unit,
-        left=_centre(metric, left),
-        right=_centre(metric, right),
+        left=of_left,
+        right=of_right,
         estimate=found,
         floor=floor,
         margin=needed,
@@ -201,12 +219,14 @@ def _side(arm: ArmSamples) -> Side:
 def _compare(samples: ExperimentSamples, pair: Pair, floors: Sequence[Floor]) -> Comparison:
     left, right = samples.arms[pair.left], samples.arms[pair.right]
     rows = (_row(metric, left, right, floors, samples.name) for metric in METRICS)
+    polls = {trial.config.consumer.poll for arm in (left, right) for trial in arm.trials}
     return Comparison(
         experiment=samples.name,
         budget=ArmName.parse(pair.left).budget,
         left=_side(left),
         right=_side(right),
         rows=tuple(row for row in rows if row.left is not None or row.right is not None),
+        poll=polls.pop() if len(polls) == 1 else None,
     )
 
 

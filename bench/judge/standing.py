@@ -10,6 +10,7 @@ from typing import Final
 
 from bench.judge.comparison import Comparison, Outcome, Row
 from bench.judge.statistics import holm
+from bench.plan.config import Poll
 
 LEAST_PAIRS: Final = 1_000
 """Causal pairs that every trial has to have before a comparison speaks for order."""
@@ -27,6 +28,18 @@ class Question(StrEnum):
     CPU = "cpu"
 
 
+_Comparisons = tuple[Comparison, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Direction:
+    """A transport that the comparisons as a whole, or those with some ways to wait, speak for."""
+
+    winner: str
+    decided: _Comparisons  # for it, among those that carry it
+    polls: tuple[Poll, ...] = ()  # that it holds for; () for all comparisons together
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """One question over all comparisons of one transport with the perf buffers.
@@ -41,13 +54,56 @@ class Standing:
     for_left: tuple[Comparison, ...]
     for_right: tuple[Comparison, ...]
     equal: tuple[Comparison, ...]  # every block gave the same on both sides
-    open: tuple[Comparison, ...]  # within the noise, or not sure enough
+    open: tuple[Comparison, ...]  # the interval reaches into the margin, or p is too large
     too_few: tuple[Comparison, ...]  # fewer than 8 blocks
 
     @property
     def asked(self) -> int:
         """Comparisons that bear on the question."""
         return sum(map(len, (self.for_left, self.for_right, self.equal, self.open, self.too_few)))
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """Return what a headline may say: one direction, or those that hold for some ways to wait.
+
+        A direction is carried by a set of comparisons if at least one is decided for it, none
+        against it, and at least half of those in which the sides differed at all. Where not all
+        comparisons carry one, those with one way of waiting may. () if nothing is carried.
+        """
+        for winner, wins, losses in self._sides():
+            if self._carried(wins, losses, self.open, self.too_few):
+                return (Direction(winner=winner, decided=wins),)
+        polls = sorted({c.poll for c in (*self.for_left, *self.for_right) if c.poll is not None})
+        return tuple(
+            Direction(winner=winner, decided=sum(by_poll.values(), ()), polls=tuple(by_poll))
+            for winner, wins, losses in self._sides()
+            if (
+                by_poll := {
+                    poll: decided
+                    for poll in polls
+                    if (decided := _waiting(poll, wins))
+                    and self._carried(
+                        *(_waiting(poll, each) for each in (wins, losses, self.open, self.too_few))
+                    )
+                }
+            )
+        )
+
+    def _sides(self) -> tuple[tuple[str, _Comparisons, _Comparisons], ...]:
+        return (
+            (self.left, self.for_left, self.for_right),
+            (self.right, self.for_right, self.for_left),
+        )
+
+    @staticmethod
+    def _carried(
+        wins: _Comparisons, losses: _Comparisons, undecided: _Comparisons, too_few: _Comparisons
+    ) -> bool:
+        return bool(wins) and not losses and len(wins) >= len(undecided) + len(too_few)
+
+
+def _waiting(poll: Poll, comparisons: _Comparisons) -> _Comparisons:
+    return tuple(each for each in comparisons if each.poll is poll)
 
 
 def _always(_: Comparison) -> bool:

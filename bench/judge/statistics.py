@@ -7,9 +7,10 @@ scipy takes long to import, so it is imported where it is used.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
+from math import inf
 from typing import Final
 
 import numpy as np
@@ -180,6 +181,29 @@ def paired_difference(
     )
 
 
+def counted_share(shares: Sequence[float], part: int, whole: int) -> Estimate:
+    """Return the mean of the shares of several trials, which count ``part`` of ``whole`` together.
+
+    Trials that all saw none (or nothing else) have no spread to resample, and are no proof: there
+    the bound is that of the count.
+    """
+    found = paired_difference(shares, [0.0] * len(shares), mean=True)
+    if whole and part == 0:
+        return replace(found, high=loss_bound(0, whole))
+    if whole and part == whole:
+        return replace(found, low=1.0 - loss_bound(0, whole))
+    return found
+
+
+def moved_p(then: Sequence[float], now: Sequence[float], shown: float) -> float:
+    """Return the p of ``same_p``; 1 where the trimmed means moved the other way than ``shown``."""
+    p = same_p(then, now)
+    if p == 1.0 or shown == 0:
+        return p
+    before, after = (_trimmed(np.sort(np.asarray(each, np.float64)))[0] for each in (then, now))
+    return p if (after - before) * shown > 0 else 1.0
+
+
 def loss_bound(lossy: int, trials: int) -> float:
     """Upper one-sided 95 % bound (Clopper-Pearson) of the probability that a trial loses.
 
@@ -192,6 +216,29 @@ def loss_bound(lossy: int, trials: int) -> float:
     from scipy.special import betaincinv  # scipy.stats would take most of a second to import
 
     return float(betaincinv(lossy + 1, trials - lossy, CONFIDENCE))
+
+
+def within_p(values: Sequence[float], low: float, high: float) -> float:
+    """Return the p value of the centre of ``values`` not lying between ``low`` and ``high``.
+
+    Two one-sided tests (Schuirmann's TOST), each as in ``one_sided``. With ``low`` at -inf
+    it is a test of non-inferiority: p of the centre not lying below ``high``.
+    """
+    above = 0.0 if low == -inf else one_sided(values, low)[0]
+    below = 0.0 if high == inf else one_sided(values, high)[1]
+    return max(above, below)
+
+
+def partial_conjunction_p(p_values: Sequence[float], least: int) -> float:
+    """Return the p value of fewer than ``least`` of these hypotheses being false.
+
+    Benjamini and Heller's (2008) test with Bonferroni's bound: of n, n - least + 1 times the
+    ``least``-th smallest p. With ``least`` at n it is the intersection-union test. ValueError
+    unless 1 <= least <= n.
+    """
+    if not 1 <= least <= len(p_values):
+        raise ValueError(f"{least} of {len(p_values)} p values")
+    return min(1.0, (len(p_values) - least + 1) * sorted(p_values)[least - 1])
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:

@@ -25,6 +25,7 @@ def lines(
         f"{found.numbers.compared:,} numbers of one transport against another and "
         f"{found.counted:,} counts"
     )
+    yield "what is not named is undecided: neither shown to have changed nor to be the same"
     for change in found.numbers.changes:
         yield f"  {_word(change)}  {_number(change)}"
     for count in found.counts:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,11 +16,12 @@ from bench.judge.standing import Question, Standing
 from bench.judge.statistics import Estimate
 from bench.judge.summary import Summary, Tally
 from bench.machine.facts import Machine
+from bench.plan.config import Poll
 from bench.report.completeness import as_json
 from bench.report.document import Document, pick
 from bench.report.sentence import sentence, verdict
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,15 @@ class Where:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DirectionData:
+    """A side that the comparisons as a whole speak for, and for which ways of waiting."""
+
+    winner: str
+    polls: tuple[Poll, ...]
+    decided: tuple[Where, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StandingData:
     """One question over all comparisons."""
 
@@ -52,6 +63,7 @@ class StandingData:
     equal: tuple[Where, ...]
     open: tuple[Where, ...]
     too_few: tuple[Where, ...]
+    directions: tuple[DirectionData, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,8 +156,15 @@ def _standing(standing: Standing) -> StandingData:
     return pick(
         StandingData,
         standing,
-        **{name: tuple(pick(Where, each) for each in getattr(standing, name)) for name in groups},
+        **{name: _wheres(getattr(standing, name)) for name in groups},
+        directions=tuple(
+            pick(DirectionData, each, decided=_wheres(each.decided)) for each in standing.directions
+        ),
     )
+
+
+def _wheres(comparisons: Iterable[Comparison]) -> tuple[Where, ...]:
+    return tuple(pick(Where, each) for each in comparisons)
 
 
 def _comparison(comparison: Comparison) -> ComparisonData:

@@ -80,7 +80,7 @@ def _charts(summary: Summary, material: Material | None) -> Iterator[Part]:
 def _headline_numbers(comparison: Comparison, rows: Sequence[headline.FirstRow]) -> Table:
     return Table(
         key="headline",
-        title="Headline numbers; the last column names the experiment",
+        title="Headline numbers: where the headline names a side, from a comparison that decided it",
         corner="number",
         columns=(
             *_sides(comparison),
@@ -100,8 +100,8 @@ def _headline_numbers(comparison: Comparison, rows: Sequence[headline.FirstRow])
             )
             for row in rows
         ),
-        hint="Drops are from where the loss is nearest to half, order from where most violations "
-        f"were seen, the rest from where nothing was lost. {words.LEGEND}",
+        hint="Where nothing was decided, drops are from where the loss is nearest to half, order from "
+        f"where most violations were seen, the rest from where nothing was lost. {words.LEGEND}",
         level=_BACKGROUND,
     )
 
@@ -131,7 +131,7 @@ def _overview(comparisons: Sequence[Comparison]) -> Table:
 
 
 def _both(comparison: Comparison) -> Iterator[Shown]:
-    pairs = [_cells(comparison, comparison.row(key)) for key, _ in _OVERVIEW]
+    pairs = [_cells(comparison.row(key)) for key, _ in _OVERVIEW]
     for at, side in enumerate((comparison.left, comparison.right)):
         yield Shown(
             heading=Cell(text="" if at else place(comparison)),
@@ -142,14 +142,10 @@ def _both(comparison: Comparison) -> Iterator[Shown]:
         )
 
 
-def _cells(comparison: Comparison, row: Row | None) -> tuple[Cell, Cell]:
+def _cells(row: Row | None) -> tuple[Cell, Cell]:
     if row is None:
         return Cell(text=NONE), Cell(text=NONE)
-    if row.key == "causal_violations":
-        counts = comparison.left.causal_violations, comparison.right.causal_violations
-        texts = f"{counts[0]:,}", f"{counts[1]:,}"
-    else:
-        texts = number(row.left, row.unit), number(row.right, row.unit)
+    texts = number(row.left, row.unit), number(row.right, row.unit)
     better = (Mark.GOOD, Mark.NONE) if row.better < 0 else (Mark.NONE, Mark.GOOD)
     marks = better if row.better else (Mark.NONE, Mark.NONE)
     return (
@@ -184,7 +180,7 @@ def _comparison(at: int, comparison: Comparison) -> Table:
     left, right = comparison.left, comparison.right
     return Table(
         key=f"comparison-{at}",
-        title=f"{place(comparison)}: medians over {left.trials} and {right.trials} trials",
+        title=f"{place(comparison)}: {left.trials} and {right.trials} trials",
         corner="number",
         columns=(
             *_sides(comparison),

@@ -7,14 +7,15 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bench.judge.bottleneck import Bottleneck
-from bench.judge.comparison import Comparison, Outcome, Side
+from bench.judge.comparison import Comparison, Outcome, Row, Side
 from bench.judge.floor import Floor
 from bench.judge.ladder import Ladder
-from bench.judge.standing import KEYS, LEAST_PAIRS, Question, Standing
-from bench.judge.statistics import FEWEST_BLOCKS
+from bench.judge.standing import KEYS, LEAST_PAIRS, Direction, Question, Standing
+from bench.judge.statistics import FEWEST_BLOCKS, loss_bound
 from bench.judge.summary import Summary
+from bench.plan.config import Poll
 from bench.report.completeness import completeness
-from bench.report.units import budget, clean, number, share, size
+from bench.report.units import budget, clean, interval, number, point, share, size
 
 _NAMES: Final = {"ringbuf": "the ring buffer", "perfbuf": "the perf buffers"}
 _PLURAL: Final = frozenset({"perfbuf"})
@@ -24,6 +25,25 @@ _MOST_PLACES: Final = 3
 def name(transport: str) -> str:
     """A transport as sentences call it."""
     return _NAMES.get(transport, clean(transport))
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Return "a, b and c"."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+_WAITING: Final = {
+    Poll.EPOLL: "waiting on epoll",
+    Poll.BUSY: "busy polling",
+    Poll.TIMED: "draining by a timer",
+    Poll.STOPPED: "reading only after the storm",
+}
+
+
+def waiting(direction: Direction) -> str:
+    """Return what a direction depends on: "when busy polling"; "" where it holds throughout."""
+    words = [_WAITING[poll] for poll in direction.polls]
+    return f"when {listed(words)}" if words else ""
 
 
 def place(comparison: Comparison) -> str:
@@ -58,7 +78,8 @@ def _drops(comparison: Comparison) -> str:
     if row is None or row.left is None or row.right is None:
         return ""
     if comparison.left.dropped == comparison.right.dropped == 0:
-        return "neither dropped anything"
+        attempted = (comparison.left.attempted, comparison.right.attempted)
+        return "neither dropped anything (0 of {:,} and 0 of {:,} records)".format(*attempted)
     left, right = name(comparison.left.transport), name(comparison.right.transport)
     against = f"{share(row.left)} against {share(row.right)}"
     match row.outcome:
@@ -69,7 +90,12 @@ def _drops(comparison: Comparison) -> str:
         case Outcome.TOO_FEW:
             return f"{left} dropped {against} of {right} (fewer than {FEWEST_BLOCKS} blocks)"
         case _:
-            return f"drops of {left} and {right} do not differ beyond the noise, {against}"
+            return f"{left} dropped {against} of {right}, undecided ({_seen(row)})"
+
+
+def _seen(row: Row) -> str:
+    """Return the estimate and its interval: what an undecided comparison leaves possible."""
+    return f"{point(row.estimate, row.unit)}, {interval(row.estimate, row.unit)}"
 
 
 def _order(comparison: Comparison) -> str:
@@ -95,7 +121,9 @@ def _latency(comparison: Comparison) -> str:
         Outcome.MORE: f"it delivered later (median latency {against})",
         Outcome.TOO_FEW: f"median latency was {against}",
     }
-    return known.get(row.outcome, f"median latency does not differ beyond the noise ({against})")
+    return known.get(
+        row.outcome, f"which delivers sooner is undecided (median latency {against}, {_seen(row)})"
+    )
 
 
 def _memory(comparison: Comparison) -> str:
@@ -160,21 +188,40 @@ def _stands(standing: Standing) -> str:
         if won
     ]
     if not wins:
-        found = f"no difference beyond the noise in {_many(asked)}"
+        found = f"decided in none of {_many(asked)}"
     elif len(wins) == 1:
         found = wins[0]
     else:
         found = f"it depends: {wins[0]}, {wins[1]}"
-    rest = [
-        words
+    rest = [_same(standing)] if standing.equal else []
+    rest += [
+        f"{count} {words}"
         for count, words in (
-            (len(standing.equal), f"{len(standing.equal)} without any difference"),
-            (len(standing.open), f"{len(standing.open)} undecided"),
+            (len(standing.open), "undecided"),
+            (len(standing.too_few), "of too few blocks"),
         )
-        if count and wins
+        if count
     ]
     tail = f"; {', '.join(rest)}" if rest else ""
+    tail += "".join(
+        f"; as a whole only {waiting(each)}" for each in standing.directions if each.polls
+    )
+    if wins and not standing.directions:
+        tail += "; too few to speak for the whole"
     return f"{heading}{found}{tail}{_counts(standing)}."
+
+
+def _same(standing: Standing) -> str:
+    """Return how many comparisons had no block that differs, and how many blocks still may."""
+    blocks = min(
+        row.estimate.blocks
+        for each in standing.equal
+        if (row := each.row(KEYS[standing.question])) is not None and row.estimate is not None
+    )
+    return (
+        f"{len(standing.equal)} the same in every block (0 of {blocks} or more: "
+        f"at most {share(loss_bound(0, blocks))} of blocks differ)"
+    )
 
 
 def _counts(standing: Standing) -> str:

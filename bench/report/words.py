@@ -15,14 +15,16 @@ from bench.report.units import clean, interval, number, point, time
 
 _SIGNS: Final = {
     Outcome.EQUAL: "=",
-    Outcome.WITHIN_NOISE: "≈",
+    Outcome.UNDECIDED: "≈",
     Outcome.TOO_FEW: "few blocks",
     Outcome.UNKNOWN: "",
 }
 LEGEND: Final = (
     "Last column: the better side, if the 95 % interval lies beyond the margin (2 %, or the A/A "
-    "noise floor if larger); ≈ within the noise, = no difference at all. Ratio: left over right, "
-    "paired within blocks; with a sign, a difference (of shares in points)."
+    "noise floor if larger); ≈ undecided: whatever the interval spans is possible; = the same in "
+    "every block that was run. Ratio: left over right, paired within blocks; with a sign, a "
+    "difference (of shares in points). The right value is the median over blocks (of shares the "
+    "mean), the left one is that times the ratio, or plus the difference."
 )
 
 
@@ -134,7 +136,7 @@ def _merged(left: Side, right: Side) -> Iterator[Line]:
         ("p99.9", left.latency.p999_ns, right.latency.p999_ns),
         ("max", left.latency.max_ns, right.latency.max_ns),
     ):
-        yield Line(label=f"  all blocks, {words}", left=time(ours), right=time(theirs))
+        yield Line(label=f"  all records pooled, {words}", left=time(ours), right=time(theirs))
 
 
 def _sums(label: str, part: int, whole: int, other_part: int, other_whole: int) -> Line:

@@ -15,6 +15,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.measure import latency, ledger, ordering
 
+pytestmark = pytest.mark.slow
+
 RECORDS = 10_000_000
 NEEDED_BYTES = 5 << 30  # to make the stream up; measuring it takes a fifth
 

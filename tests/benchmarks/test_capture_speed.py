@@ -20,7 +20,7 @@ from bench.trial.rig import Rig
 from workloads.generator import Generator
 from workloads.storm import Storm
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 BUDGET_BYTES = 64 << 20
 PRODUCER = Producer(records_per_exit=1_000, wake=Wake.NONE)  # nobody waits while it fills

@@ -22,7 +22,7 @@ from bench.trial.observe import observe
 from bench.trial.rig import Rig
 from workloads.storm import Storm
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 CONFIG = TrialConfig(transport="ringbuf", budget_bytes=64 << 10, storm=Storm(count=3_000))
 ROUNDS = 8

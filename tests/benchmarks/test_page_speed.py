@@ -11,10 +11,13 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from made_up_trials import blocks, header
 
 from bench import process
 from bench.journal.writer import JournalWriter
+
+pytestmark = pytest.mark.slow
 
 TRIALS = 1_000
 MOST_S = 5.0

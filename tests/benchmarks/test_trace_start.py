@@ -10,7 +10,7 @@ import sys
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 ROUNDS = 7
 COMMAND = [sys.executable, "-c", "from bench.cli import main; main()", "trace", "--duration", "60"]

@@ -226,6 +226,7 @@ def test_markdown_for_a_job_summary_has_its_charts_beside_it(journal: Path) -> N
     assert all((target.parent / link).read_bytes().startswith(b"<svg") for link in links)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delay_s", [0.2, 0.6, 1.2, 2.0])
 def test_ctrl_c_while_a_page_is_made_is_quiet(journal: Path, delay_s: float) -> None:
     with subprocess.Popen(

@@ -101,6 +101,7 @@ def test_nowhere_to_write(tmp_path: Path) -> None:
         assert "--output" in complaint(bufbench("run", *SMALL, "--output", str(place)), 2)
 
 
+@pytest.mark.slow
 @pytest.mark.live
 def test_a_run_leaves_its_trials_and_a_summary(tmp_path: Path) -> None:
     journal = tmp_path / "new" / "run.jsonl"
@@ -131,6 +132,7 @@ def test_gates_decide_about_the_exit_code(tmp_path: Path) -> None:
     assert bufbench(*arguments, *output, "--fail-on", "ringbuf:causal,drops").returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.live
 @pytest.mark.parametrize(
     ("command", "said"),
@@ -150,6 +152,7 @@ def test_an_unfit_machine_is_told_in_a_line(
     assert said in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.live
 @pytest.mark.parametrize("what", ["run", "trace"])
 def test_a_machine_without_the_tracepoint(what: str, tmp_path: Path) -> None:
@@ -172,6 +175,7 @@ def lattice(tmp_path: Path) -> str:
     return str(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.live
 @pytest.mark.parametrize("what", ["run", "trace"])
 def test_the_wrong_bcc(what: str, lattice: str, tmp_path: Path) -> None:
@@ -183,6 +187,7 @@ def test_the_wrong_bcc(what: str, lattice: str, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.live
 @pytest.mark.parametrize("delay_lines", [0, 3, 5])
 def test_ctrl_c_leaves_whole_lines_and_nothing_else(delay_lines: int, tmp_path: Path) -> None:
@@ -207,6 +212,7 @@ def test_ctrl_c_leaves_whole_lines_and_nothing_else(delay_lines: int, tmp_path: 
     assert not [pid for pid in children if Path(f"/proc/{pid}/exe").is_file()]
 
 
+@pytest.mark.slow
 @pytest.mark.live
 def test_a_killed_run_is_resumed_to_the_same_set(tmp_path: Path) -> None:
     journal = tmp_path / "run.jsonl"
@@ -229,6 +235,7 @@ def test_a_killed_run_is_resumed_to_the_same_set(tmp_path: Path) -> None:
     assert len(read_journal(journal).trials) == len(places)
 
 
+@pytest.mark.slow
 @pytest.mark.live
 def test_a_full_disk_keeps_the_trials_before_it(tmp_path: Path) -> None:
     script = f'mount -t tmpfs -o size=128k none {tmp_path}; "$@"; code=$?; cat "$0"; exit $code'

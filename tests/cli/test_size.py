@@ -38,6 +38,7 @@ def test_what_makes_no_sense_is_refused_in_one_line(arguments: list[str], compla
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.live
 def test_a_burst_gets_a_size_that_holds_it(tmp_path: Path) -> None:
     journal = tmp_path / "size.jsonl"
@@ -53,6 +54,7 @@ def test_a_burst_gets_a_size_that_holds_it(tmp_path: Path) -> None:
     assert all(tried[rung["budget_bytes"]] >= rung["trials"] >= 4 for rung in told["rungs"])
 
 
+@pytest.mark.slow
 @pytest.mark.live
 def test_ctrl_c_leaves_what_was_finished(tmp_path: Path) -> None:
     journal = tmp_path / "size.jsonl"

@@ -20,6 +20,7 @@ def bufbench(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.live
 def test_a_soak_balances_holds_nothing_and_can_be_repeated(tmp_path: Path) -> None:
     journal = tmp_path / "soak.jsonl"

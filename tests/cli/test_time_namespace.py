@@ -14,7 +14,7 @@ from tracing import BUFBENCH
 from bench import process
 from bench.journal.reader import read_journal
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 STORM = ["--workload", "storm", "--count", "500", "--budget", "64KiB", "--blocks", "2"]
 

@@ -22,7 +22,7 @@ from bench.kernels import outcome
 from bench.kernels.boot import CONSOLE
 from bench.kernels.provide import provide
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 LABEL: Final = "6.1-cloud"
 RARELY: Final = 40  # of the faults asked for

@@ -16,7 +16,7 @@ from victim import SOON_S, TARGETS, Victim, abandoned_folders, strike, victim
 from bench.journal.reader import read_journal
 from bench.trial.result import TrialResult
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 BLOCKS: Final = 3
 SOME: Final = 2

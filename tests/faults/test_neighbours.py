@@ -18,7 +18,7 @@ from bench.trial.result import State
 from bench.trial.rig import Rig
 from workloads.storm import Shape
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 RAW = b"RAW_TRACEPOINT_PROBE(sched_process_exit) { return 0; }"
 PERF = b"int somebody_else(void *context) { return 0; }"

@@ -14,7 +14,7 @@ from victim import Victim, victim
 
 from bench import process
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 LONG = ["run", "--wait", "--count", "500", "--blocks", "1000", "--output"]
 SHORT = ["run", "--count", "50", "--blocks", "1", "--quiet", "--output"]

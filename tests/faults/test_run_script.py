@@ -19,6 +19,7 @@ LONGEST_S: Final = 4.0
 CODES: Final = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.live,
     pytest.mark.skipif(
         Path(sys.prefix) != ROOT / ".venv", reason="not started by ./run: nothing is installed"

@@ -15,7 +15,7 @@ from victim import SOON_S, abandoned_folders, victim
 
 from bench.journal.reader import read_journal
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 SOME: Final = 1
 SUITE: Final = [sys.executable, "-m", "bench.suite"]

@@ -15,7 +15,7 @@ from victim import Victim, generator, victim
 from bench.journal.reader import read_journal
 from bench.trial.result import State
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 SOME = 1
 RARELY = 20  # of the faults asked for: each takes seconds

@@ -26,7 +26,7 @@ from bench.machine import memory_group, procfs
 from bench.trial.result import State, TrialResult
 from workloads import cgroup
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 CHAINS = ("run", "--workload", "chain", "--count", "2000", "--quiet", "--wait")
 LONG = ("run", "--workload", "trickle", "--rate", "2000", "--count", "4000", "--quiet", "--wait")

@@ -82,6 +82,7 @@ LARGE = 10_000_000
 SHORTER = {"proc": LARGE // 10}  # no file of /proc is longer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in READERS if name != "report"])
 def test_ten_megabytes_take_bounded_memory_and_time(name: str) -> None:
     length = SHORTER.get(name, LARGE)

@@ -125,6 +125,7 @@ WORST = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WORST)
 def test_ten_megabytes_of_the_worst_take_bounded_memory_and_time(tmp_path: Path, name: str) -> None:
     line = TRIAL.replace(*WORST[name], 1)
@@ -136,6 +137,7 @@ def test_ten_megabytes_of_the_worst_take_bounded_memory_and_time(tmp_path: Path,
     assert time.monotonic() - began < 60
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_journal(tmp_path: Path) -> None:
     grown = []
     for megabytes in (5, 50):

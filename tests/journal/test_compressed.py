@@ -100,6 +100,7 @@ def bomb(line: bytes, times: int) -> bytes:
     return head + b"".join(packer.compress(line) for _ in range(times)) + packer.flush()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "times"),
     [

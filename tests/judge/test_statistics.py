@@ -16,12 +16,15 @@ from bench.judge.statistics import (
     _between,
     _draws,
     _resampled_medians,
+    counted_share,
     holm,
     loss_bound,
     one_sided,
     paired_difference,
     paired_ratio,
+    partial_conjunction_p,
     same_p,
+    within_p,
 )
 
 # One value is trimmed at either end from eight on, two are from sixteen on.
@@ -299,3 +302,47 @@ def test_holm_keeps_the_order_and_only_raises(p_values: list[float]) -> None:
     assert all(a <= 1 for a in adjusted)
     ranked = sorted(zip(p_values, adjusted, strict=True))
     assert [a for _, a in ranked] == sorted(adjusted)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.floats(-5, 5).map(lambda x: round(x, 3)), min_size=3, max_size=7, unique=True),
+    st.floats(-6, 0),
+    st.floats(0.1, 6),
+)
+def test_equivalence_is_two_one_sided_t_tests(values: list[float], low: float, high: float) -> None:
+    """Fewer than eight values are not trimmed, so that scipy's test says the same."""
+    from scipy.stats import ttest_1samp
+
+    above = ttest_1samp(values, low, alternative="greater").pvalue
+    below = ttest_1samp(values, high, alternative="less").pvalue
+    assert within_p(values, low, high) == pytest.approx(max(above, below), abs=1e-9)
+    assert within_p(values, -math.inf, high) == pytest.approx(below, abs=1e-9)
+    assert within_p(values, low, math.inf) == pytest.approx(above, abs=1e-9)
+
+
+def test_equivalence_by_hand() -> None:
+    # Mean 0.5, standard error 0.5 / sqrt(5): t is 4.472 to either edge, with 4 degrees of freedom.
+    values = [0.0, 0.0, 0.5, 1.0, 1.0]
+    assert within_p(values, -0.5, 1.5) == pytest.approx(0.00553, abs=1e-5)
+    assert within_p(values, 0.5, 1.5) == pytest.approx(0.5)
+    assert within_p([0.0] * 8, -1.0, 1.0) == 0.0
+    assert within_p([2.0] * 8, -1.0, 1.0) == 1.0
+
+
+def test_a_partial_conjunction_by_hand() -> None:
+    assert partial_conjunction_p([0.04, 0.01, 0.03], 3) == pytest.approx(0.04)  # all: the largest
+    assert partial_conjunction_p([0.04, 0.01, 0.03], 2) == pytest.approx(0.06)  # two times 0.03
+    assert partial_conjunction_p([0.04, 0.01, 0.03], 1) == pytest.approx(0.03)  # Bonferroni
+    assert partial_conjunction_p([0.9, 0.9], 1) == 1.0
+    for least in (0, 4):
+        with pytest.raises(ValueError, match="of 3 p values"):
+            partial_conjunction_p([0.1, 0.2, 0.3], least)
+
+
+def test_a_share_that_no_trial_saw_has_the_bound_of_its_count() -> None:
+    none, every = counted_share([0.0] * 8, 0, 300), counted_share([1.0] * 8, 300, 300)
+    assert (none.point, none.low, none.high) == (0, 0, pytest.approx(1 - 0.05 ** (1 / 300)))
+    assert (every.point, every.low, every.high) == (1, pytest.approx(0.05 ** (1 / 300)), 1)
+    some = counted_share([0.5, 0.0], 1, 4)
+    assert some == paired_difference([0.5, 0.0], [0.0, 0.0], mean=True)

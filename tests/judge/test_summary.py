@@ -107,7 +107,7 @@ def test_within_the_margin_is_no_difference() -> None:
     times = [{"storm_ms": 100 * noise} for noise in NOISE]
     quicker = [{"storm_ms": 99 * noise} for noise in NOISE]  # 1 %, below the margin of 2 %
     storm = row(only(blocks(RING, quicker) + blocks(PERF, times)), "storm_ns_per_process")
-    assert storm.outcome is Outcome.WITHIN_NOISE
+    assert storm.outcome is Outcome.UNDECIDED
     assert storm.margin == 0.02
     assert storm.floor is None
 
@@ -124,7 +124,7 @@ def test_the_margin_is_what_the_same_differs_from_itself_by() -> None:
     assert storm.floor is not None
     assert storm.floor.arm == PERF
     assert storm.margin == pytest.approx(0.25)
-    assert storm.outcome is Outcome.WITHIN_NOISE
+    assert storm.outcome is Outcome.UNDECIDED
 
 
 def test_an_experiment_without_a_twin_borrows_the_largest_floor() -> None:

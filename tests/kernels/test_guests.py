@@ -32,7 +32,7 @@ from bench.kernels.watch import End, Ended
 from bench.trial.result import State
 from workloads import session
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 LABEL = "6.1-cloud"
 GUEST = Guest(cpus=2, memory_mib=1024, time_limit_s=90.0, kvm=False)

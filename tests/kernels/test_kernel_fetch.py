@@ -22,10 +22,15 @@ from bench import process
 NEEDED = ("apt-get", "dpkg-deb", "gpg", "gpg-agent", "gpgconf")
 PATHS = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
-pytestmark = pytest.mark.skipif(
-    bool(missing := [name for name in (*NEEDED, "depmod") if not shutil.which(name, path=PATHS)]),
-    reason=f"there is no {', '.join(missing)}",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        bool(
+            missing := [name for name in (*NEEDED, "depmod") if not shutil.which(name, path=PATHS)]
+        ),
+        reason=f"there is no {', '.join(missing)}",
+    ),
+]
 
 BUFBENCH = [sys.executable, "-c", "from bench.cli import main; main()"]
 OLD, NEW = f"6.1.0-9-{ARCH}", f"6.1.0-56-{ARCH}"

@@ -78,6 +78,7 @@ VERSIONS = st.from_regex(r"\A([0-9]:)?[0-9][0-9a-z.+~]{0,6}(-[0-9a-z.+~]{1,5})?\
 )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("dpkg"), reason="there is no dpkg")
 @settings(max_examples=150, deadline=None)
 @given(VERSIONS, VERSIONS)

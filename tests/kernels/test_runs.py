@@ -110,6 +110,7 @@ def test_an_image_that_is_none_costs_its_row_alone(tmp_path: Path) -> None:
     assert any(line.startswith("a: ") for line in said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

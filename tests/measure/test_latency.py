@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import zlib
+from base64 import b64encode
+
 import numpy as np
 import pytest
 from hdrh.histogram import HdrHistogram
@@ -10,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from measure import twins
 
+from bench.errors import JournalError
 from bench.measure import latency
 from bench.record import CAPTURED, Records
 
@@ -91,3 +95,30 @@ def test_a_record_held_before_it_was_stamped_is_a_clock_fault():
     records["delivered_ns"][1] = records["timestamp_ns"][1] - np.uint64(40)
     with pytest.raises(ValueError, match=r"clock fault: 1 records .* by up to 40 ns"):
         latency.measure(records)
+
+
+def _packed(unpacked: bytes) -> str:
+    return b64encode(b"\0" * 8 + zlib.compress(unpacked)).decode()
+
+
+def test_the_fullest_histogram_that_can_be_is_read():
+    full = HdrHistogram(1, HOUR_NS, 3)
+    for index in range(full.counts_len):
+        full.record_value(min(full.get_value_from_index(index), HOUR_NS), 2**40)
+    assert latency.decode(full.encode().decode()).get_total_count() == full.get_total_count()
+
+
+@pytest.mark.parametrize(
+    ("histogram", "why"),
+    [
+        (_packed(b"\0" * ((1 << 20) + 1)), "too long"),
+        (_packed(b"\0" * 39), "no histogram"),
+        (_packed(b"\0" * 500)[:24], "no histogram"),  # torn
+        (HdrHistogram(1, HOUR_NS, 2).encode().decode(), "other bins"),
+        (HdrHistogram(2, HOUR_NS, 3).encode().decode(), "other bins"),
+        (HdrHistogram(1, 2 * HOUR_NS, 3).encode().decode(), "other bins"),
+    ],
+)
+def test_a_histogram_of_another_kind_is_refused(histogram, why):
+    with pytest.raises(JournalError, match=why):
+        latency.decode(histogram)

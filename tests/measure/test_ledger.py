@@ -65,6 +65,7 @@ def _interleaved(rows: list[tuple[int, ...]], random: Random) -> list[tuple[int,
     return [next(of_cpu[cpu]) for cpu in turns]
 
 
+@pytest.mark.slow
 @settings(max_examples=1000, deadline=None)
 @given(_trials())
 def test_what_is_consistent_balances(trial):
@@ -78,6 +79,7 @@ def test_what_is_consistent_balances(trial):
     assert account.missed == 0
 
 
+@pytest.mark.slow
 @settings(max_examples=1500, deadline=None)
 @given(_trials(), st.data())
 def test_any_single_change_to_a_record_unbalances(trial, data):
@@ -127,6 +129,7 @@ def test_any_two_records_of_a_cpu_that_change_places_unbalance(trial, data):
     assert residues[0].endswith("delivered after a later one of the same CPU")
 
 
+@pytest.mark.slow
 @settings(max_examples=1000, deadline=None)
 @given(_trials(), st.data())
 def test_any_counter_that_is_one_off_unbalances(trial, data):

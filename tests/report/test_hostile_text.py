@@ -122,6 +122,7 @@ class _Elements(HTMLParser):
         self.text.append(data)
 
 
+@pytest.mark.slow
 def test_a_page_gets_no_elements_of_it(tmp_path: Path) -> None:
     found = []
     odd = NAMES["html"] + NAMES["formats"]
@@ -176,6 +177,7 @@ def test_faults_name_foreign_paths_and_keys_without_steering(tmp_path: Path) -> 
         assert done.stderr.rstrip("\n").isprintable()
 
 
+@pytest.mark.slow
 def test_csv_does_not_steer_a_terminal(tmp_path: Path) -> None:
     path = tmp_path / "hostile.jsonl"
     with JournalWriter(path) as writer:

@@ -106,6 +106,7 @@ def test_markdown_has_a_row_for_each_kernel(matrix: Matrix) -> None:
             widths = {}
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_else_and_draws_every_question(matrix: Matrix) -> None:
     page = render_page(matrix)
     assert not re.search(r'(src|href)="(?!#|data:)', page)

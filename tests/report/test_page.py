@@ -120,6 +120,7 @@ def test_ids_are_unique_and_links_lead_somewhere(page: str) -> None:
     assert set(re.findall(r"href=\"#([^\"]+)\"", page)) <= set(ids)
 
 
+@pytest.mark.slow
 def test_charts_are_files_too(found: tuple[Material, ...], tmp_path: Path) -> None:
     drawn = write_charts(found, tmp_path / "charts", "svg")
     assert [path.stem for path in drawn] == FIGURES
@@ -189,6 +190,7 @@ def opened(page: str, folder: Path, *, width: int, dark: bool) -> tuple[Mapping[
     return json.loads(html.unescape(told[1])), console
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("width", "dark"), [(390, False), (390, True), (1440, False), (1440, True)]
 )

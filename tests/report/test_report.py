@@ -201,7 +201,7 @@ def test_markdown_shows_text_as_it_is() -> None:
 
 def test_json_has_the_values_of_the_comparison(summary: Summary) -> None:
     values = json.loads(render_json(summary, summary))
-    assert values["format"] == 1
+    assert values["format"] == 2
     assert len(values["summaries"]) == 2
     first = values["summaries"][0]
     assert sorted(first) == [

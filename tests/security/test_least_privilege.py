@@ -21,6 +21,7 @@ from bench.machine.capabilities import Capability as Cap
 from workloads import user
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.live,
     pytest.mark.skipif(
         not (capabilities.held() >= user._TO_CHANGE_USER and shutil.which("setpriv")),

@@ -85,10 +85,12 @@ def offences(wrong: Callable[[ast.AST], Iterator[str]]) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_nothing_is_handed_to_a_shell() -> None:
     assert offences(wrong_calls) == []
 
 
+@pytest.mark.slow
 def test_nothing_knows_a_network() -> None:
     assert offences(wrong_networks) == []
 

@@ -17,7 +17,7 @@ import pytest
 from bench import scratch
 from workloads import cgroup
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 MAIN = "from bench.cli import main; main()"
 BURSTS = (

@@ -102,6 +102,7 @@ def test_an_unknown_user_is_refused(name: str) -> None:
         user.chosen(name)
 
 
+@pytest.mark.slow
 def test_the_command_line_refuses_it_in_a_line() -> None:
     main = "from bench.cli import main; main()"
     ended = subprocess.run(
@@ -157,6 +158,7 @@ with Generator(Storm(shape=Shape.BURST, count=10_000_000, burst_size=20, workers
 """
 
 
+@pytest.mark.slow
 @needs_root
 @pytest.mark.parametrize("victim", ["harness", "generator"])
 def test_nobody_outlives_its_parent(victim: str) -> None:

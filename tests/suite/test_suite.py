@@ -59,6 +59,7 @@ def test_an_unfit_machine_ends_the_suite_in_a_line() -> None:
     assert "Traceback" not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.live
 def test_rounds_are_blocks_and_times_the_storms_own(tmp_path: Path) -> None:
     journal, results = tmp_path / "quick.jsonl", tmp_path / "quick.json"
@@ -96,6 +97,7 @@ def test_rounds_are_blocks_and_times_the_storms_own(tmp_path: Path) -> None:
             assert test["extra_info"]["causal_violations"] == sum(violations)
 
 
+@pytest.mark.slow
 @pytest.mark.live
 def test_ctrl_c_leaves_whole_lines_and_nothing_else(tmp_path: Path) -> None:
     journal = tmp_path / "quick.jsonl"

@@ -185,6 +185,7 @@ def test_collecting_begins_at_the_first_row_each_time(rig: Rig, name: str) -> No
         assert next(ROW.iter_unpack(memoryview(buffers.capture)[: ROW.size])) > first
 
 
+@pytest.mark.slow
 @pytest.mark.live
 @pytest.mark.parametrize("payload_bytes", [0, 8, 16, 24, 128, 512])
 @pytest.mark.parametrize("name", TRANSPORTS)
@@ -250,6 +251,7 @@ def test_a_capture_of_no_possible_size(capacity: int) -> None:
         Capture(capacity)
 
 
+@pytest.mark.slow
 @pytest.mark.live
 @pytest.mark.parametrize("name", TRANSPORTS)
 def test_a_reader_that_is_not_given_the_cpu_meanwhile_reads_all(rig: Rig, name: str) -> None:

@@ -16,7 +16,7 @@ from bench.layout import CapturedRecord, Flag
 from bench.plan.config import Producer
 from bench.trace import live, settings
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 KINDS = [
     "leader-first",

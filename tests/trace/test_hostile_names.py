@@ -16,6 +16,8 @@ from tracing import eventually, tracing
 
 from bench.foreign import clean, clean_name
 
+pytestmark = pytest.mark.slow
+
 NAMES = (
     b"a\n\x1b[2J\r\x07",
     b"\x1b]0;title\x07",

@@ -19,7 +19,7 @@ from kernel_events import Unavailable, listener, of_session
 from tracing import BUFBENCH, Tracing, alive, bpf_ids, bufbench, eventually, tracing
 from truth import Truth, teller
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 TRANSPORTS = ("ringbuf", "perfbuf")
 

@@ -19,7 +19,7 @@ from bench.trial.result import State
 from bench.trial.rig import Rig
 from workloads.storm import Shape, Storm
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 TRANSPORTS = ("ringbuf", "perfbuf")
 

@@ -20,7 +20,7 @@ from bench.trial.rig import Rig
 from workloads import mapcallers
 from workloads.storm import Spawn, Storm
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 
 def callers() -> set[int]:

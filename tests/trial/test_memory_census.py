@@ -14,7 +14,7 @@ from bench.judge.memory import Worth, judge
 from bench.measure.memory import MemoryLine
 from bench.trial.memory_census import census
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 MIB = 1 << 20
 

@@ -14,7 +14,7 @@ from bench.plan.config import Call, Consumer, Poll, Producer, TrialConfig, Wake
 from bench.trial.rig import Rig
 from workloads.storm import Shape, Spawn, Storm
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 
 @pytest.mark.parametrize("shape", Shape)

@@ -21,7 +21,7 @@ from bench.trial.rig import Rig
 from workloads.generator import Generator
 from workloads.storm import Shape, Spawn, Storm
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 TRANSPORTS = ("ringbuf", "perfbuf")
 STORM = STORMS[Shape.STORM]

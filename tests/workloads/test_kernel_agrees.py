@@ -16,6 +16,8 @@ from kernel_events import Event, Unavailable, listener, of_session
 from workloads.generator import Generator
 from workloads.storm import Gap, Shape, Spawn, Storm, StormReport
 
+pytestmark = pytest.mark.slow
+
 STORM = Storm(count=600, workers=2, burst_size=100, depth=8, threads=3, exit_code=None)
 
 

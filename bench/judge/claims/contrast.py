@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import ceil, exp, log, log1p
+from math import ceil, exp, inf, log, log1p
 from statistics import fmean, median
 from typing import Final
 
 from bench.judge.claims.evidence import Evidence, NotMeasured, Series, Take, series
-from bench.judge.claims.finding import Basis, Measured
+from bench.judge.claims.finding import Basis, Measured, Verdict
 from bench.judge.floor import LEAST_MARGIN, size_of
 from bench.judge.metrics import Unit
 from bench.judge.samples import Place
@@ -22,8 +22,18 @@ from bench.judge.statistics import (
     one_sided,
     paired_difference,
     paired_ratio,
+    within_p,
 )
 from bench.plan.experiments import twins
+
+SURE: Final = 0.05
+"""p below which one test by itself says something; the catalogue corrects for all of them."""
+
+NEARLY_NONE: Final = 0.01
+"""A share that is shown to be smaller counts as none, and as no more where it is a difference."""
+
+ABOUT_EQUAL: Final = 1.25
+"""A ratio shown to lie between its inverse and this counts as about 1."""
 
 _SETTLED_T: Final = 4.0
 """Standard errors from the bound at which a claim outlives the correction over all of them."""
@@ -72,6 +82,28 @@ class Contrast:
         _, below = _one_sided(self.values, self._least)
         return min(1.0, 2 * above), min(1.0, 2 * below)
 
+    def between(self, low: float, high: float) -> tuple[Verdict, float]:
+        """Return whether the number lies between ``low`` and ``high``, and the p of that.
+
+        REPRODUCED if the whole interval lies there and two one-sided tests say so, REFUTED if it
+        lies outside and a one-sided test says so, else INCONCLUSIVE: a test that found no
+        difference is no evidence of there being none. An infinite edge is none.
+        """
+        if self.blocks < FEWEST_BLOCKS:
+            return Verdict.INCONCLUSIVE, 1.0
+        lower, upper = (low, high) if self.scale is Scale.DIFFERENCE else map(_log, (low, high))
+        found = self.estimate
+        inside = within_p(self.values, lower, upper)
+        if low <= found.low and found.high <= high and inside < SURE:
+            return Verdict.REPRODUCED, inside
+        beyond = min(
+            1.0 if upper == inf else 2 * one_sided(self.values, upper)[0],
+            1.0 if lower == -inf else 2 * one_sided(self.values, lower)[1],
+        )
+        if (found.low > high or found.high < low) and beyond < SURE:
+            return Verdict.REFUTED, beyond
+        return Verdict.INCONCLUSIVE, 1.0
+
     @property
     def _least(self) -> float:
         return log1p(LEAST_MARGIN) if self.scale is Scale.RATIO else 0.0
@@ -101,6 +133,10 @@ class Contrast:
             return _MOST_FURTHER
         needed = ceil(_SETTLED_T**2 * variance / distance**2)
         return min(_MOST_FURTHER, max(needed - self.blocks, FEWEST_BLOCKS // 2))
+
+
+def _log(value: float) -> float:
+    return log(value) if value > 0 else -inf
 
 
 _one_sided = lru_cache(maxsize=1_024)(one_sided)
@@ -142,6 +178,20 @@ def difference(what: str, left: Series, right: Series, margin: float) -> Contras
         rests_on=(*left.rests_on, *right.rests_on),
         unit=Unit.SHARE,
     )
+
+
+def sides(left: Series, right: Series, scale: Scale = Scale.RATIO) -> tuple[float, float]:
+    """Return a centre of ``left`` and of ``right`` that agree with how they compare in pairs.
+
+    The right one is the median of the blocks that both have (of a difference the mean), the left
+    one that times the median ratio, or plus the mean difference: two medians of their own may point
+    the other way.
+    """
+    places = _shared(left, right)
+    if scale is Scale.DIFFERENCE:
+        return fmean(left.values[p] for p in places), fmean(right.values[p] for p in places)
+    centre = median(right.values[p] for p in places)
+    return centre * exp(median(log(left.values[p] / right.values[p]) for p in places)), centre
 
 
 def ratio_of_ratios(what: str, parts: Sequence[Series], margin: float) -> Contrast:
@@ -193,6 +243,18 @@ def floor(evidence: Evidence, take: Take, experiments: Iterable[str], scale: Sca
                 values = tuple(x - y for x, y in zip(a, b, strict=True))
             sizes.append(size_of(_estimate(scale, values)))
     return max(sizes)
+
+
+def alone(what: str, part: Series) -> Contrast:
+    """Return a share by itself, as its difference from none."""
+    return Contrast(
+        what=what,
+        scale=Scale.DIFFERENCE,
+        values=tuple(part.values[place] for place in sorted(part.values)),
+        margin=0.0,
+        rests_on=part.rests_on,
+        unit=Unit.SHARE,
+    )
 
 
 def ratio_margin(evidence: Evidence, take: Take, *experiments: str) -> float:

@@ -39,6 +39,11 @@ per CPU, sampling 500); issue threads as OWNER/REPO#N.
 - A claim that several comparisons make together is reproduced if all of them lie above, and refuted
   if one lies below; "somewhere" is the other way round.
 - The other claims are about one transport and stand by themselves.
+- **None, equal, not worse**: a test that finds no difference shows none of these. "None" is a count
+  of 0 with its upper 95 % bound (Clopper-Pearson). "About the same", "at most" and "not worse" are
+  shown if the whole 95 % interval lies within a margin that the claim names, and two one-sided
+  tests (TOST) or one (non-inferiority) have p < 0.05. Refuted if the interval lies outside, and
+  else inconclusive, however close the values look.
 - *Not applicable* names what the machine or the kernel lacks, *not measured* the experiments that
   have no trials.
 

@@ -10,6 +10,7 @@ from typing import Final
 from bench.judge.claims.claim import Claim, Side
 from bench.judge.claims.evidence import Evidence, NotMeasured
 from bench.judge.claims.finding import Basis, Finding, Measured, Verdict
+from bench.judge.claims.rules import none_seen
 from bench.judge.metrics import Unit
 from bench.judge.samples import ArmSamples
 from bench.judge.statistics import FEWEST_BLOCKS, loss_bound
@@ -70,7 +71,7 @@ def _counted(
         verdict, reason = Verdict.INCONCLUSIVE, f"a trial had only {fewest:,} causal pairs"
     else:
         verdict = Verdict.REFUTED if wanted else Verdict.REPRODUCED
-        reason = f"none, with at least {fewest:,} pairs in every trial"
+        reason = f"{none_seen(pairs, 'pairs')}, with at least {fewest:,} in every trial"
     return Finding(
         verdict=verdict,
         reason=reason,

@@ -4,19 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import replace
 
-from bench.judge.claims.contrast import Contrast
+from bench.judge.claims.contrast import SURE, Contrast
 from bench.judge.claims.finding import Finding, Measured, Verdict
-from bench.judge.statistics import FEWEST_BLOCKS, Scale
-
-_SURE: Final = 0.05
+from bench.judge.statistics import FEWEST_BLOCKS, Scale, loss_bound
 
 
 def say(contrast: Contrast) -> str:
     """A contrast in words: what, how much, and the interval."""
     found = contrast.measured()
-    if contrast.scale is Scale.RATIO:
+    if found.low == found.high == (1 if contrast.scale is Scale.RATIO else 0):
+        numbers = f"the same in each of {contrast.blocks} blocks"
+    elif contrast.scale is Scale.RATIO:
         numbers = f"{found.point:.2f} times ({found.low:.2f} to {found.high:.2f})"
     else:
         numbers = f"{found.point:+.2%} ({found.low:+.2%} to {found.high:+.2%})"
@@ -28,7 +28,7 @@ def _lies(contrast: Contrast) -> int:
     found = contrast.measured()
     if found.low > found.bound:
         return 1
-    return -1 if found.high < found.bound and contrast.p[1] < _SURE else 0
+    return -1 if found.high < found.bound and contrast.p[1] < SURE else 0
 
 
 def _finding(
@@ -47,7 +47,7 @@ def _finding(
     }[verdict]
     found = deciding.measured()
     if verdict is Verdict.INCONCLUSIVE and found.high < found.bound:
-        reason = f"within the noise: equals differ by up to {margin} here"
+        reason = f"less than the margin of {margin} by which equals differ here, so undecided"
     open_ones = [contrast for contrast in contrasts if not _lies(contrast)] or [deciding]
     return Finding(
         verdict=verdict,
@@ -115,6 +115,40 @@ def any_of(contrasts: Sequence[Contrast], details: Sequence[str] = ()) -> Findin
     if all(_lies(contrast) < 0 for contrast in contrasts):
         return _finding(Verdict.REFUTED, deciding, contrasts, p=deciding.p[1], details=details)
     return _finding(Verdict.INCONCLUSIVE, deciding, contrasts, p=1.0, details=details)
+
+
+def none_seen(count: int, what: str) -> str:
+    """Return "0 of 1,200 records (at most 0.25 %)": none was seen, with its upper 95 % bound."""
+    return f"0 of {count:,} {what} (at most {100 * loss_bound(0, count):.2g} %)"
+
+
+def controlled(
+    finding: Finding, control: Contrast, *, low: float, high: float, words: str
+) -> Finding:
+    """Hold a reproduced ``finding`` to a part of its claim that says "no" or "no more".
+
+    It stays reproduced only if ``control`` is shown to lie between ``low`` and ``high``, and is
+    refuted if it is shown not to. Its p is then that of the less sure of both parts.
+    """
+    verdict, p = control.between(low, high)
+    details = (*finding.details, say(control))
+    rests_on = tuple(dict.fromkeys((*finding.rests_on, *control.rests_on)))
+    finding = replace(finding, details=details, rests_on=rests_on)
+    if finding.verdict is not Verdict.REPRODUCED:
+        return finding
+    if verdict is Verdict.REPRODUCED:
+        return replace(finding, reason=f"{finding.reason}; {words}", p=max(finding.p or 0.0, p))
+    if verdict is Verdict.REFUTED:
+        return replace(
+            finding, verdict=verdict, reason=f"not {words}", measured=control.measured(), p=p
+        )
+    return replace(
+        finding,
+        verdict=verdict,
+        reason=f"{finding.reason}, but it is not shown that {words}",
+        p=1.0,
+        further_blocks=max(control.further_blocks(), FEWEST_BLOCKS // 2),
+    )
 
 
 def within(measured: Measured, *, low: float, high: float, blocks: int) -> tuple[Verdict, str]:

@@ -18,6 +18,7 @@ class Late(NamedTuple):
     late: int
     bursts: int
     records: int
+    stranded: int | None = None  # of them, those no wake-up was raised for; None: not recorded
 
 
 def late_records(trials: Sequence[TrialResult]) -> Late:

@@ -11,6 +11,7 @@ from bench.judge.claims.claim import Claim, Side
 from bench.judge.claims.evidence import Evidence, NotMeasured, series
 from bench.judge.claims.finding import Basis, Finding, Measured, Verdict
 from bench.judge.claims.quantities import syscalls_per_event
+from bench.judge.claims.rules import none_seen
 from bench.judge.metrics import Unit
 from bench.judge.samples import ArmSamples
 from bench.judge.statistics import FEWEST_BLOCKS, loss_bound, paired_difference
@@ -51,11 +52,12 @@ def _whole(evidence: Evidence, name: str, arms: Sequence[ArmSamples], what: str)
     elif blocks < FEWEST_BLOCKS or not records:
         verdict, reason = Verdict.INCONCLUSIVE, f"fewer than {FEWEST_BLOCKS} blocks"
     else:
-        verdict, reason = Verdict.REPRODUCED, f"all of {records:,} records, every ledger balanced"
+        verdict = Verdict.REPRODUCED
+        reason = f"{what} in {none_seen(total, 'trials')}, of {records:,} records"
     return Finding(
         verdict=verdict,
         reason=reason,
-        measured=_share(f"{len(broken)} of {total} trials {what}", len(broken), total),
+        measured=_share(f"{len(broken)} of {total} trials: {what}", len(broken), total),
         blocks=blocks,
         further_blocks=max(1, FEWEST_BLOCKS - blocks),
         rests_on=_bases(name, arms),
@@ -64,7 +66,7 @@ def _whole(evidence: Evidence, name: str, arms: Sequence[ArmSamples], what: str)
 
 def _variable_length(evidence: Evidence) -> Finding:
     name = "mixed-lengths"
-    return _whole(evidence, name, _either(evidence, name), "had a record that was not whole")
+    return _whole(evidence, name, _either(evidence, name), "a record that was not whole")
 
 
 def _either(evidence: Evidence, name: str) -> list[ArmSamples]:
@@ -81,7 +83,7 @@ def _either(evidence: Evidence, name: str) -> list[ArmSamples]:
 def _easy_migration(evidence: Evidence) -> Finding:
     name = "migration"
     arms = [evidence.arm(name, "ringbuf", call) for call in ("reserve", "output")]
-    return _whole(evidence, name, arms, "did not balance")
+    return _whole(evidence, name, arms, "a ledger that did not balance")
 
 
 def _no_syscalls(evidence: Evidence) -> Finding:
@@ -140,7 +142,8 @@ def _told(name: str, arm: ArmSamples, kind: str | None, *, wanted: str) -> Findi
     elif short == len(lossy):
         verdict, reason = Verdict.REPRODUCED, f"{wanted} in every trial that lost something"
     elif short == 0:
-        verdict, reason = Verdict.REFUTED, "every loss was told"
+        verdict = Verdict.REFUTED
+        reason = f"{wanted} in {none_seen(len(lossy), 'trials that lost something')}"
     else:
         verdict = Verdict.REPRODUCED
         reason = f"{wanted} in {short} of {len(lossy)} trials that lost something"
@@ -174,7 +177,7 @@ CLAIMS: Final = (
         sources="TUT",
         published="none",
         test="records of 32 B to 4 KiB mixed",
-        reproduced_when="every record arrives whole on both",
+        reproduced_when="no record that is not whole on either; the bound is in trials",
         experiments=("mixed-lengths",),
         judge=_variable_length,
         comparative=False,
@@ -186,7 +189,7 @@ CLAIMS: Final = (
         sources="TUT",
         published="none",
         test="busy-polled drain under storm",
-        reproduced_when="system calls per event about 0",
+        reproduced_when="system calls per event below 0.01",
         experiments=("system-calls",),
         judge=_no_syscalls,
         comparative=False,
@@ -198,7 +201,7 @@ CLAIMS: Final = (
         sources="TUT, BLOG",
         published="none",
         test="the tracer on bpf_ringbuf_output",
-        reproduced_when="same ledger and records as reserve/submit",
+        reproduced_when="every ledger balances, as with reserve/submit; the bound is in trials",
         experiments=("migration",),
         judge=_easy_migration,
         comparative=False,

@@ -18,7 +18,7 @@ from bench.judge.kernels.missed import beside_callers
 from bench.judge.kernels.rows import KernelRow
 from bench.judge.metrics import METRICS, Group, Unit
 from bench.judge.samples import ArmSamples
-from bench.judge.statistics import Scale, paired_difference, paired_ratio
+from bench.judge.statistics import Scale, counted_share, paired_ratio
 from bench.plan.experiments import ArmName
 
 RATIO: Final = "ring over perf"
@@ -130,9 +130,14 @@ def _shares(
                 values = list(arm.values(metric).values())
                 if not values:
                     continue
-                estimate = paired_difference(values, [0.0] * len(values), mean=True)
+                part, whole, of_what = _counted(arm, key)
                 transport = ArmName.parse(arm.name).transport
-                points[at, transport] = point_of(at, transport, estimate, _counted(arm, key))
+                points[at, transport] = point_of(
+                    at,
+                    transport,
+                    counted_share(values, part, whole),
+                    f"{part:,} of {whole:,} {of_what}",
+                )
         yield Curve(
             key=f"{key}:{experiment}@{budget}",
             what=words,
@@ -159,15 +164,15 @@ def _alone(row: KernelRow, experiment: str, budget: str) -> list[str]:
     return [name for name in names if ArmName.parse(name) == wanted]
 
 
-def _counted(arm: ArmSamples, key: str) -> str:
-    """What a share is made of."""
+def _counted(arm: ArmSamples, key: str) -> tuple[int, int, str]:
+    """Return what a share is made of: how many, of how many, of what."""
     if key == "dropped":
         books = [trial.ledger for trial in arm.trials if trial.ledger is not None]
-        part, whole = sum(each.dropped for each in books), sum(each.attempted for each in books)
-        return f"{part:,} of {whole:,} records"
+        part, whole = sum(b.own_dropped for b in books), sum(b.own_attempted for b in books)
+        return part, whole, "records"
     orders = [trial.ordering for trial in arm.trials if trial.ordering is not None]
     part = sum(each.causal_violations for each in orders)
-    return f"{part:,} of {sum(each.causal_pairs for each in orders):,} pairs"
+    return part, sum(each.causal_pairs for each in orders), "pairs"
 
 
 def _lossless(rows: Sequence[KernelRow]) -> Iterator[Curve]:

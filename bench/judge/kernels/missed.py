@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bench.judge.kernels.rows import KernelRow
 from bench.judge.samples import ExperimentSamples
-from bench.judge.statistics import Estimate, paired_difference
+from bench.judge.statistics import Estimate, counted_share
 from bench.trial.result import TrialResult
 
 
@@ -20,7 +20,7 @@ class Skipped:
     exits: int  # that the generator reaped
     missed: int
     told: int | None  # by fdinfo's recursion_misses; None: this kernel does not say
-    share: Estimate  # mean over trials
+    share: Estimate  # mean over trials; of none missed, the bound of the count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +71,13 @@ def _skipped(trials: Iterable[TrialResult]) -> Skipped | None:
     if not each:
         return None
     shares = [skipped / reaped for _, skipped, reaped in each]
+    exits = sum(reaped for _, _, reaped in each)
+    missed_exits = sum(skipped for _, skipped, _ in each)
     told = [trial.skipped_told for trial, _, _ in each if trial.skipped_told is not None]
     return Skipped(
         trials=len(each),
-        exits=sum(reaped for _, _, reaped in each),
-        missed=sum(skipped for _, skipped, _ in each),
+        exits=exits,
+        missed=missed_exits,
         told=sum(told) if len(told) == len(each) else None,
-        share=paired_difference(shares, [0.0] * len(shares), mean=True),
+        share=counted_share(shares, missed_exits, exits),
     )

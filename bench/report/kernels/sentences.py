@@ -14,7 +14,9 @@ from bench.judge.kernels.matrix import Matrix
 from bench.judge.kernels.rows import KernelRow
 from bench.judge.memory import FREE_TOLERANCE, Worth
 from bench.judge.standing import Question
+from bench.judge.statistics import loss_bound
 from bench.report.completeness import completeness
+from bench.report.sentence import waiting
 from bench.report.units import clean, share
 
 RATIOS: Final = (
@@ -80,6 +82,11 @@ def _incomplete(matrix: Matrix) -> Iterator[str]:
             yield f"{clean(row.label)}: {line[0].lower()}{line[1:].rstrip('.')}"
 
 
+def _at_most(count: int) -> str:
+    """Return the upper 95 % bound of a share of which none was seen among ``count``."""
+    return share(loss_bound(0, count))
+
+
 def _balance(matrix: Matrix) -> Iterator[str]:
     if not matrix.invalid:
         if matrix.trials:
@@ -102,38 +109,39 @@ def _order(matrix: Matrix) -> Iterator[str]:
             text += ", on every kernel"
         else:
             text += f" on {order.kernels} kernel{'s' if order.kernels > 1 else ''}"
+            text += f" (at most {_at_most(order.pairs)})"
         yield text
 
 
 def _drops(matrix: Matrix) -> Iterator[str]:
-    """On which kernels one transport was decided to be better."""
+    """Yield on which kernels one transport is better, as a whole or for some ways to wait."""
     for question, words in ((Question.DROPS, "Drops"), (Question.LATENCY, "Latency")):
         by_ending: dict[str, list[str]] = {}
         for row in matrix.measured:
             won = _standing(row, question)
             if won is not None:
-                by_ending.setdefault(_ENDINGS[won], []).append(clean(row.label))
+                by_ending.setdefault(won, []).append(clean(row.label))
         if by_ending:
             parts = (f"{what} on {', '.join(labels)}" for what, labels in by_ending.items())
             yield f"{words}: {'; '.join(parts)}"
 
 
-_ENDINGS: Final = {
-    (True, False): "ring better",
-    (False, True): "perf buffers better",
-    (True, True): "depends on the load",
-    (False, False): "undecided",
-}
-
-
-def _standing(row: KernelRow, question: Question) -> tuple[bool, bool] | None:
-    """Whether any comparison was decided for the ring, and any for the perf buffers."""
+def _standing(row: KernelRow, question: Question) -> str | None:
+    """Return which side this kernel's comparisons speak for, and when; None if none ask."""
     if row.result is None:
         return None
     for each in row.result.summary.standings:
         if each.question is question and each.left == "ringbuf" and each.asked:
-            return bool(each.for_left), bool(each.for_right)
+            found = [
+                f"{_SHORT[way.winner]} better{f' {held}' if (held := waiting(way)) else ''}"
+                for way in each.directions
+            ]
+            mixed = each.for_left and each.for_right
+            return ", ".join(found) or ("depends on the load" if mixed else "undecided")
     return None
+
+
+_SHORT: Final = {"ringbuf": "ring", "perfbuf": "perf buffers"}
 
 
 def _missed(matrix: Matrix) -> Iterator[str]:
@@ -152,7 +160,10 @@ def _missed(matrix: Matrix) -> Iterator[str]:
             text += f", at most {share(found.share.point)} of exits"
             text += f" ({clean(matrix.rows[worst.row].label)})"
     else:
-        text = "Missed: nothing in peace"
+        exits = sum(each.peace.exits for each in matrix.missed if each.peace is not None)
+        text = "Missed: nothing was run in peace"
+        if exits:
+            text = f"Missed: none of {exits:,} exits in peace (at most {_at_most(exits)})"
     if noise:
         hit = [each for each in noise if each.noise is not None and each.noise.missed]
         text += f"; beside bpf() calls on {len(hit)} of {len(noise)}"

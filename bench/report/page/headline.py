@@ -9,25 +9,28 @@ from dataclasses import dataclass
 from bench.judge.comparison import Comparison, Row
 from bench.judge.ladder import Ladder
 from bench.judge.metrics import Unit
-from bench.judge.standing import Question, Standing
+from bench.judge.standing import Direction, Question, Standing
 from bench.judge.summary import Summary
 from bench.report.completeness import incomplete
-from bench.report.sentence import name, place
+from bench.report.sentence import listed, name, place, waiting
 from bench.report.units import interval, number, point, size
 from bench.report.words import better
+
+_Comparisons = tuple[Comparison, ...]
+_Worth = Callable[[Comparison], float | tuple[float, float]]
 
 _WINS = {
     Question.DROPS: "drops fewer events",
     Question.ORDER: "keeps order better",
     Question.MEMORY: "takes less memory at equal budget",
-    Question.LATENCY: "delivers sooner",
+    Question.LATENCY: "delivers sooner in the median",
     Question.CPU: "costs its consumer less CPU",
 }
 _PLURAL = {
     Question.DROPS: "drop fewer events",
     Question.ORDER: "keep order better",
     Question.MEMORY: "take less memory at equal budget",
-    Question.LATENCY: "deliver sooner",
+    Question.LATENCY: "deliver sooner in the median",
     Question.CPU: "cost their consumer less CPU",
 }
 _NOUNS = {
@@ -37,14 +40,19 @@ _NOUNS = {
     Question.LATENCY: "latency",
     Question.CPU: "CPU of the consumer",
 }
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+_WHERE = {
+    Question.DROPS: " where any are dropped",
+    Question.ORDER: " where any are out of order",
+}
+"""Added where some comparisons had the same on both sides in every block."""
 
 
 def headline(summary: Summary) -> str:
-    """The verdict on the first transport compared, in one sentence; whether a run was stopped."""
+    """Return the verdict on the first transport compared, in one sentence, after what was stopped.
+
+    A direction is named only where the comparisons carry it (``Standing.directions``), with the
+    ways of waiting that it holds for where it does not hold for all.
+    """
     return incomplete(summary.coverage) + _headline(summary)
 
 
@@ -53,33 +61,53 @@ def _headline(summary: Summary) -> str:
         return "Nothing to compare: no experiment has trials of both transports."
     left, right = summary.standings[0].left, summary.standings[0].right
     asked = [each for each in summary.standings if (each.left, each.right) == (left, right)]
-    parts = [
-        *_winner(asked, left, lambda each: bool(each.for_left) and not each.for_right),
-        *_winner(asked, right, lambda each: bool(each.for_right) and not each.for_left),
-    ]
-    mixed = [_NOUNS[each.question] for each in asked if each.for_left and each.for_right]
+    parts = [*_winner(asked, left), *_winner(asked, right)]
+    open_ones = [each for each in asked if each.asked and not each.directions]
+    mixed = [_NOUNS[each.question] for each in open_ones if each.for_left and each.for_right]
     if mixed:
-        parts.append(f"it depends on the load for {_listed(mixed)}")
+        parts.append(f"it depends on the load for {listed(mixed)}")
+    same = [_NOUNS[each.question] for each in open_ones if len(each.equal) == each.asked]
+    if same:
+        parts.append(f"the same in every block: {listed(same)}")
     undecided = [
-        _NOUNS[each.question]
-        for each in asked
-        if each.asked and not each.for_left and not each.for_right
+        _undecided(each)
+        for each in open_ones
+        if not (each.for_left and each.for_right) and len(each.equal) < each.asked
     ]
     if undecided:
-        parts.append(f"no difference beyond the noise was seen in {_listed(undecided)}")
+        parts.append(f"undecided as a whole: {listed(undecided)}")
     if not parts:
         return "Nothing could be decided from these trials."
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _winner(
-    standings: Sequence[Standing], transport: str, won: Callable[[Standing], bool]
-) -> Iterator[str]:
+def _winner(standings: Sequence[Standing], transport: str) -> Iterator[str]:
     words = _PLURAL if name(transport).endswith("s") else _WINS
-    found = [words[each.question] for each in standings if won(each)]
+    found = [
+        f"{words[each.question]}{_condition(each, direction)}"
+        for each in standings
+        for direction in each.directions
+        if direction.winner == transport
+    ]
     if found:
-        yield f"{name(transport)} {_listed(found)}"
+        yield f"{name(transport)} {listed(found)}"
+
+
+def _condition(standing: Standing, direction: Direction) -> str:
+    """Return where a direction holds: " (when busy polling)"; "" for everywhere."""
+    where = _WHERE.get(standing.question, "") if standing.equal else ""
+    held = waiting(direction)
+    return where + (f" ({held})" if held else "")
+
+
+def _undecided(standing: Standing) -> str:
+    won = standing.for_left or standing.for_right
+    noun = _NOUNS[standing.question]
+    if not won:
+        return noun
+    winner = standing.left if standing.for_left else standing.right
+    return f"{noun} ({len(won)} of {standing.asked} comparisons for {name(winner)})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,31 +125,36 @@ class FirstRow:
 
 
 def first_rows(summary: Summary) -> tuple[FirstRow, ...]:
-    """Each number from the comparison that says most of it, which is named.
+    """Return each number from a comparison that the headline rests on, which is named.
 
-    Drops where the loss is nearest to half; order where most was violated; the others
-    where nothing was lost, if there is such a place, in the experiment that stands first.
+    Where the headline names no side: drops where the loss is nearest to half, order where most was
+    violated, the others where nothing was lost, in the experiment that stands first.
     """
     found = summary.comparisons
     if not found:
         return ()
     first = found[0]
-    found = tuple(
-        each
-        for each in found
-        if (each.left.transport, each.right.transport)
-        == (first.left.transport, first.right.transport)
-    )
-    undecided = max(found, key=_halfway)
+    sides = (first.left.transport, first.right.transport)
+    found = tuple(each for each in found if (each.left.transport, each.right.transport) == sides)
+    standings = {
+        each.question: each for each in summary.standings if (each.left, each.right) == sides
+    }
     calm = next((each for each in found if _lost(each) == 0), first)
+
+    def shown(question: Question, other: Comparison, key: _Worth | None = None) -> _Comparisons:
+        """Return one comparison for each side that was decided for, else ``other``."""
+        decided = _decided(standings.get(question))
+        return tuple(max(each, key=key) if key else each[0] for each in decided) or (other,)
+
+    latency = shown(Question.LATENCY, calm)
     rows = [
-        *_row(undecided, "dropped", "Events lost"),
-        *_order(found),
-        *_minimum(summary.ladders, first.left.transport, first.right.transport),
-        *_row(calm, "physical_bytes", "Memory, true bytes"),
-        *_row(calm, "latency_p50_ns", "Latency p50"),
-        *_row(calm, "latency_p99_ns", "Latency p99"),
-        *_row(calm, "latency_p999_ns", "Latency p99.9"),
+        *_rows(shown(Question.DROPS, max(found, key=_halfway), _halfway), "dropped", "Events lost"),
+        *_order(shown(Question.ORDER, max(found, key=_disorder), _disorder)),
+        *_minimum(summary.ladders, *sides),
+        *_rows(shown(Question.MEMORY, calm), "physical_bytes", "Memory, true bytes"),
+        *_rows(latency, "latency_p50_ns", "Latency p50"),
+        *_rows(latency, "latency_p99_ns", "Latency p99"),
+        *_rows(latency, "latency_p999_ns", "Latency p99.9"),
     ]
     for key, label in (
         ("kernel_ns_per_run", "In the kernel, per exit"),
@@ -129,9 +162,20 @@ def first_rows(summary: Summary) -> tuple[FirstRow, ...]:
     ):
         where = next((each for each in found if _both(each, key)), None)
         if where is not None:
-            rows += _row(where, key, label)
-    rows += _row(calm, "consumer_cpu_s_per_million", "Consumer CPU per million events")
+            rows += _rows((where,), key, label)
+    rows += _rows(
+        shown(Question.CPU, calm), "consumer_cpu_s_per_million", "Consumer CPU per million events"
+    )
     return tuple(rows)
+
+
+def _decided(standing: Standing | None) -> list[_Comparisons]:
+    """Return the comparisons that speak for a side, by side."""
+    if standing is None:
+        return []
+    if standing.directions:
+        return [direction.decided for direction in standing.directions]
+    return [won for won in (standing.for_left, standing.for_right) if won]
 
 
 def _lost(comparison: Comparison) -> float:
@@ -151,35 +195,36 @@ def _both(comparison: Comparison, key: str) -> bool:
     return row is not None and row.left is not None and row.right is not None
 
 
-def _row(comparison: Comparison, key: str, label: str) -> Iterator[FirstRow]:
-    row = comparison.row(key)
-    if row is not None:
-        yield _first(
-            comparison, row, label, number(row.left, row.unit), number(row.right, row.unit)
-        )
+def _rows(comparisons: _Comparisons, key: str, label: str) -> Iterator[FirstRow]:
+    for comparison in comparisons:
+        row = comparison.row(key)
+        if row is not None:
+            yield _first(comparison, row, label)
 
 
-def _first(comparison: Comparison, row: Row, label: str, left: str, right: str) -> FirstRow:
+def _first(comparison: Comparison, row: Row, label: str, counts: str = "") -> FirstRow:
     return FirstRow(
         label=label,
-        left=left,
-        right=right,
+        left=number(row.left, row.unit),
+        right=number(row.right, row.unit),
         point=point(row.estimate, row.unit),
         interval=interval(row.estimate, row.unit),
         better=better(comparison, row),
         decided=row.better != 0,
-        where=place(comparison),
+        where=place(comparison) + counts,
     )
 
 
-def _order(found: Sequence[Comparison]) -> Iterator[FirstRow]:
-    comparison = max(found, key=_disorder)
-    row = comparison.row("causal_violations")
-    if row is None:
-        return
-    sides = (comparison.left, comparison.right)
-    left, right = (f"{side.causal_violations:,} of {side.causal_pairs:,}" for side in sides)
-    yield _first(comparison, row, "Causal violations", left, right)
+def _order(comparisons: _Comparisons) -> Iterator[FirstRow]:
+    for comparison in comparisons:
+        row = comparison.row("causal_violations")
+        if row is not None:
+            left, right = (
+                f"{side.causal_violations:,} of {side.causal_pairs:,}"
+                for side in (comparison.left, comparison.right)
+            )
+            counts = f" ({left} pairs, {right})"
+            yield _first(comparison, row, "Causal violations", counts)
 
 
 def _disorder(comparison: Comparison) -> tuple[int, int]:

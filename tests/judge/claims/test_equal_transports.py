@@ -129,6 +129,7 @@ def fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         cache.cache_clear()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fewer_resamples")
 def test_equal_transports_seldom_get_a_verdict_of_difference() -> None:
     journals = Journals(seed=20_261_122)

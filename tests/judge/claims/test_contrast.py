@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Contrasts: what is paired, what it is held against, how sure it is, how many blocks more."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_up_claims import arm, dropped, evidence, ns, p50
+from scipy import stats
+
+from bench.judge.claims import contrast
+from bench.judge.claims.contrast import Contrast
+from bench.judge.claims.evidence import NotMeasured, Series
+from bench.judge.metrics import Unit
+from bench.judge.statistics import Scale, paired_difference, paired_ratio
+from bench.trial.result import TrialResult
+
+FACTORS = (1.10, 1.31, 1.18, 1.25, 1.22, 1.07, 1.28, 1.15, 1.20, 1.12)
+SHARES = (0.10, 0.31, 0.18, 0.25, 0.22, 0.07, 0.28, 0.15, 0.20, 0.12)
+
+
+def series(name: str, *values: float, first: int = 0) -> Series:
+    places = {(0, block): value for block, value in enumerate(values, start=first)}
+    return Series(experiment="storm", arms=(name,), values=places)
+
+
+def of_ratios(factors: tuple[float, ...], margin: float) -> Contrast:
+    return contrast.ratio("x", series("a", *factors), series("b", *[1.0] * len(factors)), margin)
+
+
+def of_shares(shares: tuple[float, ...], margin: float) -> Contrast:
+    return contrast.difference("x", series("a", *shares), series("b", *[0.0] * len(shares)), margin)
+
+
+def test_a_ratio_is_left_over_right_in_the_blocks_that_both_have() -> None:
+    left, right = series("a", 8.0, 6.0, 5.0), series("b", 3.0, 2.0, 7.0, first=1)
+    found = contrast.ratio("rate, a over b", left, right, 0.25)
+    assert [math.exp(value) for value in found.values] == pytest.approx([2.0, 2.5])
+    assert (found.what, found.scale, found.unit) == ("rate, a over b", Scale.RATIO, Unit.TIMES)
+    assert (found.blocks, found.margin) == (2, 0.25)
+    assert found.bound == pytest.approx(math.log(1.25))
+    assert [(basis.arm, basis.trials) for basis in found.rests_on] == [
+        ("a", ((0, 0), (0, 1), (0, 2))),
+        ("b", ((0, 1), (0, 2), (0, 3))),
+    ]
+
+
+def test_a_difference_is_left_minus_right() -> None:
+    found = contrast.difference("x", series("a", 0.5, 0.2), series("b", 0.1, 0.3), 0.05)
+    assert found.values == pytest.approx((0.4, -0.1))
+    assert (found.scale, found.unit, found.bound) == (Scale.DIFFERENCE, Unit.SHARE, 0.05)
+    assert [basis.arm for basis in found.rests_on] == ["a", "b"]
+
+
+def test_blocks_are_paired_by_place_and_not_by_position() -> None:
+    left = Series(experiment="storm", arms=("a",), values={(1, 0): 10.0, (0, 0): 4.0})
+    right = Series(experiment="storm", arms=("b",), values={(0, 0): 2.0, (1, 0): 1.0})
+    found = contrast.ratio("x", left, right, 0.0)
+    assert [math.exp(value) for value in found.values] == pytest.approx([2.0, 10.0])
+
+
+def test_a_ratio_of_ratios_by_hand() -> None:
+    parts = (series("a", 12.0), series("b", 3.0), series("c", 10.0), series("d", 5.0))
+    found = contrast.ratio_of_ratios("x", parts, 0.1)
+    assert math.exp(found.values[0]) == pytest.approx(4.0 / 2.0)
+    assert (found.scale, found.margin, found.what) == (Scale.RATIO, 0.1, "x")
+    assert [basis.arm for basis in found.rests_on] == ["a", "b", "c", "d"]
+
+
+def test_without_a_common_block_nothing_is_measured() -> None:
+    with pytest.raises(NotMeasured, match="storm"):
+        contrast.ratio("x", series("a", 1.0), series("b", 1.0, first=1), 0.0)
+
+
+def test_several_together_are_their_mean_block_by_block() -> None:
+    first, second = of_shares((0.2, 0.4, 0.9), 0.1), of_shares((0.4, 0.8), 0.3)
+    found = contrast.together("both", (first, second))
+    assert found.values == pytest.approx((0.3, 0.6))
+    assert (found.what, found.margin) == ("both", 0.3)
+    assert (found.scale, found.unit) == (Scale.DIFFERENCE, Unit.SHARE)
+    assert found.rests_on == first.rests_on + second.rests_on
+
+
+@pytest.mark.parametrize("margin", [0.02, 0.1, 0.2])
+def test_p_of_a_ratio_is_twice_the_one_sided_and_refutation_ignores_the_floor(
+    margin: float,
+) -> None:
+    # Ten blocks, one trimmed at either end: scipy's trimmed mean and its standard error.
+    logs = np.log(FACTORS)
+    centre = stats.mstats.trimmed_mean(logs, limits=(0.1, 0.1))
+    error = stats.mstats.trimmed_stde(logs, limits=(0.1, 0.1))
+    above, below = of_ratios(FACTORS, margin).p
+    assert above == pytest.approx(
+        min(1, 2 * stats.t.sf((centre - math.log(1 + margin)) / error, 7))
+    )
+    assert below == pytest.approx(min(1, 2 * stats.t.cdf((centre - math.log(1.02)) / error, 7)))
+    turned = tuple(1.02**2 / factor for factor in FACTORS)  # as far below 2 % as they are above
+    assert of_ratios(turned, margin).p[1] == pytest.approx(of_ratios(FACTORS, 0.02).p[0])
+
+
+def test_p_of_a_difference_is_twice_the_one_sided() -> None:
+    centre = stats.mstats.trimmed_mean(SHARES, limits=(0.1, 0.1))
+    error = stats.mstats.trimmed_stde(SHARES, limits=(0.1, 0.1))
+    above, _ = of_shares(SHARES, 0.15).p
+    assert above == pytest.approx(2 * stats.t.sf((centre - 0.15) / error, 7))
+    _, below = of_shares(tuple(-share for share in SHARES), 0.15).p
+    assert below == pytest.approx(2 * stats.t.sf(centre / error, 7))
+    assert of_shares(SHARES, 0.5).p[0] == 1
+
+
+def test_what_a_finding_is_told() -> None:
+    found = of_ratios(FACTORS, 0.05).measured()
+    expected = paired_ratio(FACTORS, [1.0] * 10)
+    assert (found.point, found.low, found.high) == pytest.approx(
+        (expected.point, expected.low, expected.high)
+    )
+    assert (found.what, found.unit, found.bound) == ("x", Unit.TIMES, 1.05)
+    assert found.blocks == pytest.approx(FACTORS)
+    found = of_shares(SHARES, 0.05).measured()
+    expected = paired_difference(SHARES, [0.0] * 10, mean=True)
+    assert (found.point, found.low, found.high) == (expected.point, expected.low, expected.high)
+    assert (found.bound, found.blocks, found.unit) == (0.05, SHARES, Unit.SHARE)
+
+
+@pytest.mark.parametrize("blocks", range(1, 8))
+def test_fewer_than_eight_blocks_lack_the_rest_of_eight(blocks: int) -> None:
+    assert of_shares((0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)[:blocks], 0.0).further_blocks() == (
+        8 - blocks
+    )
+
+
+def test_further_blocks_bring_the_mean_four_standard_errors_from_the_bound() -> None:
+    # n blocks of variance v put the bound (distance / sqrt(v / n)) standard errors away: 16 v / d².
+    values = (0.0, 1.0) * 10
+    variance = 20 * 0.25 / 19
+    for bound in (0.40, 0.35, 0.30):
+        needed = math.ceil(16 * variance / (0.5 - bound) ** 2)
+        assert of_shares(values, bound).further_blocks() == needed - 20
+    # Below the margin it is the least margin that has to be cleared: of a difference none at all.
+    needed = math.ceil(16 * variance / 0.5**2)
+    assert of_shares(values, 0.6).further_blocks() == max(needed - 20, 4) == 4
+    below = tuple(value - 0.7 for value in values)
+    assert of_shares(below, 0.1).further_blocks() == math.ceil(16 * variance / 0.2**2) - 20
+
+
+def test_further_blocks_of_a_ratio_below_its_margin_are_counted_from_two_percent() -> None:
+    factors = (1.0, 1.2) * 10
+    logs = np.log(factors)
+    distance = np.median(logs) - math.log(1.02)
+    needed = math.ceil(16 * logs.var(ddof=1) / distance**2)
+    assert of_ratios(factors, 0.15).further_blocks() == needed - 20 > 4
+
+
+def test_further_blocks_are_four_at_least_and_a_thousand_at_most() -> None:
+    assert of_shares((0.5,) * 8, 0.1).further_blocks() == 4
+    assert of_shares((0.0, 1.0) * 4, 0.4999).further_blocks() == 1_000
+
+
+@given(st.lists(st.floats(0.1, 10), min_size=3, max_size=12))
+def test_swapping_the_sides_mirrors_the_values(factors: list[float]) -> None:
+    left, right = series("a", *factors), series("b", *[1.0] * len(factors))
+    there, back = (contrast.ratio("x", *sides, 0.0) for sides in ((left, right), (right, left)))
+    assert there.values == pytest.approx([-value for value in back.values])
+
+
+def take_p50(trial: TrialResult) -> float | None:
+    return float(trial.latency.p50_ns) if trial.latency else None
+
+
+def take_dropped(trial: TrialResult) -> float | None:
+    return trial.ledger.own_dropped / trial.ledger.own_attempted if trial.ledger else None
+
+
+def test_the_floor_is_how_far_the_interval_of_twins_reaches() -> None:
+    micros = (10.0, 11.0, 9.0, 10.5, 9.5, 10.2, 12.0, 9.9)
+    storm = arm("storm", "ringbuf@64KiB", p50, micros)
+    twin = arm("storm", "ringbuf@64KiB#2", p50, (10.0,) * 8)
+    burst = arm("burst", "ringbuf@64KiB", p50, (10.0,) * 8)
+    quiet = arm("burst", "ringbuf@64KiB#2", p50, (10.1,) * 8)
+    found = evidence(storm, twin, burst, quiet)
+    reach = paired_ratio(micros, [10.0] * 8)
+    expected = max(reach.high, 1 / reach.low) - 1
+    assert expected > 0.05
+    assert contrast.floor(found, take_p50, ["storm"], Scale.RATIO) == pytest.approx(expected)
+    assert contrast.floor(found, take_p50, ["burst"], Scale.RATIO) == pytest.approx(0.01)
+    both = contrast.floor(found, take_p50, ["burst", "storm", "nowhere"], Scale.RATIO)
+    assert both == pytest.approx(expected)
+    assert contrast.ratio_margin(found, take_p50, "storm", "burst") == pytest.approx(expected)
+    assert contrast.ratio_margin(found, take_p50, "burst") == 0.02  # never less than 2 %
+    assert contrast.ratio_margin(found, take_p50, "nowhere") == 0.02
+    # Whichever of the twins is the slower one.
+    turned = evidence(
+        arm("storm", "ringbuf@64KiB", p50, (10.0,) * 8),
+        arm("storm", "ringbuf@64KiB#2", p50, micros),
+    )
+    assert contrast.floor(turned, take_p50, ["storm"], Scale.RATIO) == pytest.approx(expected)
+
+
+def test_the_floor_of_a_share_is_a_difference() -> None:
+    shares = (0.10, 0.12, 0.09, 0.11, 0.10, 0.13, 0.08, 0.10)
+    found = evidence(
+        arm("storm", "ringbuf@8KiB", dropped, (0.1,) * 8),
+        arm("storm", "ringbuf@8KiB#2", dropped, shares),
+    )
+    reach = paired_difference(shares, [0.1] * 8, mean=True)
+    expected = max(abs(reach.low), abs(reach.high))
+    assert contrast.share_margin(found, take_dropped, "storm") == pytest.approx(expected)
+    assert contrast.share_margin(found, take_dropped, "nowhere") == 0
+
+
+def test_twins_that_were_not_both_measured_give_no_floor_and_hide_no_other() -> None:
+    found = evidence(
+        arm("storm", "ringbuf@64KiB", p50, (10.0,) * 8),
+        arm("storm", "ringbuf@64KiB#2", p50, ()),
+        arm("storm", "perfbuf@8KiB", p50, (10.0,) * 8),
+        arm("storm", "perfbuf@8KiB#2", ns, (10.0,) * 8),
+        arm("burst", "ringbuf@64KiB", p50, (10.0,) * 8),
+        arm("burst", "ringbuf@64KiB#2", p50, (11.0,) * 8),
+    )
+
+    def untold(trial: TrialResult) -> float | None:
+        return None if trial.arm.endswith("8KiB#2") else take_p50(trial)
+
+    assert contrast.floor(found, untold, ["storm", "burst"], Scale.RATIO) == pytest.approx(0.1)

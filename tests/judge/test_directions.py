@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""When comparisons as a whole speak for a side, and what the first screen makes of that."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import reference
+from made_up_trials import blocks
+
+from bench.judge.comparison import Comparison
+from bench.judge.standing import KEYS, Question, Standing
+from bench.judge.summary import Summary, compare
+from bench.plan.config import Consumer, Poll
+from bench.report.page.headline import first_rows, headline
+from bench.trial.result import TrialResult
+
+BUSY, EPOLL, TIMED = Poll.BUSY, Poll.EPOLL, Poll.TIMED
+
+
+def one(poll: Poll | None) -> Comparison:
+    (made,) = compare(
+        blocks("ringbuf@8KiB", [{}] * 8) + blocks("perfbuf@8KiB", [{}] * 8)
+    ).comparisons
+    return replace(made, poll=poll)
+
+
+def standing(
+    left: dict[Poll, int],
+    right: dict[Poll, int],
+    undecided: dict[Poll, int],
+    *,
+    equal: int = 0,
+    too_few: int = 0,
+) -> Standing:
+    def many(counts: dict[Poll, int]) -> tuple[Comparison, ...]:
+        return tuple(one(poll) for poll, count in counts.items() for _ in range(count))
+
+    return Standing(
+        question=Question.LATENCY,
+        left="ringbuf",
+        right="perfbuf",
+        for_left=many(left),
+        for_right=many(right),
+        equal=many({EPOLL: equal}),
+        open=many(undecided),
+        too_few=many({EPOLL: too_few}),
+    )
+
+
+def said(found: Standing) -> list[tuple[str, tuple[Poll, ...], int]]:
+    return [(each.winner, each.polls, len(each.decided)) for each in found.directions]
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (standing({}, {}, {EPOLL: 3}), []),
+        (standing({EPOLL: 1}, {}, {}), [("ringbuf", (), 1)]),
+        (standing({EPOLL: 4}, {}, {EPOLL: 4}), [("ringbuf", (), 4)]),
+        (standing({EPOLL: 4}, {}, {EPOLL: 5}), []),  # less than half
+        (standing({EPOLL: 4}, {}, {EPOLL: 4}, too_few=1), []),
+        (standing({EPOLL: 4}, {}, {EPOLL: 4}, equal=9), [("ringbuf", (), 4)]),
+        (standing({EPOLL: 9}, {EPOLL: 1}, {}), []),  # one against
+        (standing({}, {EPOLL: 2}, {EPOLL: 2}), [("perfbuf", (), 2)]),
+        (standing({BUSY: 4}, {}, {BUSY: 1, EPOLL: 19}), [("ringbuf", (BUSY,), 4)]),
+        (standing({BUSY: 1}, {}, {BUSY: 2, EPOLL: 19}), []),
+        (standing({BUSY: 4}, {BUSY: 1}, {EPOLL: 9}), []),
+        (
+            standing({BUSY: 2}, {EPOLL: 2}, {TIMED: 9}),
+            [("ringbuf", (BUSY,), 2), ("perfbuf", (EPOLL,), 2)],
+        ),
+        (standing({BUSY: 1, TIMED: 1}, {}, {EPOLL: 9}), [("ringbuf", (BUSY, TIMED), 2)]),
+    ],
+)
+def test_what_is_carried(
+    found: Standing, expected: list[tuple[str, tuple[Poll, ...], int]]
+) -> None:
+    assert said(found) == expected
+
+
+def waiting(poll: Poll, ring_ns: int, perf_ns: tuple[int, ...]) -> list[TrialResult]:
+    """Two experiments with that way of waiting."""
+    return [
+        replace(each, config=replace(each.config, consumer=Consumer(poll=poll)))
+        for name in ("storm", "chain")
+        for each in blocks("ringbuf@8KiB", [{"p50_ns": ring_ns}] * 8, experiment=f"{name}-{poll}")
+        + blocks("perfbuf@8KiB", [{"p50_ns": n} for n in perf_ns], experiment=f"{name}-{poll}")
+    ]
+
+
+NOISE = (5_000, 20_000) * 4
+
+
+def test_a_direction_stands_in_the_headline_with_its_condition() -> None:
+    """Two of six comparisons, both busy polling; the row that is shown is one of them."""
+    made = waiting(EPOLL, 10_000, NOISE) + waiting(BUSY, 300, (1_000,) * 8)
+    summary = compare(made + waiting(TIMED, 10_000, NOISE))
+    assert "The ring buffer delivers sooner in the median (when busy polling);" in headline(summary)
+    shown = next(row for row in first_rows(summary) if row.label == "Latency p50")
+    assert (shown.where, shown.better) == ("storm-busy at 8 KiB", "ringbuf")
+
+
+def test_no_direction_stands_where_none_is_carried() -> None:
+    made = waiting(EPOLL, 10_000, NOISE) + waiting(TIMED, 10_000, NOISE)
+    text = headline(compare(made))
+    assert "delivers sooner" not in text
+    assert "undecided as a whole: latency" in text
+
+
+def checked(summary: Summary) -> int:
+    """Rows of the first table that the headline rests on: each is decided, and for that side."""
+    labels = {
+        Question.DROPS: "Events lost",
+        Question.ORDER: "Causal violations",
+        Question.MEMORY: "Memory, true bytes",
+        Question.LATENCY: "Latency p50",
+        Question.CPU: "Consumer CPU per million events",
+    }
+    first = summary.comparisons[0]
+    seen = 0
+    for each in summary.standings:
+        if (each.left, each.right) != (first.left.transport, first.right.transport):
+            continue
+        rows = [row for row in first_rows(summary) if row.label == labels[each.question]]
+        for direction, row in zip(each.directions, rows, strict=bool(each.directions)):
+            assert row.decided
+            assert row.better == direction.winner
+            seen += 1
+        for direction in each.directions:
+            lost = each.for_right if direction.winner == each.left else each.for_left
+            assert not [one for one in lost if not direction.polls or one.poll in direction.polls]
+            for decided in direction.decided:
+                row_of = decided.row(KEYS[each.question])
+                assert row_of is not None
+                assert row_of.better == (-1 if direction.winner == each.left else 1)
+    return seen
+
+
+@pytest.mark.parametrize("journal", reference.JOURNALS)
+def test_the_rows_of_the_reference_support_its_headline(journal: str) -> None:
+    assert checked(reference.summary(journal)) >= 2
+
+
+def test_the_headline_of_the_reference() -> None:
+    text = headline(reference.summary("standard/journal.jsonl.gz"))
+    assert "delivers sooner in the median (when busy polling)" in text
