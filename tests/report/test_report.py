@@ -123,6 +123,7 @@ def test_no_number_is_cut_off(summary: Summary) -> None:
     assert "…" not in text_of(summary, width=WIDTH)
 
 
+@pytest.mark.slow
 def test_colour_only_where_it_is_wanted(summary: Summary, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b" not in text_of(summary)
     assert "\x1b[1;32m" in text_of(summary, colour=True)
@@ -213,6 +214,7 @@ def test_json_has_the_values_of_the_comparison(summary: Summary) -> None:
     assert first["ladders"][0]["minimum_bytes"] == 16 * 1024
 
 
+@pytest.mark.slow
 def test_reading_names_for_plans_does_not_wait_for_scipy() -> None:
     names = "import sys, bench.report.text, bench.judge.summary; print(*sys.modules)"
     loaded = subprocess.run(

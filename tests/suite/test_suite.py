@@ -31,6 +31,7 @@ def test_a_replayed_clock_stands_still() -> None:
     assert clock() == clock() == 1.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
