@@ -41,24 +41,24 @@ def row(comparison: Comparison, key: str) -> Row:
     ("scale", "interval", "margin", "blocks", "outcome"),
     [
         (Scale.RATIO, (1.11, 1.30), 0.10, 8, Outcome.MORE),
-        (Scale.RATIO, (1.10, 1.30), 0.10, 8, Outcome.WITHIN_NOISE),  # beyond, not at the margin
+        (Scale.RATIO, (1.10, 1.30), 0.10, 8, Outcome.UNDECIDED),  # beyond, not at the margin
         (Scale.RATIO, (0.70, 0.90), 0.10, 8, Outcome.LESS),  # 1 / 1.1 is 0.909
         (Scale.RATIO, (0.70, 0.905), 0.10, 8, Outcome.LESS),
-        (Scale.RATIO, (0.70, 0.91), 0.10, 8, Outcome.WITHIN_NOISE),
-        (Scale.RATIO, (0.50, 0.80), 0.25, 8, Outcome.WITHIN_NOISE),
+        (Scale.RATIO, (0.70, 0.91), 0.10, 8, Outcome.UNDECIDED),
+        (Scale.RATIO, (0.50, 0.80), 0.25, 8, Outcome.UNDECIDED),
         (Scale.RATIO, (0.50, 0.79), 0.25, 8, Outcome.LESS),
-        (Scale.RATIO, (0.70, 1.30), 0.10, 8, Outcome.WITHIN_NOISE),
+        (Scale.RATIO, (0.70, 1.30), 0.10, 8, Outcome.UNDECIDED),
         (Scale.RATIO, (1.00, 1.00), 0.10, 8, Outcome.EQUAL),
-        (Scale.RATIO, (1.00, 1.01), 0.10, 8, Outcome.WITHIN_NOISE),
-        (Scale.RATIO, (0.99, 1.00), 0.10, 8, Outcome.WITHIN_NOISE),
+        (Scale.RATIO, (1.00, 1.01), 0.10, 8, Outcome.UNDECIDED),
+        (Scale.RATIO, (0.99, 1.00), 0.10, 8, Outcome.UNDECIDED),
         (Scale.RATIO, (2.00, 2.00), 0.10, 8, Outcome.MORE),
         (Scale.RATIO, (2.00, 3.00), 0.10, 7, Outcome.TOO_FEW),
         (Scale.RATIO, (1.00, 1.00), 0.10, 7, Outcome.TOO_FEW),
         (Scale.DIFFERENCE, (0.06, 0.30), 0.05, 8, Outcome.MORE),
-        (Scale.DIFFERENCE, (0.05, 0.30), 0.05, 8, Outcome.WITHIN_NOISE),
+        (Scale.DIFFERENCE, (0.05, 0.30), 0.05, 8, Outcome.UNDECIDED),
         (Scale.DIFFERENCE, (-0.30, -0.06), 0.05, 8, Outcome.LESS),
-        (Scale.DIFFERENCE, (-0.30, -0.05), 0.05, 8, Outcome.WITHIN_NOISE),
-        (Scale.DIFFERENCE, (-0.30, -0.04), 0.05, 8, Outcome.WITHIN_NOISE),
+        (Scale.DIFFERENCE, (-0.30, -0.05), 0.05, 8, Outcome.UNDECIDED),
+        (Scale.DIFFERENCE, (-0.30, -0.04), 0.05, 8, Outcome.UNDECIDED),
         (Scale.DIFFERENCE, (0.00, 0.00), 0.05, 8, Outcome.EQUAL),
         (Scale.DIFFERENCE, (1.00, 1.00), 0.05, 8, Outcome.MORE),
         (Scale.DIFFERENCE, (0.01, 0.02), 0.00, 8, Outcome.MORE),
@@ -85,7 +85,7 @@ def test_what_was_not_measured_has_no_outcome() -> None:
         (Outcome.LESS, True, 1),
         (Outcome.MORE, True, -1),
         (Outcome.EQUAL, True, 0),
-        (Outcome.WITHIN_NOISE, False, 0),
+        (Outcome.UNDECIDED, False, 0),
         (Outcome.TOO_FEW, True, 0),
         (Outcome.UNKNOWN, False, 0),
     ],
@@ -106,7 +106,9 @@ def test_left_is_the_ring_and_right_the_perf_buffers() -> None:
                 "perfbuf",
             )
             found = row(comparison, "latency_p50_ns")
-            assert (found.left, found.right) == (ring[0]["p50_ns"], perf[0]["p50_ns"])
+            assert (found.left, found.right) == pytest.approx(
+                (ring[0]["p50_ns"], perf[0]["p50_ns"])
+            )
             assert found.estimate is not None
             assert found.estimate.point == pytest.approx(found.left / found.right)
             assert found.better == (-1 if ring is quick else 1)
@@ -169,7 +171,7 @@ def test_invalid_trials_are_in_no_sum() -> None:
 def test_values_are_medians_and_shares_means() -> None:
     ring = [{"p50_ns": ns, "dropped": lost} for ns, lost in ((10, 0), (20, 0), (90, 300))]
     found = compared(blocks(RING, ring), blocks(PERF, [{}] * 3))
-    assert row(found, "latency_p50_ns").left == 20
+    assert row(found, "latency_p50_ns").left == pytest.approx(20)
     assert row(found, "dropped").left == pytest.approx(0.1)
     assert row(found, "dropped").unit is Unit.SHARE
     assert row(found, "dropped").group is Group.DROPS
@@ -202,7 +204,7 @@ def test_the_margin_is_the_floor_of_the_same_number_scale_and_experiment() -> No
     assert (found.floor, found.margin, found.outcome) == (mine, 0.08, Outcome.LESS)
     wide = floor("latency_p50_ns", Scale.RATIO, 0.2)  # a tenth lies within it
     found = row(compared(ring, perf, floors=(*others, mine, wide)), "latency_p50_ns")
-    assert (found.floor, found.margin, found.outcome) == (wide, 0.2, Outcome.WITHIN_NOISE)
+    assert (found.floor, found.margin, found.outcome) == (wide, 0.2, Outcome.UNDECIDED)
     found = row(compared(ring, perf), "latency_p50_ns")
     assert (found.floor, found.margin, found.outcome) == (None, 0.02, Outcome.LESS)
 
