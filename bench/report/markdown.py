@@ -62,7 +62,7 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[s
 
 def _overview(comparisons: Sequence[Comparison]) -> Iterator[str]:
     left, right = comparisons[0].left.transport, comparisons[0].right.transport
-    shown = (("dropped", "dropped"), ("latency_p50_ns", "p50"), ("latency_p99_ns", "p99"))
+    shown = (("own_dropped_share", "dropped"), ("latency_p50_ns", "p50"), ("latency_p99_ns", "p99"))
     headings = ["experiment", "budget"]
     for heading in (*(label for _, label in shown), "causal violations"):
         headings += [f"{heading}, {left}", right]

@@ -18,7 +18,7 @@ from bench.plan.size import PER_CPU, Load
 from bench.report.sentence import name
 from bench.report.units import share, size
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 _WAKEUPS: Final = {
     "perfbuf": "wake up at every record (wakeup_events = 1, as bcc and libbpf do)",
@@ -88,7 +88,7 @@ def _transport(sized: Sized, sizing: Sizing) -> dict[str, object]:
         "configure": _settings(sized, sizing),
         "sentence": " ".join(_answer(sized, sizing)),
         "rungs": [
-            {**asdict(rung), "lost_share": sizing.lost_shares[rung.budget_bytes]}
+            {**asdict(rung), "own_dropped_share": sizing.lost_shares[rung.budget_bytes]}
             for rung in sizing.ladder.rungs
         ],
     }

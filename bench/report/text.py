@@ -24,8 +24,8 @@ from bench.report.words import LEGEND, lines, machine_words, trouble
 
 WIDTH: Final = 100
 _OVERVIEW: Final = (
-    ("dropped", "dropped"),
-    ("causal_violations", "violations"),
+    ("own_dropped_share", "dropped"),
+    ("causal_violation_share", "violations"),
     ("latency_p50_ns", "p50"),
     ("latency_p99_ns", "p99"),
 )

@@ -103,7 +103,9 @@ def _nothing(_: Side, __: Side) -> Iterator[Line]:
 
 
 def _dropped(left: Side, right: Side) -> Iterator[Line]:
-    yield _sums("  records", left.dropped, left.attempted, right.dropped, right.attempted)
+    yield _sums(
+        "  records", left.own_dropped, left.own_attempted, right.own_dropped, right.own_attempted
+    )
     yield _sums("  trials that dropped", left.lossy, left.trials, right.lossy, right.trials)
     for kind in dict.fromkeys((*left.lost_told, *right.lost_told)):
         yield Line(
@@ -140,7 +142,7 @@ def _sums(label: str, part: int, whole: int, other_part: int, other_whole: int) 
 
 
 _EXPLAINED: Final = {
-    "dropped": _dropped,
-    "causal_violations": _causal,
+    "own_dropped_share": _dropped,
+    "causal_violation_share": _causal,
     "latency_max_ns": _merged,
 }

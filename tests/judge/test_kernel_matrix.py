@@ -108,7 +108,7 @@ def test_times_are_only_ever_ratios_within_one_guest() -> None:
 
 def test_shares_have_both_sides_with_intervals() -> None:
     matrix = compare([entry("6.1", "6.1.1")])
-    loss = curve_of(matrix, "dropped:storm")
+    loss = curve_of(matrix, "own_dropped_share:storm")
     ring, perf = loss.at(0, "ringbuf"), loss.at(0, "perfbuf")
     assert ring is not None
     assert perf is not None
@@ -137,7 +137,7 @@ def test_least_lossless_budget_of_both_over_kernels() -> None:
     sizes = [(point.row, point.series, round(point.value / 1024)) for point in found.points]
     assert [size for _, way, size in sizes if way == "ringbuf"] == [32, 32]
     assert [size for _, way, size in sizes if way == "perfbuf"] == [64, 128]
-    assert not any(curve.key.startswith("dropped:memory") for curve in matrix.curves)
+    assert not any(curve.key.startswith("own_dropped_share:memory") for curve in matrix.curves)
 
 
 def test_what_the_kernel_skipped_is_told_in_peace_and_beside_callers() -> None:

@@ -207,7 +207,7 @@ def test_json_has_the_values_of_the_comparison(summary: Summary) -> None:
     ]
     comparison = first["comparisons"][0]
     assert (comparison["experiment"], comparison["budget"]) == ("storm", "8KiB")
-    dropped = comparison["numbers"]["dropped"]
+    dropped = comparison["numbers"]["own_dropped_share"]
     assert dropped["left"] == pytest.approx(0.1)
     assert dropped["estimate"]["point"] == pytest.approx(-0.2)
     assert (dropped["outcome"], dropped["better"], dropped["unit"]) == ("less", "left", "share")

@@ -114,7 +114,7 @@ def test_json_says_the_same() -> None:
     assert ring["configure"]["max_entries"] == 64 * KIB
     assert perf["configure"]["page_cnt"] == 16
     assert [rung["lossy"] for rung in ring["rungs"]] == [24, 3, 0, 0]
-    assert ring["rungs"][0]["lost_share"] == 0.007
+    assert ring["rungs"][0]["own_dropped_share"] == 0.007
     never = json.loads(render_json(sized(found("ringbuf", {128: 24}))))
     assert never["transports"]["ringbuf"]["minimum_bytes"] is None
     assert never["transports"]["ringbuf"]["configure"] == {}

@@ -17,7 +17,7 @@ from bench.report.completeness import as_json
 from bench.report.kernels import sentences
 from bench.report.units import clean
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 
 def render_json(matrix: Matrix) -> str:
@@ -81,7 +81,16 @@ def _matrix(matrix: Matrix) -> dict[str, Any]:
             }
             for each in matrix.missed
         ],
-        "order": [asdict(order) for order in matrix.order],
+        "order": [
+            {
+                "transport": each.transport,
+                "kernels": each.kernels,
+                "violating": list(each.violating),
+                "causal_pairs": each.pairs,
+                "causal_violations": each.violations,
+            }
+            for each in matrix.order
+        ],
         "invalid": [
             {
                 "kernel": clean(label),
@@ -142,10 +151,10 @@ def _skipped(found: Skipped | None) -> dict[str, Any] | None:
         return None
     return {
         "trials": found.trials,
-        "exits": found.exits,
+        "reaped": found.exits,
         "missed": found.missed,
-        "told": found.told,
-        "share": found.share.point,
+        "skipped_told": found.told,
+        "missed_share": found.share.point,
         "low": found.share.low,
         "high": found.share.high,
     }
