@@ -114,7 +114,7 @@ def test_shares_have_both_sides_with_intervals() -> None:
     assert perf is not None
     assert ring.value == 0.0135  # 10 to 17 of 1,000
     assert ring.low < ring.value < ring.high < perf.low
-    order = curve_of(matrix, "causal_violations:chain")
+    order = curve_of(matrix, "causal_violation_share:chain")
     assert order.at(0, "ringbuf").value == 0  # type: ignore[union-attr]
     assert [each.violations for each in matrix.order] == [0, 8 * 90]
     assert matrix.order[1].violating == ("6.1",)

@@ -107,7 +107,7 @@ def test_rings_for_each_cpu_are_told_one_by_one() -> None:
 
 def test_json_says_the_same() -> None:
     told = json.loads(render_json(sized(RING, PERF)))
-    assert told["format"] == 1
+    assert told["format"] == 2
     assert told["load"]["stall_ms"] == 50.0
     ring, perf = told["transports"]["ringbuf"], told["transports"]["perfbuf"]
     assert (ring["minimum_bytes"], ring["recommended_bytes"]) == (32 * KIB, 64 * KIB)
