@@ -130,12 +130,12 @@ def test_a_side_is_the_sum_of_its_trials_and_of_no_other() -> None:
     comparison = compared(left_trials, blocks(PERF, [{"dropped": 500}] * 2))
     left = comparison.left
     assert (left.trials, left.lossy) == (3, 2)
-    assert (left.attempted, left.delivered, left.dropped) == (3_000, 2_965, 35)
+    assert (left.own_attempted, left.own_delivered, left.own_dropped) == (3_000, 2_965, 35)
     assert (left.causal_pairs, left.fewest_pairs, left.causal_violations) == (950, 250, 3)
     assert left.missed == 4
     assert left.lost_told == {"format_lost": 35, "records": 2}
     assert left.budget_bytes == 65_536
-    assert (comparison.right.trials, comparison.right.dropped) == (2, 1_000)
+    assert (comparison.right.trials, comparison.right.own_dropped) == (2, 1_000)
     assert comparison.right.lost_told == {"format_lost": 1_000}
     assert (comparison.experiment, comparison.budget) == ("storm", "64KiB")
 
@@ -147,14 +147,14 @@ def test_sums_are_of_the_storms_own_records() -> None:
         others = replace(each.ledger, attempted=9_000, delivered=8_000, dropped=1_000)
         trials[place] = replace(each, ledger=others)
     left = compared(trials, blocks(PERF, [{}] * 2)).left
-    assert (left.attempted, left.delivered, left.dropped) == (2_000, 1_980, 20)
+    assert (left.own_attempted, left.own_delivered, left.own_dropped) == (2_000, 1_980, 20)
 
 
 def test_trials_without_an_order_count_in_the_others() -> None:
     trials = blocks(RING, [{"pairs": 100, "dropped": 1}] * 2)
     trials[0] = replace(trials[0], ordering=None, latency=None)
     left = compared(trials, blocks(PERF, [{}] * 2)).left
-    assert (left.trials, left.dropped, left.causal_pairs, left.fewest_pairs) == (2, 2, 100, 100)
+    assert (left.trials, left.own_dropped, left.causal_pairs, left.fewest_pairs) == (2, 2, 100, 100)
     assert left.latency is not None
     assert left.latency.count == 999
     bare = [replace(each, ordering=None, latency=None) for each in trials]
@@ -165,17 +165,17 @@ def test_trials_without_an_order_count_in_the_others() -> None:
 def test_invalid_trials_are_in_no_sum() -> None:
     bad = trial(RING, 2, state=State.INVALID, reasons=("x",), dropped=999)
     left = compared([*blocks(RING, [{}] * 2), bad], blocks(PERF, [{}] * 2)).left
-    assert (left.trials, left.dropped) == (2, 0)
+    assert (left.trials, left.own_dropped) == (2, 0)
 
 
 def test_values_are_medians_and_shares_means() -> None:
     ring = [{"p50_ns": ns, "dropped": lost} for ns, lost in ((10, 0), (20, 0), (90, 300))]
     found = compared(blocks(RING, ring), blocks(PERF, [{}] * 3))
     assert row(found, "latency_p50_ns").left == pytest.approx(20)
-    assert row(found, "dropped").left == pytest.approx(0.1)
-    assert row(found, "dropped").unit is Unit.SHARE
-    assert row(found, "dropped").group is Group.DROPS
-    assert row(found, "dropped").label
+    assert row(found, "own_dropped_share").left == pytest.approx(0.1)
+    assert row(found, "own_dropped_share").unit is Unit.SHARE
+    assert row(found, "own_dropped_share").group is Group.DROPS
+    assert row(found, "own_dropped_share").label
 
 
 def test_a_number_that_one_side_lacks_is_unknown_and_both_lack_left_out() -> None:
@@ -186,7 +186,8 @@ def test_a_number_that_one_side_lacks_is_unknown_and_both_lack_left_out() -> Non
     assert (per_run.estimate, per_run.floor, per_run.margin) == (None, None, 0.0)
     none = compared(blocks(RING, [{}] * 8), blocks(PERF, [{}] * 8))
     assert none.row("kernel_ns_per_run") is None
-    assert none.row("no_such_number") is None
+    with pytest.raises(KeyError):
+        none.row("no_such_number")
 
 
 def test_the_margin_is_the_floor_of_the_same_number_scale_and_experiment() -> None:
