@@ -40,7 +40,7 @@ class Reading:
 
     trial: TrialResult
     wakeup_cost_ns: float | None  # of the machine; None: not measured
-    cpus_online: int
+    cpus: int  # that the run could use
     baseline_ns: dict[str, float]  # storm ns per process under "none" and "noop", same block
 
 
@@ -86,7 +86,7 @@ def _storm_net_ns(reading: Reading) -> float | None:
     gross_ns, raised = storm_ns_per_process(reading.trial), _raised_per_event(reading)
     if gross_ns is None or raised is None or reading.wakeup_cost_ns is None:
         return None
-    busy_cpus = max(1, min(reading.trial.config.storm.workers, reading.cpus_online))
+    busy_cpus = max(1, min(reading.trial.config.storm.workers, reading.cpus))
     net_ns = gross_ns - raised * reading.wakeup_cost_ns / busy_cpus
     return net_ns if net_ns > 0 else None
 

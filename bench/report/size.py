@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.judge.size import Sizing
-from bench.plan.size import PER_CPU, Load
+from bench.plan.budgets import PER_CPU
+from bench.plan.size import Load
 from bench.report.sentence import name
 from bench.report.units import share, size
 

@@ -26,6 +26,7 @@ def _row(number: int, run: Run, trial: TrialResult) -> dict[str, Any]:
         "hostname": machine.hostname,
         "kernel_release": machine.kernel_release,
         "cpus_online": machine.cpus_online,
+        "usable_cpus": machine.usable_cpus,
         "profile": run.header.profile,
         "seed": run.header.seed,
         "experiment": trial.experiment,

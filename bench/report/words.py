@@ -34,10 +34,18 @@ def machine_words(machine: Machine | None) -> str:
         return "machine not known"
     virtual = "emulated" if machine.emulated else machine.virtualisation
     return clean(
-        f"{machine.hostname}: Linux {machine.kernel_release}, {machine.cpus_online} CPUs "
+        f"{machine.hostname}: Linux {machine.kernel_release}, {cpus_words(machine)} "
         f"({machine.cpu_model}), preemption {machine.preemption}, clock {machine.clock_source}, "
         f"virtualisation {virtual}"
     )
+
+
+def cpus_words(machine: Machine) -> str:
+    """Return how many CPUs a run had, and which of how many if it could not use all of them."""
+    words = f"{machine.cpus_online} CPUs"
+    if machine.usable_cpus != machine.online_cpus:
+        words = f"CPUs {machine.usable_cpus} of {machine.online_cpus}"
+    return words if machine.cpu_quota is None else f"{words} (quota {machine.cpu_quota:g})"
 
 
 def trouble(summary: Summary) -> tuple[str, ...]:
