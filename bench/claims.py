@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,6 +26,12 @@ def needed(claims: Sequence[Claim], planned: Sequence[Experiment]) -> tuple[Expe
     """Those of ``planned`` that ``claims`` are judged by."""
     names = {name for claim in claims for name in claim.experiments}
     return tuple(experiment for experiment in planned if experiment.name in names)
+
+
+def left_out(claims: Sequence[Claim], lines: Sequence[str]) -> tuple[str, ...]:
+    """Return those of ``lines``, each of an experiment that begins it, that concern ``claims``."""
+    names = {name for claim in claims for name in claim.experiments}
+    return tuple(line for line in lines if re.split("[:,]", line, maxsplit=1)[0] in names)
 
 
 def run(

@@ -12,7 +12,7 @@ from bench.trial.result import State, TrialResult
 
 
 def _drops(trial: TrialResult) -> int:
-    return trial.ledger.dropped if trial.ledger else 0
+    return trial.ledger.own_dropped if trial.ledger else 0
 
 
 def _causal(trial: TrialResult) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bench.campaign import Campaign, Listener
-from bench.machine import health, procfs
+from bench.machine import health
 from bench.measure.health import Sample
 from bench.plan import arbitrary
 from bench.plan.experiments import Experiment
@@ -38,7 +38,7 @@ def rounds(running: Campaign, *, minutes: float, listener: Listener) -> Iterator
     """
     setting = arbitrary.Setting(
         transports=transport.names(),
-        cpus=procfs.online_cpus(),
+        cpus=running.rig.usable,
         page_bytes=os.sysconf("SC_PAGE_SIZE"),
     )
     started = time.monotonic()

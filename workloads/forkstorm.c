@@ -55,25 +55,23 @@ static void die_with_parent(pid_t parent, int signal)
 
 static void set_affinity(struct request *request)
 {
-	cpu_set_t allowed;
+	struct cpus allowed;
 
-	if (request->pinned && sched_setaffinity(0, sizeof(request->cpus), &request->cpus) < 0)
+	if (request->pinned && run_on(&request->cpus) < 0)
 		usage_error("--cpus: none of these CPUs can be used: %s", strerror(errno));
-	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
+	if (get_affinity(&allowed) < 0)
 		die("sched_getaffinity");
-	for (int cpu = 0; request->pinned && cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, &request->cpus) && !CPU_ISSET(cpu, &allowed))
+	for (int cpu = 0; request->pinned && cpu < CPUS_LIMIT; cpu++)
+		if (has_cpu(&request->cpus, cpu) && !has_cpu(&allowed, cpu))
 			usage_error("--cpus: CPU %d is not there, or not for us", cpu);
-	if (request->shape == SHAPE_PINGPONG && CPU_COUNT(&allowed) < 2)
+	if (request->shape == SHAPE_PINGPONG && count_cpus(&allowed) < 2)
 		usage_error("pingpong wants two CPUs, one is available");
-	if (request->shape == SHAPE_UNEVEN && CPU_COUNT(&allowed) < 2)
+	if (request->shape == SHAPE_UNEVEN && count_cpus(&allowed) < 2)
 		usage_error("uneven wants two CPUs, one is available");
-	for (int cpu = 0; request->shape == SHAPE_HOTCPU && cpu < CPU_SETSIZE; cpu++) {
-		if (!CPU_ISSET(cpu, &allowed))
+	for (int cpu = 0; request->shape == SHAPE_HOTCPU && cpu < CPUS_LIMIT; cpu++) {
+		if (!has_cpu(&allowed, cpu))
 			continue;
-		CPU_ZERO(&allowed);
-		CPU_SET(cpu, &allowed);
-		if (sched_setaffinity(0, sizeof(allowed), &allowed) < 0)
+		if (run_on_one(cpu) < 0)
 			die("sched_setaffinity");
 		break;
 	}

@@ -11,10 +11,16 @@
 
 #define NS_PER_S 1000000000ULL
 #define ERRNO_LIMIT 256 /* Linux's errnos end at 133 */
-#define WORKERS_LIMIT 256
+#define WORKERS_LIMIT 8192
+#define CPUS_LIMIT 8192 /* the most that a kernel can be built for */
 #define THREADS_LIMIT 256
 #define UNEVEN_WORKERS 2 /* a hot one, a quiet one */
 #define DEPTH_LIMIT 4096 /* one stack frame a process under vfork */
+
+/* Of any kernel's size: a cpu_set_t ends at 1,024 CPUs, and the kernel refuses a shorter set. */
+struct cpus {
+	cpu_set_t set[CPUS_LIMIT / CPU_SETSIZE];
+};
 
 enum shape {
 	SHAPE_STORM,
@@ -63,7 +69,7 @@ struct request {
 	bool change_user; /* uid and gid were given */
 	uid_t uid;
 	gid_t gid;
-	cpu_set_t cpus;
+	struct cpus cpus;
 	bool pinned; /* cpus was given */
 	int report_fd;
 	int go_fd;
@@ -102,6 +108,14 @@ void settle_inherited(void);
 /* options.c */
 void parse_request(struct request *request, int argc, char **argv);
 _Noreturn void usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* cpus.c */
+void add_cpu(struct cpus *cpus, int cpu);
+bool has_cpu(const struct cpus *cpus, int cpu);
+int count_cpus(const struct cpus *cpus);
+int get_affinity(struct cpus *cpus);
+int run_on(const struct cpus *cpus);
+int run_on_one(int cpu);
 
 /* privileges.c, in the order of use */
 void open_tiny(struct request *request);

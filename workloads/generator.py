@@ -9,15 +9,17 @@ import select
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from bench.errors import MachineUnfit, StormFailed, UsageError
+from bench.machine import cpus, procfs
 from workloads import session
 from workloads.cgroup import Cgroup
-from workloads.storm import Shape, Storm, StormReport
+from workloads.storm import TWO_CPUS, Shape, Storm, StormReport
 from workloads.user import StormUser, chosen
 
 EXECUTABLE: Final = Path(__file__).parent / "forkstorm"
@@ -25,7 +27,7 @@ EXECUTABLE: Final = Path(__file__).parent / "forkstorm"
 
 # The bounds that forkstorm.c itself has.
 MOST_PROCESSES: Final = 10_000_000
-MOST_WORKERS: Final = 256
+MOST_WORKERS: Final = 8_192
 MOST_IN_BURST: Final = 1_000_000
 MOST_DEPTH: Final = 4_096
 MOST_THREADS: Final = 256
@@ -39,8 +41,8 @@ _SPARE_PROCESSES: Final = 64  # the generator, and those that have left but are 
 _REFUSED = {2: UsageError, 3: MachineUnfit}  # forkstorm's exit codes before it is ready
 
 
-def check(storm: Storm, cpus_online: int) -> None:
-    """Raise UsageError, naming what to change, if the storm makes no sense on this machine."""
+def check(storm: Storm, usable: Sequence[int]) -> None:
+    """Raise UsageError, naming what to change, if the storm makes no sense on the usable CPUs."""
     _check_whole("count", storm.count, 1, MOST_PROCESSES)
     _check_whole("workers", storm.workers, 1, MOST_WORKERS)
     _check_whole("burst size", storm.burst_size, 1, MOST_IN_BURST)
@@ -58,7 +60,7 @@ def check(storm: Storm, cpus_online: int) -> None:
         raise UsageError("the quiet half of uneven is paced", remedy="give it a rate above 0")
     if storm.shape is Shape.BURST and storm.rate_per_s > 0:
         raise UsageError("a burst has no rate", remedy="pace it by the pause between bursts")
-    _check_cpus(storm, cpus_online)
+    _check_cpus(storm, usable)
 
 
 def storm_arguments(storm: Storm) -> list[str]:
@@ -104,7 +106,7 @@ class Generator:
         user: StormUser | None = None,
         cgroup: Cgroup | None = None,
     ) -> None:
-        check(storm, os.cpu_count() or 1)
+        check(storm, cpus.usable(procfs.online_cpus()))
         self._storm = storm
         self._user = chosen() if user is None else user
         self._cgroup = cgroup
@@ -337,16 +339,16 @@ def _check_real(name: str, value: float, low: float, high: float) -> None:
         raise UsageError(f"{name} {value:g} is not from {low:g} to {high:g}")
 
 
-def _check_cpus(storm: Storm, cpus_online: int) -> None:
-    # Where some CPUs are offline, numbers go beyond the count; forkstorm then knows better.
-    numbers = max(cpus_online, os.sysconf("SC_NPROCESSORS_CONF"))
+def _check_cpus(storm: Storm, usable: Sequence[int]) -> None:
+    listed = cpus.list_format(usable)
     for cpu in storm.cpus:
-        if not 0 <= cpu < numbers:
-            raise UsageError(f"CPU {cpu} is not there", remedy=f"{cpus_online} are online")
+        if cpu not in usable:
+            raise UsageError(
+                f"CPU {cpu} is not there, or not for this process", remedy=f"take from {listed}"
+            )
     if len(set(storm.cpus)) != len(storm.cpus):
         raise UsageError(f"CPUs {storm.cpus} name one twice")
-    wants_two = storm.shape in (Shape.PINGPONG, Shape.UNEVEN)
-    if wants_two and min(cpus_online, len(storm.cpus) or cpus_online) < 2:
+    if storm.shape in TWO_CPUS and len(storm.cpus or usable) < 2:
         raise UsageError(
-            f"{storm.shape} wants two CPUs", remedy="choose another shape on this machine"
+            f"{storm.shape} wants two CPUs", remedy="choose another shape, or more CPUs"
         )

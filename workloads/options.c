@@ -66,9 +66,9 @@ static void cpu_list(struct request *request, char *text)
 	char *rest = text;
 	char *word;
 
-	CPU_ZERO(&request->cpus);
+	memset(&request->cpus, 0, sizeof(request->cpus));
 	while ((word = strsep(&rest, ",")))
-		CPU_SET(whole("cpus", word, 0, CPU_SETSIZE - 1), &request->cpus);
+		add_cpu(&request->cpus, whole("cpus", word, 0, CPUS_LIMIT - 1));
 	request->pinned = true;
 }
 

@@ -22,15 +22,6 @@ static void do_nothing(const struct child *child)
 	(void)child;
 }
 
-static void pin(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set);
-}
-
 /*
  * A process of a chain: makes the next one, reaps it, and ends after it. It never has another
  * child, so when it ends it has none left.
@@ -43,7 +34,7 @@ static void chain_link(const struct child *child)
 
 	/* The pair's parent runs on one CPU, its child on the next; the next pair moves on. */
 	if (worker->request->shape == SHAPE_PINGPONG)
-		pin(worker->cpus[(child->number / 2 + child->number % 2) % worker->cpu_count]);
+		run_on_one(worker->cpus[(child->number / 2 + child->number % 2) % worker->cpu_count]);
 	if (child->below == 0 || stopped(worker->shared))
 		return;
 	next.number++;
@@ -125,7 +116,7 @@ static void prepare_uneven(struct worker *worker)
 {
 	bool quiet = worker->index > 0;
 
-	pin(worker->cpus[quiet ? worker->cpu_count - 1 : 0]);
+	run_on_one(worker->cpus[quiet ? worker->cpu_count - 1 : 0]);
 	worker->mean_gap_ns = quiet ? 1e9 / worker->request->rate_per_s : 0;
 	if (quiet) {
 		worker->count = UINT64_MAX;
@@ -136,7 +127,7 @@ static void prepare_uneven(struct worker *worker)
 static void prepare(struct worker *worker)
 {
 	const struct request *request = worker->request;
-	cpu_set_t allowed;
+	struct cpus allowed;
 
 	worker->random = request->seed * 0x9e3779b97f4a7c15 + worker->index;
 	uniform(worker);
@@ -145,9 +136,9 @@ static void prepare(struct worker *worker)
 	worker->count = request->count;
 	worker->next = &worker->shared->next;
 	if (request->shape == SHAPE_PINGPONG || request->shape == SHAPE_UNEVEN) {
-		sched_getaffinity(0, sizeof(allowed), &allowed);
-		for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-			if (CPU_ISSET(cpu, &allowed))
+		get_affinity(&allowed);
+		for (int cpu = 0; cpu < CPUS_LIMIT; cpu++)
+			if (has_cpu(&allowed, cpu))
 				worker->cpus[worker->cpu_count++] = cpu;
 	}
 	if (request->shape == SHAPE_UNEVEN)

@@ -40,6 +40,9 @@ class Gap(StrEnum):
     EXPONENTIAL = "exponential"
 
 
+TWO_CPUS: Final = frozenset({Shape.PINGPONG, Shape.UNEVEN})
+"""Shapes that take two CPUs."""
+
 _UNEVEN_WORKERS: Final = 2  # whatever is asked for
 
 

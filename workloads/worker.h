@@ -17,7 +17,7 @@ struct worker {
 	uint64_t count; /* children to be made, ... */
 	_Atomic uint64_t *next; /* ... and how many have been handed out */
 	unsigned int cpu_count; /* pingpong and uneven only, as is the next */
-	int cpus[CPU_SETSIZE];
+	unsigned short cpus[CPUS_LIMIT];
 };
 
 /* One child to be: which one it is, counted over all workers, and how many follow below it. */

@@ -114,11 +114,12 @@ def _run(
 ) -> tuple[TrialResult, ...]:
     from bench import campaign
     from bench import claims as running
-    from bench.machine import procfs
+    from bench.machine import cpus, procfs
     from bench.plan.claims import catalogue
     from bench.plan.outline import outline
 
-    planned = catalogue.experiments(len(procfs.online_cpus()), os.sysconf("SC_PAGE_SIZE"))
+    usable, page_bytes = cpus.usable(procfs.online_cpus()), os.sysconf("SC_PAGE_SIZE")
+    planned = catalogue.experiments(usable, page_bytes)
     experiments = running.needed(claims, planned)
     if not experiments:
         raise UsageError(
@@ -134,6 +135,7 @@ def _run(
         seed=seed,
         wait=wait,
         plan=outline(experiments, adaptive=settle_s > 0),
+        left_out=running.left_out(claims, catalogue.left_out(usable, page_bytes)),
     )
     with campaign.opened(request) as opened:
         return running.run(opened, claims, experiments, settle_s=settle_s)

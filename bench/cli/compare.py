@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.output import name_faults, read_or_not
-from bench.errors import GateFailed, JournalError
+from bench.errors import GateFailed, JournalError, UsageError
+from bench.foreign import clean
 
 if TYPE_CHECKING:
     from bench.journal.schema import JournalContent
+    from bench.machine.facts import Machine
 
 _SET = "Journal, folder of journals, or quoted pattern ('old/*.jsonl')."
 
@@ -31,7 +33,8 @@ def command(
     Last week's and today's, two machines, two kernels. Machines drift, so no time is held against
     a time of the other set: what is compared is how a transport does against the perf buffers,
     paired within blocks, and counts: losses, violations, lossless budgets, verdicts of claims.
-    Worse means worse for the transport named first; of a claim, for the ring buffer.
+    Worse means worse for the transport named first; of a claim, for the ring buffer. Runs of one
+    machine that could not use the same CPUs are refused.
 
     Example: bufbench compare results/monday.jsonl 'results/today-*.jsonl' --fail-on-regression
     """
@@ -50,12 +53,28 @@ def command(
             )
         print(f"bufbench: {shared:,} trials are in A and in B; they count in A", file=sys.stderr)
     ours, theirs = journal_sets(old), journal_sets(fresh)
+    _check_cpus(ours[0].summary.machine, theirs[0].summary.machine)
     found = difference(ours[0], theirs[0])
     with read_or_not():
         for line in lines(ours, theirs, found):
             print(line)
     if fail_on_regression and found.regressions:
         raise GateFailed(f"{found.regressions} got worse from {before} to {after}")
+
+
+def _check_cpus(before: Machine | None, after: Machine | None) -> None:
+    """Raise UsageError for runs of one machine that could not use the same CPUs."""
+    if before is None or after is None or not (before.usable_cpus and after.usable_cpus):
+        return  # not recorded
+    from bench.report.words import cpus_words
+
+    one = (before.hostname, before.online_cpus) == (after.hostname, after.online_cpus)
+    ours, theirs = cpus_words(before), cpus_words(after)
+    if one and ours != theirs:
+        raise UsageError(
+            f"A used {clean(ours)} and B {clean(theirs)}, on one machine: what differs is that",
+            remedy="run both with the same affinity, cpuset and quota",
+        )
 
 
 def _content(name: str) -> JournalContent:

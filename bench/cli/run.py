@@ -27,9 +27,10 @@ from workloads.storm import Gap, Shape, Spawn, Storm
 _LONGEST_MS: Final = 3_600_000.0
 
 if TYPE_CHECKING:
+    from bench.campaign import Request
     from bench.plan.experiments import Experiment
+    from bench.plan.profiles import Profile
     from bench.trial.result import TrialResult
-    from workloads.user import StormUser
 
 
 def command(
@@ -99,7 +100,8 @@ def command(
     checks = gates.parse(fail_on)
     user = chosen(storm_user)
     if profile:
-        experiments = _of_profile(profile)
+        plan = _of_profile(profile)
+        experiments, left_out = plan.experiments, plan.left_out
     else:
         storm = Storm(
             shape=workload,
@@ -121,11 +123,26 @@ def command(
             producer=_producer(wakeup, call, payload, records),
             consumer=_consumer(reader, poll, interval, stall, consumer_cpu),
         )
-        experiments = (_single(config, transport or [], budget or ["64KiB"], blocks),)
+        single = _single(config, transport or [], budget or ["64KiB"], blocks)
+        experiments, left_out = (single,), single.omitted
     journal = output or paths.new_journal(profile or workload.value)
     if resume and output is None:
         raise UsageError("--resume needs the journal to go on with", remedy="add --output FILE")
-    trials = _run(experiments, journal, user, profile=profile, seed=seed, resume=resume, wait=wait)
+    from bench.campaign import Request
+    from bench.plan.outline import outline
+
+    request = Request(
+        journal=journal,
+        command_line=sys.argv,
+        profile=profile,
+        seed=seed,
+        resume=resume,
+        wait=wait,
+        storm_user=user,
+        plan=outline(experiments),
+        left_out=left_out,
+    )
+    trials = _run(experiments, request)
     if not quiet:
         with read_or_not():
             _summary(journal)
@@ -133,12 +150,12 @@ def command(
     gates.check(checks, trials)
 
 
-def _of_profile(name: str) -> tuple[Experiment, ...]:
-    from bench.machine import procfs
+def _of_profile(name: str) -> Profile:
+    from bench.machine import cpus, procfs
     from bench.plan import profiles
 
-    cpus = len(procfs.online_cpus())
-    return profiles.profile(name, cpus, os.sysconf("SC_PAGE_SIZE")).experiments
+    usable = cpus.usable(procfs.online_cpus())
+    return profiles.profile(name, usable, os.sysconf("SC_PAGE_SIZE"))
 
 
 def _single(
@@ -146,7 +163,7 @@ def _single(
 ) -> Experiment:
     import psutil
 
-    from bench.machine import procfs
+    from bench.machine import cpus, procfs
     from bench.plan import budgets
     from bench.plan.experiments import compose
     from bench.plan.profiles import TRANSPORTS
@@ -154,11 +171,11 @@ def _single(
     from workloads.generator import check
 
     page_bytes = os.sysconf("SC_PAGE_SIZE")
-    cpus = procfs.online_cpus()
+    usable = cpus.usable(procfs.online_cpus())
     memory_bytes = psutil.virtual_memory().available
     if not 1 <= blocks <= 10_000:
         raise UsageError(f"{blocks} blocks are out of range", remedy="take 1 to 10000")
-    check(config.storm, len(cpus))
+    check(config.storm, usable)
     names = transports or list(TRANSPORTS)
     for name in names:
         if name not in ("none", "noop"):
@@ -174,21 +191,20 @@ def _single(
         transports=[name for name in names if name not in ("none", "noop")],
         budgets_bytes=sizes,
         blocks=blocks,
-        cpus=len(cpus),
+        cpus=len(usable),
         page_bytes=page_bytes,
         baselines="none" in names or "noop" in names,
     )
-    for line in experiment.omitted:
-        print(line, file=sys.stderr)
     if not experiment.arms:
-        raise UsageError("nothing is left to run", remedy="take a larger --budget")
+        why = "; ".join(experiment.omitted)
+        raise UsageError(f"nothing is left to run: {why}", remedy="take a larger --budget")
     return experiment
 
 
 def _consumer(
     reader: Reader, poll: Poll, interval_ms: float, stall_ms: float, cpu: int | None
 ) -> Consumer:
-    from bench.machine import procfs
+    from bench.machine import cpus, procfs
 
     for what, value in (("interval", interval_ms), ("stall", stall_ms)):
         if not 0 <= value <= _LONGEST_MS:
@@ -196,8 +212,11 @@ def _consumer(
                 f"--{what} {value:g} is out of range",
                 remedy=f"take 0 to {_LONGEST_MS:g}",
             )
-    if cpu is not None and cpu not in procfs.online_cpus():
-        raise UsageError(f"CPU {cpu} is not online", remedy="pin the consumer to another")
+    if cpu is not None and cpu not in (usable := cpus.usable(procfs.online_cpus())):
+        raise UsageError(
+            f"CPU {cpu} is not online, or not for this process",
+            remedy=f"pin the consumer to one of {cpus.list_format(usable)}",
+        )
     return Consumer(reader=reader, poll=poll, interval_ms=interval_ms, stall_ms=stall_ms, cpu=cpu)
 
 
@@ -244,33 +263,13 @@ def _cpu_list(text: str) -> tuple[int, ...]:
     return tuple(named)
 
 
-def _run(
-    experiments: tuple[Experiment, ...],
-    journal: Path,
-    user: StormUser,
-    *,
-    profile: str,
-    seed: int,
-    resume: bool,
-    wait: bool,
-) -> tuple[TrialResult, ...]:
+def _run(experiments: tuple[Experiment, ...], request: Request) -> tuple[TrialResult, ...]:
     from bench import campaign, progress
     from bench.plan import profiles
-    from bench.plan.outline import outline
 
-    request = campaign.Request(
-        journal=journal,
-        command_line=sys.argv,
-        profile=profile,
-        seed=seed,
-        resume=resume,
-        wait=wait,
-        storm_user=user,
-        plan=outline(experiments),
-    )
     trials: list[TrialResult] = []
     with campaign.opened(request) as running, progress.shown(experiments) as begin:
-        running.census(profiles.census_budgets_bytes(profile))
+        running.census(profiles.census_budgets_bytes(request.profile))
         for experiment in experiments:
             trials.extend(running.run(experiment, begin(experiment)))
     return tuple(trials)

@@ -58,6 +58,7 @@ def command(
     """
     from bench import campaign, paths, sizing
     from bench.judge.size import exits_per_s
+    from bench.machine import cpus as processors
     from bench.machine import procfs
     from bench.plan import size as plan
     from bench.report import size as report
@@ -73,7 +74,7 @@ def command(
         )
     )
     _check(tolerate, storms, margin)
-    cpus, page_bytes = len(procfs.online_cpus()), os.sysconf("SC_PAGE_SIZE")
+    cpus, page_bytes = len(processors.usable(procfs.online_cpus())), os.sysconf("SC_PAGE_SIZE")
     chosen = plan.config(load, cpus)
     most_bytes = min(plan.LARGEST_BYTES, _memory_for(chosen))
     rungs = {

@@ -29,7 +29,9 @@ _HEADING: Final = f"{'TIME':<12} {'PID':>7} {'PPID':>7} {'EXIT_CODE':<15} {'DURA
 def command(
     *,
     transport: Annotated[str, typer.Option(help="ringbuf or perfbuf.")] = "ringbuf",
-    budget: Annotated[str, typer.Option(help="Data bytes over all buffers.")] = "8MiB",
+    budget: Annotated[
+        str | None, typer.Option(help="Data bytes over all buffers; 8MiB or just below by default.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document a line.")] = False,
     pid: Annotated[int | None, typer.Option(help="Only this process.")] = None,
     comm: Annotated[str | None, typer.Option(help="Only processes of this name.")] = None,
@@ -56,7 +58,7 @@ def command(
     wanted = _filter(pid, comm)
     show = _json_line if as_json else _text_line
     asked: KeyboardInterrupt | None = None
-    with live.opened(transport, budgets.parse(budget)) as tracer:
+    with live.opened(transport, None if budget is None else budgets.parse(budget)) as tracer:
         try:
             with tracer.attached():
                 if not as_json:

@@ -20,7 +20,7 @@ from bench.judge.samples import ArmSamples
 from bench.judge.statistics import FEWEST_BLOCKS, Scale, holm, moved_p
 
 _LEVEL: Final = 0.05
-_KEYS: Final = ("dropped", "causal_violations")
+_KEYS: Final = ("own_dropped_share", "causal_violation_share")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from statistics import fmean, median
 from bench.errors import JournalError
 from bench.judge.bottleneck import Bottleneck, usual
 from bench.judge.floor import Floor, floor_for, margin
-from bench.judge.metrics import METRICS, Group, Metric, Unit
+from bench.judge.metrics import KEYS, METRICS, Group, Metric, Unit
 from bench.judge.samples import ArmSamples, ExperimentSamples, estimate, paired
 from bench.judge.statistics import FEWEST_BLOCKS, Estimate, Scale
 from bench.measure import latency
@@ -82,9 +82,9 @@ class Side:
     budget_bytes: int  # data bytes that it really had
     trials: int
     lossy: int  # trials that dropped something
-    attempted: int
-    delivered: int
-    dropped: int
+    own_attempted: int
+    own_delivered: int
+    own_dropped: int
     causal_pairs: int
     fewest_pairs: int  # causal pairs of the trial that had the fewest
     causal_violations: int
@@ -106,7 +106,9 @@ class Comparison:
     poll: Poll | None = None  # how both sides waited; None: differently
 
     def row(self, key: str) -> Row | None:
-        """The row of a number."""
+        """The row of a number; KeyError for one that there is not."""
+        if key not in KEYS:
+            raise KeyError(key)
         return next((row for row in self.rows if row.key == key), None)
 
 
@@ -203,9 +205,9 @@ def _side(arm: ArmSamples) -> Side:
         budget_bytes=trials[0].config.budget_bytes,
         trials=len(trials),
         lossy=sum(ledger.own_dropped > 0 for ledger in ledgers),
-        attempted=sum(ledger.own_attempted for ledger in ledgers),
-        delivered=sum(ledger.own_delivered for ledger in ledgers),
-        dropped=sum(ledger.own_dropped for ledger in ledgers),
+        own_attempted=sum(ledger.own_attempted for ledger in ledgers),
+        own_delivered=sum(ledger.own_delivered for ledger in ledgers),
+        own_dropped=sum(ledger.own_dropped for ledger in ledgers),
         causal_pairs=sum(order.causal_pairs for order in orders),
         fewest_pairs=min((order.causal_pairs for order in orders), default=0),
         causal_violations=sum(order.causal_violations for order in orders),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from bench.judge.numbers import number
 from bench.trial.result import TrialResult
 
 
@@ -39,7 +40,7 @@ class Reading:
 
     trial: TrialResult
     wakeup_cost_ns: float | None  # of the machine; None: not measured
-    cpus_online: int
+    cpus: int  # that the run could use
     baseline_ns: dict[str, float]  # storm ns per process under "none" and "noop", same block
 
 
@@ -55,94 +56,19 @@ class Metric:
     more_is_better: bool = False
 
 
-def storm_ns_per_process(trial: TrialResult) -> float | None:
-    """Length of the storm over the processes it reaped."""
-    length_ns = trial.storm.end_ns - trial.storm.start_ns
-    return length_ns / trial.storm.reaped if trial.storm.reaped and length_ns > 0 else None
+def _taken(key: str) -> Callable[[Reading], float | None]:
+    """Return what takes a number of the trial itself."""
+    of = number(key)
 
-
-def _drop_share(reading: Reading) -> float | None:
-    ledger = reading.trial.ledger
-    if ledger is None or not ledger.own_attempted:
-        return None
-    return ledger.own_dropped / ledger.own_attempted
-
-
-def _delivered_per_s(reading: Reading) -> float | None:
-    ledger, seconds = reading.trial.ledger, reading.trial.storm.seconds
-    return ledger.own_delivered / seconds if ledger is not None and seconds > 0 else None
-
-
-def _violation_share(reading: Reading) -> float | None:
-    order = reading.trial.ordering
-    if order is None or not order.causal_pairs:
-        return None
-    return order.causal_violations / order.causal_pairs
-
-
-def _order(name: str) -> Callable[[Reading], float | None]:
     def take(reading: Reading) -> float | None:
-        order = reading.trial.ordering
-        return None if order is None else float(getattr(order, name))
-
-    return take
-
-
-def _latency(name: str) -> Callable[[Reading], float | None]:
-    def take(reading: Reading) -> float | None:
-        latency = reading.trial.latency
-        return float(getattr(latency, name)) if latency is not None and latency.count else None
-
-    return take
-
-
-def _fullest(reading: Reading) -> float | None:
-    occupancy = reading.trial.occupancy
-    return occupancy.max_share if occupancy is not None and occupancy.samples else None
-
-
-def _busy(reading: Reading) -> float | None:
-    occupancy = reading.trial.occupancy
-    return None if occupancy is None else 1.0 - occupancy.consumer_idle_share
-
-
-def _physical_bytes(reading: Reading) -> float | None:
-    memory = reading.trial.memory
-    return None if memory is None else float(memory.footprint.physical_bytes)
-
-
-def _observed(name: str) -> Callable[[Reading], float | None]:
-    def take(reading: Reading) -> float | None:
-        memory = reading.trial.memory
-        value = None if memory is None else getattr(memory.observed, name)
+        value = of(reading.trial)
         return None if value is None else float(value)
 
     return take
 
 
-def _cpu_s_per_million(reading: Reading) -> float | None:
-    cost = reading.trial.cost
-    return None if cost is None else cost.cpu_s_per_million
-
-
-def _switches_per_event(reading: Reading) -> float | None:
-    cost = reading.trial.cost
-    return None if cost is None else cost.switches_per_event
-
-
-def _taken_per_event(reading: Reading) -> float | None:
-    cost = reading.trial.cost
-    return None if cost is None else cost.wakeups_taken_per_event
-
-
-def _raised_per_event(reading: Reading) -> float | None:
-    cost = reading.trial.cost
-    return None if cost is None else cost.wakeups_raised_per_event
-
-
-def _run_ns(reading: Reading) -> float | None:
-    cost = reading.trial.cost
-    return None if cost is None else cost.ns_per_run
+storm_ns_per_process: Final = number("storm_ns_per_process")
+_run_ns, _raised_per_event = _taken("kernel_ns_per_run"), _taken("wakeups_raised_per_event")
 
 
 def _run_net_ns(reading: Reading) -> float | None:
@@ -155,16 +81,12 @@ def _run_net_ns(reading: Reading) -> float | None:
     return net_ns if net_ns > 0 else None
 
 
-def _storm_ns(reading: Reading) -> float | None:
-    return storm_ns_per_process(reading.trial)
-
-
 def _storm_net_ns(reading: Reading) -> float | None:
     """Without the interrupts that wake-ups raised, shared by the CPUs that the storm kept busy."""
     gross_ns, raised = storm_ns_per_process(reading.trial), _raised_per_event(reading)
     if gross_ns is None or raised is None or reading.wakeup_cost_ns is None:
         return None
-    busy_cpus = max(1, min(reading.trial.config.storm.workers, reading.cpus_online))
+    busy_cpus = max(1, min(reading.trial.config.storm.workers, reading.cpus))
     net_ns = gross_ns - raised * reading.wakeup_cost_ns / busy_cpus
     return net_ns if net_ns > 0 else None
 
@@ -178,49 +100,55 @@ def _slow_down(baseline: str) -> Callable[[Reading], float | None]:
 
 
 METRICS: Final = (
-    Metric(key="dropped", label="dropped", group=Group.DROPS, unit=Unit.SHARE, take=_drop_share),
     Metric(
-        key="delivered_per_s",
+        key="own_dropped_share",
+        label="dropped",
+        group=Group.DROPS,
+        unit=Unit.SHARE,
+        take=_taken("own_dropped_share"),
+    ),
+    Metric(
+        key="own_delivered_per_s",
         label="delivered",
         group=Group.DROPS,
         unit=Unit.PER_S,
-        take=_delivered_per_s,
+        take=_taken("own_delivered_per_s"),
         more_is_better=True,
     ),
     Metric(
-        key="causal_violations",
+        key="causal_violation_share",
         label="causal violations",
         group=Group.ORDER,
         unit=Unit.SHARE,
-        take=_violation_share,
+        take=_taken("causal_violation_share"),
     ),
     Metric(
         key="inversions",
         label="timestamp inversions",
         group=Group.ORDER,
         unit=Unit.COUNT,
-        take=_order("inversions"),
+        take=_taken("inversions"),
     ),
     Metric(
         key="window_ns",
         label="sort window",
         group=Group.ORDER,
         unit=Unit.NS,
-        take=_order("window_ns"),
+        take=_taken("window_ns"),
     ),
     Metric(
         key="window_events",
         label="  in events",
         group=Group.ORDER,
         unit=Unit.COUNT,
-        take=_order("window_events"),
+        take=_taken("window_events"),
     ),
     Metric(
         key="window_cost_p50_ns",
         label="  median delay by it",
         group=Group.ORDER,
         unit=Unit.NS,
-        take=_order("window_cost_p50_ns"),
+        take=_taken("window_cost_p50_ns"),
     ),
     *(
         Metric(
@@ -228,7 +156,7 @@ METRICS: Final = (
             label=f"latency {words}",
             group=Group.LATENCY,
             unit=Unit.NS,
-            take=_latency(f"{name}_ns"),
+            take=_taken(f"latency_{name}_ns"),
         )
         for name, words in (
             ("p50", "p50"),
@@ -243,7 +171,7 @@ METRICS: Final = (
         label="memory, true",
         group=Group.MEMORY,
         unit=Unit.BYTES,
-        take=_physical_bytes,
+        take=_taken("physical_bytes"),
     ),
     *(
         Metric(
@@ -251,7 +179,7 @@ METRICS: Final = (
             label=f"memory, {words}",
             group=Group.MEMORY,
             unit=Unit.BYTES,
-            take=_observed(f"{name}_bytes"),
+            take=_taken(f"{name}_bytes"),
         )
         for name, words in (
             ("rss", "VmRSS"),
@@ -264,35 +192,35 @@ METRICS: Final = (
         label="buffer filled, at most",
         group=Group.COST,
         unit=Unit.SHARE,
-        take=_fullest,
+        take=_taken("occupancy_max_share"),
     ),
     Metric(
         key="consumer_busy_share",
         label="consumer busy",
         group=Group.COST,
         unit=Unit.SHARE,
-        take=_busy,
+        take=_taken("consumer_busy_share"),
     ),
     Metric(
         key="consumer_cpu_s_per_million",
         label="consumer CPU per million",
         group=Group.COST,
         unit=Unit.SECONDS,
-        take=_cpu_s_per_million,
+        take=_taken("consumer_cpu_s_per_million"),
     ),
     Metric(
         key="switches_per_event",
         label="switches per event",
         group=Group.COST,
         unit=Unit.TIMES,
-        take=_switches_per_event,
+        take=_taken("switches_per_event"),
     ),
     Metric(
         key="wakeups_taken_per_event",
         label="wake-ups taken per event",
         group=Group.COST,
         unit=Unit.TIMES,
-        take=_taken_per_event,
+        take=_taken("wakeups_taken_per_event"),
     ),
     Metric(
         key="wakeups_raised_per_event",
@@ -320,7 +248,7 @@ METRICS: Final = (
         label="storm time per process",
         group=Group.COST,
         unit=Unit.NS,
-        take=_storm_ns,
+        take=_taken("storm_ns_per_process"),
     ),
     Metric(
         key="storm_net_ns_per_process",
@@ -345,3 +273,5 @@ METRICS: Final = (
     ),
 )
 """Every number of a comparison, in the order of reports."""
+
+KEYS: Final = frozenset(metric.key for metric in METRICS)

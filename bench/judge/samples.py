@@ -65,7 +65,7 @@ class ExperimentSamples:
         reading = Reading(
             trial=trial,
             wakeup_cost_ns=machine.wakeup_cost_ns if machine is not None else None,
-            cpus_online=machine.cpus_online if machine is not None else 1,
+            cpus=machine.cpus if machine is not None else 1,
             baseline_ns={},
         )
         arm.readings.setdefault(place, reading)

@@ -116,12 +116,12 @@ def _ordered(comparison: Comparison) -> bool:
 
 def _lossless(comparison: Comparison) -> bool:
     # A transport that drops looks quick.
-    return comparison.left.dropped == comparison.right.dropped == 0
+    return comparison.left.own_dropped == comparison.right.own_dropped == 0
 
 
 KEYS: Final = {
-    Question.DROPS: "dropped",
-    Question.ORDER: "causal_violations",
+    Question.DROPS: "own_dropped_share",
+    Question.ORDER: "causal_violation_share",
     Question.MEMORY: "physical_bytes",
     Question.LATENCY: "latency_p50_ns",
     Question.CPU: "consumer_cpu_s_per_million",

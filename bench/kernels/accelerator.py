@@ -60,8 +60,8 @@ def fitting(*, cpus: int | None, memory_mib: int | None, jobs: int, available_mi
 
     UsageError for what it does not have.
     """
-    online = os.cpu_count() or 1
-    chosen = max(1, min(_MOST_CPUS, online // jobs)) if cpus is None else cpus
+    usable = len(os.sched_getaffinity(0))
+    chosen = max(1, min(_MOST_CPUS, usable // jobs)) if cpus is None else cpus
     if not 1 <= chosen <= _MOST_CPUS_ASKED:
         raise UsageError(f"--cpus {chosen} is out of range", remedy=f"take 1 to {_MOST_CPUS_ASKED}")
     share_mib = available_mib // jobs * 3 // 4

@@ -21,7 +21,7 @@ from bench import campaign, exhausted, inherited
 from bench.errors import BufbenchError, MachineUnfit
 from bench.kernels.outcome import JOURNAL, RESULT, Status, Told, told_of
 from bench.kernels.outcome import replace as put
-from bench.machine import procfs, virtualisation
+from bench.machine import virtualisation
 from bench.machine.dmesg import complaints_since_boot
 from bench.plan import matrix
 from bench.plan.experiments import Experiment
@@ -79,7 +79,7 @@ def _run(
     def say(what: str) -> None:
         (folder / PROGRESS).write_text(f"{what}\n", encoding="utf-8")
 
-    cpus = len(procfs.online_cpus())
+    cpus = len(running.rig.usable)
     has_ring = running.rig.kernel.facts["ring_buffer"] == "yes"
     say("memory")
     running.census(matrix.CENSUS_BYTES)

@@ -57,20 +57,6 @@ class Cost:
         """The same per BPF run."""
         return _ratio(self.wakeups_raised, self.kernel_runs)
 
-    @property
-    def delivered_per_s(self) -> float | None:
-        """Records delivered per second of storm."""
-        return _per_s(self.delivered, self.storm_ns)
-
-    @property
-    def attempted_per_s(self) -> float | None:
-        """Records attempted per second of storm."""
-        return _per_s(self.attempted, self.storm_ns)
-
 
 def _ratio(part: int | None, whole: int | None) -> float | None:
     return None if part is None or not whole else part / whole
-
-
-def _per_s(count: int, length_ns: int) -> float | None:
-    return None if length_ns <= 0 else count * 1e9 / length_ns

@@ -11,11 +11,10 @@ from typing import Final
 from bench.plan.budgets import KIB, MIB
 from bench.plan.config import MIXED, Call, Consumer, Poll, Producer, Reader, TrialConfig, Wake
 from bench.plan.experiments import REFERENCE, Arm, ArmName, transport_arms
-from workloads.storm import Gap, Shape, Spawn, Storm
+from workloads.storm import TWO_CPUS, Gap, Shape, Spawn, Storm
 
 _BUDGETS_BYTES: Final = (8 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, MIB, 8 * MIB)
 _PAYLOADS_BYTES: Final = (0, 0, 0, 64, 256, MIXED)
-_TWO_CPUS: Final = frozenset({Shape.PINGPONG, Shape.UNEVEN})
 _MOST_RECORDS: Final = 100_000  # of one storm: a trial shall last a second or less
 
 
@@ -24,7 +23,7 @@ class Setting:
     """What arbitrary trials are drawn for."""
 
     transports: Sequence[str]
-    cpus: tuple[int, ...]  # online
+    cpus: tuple[int, ...]  # that may be used
     page_bytes: int
 
 
@@ -46,20 +45,11 @@ def arm(setting: Setting, seed: int, number: int) -> Arm:
             cpus=len(setting.cpus),
             page_bytes=setting.page_bytes,
         )
-        shared = [each for each in arms if _shared_evenly(each, setting)]
-        if shared:
-            chosen = random.choice(shared)
+        if arms:
+            chosen = random.choice(arms)
             # A variant of its own: nothing else is like it, so nothing is compared with it.
             name = replace(ArmName.parse(chosen.name), variant=str(number))
             return Arm(name=str(name), config=chosen.config)
-
-
-def _shared_evenly(arm: Arm, setting: Setting) -> bool:
-    """Whether the budget is a power of two of pages for each CPU, where a transport shares it."""
-    if arm.config.transport in (REFERENCE, "ringbuf"):
-        return True
-    pages, rest = divmod(arm.config.budget_bytes, len(setting.cpus) * setting.page_bytes)
-    return pages > 0 and not rest and not pages & (pages - 1)
 
 
 def _bounded(config: TrialConfig) -> TrialConfig:
@@ -72,7 +62,7 @@ def _bounded(config: TrialConfig) -> TrialConfig:
 
 
 def _storm(random: Random, cpus: tuple[int, ...]) -> Storm:
-    shape = random.choice([each for each in Shape if len(cpus) > 1 or each not in _TWO_CPUS])
+    shape = random.choice([each for each in Shape if len(cpus) > 1 or each not in TWO_CPUS])
     paced = shape in (Shape.TRICKLE, Shape.UNEVEN)
     spawn = random.choice(tuple(Spawn))
     return Storm(

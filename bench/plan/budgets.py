@@ -13,6 +13,12 @@ from bench.plan.config import MIXED
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
+PER_CPU: Final = frozenset({"perfbuf", "sharded"})
+"""Transports whose budget is shared out to one buffer for each CPU."""
+
+LARGEST_RING_BYTES: Final = 1 << 31
+"""max_entries is 32 bits wide and has to be a power of two."""
+
 _UNITS: Final = {
     "": 1,
     "b": 1,
@@ -72,7 +78,7 @@ def check(budget_bytes: int, *, page_bytes: int, memory_bytes: int) -> int:
             f"({memory_bytes // MIB} MiB)",
             remedy="take a smaller one",
         )
-    if budget_bytes > 1 << 31:  # max_entries is 32 bits wide and has to be a power of two
+    if budget_bytes > LARGEST_RING_BYTES:
         raise UsageError(
             f"a budget of {label(budget_bytes)} is more than a ring buffer can have (2GiB)",
             remedy="take a smaller one",
@@ -91,6 +97,11 @@ def perf_pages_per_cpu(budget_bytes: int, cpus: int, page_bytes: int) -> tuple[i
         return (1,)
     below = 1 << (share.bit_length() - 1)
     return (below,) if share == below and rest == 0 else (below, 2 * below)
+
+
+def shareable_bytes(budget_bytes: int, cpus: int, page_bytes: int) -> int:
+    """Return the most that ``cpus`` can share evenly of ``budget_bytes``; a page each at least."""
+    return perf_pages_per_cpu(budget_bytes, cpus, page_bytes)[0] * cpus * page_bytes
 
 
 def longest_record_bytes(payload_bytes: int) -> int:

@@ -95,7 +95,8 @@ class Pair:
 def comparisons(names: Iterable[str]) -> tuple[Pair, ...]:
     """Every transport against the perf buffers of its budget and variant, in the order given.
 
-    Of these there are one or two; UsageError if there are more than any plan has.
+    Of these there are one or two, of which a transport that is per CPU too meets the one of its own
+    size; UsageError if there are more than any plan has.
     """
     parsed = [(name, ArmName.parse(name)) for name in names]
     first = [(name, arm) for name, arm in parsed if arm.copy == 1 and arm.budget]
@@ -113,6 +114,7 @@ def comparisons(names: Iterable[str]) -> tuple[Pair, ...]:
         for left, arm in first
         if arm.transport != REFERENCE
         for right in references.get((arm.budget, arm.variant), ())
+        if not arm.actual or arm.actual == ArmName.parse(right).actual
     )
 
 
@@ -140,7 +142,7 @@ def transport_arms(
     """The arms of ``config.transport`` at a budget, and what had to be left out, in words."""
     name = ArmName(transport=config.transport, budget=budgets.label(budget_bytes))
     payload_bytes = config.producer.payload_bytes
-    if config.transport != REFERENCE:
+    if config.transport not in budgets.PER_CPU:
         if budgets.too_large_for_ring(payload_bytes, budget_bytes):
             return (), (f"{name}: not applicable, a record is larger than the buffer",)
         return (Arm(name=str(name), config=replace(config, budget_bytes=budget_bytes)),), ()
@@ -150,9 +152,13 @@ def transport_arms(
         actual_bytes = pages * cpus * page_bytes
         if actual_bytes != budget_bytes:
             name = replace(name, actual=budgets.label(actual_bytes))
-        if budgets.too_large_for_perf(payload_bytes, pages, page_bytes):
+        if config.transport == REFERENCE:
+            too_large = budgets.too_large_for_perf(payload_bytes, pages, page_bytes)
+        else:
+            too_large = budgets.too_large_for_ring(payload_bytes, pages * page_bytes)
+        if too_large:
             omitted.append(
-                f"{name}: not applicable, a record is over a quarter of one CPU's buffer"
+                f"{name}: not applicable, a record is too large for one CPU's share of the budget"
             )
         else:
             arms.append(Arm(name=str(name), config=replace(config, budget_bytes=actual_bytes)))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from bench.plan.budgets import KIB, MIB
+from bench.plan.budgets import KIB, LARGEST_RING_BYTES, MIB
 from bench.plan.config import Consumer, TrialConfig
 from bench.plan.duration import nominal_rate_per_s
 from bench.plan.experiments import Arm, Experiment, compose
@@ -138,18 +138,20 @@ def buffers(on: Setting) -> int:
 def _ladder(on: Setting, name: str, shape: Shape, blocks: int) -> Experiment:
     """Storms of one size whose consumer is away: what is lost depends on the room alone.
 
-    From the budget that holds them in one buffer to the one at which each CPU's holds them all.
+    From the budget that holds them in one buffer to the one at which each CPU's holds them all, as
+    far as a ring can have it.
     """
     storm = on.storm(shape, 0.0)
     storm = replace(storm, count=_RUNG_EXITS * buffers(on) - storm.workers)
     one_buffer_bytes = buffers(on) * on.page_bytes
     doublings = (buffers(on) - 1).bit_length()
+    rungs = (one_buffer_bytes << step for step in range(doublings + 1))
     return _experiment(
         on,
         name,
         "What is the least budget that holds a storm whose consumer is away?",
         _config(storm, AWAY),
-        *(one_buffer_bytes << step for step in range(doublings + 1)),
+        *(each for each in rungs if each <= LARGEST_RING_BYTES),
         blocks=blocks,
     )
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
@@ -12,7 +13,7 @@ from bench.plan.budgets import KIB, MIB
 from bench.plan.config import Consumer, Poll, Producer, TrialConfig
 from bench.plan.duration import nominal_rate_per_s
 from bench.plan.experiments import Experiment, compose
-from workloads.storm import Gap, Shape, Spawn, Storm
+from workloads.storm import TWO_CPUS, Gap, Shape, Spawn, Storm
 
 DEFAULT_SEED: Final = 1
 TRANSPORTS: Final = ("ringbuf", "perfbuf")
@@ -42,6 +43,7 @@ class Profile:
     name: str
     experiments: tuple[Experiment, ...]
     seed: int = DEFAULT_SEED
+    left_out: tuple[str, ...] = ()  # experiments and arms, and why, in words
 
 
 class Choice(Enum):
@@ -95,7 +97,7 @@ class Row:
 
 
 def storms(cpus: int) -> dict[Shape, Storm]:
-    """One storm of each shape, not yet scaled, for a machine with ``cpus`` online."""
+    """One storm of each shape, not yet scaled, where ``cpus`` CPUs may be used."""
     workers = max(2, cpus)
     return {
         Shape.STORM: Storm(shape=Shape.STORM, workers=workers, spawn=Spawn.VFORK),
@@ -328,16 +330,32 @@ def census_budgets_bytes(name: str) -> tuple[int, ...]:
     return (64 * KIB,) if name == "quick" else (64 * KIB, MIB, 16 * MIB)
 
 
-def profile(name: str, cpus: int, page_bytes: int) -> Profile:
-    """The experiments of profile ``name`` for a machine with ``cpus`` online.
+def profile(name: str, cpus: Sequence[int], page_bytes: int) -> Profile:
+    """The experiments of profile ``name`` on the usable CPUs ``cpus``, by their numbers.
 
     Raises UsageError for a name that is not one of ``NAMES``.
     """
     scale = _scales(page_bytes).get(name)
     if scale is None:
         raise UsageError(f"there is no profile {name!r}", remedy=f"take one of {', '.join(NAMES)}")
-    rows = _rows(cpus) + (_more_rows(cpus) if scale.ladder_s else ())
-    experiments = tuple(_experiment(row, scale, cpus, page_bytes) for row in rows)
+    count = len(cpus)
+    rows = _rows(count) + (_more_rows(count) if scale.ladder_s else ())
+    lacking = [row for row in rows if count < 2 and row.storm.shape in TWO_CPUS]
+    experiments = tuple(
+        _experiment(row, scale, count, page_bytes) for row in rows if row not in lacking
+    )
     if scale.ladder_s:
-        experiments += (_ladder(scale, cpus, page_bytes),)
-    return Profile(name=name, experiments=experiments)
+        experiments += (_ladder(scale, count, page_bytes),)
+    return Profile(
+        name=name,
+        experiments=experiments,
+        left_out=(
+            *(f"{row.name}: left out, it needs two CPUs and may use one" for row in lacking),
+            *omitted(experiments),
+        ),
+    )
+
+
+def omitted(experiments: Iterable[Experiment]) -> tuple[str, ...]:
+    """Return the arms that ``experiments`` do without, each with its experiment and why."""
+    return tuple(f"{each.name}, {words}" for each in experiments for words in each.omitted)

@@ -17,9 +17,6 @@ from bench.plan.experiments import Arm, ArmName, Experiment
 from bench.plan.profiles import sized
 from workloads.storm import Gap, Shape, Spawn, Storm
 
-PER_CPU: Final = frozenset({"perfbuf", "sharded"})
-"""Transports whose budget is shared out to one buffer for each CPU."""
-
 LARGEST_BYTES: Final = 1 << 30
 """Budgets beyond this are not tried."""
 
@@ -68,7 +65,7 @@ def _check(option: str, value: float, least: float, most: float) -> None:
 
 
 def config(load: Load, cpus: int) -> TrialConfig:
-    """The trial that puts ``load`` on a buffer, without transport and budget.
+    """The trial that puts ``load`` on a buffer, on ``cpus`` usable CPUs; no transport, no budget.
 
     The stall begins with the first exit of a burst, and half-way through any other storm.
     """
@@ -115,7 +112,7 @@ def rungs_bytes(
     Each is twice the one before it: a ring is a power of two of pages, and so is the perf buffer
     of each CPU. UsageError if there is none.
     """
-    least_bytes = page_bytes * (cpus if transport in PER_CPU else 1)
+    least_bytes = page_bytes * (cpus if transport in budgets.PER_CPU else 1)
     payload_bytes = load.payload_bytes
     found = []
     size_bytes = least_bytes

@@ -36,8 +36,8 @@ from bench.report.sentence import name, place, sentence, verdict
 from bench.report.units import number, share, size
 
 _OVERVIEW: Final = (
-    ("dropped", "dropped"),
-    ("causal_violations", "violations"),
+    ("own_dropped_share", "dropped"),
+    ("causal_violation_share", "violations"),
     ("latency_p50_ns", "p50"),
     ("latency_p99_ns", "p99"),
 )

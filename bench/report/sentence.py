@@ -74,11 +74,11 @@ def _mend(comparison: Comparison) -> str:
 
 
 def _drops(comparison: Comparison) -> str:
-    row = comparison.row("dropped")
+    row = comparison.row("own_dropped_share")
     if row is None or row.left is None or row.right is None:
         return ""
-    if comparison.left.dropped == comparison.right.dropped == 0:
-        attempted = (comparison.left.attempted, comparison.right.attempted)
+    if comparison.left.own_dropped == comparison.right.own_dropped == 0:
+        attempted = (comparison.left.own_attempted, comparison.right.own_attempted)
         return "neither dropped anything (0 of {:,} and 0 of {:,} records)".format(*attempted)
     left, right = name(comparison.left.transport), name(comparison.right.transport)
     against = f"{share(row.left)} against {share(row.right)}"
@@ -114,7 +114,7 @@ def _latency(comparison: Comparison) -> str:
     if row is None or row.left is None or row.right is None:
         return ""
     against = f"{number(row.left, row.unit)} against {number(row.right, row.unit)}"
-    if comparison.left.dropped or comparison.right.dropped:
+    if comparison.left.own_dropped or comparison.right.own_dropped:
         against += " for what was delivered"  # a transport that drops looks quick
     known = {
         Outcome.LESS: f"it delivered sooner (median latency {against})",
@@ -284,7 +284,7 @@ def _sureness(summary: Summary) -> Iterator[str]:
     blocks = [
         row.estimate.blocks
         for comparison in summary.comparisons
-        if (row := comparison.row("dropped")) is not None and row.estimate is not None
+        if (row := comparison.row("own_dropped_share")) is not None and row.estimate is not None
     ]
     invalid = len(summary.invalid)
     balanced = "all balanced" if not invalid else f"{invalid} invalid and left out"
@@ -304,11 +304,11 @@ def _noise(floors: Sequence[Floor]) -> str:
     for key, words in (
         ("storm_ns_per_process", "storm time"),
         ("latency_p50_ns", "median latency"),
-        ("dropped", "drops"),
+        ("own_dropped_share", "drops"),
     ):
         sizes = [floor.size for floor in floors if floor.metric == key]
         if sizes:
-            points = " points" if key == "dropped" else ""
+            points = " points" if key == "own_dropped_share" else ""
             text = f"{100 * max(sizes):.1f}" if points else share(max(sizes))
             told.append(f"{words} {text}{points}")
     if not told:

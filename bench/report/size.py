@@ -8,12 +8,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from bench.judge.size import Sizing
-from bench.plan.size import PER_CPU, Load
+from bench.plan.budgets import PER_CPU
+from bench.plan.size import Load
 from bench.report.document import Cell, Column, Document, Note, Part, Row, Sentence, Table
 from bench.report.sentence import name
 from bench.report.units import share, size
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 _HEADINGS: Final = ("storms that lost", "storms", "at most (95 %)", "records lost")
 _COLUMNS: Final = (
@@ -109,7 +110,7 @@ def _transport(sized: Sized, sizing: Sizing) -> TransportData:
         configure=_settings(sized, sizing),
         sentence=" ".join(_answer(sized, sizing)),
         rungs=tuple(
-            {**asdict(rung), "lost_share": sizing.lost_shares[rung.budget_bytes]}
+            {**asdict(rung), "own_dropped_share": sizing.lost_shares[rung.budget_bytes]}
             for rung in sizing.ladder.rungs
         ),
     )

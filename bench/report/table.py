@@ -4,46 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from io import BytesIO
 from typing import Any, Final
 
 from bench.errors import MachineUnfit
 from bench.journal.schema import JournalContent, Run
-from bench.measure.cost import Cost
-from bench.measure.latency import Latency
-from bench.measure.ordering import Ordering
+from bench.judge.numbers import NUMBERS
 from bench.trial.result import TrialResult
 
 _FORMULA: Final = r"^['=+\-@\t\r\n]"
-_DERIVED: Final = (
-    "ns_per_run",
-    "cpu_s_per_million",
-    "switches_per_event",
-    "wakeups_taken_per_event",
-    "wakeups_raised_per_event",
-    "delivered_per_s",
-    "attempted_per_s",
-)
-_LEDGER: Final = (
-    "attempted",
-    "delivered",
-    "dropped",
-    "own_exits",
-    "own_attempted",
-    "own_delivered",
-    "own_dropped",
-    "missed",
-)
-
-
-def _taken(source: object, names: tuple[str, ...], prefix: str = "") -> dict[str, Any]:
-    """The named fields of ``source``; None for all where it is None."""
-    return {f"{prefix}{name}": getattr(source, name, None) for name in names}
-
-
-def _names(kind: type, *without: str) -> tuple[str, ...]:
-    return tuple(each.name for each in fields(kind) if each.name not in without)
 
 
 def _joined(names: Sequence[str] | None) -> str | None:
@@ -51,12 +20,13 @@ def _joined(names: Sequence[str] | None) -> str | None:
 
 
 def _row(number: int, run: Run, trial: TrialResult) -> dict[str, Any]:
-    machine, memory = run.header.machine, trial.memory
+    machine = run.header.machine
     return {
         "run": number,
         "hostname": machine.hostname,
         "kernel_release": machine.kernel_release,
         "cpus_online": machine.cpus_online,
+        "usable_cpus": machine.usable_cpus,
         "profile": run.header.profile,
         "seed": run.header.seed,
         "experiment": trial.experiment,
@@ -72,23 +42,12 @@ def _row(number: int, run: Run, trial: TrialResult) -> dict[str, Any]:
         "started_utc": trial.started_utc,
         "state": trial.state.value,
         "reasons": "; ".join(trial.reasons),
-        "reaped": trial.storm.reaped,
-        "storm_ns": trial.storm.end_ns - trial.storm.start_ns,
         "steal_share": trial.conditions.steal_share,
         "load_1m": trial.conditions.load_1m,
         "other_exits": trial.conditions.other_exits,
         "away_ns": trial.conditions.away_ns,
         "neighbours": _joined(trial.conditions.neighbours),
-        **_taken(trial.ledger, _LEDGER),
-        **_taken(trial.ordering, _names(Ordering)),
-        **_taken(trial.latency, _names(Latency, "histogram"), "latency_"),
-        "physical_bytes": memory.footprint.physical_bytes if memory is not None else None,
-        **_taken(
-            memory.observed if memory is not None else None,
-            ("rss_bytes", "pinned_bytes", "memlock_bytes"),
-        ),
-        **_taken(trial.cost, _names(Cost, "storm_ns", "delivered", "attempted")),
-        **_taken(trial.cost, _DERIVED),
+        **{each.key: each.of(trial) for each in NUMBERS.values()},
         "latency_histogram": trial.latency.histogram if trial.latency is not None else None,
     }
 

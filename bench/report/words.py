@@ -34,10 +34,18 @@ def machine_words(machine: Machine | None) -> str:
         return "machine not known"
     virtual = "emulated" if machine.emulated else machine.virtualisation
     return clean(
-        f"{machine.hostname}: Linux {machine.kernel_release}, {machine.cpus_online} CPUs "
+        f"{machine.hostname}: Linux {machine.kernel_release}, {cpus_words(machine)} "
         f"({machine.cpu_model}), preemption {machine.preemption}, clock {machine.clock_source}, "
         f"virtualisation {virtual}"
     )
+
+
+def cpus_words(machine: Machine) -> str:
+    """Return how many CPUs a run had, and which of how many if it could not use all of them."""
+    words = f"{machine.cpus_online} CPUs"
+    if machine.usable_cpus != machine.online_cpus:
+        words = f"CPUs {machine.usable_cpus} of {machine.online_cpus}"
+    return words if machine.cpu_quota is None else f"{words} (quota {machine.cpu_quota:g})"
 
 
 def trouble(summary: Summary) -> tuple[str, ...]:
@@ -107,7 +115,9 @@ def _nothing(_: Side, __: Side) -> Iterator[Line]:
 
 
 def _dropped(left: Side, right: Side) -> Iterator[Line]:
-    yield _sums("  records", left.dropped, left.attempted, right.dropped, right.attempted)
+    yield _sums(
+        "  records", left.own_dropped, left.own_attempted, right.own_dropped, right.own_attempted
+    )
     yield _sums("  trials that dropped", left.lossy, left.trials, right.lossy, right.trials)
     for kind in dict.fromkeys((*left.lost_told, *right.lost_told)):
         yield Line(
@@ -144,7 +154,7 @@ def _sums(label: str, part: int, whole: int, other_part: int, other_whole: int) 
 
 
 _EXPLAINED: Final = {
-    "dropped": _dropped,
-    "causal_violations": _causal,
+    "own_dropped_share": _dropped,
+    "causal_violation_share": _causal,
     "latency_max_ns": _merged,
 }

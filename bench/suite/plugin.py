@@ -13,7 +13,7 @@ import pytest
 
 from bench import campaign, exhausted, gates, ownership, paths, progress
 from bench.errors import BufbenchError
-from bench.machine import procfs
+from bench.machine import cpus, procfs
 from bench.plan import profiles
 from bench.plan.experiments import Experiment
 from bench.plan.outline import outline
@@ -26,7 +26,8 @@ class Suite:
 
     def __init__(self, config: pytest.Config) -> None:
         name = config.getoption("--profile")
-        self.profile = profiles.profile(name, len(procfs.online_cpus()), os.sysconf("SC_PAGE_SIZE"))
+        usable = cpus.usable(procfs.online_cpus())
+        self.profile = profiles.profile(name, usable, os.sysconf("SC_PAGE_SIZE"))
         self.gates = gates.parse(config.getoption("--fail-on"))
         self.clock = ReplayClock()
         self.journal = Path(config.getoption("--journal") or paths.new_journal(name))
@@ -64,6 +65,7 @@ class Suite:
             seed=self._seed,
             wait=self._wait,
             plan=outline(self.chosen),
+            left_out=self.profile.left_out,
         )
 
 

@@ -39,7 +39,7 @@ def extra_info(trials: list[TrialResult]) -> dict[str, object]:
     info: dict[str, object] = {
         "transport": trials[0].config.transport,
         "budget_bytes": trials[0].config.budget_bytes,
-        "exits": sum(trial.storm.reaped for trial in trials),
+        "reaped": sum(trial.storm.reaped for trial in trials),
         "states": sorted({trial.state.value for trial in trials}),
     }
     books = [trial.ledger for trial in trials if trial.ledger]
@@ -49,6 +49,8 @@ def extra_info(trials: list[TrialResult]) -> dict[str, object]:
     if books:
         info["attempted"] = sum(book.attempted for book in books)
         info["dropped"] = sum(book.dropped for book in books)
+        info["own_attempted"] = sum(book.own_attempted for book in books)
+        info["own_dropped"] = sum(book.own_dropped for book in books)
         info["missed"] = sum(book.missed for book in books)
     if orders:
         info["causal_pairs"] = sum(order.causal_pairs for order in orders)

@@ -61,7 +61,7 @@ cdef extern from *:
     static inline int is_failed(void *p) { return p == MAP_FAILED; }
 
     enum {
-      MAX_BUFFERS = 512,
+      MAX_BUFFERS = 8192,        /* one for each CPU that a kernel can have */
       RECORD_BYTES = 72,
       RECORD_OWN = 1,
       ROW_BYTES = 88,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import errno
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from bench.measure.account import CpuCounters
@@ -36,30 +36,30 @@ def of_cause(drops: bytes) -> int:
     return sum(each[0] for each in _DROPS.iter_unpack(drops))
 
 
-def decode(counts: bytes, drops: Mapping[int, bytes]) -> list[CpuCounters]:
-    """The counters of every possible CPU that has seen an exit; ``drops`` by cause."""
+def decode(counts: bytes, drops: Mapping[int, bytes], cpus: Sequence[int]) -> list[CpuCounters]:
+    """The counters of every one of the possible ``cpus`` that has seen an exit; drops by cause."""
     found = []
-    for cpu, (exits, attempted, own_exits, own_attempted, *_) in enumerate(
+    for place, (exits, attempted, own_exits, own_attempted, *_) in enumerate(
         _COUNTS.iter_unpack(counts)
     ):
         if exits:
             found.append(
                 CpuCounters(
-                    cpu=cpu,
+                    cpu=cpus[place],
                     exits=exits,
                     attempted=attempted,
-                    dropped=_by_cause(drops, cpu, 0),
+                    dropped=_by_cause(drops, place, 0),
                     own_exits=own_exits,
                     own_attempted=own_attempted,
-                    own_dropped=_by_cause(drops, cpu, 1),
+                    own_dropped=_by_cause(drops, place, 1),
                 )
             )
     return found
 
 
-def _by_cause(drops: Mapping[int, bytes], cpu: int, which: int) -> dict[str, int]:
+def _by_cause(drops: Mapping[int, bytes], place: int, which: int) -> dict[str, int]:
     counted = {
-        _name(cause): _DROPS.unpack_from(value, cpu * _DROPS.size)[which]
+        _name(cause): _DROPS.unpack_from(value, place * _DROPS.size)[which]
         for cause, value in sorted(drops.items())
     }
     return {name: count for name, count in counted.items() if count}

@@ -12,12 +12,14 @@ from typing import Final
 
 from bench.layout import ROW, CapturedRecord
 from bench.machine import procfs
+from bench.plan.budgets import MIB, PER_CPU, shareable_bytes
 from bench.plan.config import Consumer, Producer
 from bench.trace import kernel_clock, settings, transport
 from bench.trace._capture import Capture
 from bench.trace.program import Build, Kernel, Program
 
 _BATCH_RECORDS: Final = 65_536
+_USUAL_BYTES: Final = 8 * MIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +62,21 @@ class LiveTrace:
         return Tally(delivered=self._delivered, lost=lost, missed=told.recursion_misses)
 
 
+def usual_budget_bytes(transport_name: str, cpus: int, page_bytes: int) -> int:
+    """Return 8 MiB, or the nearest below it that per-CPU buffers of ``cpus`` CPUs can share."""
+    if transport_name not in PER_CPU:
+        return _USUAL_BYTES
+    return shareable_bytes(_USUAL_BYTES, cpus, page_bytes)
+
+
 @contextmanager
-def opened(transport_name: str, budget_bytes: int) -> Iterator[LiveTrace]:
-    """A tracer ready to attach, on buffers of ``budget_bytes`` in all."""
+def opened(transport_name: str, budget_bytes: int | None) -> Iterator[LiveTrace]:
+    """A tracer ready to attach, on buffers of ``budget_bytes`` in all; None: as large as usual."""
     way = transport.find(transport_name)
     cpus = procfs.online_cpus()
+    page_bytes = os.sysconf("SC_PAGE_SIZE")
+    if budget_bytes is None:
+        budget_bytes = usual_budget_bytes(transport_name, len(cpus), page_bytes)
     producer = Producer()
     macros = settings.macros(producer) | way.macros(producer, cpus)
     build = Build(variant=way.variant, macros=tuple(macros.items()))
@@ -73,7 +85,7 @@ def opened(transport_name: str, budget_bytes: int) -> Iterator[LiveTrace]:
         cpus=cpus,
         producer=producer,
         consumer=Consumer(),
-        page_bytes=os.sysconf("SC_PAGE_SIZE"),
+        page_bytes=page_bytes,
     )
     capture = Capture(_BATCH_RECORDS)
     with Program(build, Kernel.probe()) as program:

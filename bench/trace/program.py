@@ -149,7 +149,7 @@ class Program:
 
     def zero_counters(self) -> None:
         """Start a new account."""
-        cpus = possible_cpus()
+        cpus = len(possible_cpus())
         bpf_call.update(self.map_fd("counters"), _SLOT, bytes(counters.BYTES_PER_CPU * cpus))
         drops, nothing = self.map_fd("drops"), bytes(counters.DROP_BYTES_PER_CPU * cpus)
         for cause in self._counted:
@@ -159,8 +159,9 @@ class Program:
     def read_counters(self) -> list[CpuCounters]:
         """The account. Call it after detaching: a bpf() call makes the kernel skip tracers."""
         cpus = possible_cpus()
-        counts = bpf_call.lookup(self.map_fd("counters"), _SLOT, counters.BYTES_PER_CPU * cpus)
-        drops, size = self.map_fd("drops"), counters.DROP_BYTES_PER_CPU * cpus
+        size = counters.BYTES_PER_CPU * len(cpus)
+        counts = bpf_call.lookup(self.map_fd("counters"), _SLOT, size)
+        drops, size = self.map_fd("drops"), counters.DROP_BYTES_PER_CPU * len(cpus)
         unexplained, by_cause = counters.dropped(counts), dict[int, bytes]()
         for cause in counters.causes():
             if unexplained <= 0:
@@ -170,7 +171,7 @@ class Program:
                 by_cause[cause] = value
                 unexplained -= counters.of_cause(value)
         self._counted = tuple(by_cause)
-        return counters.decode(counts, by_cause)
+        return counters.decode(counts, by_cause, cpus)
 
 
 def _require_privileges() -> None:
@@ -182,7 +183,6 @@ def _require_privileges() -> None:
         )
 
 
-def possible_cpus() -> int:
-    """CPUs that the kernel has per-CPU memory for."""
-    text = procfs.read(procfs.SYS / "devices/system/cpu/possible") or "0"
-    return procfs.parse_cpu_list(text)[-1] + 1
+def possible_cpus() -> tuple[int, ...]:
+    """Return the CPUs that the kernel has per-CPU memory for: a map's values are in this order."""
+    return procfs.parse_cpu_list(procfs.read(procfs.SYS / "devices/system/cpu/possible") or "0")

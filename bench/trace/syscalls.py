@@ -16,12 +16,12 @@ _SLOT: Final = struct.pack("=I", 0)
 
 def watch(program: Program, thread_id: int) -> None:
     """Count from zero, for this thread; ``program`` is of ``BUILD``, not yet attached."""
-    bpf_call.update(program.map_fd("calls"), _SLOT, bytes(8 * possible_cpus()))
+    bpf_call.update(program.map_fd("calls"), _SLOT, bytes(8 * len(possible_cpus())))
     bpf_call.update(program.map_fd("thread"), _SLOT, struct.pack("=I", thread_id))
 
 
 def counted(program: Program) -> int:
     """Calls made while the program was attached."""
-    cpus = possible_cpus()
+    cpus = len(possible_cpus())
     values = bpf_call.lookup(program.map_fd("calls"), _SLOT, 8 * cpus)
     return sum(struct.unpack(f"={cpus}Q", values))

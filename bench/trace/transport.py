@@ -27,15 +27,16 @@ if TYPE_CHECKING:
 class Request:
     """What buffers are wanted."""
 
-    budget_bytes: int  # over all buffers
-    cpus: tuple[int, ...]  # online
+    budget_bytes: int  # over the buffers of the CPUs that share it
+    cpus: tuple[int, ...]  # online: each has a buffer, since exits happen on all of them
     producer: Producer
     consumer: Consumer
     page_bytes: int = 4096
+    sharing: tuple[int, ...] = ()  # the CPUs that the storm may use; (): all
 
     def pages_per_cpu(self) -> int:
         """Data pages of each CPU's buffer; UsageError where the budget cannot be shared so."""
-        cpus = len(self.cpus)
+        cpus = len(self.sharing or self.cpus)
         pages, *other = budgets.perf_pages_per_cpu(self.budget_bytes, cpus, self.page_bytes)
         if other or pages * cpus * self.page_bytes != self.budget_bytes:
             sizes = " or ".join(

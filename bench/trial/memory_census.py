@@ -54,9 +54,8 @@ def _request(name: str, budget_bytes: int) -> Request:
     """What can be had of the budget: of per-CPU buffers the size below, if it does not divide."""
     cpus = procfs.online_cpus()
     page_bytes = os.sysconf("SC_PAGE_SIZE")
-    if name != "ringbuf":
-        pages = budgets.perf_pages_per_cpu(budget_bytes, len(cpus), page_bytes)[0]
-        budget_bytes = pages * len(cpus) * page_bytes
+    if name in budgets.PER_CPU:
+        budget_bytes = budgets.shareable_bytes(budget_bytes, len(cpus), page_bytes)
     return Request(
         budget_bytes=budget_bytes,
         cpus=cpus,

@@ -45,6 +45,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
     request = transport.Request(
         budget_bytes=config.budget_bytes,
         cpus=rig.cpus,
+        sharing=rig.usable,
         producer=config.producer,
         consumer=config.consumer,
     )

@@ -192,6 +192,7 @@ def test_a_set_without_journals_is_told_in_a_line(journal: Path, name: str) -> N
     assert "no journal in" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["text", "markdown", "json", "csv"])
 def test_a_compressed_journal_is_reported_like_a_plain_one(journal: Path, form: str) -> None:
     packed = journal.with_name("packed.jsonl.gz")

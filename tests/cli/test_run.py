@@ -54,7 +54,7 @@ def complaint(done: process.Completed, code: int) -> str:
         (["--records", "1001"], "records"),
         (["--blocks", "0"], "blocks"),
         (["--count", "0"], "count"),
-        (["--workers", "1000"], "workers"),
+        (["--workers", "10000"], "workers"),
         (["--rate", "nan"], "rate"),
         (["--seconds", "0"], "seconds"),
         (["--workload", "trickle"], "rate"),

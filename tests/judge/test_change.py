@@ -100,9 +100,9 @@ def test_a_transport_that_became_slower_is_a_regression_and_the_other_way_none()
 
 def test_more_drops_are_a_regression_as_ratio_and_as_count() -> None:
     found = difference(measured(), measured(dropped=200))
-    assert {"dropped", "delivered_per_s"} <= keys(found, worse=True)
+    assert {"own_dropped_share", "own_delivered_per_s"} <= keys(found, worse=True)
     (count,) = found.counts
-    assert (count.arm, count.key, count.worse) == ("ringbuf@64KiB", "dropped", True)
+    assert (count.arm, count.key, count.worse) == ("ringbuf@64KiB", "own_dropped_share", True)
     assert (count.before, count.after) == pytest.approx((0.020875, 0.200875))
 
 

@@ -108,13 +108,13 @@ def test_times_are_only_ever_ratios_within_one_guest() -> None:
 
 def test_shares_have_both_sides_with_intervals() -> None:
     matrix = compare([entry("6.1", "6.1.1")])
-    loss = curve_of(matrix, "dropped:storm")
+    loss = curve_of(matrix, "own_dropped_share:storm")
     ring, perf = loss.at(0, "ringbuf"), loss.at(0, "perfbuf")
     assert ring is not None
     assert perf is not None
     assert ring.value == 0.0135  # 10 to 17 of 1,000
     assert ring.low < ring.value < ring.high < perf.low
-    order = curve_of(matrix, "causal_violations:chain")
+    order = curve_of(matrix, "causal_violation_share:chain")
     assert order.at(0, "ringbuf").value == 0  # type: ignore[union-attr]
     assert [each.violations for each in matrix.order] == [0, 8 * 90]
     assert matrix.order[1].violating == ("6.1",)
@@ -137,7 +137,7 @@ def test_least_lossless_budget_of_both_over_kernels() -> None:
     sizes = [(point.row, point.series, round(point.value / 1024)) for point in found.points]
     assert [size for _, way, size in sizes if way == "ringbuf"] == [32, 32]
     assert [size for _, way, size in sizes if way == "perfbuf"] == [64, 128]
-    assert not any(curve.key.startswith("dropped:memory") for curve in matrix.curves)
+    assert not any(curve.key.startswith("own_dropped_share:memory") for curve in matrix.curves)
 
 
 def test_what_the_kernel_skipped_is_told_in_peace_and_beside_callers() -> None:

@@ -40,19 +40,19 @@ def test_drops_are_compared_as_shares_of_what_was_attempted() -> None:
     comparison = only(
         blocks(RING, [{"dropped": 10}] * 8) + blocks(PERF, [{"dropped": 100}, {"dropped": 140}] * 4)
     )
-    dropped = row(comparison, "dropped")
+    dropped = row(comparison, "own_dropped_share")
     assert (dropped.left, dropped.right) == (pytest.approx(0.01), pytest.approx(0.12))
     assert dropped.estimate is not None
     assert dropped.estimate.scale is Scale.DIFFERENCE
     assert dropped.estimate.point == pytest.approx(-0.11)
     assert (dropped.outcome, dropped.better) == (Outcome.LESS, -1)
-    assert (comparison.left.dropped, comparison.right.dropped) == (80, 960)
+    assert (comparison.left.own_dropped, comparison.right.own_dropped) == (80, 960)
     assert (comparison.left.lossy, comparison.right.lossy) == (8, 8)
     assert comparison.left.lost_told == {"format_lost": 80}
 
 
 def test_nothing_against_nothing_is_no_difference() -> None:
-    dropped = row(only(blocks(RING, [{}] * 8) + blocks(PERF, [{}] * 8)), "dropped")
+    dropped = row(only(blocks(RING, [{}] * 8) + blocks(PERF, [{}] * 8)), "own_dropped_share")
     assert (dropped.outcome, dropped.better) == (Outcome.EQUAL, 0)
 
 
@@ -200,7 +200,7 @@ def test_a_number_that_can_be_zero_is_compared_by_its_difference() -> None:
 def test_more_delivered_is_better() -> None:
     delivered = row(
         only(blocks(RING, [{"dropped": 100}] * 8) + blocks(PERF, [{"dropped": 500}] * 8)),
-        "delivered_per_s",
+        "own_delivered_per_s",
     )
     assert (delivered.outcome, delivered.better) == (Outcome.MORE, -1)
 

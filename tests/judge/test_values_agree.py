@@ -75,7 +75,7 @@ def test_json_agrees_with_itself(journal: str) -> None:
                     assert sign(apart) == says(estimate), key
                 if number["better"] is not None:
                     less = "left" if says(estimate) < 0 else "right"
-                    more_is_better = key == "delivered_per_s"
+                    more_is_better = key == "own_delivered_per_s"
                     assert (number["better"] == less) is not more_is_better, key
 
 
@@ -119,7 +119,7 @@ def test_a_side_with_blocks_of_its_own_is_shown_by_those_that_are_paired() -> No
     made = blocks("ringbuf@64KiB", [{"dropped": 10}] * 8 + [{"dropped": 900}] * 8)
     made += blocks("perfbuf@64KiB", [{"dropped": 20}] * 8)
     (comparison,) = compare(made).comparisons
-    found = comparison.row("dropped")
+    found = comparison.row("own_dropped_share")
     assert found is not None
     assert (found.left, found.right) == (pytest.approx(0.01), pytest.approx(0.02))
     assert found.unit is Unit.SHARE

@@ -28,8 +28,6 @@ def test_figures_per_event():
     assert _COST.wakeups_taken_per_event == 0.5
     assert _COST.wakeups_raised_per_event == 0.75
     assert _COST.wakeups_raised_per_run == 3
-    assert _COST.delivered_per_s == 25_000
-    assert _COST.attempted_per_s == 40_000
 
 
 def test_nothing_delivered_is_no_figure_and_no_zero():
@@ -40,8 +38,6 @@ def test_nothing_delivered_is_no_figure_and_no_zero():
     assert nothing.wakeups_raised_per_event is None
     assert nothing.wakeups_raised_per_run is None
     assert nothing.ns_per_run is None
-    assert nothing.delivered_per_s is None
-    assert nothing.attempted_per_s is None
 
 
 def test_what_was_not_told_is_no_figure():
@@ -50,9 +46,3 @@ def test_what_was_not_told_is_no_figure():
     assert untold.wakeups_raised_per_run is None
     assert untold.ns_per_run is None
     assert (_COST.delivery_ns, _COST.consumer_syscalls, _COST.record_ns) == (0, None, None)
-
-
-def test_a_nanosecond_is_a_length():
-    assert replace(_COST, storm_ns=1).delivered_per_s == 50_000 * 1e9
-    assert replace(_COST, delivered=0).delivered_per_s == 0
-    assert replace(_COST, storm_ns=-1).delivered_per_s is None

@@ -97,6 +97,20 @@ def test_a_record_held_before_it_was_stamped_is_a_clock_fault():
         latency.measure(records)
 
 
+def test_more_records_than_any_block_holds():
+    random = np.random.default_rng(2)
+    latencies = random.integers(0, 10**7, 1_200_000)
+    latencies[:700_000] //= 1_000  # so that parts differ
+    result = latency.measure(_delivered_after(latencies.tolist()))
+    assert result.count == 1_200_000
+    ascending = np.sort(latencies)
+    assert (result.p50_ns, result.p99_ns) == (ascending[599_999], ascending[1_187_999])
+    assert (result.p999_ns, result.max_ns) == (ascending[1_198_799], ascending[-1])
+    histogram = latency.decode(result.histogram)
+    assert histogram.get_total_count() == 1_200_000
+    assert histogram.get_count_at_value(5) == np.count_nonzero(latencies == 5)
+
+
 def _packed(unpacked: bytes) -> str:
     return b64encode(b"\0" * 8 + zlib.compress(unpacked)).decode()
 

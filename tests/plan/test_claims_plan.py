@@ -16,7 +16,7 @@ RECORD_AND_HEADER_BYTES = 72 + 16
 
 
 def planned(cpus: int = 2, page_bytes: int = 4096) -> dict[str, Experiment]:
-    return {each.name: each for each in catalogue.experiments(cpus, page_bytes)}
+    return {each.name: each for each in catalogue.experiments(range(cpus), page_bytes)}
 
 
 def test_two_cpus_take_less_than_eight_and_a_half_minutes() -> None:
@@ -33,7 +33,7 @@ def test_single_trials_stay_short() -> None:
 @pytest.mark.parametrize("cpus", [1, 2, 3, 4, 8, 64])
 @pytest.mark.parametrize("page_bytes", [4096, 65536])
 def test_the_plan_fits_every_machine(cpus: int, page_bytes: int) -> None:
-    found = catalogue.experiments(cpus, page_bytes)
+    found = catalogue.experiments(range(cpus), page_bytes)
     assert len({experiment.name for experiment in found}) == len(found)
     for experiment in found:
         names = [arm.name for arm in experiment.arms]
@@ -43,7 +43,7 @@ def test_the_plan_fits_every_machine(cpus: int, page_bytes: int) -> None:
             name = ArmName.parse(arm.name)
             assert name.transport == arm.config.transport
             assert budgets.parse(name.actual or name.budget) == arm.config.budget_bytes
-            check(arm.config.storm, cpus)
+            check(arm.config.storm, range(cpus))
             shares = 1 if name.transport == "ringbuf" else cpus
             pages, rest = divmod(arm.config.budget_bytes, shares * page_bytes)
             assert rest == 0

@@ -21,6 +21,7 @@ POINT: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 def test_what_fails_is_told_and_the_rest_drawn() -> None:
     with Converter() as converter:
         bad = converter.svg({"mark": "point", "data": {"url": "file:///nowhere"}, "layer": 7})

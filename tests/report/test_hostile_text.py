@@ -167,6 +167,7 @@ def test_csv_is_no_formula_and_can_be_told_back(name: str, content: JournalConte
         assert (cell.removeprefix("'")) == name
 
 
+@pytest.mark.slow
 def test_faults_name_foreign_paths_and_keys_without_steering(tmp_path: Path) -> None:
     path = tmp_path / "a\x1b[2J\nb\u202e.jsonl"
     path.write_bytes(b'{"schema":1,"kind":"\\u001b[2J"}\n')

@@ -137,6 +137,7 @@ def test_no_number_is_cut_off(summary: Summary) -> None:
     assert "…" not in text_of(summary, width=WIDTH)
 
 
+@pytest.mark.slow
 def test_colour_only_where_it_is_wanted(summary: Summary, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b" not in text_of(summary)
     assert "\x1b[32m" in text_of(summary, colour=True)
@@ -220,13 +221,14 @@ def test_json_has_the_values_of_the_comparison(summary: Summary) -> None:
     ]
     comparison = first["comparisons"][0]
     assert (comparison["experiment"], comparison["budget"]) == ("storm", "8KiB")
-    dropped = comparison["numbers"]["dropped"]
+    dropped = comparison["numbers"]["own_dropped_share"]
     assert dropped["left"] == pytest.approx(0.1)
     assert dropped["estimate"]["point"] == pytest.approx(-0.2)
     assert (dropped["outcome"], dropped["better"], dropped["unit"]) == ("less", "left", "share")
     assert first["ladders"][0]["minimum_bytes"] == 16 * 1024
 
 
+@pytest.mark.slow
 def test_reading_names_for_plans_does_not_wait_for_scipy() -> None:
     names = "import sys, bench.report.renderers.terminal, bench.report.run_document, bench.judge.summary; print(*sys.modules)"
     loaded = subprocess.run(

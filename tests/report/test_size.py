@@ -109,14 +109,14 @@ def test_rings_for_each_cpu_are_told_one_by_one() -> None:
 
 def test_json_says_the_same() -> None:
     told = json.loads(render_json(document(sized(RING, PERF)).data))
-    assert told["format"] == 1
+    assert told["format"] == 2
     assert told["load"]["stall_ms"] == 50.0
     ring, perf = told["transports"]["ringbuf"], told["transports"]["perfbuf"]
     assert (ring["minimum_bytes"], ring["recommended_bytes"]) == (32 * KIB, 64 * KIB)
     assert ring["configure"]["max_entries"] == 64 * KIB
     assert perf["configure"]["page_cnt"] == 16
     assert [rung["lossy"] for rung in ring["rungs"]] == [24, 3, 0, 0]
-    assert ring["rungs"][0]["lost_share"] == 0.007
+    assert ring["rungs"][0]["own_dropped_share"] == 0.007
     never = json.loads(render_json(document(sized(found("ringbuf", {128: 24}))).data))
     assert never["transports"]["ringbuf"]["minimum_bytes"] is None
     assert never["transports"]["ringbuf"]["configure"] == {}

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from bench.layout import ROW
 from bench.measure import ledger
 from bench.plan.config import Consumer, Producer, TrialConfig
 from bench.record import CAPTURED, Records
-from bench.trace import settings, transport
+from bench.trace import perf_event, settings, transport
 from bench.trace._capture import BUSY, EPOLL, TIMED, Capture
 from bench.trace.program import Program
 from bench.trial.rig import Rig
@@ -283,3 +283,17 @@ def _read_idly(capture: Capture, cpu: int) -> None:
     os.sched_setaffinity(0, {cpu})
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     capture.run(poll=BUSY)
+
+
+@pytest.mark.live
+def test_more_buffers_than_512_are_read() -> None:
+    """One for each CPU, of which a kernel can have 8,192."""
+    with ExitStack() as stack:
+        capture = Capture(1)
+        stack.callback(capture.unmap)
+        for _ in range(600):
+            event = perf_event.open_output(0, Producer())
+            stack.callback(os.close, event)
+            capture.add_perf(event, 4096)
+        assert capture.buffer_count == 600
+        assert capture.collect(0) == 0

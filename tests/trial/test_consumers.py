@@ -11,7 +11,7 @@ from bench.trial.result import TrialResult
 from bench.trial.rig import Rig
 from workloads.storm import Shape, Storm
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 TRANSPORTS = ("ringbuf", "perfbuf", "sharded")
 TRICKLE = Storm(shape=Shape.TRICKLE, count=600, rate_per_s=2_000.0)

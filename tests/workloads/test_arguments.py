@@ -20,7 +20,7 @@ REFUSED = {
     "count 0 is not from 1": Storm(count=0),
     "count 10000001": Storm(count=10_000_001),
     "workers 0": Storm(workers=0),
-    "workers 257": Storm(workers=257),
+    "workers 8193": Storm(workers=8_193),
     "burst size 0": Storm(burst_size=0),
     "depth 0": Storm(depth=0),
     "depth 5000": Storm(depth=5_000),
@@ -47,7 +47,7 @@ REFUSED = {
 @pytest.mark.parametrize("message", REFUSED)
 def test_a_storm_that_makes_no_sense_is_refused(message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        check(REFUSED[message], 4)
+        check(REFUSED[message], range(4))
     with pytest.raises(UsageError, match=message):
         Generator(REFUSED[message])
 
@@ -56,8 +56,8 @@ def test_a_storm_that_makes_no_sense_is_refused(message: str) -> None:
 def test_two_cpus_are_wanted(shape: Shape, forkstorm: Path) -> None:
     storm = Storm(shape=shape, rate_per_s=5.0)
     with pytest.raises(UsageError, match=f"{shape} wants two CPUs"):
-        check(storm, 1)
-    check(storm, 2)
+        check(storm, (3,))
+    check(storm, (3, 7))
     code, _, said = try_generator(storm_arguments(replace(storm, cpus=(0,))), forkstorm)
     assert (code, said) == (2, f"forkstorm: {shape} wants two CPUs, one is available\n")
 
@@ -84,7 +84,7 @@ storms = st.builds(
     Storm,
     shape=st.sampled_from(Shape),
     count=st.integers(-1, 10_000_002),
-    workers=st.integers(-1, 20) | st.integers(250, 260),
+    workers=st.integers(-1, 20) | st.integers(8_190, 8_195),
     spawn=st.sampled_from(Spawn),
     rate_per_s=st.sampled_from([0.0, 1e-300, 0.1, 1e7, 1.1e7, -0.0, -1.0, float("nan")]),
     gap=st.sampled_from(Gap),
@@ -101,10 +101,9 @@ storms = st.builds(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(storm=storms)
 def test_front_and_generator_agree_on_what_makes_sense(storm: Storm, forkstorm: Path) -> None:
-    cpus = len(os.sched_getaffinity(0))
     code, report, said = try_generator(storm_arguments(storm), forkstorm)
     try:
-        check(storm, cpus)
+        check(storm, sorted(os.sched_getaffinity(0)))
     except UsageError:
         assert (code, report) == (2, "")
         assert said.startswith("forkstorm: ")

@@ -19,6 +19,8 @@ from workloads import session
 from workloads.generator import Generator
 from workloads.storm import Shape, Spawn, Storm
 
+pytestmark = pytest.mark.slow
+
 ENDLESS = {
     "storm": Storm(count=10_000_000),
     "fork": Storm(count=10_000_000, spawn=Spawn.FORK, workers=4),
@@ -118,8 +120,6 @@ import sys, time
 from pathlib import Path
 from workloads.generator import Generator
 from workloads.storm import Shape, Storm
-
-pytestmark = pytest.mark.slow
 storm = Storm(shape=Shape(sys.argv[2]), count=10_000_000, burst_size=100)
 with Generator(storm, executable=Path(sys.argv[1])) as generator:
     if sys.argv[3] == "go":

@@ -32,14 +32,14 @@ class Claim:
     experiments: tuple[str, ...]  # that it is judged by
     judge: Callable[[Evidence], Finding]
     comparative: bool = True  # corrected for how many comparisons there are; a count is not
-    cpus: int = 1  # online CPUs that it needs
+    cpus: int = 1  # usable CPUs that it needs
 
     def finding(self, evidence: Evidence) -> Finding:
         """What ``evidence`` says, before the correction over all claims."""
-        if evidence.cpus_online is not None and evidence.cpus_online < self.cpus:
+        if evidence.cpus is not None and evidence.cpus < self.cpus:
             return Finding(
                 verdict=Verdict.NOT_APPLICABLE,
-                reason=f"needs {self.cpus} CPUs, this machine has {evidence.cpus_online}",
+                reason=f"needs {self.cpus} CPUs, this run had {evidence.cpus}",
             )
         try:
             return self.judge(evidence)

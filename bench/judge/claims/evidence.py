@@ -59,9 +59,9 @@ class Evidence:
     coverage: Coverage | None = None  # None: of trials that need not stand in a journal
 
     @property
-    def cpus_online(self) -> int | None:
-        """CPUs of the machine; None where nothing is known of it."""
-        return None if self.machine is None else self.machine.cpus_online
+    def cpus(self) -> int | None:
+        """CPUs that the runs could use; None where nothing is known of the machine."""
+        return None if self.machine is None else self.machine.cpus
 
     def ran(self, experiment: str) -> bool:
         """Whether there is any trial of it."""

@@ -19,7 +19,7 @@ from bench.judge.claims.contrast import (
 from bench.judge.claims.evidence import Evidence, NotMeasured, Series, Take, series
 from bench.judge.claims.finding import Finding
 from bench.judge.claims.quantities import (
-    delivered_per_s,
+    drained_per_s,
     ns_per_refusal,
     ns_per_success,
     steady_ns,
@@ -130,7 +130,7 @@ def _delivered(evidence: Evidence) -> Iterator[str]:
     every = evidence.arms(name, "ringbuf", variant="")
     if one and every:
         rates = (
-            median(series(name, arms[-1], delivered_per_s).values.values()) for arms in (one, every)
+            median(series(name, arms[-1], drained_per_s).values.values()) for arms in (one, every)
         )
         words = "{:.2f} M/s from one CPU, {:.2f} from all".format(*(rate / 1e6 for rate in rates))
         yield f"delivered on rb to a reader on epoll: {words}"

@@ -3,41 +3,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from bench.judge.numbers import number
 from bench.measure.by_cpu import CpuShare
 from bench.trial.result import TrialResult
 
 _REFUSED_SHARE = 0.9  # of a trial's writes, for its ns to be those of a refused one
 
 
-def delivered_per_s(trial: TrialResult) -> float | None:
-    """Records delivered a second, from the first kernel timestamp to the last delivery."""
-    cost = trial.cost
-    if cost is None or not cost.delivered or cost.delivery_ns <= 0:
-        return None
-    return cost.delivered * 1e9 / cost.delivery_ns
-
-
-def dropped_share(trial: TrialResult) -> float | None:
-    """Own records dropped over own records attempted."""
-    ledger = trial.ledger
-    if ledger is None or not ledger.own_attempted:
-        return None
-    return ledger.own_dropped / ledger.own_attempted
-
-
-def violation_share(trial: TrialResult) -> float | None:
-    """Causal violations over causal pairs."""
-    order = trial.ordering
-    if order is None or not order.causal_pairs:
-        return None
-    return order.causal_violations / order.causal_pairs
-
-
-def _ns_per_record(trial: TrialResult) -> float | None:
-    cost = trial.cost
-    if cost is None or cost.kernel_run_ns is None or not cost.attempted:
-        return None
-    return cost.kernel_run_ns / cost.attempted
+drained_per_s: Final = number("drained_per_s")
+dropped_share: Final = number("own_dropped_share")
+violation_share: Final = number("causal_violation_share")
+_ns_per_record: Final = number("kernel_ns_per_record")
 
 
 def ns_per_success(trial: TrialResult) -> float | None:
@@ -71,11 +49,11 @@ def ns_per_refusal(trial: TrialResult) -> float | None:
 
 
 def raised_per_event(trial: TrialResult) -> float | None:
-    """irq_work interrupts for each record; one is added, so that none at all has a ratio."""
+    """irq_work interrupts for each record; where there was none, of one, so that it has a ratio."""
     cost = trial.cost
     if cost is None or cost.wakeups_raised is None or not cost.attempted:
         return None
-    return (cost.wakeups_raised + 1) / cost.attempted
+    return max(cost.wakeups_raised, 1) / cost.attempted
 
 
 def cpu_s_per_million(trial: TrialResult) -> float | None:

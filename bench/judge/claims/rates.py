@@ -25,7 +25,7 @@ from bench.judge.claims.evidence import Evidence, NotMeasured, Series, series
 from bench.judge.claims.finding import Finding, Verdict
 from bench.judge.claims.quantities import (
     cpu_s_per_million,
-    delivered_per_s,
+    drained_per_s,
     dropped_share,
     raised_per_event,
 )
@@ -34,7 +34,7 @@ from bench.judge.samples import ArmSamples
 
 
 def _rate(experiment: str, arm: ArmSamples) -> Series:
-    return series(experiment, arm, delivered_per_s)
+    return series(experiment, arm, drained_per_s)
 
 
 def _words(name: str, experiment: str, arm: ArmSamples, reference: ArmSamples) -> str:
@@ -51,7 +51,7 @@ def _words(name: str, experiment: str, arm: ArmSamples, reference: ArmSamples) -
 def _faster(
     evidence: Evidence, experiment: str, left: ArmSamples, right: ArmSamples, what: str
 ) -> Contrast:
-    margin = ratio_margin(evidence, delivered_per_s, experiment)
+    margin = ratio_margin(evidence, drained_per_s, experiment)
     return ratio(what, _rate(experiment, left), _rate(experiment, right), margin)
 
 

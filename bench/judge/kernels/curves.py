@@ -40,8 +40,8 @@ def curves(rows: Sequence[KernelRow]) -> tuple[Curve, ...]:
     """All that at least one kernel tells: drops, order, memory, latency, cost."""
     places = _places(rows)
     found = [
-        *_shares(rows, places, "dropped", Group.DROPS, "events lost"),
-        *_shares(rows, places, "causal_violations", Group.ORDER, "causal violations"),
+        *_shares(rows, places, "own_dropped_share", Group.DROPS, "events lost"),
+        *_shares(rows, places, "causal_violation_share", Group.ORDER, "causal violations"),
         *_lossless(rows),
         *_ratios(places, "latency_p50_ns", Group.LATENCY, "latency p50"),
         *_ratios(places, "latency_p99_ns", Group.LATENCY, "latency p99"),
@@ -118,7 +118,7 @@ def _shares(
         sides = [] if row is None else [row.left, row.right]
         return sum(share * (1 - share) for share in sides if share is not None)
 
-    if key == "dropped":  # of a ladder the least lossless budget says more
+    if key == "own_dropped_share":  # of a ladder the least lossless budget says more
         places = {place: by_row for place, by_row in places.items() if place[0] not in _LADDERS}
     else:  # elsewhere pairs come by chance, and few of them
         places = _made_for(_CHAINED, places)
@@ -166,7 +166,7 @@ def _alone(row: KernelRow, experiment: str, budget: str) -> list[str]:
 
 def _counted(arm: ArmSamples, key: str) -> tuple[int, int, str]:
     """Return what a share is made of: how many, of how many, of what."""
-    if key == "dropped":
+    if key == "own_dropped_share":
         books = [trial.ledger for trial in arm.trials if trial.ledger is not None]
         part, whole = sum(b.own_dropped for b in books), sum(b.own_attempted for b in books)
         return part, whole, "records"
@@ -210,7 +210,7 @@ def _least(row: KernelRow, experiment: str, transport: str) -> list[float]:
 def _calm(comparison: Comparison) -> float:
     """Most where least was lost: a transport that drops looks quick."""
     sides = (comparison.left, comparison.right)
-    lost = [side.dropped / side.attempted for side in sides if side.attempted]
+    lost = [side.own_dropped / side.own_attempted for side in sides if side.own_attempted]
     return 1.0 - sum(lost) / len(lost) if lost else 0.0
 
 

@@ -7,16 +7,20 @@ An amplified storm sends many records at each exit: so a fork storm reaches mill
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from bench.plan.budgets import LARGEST_RING_BYTES, parse
 from bench.plan.claims import kernel_cost, memory, neighbours, order, rates, reading, wakeups
 from bench.plan.claims.setting import Setting
-from bench.plan.experiments import ArmName, Experiment
-from bench.plan.profiles import profile
+from bench.plan.experiments import Arm, ArmName, Experiment
+from bench.plan.profiles import omitted, profile
 
 FROM_PROFILE: Final = ("storm", "burst", "chain", "hotcpu", "trickle", "stall")
 """Experiments that the quick profile runs, taken over without the baselines."""
+
+_ENOUGH_CPUS: Final = 4  # for every experiment
 
 FAMILIES: Final = (order, memory, rates, wakeups, kernel_cost, neighbours, reading)
 
@@ -33,8 +37,47 @@ def _of_profile(on: Setting) -> tuple[Experiment, ...]:
     )
 
 
-def experiments(cpus: int, page_bytes: int) -> tuple[Experiment, ...]:
-    """All of them, for a machine with ``cpus`` online; names of experiments and arms are unique."""
-    on = Setting(cpus=cpus, page_bytes=page_bytes)
+def experiments(cpus: Sequence[int], page_bytes: int) -> tuple[Experiment, ...]:
+    """All of them, for the usable CPUs ``cpus``; names of experiments and arms are unique."""
+    return tuple(filter(_arms, map(_possible, _planned(cpus, page_bytes))))
+
+
+def left_out(cpus: Sequence[int], page_bytes: int) -> tuple[str, ...]:
+    """Return the experiments and arms that these CPUs cannot run, each with the reason."""
+    planned = {each.name: _possible(each) for each in _planned(cpus, page_bytes)}
+    everywhere = (each.name for each in _planned(range(_ENOUGH_CPUS), page_bytes))
+    return (
+        *(
+            f"{name}: left out, it needs more CPUs than the {len(cpus)} that may be used"
+            for name in everywhere
+            if name not in planned
+        ),
+        *omitted(planned.values()),
+    )
+
+
+def _planned(cpus: Sequence[int], page_bytes: int) -> tuple[Experiment, ...]:
+    on = Setting(cpus=tuple(cpus), page_bytes=page_bytes)
     families = (found for family in FAMILIES for found in family.experiments(on))
     return (*_of_profile(on), *families)
+
+
+def _arms(experiment: Experiment) -> tuple[Arm, ...]:
+    return experiment.arms
+
+
+def _possible(experiment: Experiment) -> Experiment:
+    """``experiment`` without the budgets that no ring can have, of any transport."""
+    too_large = [arm for arm in experiment.arms if _budget_bytes(arm) > LARGEST_RING_BYTES]
+    return replace(
+        experiment,
+        arms=tuple(arm for arm in experiment.arms if arm not in too_large),
+        omitted=(
+            *experiment.omitted,
+            *(f"{arm.name}: not applicable, a ring holds 2GiB at most" for arm in too_large),
+        ),
+    )
+
+
+def _budget_bytes(arm: Arm) -> int:
+    return parse(ArmName.parse(arm.name).budget)

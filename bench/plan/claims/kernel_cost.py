@@ -31,7 +31,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
         for size, exits in ((0, 400), (256, 400), (1_024, 200), (4_096, 60))
     }
     # All records of all CPUs fit into the buffer of each, so that with many CPUs they are fewer.
-    at_once = max(50, min(1_000, 8_000 // on.cpus))
+    at_once = max(50, min(1_000, 8_000 // on.count))
     held = replace(on.amplified(240, at_once), consumer=STOPPED, kernel_stats=True)
     perf_held = replace(held, producer=replace(held.producer, wake=Wake.WATERMARK, watermark=50))
     refused = replace(on.amplified(400, 1_000, wake=Wake.NONE), consumer=STOPPED)

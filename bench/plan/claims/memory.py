@@ -16,14 +16,12 @@ from workloads.storm import Shape
 def experiments(on: Setting) -> tuple[Experiment, ...]:
     """The least budget that loses nothing between drains, spread over CPUs and on one."""
     drained = Consumer(poll=Poll.TIMED, interval_ms=10.0)
-    known = storms(on.cpus)
+    known = storms(on.count)
     spread = replace(known[Shape.STORM], count=600 * on.workers)
     kinds = {"memory-spread": spread, "memory-onecpu": replace(known[Shape.HOTCPU], count=600)}
-    if on.cpus >= 4:
-        half = on.cpus // 2
-        kinds["memory-half"] = replace(
-            spread, workers=half, count=600 * half, cpus=tuple(range(half))
-        )
+    if on.count >= 4:
+        half = on.count // 2
+        kinds["memory-half"] = replace(spread, workers=half, count=600 * half, cpus=on.cpus[:half])
     top_bytes = max(128 * KIB, 32 * on.page_bytes) * power_of_two(on.workers) // 2
     least_bytes = 2 * on.page_bytes
     rungs = [least_bytes << power for power in range(20) if least_bytes << power <= top_bytes]

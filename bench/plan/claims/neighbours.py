@@ -15,9 +15,9 @@ from workloads.storm import Shape, Storm
 
 def experiments(on: Setting) -> tuple[Experiment, ...]:
     """What one CPU does to another; nothing on a machine with a single one."""
-    if on.cpus < 2:
+    if on.count < 2:
         return ()
-    at_once = max(50, min(1_000, 8_000 // on.cpus))
+    at_once = max(50, min(1_000, 8_000 // on.count))
     alone = on.on_cpus(on.amplified(240, at_once, wake=Wake.NONE), 1)
     asleep = replace(alone, consumer=replace(STOPPED, cpu=on.last), kernel_stats=True)
     busy = replace(alone, consumer=replace(BUSY, cpu=on.last), kernel_stats=True)
@@ -31,7 +31,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     )
     slow_storm = replace(uneven, rate_per_s=1_000.0, count=700)
     slow = TrialConfig(transport="", budget_bytes=0, storm=slow_storm)
-    delayed = replace(slow, producer=Producer(delay_ns=200_000, delay_cpu=0))
+    delayed = replace(slow, producer=Producer(delay_ns=200_000, delay_cpu=on.first))
     return (
         experiment(
             "busy-poll",

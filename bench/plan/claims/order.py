@@ -20,9 +20,9 @@ _PAIRED: Final = 2_060
 
 def experiments(on: Setting) -> tuple[Experiment, ...]:
     """Pairs on alternating CPUs, drained more and less often; none on a machine with one CPU."""
-    if on.cpus < 2:
+    if on.count < 2:
         return ()
-    storm = replace(storms(on.cpus)[Shape.PINGPONG], count=_PAIRED)
+    storm = replace(storms(on.count)[Shape.PINGPONG], count=_PAIRED)
     found = experiment(
         "drain-interval",
         "How late does the longer of two drain intervals make related events?",

@@ -15,12 +15,12 @@ from workloads.storm import Gap, Shape
 
 def experiments(on: Setting) -> tuple[Experiment, ...]:
     """How readers wait, what they are told, and whether records arrive whole."""
-    trickle = replace(storms(on.cpus)[Shape.TRICKLE], count=400)
-    steady = replace(trickle, rate_per_s=2_000.0, gap=Gap.FIXED, count=1_600, cpus=(0,))
+    trickle = replace(storms(on.count)[Shape.TRICKLE], count=400)
+    steady = replace(trickle, rate_per_s=2_000.0, gap=Gap.FIXED, count=1_600, cpus=(on.first,))
     storm = TrialConfig(
         transport="",
         budget_bytes=0,
-        storm=replace(storms(on.cpus)[Shape.STORM], count=750 * on.workers),
+        storm=replace(storms(on.count)[Shape.STORM], count=750 * on.workers),
     )
     mixed = replace(
         storm,

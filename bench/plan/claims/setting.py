@@ -32,23 +32,33 @@ RECORD_AND_HEADER_BYTES: Final = 96  # the longer of the two transports', rounde
 class Setting:
     """What every experiment here is made for."""
 
-    cpus: int
+    cpus: tuple[int, ...]  # that may be used, by number
     page_bytes: int
 
     @property
+    def count(self) -> int:
+        """How many CPUs may be used."""
+        return len(self.cpus)
+
+    @property
     def workers(self) -> int:
-        """One a CPU, and two on a machine with one."""
-        return max(2, self.cpus)
+        """One a CPU, and two where there is but one."""
+        return max(2, self.count)
+
+    @property
+    def first(self) -> int:
+        """The CPU to write on."""
+        return self.cpus[0]
 
     @property
     def last(self) -> int:
-        """The CPU to read on where the first one writes: on any machine with two, another."""
-        return self.cpus - 1
+        """The CPU to read on where the first one writes: wherever there are two, another."""
+        return self.cpus[-1]
 
     def producers(self) -> tuple[int, ...]:
         """1, 2, 4 ... and all CPUs."""
-        doubled = (1 << power for power in range(self.cpus.bit_length()))
-        return tuple(sorted({*(count for count in doubled if count <= self.cpus), self.cpus}))
+        doubled = (1 << power for power in range(self.count.bit_length()))
+        return tuple(sorted({*(count for count in doubled if count <= self.count), self.count}))
 
     def amplified(self, exits: int, records: int, *, wake: Wake = Wake.ADAPTIVE) -> TrialConfig:
         """A storm on all CPUs that sends ``exits`` x ``records`` records."""
@@ -61,7 +71,7 @@ class Setting:
 
     def on_cpus(self, config: TrialConfig, count: int) -> TrialConfig:
         """``config`` with its storm on the first ``count`` CPUs, a worker each."""
-        storm = replace(config.storm, workers=count, cpus=tuple(range(count)))
+        storm = replace(config.storm, workers=count, cpus=self.cpus[:count])
         return replace(config, storm=storm)
 
     def holding(self, config: TrialConfig) -> int:
@@ -72,14 +82,14 @@ class Setting:
 
     def holding_on_each(self, config: TrialConfig) -> int:
         """The same, of per-CPU buffers, each of which holds all records."""
-        return self.holding(config) * power_of_two(self.cpus)
+        return self.holding(config) * power_of_two(self.count)
 
     def arm(self, transport: str, budget_bytes: int, variant: str, config: TrialConfig) -> Arm:
         """One arm. Where the CPUs cannot share the budget equally, each gets more, not less."""
         actual_bytes = budget_bytes
         if transport != RINGBUF:
-            pages = budgets.perf_pages_per_cpu(budget_bytes, self.cpus, self.page_bytes)[-1]
-            actual_bytes = pages * self.cpus * self.page_bytes
+            pages = budgets.perf_pages_per_cpu(budget_bytes, self.count, self.page_bytes)[-1]
+            actual_bytes = pages * self.count * self.page_bytes
         name = ArmName(
             transport=transport,
             budget=budgets.label(budget_bytes),

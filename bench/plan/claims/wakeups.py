@@ -34,7 +34,7 @@ def _policies(on: Setting) -> tuple[Experiment, ...]:
         "timed": Consumer(poll=Poll.TIMED, interval_ms=5.0),
     }
     config = replace(on.amplified(75 * on.workers, 200), kernel_stats=True)
-    budget_bytes = on.holding(config) * min(4, power_of_two(on.cpus))
+    budget_bytes = on.holding(config) * min(4, power_of_two(on.count))
 
     def woken(transport: str, variant: str, wake: Wake, **changes: object) -> Arm:
         call = changes.pop("call", Call.RESERVE)
@@ -90,7 +90,7 @@ def _bursts(on: Setting) -> tuple[Experiment, ...]:
     )
     small = replace(several, burst_size=2, pause_ms=1.0, count=2 * BURSTS // BLOCKS)
     # Whether the reader finds a CPU to itself decides what is lost, so that is not left to chance.
-    apart = replace(several, cpus=(0,))
+    apart = replace(several, cpus=(on.first,))
     elsewhere = replace(EPOLL, cpu=on.last)
     policies = (Wake.ADAPTIVE, Wake.FORCED)
 

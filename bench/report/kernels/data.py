@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from bench.journal.schema import Fault
 from bench.judge.claims.finding import Finding, Verdict
-from bench.judge.kernels.matrix import Matrix, Order
+from bench.judge.kernels.matrix import Matrix
 from bench.judge.kernels.missed import Skipped
 from bench.judge.kernels.rows import KernelRow
 from bench.judge.metrics import Unit
@@ -20,7 +20,7 @@ from bench.report.completeness import as_json
 from bench.report.document import pick
 from bench.report.kernels import sentences
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,10 +111,10 @@ class SkippedData:
     """Exits that the kernel skipped the tracer at."""
 
     trials: int
-    exits: int
+    reaped: int
     missed: int
-    told: int | None
-    share: float
+    skipped_told: int | None
+    missed_share: float
     low: float
     high: float
 
@@ -127,6 +127,17 @@ class MissedData:
     preemption: str
     peace: SkippedData | None
     noise: SkippedData | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderData:
+    """Causal violations of one transport over all kernels."""
+
+    transport: str
+    kernels: int
+    violating: tuple[str, ...]
+    causal_pairs: int
+    causal_violations: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +164,7 @@ class MatrixData:
     curves: tuple[CurveData, ...]
     claims: tuple[ClaimData, ...]
     missed: tuple[MissedData, ...]
-    order: tuple[Order, ...]
+    order: tuple[OrderData, ...]
     invalid: tuple[InvalidTrial, ...]
     faults: tuple[Fault, ...]
 
@@ -203,7 +214,12 @@ def data_of(matrix: Matrix) -> MatrixData:
             )
             for each in matrix.missed
         ),
-        order=matrix.order,
+        order=tuple(
+            pick(
+                OrderData, each, causal_pairs=each.pairs, causal_violations=each.violations
+            )
+            for each in matrix.order
+        ),
         invalid=tuple(pick(InvalidTrial, trial, kernel=label) for label, trial in matrix.invalid),
         faults=matrix.faults,
     )
@@ -235,4 +251,12 @@ def _skipped(found: Skipped | None) -> SkippedData | None:
     if found is None:
         return None
     share = found.share
-    return pick(SkippedData, found, share=share.point, low=share.low, high=share.high)
+    return SkippedData(
+        trials=found.trials,
+        reaped=found.exits,
+        missed=found.missed,
+        skipped_told=found.told,
+        missed_share=share.point,
+        low=share.low,
+        high=share.high,
+    )

@@ -12,6 +12,7 @@ from bench.judge.kernels.matrix import Matrix
 from bench.judge.kernels.rows import KernelRow
 from bench.report.document import NONE, Cell, Column, Mark, Row, Table
 from bench.report.units import clean
+from bench.report.words import cpus_words
 
 ONSET: Final = "◆"
 """Marks where a state differs from the last kernel's; of preemption, of the same flavour."""
@@ -70,7 +71,7 @@ def _machine(row: KernelRow) -> str:
         return NONE
     machine = row.result.machine
     virtual = "emulated" if machine.emulated else machine.virtualisation
-    return clean(f"{virtual}, {machine.cpus_online} CPUs")
+    return clean(f"{virtual}, {cpus_words(machine)}")
 
 
 def _clock(row: KernelRow) -> str:

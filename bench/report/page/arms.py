@@ -60,7 +60,9 @@ def calm_budgets(summary: Summary) -> dict[str, tuple[str, str]]:
     least: dict[str, float] = {}
     for each in summary.comparisons:  # smallest budget first
         lost = sum(
-            side.dropped / side.attempted for side in (each.left, each.right) if side.attempted
+            side.own_dropped / side.own_attempted
+            for side in (each.left, each.right)
+            if side.own_attempted
         )
         if each.experiment not in chosen or lost < least[each.experiment]:
             chosen[each.experiment] = (each.left.arm, each.right.arm)

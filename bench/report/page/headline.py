@@ -148,7 +148,11 @@ def first_rows(summary: Summary) -> tuple[FirstRow, ...]:
 
     latency = shown(Question.LATENCY, calm)
     rows = [
-        *_rows(shown(Question.DROPS, max(found, key=_halfway), _halfway), "dropped", "Events lost"),
+        *_rows(
+            shown(Question.DROPS, max(found, key=_halfway), _halfway),
+            "own_dropped_share",
+            "Events lost",
+        ),
         *_order(shown(Question.ORDER, max(found, key=_disorder), _disorder)),
         *_minimum(summary.ladders, *sides),
         *_rows(shown(Question.MEMORY, calm), "physical_bytes", "Memory, true bytes"),
@@ -180,13 +184,13 @@ def _decided(standing: Standing | None) -> list[_Comparisons]:
 
 def _lost(comparison: Comparison) -> float:
     sides = (comparison.left, comparison.right)
-    return sum(side.dropped / side.attempted for side in sides if side.attempted)
+    return sum(side.own_dropped / side.own_attempted for side in sides if side.own_attempted)
 
 
 def _halfway(comparison: Comparison) -> float:
     """Largest where half was lost: where nothing or all was, transports cannot differ."""
     sides = (comparison.left, comparison.right)
-    shares = [side.dropped / side.attempted for side in sides if side.attempted]
+    shares = [side.own_dropped / side.own_attempted for side in sides if side.own_attempted]
     return sum(share * (1 - share) for share in shares)
 
 
@@ -217,7 +221,7 @@ def _first(comparison: Comparison, row: Row, label: str, counts: str = "") -> Fi
 
 def _order(comparisons: _Comparisons) -> Iterator[FirstRow]:
     for comparison in comparisons:
-        row = comparison.row("causal_violations")
+        row = comparison.row("causal_violation_share")
         if row is not None:
             left, right = (
                 f"{side.causal_violations:,} of {side.causal_pairs:,}"

@@ -11,6 +11,7 @@ from bench.judge.metrics import Unit
 from bench.machine.facts import Machine
 from bench.report.page.material import Material
 from bench.report.units import clean, number, share, size
+from bench.report.words import cpus_words
 from bench.trial.result import State, TrialResult
 
 
@@ -60,7 +61,7 @@ def machine_facts(machine: Machine | None) -> tuple[tuple[str, str], ...]:
         ("Host", machine.hostname),
         ("Kernel", machine.kernel_release),
         ("Preemption", machine.preemption),
-        ("CPUs online", f"{machine.cpus_online} ({machine.cpu_model})"),
+        ("CPUs", f"{cpus_words(machine)} ({machine.cpu_model})"),
         ("Memory", size(machine.memory_bytes)),
         ("Clock source", machine.clock_source),
         ("Virtualisation", "emulated" if machine.emulated else machine.virtualisation),

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from bench.judge.numbers import number
 from bench.measure.cost import Cost
 from bench.report.page.arms import ShownArm, transports
 from bench.report.page.figure import (
@@ -27,6 +28,9 @@ _KINDS: Final[tuple[tuple[str, str, Callable[[Cost], float | None]], ...]] = (
     ("Taken by the consumer", "returns of poll per event", lambda c: c.wakeups_taken_per_event),
     ("Switches of the consumer", "context switches per event", lambda c: c.switches_per_event),
 )
+
+
+_rate: Final = number("own_attempted_per_s")
 
 
 def figure(material: Material) -> Figure | None:
@@ -63,11 +67,9 @@ def _panel(
     points: list[Row] = []
     for arm in arms:
         for trial in arm.trials:
-            if trial.cost is None or not trial.cost.attempted_per_s:
-                continue
-            value = take(trial.cost)
-            if value is not None:
-                rate = trial.cost.attempted_per_s
+            rate = _rate(trial)
+            value = take(trial.cost) if trial.cost is not None else None
+            if rate and value is not None:
                 points.append(
                     {
                         "transport": arm.transport,

@@ -44,7 +44,7 @@ class Perfbuf:
 
     @contextmanager
     def open(self, program: Program, capture: Capture, request: Request) -> Iterator[Opened]:
-        """A share of the budget for each CPU."""
+        """A share of the budget for each CPU, and as large a buffer for every other online one."""
         pages = request.pages_per_cpu()
         events: dict[int, int] = {}
         with ExitStack() as stack:

@@ -39,11 +39,11 @@ class Sharded:
 
     @contextmanager
     def open(self, program: Program, capture: Capture, request: Request) -> Iterator[Opened]:
-        """A ring of an equal share of the budget for each CPU."""
+        """A ring of an equal share of the budget for each CPU, and one as large for the others."""
         data_bytes = request.pages_per_cpu() * request.page_bytes
         slots = [(cpu, data_bytes) for cpu in request.cpus]
         footprint = ringbuf_footprint(
-            request.budget_bytes, rings=len(slots), page_bytes=request.page_bytes
+            data_bytes * len(slots), rings=len(slots), page_bytes=request.page_bytes
         )
         with ring.opened(program, capture, request, slots) as (fds, drain):
             yield Opened(footprint=footprint, map_fds=tuple(fds), drain=drain, lost_told=dict)

@@ -30,7 +30,7 @@ from bench.trial.result import TrialResult
 
 JOURNALS = 1_000
 POOL = 500
-PLAN = catalogue.experiments(4, 4096)  # four CPUs, so that every comparison is made
+PLAN = catalogue.experiments(range(4), 4096)  # four CPUs, so that every comparison is made
 COUNTED = {"last-record", "mixed-lengths", "migration", "system-calls", "told", "sampling"}
 HELD = {"wake", "reserve-output", "producers", "busy-poll"}
 """Experiments whose budgets hold everything."""
@@ -71,7 +71,7 @@ def pool(rng: random.Random, *, loss: float, refused: bool = False) -> list[Read
 
 
 def _reading(made: TrialResult) -> Reading:
-    return Reading(trial=made, wakeup_cost_ns=None, cpus_online=4, baseline_ns={})
+    return Reading(trial=made, wakeup_cost_ns=None, cpus=4, baseline_ns={})
 
 
 def likely_loss(experiment: Experiment, name: ArmName) -> float:

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Comparisons: outcomes at their edges, which side is which, and sums over a side's trials."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from made_up_trials import blocks, trial
+
+from bench.judge.comparison import (
+    Comparison,
+    Outcome,
+    Row,
+    compare_arms,
+    merged_latency,
+    outcome_of,
+)
+from bench.judge.floor import Floor
+from bench.judge.metrics import Group, Unit
+from bench.judge.samples import Stretch, file
+from bench.judge.statistics import Estimate, Scale
+from bench.trial.result import State, TrialResult
+
+RING, PERF = "ringbuf@64KiB", "perfbuf@64KiB"
+
+
+def compared(*arms: list[TrialResult], floors: tuple[Floor, ...] = ()) -> Comparison:
+    trials = [each for of_arm in arms for each in of_arm]
+    (comparison,) = compare_arms(file([Stretch(trials=trials)])["storm"], floors)
+    return comparison
+
+
+def row(comparison: Comparison, key: str) -> Row:
+    found = comparison.row(key)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("scale", "interval", "margin", "blocks", "outcome"),
+    [
+        (Scale.RATIO, (1.11, 1.30), 0.10, 8, Outcome.MORE),
+        (Scale.RATIO, (1.10, 1.30), 0.10, 8, Outcome.UNDECIDED),  # beyond, not at the margin
+        (Scale.RATIO, (0.70, 0.90), 0.10, 8, Outcome.LESS),  # 1 / 1.1 is 0.909
+        (Scale.RATIO, (0.70, 0.905), 0.10, 8, Outcome.LESS),
+        (Scale.RATIO, (0.70, 0.91), 0.10, 8, Outcome.UNDECIDED),
+        (Scale.RATIO, (0.50, 0.80), 0.25, 8, Outcome.UNDECIDED),
+        (Scale.RATIO, (0.50, 0.79), 0.25, 8, Outcome.LESS),
+        (Scale.RATIO, (0.70, 1.30), 0.10, 8, Outcome.UNDECIDED),
+        (Scale.RATIO, (1.00, 1.00), 0.10, 8, Outcome.EQUAL),
+        (Scale.RATIO, (1.00, 1.01), 0.10, 8, Outcome.UNDECIDED),
+        (Scale.RATIO, (0.99, 1.00), 0.10, 8, Outcome.UNDECIDED),
+        (Scale.RATIO, (2.00, 2.00), 0.10, 8, Outcome.MORE),
+        (Scale.RATIO, (2.00, 3.00), 0.10, 7, Outcome.TOO_FEW),
+        (Scale.RATIO, (1.00, 1.00), 0.10, 7, Outcome.TOO_FEW),
+        (Scale.DIFFERENCE, (0.06, 0.30), 0.05, 8, Outcome.MORE),
+        (Scale.DIFFERENCE, (0.05, 0.30), 0.05, 8, Outcome.UNDECIDED),
+        (Scale.DIFFERENCE, (-0.30, -0.06), 0.05, 8, Outcome.LESS),
+        (Scale.DIFFERENCE, (-0.30, -0.05), 0.05, 8, Outcome.UNDECIDED),
+        (Scale.DIFFERENCE, (-0.30, -0.04), 0.05, 8, Outcome.UNDECIDED),
+        (Scale.DIFFERENCE, (0.00, 0.00), 0.05, 8, Outcome.EQUAL),
+        (Scale.DIFFERENCE, (1.00, 1.00), 0.05, 8, Outcome.MORE),
+        (Scale.DIFFERENCE, (0.01, 0.02), 0.00, 8, Outcome.MORE),
+    ],
+)
+def test_outcomes_at_their_edges(
+    scale: Scale, interval: tuple[float, float], margin: float, blocks: int, outcome: Outcome
+) -> None:
+    low, high = interval
+    point = (low + high) / 2
+    found = Estimate(scale=scale, point=point, low=low, high=high, blocks=blocks, p=0.01)
+    assert outcome_of(found, margin) is outcome
+
+
+def test_what_was_not_measured_has_no_outcome() -> None:
+    assert outcome_of(None, 0.0) is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("outcome", "more_is_better", "better"),
+    [
+        (Outcome.LESS, False, -1),
+        (Outcome.MORE, False, 1),
+        (Outcome.LESS, True, 1),
+        (Outcome.MORE, True, -1),
+        (Outcome.EQUAL, True, 0),
+        (Outcome.UNDECIDED, False, 0),
+        (Outcome.TOO_FEW, True, 0),
+        (Outcome.UNKNOWN, False, 0),
+    ],
+)
+def test_who_is_better(outcome: Outcome, more_is_better: bool, better: int) -> None:
+    found = row(compared(blocks(RING, [{}] * 8), blocks(PERF, [{}] * 8)), "latency_p50_ns")
+    assert replace(found, outcome=outcome, more_is_better=more_is_better).better == better
+
+
+def test_left_is_the_ring_and_right_the_perf_buffers() -> None:
+    quick, slow = [{"p50_ns": 1_000}] * 8, [{"p50_ns": 4_000}] * 8
+    for ring, perf in ((quick, slow), (slow, quick)):
+        for arms in ((RING, ring), (PERF, perf)), ((PERF, perf), (RING, ring)):
+            comparison = compared(*(blocks(name, values) for name, values in arms))
+            assert (comparison.left.arm, comparison.right.arm) == (RING, PERF)
+            assert (comparison.left.transport, comparison.right.transport) == (
+                "ringbuf",
+                "perfbuf",
+            )
+            found = row(comparison, "latency_p50_ns")
+            assert (found.left, found.right) == pytest.approx(
+                (ring[0]["p50_ns"], perf[0]["p50_ns"])
+            )
+            assert found.estimate is not None
+            assert found.estimate.point == pytest.approx(found.left / found.right)
+            assert found.better == (-1 if ring is quick else 1)
+
+
+def test_a_side_is_the_sum_of_its_trials_and_of_no_other() -> None:
+    ring = [
+        {"dropped": 0, "pairs": 400, "violations": 0},
+        {"dropped": 30, "pairs": 250, "violations": 2},
+        {"dropped": 5, "pairs": 300, "violations": 1},
+    ]
+    left_trials = blocks(RING, ring)
+    assert left_trials[1].ledger is not None
+    left_trials[1] = replace(
+        left_trials[1],
+        ledger=replace(left_trials[1].ledger, missed=4),
+        lost_told={"format_lost": 30, "records": 2},
+    )
+    comparison = compared(left_trials, blocks(PERF, [{"dropped": 500}] * 2))
+    left = comparison.left
+    assert (left.trials, left.lossy) == (3, 2)
+    assert (left.own_attempted, left.own_delivered, left.own_dropped) == (3_000, 2_965, 35)
+    assert (left.causal_pairs, left.fewest_pairs, left.causal_violations) == (950, 250, 3)
+    assert left.missed == 4
+    assert left.lost_told == {"format_lost": 35, "records": 2}
+    assert left.budget_bytes == 65_536
+    assert (comparison.right.trials, comparison.right.own_dropped) == (2, 1_000)
+    assert comparison.right.lost_told == {"format_lost": 1_000}
+    assert (comparison.experiment, comparison.budget) == ("storm", "64KiB")
+
+
+def test_sums_are_of_the_storms_own_records() -> None:
+    trials = blocks(RING, [{"dropped": 10}] * 2)
+    for place, each in enumerate(trials):
+        assert each.ledger is not None
+        others = replace(each.ledger, attempted=9_000, delivered=8_000, dropped=1_000)
+        trials[place] = replace(each, ledger=others)
+    left = compared(trials, blocks(PERF, [{}] * 2)).left
+    assert (left.own_attempted, left.own_delivered, left.own_dropped) == (2_000, 1_980, 20)
+
+
+def test_trials_without_an_order_count_in_the_others() -> None:
+    trials = blocks(RING, [{"pairs": 100, "dropped": 1}] * 2)
+    trials[0] = replace(trials[0], ordering=None, latency=None)
+    left = compared(trials, blocks(PERF, [{}] * 2)).left
+    assert (left.trials, left.own_dropped, left.causal_pairs, left.fewest_pairs) == (2, 2, 100, 100)
+    assert left.latency is not None
+    assert left.latency.count == 999
+    bare = [replace(each, ordering=None, latency=None) for each in trials]
+    left = compared(bare, blocks(PERF, [{}] * 2)).left
+    assert (left.causal_pairs, left.fewest_pairs, left.latency) == (0, 0, None)
+
+
+def test_invalid_trials_are_in_no_sum() -> None:
+    bad = trial(RING, 2, state=State.INVALID, reasons=("x",), dropped=999)
+    left = compared([*blocks(RING, [{}] * 2), bad], blocks(PERF, [{}] * 2)).left
+    assert (left.trials, left.own_dropped) == (2, 0)
+
+
+def test_values_are_medians_and_shares_means() -> None:
+    ring = [{"p50_ns": ns, "dropped": lost} for ns, lost in ((10, 0), (20, 0), (90, 300))]
+    found = compared(blocks(RING, ring), blocks(PERF, [{}] * 3))
+    assert row(found, "latency_p50_ns").left == pytest.approx(20)
+    assert row(found, "own_dropped_share").left == pytest.approx(0.1)
+    assert row(found, "own_dropped_share").unit is Unit.SHARE
+    assert row(found, "own_dropped_share").group is Group.DROPS
+    assert row(found, "own_dropped_share").label
+
+
+def test_a_number_that_one_side_lacks_is_unknown_and_both_lack_left_out() -> None:
+    ring = blocks(RING, [{"run_ns": 100}] * 8)
+    found = compared(ring, blocks(PERF, [{}] * 8))
+    per_run = row(found, "kernel_ns_per_run")
+    assert (per_run.left, per_run.right, per_run.outcome) == (100, None, Outcome.UNKNOWN)
+    assert (per_run.estimate, per_run.floor, per_run.margin) == (None, None, 0.0)
+    none = compared(blocks(RING, [{}] * 8), blocks(PERF, [{}] * 8))
+    assert none.row("kernel_ns_per_run") is None
+    with pytest.raises(KeyError):
+        none.row("no_such_number")
+
+
+def test_the_margin_is_the_floor_of_the_same_number_scale_and_experiment() -> None:
+    def floor(metric: str, scale: Scale, size: float, experiment: str = "storm") -> Floor:
+        return Floor(experiment=experiment, arm=PERF, metric=metric, scale=scale, size=size)
+
+    ring, perf = blocks(RING, [{"p50_ns": 9_000}] * 8), blocks(PERF, [{"p50_ns": 10_000}] * 8)
+    mine = floor("latency_p50_ns", Scale.RATIO, 0.08)
+    others = (
+        floor("latency_p99_ns", Scale.RATIO, 0.5),
+        floor("latency_p50_ns", Scale.DIFFERENCE, 900.0),
+        floor("latency_p50_ns", Scale.RATIO, 0.9, "burst"),
+    )
+    found = row(compared(ring, perf, floors=(*others, mine)), "latency_p50_ns")
+    assert (found.floor, found.margin, found.outcome) == (mine, 0.08, Outcome.LESS)
+    wide = floor("latency_p50_ns", Scale.RATIO, 0.2)  # a tenth lies within it
+    found = row(compared(ring, perf, floors=(*others, mine, wide)), "latency_p50_ns")
+    assert (found.floor, found.margin, found.outcome) == (wide, 0.2, Outcome.UNDECIDED)
+    found = row(compared(ring, perf), "latency_p50_ns")
+    assert (found.floor, found.margin, found.outcome) == (None, 0.02, Outcome.LESS)
+
+
+def test_latencies_are_merged_over_trials_that_delivered() -> None:
+    assert merged_latency([]) is None
+    trials = [trial(RING, 0, p50_ns=1_000), trial(RING, 1, p50_ns=1_000, dropped=1_000)]
+    found = merged_latency(trials)
+    assert found is not None
+    assert (found.count, found.max_ns) == (1_000, 5_000)
+    # The histogram is 1, 2 and 3 us: nearest-rank, each at most a thousandth too high.
+    assert (found.p50_ns, found.p90_ns, found.p99_ns, found.p999_ns) == pytest.approx(
+        (2_000, 3_000, 3_000, 3_000), rel=1e-3
+    )
+    assert merged_latency(trials[1:]) is None
+
+
+def test_percentiles_of_merged_latencies_are_told_apart() -> None:
+    from hdrh.histogram import HdrHistogram
+
+    made = HdrHistogram(1, 3_600_000_000_000, 3)
+    for latency_ns, count in ((100, 500), (200, 400), (300, 90), (400, 9), (500, 1)):
+        made.record_value(latency_ns, count)
+    one = trial(RING, 0)
+    assert one.latency is not None
+    one = replace(one, latency=replace(one.latency, histogram=made.encode().decode()))
+    found = merged_latency([one])
+    assert found is not None
+    assert (found.p50_ns, found.p90_ns, found.p99_ns, found.p999_ns) == (100, 200, 300, 400)
+
+
+def test_budgets_ascend() -> None:
+    trials = [
+        each
+        for budget in ("1MiB", "8KiB", "128KiB")
+        for transport in ("ringbuf", "perfbuf")
+        for each in blocks(f"{transport}@{budget}", [{}])
+    ]
+    found = compare_arms(file([Stretch(trials=trials)])["storm"], ())
+    assert [each.budget for each in found] == ["8KiB", "128KiB", "1MiB"]

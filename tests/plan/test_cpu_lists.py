@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Plans for any list of CPUs: nothing is pinned to another, and every budget is possible."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bench.machine.procfs import MOST_CPUS
+from bench.plan import arbitrary, budgets, matrix, profiles
+from bench.plan.claims import catalogue
+from bench.plan.experiments import Arm, Experiment, comparisons, compose
+from bench.trace import live, transport
+from bench.trace.transport import Request
+from workloads.generator import check
+
+PAGE = 4096
+SPARSE = (0, 2, 4, 6)
+COUNTS = (1, 2, 3, 6, 12, 48, 500, 513, 1_025, MOST_CPUS)
+cpu_lists = st.lists(st.integers(0, MOST_CPUS - 1), min_size=1, max_size=24, unique=True).map(
+    lambda numbers: tuple(sorted(numbers))
+)
+slow = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def plans(cpus: Sequence[int]) -> Iterator[Experiment]:
+    yield from catalogue.experiments(cpus, PAGE)
+    yield from profiles.profile("thorough", cpus, PAGE).experiments
+    yield from matrix.experiments(
+        matrix.Setting(rate_per_s=4_000.0, cpus=len(cpus), page_bytes=PAGE)
+    )
+
+
+def assert_possible(arm: Arm, cpus: Sequence[int]) -> None:
+    config = arm.config
+    check(config.storm, cpus)  # its CPUs, workers and shape
+    assert config.consumer.cpu is None or config.consumer.cpu in cpus
+    assert config.producer.delay_cpu == -1 or config.producer.delay_cpu in cpus
+    if config.transport in budgets.PER_CPU:
+        request = Request(
+            budget_bytes=config.budget_bytes,
+            cpus=tuple(range(MOST_CPUS)),
+            sharing=tuple(cpus),
+            producer=config.producer,
+            consumer=config.consumer,
+        )
+        assert request.pages_per_cpu() * PAGE <= budgets.LARGEST_RING_BYTES
+    elif config.budget_bytes:
+        budgets.check(config.budget_bytes, page_bytes=PAGE, memory_bytes=1 << 62)
+
+
+@slow
+@given(cpu_lists)
+def test_what_is_planned_fits_any_cpus(cpus: tuple[int, ...]) -> None:
+    for experiment in plans(cpus):
+        for arm in experiment.arms:
+            assert_possible(arm, cpus)
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_what_is_planned_fits_any_number_of_cpus(count: int) -> None:
+    for experiment in plans(range(count)):
+        for arm in experiment.arms:
+            assert_possible(arm, range(count))
+
+
+@slow
+@given(cpu_lists, st.integers(0, 2**32))
+def test_arbitrary_trials_fit_any_cpus(cpus: tuple[int, ...], seed: int) -> None:
+    setting = arbitrary.Setting(transports=transport.names(), cpus=cpus, page_bytes=PAGE)
+    assert_possible(arbitrary.arm(setting, seed, 0), cpus)
+
+
+def test_pinning_names_cpus_that_are_there() -> None:
+    """SMT siblings off: the CPUs are 0, 2, 4, 6, and no experiment is lost for that."""
+    found = {each.name: each for each in catalogue.experiments(SPARSE, PAGE)}
+    assert set(found) == {each.name for each in catalogue.experiments(range(4), PAGE)}
+    pinned = {
+        (arm.config.storm.cpus, arm.config.consumer.cpu)
+        for each in found.values()
+        for arm in each.arms
+    }
+    assert {cpu for cpus, reader in pinned for cpu in (*cpus, reader)} == {*SPARSE, None}
+    slow = next(arm for arm in found["slow-producer"].arms if arm.name.endswith("/delayed"))
+    assert slow.config.producer.delay_cpu == 0
+    assert found["memory-half"].arms[0].config.storm.cpus == (0, 2)
+    elsewhere = {each.name: each for each in catalogue.experiments((5, 9), PAGE)}
+    assert {arm.config.consumer.cpu for arm in elsewhere["busy-poll"].arms} == {9}
+    assert {arm.config.storm.cpus for arm in elsewhere["same-cpu"].arms} == {(5,)}
+    delays = {arm.config.producer.delay_cpu for arm in elsewhere["slow-producer"].arms}
+    assert delays == {-1, 5}
+
+
+def test_what_cannot_run_is_left_out_by_name() -> None:
+    assert catalogue.left_out(SPARSE, PAGE) == ()
+    alone = catalogue.left_out((3,), PAGE)
+    assert "busy-poll: left out, it needs more CPUs than the 1 that may be used" in alone
+    assert {line.split(":")[0] for line in alone} == {
+        "busy-poll", "drain-interval", "memory-half", "noisy-cpu", "slow-producer",
+    }  # fmt: skip
+    profile = profiles.profile("standard", (3,), PAGE)
+    assert [line.split(":")[0] for line in profile.left_out] == [
+        "pingpong", "pingpong-epoll", "pingpong-busy",
+    ]  # fmt: skip
+    assert not any(each.name.startswith("pingpong") for each in profile.experiments)
+    assert profiles.profile("standard", (3, 9), PAGE).left_out == ()
+
+
+def test_budgets_beyond_any_ring_are_left_out_by_name() -> None:
+    lines = catalogue.left_out(range(2_000), PAGE)
+    assert any(line.startswith("producers, ringbuf@") and "2GiB" in line for line in lines)
+    assert any(line.startswith("producers, perfbuf@") for line in lines)
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("name", transport.names())
+def test_a_trace_s_own_budget_is_possible(name: str, count: int) -> None:
+    budget_bytes = live.usual_budget_bytes(name, count, PAGE)
+    arm = Arm(name=name, config=_config(name, budget_bytes))
+    assert_possible(arm, range(count))
+    assert budget_bytes > 4 << 20 or count > 1_024
+    assert budget_bytes <= max(8 << 20, count * PAGE)
+
+
+def _config(name: str, budget_bytes: int) -> profiles.TrialConfig:
+    return profiles.TrialConfig(
+        transport=name, budget_bytes=budget_bytes, storm=profiles.storms(2)[profiles.Shape.STORM]
+    )
+
+
+@pytest.mark.parametrize("count", [3, 6, 12])
+def test_shards_face_perf_buffers_of_their_own_size(count: int) -> None:
+    """A budget that the CPUs cannot share evenly stands for two sizes, of both transports."""
+    experiment = compose(
+        name="x",
+        title="?",
+        config=_config("none", 0),
+        transports=("ringbuf", "sharded", "perfbuf"),
+        budgets_bytes=(1 << 20,),
+        blocks=8,
+        cpus=count,
+        page_bytes=PAGE,
+    )
+    size = {arm.name: arm.config.budget_bytes for arm in experiment.arms}
+    assert len(size) == 5
+    pairs = comparisons(size)
+    shards = [pair for pair in pairs if pair.left.startswith("sharded")]
+    assert len(shards) == 2
+    assert all(size[pair.left] == size[pair.right] for pair in shards)
+    assert sum(pair.left.startswith("ringbuf") for pair in pairs) == 2
+
+
+def test_a_share_is_of_the_cpus_that_the_storm_may_use() -> None:
+    config = _config("perfbuf", 64 << 10)
+    one = Request(
+        budget_bytes=64 << 10, cpus=(0, 1, 2), sharing=(1,),
+        producer=config.producer, consumer=config.consumer,
+    )  # fmt: skip
+    assert one.pages_per_cpu() == 16
