@@ -157,7 +157,7 @@ _ANSWERS: Final = {
 }
 _MISSING: Final = {
     Question.ORDER: f" with at least {LEAST_PAIRS:,} causal pairs in every trial",
-    Question.LATENCY: " in which neither dropped anything",
+    Question.LATENCY: " read during the storm in which neither dropped anything",
     Question.CPU: " in which neither dropped anything",
 }
 
