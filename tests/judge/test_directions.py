@@ -143,11 +143,13 @@ def checked(summary: Summary) -> int:
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("journal", reference.JOURNALS)
 def test_the_rows_of_the_reference_support_its_headline(journal: str) -> None:
     assert checked(reference.summary(journal)) >= 2
 
 
+@pytest.mark.slow
 def test_the_headline_of_the_reference() -> None:
     text = headline(reference.summary("standard/journal.jsonl.gz"))
     assert "delivers sooner in the median (when busy polling)" in text

@@ -41,6 +41,7 @@ def outside(text: str) -> str:
     return re.sub(r"\]\([^)]*\)", "]", text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUOTING)
 def test_what_is_quoted_is_what_the_journals_give(
     name: str, monkeypatch: pytest.MonkeyPatch
