@@ -93,10 +93,10 @@ def _table() -> Iterator[str]:
         comparison = found[experiment, label]
         config = configs[experiment]
         cells = [words.format(storm=config.storm, consumer=config.consumer), budget(label)]
-        cells += _both(comparison, "dropped")
+        cells += _both(comparison, "own_dropped_share")
         cells += _both(comparison, "latency_p50_ns")
         counts = (_violations(comparison.left), _violations(comparison.right))
-        cells += _bold(comparison, "causal_violations", counts)
+        cells += _bold(comparison, "causal_violation_share", counts)
         yield f"| {' | '.join(cells)} |"
 
 
