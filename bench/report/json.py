@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Final
 
 from bench.judge.comparison import Comparison, Row
 from bench.judge.ladder import Ladder
+from bench.judge.load import reduced as shortfalls
 from bench.judge.standing import Standing
 from bench.judge.summary import Summary
 from bench.report.completeness import as_json
 from bench.report.sentence import sentence, verdict
+from bench.trial.result import TrialResult
 
 FORMAT: Final = 2
 
@@ -31,20 +34,23 @@ def _summary(summary: Summary) -> dict[str, object]:
         "seeds": list(summary.seeds),
         "plan": as_json(summary.coverage),
         "trials": [asdict(tally) for tally in summary.tallies],
-        "invalid": [
-            {
-                "experiment": trial.experiment,
-                "arm": trial.arm,
-                "block": trial.block,
-                "reasons": list(trial.reasons),
-            }
-            for trial in summary.invalid
-        ],
+        "invalid": [_trial(trial, trial.reasons) for trial in summary.invalid],
+        "reduced": [_trial(trial, shortfalls(trial)) for trial in summary.reduced],
+        "unequal": [asdict(pair) for pair in summary.unequal],
         "standings": [_standing(standing) for standing in summary.standings],
         "comparisons": [_comparison(comparison) for comparison in summary.comparisons],
         "ladders": [_ladder(ladder) for ladder in summary.ladders],
         "noise_floors": [asdict(floor) for floor in summary.floors],
         "faults": [asdict(fault) for fault in summary.faults],
+    }
+
+
+def _trial(trial: TrialResult, reasons: Sequence[str]) -> dict[str, object]:
+    return {
+        "experiment": trial.experiment,
+        "arm": trial.arm,
+        "block": trial.block,
+        "reasons": list(reasons),
     }
 
 
