@@ -78,7 +78,7 @@ def unequal(summary: Summary) -> Iterator[str]:
         blocks = "1 block" if each.blocks == 1 else f"{each.blocks} blocks"
         yield (
             f"{clean(each.experiment)}: {clean(each.left)} and {clean(each.right)} are not "
-            f"compared in {blocks}, since their loads differ ({each.loads[0]} against {each.loads[1]})."
+            f"compared in {blocks}: their loads differ ({each.loads[0]} against {each.loads[1]})."
         )
 
 

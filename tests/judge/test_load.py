@@ -12,14 +12,18 @@ from made_up_trials import blocks, header, machine
 from bench.journal.schema import JournalContent, Run
 from bench.judge.change import changes
 from bench.judge.change_counts import budget_changes, count_changes
+from bench.judge.claims.catalogue import judge
 from bench.judge.claims.contrast import ratio, share_margin
 from bench.judge.claims.evidence import Evidence, NotMeasured, series
+from bench.judge.claims.finding import Verdict
 from bench.judge.claims.quantities import dropped_share
+from bench.judge.difference import difference
 from bench.judge.journal_set import JournalSet, journal_sets
 from bench.judge.load import load_of, reasons_of, state_of
 from bench.judge.samples import ExperimentSamples, Stretch, file
 from bench.judge.size import sizing
 from bench.judge.summary import compare
+from bench.report.claims_words import tally
 from bench.report.json import render_json
 from bench.report.page.headline import headline
 from bench.report.sentence import verdict
@@ -166,7 +170,7 @@ def test_claims_rest_on_storms_as_asked_for() -> None:
     lowered = evidence(with_report(trials(RING), lowered_from=99))
     with pytest.raises(NotMeasured):
         lowered.arm("storm", "ringbuf")
-    assert lowered.experiments["storm"].reduced
+    assert len(lowered.reduced("storm")) == 8
     timed = evidence(
         stopped(with_storm(trials(RING), timed=True), 421)
         + stopped(with_storm(trials(PERF), timed=True), 3_476)
@@ -239,3 +243,38 @@ def test_a_load_says_what_it_was() -> None:
     (made,) = with_report(trials(RING, 1), at_once=54)
     assert str(load_of(made)) == "998 processes, 54 at once"
     assert isinstance(made.storm, StormReport)
+
+
+def test_a_claim_whose_storms_were_reduced_says_so() -> None:
+    found = [
+        replace(each, experiment="same-cpu") for each in (*trials(RING), *stopped(trials(PERF), 29))
+    ]
+    judged = judge(Evidence(experiments=file([Stretch(trials=found)])))
+    (finding,) = (each.finding for each in judged.judgements if each.claim.id == "rb-same-cpu")
+    assert finding.verdict is Verdict.NOT_MEASURED
+    assert finding.reason == "the storms were not the ones asked for in 8 trials of same-cpu"
+    assert "8 trials with reduced storms were left out" in tally(judged)
+
+
+def test_a_verdict_that_turned_under_another_load_is_open() -> None:
+    """Both verdicts of rb-same-cpu stand; the storms that they rest on are two."""
+
+    def told(ring: int, perf: int, **storm: object) -> JournalSet:
+        arms = [*trials("ringbuf@4MiB", dropped=ring), *trials("perfbuf@4MiB", dropped=perf)]
+        costs = {"ringbuf": 1_000_000, "perfbuf": 9_000_000}
+        return one_set(
+            [
+                replace(
+                    each,
+                    experiment="same-cpu",
+                    cost=replace(each.cost, delivery_ns=costs[each.config.transport] + each.block),
+                )
+                for each in with_storm(arms, **storm)
+                if each.cost is not None
+            ]
+        )
+
+    (change,) = difference(told(500, 0), told(0, 0)).claims
+    assert (change.claim.id, change.sure) == ("rb-same-cpu", True)
+    (change,) = difference(told(500, 0), told(0, 0, count=7)).claims
+    assert (change.sure, change.unlike) == (False, ("same-cpu",))

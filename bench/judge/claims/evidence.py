@@ -100,6 +100,11 @@ class Evidence:
                 found.append(arm)
         return found
 
+    def reduced(self, experiment: str) -> list[TrialResult]:
+        """Return the trials whose storms were not the ones asked for."""
+        samples = self.experiments.get(experiment)
+        return samples.reduced if samples is not None else []
+
     def invalid(self, experiment: str, transport: str) -> list[TrialResult]:
         """Trials of a transport that are no result."""
         samples = self.experiments.get(experiment)
