@@ -145,6 +145,9 @@ def test_floors_and_baselines_are_of_equal_loads() -> None:
     twin = stopped(trials(f"{RING}#2"), 421)
     assert compare([*trials(RING), *trials(f"{RING}#2")]).floors
     assert compare([*trials(RING), *twin]).floors == ()
+    timed = with_storm([*trials(RING), *trials(f"{RING}#2")], timed=True)
+    assert compare(timed).floors
+    assert compare([*timed[:8], *stopped(timed[8:], 421)]).floors == ()
     samples = filed([*trials(RING), *trials("none")])
     assert [each.baseline_ns for each in samples.arms[RING].readings.values()] == [
         {"none": 100_000.0}
@@ -203,7 +206,11 @@ def _two(found: list[TrialResult]) -> list[TrialResult]:
     "other",
     [
         with_storm([*trials(RING, dropped=500), *trials(PERF)], count=2_000),
-        with_storm([*trials(RING, dropped=500), *trials(PERF)], workers=8),
+        with_report(
+            with_storm([*trials(RING, dropped=500), *trials(PERF)], workers=8),
+            made=1_006,
+            reaped=1_006,
+        ),
         stopped(with_storm([*trials(RING, dropped=500), *trials(PERF)], timed=True), 421),
     ],
 )
