@@ -7,8 +7,13 @@ import resource
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import sqrt
+from typing import Final
 
 from bench.machine import procfs
+
+_TICK_S: Final = 0.01  # at most: 100 Hz is the slowest that kernels are built for
+_ERRORS: Final = 3.0  # standard errors that sampling may be off by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +21,7 @@ class Competition:
     """What a trial met, as rates over its storm and the drain after it."""
 
     foreign_cpus: float  # CPU seconds a second of tasks that are not the trial's
+    sampling_error_cpus: float = 0.0  # that it may be off by, either way
     stalled: dict[str, float] = field(default_factory=dict)  # share of time, by resource
 
 
@@ -44,16 +50,17 @@ def read(beside: Iterable[int] = ()) -> Reading:
     )
 
 
-def between(before: Reading, after: Reading) -> Competition:
-    """Return what happened from one reading to the other.
+def between(before: Reading, after: Reading, *, cpus: int) -> Competition:
+    """Return what happened on ``cpus`` from one reading to the other.
 
-    The kernel samples the time of all tasks at its ticks, and measures that of one exactly: over
-    a short trial the difference is off by some milliseconds either way.
+    The kernel samples the time of all tasks at its ticks, and measures that of one exactly, so that
+    the difference has the error of a binomial sample: of a CPU that works at half of the ticks.
     """
     passed_s = max(after.at_s - before.at_s, 1e-6)
     foreign_s = (after.working_s - before.working_s) - (after.own_s - before.own_s)
     return Competition(
         foreign_cpus=max(0.0, foreign_s / passed_s),
+        sampling_error_cpus=_ERRORS * 0.5 * sqrt(cpus * _TICK_S / passed_s),
         stalled={
             name: min(1.0, max(0.0, (now_s - before.stalled_s[name]) / passed_s))
             for name, now_s in after.stalled_s.items()

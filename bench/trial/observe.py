@@ -37,7 +37,7 @@ def observe_bare(rig: Rig, config: TrialConfig) -> tuple[StormReport, Competitio
         before = competition.read([generator.session])
         generator.go()
         report = generator.wait(config.storm.seconds + _GRACE_S)
-        return report, competition.between(before, competition.read())
+        return report, competition.between(before, competition.read(), cpus=len(rig.cpus))
 
 
 def observe(rig: Rig, config: TrialConfig) -> Observation:
@@ -83,7 +83,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
             generator.go()
             report = generator.wait(config.storm.seconds + _GRACE_S)
             after = program.neighbours()
-        met = competition.between(met_before, competition.read(callers))
+        met = competition.between(met_before, competition.read(callers), cpus=len(rig.cpus))
         lost_told = opened.lost_told()
         skipped = _skipped_told(skipped_before, procfs.fd_info(program_fd).recursion_misses)
         raised = _raised(raised_before, procfs.irq_work())

@@ -41,6 +41,7 @@ class Conditions:
     neighbours: tuple[str, ...] | None = None  # others' programs at the same event
     unbuffered: tuple[str, ...] = ()  # CPUs that had no living buffer, in words
     foreign_cpus: float | None = None  # CPU seconds a second of others' tasks; None: not recorded
+    foreign_cpus_error: float = 0.0  # that sampling at ticks may be off by
     stalled: dict[str, float] = field(default_factory=dict)  # share of time some task waited (PSI)
 
 

@@ -56,6 +56,7 @@ def run_trial(rig: Rig, arm: Arm, place: Place) -> TrialResult:
         neighbours=neighbours,
         unbuffered=unbuffered,
         foreign_cpus=met.foreign_cpus,
+        foreign_cpus_error=met.sampling_error_cpus,
         stalled=met.stalled,
     )
     state, reasons = state_of(measured.ledger, conditions, shortfall(arm.config.storm, storm))

@@ -4,7 +4,11 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
+import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,7 +19,7 @@ from trials import KIB, run
 from bench.measure.ledger import Ledger
 from bench.plan.config import TrialConfig
 from bench.trial.assess import state_of
-from bench.trial.competition import Competition, Reading, between
+from bench.trial.competition import Competition, Reading, between, read
 from bench.trial.result import Conditions, State
 from bench.trial.rig import Rig
 from workloads.generator import Generator
@@ -41,13 +45,24 @@ STEADY = Storm(shape=Shape.TRICKLE, count=400, rate_per_s=400.0)
 
 def test_what_others_used_is_what_all_did_less_what_the_trial_did() -> None:
     after = Reading(at_s=102.0, working_s=53.0, own_s=10.0, stalled_s={"cpu": 4.0, "io": 1.5})
-    assert between(BEFORE, after) == Competition(foreign_cpus=1.0, stalled={"cpu": 0.5, "io": 0.25})
+    assert between(BEFORE, after, cpus=2) == Competition(
+        foreign_cpus=1.0, sampling_error_cpus=0.15, stalled={"cpu": 0.5, "io": 0.25}
+    )
+
+
+def test_a_short_trial_and_many_cpus_are_sampled_worse() -> None:
+    errors = [
+        between(BEFORE, replace(BEFORE, at_s=100.0 + passed_s), cpus=cpus).sampling_error_cpus
+        for passed_s, cpus in ((8.0, 2), (0.08, 2), (2.0, 128))
+    ]
+    assert errors == pytest.approx([0.075, 0.75, 1.2])
 
 
 def test_ticks_that_fell_otherwise_are_nothing_below_nothing() -> None:
     after = Reading(at_s=102.0, working_s=51.0, own_s=10.5, stalled_s={"cpu": 2.9, "memory": 7.0})
-    assert between(BEFORE, after) == Competition(foreign_cpus=0.0, stalled={"cpu": 0.0})
-    assert between(BEFORE, BEFORE).foreign_cpus == 0.0
+    found = between(BEFORE, after, cpus=2)
+    assert (found.foreign_cpus, found.stalled) == (0.0, {"cpu": 0.0})
+    assert between(BEFORE, BEFORE, cpus=2).foreign_cpus == 0.0
 
 
 @pytest.mark.parametrize(
@@ -72,6 +87,11 @@ def test_ticks_that_fell_otherwise_are_nothing_below_nothing() -> None:
             {"stalled": {}},
             {"stalled": {"io": 0.11}},
             "tasks waited for io in 11% of the time (bound: 10%)",
+        ),
+        (
+            {"foreign_cpus": 0.7, "foreign_cpus_error": 0.75},
+            {"foreign_cpus": 0.76, "foreign_cpus_error": 0.75},
+            "others' processes used 0.76 CPU seconds a second (bound: 0.75)",
         ),
         ({"foreign_cpus": None}, {"foreign_cpus": 1.0}, "others' processes used 1.00"),
     ],
@@ -120,14 +140,58 @@ def test_a_busy_loop_is_a_cpu_second_a_second(
     assert any(f"used {used:.2f} CPU seconds a second" in reason for reason in trial.reasons)
 
 
+BURN = "import time\nwhile time.process_time() < 0.5: pass\nprint(flush=True)\ninput()"
+
+
+def test_a_child_s_time_is_the_trial_s_own_once_while_it_runs_and_after() -> None:
+    before = read()
+    words = [sys.executable, "-c", BURN]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        alone, beside = read(), read([child.pid])
+        child.communicate(b"\n")
+    after = read()
+    assert alone.own_s - before.own_s < 0.25
+    assert 0.45 < beside.own_s - before.own_s < 1.0
+    assert 0.45 < after.own_s - before.own_s < 1.0
+
+
+def test_a_thread_s_time_is_the_trial_s_own() -> None:
+    def burn() -> None:
+        while time.thread_time() < 0.3:
+            pass
+
+    before = read()
+    thread = threading.Thread(target=burn)
+    thread.start()
+    thread.join()
+    assert 0.3 <= read().own_s - before.own_s < 0.8
+
+
 @pytest.mark.live
-def test_the_trial_s_own_work_is_not_foreign(rig: Rig) -> None:
-    """Storm, consumer and map callers keep the CPUs busy; all of it is accounted for."""
-    busy = TrialConfig(
-        transport="ringbuf", budget_bytes=1024 * KIB, storm=Storm(count=20_000), map_callers=2
-    )
-    foreign = [run(rig, busy).conditions.foreign_cpus for _ in range(3)]
-    assert min(each for each in foreign if each is not None) < 0.25
+def test_what_the_storm_and_its_callers_use_is_own(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that the generator reaped, and callers that still run, whatever is beside them."""
+    seen: list[tuple[Reading, Reading]] = []
+
+    def spied(before: Reading, after: Reading, *, cpus: int) -> Competition:
+        seen.append((before, after))
+        return between(before, after, cpus=cpus)
+
+    monkeypatch.setattr("bench.trial.competition.between", spied)
+    storm = Storm(count=3_000)
+    for callers in (0, 2):
+        config = TrialConfig(
+            transport="ringbuf", budget_bytes=1024 * KIB, storm=storm, map_callers=callers
+        )
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        run(rig, config)
+        now = resource.getrusage(resource.RUSAGE_CHILDREN)
+        used_s = now.ru_utime + now.ru_stime - children.ru_utime - children.ru_stime
+        before, after = seen[-1]
+        assert after.own_s - before.own_s > 0.8 * used_s - 0.05
 
 
 @pytest.mark.live

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from bench.report.sentence import verdict
 from bench.trial.result import State
 from bench.trial.rig import Rig
 from workloads import cgroup
+from workloads.generator import EXECUTABLE, Generator
 from workloads.storm import Shape, Storm
 
 pytestmark = pytest.mark.live
@@ -28,13 +28,26 @@ def config(storm: Storm, transport: str = "ringbuf") -> TrialConfig:
     return TrialConfig(transport=transport, budget_bytes=1024 * KIB, storm=storm)
 
 
-def test_a_burst_below_rlimit_nproc_is_reduced(rig: Rig) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
-    resource.setrlimit(resource.RLIMIT_NPROC, (70, hard))  # root is not bound by it, nobody is
-    try:
+def bound_to(processes: int, folder: Path) -> Path:
+    """A generator that RLIMIT_NPROC binds, and that may not lift the limit."""
+    script = folder / "bound"
+    script.write_text(
+        "#!/bin/sh\nexec setpriv --inh-caps=-sys_resource --bounding-set=-sys_resource "
+        f'prlimit --nproc={processes}:{processes} {EXECUTABLE} "$@"\n'
+    )
+    script.chmod(0o755)
+    return script
+
+
+def test_a_burst_below_rlimit_nproc_is_reduced(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = bound_to(70, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            rig, "generator", lambda storm: Generator(storm, executable=script, user=rig.storm_user)
+        )
         lowered = run(rig, config(BURST))
-    finally:
-        resource.setrlimit(resource.RLIMIT_NPROC, (soft, hard))
     whole = run(rig, config(BURST))
     assert whole.state is not State.REDUCED
     assert whole.storm.at_once == 302
