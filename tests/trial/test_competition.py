@@ -46,7 +46,7 @@ STEADY = Storm(shape=Shape.TRICKLE, count=400, rate_per_s=400.0)
 def test_what_others_used_is_what_all_did_less_what_the_trial_did() -> None:
     after = Reading(at_s=102.0, working_s=53.0, own_s=10.0, stalled_s={"cpu": 4.0, "io": 1.5})
     assert between(BEFORE, after, cpus=2) == Competition(
-        foreign_cpus=1.0, sampling_error_cpus=0.15, stalled={"cpu": 0.5, "io": 0.25}
+        foreign_cpus=1.0, sampling_error_cpus=pytest.approx(0.15), stalled={"cpu": 0.5, "io": 0.25}
     )
 
 
