@@ -196,7 +196,7 @@ def sides(left: Series, right: Series, scale: Scale = Scale.RATIO) -> tuple[floa
     one that times the median ratio, or plus the mean difference: two medians of their own may point
     the other way.
     """
-    places = _shared(left, right)
+    places = shared(left, right)
     if scale is Scale.DIFFERENCE:
         return fmean(left.values[p] for p in places), fmean(right.values[p] for p in places)
     centre = median(right.values[p] for p in places)
