@@ -74,4 +74,4 @@ def _storm(storm: Storm, same_cpus: bool) -> Storm:
 
 def _cpus(one: JournalSet) -> int | None:
     machine = one.summary.machine
-    return None if machine is None else machine.cpus_online
+    return None if machine is None else machine.cpus
