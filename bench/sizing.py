@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from bench.errors import MachineUnfit, NotBalanced
+from bench.judge.load import reduced
 from bench.judge.size import (
     SCAN_STORMS,
     Sizing,
@@ -102,6 +103,11 @@ def _check_room(trial: TrialResult) -> None:
         raise MachineUnfit(
             f"limits on processes leave no room for {trial.storm.lowered_from:,} at once",
             remedy="raise pids.max or RLIMIT_NPROC, or take a smaller --burst",
+        )
+    if lacking := reduced(trial):
+        raise MachineUnfit(
+            f"a storm was not the one to size for: {'; '.join(lacking)}",
+            remedy="leave this machine to the measurement, and raise pids.max or RLIMIT_NPROC",
         )
 
 

@@ -32,6 +32,8 @@ static void release(const struct worker *worker, uint32_t round, bool last)
 
 	while (atomic_load(&shared->parked) < atomic_load(&shared->forked) && !stopped(shared))
 		nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
+	if (atomic_load(&shared->widest) < atomic_load(&shared->forked))
+		atomic_store(&shared->widest, atomic_load(&shared->forked));
 	atomic_store(&shared->over, last || stopped(shared));
 	atomic_store(&shared->parked, 0);
 	atomic_store(&shared->forked, 0);

@@ -269,10 +269,10 @@ static bool report(const struct generator *generator, unsigned int lowered_from)
 	fprintf(file, "made=%llu\nreaped=%llu\nthreads_made=%llu\nuser_id=%u\n",
 		(unsigned long long)shared->made, (unsigned long long)reaped,
 		(unsigned long long)shared->threads_made, getuid());
-	fprintf(file, "start_ns=%llu\nend_ns=%llu\nlowered_from=%u\nstopped_by=%s\n",
+	fprintf(file, "start_ns=%llu\nend_ns=%llu\nlowered_from=%u\nat_once=%u\nstopped_by=%s\n",
 		(unsigned long long)generator->start_ns,
 		(unsigned long long)(end_ns ? end_ns : generator->start_ns), lowered_from,
-		STOPS[shared->stop]);
+		most_at_once(&generator->request, shared), STOPS[shared->stop]);
 	if (*generator->trouble)
 		fprintf(file, "trouble=%s\n", generator->trouble);
 	fprintf(file, "end\n");

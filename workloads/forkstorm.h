@@ -97,6 +97,7 @@ struct shared {
 	_Alignas(64) _Atomic uint32_t forking; /* workers still making this round's children */
 	_Atomic uint32_t forked; /* children of this round */
 	_Atomic uint32_t parked; /* of those, the ones that wait */
+	_Atomic uint32_t widest; /* children of the largest round */
 	_Atomic uint32_t reaping; /* workers still reaping them */
 	_Atomic uint32_t settled; /* futex: rounds that are reaped */
 	_Atomic uint32_t over; /* this round is the last one */
@@ -124,6 +125,7 @@ void copy_tiny(struct request *request);
 
 /* limits.c */
 unsigned int lower_to_limits(struct request *request);
+unsigned int most_at_once(const struct request *request, const struct shared *shared);
 
 /* shapes.c */
 _Noreturn void run_worker(const struct request *request, struct shared *shared,

@@ -206,6 +206,14 @@ static unsigned int at_once(const struct request *request)
 	return request->workers * (1 + beside_a_worker(request));
 }
 
+/* Processes and threads that existed at once: of a burst as counted, of other shapes as planned. */
+unsigned int most_at_once(const struct request *request, const struct shared *shared)
+{
+	if (request->shape == SHAPE_BURST)
+		return shared->workers + shared->widest;
+	return shared->workers * (1 + beside_a_worker(request));
+}
+
 static unsigned int at_most(unsigned int value, int64_t limit)
 {
 	if (limit < 1)

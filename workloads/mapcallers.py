@@ -20,8 +20,8 @@ _GRACE_S: Final = 5.0
 
 
 @contextmanager
-def calling(processes: int, *, executable: Path = EXECUTABLE) -> Iterator[None]:
-    """So many ``processes`` call for as long as the context lasts.
+def calling(processes: int, *, executable: Path = EXECUTABLE) -> Iterator[tuple[int, ...]]:
+    """So many ``processes`` call for as long as the context lasts; yield their pids.
 
     MachineUnfit if one cannot be started or may not make a map.
     """
@@ -31,7 +31,7 @@ def calling(processes: int, *, executable: Path = EXECUTABLE) -> Iterator[None]:
             started.append(_start(executable))  # noqa: PERF401  those before it are ended too
         for process in started:
             _await_ready(process)
-        yield
+        yield tuple(process.pid for process in started)
     finally:
         for process in started:
             process.terminate()

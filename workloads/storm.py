@@ -43,7 +43,8 @@ class Gap(StrEnum):
 TWO_CPUS: Final = frozenset({Shape.PINGPONG, Shape.UNEVEN})
 """Shapes that take two CPUs."""
 
-_UNEVEN_WORKERS: Final = 2  # whatever is asked for
+_WORKERS: Final = {Shape.TRICKLE: 1, Shape.UNEVEN: 2}
+"""Workers of shapes that have a fixed number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,12 @@ class Storm:
     cpus: tuple[int, ...] = ()  # affinity of the whole storm; () leaves it alone
     seconds: float = 30.0
     seed: int = 1
+    timed: bool = False  # ``seconds`` is what ends it: ``count`` is only a bound
+
+    @property
+    def real_workers(self) -> int:
+        """Workers that it has, whatever is asked for."""
+        return _WORKERS.get(self.shape, self.workers)
 
     @property
     def most_processes(self) -> int:
@@ -78,7 +85,7 @@ class Storm:
         if self.shape is Shape.BURST:
             return self.workers + self.burst_size
         beside = {Shape.CHAIN: self.depth, Shape.PINGPONG: 2, Shape.THREADS: 1 + self.threads}
-        return max(self.workers, _UNEVEN_WORKERS) * (1 + beside.get(self.shape, 1))
+        return max(self.workers, _WORKERS[Shape.UNEVEN]) * (1 + beside.get(self.shape, 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +100,7 @@ class StormReport:
     exit_statuses: dict[int, int] = field(default_factory=dict)  # wait status -> times seen
     threads_made: int = 0
     lowered_from: int = 0  # 0, or the processes at once asked for before limits cut it
+    at_once: int = 0  # processes and threads at once; of a burst the most counted; 0: not recorded
     stopped_by: str = ""  # "", "seconds" or "signal"
     user_id: int | None = None  # whose processes they were; None: not told
 

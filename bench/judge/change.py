@@ -115,8 +115,10 @@ def _words(names: Iterator[_Name] | Sequence[_Name]) -> Iterator[str]:
 def _same(ours: Comparison, before: JournalSet, theirs: Comparison, after: JournalSet) -> bool:
     return all(
         same_question(
-            before.experiments[ours.experiment].arms[one].trials[0].config,
-            after.experiments[theirs.experiment].arms[other].trials[0].config,
+            before,
+            before.experiments[ours.experiment].arms[one],
+            after,
+            after.experiments[theirs.experiment].arms[other],
         )
         for one, other in (
             (ours.left.arm, theirs.left.arm),

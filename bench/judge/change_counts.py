@@ -18,6 +18,7 @@ from bench.judge.ladder import Ladder
 from bench.judge.metrics import METRICS
 from bench.judge.samples import ArmSamples
 from bench.judge.statistics import FEWEST_BLOCKS, Scale, holm, moved_p
+from bench.plan.experiments import ArmName
 
 _LEVEL: Final = 0.05
 _KEYS: Final = ("own_dropped_share", "causal_violation_share")
@@ -76,7 +77,7 @@ def count_changes(before: JournalSet, after: JournalSet) -> tuple[tuple[CountCha
     found = [
         change
         for key in ours
-        if key in theirs and same_question(ours[key].trials[0].config, theirs[key].trials[0].config)
+        if key in theirs and same_question(before, ours[key], after, theirs[key])
         for change in _counts(key, ours[key], theirs[key])
     ]
     adjusted = holm([change.p for change in found])
@@ -127,7 +128,9 @@ def budget_changes(before: JournalSet, after: JournalSet) -> tuple[BudgetChange,
     moved = [
         (ours[key], theirs[key])
         for key in ours
-        if key in theirs and ours[key].minimum_bytes != theirs[key].minimum_bytes
+        if key in theirs
+        and ours[key].minimum_bytes != theirs[key].minimum_bytes
+        and _same_ladder(before, after, key)
     ]
     adjusted = holm([_chance(then, now) for then, now in moved])
     return tuple(
@@ -139,6 +142,22 @@ def budget_changes(before: JournalSet, after: JournalSet) -> tuple[BudgetChange,
             p=p,
         )
         for (then, now), p in zip(moved, adjusted, strict=True)
+    )
+
+
+def _same_ladder(before: JournalSet, after: JournalSet, key: tuple[str, str]) -> bool:
+    """Return whether both sets tried their budgets with equal storms."""
+    ours, theirs = (
+        {
+            name: arm
+            for (experiment, name), arm in one.arms()
+            if (experiment, ArmName.parse(name).transport) == key
+        }
+        for one in (before, after)
+    )
+    common = ours.keys() & theirs.keys()
+    return bool(common) and all(
+        same_question(before, ours[name], after, theirs[name]) for name in common
     )
 
 

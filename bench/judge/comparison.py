@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import fmean, median
@@ -12,7 +12,7 @@ from bench.errors import JournalError
 from bench.judge.bottleneck import Bottleneck, usual
 from bench.judge.floor import Floor, floor_for, margin
 from bench.judge.metrics import KEYS, METRICS, Group, Metric, Unit
-from bench.judge.samples import ArmSamples, ExperimentSamples, estimate, paired
+from bench.judge.samples import ArmSamples, ExperimentSamples, estimate, paired, uneven, without
 from bench.judge.statistics import FEWEST_BLOCKS, Estimate, Scale
 from bench.measure import latency
 from bench.plan import budgets
@@ -218,8 +218,40 @@ def _side(arm: ArmSamples) -> Side:
     )
 
 
-def _compare(samples: ExperimentSamples, pair: Pair, floors: Sequence[Floor]) -> Comparison:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unequal:
+    """Two arms whose loads differed, and so were not compared, in some blocks."""
+
+    experiment: str
+    left: str  # arms
+    right: str
+    blocks: int
+    loads: tuple[str, str]  # of the first such block, in words
+
+
+def unequal_loads(samples: ExperimentSamples) -> Iterator[Unequal]:
+    """Yield every pair of an experiment that was loaded unequally in some block."""
+    for pair in comparisons(samples.arms):
+        left, right = samples.arms[pair.left], samples.arms[pair.right]
+        if places := uneven(left, right):
+            yield Unequal(
+                experiment=samples.name,
+                left=pair.left,
+                right=pair.right,
+                blocks=len(places),
+                loads=(
+                    str(left.readings[places[0]].load),
+                    str(right.readings[places[0]].load),
+                ),
+            )
+
+
+def _compare(samples: ExperimentSamples, pair: Pair, floors: Sequence[Floor]) -> Comparison | None:
     left, right = samples.arms[pair.left], samples.arms[pair.right]
+    if apart := uneven(left, right):
+        left, right = without(left, apart), without(right, apart)
+    if not (left.readings and right.readings):
+        return None
     rows = (_row(metric, left, right, floors, samples.name) for metric in METRICS)
     polls = {trial.config.consumer.poll for arm in (left, right) for trial in arm.trials}
     return Comparison(
@@ -233,6 +265,10 @@ def _compare(samples: ExperimentSamples, pair: Pair, floors: Sequence[Floor]) ->
 
 
 def compare_arms(samples: ExperimentSamples, floors: Sequence[Floor]) -> tuple[Comparison, ...]:
-    """Every pair of an experiment whose both sides have trials, smallest budget first."""
-    found = [_compare(samples, pair, floors) for pair in comparisons(samples.arms)]
-    return tuple(sorted(found, key=lambda each: budgets.parse_or_zero(each.budget)))
+    """Every pair of an experiment whose both sides have trials, smallest budget first.
+
+    Blocks in which the loads of both sides differ are left out.
+    """
+    found = (_compare(samples, pair, floors) for pair in comparisons(samples.arms))
+    known = [comparison for comparison in found if comparison is not None]
+    return tuple(sorted(known, key=lambda each: budgets.parse_or_zero(each.budget)))

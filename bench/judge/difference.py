@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench.judge.change import Changes, changes
 from bench.judge.change_counts import BudgetChange, CountChange, budget_changes, count_changes
 from bench.judge.claims.claim import Claim, Side
-from bench.judge.claims.finding import Verdict
-from bench.judge.journal_set import JournalSet
+from bench.judge.claims.finding import Finding, Verdict
+from bench.judge.journal_set import JournalSet, same_question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,11 +20,15 @@ class ClaimChange:
     claim: Claim
     before: Verdict
     after: Verdict
+    unlike: tuple[str, ...] = ()  # experiments that it rests on, which A and B ran differently
 
     @property
     def sure(self) -> bool:
         """Whether both verdicts stand; one that became open has merely fewer trials to rest on."""
-        return {self.before, self.after} == {Verdict.REPRODUCED, Verdict.REFUTED}
+        return not self.unlike and {self.before, self.after} == {
+            Verdict.REPRODUCED,
+            Verdict.REFUTED,
+        }
 
     @property
     def worse(self) -> bool:
@@ -73,10 +78,27 @@ def difference(before: JournalSet, after: JournalSet) -> Difference:
     )
 
 
+def _unlike(finding: Finding, before: JournalSet, after: JournalSet) -> Iterator[str]:
+    for basis in finding.rests_on:
+        ours, theirs = (
+            one.experiments[basis.experiment].arms.get(basis.arm)
+            if basis.experiment in one.experiments
+            else None
+            for one in (before, after)
+        )
+        if ours and theirs and not same_question(before, ours, after, theirs):
+            yield basis.experiment
+
+
 def _claims(before: JournalSet, after: JournalSet) -> tuple[ClaimChange, ...]:
     now = {each.claim.id: each.finding.verdict for each in after.judged.judgements}
     return tuple(
-        ClaimChange(claim=each.claim, before=each.finding.verdict, after=now[each.claim.id])
+        ClaimChange(
+            claim=each.claim,
+            before=each.finding.verdict,
+            after=now[each.claim.id],
+            unlike=tuple(dict.fromkeys(_unlike(each.finding, before, after))),
+        )
         for each in before.judged.judgements
         if each.finding.verdict is not now[each.claim.id]
         and Verdict.NOT_MEASURED not in (each.finding.verdict, now[each.claim.id])

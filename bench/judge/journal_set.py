@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from bench.journal.schema import JournalContent
 from bench.judge.claims.catalogue import Judged, judge
 from bench.judge.claims.journals import of_journals
+from bench.judge.load import Load
 from bench.judge.samples import ArmSamples, ExperimentSamples
 from bench.judge.summary import Summary, compare_journals
 from bench.plan.config import TrialConfig
 from bench.plan.experiments import BASELINES, ArmName
+from workloads.storm import Storm
 
 ArmKey = tuple[str, str]
 """Experiment and arm; of the arm's name without what this machine made of the budget."""
@@ -44,10 +46,32 @@ def journal_sets(content: JournalContent) -> tuple[JournalSet, ...]:
     )
 
 
-def same_question(ours: TrialConfig, theirs: TrialConfig) -> bool:
-    """Whether two configurations ask the same, each of its own machine: workers follow the CPUs."""
+def same_question(
+    before: JournalSet, ours: ArmSamples, after: JournalSet, theirs: ArmSamples
+) -> bool:
+    """Return whether an arm of each set was asked the same, under the same load.
 
-    def asked(config: TrialConfig) -> TrialConfig:
-        return replace(config, budget_bytes=0, storm=replace(config.storm, workers=0, seed=0))
+    Workers follow the CPUs: only on machines with as many CPUs do they have to be as many.
+    """
+    alike = _cpus(before) == _cpus(after)
 
-    return asked(ours) == asked(theirs)
+    def asked(arm: ArmSamples) -> set[tuple[TrialConfig, Load]]:
+        return {
+            (
+                replace(config, budget_bytes=0, storm=_storm(config.storm, alike)),
+                replace(reading.load, asked=_storm(config.storm, alike), at_once=None),
+            )
+            for reading in arm.readings.values()
+            for config in (reading.trial.config,)
+        }
+
+    return len(asked(ours) | asked(theirs)) == 1
+
+
+def _storm(storm: Storm, same_cpus: bool) -> Storm:
+    return replace(storm, seed=0, workers=storm.workers if same_cpus else 0)
+
+
+def _cpus(one: JournalSet) -> int | None:
+    machine = one.summary.machine
+    return None if machine is None else machine.cpus

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from bench.judge.load import Load
 from bench.judge.numbers import number
 from bench.trial.result import TrialResult
 
@@ -42,6 +43,7 @@ class Reading:
     wakeup_cost_ns: float | None  # of the machine; None: not measured
     cpus: int  # that the run could use
     baseline_ns: dict[str, float]  # storm ns per process under "none" and "noop", same block
+    load: Load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from bench.judge.load import load_of, state_of
 from bench.judge.metrics import Metric, Reading, Unit, storm_ns_per_process
 from bench.judge.statistics import Estimate, paired_difference, paired_ratio
 from bench.machine.facts import Machine
@@ -53,12 +54,17 @@ class ExperimentSamples:
     arms: dict[str, ArmSamples] = field(default_factory=dict)
     states: dict[State, int] = field(default_factory=dict)
     invalid: list[TrialResult] = field(default_factory=list)
+    reduced: list[TrialResult] = field(default_factory=list)
 
     def take(self, place: Place, stretch: Stretch, trial: TrialResult) -> None:
-        """File one trial. Invalid ones are kept apart, and count in nothing."""
-        self.states[trial.state] = self.states.get(trial.state, 0) + 1
-        if trial.state is State.INVALID:
+        """File one trial. Invalid and reduced ones are kept apart, and count in nothing."""
+        state = state_of(trial)
+        self.states[state] = self.states.get(state, 0) + 1
+        if state is State.INVALID:
             self.invalid.append(trial)
+            return
+        if state is State.REDUCED:
+            self.reduced.append(trial)
             return
         arm = self.arms.setdefault(trial.arm, ArmSamples(name=trial.arm))
         machine = stretch.machine
@@ -67,6 +73,7 @@ class ExperimentSamples:
             wakeup_cost_ns=machine.wakeup_cost_ns if machine is not None else None,
             cpus=machine.cpus if machine is not None else 1,
             baseline_ns={},
+            load=load_of(trial),
         )
         arm.readings.setdefault(place, reading)
 
@@ -75,13 +82,14 @@ class ExperimentSamples:
         for baseline in BASELINES:
             if baseline not in self.arms:
                 continue
-            for place, without in self.arms[baseline].readings.items():
-                length_ns = storm_ns_per_process(without.trial)
+            for place, bare in self.arms[baseline].readings.items():
+                length_ns = storm_ns_per_process(bare.trial)
                 if length_ns is None:
                     continue
                 for arm in self.arms.values():
-                    if place in arm.readings:
-                        arm.readings[place].baseline_ns[baseline] = length_ns
+                    traced = arm.readings.get(place)
+                    if traced is not None and traced.load == bare.load:
+                        traced.baseline_ns[baseline] = length_ns
 
 
 def file(stretches: Iterable[Stretch]) -> dict[str, ExperimentSamples]:
@@ -97,10 +105,23 @@ def file(stretches: Iterable[Stretch]) -> dict[str, ExperimentSamples]:
     return experiments
 
 
+def uneven(left: ArmSamples, right: ArmSamples) -> list[Place]:
+    """Return the blocks that both arms ran, with loads that are not equal."""
+    both = sorted(left.readings.keys() & right.readings.keys())
+    return [place for place in both if left.readings[place].load != right.readings[place].load]
+
+
+def without(arm: ArmSamples, places: Iterable[Place]) -> ArmSamples:
+    """Return ``arm`` without some of its blocks."""
+    left_out = set(places)
+    kept = {place: each for place, each in arm.readings.items() if place not in left_out}
+    return ArmSamples(name=arm.name, readings=kept)
+
+
 def paired(metric: Metric, left: ArmSamples, right: ArmSamples) -> tuple[list[float], list[float]]:
-    """``metric`` of both arms in the blocks that tell it of both."""
+    """Return ``metric`` of both arms in the blocks that tell it of both, under equal loads."""
     ours, theirs = left.values(metric), right.values(metric)
-    places = sorted(ours.keys() & theirs.keys())
+    places = sorted((ours.keys() & theirs.keys()) - set(uneven(left, right)))
     return [ours[place] for place in places], [theirs[place] for place in places]
 
 

@@ -13,13 +13,14 @@ from statistics import median
 from typing import Final
 
 from bench.judge.ladder import STORMS, Ladder, Rung
+from bench.judge.load import state_of
 from bench.judge.statistics import loss_bound
+from bench.trial.assess import OTHER_EXITS_BOUND
 from bench.trial.result import State, TrialResult
 
 SCAN_STORMS: Final = 4
 """Storms of each rung that the scan takes: enough to see where losing becomes likely."""
 
-_OTHERS_BOUND: Final = 0.05  # exits of others, as a share of the storm's own
 _CLEAN_RUNGS: Final = 2
 _RUNGS_BELOW: Final = 2  # the edge: a quarter of the minimum is among them
 
@@ -75,14 +76,15 @@ def sizing(
     tolerated: float,
     margin: float,
 ) -> Sizing:
-    """What ``trials`` say of ``transport``; those that are invalid, or another's, count in nothing.
+    """What ``trials`` say of ``transport``; invalid, reduced and another's ones count in nothing.
 
     Nor do disturbed ones, where a rung has 20 others. A storm counts as one that lost if it lost
     more than the share ``tolerated`` of its records.
     """
     by_budget: dict[int, list[TrialResult]] = {}
     for trial in trials:
-        if trial.config.transport == transport and trial.state is not State.INVALID:
+        counts = state_of(trial) not in (State.INVALID, State.REDUCED)
+        if trial.config.transport == transport and counts:
             by_budget.setdefault(trial.config.budget_bytes, []).append(trial)
     rungs = []
     shares = {}
@@ -119,9 +121,9 @@ def sizing(
 
 
 def _is_disturbed(trial: TrialResult) -> bool:
-    """Whether what was put on the buffer is not the load asked for, or the machine was not ours."""
+    """Return whether others took part of the machine, or of the buffer, beyond the bounds."""
     own = trial.storm.reaped
-    return trial.state is State.NOISY or trial.conditions.other_exits > _OTHERS_BOUND * own
+    return trial.state is State.NOISY or trial.conditions.other_exits > OTHER_EXITS_BOUND * own
 
 
 def next_to_scan(seen: Sizing) -> int | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from bench.journal.schema import Fault, JournalContent, Run
-from bench.judge.comparison import Comparison, compare_arms
+from bench.judge.comparison import Comparison, Unequal, compare_arms, unequal_loads
 from bench.judge.coverage import Coverage, coverage
 from bench.judge.floor import Floor, noise_floors
 from bench.judge.ladder import Ladder, ladders
@@ -28,6 +28,12 @@ class Tally:
     noisy: int
     disturbed: int
     invalid: int
+    reduced: int = 0
+
+    @property
+    def trials(self) -> int:
+        """All trials of the experiment."""
+        return self.valid + self.noisy + self.disturbed + self.invalid + self.reduced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +49,15 @@ class Summary:
     standings: tuple[Standing, ...]
     ladders: tuple[Ladder, ...]
     floors: tuple[Floor, ...]
+    reduced: tuple[TrialResult, ...] = ()  # compared with nothing
+    unequal: tuple[Unequal, ...] = ()  # pairs of arms that were not compared in some blocks
     faults: tuple[Fault, ...] = ()  # lines of journals that could not be used
     coverage: Coverage | None = None  # None: of trials that need not stand in a journal
 
     @property
     def trials(self) -> int:
         """All trials, invalid ones included."""
-        return sum(each.valid + each.noisy + each.disturbed + each.invalid for each in self.tallies)
+        return sum(tally.trials for tally in self.tallies)
 
 
 def _tally(samples: ExperimentSamples) -> Tally:
@@ -59,6 +67,7 @@ def _tally(samples: ExperimentSamples) -> Tally:
         noisy=samples.states.get(State.NOISY, 0),
         disturbed=samples.states.get(State.DISTURBED, 0),
         invalid=samples.states.get(State.INVALID, 0),
+        reduced=samples.states.get(State.REDUCED, 0),
     )
 
 
@@ -82,6 +91,8 @@ def _summarise(
         standings=standings(comparisons),
         ladders=ladders(experiments),
         floors=floors,
+        reduced=tuple(trial for samples in experiments.values() for trial in samples.reduced),
+        unequal=tuple(each for samples in experiments.values() for each in unequal_loads(samples)),
     )
 
 

@@ -31,6 +31,7 @@ class CpuTimes:
 
     total_s: float
     steal_s: float
+    working_s: float = 0.0  # in tasks, user and system; interrupts left out
 
     def steal_share_since(self, earlier: CpuTimes) -> float:
         """Share of all CPU time, 0 to 1, that the hypervisor kept between two readings."""
@@ -194,7 +195,35 @@ def cpu_times() -> CpuTimes:
     """What all CPUs did since boot."""
     now = psutil.cpu_times()
     guests_s = now.guest + now.guest_nice  # counted as user time already
-    return CpuTimes(total_s=sum(now) - guests_s, steal_s=now.steal)
+    return CpuTimes(
+        total_s=sum(now) - guests_s,
+        steal_s=now.steal,
+        working_s=now.user + now.nice + now.system,
+    )
+
+
+def process_cpu_s(pid: int) -> float:
+    """Return the CPU seconds of a process and the children it reaped; 0 for one that is gone."""
+    fields = (read(PROC / str(pid) / "stat") or "").rpartition(")")[2].split()
+    return sum(_number(ticks) or 0 for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+
+
+def parse_stalled_s(text: str) -> float | None:
+    """Return the seconds in which some task waited, of a file of /proc/pressure; None without."""
+    found = re.search(r"^some .*\btotal=([0-9]{1,19})$", text, re.MULTILINE)
+    return int(found[1]) / 1e6 if found else None
+
+
+def stalled_s() -> dict[str, float]:
+    """Return the seconds since boot in which some task waited for cpu, memory and io.
+
+    Empty where the kernel keeps no such account (before 4.20, or booted with psi=0).
+    """
+    told = {
+        name: parse_stalled_s(read(PROC / "pressure" / name) or "")
+        for name in ("cpu", "memory", "io")
+    }
+    return {name: seconds for name, seconds in told.items() if seconds is not None}
 
 
 def load_1m() -> float:

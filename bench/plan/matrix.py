@@ -65,7 +65,9 @@ def _by_fork(storm: Storm) -> Storm:
 
 def calibration(cpus: int) -> Experiment:
     """Bare storms, bounded by time: how many processes a second this guest makes."""
-    storm = replace(_by_fork(storms(cpus)[Shape.STORM]), count=1_000_000, seconds=_CALIBRATION_S)
+    storm = replace(
+        _by_fork(storms(cpus)[Shape.STORM]), count=1_000_000, seconds=_CALIBRATION_S, timed=True
+    )
     arm = Arm(name="none", config=TrialConfig(transport="none", budget_bytes=0, storm=storm))
     return Experiment(
         name=CALIBRATION,

@@ -89,6 +89,7 @@ def config(load: Load, cpus: int) -> TrialConfig:
             gap=Gap.EXPONENTIAL,  # as independent processes end
             count=ceil(most_per_s * seconds) + 100,
             seconds=seconds,
+            timed=True,
         )
     return TrialConfig(
         transport="none",

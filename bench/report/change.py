@@ -11,7 +11,7 @@ from bench.judge.difference import ClaimChange, Difference
 from bench.judge.journal_set import JournalSet
 from bench.judge.statistics import Estimate
 from bench.report.units import budget, clean, point, share, size
-from bench.report.words import machine_words
+from bench.report.words import machine_words, reduced
 
 
 def lines(
@@ -20,6 +20,8 @@ def lines(
     """The machines, every change, and what could not be compared."""
     yield from _machines("A", before)
     yield from _machines("B", after)
+    for name, sets in (("A", before), ("B", after)):
+        yield from (f"{name}: {line}" for line in reduced(sets[0].summary))
     yield (
         f"{found.changed} changed beyond the noise, {found.regressions} for the worse, of "
         f"{found.numbers.compared:,} numbers of one transport against another and "
@@ -95,4 +97,6 @@ def _budget(change: BudgetChange) -> str:
 
 
 def _claim(change: ClaimChange) -> str:
-    return f"claim {change.claim.id}, was {change.before}, is {change.after}"
+    text = f"claim {change.claim.id}, was {change.before}, is {change.after}"
+    differently = ", ".join(map(clean, change.unlike))
+    return f"{text} (A and B ran {differently} differently)" if differently else text

@@ -55,7 +55,10 @@ def tally(judged: Judged) -> str:
     """How many claims came out how, and whether of a run that was stopped."""
     counts = Counter(each.finding.verdict for each in judged.judgements)
     parts = (f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
-    return f"{incomplete(judged.coverage)}{len(judged.judgements)} claims: {', '.join(parts)}"
+    text = f"{incomplete(judged.coverage)}{len(judged.judgements)} claims: {', '.join(parts)}"
+    if judged.reduced:
+        text += f"; {judged.reduced:,} trials with reduced storms were left out"
+    return text
 
 
 def notes(judged: Judged) -> Iterator[str]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bench.journal.schema import Fault
-from bench.judge.comparison import Comparison, Outcome, Row, Side
+from bench.judge.comparison import Comparison, Outcome, Row, Side, Unequal
 from bench.judge.floor import Floor
 from bench.judge.ladder import Ladder, Rung
+from bench.judge.load import reduced
 from bench.judge.metrics import Group, Unit
 from bench.judge.standing import Question, Standing
 from bench.judge.statistics import Estimate
@@ -25,8 +26,8 @@ FORMAT: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InvalidTrial:
-    """A trial that enters no number."""
+class LeftOut:
+    """A trial that enters no number, and why."""
 
     experiment: str
     arm: str
@@ -114,7 +115,9 @@ class SummaryData:
     profiles: tuple[str, ...]
     seeds: tuple[int, ...]
     trials: tuple[Tally, ...]
-    invalid: tuple[InvalidTrial, ...]
+    invalid: tuple[LeftOut, ...]
+    reduced: tuple[LeftOut, ...]
+    unequal: tuple[Unequal, ...]
     standings: tuple[StandingData, ...]
     comparisons: tuple[ComparisonData, ...]
     ladders: tuple[LadderData, ...]
@@ -144,7 +147,8 @@ def data_of(summary: Summary) -> SummaryData:
         plan=as_json(summary.coverage),
         trials=summary.tallies,
         noise_floors=summary.floors,
-        invalid=tuple(pick(InvalidTrial, trial) for trial in summary.invalid),
+        invalid=tuple(pick(LeftOut, trial) for trial in summary.invalid),
+        reduced=tuple(pick(LeftOut, each, reasons=reduced(each)) for each in summary.reduced),
         standings=tuple(map(_standing, summary.standings)),
         comparisons=tuple(map(_comparison, summary.comparisons)),
         ladders=tuple(pick(LadderData, ladder) for ladder in summary.ladders),

@@ -41,6 +41,7 @@ _OVERVIEW: Final = (
     ("latency_p50_ns", "p50"),
     ("latency_p99_ns", "p99"),
 )
+_STATES: Final = ("valid", "noisy", "disturbed", "reduced", "invalid")
 _BACKGROUND: Final = Level.BACKGROUND
 
 
@@ -269,17 +270,17 @@ def _noise(material: Material) -> Iterator[Part]:
     yield Heading(text="Noise and trials", key="noise", short="Noise", level=_BACKGROUND)
     yield Table(
         key="states",
-        title="Trials by experiment and state; invalid ones enter no comparison",
+        title="Trials by experiment and state; reduced and invalid ones enter no comparison",
         corner="experiment",
         columns=tuple(
-            Column(heading=heading) for heading in ("valid", "noisy", "disturbed", "invalid")
+            Column(heading=heading) for heading in _STATES
         ),
         rows=tuple(
             Shown(
                 heading=Cell(text=tally.experiment),
                 cells=tuple(
                     Cell(text=str(count), value=count)
-                    for count in (tally.valid, tally.noisy, tally.disturbed, tally.invalid)
+                    for count in (getattr(tally, state) for state in _STATES)
                 ),
             )
             for tally in summary.tallies

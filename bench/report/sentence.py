@@ -16,6 +16,7 @@ from bench.judge.summary import Summary
 from bench.plan.config import Poll
 from bench.report.completeness import completeness
 from bench.report.units import budget, clean, interval, number, point, share, size
+from bench.report.words import reduced, unequal
 
 _NAMES: Final = {"ringbuf": "the ring buffer", "perfbuf": "the perf buffers"}
 _PLURAL: Final = frozenset({"perfbuf"})
@@ -135,13 +136,19 @@ def _memory(comparison: Comparison) -> str:
 
 def verdict(summary: Summary) -> tuple[str, ...]:
     """The whole in a few sentences: drops, order, memory, latency, cost, and how sure that is."""
+    load = (*reduced(summary), *unequal(summary))
     if not summary.comparisons:
+        why = "no experiment has trials of both transports"
+        if load:
+            why += " under equal loads"
         return (
             *completeness(summary.coverage),
-            "There is nothing to compare: no experiment has trials of both transports.",
+            *load,
+            f"There is nothing to compare: {why}.",
         )
     return (
         *completeness(summary.coverage),
+        *load,
         *(_stands(standing) for standing in summary.standings),
         *_minimum(summary.ladders),
         *_sureness(summary),
@@ -157,7 +164,7 @@ _ANSWERS: Final = {
 }
 _MISSING: Final = {
     Question.ORDER: f" with at least {LEAST_PAIRS:,} causal pairs in every trial",
-    Question.LATENCY: " in which neither dropped anything",
+    Question.LATENCY: " read during the storm in which neither dropped anything",
     Question.CPU: " in which neither dropped anything",
 }
 
@@ -288,6 +295,8 @@ def _sureness(summary: Summary) -> Iterator[str]:
     ]
     invalid = len(summary.invalid)
     balanced = "all balanced" if not invalid else f"{invalid} invalid and left out"
+    if summary.reduced:
+        balanced += f", {len(summary.reduced)} reduced and left out"
     least, most = min(blocks, default=0), max(blocks, default=0)
     span = f"{least} to {most}" if least != most else f"{least}"
     yield (

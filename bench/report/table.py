@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from bench.errors import MachineUnfit
 from bench.journal.schema import JournalContent, Run
+from bench.judge.load import reasons_of, state_of
 from bench.judge.numbers import NUMBERS
 from bench.trial.result import TrialResult
 
@@ -40,8 +41,8 @@ def _row(number: int, run: Run, trial: TrialResult) -> dict[str, Any]:
         "wake": trial.config.producer.wake.value,
         "payload_bytes": trial.config.producer.payload_bytes,
         "started_utc": trial.started_utc,
-        "state": trial.state.value,
-        "reasons": "; ".join(trial.reasons),
+        "state": state_of(trial).value,
+        "reasons": "; ".join(reasons_of(trial)),
         "steal_share": trial.conditions.steal_share,
         "load_1m": trial.conditions.load_1m,
         "other_exits": trial.conditions.other_exits,

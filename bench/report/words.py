@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.judge.comparison import Comparison, Outcome, Row, Side
+from bench.judge.load import reduced as shortfalls
 from bench.judge.summary import Summary
 from bench.machine.facts import Machine
 from bench.report.completeness import repeats
 from bench.report.units import clean, interval, number, point, time
+from bench.trial.result import TrialResult
 
 _SIGNS: Final = {
     Outcome.EQUAL: "=",
@@ -19,6 +21,7 @@ _SIGNS: Final = {
     Outcome.TOO_FEW: "few blocks",
     Outcome.UNKNOWN: "",
 }
+_MOST_REDUCED: Final = 8  # that are named one by one
 LEGEND: Final = (
     "Last column: the better side, if the 95 % interval lies beyond the margin (2 %, or the A/A "
     "noise floor if larger); ≈ undecided: whatever the interval spans is possible; = the same in "
@@ -48,6 +51,37 @@ def cpus_words(machine: Machine) -> str:
     return words if machine.cpu_quota is None else f"{words} (quota {machine.cpu_quota:g})"
 
 
+def reduced(summary: Summary) -> Iterator[str]:
+    """Yield a sentence for each experiment whose storms were not the ones asked for."""
+    by_experiment: dict[str, list[TrialResult]] = {}
+    for trial in summary.reduced:
+        by_experiment.setdefault(trial.experiment, []).append(trial)
+    totals = {tally.experiment: tally.trials for tally in summary.tallies}
+    for name, trials in by_experiment.items():
+        storms = [trial.storm for trial in trials]
+        if any(storm.lowered_from or storm.failed for storm in storms):
+            remedy = "raise pids.max or RLIMIT_NPROC, or ask for fewer processes at once"
+        elif any(storm.stopped_by == "seconds" for storm in storms):
+            remedy = "allow more --seconds, or ask for a smaller --count"
+        else:
+            remedy = "leave this machine to the measurement"
+        total = totals[name]
+        yield (
+            f"{clean(name)}: {len(trials)} of {total} storms were reduced and are compared with "
+            f"nothing (the first: {clean('; '.join(shortfalls(trials[0])))}); {remedy}."
+        )
+
+
+def unequal(summary: Summary) -> Iterator[str]:
+    """Yield a sentence for each pair of arms that had unequal loads in some blocks."""
+    for each in summary.unequal:
+        blocks = "1 block" if each.blocks == 1 else f"{each.blocks} blocks"
+        yield (
+            f"{clean(each.experiment)}: {clean(each.left)} and {clean(each.right)} are not "
+            f"compared in {blocks}: their loads differ ({each.loads[0]} against {each.loads[1]})."
+        )
+
+
 def trouble(summary: Summary) -> tuple[str, ...]:
     """Everything that a reader has to know of what was left out or disturbed."""
     lines = [
@@ -63,6 +97,13 @@ def trouble(summary: Summary) -> tuple[str, ...]:
     ]
     if summary.coverage is not None:
         lines += repeats(summary.coverage.repeated)
+    lines += [
+        f"reduced, compared with nothing: {clean(trial.experiment)} {clean(trial.arm)} block "
+        f"{trial.block}: {clean('; '.join(shortfalls(trial)))}"
+        for trial in summary.reduced[:_MOST_REDUCED]
+    ]
+    if len(summary.reduced) > _MOST_REDUCED:
+        lines.append(f"reduced: {len(summary.reduced) - _MOST_REDUCED} more")
     lines += [f"journal: {clean(str(fault))}" for fault in summary.faults]
     return tuple(lines)
 

@@ -135,6 +135,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     """Close the journal, then let the gates decide about the exit code."""
     suite = session.config.stash[SUITE]
     suite.stack.close()
+    if suite.journal.exists():
+        _record_plan(session.config, suite.journal)
     yield
     try:
         gates.check(suite.gates, _all(suite))
@@ -175,6 +177,19 @@ def pytest_terminal_summary(
     terminalreporter.write_line(f"journal: {suite.journal}")
     terminalreporter.write_line(page_line(suite.journal))
     terminalreporter.write_line(f"all tables: ./run report -- {suite.journal}")
+
+
+def _record_plan(config: pytest.Config, journal: Path) -> None:
+    """Write into JUnit's file how many trials were planned, and how many of them ran."""
+    from bench.journal.reader import read_journal
+    from bench.judge.coverage import coverage
+
+    found = coverage(read_journal(journal).runs[-1:])
+    for plugin in config.pluginmanager.get_plugins():
+        record = getattr(plugin, "add_global_property", None)  # --junitxml's
+        if record is not None:
+            record("planned_trials", str(found.planned))
+            record("planned_trials_ran", str(found.ran))
 
 
 def _all(suite: Suite) -> tuple[TrialResult, ...]:

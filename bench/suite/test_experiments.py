@@ -19,9 +19,12 @@ def trials(suite: Suite, experiment: Experiment, arm: Arm) -> list[TrialResult]:
     return [trial for trial in suite.run(experiment) if trial.arm == arm.name]
 
 
-def test_arm(trials: list[TrialResult], suite: Suite, benchmark: Any) -> None:
+def test_arm(
+    trials: list[TrialResult], suite: Suite, experiment: Experiment, benchmark: Any
+) -> None:
     """The arm's trials, replayed as rounds."""
     rounds = iter(trials)
+    benchmark.extra_info["planned_trials"] = experiment.blocks
     benchmark.extra_info.update(extra_info(trials))
     benchmark.pedantic(
         lambda: suite.clock.advance(_length_ns(next(rounds))), rounds=len(trials), iterations=1

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -25,6 +26,20 @@ STEAL_BOUND: Final = 0.20
 In a nested guest each wake-up of an idle CPU counts as some steal: quiet trials show up to 15 %.
 """
 
+
+FOREIGN_CPUS_BOUND: Final = 0.25
+"""CPU seconds a second that others used, beyond which a trial is noisy, unless sampling may be off
+by more: in short trials, or over many CPUs."""
+
+OTHER_EXITS_BOUND: Final = 0.05
+"""Exits outside the storm, as a share of its records, beyond which a trial is noisy."""
+
+STALLED_BOUNDS: Final = {"memory": 0.10, "io": 0.10}
+"""Shares of time in which some task waited (PSI), beyond which a trial is noisy.
+
+Nothing of a trial reads, writes or reclaims. For a CPU the storm's own processes wait, so that its
+pressure has no bound.
+"""
 
 AWAY_BOUND_NS: Final = 500_000_000
 """Time that the harness did not run, at a stretch, beyond which a trial is noisy."""
@@ -94,10 +109,16 @@ def assess(seen: Observation, *, with_timeline: bool = False) -> Assessment:
     )
 
 
-def state_of(account: Ledger | None, conditions: Conditions) -> tuple[State, tuple[str, ...]]:
-    """What a trial counts as, and why: the gravest reason decides, all are told."""
+def state_of(
+    account: Ledger | None, conditions: Conditions, lacking: tuple[str, ...] = ()
+) -> tuple[State, tuple[str, ...]]:
+    """Return what a trial counts as, and why: the gravest reason decides, all are given.
+
+    ``lacking`` is what the storm fell short of.
+    """
     grave: dict[State, list[str]] = {
         State.INVALID: [*conditions.kernel_complaints],
+        State.REDUCED: [*lacking],
         State.DISTURBED: [],
         State.NOISY: [],
     }
@@ -110,12 +131,31 @@ def state_of(account: Ledger | None, conditions: Conditions) -> tuple[State, tup
     if conditions.away_ns is not None and conditions.away_ns > AWAY_BOUND_NS:
         away = f"the harness did not run for {conditions.away_ns / 1e9:.1f} s"
         grave[State.NOISY].append(f"{away}: stopped, frozen or starved")
+    grave[State.NOISY] += _competition(conditions, account)
     if conditions.neighbours:
         others = ", ".join(conditions.neighbours)
         grave[State.NOISY].append(f"others' programs ran at the same event: {others}")
     grave[State.NOISY] += conditions.unbuffered
     state = next((state for state, reasons in grave.items() if reasons), State.VALID)
     return state, tuple(reason for reasons in grave.values() for reason in reasons)
+
+
+def _competition(conditions: Conditions, account: Ledger | None) -> Iterator[str]:
+    """Yield what others did beyond the bounds, which are named."""
+    foreign = conditions.foreign_cpus
+    bound = max(FOREIGN_CPUS_BOUND, conditions.foreign_cpus_error)
+    if foreign is not None and foreign > bound:
+        yield f"others' processes used {foreign:.2f} CPU seconds a second (bound: {bound:.2f})"
+    own = account.own_attempted if account is not None else 0
+    if account is not None and conditions.other_exits > OTHER_EXITS_BOUND * own:
+        yield (
+            f"{conditions.other_exits:,} processes outside the storm exited beside its {own:,} "
+            f"records (bound: {OTHER_EXITS_BOUND:.0%})"
+        )
+    for name, bound in STALLED_BOUNDS.items():
+        share = conditions.stalled.get(name, 0.0)
+        if share > bound:
+            yield f"tasks waited for {name} in {share:.0%} of the time (bound: {bound:.0%})"
 
 
 def _delivery_ns(records: Records) -> int:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from bench.measure.account import CpuCounters
 from bench.measure.memory import Memory
 from bench.record import Records
+from bench.trial.competition import Competition
 from workloads.storm import StormReport
 
 
@@ -50,4 +51,5 @@ class Observation:
     skipped_told: int | None = None
     away_ns: int = 0  # the longest time that the harness did not run
     neighbours: tuple[str, ...] | None = None  # others' programs at the same event; None: not told
+    competition: Competition = field(default_factory=lambda: Competition(foreign_cpus=0.0))
     offline: tuple[int, ...] = ()  # CPUs that had gone when the buffers were made

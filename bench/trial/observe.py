@@ -17,6 +17,8 @@ from bench.record import CAPTURED, Records
 from bench.trace import bpf_call, neighbours, settings, syscalls, transport
 from bench.trace._capture import Capture
 from bench.trace.consumer import consuming
+from bench.trial import competition
+from bench.trial.competition import Competition
 from bench.trial.observation import ConsumerUse, KernelUse, Observation
 from bench.trial.presence import watched
 from bench.trial.rig import Rig
@@ -26,14 +28,16 @@ from workloads.storm import StormReport
 _GRACE_S: Final = 15.0  # beyond the storm's own limit, for a generator that hangs
 
 
-def observe_bare(rig: Rig, config: TrialConfig) -> StormReport:
+def observe_bare(rig: Rig, config: TrialConfig) -> tuple[StormReport, Competition]:
     """A storm under no program at all, or under one that does nothing (transport "noop")."""
     attached: AbstractContextManager[None] = nullcontext()
     if config.transport == "noop":
         attached = rig.program("noop", {}).attached()
     with rig.generator(config.storm) as generator, attached:
+        before = competition.read([generator.session])
         generator.go()
-        return generator.wait(config.storm.seconds + _GRACE_S)
+        report = generator.wait(config.storm.seconds + _GRACE_S)
+        return report, competition.between(before, competition.read(), cpus=len(rig.cpus))
 
 
 def observe(rig: Rig, config: TrialConfig) -> Observation:
@@ -63,7 +67,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         opened = stack.enter_context(way.open(program, capture, request))
         offline = tuple(sorted({*rig.cpus} - {*procfs.online_cpus()}))
         memory = _memory(opened, capture, memory_before)
-        stack.enter_context(mapcallers.calling(config.map_callers))
+        callers = stack.enter_context(mapcallers.calling(config.map_callers))
         presence = stack.enter_context(watched())
         raised_before = procfs.irq_work()
         with ExitStack() as running:
@@ -74,10 +78,12 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
             if counter is not None:
                 running.enter_context(counter.attached())
             before = program.neighbours()
+            met_before = competition.read([generator.session, *callers])
             _stall(capture, config)
             generator.go()
             report = generator.wait(config.storm.seconds + _GRACE_S)
             after = program.neighbours()
+        met = competition.between(met_before, competition.read(callers), cpus=len(rig.cpus))
         lost_told = opened.lost_told()
         skipped = _skipped_told(skipped_before, procfs.fd_info(program_fd).recursion_misses)
         raised = _raised(raised_before, procfs.irq_work())
@@ -108,6 +114,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         away_ns=away_ns,
         neighbours=None if before is None or after is None else neighbours.names(before | after),
         offline=offline,
+        competition=met,
     )
 
 

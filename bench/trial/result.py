@@ -24,6 +24,7 @@ class State(StrEnum):
     VALID = "valid"
     NOISY = "noisy"  # the machine was disturbed beyond the stated bound
     DISTURBED = "disturbed"  # the kernel skipped the tracer: missed > 0
+    REDUCED = "reduced"  # the storm was lowered, failed in part, or was stopped early
     INVALID = "invalid"  # the ledger has a residue, or the kernel complained
 
 
@@ -39,6 +40,9 @@ class Conditions:
     away_ns: int | None = None  # the longest time that the harness did not run
     neighbours: tuple[str, ...] | None = None  # others' programs at the same event
     unbuffered: tuple[str, ...] = ()  # CPUs that had no living buffer, in words
+    foreign_cpus: float | None = None  # CPU seconds a second of others' tasks; None: not recorded
+    foreign_cpus_error: float = 0.0  # that sampling at ticks may be off by
+    stalled: dict[str, float] = field(default_factory=dict)  # share of time some task waited (PSI)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

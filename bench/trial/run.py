@@ -14,6 +14,7 @@ from bench.trial.assess import Assessment, assess, state_of
 from bench.trial.observe import observe, observe_bare
 from bench.trial.result import Conditions, TrialResult
 from bench.trial.rig import Rig
+from bench.trial.shortfall import shortfall
 
 _BARE: Final = frozenset({"none", "noop"})
 
@@ -37,11 +38,12 @@ def run_trial(rig: Rig, arm: Arm, place: Place) -> TrialResult:
     neighbours: tuple[str, ...] | None = None
     unbuffered: tuple[str, ...] = ()
     if arm.config.transport in _BARE:
-        storm = observe_bare(rig, arm.config)
+        storm, met = observe_bare(rig, arm.config)
     else:
         seen = observe(rig, arm.config)
         # One block is enough to look at, and keeps the journal small.
-        storm, measured = seen.storm, assess(seen, with_timeline=place.block == 0)
+        storm, met = seen.storm, seen.competition
+        measured = assess(seen, with_timeline=place.block == 0)
         away_ns, neighbours = seen.away_ns, seen.neighbours
         unbuffered = by_cpu.without_buffer(seen.counters, seen.offline)
         other_exits = sum(counts.exits - counts.own_exits for counts in seen.counters)
@@ -53,8 +55,11 @@ def run_trial(rig: Rig, arm: Arm, place: Place) -> TrialResult:
         away_ns=away_ns,
         neighbours=neighbours,
         unbuffered=unbuffered,
+        foreign_cpus=met.foreign_cpus,
+        foreign_cpus_error=met.sampling_error_cpus,
+        stalled=met.stalled,
     )
-    state, reasons = state_of(measured.ledger, conditions)
+    state, reasons = state_of(measured.ledger, conditions, shortfall(arm.config.storm, storm))
     return TrialResult(
         experiment=place.experiment,
         arm=arm.name,

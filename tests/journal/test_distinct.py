@@ -148,3 +148,13 @@ def test_a_comparison_leaves_out_what_stands_on_both_sides_unaltered(tmp_path: P
     after.write_bytes(text(HEADER, [changed, *TRIALS[1:], trial(ARMS[0], 8)]))
     left = without(read_journal(after), read_journal(before))
     assert left.trials == (changed, trial(ARMS[0], 8))
+
+
+def test_runs_are_joined_by_their_header_alone(tmp_path: Path) -> None:
+    """Parts of one run without a trial in common are one run; parts of two are two."""
+    path = tmp_path / "journal.jsonl"
+    for other, runs in ((NEW, 1), (replace(NEW, run_id="07he"), 2)):
+        path.write_bytes(text(NEW, TRIALS[:6]) + text(other, TRIALS[6:]))
+        content = read_journal(path, strict=True)
+        assert (len(content.runs), len(content.trials)) == (runs, len(TRIALS))
+        assert not content.repeated

@@ -109,6 +109,11 @@ def test_no_direction_stands_where_none_is_carried() -> None:
     assert "undecided as a whole: latency" in text
 
 
+def test_what_is_read_only_after_the_storm_says_nothing_of_latency() -> None:
+    summary = compare(waiting(Poll.STOPPED, 300, (1_000,) * 8))
+    assert next(e for e in summary.standings if e.question is Question.LATENCY).asked == 0
+
+
 def checked(summary: Summary) -> int:
     """Rows of the first table that the headline rests on: each is decided, and for that side."""
     labels = {
@@ -138,11 +143,13 @@ def checked(summary: Summary) -> int:
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("journal", reference.JOURNALS)
 def test_the_rows_of_the_reference_support_its_headline(journal: str) -> None:
     assert checked(reference.summary(journal)) >= 2
 
 
+@pytest.mark.slow
 def test_the_headline_of_the_reference() -> None:
     text = headline(reference.summary("standard/journal.jsonl.gz"))
     assert "delivers sooner in the median (when busy polling)" in text

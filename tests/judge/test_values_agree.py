@@ -53,6 +53,7 @@ def check(found: Row) -> None:
         assert sign(found.left - found.right) == says(found.estimate), found.key
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("journal", reference.JOURNALS)
 def test_every_row_of_the_reference_agrees_with_its_estimate(journal: str) -> None:
     seen = 0
@@ -62,6 +63,7 @@ def test_every_row_of_the_reference_agrees_with_its_estimate(journal: str) -> No
     assert seen > 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("journal", reference.JOURNALS[:2])
 def test_json_agrees_with_itself(journal: str) -> None:
     values: Any = json.loads(render_json(reference.summary(journal)))

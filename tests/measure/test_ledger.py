@@ -174,18 +174,17 @@ def test_two_cpus_that_swap_a_record_each_keep_their_sums_and_are_found():
 @pytest.mark.parametrize("loss", [0.0, 0.1])
 @pytest.mark.parametrize("transport", ["ringbuf", "perfbuf"])
 def test_neighbours_of_one_cpu_swapped_are_named_with_their_number(transport, loss):
-    # Places in the first block, across two blocks, and across the halves read side by side.
+    # One CPU each: within a block, across two, and across the halves that are read side by side.
     trial = made_up.trial(300_000, transport=transport, cpus=4, loss=loss)
     records = trial.records
-    at = np.flatnonzero(records["cpu"] == 2)
     middle = len(records) // 2
-    edges = (BLOCK_ROWS, middle, middle + BLOCK_ROWS)
-    for edge in (0, *edges):
+    for cpu, edge in enumerate((0, BLOCK_ROWS, middle, middle + BLOCK_ROWS)):
+        at = np.flatnonzero(records["cpu"] == cpu)
         after = max(1, int(np.searchsorted(at, edge)))
         pair = at[[after - 1, after]]
         records[pair] = records[pair[::-1]]
-    assert ledger.balance(*trial).residues == (
-        f"CPU 2: {1 + len(edges)} records delivered after a later one of the same CPU",
+    assert ledger.balance(*trial).residues == tuple(
+        f"CPU {cpu}: 1 records delivered after a later one of the same CPU" for cpu in range(4)
     )
 
 

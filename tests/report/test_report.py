@@ -214,9 +214,11 @@ def test_json_has_the_values_of_the_comparison(summary: Summary) -> None:
         "noise_floors",
         "plan",
         "profiles",
+        "reduced",
         "seeds",
         "standings",
         "trials",
+        "unequal",
         "verdict",
     ]
     comparison = first["comparisons"][0]

@@ -15,6 +15,7 @@ from tracing import alive, bpf_ids, eventually, reaches
 
 from bench import process
 from bench.journal.reader import read_journal
+from bench.judge.coverage import coverage
 from bench.suite.clock import ReplayClock
 
 SUITE = [sys.executable, "-m", "bench.suite"]
@@ -64,9 +65,10 @@ def test_an_unfit_machine_ends_the_suite_in_a_line() -> None:
 @pytest.mark.live
 def test_rounds_are_blocks_and_times_the_storms_own(tmp_path: Path) -> None:
     journal, results = tmp_path / "quick.jsonl", tmp_path / "quick.json"
+    junit = tmp_path / "quick.xml"
     done = suite(
         "-k", "chain", "--wait", "--journal", str(journal), f"--benchmark-json={results}",
-        "--fail-on", "ringbuf:causal,perfbuf:causal",
+        "--fail-on", "ringbuf:causal,perfbuf:causal", f"--junitxml={junit}",
     )  # fmt: skip
     content = read_journal(journal, strict=True)
     trials = [trial for trial in content.trials if trial.experiment == "chain"]
@@ -77,6 +79,10 @@ def test_rounds_are_blocks_and_times_the_storms_own(tmp_path: Path) -> None:
     assert done.returncode == (1 if violated else 0), done
     assert "ringbuf:causal" not in done.stderr
     assert ("perfbuf:causal" in done.stderr.splitlines()[-1]) == bool(violated)
+    planned = coverage(content.runs)
+    assert (planned.planned, planned.ran, planned.complete) == (len(trials), len(trials), True)
+    for name in ("planned_trials", "planned_trials_ran"):
+        assert f'<property name="{name}" value="{len(trials)}"' in junit.read_text()
     arms = {trial.arm for trial in trials}
     blocks = Counter(trial.arm for trial in trials)
     assert len(set(blocks.values())) == 1
@@ -86,7 +92,7 @@ def test_rounds_are_blocks_and_times_the_storms_own(tmp_path: Path) -> None:
     for arm in arms:
         test = told[f"test_arm[chain-{arm}]"]
         own = [trial for trial in trials if trial.arm == arm]
-        assert test["stats"]["rounds"] == blocks[arm]
+        assert test["stats"]["rounds"] == test["extra_info"]["planned_trials"] == blocks[arm]
         assert test["stats"]["total"] == pytest.approx(sum(trial.storm.seconds for trial in own))
         assert test["stats"]["max"] == pytest.approx(max(trial.storm.seconds for trial in own))
         assert test["extra_info"]["reaped"] == sum(trial.storm.reaped for trial in own)

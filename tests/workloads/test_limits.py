@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import MachineUnfit
+from bench.trial.shortfall import shortfall
 from workloads.generator import Generator
 from workloads.storm import Shape, Spawn, Storm, StormReport
 from workloads.user import StormUser
@@ -84,6 +85,7 @@ def test_a_burst_is_lowered_below_pids_max(
     (cgroup if binding == "own" else cgroup.parent).joinpath("pids.max").write_text("80")
     report = run(BURST, within(cgroup, tmp_path, forkstorm))
     assert report.lowered_from == 202
+    assert 2 < report.at_once < 80
     assert report.failed == {}
     assert report.reaped == 402
 
@@ -105,6 +107,25 @@ def test_other_shapes_are_lowered_too(
     assert report.lowered_from == at_once
     assert report.failed == {}
     assert storm.count < report.reaped <= storm.count + storm.workers
+
+
+@pytest.mark.parametrize(
+    ("storm", "at_once"),
+    [
+        (BURST, 202),
+        (Storm(shape=Shape.BURST, count=30, burst_size=200, workers=2), 32),
+        (Storm(count=50, workers=5), 10),
+        (Storm(shape=Shape.TRICKLE, count=5, rate_per_s=1_000.0, workers=5), 2),
+        (Storm(shape=Shape.CHAIN, count=50, workers=2, depth=5), 12),
+        (Storm(shape=Shape.THREADS, count=5, workers=1, threads=3), 5),
+    ],
+)
+def test_how_many_there_were_at_once_is_reported(
+    storm: Storm, at_once: int, forkstorm: Path
+) -> None:
+    report = run(storm, forkstorm)
+    assert (report.at_once, report.lowered_from) == (at_once, 0)
+    assert shortfall(storm, report) == ()
 
 
 def test_no_room_is_an_unfit_machine(cgroup: Path, forkstorm: Path, tmp_path: Path) -> None:
@@ -145,6 +166,7 @@ def test_a_burst_that_cannot_be_made_whole_still_ends(
         generator.go()
         report = generator.wait(20)
     assert report.failed["EAGAIN"] >= 2
+    assert 2 < report.at_once <= 40
     assert 2 < report.made == report.reaped < 402
 
 
@@ -159,5 +181,6 @@ def test_a_burst_is_lowered_below_rlimit_nproc(forkstorm: Path) -> None:
         script = wrapper(folder, f'exec prlimit --nproc=80 {become} {folder}/forkstorm "$@"')
         report = run(BURST, script, StormUser())
     assert report.lowered_from == 202
+    assert 2 < report.at_once < 80
     assert report.failed == {}
     assert report.reaped == 402

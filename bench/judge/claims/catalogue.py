@@ -38,6 +38,7 @@ class Judged:
     machine: Machine | None
     judgements: tuple[Judgement, ...]
     coverage: Coverage | None = None  # None: of trials that need not stand in a journal
+    reduced: int = 0  # trials left out, since their storms were not the ones asked for
 
     @property
     def open(self) -> tuple[Judgement, ...]:
@@ -87,6 +88,7 @@ def judge(evidence: Evidence, only: Sequence[Claim] = ()) -> Judged:
         machine=evidence.machine,
         judgements=tuple(each for each in judged if each.claim.id in wanted),
         coverage=evidence.coverage,
+        reduced=sum(len(samples.reduced) for samples in evidence.experiments.values()),
     )
 
 

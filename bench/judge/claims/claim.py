@@ -47,8 +47,10 @@ class Claim:
             return Finding(verdict=Verdict.NOT_APPLICABLE, reason=str(lack))
         except NotMeasured:
             missing = [name for name in self.experiments if not evidence.ran(name)]
-            words = ", ".join(missing or self.experiments)
-            return Finding(
-                verdict=Verdict.NOT_MEASURED,
-                reason=f"{'there are no trials' if missing else 'arms are missing'} of {words}",
-            )
+            cut = [name for name in self.experiments if evidence.reduced(name)]
+            words = ", ".join(missing or cut or self.experiments)
+            how = "there are no trials" if missing else "arms are missing"
+            if cut and not missing:
+                count = sum(len(evidence.reduced(name)) for name in cut)
+                how = f"the storms were not the ones asked for in {count} trials"
+            return Finding(verdict=Verdict.NOT_MEASURED, reason=f"{how} of {words}")

@@ -13,6 +13,7 @@ from typing import Final
 from bench.judge.claims.evidence import Evidence, NotMeasured, Series, Take, series
 from bench.judge.claims.finding import Basis, Measured, Verdict
 from bench.judge.floor import LEAST_MARGIN, size_of
+from bench.judge.load import contradict
 from bench.judge.metrics import Unit
 from bench.judge.samples import Place
 from bench.judge.statistics import (
@@ -150,8 +151,16 @@ def _estimate(scale: Scale, values: tuple[float, ...]) -> Estimate:
     return paired_difference(values, [0.0] * len(values), mean=True)
 
 
-def _shared(*parts: Series) -> list[Place]:
-    places = set(parts[0].values).intersection(*(part.values for part in parts[1:]))
+def shared(*parts: Series) -> list[Place]:
+    """Return the blocks that all of ``parts`` have, unless one storm gave them unequal loads.
+
+    NotMeasured if there is none.
+    """
+    places = {
+        place
+        for place in set(parts[0].values).intersection(*(part.values for part in parts[1:]))
+        if not contradict(*(load for part in parts for load in part.loads.get(place, ())))
+    }
     if not places:
         raise NotMeasured(parts[0].experiment)
     return sorted(places)
@@ -162,7 +171,7 @@ def ratio(what: str, left: Series, right: Series, margin: float) -> Contrast:
     return Contrast(
         what=what,
         scale=Scale.RATIO,
-        values=tuple(log(left.values[p] / right.values[p]) for p in _shared(left, right)),
+        values=tuple(log(left.values[p] / right.values[p]) for p in shared(left, right)),
         margin=margin,
         rests_on=(*left.rests_on, *right.rests_on),
     )
@@ -173,7 +182,7 @@ def difference(what: str, left: Series, right: Series, margin: float) -> Contras
     return Contrast(
         what=what,
         scale=Scale.DIFFERENCE,
-        values=tuple(left.values[p] - right.values[p] for p in _shared(left, right)),
+        values=tuple(left.values[p] - right.values[p] for p in shared(left, right)),
         margin=margin,
         rests_on=(*left.rests_on, *right.rests_on),
         unit=Unit.SHARE,
@@ -187,7 +196,7 @@ def sides(left: Series, right: Series, scale: Scale = Scale.RATIO) -> tuple[floa
     one that times the median ratio, or plus the mean difference: two medians of their own may point
     the other way.
     """
-    places = _shared(left, right)
+    places = shared(left, right)
     if scale is Scale.DIFFERENCE:
         return fmean(left.values[p] for p in places), fmean(right.values[p] for p in places)
     centre = median(right.values[p] for p in places)
@@ -200,7 +209,7 @@ def ratio_of_ratios(what: str, parts: Sequence[Series], margin: float) -> Contra
     return Contrast(
         what=what,
         scale=Scale.RATIO,
-        values=tuple(log(a[p] / b[p]) - log(c[p] / d[p]) for p in _shared(*parts)),
+        values=tuple(log(a[p] / b[p]) - log(c[p] / d[p]) for p in shared(*parts)),
         margin=margin,
         rests_on=tuple(basis for part in parts for basis in part.rests_on),
     )
@@ -233,7 +242,7 @@ def floor(evidence: Evidence, take: Take, experiments: Iterable[str], scale: Sca
                 left, right = (
                     series(name, samples.arms[arm], take) for arm in (pair.left, pair.right)
                 )
-                places = _shared(left, right)
+                places = shared(left, right)
             except NotMeasured:
                 continue
             a, b = ([part.values[place] for place in places] for part in (left, right))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from bench.judge.claims.finding import Basis
 from bench.judge.coverage import Coverage
+from bench.judge.load import Load
 from bench.judge.samples import ArmSamples, ExperimentSamples, Place
 from bench.machine.facts import Machine
 from bench.plan.experiments import ArmName
@@ -32,6 +33,7 @@ class Series:
     experiment: str
     arms: tuple[str, ...]
     values: Mapping[Place, float]
+    loads: Mapping[Place, tuple[Load, ...]] = field(default_factory=dict)
 
     @property
     def rests_on(self) -> tuple[Basis, ...]:
@@ -98,6 +100,11 @@ class Evidence:
                 found.append(arm)
         return found
 
+    def reduced(self, experiment: str) -> list[TrialResult]:
+        """Return the trials whose storms were not the ones asked for."""
+        samples = self.experiments.get(experiment)
+        return samples.reduced if samples is not None else []
+
     def invalid(self, experiment: str, transport: str) -> list[TrialResult]:
         """Trials of a transport that are no result."""
         samples = self.experiments.get(experiment)
@@ -114,4 +121,5 @@ def series(experiment: str, arm: ArmSamples, take: Take) -> Series:
     }
     if not values:
         raise NotMeasured(experiment)
-    return Series(experiment=experiment, arms=(arm.name,), values=values)
+    loads = {place: (arm.readings[place].load,) for place in values}
+    return Series(experiment=experiment, arms=(arm.name,), values=values, loads=loads)

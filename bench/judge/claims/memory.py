@@ -7,7 +7,7 @@ from statistics import median
 from typing import Final
 
 from bench.judge.claims.claim import Claim, Side
-from bench.judge.claims.contrast import Contrast, ratio, ratio_of_ratios, sides, together
+from bench.judge.claims.contrast import Contrast, ratio, ratio_of_ratios, shared, sides, together
 from bench.judge.claims.evidence import Evidence, NotMeasured, Series, series
 from bench.judge.claims.finding import Finding, Measured
 from bench.judge.claims.quantities import dropped_share, rss_over_physical
@@ -34,9 +34,7 @@ def least_lossless(evidence: Evidence, experiment: str, transport: str) -> Serie
     if len(rungs) < 2:
         raise NotMeasured(experiment)
     rungs.sort(key=lambda rung: rung[0], reverse=True)
-    places = set[Place].intersection(*(set(values.values) for _, values in rungs))
-    if not places:
-        raise NotMeasured(experiment)
+    places = set(shared(*(values for _, values in rungs)))
     least: dict[Place, float] = {}
     for place in places:
         least[place] = 2.0 * rungs[0][0]
@@ -48,6 +46,7 @@ def least_lossless(evidence: Evidence, experiment: str, transport: str) -> Serie
         experiment=experiment,
         arms=tuple(arm for _, lost in rungs for arm in lost.arms),
         values=least,
+        loads={place: rungs[0][1].loads.get(place, ()) for place in places},
     )
 
 

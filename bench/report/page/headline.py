@@ -14,7 +14,7 @@ from bench.judge.summary import Summary
 from bench.report.completeness import incomplete
 from bench.report.sentence import listed, name, place, waiting
 from bench.report.units import interval, number, point, size
-from bench.report.words import better
+from bench.report.words import better, reduced, unequal
 
 _Comparisons = tuple[Comparison, ...]
 _Worth = Callable[[Comparison], float | tuple[float, float]]
@@ -58,7 +58,13 @@ def headline(summary: Summary) -> str:
 
 def _headline(summary: Summary) -> str:
     if not summary.standings:
-        return "Nothing to compare: no experiment has trials of both transports."
+        return " ".join(
+            (
+                *reduced(summary),
+                *unequal(summary),
+                "Nothing to compare: no experiment has trials of both transports.",
+            )
+        )
     left, right = summary.standings[0].left, summary.standings[0].right
     asked = [each for each in summary.standings if (each.left, each.right) == (left, right)]
     parts = [*_winner(asked, left), *_winner(asked, right)]
@@ -77,9 +83,9 @@ def _headline(summary: Summary) -> str:
     if undecided:
         parts.append(f"undecided as a whole: {listed(undecided)}")
     if not parts:
-        return "Nothing could be decided from these trials."
+        parts = ["nothing could be decided from these trials"]
     text = "; ".join(parts)
-    return f"{text[0].upper()}{text[1:]}."
+    return " ".join((f"{text[0].upper()}{text[1:]}.", *reduced(summary), *unequal(summary)))
 
 
 def _winner(standings: Sequence[Standing], transport: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ import shlex
 from dataclasses import dataclass
 from statistics import median
 
+from bench.judge.load import reasons_of, state_of
 from bench.judge.metrics import Unit
 from bench.machine.facts import Machine
 from bench.report.page.material import Material
@@ -96,20 +97,20 @@ def noise(material: Material) -> tuple[tuple[str, str], ...]:
 
 
 def named(material: Material) -> tuple[Named, ...]:
-    """Every trial that is invalid, disturbed or noisy, in this order."""
-    order = {State.INVALID: 0, State.DISTURBED: 1, State.NOISY: 2}
+    """Every trial that is invalid, reduced, disturbed or noisy, in this order."""
+    order = {State.INVALID: 0, State.REDUCED: 1, State.DISTURBED: 2, State.NOISY: 3}
     found = [
-        trial for run in material.runs for trial in run.trials if trial.state is not State.VALID
+        trial for run in material.runs for trial in run.trials if state_of(trial) is not State.VALID
     ]
-    found.sort(key=lambda trial: order.get(trial.state, 3))
+    found.sort(key=lambda trial: order[state_of(trial)])
     return tuple(_named(trial, material) for trial in found)
 
 
 def _named(trial: TrialResult, material: Material) -> Named:
     place = material.place(trial)
     return Named(
-        state=trial.state.value,
+        state=state_of(trial).value,
         trial=f"{trial.experiment} {trial.arm} block {trial.block}",
         line=f"{place.path}, line {place.line}" if place is not None else "",
-        reasons="; ".join(trial.reasons),
+        reasons="; ".join(reasons_of(trial)),
     )

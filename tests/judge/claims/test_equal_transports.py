@@ -22,6 +22,7 @@ from bench.judge.claims import contrast
 from bench.judge.claims.catalogue import judge
 from bench.judge.claims.evidence import Evidence
 from bench.judge.claims.finding import Verdict
+from bench.judge.load import load_of
 from bench.judge.metrics import Reading
 from bench.judge.samples import ArmSamples, ExperimentSamples
 from bench.plan.claims import catalogue
@@ -71,7 +72,7 @@ def pool(rng: random.Random, *, loss: float, refused: bool = False) -> list[Read
 
 
 def _reading(made: TrialResult) -> Reading:
-    return Reading(trial=made, wakeup_cost_ns=None, cpus=4, baseline_ns={})
+    return Reading(trial=made, wakeup_cost_ns=None, cpus=4, baseline_ns={}, load=load_of(made))
 
 
 def likely_loss(experiment: Experiment, name: ArmName) -> float:

@@ -175,6 +175,7 @@ def test_not_worse_is_non_inferior(latency: Values, expected: Verdict) -> None:
     found = finding("rb-default-choice", everything(latency))
     assert found.verdict is expected, found.reason
     assert "1.25 times" in found.reason
+    assert ("neither worse nor shown not to be in chain" in found.reason) is (expected is OPEN)
 
 
 def contrast(scale: Scale, values: Values) -> Contrast:
@@ -194,6 +195,14 @@ def test_both_edges_count() -> None:
         assert contrast(Scale.RATIO, moved).between(0.8, 1.25)[0] is REFUTED
         wide = tuple(shift + 20 * each for each in near)
         assert contrast(Scale.RATIO, wide).between(0.8, 1.25)[0] is OPEN
+
+
+def test_an_interval_within_the_margin_is_not_enough() -> None:
+    """The median of twelve hardly moves for two of them that are twenty times as much."""
+    values = (0.01, -0.01) * 5 + (3.0, 3.0)
+    found = contrast(Scale.RATIO, values)
+    assert 0.8 < found.estimate.low <= found.estimate.high < 1.25
+    assert found.between(0.8, 1.25) == (OPEN, 1.0)
 
 
 def test_few_system_calls_are_fewer_than_a_number() -> None:

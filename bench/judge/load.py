@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Loads: which trials put the same load on a transport, and may be paired.
+
+A storm that was reduced (lowered by limits, failed in part, stopped early) is paired with nothing.
+Of the others two loads are equal if the same storm was asked for and as many processes came of it,
+as many at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from bench.trial.result import State, TrialResult
+from bench.trial.shortfall import shortfall
+from workloads.storm import Shape, Storm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What one storm put on a transport."""
+
+    asked: Storm  # the seed left out
+    children: int | None  # that came of it; None where the storm's length decides, by design
+    at_once: int | None  # None: not recorded
+
+    def __str__(self) -> str:
+        count = "" if self.children is None else f"{self.children:,} processes"
+        wide = f"{self.at_once:,} at once" if self.at_once is not None else ""
+        return ", ".join(filter(None, (count, wide))) or "another storm"
+
+
+def load_of(trial: TrialResult) -> Load:
+    """Return the load of a trial, workers left out of its count."""
+    storm, report = trial.config.storm, trial.storm
+    return Load(
+        asked=replace(storm, seed=0),
+        children=None if storm.shape is Shape.UNEVEN else report.reaped - storm.real_workers,
+        at_once=report.at_once or None,
+    )
+
+
+def contradict(*loads: Load) -> bool:
+    """Return whether one storm was asked for and other loads came of it.
+
+    Arms that a plan gives different storms on purpose do not contradict each other.
+    """
+    first: dict[Storm, Load] = {}
+    return any(first.setdefault(load.asked, load) != load for load in loads)
+
+
+def reduced(trial: TrialResult) -> tuple[str, ...]:
+    """Return why the storm of a trial was not the one asked for; () if it was.
+
+    Found out anew, since journals before schema 3 have no such state.
+    """
+    return shortfall(trial.config.storm, trial.storm)
+
+
+def reasons_of(trial: TrialResult) -> tuple[str, ...]:
+    """Return why a trial is not valid, as it would be recorded today."""
+    return tuple(dict.fromkeys((*reduced(trial), *trial.reasons)))
+
+
+def state_of(trial: TrialResult) -> State:
+    """Return the state of a trial, as it would be recorded today."""
+    if trial.state is not State.INVALID and reduced(trial):
+        return State.REDUCED
+    return trial.state
