@@ -17,7 +17,7 @@ from bench.judge.claims.contrast import Contrast
 from bench.judge.claims.evidence import NotMeasured, Series
 from bench.judge.claims.finding import Verdict
 from bench.judge.metrics import Unit
-from bench.judge.statistics import Scale, paired_difference, paired_ratio
+from bench.judge.statistics import Scale, one_sided, paired_difference, paired_ratio, within_p
 from bench.trial.result import TrialResult
 
 FACTORS = (1.10, 1.31, 1.18, 1.25, 1.22, 1.07, 1.28, 1.15, 1.20, 1.12)
@@ -289,3 +289,36 @@ def test_a_share_alone_is_its_difference_from_none() -> None:
     assert found.values == (0.2, 0.5)
     assert (found.what, found.scale, found.margin) == ("late", Scale.DIFFERENCE, 0.0)
     assert (found.unit, found.rests_on) == (Unit.SHARE, part.rests_on)
+
+
+def test_between_needs_both_the_interval_and_the_test() -> None:
+    tame = (0.10, 0.12, 0.14, 0.16, 0.18, 0.20, 0.22, 0.24)
+    wild = (-1.0, *tame[1:])  # the trimmed test does not see it, the mean does
+    clear, pulled = of_shares(tame, 0.0), of_shares(wild, 0.0)
+    assert pulled.estimate.low < 0.0
+    assert clear.estimate.low > 0.12
+    # Surely above 0.05 by the trimmed test, but the interval reaches below.
+    assert within_p(wild, 0.05, math.inf) < 0.025
+    assert pulled.between(0.05, math.inf) == (Verdict.INCONCLUSIVE, 1.0)
+    assert pulled.between(-math.inf, 0.05) == (Verdict.INCONCLUSIVE, 1.0)
+    mirrored = of_shares(tuple(-value for value in wild), 0.0)
+    assert mirrored.between(-math.inf, -0.05) == (Verdict.INCONCLUSIVE, 1.0)
+    assert mirrored.between(-0.05, math.inf) == (Verdict.INCONCLUSIVE, 1.0)
+    # The whole interval below, pulled down by one block, but the test is not sure.
+    edge = pulled.estimate.high + 1e-6
+    assert within_p(wild, -math.inf, edge) > 0.05
+    assert pulled.between(-math.inf, edge) == (Verdict.INCONCLUSIVE, 1.0)
+    # The interval of eight blocks is narrower than Student's: just beyond it p is not below 5 %.
+    edge = clear.estimate.low - 1e-6
+    assert 0.05 < 2 * one_sided(tame, edge)[0] < 0.2
+    assert clear.between(-math.inf, edge) == (Verdict.INCONCLUSIVE, 1.0)
+
+
+def test_what_counts_as_none_and_as_equal() -> None:
+    assert (contrast.SURE, contrast.NEARLY_NONE, contrast.ABOUT_EQUAL) == (0.05, 0.01, 1.25)
+
+
+def test_between_includes_its_edges_and_eight_blocks() -> None:
+    same = of_shares((0.5,) * 8, 0.0)
+    assert same.between(0.4, 0.6)[0] is Verdict.REPRODUCED
+    assert same.between(0.6, 0.7)[0] is Verdict.REFUTED
