@@ -11,7 +11,7 @@ from bench.judge.change import changes
 from bench.judge.claims.catalogue import judge
 from bench.judge.claims.finding import Verdict
 from bench.judge.journal_set import JournalSet, journal_sets
-from bench.judge.standing import Question, Standing
+from bench.judge.standing import KEYS, Question, Standing
 from bench.judge.statistics import same_p
 from bench.judge.summary import compare
 from bench.trial.result import TrialResult
@@ -36,7 +36,7 @@ def of_drops(trials: list[TrialResult]) -> Standing:
 def test_a_verdict_on_drops_counts_how_many_budgets_were_asked() -> None:
     seen = drops("8KiB", lost=LOST)
     (comparison,) = compare(seen, machine()).comparisons
-    row = comparison.row("dropped")
+    row = comparison.row(KEYS[Question.DROPS])
     assert row is not None
     assert row.estimate is not None
     assert 0.05 / 6 < row.estimate.p < 0.05
