@@ -28,6 +28,9 @@ COMMANDS: Final = (
 
 def main() -> None:
     """Run the command line: what goes wrong becomes one line on stderr and an exit code."""
+    from bench.interpreter import isolate
+
+    isolate()
     from bench.ending import Ending
     from bench.inherited import settle
 

@@ -28,7 +28,7 @@ def command(
 
     Beside the journal it leaves a summary of a page (.md) and, where the extra is installed, charts
     of what was held (.html). Exit code 4 if a trial did not balance, 1 if memory, files, threads,
-    BPF programs or maps grew.
+    BPF programs or maps grew, or if there were too few rounds to say.
 
     Example: bufbench soak --minutes 60 --seed 7
     """
@@ -55,6 +55,11 @@ def command(
     gates.check((), run.trials)
     if grown := [each.what for each in summary.flatness if not each.flat]:
         raise GateFailed(f"not flat over {minutes:g} minutes: {', '.join(grown)}")
+    if not summary.flatness:
+        raise GateFailed(
+            f"{len(summary.samples)} rounds are too few to say whether anything leaks",
+            remedy="take more --minutes",
+        )
 
 
 def _written(journal: Path, summary: str) -> str:

@@ -9,7 +9,9 @@ from io import TextIOWrapper
 
 from bench.ending import Ending
 from bench.inherited import settle
+from bench.interpreter import isolate
 
+isolate()
 ending = Ending()
 try:  # imports included: Ctrl-C may come as early as that
     settle()
