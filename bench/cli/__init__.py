@@ -32,7 +32,7 @@ def main() -> None:
 
     isolate()
     from bench.ending import Ending
-    from bench.inherited import settle
+    from bench.inherited import require_room, settle
 
     ending = Ending()
     try:  # imports included: Ctrl-C may come as early as that
@@ -41,11 +41,13 @@ def main() -> None:
         # numpy's: threads that we have no use for, and where one cannot be had, it raises SIGINT.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         from bench.cli import output
-        from bench.cli.app import run
         from bench.errors import BufbenchError
         from bench.foreign import clean
 
         try:
+            require_room()
+            from bench.cli.app import run
+
             code = run(sys.argv[1:])
         except BufbenchError as error:
             print(f"bufbench: {clean(str(error))}", file=sys.stderr)

@@ -33,6 +33,7 @@ _REMEDIES: Final = {
     errno.ENOENT: "make its folder first, or choose another place with --output",
     errno.ENOTDIR: "choose another place with --output",
     errno.EISDIR: "name a file with --output",
+    errno.EFBIG: "raise ulimit -f, then go on with --resume",
     errno.EIO: "check the disk, then go on with --resume",
 }
 _TAIL_BYTES: Final = 64 * 1024
