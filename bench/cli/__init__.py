@@ -42,7 +42,6 @@ def main() -> None:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         from bench.cli import output
         from bench.errors import BufbenchError
-        from bench.foreign import clean
 
         try:
             require_room()
@@ -50,7 +49,7 @@ def main() -> None:
 
             code = run(sys.argv[1:])
         except BufbenchError as error:
-            print(f"bufbench: {clean(str(error))}", file=sys.stderr)
+            print(f"bufbench: {error}", file=sys.stderr)
             code = error.exit_code
         output.finish()  # while a signal still ends it: somebody may read slowly
         sys.exit(ending.stand(code))

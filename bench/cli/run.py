@@ -69,7 +69,7 @@ def command(
     execute: Annotated[bool, typer.Option("--exec", help="Children exec a program.")] = False,
     seconds: Annotated[float, typer.Option(help="Longest storm.")] = 30.0,
     budget: Annotated[
-        list[str] | None, typer.Option(help="Data bytes over all buffers; may be repeated.")
+        list[str] | None, typer.Option(help="Data bytes over all buffers, like 64KiB; repeatable.")
     ] = None,
     transport: Annotated[
         list[str] | None, typer.Option(help="ringbuf, perfbuf ...; may be repeated.")
@@ -230,7 +230,7 @@ def _single(
     names = transports or list(TRANSPORTS)
     for name in names:
         if name not in BASELINES:
-            transport.find(name)
+            transport.find(name, beside=(*BASELINES,))
     sizes = [
         budgets.check(budgets.parse(text), page_bytes=page_bytes, memory_bytes=memory_bytes)
         for text in budgets_text

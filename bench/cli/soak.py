@@ -38,8 +38,11 @@ def command(
     from bench.report import soak as report
     from bench.report.console import Screen
 
-    if not 0 <= minutes <= _MOST_MINUTES:
-        raise UsageError(f"--minutes {minutes:g} is out of range", remedy="take 0 to 10080")
+    if not 0 < minutes <= _MOST_MINUTES:
+        raise UsageError(
+            f"--minutes {minutes:g} is out of range",
+            remedy=f"take more than 0, up to {_MOST_MINUTES}",
+        )
     journal = output or paths.new_journal("soak")
     request = campaign.Request(journal=journal, command_line=sys.argv, seed=seed, wait=wait)
     with campaign.opened(request) as running:

@@ -16,7 +16,8 @@ from typing import Final
 from bench import refusal, scratch
 from bench.errors import BufbenchError, MachineUnfit
 from bench.machine import procfs
-from bench.trace import bpf_call, smallest
+from bench.plan.config import Producer
+from bench.trace import bpf_call, perf_event, smallest
 
 _FILES: Final = 64  # maps, programs, pipes, logs and what bcc has open; and 2 for each CPU
 _COMPILER_BYTES: Final = 320 << 20  # its libraries most of all
@@ -101,6 +102,10 @@ def _program() -> None:
     os.close(smallest.load())
 
 
+def _event() -> None:
+    os.close(perf_event.open_output(procfs.online_cpus()[0], Producer()))
+
+
 _STEPS: Final = (
     ("open files", "this process may not open the files that a tracer takes", _files),
     ("current folder", "the current folder is gone", _folder),
@@ -108,4 +113,5 @@ _STEPS: Final = (
     ("compiler's memory", f"bcc's compiler gets no {_COMPILER_BYTES >> 20} MiB", _memory),
     ("BPF map", "the kernel refuses a BPF map", _map),
     ("BPF program", "the kernel refuses a BPF program", _program),
+    ("perf event", "the kernel refuses a perf event, to attach the tracer to", _event),
 )
