@@ -63,21 +63,26 @@ static __always_inline int of_session(u64 signal, struct tracer_settings *set)
 }
 
 #ifdef PID_NAMESPACE
-/* A process's number in the namespace of this inode; 0 if it has none there. */
+/*
+ * A process's number in the namespace of this inode; 0 if it has none there. Sums in place of
+ * branches: the verifier would follow both sides of each at every depth.
+ */
 static __always_inline u32 number_of(u64 task)
 {
 	u64 signal = FIELD(u64, task, OFFSET_TASK_SIGNAL);
 	u64 pid = FIELD(u64, signal, OFFSET_SIGNAL_PIDS + 8 * PIDTYPE_TGID);
-	u32 level = FIELD(u32, pid, OFFSET_PID_LEVEL);
+	u64 level = FIELD(u32, pid, OFFSET_PID_LEVEL);
 	u64 number = pid + OFFSET_PID_NUMBERS;
-	u32 found = 0;
+	u64 found = 0;
 
-	for (u32 depth = 0; depth <= MAX_PID_NS_LEVEL; depth++) {
-		if (depth > level)
-			break;
-		if (FIELD(u32, FIELD(u64, number, OFFSET_UPID_NS), OFFSET_NS_INUM) ==
-		    PID_NAMESPACE)
-			found = FIELD(u32, number, OFFSET_UPID_NR);
+	for (u64 depth = 0; depth <= MAX_PID_NS_LEVEL; depth++) {
+		u64 other = FIELD(u32, FIELD(u64, number, OFFSET_UPID_NS), OFFSET_NS_INUM) ^
+			    PID_NAMESPACE;
+		u64 beyond = (level - depth) >> 63;
+
+		other |= beyond;
+		asm volatile("" : "+r"(other)); /* else a comparison is made of it */
+		found += FIELD(u32, number, OFFSET_UPID_NR) * ((other - 1) >> 63);
 		number += SIZE_UPID;
 	}
 	return found;

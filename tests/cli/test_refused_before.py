@@ -136,7 +136,7 @@ def test_an_output_that_cannot_be_written_is_told_before_the_lock(
     os.mkfifo(pipe)
     places = {
         str(tmp_path): "Is a directory",
-        str(file / "x.jsonl"): "Not a directory",
+        str(file / "x.jsonl"): "cannot make the folder",
         str(file): "is no journal",
         str(tmp_path / ("n" * 300)): "File name too long",
         "/proc/x.jsonl": "No such file",
