@@ -230,7 +230,7 @@ def _single(
     names = transports or list(TRANSPORTS)
     for name in names:
         if name not in BASELINES:
-            transport.find(name, beside=(*BASELINES,))
+            transport.find(name, beside=BASELINES)
     sizes = [
         budgets.check(budgets.parse(text), page_bytes=page_bytes, memory_bytes=memory_bytes)
         for text in budgets_text
