@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import nox
+from nox.command import CommandFailed
 
 nox.needs_version = ">=2025.2"
 nox.options.default_venv_backend = "none"
@@ -193,19 +194,18 @@ def one_at_a_time() -> Iterator[None]:
 
 
 def pip_install(session: nox.Session, *arguments: str) -> None:
-    """Install quietly; nox prints the output if it fails."""
-    session.run(
-        # Ctrl-C ends nox at once (the end of `run` sees to that), and pip with it.
-        *("setpriv", "--pdeathsig", "TERM"),
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        *arguments,
-        env={"PIP_ROOT_USER_ACTION": "ignore"},
-    )
+    """Install quietly; nox prints the output if it fails, and the exit code is 3, not nox's 1."""
+    try:
+        session.run(
+            # Ctrl-C ends nox at once (the end of `run` sees to that), and pip with it.
+            *("setpriv", "--pdeathsig", "TERM"),
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+            *arguments,
+            env={"PIP_ROOT_USER_ACTION": "ignore", "PIP_USER": "0"},
+        )
+    except CommandFailed:
+        print("run: pip failed; check the network and the room on the disk", file=sys.stderr)
+        sys.exit(3)
 
 
 def digest(lines: list[str]) -> str:

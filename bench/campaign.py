@@ -16,6 +16,7 @@ from bench import lock, ownership
 from bench.ending import Terminated, word
 from bench.errors import BufbenchError, JournalError, UsageError
 from bench.journal.bounds import LARGEST
+from bench.journal.raw_lines import raw_lines
 from bench.journal.reader import as_resumed, finished, last_run
 from bench.journal.schema import RunHeader
 from bench.journal.writer import JournalWriter
@@ -163,6 +164,9 @@ def opened(request: Request) -> Iterator[Campaign]:
             f"cannot make the folder {request.journal.parent}: {error.strerror}",
             remedy="choose another with --output",
         ) from error
+    if request.resume:
+        next(raw_lines(request.journal), None)
+    JournalWriter.check(request.journal)  # before anybody waits for another measurement
     with (
         lock.held(request.command_line, wait=request.wait),
         Rig(request.storm_user) as rig,

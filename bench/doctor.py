@@ -16,8 +16,8 @@ from typing import Final
 
 import psutil
 
-from bench.errors import MachineUnfit
-from bench.machine import capabilities, limits, procfs, scheduling, virtualisation
+from bench.errors import BufbenchError, MachineUnfit
+from bench.machine import capabilities, limits, lockdown, procfs, scheduling, virtualisation
 from bench.machine import cpus as processors
 from bench.machine.capabilities import Capability
 from bench.machine.dmesg import KernelLog
@@ -66,9 +66,29 @@ def judge(
 def privileges(held: frozenset[Capability]) -> Finding:
     """Loading and attaching needs CAP_BPF and CAP_PERFMON, or the old CAP_SYS_ADMIN."""
     missing = capabilities.missing_to_trace(held)
-    seen = f"lacks {' and '.join(map(str, missing))}" if missing else "may load BPF programs"
+    seen = f"lacks {' and '.join(map(str, missing))}" if missing else "CAP_BPF and CAP_PERFMON"
     remedy = "run as root, or grant CAP_BPF and CAP_PERFMON"
     return judge("privileges", not missing, seen, remedy, otherwise=Status.FAIL)
+
+
+def lockdown_of(level: str) -> Finding:
+    """confidentiality closes tracefs and kernel memory to BPF; integrity closes nothing needed."""
+    fine = level != lockdown.CONFIDENTIALITY
+    seen = {
+        "none": "off",
+        "integrity": "integrity: forbids changes to the kernel, which no tracer makes",
+        lockdown.CONFIDENTIALITY: "confidentiality: tracefs and kernel memory are closed to BPF",
+        lockdown.UNKNOWN: "unknown: securityfs is not mounted, or reports none",
+    }.get(level, level)
+    return judge("lockdown", fine, seen, lockdown.REMEDY, otherwise=Status.FAIL)
+
+
+def attempted(name: str, error: BufbenchError | None) -> Finding:
+    """A step of loading a tracer, really tried."""
+    if error is None:
+        return judge(name, True, "works", "")
+    remedy = error.remedy or "see the errno's meaning in its manual page"
+    return judge(name, False, error.message, remedy, otherwise=Status.FAIL)
 
 
 def kernel(release: str) -> Finding:
@@ -80,7 +100,7 @@ def kernel(release: str) -> Finding:
 
 def btf(present: bool) -> Finding:
     """Field offsets come from the kernel's own type information."""
-    seen = str(BTF) if present else f"no {BTF}"
+    seen = str(BTF) if present else f"no {BTF}, or not readable"
     remedy = "use a kernel built with CONFIG_DEBUG_INFO_BTF=y"
     return judge("BTF", present, seen, remedy, otherwise=Status.FAIL)
 
@@ -217,7 +237,7 @@ def kernel_log(readable: bool) -> Finding:
 
 def examine() -> Iterator[Finding]:
     """Look at this machine; takes about a second, for the share of steal."""
-    from bench.trace import kernel_clock, versions
+    from bench.trace import kernel_clock, loadable, versions
     from bench.trace import tracefs as place
 
     held = capabilities.held()
@@ -226,8 +246,11 @@ def examine() -> Iterator[Finding]:
     before, load_before = procfs.cpu_times(), procfs.load_1m()
 
     yield privileges(held)
+    for step in loadable.steps():
+        yield attempted(step.name, step.error)
+    yield lockdown_of(lockdown.running())
     yield kernel(os.uname().release)
-    yield btf(BTF.exists())
+    yield btf(os.access(BTF, os.R_OK))
     mounted = procfs.mount_point("tracefs")
     supported = (procfs.SYS / "kernel/tracing").is_dir()
     yield tracefs(mounted, supported, may_mount=administrator)

@@ -23,6 +23,8 @@ from contextlib import suppress
 from types import FrameType
 from typing import Final, NoReturn
 
+from bench.foreign import in_a_line
+
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGXCPU)
 _REASONS: Final = {
     signal.SIGALRM: " (an alarm that was set before the start)",
@@ -79,7 +81,7 @@ class Ending:
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError, AttributeError):  # its reader may be gone, or it
                 stream.flush()
-        line = str(told.args[0]) if told and told.args else self.line
+        line = in_a_line(str(told.args[0])) if told and told.args else self.line
         self._say(f"{line}{self._reason}")
         os._exit(self.code)
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import ClassVar
 
+from bench.foreign import in_a_line
+
 
 class ExitCode(IntEnum):
     """The documented exit codes of the command line."""
@@ -33,7 +35,8 @@ class BufbenchError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"{self.message}; {self.remedy}" if self.remedy else self.message
+        # Both may repeat what somebody typed, or what a file holds.
+        return "; ".join(in_a_line(each) for each in (self.message, self.remedy) if each)
 
 
 class UsageError(BufbenchError):

@@ -28,7 +28,9 @@ def parse(words: Iterable[str]) -> Expectations:
             raise UsageError(
                 f"{word[:40]!r} expects nothing", remedy="write it like rb-order=reproduced"
             )
-        found[_known(name)] = _verdict(verdict)
+        claim, wanted = _known(name), _verdict(verdict)
+        if found.setdefault(claim, wanted) is not wanted:
+            raise UsageError(f"{claim} is expected twice, differently", remedy="leave one out")
     return found
 
 
@@ -46,6 +48,8 @@ def read(path: Path) -> Expectations:
         raise UsageError(f"{path} is no TOML: nested too deeply") from error
     except ValueError as error:
         raise UsageError(f"{path} is no TOML: {error}") from error
+    if not values:
+        raise UsageError(f"{path} expects nothing", remedy='write rb-order = "reproduced"')
     return {_known(name): _verdict(verdict) for name, verdict in values.items()}
 
 
@@ -70,9 +74,10 @@ def check(expected: Expectations, judged: Sequence[Judged], *, strict: bool) -> 
     """GateFailed, naming every claim that came out otherwise.
 
     An inconclusive one fails only if ``strict``: it is no evidence of the contrary. One that was
-    not measured does fail, since a gate that was never tried holds nothing.
+    not measured does fail, on any machine or on all, since a gate that was never tried holds
+    nothing.
     """
-    failed = []
+    failed = [] if judged else [f"{name} is not measured: no trials" for name in expected]
     for of_machine in judged:
         for each in of_machine.judgements:
             wanted, verdict = expected.get(each.claim.id), each.finding.verdict

@@ -3,6 +3,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+_LONGEST: Final = 600
+_HEAD, _TAIL = 400, 150
+
+
+def in_a_line(text: str) -> str:
+    """Return ``text`` in one line that can be printed, its middle left out where it is long."""
+    shown = clean(text)
+    return shown if len(shown) <= _LONGEST else f"{shown[:_HEAD]} ... {shown[-_TAIL:]}"
+
 
 def clean(text: str) -> str:
     """``text`` with everything that could steer a terminal made visible."""

@@ -16,6 +16,8 @@ import threading
 from contextlib import suppress
 from typing import Final
 
+from bench.errors import MachineUnfit
+
 _KEPT: Final = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT})
 """Ignored by nohup and in a shell's background jobs, so that a terminal's signals miss them."""
 
@@ -29,6 +31,11 @@ _USUAL_SLACK_NS: Final = 50_000
 _STACK_BYTES: Final = 8 << 20
 _MOST_FILES: Final = 65_536  # children walk through all that they may have open
 _TO_END_S: Final = 2  # of CPU time, to end in order
+_LEAST: Final = (
+    (resource.RLIMIT_AS, "-v", 256 << 20),
+    (resource.RLIMIT_DATA, "-d", 128 << 20),
+    (resource.RLIMIT_STACK, "-s", 256 << 10),
+)
 _COMPILERS: Final = ("BCC_", "LIBBPF_")
 
 
@@ -46,6 +53,17 @@ def settle() -> None:
     threading.stack_size(_STACK_BYTES)
     for name in [each for each in os.environ if each.startswith(_COMPILERS)]:
         del os.environ[name]  # they change what bcc compiles
+
+
+def require_room() -> None:
+    """Raise MachineUnfit where limits are too low for libraries to load: they abort or crash."""
+    for limit, option, needed_bytes in _LEAST:
+        soft_bytes, _ = resource.getrlimit(limit)
+        if soft_bytes != resource.RLIM_INFINITY and soft_bytes < needed_bytes:
+            raise MachineUnfit(
+                f"ulimit {option} is {soft_bytes >> 10} KiB, too little for Python's libraries",
+                remedy=f"raise it to {needed_bytes >> 10} or more",
+            )
 
 
 def _open_standard_streams() -> None:
@@ -82,12 +100,16 @@ def _reset_process() -> None:
 def _raise_limits() -> None:
     """Raise soft limits on what every buffer takes; leave time to end before the kernel kills."""
     files, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
-    _, most_locked = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    _set_soft(resource.RLIMIT_NOFILE, max(files, min(most_files, _MOST_FILES)))
+    _set_soft(resource.RLIMIT_MEMLOCK, resource.getrlimit(resource.RLIMIT_MEMLOCK)[1])
+    stack_bytes, most_bytes = resource.getrlimit(resource.RLIMIT_STACK)
+    if 0 <= stack_bytes < _STACK_BYTES:
+        _set_soft(resource.RLIMIT_STACK, _STACK_BYTES if most_bytes < 0 else most_bytes)
     seconds, most_s = resource.getrlimit(resource.RLIMIT_CPU)
+    if 0 <= seconds == most_s:
+        _set_soft(resource.RLIMIT_CPU, max(1, most_s - _TO_END_S))
+
+
+def _set_soft(limit: int, value: int) -> None:
     with suppress(OSError, ValueError):
-        resource.setrlimit(
-            resource.RLIMIT_NOFILE, (max(files, min(most_files, _MOST_FILES)), most_files)
-        )
-        resource.setrlimit(resource.RLIMIT_MEMLOCK, (most_locked, most_locked))
-        if most_s != resource.RLIM_INFINITY and seconds == most_s:
-            resource.setrlimit(resource.RLIMIT_CPU, (max(1, most_s - _TO_END_S), most_s))
+        resource.setrlimit(limit, (value, resource.getrlimit(limit)[1]))

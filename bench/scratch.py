@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from bench.errors import MachineUnfit
+from bench import refusal
 from bench.machine import procfs
 
 PREFIX: Final = "bufbench."
@@ -96,16 +96,20 @@ def _is_private(place: Path) -> bool:
 
 
 def _made() -> tuple[Path, int]:
+    last = OSError("no folder can be written")
     for place in _places():
-        with suppress(OSError):
+        try:
             while True:
                 path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))  # 0700, a random name
                 lock = _locked(path)
                 if lock is not None:
                     return path, lock
-    raise MachineUnfit(
-        "there is no place for temporary files", remedy="make room in /tmp, or set TMPDIR"
-    )
+        except OSError as error:
+            last = error
+    raise refusal.refused(
+        "there is no place for temporary files", last,
+        remedy=refusal.remedy_for(last.errno or 0) or "make room in /tmp, or set TMPDIR",
+    )  # fmt: skip
 
 
 def _locked(path: Path) -> int | None:

@@ -17,6 +17,7 @@ def parsed(text: str) -> dict[str, Any]:
     A key of many parts is refused: tomllib's time and memory grow with their square, to gigabytes
     for 64 KiB.
     """
+    text = text.removeprefix("\ufeff")  # as editors on Windows begin a file
     for number, line in enumerate(text.splitlines(), 1):
         if line.count(".") > _MOST_DOTS and _QUOTED.sub("", line).count(".") > _MOST_DOTS:
             raise ValueError(f"a key of too many parts (at line {number})")

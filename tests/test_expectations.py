@@ -43,6 +43,21 @@ def test_what_was_not_measured_fails() -> None:
         expectations.check(never_run, judged(noisy(12.0)), strict=False)
 
 
+def test_no_trials_at_all_fail() -> None:
+    with pytest.raises(GateFailed, match="rb-faster-default is not measured"):
+        expectations.check(expected("reproduced"), [], strict=False)
+    expectations.check({}, [], strict=False)
+
+
+def test_one_claim_has_one_expectation(tmp_path: Path) -> None:
+    assert len(expectations.parse(["rb-order=refuted", "rb-order=refuted"])) == 1
+    with pytest.raises(UsageError, match="rb-order is expected twice"):
+        expectations.parse(["rb-order=reproduced", "rb-order=refuted"])
+    (tmp_path / "empty.toml").write_text("# nothing\n")
+    with pytest.raises(UsageError, match="expects nothing"):
+        expectations.read(tmp_path / "empty.toml")
+
+
 def test_a_file_says_the_same(tmp_path: Path) -> None:
     path = tmp_path / "expected.toml"
     path.write_text('rb-order = "reproduced"\npb-scales = "not-applicable"\n')

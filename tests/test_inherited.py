@@ -137,7 +137,7 @@ def test_what_changes_the_compiler_is_removed(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("before", "told"),
     [
-        (lambda: signal.setitimer(signal.ITIMER_REAL, 0.5), "an alarm"),
+        (lambda: signal.setitimer(signal.ITIMER_REAL, 5), "an alarm"),
         (lambda: resource.setrlimit(resource.RLIMIT_CPU, (1, 9)), "ulimit -t"),
         (lambda: resource.setrlimit(resource.RLIMIT_CPU, (3, 3)), "ulimit -t"),
     ],

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -74,6 +76,16 @@ def test_waiting_ends_with_the_holder(tmp_path: Path, capsys: pytest.CaptureFixt
     assert f"waiting, another measurement is running: process {holder.pid}" in told
 
 
+def test_a_pid_of_another_namespace_is_called_one(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with holding(path) as holder:
+        told = json.loads(path.read_text())
+        assert told["pid_namespace"] == Path("/proc/self/ns/pid").stat().st_ino
+        path.write_text(json.dumps({**told, "pid_namespace": told["pid_namespace"] + 1}))
+        assert f"process {holder.pid} of another PID namespace since 20" in refusal(path)
+        holder.kill()
+
+
 @pytest.mark.parametrize("left", [b"", b"{", b'{"pid": "none"}', b"\xff\xfe", b"[]"])
 def test_a_holder_that_does_not_name_itself(tmp_path: Path, left: bytes) -> None:
     path = tmp_path / "lock"
@@ -114,3 +126,122 @@ def test_what_we_start_does_not_inherit_it(tmp_path: Path) -> None:
         links = [str(each.readlink()) for each in Path(f"/proc/{child.pid}/fd").iterdir()]
         assert str(path) not in links
         child.kill()
+
+
+# -- the lock of the whole kernel -----------------------------------------------------------------
+
+EVERYWHERE = """
+import sys, time
+from bench import lock
+with lock.held(["bufbench", "run"], wait=True):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+REFUSED = """
+from bench import lock
+from bench.errors import Busy
+try:
+    with lock.held(["second"]):
+        print("both measure")
+except Busy as error:
+    print(error)
+"""
+APART = {
+    "here": (),
+    "mounts": ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /run; exec "$@"', "sh"),
+    "chroot": (
+        *("unshare", "--mount", "sh", "-c"),
+        'mount --rbind / /mnt; mount -t tmpfs none /mnt/run; exec chroot /mnt "$@"',
+        "sh",
+    ),
+    "network": ("unshare", "--net", "--mount", "--ipc", "--uts", "--cgroup"),
+    "pids": ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc"),
+    "user": ("unshare", "--user", "--map-root-user"),
+    "everything": ("unshare", *["--mount", "--net", "--ipc", "--uts", "--cgroup", "--user", "-r"]),
+}
+
+
+@pytest.mark.live
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="no unshare")
+@pytest.mark.parametrize("second", APART)
+@pytest.mark.parametrize("first", ["here", "mounts", "pids"])
+def test_no_two_measure_on_one_kernel(first: str, second: str) -> None:
+    with subprocess.Popen(
+        [*APART[first], sys.executable, "-c", EVERYWHERE],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as holder:
+        assert holder.stdout
+        try:
+            assert holder.stdout.readline() == "held\n"
+            done = subprocess.run(
+                [*APART[second], sys.executable, "-c", REFUSED],
+                capture_output=True,
+                text=True,
+                timeout=30,
+                check=False,
+            )
+        finally:
+            os.killpg(holder.pid, signal.SIGKILL)
+    assert done.stdout.startswith("another measurement is running: "), done.stdout + done.stderr
+    if "pids" not in (first, second):
+        assert f"process {holder.pid}" in done.stdout
+
+
+@pytest.mark.live
+def test_another_user_sees_it_too() -> None:
+    without = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+    script = (
+        "import fcntl, os\n"
+        "try: fcntl.flock(os.eventfd(0), fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
+        "except BlockingIOError: print('busy')"
+    )
+    with lock.held(["first"], wait=True):
+        done = subprocess.run(
+            [*without, "/usr/bin/python3", "-c", script],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert done.stdout == "busy\n", done.stderr
+
+
+@pytest.mark.live
+def test_waiting_for_another_namespace_ends_with_it() -> None:
+    command = [*APART["mounts"], sys.executable, "-c", EVERYWHERE]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        threading.Timer(0.5, os.killpg, (holder.pid, signal.SIGKILL)).start()
+        began_s = time.monotonic()
+        with lock.held(["patient"], wait=True):
+            assert time.monotonic() - began_s > 0.3
+
+
+def test_a_kernel_without_a_shared_inode_is_called_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(os.path, "samestat", lambda *_: False)
+    monkeypatch.setattr(lock, "_place", lambda: tmp_path / "lock")
+    with lock.held(["alone"]):
+        pass
+    assert "would not be seen" in capsys.readouterr().err
+
+
+def test_the_holder_in_proc_locks() -> None:
+    seen = Path(os.devnull).stat()
+    file = f"{os.major(seen.st_dev):02x}:{os.minor(seen.st_dev):02x}:{seen.st_ino}"
+    other = f"{os.major(seen.st_dev):02x}:{os.minor(seen.st_dev):02x}:{seen.st_ino + 1}"
+    locks = (
+        f"1: FLOCK  ADVISORY  WRITE 11 {other} 0 EOF\n"
+        f"2: POSIX  ADVISORY  WRITE 12 {file} 0 EOF\n"
+        f"3: FLOCK  ADVISORY  WRITE 13 {file} 0 EOF\n"
+        f"3: -> FLOCK  ADVISORY  WRITE 14 {file} 0 EOF\n"
+    )
+    assert lock.locked_by(locks, seen) == 13
+    assert lock.locked_by(locks[: locks.index("3:")], seen) is None
+    assert lock.locked_by("3: FLOCK", seen) is None

@@ -11,10 +11,12 @@ import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from errno import EACCES, EMFILE, ENFILE, ENOMEM
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from bench import refusal
 from bench.errors import MachineUnfit, StormFailed, UsageError
 from bench.machine import cpus, procfs
 from workloads import session
@@ -34,11 +36,27 @@ MOST_THREADS: Final = 256
 MOST_RATE_PER_S: Final = 1e7
 MOST_SECONDS: Final = 3_600.0
 
+_OF_THE_MACHINE: Final = (EMFILE, ENFILE, ENOMEM)
+_BUILD_IT: Final = "install the package, which builds it"
 _READY_S = 10.0
 _GRACE_S = 6.0  # to reap and report after SIGTERM; forkstorm gives its workers 5
 _KILL_S = 5.0
 _SPARE_PROCESSES: Final = 64  # the generator, and those that have left but are still counted
 _REFUSED = {2: UsageError, 3: MachineUnfit}  # forkstorm's exit codes before it is ready
+
+
+def require(executable: Path = EXECUTABLE) -> None:
+    """Raise MachineUnfit if the generator cannot be executed."""
+    try:
+        with executable.open("rb"):
+            pass
+        if not os.access(executable, os.X_OK):
+            raise PermissionError(EACCES, os.strerror(EACCES))
+    except OSError as error:
+        raise refusal.refused(
+            f"cannot start the generator {executable}", error,
+            remedy="" if error.errno in _OF_THE_MACHINE else _BUILD_IT,
+        ) from error  # fmt: skip
 
 
 def check(storm: Storm, usable: Sequence[int]) -> None:
@@ -170,7 +188,10 @@ class Generator:
         ]
         if self._storm.execute:
             words += ["--tiny", str(self._executable.with_name("tiny"))]
-        self._report_fd, report_to = os.pipe()
+        try:
+            self._report_fd, report_to = os.pipe()
+        except OSError as error:
+            raise refusal.refused("the generator gets no pipe", error) from error
         try:
             go_from, self._go_fd = os.pipe()
             try:
@@ -186,10 +207,10 @@ class Generator:
             except BlockingIOError:  # a limit on processes: not about the generator
                 raise
             except OSError as error:
-                raise StormFailed(
-                    f"cannot start the generator {self._executable}: {error.strerror}",
-                    remedy="install the package, which builds it",
-                ) from error
+                raise refusal.refused(
+                    f"cannot start the generator {self._executable}", error,
+                    remedy="" if error.errno in _OF_THE_MACHINE else _BUILD_IT,
+                ) from error  # fmt: skip
             finally:
                 os.close(go_from)
         finally:

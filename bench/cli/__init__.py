@@ -28,8 +28,11 @@ COMMANDS: Final = (
 
 def main() -> None:
     """Run the command line: what goes wrong becomes one line on stderr and an exit code."""
+    from bench.interpreter import isolate
+
+    isolate()
     from bench.ending import Ending
-    from bench.inherited import settle
+    from bench.inherited import require_room, settle
 
     ending = Ending()
     try:  # imports included: Ctrl-C may come as early as that
@@ -38,14 +41,15 @@ def main() -> None:
         # numpy's: threads that we have no use for, and where one cannot be had, it raises SIGINT.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         from bench.cli import output
-        from bench.cli.app import run
         from bench.errors import BufbenchError
-        from bench.foreign import clean
 
         try:
+            require_room()
+            from bench.cli.app import run
+
             code = run(sys.argv[1:])
         except BufbenchError as error:
-            print(f"bufbench: {clean(str(error))}", file=sys.stderr)
+            print(f"bufbench: {error}", file=sys.stderr)
             code = error.exit_code
         output.finish()  # while a signal still ends it: somebody may read slowly
         sys.exit(ending.stand(code))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.given import refuse
 from bench.cli.output import name_faults, read_or_not
 from bench.cli.report import Format
 from bench.errors import UsageError
@@ -27,6 +28,7 @@ _MOST_MINUTES = 24 * 60.0
 
 
 def command(
+    context: typer.Context,
     *,
     only: Annotated[
         list[str] | None, typer.Option(help="Just this claim; may be repeated.", metavar="ID")
@@ -88,9 +90,11 @@ def command(
         raise UsageError(
             f"{until_settled:g} minutes are out of range", remedy=f"take 0 to {_MOST_MINUTES:g}"
         )
+    if not expected:
+        refuse(context, "where no verdict is expected", "strict")
     if journals:
-        if until_settled or output:
-            raise UsageError("--from runs nothing", remedy="leave out --until-settled and --output")
+        what_runs = ("until_settled", "output", "blocks", "seed", "wait")
+        refuse(context, "with --from, which runs nothing", *what_runs)
         judged = _judged(journals, claims)
         with read_or_not():
             _show(judged, form)

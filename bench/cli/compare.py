@@ -25,7 +25,10 @@ def command(
     after: Annotated[str, typer.Argument(help="The same, to hold against A.", metavar="B")],
     *,
     fail_on_regression: Annotated[
-        bool, typer.Option("--fail-on-regression", help="Exit 1 if something got worse.")
+        bool,
+        typer.Option(
+            "--fail-on-regression", help="Exit 1 if something got worse, or nothing was compared."
+        ),
     ] = False,
 ) -> None:
     """Name what changed between two sets of journals beyond the noise.
@@ -60,6 +63,11 @@ def command(
             print(line)
     if fail_on_regression and found.regressions:
         raise GateFailed(f"{found.regressions} got worse from {before} to {after}")
+    if fail_on_regression and not found.compared:
+        raise GateFailed(
+            f"no regression was measured: {before} and {after} have nothing in common to compare",
+            remedy="run the same experiments in both, in 8 blocks or more",
+        )
 
 
 def _check_cpus(before: Machine | None, after: Machine | None) -> None:

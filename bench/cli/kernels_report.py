@@ -36,8 +36,9 @@ def command(
         Path | None, typer.Option(help="File to write; html: report.html beside the journals.")
     ] = None,
     fail_on: Annotated[
-        str, typer.Option(help="Exit 1 on these on any kernel: ringbuf:causal, drops ...")
-    ] = "",
+        list[str] | None,
+        typer.Option(help="Exit 1 on these on any kernel: ringbuf:causal, drops ...; repeatable."),
+    ] = None,
     fail_on_missing: Annotated[
         bool, typer.Option("--fail-on-missing", help="Exit 1 if a kernel left no result.")
     ] = False,
@@ -56,7 +57,9 @@ def command(
     from bench.report.completeness import repeats
     from bench.report.units import clean
 
-    checks = gates.parse(fail_on)
+    checks = gates.parse(*fail_on or [])
+    if form is Output.TEXT and output is not None:
+        raise UsageError("text is for the terminal", remedy="redirect it, or take markdown")
     entries = read_matrix(places)
     matrix = compare(entries)
     for line in (*matrix.faults, *repeats(matrix.repeated)):
@@ -66,7 +69,7 @@ def command(
     missing = [clean(row.label) for row in matrix.rows if row.result is None or row.status != DONE]
     if fail_on_missing and missing:
         raise GateFailed(f"no whole result of {', '.join(missing)}")
-    gates.check(checks, [trial for entry in entries for trial in entry.content.trials])
+    gates.check_each(checks, {clean(row.label): row.trials for row in matrix.rows})
 
 
 def both(folder: Path) -> None:
@@ -93,8 +96,6 @@ def _write(matrix: Matrix, form: Output, output: Path | None, place: Path) -> No
     if form is Output.TEXT:
         from bench.report.renderers.terminal import Screen, show
 
-        if output is not None:
-            raise UsageError("text is for the terminal", remedy="redirect it, or take markdown")
         show(document(matrix), Screen())
         return
     if form is Output.HTML:

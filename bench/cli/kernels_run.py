@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from bench.cli.given import refuse
 from bench.errors import FetchFailed, UsageError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _MOST_JOBS: Final = 64
 
 
 def command(
+    context: typer.Context,
     kernels: Annotated[list[str], typer.Argument(help="6.12, 6.12-rt, ./bzImage, host ...")],
     *,
     cpus: Annotated[int | None, typer.Option(help="Of each guest; all, up to 4.")] = None,
@@ -57,8 +59,13 @@ def command(
     from bench import lock, ownership, paths
     from bench.kernels import accelerator
     from bench.kernels import run as kernels_run
-    from bench.kernels.request import HOST, parse
+    from bench.kernels.request import HOST, Exact, Series, parse
 
+    wanted = [parse(label) for label in kernels]
+    if set(kernels) == {HOST}:
+        refuse(context, "where no guest is run", "cpus", "memory", "jobs", "append", "emulate")
+    if not any(isinstance(each, Series | Exact) for each in wanted):
+        refuse(context, "where no kernel is fetched", "sources")
     if resume and output is None:
         raise UsageError("--resume needs the folder to go on with", remedy="add --output FOLDER")
     if not 1 <= jobs <= _MOST_JOBS:
@@ -74,8 +81,6 @@ def command(
         available_mib=psutil.virtual_memory().available >> 20,
     )
     say = kernels_run.speaker(time.monotonic())
-    for label in kernels:
-        parse(label)  # what is no name at all is told before anything is fetched
     left = kernels_run.pending(folder, kernels)
     kernels_run.check_free(folder, left if resume else kernels, resume=resume)
     images = _images(left if resume else kernels, folder, sources, say)

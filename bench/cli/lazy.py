@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import typer
 import typer.core
 
+from bench.cli.given import EachOnce
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -45,7 +47,7 @@ def group_of(names: Sequence[str], modules: str) -> type[typer.core.TyperGroup]:
             if hasattr(module, "app"):
                 return typer.main.get_command(module.app)
             alone = plain_app()
-            alone.command(cmd_name)(module.command)
+            alone.command(cmd_name, cls=EachOnce)(module.command)
             return typer.main.get_command(alone)
 
     return LoadedWhenCalled

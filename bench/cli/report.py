@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.given import given
 from bench.cli.output import name_faults
 from bench.errors import UsageError
 from bench.foreign import clean
@@ -43,6 +44,7 @@ class Output(StrEnum):
 
 
 def command(
+    context: typer.Context,
     files: Annotated[list[Path], typer.Argument(help="Journals.", metavar="FILE...")],
     *,
     form: Annotated[Output, typer.Option("--format", help="How to write it.")] = Output.TEXT,
@@ -61,8 +63,12 @@ def command(
 
     Example: bufbench report results/quick-20261122-101500.jsonl --format html
     """
+    if (csv and parquet) or ((csv or parquet) and given(context, "form")):
+        raise UsageError("one form at a time", remedy="choose it by --format alone")
     if csv or parquet:
         form = Output.CSV if csv else Output.PARQUET
+    if form is Output.TEXT and output is not None:
+        raise UsageError("text is for the terminal", remedy="redirect it, or take markdown")
     if form is Output.HTML:
         _page(files, output)
         return
@@ -127,8 +133,6 @@ def _written(
     if form is Output.TEXT:
         from bench.report.renderers.terminal import Screen, show
 
-        if output is not None:
-            raise UsageError("text is for the terminal", remedy="redirect it, or take markdown")
         for each in documents:
             show(each, Screen())
         return

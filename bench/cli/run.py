@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from bench.cli.given import given, refuse
 from bench.cli.output import read_or_not
 from bench.errors import UsageError
 from bench.plan.config import (
@@ -22,34 +23,53 @@ from bench.plan.config import (
     TrialConfig,
     Wake,
 )
+from bench.plan.experiments import BASELINES, REFERENCE
 from workloads.storm import Gap, Shape, Spawn, Storm
 
 _LONGEST_MS: Final = 3_600_000.0
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bench.campaign import Request
     from bench.plan.experiments import Experiment
     from bench.plan.profiles import Profile
     from bench.trial.result import TrialResult
 
 
+_STORM: Final = (
+    *("workload", "workers", "count", "rate", "spawn", "gap", "burst", "depth", "execute"),
+    *("seconds", "cpus", "blocks", "transport"),
+)
+_TRACER: Final = (
+    *("budget", "wakeup", "call", "payload", "records"),
+    *("poll", "interval", "reader", "stall", "consumer_cpu"),
+)
+"""Options that act on a tracer with buffers only."""
+
+
 def command(
+    context: typer.Context,
     *,
     profile: Annotated[
-        str, typer.Option(help="Run all experiments of quick, standard or thorough.")
-    ] = "",
+        str | None, typer.Option(help="Run all experiments of quick, standard or thorough.")
+    ] = None,
     workload: Annotated[Shape, typer.Option(help="Shape of the storm.")] = Shape.STORM,
-    workers: Annotated[int, typer.Option(help="Processes that make children.")] = 2,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that make children; 2, of trickle 1.")
+    ] = None,
     count: Annotated[int, typer.Option(help="Children of one storm.")] = 5_000,
     rate: Annotated[float, typer.Option(help="Children a second; 0: as fast as they can.")] = 0.0,
-    spawn: Annotated[Spawn, typer.Option(help="Call that makes a child.")] = Spawn.VFORK,
+    spawn: Annotated[
+        Spawn | None, typer.Option(help="Call that makes a child; vfork, of burst fork.")
+    ] = None,
     gap: Annotated[Gap, typer.Option(help="Spacing of a paced storm.")] = Gap.FIXED,
     burst: Annotated[int, typer.Option(help="Children that exit at once (burst).")] = 1_000,
     depth: Annotated[int, typer.Option(help="Processes in one chain (chain).")] = 8,
     execute: Annotated[bool, typer.Option("--exec", help="Children exec a program.")] = False,
     seconds: Annotated[float, typer.Option(help="Longest storm.")] = 30.0,
     budget: Annotated[
-        list[str] | None, typer.Option(help="Data bytes over all buffers; may be repeated.")
+        list[str] | None, typer.Option(help="Data bytes over all buffers, like 64KiB; repeatable.")
     ] = None,
     transport: Annotated[
         list[str] | None, typer.Option(help="ringbuf, perfbuf ...; may be repeated.")
@@ -78,8 +98,9 @@ def command(
         bool, typer.Option("--wait", help="Wait until no other measurement runs.")
     ] = False,
     fail_on: Annotated[
-        str, typer.Option(help="Exit 1 on these: drops, causal, ringbuf:drops ...")
-    ] = "",
+        list[str] | None,
+        typer.Option(help="Exit 1 on these: drops, causal, ringbuf:drops ...; repeatable."),
+    ] = None,
     storm_user: Annotated[
         str | None,
         typer.Option(help="Whose the storm's processes are: nobody, root or another."),
@@ -92,22 +113,27 @@ def command(
 
     Example: bufbench run --profile quick
 
-    Example: bufbench run --workload burst --budget 64KiB --budget 1MiB --fail-on ringbuf:causal
+    Example: bufbench run --workload pingpong --spawn fork --budget 64KiB --fail-on ringbuf:causal
     """
     from bench import gates, paths
     from workloads.user import chosen
 
-    checks = gates.parse(fail_on)
+    checks = gates.parse(*fail_on or [])
     user = chosen(storm_user)
-    if profile:
+    if profile is not None:
+        refuse(context, "with --profile", *_STORM, *_TRACER)
         plan = _of_profile(profile)
         experiments, left_out = plan.experiments, plan.left_out
     else:
+        _refuse_idle(context, workload, rate, poll, transport or [])
+        for what, most in (("burst", burst), ("depth", depth)):
+            if given(context, what) and most > count:
+                raise UsageError(f"--{what} {most} is more than --count {count}")
         storm = Storm(
             shape=workload,
             count=count,
-            workers=workers,
-            spawn=spawn,
+            workers=workers if workers is not None else 1 if workload is Shape.TRICKLE else 2,
+            spawn=spawn or (Spawn.FORK if workload is Shape.BURST else Spawn.VFORK),
             rate_per_s=rate,
             gap=gap,
             burst_size=burst,
@@ -128,13 +154,14 @@ def command(
     journal = output or paths.new_journal(profile or workload.value)
     if resume and output is None:
         raise UsageError("--resume needs the journal to go on with", remedy="add --output FILE")
+    gates.check_plan(checks, (arm.config.transport for each in experiments for arm in each.arms))
     from bench.campaign import Request
     from bench.plan.outline import outline
 
     request = Request(
         journal=journal,
         command_line=sys.argv,
-        profile=profile,
+        profile=profile or "",
         seed=seed,
         resume=resume,
         wait=wait,
@@ -148,6 +175,30 @@ def command(
             _summary(journal)
     print(f"journal: {journal}", file=sys.stderr)
     gates.check(checks, trials)
+
+
+def _refuse_idle(
+    context: typer.Context, shape: Shape, rate: float, poll: Poll, transports: Sequence[str]
+) -> None:
+    """Refuse what this experiment has no use for, and the same thing named twice."""
+    real = set(transports) - set(BASELINES)
+    for idle, why, names in (
+        (shape is not Shape.BURST, f"on a {shape}", ("burst",)),
+        (shape is not Shape.CHAIN, f"on a {shape}", ("depth",)),
+        (shape is Shape.TRICKLE, "on a trickle, which has one", ("workers",)),
+        (shape is Shape.UNEVEN, "on uneven, which has two", ("workers",)),
+        (not rate, "without --rate", ("gap",)),
+        (poll is not Poll.TIMED, "without --poll timed", ("interval",)),
+        (poll is Poll.STOPPED, "with --poll stopped, which is away all the time", ("stall",)),
+        (bool(transports) and not real, "where no transport is run", _TRACER),
+        (bool(transports) and real <= {REFERENCE}, "where no ring buffer is run", ("call",)),
+    ):
+        if idle:
+            refuse(context, why, *names)
+    if shape is Shape.BURST and context.params["spawn"] == Spawn.VFORK:
+        raise UsageError("a burst's children outlive vfork", remedy="take --spawn fork or clone")
+    if len(set(transports)) < len(transports):
+        raise UsageError("--transport names one twice", remedy="name each once")
 
 
 def _of_profile(name: str) -> Profile:
@@ -178,22 +229,24 @@ def _single(
     check(config.storm, usable)
     names = transports or list(TRANSPORTS)
     for name in names:
-        if name not in ("none", "noop"):
-            transport.find(name)
+        if name not in BASELINES:
+            transport.find(name, beside=BASELINES)
     sizes = [
         budgets.check(budgets.parse(text), page_bytes=page_bytes, memory_bytes=memory_bytes)
         for text in budgets_text
     ]
+    if len(set(sizes)) < len(sizes):
+        raise UsageError("--budget names one twice", remedy="name each once")
     experiment = compose(
         name=config.storm.shape.value,
         title=f"A {config.storm.shape.value} of {config.storm.count} processes",
         config=config,
-        transports=[name for name in names if name not in ("none", "noop")],
+        transports=[name for name in names if name not in BASELINES],
         budgets_bytes=sizes,
         blocks=blocks,
         cpus=len(usable),
         page_bytes=page_bytes,
-        baselines="none" in names or "noop" in names,
+        baselines=bool(set(names) & set(BASELINES)),
     )
     if not experiment.arms:
         why = "; ".join(experiment.omitted)
@@ -224,7 +277,7 @@ def _producer(wakeup: str, call: Call, payload: str, records: int) -> Producer:
     if not 1 <= records <= 1000:
         raise UsageError(f"{records} records per exit are out of range", remedy="take 1 to 1000")
     padding = MIXED if payload == "mixed" else _whole(payload, "payload")
-    if padding != MIXED and not (0 <= padding <= 4096 and padding % 8 == 0):
+    if payload != "mixed" and not (0 <= padding <= 4096 and padding % 8 == 0):
         raise UsageError(
             f"a payload of {payload} bytes is not possible",
             remedy="take a multiple of 8 up to 4096, or mixed",
@@ -272,6 +325,10 @@ def _run(experiments: tuple[Experiment, ...], request: Request) -> tuple[TrialRe
         running.census(profiles.census_budgets_bytes(request.profile))
         for experiment in experiments:
             trials.extend(running.run(experiment, begin(experiment)))
+    if request.resume:  # what it went on from counts as well
+        from bench.journal.reader import read_journal
+
+        return read_journal(request.journal).trials
     return tuple(trials)
 
 

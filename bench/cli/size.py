@@ -128,9 +128,11 @@ def _transports(asked: list[str] | None) -> tuple[str, ...]:
     from bench.plan.profiles import TRANSPORTS
     from bench.trace import transport
 
-    names = tuple(dict.fromkeys(asked or TRANSPORTS))
+    names = tuple(asked or TRANSPORTS)
     for name in names:
         transport.find(name)
+    if len(set(names)) < len(names):
+        raise UsageError("--transport names one twice", remedy="name each once")
     return names
 
 

@@ -28,7 +28,7 @@ def command(
 
     Beside the journal it leaves a summary of a page (.md) and, where the extra is installed, charts
     of what was held (.html). Exit code 4 if a trial did not balance, 1 if memory, files, threads,
-    BPF programs or maps grew.
+    BPF programs or maps grew, or if there were too few rounds to say.
 
     Example: bufbench soak --minutes 60 --seed 7
     """
@@ -39,8 +39,11 @@ def command(
     from bench.report.renderers.markdown import render_markdown
     from bench.report.renderers.terminal import Screen, show
 
-    if not 0 <= minutes <= _MOST_MINUTES:
-        raise UsageError(f"--minutes {minutes:g} is out of range", remedy="take 0 to 10080")
+    if not 0 < minutes <= _MOST_MINUTES:
+        raise UsageError(
+            f"--minutes {minutes:g} is out of range",
+            remedy=f"take more than 0, up to {_MOST_MINUTES}",
+        )
     journal = output or paths.new_journal("soak")
     request = campaign.Request(journal=journal, command_line=sys.argv, seed=seed, wait=wait)
     with campaign.opened(request) as running:
@@ -56,6 +59,11 @@ def command(
     gates.check((), run.trials)
     if grown := [each.what for each in summary.flatness if not each.flat]:
         raise GateFailed(f"not flat over {minutes:g} minutes: {', '.join(grown)}")
+    if not summary.flatness:
+        raise GateFailed(
+            f"{len(summary.samples)} rounds are too few to say whether anything leaks",
+            remedy="take more --minutes",
+        )
 
 
 def _written(journal: Path, summary: str) -> str:

@@ -28,7 +28,7 @@ _HEADING: Final = f"{'TIME':<12} {'PID':>7} {'PPID':>7} {'EXIT_CODE':<15} {'DURA
 
 def command(
     *,
-    transport: Annotated[str, typer.Option(help="ringbuf or perfbuf.")] = "ringbuf",
+    transport: Annotated[str, typer.Option(help="ringbuf, perfbuf or sharded.")] = "ringbuf",
     budget: Annotated[
         str | None, typer.Option(help="Data bytes over all buffers; 8MiB or just below by default.")
     ] = None,
@@ -42,7 +42,7 @@ def command(
     """Show every process that exits: when, which, whose child, how, after how long.
 
     A killed process shows its signal's name. At the end stderr says how many events were
-    delivered, lost and missed.
+    delivered, lost and missed. PIDs are those of the caller's PID namespace, 0 for others.
 
     Example: bufbench trace --comm make --duration 60
     """

@@ -18,6 +18,7 @@ from typing import BinaryIO, Final, cast
 from bench.errors import JournalError
 from bench.journal.schema import LONGEST_LINE_BYTES
 
+MARK: Final = b"\xef\xbb\xbf"  # of UTF-8, with which some editors begin a file
 _GZIP: Final = b"\x1f\x8b"
 _MOST_TIMES: Final = 20
 _ALWAYS_BYTES: Final = 32 * 1024 * 1024
@@ -67,7 +68,9 @@ def _unpacked(file: BinaryIO, most_bytes: int) -> Iterator[RawLine]:
 def _lines(file: BinaryIO, most_bytes: int | None) -> Iterator[RawLine]:
     read_bytes = 0
     while text := file.readline(LONGEST_LINE_BYTES + 1):
+        first = not read_bytes
         read_bytes += len(text)
+        text = text.removeprefix(MARK) if first else text
         if len(text) > LONGEST_LINE_BYTES:
             yield RawLine(fault="too long for a journal")
             while text and not text.endswith(b"\n") and not _beyond(read_bytes, most_bytes):

@@ -146,6 +146,8 @@ def _values(path: Path) -> Iterator[tuple[int, Value | _Unusable]]:
         if line.fault:
             yield number, _Unusable(reason=line.fault)
             continue
+        if number > 1 and not line.text.strip():
+            continue
         for piece in _pieces(line.text):
             value = _decode(piece)
             if isinstance(value, _Unusable) and not line.whole:

@@ -8,6 +8,7 @@ import errno
 import fcntl
 import json
 import os
+import stat
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +19,7 @@ import numpy as np
 
 from bench import ownership
 from bench.errors import JournalError
+from bench.journal.raw_lines import MARK
 from bench.journal.schema import LONGEST_LINE_BYTES, SCHEMA, Kind, RunHeader, Value
 from bench.measure.health import Sample
 from bench.measure.memory import MemoryLine
@@ -33,6 +35,7 @@ _REMEDIES: Final = {
     errno.ENOENT: "make its folder first, or choose another place with --output",
     errno.ENOTDIR: "choose another place with --output",
     errno.EISDIR: "name a file with --output",
+    errno.EFBIG: "raise ulimit -f, then go on with --resume",
     errno.EIO: "check the disk, then go on with --resume",
 }
 _TAIL_BYTES: Final = 64 * 1024
@@ -55,6 +58,10 @@ def encode(kind: Kind, value: Value) -> bytes:
     return text.encode("utf-8", "replace") + b"\n"
 
 
+class _BeingWritten(JournalError):
+    """Another run holds the journal."""
+
+
 class JournalWriter:
     """An open journal: lines are appended to whatever it holds.
 
@@ -71,16 +78,26 @@ class JournalWriter:
         self._created = False
         self._end_bytes = 0  # up to here all lines are whole
 
+    @classmethod
+    def check(cls, path: Path) -> None:
+        """Raise JournalError where a journal could not be written; nothing is left of the trial.
+
+        One that another run is writing may be free by the time it is needed.
+        """
+        with contextlib.suppress(_BeingWritten), cls(path):
+            pass
+
     def __enter__(self) -> Self:
         try:
             self._descriptor, self._created = ownership.opened(self.path, os.O_RDWR | os.O_APPEND)
+            self._require_file()
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if self._created:
                 self._sync_folder()
             self._end_bytes = self._whole_lines_bytes()
         except BlockingIOError:
             self._close()
-            raise JournalError(
+            raise _BeingWritten(
                 f"journal {self.path} is being written by another run",
                 remedy="wait for it, or choose another place with --output",
             ) from None
@@ -165,12 +182,19 @@ class JournalWriter:
         with contextlib.suppress(OSError):
             os.ftruncate(self._descriptor, self._end_bytes)
 
+    def _require_file(self) -> None:
+        """A device or a pipe keeps nothing that could be reported on."""
+        if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+            raise JournalError(
+                f"journal {self.path} is not a regular file", remedy="name one with --output"
+            )
+
     def _whole_lines_bytes(self) -> int:
         """Length of the file up to its last newline; cuts off what follows it."""
         size_bytes = os.fstat(self._descriptor).st_size
         if size_bytes == 0:
             return 0
-        if not os.pread(self._descriptor, 32, 0).startswith(b'{"schema":'):
+        if not os.pread(self._descriptor, 32, 0).removeprefix(MARK).startswith(b'{"schema":'):
             raise JournalError(
                 f"{self.path} is no journal, nothing was written to it",
                 remedy="choose another place with --output",

@@ -52,6 +52,11 @@ class Difference:
         return len(self._all())
 
     @property
+    def compared(self) -> int:
+        """How many numbers and counts both sets have, with enough blocks; budgets rest on these."""
+        return self.numbers.compared + self.counted
+
+    @property
     def regressions(self) -> int:
         """What of it is for the worse."""
         return sum(self._all())

@@ -28,6 +28,7 @@ _MOUNTS = (
     ("shm", "/dev/shm", "tmpfs", "mode=1777"),  # noqa: S108  also where temporary files go
     ("debug", "/sys/kernel/debug", "debugfs", ""),
     ("trace", "/sys/kernel/tracing", "tracefs", ""),
+    ("security", "/sys/kernel/security", "securityfs", ""),  # reports lockdown
     ("cgroup", "/sys/fs/cgroup", "cgroup2", ""),
 )
 _SHARES = (

@@ -30,9 +30,7 @@ class Machine:
     harness_version: str
     wakeup_cost_ns: float | None = None  # forced minus none, per record; None: not measured
     kernel_facts: dict[str, str] = field(default_factory=dict)  # from BTF and tracefs
-    scheduling: str = (
-        ""  # of the harness and its storms: "other", "batch, nice 10"; "": not recorded
-    )
+    scheduling: str = ""  # of harness and storms: "other", "batch, nice 10"; "": not recorded
     # Lists as the kernel writes them, "0-2,5"; "": not recorded (before schema 3).
     online_cpus: str = ""
     usable_cpus: str = ""  # online, and allowed by affinity and cpuset

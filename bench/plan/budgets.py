@@ -19,28 +19,27 @@ PER_CPU: Final = frozenset({"perfbuf", "sharded"})
 LARGEST_RING_BYTES: Final = 1 << 31
 """max_entries is 32 bits wide and has to be a power of two."""
 
-_UNITS: Final = {
-    "": 1,
-    "b": 1,
-    "k": KIB,
-    "kib": KIB,
-    "m": MIB,
-    "mib": MIB,
-    "g": 1024 * MIB,
-    "gib": 1024 * MIB,
-}
+_PREFIXES: Final = {"": 1, "k": KIB, "m": MIB, "g": 1024 * MIB, "t": 1024 * 1024 * MIB}
+_SIZE: Final = re.compile(
+    r"\s*([0-9]{1,15})\s*(?:([kmgt]?)b?|([kmgt])ib)\s*", re.ASCII | re.IGNORECASE
+)
 _LARGEST_PAYLOAD_BYTES: Final = 4096
 _PERF_HEADER_BYTES: Final = 12  # perf_event_header and the size of the raw sample
 _RING_HEADER_BYTES: Final = 8
 
 
 def parse(text: str) -> int:
-    """Bytes meant by ``text``: "8192", "64KiB", "64k", "1MiB". UsageError for anything else."""
-    match = re.fullmatch(r"\s*([0-9]{1,15})\s*([A-Za-z]{0,3})\s*", text, re.ASCII)
-    unit = _UNITS.get(match.group(2).lower()) if match else None
-    if match is None or unit is None or int(match.group(1)) == 0:
-        raise UsageError(f"{text!r} is no size", remedy="write bytes, or like 64KiB or 1MiB")
-    return int(match.group(1)) * unit
+    """Return the bytes meant by ``text``: "8192", "64KiB", "1 MiB". UsageError for anything else.
+
+    Prefixes are powers of 1024 however they are written, as buffers are powers of two: 64K, 64kb
+    and 64KiB are 65,536.
+    """
+    match = _SIZE.fullmatch(text)
+    if match:
+        size_bytes = int(match[1]) * _PREFIXES[(match[2] or match[3] or "").lower()]
+        if size_bytes:
+            return size_bytes
+    raise UsageError(f"{text!r} is not a size", remedy="write bytes, or like 64KiB or 1MiB")
 
 
 def parse_or_zero(text: str) -> int:

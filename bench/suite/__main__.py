@@ -8,12 +8,16 @@ import sys
 from io import TextIOWrapper
 
 from bench.ending import Ending
-from bench.inherited import settle
+from bench.errors import BufbenchError
+from bench.inherited import require_room, settle
+from bench.interpreter import isolate
 
+isolate()
 ending = Ending()
 try:  # imports included: Ctrl-C may come as early as that
     settle()
     ending.heed()
+    require_room()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # see bench.cli
     from bench.cli.output import Heedless
     from bench.suite.session import main
@@ -23,6 +27,9 @@ try:  # imports included: Ctrl-C may come as early as that
     code = main(sys.argv[1:], ending)
     sys.stdout.flush()  # while a signal still ends it: somebody may read slowly
     code = ending.stand(code)
+except BufbenchError as error:
+    print(f"bufbench: {error}", file=sys.stderr)
+    code = error.exit_code
 except KeyboardInterrupt as asked:
     ending.leave(asked)
 sys.exit(code)

@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""pytest plugin of the suite: options, the campaign, the replayed clock, summary and gates."""
+"""pytest plugin of the suite: options, the campaign, the replayed clock and the summary."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections import defaultdict
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pytest_benchmark.session import PerformanceRegression
 
 from bench import campaign, exhausted, gates, ownership, paths, progress
-from bench.errors import BufbenchError
+from bench.errors import BufbenchError, UsageError
 from bench.machine import cpus, procfs
 from bench.plan import profiles
-from bench.plan.experiments import Experiment
+from bench.plan.experiments import Arm, Experiment
 from bench.plan.outline import outline
 from bench.suite.clock import ReplayClock
 from bench.trial.result import TrialResult
@@ -28,34 +32,61 @@ class Suite:
         name = config.getoption("--profile")
         usable = cpus.usable(procfs.online_cpus())
         self.profile = profiles.profile(name, usable, os.sysconf("SC_PAGE_SIZE"))
-        self.gates = gates.parse(config.getoption("--fail-on"))
+        self.gates = gates.parse(*config.getoption("--fail-on"))
+        gates.check_plan(
+            self.gates,
+            (arm.config.transport for each in self.profile.experiments for arm in each.arms),
+        )
         self.clock = ReplayClock()
         self.journal = Path(config.getoption("--journal") or paths.new_journal(name))
         self.chosen = self.profile.experiments  # those of them that tests were selected of
         self.trials: dict[str, tuple[TrialResult, ...]] = {}
         self.stack = ExitStack()
-        self.complaint = ""
+        self.error: BufbenchError | None = None  # the first that ended it, or gates at its end
+        self.spent_s: dict[tuple[str, str], float] = defaultdict(float)  # by experiment and arm
+        self.opening_s = 0.0
+        self.ran_s = 0.0  # since a test's time was last taken
         self._seed: int = config.getoption("--seed")
         self._wait: bool = config.getoption("--wait")
+        self._request()  # refuses what no run can have
         self._campaign: campaign.Campaign | None = None
         self._begin: progress.Begin | None = None
 
     def run(self, experiment: Experiment) -> tuple[TrialResult, ...]:
         """The experiment's trials; all its blocks run when the first of its tests asks."""
         if experiment.name not in self.trials:
+            began = time.monotonic()
             try:
                 with exhausted.in_words():
                     self.trials[experiment.name] = self._trials(experiment)
             except BufbenchError as error:  # no other experiment would fare better
+                self.error = error
                 pytest.exit(f"bufbench: {error}", returncode=error.exit_code)
+            self.ran_s += time.monotonic() - began
         return self.trials[experiment.name]
 
+    def seconds_of(self, experiment: Experiment, arm: Arm, setup_s: float) -> float:
+        """What a test's set-up took of its own: without the trials of other tests' arms."""
+        ran_s, self.ran_s = self.ran_s, 0.0
+        return max(0.0, setup_s - ran_s) + self.spent_s[experiment.name, arm.name]
+
     def _trials(self, experiment: Experiment) -> tuple[TrialResult, ...]:
+        last = time.monotonic()
         if self._campaign is None or self._begin is None:
             self._campaign = self.stack.enter_context(campaign.opened(self._request()))
             self._campaign.census(profiles.census_budgets_bytes(self.profile.name))
             self._begin = self.stack.enter_context(progress.shown(self.profile.experiments))
-        return self._campaign.run(experiment, self._begin(experiment))
+            self.opening_s, last = time.monotonic() - last, time.monotonic()
+        ended = self._begin(experiment)
+
+        def listener(trial: TrialResult) -> None:
+            nonlocal last
+            now = time.monotonic()
+            self.spent_s[trial.experiment, trial.arm] += now - last
+            last = now
+            ended(trial)
+
+        return self._campaign.run(experiment, listener)
 
     def _request(self) -> campaign.Request:
         return campaign.Request(
@@ -83,18 +114,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--journal", default="", help="the journal to write (results/PROFILE-TIME)")
     group.addoption(
         "--fail-on",
-        default="",
+        action="append",
+        default=[],
         metavar="GATES",
         help="exit 1 on these, e.g. ringbuf:drops,ringbuf:causal",
     )
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Make the plan; nothing is run yet."""
-    try:
+def prepared(config: pytest.Config) -> Suite:
+    """Make the plan, once; nothing is run yet. Raises BufbenchError."""
+    if SUITE not in config.stash:
         config.stash[SUITE] = Suite(config)
-    except BufbenchError as error:
-        raise pytest.UsageError(f"bufbench: {error}") from error
+    return config.stash[SUITE]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -131,36 +162,40 @@ def suite(request: pytest.FixtureRequest) -> Suite:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
-    """Close the journal, then let the gates decide about the exit code."""
-    suite = session.config.stash[SUITE]
-    suite.stack.close()
-    if suite.journal.exists():
-        _record_plan(session.config, suite.journal)
-    yield
-    try:
-        gates.check(suite.gates, _all(suite))
-    except BufbenchError as error:
-        suite.complaint = f"bufbench: {error}"
-        session.exitstatus = error.exit_code
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let each test have the time of its own arm: the first one runs all of its experiment's."""
+    report = yield
+    if call.when == "setup" and isinstance(item, pytest.Function) and hasattr(item, "callspec"):
+        found: Any = item.callspec.params
+        suite = item.config.stash[SUITE]
+        report.duration = suite.seconds_of(found["experiment"], found["arm"], report.duration)
+    return report
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Say below all tables why the exit code is what it is; under sudo, hand over what is left."""
-    for option in ("xmlpath", "benchmark_json"):
-        written = config.getoption(option, None)
-        if written:
-            ownership.hand_over(Path(getattr(written, "name", written)))
+    written = config.getoption("benchmark_json", None)
+    if written:
+        ownership.hand_over(Path(getattr(written, "name", written)))
     suite = config.stash.get(SUITE, None)
-    if suite and suite.complaint:
-        print(suite.complaint, file=sys.stderr)
+    if suite and suite.error:
+        print(f"bufbench: {suite.error}", file=sys.stderr)
 
 
+@pytest.hookimpl(wrapper=True)
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    """The comparison itself, and where its journal lies."""
+) -> Iterator[None]:
+    """The comparison itself, and where its journal lies, whatever pytest-benchmark says."""
     suite = config.stash[SUITE]
+    try:
+        yield
+    except PerformanceRegression:
+        pass  # a gate, which has been judged
+    except Exception as error:  # noqa: BLE001  whatever a table of a library's ends in
+        suite.error = suite.error or internal(error)
     if not suite.trials:
         return
     from bench.journal.reader import read_journal
@@ -179,7 +214,7 @@ def pytest_terminal_summary(
     terminalreporter.write_line(f"all tables: ./run report -- {suite.journal}")
 
 
-def _record_plan(config: pytest.Config, journal: Path) -> None:
+def record_plan(config: pytest.Config, journal: Path) -> None:
     """Write into JUnit's file how many trials were planned, and how many of them ran."""
     from bench.journal.reader import read_journal
     from bench.judge.coverage import coverage
@@ -192,5 +227,10 @@ def _record_plan(config: pytest.Config, journal: Path) -> None:
             record("planned_trials_ran", str(found.ran))
 
 
-def _all(suite: Suite) -> tuple[TrialResult, ...]:
-    return tuple(trial for trials in suite.trials.values() for trial in trials)
+def internal(error: BaseException) -> UsageError:
+    """What pytest or a plugin of its failed at: not a gate, nor a trial."""
+    words = " ".join(str(error).split())[:200]
+    return UsageError(
+        f"pytest failed: {type(error).__name__}: {words}",
+        remedy="every finished trial is in the journal",
+    )

@@ -4,40 +4,65 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 import pytest
-from pytest_benchmark.session import PerformanceRegression
 
 import bench
+from bench import doctor
 from bench.ending import Ending
-from bench.errors import ExitCode
-from bench.suite import plugin
+from bench.errors import BufbenchError, ExitCode, MachineUnfit
+from bench.machine import capabilities
+from bench.suite import junit, plugin, preflight
+from bench.suite.verdict import Verdict
 
 _MEANINGS: Final[Mapping[pytest.ExitCode, ExitCode]] = {
     pytest.ExitCode.USAGE_ERROR: ExitCode.USAGE,  # 4, which stands for trials here
     pytest.ExitCode.NO_TESTS_COLLECTED: ExitCode.USAGE,
     pytest.ExitCode.INTERRUPTED: ExitCode.INTERRUPTED,
-    pytest.ExitCode.INTERNAL_ERROR: ExitCode.GATE_FAILED,  # 3, which stands for the machine here
+    pytest.ExitCode.INTERNAL_ERROR: ExitCode.USAGE,  # 3, which stands for the machine here
 }
 
 
 class _Session:
-    """What pytest does not do for us at a session's end.
+    """What pytest does not do for us at a session's beginning and end.
 
     It keeps the session's own exit status: pytest.main takes our numbers for its own.
     """
 
-    def __init__(self, ending: Ending) -> None:
+    def __init__(self, ending: Ending, xml: Path | None) -> None:
         self.status: int | None = None
+        self.why = ""
+        self.verdict: Verdict | None = None
         self._ending = ending
+        self._xml = xml
         self._config: pytest.Config | None = None
 
-    @pytest.hookimpl(trylast=True)
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> int | None:
+        """Refuse, in a line and before pytest begins, what would come to nothing."""
+        told_only = config.option.help or config.option.version
+        try:
+            plugin.prepared(config)
+            if not told_only:
+                preflight.check(config)
+            if not told_only and not config.option.collectonly:
+                _check_privileges()
+        except BufbenchError as error:
+            print(f"bufbench: {error}", file=sys.stderr)
+            self.status, self.why = error.exit_code, str(error)
+            return self.status
+        return None
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
+        # Before the terminal's own plugin, so that this one's hooks stand within that one's.
         self._config = config
+        self.verdict = Verdict(plugin.prepared(config))
+        config.pluginmanager.register(self.verdict)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
@@ -48,21 +73,51 @@ class _Session:
         if isinstance(excinfo.value, KeyboardInterrupt) and self._config:  # not pytest.exit
             self._config.stash[plugin.SUITE].stack.close()
             self._config.pluginmanager.getplugin("terminalreporter").ensure_newline()
+            self.complete(self._ending.code)
             self._ending.leave(excinfo.value)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """In a line: pytest would print a traceback."""
+        error = plugin.internal(excinfo.value)
+        if self._config is not None:
+            self._config.stash[plugin.SUITE].error = error
+        pytest.exit(f"bufbench: {error}", returncode=pytest.ExitCode.INTERNAL_ERROR)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
-        try:
-            yield
-        except PerformanceRegression:  # --benchmark-compare-fail; to pytest it is wrong usage
-            self.status = ExitCode.GATE_FAILED
-            raise
-        self.status = session.exitstatus
+        yield
+        error = session.config.stash[plugin.SUITE].error
+        self.status = session.exitstatus if error is None else error.exit_code
+
+    def complete(self, code: int) -> None:
+        """Let the JUnit file say how it ended."""
+        if self._xml is None:
+            return
+        suite = self._config.stash.get(plugin.SUITE, None) if self._config else None
+        why = str(suite.error) if suite and suite.error else self.why
+        cases = self.verdict.cases() if self.verdict else []
+        junit.complete(self._xml, cases, code=code, why=why or f"the suite ended with {code}")
+
+
+def _check_privileges() -> None:
+    finding = doctor.privileges(capabilities.held())
+    if finding.status is doctor.Status.FAIL:
+        raise MachineUnfit(f"this user {finding.seen}", remedy=finding.remedy)
 
 
 def main(arguments: list[str], ending: Ending) -> int:
     """Run the suite; what a checkout configures for its tests has no say here."""
-    session = _Session(ending)
+    xml = junit.place(arguments)
+    if xml is not None:
+        try:
+            junit.begin(xml)
+        except BufbenchError as error:
+            print(f"bufbench: {error}", file=sys.stderr)
+            return error.exit_code
+    session = _Session(ending, xml)
+    # Nor has what the system's Python has installed for other people's tests.
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     told = pytest.main(
         [
             f"--config-file={os.devnull}",
@@ -71,6 +126,8 @@ def main(arguments: list[str], ending: Ending) -> int:
             "--import-mode=importlib",
             "-p",
             "no:cacheprovider",
+            "-p",
+            "pytest_benchmark.plugin",
             "--pyargs",
             "bench.suite",
             *arguments,
@@ -78,4 +135,6 @@ def main(arguments: list[str], ending: Ending) -> int:
         plugins=[plugin, session],
     )
     status = told if session.status is None else session.status
-    return _MEANINGS.get(status, status) if isinstance(status, pytest.ExitCode) else status
+    code = _MEANINGS.get(status, status) if isinstance(status, pytest.ExitCode) else status
+    session.complete(code)
+    return code

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from bench.errors import KernelRefused
+from bench import refusal
 from bench.measure.memory import (
     Footprint,
     perfbuf_footprint,
@@ -83,9 +83,8 @@ def perf_buffers(request: Request) -> Iterator[Allocation]:
                 bpf_call.update(array, struct.pack("=I", cpu), struct.pack("=I", event))
                 views.append(_mapped(event, (pages + 1) * request.page_bytes, stack, writable=True))
             except OSError as error:
-                raise KernelRefused(
-                    f"the kernel gives no perf buffer of {pages} pages on CPU {cpu}: "
-                    f"{error.strerror}"
+                raise refusal.refused(
+                    f"the kernel gives no perf buffer of {pages} pages on CPU {cpu}", error
                 ) from error
 
         def read_all() -> None:
@@ -107,8 +106,8 @@ def _ring(data_bytes: int, stack: ExitStack) -> int:
             name="bufbench_ring",
         )  # fmt: skip
     except OSError as error:
-        raise KernelRefused(
-            f"the kernel gives no ring buffer of {budgets.label(data_bytes)}: {error.strerror}"
+        raise refusal.refused(
+            f"the kernel gives no ring buffer of {budgets.label(data_bytes)}", error
         ) from error
     stack.callback(os.close, fd)
     return fd

@@ -7,12 +7,14 @@ Source of the format: Documentation/bpf/btf.rst. libbpf reads it in some 20 ms.
 from __future__ import annotations
 
 import ctypes as ct
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bench import refusal
 from bench.errors import MachineUnfit
 
 VMLINUX: Final = Path("/sys/kernel/btf/vmlinux")
@@ -148,15 +150,22 @@ class Btf:
 @contextmanager
 def opened(path: Path = VMLINUX) -> Iterator[Btf]:
     """The BTF blob at ``path``, parsed; MachineUnfit where there is none."""
-    if not path.exists():
+    try:
+        path.open("rb").close()
+    except FileNotFoundError as error:
         raise MachineUnfit(
             f"no BTF at {path}", remedy="boot a kernel built with CONFIG_DEBUG_INFO_BTF"
-        )
+        ) from error
+    except OSError as error:
+        raise refusal.refused(f"the BTF at {path} cannot be read", error) from error
     library = _libbpf()
     handle = library.btf__parse_raw(str(path).encode())
     # libbpf 0.x gives an error as a pointer within the last page.
     if not handle or handle > 2**64 - 4096:
-        raise MachineUnfit(f"libbpf cannot read the BTF at {path}")
+        code = ct.get_errno()
+        raise refusal.refused(
+            f"libbpf cannot read the BTF at {path}", OSError(code, os.strerror(code))
+        )
     try:
         yield Btf(library, handle)
     finally:

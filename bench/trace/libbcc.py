@@ -8,12 +8,14 @@ measured for. The callbacks append to the capture without the GIL.
 from __future__ import annotations
 
 import ctypes as ct
+import os
 import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
+from bench import refusal
 from bench.errors import KernelRefused
 from bench.plan.config import Consumer, Poll, Producer, Wake
 from bench.trace import _capture
@@ -32,16 +34,22 @@ def _library() -> Any:
     return lib
 
 
+def _refused(what: str) -> KernelRefused:
+    """Return the error of the library's last call; it leaves errno as the kernel set it."""
+    code = ct.get_errno()
+    return refusal.refused(what, OSError(code, os.strerror(code)))
+
+
 @contextmanager
 def ring_reader(
     fds: Sequence[int], capture: Capture, consumer: Consumer
 ) -> Iterator[Callable[[], None]]:
     """libbpf's ring_buffer over these maps, as bcc uses it."""
     library = _library()
-    new = ct.CFUNCTYPE(ct.c_void_p, ct.c_int, ct.c_void_p, ct.c_void_p)(
+    new = ct.CFUNCTYPE(ct.c_void_p, ct.c_int, ct.c_void_p, ct.c_void_p, use_errno=True)(
         ("bpf_new_ringbuf", library)
     )
-    add = ct.CFUNCTYPE(ct.c_int, ct.c_void_p, ct.c_int, ct.c_void_p, ct.c_void_p)(
+    add = ct.CFUNCTYPE(ct.c_int, ct.c_void_p, ct.c_int, ct.c_void_p, ct.c_void_p, use_errno=True)(
         ("bpf_add_ringbuf", library)
     )
     poll = ct.CFUNCTYPE(ct.c_int, ct.c_void_p, ct.c_int)(("bpf_poll_ringbuf", library))
@@ -49,11 +57,11 @@ def ring_reader(
     free = ct.CFUNCTYPE(None, ct.c_void_p)(("bpf_free_ringbuf", library))
     manager = new(fds[0], _capture.RING_CALLBACK, capture.address)
     if not manager:
-        raise KernelRefused("libbpf cannot open the ring buffer", remedy="see bufbench doctor")
+        raise _refused("libbpf cannot open the ring buffer")
     try:
         for fd in fds[1:]:
             if add(manager, fd, _capture.RING_CALLBACK, capture.address) < 0:
-                raise KernelRefused("libbpf cannot open a second ring buffer")
+                raise _refused("libbpf cannot open a second ring buffer")
         yield _drain(
             capture, consumer,
             poll=lambda: int(poll(manager, _POLL_MS)), consume=lambda: int(consume(manager)),
@@ -70,14 +78,20 @@ def perf_reader(
     library = _library()
     wakeup = producer.watermark if producer.wake is Wake.WATERMARK else 1
     open_buffer = ct.CFUNCTYPE(
-        ct.c_void_p, ct.c_void_p, ct.c_void_p, ct.c_void_p, ct.c_int, ct.POINTER(_PerfOptions)
+        ct.c_void_p,
+        ct.c_void_p,
+        ct.c_void_p,
+        ct.c_void_p,
+        ct.c_int,
+        ct.POINTER(_PerfOptions),
+        use_errno=True,
     )(("bpf_open_perf_buffer_opts", library))
     options = _PerfOptions(-1, cpu, wakeup)
     handle = open_buffer(
         _capture.PERF_CALLBACK, _capture.LOST_CALLBACK, capture.address, pages, ct.byref(options)
     )
     if not handle:
-        raise KernelRefused(f"bcc cannot open a perf buffer of {pages} pages on CPU {cpu}")
+        raise _refused(f"bcc cannot open a perf buffer of {pages} pages on CPU {cpu}")
     free = ct.CFUNCTYPE(None, ct.c_void_p)(("perf_reader_free", library))
     descriptor = ct.CFUNCTYPE(ct.c_int, ct.c_void_p)(("perf_reader_fd", library))
     try:

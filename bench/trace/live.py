@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from bench.layout import ROW, CapturedRecord
@@ -18,6 +19,7 @@ from bench.trace import kernel_clock, settings, transport
 from bench.trace._capture import Capture
 from bench.trace.program import Build, Kernel, Program
 
+_INITIAL_PID_NAMESPACE: Final = 0xEFFFFFFC  # PROC_PID_INIT_INO
 _BATCH_RECORDS: Final = 65_536
 _USUAL_BYTES: Final = 8 * MIB
 
@@ -69,6 +71,12 @@ def usual_budget_bytes(transport_name: str, cpus: int, page_bytes: int) -> int:
     return shareable_bytes(_USUAL_BYTES, cpus, page_bytes)
 
 
+def _numbering() -> dict[str, int]:
+    """Return what has the program report processes by the caller's numbers; all see the initial."""
+    inode = Path("/proc/self/ns/pid").stat().st_ino
+    return {} if inode == _INITIAL_PID_NAMESPACE else {"PID_NAMESPACE": inode}
+
+
 @contextmanager
 def opened(transport_name: str, budget_bytes: int | None) -> Iterator[LiveTrace]:
     """A tracer ready to attach, on buffers of ``budget_bytes`` in all; None: as large as usual."""
@@ -78,7 +86,7 @@ def opened(transport_name: str, budget_bytes: int | None) -> Iterator[LiveTrace]
     if budget_bytes is None:
         budget_bytes = usual_budget_bytes(transport_name, len(cpus), page_bytes)
     producer = Producer()
-    macros = settings.macros(producer) | way.macros(producer, cpus)
+    macros = settings.macros(producer) | way.macros(producer, cpus) | _numbering()
     build = Build(variant=way.variant, macros=tuple(macros.items()))
     request = transport.Request(
         budget_bytes=budget_bytes,

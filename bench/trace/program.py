@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import atexit
+import ctypes as ct
 import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from bench import exhausted, paths
-from bench.errors import MachineUnfit
+from bench import exhausted, paths, refusal
+from bench.errors import BufbenchError, MachineUnfit
 from bench.machine import capabilities, procfs
 from bench.measure.account import CpuCounters
 from bench.trace import (
@@ -21,6 +22,7 @@ from bench.trace import (
     counters,
     headers,
     kallsyms,
+    loadable,
     neighbours,
     offsets,
     one_arena,
@@ -83,12 +85,10 @@ class Program:
             with headers.installed(kernel.release):
                 self._bpf: Any = kallsyms.unseen(lambda: BPF(text=text.encode(), cflags=flags))
         except Exception as error:
-            if (too_many := exhausted.told(error)) is not None:
-                raise too_many from error
-            raise MachineUnfit(
-                f"bcc could not compile the {build.variant} tracer: {error}",
-                remedy="its messages stand above; see `bufbench doctor`",
-            ) from error
+            raise _refusal(
+                f"bcc could not compile the {build.variant} tracer", error,
+                remedy="its messages stand above",
+            ) from error  # fmt: skip
 
     def __enter__(self) -> Self:
         return self
@@ -109,10 +109,10 @@ class Program:
         try:
             return int(self._bpf.load_func(self.build.name.encode(), self._bpf_type.TRACEPOINT).fd)
         except Exception as error:
-            raise MachineUnfit(
-                f"the kernel refused the {self.build.variant} tracer: {error}",
-                remedy="run as root, or grant CAP_BPF and CAP_PERFMON; see `bufbench doctor`",
-            ) from error
+            raise _refusal(
+                f"the kernel refused the {self.build.variant} tracer", error, ct.get_errno(),
+                remedy="the verifier's messages stand above",
+            ) from error  # fmt: skip
 
     @contextmanager
     def attached(self) -> Iterator[None]:
@@ -125,10 +125,10 @@ class Program:
                     tp=self.build.tracepoint.encode(), fn_name=self.build.name.encode()
                 )
         except Exception as error:
-            raise MachineUnfit(
-                f"the tracer could not be attached: {error}",
+            raise _refusal(
+                "the tracer could not be attached", error, ct.get_errno(),
                 remedy="`bufbench doctor --least-privilege` tries what it takes",
-            ) from error
+            ) from error  # fmt: skip
         try:
             yield
         finally:
@@ -176,11 +176,24 @@ class Program:
 
 def _require_privileges() -> None:
     """Before bcc tries: it would say that a program does not compile."""
-    if capabilities.missing_to_trace(capabilities.held()):
+    if missing := capabilities.missing_to_trace(capabilities.held()):
         raise MachineUnfit(
             "this process may not load BPF programs",
-            remedy="run as root, or grant CAP_BPF and CAP_PERFMON",
+            remedy=f"run as root, or grant {' and '.join(map(str, missing))}",
         )
+    loadable.require()
+
+
+def _refusal(what: str, error: Exception, code: int = 0, *, remedy: str) -> BufbenchError:
+    """Return why bcc raised ``error``: what a tracer takes and does not get, or errno ``code``.
+
+    bcc raises the same Exception whatever was missing.
+    """
+    if known := exhausted.told(error) or loadable.refused():
+        return known
+    if code and (usual := refusal.remedy_for(code)):
+        return refusal.refused(what, OSError(code, os.strerror(code)), remedy=usual)
+    return MachineUnfit(f"{what}: {error}", remedy=remedy)
 
 
 def possible_cpus() -> tuple[int, ...]:

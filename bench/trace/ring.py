@@ -7,10 +7,11 @@ import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from errno import ENOMEM
 
 import psutil
 
-from bench.errors import KernelRefused
+from bench import refusal
 from bench.plan import budgets
 from bench.plan.config import Call, Producer, Reader
 from bench.trace import bpf_call, libbcc, native
@@ -48,11 +49,10 @@ def opened(
                     name="bufbench_ring",
                 )  # fmt: skip
             except OSError as error:
-                raise KernelRefused(
-                    f"the kernel gives no ring buffer of {budgets.label(data_bytes)}: "
-                    f"{error.strerror}",
-                    remedy="take a smaller budget, or free memory",
-                ) from error
+                raise refusal.refused(
+                    f"the kernel gives no ring buffer of {budgets.label(data_bytes)}", error,
+                    remedy="take a smaller budget, or free memory" if error.errno == ENOMEM else "",
+                ) from error  # fmt: skip
             stack.callback(os.close, fd)
             fds.append(fd)
             key = struct.pack("=I", slot)

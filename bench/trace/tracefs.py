@@ -8,8 +8,9 @@ import os
 from pathlib import Path
 from typing import Final
 
+from bench import refusal
 from bench.errors import MachineUnfit
-from bench.machine import procfs
+from bench.machine import lockdown, procfs
 
 EXIT: Final = "sched:sched_process_exit"
 EXIT_EVENT: Final = Path("events/sched/sched_process_exit/format")
@@ -31,14 +32,31 @@ def exit_format(place: Path = _PLACE) -> str:
             remedy=opening(place),
         ) from error
     except OSError:
+        _require_no_lockdown()
+    if not _mounted(place):
         _mount(place)
-    text = procfs.read(path)
-    if text is None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError as error:
         raise MachineUnfit(
-            f"no tracepoint sched:sched_process_exit at {path}",
-            remedy="mount tracefs: mount -t tracefs tracefs /sys/kernel/tracing",
+            f"tracefs at {place} has no tracepoint {EXIT}",
+            remedy="boot a kernel built with CONFIG_FTRACE and CONFIG_EVENT_TRACING",
+        ) from error
+    except OSError as error:
+        raise refusal.refused(f"{path} cannot be read", error) from error
+
+
+def _require_no_lockdown() -> None:
+    """tracefs is there and empty, since the kernel makes none of its files."""
+    if lockdown.running() == lockdown.CONFIDENTIALITY:
+        raise MachineUnfit(
+            "lockdown=confidentiality closes tracefs and kernel memory to BPF, also to root",
+            remedy=lockdown.REMEDY,
         )
-    return text
+
+
+def _mounted(place: Path) -> bool:
+    return any(mount.kind == "tracefs" and mount.point == place for mount in procfs.mounts())
 
 
 def number(tracepoint: str, place: Path = _PLACE) -> int:
@@ -64,8 +82,9 @@ def opening(place: Path = _PLACE) -> str:
 def _mount(place: Path) -> None:
     libc = ct.CDLL(None, use_errno=True)
     if libc.mount(b"tracefs", os.fsencode(place), b"tracefs", 0, None) != 0:
-        reason = os.strerror(ct.get_errno())
-        raise MachineUnfit(
-            f"tracefs is not mounted and cannot be mounted at {place}: {reason}",
+        code = ct.get_errno()
+        raise refusal.refused(
+            f"tracefs is not mounted and cannot be mounted at {place}",
+            OSError(code, os.strerror(code)),
             remedy="as root: mount -t tracefs tracefs /sys/kernel/tracing",
         )

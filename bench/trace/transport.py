@@ -89,12 +89,15 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in pkgutil.iter_modules(transports.__path__)))
 
 
-def find(name: str) -> Transport:
-    """The transport of that name, from bench/trace/transports; UsageError if there is none."""
+def find(name: str, *, beside: tuple[str, ...] = ()) -> Transport:
+    """Return the transport of that name, from bench/trace/transports; UsageError if there is none.
+
+    ``beside``: what else the caller takes, for the error.
+    """
     known = names()
     if name not in known:
         raise UsageError(
-            f"no transport {name!r}", remedy=f"choose from {', '.join(known)}, noop, none"
+            f"no transport {name!r}", remedy=f"choose from {', '.join((*known, *beside))}"
         )
     module = importlib.import_module(f"bench.trace.transports.{name}")
     found: Transport = module.TRANSPORT

@@ -17,7 +17,7 @@ from bench.trace import kernel_clock, settings
 from bench.trace._capture import Capture
 from bench.trace.program import Build, Kernel, Program
 from bench.trace.transport import Transport
-from workloads import cgroup
+from workloads import cgroup, generator
 from workloads.generator import Generator
 from workloads.storm import Storm
 from workloads.user import StormUser, chosen
@@ -37,6 +37,7 @@ class Rig:
         *,
         extra_macros: tuple[tuple[str, int], ...] = (),
     ) -> None:
+        generator.require()
         self.kernel = Kernel.probe()
         kernel_clock.require_shared()
         self.cpus = procfs.online_cpus()

@@ -6,6 +6,7 @@
 #define PIDTYPE_TGID 1	/* enum pid_type, the same since 4.19 */
 #define PIDTYPE_SID 3
 #define SIGNAL_GROUP_EXIT 0x4
+#define MAX_PID_NS_LEVEL 32
 
 #define FIELD(type, pointer, offset)                                                 \
 	({                                                                            \
@@ -61,6 +62,38 @@ static __always_inline int of_session(u64 signal, struct tracer_settings *set)
 	       set->session_namespace;
 }
 
+#ifdef PID_NAMESPACE
+/*
+ * A process's number in the namespace of this inode; 0 if it has none there. Sums in place of
+ * branches: the verifier would follow both sides of each at every depth.
+ */
+static __always_inline u32 number_of(u64 task)
+{
+	u64 signal = FIELD(u64, task, OFFSET_TASK_SIGNAL);
+	u64 pid = FIELD(u64, signal, OFFSET_SIGNAL_PIDS + 8 * PIDTYPE_TGID);
+	u64 level = FIELD(u32, pid, OFFSET_PID_LEVEL);
+	u64 number = pid + OFFSET_PID_NUMBERS;
+	u64 found = 0;
+
+	for (u64 depth = 0; depth <= MAX_PID_NS_LEVEL; depth++) {
+		u64 other = FIELD(u32, FIELD(u64, number, OFFSET_UPID_NS), OFFSET_NS_INUM) ^
+			    PID_NAMESPACE;
+		u64 beyond = (level - depth) >> 63;
+
+		other |= beyond;
+		asm volatile("" : "+r"(other)); /* else a comparison is made of it */
+		found += FIELD(u32, number, OFFSET_UPID_NR) * ((other - 1) >> 63);
+		number += SIZE_UPID;
+	}
+	return found;
+}
+#else
+static __always_inline u32 number_of(u64 task)
+{
+	return FIELD(u32, task, OFFSET_TASK_TGID);
+}
+#endif
+
 /* Fills in all that holds for every record of this exit; 0 if it is none. */
 static __always_inline int describe_exit(void *ctx, struct tracer_settings *set,
 					 struct exit_record *record)
@@ -77,9 +110,9 @@ static __always_inline int describe_exit(void *ctx, struct tracer_settings *set,
 
 	parent = FIELD(u64, task, OFFSET_TASK_REAL_PARENT);
 	parent_leader = FIELD(u64, parent, OFFSET_TASK_GROUP_LEADER);
-	record->parent_pid = FIELD(u32, parent, OFFSET_TASK_TGID);
+	record->parent_pid = number_of(parent);
 	record->parent_start_ns = FIELD(u64, parent_leader, OFFSET_TASK_START_TIME);
-	record->pid = FIELD(u32, task, OFFSET_TASK_TGID);
+	record->pid = number_of(task);
 	bpf_probe_read_kernel(record->comm, sizeof(record->comm),
 			      (void *)leader + OFFSET_TASK_COMM);
 

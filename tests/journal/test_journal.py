@@ -9,6 +9,7 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -361,3 +362,37 @@ def test_a_journal_that_got_no_line_is_not_left(tmp_path: Path) -> None:
             raise KeyboardInterrupt
     assert not made.exists()
     assert found.exists()
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda text: b"\xef\xbb\xbf" + text,
+        lambda text: text.replace(b"\n", b"\r\n"),
+        lambda text: b"\xef\xbb\xbf" + text.replace(b"\n", b"\r\n"),
+        lambda text: text.replace(b"\n", b"\n\n"),
+        lambda text: text + b"\n \n",
+    ],
+    ids=["mark", "crlf", "both", "blank lines", "blank end"],
+)
+def test_what_an_editor_changes_is_no_fault(tmp_path: Path, edit: Callable[[bytes], bytes]) -> None:
+    path, edited = tmp_path / "run.jsonl", tmp_path / "edited.jsonl"
+    with JournalWriter(path) as writer:
+        writer.write_machine(header())
+        for block in range(3):
+            writer.write_trial(trial("ringbuf@8KiB", block))
+    edited.write_bytes(edit(path.read_bytes()))
+    assert read_journal(edited, strict=True) == read_journal(path, strict=True)
+    with JournalWriter(edited) as writer:  # and a run can go on with it
+        writer.write_trial(trial("ringbuf@8KiB", 3))
+    assert len(read_journal(edited, strict=True).trials) == 4
+
+
+def test_a_mark_anywhere_else_is_a_fault(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    with JournalWriter(path) as writer:
+        writer.write_machine(header())
+        writer.write_trial(trial("ringbuf@8KiB", 0))
+    first, second = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(first + b"\xef\xbb\xbf" + second)
+    assert read_journal(path).faults

@@ -47,7 +47,7 @@ def check(found: Row) -> None:
         assert found.left == pytest.approx(found.right * found.estimate.point)
         apart = abs(found.estimate.point - 1) > 1e-12
     else:
-        assert found.left - found.right == pytest.approx(found.estimate.point, abs=1e-12)
+        assert found.left - found.right == pytest.approx(found.estimate.point, rel=1e-9, abs=1e-12)
         apart = abs(found.estimate.point) > 1e-12 * abs(found.right)
     if apart:
         assert sign(found.left - found.right) == says(found.estimate), found.key

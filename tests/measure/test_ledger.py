@@ -174,17 +174,18 @@ def test_two_cpus_that_swap_a_record_each_keep_their_sums_and_are_found():
 @pytest.mark.parametrize("loss", [0.0, 0.1])
 @pytest.mark.parametrize("transport", ["ringbuf", "perfbuf"])
 def test_neighbours_of_one_cpu_swapped_are_named_with_their_number(transport, loss):
-    # One CPU each: within a block, across two, and across the halves that are read side by side.
+    # One CPU each: across two blocks, across the halves that are read side by side, across two
+    # blocks of the second. Of the four made-up CPUs three have records.
     trial = made_up.trial(300_000, transport=transport, cpus=4, loss=loss)
     records = trial.records
     middle = len(records) // 2
-    for cpu, edge in enumerate((0, BLOCK_ROWS, middle, middle + BLOCK_ROWS)):
+    for cpu, edge in enumerate((BLOCK_ROWS, middle, middle + BLOCK_ROWS)):
         at = np.flatnonzero(records["cpu"] == cpu)
         after = max(1, int(np.searchsorted(at, edge)))
         pair = at[[after - 1, after]]
         records[pair] = records[pair[::-1]]
     assert ledger.balance(*trial).residues == tuple(
-        f"CPU {cpu}: 1 records delivered after a later one of the same CPU" for cpu in range(4)
+        f"CPU {cpu}: 1 records delivered after a later one of the same CPU" for cpu in range(3)
     )
 
 

@@ -14,17 +14,38 @@ PAGE = 4096
 
 @pytest.mark.parametrize(
     ("text", "size_bytes"),
-    [("8192", 8192), ("64KiB", 65536), ("64k", 65536), ("1MiB", 1 << 20), (" 2 gib ", 2 << 30)],
+    [
+        *[("8192", 8192), ("8192B", 8192), ("64KiB", 65536), ("1MiB", 1 << 20)],
+        *[(f"64{unit}", 65536) for unit in ("k", "K", "kb", "KB", "kB", "kib", "KIB", " kB", "Kb")],
+        *[("1M", 1 << 20), ("1mb", 1 << 20), (" 2 gib ", 2 << 30), ("2G", 2 << 30)],
+        *[("1T", 1 << 40), ("1TB", 1 << 40), ("1TiB", 1 << 40)],
+    ],
 )
 def test_sizes_are_read(text: str, size_bytes: int) -> None:
     assert budgets.parse(text) == size_bytes
 
 
 @pytest.mark.parametrize(
-    "text", ["", "0", "-1", "1.5MiB", "many", "64KB!", "1e3", "٤096", "9" * 40]
+    "text",
+    [
+        "",
+        "0",
+        "-1",
+        "1.5MiB",
+        "many",
+        "64KB!",
+        "64ib",
+        "64bk",
+        "64kk",
+        "64PiB",
+        "1 000",
+        "1e3",
+        "٤096",
+        "9" * 40,
+    ],
 )
 def test_what_is_no_size_is_refused_with_a_remedy(text: str) -> None:
-    with pytest.raises(UsageError, match="is no size") as caught:
+    with pytest.raises(UsageError, match="is not a size") as caught:
         budgets.parse(text)
     assert caught.value.remedy
     assert caught.value.exit_code is ExitCode.USAGE

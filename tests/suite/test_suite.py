@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 from tracing import alive, bpf_ids, eventually, reaches
@@ -52,12 +53,92 @@ def test_nonsense_is_a_usage_error(arguments: list[str], said: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--fail-on", "rngbuf:drops"], 2, "no gate 'rngbuf:drops'"),
+        (["--fail-on", ""], 2, "no gate ''"),
+        (["--fail-on", "drops,"], 2, "no gate ''"),
+        (["--fail-on", "sharded:drops"], 1, "sharded:drops cannot be measured"),
+        (["--fail-on", "drops", "-k", "no_such_experiment"], 1, "drops was not measured"),
+        (["--fail-on", "drops", "--collect-only"], 1, "drops was not measured"),
+        (["--seed", str(10**30)], 2, "--seed"),
+        (["--benchmark-compare-fail=mean:20%"], 2, "needs a run to compare with"),
+        (["--benchmark-json=nodir/x.json"], 2, "cannot write nodir/x.json"),
+        (["--benchmark-json=/proc/x.json"], 2, "cannot write /proc/x.json"),
+        (["--benchmark-json=."], 2, "cannot write ."),
+        (["--benchmark-compare=nosuch.json"], 2, "there is no 'nosuch.json'"),
+        (["--benchmark-compare"], 2, "no saved run"),
+        (["--benchmark-compare=a/b/c"], 2, "a/b/c"),
+        (["--benchmark-storage=nosuch://x"], 2, "Storage must be"),
+        (["--benchmark-save=x", "--benchmark-storage=/proc/x"], 2, "--benchmark-save"),
+        (["--benchmark-save=" + "x" * 300], 2, "File name too long"),
+        (["--benchmark-save-data"], 2, "--benchmark-save-data"),
+        (["--benchmark-group-by=x"], 2, "'x'"),
+        (["--benchmark-skip"], 2, "nothing would be measured"),
+        (["--benchmark-disable"], 2, "nothing would be measured"),
+        *(
+            ([f"--benchmark-{each}"], 2, f"--benchmark-{each.partition('=')[0]} has no effect")
+            for each in (
+                *("cprofile=tottime", "cprofile-loops=2", "cprofile-top=3", "cprofile-dump"),
+                *("min-time=1", "max-time=1", "min-rounds=5", "timer=time.time", "warmup=on"),
+                *("calibration-precision=3", "warmup-iterations=3", "disable-gc"),
+            )
+        ),
+    ],
+)
+def test_what_would_come_to_nothing_is_refused(
+    arguments: list[str], code: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = suite("-q", "--junitxml=x.xml", "--journal=x.jsonl", *arguments)
+    assert done.returncode == code, done
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("bufbench: ")
+    assert said in line
+    assert not (tmp_path / "x.jsonl").exists()
+    (cases,) = ET.parse("x.xml").getroot()
+    assert int(cases.attrib["failures"]) + int(cases.attrib["errors"]) == 1
+    assert said in (tmp_path / "x.xml").read_text().replace("&apos;", "'").replace("&#x27;", "'")
+
+
+def test_privileges_come_before_the_first_test(tmp_path: Path) -> None:
+    without = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"]
+    xml = f"--junitxml={tmp_path}/x.xml"
+    done = process.run([*without, *SUITE, xml], timeout_s=60, check=False)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == (
+        "bufbench: this user lacks CAP_BPF and CAP_PERFMON; "
+        "run as root, or grant CAP_BPF and CAP_PERFMON\n"
+    )
+    assert 'errors="1"' in (tmp_path / "x.xml").read_text()
+    for shown in ("--help", "--collect-only"):
+        done = process.run([*without, *SUITE, shown], timeout_s=60, check=False)
+        assert done.returncode == 0
+
+
+@pytest.mark.parametrize("code", ["0 / 0", "raise OSError(28, 'No space left on device')"])
+def test_errors_of_the_host_framework_are_no_gate(code: str, tmp_path: Path) -> None:
+    """While it collects, and after the tests: in a line, and the file says so."""
+    for hook in ("pytest_collection_finish", "pytest_sessionfinish", "pytest_terminal_summary"):
+        (tmp_path / f"{hook}_fails.py").write_text(f"def {hook}():\n    {code}\n")
+        words = ["-p", f"{hook}_fails", "--collect-only", "-q", f"--junitxml={tmp_path}/x.xml"]
+        script = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); sys.argv[1:] = {words!r}\n"
+        script += "import runpy; runpy.run_module('bench.suite', run_name='__main__')"
+        done = process.run([sys.executable, "-c", script], timeout_s=60, check=False)
+        assert done.returncode == 2, (hook, done)
+        assert "Traceback" not in done.stdout + done.stderr
+        assert "INTERNALERROR" not in done.stdout + done.stderr
+        assert "bufbench: pytest failed: " in done.stderr.splitlines()[-1], hook
+        assert 'errors="1"' in (tmp_path / "x.xml").read_text()
+
+
 @pytest.mark.live
 def test_an_unfit_machine_ends_the_suite_in_a_line() -> None:
     without = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"]
     done = process.run([*without, *SUITE, "-q"], timeout_s=60, check=False)
     assert done.returncode == 3, done
-    assert "run as root" in done.stdout
+    assert "run as root" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.errors import StormFailed, UsageError
+from bench.errors import MachineUnfit, StormFailed, UsageError
 from workloads.generator import EXECUTABLE, Generator, check, parse_report, storm_arguments
 from workloads.storm import Gap, Shape, Spawn, Storm, StormReport
 
@@ -152,7 +152,7 @@ def test_both_descriptors_are_needed(forkstorm: Path) -> None:
 
 def test_a_missing_generator_has_a_remedy() -> None:
     missing = EXECUTABLE.with_name("no-such-program")
-    with pytest.raises(StormFailed, match=r"No such file.*install the package"):
+    with pytest.raises(MachineUnfit, match=r"No such file.*install the package"):
         Generator(Storm(), executable=missing).__enter__()
 
 

@@ -51,15 +51,16 @@ def _counted(
     orders = list(_orderings(arms))
     pairs = sum(order.causal_pairs for order in orders)
     violations = sum(order.causal_violations for order in orders)
-    fewest = min((order.causal_pairs for order in orders), default=0)
+    if not pairs:
+        raise NotMeasured(experiments[0])
+    fewest = min(order.causal_pairs for order in orders)
     blocks = min(len(arm.readings) for _, arm in arms)
-    share = violations / pairs if pairs else 0.0
     measured = Measured(
         what=f"{violations:,} causal violations in {pairs:,} pairs of {len(orders)} trials",
         unit=Unit.SHARE,
-        point=share,
-        low=1 - loss_bound(pairs - violations, pairs) if pairs else 0.0,
-        high=loss_bound(violations, pairs) if pairs else 1.0,
+        point=violations / pairs,
+        low=1 - loss_bound(pairs - violations, pairs),
+        high=loss_bound(violations, pairs),
         bound=0.0,
     )
     if blocks < FEWEST_BLOCKS:

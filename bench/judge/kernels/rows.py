@@ -18,6 +18,7 @@ from bench.judge.memory import latest
 from bench.judge.summary import Summary, by_machine, compare_journals
 from bench.kernels.version import KernelVersion
 from bench.machine.facts import Machine
+from bench.trial.result import TrialResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,7 @@ class KernelRow:
     notes: tuple[str, ...]  # what there was no time for; complaints of the kernel
     place: str  # folder or journal
     result: Result | None  # None: not one trial
+    trials: tuple[TrialResult, ...] = ()  # all that its journals hold
 
     @cached_property
     def version(self) -> KernelVersion | None:
@@ -99,6 +101,7 @@ def _measured(
         reason=owner.reason,
         notes=owner.notes,
         place=owner.path,
+        trials=tuple(trial for run in group for trial in run.trials),
         result=Result(
             machine=machine,
             summary=summary,

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Final
 
+from bench import refusal
 from bench.errors import KernelRefused
 from bench.machine import procfs
 from bench.measure.memory import perfbuf_footprint
@@ -21,7 +22,7 @@ from bench.trace.program import Program
 from bench.trace.transport import Opened, Request
 
 _SMALLER: Final = "take a smaller budget, raise kernel.perf_event_mlock_kb, or grant CAP_IPC_LOCK"
-_REMEDIES: Final = {errno.EACCES: "`bufbench doctor --least-privilege` tries what it takes"}
+_FOR_SIZE: Final = (errno.EPERM, errno.ENOMEM, errno.EINVAL)  # of mmap(2), of so many pages
 
 
 class Perfbuf:
@@ -94,13 +95,16 @@ def _gone(cpu: int, error: KernelRefused) -> bool:
 def _map(cpu: int, pages: int, capture: Capture, request: Request, stack: ExitStack) -> int:
     try:
         event = perf_event.open_output(cpu, request.producer)
-        stack.callback(os.close, event)
+    except OSError as error:
+        raise refusal.refused(f"the kernel gives no perf event on CPU {cpu}", error) from error
+    stack.callback(os.close, event)
+    try:
         capture.add_perf(event, pages * request.page_bytes)
     except OSError as error:
-        raise KernelRefused(
-            f"the kernel gives no perf buffer of {pages} pages on CPU {cpu}: {error.strerror}",
-            remedy=_REMEDIES.get(error.errno or 0, _SMALLER),
-        ) from error
+        raise refusal.refused(
+            f"the kernel gives no perf buffer of {pages} pages on CPU {cpu}", error,
+            remedy=_SMALLER if error.errno in _FOR_SIZE else "",
+        ) from error  # fmt: skip
     return event
 
 

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up_claims import arm, dropped, evidence, ns, p50
+from made_up_claims import arm, dropped, evidence, p50
 from scipy import stats
 
 from bench.judge.claims import contrast
 from bench.judge.claims.contrast import Contrast
 from bench.judge.claims.evidence import NotMeasured, Series
+from bench.judge.claims.finding import Verdict
 from bench.judge.metrics import Unit
-from bench.judge.statistics import Scale, paired_difference, paired_ratio
+from bench.judge.statistics import Scale, one_sided, paired_difference, paired_ratio, within_p
 from bench.trial.result import TrialResult
 
 FACTORS = (1.10, 1.31, 1.18, 1.25, 1.22, 1.07, 1.28, 1.15, 1.20, 1.12)
@@ -158,6 +159,8 @@ def test_further_blocks_of_a_ratio_below_its_margin_are_counted_from_two_percent
 def test_further_blocks_are_four_at_least_and_a_thousand_at_most() -> None:
     assert of_shares((0.5,) * 8, 0.1).further_blocks() == 4
     assert of_shares((0.0, 1.0) * 4, 0.4999).further_blocks() == 1_000
+    assert of_shares((-0.1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.1), 0.5).further_blocks() == 1_000
+    assert isinstance(of_shares((0.5,) * 8, 0.1).further_blocks(), int)
 
 
 @given(st.lists(st.floats(0.1, 10), min_size=3, max_size=12))
@@ -187,7 +190,7 @@ def test_the_floor_is_how_far_the_interval_of_twins_reaches() -> None:
     assert expected > 0.05
     assert contrast.floor(found, take_p50, ["storm"], Scale.RATIO) == pytest.approx(expected)
     assert contrast.floor(found, take_p50, ["burst"], Scale.RATIO) == pytest.approx(0.01)
-    both = contrast.floor(found, take_p50, ["burst", "storm", "nowhere"], Scale.RATIO)
+    both = contrast.floor(found, take_p50, ["nowhere", "burst", "storm"], Scale.RATIO)
     assert both == pytest.approx(expected)
     assert contrast.ratio_margin(found, take_p50, "storm", "burst") == pytest.approx(expected)
     assert contrast.ratio_margin(found, take_p50, "burst") == 0.02  # never less than 2 %
@@ -212,17 +215,110 @@ def test_the_floor_of_a_share_is_a_difference() -> None:
     assert contrast.share_margin(found, take_dropped, "nowhere") == 0
 
 
-def test_twins_that_were_not_both_measured_give_no_floor_and_hide_no_other() -> None:
+def test_twins_that_were_not_both_measured_hide_no_others() -> None:
     found = evidence(
-        arm("storm", "ringbuf@64KiB", p50, (10.0,) * 8),
-        arm("storm", "ringbuf@64KiB#2", p50, ()),
         arm("storm", "perfbuf@8KiB", p50, (10.0,) * 8),
-        arm("storm", "perfbuf@8KiB#2", ns, (10.0,) * 8),
-        arm("burst", "ringbuf@64KiB", p50, (10.0,) * 8),
-        arm("burst", "ringbuf@64KiB#2", p50, (11.0,) * 8),
+        arm("storm", "perfbuf@8KiB#2", p50, (20.0,) * 8),
+        arm("storm", "ringbuf@64KiB", p50, (10.0,) * 8),
+        arm("storm", "ringbuf@64KiB#2", p50, (11.0,) * 8),
     )
 
     def untold(trial: TrialResult) -> float | None:
         return None if trial.arm.endswith("8KiB#2") else take_p50(trial)
 
-    assert contrast.floor(found, untold, ["storm", "burst"], Scale.RATIO) == pytest.approx(0.1)
+    assert contrast.floor(found, untold, ["storm"], Scale.RATIO) == pytest.approx(0.1)
+
+
+def test_between_is_two_one_sided_tests_and_the_whole_interval() -> None:
+    near = tuple(1 + step / 1_000 for step in (-9, 7, -5, 3, -1, 1, -3, 5, -7, 9))
+    logs = np.log(near)
+    centre = stats.mstats.trimmed_mean(logs, limits=(0.1, 0.1))
+    error = stats.mstats.trimmed_stde(logs, limits=(0.1, 0.1))
+    found = of_ratios(near, 0.02)
+    verdict, p = found.between(1 / 1.02, 1.01)
+    assert verdict is Verdict.REPRODUCED
+    assert p == pytest.approx(stats.t.sf((math.log(1.01) - centre) / error, 7))
+    verdict, p = found.between(0.993, 1.02)
+    assert verdict is Verdict.REPRODUCED
+    assert p == pytest.approx(stats.t.sf((centre - math.log(0.993)) / error, 7))
+    # Outside: two-sided, of the nearer edge.
+    verdict, p = found.between(1.01, 2.0)
+    assert verdict is Verdict.REFUTED
+    assert p == pytest.approx(2 * stats.t.sf((math.log(1.01) - centre) / error, 7))
+    verdict, p = found.between(0.5, 0.99)
+    assert verdict is Verdict.REFUTED
+    assert p == pytest.approx(2 * stats.t.sf((centre - math.log(0.99)) / error, 7))
+    # Across an edge, or with too few blocks: nothing is shown.
+    assert found.between(1.0, 1.02) == (Verdict.INCONCLUSIVE, 1.0)
+    assert of_ratios(near[:7], 0.02).between(0.5, 2.0) == (Verdict.INCONCLUSIVE, 1.0)
+
+
+def test_between_takes_a_missing_edge_for_none_and_differences_as_they_are() -> None:
+    found = of_shares(SHARES, 0.0)
+    centre = stats.mstats.trimmed_mean(SHARES, limits=(0.1, 0.1))
+    error = stats.mstats.trimmed_stde(SHARES, limits=(0.1, 0.1))
+    verdict, p = found.between(-math.inf, 0.3)
+    assert (verdict, p) == (
+        Verdict.REPRODUCED,
+        pytest.approx(stats.t.sf((0.3 - centre) / error, 7)),
+    )
+    verdict, p = found.between(-math.inf, 0.1)
+    assert (verdict, p) == (
+        Verdict.REFUTED,
+        pytest.approx(2 * stats.t.sf((centre - 0.1) / error, 7)),
+    )
+    verdict, p = found.between(0.3, math.inf)
+    assert (verdict, p) == (
+        Verdict.REFUTED,
+        pytest.approx(2 * stats.t.sf((0.3 - centre) / error, 7)),
+    )
+    assert of_ratios(FACTORS, 0.0).between(0.0, 1.4)[0] is Verdict.REPRODUCED
+
+
+def test_sides_agree_with_their_pairs() -> None:
+    left, right = series("a", 4.0, 9.0, 8.0, 1.0), series("b", 2.0, 3.0, 8.0)
+    found = contrast.sides(left, right)
+    assert found == pytest.approx((3.0 * 2.0, 3.0))  # pairs are 2, 3 and 1 times
+    shares = contrast.sides(left, right, Scale.DIFFERENCE)
+    assert shares == pytest.approx((7.0, 13 / 3))
+
+
+def test_a_share_alone_is_its_difference_from_none() -> None:
+    part = Series(experiment="storm", arms=("a",), values={(0, 1): 0.5, (0, 0): 0.2})
+    found = contrast.alone("late", part)
+    assert found.values == (0.2, 0.5)
+    assert (found.what, found.scale, found.margin) == ("late", Scale.DIFFERENCE, 0.0)
+    assert (found.unit, found.rests_on) == (Unit.SHARE, part.rests_on)
+
+
+def test_between_needs_both_the_interval_and_the_test() -> None:
+    tame = (0.10, 0.12, 0.14, 0.16, 0.18, 0.20, 0.22, 0.24)
+    wild = (-1.0, *tame[1:])  # the trimmed test does not see it, the mean does
+    clear, pulled = of_shares(tame, 0.0), of_shares(wild, 0.0)
+    assert pulled.estimate.low < 0.0
+    assert clear.estimate.low > 0.12
+    # Surely above 0.05 by the trimmed test, but the interval reaches below.
+    assert within_p(wild, 0.05, math.inf) < 0.025
+    assert pulled.between(0.05, math.inf) == (Verdict.INCONCLUSIVE, 1.0)
+    assert pulled.between(-math.inf, 0.05) == (Verdict.INCONCLUSIVE, 1.0)
+    mirrored = of_shares(tuple(-value for value in wild), 0.0)
+    assert mirrored.between(-math.inf, -0.05) == (Verdict.INCONCLUSIVE, 1.0)
+    assert mirrored.between(-0.05, math.inf) == (Verdict.INCONCLUSIVE, 1.0)
+    # The whole interval below, pulled down by one block, but the test is not sure.
+    edge = pulled.estimate.high + 1e-6
+    assert within_p(wild, -math.inf, edge) > 0.05
+    assert pulled.between(-math.inf, edge) == (Verdict.INCONCLUSIVE, 1.0)
+    # The interval of eight blocks is narrower than Student's: just beyond it p is not below 5 %.
+    edge = clear.estimate.low - 1e-6
+    assert 0.05 < 2 * one_sided(tame, edge)[0] < 0.2
+    assert clear.between(-math.inf, edge) == (Verdict.INCONCLUSIVE, 1.0)
+
+
+def test_what_counts_as_none_and_as_equal() -> None:
+    assert (contrast.SURE, contrast.NEARLY_NONE, contrast.ABOUT_EQUAL) == (0.05, 0.01, 1.25)
+
+
+def test_between_includes_its_edges_and_eight_blocks() -> None:
+    same = of_shares((0.5,) * 8, 0.0)
+    assert same.between(0.4, 0.6)[0] is Verdict.REPRODUCED
+    assert same.between(0.6, 0.7)[0] is Verdict.REFUTED

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What pytest-benchmark would find out after the last trial, found out before the first."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from pytest_benchmark import logger, utils
+
+from bench.errors import UsageError
+
+_UTILS: Any = utils  # untyped
+_LOGGER: Any = logger
+
+_IDLE: Final = (
+    *("min-time", "max-time", "min-rounds", "precision", "confidence", "timer"),
+    *("calibration-precision", "warmup", "warmup-iterations", "disable-gc"),
+    *("cprofile", "cprofile-loops", "cprofile-top", "cprofile-dump"),
+)
+"""Of --benchmark-...: rounds are blocks, and their times the storms' own."""
+
+_GROUPINGS: Final = frozenset(
+    (
+        *("group", "name", "func", "fullname", "fullfunc", "param"),
+        *("param:experiment", "param:arm"),
+    )
+)
+
+
+def check(config: pytest.Config) -> None:
+    """Raise UsageError for options that do nothing here, or that would fail after the trials."""
+    _check_idle(config)
+    _check_gate(config)
+    option = config.option
+    if option.benchmark_histogram:
+        _check_histogram()
+    # A path; in older versions a file that was opened as the options were parsed.
+    if isinstance(option.benchmark_json, Path):
+        writable("--benchmark-json", option.benchmark_json)
+    _check_storage(config, option.benchmark_save or option.benchmark_autosave)
+
+
+def _check_idle(config: pytest.Config) -> None:
+    given = {word.partition("=")[0] for word in config.invocation_params.args}
+    for name in _IDLE:
+        if f"--benchmark-{name}" in given:
+            raise UsageError(
+                f"--benchmark-{name} has no effect: rounds are blocks, timed by the storms",
+                remedy="leave it out",
+            )
+    for name in ("skip", "disable"):
+        if f"--benchmark-{name}" in given:
+            raise UsageError(f"--benchmark-{name}: nothing would be measured")
+    option = config.option
+    saves = option.benchmark_save or option.benchmark_autosave
+    if option.benchmark_save_data and not saves:
+        raise UsageError("--benchmark-save-data has no effect without --benchmark-save")
+
+
+def _check_gate(config: pytest.Config) -> None:
+    option = config.option
+    if option.benchmark_compare_fail and not option.benchmark_compare:
+        raise UsageError(
+            "--benchmark-compare-fail needs a run to compare with",
+            remedy="save one by --benchmark-save=NAME, then add --benchmark-compare=0001",
+        )
+    if unknown := set(option.benchmark_group_by.split(",")) - _GROUPINGS:
+        raise UsageError(
+            f"--benchmark-group-by: there is no {min(unknown)[:40]!r}",
+            remedy=f"take of {', '.join(sorted(_GROUPINGS))}",
+        )
+
+
+def writable(what: str, path: Path) -> None:
+    """Raise UsageError if a file cannot be opened to be written; one that is there stays."""
+    there = os.path.lexists(path)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        os.close(os.open(path, flags, 0o644))
+        if not there:
+            path.unlink()
+    except OSError as error:
+        raise UsageError(f"{what}: cannot write {path}: {error.strerror}") from error
+
+
+def _check_histogram() -> None:
+    try:
+        import pytest_benchmark.histogram  # noqa: F401
+    except ImportError as error:
+        raise UsageError(
+            "--benchmark-histogram needs pygal, which is not here",
+            remedy="leave it out: the page has charts",
+        ) from error
+
+
+def _check_storage(config: pytest.Config, saves: str | None) -> None:
+    option = config.option
+    compare = option.benchmark_compare
+    try:
+        storage = _UTILS.load_storage(
+            option.benchmark_storage,
+            logger=_LOGGER.Logger(_LOGGER.Logger.QUIET, config=config),
+            default_machine_id=_UTILS.get_machine_id(),
+            netrc=option.benchmark_netrc,
+        )
+        wanted: Sequence[str] = () if compare is True else (compare,)
+        found = [*storage.load(*wanted)] if compare else []
+    except Exception as error:  # of any library that stores
+        raise UsageError(
+            f"--benchmark-compare, --benchmark-storage: {' '.join(str(error).split())[:200]}",
+            remedy="name a saved run, or a file of --benchmark-json",
+        ) from error
+    if compare and not found:
+        which = "saved run" if compare is True else f"{compare[:80]!r}"
+        raise UsageError(
+            f"--benchmark-compare: there is no {which} in {storage}",
+            remedy="save one by --benchmark-save=NAME, or name a file of --benchmark-json",
+        )
+    if saves and hasattr(storage, "get"):
+        writable("--benchmark-save", storage.get(f"0000_{saves}.json"))

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Within a PID namespace, `trace` has the numbers that its caller knows processes by."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import subprocess
+
+import pytest
+from tracing import BUFBENCH
+
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(shutil.which("unshare") is None, reason="no unshare"),
+]
+INSIDE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+
+
+@pytest.mark.parametrize("nested", [1, 2])
+def test_pids_are_the_caller_s(nested: int) -> None:
+    trace = shlex.join([*BUFBENCH, "trace", "--json", "--duration", "6"])
+    # The sleeper ends long after the tracer was attached; its parent is the shell.
+    script = f'sleep 4 & echo "$! $$"; exec 2>/dev/null; {trace} --pid $!; wait'
+    done = subprocess.run(
+        [*INSIDE * nested, "sh", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    first, *lines = done.stdout.splitlines()
+    pid, shell = map(int, first.split())
+    assert pid < 20  # of a new namespace
+    (line,) = map(json.loads, lines)
+    assert (line["pid"], line["ppid"], line["comm"]) == (pid, shell, "sleep")
+
+
+def test_processes_outside_have_no_number() -> None:
+    trace = [*BUFBENCH, "trace", "--json", "--duration", "4"]
+    with subprocess.Popen([*INSIDE, *trace], stdout=subprocess.PIPE, text=True) as tracer:
+        with subprocess.Popen(["sleep", "3"]) as outside:
+            pass
+        text, _ = tracer.communicate(timeout=60)
+    sleepers = [each for each in map(json.loads, text.splitlines()) if each["comm"] == "sleep"]
+    assert {(each["pid"], each["ppid"]) for each in sleepers} == {(0, 0)}
+    assert outside.pid
