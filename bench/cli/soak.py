@@ -51,7 +51,8 @@ def command(
         for each in soak.rounds(running, minutes=minutes, listener=lambda _: None):
             print(report.progress(each.after), file=sys.stderr, flush=True)
     run = read_journal(journal).runs[-1]
-    document = report.document(report.summarised(run))
+    summary = report.summarised(run)
+    document = report.document(summary)
     with read_or_not():
         show(document, Screen())
     print(_written(journal, render_markdown(document)), file=sys.stderr)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import altair as alt
+    from _typeshed import DataclassInstance
 
-T = TypeVar("T")
+T = TypeVar("T", bound="DataclassInstance")
 
 NONE = "-"
 """Shown where a number is not known."""
@@ -241,5 +242,5 @@ def pick(kind: type[T], source: object, **given: object) -> T:
 
     This is how a question's data is made: JSON has what ``kind`` names, and nothing else.
     """
-    names = (each.name for each in fields(kind))  # type: ignore[arg-type]  a dataclass
+    names = (each.name for each in fields(kind))
     return kind(**{name: given[name] if name in given else getattr(source, name) for name in names})

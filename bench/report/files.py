@@ -11,11 +11,11 @@ from urllib.parse import quote
 from bench import ownership
 from bench.errors import BufbenchError, UsageError
 from bench.journal.schema import JournalContent
+from bench.report.document import Figure
 from bench.report.page.charts import figures
 from bench.report.page.converter import Converter
 from bench.report.page.documents import documents
 from bench.report.page.draw import whole_png, whole_svg
-from bench.report.page.figure import Figure
 from bench.report.page.material import Material, gathered, materials
 from bench.report.renderers.html import render_page, require_extra
 from bench.report.units import clean

@@ -25,8 +25,8 @@ from bench.judge.standing import Question
 from bench.judge.summary import Summary, compare_journals
 from bench.report.claims_words import tally
 from bench.report.kernels import sentences
-from bench.report.markdown import escape
 from bench.report.page.headline import headline
+from bench.report.renderers.markdown import escape
 from bench.report.sentence import verdict
 from bench.report.units import budget, number
 

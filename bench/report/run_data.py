@@ -10,7 +10,7 @@ from typing import Any, Final
 from bench.journal.schema import Fault
 from bench.judge.comparison import Comparison, Outcome, Row, Side, Unequal
 from bench.judge.floor import Floor
-from bench.judge.ladder import Ladder, Rung
+from bench.judge.ladder import Rung
 from bench.judge.load import reduced
 from bench.judge.metrics import Group, Unit
 from bench.judge.standing import Question, Standing

@@ -81,7 +81,7 @@ def _charts(summary: Summary, material: Material | None) -> Iterator[Part]:
 def _headline_numbers(comparison: Comparison, rows: Sequence[headline.FirstRow]) -> Table:
     return Table(
         key="headline",
-        title="Headline numbers: where the headline names a side, from a comparison that decided it",
+        title="Headline numbers; where the headline names a side, from a comparison behind it",
         corner="number",
         columns=(
             *_sides(comparison),
@@ -101,8 +101,9 @@ def _headline_numbers(comparison: Comparison, rows: Sequence[headline.FirstRow])
             )
             for row in rows
         ),
-        hint="Where nothing was decided, drops are from where the loss is nearest to half, order from "
-        f"where most violations were seen, the rest from where nothing was lost. {words.LEGEND}",
+        hint="Where nothing was decided, drops are from where the loss is nearest to half, order "
+        "from where most violations were seen, the rest from where nothing was lost. "
+        f"{words.LEGEND}",
         level=_BACKGROUND,
     )
 
@@ -158,9 +159,7 @@ def _cells(row: Row | None) -> tuple[Cell, Cell]:
 def _comparisons(summary: Summary) -> Iterator[Part]:
     if not summary.comparisons and not summary.ladders:
         return
-    yield Heading(
-        text="All comparisons", key="tables", short="Tables", level=Level.EVIDENCE
-    )
+    yield Heading(text="All comparisons", key="tables", short="Tables", level=Level.EVIDENCE)
     if summary.comparisons:
         yield _overview(summary.comparisons)
     for at, comparison in enumerate(summary.comparisons):
@@ -272,9 +271,7 @@ def _noise(material: Material) -> Iterator[Part]:
         key="states",
         title="Trials by experiment and state; reduced and invalid ones enter no comparison",
         corner="experiment",
-        columns=tuple(
-            Column(heading=heading) for heading in _STATES
-        ),
+        columns=tuple(Column(heading=heading) for heading in _STATES),
         rows=tuple(
             Shown(
                 heading=Cell(text=tally.experiment),

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from bench.journal.reader import read_journal
-from bench.report.soak import render_markdown, summarised
+from bench.report.renderers.markdown import render_markdown
+from bench.report.soak import document, summarised
 from bench.trial.result import State
 
 
@@ -31,16 +32,15 @@ def test_a_soak_balances_holds_nothing_and_can_be_repeated(tmp_path: Path) -> No
     assert len(run.trials) == 10 * len(run.health)
     assert run.health[0].children == 0
     assert f"{len(run.trials)} of {len(run.trials)} trials balanced" in done.stdout
-    assert (tmp_path / "soak.md").read_text().startswith("# A soak")
+    assert (tmp_path / "soak.md").read_text().startswith("## ")
     assert (
         f"{len(run.trials)} arbitrary trials in 0 min: all of them balance"
         in (tmp_path / "soak.html").read_text()
     )
     # A trial that does not balance is named, with what is needed to run it again.
     broken = replace(run.trials[3], state=State.INVALID, reasons=("two and two are five",))
-    text = render_markdown(
-        summarised(replace(run, trials=(*run.trials[:3], broken, *run.trials[4:]))), journal.name
-    )
+    whole = replace(run, trials=(*run.trials[:3], broken, *run.trials[4:]))
+    text = render_markdown(document(summarised(whole)))
     assert f"did not balance: {broken.arm}, in round {broken.block}" in text.replace("\\", "")
     assert "two and two are five" in text
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
 
 import pytest
 from made_up_trials import blocks, header
-from rich.console import Console
+from rendered import claims_json, claims_markdown, kernels_json, run_json, run_markdown, run_text
 
 from bench.journal.matrix import read_matrix
 from bench.journal.reader import as_resumed, read_journals
@@ -22,18 +21,12 @@ from bench.judge.coverage import Coverage, coverage
 from bench.judge.kernels.matrix import compare
 from bench.judge.summary import compare_journals
 from bench.plan.outline import Outline, Stage
-from bench.report.claims_json import render_claims_json
-from bench.report.claims_markdown import render_claims_markdown
 from bench.report.claims_words import tally
 from bench.report.completeness import completeness
-from bench.report.json import render_json
 from bench.report.kernels import sentences
-from bench.report.kernels.json import render_json as render_kernels_json
-from bench.report.markdown import render_markdown
 from bench.report.page.headline import headline
 from bench.report.soak import headline as soak_headline
 from bench.report.soak import summarised
-from bench.report.text import render_text
 from bench.trial.result import TrialResult
 
 ARMS = ("ringbuf@64KiB", "perfbuf@64KiB")
@@ -138,13 +131,14 @@ def test_every_report_says_what_is_missing_first(tmp_path: Path) -> None:
     content = pooled(tmp_path)
     (summary,) = compare_journals(content)
     (judged,) = (judge(each) for each in of_journals(content))
-    assert WORDS in render_markdown(summary).splitlines()[2]
-    printed = StringIO()
-    render_text(summary, Console(width=200, file=printed))
-    assert WORDS in printed.getvalue().splitlines()[1]
+    headline_line, _, machine, _, first = run_markdown(summary).splitlines()[:5]
+    assert "Incomplete (80 of 1,680 trials ran)" in headline_line.replace("\\", "")
+    assert "Linux" in machine
+    assert WORDS in first
+    assert WORDS in run_text(summary, width=400)
     assert headline(summary).startswith("Incomplete (80 of 1,680 trials ran): ")
     assert tally(judged).startswith("Incomplete (80 of 1,680 trials ran): ")
-    assert WORDS in render_claims_markdown(judged).splitlines()[2]
+    assert WORDS in claims_markdown(judged).splitlines()[4]
     matrix = compare(read_matrix([tmp_path]))
     assert "(1 incomplete)" in sentences.title(matrix)
     assert any(WORDS in line for line in sentences.verdict(matrix))
@@ -163,10 +157,10 @@ def test_json_has_it_as_fields(tmp_path: Path) -> None:
         "no_time_for": [],
         "repeated_trials": 0,
     }
-    assert json.loads(render_json(*compare_journals(content)))["summaries"][0]["plan"] == expected
-    claims = render_claims_json(*(judge(each) for each in of_journals(content)))
+    assert json.loads(run_json(*compare_journals(content)))["summaries"][0]["plan"] == expected
+    claims = claims_json(*(judge(each) for each in of_journals(content)))
     assert json.loads(claims)["machines"][0]["plan"] == expected
-    kernels = render_kernels_json(compare(read_matrix([tmp_path])))
+    kernels = kernels_json(compare(read_matrix([tmp_path])))
     assert json.loads(kernels)["kernels"][0]["plan"] == expected
 
 
@@ -176,9 +170,9 @@ def test_json_of_an_old_journal_has_null(tmp_path: Path) -> None:
     old = old.replace(b'{"schema":3', b'{"schema":2')
     path.write_bytes(old + b"".join(encode(Kind.TRIAL, each) for each in storm()))
     (summary,) = compare_journals(read_journals([path]))
-    plan = json.loads(render_json(summary))["summaries"][0]["plan"]
+    plan = json.loads(run_json(summary))["summaries"][0]["plan"]
     assert (plan["complete"], plan["planned_trials"], plan["runs_without_plan"]) == (None, None, 1)
-    assert "lan" not in "".join(render_markdown(summary).splitlines()[:3])
+    assert "lan" not in "".join(run_markdown(summary).splitlines()[:3])
 
 
 def test_a_run_that_is_resumed_becomes_complete(tmp_path: Path) -> None:

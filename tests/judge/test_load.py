@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from made_up_trials import blocks, header, machine
+from rendered import run_json
 
 from bench.journal.schema import JournalContent, Run
 from bench.judge.change import changes
@@ -24,7 +25,6 @@ from bench.judge.samples import ExperimentSamples, Stretch, file
 from bench.judge.size import sizing
 from bench.judge.summary import compare
 from bench.report.claims_words import tally
-from bench.report.json import render_json
 from bench.report.page.headline import headline
 from bench.report.sentence import verdict
 from bench.trial.result import State, TrialResult
@@ -85,7 +85,7 @@ def test_reduced_storms_are_compared_with_nothing_whatever_the_journal_calls_the
     assert reasons_of(found[0])[0] in first
     assert last.startswith("There is nothing to compare")
     assert first in headline(summary)
-    assert first in render_json(summary)
+    assert first in run_json(summary)
 
 
 def test_a_block_with_a_reduced_storm_is_left_out_and_the_others_stand() -> None:

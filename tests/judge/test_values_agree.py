@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_claims import arm, evidence, ns, rate
 from made_up_trials import blocks
+from rendered import run_json
 
 from bench.judge.claims.catalogue import judge
 from bench.judge.claims.contrast import ratio, sides
@@ -22,7 +23,6 @@ from bench.judge.comparison import Row
 from bench.judge.metrics import Unit
 from bench.judge.statistics import Estimate, Scale, moved_p, same_p
 from bench.judge.summary import Summary, compare
-from bench.report.json import render_json
 
 
 def sign(value: float) -> int:
@@ -66,7 +66,7 @@ def test_every_row_of_the_reference_agrees_with_its_estimate(journal: str) -> No
 @pytest.mark.slow
 @pytest.mark.parametrize("journal", reference.JOURNALS[:2])
 def test_json_agrees_with_itself(journal: str) -> None:
-    values: Any = json.loads(render_json(reference.summary(journal)))
+    values: Any = json.loads(run_json(reference.summary(journal)))
     for comparison in values["summaries"][0]["comparisons"]:
         for key, number in comparison["numbers"].items():
             if number["estimate"] is not None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from made_up_trials import header, trial
+from rendered import kernels_json, run_json
 
 from bench import gates
 from bench.errors import GateFailed
@@ -25,8 +26,6 @@ from bench.judge.summary import compare_journals
 from bench.measure.by_cpu import CpuShare
 from bench.measure.occupancy import Occupancy
 from bench.report import table
-from bench.report.json import render_json
-from bench.report.kernels.json import render_json as render_kernels_json
 from bench.suite.test_experiments import extra_info
 from bench.trial.result import TrialResult
 
@@ -138,7 +137,7 @@ def test_tables_have_each_number_under_its_name() -> None:
 
 
 def test_reports_have_the_numbers_of_the_table() -> None:
-    document = json.loads(render_json(*compare_journals(CONTENT)))
+    document = json.loads(run_json(*compare_journals(CONTENT)))
     (comparison,) = document["summaries"][0]["comparisons"]
     for side, of in (("left", RING), ("right", PERF)):
         assert {"own_attempted", "own_dropped", "missed"} <= check(comparison[side], of)
@@ -154,7 +153,7 @@ def test_kernels_have_the_numbers_of_the_table(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(
         encode(Kind.MACHINE, RUN.header) + encode(Kind.TRIAL, RING) + encode(Kind.TRIAL, PERF)
     )
-    document = json.loads(render_kernels_json(compare(read_matrix([tmp_path]))))
+    document = json.loads(kernels_json(compare(read_matrix([tmp_path]))))
     for order, of in zip(document["order"], (RING, PERF), strict=True):
         assert check(order, of) == {"causal_pairs", "causal_violations"}
     peace = document["missed"][0]["peace"]
@@ -202,11 +201,8 @@ def test_every_exported_key_is_in_a_document(tmp_path: Path) -> None:
         for name in ("metrics", "record-format", "journal-table")
     )
     exported = {
-        *(key for key, _ in leaves(json.loads(render_json(*compare_journals(CONTENT))))),
-        *(
-            key
-            for key, _ in leaves(json.loads(render_kernels_json(compare(read_matrix([tmp_path])))))
-        ),
+        *(key for key, _ in leaves(json.loads(run_json(*compare_journals(CONTENT))))),
+        *(key for key, _ in leaves(json.loads(kernels_json(compare(read_matrix([tmp_path])))))),
         *(key for key, _ in leaves(extra_info([RING]))),
         *(key for row in table.rows(CONTENT) for key in row),
     }

@@ -23,9 +23,9 @@ from bench.measure.timeline import trace
 from bench.report.files import with_charts, write_charts
 from bench.report.page.charts import figures
 from bench.report.page.converter import Converter
+from bench.report.page.documents import documents
 from bench.report.page.material import Material, materials
 from bench.report.page.palette import look
-from bench.report.page.documents import documents
 from bench.report.renderers.html import render_page
 from bench.trial.result import State, TrialResult
 

@@ -10,9 +10,10 @@ from bench.judge.kernels.curve import Curve, Point
 from bench.judge.kernels.matrix import Matrix
 from bench.judge.kernels.missed import Skipped
 from bench.judge.metrics import Group, Unit
+from bench.report.document import Figure, Panel
 from bench.report.kernels.sentences import step
 from bench.report.kernels.tables import title_of
-from bench.report.page.figure import BYTES_LABELS, Figure, Panel, Row, chart_of, powers
+from bench.report.page.figure import BYTES_LABELS, Row, chart_of, powers
 from bench.report.page.palette import look
 from bench.report.units import clean, number
 

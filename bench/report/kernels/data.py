@@ -215,9 +215,7 @@ def data_of(matrix: Matrix) -> MatrixData:
             for each in matrix.missed
         ),
         order=tuple(
-            pick(
-                OrderData, each, causal_pairs=each.pairs, causal_violations=each.violations
-            )
+            pick(OrderData, each, causal_pairs=each.pairs, causal_violations=each.violations)
             for each in matrix.order
         ),
         invalid=tuple(pick(InvalidTrial, trial, kernel=label) for label, trial in matrix.invalid),

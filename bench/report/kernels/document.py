@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from bench.judge.kernels.matrix import ClaimRow, Matrix
-from bench.report.claims_words import MARKS, SIGNS, figure, reason
+from bench.report.claims_words import SIGNS, figure, reason
 from bench.report.completeness import repeats
 from bench.report.document import (
     Definitions,
@@ -58,7 +58,9 @@ def _parts(matrix: Matrix) -> Iterator[Part]:
         yield Figures(make=lambda: charts.figures(matrix))
     yield from _claims(matrix)
     if (missed := tables.missed(matrix)) is not None:
-        yield Heading(text="Exits that the tracer never saw", key="missed", short="Missed", level=_CHART)
+        yield Heading(
+            text="Exits that the tracer never saw", key="missed", short="Missed", level=_CHART
+        )
         yield missed
     yield from _memory(matrix)
     if matrix.curves:
@@ -102,7 +104,7 @@ def _memory(matrix: Matrix) -> Iterator[Part]:
         return
     yield Heading(text="Memory, by every instrument", key="memory", short="Memory", level=_CHART)
     yield Note(
-        text="The usual instruments disagree: each counts something else, and kernels changed what.",
+        text="The usual instruments disagree: each counts something else, and that changed, too.",
         level=_CHART,
     )
     yield Definitions(entries=tuple((name, (text,)) for name, text in EXPLAINED.items()))

@@ -56,7 +56,9 @@ def kernels(matrix: Matrix) -> Table:
 def _kernel(row: KernelRow, columns: list[tuple[str, list[Cell]]], measured: Iterator[int]) -> Row:
     ending = "" if row.status == DONE else f"{row.status}: {row.reason}"
     if row.result is None:
-        return Row(heading=Cell(text=clean(row.label)), cells=(), reason=clean(ending or row.reason))
+        return Row(
+            heading=Cell(text=clean(row.label)), cells=(), reason=clean(ending or row.reason)
+        )
     ending = "; ".join(filter(None, (ending, *row.notes)))
     at = next(measured)
     return Row(

@@ -225,7 +225,7 @@ def _memory(matrix: Matrix, budget_bytes: int) -> Table:
     )
 
 
-def _instruments(row: KernelRow, judged: Judged, *, begins: bool) -> Line:
+def _instruments(row: KernelRow, judged: Judged, *, begins: bool) -> Row:
     return Row(
         heading=Cell(text=f"{clean(row.label)} {clean(judged.line.transport)}"),
         cells=(

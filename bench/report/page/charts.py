@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from bench.report.document import Figure
 from bench.report.page import cost, health, latency, lateness, loss, storyline, wakeups
-from bench.report.page.figure import Figure
 from bench.report.page.material import Material
 
 _FIGURES: Final[tuple[Callable[[Material], Figure | None], ...]] = (

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from bench.judge.metrics import storm_ns_per_process
+from bench.report.document import Figure
 from bench.report.page.arms import transports
-from bench.report.page.figure import NS_LABELS, Figure
+from bench.report.page.figure import NS_LABELS
 from bench.report.page.lateness import compared
 from bench.report.page.material import Material
 from bench.report.page.strips import Strip, panel

@@ -22,9 +22,7 @@ def _of(material: Material) -> Iterator[Document]:
         yield from (soak.document(each, material) for each in soaks)
         return
     if material.judged is not None:
-        bases = {
-            basis for each in material.judged.judgements for basis in each.finding.rests_on
-        }
+        bases = {basis for each in material.judged.judgements for basis in each.finding.rests_on}
         lines = {basis: _lines(basis, material) for basis in bases}
         yield claims_document.document(material.judged, lines)
     if material.summary.comparisons or material.judged is None:

@@ -9,11 +9,12 @@ from html import escape
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.report.page.figure import Panel, chart_of, colour, shape, specification
+from bench.report.document import Panel
+from bench.report.page.figure import chart_of, colour, shape, specification
 from bench.report.units import clean
 
 if TYPE_CHECKING:
-    from bench.report.page.figure import Figure
+    from bench.report.document import Figure
 
 _INK: Final = "#3a4048"
 _GRID: Final = "#d9dde3"

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from bench.report.document import Panel
 from bench.report.page.palette import look
 
 if TYPE_CHECKING:
@@ -17,28 +17,6 @@ HEIGHT: Final = 190
 """Of a panel's plotting area, in CSS pixels: with its axes it fits a phone of 390."""
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Panel:
-    """One chart and the heading over it."""
-
-    title: str
-    chart: alt.TopLevelMixin  # names its data
-    data: Mapping[str, Sequence[Row]]  # under those names
-    wide: bool = False  # takes a whole line
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """Panels that answer one question."""
-
-    key: str  # of file names and anchors
-    title: str
-    reading: str  # how to read it, in a line
-    transports: tuple[str, ...]  # for the legend
-    panels: tuple[Panel, ...]
-    notes: tuple[str, ...] = ()
 
 
 def chart_of(name: str) -> alt.Chart:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from bench.measure.health import COUNTS, Sample
-from bench.report.page.figure import HEIGHT, WIDTH, Figure, Panel, Row, chart_of
+from bench.report.document import Figure, Panel
+from bench.report.page.figure import HEIGHT, WIDTH, Row, chart_of
 from bench.report.page.material import Material
 from bench.report.soak import NAMES
 

@@ -7,13 +7,12 @@ from typing import Final
 
 from bench.measure import latency
 from bench.plan.experiments import ArmName
+from bench.report.document import Figure, Panel
 from bench.report.page.arms import calm_budgets
 from bench.report.page.figure import (
     HEIGHT,
     NS_LABELS,
     WIDTH,
-    Figure,
-    Panel,
     Row,
     chart_of,
     colour,

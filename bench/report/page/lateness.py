@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+from bench.report.document import Figure
 from bench.report.page.arms import ShownArm, calm_budgets, shown_arms, transports
-from bench.report.page.figure import NS_LABELS, Figure
+from bench.report.page.figure import NS_LABELS
 from bench.report.page.material import Material
 from bench.report.page.strips import Strip, panel
 from bench.report.units import time

@@ -6,13 +6,12 @@ from __future__ import annotations
 from collections import defaultdict
 from statistics import fmean
 
+from bench.report.document import Figure, Panel
 from bench.report.page.arms import ShownArm, shown_arms, transports
 from bench.report.page.figure import (
     BYTES_LABELS,
     HEIGHT,
     WIDTH,
-    Figure,
-    Panel,
     Row,
     chart_of,
     colour,

@@ -9,7 +9,8 @@ from typing import Final
 
 from bench.measure.timeline import Points, Timeline
 from bench.plan.experiments import ArmName
-from bench.report.page.figure import WIDTH, Figure, Panel, Row, chart_of, colour
+from bench.report.document import Figure, Panel
+from bench.report.page.figure import WIDTH, Row, chart_of, colour
 from bench.report.page.material import Material
 from bench.report.units import budget, clean, size, time
 from bench.trial.result import TrialResult

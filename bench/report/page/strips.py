@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from bench.report.document import Panel
 from bench.report.page.arms import ShownArm
-from bench.report.page.figure import WIDTH, Panel, Row, chart_of, colour, powers, shape
+from bench.report.page.figure import WIDTH, Row, chart_of, colour, powers, shape
 from bench.trial.result import TrialResult
 
 _ROW_HEIGHT = 34

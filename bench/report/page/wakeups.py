@@ -8,18 +8,9 @@ from typing import Final
 
 from bench.judge.numbers import number
 from bench.measure.cost import Cost
+from bench.report.document import Figure, Panel
 from bench.report.page.arms import ShownArm, transports
-from bench.report.page.figure import (
-    HEIGHT,
-    WIDTH,
-    Figure,
-    Panel,
-    Row,
-    chart_of,
-    colour,
-    powers,
-    shape,
-)
+from bench.report.page.figure import HEIGHT, WIDTH, Row, chart_of, colour, powers, shape
 from bench.report.page.lateness import compared
 from bench.report.page.material import Material
 

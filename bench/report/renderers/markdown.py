@@ -11,7 +11,6 @@ from bench.report.document import (
     Command,
     Definitions,
     Document,
-    Figures,
     Fold,
     Heading,
     Level,
@@ -19,7 +18,6 @@ from bench.report.document import (
     Note,
     Part,
     Sentence,
-    Strip,
     Table,
 )
 
@@ -63,38 +61,38 @@ def _parts(parts: Iterable[Part], level: Level) -> Iterator[str]:
 
 def _part(part: Part, level: Level) -> Iterator[str]:
     match part:
-        case Heading():
-            yield f"### {escape(part.text)}"
-            yield ""
         case Sentence():
-            yield f"- **{escape(part.lead)}:** {escape(part.text)}" if part.lead else (
-                f"- {escape(part.text)}"
-            )
-        case Note(mark=Mark.SOFT):
-            yield escape(part.text)
-            yield ""
-        case Note():
+            lead = f"**{escape(part.lead)}:** " if part.lead else ""
+            yield f"- {lead}{escape(part.text)}"
+        case Note() if part.mark is not Mark.SOFT:
             yield f"- {escape(part.text)}"
-        case Command():
-            yield f"    {clean(part.text)}"
-            yield ""
-        case Definitions():
-            for term, texts in part.entries:
-                yield f"- **{escape(term)}**"
-                yield from (f"  - {escape(text)}" for text in texts)
-            yield ""
         case Table():
             yield from _table(part)
+        case Definitions():
+            yield from _definitions(part)
         case Fold():
             badge = f"{escape(part.badge)}: " if part.badge else ""
-            yield f"### {badge}{escape(part.summary)}"
-            yield ""
-            if part.gist:
-                yield escape(part.gist)
-                yield ""
+            yield from _paragraphs(f"### {badge}{escape(part.summary)}", escape(part.gist))
             yield from _parts(part.parts, level)
-        case Figures() | Strip():
-            pass
+        case Heading():
+            yield from _paragraphs(f"### {escape(part.text)}")
+        case Command():
+            yield from _paragraphs(f"    {clean(part.text)}")
+        case Note():
+            yield from _paragraphs(escape(part.text))
+
+
+def _paragraphs(*texts: str) -> Iterator[str]:
+    for text in filter(None, texts):
+        yield text
+        yield ""
+
+
+def _definitions(part: Definitions) -> Iterator[str]:
+    for term, texts in part.entries:
+        yield f"- **{escape(term)}**"
+        yield from (f"  - {escape(text)}" for text in texts)
+    yield ""
 
 
 def _table(table: Table) -> Iterator[str]:

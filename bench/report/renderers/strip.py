@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Draw blocks as points on a line. A page has dozens of such lines: drawn here, they cost nothing."""
+"""Draw blocks as points on a line. A page has dozens: drawn here, they cost nothing."""
 
 from __future__ import annotations
 
