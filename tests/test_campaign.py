@@ -74,6 +74,7 @@ def test_blocks_hold_each_arm_once_in_an_order_of_their_own(tmp_path: Path) -> N
     assert header.machine.kernel_facts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("done", [1, 5])
 def test_a_campaign_goes_on_where_it_ended(tmp_path: Path, done: int) -> None:
     journal = tmp_path / "run.jsonl"

@@ -134,6 +134,7 @@ def test_what_changes_the_compiler_is_removed(monkeypatch: pytest.MonkeyPatch) -
     assert after_settling(script) == "[]"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "told"),
     [
@@ -201,6 +202,7 @@ def test_scheduling_in_words(policy: int, priority: int, nice: int, words: str) 
     assert scheduling.describe(policy, priority, nice) == words
 
 
+@pytest.mark.slow
 @pytest.mark.live
 @pytest.mark.parametrize(
     "before",
@@ -230,6 +232,7 @@ def test_a_run_is_not_changed_by_its_caller(tmp_path: Path, before: tuple[str, .
     assert all(each.ledger and each.ledger.own_exits == 302 for each in trials)
 
 
+@pytest.mark.slow
 @pytest.mark.live
 def test_how_the_run_was_scheduled_is_recorded(tmp_path: Path) -> None:
     journal = tmp_path / "run.jsonl"

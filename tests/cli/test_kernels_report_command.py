@@ -13,6 +13,8 @@ from tracing import BUFBENCH, bufbench, unread
 
 from bench.trial.result import State
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -30,7 +32,6 @@ def test_the_page_lies_beside_the_journals(folder: Path) -> None:
     assert [each["label"] for each in json.loads(again.stdout)["kernels"]] == ["6.1", "6.12"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("gate", "code"), [("ringbuf:causal", 0), ("causal", 1), ("ringbuf:drops", 1), ("songs", 2)]
 )

@@ -18,6 +18,8 @@ from tracing import BUFBENCH, bufbench, eventually, unread
 
 from bench.journal.writer import JournalWriter
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Path:
@@ -192,7 +194,6 @@ def test_a_set_without_journals_is_told_in_a_line(journal: Path, name: str) -> N
     assert "no journal in" in done.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("form", ["text", "markdown", "json", "csv"])
 def test_a_compressed_journal_is_reported_like_a_plain_one(journal: Path, form: str) -> None:
     packed = journal.with_name("packed.jsonl.gz")
@@ -227,7 +228,6 @@ def test_markdown_for_a_job_summary_has_its_charts_beside_it(journal: Path) -> N
     assert all((target.parent / link).read_bytes().startswith(b"<svg") for link in links)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("delay_s", [0.2, 0.6, 1.2, 2.0])
 def test_ctrl_c_while_a_page_is_made_is_quiet(journal: Path, delay_s: float) -> None:
     with subprocess.Popen(

@@ -117,6 +117,7 @@ def test_a_run_leaves_its_trials_and_a_summary(tmp_path: Path) -> None:
     assert all(trial.ledger and trial.ledger.balanced for trial in run.trials)
 
 
+@pytest.mark.slow
 @pytest.mark.live
 def test_gates_decide_about_the_exit_code(tmp_path: Path) -> None:
     arguments = [

@@ -48,6 +48,7 @@ def several() -> tuple[int, ...]:
     return usable
 
 
+@pytest.mark.slow
 @pytest.mark.live
 def test_a_restricted_run_shares_budgets_among_its_cpus_and_says_so(
     tmp_path: Path, several: tuple[int, ...]
@@ -93,6 +94,7 @@ def test_the_doctor_warns_of_withheld_cpus(several: tuple[int, ...]) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
@@ -110,6 +112,7 @@ def test_runs_on_other_cpus_of_one_machine_are_not_compared(
     assert said in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "other", [SOME, machine(), replace(SOME, hostname="another", usable_cpus="1")]
 )

@@ -36,6 +36,7 @@ def inputs(draw: st.DrawFn, seeds: tuple[bytes, ...]) -> bytes:
     return data
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", READERS)
 def test_what_is_nearly_right_is_read_or_refused_in_a_line(name: str) -> None:
     reader = READERS[name]

@@ -133,6 +133,7 @@ def test_nonsense_is_told_in_a_line(arguments: list[str], said: str, tmp_path: P
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.live
 def test_the_host_itself_is_a_row_without_a_guest(tmp_path: Path) -> None:
     """Cut short by its time limit: what there was time for is whole, and whoever called sudo's."""

@@ -112,6 +112,7 @@ def test_any_single_change_to_a_record_unbalances(trial, data):
     assert ledger.balance(records, counters, reaped).residues
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(_trials(), st.data())
 def test_any_two_records_of_a_cpu_that_change_places_unbalance(trial, data):

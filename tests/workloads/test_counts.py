@@ -57,6 +57,7 @@ def test_every_process_is_made_and_reaped_once(shape: Shape, spawn: Spawn, forks
     assert 0 < report.start_ns < report.end_ns
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("two_cpus")
 @pytest.mark.parametrize("execute", [False, True])
 @pytest.mark.parametrize("shape", Shape)

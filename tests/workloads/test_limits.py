@@ -144,6 +144,7 @@ def test_uneven_is_not_run_with_half_its_workers(
         run(storm, within(cgroup, tmp_path, forkstorm))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spawn", Spawn)
 def test_failures_are_counted_and_the_storm_goes_on(
     spawn: Spawn, cgroup: Path, forkstorm: Path, tmp_path: Path
