@@ -8,19 +8,23 @@ what a symbolic link leads to.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+_NUMBER = re.compile(r"[0-9]{1,10}", re.ASCII)
+_LARGEST_ID = 2**32 - 2  # the one after it means "leave as it is"
 _NO_LINK = os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def caller(environment: Mapping[str, str] = os.environ) -> tuple[int, int] | None:
     """User and group that called sudo; None without it."""
     ids = environment.get("SUDO_UID", ""), environment.get("SUDO_GID", "")
-    if os.geteuid() == 0 and all(each.isascii() and each.isdecimal() for each in ids):
-        return int(ids[0]), int(ids[1])
+    if os.geteuid() == 0 and all(_NUMBER.fullmatch(each) for each in ids):
+        user, group = map(int, ids)
+        return (user, group) if max(user, group) <= _LARGEST_ID else None
     return None
 
 

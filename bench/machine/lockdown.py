@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 from typing import Final
 
+from bench.errors import MachineUnfit
 from bench.machine import procfs
 
 CONFIDENTIALITY: Final = "confidentiality"
@@ -37,6 +38,18 @@ def running(place: Path = _PLACE) -> str:
     if text is None and procfs.mount_point("securityfs") is None:
         text = _read_privately(place)
     return UNKNOWN if text is None else parse(text)
+
+
+def require_open() -> None:
+    """Raise MachineUnfit under confidentiality, where the kernel's own errors name other causes.
+
+    tracefs looks unmounted, and a program that reads kernel memory is invalid (EINVAL).
+    """
+    if running() == CONFIDENTIALITY:
+        raise MachineUnfit(
+            "lockdown=confidentiality closes tracefs and kernel memory to BPF, also to root",
+            remedy=REMEDY,
+        )
 
 
 def _read_privately(place: Path) -> str | None:

@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 from bench import exhausted, paths, refusal
 from bench.errors import BufbenchError, MachineUnfit
-from bench.machine import capabilities, procfs
+from bench.machine import capabilities, lockdown, procfs
 from bench.measure.account import CpuCounters
 from bench.trace import (
     bpf_call,
@@ -181,6 +181,7 @@ def _require_privileges() -> None:
             "this process may not load BPF programs",
             remedy=f"run as root, or grant {' and '.join(map(str, missing))}",
         )
+    lockdown.require_open()
     loadable.require()
 
 

@@ -32,7 +32,7 @@ def exit_format(place: Path = _PLACE) -> str:
             remedy=opening(place),
         ) from error
     except OSError:
-        _require_no_lockdown()
+        lockdown.require_open()  # which leaves tracefs empty
     if not _mounted(place):
         _mount(place)
     try:
@@ -44,15 +44,6 @@ def exit_format(place: Path = _PLACE) -> str:
         ) from error
     except OSError as error:
         raise refusal.refused(f"{path} cannot be read", error) from error
-
-
-def _require_no_lockdown() -> None:
-    """tracefs is there and empty, since the kernel makes none of its files."""
-    if lockdown.running() == lockdown.CONFIDENTIALITY:
-        raise MachineUnfit(
-            "lockdown=confidentiality closes tracefs and kernel memory to BPF, also to root",
-            remedy=lockdown.REMEDY,
-        )
 
 
 def _mounted(place: Path) -> bool:

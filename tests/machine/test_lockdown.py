@@ -9,8 +9,10 @@ import pytest
 from bench import doctor
 from bench.doctor import Status
 from bench.errors import MachineUnfit
-from bench.machine import lockdown, procfs
+from bench.machine import capabilities, lockdown, procfs
+from bench.machine.capabilities import Capability
 from bench.trace import tracefs
+from bench.trace.program import Kernel
 
 
 @pytest.mark.parametrize(
@@ -75,3 +77,14 @@ def test_a_mounted_tracefs_without_the_tracepoint(
     monkeypatch.setattr(procfs, "mounts", lambda: (mounted,))
     with pytest.raises(MachineUnfit, match="has no tracepoint sched:sched_process_exit"):
         tracefs.exit_format(tmp_path)
+
+
+def test_it_is_named_before_anything_that_it_makes_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen in a guest: the program is refused with EINVAL, and tracefs has no files."""
+    monkeypatch.setattr(capabilities, "held", lambda: frozenset(Capability))
+    monkeypatch.setattr(lockdown, "running", lambda: "confidentiality")
+    with pytest.raises(MachineUnfit, match=r"^lockdown=confidentiality closes tracefs"):
+        Kernel.probe()
+    for level in ("none", "integrity", "unknown"):
+        monkeypatch.setattr(lockdown, "running", lambda level=level: level)
+        lockdown.require_open()

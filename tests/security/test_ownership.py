@@ -91,7 +91,14 @@ def test_what_is_no_plain_file_is_not_even_opened(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "environment",
-    [{}, {"SUDO_UID": "5"}, {"SUDO_UID": "-1", "SUDO_GID": "5"}, {"SUDO_UID": "x", "SUDO_GID": ""}],
+    [
+        {},
+        {"SUDO_UID": "5"},
+        {"SUDO_UID": "-1", "SUDO_GID": "5"},
+        {"SUDO_UID": "x", "SUDO_GID": ""},
+        {"SUDO_UID": "9" * 20, "SUDO_GID": "5"},
+        {"SUDO_UID": "5", "SUDO_GID": str(2**32 - 1)},
+    ],
 )
 def test_without_sudo_nobody_called(environment: dict[str, str]) -> None:
     assert ownership.caller(environment) is None
