@@ -97,6 +97,12 @@ def _share(cpu: int, *, dropped: int = 0, p50_ns: int = 10_000) -> CpuShare:
     )
 
 
+def spinning(made: TrialResult, share: float) -> TrialResult:
+    """A thousand returns of poll, that share of them with nothing to read."""
+    empty = round(share * 1_000)
+    return _cost(made, empty_polls=empty, wakeups_taken=1_000 - empty)
+
+
 def syscalls(made: TrialResult, per_event: float) -> TrialResult:
     """System calls of the consumer."""
     return _cost(made, consumer_syscalls=round(per_event * RECORDS))

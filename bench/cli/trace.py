@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -18,10 +18,9 @@ from bench.foreign import clean_name
 
 if TYPE_CHECKING:
     from bench.layout import CapturedRecord
-    from bench.trace.live import LiveTrace
 
-_POLL_MS: Final = 100
 _LONGEST_S: Final = 1e9  # about 30 years
+_PATIENCE_S: Final = 0.8  # after Ctrl-C, for whoever reads the output: bench/ending.py waits 1.5
 _CORE: Final = 0x80  # of a wait status: the core was dumped
 _HEADING: Final = f"{'TIME':<12} {'PID':>7} {'PPID':>7} {'EXIT_CODE':<15} {'DURATION':>12} COMM"
 
@@ -41,11 +40,13 @@ def command(
 ) -> None:
     """Show every process that exits: when, which, whose child, how, after how long.
 
-    A killed process shows its signal's name. At the end stderr says how many events were
-    delivered, lost and missed. PIDs are those of the caller's PID namespace, 0 for others.
+    A killed process shows its signal's name. At the end stderr says how many exits were delivered,
+    lost for want of room, and missed because the kernel skipped the tracer. PIDs are those of the
+    caller's PID namespace, 0 for others.
 
     Example: bufbench trace --comm make --duration 60
     """
+    from bench.cli.showing import Showing
     from bench.plan import budgets
     from bench.trace import live
 
@@ -55,37 +56,30 @@ def command(
         )
     if pid is not None and pid < 1:
         raise UsageError(f"--pid {pid} is no process", remedy="take 1 or more")
-    wanted = _filter(pid, comm)
-    show = _json_line if as_json else _text_line
     asked: KeyboardInterrupt | None = None
     with live.opened(transport, None if budget is None else budgets.parse(budget)) as tracer:
+        shown = Showing(
+            tracer,
+            _filter(pid, comm),
+            _json_line if as_json else _text_line,
+            "" if as_json else f"{_HEADING}\n",
+        )
         try:
             with tracer.attached():
-                if not as_json:
-                    print(_HEADING, flush=True)
-                _follow(tracer, duration, wanted, show)
+                shown.start()
+                shown.wait(duration)
+            unshown = shown.finish()
         except KeyboardInterrupt as interrupt:
             asked = interrupt
-        while rest := tracer.batch(0):  # what came before the tracer was detached
-            _write(filter(wanted, rest), show, tracer.wall_offset_ns())
+            unshown = shown.finish(_PATIENCE_S)
         tally = tracer.tally()
-    missed = "unknown here" if tally.missed is None else str(tally.missed)
-    told = f"{tally.delivered} delivered, {tally.lost} lost, {missed} missed"
+    told = f"{tally.delivered} delivered, {tally.lost} lost, {tally.missed} missed"
+    if unshown:
+        told += f"; {unshown} delivered are not shown, since the output was not read"
     if asked:
         asked.args = (told,)
         raise asked
     print(told, file=sys.stderr, flush=True)
-
-
-def _follow(
-    tracer: LiveTrace,
-    duration_s: float | None,
-    wanted: Callable[[CapturedRecord], bool],
-    show: Callable[[CapturedRecord, int], str],
-) -> None:
-    end = None if duration_s is None else time.monotonic() + duration_s
-    while end is None or time.monotonic() < end:
-        _write(filter(wanted, tracer.batch(_POLL_MS)), show, tracer.wall_offset_ns())
 
 
 def _filter(pid: int | None, comm: str | None) -> Callable[[CapturedRecord], bool]:
@@ -95,15 +89,6 @@ def _filter(pid: int | None, comm: str | None) -> Callable[[CapturedRecord], boo
         return (pid is None or record.pid == pid) and (name is None or _name(record) == name)
 
     return wanted
-
-
-def _write(
-    records: Iterable[CapturedRecord], show: Callable[[CapturedRecord, int], str], offset_ns: int
-) -> None:
-    text = "".join(show(record, record.timestamp_ns + offset_ns) for record in records)
-    if text:
-        sys.stdout.write(text)
-        sys.stdout.flush()
 
 
 def _name(record: CapturedRecord) -> bytes:

@@ -6,7 +6,8 @@ History of ``SCHEMA``:
     2  lines of kind "memory" and "health"; a trial's memory has no memcg any more
     3  a machine's scheduling, its lists of online and usable CPUs and its CPU quota; what a run
        left out; a run has an id and a plan, and lines of kind "plan" add to it;
-       trials of state "reduced", what a storm had at once, and what others used
+       trials of state "reduced", what a storm had at once, and what others used;
+       a cost's wakeups_taken without its empty_polls; a trial's "late"
 """
 
 from __future__ import annotations

@@ -225,6 +225,13 @@ METRICS: Final = (
         take=_taken("wakeups_taken_per_event"),
     ),
     Metric(
+        key="empty_polls_per_event",
+        label="empty polls per event",
+        group=Group.COST,
+        unit=Unit.TIMES,
+        take=_taken("empty_polls_per_event"),
+    ),
+    Metric(
         key="wakeups_raised_per_event",
         label="wake-ups raised per event",
         group=Group.COST,

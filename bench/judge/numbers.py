@@ -173,9 +173,10 @@ _COST: Final = (
     *_fields(
         "cost",
         "wake-ups",
-        wakeups_taken="returns of poll with something to read",
+        wakeups_taken="returns of poll after which something was read",
         wakeups_raised="irq_work interrupts on all CPUs",
     ),
+    *_fields("cost", "polls", empty_polls="returns of poll with nothing to read"),
     *_fields("cost", "ns", delivery_ns="first kernel timestamp to the last delivery"),
     *_fields("cost", "calls", consumer_syscalls="system calls of the consumer's thread"),
     *_fields("cost", "ns", record_ns="from record to record of one exit: the median over exits"),
@@ -241,6 +242,18 @@ _DERIVED: Final = (
         "ratio",
         "wakeups_taken / delivered",
         _field("cost", "wakeups_taken_per_event"),
+    ),
+    Number(
+        "empty_polls_per_event",
+        "ratio",
+        "empty_polls / delivered",
+        _field("cost", "empty_polls_per_event"),
+    ),
+    Number(
+        "empty_poll_share",
+        "share",
+        "empty_polls / (empty_polls + wakeups_taken)",
+        _field("cost", "empty_poll_share"),
     ),
     Number(
         "wakeups_raised_per_event",

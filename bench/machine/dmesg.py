@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -14,7 +14,6 @@ OVERFLOWED: Final = "the kernel's log overflowed: some of its lines were not see
 
 _KMSG: Final = Path("/dev/kmsg")
 _RECORD_BYTES: Final = 8192  # the kernel's own bound on one record
-_MOST_RECORDS: Final = 10_000  # more cannot stand in a log of usual size
 _RECORD: Final = re.compile(r"(\d+),\d+,\d+,[^;]*;(.*)")
 _COMPLAINT: Final = re.compile(
     r"""
@@ -85,17 +84,20 @@ class KernelLog:
         """Whether the log can be read at all."""
         return self._fd is not None
 
-    def new_records(self) -> tuple[str, ...]:
-        """Records since the last call, as /dev/kmsg gives them. Never waits."""
-        records: list[str] = []
-        while self._fd is not None and len(records) < _MOST_RECORDS:
+    def forget(self) -> None:
+        """Skip what has been logged so far."""
+        if self._fd is not None:
+            os.lseek(self._fd, 0, os.SEEK_END)
+
+    def new_records(self) -> Iterator[str]:
+        """Records since the last call, as /dev/kmsg gives them, to the last. Never waits."""
+        while self._fd is not None:
             try:
-                records.append(os.read(self._fd, _RECORD_BYTES).decode(errors="replace"))
+                yield os.read(self._fd, _RECORD_BYTES).decode(errors="replace")
             except BlockingIOError:
                 break
             except BrokenPipeError:  # overwritten before we came; the next read goes on
-                records.append(OVERFLOWED)
-        return tuple(records)
+                yield OVERFLOWED
 
     def complaints(self) -> tuple[str, ...]:
         """What the kernel complained of since the last call."""

@@ -18,10 +18,11 @@ class Cost:
     consumer_cpu_ns: int
     consumer_voluntary_switches: int
     consumer_involuntary_switches: int
-    wakeups_taken: int  # returns of poll with something to read
+    wakeups_taken: int  # returns of poll after which something was read
     wakeups_raised: int | None  # irq_work interrupts (IWI), all CPUs; None: not told
     delivery_ns: int = 0  # first kernel timestamp to the last delivery; 0 without records
     consumer_syscalls: int | None = None  # None: not counted
+    empty_polls: int | None = None  # returns of poll with nothing to read; None: not counted
     record_ns: float | None = None  # from record to record of one exit; None: one record an exit
 
     @property
@@ -44,8 +45,19 @@ class Cost:
 
     @property
     def wakeups_taken_per_event(self) -> float | None:
-        """Returns of poll with something to read, per record delivered."""
+        """Returns of poll after which something was read, per record delivered."""
         return _ratio(self.wakeups_taken, self.delivered)
+
+    @property
+    def empty_polls_per_event(self) -> float | None:
+        """Returns of poll with nothing to read, per record delivered."""
+        return _ratio(self.empty_polls, self.delivered)
+
+    @property
+    def empty_poll_share(self) -> float | None:
+        """Returns of poll with nothing to read, over all that reported a buffer readable."""
+        polls = None if self.empty_polls is None else self.empty_polls + self.wakeups_taken
+        return _ratio(self.empty_polls, polls)
 
     @property
     def wakeups_raised_per_event(self) -> float | None:

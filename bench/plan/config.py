@@ -56,6 +56,7 @@ class Consumer:
     stall_ms: float = 0.0  # ... read nothing for so long; 0: never
     cost_ns: int = 0  # spent on each record, as a slower consumer would
     cpu: int | None = None  # pin the consumer
+    late_ms: float = 0.0  # find out why each record waited that waits so long; 0: of none
     count_syscalls: bool = False  # of the consuming thread, by a tracepoint of its own
 
 

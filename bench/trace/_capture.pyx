@@ -53,8 +53,12 @@ cdef extern from *:
     static inline void thread_switches(uint64_t *voluntary, uint64_t *involuntary)
     { struct rusage u; getrusage(RUSAGE_THREAD, &u);
       *voluntary = u.ru_nvcsw; *involuntary = u.ru_nivcsw; }
-    static inline int wait_readable(int epoll_fd, int timeout_ms)
-    { struct epoll_event e[16]; return epoll_wait(epoll_fd, e, 16, timeout_ms); }
+    /* Buffers reported readable, at most 16; wake_fd, which only stops the wait, is not one. */
+    static inline int wait_readable(int epoll_fd, int timeout_ms, int wake_fd)
+    { struct epoll_event e[16]; int buffers = 0;
+      for (int i = epoll_wait(epoll_fd, e, 16, timeout_ms); i > 0; i--)
+        buffers += e[i - 1].data.fd != wake_fd;
+      return buffers; }
     static inline void wait_for(int fd)
     { struct pollfd p = { .fd = fd, .events = POLLIN }; poll(&p, 1, -1); }
     static inline void relax(void) { __builtin_ia32_pause(); }
@@ -68,6 +72,7 @@ cdef extern from *:
       RECORDS_PER_VISIT = 4096,  /* of one buffer, before the next has its turn */
       RING_HEADER = 8,
       MOST_SAMPLES = 16384,      /* of occupancy; then every second is dropped */
+      MOST_LATE = 1024,          /* late records whose wait is noted; more are only counted */
       PERF_DATA_HEAD = 1024,     /* offsets within perf_event_mmap_page */
       PERF_DATA_TAIL = 1032,
       PERF_RECORD_LOST = 2,
@@ -84,6 +89,7 @@ cdef extern from *:
         RECORDS_PER_VISIT
         RING_HEADER
         MOST_SAMPLES
+        MOST_LATE
         PERF_DATA_HEAD
         PERF_DATA_TAIL
         PERF_RECORD_LOST
@@ -100,7 +106,7 @@ cdef extern from *:
     void sleep_until_ns(uint64_t, int) nogil
     void pause_ms(int) nogil
     void thread_switches(uint64_t *, uint64_t *) nogil
-    int wait_readable(int, int) nogil
+    int wait_readable(int, int, int) nogil
     void wait_for(int) nogil
     void relax() nogil
     bint is_failed(void *) nogil
@@ -122,6 +128,11 @@ cdef struct Sample:
     uint64_t time_ns
     uint64_t used_bytes
 
+cdef struct Late:
+    uint64_t row
+    uint64_t entered_ns   # of the last wait before the record was delivered
+    uint64_t returned_ns
+
 cdef struct Buffer:
     bint is_ring
     uint8_t *data
@@ -136,6 +147,9 @@ cdef struct Buffer:
 
 cdef inline bint is_own(const uint8_t *record) noexcept nogil:
     return (<const uint16_t *>(record + 54))[0] & RECORD_OWN
+
+cdef inline uint64_t timestamp_of(const uint8_t *record) noexcept nogil:
+    return (<const uint64_t *>record)[0]
 
 cdef inline uint32_t length_of(const uint8_t *record) noexcept nogil:
     return (<const uint32_t *>(record + 48))[0]
@@ -155,10 +169,12 @@ cdef class Capture:
     cdef readonly size_t count
     cdef Buffer buffers[MAX_BUFFERS]
     cdef readonly int buffer_count
+    cdef int turn  # the buffer that collect() visited last
     cdef readonly size_t mapped_bytes
     cdef object epoll
     cdef int wake_fd
     cdef readonly int stopping
+    cdef readonly uint64_t stopped_ns  # when stop() was called; 0: not yet
     cdef int running  # run() reads the buffers
     cdef volatile uint64_t stall_from_ns
     cdef volatile uint64_t stall_ns
@@ -166,7 +182,14 @@ cdef class Capture:
     cdef readonly uint64_t overflow       # records that found the array full
     cdef readonly uint64_t malformed      # records that cannot be ours
     cdef readonly uint64_t lost_told      # sum of PERF_RECORD_LOST, or what libbcc told
-    cdef readonly uint64_t wakeups_taken  # returns of epoll_wait with something to read
+    cdef readonly uint64_t wakeups_taken  # returns of epoll_wait after which something was read
+    cdef readonly uint64_t empty_polls    # buffers reported readable, but nothing could be read
+    cdef readonly uint64_t misdated       # visits whose last record claims to be delivered later
+    cdef uint64_t late_ns
+    cdef uint64_t entered_ns              # of the last wait
+    cdef uint64_t returned_ns
+    cdef readonly uint64_t late_count     # records that waited late_ns or longer
+    cdef Late late[MOST_LATE]
     cdef readonly uint64_t cpu_ns         # of the consuming thread, while it ran
     cdef readonly uint64_t voluntary_switches
     cdef readonly uint64_t involuntary_switches
@@ -295,27 +318,32 @@ cdef class Capture:
         self.epoll.register(self.wake_fd, select.EPOLLIN)
         self.mapped_bytes = 0
         self.count = self.overflow = self.malformed = self.lost_told = 0
-        self.wakeups_taken = self.cpu_ns = 0
+        self.wakeups_taken = self.empty_polls = self.misdated = self.cpu_ns = 0
+        self.late_ns = self.late_count = self.entered_ns = self.returned_ns = 0
         self.voluntary_switches = self.involuntary_switches = 0
         self.stall_from_ns = self.stall_ns = self.cost_ns = 0
         self.sample_count = self.passes = 0
         self.sample_stride = 1
         self.stopping = 0
+        self.stopped_ns = 0
 
     # -- draining -----------------------------------------------------------------------------
 
-    def run(self, *, int poll, uint64_t interval_ns=0, uint64_t cost_ns=0):
+    def run(self, *, int poll, uint64_t interval_ns=0, uint64_t cost_ns=0, uint64_t late_ns=0):
         """Drain until ``stop``, then until all buffers are empty.
 
         ``poll``: EPOLL, BUSY, TIMED with a sleep of ``interval_ns`` between drains, or STOPPED:
         nothing is read before ``stop``.
         ``cost_ns``: spent on each record, as a slower consumer would.
+        ``late_ns``: note the wait that ended before each record that is delivered so long after
+        its kernel timestamp; 0: none.
         """
         cdef int epoll_fd = self.epoll.fileno()
         cdef uint64_t cpu_before, voluntary, involuntary, voluntary_after, involuntary_after
         cdef uint64_t read
-        cdef int stopping
+        cdef int stopping, readable = 0
         self.cost_ns = cost_ns
+        self.late_ns = late_ns
         store_release_int(&self.running, 1)
         with nogil:
             cpu_before = thread_cpu_ns()
@@ -328,13 +356,18 @@ cdef class Capture:
                 stopping = load_acquire_int(&self.stopping)
                 self.sample()
                 read = self.drain_once()
+                if readable:
+                    if read:
+                        self.wakeups_taken += 1
+                    else:
+                        self.empty_polls += 1
+                    readable = 0
                 if read:
                     continue
                 if stopping:
                     break
                 if poll == 0:
-                    if wait_readable(epoll_fd, -1) > 0:
-                        self.wakeups_taken += 1
+                    readable = self.wait(epoll_fd)
                 elif poll == 1:
                     relax()
                 else:
@@ -345,18 +378,48 @@ cdef class Capture:
             self.involuntary_switches = involuntary_after - involuntary
             store_release_int(&self.running, 0)
 
+    cdef int wait(self, int epoll_fd) noexcept nogil:
+        """Wait for a record or ``stop``; the buffers reported readable."""
+        cdef int readable
+        if not self.late_ns:
+            return wait_readable(epoll_fd, -1, self.wake_fd)
+        self.entered_ns = monotonic_ns()
+        readable = wait_readable(epoll_fd, -1, self.wake_fd)
+        self.returned_ns = monotonic_ns()
+        return readable
+
     def collect(self, int timeout_ms):
-        """Wait up to ``timeout_ms``, then read what there is, from row 0 on; the rows read."""
+        """Wait up to ``timeout_ms``, then read what there is, from row 0 on; the rows read.
+
+        No more is taken out of the buffers than there are rows: the next call goes on with the
+        buffer after the last one visited. 0 rows: there was nothing to read.
+        """
         cdef int epoll_fd = self.epoll.fileno()
         with nogil:
             self.count = 0
-            if not self.drain_once():
-                wait_readable(epoll_fd, timeout_ms)
-                self.drain_once()
+            if not self.fill_rows():
+                wait_readable(epoll_fd, timeout_ms, self.wake_fd)
+                self.fill_rows()
         return self.count
+
+    cdef size_t fill_rows(self) noexcept nogil:
+        """Visit each buffer once, as long as there are rows; again if that gave no record."""
+        cdef int visited
+        cdef uint64_t read
+        while True:
+            read = 0
+            for visited in range(self.buffer_count):
+                if self.count == self.capacity:
+                    break
+                self.turn = (self.turn + 1) % self.buffer_count
+                read += self.visit(self.turn, min(<uint64_t>RECORDS_PER_VISIT,
+                                                  <uint64_t>(self.capacity - self.count)))
+            if self.count or not read:
+                return self.count
 
     def stop(self):
         """Make ``run`` end once the buffers are empty."""
+        self.stopped_ns = monotonic_ns()
         self.stopping = 1
         os.eventfd_write(self.wake_fd, 1)
 
@@ -398,15 +461,27 @@ cdef class Capture:
         """The samples: pairs of uint64, CLOCK_MONOTONIC ns and bytes not yet read, as bytes."""
         return (<const char *>self.samples)[:self.sample_count * sizeof(Sample)]
 
+    def late_records(self):
+        """Rows of late records and the wait before each: triples of uint64, as bytes."""
+        return (<const char *>self.late)[:min(self.late_count, MOST_LATE) * sizeof(Late)]
+
     cdef uint64_t drain_once(self) noexcept nogil:
         """One visit to each buffer; the records read."""
         cdef int index
         cdef uint64_t read = 0
         for index in range(self.buffer_count):
-            if self.buffers[index].is_ring:
-                read += self.visit_ring(&self.buffers[index])
-            else:
-                read += self.visit_perf(&self.buffers[index])
+            read += self.visit(index, RECORDS_PER_VISIT)
+        return read
+
+    cdef inline uint64_t visit(self, int index, uint64_t most) noexcept nogil:
+        """Read up to ``most`` records of one buffer."""
+        cdef uint64_t read
+        if self.buffers[index].is_ring:
+            read = self.visit_ring(&self.buffers[index], most)
+        else:
+            read = self.visit_perf(&self.buffers[index], most)
+        if read and self.count and self.rows[self.count - 1].delivered_ns > monotonic_ns():
+            self.misdated += 1
         return read
 
     cdef inline Row *next_row(self) noexcept nogil:
@@ -420,6 +495,8 @@ cdef class Capture:
         cdef uint64_t until
         row.arrived_bytes = arrived_bytes
         row.delivered_ns = monotonic_ns()
+        if self.late_ns:
+            self.note_if_late(row)
         if self.cost_ns:
             until = row.delivered_ns + self.cost_ns
             while monotonic_ns() < until:
@@ -429,14 +506,25 @@ cdef class Capture:
                 sleep_until_ns(row.delivered_ns + self.stall_ns, self.wake_fd)
                 self.stall_ns = 0
 
-    cdef uint64_t visit_ring(self, Buffer *ring) noexcept nogil:
+    cdef void note_if_late(self, Row *row) noexcept nogil:
+        cdef Late *late
+        if row.delivered_ns < timestamp_of(row.record) + self.late_ns:
+            return
+        if self.late_count < MOST_LATE:
+            late = &self.late[self.late_count]
+            late.row = row - self.rows
+            late.entered_ns = self.entered_ns
+            late.returned_ns = self.returned_ns
+        self.late_count += 1
+
+    cdef uint64_t visit_ring(self, Buffer *ring, uint64_t most) noexcept nogil:
         cdef uint64_t position = ring.consumed[0]
         cdef uint64_t end = load_acquire64(ring.produced)
         cdef uint64_t read = 0
         cdef uint32_t header, bytes_, length
         cdef uint8_t *record
         cdef Row *row
-        while position < end and read < RECORDS_PER_VISIT:
+        while position < end and read < most:
             record = ring.data + (position & ring.mask)
             header = load_acquire32(<uint32_t *>record)
             if header & RING_BUSY:
@@ -460,14 +548,14 @@ cdef class Capture:
             read += 1
         return read
 
-    cdef uint64_t visit_perf(self, Buffer *perf) noexcept nogil:
+    cdef uint64_t visit_perf(self, Buffer *perf, uint64_t most) noexcept nogil:
         cdef uint64_t position = perf.consumed[0]
         cdef uint64_t end = load_acquire64(perf.produced)
         cdef uint64_t read = 0
         cdef uint64_t header  # u32 type, u16 misc, u16 size; 8 bytes never wrap
         cdef uint32_t kind, size, bytes_, length
         cdef Row *row
-        while position < end and read < RECORDS_PER_VISIT:
+        while position < end and read < most:
             header = (<uint64_t *>(perf.data + (position & perf.mask)))[0]
             kind = <uint32_t>header
             size = <uint32_t>(header >> 48)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from bench.errors import MachineUnfit
 from bench.plan.config import Consumer
 from bench.trace._capture import Capture
-from bench.trace.uninterrupted import uninterrupted
+from bench.trace.uninterrupted import start, uninterrupted
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def consuming(capture: Capture, drain: Callable[[], None], consumer: Consumer) -
 
     thread = threading.Thread(target=body, name="consumer")
     with uninterrupted():
-        thread.start()
+        start(thread)
     try:
         ready.wait()
         yield thread.native_id or 0

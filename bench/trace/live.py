@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -30,7 +30,7 @@ class Tally:
 
     delivered: int
     lost: int
-    missed: int | None  # skipped by the kernel, where it tells
+    missed: int  # processes, not threads: the kernel skipped the tracer
 
 
 class LiveTrace:
@@ -42,16 +42,21 @@ class LiveTrace:
         self._capture = capture
         self._delivered = 0
 
-    def attached(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def attached(self) -> Iterator[None]:
         """Exits are recorded while this lasts; what is left can be read after it."""
-        return self._program.attached()
+        with self._program.attached(), self._program.counting_missed():
+            yield
 
     def wall_offset_ns(self) -> int:
         """Return what to add to a kernel timestamp for the time of day, in any time namespace."""
         return time.time_ns() - (time.monotonic_ns() - self._ahead_ns)
 
     def batch(self, timeout_ms: int) -> list[CapturedRecord]:
-        """What came within ``timeout_ms``, in the order of kernel timestamps; may be empty."""
+        """What came within ``timeout_ms``, in the order of kernel timestamps.
+
+        Where more has come than one batch holds the next goes on; empty: nothing was there.
+        """
         count = self._capture.collect(timeout_ms)
         self._delivered += count
         rows = memoryview(self._capture)[: count * ROW.size]
@@ -60,8 +65,7 @@ class LiveTrace:
     def tally(self) -> Tally:
         """The account so far; after detaching it is final."""
         lost = sum(sum(cpu.dropped.values()) for cpu in self._program.read_counters())
-        told = procfs.fd_info(self._program.load())
-        return Tally(delivered=self._delivered, lost=lost, missed=told.recursion_misses)
+        return Tally(delivered=self._delivered, lost=lost, missed=self._program.missed())
 
 
 def usual_budget_bytes(transport_name: str, cpus: int, page_bytes: int) -> int:
@@ -87,6 +91,7 @@ def opened(transport_name: str, budget_bytes: int | None) -> Iterator[LiveTrace]
         budget_bytes = usual_budget_bytes(transport_name, len(cpus), page_bytes)
     producer = Producer()
     macros = settings.macros(producer) | way.macros(producer, cpus) | _numbering()
+    macros |= {"COUNT_MISSED": 1}
     build = Build(variant=way.variant, macros=tuple(macros.items()))
     request = transport.Request(
         budget_bytes=budget_bytes,

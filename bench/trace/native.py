@@ -26,6 +26,7 @@ def reader(capture: Capture, consumer: Consumer) -> Callable[[], None]:
             poll=_POLL[consumer.poll],
             interval_ns=int(consumer.interval_ms * 1e6),
             cost_ns=consumer.cost_ns,
+            late_ns=int(consumer.late_ms * 1e6),
         )
 
     return drain

@@ -11,6 +11,7 @@ import errno
 import fcntl
 import os
 import struct
+import time
 from typing import Final
 
 from bench.machine import procfs
@@ -20,12 +21,16 @@ _SYS_PERF_EVENT_OPEN: Final = 298  # x86-64
 _TYPE_SOFTWARE: Final = 1
 _TYPE_TRACEPOINT: Final = 2
 _COUNT_SW_BPF_OUTPUT: Final = 10
+_SAMPLE_TIME: Final = 1 << 2
 _SAMPLE_RAW: Final = 1 << 10
 _FORMAT_LOST: Final = 1 << 4  # Linux 6.0
 _ATTR: Final = struct.Struct("=IIQQQQQIIQQQQIiQII")  # up to PERF_ATTR_SIZE_VER5
+_DISABLED_BIT: Final = 1 << 0
 _WATERMARK_BIT: Final = 1 << 14
+_CLOCK_BIT: Final = 1 << 25
 _FLAG_CLOEXEC: Final = 8
 _IOC_ENABLE: Final = 0x2400
+_IOC_SET_FILTER: Final = 0x40082406
 _NEVER: Final = 2**32 - 1
 
 _libc = ct.CDLL(None, use_errno=True)
@@ -52,6 +57,22 @@ def open_tracepoint(number: int) -> int:
     event = _call(attribute, procfs.online_cpus()[0])
     fcntl.ioctl(event, _IOC_ENABLE, 0)
     return event
+
+
+def open_sampler(number: int, cpu: int) -> int:
+    """A disabled event that samples the time (CLOCK_MONOTONIC) of each hit of a tracepoint."""
+    flags = _DISABLED_BIT | _WATERMARK_BIT | _CLOCK_BIT
+    attribute = _ATTR.pack(
+        _TYPE_TRACEPOINT, _ATTR.size, number, 1, _SAMPLE_TIME, 0, flags, _NEVER,
+        0, 0, 0, 0, 0, 0, time.CLOCK_MONOTONIC, 0, 0, 0,
+    )  # fmt: skip
+    return _call(attribute, cpu)
+
+
+def keep_to(event: int, condition: str) -> None:
+    """Enable the event, for the hits alone that ``condition`` holds for."""
+    fcntl.ioctl(event, _IOC_SET_FILTER, condition.encode() + b"\0")
+    fcntl.ioctl(event, _IOC_ENABLE, 0)
 
 
 def lost(event: int) -> int | None:

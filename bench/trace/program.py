@@ -7,7 +7,7 @@ import atexit
 import ctypes as ct
 import os
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -119,21 +119,28 @@ class Program:
         """The program runs at every exit for as long as the context lasts."""
         self.load()
         self._counted = range(counters.CAUSES)
-        try:
-            with uninterrupted():
-                self._bpf.attach_tracepoint(
-                    tp=self.build.tracepoint.encode(), fn_name=self.build.name.encode()
-                )
-        except Exception as error:
-            raise _refusal(
-                "the tracer could not be attached", error, ct.get_errno(),
-                remedy="`bufbench doctor --least-privilege` tries what it takes",
-            ) from error  # fmt: skip
-        try:
+        point, name = self.build.tracepoint.encode(), self.build.name.encode()
+        with _attached(
+            lambda: self._bpf.attach_tracepoint(tp=point, fn_name=name),
+            lambda: self._bpf.detach_tracepoint(tp=point),
+        ):
             yield
-        finally:
-            with uninterrupted():
-                self._bpf.detach_tracepoint(tp=self.build.tracepoint.encode())
+
+    @contextmanager
+    def counting_missed(self) -> Iterator[None]:
+        """While this lasts, and the program is attached, count the processes hidden from it."""
+        point = self.build.tracepoint.partition(":")[2].encode()
+        with _attached(
+            lambda: self._bpf.attach_raw_tracepoint(tp=point, fn_name=b"count_missed"),
+            lambda: self._bpf.detach_raw_tracepoint(tp=point),
+        ):
+            yield
+
+    def missed(self) -> int:
+        """Processes whose exits were hidden, as far as they were counted. A bpf() map call."""
+        cpus = len(possible_cpus())
+        values = bpf_call.lookup(self.map_fd("missed"), _SLOT, 8 * cpus)
+        return sum(struct.unpack(f"={cpus}Q", values))
 
     def neighbours(self) -> frozenset[int] | None:
         """Ids of others' programs that run at the same event, while attached; None if not told."""
@@ -172,6 +179,23 @@ class Program:
                 unexplained -= counters.of_cause(value)
         self._counted = tuple(by_cause)
         return counters.decode(counts, by_cause, cpus)
+
+
+@contextmanager
+def _attached(attach: Callable[[], object], detach: Callable[[], object]) -> Iterator[None]:
+    try:
+        with uninterrupted():
+            attach()
+    except Exception as error:
+        raise _refusal(
+            "the tracer could not be attached", error, ct.get_errno(),
+            remedy="`bufbench doctor --least-privilege` tries what it takes",
+        ) from error  # fmt: skip
+    try:
+        yield
+    finally:
+        with uninterrupted():
+            detach()
 
 
 def _require_privileges() -> None:

@@ -29,3 +29,16 @@ def uninterrupted() -> Iterator[None]:
             signal.signal(each, handler)
     if came:
         signal.raise_signal(came[0])
+
+
+def start(thread: threading.Thread) -> None:
+    """Start a thread that Ctrl-C and SIGTERM never go to.
+
+    The kernel may choose any thread that does not block them, as it does after SIGCONT, and Python
+    would answer only when its main thread next runs.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # the thread inherits it
+    try:
+        thread.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -7,9 +7,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from bench.measure import by_cpu, clocks, latency, ledger, occupancy, ordering, pace, timeline
+from bench.measure import (
+    by_cpu,
+    clocks,
+    late,
+    latency,
+    ledger,
+    occupancy,
+    ordering,
+    pace,
+    timeline,
+)
 from bench.measure.by_cpu import CpuShare
 from bench.measure.cost import Cost
+from bench.measure.late import Late
 from bench.measure.latency import Latency
 from bench.measure.ledger import Ledger
 from bench.measure.memory import Memory
@@ -58,6 +69,7 @@ class Assessment:
     occupancy: Occupancy | None = None
     lost_told: dict[str, int] = field(default_factory=dict)
     skipped_told: int | None = None
+    late: Late | None = None
     timeline: Timeline | None = None
 
 
@@ -69,6 +81,9 @@ def assess(seen: Observation, *, with_timeline: bool = False) -> Assessment:
     book = ledger.balance(seen.records, seen.counters, seen.storm.reaped)
     if seen.consumer.malformed:
         told = f"{seen.consumer.malformed} records were malformed"
+        book = replace(book, residues=(*book.residues, told))
+    if seen.consumer.misdated:
+        told = f"{seen.consumer.misdated} visits ended before the delivery that they recorded last"
         book = replace(book, residues=(*book.residues, told))
     if faults := clocks.faults(seen.records, seen.storm):
         book = replace(book, residues=(*book.residues, *faults))
@@ -92,6 +107,7 @@ def assess(seen: Observation, *, with_timeline: bool = False) -> Assessment:
             wakeups_raised=seen.kernel.wakeups_raised,
             delivery_ns=_delivery_ns(seen.records),
             consumer_syscalls=seen.consumer.syscalls,
+            empty_polls=seen.consumer.empty_polls,
             record_ns=pace.per_record_ns(seen.records),
         ),
         by_cpu=by_cpu.shares(seen.records, seen.counters),
@@ -103,6 +119,7 @@ def assess(seen: Observation, *, with_timeline: bool = False) -> Assessment:
         ),
         lost_told=seen.lost_told,
         skipped_told=seen.skipped_told,
+        late=_late(seen),
         timeline=timeline.trace(seen.records, seen.occupancy, origin_ns=seen.storm.start_ns)
         if with_timeline
         else None,
@@ -156,6 +173,21 @@ def _competition(conditions: Conditions, account: Ledger | None) -> Iterator[str
         share = conditions.stalled.get(name, 0.0)
         if share > bound:
             yield f"tasks waited for {name} in {share:.0%} of the time (bound: {bound:.0%})"
+
+
+def _late(seen: Observation) -> Late | None:
+    facts = seen.late
+    if facts is None:
+        return None
+    return late.diagnose(
+        seen.records,
+        facts.noted,
+        facts.wakes_ns,
+        stopped_ns=facts.stopped_ns,
+        threshold_ns=facts.threshold_ns,
+        count=facts.count,
+        involuntary_switches=seen.consumer.involuntary_switches,
+    )
 
 
 def _delivery_ns(records: Records) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.measure.account import CpuCounters
+from bench.measure.late import Noted
 from bench.measure.memory import Memory
 from bench.record import Records
 from bench.trial.competition import Competition
@@ -24,7 +25,20 @@ class ConsumerUse:
     involuntary_switches: int
     wakeups_taken: int
     malformed: int  # records that cannot be ours
+    empty_polls: int | None = None  # returns of poll with nothing to read; None: not counted
+    misdated: int = 0  # visits whose last record was dated later than the visit's end
     syscalls: int | None = None  # None: not counted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateFacts:
+    """What was noted about records that waited long."""
+
+    threshold_ns: int
+    count: int
+    noted: tuple[Noted, ...]  # at most some thousand of them
+    wakes_ns: tuple[int, ...] | None  # when the consumer was woken; None: not known
+    stopped_ns: int  # when the consumer was told to end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +62,7 @@ class Observation:
     kernel: KernelUse
     occupancy: npt.NDArray[np.uint64]  # shape (n, 2): CLOCK_MONOTONIC ns, bytes not yet read
     lost_told: dict[str, int] = field(default_factory=dict)
+    late: LateFacts | None = None  # None: not asked for, or not by this reader
     skipped_told: int | None = None
     away_ns: int = 0  # the longest time that the harness did not run
     neighbours: tuple[str, ...] | None = None  # others' programs at the same event; None: not told

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import struct
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Final
 
@@ -11,15 +13,16 @@ import numpy as np
 
 from bench.errors import CaptureFull
 from bench.machine import procfs
+from bench.measure.late import Noted
 from bench.measure.memory import Memory, Observed
-from bench.plan.config import TrialConfig
+from bench.plan.config import Reader, TrialConfig
 from bench.record import CAPTURED, Records
-from bench.trace import bpf_call, neighbours, settings, syscalls, transport
+from bench.trace import bpf_call, neighbours, settings, syscalls, transport, wakes
 from bench.trace._capture import Capture
 from bench.trace.consumer import consuming
 from bench.trial import competition
 from bench.trial.competition import Competition
-from bench.trial.observation import ConsumerUse, KernelUse, Observation
+from bench.trial.observation import ConsumerUse, KernelUse, LateFacts, Observation
 from bench.trial.presence import watched
 from bench.trial.rig import Rig
 from workloads import mapcallers
@@ -53,6 +56,9 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         producer=config.producer,
         consumer=config.consumer,
     )
+    woken: Callable[[], wakes.Times | None] | None = None
+    native = config.consumer.reader is Reader.NATIVE
+    diagnosed = native and config.consumer.late_ms > 0
     program_fd = program.load()
     with ExitStack() as stack:
         counted = config.kernel_stats and stack.enter_context(bpf_call.statistics())
@@ -74,6 +80,8 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
             thread_id = running.enter_context(consuming(capture, opened.drain, config.consumer))
             if counter is not None:
                 syscalls.watch(counter, thread_id)
+            if diagnosed and way.variant == "ringbuf":
+                woken = stack.enter_context(wakes.noted(thread_id, rig.cpus))
             running.enter_context(program.attached())
             if counter is not None:
                 running.enter_context(counter.attached())
@@ -84,6 +92,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
             report = generator.wait(config.storm.seconds + _GRACE_S)
             after = program.neighbours()
         met = competition.between(met_before, competition.read(callers), cpus=len(rig.cpus))
+        wakes_ns = woken() if woken else None
         lost_told = opened.lost_told()
         skipped = _skipped_told(skipped_before, procfs.fd_info(program_fd).recursion_misses)
         raised = _raised(raised_before, procfs.irq_work())
@@ -101,6 +110,8 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
             involuntary_switches=capture.involuntary_switches,
             wakeups_taken=capture.wakeups_taken,
             malformed=capture.malformed,
+            empty_polls=capture.empty_polls if native else None,
+            misdated=capture.misdated,
             syscalls=None if counter is None else syscalls.counted(counter),
         ),
         kernel=KernelUse(
@@ -108,6 +119,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
             run_ns=runs_after[1] - runs_before[1] if counted else None,
             wakeups_raised=raised,
         ),
+        late=_late(capture, config, wakes_ns) if diagnosed else None,
         occupancy=np.frombuffer(capture.occupancy(), dtype=np.uint64).reshape(-1, 2),
         lost_told=lost_told,
         skipped_told=skipped,
@@ -128,6 +140,17 @@ def captured(capture: Capture) -> Records:
         )
     rows: Records = np.frombuffer(memoryview(capture), dtype=CAPTURED, count=capture.count)
     return rows
+
+
+def _late(capture: Capture, config: TrialConfig, wakes_ns: tuple[int, ...] | None) -> LateFacts:
+    rows = struct.iter_unpack("=3Q", capture.late_records())
+    return LateFacts(
+        threshold_ns=int(config.consumer.late_ms * 1e6),
+        count=capture.late_count,
+        noted=tuple(map(Noted._make, rows)),
+        wakes_ns=wakes_ns,
+        stopped_ns=capture.stopped_ns,
+    )
 
 
 def _stall(capture: Capture, config: TrialConfig) -> None:

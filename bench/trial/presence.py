@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from bench.trace.uninterrupted import start
+
 _TICK_NS: Final = 50_000_000
 
 
@@ -41,7 +43,7 @@ def watched() -> Iterator[Presence]:
             presence.tick()
 
     thread = threading.Thread(target=body, name="presence", daemon=True)
-    thread.start()
+    start(thread)
     try:
         yield presence
     finally:

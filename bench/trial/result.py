@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from bench.measure.by_cpu import CpuShare
 from bench.measure.cost import Cost
+from bench.measure.late import Late
 from bench.measure.latency import Latency
 from bench.measure.ledger import Ledger
 from bench.measure.memory import Memory
@@ -68,4 +69,5 @@ class TrialResult:
     occupancy: Occupancy | None = None
     lost_told: dict[str, int] = field(default_factory=dict)  # the kernel's own lost counts, by kind
     timeline: Timeline | None = None  # of the first block's trials only
+    late: Late | None = None  # why records waited long; None: not asked for
     skipped_told: int | None = None  # recursion_misses of fdinfo; some kernels always say 0

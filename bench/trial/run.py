@@ -31,7 +31,7 @@ class Place:
 def run_trial(rig: Rig, arm: Arm, place: Place) -> TrialResult:
     """Run one trial and measure it. BufbenchError where there is nothing to measure."""
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
-    rig.log.new_records()  # forget what was said before
+    rig.log.forget()  # what was said before
     before = procfs.cpu_times()
     other_exits, measured = 0, Assessment()
     away_ns: int | None = None

@@ -7,6 +7,7 @@
 #include "common/settings.h"
 #include "common/counters.h"
 #include "common/exit.h"
+#include "common/missed.h"
 #include "common/payload.h"
 
 BPF_PERF_OUTPUT(events);
@@ -47,6 +48,7 @@ int exitsnoop(void *ctx)
 	if (!describe_exit(ctx, writer.set, &record))
 		return 0;
 	count_exit(writer.counts, record.flags);
+	mark_traced(&record);
 
 	set_due(writer.set, writer.counts, record.flags);
 	for (u32 i = 0; i < MAX_RECORDS_PER_EXIT && i < writer.counts->due; i++) {

@@ -8,6 +8,7 @@
 #include "common/settings.h"
 #include "common/counters.h"
 #include "common/exit.h"
+#include "common/missed.h"
 #include "common/payload.h"
 
 #define ENOENT 2
@@ -93,6 +94,7 @@ static __always_inline int begin(void *ctx, struct writer *writer, struct exit_r
 	if (!describe_exit(ctx, writer->set, record))
 		return 0;
 	count_exit(writer->counts, record->flags);
+	mark_traced(record);
 	if (writer->set->rings > 1)
 		slot = record->cpu;
 	writer->ring = rings.lookup(&slot);

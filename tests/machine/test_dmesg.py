@@ -52,6 +52,24 @@ def test_no_log_is_told_and_harmless(tmp_path: Path) -> None:
         assert log.complaints() == ()
 
 
+def test_the_log_is_read_to_its_end_however_much_was_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A complaint behind very many lines belongs to this trial, not to the next."""
+    said = [record(HARMLESS[0])] * 50_000 + [record(COMPLAINTS[0])]
+
+    def read(_fd: int, _size: int) -> bytes:
+        if not said:
+            raise BlockingIOError
+        return said.pop(0).encode()
+
+    path = tmp_path / "kmsg"
+    path.touch()
+    with dmesg.KernelLog(path) as log:
+        monkeypatch.setattr("os.read", read)
+        assert log.complaints() == (COMPLAINTS[0],)
+
+
 @pytest.mark.live
 def test_only_what_comes_after_the_mark_is_seen() -> None:
     kmsg = Path("/dev/kmsg")

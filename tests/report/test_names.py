@@ -54,6 +54,7 @@ def beside_a_neighbour(made: TrialResult) -> TrialResult:
             delivered=ledger.delivered,
             delivery_ns=77_000_000,
             consumer_syscalls=55,
+            empty_polls=21,
             record_ns=120.0,
         ),
         occupancy=Occupancy(

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ from trials import KIB
 
 from bench.layout import ROW
 from bench.measure import ledger
-from bench.plan.config import Consumer, Producer, TrialConfig
+from bench.plan.config import Consumer, Producer, Reader, TrialConfig
 from bench.record import CAPTURED, Records
 from bench.trace import perf_event, settings, transport
 from bench.trace._capture import BUSY, EPOLL, TIMED, Capture
@@ -45,6 +45,7 @@ class Buffers:
     capture: Capture
     producer: Producer
     rings: int
+    drain: Callable[[], None]  # as the reader does it
 
     def fill(self, exits: int, cpus: tuple[int, ...] = ()) -> int:
         """So many exits, at least; the records that they made."""
@@ -72,6 +73,7 @@ def mapped(
     records_per_exit: int = 100,
     payload_bytes: int = 0,
     capacity: int = 100_000,
+    reader: Reader = Reader.NATIVE,
 ) -> Iterator[Buffers]:
     way = transport.find(name)
     producer = Producer(records_per_exit=records_per_exit, payload_bytes=payload_bytes)
@@ -80,11 +82,14 @@ def mapped(
     program.configure(settings.encode(producer, session=0, rings=way.rings(rig.cpus)))
     program.zero_counters()
     request = transport.Request(
-        budget_bytes=budget_bytes, cpus=rig.cpus, producer=producer, consumer=Consumer()
+        budget_bytes=budget_bytes,
+        cpus=rig.cpus,
+        producer=producer,
+        consumer=Consumer(reader=reader),
     )
     capture = Capture(capacity)
-    with way.open(program, capture, request):
-        yield Buffers(program, capture, producer, way.rings(rig.cpus))
+    with way.open(program, capture, request) as opened:
+        yield Buffers(program, capture, producer, way.rings(rig.cpus), opened.drain)
 
 
 @pytest.mark.live
@@ -173,6 +178,25 @@ def test_collecting_waits_for_the_first_record(rig: Rig, name: str) -> None:
 
 
 @pytest.mark.live
+@pytest.mark.parametrize("capacity", [1, 7, 1_234])
+@pytest.mark.parametrize("name", [*TRANSPORTS, "sharded"])
+def test_collecting_takes_no_more_than_there_is_room_for(
+    rig: Rig, name: str, capacity: int
+) -> None:
+    """Whatever has come: the next call goes on, with every buffer in its turn."""
+    with mapped(rig, name, capacity=capacity) as buffers:
+        attempted = buffers.fill(40)
+        parts = []
+        while count := buffers.capture.collect(0):
+            assert count <= capacity
+            parts.append(buffers.rows())
+        rows = np.concatenate(parts)
+        assert buffers.capture.overflow == 0
+        assert ledger.balance(rows, buffers.program.read_counters()).balanced
+        assert len(rows) == attempted > 2 * capacity
+
+
+@pytest.mark.live
 @pytest.mark.parametrize("name", TRANSPORTS)
 def test_collecting_begins_at_the_first_row_each_time(rig: Rig, name: str) -> None:
     with mapped(rig, name) as buffers:
@@ -214,6 +238,40 @@ def test_records_arrive_whole_wherever_a_small_buffer_wraps(
     assert set(own["cpu"].tolist()) == {rig.cpus[0]}
     padding = rows["arrived_bytes"] - rows["length"]
     assert (padding == (0 if name == "ringbuf" else (-(12 + 72 + payload_bytes)) % 8)).all()
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("reader", list(Reader))
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_a_delivery_lies_between_readings_of_the_clock_around_it(
+    rig: Rig, name: str, reader: Reader
+) -> None:
+    """However long a drain takes it lies within; of 50 of one record each most take some us."""
+    with mapped(rig, name, records_per_exit=1, reader=reader) as buffers:
+        capture = buffers.capture
+        capture.stop()  # each drain ends once the buffers are empty
+        with buffers.program.attached():
+            for _ in range(50):
+                subprocess.run(["true"], check=True)
+                known, before_ns = capture.count, time.monotonic_ns()
+                buffers.drain()
+                after_ns = time.monotonic_ns()
+                rows = buffers.rows()[known:]
+                assert len(rows)
+                assert rows["delivered_ns"].min() >= before_ns
+                assert rows["delivered_ns"].max() <= after_ns
+                assert (rows["timestamp_ns"] <= rows["delivered_ns"]).all()
+        assert capture.misdated == 0
+
+
+def test_the_end_of_a_wait_is_no_wake_up() -> None:
+    capture = Capture(10)
+    thread = threading.Thread(target=capture.run, kwargs={"poll": EPOLL})
+    thread.start()
+    time.sleep(0.05)  # it waits
+    capture.stop()
+    thread.join()
+    assert (capture.wakeups_taken, capture.empty_polls) == (0, 0)
 
 
 def test_the_array_is_seen_without_a_copy() -> None:

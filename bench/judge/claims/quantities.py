@@ -14,6 +14,8 @@ _REFUSED_SHARE = 0.9  # of a trial's writes, for its ns to be those of a refused
 
 drained_per_s: Final = number("drained_per_s")
 dropped_share: Final = number("own_dropped_share")
+empty_poll_share: Final = number("empty_poll_share")
+empty_polls_per_event: Final = number("empty_polls_per_event")
 violation_share: Final = number("causal_violation_share")
 _ns_per_record: Final = number("kernel_ns_per_record")
 

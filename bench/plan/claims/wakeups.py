@@ -92,6 +92,7 @@ def _bursts(on: Setting) -> tuple[Experiment, ...]:
     # Whether the reader finds a CPU to itself decides what is lost, so that is not left to chance.
     apart = replace(several, cpus=(on.first,))
     elsewhere = replace(EPOLL, cpu=on.last)
+    diagnosed = replace(EPOLL, late_ms=small.pause_ms)
     policies = (Wake.ADAPTIVE, Wake.FORCED)
 
     def bursting(
@@ -121,7 +122,7 @@ def _bursts(on: Setting) -> tuple[Experiment, ...]:
         experiment(
             "last-record",
             "Is the last record of a small burst ever left without a wake-up?",
-            (bursting(small, 16 * on.page_bytes, wake, EPOLL) for wake in policies),
+            (bursting(small, 16 * on.page_bytes, wake, diagnosed) for wake in policies),
             twins=(),
         ),
     )

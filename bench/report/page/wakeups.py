@@ -16,7 +16,7 @@ from bench.report.page.material import Material
 
 _KINDS: Final[tuple[tuple[str, str, Callable[[Cost], float | None]], ...]] = (
     ("Raised by the producer", "interrupts (IWI) per event", lambda c: c.wakeups_raised_per_event),
-    ("Taken by the consumer", "returns of poll per event", lambda c: c.wakeups_taken_per_event),
+    ("Taken by the consumer", "useful polls per event", lambda c: c.wakeups_taken_per_event),
     ("Switches of the consumer", "context switches per event", lambda c: c.switches_per_event),
 )
 

@@ -28,6 +28,7 @@ from made_up_claims import (
     rate,
     refused_ns,
     rss,
+    spinning,
     syscalls,
     told,
     torn,
@@ -530,6 +531,29 @@ for expected, p99_ms in (
         ],
     )
 by_values(
+    "rb-busy-head-spins",
+    "slow-producer",
+    spinning,
+    {
+        REPRODUCED: {
+            "ringbuf@1MiB/prompt": (0.0,) * 8,
+            "ringbuf@1MiB/delayed": noisy(0.9),
+            "perfbuf@1MiB/delayed": noisy(0.02),
+        },
+        # An edge-triggered poll, or a ring that reports a busy head as empty.
+        REFUTED: {
+            "ringbuf@1MiB/prompt": (0.0,) * 8,
+            "ringbuf@1MiB/delayed": noisy(0.01),
+            "perfbuf@1MiB/delayed": noisy(0.02),
+        },
+        OPEN: {
+            "ringbuf@1MiB/prompt": (0.0,) * 8,
+            "ringbuf@1MiB/delayed": torn(0.1),
+            "perfbuf@1MiB/delayed": noisy(0.02),
+        },
+    },
+)
+by_values(
     "rb-slow-producer",
     "slow-producer",
     quiet_p50,
@@ -744,3 +768,4 @@ def test_two_cpus_are_needed_for_what_cpus_do_to_each_other() -> None:
         if each.finding.verdict is ABSENT
     }
     assert {"rb-contention", "rb-noisy-cpu", "rb-slow-producer", "busy-poll-taxes-rb"} <= alone
+    assert "rb-busy-head-spins" in alone

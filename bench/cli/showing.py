@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The thread of `bufbench trace` that reads records and writes their lines.
+
+A thread, since no signal interrupts one other than the main thread: what was taken out of the
+buffers is written whole, or is known not to be.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from bench.trace.uninterrupted import start, uninterrupted
+
+if TYPE_CHECKING:
+    from bench.layout import CapturedRecord
+    from bench.trace.live import LiveTrace
+
+_POLL_MS: Final = 100
+_LAST_CHUNK_S: Final = 0.2  # for what is being written when no more is waited for
+_CHUNK_BYTES: Final = 4096  # PIPE_BUF: a pipe takes all of it or none
+
+
+class Showing:
+    """Shows the wanted records of a tracer until :meth:`finish`."""
+
+    def __init__(
+        self,
+        tracer: LiveTrace,
+        wanted: Callable[[CapturedRecord], bool],
+        line: Callable[[CapturedRecord, int], str],
+        heading: str,
+    ) -> None:
+        self._tracer = tracer
+        self._wanted = wanted
+        self._line = line
+        self._heading = heading
+        self._descriptor = sys.stdout.fileno()
+        self._by_line = os.isatty(self._descriptor)
+        self._encoding = sys.stdout.encoding
+        self._reading = threading.Lock()
+        self._stopping = False
+        self._abandoned = False
+        self._taken = self._written = 0  # wanted records; by the thread alone
+        self._failure: BaseException | None = None
+        self._done = threading.Event()  # a join that Ctrl-C interrupts takes the thread for ended
+        self._thread = threading.Thread(target=self._run, name="showing", daemon=True)
+
+    def start(self) -> None:
+        """Begin with the heading."""
+        with uninterrupted():
+            start(self._thread)
+
+    def wait(self, seconds: float | None) -> None:
+        """Return after ``seconds``, or as soon as the output cannot be written any more."""
+        self._done.wait(seconds)
+
+    def finish(self, seconds: float | None = None) -> int:
+        """Show what the detached tracer still holds; the records that could not be shown.
+
+        ``seconds`` is how long somebody may take to read them; None: for ever. Whatever has not
+        been written by then is taken out of the buffers, so that it is counted. Raises the error
+        that writing ended with.
+        """
+        self._stopping = True
+        if self._thread.ident is None:
+            self.start()
+        left = 0
+        if not self._done.wait(seconds):
+            with self._reading:
+                self._abandoned = True
+                while rest := self._tracer.batch(0):
+                    left += sum(map(self._wanted, rest))
+            self._done.wait(_LAST_CHUNK_S)
+        if self._failure is not None:
+            raise self._failure
+        return self._taken - self._written + left
+
+    def _run(self) -> None:
+        try:
+            self._write([self._heading])
+            while True:
+                stopping = self._stopping  # asked first: what came before it is read
+                with self._reading:
+                    if self._abandoned:
+                        return
+                    records = self._tracer.batch(0 if stopping else _POLL_MS)
+                    shown = list(filter(self._wanted, records))
+                    self._taken += len(shown)
+                self._show(shown)
+                if stopping and not records:
+                    return
+        except BaseException as failure:  # noqa: BLE001  raised again in the main thread
+            self._failure = failure
+        finally:
+            self._done.set()
+
+    def _show(self, records: Sequence[CapturedRecord]) -> None:
+        offset_ns = self._tracer.wall_offset_ns()
+        lines = (self._line(record, record.timestamp_ns + offset_ns) for record in records)
+        for chunk in self._chunks(lines):
+            if self._abandoned:
+                return
+            self._write(chunk)
+            self._written += len(chunk)
+
+    def _chunks(self, lines: Iterator[str]) -> Iterator[list[str]]:
+        chunk: list[str] = []
+        length = 0
+        for line in lines:
+            bytes_ = 4 * len(line)  # at most, in UTF-8
+            if chunk and (self._by_line or length + bytes_ > _CHUNK_BYTES):
+                yield chunk
+                chunk, length = [], 0
+            chunk.append(line)
+            length += bytes_
+        if chunk:
+            yield chunk
+
+    def _write(self, lines: Sequence[str]) -> None:
+        left = "".join(lines).encode(self._encoding, "replace")
+        while left:
+            left = left[os.write(self._descriptor, left) :]

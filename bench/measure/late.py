@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Late records: where the consumer was while each of them waited, and what ended the wait."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from bench.record import Records
+
+
+class Why(StrEnum):
+    """What kept a late record waiting."""
+
+    STRANDED = "stranded"  # asleep in epoll_wait, not woken before a much later record, or the end
+    UNSCHEDULED = "unscheduled"  # woken in time, but not given a CPU
+    SLOW_INTERRUPT = "slow interrupt"  # woken late, though no later record came in between
+    NOT_WAITING = "not waiting"  # not in epoll_wait when the record was stamped
+    UNKNOWN = "unknown"  # the wait or its wake-up was not noted
+
+
+class Noted(NamedTuple):
+    """A late record's row, and the last wait of the consumer before it was delivered."""
+
+    row: int
+    entered_ns: int  # 0, as is the next: there was none
+    returned_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateRecord:
+    """One late record; all times in ns after its kernel timestamp."""
+
+    why: Why
+    latency_ns: int
+    entered_ns: int | None  # epoll_wait; negative: before the record was stamped
+    woken_ns: int | None  # the first wake-up of that wait; None: none noted
+    returned_ns: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Late:
+    """Records that waited ``threshold_ns`` or longer, by reason."""
+
+    threshold_ns: int
+    count: int
+    stranded: int
+    unscheduled: int
+    slow_interrupt: int
+    not_waiting: int
+    unknown: int
+    involuntary_switches: int  # of the consumer, over the whole trial
+    examples: tuple[LateRecord, ...] = ()  # the stranded ones first, in the order of delivery
+
+
+MOST_EXAMPLES = 32
+
+
+def diagnose(
+    records: Records,
+    noted: Sequence[Noted],
+    wakes_ns: Sequence[int] | None,
+    *,
+    stopped_ns: int,
+    threshold_ns: int,
+    count: int,
+    involuntary_switches: int,
+) -> Late:
+    """Tell records that nobody woke the consumer for from those that waited for the scheduler.
+
+    ``noted``: the late records, as far as the capture had room for them; ``count``: all of them.
+    ``wakes_ns``: when the consumer was woken, in order; None: not known. ``stopped_ns``: when it
+    was told to end, which wakes it as well.
+    """
+    causes_ns = sorted([*records["timestamp_ns"].tolist(), stopped_ns]) if noted else []
+    found = list(_each(records, noted, wakes_ns, causes_ns, threshold_ns))
+    by_reason = {why: sum(each.why is why for each in found) for why in Why}
+    shown = sorted(found, key=lambda each: each.why is not Why.STRANDED)[:MOST_EXAMPLES]
+    return Late(
+        threshold_ns=threshold_ns,
+        count=count,
+        stranded=by_reason[Why.STRANDED],
+        unscheduled=by_reason[Why.UNSCHEDULED],
+        slow_interrupt=by_reason[Why.SLOW_INTERRUPT],
+        not_waiting=by_reason[Why.NOT_WAITING],
+        unknown=by_reason[Why.UNKNOWN] + count - len(found),
+        involuntary_switches=involuntary_switches,
+        examples=tuple(shown),
+    )
+
+
+def _each(
+    records: Records,
+    noted: Sequence[Noted],
+    wakes_ns: Sequence[int] | None,
+    causes_ns: Sequence[int],
+    threshold_ns: int,
+) -> Iterator[LateRecord]:
+    for row, entered_ns, returned_ns in noted:
+        stamp_ns = int(records["timestamp_ns"][row])
+        woken_ns = _first(wakes_ns or (), entered_ns, returned_ns)
+        if not entered_ns or entered_ns > stamp_ns:
+            why = Why.NOT_WAITING
+        elif woken_ns is None or returned_ns < stamp_ns:
+            why = Why.UNKNOWN
+        elif woken_ns < stamp_ns + threshold_ns // 2:
+            why = Why.UNSCHEDULED
+        elif _any_within(causes_ns, stamp_ns + threshold_ns // 2, woken_ns):
+            why = Why.STRANDED
+        else:
+            why = Why.SLOW_INTERRUPT
+        yield LateRecord(
+            why=why,
+            latency_ns=int(records["delivered_ns"][row]) - stamp_ns,
+            entered_ns=entered_ns - stamp_ns if entered_ns else None,
+            woken_ns=None if woken_ns is None else woken_ns - stamp_ns,
+            returned_ns=returned_ns - stamp_ns if returned_ns else None,
+        )
+
+
+def _first(times_ns: Sequence[int], from_ns: int, to_ns: int) -> int | None:
+    """The first of the times within, ends included."""
+    at = bisect_left(times_ns, from_ns)
+    return times_ns[at] if at < len(times_ns) and times_ns[at] <= to_ns else None
+
+
+def _any_within(times_ns: Sequence[int], from_ns: int, to_ns: int) -> bool:
+    return bisect_right(times_ns, to_ns) > bisect_left(times_ns, from_ns)

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Processes whose exit the kernel hid from the tracer, counted with COUNT_MISSED. The
+ * kernel skips a program on the perf tracepoint while its CPU is inside a bpf() map
+ * operation of anybody, but not one on the raw tracepoint. Attached later, that one runs
+ * after the tracer for the same exit, and looks whether it left its mark.
+ */
+#ifdef COUNT_MISSED
+#define MARKS 32768	/* more than processes that may exit between the two programs of one */
+
+BPF_ARRAY(marks, u64, MARKS);	/* start time of the process traced last, by pid */
+BPF_PERCPU_ARRAY(missed, u64, 1);
+#endif
+
+static __always_inline void mark_traced(struct exit_record *record)
+{
+#ifdef COUNT_MISSED
+	int slot = (bpf_get_current_pid_tgid() >> 32) & (MARKS - 1);
+	u64 *mark = marks.lookup(&slot);
+
+	if (mark)
+		*mark = record->start_ns;
+#endif
+}
+
+#ifdef COUNT_MISSED
+int count_missed(void *ctx)
+{
+	u64 task = bpf_get_current_task();
+	u64 start_ns = FIELD(u64, FIELD(u64, task, OFFSET_TASK_GROUP_LEADER), OFFSET_TASK_START_TIME);
+	int zero = 0, slot = (bpf_get_current_pid_tgid() >> 32) & (MARKS - 1);
+	u64 *mark = marks.lookup(&slot), *count = missed.lookup(&zero);
+
+#ifdef OFFSET_GROUP_DEAD
+	if (!(*(u64 *)(ctx + 8) & 1))	/* the tracepoint's second argument */
+		return 0;
+#else
+	if (FIELD(int, FIELD(u64, task, OFFSET_TASK_SIGNAL), OFFSET_SIGNAL_LIVE) != 0)
+		return 0;
+#endif
+	if (!mark || !count || *mark == start_ns)
+		return 0;
+	*mark = start_ns;	/* two threads that leave at once are one process */
+	__sync_fetch_and_add(count, 1);
+	return 0;
+}
+#endif

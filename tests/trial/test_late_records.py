@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What the kernel really does to a record that nobody is woken for; and to a head that is not
+committed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from trials import KIB, assert_balanced, run
+
+from bench.plan.config import Consumer, Poll, Producer, TrialConfig, Wake
+from bench.trial.result import TrialResult
+from bench.trial.rig import Rig
+from workloads.storm import Shape, Storm
+
+pytestmark = pytest.mark.live
+
+TRANSPORTS = ("ringbuf", "perfbuf")
+PERIOD_MS = 5.0
+TRICKLE = Storm(shape=Shape.TRICKLE, count=60, rate_per_s=1e3 / PERIOD_MS, cpus=(0,))
+
+
+def late(rig: Rig, name: str, producer: Producer) -> TrialResult:
+    config = TrialConfig(
+        transport=name,
+        budget_bytes=64 * KIB * len(rig.cpus),
+        storm=TRICKLE,
+        producer=producer,
+        consumer=Consumer(poll=Poll.EPOLL, late_ms=PERIOD_MS / 2),
+    )
+    trial = run(rig, config)
+    assert_balanced(trial)
+    return trial
+
+
+def test_what_no_wake_up_was_raised_for_is_stranded(rig: Rig) -> None:
+    """Every third record of the CPU wakes: those before it wait for it, asleep in epoll_wait."""
+    found = late(rig, "ringbuf", Producer(wake=Wake.WATERMARK, watermark=3)).late
+    assert found is not None
+    assert found.stranded > TRICKLE.count // 4
+    assert found.stranded + found.unscheduled + found.slow_interrupt >= found.count * 0.9
+    for each in found.examples:
+        if each.why == "stranded":
+            assert each.woken_ns is not None
+            assert each.woken_ns >= PERIOD_MS * 1e6 / 4
+
+
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_where_every_record_wakes_none_is_stranded(rig: Rig, name: str) -> None:
+    trial = late(rig, name, Producer(wake=Wake.FORCED))
+    assert trial.late is not None
+    assert trial.late.stranded == 0
+
+
+def test_of_a_perf_buffer_nothing_is_claimed(rig: Rig) -> None:
+    found = late(rig, "perfbuf", Producer(wake=Wake.WATERMARK, watermark=3)).late
+    assert found is not None
+    assert found.count > TRICKLE.count // 4
+    assert found.count == found.unknown + found.not_waiting
+
+
+def test_nobody_asks_where_it_is_not_wanted(rig: Rig) -> None:
+    assert run(rig, TrialConfig(transport="ringbuf", budget_bytes=64 * KIB)).late is None
+
+
+def test_a_ring_spins_behind_its_head_and_that_is_no_wake_up(rig: Rig) -> None:
+    """Returns of poll that gave nothing to read are counted apart; perf has hardly any."""
+    if len(rig.cpus) < 2:
+        pytest.skip("a producer has to be slow while the consumer runs")
+    polls = {}
+    for name in TRANSPORTS:
+        config = TrialConfig(
+            transport=name,
+            budget_bytes=1024 * KIB,
+            storm=Storm(shape=Shape.UNEVEN, count=300, rate_per_s=1_000.0, seconds=2.0),
+            producer=Producer(delay_ns=200_000, delay_cpu=0),
+        )
+        polls[name] = run(rig, replace(config, consumer=Consumer(cpu=rig.cpus[-1])))
+        assert_balanced(polls[name])
+    ring, perf = (polls[name].cost for name in TRANSPORTS)
+    assert ring is not None
+    assert perf is not None
+    assert ring.empty_polls is not None
+    assert perf.empty_polls is not None
+    assert ring.empty_polls > 2 * ring.delivered
+    assert perf.empty_polls < perf.delivered / 2
+    for cost in (ring, perf):
+        assert 0 < cost.wakeups_taken <= cost.delivered
