@@ -18,12 +18,14 @@ class Late(NamedTuple):
     late: int
     bursts: int
     records: int
-    stranded: int | None = None  # of them, those no wake-up was raised for; None: not recorded
+    stranded: int | None  # of them, those that nobody was woken for; None: not recorded
+    unknown: int  # of them, those of which that is not known
 
 
 def late_records(trials: Sequence[TrialResult]) -> Late:
     """Summed over trials; JournalError if a latency histogram cannot be decoded."""
-    late = bursts = records = 0
+    late = bursts = records = stranded = unknown = 0
+    recorded = True
     for trial in trials:
         storm, latency = trial.config.storm, trial.latency
         if latency is None:
@@ -31,9 +33,15 @@ def late_records(trials: Sequence[TrialResult]) -> Late:
         bursts += storm.count // max(storm.burst_size, 1)
         records += latency.count
         pause_ns = round(storm.pause_ms * 1e6)
-        if latency.max_ns >= pause_ns:
-            late += _from(latency.histogram, pause_ns)
-    return Late(late, bursts, records)
+        waited = _from(latency.histogram, pause_ns) if latency.max_ns >= pause_ns else 0
+        late += waited
+        if trial.late is None:
+            recorded = False
+            unknown += waited
+        else:
+            stranded += trial.late.stranded
+            unknown += trial.late.unknown
+    return Late(late, bursts, records, stranded if recorded else None, unknown)
 
 
 def _from(histogram: str, least_ns: int) -> int:

@@ -98,9 +98,11 @@ def _none_missed(evidence: Evidence) -> Finding:
     if adaptive.stranded:
         verdict = Verdict.REFUTED
         reason = f"{adaptive.stranded:,} records were left without a wake-up in {bursts}"
-    elif adaptive.stranded is None and adaptive.late:
+    elif adaptive.unknown:
         verdict = Verdict.INCONCLUSIVE
-        reason = f"{adaptive.late:,} records waited, and it was not recorded whether one was raised"
+        reason = (
+            f"of {adaptive.unknown:,} records that waited it is not known whether one was raised"
+        )
     elif adaptive.bursts < BURSTS or more.blocks < FEWEST_BLOCKS:
         verdict, reason = Verdict.INCONCLUSIVE, f"{bursts} of {BURSTS:,}"
     else:
@@ -114,6 +116,7 @@ def _none_missed(evidence: Evidence) -> Finding:
         blocks=more.blocks,
         further_blocks=max(1, -(-(BURSTS - adaptive.bursts) // per_block)),
         details=(
+            *([] if adaptive.stranded is None else [f"{adaptive.stranded:,} without a wake-up"]),
             f"{adaptive.late:,} of {adaptive.records:,} records waited for the next burst",
             f"{forced.late:,} of {forced.records:,} where every record wakes",
         ),

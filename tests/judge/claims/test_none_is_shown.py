@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from made_up_claims import (
     Set,
@@ -24,6 +26,7 @@ from bench.judge.claims.catalogue import judge
 from bench.judge.claims.contrast import Contrast
 from bench.judge.claims.finding import Finding, Verdict
 from bench.judge.statistics import Scale
+from bench.measure.late import Late
 from bench.trial.result import TrialResult
 
 Values = tuple[float, ...]
@@ -55,6 +58,63 @@ def test_as_few_late_records_as_elsewhere_show_no_missing_wake_up() -> None:
             ),
         )
         assert found.verdict is OPEN, found.reason
+
+
+def diagnosed(stranded: int, unknown: int) -> Set:
+    """Late records of which so many had no wake-up, or nobody knows; the others had one."""
+
+    def take(made: TrialResult, late: float) -> TrialResult:
+        count = round(late)
+        found = Late(
+            threshold_ns=1_000_000,
+            count=count,
+            stranded=min(stranded, count),
+            unscheduled=max(0, count - stranded - unknown),
+            slow_interrupt=0,
+            not_waiting=0,
+            unknown=min(unknown, count),
+            involuntary_switches=0,
+        )
+        return replace(bursts(made, late), late=found)
+
+    return take
+
+
+@pytest.mark.parametrize(
+    ("stranded", "unknown", "expected"),
+    [
+        (0, 0, REPRODUCED),  # all that waited had been woken in time
+        (1, 0, REFUTED),
+        (0, 1, OPEN),
+        (1, 1, REFUTED),
+    ],
+)
+def test_a_late_record_is_stranded_only_without_a_wake_up(
+    stranded: int, unknown: int, expected: Verdict
+) -> None:
+    take = diagnosed(stranded, unknown)
+    made = both(
+        "last-record",
+        take,
+        {
+            "ringbuf@64KiB/adaptive": (0, 39, 0, 0, 0, 0, 0, 0),
+            "ringbuf@64KiB/forced": (13, 0, 0, 0, 0, 0, 0, 0),
+        },
+    )
+    found = finding("rb-no-missed-wakeup", made)
+    assert found.verdict is expected, found.reason
+    if expected is REPRODUCED:
+        assert "0 of 10,000 bursts (at most 0.03 %)" in found.reason
+        assert "0 without a wake-up" in found.details
+
+
+def test_a_block_that_was_not_diagnosed_leaves_it_open_if_any_record_waited() -> None:
+    for late, expected in ((1, OPEN), (0, REPRODUCED)):
+        made = arm("last-record", "ringbuf@64KiB/adaptive", diagnosed(0, 0), (5,) * 8)
+        made[3] = bursts(made[3], late)
+        made[3] = replace(made[3], late=None)
+        made += arm("last-record", "ringbuf@64KiB/forced", bursts, (0,) * 8)
+        assert finding("rb-no-missed-wakeup", made).verdict is expected
 
 
 def test_none_is_told_with_its_bound() -> None:
