@@ -21,12 +21,13 @@ def _of(material: Material) -> Iterator[Document]:
     if soaks:
         yield from (soak.document(each, material) for each in soaks)
         return
+    found = [run_document.document(material.summary, material)]
     if material.judged is not None:
         bases = {basis for each in material.judged.judgements for basis in each.finding.rests_on}
         lines = {basis: _lines(basis, material) for basis in bases}
-        yield claims_document.document(material.judged, lines)
-    if material.summary.comparisons or material.judged is None:
-        yield run_document.document(material.summary, material)
+        found.append(claims_document.document(material.judged, lines))
+    claimed = {run.header.profile for run in material.runs} == {"claims"}
+    yield from reversed(found) if claimed else found
 
 
 def _lines(basis: Basis, material: Material) -> str:
