@@ -6,7 +6,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import ClassVar
 
-from bench.foreign import in_a_line
+from bench.escape import in_a_line
 
 
 class ExitCode(IntEnum):

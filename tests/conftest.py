@@ -12,8 +12,9 @@ from contextlib import ExitStack
 import pytest
 from moments import Faults
 
-from bench import doctor, lock
-from bench.machine import capabilities
+from bench.doctor import doctor
+from bench.host import lock
+from bench.linux import capabilities
 
 MOST_CPU_S = 3.0
 """Of a test that is not marked slow: CPU time, which others' load hardly lengthens."""

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.measure.account import CpuCounters
-from bench.record import CAPTURED, RECORD, Flag, Records
+from bench.record.counters import CpuCounters
+from bench.record.records import CAPTURED, RECORD, Flag, Records
 
 PIDS = 4_190_000  # then they are used again, as in the kernel
 DEPTH = 8

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from made_up_trials import machine, trial
 
-from bench.judge.claims.evidence import Evidence
-from bench.judge.claims.journals import of_trials
 from bench.measure.by_cpu import CpuShare
 from bench.plan.config import Producer
+from bench.questions.claims.evidence import Evidence
+from bench.questions.claims.journals import of_trials
 from bench.trial.result import State, TrialResult
 from workloads.storm import Storm, StormReport
 

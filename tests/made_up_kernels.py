@@ -9,10 +9,10 @@ from pathlib import Path
 
 from made_up_trials import blocks, header
 
-from bench.journal.matrix import DONE, Entry
 from bench.journal.schema import JournalContent, Run, RunHeader
 from bench.journal.writer import JournalWriter
-from bench.measure.memory import (
+from bench.questions.kernels.folders import DONE, Entry
+from bench.record.footprint import (
     MemoryLine,
     perfbuf_footprint,
     perfbuf_mapped_bytes,

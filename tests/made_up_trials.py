@@ -7,15 +7,15 @@ from collections.abc import Iterable
 from functools import cache
 
 from bench.journal.schema import RunHeader
-from bench.machine.facts import Machine
+from bench.linux.machine import Machine
 from bench.measure.cost import Cost
 from bench.measure.latency import Latency
 from bench.measure.ledger import Ledger
-from bench.measure.memory import Footprint, Memory, Observed
 from bench.measure.ordering import Ordering
 from bench.plan import budgets
 from bench.plan.config import TrialConfig
 from bench.plan.experiments import BASELINES, ArmName
+from bench.record.footprint import Footprint, Memory, Observed
 from bench.trial.result import Conditions, State, TrialResult
 from workloads.storm import Storm, StormReport
 

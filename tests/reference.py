@@ -9,7 +9,7 @@ from typing import Final
 
 from bench.journal.reader import read_journals
 from bench.journal.schema import JournalContent
-from bench.judge.summary import Summary, compare_journals
+from bench.questions.transports.summary import Summary, compare_journals
 
 FOLDER: Final = Path(__file__).parents[1] / "results/reference"
 JOURNALS: Final = tuple(

@@ -7,12 +7,14 @@ import io
 
 from rich.console import Console
 
-from bench.judge.claims.catalogue import Judged
-from bench.judge.kernels.matrix import Matrix
-from bench.judge.summary import Summary
-from bench.report import claims_document, run_data, run_document
+import bench.questions.claims.document as claims
+import bench.questions.transports.document as transports
+from bench.questions.claims.catalogue import Judged
+from bench.questions.kernels.document import document as kernels_document
+from bench.questions.kernels.matrix import Matrix
+from bench.questions.transports.data import report_of
+from bench.questions.transports.summary import Summary
 from bench.report.document import Document
-from bench.report.kernels.document import document as kernels_document
 from bench.report.renderers import data, html, markdown, terminal
 
 
@@ -23,28 +25,28 @@ def text(document: Document, *, width: int = 120) -> str:
 
 
 def run_text(summary: Summary, *, width: int = 120) -> str:
-    return text(run_document.document(summary), width=width)
+    return text(transports.document(summary), width=width)
 
 
 def run_markdown(*summaries: Summary) -> str:
-    return markdown.render_markdown(*map(run_document.document, summaries))
+    return markdown.render_markdown(*map(transports.document, summaries))
 
 
 def run_json(*summaries: Summary) -> str:
-    return data.render_json(run_data.report_of(*map(run_document.document, summaries)))
+    return data.render_json(report_of(*map(transports.document, summaries)))
 
 
 def claims_text(judged: Judged, *, width: int = 120) -> str:
-    return text(claims_document.document(judged), width=width)
+    return text(claims.document(judged), width=width)
 
 
 def claims_markdown(*judged: Judged) -> str:
-    return markdown.render_markdown(*map(claims_document.document, judged))
+    return markdown.render_markdown(*map(claims.document, judged))
 
 
 def claims_json(*judged: Judged) -> str:
-    documents = map(claims_document.document, judged)
-    return data.render_json(claims_document.data_of(*documents))
+    documents = map(claims.document, judged)
+    return data.render_json(claims.data_of(*documents))
 
 
 def kernels_text(matrix: Matrix, *, width: int = 100) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import campaign
+from bench.campaign import campaign
 from bench.errors import JournalError
 from bench.journal.reader import read_journal
 from bench.plan.config import TrialConfig

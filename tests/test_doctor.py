@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bench import doctor
-from bench.doctor import Status
+from bench.doctor import doctor
+from bench.doctor.doctor import Status
 from bench.errors import MachineUnfit
-from bench.machine.capabilities import Capability
-from bench.machine.limits import ProcessLimit
-from bench.machine.virtualisation import Virtualisation
+from bench.linux.capabilities import Capability
+from bench.linux.process_limits import ProcessLimit
+from bench.linux.virtualisation import Virtualisation
 
 BPF, PERFMON, ADMIN = Capability.BPF, Capability.PERFMON, Capability.SYS_ADMIN
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up_trials import trial
 
-from bench import gates
+from bench.campaign import gates
 from bench.errors import GateFailed, NotBalanced, UsageError
 from bench.trial.result import State
 

@@ -17,9 +17,9 @@ import pytest
 from tracing import BUFBENCH
 
 from bench.journal.reader import read_journal
-from bench.machine import scheduling
+from bench.linux import scheduling
 
-SETTLED = "from bench.inherited import settle; settle(); "
+SETTLED = "from bench.host.inherited import settle; settle(); "
 ALL = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 RUN = ("run", "--workload", "storm", "--count", "300", "--blocks", "1", "--quiet", "--wait")
 
@@ -145,7 +145,7 @@ def test_what_changes_the_compiler_is_removed(monkeypatch: pytest.MonkeyPatch) -
 )
 def test_a_time_limit_of_the_caller_ends_in_order(before: Callable[[], object], told: str) -> None:
     script = (
-        "from bench.ending import Ending\nfrom bench.inherited import settle\n"
+        "from bench.host.signals import Ending\nfrom bench.host.inherited import settle\n"
         "ending = Ending()\n"
         "try:\n settle()\n ending.heed()\n"
         " while True: pass\n"
@@ -167,7 +167,8 @@ def test_a_time_limit_of_the_caller_ends_in_order(before: Callable[[], object], 
 
 def test_sigint_that_was_ignored_stays_ignored_but_sigterm_ends() -> None:
     script = (
-        "import time\nfrom bench.ending import Ending\nfrom bench.inherited import settle\n"
+        "import time\nfrom bench.host.signals import Ending\n"
+        "from bench.host.inherited import settle\n"
         "ending = Ending()\n"
         "try:\n settle()\n ending.heed()\n print('ready', flush=True)\n time.sleep(30)\n"
         "except KeyboardInterrupt as asked:\n ending.leave(asked)"

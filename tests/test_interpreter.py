@@ -12,8 +12,8 @@ from made_up_trials import blocks, header
 from tracing import BUFBENCH
 
 import bench
-from bench import process
-from bench.interpreter import cleaned
+from bench.host import process
+from bench.host.interpreter import cleaned
 from bench.journal.writer import JournalWriter
 
 SUITE = [sys.executable, "-m", "bench.suite"]

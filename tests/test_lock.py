@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import lock
 from bench.errors import Busy, ExitCode, MachineUnfit
+from bench.host import lock
 
 HOLDER = """
 import sys, time

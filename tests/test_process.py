@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import process
+from bench.host import process
 
 
 def alive(pid: int) -> bool:

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import refusal
 from bench.errors import ExitCode
-from bench.machine import capabilities, lockdown, procfs
-from bench.machine.capabilities import Capability
+from bench.linux import capabilities, lockdown, procfs, refusal
+from bench.linux.capabilities import Capability
 
 ALL = frozenset(Capability)
 

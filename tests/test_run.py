@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import process
+from bench.host import process
 
 RUN = Path(__file__).parents[1] / "run"
 

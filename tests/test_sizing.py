@@ -12,8 +12,8 @@ from bench.errors import MachineUnfit, NotBalanced
 from bench.plan.budgets import KIB
 from bench.plan.config import TrialConfig
 from bench.plan.experiments import Experiment
-from bench.plan.size import Load, config
-from bench.sizing import Listener, Search, measure
+from bench.questions.sizing.plan import Load, config
+from bench.questions.sizing.run import Listener, Search, measure
 from bench.trial.result import State, TrialResult
 
 RUNGS = {

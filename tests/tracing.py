@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from bench import process
-from bench.trace import bpf_call
+from bench.host import process
+from bench.linux import bpf
 
 BUFBENCH: Final = [sys.executable, "-c", "from bench.cli import main; main()"]
 PATIENCE_S: Final = 30.0
@@ -142,7 +142,7 @@ def alive(ids: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
 def _is_alive(kind: str, number: int) -> bool:
     command = _PROG_GET_FD_BY_ID if kind == "prog" else _MAP_GET_FD_BY_ID
     try:
-        os.close(bpf_call._bpf(command, number.to_bytes(4, "little")))
+        os.close(bpf._bpf(command, number.to_bytes(4, "little")))
     except FileNotFoundError:
         return False
     return True

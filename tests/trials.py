@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.plan.config import TrialConfig
 from bench.plan.experiments import Arm
-from bench.record import CAPTURED, Records
+from bench.record.records import CAPTURED, Records
 from bench.trial.result import State, TrialResult
 from bench.trial.rig import Rig
 from bench.trial.run import Place, run_trial

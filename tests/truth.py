@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Processes whose ends are known: what tests/trace/truths.c writes down of each one it made."""
+"""Processes whose ends are known: what tests/tracer/truths.c writes down of each one it made."""
 
 from __future__ import annotations
 

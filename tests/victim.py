@@ -20,8 +20,8 @@ from typing import Final
 import psutil
 from tracing import BUFBENCH, bpf_ids
 
-from bench import scratch
-from bench.trace import bpf_call
+from bench.host import scratch
+from bench.linux import bpf
 from workloads import cgroup
 
 SOON_S: Final = 2.0
@@ -242,7 +242,7 @@ def _ids(kind: str) -> Iterator[int]:
     while True:
         block = ct.create_string_buffer(struct.pack("=I", number), 128)
         try:
-            bpf_call._bpf_in(_NEXT_ID[kind], block)
+            bpf._bpf_in(_NEXT_ID[kind], block)
         except FileNotFoundError:
             return
         number = struct.unpack_from("=II", block)[1]
@@ -250,10 +250,10 @@ def _ids(kind: str) -> Iterator[int]:
 
 
 def _object_name(kind: str, number: int) -> str:
-    descriptor = bpf_call._bpf(_FD_BY_ID[kind], struct.pack("=I", number))
+    descriptor = bpf._bpf(_FD_BY_ID[kind], struct.pack("=I", number))
     try:
         info = ct.create_string_buffer(_INFO_BYTES)
-        bpf_call._bpf(15, struct.pack("=IIQ", descriptor, _INFO_BYTES, ct.addressof(info)))
+        bpf._bpf(15, struct.pack("=IIQ", descriptor, _INFO_BYTES, ct.addressof(info)))
     finally:
         os.close(descriptor)
     start = _NAME_OFFSET[kind]

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench import scratch
-from bench.machine import procfs
+from bench.host import scratch
+from bench.linux import procfs
 
 _PIDS: Final = "pids"
 _CONTROL: Final = "cgroup.subtree_control"

@@ -16,10 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from bench import refusal
 from bench.errors import MachineUnfit, StormFailed, UsageError
-from bench.machine import cpus, procfs
-from workloads import session
+from bench.host import session
+from bench.linux import cpus, procfs, refusal
 from workloads.cgroup import Cgroup
 from workloads.storm import TWO_CPUS, Shape, Storm, StormReport
 from workloads.user import StormUser, chosen

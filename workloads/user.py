@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.errors import UsageError
-from bench.machine import capabilities
-from bench.machine.capabilities import Capability
+from bench.linux import capabilities
+from bench.linux.capabilities import Capability
 
 NOBODY: Final = "nobody"
 ROOT: Final = "root"

@@ -28,11 +28,11 @@ COMMANDS: Final = (
 
 def main() -> None:
     """Run the command line: what goes wrong becomes one line on stderr and an exit code."""
-    from bench.interpreter import isolate
+    from bench.host.interpreter import isolate
 
     isolate()
-    from bench.ending import Ending
-    from bench.inherited import require_room, settle
+    from bench.host.inherited import require_room, settle
+    from bench.host.signals import Ending
 
     ending = Ending()
     try:  # imports included: Ctrl-C may come as early as that

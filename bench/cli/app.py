@@ -13,10 +13,10 @@ from typing import Annotated
 import click
 import typer
 
-from bench import exhausted
 from bench.cli import COMMANDS, output
 from bench.cli.lazy import group_of, plain_app
 from bench.errors import ExitCode, UsageError
+from bench.host import limits
 
 app = plain_app(group_of(COMMANDS, "bench.cli."))
 
@@ -31,7 +31,7 @@ def run(arguments: list[str]) -> int:
     group = typer.main.get_command(app)
     try:
         words = [*arguments] or ["--help"]
-        with exhausted.in_words(), group.make_context("bufbench", words) as context:
+        with limits.in_words(), group.make_context("bufbench", words) as context:
             group.invoke(context)
         sys.stdout.flush()
     except click.UsageError as error:
@@ -70,7 +70,7 @@ def _open_for_anything() -> None:
 
 def _show_version(asked: bool) -> None:
     if asked:
-        from bench.machine.facts import harness_version
+        from bench.linux.machine import harness_version
 
         typer.echo(f"bufbench {harness_version()}")
         raise typer.Exit

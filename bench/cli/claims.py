@@ -19,8 +19,8 @@ from bench.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bench.judge.claims.catalogue import Judged
-    from bench.judge.claims.claim import Claim
+    from bench.questions.claims.catalogue import Judged
+    from bench.questions.claims.claim import Claim
     from bench.trial.result import TrialResult
 
 _MOST_BLOCKS = 10_000
@@ -76,8 +76,10 @@ def command(
 
     Example: bufbench claims --from results/claims-20261122-101500.jsonl --format markdown
     """
-    from bench import expectations, gates, paths
-    from bench.judge.claims.catalogue import chosen
+    from bench import paths
+    from bench.campaign import gates
+    from bench.questions.claims import expectations
+    from bench.questions.claims.catalogue import chosen
 
     expected = {
         **(expectations.read(expect_file) if expect_file is not None else {}),
@@ -105,7 +107,7 @@ def command(
     judged = _judged([journal], claims)
     with read_or_not():
         _show(judged, form)
-    from bench.report.files import page_line
+    from bench.questions.files import page_line
 
     print(f"journal: {journal}", file=sys.stderr)
     print(page_line(journal), file=sys.stderr)
@@ -116,11 +118,11 @@ def command(
 def _run(
     claims: Sequence[Claim], journal: Path, *, blocks: int, seed: int, settle_s: float, wait: bool
 ) -> tuple[TrialResult, ...]:
-    from bench import campaign
-    from bench import claims as running
-    from bench.machine import cpus, procfs
-    from bench.plan.claims import catalogue
+    from bench.campaign import campaign
+    from bench.linux import cpus, procfs
     from bench.plan.outline import outline
+    from bench.questions.claims import run as running
+    from bench.questions.claims.plan import catalogue
 
     usable, page_bytes = cpus.usable(procfs.online_cpus()), os.sysconf("SC_PAGE_SIZE")
     planned = catalogue.experiments(usable, page_bytes)
@@ -147,8 +149,8 @@ def _run(
 
 def _judged(journals: Sequence[Path], claims: Sequence[Claim]) -> tuple[Judged, ...]:
     from bench.journal.reader import read_journals
-    from bench.judge.claims.catalogue import judge
-    from bench.judge.claims.journals import of_journals
+    from bench.questions.claims.catalogue import judge
+    from bench.questions.claims.journals import of_journals
 
     content = read_journals(journals)
     name_faults(content)
@@ -156,7 +158,7 @@ def _judged(journals: Sequence[Path], claims: Sequence[Claim]) -> tuple[Judged, 
 
 
 def _show(judged: Sequence[Judged], form: Format) -> None:
-    from bench.report.claims_document import data_of, document
+    from bench.questions.claims.document import data_of, document
 
     documents = [document(each) for each in judged]
     if form is Format.TEXT:

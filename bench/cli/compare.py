@@ -11,11 +11,11 @@ import typer
 
 from bench.cli.output import name_faults, read_or_not
 from bench.errors import GateFailed, JournalError, UsageError
-from bench.foreign import clean
+from bench.escape import clean
 
 if TYPE_CHECKING:
     from bench.journal.schema import JournalContent
-    from bench.machine.facts import Machine
+    from bench.linux.machine import Machine
 
 _SET = "Journal, folder of journals, or quoted pattern ('old/*.jsonl')."
 
@@ -42,9 +42,9 @@ def command(
     Example: bufbench compare results/monday.jsonl 'results/today-*.jsonl' --fail-on-regression
     """
     from bench.journal.distinct import without
-    from bench.judge.difference import difference
-    from bench.judge.journal_set import journal_sets
-    from bench.report.change import lines
+    from bench.questions.change.difference import difference
+    from bench.questions.change.journal_set import journal_sets
+    from bench.questions.change.words import lines
 
     old, new = _content(before), _content(after)
     fresh = without(new, old)
@@ -74,7 +74,7 @@ def _check_cpus(before: Machine | None, after: Machine | None) -> None:
     """Raise UsageError for runs of one machine that could not use the same CPUs."""
     if before is None or after is None or not (before.usable_cpus and after.usable_cpus):
         return  # not recorded
-    from bench.report.words import cpus_words
+    from bench.questions.transports.words import cpus_words
 
     one = (before.hostname, before.online_cpus) == (after.hostname, after.online_cpus)
     ours, theirs = cpus_words(before), cpus_words(after)

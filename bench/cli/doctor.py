@@ -13,8 +13,8 @@ from bench.cli.output import read_or_not
 from bench.errors import ExitCode
 
 if TYPE_CHECKING:
-    from bench.attempts import Need
-    from bench.doctor import Finding
+    from bench.doctor.doctor import Finding
+    from bench.doctor.probes import Need
 
 
 def command(
@@ -35,7 +35,7 @@ def command(
     """
     if least_privilege:
         raise typer.Exit(_least_privilege(as_json=as_json))
-    from bench import doctor
+    from bench.doctor import doctor
 
     findings = doctor.examine()
     unfit = _as_json(findings) if as_json else _as_lines(findings)
@@ -43,7 +43,7 @@ def command(
 
 
 def _least_privilege(*, as_json: bool) -> ExitCode:
-    from bench import least_privilege
+    from bench.doctor import least_privilege
 
     needs = list(least_privilege.examine())
     if as_json:
@@ -58,7 +58,7 @@ def _least_privilege(*, as_json: bool) -> ExitCode:
 
 def _needs_as_lines(needs: list[Need]) -> None:
     """A table of the parts, the remedies, and what the commands need in all."""
-    from bench import least_privilege
+    from bench.doctor import least_privilege
 
     print(f"{'PART':<34} {'NEEDS':<38} {'NEEDED BY':<11} WITHOUT IT")
     for need in needs:

@@ -32,7 +32,7 @@ def command(
 
     Example: bufbench kernels fetch 5.10 6.12-rt 7.3-cloud
     """
-    from bench.kernels.provide import provide
+    from bench.guests.provide import provide
 
     images = provide(series, say=_say, sources_file=sources, update=update)
     if as_json:

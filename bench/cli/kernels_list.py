@@ -12,8 +12,8 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from bench.kernels.catalogue import Kernel
-    from bench.kernels.library import Library
+    from bench.guests.catalogue import Kernel
+    from bench.guests.library import Library
 
 _ROOM_FOR_ALL = 120
 
@@ -40,8 +40,8 @@ def command(
 
     Example: bufbench kernels list --all --json
     """
-    from bench.kernels.catalogue import newest
-    from bench.kernels.library import opened
+    from bench.guests.catalogue import newest
+    from bench.guests.library import opened
 
     library = opened(sources, _say)
     known = library.known(update=update)

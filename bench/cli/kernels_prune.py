@@ -20,8 +20,8 @@ def command(
 
     Example: bufbench kernels prune --all
     """
-    from bench.kernels.prune import prune
-    from bench.kernels.store import opened
+    from bench.guests.prune import prune
+    from bench.guests.store import opened
 
     store = opened()
     for line in prune(store, every=every):

@@ -14,7 +14,7 @@ from bench.cli.output import read_or_not
 from bench.errors import GateFailed, MachineUnfit, UsageError
 
 if TYPE_CHECKING:
-    from bench.judge.kernels.matrix import Matrix
+    from bench.questions.kernels.matrix import Matrix
 
 
 class Output(StrEnum):
@@ -51,10 +51,10 @@ def command(
 
     Example: bufbench kernels report results/kernels-20261122-101500 --format html
     """
-    from bench import gates
-    from bench.journal.matrix import DONE, read_matrix
-    from bench.judge.kernels.matrix import compare
-    from bench.report.completeness import repeats
+    from bench.campaign import gates
+    from bench.questions.kernels.folders import DONE, read_matrix
+    from bench.questions.kernels.matrix import compare
+    from bench.questions.transports.completeness import repeats
     from bench.report.units import clean
 
     checks = gates.parse(*fail_on or [])
@@ -74,9 +74,9 @@ def command(
 
 def both(folder: Path) -> None:
     """A run's report in the terminal, and as a page beside its journals; NotBalanced after both."""
-    from bench import gates
-    from bench.journal.matrix import read_matrix
-    from bench.judge.kernels.matrix import compare
+    from bench.campaign import gates
+    from bench.questions.kernels.folders import read_matrix
+    from bench.questions.kernels.matrix import compare
 
     entries = read_matrix([folder])
     matrix = compare(entries)
@@ -91,7 +91,7 @@ def both(folder: Path) -> None:
 
 
 def _write(matrix: Matrix, form: Output, output: Path | None, place: Path) -> None:
-    from bench.report.kernels.document import document
+    from bench.questions.kernels.document import document
 
     if form is Output.TEXT:
         from bench.report.renderers.terminal import Screen, show
@@ -115,6 +115,6 @@ def _write(matrix: Matrix, form: Output, output: Path | None, place: Path) -> No
     if output is None:
         print(text, end="")
         return
-    from bench.report.files import write_text
+    from bench.questions.files import write_text
 
     print(write_text(output, text))

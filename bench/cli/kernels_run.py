@@ -15,10 +15,10 @@ from bench.cli.given import refuse
 from bench.errors import FetchFailed, UsageError
 
 if TYPE_CHECKING:
-    from bench.kernels.accelerator import Accelerator
-    from bench.kernels.boot import Guest
-    from bench.kernels.image import Image
-    from bench.kernels.run import Say
+    from bench.guests.accelerator import Accelerator
+    from bench.guests.boot import Guest
+    from bench.guests.image import Image
+    from bench.questions.kernels.run import Say
 
 _USUAL_LIMIT_S: Final = 600.0
 _MOST_JOBS: Final = 64
@@ -56,10 +56,11 @@ def command(
     """
     import psutil
 
-    from bench import lock, ownership, paths
-    from bench.kernels import accelerator
-    from bench.kernels import run as kernels_run
-    from bench.kernels.request import HOST, Exact, Series, parse
+    from bench import paths
+    from bench.guests import accelerator
+    from bench.guests.request import HOST, Exact, Series, parse
+    from bench.host import lock, ownership
+    from bench.questions.kernels import run as kernels_run
 
     wanted = [parse(label) for label in kernels]
     if set(kernels) == {HOST}:
@@ -115,8 +116,8 @@ def command(
 def _images(kernels: list[str], folder: Path, sources: Path | None, say: Say) -> list[Image]:
     """An image for each; one that cannot be fetched now has its row, one that is none is usage."""
     from bench.errors import BufbenchError
-    from bench.kernels import run as kernels_run
-    from bench.kernels.provide import check, provide
+    from bench.guests.provide import check, provide
+    from bench.questions.kernels import run as kernels_run
 
     with suppress(FetchFailed):  # then each has its row
         check(kernels, say=say, sources_file=sources)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 def name_faults(content: JournalContent) -> None:
     """Name on stderr the lines that could not be used, and say what was given more than once."""
-    from bench.foreign import clean
-    from bench.report.completeness import repeats
+    from bench.escape import clean
+    from bench.questions.transports.completeness import repeats
 
     for line in (*content.faults, *repeats(len(content.repeated))):
         print(f"bufbench: {clean(str(line))}", file=sys.stderr)

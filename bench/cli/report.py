@@ -13,13 +13,13 @@ import typer
 from bench.cli.given import given
 from bench.cli.output import name_faults
 from bench.errors import UsageError
-from bench.foreign import clean
+from bench.escape import clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bench.journal.schema import JournalContent
-    from bench.report.page.material import Place
+    from bench.questions.material import Place
 
 
 class Format(StrEnum):
@@ -72,7 +72,7 @@ def command(
     if form is Output.HTML:
         _page(files, output)
         return
-    from bench.report.page.material import gathered
+    from bench.questions.material import gathered
 
     content, places = gathered(files)
     name_faults(content)
@@ -86,7 +86,7 @@ def command(
 
 
 def _page(journals: list[Path], output: Path | None) -> None:
-    from bench.report.files import write_page
+    from bench.questions.files import write_page
 
     path, content = write_page(journals, output)
     name_faults(content)
@@ -94,8 +94,8 @@ def _page(journals: list[Path], output: Path | None) -> None:
 
 
 def _table(content: JournalContent, form: Output, output: Path | None, journal: Path) -> None:
-    from bench.report import table
-    from bench.report.files import beside, write_bytes, write_text
+    from bench.questions.files import beside, write_bytes, write_text
+    from bench.questions.transports import table
 
     if form is Output.PARQUET:
         print(write_bytes(output or beside(journal, ".parquet"), table.parquet(content)))
@@ -114,8 +114,8 @@ def _drawn(
     journal: Path,
     output: Path | None,
 ) -> None:
-    from bench.report import files
-    from bench.report.page.material import materials
+    from bench.questions import files
+    from bench.questions.material import materials
 
     found = materials(content, places)
     folder = output or files.beside(journal, "-charts")
@@ -126,8 +126,8 @@ def _drawn(
 def _written(
     content: JournalContent, places: Mapping[int, Place], form: Output, output: Path | None
 ) -> None:
-    from bench.judge.summary import compare_journals
-    from bench.report.run_document import document
+    from bench.questions.transports.document import document
+    from bench.questions.transports.summary import compare_journals
 
     documents = [document(summary) for summary in compare_journals(content)]
     if form is Output.TEXT:
@@ -137,8 +137,8 @@ def _written(
             show(each, Screen())
         return
     if form is Output.JSON:
+        from bench.questions.transports.data import report_of
         from bench.report.renderers.data import render_json
-        from bench.report.run_data import report_of
 
         text = render_json(report_of(*documents))
     else:
@@ -148,10 +148,10 @@ def _written(
     if output is None:
         print(text, end="")
         return
-    from bench.report import files
+    from bench.questions import files
 
     if form is Output.MARKDOWN:
-        from bench.report.page.material import materials
+        from bench.questions.material import materials
 
         folder = output.with_name(f"{output.stem}-charts")
         charts = files.write_charts(materials(content, places), folder, "svg")

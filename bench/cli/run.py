@@ -31,9 +31,9 @@ _LONGEST_MS: Final = 3_600_000.0
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bench.campaign import Request
+    from bench.campaign.campaign import Request
     from bench.plan.experiments import Experiment
-    from bench.plan.profiles import Profile
+    from bench.questions.transports.profiles import Profile
     from bench.trial.result import TrialResult
 
 
@@ -115,7 +115,8 @@ def command(
 
     Example: bufbench run --workload pingpong --spawn fork --budget 64KiB --fail-on ringbuf:causal
     """
-    from bench import gates, paths
+    from bench import paths
+    from bench.campaign import gates
     from workloads.user import chosen
 
     checks = gates.parse(*fail_on or [])
@@ -155,7 +156,7 @@ def command(
     if resume and output is None:
         raise UsageError("--resume needs the journal to go on with", remedy="add --output FILE")
     gates.check_plan(checks, (arm.config.transport for each in experiments for arm in each.arms))
-    from bench.campaign import Request
+    from bench.campaign.campaign import Request
     from bench.plan.outline import outline
 
     request = Request(
@@ -202,8 +203,8 @@ def _refuse_idle(
 
 
 def _of_profile(name: str) -> Profile:
-    from bench.machine import cpus, procfs
-    from bench.plan import profiles
+    from bench.linux import cpus, procfs
+    from bench.questions.transports import profiles
 
     usable = cpus.usable(procfs.online_cpus())
     return profiles.profile(name, usable, os.sysconf("SC_PAGE_SIZE"))
@@ -214,11 +215,11 @@ def _single(
 ) -> Experiment:
     import psutil
 
-    from bench.machine import cpus, procfs
+    from bench.linux import cpus, procfs
     from bench.plan import budgets
     from bench.plan.experiments import compose
-    from bench.plan.profiles import TRANSPORTS
-    from bench.trace import transport
+    from bench.questions.transports.profiles import TRANSPORTS
+    from bench.tracer import transport
     from workloads.generator import check
 
     page_bytes = os.sysconf("SC_PAGE_SIZE")
@@ -257,7 +258,7 @@ def _single(
 def _consumer(
     reader: Reader, poll: Poll, interval_ms: float, stall_ms: float, cpu: int | None
 ) -> Consumer:
-    from bench.machine import cpus, procfs
+    from bench.linux import cpus, procfs
 
     for what, value in (("interval", interval_ms), ("stall", stall_ms)):
         if not 0 <= value <= _LONGEST_MS:
@@ -305,7 +306,7 @@ def _whole(text: str, what: str) -> int:
 
 
 def _cpu_list(text: str) -> tuple[int, ...]:
-    from bench.machine import procfs
+    from bench.linux import procfs
 
     try:
         named = [cpu for part in text.split(",") for cpu in procfs.parse_cpu_list(part)]
@@ -317,8 +318,8 @@ def _cpu_list(text: str) -> tuple[int, ...]:
 
 
 def _run(experiments: tuple[Experiment, ...], request: Request) -> tuple[TrialResult, ...]:
-    from bench import campaign, progress
-    from bench.plan import profiles
+    from bench.campaign import campaign, progress
+    from bench.questions.transports import profiles
 
     trials: list[TrialResult] = []
     with campaign.opened(request) as running, progress.shown(experiments) as begin:
@@ -334,9 +335,9 @@ def _run(experiments: tuple[Experiment, ...], request: Request) -> tuple[TrialRe
 
 def _summary(journal: Path) -> None:
     from bench.journal.reader import read_journal
-    from bench.judge.summary import compare_journals
+    from bench.questions.transports.document import document
+    from bench.questions.transports.summary import compare_journals
     from bench.report.renderers.terminal import Screen, show
-    from bench.report.run_document import document
 
     for summary in compare_journals(read_journal(journal)):
         show(document(summary), Screen())

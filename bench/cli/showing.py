@@ -13,11 +13,11 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from bench.trace.uninterrupted import start, uninterrupted
+from bench.host.uninterrupted import start, uninterrupted
 
 if TYPE_CHECKING:
-    from bench.layout import CapturedRecord
-    from bench.trace.live import LiveTrace
+    from bench.record.layout import CapturedRecord
+    from bench.tracer.live import LiveTrace
 
 _POLL_MS: Final = 100
 _LAST_CHUNK_S: Final = 0.2  # for what is being written when no more is waited for

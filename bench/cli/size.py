@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.errors import MachineUnfit, UsageError
-from bench.layout import RECORD_BYTES
+from bench.record.layout import RECORD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,12 +56,13 @@ def command(
 
     Example: bufbench size --rate 5000 --record-size 256 --stall 100
     """
-    from bench import campaign, paths, sizing
-    from bench.judge.size import exits_per_s
-    from bench.machine import cpus as processors
-    from bench.machine import procfs
-    from bench.plan import size as plan
-    from bench.report import size as report
+    from bench import paths
+    from bench.campaign import campaign
+    from bench.linux import cpus as processors
+    from bench.linux import procfs
+    from bench.questions.sizing import document as report
+    from bench.questions.sizing import plan, run
+    from bench.questions.sizing.judge import exits_per_s
 
     load = plan.check(
         plan.Load(
@@ -81,14 +82,14 @@ def command(
         name: plan.rungs_bytes(name, load, cpus=cpus, page_bytes=page_bytes, most_bytes=most_bytes)
         for name in _transports(transport)
     }
-    search = sizing.Search(
+    search = run.Search(
         chosen=chosen, rungs_bytes=rungs, storms=storms, tolerated=tolerate, margin=margin
     )
     journal = output or paths.new_journal("size")
     request = campaign.Request(journal=journal, command_line=sys.argv, seed=seed, wait=wait)
     with campaign.opened(request) as running:
         print(f"journal: {journal}", file=sys.stderr, flush=True)
-        trials = sizing.measure(search, running, _begin)
+        trials = run.measure(search, running, _begin)
     sized = report.Sized(
         load=load,
         workers=chosen.storm.workers,
@@ -125,8 +126,8 @@ def _check(tolerate: float, storms: int, margin: float) -> None:
 
 
 def _transports(asked: list[str] | None) -> tuple[str, ...]:
-    from bench.plan.profiles import TRANSPORTS
-    from bench.trace import transport
+    from bench.questions.transports.profiles import TRANSPORTS
+    from bench.tracer import transport
 
     names = tuple(asked or TRANSPORTS)
     for name in names:
@@ -140,7 +141,7 @@ def _memory_for(chosen: TrialConfig) -> int:
     """Bytes that a buffer may take: half of what is left beside the records themselves."""
     import psutil
 
-    from bench.plan.size import capture_bytes
+    from bench.questions.sizing.plan import capture_bytes
 
     free_bytes = psutil.virtual_memory().available
     wanted_bytes = capture_bytes(chosen)

@@ -32,10 +32,12 @@ def command(
 
     Example: bufbench soak --minutes 60 --seed 7
     """
-    from bench import campaign, gates, paths, soak
+    from bench import paths
+    from bench.campaign import campaign, gates
     from bench.journal.reader import read_journal
-    from bench.report import files
-    from bench.report import soak as report
+    from bench.questions import files
+    from bench.questions.soak import document as report
+    from bench.questions.soak import soak
     from bench.report.renderers.markdown import render_markdown
     from bench.report.renderers.terminal import Screen, show
 
@@ -70,7 +72,7 @@ def command(
 def _written(journal: Path, summary: str) -> str:
     """Write the summary beside the journal: one line that says where, or why there is none."""
     from bench.errors import BufbenchError
-    from bench.report import files
+    from bench.questions import files
 
     try:
         return f"summary: {files.write_text(files.beside(journal, '.md'), summary)}"

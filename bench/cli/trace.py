@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from bench.errors import UsageError
-from bench.foreign import clean_name
+from bench.escape import clean_name
 
 if TYPE_CHECKING:
-    from bench.layout import CapturedRecord
+    from bench.record.layout import CapturedRecord
 
 _LONGEST_S: Final = 1e9  # about 30 years
-_PATIENCE_S: Final = 0.8  # after Ctrl-C, for whoever reads the output: bench/ending.py waits 1.5
+_PATIENCE_S: Final = 0.8  # after Ctrl-C, for a reader of the output; signals.py waits 1.5
 _CORE: Final = 0x80  # of a wait status: the core was dumped
 _HEADING: Final = f"{'TIME':<12} {'PID':>7} {'PPID':>7} {'EXIT_CODE':<15} {'DURATION':>12} COMM"
 
@@ -48,7 +48,7 @@ def command(
     """
     from bench.cli.showing import Showing
     from bench.plan import budgets
-    from bench.trace import live
+    from bench.tracer import live
 
     if duration is not None and not 0 < duration <= _LONGEST_S:
         raise UsageError(

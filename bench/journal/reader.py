@@ -26,9 +26,9 @@ from bench.journal.schema import (
     Value,
 )
 from bench.measure.health import Sample
-from bench.measure.memory import MemoryLine
 from bench.plan.config import TrialConfig
 from bench.plan.outline import Outline
+from bench.record.footprint import MemoryLine
 from bench.trial.result import TrialResult
 
 if TYPE_CHECKING:

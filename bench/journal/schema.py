@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from bench.machine.facts import Machine
+from bench.linux.machine import Machine
 from bench.measure.health import Sample
-from bench.measure.memory import MemoryLine
 from bench.plan.outline import Outline
+from bench.record.footprint import MemoryLine
 from bench.trial.result import TrialResult
 
 SCHEMA: Final = 3

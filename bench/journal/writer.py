@@ -17,13 +17,13 @@ from typing import Final, NoReturn, Self
 
 import numpy as np
 
-from bench import ownership
 from bench.errors import JournalError
+from bench.host import ownership
 from bench.journal.raw_lines import MARK
 from bench.journal.schema import LONGEST_LINE_BYTES, SCHEMA, Kind, RunHeader, Value
 from bench.measure.health import Sample
-from bench.measure.memory import MemoryLine
 from bench.plan.outline import Outline
+from bench.record.footprint import MemoryLine
 from bench.trial.result import TrialResult
 
 _REMEDIES: Final = {

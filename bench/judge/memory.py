@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from bench.measure.memory import MemoryLine
+from bench.record.footprint import MemoryLine
 
 FREE_TOLERANCE: Final = 0.10
 """Of the change of free pages, as a share of what the formula says."""

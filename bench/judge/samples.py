@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from bench.judge.load import load_of, state_of
 from bench.judge.metrics import Metric, Reading, Unit, storm_ns_per_process
 from bench.judge.statistics import Estimate, paired_difference, paired_ratio
-from bench.machine.facts import Machine
+from bench.linux.machine import Machine
 from bench.plan.experiments import BASELINES
 from bench.trial.result import State, TrialResult
 

@@ -9,8 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from bench.measure.account import CpuCounters
-from bench.record import Records
+from bench.record.counters import CpuCounters
+from bench.record.records import Records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

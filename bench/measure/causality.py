@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.measure.columns import Integers, blocks, select
-from bench.record import Flag, Records
+from bench.record.records import Flag, Records
 
 _GOLDEN: Final = 0x9E3779B97F4A7C15  # odd, and its bits are spread: Fibonacci hashing
 

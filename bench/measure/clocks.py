@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from bench.measure.columns import blocks
-from bench.record import Flag, Records
+from bench.record.records import Flag, Records
 from workloads.storm import StormReport
 
 

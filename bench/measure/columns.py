@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.record import CAPTURED, Records
+from bench.record.records import CAPTURED, Records
 
 Integers = npt.NDArray[np.int64]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from bench.record import Records
+from bench.record.records import Records
 
 
 class Why(StrEnum):

@@ -15,7 +15,7 @@ import numpy as np
 
 from bench.errors import JournalError
 from bench.measure.columns import Integers, blocks, percentiles
-from bench.record import Records
+from bench.record.records import Records
 
 if TYPE_CHECKING:
     from hdrh.histogram import HdrHistogram

@@ -12,9 +12,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from bench.measure.account import CpuCounters
 from bench.measure.columns import Integers, blocks
-from bench.record import RECORD, Flag, Records
+from bench.record.counters import CpuCounters
+from bench.record.records import RECORD, Flag, Records
 
 _CPUS: Final = 1 << 16  # as many as the record's field can name
 _SEQUENCE_BITS: Final = 32

@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.measure.causality import find_pairs
 from bench.measure.columns import Integers, blocks, percentiles, select, stable_order
-from bench.record import Flag, Records
+from bench.record.records import Flag, Records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from bench.record import Flag, Records
+from bench.record.records import Flag, Records
 
 
 def per_record_ns(records: Records) -> float | None:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.measure.columns import Integers, select
-from bench.record import Records
+from bench.record.records import Records
 
 MOST_POINTS: Final = 1_400
 MOST_CLOSE: Final = 160

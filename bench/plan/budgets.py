@@ -7,8 +7,8 @@ import re
 from typing import Final
 
 from bench.errors import UsageError
-from bench.layout import RECORD_BYTES
 from bench.plan.config import MIXED
+from bench.record.layout import RECORD_BYTES
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from math import isfinite
 from typing import Final
 
-from bench.foreign import clean as clean  # noqa: PLC0414  reports take it from here
+from bench.escape import clean as clean  # noqa: PLC0414  reports take it from here
 from bench.judge.metrics import Unit
 from bench.judge.statistics import Estimate, Scale
 

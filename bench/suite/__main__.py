@@ -7,10 +7,10 @@ import os
 import sys
 from io import TextIOWrapper
 
-from bench.ending import Ending
 from bench.errors import BufbenchError
-from bench.inherited import require_room, settle
-from bench.interpreter import isolate
+from bench.host.inherited import require_room, settle
+from bench.host.interpreter import isolate
+from bench.host.signals import Ending
 
 isolate()
 ending = Ending()

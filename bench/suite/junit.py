@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from bench import ownership
 from bench.errors import UsageError
+from bench.host import ownership
 
 _OPTIONS: Final = ("--junitxml", "--junit-xml")
 _NOTHING_RUNS: Final = frozenset(("-h", "--help", "--version", "-V"))

@@ -15,12 +15,14 @@ from typing import Any
 import pytest
 from pytest_benchmark.session import PerformanceRegression
 
-from bench import campaign, exhausted, gates, ownership, paths, progress
+from bench import paths
+from bench.campaign import campaign, gates, progress
 from bench.errors import BufbenchError, UsageError
-from bench.machine import cpus, procfs
-from bench.plan import profiles
+from bench.host import limits, ownership
+from bench.linux import cpus, procfs
 from bench.plan.experiments import Arm, Experiment
 from bench.plan.outline import outline
+from bench.questions.transports import profiles
 from bench.suite.clock import ReplayClock
 from bench.trial.result import TrialResult
 
@@ -57,7 +59,7 @@ class Suite:
         if experiment.name not in self.trials:
             began = time.monotonic()
             try:
-                with exhausted.in_words():
+                with limits.in_words():
                     self.trials[experiment.name] = self._trials(experiment)
             except BufbenchError as error:  # no other experiment would fare better
                 self.error = error
@@ -199,15 +201,15 @@ def pytest_terminal_summary(
     if not suite.trials:
         return
     from bench.journal.reader import read_journal
-    from bench.judge.summary import compare_journals
+    from bench.questions.transports.document import document
+    from bench.questions.transports.summary import compare_journals
     from bench.report.document import Level
     from bench.report.renderers.terminal import Screen, show
-    from bench.report.run_document import document
 
     terminalreporter.section("bufbench")
     for summary in compare_journals(read_journal(suite.journal)):
         show(document(summary), Screen(), level=Level.DECISION)
-    from bench.report.files import page_line
+    from bench.questions.files import page_line
 
     terminalreporter.write_line(f"journal: {suite.journal}")
     terminalreporter.write_line(page_line(suite.journal))

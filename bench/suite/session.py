@@ -12,10 +12,10 @@ from typing import Final
 import pytest
 
 import bench
-from bench import doctor
-from bench.ending import Ending
+from bench.doctor import doctor
 from bench.errors import BufbenchError, ExitCode, MachineUnfit
-from bench.machine import capabilities
+from bench.host.signals import Ending
+from bench.linux import capabilities
 from bench.suite import junit, plugin, preflight
 from bench.suite.verdict import Verdict
 

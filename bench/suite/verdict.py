@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench import gates
+from bench.campaign import gates
 from bench.errors import BufbenchError, GateFailed, UsageError
 from bench.suite.junit import Case
 from bench.suite.plugin import Suite, internal, record_plan

@@ -23,11 +23,11 @@ from bench.measure.cost import Cost
 from bench.measure.late import Late
 from bench.measure.latency import Latency
 from bench.measure.ledger import Ledger
-from bench.measure.memory import Memory
 from bench.measure.occupancy import Occupancy
 from bench.measure.ordering import Ordering
 from bench.measure.timeline import Timeline
-from bench.record import Records
+from bench.record.footprint import Memory
+from bench.record.records import Records
 from bench.trial.observation import Observation
 from bench.trial.result import Conditions, State
 

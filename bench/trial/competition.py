@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from math import sqrt
 from typing import Final
 
-from bench.machine import procfs
+from bench.linux import procfs
 
 _TICK_S: Final = 0.01  # at most: 100 Hz is the slowest that kernels are built for
 _ERRORS: Final = 3.0  # standard errors that sampling may be off by

@@ -19,13 +19,14 @@ from typing import Final
 import psutil
 
 from bench.errors import BufbenchError
-from bench.machine import memory_group, procfs
-from bench.measure.memory import MemoryLine
+from bench.host import memory_group
+from bench.linux import procfs
 from bench.plan import budgets
 from bench.plan.config import Consumer, Producer
-from bench.trace import transport
-from bench.trace.allocation import MAPPINGS
-from bench.trace.transport import Request, Transport
+from bench.record.footprint import MemoryLine
+from bench.tracer import transport
+from bench.tracer.allocation import MAPPINGS
+from bench.tracer.transport import Request, Transport
 
 COPIES: Final = 64
 _ROUNDS: Final = 5  # of copies; the median counts, since other processes allocate meanwhile ...

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from bench.measure.account import CpuCounters
 from bench.measure.late import Noted
-from bench.measure.memory import Memory
-from bench.record import Records
+from bench.record.counters import CpuCounters
+from bench.record.footprint import Memory
+from bench.record.records import Records
 from bench.trial.competition import Competition
 from workloads.storm import StormReport
 

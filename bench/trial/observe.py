@@ -12,14 +12,14 @@ from typing import Final
 import numpy as np
 
 from bench.errors import CaptureFull
-from bench.machine import procfs
+from bench.linux import bpf, procfs
 from bench.measure.late import Noted
-from bench.measure.memory import Memory, Observed
 from bench.plan.config import Reader, TrialConfig
-from bench.record import CAPTURED, Records
-from bench.trace import bpf_call, neighbours, settings, syscalls, transport, wakes
-from bench.trace._capture import Capture
-from bench.trace.consumer import consuming
+from bench.record.footprint import Memory, Observed
+from bench.record.records import CAPTURED, Records
+from bench.tracer import neighbours, settings, syscalls, transport, wakes
+from bench.tracer._capture import Capture
+from bench.tracer.consumer import consuming
 from bench.trial import competition
 from bench.trial.competition import Competition
 from bench.trial.observation import ConsumerUse, KernelUse, LateFacts, Observation
@@ -61,8 +61,8 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
     diagnosed = native and config.consumer.late_ms > 0
     program_fd = program.load()
     with ExitStack() as stack:
-        counted = config.kernel_stats and stack.enter_context(bpf_call.statistics())
-        runs_before = bpf_call.run_time(program_fd)
+        counted = config.kernel_stats and stack.enter_context(bpf.statistics())
+        runs_before = bpf.run_time(program_fd)
         skipped_before = procfs.fd_info(program_fd).recursion_misses
         generator = stack.enter_context(rig.generator(config.storm))
         program.configure(
@@ -97,7 +97,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         skipped = _skipped_told(skipped_before, procfs.fd_info(program_fd).recursion_misses)
         raised = _raised(raised_before, procfs.irq_work())
         counters = program.read_counters()
-        runs_after = bpf_call.run_time(program_fd)
+        runs_after = bpf.run_time(program_fd)
         away_ns = presence.away_ns
     return Observation(
         records=captured(capture),

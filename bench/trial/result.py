@@ -11,11 +11,11 @@ from bench.measure.cost import Cost
 from bench.measure.late import Late
 from bench.measure.latency import Latency
 from bench.measure.ledger import Ledger
-from bench.measure.memory import Memory
 from bench.measure.occupancy import Occupancy
 from bench.measure.ordering import Ordering
 from bench.measure.timeline import Timeline
 from bench.plan.config import TrialConfig
+from bench.record.footprint import Memory
 from workloads.storm import StormReport
 
 

@@ -9,14 +9,14 @@ from typing import Self
 import psutil
 
 from bench.errors import MachineUnfit
-from bench.layout import ROW
-from bench.machine import cpus, procfs
-from bench.machine.dmesg import KernelLog
+from bench.linux import cpus, procfs
+from bench.linux.kernel_log import KernelLog
 from bench.plan.config import TrialConfig
-from bench.trace import kernel_clock, settings
-from bench.trace._capture import Capture
-from bench.trace.program import Build, Kernel, Program
-from bench.trace.transport import Transport
+from bench.record.layout import ROW
+from bench.tracer import kernel_clock, settings
+from bench.tracer._capture import Capture
+from bench.tracer.program import Build, Kernel, Program
+from bench.tracer.transport import Transport
 from workloads import cgroup, generator
 from workloads.generator import Generator
 from workloads.storm import Storm

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Final
 
-from bench.machine import procfs
+from bench.linux import procfs
 from bench.measure import by_cpu
 from bench.plan.experiments import Arm
 from bench.trial.assess import Assessment, assess, state_of

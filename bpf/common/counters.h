@@ -2,7 +2,7 @@
 /*
  * The ledger's counters. Per-CPU arrays: no two CPUs share a cache line, and plain
  * increments do, since a tracepoint program is never preempted by another on its
- * CPU. bench/trace/counters.py mirrors the layout.
+ * CPU. bench/tracer/counters.py mirrors the layout.
  */
 #define CAUSES 1024	/* slot 0: refused by reserve, which tells no errno; else the errno */
 #define REFUSED -CAUSES

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The exit record, as both transports carry it. bench/record.py mirrors it;
+ * The exit record, as both transports carry it. bench/record/records.py mirrors it;
  * docs/record-format.md explains it.
  */
 enum record_flag {

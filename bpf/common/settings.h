@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * What varies between trials without compiling anew. bench/trace/settings.py
+ * What varies between trials without compiling anew. bench/tracer/settings.py
  * mirrors it.
  */
 #ifndef MAX_RECORDS_PER_EXIT	/* 1 verifies far quicker */

@@ -14,8 +14,8 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.plan.config import Consumer, Producer, TrialConfig, Wake
-from bench.trace import settings, transport
-from bench.trace._capture import BUSY, Capture
+from bench.tracer import settings, transport
+from bench.tracer._capture import BUSY, Capture
 from bench.trial.rig import Rig
 from workloads.generator import Generator
 from workloads.storm import Storm

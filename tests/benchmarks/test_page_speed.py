@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from made_up_trials import blocks, header
 
-from bench import process
+from bench.host import process
 from bench.journal.writer import JournalWriter
 
 pytestmark = pytest.mark.slow

@@ -11,8 +11,8 @@ import sys
 import pytest
 from tracing import unread
 
-from bench import process
 from bench.cli import COMMANDS
+from bench.host import process
 
 BUFBENCH = [sys.executable, "-c", "from bench.cli import main; main()"]
 

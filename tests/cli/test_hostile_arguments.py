@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_up_trials import blocks, header
 
-from bench import campaign
+from bench.campaign import campaign
 from bench.errors import BufbenchError, ExitCode, MachineUnfit
 from bench.journal.writer import JournalWriter
-from bench.trace import live
+from bench.tracer import live
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what typer says of click

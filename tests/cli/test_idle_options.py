@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from bench import campaign
+from bench.campaign import campaign
 from bench.errors import BufbenchError, ExitCode, MachineUnfit
-from bench.kernels import provide
-from bench.trace import live
+from bench.guests import provide
+from bench.tracer import live
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what typer says of click

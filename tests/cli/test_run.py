@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tracing import BUFBENCH, alive, bpf_ids, bufbench, eventually, reaches
 
-from bench import process
+from bench.host import process
 from bench.journal.reader import read_journal
 
 SMALL = ["--count", "300", "--blocks", "2", "--budget", "64KiB", "--wait"]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tracing import reaches
 
-from bench import process
+from bench.host import process
 from bench.journal.reader import read_journals
 
 SIZE = [sys.executable, "-c", "from bench.cli import main; main()", "size"]

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from bench.journal.reader import read_journal
+from bench.questions.soak.document import document, summarised
 from bench.report.renderers.markdown import render_markdown
-from bench.report.soak import document, summarised
 from bench.trial.result import State
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tracing import BUFBENCH
 
-from bench import process
+from bench.host import process
 from bench.journal.reader import read_journal
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]

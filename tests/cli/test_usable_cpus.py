@@ -12,11 +12,11 @@ import pytest
 from made_up_trials import blocks, header, machine
 from tracing import BUFBENCH, bufbench
 
-from bench import process
+from bench.host import process
 from bench.journal.reader import read_journal
 from bench.journal.writer import JournalWriter
-from bench.machine import cpus, procfs
-from bench.machine.facts import Machine
+from bench.linux import cpus, procfs
+from bench.linux.machine import Machine
 
 BURST = ["--workload", "burst", "--count", "1000", "--burst", "500", "--budget", "64KiB"]
 ONE = ["--blocks", "1", "--quiet"]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Guests at random moments: their QEMU killed, their harness killed or told to end.
 
-Each takes many seconds, so they are for ./run faults; tests/kernels has one of each.
+Each takes many seconds, so they are for ./run faults; tests/guests has one of each.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from moments import Faults
 from victim import SOON_S, Victim, abandoned_folders, victim
 
 from bench.errors import BufbenchError
-from bench.kernels import outcome
-from bench.kernels.boot import CONSOLE
-from bench.kernels.provide import provide
+from bench.guests.boot import CONSOLE
+from bench.guests.provide import provide
+from bench.questions.kernels import outcome
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 

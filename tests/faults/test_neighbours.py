@@ -12,8 +12,9 @@ from tracing import bufbench, tracing
 from trials import STORMS, assert_balanced, run
 
 from bench.journal.reader import read_journal
+from bench.linux import bpf
 from bench.plan.config import TrialConfig
-from bench.trace import bpf_call, headers
+from bench.tracer import headers
 from bench.trial.result import State
 from bench.trial.rig import Rig
 from workloads.storm import Shape
@@ -66,7 +67,7 @@ def test_what_is_loaded_but_not_attached_is_no_neighbour() -> None:
     config = TrialConfig(transport="perfbuf", budget_bytes=1 << 20, storm=STORMS[Shape.STORM])
     with Rig() as rig:
         loaded = rig.program("noop", {})
-        number = bpf_call.program_id(loaded.load())
+        number = bpf.program_id(loaded.load())
         trial = run(rig, config)
     assert trial.conditions.neighbours is not None
     assert not any(f"program {number})" in each for each in trial.conditions.neighbours)

@@ -12,7 +12,7 @@ import pytest
 from tracing import BUFBENCH, bufbench, eventually
 from victim import Victim, victim
 
-from bench import process
+from bench.host import process
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 

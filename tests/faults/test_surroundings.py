@@ -21,8 +21,9 @@ from moments import Faults
 from tracing import BUFBENCH
 from victim import SOON_S, generator, victim
 
+from bench.host import memory_group
 from bench.journal.reader import read_journal
-from bench.machine import memory_group, procfs
+from bench.linux import procfs
 from bench.trial.result import State, TrialResult
 from workloads import cgroup
 

@@ -18,16 +18,19 @@ import numpy as np
 from made_up_trials import header, trial
 from rich.console import Console
 
+import bench.questions.claims.document as claims
+import bench.questions.transports.document as transports
 from bench.errors import JournalError
 from bench.journal import reader
 from bench.journal.schema import SCHEMA, JournalContent, RunHeader
-from bench.judge.claims.catalogue import judge
-from bench.judge.claims.journals import of_journals
-from bench.judge.summary import compare_journals
 from bench.measure.timeline import trace
-from bench.report import claims_document, run_data, run_document, table
-from bench.report.page.charts import figures
-from bench.report.page.material import materials
+from bench.questions.claims.catalogue import judge
+from bench.questions.claims.journals import of_journals
+from bench.questions.material import materials
+from bench.questions.transports import table
+from bench.questions.transports.data import report_of
+from bench.questions.transports.figures.charts import figures
+from bench.questions.transports.summary import compare_journals
 from bench.report.renderers import markdown, terminal
 from bench.report.renderers.data import render_json
 
@@ -139,8 +142,8 @@ def report(data: bytes) -> None:
     summaries = compare_journals(found)
     judged = [judge(evidence) for evidence in of_journals(found)]
     paper = Console(file=io.StringIO(), width=100)
-    verdicts = [claims_document.document(each) for each in judged]
-    compared = [run_document.document(each) for each in summaries]
+    verdicts = [claims.document(each) for each in judged]
+    compared = [transports.document(each) for each in summaries]
     for each in (*compared, *verdicts):
         terminal.show(each, paper)
     for material in materials(found):
@@ -148,8 +151,8 @@ def report(data: bytes) -> None:
     said = (
         paper.file.getvalue(),  # type: ignore[attr-defined]
         markdown.render_markdown(*compared, *verdicts),
-        render_json(run_data.report_of(*compared)),
-        render_json(claims_document.data_of(*verdicts)),
+        render_json(report_of(*compared)),
+        render_json(claims.data_of(*verdicts)),
         table.csv(found),
     )
     for each in said:

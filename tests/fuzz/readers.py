@@ -16,17 +16,19 @@ from typing import Final
 import made_up_trials
 from fuzz import btf_samples, edited_journal, texts
 
-from bench import expectations, gates
+from bench.campaign import gates
 from bench.errors import BufbenchError, UsageError
+from bench.guests import catalogue, packages, request, sources
 from bench.journal.reader import read_journals
 from bench.journal.schema import Kind
 from bench.journal.writer import encode
 from bench.judge.comparison import merged_latency
-from bench.kernels import catalogue, outcome, packages, request, sources
-from bench.machine import dmesg, kernel, limits, preemption, procfs, virtualisation
+from bench.linux import kernel_log, oldest, preemption, process_limits, procfs, virtualisation
 from bench.plan import budgets
 from bench.plan.experiments import ArmName
-from bench.trace import btf, offsets
+from bench.questions.claims import expectations
+from bench.questions.kernels import outcome
+from bench.tracer import btf, offsets
 from workloads.generator import parse_report
 
 SAMPLES: Final = Path(__file__).parent / "samples"
@@ -65,7 +67,7 @@ def _file(data: bytes) -> Iterator[Path]:
 
 
 def _text(data: bytes) -> str:
-    return data.decode("utf-8", "replace")  # as bench.machine.procfs reads
+    return data.decode("utf-8", "replace")  # as bench.linux.procfs reads
 
 
 def _journal(data: bytes) -> None:
@@ -116,14 +118,14 @@ def _proc(data: bytes) -> None:
     procfs.parse_smaps(text, frozenset({"anon_inode:bpf-map"}))
     procfs.parse_free_pages(text)
     mounts = procfs.parse_mountinfo(text)
-    list(limits.cgroup_limits(text, mounts[:8]))
+    list(process_limits.cgroup_limits(text, mounts[:8]))
     preemption.model(debugfs=text, version=text, cmdline=text, config=text)
     preemption.model(debugfs=None, version="", cmdline=text, config=text)
     virtualisation.tell(cpuinfo=text, clock_sources="", vendor=text)
-    dmesg.complaints_in(text.splitlines())
+    kernel_log.complaints_in(text.splitlines())
     with _file(data) as path:
         procfs.read_number(path)
-    for parse in (procfs.parse_cpu_list, kernel.KernelVersion.from_release):
+    for parse in (procfs.parse_cpu_list, oldest.KernelVersion.from_release):
         with suppress(ValueError):  # documented
             parse(text)
 

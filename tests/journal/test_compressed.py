@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from made_up_trials import header, trial
 
-from bench import process
+from bench.host import process
 from bench.journal.reader import read_journal, read_journals
 from bench.journal.schema import LONGEST_LINE_BYTES, Kind
 from bench.journal.writer import encode

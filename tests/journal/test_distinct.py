@@ -13,14 +13,14 @@ import pytest
 from made_up_trials import header, trial
 
 from bench.journal.distinct import without
-from bench.journal.matrix import read_matrix
 from bench.journal.reader import as_resumed, last_run, read_journal, read_journals
 from bench.journal.schema import Kind, RunHeader
 from bench.journal.writer import encode
-from bench.judge.claims.journals import of_journals
-from bench.judge.kernels.matrix import compare
-from bench.judge.summary import compare_journals
-from bench.report.page.material import gathered
+from bench.questions.claims.journals import of_journals
+from bench.questions.kernels.folders import read_matrix
+from bench.questions.kernels.matrix import compare
+from bench.questions.material import gathered
+from bench.questions.transports.summary import compare_journals
 from bench.trial.result import TrialResult
 
 ARMS = ("ringbuf@64KiB", "perfbuf@64KiB")

@@ -11,8 +11,8 @@ import pytest
 from made_up_kernels import entry, lost, memory_line, write
 
 from bench.errors import JournalError
-from bench.journal.matrix import read_matrix
 from bench.journal.reader import read_journal
+from bench.questions.kernels.folders import read_matrix
 
 
 def test_a_run_comes_back_with_every_kernel(tmp_path: Path) -> None:

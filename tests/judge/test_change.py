@@ -9,8 +9,8 @@ import pytest
 from made_up_trials import blocks, header
 
 from bench.journal.schema import JournalContent, Run
-from bench.judge.difference import Difference, difference
-from bench.judge.journal_set import JournalSet, journal_sets
+from bench.questions.change.difference import Difference, difference
+from bench.questions.change.journal_set import JournalSet, journal_sets
 from bench.trial.result import TrialResult
 
 WOBBLE = (0.97, 1.0, 1.02, 0.99, 1.03, 0.98, 1.01, 1.0)

@@ -11,22 +11,22 @@ import pytest
 from made_up_trials import blocks, header
 from rendered import claims_json, claims_markdown, kernels_json, run_json, run_markdown, run_text
 
-from bench.journal.matrix import read_matrix
 from bench.journal.reader import as_resumed, read_journals
 from bench.journal.schema import JournalContent, Kind, Run, RunHeader
 from bench.journal.writer import encode
-from bench.judge.claims.catalogue import judge
-from bench.judge.claims.journals import of_journals
 from bench.judge.coverage import Coverage, coverage
-from bench.judge.kernels.matrix import compare
-from bench.judge.summary import compare_journals
 from bench.plan.outline import Outline, Stage
-from bench.report.claims_words import tally
-from bench.report.completeness import completeness
-from bench.report.kernels import sentences
-from bench.report.page.headline import headline
-from bench.report.soak import headline as soak_headline
-from bench.report.soak import summarised
+from bench.questions.claims.catalogue import judge
+from bench.questions.claims.journals import of_journals
+from bench.questions.claims.words import tally
+from bench.questions.kernels import sentences
+from bench.questions.kernels.folders import read_matrix
+from bench.questions.kernels.matrix import compare
+from bench.questions.soak.document import headline as soak_headline
+from bench.questions.soak.document import summarised
+from bench.questions.transports.completeness import completeness
+from bench.questions.transports.headline import headline
+from bench.questions.transports.summary import compare_journals
 from bench.trial.result import TrialResult
 
 ARMS = ("ringbuf@64KiB", "perfbuf@64KiB")

@@ -10,10 +10,10 @@ import reference
 from made_up_trials import blocks
 
 from bench.judge.comparison import Comparison
-from bench.judge.standing import KEYS, Question, Standing
-from bench.judge.summary import Summary, compare
 from bench.plan.config import Consumer, Poll
-from bench.report.page.headline import first_rows, headline
+from bench.questions.transports.headline import first_rows, headline
+from bench.questions.transports.standing import KEYS, Question, Standing
+from bench.questions.transports.summary import Summary, compare
 from bench.trial.result import TrialResult
 
 BUSY, EPOLL, TIMED = Poll.BUSY, Poll.EPOLL, Poll.TIMED

@@ -9,10 +9,10 @@ import pytest
 from made_up_kernels import beside_callers, entry, lost, memory_line, storms
 from made_up_trials import trial
 
-from bench.judge.claims.finding import Verdict
-from bench.judge.kernels.curve import Curve
-from bench.judge.kernels.matrix import OVER_KERNELS, Matrix, compare
 from bench.judge.metrics import Unit
+from bench.questions.claims.finding import Verdict
+from bench.questions.kernels.curve import Curve
+from bench.questions.kernels.matrix import OVER_KERNELS, Matrix, compare
 from bench.trial.result import State
 
 

@@ -11,22 +11,22 @@ from made_up_trials import blocks, header, machine
 from rendered import run_json
 
 from bench.journal.schema import JournalContent, Run
-from bench.judge.change import changes
-from bench.judge.change_counts import budget_changes, count_changes
-from bench.judge.claims.catalogue import judge
-from bench.judge.claims.contrast import ratio, share_margin
-from bench.judge.claims.evidence import Evidence, NotMeasured, series
-from bench.judge.claims.finding import Verdict
-from bench.judge.claims.quantities import dropped_share
-from bench.judge.difference import difference
-from bench.judge.journal_set import JournalSet, journal_sets
 from bench.judge.load import load_of, reasons_of, state_of
 from bench.judge.samples import ExperimentSamples, Stretch, file
-from bench.judge.size import sizing
-from bench.judge.summary import compare
-from bench.report.claims_words import tally
-from bench.report.page.headline import headline
-from bench.report.sentence import verdict
+from bench.questions.change.counts import budget_changes, count_changes
+from bench.questions.change.difference import difference
+from bench.questions.change.journal_set import JournalSet, journal_sets
+from bench.questions.change.numbers import changes
+from bench.questions.claims.catalogue import judge
+from bench.questions.claims.contrast import ratio, share_margin
+from bench.questions.claims.evidence import Evidence, NotMeasured, series
+from bench.questions.claims.finding import Verdict
+from bench.questions.claims.quantities import dropped_share
+from bench.questions.claims.words import tally
+from bench.questions.sizing.judge import sizing
+from bench.questions.transports.headline import headline
+from bench.questions.transports.sentence import verdict
+from bench.questions.transports.summary import compare
 from bench.trial.result import State, TrialResult
 from workloads.storm import Shape, StormReport
 

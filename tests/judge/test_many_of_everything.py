@@ -13,8 +13,8 @@ from made_up_trials import header, trial
 
 from bench.errors import UsageError
 from bench.journal.schema import JournalContent, Run
-from bench.judge.summary import by_machine
 from bench.plan.experiments import comparisons
+from bench.questions.transports.summary import by_machine
 
 MANY = 10_000
 

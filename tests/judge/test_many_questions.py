@@ -7,13 +7,13 @@ from made_up_claims import arm, evidence, rate, torn
 from made_up_trials import blocks, header, machine
 
 from bench.journal.schema import JournalContent, Run
-from bench.judge.change import changes
-from bench.judge.claims.catalogue import judge
-from bench.judge.claims.finding import Verdict
-from bench.judge.journal_set import JournalSet, journal_sets
-from bench.judge.standing import KEYS, Question, Standing
 from bench.judge.statistics import same_p
-from bench.judge.summary import compare
+from bench.questions.change.journal_set import JournalSet, journal_sets
+from bench.questions.change.numbers import changes
+from bench.questions.claims.catalogue import judge
+from bench.questions.claims.finding import Verdict
+from bench.questions.transports.standing import KEYS, Question, Standing
+from bench.questions.transports.summary import compare
 from bench.trial.result import TrialResult
 
 LOST = (90, 80, 35, 85, 75, 40, 80, 45)  # against 50 each: mostly more

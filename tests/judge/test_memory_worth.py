@@ -9,7 +9,7 @@ import pytest
 from made_up_kernels import memory_line
 
 from bench.judge.memory import Worth, judge, latest
-from bench.measure.memory import MemoryLine
+from bench.record.footprint import MemoryLine
 
 PAGE = 4096
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 from made_up_trials import trial
 
-from bench.judge.size import (
+from bench.plan.budgets import KIB, label
+from bench.questions.sizing.judge import (
     Sizing,
     around_the_edge,
     exits_per_s,
@@ -17,7 +18,6 @@ from bench.judge.size import (
     next_to_scan,
     sizing,
 )
-from bench.plan.budgets import KIB, label
 from bench.trial.result import State, TrialResult
 
 RUNGS = tuple((4 * KIB) << power for power in range(6))  # 4 to 128 KiB

@@ -12,9 +12,9 @@ from made_up_trials import blocks, header, machine, trial
 from bench.errors import JournalError
 from bench.journal.schema import Fault, JournalContent, Run
 from bench.judge.comparison import Comparison, Outcome, Row
-from bench.judge.standing import Question, Standing
 from bench.judge.statistics import Scale
-from bench.judge.summary import Summary, compare, compare_journals
+from bench.questions.transports.standing import Question, Standing
+from bench.questions.transports.summary import Summary, compare, compare_journals
 from bench.trial.result import State, TrialResult
 
 NOISE = (0.99, 1.02, 1.0, 1.01, 0.98, 1.0, 1.03, 0.97)

@@ -16,13 +16,13 @@ from made_up_claims import arm, evidence, ns, rate
 from made_up_trials import blocks
 from rendered import run_json
 
-from bench.judge.claims.catalogue import judge
-from bench.judge.claims.contrast import ratio, sides
-from bench.judge.claims.evidence import Series
 from bench.judge.comparison import Row
 from bench.judge.metrics import Unit
 from bench.judge.statistics import Estimate, Scale, moved_p, same_p
-from bench.judge.summary import Summary, compare
+from bench.questions.claims.catalogue import judge
+from bench.questions.claims.contrast import ratio, sides
+from bench.questions.claims.evidence import Series
+from bench.questions.transports.summary import Summary, compare
 
 
 def sign(value: float) -> int:

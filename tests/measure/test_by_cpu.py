@@ -6,9 +6,9 @@ from __future__ import annotations
 import numpy as np
 from measure import twins
 
-from bench.measure.account import CpuCounters
 from bench.measure.by_cpu import CpuShare, shares, without_buffer
-from bench.record import CAPTURED
+from bench.record.counters import CpuCounters
+from bench.record.records import CAPTURED
 
 
 def test_a_cpu_without_a_buffer_is_named_with_its_loss() -> None:

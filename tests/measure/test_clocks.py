@@ -6,7 +6,7 @@ import made_up
 import pytest
 
 from bench.measure import clocks
-from bench.record import Flag, Records
+from bench.record.records import Flag, Records
 from workloads.storm import StormReport
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from measure import twins
 
 from bench.measure.columns import percentiles, rank_of, select, stable_order
-from bench.record import CAPTURED, Flag
+from bench.record.records import CAPTURED, Flag
 
 
 @settings(max_examples=500, deadline=None)

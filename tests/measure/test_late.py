@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from bench.measure.late import MOST_EXAMPLES, Late, Noted, Why, diagnose
-from bench.record import CAPTURED, Records
+from bench.record.records import CAPTURED, Records
 
 MS = 1_000_000
 

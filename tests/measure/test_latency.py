@@ -15,7 +15,7 @@ from measure import twins
 
 from bench.errors import JournalError
 from bench.measure import latency
-from bench.record import CAPTURED, Records
+from bench.record.records import CAPTURED, Records
 
 HOUR_NS = 3_600_000_000_000
 _LATENCIES = st.one_of(st.integers(0, 5_000), st.integers(0, 10**8), st.integers(0, HOUR_NS))

@@ -13,9 +13,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bench.measure import ledger
-from bench.measure.account import CpuCounters
 from bench.measure.columns import BLOCK_ROWS
-from bench.record import CAPTURED, RECORD, Flag
+from bench.record.counters import CpuCounters
+from bench.record.records import CAPTURED, RECORD, Flag
 
 _CAUSES = ("refused", "ENOSPC")
 

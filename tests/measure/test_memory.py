@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from bench.errors import UsageError
-from bench.measure.memory import (
+from bench.record.footprint import (
     MemoryLine,
     perfbuf_footprint,
     perfbuf_mapped_bytes,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from measure import twins
 
 from bench.measure import ordering
-from bench.record import CAPTURED, Flag, Records
+from bench.record.records import CAPTURED, Flag, Records
 
 # Few processes and few moments, so that parents, reused pids and equal times meet by themselves.
 _PROCESSES = st.tuples(st.integers(1, 5), st.integers(0, 3))

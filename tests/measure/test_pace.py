@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench.measure.pace import per_record_ns
-from bench.record import CAPTURED, Flag, Records
+from bench.record.records import CAPTURED, Flag, Records
 
 
 def exits(cpu: int, times_ns: Sequence[Sequence[int]], flags: Flag = Flag.OWN) -> Records:

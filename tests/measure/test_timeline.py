@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bench.measure.timeline import Gap, Timeline, trace
-from bench.record import CAPTURED
+from bench.record.records import CAPTURED
 
 
 def traced(trial: made_up.Trial, samples: int = 5_000) -> Timeline:

@@ -7,7 +7,7 @@ import heapq
 from collections.abc import Iterable, Sequence
 
 from bench.measure.ordering import Ordering
-from bench.record import Flag, Records
+from bench.record.records import Flag, Records
 
 
 def nearest_rank(values: Iterable[int], permille: int) -> int:

@@ -5,10 +5,10 @@ import pytest
 
 from bench.judge.statistics import FEWEST_BLOCKS
 from bench.plan import budgets
-from bench.plan.claims import catalogue
 from bench.plan.config import Poll, Wake
 from bench.plan.duration import estimate_seconds, trial_seconds
 from bench.plan.experiments import ArmName, Experiment
+from bench.questions.claims.plan import catalogue
 from workloads.generator import check
 from workloads.storm import Shape
 

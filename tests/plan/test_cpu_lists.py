@@ -9,12 +9,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.machine.procfs import MOST_CPUS
-from bench.plan import arbitrary, budgets, matrix, profiles
-from bench.plan.claims import catalogue
+from bench.linux.procfs import MOST_CPUS
+from bench.plan import budgets
 from bench.plan.experiments import Arm, Experiment, comparisons, compose
-from bench.trace import live, transport
-from bench.trace.transport import Request
+from bench.questions.claims.plan import catalogue
+from bench.questions.kernels import profile
+from bench.questions.soak import arbitrary
+from bench.questions.transports import profiles
+from bench.tracer import live, transport
+from bench.tracer.transport import Request
 from workloads.generator import check
 
 PAGE = 4096
@@ -29,8 +32,8 @@ slow = settings(max_examples=25, deadline=None, suppress_health_check=[HealthChe
 def plans(cpus: Sequence[int]) -> Iterator[Experiment]:
     yield from catalogue.experiments(cpus, PAGE)
     yield from profiles.profile("thorough", cpus, PAGE).experiments
-    yield from matrix.experiments(
-        matrix.Setting(rate_per_s=4_000.0, cpus=len(cpus), page_bytes=PAGE)
+    yield from profile.experiments(
+        profile.Setting(rate_per_s=4_000.0, cpus=len(cpus), page_bytes=PAGE)
     )
 
 

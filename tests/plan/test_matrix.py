@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import pytest
 
-from bench.layout import RECORD_BYTES
-from bench.plan import matrix
 from bench.plan.duration import OVERHEAD_S
 from bench.plan.experiments import Experiment
-from bench.plan.profiles import LADDER_STORMS
-from bench.trace import settings
+from bench.questions.kernels import profile
+from bench.questions.transports.profiles import LADDER_STORMS
+from bench.record.layout import RECORD_BYTES
+from bench.tracer import settings
 from workloads.storm import Shape, Spawn
 
 RING_RECORD_BYTES = RECORD_BYTES + 8
@@ -19,34 +19,34 @@ RATES_PER_S = (30.0, 120.0, 800.0, 8_000.0, 40_000.0)
 
 
 @pytest.fixture(params=RATES_PER_S)
-def on(request: pytest.FixtureRequest) -> matrix.Setting:
-    return matrix.Setting(rate_per_s=request.param, cpus=2, page_bytes=4096)
+def on(request: pytest.FixtureRequest) -> profile.Setting:
+    return profile.Setting(rate_per_s=request.param, cpus=2, page_bytes=4096)
 
 
-def test_every_storm_is_by_fork(on: matrix.Setting) -> None:
-    for experiment in (matrix.calibration(2), *matrix.experiments(on)):
+def test_every_storm_is_by_fork(on: profile.Setting) -> None:
+    for experiment in (profile.calibration(2), *profile.experiments(on)):
         assert {arm.config.storm.spawn for arm in experiment.arms} == {Spawn.FORK}
 
 
-def test_one_program_for_each_transport(on: matrix.Setting) -> None:
+def test_one_program_for_each_transport(on: profile.Setting) -> None:
     """bcc's compiler takes half a minute in an emulated guest."""
     builds = {
         (arm.config.transport, *settings.macros(arm.config.producer).items())
-        for experiment in matrix.experiments(on)
+        for experiment in profile.experiments(on)
         for arm in experiment.arms
     }
     assert len(builds) == len({transport for transport, *_ in builds})
 
 
-def test_enough_blocks_for_verdicts_and_for_the_ladder(on: matrix.Setting) -> None:
-    blocks = {experiment.name: experiment.blocks for experiment in matrix.experiments(on)}
-    assert all(count >= matrix.BLOCKS for count in blocks.values())
+def test_enough_blocks_for_verdicts_and_for_the_ladder(on: profile.Setting) -> None:
+    blocks = {experiment.name: experiment.blocks for experiment in profile.experiments(on)}
+    assert all(count >= profile.BLOCKS for count in blocks.values())
     assert blocks["memory-spread"] == LADDER_STORMS
 
 
 def test_a_guest_of_usual_speed_makes_a_thousand_causal_pairs() -> None:
-    on = matrix.Setting(rate_per_s=800.0, cpus=2, page_bytes=4096)
-    chain = next(each for each in matrix.experiments(on) if each.name == "chain")
+    on = profile.Setting(rate_per_s=800.0, cpus=2, page_bytes=4096)
+    chain = next(each for each in profile.experiments(on) if each.name == "chain")
     for arm in chain.arms:
         storm = arm.config.storm
         assert storm.shape is Shape.CHAIN
@@ -54,28 +54,28 @@ def test_a_guest_of_usual_speed_makes_a_thousand_causal_pairs() -> None:
 
 
 def test_a_kernel_without_the_ring_buffer_runs_the_perf_buffer_alone() -> None:
-    on = matrix.Setting(rate_per_s=800.0, cpus=2, page_bytes=4096, transports=("perfbuf",))
+    on = profile.Setting(rate_per_s=800.0, cpus=2, page_bytes=4096, transports=("perfbuf",))
     used = {
-        arm.config.transport for experiment in matrix.experiments(on) for arm in experiment.arms
+        arm.config.transport for experiment in profile.experiments(on) for arm in experiment.arms
     }
     assert used == {"none", "noop", "perfbuf"}
 
 
-def test_neighbours_call_in_one_experiment_only(on: matrix.Setting) -> None:
+def test_neighbours_call_in_one_experiment_only(on: profile.Setting) -> None:
     calling = {
         experiment.name
-        for experiment in matrix.experiments(on)
+        for experiment in profile.experiments(on)
         for arm in experiment.arms
         if arm.config.map_callers
     }
     assert calling == {"storm-noise"}
 
 
-def named(on: matrix.Setting, name: str) -> Experiment:
-    return next(each for each in matrix.experiments(on) if each.name == name)
+def named(on: profile.Setting, name: str) -> Experiment:
+    return next(each for each in profile.experiments(on) if each.name == name)
 
 
-def test_most_of_what_is_to_be_refused_finds_no_room(on: matrix.Setting) -> None:
+def test_most_of_what_is_to_be_refused_finds_no_room(on: profile.Setting) -> None:
     for arm in named(on, "refused").arms:
         held = arm.config.budget_bytes // RING_RECORD_BYTES
         assert arm.config.storm.count > 1.4 * held
@@ -86,7 +86,7 @@ def test_most_of_what_is_to_be_refused_finds_no_room(on: matrix.Setting) -> None
 @pytest.mark.parametrize("name", ["memory-spread", "memory-onecpu"])
 @pytest.mark.parametrize("cpus", [1, 2, 3, 4, 8])
 def test_a_ladder_goes_from_one_buffer_to_one_for_each_cpu(cpus: int, name: str) -> None:
-    on = matrix.Setting(rate_per_s=800.0, cpus=cpus, page_bytes=4096)
+    on = profile.Setting(rate_per_s=800.0, cpus=cpus, page_bytes=4096)
     arms = [arm.config for arm in named(on, name).arms]
     storm = arms[0].storm
     least = min(arm.budget_bytes for arm in arms if arm.transport == "ringbuf")
@@ -95,9 +95,9 @@ def test_a_ladder_goes_from_one_buffer_to_one_for_each_cpu(cpus: int, name: str)
     assert storm.most_processes * PERF_RECORD_BYTES < most / cpus
 
 
-def test_storms_take_a_second_or_two_at_most(on: matrix.Setting) -> None:
+def test_storms_take_a_second_or_two_at_most(on: profile.Setting) -> None:
     """In a guest that makes as many processes a second as it was sized for."""
-    for experiment in matrix.experiments(on):
+    for experiment in profile.experiments(on):
         for arm in experiment.arms:
             storm = arm.config.storm
             rate_per_s = storm.rate_per_s or on.rate_per_s / 2  # one CPU at the worst

@@ -6,11 +6,12 @@ import pytest
 from bench.errors import UsageError
 from bench.judge.ladder import STORMS
 from bench.judge.statistics import FEWEST_BLOCKS
-from bench.plan import budgets, profiles
+from bench.plan import budgets
 from bench.plan.budgets import KIB, MIB
 from bench.plan.config import Poll
 from bench.plan.duration import estimate_seconds, nominal_rate_per_s, storm_seconds
 from bench.plan.experiments import ArmName, Experiment, comparisons, twins
+from bench.questions.transports import profiles
 from workloads.storm import Shape, Spawn, Storm
 
 

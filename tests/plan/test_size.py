@@ -9,7 +9,7 @@ from bench.errors import UsageError
 from bench.plan.budgets import KIB, MIB
 from bench.plan.config import Consumer
 from bench.plan.duration import storm_seconds
-from bench.plan.size import Load, capture_bytes, check, config, experiment, rungs_bytes
+from bench.questions.sizing.plan import Load, capture_bytes, check, config, experiment, rungs_bytes
 from workloads.generator import check as check_storm
 from workloads.storm import Gap, Shape
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from bench.errors import JournalError, MachineUnfit
-from bench.report.page.converter import Converter
-from bench.report.page.draw import element
+from bench.report.converter import Converter
+from bench.report.draw import element
 
 POINT: dict[str, Any] = {
     "data": {"values": [{"told": '<b>&"it"</b> 1.23456'}]},

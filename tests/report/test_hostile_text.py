@@ -19,17 +19,17 @@ from made_up_trials import blocks, header, trial
 from rich.console import Console
 from tracing import BUFBENCH, bufbench
 
-from bench.foreign import clean
+from bench.escape import clean
 from bench.journal.reader import read_journal
 from bench.journal.schema import JournalContent
 from bench.journal.writer import JournalWriter
-from bench.judge.summary import compare_journals
-from bench.report import table
+from bench.questions.files import write_page
+from bench.questions.transports import table
+from bench.questions.transports.data import report_of
+from bench.questions.transports.document import document
+from bench.questions.transports.summary import compare_journals
 from bench.report.document import Document
-from bench.report.files import write_page
 from bench.report.renderers import data, markdown, terminal
-from bench.report.run_data import report_of
-from bench.report.run_document import document
 from bench.trial.result import State
 
 NAMES = {

@@ -11,9 +11,9 @@ import pytest
 from made_up_kernels import beside_callers, entry, lost, memory_line, storms
 from rich.console import Console
 
-from bench.judge.kernels.matrix import Matrix, compare
-from bench.report.kernels import sentences
-from bench.report.kernels.document import document
+from bench.questions.kernels import sentences
+from bench.questions.kernels.document import document
+from bench.questions.kernels.matrix import Matrix, compare
 from bench.report.renderers import data, html, markdown, terminal
 
 EVIL = "<script>evil=1</script>\x1b[31m\u202e|`"

@@ -13,19 +13,19 @@ import pytest
 from made_up_trials import header, trial
 from rendered import kernels_json, run_json
 
-from bench import gates
+from bench.campaign import gates
 from bench.errors import GateFailed
-from bench.journal.matrix import read_matrix
 from bench.journal.schema import JournalContent, Kind, Run
 from bench.journal.writer import encode
-from bench.judge.claims import quantities
-from bench.judge.kernels.matrix import compare
 from bench.judge.metrics import METRICS
 from bench.judge.numbers import NUMBERS
-from bench.judge.summary import compare_journals
 from bench.measure.by_cpu import CpuShare
 from bench.measure.occupancy import Occupancy
-from bench.report import table
+from bench.questions.claims import quantities
+from bench.questions.kernels.folders import read_matrix
+from bench.questions.kernels.matrix import compare
+from bench.questions.transports import table
+from bench.questions.transports.summary import compare_journals
 from bench.suite.test_experiments import extra_info
 from bench.trial.result import TrialResult
 

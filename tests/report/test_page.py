@@ -17,15 +17,15 @@ import numpy as np
 import pytest
 from made_up_trials import blocks, header, trial
 
-from bench import process
+from bench.host import process
 from bench.journal.schema import JournalContent, Run
 from bench.measure.timeline import trace
-from bench.report.files import with_charts, write_charts
-from bench.report.page.charts import figures
-from bench.report.page.converter import Converter
-from bench.report.page.documents import documents
-from bench.report.page.material import Material, materials
-from bench.report.page.palette import look
+from bench.questions.files import with_charts, write_charts
+from bench.questions.material import Material, materials
+from bench.questions.page import documents
+from bench.questions.transports.figures.charts import figures
+from bench.report.converter import Converter
+from bench.report.palette import look
 from bench.report.renderers.html import render_page
 from bench.trial.result import State, TrialResult
 

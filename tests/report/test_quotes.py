@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 import reference
 
-from bench.report import quotes
+from bench.questions import quotes
 
 ROOT: Final = reference.FOLDER.parents[1]
 QUOTING: Final = ("README.md", "results/README.md")
@@ -49,7 +49,7 @@ def test_what_is_quoted_is_what_the_journals_give(
     monkeypatch.chdir(ROOT)
     text = (ROOT / name).read_text(encoding="utf-8")
     assert quotes.written(text) == text, (
-        "run python -m bench.report.quotes README.md results/README.md"
+        "run python -m bench.questions.quotes README.md results/README.md"
     )
 
 

@@ -14,12 +14,12 @@ from made_up_trials import blocks, machine, trial
 from rich.console import Console
 
 from bench.journal.schema import Fault
-from bench.judge.summary import Summary, compare
+from bench.questions.transports.data import report_of
+from bench.questions.transports.document import document
+from bench.questions.transports.sentence import sentence, verdict
+from bench.questions.transports.summary import Summary, compare
 from bench.report.renderers import data, markdown
 from bench.report.renderers.terminal import WIDTH, show
-from bench.report.run_data import report_of
-from bench.report.run_document import document
-from bench.report.sentence import sentence, verdict
 from bench.trial.result import State, TrialResult
 
 
@@ -236,7 +236,7 @@ def test_json_has_the_values_of_the_comparison(summary: Summary) -> None:
 
 @pytest.mark.slow
 def test_reading_names_for_plans_does_not_wait_for_scipy() -> None:
-    modules = "bench.report.renderers.terminal, bench.report.run_document, bench.judge.summary"
+    modules = "bench.report.renderers.terminal, bench.questions.transports.document"
     names = f"import sys, {modules}; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", names], capture_output=True, text=True, check=True

@@ -10,12 +10,12 @@ from dataclasses import replace
 from made_up_trials import trial
 from rich.console import Console
 
-from bench.judge.size import Sizing, sizing
 from bench.plan.budgets import KIB, label
-from bench.plan.size import Load
+from bench.questions.sizing.document import Sized, document
+from bench.questions.sizing.judge import Sizing, sizing
+from bench.questions.sizing.plan import Load
 from bench.report.renderers.data import render_json
 from bench.report.renderers.terminal import show
-from bench.report.size import Sized, document
 
 RUNGS = {
     "ringbuf": tuple((4 * KIB) << power for power in range(6)),

@@ -12,7 +12,7 @@ import polars as pl
 from made_up_trials import blocks, header
 
 from bench.journal.schema import JournalContent, Run
-from bench.report import table
+from bench.questions.transports import table
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "journal-table.md"
 

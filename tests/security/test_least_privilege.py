@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import least_privilege
-from bench.attempts import Need, Part, need
-from bench.machine import capabilities, procfs
-from bench.machine.capabilities import Capability as Cap
+from bench.doctor import least_privilege
+from bench.doctor.probes import Need, Part, need
+from bench.linux import capabilities, procfs
+from bench.linux.capabilities import Capability as Cap
 from workloads import user
 
 pytestmark = [
@@ -172,7 +172,7 @@ def test_a_part_that_nothing_helps_is_told() -> None:
 
 
 def test_an_attempt_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.attempts._DEADLINE_S", 1)
+    monkeypatch.setattr("bench.doctor.probes._DEADLINE_S", 1)
     monkeypatch.setattr(capabilities, "held", frozenset)
     found = need(replace(PART, attempt=lambda: __import__("signal").pause()))
     assert (found.possible, found.refused) == (False, "it did not end")

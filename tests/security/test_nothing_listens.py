@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench import scratch
+from bench.host import scratch
 from workloads import cgroup
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import scratch
 from bench.errors import MachineUnfit
+from bench.host import scratch
 
 OWNER = """
 import sys, time

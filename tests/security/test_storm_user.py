@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import scratch
 from bench.errors import MachineUnfit, UsageError
-from bench.machine import capabilities, procfs
-from workloads import cgroup, session, user
+from bench.host import scratch, session
+from bench.linux import capabilities, procfs
+from workloads import cgroup, user
 from workloads.generator import EXECUTABLE, Generator
 from workloads.storm import Shape, Storm
 from workloads.user import StormUser

@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from tracing import alive, bpf_ids, eventually, reaches
 
-from bench import process
+from bench.host import process
 from bench.journal.reader import read_journal
 from bench.judge.coverage import coverage
 from bench.suite.clock import ReplayClock

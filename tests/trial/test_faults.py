@@ -12,9 +12,9 @@ from trials import KIB, STORMS, records, run
 
 from bench.errors import CaptureFull
 from bench.measure import ledger, ordering
-from bench.measure.account import CpuCounters
 from bench.plan.config import Consumer, Producer, Reader, TrialConfig
-from bench.record import Records
+from bench.record.counters import CpuCounters
+from bench.record.records import Records
 from bench.trial.result import State
 from bench.trial.rig import Rig
 from workloads.storm import Shape, Storm

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from bench.judge.memory import Worth, judge
-from bench.measure.memory import MemoryLine
+from bench.record.footprint import MemoryLine
 from bench.trial.memory_census import census
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from trials import KIB, run
 
-from bench.judge.summary import compare
 from bench.plan.config import TrialConfig
-from bench.report.sentence import verdict
+from bench.questions.transports.sentence import verdict
+from bench.questions.transports.summary import compare
 from bench.trial.result import State
 from bench.trial.rig import Rig
 from workloads import cgroup

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from workloads import session
+from bench.host import session
 from workloads.generator import Generator
 from workloads.storm import Gap, Shape, Spawn, Storm, StormReport
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import StormFailed
-from workloads import session
+from bench.host import session
 from workloads.generator import Generator
 from workloads.storm import Shape, Spawn, Storm
 

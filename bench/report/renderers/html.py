@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.errors import MachineUnfit
-from bench.foreign import clean
+from bench.escape import clean
+from bench.report.converter import Converter
 from bench.report.document import Document, Figure, Figures, Fold, Heading, Part
-from bench.report.page.converter import Converter
-from bench.report.page.draw import drawable, element
-from bench.report.page.palette import look, looks
+from bench.report.draw import drawable, element
+from bench.report.palette import look, looks
 from bench.report.renderers.strip import strip
 
 _FOLDER: Final = Path(__file__).resolve().parent

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from bench.foreign import clean
+from bench.escape import clean
 from bench.report.document import (
     Command,
     Definitions,

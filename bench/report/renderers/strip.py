@@ -7,7 +7,7 @@ from html import escape
 from math import isfinite, log
 from typing import Final
 
-from bench.foreign import clean
+from bench.escape import clean
 from bench.report.document import Strip
 
 _WIDTH: Final = 360

@@ -16,7 +16,7 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from bench.foreign import clean
+from bench.escape import clean
 from bench.report.document import (
     Cell,
     Command,

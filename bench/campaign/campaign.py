@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A campaign: experiments run block by block on one rig, every trial written as it ends."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from secrets import token_hex
+from typing import Any, Final
+
+from bench.errors import BufbenchError, JournalError, UsageError
+from bench.host import lock, ownership
+from bench.host.signals import Terminated, word
+from bench.journal.bounds import LARGEST
+from bench.journal.raw_lines import raw_lines
+from bench.journal.reader import as_resumed, finished, last_run
+from bench.journal.schema import RunHeader
+from bench.journal.writer import JournalWriter
+from bench.linux import machine
+from bench.measure.health import Sample
+from bench.plan import blocks
+from bench.plan.config import Producer, TrialConfig, Wake
+from bench.plan.experiments import Arm, Experiment
+from bench.plan.outline import Outline, Stage, stage
+from bench.record.footprint import MemoryLine
+from bench.tracer import nmi, versions
+from bench.trial.memory_census import census
+from bench.trial.result import TrialResult
+from bench.trial.rig import Rig
+from bench.trial.run import Place, run_trial
+from workloads.storm import Shape, Storm
+from workloads.user import StormUser
+
+Listener = Callable[[TrialResult], None]
+
+_OPEN: Final = Outline(open=True)
+_WAKEUP_RECORDS: Final = 50  # of each exit, so that what an exit costs besides counts little
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a run is, for its header."""
+
+    journal: Path
+    command_line: Sequence[str]
+    profile: str = ""
+    seed: int = 1
+    resume: bool = False
+    storm_user: StormUser | None = None  # None: nobody, where we may change user
+    wait: bool = False  # for another measurement to end
+    wakeups: bool = True  # measure what one costs, which takes a program of its own
+    left_out: Sequence[str] = ()  # what the plan had to leave out, in words
+    plan: Outline = _OPEN  # as far as it is known before the run begins
+
+    def __post_init__(self) -> None:
+        if abs(self.seed) > LARGEST:
+            raise UsageError("--seed is out of range", remedy="take one below 2^63")
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """A rig and an open journal. Made by :func:`opened`."""
+
+    rig: Rig
+    header: RunHeader
+    _writer: JournalWriter
+    _done: Mapping[tuple[str, str, int], TrialConfig] = field(default_factory=dict)
+    _looked: bool = False  # the journal that is resumed has its lines on memory
+    _planned: set[tuple[str, str, int]] = field(default_factory=set)  # in the journal
+    _no_time_for: list[str] = field(default_factory=list)
+
+    def pending(
+        self, experiment: Experiment, first_block: int = 0
+    ) -> Iterator[tuple[int, int, Arm]]:
+        """(block, position, arm) of every trial that the journal does not hold yet.
+
+        JournalError where it holds one of that name that was configured otherwise.
+        """
+        arms = {arm.name: arm for arm in experiment.arms}
+        for (name, arm_name, _), done in self._done.items():  # all, before anything is run
+            arm = arms.get(arm_name)
+            if name == experiment.name and arm is not None and done != arm.config:
+                raise JournalError(
+                    f"journal {self._writer.path} cannot be resumed: its {experiment.name} "
+                    f"{arm.name} had {_difference(asdict(done), asdict(arm.config))}",
+                    remedy="repeat the options of that run, or choose another with --output",
+                )
+        for block in range(first_block, experiment.blocks):
+            for position, arm in enumerate(blocks.order(experiment, block, self.header.seed)):
+                if (experiment.name, arm.name, block) not in self._done:
+                    yield block, position, arm
+
+    def run(
+        self, experiment: Experiment, listener: Listener, *, first_block: int = 0
+    ) -> tuple[TrialResult, ...]:
+        """The blocks of ``experiment`` from ``first_block`` on.
+
+        ``listener`` hears of each trial once it is on disk. Ctrl-C is told with how many are.
+        """
+        self.intend(stage(experiment, first_block))
+        results = []
+        try:
+            for block, position, arm in self.pending(experiment, first_block):
+                place = Place(experiment=experiment.name, block=block, position=position)
+                result = run_trial(self.rig, arm, place)
+                self._writer.write_trial(result)
+                results.append(result)
+                listener(result)
+        except KeyboardInterrupt as asked:
+            how = word(isinstance(asked, Terminated))
+            asked.args = (f"bufbench: {how}; {self._writer.safe}, in {self._writer.path}",)
+            raise
+        return tuple(results)
+
+    def intend(self, *stages: Stage) -> None:
+        """Write that these are planned, as far as the journal does not say so yet."""
+        fresh = [each for each in stages if not _places(each) <= self._planned]
+        if fresh:
+            self._planned.update(*map(_places, fresh))
+            self._writer.write_plan(Outline(stages=tuple(fresh), open=self._adaptive))
+
+    def leave_out(self, *what: str) -> None:
+        """Note, in words, what there is no time for; it is written as the run ends."""
+        self._no_time_for.extend(what)
+
+    @property
+    def _adaptive(self) -> bool:
+        return self.header.plan is None or self.header.plan.open
+
+    def end_plan(self) -> None:
+        """Write that nothing more is planned; a run that was stopped has no such line."""
+        if self._adaptive or self._no_time_for:
+            self._writer.write_plan(Outline(no_time_for=tuple(self._no_time_for)))
+
+    def keep(self, sample: Sample) -> None:
+        """Write what was held between two rounds of a soak."""
+        self._writer.write_health(sample)
+
+    def census(self, budgets_bytes: Sequence[int]) -> tuple[MemoryLine, ...]:
+        """What every instrument says of the memory at these budgets, unless it is known already.
+
+        Before the trials: that a run was killed should not cost it.
+        """
+        lines = () if self._looked else census(budgets_bytes)
+        for line in lines:
+            self._writer.write_memory(line)
+        return lines
+
+
+@contextmanager
+def opened(request: Request) -> Iterator[Campaign]:
+    """A campaign that writes to ``request.journal``; its folder is made if it is missing.
+
+    Busy if another one runs on this machine, unless ``request.wait``.
+    """
+    try:
+        ownership.make_folder(request.journal.parent)
+    except OSError as error:
+        raise JournalError(
+            f"cannot make the folder {request.journal.parent}: {error.strerror}",
+            remedy="choose another with --output",
+        ) from error
+    if request.resume:
+        next(raw_lines(request.journal), None)
+    JournalWriter.check(request.journal)  # before anybody waits for another measurement
+    with (
+        lock.held(request.command_line, wait=request.wait),
+        Rig(request.storm_user) as rig,
+    ):
+        header = RunHeader(
+            machine=machine.collect(
+                bcc_version=versions.bcc_version(),
+                kernel_facts={**rig.kernel.facts, "nmi_source": nmi.source()},
+                wakeup_cost_ns=wakeup_cost_ns(rig) if request.wakeups else None,
+            ),
+            command_line=tuple(request.command_line),
+            profile=request.profile,
+            seed=request.seed,
+            started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+            left_out=tuple(request.left_out),
+            run_id=token_hex(8),
+            plan=request.plan,
+        )
+        for line in (*restrictions(header.machine), *header.left_out):
+            print(f"bufbench: {line}", file=sys.stderr, flush=True)
+        done: dict[tuple[str, str, int], TrialConfig] = {}
+        looked = False
+        if request.resume:
+            last = last_run(request.journal, header)
+            if last is not None:
+                done, looked = finished(last), bool(last.memory)
+                header = as_resumed(header, last.header)
+        with JournalWriter(request.journal) as writer:
+            writer.write_machine(header)
+            planned = {place for each in request.plan.stages for place in _places(each)}
+            campaign = Campaign(rig, header, writer, done, looked, planned)
+            yield campaign
+            campaign.end_plan()
+
+
+def _places(stage: Stage) -> set[tuple[str, str, int]]:
+    """Return (experiment, arm, block) of every trial of ``stage``."""
+    blocks = range(stage.first_block, stage.first_block + stage.blocks)
+    return {(stage.experiment, arm, block) for arm in stage.arms for block in blocks}
+
+
+def restrictions(machine: machine.Machine) -> Iterator[str]:
+    """Yield in words what keeps a run from CPUs, or from their time, that the machine has."""
+    if machine.usable_cpus != machine.online_cpus:
+        yield (
+            f"restricted to CPUs {machine.usable_cpus} of {machine.online_cpus} by affinity or "
+            "cpuset: budgets are shared by these alone"
+        )
+    if machine.cpu_quota is not None:
+        yield f"restricted to the time of {machine.cpu_quota:g} CPUs by the cgroup's quota"
+
+
+def _difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """The first option that is another."""
+    name = next(each for each in then if then[each] != now[each])
+    if isinstance(then[name], dict):
+        return f"{name} {_difference(then[name], now[name])}"
+    return f"{name} {then[name]!r}, not {now[name]!r}"
+
+
+def wakeup_cost_ns(rig: Rig) -> float | None:
+    """Kernel ns that one wake-up adds to a record: forced minus none, all writes successful.
+
+    None if a trial lost records or did not run, which says nothing about wake-ups.
+    """
+    costs = {}
+    for wake in (Wake.NONE, Wake.FORCED):
+        config = TrialConfig(
+            transport="ringbuf",
+            budget_bytes=4 << 20,
+            storm=Storm(shape=Shape.STORM, workers=1, count=200, seconds=5.0),
+            producer=Producer(wake=wake, records_per_exit=_WAKEUP_RECORDS),
+            kernel_stats=True,
+        )
+        try:
+            result = run_trial(
+                rig,
+                Arm(name=wake.value, config=config),
+                Place(experiment="wakeup-cost", block=0, position=0),
+            )
+        except BufbenchError:
+            return None
+        if result.ledger is None or result.ledger.dropped or result.cost is None:
+            return None
+        if not result.cost.kernel_run_ns:
+            return None
+        costs[wake] = result.cost.kernel_run_ns / result.ledger.attempted
+    return costs[Wake.FORCED] - costs[Wake.NONE]

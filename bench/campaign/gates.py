@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Gates for CI: counts that must be zero, out of something. Times never gate by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from bench.errors import GateFailed, NotBalanced, UsageError
+from bench.judge.load import state_of
+from bench.plan.experiments import BASELINES
+from bench.tracer.transport import names
+from bench.trial.result import State, TrialResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Count:
+    """What a gate counts, and out of how many."""
+
+    counted: Callable[[TrialResult], int]
+    out_of: Callable[[TrialResult], int]
+    what: str  # it is out of
+
+
+def _drops(trial: TrialResult) -> int:
+    return trial.ledger.own_dropped if trial.ledger else 0
+
+
+def _records(trial: TrialResult) -> int:
+    return trial.ledger.attempted if trial.ledger else 0
+
+
+def _causal(trial: TrialResult) -> int:
+    return trial.ordering.causal_violations if trial.ordering else 0
+
+
+def _pairs(trial: TrialResult) -> int:
+    return trial.ordering.causal_pairs if trial.ordering else 0
+
+
+_COUNTS: Final[Mapping[str, _Count]] = {
+    "drops": _Count(counted=_drops, out_of=_records, what="records"),
+    "causal": _Count(counted=_causal, out_of=_pairs, what="pairs of a parent and its child"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Something that must not happen, on one transport or on any."""
+
+    what: str
+    transport: str | None = None
+
+    def failure(self, trials: Iterable[TrialResult]) -> str:
+        """Say why the gate does not hold; "" if it does.
+
+        Nothing counted out of nothing is no evidence: it fails too, and a reduced storm is out of
+        nothing. Invalid trials count nothing, as they fail on their own.
+        """
+        count = _COUNTS[self.what]
+        happened = 0
+        out_of = dict.fromkeys([self.transport] if self.transport else [], 0)
+        for trial in trials:
+            transport = trial.config.transport
+            if trial.state is State.INVALID or transport in BASELINES:
+                continue
+            if self.transport in (None, transport):
+                happened += count.counted(trial)
+                full = state_of(trial) is not State.REDUCED
+                out_of[transport] = out_of.get(transport, 0) + full * count.out_of(trial)
+        if happened:
+            return f"{self} happened {happened} times"
+        missing = [f"no {count.what} on {name}" for name, seen in out_of.items() if not seen]
+        if missing or not out_of:
+            return f"{self} was not measured: {', '.join(missing) or 'no trial with a transport'}"
+        return ""
+
+    def __str__(self) -> str:
+        return f"{self.transport}:{self.what}" if self.transport else self.what
+
+
+def parse(*texts: str) -> tuple[Gate, ...]:
+    """Gates of lists such as ``ringbuf:causal,drops``; UsageError for anything else."""
+    gates = []
+    for word in (word.strip() for text in texts for word in text.split(",")):
+        transport, colon, what = word.rpartition(":")
+        if what not in _COUNTS or (colon and transport not in names()):
+            raise UsageError(
+                f"no gate {word[:40]!r}",
+                remedy="write drops or causal, or TRANSPORT:drops with TRANSPORT one of "
+                f"{', '.join(names())}, separated by commas",
+            )
+        gates.append(Gate(what, transport or None))
+    return tuple(dict.fromkeys(gates))
+
+
+def check_plan(gates: Iterable[Gate], transports: Iterable[str]) -> None:
+    """GateFailed before anything is run if a gate is about a transport that will not be."""
+    planned = {*transports}
+    if absent := [str(gate) for gate in gates if gate.transport not in (None, *planned)]:
+        raise GateFailed(
+            f"gate failed: {', '.join(absent)} cannot be measured: only "
+            f"{', '.join(sorted(planned))} would be run"
+        )
+
+
+def check(gates: Iterable[Gate], trials: Iterable[TrialResult]) -> None:
+    """NotBalanced if a trial is no result, else GateFailed if a gate does not hold."""
+    check_each(gates, {"": trials})
+
+
+def check_each(gates: Iterable[Gate], machines: Mapping[str, Iterable[TrialResult]]) -> None:
+    """The same for the trials of several kernels, by name: a gate has to hold on each."""
+    seen = {name: tuple(trials) for name, trials in machines.items()}
+    trials = [trial for each in seen.values() for trial in each]
+    invalid = [trial for trial in trials if trial.state is State.INVALID]
+    if invalid:
+        first = invalid[0]
+        raise NotBalanced(
+            f"{len(invalid)} of {len(trials)} trials did not balance; the first is "
+            f"{first.experiment} {first.arm} block {first.block}: {'; '.join(first.reasons)}",
+            remedy="the journal has them all; please report this",
+        )
+    wanted = tuple(gates)
+    failed = [
+        f"{failure} (kernel {name})" if name else failure
+        for name, each in seen.items()
+        for gate in wanted
+        if (failure := gate.failure(each))
+    ]
+    if failed:
+        raise GateFailed(f"gate failed: {'; '.join(failed)}")

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Serves a folder of the host to a guest by virtiofs, read-only where it is to be.
+
+    python -m bench.guests.share FD FOLDER ro|rw
+    python -m bench.guests.share check
+
+FD is a socket that listens already; "check" only finds out whether it would work. Read-only is not
+the guest's to decide: the daemon itself runs where every mount is read-only, so that even one
+that is taken over can change nothing.
+"""
+
+from __future__ import annotations
+
+import ctypes as ct
+import os
+import select
+import signal
+import struct
+import sys
+from pathlib import Path
+from typing import Final
+
+import bench
+from bench.host import process
+
+PLACES: Final = (
+    Path("/usr/libexec/virtiofsd"),  # Debian 13, Ubuntu 24.04, Fedora
+    Path("/usr/lib/virtiofsd"),  # Arch
+    Path("/usr/lib/qemu/virtiofsd"),  # Debian 12, part of QEMU
+)
+
+_DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG
+_SYS_MOUNT_SETATTR: Final = 442  # Linux 5.12
+_SYS_UNSHARE: Final = 272
+_NEW_MOUNTS: Final = 0x20000  # CLONE_NEWNS
+_HERE: Final = -100  # AT_FDCWD
+_RECURSIVE: Final = 0x8000  # AT_RECURSIVE
+_PRIVATE: Final = 1 << 18  # MS_PRIVATE
+_READ_ONLY: Final = 1  # MOUNT_ATTR_RDONLY
+_ATTR: Final = struct.Struct("=QQQQ")  # struct mount_attr: set, cleared, propagation, user ns
+
+
+def daemon() -> Path | None:
+    """The daemon that this machine has; None: then 9p has to do."""
+    return next((path for path in PLACES if path.is_file() and os.access(path, os.X_OK)), None)
+
+
+def works() -> bool:
+    """Whether there is a daemon, and it can be walled in: that takes root, and Linux 5.12."""
+    if daemon() is None:
+        return False
+    tried = process.run(
+        [sys.executable, "-P", "-m", __name__, "check"],
+        timeout_s=30,
+        check=False,
+        env={"PYTHONPATH": str(Path(bench.__file__).resolve().parent.parent)},
+    )
+    return tried.returncode == 0
+
+
+def words(program: Path, descriptor: int, folder: Path, *, writable: bool) -> list[str]:
+    """Its command line. The one in C, of QEMU before 8.0, knows other options."""
+    cache = "auto" if writable else "always"
+    said = process.run([program, "--help"], timeout_s=10, check=False)
+    if "--shared-dir" in said.stdout + said.stderr:
+        options = ["--shared-dir", str(folder), "--cache", cache, "--sandbox", "none"]
+    else:
+        settings = (f"source={folder}", f"cache={cache}", "sandbox=chroot")
+        options = [word for setting in settings for word in ("-o", setting)]
+        options.append("--thread-pool-size=0")
+    return [str(program), f"--fd={descriptor}", *options]
+
+
+def wall_in() -> None:
+    """From here on all that this process and its children see is read-only. OSError if not."""
+    libc = ct.CDLL(None, use_errno=True)
+    attributes = ct.create_string_buffer(_ATTR.pack(_READ_ONLY, 0, _PRIVATE, 0))
+    for call in (
+        (_SYS_UNSHARE, _NEW_MOUNTS),
+        (_SYS_MOUNT_SETATTR, _HERE, b"/", _RECURSIVE, attributes, _ATTR.size),
+    ):
+        if libc.syscall(*call) != 0:
+            code = ct.get_errno()
+            raise OSError(code, os.strerror(code))
+
+
+def main() -> None:
+    """The command lines above; the daemon takes this process's place."""
+    if sys.argv[1] == "check":
+        wall_in()
+        return
+    # It ends with its guest; where there never was one, with the harness.
+    ct.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    if select.select([0], [], [], 0)[0]:
+        return  # the harness had gone before
+    descriptor, folder, access = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    program = daemon()
+    if program is None:
+        sys.exit("there is no virtiofsd")
+    argv = words(program, descriptor, folder, writable=access == "rw")
+    if access != "rw":
+        wall_in()
+    os.execv(argv[0], argv)  # noqa: S606
+
+
+if __name__ == "__main__":
+    main()

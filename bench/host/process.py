@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The one gateway through which other programs are run. Never through a shell."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from errno import ENOENT
+from pathlib import Path
+from typing import BinaryIO, ClassVar
+
+from bench.errors import BufbenchError, ExitCode
+from bench.host import limits, session
+
+_LAST_WORDS_S = 2.0
+_KILL_S = 1.0
+# Nothing outlives a kill -9 of us, not even one that comes before the program has begun.
+_TIED = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """A program that ended, and what it said."""
+
+    argv: tuple[str, ...]
+    returncode: int  # negative: killed by that signal
+    stdout: str
+    stderr: str
+    seconds: float
+
+
+class ProgramFailed(BufbenchError):
+    """A program could not be started, failed or took too long.
+
+    ``completed`` holds the return code and everything that was seen; it is None if the program
+    never started.
+    """
+
+    exit_code: ClassVar[ExitCode] = ExitCode.MACHINE_UNFIT
+
+    def __init__(
+        self, message: str, *, completed: Completed | None = None, timed_out: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.completed = completed
+        self.timed_out = timed_out
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    timeout_s: float,
+    check: bool = True,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Completed:
+    """Run a program to its end and return what it said.
+
+    The program gets a session of its own, so that a time-out or Ctrl-C ends its children too; it
+    does not outlive the thread that called. ``env`` is added to this process's environment. Raises
+    ProgramFailed if it cannot be started, takes longer than ``timeout_s``, or, with ``check``,
+    returns anything but 0.
+    """
+    words = tuple(str(word) for word in argv)
+    environment = {**os.environ, **(env or {})}
+    program = shutil.which(words[0], path=environment.get("PATH"))
+    if program is None:
+        raise ProgramFailed(f"cannot run {words[0]}: {os.strerror(ENOENT)}")
+    began = time.monotonic()
+    try:
+        child = subprocess.Popen(
+            (sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid()), program, *words[1:]),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            cwd=cwd,
+            env=environment,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise limits.told(error) or ProgramFailed(
+            f"cannot run {words[0]}: {error.strerror}"
+        ) from error
+    timed_out = False
+    try:
+        stdout, stderr = child.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        timed_out = True
+        stdout, stderr = _end(child)
+    except BaseException:
+        _end(child)
+        raise
+    completed = Completed(
+        argv=words,
+        returncode=child.returncode,
+        stdout=stdout,
+        stderr=stderr,
+        seconds=time.monotonic() - began,
+    )
+    if timed_out:
+        message = f"{words[0]} took longer than {timeout_s:g} s and was killed"
+        raise ProgramFailed(message, completed=completed, timed_out=True)
+    if check and completed.returncode:
+        raise ProgramFailed(_failure(completed), completed=completed)
+    return completed
+
+
+@contextmanager
+def started(
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
+    said: BinaryIO | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that runs beside us, in a session of its own, for as long as the context lasts.
+
+    Its stdin is a pipe that nothing is written to: the end of it tells the program that we are
+    gone. Its stdout is a pipe and its stderr ours, unless both go to the file ``said``. On leaving,
+    the whole session is killed. Raises ProgramFailed if it cannot be started.
+    """
+    words = tuple(str(word) for word in argv)
+    try:
+        child = subprocess.Popen(
+            words,
+            stdin=subprocess.PIPE,
+            stdout=said or subprocess.PIPE,
+            stderr=said,
+            env={**os.environ, **env} if env else None,
+            pass_fds=tuple(pass_fds),
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise limits.told(error) or ProgramFailed(
+            f"cannot run {words[0]}: {error.strerror}"
+        ) from error
+    try:
+        yield child
+    finally:
+        if child.returncode is None:  # its number is nobody else's as long as it is not reaped
+            os.kill(child.pid, signal.SIGKILL)
+            os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+            session.end(child.pid, timeout_s=_KILL_S)
+            child.wait()
+        for pipe in (child.stdin, child.stdout):
+            if pipe:
+                pipe.close()
+
+
+def _end(child: subprocess.Popen[str]) -> tuple[str, str]:
+    """Kill the child's whole session and return what it had said until then."""
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    try:
+        return child.communicate(timeout=_LAST_WORDS_S)
+    except subprocess.TimeoutExpired as error:
+        # Somebody who left the session still holds the pipes: take what has come.
+        for pipe in (child.stdout, child.stderr):
+            if pipe:
+                pipe.close()
+        child.wait()
+        return _text(error.stdout), _text(error.stderr)
+
+
+def _text(seen: str | bytes | None) -> str:
+    return seen.decode(errors="replace") if isinstance(seen, bytes) else seen or ""
+
+
+def _failure(completed: Completed) -> str:
+    """One line: the program, how it ended, and the last line that it said."""
+    code = completed.returncode
+    ended = f"was killed by {_signal_name(-code)}" if code < 0 else f"returned {code}"
+    said = (completed.stderr.strip() or completed.stdout.strip()).splitlines()
+    return f"{completed.argv[0]} {ended}" + (f": {said[-1].strip()}" if said else "")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Temporary folders: private, below one place, and swept by the next start if their owner died.
+
+A folder belongs to whoever holds a lock on it (flock(2)). The kernel drops the lock however its
+holder ends, and process numbers, which are used again, do not come into it.
+"""
+
+from __future__ import annotations
+
+import ctypes as ct
+import fcntl
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from bench.linux import procfs, refusal
+
+PREFIX: Final = "bufbench."
+
+_SYSTEM: Final = Path("/run/bufbench")
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_MNT_DETACH: Final = 2
+_UMOUNT_NOFOLLOW: Final = 8
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A new folder that only this user can enter; it goes with all that is in it.
+
+    What runs that were killed left behind is swept first. MachineUnfit where there is no place.
+    """
+    sweep()
+    path, lock = _made()
+    try:
+        yield path
+    finally:
+        _remove(path)
+        os.close(lock)
+
+
+def sweep() -> None:
+    """Remove folders whose owner is dead, and what is mounted in them. Below 1 ms if none is."""
+    for place in _places():
+        for path in abandoned_in(place):
+            _remove(path)
+
+
+def abandoned_in(place: Path) -> Iterator[Path]:
+    """Folders of ours below ``place`` whose owner is dead, each locked while it is dealt with."""
+    for path in sorted(place.glob(f"{PREFIX}*")):
+        lock = abandoned(path)
+        if lock is not None:
+            try:
+                yield path
+            finally:
+                os.close(lock)
+
+
+def abandoned(path: Path) -> int | None:
+    """A locked descriptor of a folder of ours that nobody else holds; None for any other."""
+    try:
+        descriptor = os.open(path, _FOLDER)
+    except OSError:  # a symbolic link, a file, or gone by now
+        return None
+    try:
+        if os.fstat(descriptor).st_uid == os.geteuid():
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+    except OSError:  # its owner lives
+        pass
+    os.close(descriptor)
+    return None
+
+
+def _places() -> Iterator[Path]:
+    """Where folders may lie: one for the system's administrator, else the usual one."""
+    if os.geteuid() == 0 and _SYSTEM.parent.is_dir():
+        with suppress(OSError):
+            _SYSTEM.mkdir(mode=0o700, exist_ok=True)
+            if _is_private(_SYSTEM):
+                yield _SYSTEM
+    with suppress(OSError):
+        yield Path(tempfile.gettempdir())
+
+
+def _is_private(place: Path) -> bool:
+    """Whether it is a folder, no link to one, and nobody else can put anything into it."""
+    seen = place.lstat()
+    return stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.geteuid() and not seen.st_mode & 0o022
+
+
+def _made() -> tuple[Path, int]:
+    last = OSError("no folder can be written")
+    for place in _places():
+        try:
+            while True:
+                path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))  # 0700, a random name
+                lock = _locked(path)
+                if lock is not None:
+                    return path, lock
+        except OSError as error:
+            last = error
+    raise refusal.refused(
+        "there is no place for temporary files", last,
+        remedy=refusal.remedy_for(last.errno or 0) or "make room in /tmp, or set TMPDIR",
+    )  # fmt: skip
+
+
+def _locked(path: Path) -> int | None:
+    """A locked descriptor of the folder just made; None if a sweep was quicker."""
+    try:
+        lock = os.open(path, _FOLDER)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(lock), path.lstat()):
+            return lock
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(lock)
+    return None
+
+
+def _remove(path: Path) -> None:
+    inside = [mount.point for mount in procfs.mounts() if mount.point.is_relative_to(path)]
+    for point in reversed(inside):  # the last one lies on top
+        ct.CDLL(None).umount2(os.fsencode(point), _MNT_DETACH | _UMOUNT_NOFOLLOW)
+    # Without ignore_errors the way out of a failing run could end in another failure.
+    shutil.rmtree(path, ignore_errors=True)

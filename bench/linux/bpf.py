@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The few commands of bpf(2) that are needed beside bcc, which has no stable way to them.
+
+Source: include/uapi/linux/bpf.h. All raise OSError with the kernel's errno.
+"""
+
+from __future__ import annotations
+
+import ctypes as ct
+import os
+import resource
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+from bench.linux import procfs
+
+ARRAY: Final = 2  # BPF_MAP_TYPE_ARRAY
+PERF_EVENT_ARRAY: Final = 4  # BPF_MAP_TYPE_PERF_EVENT_ARRAY
+RINGBUF: Final = 27  # BPF_MAP_TYPE_RINGBUF
+
+_SYS_BPF: Final = 321  # x86-64
+_MAP_CREATE: Final = 0
+_MAP_LOOKUP: Final = 1
+_MAP_UPDATE: Final = 2
+_MAP_DELETE: Final = 3
+_PROG_FD_BY_ID: Final = 13
+_PROG_LOAD: Final = 5
+_PROG_TEST_RUN: Final = 10
+_TYPE_SOCKET_FILTER: Final = 1  # BPF_PROG_TYPE_SOCKET_FILTER
+_TYPE_TRACEPOINT: Final = 5  # BPF_PROG_TYPE_TRACEPOINT
+_INFO_BY_FD: Final = 15
+_LINK_FD_BY_ID: Final = 30
+_LINK_NEXT_ID: Final = 31
+_ENABLE_STATS: Final = 32
+_ATTRIBUTE_BYTES: Final = 128
+_PROG_INFO_BYTES: Final = 256
+_RUN_TIME_OFFSET: Final = 192  # of run_time_ns in struct bpf_prog_info; run_cnt follows
+_NAME_OFFSET: Final = 64  # in the same
+_LINK_RAW_TRACEPOINT: Final = 1
+_LINK_INFO: Final = struct.Struct("=IIIIQIIQ")  # type, id, program, -, address and size of a name
+_LINK_INFO_BYTES: Final = 64
+_PACKET_BYTES: Final = 64  # any that holds an Ethernet header
+
+_libc = ct.CDLL(None, use_errno=True)
+
+
+def _bpf(command: int, attribute: bytes) -> int:
+    return _bpf_in(command, ct.create_string_buffer(attribute, _ATTRIBUTE_BYTES))
+
+
+def _bpf_in(command: int, block: ct.Array[ct.c_char]) -> int:
+    result = int(_libc.syscall(_SYS_BPF, command, block, _ATTRIBUTE_BYTES))
+    if result < 0:
+        code = ct.get_errno()
+        raise OSError(code, os.strerror(code))
+    return result
+
+
+def load_tracepoint(code: bytes, instructions: int) -> int:
+    """Descriptor of a tracepoint program, close-on-exec."""
+    return _load(_TYPE_TRACEPOINT, code, instructions)
+
+
+def load_socket_filter(code: bytes, instructions: int) -> int:
+    """Return the descriptor of a program that :func:`run_once` can run, close-on-exec."""
+    return _load(_TYPE_SOCKET_FILTER, code, instructions)
+
+
+def _load(kind: int, code: bytes, instructions: int) -> int:
+    code_block = ct.create_string_buffer(code, len(code))
+    licence = ct.create_string_buffer(b"GPL")
+    return _bpf(
+        _PROG_LOAD,
+        struct.pack("=IIQQ", kind, instructions, ct.addressof(code_block), ct.addressof(licence)),
+    )
+
+
+def run_once(program_fd: int) -> None:
+    """Run a socket filter on a packet of zeros, attached to nothing (4.12)."""
+    packet = ct.create_string_buffer(_PACKET_BYTES)
+    _bpf(
+        _PROG_TEST_RUN,
+        struct.pack("=IIIIQQI", program_fd, 0, _PACKET_BYTES, 0, ct.addressof(packet), 0, 1),
+    )
+
+
+def create_map(kind: int, *, key_bytes: int, value_bytes: int, entries: int, name: str) -> int:
+    """A new map's file descriptor, close-on-exec."""
+    attribute = struct.pack(
+        "=IIIIIII16s", kind, key_bytes, value_bytes, entries, 0, 0, 0, name.encode()[:15]
+    )
+    try:
+        return _bpf(_MAP_CREATE, attribute)
+    except PermissionError:
+        # Until 5.11 a map counts against this limit, whoever makes it.
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY,) * 2)
+        return _bpf(_MAP_CREATE, attribute)
+
+
+def update(map_fd: int, key: bytes, value: bytes) -> None:
+    """Set one element."""
+    key_block = ct.create_string_buffer(key, len(key))
+    value_block = ct.create_string_buffer(value, len(value))
+    _bpf(
+        _MAP_UPDATE,
+        struct.pack("=IIQQQ", map_fd, 0, ct.addressof(key_block), ct.addressof(value_block), 0),
+    )
+
+
+def lookup(map_fd: int, key: bytes, value_bytes: int) -> bytes:
+    """One element's value; of a per-CPU map, the values of all possible CPUs."""
+    key_block, value = ct.create_string_buffer(key, len(key)), ct.create_string_buffer(value_bytes)
+    _bpf(
+        _MAP_LOOKUP,
+        struct.pack("=IIQQQ", map_fd, 0, ct.addressof(key_block), ct.addressof(value), 0),
+    )
+    return value.raw
+
+
+def delete(map_fd: int, key: bytes) -> None:
+    """Remove one element."""
+    key_block = ct.create_string_buffer(key, len(key))
+    _bpf(_MAP_DELETE, struct.pack("=IIQ", map_fd, 0, ct.addressof(key_block)))
+
+
+def run_time(program_fd: int) -> tuple[int, int]:
+    """(runs, ns in them) of a program since it was loaded, while statistics were on."""
+    info = ct.create_string_buffer(_PROG_INFO_BYTES)
+    _bpf(_INFO_BY_FD, struct.pack("=IIQ", program_fd, _PROG_INFO_BYTES, ct.addressof(info)))
+    run_time_ns, runs = struct.unpack_from("=QQ", info.raw, _RUN_TIME_OFFSET)
+    return runs, run_time_ns
+
+
+def program_id(program_fd: int) -> int:
+    """The number by which the kernel knows a program."""
+    info = ct.create_string_buffer(_PROG_INFO_BYTES)
+    _bpf(_INFO_BY_FD, struct.pack("=IIQ", program_fd, _PROG_INFO_BYTES, ct.addressof(info)))
+    return int(struct.unpack_from("=II", info)[1])
+
+
+def program_name(program: int) -> str:
+    """What the program with this id calls itself; needs CAP_SYS_ADMIN."""
+    descriptor = _bpf(_PROG_FD_BY_ID, struct.pack("=I", program))
+    try:
+        info = ct.create_string_buffer(_PROG_INFO_BYTES)
+        _bpf(_INFO_BY_FD, struct.pack("=IIQ", descriptor, _PROG_INFO_BYTES, ct.addressof(info)))
+    finally:
+        os.close(descriptor)
+    name = info.raw[_NAME_OFFSET : _NAME_OFFSET + 16]
+    return name.split(b"\0", 1)[0].decode(errors="replace")
+
+
+def next_link(link: int) -> int:
+    """The id after ``link``, 0 being before the first; ENOENT after the last. CAP_SYS_ADMIN."""
+    block = ct.create_string_buffer(struct.pack("=I", link), _ATTRIBUTE_BYTES)
+    _bpf_in(_LINK_NEXT_ID, block)
+    return int(struct.unpack_from("=II", block)[1])
+
+
+def raw_tracepoint_of(link: int) -> tuple[str, int] | None:
+    """(tracepoint, program id) of a link to a raw tracepoint; None for one of another kind."""
+    descriptor = _bpf(_LINK_FD_BY_ID, struct.pack("=I", link))
+    try:
+        name = ct.create_string_buffer(128)
+        info = ct.create_string_buffer(
+            _LINK_INFO.pack(0, 0, 0, 0, ct.addressof(name), len(name), 0, 0), _LINK_INFO_BYTES
+        )
+        _bpf(_INFO_BY_FD, struct.pack("=IIQ", descriptor, _LINK_INFO_BYTES, ct.addressof(info)))
+    finally:
+        os.close(descriptor)
+    kind, _, program, *_ = _LINK_INFO.unpack_from(info)
+    return (name.value.decode(), program) if kind == _LINK_RAW_TRACEPOINT else None
+
+
+@contextmanager
+def statistics() -> Iterator[bool]:
+    """The kernel counts runs and their time for as long as the context lasts (5.8).
+
+    Gives whether it does: switching it on takes CAP_SYS_ADMIN.
+    """
+    try:
+        descriptor = _bpf(_ENABLE_STATS, struct.pack("=I", 0))
+    except PermissionError:
+        yield procfs.sysctl("kernel.bpf_stats_enabled") == 1
+        return
+    try:
+        yield True
+    finally:
+        os.close(descriptor)

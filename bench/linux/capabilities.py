@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Capabilities of processes: which we hold, and how to go on with fewer.
+
+Source: include/uapi/linux/capability.h, capabilities(7).
+"""
+
+from __future__ import annotations
+
+import ctypes as ct
+import os
+import struct
+from collections.abc import Iterable
+from enum import IntEnum
+from typing import Final
+
+from bench.linux import procfs
+
+_VERSION_3: Final = 0x20080522
+_PR_SET_KEEPCAPS: Final = 8
+_PR_SET_NO_NEW_PRIVS: Final = 38
+_PR_SET_DUMPABLE: Final = 4
+
+_libc = ct.CDLL(None, use_errno=True)
+
+
+class Capability(IntEnum):
+    """Those that have to do with us, by their bit."""
+
+    CHOWN = 0
+    DAC_OVERRIDE = 1
+    DAC_READ_SEARCH = 2
+    FOWNER = 3
+    KILL = 5
+    SETGID = 6
+    SETUID = 7
+    IPC_LOCK = 14
+    SYS_PTRACE = 19
+    SYS_ADMIN = 21
+    SYS_RESOURCE = 24
+    SYSLOG = 34
+    PERFMON = 38  # Linux 5.8, as is the next
+    BPF = 39
+
+    def __str__(self) -> str:
+        return f"CAP_{self.name}"
+
+
+def held() -> frozenset[Capability]:
+    """What this process may use."""
+    mask = procfs.capabilities()
+    return frozenset(each for each in Capability if mask >> each & 1)
+
+
+def missing_to_trace(ours: frozenset[Capability]) -> tuple[Capability, ...]:
+    """What loading and attaching a tracer takes besides; CAP_SYS_ADMIN stands in for both."""
+    if Capability.SYS_ADMIN in ours:
+        return ()
+    return tuple(each for each in (Capability.BPF, Capability.PERFMON) if each not in ours)
+
+
+def go_on_with(kept: Iterable[Capability], *, ids: tuple[int, int] | None) -> None:
+    """Become that user and group, or stay who we are, with these capabilities alone.
+
+    For a process made for this: nothing brings back what was given up. OSError where that is not
+    ours.
+    """
+    if ids is not None:
+        _prctl(_PR_SET_KEEPCAPS, 1)  # or the change of user would take all
+        user, group = ids
+        os.setgroups([])
+        os.setresgid(group, group, group)
+        os.setresuid(user, user, user)
+    mask = sum(1 << each for each in set(kept))
+    low, high = mask & 0xFFFFFFFF, mask >> 32
+    header = ct.create_string_buffer(struct.pack("=Ii", _VERSION_3, 0))
+    sets = ct.create_string_buffer(struct.pack("=6I", low, low, 0, high, high, 0))
+    if _libc.capset(header, sets) != 0:
+        _raise()
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    # A change of user made our own /proc/self root's; what runs as that user has its own.
+    _prctl(_PR_SET_DUMPABLE, 1)
+
+
+def _prctl(option: int, value: int) -> None:
+    if _libc.prctl(option, value, 0, 0, 0) != 0:
+        _raise()
+
+
+def _raise() -> None:
+    code = ct.get_errno()
+    raise OSError(code, os.strerror(code))

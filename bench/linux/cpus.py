@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The CPUs that this process may use, and the share of their time that its cgroup grants."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from bench.linux import process_limits, procfs
+
+_MAX: Final = re.compile(r"([0-9]{1,19}) ([1-9][0-9]{0,18})\s*", re.ASCII)
+
+
+def usable(online: Sequence[int]) -> tuple[int, ...]:
+    """Return those of ``online`` that this process may run on, ascending.
+
+    The kernel applies a cpuset cgroup to the affinity mask, so that the mask shows both.
+    """
+    return tuple(sorted(os.sched_getaffinity(0) & {*online}))
+
+
+def list_format(cpus: Sequence[int]) -> str:
+    """Return CPU numbers as the kernel writes them: ``0-2,5``; "" for none."""
+    runs: list[list[int]] = []
+    for cpu in sorted(cpus):
+        if runs and cpu == runs[-1][1] + 1:
+            runs[-1][1] = cpu
+        else:
+            runs.append([cpu, cpu])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+
+
+def quota_of(group: Path) -> float | None:
+    """Return the CPUs' worth of time that one cgroup may use; None where it has no limit."""
+    found = _MAX.fullmatch(procfs.read(group / "cpu.max") or "")  # v2: "50000 100000" or "max ..."
+    if found:
+        return int(found[1]) / int(found[2])
+    quota_us = procfs.read_number(group / "cpu.cfs_quota_us")  # v1: -1 for no limit
+    period_us = procfs.read_number(group / "cpu.cfs_period_us")
+    if quota_us is None or not period_us or quota_us < 0:
+        return None
+    return quota_us / period_us
+
+
+def quota(membership: str, mounts: Sequence[procfs.Mount]) -> float | None:
+    """Return the least quota of a process's cgroup and its ancestors; None for no limit.
+
+    ``membership`` is the text of /proc/PID/cgroup.
+    """
+    groups = process_limits.cgroups(membership, mounts, controller="cpu")
+    return min((found for group in groups if (found := quota_of(group)) is not None), default=None)
+
+
+def own_quota() -> float | None:
+    """Return the quota of this process."""
+    return quota(procfs.read(procfs.PROC / "self/cgroup") or "", procfs.mounts())

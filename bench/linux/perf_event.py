@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""perf_event_open(2) for one per-CPU buffer of BPF output.
+
+Source: include/uapi/linux/perf_event.h.
+"""
+
+from __future__ import annotations
+
+import ctypes as ct
+import errno
+import fcntl
+import os
+import struct
+import time
+from typing import Final
+
+from bench.linux import procfs
+from bench.plan.config import Producer, Wake
+
+_SYS_PERF_EVENT_OPEN: Final = 298  # x86-64
+_TYPE_SOFTWARE: Final = 1
+_TYPE_TRACEPOINT: Final = 2
+_COUNT_SW_BPF_OUTPUT: Final = 10
+_SAMPLE_TIME: Final = 1 << 2
+_SAMPLE_RAW: Final = 1 << 10
+_FORMAT_LOST: Final = 1 << 4  # Linux 6.0
+_ATTR: Final = struct.Struct("=IIQQQQQIIQQQQIiQII")  # up to PERF_ATTR_SIZE_VER5
+_DISABLED_BIT: Final = 1 << 0
+_WATERMARK_BIT: Final = 1 << 14
+_CLOCK_BIT: Final = 1 << 25
+_FLAG_CLOEXEC: Final = 8
+_IOC_ENABLE: Final = 0x2400
+_IOC_SET_FILTER: Final = 0x40082406
+_NEVER: Final = 2**32 - 1
+
+_libc = ct.CDLL(None, use_errno=True)
+
+
+def open_output(cpu: int, producer: Producer) -> int:
+    """An enabled event on ``cpu`` that wakes as ``producer`` says; OSError as the kernel has it.
+
+    The perf buffer knows no adaptive wake-up: adaptive and forced both wake at every record.
+    """
+    try:
+        event = _open(cpu, producer, _FORMAT_LOST)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        event = _open(cpu, producer, 0)  # before 6.0
+    fcntl.ioctl(event, _IOC_ENABLE, 0)
+    return event
+
+
+def open_tracepoint(number: int) -> int:
+    """An enabled event on the first online CPU that counts a tracepoint, whose number this is."""
+    attribute = _ATTR.pack(_TYPE_TRACEPOINT, _ATTR.size, number, 1, _SAMPLE_RAW, 0, 0, 1, *[0] * 10)
+    event = _call(attribute, procfs.online_cpus()[0])
+    fcntl.ioctl(event, _IOC_ENABLE, 0)
+    return event
+
+
+def open_sampler(number: int, cpu: int) -> int:
+    """A disabled event that samples the time (CLOCK_MONOTONIC) of each hit of a tracepoint."""
+    flags = _DISABLED_BIT | _WATERMARK_BIT | _CLOCK_BIT
+    attribute = _ATTR.pack(
+        _TYPE_TRACEPOINT, _ATTR.size, number, 1, _SAMPLE_TIME, 0, flags, _NEVER,
+        0, 0, 0, 0, 0, 0, time.CLOCK_MONOTONIC, 0, 0, 0,
+    )  # fmt: skip
+    return _call(attribute, cpu)
+
+
+def keep_to(event: int, condition: str) -> None:
+    """Enable the event, for the hits alone that ``condition`` holds for."""
+    fcntl.ioctl(event, _IOC_SET_FILTER, condition.encode() + b"\0")
+    fcntl.ioctl(event, _IOC_ENABLE, 0)
+
+
+def lost(event: int) -> int | None:
+    """Records that the kernel failed to write, exactly; None before Linux 6.0."""
+    told = os.read(event, 16)
+    return int(struct.unpack("=QQ", told)[1]) if len(told) == 16 else None
+
+
+def _open(cpu: int, producer: Producer, read_format: int) -> int:
+    flags, wakeup = 0, 1
+    if producer.wake is Wake.NONE:
+        flags, wakeup = _WATERMARK_BIT, _NEVER  # bytes: more than any buffer holds
+    elif producer.wake is Wake.WATERMARK:
+        wakeup = producer.watermark
+    attribute = _ATTR.pack(
+        _TYPE_SOFTWARE, _ATTR.size, _COUNT_SW_BPF_OUTPUT, 1, _SAMPLE_RAW, read_format, flags,
+        wakeup, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    )  # fmt: skip
+    return _call(attribute, cpu)
+
+
+def _call(attribute: bytes, cpu: int) -> int:
+    block = ct.create_string_buffer(attribute, len(attribute))
+    event = int(_libc.syscall(_SYS_PERF_EVENT_OPEN, block, -1, cpu, -1, _FLAG_CLOEXEC))
+    if event < 0:
+        code = ct.get_errno()
+        raise OSError(code, os.strerror(code))
+    return event

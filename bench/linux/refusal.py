@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Why a system call failed: its errno by name, and what to do about it on this machine."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import resource
+from pathlib import Path
+from typing import Final
+
+from bench.errors import KernelRefused
+from bench.linux import capabilities, lockdown, procfs
+from bench.linux.capabilities import Capability
+from bench.linux.oldest import KernelVersion
+
+_INITIAL_USER_NAMESPACE: Final = 0xEFFFFFFD  # PROC_USER_INIT_INO
+_MEMORY_BY_CGROUP: Final = KernelVersion(5, 11)
+"""BPF memory is charged to the memory cgroup from here on, before to RLIMIT_MEMLOCK."""
+_PARANOID: Final = 2
+_ROOM: Final = "make room, in /tmp and /run too, or set TMPDIR"
+_REMEDIES: Final = {
+    errno.ENFILE: "raise sysctl fs.file-max, or end what holds files open",
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EFBIG: "raise ulimit -f",
+    errno.EROFS: "set TMPDIR to a folder that can be written",
+    errno.EAGAIN: "raise pids.max of this cgroup or ulimit -u, or end what else runs",
+    errno.ENOSYS: "use a kernel with CONFIG_BPF_SYSCALL, outside of a sandbox",
+}
+
+
+def refused(what: str, error: OSError, *, remedy: str = "") -> KernelRefused:
+    """Return the error for ``what``, a failed call; ``remedy`` in place of the errno's own."""
+    code = error.errno or 0
+    return KernelRefused(f"{what}: {named(error)}", remedy=remedy or remedy_for(code))
+
+
+def named(error: OSError) -> str:
+    """Return the reason and its errno, as in "Too many open files (EMFILE)"."""
+    code = error.errno or 0
+    if code not in errno.errorcode:
+        return str(error)
+    return f"{os.strerror(code)} ({errno.errorcode[code]})"
+
+
+def remedy_for(code: int) -> str:
+    """Return what to do about an errno; "" for one that has no usual cause."""
+    if code == errno.EMFILE:
+        return f"raise ulimit -n, which is {resource.getrlimit(resource.RLIMIT_NOFILE)[0]}"
+    if code == errno.ENOMEM:
+        return _more_memory()
+    if code == errno.EACCES and _paranoid():
+        return "sysctl kernel.perf_event_paranoid=2, or grant CAP_SYS_ADMIN"
+    if code in (errno.EPERM, errno.EACCES):
+        return _permission()
+    return _REMEDIES.get(code, "")
+
+
+def _more_memory() -> str:
+    for limit, name in ((resource.RLIMIT_AS, "-v"), (resource.RLIMIT_DATA, "-d")):
+        soft, _ = resource.getrlimit(limit)
+        if soft != resource.RLIM_INFINITY:
+            return f"raise ulimit {name}, which is {soft >> 10} KiB, or free memory"
+    return "free memory, or raise memory.max of this cgroup"
+
+
+def _paranoid() -> bool:
+    """Whether perf_event_open(2) is left to CAP_SYS_ADMIN, as Debian and Ubuntu can have it."""
+    level = procfs.sysctl("kernel.perf_event_paranoid") or 0
+    return level > _PARANOID and Capability.SYS_ADMIN not in capabilities.held()
+
+
+def _permission() -> str:
+    """Return what takes the permission away, looked for from the outermost on."""
+    namespace = _inode("/proc/self/ns/user")
+    if namespace not in (None, _INITIAL_USER_NAMESPACE):
+        return "leave the user namespace: capabilities of one do not count for BPF and perf"
+    missing = capabilities.missing_to_trace(capabilities.held())
+    if missing:
+        return f"run as root, or grant {' and '.join(map(str, missing))}"
+    if lockdown.running() == lockdown.CONFIDENTIALITY:
+        return lockdown.REMEDY
+    status = procfs.read(procfs.PROC / "self/status") or ""
+    if re.search(r"^Seccomp:[ \t]*2$", status, re.MULTILINE):
+        return "allow bpf and perf_event_open in the seccomp filter of this container or service"
+    soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    old = KernelVersion.from_release(os.uname().release) < _MEMORY_BY_CGROUP
+    if old and soft != resource.RLIM_INFINITY:
+        return f"raise ulimit -l, which is {soft >> 10} KiB"
+    return "look for a security module (AppArmor, SELinux) that forbids it: see dmesg"
+
+
+def _inode(path: str) -> int | None:
+    try:
+        return Path(path).stat().st_ino
+    except OSError:
+        return None

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""tracefs: found, or mounted where the kernel keeps a place for it."""
+
+from __future__ import annotations
+
+import ctypes as ct
+import os
+from pathlib import Path
+from typing import Final
+
+from bench.errors import MachineUnfit
+from bench.linux import lockdown, procfs, refusal
+
+EXIT: Final = "sched:sched_process_exit"
+EXIT_EVENT: Final = Path("events/sched/sched_process_exit/format")
+
+_PLACE: Final = Path("/sys/kernel/tracing")
+
+
+def exit_format(place: Path = _PLACE) -> str:
+    """Text of the exit tracepoint's format file; mounts tracefs first if nobody has yet.
+
+    Raises MachineUnfit where it is not there, or not for this user.
+    """
+    path = place / EXIT_EVENT
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except PermissionError as error:
+        raise MachineUnfit(
+            f"{place} is closed to this user, and tracepoints are found nowhere else",
+            remedy=opening(place),
+        ) from error
+    except OSError:
+        lockdown.require_open()  # which leaves tracefs empty
+    if not _mounted(place):
+        _mount(place)
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError as error:
+        raise MachineUnfit(
+            f"tracefs at {place} has no tracepoint {EXIT}",
+            remedy="boot a kernel built with CONFIG_FTRACE and CONFIG_EVENT_TRACING",
+        ) from error
+    except OSError as error:
+        raise refusal.refused(f"{path} cannot be read", error) from error
+
+
+def _mounted(place: Path) -> bool:
+    return any(mount.kind == "tracefs" and mount.point == place for mount in procfs.mounts())
+
+
+def number(tracepoint: str, place: Path = _PLACE) -> int:
+    """What perf_event_open(2) calls the tracepoint. OSError where tracefs does not tell."""
+    system, _, name = tracepoint.partition(":")
+    return int((place / "events" / system / name / "id").read_text())
+
+
+def readable() -> bool:
+    """Whether this process can find the exit tracepoint, where tracefs is mounted."""
+    try:
+        return number(EXIT) > 0
+    except OSError:
+        return False
+
+
+def opening(place: Path = _PLACE) -> str:
+    """What opens tracefs to this user's group, or to this process."""
+    group = os.getegid() or "GROUP"  # root's own would open it to nobody else
+    return f"as root: mount -o remount,mode=0750,gid={group} {place}, or grant CAP_DAC_READ_SEARCH"
+
+
+def _mount(place: Path) -> None:
+    libc = ct.CDLL(None, use_errno=True)
+    if libc.mount(b"tracefs", os.fsencode(place), b"tracefs", 0, None) != 0:
+        code = ct.get_errno()
+        raise refusal.refused(
+            f"tracefs is not mounted and cannot be mounted at {place}",
+            OSError(code, os.strerror(code)),
+            remedy="as root: mount -t tracefs tracefs /sys/kernel/tracing",
+        )

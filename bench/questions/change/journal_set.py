@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""All that a set of journals says of one machine and kernel: summary, trials and claims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from bench.journal.schema import JournalContent
+from bench.judge.load import Load
+from bench.judge.samples import ArmSamples, ExperimentSamples
+from bench.plan.config import TrialConfig
+from bench.plan.experiments import BASELINES, ArmName
+from bench.questions.claims.catalogue import Judged, judge
+from bench.questions.claims.journals import of_journals
+from bench.questions.transports.summary import Summary, compare_journals
+from workloads.storm import Storm
+
+ArmKey = tuple[str, str]
+"""Experiment and arm; of the arm's name without what this machine made of the budget."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalSet:
+    """One machine and kernel."""
+
+    summary: Summary
+    experiments: Mapping[str, ExperimentSamples]
+    judged: Judged
+
+    def arms(self) -> Iterator[tuple[ArmKey, ArmSamples]]:
+        """Every arm with a transport and trials, second names of A/A pairs left out."""
+        for samples in self.experiments.values():
+            for arm in samples.arms.values():
+                name = ArmName.parse(arm.name)
+                if name.transport not in BASELINES and name.copy == 1 and arm.trials:
+                    yield (samples.name, str(replace(name, actual=""))), arm
+
+
+def journal_sets(content: JournalContent) -> tuple[JournalSet, ...]:
+    """One for every machine and kernel, in the order of the journals."""
+    pairs = zip(compare_journals(content), of_journals(content), strict=True)
+    return tuple(
+        JournalSet(summary=summary, experiments=evidence.experiments, judged=judge(evidence))
+        for summary, evidence in pairs
+    )
+
+
+def same_question(
+    before: JournalSet, ours: ArmSamples, after: JournalSet, theirs: ArmSamples
+) -> bool:
+    """Return whether an arm of each set was asked the same, under the same load.
+
+    Workers follow the CPUs: only on machines with as many CPUs do they have to be as many.
+    """
+    alike = _cpus(before) == _cpus(after)
+
+    def asked(arm: ArmSamples) -> set[tuple[TrialConfig, Load]]:
+        return {
+            (
+                replace(config, budget_bytes=0, storm=_storm(config.storm, alike)),
+                replace(reading.load, asked=_storm(config.storm, alike), at_once=None),
+            )
+            for reading in arm.readings.values()
+            for config in (reading.trial.config,)
+        }
+
+    return len(asked(ours) | asked(theirs)) == 1
+
+
+def _storm(storm: Storm, same_cpus: bool) -> Storm:
+    return replace(storm, seed=0, workers=storm.workers if same_cpus else 0)
+
+
+def _cpus(one: JournalSet) -> int | None:
+    machine = one.summary.machine
+    return None if machine is None else machine.cpus

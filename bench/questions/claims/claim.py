@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A claim: a published statement, and the rule that judges it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured
+from bench.questions.claims.finding import Finding, Verdict
+
+
+class Side(StrEnum):
+    """Whom a claim speaks for: the two tables of the catalogue."""
+
+    RING = "for the ring buffer"
+    PERF = "for the perf buffer, or against the ring buffer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One published statement. The wording is ours; ``sources`` say where it stands."""
+
+    id: str
+    side: Side
+    statement: str
+    sources: str
+    published: str  # figures, or "none"
+    test: str
+    reproduced_when: str
+    experiments: tuple[str, ...]  # that it is judged by
+    judge: Callable[[Evidence], Finding]
+    comparative: bool = True  # corrected for how many comparisons there are; a count is not
+    cpus: int = 1  # usable CPUs that it needs
+
+    def finding(self, evidence: Evidence) -> Finding:
+        """What ``evidence`` says, before the correction over all claims."""
+        if evidence.cpus is not None and evidence.cpus < self.cpus:
+            return Finding(
+                verdict=Verdict.NOT_APPLICABLE,
+                reason=f"needs {self.cpus} CPUs, this run had {evidence.cpus}",
+            )
+        try:
+            return self.judge(evidence)
+        except NotApplicable as lack:
+            return Finding(verdict=Verdict.NOT_APPLICABLE, reason=str(lack))
+        except NotMeasured:
+            missing = [name for name in self.experiments if not evidence.ran(name)]
+            cut = [name for name in self.experiments if evidence.reduced(name)]
+            words = ", ".join(missing or cut or self.experiments)
+            how = "there are no trials" if missing else "arms are missing"
+            if cut and not missing:
+                count = sum(len(evidence.reduced(name)) for name in cut)
+                how = f"the storms were not the ones asked for in {count} trials"
+            return Finding(verdict=Verdict.NOT_MEASURED, reason=f"{how} of {words}")

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Contrasts: paired comparisons within blocks, each held against a margin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil, exp, inf, log, log1p
+from statistics import fmean, median
+from typing import Final
+
+from bench.judge.floor import LEAST_MARGIN, size_of
+from bench.judge.load import contradict
+from bench.judge.metrics import Unit
+from bench.judge.samples import Place
+from bench.judge.statistics import (
+    FEWEST_BLOCKS,
+    Estimate,
+    Scale,
+    one_sided,
+    paired_difference,
+    paired_ratio,
+    within_p,
+)
+from bench.plan.experiments import twins
+from bench.questions.claims.evidence import Evidence, NotMeasured, Series, Take, series
+from bench.questions.claims.finding import Basis, Measured, Verdict
+
+SURE: Final = 0.05
+"""p below which one test by itself says something; the catalogue corrects for all of them."""
+
+NEARLY_NONE: Final = 0.01
+"""A share that is shown to be smaller counts as none, and as no more where it is a difference."""
+
+ABOUT_EQUAL: Final = 1.25
+"""A ratio shown to lie between its inverse and this counts as about 1."""
+
+_SETTLED_T: Final = 4.0
+"""Standard errors from the bound at which a claim outlives the correction over all of them."""
+
+_MOST_FURTHER: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contrast:
+    """What one side is more than the other by, in each block, and what it has to exceed.
+
+    Of a ratio ``values`` are logarithms and ``margin`` is a share over 1; of a difference both
+    are plain.
+    """
+
+    what: str
+    scale: Scale
+    values: tuple[float, ...]
+    margin: float
+    rests_on: tuple[Basis, ...]
+    unit: Unit = Unit.TIMES
+
+    @property
+    def bound(self) -> float:
+        """What ``values`` have to lie above."""
+        return log1p(self.margin) if self.scale is Scale.RATIO else self.margin
+
+    @property
+    def blocks(self) -> int:
+        """Paired blocks."""
+        return len(self.values)
+
+    @property
+    def estimate(self) -> Estimate:
+        """Median of the ratio, or mean of the difference, with its 95 % interval."""
+        return _estimate(self.scale, self.values)
+
+    @property
+    def p(self) -> tuple[float, float]:
+        """Two-sided p of lying above the bound, and of there being no difference worth the name.
+
+        The second is held against the least margin, not against the noise floor: the noisier a
+        machine the less it can refute.
+        """
+        above, _ = _one_sided(self.values, self.bound)
+        _, below = _one_sided(self.values, self._least)
+        return min(1.0, 2 * above), min(1.0, 2 * below)
+
+    def between(self, low: float, high: float) -> tuple[Verdict, float]:
+        """Return whether the number lies between ``low`` and ``high``, and the p of that.
+
+        REPRODUCED if the whole interval lies there and two one-sided tests say so, REFUTED if it
+        lies outside and a one-sided test says so, else INCONCLUSIVE: a test that found no
+        difference is no evidence of there being none. An infinite edge is none.
+        """
+        if self.blocks < FEWEST_BLOCKS:
+            return Verdict.INCONCLUSIVE, 1.0
+        lower, upper = (low, high) if self.scale is Scale.DIFFERENCE else map(_log, (low, high))
+        found = self.estimate
+        inside = within_p(self.values, lower, upper)
+        if low <= found.low and found.high <= high and inside < SURE:
+            return Verdict.REPRODUCED, inside
+        beyond = min(
+            1.0 if upper == inf else 2 * one_sided(self.values, upper)[0],
+            1.0 if lower == -inf else 2 * one_sided(self.values, lower)[1],
+        )
+        if (found.low > high or found.high < low) and beyond < SURE:
+            return Verdict.REFUTED, beyond
+        return Verdict.INCONCLUSIVE, 1.0
+
+    @property
+    def _least(self) -> float:
+        return log1p(LEAST_MARGIN) if self.scale is Scale.RATIO else 0.0
+
+    def measured(self) -> Measured:
+        """For the finding."""
+        found = self.estimate
+        return Measured(
+            what=self.what,
+            unit=self.unit,
+            point=found.point,
+            low=found.low,
+            high=found.high,
+            bound=1 + self.margin if self.scale is Scale.RATIO else self.margin,
+            blocks=tuple(map(exp, self.values)) if self.scale is Scale.RATIO else self.values,
+        )
+
+    def further_blocks(self) -> int:
+        """How many more would likely take the interval off the bound, if what was seen goes on."""
+        if self.blocks < FEWEST_BLOCKS:
+            return FEWEST_BLOCKS - self.blocks
+        centre = median(self.values)
+        distance = abs(centre - (self.bound if centre > self.bound else self._least))
+        middle = fmean(self.values)
+        variance = sum((value - middle) ** 2 for value in self.values) / (self.blocks - 1)
+        if distance == 0:
+            return _MOST_FURTHER
+        needed = ceil(_SETTLED_T**2 * variance / distance**2)
+        return min(_MOST_FURTHER, max(needed - self.blocks, FEWEST_BLOCKS // 2))
+
+
+def _log(value: float) -> float:
+    return log(value) if value > 0 else -inf
+
+
+_one_sided = lru_cache(maxsize=1_024)(one_sided)
+
+
+@lru_cache(maxsize=1_024)
+def _estimate(scale: Scale, values: tuple[float, ...]) -> Estimate:
+    """Resampled once: a rule looks at the same numbers several times."""
+    if scale is Scale.RATIO:
+        return paired_ratio([exp(value) for value in values], [1.0] * len(values))
+    return paired_difference(values, [0.0] * len(values), mean=True)
+
+
+def shared(*parts: Series) -> list[Place]:
+    """Return the blocks that all of ``parts`` have, unless one storm gave them unequal loads.
+
+    NotMeasured if there is none.
+    """
+    places = {
+        place
+        for place in set(parts[0].values).intersection(*(part.values for part in parts[1:]))
+        if not contradict(*(load for part in parts for load in part.loads.get(place, ())))
+    }
+    if not places:
+        raise NotMeasured(parts[0].experiment)
+    return sorted(places)
+
+
+def ratio(what: str, left: Series, right: Series, margin: float) -> Contrast:
+    """``left`` over ``right`` within blocks; all values have to be above 0."""
+    return Contrast(
+        what=what,
+        scale=Scale.RATIO,
+        values=tuple(log(left.values[p] / right.values[p]) for p in shared(left, right)),
+        margin=margin,
+        rests_on=(*left.rests_on, *right.rests_on),
+    )
+
+
+def difference(what: str, left: Series, right: Series, margin: float) -> Contrast:
+    """``left`` minus ``right`` within blocks, of shares."""
+    return Contrast(
+        what=what,
+        scale=Scale.DIFFERENCE,
+        values=tuple(left.values[p] - right.values[p] for p in shared(left, right)),
+        margin=margin,
+        rests_on=(*left.rests_on, *right.rests_on),
+        unit=Unit.SHARE,
+    )
+
+
+def sides(left: Series, right: Series, scale: Scale = Scale.RATIO) -> tuple[float, float]:
+    """Return a centre of ``left`` and of ``right`` that agree with how they compare in pairs.
+
+    The right one is the median of the blocks that both have (of a difference the mean), the left
+    one that times the median ratio, or plus the mean difference: two medians of their own may point
+    the other way.
+    """
+    places = shared(left, right)
+    if scale is Scale.DIFFERENCE:
+        return fmean(left.values[p] for p in places), fmean(right.values[p] for p in places)
+    centre = median(right.values[p] for p in places)
+    return centre * exp(median(log(left.values[p] / right.values[p]) for p in places)), centre
+
+
+def ratio_of_ratios(what: str, parts: Sequence[Series], margin: float) -> Contrast:
+    """(a / b) / (c / d) within blocks."""
+    a, b, c, d = (part.values for part in parts)
+    return Contrast(
+        what=what,
+        scale=Scale.RATIO,
+        values=tuple(log(a[p] / b[p]) - log(c[p] / d[p]) for p in shared(*parts)),
+        margin=margin,
+        rests_on=tuple(basis for part in parts for basis in part.rests_on),
+    )
+
+
+def together(what: str, contrasts: Sequence[Contrast]) -> Contrast:
+    """The mean of several contrasts, block by block, as far as all have blocks."""
+    return Contrast(
+        what=what,
+        scale=contrasts[0].scale,
+        values=tuple(
+            fmean(values)
+            for values in zip(*(contrast.values for contrast in contrasts), strict=False)
+        ),
+        margin=max(contrast.margin for contrast in contrasts),
+        rests_on=tuple(basis for contrast in contrasts for basis in contrast.rests_on),
+        unit=contrasts[0].unit,
+    )
+
+
+def floor(evidence: Evidence, take: Take, experiments: Iterable[str], scale: Scale) -> float:
+    """The largest A/A floor of a number over these experiments; 0 without any twins."""
+    sizes = [0.0]
+    for name in experiments:
+        samples = evidence.experiments.get(name)
+        if samples is None:
+            continue
+        for pair in twins(samples.arms):
+            try:
+                left, right = (
+                    series(name, samples.arms[arm], take) for arm in (pair.left, pair.right)
+                )
+                places = shared(left, right)
+            except NotMeasured:
+                continue
+            a, b = ([part.values[place] for place in places] for part in (left, right))
+            if scale is Scale.RATIO:
+                values = tuple(log(x / y) for x, y in zip(a, b, strict=True))
+            else:
+                values = tuple(x - y for x, y in zip(a, b, strict=True))
+            sizes.append(size_of(_estimate(scale, values)))
+    return max(sizes)
+
+
+def alone(what: str, part: Series) -> Contrast:
+    """Return a share by itself, as its difference from none."""
+    return Contrast(
+        what=what,
+        scale=Scale.DIFFERENCE,
+        values=tuple(part.values[place] for place in sorted(part.values)),
+        margin=0.0,
+        rests_on=part.rests_on,
+        unit=Unit.SHARE,
+    )
+
+
+def ratio_margin(evidence: Evidence, take: Take, *experiments: str) -> float:
+    """The margin of a ratio: the A/A floor, but at least 2 %."""
+    return max(LEAST_MARGIN, floor(evidence, take, experiments, Scale.RATIO))
+
+
+def share_margin(evidence: Evidence, take: Take, *experiments: str) -> float:
+    """The margin of a difference of shares: the A/A floor."""
+    return floor(evidence, take, experiments, Scale.DIFFERENCE)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Expected verdicts: claims that gate a CI job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from bench.errors import GateFailed, UsageError
+from bench.host import toml
+from bench.questions.claims.catalogue import Judged, chosen
+from bench.questions.claims.finding import Verdict
+
+_LONGEST_BYTES: Final = 64 * 1024
+
+Expectations = Mapping[str, Verdict]
+"""Claim id -> the verdict that it has to come out with."""
+
+
+def parse(words: Iterable[str]) -> Expectations:
+    """Of ``rb-order=reproduced`` and the like; UsageError for what is none."""
+    found: dict[str, Verdict] = {}
+    for word in words:
+        name, equals, verdict = word.partition("=")
+        if not equals:
+            raise UsageError(
+                f"{word[:40]!r} expects nothing", remedy="write it like rb-order=reproduced"
+            )
+        claim, wanted = _known(name), _verdict(verdict)
+        if found.setdefault(claim, wanted) is not wanted:
+            raise UsageError(f"{claim} is expected twice, differently", remedy="leave one out")
+    return found
+
+
+def read(path: Path) -> Expectations:
+    """Of a TOML file with a line ``rb-order = "reproduced"`` for each claim."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(_LONGEST_BYTES + 1)
+        if len(text) > _LONGEST_BYTES:
+            raise UsageError(f"{path} is longer than any list of claims")
+        values = toml.parsed(text.decode("utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except RecursionError as error:
+        raise UsageError(f"{path} is no TOML: nested too deeply") from error
+    except ValueError as error:
+        raise UsageError(f"{path} is no TOML: {error}") from error
+    if not values:
+        raise UsageError(f"{path} expects nothing", remedy='write rb-order = "reproduced"')
+    return {_known(name): _verdict(verdict) for name, verdict in values.items()}
+
+
+def _known(name: str) -> str:
+    (claim,) = chosen([name.strip()])
+    return claim.id
+
+
+def _verdict(value: object) -> Verdict:
+    """Of what stands behind the claim; in a file that may be anything."""
+    with suppress(ValueError):
+        if isinstance(value, str):
+            return Verdict(value.strip().replace("-", " "))
+    shown = repr(value.strip()[:40]) if isinstance(value, str) else f"a {type(value).__name__}"
+    raise UsageError(
+        f"{shown} is no verdict",
+        remedy=f"take one of {', '.join(verdict.replace(' ', '-') for verdict in Verdict)}",
+    )
+
+
+def check(expected: Expectations, judged: Sequence[Judged], *, strict: bool) -> None:
+    """GateFailed, naming every claim that came out otherwise.
+
+    An inconclusive one fails only if ``strict``: it is no evidence of the contrary. One that was
+    not measured does fail, on any machine or on all, since a gate that was never tried holds
+    nothing.
+    """
+    failed = [] if judged else [f"{name} is not measured: no trials" for name in expected]
+    for of_machine in judged:
+        for each in of_machine.judgements:
+            wanted, verdict = expected.get(each.claim.id), each.finding.verdict
+            if wanted is None or verdict is wanted:
+                continue
+            if verdict is not Verdict.INCONCLUSIVE or strict:
+                failed.append(f"{each.claim.id} is {verdict}, expected {wanted}")
+    if failed:
+        raise GateFailed(f"claims came out otherwise: {'; '.join(failed)}")

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Claims about drops: how many, whose, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import inf
+from typing import Final
+
+from bench.judge.metrics import Unit
+from bench.judge.statistics import FEWEST_BLOCKS, Scale, loss_bound
+from bench.plan.experiments import comparisons
+from bench.questions.claims.claim import Claim, Side
+from bench.questions.claims.contrast import (
+    NEARLY_NONE,
+    Contrast,
+    alone,
+    difference,
+    share_margin,
+    sides,
+    together,
+)
+from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, series
+from bench.questions.claims.finding import Basis, Finding, Measured, Verdict
+from bench.questions.claims.quantities import dropped_share, quiet_dropped_share
+from bench.questions.claims.rules import all_of, controlled, none_seen, say, too_few
+
+_LADDERS: Final = ("memory-spread", "memory-onecpu")
+_STORMS: Final = ("storm", "burst", "hotcpu", *_LADDERS)
+
+
+def _cells(evidence: Evidence) -> Iterator[Contrast]:
+    """Every storm at every budget at which either side lost something.
+
+    Either, not the perf buffer: to choose by one side's losses would speak for the other one.
+    Skewed and spread storms have to be among them; over kernels no more are run than these.
+    """
+    margin = share_margin(evidence, dropped_share, *_STORMS)
+    for name in _STORMS:
+        samples = evidence.experiments.get(name)
+        if samples is None and name in _LADDERS:
+            raise NotMeasured(name)
+        if samples is None:
+            continue
+        for pair in comparisons(samples.arms):
+            if not pair.left.startswith("ringbuf"):
+                continue
+            ring, perf = (
+                series(name, samples.arms[arm], dropped_share) for arm in (pair.left, pair.right)
+            )
+            if any(perf.values.values()) or any(ring.values.values()):
+                budget = pair.left.partition("@")[2]
+                yield difference(f"{name} at {budget}", perf, ring, margin)
+
+
+def _fewer_drops(evidence: Evidence) -> Finding:
+    cells = list(_cells(evidence))
+    if not cells:
+        return Finding(
+            verdict=Verdict.INCONCLUSIVE,
+            reason="neither lost anything at any budget: there is nothing to compare",
+            further_blocks=FEWEST_BLOCKS,
+            p=1.0,
+        )
+    combined = together("share dropped, pb less rb, mean over storms and budgets", cells)
+    return all_of([combined], [say(cell) for cell in cells])
+
+
+def _noisy_cpu(evidence: Evidence) -> Finding:
+    name = "noisy-cpu"
+    ring, perf = (
+        series(name, evidence.arm(name, transport), quiet_dropped_share)
+        for transport in ("ringbuf", "perfbuf")
+    )
+    margin = share_margin(evidence, quiet_dropped_share, name)
+    contrast = difference("share that the quiet CPU lost, rb less pb", ring, perf, margin)
+    details = [
+        f"the quiet CPU lost {share:.2%} on {words}"
+        for words, share in zip(("rb", "pb"), sides(ring, perf, Scale.DIFFERENCE), strict=True)
+    ]
+    few = too_few([contrast], details)
+    if few is not None:
+        return few
+    return controlled(
+        all_of([contrast], details),
+        alone("share that the quiet CPU lost on pb", perf),
+        low=-inf,
+        high=NEARLY_NONE,
+        words=f"the quiet CPU loses at most {NEARLY_NONE:.0%} on pb",
+    )
+
+
+def _in_nmi(evidence: Evidence) -> Finding:
+    """Failures of reserve in NMI context while the ring was not full: a count, not a comparison."""
+    name = "nmi"
+    facts = evidence.machine.kernel_facts if evidence.machine is not None else {}
+    source = facts.get("nmi_source", "")
+    if source.startswith("none"):
+        raise NotApplicable(f"no source of NMI: {source.partition(':')[2].strip() or 'none found'}")
+    arms = evidence.arms(name, "ringbuf", variant=None)
+    trials = [
+        trial
+        for arm in arms
+        for trial in arm.trials
+        if trial.ledger is not None and trial.occupancy is not None
+    ]
+    if not trials:
+        raise NotMeasured(name)
+    # Within a record of the end counts as full.
+    roomy = [trial for trial in trials if trial.occupancy and trial.occupancy.max_share < 0.9]
+    failed = [trial for trial in roomy if trial.ledger and trial.ledger.dropped]
+    blocks = min(len(arm.readings) for arm in arms)
+    measured = Measured(
+        what=f"{len(failed)} of {len(roomy)} trials in which the ring was never full lost records",
+        unit=Unit.SHARE,
+        point=len(failed) / len(roomy) if roomy else 0.0,
+        low=1 - loss_bound(len(roomy) - len(failed), len(roomy)) if roomy else 0.0,
+        high=loss_bound(len(failed), len(roomy)) if roomy else 1.0,
+        bound=0.0,
+    )
+    lock = facts.get("ring_lock", facts.get("spinlock", "not known"))
+    if len(roomy) < FEWEST_BLOCKS:
+        verdict = Verdict.INCONCLUSIVE
+        reason = f"the ring had room throughout in only {len(roomy)} trials"
+    elif failed:
+        verdict, reason = Verdict.REPRODUCED, "reserve failed although there was room"
+    else:
+        seen = none_seen(len(roomy), "trials with room")
+        verdict, reason = Verdict.REFUTED, f"reserve failed in {seen}"
+    return Finding(
+        verdict=verdict,
+        reason=reason,
+        measured=measured,
+        blocks=blocks,
+        further_blocks=max(1, FEWEST_BLOCKS - len(roomy)),
+        details=(f"the ring's lock: {lock}", f"source of NMI: {source or 'not told'}"),
+        rests_on=tuple(
+            Basis(experiment=name, arm=arm.name, trials=tuple(sorted(arm.readings))) for arm in arms
+        ),
+    )
+
+
+CLAIMS: Final = (
+    Claim(
+        id="rb-fewer-drops",
+        side=Side.RING,
+        statement="at equal budget rb loses less",
+        sources="bpf list 2023; DataDog/datadog-agent#22350",
+        published="10 % fewer",
+        test="storm and burst at equal budgets; skewed to one CPU, then spread",
+        reproduced_when="paired loss difference favours rb where pb loses at all",
+        experiments=_STORMS,
+        judge=_fewer_drops,
+    ),
+    Claim(
+        id="rb-nmi-drops",
+        side=Side.PERF,
+        statement="in NMI context reserve may fail although there is room",
+        sources="DOC",
+        published="none",
+        test="perf_event program sharing the ring",
+        reproduced_when=(
+            "failures while the ring is not full (needs a hardware counter or another source of "
+            "NMI; the mechanism changed with rqspinlock: say which lock the kernel has)"
+        ),
+        experiments=("nmi",),
+        judge=_in_nmi,
+        comparative=False,
+    ),
+    Claim(
+        id="rb-noisy-cpu",
+        side=Side.PERF,
+        statement="one busy CPU starves the others of ring space",
+        sources="optiqor/kerno#35",
+        published="none",
+        test="one hot CPU, one quiet",
+        reproduced_when="quiet CPU loses more on rb than on pb, where it loses at most 1 %",
+        experiments=("noisy-cpu",),
+        judge=_noisy_cpu,
+        cpus=2,
+    ),
+)

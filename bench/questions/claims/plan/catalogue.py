@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The experiments that the published claims are judged by: the union of what they need, once.
+
+Most ask about one setting, so arms are named by what sets them apart: ``ringbuf@1MiB/forced``.
+An amplified storm sends many records at each exit: so a fork storm reaches millions a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from bench.plan.budgets import LARGEST_RING_BYTES, parse
+from bench.plan.experiments import Arm, ArmName, Experiment
+from bench.questions.claims.plan import (
+    kernel_cost,
+    memory,
+    neighbours,
+    order,
+    rates,
+    reading,
+    wakeups,
+)
+from bench.questions.claims.plan.setting import Setting
+from bench.questions.transports.profiles import omitted, profile
+
+FROM_PROFILE: Final = ("storm", "burst", "chain", "hotcpu", "trickle", "stall")
+"""Experiments that the quick profile runs, taken over without the baselines."""
+
+_ENOUGH_CPUS: Final = 4  # for every experiment
+
+FAMILIES: Final = (order, memory, rates, wakeups, kernel_cost, neighbours, reading)
+
+
+def _of_profile(on: Setting) -> tuple[Experiment, ...]:
+    """Experiments of the quick profile; how long a storm takes without a tracer is not asked."""
+    known = {each.name: each for each in profile("quick", on.cpus, on.page_bytes).experiments}
+    return tuple(
+        replace(
+            known[name],
+            arms=tuple(arm for arm in known[name].arms if ArmName.parse(arm.name).budget),
+        )
+        for name in FROM_PROFILE
+    )
+
+
+def experiments(cpus: Sequence[int], page_bytes: int) -> tuple[Experiment, ...]:
+    """All of them, for the usable CPUs ``cpus``; names of experiments and arms are unique."""
+    return tuple(filter(_arms, map(_possible, _planned(cpus, page_bytes))))
+
+
+def left_out(cpus: Sequence[int], page_bytes: int) -> tuple[str, ...]:
+    """Return the experiments and arms that these CPUs cannot run, each with the reason."""
+    planned = {each.name: _possible(each) for each in _planned(cpus, page_bytes)}
+    everywhere = (each.name for each in _planned(range(_ENOUGH_CPUS), page_bytes))
+    return (
+        *(
+            f"{name}: left out, it needs more CPUs than the {len(cpus)} that may be used"
+            for name in everywhere
+            if name not in planned
+        ),
+        *omitted(planned.values()),
+    )
+
+
+def _planned(cpus: Sequence[int], page_bytes: int) -> tuple[Experiment, ...]:
+    on = Setting(cpus=tuple(cpus), page_bytes=page_bytes)
+    families = (found for family in FAMILIES for found in family.experiments(on))
+    return (*_of_profile(on), *families)
+
+
+def _arms(experiment: Experiment) -> tuple[Arm, ...]:
+    return experiment.arms
+
+
+def _possible(experiment: Experiment) -> Experiment:
+    """``experiment`` without the budgets that no ring can have, of any transport."""
+    too_large = [arm for arm in experiment.arms if _budget_bytes(arm) > LARGEST_RING_BYTES]
+    return replace(
+        experiment,
+        arms=tuple(arm for arm in experiment.arms if arm not in too_large),
+        omitted=(
+            *experiment.omitted,
+            *(f"{arm.name}: not applicable, a ring holds 2GiB at most" for arm in too_large),
+        ),
+    )
+
+
+def _budget_bytes(arm: Arm) -> int:
+    return parse(ArmName.parse(arm.name).budget)

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What every experiment about claims is made for and from: machine, arms, amplified storms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from bench.plan import budgets
+from bench.plan.config import Consumer, Poll, Producer, Reader, TrialConfig, Wake
+from bench.plan.experiments import Arm, ArmName, Experiment, second_names
+from bench.questions.transports.profiles import TRANSPORTS
+from workloads.storm import Storm
+
+BLOCKS: Final = 8
+MORE_BLOCKS: Final = 12
+"""For times that differ by less than some noise: four more blocks tell far smaller p. And for
+ratios of ratios."""
+MOST_BLOCKS: Final = 16
+"""For a ladder, where each block tells but a step of a factor of two; for producers, who meet at
+the lock in some trials far more often than in others; and for means over record sizes."""
+
+RINGBUF, PERFBUF = TRANSPORTS
+SHARDED: Final = "sharded"
+
+STOPPED: Final = Consumer(poll=Poll.STOPPED)
+RECORD_AND_HEADER_BYTES: Final = 96  # the longer of the two transports', rounded up
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What every experiment here is made for."""
+
+    cpus: tuple[int, ...]  # that may be used, by number
+    page_bytes: int
+
+    @property
+    def count(self) -> int:
+        """How many CPUs may be used."""
+        return len(self.cpus)
+
+    @property
+    def workers(self) -> int:
+        """One a CPU, and two where there is but one."""
+        return max(2, self.count)
+
+    @property
+    def first(self) -> int:
+        """The CPU to write on."""
+        return self.cpus[0]
+
+    @property
+    def last(self) -> int:
+        """The CPU to read on where the first one writes: wherever there are two, another."""
+        return self.cpus[-1]
+
+    def producers(self) -> tuple[int, ...]:
+        """1, 2, 4 ... and all CPUs."""
+        doubled = (1 << power for power in range(self.count.bit_length()))
+        return tuple(sorted({*(count for count in doubled if count <= self.count), self.count}))
+
+    def amplified(self, exits: int, records: int, *, wake: Wake = Wake.ADAPTIVE) -> TrialConfig:
+        """A storm on all CPUs that sends ``exits`` x ``records`` records."""
+        return TrialConfig(
+            transport="",
+            budget_bytes=0,
+            storm=Storm(count=exits, workers=self.workers),
+            producer=Producer(records_per_exit=records, wake=wake),
+        )
+
+    def on_cpus(self, config: TrialConfig, count: int) -> TrialConfig:
+        """``config`` with its storm on the first ``count`` CPUs, a worker each."""
+        storm = replace(config.storm, workers=count, cpus=self.cpus[:count])
+        return replace(config, storm=storm)
+
+    def holding(self, config: TrialConfig) -> int:
+        """The least budget of one buffer that holds all records of ``config``."""
+        records = (config.storm.count + config.storm.workers) * config.producer.records_per_exit
+        record_bytes = RECORD_AND_HEADER_BYTES + max(config.producer.payload_bytes, 0)
+        return power_of_two(max(records * record_bytes, self.page_bytes))
+
+    def holding_on_each(self, config: TrialConfig) -> int:
+        """The same, of per-CPU buffers, each of which holds all records."""
+        return self.holding(config) * power_of_two(self.count)
+
+    def arm(self, transport: str, budget_bytes: int, variant: str, config: TrialConfig) -> Arm:
+        """One arm. Where the CPUs cannot share the budget equally, each gets more, not less."""
+        actual_bytes = budget_bytes
+        if transport != RINGBUF:
+            pages = budgets.perf_pages_per_cpu(budget_bytes, self.count, self.page_bytes)[-1]
+            actual_bytes = pages * self.count * self.page_bytes
+        name = ArmName(
+            transport=transport,
+            budget=budgets.label(budget_bytes),
+            actual=budgets.label(actual_bytes) if actual_bytes != budget_bytes else "",
+            variant=variant,
+        )
+        return Arm(
+            name=str(name),
+            config=replace(config, transport=transport, budget_bytes=actual_bytes),
+        )
+
+
+def power_of_two(number: int) -> int:
+    """The least power of two that is not below ``number``."""
+    return 1 << (number - 1).bit_length()
+
+
+def experiment(
+    name: str,
+    title: str,
+    arms: Iterable[Arm],
+    *,
+    twins: tuple[int, ...] = (0,),
+    blocks: int = BLOCKS,
+) -> Experiment:
+    """An experiment; its arms with the numbers ``twins`` run twice, each as an A/A pair."""
+    found = tuple(arms)
+    again = second_names([found[twin] for twin in twins])
+    return Experiment(name=name, title=title, arms=(*found, *again), blocks=blocks)
+
+
+def by_libbcc(consumer: Consumer) -> Consumer:
+    """The same, but drained by libbcc's reader."""
+    return replace(consumer, reader=Reader.LIBBCC)

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The report over kernels as a document: the sentences first, then what they rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from bench.questions.claims.words import SIGNS, figure, reason
+from bench.questions.kernels import charts, facts, sentences, tables
+from bench.questions.kernels.data import data_of
+from bench.questions.kernels.matrix import ClaimRow, Matrix
+from bench.questions.transports.completeness import repeats
+from bench.questions.transports.memory import EXPLAINED
+from bench.report.document import (
+    Definitions,
+    Document,
+    Figures,
+    Fold,
+    Heading,
+    Level,
+    Mark,
+    Note,
+    Part,
+    Sentence,
+)
+
+_CHART: Final = Level.BACKGROUND
+
+
+def document(matrix: Matrix) -> Document:
+    """Return the report over all kernels of ``matrix``."""
+    return Document(
+        title=sentences.title(matrix),
+        subject="",
+        parts=tuple(_parts(matrix)),
+        data=data_of(matrix),
+    )
+
+
+def _parts(matrix: Matrix) -> Iterator[Part]:
+    for line in sentences.verdict(matrix):
+        lead, _, text = line.partition(": ")
+        yield Sentence(lead=lead, text=text)
+    if matrix.emulated:
+        yield Note(text=sentences.RATIOS, mark=Mark.OPEN)
+    yield Heading(text="Kernels", key="kernels", level=_CHART)
+    yield facts.kernels(matrix)
+    onsets = sentences.onsets(matrix.rows, matrix.changes)
+    if onsets:
+        yield Heading(text="What changed, and where")
+        yield Definitions(
+            entries=tuple((f"{facts.ONSET} {label}", words) for label, words in onsets),
+            level=Level.DECISION,
+        )
+    if matrix.curves or matrix.missed:
+        yield Heading(text="Over versions", key="charts", short="Charts", level=_CHART)
+        yield Figures(make=lambda: charts.figures(matrix))
+    yield from _claims(matrix)
+    if (missed := tables.missed(matrix)) is not None:
+        yield Heading(
+            text="Exits that the tracer never saw", key="missed", short="Missed", level=_CHART
+        )
+        yield missed
+    yield from _memory(matrix)
+    if matrix.curves:
+        yield Heading(text="The numbers of the charts", key="tables", short="Tables", level=_CHART)
+        for curve in matrix.curves:
+            table = tables.curve(matrix, curve)
+            yield Fold(key=f"curve-{curve.key}", summary=table.title, parts=(table,))
+        yield Note(text=sentences.RATIOS, level=_CHART)
+    yield from _trials(matrix)
+
+
+def _claims(matrix: Matrix) -> Iterator[Part]:
+    table = tables.claims(matrix)
+    if table is None:
+        return
+    yield Heading(text="Claims by kernels", key="claims", short="Claims", level=_CHART)
+    yield table
+    for each in tables.decided(matrix):
+        if each.together is None:
+            yield Fold(
+                key=f"claim-{each.claim.id}",
+                summary=each.claim.statement,
+                gist="kernels differ" if each.differs else "",
+                parts=(Definitions(entries=tuple(_findings(matrix, each))),),
+                level=Level.BACKGROUND,
+            )
+
+
+def _findings(matrix: Matrix, each: ClaimRow) -> Iterator[tuple[str, tuple[str, ...]]]:
+    yield "Published", (f"{each.claim.published} ({each.claim.sources})",)
+    yield "Reproduced when", (each.claim.reproduced_when,)
+    for row, found in zip(matrix.rows, each.findings, strict=True):
+        if found is not None:
+            words = f"{SIGNS[found.verdict]} {found.verdict} {figure(found.measured)}"
+            yield row.label, (f"{words.rstrip()}: {reason(found)}",)
+
+
+def _memory(matrix: Matrix) -> Iterator[Part]:
+    found = tables.memory(matrix)
+    if not found:
+        return
+    yield Heading(text="Memory, by every instrument", key="memory", short="Memory", level=_CHART)
+    yield Note(
+        text="The usual instruments disagree: each counts something else, and that changed, too.",
+        level=_CHART,
+    )
+    yield Definitions(entries=tuple((name, (text,)) for name, text in EXPLAINED.items()))
+    for table in found:
+        yield Fold(key=table.key.replace(":", "-"), summary=table.title, parts=(table,))
+
+
+def _trials(matrix: Matrix) -> Iterator[Part]:
+    yield Heading(text="Trials and journals", key="trials", short="Trials", level=_CHART)
+    if matrix.trials and not matrix.invalid:
+        yield Note(text=f"{matrix.trials:,} trials, and every ledger balanced.", level=_CHART)
+    for label, trial in matrix.invalid:
+        where = f"{label}, {trial.experiment} {trial.arm} block {trial.block}"
+        yield Note(text=f"invalid: {where}: {'; '.join(trial.reasons)}", mark=Mark.OPEN)
+    yield Definitions(entries=tuple((row.label, (row.place,)) for row in matrix.rows))
+    for line in repeats(matrix.repeated):
+        yield Note(text=line, mark=Mark.OPEN)
+    for fault in matrix.faults:
+        yield Note(text=f"journal: {fault}", mark=Mark.OPEN)

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What runs on each kernel, in a guest or on the host: the matrix profile, and how it went.
+
+    python -m bench.questions.kernels.guest FOLDER SEED LEFT_S [COMMAND LINE OF THE RUN ...]
+
+LEFT_S: what would begin later than this is left out, and named.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Final
+
+from bench.campaign import campaign
+from bench.errors import BufbenchError, MachineUnfit
+from bench.host import inherited, limits
+from bench.linux import virtualisation
+from bench.linux.kernel_log import complaints_since_boot
+from bench.plan.experiments import Experiment
+from bench.plan.outline import stage
+from bench.questions.kernels import profile
+from bench.questions.kernels.outcome import JOURNAL, RESULT, Status, Told, told_of
+from bench.questions.kernels.outcome import replace as put
+from bench.questions.transports.profiles import TRANSPORTS
+from bench.tracer.btf import VMLINUX
+from bench.trial.result import TrialResult
+
+PROGRESS: Final = "progress"
+"""A file whose one line says what is being done."""
+
+
+def measure(folder: Path, seed: int, left_s: float, command_line: Sequence[str]) -> Told:
+    """Run the profile; what there is to say of it, also where it failed."""
+    began = time.monotonic()
+    journal = folder / JOURNAL
+    trials: list[TrialResult] = []
+    left_out: tuple[str, ...] = ()
+    try:
+        _require_btf()
+        with (
+            limits.in_words(),
+            campaign.opened(
+                campaign.Request(
+                    journal=journal,
+                    command_line=command_line,
+                    profile=profile.NAME,
+                    seed=seed,
+                    # Under emulation a tenth of the time, and times mean little there.
+                    wakeups=not virtualisation.running().emulated,
+                )
+            ) as running,
+        ):
+            left_out = _run(running, folder, began + left_s, trials)
+    except MachineUnfit as error:
+        status = Status.FAILED if trials else Status.UNAVAILABLE
+        return told_of(journal, status, str(error), len(trials))
+    except BufbenchError as error:
+        return told_of(journal, Status.FAILED, str(error), len(trials))
+    if not any(trial.ledger for trial in trials):
+        reason = f"there was no time for any experiment within {left_s:g} s"
+        return told_of(journal, Status.FAILED, reason, len(trials))
+    told = told_of(journal, Status.DONE, "", len(trials))
+    return replace(told, left_out=left_out)
+
+
+def _run(
+    running: campaign.Campaign, folder: Path, deadline: float, trials: list[TrialResult]
+) -> tuple[str, ...]:
+    """All blocks that begin in time, their trials added; in words, those that did not.
+
+    The guest's speed is measured anew before each experiment: its host may have become busy.
+    """
+
+    def say(what: str) -> None:
+        (folder / PROGRESS).write_text(f"{what}\n", encoding="utf-8")
+
+    cpus = len(running.rig.usable)
+    has_ring = running.rig.kernel.facts["ring_buffer"] == "yes"
+    say("memory")
+    running.census(profile.CENSUS_BYTES)
+    left_out: list[str] = []
+    plan: tuple[Experiment, ...] = ()
+    number, count = 0, 1
+    while number < count and time.monotonic() < deadline:
+        say(f"calibration {number + 1}")
+        (bare,) = _block(running, profile.calibration(cpus), number)
+        trials.append(bare)
+        plan = profile.experiments(
+            profile.Setting(
+                rate_per_s=bare.storm.rate_per_s,
+                cpus=cpus,
+                page_bytes=os.sysconf("SC_PAGE_SIZE"),
+                transports=TRANSPORTS if has_ring else ("perfbuf",),
+            )
+        )
+        count, experiment = len(plan), plan[number]
+        number += 1
+        running.intend(stage(experiment))
+        say(f"{experiment.name} ({number} of {count})")
+        for block in range(experiment.blocks):
+            if time.monotonic() > deadline:
+                left_out.append(f"{experiment.blocks - block} blocks of {experiment.name}")
+                break
+            trials += _block(running, experiment, block)
+    running.intend(*map(stage, plan[number:]))
+    left_out += [experiment.name for experiment in plan[number:]]
+    running.leave_out(*left_out)
+    return tuple(left_out)
+
+
+def _block(
+    running: campaign.Campaign, experiment: Experiment, block: int
+) -> tuple[TrialResult, ...]:
+    one = replace(experiment, blocks=block + 1)
+    return running.run(one, lambda _: None, first_block=block)
+
+
+def _require_btf() -> None:
+    if not VMLINUX.exists():
+        raise MachineUnfit(
+            "this kernel has no BTF, from which the tracer knows where fields are",
+            remedy="take one built with CONFIG_DEBUG_INFO_BTF",
+        )
+
+
+def main() -> None:
+    """The command line above."""
+    inherited.settle()
+    folder = Path(sys.argv[1])
+    told = measure(folder, int(sys.argv[2]), float(sys.argv[3]), sys.argv[4:])
+    told = replace(told, complaints=complaints_since_boot())
+    put(folder / RESULT, json.dumps(asdict(told)).encode())
+
+
+if __name__ == "__main__":
+    main()

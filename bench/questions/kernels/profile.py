@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The matrix profile: what is run on each kernel of a comparison, however slow its guest is.
+
+Before each experiment the guest's speed is measured, and storms are sized by it. All storms are by
+fork: from about 6.16 on a vfork parent goes on before the exit is told, so that vfork would compare
+something else. One program for each transport serves all experiments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from bench.plan.budgets import KIB, LARGEST_RING_BYTES, MIB
+from bench.plan.config import Consumer, TrialConfig
+from bench.plan.duration import nominal_rate_per_s
+from bench.plan.experiments import Arm, Experiment, compose
+from bench.questions.transports.profiles import (
+    AWAY,
+    EPOLL,
+    LADDER_STORMS,
+    TIMED,
+    TRANSPORTS,
+    storms,
+)
+from workloads.storm import Shape, Spawn, Storm
+
+NAME: Final = "matrix"
+BLOCKS: Final = 8
+"""As many as a verdict takes."""
+
+CALIBRATION: Final = "calibration"
+CENSUS_BYTES: Final = (64 * KIB, MIB)
+"""Budgets at which memory is looked at."""
+
+LEAST_CHAINED: Final = 1_160
+"""Processes in chains of eight that give 1,000 causal pairs and some."""
+
+_CALIBRATION_S: Final = 0.5
+_STORM_S: Final = 0.35
+_LONGEST_CHAIN_S: Final = 9.0  # most take half of it; a guest that is slower makes fewer pairs
+_RUNG_EXITS: Final = 45  # for each CPU; of 72 bytes and a header, a page holds them and hardly more
+_REFUSED_PROCESSES: Final = 150  # for each CPU, of which a page holds at most a third
+_REFUSED_S: Final = 2.0  # a guest that is slower makes half of them
+_PACED_SHARE: Final = 0.25  # of the rate at full speed: far below capacity
+_LEAST_PROCESSES: Final = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """The guest that a plan is made for."""
+
+    rate_per_s: float  # processes that a bare storm makes on all CPUs
+    cpus: int
+    page_bytes: int
+    transports: tuple[str, ...] = TRANSPORTS
+
+    def storm(self, shape: Shape, seconds: float, *, least: int = _LEAST_PROCESSES) -> Storm:
+        """A storm of this shape, by fork, that takes about ``seconds`` here."""
+        storm = _by_fork(storms(self.cpus)[shape])
+        speed = self.rate_per_s / nominal_rate_per_s(_by_fork(storms(self.cpus)[Shape.STORM]))
+        rate_per_s = nominal_rate_per_s(storm) * speed
+        if shape is Shape.TRICKLE:
+            rate_per_s = max(10.0, self.rate_per_s * _PACED_SHARE)
+            storm = replace(storm, rate_per_s=rate_per_s)
+        return replace(storm, count=max(least, round(rate_per_s * seconds)))
+
+
+def _by_fork(storm: Storm) -> Storm:
+    return replace(storm, spawn=Spawn.FORK)
+
+
+def calibration(cpus: int) -> Experiment:
+    """Bare storms, bounded by time: how many processes a second this guest makes."""
+    storm = replace(
+        _by_fork(storms(cpus)[Shape.STORM]), count=1_000_000, seconds=_CALIBRATION_S, timed=True
+    )
+    arm = Arm(name="none", config=TrialConfig(transport="none", budget_bytes=0, storm=storm))
+    return Experiment(
+        name=CALIBRATION,
+        title="How fast is this guest now?",
+        arms=(arm,),
+        blocks=1,
+    )
+
+
+def experiments(on: Setting) -> tuple[Experiment, ...]:
+    """All of them, the most important first: a guest may be too slow for the last."""
+    usual_bytes = 64 * KIB
+    storm = _config(on.storm(Shape.STORM, _STORM_S))
+    chained = on.storm(Shape.CHAIN, _LONGEST_CHAIN_S).count
+    chain = replace(
+        on.storm(Shape.CHAIN, 0.0), count=min(LEAST_CHAINED, max(chained, _LEAST_PROCESSES))
+    )
+    counted = replace(storm, kernel_stats=True)
+    wanted = _REFUSED_PROCESSES * buffers(on)
+    refused = replace(
+        counted.storm, count=max(min(wanted, round(on.rate_per_s * _REFUSED_S)), wanted // 2)
+    )
+    return (
+        _experiment(
+            on, "storm", "Which drops fewer?", storm, usual_bytes, baselines=True, twins=True
+        ),
+        _experiment(
+            on,
+            "chain",
+            "Which keeps children before the parents that reaped them, drained every 5 ms?",
+            _config(chain, TIMED),
+            usual_bytes,
+        ),
+        _experiment(
+            on,
+            "storm-noise",
+            "What does the kernel skip while others make bpf() map calls?",
+            replace(storm, map_callers=max(2, on.cpus)),
+            usual_bytes,
+        ),
+        _experiment(on, "cost", "Which costs less in the kernel, for each exit?", counted, MIB),
+        _experiment(
+            on,
+            "trickle",
+            "Which delivers sooner far below capacity?",
+            _config(on.storm(Shape.TRICKLE, 2 * _STORM_S)),
+            usual_bytes,
+        ),
+        _experiment(
+            on,
+            "refused",
+            "What does a write cost that finds no room?",
+            replace(counted, storm=refused, consumer=AWAY),
+            buffers(on) * on.page_bytes,
+        ),
+        _ladder(on, "memory-spread", Shape.STORM, LADDER_STORMS),
+        _ladder(on, "memory-onecpu", Shape.HOTCPU, BLOCKS),
+    )
+
+
+def _config(storm: Storm, consumer: Consumer = EPOLL) -> TrialConfig:
+    return TrialConfig(transport="none", budget_bytes=0, storm=storm, consumer=consumer)
+
+
+def buffers(on: Setting) -> int:
+    """A power of two, so that a ring and pages of all CPUs can be of one size; 2 at least."""
+    return 1 << max(1, (on.cpus - 1).bit_length())
+
+
+def _ladder(on: Setting, name: str, shape: Shape, blocks: int) -> Experiment:
+    """Storms of one size whose consumer is away: what is lost depends on the room alone.
+
+    From the budget that holds them in one buffer to the one at which each CPU's holds them all, as
+    far as a ring can have it.
+    """
+    storm = on.storm(shape, 0.0)
+    storm = replace(storm, count=_RUNG_EXITS * buffers(on) - storm.workers)
+    one_buffer_bytes = buffers(on) * on.page_bytes
+    doublings = (buffers(on) - 1).bit_length()
+    rungs = (one_buffer_bytes << step for step in range(doublings + 1))
+    return _experiment(
+        on,
+        name,
+        "What is the least budget that holds a storm whose consumer is away?",
+        _config(storm, AWAY),
+        *(each for each in rungs if each <= LARGEST_RING_BYTES),
+        blocks=blocks,
+    )
+
+
+def _experiment(
+    on: Setting,
+    name: str,
+    title: str,
+    config: TrialConfig,
+    *budgets_bytes: int,
+    blocks: int = BLOCKS,
+    baselines: bool = False,
+    twins: bool = False,
+) -> Experiment:
+    return compose(
+        name=name,
+        title=title,
+        config=config,
+        transports=on.transports,
+        budgets_bytes=budgets_bytes,
+        blocks=blocks,
+        cpus=on.cpus,
+        page_bytes=on.page_bytes,
+        baselines=baselines,
+        twins_at=budgets_bytes[0] if twins else None,
+    )

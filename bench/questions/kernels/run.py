@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A run over kernels: one guest for each, some at a time, and a row for each whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import selectors
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from subprocess import Popen
+from typing import Final
+
+from bench.errors import BufbenchError, UsageError
+from bench.escape import clean
+from bench.guests import boot
+from bench.guests.accelerator import Accelerator
+from bench.guests.boot import Guest, booted, python
+from bench.guests.image import Image
+from bench.guests.request import HOST
+from bench.guests.watch import Ended
+from bench.host import ownership, process
+from bench.questions.kernels import outcome
+from bench.questions.kernels.guest import PROGRESS
+from bench.questions.kernels.outcome import Outcome, Status
+
+RUN: Final = "run.json"
+LOST_CONSOLE: Final = "console-of-lost-boot.log"
+MOST_MEASURING_S: Final = 300.0
+"""With boot and end an emulated kernel then takes less than the 6 minutes that it may."""
+
+_MEASURING_SHARE: Final = 0.7  # of the time limit; the rest is for booting and for the end
+_LOOK_S: Final = 0.5
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is to be run, and where what comes out of it goes."""
+
+    folder: Path
+    guest: Guest
+    accelerator: Accelerator
+    jobs: int
+    seed: int
+    command_line: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """One kernel whose watch runs."""
+
+    image: Image
+    folder: Path
+    watch: Popen[bytes]
+    stack: ExitStack
+    said: list[str]  # progress, to say it once
+    lost_boot: str  # why it is the second guest of this kernel; "" where it is the first
+
+
+def folder_name(label: str) -> str:
+    """What a label's folder is called: "./bzImage" is no good name."""
+    return re.sub(r"[^A-Za-z0-9._+-]+", "_", label).strip("._") or "kernel"
+
+
+def write_request(request: Request, labels: Sequence[str]) -> None:
+    """run.json: what was asked for, and of what machine."""
+    told = {
+        "schema": 1,
+        "command_line": request.command_line,
+        "started_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "accelerator": asdict(request.accelerator),
+        "guest": asdict(request.guest),
+        "jobs": request.jobs,
+        "seed": request.seed,
+        "kernels": [{"label": label, "folder": folder_name(label)} for label in labels],
+    }
+    outcome.replace(request.folder / RUN, (json.dumps(told, indent=1) + "\n").encode())
+
+
+def pending(folder: Path, labels: Sequence[str]) -> list[str]:
+    """Those that ``folder`` has no results of yet. UsageError if two would share a folder."""
+    names = [folder_name(label) for label in labels]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"two kernels would both be {name}", remedy="name each of them once")
+    return [
+        label
+        for label, name in zip(labels, names, strict=True)
+        if outcome.status_of(folder / name) is not Status.DONE
+    ]
+
+
+def check_free(folder: Path, labels: Sequence[str], *, resume: bool) -> None:
+    """UsageError where a kernel's folder is none of ours, or holds results that would be lost."""
+    for label in labels:
+        place = folder / folder_name(label)
+        if not os.path.lexists(place):
+            continue
+        if place.is_symlink() or not place.is_dir():
+            raise UsageError(f"{place} is no folder", remedy="choose another with --output")
+        held = {each.name for each in place.iterdir()}
+        if held and not held & {boot.ORDER, outcome.OUTCOME, boot.CONSOLE}:
+            raise UsageError(
+                f"{place} is not of a run over kernels", remedy="choose another with --output"
+            )
+        if held and not resume:
+            raise UsageError(
+                f"{place} has results of an earlier run",
+                remedy="add --resume, remove it, or choose another with --output",
+            )
+
+
+def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
+    """Every image, ``request.jobs`` at a time; outcomes in the order in which they came.
+
+    A guest that is lost is an outcome. Leaving by an exception ends all guests.
+    """
+    waiting, running, found = [(image, "") for image in images], dict[int, _Running](), []
+    with ExitStack() as everything, selectors.DefaultSelector() as selector:
+        while waiting or running:
+            while waiting and len(running) < request.jobs:
+                image, lost_boot = waiting.pop(0)
+                try:
+                    started = _started(request, image, lost_boot, say)
+                except BufbenchError as error:
+                    found.append(_unavailable(request, image, str(error), say))
+                    continue
+                everything.push(started.stack)
+                assert started.watch.stdout is not None  # noqa: S101  process.started has it
+                descriptor = started.watch.stdout.fileno()
+                running[descriptor] = started
+                selector.register(descriptor, selectors.EVENT_READ)
+            for key, _ in selector.select(_LOOK_S):
+                over = running.pop(key.fd)
+                selector.unregister(key.fd)
+                outcome_of = _finished(request, over)
+                if _by_emulation(request, over, outcome_of):
+                    say(f"{over.image.label}: {outcome_of.reason}; booting it once more")
+                    waiting.insert(0, (over.image, outcome_of.reason))
+                    continue
+                outcome.write(over.folder, outcome_of)
+                say(_line(outcome_of))
+                found.append(outcome_of)
+            for one in running.values():
+                _tell_progress(one, say)
+    return found
+
+
+def _by_emulation(request: Request, over: _Running, found: Outcome) -> bool:
+    """Whether a kernel is to be booted once more: it panicked before anything of ours ran in it.
+
+    QEMU's emulator sometimes lets a CPU run into code that another one is just patching (seen:
+    "Oops: int3" in a static key of 6.17, on a busy machine). What panics by itself does so again.
+    """
+    early = found.status is Status.PANICKED and not (over.folder / PROGRESS).exists()
+    return early and not request.guest.kvm and not over.lost_boot
+
+
+def _started(request: Request, image: Image, lost_boot: str, say: Say) -> _Running:
+    folder = request.folder / folder_name(image.label)
+    lost_console = outcome.held(folder / boot.CONSOLE) if lost_boot else b""
+    _empty(folder)
+    if lost_console:
+        (folder / LOST_CONSOLE).write_bytes(lost_console)
+    limit_s = request.guest.time_limit_s
+    measuring_s = min(MOST_MEASURING_S, limit_s * _MEASURING_SHARE)
+    words = [str(request.seed), str(measuring_s), *request.command_line]
+    inside = python("bench.questions.kernels.guest", str(folder.resolve()), *words)
+    where = "on this machine" if image.label == HOST else request.accelerator.why
+    say(f"{image.label}: {image.origin}; {where}")
+    with ExitStack() as stack:
+        stack.callback(ownership.hand_over_all, folder)  # once the guest has gone
+        if image.label == HOST:
+            watch = stack.enter_context(_on_host(folder, limit_s, inside))
+        else:
+            watch = stack.enter_context(booted(image, request.guest, folder, inside))
+        return _Running(image, folder, watch, stack.pop_all(), [], lost_boot)
+
+
+@contextmanager
+def _on_host(folder: Path, limit_s: float, inside: Sequence[str]) -> Iterator[Popen[bytes]]:
+    words = [str(folder / boot.CONSOLE), str(limit_s), "", "--", *inside]
+    environment = {"PYTHONPATH": boot.environment()["PYTHONPATH"]}
+    with process.started(python("bench.guests.watch", *words), env=environment) as watch:
+        yield watch
+
+
+def _empty(folder: Path) -> None:
+    """A folder of our own for this kernel; what an earlier run left there is of no use."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    ownership.make_folder(folder)
+
+
+def _finished(request: Request, over: _Running) -> Outcome:
+    assert over.watch.stdout is not None  # noqa: S101  process.started has it
+    lines = over.watch.stdout.read().splitlines()
+    ended = Ended.parse(lines[-1] if lines else b"")
+    over.stack.close()
+    status, reason, told = outcome.judge(over.folder, ended, request.guest.time_limit_s)
+    return Outcome(
+        label=over.image.label,
+        status=status,
+        reason=reason,
+        release=told.release if told else over.image.release,
+        origin=over.image.origin,
+        trials=told.trials if told else 0,
+        seconds=round(ended.seconds, 1),
+        cpu_s=round(ended.cpu_s, 1),
+        complaints=told.complaints if told else (),
+        left_out=told.left_out if told else (),
+        lost_boot=over.lost_boot,
+    )
+
+
+def _unavailable(request: Request, image: Image, reason: str, say: Say) -> Outcome:
+    found = Outcome(
+        label=image.label,
+        status=Status.UNAVAILABLE,
+        reason=reason,
+        release=image.release,
+        origin=image.origin,
+    )
+    outcome.write(request.folder / folder_name(image.label), found)
+    say(_line(found))
+    return found
+
+
+def not_had(folder: Path, label: str, reason: str, say: Say) -> Outcome:
+    """The row of a kernel that could not even be fetched."""
+    found = Outcome(label=label, status=Status.UNAVAILABLE, reason=reason, release="", origin="")
+    place = folder / folder_name(label)
+    _empty(place)
+    outcome.write(place, found)
+    say(_line(found))
+    return found
+
+
+def _line(found: Outcome) -> str:
+    if found.status is Status.DONE:
+        left_out = f", no time for {', '.join(found.left_out)}" if found.left_out else ""
+        return (
+            f"{found.label}: {found.release}, {found.trials} trials in {found.seconds:.0f} s"
+            f"{left_out}"
+        )
+    return f"{found.label}: {found.status}: {found.reason}"
+
+
+def _tell_progress(one: _Running, say: Say) -> None:
+    line = clean(outcome.held(one.folder / PROGRESS).decode(errors="replace").strip())
+    if line and line not in one.said:
+        one.said.append(line)
+        say(f"{one.image.label}: {line}")
+
+
+def speaker(began: float) -> Say:
+    """Lines on stderr, each with the time since ``began`` (time.monotonic)."""
+
+    def say(what: str) -> None:
+        minutes, seconds = divmod(int(time.monotonic() - began), 60)
+        print(f"[{minutes:2d}:{seconds:02d}] {what}", file=sys.stderr, flush=True)
+
+    return say
+
+
+def new_folder(results: Path) -> Path:
+    """A run's folder, named after the time."""
+    return results / f"kernels-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}"
+
+
+def check_place(folder: Path) -> None:
+    """UsageError for a place that a guest cannot be given."""
+    if not re.fullmatch(r"[A-Za-z0-9_+ /.-]+", os.fspath(folder.resolve())):
+        raise UsageError(
+            f"{folder} has characters that a guest cannot be given",
+            remedy="choose another with --output",
+        )

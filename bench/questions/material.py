@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What a page is made from: per machine the summary, its trials, its claims, and their lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import JournalError
+from bench.journal.distinct import distinct
+from bench.journal.reader import Line, gather, read
+from bench.journal.schema import JournalContent, Run
+from bench.judge.samples import ExperimentSamples
+from bench.questions.claims.catalogue import Judged, judge
+from bench.questions.claims.journals import of_journals
+from bench.questions.transports.summary import Summary, by_machine, compare_journals
+from bench.trial.result import TrialResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a trial stands."""
+
+    path: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """One machine and kernel."""
+
+    summary: Summary
+    runs: tuple[Run, ...]
+    experiments: Mapping[str, ExperimentSamples]
+    judged: Judged | None  # None: no experiment of any claim was run
+    places: Mapping[int, Place]  # by the identity of a trial
+
+    def place(self, trial: TrialResult) -> Place | None:
+        """Where ``trial`` stands; None if it comes from no file."""
+        return self.places.get(id(trial))
+
+
+def gathered(paths: Iterable[Path]) -> tuple[JournalContent, dict[int, Place]]:
+    """Journals as one, each trial once, and its place. JournalError if not one could be read."""
+    places: dict[int, Place] = {}
+    contents: list[JournalContent] = []
+    for path in paths:
+        lines = list(read(path))
+        for line in lines:
+            if isinstance(line, Line) and isinstance(line.value, TrialResult):
+                places[id(line.value)] = Place(path=line.path, line=line.number)
+        contents.append(gather(lines))
+    content = distinct(contents)
+    if not content.trials:
+        why = f": {content.faults[0]}" if content.faults else ""
+        raise JournalError(f"no trial to report on{why}")
+    return content, places
+
+
+def materials(
+    content: JournalContent, places: Mapping[int, Place] | None = None
+) -> tuple[Material, ...]:
+    """One for every machine and kernel, in the order of the journals."""
+    groups = [group for group in by_machine(content) if any(run.trials for run in group)]
+    summaries = compare_journals(content)
+    evidences = of_journals(content)
+    made = []
+    for group, summary, evidence in zip(groups, summaries, evidences, strict=True):
+        judged = judge(evidence)
+        asked = any(
+            name in evidence.experiments
+            for each in judged.judgements
+            for name in each.claim.experiments
+        )
+        made.append(
+            Material(
+                summary=summary,
+                runs=tuple(group),
+                experiments=evidence.experiments,
+                judged=judged if asked else None,
+                places=places or {},
+            )
+        )
+    return tuple(made)

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The documents of a page: the comparison of each machine, and its claims where any was tested."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import bench.questions.claims.document as claims
+import bench.questions.soak.document as soak
+import bench.questions.transports.document as transports
+from bench.questions.claims.finding import Basis
+from bench.questions.material import Material
+from bench.report.document import Document
+
+
+def documents(materials: Sequence[Material]) -> tuple[Document, ...]:
+    """Return the documents of every machine, in the order of the journals."""
+    return tuple(document for material in materials for document in _of(material))
+
+
+def _of(material: Material) -> Iterator[Document]:
+    soaks = soak.of_runs(material.runs) if not material.summary.comparisons else ()
+    if soaks:
+        yield from (soak.document(each, material) for each in soaks)
+        return
+    found = [transports.document(material.summary, material)]
+    if material.judged is not None:
+        bases = {basis for each in material.judged.judgements for basis in each.finding.rests_on}
+        lines = {basis: _lines(basis, material) for basis in bases}
+        found.append(claims.document(material.judged, lines))
+    claimed = {run.header.profile for run in material.runs} == {"claims"}
+    yield from reversed(found) if claimed else found
+
+
+def _lines(basis: Basis, material: Material) -> str:
+    """Return the lines of journals that a basis stands in: "quick.jsonl, lines 3, 9, 12"."""
+    samples = material.experiments.get(basis.experiment)
+    arm = samples.arms.get(basis.arm) if samples is not None else None
+    by_file: dict[str, list[int]] = {}
+    for where in basis.trials if arm is not None else ():
+        reading = arm.readings.get(where) if arm is not None else None
+        place = material.place(reading.trial) if reading is not None else None
+        if place is not None:
+            by_file.setdefault(place.path, []).append(place.line)
+    return "; ".join(
+        f"{path}, lines {', '.join(map(str, sorted(numbers)))}" for path, numbers in by_file.items()
+    )

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The answer to "which buffer, and how big?" as a document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from bench.plan.budgets import PER_CPU
+from bench.questions.sizing.judge import Sizing
+from bench.questions.sizing.plan import Load
+from bench.questions.transports.sentence import name
+from bench.report.document import Cell, Column, Document, Note, Part, Row, Sentence, Table
+from bench.report.units import share, size
+
+FORMAT: Final = 2
+
+_HEADINGS: Final = ("storms that lost", "storms", "at most (95 %)", "records lost")
+_COLUMNS: Final = (
+    *(Column(heading=heading) for heading in _HEADINGS),
+    Column(heading="", numeric=False),
+)
+_WAKEUPS: Final = {
+    "perfbuf": "wake up at every record (wakeup_events = 1, as bcc and libbpf do)",
+}
+_ADAPTIVE: Final = "leave wake-ups adaptive (flags 0)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sized:
+    """What was asked, and what came out for each transport."""
+
+    load: Load
+    workers: int  # that make the storm
+    exits_per_s: float  # as seen
+    tolerated: float
+    sizings: Sequence[Sizing]
+    cpus: int
+    page_bytes: int
+    journal: str
+
+    def pages_per_cpu(self, data_bytes: int) -> int:
+        """Of a transport that has one buffer for each CPU."""
+        return data_bytes // self.cpus // self.page_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportData:
+    """What one transport needs, as JSON has it."""
+
+    minimum_bytes: int | None
+    recommended_bytes: int | None
+    margin: float
+    at_least_size: bool
+    soft_edge: bool
+    disturbed_storms: int
+    configure: dict[str, Any]
+    sentence: str
+    rungs: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeData:
+    """What JSON has; ``format`` goes up when a key changes its meaning."""
+
+    format: int
+    load: dict[str, Any]
+    journal: str
+    comparison: str
+    transports: dict[str, TransportData]
+
+
+def document(sized: Sized) -> Document:
+    """Return the answer: which buffer, how to configure each, and the losses it rests on."""
+    first, *more = _load(sized)
+    comparison = _comparison(sized)
+    return Document(
+        title=comparison or f"How large {name(sized.sizings[0].ladder.transport)} has to be",
+        subject=first,
+        parts=(*(Note(text=text) for text in more), *_parts(sized)),
+        data=SizeData(
+            format=FORMAT,
+            load={
+                **asdict(sized.load),
+                "tolerated_share": sized.tolerated,
+                "exits_per_s_seen": round(sized.exits_per_s, 1),
+            },
+            journal=sized.journal,
+            comparison=comparison,
+            transports={each.ladder.transport: _transport(sized, each) for each in sized.sizings},
+        ),
+    )
+
+
+def _parts(sized: Sized) -> Iterator[Part]:
+    for sizing in sized.sizings:
+        yield _curve(sizing)
+        yield from (Sentence(text=text) for text in _answer(sized, sizing))
+
+
+def _transport(sized: Sized, sizing: Sizing) -> TransportData:
+    return TransportData(
+        minimum_bytes=sizing.minimum_bytes,
+        recommended_bytes=sizing.recommended_bytes,
+        margin=sizing.margin,
+        at_least_size=sizing.at_least_size,
+        soft_edge=sizing.soft is not None,
+        disturbed_storms=sizing.disturbed,
+        configure=_settings(sized, sizing),
+        sentence=" ".join(_answer(sized, sizing)),
+        rungs=tuple(
+            {**asdict(rung), "own_dropped_share": sizing.lost_shares[rung.budget_bytes]}
+            for rung in sizing.ladder.rungs
+        ),
+    )
+
+
+def _settings(sized: Sized, sizing: Sizing) -> dict[str, object]:
+    wanted = sizing.recommended_bytes
+    if wanted is None:
+        return {}
+    transport = sizing.ladder.transport
+    wake_up = _WAKEUPS.get(transport, _ADAPTIVE)
+    if transport == "perfbuf":
+        return {"page_cnt": sized.pages_per_cpu(wanted), "wake_up": wake_up}
+    rings = sized.cpus if transport in PER_CPU else 1
+    return {"max_entries": wanted // rings, "wake_up": wake_up}
+
+
+def _load(sized: Sized) -> Iterator[str]:
+    load = sized.load
+    if load.burst:
+        what = f"bursts of {load.burst:,} processes that exit at once"
+    elif load.rate_per_s:
+        what = f"{load.rate_per_s:,.0f} exits/s"
+    else:
+        what = f"exits as fast as {sized.workers} processes make them"
+    records = "1 record" if load.records_per_exit == 1 else f"{load.records_per_exit:,} records"
+    stall = (
+        f"the consumer reads nothing for {load.stall_ms:g} ms once a storm"
+        if load.stall_ms
+        else "the consumer never stalls"
+    )
+    loss = (
+        f"up to {share(sized.tolerated)} of loss tolerated"
+        if sized.tolerated
+        else "no loss tolerated"
+    )
+    yield (
+        f"Load: {what} ({sized.exits_per_s:,.0f} exits/s seen), {records} of "
+        f"{load.record_bytes} bytes each; {stall}; {loss}. "
+        f"Storms of {load.seconds:g} s besides the stall."
+    )
+    if load.rate_per_s and sized.exits_per_s < 0.9 * load.rate_per_s:
+        yield "Beware: this machine could not make that many exits; what follows holds for fewer."
+    if disturbed := _disturbed(sized):
+        yield disturbed
+    if not (load.stall_ms or load.burst):
+        yield (
+            "Beware: with a consumer that never stalls, loss is chance, so that the edge is soft; "
+            "size for the longest stall that yours may have (--stall)."
+        )
+
+
+def _disturbed(sized: Sized) -> str:
+    disturbed = sum(sizing.disturbed for sizing in sized.sizings)
+    storms = sum(rung.trials for sizing in sized.sizings for rung in sizing.ladder.rungs)
+    if 10 * disturbed < storms:
+        return ""
+    return (
+        f"Beware: {disturbed} of {storms} storms were disturbed, by stolen CPU time or by exits of "
+        "other processes; on a quiet machine less may be enough."
+    )
+
+
+def _curve(sizing: Sizing) -> Table:
+    marks = {sizing.minimum_bytes: "minimum", sizing.recommended_bytes: "recommended"}
+    return Table(
+        key=f"loss-{sizing.ladder.transport}",
+        title=f"Loss by budget: {name(sizing.ladder.transport)}",
+        corner="budget",
+        columns=_COLUMNS,
+        rows=tuple(
+            Row(
+                heading=Cell(text=size(rung.budget_bytes), value=rung.budget_bytes),
+                cells=(
+                    Cell(text=str(rung.lossy), value=rung.lossy),
+                    Cell(text=str(rung.trials), value=rung.trials),
+                    Cell(text=share(rung.bound), value=rung.bound),
+                    Cell(
+                        text=share(sizing.lost_shares[rung.budget_bytes]),
+                        value=sizing.lost_shares[rung.budget_bytes],
+                    ),
+                    Cell(text=marks.get(rung.budget_bytes, "")),
+                ),
+            )
+            for rung in sizing.ladder.rungs
+        ),
+    )
+
+
+def _answer(sized: Sized, sizing: Sizing) -> Iterator[str]:
+    label = name(sizing.ladder.transport).capitalize()
+    minimum, wanted = sizing.minimum_bytes, sizing.recommended_bytes
+    if minimum is None or wanted is None:
+        top = sizing.ladder.rungs[-1]
+        yield (
+            f"{label}: no size is enough. At {size(top.budget_bytes)}, the largest tried, "
+            f"{top.lossy} of {top.trials} storms lost something: the consumer is slower than this "
+            "load, and no buffer makes up for that."
+        )
+        return
+    yield f"{label}: set {_setting(sized, sizing, wanted)}."
+    rung = sizing.tried(minimum)
+    below = sizing.tried(minimum // 2)
+    at = f"{rung.lossy} of {rung.trials} storms, at most {share(rung.bound)}" if rung else ""
+    if sizing.at_least_size:
+        yield f"The minimum is {size(minimum)} ({at}): nothing smaller exists."
+    elif below is not None:
+        yield (
+            f"The minimum is {size(minimum)} (lost in {at}); "
+            f"{size(below.budget_bytes)} lost in {below.lossy} of {below.trials}."
+        )
+    seen = sizing.tried(wanted)
+    if seen is not None and wanted > minimum:
+        yield (
+            f"The recommendation is {wanted // minimum} x the minimum (margin {sizing.margin:g}), "
+            f"and lost in {seen.lossy} of {seen.trials} storms."
+        )
+    elif sizing.margin > 1:
+        yield "There is no larger size to leave a margin with."
+    if sizing.soft is not None:
+        yield (
+            f"The edge is soft: at a quarter of the minimum only {sizing.soft.lossy} of "
+            f"{sizing.soft.trials} storms lost something, so that chance decides, not the load."
+        )
+
+
+def _setting(sized: Sized, sizing: Sizing, wanted: int) -> str:
+    transport = sizing.ladder.transport
+    wake_up = _WAKEUPS.get(transport, _ADAPTIVE)
+    if sized.load.stall_ms:
+        wake_up += f", or drain by a timer at least every {sized.load.stall_ms:g} ms"
+    if transport == "perfbuf":
+        pages = sized.pages_per_cpu(wanted)
+        size_words = f"page_cnt={pages} for each CPU ({size(wanted)} over {sized.cpus} CPUs)"
+    elif transport in PER_CPU:
+        size_words = (
+            f"max_entries={wanted // sized.cpus} for each CPU's ring "
+            f"({size(wanted)} over {sized.cpus} CPUs)"
+        )
+    else:
+        size_words = f"max_entries={wanted} ({size(wanted)})"
+    return f"{size_words}, and {wake_up}"
+
+
+def _comparison(sized: Sized) -> str:
+    """Which transport needs least, where more than one was tried."""
+    if len(sized.sizings) < 2:
+        return ""
+    least = {
+        sizing.ladder.transport: sizing.minimum_bytes
+        for sizing in sized.sizings
+        if sizing.minimum_bytes is not None
+    }
+    if not least:
+        return "Which buffer: neither is large enough."
+    told = ", ".join(f"{name(transport)} {size(value)}" for transport, value in least.items())
+    lowest = min(least.values())
+    winners = [transport for transport, value in least.items() if value == lowest]
+    if len(winners) == len(sized.sizings):
+        return f"Which buffer: all need the same for this load ({told}), data bytes over all CPUs."
+    return f"Which buffer: {' and '.join(map(name, winners))}, needing least ({told})."

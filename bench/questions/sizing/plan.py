@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Sizing: a load as people describe it, the storm that makes it, and the budgets to try it at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from math import ceil, isfinite
+from typing import Final
+
+from bench.errors import UsageError
+from bench.plan import budgets
+from bench.plan.config import Consumer, Producer, TrialConfig
+from bench.plan.duration import MOST_PER_S, nominal_rate_per_s
+from bench.plan.experiments import Arm, ArmName, Experiment
+from bench.questions.transports.profiles import sized
+from bench.record.layout import RECORD_BYTES, ROW
+from workloads.storm import Gap, Shape, Spawn, Storm
+
+LARGEST_BYTES: Final = 1 << 30
+"""Budgets beyond this are not tried."""
+
+_LARGEST_RECORD_BYTES: Final = RECORD_BYTES + 4096
+_MOST_RECORDS: Final = 1_000
+_MOST_RECORDS_PER_S: Final = 20e6  # more than any consumer reads; it bounds the capture's memory
+_LONGEST_STALL_MS: Final = 60_000.0
+_LONGEST_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What a buffer has to stand. :func:`check` says whether it makes sense."""
+
+    rate_per_s: float = 0.0  # exits; 0: as fast as they can, or a burst
+    burst: int = 0  # processes that exit at once; 0: no bursts
+    record_bytes: int = RECORD_BYTES
+    records_per_exit: int = 1
+    stall_ms: float = 50.0  # once a storm, at its worst moment, the consumer reads nothing so long
+    seconds: float = 0.2  # of storm besides the stall
+
+    @property
+    def payload_bytes(self) -> int:
+        """Padding that makes the tracer's record at least as long."""
+        return -(-(self.record_bytes - RECORD_BYTES) // 8) * 8
+
+
+def check(load: Load) -> Load:
+    """``load`` if it makes sense; UsageError, naming the option, if not."""
+    if load.rate_per_s and load.burst:
+        raise UsageError("a load has a rate or a burst", remedy="leave --rate or --burst out")
+    _check("--rate", load.rate_per_s, 0.0, MOST_PER_S)
+    _check("--burst", load.burst, 0, 1_000_000)
+    _check("--record-size", load.record_bytes, RECORD_BYTES, _LARGEST_RECORD_BYTES)
+    _check("--records", load.records_per_exit, 1, _MOST_RECORDS)
+    _check("--stall", load.stall_ms, 0.0, _LONGEST_STALL_MS)
+    _check("--seconds", load.seconds, 0.05, _LONGEST_S)
+    return load
+
+
+def _check(option: str, value: float, least: float, most: float) -> None:
+    if not (isfinite(value) and least <= value <= most):
+        raise UsageError(
+            f"{option} {value:g} is out of range", remedy=f"take {least:g} to {most:g}"
+        )
+
+
+def config(load: Load, cpus: int) -> TrialConfig:
+    """The trial that puts ``load`` on a buffer, on ``cpus`` usable CPUs; no transport, no budget.
+
+    The stall begins with the first exit of a burst, and half-way through any other storm.
+    """
+    stall_after_ms = 0.0
+    if load.burst:
+        storm = Storm(shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=load.burst)
+        storm = sized(storm, seconds=load.seconds)
+        # Forking a large burst takes a while, and takes no part in what is measured.
+        limit_s = 30.0 + load.stall_ms / 1e3 + 10 * storm.count / nominal_rate_per_s(storm)
+        storm = replace(storm, seconds=min(limit_s, 3_600.0))
+    else:
+        stall_after_ms = load.seconds * 1e3 / 2
+        seconds = load.seconds + load.stall_ms / 1e3
+        most_per_s = min(MOST_PER_S, _MOST_RECORDS_PER_S / load.records_per_exit)
+        if load.rate_per_s:
+            most_per_s = 2 * load.rate_per_s  # time is to end the storm, not its count
+        storm = Storm(
+            workers=max(2, cpus),
+            spawn=Spawn.VFORK,
+            rate_per_s=load.rate_per_s,
+            gap=Gap.EXPONENTIAL,  # as independent processes end
+            count=ceil(most_per_s * seconds) + 100,
+            seconds=seconds,
+            timed=True,
+        )
+    return TrialConfig(
+        transport="none",
+        budget_bytes=0,
+        storm=storm,
+        producer=Producer(payload_bytes=load.payload_bytes, records_per_exit=load.records_per_exit),
+        consumer=Consumer(stall_after_ms=stall_after_ms, stall_ms=load.stall_ms),
+    )
+
+
+def capture_bytes(chosen: TrialConfig) -> int:
+    """Memory that the harness needs to hold all records of one trial."""
+    return chosen.storm.most_processes * chosen.producer.records_per_exit * ROW.size
+
+
+def rungs_bytes(
+    transport: str, load: Load, *, cpus: int, page_bytes: int, most_bytes: int
+) -> tuple[int, ...]:
+    """Every budget that ``transport`` can have for such records, ascending up to ``most_bytes``.
+
+    Each is twice the one before it: a ring is a power of two of pages, and so is the perf buffer
+    of each CPU. UsageError if there is none.
+    """
+    least_bytes = page_bytes * (cpus if transport in budgets.PER_CPU else 1)
+    payload_bytes = load.payload_bytes
+    found = []
+    size_bytes = least_bytes
+    while size_bytes <= most_bytes:
+        pages = size_bytes // least_bytes
+        if transport == "perfbuf":
+            fits = not budgets.too_large_for_perf(payload_bytes, pages, page_bytes)
+        else:
+            fits = not budgets.too_large_for_ring(payload_bytes, pages * page_bytes)
+        if fits:
+            found.append(size_bytes)
+        size_bytes *= 2
+    if not found:
+        raise UsageError(
+            f"no {transport} of up to {budgets.label(most_bytes)} can hold such records",
+            remedy="take a smaller --record-size, or a machine with more memory",
+        )
+    return tuple(found)
+
+
+def experiment(
+    name: str, chosen: TrialConfig, rungs: Iterable[tuple[str, int]], blocks: int
+) -> Experiment:
+    """Storms of ``chosen`` at each of ``rungs`` (transport, budget in bytes), interleaved."""
+    arms = tuple(
+        Arm(
+            name=str(ArmName(transport=transport, budget=budgets.label(budget_bytes))),
+            config=replace(chosen, transport=transport, budget_bytes=budget_bytes),
+        )
+        for transport, budget_bytes in rungs
+    )
+    title = "What is the least budget at which this load loses nothing?"
+    return Experiment(name=name, title=title, arms=arms, blocks=blocks)

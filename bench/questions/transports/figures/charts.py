@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Every figure of a page, in its order. Another one is a module and a name here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from bench.questions.material import Material
+from bench.questions.soak import figure
+from bench.questions.transports.figures import cost, latency, lateness, loss, storyline, wakeups
+from bench.report.document import Figure
+
+_FIGURES: Final[tuple[Callable[[Material], Figure | None], ...]] = (
+    loss.figure,
+    latency.figure,
+    lateness.figure,
+    storyline.figure,
+    cost.figure,
+    wakeups.figure,
+    figure.figure,
+)
+
+
+def figures(material: Material) -> Iterator[Figure]:
+    """Those that the trials give something for, one by one."""
+    from altair.utils.schemapi import debug_mode
+
+    # Otherwise each part of a chart is validated as it is made, which takes longer than drawing it.
+    with debug_mode(False):
+        for make in _FIGURES:
+            figure = make(material)
+            if figure is not None and figure.panels:
+                yield figure

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The consuming thread: started before the tracer is attached, stopped after it is detached."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from bench.errors import MachineUnfit
+from bench.host.uninterrupted import start, uninterrupted
+from bench.plan.config import Consumer
+from bench.tracer._capture import Capture
+
+
+@contextmanager
+def consuming(capture: Capture, drain: Callable[[], None], consumer: Consumer) -> Iterator[int]:
+    """``drain`` runs in a thread of its own (this gives its id); on leaving, all is read."""
+    failures: list[BaseException] = []
+    ready = threading.Event()
+
+    def body() -> None:
+        try:
+            if consumer.cpu is not None:
+                _run_on(consumer.cpu)
+            ready.set()
+            drain()
+        except BaseException as failure:  # noqa: BLE001  raised again in the caller's thread
+            failures.append(failure)
+            ready.set()
+
+    thread = threading.Thread(target=body, name="consumer")
+    with uninterrupted():
+        start(thread)
+    try:
+        ready.wait()
+        yield thread.native_id or 0
+    finally:
+        try:
+            capture.stop()
+            thread.join()
+        except KeyboardInterrupt:  # it was stopped: only a call that is over lets one in
+            thread.join()  # what it reads must not go before it does
+            raise
+    if failures:
+        raise failures[0]
+
+
+def _run_on(cpu: int) -> None:
+    """Keep this thread on one CPU; MachineUnfit where it has gone, or is not ours to use."""
+    try:
+        os.sched_setaffinity(0, {cpu})
+    except OSError as error:
+        raise MachineUnfit(
+            f"the consumer cannot run on CPU {cpu}: {error.strerror}",
+            remedy="is it online? Choose another with --consumer-cpu",
+        ) from error

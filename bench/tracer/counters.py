@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""struct tracer_counters of bpf/common/counters.h: one value for each possible CPU."""
+
+from __future__ import annotations
+
+import errno
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from bench.record.counters import CpuCounters
+
+CAUSES: Final = 1024
+_COUNTS: Final = struct.Struct("=6QI4x")
+_DROPPED: Final = 5  # which of them
+_DROPS: Final = struct.Struct("=2Q")
+_USUAL: Final = (0, errno.ENOSPC, errno.ENOENT)
+
+BYTES_PER_CPU: Final = _COUNTS.size
+DROP_BYTES_PER_CPU: Final = _DROPS.size
+
+
+def causes() -> Iterator[int]:
+    """Every slot of the drops, those that are seen in practice first."""
+    yield from _USUAL
+    yield from (cause for cause in range(CAUSES) if cause not in _USUAL)
+
+
+def dropped(counts: bytes) -> int:
+    """Records dropped on all CPUs, whatever the cause."""
+    return sum(each[_DROPPED] for each in _COUNTS.iter_unpack(counts))
+
+
+def of_cause(drops: bytes) -> int:
+    """Records that one cause's slot counts, on all CPUs."""
+    return sum(each[0] for each in _DROPS.iter_unpack(drops))
+
+
+def decode(counts: bytes, drops: Mapping[int, bytes], cpus: Sequence[int]) -> list[CpuCounters]:
+    """The counters of every one of the possible ``cpus`` that has seen an exit; drops by cause."""
+    found = []
+    for place, (exits, attempted, own_exits, own_attempted, *_) in enumerate(
+        _COUNTS.iter_unpack(counts)
+    ):
+        if exits:
+            found.append(
+                CpuCounters(
+                    cpu=cpus[place],
+                    exits=exits,
+                    attempted=attempted,
+                    dropped=_by_cause(drops, place, 0),
+                    own_exits=own_exits,
+                    own_attempted=own_attempted,
+                    own_dropped=_by_cause(drops, place, 1),
+                )
+            )
+    return found
+
+
+def _by_cause(drops: Mapping[int, bytes], place: int, which: int) -> dict[str, int]:
+    counted = {
+        _name(cause): _DROPS.unpack_from(value, place * _DROPS.size)[which]
+        for cause, value in sorted(drops.items())
+    }
+    return {name: count for name, count in counted.items() if count}
+
+
+def _name(cause: int) -> str:
+    if cause == 0:
+        return "refused"  # reserve tells no errno
+    return errno.errorcode.get(cause, f"errno {cause}")

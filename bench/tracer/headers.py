@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A kernel source tree just large enough for bcc, made on the spot.
+
+bcc wants the headers of the running kernel, which CI machines and cloud guests seldom have. Our
+programs use none of them: offsets come from BTF. What bcc's own preamble includes is little, and
+it honours BCC_KERNEL_SOURCE.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+from bench.host import scratch
+
+_TYPES: Final = """\
+#pragma once
+typedef signed char __s8; typedef unsigned char __u8;
+typedef short __s16; typedef unsigned short __u16;
+typedef int __s32; typedef unsigned int __u32;
+typedef long long __s64; typedef unsigned long long __u64;
+typedef __s8 s8; typedef __u8 u8; typedef __s16 s16; typedef __u16 u16;
+typedef __s32 s32; typedef __u32 u32; typedef __s64 s64; typedef __u64 u64;
+typedef __u16 __le16, __be16, __sum16;
+typedef __u32 __le32, __be32, __wsum;
+typedef __u64 __le64, __be64;
+#define __aligned_u64 __u64 __attribute__((aligned(8)))
+typedef unsigned long size_t, uintptr_t;
+typedef long ssize_t;
+typedef int pid_t;
+typedef _Bool bool;
+#define __always_inline inline __attribute__((always_inline))
+#define true 1
+#define false 0
+#define NULL ((void *)0)
+"""
+
+_EMPTY: Final = (
+    "include/linux/log2.h",
+    "include/linux/sched.h",
+    "include/linux/bpf_common.h",
+    "include/uapi/linux/bpf_common.h",
+    "include/uapi/linux/if_packet.h",
+    "include/uapi/linux/if_ether.h",
+    "include/uapi/linux/ptrace.h",
+    "include/generated/autoconf.h",
+    "arch/x86/include/generated/.made-by-bufbench",
+)
+
+
+def kernel_tree(release: str) -> Mapping[str, str]:
+    """Path within the tree -> text, for a kernel of this release (``uname -r``)."""
+    version, patch, sub = ([int(part) for part in _numbers(release)] + [0, 0, 0])[:3]
+    code = (version << 16) + (patch << 8) + min(sub, 255)
+    return {
+        **dict.fromkeys(_EMPTY, ""),
+        "include/linux/kconfig.h": "#pragma once\n#define CONFIG_BPF_SYSCALL 1\n",
+        "include/linux/types.h": _TYPES,
+        "include/linux/version.h": (
+            f"#pragma once\n#define LINUX_VERSION_CODE {code}\n"
+            "#define KERNEL_VERSION(a, b, c) (((a) << 16) + ((b) << 8) + (c))\n"
+        ),
+        "include/asm/page.h": "#pragma once\n#define PAGE_SIZE 4096UL\n",
+        "include/uapi/linux/bpf.h": "#pragma once\n#include <linux/types.h>\n",
+    }
+
+
+@contextmanager
+def installed(release: str) -> Iterator[None]:
+    """Point bcc at such a tree for as long as the context lasts."""
+    before = os.environ.get("BCC_KERNEL_SOURCE")
+    with scratch.folder() as folder:
+        for name, text in kernel_tree(release).items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        os.environ["BCC_KERNEL_SOURCE"] = str(folder)
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["BCC_KERNEL_SOURCE"]
+            else:
+                os.environ["BCC_KERNEL_SOURCE"] = before
+
+
+def _numbers(release: str) -> list[str]:
+    """The leading numbers; what follows them may be joined by anything: 6.12.9+bpo-amd64."""
+    found = re.match(r"[0-9.]*", release, re.ASCII)
+    return re.findall(r"\d+", found[0], re.ASCII) if found else []

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The live tracer: records batch by batch, for those who want to see exits, not measure them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.linux import procfs
+from bench.plan.budgets import MIB, PER_CPU, shareable_bytes
+from bench.plan.config import Consumer, Producer
+from bench.record.layout import ROW, CapturedRecord
+from bench.tracer import kernel_clock, settings, transport
+from bench.tracer._capture import Capture
+from bench.tracer.program import Build, Kernel, Program
+
+_INITIAL_PID_NAMESPACE: Final = 0xEFFFFFFC  # PROC_PID_INIT_INO
+_BATCH_RECORDS: Final = 65_536
+_USUAL_BYTES: Final = 8 * MIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What became of all exits while the tracer was attached."""
+
+    delivered: int
+    lost: int
+    missed: int  # processes, not threads: the kernel skipped the tracer
+
+
+class LiveTrace:
+    """A tracer that is loaded and has its buffers. Made by :func:`opened`."""
+
+    def __init__(self, program: Program, capture: Capture, ahead_ns: int) -> None:
+        self._program = program
+        self._ahead_ns = ahead_ns
+        self._capture = capture
+        self._delivered = 0
+
+    @contextmanager
+    def attached(self) -> Iterator[None]:
+        """Exits are recorded while this lasts; what is left can be read after it."""
+        with self._program.attached(), self._program.counting_missed():
+            yield
+
+    def wall_offset_ns(self) -> int:
+        """Return what to add to a kernel timestamp for the time of day, in any time namespace."""
+        return time.time_ns() - (time.monotonic_ns() - self._ahead_ns)
+
+    def batch(self, timeout_ms: int) -> list[CapturedRecord]:
+        """What came within ``timeout_ms``, in the order of kernel timestamps.
+
+        Where more has come than one batch holds the next goes on; empty: nothing was there.
+        """
+        count = self._capture.collect(timeout_ms)
+        self._delivered += count
+        rows = memoryview(self._capture)[: count * ROW.size]
+        return sorted(map(CapturedRecord._make, ROW.iter_unpack(rows)))
+
+    def tally(self) -> Tally:
+        """The account so far; after detaching it is final."""
+        lost = sum(sum(cpu.dropped.values()) for cpu in self._program.read_counters())
+        return Tally(delivered=self._delivered, lost=lost, missed=self._program.missed())
+
+
+def usual_budget_bytes(transport_name: str, cpus: int, page_bytes: int) -> int:
+    """Return 8 MiB, or the nearest below it that per-CPU buffers of ``cpus`` CPUs can share."""
+    if transport_name not in PER_CPU:
+        return _USUAL_BYTES
+    return shareable_bytes(_USUAL_BYTES, cpus, page_bytes)
+
+
+def _numbering() -> dict[str, int]:
+    """Return what has the program report processes by the caller's numbers; all see the initial."""
+    inode = Path("/proc/self/ns/pid").stat().st_ino
+    return {} if inode == _INITIAL_PID_NAMESPACE else {"PID_NAMESPACE": inode}
+
+
+@contextmanager
+def opened(transport_name: str, budget_bytes: int | None) -> Iterator[LiveTrace]:
+    """A tracer ready to attach, on buffers of ``budget_bytes`` in all; None: as large as usual."""
+    way = transport.find(transport_name)
+    cpus = procfs.online_cpus()
+    page_bytes = os.sysconf("SC_PAGE_SIZE")
+    if budget_bytes is None:
+        budget_bytes = usual_budget_bytes(transport_name, len(cpus), page_bytes)
+    producer = Producer()
+    macros = settings.macros(producer) | way.macros(producer, cpus) | _numbering()
+    macros |= {"COUNT_MISSED": 1}
+    build = Build(variant=way.variant, macros=tuple(macros.items()))
+    request = transport.Request(
+        budget_bytes=budget_bytes,
+        cpus=cpus,
+        producer=producer,
+        consumer=Consumer(),
+        page_bytes=page_bytes,
+    )
+    capture = Capture(_BATCH_RECORDS)
+    with Program(build, Kernel.probe()) as program:
+        program.configure(settings.encode(producer, session=0, rings=way.rings(cpus)))
+        with way.open(program, capture, request):
+            yield LiveTrace(program, capture, kernel_clock.look().here_ns)

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Programs of others on the tracepoint that we measure at: each exit runs them too.
+
+None of these calls is one that makes the kernel skip tracers: only operations on maps do.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import struct
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Final
+
+from bench.linux import bpf
+
+_QUERY: Final = 0xC008240A  # PERF_EVENT_IOC_QUERY_BPF, Linux 4.16
+_MOST: Final = 64  # BPF_TRACE_MAX_PROGS: the kernel attaches no more
+
+
+def on_event(event: int) -> frozenset[int] | None:
+    """Ids of all programs attached to the tracepoint of the perf ``event``; None if not told."""
+    query = bytearray(struct.pack(f"={2 + _MOST}I", _MOST, *([0] * (1 + _MOST))))
+    try:
+        fcntl.ioctl(event, _QUERY, query)
+    except OSError:  # an older kernel, or not allowed
+        return None
+    _, count, *ids = struct.unpack(f"={2 + _MOST}I", query)
+    return frozenset(ids[:count])
+
+
+def raw(tracepoint: str) -> frozenset[int]:
+    """Ids of programs on the raw tracepoint; none where this user is not told of others' links."""
+    found = set()
+    for link in _links():
+        with suppress(OSError):  # gone by now
+            name, program = bpf.raw_tracepoint_of(link) or ("", 0)
+            if name == tracepoint:
+                found.add(program)
+    return frozenset(found)
+
+
+def _links() -> Iterator[int]:
+    """Ids of all BPF links."""
+    link = 0
+    while True:
+        try:
+            link = bpf.next_link(link)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.EPERM, errno.EINVAL):
+                raise
+            return
+        yield link
+
+
+def names(programs: Iterable[int]) -> tuple[str, ...]:
+    """What people know programs by; of those that are gone or secret, the number."""
+    return tuple(_name(program) for program in sorted(programs))
+
+
+def _name(program: int) -> str:
+    try:
+        name = bpf.program_name(program)
+    except OSError:
+        name = ""
+    return f"{name} (program {program})" if name else f"program {program}"

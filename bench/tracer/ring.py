@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Ring buffers in the slots of the program's array of maps, read by our reader or libbpf's."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from errno import ENOMEM
+
+import psutil
+
+from bench.linux import bpf, refusal
+from bench.plan import budgets
+from bench.plan.config import Call, Producer, Reader
+from bench.tracer import libbcc, native
+from bench.tracer._capture import Capture
+from bench.tracer.program import Program
+from bench.tracer.transport import Request
+
+
+def macros(producer: Producer, *, rings: int) -> dict[str, int]:
+    """What bpf/ringbuf is compiled with."""
+    call = {"CALL_OUTPUT": 1} if producer.call is Call.OUTPUT else {}
+    return {"MAX_RINGS": rings, **call}
+
+
+@contextmanager
+def opened(
+    program: Program, capture: Capture, request: Request, slots: Sequence[tuple[int, int]]
+) -> Iterator[tuple[list[int], Callable[[], None]]]:
+    """Rings for ``slots`` (slot of the array, data bytes): their map fds and what drains them.
+
+    UsageError for a size that no ring can have, KernelRefused where the kernel has no room for it.
+    """
+    array = program.map_fd("rings")
+    with ExitStack() as stack:
+        fds = []
+        for slot, data_bytes in slots:
+            budgets.check(
+                data_bytes,
+                page_bytes=request.page_bytes,
+                memory_bytes=psutil.virtual_memory().available,
+            )
+            try:
+                fd = bpf.create_map(
+                    bpf.RINGBUF, key_bytes=0, value_bytes=0, entries=data_bytes,
+                    name="bufbench_ring",
+                )  # fmt: skip
+            except OSError as error:
+                raise refusal.refused(
+                    f"the kernel gives no ring buffer of {budgets.label(data_bytes)}", error,
+                    remedy="take a smaller budget, or free memory" if error.errno == ENOMEM else "",
+                ) from error  # fmt: skip
+            stack.callback(os.close, fd)
+            fds.append(fd)
+            key = struct.pack("=I", slot)
+            bpf.update(array, key, struct.pack("=I", fd))
+            stack.callback(bpf.delete, array, key)
+        if request.consumer.reader is Reader.LIBBCC:
+            drain = stack.enter_context(libbcc.ring_reader(fds, capture, request.consumer))
+        else:
+            for fd, (_, data_bytes) in zip(fds, slots, strict=True):
+                capture.add_ring(fd, data_bytes)
+            stack.callback(capture.unmap)
+            drain = native.reader(capture, request.consumer)
+        yield fds, drain

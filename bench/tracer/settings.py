@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What a producer's settings become: macros of the compiler, and struct tracer_settings."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Final
+
+from bench.errors import UsageError
+from bench.plan.config import MIXED, Producer, Wake
+from bench.record.layout import RECORD_BYTES
+
+_LAYOUT: Final = struct.Struct("=QQIIIIIi")
+_NEVER: Final = 2**32 - 1
+_WAKE_FLAGS: Final = {
+    Wake.ADAPTIVE: 0,
+    Wake.NONE: 1,  # BPF_RB_NO_WAKEUP
+    Wake.FORCED: 2,  # BPF_RB_FORCE_WAKEUP
+    Wake.WATERMARK: 1,
+}
+_MIXED_BYTES: Final = (RECORD_BYTES, 200, 1024, RECORD_BYTES + 4096)
+
+
+def macros(producer: Producer) -> dict[str, int]:
+    """What is compiled in, whatever the transport: record lengths, and loops only where needed.
+
+    The verifier walks a loop of 1,000 records for half a second, and a delay within it for ever.
+    """
+    found = {"MAX_RECORDS_PER_EXIT": 1000 if producer.records_per_exit > 1 else 1}
+    if producer.payload_bytes == MIXED:
+        found |= {"PADDED": 1, "MIXED_SIZES": 1}
+        found |= {f"SIZE_{index}": size for index, size in enumerate(_MIXED_BYTES)}
+    else:
+        found |= {"SIZE_0": RECORD_BYTES + producer.payload_bytes}
+        if producer.payload_bytes:
+            found |= {"PADDED": 1}
+    if producer.delay_ns:
+        if producer.records_per_exit > 1:
+            raise UsageError("a delayed producer sends one record per exit")
+        found |= {"DELAY": 1}
+    return found
+
+
+def encode(producer: Producer, *, session: int, rings: int) -> bytes:
+    """The settings map's value. ``session``: pid of the storm's session leader, 0 for none."""
+    return _LAYOUT.pack(
+        Path("/proc/self/ns/pid").stat().st_ino,
+        _WAKE_FLAGS[producer.wake],
+        session,
+        producer.watermark if producer.wake is Wake.WATERMARK else _NEVER,
+        producer.records_per_exit,
+        rings,
+        producer.delay_ns,
+        producer.delay_cpu,
+    )

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""When a thread was woken: samples of the tracepoint sched:sched_waking, stamped CLOCK_MONOTONIC.
+
+Not a BPF program: the kernel skips those on a CPU that already runs one, and the wake-up of a ring
+buffer is an interrupt that falls into the very program that raised it. Wake-ups of perf buffers are
+not seen: the kernel keeps events like this one quiet while it raises them.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Final
+
+from bench.linux import perf_event, tracefs
+
+_WAKING: Final = "sched:sched_waking"
+_DATA_BYTES: Final = 128 * 1024  # 8,192 samples on each CPU
+_HEAD: Final = 1024  # offset within perf_event_mmap_page
+_SAMPLE: Final = struct.Struct("=IHHQ")  # header, then the time
+_SAMPLE_TYPE: Final = 9
+
+Times = tuple[int, ...]
+
+
+@contextmanager
+def noted(thread_id: int, cpus: Iterable[int]) -> Iterator[Callable[[], Times | None]]:
+    """Note each wake-up of a thread; call the result for the times, in ns and in order.
+
+    It gives None where the kernel does not let this process look, or where not all fitted in.
+    """
+    with ExitStack() as stack:
+        try:
+            number = tracefs.number(_WAKING)
+            buffers = [_buffer(number, thread_id, cpu, stack) for cpu in cpus]
+        except OSError:
+            yield lambda: None
+        else:
+            yield lambda: _times(buffers)
+
+
+def _buffer(number: int, thread_id: int, cpu: int, stack: ExitStack) -> mmap.mmap:
+    event = perf_event.open_sampler(number, cpu)
+    stack.callback(os.close, event)
+    mapped = stack.enter_context(mmap.mmap(event, mmap.PAGESIZE + _DATA_BYTES))
+    perf_event.keep_to(event, f"pid == {thread_id}")
+    return mapped
+
+
+def _times(buffers: Iterable[mmap.mmap]) -> Times | None:
+    found: list[int] = []
+    for buffer in buffers:
+        (head,) = struct.unpack_from("=Q", buffer, _HEAD)
+        for start in range(0, head, _SAMPLE.size):
+            kind, _, size, time_ns = _SAMPLE.unpack_from(buffer, mmap.PAGESIZE + start)
+            if kind != _SAMPLE_TYPE or size != _SAMPLE.size:
+                return None
+            found.append(time_ns)
+        if head + _SAMPLE.size > _DATA_BYTES:
+            return None
+    return tuple(sorted(found))

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Real kernels in real guests: one from fetch to report, and each way to lose one told apart.
+
+Debian's cloud flavour is the smallest download and boots as quickly as any.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tracing import BUFBENCH, bufbench, eventually
+
+from bench.errors import BufbenchError
+from bench.guests import accelerator
+from bench.guests.boot import CONSOLE, EXIT, Guest, booted
+from bench.guests.image import Image
+from bench.guests.provide import provide
+from bench.guests.watch import End, Ended
+from bench.host import session
+from bench.journal.reader import read_journal
+from bench.questions.kernels import outcome, run
+from bench.questions.kernels.folders import read_matrix
+from bench.questions.kernels.outcome import Status
+from bench.trial.result import State
+
+pytestmark = [pytest.mark.live, pytest.mark.slow]
+
+LABEL = "6.1-cloud"
+GUEST = Guest(cpus=2, memory_mib=1024, time_limit_s=90.0, kvm=False)
+
+
+@pytest.fixture(scope="module")
+def image() -> Image:
+    if shutil.which("qemu-system-x86_64") is None:
+        pytest.skip("no QEMU")
+    try:
+        (found,) = provide([LABEL], say=lambda _: None)
+    except BufbenchError as error:
+        pytest.skip(f"{LABEL} cannot be had: {error}")
+    return found
+
+
+def lost(
+    image: Image, folder: Path, command: Sequence[str], guest: Guest = GUEST
+) -> tuple[Status, str]:
+    """What is said of a guest that ran ``command`` and left no whole result."""
+    with booted(image, guest, folder, command) as watch:
+        assert watch.stdout is not None
+        ended = Ended.parse(watch.stdout.read())
+    status, reason, told = outcome.judge(folder, ended, guest.time_limit_s)
+    assert told is None
+    assert (folder / CONSOLE).stat().st_size
+    return status, reason
+
+
+def of_run(folder: Path) -> set[int]:
+    """Processes that serve a guest of this folder: those that name it, and their sessions."""
+    named = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and entry.name != str(os.getpid()):
+            try:
+                words = (entry / "cmdline").read_bytes()
+            except OSError:  # it ended while we looked
+                continue
+            if os.fsencode(folder) in words:
+                named.add(int(entry.name))
+    return named.union(*(session.members(pid) for pid in named))
+
+
+def qemu(pids: set[int]) -> int | None:
+    """The one of them that is QEMU."""
+    for pid in pids:
+        with suppress(OSError):
+            if Path(f"/proc/{pid}/comm").read_text().startswith("qemu-system"):
+                return pid
+    return None
+
+
+def alive(pids: set[int]) -> set[int]:
+    """Those that still run; zombies only wait for their parent."""
+    running = set()
+    for pid in pids:
+        with suppress(OSError):
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+            running |= {pid} if state not in "ZX" else set()
+    return running
+
+
+def test_a_panic(image: Image, tmp_path: Path) -> None:
+    status, reason = lost(image, tmp_path, ["/bin/sh", "-c", "echo c >/proc/sysrq-trigger"])
+    assert status is Status.PANICKED
+    assert reason.startswith("Kernel panic - not syncing: sysrq triggered crash")
+
+
+def test_a_panic_while_it_boots_is_tried_once_more(image: Image, tmp_path: Path) -> None:
+    """The emulator makes some; what the kernel makes comes again, and is told then."""
+    said: list[str] = []
+    request = run.Request(
+        folder=tmp_path,
+        guest=replace(GUEST, append=("rdinit=/nothing", "root=/dev/nothing")),
+        accelerator=accelerator.emulation(),
+        jobs=1,
+        seed=1,
+        command_line=("bufbench",),
+    )
+    (found,) = run.run(request, [image], said.append)
+    assert found.status is Status.PANICKED
+    assert found.reason.startswith("Kernel panic - not syncing: VFS"), found
+    assert found.lost_boot == found.reason
+    assert [line for line in said if "once more" in line] == [
+        f"{LABEL}: {found.reason}; booting it once more"
+    ]
+    for name in (CONSOLE, run.LOST_CONSOLE):
+        assert b"VFS" in (tmp_path / LABEL / name).read_bytes()
+    (entry,) = read_matrix([tmp_path])
+    assert entry.notes == (f"booted twice: {found.reason}",)
+
+
+def test_a_torn_result_and_what_a_guest_may_write(image: Image, tmp_path: Path) -> None:
+    """The host's files are read-only to it, whatever it does about that."""
+    evil = Path(__file__).resolve().with_name("written-by-a-guest")
+    words = f'mount -o remount,rw /; touch {evil}; printf \'{{"status": "do\' >{tmp_path}/'
+    status, _ = lost(image, tmp_path, ["/bin/sh", "-c", words + outcome.RESULT])
+    assert status is Status.TORN
+    assert json.loads((tmp_path / EXIT).read_text()) == {"code": 0}
+    assert not evil.exists()
+
+
+def test_a_hang(image: Image, tmp_path: Path) -> None:
+    guest = replace(GUEST, time_limit_s=6.0)
+    assert lost(image, tmp_path, ["/bin/sleep", "3600"], guest)[0] is Status.HUNG
+
+
+def test_a_guest_that_is_killed(image: Image, tmp_path: Path) -> None:
+    with booted(image, GUEST, tmp_path, ["/bin/sleep", "3600"]) as watch:
+        assert watch.stdout is not None
+        console = tmp_path / CONSOLE
+        assert eventually(lambda: console.exists() and console.stat().st_size > 0)
+        pid = qemu(session.members(watch.pid))
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        ended = Ended.parse(watch.stdout.read())
+    assert ended.end is End.GONE
+    assert outcome.judge(tmp_path, ended, 90.0)[0] is Status.KILLED
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_no_guest_outlives_its_run(image: Image, number: signal.Signals, tmp_path: Path) -> None:
+    words = ["kernels", "run", image.label, "--emulate", "--output", str(tmp_path / "run")]
+    started = subprocess.Popen([*BUFBENCH, *words], stderr=subprocess.DEVNULL)
+    try:
+        console = tmp_path / "run" / LABEL / CONSOLE
+        assert eventually(lambda: console.exists() and console.stat().st_size > 0)
+        guest = of_run(tmp_path) - {started.pid}
+        assert qemu(guest)
+        started.send_signal(number)
+        began = time.monotonic()
+        started.wait()
+        assert eventually(lambda: not alive(guest))
+        assert time.monotonic() - began < 2.0
+    finally:
+        started.kill()
+        started.wait()
+    assert started.returncode == (-number if number is signal.SIGKILL else 128 + number)
+
+
+def test_from_fetch_to_report(image: Image, tmp_path: Path) -> None:
+    """A run cut short by its time limit is a whole run all the same, with less in it."""
+    folder = tmp_path / "run"
+    words = ("kernels", "run", image.label, "--output", str(folder), "--time-limit", "130")
+    done = bufbench(*words, timeout_s=180)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((folder / LABEL / outcome.OUTCOME).read_text())
+    assert found["status"] == "done", found
+    assert found["release"] == image.release
+    journal = read_journal(folder / LABEL / outcome.JOURNAL, strict=True)
+    (measured,) = journal.runs
+    assert measured.header.machine.kernel_release == image.release
+    assert {trial.experiment for trial in measured.trials} >= {"calibration", "storm"}
+    for trial in measured.trials:
+        assert trial.state is not State.INVALID, trial.reasons
+        if trial.ledger:
+            assert trial.ledger.residues == ()
+    again = bufbench(*words, "--resume")
+    assert again.returncode == 0, again.stderr
+    assert "trials in" not in again.stderr  # nothing was left to run

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The watch over a guest: how things end, and that nothing outlives it. Commands stand in."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tracing import eventually
+
+from bench.guests.boot import environment, python
+from bench.guests.watch import MOST_CONSOLE_BYTES, End, Ended
+from bench.host import process, session
+
+
+def watched(folder: Path, command: list[str], *, limit_s: float = 20.0) -> Ended:
+    """How a command that is no guest ended."""
+    words = [str(folder / "console.log"), str(limit_s), "", "--", *command]
+    with process.started(python("bench.guests.watch", *words), env=path()) as watch:
+        assert watch.stdout is not None
+        return Ended.parse(watch.stdout.read())
+
+
+def path() -> dict[str, str]:
+    return {"PYTHONPATH": environment()["PYTHONPATH"]}
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [("exit 0", 0), ("exit 3", 3), ("kill -9 $$", -signal.SIGKILL)]
+)
+def test_a_command_ends_by_itself(words: str, code: int, tmp_path: Path) -> None:
+    ended = watched(tmp_path, ["sh", "-c", f"echo said; {words}"])
+    assert (ended.end, ended.code) == (End.EXITED, code)
+    assert (tmp_path / "console.log").read_text() == "said\n"
+
+
+def test_one_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    ended = watched(tmp_path, ["sleep", "60"], limit_s=0.3)
+    assert ended.end is End.TIMED_OUT
+    assert 0.3 <= ended.seconds < 10
+
+
+def test_a_console_that_never_stops_is_cut(tmp_path: Path) -> None:
+    most = MOST_CONSOLE_BYTES
+    ended = watched(tmp_path, ["head", "-c", str(most + 1_000_000), "/dev/zero"])
+    assert ended.end is End.EXITED
+    assert (tmp_path / "console.log").stat().st_size == most
+
+
+def test_a_watch_that_was_killed_itself_said_nothing() -> None:
+    assert Ended.parse(b"").end is End.GONE
+    assert Ended.parse(b'{"end": "exi').end is End.GONE
+
+
+HARNESS = """
+import sys
+from bench import process
+from bench.guests.boot import python
+words = [sys.argv[1], "60", "", "--", *sys.argv[2:]]
+with process.started(python("bench.guests.watch", *words)) as watch:
+    print(watch.pid, flush=True)
+    watch.wait()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_nothing_outlives_the_harness(number: signal.Signals, tmp_path: Path) -> None:
+    """Also children of children, within the 2 s that are promised."""
+    command = [sys.executable, "-c", HARNESS, str(tmp_path / "console.log")]
+    command += ["sh", "-c", "sleep 60 & sleep 60 & wait"]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **path()},
+        text=True,
+    ) as harness:
+        assert harness.stdout is not None
+        leader = int(harness.stdout.readline())
+        assert eventually(lambda: len(session.members(leader)) == 4)  # watch, shell, two sleeps
+        harness.send_signal(number)
+        began = time.monotonic()
+        assert eventually(lambda: not session.members(leader))
+        assert time.monotonic() - began < 2.0

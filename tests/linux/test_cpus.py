@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_up_trials import machine
+
+from bench.linux import cpus
+from bench.linux.procfs import MOST_CPUS, Mount, online_cpus, parse_cpu_list
+
+
+@given(st.frozensets(st.integers(0, MOST_CPUS - 1), max_size=200))
+def test_a_list_is_read_back(numbers: frozenset[int]) -> None:
+    assert parse_cpu_list(cpus.list_format(tuple(numbers))) == tuple(sorted(numbers))
+
+
+def test_a_list_is_written_as_the_kernel_writes_it() -> None:
+    assert cpus.list_format((0, 1, 2, 5, 7, 8)) == "0-2,5,7-8"
+    assert cpus.list_format(()) == ""
+
+
+def test_usable_are_the_online_ones_that_affinity_allows() -> None:
+    allowed = os.sched_getaffinity(0)
+    assert cpus.usable(online_cpus()) == tuple(sorted(allowed))
+    try:
+        os.sched_setaffinity(0, {max(allowed)})
+        assert cpus.usable(online_cpus()) == (max(allowed),)
+        assert cpus.usable((max(allowed) + 1,)) == ()
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+@pytest.mark.parametrize(
+    ("files", "granted"),
+    [
+        ({"cpu.max": "150000 100000\n"}, 1.5),
+        ({"cpu.max": "max 100000\n"}, None),
+        ({"cpu.cfs_quota_us": "50000\n", "cpu.cfs_period_us": "100000\n"}, 0.5),
+        ({"cpu.cfs_quota_us": "-1\n", "cpu.cfs_period_us": "100000\n"}, None),
+        ({"cpu.cfs_quota_us": "5\n", "cpu.cfs_period_us": "0\n"}, None),
+        ({}, None),
+    ],
+)
+def test_a_quota_is_the_cpus_worth_of_time(
+    tmp_path: Path, files: dict[str, str], granted: float | None
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert cpus.quota_of(tmp_path) == granted
+
+
+def test_the_least_quota_of_all_ancestors_holds(tmp_path: Path) -> None:
+    inner = tmp_path / "a/b"
+    inner.mkdir(parents=True)
+    (inner / "cpu.max").write_text("200000 100000\n")
+    (tmp_path / "a/cpu.max").write_text("75000 100000\n")
+    mount = Mount(tmp_path, "/", "cgroup2", frozenset())
+    assert cpus.quota("0::/a/b\n", [mount]) == 0.75
+    assert cpus.quota("0::/\n", [mount]) is None
+
+
+def test_a_machine_counts_the_cpus_that_a_run_used() -> None:
+    online = replace(machine(), cpus_online=4, online_cpus="0-3", usable_cpus="0-3")
+    assert (online.cpus, online.restricted) == (4, False)
+    some = replace(online, usable_cpus="1,3")
+    assert (some.cpus, some.restricted) == (2, True)
+    assert replace(online, cpu_quota=1.5).restricted
+    old = replace(machine(), cpus_online=4)
+    assert (old.cpus, old.restricted) == (4, False)
+    assert replace(online, usable_cpus="nonsense").cpus == 4

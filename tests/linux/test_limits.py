@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.linux import process_limits
+from bench.linux.procfs import Mount
+
+
+def group(folder: Path, pids_max: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "pids.max").write_text(f"{pids_max}\n")
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "membership"),
+    [
+        ("cgroup", {"rw", "pids"}, "9:name=systemd:/x\n8:pids:/a/b\n0::/nowhere\n"),
+        ("cgroup2", {"rw"}, "0::/a/b\n"),
+    ],
+)
+def test_every_ancestor_counts(
+    tmp_path: Path, kind: str, options: set[str], membership: str
+) -> None:
+    group(tmp_path / "a", "500")
+    group(tmp_path / "a/b", "max")
+    group(tmp_path / "a/sibling", "3")
+    mount = Mount(tmp_path, "/", kind, frozenset(options))
+    found = list(process_limits.cgroup_limits(membership, [mount]))
+    assert found == [process_limits.ProcessLimit(500, str(tmp_path / "a/pids.max"))]
+
+
+def test_a_container_sees_its_own_part_of_the_tree(tmp_path: Path) -> None:
+    group(tmp_path, "100")
+    group(tmp_path / "inner", "max")
+    mount = Mount(tmp_path, "/docker/id", "cgroup2", frozenset())
+    found = list(process_limits.cgroup_limits("0::/docker/id/inner\n", [mount]))
+    assert found == [process_limits.ProcessLimit(100, str(tmp_path / "pids.max"))]
+
+
+def test_other_controllers_say_nothing(tmp_path: Path) -> None:
+    group(tmp_path, "5")
+    mount = Mount(tmp_path, "/", "cgroup", frozenset({"rw", "memory"}))
+    assert not list(process_limits.cgroup_limits("4:memory:/\n", [mount]))
+
+
+def test_this_machine_has_a_limit() -> None:
+    tightest = process_limits.tightest()
+    assert tightest.processes > 1
+    assert tightest.source

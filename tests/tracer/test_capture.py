@@ -1,0 +1,358 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The capture extension on buffers that the kernel writes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from trials import KIB
+
+from bench.linux import perf_event
+from bench.measure import ledger
+from bench.plan.config import Consumer, Producer, Reader, TrialConfig
+from bench.record.layout import ROW
+from bench.record.records import CAPTURED, Records
+from bench.tracer import settings, transport
+from bench.tracer._capture import BUSY, EPOLL, TIMED, Capture
+from bench.tracer.program import Program
+from bench.trial.rig import Rig
+from workloads.generator import Generator
+from workloads.storm import Storm
+
+TRANSPORTS = ("ringbuf", "perfbuf")
+
+
+@pytest.fixture(scope="module")
+def rig() -> Iterator[Rig]:
+    with Rig() as opened:
+        yield opened
+
+
+@dataclass(frozen=True, slots=True)
+class Buffers:
+    """Buffers of one transport, empty and mapped, and the program that can fill them."""
+
+    program: Program
+    capture: Capture
+    producer: Producer
+    rings: int
+    drain: Callable[[], None]  # as the reader does it
+
+    def fill(self, exits: int, cpus: tuple[int, ...] = ()) -> int:
+        """So many exits, at least; the records that they made."""
+        with Generator(Storm(count=exits, cpus=cpus)) as generator:
+            session = generator.session
+            self.program.configure(
+                settings.encode(self.producer, session=session, rings=self.rings)
+            )
+            with self.program.attached():
+                generator.go()
+                generator.wait(30)
+        return sum(cpu.attempted for cpu in self.program.read_counters())
+
+    def rows(self) -> Records:
+        found: Records = np.frombuffer(self.capture, dtype=CAPTURED, count=self.capture.count)
+        return found.copy()
+
+
+@contextmanager
+def mapped(
+    rig: Rig,
+    name: str,
+    *,
+    budget_bytes: int = 1024 * KIB,
+    records_per_exit: int = 100,
+    payload_bytes: int = 0,
+    capacity: int = 100_000,
+    reader: Reader = Reader.NATIVE,
+) -> Iterator[Buffers]:
+    way = transport.find(name)
+    producer = Producer(records_per_exit=records_per_exit, payload_bytes=payload_bytes)
+    config = TrialConfig(transport=name, budget_bytes=budget_bytes, producer=producer)
+    program = rig.program_for(way, config)
+    program.configure(settings.encode(producer, session=0, rings=way.rings(rig.cpus)))
+    program.zero_counters()
+    request = transport.Request(
+        budget_bytes=budget_bytes,
+        cpus=rig.cpus,
+        producer=producer,
+        consumer=Consumer(reader=reader),
+    )
+    capture = Capture(capacity)
+    with way.open(program, capture, request) as opened:
+        yield Buffers(program, capture, producer, way.rings(rig.cpus), opened.drain)
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("poll", [EPOLL, BUSY, TIMED])
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_a_stopped_capture_drains_what_is_there(rig: Rig, name: str, poll: int) -> None:
+    with mapped(rig, name) as buffers:
+        attempted = buffers.fill(20)
+        buffers.capture.stop()
+        buffers.capture.run(poll=poll, interval_ns=1_000_000)
+        rows = buffers.rows()
+        assert len(rows) == attempted >= 2_000
+        assert ledger.balance(rows, buffers.program.read_counters()).balanced
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_rows_are_stamped_in_the_order_of_reading(rig: Rig, name: str) -> None:
+    with mapped(rig, name) as buffers:
+        before_ns = time.monotonic_ns()
+        buffers.fill(20)
+        buffers.capture.stop()
+        filled_ns = time.monotonic_ns()
+        buffers.capture.run(poll=BUSY)
+        rows = buffers.rows()
+    assert (np.diff(rows["delivered_ns"].astype(np.int64)) >= 0).all()
+    assert (rows["delivered_ns"] >= filled_ns).all()
+    assert (rows["timestamp_ns"] >= before_ns).all()
+    assert (rows["timestamp_ns"] <= filled_ns).all()
+    for cpu in set(rows["cpu"].tolist()):
+        assert (np.diff(rows["sequence"][rows["cpu"] == cpu].astype(np.int64)) == 1).all()
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("poll", [EPOLL, BUSY, TIMED])
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_it_can_be_stopped_from_another_thread(rig: Rig, name: str, poll: int) -> None:
+    with mapped(rig, name) as buffers:
+        consumer = threading.Thread(
+            target=buffers.capture.run, kwargs={"poll": poll, "interval_ns": 1_000_000}
+        )
+        consumer.start()
+        attempted = buffers.fill(10)
+        buffers.capture.stop()
+        consumer.join(timeout=30)
+        assert not consumer.is_alive()
+        assert buffers.capture.count == attempted
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_what_finds_no_room_is_counted(rig: Rig, name: str) -> None:
+    with mapped(rig, name, capacity=1_234) as buffers:
+        attempted = buffers.fill(20)
+        buffers.capture.stop()
+        buffers.capture.run(poll=BUSY)
+        assert buffers.capture.count == buffers.capture.capacity == 1_234
+        assert buffers.capture.overflow == attempted - 1_234
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_a_capture_is_used_again_after_reset(rig: Rig, name: str) -> None:
+    with mapped(rig, name) as buffers:
+        buffers.fill(5)
+        buffers.capture.stop()
+        buffers.capture.run(poll=BUSY)
+        assert buffers.capture.count
+        assert buffers.capture.mapped_bytes
+        buffers.capture.reset()
+        for told in ("count", "mapped_bytes", "buffer_count", "overflow", "stopping", "cpu_ns"):
+            assert getattr(buffers.capture, told) == 0
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_collecting_waits_for_the_first_record(rig: Rig, name: str) -> None:
+    with mapped(rig, name, records_per_exit=1) as buffers:
+        assert buffers.capture.collect(0) == 0
+        before_ns = time.monotonic_ns()
+        assert buffers.capture.collect(20) == 0
+        assert time.monotonic_ns() - before_ns >= 20_000_000
+        with buffers.program.attached(), subprocess.Popen(["sleep", "0.1"]):
+            assert buffers.capture.collect(60_000) > 0
+            assert time.monotonic_ns() - before_ns < 60_000_000_000
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("capacity", [1, 7, 1_234])
+@pytest.mark.parametrize("name", [*TRANSPORTS, "sharded"])
+def test_collecting_takes_no_more_than_there_is_room_for(
+    rig: Rig, name: str, capacity: int
+) -> None:
+    """Whatever has come: the next call goes on, with every buffer in its turn."""
+    with mapped(rig, name, capacity=capacity) as buffers:
+        attempted = buffers.fill(40)
+        parts = []
+        while count := buffers.capture.collect(0):
+            assert count <= capacity
+            parts.append(buffers.rows())
+        rows = np.concatenate(parts)
+        assert buffers.capture.overflow == 0
+        assert ledger.balance(rows, buffers.program.read_counters()).balanced
+        assert len(rows) == attempted > 2 * capacity
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_collecting_begins_at_the_first_row_each_time(rig: Rig, name: str) -> None:
+    with mapped(rig, name) as buffers:
+        attempted = buffers.fill(5)
+        assert buffers.capture.collect(0) == attempted == buffers.capture.count
+        assert buffers.capture.collect(0) == 0
+        again = buffers.fill(1)
+        first = next(ROW.iter_unpack(memoryview(buffers.capture)[: ROW.size]))
+        assert buffers.capture.collect(0) == again - attempted
+        assert next(ROW.iter_unpack(memoryview(buffers.capture)[: ROW.size])) > first
+
+
+@pytest.mark.slow
+@pytest.mark.live
+@pytest.mark.parametrize("payload_bytes", [0, 8, 16, 24, 128, 512])
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_records_arrive_whole_wherever_a_small_buffer_wraps(
+    rig: Rig, name: str, payload_bytes: int
+) -> None:
+    """Read after every few exits: how much gets lost must not depend on who else needs a CPU."""
+    exits = 5
+    budget_bytes = 4 * KIB * (1 if name == "ringbuf" else len(rig.cpus))
+    sent_bytes = 0
+    with mapped(
+        rig, name, budget_bytes=budget_bytes, records_per_exit=1, payload_bytes=payload_bytes
+    ) as buffers:
+        read: list[Records] = []
+        while sent_bytes <= 3 * 4 * KIB:
+            buffers.fill(exits, cpus=rig.cpus[:1])
+            buffers.capture.collect(0)
+            read.append(buffers.rows())
+            own = read[-1][(read[-1]["flags"] & 1) != 0]
+            sent_bytes += int(own["length"].sum())
+        rows = np.concatenate(read)
+        assert ledger.balance(rows, buffers.program.read_counters()).residues == ()
+    assert set(rows["length"].tolist()) == {72 + payload_bytes}
+    own = rows[(rows["flags"] & 1) != 0]
+    assert set(own["comm"].tolist()) == {b"forkstorm"}
+    assert set(own["cpu"].tolist()) == {rig.cpus[0]}
+    padding = rows["arrived_bytes"] - rows["length"]
+    assert (padding == (0 if name == "ringbuf" else (-(12 + 72 + payload_bytes)) % 8)).all()
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("reader", list(Reader))
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_a_delivery_lies_between_readings_of_the_clock_around_it(
+    rig: Rig, name: str, reader: Reader
+) -> None:
+    """However long a drain takes it lies within; of 50 of one record each most take some us."""
+    with mapped(rig, name, records_per_exit=1, reader=reader) as buffers:
+        capture = buffers.capture
+        capture.stop()  # each drain ends once the buffers are empty
+        with buffers.program.attached():
+            for _ in range(50):
+                subprocess.run(["true"], check=True)
+                known, before_ns = capture.count, time.monotonic_ns()
+                buffers.drain()
+                after_ns = time.monotonic_ns()
+                rows = buffers.rows()[known:]
+                assert len(rows)
+                assert rows["delivered_ns"].min() >= before_ns
+                assert rows["delivered_ns"].max() <= after_ns
+                assert (rows["timestamp_ns"] <= rows["delivered_ns"]).all()
+        assert capture.misdated == 0
+
+
+def test_the_end_of_a_wait_is_no_wake_up() -> None:
+    capture = Capture(10)
+    thread = threading.Thread(target=capture.run, kwargs={"poll": EPOLL})
+    thread.start()
+    time.sleep(0.05)  # it waits
+    capture.stop()
+    thread.join()
+    assert (capture.wakeups_taken, capture.empty_polls) == (0, 0)
+
+
+def test_the_array_is_seen_without_a_copy() -> None:
+    capture = Capture(1_000)
+    rows = np.frombuffer(capture, dtype=CAPTURED)
+    assert len(rows) == capture.capacity == 1_000
+    assert rows.flags.writeable
+    assert not rows.flags.owndata
+    assert memoryview(capture).nbytes == 1_000 * ROW.size
+
+
+def test_a_stopped_capture_without_buffers_ends_at_once() -> None:
+    capture = Capture(10)
+    capture.stop()
+    capture.run(poll=EPOLL)
+    assert (capture.count, capture.stopping) == (0, 1)
+
+
+@pytest.mark.parametrize("add", ["add_ring", "add_perf"])
+def test_what_is_no_buffer_cannot_be_mapped(add: str) -> None:
+    capture = Capture(10)
+    read, write = os.pipe()
+    try:
+        with pytest.raises(OSError, match="page"):
+            getattr(capture, add)(read, 4096)
+    finally:
+        os.close(read)
+        os.close(write)
+    assert (capture.buffer_count, capture.mapped_bytes) == (0, 0)
+
+
+@pytest.mark.parametrize("capacity", [0, 1 << 50])
+def test_a_capture_of_no_possible_size(capacity: int) -> None:
+    with pytest.raises((MemoryError, ValueError), match="cap"):
+        Capture(capacity)
+
+
+@pytest.mark.slow
+@pytest.mark.live
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_a_reader_that_is_not_given_the_cpu_meanwhile_reads_all(rig: Rig, name: str) -> None:
+    """A look that found nothing may be older than all that is there (a soak found this)."""
+    if len(rig.cpus) < 2:
+        pytest.skip("the reader needs a CPU that the storm does not use")
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as hog:
+        try:
+            os.sched_setaffinity(hog.pid, {rig.cpus[0]})
+            hog.send_signal(signal.SIGSTOP)
+            for _ in range(40):
+                with mapped(rig, name, records_per_exit=1) as buffers:
+                    thread = threading.Thread(
+                        target=_read_idly, args=(buffers.capture, rig.cpus[0])
+                    )
+                    thread.start()
+                    time.sleep(0.002)  # it looks, over and over
+                    hog.send_signal(signal.SIGCONT)
+                    attempted = buffers.fill(3, cpus=rig.cpus[-1:])
+                    buffers.capture.stop()
+                    hog.send_signal(signal.SIGSTOP)
+                    thread.join()
+                    assert buffers.capture.count == attempted
+        finally:
+            hog.kill()
+
+
+def _read_idly(capture: Capture, cpu: int) -> None:
+    os.sched_setaffinity(0, {cpu})
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    capture.run(poll=BUSY)
+
+
+@pytest.mark.live
+def test_more_buffers_than_512_are_read() -> None:
+    """One for each CPU, of which a kernel can have 8,192."""
+    with ExitStack() as stack:
+        capture = Capture(1)
+        stack.callback(capture.unmap)
+        for _ in range(600):
+            event = perf_event.open_output(0, Producer())
+            stack.callback(os.close, event)
+            capture.add_perf(event, 4096)
+        assert capture.buffer_count == 600
+        assert capture.collect(0) == 0
