@@ -7,7 +7,7 @@ import pytest
 from made_up_claims import arm, evidence, noisy, rate, torn
 
 from bench.errors import GateFailed, UsageError
-from bench.questions.claims import gates
+from bench.questions.claims import expectations
 from bench.questions.claims.catalogue import Judged, judge
 from bench.questions.claims.finding import Verdict
 
@@ -17,51 +17,51 @@ def judged(ring: tuple[float, ...]) -> list[Judged]:
     return [judge(evidence(made, arm("rate-default", "perfbuf@8MiB", rate, noisy(1.0)[::-1])))]
 
 
-def expected(word: str) -> gates.Expectations:
-    return gates.parse([f"rb-faster-default={word}"])
+def expected(word: str) -> expectations.Expectations:
+    return expectations.parse([f"rb-faster-default={word}"])
 
 
 def test_what_comes_out_as_expected_passes() -> None:
-    gates.check(expected("reproduced"), judged(noisy(12.0)), strict=True)
+    expectations.check(expected("reproduced"), judged(noisy(12.0)), strict=True)
 
 
 def test_what_comes_out_otherwise_is_named() -> None:
     with pytest.raises(GateFailed, match="rb-faster-default is reproduced, expected refuted"):
-        gates.check(expected("refuted"), judged(noisy(12.0)), strict=False)
+        expectations.check(expected("refuted"), judged(noisy(12.0)), strict=False)
 
 
 def test_inconclusive_fails_only_if_strict() -> None:
     open_ones = judged(torn(1.1))
-    gates.check(expected("reproduced"), open_ones, strict=False)
+    expectations.check(expected("reproduced"), open_ones, strict=False)
     with pytest.raises(GateFailed, match="rb-faster-default is inconclusive"):
-        gates.check(expected("reproduced"), open_ones, strict=True)
+        expectations.check(expected("reproduced"), open_ones, strict=True)
 
 
 def test_what_was_not_measured_fails() -> None:
-    never_run = gates.parse(["rb-noisy-cpu=reproduced"])
+    never_run = expectations.parse(["rb-noisy-cpu=reproduced"])
     with pytest.raises(GateFailed, match="rb-noisy-cpu is not measured"):
-        gates.check(never_run, judged(noisy(12.0)), strict=False)
+        expectations.check(never_run, judged(noisy(12.0)), strict=False)
 
 
 def test_no_trials_at_all_fail() -> None:
     with pytest.raises(GateFailed, match="rb-faster-default is not measured"):
-        gates.check(expected("reproduced"), [], strict=False)
-    gates.check({}, [], strict=False)
+        expectations.check(expected("reproduced"), [], strict=False)
+    expectations.check({}, [], strict=False)
 
 
 def test_one_claim_has_one_expectation(tmp_path: Path) -> None:
-    assert len(gates.parse(["rb-order=refuted", "rb-order=refuted"])) == 1
+    assert len(expectations.parse(["rb-order=refuted", "rb-order=refuted"])) == 1
     with pytest.raises(UsageError, match="rb-order is expected twice"):
-        gates.parse(["rb-order=reproduced", "rb-order=refuted"])
+        expectations.parse(["rb-order=reproduced", "rb-order=refuted"])
     (tmp_path / "empty.toml").write_text("# nothing\n")
     with pytest.raises(UsageError, match="expects nothing"):
-        gates.read(tmp_path / "empty.toml")
+        expectations.read(tmp_path / "empty.toml")
 
 
 def test_a_file_says_the_same(tmp_path: Path) -> None:
     path = tmp_path / "expected.toml"
     path.write_text('rb-order = "reproduced"\npb-scales = "not-applicable"\n')
-    assert gates.read(path) == {
+    assert expectations.read(path) == {
         "rb-order": Verdict.REPRODUCED,
         "pb-scales": Verdict.NOT_APPLICABLE,
     }
@@ -72,12 +72,12 @@ def test_a_file_says_the_same(tmp_path: Path) -> None:
 )
 def test_nonsense_is_refused(word: str) -> None:
     with pytest.raises(UsageError):
-        gates.parse([word])
+        expectations.parse([word])
 
 
 def test_files_that_cannot_be_read_get_a_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot read"):
-        gates.read(tmp_path / "missing.toml")
+        expectations.read(tmp_path / "missing.toml")
     (tmp_path / "broken.toml").write_text("rb-order = reproduced")
     with pytest.raises(UsageError, match="is no TOML"):
-        gates.read(tmp_path / "broken.toml")
+        expectations.read(tmp_path / "broken.toml")
