@@ -14,7 +14,7 @@ CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 FRAME = """
 import sys, time
-from bench.ending import Ending
+from bench.host.signals import Ending
 
 ending = Ending()
 try:

@@ -21,7 +21,7 @@ from bench.host import lock
 HOLDER = """
 import sys, time
 from pathlib import Path
-from bench import lock
+from bench.host import lock
 with lock.held(["bufbench", "run", sys.argv[2]], path=Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -132,13 +132,13 @@ def test_what_we_start_does_not_inherit_it(tmp_path: Path) -> None:
 
 EVERYWHERE = """
 import sys, time
-from bench import lock
+from bench.host import lock
 with lock.held(["bufbench", "run"], wait=True):
     print("held", flush=True)
     time.sleep(60)
 """
 REFUSED = """
-from bench import lock
+from bench.host import lock
 from bench.errors import Busy
 try:
     with lock.held(["second"]):

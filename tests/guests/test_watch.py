@@ -59,7 +59,7 @@ def test_a_watch_that_was_killed_itself_said_nothing() -> None:
 
 HARNESS = """
 import sys
-from bench import process
+from bench.host import process
 from bench.guests.boot import python
 words = [sys.argv[1], "60", "", "--", *sys.argv[2:]]
 with process.started(python("bench.guests.watch", *words)) as watch:

@@ -18,7 +18,7 @@ from bench.host import scratch
 
 OWNER = """
 import sys, time
-from bench import scratch
+from bench.host import scratch
 with scratch.folder() as folder:
     (folder / "deep").mkdir()
     (folder / "deep" / "file").write_text("content")
