@@ -54,11 +54,13 @@ def usual(journal: Path) -> tuple[int, str, str]:
     return code, out, err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exported", EXPORTED)
 def test_a_report_is_the_same(exported: str, journal: Path, usual: tuple[int, str, str]) -> None:
     assert told([*BUFBENCH, "report", str(journal)], exported) == usual
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exported", [*EXPORTED, ""])
 def test_the_suite_is_the_same(exported: str, tmp_path: Path) -> None:
     code, out, err = told([*SUITE, "--collect-only", "-q", f"--journal={tmp_path}/x"], exported)

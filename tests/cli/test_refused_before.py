@@ -24,6 +24,7 @@ HOLDER = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -78,6 +79,7 @@ def test_what_is_short_stands_as_it_is() -> None:
     assert " ... " in escape.in_a_line(whole + "y")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -125,6 +127,7 @@ def test_choices_are_those_of_the_command(command: str, name: str) -> None:
     assert "noop" in bufbench("run", "--transport", "nosuch").stderr
 
 
+@pytest.mark.slow
 @pytest.mark.live
 @pytest.mark.parametrize("command", ["run", "soak", "size", "claims"])
 def test_an_output_that_cannot_be_written_is_told_before_the_lock(

@@ -291,3 +291,88 @@ def test_whole_records(length, arrived, tail, whole):
     records["length"], records["arrived_bytes"], records["tail"] = length, arrived, tail
     counters = [CpuCounters(cpu=0, exits=10, attempted=10, dropped={"refused": 9})]
     assert ledger.balance(records, counters).balanced is whole
+
+
+@pytest.mark.parametrize("count", [10, 300_000])
+def test_what_is_damaged_in_either_half_is_counted(count):
+    trial = made_up.trial(count)
+    trial.records["arrived_bytes"][[0, -2, -1]] = 8
+    assert ledger.balance(*trial).residues == (
+        "3 records did not arrive whole: length or padding is not what was sent",
+    )
+
+
+def test_numbers_beyond_what_was_attempted_are_counted():
+    records = np.zeros(5, CAPTURED)
+    records["length"] = records["arrived_bytes"] = RECORD.itemsize
+    records["sequence"] = [0, 1, 5, 6, 6]
+    counters = [CpuCounters(cpu=0, exits=5, attempted=5)]
+    assert ledger.balance(records, counters).residues == (
+        "CPU 0: 3 sequence numbers beyond the 5 attempted",
+        "CPU 0: 3 gaps in the sequence numbers, but 0 dropped",
+    )
+    # The very first number that there cannot be.
+    records["sequence"] = [0, 1, 2, 3, 5]
+    assert ledger.balance(records, counters).residues == (
+        "CPU 0: 1 sequence numbers beyond the 5 attempted",
+        "CPU 0: 1 gaps in the sequence numbers, but 0 dropped",
+    )
+
+
+def test_a_number_twice_is_found_across_halves_and_blocks():
+    for count, first, second in (
+        (10, 4, 5),
+        (300_000, 149_999, 150_000),
+        (300_000, 65_535, 65_536),
+    ):
+        records = np.zeros(count, CAPTURED)
+        records["length"] = records["arrived_bytes"] = RECORD.itemsize
+        records["sequence"] = np.arange(count)
+        records["sequence"][second] = first
+        counters = [CpuCounters(cpu=0, exits=count, attempted=count)]
+        assert ledger.balance(records, counters).residues == (
+            "CPU 0: 1 sequence numbers delivered more than once",
+            "CPU 0: 1 gaps in the sequence numbers, but 0 dropped",
+        )
+
+
+def test_the_storms_own_are_part_of_all():
+    nothing = np.zeros(0, CAPTURED)
+    counters = [
+        CpuCounters(
+            cpu=2,
+            exits=1,
+            attempted=1,
+            dropped={"refused": 1},
+            own_exits=2,
+            own_attempted=2,
+            own_dropped={"refused": 2},
+        )
+    ]
+    assert ledger.balance(nothing, counters).residues == (
+        "CPU 2, the storm's own: 2 exits, but 1 of all processes",
+        "CPU 2, the storm's own: 2 attempts, but 1 of all processes",
+        "CPU 2, the storm's own: 2 drops, but 1 of all processes",
+    )
+
+
+def test_own_records_that_are_missing_are_named_for_all_and_for_their_cpu():
+    counters = [
+        CpuCounters(cpu=1, exits=4, attempted=4, dropped={"refused": 4}, own_attempted=3),
+    ]
+    counters[0].own_dropped["refused"] = 1
+    assert ledger.balance(np.zeros(0, CAPTURED), counters).residues == (
+        "all CPUs, the storm's own: 3 attempted, but 0 delivered + 1 dropped = 1",
+        "CPU 1, the storm's own: 3 attempted, but 0 delivered + 1 dropped = 1",
+    )
+
+
+def test_one_record_in_ten_thousand_that_is_lost_is_named():
+    trial = made_up.trial(200_000, loss=0.0)
+    kept = np.delete(trial.records, np.arange(5_000, len(trial.records), 10_000))
+    account = ledger.balance(kept, trial.counters, trial.reaped)
+    assert not account.balanced
+    assert account.residues[0].startswith("all CPUs: ")
+    lost = len(trial.records) - len(kept)
+    gaps = [line for line in account.residues if "gaps in the sequence numbers" in line]
+    assert sum(int(line.split(": ")[1].split(" ")[0]) for line in gaps) == lost == 20

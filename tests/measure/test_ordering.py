@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 import made_up
 import numpy as np
 import pytest
@@ -108,6 +110,48 @@ def test_agrees_on_streams_longer_than_a_block(transport, shape):
     assert result.inversions == np.count_nonzero(latest > timestamps)
     assert result.window_ns == (latest - timestamps).max()
     assert result.window_events == (np.arange(len(records)) - place).max()
+
+
+def test_percentiles_of_thousands_of_late_events_are_nearest_ranks():
+    records = made_up.trial(40_000, transport="perfbuf", loss=0.01).records
+    timestamps = [int(time) for time in records["timestamp_ns"]]
+    delivered = [int(time) for time in records["delivered_ns"]]
+    latest, places = (
+        0,
+        {index: place for place, index in enumerate(np.argsort(timestamps, kind="stable"))},
+    )
+    lateness, displacement, so_far = [], [], []
+    for index, timestamp in enumerate(timestamps):
+        if timestamp < latest:
+            lateness.append(latest - timestamp)
+            displacement.append(max(index - places[index], 0))
+        latest = max(latest, timestamp)
+        so_far.append(latest)
+    assert len(set(lateness)) > 10_000
+    window_ns, held = max(lateness), []
+    for index, timestamp in enumerate(timestamps):
+        release = max(index, bisect_left(so_far, timestamp + window_ns))
+        held.append(delivered[min(release, len(records) - 1)] - delivered[index])
+    result = ordering.examine(records)
+    assert result.inversions == len(lateness)
+    for found, values in (
+        ((result.lateness_p50_ns, result.lateness_p99_ns, result.lateness_max_ns), lateness),
+        ((result.displacement_p50, result.displacement_p99, result.displacement_max), displacement),
+        ((result.window_cost_p50_ns, result.window_cost_p99_ns), held),
+    ):
+        ranks = (500, 990, 1000)[: len(found)]
+        assert found == tuple(twins.nearest_rank(values, permille) for permille in ranks)
+    assert (result.window_ns, result.window_events) == (window_ns, max(displacement))
+
+
+def test_the_storms_own_are_found_wherever_they_stand():
+    """Strangers fill the first blocks; only the last record and one before it are the storm's."""
+    records = np.zeros(140_000, CAPTURED)
+    records["timestamp_ns"] = np.arange(140_000)[::-1]  # strangers: all the wrong way round
+    records["flags"][[-2, -1]] = Flag.OWN
+    records["timestamp_ns"][[-2, -1]] = [500, 400]
+    result = ordering.examine(records)
+    assert (result.inversions, result.lateness_max_ns) == (1, 100)
 
 
 def test_chains_on_a_ring_are_not_violated_and_on_perf_they_are():

@@ -53,6 +53,7 @@ def test_nonsense_is_a_usage_error(arguments: list[str], said: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -117,6 +118,7 @@ def test_privileges_come_before_the_first_test(tmp_path: Path) -> None:
         assert done.returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", ["0 / 0", "raise OSError(28, 'No space left on device')"])
 def test_errors_of_the_host_framework_are_no_gate(code: str, tmp_path: Path) -> None:
     """While it collects, and after the tests: in a line, and the file says so."""

@@ -12,6 +12,7 @@ import pytest
 from tracing import BUFBENCH
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.live,
     pytest.mark.skipif(shutil.which("unshare") is None, reason="no unshare"),
 ]

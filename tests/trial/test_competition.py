@@ -124,6 +124,7 @@ def hog(*words: str) -> Iterator[None]:
             process.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.live
 @pytest.mark.parametrize("words", [(), ("chrt", "-f", "50"), ("nice", "-n", "19")])
 @pytest.mark.parametrize("transport", ["ringbuf", "perfbuf", "none"])
