@@ -80,7 +80,7 @@ def test_doctor_without_capabilities_is_unfit() -> None:
 
 def test_an_error_is_one_line_and_its_exit_code() -> None:
     script = (
-        "from bench import cli, doctor, errors\n"
+        "from bench import cli, errors\nfrom bench.doctor import doctor\n"
         "def examine(): raise errors.MachineUnfit('it is missing', remedy='install it')\n"
         "doctor.examine = examine\n"
         "import sys; sys.argv[1:] = ['doctor']\n"
