@@ -107,7 +107,7 @@ def command(
     judged = _judged([journal], claims)
     with read_or_not():
         _show(judged, form)
-    from bench.questions.files import page_line
+    from bench.cli.files import page_line
 
     print(f"journal: {journal}", file=sys.stderr)
     print(page_line(journal), file=sys.stderr)

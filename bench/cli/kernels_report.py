@@ -115,6 +115,6 @@ def _write(matrix: Matrix, form: Output, output: Path | None, place: Path) -> No
     if output is None:
         print(text, end="")
         return
-    from bench.questions.files import write_text
+    from bench.cli.files import write_text
 
     print(write_text(output, text))

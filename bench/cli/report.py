@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bench.journal.schema import JournalContent
-    from bench.questions.material import Place
+    from bench.questions.transports.material import Place
 
 
 class Format(StrEnum):
@@ -72,7 +72,7 @@ def command(
     if form is Output.HTML:
         _page(files, output)
         return
-    from bench.questions.material import gathered
+    from bench.questions.transports.material import gathered
 
     content, places = gathered(files)
     name_faults(content)
@@ -86,7 +86,7 @@ def command(
 
 
 def _page(journals: list[Path], output: Path | None) -> None:
-    from bench.questions.files import write_page
+    from bench.cli.files import write_page
 
     path, content = write_page(journals, output)
     name_faults(content)
@@ -94,7 +94,7 @@ def _page(journals: list[Path], output: Path | None) -> None:
 
 
 def _table(content: JournalContent, form: Output, output: Path | None, journal: Path) -> None:
-    from bench.questions.files import beside, write_bytes, write_text
+    from bench.cli.files import beside, write_bytes, write_text
     from bench.questions.transports import table
 
     if form is Output.PARQUET:
@@ -114,8 +114,8 @@ def _drawn(
     journal: Path,
     output: Path | None,
 ) -> None:
-    from bench.questions import files
-    from bench.questions.material import materials
+    from bench.cli import files
+    from bench.questions.transports.material import materials
 
     found = materials(content, places)
     folder = output or files.beside(journal, "-charts")
@@ -148,10 +148,10 @@ def _written(
     if output is None:
         print(text, end="")
         return
-    from bench.questions import files
+    from bench.cli import files
 
     if form is Output.MARKDOWN:
-        from bench.questions.material import materials
+        from bench.questions.transports.material import materials
 
         folder = output.with_name(f"{output.stem}-charts")
         charts = files.write_charts(materials(content, places), folder, "svg")

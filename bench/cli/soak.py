@@ -34,8 +34,8 @@ def command(
     """
     from bench import paths
     from bench.campaign import campaign, gates
+    from bench.cli import files
     from bench.journal.reader import read_journal
-    from bench.questions import files
     from bench.questions.soak import document as report
     from bench.questions.soak import soak
     from bench.report.renderers.markdown import render_markdown
@@ -71,8 +71,8 @@ def command(
 
 def _written(journal: Path, summary: str) -> str:
     """Write the summary beside the journal: one line that says where, or why there is none."""
+    from bench.cli import files
     from bench.errors import BufbenchError
-    from bench.questions import files
 
     try:
         return f"summary: {files.write_text(files.beside(journal, '.md'), summary)}"

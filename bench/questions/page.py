@@ -3,31 +3,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 
 import bench.questions.claims.document as claims
 import bench.questions.soak.document as soak
 import bench.questions.transports.document as transports
+from bench.journal.schema import JournalContent
+from bench.questions.claims.catalogue import judge
+from bench.questions.claims.evidence import Evidence
 from bench.questions.claims.finding import Basis
-from bench.questions.material import Material
+from bench.questions.claims.journals import of_journals
+from bench.questions.transports.material import Material, Place, materials
 from bench.report.document import Document
 
 
-def documents(materials: Sequence[Material]) -> tuple[Document, ...]:
+def documents(content: JournalContent, places: Mapping[int, Place]) -> tuple[Document, ...]:
     """Return the documents of every machine, in the order of the journals."""
-    return tuple(document for material in materials for document in _of(material))
+    pairs = zip(materials(content, places), of_journals(content), strict=True)
+    return tuple(document for material, evidence in pairs for document in _of(material, evidence))
 
 
-def _of(material: Material) -> Iterator[Document]:
+def _of(material: Material, evidence: Evidence) -> Iterator[Document]:
     soaks = soak.of_runs(material.runs) if not material.summary.comparisons else ()
     if soaks:
         yield from (soak.document(each, material) for each in soaks)
         return
     found = [transports.document(material.summary, material)]
-    if material.judged is not None:
-        bases = {basis for each in material.judged.judgements for basis in each.finding.rests_on}
+    judged = judge(evidence)
+    judgements = judged.judgements
+    if any(name in evidence.experiments for j in judgements for name in j.claim.experiments):
+        bases = {basis for each in judgements for basis in each.finding.rests_on}
         lines = {basis: _lines(basis, material) for basis in bases}
-        found.append(claims.document(material.judged, lines))
+        found.append(claims.document(judged, lines))
     claimed = {run.header.profile for run in material.runs} == {"claims"}
     yield from reversed(found) if claimed else found
 

@@ -209,7 +209,7 @@ def pytest_terminal_summary(
     terminalreporter.section("bufbench")
     for summary in compare_journals(read_journal(suite.journal)):
         show(document(summary), Screen(), level=Level.DECISION)
-    from bench.questions.files import page_line
+    from bench.cli.files import page_line
 
     terminalreporter.write_line(f"journal: {suite.journal}")
     terminalreporter.write_line(page_line(suite.journal))

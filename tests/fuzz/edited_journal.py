@@ -26,10 +26,10 @@ from bench.journal.schema import SCHEMA, JournalContent, RunHeader
 from bench.measure.timeline import trace
 from bench.questions.claims.catalogue import judge
 from bench.questions.claims.journals import of_journals
-from bench.questions.material import materials
 from bench.questions.transports import table
 from bench.questions.transports.data import report_of
 from bench.questions.transports.figures.charts import figures
+from bench.questions.transports.material import materials
 from bench.questions.transports.summary import compare_journals
 from bench.report.renderers import markdown, terminal
 from bench.report.renderers.data import render_json

@@ -19,11 +19,11 @@ from made_up_trials import blocks, header, trial
 from rich.console import Console
 from tracing import BUFBENCH, bufbench
 
+from bench.cli.files import write_page
 from bench.escape import clean
 from bench.journal.reader import read_journal
 from bench.journal.schema import JournalContent
 from bench.journal.writer import JournalWriter
-from bench.questions.files import write_page
 from bench.questions.transports import table
 from bench.questions.transports.data import report_of
 from bench.questions.transports.document import document

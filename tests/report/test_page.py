@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 from made_up_trials import blocks, header, trial
 
+from bench.cli.files import with_charts, write_charts
 from bench.host import process
 from bench.journal.schema import JournalContent, Run
 from bench.measure.timeline import trace
-from bench.questions.files import with_charts, write_charts
-from bench.questions.material import Material, materials
 from bench.questions.page import documents
 from bench.questions.transports.figures.charts import figures
+from bench.questions.transports.material import Material, materials
 from bench.report.converter import Converter
 from bench.report.palette import look
 from bench.report.renderers.html import render_page
@@ -57,15 +57,19 @@ def trials() -> list[TrialResult]:
 
 
 @pytest.fixture(scope="module")
-def found() -> tuple[Material, ...]:
-    run = Run(header=header(EVIL), trials=tuple(trials()))
-    return materials(JournalContent(runs=(run,), faults=()))
+def content() -> JournalContent:
+    return JournalContent(runs=(Run(header=header(EVIL), trials=tuple(trials())),), faults=())
 
 
 @pytest.fixture(scope="module")
-def page(found: tuple[Material, ...]) -> str:
+def found(content: JournalContent) -> tuple[Material, ...]:
+    return materials(content)
+
+
+@pytest.fixture(scope="module")
+def page(content: JournalContent) -> str:
     with Converter() as converter:
-        return render_page(documents(found), converter)
+        return render_page(documents(content, {}), converter)
 
 
 def test_every_figure_is_there_and_says_how_to_read_it(found: tuple[Material, ...]) -> None:

@@ -7,9 +7,8 @@ import re
 from typing import Final
 
 import pytest
+import quotes
 import reference
-
-from bench.questions import quotes
 
 ROOT: Final = reference.FOLDER.parents[1]
 QUOTING: Final = ("README.md", "results/README.md")
@@ -48,9 +47,7 @@ def test_what_is_quoted_is_what_the_journals_give(
 ) -> None:
     monkeypatch.chdir(ROOT)
     text = (ROOT / name).read_text(encoding="utf-8")
-    assert quotes.written(text) == text, (
-        "run python -m bench.questions.quotes README.md results/README.md"
-    )
+    assert quotes.written(text) == text, "run python tests/quotes.py README.md results/README.md"
 
 
 def test_every_part_is_used() -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from made_up_trials import header
 
+from bench.cli import files
 from bench.host import ownership
 from bench.journal.writer import JournalWriter
-from bench.questions import files
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, as sudo has it")
 

@@ -12,8 +12,8 @@ from typing import Final
 from bench.journal.schema import Run, RunHeader
 from bench.judge.coverage import Coverage, coverage
 from bench.measure.health import Flatness, Sample, flatness
-from bench.questions.material import Material
 from bench.questions.transports.completeness import completeness, incomplete
+from bench.questions.transports.material import Material
 from bench.questions.transports.words import machine_words
 from bench.report.document import (
     Cell,

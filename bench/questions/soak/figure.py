@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from bench.measure.health import COUNTS, Sample
-from bench.questions.material import Material
 from bench.questions.soak.document import NAMES
+from bench.questions.transports.material import Material
 from bench.report.document import Figure, Panel
 from bench.report.figure import HEIGHT, WIDTH, Row, chart_of
 

@@ -8,10 +8,10 @@ from typing import Final
 
 from bench.judge.comparison import Comparison, Row
 from bench.judge.ladder import Ladder
-from bench.questions.material import Material
 from bench.questions.transports import headline, memory, repeat, words
 from bench.questions.transports.data import data_of
 from bench.questions.transports.figures import charts
+from bench.questions.transports.material import Material
 from bench.questions.transports.sentence import name, place, sentence, verdict
 from bench.questions.transports.summary import Summary
 from bench.report.document import (

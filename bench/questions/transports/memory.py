@@ -12,7 +12,7 @@ from bench.judge.memory import INSTRUMENTS, Judged, Worth
 from bench.judge.metrics import Unit
 from bench.judge.samples import ArmSamples, ExperimentSamples
 from bench.plan.experiments import ArmName
-from bench.questions.material import Material
+from bench.questions.transports.material import Material
 from bench.record.footprint import MemoryLine
 from bench.report.document import Cell, Mark
 from bench.report.units import number, size

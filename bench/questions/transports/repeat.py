@@ -10,7 +10,7 @@ from statistics import median
 from bench.judge.load import reasons_of, state_of
 from bench.judge.metrics import Unit
 from bench.linux.machine import Machine
-from bench.questions.material import Material
+from bench.questions.transports.material import Material
 from bench.questions.transports.words import cpus_words
 from bench.report.units import clean, number, share, size
 from bench.trial.result import State, TrialResult

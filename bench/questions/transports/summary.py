@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from bench.journal.schema import Fault, JournalContent, Run
@@ -49,6 +49,7 @@ class Summary:
     standings: tuple[Standing, ...]
     ladders: tuple[Ladder, ...]
     floors: tuple[Floor, ...]
+    experiments: Mapping[str, ExperimentSamples]  # that all this was computed from
     reduced: tuple[TrialResult, ...] = ()  # compared with nothing
     unequal: tuple[Unequal, ...] = ()  # pairs of arms that were not compared in some blocks
     faults: tuple[Fault, ...] = ()  # lines of journals that could not be used
@@ -91,6 +92,7 @@ def _summarise(
         standings=standings(comparisons),
         ladders=ladders(experiments),
         floors=floors,
+        experiments=experiments,
         reduced=tuple(trial for samples in experiments.values() for trial in samples.reduced),
         unequal=tuple(each for samples in experiments.values() for each in unequal_loads(samples)),
     )

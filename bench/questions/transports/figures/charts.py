@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from bench.questions.material import Material
 from bench.questions.soak import figure
 from bench.questions.transports.figures import cost, latency, lateness, loss, storyline, wakeups
+from bench.questions.transports.material import Material
 from bench.report.document import Figure
 
 _FIGURES: Final[tuple[Callable[[Material], Figure | None], ...]] = (

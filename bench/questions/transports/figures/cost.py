@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from bench.judge.metrics import storm_ns_per_process
-from bench.questions.material import Material
 from bench.questions.transports.figures.arms import transports
 from bench.questions.transports.figures.lateness import compared
 from bench.questions.transports.figures.strips import Strip, panel
+from bench.questions.transports.material import Material
 from bench.report.document import Figure
 from bench.report.figure import NS_LABELS
 from bench.report.units import time

@@ -7,8 +7,8 @@ from typing import Final
 
 from bench.measure import latency
 from bench.plan.experiments import ArmName
-from bench.questions.material import Material
 from bench.questions.transports.figures.arms import calm_budgets
+from bench.questions.transports.material import Material
 from bench.report.document import Figure, Panel
 from bench.report.figure import HEIGHT, NS_LABELS, WIDTH, Row, chart_of, colour, dash, powers, shape
 from bench.report.units import budget, clean, share, time

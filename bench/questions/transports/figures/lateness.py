@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from bench.questions.material import Material
 from bench.questions.transports.figures.arms import ShownArm, calm_budgets, shown_arms, transports
 from bench.questions.transports.figures.strips import Strip, panel
+from bench.questions.transports.material import Material
 from bench.report.document import Figure
 from bench.report.figure import NS_LABELS
 from bench.report.units import time

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections import defaultdict
 from statistics import fmean
 
-from bench.questions.material import Material
 from bench.questions.transports.figures.arms import ShownArm, shown_arms, transports
+from bench.questions.transports.material import Material
 from bench.report.document import Figure, Panel
 from bench.report.figure import (
     BYTES_LABELS,

@@ -9,7 +9,7 @@ from typing import Final
 
 from bench.measure.timeline import Points, Timeline
 from bench.plan.experiments import ArmName
-from bench.questions.material import Material
+from bench.questions.transports.material import Material
 from bench.report.document import Figure, Panel
 from bench.report.figure import WIDTH, Row, chart_of, colour
 from bench.report.units import budget, clean, size, time

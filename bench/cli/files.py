@@ -11,9 +11,9 @@ from urllib.parse import quote
 from bench.errors import BufbenchError, UsageError
 from bench.host import ownership
 from bench.journal.schema import JournalContent
-from bench.questions.material import Material, gathered, materials
 from bench.questions.page import documents
 from bench.questions.transports.figures.charts import figures
+from bench.questions.transports.material import Material, gathered
 from bench.report.converter import Converter
 from bench.report.document import Figure
 from bench.report.draw import whole_png, whole_svg
@@ -36,7 +36,7 @@ def write_page(journals: Sequence[Path], path: Path | None = None) -> tuple[Path
     target = path or beside(journals[0], ".html")
     with Converter() as converter:  # starts while journals are read
         content, places = gathered(journals)
-        page = render_page(documents(materials(content, places)), converter)
+        page = render_page(documents(content, places), converter)
     return _written(target, page.encode("utf-8")), content
 
 

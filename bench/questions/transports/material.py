@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What a page is made from: per machine the summary, its trials, its claims, and their lines."""
+"""What a page is made from: each machine's summary, its runs, and where their trials stand."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from bench.journal.distinct import distinct
 from bench.journal.reader import Line, gather, read
 from bench.journal.schema import JournalContent, Run
 from bench.judge.samples import ExperimentSamples
-from bench.questions.claims.catalogue import Judged, judge
-from bench.questions.claims.journals import of_journals
 from bench.questions.transports.summary import Summary, by_machine, compare_journals
 from bench.trial.result import TrialResult
 
@@ -32,9 +30,12 @@ class Material:
 
     summary: Summary
     runs: tuple[Run, ...]
-    experiments: Mapping[str, ExperimentSamples]
-    judged: Judged | None  # None: no experiment of any claim was run
     places: Mapping[int, Place]  # by the identity of a trial
+
+    @property
+    def experiments(self) -> Mapping[str, ExperimentSamples]:
+        """The trials by experiment and arm."""
+        return self.summary.experiments
 
     def place(self, trial: TrialResult) -> Place | None:
         """Where ``trial`` stands; None if it comes from no file."""
@@ -61,25 +62,9 @@ def gathered(paths: Iterable[Path]) -> tuple[JournalContent, dict[int, Place]]:
 def materials(
     content: JournalContent, places: Mapping[int, Place] | None = None
 ) -> tuple[Material, ...]:
-    """One for every machine and kernel, in the order of the journals."""
+    """Return one for every machine and kernel, in the order of the journals."""
     groups = [group for group in by_machine(content) if any(run.trials for run in group)]
-    summaries = compare_journals(content)
-    evidences = of_journals(content)
-    made = []
-    for group, summary, evidence in zip(groups, summaries, evidences, strict=True):
-        judged = judge(evidence)
-        asked = any(
-            name in evidence.experiments
-            for each in judged.judgements
-            for name in each.claim.experiments
-        )
-        made.append(
-            Material(
-                summary=summary,
-                runs=tuple(group),
-                experiments=evidence.experiments,
-                judged=judged if asked else None,
-                places=places or {},
-            )
-        )
-    return tuple(made)
+    return tuple(
+        Material(summary=summary, runs=tuple(group), places=places or {})
+        for group, summary in zip(groups, compare_journals(content), strict=True)
+    )
