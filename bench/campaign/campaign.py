@@ -76,7 +76,7 @@ class Campaign:
     def pending(
         self, experiment: Experiment, first_block: int = 0
     ) -> Iterator[tuple[int, int, Arm]]:
-        """(block, position, arm) of every trial that the journal does not hold yet.
+        """Yield (block, position, arm) of every trial that the journal does not hold yet.
 
         JournalError where it holds one of that name that was configured otherwise.
         """
@@ -97,7 +97,7 @@ class Campaign:
     def run(
         self, experiment: Experiment, listener: Listener, *, first_block: int = 0
     ) -> tuple[TrialResult, ...]:
-        """The blocks of ``experiment`` from ``first_block`` on.
+        """Run the blocks of ``experiment`` from ``first_block`` on.
 
         ``listener`` hears of each trial once it is on disk. Ctrl-C is told with how many are.
         """
@@ -141,7 +141,7 @@ class Campaign:
         self._writer.write_health(sample)
 
     def census(self, budgets_bytes: Sequence[int]) -> tuple[MemoryLine, ...]:
-        """What every instrument says of the memory at these budgets, unless it is known already.
+        """Measure memory by every instrument at these budgets, unless it is known already.
 
         Before the trials: that a run was killed should not cost it.
         """
@@ -153,7 +153,7 @@ class Campaign:
 
 @contextmanager
 def opened(request: Request) -> Iterator[Campaign]:
-    """A campaign that writes to ``request.journal``; its folder is made if it is missing.
+    """Open a campaign that writes to ``request.journal``; its folder is made if missing.
 
     Busy if another one runs on this machine, unless ``request.wait``.
     """
@@ -220,7 +220,7 @@ def restrictions(machine: machine.Machine) -> Iterator[str]:
 
 
 def _difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """The first option that is another."""
+    """Name the first option that differs."""
     name = next(each for each in then if then[each] != now[each])
     if isinstance(then[name], dict):
         return f"{name} {_difference(then[name], now[name])}"
@@ -228,7 +228,7 @@ def _difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 
 def wakeup_cost_ns(rig: Rig) -> float | None:
-    """Kernel ns that one wake-up adds to a record: forced minus none, all writes successful.
+    """Return the kernel ns that one wake-up adds to a record: forced minus none.
 
     None if a trial lost records or did not run, which says nothing about wake-ups.
     """

@@ -81,7 +81,7 @@ class Gate:
 
 
 def parse(*texts: str) -> tuple[Gate, ...]:
-    """Gates of lists such as ``ringbuf:causal,drops``; UsageError for anything else."""
+    """Parse lists such as ``ringbuf:causal,drops``; raise UsageError for anything else."""
     gates = []
     for word in (word.strip() for text in texts for word in text.split(",")):
         transport, colon, what = word.rpartition(":")
@@ -96,7 +96,7 @@ def parse(*texts: str) -> tuple[Gate, ...]:
 
 
 def check_plan(gates: Iterable[Gate], transports: Iterable[str]) -> None:
-    """GateFailed before anything is run if a gate is about a transport that will not be."""
+    """Raise GateFailed if a gate is about a transport that will not be run."""
     planned = {*transports}
     if absent := [str(gate) for gate in gates if gate.transport not in (None, *planned)]:
         raise GateFailed(
@@ -106,12 +106,12 @@ def check_plan(gates: Iterable[Gate], transports: Iterable[str]) -> None:
 
 
 def check(gates: Iterable[Gate], trials: Iterable[TrialResult]) -> None:
-    """NotBalanced if a trial is no result, else GateFailed if a gate does not hold."""
+    """Raise NotBalanced if a trial is invalid, else GateFailed if a gate does not hold."""
     check_each(gates, {"": trials})
 
 
 def check_each(gates: Iterable[Gate], machines: Mapping[str, Iterable[TrialResult]]) -> None:
-    """The same for the trials of several kernels, by name: a gate has to hold on each."""
+    """Check the trials of several kernels, by name: a gate has to hold on each."""
     seen = {name: tuple(trials) for name, trials in machines.items()}
     trials = [trial for each in seen.values() for trial in each]
     invalid = [trial for trial in trials if trial.state is State.INVALID]

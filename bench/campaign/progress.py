@@ -16,7 +16,7 @@ Begin = Callable[[Experiment], Callable[[TrialResult], None]]
 
 @contextmanager
 def shown(experiments: Iterable[Experiment]) -> Iterator[Begin]:
-    """What to call as each experiment begins; it gives what to call as each trial ends."""
+    """Yield what to call as each experiment begins; it gives what to call for each trial."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

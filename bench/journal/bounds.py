@@ -31,7 +31,7 @@ def crowded(text: bytes) -> bool:
 
 
 def validator(kind: type) -> SchemaValidator:
-    """What makes a ``kind`` of a line's JSON, strictly and within the bounds.
+    """Return what makes a ``kind`` of a line's JSON, strictly and within the bounds.
 
     Strictly: "7" is no number, and 7.0 no whole one. Of a key that stands twice the last counts.
     """
@@ -43,7 +43,7 @@ def validator(kind: type) -> SchemaValidator:
 
 
 def _bounded(schema: Any) -> Any:
-    """A pydantic-core schema with the bounds at every number and mapping in it."""
+    """Return a pydantic-core schema with the bounds at every number and mapping in it."""
     if isinstance(schema, list):
         return [_bounded(each) for each in schema]
     if not isinstance(schema, dict):

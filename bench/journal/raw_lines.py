@@ -36,7 +36,7 @@ class RawLine:
 
 
 def raw_lines(path: Path) -> Iterator[RawLine]:
-    """Every line of ``path``, and one with a fault in the place of each that cannot be told.
+    """Yield every line of ``path``, and a fault in the place of each that is unusable.
 
     Nothing follows where a compressed file is damaged or torn: what it held there is not known.
     JournalError where the file cannot be opened or read.

@@ -69,7 +69,7 @@ def _validator(kind: Kind) -> SchemaValidator:
 
 
 def _decode(text: bytes) -> Value | _Unusable:
-    """The value of one line."""
+    """Return the value of one line."""
     kind = _kind(text)
     if isinstance(kind, _Unusable):
         return kind
@@ -83,7 +83,7 @@ def _decode(text: bytes) -> Value | _Unusable:
 
 
 def _kind(text: bytes) -> Kind | _Unusable:
-    """What a line is of this schema, or why it cannot be used."""
+    """Return which kind of line this is, or why it cannot be used."""
     if bounds.crowded(text):
         return _Unusable(
             reason=f"more than {bounds.MOST_VALUES:,} values in a line",
@@ -130,7 +130,7 @@ def _invalid(kind: Kind, error: ValidationError) -> _Unusable:
 
 
 def _pieces(text: bytes) -> tuple[bytes, ...]:
-    """A torn line and the whole one that was joined to it, or the line alone.
+    """Yield a torn line and the whole one that was joined to it, or the line alone.
 
     Concatenating a journal that ends in a torn line leaves both on one. A line's beginning cannot
     stand inside another: there, its quotation marks would be escaped.
@@ -140,7 +140,7 @@ def _pieces(text: bytes) -> tuple[bytes, ...]:
 
 
 def _values(path: Path) -> Iterator[tuple[int, Value | _Unusable]]:
-    """Line numbers and what stands there, up to the first line of a file that is no journal."""
+    """Yield line numbers and values, up to the first line of a file that is not a journal."""
     number = 0
     for number, line in enumerate(raw_lines(path), start=1):
         if line.fault:
@@ -160,7 +160,7 @@ def _values(path: Path) -> Iterator[tuple[int, Value | _Unusable]]:
 
 
 def read(path: Path) -> Iterator[Line | Fault]:
-    """The lines of ``path`` one by one, with a Fault in the place of each that cannot be used.
+    """Yield the lines of ``path``, with a Fault in the place of each that cannot be used.
 
     Trials whose run's own line could not be used are left out, with one Fault for all of them.
     Raises JournalError where the file cannot be opened or read.
@@ -223,7 +223,7 @@ class _Begun:
 
 
 def gather(lines: Iterable[Line | Fault]) -> JournalContent:
-    """Lines as runs with their trials. A resumed run goes into the one before it."""
+    """Gather lines into runs with their trials; a resumed run joins the one before it."""
     runs: list[_Begun] = []
     faults: list[Fault] = []
     for line in lines:
@@ -240,7 +240,7 @@ def gather(lines: Iterable[Line | Fault]) -> JournalContent:
 
 
 def read_journal(path: Path, *, strict: bool = False) -> JournalContent:
-    """All of one journal, each trial once.
+    """Read one journal, each trial once.
 
     JournalError if it cannot be opened or, when ``strict``, has a fault.
     """
@@ -251,7 +251,7 @@ def read_journal(path: Path, *, strict: bool = False) -> JournalContent:
 
 
 def read_journals(paths: Iterable[Path]) -> JournalContent:
-    """Several journals as one, each trial once.
+    """Read several journals as one, each trial once.
 
     JournalError if not one trial could be read from all of them.
     """
@@ -263,7 +263,7 @@ def read_journals(paths: Iterable[Path]) -> JournalContent:
 
 
 def last_run(path: Path, header: RunHeader) -> Run | None:
-    """The run that the journal ends with, to be resumed; None if it was hardly begun.
+    """Return the run that the journal ends with, to be resumed; None if it hardly began.
 
     ``header`` is what the run that goes on is about to write. Raises JournalError if the journal
     cannot be read, holds no run, or if its last run is not the one to go on with.
@@ -287,7 +287,7 @@ def last_run(path: Path, header: RunHeader) -> Run | None:
 
 
 def finished(run: Run) -> dict[tuple[str, str, int], TrialConfig]:
-    """(experiment, arm, block) of every trial that ``run`` left, and what it was."""
+    """Return (experiment, arm, block) of every trial that ``run`` left, and what it was."""
     return {(each.experiment, each.arm, each.block): each.config for each in run.trials}
 
 
@@ -299,7 +299,7 @@ def _hardly_begun(path: Path) -> bool:
 
 
 def _identity(then: RunHeader, now: RunHeader) -> Iterator[tuple[str, object, object]]:
-    """What has to agree between a run and its continuation."""
+    """Return what has to agree between a run and its continuation."""
     yield "profile", then.profile, now.profile
     yield "seed", then.seed, now.seed
     yield "host", then.machine.hostname, now.machine.hostname
@@ -314,5 +314,5 @@ def _continues(now: RunHeader, then: RunHeader) -> bool:
 
 
 def as_resumed(header: RunHeader, run: RunHeader) -> RunHeader:
-    """``header`` as the line that a continuation of ``run`` begins with."""
+    """Return ``header`` as the line that a continuation of ``run`` begins with."""
     return replace(header, resumed=True, run_id=run.run_id)

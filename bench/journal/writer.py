@@ -42,14 +42,14 @@ _TAIL_BYTES: Final = 64 * 1024
 
 
 def _plain(value: object) -> object:
-    """Numbers of numpy as Python's; they reach results from the measuring modules."""
+    """Return numpy's numbers as Python's; they reach results from the measuring modules."""
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"{type(value).__name__} has no place in a journal")
 
 
 def encode(kind: Kind, value: Value) -> bytes:
-    """``value`` as a line, newline included."""
+    """Return ``value`` as a line, newline included."""
     fields = {"schema": SCHEMA, "kind": kind.value, **asdict(value)}
     text = json.dumps(
         fields, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain
@@ -160,7 +160,7 @@ class JournalWriter:
             self._rescue()
 
     def _rescue(self) -> NoReturn:
-        """Somebody removed the file, or the folder that it was in: we hold the last copy."""
+        """Copy a journal that was removed while it was written, or whose folder was."""
         try:
             descriptor, place = tempfile.mkstemp(prefix="bufbench-", suffix=".jsonl")
             with os.fdopen(descriptor, "wb") as copy:
@@ -183,14 +183,14 @@ class JournalWriter:
             os.ftruncate(self._descriptor, self._end_bytes)
 
     def _require_file(self) -> None:
-        """A device or a pipe keeps nothing that could be reported on."""
+        """Refuse a device or a pipe, which keeps nothing that could be reported on."""
         if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
             raise JournalError(
                 f"journal {self.path} is not a regular file", remedy="name one with --output"
             )
 
     def _whole_lines_bytes(self) -> int:
-        """Length of the file up to its last newline; cuts off what follows it."""
+        """Return the length up to the last newline; cut off what follows it."""
         size_bytes = os.fstat(self._descriptor).st_size
         if size_bytes == 0:
             return 0

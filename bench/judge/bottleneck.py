@@ -23,7 +23,7 @@ class Bottleneck(StrEnum):
 
 
 def bottleneck(trial: TrialResult) -> Bottleneck:
-    """What one trial lost its own records for."""
+    """Return what one trial lost its own records for."""
     if trial.ledger is None or trial.occupancy is None or not trial.ledger.own_dropped:
         return Bottleneck.NONE
     busy = 1.0 - trial.occupancy.consumer_idle_share
@@ -31,7 +31,7 @@ def bottleneck(trial: TrialResult) -> Bottleneck:
 
 
 def usual(trials: Iterable[TrialResult]) -> Bottleneck:
-    """What most of the trials that lost something were short of; NONE if none lost anything."""
+    """Return what most of the trials that lost something were short of; NONE without any."""
     found = Counter(bottleneck(trial) for trial in trials)
     del found[Bottleneck.NONE]
     return found.most_common(1)[0][0] if found else Bottleneck.NONE

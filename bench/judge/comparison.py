@@ -106,14 +106,14 @@ class Comparison:
     poll: Poll | None = None  # how both sides waited; None: differently
 
     def row(self, key: str) -> Row | None:
-        """The row of a number; KeyError for one that there is not."""
+        """Return the row of a number; raise KeyError for an unknown one."""
         if key not in KEYS:
             raise KeyError(key)
         return next((row for row in self.rows if row.key == key), None)
 
 
 def outcome_of(found: Estimate | None, margin: float) -> Outcome:
-    """What an estimate says, given what it has to exceed."""
+    """Return what an estimate says, given the margin that it has to exceed."""
     if found is None:
         return Outcome.UNKNOWN
     if found.blocks < FEWEST_BLOCKS:
@@ -172,7 +172,7 @@ def _row(
 
 
 def merged_latency(trials: Iterable[TrialResult]) -> Percentiles | None:
-    """Latency over all records of ``trials``; None without any. JournalError if not decodable."""
+    """Merge the latency of ``trials``; None without any. JournalError if undecodable."""
     parts = [trial.latency for trial in trials if trial.latency is not None and trial.latency.count]
     if not parts:
         return None
@@ -265,7 +265,7 @@ def _compare(samples: ExperimentSamples, pair: Pair, floors: Sequence[Floor]) ->
 
 
 def compare_arms(samples: ExperimentSamples, floors: Sequence[Floor]) -> tuple[Comparison, ...]:
-    """Every pair of an experiment whose both sides have trials, smallest budget first.
+    """Compare every pair of an experiment that has trials on both sides, by budget.
 
     Blocks in which the loads of both sides differ are left out.
     """

@@ -28,14 +28,14 @@ class Floor:
 
 
 def size_of(estimate: Estimate) -> float:
-    """How far from equality the interval reaches."""
+    """Return how far from equality the interval reaches."""
     if estimate.scale is Scale.RATIO:
         return max(estimate.high, 1 / estimate.low) - 1
     return max(abs(estimate.low), abs(estimate.high))
 
 
 def noise_floors(experiments: Mapping[str, ExperimentSamples]) -> tuple[Floor, ...]:
-    """The floor of every number, from each A/A pair of arms."""
+    """Return the floor of every number, from each A/A pair of arms."""
     floors: list[Floor] = []
     for samples in experiments.values():
         for pair in twins(samples.arms):
@@ -57,13 +57,13 @@ def noise_floors(experiments: Mapping[str, ExperimentSamples]) -> tuple[Floor, .
 def floor_for(
     floors: Iterable[Floor], *, metric: str, scale: Scale, experiment: str
 ) -> Floor | None:
-    """The largest floor of a number: of the experiment's own A/A pairs, else of all. None: none."""
+    """Return a number's largest floor: of the experiment's own A/A pairs, else of all."""
     known = [floor for floor in floors if floor.metric == metric and floor.scale is scale]
     own = [floor for floor in known if floor.experiment == experiment]
     return max(own or known, key=lambda floor: floor.size, default=None)
 
 
 def margin(scale: Scale, floor: Floor | None) -> float:
-    """What a difference has to exceed: of a ratio at least 2 %, of proportions the floor alone."""
+    """Return what a difference has to exceed: a ratio 2 % or more, proportions the floor."""
     size = floor.size if floor is not None else 0.0
     return max(LEAST_MARGIN, size) if scale is Scale.RATIO else size

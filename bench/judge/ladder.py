@@ -67,7 +67,7 @@ def _rung(arm: ArmSamples) -> Rung:
 
 
 def ladders(experiments: Mapping[str, ExperimentSamples]) -> tuple[Ladder, ...]:
-    """The ladders of all experiments that ran at least 20 storms on some rung."""
+    """Return the ladders of experiments that ran at least 20 storms on some rung."""
     found: list[Ladder] = []
     for samples in experiments.values():
         by_transport: dict[str, list[Rung]] = {}

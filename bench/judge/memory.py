@@ -38,7 +38,7 @@ def _physical(line: MemoryLine) -> int | None:
 
 
 def _a_page_each(line: MemoryLine, _: int) -> float:
-    """A page for each of the buffers: what they are described by is not in the formula."""
+    """Allow a page for each buffer: its description is not in the formula."""
     return line.page_size_bytes * (1 if line.transport == "ringbuf" else line.cpus)
 
 
@@ -93,6 +93,6 @@ def worth(line: MemoryLine, instrument: Instrument) -> Worth:
 
 
 def latest(lines: Iterable[MemoryLine]) -> tuple[Judged, ...]:
-    """Each transport and budget once, as looked at last; smallest budget first."""
+    """Judge each transport and budget once, by its last line; smallest budget first."""
     found = {(line.budget_bytes, line.transport): line for line in lines}
     return tuple(judge(found[key]) for key in sorted(found))

@@ -74,7 +74,7 @@ _run_ns, _raised_per_event = _taken("kernel_ns_per_run"), _taken("wakeups_raised
 
 
 def _run_net_ns(reading: Reading) -> float | None:
-    """Without the interrupts that wake-ups raised: they come before the program has returned."""
+    """Subtract the interrupts of raised wake-ups: they precede the program's return."""
     cost, gross_ns = reading.trial.cost, _run_ns(reading)
     raised = None if cost is None else cost.wakeups_raised_per_run
     if gross_ns is None or raised is None or reading.wakeup_cost_ns is None:
@@ -84,7 +84,7 @@ def _run_net_ns(reading: Reading) -> float | None:
 
 
 def _storm_net_ns(reading: Reading) -> float | None:
-    """Without the interrupts that wake-ups raised, shared by the CPUs that the storm kept busy."""
+    """Subtract the interrupts of raised wake-ups, shared by the CPUs that were busy."""
     gross_ns, raised = storm_ns_per_process(reading.trial), _raised_per_event(reading)
     if gross_ns is None or raised is None or reading.wakeup_cost_ns is None:
         return None

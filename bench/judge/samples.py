@@ -38,7 +38,7 @@ class ArmSamples:
         return tuple(reading.trial for reading in self.readings.values())
 
     def values(self, metric: Metric) -> dict[Place, float]:
-        """``metric`` of every trial that tells it."""
+        """Return ``metric`` of every trial that has it."""
         return {
             place: value
             for place, reading in self.readings.items()
@@ -93,7 +93,7 @@ class ExperimentSamples:
 
 
 def file(stretches: Iterable[Stretch]) -> dict[str, ExperimentSamples]:
-    """All trials by experiment, in the order in which experiments were first met."""
+    """File all trials by experiment, in the order in which experiments were first met."""
     experiments: dict[str, ExperimentSamples] = {}
     for run, stretch in enumerate(stretches):
         for trial in stretch.trials:
@@ -126,7 +126,7 @@ def paired(metric: Metric, left: ArmSamples, right: ArmSamples) -> tuple[list[fl
 
 
 def estimate(metric: Metric, left: ArmSamples, right: ArmSamples) -> Estimate | None:
-    """How ``metric`` compares within the blocks that both arms ran; None without any.
+    """Compare ``metric`` within the blocks that both arms ran; None without any.
 
     Shares are compared by the mean of differences. Other numbers by the median of log ratios, or,
     where one of them is not above 0, by the median of differences.

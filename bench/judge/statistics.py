@@ -62,7 +62,7 @@ def _interval(
 
 
 def _between(values: npt.NDArray[np.float64], share: float) -> float:
-    """np.quantile(values, share), which takes five times as long to decide what it is asked for."""
+    """Return np.quantile(values, share), which takes five times as long to decide."""
     rank, part = divmod(share * (len(values) - 1), 1)
     at = int(rank)
     lower, upper = np.partition(values, (at, at + 1))[at : at + 2]
@@ -77,7 +77,7 @@ def _resampled_medians(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float6
 
 @cache
 def _median_ranks(count: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Ranks of the two middle values of every resample: the same for all values of one length.
+    """Return the ranks of the two middle values of every resample of one length.
 
     A bootstrap of sorted values is a draw of ranks, and all that a median needs of it is which
     ranks come to lie in the middle. That makes a thousand journals as quick to judge as ten.
@@ -97,7 +97,7 @@ def _draws(count: int) -> npt.NDArray[np.intp]:
 
 
 def one_sided(values: Sequence[float], bound: float) -> tuple[float, float]:
-    """p of the values' centre not lying above ``bound``, and of its not lying below.
+    """Return p of the centre not lying above ``bound``, and of its not lying below.
 
     Yuen's test of one sample: a t test of the mean with an eighth trimmed off at either end, so
     that a single trial that the machine disturbed neither makes a verdict nor prevents one.
@@ -123,7 +123,7 @@ def one_sided(values: Sequence[float], bound: float) -> tuple[float, float]:
 
 
 def same_p(then: Sequence[float], now: Sequence[float]) -> float:
-    """Two-sided p of both samples having one centre.
+    """Return the two-sided p of both samples having one centre.
 
     Yuen's test of two samples: Welch's t test of means with an eighth trimmed off at either end,
     as in ``one_sided``. 1 for fewer than three values in one of them.
@@ -142,7 +142,7 @@ def same_p(then: Sequence[float], now: Sequence[float]) -> float:
 
 
 def _trimmed(ordered: npt.NDArray[np.float64]) -> tuple[float, float, int]:
-    """Trimmed mean, its squared standard error, and degrees of freedom."""
+    """Return the trimmed mean, its squared standard error, and degrees of freedom."""
     count = len(ordered)
     cut = count // 8
     kept = count - 2 * cut
@@ -153,7 +153,7 @@ def _trimmed(ordered: npt.NDArray[np.float64]) -> tuple[float, float, int]:
 
 
 def paired_ratio(left: Sequence[float], right: Sequence[float]) -> Estimate:
-    """Median of left over right within blocks. All values have to be above 0, and at least one."""
+    """Return the median of left over right within blocks: at least one, all above 0."""
     logs = np.log(np.asarray(left, np.float64)) - np.log(np.asarray(right, np.float64))
     point, low, high, p = _interval(logs)
     return Estimate(
@@ -169,7 +169,7 @@ def paired_ratio(left: Sequence[float], right: Sequence[float]) -> Estimate:
 def paired_difference(
     left: Sequence[float], right: Sequence[float], *, mean: bool = False
 ) -> Estimate:
-    """Median (or mean) of left minus right within blocks, of at least one.
+    """Return the median (or mean) of left minus right within blocks, of at least one.
 
     Proportions take the mean, so that a loss in one block of many still counts; 0 against 0
     throughout is a difference of exactly 0 with p = 1.
@@ -205,7 +205,7 @@ def moved_p(then: Sequence[float], now: Sequence[float], shown: float) -> float:
 
 
 def loss_bound(lossy: int, trials: int) -> float:
-    """Upper one-sided 95 % bound (Clopper-Pearson) of the probability that a trial loses.
+    """Return the upper 95 % bound (Clopper-Pearson) of the chance that a trial loses.
 
     0 of 20 give 0.139. ValueError unless 0 <= lossy <= trials and trials > 0.
     """
@@ -242,7 +242,7 @@ def partial_conjunction_p(p_values: Sequence[float], least: int) -> float:
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """p values adjusted by Holm's step-down procedure, in the order given."""
+    """Adjust p values by Holm's step-down procedure, in the order given."""
     adjusted = [0.0] * len(p_values)
     running = 0.0
     ascending = sorted(range(len(p_values)), key=lambda index: p_values[index])

@@ -35,7 +35,7 @@ _NO_BUFFER: Final = {
 def without_buffer(
     counters: Sequence[CpuCounters], offline: Collection[int] = ()
 ) -> tuple[str, ...]:
-    """In words: CPUs whose records were dropped for want of a buffer, and those in ``offline``."""
+    """Name the CPUs whose records were dropped for lack of a buffer, and ``offline`` ones."""
     found = []
     for counts in counters:
         causes = {name: counts.dropped[name] for name in _NO_BUFFER if counts.dropped.get(name)}
@@ -47,7 +47,7 @@ def without_buffer(
 
 
 def shares(records: Records, counters: Sequence[CpuCounters]) -> tuple[CpuShare, ...]:
-    """The shares of all CPUs that have counters, in the order of these."""
+    """Return the shares of all CPUs that have counters, in their order."""
     found = []
     for counts in counters:
         of_cpu = records["cpu"] == counts.cpu

@@ -22,7 +22,7 @@ class Pairs(NamedTuple):
 
 
 def find_pairs(records: Records, *, having: int = 0) -> Pairs:
-    """Parents and children among the records whose flags have all of ``having``.
+    """Find parents and children among the records whose flags have all of ``having``.
 
     Matched by pid and start time, if the parent's record says that it had no children left.
     Records 2..K of an exit take no part; of several of one process the first delivered counts.
@@ -68,7 +68,7 @@ def find_pairs(records: Records, *, having: int = 0) -> Pairs:
 def _slots(
     pid: npt.NDArray[np.uint32], start_ns: Integers, bits: int, salt: int
 ) -> npt.NDArray[np.uint64]:
-    """Places of processes in a table of ``1 << bits``, scattered differently by each salt."""
+    """Place processes in a table of ``1 << bits``, scattered differently by each salt."""
     key = start_ns.view(np.uint64)
     if not salt:
         # Processes of one time have pids in a row: neighbours here too, which the cache likes.

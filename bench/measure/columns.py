@@ -19,7 +19,7 @@ BLOCK_ROWS = 65_536
 
 
 def blocks(rows: npt.NDArray[Any], size: int = BLOCK_ROWS) -> Iterator[npt.NDArray[Any]]:
-    """Consecutive slices of at most ``size`` rows, in order, without a copy."""
+    """Yield consecutive slices of at most ``size`` rows, in order, without a copy."""
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
 
@@ -27,7 +27,7 @@ def blocks(rows: npt.NDArray[Any], size: int = BLOCK_ROWS) -> Iterator[npt.NDArr
 def select(
     records: Records, names: Sequence[str], *, having: int = 0, lacking: int = 0
 ) -> dict[str, npt.NDArray[Any]]:
-    """The named columns of the records whose flags have all of ``having``, none of ``lacking``.
+    """Select columns of records whose flags have all of ``having``, none of ``lacking``.
 
     Order of delivery is kept. Unsigned 64-bit fields (times in ns) come as int64, so that
     differences may be negative; the others keep their type.
@@ -45,7 +45,7 @@ def select(
 
 
 def stable_order(values: Integers) -> Integers:
-    """What ``np.argsort(values, kind="stable")`` gives, several times faster on long arrays.
+    """Return ``np.argsort(values, kind="stable")``, several times faster on long arrays.
 
     Value and position are packed into one integer, so that numpy's vectorised sort of plain
     integers does the work. Where both do not fit into 63 bits, argsort itself is used.
@@ -65,7 +65,7 @@ def stable_order(values: Integers) -> Integers:
 
 
 def rank_of(count: int, permille: int) -> int:
-    """Position, from 0, of a nearest-rank percentile among ``count`` > 0 sorted values.
+    """Return the rank, from 0, of a nearest-rank percentile of ``count`` > 0 sorted values.
 
     The smallest value that at least ``permille`` thousandths do not exceed: always a value that
     occurred, never one between two (numpy calls the method ``inverted_cdf``).
@@ -74,7 +74,7 @@ def rank_of(count: int, permille: int) -> int:
 
 
 def percentiles(values: Integers, permilles: Sequence[int]) -> tuple[int, ...]:
-    """Exact nearest-rank percentiles, in the unit of ``values``, which is reordered in place.
+    """Return exact nearest-rank percentiles of ``values``, which is reordered in place.
 
     All are 0 when there are no values.
     """

@@ -122,7 +122,7 @@ def _each(
 
 
 def _first(times_ns: Sequence[int], from_ns: int, to_ns: int) -> int | None:
-    """The first of the times within, ends included."""
+    """Return the first of the times within, ends included."""
     at = bisect_left(times_ns, from_ns)
     return times_ns[at] if at < len(times_ns) and times_ns[at] <= to_ns else None
 

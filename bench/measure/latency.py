@@ -47,7 +47,7 @@ class Latency:
 
 
 def measure(records: Records) -> Latency:
-    """Latency of every record, the storm's own or not.
+    """Measure the latency of every record, the storm's own or not.
 
     Percentiles are nearest-rank, so each is a latency that occurred. Raises ``ValueError`` if a
     record was delivered before it was stamped, since then the clocks are not the same.
@@ -78,7 +78,7 @@ def measure(records: Records) -> Latency:
 
 
 def decode(histogram: str) -> HdrHistogram:
-    """The histogram itself. JournalError if it is none, or has other bins than ours."""
+    """Decode a histogram; raise JournalError if it cannot be, or has other bins."""
     from hdrh.histogram import HdrHistogram
 
     try:
@@ -89,7 +89,7 @@ def decode(histogram: str) -> HdrHistogram:
 
 
 def merge(histograms: Iterable[str]) -> str:
-    """One histogram with the counts of all: of trials, or of machines."""
+    """Merge the counts of histograms: of trials, or of machines."""
     total = _empty()
     for histogram in histograms:
         total.add(decode(histogram))
@@ -97,7 +97,7 @@ def merge(histograms: Iterable[str]) -> str:
 
 
 def percentiles_of(histogram: str, quantiles: Sequence[float]) -> tuple[int, ...]:
-    """Nearest-rank latencies in ns at ``quantiles`` (0 to 1), in the order asked for.
+    """Return nearest-rank latencies in ns at ``quantiles`` (0 to 1), in their order.
 
     Each is the upper end of its bin, so up to 0.1 % too high; 0 for an empty histogram.
     """
@@ -145,7 +145,7 @@ def _empty() -> HdrHistogram:
 
 
 def _check_unfolded(histogram: str) -> None:
-    """ValueError unless the bins are those of ours: a journal is foreign data.
+    """Raise ValueError unless the bins are bufbench's: a journal is foreign data.
 
     The library unfolds what it is given, a thousandfold, and makes as many bins as it is told.
     """

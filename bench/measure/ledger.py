@@ -97,7 +97,7 @@ class _Found:
     damaged: int = 0
 
     def then(self, later: _Found) -> _Found:
-        """What both parts of a capture found together, ``later`` having been delivered after."""
+        """Combine what both parts of a capture have, ``later`` having been delivered after."""
         return _Found(
             delivered=self.delivered + later.delivered,
             own_delivered=self.own_delivered + later.own_delivered,

@@ -31,7 +31,7 @@ def measure(
     consumer_cpu_ns: int,
     storm_ns: int,
 ) -> Occupancy:
-    """``used_bytes``: one sample a pass, shape (n,). All zeros without samples."""
+    """Summarise ``used_bytes``: one sample a pass, shape (n,). All zeros without samples."""
     idle = 1.0 - min(consumer_cpu_ns / storm_ns, 1.0) if storm_ns > 0 else 0.0
     if not len(used_bytes):
         return Occupancy(

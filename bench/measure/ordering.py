@@ -96,7 +96,7 @@ def _examine_times(records: Records, having: int) -> _Times:
 
 
 def _lateness_ns(timestamp_ns: Integers, latest_ns: Integers) -> Integers:
-    """How far behind the latest seen each inverted event was, those in order left out."""
+    """Return how far behind the latest seen each inverted event was; others are left out."""
     parts = [np.empty(0, np.int64)]
     for own, latest in zip(blocks(timestamp_ns), blocks(latest_ns), strict=True):
         behind = latest - own
@@ -105,7 +105,7 @@ def _lateness_ns(timestamp_ns: Integers, latest_ns: Integers) -> Integers:
 
 
 def _displacement(order: Integers, inversions: int) -> Integers:
-    """How many places each inverted event came after its own by timestamp, at least 0.
+    """Count the places by which each inverted event came late, at least 0.
 
     Who comes after its place was overtaken, so it is inverted. The other inverted events do not:
     at least as many older ones as had overtaken them were still to come.
@@ -128,7 +128,7 @@ def _held_ns(
     order: Integers,
     window_ns: int,
 ) -> Integers:
-    """How long each event would wait for one ``window_ns`` younger, or for the stream's end.
+    """Return how long each event waits for one ``window_ns`` younger, or for the end.
 
     Takes over the memory of ``order``.
     """

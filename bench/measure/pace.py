@@ -16,7 +16,7 @@ from bench.record.records import Flag, Records
 
 
 def per_record_ns(records: Records) -> float | None:
-    """Median over exits of the mean ns between their records.
+    """Return the median over exits of the mean ns between their records.
 
     Only exits of the storm whose records, two at least, were all delivered count; None if there
     are none. A lost record at an exit's very end goes unnoticed and changes nothing.
@@ -27,7 +27,7 @@ def per_record_ns(records: Records) -> float | None:
 
 
 def _of_cpu(records: Records) -> npt.NDArray[np.float64]:
-    """The same, of each exit of one CPU, whose records come in the order of their numbers."""
+    """Return the means of one CPU, whose records come in the order of their numbers."""
     first = np.flatnonzero((records["flags"] & Flag.REPEAT) == 0)
     last = np.append(first[1:], len(records))[: len(first)] - 1
     spans = (last - first).astype(np.int64)

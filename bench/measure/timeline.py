@@ -30,7 +30,7 @@ class Points:
     cpu: tuple[int, ...]
 
     def __len__(self) -> int:
-        """Number of records."""
+        """Return the number of records."""
         return len(self.cpu)
 
 
@@ -60,7 +60,7 @@ class Timeline:
 
 
 def trace(records: Records, occupancy: npt.NDArray[np.uint64], *, origin_ns: int) -> Timeline:
-    """The timeline of ``records``, delivered in this order, of all processes.
+    """Make the timeline of ``records``, delivered in this order, of all processes.
 
     ``occupancy``: shape (n, 2), CLOCK_MONOTONIC ns and bytes not yet read.
     """
@@ -102,14 +102,14 @@ def _plain(values: Integers) -> tuple[int, ...]:
 
 
 def _spread(count: int, most: int) -> Integers:
-    """At most ``most`` of ``count`` positions, evenly spaced, the first and the last among them."""
+    """Return at most ``most`` of ``count`` positions, evenly spaced, both ends included."""
     if count <= most:
         return np.arange(count)
     return np.linspace(0, count - 1, most).round().astype(np.int64)
 
 
 def _around_the_latest(kernel_ns: Integers) -> Integers:
-    """Positions around the record that lies furthest behind the latest seen before it.
+    """Return positions around the record that lies furthest behind the latest seen.
 
     Where all are in order it is the first one.
     """
@@ -122,7 +122,7 @@ def _around_the_latest(kernel_ns: Integers) -> Integers:
 
 
 def _gaps(records: Records, kernel_ns: Integers) -> list[Gap]:
-    """Where a CPU's sequence numbers jump. What is lost after its last record leaves no gap."""
+    """Find where a CPU's sequence numbers jump; losses after its last record leave no gap."""
     found: list[Gap] = []
     for cpu in np.unique(records["cpu"]).tolist():
         rows = np.flatnonzero(records["cpu"] == cpu)

@@ -9,7 +9,7 @@ from bench.plan.experiments import Arm, Experiment
 
 
 def order(experiment: Experiment, block: int, seed: int) -> tuple[Arm, ...]:
-    """The arms of ``experiment`` in the random order of block ``block`` (from 0).
+    """Return the arms of ``experiment`` in the random order of block ``block`` (from 0).
 
     It depends on the seed, the experiment's name and the block alone, so that a run that was
     interrupted goes on in the order it would have had.

@@ -43,7 +43,7 @@ def parse(text: str) -> int:
 
 
 def parse_or_zero(text: str) -> int:
-    """Bytes meant by a label, for sorting; 0 for what is no size."""
+    """Return the bytes that a label means, for sorting; 0 for what is not a size."""
     try:
         return parse(text)
     except UsageError:
@@ -51,7 +51,7 @@ def parse_or_zero(text: str) -> int:
 
 
 def label(size_bytes: int) -> str:
-    """``size_bytes`` as arms are named: "64KiB", "1MiB", "8200B"."""
+    """Return ``size_bytes`` as arms are named: "64KiB", "1MiB", "8200B"."""
     for unit_bytes, unit in ((1024 * MIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
         if size_bytes >= unit_bytes and size_bytes % unit_bytes == 0:
             return f"{size_bytes // unit_bytes}{unit}"
@@ -59,7 +59,7 @@ def label(size_bytes: int) -> str:
 
 
 def check(budget_bytes: int, *, page_bytes: int, memory_bytes: int) -> int:
-    """``budget_bytes`` if a ring buffer can have it; UsageError if not.
+    """Return ``budget_bytes`` if a ring buffer can have it; raise UsageError if not.
 
     The kernel wants a power of two of pages. One ring is mapped in one piece of unswappable memory,
     so that a budget beyond what the machine has could only end in the out-of-memory killer.
@@ -86,7 +86,7 @@ def check(budget_bytes: int, *, page_bytes: int, memory_bytes: int) -> int:
 
 
 def perf_pages_per_cpu(budget_bytes: int, cpus: int, page_bytes: int) -> tuple[int, ...]:
-    """Data pages per CPU that share ``budget_bytes`` over ``cpus``: one size, or below and above.
+    """Return the data pages of each CPU's share: one size, or those below and above.
 
     One entry where the share is a power of two of pages, or where it is less than one page (then 1,
     the least there is); else the powers of two around it.
@@ -104,7 +104,7 @@ def shareable_bytes(budget_bytes: int, cpus: int, page_bytes: int) -> int:
 
 
 def longest_record_bytes(payload_bytes: int) -> int:
-    """Length of the longest record that the tracer sends with this padding, without headers."""
+    """Return the length of the tracer's longest record with this padding, without headers."""
     padding = _LARGEST_PAYLOAD_BYTES if payload_bytes == MIXED else payload_bytes
     return RECORD_BYTES + padding
 

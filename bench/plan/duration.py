@@ -27,7 +27,7 @@ _BY_FORK_PER_S: Final = {Shape.BURST: 6_000.0, Shape.CHAIN: 5_000.0, Shape.PINGP
 
 
 def nominal_rate_per_s(storm: Storm) -> float:
-    """Processes a second that ``storm`` is expected to make; of uneven, its hot worker."""
+    """Return the expected processes a second of ``storm``; of uneven, its hot worker's."""
     if storm.rate_per_s > 0 and storm.shape is not Shape.UNEVEN:
         return storm.rate_per_s
     by_shape = _BY_FORK_PER_S.get(storm.shape)
@@ -40,7 +40,7 @@ def nominal_rate_per_s(storm: Storm) -> float:
 
 
 def storm_seconds(storm: Storm) -> float:
-    """Expected length of ``storm`` under a tracer that costs nothing."""
+    """Return the expected length of ``storm`` under a tracer that costs nothing."""
     length_s = storm.count / nominal_rate_per_s(storm)
     if storm.shape is Shape.BURST:
         length_s += storm.count / storm.burst_size * storm.pause_ms / 1e3
@@ -48,7 +48,7 @@ def storm_seconds(storm: Storm) -> float:
 
 
 def trial_seconds(config: TrialConfig) -> float:
-    """The same, and what the kernel spends on records beyond the first of each exit."""
+    """Return the same with the kernel's time for records beyond the first of each exit."""
     storm, producer = config.storm, config.producer
     exits_in_turn = storm.count
     if storm.shape in (Shape.STORM, Shape.CHAIN):  # made on several CPUs at a time
@@ -68,6 +68,6 @@ def _wakeups_per_record(config: TrialConfig) -> float:
 
 
 def estimate_seconds(experiment: Experiment, *, overhead_s: float = OVERHEAD_S) -> float:
-    """Expected length of all blocks of ``experiment``, with ``overhead_s`` for each trial."""
+    """Return the expected length of all blocks, with ``overhead_s`` for each trial."""
     one_block_s = sum(trial_seconds(arm.config) + overhead_s for arm in experiment.arms)
     return experiment.blocks * one_block_s

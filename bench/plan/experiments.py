@@ -48,7 +48,7 @@ class ArmName:
 
     @classmethod
     def parse(cls, name: str) -> ArmName:
-        """The parts of ``name``. A name of no known form is a transport of that name."""
+        """Split ``name`` into its parts; one of no known form is a transport of that name."""
         match = re.fullmatch(
             r"(?P<transport>[^@#()/]+)(?:@(?P<budget>[^@#()/]+)(?:\((?P<actual>[^@#()/]+)\))?)?"
             r"(?:/(?P<variant>[^@#()/]+))?(?:#(?P<copy>[0-9]{1,3}))?",
@@ -93,7 +93,7 @@ class Pair:
 
 
 def comparisons(names: Iterable[str]) -> tuple[Pair, ...]:
-    """Every transport against the perf buffers of its budget and variant, in the order given.
+    """Pair every transport with the perf buffers of its budget and variant, in order.
 
     Of these there are one or two, of which a transport that is per CPU too meets the one of its own
     size; UsageError if there are more than any plan has.
@@ -119,7 +119,7 @@ def comparisons(names: Iterable[str]) -> tuple[Pair, ...]:
 
 
 def twins(names: Iterable[str]) -> tuple[Pair, ...]:
-    """The A/A pairs: an arm and the same configuration under its second name."""
+    """Return the A/A pairs: an arm and the same configuration under its second name."""
     known = tuple(names)
     return tuple(
         Pair(left=first, right=name)
@@ -129,7 +129,7 @@ def twins(names: Iterable[str]) -> tuple[Pair, ...]:
 
 
 def baseline_arms(config: TrialConfig) -> tuple[Arm, ...]:
-    """The workload of ``config`` under no tracer and under one that writes nothing."""
+    """Return ``config``'s workload under no tracer and under one that writes nothing."""
     return tuple(
         Arm(name=name, config=replace(config, transport=name, budget_bytes=0, kernel_stats=False))
         for name in BASELINES
@@ -139,7 +139,7 @@ def baseline_arms(config: TrialConfig) -> tuple[Arm, ...]:
 def transport_arms(
     config: TrialConfig, budget_bytes: int, *, cpus: int, page_bytes: int
 ) -> tuple[tuple[Arm, ...], tuple[str, ...]]:
-    """The arms of ``config.transport`` at a budget, and what had to be left out, in words."""
+    """Return the arms of ``config.transport`` at a budget, and what had to be left out."""
     name = ArmName(transport=config.transport, budget=budgets.label(budget_bytes))
     payload_bytes = config.producer.payload_bytes
     if config.transport not in budgets.PER_CPU:
@@ -166,7 +166,7 @@ def transport_arms(
 
 
 def second_names(arms: Iterable[Arm]) -> tuple[Arm, ...]:
-    """The same configurations under their second names."""
+    """Return the same configurations under their second names."""
     return tuple(
         Arm(name=str(replace(ArmName.parse(arm.name), copy=2)), config=arm.config) for arm in arms
     )
@@ -185,7 +185,7 @@ def compose(
     baselines: bool = False,
     twins_at: int | None = None,
 ) -> Experiment:
-    """``config`` under each of ``transports`` at each budget, all else being equal.
+    """Return ``config`` under each of ``transports`` at each budget, all else being equal.
 
     ``baselines`` adds none and noop; ``twins_at`` adds the A/A arms at that budget.
     """

@@ -74,7 +74,7 @@ class MemoryLine:
 
 
 def ringbuf_footprint(data_bytes: int, *, rings: int = 1, page_bytes: int = 4096) -> Footprint:
-    """Footprint of ``rings`` equal ring buffers that hold ``data_bytes`` together.
+    """Return the footprint of ``rings`` equal rings that hold ``data_bytes`` together.
 
     Per ring of D data pages: D + 3 pages, and an array of 3 + 2 D page pointers, since the data
     is mapped twice in a row. Raises ``UsageError`` unless D is a power of two.
@@ -94,7 +94,7 @@ def ringbuf_footprint(data_bytes: int, *, rings: int = 1, page_bytes: int = 4096
 
 
 def perfbuf_footprint(pages_per_cpu: int, *, cpus: int, page_bytes: int = 4096) -> Footprint:
-    """Footprint of perf buffers with ``pages_per_cpu`` data pages on each of ``cpus`` CPUs.
+    """Return the footprint of ``pages_per_cpu`` data pages on each of ``cpus`` CPUs.
 
     Per CPU of P data pages: P + 1 pages, and P page pointers. Raises ``UsageError`` unless P is a
     power of two and there is a CPU.
@@ -110,12 +110,12 @@ def perfbuf_footprint(pages_per_cpu: int, *, cpus: int, page_bytes: int = 4096) 
 
 
 def ringbuf_mapped_bytes(data_bytes: int, *, rings: int = 1, page_bytes: int = 4096) -> int:
-    """Lengths of a consumer's mappings: both positions, and the data twice."""
+    """Return what a consumer maps of a ring: both positions, and the data twice."""
     return 2 * (data_bytes + rings * page_bytes)
 
 
 def perfbuf_mapped_bytes(pages_per_cpu: int, *, cpus: int, page_bytes: int = 4096) -> int:
-    """Lengths of a consumer's mappings: on each CPU the head's page and the data."""
+    """Return what a consumer maps on all CPUs: the head's page and the data."""
     return cpus * (pages_per_cpu + PERF_OWN_PAGES) * page_bytes
 
 

@@ -191,7 +191,7 @@ def _late(seen: Observation) -> Late | None:
 
 
 def _delivery_ns(records: Records) -> int:
-    """First kernel timestamp to the last delivery."""
+    """Return the time from the first kernel timestamp to the last delivery."""
     if not len(records):
         return 0
     return int(records["delivered_ns"][-1]) - int(records["timestamp_ns"].min())

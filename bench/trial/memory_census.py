@@ -39,7 +39,7 @@ _LONGEST_CALM_S: Final = 2.0
 
 
 def census(budgets_bytes: Iterable[int], *, copies: int = COPIES) -> tuple[MemoryLine, ...]:
-    """Every transport at each budget, smallest first. Needs root; nothing of it stays.
+    """Measure every transport at each budget, smallest first. Needs root; leaves nothing.
 
     Where the kernel refuses buffers a line holds its reason, and no numbers.
     """
@@ -52,7 +52,7 @@ def census(budgets_bytes: Iterable[int], *, copies: int = COPIES) -> tuple[Memor
 
 
 def _request(name: str, budget_bytes: int) -> Request:
-    """What can be had of the budget: of per-CPU buffers the size below, if it does not divide."""
+    """Ask for the budget; of per-CPU buffers the size below, if it does not divide."""
     cpus = procfs.online_cpus()
     page_bytes = os.sysconf("SC_PAGE_SIZE")
     if name in budgets.PER_CPU:
@@ -84,7 +84,7 @@ def _look(name: str, budget_bytes: int, copies: int) -> MemoryLine:
 
 
 def _one(way: Transport, request: Request, line: MemoryLine) -> MemoryLine:
-    """What one set of buffers shows, with all of it mapped and read once."""
+    """Measure one set of buffers, with all of it mapped and read once."""
     before, mapped_before = procfs.process_memory(), procfs.mappings(MAPPINGS)
     with way.allocated(request) as got:
         got.map()
@@ -104,7 +104,7 @@ def _one(way: Transport, request: Request, line: MemoryLine) -> MemoryLine:
 
 
 def _many(way: Transport, request: Request, line: MemoryLine, copies: int) -> MemoryLine:
-    """What many sets at once take of a group's allowance and of the system's free pages."""
+    """Measure what many sets take of a group's allowance and of the system's free pages."""
     memory_bytes = psutil.virtual_memory().total
     if copies * request.budget_bytes * _MOST > memory_bytes:
         why = (
@@ -134,13 +134,13 @@ def _many(way: Transport, request: Request, line: MemoryLine, copies: int) -> Me
 
 
 def _nothing() -> None:
-    """Where no group's charge can be seen."""
+    """Stand in where no group's charge can be seen."""
 
 
 def _round(
     way: Transport, request: Request, copies: int, charged: Callable[[], int | None]
 ) -> tuple[int | None, int | None]:
-    """(charge, free bytes) that all copies took."""
+    """Return (charge, free bytes) that all copies took."""
     _calm()
     before = charged(), procfs.free_pages()
     with ExitStack() as stack:
@@ -172,7 +172,7 @@ def _each(values: list[int | None], copies: int) -> int | None:
 
 @contextmanager
 def _more_allowed() -> Iterator[None]:
-    """As many descriptors, and on 5.10 as much locked memory, as we may have."""
+    """Allow as many descriptors, and on 5.10 as much locked memory, as can be had."""
     limits = {which: resource.getrlimit(which) for which in (_FILES, _LOCKED)}
     try:
         for which, (_, hard) in limits.items():

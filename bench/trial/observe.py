@@ -32,7 +32,7 @@ _GRACE_S: Final = 15.0  # beyond the storm's own limit, for a generator that han
 
 
 def observe_bare(rig: Rig, config: TrialConfig) -> tuple[StormReport, Competition]:
-    """A storm under no program at all, or under one that does nothing (transport "noop")."""
+    """Run a storm under no program, or under one that does nothing (transport "noop")."""
     attached: AbstractContextManager[None] = nullcontext()
     if config.transport == "noop":
         attached = rig.program("noop", {}).attached()
@@ -44,7 +44,7 @@ def observe_bare(rig: Rig, config: TrialConfig) -> tuple[StormReport, Competitio
 
 
 def observe(rig: Rig, config: TrialConfig) -> Observation:
-    """A storm under ``config.transport``. No bpf(2) call is made while the tracer is attached."""
+    """Run a storm under ``config.transport``, without a bpf(2) call while it is attached."""
     way = transport.find(config.transport)
     program = rig.program_for(way, config)
     counter = rig.built(syscalls.BUILD) if config.consumer.count_syscalls else None
@@ -131,7 +131,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
 
 
 def captured(capture: Capture) -> Records:
-    """The records as an array that shares the capture's memory; CaptureFull if it was too small."""
+    """Return the records, sharing the capture's memory; CaptureFull if it was too small."""
     if capture.overflow:
         raise CaptureFull(
             f"the capture array of {capture.capacity} records was full: "

@@ -22,7 +22,7 @@ class Presence:
         self._longest_ns = 0
 
     def tick(self) -> None:
-        """It runs now; what is beyond the usual time between two ticks, it was away."""
+        """Note that it runs; what exceeds the usual time between two ticks, it did not."""
         now_ns = time.monotonic_ns()
         self._longest_ns = max(self._longest_ns, now_ns - self._last_ns - _TICK_NS)
         self._last_ns = now_ns
@@ -35,7 +35,7 @@ class Presence:
 
 @contextmanager
 def watched() -> Iterator[Presence]:
-    """A thread of its own looks at the clock 20 times a second for as long as the context lasts."""
+    """Look at the clock 20 times a second, in a thread of its own, within the context."""
     presence, over = Presence(), threading.Event()
 
     def body() -> None:

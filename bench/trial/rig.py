@@ -59,27 +59,27 @@ class Rig:
         self._stack.close()
 
     def generator(self, storm: Storm) -> Generator:
-        """The storm's generator, as the storms' user and within their cgroup."""
+        """Start the storm's generator, as the storms' user and within their cgroup."""
         return Generator(storm, user=self.storm_user, cgroup=self._cgroup)
 
     def program(self, variant: str, macros: dict[str, int]) -> Program:
-        """The tracer of bpf/``variant`` with these macros, compiled if there is none yet."""
+        """Return the tracer of bpf/``variant`` with these macros, compiled at most once."""
         return self.built(Build(variant=variant, macros=(*macros.items(), *self._extra_macros)))
 
     def built(self, build: Build) -> Program:
-        """The program of this build, the same one each time."""
+        """Return the program of this build, the same one each time."""
         if build not in self._programs:
             self._programs[build] = self._stack.enter_context(Program(build, self.kernel))
         return self._programs[build]
 
     def program_for(self, transport: Transport, config: TrialConfig) -> Program:
-        """The same, of a transport."""
+        """Return the program of a transport."""
         producer = config.producer
         macros = settings.macros(producer) | transport.macros(producer, self.cpus)
         return self.program(transport.variant, macros)
 
     def capture(self, config: TrialConfig) -> Capture:
-        """An empty capture that holds all that this storm can send; the array is used again."""
+        """Return an empty capture that holds all that this storm can send; it is used again."""
         own = config.storm.most_processes * config.producer.records_per_exit
         capacity = own + _SLACK_RECORDS
         if self._capture is None or self._capture.capacity < capacity:
@@ -90,7 +90,7 @@ class Rig:
 
 
 def _room_for(records: int) -> Capture:
-    """A capture array of that size; MachineUnfit where there is no memory for it."""
+    """Return a capture array of that size; MachineUnfit where there is no memory for it."""
     wanted_bytes, free_bytes = records * ROW.size, psutil.virtual_memory().available
     if wanted_bytes < free_bytes:
         try:
