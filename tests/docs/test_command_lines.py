@@ -129,6 +129,7 @@ def test_there_are_lines() -> None:
         assert each in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", LINES)
 def test_a_line_works_as_printed(line: str, checkout: Path, called: Path) -> None:
     printed = line.replace("${{ matrix.series }}", "6.12")  # GitHub puts it in
