@@ -23,11 +23,12 @@ import pytest
 from made_up_kernels import entry, write
 from made_up_trials import blocks, header
 
-from bench import campaign, process
+from bench.campaign import campaign
 from bench.errors import BufbenchError, MachineUnfit
+from bench.guests import library, provide, store
+from bench.host import process
 from bench.journal.writer import JournalWriter
-from bench.kernels import library, provide, store
-from bench.trace import live
+from bench.tracer import live
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what typer says of click
