@@ -161,6 +161,7 @@ APART = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.live
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="no unshare")
 @pytest.mark.parametrize("second", APART)

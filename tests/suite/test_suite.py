@@ -19,6 +19,7 @@ from bench.journal.reader import read_journal
 from bench.judge.coverage import coverage
 from bench.suite.clock import ReplayClock
 
+MOST_BESIDE_S = 2.0  # loading, draining and measuring, of one trial
 SUITE = [sys.executable, "-m", "bench.suite"]
 
 
@@ -153,6 +154,12 @@ def test_rounds_are_blocks_and_times_the_storms_own(tmp_path: Path) -> None:
         "-k", "chain", "--wait", "--journal", str(journal), f"--benchmark-json={results}",
         "--fail-on", "ringbuf:causal,perfbuf:causal", f"--junitxml={junit}",
     )  # fmt: skip
+    (cases,) = ET.parse(tmp_path / "x.xml").getroot()
+    tests = [*cases.iter("testcase")]
+    failed = [each.attrib["name"] for each in tests if each.find("failure") is not None]
+    assert failed == ["gate perfbuf:causal"]
+    assert (cases.attrib["failures"], cases.attrib["errors"]) == ("1", "0")
+    times = {each.attrib["name"]: float(each.attrib["time"]) for each in tests}
     content = read_journal(journal, strict=True)
     trials = [trial for trial in content.trials if trial.experiment == "chain"]
     # How many pairs each trial has, and how many of perf's are violated, is up to the machine's
@@ -175,6 +182,8 @@ def test_rounds_are_blocks_and_times_the_storms_own(tmp_path: Path) -> None:
     for arm in arms:
         test = told[f"test_arm[chain-{arm}]"]
         own = [trial for trial in trials if trial.arm == arm]
+        storms_s = sum(trial.storm.seconds for trial in own)
+        assert storms_s < times[f"test_arm[chain-{arm}]"] < storms_s + len(own) * MOST_BESIDE_S
         assert test["stats"]["rounds"] == test["extra_info"]["planned_trials"] == blocks[arm]
         assert test["stats"]["total"] == pytest.approx(sum(trial.storm.seconds for trial in own))
         assert test["stats"]["max"] == pytest.approx(max(trial.storm.seconds for trial in own))
@@ -192,7 +201,15 @@ def test_rounds_are_blocks_and_times_the_storms_own(tmp_path: Path) -> None:
 def test_ctrl_c_leaves_whole_lines_and_nothing_else(tmp_path: Path) -> None:
     journal = tmp_path / "quick.jsonl"
     with subprocess.Popen(
-        [*SUITE, "-k", "trickle", "--wait", "--journal", str(journal)],
+        [
+            *SUITE,
+            "-k",
+            "trickle",
+            "--wait",
+            "--journal",
+            str(journal),
+            f"--junitxml={tmp_path}/x.xml",
+        ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -204,5 +221,7 @@ def test_ctrl_c_leaves_whole_lines_and_nothing_else(tmp_path: Path) -> None:
         run.send_signal(signal.SIGINT)
         run.communicate(timeout=60)
     assert run.returncode == 130
+    (cases,) = ET.parse(tmp_path / "x.xml").getroot()
+    assert (cases.attrib["failures"], cases.attrib["errors"]) == ("0", "1")
     assert len(read_journal(journal, strict=True).trials) >= 2
     assert eventually(lambda: not alive(ids))

@@ -146,6 +146,7 @@ def read_slowly(tracer: Sufferer) -> tuple[StormReport, Told]:
     return report, told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ends", "suffer"),
     [
