@@ -56,7 +56,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _open_for_anything() -> None:
-    """Nobody need be listening (>&-), nor know every character."""
+    """Accept closed streams (>&-) and encodings that lack characters."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  to the end

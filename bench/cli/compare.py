@@ -94,7 +94,7 @@ def _content(name: str) -> JournalContent:
 
 
 def _files(name: str) -> list[Path]:
-    """What ``name`` means; a file of that very name goes before a pattern."""
+    """Return the files that ``name`` means; a file of that very name precedes a pattern."""
     path = Path(name)
     if path.is_dir():
         files = [*path.glob("*.jsonl"), *path.glob("*.jsonl.gz")]

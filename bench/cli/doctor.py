@@ -57,7 +57,7 @@ def _least_privilege(*, as_json: bool) -> ExitCode:
 
 
 def _needs_as_lines(needs: list[Need]) -> None:
-    """A table of the parts, the remedies, and what the commands need in all."""
+    """Print the parts, the remedies, and what the commands need in all."""
     from bench.doctor import least_privilege
 
     print(f"{'PART':<34} {'NEEDS':<38} {'NEEDED BY':<11} WITHOUT IT")
@@ -93,7 +93,7 @@ def _as_json(findings: Iterable[Finding]) -> bool:
 
 
 def _as_lines(findings: Iterable[Finding]) -> bool:
-    """One line a finding, as soon as it is known, then its remedy, then the sum."""
+    """Print a line for each finding as soon as it is known, then its remedy, then the sum."""
     counts = {"ok": 0, "warn": 0, "fail": 0}
     for finding in findings:
         counts[finding.status] += 1

@@ -22,7 +22,7 @@ from bench.report.units import clean
 
 
 def beside(journal: Path, ending: str) -> Path:
-    """What goes beside ``journal`` unless told otherwise: "x.html" beside "x.jsonl.gz"."""
+    """Return the default place beside ``journal``: "x.html" beside "x.jsonl.gz"."""
     name = journal.name.removesuffix(".gz").removesuffix(".jsonl")
     return journal.with_name(f"{name}{ending}")
 
@@ -50,7 +50,7 @@ def page_line(journal: Path) -> str:
 
 
 def write_charts(found: Sequence[Material], folder: Path, form: str) -> tuple[Path, ...]:
-    """Every figure as a file of ``form`` ("svg" or "png") in ``folder``, which is made."""
+    """Write every figure as a file of ``form`` ("svg" or "png") into ``folder``."""
     require_extra()
     try:
         ownership.make_folder(folder)
@@ -76,7 +76,7 @@ def _named(found: Sequence[Material]) -> Iterator[tuple[str, str, Figure]]:
 
 
 def with_charts(markdown: str, charts: Sequence[Path], beside: Path) -> str:
-    """``markdown`` with the charts at its end, linked relative to the file ``beside``."""
+    """Append the charts to ``markdown``, linked relative to the file ``beside``."""
     if not charts:
         return markdown
     lines = [f"![{chart.stem}]({quote(os.path.relpath(chart, beside.parent))})" for chart in charts]

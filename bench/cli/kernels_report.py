@@ -73,7 +73,7 @@ def command(
 
 
 def both(folder: Path) -> None:
-    """A run's report in the terminal, and as a page beside its journals; NotBalanced after both."""
+    """Print a run's report and write its page beside the journals, then judge the gates."""
     from bench.campaign import gates
     from bench.questions.kernels.folders import read_matrix
     from bench.questions.kernels.matrix import compare

@@ -114,7 +114,7 @@ def command(
 
 
 def _images(kernels: list[str], folder: Path, sources: Path | None, say: Say) -> list[Image]:
-    """An image for each; one that cannot be fetched now has its row, one that is none is usage."""
+    """Provide an image for each kernel; one that cannot be fetched now has its row."""
     from bench.errors import BufbenchError
     from bench.guests.provide import check, provide
     from bench.questions.kernels import run as kernels_run
@@ -139,7 +139,7 @@ def _with(guest: Guest, chosen: Accelerator, time_limit: float, append: list[str
 
 
 def _report(folder: Path) -> None:
-    """In the terminal, and as a page beside the journals."""
+    """Print the report, and write the page beside the journals."""
     from bench.cli import kernels_report
 
     kernels_report.both(folder)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def plain_app(cls: type[typer.core.TyperGroup] | None = None) -> typer.Typer:
-    """An application without the costly ornaments."""
+    """Return an application without the costly ornaments."""
     return typer.Typer(
         cls=cls,
         add_completion=False,
@@ -27,7 +27,7 @@ def plain_app(cls: type[typer.core.TyperGroup] | None = None) -> typer.Typer:
 
 
 def group_of(names: Sequence[str], modules: str) -> type[typer.core.TyperGroup]:
-    """A group whose command NAME is the function ``command`` of the module ``modules``NAME.
+    """Return a group whose command NAME is ``command`` in the module ``modules``NAME.
 
     A module that has an ``app`` instead is a group itself.
     """

@@ -25,7 +25,7 @@ def name_faults(content: JournalContent) -> None:
 
 @contextmanager
 def read_or_not() -> Iterator[None]:
-    """What is printed inside need not be read: gates and files that come after it still come."""
+    """Let what is printed inside go unread: gates and files that come after still come."""
     try:
         yield
         sys.stdout.flush()
@@ -34,7 +34,7 @@ def read_or_not() -> Iterator[None]:
 
 
 def give_up() -> None:
-    """From now on nobody gets it; Python would fail again, as it flushes at the end."""
+    """Discard all further output; Python would fail again as it flushes at the end."""
     _to_nowhere(sys.stdout.fileno())
 
 

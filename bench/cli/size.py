@@ -138,7 +138,7 @@ def _transports(asked: list[str] | None) -> tuple[str, ...]:
 
 
 def _memory_for(chosen: TrialConfig) -> int:
-    """Bytes that a buffer may take: half of what is left beside the records themselves."""
+    """Return the bytes that a buffer may take: half of what the records leave."""
     import psutil
 
     from bench.questions.sizing.plan import capture_bytes

@@ -50,7 +50,7 @@ class Converter:
         self._ours.close()
 
     def svg(self, specification: dict[str, Any]) -> Future[str]:
-        """The SVG of a Vega-Lite specification, drawn in the order of asking.
+        """Return the SVG of a Vega-Lite specification, drawn in the order of asking.
 
         JournalError if it cannot be drawn, MachineUnfit if the process has gone.
         """

@@ -224,12 +224,12 @@ class Document:
     data: Any
 
     def shown(self, level: Level) -> Iterator[Part]:
-        """The parts up to ``level``."""
+        """Return the parts up to ``level``."""
         return (part for part in self.parts if part.level <= level)
 
 
 def tables(parts: Iterable[Part]) -> Iterator[Table]:
-    """Every table, those within folds too."""
+    """Yield every table, those within folds too."""
     for part in parts:
         if isinstance(part, Table):
             yield part

@@ -48,7 +48,7 @@ def _config(*, ground: str | None) -> dict[str, Any]:
 
 
 def drawable(panel: Panel) -> dict[str, Any]:
-    """The chart of ``panel`` in Vega-Lite, for a page that styles its text and grid."""
+    """Return ``panel`` in Vega-Lite, for a page that styles its text and grid."""
     return specification(panel) | {"config": _config(ground=None)}
 
 
@@ -58,7 +58,7 @@ _SPOKEN: Final = re.compile(r' (?:aria-[a-z]+|role)="[^"]*"')
 
 
 def element(svg: str, prefix: str, title: str) -> str:
-    """A drawn chart as an element of a page; ``prefix`` keeps its ids apart from those of others.
+    """Return a drawn chart as an element of a page; ``prefix`` makes its ids unique.
 
     Each mark's words become its title, which browsers show without any script. To a screen reader
     the whole is one picture, called ``title``: hundreds of points read out help nobody.
@@ -73,7 +73,7 @@ def element(svg: str, prefix: str, title: str) -> str:
 
 
 def _rounded(attribute: re.Match[str]) -> str:
-    """A hundredth of a pixel is not to be seen."""
+    """Round to a hundredth of a pixel, which nobody sees."""
     return re.sub(r"(\d+\.\d{2})\d+", r"\1", attribute[0])
 
 
@@ -106,7 +106,7 @@ def _legend(transports: Sequence[str]) -> Panel:
 
 
 def whole(figure: Figure, title: str) -> dict[str, Any]:
-    """All panels of a figure as one specification on white, with a legend."""
+    """Return all panels of a figure as one specification on white, with a legend."""
     wide = any(panel.wide for panel in figure.panels)
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
@@ -126,14 +126,14 @@ def whole(figure: Figure, title: str) -> dict[str, Any]:
 
 
 def whole_svg(figure: Figure, title: str) -> str:
-    """The figure as an SVG file."""
+    """Return the figure as an SVG file."""
     import vl_convert
 
     return str(vl_convert.vegalite_to_svg(whole(figure, title)))
 
 
 def whole_png(figure: Figure, title: str) -> bytes:
-    """The figure as a PNG file, two pixels to one."""
+    """Return the figure as a PNG file, two pixels to one."""
     import vl_convert
 
     return bytes(vl_convert.vegalite_to_png(whole(figure, title), scale=2))

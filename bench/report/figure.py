@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 
 def chart_of(name: str) -> alt.Chart:
-    """An empty chart of the panel's data of this name.
+    """Return an empty chart of the panel's data of this name.
 
     The rows themselves never go through altair, which would copy them several times.
     """
@@ -30,7 +30,7 @@ def chart_of(name: str) -> alt.Chart:
 
 
 def specification(panel: Panel) -> dict[str, Any]:
-    """A panel in Vega-Lite, its data filled in."""
+    """Return a panel in Vega-Lite, its data filled in."""
     found: dict[str, Any] = panel.chart.to_dict(validate=False)
     return dict(_filled(found, panel.data))
 
@@ -47,7 +47,7 @@ def _filled(part: Any, data: Mapping[str, Sequence[Row]]) -> Any:
 
 
 def colour(transports: Sequence[str]) -> alt.Color:
-    """The field ``transport`` as colour, the same everywhere."""
+    """Encode the field ``transport`` as colour, the same everywhere."""
     import altair as alt
 
     return alt.Color(
@@ -58,7 +58,7 @@ def colour(transports: Sequence[str]) -> alt.Color:
 
 
 def shape(transports: Sequence[str]) -> alt.Shape:
-    """The field ``transport`` as the shape of points."""
+    """Encode the field ``transport`` as the shape of points."""
     import altair as alt
 
     return alt.Shape(
@@ -69,7 +69,7 @@ def shape(transports: Sequence[str]) -> alt.Shape:
 
 
 def dash(transports: Sequence[str]) -> alt.StrokeDash:
-    """The field ``transport`` as the dashes of lines."""
+    """Encode the field ``transport`` as the dashes of lines."""
     import altair as alt
 
     return alt.StrokeDash(
@@ -94,7 +94,7 @@ BYTES_LABELS: Final = (
 
 
 def powers(lowest: float, highest: float, base: int = 10) -> list[float]:
-    """Powers of ``base`` from the one at or below ``lowest`` to the one at or above ``highest``."""
+    """Return powers of ``base`` from at or below ``lowest`` to at or above ``highest``."""
     from math import ceil, floor, log
 
     first = floor(log(lowest, base) + 1e-9)

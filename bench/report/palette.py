@@ -38,10 +38,10 @@ _UNKNOWN: Final = Look(colour="#808080", dark="#A8A8A8", shape="cross", dash=(1,
 
 
 def looks() -> tuple[Look, ...]:
-    """All that there are."""
+    """Return every look."""
     return (*_LOOKS.values(), _UNKNOWN)
 
 
 def look(transport: str) -> Look:
-    """The look of a transport or series; grey crosses for one that is not known here."""
+    """Return the look of a transport or series; grey crosses for an unknown one."""
     return _LOOKS.get(_LIKE.get(transport, transport), _UNKNOWN)

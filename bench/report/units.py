@@ -15,7 +15,7 @@ _NONE = "-"
 
 
 def _digits(value: float) -> str:
-    """Three significant digits, without an exponent."""
+    """Write three significant digits, without an exponent."""
     size = abs(value)
     if size >= 99.95:
         return f"{value:,.0f}"
@@ -35,7 +35,7 @@ def _scaled(value: float, steps: tuple[tuple[float, str], ...]) -> str:
 
 
 def time(ns: float) -> str:
-    """A length of time: "12.3 µs"."""
+    """Write a length of time: "12.3 µs"."""
     if ns == 0:
         return "0"
     if abs(ns) < 1e3:
@@ -44,7 +44,7 @@ def time(ns: float) -> str:
 
 
 def size(size_bytes: float) -> str:
-    """Bytes: "64 KiB", "76.1 KiB"."""
+    """Write bytes: "64 KiB", "76.1 KiB"."""
     for least, unit in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
         if abs(size_bytes) >= least:
             value = size_bytes / least
@@ -53,7 +53,7 @@ def size(size_bytes: float) -> str:
 
 
 def share(value: float) -> str:
-    """A proportion in per cent; what is not 0 never looks like it."""
+    """Write a proportion in per cent; only 0 is written as 0."""
     percent = 100 * value
     if percent == 0:
         return "0 %"
@@ -78,7 +78,7 @@ _WRITERS: Final[dict[Unit, Callable[[float], str]]] = {
 
 
 def number(value: float | None, unit: Unit) -> str:
-    """``value`` with its unit; "-" for None."""
+    """Write ``value`` with its unit; "-" for None."""
     return _NONE if value is None or not isfinite(value) else _WRITERS[unit](value)
 
 
@@ -90,7 +90,7 @@ def _signed(value: float, unit: Unit) -> str:
 
 
 def point(estimate: Estimate | None, unit: Unit) -> str:
-    """The estimate itself: a ratio as "x 0.40", a difference with its sign."""
+    """Write an estimate: a ratio as "x 0.40", a difference with its sign."""
     if estimate is None:
         return _NONE
     if estimate.scale is Scale.RATIO:
@@ -99,7 +99,7 @@ def point(estimate: Estimate | None, unit: Unit) -> str:
 
 
 def interval(estimate: Estimate | None, unit: Unit) -> str:
-    """Its 95 % interval."""
+    """Write the 95 % interval of an estimate."""
     if estimate is None or estimate.blocks < 2:
         return _NONE
     if estimate.scale is Scale.RATIO:
@@ -108,7 +108,7 @@ def interval(estimate: Estimate | None, unit: Unit) -> str:
 
 
 def budget(text: str) -> str:
-    """A budget's label, spaced: "64KiB" becomes "64 KiB"."""
+    """Space a budget's label: "64KiB" becomes "64 KiB"."""
     for unit in ("KiB", "MiB", "GiB"):
         if text.endswith(unit):
             return f"{clean(text.removesuffix(unit))} {unit}"

@@ -11,7 +11,7 @@ class ReplayClock:
         self._now_ns = 0
 
     def __call__(self) -> float:
-        """Seconds since the clock was made."""
+        """Return the seconds since the clock was made."""
         return self._now_ns / 1e9
 
     def advance(self, duration_ns: int) -> None:

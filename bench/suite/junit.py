@@ -34,7 +34,7 @@ class Case:
 
 
 def place(arguments: Sequence[str]) -> Path | None:
-    """The file that a command line asks for; the last one counts."""
+    """Return the file that a command line asks for; the last one counts."""
     found = None
     if not _NOTHING_RUNS & {*arguments}:
         for at, word in enumerate(arguments):
@@ -69,7 +69,7 @@ def complete(path: Path, cases: Iterable[Case], *, code: int, why: str) -> None:
 
 
 def _read(path: Path) -> ET.Element:
-    """What pytest wrote; an element without a suite if it wrote nothing."""
+    """Read what pytest wrote; an element without a suite if it wrote nothing."""
     empty = ET.Element("testsuites")
     try:
         root = ET.parse(path).getroot()  # noqa: S314  this process wrote it

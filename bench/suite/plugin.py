@@ -55,7 +55,7 @@ class Suite:
         self._begin: progress.Begin | None = None
 
     def run(self, experiment: Experiment) -> tuple[TrialResult, ...]:
-        """The experiment's trials; all its blocks run when the first of its tests asks."""
+        """Return the experiment's trials; the first of its tests to ask runs all blocks."""
         if experiment.name not in self.trials:
             began = time.monotonic()
             try:
@@ -68,7 +68,7 @@ class Suite:
         return self.trials[experiment.name]
 
     def seconds_of(self, experiment: Experiment, arm: Arm, setup_s: float) -> float:
-        """What a test's set-up took of its own: without the trials of other tests' arms."""
+        """Return a test's own set-up time, without the trials of other tests' arms."""
         ran_s, self.ran_s = self.ran_s, 0.0
         return max(0.0, setup_s - ran_s) + self.spent_s[experiment.name, arm.name]
 
@@ -106,7 +106,7 @@ SUITE: pytest.StashKey[Suite] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options of ./run bench."""
+    """Define the options of ./run bench."""
     group = parser.getgroup("bufbench")
     group.addoption(
         "--profile", default="quick", help=f"which experiments: {', '.join(profiles.NAMES)}"
@@ -131,7 +131,7 @@ def prepared(config: pytest.Config) -> Suite:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test per experiment and arm; its rounds are timed by the storm's own clock."""
+    """Make one test per experiment and arm; rounds are timed by the storm's own clock."""
     if {"experiment", "arm"} <= set(metafunc.fixturenames):
         suite = metafunc.config.stash[SUITE]
         metafunc.parametrize(
@@ -159,7 +159,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.fixture
 def suite(request: pytest.FixtureRequest) -> Suite:
-    """The session's plan and trials."""
+    """Return the session's plan and trials."""
     return request.config.stash[SUITE]
 
 
@@ -190,7 +190,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> Iterator[None]:
-    """The comparison itself, and where its journal lies, whatever pytest-benchmark says."""
+    """Print the comparison and where its journal lies, after pytest-benchmark's tables."""
     suite = config.stash[SUITE]
     try:
         yield
@@ -230,7 +230,7 @@ def record_plan(config: pytest.Config, journal: Path) -> None:
 
 
 def internal(error: BaseException) -> UsageError:
-    """What pytest or a plugin of its failed at: not a gate, nor a trial."""
+    """Say what pytest or a plugin of its failed at: neither a gate nor a trial."""
     words = " ".join(str(error).split())[:200]
     return UsageError(
         f"pytest failed: {type(error).__name__}: {words}",

@@ -78,7 +78,7 @@ class _Session:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """In a line: pytest would print a traceback."""
+        """Report in one line: pytest would print a traceback."""
         error = plugin.internal(excinfo.value)
         if self._config is not None:
             self._config.stash[plugin.SUITE].error = error

@@ -15,14 +15,14 @@ from bench.trial.result import State, TrialResult
 
 @pytest.fixture
 def trials(suite: Suite, experiment: Experiment, arm: Arm) -> list[TrialResult]:
-    """The arm's trials. A fixture, since pytest-benchmark complains of one that is left unused."""
+    """Return the arm's trials: pytest-benchmark complains of a fixture left unused."""
     return [trial for trial in suite.run(experiment) if trial.arm == arm.name]
 
 
 def test_arm(
     trials: list[TrialResult], suite: Suite, experiment: Experiment, benchmark: Any
 ) -> None:
-    """The arm's trials, replayed as rounds."""
+    """Replay the arm's trials as rounds."""
     rounds = iter(trials)
     benchmark.extra_info["planned_trials"] = experiment.blocks
     benchmark.extra_info.update(extra_info(trials))
@@ -38,7 +38,7 @@ def _length_ns(trial: TrialResult) -> int:
 
 
 def extra_info(trials: list[TrialResult]) -> dict[str, object]:
-    """What pytest-benchmark's JSON holds beside the times; sums and medians over the rounds."""
+    """Return what JSON holds beside the times: sums and medians over the rounds."""
     info: dict[str, object] = {
         "transport": trials[0].config.transport,
         "budget_bytes": trials[0].config.budget_bytes,

@@ -60,7 +60,7 @@ class Verdict:
             raise UsageError("nothing was measured: no experiment was chosen")
 
     def cases(self) -> list[Case]:
-        """The gates, and what was done before the first trial, as test cases."""
+        """Return the gates, and what was done before the first trial, as test cases."""
         found = [Case(name=f"gate {name}", failure=why) for name, why in self._gates.items()]
         if self._suite.opening_s:
             found.append(Case(name="set-up", seconds=self._suite.opening_s))
@@ -68,7 +68,7 @@ class Verdict:
 
 
 def _regressions(config: pytest.Config) -> str:
-    """Why --benchmark-compare-fail does not hold; "" if it does."""
+    """Return why --benchmark-compare-fail does not hold; "" if it does."""
     session = config._benchmarksession  # type: ignore[attr-defined]  # noqa: SLF001
     if session.performance_regressions:
         names = ", ".join(str(name) for name, _ in session.performance_regressions)

@@ -68,7 +68,7 @@ def _above(budget_bytes: int | None) -> float:
 
 
 def count_changes(before: JournalSet, after: JournalSet) -> tuple[tuple[CountChange, ...], int]:
-    """Every count that changed beyond chance and the A/A floor, and how many were compared.
+    """Return the counts that changed beyond chance and the A/A floor, of how many.
 
     Shares of each trial are compared by Yuen's test (a t test of trimmed means), for each arm that
     both sets ran alike in at least 8 blocks.
@@ -120,7 +120,7 @@ def _floor(change: CountChange, before: JournalSet, after: JournalSet) -> float:
 
 
 def budget_changes(before: JournalSet, after: JournalSet) -> tuple[BudgetChange, ...]:
-    """Every minimum lossless budget that is another one, by chance or beyond it."""
+    """Return every minimum lossless budget that differs, by chance or beyond it."""
     ours, theirs = (
         {(each.experiment, each.transport): each for each in one.summary.ladders}
         for one in (before, after)
@@ -162,7 +162,7 @@ def _same_ladder(before: JournalSet, after: JournalSet, key: tuple[str, str]) ->
 
 
 def _chance(then: Ladder, now: Ladder) -> float:
-    """p of as different losses at the lesser minimum (Fisher's exact test); 1 without a rung."""
+    """Return p of losses as different at the lesser minimum (Fisher's exact test)."""
     from scipy.stats import fisher_exact
 
     least = min(_above(then.minimum_bytes), _above(now.minimum_bytes))

@@ -62,7 +62,7 @@ class Difference:
         return sum(self._all())
 
     def _all(self) -> list[bool]:
-        """Of everything beyond the noise, whether it is for the worse."""
+        """Return, of everything beyond the noise, whether it is for the worse."""
         return [
             *(each.worse for each in self.numbers.changes),
             *(each.worse for each in self.counts),
@@ -72,7 +72,7 @@ class Difference:
 
 
 def difference(before: JournalSet, after: JournalSet) -> Difference:
-    """All that both sets tell, held against each other."""
+    """Compare all that both sets have."""
     counts, counted = count_changes(before, after)
     return Difference(
         numbers=changes(before, after),

@@ -29,7 +29,7 @@ class JournalSet:
     judged: Judged
 
     def arms(self) -> Iterator[tuple[ArmKey, ArmSamples]]:
-        """Every arm with a transport and trials, second names of A/A pairs left out."""
+        """Yield every arm with a transport and trials, but second names of A/A pairs."""
         for samples in self.experiments.values():
             for arm in samples.arms.values():
                 name = ArmName.parse(arm.name)
@@ -38,7 +38,7 @@ class JournalSet:
 
 
 def journal_sets(content: JournalContent) -> tuple[JournalSet, ...]:
-    """One for every machine and kernel, in the order of the journals."""
+    """Return one for every machine and kernel, in the order of the journals."""
     pairs = zip(compare_journals(content), of_journals(content), strict=True)
     return tuple(
         JournalSet(summary=summary, experiments=evidence.experiments, judged=judge(evidence))

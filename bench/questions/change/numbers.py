@@ -62,7 +62,7 @@ class Changes:
 
 
 def changes(before: JournalSet, after: JournalSet) -> Changes:
-    """What differs between ``before`` and ``after``.
+    """Return what differs between ``before`` and ``after``.
 
     A number changed if its estimates differ by more than both sets' margins and beyond chance:
     the p of Yuen's test, over the ratios (or differences) of all blocks, is below 5 % after Holm's

@@ -17,7 +17,7 @@ from bench.report.units import budget, clean, point, share, size
 def lines(
     before: Sequence[JournalSet], after: Sequence[JournalSet], found: Difference
 ) -> Iterator[str]:
-    """The machines, every change, and what could not be compared."""
+    """Yield the machines, every change, and what could not be compared."""
     yield from _machines("A", before)
     yield from _machines("B", after)
     for name, sets in (("A", before), ("B", after)):

@@ -67,7 +67,7 @@ def _charged(result: Result) -> str | None:
 
 
 def _of_ring(result: Result, state: Callable[..., str | None]) -> str | None:
-    """At the largest budget that tells."""
+    """Return the state at the largest budget that has one."""
     for judged in reversed(result.memory):
         if judged.line.transport == "ringbuf" and (found := state(judged)) is not None:
             return found
@@ -143,12 +143,12 @@ FACTS: Final = (
 
 
 def compared_within(fact: Fact, row: KernelRow) -> str:
-    """The kernels that a row's state is compared with: a flavour chooses its preemption itself."""
+    """Return what a row's state is compared within: a flavour chooses its preemption."""
     return row.flavour if fact.key == "preemption" else ""
 
 
 def changes(rows: Sequence[KernelRow]) -> tuple[Change, ...]:
-    """Every fact that at least one row tells."""
+    """Return every fact that at least one row has."""
     found = (_change(fact, rows) for fact in FACTS)
     return tuple(change for change in found if any(change.states))
 

@@ -50,7 +50,7 @@ _QUESTIONS: Final = {
 
 
 def figures(matrix: Matrix) -> tuple[Figure, ...]:
-    """One for each question that a curve speaks to, and one of what the kernel skipped."""
+    """Draw one for each question that has a curve, and one of skipped exits."""
     from altair.utils.schemapi import debug_mode
 
     with debug_mode(False):

@@ -47,12 +47,12 @@ class Curve:
         return tuple(sorted(told, key=lambda series: series != "ringbuf"))
 
     def at(self, row: int, series: str) -> Point | None:
-        """The point of one kernel."""
+        """Return the point of one kernel."""
         return next((p for p in self.points if (p.row, p.series) == (row, series)), None)
 
 
 def point_of(row: int, series: str, found: Estimate, note: str = "") -> Point:
-    """A kernel's estimate as a point."""
+    """Return a kernel's estimate as a point."""
     return Point(
         row=row,
         series=series,

@@ -37,7 +37,7 @@ _BY_KEY: Final = {metric.key: metric for metric in METRICS}
 
 
 def curves(rows: Sequence[KernelRow]) -> tuple[Curve, ...]:
-    """All that at least one kernel tells: drops, order, memory, latency, cost."""
+    """Return all that at least one kernel has: drops, order, memory, latency, cost."""
     places = _places(rows)
     found = [
         *_shares(rows, places, "own_dropped_share", Group.DROPS, "events lost"),
@@ -57,7 +57,7 @@ Place = tuple[str, str]
 
 
 def _places(rows: Sequence[KernelRow]) -> dict[Place, dict[int, list[Comparison]]]:
-    """Comparisons of every kernel by where they were made; those beside bpf() callers left out."""
+    """File comparisons of every kernel by where they were made, without bpf() callers."""
     found: dict[Place, dict[int, list[Comparison]]] = {}
     for at, row in enumerate(rows):
         if row.result is None:
@@ -73,14 +73,14 @@ def _places(rows: Sequence[KernelRow]) -> dict[Place, dict[int, list[Comparison]
 def _made_for(
     experiments: Sequence[str], places: dict[Place, dict[int, list[Comparison]]]
 ) -> dict[Place, dict[int, list[Comparison]]]:
-    """Those of ``experiments`` if there are any, else all."""
+    """Return those of ``experiments`` if there are any, else all."""
     return {place: by_row for place, by_row in places.items() if place[0] in experiments} or places
 
 
 def _telling(
     places: dict[Place, dict[int, list[Comparison]]], key: str
 ) -> dict[Place, dict[int, list[Comparison]]]:
-    """Those of ``places`` where a comparison has that number."""
+    """Return those of ``places`` where a comparison has that number."""
     return {
         place: by_row
         for place, by_row in places.items()
@@ -91,7 +91,7 @@ def _telling(
 def _by_experiment(
     places: dict[Place, dict[int, list[Comparison]]], worth: Callable[[Comparison], float]
 ) -> Iterator[tuple[Place, dict[int, list[Comparison]]]]:
-    """The experiments that are worth most, each at the budget that is, over all kernels."""
+    """Return the experiments that are worth most, each at its best budget."""
     best: dict[str, tuple[float, Place]] = {}
     for place, by_row in places.items():
         total = sum(worth(each) for found in by_row.values() for each in found)
@@ -110,7 +110,7 @@ def _shares(
     group: Group,
     words: str,
 ) -> Iterator[Curve]:
-    """Both sides' share, at the budget where it is nearest to half."""
+    """Return both sides' share, at the budget where it is nearest to half."""
     metric = _BY_KEY[key]
 
     def worth(comparison: Comparison) -> float:
@@ -156,7 +156,7 @@ def _arms(row: KernelRow, experiment: str, names: Iterable[str]) -> Iterator[Arm
 
 
 def _alone(row: KernelRow, experiment: str, budget: str) -> list[str]:
-    """The perf buffers' arm of a kernel that has nothing else, and so no comparison."""
+    """Return the perf buffers' arm of a kernel that has nothing to compare it with."""
     if row.result is None or experiment not in row.result.evidence.experiments:
         return []
     names = row.result.evidence.experiments[experiment].arms
@@ -176,7 +176,7 @@ def _counted(arm: ArmSamples, key: str) -> tuple[int, int, str]:
 
 
 def _lossless(rows: Sequence[KernelRow]) -> Iterator[Curve]:
-    """Least lossless budget of every experiment that climbs budgets, median over blocks."""
+    """Return the least lossless budget of every ladder, median over blocks."""
     for name in _LADDERS:
         points = []
         for at, row in enumerate(rows):
@@ -208,14 +208,14 @@ def _least(row: KernelRow, experiment: str, transport: str) -> list[float]:
 
 
 def _calm(comparison: Comparison) -> float:
-    """Most where least was lost: a transport that drops looks quick."""
+    """Return the most where least was lost: a transport that drops looks quick."""
     sides = (comparison.left, comparison.right)
     lost = [side.own_dropped / side.own_attempted for side in sides if side.own_attempted]
     return 1.0 - sum(lost) / len(lost) if lost else 0.0
 
 
 def _alike(comparison: Comparison) -> float:
-    """Refused writes cost something too; of each experiment the calmest budget."""
+    """Compare at each experiment's calmest budget: refused writes cost something too."""
     return 1.0 + _calm(comparison)
 
 
@@ -225,7 +225,7 @@ def _ratios(
     group: Group,
     words: str,
 ) -> Iterator[Curve]:
-    """Ring over perf, paired within blocks, at the budget where least was lost."""
+    """Return ring over perf, paired within blocks, where least was lost."""
     places = _telling(places, key)
     if group is Group.LATENCY:
         places = _made_for(_PACED, places)
@@ -261,7 +261,7 @@ def _against(comparison: Comparison) -> str:
 def _slow_downs(
     rows: Sequence[KernelRow], places: dict[Place, dict[int, list[Comparison]]]
 ) -> Iterator[Curve]:
-    """Storm time under each tracer over the same without one, at the budget with least loss."""
+    """Return storm time under each tracer over that without one, where least was lost."""
     metric = _BY_KEY["storm_over_none"]
     places = _telling(places, metric.key)
     for (experiment, budget), by_row in _by_experiment(places, _calm):

@@ -19,7 +19,7 @@ ONSET: Final = "◆"
 
 
 def kernels(matrix: Matrix) -> Table:
-    """Each kernel, what it says of itself, and how its run ended.
+    """Tabulate each kernel, its facts, and how its run ended.
 
     What all of them have in common stands once, below.
     """

@@ -45,7 +45,7 @@ class Entry:
 
 
 def read_matrix(places: Iterable[Path]) -> tuple[Entry, ...]:
-    """Every kernel in these folders and journals, and in all folders below, each trial once.
+    """Read every kernel in these folders and journals and below, each trial once.
 
     JournalError where there is none, or a place cannot be read.
     """
@@ -101,7 +101,7 @@ def _entries(place: Path) -> Iterator[Entry]:
 
 
 def _stopped(folder: Path) -> Entry:
-    """A kernel whose run was ended while its guest ran: what it had measured stands."""
+    """Return a kernel whose run ended while its guest ran: what it measured stands."""
     journal = folder / JOURNAL
     return Entry(
         label=folder.name,
@@ -115,7 +115,7 @@ def _stopped(folder: Path) -> Entry:
 
 
 def _never_begun(run: Path, known: set[Path]) -> Iterator[Entry]:
-    """Kernels that a run was asked for, and of which there is no folder."""
+    """Return kernels that a run was asked for, and of which there is no folder."""
     asked = _outcome(run).get("kernels")
     for each in asked[:_MOST_NOTES] if isinstance(asked, list) else ():
         if not isinstance(each, dict) or not (name := _word(each.get("folder"))):
@@ -133,7 +133,7 @@ def _never_begun(run: Path, known: set[Path]) -> Iterator[Entry]:
 
 
 def _alone(journal: Path) -> Entry:
-    """A journal without an outcome: of a kernel's folder the name is the label."""
+    """Return a journal without an outcome, labelled by its kernel's folder."""
     return Entry(
         label=journal.parent.name if journal.name == JOURNAL else "",
         release="",

@@ -72,7 +72,7 @@ def measure(folder: Path, seed: int, left_s: float, command_line: Sequence[str])
 def _run(
     running: campaign.Campaign, folder: Path, deadline: float, trials: list[TrialResult]
 ) -> tuple[str, ...]:
-    """All blocks that begin in time, their trials added; in words, those that did not.
+    """Run all blocks that begin in time; return, in words, those that did not.
 
     The guest's speed is measured anew before each experiment: its host may have become busy.
     """
@@ -130,7 +130,7 @@ def _require_btf() -> None:
 
 
 def main() -> None:
-    """The command line above."""
+    """Run the command line above."""
     inherited.settle()
     folder = Path(sys.argv[1])
     told = measure(folder, int(sys.argv[2]), float(sys.argv[3]), sys.argv[4:])

@@ -98,7 +98,7 @@ def compare(entries: Sequence[Entry]) -> Matrix:
 
 
 def _claims(found: Sequence[KernelRow]) -> tuple[ClaimRow, ...]:
-    """Those that at least one kernel's trials speak to."""
+    """Return the claims that at least one kernel's trials speak to."""
     judged = [_findings(row.result) if row.result is not None else {} for row in found]
     made = []
     for claim in claims():
@@ -113,7 +113,7 @@ def _claims(found: Sequence[KernelRow]) -> tuple[ClaimRow, ...]:
 
 
 def _findings(result: Result) -> dict[str, Finding]:
-    """By claim; those about order by chains alone, where a guest ran no more."""
+    """Return findings by claim; on order by chains alone, where a guest ran no more."""
     found = {each.claim.id: each.finding for each in result.claims.judgements}
     for name, finding in found.items():
         if finding.verdict is Verdict.NOT_MEASURED:

@@ -34,7 +34,7 @@ class Missed:
 
 
 def missed(rows: Sequence[KernelRow]) -> tuple[Missed, ...]:
-    """Every kernel with results. Invalid trials are left out, as everywhere."""
+    """Return every kernel with results, invalid trials left out."""
     found = []
     for at, row in enumerate(rows):
         if row.result is None:

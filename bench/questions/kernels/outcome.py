@@ -72,7 +72,7 @@ class Outcome:
 
 
 def told_of(journal: Path, status: Status, reason: str, trials: int) -> Told:
-    """What a guest says of its journal; one that is missing has no bytes."""
+    """Describe a guest's journal; one that is missing has no bytes."""
     held = journal.read_bytes() if journal.exists() else b""
     return Told(
         status=status,
@@ -85,7 +85,7 @@ def told_of(journal: Path, status: Status, reason: str, trials: int) -> Told:
 
 
 def parse(text: bytes) -> Told | None:
-    """The guest's word; None if it is not whole."""
+    """Parse a guest's result; None if it is not whole."""
     try:
         fields = json.loads(text)
         return Told(
@@ -103,7 +103,7 @@ def parse(text: bytes) -> Told | None:
 
 
 def judge(folder: Path, ended: Ended, limit_s: float) -> tuple[Status, str, Told | None]:
-    """Status, reason and the guest's own word, where it is whole."""
+    """Return status, reason and the guest's own result, where it is whole."""
     result = folder / RESULT
     word = held(result)
     if word:
@@ -119,7 +119,7 @@ def judge(folder: Path, ended: Ended, limit_s: float) -> tuple[Status, str, Told
 
 
 def _lost(folder: Path, ended: Ended, limit_s: float) -> tuple[Status, str]:
-    """Why there is no result."""
+    """Say why there is no result."""
     console = held(folder / "console.log").decode(errors="replace")
     if ended.end is End.TIMED_OUT:
         return Status.HUNG, f"no result within {limit_s:g} s; last said: {_last_line(console)}"
@@ -138,13 +138,13 @@ def _lost(folder: Path, ended: Ended, limit_s: float) -> tuple[Status, str]:
 
 
 def write(folder: Path, outcome: Outcome) -> None:
-    """Whole or not at all."""
+    """Write it whole or not at all."""
     text = json.dumps({"schema": 1, **asdict(outcome)}, indent=1) + "\n"
     replace(folder / OUTCOME, text.encode())
 
 
 def status_of(folder: Path) -> Status | None:
-    """What stands in a folder's outcome; None where there is none that can be read."""
+    """Return a folder's outcome; None where none can be read."""
     try:
         return Status(json.loads(held(folder / OUTCOME))["status"])
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -164,7 +164,7 @@ def replace(path: Path, content: bytes) -> None:
 
 
 def held(path: Path) -> bytes:
-    """What a file in a guest's folder holds; nothing where it is no plain file, or none."""
+    """Return what a file in a guest's folder holds; nothing unless it is a plain file."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:

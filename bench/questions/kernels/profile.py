@@ -56,7 +56,7 @@ class Setting:
     transports: tuple[str, ...] = TRANSPORTS
 
     def storm(self, shape: Shape, seconds: float, *, least: int = _LEAST_PROCESSES) -> Storm:
-        """A storm of this shape, by fork, that takes about ``seconds`` here."""
+        """Return a storm of this shape, by fork, that takes about ``seconds`` here."""
         storm = _by_fork(storms(self.cpus)[shape])
         speed = self.rate_per_s / nominal_rate_per_s(_by_fork(storms(self.cpus)[Shape.STORM]))
         rate_per_s = nominal_rate_per_s(storm) * speed
@@ -71,7 +71,7 @@ def _by_fork(storm: Storm) -> Storm:
 
 
 def calibration(cpus: int) -> Experiment:
-    """Bare storms, bounded by time: how many processes a second this guest makes."""
+    """Return bare storms, bounded by time: how many processes a second this guest makes."""
     storm = replace(
         _by_fork(storms(cpus)[Shape.STORM]), count=1_000_000, seconds=_CALIBRATION_S, timed=True
     )
@@ -85,7 +85,7 @@ def calibration(cpus: int) -> Experiment:
 
 
 def experiments(on: Setting) -> tuple[Experiment, ...]:
-    """All of them, the most important first: a guest may be too slow for the last."""
+    """Return all, the most important first: a guest may be too slow for the last."""
     usual_bytes = 64 * KIB
     storm = _config(on.storm(Shape.STORM, _STORM_S))
     chained = on.storm(Shape.CHAIN, _LONGEST_CHAIN_S).count
@@ -140,12 +140,12 @@ def _config(storm: Storm, consumer: Consumer = EPOLL) -> TrialConfig:
 
 
 def buffers(on: Setting) -> int:
-    """A power of two, so that a ring and pages of all CPUs can be of one size; 2 at least."""
+    """Return a power of two, 2 at least, so that a ring and all CPUs' pages agree."""
     return 1 << max(1, (on.cpus - 1).bit_length())
 
 
 def _ladder(on: Setting, name: str, shape: Shape, blocks: int) -> Experiment:
-    """Storms of one size whose consumer is away: what is lost depends on the room alone.
+    """Return storms read only after their end: what is lost depends on capacity alone.
 
     From the budget that holds them in one buffer to the one at which each CPU's holds them all, as
     far as a ring can have it.

@@ -67,7 +67,7 @@ class KernelRow:
 
 
 def rows(entries: Sequence[Entry]) -> tuple[KernelRow, ...]:
-    """All kernels, older ones first; flavours of a series behind its usual kernel.
+    """Return all kernels, older ones first; flavours of a series behind its usual kernel.
 
     Journals of one kernel on one machine are taken together, block beside block.
     """
@@ -127,7 +127,7 @@ def _empty(entry: Entry) -> KernelRow:
 
 
 def short(release: str) -> str:
-    """ "6.12.117+deb13-rt-amd64" as "6.12-rt"; what is no version stays."""
+    """Shorten "6.12.117+deb13-rt-amd64" to "6.12-rt"; other text stays."""
     try:
         version = KernelVersion.parse(release)
     except UsageError:
@@ -136,7 +136,7 @@ def short(release: str) -> str:
 
 
 def _named_apart(found: Sequence[KernelRow]) -> list[KernelRow]:
-    """Labels that stand for two rows are replaced by the release, then by the place."""
+    """Replace labels that stand for two rows by the release, then by the place."""
     by_release = _renamed(found, [row.release or row.label for row in found])
     return _renamed(by_release, [row.place for row in found])
 

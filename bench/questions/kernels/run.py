@@ -67,12 +67,12 @@ class _Running:
 
 
 def folder_name(label: str) -> str:
-    """What a label's folder is called: "./bzImage" is no good name."""
+    """Name a label's folder: "./bzImage" is not a good name."""
     return re.sub(r"[^A-Za-z0-9._+-]+", "_", label).strip("._") or "kernel"
 
 
 def write_request(request: Request, labels: Sequence[str]) -> None:
-    """run.json: what was asked for, and of what machine."""
+    """Write run.json: what was asked for, and of what machine."""
     told = {
         "schema": 1,
         "command_line": request.command_line,
@@ -87,7 +87,7 @@ def write_request(request: Request, labels: Sequence[str]) -> None:
 
 
 def pending(folder: Path, labels: Sequence[str]) -> list[str]:
-    """Those that ``folder`` has no results of yet. UsageError if two would share a folder."""
+    """Return what ``folder`` has no results of. UsageError if two would share a folder."""
     names = [folder_name(label) for label in labels]
     for name in names:
         if names.count(name) > 1:
@@ -100,7 +100,7 @@ def pending(folder: Path, labels: Sequence[str]) -> list[str]:
 
 
 def check_free(folder: Path, labels: Sequence[str], *, resume: bool) -> None:
-    """UsageError where a kernel's folder is none of ours, or holds results that would be lost."""
+    """Raise UsageError where a kernel's folder is foreign or holds results."""
     for label in labels:
         place = folder / folder_name(label)
         if not os.path.lexists(place):
@@ -120,7 +120,7 @@ def check_free(folder: Path, labels: Sequence[str], *, resume: bool) -> None:
 
 
 def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
-    """Every image, ``request.jobs`` at a time; outcomes in the order in which they came.
+    """Run every image, ``request.jobs`` at a time; yield outcomes as they come.
 
     A guest that is lost is an outcome. Leaving by an exception ends all guests.
     """
@@ -195,7 +195,7 @@ def _on_host(folder: Path, limit_s: float, inside: Sequence[str]) -> Iterator[Po
 
 
 def _empty(folder: Path) -> None:
-    """A folder of our own for this kernel; what an earlier run left there is of no use."""
+    """Make an empty folder for this kernel; what an earlier run left is of no use."""
     if folder.exists():
         shutil.rmtree(folder)
     ownership.make_folder(folder)
@@ -236,7 +236,7 @@ def _unavailable(request: Request, image: Image, reason: str, say: Say) -> Outco
 
 
 def not_had(folder: Path, label: str, reason: str, say: Say) -> Outcome:
-    """The row of a kernel that could not even be fetched."""
+    """Return the row of a kernel that could not even be fetched."""
     found = Outcome(label=label, status=Status.UNAVAILABLE, reason=reason, release="", origin="")
     place = folder / folder_name(label)
     _empty(place)
@@ -263,7 +263,7 @@ def _tell_progress(one: _Running, say: Say) -> None:
 
 
 def speaker(began: float) -> Say:
-    """Lines on stderr, each with the time since ``began`` (time.monotonic)."""
+    """Return what prints lines on stderr, each with the time since ``began``."""
 
     def say(what: str) -> None:
         minutes, seconds = divmod(int(time.monotonic() - began), 60)
@@ -273,12 +273,12 @@ def speaker(began: float) -> Say:
 
 
 def new_folder(results: Path) -> Path:
-    """A run's folder, named after the time."""
+    """Return a run's folder, named after the time."""
     return results / f"kernels-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}"
 
 
 def check_place(folder: Path) -> None:
-    """UsageError for a place that a guest cannot be given."""
+    """Raise UsageError for a place that a guest cannot be given."""
     if not re.fullmatch(r"[A-Za-z0-9_+ /.-]+", os.fspath(folder.resolve())):
         raise UsageError(
             f"{folder} has characters that a guest cannot be given",

@@ -29,7 +29,7 @@ _SPOKEN: Final = (Verdict.REPRODUCED, Verdict.REFUTED, Verdict.INCONCLUSIVE)
 
 
 def title(matrix: Matrix) -> str:
-    """What was compared, in a line."""
+    """Say what was compared, in a line."""
     labels = [clean(row.label) for row in matrix.measured]
     if not labels:
         return "No kernel left a result"
@@ -45,7 +45,7 @@ def title(matrix: Matrix) -> str:
 
 
 def verdict(matrix: Matrix) -> tuple[str, ...]:
-    """The sentences of the first screen; "head: rest" each."""
+    """Return the sentences of the first screen; "head: rest" each."""
     return (
         *_kernels(matrix),
         *_balance(matrix),
@@ -75,7 +75,7 @@ def _kernels(matrix: Matrix) -> Iterator[str]:
 
 
 def _incomplete(matrix: Matrix) -> Iterator[str]:
-    """What kernels planned and did not run; and what was pooled."""
+    """Say what kernels planned and did not run, and what was pooled."""
     for row in matrix.measured:
         found = row.result.summary.coverage if row.result is not None else None
         for line in completeness(found):
@@ -223,7 +223,7 @@ def _claims(matrix: Matrix) -> Iterator[str]:
 def onsets(
     rows: Sequence[KernelRow], changes: Sequence[Change]
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Kernels at which something changed, in their order, and what."""
+    """Return kernels at which something changed, in their order, and what."""
     found: dict[int, list[str]] = {}
     for change in changes:
         for at in change.onsets:
@@ -233,7 +233,7 @@ def onsets(
 
 
 def step(change: Change, at: int, rows: Sequence[KernelRow]) -> str:
-    """From what to what a state went at row ``at``."""
+    """Say from what to what a state changed at row ``at``."""
     before = next(
         (
             (rows[index].label, state)

@@ -24,13 +24,13 @@ _SHOWN: Final = tuple(each for each in INSTRUMENTS if each.key != "locked_bytes"
 
 
 def title_of(found: Curve) -> str:
-    """ "events lost, storm at 64 KiB"."""
+    """Return "events lost, storm at 64 KiB"."""
     where = f" at {budget(found.budget)}" if found.budget else ""
     return f"{found.what}, {clean(found.experiment)}{where}" if found.experiment else found.what
 
 
 def curve(matrix: Matrix, found: Curve) -> Table:
-    """One number of every kernel that tells it, with intervals."""
+    """Tabulate one number of every kernel that has it, with intervals."""
     rows = dict.fromkeys(point.row for point in found.points)
     return Table(
         key=found.key,
@@ -68,7 +68,7 @@ def _cells(point: Point | None, unit: Unit) -> Iterator[Cell]:
 
 
 def decided(matrix: Matrix) -> tuple[ClaimRow, ...]:
-    """Claims that the trials of at least one kernel speak to, and the one over all kernels."""
+    """Return claims that some kernel's trials speak to, and the one over all kernels."""
     return tuple(
         each
         for each in matrix.claims
@@ -77,7 +77,7 @@ def decided(matrix: Matrix) -> tuple[ClaimRow, ...]:
 
 
 def claims(matrix: Matrix) -> Table | None:
-    """Claims by kernels; None where no kernel's trials speak to any."""
+    """Tabulate claims by kernels; None where no kernel's trials speak to any."""
     shown = decided(matrix)
     if not shown:
         return None
@@ -129,7 +129,7 @@ def _verdict(found: Finding | None, together: bool) -> Cell:
 
 
 def missed(matrix: Matrix) -> Table | None:
-    """The tracer's own disturbance; None without any trial."""
+    """Tabulate the exits that the kernel skipped; None without any trial."""
     if not matrix.missed:
         return None
     return Table(
@@ -188,7 +188,7 @@ def _told(*found: Skipped | None) -> str:
 
 
 def memory(matrix: Matrix) -> tuple[Table, ...]:
-    """Every budget a table: what each instrument makes of each transport on each kernel."""
+    """Tabulate each budget: what each instrument shows of each transport and kernel."""
     budgets = sorted(
         {
             judged.line.budget_bytes

@@ -41,7 +41,7 @@ class Sized:
     journal: str
 
     def pages_per_cpu(self, data_bytes: int) -> int:
-        """Of a transport that has one buffer for each CPU."""
+        """Return the pages of a transport that has one buffer for each CPU."""
         return data_bytes // self.cpus // self.page_bytes
 
 
@@ -256,7 +256,7 @@ def _setting(sized: Sized, sizing: Sizing, wanted: int) -> str:
 
 
 def _comparison(sized: Sized) -> str:
-    """Which transport needs least, where more than one was tried."""
+    """Say which transport needs least, where more than one was tried."""
     if len(sized.sizings) < 2:
         return ""
     least = {

@@ -55,7 +55,7 @@ class Sizing:
         return self.minimum_bytes == self.rungs_bytes[0]
 
     def tried(self, budget_bytes: int | None) -> Rung | None:
-        """The rung of this budget, if it was tried."""
+        """Return the rung of this budget, if it was tried."""
         return next((r for r in self.ladder.rungs if r.budget_bytes == budget_bytes), None)
 
     @property
@@ -76,7 +76,7 @@ def sizing(
     tolerated: float,
     margin: float,
 ) -> Sizing:
-    """What ``trials`` say of ``transport``; invalid, reduced and another's ones count in nothing.
+    """Judge ``transport`` by its trials, without invalid and reduced ones.
 
     Nor do disturbed ones, where a rung has 20 others. A storm counts as one that lost if it lost
     more than the share ``tolerated`` of its records.
@@ -127,7 +127,7 @@ def _is_disturbed(trial: TrialResult) -> bool:
 
 
 def next_to_scan(seen: Sizing) -> int | None:
-    """The lowest rung that the scan has not tried; None once it is through."""
+    """Return the lowest rung that the scan has not tried; None once it is through."""
     clean = 0
     for budget_bytes in seen.rungs_bytes:
         rung = seen.tried(budget_bytes)
@@ -140,14 +140,14 @@ def next_to_scan(seen: Sizing) -> int | None:
 
 
 def around_the_edge(seen: Sizing) -> tuple[int, ...]:
-    """The rungs that need their full number of storms after the scan."""
+    """Return the rungs that need their full number of storms after the scan."""
     lossy = [r.budget_bytes for r in seen.ladder.rungs if r.lossy]
     edge = seen.rungs_bytes.index(lossy[-1]) + 1 if lossy else 0
     return seen.rungs_bytes[max(0, edge - _RUNGS_BELOW) : edge + _CLEAN_RUNGS]
 
 
 def next_rung(seen: Sizing) -> int | None:
-    """The rung to give its full number of storms next; None once there is an answer.
+    """Return the rung to fill next; None once there is an answer.
 
     Upwards as long as there is no minimum. Then the rung below it, if the scan alone saw that one
     lose, and what is recommended, so that nothing is recommended unseen.
@@ -163,6 +163,6 @@ def next_rung(seen: Sizing) -> int | None:
 
 
 def exits_per_s(trials: Iterable[TrialResult]) -> float:
-    """Median rate at which the storms' processes really ended; 0 without any."""
+    """Return the median rate of the storms' exits; 0 without any."""
     rates = [trial.storm.rate_per_s for trial in trials if trial.state is not State.INVALID]
     return median(rates) if rates else 0.0

@@ -45,7 +45,7 @@ class Load:
 
 
 def check(load: Load) -> Load:
-    """``load`` if it makes sense; UsageError, naming the option, if not."""
+    """Return ``load`` if it makes sense; raise UsageError, naming the option, if not."""
     if load.rate_per_s and load.burst:
         raise UsageError("a load has a rate or a burst", remedy="leave --rate or --burst out")
     _check("--rate", load.rate_per_s, 0.0, MOST_PER_S)
@@ -65,7 +65,7 @@ def _check(option: str, value: float, least: float, most: float) -> None:
 
 
 def config(load: Load, cpus: int) -> TrialConfig:
-    """The trial that puts ``load`` on a buffer, on ``cpus`` usable CPUs; no transport, no budget.
+    """Return the trial that puts ``load`` on a buffer, without transport and budget.
 
     The stall begins with the first exit of a burst, and half-way through any other storm.
     """
@@ -101,14 +101,14 @@ def config(load: Load, cpus: int) -> TrialConfig:
 
 
 def capture_bytes(chosen: TrialConfig) -> int:
-    """Memory that the harness needs to hold all records of one trial."""
+    """Return the memory that all records of one trial take."""
     return chosen.storm.most_processes * chosen.producer.records_per_exit * ROW.size
 
 
 def rungs_bytes(
     transport: str, load: Load, *, cpus: int, page_bytes: int, most_bytes: int
 ) -> tuple[int, ...]:
-    """Every budget that ``transport`` can have for such records, ascending up to ``most_bytes``.
+    """Return every budget that ``transport`` can have, ascending up to ``most_bytes``.
 
     Each is twice the one before it: a ring is a power of two of pages, and so is the perf buffer
     of each CPU. UsageError if there is none.
@@ -137,7 +137,7 @@ def rungs_bytes(
 def experiment(
     name: str, chosen: TrialConfig, rungs: Iterable[tuple[str, int]], blocks: int
 ) -> Experiment:
-    """Storms of ``chosen`` at each of ``rungs`` (transport, budget in bytes), interleaved."""
+    """Interleave storms of ``chosen`` at each of ``rungs`` (transport, budget in bytes)."""
     arms = tuple(
         Arm(
             name=str(ArmName(transport=transport, budget=budgets.label(budget_bytes))),

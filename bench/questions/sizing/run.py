@@ -35,7 +35,7 @@ class Runs(Protocol):
     """What runs experiments: a campaign."""
 
     def run(self, experiment: Experiment, listener: Listener) -> tuple[TrialResult, ...]:
-        """All blocks of ``experiment``."""
+        """Run all blocks of ``experiment``."""
         ...
 
 
@@ -50,7 +50,7 @@ class Search:
     margin: float
 
     def judged(self, trials: Sequence[TrialResult]) -> tuple[Sizing, ...]:
-        """What is known after ``trials``."""
+        """Judge each transport after ``trials``."""
         return tuple(
             sizing(name, trials, sizes, tolerated=self.tolerated, margin=self.margin)
             for name, sizes in self.rungs_bytes.items()
@@ -58,7 +58,7 @@ class Search:
 
 
 def measure(search: Search, running: Runs, begin: Begin) -> tuple[TrialResult, ...]:
-    """All trials that the answer rests on.
+    """Run all trials that the answer rests on.
 
     NotBalanced if too many storms of a rung are invalid, MachineUnfit if there is no room for a
     burst.

@@ -119,7 +119,7 @@ def _better(text: str, *, decided: bool) -> Cell:
 
 
 def _overview(comparisons: Sequence[Comparison]) -> Table:
-    """Two rows a comparison, so that it fits 80 columns."""
+    """Make two rows a comparison, so that the table fits 80 columns."""
     return Table(
         key="overview",
         title="Every comparison at a glance",

@@ -194,7 +194,7 @@ def _lost(comparison: Comparison) -> float:
 
 
 def _halfway(comparison: Comparison) -> float:
-    """Largest where half was lost: where nothing or all was, transports cannot differ."""
+    """Return the most where half was lost: where none or all was, no side can differ."""
     sides = (comparison.left, comparison.right)
     shares = [side.own_dropped / side.own_attempted for side in sides if side.own_attempted]
     return sum(share * (1 - share) for share in shares)

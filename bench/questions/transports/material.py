@@ -38,12 +38,12 @@ class Material:
         return self.summary.experiments
 
     def place(self, trial: TrialResult) -> Place | None:
-        """Where ``trial`` stands; None if it comes from no file."""
+        """Return where ``trial`` stands; None if it comes from no file."""
         return self.places.get(id(trial))
 
 
 def gathered(paths: Iterable[Path]) -> tuple[JournalContent, dict[int, Place]]:
-    """Journals as one, each trial once, and its place. JournalError if not one could be read."""
+    """Read journals as one, and where each trial stands. JournalError if none can be."""
     places: dict[int, Place] = {}
     contents: list[JournalContent] = []
     for path in paths:

@@ -57,13 +57,13 @@ class MemoryRow:
 
 
 def memory_rows(material: Material) -> tuple[MemoryRow, ...]:
-    """From the census where a run made one, else from the trials. Smallest budget first."""
+    """Return the census where a run made one, else the trials' values, by budget."""
     looked = [line for run in material.runs for line in run.memory]
     return census_rows(looked) if looked else tuple(_of_trials(material.experiments))
 
 
 def census_rows(lines: Iterable[MemoryLine]) -> tuple[MemoryRow, ...]:
-    """Each transport and budget once."""
+    """Return each transport and budget once."""
     return tuple(_censused(each) for each in judge.latest(lines))
 
 
@@ -91,7 +91,7 @@ def cell(judged: Judged, key: str) -> Cell:
 
 
 def _of_trials(experiments: Mapping[str, ExperimentSamples]) -> Iterator[MemoryRow]:
-    """Medians over the first experiment that has the transport at the budget."""
+    """Yield medians over the first experiment that has the transport at the budget."""
     arms: dict[tuple[int, str], ArmSamples] = {}
     for samples in experiments.values():
         for arm in samples.arms.values():

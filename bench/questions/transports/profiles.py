@@ -68,7 +68,7 @@ class Scale:
     between_bytes: tuple[int, ...] = ()
 
     def budgets_bytes(self, choice: Choice) -> tuple[int, ...]:
-        """The budgets meant, ascending."""
+        """Return the budgets meant, ascending."""
         ends = (self.least_bytes, self.usual_bytes, self.largest_bytes)
         chosen = {
             Choice.ALL: (*ends, *self.between_bytes),
@@ -97,7 +97,7 @@ class Row:
 
 
 def storms(cpus: int) -> dict[Shape, Storm]:
-    """One storm of each shape, not yet scaled, where ``cpus`` CPUs may be used."""
+    """Return one storm of each shape, not yet scaled, for ``cpus`` usable CPUs."""
     workers = max(2, cpus)
     return {
         Shape.STORM: Storm(shape=Shape.STORM, workers=workers, spawn=Spawn.VFORK),
@@ -116,7 +116,7 @@ def storms(cpus: int) -> dict[Shape, Storm]:
 
 
 def _rows(cpus: int) -> tuple[Row, ...]:
-    """What every profile runs."""
+    """Return what every profile runs."""
     storm = storms(cpus)
     return (
         Row(
@@ -195,7 +195,7 @@ def _rows(cpus: int) -> tuple[Row, ...]:
 
 
 def _more_rows(cpus: int) -> tuple[Row, ...]:
-    """What longer profiles run besides: other ways to wait."""
+    """Return what longer profiles run besides: other ways to wait."""
     storm = storms(cpus)
     waits = (("busy", "polled without a rest", BUSY), ("timed", "drained every 5 ms", TIMED))
     eager = (("epoll", "on epoll", EPOLL), waits[0])
@@ -245,7 +245,7 @@ def _more_rows(cpus: int) -> tuple[Row, ...]:
 
 
 def sized(storm: Storm, *, seconds: float, least: int = 1) -> Storm:
-    """``storm`` with as many processes as are expected to take ``seconds``, but ``least``."""
+    """Size ``storm`` to take about ``seconds``, with ``least`` processes or more."""
     count = max(least, round(nominal_rate_per_s(storm) * seconds))
     if storm.shape is Shape.BURST:  # whole bursts
         count = max(1, round(count / storm.burst_size)) * storm.burst_size
@@ -276,7 +276,7 @@ def _experiment(row: Row, scale: Scale, cpus: int, page_bytes: int) -> Experimen
 
 
 def _ladder(scale: Scale, cpus: int, page_bytes: int) -> Experiment:
-    """Rungs of doubling budgets from 2 data pages on; every rung is one comparison."""
+    """Double budgets from 2 data pages on; every rung is one comparison."""
     top_bytes = max(MIB, 32 * page_bytes)
     rungs = tuple(page_bytes << power for power in range(1, 40) if page_bytes << power <= top_bytes)
     return compose(
@@ -296,7 +296,7 @@ def _ladder(scale: Scale, cpus: int, page_bytes: int) -> Experiment:
 
 
 def _scales(page_bytes: int) -> dict[str, Scale]:
-    """Two data pages, the usual budget, and one that holds a whole short storm; and the rest."""
+    """Return the scales: two data pages, the usual budget, and a whole short storm."""
     least_bytes = 2 * page_bytes
     usual_bytes = max(64 * KIB, 8 * page_bytes)
     quick = Scale(
@@ -324,14 +324,14 @@ NAMES: Final = ("quick", "standard", "thorough")
 
 
 def census_budgets_bytes(name: str) -> tuple[int, ...]:
-    """Budgets at which a run of profile ``name`` looks at memory itself; () for no profile."""
+    """Return the budgets whose memory a profile looks at; () for no profile."""
     if not name:
         return ()
     return (64 * KIB,) if name == "quick" else (64 * KIB, MIB, 16 * MIB)
 
 
 def profile(name: str, cpus: Sequence[int], page_bytes: int) -> Profile:
-    """The experiments of profile ``name`` on the usable CPUs ``cpus``, by their numbers.
+    """Return profile ``name`` for the usable CPUs ``cpus``, by their numbers.
 
     Raises UsageError for a name that is not one of ``NAMES``.
     """

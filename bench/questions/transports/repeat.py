@@ -39,7 +39,7 @@ class Named:
 
 
 def run_facts(material: Material) -> tuple[RunFacts, ...]:
-    """Every run, in order."""
+    """Return every run, in order."""
     return tuple(
         RunFacts(
             command=shlex.join(run.header.command_line),
@@ -54,7 +54,7 @@ def run_facts(material: Material) -> tuple[RunFacts, ...]:
 
 
 def machine_facts(machine: Machine | None) -> tuple[tuple[str, str], ...]:
-    """Machine and kernel as rows of a table."""
+    """Return machine and kernel as rows of a table."""
     if machine is None:
         return ()
     wakeup = number(machine.wakeup_cost_ns, Unit.NS)
@@ -74,7 +74,7 @@ def machine_facts(machine: Machine | None) -> tuple[tuple[str, str], ...]:
 
 
 def noise(material: Material) -> tuple[tuple[str, str], ...]:
-    """Steal, load and foreign exits over all trials: the median and the worst."""
+    """Return steal, load and foreign exits over all trials: the median and the worst."""
     trials = [trial for run in material.runs for trial in run.trials]
     steal = [trial.conditions.steal_share for trial in trials]
     load = [trial.conditions.load_1m for trial in trials]
@@ -97,7 +97,7 @@ def noise(material: Material) -> tuple[tuple[str, str], ...]:
 
 
 def named(material: Material) -> tuple[Named, ...]:
-    """Every trial that is invalid, reduced, disturbed or noisy, in this order."""
+    """Return the trials that are invalid, reduced, disturbed or noisy, in this order."""
     order = {State.INVALID: 0, State.REDUCED: 1, State.DISTURBED: 2, State.NOISY: 3}
     found = [
         trial for run in material.runs for trial in run.trials if state_of(trial) is not State.VALID

@@ -24,7 +24,7 @@ _MOST_PLACES: Final = 3
 
 
 def name(transport: str) -> str:
-    """A transport as sentences call it."""
+    """Name a transport as sentences do."""
     return _NAMES.get(transport, clean(transport))
 
 
@@ -48,7 +48,7 @@ def waiting(direction: Direction) -> str:
 
 
 def place(comparison: Comparison) -> str:
-    """Where a comparison was made: "storm at 64 KiB"."""
+    """Name where a comparison was made: "storm at 64 KiB"."""
     where = f"{clean(comparison.experiment)} at {budget(comparison.budget)}"
     if comparison.left.budget_bytes != comparison.right.budget_bytes:
         where += f" (perf {size(comparison.right.budget_bytes)})"
@@ -56,14 +56,14 @@ def place(comparison: Comparison) -> str:
 
 
 def sentence(comparison: Comparison) -> str:
-    """What one comparison says, in one sentence."""
+    """Say what one comparison found, in one sentence."""
     parts = [_drops(comparison), _order(comparison), _latency(comparison), _memory(comparison)]
     words = "; ".join(part for part in parts if part)
     return f"In {place(comparison)}, {words}.{_mend(comparison)}" if words else ""
 
 
 def _mend(comparison: Comparison) -> str:
-    """What to mend where records were lost, if it is the same on both sides or on the one."""
+    """Say why records were lost, if it is the same on both sides or only one lost any."""
     short = {comparison.left.bottleneck, comparison.right.bottleneck} - {Bottleneck.NONE}
     match tuple(short):
         case (Bottleneck.BUFFER,):
@@ -135,7 +135,7 @@ def _memory(comparison: Comparison) -> str:
 
 
 def verdict(summary: Summary) -> tuple[str, ...]:
-    """The whole in a few sentences: drops, order, memory, latency, cost, and how sure that is."""
+    """Say the whole in sentences: drops, order, memory, latency, cost, and how sure."""
     load = (*reduced(summary), *unequal(summary))
     if not summary.comparisons:
         why = "no experiment has trials of both transports"
@@ -232,7 +232,7 @@ def _same(standing: Standing) -> str:
 
 
 def _counts(standing: Standing) -> str:
-    """The raw counts behind the answer on order, which stand for themselves."""
+    """Give the raw counts behind the answer on order."""
     if standing.question is not Question.ORDER:
         return ""
     asked = (

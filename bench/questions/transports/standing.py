@@ -177,7 +177,7 @@ def _group(row: Row, p: float) -> str:
 
 
 def standings(comparisons: Sequence[Comparison]) -> tuple[Standing, ...]:
-    """Every question for every transport that was compared with the perf buffers."""
+    """Judge every question for every transport that was compared with perf buffers."""
     by_transport: dict[str, list[Comparison]] = {}
     for comparison in comparisons:
         by_transport.setdefault(comparison.left.transport, []).append(comparison)

@@ -99,12 +99,12 @@ def _summarise(
 
 
 def compare(trials: Iterable[TrialResult], machine: Machine | None = None) -> Summary:
-    """The summary of one run's trials. Without ``machine`` nothing is told net of wake-ups."""
+    """Summarise one run's trials. Without ``machine`` nothing is net of wake-ups."""
     return _summarise((Stretch(trials=tuple(trials), machine=machine),))
 
 
 def compare_journals(content: JournalContent) -> tuple[Summary, ...]:
-    """One summary for every machine and kernel, in the order of the journal.
+    """Return one summary for every machine and kernel, in the journal's order.
 
     Runs of one machine are taken together, block beside block, unless they gave one name to two
     configurations. The journals' faults stand in the first summary.
@@ -127,7 +127,7 @@ def compare_journals(content: JournalContent) -> tuple[Summary, ...]:
 
 
 def by_machine(content: JournalContent) -> list[list[Run]]:
-    """Runs of one machine and kernel that agree on what every name means, in order."""
+    """Group runs of one machine and kernel that agree on what every name means."""
     groups: list[_Group] = []
     of_machine: dict[str, list[_Group]] = {}
     for run in content.runs:
@@ -142,7 +142,7 @@ def by_machine(content: JournalContent) -> list[list[Run]]:
 
 
 def _same(machine: Machine) -> str:
-    """Equal for machines that are one."""
+    """Return what is equal for machines that are one."""
     plain = replace(machine, wakeup_cost_ns=None)  # measured anew by every run
     return json.dumps(asdict(plain), sort_keys=True)
 

@@ -54,7 +54,7 @@ def _row(number: int, run: Run, trial: TrialResult) -> dict[str, Any]:
 
 
 def rows(content: JournalContent) -> Iterator[dict[str, Any]]:
-    """Every trial, invalid ones too; ``run`` counts from 0 in the order of the journals."""
+    """Yield every trial, invalid ones too; ``run`` counts from 0 in the journals' order."""
     for number, run in enumerate(content.runs):
         for trial in run.trials:
             yield _row(number, run, trial)
@@ -74,7 +74,7 @@ def _frame(content: JournalContent) -> Any:
 
 
 def csv(content: JournalContent) -> str:
-    """The table as CSV, with a header; an empty field is null.
+    """Return the table as CSV, with a header; an empty field is null.
 
     Spreadsheets take text that begins like ``=1+1`` for a formula, and run it. It has an
     apostrophe before it, and so has text that begins with one: without the first it is as it was.
@@ -87,7 +87,7 @@ def csv(content: JournalContent) -> str:
 
 
 def parquet(content: JournalContent) -> bytes:
-    """The table as a Parquet file, all text as it is."""
+    """Return the table as a Parquet file, all text as it is."""
     memory = BytesIO()
     _frame(content).write_parquet(memory)
     return memory.getvalue()

@@ -32,7 +32,7 @@ LEGEND: Final = (
 
 
 def machine_words(machine: Machine | None) -> str:
-    """The machine in one line."""
+    """Describe the machine in one line."""
     if machine is None:
         return "machine not known"
     virtual = "emulated" if machine.emulated else machine.virtualisation
@@ -83,7 +83,7 @@ def unequal(summary: Summary) -> Iterator[str]:
 
 
 def trouble(summary: Summary) -> tuple[str, ...]:
-    """Everything that a reader has to know of what was left out or disturbed."""
+    """Return what a reader has to know of what was left out or disturbed."""
     lines = [
         f"invalid, left out: {clean(trial.experiment)} {clean(trial.arm)} block {trial.block}: "
         f"{clean('; '.join(trial.reasons))}"
@@ -109,7 +109,7 @@ def trouble(summary: Summary) -> tuple[str, ...]:
 
 
 def better(comparison: Comparison, row: Row) -> str:
-    """The better side's name, or the sign of why there is none."""
+    """Name the better side, or the sign of why there is none."""
     if row.better == 0:
         return _SIGNS.get(row.outcome, "")
     return clean((comparison.left if row.better < 0 else comparison.right).transport)
@@ -132,7 +132,7 @@ class Line:
 
 
 def lines(comparison: Comparison) -> Iterator[Line]:
-    """The table of a comparison: its rows, and the sums that explain some of them."""
+    """Yield a comparison's rows, and the sums that explain some of them."""
     group = comparison.rows[0].group if comparison.rows else None
     for row in comparison.rows:
         yield Line(

@@ -34,7 +34,7 @@ class ShownArm:
 
 
 def shown_arms(experiments: Mapping[str, ExperimentSamples]) -> Iterator[ShownArm]:
-    """Every arm with a transport and trials, second names of A/A pairs left out."""
+    """Yield every arm with a transport and trials, but second names of A/A pairs."""
     for samples in experiments.values():
         for arm in samples.arms.values():
             name = ArmName.parse(arm.name)
@@ -48,14 +48,14 @@ def shown_arms(experiments: Mapping[str, ExperimentSamples]) -> Iterator[ShownAr
 
 
 def transports(arms: list[ShownArm]) -> tuple[str, ...]:
-    """The transports of ``arms``, once each, in a fixed order."""
+    """Return the transports of ``arms``, once each, in a fixed order."""
     found = {arm.transport for arm in arms}
     usual = [each for each in ("ringbuf", "perfbuf") if each in found]
     return (*usual, *sorted(found - set(usual)))
 
 
 def calm_budgets(summary: Summary) -> dict[str, tuple[str, str]]:
-    """For each experiment the names of the two arms compared where least was lost, then largest."""
+    """Name each experiment's two arms at the budget where least was lost."""
     chosen: dict[str, tuple[str, str]] = {}
     least: dict[str, float] = {}
     for each in summary.comparisons:  # smallest budget first

@@ -23,7 +23,7 @@ _FIGURES: Final[tuple[Callable[[Material], Figure | None], ...]] = (
 
 
 def figures(material: Material) -> Iterator[Figure]:
-    """Those that the trials give something for, one by one."""
+    """Yield the figures that the trials give something for."""
     from altair.utils.schemapi import debug_mode
 
     # Otherwise each part of a chart is validated as it is made, which takes longer than drawing it.

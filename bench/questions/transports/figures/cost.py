@@ -49,7 +49,7 @@ _STRIPS = (
 
 
 def figure(material: Material) -> Figure | None:
-    """Three strips, as far as the trials tell."""
+    """Draw three strips, as far as the trials have the numbers."""
     arms = compared(material)
     ways = transports(arms)
     panels = tuple(found for strip in _STRIPS if (found := panel(strip, arms, ways)) is not None)

@@ -27,7 +27,7 @@ _NINES: Final = (
 
 
 def figure(material: Material) -> Figure | None:
-    """One panel for each experiment, at the budget where least was lost."""
+    """Draw a panel for each experiment, at the budget where least was lost."""
     panels = []
     ways: dict[str, None] = {}
     chosen = calm_budgets(material.summary)

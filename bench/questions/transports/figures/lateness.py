@@ -13,7 +13,7 @@ from bench.trial.result import TrialResult
 
 
 def compared(material: Material) -> list[ShownArm]:
-    """The arms of each experiment at the budget where least was lost."""
+    """Return the arms of each experiment at the budget where least was lost."""
     chosen = calm_budgets(material.summary)
     return [
         arm
@@ -60,7 +60,7 @@ _STRIPS = (
 
 
 def figure(material: Material) -> Figure | None:
-    """How many, how late, and the worst of each trial."""
+    """Draw how many were late, how late, and the worst of each trial."""
     arms = compared(material)
     ways = transports(arms)
     panels = tuple(found for strip in _STRIPS if (found := panel(strip, arms, ways)) is not None)

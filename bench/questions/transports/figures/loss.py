@@ -25,7 +25,7 @@ from bench.trial.result import TrialResult
 
 
 def figure(material: Material) -> Figure | None:
-    """One panel for each experiment that ran several budgets and lost something."""
+    """Draw a panel for each experiment that ran several budgets and lost something."""
     by_experiment: dict[str, list[ShownArm]] = defaultdict(list)
     for arm in shown_arms(material.experiments):
         if not arm.variant:
@@ -119,7 +119,7 @@ def _panel(name: str, arms: list[ShownArm], ways: tuple[str, ...]) -> Panel:
 
 
 def _ticks(budgets: list[int]) -> list[float]:
-    """The budgets themselves where they are few, else powers of eight."""
+    """Return the budgets themselves where they are few, else powers of eight."""
     return (
         [float(each) for each in budgets]
         if len(budgets) <= 5

@@ -30,7 +30,7 @@ class _Chosen:
 
 
 def figure(material: Material) -> Figure | None:
-    """The trial of the comparison where most re-ordering was seen; None without any timeline."""
+    """Draw the trial in which most was re-ordered; None without any timeline."""
     chosen = _choose(material)
     if chosen is None:
         return None

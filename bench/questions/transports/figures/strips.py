@@ -29,7 +29,7 @@ class Strip:
 
 
 def panel(strip: Strip, arms: Sequence[ShownArm], ways: Sequence[str]) -> Panel | None:
-    """The strip of these arms; None if no trial tells the number."""
+    """Draw the strip of these arms; None if no trial has the number."""
     import altair as alt
 
     points: list[Row] = []

@@ -25,7 +25,7 @@ _rate: Final = number("own_attempted_per_s")
 
 
 def figure(material: Material) -> Figure | None:
-    """Three panels, one for each meaning of the word."""
+    """Draw three panels, one for each meaning of the word."""
     arms = compared(material)
     ways = transports(arms)
     panels = tuple(
@@ -94,7 +94,7 @@ def _panel(
 
 
 def _ticks(rates: Sequence[float]) -> list[float]:
-    """1, 2 and 5 times each power of ten within reach."""
+    """Return 1, 2 and 5 times each power of ten within reach."""
     return [
         step * power
         for power in powers(min(rates), max(rates))
