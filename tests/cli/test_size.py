@@ -61,7 +61,9 @@ def test_ctrl_c_leaves_what_was_finished(tmp_path: Path) -> None:
     with subprocess.Popen(
         [*SIZE, "--wait", "--output", journal], stderr=subprocess.PIPE
     ) as running:
-        assert reaches(running, lambda: journal.exists() and journal.read_bytes().count(b"\n") > 3)
+        assert reaches(
+            running, lambda: journal.exists() and journal.read_bytes().count(b'"kind":"trial"') > 2
+        )
         running.send_signal(signal.SIGINT)
         assert running.wait(30) == 130
         assert running.stderr is not None
