@@ -7,6 +7,7 @@ installed once. What a session needs is installed when, and only when, its stamp
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import hashlib
 import os
@@ -14,6 +15,7 @@ import re
 import shlex
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,9 +84,28 @@ def claims(session: nox.Session) -> None:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Arbitrary trials for a while, and whether anything leaks: ./run soak -- --minutes 5."""
-    prepare(session, "report", package=True)
-    hand_over(session, "bufbench", "soak", *session.posargs)
+    """Random trials: does every ledger balance, does nothing leak? ./run soak -- --minutes 5."""
+    parser = argparse.ArgumentParser(prog="./run soak --")
+    parser.add_argument("--minutes", type=float, default=5.0, help="how long (5)")
+    parser.add_argument("--seed", type=int, default=1, help="of the configurations (1)")
+    chosen = parser.parse_args(session.posargs)
+    if not 0 < chosen.minutes <= 7 * 24 * 60 or abs(chosen.seed) >= 2**63:
+        parser.error("--minutes or --seed is out of range")
+    prepare(session, "test", "report", "kernels", package=True)
+    make_results()
+    name = f"results/soak-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}.jsonl"
+    hand_over(
+        session,
+        *(
+            "pytest",
+            "tests/soak/test_soak.py",
+            "--junitxml=results/soak.xml",
+            "-q",
+            "-s",
+            "--tb=short",
+        ),
+        *(f"--minutes={chosen.minutes}", f"--seed={chosen.seed}", f"--journal={name}"),
+    )
 
 
 @nox.session

@@ -8,6 +8,7 @@ import secrets
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from moments import Faults
@@ -26,6 +27,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("faults")
     group.addoption("--faults", type=int, default=0, help="how many of each kind; 0: some")
     group.addoption("--seed", type=int, default=None, help="of the moments; drawn by default")
+
+    group = parser.getgroup("soak")
+    group.addoption("--minutes", type=float, default=0.5, help="how long to run random trials")
+    group.addoption("--journal", type=Path, default=None, help="where to keep them")
 
 
 def pytest_configure(config: pytest.Config) -> None:

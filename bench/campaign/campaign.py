@@ -21,7 +21,6 @@ from bench.journal.reader import as_resumed, finished, last_run
 from bench.journal.schema import RunHeader
 from bench.journal.writer import JournalWriter
 from bench.linux import machine
-from bench.measure.health import Sample
 from bench.plan import blocks
 from bench.plan.config import Producer, TrialConfig, Wake
 from bench.plan.experiments import Arm, Experiment
@@ -135,10 +134,6 @@ class Campaign:
         """Write that nothing more is planned; a run that was stopped has no such line."""
         if self._adaptive or self._no_time_for:
             self._writer.write_plan(Outline(no_time_for=tuple(self._no_time_for)))
-
-    def keep(self, sample: Sample) -> None:
-        """Write what was held between two rounds of a soak."""
-        self._writer.write_health(sample)
 
     def census(self, budgets_bytes: Sequence[int]) -> tuple[MemoryLine, ...]:
         """Measure memory by every instrument at these budgets, unless it is known already.

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Command line: bufbench doctor, run, trace, claims, size, soak, report, compare and
-kernels.
+"""Command line: bufbench doctor, run, trace, claims, size, report, compare and kernels.
 
 Each is a module, loaded when it is called. A command's module has a function ``command``; a new
 one is a file here and a name in ``COMMANDS``.
@@ -18,7 +17,6 @@ COMMANDS: Final = (
     "trace",
     "claims",
     "size",
-    "soak",
     "report",
     "compare",
     "kernels",

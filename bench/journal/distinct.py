@@ -54,7 +54,6 @@ class _Merged:
         self.run = replace(
             self.run,
             memory=_joined(self.run.memory, other.memory),
-            health=_joined(self.run.health, other.health),
             plans=_joined(self.run.plans, other.plans),
         )
 

@@ -25,7 +25,6 @@ from bench.journal.schema import (
     RunHeader,
     Value,
 )
-from bench.measure.health import Sample
 from bench.plan.config import TrialConfig
 from bench.plan.outline import Outline
 from bench.record.footprint import MemoryLine
@@ -196,7 +195,6 @@ class _Begun:
     header: RunHeader
     trials: list[TrialResult] = field(default_factory=list)
     memory: list[MemoryLine] = field(default_factory=list)
-    health: list[Sample] = field(default_factory=list)
     plans: list[Outline] = field(default_factory=list)
 
     def take(self, value: Value) -> None:
@@ -205,8 +203,6 @@ class _Begun:
                 self.trials.append(value)
             case MemoryLine():
                 self.memory.append(value)
-            case Sample():
-                self.health.append(value)
             case Outline():
                 self.plans.append(value)
             case RunHeader(plan=Outline() as plan):  # its own, or of one that resumed it
@@ -217,7 +213,6 @@ class _Begun:
             header=self.header,
             trials=tuple(self.trials),
             memory=tuple(self.memory),
-            health=tuple(self.health),
             plans=tuple(self.plans),
         )
 

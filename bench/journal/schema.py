@@ -18,7 +18,6 @@ from enum import StrEnum
 from typing import Final
 
 from bench.linux.machine import Machine
-from bench.measure.health import Sample
 from bench.plan.outline import Outline
 from bench.record.footprint import MemoryLine
 from bench.trial.result import TrialResult
@@ -53,12 +52,17 @@ class RunHeader:
     plan: Outline | None = None  # None: not recorded
 
 
-Value = RunHeader | TrialResult | MemoryLine | Sample | Outline
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unused:
+    """Stand for a line of kind "health", which soaks wrote up to schema 3: it is skipped."""
+
+
+Value = RunHeader | TrialResult | MemoryLine | Unused | Outline
 VALUES: Final[dict[Kind, type[Value]]] = {
     Kind.MACHINE: RunHeader,
     Kind.TRIAL: TrialResult,
     Kind.MEMORY: MemoryLine,
-    Kind.HEALTH: Sample,
+    Kind.HEALTH: Unused,
     Kind.PLAN: Outline,
 }
 
@@ -73,7 +77,6 @@ class Run:
     header: RunHeader
     trials: tuple[TrialResult, ...]
     memory: tuple[MemoryLine, ...] = ()
-    health: tuple[Sample, ...] = ()  # of a soak
     plans: tuple[Outline, ...] = ()  # of the header, of those that resumed it, and lines between
 
 

@@ -21,7 +21,6 @@ from bench.errors import JournalError
 from bench.host import ownership
 from bench.journal.raw_lines import MARK
 from bench.journal.schema import LONGEST_LINE_BYTES, SCHEMA, Kind, RunHeader, Value
-from bench.measure.health import Sample
 from bench.plan.outline import Outline
 from bench.record.footprint import MemoryLine
 from bench.trial.result import TrialResult
@@ -132,10 +131,6 @@ class JournalWriter:
     def write_plan(self, outline: Outline) -> None:
         """Append what the run that was begun is to do besides."""
         self._append(encode(Kind.PLAN, outline))
-
-    def write_health(self, sample: Sample) -> None:
-        """Append what the harness held between two rounds of a soak."""
-        self._append(encode(Kind.HEALTH, sample))
 
     def _append(self, line: bytes, *, trials: int = 0) -> None:
         if len(line) > LONGEST_LINE_BYTES:

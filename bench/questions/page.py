@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 import bench.questions.claims.document as claims
-import bench.questions.soak.document as soak
 import bench.questions.transports.document as transports
 from bench.journal.schema import JournalContent
 from bench.questions.claims.catalogue import judge
@@ -24,10 +23,6 @@ def documents(content: JournalContent, places: Mapping[int, Place]) -> tuple[Doc
 
 
 def _of(material: Material, evidence: Evidence) -> Iterator[Document]:
-    soaks = soak.of_runs(material.runs) if not material.summary.comparisons else ()
-    if soaks:
-        yield from (soak.document(each, material) for each in soaks)
-        return
     found = [transports.document(material.summary, material)]
     judged = judge(evidence)
     judgements = judged.judgements

@@ -27,7 +27,8 @@ static __always_inline void mark_traced(struct exit_record *record)
 int count_missed(void *ctx)
 {
 	u64 task = bpf_get_current_task();
-	u64 start_ns = FIELD(u64, FIELD(u64, task, OFFSET_TASK_GROUP_LEADER), OFFSET_TASK_START_TIME);
+	u64 leader = FIELD(u64, task, OFFSET_TASK_GROUP_LEADER);
+	u64 start_ns = FIELD(u64, leader, OFFSET_TASK_START_TIME);
 	int zero = 0, slot = (bpf_get_current_pid_tgid() >> 32) & (MARKS - 1);
 	u64 *mark = marks.lookup(&slot), *count = missed.lookup(&zero);
 

@@ -83,10 +83,6 @@ def test_what_is_short_stands_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["soak", "--minutes", "0"], "--minutes 0 "),
-        (["soak", "--minutes", "-1"], "--minutes -1 "),
-        (["soak", "--minutes", "nan"], "--minutes nan "),
-        (["soak", "--minutes", "inf"], "--minutes inf "),
         (["run", "--blocks", "0"], "0 blocks"),
         (["run", "--count", "0"], "count 0"),
         (["run", "--seconds", "0"], "seconds 0"),
@@ -129,7 +125,7 @@ def test_choices_are_those_of_the_command(command: str, name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.live
-@pytest.mark.parametrize("command", ["run", "soak", "size", "claims"])
+@pytest.mark.parametrize("command", ["run", "size", "claims"])
 def test_an_output_that_cannot_be_written_is_told_before_the_lock(
     command: str, tmp_path: Path
 ) -> None:

@@ -172,6 +172,14 @@ def test_a_newer_line_is_named_and_the_trials_before_it_kept(journal: Path) -> N
     assert "1 trials left out" in reasons[7]
 
 
+@pytest.mark.parametrize("schema", [2, 3])
+def test_the_health_of_a_soak_is_read_over(journal: Path, schema: int) -> None:
+    health = f'{{"schema":{schema},"kind":"health","elapsed_s":4.6,"trials":10,"maps":5}}\n'
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([*lines[:2], health.encode(), *lines[2:]]))
+    assert read_journal(journal, strict=True).trials == tuple(TRIALS)
+
+
 def test_a_wrong_field_is_named_and_only_its_trial_lost(journal: Path) -> None:
     lines = journal.read_bytes().splitlines(keepends=True)
     lines[2] = lines[2].replace(b'"block":0', b'"block":"none"')

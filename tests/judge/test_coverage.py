@@ -22,9 +22,7 @@ from bench.questions.claims.words import tally
 from bench.questions.kernels import sentences
 from bench.questions.kernels.folders import read_matrix
 from bench.questions.kernels.matrix import compare
-from bench.questions.soak.document import headline as soak_headline
-from bench.questions.soak.document import summarised
-from bench.questions.transports.completeness import completeness
+from bench.questions.transports.completeness import completeness, incomplete
 from bench.questions.transports.headline import headline
 from bench.questions.transports.summary import compare_journals
 from bench.trial.result import TrialResult
@@ -193,6 +191,6 @@ def test_a_run_that_is_resumed_becomes_complete(tmp_path: Path) -> None:
     assert (whole.coverage.ran, whole.coverage.complete) == (16, True)
 
 
-def test_a_soak_that_was_stopped_says_so() -> None:
-    found = summarised(run(storm(), Outline(stages=PLAN.stages[:1], open=True)))
-    assert soak_headline(found).startswith("Incomplete (16 of 16 or more trials ran): 16 arbitrary")
+def test_an_open_plan_that_was_stopped_says_so() -> None:
+    found = coverage([run(storm(), Outline(stages=PLAN.stages[:1], open=True))])
+    assert incomplete(found) == "Incomplete (16 of 16 or more trials ran): "

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from soak import arbitrary
 
 from bench.linux.procfs import MOST_CPUS
 from bench.plan import budgets
 from bench.plan.experiments import Arm, Experiment, comparisons, compose
 from bench.questions.claims.plan import catalogue
 from bench.questions.kernels import profile
-from bench.questions.soak import arbitrary
 from bench.questions.transports import profiles
 from bench.tracer import live, transport
 from bench.tracer.transport import Request

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from bench.questions.soak import figure
 from bench.questions.transports.figures import cost, latency, lateness, loss, storyline, wakeups
 from bench.questions.transports.material import Material
 from bench.report.document import Figure
@@ -18,7 +17,6 @@ _FIGURES: Final[tuple[Callable[[Material], Figure | None], ...]] = (
     storyline.figure,
     cost.figure,
     wakeups.figure,
-    figure.figure,
 )
 
 

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import pytest
+from soak import arbitrary
 
 from bench.plan.budgets import perf_pages_per_cpu, too_large_for_perf, too_large_for_ring
 from bench.plan.config import Call, Poll, Reader, Wake
-from bench.questions.soak import arbitrary
 from workloads.generator import check
 from workloads.storm import Shape
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Arbitrary trials: any configuration that makes sense, drawn from a seed, for a soak."""
+"""Draw random trials from a seed: any configuration that this machine can run."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from workloads.storm import TWO_CPUS, Gap, Shape, Spawn, Storm
 
 _BUDGETS_BYTES: Final = (8 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, MIB, 8 * MIB)
 _PAYLOADS_BYTES: Final = (0, 0, 0, 64, 256, MIXED)
-_MOST_RECORDS: Final = 100_000  # of one storm: a trial shall last a second or less
+_MOST_RECORDS: Final = 100_000  # of one storm: so that a trial takes a second or less
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What arbitrary trials are drawn for."""
+    """Describe the machine that random trials are drawn for."""
 
     transports: Sequence[str]
-    cpus: tuple[int, ...]  # that may be used
+    cpus: tuple[int, ...]  # usable ones
     page_bytes: int
 
 
 def arm(setting: Setting, seed: int, number: int) -> Arm:
-    """Trial ``number`` of a soak with this seed: the same one each time."""
+    """Return trial ``number`` of a soak with this seed: the same one each time."""
     random = Random(f"{seed} {number}")
     while True:
         config = TrialConfig(
@@ -47,15 +47,15 @@ def arm(setting: Setting, seed: int, number: int) -> Arm:
         )
         if arms:
             chosen = random.choice(arms)
-            # A variant of its own: nothing else is like it, so nothing is compared with it.
+            # A variant of its own, so that it is compared with nothing.
             name = replace(ArmName.parse(chosen.name), variant=str(number))
             return Arm(name=str(name), config=chosen.config)
 
 
 def _bounded(config: TrialConfig) -> TrialConfig:
-    """The same with as few processes as its records per exit allow."""
+    """Return ``config`` with as few processes as its records per exit require."""
     producer, storm = config.producer, config.storm
-    if storm.rate_per_s:  # its length is the pace's, whatever the count
+    if storm.rate_per_s:  # paced: the rate sets its length
         return replace(config, producer=replace(producer, records_per_exit=1))
     most = max(20, _MOST_RECORDS // producer.records_per_exit)
     return replace(config, storm=replace(storm, count=min(storm.count, most)))

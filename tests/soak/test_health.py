@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What counts as flat, on made-up samples."""
+"""Flatness of made-up samples."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import pytest
-
-from bench.measure.health import COUNTS, Flatness, Sample, flatness
+from soak.health import COUNTS, Flatness, Sample, flatness
 
 MIB = 1 << 20
 STEADY = Sample(
