@@ -16,8 +16,7 @@ from bench.errors import BufbenchError, JournalError, UsageError
 from bench.host import lock, ownership
 from bench.host.signals import Terminated, word
 from bench.journal.bounds import LARGEST
-from bench.journal.raw_lines import raw_lines
-from bench.journal.reader import as_resumed, finished, last_run
+from bench.journal.reader import as_resumed, finished, last_run, resumable
 from bench.journal.schema import RunHeader
 from bench.journal.writer import JournalWriter
 from bench.linux import machine
@@ -160,7 +159,7 @@ def opened(request: Request) -> Iterator[Campaign]:
             remedy="choose another with --output",
         ) from error
     if request.resume:
-        next(raw_lines(request.journal), None)
+        resumable(request.journal)
     JournalWriter.check(request.journal)  # before anybody waits for another measurement
     with (
         lock.held(request.command_line, wait=request.wait),

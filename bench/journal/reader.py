@@ -257,18 +257,29 @@ def read_journals(paths: Iterable[Path]) -> JournalContent:
     return content
 
 
+def resumable(path: Path) -> JournalContent | None:
+    """Return what a journal to be resumed holds; None if its run was hardly begun.
+
+    Raises JournalError if it cannot be read or holds no run.
+    """
+    content = gather(read(path))
+    if content.runs:
+        return content
+    if _hardly_begun(path):
+        return None
+    why = content.faults[0] if content.faults else f"{path}: no run in it"
+    raise JournalError(f"nothing to resume: {why}")
+
+
 def last_run(path: Path, header: RunHeader) -> Run | None:
     """Return the run that the journal ends with, to be resumed; None if it hardly began.
 
     ``header`` is what the run that goes on is about to write. Raises JournalError if the journal
     cannot be read, holds no run, or if its last run is not the one to go on with.
     """
-    content = gather(read(path))
-    if not content.runs and _hardly_begun(path):
+    content = resumable(path)
+    if content is None:
         return None
-    if not content.runs:
-        why = content.faults[0] if content.faults else f"{path}: no run in it"
-        raise JournalError(f"nothing to resume: {why}")
     found = Distinct()
     places = [found.take(run) for run in content.runs]
     last = found.runs[places[-1]]  # whole, also where an earlier copy was appended

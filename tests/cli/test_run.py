@@ -81,7 +81,7 @@ def test_nonsense_is_told_in_a_line(arguments: list[str], said: str, tmp_path: P
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (b"not a journal\n", "is no journal"),
+        (b"not a journal\n", "line 1"),
         (b'{"schema":999,"kind":"machine"}\n', "999|newer"),
     ],
 )
