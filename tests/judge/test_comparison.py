@@ -15,11 +15,13 @@ from bench.judge.comparison import (
     compare_arms,
     merged_latency,
     outcome_of,
+    unequal_loads,
 )
 from bench.judge.floor import Floor
 from bench.judge.metrics import Group, Unit
 from bench.judge.samples import Stretch, file
 from bench.judge.statistics import Estimate, Scale
+from bench.plan.config import Consumer, Poll
 from bench.trial.result import State, TrialResult
 
 RING, PERF = "ringbuf@64KiB", "perfbuf@64KiB"
@@ -246,3 +248,41 @@ def test_budgets_ascend() -> None:
     ]
     found = compare_arms(file([Stretch(trials=trials)])["storm"], ())
     assert [each.budget for each in found] == ["8KiB", "128KiB", "1MiB"]
+
+
+def test_the_way_of_waiting_is_that_of_all_trials_or_none() -> None:
+    ring, perf = blocks(RING, [{}] * 2), blocks(PERF, [{}] * 2)
+    assert compared(ring, perf).poll is Poll.EPOLL
+
+    def busy(trials: list[TrialResult]) -> list[TrialResult]:
+        consumer = Consumer(poll=Poll.BUSY)
+        return [replace(each, config=replace(each.config, consumer=consumer)) for each in trials]
+
+    assert compared(busy(ring), busy(perf)).poll is Poll.BUSY
+    assert compared(busy(ring), perf).poll is None
+    assert compared(ring, busy(perf)).poll is None
+    assert compared(ring, [perf[0], *busy(perf[1:])]).poll is None
+
+
+def test_blocks_of_unequal_load_count_on_neither_side() -> None:
+    def shorter(trials: list[TrialResult]) -> list[TrialResult]:
+        return [
+            replace(each, config=replace(each.config, storm=replace(each.config.storm, count=500)))
+            for each in trials
+        ]
+
+    ring = blocks(RING, [{"dropped": 1}, {"dropped": 10}, {"dropped": 100}])
+    perf = blocks(PERF, [{"dropped": 2}, {"dropped": 20}, {"dropped": 200}])
+    mixed = [*shorter(ring[:1]), *ring[1:], *perf]
+    found = compared(mixed)
+    assert (found.left.trials, found.left.own_dropped) == (2, 110)
+    assert (found.right.trials, found.right.own_dropped) == (2, 220)
+    samples = file([Stretch(trials=mixed)])["storm"]
+    (unequal,) = unequal_loads(samples)
+    assert (unequal.experiment, unequal.left, unequal.right) == ("storm", RING, PERF)
+    assert unequal.blocks == 1
+    # Where no block is left, there is nothing to compare.
+    samples = file([Stretch(trials=[*shorter(ring), *perf])])["storm"]
+    assert compare_arms(samples, ()) == ()
+    assert [each.blocks for each in unequal_loads(samples)] == [3]
+    assert list(unequal_loads(file([Stretch(trials=[*ring, *perf])])["storm"])) == []
