@@ -25,7 +25,7 @@ from bench.plan.config import Producer, TrialConfig, Wake
 from bench.plan.experiments import Arm, Experiment
 from bench.plan.outline import Outline, Stage, stage
 from bench.record.footprint import MemoryLine
-from bench.tracer import nmi, versions
+from bench.tracer import versions
 from bench.trial.memory_census import census
 from bench.trial.result import TrialResult
 from bench.trial.rig import Rig
@@ -168,7 +168,7 @@ def opened(request: Request) -> Iterator[Campaign]:
         header = RunHeader(
             machine=machine.collect(
                 bcc_version=versions.bcc_version(),
-                kernel_facts={**rig.kernel.facts, "nmi_source": nmi.source()},
+                kernel_facts=rig.kernel.facts,
                 wakeup_cost_ns=wakeup_cost_ns(rig) if request.wakeups else None,
             ),
             command_line=tuple(request.command_line),

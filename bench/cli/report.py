@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.given import given
 from bench.cli.output import name_faults
 from bench.errors import UsageError
 from bench.escape import clean
@@ -44,7 +43,6 @@ class Output(StrEnum):
 
 
 def command(
-    context: typer.Context,
     files: Annotated[list[Path], typer.Argument(help="Journals.", metavar="FILE...")],
     *,
     form: Annotated[Output, typer.Option("--format", help="How to write it.")] = Output.TEXT,
@@ -52,8 +50,6 @@ def command(
         Path | None,
         typer.Option(help="File to write (svg, png: folder); html, parquet: beside the journal."),
     ] = None,
-    csv: Annotated[bool, typer.Option("--csv", help="The same as --format csv.")] = False,
-    parquet: Annotated[bool, typer.Option("--parquet", help="--format parquet.")] = False,
 ) -> None:
     """Summarise journals: both transports side by side, and what it means.
 
@@ -63,10 +59,6 @@ def command(
 
     Example: bufbench report results/quick-20261122-101500.jsonl --format html
     """
-    if (csv and parquet) or ((csv or parquet) and given(context, "form")):
-        raise UsageError("one form at a time", remedy="choose it by --format alone")
-    if csv or parquet:
-        form = Output.CSV if csv else Output.PARQUET
     if form is Output.TEXT and output is not None:
         raise UsageError("text is for the terminal", remedy="redirect it, or take markdown")
     if form is Output.HTML:

@@ -131,7 +131,7 @@ def test_the_page_and_the_table_lie_beside_the_journal(journal: Path) -> None:
 
 
 def test_csv_is_printed_with_a_row_for_each_trial(journal: Path) -> None:
-    done = bufbench("report", str(journal), "--csv")
+    done = bufbench("report", str(journal), "--format", "csv")
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 1 + 16
 
@@ -206,7 +206,7 @@ def test_a_compressed_journal_is_reported_like_a_plain_one(journal: Path, form: 
 def test_what_goes_beside_a_compressed_journal_has_its_name(journal: Path) -> None:
     packed = journal.with_name("packed.jsonl.gz")
     packed.write_bytes(gzip.compress(journal.read_bytes()))
-    done = bufbench("report", "--parquet", str(packed))
+    done = bufbench("report", "--format", "parquet", str(packed))
     assert done.stdout.strip() == str(journal.with_name("packed.parquet"))
 
 

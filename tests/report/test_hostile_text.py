@@ -186,12 +186,14 @@ def test_csv_does_not_steer_a_terminal(tmp_path: Path) -> None:
         writer.write_trial(trial("ringbuf@8KiB", 0, experiment=NAMES["bidi"]))
     ours, theirs = os.openpty()
     try:
-        subprocess.run([*BUFBENCH, "report", "--csv", path], stdout=theirs, check=True)
+        subprocess.run([*BUFBENCH, "report", "--format", "csv", path], stdout=theirs, check=True)
         shown = os.read(ours, 1 << 16).decode().replace("\r\n", "\n")
     finally:
         os.close(ours)
         os.close(theirs)
     assert all(char.isprintable() or char == "\n" for char in shown)
     assert r"\x1b[2J" in shown
-    piped = subprocess.run([*BUFBENCH, "report", "--csv", path], capture_output=True, check=True)
+    piped = subprocess.run(
+        [*BUFBENCH, "report", "--format", "csv", path], capture_output=True, check=True
+    )
     assert NAMES["bidi"] in piped.stdout.decode()

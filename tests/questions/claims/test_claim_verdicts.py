@@ -37,7 +37,6 @@ from made_up_claims import (
     whole,
 )
 
-from bench.measure.occupancy import Occupancy
 from bench.questions.claims.catalogue import claims, judge
 from bench.questions.claims.evidence import Evidence, Kernel
 from bench.questions.claims.finding import Verdict
@@ -677,21 +676,16 @@ def test_whether_memory_scales_is_judged_on_four_cpus(
     assert verdict("rb-memory-scales", evidence(made, cpus=2)) is ABSENT
 
 
-def in_nmi(lost: Values, fullest: float, facts: dict[str, str] | None = None) -> Evidence:
-    occupancy = Occupancy(
-        samples=100, p50_share=0, p99_share=0, max_share=fullest, consumer_idle_share=0.5
-    )
-    made = arm("nmi", "ringbuf@1MiB/nmi", dropped, lost)
-    return evidence([replace(each, occupancy=occupancy) for each in made], facts=facts)
-
-
-def test_losses_in_nmi_count_only_while_there_is_room() -> None:
-    lost = (0.01, 0.02, 0.0, 0.01, 0.0, 0.02, 0.01, 0.03)
-    assert verdict("rb-nmi-drops", in_nmi(lost, 0.3)) is REPRODUCED
-    assert verdict("rb-nmi-drops", in_nmi((0.0,) * 8, 0.3)) is REFUTED
-    assert verdict("rb-nmi-drops", in_nmi(lost, 1.0)) is OPEN
-    nothing = evidence(facts={"nmi_source": "none: no hardware counter"})
-    assert verdict("rb-nmi-drops", nothing) is ABSENT
+def test_losses_in_nmi_are_not_applicable_and_former_journals_say_why() -> None:
+    found = {
+        "": (ABSENT, "there is no experiment in NMI context"),
+        "none: a counter: No such file": (ABSENT, "no source of NMI: a counter: No such file"),
+        "a counter": (Verdict.NOT_MEASURED, "there are no trials of nmi"),
+    }
+    (claim,) = (each for each in claims() if each.id == "rb-nmi-drops")
+    for source, expected in found.items():
+        finding = claim.finding(evidence(facts={"nmi_source": source} if source else None))
+        assert (finding.verdict, finding.reason) == expected
 
 
 def test_wake_ups_that_no_one_counts_are_not_applicable() -> None:

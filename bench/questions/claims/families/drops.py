@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from math import inf
 from typing import Final
 
-from bench.judge.metrics import Unit
-from bench.judge.statistics import FEWEST_BLOCKS, Scale, loss_bound
+from bench.judge.statistics import FEWEST_BLOCKS, Scale
 from bench.plan.experiments import comparisons
 from bench.questions.claims.claim import Claim, Side
 from bench.questions.claims.contrast import (
@@ -21,9 +20,9 @@ from bench.questions.claims.contrast import (
     together,
 )
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, series
-from bench.questions.claims.finding import Basis, Finding, Measured, Verdict
+from bench.questions.claims.finding import Finding, Verdict
 from bench.questions.claims.quantities import dropped_share, quiet_dropped_share
-from bench.questions.claims.rules import all_of, controlled, none_seen, say, too_few
+from bench.questions.claims.rules import all_of, controlled, say, too_few
 
 _LADDERS: Final = ("memory-spread", "memory-onecpu")
 _STORMS: Final = ("storm", "burst", "hotcpu", *_LADDERS)
@@ -91,52 +90,16 @@ def _noisy_cpu(evidence: Evidence) -> Finding:
 
 
 def _in_nmi(evidence: Evidence) -> Finding:
-    """Failures of reserve in NMI context while the ring was not full: a count, not a comparison."""
-    name = "nmi"
+    """Raise NotApplicable: no experiment runs a BPF program in NMI context beside the ring.
+
+    Journals of former versions name a source of NMIs, or what the machine lacks.
+    """
     facts = evidence.machine.kernel_facts if evidence.machine is not None else {}
-    source = facts.get("nmi_source", "")
-    if source.startswith("none"):
-        raise NotApplicable(f"no source of NMI: {source.partition(':')[2].strip() or 'none found'}")
-    arms = evidence.arms(name, "ringbuf", variant=None)
-    trials = [
-        trial
-        for arm in arms
-        for trial in arm.trials
-        if trial.ledger is not None and trial.occupancy is not None
-    ]
-    if not trials:
-        raise NotMeasured(name)
-    # Within a record of the end counts as full.
-    roomy = [trial for trial in trials if trial.occupancy and trial.occupancy.max_share < 0.9]
-    failed = [trial for trial in roomy if trial.ledger and trial.ledger.dropped]
-    blocks = min(len(arm.readings) for arm in arms)
-    measured = Measured(
-        what=f"{len(failed)} of {len(roomy)} trials in which the ring was never full lost records",
-        unit=Unit.SHARE,
-        point=len(failed) / len(roomy) if roomy else 0.0,
-        low=1 - loss_bound(len(roomy) - len(failed), len(roomy)) if roomy else 0.0,
-        high=loss_bound(len(failed), len(roomy)) if roomy else 1.0,
-        bound=0.0,
-    )
-    lock = facts.get("ring_lock", facts.get("spinlock", "not known"))
-    if len(roomy) < FEWEST_BLOCKS:
-        verdict = Verdict.INCONCLUSIVE
-        reason = f"the ring had room throughout in only {len(roomy)} trials"
-    elif failed:
-        verdict, reason = Verdict.REPRODUCED, "reserve failed although there was room"
-    else:
-        seen = none_seen(len(roomy), "trials with room")
-        verdict, reason = Verdict.REFUTED, f"reserve failed in {seen}"
-    return Finding(
-        verdict=verdict,
-        reason=reason,
-        measured=measured,
-        blocks=blocks,
-        further_blocks=max(1, FEWEST_BLOCKS - len(roomy)),
-        details=(f"the ring's lock: {lock}", f"source of NMI: {source or 'not told'}"),
-        rests_on=tuple(
-            Basis(experiment=name, arm=arm.name, trials=tuple(sorted(arm.readings))) for arm in arms
-        ),
+    source, _, lacks = facts.get("nmi_source", "none").partition(": ")
+    if source != "none":
+        raise NotMeasured("nmi")
+    raise NotApplicable(
+        f"no source of NMI: {lacks}" if lacks else "there is no experiment in NMI context"
     )
 
 
