@@ -180,6 +180,26 @@ def test_values_are_medians_and_shares_means() -> None:
     assert row(found, "own_dropped_share").label
 
 
+def test_the_reference_is_a_median_too_and_of_shares_a_mean() -> None:
+    ring = [{"p50_ns": 3 * ns, "dropped": lost} for ns, lost in ((10, 0), (20, 0), (90, 300))]
+    perf = [{"p50_ns": ns, "dropped": lost} for ns, lost in ((10, 30), (20, 0), (90, 0))]
+    found = compared(blocks(RING, ring), blocks(PERF, perf))
+    latency, dropped = row(found, "latency_p50_ns"), row(found, "own_dropped_share")
+    assert (latency.left, latency.right) == pytest.approx((60, 20))
+    assert (dropped.left, dropped.right) == pytest.approx((0.1, 0.01))
+
+
+def test_outcomes_stand_in_documents_by_these_words() -> None:
+    assert [outcome.value for outcome in Outcome] == [
+        "less",
+        "more",
+        "same in every block",
+        "undecided",
+        "too few blocks",
+        "not measured",
+    ]
+
+
 def test_a_number_that_one_side_lacks_is_unknown_and_both_lack_left_out() -> None:
     ring = blocks(RING, [{"run_ns": 100}] * 8)
     found = compared(ring, blocks(PERF, [{}] * 8))

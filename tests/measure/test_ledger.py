@@ -376,3 +376,11 @@ def test_one_record_in_ten_thousand_that_is_lost_is_named():
     lost = len(trial.records) - len(kept)
     gaps = [line for line in account.residues if "gaps in the sequence numbers" in line]
     assert sum(int(line.split(": ")[1].split(" ")[0]) for line in gaps) == lost == 20
+
+
+def test_the_last_cpu_that_a_record_can_name():
+    records = np.zeros(2, CAPTURED)
+    records["length"] = records["arrived_bytes"] = RECORD.itemsize
+    records["cpu"], records["sequence"] = 65_535, [0, 1]
+    counters = [CpuCounters(cpu=65_535, exits=2, attempted=2)]
+    assert ledger.balance(records, counters).residues == ()
