@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import bench.questions.claims.document as claims
 import bench.questions.transports.document as transports
@@ -18,8 +19,18 @@ from bench.report.document import Document
 
 def documents(content: JournalContent, places: Mapping[int, Place]) -> tuple[Document, ...]:
     """Return the documents of every machine, in the order of the journals."""
-    pairs = zip(materials(content, places), of_journals(content), strict=True)
-    return tuple(document for material, evidence in pairs for document in _of(material, evidence))
+    pairs = list(zip(materials(content, places), of_journals(content), strict=True))
+    return tuple(
+        document if len(pairs) == 1 else replace(document, short=_short(document, material))
+        for material, evidence in pairs
+        for document in _of(material, evidence)
+    )
+
+
+def _short(document: Document, material: Material) -> str:
+    machine = material.summary.machine
+    where = f"{machine.hostname} {machine.kernel_release}" if machine is not None else "?"
+    return f"{where}: {document.short}"
 
 
 def _of(material: Material, evidence: Evidence) -> Iterator[Document]:

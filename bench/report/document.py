@@ -8,7 +8,7 @@ Markdown, an HTML page, JSON or CSV. All text is plain: escaping is the renderer
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -215,17 +215,27 @@ Part = Heading | Sentence | Note | Command | Definitions | Table | Figures | Str
 class Document:
     """The answer to one question.
 
-    ``title`` is the answer in a sentence. ``data`` is what JSON gives: a dataclass.
+    ``title`` is the answer in a sentence, ``short`` names the document in a list of several.
+    ``data`` is what JSON gives: a dataclass.
     """
 
     title: str
     subject: str  # what was looked at: the machine, the kernels
     parts: tuple[Part, ...]
     data: Any
+    short: str = "Verdict"
 
     def shown(self, level: Level) -> Iterator[Part]:
         """Return the parts up to ``level``."""
         return (part for part in self.parts if part.level <= level)
+
+
+def untitled(fold: Fold) -> Iterator[Part]:
+    """Yield the parts of ``fold``, without the title of a table that only repeats its summary."""
+    for part in fold.parts:
+        if isinstance(part, Table) and part.title == fold.summary:
+            part = replace(part, title="")  # noqa: PLW2901
+        yield part
 
 
 def tables(parts: Iterable[Part]) -> Iterator[Table]:

@@ -184,7 +184,7 @@ def test_what_was_left_out_is_named() -> None:
     )
     for form in (text_of(made), render_markdown(made).replace("\\", "")):
         assert "invalid, left out: storm ringbuf@8KiB block 9: CPU 0: 1 record is gone" in form
-        assert "8 noisy" in form
+        assert "noisy, counted all the same: storm 8 of 16" in form
         assert "j.jsonl, line 7: torn or damaged" in form
     assert "1 invalid and left out" in verdict(made)[-1]
 

@@ -122,6 +122,7 @@ def document(judged: Judged, lines: Mapping[Basis, str] | None = None) -> Docume
             plan=as_json(judged.coverage),
             claims=tuple(map(_data, judged.judgements)),
         ),
+        short="Claims",
     )
 
 
@@ -157,15 +158,21 @@ def _parts(judged: Judged, lines: Mapping[Basis, str]) -> Iterator[Part]:
     for side, judgements in sides:
         if judgements:
             yield _table(side, judgements)
-    yield Heading(text="Why, claim by claim", key="claims", short="Claims", level=Level.EVIDENCE)
-    for _, judgements in sides:
+    yield Heading(text="Why, claim by claim", key="claims", short="Why", level=Level.EVIDENCE)
+    for side, judgements in sides:
+        if judgements:
+            yield Heading(text=_title(side), level=Level.EVIDENCE)
         yield from (_fold(each, lines) for each in judgements)
+
+
+def _title(side: Side) -> str:
+    return f"{side.value[0].upper()}{side.value[1:]}"
 
 
 def _table(side: Side, judgements: list[Judgement]) -> Table:
     return Table(
         key=f"claims-{side.name.lower()}",
-        title=f"{side.value[0].upper()}{side.value[1:]}",
+        title=_title(side),
         corner="claim",
         columns=_COLUMNS,
         rows=tuple(map(_row, judgements)),

@@ -95,7 +95,7 @@ def claims(matrix: Matrix) -> Table | None:
         columns=tuple(Column(heading=clean(matrix.rows[index].label)) for index in at),
         rows=tuple(
             Row(
-                heading=Cell(text=each.claim.id),
+                heading=Cell(text=each.claim.id, hint=each.claim.statement),
                 cells=tuple(
                     _verdict(each.together or each.findings[index], each.together is not None)
                     for index in at
@@ -160,8 +160,8 @@ def missed(matrix: Matrix) -> Table | None:
             for each in matrix.missed
         ),
         hint="The kernel skips a tracepoint program while its CPU is inside a bpf() map operation "
-        "of anybody. Nobody's transport is charged with it. Told: fdinfo's recursion_misses, which "
-        "some kernels leave at 0.",
+        "of anybody. Nobody's transport is charged with it. Reported: fdinfo's recursion_misses, "
+        "which some kernels leave at 0.",
     )
 
 

@@ -57,6 +57,7 @@ def document(summary: Summary, material: Material | None = None) -> Document:
             *_background(material),
         ),
         data=data_of(summary),
+        short="Comparison",
     )
 
 

@@ -23,7 +23,7 @@ _SIGNS: Final = {
 }
 _MOST_REDUCED: Final = 8  # that are named one by one
 LEGEND: Final = (
-    "Last column: the better side, if the 95 % interval lies beyond the margin (2 %, or the A/A "
+    "Better: the side, if the 95 % interval lies beyond the margin (2 %, or the A/A "
     "noise floor if larger); ≈ undecided: whatever the interval spans is possible; = the same in "
     "every block that was run. Ratio: left over right, paired within blocks; with a sign, a "
     "difference (of shares in points). The right value is the median over blocks (of shares the "
@@ -89,12 +89,14 @@ def trouble(summary: Summary) -> tuple[str, ...]:
         f"{clean('; '.join(trial.reasons))}"
         for trial in summary.invalid
     ]
-    lines += [
-        f"{clean(tally.experiment)}: {tally.disturbed} trials disturbed (the kernel skipped the "
-        f"tracer), {tally.noisy} noisy, of {tally.valid + tally.disturbed + tally.noisy} that count"
-        for tally in summary.tallies
-        if tally.disturbed or tally.noisy
-    ]
+    for state, meaning in (("disturbed", " (the kernel skipped the tracer)"), ("noisy", "")):
+        found = [
+            f"{clean(each.experiment)} {count} of {each.valid + each.disturbed + each.noisy}"
+            for each in summary.tallies
+            if (count := getattr(each, state))
+        ]
+        if found:
+            lines.append(f"{state}{meaning}, counted all the same: {', '.join(found)}")
     if summary.coverage is not None:
         lines += repeats(summary.coverage.repeated)
     lines += [

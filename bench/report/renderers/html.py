@@ -13,7 +13,7 @@ from typing import Any, Final
 from bench.errors import MachineUnfit
 from bench.escape import clean
 from bench.report.converter import Converter
-from bench.report.document import Document, Figure, Figures, Fold, Heading, Part
+from bench.report.document import Document, Figure, Figures, Fold, Heading, Part, untitled
 from bench.report.draw import drawable, element
 from bench.report.palette import look, looks
 from bench.report.renderers.strip import strip
@@ -89,8 +89,12 @@ def render_page(documents: Sequence[Document], converter: Converter) -> str:
         finalize=_visible,
     )
     environment.tests |= {"kind": lambda part, name: type(part).__name__ == name}
+    environment.filters |= {"untitled": untitled}
     return environment.get_template("page.html.jinja").render(
-        chapters=[_chapter(at, each, converter) for at, each in enumerate(documents)],
+        chapters=[
+            _chapter(at, each, each.short if len(documents) > 1 else "Verdict", converter)
+            for at, each in enumerate(documents)
+        ],
         style=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),  # noqa: S704  no input
         script=Markup((_FOLDER / "page.js").read_text(encoding="utf-8")),  # noqa: S704  no input
         markup=Markup,
@@ -114,10 +118,10 @@ def _visible(value: Any) -> Any:
     return "" if value is None else value
 
 
-def _chapter(at: int, document: Document, converter: Converter) -> Chapter:
+def _chapter(at: int, document: Document, short: str, converter: Converter) -> Chapter:
     prefix = f"m{at}"
     sections: list[Section] = []
-    opened = Heading(text=document.title, key="verdict", short="Verdict")
+    opened = Heading(text=document.title, key="verdict", short=short)
     parts: list[Part | DrawnFigure] = []
     for part in document.parts:
         if isinstance(part, Heading) and part.key:

@@ -19,6 +19,7 @@ from bench.report.document import (
     Part,
     Sentence,
     Table,
+    untitled,
 )
 
 
@@ -73,7 +74,7 @@ def _part(part: Part, level: Level) -> Iterator[str]:
         case Fold():
             badge = f"{escape(part.badge)}: " if part.badge else ""
             yield from _paragraphs(f"### {badge}{escape(part.summary)}", escape(part.gist))
-            yield from _parts(part.parts, level)
+            yield from _parts(untitled(part), level)
         case Heading():
             yield from _paragraphs(f"### {escape(part.text)}")
         case Command():

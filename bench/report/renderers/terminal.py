@@ -8,11 +8,12 @@ Whether to use colour is the console's to know (it honours NO_COLOR). Foreign te
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import zip_longest
 from typing import Final
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -33,6 +34,7 @@ from bench.report.document import (
     Sentence,
     Strip,
     Table,
+    untitled,
 )
 
 WIDTH: Final = 100
@@ -46,6 +48,7 @@ _STYLES: Final = {
 }
 _MOST_COLUMNS: Final = 6
 """A wider table of words is turned: its rows stand in columns."""
+_GAP: Final = 2  # between columns
 
 
 class Screen(Console):
@@ -84,8 +87,8 @@ class _Printer:
     def line(self, text: str, style: str = "", indent: int = 0) -> None:
         """Print one paragraph, wrapped; nothing for an empty one."""
         if text:
-            shown = Padding(Text(clean(text), style=style), (0, 0, 0, indent))
-            self._console.print(shown, width=self._width)
+            for line in Text(clean(text), style=style).wrap(self._console, self._width - indent):
+                self._console.print(Text(" " * indent) + line)
 
     def parts(self, parts: Iterable[Part]) -> None:
         """Print those that are asked for."""
@@ -114,7 +117,7 @@ class _Printer:
                 badge = f"{part.badge}: " if part.badge else ""
                 self.line(f"{badge}{part.summary}", f"bold {_STYLES[part.mark]}".strip())
                 self.line(part.gist, "italic")
-                self.parts(part.parts)
+                self.parts(untitled(part))
             case Figures() | Strip():
                 pass  # drawn by renderers that can
 
@@ -123,45 +126,54 @@ class _Printer:
         self.line(table.title, "bold")
         whole = [row for row in table.rows if row.cells]
         words = not any(column.numeric for column in table.columns)
-        if whole and words and len(table.columns) >= _MOST_COLUMNS:
-            self._console.print(_turned(table, whole), width=self._width)
-        elif whole:
-            self._console.print(_grid(table, whole), width=self._width)
+        lay = _turned if words and len(table.columns) >= _MOST_COLUMNS else _grid
+        if whole:
+            self._console.print(lay(table, whole, self._width))
         for row in table.rows:
             if row.reason:
                 self.line(f"{row.heading.text}: {row.reason}", "yellow")
         self.line(table.hint, "dim")
 
 
-def _frame() -> Grid:
-    return Grid(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+def _text(cell: Cell, under: bool = False) -> Text:
+    return Text("  " if under else "") + Text(clean(cell.text), style=_STYLES[cell.mark])
 
 
-def _text(cell: Cell) -> Text:
-    return Text(clean(cell.text), style=_STYLES[cell.mark])
+def _grid(table: Table, rows: list[Row], width: int) -> Grid:
+    headings = [Text(clean(text)) for text in (table.corner, *(c.heading for c in table.columns))]
+    lines = [[_text(row.heading, row.under), *map(_text, row.cells)] for row in rows]
+    numeric = (False, *(column.numeric for column in table.columns))
+    return _fitted(headings, lines, width, numeric, [row.begins for row in rows])
 
 
-def _grid(table: Table, rows: list[Row]) -> Grid:
-    grid = _frame()
-    grid.add_column(Text(table.corner), overflow="fold", min_width=8)
-    for column in table.columns:
-        if column.numeric:
-            grid.add_column(Text(clean(column.heading)), justify="right", no_wrap=True)
-        else:
-            grid.add_column(Text(clean(column.heading)), overflow="fold")
-    for row in rows:
-        if row.begins:
+def _turned(table: Table, rows: list[Row], width: int) -> Grid:
+    lines = [
+        [Text(column.heading), *(_text(row.cells[at]) for row in rows)]
+        for at, column in enumerate(table.columns)
+    ]
+    return _fitted([Text(), *(_text(row.heading) for row in rows)], lines, width)
+
+
+def _fitted(
+    headings: list[Text],
+    lines: list[list[Text]],
+    width: int,
+    numeric: Iterable[bool] = (),
+    begins: Iterable[bool] = (),
+) -> Grid:
+    """Return a table of at most ``width``: the widest columns are wrapped first, at blanks."""
+    grid = Grid(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    columns = list(zip(headings, *lines, strict=True))
+    widths = [max(text.cell_len for text in column) for column in columns]
+    longest = [max(map(cell_len, " ".join(map(str, column)).split(" "))) for column in columns]
+    longest[0] += 2  # where it is indented
+    while sum(widths) + _GAP * (len(widths) - 1) > width and max(widths) > 1:
+        at = max(range(len(widths)), key=lambda at: (widths[at] > longest[at], widths[at]))
+        widths[at] -= 1
+    for heading, wide, right in zip_longest(headings, widths, numeric):
+        grid.add_column(heading, width=wide, overflow="fold", justify="right" if right else "left")
+    for line, first in zip_longest(lines, begins):
+        if first:
             grid.add_section()
-        heading = _text(row.heading)
-        grid.add_row(Text("  ") + heading if row.under else heading, *map(_text, row.cells))
-    return grid
-
-
-def _turned(table: Table, rows: list[Row]) -> Grid:
-    grid = _frame()
-    grid.add_column("", min_width=13)
-    for row in rows:
-        grid.add_column(_text(row.heading), overflow="fold")
-    for at, column in enumerate(table.columns):
-        grid.add_row(Text(column.heading), *(_text(row.cells[at]) for row in rows))
+        grid.add_row(*line)
     return grid
