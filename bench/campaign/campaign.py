@@ -97,7 +97,7 @@ class Campaign:
     ) -> tuple[TrialResult, ...]:
         """Run the blocks of ``experiment`` from ``first_block`` on.
 
-        ``listener`` hears of each trial once it is on disk. Ctrl-C is told with how many are.
+        ``listener`` hears of each trial once it is on disk. Ctrl-C reports how many are.
         """
         self.intend(stage(experiment, first_block))
         results = []

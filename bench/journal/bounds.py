@@ -62,7 +62,7 @@ def _bounded(schema: Any) -> Any:
         case "dict":
             return {**found, "max_length": MOST_IN_MAPPING}
         case "tuple":
-            return {**found, "fail_fast": True}  # a fault is told once, not for each item
+            return {**found, "fail_fast": True}  # a fault is reported once, not for each item
     return found
 
 

@@ -28,7 +28,7 @@ _ALWAYS_BYTES: Final = 32 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawLine:
-    """A line without its newline, or why there is none that could be used."""
+    """A line without its newline, or why it cannot be used."""
 
     text: bytes = b""
     whole: bool = True  # False: the file ends within it

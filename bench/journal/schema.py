@@ -24,7 +24,7 @@ from bench.trial.result import TrialResult
 
 SCHEMA: Final = 3
 LONGEST_LINE_BYTES: Final = 4 * 1024 * 1024
-"""A line beyond this is not ours: a trial's takes some kilobytes, most of them its histogram."""
+"""A longer line is foreign: a trial's takes some kilobytes, most of them its histogram."""
 
 
 class Kind(StrEnum):

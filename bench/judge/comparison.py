@@ -102,7 +102,7 @@ class Comparison:
     budget: str  # label, "64KiB"
     left: Side
     right: Side
-    rows: tuple[Row, ...]  # in the order of METRICS; numbers that neither side tells are left out
+    rows: tuple[Row, ...]  # in the order of METRICS; numbers that neither side has are left out
     poll: Poll | None = None  # how both sides waited; None: differently
 
     def row(self, key: str) -> Row | None:
@@ -195,10 +195,10 @@ def _side(arm: ArmSamples) -> Side:
     trials = arm.trials
     ledgers = [trial.ledger for trial in trials if trial.ledger is not None]
     orders = [trial.ordering for trial in trials if trial.ordering is not None]
-    told: dict[str, int] = {}
+    lost: dict[str, int] = {}
     for trial in trials:
         for kind, count in trial.lost_told.items():
-            told[kind] = told.get(kind, 0) + count
+            lost[kind] = lost.get(kind, 0) + count
     return Side(
         arm=arm.name,
         transport=ArmName.parse(arm.name).transport,
@@ -212,7 +212,7 @@ def _side(arm: ArmSamples) -> Side:
         fewest_pairs=min((order.causal_pairs for order in orders), default=0),
         causal_violations=sum(order.causal_violations for order in orders),
         missed=sum(ledger.missed for ledger in ledgers),
-        lost_told=told,
+        lost_told=lost,
         latency=merged_latency(trials),
         bottleneck=usual(trials),
     )

@@ -54,7 +54,7 @@ class Metric:
     label: str  # as in tables
     group: Group
     unit: Unit
-    take: Callable[[Reading], float | None]  # None: not told, or without meaning in this trial
+    take: Callable[[Reading], float | None]  # None: unknown, or without meaning in this trial
     more_is_better: bool = False
 
 

@@ -15,7 +15,7 @@ from typing import Final
 from bench.trial.result import TrialResult
 
 Value = float | None
-"""None: not told, or without meaning in this trial."""
+"""None: unknown, or without meaning in this trial."""
 
 
 @dataclass(frozen=True, slots=True)

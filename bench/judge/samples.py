@@ -120,9 +120,9 @@ def without(arm: ArmSamples, places: Iterable[Place]) -> ArmSamples:
 
 def paired(metric: Metric, left: ArmSamples, right: ArmSamples) -> tuple[list[float], list[float]]:
     """Return ``metric`` of both arms in the blocks that tell it of both, under equal loads."""
-    ours, theirs = left.values(metric), right.values(metric)
-    places = sorted((ours.keys() & theirs.keys()) - set(uneven(left, right)))
-    return [ours[place] for place in places], [theirs[place] for place in places]
+    first, second = left.values(metric), right.values(metric)
+    places = sorted((first.keys() & second.keys()) - set(uneven(left, right)))
+    return [first[place] for place in places], [second[place] for place in places]
 
 
 def estimate(metric: Metric, left: ArmSamples, right: ArmSamples) -> Estimate | None:

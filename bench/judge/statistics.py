@@ -101,7 +101,7 @@ def one_sided(values: Sequence[float], bound: float) -> tuple[float, float]:
 
     Yuen's test of one sample: a t test of the mean with an eighth trimmed off at either end, so
     that a single trial that the machine disturbed neither makes a verdict nor prevents one.
-    Unlike a bootstrap of eight values it tells p far below a hundredth, which a correction over
+    Unlike a bootstrap of eight values it resolves p far below a hundredth, which a correction over
     many claims asks for. (1, 1) for fewer than three values.
     """
     ordered = np.sort(np.asarray(values, np.float64)) - bound

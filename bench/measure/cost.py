@@ -19,7 +19,7 @@ class Cost:
     consumer_voluntary_switches: int
     consumer_involuntary_switches: int
     wakeups_taken: int  # returns of poll after which something was read
-    wakeups_raised: int | None  # irq_work interrupts (IWI), all CPUs; None: not told
+    wakeups_raised: int | None  # irq_work interrupts (IWI), all CPUs; None: not reported
     delivery_ns: int = 0  # first kernel timestamp to the last delivery; 0 without records
     consumer_syscalls: int | None = None  # None: not counted
     empty_polls: int | None = None  # returns of poll with nothing to read; None: not counted

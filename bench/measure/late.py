@@ -73,7 +73,7 @@ def diagnose(
 
     ``noted``: the late records, as far as the capture had room for them; ``count``: all of them.
     ``wakes_ns``: when the consumer was woken, in order; None: not known. ``stopped_ns``: when it
-    was told to end, which wakes it as well.
+    was asked to end, which wakes it as well.
     """
     causes_ns = sorted([*records["timestamp_ns"].tolist(), stopped_ns]) if noted else []
     found = list(_each(records, noted, wakes_ns, causes_ns, threshold_ns))

@@ -147,7 +147,7 @@ def _empty() -> HdrHistogram:
 def _check_unfolded(histogram: str) -> None:
     """Raise ValueError unless the bins are bufbench's: a journal is foreign data.
 
-    The library unfolds what it is given, a thousandfold, and makes as many bins as it is told.
+    The library unfolds its input a thousandfold, and makes as many bins as the text asks for.
     """
     packed = b64decode(histogram)[_PACKED_HEADER_BYTES:]
     unpacking = zlib.decompressobj()

@@ -149,7 +149,7 @@ def _damaged(rows: Records, sequence: npt.NDArray[np.uint32]) -> int:
     arrived = np.ascontiguousarray(rows["arrived_bytes"])
     tail = np.where(length > RECORD.itemsize, sequence, np.uint32(0))
     bad = (arrived < length) | (length < RECORD.itemsize) | (rows["tail"] != tail)
-    bad |= arrived - length >= 8  # perf tells up to 7 bytes of its own padding
+    bad |= arrived - length >= 8  # perf counts up to 7 bytes of its own padding
     return int(np.count_nonzero(bad))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Pace: kernel ns from one record of an exit to the next, told by the records' own timestamps.
+"""Pace: kernel ns from one record of an exit to the next, by the records' own timestamps.
 
 A mean over all of a trial's BPF runs, which is what the kernel's statistics give, has every
 interrupt and every stolen millisecond in it, and a trial's runs together take but a few

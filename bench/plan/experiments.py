@@ -31,7 +31,7 @@ _MOST_REFERENCES: Final = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmName:
-    """What an arm's name says. All but ``copy`` are labels; "" where there is none."""
+    """The parts of an arm's name. All but ``copy`` are labels; "" where one is missing."""
 
     transport: str
     budget: str = ""

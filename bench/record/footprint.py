@@ -29,7 +29,7 @@ class Footprint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """What instruments showed for the same buffers, as change over opening them; None: not told."""
+    """What instruments showed of the same buffers, as change over opening them; None: unknown."""
 
     rss_bytes: int | None
     pinned_bytes: int | None  # VmPin
@@ -50,7 +50,7 @@ class MemoryLine:
     """One transport at one budget, looked at by every instrument: a line of the journal.
 
     Sizes are changes made by one set of buffers, with all of it mapped and read once; None: not
-    told, for the reason in ``untold``. ``memcg_bytes`` and ``free_bytes`` are the change over
+    reported, for the reason in ``untold``. ``memcg_bytes`` and ``free_bytes`` are the change over
     ``copies`` sets made at once, over their number: one alone drowns in batches and noise.
     """
 

@@ -37,7 +37,7 @@ class CapturedRecord(NamedTuple):
     flags: int
     comm: bytes
     delivered_ns: int  # when the consumer held the record
-    arrived_bytes: int  # the length that the transport told
+    arrived_bytes: int  # the length that the transport reported
     tail: int  # the last 4 bytes of the padding; equals ``sequence``, 0 without padding
 
 

@@ -80,11 +80,13 @@ def assess(seen: Observation, *, with_timeline: bool = False) -> Assessment:
     """
     book = ledger.balance(seen.records, seen.counters, seen.storm.reaped)
     if seen.consumer.malformed:
-        told = f"{seen.consumer.malformed} records were malformed"
-        book = replace(book, residues=(*book.residues, told))
+        residue = f"{seen.consumer.malformed} records were malformed"
+        book = replace(book, residues=(*book.residues, residue))
     if seen.consumer.misdated:
-        told = f"{seen.consumer.misdated} visits ended before the delivery that they recorded last"
-        book = replace(book, residues=(*book.residues, told))
+        residue = (
+            f"{seen.consumer.misdated} visits ended before the delivery that they recorded last"
+        )
+        book = replace(book, residues=(*book.residues, residue))
     if faults := clocks.faults(seen.records, seen.storm):
         book = replace(book, residues=(*book.residues, *faults))
         return Assessment(ledger=book, memory=seen.memory, lost_told=seen.lost_told)

@@ -24,7 +24,7 @@ class ConsumerUse:
     voluntary_switches: int
     involuntary_switches: int
     wakeups_taken: int
-    malformed: int  # records that cannot be ours
+    malformed: int  # records that the tracer cannot have sent
     empty_polls: int | None = None  # returns of poll with nothing to read; None: not counted
     misdated: int = 0  # visits whose last record was dated later than the visit's end
     syscalls: int | None = None  # None: not counted
@@ -38,7 +38,7 @@ class LateFacts:
     count: int
     noted: tuple[Noted, ...]  # at most some thousand of them
     wakes_ns: tuple[int, ...] | None  # when the consumer was woken; None: not known
-    stopped_ns: int  # when the consumer was told to end
+    stopped_ns: int  # when the consumer was asked to end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +65,6 @@ class Observation:
     late: LateFacts | None = None  # None: not asked for, or not by this reader
     skipped_told: int | None = None
     away_ns: int = 0  # the longest time that the harness did not run
-    neighbours: tuple[str, ...] | None = None  # others' programs at the same event; None: not told
+    neighbours: tuple[str, ...] | None = None  # others' programs at this event; None: unknown
     competition: Competition = field(default_factory=lambda: Competition(foreign_cpus=0.0))
     offline: tuple[int, ...] = ()  # CPUs that had gone when the buffers were made

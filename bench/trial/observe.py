@@ -174,8 +174,8 @@ def _memory(opened: transport.Opened, capture: Capture, before: procfs.ProcessMe
 
 
 def _memlock_bytes(map_fds: tuple[int, ...]) -> int | None:
-    told = [procfs.fd_info(fd).memlock_bytes for fd in map_fds]
-    return None if None in told else sum(size for size in told if size is not None)
+    sizes = [procfs.fd_info(fd).memlock_bytes for fd in map_fds]
+    return None if None in sizes else sum(size for size in sizes if size is not None)
 
 
 def _skipped_told(before: int | None, after: int | None) -> int | None:

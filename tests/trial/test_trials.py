@@ -126,13 +126,15 @@ def test_padded_records_arrive_whole(
 ) -> None:
     producer = Producer(payload_bytes=payload_bytes, call=call)
     consumer = Consumer(reader=reader)
-    config = trial_config(
-        transport, 64 * KIB, storm=replace(STORM, count=600), producer=producer, consumer=consumer
+    config = trial_config(  # room for all of them on one CPU: how fast they are read matters not
+        transport, 8192 * KIB, storm=replace(STORM, count=600), producer=producer, consumer=consumer
     )
-    assert_balanced(run(rig, config))
+    trial = run(rig, config)
+    assert_balanced(trial)
+    assert trial.ledger
+    assert trial.ledger.own_delivered == trial.ledger.own_attempted >= 600
     rows = records(rig)
     lengths = set(rows["length"].tolist())
-    assert len(rows) > 100
     assert lengths == ({72, 200, 1024, 4168} if payload_bytes == MIXED else {72 + payload_bytes})
     assert (rows["tail"] == rows["sequence"])[rows["length"] > 72].all()
 
