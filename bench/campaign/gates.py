@@ -10,7 +10,7 @@ from typing import Final
 from bench.errors import GateFailed, NotBalanced, UsageError
 from bench.judge.load import state_of
 from bench.plan.experiments import BASELINES
-from bench.tracer.transport import names
+from bench.tracer.transports import names
 from bench.trial.result import State, TrialResult
 
 

@@ -23,7 +23,8 @@ from bench.plan.config import (
     TrialConfig,
     Wake,
 )
-from bench.plan.experiments import BASELINES, REFERENCE
+from bench.plan.experiments import BASELINES
+from bench.tracer.transports import find, names
 from workloads.storm import Gap, Shape, Spawn, Storm
 
 _LONGEST_MS: Final = 3_600_000.0
@@ -72,7 +73,7 @@ def command(
         list[str] | None, typer.Option(help="Data bytes over all buffers, like 64KiB; repeatable.")
     ] = None,
     transport: Annotated[
-        list[str] | None, typer.Option(help="ringbuf, perfbuf ...; may be repeated.")
+        list[str] | None, typer.Option(help=f"{', '.join(names())}; may be repeated.")
     ] = None,
     wakeup: Annotated[
         str, typer.Option(help="adaptive, none, forced, or N: every N records.")
@@ -182,8 +183,9 @@ def _refuse_idle(
     context: typer.Context, shape: Shape, rate: float, poll: Poll, transports: Sequence[str]
 ) -> None:
     """Refuse what this experiment has no use for, and the same thing named twice."""
-    real = set(transports) - set(BASELINES)
-    for idle, why, names in (
+    real = [find(name, beside=BASELINES) for name in transports if name not in BASELINES]
+    no_ring = bool(transports) and not any(way.calls for way in real)
+    for idle, why, options in (
         (shape is not Shape.BURST, f"on a {shape}", ("burst",)),
         (shape is not Shape.CHAIN, f"on a {shape}", ("depth",)),
         (shape is Shape.TRICKLE, "on a trickle, which has one", ("workers",)),
@@ -192,10 +194,10 @@ def _refuse_idle(
         (poll is not Poll.TIMED, "without --poll timed", ("interval",)),
         (poll is Poll.STOPPED, "with --poll stopped, which is away all the time", ("stall",)),
         (bool(transports) and not real, "where no transport is run", _TRACER),
-        (bool(transports) and real <= {REFERENCE}, "where no ring buffer is run", ("call",)),
+        (no_ring, "where no ring buffer is run", ("call",)),
     ):
         if idle:
-            refuse(context, why, *names)
+            refuse(context, why, *options)
     if shape is Shape.BURST and context.params["spawn"] == Spawn.VFORK:
         raise UsageError("a burst's children outlive vfork", remedy="take --spawn fork or clone")
     if len(set(transports)) < len(transports):
@@ -219,7 +221,6 @@ def _single(
     from bench.plan import budgets
     from bench.plan.experiments import compose
     from bench.questions.transports.profiles import TRANSPORTS
-    from bench.tracer import transport
     from workloads.generator import check
 
     page_bytes = os.sysconf("SC_PAGE_SIZE")
@@ -228,10 +229,8 @@ def _single(
     if not 1 <= blocks <= 10_000:
         raise UsageError(f"{blocks} blocks are out of range", remedy="take 1 to 10000")
     check(config.storm, usable)
-    names = transports or list(TRANSPORTS)
-    for name in names:
-        if name not in BASELINES:
-            transport.find(name, beside=BASELINES)
+    asked = transports or list(TRANSPORTS)
+    chosen = [find(name, beside=BASELINES) for name in asked if name not in BASELINES]
     sizes = [
         budgets.check(budgets.parse(text), page_bytes=page_bytes, memory_bytes=memory_bytes)
         for text in budgets_text
@@ -242,12 +241,12 @@ def _single(
         name=config.storm.shape.value,
         title=f"A {config.storm.shape.value} of {config.storm.count} processes",
         config=config,
-        transports=[name for name in names if name not in BASELINES],
+        transports=chosen,
         budgets_bytes=sizes,
         blocks=blocks,
         cpus=len(usable),
         page_bytes=page_bytes,
-        baselines=bool(set(names) & set(BASELINES)),
+        baselines=bool(set(asked) & set(BASELINES)),
     )
     if not experiment.arms:
         why = "; ".join(experiment.omitted)

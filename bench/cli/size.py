@@ -12,6 +12,7 @@ import typer
 
 from bench.errors import MachineUnfit, UsageError
 from bench.record.layout import RECORD_BYTES
+from bench.tracer.transports import find, names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +35,7 @@ def command(
     stall: Annotated[float, typer.Option(help="Longest stall to survive, in ms.")] = 50.0,
     tolerate: Annotated[float, typer.Option(help="Share of records that may be lost.")] = 0.0,
     transport: Annotated[
-        list[str] | None, typer.Option(help="ringbuf, perfbuf ...; may be repeated.")
+        list[str] | None, typer.Option(help=f"{', '.join(names())}; may be repeated.")
     ] = None,
     seconds: Annotated[float, typer.Option(help="Length of a storm besides the stall.")] = 0.2,
     storms: Annotated[int, typer.Option(help="Storms of each rung, 20 or more.")] = _DEFAULT_STORMS,
@@ -127,14 +128,13 @@ def _check(tolerate: float, storms: int, margin: float) -> None:
 
 def _transports(asked: list[str] | None) -> tuple[str, ...]:
     from bench.questions.transports.profiles import TRANSPORTS
-    from bench.tracer import transport
 
-    names = tuple(asked or TRANSPORTS)
-    for name in names:
-        transport.find(name)
-    if len(set(names)) < len(names):
+    chosen = tuple(asked or TRANSPORTS)
+    for name in chosen:
+        find(name)
+    if len(set(chosen)) < len(chosen):
         raise UsageError("--transport names one twice", remedy="name each once")
-    return names
+    return chosen
 
 
 def _memory_for(chosen: TrialConfig) -> int:

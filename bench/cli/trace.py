@@ -15,6 +15,7 @@ import typer
 
 from bench.errors import UsageError
 from bench.escape import clean_name
+from bench.tracer.transports import names
 
 if TYPE_CHECKING:
     from bench.record.layout import CapturedRecord
@@ -27,7 +28,7 @@ _HEADING: Final = f"{'TIME':<12} {'PID':>7} {'PPID':>7} {'EXIT_CODE':<15} {'DURA
 
 def command(
     *,
-    transport: Annotated[str, typer.Option(help="ringbuf, perfbuf or sharded.")] = "ringbuf",
+    transport: Annotated[str, typer.Option(help=f"{', '.join(names())}.")] = "ringbuf",
     budget: Annotated[
         str | None, typer.Option(help="Data bytes over all buffers; 8MiB or just below by default.")
     ] = None,

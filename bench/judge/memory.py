@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from bench.record.footprint import MemoryLine
+from bench.tracer.transports import traits
 
 FREE_TOLERANCE: Final = 0.10
 """Of the change of free pages, as a share of what the formula says."""
@@ -38,8 +39,8 @@ def _physical(line: MemoryLine) -> int | None:
 
 
 def _a_page_each(line: MemoryLine, _: int) -> float:
-    """Allow a page for each buffer: its description is not in the formula."""
-    return line.page_size_bytes * (1 if line.transport == "ringbuf" else line.cpus)
+    """Allow a page for each of the buffers: the formula leaves out what describes them."""
+    return line.page_size_bytes * traits(line.transport).buffers(line.cpus)
 
 
 def _a_tenth(_: MemoryLine, truth: int) -> float:

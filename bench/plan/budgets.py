@@ -13,9 +13,6 @@ from bench.record.layout import RECORD_BYTES
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
-PER_CPU: Final = frozenset({"perfbuf", "sharded"})
-"""Transports whose budget is shared out to one buffer for each CPU."""
-
 LARGEST_RING_BYTES: Final = 1 << 31
 """max_entries is 32 bits wide and has to be a power of two."""
 
@@ -24,8 +21,6 @@ _SIZE: Final = re.compile(
     r"\s*([0-9]{1,15})\s*(?:([kmgt]?)b?|([kmgt])ib)\s*", re.ASCII | re.IGNORECASE
 )
 _LARGEST_PAYLOAD_BYTES: Final = 4096
-_PERF_HEADER_BYTES: Final = 12  # perf_event_header and the size of the raw sample
-_RING_HEADER_BYTES: Final = 8
 
 
 def parse(text: str) -> int:
@@ -107,14 +102,3 @@ def longest_record_bytes(payload_bytes: int) -> int:
     """Return the length of the tracer's longest record with this padding, without headers."""
     padding = _LARGEST_PAYLOAD_BYTES if payload_bytes == MIXED else payload_bytes
     return RECORD_BYTES + padding
-
-
-def too_large_for_perf(payload_bytes: int, pages_per_cpu: int, page_bytes: int) -> bool:
-    """Whether a record takes over a quarter of one CPU's perf buffer: then nothing is measured."""
-    sample_bytes = -(-(_PERF_HEADER_BYTES + longest_record_bytes(payload_bytes)) // 8) * 8
-    return 4 * sample_bytes > pages_per_cpu * page_bytes
-
-
-def too_large_for_ring(payload_bytes: int, budget_bytes: int) -> bool:
-    """Whether not even one record fits into a ring of ``budget_bytes``."""
-    return -(-(_RING_HEADER_BYTES + longest_record_bytes(payload_bytes)) // 8) * 8 > budget_bytes

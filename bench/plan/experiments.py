@@ -21,6 +21,7 @@ from typing import Final
 from bench.errors import UsageError
 from bench.plan import budgets
 from bench.plan.config import TrialConfig
+from bench.plan.traits import Traits
 
 BASELINES: Final = ("none", "noop")
 REFERENCE: Final = "perfbuf"
@@ -137,13 +138,14 @@ def baseline_arms(config: TrialConfig) -> tuple[Arm, ...]:
 
 
 def transport_arms(
-    config: TrialConfig, budget_bytes: int, *, cpus: int, page_bytes: int
+    transport: Traits, config: TrialConfig, budget_bytes: int, *, cpus: int, page_bytes: int
 ) -> tuple[tuple[Arm, ...], tuple[str, ...]]:
-    """Return the arms of ``config.transport`` at a budget, and what had to be left out."""
-    name = ArmName(transport=config.transport, budget=budgets.label(budget_bytes))
+    """Return the arms of ``transport`` at a budget, and what had to be left out, in words."""
+    name = ArmName(transport=transport.name, budget=budgets.label(budget_bytes))
+    config = replace(config, transport=transport.name)
     payload_bytes = config.producer.payload_bytes
-    if config.transport not in budgets.PER_CPU:
-        if budgets.too_large_for_ring(payload_bytes, budget_bytes):
+    if not transport.per_cpu:
+        if not transport.holds(payload_bytes, budget_bytes):
             return (), (f"{name}: not applicable, a record is larger than the buffer",)
         return (Arm(name=str(name), config=replace(config, budget_bytes=budget_bytes)),), ()
     arms: list[Arm] = []
@@ -152,11 +154,7 @@ def transport_arms(
         actual_bytes = pages * cpus * page_bytes
         if actual_bytes != budget_bytes:
             name = replace(name, actual=budgets.label(actual_bytes))
-        if config.transport == REFERENCE:
-            too_large = budgets.too_large_for_perf(payload_bytes, pages, page_bytes)
-        else:
-            too_large = budgets.too_large_for_ring(payload_bytes, pages * page_bytes)
-        if too_large:
+        if not transport.holds(payload_bytes, pages * page_bytes):
             omitted.append(
                 f"{name}: not applicable, a record is too large for one CPU's share of the budget"
             )
@@ -177,7 +175,7 @@ def compose(
     name: str,
     title: str,
     config: TrialConfig,
-    transports: Iterable[str],
+    transports: Iterable[Traits],
     budgets_bytes: Iterable[int],
     blocks: int,
     cpus: int,
@@ -195,10 +193,7 @@ def compose(
     for budget_bytes in budgets_bytes:
         for transport in chosen:
             more, without = transport_arms(
-                replace(config, transport=transport),
-                budget_bytes,
-                cpus=cpus,
-                page_bytes=page_bytes,
+                transport, config, budget_bytes, cpus=cpus, page_bytes=page_bytes
             )
             arms += more
             omitted += without

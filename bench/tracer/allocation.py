@@ -9,35 +9,23 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import Final
 
 from bench.linux import bpf, perf_event, refusal
 from bench.plan import budgets
 from bench.plan.config import Producer
 from bench.record.footprint import (
-    Footprint,
     perfbuf_footprint,
     perfbuf_mapped_bytes,
     ringbuf_footprint,
     ringbuf_mapped_bytes,
 )
-from bench.tracer.transport import Request
+from bench.tracer.transport import Allocation, Request
 
 MAPPINGS: Final = frozenset({"anon_inode:bpf-map", "anon_inode:[perf_event]"})
 """What /proc/self/smaps calls the mappings of buffers."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Allocation:
-    """Buffers that the kernel has, and what the formulas say of them."""
-
-    footprint: Footprint
-    mapped_bytes: int  # by formula: lengths of all mappings that a consumer makes
-    map_fds: tuple[int, ...]  # whose fdinfo people look at
-    map: Callable[[], None]  # map what is not mapped yet, and read every page once
 
 
 @contextmanager

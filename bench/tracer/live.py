@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from bench.linux import procfs
-from bench.plan.budgets import MIB, PER_CPU, shareable_bytes
+from bench.plan.budgets import MIB, shareable_bytes
 from bench.plan.config import Consumer, Producer
 from bench.record.layout import ROW, CapturedRecord
-from bench.tracer import kernel_clock, settings, transport
+from bench.tracer import kernel_clock, settings, transports
 from bench.tracer._capture import Capture
 from bench.tracer.program import Build, Kernel, Program
+from bench.tracer.transport import Request
 
 _INITIAL_PID_NAMESPACE: Final = 0xEFFFFFFC  # PROC_PID_INIT_INO
 _BATCH_RECORDS: Final = 65_536
@@ -70,7 +71,7 @@ class LiveTrace:
 
 def usual_budget_bytes(transport_name: str, cpus: int, page_bytes: int) -> int:
     """Return 8 MiB, or the nearest below it that per-CPU buffers of ``cpus`` CPUs can share."""
-    if transport_name not in PER_CPU:
+    if not transports.find(transport_name).per_cpu:
         return _USUAL_BYTES
     return shareable_bytes(_USUAL_BYTES, cpus, page_bytes)
 
@@ -84,7 +85,7 @@ def _numbering() -> dict[str, int]:
 @contextmanager
 def opened(transport_name: str, budget_bytes: int | None) -> Iterator[LiveTrace]:
     """A tracer ready to attach, on buffers of ``budget_bytes`` in all; None: as large as usual."""
-    way = transport.find(transport_name)
+    way = transports.find(transport_name)
     cpus = procfs.online_cpus()
     page_bytes = os.sysconf("SC_PAGE_SIZE")
     if budget_bytes is None:
@@ -93,7 +94,7 @@ def opened(transport_name: str, budget_bytes: int | None) -> Iterator[LiveTrace]
     macros = settings.macros(producer) | way.macros(producer, cpus) | _numbering()
     macros |= {"COUNT_MISSED": 1}
     build = Build(variant=way.variant, macros=tuple(macros.items()))
-    request = transport.Request(
+    request = Request(
         budget_bytes=budget_bytes,
         cpus=cpus,
         producer=producer,

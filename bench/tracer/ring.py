@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Ring buffers in the slots of the program's array of maps, read by our reader or libbpf's."""
+"""Ring buffers in the program's array of maps, read by bufbench's reader or libbpf's."""
 
 from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from errno import ENOMEM
 
@@ -13,24 +13,19 @@ import psutil
 
 from bench.linux import bpf, refusal
 from bench.plan import budgets
-from bench.plan.config import Call, Producer, Reader
+from bench.plan.config import Reader
+from bench.record.footprint import ringbuf_footprint
 from bench.tracer import libbcc, native
 from bench.tracer._capture import Capture
 from bench.tracer.program import Program
-from bench.tracer.transport import Request
-
-
-def macros(producer: Producer, *, rings: int) -> dict[str, int]:
-    """What bpf/ringbuf is compiled with."""
-    call = {"CALL_OUTPUT": 1} if producer.call is Call.OUTPUT else {}
-    return {"MAX_RINGS": rings, **call}
+from bench.tracer.transport import Opened, Request
 
 
 @contextmanager
 def opened(
     program: Program, capture: Capture, request: Request, slots: Sequence[tuple[int, int]]
-) -> Iterator[tuple[list[int], Callable[[], None]]]:
-    """Rings for ``slots`` (slot of the array, data bytes): their map fds and what drains them.
+) -> Iterator[Opened]:
+    """Open rings for ``slots`` (slot of the array, data bytes).
 
     UsageError for a size that no ring can have, KernelRefused where the kernel has no room for it.
     """
@@ -65,4 +60,9 @@ def opened(
                 capture.add_ring(fd, data_bytes)
             stack.callback(capture.unmap)
             drain = native.reader(capture, request.consumer)
-        yield fds, drain
+        footprint = ringbuf_footprint(
+            sum(data_bytes for _, data_bytes in slots),
+            rings=len(slots),
+            page_bytes=request.page_bytes,
+        )
+        yield Opened(footprint=footprint, map_fds=tuple(fds), drain=drain, lost_told=dict)

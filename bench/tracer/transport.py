@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What a transport is to the harness. One file each; `find` looks them up by name."""
+"""What a transport is: its buffers made for a trial, and what is known of them."""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
+from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from bench.errors import UsageError
 from bench.plan import budgets
+from bench.plan.config import Call
+from bench.plan.traits import Traits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,13 +19,12 @@ if TYPE_CHECKING:
     from bench.plan.config import Consumer, Producer
     from bench.record.footprint import Footprint
     from bench.tracer._capture import Capture
-    from bench.tracer.allocation import Allocation
     from bench.tracer.program import Program
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What buffers are wanted."""
+    """The buffers that a trial asks for."""
 
     budget_bytes: int  # over the buffers of the CPUs that share it
     cpus: tuple[int, ...]  # online: each has a buffer, since exits happen on all of them
@@ -35,7 +34,7 @@ class Request:
     sharing: tuple[int, ...] = ()  # the CPUs that the storm may use; (): all
 
     def pages_per_cpu(self) -> int:
-        """Data pages of each CPU's buffer; UsageError where the budget cannot be shared so."""
+        """Return the data pages of each CPU's buffer; UsageError if the budget does not divide."""
         cpus = len(self.sharing or self.cpus)
         pages, *other = budgets.perf_pages_per_cpu(self.budget_bytes, cpus, self.page_bytes)
         if other or pages * cpus * self.page_bytes != self.budget_bytes:
@@ -60,45 +59,36 @@ class Opened:
     lost_told: Callable[[], dict[str, int]]  # the kernel's and the library's own loss counts
 
 
-class Transport(Protocol):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allocation:
+    """Buffers that the kernel has, and what the formulas say of them."""
+
+    footprint: Footprint
+    mapped_bytes: int  # by formula: lengths of all mappings that a consumer makes
+    map_fds: tuple[int, ...]  # whose fdinfo people look at
+    map: Callable[[], None]  # map what is not mapped yet, and read every page once
+
+
+class Transport(Traits, ABC):
     """A way from the tracer to the consumer."""
 
-    name: str
-    variant: str  # folder under bpf/
-
-    def rings(self, cpus: tuple[int, ...]) -> int:
-        """How many rings the program is to choose from: 1, or one per CPU."""
+    def rings(self, cpus: tuple[int, ...]) -> int:  # noqa: ARG002
+        """Return how many rings the program chooses from: 1, or one per CPU."""
+        return 1
 
     def macros(self, producer: Producer, cpus: tuple[int, ...]) -> dict[str, int]:
-        """What its program has to be compiled with, beside what all have."""
+        """Return the macros that its program is compiled with, beside those that all have."""
+        if not self.calls:
+            return {}
+        output = {"CALL_OUTPUT": 1} if producer.call is Call.OUTPUT else {}
+        return {"MAX_RINGS": self.rings(cpus), **output}
 
+    @abstractmethod
     def allocated(self, request: Request) -> AbstractContextManager[Allocation]:
-        """The same buffers without a program, for looking at their memory; KernelRefused."""
+        """Make the same buffers without a program, to look at their memory; KernelRefused."""
 
+    @abstractmethod
     def open(
         self, program: Program, capture: Capture, request: Request
     ) -> AbstractContextManager[Opened]:
         """Make the buffers, hand them to the program and map them; UsageError, MachineUnfit."""
-
-
-@cache
-def names() -> tuple[str, ...]:
-    """The names of all transports. They are looked up once: a folder is slow to list in a guest."""
-    from bench.tracer import transports
-
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(transports.__path__)))
-
-
-def find(name: str, *, beside: tuple[str, ...] = ()) -> Transport:
-    """Return the transport of that name, from bench/tracer/transports; UsageError if there is none.
-
-    ``beside``: what else the caller takes, for the error.
-    """
-    known = names()
-    if name not in known:
-        raise UsageError(
-            f"no transport {name!r}", remedy=f"choose from {', '.join((*known, *beside))}"
-        )
-    module = importlib.import_module(f"bench.tracer.transports.{name}")
-    found: Transport = module.TRANSPORT
-    return found

@@ -24,7 +24,7 @@ from bench.linux import procfs
 from bench.plan import budgets
 from bench.plan.config import Consumer, Producer
 from bench.record.footprint import MemoryLine
-from bench.tracer import transport
+from bench.tracer import transports
 from bench.tracer.allocation import MAPPINGS
 from bench.tracer.transport import Request, Transport
 
@@ -44,18 +44,18 @@ def census(budgets_bytes: Iterable[int], *, copies: int = COPIES) -> tuple[Memor
     Where the kernel refuses buffers a line holds its reason, and no numbers.
     """
     found = []
-    wanted = [(each, name) for each in sorted(set(budgets_bytes)) for name in transport.names()]
+    wanted = [(each, name) for each in sorted(set(budgets_bytes)) for name in transports.names()]
     with _more_allowed():
         for budget_bytes, name in wanted:
             found.append(_look(name, budget_bytes, copies))
     return tuple(found)
 
 
-def _request(name: str, budget_bytes: int) -> Request:
-    """Ask for the budget; of per-CPU buffers the size below, if it does not divide."""
+def _request(way: Transport, budget_bytes: int) -> Request:
+    """Ask for the budget, or of per-CPU buffers for the size below if it does not divide."""
     cpus = procfs.online_cpus()
     page_bytes = os.sysconf("SC_PAGE_SIZE")
-    if name in budgets.PER_CPU:
+    if way.per_cpu:
         budget_bytes = budgets.shareable_bytes(budget_bytes, len(cpus), page_bytes)
     return Request(
         budget_bytes=budget_bytes,
@@ -67,7 +67,8 @@ def _request(name: str, budget_bytes: int) -> Request:
 
 
 def _look(name: str, budget_bytes: int, copies: int) -> MemoryLine:
-    way, request = transport.find(name), _request(name, budget_bytes)
+    way = transports.find(name)
+    request = _request(way, budget_bytes)
     line = MemoryLine(
         transport=name,
         budget_bytes=budget_bytes,

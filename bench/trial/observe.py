@@ -17,9 +17,10 @@ from bench.measure.late import Noted
 from bench.plan.config import Reader, TrialConfig
 from bench.record.footprint import Memory, Observed
 from bench.record.records import CAPTURED, Records
-from bench.tracer import neighbours, settings, syscalls, transport, wakes
+from bench.tracer import neighbours, settings, syscalls, transports, wakes
 from bench.tracer._capture import Capture
 from bench.tracer.consumer import consuming
+from bench.tracer.transport import Opened, Request
 from bench.trial import competition
 from bench.trial.competition import Competition
 from bench.trial.observation import ConsumerUse, KernelUse, LateFacts, Observation
@@ -45,11 +46,11 @@ def observe_bare(rig: Rig, config: TrialConfig) -> tuple[StormReport, Competitio
 
 def observe(rig: Rig, config: TrialConfig) -> Observation:
     """Run a storm under ``config.transport``, without a bpf(2) call while it is attached."""
-    way = transport.find(config.transport)
+    way = transports.find(config.transport)
     program = rig.program_for(way, config)
     counter = rig.built(syscalls.BUILD) if config.consumer.count_syscalls else None
     capture = rig.capture(config)
-    request = transport.Request(
+    request = Request(
         budget_bytes=config.budget_bytes,
         cpus=rig.cpus,
         sharing=rig.usable,
@@ -80,7 +81,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
             thread_id = running.enter_context(consuming(capture, opened.drain, config.consumer))
             if counter is not None:
                 syscalls.watch(counter, thread_id)
-            if diagnosed and way.variant == "ringbuf":
+            if diagnosed and way.wakes_seen:
                 woken = stack.enter_context(wakes.noted(thread_id, rig.cpus))
             running.enter_context(program.attached())
             if counter is not None:
@@ -160,7 +161,7 @@ def _stall(capture: Capture, config: TrialConfig) -> None:
         capture.stall(start_ns, int(consumer.stall_ms * 1e6))
 
 
-def _memory(opened: transport.Opened, capture: Capture, before: procfs.ProcessMemory) -> Memory:
+def _memory(opened: Opened, capture: Capture, before: procfs.ProcessMemory) -> Memory:
     now = procfs.process_memory()
     return Memory(
         footprint=opened.footprint,

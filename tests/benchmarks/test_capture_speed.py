@@ -14,8 +14,9 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.plan.config import Consumer, Producer, TrialConfig, Wake
-from bench.tracer import settings, transport
+from bench.tracer import settings, transports
 from bench.tracer._capture import BUSY, Capture
+from bench.tracer.transport import Request
 from bench.trial.rig import Rig
 from workloads.generator import Generator
 from workloads.storm import Storm
@@ -30,12 +31,12 @@ ROUNDS = 7
 
 @pytest.mark.parametrize("name", ["ringbuf", "perfbuf"])
 def test_draining(name: str, benchmark: BenchmarkFixture) -> None:
-    way = transport.find(name)
+    way = transports.find(name)
     config = TrialConfig(transport=name, budget_bytes=BUDGET_BYTES, storm=STORM, producer=PRODUCER)
     counts: list[int] = []
     with Rig() as rig, ExitStack() as stack:
         program = rig.program_for(way, config)
-        request = transport.Request(
+        request = Request(
             budget_bytes=BUDGET_BYTES, cpus=rig.cpus, producer=PRODUCER, consumer=Consumer()
         )
 

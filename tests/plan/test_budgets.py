@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from bench.errors import ExitCode, UsageError
 from bench.plan import budgets
 from bench.plan.config import MIXED
+from bench.tracer.transports import traits
 
 PAGE = 4096
 
@@ -109,12 +110,14 @@ def test_shares_are_powers_of_two_around_the_budget(pages: int, cpus: int) -> No
 
 def test_a_record_over_a_quarter_of_a_perf_buffer_is_told() -> None:
     # 12 + 72 + 936 = 1,020, padded to 1,024: exactly a quarter of a page
-    assert not budgets.too_large_for_perf(936, 1, PAGE)
-    assert budgets.too_large_for_perf(944, 1, PAGE)
-    assert budgets.too_large_for_perf(MIXED, 4, PAGE)
-    assert not budgets.too_large_for_perf(MIXED, 8, PAGE)
+    perf = traits("perfbuf")
+    assert perf.holds(936, PAGE)
+    assert not perf.holds(944, PAGE)
+    assert not perf.holds(MIXED, 4 * PAGE)
+    assert perf.holds(MIXED, 8 * PAGE)
 
 
 def test_a_record_larger_than_the_ring_is_told() -> None:
-    assert budgets.too_large_for_ring(4096, PAGE)
-    assert not budgets.too_large_for_ring(4096, 2 * PAGE)
+    for name in ("ringbuf", "sharded"):
+        assert not traits(name).holds(4096, PAGE)
+        assert traits(name).holds(4096, 2 * PAGE)

@@ -16,7 +16,7 @@ from bench.plan.experiments import Arm, Experiment, comparisons, compose
 from bench.questions.claims.plan import catalogue
 from bench.questions.kernels import profile
 from bench.questions.transports import profiles
-from bench.tracer import live, transport
+from bench.tracer import live, transports
 from bench.tracer.transport import Request
 from workloads.generator import check
 
@@ -42,7 +42,7 @@ def assert_possible(arm: Arm, cpus: Sequence[int]) -> None:
     check(config.storm, cpus)  # its CPUs, workers and shape
     assert config.consumer.cpu is None or config.consumer.cpu in cpus
     assert config.producer.delay_cpu == -1 or config.producer.delay_cpu in cpus
-    if config.transport in budgets.PER_CPU:
+    if transports.traits(config.transport).per_cpu:
         request = Request(
             budget_bytes=config.budget_bytes,
             cpus=tuple(range(MOST_CPUS)),
@@ -73,7 +73,7 @@ def test_what_is_planned_fits_any_number_of_cpus(count: int) -> None:
 @slow
 @given(cpu_lists, st.integers(0, 2**32))
 def test_arbitrary_trials_fit_any_cpus(cpus: tuple[int, ...], seed: int) -> None:
-    setting = arbitrary.Setting(transports=transport.names(), cpus=cpus, page_bytes=PAGE)
+    setting = arbitrary.Setting(transports=transports.names(), cpus=cpus, page_bytes=PAGE)
     assert_possible(arbitrary.arm(setting, seed, 0), cpus)
 
 
@@ -119,7 +119,7 @@ def test_budgets_beyond_any_ring_are_left_out_by_name() -> None:
 
 
 @pytest.mark.parametrize("count", COUNTS)
-@pytest.mark.parametrize("name", transport.names())
+@pytest.mark.parametrize("name", transports.names())
 def test_a_trace_s_own_budget_is_possible(name: str, count: int) -> None:
     budget_bytes = live.usual_budget_bytes(name, count, PAGE)
     arm = Arm(name=name, config=_config(name, budget_bytes))
@@ -141,7 +141,7 @@ def test_shards_face_perf_buffers_of_their_own_size(count: int) -> None:
         name="x",
         title="?",
         config=_config("none", 0),
-        transports=("ringbuf", "sharded", "perfbuf"),
+        transports=map(transports.find, ("ringbuf", "sharded", "perfbuf")),
         budgets_bytes=(1 << 20,),
         blocks=8,
         cpus=count,

@@ -11,6 +11,7 @@ from bench.plan import blocks
 from bench.plan.budgets import KIB
 from bench.plan.config import MIXED, Producer, TrialConfig
 from bench.plan.experiments import ArmName, Experiment, Pair, comparisons, compose, twins
+from bench.tracer.transports import find
 
 LABELS = st.sampled_from(["8KiB", "64KiB", "1MiB"])
 
@@ -22,7 +23,7 @@ def composed(cpus: int = 2, payload_bytes: int = 0) -> Experiment:
         config=TrialConfig(
             transport="none", budget_bytes=0, producer=Producer(payload_bytes=payload_bytes)
         ),
-        transports=("ringbuf", "perfbuf"),
+        transports=map(find, ("ringbuf", "perfbuf")),
         budgets_bytes=(8 * KIB, 64 * KIB),
         blocks=8,
         cpus=cpus,

@@ -10,7 +10,8 @@ from typing import Final
 
 from bench.plan.budgets import KIB, MIB
 from bench.plan.config import MIXED, Call, Consumer, Poll, Producer, Reader, TrialConfig, Wake
-from bench.plan.experiments import REFERENCE, Arm, ArmName, transport_arms
+from bench.plan.experiments import Arm, ArmName, transport_arms
+from bench.tracer.transports import find
 from workloads.storm import TWO_CPUS, Gap, Shape, Spawn, Storm
 
 _BUDGETS_BYTES: Final = (8 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, MIB, 8 * MIB)
@@ -38,8 +39,9 @@ def arm(setting: Setting, seed: int, number: int) -> Arm:
             producer=_producer(random),
             kernel_stats=random.random() < 0.2,
         )
-        config = replace(config, consumer=_consumer(random, config.transport, setting.cpus))
+        config = replace(config, consumer=_consumer(random, setting.cpus))
         arms, _ = transport_arms(
+            find(config.transport),
             _bounded(config),
             random.choice(_BUDGETS_BYTES),
             cpus=len(setting.cpus),
@@ -96,8 +98,8 @@ def _producer(random: Random) -> Producer:
     )
 
 
-def _consumer(random: Random, transport: str, cpus: tuple[int, ...]) -> Consumer:
-    by_libbcc = transport in ("ringbuf", REFERENCE) and random.random() < 0.2
+def _consumer(random: Random, cpus: tuple[int, ...]) -> Consumer:
+    by_libbcc = random.random() < 0.2
     return Consumer(
         reader=Reader.LIBBCC if by_libbcc else Reader.NATIVE,
         poll=random.choice(tuple(Poll)),

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from soak.health import NAMES, Flatness, Sample, flatness
 
 from bench.report.units import size
+from bench.tracer.transports import traits
 from bench.trial.result import State, TrialResult
 
 
@@ -42,7 +43,7 @@ def lines(seed: int, trials: Sequence[TrialResult], samples: Sequence[Sample]) -
         f"{sum(each.missed for each in ledgers):,} exits missed; "
         f"{len(trials) - len(invalid):,} of {len(trials):,} trials balanced"
     )
-    rings = [t.ordering for t in trials if t.ordering and t.config.transport == "ringbuf"]
+    rings = [t.ordering for t in trials if t.ordering and traits(t.config.transport).ordered]
     yield (
         f"- ring buffer: {sum(each.causal_violations for each in rings):,} causal violations in "
         f"{sum(each.causal_pairs for each in rings):,} pairs"

@@ -6,8 +6,9 @@ from __future__ import annotations
 import pytest
 from soak import arbitrary
 
-from bench.plan.budgets import perf_pages_per_cpu, too_large_for_perf, too_large_for_ring
+from bench.plan.budgets import perf_pages_per_cpu
 from bench.plan.config import Call, Poll, Reader, Wake
+from bench.tracer.transports import find
 from workloads.generator import check
 from workloads.storm import Shape
 
@@ -48,9 +49,8 @@ def test_what_is_drawn_can_be_run(cpus: int) -> None:
         if config.storm.cpus == ():
             check(config.storm, range(cpus))
         if config.transport == "ringbuf":
-            assert not too_large_for_ring(payload, config.budget_bytes)
+            assert find(config.transport).holds(payload, config.budget_bytes)
             continue
         (pages,) = perf_pages_per_cpu(config.budget_bytes, cpus, PAGE)
         assert pages * cpus * PAGE == config.budget_bytes
-        if config.transport == "perfbuf":
-            assert not too_large_for_perf(payload, pages, PAGE)
+        assert find(config.transport).holds(payload, pages * PAGE)

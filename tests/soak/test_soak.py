@@ -24,7 +24,7 @@ from bench.errors import GateFailed
 from bench.host import ownership
 from bench.journal.reader import read_journal
 from bench.plan.experiments import Experiment
-from bench.tracer import transport
+from bench.tracer import transports
 from bench.trial.result import TrialResult
 from bench.trial.rig import Rig
 
@@ -46,7 +46,7 @@ def summarised(
 
 def round_of(seed: int, number: int, cpus: tuple[int, ...]) -> Experiment:
     setting = arbitrary.Setting(
-        transports=transport.names(), cpus=cpus, page_bytes=os.sysconf("SC_PAGE_SIZE")
+        transports=transports.names(), cpus=cpus, page_bytes=os.sysconf("SC_PAGE_SIZE")
     )
     first = number * TRIALS_PER_ROUND
     return Experiment(

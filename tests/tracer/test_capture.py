@@ -22,9 +22,10 @@ from bench.measure import ledger
 from bench.plan.config import Consumer, Producer, Reader, TrialConfig
 from bench.record.layout import ROW
 from bench.record.records import CAPTURED, Records
-from bench.tracer import settings, transport
+from bench.tracer import settings, transports
 from bench.tracer._capture import BUSY, EPOLL, TIMED, Capture
 from bench.tracer.program import Program
+from bench.tracer.transport import Request
 from bench.trial.rig import Rig
 from workloads.generator import Generator
 from workloads.storm import Storm
@@ -76,13 +77,13 @@ def mapped(
     capacity: int = 100_000,
     reader: Reader = Reader.NATIVE,
 ) -> Iterator[Buffers]:
-    way = transport.find(name)
+    way = transports.find(name)
     producer = Producer(records_per_exit=records_per_exit, payload_bytes=payload_bytes)
     config = TrialConfig(transport=name, budget_bytes=budget_bytes, producer=producer)
     program = rig.program_for(way, config)
     program.configure(settings.encode(producer, session=0, rings=way.rings(rig.cpus)))
     program.zero_counters()
-    request = transport.Request(
+    request = Request(
         budget_bytes=budget_bytes,
         cpus=rig.cpus,
         producer=producer,

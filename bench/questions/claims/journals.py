@@ -10,6 +10,7 @@ from bench.judge.coverage import coverage
 from bench.judge.samples import Stretch, file
 from bench.linux.machine import Machine
 from bench.questions.claims.evidence import Evidence, Kernel
+from bench.questions.transports.profiles import PERFBUF, RINGBUF
 from bench.questions.transports.summary import by_machine
 from bench.trial.result import State, TrialResult
 
@@ -52,10 +53,10 @@ def _kernels(runs: Iterable[Run]) -> tuple[Kernel, ...]:
     return tuple(
         Kernel(
             release=release,
-            ring_trials=of_kernel.get("ringbuf", 0),
-            perf_trials=of_kernel.get("perfbuf", 0),
+            ring_trials=of_kernel.get(RINGBUF, 0),
+            perf_trials=of_kernel.get(PERFBUF, 0),
         )
         for release, of_kernel in counts.items()
         # A run that ended before its first trial on the ring says nothing of it.
-        if of_kernel.get("ringbuf") or (of_kernel.get("perfbuf") and release in without)
+        if of_kernel.get(RINGBUF) or (of_kernel.get(PERFBUF) and release in without)
     )

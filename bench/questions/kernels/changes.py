@@ -13,6 +13,7 @@ from typing import Final
 from bench.judge.memory import Worth
 from bench.linux.preemption import UNKNOWN
 from bench.questions.kernels.rows import KernelRow, Result
+from bench.questions.transports.profiles import PERFBUF, RINGBUF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ def _format_lost(result: Result) -> str | None:
         for samples in result.evidence.experiments.values()
         for arm in samples.arms.values()
         for trial in arm.trials
-        if trial.config.transport == "perfbuf"
+        if trial.config.transport == PERFBUF
     ]
     if not told:
         return None
@@ -69,7 +70,7 @@ def _charged(result: Result) -> str | None:
 def _of_ring(result: Result, state: Callable[..., str | None]) -> str | None:
     """Return the state at the largest budget that has one."""
     for judged in reversed(result.memory):
-        if judged.line.transport == "ringbuf" and (found := state(judged)) is not None:
+        if judged.line.transport == RINGBUF and (found := state(judged)) is not None:
             return found
     return None
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bench.judge.metrics import Group, Unit
 from bench.judge.statistics import Estimate
+from bench.tracer.transports import traits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +43,9 @@ class Curve:
 
     @property
     def series(self) -> tuple[str, ...]:
-        """Once each, the ring first; one kernel may lack what the next has."""
-        told = dict.fromkeys(point.series for point in self.points)
-        return tuple(sorted(told, key=lambda series: series != "ringbuf"))
+        """Return each series once, the ring first; a kernel may lack one that the next has."""
+        found = dict.fromkeys(point.series for point in self.points)
+        return tuple(sorted(found, key=lambda series: traits(series).rank))
 
     def at(self, row: int, series: str) -> Point | None:
         """Return the point of one kernel."""

@@ -20,8 +20,9 @@ from bench.questions.claims.families.memory import least_lossless
 from bench.questions.kernels.curve import Curve, Point, point_of
 from bench.questions.kernels.missed import beside_callers
 from bench.questions.kernels.rows import KernelRow
+from bench.questions.transports.profiles import PERFBUF, TRANSPORTS
+from bench.tracer.transports import traits
 
-RATIO: Final = "ring over perf"
 _LEAST_WORTH: Final = 0.02  # of the best: what hardly happens need not be shown
 _MOST: Final = 4  # experiments that a number is shown of
 _CALM_SHARE: Final = 0.999
@@ -160,7 +161,7 @@ def _alone(row: KernelRow, experiment: str, budget: str) -> list[str]:
     if row.result is None or experiment not in row.result.evidence.experiments:
         return []
     names = row.result.evidence.experiments[experiment].arms
-    wanted = ArmName(transport="perfbuf", budget=budget)
+    wanted = ArmName(transport=PERFBUF, budget=budget)
     return [name for name in names if ArmName.parse(name) == wanted]
 
 
@@ -180,7 +181,7 @@ def _lossless(rows: Sequence[KernelRow]) -> Iterator[Curve]:
     for name in _LADDERS:
         points = []
         for at, row in enumerate(rows):
-            for transport in ("ringbuf", "perfbuf"):
+            for transport in TRANSPORTS:
                 values = _least(row, name, transport)
                 if values:
                     estimate = paired_ratio(values, [1.0] * len(values))
@@ -254,8 +255,7 @@ def _ratios(
 
 
 def _against(comparison: Comparison) -> str:
-    left = comparison.left.transport
-    return RATIO if left == "ringbuf" else f"{left} over perf"
+    return f"{traits(comparison.left.transport).short} over perf"
 
 
 def _slow_downs(

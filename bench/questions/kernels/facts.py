@@ -38,8 +38,8 @@ def kernels(matrix: Matrix) -> Table:
     shown = [column for column in columns if column[0] not in dict(alike)]
     measured = iter(range(len(matrix.measured)))
     hint = (
-        f"Facts are probed from BTF, tracefs and instruments, never derived from a version. {ONSET} "
-        "marks a state that differs from the kernel before (preemption: of the same flavour)."
+        f"Facts are probed from BTF, tracefs and instruments, never derived from a version. "
+        f"{ONSET} marks a state that differs from the kernel before (preemption: within a flavour)."
     )
     if alike:
         hint += f" The same everywhere: {'; '.join(f'{name} {text}' for name, text in alike)}."

@@ -27,7 +27,7 @@ from bench.plan.outline import stage
 from bench.questions.kernels import profile
 from bench.questions.kernels.outcome import JOURNAL, RESULT, Status, Told, told_of
 from bench.questions.kernels.outcome import replace as put
-from bench.questions.transports.profiles import TRANSPORTS
+from bench.questions.transports.profiles import PERFBUF, TRANSPORTS
 from bench.tracer.btf import VMLINUX
 from bench.trial.result import TrialResult
 
@@ -96,7 +96,7 @@ def _run(
                 rate_per_s=bare.storm.rate_per_s,
                 cpus=cpus,
                 page_bytes=os.sysconf("SC_PAGE_SIZE"),
-                transports=TRANSPORTS if has_ring else ("perfbuf",),
+                transports=TRANSPORTS if has_ring else (PERFBUF,),
             )
         )
         count, experiment = len(plan), plan[number]

@@ -17,6 +17,7 @@ from bench.questions.kernels.curves import curves
 from bench.questions.kernels.folders import Entry
 from bench.questions.kernels.missed import Missed, missed
 from bench.questions.kernels.rows import KernelRow, Result, rows
+from bench.questions.transports.profiles import TRANSPORTS
 from bench.trial.result import TrialResult
 
 OVER_KERNELS = "rb-since-5.8"
@@ -84,7 +85,7 @@ def compare(entries: Sequence[Entry]) -> Matrix:
         curves=curves(found),
         claims=_claims(found),
         missed=missed(found),
-        order=tuple(_order(found, transport) for transport in ("ringbuf", "perfbuf")),
+        order=tuple(_order(found, transport) for transport in TRANSPORTS),
         invalid=tuple(
             (row.label, trial)
             for row in found

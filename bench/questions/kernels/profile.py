@@ -23,6 +23,7 @@ from bench.questions.transports.profiles import (
     TRANSPORTS,
     storms,
 )
+from bench.tracer.transports import find
 from workloads.storm import Shape, Spawn, Storm
 
 NAME: Final = "matrix"
@@ -179,7 +180,7 @@ def _experiment(
         name=name,
         title=title,
         config=config,
-        transports=on.transports,
+        transports=map(find, on.transports),
         budgets_bytes=budgets_bytes,
         blocks=blocks,
         cpus=on.cpus,

@@ -15,9 +15,11 @@ from bench.questions.kernels.folders import DONE
 from bench.questions.kernels.matrix import Matrix
 from bench.questions.kernels.rows import KernelRow
 from bench.questions.transports.completeness import completeness
+from bench.questions.transports.profiles import RINGBUF
 from bench.questions.transports.sentence import waiting
 from bench.questions.transports.standing import Question
 from bench.report.units import clean, share
+from bench.tracer.transports import traits
 
 RATIOS: Final = (
     "Times of different kernels are never held against each other. A ratio is paired within the "
@@ -101,7 +103,7 @@ def _order(matrix: Matrix) -> Iterator[str]:
     for order in matrix.order:
         if not order.pairs:
             continue
-        name = "Ring" if order.transport == "ringbuf" else "Perf buffers"
+        name = traits(order.transport).short.capitalize()
         text = f"{name}, order: {order.violations:,} causal violations in {order.pairs:,} pairs"
         if order.violating and len(order.violating) < order.kernels:
             text += f", on {', '.join(map(clean, order.violating))}"
@@ -131,17 +133,15 @@ def _standing(row: KernelRow, question: Question) -> str | None:
     if row.result is None:
         return None
     for each in row.result.summary.standings:
-        if each.question is question and each.left == "ringbuf" and each.asked:
+        if each.question is question and each.left == RINGBUF and each.asked:
             found = [
-                f"{_SHORT[way.winner]} better{f' {held}' if (held := waiting(way)) else ''}"
+                f"{clean(traits(way.winner).short)} better"
+                + (f" {held}" if (held := waiting(way)) else "")
                 for way in each.directions
             ]
             mixed = each.for_left and each.for_right
             return ", ".join(found) or ("depends on the load" if mixed else "undecided")
     return None
-
-
-_SHORT: Final = {"ringbuf": "ring", "perfbuf": "perf buffers"}
 
 
 def _missed(matrix: Matrix) -> Iterator[str]:

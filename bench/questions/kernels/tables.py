@@ -18,6 +18,7 @@ from bench.questions.kernels.rows import KernelRow
 from bench.questions.transports.memory import cell
 from bench.report.document import NONE, Cell, Column, Mark, Row, Table
 from bench.report.units import budget, clean, number, share, size
+from bench.tracer.transports import ranked
 
 _SHOWN: Final = tuple(each for each in INSTRUMENTS if each.key != "locked_bytes")
 """VmLck is 0 for all of them, on every kernel that was seen; JSON has it."""
@@ -238,11 +239,9 @@ def _instruments(row: KernelRow, judged: Judged, *, begins: bool) -> Row:
 
 
 def _transports(matrix: Matrix) -> tuple[str, ...]:
-    found = dict.fromkeys(
+    return ranked(
         judged.line.transport
         for row in matrix.measured
         if row.result is not None
         for judged in row.result.memory
     )
-    usual = [each for each in ("ringbuf", "perfbuf", "sharded") if each in found]
-    return (*usual, *(each for each in found if each not in usual))

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from bench.plan.budgets import PER_CPU
+from bench.plan.traits import Traits
 from bench.questions.sizing.judge import Sizing
 from bench.questions.sizing.plan import Load
 from bench.questions.transports.sentence import name
 from bench.report.document import Cell, Column, Document, Note, Part, Row, Sentence, Table
 from bench.report.units import share, size
+from bench.tracer.transports import traits
 
 FORMAT: Final = 2
 
@@ -21,10 +22,6 @@ _COLUMNS: Final = (
     *(Column(heading=heading) for heading in _HEADINGS),
     Column(heading="", numeric=False),
 )
-_WAKEUPS: Final = {
-    "perfbuf": "wake up at every record (wakeup_events = 1, as bcc and libbpf do)",
-}
-_ADAPTIVE: Final = "leave wake-ups adaptive (flags 0)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +37,9 @@ class Sized:
     page_bytes: int
     journal: str
 
-    def pages_per_cpu(self, data_bytes: int) -> int:
-        """Return the pages of a transport that has one buffer for each CPU."""
-        return data_bytes // self.cpus // self.page_bytes
+    def setting(self, way: Traits, data_bytes: int) -> int:
+        """Return what to set the size of ``way`` to."""
+        return data_bytes // way.buffers(self.cpus) // (self.page_bytes if way.in_pages else 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,12 +117,8 @@ def _settings(sized: Sized, sizing: Sizing) -> dict[str, object]:
     wanted = sizing.recommended_bytes
     if wanted is None:
         return {}
-    transport = sizing.ladder.transport
-    wake_up = _WAKEUPS.get(transport, _ADAPTIVE)
-    if transport == "perfbuf":
-        return {"page_cnt": sized.pages_per_cpu(wanted), "wake_up": wake_up}
-    rings = sized.cpus if transport in PER_CPU else 1
-    return {"max_entries": wanted // rings, "wake_up": wake_up}
+    way = traits(sizing.ladder.transport)
+    return {way.setting: sized.setting(way, wanted), "wake_up": way.wake_policy}
 
 
 def _load(sized: Sized) -> Iterator[str]:
@@ -238,20 +231,12 @@ def _answer(sized: Sized, sizing: Sizing) -> Iterator[str]:
 
 
 def _setting(sized: Sized, sizing: Sizing, wanted: int) -> str:
-    transport = sizing.ladder.transport
-    wake_up = _WAKEUPS.get(transport, _ADAPTIVE)
+    way = traits(sizing.ladder.transport)
+    wake_up = way.wake_policy
     if sized.load.stall_ms:
         wake_up += f", or drain by a timer at least every {sized.load.stall_ms:g} ms"
-    if transport == "perfbuf":
-        pages = sized.pages_per_cpu(wanted)
-        size_words = f"page_cnt={pages} for each CPU ({size(wanted)} over {sized.cpus} CPUs)"
-    elif transport in PER_CPU:
-        size_words = (
-            f"max_entries={wanted // sized.cpus} for each CPU's ring "
-            f"({size(wanted)} over {sized.cpus} CPUs)"
-        )
-    else:
-        size_words = f"max_entries={wanted} ({size(wanted)})"
+    over = f" over {sized.cpus} CPUs" if way.per_cpu else ""
+    size_words = f"{way.setting}={sized.setting(way, wanted)}{way.share} ({size(wanted)}{over})"
     return f"{size_words}, and {wake_up}"
 
 

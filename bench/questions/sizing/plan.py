@@ -15,6 +15,7 @@ from bench.plan.duration import MOST_PER_S, nominal_rate_per_s
 from bench.plan.experiments import Arm, ArmName, Experiment
 from bench.questions.transports.profiles import sized
 from bench.record.layout import RECORD_BYTES, ROW
+from bench.tracer.transports import find
 from workloads.storm import Gap, Shape, Spawn, Storm
 
 LARGEST_BYTES: Final = 1 << 30
@@ -113,17 +114,14 @@ def rungs_bytes(
     Each is twice the one before it: a ring is a power of two of pages, and so is the perf buffer
     of each CPU. UsageError if there is none.
     """
-    least_bytes = page_bytes * (cpus if transport in budgets.PER_CPU else 1)
+    way = find(transport)
+    least_bytes = page_bytes * way.buffers(cpus)
     payload_bytes = load.payload_bytes
     found = []
     size_bytes = least_bytes
     while size_bytes <= most_bytes:
         pages = size_bytes // least_bytes
-        if transport == "perfbuf":
-            fits = not budgets.too_large_for_perf(payload_bytes, pages, page_bytes)
-        else:
-            fits = not budgets.too_large_for_ring(payload_bytes, pages * page_bytes)
-        if fits:
+        if way.holds(payload_bytes, pages * page_bytes):
             found.append(size_bytes)
         size_bytes *= 2
     if not found:

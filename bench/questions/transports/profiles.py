@@ -12,11 +12,13 @@ from bench.errors import UsageError
 from bench.plan.budgets import KIB, MIB
 from bench.plan.config import Consumer, Poll, Producer, TrialConfig
 from bench.plan.duration import nominal_rate_per_s
-from bench.plan.experiments import Experiment, compose
+from bench.plan.experiments import REFERENCE, Experiment, compose
+from bench.tracer.transports import find
 from workloads.storm import TWO_CPUS, Gap, Shape, Spawn, Storm
 
 DEFAULT_SEED: Final = 1
-TRANSPORTS: Final = ("ringbuf", "perfbuf")
+TRANSPORTS: Final = ("ringbuf", REFERENCE)
+RINGBUF, PERFBUF = TRANSPORTS
 LADDER_STORMS: Final = 20
 """Storms without a loss that a rung of the ladder takes: the upper 95 % bound is then 14 %."""
 
@@ -265,7 +267,7 @@ def _experiment(row: Row, scale: Scale, cpus: int, page_bytes: int) -> Experimen
         name=row.name,
         title=row.title,
         config=config,
-        transports=TRANSPORTS,
+        transports=map(find, TRANSPORTS),
         budgets_bytes=scale.budgets_bytes(row.budgets),
         blocks=scale.blocks,
         cpus=cpus,
@@ -287,7 +289,7 @@ def _ladder(scale: Scale, cpus: int, page_bytes: int) -> Experiment:
             budget_bytes=0,
             storm=sized(storms(cpus)[Shape.STORM], seconds=scale.ladder_s),
         ),
-        transports=TRANSPORTS,
+        transports=map(find, TRANSPORTS),
         budgets_bytes=rungs,
         blocks=LADDER_STORMS,
         cpus=cpus,

@@ -13,19 +13,19 @@ from bench.judge.ladder import Ladder
 from bench.judge.statistics import FEWEST_BLOCKS, loss_bound
 from bench.plan.config import Poll
 from bench.questions.transports.completeness import completeness
+from bench.questions.transports.profiles import RINGBUF
 from bench.questions.transports.standing import KEYS, LEAST_PAIRS, Direction, Question, Standing
 from bench.questions.transports.summary import Summary
 from bench.questions.transports.words import reduced, unequal
 from bench.report.units import budget, clean, interval, number, point, share, size
+from bench.tracer.transports import traits
 
-_NAMES: Final = {"ringbuf": "the ring buffer", "perfbuf": "the perf buffers"}
-_PLURAL: Final = frozenset({"perfbuf"})
 _MOST_PLACES: Final = 3
 
 
 def name(transport: str) -> str:
-    """Name a transport as sentences do."""
-    return _NAMES.get(transport, clean(transport))
+    """Return a transport as sentences call it."""
+    return clean(traits(transport).title)
 
 
 def listed(parts: Sequence[str]) -> str:
@@ -171,12 +171,12 @@ _MISSING: Final = {
 
 def _does(transport: str, question: Question) -> str:
     _, one, many = _ANSWERS[question]
-    return f"{name(transport)} {many if transport in _PLURAL else one}"
+    return f"{name(transport)} {many if traits(transport).plural else one}"
 
 
 def _stands(standing: Standing) -> str:
     question = standing.question
-    whose = "" if standing.left == "ringbuf" else f", {name(standing.left)}"
+    whose = "" if standing.left == RINGBUF else f", {name(standing.left)}"
     heading = f"{_ANSWERS[question][0]}{whose}: "
     asked = standing.asked
     if not asked:

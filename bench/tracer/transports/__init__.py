@@ -1,2 +1,48 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The transports, a file each: it defines TRANSPORT and is found by its name."""
+"""Transports, looked up by name: each file here defines TRANSPORT.
+
+Reports look up traits on machines without bcc: a file imports no more than its traits take, and
+leaves the rest to its functions.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterable
+from functools import cache
+
+from bench.errors import UsageError
+from bench.plan.traits import Traits
+from bench.tracer.transport import Transport
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Return the names of all transports, listed once: a folder is slow to list in a guest."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
+
+
+def find(name: str, *, beside: tuple[str, ...] = ()) -> Transport:
+    """Return the transport of that name; UsageError if there is none.
+
+    ``beside``: other names that the caller takes, for the error.
+    """
+    known = names()
+    if name not in known:
+        raise UsageError(
+            f"no transport {name!r}", remedy=f"choose from {', '.join((*known, *beside))}"
+        )
+    module = importlib.import_module(f"{__name__}.{name}")
+    found: Transport = module.TRANSPORT
+    return found
+
+
+def traits(name: str) -> Traits:
+    """Return the traits of a transport; neutral ones for a name that only a journal knows."""
+    return find(name) if name in names() else Traits(name=name, title=name, short=name)
+
+
+def ranked(found: Iterable[str]) -> tuple[str, ...]:
+    """Return each of these names once, in the order of charts and tables."""
+    return tuple(sorted(set(found), key=lambda name: (traits(name).rank, name)))

@@ -3,116 +3,48 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import struct
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Final
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
-from bench.errors import KernelRefused
-from bench.linux import bpf, perf_event, procfs, refusal
-from bench.plan.config import Producer, Reader
-from bench.record.footprint import perfbuf_footprint
-from bench.tracer import allocation, libbcc, native
-from bench.tracer._capture import Capture
-from bench.tracer.allocation import Allocation
-from bench.tracer.program import Program
-from bench.tracer.transport import Opened, Request
+from bench.plan.traits import Look
+from bench.tracer.transport import Allocation, Opened, Request, Transport
 
-_SMALLER: Final = "take a smaller budget, raise kernel.perf_event_mlock_kb, or grant CAP_IPC_LOCK"
-_FOR_SIZE: Final = (errno.EPERM, errno.ENOMEM, errno.EINVAL)  # of mmap(2), of so many pages
+if TYPE_CHECKING:
+    from bench.tracer._capture import Capture
+    from bench.tracer.program import Program
 
 
-class Perfbuf:
+class Perfbuf(Transport):
     """BPF_MAP_TYPE_PERF_EVENT_ARRAY, Linux 4.3."""
 
-    name = "perfbuf"
-    variant = "perfbuf"
-
-    def rings(self, cpus: tuple[int, ...]) -> int:  # noqa: ARG002
-        """The program has no array of rings."""
-        return 1
-
-    def macros(self, producer: Producer, cpus: tuple[int, ...]) -> dict[str, int]:  # noqa: ARG002
-        """Nothing: there is but one call."""
-        return {}
-
     def allocated(self, request: Request) -> AbstractContextManager[Allocation]:
-        """The buffers alone."""
+        """Make the buffers alone."""
+        from bench.tracer import allocation
+
         return allocation.perf_buffers(request)
 
-    @contextmanager
-    def open(self, program: Program, capture: Capture, request: Request) -> Iterator[Opened]:
-        """A share of the budget for each CPU, and as large a buffer for every other online one."""
-        pages = request.pages_per_cpu()
-        events: dict[int, int] = {}
-        with ExitStack() as stack:
-            array = program.map_fd("events")
-            handles: list[int] = []
-            for cpu in request.cpus:
-                try:
-                    event, handle = _opened(cpu, pages, capture, request, stack)
-                except KernelRefused as error:
-                    if _gone(cpu, error):
-                        continue  # what exits there if it comes back is dropped, and counted
-                    raise
-                events[cpu] = event
-                handles += [handle] if handle else []
-                key = struct.pack("=I", cpu)
-                bpf.update(array, key, struct.pack("=I", event))
-                stack.callback(bpf.delete, array, key)
-            if request.consumer.reader is Reader.LIBBCC:
-                drain = libbcc.perf_drain(handles, capture, request.consumer)
-            else:
-                stack.callback(capture.unmap)
-                drain = native.reader(capture, request.consumer)
-            yield Opened(
-                footprint=perfbuf_footprint(pages, cpus=len(events), page_bytes=request.page_bytes),
-                map_fds=(array,),
-                drain=drain,
-                lost_told=lambda: _lost_told(events, capture),
-            )
+    def open(
+        self, program: Program, capture: Capture, request: Request
+    ) -> AbstractContextManager[Opened]:
+        """Open a buffer of an equal share of the budget for each CPU, as large for the others."""
+        from bench.tracer import perf
+
+        return perf.opened(program, capture, request)
 
 
-def _opened(
-    cpu: int, pages: int, capture: Capture, request: Request, stack: ExitStack
-) -> tuple[int, int]:
-    """One CPU's event, and libbcc's handle of it where that reads (else 0)."""
-    if request.consumer.reader is Reader.LIBBCC:
-        return stack.enter_context(libbcc.perf_reader(cpu, pages, request.producer, capture))
-    return _map(cpu, pages, capture, request, stack), 0
-
-
-def _gone(cpu: int, error: KernelRefused) -> bool:
-    """Whether it was for want of the CPU, which was online when the run began."""
-    cause = error.__cause__
-    told = isinstance(cause, OSError) and cause.errno == errno.ENODEV
-    return told or cpu not in procfs.online_cpus()
-
-
-def _map(cpu: int, pages: int, capture: Capture, request: Request, stack: ExitStack) -> int:
-    try:
-        event = perf_event.open_output(cpu, request.producer)
-    except OSError as error:
-        raise refusal.refused(f"the kernel gives no perf event on CPU {cpu}", error) from error
-    stack.callback(os.close, event)
-    try:
-        capture.add_perf(event, pages * request.page_bytes)
-    except OSError as error:
-        raise refusal.refused(
-            f"the kernel gives no perf buffer of {pages} pages on CPU {cpu}", error,
-            remedy=_SMALLER if error.errno in _FOR_SIZE else "",
-        ) from error  # fmt: skip
-    return event
-
-
-def _lost_told(events: dict[int, int], capture: Capture) -> dict[str, int]:
-    told = {"PERF_RECORD_LOST": int(capture.lost_told)}
-    exact = [perf_event.lost(event) for event in events.values()]
-    if None not in exact:
-        told["PERF_FORMAT_LOST"] = sum(count for count in exact if count is not None)
-    return told
-
-
-TRANSPORT = Perfbuf()
+TRANSPORT = Perfbuf(
+    name="perfbuf",
+    title="the perf buffers",
+    short="perf buffers",
+    plural=True,
+    variant="perfbuf",
+    look=Look(colour="#D55E00", dark="#F28A3C", shape="square", dash=(6, 3)),
+    rank=1,
+    per_cpu=True,
+    header_bytes=12,  # perf_event_header and the size of the raw sample
+    least_records=4,  # with fewer, a storm loses so much that nothing is measured
+    setting="page_cnt",
+    in_pages=True,
+    share=" for each CPU",
+    wake_policy="wake up at every record (wakeup_events = 1, as bcc and libbpf do)",
+)

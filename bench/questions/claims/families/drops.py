@@ -8,7 +8,7 @@ from math import inf
 from typing import Final
 
 from bench.judge.statistics import FEWEST_BLOCKS, Scale
-from bench.plan.experiments import comparisons
+from bench.plan.experiments import ArmName, comparisons
 from bench.questions.claims.claim import Claim, Side
 from bench.questions.claims.contrast import (
     NEARLY_NONE,
@@ -23,6 +23,7 @@ from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured
 from bench.questions.claims.finding import Finding, Verdict
 from bench.questions.claims.quantities import dropped_share, quiet_dropped_share
 from bench.questions.claims.rules import all_of, controlled, say, too_few
+from bench.questions.transports.profiles import RINGBUF
 
 _LADDERS: Final = ("memory-spread", "memory-onecpu")
 _STORMS: Final = ("storm", "burst", "hotcpu", *_LADDERS)
@@ -42,7 +43,7 @@ def _cells(evidence: Evidence) -> Iterator[Contrast]:
         if samples is None:
             continue
         for pair in comparisons(samples.arms):
-            if not pair.left.startswith("ringbuf"):
+            if ArmName.parse(pair.left).transport != RINGBUF:
                 continue
             ring, perf = (
                 series(name, samples.arms[arm], dropped_share) for arm in (pair.left, pair.right)

@@ -17,7 +17,7 @@ from bench.judge.statistics import (
     loss_bound,
     partial_conjunction_p,
 )
-from bench.plan.experiments import comparisons
+from bench.plan.experiments import ArmName, comparisons
 from bench.questions.claims.claim import Claim, Side
 from bench.questions.claims.contrast import (
     ABOUT_EQUAL,
@@ -35,6 +35,7 @@ from bench.questions.claims.families.memory import memory_ratio
 from bench.questions.claims.finding import Finding, Measured, Verdict
 from bench.questions.claims.quantities import dropped_share, lossless_p50_ns, violation_share
 from bench.questions.claims.rules import say
+from bench.questions.transports.profiles import RINGBUF
 
 _DEFAULTS: Final = ("storm", "burst", "chain", "hotcpu", "trickle", "stall", "rate-default")
 _LADDERS: Final = ("memory-spread", "memory-onecpu")
@@ -73,7 +74,8 @@ def _numbers(evidence: Evidence) -> Iterator[_Number]:
         if samples is None:
             raise NotMeasured(name)
         for pair in comparisons(samples.arms):
-            if not pair.left.startswith("ringbuf") or "/" in pair.left:
+            arm = ArmName.parse(pair.left)
+            if arm.transport != RINGBUF or arm.variant:
                 continue
             where = f"{name} at {pair.left.partition('@')[2]}"
             ring, perf = samples.arms[pair.left], samples.arms[pair.right]

@@ -10,13 +10,11 @@ from bench.plan.experiments import Experiment
 from bench.questions.claims.plan.setting import (
     MORE_BLOCKS,
     MOST_BLOCKS,
-    PERFBUF,
-    RINGBUF,
     STOPPED,
     Setting,
     experiment,
 )
-from bench.questions.transports.profiles import TRANSPORTS
+from bench.questions.transports.profiles import PERFBUF, RINGBUF, TRANSPORTS
 
 
 def experiments(on: Setting) -> tuple[Experiment, ...]:

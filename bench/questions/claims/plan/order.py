@@ -9,8 +9,8 @@ from typing import Final
 from bench.plan.budgets import MIB
 from bench.plan.config import Consumer, Poll, TrialConfig
 from bench.plan.experiments import Experiment
-from bench.questions.claims.plan.setting import PERFBUF, RINGBUF, Setting, experiment
-from bench.questions.transports.profiles import storms
+from bench.questions.claims.plan.setting import Setting, experiment
+from bench.questions.transports.profiles import PERFBUF, RINGBUF, storms
 from workloads.storm import Shape
 
 _DRAINED_MS: Final = ((RINGBUF, 5), (PERFBUF, 1), (PERFBUF, 20))  # perf at 5 ms: "chain"

@@ -10,16 +10,14 @@ from bench.plan.config import Consumer, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims.plan.setting import (
     MORE_BLOCKS,
-    PERFBUF,
     RECORD_AND_HEADER_BYTES,
-    RINGBUF,
     SHARDED,
     Setting,
     by_libbcc,
     experiment,
     power_of_two,
 )
-from bench.questions.transports.profiles import EPOLL, TRANSPORTS
+from bench.questions.transports.profiles import EPOLL, PERFBUF, RINGBUF, TRANSPORTS
 
 
 def experiments(on: Setting) -> tuple[Experiment, ...]:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from bench.plan.budgets import MIB
 from bench.plan.config import MIXED, Call, Consumer, Producer, Reader, TrialConfig, Wake
 from bench.plan.experiments import Experiment
-from bench.questions.claims.plan.setting import PERFBUF, RINGBUF, Setting, by_libbcc, experiment
-from bench.questions.transports.profiles import BUSY, EPOLL, TRANSPORTS, storms
+from bench.questions.claims.plan.setting import Setting, by_libbcc, experiment
+from bench.questions.transports.profiles import BUSY, EPOLL, PERFBUF, RINGBUF, TRANSPORTS, storms
 from workloads.storm import Gap, Shape
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from bench.plan import budgets
 from bench.plan.config import Consumer, Poll, Producer, Reader, TrialConfig, Wake
 from bench.plan.experiments import Arm, ArmName, Experiment, second_names
-from bench.questions.transports.profiles import TRANSPORTS
+from bench.tracer.transports import traits
 from workloads.storm import Storm
 
 BLOCKS: Final = 8
@@ -21,7 +21,6 @@ MOST_BLOCKS: Final = 16
 """For a ladder, where each block tells but a step of a factor of two; for producers, who meet at
 the lock in some trials far more often than in others; and for means over record sizes."""
 
-RINGBUF, PERFBUF = TRANSPORTS
 SHARDED: Final = "sharded"
 
 STOPPED: Final = Consumer(poll=Poll.STOPPED)
@@ -87,7 +86,7 @@ class Setting:
     def arm(self, transport: str, budget_bytes: int, variant: str, config: TrialConfig) -> Arm:
         """One arm. Where the CPUs cannot share the budget equally, each gets more, not less."""
         actual_bytes = budget_bytes
-        if transport != RINGBUF:
+        if traits(transport).per_cpu:
             pages = budgets.perf_pages_per_cpu(budget_bytes, self.count, self.page_bytes)[-1]
             actual_bytes = pages * self.count * self.page_bytes
         name = ArmName(

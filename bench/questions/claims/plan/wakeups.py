@@ -12,14 +12,12 @@ from bench.plan.experiments import Arm, Experiment
 from bench.questions.claims.plan.setting import (
     BLOCKS,
     MORE_BLOCKS,
-    PERFBUF,
-    RINGBUF,
     STOPPED,
     Setting,
     experiment,
     power_of_two,
 )
-from bench.questions.transports.profiles import EPOLL, TRANSPORTS
+from bench.questions.transports.profiles import EPOLL, PERFBUF, RINGBUF, TRANSPORTS
 from workloads.storm import Shape, Spawn, Storm
 
 BURSTS: Final = 10_000

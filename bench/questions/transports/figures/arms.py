@@ -10,6 +10,7 @@ from bench.judge.samples import ArmSamples, ExperimentSamples
 from bench.plan.experiments import BASELINES, ArmName
 from bench.questions.transports.summary import Summary
 from bench.report.units import clean
+from bench.tracer.transports import ranked
 from bench.trial.result import TrialResult
 
 
@@ -49,9 +50,7 @@ def shown_arms(experiments: Mapping[str, ExperimentSamples]) -> Iterator[ShownAr
 
 def transports(arms: list[ShownArm]) -> tuple[str, ...]:
     """Return the transports of ``arms``, once each, in a fixed order."""
-    found = {arm.transport for arm in arms}
-    usual = [each for each in ("ringbuf", "perfbuf") if each in found]
-    return (*usual, *sorted(found - set(usual)))
+    return ranked(arm.transport for arm in arms)
 
 
 def calm_budgets(summary: Summary) -> dict[str, tuple[str, str]]:

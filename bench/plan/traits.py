@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Traits: what sets a transport apart, as values that plans, judging and reports take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from bench.plan.budgets import longest_record_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How a transport is drawn."""
+
+    colour: str
+    dark: str  # the same on a dark page
+    shape: str  # of points
+    dash: tuple[int, ...]  # of lines; (1, 0) is solid
+
+
+GREY: Final = Look(colour="#808080", dark="#A8A8A8", shape="cross", dash=(1, 3))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traits:
+    """One transport. The defaults are neutral: they serve a name that only a journal knows."""
+
+    name: str
+    title: str  # in sentences: "the ring buffer"
+    short: str  # in tables: "ring"
+    plural: bool = False  # of the title
+    variant: str = ""  # folder under bpf/
+    look: Look = GREY
+    rank: int = 99  # in charts and tables, lowest first
+
+    per_cpu: bool = False  # the budget is shared out to one buffer for each CPU
+    ordered: bool = False  # records are read in the order in which they were reserved
+    calls: bool = False  # can be written by reserve and submit or by output
+    wakes_seen: bool = False  # a tracepoint sees its wake-ups
+
+    header_bytes: int = 8  # before each record
+    least_records: int = 1  # that a buffer must be able to hold to measure anything
+    setting: str = "max_entries"  # the name of its size in bcc and libbpf
+    in_pages: bool = False  # the unit of that setting; else bytes
+    share: str = ""  # of what the setting is the size, if not of the whole
+    wake_policy: str = "leave wake-ups adaptive (flags 0)"  # the advice
+
+    def holds(self, payload_bytes: int, buffer_bytes: int) -> bool:
+        """Return whether one buffer is large enough for records with this padding."""
+        record_bytes = self.header_bytes + longest_record_bytes(payload_bytes)
+        return self.least_records * -(-record_bytes // 8) * 8 <= buffer_bytes
+
+    def buffers(self, cpus: int) -> int:
+        """Return how many buffers share a budget."""
+        return cpus if self.per_cpu else 1
