@@ -112,6 +112,17 @@ def test_a_soft_limit_on_open_files_is_raised() -> None:
     assert int(left) == min(hard, 65_536)
 
 
+@pytest.mark.parametrize("limit", [resource.RLIMIT_AS, resource.RLIMIT_DATA])
+def test_a_soft_limit_on_memory_is_raised(limit: int) -> None:
+    """Where it cannot allocate, OpenBLAS tries for ever."""
+    hard = 4 << 30
+    left = after_settling(
+        f"import resource as r; print(*r.getrlimit({int(limit)}))",
+        before=lambda: resource.setrlimit(limit, (140_000 << 10, hard)),
+    )
+    assert left == f"{hard} {hard}"
+
+
 def test_threads_have_a_stack_of_their_own_size() -> None:
     """Not RLIMIT_STACK's: bcc's compiler, in a thread of 64 KiB, ended by SIGSEGV."""
     left = after_settling(

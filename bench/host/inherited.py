@@ -32,10 +32,11 @@ _STACK_BYTES: Final = 8 << 20
 _MOST_FILES: Final = 65_536  # children walk through all that they may have open
 _TO_END_S: Final = 2  # of CPU time, to end in order
 _LEAST: Final = (
-    (resource.RLIMIT_AS, "-v", 256 << 20),
-    (resource.RLIMIT_DATA, "-d", 128 << 20),
+    (resource.RLIMIT_AS, "-v", 512 << 20),
+    (resource.RLIMIT_DATA, "-d", 384 << 20),
     (resource.RLIMIT_STACK, "-s", 256 << 10),
 )
+"""Where an allocation fails, OpenBLAS tries again for ever: room for it, and for a journal."""
 _COMPILERS: Final = ("BCC_", "LIBBPF_")
 
 
@@ -98,10 +99,11 @@ def _reset_process() -> None:
 
 
 def _raise_limits() -> None:
-    """Raise soft limits on what every buffer takes; leave time to end before the kernel kills."""
+    """Raise soft limits on files and memory; leave time to end before the kernel kills."""
     files, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     _set_soft(resource.RLIMIT_NOFILE, max(files, min(most_files, _MOST_FILES)))
-    _set_soft(resource.RLIMIT_MEMLOCK, resource.getrlimit(resource.RLIMIT_MEMLOCK)[1])
+    for limit in (resource.RLIMIT_MEMLOCK, resource.RLIMIT_AS, resource.RLIMIT_DATA):
+        _set_soft(limit, resource.getrlimit(limit)[1])
     stack_bytes, most_bytes = resource.getrlimit(resource.RLIMIT_STACK)
     if 0 <= stack_bytes < _STACK_BYTES:
         _set_soft(resource.RLIMIT_STACK, _STACK_BYTES if most_bytes < 0 else most_bytes)

@@ -6,12 +6,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from bench.linux import process_limits, procfs
 
 _MAX: Final = re.compile(r"([0-9]{1,19}) ([1-9][0-9]{0,18})\s*", re.ASCII)
+
+_A_SECOND: Final = {"throttled_usec": 1e6, "throttled_time": 1e9}
 
 
 def usable(online: Sequence[int]) -> tuple[int, ...]:
@@ -52,6 +55,26 @@ def quota(membership: str, mounts: Sequence[procfs.Mount]) -> float | None:
     """
     groups = process_limits.cgroups(membership, mounts, controller="cpu")
     return min((found for group in groups if (found := quota_of(group)) is not None), default=None)
+
+
+def throttled_s() -> float | None:
+    """Return the seconds for which quotas have stopped tasks of this process's cgroup so far.
+
+    Of the cgroup and its ancestors the longest, summed over CPUs; None where nobody counts.
+    """
+    membership = procfs.read(procfs.PROC / "self/cgroup") or ""
+    groups = process_limits.cgroups(membership, procfs.mounts(), controller="cpu")
+    counts = (parse_throttled_s(procfs.read(group / "cpu.stat") or "") for group in groups)
+    return max((count for count in counts if count is not None), default=None)
+
+
+def parse_throttled_s(cpu_stat: str) -> float | None:
+    """Return the seconds of ``throttled_usec`` (v2) or ``throttled_time`` (v1, ns)."""
+    for line in cpu_stat.splitlines():
+        name, _, value = line.partition(" ")
+        with suppress(KeyError, ValueError):
+            return int(value) / _A_SECOND[name]
+    return None
 
 
 def own_quota() -> float | None:

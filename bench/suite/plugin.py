@@ -43,6 +43,8 @@ class Suite:
         self.journal = Path(config.getoption("--journal") or paths.new_journal(name))
         self.chosen = self.profile.experiments  # those of them that tests were selected of
         self.trials: dict[str, tuple[TrialResult, ...]] = {}
+        self.reduced: list[str] = []  # storms that are no rounds, in words
+        self.unmeasured: list[str] = []  # tests that had no other storms
         self.stack = ExitStack()
         self.error: BufbenchError | None = None  # the first that ended it, or gates at its end
         self.spent_s: dict[tuple[str, str], float] = defaultdict(float)  # by experiment and arm
@@ -207,6 +209,8 @@ def pytest_terminal_summary(
     from bench.report.renderers.terminal import Screen, show
 
     terminalreporter.section("bufbench")
+    for line in suite.reduced:
+        terminalreporter.write_line(line)
     for summary in compare_journals(read_journal(suite.journal)):
         show(document(summary), Screen(), level=Level.DECISION)
     from bench.cli.files import page_line

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bench.judge.load import reduced, state_of
 from bench.plan.experiments import Arm, Experiment
 from bench.suite.plugin import Suite
 from bench.trial.result import State, TrialResult
@@ -15,8 +16,18 @@ from bench.trial.result import State, TrialResult
 
 @pytest.fixture
 def trials(suite: Suite, experiment: Experiment, arm: Arm) -> list[TrialResult]:
-    """Return the arm's trials: pytest-benchmark complains of a fixture left unused."""
-    return [trial for trial in suite.run(experiment) if trial.arm == arm.name]
+    """Return the arm's trials with full storms, before ``benchmark`` is made: it must be used."""
+    every = [trial for trial in suite.run(experiment) if trial.arm == arm.name]
+    cut = [trial for trial in every if state_of(trial) is State.REDUCED]
+    if cut:
+        suite.reduced.append(
+            f"{experiment.name} {arm.name}: {len(cut)} of {len(every)} storms were reduced and are "
+            f"no rounds (the first: {'; '.join(reduced(cut[0]))})"
+        )
+    if cut == every:
+        suite.unmeasured.append(f"{experiment.name}-{arm.name}")
+        pytest.skip(suite.reduced[-1])
+    return [trial for trial in every if trial not in cut]
 
 
 def test_arm(

@@ -48,7 +48,7 @@ class Verdict:
         trials = [trial for each in self._suite.trials.values() for trial in each]
         self._gates = {str(gate): gate.failure(trials) for gate in self._suite.gates}
         if session.config.getoption("benchmark_compare_fail"):
-            self._gates[COMPARED] = _regressions(session.config)
+            self._gates[COMPARED] = _regressions(session.config, self._suite.unmeasured)
         gates.check((), trials)
         if failed := [each for each in self._gates.values() if each]:
             raise GateFailed(f"gate failed: {'; '.join(failed)}")
@@ -67,7 +67,7 @@ class Verdict:
         return found
 
 
-def _regressions(config: pytest.Config) -> str:
+def _regressions(config: pytest.Config, unmeasured: list[str]) -> str:
     """Return why --benchmark-compare-fail does not hold; "" if it does."""
     session = config._benchmarksession  # type: ignore[attr-defined]  # noqa: SLF001
     if session.performance_regressions:
@@ -77,4 +77,6 @@ def _regressions(config: pytest.Config) -> str:
     if missing := [each.fullname for each in session.benchmarks if each.fullname not in known]:
         names = ", ".join(name.rpartition("::")[2] for name in missing)
         return f"{COMPARED} was not measured: the run compared with has no {names[:400]}"
+    if unmeasured:
+        return f"{COMPARED} was not measured: only reduced storms in {', '.join(unmeasured)[:400]}"
     return "" if session.benchmarks else f"{COMPARED} was not measured: nothing was run"

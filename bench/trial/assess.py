@@ -175,6 +175,11 @@ def _competition(conditions: Conditions, account: Ledger | None) -> Iterator[str
         share = conditions.stalled.get(name, 0.0)
         if share > bound:
             yield f"tasks waited for {name} in {share:.0%} of the time (bound: {bound:.0%})"
+    if conditions.throttled_s:
+        yield (
+            f"the CPU quota of the cgroup (cpu.max) stopped tasks for "
+            f"{conditions.throttled_s:.3g} s (bound: 0)"
+        )
 
 
 def _late(seen: Observation) -> Late | None:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Competition: CPU time that others used during a trial, and time in which tasks had to wait."""
+"""Competition: CPU time that others used during a trial, and time in which tasks had to wait.
+
+Tasks wait for others, or for their cgroup's next period.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from dataclasses import dataclass, field
 from math import sqrt
 from typing import Final
 
+from bench.linux import cpus as processors
 from bench.linux import procfs
 
 _TICK_S: Final = 0.01  # at most: 100 Hz is the slowest that kernels are built for
@@ -23,6 +27,7 @@ class Competition:
     foreign_cpus: float  # CPU seconds a second of tasks that are not the trial's
     sampling_error_cpus: float = 0.0  # that it may be off by, either way
     stalled: dict[str, float] = field(default_factory=dict)  # share of time, by resource
+    throttled_s: float | None = None  # for which a quota stopped tasks; None: not counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +38,7 @@ class Reading:
     working_s: float  # of all tasks, on all CPUs
     own_s: float
     stalled_s: dict[str, float]
+    throttled_s: float | None = None
 
 
 def read(beside: Iterable[int] = ()) -> Reading:
@@ -47,6 +53,7 @@ def read(beside: Iterable[int] = ()) -> Reading:
         own_s=sum(use.ru_utime + use.ru_stime for use in own)
         + sum(map(procfs.process_cpu_s, beside)),
         stalled_s=procfs.stalled_s(),
+        throttled_s=processors.throttled_s(),
     )
 
 
@@ -66,4 +73,7 @@ def between(before: Reading, after: Reading, *, cpus: int) -> Competition:
             for name, now_s in after.stalled_s.items()
             if name in before.stalled_s
         },
+        throttled_s=None
+        if before.throttled_s is None or after.throttled_s is None
+        else max(0.0, after.throttled_s - before.throttled_s),
     )

@@ -44,6 +44,7 @@ class Conditions:
     foreign_cpus: float | None = None  # CPU seconds a second of others' tasks; None: not recorded
     foreign_cpus_error: float = 0.0  # that sampling at ticks may be off by
     stalled: dict[str, float] = field(default_factory=dict)  # share of time some task waited (PSI)
+    throttled_s: float | None = None  # for which a CPU quota stopped tasks; None: not recorded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,6 +58,7 @@ def run_trial(rig: Rig, arm: Arm, place: Place) -> TrialResult:
         foreign_cpus=met.foreign_cpus,
         foreign_cpus_error=met.sampling_error_cpus,
         stalled=met.stalled,
+        throttled_s=met.throttled_s,
     )
     state, reasons = state_of(measured.ledger, conditions, shortfall(arm.config.storm, storm))
     return TrialResult(

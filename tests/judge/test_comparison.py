@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from made_up_trials import blocks, trial
 
+from bench.judge.bottleneck import Bottleneck
 from bench.judge.comparison import (
     Comparison,
     Outcome,
@@ -21,6 +22,7 @@ from bench.judge.floor import Floor
 from bench.judge.metrics import Group, Unit
 from bench.judge.samples import Stretch, file
 from bench.judge.statistics import Estimate, Scale
+from bench.measure.occupancy import Occupancy
 from bench.plan.config import Consumer, Poll
 from bench.trial.result import State, TrialResult
 
@@ -164,6 +166,17 @@ def test_trials_without_an_order_count_in_the_others() -> None:
     assert (left.causal_pairs, left.fewest_pairs, left.latency) == (0, 0, None)
 
 
+def test_one_lost_record_makes_a_trial_lossy_and_its_shortage_is_named() -> None:
+    trials = blocks(RING, [{"dropped": 1}, {}])
+    occupancy = Occupancy(
+        samples=1, p50_share=0.5, p99_share=1.0, max_share=1.0, consumer_idle_share=0.5
+    )
+    trials[0] = replace(trials[0], occupancy=occupancy)
+    found = compared(trials, blocks(PERF, [{}] * 2))
+    assert (found.left.lossy, found.left.bottleneck) == (1, Bottleneck.BUFFER)
+    assert (found.right.lossy, found.right.bottleneck) == (0, Bottleneck.NONE)
+
+
 def test_invalid_trials_are_in_no_sum() -> None:
     bad = trial(RING, 2, state=State.INVALID, reasons=("x",), dropped=999)
     left = compared([*blocks(RING, [{}] * 2), bad], blocks(PERF, [{}] * 2)).left
@@ -206,6 +219,9 @@ def test_a_number_that_one_side_lacks_is_unknown_and_both_lack_left_out() -> Non
     per_run = row(found, "kernel_ns_per_run")
     assert (per_run.left, per_run.right, per_run.outcome) == (100, None, Outcome.UNKNOWN)
     assert (per_run.estimate, per_run.floor, per_run.margin) == (None, None, 0.0)
+    found = compared(blocks(RING, [{}] * 8), blocks(PERF, [{"run_ns": 100}] * 8))
+    per_run = row(found, "kernel_ns_per_run")
+    assert (per_run.left, per_run.right, per_run.outcome) == (None, 100, Outcome.UNKNOWN)
     none = compared(blocks(RING, [{}] * 8), blocks(PERF, [{}] * 8))
     assert none.row("kernel_ns_per_run") is None
     with pytest.raises(KeyError):
@@ -234,6 +250,9 @@ def test_the_margin_is_the_floor_of_the_same_number_scale_and_experiment() -> No
 
 def test_latencies_are_merged_over_trials_that_delivered() -> None:
     assert merged_latency([]) is None
+    longest = merged_latency([trial(RING, 0, p50_ns=1_000), trial(RING, 1, p50_ns=2_000)])
+    assert longest is not None
+    assert longest.max_ns == 10_000
     trials = [trial(RING, 0, p50_ns=1_000), trial(RING, 1, p50_ns=1_000, dropped=1_000)]
     found = merged_latency(trials)
     assert found is not None

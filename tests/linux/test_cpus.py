@@ -65,6 +65,20 @@ def test_the_least_quota_of_all_ancestors_holds(tmp_path: Path) -> None:
     assert cpus.quota("0::/\n", [mount]) is None
 
 
+@pytest.mark.parametrize(
+    ("cpu_stat", "seconds"),
+    [
+        ("usage_usec 9\nnr_periods 4\nnr_throttled 2\nthrottled_usec 1500000\n", 1.5),
+        ("nr_periods 4\nnr_throttled 2\nthrottled_time 2500000000\n", 2.5),
+        ("usage_usec 9\n", None),  # no controller
+        ("throttled_usec x\n", None),
+        ("", None),
+    ],
+)
+def test_throttled_time_of_both_versions(cpu_stat: str, seconds: float | None) -> None:
+    assert cpus.parse_throttled_s(cpu_stat) == seconds
+
+
 def test_a_machine_counts_the_cpus_that_a_run_used() -> None:
     online = replace(machine(), cpus_online=4, online_cpus="0-3", usable_cpus="0-3")
     assert (online.cpus, online.restricted) == (4, False)

@@ -384,3 +384,16 @@ def test_the_last_cpu_that_a_record_can_name():
     records["cpu"], records["sequence"] = 65_535, [0, 1]
     counters = [CpuCounters(cpu=65_535, exits=2, attempted=2)]
     assert ledger.balance(records, counters).residues == ()
+
+
+def test_a_swap_across_two_blocks_of_one_half_is_found_on_a_cpu_of_that_half_alone():
+    count = 240_000  # two blocks in each half, so that CPU 0 has one edge and no other
+    records = np.zeros(count, CAPTURED)
+    records["length"] = records["arrived_bytes"] = RECORD.itemsize
+    records["cpu"] = np.arange(count) >= count // 2
+    records["sequence"] = np.arange(count) % (count // 2)
+    records[[BLOCK_ROWS - 1, BLOCK_ROWS]] = records[[BLOCK_ROWS, BLOCK_ROWS - 1]]
+    counters = [CpuCounters(cpu=cpu, exits=120_000, attempted=120_000) for cpu in (0, 1)]
+    assert ledger.balance(records, counters).residues == (
+        "CPU 0: 1 records delivered after a later one of the same CPU",
+    )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from made_up_kernels import beside_callers, entry, lost, memory_line, storms
@@ -61,6 +62,18 @@ def test_sentences_tell_what_is_judged(matrix: Matrix) -> None:
     assert "Perf buffers, order: 2,160 causal violations" in told
     assert "beside bpf() calls on 1 of 1, up to 70.0 %" in told
     assert "Emulated: all" in told
+
+
+def test_reduced_storms_are_named() -> None:
+    cut = [
+        replace(each, storm=replace(each.storm, lowered_from=5_000)) if each.block < 2 else each
+        for each in storms()
+    ]
+    matrix = compare([entry("6.12", "6.12.1-amd64", trials=cut)])
+    told = [line for line in sentences.verdict(matrix) if line.startswith("Reduced on 6.12: ")]
+    assert [line.split(": ")[1] for line in told] == ["chain", "storm", "trickle"]
+    assert all("4 of 32 storms were reduced" in line or "4 of 16" in line for line in told)
+    assert all("limits lowered the storm from 5,000 processes" in line for line in told)
 
 
 def test_text_fits_a_hundred_columns_and_has_every_kernel(matrix: Matrix) -> None:

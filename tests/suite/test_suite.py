@@ -3,21 +3,28 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import signal
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from made_up_trials import trial
 from tracing import alive, bpf_ids, eventually, reaches
 
 from bench.host import process
 from bench.journal.reader import read_journal
 from bench.judge.coverage import coverage
+from bench.suite import test_experiments
 from bench.suite.clock import ReplayClock
+from bench.trial.result import TrialResult
 
 SUITE = [sys.executable, "-m", "bench.suite"]
 
@@ -31,6 +38,31 @@ def test_a_replayed_clock_stands_still() -> None:
     assert clock() == clock() == 0.0
     clock.advance(1_500_000_000)
     assert clock() == clock() == 1.5
+
+
+class _Suite(SimpleNamespace):
+    """What the fixture ``trials`` takes of a suite."""
+
+    def run(self, experiment: object) -> list[TrialResult]:  # noqa: ARG002
+        return self.made
+
+
+def test_reduced_storms_are_no_rounds() -> None:
+    cut = trial("ringbuf@8KiB", 0)
+    cut = replace(cut, storm=replace(cut.storm, lowered_from=5_000))
+    full = trial("ringbuf@8KiB", 1)
+    of_arm: Any = inspect.unwrap(test_experiments.trials)
+    names = SimpleNamespace(name="storm"), SimpleNamespace(name="ringbuf@8KiB")
+    some = _Suite(made=[cut, full], reduced=[], unmeasured=[])
+    assert of_arm(some, *names) == [full]
+    (line,) = some.reduced
+    assert line.startswith("storm ringbuf@8KiB: 1 of 2 storms were reduced")
+    assert "from 5,000 processes" in line
+    assert some.unmeasured == []
+    none = _Suite(made=[cut], reduced=[], unmeasured=[])
+    with pytest.raises(pytest.skip.Exception, match="1 of 1 storms"):
+        of_arm(none, *names)
+    assert none.unmeasured == ["storm-ringbuf@8KiB"]
 
 
 @pytest.mark.slow

@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
+from typing import Final
 
 import pytest
 from trials import KIB, run
@@ -66,8 +68,24 @@ def test_ticks_that_fell_otherwise_are_nothing_below_nothing() -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "after", "expected"), [(1.0, 1.25, 0.25), (1.0, 1.0, 0.0), (None, 1.0, None)]
+)
+def test_a_quota_s_stops_are_those_of_the_trial(
+    before: float | None, after: float | None, expected: float | None
+) -> None:
+    first, last = (replace(BEFORE, throttled_s=each) for each in (before, after))
+    assert between(first, last, cpus=2).throttled_s == expected
+
+
+@pytest.mark.parametrize(
     ("within", "beyond", "reason"),
     [
+        (
+            {"throttled_s": 0.0},
+            {"throttled_s": 0.351},
+            "the CPU quota of the cgroup (cpu.max) stopped tasks for 0.351 s (bound: 0)",
+        ),
+        ({"throttled_s": None}, {"throttled_s": 1e-4}, "the CPU quota"),
         (
             {"foreign_cpus": 0.25},
             {"foreign_cpus": 0.951},
@@ -139,6 +157,35 @@ def test_a_busy_loop_is_a_cpu_second_a_second(
     assert used > 0.75  # others may add to it
     assert trial.state is State.NOISY
     assert any(f"used {used:.2f} CPU seconds a second" in reason for reason in trial.reasons)
+
+
+@contextmanager
+def quota(folder: Path) -> Iterator[None]:
+    """This process in a cgroup (v1) of a fifth of a CPU."""
+    folder.mkdir()
+    try:
+        (folder / "cpu.cfs_quota_us").write_text("20000")
+        (folder / "cgroup.procs").write_text(str(os.getpid()))
+        yield
+    finally:
+        (folder.parent / "cgroup.procs").write_text(str(os.getpid()))
+        folder.rmdir()
+
+
+V1: Final = Path("/sys/fs/cgroup/cpu")
+
+
+@pytest.mark.live
+@pytest.mark.skipif(not (V1 / "cpu.cfs_quota_us").exists(), reason="no cpu cgroup of v1")
+def test_a_trial_that_a_quota_stopped_is_noisy(rig: Rig) -> None:
+    config = TrialConfig(transport="ringbuf", budget_bytes=1024 * KIB, storm=Storm(count=2_000))
+    with quota(V1 / f"bufbench-test-{os.getpid()}"):
+        trial = run(rig, config)
+    stopped_s = trial.conditions.throttled_s
+    assert stopped_s is not None
+    assert stopped_s > 0.0
+    assert trial.state is State.NOISY
+    assert any(f"stopped tasks for {stopped_s:.3g} s" in reason for reason in trial.reasons)
 
 
 BURN = "import time\nwhile time.process_time() < 0.5: pass\nprint(flush=True)\ninput()"

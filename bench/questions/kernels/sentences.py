@@ -18,6 +18,7 @@ from bench.questions.transports.completeness import completeness
 from bench.questions.transports.profiles import RINGBUF
 from bench.questions.transports.sentence import waiting
 from bench.questions.transports.standing import Question
+from bench.questions.transports.words import reduced
 from bench.report.units import clean, share
 from bench.tracer.transports import traits
 
@@ -70,6 +71,7 @@ def _kernels(matrix: Matrix) -> Iterator[str]:
         text += f", {', '.join(partly)} not all of it"
     yield f"{text}; {matrix.trials:,} trials"
     yield from _incomplete(matrix)
+    yield from _reduced(matrix)
     if matrix.emulated:
         emulated = [clean(row.label) for row in matrix.measured if row.emulated]
         which = "all" if len(emulated) == measured else ", ".join(emulated)
@@ -82,6 +84,14 @@ def _incomplete(matrix: Matrix) -> Iterator[str]:
         found = row.result.summary.coverage if row.result is not None else None
         for line in completeness(found):
             yield f"{clean(row.label)}: {line[0].lower()}{line[1:].rstrip('.')}"
+
+
+def _reduced(matrix: Matrix) -> Iterator[str]:
+    """Name the storms that were not the ones asked for, and enter nothing."""
+    for row in matrix.measured:
+        if row.result is not None:
+            for line in reduced(row.result.summary):
+                yield f"Reduced on {clean(row.label)}: {line.rstrip('.')}"
 
 
 def _at_most(count: int) -> str:
