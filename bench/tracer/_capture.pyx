@@ -43,7 +43,7 @@ cdef extern from *:
     static inline uint64_t thread_cpu_ns(void)
     { struct timespec t; clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
       return (uint64_t)t.tv_sec * 1000000000ull + t.tv_nsec; }
-    /* or until fd can be read: nobody is to wait for the end of a long sleep */
+    /* Also ends when fd is readable: stop() does not wait for the end of a long sleep. */
     static inline void sleep_until_ns(uint64_t when, int fd)
     { struct pollfd p = { .fd = fd, .events = POLLIN };
       for (uint64_t now = monotonic_ns(); now < when; now = monotonic_ns()) {
@@ -181,8 +181,8 @@ cdef class Capture:
     cdef uint64_t cost_ns
     cdef volatile int more_to_do  # late_ns, cost_ns or a stall is set
     cdef readonly uint64_t overflow       # records that found the array full
-    cdef readonly uint64_t malformed      # records that cannot be ours
-    cdef readonly uint64_t lost_told      # sum of PERF_RECORD_LOST, or what libbcc told
+    cdef readonly uint64_t malformed      # records too short for the layout
+    cdef readonly uint64_t lost_told      # sum of PERF_RECORD_LOST, or what libbcc reported
     cdef readonly uint64_t wakeups_taken  # returns of epoll_wait after which something was read
     cdef readonly uint64_t empty_polls    # buffers reported readable, but nothing could be read
     cdef readonly uint64_t misdated       # visits whose last record claims to be delivered later
@@ -243,7 +243,7 @@ cdef class Capture:
     # -- buffers ------------------------------------------------------------------------------
 
     def add_ring(self, int fd, size_t data_bytes):
-        """Map the ring buffer behind map ``fd``. OSError as mmap gives it."""
+        """Map the ring buffer of map ``fd``; OSError from mmap."""
         cdef Buffer *new = self.slot()
         new.is_ring = True
         new.mask = data_bytes - 1
@@ -264,7 +264,7 @@ cdef class Capture:
         self.added(fd)
 
     def add_perf(self, int fd, size_t data_bytes):
-        """Map the perf buffer of event ``fd``. OSError as mmap gives it."""
+        """Map the perf buffer of event ``fd``; OSError from mmap."""
         cdef Buffer *new = self.slot()
         new.is_ring = False
         new.mask = data_bytes - 1
@@ -292,7 +292,7 @@ cdef class Capture:
 
     cdef unmap_all(self):
         cdef Buffer *old
-        # However the caller came here, Ctrl-C among the ways: what is read must not go.
+        # Also on Ctrl-C: buffers stay mapped while run() reads them.
         if load_acquire_int(&self.running):
             self.stop()
             with nogil:
@@ -306,7 +306,7 @@ cdef class Capture:
                 munmap(old.second, old.second_bytes)
 
     def unmap(self):
-        """Let go of all buffers; the records stay."""
+        """Unmap all buffers; the records stay."""
         self.unmap_all()
 
     def reset(self):
@@ -355,8 +355,8 @@ cdef class Capture:
             if poll == 3:
                 wait_for(self.wake_fd)
             while True:
-                # Asked before the buffers are looked at: a whole storm may pass between a look
-                # that finds nothing and the next step of a thread that is not given the CPU.
+                # Loaded before the buffers are visited: a thread without the CPU may miss a
+                # whole storm between a visit that finds nothing and its next step.
                 stopping = load_acquire_int(&self.stopping)
                 self.sample()
                 read = self.drain_once()
@@ -383,7 +383,7 @@ cdef class Capture:
             store_release_int(&self.running, 0)
 
     cdef int wait(self, int epoll_fd) noexcept nogil:
-        """Wait for a record or ``stop``; the buffers reported readable."""
+        """Wait for a record or ``stop``; return how many buffers were reported readable."""
         cdef int readable
         if not self.late_ns:
             return wait_readable(epoll_fd, -1, self.wake_fd)
@@ -393,7 +393,7 @@ cdef class Capture:
         return readable
 
     def collect(self, int timeout_ms):
-        """Wait up to ``timeout_ms``, then read what there is, from row 0 on; the rows read.
+        """Wait up to ``timeout_ms``, read from row 0 on, and return the number of rows read.
 
         No more is taken out of the buffers than there are rows: the next call goes on with the
         buffer after the last one visited. 0 rows: there was nothing to read.
@@ -428,7 +428,7 @@ cdef class Capture:
         os.eventfd_write(self.wake_fd, 1)
 
     def stall(self, uint64_t from_ns, uint64_t stall_ns):
-        """Once, read nothing for ``stall_ns``.
+        """Read nothing for ``stall_ns``, once.
 
         It begins with the first of the storm's own records that is read at ``from_ns``
         (CLOCK_MONOTONIC) or later, so that a storm cannot begin after it is over.
@@ -438,7 +438,7 @@ cdef class Capture:
         self.more_to_do = 1
 
     def spend(self, uint64_t cost_ns):
-        """Spend so much on each record, for a reader other than ours."""
+        """Spend so much on each record that libbcc's readers deliver."""
         self.cost_ns = cost_ns
         self.more_to_do = 1
 
@@ -464,15 +464,15 @@ cdef class Capture:
         self.sample_count += 1
 
     def occupancy(self):
-        """The samples: pairs of uint64, CLOCK_MONOTONIC ns and bytes not yet read, as bytes."""
+        """Return the samples as bytes: pairs of uint64, CLOCK_MONOTONIC ns and unread bytes."""
         return (<const char *>self.samples)[:self.sample_count * sizeof(Sample)]
 
     def late_records(self):
-        """Rows of late records and the wait before each: triples of uint64, as bytes."""
+        """Return rows of late records and the wait before each as bytes: triples of uint64."""
         return (<const char *>self.late)[:min(self.late_count, MOST_LATE) * sizeof(Late)]
 
     cdef uint64_t drain_once(self) noexcept nogil:
-        """One visit to each buffer; the records read."""
+        """Visit each buffer once; return the records read."""
         cdef int index
         cdef uint64_t read = 0
         for index in range(self.buffer_count):
@@ -504,7 +504,7 @@ cdef class Capture:
             self.do_more(row)
 
     cdef void do_more(self, Row *row) noexcept nogil:
-        """What few consumers do with a record: apart, so that the others pay one branch for it."""
+        """Do what few consumers need, apart, so that the others pay one branch for it."""
         cdef uint64_t until
         if self.late_ns:
             self.note_if_late(row)
@@ -529,7 +529,17 @@ cdef class Capture:
         self.late_count += 1
 
     cdef uint64_t visit_ring(self, Buffer *ring, uint64_t most) noexcept nogil:
-        cdef uint64_t position = ring.consumed[0]
+        """Read up to ``most`` records of a ring buffer; return how many, discarded ones included.
+
+        kernel/bpf/ringbuf.c: __bpf_ringbuf_reserve() stores a header with BUSY before it publishes
+        producer_pos by smp_store_release(), and bpf_ringbuf_commit() clears BUSY by xchg() after
+        the record is written. So up to an acquired producer_pos every header is valid, and a
+        record is whole once its acquired header is not BUSY. The kernel's reserve reads
+        consumer_pos by smp_load_acquire(): the release below orders the copy before its reuse.
+        Reserve refuses a record larger than the data, which are mapped twice in a row: no copy
+        within a record's length leaves the mapping.
+        """
+        cdef uint64_t position = ring.consumed[0]  # written by this thread alone
         cdef uint64_t end = load_acquire64(ring.produced)
         cdef uint64_t read = 0
         cdef uint32_t header, bytes_, length
@@ -560,7 +570,15 @@ cdef class Capture:
         return read
 
     cdef uint64_t visit_perf(self, Buffer *perf, uint64_t most) noexcept nogil:
-        cdef uint64_t position = perf.consumed[0]
+        """Read up to ``most`` records of a perf buffer; return how many.
+
+        kernel/events/ring_buffer.c: perf_output_put_handle() stores data_head after smp_wmb(), when
+        no writer of its CPU is nested any more: up to an acquired data_head every record is
+        whole. __perf_output_begin() reads data_tail before it writes (a control dependency), so
+        that the release below orders the copy before the space is written again. Records wrap at
+        any multiple of 8 bytes: copies are split there, and 8 bytes at such a place never are.
+        """
+        cdef uint64_t position = perf.consumed[0]  # written by this thread alone
         cdef uint64_t end = load_acquire64(perf.produced)
         cdef uint64_t read = 0
         cdef uint64_t header  # u32 type, u16 misc, u16 size; 8 bytes never wrap
@@ -597,12 +615,12 @@ cdef class Capture:
 
     @property
     def address(self):
-        """What to hand to the callbacks as their context."""
+        """Return the context for the callbacks."""
         return <uintptr_t><void *>self
 
     def account(self, uint64_t wakeups_taken, uint64_t cpu_ns, uint64_t voluntary,
                 uint64_t involuntary):
-        """Enter what a reader other than ours used."""
+        """Enter the use of libbcc's readers."""
         self.wakeups_taken = wakeups_taken
         self.cpu_ns = cpu_ns
         self.voluntary_switches = voluntary

@@ -25,12 +25,12 @@ from bench.record.footprint import (
 from bench.tracer.transport import Allocation, Request
 
 MAPPINGS: Final = frozenset({"anon_inode:bpf-map", "anon_inode:[perf_event]"})
-"""What /proc/self/smaps calls the mappings of buffers."""
+"""Names of the buffers' mappings in /proc/self/smaps."""
 
 
 @contextmanager
 def rings(request: Request, *, count: int, data_bytes: int) -> Iterator[Allocation]:
-    """``count`` ring buffers; KernelRefused where the kernel has none, or no room."""
+    """Make ``count`` ring buffers; KernelRefused if the kernel lacks them or the memory."""
     page_bytes = request.page_bytes
     with ExitStack() as stack:
         fds = [_ring(data_bytes, stack) for _ in range(count)]
@@ -53,7 +53,7 @@ def rings(request: Request, *, count: int, data_bytes: int) -> Iterator[Allocati
 
 @contextmanager
 def perf_buffers(request: Request) -> Iterator[Allocation]:
-    """A perf buffer on every CPU of ``request``, in an array of events; KernelRefused."""
+    """Make a perf buffer on every CPU of ``request``, in an array of events; KernelRefused."""
     pages = request.pages_per_cpu()
     cpus = len(request.cpus)
     with ExitStack() as stack:

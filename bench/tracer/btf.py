@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Where the running kernel keeps its fields: offsets from BTF, by libbpf through ctypes.
+"""Offsets of the running kernel's fields, from BTF by libbpf through ctypes.
 
 Source of the format: Documentation/bpf/btf.rst. libbpf reads it in some 20 ms.
 """
@@ -67,12 +67,12 @@ class Btf:
         self._handle = handle
 
     def field(self, structure: str, name: str) -> Field | None:
-        """The member ``name``, also inside anonymous members; None if there is none."""
+        """Return the member ``name``, also inside anonymous members, or None."""
         type_id = self._find(structure)
         return None if type_id is None else self._member(type_id, name.encode(), 0)
 
     def offset(self, structure: str, *path: str) -> int:
-        """Bytes to ``structure.path[0].path[1]...``; MachineUnfit if the kernel lacks one."""
+        """Return the offset of ``structure.path[0].path[1]...``; MachineUnfit if one is missing."""
         total = 0
         for name in path:
             found = self.field(structure, name)
@@ -86,7 +86,7 @@ class Btf:
         return total
 
     def size(self, structure: str) -> int:
-        """Size of a structure in bytes."""
+        """Return the size of a structure in bytes."""
         type_id = self._find(structure)
         if type_id is None:
             raise MachineUnfit(f"this kernel's BTF has no struct {structure}")
@@ -122,7 +122,7 @@ class Btf:
         return type_id, found
 
     def _member(self, type_id: int, wanted: bytes, base: int) -> Field | None:
-        """In the order of declaration. Each type is looked into once: damaged BTF has circles."""
+        """Search in the order of declaration, each type once: damaged BTF has circles."""
         seen = {type_id}
         left = [(type_id, base)]
         while left:
@@ -141,7 +141,7 @@ class Btf:
         return None
 
     def _type_name(self, type_id: int) -> str:
-        """The name of the type as declared (a typedef keeps its own name)."""
+        """Return the name of the type as declared (a typedef keeps its own name)."""
         header = self._type(type_id)
         name = self._library.btf__name_by_offset(self._handle, header.name_off) or b""
         return bytes(name).decode(errors="replace")
@@ -149,7 +149,7 @@ class Btf:
 
 @contextmanager
 def opened(path: Path = VMLINUX) -> Iterator[Btf]:
-    """The BTF blob at ``path``, parsed; MachineUnfit where there is none."""
+    """Parse the BTF blob at ``path``; MachineUnfit if it is missing."""
     try:
         path.open("rb").close()
     except FileNotFoundError as error:

@@ -16,7 +16,7 @@ from bench.tracer._capture import Capture
 
 @contextmanager
 def consuming(capture: Capture, drain: Callable[[], None], consumer: Consumer) -> Iterator[int]:
-    """``drain`` runs in a thread of its own (this gives its id); on leaving, all is read."""
+    """Run ``drain`` in a thread and yield its id; on leaving, all records are read."""
     failures: list[BaseException] = []
     ready = threading.Event()
 
@@ -48,7 +48,7 @@ def consuming(capture: Capture, drain: Callable[[], None], consumer: Consumer) -
 
 
 def _run_on(cpu: int) -> None:
-    """Keep this thread on one CPU; MachineUnfit where it has gone, or is not ours to use."""
+    """Keep this thread on one CPU; MachineUnfit if it is offline or not allowed."""
     try:
         os.sched_setaffinity(0, {cpu})
     except OSError as error:

@@ -21,23 +21,23 @@ DROP_BYTES_PER_CPU: Final = _DROPS.size
 
 
 def causes() -> Iterator[int]:
-    """Every slot of the drops, those that are seen in practice first."""
+    """Return every slot of the drops, those seen in practice first."""
     yield from _USUAL
     yield from (cause for cause in range(CAUSES) if cause not in _USUAL)
 
 
 def dropped(counts: bytes) -> int:
-    """Records dropped on all CPUs, whatever the cause."""
+    """Return the records dropped on all CPUs, whatever the cause."""
     return sum(each[_DROPPED] for each in _COUNTS.iter_unpack(counts))
 
 
 def of_cause(drops: bytes) -> int:
-    """Records that one cause's slot counts, on all CPUs."""
+    """Return the records that one cause's slot counts, on all CPUs."""
     return sum(each[0] for each in _DROPS.iter_unpack(drops))
 
 
 def decode(counts: bytes, drops: Mapping[int, bytes], cpus: Sequence[int]) -> list[CpuCounters]:
-    """The counters of every one of the possible ``cpus`` that has seen an exit; drops by cause."""
+    """Decode the counters of the possible ``cpus`` that have seen an exit; drops by cause."""
     found = []
     for place, (exits, attempted, own_exits, own_attempted, *_) in enumerate(
         _COUNTS.iter_unpack(counts)
@@ -67,5 +67,5 @@ def _by_cause(drops: Mapping[int, bytes], place: int, which: int) -> dict[str, i
 
 def _name(cause: int) -> str:
     if cause == 0:
-        return "refused"  # reserve tells no errno
+        return "refused"  # reserve reports no errno
     return errno.errorcode.get(cause, f"errno {cause}")

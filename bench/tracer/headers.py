@@ -52,7 +52,7 @@ _EMPTY: Final = (
 
 
 def kernel_tree(release: str) -> Mapping[str, str]:
-    """Path within the tree -> text, for a kernel of this release (``uname -r``)."""
+    """Return the tree (path -> text) for a kernel of this release (``uname -r``)."""
     version, patch, sub = ([int(part) for part in _numbers(release)] + [0, 0, 0])[:3]
     code = (version << 16) + (patch << 8) + min(sub, 255)
     return {
@@ -88,6 +88,6 @@ def installed(release: str) -> Iterator[None]:
 
 
 def _numbers(release: str) -> list[str]:
-    """The leading numbers; what follows them may be joined by anything: 6.12.9+bpo-amd64."""
+    """Return the leading numbers; anything may follow them: 6.12.9+bpo-amd64."""
     found = re.match(r"[0-9.]*", release, re.ASCII)
     return re.findall(r"\d+", found[0], re.ASCII) if found else []

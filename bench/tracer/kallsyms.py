@@ -20,7 +20,7 @@ _MS_REC_PRIVATE: Final = 0x4000 | 0x40000
 
 
 def unseen(call: Callable[[], _Result]) -> _Result:
-    """What ``call`` returns, made in a thread that finds /proc/kallsyms empty.
+    """Call ``call`` in a thread that finds /proc/kallsyms empty; return its result.
 
     The thread has a mount namespace of its own, so that nobody else sees a change. Where that is
     not allowed, ``call`` is merely slower.

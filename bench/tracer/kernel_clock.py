@@ -37,7 +37,7 @@ class Clocks:
 
     @property
     def shared(self) -> bool:
-        """Whether kernel timestamps, the reader and the storm have one clock."""
+        """Return whether kernel timestamps, the reader and the storm have one clock."""
         return not self.here_ns and not self.started_ns
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""libbcc's readers: libbpf's ring loop and bcc's perf reader, with our callbacks.
+"""libbcc's readers: libbpf's ring loop and bcc's perf reader, with bufbench's callbacks.
 
 They run until a buffer is empty and cannot be stopped within, which is part of what they are
 measured for. The callbacks append to the capture without the GIL.
@@ -44,7 +44,7 @@ def _refused(what: str) -> KernelRefused:
 def ring_reader(
     fds: Sequence[int], capture: Capture, consumer: Consumer
 ) -> Iterator[Callable[[], None]]:
-    """libbpf's ring_buffer over these maps, as bcc uses it."""
+    """Open libbpf's ring_buffer over these maps, as bcc uses it; yield its drain."""
     library = _library()
     new = ct.CFUNCTYPE(ct.c_void_p, ct.c_int, ct.c_void_p, ct.c_void_p, use_errno=True)(
         ("bpf_new_ringbuf", library)
@@ -74,7 +74,7 @@ def ring_reader(
 def perf_reader(
     cpu: int, pages: int, producer: Producer, capture: Capture
 ) -> Iterator[tuple[int, int]]:
-    """bcc's perf reader for one CPU: (descriptor of the event, handle)."""
+    """Open bcc's perf reader for one CPU; yield the event's descriptor and the handle."""
     library = _library()
     wakeup = producer.watermark if producer.wake is Wake.WATERMARK else 1
     open_buffer = ct.CFUNCTYPE(
@@ -101,7 +101,7 @@ def perf_reader(
 
 
 def perf_drain(handles: Sequence[int], capture: Capture, consumer: Consumer) -> Callable[[], None]:
-    """What drains such readers until ``capture.stop()``."""
+    """Return the function that drains such readers until ``capture.stop()``."""
     library = _library()
     array = (ct.c_void_p * len(handles))(*handles)
     poll = ct.CFUNCTYPE(ct.c_int, ct.c_int, ct.c_void_p, ct.c_int)(("perf_reader_poll", library))

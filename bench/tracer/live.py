@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The live tracer: records batch by batch, for those who want to see exits, not measure them."""
+"""The live tracer: records batch by batch, to watch exits, not to measure them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _USUAL_BYTES: Final = 8 * MIB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """What became of all exits while the tracer was attached."""
+    """Account of all exits while the tracer was attached."""
 
     delivered: int
     lost: int
@@ -45,7 +45,7 @@ class LiveTrace:
 
     @contextmanager
     def attached(self) -> Iterator[None]:
-        """Exits are recorded while this lasts; what is left can be read after it."""
+        """Record exits while the context lasts; the remaining records can be read after it."""
         with self._program.attached(), self._program.counting_missed():
             yield
 
@@ -54,9 +54,9 @@ class LiveTrace:
         return time.time_ns() - (time.monotonic_ns() - self._ahead_ns)
 
     def batch(self, timeout_ms: int) -> list[CapturedRecord]:
-        """What came within ``timeout_ms``, in the order of kernel timestamps.
+        """Return the records of up to ``timeout_ms``, in the order of kernel timestamps.
 
-        Where more has come than one batch holds the next goes on; empty: nothing was there.
+        The next batch continues where one was full. Empty: there was no record.
         """
         count = self._capture.collect(timeout_ms)
         self._delivered += count
@@ -64,7 +64,7 @@ class LiveTrace:
         return sorted(map(CapturedRecord._make, ROW.iter_unpack(rows)))
 
     def tally(self) -> Tally:
-        """The account so far; after detaching it is final."""
+        """Return the account so far; after detaching it is final."""
         lost = sum(sum(cpu.dropped.values()) for cpu in self._program.read_counters())
         return Tally(delivered=self._delivered, lost=lost, missed=self._program.missed())
 
@@ -77,14 +77,14 @@ def usual_budget_bytes(transport_name: str, cpus: int, page_bytes: int) -> int:
 
 
 def _numbering() -> dict[str, int]:
-    """Return what has the program report processes by the caller's numbers; all see the initial."""
+    """Return the macros for pids of the caller's namespace; the initial one needs none."""
     inode = Path("/proc/self/ns/pid").stat().st_ino
     return {} if inode == _INITIAL_PID_NAMESPACE else {"PID_NAMESPACE": inode}
 
 
 @contextmanager
 def opened(transport_name: str, budget_bytes: int | None) -> Iterator[LiveTrace]:
-    """A tracer ready to attach, on buffers of ``budget_bytes`` in all; None: as large as usual."""
+    """Open a tracer ready to attach, on ``budget_bytes`` in all (None: the default)."""
     way = transports.find(transport_name)
     cpus = procfs.online_cpus()
     page_bytes = os.sysconf("SC_PAGE_SIZE")

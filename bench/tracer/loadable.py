@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What compiling and loading a tracer takes, tried step by step with the errno that each gives.
+"""The steps of compiling and loading a tracer, probed one by one with their errno.
 
 bcc reports all of it as a program that does not compile.
 """
@@ -34,7 +34,7 @@ class Step:
 
 
 def steps() -> Iterator[Step]:
-    """Try each step; takes some milliseconds. Nothing of it is left."""
+    """Try each step, in some milliseconds; nothing of it is left."""
     for name, what, attempt in _STEPS:
         yield Step(name=name, error=_tried(what, attempt))
 

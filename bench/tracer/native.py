@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Our reader: the capture extension's own loop, as the consumer's settings want it."""
+"""bufbench's reader: the capture extension's loop with the consumer's settings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _POLL: Final = {
 
 
 def reader(capture: Capture, consumer: Consumer) -> Callable[[], None]:
-    """What drains the mapped buffers until ``capture.stop()``."""
+    """Return the function that drains the mapped buffers until ``capture.stop()``."""
 
     def drain() -> None:
         capture.run(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Programs of others on the tracepoint that we measure at: each exit runs them too.
+"""Other programs on the measured tracepoint: each exit runs them too.
 
 None of these calls is one that makes the kernel skip tracers: only operations on maps do.
 """
@@ -20,7 +20,7 @@ _MOST: Final = 64  # BPF_TRACE_MAX_PROGS: the kernel attaches no more
 
 
 def on_event(event: int) -> frozenset[int] | None:
-    """Ids of all programs attached to the tracepoint of the perf ``event``; None if not told."""
+    """Return the ids of all programs on the tracepoint of the perf ``event``; None if unknown."""
     query = bytearray(struct.pack(f"={2 + _MOST}I", _MOST, *([0] * (1 + _MOST))))
     try:
         fcntl.ioctl(event, _QUERY, query)
@@ -31,7 +31,7 @@ def on_event(event: int) -> frozenset[int] | None:
 
 
 def raw(tracepoint: str) -> frozenset[int]:
-    """Ids of programs on the raw tracepoint; none where this user is not told of others' links."""
+    """Return the ids of programs on the raw tracepoint; empty if links are not readable."""
     found = set()
     for link in _links():
         with suppress(OSError):  # gone by now
@@ -42,7 +42,7 @@ def raw(tracepoint: str) -> frozenset[int]:
 
 
 def _links() -> Iterator[int]:
-    """Ids of all BPF links."""
+    """Yield the ids of all BPF links."""
     link = 0
     while True:
         try:
@@ -55,7 +55,7 @@ def _links() -> Iterator[int]:
 
 
 def names(programs: Iterable[int]) -> tuple[str, ...]:
-    """What people know programs by; of those that are gone or secret, the number."""
+    """Return the programs' names; the id of one that has gone or is not readable."""
     return tuple(_name(program) for program in sorted(programs))
 
 

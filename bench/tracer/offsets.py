@@ -37,7 +37,7 @@ _FIELD: Final = re.compile(
 
 
 def offsets(btf: Btf) -> dict[str, int]:
-    """Macro -> bytes."""
+    """Return the offset in bytes for each macro."""
     return {
         **{macro: btf.offset(*path) for macro, path in _PATHS.items()},
         "SIZE_UPID": btf.size("upid"),
@@ -45,7 +45,7 @@ def offsets(btf: Btf) -> dict[str, int]:
 
 
 def tracepoint_fields(text: str) -> dict[str, int]:
-    """Field -> offset, from a tracepoint's ``format`` file."""
+    """Return the offset of each field in a tracepoint's ``format`` file."""
     found = (
         (match["declaration"].split(), int(match["offset"])) for match in _FIELD.finditer(text)
     )
@@ -54,7 +54,7 @@ def tracepoint_fields(text: str) -> dict[str, int]:
 
 
 def kernel_facts(btf: Btf, exit_fields: Mapping[str, int]) -> dict[str, str]:
-    """What of this kernel's buffers changed between versions, for the journal.
+    """Return the facts of this kernel's buffers that changed between versions, for the journal.
 
     Keys and values are text: "yes" or "no", or the name of a type.
     """

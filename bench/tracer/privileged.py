@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What of ours the kernel grants to few, one attempt each. All raise OSError where it refuses.
+"""Privileged operations, one probe each. All raise OSError if the kernel refuses.
 
 What an attempt makes is closed by the end of its process, which is made for it.
 """
@@ -30,58 +30,58 @@ _KMSG: Final = Path("/dev/kmsg")
 
 
 def make_map(ring_bytes: int) -> None:
-    """A ring buffer of this size."""
+    """Make a ring buffer of this size."""
     with suppress(OSError, ValueError):  # as bcc does: until 5.11 maps counted against it
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY,) * 2)
     bpf.create_map(bpf.RINGBUF, key_bytes=0, value_bytes=0, entries=ring_bytes, name="attempt")
 
 
 def load_program() -> None:
-    """A program that reads kernel memory."""
+    """Load a program that reads kernel memory."""
     smallest.load()
 
 
 def read_tracefs() -> None:
-    """The exit tracepoint's number."""
+    """Read the exit tracepoint's number."""
     tracefs.number(tracefs.EXIT)
 
 
 def attach(program_fd: int, tracepoint: int) -> None:
-    """A program of somebody's to a tracepoint."""
+    """Attach a given program to a tracepoint."""
     smallest.attach(program_fd, tracepoint)
 
 
 def open_events() -> None:
-    """An event on every CPU."""
+    """Open an event on every CPU."""
     for cpu in procfs.online_cpus():
         perf_event.open_output(cpu, Producer())
 
 
 def map_events(events: Sequence[int], buffer_bytes: int) -> None:
-    """Perf buffers of this size, on events that somebody opened."""
+    """Map perf buffers of this size on given events."""
     for event in events:
         mmap.mmap(event, buffer_bytes + mmap.PAGESIZE)  # and the page that heads it
 
 
 def count_runs() -> None:
-    """Time in BPF programs."""
+    """Count the time spent in BPF programs."""
     with bpf.statistics() as counted:
         if not counted:
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
 
 def read_kernel_log() -> None:
-    """Its newest records."""
+    """Read the newest records of the kernel log."""
     os.open(_KMSG, os.O_RDONLY | os.O_NONBLOCK)
 
 
 def hide_kallsyms() -> None:
-    """A mount namespace of one's own."""
+    """Make a private mount namespace."""
     _checked(ct.CDLL(None, use_errno=True).unshare(_CLONE_NEWNS))
 
 
 def mount_tracefs() -> None:
-    """It, in a namespace that nobody else sees."""
+    """Mount tracefs in a private mount namespace."""
     libc = ct.CDLL(None, use_errno=True)
     _checked(libc.unshare(_CLONE_NEWNS))
     _checked(libc.mount(None, b"/", None, _MS_REC_PRIVATE, None))
@@ -89,7 +89,7 @@ def mount_tracefs() -> None:
 
 
 def change_user() -> None:
-    """Become another, in a child, and end that by a signal."""
+    """Become another user in a child process, and end that by a signal."""
     became, tell = os.pipe()
     child = os.fork()
     if child == 0:
@@ -110,9 +110,9 @@ def change_user() -> None:
 
 
 def make_cgroup(where: Path | None) -> None:
-    """One below this one."""
+    """Make a cgroup below the current one."""
     if where is None:
-        raise FileNotFoundError(errno.ENOENT, "there is none that bounds processes")
+        raise FileNotFoundError(errno.ENOENT, "no cgroup bounds processes")
     folder = where / f"{scratch.PREFIX}attempt-{os.getpid()}"
     folder.mkdir()
     folder.rmdir()

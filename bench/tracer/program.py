@@ -35,7 +35,7 @@ _SLOT: Final = struct.pack("=I", 0)
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """What had to be found out of the running kernel before anything could be compiled."""
+    """Facts of the running kernel that compiling takes."""
 
     release: str
     macros: Mapping[str, int]
@@ -43,7 +43,7 @@ class Kernel:
 
     @classmethod
     def probe(cls) -> Self:
-        """Ask BTF and tracefs; MachineUnfit where they do not answer, or we may do nothing."""
+        """Ask BTF and tracefs; MachineUnfit if they fail or privileges are missing."""
         _require_privileges()
         fields = offsets.tracepoint_fields(tracefs.exit_format())
         with btf.opened() as types:
@@ -56,7 +56,7 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
-    """What is compiled in. Two trials with the same build share one program."""
+    """Compile-time settings. Two trials with the same build share one program."""
 
     variant: str  # the folder under bpf/
     macros: tuple[tuple[str, int], ...] = ()
@@ -97,13 +97,13 @@ class Program:
             atexit.unregister(self._bpf.cleanup)  # bcc registers it, and so would keep all for good
 
     def map_fd(self, name: str) -> int:
-        """Descriptor of a map; it belongs to the program."""
+        """Return the descriptor of a map; it belongs to the program."""
         from bcc.libbcc import lib
 
         return int(lib.bpf_table_fd(self._bpf.module, name.encode()))
 
     def load(self) -> int:
-        """Descriptor of the program, loaded if it was not yet; MachineUnfit if refused."""
+        """Load the program once and return its descriptor; MachineUnfit if refused."""
         try:
             return int(self._bpf.load_func(self.build.name.encode(), self._bpf_type.TRACEPOINT).fd)
         except Exception as error:
@@ -114,7 +114,7 @@ class Program:
 
     @contextmanager
     def attached(self) -> Iterator[None]:
-        """The program runs at every exit for as long as the context lasts."""
+        """Run the program at every exit while the context lasts."""
         self.load()
         self._counted = range(counters.CAUSES)
         point, name = self.build.tracepoint.encode(), self.build.name.encode()
@@ -126,7 +126,7 @@ class Program:
 
     @contextmanager
     def counting_missed(self) -> Iterator[None]:
-        """While this lasts, and the program is attached, count the processes hidden from it."""
+        """Count the processes hidden from the attached program while the context lasts."""
         point = self.build.tracepoint.partition(":")[2].encode()
         with _attached(
             lambda: self._bpf.attach_raw_tracepoint(tp=point, fn_name=b"count_missed"),
@@ -135,13 +135,13 @@ class Program:
             yield
 
     def missed(self) -> int:
-        """Processes whose exits were hidden, as far as they were counted. A bpf() map call."""
+        """Return how many processes were counted as hidden. A bpf() map call."""
         cpus = len(possible_cpus())
         values = bpf.lookup(self.map_fd("missed"), _SLOT, 8 * cpus)
         return sum(struct.unpack(f"={cpus}Q", values))
 
     def neighbours(self) -> frozenset[int] | None:
-        """Ids of others' programs that run at the same event, while attached; None if not told."""
+        """Return the ids of other programs at the same event, while attached; None if unknown."""
         there = neighbours.on_event(self._bpf.tracepoint_fds[self.build.tracepoint.encode()])
         if there is None:
             return None
@@ -162,7 +162,7 @@ class Program:
         self._counted = ()
 
     def read_counters(self) -> list[CpuCounters]:
-        """The account. Call it after detaching: a bpf() call makes the kernel skip tracers."""
+        """Read the account. Call it after detaching: bpf() calls make the kernel skip tracers."""
         cpus = possible_cpus()
         size = counters.BYTES_PER_CPU * len(cpus)
         counts = bpf.lookup(self.map_fd("counters"), _SLOT, size)
@@ -197,7 +197,7 @@ def _attached(attach: Callable[[], object], detach: Callable[[], object]) -> Ite
 
 
 def _require_privileges() -> None:
-    """Before bcc tries: it would say that a program does not compile."""
+    """Raise MachineUnfit before bcc tries, which would blame the program."""
     if missing := capabilities.missing_to_trace(capabilities.held()):
         raise MachineUnfit(
             "this process may not load BPF programs",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What a producer's settings become: macros of the compiler, and struct tracer_settings."""
+"""Encode a producer's settings: macros of the compiler, and struct tracer_settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MIXED_BYTES: Final = (RECORD_BYTES, 200, 1024, RECORD_BYTES + 4096)
 
 
 def macros(producer: Producer) -> dict[str, int]:
-    """What is compiled in, whatever the transport: record lengths, and loops only where needed.
+    """Return the macros of all transports: record lengths, and loops only where needed.
 
     The verifier walks a loop of 1,000 records for half a second, and a delay within it for ever.
     """
@@ -43,7 +43,7 @@ def macros(producer: Producer) -> dict[str, int]:
 
 
 def encode(producer: Producer, *, session: int, rings: int) -> bytes:
-    """The settings map's value. ``session``: pid of the storm's session leader, 0 for none."""
+    """Return the settings map's value. ``session``: pid of the storm's leader, 0 for none."""
     return _LAYOUT.pack(
         Path("/proc/self/ns/pid").stat().st_ino,
         _WAKE_FLAGS[producer.wake],

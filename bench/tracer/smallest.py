@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The least program that asks of the kernel what the tracers ask, loaded and attached without bcc.
+"""The smallest program that takes the tracers' privileges, loaded and attached without bcc.
 
 Source: include/uapi/linux/bpf.h. All raise OSError with the kernel's errno.
 """
@@ -30,13 +30,13 @@ _CODE: Final = (
 
 
 def load() -> int:
-    """Descriptor of a tracepoint program that reads 8 bytes and returns."""
+    """Load a tracepoint program that reads 8 bytes and returns; return its descriptor."""
     code = b"".join(_INSTRUCTION.pack(*each) for each in _CODE)
     return bpf.load_tracepoint(code, len(_CODE))
 
 
 def attach(program_fd: int, tracepoint: int) -> int:
-    """Descriptor of an event of this number, which runs the program until it is closed."""
+    """Attach the program; return the event's descriptor, which keeps it running."""
     event = perf_event.open_tracepoint(tracepoint)
     try:
         # bcc's way: one event on one CPU runs the program on all of them.

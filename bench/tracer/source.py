@@ -11,7 +11,7 @@ _INCLUDE: Final = re.compile(r'^#include "([^"]+)"$', re.MULTILINE)
 
 
 def flattened(path: Path, root: Path) -> str:
-    """The text of ``path`` with every quoted include replaced by the file under ``root``."""
+    """Return the text of ``path`` with every quoted include replaced by the file under ``root``."""
     return _INCLUDE.sub(
         lambda match: f"{flattened(root / match[1], root)}\n", path.read_text(encoding="utf-8")
     )

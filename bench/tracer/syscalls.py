@@ -21,7 +21,7 @@ def watch(program: Program, thread_id: int) -> None:
 
 
 def counted(program: Program) -> int:
-    """Calls made while the program was attached."""
+    """Return the calls made while the program was attached."""
     cpus = len(possible_cpus())
     values = bpf.lookup(program.map_fd("calls"), _SLOT, 8 * cpus)
     return sum(struct.unpack(f"={cpus}Q", values))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What a transport is: its buffers made for a trial, and what is known of them."""
+"""The interface of a transport: its buffers for a trial, and their description."""
 
 from __future__ import annotations
 
@@ -51,21 +51,21 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """Buffers that the kernel has and ``capture`` has mapped."""
+    """Allocated buffers that ``capture`` has mapped."""
 
     footprint: Footprint
-    map_fds: tuple[int, ...]  # whose fdinfo people look at
+    map_fds: tuple[int, ...]  # whose fdinfo is read
     drain: Callable[[], None]  # blocks until capture.stop(), then until all is empty
     lost_told: Callable[[], dict[str, int]]  # the kernel's and the library's own loss counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allocation:
-    """Buffers that the kernel has, and what the formulas say of them."""
+    """Allocated buffers, and their size by formula."""
 
     footprint: Footprint
     mapped_bytes: int  # by formula: lengths of all mappings that a consumer makes
-    map_fds: tuple[int, ...]  # whose fdinfo people look at
+    map_fds: tuple[int, ...]  # whose fdinfo is read
     map: Callable[[], None]  # map what is not mapped yet, and read every page once
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Versions of bcc and libbpf, and whether they are the ones we need."""
+"""Versions of bcc and libbpf, and whether bufbench supports them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _REMEDY: Final = "apt-get install python3-bpfcc"
 
 
 def bcc_version() -> str:
-    """The version of bcc, imported here and now. Raises MachineUnfit if it will not do."""
+    """Import bcc and return its version; MachineUnfit if it is missing or too old."""
     try:
         import bcc
     except ImportError as error:
@@ -35,7 +35,7 @@ def bcc_version() -> str:
 
 
 def libbpf_name() -> str:
-    """The name under which libbpf can be loaded. Raises MachineUnfit if there is none."""
+    """Return the name under which libbpf can be loaded; MachineUnfit if it cannot."""
     for name in _LIBBPF:
         try:
             ctypes.CDLL(name)

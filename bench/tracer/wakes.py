@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""When a thread was woken: samples of the tracepoint sched:sched_waking, stamped CLOCK_MONOTONIC.
+"""Times at which a thread was woken: samples of sched:sched_waking, stamped CLOCK_MONOTONIC.
 
 Not a BPF program: the kernel skips those on a CPU that already runs one, and the wake-up of a ring
 buffer is an interrupt that falls into the very program that raised it. Wake-ups of perf buffers are

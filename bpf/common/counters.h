@@ -4,7 +4,7 @@
  * increments do, since a tracepoint program is never preempted by another on its
  * CPU. bench/tracer/counters.py mirrors the layout.
  */
-#define CAUSES 1024	/* slot 0: refused by reserve, which tells no errno; else the errno */
+#define CAUSES 1024	/* slot 0: refused by reserve, which reports no errno; else the errno */
 #define REFUSED -CAUSES
 
 struct tracer_counters {

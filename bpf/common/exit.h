@@ -30,7 +30,7 @@ static __always_inline int last_thread(void *ctx, u64 signal, u64 start_ns)
 		return 0;
 	if (FIELD(int, signal, OFFSET_SIGNAL_NR_THREADS) <= 1)
 		return 1;
-	/* Memory of a signal_struct is used again: the start time tells it apart. */
+	/* Memory of a signal_struct is used again: the start time distinguishes them. */
 	claim = claimed.lookup(&signal);
 	if (claim && *claim == start_ns)
 		return 0;
@@ -94,7 +94,7 @@ static __always_inline u32 number_of(u64 task)
 }
 #endif
 
-/* Fills in all that holds for every record of this exit; 0 if it is none. */
+/* Fills in all that holds for every record of this exit; 0 if no process ended. */
 static __always_inline int describe_exit(void *ctx, struct tracer_settings *set,
 					 struct exit_record *record)
 {

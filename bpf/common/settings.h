@@ -10,7 +10,7 @@
 struct tracer_settings {
 	u64 session_namespace;	/* inode of the pid namespace that session counts in */
 	u64 wake_flags;		/* BPF_RB_* of a record that the watermark does not reach */
-	u32 session;		/* pid of the session's leader; 0: nothing is our own */
+	u32 session;		/* pid of the session's leader; 0: no exit is the storm's own */
 	u32 watermark;		/* records of a CPU between forced wake-ups; U32_MAX: never */
 	u32 records_per_exit;	/* of the storm's own; of any other exit there is one */
 	u32 rings;		/* 1, or one per CPU */

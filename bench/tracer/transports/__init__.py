@@ -24,7 +24,7 @@ def names() -> tuple[str, ...]:
 
 
 def find(name: str, *, beside: tuple[str, ...] = ()) -> Transport:
-    """Return the transport of that name; UsageError if there is none.
+    """Return the transport of that name; UsageError for an unknown one.
 
     ``beside``: other names that the caller takes, for the error.
     """
