@@ -16,14 +16,14 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from bench.host import scratch
-from bench.linux import procfs
+from bench.linux import cgroup, procfs
 
 _PIDS: Final = "pids"
 _CONTROL: Final = "cgroup.subtree_control"
@@ -61,29 +61,16 @@ def made() -> Iterator[Cgroup | None]:
 
 
 def place() -> Path | None:
-    """Our own cgroup, where processes can be bound; None on a machine without."""
-    return own_folder(procfs.read(procfs.PROC / "self/cgroup") or "", procfs.mounts())
+    """Return the own cgroup, where processes can be bounded; None on a machine without one."""
+    return usable(cgroup.own(_PIDS))
 
 
-def own_folder(membership: str, mounts: Sequence[procfs.Mount]) -> Path | None:
-    """Our own cgroup: of version 2, if that has the controller, or of version 1.
-
-    ``membership`` is the text of /proc/self/cgroup.
-    """
-    for line in membership.splitlines():
-        number, names, path = line.split(":", 2)
-        for mount in mounts:
-            unified = mount.kind == "cgroup2" and number == "0"
-            v1 = mount.kind == "cgroup" and _PIDS in mount.options and _PIDS in names.split(",")
-            if not unified and not v1:
-                continue
-            group = Path(path)
-            if group.is_relative_to(mount.root):  # a container sees only its part of the tree
-                group = group.relative_to(mount.root)
-            folder = mount.point / str(group).lstrip("/")
-            controllers = procfs.read(folder / "cgroup.controllers") or ""
-            if folder.is_dir() and (v1 or _PIDS in controllers.split()):
-                return folder
+def usable(homes: Iterable[cgroup.Home]) -> Path | None:
+    """Return the first cgroup of version 1, or of version 2 that has the pids controller."""
+    for home in homes:
+        controllers = procfs.read(home.folder / "cgroup.controllers") or ""
+        if home.folder.is_dir() and (home.version == 1 or _PIDS in controllers.split()):
+            return home.folder
     return None
 
 

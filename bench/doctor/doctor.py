@@ -21,9 +21,9 @@ from bench.linux import capabilities, lockdown, process_limits, procfs, scheduli
 from bench.linux import cpus as processors
 from bench.linux.capabilities import Capability
 from bench.linux.kernel_log import KernelLog
-from bench.linux.oldest import KernelVersion
+from bench.linux.version import numbers
 
-OLDEST_KERNEL: Final = KernelVersion(5, 8)
+OLDEST_KERNEL: Final = (5, 8, 0)
 """The ring buffer came with 457f44363a88, in 5.8; CAP_BPF with the same release."""
 
 BTF: Final = procfs.SYS / "kernel/btf/vmlinux"
@@ -93,7 +93,7 @@ def attempted(name: str, error: BufbenchError | None) -> Finding:
 
 def kernel(release: str) -> Finding:
     """The ring buffer's first release."""
-    fine = KernelVersion.from_release(release) >= OLDEST_KERNEL
+    fine = numbers(release) >= OLDEST_KERNEL
     remedy = "use a kernel from 5.8 on: older ones have no BPF ring buffer"
     return judge("kernel", fine, release, remedy, otherwise=Status.FAIL)
 

@@ -12,7 +12,6 @@ from typing import Final
 from bench.doctor.probes import Attempt, Need, Part, need
 from bench.linux import perf_event, procfs, tracefs
 from bench.linux.capabilities import Capability as Cap
-from bench.plan.config import Producer
 from bench.tracer import privileged, smallest
 from workloads import cgroup
 
@@ -154,6 +153,6 @@ def _attaching(stack: ExitStack) -> Attempt:
 def _mapping(buffer_bytes: int, stack: ExitStack) -> Attempt:
     events = []
     for cpu in procfs.online_cpus():
-        events.append(perf_event.open_output(cpu, Producer()))
+        events.append(perf_event.open_output(cpu))
         stack.callback(os.close, events[-1])
     return partial(privileged.map_events, events, buffer_bytes)

@@ -7,13 +7,14 @@ import contextlib
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 from bench.host import scratch
-from bench.linux import procfs
+from bench.linux import cgroup, procfs
 
 
 class NoMemoryGroup(Exception):
@@ -22,11 +23,11 @@ class NoMemoryGroup(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where memory cgroups are made, and where this process is now."""
+    """Name where memory cgroups are made, and where this process is now."""
 
-    root: Path  # the group to make ours in
-    home: Path  # this process's
-    usage: str  # the file that tells the charge
+    root: Path  # where a new group is made
+    home: Path  # of this process
+    usage: str  # the file with the charge
     version: int
 
 
@@ -41,46 +42,21 @@ class MemoryGroup:
         return procfs.read_number(self.usage) or 0
 
 
-def place(membership: str, mounts: Sequence[procfs.Mount]) -> Place | None:
-    """Where the memory controller is, v1 before v2; None if nowhere.
-
-    ``membership`` is the text of /proc/PID/cgroup.
-    """
-    found: dict[int, Place] = {}
-    for line in membership.splitlines():
-        number, controllers, path = line.split(":", 2)
-        for mount in mounts:
-            v1 = mount.kind == "cgroup" and "memory" in mount.options
-            if v1 and "memory" in controllers.split(","):
-                home = _within(mount, path)
-                found.setdefault(
-                    1, Place(root=home, home=home, usage="memory.usage_in_bytes", version=1)
-                )
-            if mount.kind == "cgroup2" and number == "0":
-                # Only the root may have both processes and groups that are charged apart.
-                found.setdefault(
-                    2,
-                    Place(
-                        root=mount.point,
-                        home=_within(mount, path),
-                        usage="memory.current",
-                        version=2,
-                    ),
-                )
-    return found.get(1) or found.get(2)
-
-
-def _within(mount: procfs.Mount, path: str) -> Path:
-    group = Path(path)
-    if group.is_relative_to(mount.root):  # a container sees only its own part of the tree
-        group = group.relative_to(mount.root)
-    return mount.point / str(group).lstrip("/")
+def place(homes: Iterable[cgroup.Home]) -> Place | None:
+    """Return where memory is charged, version 1 before 2; None if nowhere."""
+    home = min(homes, key=attrgetter("version"), default=None)
+    if home is None:
+        return None
+    if home.version == 1:
+        return Place(root=home.folder, home=home.folder, usage="memory.usage_in_bytes", version=1)
+    # Only the root may have both processes and groups that are charged apart.
+    return Place(root=home.mount.point, home=home.folder, usage="memory.current", version=2)
 
 
 @contextmanager
 def entered() -> Iterator[MemoryGroup]:
     """This process in a group of its own, and back where it was after. NoMemoryGroup if not."""
-    where = place(procfs.read(procfs.PROC / "self/cgroup") or "", procfs.mounts())
+    where = place(cgroup.own("memory"))
     if where is None:
         raise NoMemoryGroup("no memory cgroup is mounted")
     for folder in scratch.abandoned_in(where.root):

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from bench.linux import process_limits, procfs
+from bench.linux import cgroup, procfs
 
 _MAX: Final = re.compile(r"([0-9]{1,19}) ([1-9][0-9]{0,18})\s*", re.ASCII)
 
@@ -48,12 +48,9 @@ def quota_of(group: Path) -> float | None:
     return quota_us / period_us
 
 
-def quota(membership: str, mounts: Sequence[procfs.Mount]) -> float | None:
-    """Return the least quota of a process's cgroup and its ancestors; None for no limit.
-
-    ``membership`` is the text of /proc/PID/cgroup.
-    """
-    groups = process_limits.cgroups(membership, mounts, controller="cpu")
+def quota(homes: Iterable[cgroup.Home]) -> float | None:
+    """Return the least quota of these cgroups and their ancestors; None for no limit."""
+    groups = (group for home in homes for group in home.lineage())
     return min((found for group in groups if (found := quota_of(group)) is not None), default=None)
 
 
@@ -62,8 +59,7 @@ def throttled_s() -> float | None:
 
     Of the cgroup and its ancestors the longest, summed over CPUs; None where nobody counts.
     """
-    membership = procfs.read(procfs.PROC / "self/cgroup") or ""
-    groups = process_limits.cgroups(membership, procfs.mounts(), controller="cpu")
+    groups = (group for home in cgroup.own("cpu") for group in home.lineage())
     counts = (parse_throttled_s(procfs.read(group / "cpu.stat") or "") for group in groups)
     return max((count for count in counts if count is not None), default=None)
 
@@ -79,4 +75,4 @@ def parse_throttled_s(cpu_stat: str) -> float | None:
 
 def own_quota() -> float | None:
     """Return the quota of this process."""
-    return quota(procfs.read(procfs.PROC / "self/cgroup") or "", procfs.mounts())
+    return quota(cgroup.own("cpu"))

@@ -15,7 +15,6 @@ import time
 from typing import Final
 
 from bench.linux import procfs
-from bench.plan.config import Producer, Wake
 
 _SYS_PERF_EVENT_OPEN: Final = 298  # x86-64
 _TYPE_SOFTWARE: Final = 1
@@ -36,23 +35,23 @@ _NEVER: Final = 2**32 - 1
 _libc = ct.CDLL(None, use_errno=True)
 
 
-def open_output(cpu: int, producer: Producer) -> int:
-    """An enabled event on ``cpu`` that wakes as ``producer`` says; OSError as the kernel has it.
+def open_output(cpu: int, *, wake_every: int | None = 1) -> int:
+    """Return an enabled event on ``cpu`` that wakes at every so many records, or never (None).
 
-    The perf buffer knows no adaptive wake-up: adaptive and forced both wake at every record.
+    Raises OSError as the kernel does.
     """
     try:
-        event = _open(cpu, producer, _FORMAT_LOST)
+        event = _open(cpu, wake_every, _FORMAT_LOST)
     except OSError as error:
         if error.errno != errno.EINVAL:
             raise
-        event = _open(cpu, producer, 0)  # before 6.0
+        event = _open(cpu, wake_every, 0)  # before 6.0
     fcntl.ioctl(event, _IOC_ENABLE, 0)
     return event
 
 
 def open_tracepoint(number: int) -> int:
-    """An enabled event on the first online CPU that counts a tracepoint, whose number this is."""
+    """Return an enabled event that counts tracepoint ``number`` on the first online CPU."""
     attribute = _ATTR.pack(_TYPE_TRACEPOINT, _ATTR.size, number, 1, _SAMPLE_RAW, 0, 0, 1, *[0] * 10)
     event = _call(attribute, procfs.online_cpus()[0])
     fcntl.ioctl(event, _IOC_ENABLE, 0)
@@ -60,7 +59,7 @@ def open_tracepoint(number: int) -> int:
 
 
 def open_sampler(number: int, cpu: int) -> int:
-    """A disabled event that samples the time (CLOCK_MONOTONIC) of each hit of a tracepoint."""
+    """Return a disabled event that samples CLOCK_MONOTONIC at each hit of a tracepoint."""
     flags = _DISABLED_BIT | _WATERMARK_BIT | _CLOCK_BIT
     attribute = _ATTR.pack(
         _TYPE_TRACEPOINT, _ATTR.size, number, 1, _SAMPLE_TIME, 0, flags, _NEVER,
@@ -70,23 +69,19 @@ def open_sampler(number: int, cpu: int) -> int:
 
 
 def keep_to(event: int, condition: str) -> None:
-    """Enable the event, for the hits alone that ``condition`` holds for."""
+    """Enable the event for the hits for which ``condition`` holds."""
     fcntl.ioctl(event, _IOC_SET_FILTER, condition.encode() + b"\0")
     fcntl.ioctl(event, _IOC_ENABLE, 0)
 
 
 def lost(event: int) -> int | None:
-    """Records that the kernel failed to write, exactly; None before Linux 6.0."""
-    told = os.read(event, 16)
-    return int(struct.unpack("=QQ", told)[1]) if len(told) == 16 else None
+    """Return how many records the kernel failed to write; None before Linux 6.0."""
+    counts = os.read(event, 16)
+    return int(struct.unpack("=QQ", counts)[1]) if len(counts) == 16 else None
 
 
-def _open(cpu: int, producer: Producer, read_format: int) -> int:
-    flags, wakeup = 0, 1
-    if producer.wake is Wake.NONE:
-        flags, wakeup = _WATERMARK_BIT, _NEVER  # bytes: more than any buffer holds
-    elif producer.wake is Wake.WATERMARK:
-        wakeup = producer.watermark
+def _open(cpu: int, wake_every: int | None, read_format: int) -> int:
+    flags, wakeup = (0, wake_every) if wake_every else (_WATERMARK_BIT, _NEVER)  # in bytes
     attribute = _ATTR.pack(
         _TYPE_SOFTWARE, _ATTR.size, _COUNT_SW_BPF_OUTPUT, 1, _SAMPLE_RAW, read_format, flags,
         wakeup, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,

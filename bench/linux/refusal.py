@@ -13,10 +13,10 @@ from typing import Final
 from bench.errors import KernelRefused
 from bench.linux import capabilities, lockdown, procfs
 from bench.linux.capabilities import Capability
-from bench.linux.oldest import KernelVersion
+from bench.linux.version import numbers
 
 _INITIAL_USER_NAMESPACE: Final = 0xEFFFFFFD  # PROC_USER_INIT_INO
-_MEMORY_BY_CGROUP: Final = KernelVersion(5, 11)
+_MEMORY_BY_CGROUP: Final = (5, 11, 0)
 """BPF memory is charged to the memory cgroup from here on, before to RLIMIT_MEMLOCK."""
 _PARANOID: Final = 2
 _ROOM: Final = "make room, in /tmp and /run too, or set TMPDIR"
@@ -86,7 +86,7 @@ def _permission() -> str:
     if re.search(r"^Seccomp:[ \t]*2$", status, re.MULTILINE):
         return "allow bpf and perf_event_open in the seccomp filter of this container or service"
     soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
-    old = KernelVersion.from_release(os.uname().release) < _MEMORY_BY_CGROUP
+    old = numbers(os.uname().release) < _MEMORY_BY_CGROUP
     if old and soft != resource.RLIM_INFINITY:
         return f"raise ulimit -l, which is {soft >> 10} KiB"
     return "look for a security module (AppArmor, SELinux) that forbids it: see dmesg"

@@ -30,10 +30,23 @@ _RELEASE: Final = re.compile(
     r"(?:-(?P<flavour>.*))?",
     re.DOTALL,
 )
+_NUMBERS: Final = re.compile(r"([0-9]{1,6})\.([0-9]{1,6})(?:\.([0-9]{1,6}))?")
 _PARTS: Final = re.compile(r"([^0-9]*)([0-9]*)")
 _END: Final = ((0,), 0)
 _MACHINES: Final = frozenset(("amd64", "arm64", "x86_64", "aarch64", "generic"))
 _LONGEST: Final = 256
+
+
+def numbers(release: str) -> tuple[int, int, int]:
+    """Return the three numbers that a running kernel's release begins with; ValueError if none.
+
+    They say nothing of what a distribution has backported: that is in BTF.
+    """
+    found = _NUMBERS.match(release)
+    if not found:
+        raise ValueError(f"not a kernel release: {release!r}")
+    major, minor, patch = found.groups(default="0")
+    return int(major), int(minor), int(patch)
 
 
 @total_ordering

@@ -15,7 +15,6 @@ from typing import Final
 
 from bench.linux import bpf, perf_event, refusal
 from bench.plan import budgets
-from bench.plan.config import Producer
 from bench.record.footprint import (
     perfbuf_footprint,
     perfbuf_mapped_bytes,
@@ -65,7 +64,7 @@ def perf_buffers(request: Request) -> Iterator[Allocation]:
         views = []
         for cpu in request.cpus:
             try:
-                event = perf_event.open_output(cpu, Producer())
+                event = perf_event.open_output(cpu)
                 stack.callback(os.close, event)
                 bpf.update(array, struct.pack("=I", cpu), struct.pack("=I", event))
                 views.append(_mapped(event, (pages + 1) * request.page_bytes, stack, writable=True))

@@ -16,7 +16,6 @@ from typing import Final
 from bench.errors import BufbenchError, MachineUnfit
 from bench.host import scratch
 from bench.linux import bpf, perf_event, procfs, refusal
-from bench.plan.config import Producer
 from bench.tracer import smallest
 
 _FILES: Final = 64  # maps, programs, pipes, logs and what bcc has open; and 2 for each CPU
@@ -103,7 +102,7 @@ def _program() -> None:
 
 
 def _event() -> None:
-    os.close(perf_event.open_output(procfs.online_cpus()[0], Producer()))
+    os.close(perf_event.open_output(procfs.online_cpus()[0]))
 
 
 _STEPS: Final = (

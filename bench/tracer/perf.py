@@ -12,7 +12,7 @@ from typing import Final
 
 from bench.errors import KernelRefused
 from bench.linux import bpf, perf_event, procfs, refusal
-from bench.plan.config import Reader
+from bench.plan.config import Reader, Wake
 from bench.record.footprint import perfbuf_footprint
 from bench.tracer import libbcc, native
 from bench.tracer._capture import Capture
@@ -73,8 +73,11 @@ def _gone(cpu: int, error: KernelRefused) -> bool:
 
 
 def _map(cpu: int, pages: int, capture: Capture, request: Request, stack: ExitStack) -> int:
+    # There is no adaptive wake-up: adaptive and forced both wake at every record.
+    wake = request.producer.wake
+    every = request.producer.watermark if wake is Wake.WATERMARK else 1
     try:
-        event = perf_event.open_output(cpu, request.producer)
+        event = perf_event.open_output(cpu, wake_every=None if wake is Wake.NONE else every)
     except OSError as error:
         raise refusal.refused(f"the kernel gives no perf event on CPU {cpu}", error) from error
     stack.callback(os.close, event)

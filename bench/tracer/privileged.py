@@ -19,7 +19,6 @@ from typing import Final
 
 from bench.host import scratch
 from bench.linux import bpf, perf_event, procfs, tracefs
-from bench.plan.config import Producer
 from bench.tracer import smallest
 
 _CLONE_NEWNS: Final = 0x20000
@@ -54,7 +53,7 @@ def attach(program_fd: int, tracepoint: int) -> None:
 def open_events() -> None:
     """Open an event on every CPU."""
     for cpu in procfs.online_cpus():
-        perf_event.open_output(cpu, Producer())
+        perf_event.open_output(cpu)
 
 
 def map_events(events: Sequence[int], buffer_bytes: int) -> None:

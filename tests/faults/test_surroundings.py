@@ -24,6 +24,7 @@ from victim import SOON_S, generator, victim
 from bench.host import memory_group
 from bench.journal.reader import read_journal
 from bench.linux import procfs
+from bench.linux.cgroup import own
 from bench.trial.result import State, TrialResult
 from workloads import cgroup
 
@@ -150,7 +151,7 @@ def test_nobody_reads_the_output(tmp_path: Path) -> None:
 @pytest.fixture
 def memory_cgroup() -> Iterator[tuple[Path, Path]]:
     """A memory cgroup of the test's own, and the file in it that bounds it."""
-    place = memory_group.place(procfs.read(procfs.PROC / "self/cgroup") or "", procfs.mounts())
+    place = memory_group.place(own("memory"))
     if place is None:
         pytest.skip("no memory cgroup can be made here")
     folder = place.root / f"bufbench-test-{os.getpid()}"

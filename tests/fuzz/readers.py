@@ -23,7 +23,8 @@ from bench.journal.reader import read_journals
 from bench.journal.schema import Kind
 from bench.journal.writer import encode
 from bench.judge.comparison import merged_latency
-from bench.linux import kernel_log, oldest, preemption, process_limits, procfs, virtualisation
+from bench.linux import kernel_log, preemption, process_limits, procfs, version, virtualisation
+from bench.linux.cgroup import homes
 from bench.plan import budgets
 from bench.plan.experiments import ArmName
 from bench.questions.claims import expectations
@@ -118,14 +119,14 @@ def _proc(data: bytes) -> None:
     procfs.parse_smaps(text, frozenset({"anon_inode:bpf-map"}))
     procfs.parse_free_pages(text)
     mounts = procfs.parse_mountinfo(text)
-    list(process_limits.cgroup_limits(text, mounts[:8]))
+    list(process_limits.cgroup_limits(homes(text, mounts[:8], controller="pids")))
     preemption.model(debugfs=text, version=text, cmdline=text, config=text)
     preemption.model(debugfs=None, version="", cmdline=text, config=text)
     virtualisation.tell(cpuinfo=text, clock_sources="", vendor=text)
     kernel_log.complaints_in(text.splitlines())
     with _file(data) as path:
         procfs.read_number(path)
-    for parse in (procfs.parse_cpu_list, oldest.KernelVersion.from_release):
+    for parse in (procfs.parse_cpu_list, version.numbers):
         with suppress(ValueError):  # documented
             parse(text)
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from made_up_trials import machine
 
 from bench.linux import cpus
+from bench.linux.cgroup import homes
 from bench.linux.procfs import MOST_CPUS, Mount, online_cpus, parse_cpu_list
 
 
@@ -61,8 +62,8 @@ def test_the_least_quota_of_all_ancestors_holds(tmp_path: Path) -> None:
     (inner / "cpu.max").write_text("200000 100000\n")
     (tmp_path / "a/cpu.max").write_text("75000 100000\n")
     mount = Mount(tmp_path, "/", "cgroup2", frozenset())
-    assert cpus.quota("0::/a/b\n", [mount]) == 0.75
-    assert cpus.quota("0::/\n", [mount]) is None
+    assert cpus.quota(homes("0::/a/b\n", [mount], controller="cpu")) == 0.75
+    assert cpus.quota(homes("0::/\n", [mount], controller="cpu")) is None
 
 
 @pytest.mark.parametrize(

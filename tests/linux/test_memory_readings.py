@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.host.memory_group import place
+from bench.linux.cgroup import homes
 from bench.linux.procfs import parse_free_pages, parse_mountinfo, parse_smaps
 
 SMAPS = """\
@@ -64,14 +65,16 @@ def test_free_pages_include_what_each_cpu_keeps_at_hand() -> None:
 
 
 def test_version_1_groups_are_made_within_our_own() -> None:
-    found = place("4:memory:/a/b\n0::/\n", parse_mountinfo(V1 + V2))
+    found = place(homes("4:memory:/a/b\n0::/\n", parse_mountinfo(V1 + V2), controller="memory"))
     assert found is not None
     assert (found.version, found.usage) == (1, "memory.usage_in_bytes")
     assert found.root == found.home == Path("/sys/fs/cgroup/memory/a/b")
 
 
 def test_version_2_groups_are_made_at_the_root() -> None:
-    found = place("0::/user.slice/session-1.scope\n", parse_mountinfo(V2))
+    found = place(
+        homes("0::/user.slice/session-1.scope\n", parse_mountinfo(V2), controller="memory")
+    )
     assert found is not None
     assert (found.version, found.usage) == (2, "memory.current")
     assert found.root == Path("/sys/fs/cgroup")
@@ -80,10 +83,15 @@ def test_version_2_groups_are_made_at_the_root() -> None:
 
 def test_a_container_sees_its_own_part_of_the_tree() -> None:
     mounts = parse_mountinfo(V1.replace(" / /sys", " /docker/x /sys"))
-    found = place("4:memory:/docker/x/job\n", mounts)
+    found = place(homes("4:memory:/docker/x/job\n", mounts, controller="memory"))
     assert found is not None
     assert found.home == Path("/sys/fs/cgroup/memory/job")
 
 
 def test_no_memory_group_is_told() -> None:
-    assert place("5:pids:/\n", parse_mountinfo(V1.replace("memory", "pids"))) is None
+    assert (
+        place(
+            homes("5:pids:/\n", parse_mountinfo(V1.replace("memory", "pids")), controller="memory")
+        )
+        is None
+    )

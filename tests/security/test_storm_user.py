@@ -19,6 +19,7 @@ import pytest
 from bench.errors import MachineUnfit, UsageError
 from bench.host import scratch, session
 from bench.linux import capabilities, procfs
+from bench.linux.cgroup import homes
 from workloads import cgroup, user
 from workloads.generator import EXECUTABLE, Generator
 from workloads.storm import Shape, Storm
@@ -255,17 +256,22 @@ def test_where_a_cgroup_may_be_made(tmp_path: Path) -> None:
     unified, pids = tmp_path / "unified", tmp_path / "pids"
     (unified / "a/b").mkdir(parents=True)
     mounts = [mount(unified, "cgroup2", "rw")]
-    assert cgroup.own_folder("0::/a/b\n", mounts) is None  # no controllers at all
+    assert (
+        cgroup.usable(homes("0::/a/b\n", mounts, controller="pids")) is None
+    )  # no controllers at all
     (unified / "a/b/cgroup.controllers").write_text("cpu io pids\n")
-    assert cgroup.own_folder("0::/a/b\n", mounts) == unified / "a/b"
+    assert cgroup.usable(homes("0::/a/b\n", mounts, controller="pids")) == unified / "a/b"
     container = [mount(unified / "a", "cgroup2", "rw", root="/a")]
-    assert cgroup.own_folder("0::/a/b\n", container) == unified / "a/b"
+    assert cgroup.usable(homes("0::/a/b\n", container, controller="pids")) == unified / "a/b"
 
     (pids / "a").mkdir(parents=True)
     mounts += [
         mount(tmp_path / "cpu", "cgroup", "rw,cpu,cpuacct"),
         mount(pids, "cgroup", "rw,pids"),
     ]
-    assert cgroup.own_folder("9:cpu,cpuacct:/\n8:pids:/a\n0::/\n", mounts) == pids / "a"
-    assert cgroup.own_folder("8:pids:/gone\n", mounts) is None
-    assert cgroup.own_folder("", mounts) is None
+    assert (
+        cgroup.usable(homes("9:cpu,cpuacct:/\n8:pids:/a\n0::/\n", mounts, controller="pids"))
+        == pids / "a"
+    )
+    assert cgroup.usable(homes("8:pids:/gone\n", mounts, controller="pids")) is None
+    assert cgroup.usable(homes("", mounts, controller="pids")) is None
