@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.given import refuse
+from bench.cli.options import AsFormat, Format, Journal, Seed, Wait, print_answer
 from bench.cli.output import name_faults, read_or_not
-from bench.cli.report import Format
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,14 +54,10 @@ def command(
         list[Path] | None,
         typer.Option("--from", help="Judge this journal, run nothing; repeatable."),
     ] = None,
-    form: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TEXT,
-    seed: Annotated[int, typer.Option(help="Of the blocks' random order.")] = 1,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Wait until no other measurement runs.")
-    ] = False,
-    output: Annotated[
-        Path | None, typer.Option(help="Journal to write; results/claims-TIME.jsonl by default.")
-    ] = None,
+    form: AsFormat = Format.TEXT,
+    seed: Seed = 1,
+    wait: Wait = False,
+    output: Journal = None,
 ) -> None:
     """Judge the published claims about the two buffers on this machine.
 
@@ -161,16 +157,4 @@ def _show(judged: Sequence[Judged], form: Format) -> None:
     from bench.questions.claims.document import data_of, document
 
     documents = [document(each) for each in judged]
-    if form is Format.TEXT:
-        from bench.report.renderers.terminal import Screen, show
-
-        for each in documents:
-            show(each, Screen())
-    elif form is Format.MARKDOWN:
-        from bench.report.renderers.markdown import render_markdown
-
-        print(render_markdown(*documents), end="")
-    else:
-        from bench.report.renderers.data import render_json
-
-        print(render_json(data_of(*documents)), end="")
+    print_answer(documents, data_of(*documents), form)

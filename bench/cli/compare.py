@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.options import AsFormat, Format, print_answer
 from bench.cli.output import name_faults, read_or_not
 from bench.errors import GateFailed, JournalError, UsageError
 from bench.escape import clean
@@ -24,6 +25,7 @@ def command(
     before: Annotated[str, typer.Argument(help=_SET, metavar="A")],
     after: Annotated[str, typer.Argument(help="The same, to hold against A.", metavar="B")],
     *,
+    form: AsFormat = Format.TEXT,
     fail_on_regression: Annotated[
         bool,
         typer.Option(
@@ -43,8 +45,8 @@ def command(
     """
     from bench.journal.distinct import without
     from bench.questions.change.difference import difference
+    from bench.questions.change.document import document
     from bench.questions.change.journal_set import journal_sets
-    from bench.questions.change.words import lines
 
     old, new = _content(before), _content(after)
     fresh = without(new, old)
@@ -58,9 +60,9 @@ def command(
     ours, theirs = journal_sets(old), journal_sets(fresh)
     _check_cpus(ours[0].summary.machine, theirs[0].summary.machine)
     found = difference(ours[0], theirs[0])
+    answer = document(ours, theirs, found)
     with read_or_not():
-        for line in lines(ours, theirs, found):
-            print(line)
+        print_answer([answer], answer.data, form)
     if fail_on_regression and found.regressions:
         raise GateFailed(f"{found.regressions} got worse from {before} to {after}")
     if fail_on_regression and not found.compared:

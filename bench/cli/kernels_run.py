@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from bench.cli.given import refuse
+from bench.cli.options import Seed
 from bench.errors import FetchFailed, UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def command(
         list[str] | None, typer.Option(help="Kernel parameter, like preempt=full; repeatable.")
     ] = None,
     emulate: Annotated[bool, typer.Option("--emulate", help="Do not try KVM.")] = False,
-    seed: Annotated[int, typer.Option(help="Of the blocks' random order.")] = 1,
+    seed: Seed = 1,
     output: Annotated[
         Path | None, typer.Option(help="Folder to write; results/kernels-TIME by default.")
     ] = None,

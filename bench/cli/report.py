@@ -21,14 +21,6 @@ if TYPE_CHECKING:
     from bench.questions.transports.material import Place
 
 
-class Format(StrEnum):
-    """What verdicts can be printed as."""
-
-    TEXT = "text"
-    MARKDOWN = "markdown"
-    JSON = "json"
-
-
 class Output(StrEnum):
     """What a report can be written as."""
 

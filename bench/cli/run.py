@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from bench.cli.given import given, refuse
+from bench.cli.options import Journal, Seed, Transports, Wait
 from bench.cli.output import read_or_not
 from bench.errors import UsageError
 from bench.plan.config import (
@@ -24,7 +25,7 @@ from bench.plan.config import (
     Wake,
 )
 from bench.plan.experiments import BASELINES
-from bench.tracer.transports import find, names
+from bench.tracer.transports import find
 from workloads.storm import Gap, Shape, Spawn, Storm
 
 _LONGEST_MS: Final = 3_600_000.0
@@ -72,9 +73,7 @@ def command(
     budget: Annotated[
         list[str] | None, typer.Option(help="Data bytes over all buffers, like 64KiB; repeatable.")
     ] = None,
-    transport: Annotated[
-        list[str] | None, typer.Option(help=f"{', '.join(names())}; may be repeated.")
-    ] = None,
+    transport: Transports = None,
     wakeup: Annotated[
         str, typer.Option(help="adaptive, none, forced, or N: every N records.")
     ] = "adaptive",
@@ -88,16 +87,12 @@ def command(
     consumer_cpu: Annotated[int | None, typer.Option(help="Pin the consumer.")] = None,
     cpus: Annotated[str, typer.Option(help="CPUs of the storm, e.g. 0-1; all by default.")] = "",
     blocks: Annotated[int, typer.Option(help="Trials of each configuration.")] = 8,
-    seed: Annotated[int, typer.Option(help="Of the blocks' random order.")] = 1,
-    output: Annotated[
-        Path | None, typer.Option(help="Journal to write; results/NAME-TIME.jsonl by default.")
-    ] = None,
+    seed: Seed = 1,
+    output: Journal = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the journal of --output.")
     ] = False,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Wait until no other measurement runs.")
-    ] = False,
+    wait: Wait = False,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(help="Exit 1 on these: drops, causal, ringbuf:drops ...; repeatable."),

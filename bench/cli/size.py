@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.options import Journal, Seed, Transports, Wait
 from bench.errors import MachineUnfit, UsageError
 from bench.record.layout import RECORD_BYTES
-from bench.tracer.transports import find, names
+from bench.tracer.transports import find
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,19 +34,13 @@ def command(
     records: Annotated[int, typer.Option(help="Records per exit, 1 to 1000.")] = 1,
     stall: Annotated[float, typer.Option(help="Longest stall to survive, in ms.")] = 50.0,
     tolerate: Annotated[float, typer.Option(help="Share of records that may be lost.")] = 0.0,
-    transport: Annotated[
-        list[str] | None, typer.Option(help=f"{', '.join(names())}; may be repeated.")
-    ] = None,
+    transport: Transports = None,
     seconds: Annotated[float, typer.Option(help="Length of a storm besides the stall.")] = 0.2,
     storms: Annotated[int, typer.Option(help="Storms of each rung, 20 or more.")] = _DEFAULT_STORMS,
     margin: Annotated[float, typer.Option(help="Recommend this many times the minimum.")] = 2.0,
-    seed: Annotated[int, typer.Option(help="Of the random order.")] = 1,
-    output: Annotated[
-        Path | None, typer.Option(help="Journal to write; results/size-TIME.jsonl by default.")
-    ] = None,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Wait until no other measurement runs.")
-    ] = False,
+    seed: Seed = 1,
+    output: Journal = None,
+    wait: Wait = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Say which buffer to take for a load, and how big.

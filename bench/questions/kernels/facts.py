@@ -38,7 +38,7 @@ def kernels(matrix: Matrix) -> Table:
     shown = [column for column in columns if column[0] not in dict(alike)]
     measured = iter(range(len(matrix.measured)))
     hint = (
-        f"Facts are probed from BTF, tracefs and instruments, never derived from a version. "
+        "Facts are probed from BTF, tracefs and instruments, never derived from a version. "
         f"{ONSET} marks a state that differs from the kernel before (preemption: within a flavour)."
     )
     if alike:
