@@ -18,7 +18,7 @@ from bench.host.signals import Ending
 
 ending = Ending()
 try:
-    ending.heed()
+    ending.install()
     print("ready", flush=True)
 {body}
 except KeyboardInterrupt as asked:
@@ -70,7 +70,7 @@ TOO_LATE = """
         os.kill(os.getpid(), 2)
         os.kill(os.getpid(), 15)
         time.sleep(0.1)
-    sys.exit(ending.stand(1))
+    sys.exit(ending.settle(1))
 """
 UNHEARD = """
     import os
@@ -79,7 +79,7 @@ UNHEARD = """
             os.kill(os.getpid(), 15)
             time.sleep(0.1)
     Closing()
-    sys.exit(ending.stand(0))
+    sys.exit(ending.settle(0))
 """
 HELD_BACK = """
 import os, signal, sys

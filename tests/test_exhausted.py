@@ -20,13 +20,13 @@ FULL_PIPE = BlockingIOError(EAGAIN, "write could not complete without blocking",
 )
 def test_a_limit_is_told_as_one(error: Exception) -> None:
     words = r"limit on their number.*pids\.max"
-    with pytest.raises(MachineUnfit, match=words) as caught, limits.in_words():
+    with pytest.raises(MachineUnfit, match=words) as caught, limits.explain():
         raise error
     assert caught.value.__cause__ is error
 
 
 @pytest.mark.parametrize("error", [RuntimeError("other"), OSError(ENOENT, "gone"), FULL_PIPE])
 def test_what_is_another_error_stays_it(error: Exception) -> None:
-    with pytest.raises(type(error)) as caught, limits.in_words():
+    with pytest.raises(type(error)) as caught, limits.explain():
         raise error
     assert caught.value is error

@@ -158,7 +158,7 @@ def test_a_time_limit_of_the_caller_ends_in_order(before: Callable[[], object], 
     script = (
         "from bench.host.signals import Ending\nfrom bench.host.inherited import settle\n"
         "ending = Ending()\n"
-        "try:\n settle()\n ending.heed()\n"
+        "try:\n settle()\n ending.install()\n"
         " while True: pass\n"
         "except KeyboardInterrupt as asked:\n ending.leave(asked)"
     )
@@ -181,7 +181,7 @@ def test_sigint_that_was_ignored_stays_ignored_but_sigterm_ends() -> None:
         "import time\nfrom bench.host.signals import Ending\n"
         "from bench.host.inherited import settle\n"
         "ending = Ending()\n"
-        "try:\n settle()\n ending.heed()\n print('ready', flush=True)\n time.sleep(30)\n"
+        "try:\n settle()\n ending.install()\n print('ready', flush=True)\n time.sleep(30)\n"
         "except KeyboardInterrupt as asked:\n ending.leave(asked)"
     )
     with subprocess.Popen(

@@ -35,7 +35,7 @@ def main() -> None:
     ending = Ending()
     try:  # imports included: Ctrl-C may come as early as that
         settle()
-        ending.heed()
+        ending.install()
         # numpy's: threads that we have no use for, and where one cannot be had, it raises SIGINT.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         from bench.cli import output
@@ -50,6 +50,6 @@ def main() -> None:
             print(f"bufbench: {error}", file=sys.stderr)
             code = error.exit_code
         output.finish()  # while a signal still ends it: somebody may read slowly
-        sys.exit(ending.stand(code))
+        sys.exit(ending.settle(code))
     except KeyboardInterrupt as asked:
         ending.leave(asked)

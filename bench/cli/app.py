@@ -31,7 +31,7 @@ def run(arguments: list[str]) -> int:
     group = typer.main.get_command(app)
     try:
         words = [*arguments] or ["--help"]
-        with limits.in_words(), group.make_context("bufbench", words) as context:
+        with limits.explain(), group.make_context("bufbench", words) as context:
             group.invoke(context)
         sys.stdout.flush()
     except click.UsageError as error:
@@ -65,7 +65,7 @@ def _open_for_anything() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace" if stream is sys.stdout else "backslashreplace")
     if type(sys.stderr) is TextIOWrapper:
-        sys.stderr = output.Heedless(sys.stderr)
+        sys.stderr = output.DetachedStream(sys.stderr)
 
 
 def _show_version(asked: bool) -> None:

@@ -52,8 +52,8 @@ def _to_nowhere(descriptor: int) -> None:
     os.close(nowhere)
 
 
-class Heedless(TextIOWrapper):
-    """A stream that nobody need read: progress without a reader must not end what it tells of."""
+class DetachedStream(TextIOWrapper):
+    """A stream whose reader may go away: progress must not end what it reports on."""
 
     def __init__(self, stream: TextIOWrapper) -> None:
         super().__init__(
@@ -61,7 +61,7 @@ class Heedless(TextIOWrapper):
         )
 
     def write(self, text: str) -> int:
-        """Its length, written or not."""
+        """Return the length of ``text``, written or not."""
         try:
             super().write(text)
         except OSError:
@@ -69,7 +69,7 @@ class Heedless(TextIOWrapper):
         return len(text)
 
     def flush(self) -> None:
-        """What can be."""
+        """Flush what can be flushed."""
         try:
             super().flush()
         except OSError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What a process inherits from whoever started it, set to what bufbench depends on.
+"""Set what a process inherits from its parent to what bufbench depends on.
 
 Signal dispositions and masks, timers, umask, personality, open files and their limit survive an
 exec, and so does whatever a shell, a supervisor or a debugger changed. The generator does the same
@@ -41,12 +41,12 @@ _COMPILERS: Final = ("BCC_", "LIBBPF_")
 
 
 def settle() -> None:
-    """Set all of it. Call it first in the main thread, before anything is opened or started."""
+    """Set all of it. Call it in the main thread, before anything is opened or started."""
     _open_standard_streams()
     _reset_signals()
     for timer in (signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):  # a profiler's, of another program
         signal.setitimer(timer, 0)
-    # Others' access is the caller's to choose; without their owner's, files are of no use.
+    # The caller chooses others' access; without the owner's, files are useless.
     os.umask(os.umask(0o077) & ~_OWNER)
     _reset_process()
     _raise_limits()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A limit that somebody reached, on processes, memory or open files: named wherever it shows."""
+"""Explain errors of limits on processes, memory and open files."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from bench.linux import refusal
 _NO_THREAD: Final = "can't start new thread"  # Python's words, of a RuntimeError
 
 
-def told(error: Exception) -> MachineUnfit | None:
-    """The line for it; None if the error is about something else."""
+def explained(error: Exception) -> MachineUnfit | None:
+    """Return the error to raise instead; None if ``error`` is about something else."""
     if _is_about_memory(error):
         return refusal.refused("this process gets no more memory", OSError(ENOMEM, ""))
     if isinstance(error, OSError) and error.errno in (EMFILE, ENFILE):
         return refusal.refused("no more files can be opened", error)
     no_thread = isinstance(error, RuntimeError) and error.args == (_NO_THREAD,)
-    # A write that would block has the errno of a fork that may not be.
+    # Non-blocking writes also raise EAGAIN; exclude them.
     written = hasattr(error, "characters_written")
     no_process = isinstance(error, BlockingIOError) and error.errno == EAGAIN and not written
     if not no_thread and not no_process:
@@ -33,7 +33,7 @@ def told(error: Exception) -> MachineUnfit | None:
 
 
 def _is_about_memory(error: Exception) -> bool:
-    # The loader has no errno for a library that it cannot map.
+    # The loader gives no errno for a library that it cannot map.
     words = str(error) if isinstance(error, OSError | ImportError) else ""
     return (
         isinstance(error, MemoryError)
@@ -44,11 +44,11 @@ def _is_about_memory(error: Exception) -> bool:
 
 
 @contextmanager
-def in_words() -> Iterator[None]:
-    """Raises MachineUnfit in place of what Python says of such a limit."""
+def explain() -> Iterator[None]:
+    """Raise MachineUnfit in place of Python's errors for such a limit."""
     try:
         yield
     except (RuntimeError, OSError, MemoryError, ImportError) as error:
-        if (too_many := told(error)) is not None:
+        if (too_many := explained(error)) is not None:
             raise too_many from error
         raise

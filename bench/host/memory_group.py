@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A memory cgroup of our own, v1 or v2, so that the charge seen is this process's alone."""
+"""Enter a memory cgroup, v1 or v2, so that only this process is charged there."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench.linux import cgroup, procfs
 
 
 class NoMemoryGroup(Exception):
-    """This machine gives us no memory cgroup; the message says why."""
+    """No memory cgroup can be made here; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +33,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class MemoryGroup:
-    """The group that this process is in."""
+    """The memory cgroup that this process is in."""
 
     usage: Path
 
     def usage_bytes(self) -> int:
-        """What is charged to the group."""
+        """Return the bytes charged to the group."""
         return procfs.read_number(self.usage) or 0
 
 
@@ -55,7 +55,7 @@ def place(homes: Iterable[cgroup.Home]) -> Place | None:
 
 @contextmanager
 def entered() -> Iterator[MemoryGroup]:
-    """This process in a group of its own, and back where it was after. NoMemoryGroup if not."""
+    """Move this process into a new group, and back afterwards. NoMemoryGroup if that fails."""
     where = place(cgroup.own("memory"))
     if where is None:
         raise NoMemoryGroup("no memory cgroup is mounted")
@@ -80,7 +80,7 @@ def entered() -> Iterator[MemoryGroup]:
 
 @contextmanager
 def _controlled(root: Path) -> Iterator[None]:
-    """Memory is charged to each group within ``root``; as it was after."""
+    """Have each group within ``root`` charged for memory; restore that afterwards."""
     switch = root / "cgroup.subtree_control"
     if "memory" in (procfs.read(switch) or "").split():
         yield
@@ -89,12 +89,12 @@ def _controlled(root: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # somebody else has come to use it
+        with contextlib.suppress(OSError):  # it is in use elsewhere by now
             switch.write_text("-memory")
 
 
 def _locked(group: Path) -> int:
-    """A descriptor that says, as long as it is open, that somebody still uses the group."""
+    """Return a descriptor that marks the group as in use while it is open."""
     lock = os.open(group, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return lock

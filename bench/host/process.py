@@ -92,7 +92,7 @@ def run(
             start_new_session=True,
         )
     except OSError as error:
-        raise limits.told(error) or ProgramFailed(
+        raise limits.explained(error) or ProgramFailed(
             f"cannot run {words[0]}: {error.strerror}"
         ) from error
     timed_out = False
@@ -145,7 +145,7 @@ def started(
             start_new_session=True,
         )
     except OSError as error:
-        raise limits.told(error) or ProgramFailed(
+        raise limits.explained(error) or ProgramFailed(
             f"cannot run {words[0]}: {error.strerror}"
         ) from error
     try:

@@ -16,17 +16,17 @@ isolate()
 ending = Ending()
 try:  # imports included: Ctrl-C may come as early as that
     settle()
-    ending.heed()
+    ending.install()
     require_room()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # see bench.cli
-    from bench.cli.output import Heedless
+    from bench.cli.output import DetachedStream
     from bench.suite.session import main
 
     if type(sys.stdout) is TextIOWrapper:
-        sys.stdout = Heedless(sys.stdout)  # the journal is what counts
+        sys.stdout = DetachedStream(sys.stdout)  # the journal is what counts
     code = main(sys.argv[1:], ending)
     sys.stdout.flush()  # while a signal still ends it: somebody may read slowly
-    code = ending.stand(code)
+    code = ending.settle(code)
 except BufbenchError as error:
     print(f"bufbench: {error}", file=sys.stderr)
     code = error.exit_code

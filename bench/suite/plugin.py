@@ -61,7 +61,7 @@ class Suite:
         if experiment.name not in self.trials:
             began = time.monotonic()
             try:
-                with limits.in_words():
+                with limits.explain():
                     self.trials[experiment.name] = self._trials(experiment)
             except BufbenchError as error:  # no other experiment would fare better
                 self.error = error

@@ -212,7 +212,7 @@ def _refusal(what: str, error: Exception, code: int = 0, *, remedy: str) -> Bufb
 
     bcc raises the same Exception whatever was missing.
     """
-    if known := limits.told(error) or loadable.refused():
+    if known := limits.explained(error) or loadable.refused():
         return known
     if code and (usual := refusal.remedy_for(code)):
         return refusal.refused(what, OSError(code, os.strerror(code)), remedy=usual)

@@ -44,7 +44,7 @@ def measure(folder: Path, seed: int, left_s: float, command_line: Sequence[str])
     try:
         _require_btf()
         with (
-            limits.in_words(),
+            limits.explain(),
             campaign.opened(
                 campaign.Request(
                     journal=journal,
