@@ -137,11 +137,12 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Ruff, mypy, the compiler's opinion, licence lines, and tabs in BPF code."""
+    """Ruff, mypy, the contracts of the imports, gcc's warnings, licence lines, BPF style."""
     prepare(session, "report", "kernels", "test", "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
+    session.run("lint-imports", "--no-cache")
     check_c = ["gcc", "-std=gnu17", "-fsyntax-only", "-Wall", "-Wextra", "-Werror"]
     for source in sorted((ROOT / "workloads").glob("*.c")):
         session.run(*check_c, str(source))
