@@ -17,7 +17,15 @@ from typing import Final
 import psutil
 
 from bench.errors import BufbenchError, MachineUnfit
-from bench.linux import capabilities, lockdown, process_limits, procfs, scheduling, virtualisation
+from bench.linux import (
+    capabilities,
+    lockdown,
+    machine,
+    process_limits,
+    procfs,
+    scheduling,
+    virtualisation,
+)
 from bench.linux import cpus as processors
 from bench.linux.capabilities import Capability
 from bench.linux.kernel_log import KernelLog
@@ -96,6 +104,15 @@ def kernel(release: str) -> Finding:
     fine = numbers(release) >= OLDEST_KERNEL
     remedy = "use a kernel from 5.8 on: older ones have no BPF ring buffer"
     return judge("kernel", fine, release, remedy, otherwise=Status.FAIL)
+
+
+def page_size(size_bytes: int) -> Finding:
+    """Buffers are mapped in pages of 4 KiB."""
+    try:
+        machine.require_page_size(size_bytes)
+    except MachineUnfit as error:
+        return judge("page size", False, error.message, error.remedy, otherwise=Status.FAIL)
+    return judge("page size", True, "4 KiB", "")
 
 
 def btf(present: bool) -> Finding:
@@ -250,6 +267,7 @@ def examine() -> Iterator[Finding]:
         yield attempted(step.name, step.error)
     yield lockdown_of(lockdown.running())
     yield kernel(os.uname().release)
+    yield page_size(os.sysconf("SC_PAGE_SIZE"))
     yield btf(os.access(BTF, os.R_OK))
     mounted = procfs.mount_point("tracefs")
     supported = (procfs.SYS / "kernel/tracing").is_dir()

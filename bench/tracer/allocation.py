@@ -11,6 +11,7 @@ import os
 import struct
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from errno import ENOMEM
 from typing import Final
 
 from bench.linux import bpf, perf_event, refusal
@@ -32,7 +33,7 @@ def rings(request: Request, *, count: int, data_bytes: int) -> Iterator[Allocati
     """Make ``count`` ring buffers; KernelRefused if the kernel lacks them or the memory."""
     page_bytes = request.page_bytes
     with ExitStack() as stack:
-        fds = [_ring(data_bytes, stack) for _ in range(count)]
+        fds = [ring(data_bytes, stack) for _ in range(count)]
 
         def map_all() -> None:
             for fd in fds:
@@ -85,7 +86,8 @@ def perf_buffers(request: Request) -> Iterator[Allocation]:
         )
 
 
-def _ring(data_bytes: int, stack: ExitStack) -> int:
+def ring(data_bytes: int, stack: ExitStack) -> int:
+    """Make one ring buffer; return its map's descriptor, which ``stack`` closes."""
     try:
         fd = bpf.create_map(
             bpf.RINGBUF, key_bytes=0, value_bytes=0, entries=data_bytes,
@@ -93,8 +95,9 @@ def _ring(data_bytes: int, stack: ExitStack) -> int:
         )  # fmt: skip
     except OSError as error:
         raise refusal.refused(
-            f"the kernel gives no ring buffer of {budgets.label(data_bytes)}", error
-        ) from error
+            f"the kernel gives no ring buffer of {budgets.label(data_bytes)}", error,
+            remedy="take a smaller budget, or free memory" if error.errno == ENOMEM else "",
+        ) from error  # fmt: skip
     stack.callback(os.close, fd)
     return fd
 

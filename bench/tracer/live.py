@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.linux import procfs
+from bench.linux import machine, procfs
 from bench.plan.budgets import MIB, shareable_bytes
 from bench.plan.config import Consumer, Producer
 from bench.record.layout import ROW, CapturedRecord
@@ -88,6 +88,7 @@ def opened(transport_name: str, budget_bytes: int | None) -> Iterator[LiveTrace]
     way = transports.find(transport_name)
     cpus = procfs.online_cpus()
     page_bytes = os.sysconf("SC_PAGE_SIZE")
+    machine.require_page_size(page_bytes)
     if budget_bytes is None:
         budget_bytes = usual_budget_bytes(transport_name, len(cpus), page_bytes)
     producer = Producer()

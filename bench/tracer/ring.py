@@ -3,19 +3,17 @@
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from errno import ENOMEM
 
 import psutil
 
-from bench.linux import bpf, refusal
+from bench.linux import bpf
 from bench.plan import budgets
 from bench.plan.config import Reader
 from bench.record.footprint import ringbuf_footprint
-from bench.tracer import libbcc, native
+from bench.tracer import allocation, libbcc, native
 from bench.tracer._capture import Capture
 from bench.tracer.program import Program
 from bench.tracer.transport import Opened, Request
@@ -38,17 +36,7 @@ def opened(
                 page_bytes=request.page_bytes,
                 memory_bytes=psutil.virtual_memory().available,
             )
-            try:
-                fd = bpf.create_map(
-                    bpf.RINGBUF, key_bytes=0, value_bytes=0, entries=data_bytes,
-                    name="bufbench_ring",
-                )  # fmt: skip
-            except OSError as error:
-                raise refusal.refused(
-                    f"the kernel gives no ring buffer of {budgets.label(data_bytes)}", error,
-                    remedy="take a smaller budget, or free memory" if error.errno == ENOMEM else "",
-                ) from error  # fmt: skip
-            stack.callback(os.close, fd)
+            fd = allocation.ring(data_bytes, stack)
             fds.append(fd)
             key = struct.pack("=I", slot)
             bpf.update(array, key, struct.pack("=I", fd))

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from typing import Self
 
 import psutil
 
 from bench.errors import MachineUnfit
-from bench.linux import cpus, procfs
+from bench.linux import cpus, machine, procfs
 from bench.linux.kernel_log import KernelLog
 from bench.plan.config import TrialConfig
 from bench.record.layout import ROW
@@ -28,7 +29,8 @@ _SLACK_RECORDS = 65_536  # for exits that are not the storm's: one record each
 class Rig:
     """Loaded programs, the capture array and the kernel's log. A context manager.
 
-    MachineUnfit where kernel timestamps, the consumer and the storm have no clock in common.
+    MachineUnfit where kernel timestamps, the consumer and the storm have no clock in common, or
+    pages are not of 4 KiB.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Rig:
         extra_macros: tuple[tuple[str, int], ...] = (),
     ) -> None:
         generator.require()
+        machine.require_page_size(os.sysconf("SC_PAGE_SIZE"))
         self.kernel = Kernel.probe()
         kernel_clock.require_shared()
         self.cpus = procfs.online_cpus()
