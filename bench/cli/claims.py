@@ -117,11 +117,11 @@ def _run(
     from bench.campaign import campaign
     from bench.linux import cpus, procfs
     from bench.plan.outline import outline
+    from bench.questions.claims import plan as claims_plan
     from bench.questions.claims import run as running
-    from bench.questions.claims.plan import catalogue
 
     usable, page_bytes = cpus.usable(procfs.online_cpus()), os.sysconf("SC_PAGE_SIZE")
-    planned = catalogue.experiments(usable, page_bytes)
+    planned = claims_plan.experiments(usable, page_bytes)
     experiments = running.needed(claims, planned)
     if not experiments:
         raise UsageError(
@@ -137,7 +137,7 @@ def _run(
         seed=seed,
         wait=wait,
         plan=outline(experiments, adaptive=settle_s > 0),
-        left_out=running.left_out(claims, catalogue.left_out(usable, page_bytes)),
+        left_out=running.left_out(claims, claims_plan.left_out(usable, page_bytes)),
     )
     with campaign.opened(request) as opened:
         return running.run(opened, claims, experiments, settle_s=settle_s)

@@ -173,7 +173,7 @@ def test_claims_rest_on_storms_as_asked_for() -> None:
     lowered = evidence(with_report(trials(RING), lowered_from=99))
     with pytest.raises(NotMeasured):
         lowered.arm("storm", "ringbuf")
-    assert len(lowered.reduced("storm")) == 8
+    assert len(lowered.samples("storm").reduced) == 8
     timed = evidence(
         stopped(with_storm(trials(RING), timed=True), 421)
         + stopped(with_storm(trials(PERF), timed=True), 3_476)

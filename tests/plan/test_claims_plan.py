@@ -8,7 +8,7 @@ from bench.plan import budgets
 from bench.plan.config import Poll, Wake
 from bench.plan.duration import estimate_seconds, trial_seconds
 from bench.plan.experiments import ArmName, Experiment
-from bench.questions.claims.plan import catalogue
+from bench.questions.claims import plan as claims_plan
 from workloads.generator import check
 from workloads.storm import Shape
 
@@ -16,7 +16,7 @@ RECORD_AND_HEADER_BYTES = 72 + 16
 
 
 def planned(cpus: int = 2, page_bytes: int = 4096) -> dict[str, Experiment]:
-    return {each.name: each for each in catalogue.experiments(range(cpus), page_bytes)}
+    return {each.name: each for each in claims_plan.experiments(range(cpus), page_bytes)}
 
 
 def test_two_cpus_take_less_than_eight_and_a_half_minutes() -> None:
@@ -33,7 +33,7 @@ def test_single_trials_stay_short() -> None:
 @pytest.mark.parametrize("cpus", [1, 2, 3, 4, 8, 64])
 @pytest.mark.parametrize("page_bytes", [4096, 65536])
 def test_the_plan_fits_every_machine(cpus: int, page_bytes: int) -> None:
-    found = catalogue.experiments(range(cpus), page_bytes)
+    found = claims_plan.experiments(range(cpus), page_bytes)
     assert len({experiment.name for experiment in found}) == len(found)
     for experiment in found:
         names = [arm.name for arm in experiment.arms]

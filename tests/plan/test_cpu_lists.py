@@ -13,7 +13,7 @@ from soak import arbitrary
 from bench.linux.procfs import MOST_CPUS
 from bench.plan import budgets
 from bench.plan.experiments import Arm, Experiment, comparisons, compose
-from bench.questions.claims.plan import catalogue
+from bench.questions.claims import plan as claims_plan
 from bench.questions.kernels import profile
 from bench.questions.transports import profiles
 from bench.tracer import live, transports
@@ -30,7 +30,7 @@ slow = settings(max_examples=25, deadline=None, suppress_health_check=[HealthChe
 
 
 def plans(cpus: Sequence[int]) -> Iterator[Experiment]:
-    yield from catalogue.experiments(cpus, PAGE)
+    yield from claims_plan.experiments(cpus, PAGE)
     yield from profiles.profile("thorough", cpus, PAGE).experiments
     yield from profile.experiments(
         profile.Setting(rate_per_s=4_000.0, cpus=len(cpus), page_bytes=PAGE)
@@ -79,8 +79,8 @@ def test_arbitrary_trials_fit_any_cpus(cpus: tuple[int, ...], seed: int) -> None
 
 def test_pinning_names_cpus_that_are_there() -> None:
     """SMT siblings off: the CPUs are 0, 2, 4, 6, and no experiment is lost for that."""
-    found = {each.name: each for each in catalogue.experiments(SPARSE, PAGE)}
-    assert set(found) == {each.name for each in catalogue.experiments(range(4), PAGE)}
+    found = {each.name: each for each in claims_plan.experiments(SPARSE, PAGE)}
+    assert set(found) == {each.name for each in claims_plan.experiments(range(4), PAGE)}
     pinned = {
         (arm.config.storm.cpus, arm.config.consumer.cpu)
         for each in found.values()
@@ -90,7 +90,7 @@ def test_pinning_names_cpus_that_are_there() -> None:
     slow = next(arm for arm in found["slow-producer"].arms if arm.name.endswith("/delayed"))
     assert slow.config.producer.delay_cpu == 0
     assert found["memory-half"].arms[0].config.storm.cpus == (0, 2)
-    elsewhere = {each.name: each for each in catalogue.experiments((5, 9), PAGE)}
+    elsewhere = {each.name: each for each in claims_plan.experiments((5, 9), PAGE)}
     assert {arm.config.consumer.cpu for arm in elsewhere["busy-poll"].arms} == {9}
     assert {arm.config.storm.cpus for arm in elsewhere["same-cpu"].arms} == {(5,)}
     delays = {arm.config.producer.delay_cpu for arm in elsewhere["slow-producer"].arms}
@@ -98,8 +98,8 @@ def test_pinning_names_cpus_that_are_there() -> None:
 
 
 def test_what_cannot_run_is_left_out_by_name() -> None:
-    assert catalogue.left_out(SPARSE, PAGE) == ()
-    alone = catalogue.left_out((3,), PAGE)
+    assert claims_plan.left_out(SPARSE, PAGE) == ()
+    alone = claims_plan.left_out((3,), PAGE)
     assert "busy-poll: left out, it needs more CPUs than the 1 that may be used" in alone
     assert {line.split(":")[0] for line in alone} == {
         "busy-poll", "drain-interval", "memory-half", "noisy-cpu", "slow-producer",
@@ -113,7 +113,7 @@ def test_what_cannot_run_is_left_out_by_name() -> None:
 
 
 def test_budgets_beyond_any_ring_are_left_out_by_name() -> None:
-    lines = catalogue.left_out(range(2_000), PAGE)
+    lines = claims_plan.left_out(range(2_000), PAGE)
     assert any(line.startswith("producers, ringbuf@") and "2GiB" in line for line in lines)
     assert any(line.startswith("producers, perfbuf@") for line in lines)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The catalogue: every claim of every module here, judged together."""
+"""The catalogue: every claim of every family, judged together."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
+from types import ModuleType
 from typing import Final
 
 import bench.questions.claims.families as package
@@ -42,24 +43,28 @@ class Judged:
 
     @property
     def open(self) -> tuple[Judgement, ...]:
-        """Those that further blocks may settle."""
+        """Return those that further blocks may settle."""
         return tuple(
             each for each in self.judgements if each.finding.verdict is Verdict.INCONCLUSIVE
         )
 
 
 @cache
+def families() -> dict[str, ModuleType]:
+    """Return the modules of the families by name, sorted."""
+    names = sorted(info.name for info in pkgutil.iter_modules(package.__path__))
+    return {name: import_module(f"{package.__name__}.{name}") for name in names}
+
+
+@cache
 def claims() -> tuple[Claim, ...]:
-    """All claims, those for the ring buffer first: whatever the modules here call CLAIMS."""
-    found: list[Claim] = []
-    for module in sorted(info.name for info in pkgutil.iter_modules(package.__path__)):
-        loaded = import_module(f"{package.__name__}.{module}")
-        found += getattr(loaded, "CLAIMS", ())
+    """Return all claims, those for the ring buffer first: whatever the families call CLAIMS."""
+    found = [claim for family in families().values() for claim in family.CLAIMS]
     return tuple(sorted(found, key=lambda claim: list(Side).index(claim.side)))
 
 
 def chosen(ids: Iterable[str]) -> tuple[Claim, ...]:
-    """The claims named; UsageError for an id that there is not. All for none named."""
+    """Return the claims of these ids, or all for none; UsageError for an unknown one."""
     known = {claim.id: claim for claim in claims()}
     wanted = list(ids)
     for name in wanted:
@@ -69,24 +74,27 @@ def chosen(ids: Iterable[str]) -> tuple[Claim, ...]:
 
 
 def judge(evidence: Evidence, only: Sequence[Claim] = ()) -> Judged:
-    """The verdict on every claim, or on those of ``only``, corrected over the whole catalogue.
+    """Return the verdict on every claim, or on ``only`` some, corrected over the whole catalogue.
 
     The correction (Holm) is over all comparative claims that have a number, also those that are
     not asked for: a verdict must not hang on how many one looks at.
     """
-    judged = [Judgement(claim=claim, finding=claim.finding(evidence)) for claim in claims()]
-    compared = [
-        index
-        for index, each in enumerate(judged)
-        if each.claim.comparative and each.finding.p is not None
-    ]
-    adjusted = holm([judged[index].finding.p or 0.0 for index in compared])
-    for index, p in zip(compared, adjusted, strict=True):
-        judged[index] = replace(judged[index], finding=_corrected(judged[index].finding, p))
+    found = {claim: claim.finding(evidence) for claim in claims()}
+    p = {
+        claim: finding.p
+        for claim, finding in found.items()
+        if claim.comparative and finding.p is not None
+    }
+    for claim, adjusted in zip(p, holm(list(p.values())), strict=True):
+        found[claim] = _corrected(found[claim], adjusted)
     wanted = {claim.id for claim in only or claims()}
     return Judged(
         machine=evidence.machine,
-        judgements=tuple(each for each in judged if each.claim.id in wanted),
+        judgements=tuple(
+            Judgement(claim=claim, finding=finding)
+            for claim, finding in found.items()
+            if claim.id in wanted
+        ),
         coverage=evidence.coverage,
         reduced=sum(len(samples.reduced) for samples in evidence.experiments.values()),
     )

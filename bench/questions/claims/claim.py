@@ -12,7 +12,7 @@ from bench.questions.claims.finding import Finding, Verdict
 
 
 class Side(StrEnum):
-    """Whom a claim speaks for: the two tables of the catalogue."""
+    """The buffer that a claim speaks for: the two tables of the catalogue."""
 
     RING = "for the ring buffer"
     PERF = "for the perf buffer, or against the ring buffer"
@@ -20,37 +20,39 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """One published statement. The wording is ours; ``sources`` say where it stands."""
+    """One published statement. The wording is bufbench's; ``sources`` say where it stands."""
 
     id: str
     side: Side
     statement: str
     sources: str
-    published: str  # figures, or "none"
+    published: str = "none"  # figures
     test: str
     reproduced_when: str
     experiments: tuple[str, ...]  # that it is judged by
-    judge: Callable[[Evidence], Finding]
+    rule: Callable[[Evidence], Finding]
     comparative: bool = True  # corrected for how many comparisons there are; a count is not
     cpus: int = 1  # usable CPUs that it needs
 
     def finding(self, evidence: Evidence) -> Finding:
-        """What ``evidence`` says, before the correction over all claims."""
+        """Return what ``evidence`` says, before the correction over all claims."""
         if evidence.cpus is not None and evidence.cpus < self.cpus:
             return Finding(
                 verdict=Verdict.NOT_APPLICABLE,
                 reason=f"needs {self.cpus} CPUs, this run had {evidence.cpus}",
             )
         try:
-            return self.judge(evidence)
+            return self.rule(evidence)
         except NotApplicable as lack:
             return Finding(verdict=Verdict.NOT_APPLICABLE, reason=str(lack))
         except NotMeasured:
-            missing = [name for name in self.experiments if not evidence.ran(name)]
-            cut = [name for name in self.experiments if evidence.reduced(name)]
-            words = ", ".join(missing or cut or self.experiments)
-            how = "there are no trials" if missing else "arms are missing"
-            if cut and not missing:
-                count = sum(len(evidence.reduced(name)) for name in cut)
+            missing = [each for each in self.experiments if each not in evidence.experiments]
+            cut = {each: len(evidence.samples(each).reduced) for each in self.experiments}
+            names, how = missing, "there are no trials"
+            if not missing:
+                names = [each for each in self.experiments if cut[each]] or list(self.experiments)
+                count = sum(cut.values())
                 how = f"the storms were not the ones asked for in {count} trials"
-            return Finding(verdict=Verdict.NOT_MEASURED, reason=f"{how} of {words}")
+                how = how if count else "arms are missing"
+            reason = f"{how} of {', '.join(names)}"
+            return Finding(verdict=Verdict.NOT_MEASURED, reason=reason)

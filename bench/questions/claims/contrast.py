@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, exp, inf, log, log1p
+from operator import sub
 from statistics import fmean, median
 from typing import Final
 
@@ -44,7 +45,7 @@ _MOST_FURTHER: Final = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contrast:
-    """What one side is more than the other by, in each block, and what it has to exceed.
+    """How much one side exceeds the other in each block, and the margin it has to exceed.
 
     Of a ratio ``values`` are logarithms and ``margin`` is a share over 1; of a difference both
     are plain.
@@ -59,22 +60,22 @@ class Contrast:
 
     @property
     def bound(self) -> float:
-        """What ``values`` have to lie above."""
+        """Return what ``values`` have to lie above."""
         return log1p(self.margin) if self.scale is Scale.RATIO else self.margin
 
     @property
     def blocks(self) -> int:
-        """Paired blocks."""
+        """Count the paired blocks."""
         return len(self.values)
 
     @property
     def estimate(self) -> Estimate:
-        """Median of the ratio, or mean of the difference, with its 95 % interval."""
+        """Return the median ratio, or the mean difference, with its 95 % interval."""
         return _estimate(self.scale, self.values)
 
     @property
     def p(self) -> tuple[float, float]:
-        """Two-sided p of lying above the bound, and of there being no difference worth the name.
+        """Return two-sided p of lying above the bound, and of no difference worth the name.
 
         The second is held against the least margin, not against the noise floor: the noisier a
         machine the less it can refute.
@@ -88,7 +89,7 @@ class Contrast:
 
         REPRODUCED if the whole interval lies there and two one-sided tests say so, REFUTED if it
         lies outside and a one-sided test says so, else INCONCLUSIVE: a test that found no
-        difference is no evidence of there being none. An infinite edge is none.
+        difference is no evidence of there being none. An infinite edge bounds nothing.
         """
         if self.blocks < FEWEST_BLOCKS:
             return Verdict.INCONCLUSIVE, 1.0
@@ -110,7 +111,7 @@ class Contrast:
         return log1p(LEAST_MARGIN) if self.scale is Scale.RATIO else 0.0
 
     def measured(self) -> Measured:
-        """For the finding."""
+        """Return the number as a finding has it."""
         found = self.estimate
         return Measured(
             what=self.what,
@@ -123,7 +124,7 @@ class Contrast:
         )
 
     def further_blocks(self) -> int:
-        """How many more would likely take the interval off the bound, if what was seen goes on."""
+        """Return how many more would likely take the interval off the bound."""
         if self.blocks < FEWEST_BLOCKS:
             return FEWEST_BLOCKS - self.blocks
         centre = median(self.values)
@@ -145,7 +146,7 @@ _one_sided = lru_cache(maxsize=1_024)(one_sided)
 
 @lru_cache(maxsize=1_024)
 def _estimate(scale: Scale, values: tuple[float, ...]) -> Estimate:
-    """Resampled once: a rule looks at the same numbers several times."""
+    """Resample once: a rule looks at the same numbers several times."""
     if scale is Scale.RATIO:
         return paired_ratio([exp(value) for value in values], [1.0] * len(values))
     return paired_difference(values, [0.0] * len(values), mean=True)
@@ -167,18 +168,12 @@ def shared(*parts: Series) -> list[Place]:
 
 
 def ratio(what: str, left: Series, right: Series, margin: float) -> Contrast:
-    """``left`` over ``right`` within blocks; all values have to be above 0."""
-    return Contrast(
-        what=what,
-        scale=Scale.RATIO,
-        values=tuple(log(left.values[p] / right.values[p]) for p in shared(left, right)),
-        margin=margin,
-        rests_on=(*left.rests_on, *right.rests_on),
-    )
+    """Compare ``left`` over ``right`` within blocks; all values have to be above 0."""
+    return ratio_of_ratios(what, (left, right), margin)
 
 
 def difference(what: str, left: Series, right: Series, margin: float) -> Contrast:
-    """``left`` minus ``right`` within blocks, of shares."""
+    """Compare ``left`` minus ``right`` within blocks, of shares."""
     return Contrast(
         what=what,
         scale=Scale.DIFFERENCE,
@@ -204,19 +199,23 @@ def sides(left: Series, right: Series, scale: Scale = Scale.RATIO) -> tuple[floa
 
 
 def ratio_of_ratios(what: str, parts: Sequence[Series], margin: float) -> Contrast:
-    """(a / b) / (c / d) within blocks."""
-    a, b, c, d = (part.values for part in parts)
+    """Compare a / b, or (a / b) / (c / d), within blocks."""
+    places = shared(*parts)
+    first, *others = (
+        [log(left.values[place] / right.values[place]) for place in places]
+        for left, right in zip(parts[::2], parts[1::2], strict=True)
+    )
     return Contrast(
         what=what,
         scale=Scale.RATIO,
-        values=tuple(log(a[p] / b[p]) - log(c[p] / d[p]) for p in shared(*parts)),
+        values=tuple(map(sub, first, *others)) if others else tuple(first),
         margin=margin,
         rests_on=tuple(basis for part in parts for basis in part.rests_on),
     )
 
 
 def together(what: str, contrasts: Sequence[Contrast]) -> Contrast:
-    """The mean of several contrasts, block by block, as far as all have blocks."""
+    """Return the mean of several contrasts, block by block, as far as all have blocks."""
     return Contrast(
         what=what,
         scale=contrasts[0].scale,
@@ -231,26 +230,18 @@ def together(what: str, contrasts: Sequence[Contrast]) -> Contrast:
 
 
 def floor(evidence: Evidence, take: Take, experiments: Iterable[str], scale: Scale) -> float:
-    """The largest A/A floor of a number over these experiments; 0 without any twins."""
+    """Return the largest A/A floor of a number over these experiments; 0 without any twins."""
     sizes = [0.0]
     for name in experiments:
         samples = evidence.experiments.get(name)
-        if samples is None:
-            continue
-        for pair in twins(samples.arms):
+        arms = samples.arms if samples is not None else {}
+        for pair in twins(arms):
             try:
-                left, right = (
-                    series(name, samples.arms[arm], take) for arm in (pair.left, pair.right)
-                )
-                places = shared(left, right)
+                left, right = (series(name, arms[arm], take) for arm in (pair.left, pair.right))
+                compare = ratio if scale is Scale.RATIO else difference
+                sizes.append(size_of(compare("", left, right, 0.0).estimate))
             except NotMeasured:
                 continue
-            a, b = ([part.values[place] for place in places] for part in (left, right))
-            if scale is Scale.RATIO:
-                values = tuple(log(x / y) for x, y in zip(a, b, strict=True))
-            else:
-                values = tuple(x - y for x, y in zip(a, b, strict=True))
-            sizes.append(size_of(_estimate(scale, values)))
     return max(sizes)
 
 
@@ -267,10 +258,10 @@ def alone(what: str, part: Series) -> Contrast:
 
 
 def ratio_margin(evidence: Evidence, take: Take, *experiments: str) -> float:
-    """The margin of a ratio: the A/A floor, but at least 2 %."""
+    """Return the margin of a ratio: the A/A floor, but at least 2 %."""
     return max(LEAST_MARGIN, floor(evidence, take, experiments, Scale.RATIO))
 
 
 def share_margin(evidence: Evidence, take: Take, *experiments: str) -> float:
-    """The margin of a difference of shares: the A/A floor."""
+    """Return the margin of a difference of shares: the A/A floor."""
     return floor(evidence, take, experiments, Scale.DIFFERENCE)

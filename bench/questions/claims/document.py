@@ -139,15 +139,13 @@ def _data(judgement: Judgement) -> ClaimData:
         p=finding.p,
         further_blocks=finding.further_blocks if not finding.verdict.settled else None,
         details=finding.details,
-        rests_on=tuple(
-            pick(
-                BasisData,
-                basis,
-                trials=tuple({"run": run, "block": block} for run, block in basis.trials),
-            )
-            for basis in finding.rests_on
-        ),
+        rests_on=tuple(map(_basis, finding.rests_on)),
     )
+
+
+def _basis(basis: Basis) -> BasisData:
+    trials = tuple({"run": run, "block": block} for run, block in basis.trials)
+    return pick(BasisData, basis, trials=trials)
 
 
 def _parts(judged: Judged, lines: Mapping[Basis, str]) -> Iterator[Part]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bench.judge.coverage import Coverage
@@ -37,7 +37,7 @@ class Series:
 
     @property
     def rests_on(self) -> tuple[Basis, ...]:
-        """Where the values come from."""
+        """Return where the values come from."""
         trials = tuple(sorted(self.values))
         return tuple(Basis(experiment=self.experiment, arm=arm, trials=trials) for arm in self.arms)
 
@@ -62,19 +62,20 @@ class Evidence:
 
     @property
     def cpus(self) -> int | None:
-        """CPUs that the runs could use; None where nothing is known of the machine."""
+        """Return how many CPUs the runs could use; None where the machine is unknown."""
         return None if self.machine is None else self.machine.cpus
 
-    def ran(self, experiment: str) -> bool:
-        """Whether there is any trial of it."""
-        return experiment in self.experiments
+    def samples(self, experiment: str) -> ExperimentSamples:
+        """Return the trials of an experiment, which may be none."""
+        return self.experiments.get(experiment) or ExperimentSamples(name=experiment)
 
     def arm(
         self, experiment: str, transport: str, variant: str = "", budget: str = ""
     ) -> ArmSamples:
-        """The arm of that transport, variant and, unless it is "", budget. NotMeasured if none.
+        """Return the arm of that transport, variant and, unless it is "", budget.
 
         Where a budget had to be shared unequally there are two: then the one that has more.
+        NotMeasured if it has no trials.
         """
         found = self.arms(experiment, transport, variant=variant, budget=budget)
         if not found:
@@ -84,36 +85,24 @@ class Evidence:
     def arms(
         self, experiment: str, transport: str, *, variant: str | None = None, budget: str = ""
     ) -> list[ArmSamples]:
-        """All arms of a transport that have trials, A/A twins left out."""
-        samples = self.experiments.get(experiment)
-        if samples is None:
-            return []
-        found = []
-        for arm in samples.arms.values():
-            name = ArmName.parse(arm.name)
-            if (
-                name.transport == transport
-                and name.copy == 1
-                and variant in (None, name.variant)
-                and budget in ("", name.budget)
-            ):
-                found.append(arm)
-        return found
-
-    def reduced(self, experiment: str) -> list[TrialResult]:
-        """Return the trials whose storms were not the ones asked for."""
-        samples = self.experiments.get(experiment)
-        return samples.reduced if samples is not None else []
+        """Return all arms of a transport that have trials, without A/A twins."""
+        return [
+            arm
+            for arm in self.samples(experiment).arms.values()
+            if (name := ArmName.parse(arm.name)).transport == transport
+            and name.copy == 1
+            and variant in (None, name.variant)
+            and budget in ("", name.budget)
+        ]
 
     def invalid(self, experiment: str, transport: str) -> list[TrialResult]:
-        """Trials of a transport that are no result."""
-        samples = self.experiments.get(experiment)
-        every = samples.invalid if samples is not None else []
+        """Return the trials of a transport that are no result."""
+        every = self.samples(experiment).invalid
         return [trial for trial in every if trial.config.transport == transport]
 
 
 def series(experiment: str, arm: ArmSamples, take: Take) -> Series:
-    """``take`` of every trial of ``arm`` that tells it. NotMeasured if none does."""
+    """Return ``take`` of every trial of ``arm`` that has it; NotMeasured if none does."""
     values = {
         place: value
         for place, reading in arm.readings.items()
@@ -123,3 +112,11 @@ def series(experiment: str, arm: ArmSamples, take: Take) -> Series:
         raise NotMeasured(experiment)
     loads = {place: (arm.readings[place].load,) for place in values}
     return Series(experiment=experiment, arms=(arm.name,), values=values, loads=loads)
+
+
+def bases(arms: Iterable[tuple[str, ArmSamples]]) -> tuple[Basis, ...]:
+    """Return every trial of ``arms``, each with its experiment, as what a finding rests on."""
+    return tuple(
+        Basis(experiment=name, arm=arm.name, trials=tuple(sorted(arm.readings)))
+        for name, arm in arms
+    )

@@ -1,18 +1,24 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Rules: how contrasts become a finding."""
+"""Rules: how comparisons and counts become a finding."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from bench.judge.statistics import FEWEST_BLOCKS, Scale, loss_bound
-from bench.questions.claims.contrast import SURE, Contrast
+from bench.judge.metrics import Unit
+from bench.judge.samples import ArmSamples
+from bench.judge.statistics import FEWEST_BLOCKS, Scale, loss_bound, paired_ratio
+from bench.questions.claims.compare import Comparison, Detail
+from bench.questions.claims.contrast import SURE, Contrast, together
+from bench.questions.claims.evidence import Evidence, Series, bases
 from bench.questions.claims.finding import Finding, Measured, Verdict
+
+Rule = Callable[[Evidence], Finding]
 
 
 def say(contrast: Contrast) -> str:
-    """A contrast in words: what, how much, and the interval."""
+    """Put a contrast into words: what, how much, and the interval."""
     found = contrast.measured()
     if found.low == found.high == (1 if contrast.scale is Scale.RATIO else 0):
         numbers = f"the same in each of {contrast.blocks} blocks"
@@ -24,7 +30,7 @@ def say(contrast: Contrast) -> str:
 
 
 def _lies(contrast: Contrast) -> int:
-    """1: the interval is above the bound, -1: below it and surely so, 0: neither."""
+    """Return 1 if the interval is above the bound, -1 if it is surely below, else 0."""
     found = contrast.measured()
     if found.low > found.bound:
         return 1
@@ -62,7 +68,7 @@ def _finding(
 
 
 def too_few(contrasts: Sequence[Contrast], details: Sequence[str] = ()) -> Finding | None:
-    """Inconclusive where a contrast has fewer than eight blocks; else None."""
+    """Return an inconclusive finding if a contrast has fewer than eight blocks, else None."""
     least = min(contrasts, key=lambda contrast: contrast.blocks)
     if least.blocks >= FEWEST_BLOCKS:
         return None
@@ -79,41 +85,37 @@ def too_few(contrasts: Sequence[Contrast], details: Sequence[str] = ()) -> Findi
 
 
 def all_of(contrasts: Sequence[Contrast], details: Sequence[str] = ()) -> Finding:
-    """Reproduced if every contrast lies above its margin, refuted if one lies below.
+    """Reproduce if every contrast lies above its margin, refute if one lies below.
 
     That all hold is as unsure as the least sure of them; that one fails has as many chances as
     there are contrasts.
     """
-    few = too_few(contrasts, details)
-    if few is not None:
-        return few
-    below = [contrast for contrast in contrasts if _lies(contrast) < 0]
-    if below:
-        deciding = min(below, key=lambda contrast: contrast.p[1])
-        p = min(1.0, len(contrasts) * deciding.p[1])
-        return _finding(Verdict.REFUTED, deciding, contrasts, p=p, details=details)
-    deciding = max(contrasts, key=lambda contrast: contrast.p[0])
-    if all(_lies(contrast) > 0 for contrast in contrasts):
-        # The first is the one that the claim is about; the others are conditions.
-        return _finding(
-            Verdict.REPRODUCED, contrasts[0], contrasts, p=deciding.p[0], details=details
-        )
-    return _finding(Verdict.INCONCLUSIVE, deciding, contrasts, p=1.0, details=details)
+    return _decided(contrasts, details, one=1)
 
 
 def any_of(contrasts: Sequence[Contrast], details: Sequence[str] = ()) -> Finding:
-    """Reproduced if one contrast lies above its margin, refuted if all lie below."""
+    """Reproduce if one contrast lies above its margin, refute if all lie below."""
+    return _decided(contrasts, details, one=0)
+
+
+def _decided(contrasts: Sequence[Contrast], details: Sequence[str], *, one: int) -> Finding:
+    """Judge by one contrast on the side ``one`` (0: above, 1: below), or all on the other."""
     few = too_few(contrasts, details)
     if few is not None:
         return few
-    above = [contrast for contrast in contrasts if _lies(contrast) > 0]
-    if above:
-        deciding = min(above, key=lambda contrast: contrast.p[0])
-        p = min(1.0, len(contrasts) * deciding.p[0])
-        return _finding(Verdict.REPRODUCED, deciding, contrasts, p=p, details=details)
-    deciding = max(contrasts, key=lambda contrast: contrast.p[1])
-    if all(_lies(contrast) < 0 for contrast in contrasts):
-        return _finding(Verdict.REFUTED, deciding, contrasts, p=deciding.p[1], details=details)
+    verdicts = (Verdict.REPRODUCED, Verdict.REFUTED)
+    lies = [_lies(contrast) for contrast in contrasts]
+    alone = [each for each, side in zip(contrasts, lies, strict=True) if side == (1, -1)[one]]
+    if alone:
+        deciding = min(alone, key=lambda contrast: contrast.p[one])
+        p = min(1.0, len(contrasts) * deciding.p[one])
+        return _finding(verdicts[one], deciding, contrasts, p=p, details=details)
+    deciding = max(contrasts, key=lambda contrast: contrast.p[1 - one])
+    if all(side == (-1, 1)[one] for side in lies):
+        p = deciding.p[1 - one]
+        # The first is the one that the claim is about; the others are conditions.
+        shown = contrasts[0] if one else deciding
+        return _finding(verdicts[1 - one], shown, contrasts, p=p, details=details)
     return _finding(Verdict.INCONCLUSIVE, deciding, contrasts, p=1.0, details=details)
 
 
@@ -151,12 +153,117 @@ def controlled(
     )
 
 
-def within(measured: Measured, *, low: float, high: float, blocks: int) -> tuple[Verdict, str]:
-    """Whether an interval lies inside, outside or across the edges of what was published."""
-    if blocks < FEWEST_BLOCKS:
-        return Verdict.INCONCLUSIVE, f"fewer than {FEWEST_BLOCKS} blocks"
-    if low <= measured.low and measured.high <= high:
-        return Verdict.REPRODUCED, f"within {low:g} to {high:g}"
-    if measured.high < low or measured.low > high:
-        return Verdict.REFUTED, f"outside {low:g} to {high:g}"
-    return Verdict.INCONCLUSIVE, f"the interval reaches over {low:g} or {high:g}"
+def share(what: str, count: int, of: int, *, bound: float = 0.0) -> Measured:
+    """Return a count as a share with its exact bounds."""
+    return Measured(
+        what=what,
+        unit=Unit.SHARE,
+        point=count / of if of else 0.0,
+        low=1 - loss_bound(of - count, of) if of else 0.0,
+        high=loss_bound(count, of) if of else 1.0,
+        bound=bound,
+    )
+
+
+def counted(
+    said: tuple[Verdict, str],
+    measured: Measured,
+    arms: Sequence[tuple[str, ArmSamples]],
+    *,
+    trials: int | None = None,
+    details: Sequence[str] = (),
+) -> Finding:
+    """Return the finding of a count; ``trials`` that speak to it, if not all, need to be eight."""
+    blocks = min((len(arm.readings) for _, arm in arms), default=0)
+    return Finding(
+        verdict=said[0],
+        reason=said[1],
+        measured=measured,
+        blocks=blocks,
+        further_blocks=max(1, FEWEST_BLOCKS - (blocks if trials is None else trials)),
+        details=tuple(details),
+        rests_on=bases(arms),
+    )
+
+
+def _lines(details: Iterable[Detail], evidence: Evidence) -> list[str]:
+    return [line for detail in details for line in detail(evidence)]
+
+
+def above(*comparisons: Comparison, details: Sequence[Detail] = ()) -> Rule:
+    """Return the rule that every comparison lies above its margin."""
+    return lambda evidence: all_of(
+        [compare(evidence) for compare in comparisons], _lines(details, evidence)
+    )
+
+
+def somewhere(*comparisons: Comparison, details: Sequence[Detail] = ()) -> Rule:
+    """Return the rule that one of the comparisons lies above its margin."""
+    return lambda evidence: any_of(
+        [compare(evidence) for compare in comparisons], _lines(details, evidence)
+    )
+
+
+def mean_above(
+    what: str,
+    each: Callable[[Evidence], Sequence[Contrast]] | Sequence[Comparison],
+    details: Sequence[Detail] = (),
+) -> Rule:
+    """Return the rule that the mean of several comparisons lies above the margin."""
+
+    def judge(evidence: Evidence) -> Finding:
+        found = each(evidence) if callable(each) else [compare(evidence) for compare in each]
+        return all_of([together(what, found)], [*map(say, found), *_lines(details, evidence)])
+
+    return judge
+
+
+def held(rule: Rule, control: Comparison, *, low: float, high: float, words: str) -> Rule:
+    """Return ``rule``, held to a ``control`` that has to lie between ``low`` and ``high``."""
+    return lambda evidence: controlled(
+        rule(evidence), control(evidence), low=low, high=high, words=words
+    )
+
+
+def inside(
+    what: str,
+    parts: Callable[[Evidence], Sequence[Series]],
+    *,
+    low: float,
+    high: float,
+    bound: float,
+    details: Sequence[Detail] = (),
+) -> Rule:
+    """Return the rule that a ratio lies between the edges of what was published."""
+
+    def judge(evidence: Evidence) -> Finding:
+        found = parts(evidence)
+        values = [value for part in found for value in part.values.values()]
+        centre = paired_ratio(values, [1.0] * len(values))
+        blocks = min(len(part.values) for part in found)
+        if blocks < FEWEST_BLOCKS:
+            said = Verdict.INCONCLUSIVE, f"fewer than {FEWEST_BLOCKS} blocks"
+        elif low <= centre.low and centre.high <= high:
+            said = Verdict.REPRODUCED, f"within {low:g} to {high:g}"
+        elif centre.high < low or centre.low > high:
+            said = Verdict.REFUTED, f"outside {low:g} to {high:g}"
+        else:
+            said = Verdict.INCONCLUSIVE, f"the interval reaches over {low:g} or {high:g}"
+        return Finding(
+            verdict=said[0],
+            reason=said[1],
+            measured=Measured(
+                what=what,
+                unit=Unit.TIMES,
+                point=centre.point,
+                low=centre.low,
+                high=centre.high,
+                bound=bound,
+            ),
+            blocks=blocks,
+            further_blocks=max(FEWEST_BLOCKS - blocks, FEWEST_BLOCKS // 2),
+            details=tuple(_lines(details, evidence)),
+            rests_on=tuple(basis for part in found for basis in part.rests_on),
+        )
+
+    return judge

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What text and Markdown say alike of judged claims: the figure, the reason, the count."""
+"""Put judged claims into words: the figure, the reason, the count."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from bench.questions.claims.catalogue import Judged, Judgement
+from bench.questions.claims.catalogue import Judged
 from bench.questions.claims.finding import Finding, Measured, Verdict
 from bench.questions.transports.completeness import completeness, incomplete, repeats
 from bench.report.document import Mark
@@ -31,7 +31,7 @@ MARKS: Final = {
 
 
 def figure(measured: Measured | None) -> str:
-    """The number and its 95 % interval: "19.3 (12.1 to 30.8) times"; "" without one."""
+    """Return the number and its 95 % interval: "19.3 (12.1 to 30.8) times"; "" without one."""
     if measured is None:
         return ""
     point, low, high = (
@@ -42,7 +42,7 @@ def figure(measured: Measured | None) -> str:
 
 
 def reason(finding: Finding) -> str:
-    """Why, and where it is open, what would settle it."""
+    """Say why, and where it is open, what would settle it."""
     text = clean(finding.reason)
     if finding.verdict is Verdict.INCONCLUSIVE and finding.further_blocks:
         more = finding.further_blocks
@@ -52,7 +52,7 @@ def reason(finding: Finding) -> str:
 
 
 def tally(judged: Judged) -> str:
-    """How many claims came out how, and whether of a run that was stopped."""
+    """Count claims by verdict, and say whether the run was stopped."""
     counts = Counter(each.finding.verdict for each in judged.judgements)
     parts = (f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
     text = f"{incomplete(judged.coverage)}{len(judged.judgements)} claims: {', '.join(parts)}"
@@ -62,19 +62,7 @@ def tally(judged: Judged) -> str:
 
 
 def notes(judged: Judged) -> Iterator[str]:
-    """Yield what is missing of the runs, and how many trials were given more than once."""
+    """Yield what the runs lack, and how many trials were given more than once."""
     if judged.coverage is not None:
         yield from completeness(judged.coverage)
         yield from repeats(judged.coverage.repeated)
-
-
-def based_on(judgement: Judgement) -> str:
-    """The trials that a verdict rests on, by experiment and arm."""
-    by_experiment: dict[str, dict[str, int]] = {}
-    for basis in judgement.finding.rests_on:
-        arms = by_experiment.setdefault(clean(basis.experiment), {})
-        arms[clean(basis.arm)] = len(basis.trials)
-    return "; ".join(
-        f"{experiment}: {', '.join(f'{arm} ({count})' for arm, count in arms.items())}"
-        for experiment, arms in by_experiment.items()
-    )

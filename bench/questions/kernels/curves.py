@@ -199,7 +199,7 @@ def _lossless(rows: Sequence[KernelRow]) -> Iterator[Curve]:
 
 
 def _least(row: KernelRow, experiment: str, transport: str) -> list[float]:
-    if row.result is None or not row.result.evidence.ran(experiment):
+    if row.result is None:
         return []
     try:
         found = least_lossless(row.result.evidence, experiment, transport)

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from bench.errors import UsageError
+from bench.questions.claims import plan as claims_plan
 from bench.questions.claims.catalogue import chosen, claims
 from bench.questions.claims.claim import Side
 from bench.questions.claims.listing import document
-from bench.questions.claims.plan import catalogue
 
 PAGE = Path(__file__).parents[3] / "docs" / "claims.md"
 
@@ -28,7 +28,7 @@ def test_both_tables_are_there_in_full() -> None:
 
 def test_what_claims_need_is_planned() -> None:
     """All but the source of NMI, which a machine has or has not."""
-    planned = {experiment.name for experiment in catalogue.experiments(range(4), 4096)}
+    planned = {experiment.name for experiment in claims_plan.experiments(range(4), 4096)}
     needed = {name for claim in claims() for name in claim.experiments}
     assert needed - planned <= {"nmi"}
 

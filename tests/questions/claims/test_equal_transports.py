@@ -23,15 +23,15 @@ from bench.judge.metrics import Reading
 from bench.judge.samples import ArmSamples, ExperimentSamples
 from bench.plan.experiments import ArmName, Experiment
 from bench.questions.claims import contrast
+from bench.questions.claims import plan as claims_plan
 from bench.questions.claims.catalogue import judge
 from bench.questions.claims.evidence import Evidence
 from bench.questions.claims.finding import Verdict
-from bench.questions.claims.plan import catalogue
 from bench.trial.result import TrialResult
 
 JOURNALS = 1_000
 POOL = 500
-PLAN = catalogue.experiments(range(4), 4096)  # four CPUs, so that every comparison is made
+PLAN = claims_plan.experiments(range(4), 4096)  # four CPUs, so that every comparison is made
 COUNTED = {"last-record", "mixed-lengths", "migration", "system-calls", "told", "sampling"}
 HELD = {"wake", "reserve-output", "producers", "busy-poll"}
 """Experiments whose budgets hold everything."""

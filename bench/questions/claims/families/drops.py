@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import inf
 from typing import Final
 
 from bench.judge.statistics import FEWEST_BLOCKS, Scale
-from bench.plan.experiments import ArmName, comparisons
+from bench.plan.config import Consumer, Poll, Producer
+from bench.plan.experiments import ArmName, Experiment, comparisons
 from bench.questions.claims.claim import Claim, Side
+from bench.questions.claims.compare import Of, less
 from bench.questions.claims.contrast import (
     NEARLY_NONE,
     Contrast,
@@ -22,15 +24,33 @@ from bench.questions.claims.contrast import (
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, series
 from bench.questions.claims.finding import Finding, Verdict
 from bench.questions.claims.quantities import dropped_share, quiet_dropped_share
-from bench.questions.claims.rules import all_of, controlled, say, too_few
+from bench.questions.claims.rules import above, all_of, held, say
+from bench.questions.claims.setting import Setting, experiment, trial
 from bench.questions.transports.profiles import RINGBUF
+from workloads.storm import Shape, Storm
 
 _LADDERS: Final = ("memory-spread", "memory-onecpu")
 _STORMS: Final = ("storm", "burst", "hotcpu", *_LADDERS)
 
 
+def experiments(on: Setting) -> tuple[Experiment, ...]:
+    """Return what one CPU's records do to another's room; nothing with a single CPU."""
+    if on.count < 2:
+        return ()
+    uneven = Storm(shape=Shape.UNEVEN, rate_per_s=200.0, count=2_000, seconds=2.0)
+    drained = Consumer(poll=Poll.TIMED, interval_ms=20.0)
+    noisy = trial(uneven, drained, Producer(records_per_exit=20))
+    return (
+        experiment(
+            "noisy-cpu",
+            "Does one hot CPU take the room of a quiet one?",
+            on.each(16 * on.page_bytes, {"": noisy}),
+        ),
+    )
+
+
 def _cells(evidence: Evidence) -> Iterator[Contrast]:
-    """Every storm at every budget at which either side lost something.
+    """Yield every storm at every budget at which either side lost something.
 
     Either, not the perf buffer: to choose by one side's losses would speak for the other one.
     Skewed and spread storms have to be among them; over kernels no more are run than these.
@@ -63,31 +83,36 @@ def _fewer_drops(evidence: Evidence) -> Finding:
             p=1.0,
         )
     combined = together("share dropped, pb less rb, mean over storms and budgets", cells)
-    return all_of([combined], [say(cell) for cell in cells])
+    return all_of([combined], [*map(say, cells)])
+
+
+_QUIET_RING, _QUIET_PERF = (
+    Of(quiet_dropped_share, "noisy-cpu", transport) for transport in ("ringbuf", "perfbuf")
+)
+
+
+def _quiet_losses(evidence: Evidence) -> Iterable[str]:
+    shares = sides(_QUIET_RING(evidence), _QUIET_PERF(evidence), Scale.DIFFERENCE)
+    for words, lost in zip(("rb", "pb"), shares, strict=True):
+        yield f"the quiet CPU lost {lost:.2%} on {words}"
+
+
+_STARVES: Final = above(
+    less("share that the quiet CPU lost, rb less pb", _QUIET_RING, _QUIET_PERF),
+    details=(_quiet_losses,),
+)
+_STARVES_THERE_ALONE: Final = held(
+    _STARVES,
+    lambda evidence: alone("share that the quiet CPU lost on pb", _QUIET_PERF(evidence)),
+    low=-inf,
+    high=NEARLY_NONE,
+    words=f"the quiet CPU loses at most {NEARLY_NONE:.0%} on pb",
+)
 
 
 def _noisy_cpu(evidence: Evidence) -> Finding:
-    name = "noisy-cpu"
-    ring, perf = (
-        series(name, evidence.arm(name, transport), quiet_dropped_share)
-        for transport in ("ringbuf", "perfbuf")
-    )
-    margin = share_margin(evidence, quiet_dropped_share, name)
-    contrast = difference("share that the quiet CPU lost, rb less pb", ring, perf, margin)
-    details = [
-        f"the quiet CPU lost {share:.2%} on {words}"
-        for words, share in zip(("rb", "pb"), sides(ring, perf, Scale.DIFFERENCE), strict=True)
-    ]
-    few = too_few([contrast], details)
-    if few is not None:
-        return few
-    return controlled(
-        all_of([contrast], details),
-        alone("share that the quiet CPU lost on pb", perf),
-        low=-inf,
-        high=NEARLY_NONE,
-        words=f"the quiet CPU loses at most {NEARLY_NONE:.0%} on pb",
-    )
+    found = _STARVES(evidence)
+    return found if found.blocks < FEWEST_BLOCKS else _STARVES_THERE_ALONE(evidence)
 
 
 def _in_nmi(evidence: Evidence) -> Finding:
@@ -114,21 +139,18 @@ CLAIMS: Final = (
         test="storm and burst at equal budgets; skewed to one CPU, then spread",
         reproduced_when="paired loss difference favours rb where pb loses at all",
         experiments=_STORMS,
-        judge=_fewer_drops,
+        rule=_fewer_drops,
     ),
     Claim(
         id="rb-nmi-drops",
         side=Side.PERF,
         statement="in NMI context reserve may fail although there is room",
         sources="DOC",
-        published="none",
         test="perf_event program sharing the ring",
-        reproduced_when=(
-            "failures while the ring is not full (needs a hardware counter or another source of "
-            "NMI; the mechanism changed with rqspinlock: say which lock the kernel has)"
-        ),
+        reproduced_when="failures while the ring is not full (needs a hardware counter or another "
+        "source of NMI; the mechanism changed with rqspinlock: say which lock the kernel has)",
         experiments=("nmi",),
-        judge=_in_nmi,
+        rule=_in_nmi,
         comparative=False,
     ),
     Claim(
@@ -136,11 +158,10 @@ CLAIMS: Final = (
         side=Side.PERF,
         statement="one busy CPU starves the others of ring space",
         sources="optiqor/kerno#35",
-        published="none",
         test="one hot CPU, one quiet",
         reproduced_when="quiet CPU loses more on rb than on pb, where it loses at most 1 %",
         experiments=("noisy-cpu",),
-        judge=_noisy_cpu,
+        rule=_noisy_cpu,
         cpus=2,
     ),
 )

@@ -3,78 +3,108 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from statistics import median
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Final
 
+from bench.judge.numbers import number
 from bench.judge.samples import ArmSamples
-from bench.plan.experiments import ArmName
+from bench.plan.config import Call, Wake
+from bench.plan.experiments import ArmName, Experiment
 from bench.questions.claims.claim import Claim, Side
-from bench.questions.claims.contrast import (
-    Contrast,
-    ratio,
-    ratio_margin,
-    ratio_of_ratios,
-    sides,
-    together,
+from bench.questions.claims.compare import Comparison, Detail, Of, levels, over
+from bench.questions.claims.contrast import Contrast, sides
+from bench.questions.claims.evidence import Evidence, NotMeasured, series
+from bench.questions.claims.quantities import ns_per_refusal, ns_per_success, steady_ns
+from bench.questions.claims.rules import above, mean_above
+from bench.questions.claims.setting import (
+    MORE_BLOCKS,
+    MOST_BLOCKS,
+    STOPPED,
+    Setting,
+    experiment,
+    sending,
 )
-from bench.questions.claims.evidence import Evidence, NotMeasured, Series, Take, series
-from bench.questions.claims.finding import Finding
-from bench.questions.claims.quantities import (
-    drained_per_s,
-    ns_per_refusal,
-    ns_per_success,
-    steady_ns,
-)
-from bench.questions.claims.rules import all_of, say
+from bench.questions.transports.profiles import PERFBUF, RINGBUF
 
 
-def _reserve_beats_output(evidence: Evidence) -> Finding:
-    name = "reserve-output"
-    margin = ratio_margin(evidence, steady_ns, name)
-    sizes = sorted(
-        int(ArmName.parse(arm.name).variant.partition("-")[2])
-        for arm in evidence.arms(name, "ringbuf")
-        if ArmName.parse(arm.name).variant.startswith("output-")
+def experiments(on: Setting) -> tuple[Experiment, ...]:
+    """Return kernel ns per record: by call, by record size, by producers, by room."""
+    quiet = on.amplified(200, 100, wake=Wake.NONE, consumer=STOPPED, kernel_stats=True)
+    sizes = {
+        size: replace(sending(quiet, payload_bytes=size), storm=replace(quiet.storm, count=exits))
+        for size, exits in ((0, 400), (256, 400), (1_024, 200), (4_096, 60))
+    }
+    # All records of all CPUs fit into the buffer of each, so that with many CPUs they are fewer.
+    at_once = max(50, min(1_000, 8_000 // on.count))
+    held = on.amplified(240, at_once, consumer=STOPPED, kernel_stats=True)
+    room_bytes = on.holding_on_each(held)
+    perf_held = sending(held, wake=Wake.WATERMARK, watermark=50)
+    refused = on.amplified(400, 1_000, wake=Wake.NONE, consumer=STOPPED, kernel_stats=True)
+    output = on.on_cpus(sending(refused, call=Call.OUTPUT), 1)
+    least_bytes = 16 * on.page_bytes
+    return (
+        experiment(
+            "reserve-output",
+            "Is reserve and submit cheaper than the output call, equally seldom woken?",
+            (
+                on.arm(RINGBUF, on.holding(config), f"{call}-{size}", sending(config, call=call))
+                for size, config in sizes.items()
+                for call in Call
+            ),
+            blocks=MOST_BLOCKS,
+        ),
+        experiment(
+            "producers",
+            "What does a successful write cost as more CPUs write?",
+            (
+                on.arm(transport, room_bytes, f"{count}cpu", on.on_cpus(config, count))
+                for count in on.producers()
+                for transport, config in ((RINGBUF, held), (PERFBUF, perf_held))
+            ),
+            blocks=MOST_BLOCKS,
+        ),
+        experiment(
+            "full",
+            "What does a refused write cost, and does it grow as more CPUs write?",
+            (
+                *(
+                    arm
+                    for count in on.producers()
+                    for arm in on.each(least_bytes, {f"{count}cpu": on.on_cpus(refused, count)})
+                ),
+                on.arm(RINGBUF, least_bytes, "output-1cpu", output),
+            ),
+            blocks=MORE_BLOCKS,
+        ),
     )
+
+
+def _by_size(evidence: Evidence) -> list[Contrast]:
+    at = partial(Of, steady_ns, "reserve-output", "ringbuf")
+    names = (ArmName.parse(arm.name) for arm in evidence.arms("reserve-output", "ringbuf"))
+    sizes = [int(each.variant[7:]) for each in names if each.variant.startswith("output-")]
     if not sizes:
-        raise NotMeasured(name)
-    each = []
-    for size in sizes:
-        output, reserve = (
-            series(name, evidence.arm(name, "ringbuf", f"{call}-{size}"), steady_ns)
-            for call in ("output", "reserve")
+        raise NotMeasured("reserve-output")
+    return [
+        over(f"with {size:,} bytes of payload", *map(at, (f"output-{size}", f"reserve-{size}")))(
+            evidence
         )
-        each.append(ratio(f"with {size:,} bytes of payload", output, reserve, margin))
-    combined = together("kernel ns a record, output over reserve, mean over sizes", each)
-    return all_of([combined], [say(one) for one in each])
+        for size in sorted(sizes)
+    ]
 
 
-def _no_wasted_work(evidence: Evidence) -> Finding:
-    name = "full"
-    margin = ratio_margin(evidence, ns_per_refusal, name)
-    reserve, output, perf = (
-        series(name, evidence.arm(name, transport, variant), ns_per_refusal)
-        for transport, variant in (
-            ("ringbuf", "1cpu"),
-            ("ringbuf", "output-1cpu"),
-            ("perfbuf", "1cpu"),
-        )
-    )
-    return all_of(
-        [
-            ratio("ns a refused write, rb output over reserve", output, reserve, margin),
-            ratio("ns a refused write, pb output over rb reserve", perf, reserve, margin),
-        ],
-        [
-            f"{name}: {sides(part, reserve)[0]:,.0f} ns a refused write"
-            for name, part in (("reserve", reserve), ("rb output", output), ("pb output", perf))
-        ],
-    )
+_REFUSALS: Final = {
+    "reserve": Of(ns_per_refusal, "full", "ringbuf", "1cpu"),
+    "rb output": Of(ns_per_refusal, "full", "ringbuf", "output-1cpu"),
+    "pb output": Of(ns_per_refusal, "full", "perfbuf", "1cpu"),
+}
+_RESERVE, _OUTPUT, _PERF = _REFUSALS.values()
 
 
 def _by_producers(evidence: Evidence, name: str, transport: str) -> dict[int, ArmSamples]:
-    """Arms by how many CPUs write, ascending; NotMeasured with fewer than two of them."""
+    """Return arms by how many CPUs write, ascending; NotMeasured with fewer than two of them."""
     found = {
         int(variant.removesuffix("cpu")): arm
         for arm in evidence.arms(name, transport)
@@ -85,127 +115,64 @@ def _by_producers(evidence: Evidence, name: str, transport: str) -> dict[int, Ar
     return dict(sorted(found.items()))
 
 
-def _ends(evidence: Evidence, name: str, transport: str, take: Take) -> tuple[Series, Series]:
-    """The number at the most CPUs and at one."""
-    arms = list(_by_producers(evidence, name, transport).values())
-    return series(name, arms[-1], take), series(name, arms[0], take)
+class _From(Of):
+    """A number where one CPU writes (variant "one"), or the most of them ("all")."""
+
+    def arm(self, evidence: Evidence) -> ArmSamples:
+        arms = list(_by_producers(evidence, self.experiment, self.transport).values())
+        return arms[0] if self.variant == "one" else arms[-1]
 
 
-def _curve(evidence: Evidence, name: str, transport: str, take: Take) -> dict[int, float]:
+_WRITES, _REFUSED = (
+    tuple(
+        _From(take, name, transport, end)
+        for transport in ("ringbuf", "perfbuf")
+        for end in ("all", "one")
+    )
+    for take, name in (
+        (ns_per_success, "producers"),
+        (ns_per_refusal, "full"),
+    )
+)
+_GROWTH: Final = over("growth from one CPU to all, rb over pb", *_WRITES)
+_REFUSED_GROWTH: Final = over("the same growth, rb over pb", *_REFUSED)
+
+
+def _curve(evidence: Evidence, one: Of) -> dict[int, float]:
     """Return the number by CPUs that write, such that it agrees with the paired growth from one."""
-    arms = _by_producers(evidence, name, transport)
-    parts = {count: series(name, arm, take) for count, arm in arms.items()}
-    one = parts[min(parts)]
-    return {count: sides(part, one)[0] for count, part in parts.items()}
+    arms = _by_producers(evidence, one.experiment, one.transport)
+    least = one(evidence)
+    return {
+        count: sides(series(one.experiment, arm, one.take), least)[0] for count, arm in arms.items()
+    }
 
 
-def _curves(
-    evidence: Evidence, name: str, take: Take, growths: Contrast | None = None
-) -> Iterator[str]:
-    """Yield both curves; the last of perf's points agrees with ``growths``, rb's over pb's."""
-    ring, perf = (_curve(evidence, name, way, take) for way in ("ringbuf", "perfbuf"))
-    if growths is not None:
-        growth = ring[max(ring)] / ring[min(ring)]
-        perf[max(perf)] = perf[min(perf)] * growth / growths.estimate.point
-    for words, points in (("rb", ring), ("pb", perf)):
-        text = ", ".join(f"{ns:,.0f} ns at {count}" for count, ns in points.items())
-        yield f"{words}, by CPUs that write: {text}"
+def _curves(parts: Sequence[Of], growths: Comparison | None = None) -> Detail:
+    """Return both curves; the last of perf's points agrees with ``growths``, rb's over pb's."""
 
+    def lines(evidence: Evidence) -> Iterator[str]:
+        ring, perf = _curve(evidence, parts[1]), _curve(evidence, parts[3])
+        if growths is not None:
+            growth = ring[max(ring)] / ring[min(ring)]
+            perf[max(perf)] = perf[min(perf)] * growth / growths(evidence).estimate.point
+        for words, points in (("rb", ring), ("pb", perf)):
+            text = ", ".join(f"{ns:,.0f} ns at {count}" for count, ns in points.items())
+            yield f"{words}, by CPUs that write: {text}"
 
-def _contention(evidence: Evidence) -> Finding:
-    name = "producers"
-    margin = ratio_margin(evidence, ns_per_success, name)
-    most, one = _ends(evidence, name, "ringbuf", ns_per_success)
-    grows = ratio("kernel ns a write on rb, all CPUs over one", most, one, margin)
-    return all_of([grows], [*_curves(evidence, name, ns_per_success), *_delivered(evidence)])
+    return lines
 
 
 def _delivered(evidence: Evidence) -> Iterator[str]:
-    """What reaches a reader, where that was measured: it need not fall as writes grow dearer.
+    """Yield what reaches a reader, where that was measured: it need not fall as writes grow dearer.
 
     A second producer finds the ring less often empty, and so wakes the reader less.
     """
     name = "rate-default"
-    one = evidence.arms(name, "ringbuf", variant="1cpu")
-    every = evidence.arms(name, "ringbuf", variant="")
-    if one and every:
-        rates = (
-            median(series(name, arms[-1], drained_per_s).values.values()) for arms in (one, every)
-        )
+    if all(evidence.arms(name, "ringbuf", variant=which) for which in ("1cpu", "")):
+        one, every = (Of(number("drained_per_s"), name, "ringbuf", which) for which in ("1cpu", ""))
+        rates = (part.median(evidence) for part in (one, every))
         words = "{:.2f} M/s from one CPU, {:.2f} from all".format(*(rate / 1e6 for rate in rates))
         yield f"delivered on rb to a reader on epoll: {words}"
-
-
-def _perf_scales(evidence: Evidence) -> Finding:
-    name = "producers"
-    margin = ratio_margin(evidence, ns_per_success, name)
-    ring_most, ring_one = _ends(evidence, name, "ringbuf", ns_per_success)
-    perf_most, perf_one = _ends(evidence, name, "perfbuf", ns_per_success)
-    dearer = ratio("kernel ns a write at all CPUs, rb over pb", ring_most, perf_most, margin)
-    growths = ratio_of_ratios(
-        "growth from one CPU to all, rb over pb", (ring_most, ring_one, perf_most, perf_one), margin
-    )
-    return all_of([dearer, growths], list(_curves(evidence, name, ns_per_success, growths)))
-
-
-def _full_still_locks(evidence: Evidence) -> Finding:
-    name = "full"
-    margin = ratio_margin(evidence, ns_per_refusal, name)
-    ring_most, ring_one = _ends(evidence, name, "ringbuf", ns_per_refusal)
-    perf_most, perf_one = _ends(evidence, name, "perfbuf", ns_per_refusal)
-    grows = ratio("ns a refused write on rb, all CPUs over one", ring_most, ring_one, margin)
-    growths = ratio_of_ratios(
-        "the same growth, rb over pb", (ring_most, ring_one, perf_most, perf_one), margin
-    )
-    return all_of([grows, growths], list(_curves(evidence, name, ns_per_refusal, growths)))
-
-
-def _output_slower(evidence: Evidence) -> Finding:
-    name = "wake"
-    margin = ratio_margin(evidence, steady_ns, name)
-
-    def ns(transport: str, variant: str) -> Series:
-        return series(name, evidence.arm(name, transport, variant), steady_ns)
-
-    contrast = ratio(
-        "kernel ns a record with nobody woken, rb output over pb output",
-        ns("ringbuf", "output-none-epoll"),
-        ns("perfbuf", "none-epoll"),
-        margin,
-    )
-    woken = (
-        ("rb output, adaptive", "ringbuf", "output-adaptive-epoll"),
-        ("rb output, forced", "ringbuf", "output-forced-epoll"),
-        ("pb, every record", "perfbuf", "adaptive-epoll"),
-    )
-    details = [
-        f"{words}: {median(ns(transport, variant).values.values()):,.0f} ns a record"
-        for words, transport, variant in woken
-    ]
-    details.append("the published run installed no perf readers, so its pb calls failed at once")
-    return all_of([contrast], details)
-
-
-def _busy_poll(evidence: Evidence) -> Finding:
-    name = "busy-poll"
-    margin = ratio_margin(evidence, steady_ns, name)
-    parts = [
-        series(name, evidence.arm(name, transport, variant), steady_ns)
-        for transport in ("ringbuf", "perfbuf")
-        for variant in ("busy", "asleep")
-    ]
-    tax = ratio_of_ratios("cost of busy polling to the producer, rb over pb", parts, margin)
-    perf_busy, perf = sides(parts[2], parts[3])
-    ring = median(parts[1].values.values())
-    ring_busy = ring * perf_busy / perf * tax.estimate.point  # so that the four agree with it
-    words = ("rb, busy", "rb, asleep", "pb, busy", "pb, asleep")
-    return all_of(
-        [tax],
-        [
-            f"{name}: {ns:,.0f} ns a record"
-            for name, ns in zip(words, (ring_busy, ring, perf_busy, perf), strict=True)
-        ],
-    )
 
 
 CLAIMS: Final = (
@@ -218,18 +185,21 @@ CLAIMS: Final = (
         test="amplified; kernel ns per record, record sizes swept",
         reproduced_when="ns per record lower for reserve",
         experiments=("reserve-output",),
-        judge=_reserve_beats_output,
+        rule=mean_above("kernel ns a record, output over reserve, mean over sizes", _by_size),
     ),
     Claim(
         id="rb-no-wasted-work",
         side=Side.RING,
         statement="a full ring refuses before the record is built",
         sources="TUT, BLOG",
-        published="none",
         test="stalled consumer",
         reproduced_when="ns per failed run lower for reserve than for both output calls",
         experiments=("full",),
-        judge=_no_wasted_work,
+        rule=above(
+            over("ns a refused write, rb output over reserve", _OUTPUT, _RESERVE),
+            over("ns a refused write, pb output over rb reserve", _PERF, _RESERVE),
+            details=(levels("{}: {:,.0f} ns a refused write", _REFUSALS, _RESERVE),),
+        ),
     ),
     Claim(
         id="rb-contention",
@@ -237,13 +207,14 @@ CLAIMS: Final = (
         statement="one ring's lock limits many producers",
         sources="BENCH",
         published="10.9 at 1 producer, 4.9 at 2, 2.07 at 52",
-        test=(
-            "in-kernel ns per successful write, producers 1..CPUs, a buffer that holds the whole "
-            "trial, reader stopped; and delivered rate"
-        ),
+        test="in-kernel ns per successful write, producers 1..CPUs, a buffer that holds the whole "
+        "trial, reader stopped; and delivered rate",
         reproduced_when="ns per write grows; report the curve",
         experiments=("producers", "rate-default"),
-        judge=_contention,
+        rule=above(
+            over("kernel ns a write on rb, all CPUs over one", *_WRITES[:2]),
+            details=(_curves(_WRITES), _delivered),
+        ),
         cpus=2,
     ),
     Claim(
@@ -253,12 +224,14 @@ CLAIMS: Final = (
         sources="BLOG",
         published="none found",
         test="the same sweep on pb, sampled 50",
-        reproduced_when=(
-            "a crossover exists up to the CPUs at hand; report where; not applicable below 4 CPUs "
-            "for the delivered rate"
-        ),
+        reproduced_when="a crossover exists up to the CPUs at hand; report where; not applicable "
+        "below 4 CPUs for the delivered rate",
         experiments=("producers",),
-        judge=_perf_scales,
+        rule=above(
+            over("kernel ns a write at all CPUs, rb over pb", _WRITES[0], _WRITES[2]),
+            _GROWTH,
+            details=(_curves(_WRITES, _GROWTH),),
+        ),
         cpus=4,
     ),
     Claim(
@@ -270,33 +243,11 @@ CLAIMS: Final = (
         test="stopped reader, in-kernel ns per refused write, producers 1..CPUs",
         reproduced_when="grows on rb, and by more than on pb",
         experiments=("full",),
-        judge=_full_still_locks,
-        cpus=2,
-    ),
-    Claim(
-        id="rb-output-slower",
-        side=Side.PERF,
-        statement="a ring output call costs more than a perf one",
-        sources="cilium/pwru#195, jschwinger233/bpf_k2u_benchmark",
-        published="81 ms pb, 198 ms rb unwoken, 1,821 ms rb forced, for 10 M calls",
-        test="with live readers, successes only",
-        reproduced_when=(
-            "ns per successful run higher on rb. The published run installed no perf readers, so "
-            "its pb calls failed at once: say so"
+        rule=above(
+            over("ns a refused write on rb, all CPUs over one", *_REFUSED[:2]),
+            _REFUSED_GROWTH,
+            details=(_curves(_REFUSED, _REFUSED_GROWTH),),
         ),
-        experiments=("wake",),
-        judge=_output_slower,
-    ),
-    Claim(
-        id="busy-poll-taxes-rb",
-        side=Side.PERF,
-        statement="a busy-polling consumer slows the ring's producers more than the perf buffer's",
-        sources="seen here, not published",
-        published="none",
-        test="kernel ns per record, consumer busy polling against asleep",
-        reproduced_when="ratio on rb above the ratio on pb",
-        experiments=("busy-poll",),
-        judge=_busy_poll,
         cpus=2,
     ),
 )

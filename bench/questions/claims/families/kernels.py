@@ -58,13 +58,11 @@ CLAIMS: Final = (
         side=Side.RING,
         statement="available from Linux 5.8",
         sources="TUT",
-        published="none",
         test="kernel matrix",
-        reproduced_when=(
-            "loads from 5.8 on; below, a clear refusal; not applicable outside a kernel matrix"
-        ),
+        reproduced_when="loads from 5.8 on; below, a clear refusal; not applicable outside a "
+        "kernel matrix",
         experiments=(),
-        judge=_since,
+        rule=_since,
         comparative=False,
     ),
 )

@@ -3,102 +3,105 @@
 
 from __future__ import annotations
 
-from statistics import median
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from bench.judge.floor import LEAST_MARGIN
-from bench.judge.metrics import Unit
-from bench.judge.statistics import FEWEST_BLOCKS, paired_ratio
+from bench.plan.budgets import MIB
+from bench.plan.config import Producer, Wake
+from bench.plan.experiments import Experiment
+from bench.questions.claims import quantities
 from bench.questions.claims.claim import Claim, Side
-from bench.questions.claims.contrast import ratio, ratio_margin, ratio_of_ratios, sides
-from bench.questions.claims.evidence import Evidence, series
-from bench.questions.claims.finding import Finding, Measured
-from bench.questions.claims.quantities import (
-    latency_p50_ns,
-    quiet_latency_p50_ns,
-    quiet_latency_p99_ns,
-    waited_share,
-)
-from bench.questions.claims.rules import all_of, within
+from bench.questions.claims.compare import Of, levels, over
+from bench.questions.claims.contrast import sides
+from bench.questions.claims.evidence import Evidence
+from bench.questions.claims.rules import above, inside
+from bench.questions.claims.setting import MORE_BLOCKS, Setting, by_libbcc, experiment, trial
+from bench.questions.transports.profiles import BUSY, EPOLL, PERFBUF, storms
+from workloads.storm import Gap, Shape, Storm
 
-_SAMPLES: Final = ("every100", "every400")
+_WAYS: Final = {"rb": "ringbuf", "pb": "perfbuf"}
+
+
+def experiments(on: Setting) -> tuple[Experiment, ...]:
+    """Return how soon records arrive: behind one not yet committed, by waiting, by sampling."""
+    slow = trial(Storm(shape=Shape.UNEVEN, rate_per_s=1_000.0, count=700, seconds=2.0))
+    delayed = replace(slow, producer=Producer(delay_ns=200_000, delay_cpu=on.first))
+    behind = experiment(
+        "slow-producer",
+        "Does a record that is not yet committed hold back those of other CPUs?",
+        on.each(MIB, {"prompt": slow, "delayed": delayed}),
+        blocks=MORE_BLOCKS,
+    )
+    trickle = replace(storms(on.count)[Shape.TRICKLE], count=400)
+    steady = replace(trickle, rate_per_s=2_000.0, gap=Gap.FIXED, count=1_600, cpus=(on.first,))
+    elsewhere = replace(EPOLL, cpu=on.last)  # or it waits for the storm to leave the CPU
+    waits = {"epoll": EPOLL, "busy": BUSY, "libbcc": by_libbcc(EPOLL)}
+    return (
+        *((behind,) if on.count > 1 else ()),
+        experiment(
+            "waiting",
+            "Which way of waiting delivers soonest below capacity?",
+            on.each(MIB, {name: trial(trickle, consumer) for name, consumer in waits.items()}),
+            twins=(),
+        ),
+        experiment(
+            "sampling",
+            "How long do sampled wake-ups of the perf buffer delay events?",
+            (
+                on.arm(
+                    PERFBUF,
+                    MIB,
+                    f"every{every}",
+                    trial(steady, elsewhere, Producer(wake=Wake.WATERMARK, watermark=every)),
+                )
+                for every in (100, 400)  # 50 and 200 ms: a late scheduler adds little
+            ),
+            twins=(),
+        ),
+    )
+
+
+_WAITS: Final = {
+    words: [Of(quantities.latency_p50_ns, "waiting", transport, way) for way in ("epoll", "busy")]
+    for words, transport in _WAYS.items()
+}
+_SAMPLED: Final = {
+    every: Of(quantities.waited_share, "sampling", "perfbuf", every)
+    for every in ("every100", "every400")
+}
+_SLOW: Final = {
+    f"{words}, {variant}": Of(quantities.quiet_latency_p50_ns, "slow-producer", transport, variant)
+    for words, transport in _WAYS.items()
+    for variant in ("delayed", "prompt")
+}
+_RISES_MORE: Final = over("the same, rb over pb", *_SLOW.values())
 
 
 def _us(words: str, ns: float) -> str:
     return f"{words}: {ns / 1e3:,.1f} us"
 
 
-def _epoll_and_busy(evidence: Evidence) -> Finding:
-    name = "waiting"
-    contrasts, details = [], []
-    for words, transport in (("rb", "ringbuf"), ("pb", "perfbuf")):
-        epoll, busy = (
-            series(name, evidence.arm(name, transport, way), latency_p50_ns)
-            for way in ("epoll", "busy")
+def _waits(evidence: Evidence) -> Iterator[str]:
+    for words, (epoll, busy) in _WAITS.items():
+        of_epoll, of_busy = sides(epoll(evidence), busy(evidence))
+        yield _us(f"{words} on epoll, p50", of_epoll)
+        yield _us(f"{words} polled busily, p50", of_busy)
+
+
+def _slow_levels(evidence: Evidence) -> Iterator[str]:
+    parts = list(_SLOW.values())
+    delayed, prompt = sides(parts[0](evidence), parts[1](evidence))
+    perf = parts[3].median(evidence)
+    # So that all four agree with how much more it rises.
+    perf_delayed = perf * delayed / prompt / _RISES_MORE(evidence).estimate.point
+    for words, ns in zip(_SLOW, (delayed, prompt, perf_delayed, perf), strict=True):
+        yield _us(f"{words}, p50", ns)
+    for words, part in _SLOW.items():
+        yield _us(
+            f"{words}, p99", replace(part, take=quantities.quiet_latency_p99_ns).median(evidence)
         )
-        contrasts.append(ratio(f"p50 on {words}, epoll over busy", epoll, busy, LEAST_MARGIN))
-        of_epoll, of_busy = sides(epoll, busy)
-        details += [
-            _us(f"{words} on epoll, p50", of_epoll),
-            _us(f"{words} polled busily, p50", of_busy),
-        ]
-    return all_of(contrasts, details)
-
-
-def _slow_producer(evidence: Evidence) -> Finding:
-    name = "slow-producer"
-    arms = [
-        evidence.arm(name, transport, variant)
-        for transport in ("ringbuf", "perfbuf")
-        for variant in ("delayed", "prompt")
-    ]
-    margin = ratio_margin(evidence, quiet_latency_p50_ns, name)
-    parts = [series(name, arm, quiet_latency_p50_ns) for arm in arms]
-    rises = ratio("other CPUs' latency on rb, delayed over prompt", parts[0], parts[1], margin)
-    more = ratio_of_ratios("the same, rb over pb", parts, margin)
-    words = ("rb, delayed", "rb, prompt", "pb, delayed", "pb, prompt")
-    delayed, prompt = sides(parts[0], parts[1])
-    perf = median(parts[3].values.values())
-    perf_delayed = perf * delayed / prompt / more.estimate.point  # so that all four agree with it
-    levels = (delayed, prompt, perf_delayed, perf)
-    details = [_us(f"{each}, p50", level) for each, level in zip(words, levels, strict=True)]
-    details += [
-        _us(
-            f"{each}, p99",
-            median(series(name, arm, quiet_latency_p99_ns).values.values()),
-        )
-        for each, arm in zip(words, arms, strict=True)
-    ]
-    return all_of([rises, more], details)
-
-
-def _sampled(evidence: Evidence) -> Finding:
-    name = "sampling"
-    parts = [series(name, evidence.arm(name, "perfbuf", each), waited_share) for each in _SAMPLES]
-    values = [value for part in parts for value in part.values.values()]
-    found = paired_ratio(values, [1.0] * len(values))
-    measured = Measured(
-        what="p99 latency over N x inter-arrival time",
-        unit=Unit.TIMES,
-        point=found.point,
-        low=found.low,
-        high=found.high,
-        bound=1.0,
-    )
-    blocks = min(len(part.values) for part in parts)
-    verdict, reason = within(measured, low=0.5, high=2.0, blocks=blocks)
-    return Finding(
-        verdict=verdict,
-        reason=reason,
-        measured=measured,
-        blocks=blocks,
-        further_blocks=max(FEWEST_BLOCKS - blocks, FEWEST_BLOCKS // 2),
-        details=tuple(
-            f"{each}: {median(part.values.values()):.2f} times"
-            for each, part in zip(_SAMPLES, parts, strict=True)
-        ),
-        rests_on=tuple(basis for part in parts for basis in part.rests_on),
-    )
 
 
 CLAIMS: Final = (
@@ -107,11 +110,16 @@ CLAIMS: Final = (
         side=Side.RING,
         statement="epoll and busy polling both work, the latter with the least latency",
         sources="TUT",
-        published="none",
         test="trickle under both",
         reproduced_when="busy p50 < epoll p50 on both transports",
         experiments=("waiting",),
-        judge=_epoll_and_busy,
+        rule=above(
+            *(
+                over(f"p50 on {words}, epoll over busy", *parts, margin=LEAST_MARGIN)
+                for words, parts in _WAITS.items()
+            ),
+            details=(_waits,),
+        ),
         comparative=False,
     ),
     Claim(
@@ -119,11 +127,17 @@ CLAIMS: Final = (
         side=Side.RING,
         statement="sampled pb wake-ups delay up to N-1 events",
         sources="BENCH, BLOG",
-        published="none",
         test="trickle, wakeup_events N",
         reproduced_when="p99 is 0.5 to 2 times N x inter-arrival time",
         experiments=("sampling",),
-        judge=_sampled,
+        rule=inside(
+            "p99 latency over N x inter-arrival time",
+            lambda evidence: [part(evidence) for part in _SAMPLED.values()],
+            low=0.5,
+            high=2.0,
+            bound=1.0,
+            details=(levels("{}: {:.2f} times", _SAMPLED),),
+        ),
         comparative=False,
     ),
     Claim(
@@ -131,11 +145,14 @@ CLAIMS: Final = (
         side=Side.PERF,
         statement="a record not yet committed holds back later ones",
         sources="DOC",
-        published="none",
         test="a delay between reserve and submit on one CPU",
         reproduced_when="latency rises for other CPUs on rb, and by more than on pb",
         experiments=("slow-producer",),
-        judge=_slow_producer,
+        rule=above(
+            over("other CPUs' latency on rb, delayed over prompt", *list(_SLOW.values())[:2]),
+            _RISES_MORE,
+            details=(_slow_levels,),
+        ),
         cpus=2,
     ),
 )

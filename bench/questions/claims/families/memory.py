@@ -3,34 +3,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from statistics import median
 from typing import Final
 
 from bench.judge.floor import LEAST_MARGIN
-from bench.judge.metrics import Unit
 from bench.judge.samples import Place
-from bench.judge.statistics import FEWEST_BLOCKS, paired_ratio
 from bench.plan import budgets
-from bench.plan.experiments import ArmName
+from bench.plan.config import Consumer, Poll
+from bench.plan.experiments import ArmName, Experiment
 from bench.questions.claims.claim import Claim, Side
-from bench.questions.claims.contrast import (
-    Contrast,
-    ratio,
-    ratio_of_ratios,
-    shared,
-    sides,
-    together,
-)
+from bench.questions.claims.compare import Comparison, Detail, Of, over
+from bench.questions.claims.contrast import shared, sides
 from bench.questions.claims.evidence import Evidence, NotMeasured, Series, series
-from bench.questions.claims.finding import Finding, Measured
 from bench.questions.claims.quantities import dropped_share, rss_over_physical
-from bench.questions.claims.rules import all_of, controlled, say, within
+from bench.questions.claims.rules import above, held, inside, mean_above, say
+from bench.questions.claims.setting import Setting, experiment, power_of_two, trial
+from bench.questions.transports.profiles import LADDER_STORMS, storms
+from workloads.storm import Shape
 
+_KINDS: Final = ("memory-spread", "memory-onecpu")
 _LEAST_RSS_BYTES: Final = 8 * budgets.MIB  # below, what else the process maps counts too much
 
 
+def experiments(on: Setting) -> tuple[Experiment, ...]:
+    """Return the least budget that loses nothing between drains, spread over CPUs and on one."""
+    drained = Consumer(poll=Poll.TIMED, interval_ms=10.0)
+    known = storms(on.count)
+    spread = replace(known[Shape.STORM], count=600 * on.workers)
+    kinds = {"memory-spread": spread, "memory-onecpu": replace(known[Shape.HOTCPU], count=600)}
+    if on.count >= 4:
+        half = on.count // 2
+        kinds["memory-half"] = replace(spread, workers=half, count=600 * half, cpus=on.cpus[:half])
+    top_bytes = max(128 * budgets.KIB, 32 * on.page_bytes) * power_of_two(on.workers) // 2
+    least_bytes = 2 * on.page_bytes
+    rungs = [least_bytes << power for power in range(20) if least_bytes << power <= top_bytes]
+    return tuple(
+        experiment(
+            name,
+            "What is the least budget that loses nothing, drained every 10 ms?",
+            (arm for rung in rungs for arm in on.each(rung, {"": trial(storm, drained)})),
+            twins=(),
+            blocks=LADDER_STORMS,
+        )
+        for name, storm in kinds.items()
+    )
+
+
 def least_lossless(evidence: Evidence, experiment: str, transport: str) -> Series:
-    """Of each block, the least budget from which upwards nothing was lost.
+    """Return, of each block, the least budget from which upwards nothing was lost.
 
     Where the largest lost something too, twice that: more would be needed.
     """
@@ -57,88 +79,62 @@ def least_lossless(evidence: Evidence, experiment: str, transport: str) -> Serie
     )
 
 
-def memory_ratio(evidence: Evidence, experiment: str, what: str) -> Contrast:
-    """Least lossless budget of the perf buffers over the ring's."""
-    ring, perf = (
-        least_lossless(evidence, experiment, transport) for transport in ("ringbuf", "perfbuf")
-    )
-    return ratio(what, perf, ring, LEAST_MARGIN)
+class _Least(Of):
+    """The least lossless budget of a transport."""
+
+    def __call__(self, evidence: Evidence) -> Series:
+        return least_lossless(evidence, self.experiment, self.transport)
 
 
-def _words(evidence: Evidence, experiment: str) -> str:
-    ring, perf = (least_lossless(evidence, experiment, way) for way in ("ringbuf", "perfbuf"))
-    of_perf, of_ring = (size_bytes / 1024 for size_bytes in sides(perf, ring))
-    return (
-        f"{experiment}, least lossless budget, median over blocks: "
-        f"rb {of_ring:.0f} KiB, pb {of_perf:.0f} KiB"
-    )
+def less_memory(what: str, experiment: str) -> Comparison:
+    """Compare the least lossless budget of the perf buffers with the ring's."""
+    perf, ring = (_Least(dropped_share, experiment, way) for way in ("perfbuf", "ringbuf"))
+    return over(what, perf, ring, margin=LEAST_MARGIN)
 
 
-def _less_memory(evidence: Evidence) -> Finding:
-    kinds = ("memory-spread", "memory-onecpu")
-    each = [memory_ratio(evidence, kind, kind) for kind in kinds]
-    combined = together("least lossless budget, pb over rb, mean of both storms", each)
-    return all_of([combined], [*map(say, each), *(_words(evidence, kind) for kind in kinds)])
+_DOUBLED: Final = [
+    _Least(dropped_share, experiment, transport)
+    for transport in ("perfbuf", "ringbuf")
+    for experiment in ("memory-spread", "memory-half")
+]
 
 
-def _memory_scales(evidence: Evidence) -> Finding:
+_PERF_DOUBLED: Final = over("pb, all CPUs over half", *_DOUBLED[:2], margin=LEAST_MARGIN)
+
+
+def _least(experiment: str) -> Detail:
+    def lines(evidence: Evidence) -> Iterator[str]:
+        ring, perf = (least_lossless(evidence, experiment, way) for way in ("ringbuf", "perfbuf"))
+        of_perf, of_ring = (size_bytes / 1024 for size_bytes in sides(perf, ring))
+        yield (
+            f"{experiment}, least lossless budget, median over blocks: "
+            f"rb {of_ring:.0f} KiB, pb {of_perf:.0f} KiB"
+        )
+
+    return lines
+
+
+def _rss(evidence: Evidence) -> list[Series]:
     parts = [
-        least_lossless(evidence, experiment, transport)
-        for transport in ("perfbuf", "ringbuf")
-        for experiment in ("memory-spread", "memory-half")
-    ]
-    perf_all, perf_half, ring_all, ring_half = parts
-    growth = ratio_of_ratios(
-        "growth of the least lossless budget as CPUs double, pb over rb", parts, LEAST_MARGIN
-    )
-    of_ring = ratio("rb, all CPUs over half", ring_all, ring_half, LEAST_MARGIN)
-    details = [say(ratio("pb, all CPUs over half", perf_all, perf_half, LEAST_MARGIN))]
-    return controlled(
-        all_of([growth], details), of_ring, low=0.0, high=2.0, words="the ring's grows less than 2"
-    )
-
-
-def _rss_twice(evidence: Evidence) -> Finding:
-    arms = [
-        (name, arm)
+        series(name, arm, rss_over_physical)
         for name in ("producers", "busy-poll")
         for arm in evidence.arms(name, "ringbuf")
         if arm.trials and arm.trials[0].config.budget_bytes >= _LEAST_RSS_BYTES
     ]
-    parts = [series(name, arm, rss_over_physical) for name, arm in arms]
     if not parts:
         raise NotMeasured("producers")
-    values = [value for part in parts for value in part.values.values()]
-    found = paired_ratio(values, [1.0] * len(values))
-    measured = Measured(
-        what="VmRSS over physical bytes of the ring",
-        unit=Unit.TIMES,
-        point=found.point,
-        low=found.low,
-        high=found.high,
-        bound=2.0,
-    )
-    blocks = min(len(part.values) for part in parts)
-    verdict, reason = within(measured, low=1.8, high=2.2, blocks=blocks)
-    return Finding(
-        verdict=verdict,
-        reason=reason,
-        measured=measured,
-        blocks=blocks,
-        further_blocks=max(FEWEST_BLOCKS - blocks, FEWEST_BLOCKS // 2),
-        details=tuple(_of_perf(evidence)),
-        rests_on=tuple(basis for part in parts for basis in part.rests_on),
-    )
+    return parts
 
 
-def _of_perf(evidence: Evidence) -> list[str]:
+def _rss_of_perf(evidence: Evidence) -> Iterator[str]:
     shares = [
         memory.observed.rss_bytes / memory.footprint.physical_bytes
         for arm in evidence.arms("producers", "perfbuf")
         for trial in arm.trials
         if (memory := trial.memory) is not None and memory.observed.rss_bytes is not None
     ]
-    return [f"perf buffers: {median(shares):.2f} times"] if shares else []
+    if shares:
+        yield f"perf buffers: {median(shares):.2f} times"
 
 
 CLAIMS: Final = (
@@ -147,11 +143,14 @@ CLAIMS: Final = (
         side=Side.RING,
         statement="sharing one buffer wastes less than one per CPU",
         sources="TUT, BLOG",
-        published="none",
         test="minimum lossless budget of each, spread storm and one-CPU storm",
         reproduced_when="pb/rb budget ratio > 1",
-        experiments=("memory-spread", "memory-onecpu"),
-        judge=_less_memory,
+        experiments=_KINDS,
+        rule=mean_above(
+            "least lossless budget, pb over rb, mean of both storms",
+            [less_memory(kind, kind) for kind in _KINDS],
+            details=[_least(kind) for kind in _KINDS],
+        ),
         cpus=2,
     ),
     Claim(
@@ -163,7 +162,20 @@ CLAIMS: Final = (
         test="minimum lossless budget at N and 2N CPUs",
         reproduced_when="growth < 2 on rb, and less than on pb; not applicable below 4 CPUs",
         experiments=("memory-spread", "memory-half"),
-        judge=_memory_scales,
+        rule=held(
+            above(
+                over(
+                    "growth of the least lossless budget as CPUs double, pb over rb",
+                    *_DOUBLED,
+                    margin=LEAST_MARGIN,
+                ),
+                details=(lambda evidence: [say(_PERF_DOUBLED(evidence))],),
+            ),
+            over("rb, all CPUs over half", *_DOUBLED[2:], margin=LEAST_MARGIN),
+            low=0.0,
+            high=2.0,
+            words="the ring's grows less than 2",
+        ),
         cpus=4,
     ),
     Claim(
@@ -175,7 +187,14 @@ CLAIMS: Final = (
         test="VmRSS against physical bytes",
         reproduced_when="ratio 1.8 to 2.2",
         experiments=("producers",),
-        judge=_rss_twice,
+        rule=inside(
+            "VmRSS over physical bytes of the ring",
+            _rss,
+            low=1.8,
+            high=2.2,
+            bound=2.0,
+            details=(_rss_of_perf,),
+        ),
         comparative=False,
     ),
 )

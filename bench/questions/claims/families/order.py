@@ -1,26 +1,57 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Claims about order."""
+"""Claims about order: related events on two CPUs, and what drains between them do."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from statistics import median
 from typing import Final
 
-from bench.judge.metrics import Unit
 from bench.judge.samples import ArmSamples
-from bench.judge.statistics import FEWEST_BLOCKS, loss_bound
-from bench.measure.ordering import Ordering
-from bench.plan.experiments import ArmName
+from bench.judge.statistics import FEWEST_BLOCKS
+from bench.plan.budgets import MIB
+from bench.plan.config import Consumer, Poll
+from bench.plan.experiments import ArmName, Experiment
 from bench.questions.claims.claim import Claim, Side
 from bench.questions.claims.evidence import Evidence, NotMeasured
-from bench.questions.claims.finding import Basis, Finding, Measured, Verdict
-from bench.questions.claims.rules import none_seen
+from bench.questions.claims.finding import Finding, Verdict
+from bench.questions.claims.rules import counted, none_seen, share
+from bench.questions.claims.setting import Setting, experiment, trial
+from bench.questions.transports.profiles import PERFBUF, RINGBUF, storms
+from workloads.storm import Shape
 
 LEAST_PAIRS: Final = 1_000
 """Causal pairs that a trial has to have before it speaks for order."""
 
 _EXPERIMENTS: Final = ("chain", "drain-interval")
+_DRAINED_MS: Final = ((RINGBUF, 5), (PERFBUF, 1), (PERFBUF, 20))  # perf at 5 ms: "chain"
+_PAIRED: Final = 2_060
+"""Processes that make 1,030 causal pairs."""
+
+
+def experiments(on: Setting) -> tuple[Experiment, ...]:
+    """Return pairs on alternating CPUs, drained more and less often; none with a single CPU."""
+    if on.count < 2:
+        return ()
+    storm = replace(storms(on.count)[Shape.PINGPONG], count=_PAIRED)
+    return (
+        experiment(
+            "drain-interval",
+            "How late does the longer of two drain intervals make related events?",
+            (
+                on.arm(
+                    transport,
+                    MIB,
+                    f"{interval_ms}ms",
+                    trial(storm, Consumer(poll=Poll.TIMED, interval_ms=interval_ms)),
+                )
+                for transport, interval_ms in _DRAINED_MS
+            ),
+            twins=(),
+        ),
+    )
 
 
 def _arms(
@@ -34,34 +65,26 @@ def _arms(
     return found
 
 
-def _orderings(arms: list[tuple[str, ArmSamples]]) -> Iterator[Ordering]:
-    for _, arm in arms:
-        yield from (trial.ordering for trial in arm.trials if trial.ordering is not None)
-
-
 def _counted(
     evidence: Evidence,
-    transport: str,
     *,
+    transport: str,
     wanted: bool,
     experiments: Sequence[str] = _EXPERIMENTS,
 ) -> Finding:
-    """Causal violations of a transport; ``wanted``: the claim is that there are some."""
+    """Count causal violations; ``wanted``: the claim is that there are some."""
     arms = _arms(evidence, transport, experiments)
-    orders = list(_orderings(arms))
+    orders = [trial.ordering for _, arm in arms for trial in arm.trials if trial.ordering]
     pairs = sum(order.causal_pairs for order in orders)
     violations = sum(order.causal_violations for order in orders)
     if not pairs:
         raise NotMeasured(experiments[0])
     fewest = min(order.causal_pairs for order in orders)
     blocks = min(len(arm.readings) for _, arm in arms)
-    measured = Measured(
-        what=f"{violations:,} causal violations in {pairs:,} pairs of {len(orders)} trials",
-        unit=Unit.SHARE,
-        point=violations / pairs,
-        low=1 - loss_bound(pairs - violations, pairs),
-        high=loss_bound(violations, pairs),
-        bound=0.0,
+    measured = share(
+        f"{violations:,} causal violations in {pairs:,} pairs of {len(orders)} trials",
+        violations,
+        pairs,
     )
     if blocks < FEWEST_BLOCKS:
         verdict, reason = Verdict.INCONCLUSIVE, f"fewer than {FEWEST_BLOCKS} blocks"
@@ -73,18 +96,7 @@ def _counted(
     else:
         verdict = Verdict.REFUTED if wanted else Verdict.REPRODUCED
         reason = f"{none_seen(pairs, 'pairs')}, with at least {fewest:,} in every trial"
-    return Finding(
-        verdict=verdict,
-        reason=reason,
-        measured=measured,
-        blocks=blocks,
-        further_blocks=max(1, FEWEST_BLOCKS - blocks),
-        details=_lateness(arms),
-        rests_on=tuple(
-            Basis(experiment=name, arm=arm.name, trials=tuple(sorted(arm.readings)))
-            for name, arm in arms
-        ),
-    )
+    return counted((verdict, reason), measured, arms, details=_lateness(arms))
 
 
 def _lateness(arms: list[tuple[str, ArmSamples]]) -> tuple[str, ...]:
@@ -104,25 +116,18 @@ def _interval_ms(place: tuple[str, ArmSamples]) -> float:
     return arm.trials[0].config.consumer.interval_ms if timed else 0.0
 
 
-def _ring_keeps_order(evidence: Evidence) -> Finding:
-    return _counted(evidence, "ringbuf", wanted=False)
-
-
-def _perf_reorders(evidence: Evidence) -> Finding:
-    return _counted(evidence, "perfbuf", wanted=True)
+_ring_keeps_order: Final = partial(_counted, transport="ringbuf", wanted=False)
+_perf_reorders: Final = partial(_counted, transport="perfbuf", wanted=True)
 
 
 def by_chains_alone(claim_id: str, evidence: Evidence) -> Finding | None:
-    """The same claims where nothing but chains was run, as in the guests of a kernel matrix.
+    """Judge the same claims where nothing but chains was run, as in the guests of a kernel matrix.
 
     None for other claims, and without chains.
     """
-    ways = {"rb-order": ("ringbuf", False), "pb-reorders": ("perfbuf", True)}
-    if claim_id not in ways:
-        return None
-    transport, wanted = ways[claim_id]
+    rule = {"rb-order": _ring_keeps_order, "pb-reorders": _perf_reorders}.get(claim_id)
     try:
-        return _counted(evidence, transport, wanted=wanted, experiments=_EXPERIMENTS[:1])
+        return rule(evidence, experiments=_EXPERIMENTS[:1]) if rule is not None else None
     except NotMeasured:
         return None
 
@@ -133,11 +138,10 @@ CLAIMS: Final = (
         side=Side.RING,
         statement="what was submitted earlier is consumed earlier, across CPUs",
         sources="TUT, BLOG, DOC",
-        published="none",
         test="chains, pairs on alternating CPUs, each trial with at least 1,000 causal pairs",
         reproduced_when="0 causal violations on rb in every trial",
         experiments=_EXPERIMENTS,
-        judge=_ring_keeps_order,
+        rule=_ring_keeps_order,
         comparative=False,
         cpus=2,
     ),
@@ -148,11 +152,10 @@ CLAIMS: Final = (
         sources="TUT, BLOG; h2o/h2o#2800, iovisor/bcc#5047, aquasecurity/tracee#1113",
         published="173 ms late",
         test="chains, pairs on alternating CPUs, drain interval swept",
-        reproduced_when=(
-            "causal violations on pb > 0; report lateness, which should follow the drain interval"
-        ),
+        reproduced_when="causal violations on pb > 0; report lateness, which should follow the "
+        "drain interval",
         experiments=_EXPERIMENTS,
-        judge=_perf_reorders,
+        rule=_perf_reorders,
         comparative=False,
         cpus=2,
     ),

@@ -1,46 +1,78 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Claims about what user space gets to see: whole records, losses told, system calls."""
+"""Claims about what user space gets to see: whole records, reported losses, system calls."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import fmean
 from typing import Final
 
 from bench.judge.metrics import Unit
 from bench.judge.samples import ArmSamples
-from bench.judge.statistics import FEWEST_BLOCKS, loss_bound, paired_difference
+from bench.judge.statistics import FEWEST_BLOCKS, paired_difference
+from bench.plan.budgets import MIB
+from bench.plan.config import MIXED, Call, Consumer, Producer, Reader
+from bench.plan.experiments import Experiment
 from bench.questions.claims.claim import Claim, Side
+from bench.questions.claims.compare import Of
 from bench.questions.claims.evidence import Evidence, NotMeasured, series
-from bench.questions.claims.finding import Basis, Finding, Measured, Verdict
+from bench.questions.claims.finding import Finding, Measured, Verdict
 from bench.questions.claims.quantities import syscalls_per_event
-from bench.questions.claims.rules import none_seen
+from bench.questions.claims.rules import counted, none_seen, share
+from bench.questions.claims.setting import Setting, by_libbcc, experiment, trial
+from bench.questions.transports.profiles import BUSY, EPOLL, RINGBUF, storms
+from workloads.storm import Shape
 
 _FULL: Final = ("full", "refused")  # the latter is what is run over kernels
 _FEW_CALLS: Final = 0.01
 """System calls an event that count as about none."""
 
 
-def _share(what: str, count: int, of: int, *, bound: float = 0.0) -> Measured:
-    """A count of trials as a share with its exact bounds."""
-    return Measured(
-        what=what,
-        unit=Unit.SHARE,
-        point=count / of if of else 0.0,
-        low=1 - loss_bound(of - count, of) if of else 0.0,
-        high=loss_bound(count, of) if of else 1.0,
-        bound=bound,
-    )
-
-
-def _bases(name: str, arms: Sequence[ArmSamples]) -> tuple[Basis, ...]:
-    return tuple(
-        Basis(experiment=name, arm=arm.name, trials=tuple(sorted(arm.readings))) for arm in arms
+def experiments(on: Setting) -> tuple[Experiment, ...]:
+    """Return how records and losses reach user space, by reader, call, length and stall."""
+    storm = replace(storms(on.count)[Shape.STORM], count=750 * on.workers)
+    mixed = Producer(records_per_exit=8, payload_bytes=MIXED)
+    counting = on.amplified(200, 100, consumer=replace(BUSY, count_syscalls=True))
+    stalled = Consumer(reader=Reader.LIBBCC, stall_after_ms=10.0, stall_ms=50.0)
+    calls = {call.value: trial(storm, producer=Producer(call=call)) for call in Call}
+    readers = {"native": trial(storm), "libbcc": trial(storm, by_libbcc(EPOLL))}
+    return (
+        experiment(
+            "readers",
+            "How much of a difference is the reader's, not the transport's?",
+            on.each(MIB, readers),
+            twins=(),
+        ),
+        experiment(
+            "migration",
+            "Does the output call, which perf users know, record the same?",
+            on.each(MIB, calls, (RINGBUF,)),
+            twins=(),
+        ),
+        experiment(
+            "mixed-lengths",
+            "Do records from 72 to 4,168 bytes arrive whole from one buffer?",
+            on.each(8 * MIB, {"": trial(replace(storm, count=500), producer=mixed)}),
+            twins=(),
+        ),
+        experiment(
+            "system-calls",
+            "How many system calls does a busily polling reader make for a record?",
+            on.each(MIB, {"busy": counting}),
+            twins=(),
+        ),
+        experiment(
+            "told",
+            "Is user space told of what was lost while it read nothing?",
+            on.each(2 * on.page_bytes, {"libbcc": trial(storm, stalled)}),
+            twins=(),
+        ),
     )
 
 
 def _whole(evidence: Evidence, name: str, arms: Sequence[ArmSamples], what: str) -> Finding:
-    """Whether every trial of ``arms`` balanced with every record whole, and none is invalid."""
+    """Judge whether every trial of ``arms`` balanced, all records whole, and none is invalid."""
     transports = dict.fromkeys(arm.trials[0].config.transport for arm in arms if arm.trials)
     broken = [trial for transport in transports for trial in evidence.invalid(name, transport)]
     trials = [trial for arm in arms for trial in arm.trials]
@@ -54,14 +86,8 @@ def _whole(evidence: Evidence, name: str, arms: Sequence[ArmSamples], what: str)
     else:
         verdict = Verdict.REPRODUCED
         reason = f"{what} in {none_seen(total, 'trials')}, of {records:,} records"
-    return Finding(
-        verdict=verdict,
-        reason=reason,
-        measured=_share(f"{len(broken)} of {total} trials: {what}", len(broken), total),
-        blocks=blocks,
-        further_blocks=max(1, FEWEST_BLOCKS - blocks),
-        rests_on=_bases(name, arms),
-    )
+    measured = share(f"{len(broken)} of {total} trials: {what}", len(broken), total)
+    return counted((verdict, reason), measured, [(name, arm) for arm in arms])
 
 
 def _variable_length(evidence: Evidence) -> Finding:
@@ -70,7 +96,7 @@ def _variable_length(evidence: Evidence) -> Finding:
 
 
 def _either(evidence: Evidence, name: str) -> list[ArmSamples]:
-    """Both transports' arms; one without a valid trial is left out if it has invalid ones."""
+    """Return both transports' arms, without one of which all trials are invalid."""
     arms = []
     for transport in ("ringbuf", "perfbuf"):
         found = evidence.arms(name, transport, variant=None)
@@ -88,7 +114,7 @@ def _easy_migration(evidence: Evidence) -> Finding:
 
 def _no_syscalls(evidence: Evidence) -> Finding:
     name = "system-calls"
-    ring = series(name, evidence.arm(name, "ringbuf", "busy"), syscalls_per_event)
+    ring = Of(syscalls_per_event, name, "ringbuf", "busy")(evidence)
     values = list(ring.values.values())
     found = paired_difference(values, [0.0] * len(values), mean=True)
     measured = Measured(
@@ -107,32 +133,32 @@ def _no_syscalls(evidence: Evidence) -> Finding:
         verdict, reason = Verdict.REFUTED, f"above {_FEW_CALLS} an event"
     else:
         verdict, reason = Verdict.INCONCLUSIVE, f"the interval reaches over {_FEW_CALLS}"
-    details = []
-    for arm in evidence.arms(name, "perfbuf", variant="busy"):
-        perf = series(name, arm, syscalls_per_event)
-        details.append(f"perf buffers: {fmean(perf.values.values()):.5f} an event")
+    perf = (
+        series(name, arm, syscalls_per_event).values.values()
+        for arm in evidence.arms(name, "perfbuf", variant="busy")
+    )
     return Finding(
         verdict=verdict,
         reason=reason,
         measured=measured,
         blocks=len(values),
         further_blocks=max(FEWEST_BLOCKS - len(values), FEWEST_BLOCKS // 2),
-        details=tuple(details),
+        details=tuple(f"perf buffers: {fmean(each):.5f} an event" for each in perf),
         rests_on=ring.rests_on,
     )
 
 
 def _told(name: str, arm: ArmSamples, kind: str | None, *, wanted: str) -> Finding:
-    """Trials that lost something and of which less was told than lost. ``kind`` None: all kinds."""
+    """Count the trials in which less was reported lost than was. ``kind`` None: all kinds."""
     lossy = [trial for trial in arm.trials if trial.ledger is not None and trial.ledger.dropped]
     lost = told = short = 0
-    for trial in lossy:
-        dropped = trial.ledger.dropped if trial.ledger is not None else 0
-        heard = sum(trial.lost_told.values()) if kind is None else trial.lost_told.get(kind, 0)
+    for each in lossy:
+        dropped = each.ledger.dropped if each.ledger is not None else 0
+        heard = sum(each.lost_told.values()) if kind is None else each.lost_told.get(kind, 0)
         lost += dropped
         told += heard
         short += heard == 0 if kind is None else heard < dropped
-    measured = _share(
+    measured = share(
         f"{lost:,} lost, {told:,} told, in {len(lossy)} of {len(arm.trials)} trials",
         short,
         len(lossy),
@@ -147,14 +173,7 @@ def _told(name: str, arm: ArmSamples, kind: str | None, *, wanted: str) -> Findi
     else:
         verdict = Verdict.REPRODUCED
         reason = f"{wanted} in {short} of {len(lossy)} trials that lost something"
-    return Finding(
-        verdict=verdict,
-        reason=reason,
-        measured=measured,
-        blocks=len(arm.readings),
-        further_blocks=max(1, FEWEST_BLOCKS - len(lossy)),
-        rests_on=_bases(name, [arm]),
-    )
+    return counted((verdict, reason), measured, [(name, arm)], trials=len(lossy))
 
 
 def _silent_loss(evidence: Evidence) -> Finding:
@@ -175,11 +194,10 @@ CLAIMS: Final = (
         side=Side.RING,
         statement="records of differing length in one buffer",
         sources="TUT",
-        published="none",
         test="records of 32 B to 4 KiB mixed",
         reproduced_when="no record that is not whole on either; the bound is in trials",
         experiments=("mixed-lengths",),
-        judge=_variable_length,
+        rule=_variable_length,
         comparative=False,
     ),
     Claim(
@@ -187,11 +205,10 @@ CLAIMS: Final = (
         side=Side.RING,
         statement="user space reads through mapped memory without system calls or copies",
         sources="TUT",
-        published="none",
         test="busy-polled drain under storm",
         reproduced_when="system calls per event below 0.01",
         experiments=("system-calls",),
-        judge=_no_syscalls,
+        rule=_no_syscalls,
         comparative=False,
     ),
     Claim(
@@ -199,11 +216,10 @@ CLAIMS: Final = (
         side=Side.RING,
         statement="a perf-style output call exists",
         sources="TUT, BLOG",
-        published="none",
         test="the tracer on bpf_ringbuf_output",
         reproduced_when="every ledger balances, as with reserve/submit; the bound is in trials",
         experiments=("migration",),
-        judge=_easy_migration,
+        rule=_easy_migration,
         comparative=False,
     ),
     Claim(
@@ -211,11 +227,10 @@ CLAIMS: Final = (
         side=Side.PERF,
         statement="user space is not told of losses",
         sources="BLOG; iovisor/bcc#3476",
-        published="none",
         test="stalled consumer",
         reproduced_when="the library reports none while BPF counts some",
         experiments=("told",),
-        judge=_silent_loss,
+        rule=_silent_loss,
         comparative=False,
     ),
     Claim(
@@ -223,11 +238,10 @@ CLAIMS: Final = (
         side=Side.PERF,
         statement="the perf lost record misses losses at the tail",
         sources="iovisor/bcc#2396, cilium/tetragon#2839",
-        published="none",
         test="storm ends while full",
         reproduced_when="failed writes > lost told",
         experiments=("full",),
-        judge=_undercounts,
+        rule=_undercounts,
         comparative=False,
     ),
 )

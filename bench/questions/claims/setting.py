@@ -1,90 +1,97 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What every experiment about claims is made for and from: machine, arms, amplified storms."""
+"""Make experiments about claims for a machine: arms, budgets, amplified storms."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from bench.plan import budgets
 from bench.plan.config import Consumer, Poll, Producer, Reader, TrialConfig, Wake
 from bench.plan.experiments import Arm, ArmName, Experiment, second_names
+from bench.questions.transports.profiles import EPOLL, TRANSPORTS
 from bench.tracer.transports import traits
 from workloads.storm import Storm
 
 BLOCKS: Final = 8
 MORE_BLOCKS: Final = 12
-"""For times that differ by less than some noise: four more blocks tell far smaller p. And for
-ratios of ratios."""
+"""For times that differ by less than some noise, and for ratios of ratios: four more blocks give
+far smaller p."""
 MOST_BLOCKS: Final = 16
-"""For a ladder, where each block tells but a step of a factor of two; for producers, who meet at
+"""For a ladder, where each block shows but a step of a factor of two; for producers, who meet at
 the lock in some trials far more often than in others; and for means over record sizes."""
 
 SHARDED: Final = "sharded"
 
 STOPPED: Final = Consumer(poll=Poll.STOPPED)
+_PRODUCER: Final = Producer()
 RECORD_AND_HEADER_BYTES: Final = 96  # the longer of the two transports', rounded up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What every experiment here is made for."""
+    """The CPUs and pages that experiments are made for."""
 
     cpus: tuple[int, ...]  # that may be used, by number
     page_bytes: int
 
     @property
     def count(self) -> int:
-        """How many CPUs may be used."""
+        """Count the CPUs that may be used."""
         return len(self.cpus)
 
     @property
     def workers(self) -> int:
-        """One a CPU, and two where there is but one."""
+        """Return one a CPU, and two where there is but one."""
         return max(2, self.count)
 
     @property
     def first(self) -> int:
-        """The CPU to write on."""
+        """Return the CPU to write on."""
         return self.cpus[0]
 
     @property
     def last(self) -> int:
-        """The CPU to read on where the first one writes: wherever there are two, another."""
+        """Return the CPU to read on where the first one writes: wherever there are two, another."""
         return self.cpus[-1]
 
     def producers(self) -> tuple[int, ...]:
-        """1, 2, 4 ... and all CPUs."""
+        """Return 1, 2, 4 ... and all CPUs."""
         doubled = (1 << power for power in range(self.count.bit_length()))
         return tuple(sorted({*(count for count in doubled if count <= self.count), self.count}))
 
-    def amplified(self, exits: int, records: int, *, wake: Wake = Wake.ADAPTIVE) -> TrialConfig:
-        """A storm on all CPUs that sends ``exits`` x ``records`` records."""
-        return TrialConfig(
-            transport="",
-            budget_bytes=0,
-            storm=Storm(count=exits, workers=self.workers),
-            producer=Producer(records_per_exit=records, wake=wake),
-        )
+    def amplified(
+        self,
+        exits: int,
+        records: int,
+        *,
+        wake: Wake = Wake.ADAPTIVE,
+        consumer: Consumer = EPOLL,
+        kernel_stats: bool = False,
+    ) -> TrialConfig:
+        """Return a storm on all CPUs that sends ``exits`` x ``records`` records."""
+        storm = Storm(count=exits, workers=self.workers)
+        config = trial(storm, consumer, Producer(records_per_exit=records, wake=wake))
+        return replace(config, kernel_stats=kernel_stats)
 
     def on_cpus(self, config: TrialConfig, count: int) -> TrialConfig:
-        """``config`` with its storm on the first ``count`` CPUs, a worker each."""
+        """Return ``config`` with its storm on the first ``count`` CPUs, a worker each."""
         storm = replace(config.storm, workers=count, cpus=self.cpus[:count])
         return replace(config, storm=storm)
 
     def holding(self, config: TrialConfig) -> int:
-        """The least budget of one buffer that holds all records of ``config``."""
+        """Return the least budget of one buffer that holds all records of ``config``."""
         records = (config.storm.count + config.storm.workers) * config.producer.records_per_exit
         record_bytes = RECORD_AND_HEADER_BYTES + max(config.producer.payload_bytes, 0)
         return power_of_two(max(records * record_bytes, self.page_bytes))
 
     def holding_on_each(self, config: TrialConfig) -> int:
-        """The same, of per-CPU buffers, each of which holds all records."""
+        """Return the same of per-CPU buffers, each of which holds all records."""
         return self.holding(config) * power_of_two(self.count)
 
     def arm(self, transport: str, budget_bytes: int, variant: str, config: TrialConfig) -> Arm:
-        """One arm. Where the CPUs cannot share the budget equally, each gets more, not less."""
+        """Make an arm. Where the CPUs cannot share the budget equally, each gets more, not less."""
         actual_bytes = budget_bytes
         if traits(transport).per_cpu:
             pages = budgets.perf_pages_per_cpu(budget_bytes, self.count, self.page_bytes)[-1]
@@ -100,9 +107,34 @@ class Setting:
             config=replace(config, transport=transport, budget_bytes=actual_bytes),
         )
 
+    def each(
+        self,
+        budget_bytes: int,
+        configs: Mapping[str, TrialConfig],
+        transports: Sequence[str] = TRANSPORTS,
+    ) -> tuple[Arm, ...]:
+        """Return every one of ``configs``, by variant, of every transport at one budget."""
+        return tuple(
+            self.arm(transport, budget_bytes, variant, config)
+            for transport in transports
+            for variant, config in configs.items()
+        )
+
+
+def trial(storm: Storm, consumer: Consumer = EPOLL, producer: Producer = _PRODUCER) -> TrialConfig:
+    """Return a configuration to which ``Setting.arm`` gives transport and budget."""
+    return TrialConfig(
+        transport="", budget_bytes=0, storm=storm, producer=producer, consumer=consumer
+    )
+
+
+def sending(config: TrialConfig, **changes: Any) -> TrialConfig:
+    """Return ``config`` with another producer."""
+    return replace(config, producer=replace(config.producer, **changes))
+
 
 def power_of_two(number: int) -> int:
-    """The least power of two that is not below ``number``."""
+    """Return the least power of two that is not below ``number``."""
     return 1 << (number - 1).bit_length()
 
 
@@ -114,12 +146,12 @@ def experiment(
     twins: tuple[int, ...] = (0,),
     blocks: int = BLOCKS,
 ) -> Experiment:
-    """An experiment; its arms with the numbers ``twins`` run twice, each as an A/A pair."""
+    """Make an experiment; its arms with the numbers ``twins`` run twice, each as an A/A pair."""
     found = tuple(arms)
     again = second_names([found[twin] for twin in twins])
     return Experiment(name=name, title=title, arms=(*found, *again), blocks=blocks)
 
 
 def by_libbcc(consumer: Consumer) -> Consumer:
-    """The same, but drained by libbcc's reader."""
+    """Return the same, but drained by libbcc's reader."""
     return replace(consumer, reader=Reader.LIBBCC)

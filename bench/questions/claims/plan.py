@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The experiments that the published claims are judged by: the union of what they need, once.
+"""Collect the experiments that the published claims are judged by, each once.
 
 Most ask about one setting, so arms are named by what sets them apart: ``ringbuf@1MiB/forced``.
 An amplified storm sends many records at each exit: so a fork storm reaches millions a second.
@@ -12,29 +12,25 @@ from dataclasses import replace
 from typing import Final
 
 from bench.plan.budgets import LARGEST_RING_BYTES, parse
-from bench.plan.experiments import Arm, ArmName, Experiment
-from bench.questions.claims.plan import (
-    kernel_cost,
-    memory,
-    neighbours,
-    order,
-    rates,
-    reading,
-    wakeups,
-)
-from bench.questions.claims.plan.setting import Setting
+from bench.plan.experiments import ArmName, Experiment
+from bench.questions.claims.catalogue import families
+from bench.questions.claims.setting import Setting
 from bench.questions.transports.profiles import omitted, profile
 
 FROM_PROFILE: Final = ("storm", "burst", "chain", "hotcpu", "trickle", "stall")
-"""Experiments that the quick profile runs, taken over without the baselines."""
+"""Experiments that the quick profile runs, taken over."""
 
 _ENOUGH_CPUS: Final = 4  # for every experiment
 
-FAMILIES: Final = (order, memory, rates, wakeups, kernel_cost, neighbours, reading)
+_FIRST: Final = (
+    *("order", "memory", "rates", "wakeups", "kernel_cost", "kernel_readers"),
+    *("drops", "latency", "visibility"),
+)
+"""Families whose experiments run in this order, before those of any other."""
 
 
 def _of_profile(on: Setting) -> tuple[Experiment, ...]:
-    """Experiments of the quick profile; how long a storm takes without a tracer is not asked."""
+    """Return experiments of the quick profile without its baselines."""
     known = {each.name: each for each in profile("quick", on.cpus, on.page_bytes).experiments}
     return tuple(
         replace(
@@ -46,8 +42,8 @@ def _of_profile(on: Setting) -> tuple[Experiment, ...]:
 
 
 def experiments(cpus: Sequence[int], page_bytes: int) -> tuple[Experiment, ...]:
-    """All of them, for the usable CPUs ``cpus``; names of experiments and arms are unique."""
-    return tuple(filter(_arms, map(_possible, _planned(cpus, page_bytes))))
+    """Return all of them for the usable CPUs ``cpus``; names of experiments and arms are unique."""
+    return tuple(each for each in map(_possible, _planned(cpus, page_bytes)) if each.arms)
 
 
 def left_out(cpus: Sequence[int], page_bytes: int) -> tuple[str, ...]:
@@ -66,17 +62,17 @@ def left_out(cpus: Sequence[int], page_bytes: int) -> tuple[str, ...]:
 
 def _planned(cpus: Sequence[int], page_bytes: int) -> tuple[Experiment, ...]:
     on = Setting(cpus=tuple(cpus), page_bytes=page_bytes)
-    families = (found for family in FAMILIES for found in family.experiments(on))
-    return (*_of_profile(on), *families)
-
-
-def _arms(experiment: Experiment) -> tuple[Arm, ...]:
-    return experiment.arms
+    known = {name: family for name, family in families().items() if hasattr(family, "experiments")}
+    ordered = (*(name for name in _FIRST if name in known), *sorted(known.keys() - set(_FIRST)))
+    of_families = (found for name in ordered for found in known[name].experiments(on))
+    return (*_of_profile(on), *of_families)
 
 
 def _possible(experiment: Experiment) -> Experiment:
-    """``experiment`` without the budgets that no ring can have, of any transport."""
-    too_large = [arm for arm in experiment.arms if _budget_bytes(arm) > LARGEST_RING_BYTES]
+    """Return ``experiment`` without the budgets that no ring can have, of any transport."""
+    too_large = [
+        arm for arm in experiment.arms if parse(ArmName.parse(arm.name).budget) > LARGEST_RING_BYTES
+    ]
     return replace(
         experiment,
         arms=tuple(arm for arm in experiment.arms if arm not in too_large),
@@ -85,7 +81,3 @@ def _possible(experiment: Experiment) -> Experiment:
             *(f"{arm.name}: not applicable, a ring holds 2GiB at most" for arm in too_large),
         ),
     )
-
-
-def _budget_bytes(arm: Arm) -> int:
-    return parse(ArmName.parse(arm.name).budget)
