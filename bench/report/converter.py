@@ -8,6 +8,8 @@ this module and vl-convert, and ends by itself when nobody is left to ask it.
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -17,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from bench.errors import JournalError, MachineUnfit
+from bench.linux import refusal
 
 
 class Converter:
@@ -63,7 +66,7 @@ class Converter:
         except (EOFError, OSError) as error:
             raise MachineUnfit(
                 "the process that draws charts has ended",
-                remedy="see whether memory has run out (dmesg)",
+                remedy=refusal.remedy_for(errno.ENOMEM),
             ) from error
         if not drawn:
             raise JournalError(f"a chart cannot be drawn: {text}")
@@ -72,6 +75,8 @@ class Converter:
 
 def _serve(asked: Connection) -> None:
     """Answer each specification by whether it could be drawn, and its SVG or what went wrong."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)  # where V8 has no memory, it shows its stack
     import vl_convert
 
     with suppress(EOFError, OSError):  # whoever asked has gone

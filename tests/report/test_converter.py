@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,27 @@ def test_what_fails_is_told_and_the_rest_drawn() -> None:
         assert good.result().startswith("<svg")
 
 
-def test_a_process_that_has_gone_is_told() -> None:
+def test_too_little_address_space_to_draw_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (900 << 20, hard))
+    try:
+        with Converter() as converter, pytest.raises(MachineUnfit, match="raise ulimit -v, which"):
+            converter.svg(POINT).result()
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_process_that_has_gone_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "resource.getrlimit",
+        lambda limit: (700 << 20 if limit == resource.RLIMIT_AS else resource.RLIM_INFINITY, 0),
+    )
     with Converter() as converter:
         converter.svg(POINT).result()
         assert converter._child.pid
         os.kill(converter._child.pid, signal.SIGKILL)
-        with pytest.raises(MachineUnfit, match="has ended"):
+        with pytest.raises(MachineUnfit, match="has ended; raise ulimit -v, which is 716800 KiB"):
             converter.svg(POINT).result()
 
 
