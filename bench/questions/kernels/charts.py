@@ -13,8 +13,7 @@ from bench.questions.kernels.missed import Skipped
 from bench.questions.kernels.sentences import step
 from bench.questions.kernels.tables import title_of
 from bench.report.document import Figure, Panel
-from bench.report.figure import BYTES_LABELS, Row, chart_of, powers
-from bench.report.palette import look
+from bench.report.figure import BYTES_LABELS, Row, chart_of, colour, dash, powers, shape
 from bench.report.units import clean, number
 
 if TYPE_CHECKING:
@@ -133,29 +132,20 @@ def _panel(matrix: Matrix, curve: Curve) -> Panel:
         if len(curve.series) > 1
         else {}
     )
-    looks = [look(series) for series in curve.series]
-
-    def scale(values: Sequence[object]) -> dict[str, object]:
-        return {"domain": list(curve.series), "range": list(values)}
-
-    colour = alt.Color("transport:N", legend=None, scale=scale([each.colour for each in looks]))
-    shape = alt.Shape("transport:N", legend=None, scale=scale([each.shape for each in looks]))
-    dash = alt.StrokeDash(
-        "transport:N", legend=None, scale=scale([list(each.dash) for each in looks])
-    )
+    by_colour, by_shape = colour(curve.series), shape(curve.series)
     layers = [
         chart_of("rules")
         .mark_rule(color="#808080", strokeDash=[2, 3], strokeWidth=1.5)
         .encode(x=alt.X("kernel:N", sort=labels, bandPosition=0), description="told:N"),
         chart_of("lines")
         .mark_line(strokeWidth=2, aria=False)
-        .encode(x=x, y=y, color=colour, strokeDash=dash, order="at:O", **offset),
+        .encode(x=x, y=y, color=by_colour, strokeDash=dash(curve.series), order="at:O", **offset),
         chart_of("points")
         .mark_rule(strokeWidth=2, aria=False)
-        .encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour, **offset),
+        .encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=by_colour, **offset),
         chart_of("points")
         .mark_point(size=55, filled=True, opacity=1)
-        .encode(x=x, y=y, color=colour, shape=shape, description="told:N", **offset),
+        .encode(x=x, y=y, color=by_colour, shape=by_shape, description="told:N", **offset),
     ]
     if curve.ratio:
         layers.insert(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from bench.judge.memory import FREE_TOLERANCE, Worth
@@ -13,6 +14,7 @@ from bench.questions.claims.finding import Verdict
 from bench.questions.kernels.changes import Change, compared_within
 from bench.questions.kernels.folders import DONE
 from bench.questions.kernels.matrix import Matrix
+from bench.questions.kernels.profile import CALIBRATION
 from bench.questions.kernels.rows import KernelRow
 from bench.questions.transports.completeness import completeness
 from bench.questions.transports.profiles import RINGBUF
@@ -87,10 +89,15 @@ def _incomplete(matrix: Matrix) -> Iterator[str]:
 
 
 def _reduced(matrix: Matrix) -> Iterator[str]:
-    """Name the storms that were not the ones asked for, and enter nothing."""
+    """Name the storms that were not the ones asked for, and enter nothing.
+
+    Those of the calibration end by their time: they find out how fast a guest is.
+    """
     for row in matrix.measured:
         if row.result is not None:
-            for line in reduced(row.result.summary):
+            summary = row.result.summary
+            asked = tuple(each for each in summary.reduced if each.experiment != CALIBRATION)
+            for line in reduced(replace(summary, reduced=asked)):
                 yield f"Reduced on {clean(row.label)}: {line.rstrip('.')}"
 
 
