@@ -20,7 +20,7 @@ Expectations = Mapping[str, Verdict]
 
 
 def parse(words: Iterable[str]) -> Expectations:
-    """Of ``rb-order=reproduced`` and the like; UsageError for what is none."""
+    """Parse ``rb-order=reproduced`` and the like; UsageError for anything else."""
     found: dict[str, Verdict] = {}
     for word in words:
         name, equals, verdict = word.partition("=")
@@ -35,7 +35,7 @@ def parse(words: Iterable[str]) -> Expectations:
 
 
 def read(path: Path) -> Expectations:
-    """Of a TOML file with a line ``rb-order = "reproduced"`` for each claim."""
+    """Read a TOML file with a line ``rb-order = "reproduced"`` for each claim."""
     try:
         with path.open("rb") as file:
             text = file.read(_LONGEST_BYTES + 1)
@@ -59,7 +59,7 @@ def _known(name: str) -> str:
 
 
 def _verdict(value: object) -> Verdict:
-    """Of what stands behind the claim; in a file that may be anything."""
+    """Return the verdict that a claim is given; in a file that may be anything."""
     with suppress(ValueError):
         if isinstance(value, str):
             return Verdict(value.strip().replace("-", " "))
@@ -71,7 +71,7 @@ def _verdict(value: object) -> Verdict:
 
 
 def check(expected: Expectations, judged: Sequence[Judged], *, strict: bool) -> None:
-    """GateFailed, naming every claim that came out otherwise.
+    """Raise GateFailed, naming every claim that came out otherwise.
 
     An inconclusive one fails only if ``strict``: it is no evidence of the contrary. One that was
     not measured does fail, on any machine or on all, since a gate that was never tried holds

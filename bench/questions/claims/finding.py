@@ -11,7 +11,7 @@ from bench.judge.samples import Place
 
 
 class Verdict(StrEnum):
-    """What trials say of a claim."""
+    """What a claim comes out as."""
 
     REPRODUCED = "reproduced"
     REFUTED = "refuted"
@@ -21,7 +21,7 @@ class Verdict(StrEnum):
 
     @property
     def settled(self) -> bool:
-        """Whether more blocks would change nothing."""
+        """Return whether more blocks would change nothing."""
         return self is not Verdict.INCONCLUSIVE
 
 

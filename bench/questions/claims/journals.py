@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""From journals to evidence: one body of it for every machine and kernel."""
+"""Evidence from journals: one body of it for every machine and kernel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.trial.result import State, TrialResult
 
 
 def of_journals(content: JournalContent) -> tuple[Evidence, ...]:
-    """Evidence of each machine that has trials, in the order of the journals."""
+    """Return evidence of each machine that has trials, in the order of the journals."""
     kernels = _kernels(content.runs)
     return tuple(
         Evidence(
@@ -33,7 +33,7 @@ def of_journals(content: JournalContent) -> tuple[Evidence, ...]:
 
 
 def of_trials(trials: Iterable[TrialResult], machine: Machine | None = None) -> Evidence:
-    """Evidence of one run that need not stand in a journal."""
+    """Return evidence of one run that need not stand in a journal."""
     return Evidence(
         experiments=file((Stretch(trials=tuple(trials), machine=machine),)), machine=machine
     )

@@ -16,7 +16,7 @@ Written by `python -m bench.questions.claims.listing` from bench/questions/claim
 
 Published statements about the BPF ring buffer (rb) and the perf buffer (pb), with the figures that
 were published, how an exit tracer under a storm tests each, and when it counts as reproduced. The
-wording is ours. "Amplified" means that the tracer sends many records at each exit, for claims about
+wording is new. "Amplified" means that the tracer sends many records at each exit, for claims about
 millions of events a second that a fork storm alone cannot reach. Figures hold for the machine they
 were published for: a verdict is about direction and shape, and stands beside the published figure.
 
@@ -52,7 +52,7 @@ per CPU, sampling 500); issue threads as OWNER/REPO#N.
 
 
 def document() -> str:
-    """The whole page; ends in a newline."""
+    """Return the whole page; it ends in a newline."""
     return "\n".join([_HEAD, *_tables()]).rstrip() + "\n"
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Numbers of a trial that claims speak of; None where a trial does not tell one."""
+"""Numbers of a trial that claims speak of; None where a trial does not have one."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _ns_per_record: Final = number("kernel_ns_per_record")
 
 
 def ns_per_success(trial: TrialResult) -> float | None:
-    """Kernel ns of a record, where every write succeeded: the mean over all BPF runs."""
+    """Return kernel ns of a record, where every write succeeded: the mean over all BPF runs."""
     if trial.ledger is None or trial.ledger.dropped:
         return None
     return _ns_per_record(trial)
 
 
 def steady_ns(trial: TrialResult) -> float | None:
-    """Kernel ns of a record from record to record of an exit, the median over exits.
+    """Return kernel ns of a record from record to record of an exit, the median over exits.
 
     Stolen time and ticks are not in it; nor is what few exits pay, so it is not for contention.
     Only exits count whose records were all written, so that a neighbour's exits, which take up
-    room, matter only once they took half of it. Where it is not told, as in journals from before
-    it was, the mean over BPF runs, of trials that lost nothing.
+    room, matter only once they took half of it. In journals that do not record it,
+    the mean over BPF runs, of trials that lost nothing.
     """
     if trial.ledger is None or trial.cost is None:
         return None
@@ -43,7 +43,7 @@ def steady_ns(trial: TrialResult) -> float | None:
 
 
 def ns_per_refusal(trial: TrialResult) -> float | None:
-    """Kernel ns of a record, where nearly every write was refused."""
+    """Return kernel ns of a record, where nearly every write was refused."""
     ledger = trial.ledger
     if ledger is None or ledger.dropped < _REFUSED_SHARE * ledger.attempted:
         return None
@@ -51,7 +51,7 @@ def ns_per_refusal(trial: TrialResult) -> float | None:
 
 
 def raised_per_event(trial: TrialResult) -> float | None:
-    """irq_work interrupts for each record; where there was none, of one, so that it has a ratio."""
+    """Return irq_work interrupts for each record; none counts as one, so that it has a ratio."""
     cost = trial.cost
     if cost is None or cost.wakeups_raised is None or not cost.attempted:
         return None
@@ -59,13 +59,13 @@ def raised_per_event(trial: TrialResult) -> float | None:
 
 
 def cpu_s_per_million(trial: TrialResult) -> float | None:
-    """CPU seconds of the consumer for a million records."""
+    """Return CPU seconds of the consumer for a million records."""
     cost = trial.cost
     return (cost.cpu_s_per_million or None) if cost is not None else None
 
 
 def syscalls_per_event(trial: TrialResult) -> float | None:
-    """System calls of the consuming thread for each record delivered."""
+    """Return system calls of the consuming thread for each record delivered."""
     cost = trial.cost
     if cost is None or cost.consumer_syscalls is None or not cost.delivered:
         return None
@@ -73,18 +73,18 @@ def syscalls_per_event(trial: TrialResult) -> float | None:
 
 
 def latency_p50_ns(trial: TrialResult) -> float | None:
-    """Median latency."""
+    """Return the median latency."""
     latency = trial.latency
     return float(latency.p50_ns) if latency is not None and latency.p50_ns > 0 else None
 
 
 def lossless_p50_ns(trial: TrialResult) -> float | None:
-    """Median latency where nothing was lost: a transport that drops looks quick."""
+    """Return the median latency where nothing was lost: a transport that drops looks quick."""
     return None if trial.ledger is None or trial.ledger.dropped else latency_p50_ns(trial)
 
 
 def waited_share(trial: TrialResult) -> float | None:
-    """p99 latency over the time in which as many events come as one wake-up stands for."""
+    """Return p99 latency over the time in which as many events come as one wake-up stands for."""
     latency, seconds = trial.latency, trial.storm.seconds
     if latency is None or not latency.p99_ns or not trial.storm.reaped or seconds <= 0:
         return None
@@ -93,7 +93,7 @@ def waited_share(trial: TrialResult) -> float | None:
 
 
 def rss_over_physical(trial: TrialResult) -> float | None:
-    """VmRSS that opening the buffers added, over the bytes that they really take."""
+    """Return VmRSS that opening the buffers added, over the bytes that they really take."""
     memory = trial.memory
     if memory is None or not memory.observed.rss_bytes:
         return None
@@ -101,23 +101,23 @@ def rss_over_physical(trial: TrialResult) -> float | None:
 
 
 def _last(trial: TrialResult) -> CpuShare | None:
-    """The CPU with the highest number: in an uneven storm, the quiet one's."""
+    """Return the share of the last CPU: in an uneven storm, the quiet one."""
     return max(trial.by_cpu, key=lambda share: share.cpu, default=None)
 
 
 def quiet_dropped_share(trial: TrialResult) -> float | None:
-    """Records dropped over attempted on the last CPU."""
+    """Return records dropped over attempted on the last CPU."""
     share = _last(trial)
     return share.dropped / share.attempted if share is not None and share.attempted else None
 
 
 def quiet_latency_p50_ns(trial: TrialResult) -> float | None:
-    """Median latency of the last CPU's records."""
+    """Return the median latency of the last CPU's records."""
     share = _last(trial)
     return float(share.latency_p50_ns) if share is not None and share.latency_p50_ns else None
 
 
 def quiet_latency_p99_ns(trial: TrialResult) -> float | None:
-    """The 99th percentile of the same."""
+    """Return the 99th percentile of the same."""
     share = _last(trial)
     return float(share.latency_p99_ns) if share is not None and share.latency_p99_ns else None

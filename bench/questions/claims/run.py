@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Claims on this machine: the experiments that they need, once, and more of those left open."""
+"""Run the experiments that claims need, each once, and more blocks of those left open."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST_AT_ONCE: Final = 8
 
 
 def needed(claims: Sequence[Claim], planned: Sequence[Experiment]) -> tuple[Experiment, ...]:
-    """Those of ``planned`` that ``claims`` are judged by."""
+    """Return those of ``planned`` that ``claims`` are judged by."""
     names = {name for claim in claims for name in claim.experiments}
     return tuple(experiment for experiment in planned if experiment.name in names)
 
@@ -41,7 +41,7 @@ def run(
     *,
     settle_s: float = 0.0,
 ) -> tuple[TrialResult, ...]:
-    """All blocks of ``experiments``; then, for ``settle_s``, more blocks for what is left open."""
+    """Run all blocks of ``experiments``; then, for ``settle_s``, more of what is left open."""
     trials: list[TrialResult] = []
     with progress.shown(experiments) as begin:
         for experiment in experiments:
@@ -70,7 +70,7 @@ def run(
 def further(
     judged: Judged, experiments: Sequence[Experiment], done: dict[str, int], left_s: float
 ) -> tuple[Experiment, ...]:
-    """The experiments of open claims with more blocks, as far as they fit into ``left_s``.
+    """Return the experiments of open claims with more blocks, as far as they fit into ``left_s``.
 
     Those that need the fewest blocks come first: a claim that would take a thousand should not keep
     the others from being settled.

@@ -23,7 +23,7 @@ class Late(NamedTuple):
 
 
 def late_records(trials: Sequence[TrialResult]) -> Late:
-    """Summed over trials; JournalError if a latency histogram cannot be decoded."""
+    """Return the sum over trials; JournalError if a latency histogram cannot be decoded."""
     late = bursts = records = stranded = unknown = 0
     recorded = True
     for trial in trials:
@@ -58,6 +58,6 @@ def _from(histogram: str, least_ns: int) -> int:
 
 
 def late_share(trial: TrialResult) -> float | None:
-    """Records that waited so long, over all of one trial."""
+    """Return the share of one trial's records that waited so long."""
     found = late_records([trial])
     return found.late / found.records if found.records else None
