@@ -38,7 +38,7 @@ class Cgroup:
     folder: Path
 
     def bound(self, processes: int) -> None:
-        """No more than so many at once, threads counted. Raises OSError."""
+        """Allow at most so many at once, threads included. Raises OSError."""
         (self.folder / "pids.max").write_text(str(processes))
 
     def add(self, pid: int) -> None:
@@ -48,7 +48,7 @@ class Cgroup:
 
 @contextmanager
 def made() -> Iterator[Cgroup | None]:
-    """A new cgroup; None where this machine has none for us to make one in."""
+    """Make a cgroup; None where this machine has no place for one."""
     where = place()
     with ExitStack() as stack:
         group = None

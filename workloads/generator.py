@@ -81,7 +81,7 @@ def check(storm: Storm, usable: Sequence[int]) -> None:
 
 
 def storm_arguments(storm: Storm) -> list[str]:
-    """The storm as forkstorm's options, without ``--tiny``, ``--user`` and descriptors."""
+    """Return the storm as forkstorm's options, without ``--tiny``, ``--user`` and descriptors."""
     words: list[str] = []
     for name, value in (
         ("shape", storm.shape.value),
@@ -135,7 +135,7 @@ class Generator:
 
     @property
     def session(self) -> int:
-        """The storm's session id, which is the generator's pid."""
+        """Return the storm's session id, which is the generator's pid."""
         return self._started().pid
 
     def __enter__(self) -> Self:
@@ -254,7 +254,7 @@ class Generator:
         return line.decode(errors="replace")
 
     def _failure(self) -> Exception:
-        """What to raise when the generator has closed its pipes: how it ended, and its words."""
+        """Return the error for a generator that closed its pipes, with its last words."""
         process = self._started()
         if process.returncode is None:
             if not self._has_ended(_GRACE_S):
@@ -273,7 +273,7 @@ class Generator:
         return StormFailed(f"the generator {ended}" + (f": {said}" if said else ""))
 
     def _has_ended(self, timeout_s: float) -> bool:
-        """Whether the generator ends in time; it is left to be reaped."""
+        """Return whether the generator ends in time; it is left to be reaped."""
         descriptor = os.pidfd_open(self._started().pid)
         try:
             return bool(select.select([descriptor], [], [], timeout_s)[0])
@@ -314,7 +314,7 @@ class Generator:
 
 
 def parse_report(lines: list[str]) -> StormReport:
-    """The generator's ``key=value`` lines as a report.
+    """Return the generator's ``key=value`` lines as a report.
 
     Raises StormFailed if a line is unknown, a number is missing, or the counts do not agree.
     """

@@ -21,7 +21,7 @@ _GRACE_S: Final = 5.0
 
 @contextmanager
 def calling(processes: int, *, executable: Path = EXECUTABLE) -> Iterator[tuple[int, ...]]:
-    """So many ``processes`` call for as long as the context lasts; yield their pids.
+    """Have ``processes`` processes call for as long as the context lasts; yield their pids.
 
     MachineUnfit if one cannot be started or may not make a map.
     """

@@ -70,7 +70,7 @@ class Storm:
 
     @property
     def real_workers(self) -> int:
-        """Workers that it has, whatever is asked for."""
+        """Return the number of workers, whatever is asked for."""
         return _WORKERS.get(self.shape, self.workers)
 
     @property
@@ -81,7 +81,7 @@ class Storm:
 
     @property
     def most_at_once(self) -> int:
-        """Processes and threads that exist at once, at most; the generator itself not."""
+        """Return the most processes and threads at once, without the generator."""
         if self.shape is Shape.BURST:
             return self.workers + self.burst_size
         beside = {Shape.CHAIN: self.depth, Shape.PINGPONG: 2, Shape.THREADS: 1 + self.threads}
@@ -106,10 +106,10 @@ class StormReport:
 
     @property
     def seconds(self) -> float:
-        """Length of the storm."""
+        """Return the length of the storm."""
         return (self.end_ns - self.start_ns) / 1e9
 
     @property
     def rate_per_s(self) -> float:
-        """Processes reaped per second."""
+        """Return the processes reaped per second."""
         return self.reaped / self.seconds if self.end_ns > self.start_ns else 0.0

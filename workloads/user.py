@@ -39,7 +39,7 @@ class StormUser:
 
 
 def chosen(name: str | None = None) -> StormUser:
-    """The user called ``name``, or of that number; None: nobody, where we may change user.
+    """Return the user called ``name``, or of that number; None: nobody, where we may change user.
 
     Raises UsageError for one that is unknown, or that we may not become.
     """

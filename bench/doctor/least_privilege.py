@@ -29,7 +29,7 @@ def examine() -> Iterator[Need]:
 
 
 def together(needs: Sequence[Need], command: str) -> tuple[str, ...]:
-    """The capabilities with which ``command`` works, all its parts together."""
+    """Return the capabilities with which ``command`` works, all its parts together."""
     return tuple(
         dict.fromkeys(
             name for each in needs if command in each.commands for name in each.capabilities

@@ -51,7 +51,7 @@ class Need:
 
 
 def need(part: Part) -> Need:
-    """The smallest set with which ``part`` works; the special ones before CAP_SYS_ADMIN.
+    """Return the smallest set with which ``part`` works; the special ones before CAP_SYS_ADMIN.
 
     Where we may change user it is tried as nobody, else as who we are; with what we hold.
     """

@@ -143,7 +143,7 @@ class _Holder:
 
     @property
     def elsewhere(self) -> bool:
-        """Whether the pid is a number of another PID namespace than this process's."""
+        """Return whether the pid is a number of another PID namespace than this process's."""
         return self.pid_namespace not in (None, _own_namespace())
 
     def __str__(self) -> str:
@@ -152,7 +152,7 @@ class _Holder:
 
 
 def _read(descriptor: int) -> _Holder | None:
-    """Who holds it; None where the file does not say, taken just now or on a full disk."""
+    """Return who holds it; None where the file does not say, taken just now or on a full disk."""
     try:
         told = json.loads(os.pread(descriptor, 1 << 16, 0))
         namespace = told.get("pid_namespace")

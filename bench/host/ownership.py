@@ -20,7 +20,7 @@ _NO_LINK = os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def caller(environment: Mapping[str, str] = os.environ) -> tuple[int, int] | None:
-    """User and group that called sudo; None without it."""
+    """Return the user and group that called sudo; None without it."""
     ids = environment.get("SUDO_UID", ""), environment.get("SUDO_GID", "")
     if os.geteuid() == 0 and all(_NUMBER.fullmatch(each) for each in ids):
         user, group = map(int, ids)
@@ -29,7 +29,7 @@ def caller(environment: Mapping[str, str] = os.environ) -> tuple[int, int] | Non
 
 
 def opened(path: Path, flags: int) -> tuple[int, bool]:
-    """A descriptor of the file, and whether it was made just now (0644). Raises OSError."""
+    """Return a descriptor of the file, and whether it was made just now (0644). Raises OSError."""
     try:
         descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     except FileExistsError:
@@ -58,7 +58,7 @@ def make_folder(path: Path) -> None:
 
 
 def hand_over(path: Path) -> None:
-    """A file that a library wrote for us; nothing happens to one that is not root's own."""
+    """Hand over a file that a library wrote, if it is root's own."""
     ids = caller()
     if ids is None:
         return
@@ -73,7 +73,7 @@ def hand_over(path: Path) -> None:
 
 
 def hand_over_all(folder: Path) -> None:
-    """The files right in a folder of ours, once whoever wrote them as root has ended."""
+    """Return the files right in a bufbench folder, once whoever wrote them as root has ended."""
     with suppress(OSError):
         for path in list(folder.iterdir()):
             hand_over(path)

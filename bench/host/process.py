@@ -127,7 +127,7 @@ def started(
     pass_fds: Sequence[int] = (),
     said: BinaryIO | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A program that runs beside us, in a session of its own, for as long as the context lasts.
+    """Run a program in a session of its own for as long as the context lasts.
 
     Its stdin is a pipe that nothing is written to: the end of it tells the program that we are
     gone. Its stdout is a pipe and its stderr ours, unless both go to the file ``said``. On leaving,
@@ -181,7 +181,7 @@ def _text(seen: str | bytes | None) -> str:
 
 
 def _failure(completed: Completed) -> str:
-    """One line: the program, how it ended, and the last line that it said."""
+    """Return one line: the program, how it ended, and the last line that it said."""
     code = completed.returncode
     ended = f"was killed by {_signal_name(-code)}" if code < 0 else f"returned {code}"
     said = (completed.stderr.strip() or completed.stdout.strip()).splitlines()

@@ -30,7 +30,7 @@ _UMOUNT_NOFOLLOW: Final = 8
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """A new folder that only this user can enter; it goes with all that is in it.
+    """Make a folder that only this user can enter; it is removed with its contents.
 
     What runs that were killed left behind is swept first. MachineUnfit where there is no place.
     """
@@ -62,7 +62,7 @@ def abandoned_in(place: Path) -> Iterator[Path]:
 
 
 def abandoned(path: Path) -> int | None:
-    """A locked descriptor of a folder of ours that nobody else holds; None for any other."""
+    """Return a locked descriptor of a bufbench folder that nobody holds; None for any other."""
     try:
         descriptor = os.open(path, _FOLDER)
     except OSError:  # a symbolic link, a file, or gone by now
@@ -78,7 +78,7 @@ def abandoned(path: Path) -> int | None:
 
 
 def _places() -> Iterator[Path]:
-    """Where folders may lie: one for the system's administrator, else the usual one."""
+    """Yield where folders may lie: one for the system's administrator, else the usual one."""
     if os.geteuid() == 0 and _SYSTEM.parent.is_dir():
         with suppress(OSError):
             _SYSTEM.mkdir(mode=0o700, exist_ok=True)
@@ -89,7 +89,7 @@ def _places() -> Iterator[Path]:
 
 
 def _is_private(place: Path) -> bool:
-    """Whether it is a folder, no link to one, and nobody else can put anything into it."""
+    """Return whether it is a folder, no link to one, and nobody else can put anything into it."""
     seen = place.lstat()
     return stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.geteuid() and not seen.st_mode & 0o022
 
@@ -112,7 +112,7 @@ def _made() -> tuple[Path, int]:
 
 
 def _locked(path: Path) -> int | None:
-    """A locked descriptor of the folder just made; None if a sweep was quicker."""
+    """Return a locked descriptor of the folder just made; None if a sweep was quicker."""
     try:
         lock = os.open(path, _FOLDER)
     except FileNotFoundError:

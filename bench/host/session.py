@@ -13,7 +13,7 @@ _PAUSE_S = 0.005
 
 
 def members(session: int) -> set[int]:
-    """Pids of the session's processes that still run; zombies only wait for their parent."""
+    """Return pids of the session's processes that still run; zombies only wait for their parent."""
     found = set()
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():

@@ -13,7 +13,7 @@ from bench.host.signals import SIGNALS
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """What is inside is done whole; a Ctrl-C or SIGTERM that came meanwhile counts at the end.
+    """Delay Ctrl-C and SIGTERM until the end of the block.
 
     A handler, not a mask: a masked signal would go to another thread, and be told to this one.
     """

@@ -59,7 +59,7 @@ def _bpf_in(command: int, block: ct.Array[ct.c_char]) -> int:
 
 
 def load_tracepoint(code: bytes, instructions: int) -> int:
-    """Descriptor of a tracepoint program, close-on-exec."""
+    """Return the descriptor of a tracepoint program, close-on-exec."""
     return _load(_TYPE_TRACEPOINT, code, instructions)
 
 
@@ -87,7 +87,7 @@ def run_once(program_fd: int) -> None:
 
 
 def create_map(kind: int, *, key_bytes: int, value_bytes: int, entries: int, name: str) -> int:
-    """A new map's file descriptor, close-on-exec."""
+    """Return a new map's file descriptor, close-on-exec."""
     attribute = struct.pack(
         "=IIIIIII16s", kind, key_bytes, value_bytes, entries, 0, 0, 0, name.encode()[:15]
     )
@@ -111,7 +111,7 @@ def update(map_fd: int, key: bytes, value: bytes) -> None:
 
 
 def lookup(map_fd: int, key: bytes, value_bytes: int) -> bytes:
-    """One element's value; of a per-CPU map, the values of all possible CPUs."""
+    """Return one element's value; of a per-CPU map, the values of all possible CPUs."""
     key_block, value = ct.create_string_buffer(key, len(key)), ct.create_string_buffer(value_bytes)
     _bpf(
         _MAP_LOOKUP,
@@ -135,7 +135,7 @@ def run_time(program_fd: int) -> tuple[int, int]:
 
 
 def program_id(program_fd: int) -> int:
-    """The number by which the kernel knows a program."""
+    """Return the number by which the kernel knows a program."""
     info = ct.create_string_buffer(_PROG_INFO_BYTES)
     _bpf(_INFO_BY_FD, struct.pack("=IIQ", program_fd, _PROG_INFO_BYTES, ct.addressof(info)))
     return int(struct.unpack_from("=II", info)[1])
@@ -177,7 +177,7 @@ def raw_tracepoint_of(link: int) -> tuple[str, int] | None:
 
 @contextmanager
 def statistics() -> Iterator[bool]:
-    """The kernel counts runs and their time for as long as the context lasts (5.8).
+    """Have the kernel count runs and their time for as long as the context lasts (5.8).
 
     Gives whether it does: switching it on takes CAP_SYS_ADMIN.
     """

@@ -46,7 +46,7 @@ class Capability(IntEnum):
 
 
 def held() -> frozenset[Capability]:
-    """What this process may use."""
+    """Return the capabilities of this process."""
     mask = procfs.capabilities()
     return frozenset(each for each in Capability if mask >> each & 1)
 

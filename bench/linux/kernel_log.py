@@ -27,7 +27,7 @@ _COMPLAINT: Final = re.compile(
 
 
 def complaints_in(records: Iterable[str]) -> tuple[str, ...]:
-    """The kernel's complaints among records of /dev/kmsg, messages alone.
+    """Return the kernel's complaints among records of /dev/kmsg, messages alone.
 
     Only facility 0 is the kernel's; the rest is what user space wrote into the log.
     """
@@ -42,7 +42,7 @@ def complaints_in(records: Iterable[str]) -> tuple[str, ...]:
 
 
 def complaints_since_boot() -> tuple[str, ...]:
-    """What the kernel complained of as far back as its log goes."""
+    """Return what the kernel complained of as far back as its log goes."""
     with KernelLog(whole=True) as log:
         return log.complaints()
 
@@ -81,7 +81,7 @@ class KernelLog:
 
     @property
     def readable(self) -> bool:
-        """Whether the log can be read at all."""
+        """Return whether the log can be read at all."""
         return self._fd is not None
 
     def forget(self) -> None:
@@ -90,7 +90,7 @@ class KernelLog:
             os.lseek(self._fd, 0, os.SEEK_END)
 
     def new_records(self) -> Iterator[str]:
-        """Records since the last call, as /dev/kmsg gives them, to the last. Never waits."""
+        """Yield records since the last call, as /dev/kmsg gives them, to the last. Never waits."""
         while self._fd is not None:
             try:
                 yield os.read(self._fd, _RECORD_BYTES).decode(errors="replace")
@@ -100,5 +100,5 @@ class KernelLog:
                 yield OVERFLOWED
 
     def complaints(self) -> tuple[str, ...]:
-        """What the kernel complained of since the last call."""
+        """Return what the kernel complained of since the last call."""
         return complaints_in(self.new_records())

@@ -63,7 +63,7 @@ def require_page_size(size_bytes: int) -> None:
 
 
 def harness_version() -> str:
-    """The installed package's version; a checkout that was not installed has none."""
+    """Return the installed package's version; a checkout that was not installed has none."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:

@@ -26,7 +26,7 @@ _CONFIG: Final = (
 
 
 def model(*, debugfs: str | None, version: str, cmdline: str, config: str | None) -> str:
-    """Tell the model from what the kernel shows, the surest source first.
+    """Return the model, from the most reliable source that there is.
 
     ``debugfs``: sched/preempt, which marks the model in brackets. ``version``: as in uname -v.
     ``config``: the kernel's build configuration.
@@ -52,7 +52,7 @@ def _from_config(config: str) -> str:
 
 
 def running() -> str:
-    """The model of the kernel underneath."""
+    """Return the model of the kernel underneath."""
     return model(
         debugfs=procfs.read(procfs.SYS / "kernel/debug/sched/preempt"),
         version=os.uname().version,

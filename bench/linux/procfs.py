@@ -34,7 +34,7 @@ class CpuTimes:
     working_s: float = 0.0  # in tasks, user and system; interrupts left out
 
     def steal_share_since(self, earlier: CpuTimes) -> float:
-        """Share of all CPU time, 0 to 1, that the hypervisor kept between two readings."""
+        """Return the share of CPU time, 0 to 1, that the hypervisor kept between two readings."""
         passed_s = self.total_s - earlier.total_s
         return (self.steal_s - earlier.steal_s) / passed_s if passed_s > 0 else 0.0
 
@@ -75,7 +75,7 @@ class Mount:
 
 
 def parse_cpu_list(text: str) -> tuple[int, ...]:
-    """CPU numbers of a list such as ``0-2,5``, once each; () of an empty one.
+    """Return CPU numbers of a list such as ``0-2,5``, once each; () of an empty one.
 
     Raises ValueError if it is none, or names a CPU that no kernel can have.
     """
@@ -95,7 +95,7 @@ def _number(text: str) -> int | None:
 
 
 def parse_irq_work(interrupts: str) -> dict[int, int] | None:
-    """IWI of /proc/interrupts, CPU -> count since boot; None where there is no such row."""
+    """Return IWI of /proc/interrupts, CPU -> count since boot; None where there is no such row."""
     header, *rows = interrupts.splitlines() or [""]
     cpus = [_number(name.removeprefix("CPU")) for name in header.split()]
     for row in rows:
@@ -107,7 +107,7 @@ def parse_irq_work(interrupts: str) -> dict[int, int] | None:
 
 
 def parse_sizes(text: str) -> dict[str, int]:
-    """Lines such as ``VmRSS:  1948 kB`` of a process's status, name -> bytes."""
+    """Return lines such as ``VmRSS:  1948 kB`` of a process's status, name -> bytes."""
     return {
         name: int(kib) * 1024
         for name, kib in re.findall(r"^(\w+):[ \t]+([0-9]{1,15}) kB$", text, re.MULTILINE)
@@ -115,13 +115,13 @@ def parse_sizes(text: str) -> dict[str, int]:
 
 
 def parse_capabilities(status: str) -> int:
-    """CapEff of a process's status as a bit mask; 0 if it is missing."""
+    """Return CapEff of a process's status as a bit mask; 0 if it is missing."""
     found = re.search(r"^CapEff:[ \t]*([0-9a-f]{1,16})$", status, re.MULTILINE)
     return int(found[1], 16) if found else 0
 
 
 def parse_fdinfo(text: str) -> FdInfo:
-    """The fdinfo of a BPF map or program."""
+    """Return the fdinfo of a BPF map or program."""
     fields = dict(re.findall(r"^(\w+):[ \t]*([0-9]{1,19})$", text, re.MULTILINE))
 
     def number(name: str) -> int | None:
@@ -131,7 +131,7 @@ def parse_fdinfo(text: str) -> FdInfo:
 
 
 def parse_smaps(text: str, names: frozenset[str]) -> Mappings:
-    """Sums over the mappings that have one of ``names``."""
+    """Return sums over the mappings that have one of ``names``."""
     sizes = {"Size": 0, "Rss": 0}
     ours = False
     for line in text.splitlines():
@@ -144,7 +144,7 @@ def parse_smaps(text: str, names: frozenset[str]) -> Mappings:
 
 
 def parse_free_pages(zoneinfo: str) -> int | None:
-    """Free pages of all zones, and of all CPUs' lists; None where there is no zone.
+    """Return free pages of all zones, and of all CPUs' lists; None where there is no zone.
 
     MemFree leaves out what each CPU keeps on its lists: some thousand pages, that come and go.
     """
@@ -154,7 +154,7 @@ def parse_free_pages(zoneinfo: str) -> int | None:
 
 
 def parse_mountinfo(text: str) -> tuple[Mount, ...]:
-    """All mounts, in the order in which they were made."""
+    """Return all mounts, in the order in which they were made."""
     mounts = []
     for line in text.splitlines():
         ours, _, theirs = line.partition(" - ")
@@ -166,12 +166,12 @@ def parse_mountinfo(text: str) -> tuple[Mount, ...]:
 
 
 def _unescape(word: str) -> str:
-    """mountinfo writes blanks, tabs, newlines and backslashes as octal."""
+    """Undo octal escapes: mountinfo writes blanks, tabs, newlines and backslashes as octal."""
     return re.sub(r"\\(0[1-7][0-7]|1[0-7]{2})", lambda code: chr(int(code[1], 8)), word)
 
 
 def read(path: Path) -> str | None:
-    """The text of a file, or None where it is missing or forbidden."""
+    """Return the text of a file, or None where it is missing or forbidden."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except (OSError, ValueError):  # ValueError: the path holds a NUL
@@ -179,12 +179,12 @@ def read(path: Path) -> str | None:
 
 
 def read_number(path: Path) -> int | None:
-    """The number that a file holds; None also where it holds none (pids.max says "max")."""
+    """Return the number that a file holds; None also where it holds none (pids.max says "max")."""
     return _number((read(path) or "").strip())
 
 
 def online_cpus() -> tuple[int, ...]:
-    """CPUs that run code; not all of them need be allowed for this process."""
+    """Return CPUs that run code; not all of them need be allowed for this process."""
     with suppress(ValueError):
         if cpus := parse_cpu_list(read(SYS / "devices/system/cpu/online") or ""):
             return cpus
@@ -192,7 +192,7 @@ def online_cpus() -> tuple[int, ...]:
 
 
 def cpu_times() -> CpuTimes:
-    """What all CPUs did since boot."""
+    """Return the times of all CPUs since boot."""
     now = psutil.cpu_times()
     guests_s = now.guest + now.guest_nice  # counted as user time already
     return CpuTimes(
@@ -227,17 +227,17 @@ def stalled_s() -> dict[str, float]:
 
 
 def load_1m() -> float:
-    """The load average of the last minute."""
+    """Return the load average of the last minute."""
     return os.getloadavg()[0]
 
 
 def irq_work() -> dict[int, int] | None:
-    """IWI since boot, CPU -> count; None where the kernel does not tell."""
+    """Return IWI since boot, CPU -> count; None where the kernel does not tell."""
     return parse_irq_work(read(PROC / "interrupts") or "")
 
 
 def process_memory(pid: int | str = "self") -> ProcessMemory:
-    """Memory of a process; zeros for one that is gone."""
+    """Return the memory of a process; zeros for one that is gone."""
     if pid == "self":
         _settle_rss()
     sizes = parse_sizes(read(PROC / str(pid) / "status") or "")
@@ -259,49 +259,49 @@ def _settle_rss() -> None:
 
 
 def mappings(names: frozenset[str]) -> Mappings:
-    """This process's mappings of what smaps calls by one of ``names``, together."""
+    """Return this process's mappings of what smaps calls by one of ``names``, together."""
     return parse_smaps(read(PROC / "self/smaps") or "", names)
 
 
 def free_pages() -> int | None:
-    """Pages that nobody uses, those kept at hand for one CPU included; None if not told."""
+    """Return the free pages, those on per-CPU lists included; None if not reported."""
     read(PROC / "sys/vm/stat_refresh")  # brings each CPU's share of the counts in
     return parse_free_pages(read(PROC / "zoneinfo") or "")
 
 
 def fd_info(fd: int, pid: int | str = "self") -> FdInfo:
-    """What fdinfo tells of a descriptor."""
+    """Return the fdinfo of a descriptor."""
     return parse_fdinfo(read(PROC / str(pid) / "fdinfo" / str(fd)) or "")
 
 
 def capabilities() -> int:
-    """This process's effective capabilities, a bit mask."""
+    """Return this process's effective capabilities, a bit mask."""
     return parse_capabilities(read(PROC / "self/status") or "")
 
 
 def mounts() -> tuple[Mount, ...]:
-    """Everything mounted where this process can see it."""
+    """Return everything mounted where this process can see it."""
     return parse_mountinfo(read(PROC / "self/mountinfo") or "")
 
 
 def mount_point(kind: str) -> Path | None:
-    """Where a file system of this kind (tracefs, debugfs, bpf) is mounted first."""
+    """Return where a file system of this kind (tracefs, debugfs, bpf) is mounted first."""
     return next((mount.point for mount in mounts() if mount.kind == kind), None)
 
 
 def sysctl(name: str) -> int | None:
-    """A numeric sysctl such as ``kernel.perf_event_mlock_kb``."""
+    """Return a numeric sysctl such as ``kernel.perf_event_mlock_kb``."""
     return read_number(PROC / "sys" / name.replace(".", "/"))
 
 
 def clock_source() -> str:
-    """The kernel's clock source, "unknown" where it does not tell."""
+    """Return the kernel's clock source, "unknown" where it does not tell."""
     path = SYS / "devices/system/clocksource/clocksource0/current_clocksource"
     return (read(path) or "unknown").strip()
 
 
 def governors() -> frozenset[str]:
-    """The CPUs' frequency governors; none where the kernel has no hand in frequencies."""
+    """Return the CPUs' frequency governors; none where the kernel has no hand in frequencies."""
     paths = (SYS / "devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")
     return frozenset(text.strip() for path in paths if (text := read(path)))
 
@@ -313,7 +313,7 @@ def _is_bpf(link: Path) -> bool:
 
 
 def bpf_holders() -> frozenset[int]:
-    """Other processes that hold a BPF program or map open, as far as this user may look."""
+    """Return other processes that hold a BPF program or map open, as far as this user may look."""
     holders = set()
     for process in PROC.iterdir():
         # It ended, closed it, or is not ours to see; a glob over all would end at the first such.

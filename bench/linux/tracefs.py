@@ -18,7 +18,7 @@ _PLACE: Final = Path("/sys/kernel/tracing")
 
 
 def exit_format(place: Path = _PLACE) -> str:
-    """Text of the exit tracepoint's format file; mounts tracefs first if nobody has yet.
+    """Return the text of the exit tracepoint's format file; mounts tracefs first if nobody has yet.
 
     Raises MachineUnfit where it is not there, or not for this user.
     """
@@ -56,7 +56,7 @@ def number(tracepoint: str, place: Path = _PLACE) -> int:
 
 
 def readable() -> bool:
-    """Whether this process can find the exit tracepoint, where tracefs is mounted."""
+    """Return whether this process can find the exit tracepoint, where tracefs is mounted."""
     try:
         return number(EXIT) > 0
     except OSError:
@@ -64,7 +64,7 @@ def readable() -> bool:
 
 
 def opening(place: Path = _PLACE) -> str:
-    """What opens tracefs to this user's group, or to this process."""
+    """Return the commands that open tracefs to this user's group or process."""
     group = os.getegid() or "GROUP"  # root's own would open it to nobody else
     return f"as root: mount -o remount,mode=0750,gid={group} {place}, or grant CAP_DAC_READ_SEARCH"
 

@@ -85,7 +85,7 @@ class KernelVersion:
 
     @property
     def series(self) -> str:
-        """What it belongs to: "6.12"."""
+        """Return the series: "6.12"."""
         return f"{self.numbers[0]}.{self.numbers[1]}"
 
     def __lt__(self, other: KernelVersion) -> bool:
@@ -103,7 +103,7 @@ class KernelVersion:
 
 
 def debian_key(version: str) -> tuple[int, Key, Key]:
-    """Orders Debian's versions, [EPOCH:]UPSTREAM[-REVISION], as dpkg does."""
+    """Return the order of Debian's versions, [EPOCH:]UPSTREAM[-REVISION], as dpkg does."""
     epoch, colon, rest = version.partition(":")
     if not colon:
         epoch, rest = "0", version

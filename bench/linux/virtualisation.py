@@ -22,7 +22,7 @@ class Virtualisation:
 
 
 def tell(*, cpuinfo: str, clock_sources: str, vendor: str) -> Virtualisation:
-    """Tell from /proc/cpuinfo, the available clock sources and the DMI system vendor.
+    """Judge by /proc/cpuinfo, the available clock sources and the DMI system vendor.
 
     A hypervisor's own clock is the best witness: QEMU offers kvm-clock only where KVM runs the
     guest, and its made-up CPU models carry its name in either case.
@@ -40,13 +40,13 @@ def tell(*, cpuinfo: str, clock_sources: str, vendor: str) -> Virtualisation:
 
 
 def cpu_model(cpuinfo: str) -> str:
-    """The first CPU's model name, "unknown" where there is none."""
+    """Return the first CPU's model name, "unknown" where there is none."""
     found = re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
     return found[1].strip() if found else "unknown"
 
 
 def running() -> Virtualisation:
-    """What is underneath this kernel."""
+    """Return what this kernel runs on."""
     clocks = procfs.SYS / "devices/system/clocksource/clocksource0/available_clocksource"
     return tell(
         cpuinfo=procfs.read(procfs.PROC / "cpuinfo") or "",
