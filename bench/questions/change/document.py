@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bench.judge.metrics import Unit
-from bench.judge.statistics import Estimate, Scale
+from bench.judge.statistics import Estimate
 from bench.linux.machine import Machine
 from bench.questions.change.counts import BudgetChange, CountChange
 from bench.questions.change.difference import ClaimChange, Difference
@@ -44,25 +43,6 @@ class CountData:
     key: str
     before: float
     after: float
-    p: float
-    worse: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NumberData:
-    """One number of a transport against another, before and after."""
-
-    experiment: str
-    budget: str
-    variant: str
-    transport: str
-    against: str
-    key: str
-    unit: Unit
-    scale: Scale
-    before: float
-    after: float
-    margin: float
     p: float
     worse: bool
 
@@ -113,7 +93,7 @@ class ChangeData:
     regressions: int
     compared_numbers: int
     compared_counts: int
-    numbers: tuple[NumberData, ...]
+    numbers: tuple[Change, ...]
     counts: tuple[CountData, ...]
     budgets: tuple[BudgetData, ...]
     claims: tuple[ClaimData, ...]
@@ -150,7 +130,7 @@ def _data(before: JournalSet, after: JournalSet, found: Difference) -> ChangeDat
         after=after.summary.machine,
         compared_numbers=numbers.compared,
         compared_counts=found.counted,
-        numbers=tuple(pick(NumberData, each) for each in numbers.changes),
+        numbers=numbers.changes,
         counts=tuple(pick(CountData, each) for each in found.counts),
         budgets=tuple(pick(BudgetData, each) for each in found.budgets),
         claims=tuple(pick(ClaimData, each, id=each.claim.id) for each in found.claims),
