@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import psutil
 import pytest
 from soak import arbitrary, health, summary
 
@@ -68,6 +69,7 @@ def test_random_trials_balance_and_leave_nothing(
     request = campaign.Request(journal=journal, command_line=sys.argv, seed=seed, wait=True)
     trials: list[TrialResult] = []
     samples: list[health.Sample] = []
+    before = len(psutil.Process().children())
     started = time.monotonic()
     with campaign.opened(request) as running, summarised(journal, seed, trials, samples):
         while len(samples) < health.FEWEST_SAMPLES or time.monotonic() - started < minutes * 60:
@@ -81,7 +83,7 @@ def test_random_trials_balance_and_leave_nothing(
             elapsed_s = time.monotonic() - started
             samples.append(health.look(elapsed_s=elapsed_s, trials=len(trials)))
             print(summary.progress(samples[-1]), flush=True)
-    assert samples[0].children == 0
+    assert samples[0].children == before  # of this process; other tests leave a helper of Python's
     assert len(trials) == TRIALS_PER_ROUND * len(samples)
     assert len(read_journal(journal, strict=True).trials) == len(trials)
     gates.check((), trials)

@@ -352,7 +352,7 @@ def test_more_buffers_than_512_are_read() -> None:
         capture = Capture(1)
         stack.callback(capture.unmap)
         for _ in range(600):
-            event = perf_event.open_output(0, Producer())
+            event = perf_event.open_output(0)
             stack.callback(os.close, event)
             capture.add_perf(event, 4096)
         assert capture.buffer_count == 600
