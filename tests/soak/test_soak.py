@@ -83,7 +83,7 @@ def test_random_trials_balance_and_leave_nothing(
             elapsed_s = time.monotonic() - started
             samples.append(health.look(elapsed_s=elapsed_s, trials=len(trials)))
             print(summary.progress(samples[-1]), flush=True)
-    assert samples[0].children == before  # of this process; other tests leave a helper of Python's
+    assert samples[0].children == before  # other tests leave multiprocessing's resource tracker
     assert len(trials) == TRIALS_PER_ROUND * len(samples)
     assert len(read_journal(journal, strict=True).trials) == len(trials)
     gates.check((), trials)
