@@ -57,10 +57,10 @@ def command(
                 remedy="name journals of two runs",
             )
         print(f"bufbench: {shared:,} trials are in A and in B; they count in A", file=sys.stderr)
-    ours, theirs = journal_sets(old), journal_sets(fresh)
-    _check_cpus(ours[0].summary.machine, theirs[0].summary.machine)
-    found = difference(ours[0], theirs[0])
-    answer = document(ours, theirs, found)
+    first, second = journal_sets(old), journal_sets(fresh)
+    _check_cpus(first[0].summary.machine, second[0].summary.machine)
+    found = difference(first[0], second[0])
+    answer = document(first, second, found)
     with read_or_not():
         print_answer([answer], answer.data, form)
     if fail_on_regression and found.regressions:
@@ -79,10 +79,10 @@ def _check_cpus(before: Machine | None, after: Machine | None) -> None:
     from bench.questions.transports.words import cpus_words
 
     one = (before.hostname, before.online_cpus) == (after.hostname, after.online_cpus)
-    ours, theirs = cpus_words(before), cpus_words(after)
-    if one and ours != theirs:
+    first, second = cpus_words(before), cpus_words(after)
+    if one and first != second:
         raise UsageError(
-            f"A used {clean(ours)} and B {clean(theirs)}, on one machine: what differs is that",
+            f"A used {clean(first)} and B {clean(second)}, on one machine: what differs is that",
             remedy="run both with the same affinity, cpuset and quota",
         )
 

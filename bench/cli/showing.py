@@ -61,7 +61,7 @@ class Showing:
     def finish(self, seconds: float | None = None) -> int:
         """Show what the detached tracer still holds; the records that could not be shown.
 
-        ``seconds`` is how long somebody may take to read them; None: for ever. Whatever has not
+        ``seconds`` is how long a reader may take; None: for ever. Whatever has not
         been written by then is taken out of the buffers, so that it is counted. Raises the error
         that writing ended with.
         """

@@ -74,13 +74,13 @@ def command(
             asked = interrupt
             unshown = shown.finish(_PATIENCE_S)
         tally = tracer.tally()
-    told = f"{tally.delivered} delivered, {tally.lost} lost, {tally.missed} missed"
+    counts = f"{tally.delivered} delivered, {tally.lost} lost, {tally.missed} missed"
     if unshown:
-        told += f"; {unshown} delivered are not shown, since the output was not read"
+        counts += f"; {unshown} delivered are not shown, since the output was not read"
     if asked:
-        asked.args = (told,)
+        asked.args = (counts,)
         raise asked
-    print(told, file=sys.stderr, flush=True)
+    print(counts, file=sys.stderr, flush=True)
 
 
 def _filter(pid: int | None, comm: str | None) -> Callable[[CapturedRecord], bool]:
