@@ -149,6 +149,17 @@ def _adopting() -> Iterator[None]:
         libc.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
+def begun(journal: Path) -> bool:
+    """Return whether the run that writes ``journal`` has come to its trials: its header is there.
+
+    Before that, an empty file is there for a moment, to see that one could be written.
+    """
+    try:
+        return journal.stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
 # -- whom to hit -------------------------------------------------------------------------------
 
 

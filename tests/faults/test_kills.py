@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 from moments import Faults
 from tracing import bufbench
-from victim import SOON_S, TARGETS, Victim, abandoned_folders, strike, victim
+from victim import SOON_S, TARGETS, Victim, abandoned_folders, begun, strike, victim
 
 from bench.journal.reader import read_journal
 from bench.trial.result import TrialResult
@@ -46,8 +46,7 @@ class Runs:
 
     def next(self) -> list[str]:
         """Arguments of the run that goes on, or of the first."""
-        begun = self.journal.exists() and self.journal.stat().st_size > 0
-        return [*self.arguments, "--resume"] if begun else self.arguments
+        return [*self.arguments, "--resume"] if begun(self.journal) else self.arguments
 
     def whole_lines(self) -> int:
         """Of trials, as the file has them."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from moments import Faults
-from victim import Victim, generator, victim
+from victim import Victim, begun, generator, victim
 
 from bench.journal.reader import read_journal
 from bench.trial.result import State
@@ -52,7 +52,7 @@ def test_a_stopped_harness_counts_what_it_lost(
         ]  # fmt: skip
         with victim(folder, arguments) as stopped:
             # The first storms find out what a wake-up costs; they are not paced and are over soon.
-            while stopped.running() and not journal.exists():
+            while stopped.running() and not begun(journal):
                 time.sleep(0.001)
             if not await_storm(stopped, moment.uniform(0.0, 0.3)):
                 continue

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from moments import Faults
 from tracing import BUFBENCH
-from victim import SOON_S, generator, victim
+from victim import SOON_S, begun, generator, victim
 
 from bench.host import memory_group
 from bench.journal.reader import read_journal
@@ -227,7 +227,7 @@ def test_pids_max_reached_by_somebody_else_within_a_storm(
     command = [*within(pids_cgroup), *BUFBENCH]
     words = [*LONG, "--blocks", "1", "--transport", "ringbuf", "--output", str(journal)]
     with victim(tmp_path, words, command) as hit:
-        while hit.running() and not (journal.exists() and generator(hit) is not None):
+        while hit.running() and not (begun(journal) and generator(hit) is not None):
             time.sleep(0.001)
         time.sleep(0.5)
         # As if others had taken all that there is: nothing more can be made, for a while.
@@ -302,7 +302,7 @@ def test_the_wall_clock_set_back_by_a_day(tmp_path: Path) -> None:
     journal = tmp_path / "run.jsonl"
     words = [*LONG, "--blocks", "1", "--output", str(journal)]
     with victim(tmp_path, words) as hit:
-        while hit.running() and not (journal.exists() and generator(hit) is not None):
+        while hit.running() and not (begun(journal) and generator(hit) is not None):
             time.sleep(0.001)
         began_s, day_s = time.monotonic(), 86_400
         time.clock_settime(time.CLOCK_REALTIME, time.time() - day_s)
@@ -367,7 +367,7 @@ def test_a_cpu_that_goes_and_comes_back(tmp_path: Path) -> None:
     journal = tmp_path / "run.jsonl"
     words = [*LONG, "--blocks", "2", "--output", str(journal)]
     with victim(tmp_path, words) as hit:
-        while hit.running() and not (journal.exists() and generator(hit) is not None):
+        while hit.running() and not (begun(journal) and generator(hit) is not None):
             time.sleep(0.001)
         try:
             while hit.running():
@@ -398,7 +398,7 @@ def test_a_cpu_that_was_away_at_the_start_is_named(tmp_path: Path) -> None:
         pytest.skip(f"no CPU can be taken away here: {error}")
     try:
         with victim(tmp_path, words) as hit:
-            while hit.running() and not (journal.exists() and generator(hit) is not None):
+            while hit.running() and not (begun(journal) and generator(hit) is not None):
                 time.sleep(0.001)
             switch.write_text("1")
             # The storm spreads to the new CPU by itself; pinned, it certainly does.
