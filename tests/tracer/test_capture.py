@@ -19,7 +19,7 @@ from trials import KIB
 
 from bench.linux import perf_event
 from bench.measure import ledger
-from bench.plan.config import Consumer, Producer, Reader, TrialConfig
+from bench.plan.config import MIXED, Consumer, Producer, Reader, TrialConfig
 from bench.record.layout import ROW
 from bench.record.records import CAPTURED, Records
 from bench.tracer import settings, transports
@@ -213,33 +213,40 @@ def test_collecting_begins_at_the_first_row_each_time(rig: Rig, name: str) -> No
 
 @pytest.mark.slow
 @pytest.mark.live
-@pytest.mark.parametrize("payload_bytes", [0, 8, 16, 24, 128, 512])
+@pytest.mark.parametrize("payload_bytes", [0, 8, 16, 24, 128, 512, 1000, 4096, MIXED])
+@pytest.mark.parametrize("reader", list(Reader))
 @pytest.mark.parametrize("name", TRANSPORTS)
 def test_records_arrive_whole_wherever_a_small_buffer_wraps(
-    rig: Rig, name: str, payload_bytes: int
+    rig: Rig, name: str, reader: Reader, payload_bytes: int
 ) -> None:
     """Read after every few exits: how much gets lost must not depend on who else needs a CPU."""
     exits = 5
-    budget_bytes = 4 * KIB * (1 if name == "ringbuf" else len(rig.cpus))
-    sent_bytes = 0
+    each_bytes = 4 * KIB if 0 <= payload_bytes <= 512 else 32 * KIB
     with mapped(
-        rig, name, budget_bytes=budget_bytes, records_per_exit=1, payload_bytes=payload_bytes
+        rig,
+        name,
+        budget_bytes=each_bytes * (1 if name == "ringbuf" else len(rig.cpus)),
+        records_per_exit=1,
+        payload_bytes=payload_bytes,
+        reader=reader,
     ) as buffers:
-        read: list[Records] = []
-        while sent_bytes <= 3 * 4 * KIB:
+        buffers.capture.stop()  # each drain ends once the buffers are empty
+        own_bytes = 0
+        while own_bytes <= 3 * each_bytes:
             buffers.fill(exits, cpus=rig.cpus[:1])
-            buffers.capture.collect(0)
-            read.append(buffers.rows())
-            own = read[-1][(read[-1]["flags"] & 1) != 0]
-            sent_bytes += int(own["length"].sum())
-        rows = np.concatenate(read)
+            buffers.drain()
+            rows = buffers.rows()
+            own = rows[(rows["flags"] & 1) != 0]
+            own_bytes = int(own["length"].sum())
         assert ledger.balance(rows, buffers.program.read_counters()).residues == ()
-    assert set(rows["length"].tolist()) == {72 + payload_bytes}
-    own = rows[(rows["flags"] & 1) != 0]
+    lengths = {72, 200, 1024, 4168} if payload_bytes == MIXED else {72 + payload_bytes}
+    assert set(rows["length"].tolist()) == lengths
+    assert (rows["tail"] == rows["sequence"])[rows["length"] > 72].all()
     assert set(own["comm"].tolist()) == {b"forkstorm"}
     assert set(own["cpu"].tolist()) == {rig.cpus[0]}
     padding = rows["arrived_bytes"] - rows["length"]
-    assert (padding == (0 if name == "ringbuf" else (-(12 + 72 + payload_bytes)) % 8)).all()
+    expected = 0 if name != "perfbuf" else -(12 + rows["length"].astype(np.int64)) % 8
+    assert (padding == expected).all()
 
 
 @pytest.mark.live

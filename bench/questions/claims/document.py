@@ -48,13 +48,19 @@ _COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredData:
-    """The number that decided, and what its interval was compared with."""
+    """A number and its interval."""
 
     what: str
     unit: Unit
     point: float
     low: float
     high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecidingData(MeasuredData):
+    """The number that decided a claim, and what its interval was compared with."""
+
     bound: float
 
 
@@ -81,7 +87,7 @@ class ClaimData:
     comparative: bool
     verdict: Verdict
     reason: str
-    measured: MeasuredData | None
+    measured: DecidingData | None
     blocks: int
     p: float | None
     further_blocks: int | None
@@ -134,7 +140,7 @@ def _data(judgement: Judgement) -> ClaimData:
         claim,
         verdict=finding.verdict,
         reason=finding.reason,
-        measured=pick(MeasuredData, measured) if measured is not None else None,
+        measured=pick(DecidingData, measured) if measured is not None else None,
         blocks=finding.blocks,
         p=finding.p,
         further_blocks=finding.further_blocks if not finding.verdict.settled else None,

@@ -12,12 +12,14 @@ from typing import Any, Final
 from bench.journal.schema import Fault
 from bench.judge.metrics import Unit
 from bench.linux.machine import Machine
+from bench.questions.claims.document import MeasuredData
 from bench.questions.claims.finding import Finding, Verdict
 from bench.questions.kernels import sentences
 from bench.questions.kernels.matrix import Matrix
 from bench.questions.kernels.missed import Skipped
 from bench.questions.kernels.rows import KernelRow
 from bench.questions.transports.completeness import as_json
+from bench.questions.transports.data import LeftOut
 from bench.report.document import pick
 
 FORMAT: Final = 2
@@ -77,17 +79,6 @@ class CurveData:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MeasuredData:
-    """A number and its interval."""
-
-    what: str
-    unit: Unit
-    point: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FindingData:
     """What one kernel says of a claim."""
 
@@ -141,14 +132,10 @@ class OrderData:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InvalidTrial:
-    """A trial that enters no number."""
+class InvalidTrial(LeftOut):
+    """An invalid trial of one kernel."""
 
     kernel: str
-    experiment: str
-    arm: str
-    block: int
-    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

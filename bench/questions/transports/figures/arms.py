@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bench.judge.samples import ArmSamples, ExperimentSamples
 from bench.plan.experiments import BASELINES, ArmName
+from bench.questions.transports.material import Material
 from bench.questions.transports.summary import Summary
 from bench.report.units import clean
 from bench.tracer.transports import ranked
@@ -67,3 +68,13 @@ def calm_budgets(summary: Summary) -> dict[str, tuple[str, str]]:
             chosen[each.experiment] = (each.left.arm, each.right.arm)
             least[each.experiment] = lost
     return chosen
+
+
+def compared(material: Material) -> list[ShownArm]:
+    """Return the arms of each experiment at the budget where least was lost."""
+    chosen = calm_budgets(material.summary)
+    return [
+        arm
+        for arm in shown_arms(material.experiments)
+        if arm.samples.name in chosen.get(arm.experiment, ())
+    ]

@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 from bench.judge.metrics import storm_ns_per_process
-from bench.questions.transports.figures.arms import transports
-from bench.questions.transports.figures.lateness import compared
-from bench.questions.transports.figures.strips import Strip, panel
+from bench.questions.transports.figures.strips import Strip, drawn
 from bench.questions.transports.material import Material
 from bench.report.document import Figure
 from bench.report.figure import NS_LABELS
@@ -50,9 +48,7 @@ _STRIPS = (
 
 def figure(material: Material) -> Figure | None:
     """Draw three strips, as far as the trials have the numbers."""
-    arms = compared(material)
-    ways = transports(arms)
-    panels = tuple(found for strip in _STRIPS if (found := panel(strip, arms, ways)) is not None)
+    ways, panels = drawn(_STRIPS, material)
     if not panels:
         return None
     return Figure(

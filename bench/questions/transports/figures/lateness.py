@@ -3,23 +3,12 @@
 
 from __future__ import annotations
 
-from bench.questions.transports.figures.arms import ShownArm, calm_budgets, shown_arms, transports
-from bench.questions.transports.figures.strips import Strip, panel
+from bench.questions.transports.figures.strips import Strip, drawn
 from bench.questions.transports.material import Material
 from bench.report.document import Figure
 from bench.report.figure import NS_LABELS
 from bench.report.units import time
 from bench.trial.result import TrialResult
-
-
-def compared(material: Material) -> list[ShownArm]:
-    """Return the arms of each experiment at the budget where least was lost."""
-    chosen = calm_budgets(material.summary)
-    return [
-        arm
-        for arm in shown_arms(material.experiments)
-        if arm.samples.name in chosen.get(arm.experiment, ())
-    ]
 
 
 def _p99(trial: TrialResult) -> float | None:
@@ -61,9 +50,7 @@ _STRIPS = (
 
 def figure(material: Material) -> Figure | None:
     """Draw how many were late, how late, and the worst of each trial."""
-    arms = compared(material)
-    ways = transports(arms)
-    panels = tuple(found for strip in _STRIPS if (found := panel(strip, arms, ways)) is not None)
+    ways, panels = drawn(_STRIPS, material)
     if not panels:
         return None
     return Figure(

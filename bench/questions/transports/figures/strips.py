@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bench.questions.transports.figures.arms import ShownArm
+from bench.questions.transports.figures.arms import ShownArm, compared, transports
+from bench.questions.transports.material import Material
 from bench.report.document import Panel
 from bench.report.figure import WIDTH, Row, chart_of, colour, powers, shape
 from bench.trial.result import TrialResult
@@ -23,9 +24,17 @@ class Strip:
 
     title: str
     axis: str
-    take: Callable[[TrialResult], float | None]  # None: not told; 0 or less is not drawn
+    take: Callable[[TrialResult], float | None]  # None: unknown; 0 or less is not drawn
     words: Callable[[float], str]
     labels: str  # expression for the labels of the axis
+
+
+def drawn(strips: Sequence[Strip], material: Material) -> tuple[tuple[str, ...], tuple[Panel, ...]]:
+    """Draw those that some trial has the number of; return the transports and the panels."""
+    arms = compared(material)
+    ways = transports(arms)
+    found = (panel(strip, arms, ways) for strip in strips)
+    return ways, tuple(each for each in found if each is not None)
 
 
 def panel(strip: Strip, arms: Sequence[ShownArm], ways: Sequence[str]) -> Panel | None:

@@ -8,8 +8,7 @@ from typing import Final
 
 from bench.judge.numbers import number
 from bench.measure.cost import Cost
-from bench.questions.transports.figures.arms import ShownArm, transports
-from bench.questions.transports.figures.lateness import compared
+from bench.questions.transports.figures.arms import ShownArm, compared, transports
 from bench.questions.transports.material import Material
 from bench.report.document import Figure, Panel
 from bench.report.figure import HEIGHT, WIDTH, Row, chart_of, colour, powers, shape
