@@ -41,7 +41,7 @@ def records(rig: Rig) -> Records:
     capture = rig._capture
     assert capture is not None
     assert capture.overflow == 0
-    rows: Records = np.frombuffer(capture, dtype=CAPTURED, count=capture.count).copy()
+    rows: Records = np.frombuffer(capture.array, dtype=CAPTURED, count=capture.count).copy()
     return rows
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from bench.errors import MachineUnfit
 from bench.host.uninterrupted import start, uninterrupted
 from bench.plan.config import Consumer
-from bench.tracer._capture import Capture
+from bench.tracer.capture import Capture
 
 
 @contextmanager

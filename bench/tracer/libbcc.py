@@ -18,8 +18,7 @@ from typing import Any, Final
 from bench.errors import KernelRefused
 from bench.linux import refusal
 from bench.plan.config import Consumer, Poll, Producer, Wake
-from bench.tracer import _capture
-from bench.tracer._capture import Capture
+from bench.tracer.capture import LOST_CALLBACK, PERF_CALLBACK, RING_CALLBACK, Capture
 
 _POLL_MS: Final = 10  # how long a poll waits before it looks whether to stop
 
@@ -55,12 +54,12 @@ def ring_reader(
     poll = ct.CFUNCTYPE(ct.c_int, ct.c_void_p, ct.c_int)(("bpf_poll_ringbuf", library))
     consume = ct.CFUNCTYPE(ct.c_int, ct.c_void_p)(("bpf_consume_ringbuf", library))
     free = ct.CFUNCTYPE(None, ct.c_void_p)(("bpf_free_ringbuf", library))
-    manager = new(fds[0], _capture.RING_CALLBACK, capture.address)
+    manager = new(fds[0], RING_CALLBACK, capture.address)
     if not manager:
         raise _refused("libbpf cannot open the ring buffer")
     try:
         for fd in fds[1:]:
-            if add(manager, fd, _capture.RING_CALLBACK, capture.address) < 0:
+            if add(manager, fd, RING_CALLBACK, capture.address) < 0:
                 raise _refused("libbpf cannot open a second ring buffer")
         yield _drain(
             capture, consumer,
@@ -87,9 +86,7 @@ def perf_reader(
         use_errno=True,
     )(("bpf_open_perf_buffer_opts", library))
     options = _PerfOptions(-1, cpu, wakeup)
-    handle = open_buffer(
-        _capture.PERF_CALLBACK, _capture.LOST_CALLBACK, capture.address, pages, ct.byref(options)
-    )
+    handle = open_buffer(PERF_CALLBACK, LOST_CALLBACK, capture.address, pages, ct.byref(options))
     if not handle:
         raise _refused(f"bcc cannot open a perf buffer of {pages} pages on CPU {cpu}")
     free = ct.CFUNCTYPE(None, ct.c_void_p)(("perf_reader_free", library))

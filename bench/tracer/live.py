@@ -16,7 +16,7 @@ from bench.plan.budgets import MIB, shareable_bytes
 from bench.plan.config import Consumer, Producer
 from bench.record.layout import ROW, CapturedRecord
 from bench.tracer import kernel_clock, settings, transports
-from bench.tracer._capture import Capture
+from bench.tracer.capture import Capture
 from bench.tracer.program import Build, Kernel, Program
 from bench.tracer.transport import Request
 
@@ -60,7 +60,7 @@ class LiveTrace:
         """
         count = self._capture.collect(timeout_ms)
         self._delivered += count
-        rows = memoryview(self._capture)[: count * ROW.size]
+        rows = memoryview(self._capture.array)[: count * ROW.size]
         return sorted(map(CapturedRecord._make, ROW.iter_unpack(rows)))
 
     def tally(self) -> Tally:

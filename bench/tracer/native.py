@@ -4,29 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
-from bench.plan.config import Consumer, Poll
-from bench.tracer import _capture
-from bench.tracer._capture import Capture
-
-_POLL: Final = {
-    Poll.EPOLL: _capture.EPOLL,
-    Poll.BUSY: _capture.BUSY,
-    Poll.TIMED: _capture.TIMED,
-    Poll.STOPPED: _capture.STOPPED,
-}
+from bench.plan.config import Consumer
+from bench.tracer.capture import Capture
 
 
 def reader(capture: Capture, consumer: Consumer) -> Callable[[], None]:
     """Return the function that drains the mapped buffers until ``capture.stop()``."""
-
-    def drain() -> None:
-        capture.run(
-            poll=_POLL[consumer.poll],
-            interval_ns=int(consumer.interval_ms * 1e6),
-            cost_ns=consumer.cost_ns,
-            late_ns=int(consumer.late_ms * 1e6),
-        )
-
-    return drain
+    return lambda: capture.run(
+        poll=consumer.poll,
+        interval_ns=int(consumer.interval_ms * 1e6),
+        cost_ns=consumer.cost_ns,
+        late_ns=int(consumer.late_ms * 1e6),
+    )

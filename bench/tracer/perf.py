@@ -15,7 +15,7 @@ from bench.linux import bpf, perf_event, procfs, refusal
 from bench.plan.config import Reader, Wake
 from bench.record.footprint import perfbuf_footprint
 from bench.tracer import libbcc, native
-from bench.tracer._capture import Capture
+from bench.tracer.capture import Capture
 from bench.tracer.program import Program
 from bench.tracer.transport import Opened, Request
 
@@ -92,7 +92,7 @@ def _map(cpu: int, pages: int, capture: Capture, request: Request, stack: ExitSt
 
 
 def _lost_told(events: dict[int, int], capture: Capture) -> dict[str, int]:
-    told = {"PERF_RECORD_LOST": int(capture.lost_told)}
+    told = {"PERF_RECORD_LOST": int(capture.lost_reported)}
     exact = [perf_event.lost(event) for event in events.values()]
     if None not in exact:
         told["PERF_FORMAT_LOST"] = sum(count for count in exact if count is not None)

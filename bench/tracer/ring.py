@@ -14,7 +14,7 @@ from bench.plan import budgets
 from bench.plan.config import Reader
 from bench.record.footprint import ringbuf_footprint
 from bench.tracer import allocation, libbcc, native
-from bench.tracer._capture import Capture
+from bench.tracer.capture import Capture
 from bench.tracer.program import Program
 from bench.tracer.transport import Opened, Request
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from bench.plan.config import Consumer, Producer
     from bench.record.footprint import Footprint
-    from bench.tracer._capture import Capture
+    from bench.tracer.capture import Capture
     from bench.tracer.program import Program
 
 

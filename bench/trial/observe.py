@@ -18,7 +18,7 @@ from bench.plan.config import Reader, TrialConfig
 from bench.record.footprint import Memory, Observed
 from bench.record.records import CAPTURED, Records
 from bench.tracer import neighbours, settings, syscalls, transports, wakes
-from bench.tracer._capture import Capture
+from bench.tracer.capture import Capture
 from bench.tracer.consumer import consuming
 from bench.tracer.transport import Opened, Request
 from bench.trial import competition
@@ -139,7 +139,7 @@ def captured(capture: Capture) -> Records:
             f"{capture.overflow} more came",
             remedy="a process outside the storm made most of them; quieten the machine",
         )
-    rows: Records = np.frombuffer(memoryview(capture), dtype=CAPTURED, count=capture.count)
+    rows: Records = np.frombuffer(capture.array, dtype=CAPTURED, count=capture.count)
     return rows
 
 

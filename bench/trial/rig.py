@@ -15,7 +15,7 @@ from bench.linux.kernel_log import KernelLog
 from bench.plan.config import TrialConfig
 from bench.record.layout import ROW
 from bench.tracer import kernel_clock, settings
-from bench.tracer._capture import Capture
+from bench.tracer.capture import Capture
 from bench.tracer.program import Build, Kernel, Program
 from bench.tracer.transport import Transport
 from workloads import cgroup, generator
@@ -88,7 +88,8 @@ class Rig:
         if self._capture is None or self._capture.capacity < capacity:
             self._capture = None  # give the old one back before asking for a larger
             self._capture = _room_for(capacity)
-        self._capture.reset()
+        else:
+            self._capture = Capture(capacity, self._capture.array)
         return self._capture
 
 
@@ -98,7 +99,7 @@ def _room_for(records: int) -> Capture:
     if wanted_bytes < free_bytes:
         try:
             return Capture(records)
-        except (MemoryError, ValueError):
+        except (OSError, ValueError):
             pass
     raise MachineUnfit(
         f"the records of one storm take up to {wanted_bytes >> 20:,} MiB, "

@@ -13,9 +13,9 @@ from statistics import median
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.plan.config import Consumer, Producer, TrialConfig, Wake
+from bench.plan.config import Consumer, Poll, Producer, TrialConfig, Wake
 from bench.tracer import settings, transports
-from bench.tracer._capture import BUSY, Capture
+from bench.tracer.capture import Capture
 from bench.tracer.transport import Request
 from bench.trial.rig import Rig
 from workloads.generator import Generator
@@ -56,7 +56,7 @@ def test_draining(name: str, benchmark: BenchmarkFixture) -> None:
             return (capture,), {}
 
         def drain(capture: Capture) -> None:
-            capture.run(poll=BUSY)
+            capture.run(poll=Poll.BUSY)
             counts.append(capture.count)
 
         benchmark.pedantic(drain, setup=filled, rounds=ROUNDS)

@@ -10,7 +10,7 @@ from bench.plan.traits import Look
 from bench.tracer.transport import Allocation, Opened, Request, Transport
 
 if TYPE_CHECKING:
-    from bench.tracer._capture import Capture
+    from bench.tracer.capture import Capture
     from bench.tracer.program import Program
 
 

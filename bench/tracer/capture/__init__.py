@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The capture: maps ring and perf buffers and drains both alike, without the GIL.
+
+Per record it copies, stamps and appends, and does nothing else. From the bottom:
+
+- ``capture.h``, ``shims``: C that Cython lacks, and its declarations
+- ``capture.pxd``: the state that all parts share
+- ``buffers``: map and unmap
+- ``consumer``: waiting, stall, cost, late records
+- ``rows``: append a record
+- ``ring``, ``perf``, ``libbcc``: where records come from
+- ``occupancy``: how full the buffers are
+- ``drain``: the loop over all buffers
+- ``capture.pyx``: what Python calls
+
+numpy is not needed here, so that ``bufbench trace`` starts without it.
+"""
+
+from bench.tracer.capture.capture import LOST_CALLBACK, PERF_CALLBACK, RING_CALLBACK, Capture
+
+__all__ = ["LOST_CALLBACK", "PERF_CALLBACK", "RING_CALLBACK", "Capture"]

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The state that all parts of the capture share."""
+
+from cpython.buffer cimport Py_buffer
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+from bench.tracer.capture.shims cimport exit_record
+
+cdef enum:
+    MAX_MAPPINGS = 16384  # two for each of the 8,192 CPUs that a kernel can have
+    MAX_SAMPLES = 16384   # of occupancy; then every second is dropped
+    MAX_LATE = 1024       # late records whose wait is noted; more are only counted
+    MAX_RECORD = 65536    # perf_event_header.size has 16 bits
+
+cdef struct Row:  # bench.record.layout.ROW
+    exit_record record
+    uint64_t delivered_ns
+    uint32_t arrived_bytes
+    uint32_t tail
+
+cdef struct Buffer:
+    bint is_ring
+    uint8_t *data
+    uint64_t mask       # data bytes - 1: a power of two
+    uint64_t *produced  # ring: producer position; perf: data_head
+    uint64_t *consumed  # ring: consumer position; perf: data_tail
+
+cdef struct Mapping:
+    void *pages
+    size_t length
+
+cdef struct Sample:
+    uint64_t time_ns
+    uint64_t used_bytes
+
+cdef struct Late:
+    uint64_t row
+    uint64_t entered_ns  # of the last wait before the record was delivered
+    uint64_t returned_ns
+
+cdef class Capture:
+    # rows
+    cdef readonly object array  # whose memory the rows are
+    cdef Py_buffer view
+    cdef Row *rows
+    cdef readonly size_t capacity
+    cdef readonly size_t count
+    cdef readonly uint64_t overflow       # records that found the array full
+    cdef readonly uint64_t malformed      # records too short for the layout
+    cdef readonly uint64_t lost_reported  # sum of PERF_RECORD_LOST, or what libbcc reported
+    cdef readonly uint64_t misdated       # visits whose last record claims to be delivered later
+
+    # buffers
+    cdef Buffer buffers[MAX_MAPPINGS]
+    cdef Mapping mappings[MAX_MAPPINGS]
+    cdef int mapping_count
+    cdef readonly int buffer_count
+    cdef readonly size_t mapped_bytes
+    cdef int turn                         # the buffer that collect() visited last
+    cdef uint8_t unwrapped[MAX_RECORD]    # a perf record that wrapped, in one piece
+
+    # waiting and stopping
+    cdef object epoll
+    cdef int epoll_fd
+    cdef int wake_fd
+    cdef readonly int stopping
+    cdef readonly uint64_t stopped_ns     # when stop() was called; 0: not yet
+    cdef int running                      # run() reads the buffers
+
+    # what few consumers do with a record
+    cdef int has_extras                   # late_ns, cost_ns or a stall is set
+    cdef uint64_t stall_from_ns
+    cdef uint64_t stall_ns
+    cdef uint64_t cost_ns
+    cdef uint64_t late_ns
+    cdef uint64_t entered_ns              # of the last wait
+    cdef uint64_t returned_ns
+    cdef readonly uint64_t late_count     # records that waited late_ns or longer
+    cdef Late late[MAX_LATE]
+
+    # use of the consuming thread, while it ran
+    cdef readonly uint64_t wakeups_taken  # returns of epoll_wait after which something was read
+    cdef readonly uint64_t empty_polls    # buffers reported readable, but nothing could be read
+    cdef readonly uint64_t cpu_ns
+    cdef readonly uint64_t voluntary_switches
+    cdef readonly uint64_t involuntary_switches
+
+    # occupancy
+    cdef Sample samples[MAX_SAMPLES]
+    cdef size_t sample_count
+    cdef uint64_t sample_stride           # passes from one sample to the next
+    cdef uint64_t passes

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The capture as Python sees it."""
+
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from libc.stdint cimport uint64_t, uintptr_t
+
+import mmap
+import os
+import select
+
+from bench.tracer.capture.buffers cimport map_perf, map_ring, unmap_all
+from bench.tracer.capture.consumer cimport set_extras
+from bench.tracer.capture.drain cimport drain_until_stopped, fill_rows
+from bench.tracer.capture.libbcc cimport on_perf_lost, on_perf_sample, on_ring_sample
+from bench.tracer.capture.shims cimport (
+    load_int, monotonic_ns, pause_ms, store_int, wait_readable,
+)
+
+RING_CALLBACK = <uintptr_t>&on_ring_sample
+PERF_CALLBACK = <uintptr_t>&on_perf_sample
+LOST_CALLBACK = <uintptr_t>&on_perf_lost
+
+
+cdef class Capture:
+    """Buffers to drain, and ``array`` with ``capacity`` rows (bench.record.layout.ROW) to fill.
+
+    ``run`` drains until ``stop`` is called from another thread, then until all is empty.
+    ``collect`` drains once, for those who handle the records themselves. ``count`` rows of the
+    array are filled. It is made new, or the array of an earlier capture.
+    """
+
+    def __cinit__(self, capacity, array=None):
+        self.wake_fd = -1
+        if array is None:
+            array = mmap.mmap(-1, capacity * sizeof(Row),
+                              flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE)
+        PyObject_GetBuffer(array, &self.view, PyBUF_WRITABLE)
+        self.array = array
+        self.rows = <Row *>self.view.buf
+        self.capacity = self.view.len // sizeof(Row)
+        self.sample_stride = 1
+        self.epoll = select.epoll()
+        self.epoll_fd = self.epoll.fileno()
+        self.wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.epoll.register(self.wake_fd, select.EPOLLIN)
+
+    def __dealloc__(self):
+        unmap_all(self)
+        if self.wake_fd >= 0:
+            os.close(self.wake_fd)
+        PyBuffer_Release(&self.view)
+
+    def add_ring(self, int fd, size_t data_bytes):
+        """Map the ring buffer of map ``fd``; OSError from mmap."""
+        map_ring(self, fd, data_bytes)
+        self.epoll.register(fd, select.EPOLLIN)
+
+    def add_perf(self, int fd, size_t data_bytes):
+        """Map the perf buffer of event ``fd``; OSError from mmap."""
+        map_perf(self, fd, data_bytes)
+        self.epoll.register(fd, select.EPOLLIN)
+
+    def unmap(self):
+        """Unmap all buffers, once run() reads them no more; the records stay."""
+        if load_int(&self.running):  # on Ctrl-C
+            self.stop()
+            with nogil:
+                # Pairs with run()'s release: its last read comes before the unmapping.
+                while load_int(&self.running):
+                    pause_ms(1)
+        unmap_all(self)
+
+    def run(self, *, poll, uint64_t interval_ns=0, uint64_t cost_ns=0, uint64_t late_ns=0):
+        """Drain until ``stop``, then until all buffers are empty.
+
+        ``poll``: a bench.plan.config.Poll; TIMED sleeps ``interval_ns`` between drains.
+        ``cost_ns``: spent on each record, as a slower consumer would.
+        ``late_ns``: note the wait that ended before each record that is delivered so long after
+        its kernel timestamp; 0: none.
+        """
+        cdef int way = ("epoll", "busy", "timed", "stopped").index(poll)
+        self.late_ns = late_ns
+        self.spend(cost_ns)
+        store_int(&self.running, 1)
+        with nogil:
+            drain_until_stopped(self, way, interval_ns)
+            store_int(&self.running, 0)
+
+    def collect(self, int timeout_ms):
+        """Wait up to ``timeout_ms``, read from row 0 on, and return the number of rows read.
+
+        No more is taken out of the buffers than there are rows: the next call goes on with the
+        buffer after the last one visited. 0 rows: there was nothing to read.
+        """
+        with nogil:
+            self.count = 0
+            if not fill_rows(self):
+                wait_readable(self.epoll_fd, timeout_ms, self.wake_fd)
+                fill_rows(self)
+        return self.count
+
+    def stop(self):
+        """Make ``run`` end once the buffers are empty."""
+        self.stopped_ns = monotonic_ns()
+        store_int(&self.stopping, 1)
+        os.eventfd_write(self.wake_fd, 1)
+
+    def stall(self, uint64_t from_ns, uint64_t stall_ns):
+        """Read nothing for ``stall_ns``, once.
+
+        It begins with the first of the storm's own records that is read at ``from_ns``
+        (CLOCK_MONOTONIC) or later, so that a storm cannot begin after it is over.
+        """
+        self.stall_from_ns = from_ns
+        self.stall_ns = stall_ns
+        set_extras(self)
+
+    def spend(self, uint64_t cost_ns):
+        """Spend so much on each record."""
+        self.cost_ns = cost_ns
+        if cost_ns or self.late_ns:  # else a stall that was set before stays
+            set_extras(self)
+
+    def occupancy(self):
+        """Return the samples as bytes: pairs of uint64, CLOCK_MONOTONIC ns and unread bytes."""
+        return (<const char *>self.samples)[:self.sample_count * sizeof(Sample)]
+
+    def late_records(self):
+        """Return rows of late records and the wait before each as bytes: triples of uint64."""
+        return (<const char *>self.late)[:min(self.late_count, MAX_LATE) * sizeof(Late)]
+
+    @property
+    def address(self):
+        """Return the context for libbcc's callbacks."""
+        return <uintptr_t><void *>self
+
+    def account(self, uint64_t wakeups_taken, uint64_t cpu_ns, uint64_t voluntary,
+                uint64_t involuntary):
+        """Enter the use of libbcc's readers."""
+        self.wakeups_taken = wakeups_taken
+        self.cpu_ns = cpu_ns
+        self.voluntary_switches = voluntary
+        self.involuntary_switches = involuntary

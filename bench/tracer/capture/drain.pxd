@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Drain all buffers: until stopped, or as long as there are rows."""
+
+from libc.stdint cimport uint64_t
+
+from bench.tracer.capture.capture cimport Capture
+from bench.tracer.capture.consumer cimport wait
+from bench.tracer.capture.occupancy cimport sample
+from bench.tracer.capture.perf cimport visit_perf
+from bench.tracer.capture.ring cimport visit_ring
+from bench.tracer.capture.shims cimport (
+    load_int, monotonic_ns, relax, sleep_until_ns, store_int, thread_cpu_ns, thread_switches,
+    wait_for,
+)
+
+cdef enum:  # in the order of bench.plan.config.Poll
+    EPOLL
+    BUSY
+    TIMED
+    STOPPED
+
+cdef enum:
+    RECORDS_PER_VISIT = 4096  # of one buffer, before the next has its turn
+
+
+cdef inline uint64_t visit(Capture capture, int index, uint64_t limit) noexcept nogil:
+    """Read up to ``limit`` records of one buffer; return how many."""
+    cdef uint64_t read
+    if capture.buffers[index].is_ring:
+        read = visit_ring(capture, &capture.buffers[index], limit)
+    else:
+        read = visit_perf(capture, &capture.buffers[index], limit)
+    if (read and capture.count
+            and capture.rows[capture.count - 1].delivered_ns > monotonic_ns()):
+        capture.misdated += 1
+    return read
+
+
+cdef inline uint64_t visit_all(Capture capture) noexcept nogil:
+    """Visit each buffer once; return the records read."""
+    cdef int index
+    cdef uint64_t read = 0
+    for index in range(capture.buffer_count):
+        read += visit(capture, index, RECORDS_PER_VISIT)
+    return read
+
+
+cdef inline size_t fill_rows(Capture capture) noexcept nogil:
+    """Visit each buffer once, as long as there are rows; again if that gave no record."""
+    cdef int visited
+    cdef uint64_t read = 1
+    while read and not capture.count:
+        read = 0
+        for visited in range(capture.buffer_count):
+            if capture.count == capture.capacity:
+                break
+            capture.turn = (capture.turn + 1) % capture.buffer_count
+            read += visit(capture, capture.turn, min(<uint64_t>RECORDS_PER_VISIT,
+                                                     <uint64_t>(capture.capacity - capture.count)))
+    return capture.count
+
+
+cdef inline void drain_until_stopped(Capture capture, int poll,
+                                     uint64_t interval_ns) noexcept nogil:
+    """Drain until stop() was called and all buffers are empty; note what the thread used."""
+    cdef uint64_t cpu_before = thread_cpu_ns(), voluntary, involuntary, read
+    cdef int stopping, readable = 0
+    thread_switches(&voluntary, &involuntary)
+    if poll == STOPPED:
+        wait_for(capture.wake_fd)
+    while True:
+        # Loaded before the buffers are visited: a thread without the CPU may miss a whole storm
+        # between a visit that finds nothing and its next step. The acquire, which pairs with
+        # stop()'s release, keeps the visit behind it: it sees all that was there at stop().
+        stopping = load_int(&capture.stopping)
+        sample(capture)
+        read = visit_all(capture)
+        if readable:
+            if read:
+                capture.wakeups_taken += 1
+            else:
+                capture.empty_polls += 1
+            readable = 0
+        if read:
+            continue
+        if stopping:
+            break
+        if poll == EPOLL:
+            readable = wait(capture)
+        elif poll == BUSY:
+            relax()
+        else:
+            sleep_until_ns(monotonic_ns() + interval_ns, capture.wake_fd)
+    thread_switches(&capture.voluntary_switches, &capture.involuntary_switches)
+    capture.cpu_ns = thread_cpu_ns() - cpu_before
+    capture.voluntary_switches -= voluntary
+    capture.involuntary_switches -= involuntary

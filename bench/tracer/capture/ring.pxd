@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Visit a BPF ring buffer: Documentation/bpf/ringbuf.rst, kernel/bpf/ringbuf.c."""
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+from bench.tracer.capture.capture cimport Buffer, Capture
+from bench.tracer.capture.rows cimport append
+from bench.tracer.capture.shims cimport load32, load64, store64
+
+cdef extern from "linux/bpf.h":
+    enum:
+        BPF_RINGBUF_BUSY_BIT
+        BPF_RINGBUF_DISCARD_BIT
+        BPF_RINGBUF_HDR_SZ
+
+
+cdef inline uint64_t visit_ring(Capture capture, Buffer *ring, uint64_t limit) noexcept nogil:
+    """Read up to ``limit`` records; return how many, discarded ones included."""
+    cdef uint64_t position = ring.consumed[0]  # written by this thread alone
+    # Pairs with smp_store_release(&rb->producer_pos) at the end of __bpf_ringbuf_reserve(): it has
+    # written the header, with BUSY set, of every record before this position.
+    cdef uint64_t end = load64(ring.produced)
+    cdef uint64_t read = 0
+    cdef uint32_t header, size
+    cdef uint8_t *record
+    while position < end and read < limit:
+        # Bounds: positions and lengths are multiples of 8, so that a header never leaves the data.
+        # __bpf_ringbuf_reserve() refuses a record longer than the data, which are mapped twice in
+        # a row: from any start within the first copy, a whole record lies within the mapping.
+        record = ring.data + (position & ring.mask)
+        # Pairs with xchg(&hdr->len), a full barrier, in bpf_ringbuf_commit(): where BUSY is clear,
+        # the record was written before.
+        header = load32(<uint32_t *>record)
+        if header & BPF_RINGBUF_BUSY_BIT:
+            break  # reserved, not yet submitted: later records wait behind it
+        size = header & ~<uint32_t>BPF_RINGBUF_DISCARD_BIT
+        if not header & BPF_RINGBUF_DISCARD_BIT:
+            append(capture, record + BPF_RINGBUF_HDR_SZ, size)
+        position += (size + BPF_RINGBUF_HDR_SZ + 7) & ~<uint64_t>7
+        # Pairs with smp_load_acquire(&rb->consumer_pos) in __bpf_ringbuf_reserve(): the copy is
+        # made before the space is written again.
+        store64(ring.consumed, position)
+        read += 1
+    return read

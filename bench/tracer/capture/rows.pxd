@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Append a record to the array, whichever way it came."""
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from bench.tracer.capture.capture cimport Capture, Row
+from bench.tracer.capture.consumer cimport do_extras
+from bench.tracer.capture.shims cimport exit_record, load_int, monotonic_ns, unlikely
+
+
+cdef inline void append(Capture capture, const uint8_t *data, uint32_t size) noexcept nogil:
+    """Copy the record of ``size`` bytes at ``data``, stamp it, and do nothing else.
+
+    Bounds: the first check keeps the copy within the ``size`` bytes, which the caller has in one
+    piece; the second keeps the row within the array. ``length`` is the tracer's word: the tail is
+    read only where it lies behind the record and within ``size``.
+    """
+    cdef Row *row
+    cdef uint32_t length
+    if size < sizeof(exit_record):
+        capture.malformed += 1
+        return
+    if capture.count == capture.capacity:
+        capture.overflow += 1
+        return
+    row = &capture.rows[capture.count]
+    capture.count += 1
+    memcpy(&row.record, data, sizeof(exit_record))
+    length = row.record.length
+    row.tail = 0
+    if length > sizeof(exit_record) and length <= size:
+        row.tail = (<const uint32_t *>(data + length - 4))[0]
+    row.arrived_bytes = size
+    row.delivered_ns = monotonic_ns()
+    if unlikely(load_int(&capture.has_extras)):
+        do_extras(capture, row)
+
+
+cdef inline void add_lost(Capture capture, uint64_t lost) noexcept nogil:
+    """Add to the records that the kernel reports as lost."""
+    capture.lost_reported += lost
