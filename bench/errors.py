@@ -43,6 +43,13 @@ class UsageError(BufbenchError):
     """What was asked for makes no sense: unknown workload, impossible budget."""
 
 
+def check_range(option: str, value: float, least: float, most: float) -> None:
+    """Raise UsageError, naming ``option``, where its value is not from ``least`` to ``most``."""
+    if not least <= value <= most:  # not a number either
+        shown = value if isinstance(value, int) else f"{value:g}"
+        raise UsageError(f"{option} {shown} is out of range", remedy=f"take {least:g} to {most:g}")
+
+
 class MachineUnfit(BufbenchError):
     """This machine or kernel lacks something that the request needs."""
 

@@ -1,49 +1,67 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The application: its commands, each loaded when it is called."""
+"""The application: its commands, each loaded when it is called: `trace` must start at once."""
 
 from __future__ import annotations
 
 import os
 import sys
 from errno import EDQUOT, EFBIG, EIO, ENOSPC
+from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
 import click
 import typer
+import typer.core
 
 from bench.cli import COMMANDS, output
-from bench.cli.lazy import group_of, plain_app
+from bench.cli.options import EachOnce, plain_app
 from bench.errors import ExitCode, UsageError
 from bench.host import limits
 
-app = plain_app(group_of(COMMANDS, "bench.cli."))
+
+class _LoadedWhenCalled(typer.core.TyperGroup):
+    """Command NAME is ``command`` of bench.cli.NAME; a module with an ``app`` is a group itself."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> object:  # type: ignore[override]  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"bench.cli.{cmd_name}")
+        if hasattr(module, "app"):
+            return typer.main.get_command(module.app)
+        alone = plain_app()
+        alone.command(cmd_name, cls=EachOnce)(module.command)
+        return typer.main.get_command(alone)
+
+
+app = plain_app(_LoadedWhenCalled)
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command; gives the exit code, or raises what went wrong.
+    """Run one command and return the exit code, or raise what went wrong.
 
-    In place of Typer's own frame, which tells wrong usage in three lines and ends with 1 where
-    nobody reads the output any more.
+    In place of Typer's own frame, which reports wrong usage in three lines and exits with 1 when
+    the reader of the output is gone.
     """
-    _open_for_anything()
+    _accept_any_stream()
     group = typer.main.get_command(app)
     try:
-        words = [*arguments] or ["--help"]
-        with limits.explain(), group.make_context("bufbench", words) as context:
+        words = arguments or ["--help"]
+        with limits.explain(), group.make_context("bufbench", [*words]) as context:
             group.invoke(context)
         sys.stdout.flush()
     except click.UsageError as error:
         message = " ".join(error.format_message().split()).rstrip(".")
         command = [name for name in arguments[:1] if name in COMMANDS]
-        raise UsageError(
-            message[:1].lower() + message[1:],
-            remedy=" ".join(["see bufbench", *command, "--help"]),
-        ) from error
+        remedy = " ".join(["see bufbench", *command, "--help"])
+        raise UsageError(message[:1].lower() + message[1:], remedy=remedy) from error
     except click.exceptions.Exit as leave:  # after --help, --version, or with a code
         return leave.exit_code if arguments else ExitCode.USAGE
-    except BrokenPipeError:  # whoever read our output has seen enough
+    except BrokenPipeError:  # the reader has seen enough
         output.give_up()
     except OSError as error:
         if error.errno in (ENOSPC, EFBIG, EIO, EDQUOT) and error.filename is None:
@@ -55,7 +73,7 @@ def run(arguments: list[str]) -> int:
     return ExitCode.OK
 
 
-def _open_for_anything() -> None:
+def _accept_any_stream() -> None:
     """Accept closed streams (>&-) and encodings that lack characters."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
@@ -76,16 +94,13 @@ def _show_version(asked: bool) -> None:
         raise typer.Exit
 
 
+_VERSION = typer.Option(
+    "--version", callback=_show_version, is_eager=True, help="Show the version and leave."
+)
+
+
 @app.callback()
-def _bufbench(
-    *,
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Show the version and leave."
-        ),
-    ] = False,
-) -> None:
+def _bufbench(*, version: Annotated[bool, _VERSION] = False) -> None:
     """Compare the BPF ring buffer with the perf buffer under a fork storm.
 
     Exit codes: 0 fine, 1 a gate failed, 2 usage, 3 machine unfit or busy, 4 a trial did not

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Option
 
-from bench.cli.given import refuse
-from bench.cli.options import AsFormat, Format, Journal, Seed, Wait, print_answer
-from bench.cli.output import name_faults, read_or_not
-from bench.errors import UsageError
+from bench.cli.options import AsFormat, Format, Journal, Seed, Wait, refuse
+from bench.cli.output import answer, name_faults, read_or_not
+from bench.errors import UsageError, check_range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,37 +23,25 @@ if TYPE_CHECKING:
     from bench.questions.claims.claim import Claim
     from bench.trial.result import TrialResult
 
-_MOST_BLOCKS = 10_000
-_MOST_MINUTES = 24 * 60.0
+_ONLY = Option(help="Just this claim; may be repeated.", metavar="ID")
+_BLOCKS = Option(help="Blocks of every experiment; 0: as planned, at least 8.")
+_SETTLED = Option(help="Go on for so long with what is left open.", metavar="MINUTES")
+_EXPECT = Option(help="Exit 1 if it comes out otherwise; repeatable.", metavar="ID=VERDICT")
+_EXPECT_FILE = Option(help='The same from a TOML file: rb-order = "reproduced".')
+_STRICT = Option("--strict", help="An inconclusive claim fails a gate too.")
+_FROM = Option("--from", help="Judge this journal, run nothing; repeatable.")
 
 
 def command(
     context: typer.Context,
     *,
-    only: Annotated[
-        list[str] | None, typer.Option(help="Just this claim; may be repeated.", metavar="ID")
-    ] = None,
-    blocks: Annotated[
-        int, typer.Option(help="Blocks of every experiment; 0: as planned, at least 8.")
-    ] = 0,
-    until_settled: Annotated[
-        float,
-        typer.Option(help="Go on for so long with what is left open.", metavar="MINUTES"),
-    ] = 0.0,
-    expect: Annotated[
-        list[str] | None,
-        typer.Option(help="Exit 1 if it comes out otherwise; repeatable.", metavar="ID=VERDICT"),
-    ] = None,
-    expect_file: Annotated[
-        Path | None, typer.Option(help='The same from a TOML file: rb-order = "reproduced".')
-    ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="An inconclusive claim fails a gate too.")
-    ] = False,
-    journals: Annotated[
-        list[Path] | None,
-        typer.Option("--from", help="Judge this journal, run nothing; repeatable."),
-    ] = None,
+    only: Annotated[list[str] | None, _ONLY] = None,
+    blocks: Annotated[int, _BLOCKS] = 0,
+    until_settled: Annotated[float, _SETTLED] = 0.0,
+    expect: Annotated[list[str] | None, _EXPECT] = None,
+    expect_file: Annotated[Path | None, _EXPECT_FILE] = None,
+    strict: Annotated[bool, _STRICT] = False,
+    journals: Annotated[list[Path] | None, _FROM] = None,
     form: AsFormat = Format.TEXT,
     seed: Seed = 1,
     wait: Wait = False,
@@ -82,32 +70,23 @@ def command(
         **expectations.parse(expect or []),
     }
     claims = chosen([*only, *expected] if only else [])
-    if blocks and not 1 <= blocks <= _MOST_BLOCKS:
-        raise UsageError(f"{blocks} blocks are out of range", remedy=f"take 1 to {_MOST_BLOCKS}")
-    if not 0 <= until_settled <= _MOST_MINUTES:
-        raise UsageError(
-            f"{until_settled:g} minutes are out of range", remedy=f"take 0 to {_MOST_MINUTES:g}"
-        )
+    check_range("--blocks", blocks, 0, 10_000)
+    check_range("--until-settled", until_settled, 0, 24 * 60)
     if not expected:
         refuse(context, "where no verdict is expected", "strict")
     if journals:
         what_runs = ("until_settled", "output", "blocks", "seed", "wait")
         refuse(context, "with --from, which runs nothing", *what_runs)
-        judged = _judged(journals, claims)
-        with read_or_not():
-            _show(judged, form)
-        expectations.check(expected, judged, strict=strict)
-        return
-    journal = output or paths.new_journal("claims")
-    trials = _run(claims, journal, blocks=blocks, seed=seed, settle_s=60 * until_settled, wait=wait)
-    judged = _judged([journal], claims)
-    with read_or_not():
-        _show(judged, form)
-    from bench.cli.files import page_line
+        judged = _judge_and_show(journals, claims, form)
+    else:
+        journal = output or paths.new_journal("claims")
+        settle_s = 60 * until_settled
+        trials = _run(claims, journal, blocks=blocks, seed=seed, settle_s=settle_s, wait=wait)
+        judged = _judge_and_show([journal], claims, form)
+        from bench.cli.files import page_line
 
-    print(f"journal: {journal}", file=sys.stderr)
-    print(page_line(journal), file=sys.stderr)
-    gates.check((), trials)
+        print(f"journal: {journal}", page_line(journal), sep="\n", file=sys.stderr)
+        gates.check((), trials)
     expectations.check(expected, judged, strict=strict)
 
 
@@ -143,18 +122,18 @@ def _run(
         return running.run(opened, claims, experiments, settle_s=settle_s)
 
 
-def _judged(journals: Sequence[Path], claims: Sequence[Claim]) -> tuple[Judged, ...]:
+def _judge_and_show(
+    journals: Sequence[Path], claims: Sequence[Claim], form: Format
+) -> tuple[Judged, ...]:
     from bench.journal.reader import read_journals
     from bench.questions.claims.catalogue import judge
+    from bench.questions.claims.document import data_of, document
     from bench.questions.claims.journals import of_journals
 
     content = read_journals(journals)
-    name_faults(content)
-    return tuple(judge(evidence, claims) for evidence in of_journals(content))
-
-
-def _show(judged: Sequence[Judged], form: Format) -> None:
-    from bench.questions.claims.document import data_of, document
-
+    name_faults(content.faults, len(content.repeated))
+    judged = tuple(judge(evidence, claims) for evidence in of_journals(content))
     documents = [document(each) for each in judged]
-    print_answer(documents, data_of(*documents), form)
+    with read_or_not():
+        answer(form, documents, data_of(*documents))
+    return judged

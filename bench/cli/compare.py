@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Argument, Option
 
-from bench.cli.options import AsFormat, Format, print_answer
-from bench.cli.output import name_faults, read_or_not
+from bench.cli.options import AsFormat, Format
+from bench.cli.output import answer, name_faults, read_or_not, say
 from bench.errors import GateFailed, JournalError, UsageError
 from bench.escape import clean
 
@@ -19,24 +18,22 @@ if TYPE_CHECKING:
     from bench.linux.machine import Machine
 
 _SET = "Journal, folder of journals, or quoted pattern ('old/*.jsonl')."
+_FAIL = Option(
+    "--fail-on-regression", help="Exit 1 if something got worse, or nothing was compared."
+)
 
 
 def command(
-    before: Annotated[str, typer.Argument(help=_SET, metavar="A")],
-    after: Annotated[str, typer.Argument(help="The same, to hold against A.", metavar="B")],
+    before: Annotated[str, Argument(help=_SET, metavar="A")],
+    after: Annotated[str, Argument(help="The same, to compare with A.", metavar="B")],
     *,
     form: AsFormat = Format.TEXT,
-    fail_on_regression: Annotated[
-        bool,
-        typer.Option(
-            "--fail-on-regression", help="Exit 1 if something got worse, or nothing was compared."
-        ),
-    ] = False,
+    fail_on_regression: Annotated[bool, _FAIL] = False,
 ) -> None:
     """Name what changed between two sets of journals beyond the noise.
 
-    Last week's and today's, two machines, two kernels. Machines drift, so no time is held against
-    a time of the other set: what is compared is how a transport does against the perf buffers,
+    Last week's and today's, two machines, two kernels. Machines drift, so no time is compared
+    with a time of the other set: what is compared is how a transport does against the perf buffers,
     paired within blocks, and counts: losses, violations, lossless budgets, verdicts of claims.
     Worse means worse for the transport named first; of a claim, for the ring buffer. Runs of one
     machine that could not use the same CPUs are refused.
@@ -56,13 +53,12 @@ def command(
                 f"{after} holds no trial that {before} does not hold: nothing can have changed",
                 remedy="name journals of two runs",
             )
-        print(f"bufbench: {shared:,} trials are in A and in B; they count in A", file=sys.stderr)
+        say(f"{shared:,} trials are in A and in B; they count in A")
     first, second = journal_sets(old), journal_sets(fresh)
     _check_cpus(first[0].summary.machine, second[0].summary.machine)
     found = difference(first[0], second[0])
-    answer = document(first, second, found)
     with read_or_not():
-        print_answer([answer], answer.data, form)
+        answer(form, [document(first, second, found)])
     if fail_on_regression and found.regressions:
         raise GateFailed(f"{found.regressions} got worse from {before} to {after}")
     if fail_on_regression and not found.compared:
@@ -91,7 +87,7 @@ def _content(name: str) -> JournalContent:
     from bench.journal.reader import read_journals
 
     content = read_journals(_files(name))
-    name_faults(content)
+    name_faults(content.faults, len(content.repeated))
     return content
 
 

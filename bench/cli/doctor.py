@@ -3,28 +3,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.options import AsJson
 from bench.cli.output import read_or_not
 from bench.errors import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from bench.doctor.doctor import Finding
     from bench.doctor.probes import Need
 
+_LEAST = typer.Option("--least-privilege", help="Try which capabilities each part needs here.")
 
-def command(
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
-    least_privilege: Annotated[
-        bool,
-        typer.Option("--least-privilege", help="Try which capabilities each part needs here."),
-    ] = False,
-) -> None:
+
+def command(*, as_json: AsJson = False, least_privilege: Annotated[bool, _LEAST] = False) -> None:
     """Say what this machine can and cannot do, and what would disturb a measurement.
 
     Exit code 0 if it can measure, 3 if it cannot; warnings do not count.
@@ -34,31 +32,25 @@ def command(
     Example: bufbench doctor --least-privilege
     """
     if least_privilege:
-        raise typer.Exit(_least_privilege(as_json=as_json))
-    from bench.doctor import doctor
+        from bench.doctor.least_privilege import examine as examine_needs
 
-    findings = doctor.examine()
-    unfit = _as_json(findings) if as_json else _as_lines(findings)
+        needs = list(examine_needs())
+        unfit = any(need.commands and not need.possible for need in needs)
+        if as_json:
+            print(json.dumps({"parts": [asdict(need) for need in needs]}, indent=2))
+        else:
+            _print_needs(needs)
+    else:
+        from bench.doctor import doctor
+
+        show = _print_json if as_json else _print_lines
+        unfit = show(doctor.examine())
     raise typer.Exit(ExitCode.MACHINE_UNFIT if unfit else ExitCode.OK)
 
 
-def _least_privilege(*, as_json: bool) -> ExitCode:
-    from bench.doctor import least_privilege
-
-    needs = list(least_privilege.examine())
-    if as_json:
-        import json
-
-        print(json.dumps({"parts": [asdict(need) for need in needs]}, indent=2))
-    else:
-        _needs_as_lines(needs)
-    lacking = any(need.commands and not need.possible for need in needs)
-    return ExitCode.MACHINE_UNFIT if lacking else ExitCode.OK
-
-
-def _needs_as_lines(needs: list[Need]) -> None:
+def _print_needs(needs: list[Need]) -> None:
     """Print the parts, the remedies, and what the commands need in all."""
-    from bench.doctor import least_privilege
+    from bench.doctor.least_privilege import together
 
     print(f"{'PART':<34} {'NEEDS':<38} {'NEEDED BY':<11} WITHOUT IT")
     for need in needs:
@@ -70,21 +62,18 @@ def _needs_as_lines(needs: list[Need]) -> None:
             print(f"{'':34} -> {need.remedy}")
     for command in ("trace", "run"):
         lacking = [need.name for need in needs if command in need.commands and not need.possible]
-        takes = ", ".join(least_privilege.together(needs, command)) or "nothing"
+        takes = ", ".join(together(needs, command)) or "nothing"
         does = f"cannot: {', '.join(lacking)}" if lacking else f"works with: {takes}"
         print(f"bufbench {command} {does}")
-    names = [name[4:].lower() for name in least_privilege.together(needs, "run")]
-    if names:
-        sets = ",".join(f"+{name}" for name in names)
+    if sets := ",".join(f"+{name[4:].lower()}" for name in together(needs, "run")):
         print(
             "for example: setpriv --reuid USER --regid GROUP --init-groups "
             f"--inh-caps {sets} --ambient-caps {sets} bufbench trace"
         )
 
 
-def _as_json(findings: Iterable[Finding]) -> bool:
-    import json
-
+def _print_json(findings: Iterable[Finding]) -> bool:
+    """Print all findings as JSON; return whether one is a failure."""
     found = list(findings)
     unfit = any(finding.status == "fail" for finding in found)
     with read_or_not():
@@ -92,8 +81,8 @@ def _as_json(findings: Iterable[Finding]) -> bool:
     return unfit
 
 
-def _as_lines(findings: Iterable[Finding]) -> bool:
-    """Print a line for each finding as soon as it is known, then its remedy, then the sum."""
+def _print_lines(findings: Iterable[Finding]) -> bool:
+    """Print each finding as soon as it is known, then the sum; return whether one is a failure."""
     counts = {"ok": 0, "warn": 0, "fail": 0}
     for finding in findings:
         counts[finding.status] += 1

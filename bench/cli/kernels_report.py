@@ -8,10 +8,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Argument, Option
 
-from bench.cli.output import read_or_not
-from bench.errors import GateFailed, MachineUnfit, UsageError
+from bench.cli.options import Gates
+from bench.cli.output import answer, name_faults, read_or_not
+from bench.cli.report import refuse_text_file
+from bench.errors import GateFailed, MachineUnfit
 
 if TYPE_CHECKING:
     from bench.questions.kernels.matrix import Matrix
@@ -26,44 +28,37 @@ class Output(StrEnum):
     HTML = "html"
 
 
+_OUTPUT = "File to write; html: report.html beside the journals."
+_MISSING = Option("--fail-on-missing", help="Exit 1 if a kernel left no result.")
+
+
 def command(
     places: Annotated[
-        list[Path], typer.Argument(help="Folders of journals, or journals.", metavar="DIR...")
+        list[Path], Argument(help="Folders of journals, or journals.", metavar="DIR...")
     ],
     *,
-    form: Annotated[Output, typer.Option("--format", help="How to write it.")] = Output.TEXT,
-    output: Annotated[
-        Path | None, typer.Option(help="File to write; html: report.html beside the journals.")
-    ] = None,
-    fail_on: Annotated[
-        list[str] | None,
-        typer.Option(help="Exit 1 on these on any kernel: ringbuf:causal, drops ...; repeatable."),
-    ] = None,
-    fail_on_missing: Annotated[
-        bool, typer.Option("--fail-on-missing", help="Exit 1 if a kernel left no result.")
-    ] = False,
+    form: Annotated[Output, Option("--format", help="How to write it.")] = Output.TEXT,
+    output: Annotated[Path | None, Option(help=_OUTPUT)] = None,
+    fail_on: Gates = None,
+    fail_on_missing: Annotated[bool, _MISSING] = False,
 ) -> None:
     """Compare kernels: what changed between versions in drops, order, memory, latency and cost.
 
     Takes what `bufbench kernels run` left, and folders of journals from anywhere, such as one
     kernel each from the jobs of a CI system. A kernel without a result keeps its row, with why.
-    Exit code 4 if a trial did not balance.
+    Gates have to hold on every kernel. Exit code 4 if a trial did not balance.
 
     Example: bufbench kernels report results/kernels-20261122-101500 --format html
     """
     from bench.campaign import gates
+    from bench.escape import clean
     from bench.questions.kernels.folders import DONE, read_matrix
     from bench.questions.kernels.matrix import compare
-    from bench.questions.transports.completeness import repeats
-    from bench.report.units import clean
 
     checks = gates.parse(*fail_on or [])
-    if form is Output.TEXT and output is not None:
-        raise UsageError("text is for the terminal", remedy="redirect it, or take markdown")
-    entries = read_matrix(places)
-    matrix = compare(entries)
-    for line in (*matrix.faults, *repeats(matrix.repeated)):
-        print(f"bufbench: {clean(str(line))}", file=sys.stderr)
+    refuse_text_file(form, output)
+    matrix = compare(read_matrix(places))
+    name_faults(matrix.faults, matrix.repeated)
     with read_or_not():
         _write(matrix, form, output, places[0])
     missing = [clean(row.label) for row in matrix.rows if row.result is None or row.status != DONE]
@@ -93,28 +88,6 @@ def both(folder: Path) -> None:
 def _write(matrix: Matrix, form: Output, output: Path | None, place: Path) -> None:
     from bench.questions.kernels.document import document
 
-    if form is Output.TEXT:
-        from bench.report.renderers.terminal import Screen, show
-
-        show(document(matrix), Screen())
-        return
-    if form is Output.HTML:
-        from bench.report.renderers.html import one_page
-
-        folder = place if place.is_dir() else place.parent
-        output = output or folder / "report.html"
-        text = one_page(document(matrix))
-    elif form is Output.JSON:
-        from bench.report.renderers.data import render_json
-
-        text = render_json(document(matrix).data)
-    else:
-        from bench.report.renderers.markdown import render_markdown
-
-        text = render_markdown(document(matrix))
-    if output is None:
-        print(text, end="")
-        return
-    from bench.cli.files import write_text
-
-    print(write_text(output, text))
+    if form is Output.HTML and output is None:
+        output = (place if place.is_dir() else place.parent) / "report.html"
+    answer(form, [document(matrix)], output=output)

@@ -7,46 +7,38 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Argument, Option
 
-from bench.cli.given import refuse
-from bench.cli.options import Seed
-from bench.errors import FetchFailed, UsageError
+from bench.cli.options import Seed, Sources, refuse
+from bench.errors import BufbenchError, FetchFailed, UsageError, check_range
 
 if TYPE_CHECKING:
     from bench.guests.accelerator import Accelerator
-    from bench.guests.boot import Guest
     from bench.guests.image import Image
-    from bench.questions.kernels.run import Say
+    from bench.questions.kernels.run import Request, Say
 
-_USUAL_LIMIT_S: Final = 600.0
-_MOST_JOBS: Final = 64
+_APPEND = Option(help="Kernel parameter, like preempt=full; repeatable.")
+_OUTPUT = Option(help="Folder to write; results/kernels-TIME by default.")
+_RESUME = Option("--resume", help="Leave out the kernels that --output is done with.")
 
 
 def command(
     context: typer.Context,
-    kernels: Annotated[list[str], typer.Argument(help="6.12, 6.12-rt, ./bzImage, host ...")],
+    kernels: Annotated[list[str], Argument(help="6.12, 6.12-rt, ./bzImage, host ...")],
     *,
-    cpus: Annotated[int | None, typer.Option(help="Of each guest; all, up to 4.")] = None,
-    memory: Annotated[int | None, typer.Option(help="Of each guest, MiB; 2048 usually.")] = None,
-    time_limit: Annotated[float, typer.Option(help="Of each guest, seconds.")] = _USUAL_LIMIT_S,
-    jobs: Annotated[int, typer.Option(help="Guests at a time.")] = 1,
-    append: Annotated[
-        list[str] | None, typer.Option(help="Kernel parameter, like preempt=full; repeatable.")
-    ] = None,
-    emulate: Annotated[bool, typer.Option("--emulate", help="Do not try KVM.")] = False,
+    cpus: Annotated[int | None, Option(help="Of each guest; all, up to 4.")] = None,
+    memory: Annotated[int | None, Option(help="Of each guest, MiB; 2048 usually.")] = None,
+    time_limit: Annotated[float, Option(help="Of each guest, seconds.")] = 600.0,
+    jobs: Annotated[int, Option(help="Guests at a time.")] = 1,
+    append: Annotated[list[str] | None, _APPEND] = None,
+    emulate: Annotated[bool, Option("--emulate", help="Do not try KVM.")] = False,
     seed: Seed = 1,
-    output: Annotated[
-        Path | None, typer.Option(help="Folder to write; results/kernels-TIME by default.")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Leave out the kernels that --output is done with.")
-    ] = False,
-    sources: Annotated[
-        Path | None, typer.Option(help="File of sources; kernels.toml of your configuration.")
-    ] = None,
+    output: Annotated[Path | None, _OUTPUT] = None,
+    resume: Annotated[bool, _RESUME] = False,
+    sources: Sources = None,
 ) -> None:
     """Measure each kernel in a guest of its own, and report on all of them.
 
@@ -55,9 +47,12 @@ def command(
 
     Example: bufbench kernels run 5.10 6.1 6.12 7.3
     """
+    from dataclasses import replace
+
     import psutil
 
     from bench import paths
+    from bench.cli import kernels_report
     from bench.guests import accelerator
     from bench.guests.request import HOST, Exact, Series, parse
     from bench.host import lock, ownership
@@ -70,17 +65,13 @@ def command(
         refuse(context, "where no kernel is fetched", "sources")
     if resume and output is None:
         raise UsageError("--resume needs the folder to go on with", remedy="add --output FOLDER")
-    if not 1 <= jobs <= _MOST_JOBS:
-        raise UsageError(f"--jobs {jobs} is out of range", remedy=f"take 1 to {_MOST_JOBS}")
-    if not 10 <= time_limit <= 86_400:
-        raise UsageError(f"--time-limit {time_limit:g} is out of range", remedy="take 10 to 86400")
+    check_range("--jobs", jobs, 1, 64)
+    check_range("--time-limit", time_limit, 10, 86_400)
     folder = output or kernels_run.new_folder(paths.RESULTS)
     kernels_run.check_place(folder)
+    available_mib = psutil.virtual_memory().available >> 20
     guest = accelerator.fitting(
-        cpus=cpus,
-        memory_mib=memory,
-        jobs=jobs,
-        available_mib=psutil.virtual_memory().available >> 20,
+        cpus=cpus, memory_mib=memory, jobs=jobs, available_mib=available_mib
     )
     say = kernels_run.speaker(time.monotonic())
     left = kernels_run.pending(folder, kernels)
@@ -90,10 +81,12 @@ def command(
     on_host = [image for image in images if image.label == HOST]
     guests = [image for image in images if image.label != HOST]
 
-    def request(chosen: Accelerator) -> kernels_run.Request:
+    def request(chosen: Accelerator) -> Request:
         made = kernels_run.Request(
             folder=folder,
-            guest=_with(guest, chosen, time_limit, append or []),
+            guest=replace(
+                guest, kvm=chosen.kvm, time_limit_s=time_limit, append=tuple(append or [])
+            ),
             accelerator=chosen,
             jobs=jobs,
             seed=seed,
@@ -111,12 +104,11 @@ def command(
     if on_host:  # it takes the lock itself, and wants the machine for itself
         kernels_run.run(request(accelerator.emulation()), on_host, say)
     print(f"results: {folder}", file=sys.stderr)
-    _report(folder)
+    kernels_report.both(folder)
 
 
 def _images(kernels: list[str], folder: Path, sources: Path | None, say: Say) -> list[Image]:
     """Provide an image for each kernel; one that cannot be fetched now has its row."""
-    from bench.errors import BufbenchError
     from bench.guests.provide import check, provide
     from bench.questions.kernels import run as kernels_run
 
@@ -131,16 +123,3 @@ def _images(kernels: list[str], folder: Path, sources: Path | None, say: Say) ->
         except BufbenchError as error:
             kernels_run.not_had(folder, label, str(error), say)
     return found
-
-
-def _with(guest: Guest, chosen: Accelerator, time_limit: float, append: list[str]) -> Guest:
-    from dataclasses import replace
-
-    return replace(guest, kvm=chosen.kvm, time_limit_s=time_limit, append=tuple(append))
-
-
-def _report(folder: Path) -> None:
-    """Print the report, and write the page beside the journals."""
-    from bench.cli import kernels_report
-
-    kernels_report.both(folder)

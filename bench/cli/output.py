@@ -1,26 +1,87 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Output that somebody may stop reading (| head) while there is still something to do."""
+"""Answers printed or written, and output that somebody may stop reading (| head)."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import UsageError
 
 if TYPE_CHECKING:
-    from bench.journal.schema import JournalContent
+    from bench.report.document import Document
 
 
-def name_faults(content: JournalContent) -> None:
-    """Name on stderr the lines that could not be used, and say what was given more than once."""
+def say(line: str) -> None:
+    """Print a line of bufbench's on stderr."""
+    print(f"bufbench: {line}", file=sys.stderr, flush=True)
+
+
+def name_faults(faults: Iterable[object], repeated: int) -> None:
+    """Name on stderr the lines that could not be used, and how many trials were given twice."""
     from bench.escape import clean
     from bench.questions.transports.completeness import repeats
 
-    for line in (*content.faults, *repeats(len(content.repeated))):
-        print(f"bufbench: {clean(str(line))}", file=sys.stderr)
+    for line in (*faults, *repeats(repeated)):
+        say(clean(str(line)))
+
+
+def show(documents: Iterable[Document]) -> None:
+    """Print documents as text."""
+    from bench.report.renderers import terminal
+
+    for each in documents:
+        terminal.show(each, terminal.Screen())
+
+
+def answer(
+    form: str, documents: Sequence[Document], data: Any = None, output: Path | None = None
+) -> None:
+    """Print the documents in ``form``, or write them to ``output`` and print its path.
+
+    ``data`` is what JSON has of all of them; by default that of the first.
+    """
+    if form == "text":
+        show(documents)
+        return
+    if form == "json":
+        from bench.report.renderers.data import render_json
+
+        text = render_json(documents[0].data if data is None else data)
+    elif form == "html":
+        from bench.report.renderers.html import one_page
+
+        text = one_page(*documents)
+    else:
+        from bench.report.renderers.markdown import render_markdown
+
+        text = render_markdown(*documents)
+    print(text, end="") if output is None else print(write(output, text))
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    """Write a file and return its path; UsageError where it cannot be written."""
+    from bench.host import ownership
+
+    with writable(path):
+        ownership.write(path, content.encode() if isinstance(content, str) else content)
+    return path
+
+
+@contextmanager
+def writable(path: Path) -> Iterator[None]:
+    """Raise UsageError in place of an OSError: ``path`` cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror}", remedy="choose another with --output"
+        ) from error
 
 
 @contextmanager
@@ -35,18 +96,18 @@ def read_or_not() -> Iterator[None]:
 
 def give_up() -> None:
     """Discard all further output; Python would fail again as it flushes at the end."""
-    _to_nowhere(sys.stdout.fileno())
+    _discard(sys.stdout.fileno())
 
 
 def finish() -> None:
-    """Write what still waits. Where the exit code is decided it stands, read or not."""
+    """Write what is still buffered; the exit code stands whether it is read or not."""
     try:
         sys.stdout.flush()
     except OSError:
         give_up()
 
 
-def _to_nowhere(descriptor: int) -> None:
+def _discard(descriptor: int) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)
     os.close(nowhere)
@@ -77,4 +138,4 @@ class DetachedStream(TextIOWrapper):
 
     def _give_up(self) -> None:
         with suppress(OSError, ValueError):
-            _to_nowhere(self.fileno())
+            _discard(self.fileno())

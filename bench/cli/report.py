@@ -6,19 +6,13 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
-from bench.cli.output import name_faults
+from bench.cli.output import answer, name_faults, write
 from bench.errors import UsageError
 from bench.escape import clean
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from bench.journal.schema import JournalContent
-    from bench.questions.transports.material import Place
 
 
 class Output(StrEnum):
@@ -34,14 +28,14 @@ class Output(StrEnum):
     PARQUET = "parquet"
 
 
+_OUTPUT = "File to write (svg, png: folder); html, parquet: beside the journal."
+
+
 def command(
-    files: Annotated[list[Path], typer.Argument(help="Journals.", metavar="FILE...")],
+    files: Annotated[list[Path], Argument(help="Journals.", metavar="FILE...")],
     *,
-    form: Annotated[Output, typer.Option("--format", help="How to write it.")] = Output.TEXT,
-    output: Annotated[
-        Path | None,
-        typer.Option(help="File to write (svg, png: folder); html, parquet: beside the journal."),
-    ] = None,
+    form: Annotated[Output, Option("--format", help="How to write it.")] = Output.TEXT,
+    output: Annotated[Path | None, Option(help=_OUTPUT)] = None,
 ) -> None:
     """Summarise journals: both transports side by side, and what it means.
 
@@ -51,93 +45,53 @@ def command(
 
     Example: bufbench report results/quick-20261122-101500.jsonl --format html
     """
-    if form is Output.TEXT and output is not None:
-        raise UsageError("text is for the terminal", remedy="redirect it, or take markdown")
+    refuse_text_file(form, output)
     if form is Output.HTML:
-        _page(files, output)
+        from bench.cli.files import write_page
+
+        path, content = write_page(files, output)
+        name_faults(content.faults, len(content.repeated))
+        print(path)
         return
-    from bench.questions.transports.material import gathered
+    from bench.questions.transports import table
+    from bench.questions.transports.material import gathered, materials
 
     content, places = gathered(files)
-    name_faults(content)
-    if form in (Output.CSV, Output.PARQUET):
-        _table(content, form, output, files[0])
-        return
-    if form in (Output.SVG, Output.PNG):
-        _drawn(content, places, form, files[0], output)
-        return
-    _written(content, places, form, output)
-
-
-def _page(journals: list[Path], output: Path | None) -> None:
-    from bench.cli.files import write_page
-
-    path, content = write_page(journals, output)
-    name_faults(content)
-    print(path)
-
-
-def _table(content: JournalContent, form: Output, output: Path | None, journal: Path) -> None:
-    from bench.cli.files import beside, write_bytes, write_text
-    from bench.questions.transports import table
-
+    name_faults(content.faults, len(content.repeated))
     if form is Output.PARQUET:
-        print(write_bytes(output or beside(journal, ".parquet"), table.parquet(content)))
-    elif output is None:
+        from bench.cli.files import beside
+
+        print(write(output or beside(files[0], ".parquet"), table.parquet(content)))
+    elif form is Output.CSV and output is not None:
+        print(write(output, table.csv(content)))
+    elif form is Output.CSV:
         text = table.csv(content)
-        # A terminal is not to be steered; whoever parses it gets it as it is.
+        # A terminal is not to be steered; a program gets the text as it is.
         print(clean(text).replace("\\n", "\n") if sys.stdout.isatty() else text, end="")
+    elif form in (Output.SVG, Output.PNG):
+        from bench.cli.files import beside, write_charts
+
+        folder = output or beside(files[0], "-charts")
+        for path in write_charts(materials(content, places), folder, form.value):
+            print(path)
     else:
-        print(write_text(output, table.csv(content)))
-
-
-def _drawn(
-    content: JournalContent,
-    places: Mapping[int, Place],
-    form: Output,
-    journal: Path,
-    output: Path | None,
-) -> None:
-    from bench.cli import files
-    from bench.questions.transports.material import materials
-
-    found = materials(content, places)
-    folder = output or files.beside(journal, "-charts")
-    for path in files.write_charts(found, folder, form.value):
-        print(path)
-
-
-def _written(
-    content: JournalContent, places: Mapping[int, Place], form: Output, output: Path | None
-) -> None:
-    from bench.questions.transports.document import document
-    from bench.questions.transports.summary import compare_journals
-
-    documents = [document(summary) for summary in compare_journals(content)]
-    if form is Output.TEXT:
-        from bench.report.renderers.terminal import Screen, show
-
-        for each in documents:
-            show(each, Screen())
-        return
-    if form is Output.JSON:
         from bench.questions.transports.data import report_of
-        from bench.report.renderers.data import render_json
+        from bench.questions.transports.document import document
+        from bench.questions.transports.summary import compare_journals
 
-        text = render_json(report_of(*documents))
-    else:
-        from bench.report.renderers.markdown import render_markdown
+        documents = [document(summary) for summary in compare_journals(content)]
+        if form is Output.MARKDOWN and output is not None:
+            from bench.cli.files import with_charts, write_charts
+            from bench.report.renderers.markdown import render_markdown
 
-        text = render_markdown(*documents)
-    if output is None:
-        print(text, end="")
-        return
-    from bench.cli import files
+            folder = output.with_name(f"{output.stem}-charts")
+            charts = write_charts(materials(content, places), folder, "svg")
+            print(write(output, with_charts(render_markdown(*documents), charts, output)))
+        else:
+            answer(form, documents, report_of(*documents), output)
 
-    if form is Output.MARKDOWN:
-        from bench.questions.transports.material import materials
 
-        folder = output.with_name(f"{output.stem}-charts")
-        charts = files.write_charts(materials(content, places), folder, "svg")
-        text = files.with_charts(text, charts, output)
-    print(files.write_text(output, text))
+def refuse_text_file(form: str, output: Path | None) -> None:
+    """Raise UsageError for text that is to be written into a file."""
+    if form == "text" and output is not None:
+        raise UsageError("text is for the terminal", remedy="redirect it, or take markdown")

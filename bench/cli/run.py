@@ -5,40 +5,27 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from typer import Option
 
-from bench.cli.given import given, refuse
-from bench.cli.options import Journal, Seed, Transports, Wait
-from bench.cli.output import read_or_not
-from bench.errors import UsageError
-from bench.plan.config import (
-    MIXED,
-    Call,
-    Consumer,
-    Poll,
-    Producer,
-    Reader,
-    TrialConfig,
-    Wake,
-)
+from bench.cli.options import Gates, Journal, Seed, Transports, Wait, each_once, given, refuse
+from bench.cli.output import read_or_not, show
+from bench.errors import UsageError, check_range
+from bench.plan.config import MIXED, Call, Consumer, Poll, Producer, Reader, TrialConfig, Wake
 from bench.plan.experiments import BASELINES
 from bench.tracer.transports import find
 from workloads.storm import Gap, Shape, Spawn, Storm
-
-_LONGEST_MS: Final = 3_600_000.0
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bench.campaign.campaign import Request
     from bench.plan.experiments import Experiment
-    from bench.questions.transports.profiles import Profile
     from bench.trial.result import TrialResult
 
-
+_LONGEST_MS: Final = 3_600_000.0
 _STORM: Final = (
     *("workload", "workers", "count", "rate", "spawn", "gap", "burst", "depth", "execute"),
     *("seconds", "cpus", "blocks", "transport"),
@@ -50,58 +37,57 @@ _TRACER: Final = (
 """Options that act on a tracer with buffers only."""
 
 
+_PROFILE = Option(help="Run all experiments of quick, standard or thorough.")
+_WORKERS = Option(help="Processes that make children; 2, of trickle 1.")
+_RATE = Option(help="Children a second; 0: as fast as they can.")
+_SPAWN = Option(help="Call that makes a child; vfork, of burst fork.")
+_BURST = Option(help="Children that exit at once (burst).")
+_EXEC = Option("--exec", help="Children exec a program.")
+_BUDGET = Option(help="Data bytes over all buffers, like 64KiB; repeatable.")
+_WAKEUP = Option(help="adaptive, none, forced, or N: every N records.")
+_CALL = Option(help="How a ring buffer is written.")
+_INTERVAL = Option(help="Milliseconds between timed drains.")
+_STALL = Option(help="Milliseconds of reading nothing, once.")
+_CPUS = Option(help="CPUs of the storm, e.g. 0-1; all by default.")
+_RESUME = Option("--resume", help="Go on with the journal of --output.")
+_USER = Option(help="User that runs the storm: nobody, root or another.")
+_QUIET = Option("--quiet", help="No summary at the end.")
+
+
 def command(
     context: typer.Context,
     *,
-    profile: Annotated[
-        str | None, typer.Option(help="Run all experiments of quick, standard or thorough.")
-    ] = None,
-    workload: Annotated[Shape, typer.Option(help="Shape of the storm.")] = Shape.STORM,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes that make children; 2, of trickle 1.")
-    ] = None,
-    count: Annotated[int, typer.Option(help="Children of one storm.")] = 5_000,
-    rate: Annotated[float, typer.Option(help="Children a second; 0: as fast as they can.")] = 0.0,
-    spawn: Annotated[
-        Spawn | None, typer.Option(help="Call that makes a child; vfork, of burst fork.")
-    ] = None,
-    gap: Annotated[Gap, typer.Option(help="Spacing of a paced storm.")] = Gap.FIXED,
-    burst: Annotated[int, typer.Option(help="Children that exit at once (burst).")] = 1_000,
-    depth: Annotated[int, typer.Option(help="Processes in one chain (chain).")] = 8,
-    execute: Annotated[bool, typer.Option("--exec", help="Children exec a program.")] = False,
-    seconds: Annotated[float, typer.Option(help="Longest storm.")] = 30.0,
-    budget: Annotated[
-        list[str] | None, typer.Option(help="Data bytes over all buffers, like 64KiB; repeatable.")
-    ] = None,
+    profile: Annotated[str | None, _PROFILE] = None,
+    workload: Annotated[Shape, Option(help="Shape of the storm.")] = Shape.STORM,
+    workers: Annotated[int | None, _WORKERS] = None,
+    count: Annotated[int, Option(help="Children of one storm.")] = 5_000,
+    rate: Annotated[float, _RATE] = 0.0,
+    spawn: Annotated[Spawn | None, _SPAWN] = None,
+    gap: Annotated[Gap, Option(help="Spacing of a paced storm.")] = Gap.FIXED,
+    burst: Annotated[int, _BURST] = 1_000,
+    depth: Annotated[int, Option(help="Processes in one chain (chain).")] = 8,
+    execute: Annotated[bool, _EXEC] = False,
+    seconds: Annotated[float, Option(help="Longest storm.")] = 30.0,
+    budget: Annotated[list[str] | None, _BUDGET] = None,
     transport: Transports = None,
-    wakeup: Annotated[
-        str, typer.Option(help="adaptive, none, forced, or N: every N records.")
-    ] = "adaptive",
-    call: Annotated[Call, typer.Option(help="How a ring buffer is written.")] = Call.RESERVE,
-    payload: Annotated[str, typer.Option(help="Padding: 0 to 4096 bytes, or mixed.")] = "0",
-    records: Annotated[int, typer.Option(help="Records per exit, 1 to 1000.")] = 1,
-    poll: Annotated[Poll, typer.Option(help="How the consumer waits.")] = Poll.EPOLL,
-    interval: Annotated[float, typer.Option(help="Milliseconds between timed drains.")] = 5.0,
-    reader: Annotated[Reader, typer.Option(help="What drains the buffers.")] = Reader.NATIVE,
-    stall: Annotated[float, typer.Option(help="Milliseconds of reading nothing, once.")] = 0.0,
-    consumer_cpu: Annotated[int | None, typer.Option(help="Pin the consumer.")] = None,
-    cpus: Annotated[str, typer.Option(help="CPUs of the storm, e.g. 0-1; all by default.")] = "",
-    blocks: Annotated[int, typer.Option(help="Trials of each configuration.")] = 8,
+    wakeup: Annotated[str, _WAKEUP] = "adaptive",
+    call: Annotated[Call, _CALL] = Call.RESERVE,
+    payload: Annotated[str, Option(help="Padding: 0 to 4096 bytes, or mixed.")] = "0",
+    records: Annotated[int, Option(help="Records per exit, 1 to 1000.")] = 1,
+    poll: Annotated[Poll, Option(help="How the consumer waits.")] = Poll.EPOLL,
+    interval: Annotated[float, _INTERVAL] = 5.0,
+    reader: Annotated[Reader, Option(help="What drains the buffers.")] = Reader.NATIVE,
+    stall: Annotated[float, _STALL] = 0.0,
+    consumer_cpu: Annotated[int | None, Option(help="Pin the consumer.")] = None,
+    cpus: Annotated[str, _CPUS] = "",
+    blocks: Annotated[int, Option(help="Trials of each configuration.")] = 8,
     seed: Seed = 1,
     output: Journal = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the journal of --output.")
-    ] = False,
+    resume: Annotated[bool, _RESUME] = False,
     wait: Wait = False,
-    fail_on: Annotated[
-        list[str] | None,
-        typer.Option(help="Exit 1 on these: drops, causal, ringbuf:drops ...; repeatable."),
-    ] = None,
-    storm_user: Annotated[
-        str | None,
-        typer.Option(help="Whose the storm's processes are: nobody, root or another."),
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No summary at the end.")] = False,
+    fail_on: Gates = None,
+    storm_user: Annotated[str | None, _USER] = None,
+    quiet: Annotated[bool, _QUIET] = False,
 ) -> None:
     """Run one experiment, or the experiments of a profile, and say what came out.
 
@@ -112,17 +98,23 @@ def command(
     Example: bufbench run --workload pingpong --spawn fork --budget 64KiB --fail-on ringbuf:causal
     """
     from bench import paths
-    from bench.campaign import gates
+    from bench.campaign import campaign, gates
+    from bench.linux import cpus as processors
+    from bench.linux import procfs
+    from bench.plan.outline import outline
+    from bench.questions.transports import profiles
     from workloads.user import chosen
 
     checks = gates.parse(*fail_on or [])
     user = chosen(storm_user)
+    usable, page_bytes = processors.usable(procfs.online_cpus()), os.sysconf("SC_PAGE_SIZE")
     if profile is not None:
         refuse(context, "with --profile", *_STORM, *_TRACER)
-        plan = _of_profile(profile)
+        plan = profiles.profile(profile, usable, page_bytes)
         experiments, left_out = plan.experiments, plan.left_out
     else:
-        _refuse_idle(context, workload, rate, poll, transport or [])
+        asked = each_once("--transport", transport)
+        _refuse_idle(context, workload, rate, poll, asked)
         for what, most in (("burst", burst), ("depth", depth)):
             if given(context, what) and most > count:
                 raise UsageError(f"--{what} {most} is more than --count {count}")
@@ -144,18 +136,16 @@ def command(
             budget_bytes=0,
             storm=storm,
             producer=_producer(wakeup, call, payload, records),
-            consumer=_consumer(reader, poll, interval, stall, consumer_cpu),
+            consumer=_consumer(reader, poll, interval, stall, consumer_cpu, usable=usable),
         )
-        single = _single(config, transport or [], budget or ["64KiB"], blocks)
+        sizes = budget or ["64KiB"]
+        single = _single(config, asked, sizes, blocks, usable=usable, page_bytes=page_bytes)
         experiments, left_out = (single,), single.omitted
     journal = output or paths.new_journal(profile or workload.value)
     if resume and output is None:
         raise UsageError("--resume needs the journal to go on with", remedy="add --output FILE")
     gates.check_plan(checks, (arm.config.transport for each in experiments for arm in each.arms))
-    from bench.campaign.campaign import Request
-    from bench.plan.outline import outline
-
-    request = Request(
+    request = campaign.Request(
         journal=journal,
         command_line=sys.argv,
         profile=profile or "",
@@ -168,8 +158,12 @@ def command(
     )
     trials = _run(experiments, request)
     if not quiet:
+        from bench.journal.reader import read_journal
+        from bench.questions.transports.document import document
+        from bench.questions.transports.summary import compare_journals
+
         with read_or_not():
-            _summary(journal)
+            show(map(document, compare_journals(read_journal(journal))))
     print(f"journal: {journal}", file=sys.stderr)
     gates.check(checks, trials)
 
@@ -195,53 +189,43 @@ def _refuse_idle(
             refuse(context, why, *options)
     if shape is Shape.BURST and context.params["spawn"] == Spawn.VFORK:
         raise UsageError("a burst's children outlive vfork", remedy="take --spawn fork or clone")
-    if len(set(transports)) < len(transports):
-        raise UsageError("--transport names one twice", remedy="name each once")
-
-
-def _of_profile(name: str) -> Profile:
-    from bench.linux import cpus, procfs
-    from bench.questions.transports import profiles
-
-    usable = cpus.usable(procfs.online_cpus())
-    return profiles.profile(name, usable, os.sysconf("SC_PAGE_SIZE"))
 
 
 def _single(
-    config: TrialConfig, transports: list[str], budgets_text: list[str], blocks: int
+    config: TrialConfig,
+    transports: list[str],
+    budgets_text: list[str],
+    blocks: int,
+    *,
+    usable: tuple[int, ...],
+    page_bytes: int,
 ) -> Experiment:
     import psutil
 
-    from bench.linux import cpus, procfs
     from bench.plan import budgets
     from bench.plan.experiments import compose
     from bench.questions.transports.profiles import TRANSPORTS
     from workloads.generator import check
 
-    page_bytes = os.sysconf("SC_PAGE_SIZE")
-    usable = cpus.usable(procfs.online_cpus())
     memory_bytes = psutil.virtual_memory().available
-    if not 1 <= blocks <= 10_000:
-        raise UsageError(f"{blocks} blocks are out of range", remedy="take 1 to 10000")
+    check_range("--blocks", blocks, 1, 10_000)
     check(config.storm, usable)
-    asked = transports or list(TRANSPORTS)
+    asked = transports or TRANSPORTS
     chosen = [find(name, beside=BASELINES) for name in asked if name not in BASELINES]
     sizes = [
         budgets.check(budgets.parse(text), page_bytes=page_bytes, memory_bytes=memory_bytes)
         for text in budgets_text
     ]
-    if len(set(sizes)) < len(sizes):
-        raise UsageError("--budget names one twice", remedy="name each once")
     experiment = compose(
         name=config.storm.shape.value,
         title=f"A {config.storm.shape.value} of {config.storm.count} processes",
         config=config,
         transports=chosen,
-        budgets_bytes=sizes,
+        budgets_bytes=each_once("--budget", sizes),
         blocks=blocks,
         cpus=len(usable),
         page_bytes=page_bytes,
-        baselines=bool(set(asked) & set(BASELINES)),
+        baselines=bool({*asked} & {*BASELINES}),
     )
     if not experiment.arms:
         why = "; ".join(experiment.omitted)
@@ -250,17 +234,19 @@ def _single(
 
 
 def _consumer(
-    reader: Reader, poll: Poll, interval_ms: float, stall_ms: float, cpu: int | None
+    reader: Reader,
+    poll: Poll,
+    interval_ms: float,
+    stall_ms: float,
+    cpu: int | None,
+    *,
+    usable: tuple[int, ...],
 ) -> Consumer:
-    from bench.linux import cpus, procfs
+    from bench.linux import cpus
 
-    for what, value in (("interval", interval_ms), ("stall", stall_ms)):
-        if not 0 <= value <= _LONGEST_MS:
-            raise UsageError(
-                f"--{what} {value:g} is out of range",
-                remedy=f"take 0 to {_LONGEST_MS:g}",
-            )
-    if cpu is not None and cpu not in (usable := cpus.usable(procfs.online_cpus())):
+    check_range("--interval", interval_ms, 0, _LONGEST_MS)
+    check_range("--stall", stall_ms, 0, _LONGEST_MS)
+    if cpu is not None and cpu not in usable:
         raise UsageError(
             f"CPU {cpu} is not online, or not for this process",
             remedy=f"pin the consumer to one of {cpus.list_format(usable)}",
@@ -269,8 +255,7 @@ def _consumer(
 
 
 def _producer(wakeup: str, call: Call, payload: str, records: int) -> Producer:
-    if not 1 <= records <= 1000:
-        raise UsageError(f"{records} records per exit are out of range", remedy="take 1 to 1000")
+    check_range("--records", records, 1, 1_000)
     padding = MIXED if payload == "mixed" else _whole(payload, "payload")
     if payload != "mixed" and not (0 <= padding <= 4096 and padding % 8 == 0):
         raise UsageError(
@@ -284,11 +269,7 @@ def _producer(wakeup: str, call: Call, payload: str, records: int) -> Producer:
         if not 1 <= watermark < 2**32:
             raise UsageError(f"no wake-up every {wakeup} records", remedy="take 1 or more")
     return Producer(
-        wake=wake,
-        watermark=watermark,
-        call=call,
-        payload_bytes=padding,
-        records_per_exit=records,
+        wake=wake, watermark=watermark, call=call, payload_bytes=padding, records_per_exit=records
     )
 
 
@@ -296,7 +277,7 @@ def _whole(text: str, what: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise UsageError(f"{text!r} is no {what}", remedy="see bufbench run --help") from None
+        raise UsageError(f"{text!r} is not a {what}", remedy="see bufbench run --help") from None
 
 
 def _cpu_list(text: str) -> tuple[int, ...]:
@@ -325,13 +306,3 @@ def _run(experiments: tuple[Experiment, ...], request: Request) -> tuple[TrialRe
 
         return read_journal(request.journal).trials
     return tuple(trials)
-
-
-def _summary(journal: Path) -> None:
-    from bench.journal.reader import read_journal
-    from bench.questions.transports.document import document
-    from bench.questions.transports.summary import compare_journals
-    from bench.report.renderers.terminal import Screen, show
-
-    for summary in compare_journals(read_journal(journal)):
-        show(document(summary), Screen())

@@ -7,10 +7,11 @@ import os
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Option
 
-from bench.cli.options import Journal, Seed, Transports, Wait
-from bench.errors import MachineUnfit, UsageError
+from bench.cli.options import AsJson, Journal, Seed, Transports, Wait, each_once
+from bench.cli.output import answer
+from bench.errors import MachineUnfit, UsageError, check_range
 from bench.record.layout import RECORD_BYTES
 from bench.tracer.transports import find
 
@@ -21,27 +22,25 @@ if TYPE_CHECKING:
     from bench.plan.experiments import Experiment
     from bench.trial.result import TrialResult
 
-_DEFAULT_STORMS = 20
-_MOST_STORMS = 1_000
-_LARGEST_MARGIN = 64
+_DEFAULT_STORMS = 20  # fewer would show too little
 
 
 def command(
     *,
-    rate: Annotated[float, typer.Option(help="Exits a second; 0: as fast as they can.")] = 0.0,
-    burst: Annotated[int, typer.Option(help="Processes that exit at once, instead.")] = 0,
-    record_size: Annotated[int, typer.Option(help="Bytes of one record.")] = RECORD_BYTES,
-    records: Annotated[int, typer.Option(help="Records per exit, 1 to 1000.")] = 1,
-    stall: Annotated[float, typer.Option(help="Longest stall to survive, in ms.")] = 50.0,
-    tolerate: Annotated[float, typer.Option(help="Share of records that may be lost.")] = 0.0,
+    rate: Annotated[float, Option(help="Exits a second; 0: as fast as they can.")] = 0.0,
+    burst: Annotated[int, Option(help="Processes that exit at once, instead.")] = 0,
+    record_size: Annotated[int, Option(help="Bytes of one record.")] = RECORD_BYTES,
+    records: Annotated[int, Option(help="Records per exit, 1 to 1000.")] = 1,
+    stall: Annotated[float, Option(help="Longest stall to survive, in ms.")] = 50.0,
+    tolerate: Annotated[float, Option(help="Share of records that may be lost.")] = 0.0,
     transport: Transports = None,
-    seconds: Annotated[float, typer.Option(help="Length of a storm besides the stall.")] = 0.2,
-    storms: Annotated[int, typer.Option(help="Storms of each rung, 20 or more.")] = _DEFAULT_STORMS,
-    margin: Annotated[float, typer.Option(help="Recommend this many times the minimum.")] = 2.0,
+    seconds: Annotated[float, Option(help="Length of a storm besides the stall.")] = 0.2,
+    storms: Annotated[int, Option(help="Storms of each rung, 20 or more.")] = _DEFAULT_STORMS,
+    margin: Annotated[float, Option(help="Recommend this many times the minimum.")] = 2.0,
     seed: Seed = 1,
     output: Journal = None,
     wait: Wait = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say which buffer to take for a load, and how big.
 
@@ -58,6 +57,7 @@ def command(
     from bench.questions.sizing import document as report
     from bench.questions.sizing import plan, run
     from bench.questions.sizing.judge import exits_per_s
+    from bench.questions.transports.profiles import TRANSPORTS
 
     load = plan.check(
         plan.Load(
@@ -69,13 +69,17 @@ def command(
             seconds=seconds,
         )
     )
-    _check(tolerate, storms, margin)
+    if not 0 <= tolerate < 1:
+        raise UsageError(f"--tolerate {tolerate:g} is no share", remedy="take 0, or 0.01 for 1 %")
+    check_range("--storms", storms, _DEFAULT_STORMS, 1_000)
+    check_range("--margin", margin, 1, 64)
     cpus, page_bytes = len(processors.usable(procfs.online_cpus())), os.sysconf("SC_PAGE_SIZE")
     chosen = plan.config(load, cpus)
     most_bytes = min(plan.LARGEST_BYTES, _memory_for(chosen))
+    asked = [find(name).name for name in each_once("--transport", transport) or TRANSPORTS]
     rungs = {
         name: plan.rungs_bytes(name, load, cpus=cpus, page_bytes=page_bytes, most_bytes=most_bytes)
-        for name in _transports(transport)
+        for name in asked
     }
     search = run.Search(
         chosen=chosen, rungs_bytes=rungs, storms=storms, tolerated=tolerate, margin=margin
@@ -95,40 +99,7 @@ def command(
         page_bytes=page_bytes,
         journal=str(journal),
     )
-    answer = report.document(sized)
-    if as_json:
-        from bench.report.renderers.data import render_json
-
-        print(render_json(answer.data), end="")
-    else:
-        from bench.report.renderers.terminal import Screen, show
-
-        show(answer, Screen())
-
-
-def _check(tolerate: float, storms: int, margin: float) -> None:
-    if not 0 <= tolerate < 1:
-        raise UsageError(f"--tolerate {tolerate:g} is no share", remedy="take 0, or 0.01 for 1 %")
-    if not _DEFAULT_STORMS <= storms <= _MOST_STORMS:
-        raise UsageError(
-            f"--storms {storms} is out of range",
-            remedy=f"take {_DEFAULT_STORMS} to {_MOST_STORMS}: fewer would say too little",
-        )
-    if not 1 <= margin <= _LARGEST_MARGIN:
-        raise UsageError(
-            f"--margin {margin:g} is out of range", remedy=f"take 1 to {_LARGEST_MARGIN}"
-        )
-
-
-def _transports(asked: list[str] | None) -> tuple[str, ...]:
-    from bench.questions.transports.profiles import TRANSPORTS
-
-    chosen = tuple(asked or TRANSPORTS)
-    for name in chosen:
-        find(name)
-    if len(set(chosen)) < len(chosen):
-        raise UsageError("--transport names one twice", remedy="name each once")
-    return chosen
+    answer("json" if as_json else "text", [report.document(sized)])
 
 
 def _memory_for(chosen: TrialConfig) -> int:

@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Final
 
-import typer
+from typer import Option
 
 from bench.errors import UsageError
 from bench.escape import clean_name
+from bench.linux import procfs
 from bench.tracer.transports import names
 
 if TYPE_CHECKING:
@@ -23,26 +24,28 @@ if TYPE_CHECKING:
 _LONGEST_S: Final = 1e9  # about 30 years
 _PATIENCE_S: Final = 0.8  # after Ctrl-C, for a reader of the output; signals.py waits 1.5
 _CORE: Final = 0x80  # of a wait status: the core was dumped
+_OUTSIDE: Final = "bufbench: processes outside this PID namespace are shown with PID 0"
 _HEADING: Final = f"{'TIME':<12} {'PID':>7} {'PPID':>7} {'EXIT_CODE':<15} {'DURATION':>12} COMM"
+
+
+_TRANSPORT = Option(help=f"{', '.join(names())}.")
+_BUDGET = Option(help="Data bytes over all buffers; 8MiB or just below by default.")
+_DURATION = Option(help="Seconds to trace; until Ctrl-C by default.")
 
 
 def command(
     *,
-    transport: Annotated[str, typer.Option(help=f"{', '.join(names())}.")] = "ringbuf",
-    budget: Annotated[
-        str | None, typer.Option(help="Data bytes over all buffers; 8MiB or just below by default.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document a line.")] = False,
-    pid: Annotated[int | None, typer.Option(help="Only this process.")] = None,
-    comm: Annotated[str | None, typer.Option(help="Only processes of this name.")] = None,
-    duration: Annotated[
-        float | None, typer.Option(help="Seconds to trace; until Ctrl-C by default.")
-    ] = None,
+    transport: Annotated[str, _TRANSPORT] = "ringbuf",
+    budget: Annotated[str | None, _BUDGET] = None,
+    as_json: Annotated[bool, Option("--json", help="One JSON document a line.")] = False,
+    pid: Annotated[int | None, Option(help="Only this process.")] = None,
+    comm: Annotated[str | None, Option(help="Only processes of this name.")] = None,
+    duration: Annotated[float | None, _DURATION] = None,
 ) -> None:
     """Show every process that exits: when, which, whose child, how, after how long.
 
     A killed process shows its signal's name. At the end stderr says how many exits were delivered,
-    lost for want of room, and missed because the kernel skipped the tracer. PIDs are those of the
+    lost for lack of space, and missed because the kernel skipped the tracer. PIDs are those of the
     caller's PID namespace, 0 for others.
 
     Example: bufbench trace --comm make --duration 60
@@ -65,6 +68,8 @@ def command(
             _json_line if as_json else _text_line,
             "" if as_json else f"{_HEADING}\n",
         )
+        if procfs.pid_namespace() not in (None, procfs.INITIAL_PID_NAMESPACE):
+            print(_OUTSIDE, file=sys.stderr, flush=True)
         try:
             with tracer.attached():
                 shown.start()

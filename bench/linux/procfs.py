@@ -19,6 +19,7 @@ import psutil
 PROC: Final = Path("/proc")
 SYS: Final = Path("/sys")
 MOST_CPUS: Final = 8192
+INITIAL_PID_NAMESPACE: Final = 0xEFFFFFFC  # PROC_PID_INIT_INO of include/linux/proc_ns.h
 """CPU numbers lie below this: the most that a kernel can be built for."""
 
 _DIGITS: Final = re.compile(r"-?[0-9]{1,19}")
@@ -181,6 +182,14 @@ def read(path: Path) -> str | None:
 def read_number(path: Path) -> int | None:
     """Return the number that a file holds; None also where it holds none (pids.max says "max")."""
     return _number((read(path) or "").strip())
+
+
+def pid_namespace() -> int | None:
+    """Return the inode of this process's PID namespace; None without /proc."""
+    try:
+        return (PROC / "self/ns/pid").stat().st_ino
+    except OSError:
+        return None
 
 
 def online_cpus() -> tuple[int, ...]:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from bench.linux import machine, procfs
@@ -20,7 +19,6 @@ from bench.tracer.capture import Capture
 from bench.tracer.program import Build, Kernel, Program
 from bench.tracer.transport import Request
 
-_INITIAL_PID_NAMESPACE: Final = 0xEFFFFFFC  # PROC_PID_INIT_INO
 _BATCH_RECORDS: Final = 65_536
 _USUAL_BYTES: Final = 8 * MIB
 
@@ -78,8 +76,8 @@ def usual_budget_bytes(transport_name: str, cpus: int, page_bytes: int) -> int:
 
 def _numbering() -> dict[str, int]:
     """Return the macros for pids of the caller's namespace; the initial one needs none."""
-    inode = Path("/proc/self/ns/pid").stat().st_ino
-    return {} if inode == _INITIAL_PID_NAMESPACE else {"PID_NAMESPACE": inode}
+    inode = procfs.pid_namespace()
+    return {"PID_NAMESPACE": inode} if inode and inode != procfs.INITIAL_PID_NAMESPACE else {}
 
 
 @contextmanager

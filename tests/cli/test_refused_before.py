@@ -83,7 +83,7 @@ def test_what_is_short_stands_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["run", "--blocks", "0"], "0 blocks"),
+        (["run", "--blocks", "0"], "--blocks 0"),
         (["run", "--count", "0"], "count 0"),
         (["run", "--seconds", "0"], "seconds 0"),
         (["run", "--seconds", "nan"], "seconds nan"),
@@ -93,8 +93,8 @@ def test_what_is_short_stands_as_it_is() -> None:
         (["size", "--storms", "0"], "--storms 0"),
         (["size", "--margin", "nan"], "--margin nan"),
         (["size", "--tolerate", "nan"], "--tolerate nan"),
-        (["claims", "--until-settled", "nan"], "nan minutes"),
-        (["claims", "--blocks", "-1"], "-1 blocks"),
+        (["claims", "--until-settled", "nan"], "--until-settled nan"),
+        (["claims", "--blocks", "-1"], "--blocks -1"),
         (["trace", "--duration", "0"], "--duration 0"),
         (["trace", "--duration", "nan"], "--duration nan"),
         (["trace", "--pid", "0"], "--pid 0"),

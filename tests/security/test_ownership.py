@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from made_up_trials import header
 
-from bench.cli import files
+from bench.cli import output
 from bench.host import ownership
 from bench.journal.writer import JournalWriter
 
@@ -34,7 +34,7 @@ def test_folders_and_files_that_are_new(tmp_path: Path) -> None:
     folder = tmp_path / "results" / "deep"
     ownership.make_folder(folder)
     ownership.write(folder / "page.html", b"text")
-    files.write_text(folder / "table.csv", "text")
+    output.write(folder / "table.csv", "text")
     with JournalWriter(folder / "journal.jsonl") as writer:
         writer.write_machine(header())
     for path in (folder.parent, folder, *folder.iterdir()):

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 
 import pytest
-from tracing import BUFBENCH
+from tracing import BUFBENCH, bufbench
 
 pytestmark = [
     pytest.mark.slow,
@@ -40,10 +40,18 @@ def test_pids_are_the_caller_s(nested: int) -> None:
 
 def test_processes_outside_have_no_number() -> None:
     trace = [*BUFBENCH, "trace", "--json", "--duration", "4"]
-    with subprocess.Popen([*INSIDE, *trace], stdout=subprocess.PIPE, text=True) as tracer:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*INSIDE, *trace], **pipes, text=True) as tracer:
         with subprocess.Popen(["sleep", "3"]) as outside:
             pass
-        text, _ = tracer.communicate(timeout=60)
+        text, said = tracer.communicate(timeout=60)
     sleepers = [each for each in map(json.loads, text.splitlines()) if each["comm"] == "sleep"]
     assert {(each["pid"], each["ppid"]) for each in sleepers} == {(0, 0)}
     assert outside.pid
+    notice, tally = said.splitlines()
+    assert notice == "bufbench: processes outside this PID namespace are shown with PID 0"
+    assert "delivered" in tally
+
+
+def test_the_initial_namespace_needs_no_notice() -> None:
+    assert "namespace" not in bufbench("trace", "--duration", "0.1").stderr
