@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import made_up
+import numpy as np
 import pytest
 
 from bench.measure import clocks
@@ -39,3 +40,19 @@ def test_an_exit_before_the_storm_began_is_a_fault_if_it_is_the_storm_s(records:
     assert fault == "clock fault: 1 of the storm's processes exited before it began"
     records["flags"] &= ~int(Flag.OWN) & 0xFFFF
     assert clocks.faults(records, late) == ()
+
+
+def test_a_record_may_be_delivered_in_the_nanosecond_of_its_stamp(records: Records) -> None:
+    records["delivered_ns"][7] = records["timestamp_ns"][7]
+    assert clocks.faults(records, storm(records)) == ()
+
+
+def test_faults_are_counted_over_the_whole_capture() -> None:
+    many = made_up.trial(200_000).records
+    for at, ahead_ns in ((3, 50), (70_000, 900), (len(many) - 1, 7)):
+        many["delivered_ns"][at] = many["timestamp_ns"][at] - ahead_ns
+    begun_ns = int(np.sort(many["timestamp_ns"])[-1]) - int(many["timestamp_ns"].min())
+    early, before = clocks.faults(many, storm(many, begun_ns=begun_ns))
+    assert early.startswith("clock fault: 3 records")
+    assert early.endswith("by up to 900 ns")
+    assert before.startswith(f"clock fault: {len(many) - 1:,} of")

@@ -58,6 +58,15 @@ def of_first(
         (Why.UNKNOWN, ((10, 11.3),), (9, 11.25), (12.0,), 1_000),
         # It came back from the wait before the record was stamped: then it was not waiting.
         (Why.UNKNOWN, ((10, 11.3),), (9, 9.9), (9.8,), 1_000),
+        # At the edges: half the threshold is late, and whoever goes to sleep as it comes waits.
+        (Why.UNSCHEDULED, ((10, 11.3),), (10, 11.25), (10.499,), 1_000),
+        (Why.SLOW_INTERRUPT, ((10, 11.3),), (9, 11.25), (10.5,), 1_000),
+        (Why.STRANDED, ((10, 11.3), (10.5, 11.3)), (9, 11.25), (10.6,), 1_000),
+        (Why.SLOW_INTERRUPT, ((10, 11.3), (10.499, 11.3)), (9, 11.25), (10.6,), 1_000),
+        (Why.UNSCHEDULED, ((10, 11.3),), (9, 10), (9.9,), 1_000),
+        # Records of the other CPU stand behind those that came after them.
+        (Why.STRANDED, ((10, 11.3), (11.2, 11.3), (9.5, 11.4)), (9, 11.25), (11.21,), 1_000),
+        (Why.SLOW_INTERRUPT, ((10, 11.3), (12, 12.3), (9.5, 11.4)), (9, 11.25), (11.21,), 1_000),
     ],
 )
 def test_why_a_record_was_late(
@@ -116,6 +125,20 @@ def test_stranded_records_are_the_first_examples() -> None:
     assert (found.stranded, found.unscheduled) == (1, 99)
     assert len(found.examples) == MOST_EXAMPLES
     assert [each.why for each in found.examples].index(Why.STRANDED) == 0
+
+
+def test_reasons_and_the_number_of_examples_are_what_the_record_format_says() -> None:
+    assert [why.value for why in Why] == [
+        *("stranded", "unscheduled", "slow interrupt", "not waiting", "unknown"),
+    ]  # fmt: skip
+    assert MOST_EXAMPLES == 32
+
+
+def test_what_was_not_noted_is_not_a_time() -> None:
+    (never,) = of_first((10, 11.3), wait_ms=(0, 0), wakes_ms=()).examples
+    assert (never.entered_ns, never.woken_ns, never.returned_ns) == (None, None, None)
+    (unseen,) = of_first((10, 11.3), wait_ms=(9, 11.25), wakes_ms=None).examples
+    assert (unseen.entered_ns, unseen.woken_ns, unseen.returned_ns) == (-MS, None, 1_250_000)
 
 
 def test_nothing_late() -> None:

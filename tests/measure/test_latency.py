@@ -82,6 +82,14 @@ def test_percentiles_of_a_histogram_are_at_most_a_thousandth_too_high(latencies,
     assert exact <= read <= exact * 1.001
 
 
+def test_each_percentile_is_of_its_own_rank():
+    result = latency.measure(_delivered_after(list(range(1, 10_001))))
+    assert (result.p50_ns, result.p90_ns) == (5_000, 9_000)
+    assert (result.p99_ns, result.p999_ns, result.max_ns) == (9_900, 9_990, 10_000)
+    two = latency.measure(_delivered_after([3, 7])).histogram
+    assert latency.percentiles_of(two, (0.0,)) == (3,)
+
+
 def test_nothing_delivered_is_zeros_and_merges():
     nothing = latency.measure(np.zeros(0, CAPTURED))
     assert (nothing.count, nothing.p50_ns, nothing.max_ns) == (0, 0, 0)
