@@ -11,7 +11,7 @@ from made_up_trials import trial
 
 from bench.judge.metrics import Unit
 from bench.questions.claims.finding import Verdict
-from bench.questions.kernels.curve import Curve
+from bench.questions.kernels.curves import Curve
 from bench.questions.kernels.matrix import OVER_KERNELS, Matrix, compare
 from bench.trial.result import State
 
@@ -49,6 +49,8 @@ def test_journals_of_one_kernel_are_one_row_and_of_two_machines_are_two() -> Non
     rows = compare([here, other]).rows
     assert len(rows) == 2
     assert len({row.label for row in rows}) == 2  # told apart
+    both = replace(other, path=here.path)  # as where one journal holds two machines
+    assert len({row.label for row in compare([here, both]).rows}) == 2
 
 
 def test_a_kernel_without_a_result_keeps_its_row_and_reason() -> None:
@@ -71,8 +73,8 @@ def test_changes_set_in_where_a_fact_first_differs_within_a_flavour() -> None:
             entry("6.18", "6.18.1-amd64", ring_lock="rqspinlock_t"),
         ]
     )
-    changes = {change.fact.key: change for change in matrix.changes}
-    assert changes["lock"].onsets == (3, 5)
+    changes = {change.key: change for change in matrix.changes}
+    assert changes["lock"].onsets == ("6.12", "6.18")
     assert changes["lock"].states[2] is None
     assert changes["preemption"].onsets == ()  # the only rt kernel differs from no other of its own
     assert changes["ring_buffer"].onsets == ()
@@ -87,10 +89,10 @@ def test_what_instruments_say_of_a_ring_is_a_fact_of_the_kernel() -> None:
             entry("6.18", "6.18.1"),
         ]
     )
-    changes = {change.fact.key: change for change in matrix.changes}
+    changes = {change.key: change for change in matrix.changes}
     assert changes["memcg"].states == ("no", "yes", "yes", None)
     assert changes["fdinfo"].states == ("right", "0", "right", None)
-    assert changes["fdinfo"].onsets == (1, 2)
+    assert changes["fdinfo"].onsets == ("6.1", "6.12")
 
 
 def test_times_are_only_ever_ratios_within_one_guest() -> None:
@@ -98,25 +100,25 @@ def test_times_are_only_ever_ratios_within_one_guest() -> None:
     matrix = compare([entry("6.1", "6.1.1"), entry("6.12", "6.12.1", trials=slow)])
     assert {curve.unit for curve in matrix.curves} <= {Unit.SHARE, Unit.BYTES, Unit.TIMES}
     p50 = curve_of(matrix, "latency_p50_ns:trickle")
-    assert [(point.row, point.series) for point in p50.points] == [
-        (0, "ring over perf"),
-        (1, "ring over perf"),
+    assert [(point.kernel, point.series) for point in p50.points] == [
+        ("6.1", "ring over perf"),
+        ("6.12", "ring over perf"),
     ]
     assert [point.value for point in p50.points] == pytest.approx([0.8, 8.0])
-    assert p50.time
+    assert p50.times_within_one_guest
 
 
 def test_shares_have_both_sides_with_intervals() -> None:
     matrix = compare([entry("6.1", "6.1.1")])
     loss = curve_of(matrix, "own_dropped_share:storm")
-    ring, perf = loss.at(0, "ringbuf"), loss.at(0, "perfbuf")
+    ring, perf = loss.at("6.1", "ringbuf"), loss.at("6.1", "perfbuf")
     assert ring is not None
     assert perf is not None
     assert ring.value == 0.0135  # 10 to 17 of 1,000
     assert ring.low < ring.value < ring.high < perf.low
     order = curve_of(matrix, "causal_violation_share:chain")
-    assert order.at(0, "ringbuf").value == 0  # type: ignore[union-attr]
-    assert [each.violations for each in matrix.order] == [0, 8 * 90]
+    assert order.at("6.1", "ringbuf").value == 0  # type: ignore[union-attr]
+    assert [each.causal_violations for each in matrix.order] == [0, 8 * 90]
     assert matrix.order[1].violating == ("6.1",)
 
 
@@ -134,7 +136,7 @@ def test_least_lossless_budget_of_both_over_kernels() -> None:
         [entry("6.1", "6.1.1", trials=ladder(64)), entry("7.3", "7.3.1", trials=ladder(128))]
     )
     found = curve_of(matrix, "lossless:memory-spread")
-    sizes = [(point.row, point.series, round(point.value / 1024)) for point in found.points]
+    sizes = [(point.kernel, point.series, round(point.value / 1024)) for point in found.points]
     assert [size for _, way, size in sizes if way == "ringbuf"] == [32, 32]
     assert [size for _, way, size in sizes if way == "perfbuf"] == [64, 128]
     assert not any(curve.key.startswith("own_dropped_share:memory") for curve in matrix.curves)
@@ -147,8 +149,8 @@ def test_what_the_kernel_skipped_is_told_in_peace_and_beside_callers() -> None:
     assert found.peace is not None
     assert found.noise is not None
     assert (found.preemption, found.peace.missed, found.noise.missed) == ("full", 0, 16 * 800)
-    assert found.noise.share.point == 0.8
-    assert found.noise.told is None
+    assert found.noise.missed_share == 0.8
+    assert found.noise.skipped_told is None
 
 
 def test_what_ran_beside_callers_is_in_no_curve() -> None:
@@ -163,11 +165,11 @@ def test_a_kernel_with_nothing_to_compare_has_its_points_too() -> None:
     new = entry("6.12", "6.12.1")
     both, alone = compare([old, new]).curves, compare([new]).curves
     (drops,), (without,) = ([c for c in each if c.what == "events lost"] for each in (both, alone))
-    assert {(point.row, point.series) for point in drops.points} == {
-        (0, "perfbuf"), (1, "ringbuf"), (1, "perfbuf"),
+    assert {(point.kernel, point.series) for point in drops.points} == {
+        ("5.4", "perfbuf"), ("6.12", "ringbuf"), ("6.12", "perfbuf"),
     }  # fmt: skip
     for series in ("ringbuf", "perfbuf"):
-        there, before = drops.at(1, series), without.at(0, series)
+        there, before = drops.at("6.12", series), without.at("6.12", series)
         assert there is not None
         assert before is not None
         assert (there.value, there.low, there.high, there.note) == (
@@ -217,4 +219,4 @@ def test_kernels_that_contradict_each_other_are_told() -> None:
 def test_invalid_trials_are_named_with_their_kernel() -> None:
     bad = trial("ringbuf@64KiB", 8, state=State.INVALID, reasons=("2 are gone",))
     matrix = compare([entry("6.1", "6.1.1", trials=[*storms(), bad])])
-    assert [(label, each.block) for label, each in matrix.invalid] == [("6.1", 8)]
+    assert [(each.kernel, each.block) for each in matrix.invalid] == [("6.1", 8)]

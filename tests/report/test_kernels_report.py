@@ -128,7 +128,7 @@ def test_the_page_needs_nothing_else_and_draws_every_question(matrix: Matrix) ->
         assert f'<figure id="m0-chart-{key}"' in page
     ids = re.findall(r'id="([^"]+)"', page)
     assert len(ids) == len(set(ids))
-    assert "Times of different kernels are never held against each other" in page
+    assert "Times of different kernels are never compared with each other" in page
 
 
 def test_a_matrix_without_a_result_says_why() -> None:

@@ -120,10 +120,7 @@ def _same(ours: Comparison, before: JournalSet, theirs: Comparison, after: Journ
             after,
             after.experiments[theirs.experiment].arms[other],
         )
-        for one, other in (
-            (ours.left.arm, theirs.left.arm),
-            (ours.right.arm, theirs.right.arm),
-        )
+        for one, other in ((ours.left.arm, theirs.left.arm), (ours.right.arm, theirs.right.arm))
     )
 
 

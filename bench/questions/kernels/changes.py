@@ -1,42 +1,52 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What changed in the kernels' code, as each kernel itself tells it, and where that set in.
+"""Facts that kernels differ in, as each kernel itself shows them, and where each changed.
 
-Fixes are backported: nothing here is told from a version.
+Fixes are backported: nothing here is derived from a version.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
+from bench.escape import clean
 from bench.judge.memory import Worth
 from bench.linux.preemption import UNKNOWN
 from bench.questions.kernels.rows import KernelRow, Result
 from bench.questions.transports.profiles import PERFBUF, RINGBUF
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
+class Fact(NamedTuple):
     """Something that kernels differ in."""
 
     key: str
     short: str  # heads a column
     title: str
     published: str  # since when, by version numbers; "" where that is configured
-    state: Callable[[Result], str | None]  # in words; None: this journal does not tell
+    state: Callable[[Result], str | None]  # None: not recorded in this journal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One fact over all rows."""
+class ChangeData:
+    """One fact over all rows, as JSON has it."""
 
-    fact: Fact
+    key: str
+    title: str
+    published: str
     states: tuple[str | None, ...]  # one a row
-    onsets: tuple[int, ...]  # rows whose state differs from the last one known of their flavour
+    onsets: tuple[str, ...]  # labels of rows whose state differs from the last one known
 
 
-def _told(name: str) -> Callable[[Result], str | None]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change(ChangeData):
+    """The same with its words."""
+
+    short: str
+    steps: Mapping[str, str]  # of each onset, from what state to what
+
+
+def _probed(name: str) -> Callable[[Result], str | None]:
     return lambda result: result.machine.kernel_facts.get(name)
 
 
@@ -45,107 +55,77 @@ def _preemption(result: Result) -> str | None:
 
 
 def _format_lost(result: Result) -> str | None:
-    told = [
-        trial.lost_told
-        for samples in result.evidence.experiments.values()
-        for arm in samples.arms.values()
-        for trial in arm.trials
-        if trial.config.transport == PERFBUF
-    ]
-    if not told:
+    kinds = [t.lost_told for t in result.trials() if t.config.transport == PERFBUF]
+    if not kinds:
         return None
-    return "yes" if any("PERF_FORMAT_LOST" in kinds for kinds in told) else "no"
+    return "yes" if any("PERF_FORMAT_LOST" in each for each in kinds) else "no"
 
 
-def _fdinfo(result: Result) -> str | None:
-    words = {Worth.RIGHT: "right", Worth.NOTHING: "0", Worth.WRONG: "wrong"}
-    return _of_ring(result, lambda judged: words.get(judged.worths["memlock_bytes"]))
+def _ring(key: str, *, right: str, nothing: str, wrong: str) -> Callable[[Result], str | None]:
+    """Return what names an instrument's worth, at the largest budget of a ring that has one."""
+    words = {Worth.RIGHT: right, Worth.NOTHING: nothing, Worth.WRONG: wrong}
 
+    def state(result: Result) -> str | None:
+        rings = [each for each in result.memory if each.line.transport == RINGBUF]
+        return next((words[w] for each in rings[::-1] if (w := each.worths[key]) in words), None)
 
-def _charged(result: Result) -> str | None:
-    words = {Worth.RIGHT: "yes", Worth.NOTHING: "no", Worth.WRONG: "no"}
-    return _of_ring(result, lambda judged: words.get(judged.worths["memcg_bytes"]))
-
-
-def _of_ring(result: Result, state: Callable[..., str | None]) -> str | None:
-    """Return the state at the largest budget that has one."""
-    for judged in reversed(result.memory):
-        if judged.line.transport == RINGBUF and (found := state(judged)) is not None:
-            return found
-    return None
+    return state
 
 
 FACTS: Final = (
+    Fact("preemption", "preemption", "preemption model", "", _preemption),
+    Fact("ring_buffer", "ring", "ring buffer", "5.8", _probed("ring_buffer")),
     Fact(
-        key="preemption",
-        short="preemption",
-        title="preemption model",
-        published="",
-        state=_preemption,
+        "memcg",
+        "charged",
+        "ring charged to the memory cgroup",
+        "about 5.11",
+        _ring("memcg_bytes", right="yes", nothing="no", wrong="no"),
     ),
     Fact(
-        key="ring_buffer",
-        short="ring",
-        title="ring buffer",
-        published="5.8",
-        state=_told("ring_buffer"),
+        "format_lost",
+        "exact lost count",
+        "exact lost count of perf events (PERF_FORMAT_LOST)",
+        "about 6.0",
+        _format_lost,
     ),
     Fact(
-        key="memcg",
-        short="charged",
-        title="ring charged to the memory cgroup",
-        published="about 5.11",
-        state=_charged,
+        "fdinfo",
+        "fdinfo",
+        "fdinfo memlock of a ring",
+        "right from about 6.4",
+        _ring("memlock_bytes", right="right", nothing="0", wrong="wrong"),
     ),
     Fact(
-        key="format_lost",
-        short="lost told",
-        title="exact lost count of perf events (PERF_FORMAT_LOST)",
-        published="about 6.0",
-        state=_format_lost,
+        "pending_pos",
+        "pending_pos",
+        "pending_pos: a walk under the ring's lock",
+        "mid-2024, backported",
+        _probed("ring_pending_pos"),
     ),
     Fact(
-        key="fdinfo",
-        short="fdinfo",
-        title="fdinfo memlock of a ring",
-        published="right from about 6.4",
-        state=_fdinfo,
+        "lock",
+        "lock",
+        "lock of the ring",
+        "raw from about 6.12, resilient from about 6.15",
+        _probed("ring_lock"),
     ),
     Fact(
-        key="pending_pos",
-        short="pending_pos",
-        title="pending_pos: a walk under the ring's lock",
-        published="mid-2024, backported",
-        state=_told("ring_pending_pos"),
+        "group_dead",
+        "group_dead",
+        "exit tracepoint before exit_mm (group_dead)",
+        "about 6.16",
+        _probed("exit_group_dead"),
     ),
     Fact(
-        key="lock",
-        short="lock",
-        title="lock of the ring",
-        published="raw from about 6.12, resilient from about 6.15",
-        state=_told("ring_lock"),
-    ),
-    Fact(
-        key="group_dead",
-        short="group_dead",
-        title="exit tracepoint before exit_mm (group_dead)",
-        published="about 6.16",
-        state=_told("exit_group_dead"),
-    ),
-    Fact(
-        key="overwrite_pos",
-        short="overwrite_pos",
-        title="overwrite mode (overwrite_pos)",
-        published="about 6.19",
-        state=_told("ring_overwrite_pos"),
+        "overwrite_pos",
+        "overwrite_pos",
+        "overwrite mode (overwrite_pos)",
+        "about 6.19",
+        _probed("ring_overwrite_pos"),
     ),
 )
-"""What decides most, then the others in the order in which they came."""
-
-
-def compared_within(fact: Fact, row: KernelRow) -> str:
-    """Return what a row's state is compared within: a flavour chooses its preemption."""
-    return row.flavour if fact.key == "preemption" else ""
+"""The most decisive first, then the others in the order in which kernels got them."""
 
 
 def changes(rows: Sequence[KernelRow]) -> tuple[Change, ...]:
@@ -156,13 +136,24 @@ def changes(rows: Sequence[KernelRow]) -> tuple[Change, ...]:
 
 def _change(fact: Fact, rows: Sequence[KernelRow]) -> Change:
     states = tuple(fact.state(row.result) if row.result is not None else None for row in rows)
-    last: dict[str, str] = {}
-    onsets = []
-    for at, (row, state) in enumerate(zip(rows, states, strict=True)):
+    last: dict[str, tuple[str, str]] = {}  # label and state
+    steps = {}
+    published = f" (published: {fact.published})" if fact.published else ""
+    for row, state in zip(rows, states, strict=True):
         if state is None:
             continue
-        of = compared_within(fact, row)
-        if last.get(of, state) != state:
-            onsets.append(at)
-        last[of] = state
-    return Change(fact=fact, states=states, onsets=tuple(onsets))
+        # Preemption is compared within a flavour, which chooses it.
+        flavour = row.flavour if fact.key == "preemption" else ""
+        label, before = last.get(flavour, ("", state))
+        if before != state:
+            steps[row.label] = f"{clean(before)} on {clean(label)}, now {clean(state)}{published}"
+        last[flavour] = row.label, state
+    return Change(
+        key=fact.key,
+        short=fact.short,
+        title=fact.title,
+        published=fact.published,
+        states=states,
+        onsets=tuple(steps),
+        steps=steps,
+    )

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.judge.metrics import Group, Unit
-from bench.questions.kernels.curve import Curve, Point
+from bench.questions.kernels.curves import Curve, Point
 from bench.questions.kernels.matrix import Matrix
-from bench.questions.kernels.missed import Skipped
-from bench.questions.kernels.sentences import step
 from bench.questions.kernels.tables import title_of
 from bench.report.document import Figure, Panel
 from bench.report.figure import BYTES_LABELS, Row, chart_of, colour, dash, powers, shape
@@ -22,8 +20,6 @@ if TYPE_CHECKING:
 _STEP: Final = 46  # pixels that a kernel takes
 _LEAST: Final = 150
 _HEIGHT: Final = 170
-_PEACE: Final = "in peace"
-_NOISE: Final = "beside bpf() calls"
 _QUESTIONS: Final = {
     Group.DROPS: (
         "Drops at equal budgets",
@@ -49,7 +45,7 @@ _QUESTIONS: Final = {
 
 
 def figures(matrix: Matrix) -> tuple[Figure, ...]:
-    """Draw one for each question that has a curve, and one of skipped exits."""
+    """Return one for each question that has a curve, and one of skipped exits."""
     from altair.utils.schemapi import debug_mode
 
     with debug_mode(False):
@@ -65,7 +61,7 @@ def _figures(matrix: Matrix) -> Iterator[Figure]:
             yield Figure(
                 key=group.value,
                 title=title,
-                reading=f"{reading} {marks}{emulated if found[0].time else ''}",
+                reading=f"{reading} {marks}{emulated if found[0].times_within_one_guest else ''}",
                 transports=tuple(dict.fromkeys(s for curve in found for s in curve.series)),
                 panels=tuple(_panel(matrix, curve) for curve in found),
             )
@@ -83,42 +79,48 @@ def _figures(matrix: Matrix) -> Iterator[Figure]:
 
 
 def _skipped_curve(matrix: Matrix) -> Curve:
-    points = []
-    for each in matrix.missed:
-        for series, found in ((_PEACE, each.peace), (_NOISE, each.noise)):
-            if found is not None:
-                points.append(_of_skipped(each.row, series, found))
     return Curve(
         key="missed",
         what="share of all exits",
         experiment="",
         budget="",
-        group=Group.DROPS,
         unit=Unit.SHARE,
-        points=tuple(points),
-    )
-
-
-def _of_skipped(row: int, series: str, found: Skipped) -> Point:
-    return Point(
-        row=row,
-        series=series,
-        value=found.share.point,
-        low=found.share.low,
-        high=found.share.high,
-        blocks=found.trials,
-        note=f"{found.missed:,} of {found.exits:,} exits",
+        points=tuple(
+            Point(
+                kernel=each.kernel,
+                series=series,
+                value=found.missed_share,
+                low=found.low,
+                high=found.high,
+                blocks=found.trials,
+                note=f"{found.missed:,} of {found.reaped:,} exits",
+            )
+            for each in matrix.missed
+            for series, found in (("in peace", each.peace), ("beside bpf() calls", each.noise))
+            if found is not None
+        ),
     )
 
 
 def _panel(matrix: Matrix, curve: Curve) -> Panel:
     import altair as alt
 
-    shown = [at for at, row in enumerate(matrix.rows) if row.result is not None]
-    labels = [clean(matrix.rows[at].label) for at in shown]
-    points = [_row(matrix, curve, point) for point in curve.points]
-    lines = [row for row in points if not row["flavour"]]
-    rules = list(_onsets(matrix, shown))
+    labels = [clean(row.label) for row, _ in matrix.measured]
+    flavours = {row.label: row.flavour for row in matrix.rows}
+    order = {row.label: at for at, row in enumerate(matrix.rows)}
+    points = [
+        {
+            "kernel": clean(point.kernel),
+            "at": order[point.kernel],
+            "transport": point.series,
+            "flavour": flavours[point.kernel],
+            "value": point.value,
+            "low": point.low,
+            "high": point.high,
+            "told": _words(point, curve.unit),
+        }
+        for point in curve.points
+    ]
     x = alt.X(
         "kernel:N",
         title=None,
@@ -127,11 +129,9 @@ def _panel(matrix: Matrix, curve: Curve) -> Panel:
         axis={"labelAngle": -35 if len(labels) > 4 else 0, "grid": False, "labelLimit": 90},
     )
     y = _y(curve)
-    offset: dict[str, Any] = (
-        {"xOffset": alt.XOffset("transport:N", scale={"domain": list(curve.series)})}
-        if len(curve.series) > 1
-        else {}
-    )
+    offset: dict[str, Any] = {}
+    if len(curve.series) > 1:
+        offset["xOffset"] = alt.XOffset("transport:N", scale={"domain": list(curve.series)})
     by_colour, by_shape = colour(curve.series), shape(curve.series)
     layers = [
         chart_of("rules")
@@ -147,89 +147,64 @@ def _panel(matrix: Matrix, curve: Curve) -> Panel:
         .mark_point(size=55, filled=True, opacity=1)
         .encode(x=x, y=y, color=by_colour, shape=by_shape, description="told:N", **offset),
     ]
-    if curve.ratio:
-        layers.insert(
-            0, chart_of("one").mark_rule(color="#808080", strokeWidth=1).encode(y=alt.Y("one:Q"))
-        )
-    chart = alt.layer(*layers).properties(width=max(_LEAST, _STEP * len(labels)), height=_HEIGHT)
+    if curve.unit is Unit.TIMES:
+        one = chart_of("one").mark_rule(color="#808080", strokeWidth=1).encode(y=alt.Y("one:Q"))
+        layers.insert(0, one)
     return Panel(
         title=title_of(curve),
-        chart=chart,
-        data={"points": points, "lines": lines, "rules": rules, "one": [{"one": 1}]},
+        chart=alt.layer(*layers).properties(width=max(_LEAST, _STEP * len(labels)), height=_HEIGHT),
+        data={
+            "points": points,
+            "lines": [row for row in points if not row["flavour"]],
+            "rules": list(_onsets(matrix)),
+            "one": [{"one": 1}],
+        },
     )
 
 
-def _row(matrix: Matrix, curve: Curve, point: Point) -> Row:
-    row = matrix.rows[point.row]
-    label, unit = clean(row.label), curve.unit
+def _words(point: Point, unit: Unit) -> str:
     sign = "x " if unit is Unit.TIMES else ""
-    told = (
-        f"{label}, {point.series}: {sign}{number(point.value, unit)} "
+    text = (
+        f"{clean(point.kernel)}, {point.series}: {sign}{number(point.value, unit)} "
         f"({number(point.low, unit)} to {number(point.high, unit)}), {point.blocks} blocks"
     )
-    if point.note:
-        told += f", {point.note}"
-    return {
-        "kernel": label,
-        "at": point.row,
-        "transport": point.series,
-        "flavour": row.flavour,
-        "value": point.value,
-        "low": point.low,
-        "high": point.high,
-        "told": told,
-    }
+    return f"{text}, {point.note}" if point.note else text
 
 
-def _onsets(matrix: Matrix, shown: Sequence[int]) -> Iterator[Row]:
-    by_row: dict[int, list[str]] = {}
-    for change in matrix.changes:
-        for at in change.onsets:
-            by_row.setdefault(at, []).append(
-                f"{change.fact.short}: {step(change, at, matrix.rows)}"
-            )
-    for at, told in by_row.items():
-        if at in shown:
-            label = clean(matrix.rows[at].label)
-            yield {"kernel": label, "told": f"Changed at {label}: {'; '.join(told)}"}
+def _onsets(matrix: Matrix) -> Iterator[Row]:
+    for row, _ in matrix.measured:
+        label, kernel = clean(row.label), row.label
+        steps = [f"{c.short}: {c.steps[kernel]}" for c in matrix.changes if kernel in c.steps]
+        if steps:
+            yield {"kernel": label, "told": f"Changed at {label}: {'; '.join(steps)}"}
 
 
 def _y(curve: Curve) -> alt.Y:
     import altair as alt
 
-    if curve.unit is Unit.SHARE:
-        most = max(point.high for point in curve.points)
-        return alt.Y(
-            "value:Q",
-            title=None,
-            scale={"domainMin": 0, "domainMax": most * 1.08 or 0.01, "nice": most > 0},
-            axis={"format": "~%", "tickCount": 5},
-        )
     lowest = min(point.low for point in curve.points)
     highest = max(point.high for point in curve.points)
-    if curve.unit is Unit.BYTES:
+    scale: dict[str, Any]
+    axis: dict[str, Any]
+    if curve.unit is Unit.SHARE:
+        most = highest * 1.08 or 0.01
+        scale = {"domainMin": 0, "domainMax": most, "nice": highest > 0}
+        axis = {"format": "~%", "tickCount": 5}
+    elif curve.unit is Unit.BYTES:
         ticks = powers(lowest, highest, 2)
-        return alt.Y(
-            "value:Q",
-            title=None,
-            scale={"type": "log", "base": 2, "domain": [ticks[0], ticks[-1]]},
-            axis={"values": ticks, "labelExpr": BYTES_LABELS},
-        )
-    low, high = min(lowest / 1.05, 0.95), max(highest * 1.05, 1.05)
-    ticks = _ticks(low, high)
-    return alt.Y(
-        "value:Q",
-        title=None,
-        scale={"type": "log", "domain": [low, high], "nice": False},
-        axis={"values": ticks, "format": "~g"},
-    )
+        scale = {"type": "log", "base": 2, "domain": [ticks[0], ticks[-1]]}
+        axis = {"values": ticks, "labelExpr": BYTES_LABELS}
+    else:
+        low, high = min(lowest / 1.05, 0.95), max(highest * 1.05, 1.05)
+        scale = {"type": "log", "domain": [low, high], "nice": False}
+        axis = {"values": _ticks(low, high), "format": "~g"}
+    return alt.Y("value:Q", title=None, scale=scale, axis=axis)
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Round ratios between both, the coarsest set that has four."""
+    """Return round ratios between both, the coarsest set that has four."""
     for steps in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), tuple(n / 10 for n in range(10, 100))):
-        powers_of_ten = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
-        found = [step * power for power in powers_of_ten for step in steps]
+        found = [step * 10.0**power for power in range(-3, 3) for step in steps]
         ticks = [round(tick, 6) for tick in found if low <= tick <= high]
         if len(ticks) >= 4:
             break

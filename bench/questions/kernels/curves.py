@@ -1,211 +1,218 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Curves: one number of every kernel, in the order of versions, with its 95 % interval.
 
-Counts and sizes stand for themselves. Of times only ratios do, ring over perf or with a tracer over
+Counts and sizes are absolute. Times are only ever ratios, ring over perf or with a tracer over
 without, paired within the blocks of one guest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from bench.judge.comparison import Comparison
 from bench.judge.metrics import METRICS, Group, Unit
 from bench.judge.samples import ArmSamples
-from bench.judge.statistics import Scale, counted_share, paired_ratio
+from bench.judge.statistics import Estimate, Scale, counted_share, paired_ratio
 from bench.plan.experiments import ArmName
 from bench.questions.claims.evidence import NotMeasured
 from bench.questions.claims.families.memory import least_lossless
-from bench.questions.kernels.curve import Curve, Point, point_of
-from bench.questions.kernels.missed import beside_callers
-from bench.questions.kernels.rows import KernelRow
+from bench.questions.kernels.rows import Result
 from bench.questions.transports.profiles import PERFBUF, TRANSPORTS
 from bench.tracer.transports import traits
 
-_LEAST_WORTH: Final = 0.02  # of the best: what hardly happens need not be shown
+_LEAST_WORTH: Final = 0.02  # of the best: below it a curve is all but empty
 _MOST: Final = 4  # experiments that a number is shown of
-_CALM_SHARE: Final = 0.999
-"""Delivered; below it too much was lost for a latency to mean anything."""
-
+_CALM_SHARE: Final = 0.999  # delivered; below it too much was lost for a latency to mean anything
 _LADDERS: Final = ("ladder", "memory-spread", "memory-onecpu")
-_PACED: Final = ("trickle",)
-"""Experiments far below capacity: where they were run, latency is theirs to tell."""
-_CHAINED: Final = ("chain", "pingpong")
-"""Experiments made of parents that reap: where they were run, order is theirs to tell."""
+_PACED: Final = ("trickle",)  # far below capacity: where they ran, latency is taken from them
+_CHAINED: Final = ("chain", "pingpong")  # parents that reap: where they ran, order is theirs
+_METRICS: Final = {metric.key: metric for metric in METRICS}
 
-_BY_KEY: Final = {metric.key: metric for metric in METRICS}
+Places = Mapping[tuple[str, str], dict[str, list[Comparison]]]
+"""Comparisons by experiment and budget, then by the label of the kernel."""
 
 
-def curves(rows: Sequence[KernelRow]) -> tuple[Curve, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One kernel's number."""
+
+    kernel: str
+    series: str  # a transport, or which one over which
+    value: float
+    low: float
+    high: float
+    blocks: int
+    note: str = ""  # counts behind the value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """One number over all kernels."""
+
+    key: str
+    what: str
+    experiment: str
+    budget: str  # label, "64KiB"; "" where the budget is the number
+    unit: Unit
+    times_within_one_guest: bool = False
+    points: tuple[Point, ...]
+
+    @property
+    def group(self) -> Group:
+        """Under which heading the number stands."""
+        metric = _METRICS.get(self.key.partition(":")[0])
+        return Group.MEMORY if metric is None else metric.group
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """Return each series once, the ring first; a kernel may lack one that the next has."""
+        found = dict.fromkeys(point.series for point in self.points)
+        return tuple(sorted(found, key=lambda series: traits(series).rank))
+
+    def at(self, kernel: str, series: str) -> Point | None:
+        """Return the point of one kernel."""
+        return next((p for p in self.points if (p.kernel, p.series) == (kernel, series)), None)
+
+
+def curves(results: Mapping[str, Result]) -> tuple[Curve, ...]:
     """Return all that at least one kernel has: drops, order, memory, latency, cost."""
-    places = _places(rows)
-    found = [
-        *_shares(rows, places, "own_dropped_share", Group.DROPS, "events lost"),
-        *_shares(rows, places, "causal_violation_share", Group.ORDER, "causal violations"),
-        *_lossless(rows),
-        *_ratios(places, "latency_p50_ns", Group.LATENCY, "latency p50"),
-        *_ratios(places, "latency_p99_ns", Group.LATENCY, "latency p99"),
-        *_ratios(places, "kernel_ns_per_run", Group.COST, "kernel time per exit"),
-        *_ratios(places, "kernel_net_ns_per_run", Group.COST, "kernel time net of wake-ups"),
-        *_slow_downs(rows, places),
-    ]
+    places = _places(results)
+    # Of a ladder the least lossless budget says more; pairs elsewhere come by chance, and are few.
+    storms = {place: found for place, found in places.items() if place[0] not in _LADDERS}
+    chains = _made_for(_CHAINED, places)
+    found = (
+        *_shares(results, storms, "own_dropped_share", "events lost"),
+        *_shares(results, chains, "causal_violation_share", "causal violations"),
+        *(_lossless(results, ladder) for ladder in _LADDERS),
+        *_ratios(places, "latency_p50_ns", "latency p50"),
+        *_ratios(places, "latency_p99_ns", "latency p99"),
+        *_ratios(places, "kernel_ns_per_run", "kernel time per exit"),
+        *_ratios(places, "kernel_net_ns_per_run", "kernel time net of wake-ups"),
+        *_slow_downs(results, places),
+    )
     return tuple(curve for curve in found if curve.points)
 
 
-Place = tuple[str, str]
-"""Experiment and budget."""
-
-
-def _places(rows: Sequence[KernelRow]) -> dict[Place, dict[int, list[Comparison]]]:
-    """File comparisons of every kernel by where they were made, without bpf() callers."""
-    found: dict[Place, dict[int, list[Comparison]]] = {}
-    for at, row in enumerate(rows):
-        if row.result is None:
-            continue
-        for each in row.result.summary.comparisons:
-            if beside_callers(row.result.evidence.experiments[each.experiment]):
-                continue
-            place = found.setdefault((each.experiment, each.budget), {})
-            place.setdefault(at, []).append(each)
+def _places(results: Mapping[str, Result]) -> Places:
+    """File all comparisons that were made without bpf() callers."""
+    found: dict[tuple[str, str], dict[str, list[Comparison]]] = {}
+    for kernel, result in results.items():
+        for each in result.summary.comparisons:
+            arms = result.evidence.experiments[each.experiment].arms.values()
+            if not any(trial.config.map_callers for arm in arms for trial in arm.trials):
+                place = found.setdefault((each.experiment, each.budget), {})
+                place.setdefault(kernel, []).append(each)
     return found
 
 
-def _made_for(
-    experiments: Sequence[str], places: dict[Place, dict[int, list[Comparison]]]
-) -> dict[Place, dict[int, list[Comparison]]]:
+def _made_for(experiments: tuple[str, ...], places: Places) -> Places:
     """Return those of ``experiments`` if there are any, else all."""
-    return {place: by_row for place, by_row in places.items() if place[0] in experiments} or places
+    return {place: found for place, found in places.items() if place[0] in experiments} or places
 
 
-def _telling(
-    places: dict[Place, dict[int, list[Comparison]]], key: str
-) -> dict[Place, dict[int, list[Comparison]]]:
+def _with(key: str, places: Places) -> Places:
     """Return those of ``places`` where a comparison has that number."""
     return {
-        place: by_row
-        for place, by_row in places.items()
-        if any(each.row(key) is not None for found in by_row.values() for each in found)
+        place: by_kernel
+        for place, by_kernel in places.items()
+        if any(each.row(key) is not None for found in by_kernel.values() for each in found)
     }
 
 
 def _by_experiment(
-    places: dict[Place, dict[int, list[Comparison]]], worth: Callable[[Comparison], float]
-) -> Iterator[tuple[Place, dict[int, list[Comparison]]]]:
-    """Return the experiments that are worth most, each at its best budget."""
-    best: dict[str, tuple[float, Place]] = {}
-    for place, by_row in places.items():
-        total = sum(worth(each) for found in by_row.values() for each in found)
+    places: Places, worth: Callable[[Comparison], float]
+) -> Iterator[tuple[str, str, dict[str, list[Comparison]]]]:
+    """Yield the experiments that are worth most, each at its best budget."""
+    best: dict[str, tuple[float, tuple[str, str]]] = {}
+    for place, by_kernel in places.items():
+        total = sum(worth(each) for found in by_kernel.values() for each in found)
         if place[0] not in best or total > best[place[0]][0]:
             best[place[0]] = (total, place)
     least = _LEAST_WORTH * max((total for total, _ in best.values()), default=0.0)
-    most = sorted((each for each in best.values() if each[0] > least), reverse=True)[:_MOST]
-    for _, place in most:
-        yield place, places[place]
+    worthy = sorted((each for each in best.values() if each[0] > least), reverse=True)
+    for _, place in worthy[:_MOST]:
+        yield *place, places[place]
 
 
-def _shares(
-    rows: Sequence[KernelRow],
-    places: dict[Place, dict[int, list[Comparison]]],
-    key: str,
-    group: Group,
-    words: str,
-) -> Iterator[Curve]:
-    """Return both sides' share, at the budget where it is nearest to half."""
-    metric = _BY_KEY[key]
+def _point(kernel: str, series: str, found: Estimate, note: str = "") -> Point:
+    return Point(
+        kernel=kernel,
+        series=series,
+        value=found.point,
+        low=found.low,
+        high=found.high,
+        blocks=found.blocks,
+        note=note,
+    )
+
+
+def _shares(results: Mapping[str, Result], places: Places, key: str, what: str) -> Iterator[Curve]:
+    """Yield both sides' share, at the budget where it is nearest to half."""
 
     def worth(comparison: Comparison) -> float:
         row = comparison.row(key)
         sides = [] if row is None else [row.left, row.right]
         return sum(share * (1 - share) for share in sides if share is not None)
 
-    if key == "own_dropped_share":  # of a ladder the least lossless budget says more
-        places = {place: by_row for place, by_row in places.items() if place[0] not in _LADDERS}
-    else:  # elsewhere pairs come by chance, and few of them
-        places = _made_for(_CHAINED, places)
-    for (experiment, budget), by_row in _by_experiment(places, worth):
-        points: dict[tuple[int, str], Point] = {}
-        for at, row in enumerate(rows):
-            compared = [side.arm for each in by_row.get(at, []) for side in (each.left, each.right)]
-            for arm in _arms(row, experiment, compared or _alone(row, experiment, budget)):
-                values = list(arm.values(metric).values())
-                if not values:
-                    continue
-                part, whole, of_what = _counted(arm, key)
-                transport = ArmName.parse(arm.name).transport
-                points[at, transport] = point_of(
-                    at,
-                    transport,
-                    counted_share(values, part, whole),
-                    f"{part:,} of {whole:,} {of_what}",
-                )
+    for experiment, budget, by_kernel in _by_experiment(places, worth):
+        points: dict[tuple[str, str], Point] = {}
+        for kernel, result in results.items():
+            arms = result.arms(experiment)
+            compared = [
+                side.arm for each in by_kernel.get(kernel, ()) for side in (each.left, each.right)
+            ]
+            # A kernel without the ring has the perf buffers' arm alone.
+            alone = ArmName(transport=PERFBUF, budget=budget)
+            for name in compared or [name for name in arms if ArmName.parse(name) == alone]:
+                values = list(arms[name].values(_METRICS[key]).values())
+                if values:
+                    series = ArmName.parse(name).transport
+                    part, whole, of_what = _counted(arms[name], key)
+                    estimate = counted_share(values, part, whole)
+                    note = f"{part:,} of {whole:,} {of_what}"
+                    points[kernel, series] = _point(kernel, series, estimate, note)
         yield Curve(
             key=f"{key}:{experiment}@{budget}",
-            what=words,
+            what=what,
             experiment=experiment,
             budget=budget,
-            group=group,
             unit=Unit.SHARE,
             points=tuple(points.values()),
         )
-
-
-def _arms(row: KernelRow, experiment: str, names: Iterable[str]) -> Iterator[ArmSamples]:
-    if row.result is not None and experiment in row.result.evidence.experiments:
-        arms = row.result.evidence.experiments[experiment].arms
-        yield from (arms[name] for name in names if name in arms)
-
-
-def _alone(row: KernelRow, experiment: str, budget: str) -> list[str]:
-    """Return the perf buffers' arm of a kernel that has nothing to compare it with."""
-    if row.result is None or experiment not in row.result.evidence.experiments:
-        return []
-    names = row.result.evidence.experiments[experiment].arms
-    wanted = ArmName(transport=PERFBUF, budget=budget)
-    return [name for name in names if ArmName.parse(name) == wanted]
 
 
 def _counted(arm: ArmSamples, key: str) -> tuple[int, int, str]:
     """Return what a share is made of: how many, of how many, of what."""
     if key == "own_dropped_share":
         books = [trial.ledger for trial in arm.trials if trial.ledger is not None]
-        part, whole = sum(b.own_dropped for b in books), sum(b.own_attempted for b in books)
-        return part, whole, "records"
+        return sum(b.own_dropped for b in books), sum(b.own_attempted for b in books), "records"
     orders = [trial.ordering for trial in arm.trials if trial.ordering is not None]
     part = sum(each.causal_violations for each in orders)
     return part, sum(each.causal_pairs for each in orders), "pairs"
 
 
-def _lossless(rows: Sequence[KernelRow]) -> Iterator[Curve]:
-    """Return the least lossless budget of every ladder, median over blocks."""
-    for name in _LADDERS:
-        points = []
-        for at, row in enumerate(rows):
-            for transport in TRANSPORTS:
-                values = _least(row, name, transport)
-                if values:
-                    estimate = paired_ratio(values, [1.0] * len(values))
-                    note = f"{len(values)} storms a rung"
-                    points.append(point_of(at, transport, estimate, note))
-        yield Curve(
-            key=f"lossless:{name}",
-            what="least lossless budget",
-            experiment=name,
-            budget="",
-            group=Group.MEMORY,
-            unit=Unit.BYTES,
-            points=tuple(points),
-        )
-
-
-def _least(row: KernelRow, experiment: str, transport: str) -> list[float]:
-    if row.result is None:
-        return []
-    try:
-        found = least_lossless(row.result.evidence, experiment, transport)
-    except NotMeasured:
-        return []
-    return list(found.values.values())
+def _lossless(results: Mapping[str, Result], ladder: str) -> Curve:
+    """Return the least lossless budget of a ladder, median over blocks."""
+    points = []
+    for kernel, result in results.items():
+        for transport in TRANSPORTS:
+            try:
+                values = list(least_lossless(result.evidence, ladder, transport).values.values())
+            except NotMeasured:
+                continue
+            if values:
+                estimate = paired_ratio(values, [1.0] * len(values))
+                points.append(_point(kernel, transport, estimate, f"{len(values)} storms a rung"))
+    return Curve(
+        key=f"lossless:{ladder}",
+        what="least lossless budget",
+        experiment=ladder,
+        budget="",
+        unit=Unit.BYTES,
+        points=tuple(points),
+    )
 
 
 def _calm(comparison: Comparison) -> float:
@@ -215,72 +222,50 @@ def _calm(comparison: Comparison) -> float:
     return 1.0 - sum(lost) / len(lost) if lost else 0.0
 
 
-def _alike(comparison: Comparison) -> float:
-    """Compare at each experiment's calmest budget: refused writes cost something too."""
-    return 1.0 + _calm(comparison)
+def _over(key: str, what: str, experiment: str, budget: str, points: list[Point]) -> Curve:
+    """Return a curve of ratios of times."""
+    return Curve(
+        key=f"{key}:{experiment}@{budget}",
+        what=what,
+        experiment=experiment,
+        budget=budget,
+        unit=Unit.TIMES,
+        times_within_one_guest=True,
+        points=tuple(points),
+    )
 
 
-def _ratios(
-    places: dict[Place, dict[int, list[Comparison]]],
-    key: str,
-    group: Group,
-    words: str,
-) -> Iterator[Curve]:
-    """Return ring over perf, paired within blocks, where least was lost."""
-    places = _telling(places, key)
-    if group is Group.LATENCY:
+def _ratios(places: Places, key: str, what: str) -> Iterator[Curve]:
+    """Yield ring over perf, paired within blocks, where least was lost."""
+    places, latency = _with(key, places), _METRICS[key].group is Group.LATENCY
+    if latency:
         places = _made_for(_PACED, places)
-    worth = _calm if group is Group.LATENCY else _alike
-    for (experiment, budget), by_row in _by_experiment(places, worth):
+    # Costs are shown of every experiment, at its calmest budget: refused writes cost time too.
+    worth = _calm if latency else lambda comparison: 1.0 + _calm(comparison)
+    for experiment, budget, by_kernel in _by_experiment(places, worth):
         points = []
-        for at, found in by_row.items():
+        for kernel, found in by_kernel.items():
             for comparison in found:
                 row = comparison.row(key)
                 estimate = row.estimate if row is not None else None
                 if estimate is None or estimate.scale is not Scale.RATIO:
                     continue
-                if group is Group.LATENCY and _calm(comparison) < _CALM_SHARE:
-                    continue
-                points.append(point_of(at, _against(comparison), estimate))
-        yield Curve(
-            key=f"{key}:{experiment}@{budget}",
-            what=words,
-            experiment=experiment,
-            budget=budget,
-            group=group,
-            unit=Unit.TIMES,
-            points=tuple(points),
-            time=True,
-        )
+                if not latency or _calm(comparison) >= _CALM_SHARE:
+                    series = f"{traits(comparison.left.transport).short} over perf"
+                    points.append(_point(kernel, series, estimate))
+        yield _over(key, what, experiment, budget, points)
 
 
-def _against(comparison: Comparison) -> str:
-    return f"{traits(comparison.left.transport).short} over perf"
-
-
-def _slow_downs(
-    rows: Sequence[KernelRow], places: dict[Place, dict[int, list[Comparison]]]
-) -> Iterator[Curve]:
-    """Return storm time under each tracer over that without one, where least was lost."""
-    metric = _BY_KEY["storm_over_none"]
-    places = _telling(places, metric.key)
-    for (experiment, budget), by_row in _by_experiment(places, _calm):
-        points: dict[tuple[int, str], Point] = {}
-        for at, found in by_row.items():
-            for comparison in found:
-                for side in (comparison.left, comparison.right):
-                    (arm,) = _arms(rows[at], experiment, [side.arm])
-                    values = list(arm.values(metric).values())
-                    if values and min(values) > 0:
-                        estimate = paired_ratio(values, [1.0] * len(values))
-                        points[at, side.transport] = point_of(at, side.transport, estimate)
-        yield Curve(
-            key=f"storm_over_none:{experiment}@{budget}",
-            what="storm time over none",
-            experiment=experiment,
-            budget=budget,
-            group=Group.COST,
-            unit=Unit.TIMES,
-            points=tuple(points.values()),
-            time=True,
-        )
+def _slow_downs(results: Mapping[str, Result], places: Places) -> Iterator[Curve]:
+    """Yield storm time under each tracer over that without one, where least was lost."""
+    key = "storm_over_none"
+    for experiment, budget, by_kernel in _by_experiment(_with(key, places), _calm):
+        points: dict[tuple[str, str], Point] = {}
+        for kernel, found in by_kernel.items():
+            arms = results[kernel].arms(experiment)
+            for side in (side for each in found for side in (each.left, each.right)):
+                values = list(arms[side.arm].values(_METRICS[key]).values())
+                if values and min(values) > 0:
+                    estimate = paired_ratio(values, [1.0] * len(values))
+                    points[kernel, side.transport] = _point(kernel, side.transport, estimate)
+        yield _over(key, "storm time over none", experiment, budget, list(points.values()))

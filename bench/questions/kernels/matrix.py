@@ -3,25 +3,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from bench.journal.schema import Fault
+from bench.judge.statistics import counted_share
 from bench.questions.claims.catalogue import claims
 from bench.questions.claims.claim import Claim
 from bench.questions.claims.families.order import by_chains_alone
 from bench.questions.claims.finding import Finding, Verdict
 from bench.questions.kernels.changes import Change, changes
-from bench.questions.kernels.curve import Curve
-from bench.questions.kernels.curves import curves
+from bench.questions.kernels.curves import Curve, curves
 from bench.questions.kernels.folders import Entry
-from bench.questions.kernels.missed import Missed, missed
 from bench.questions.kernels.rows import KernelRow, Result, rows
+from bench.questions.transports.data import LeftOut
 from bench.questions.transports.profiles import TRANSPORTS
+from bench.report.document import pick
 from bench.trial.result import TrialResult
 
 OVER_KERNELS = "rb-since-5.8"
-"""The claim that no kernel decides alone: its verdict is one, over all of them."""
+"""The claim that no kernel decides alone: it has one verdict, over all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +37,35 @@ class ClaimRow:
     @property
     def differs(self) -> bool:
         """Whether kernels contradict each other."""
-        said = {found.verdict for found in self.findings if found is not None}
-        return {Verdict.REPRODUCED, Verdict.REFUTED} <= said
+        return {Verdict.REPRODUCED, Verdict.REFUTED} <= self.verdicts
+
+    @property
+    def verdicts(self) -> set[Verdict]:
+        """Return the verdicts of single kernels."""
+        return {found.verdict for found in self.findings if found is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """Exits that the kernel's recursion guard hid from the tracer, over several trials."""
+
+    trials: int
+    reaped: int  # by the generator
+    missed: int
+    skipped_told: int | None  # by fdinfo's recursion_misses; None: this kernel has no such line
+    missed_share: float  # mean over trials
+    low: float
+    high: float  # where nothing was missed, the bound of the count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missed:
+    """One kernel's skipped exits, when idle and beside bpf() calls; None: no such trials."""
+
+    kernel: str
+    preemption: str
+    peace: Skipped | None
+    noise: Skipped | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +75,18 @@ class Order:
     transport: str
     kernels: int  # that have causal pairs
     violating: tuple[str, ...]  # labels of kernels that have violations
-    pairs: int
-    violations: int
+    causal_pairs: int
+    causal_violations: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InvalidTrial(LeftOut):
+    """An invalid trial of one kernel."""
+
+    kernel: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Matrix:
     """All kernels."""
 
@@ -60,15 +96,19 @@ class Matrix:
     claims: tuple[ClaimRow, ...]
     missed: tuple[Missed, ...]
     order: tuple[Order, ...]
-    invalid: tuple[tuple[str, TrialResult], ...]  # label of the kernel, and a trial of it
-    trials: int
+    invalid: tuple[InvalidTrial, ...]
     faults: tuple[Fault, ...]
     repeated: int = 0  # trials that were given more than once; each counts once
 
-    @property
-    def measured(self) -> tuple[KernelRow, ...]:
+    @cached_property
+    def measured(self) -> tuple[tuple[KernelRow, Result], ...]:
         """Rows with a result."""
-        return tuple(row for row in self.rows if row.result is not None)
+        return tuple((row, row.result) for row in self.rows if row.result is not None)
+
+    @property
+    def trials(self) -> int:
+        """How many trials all kernels ran."""
+        return sum(result.summary.trials for _, result in self.measured)
 
     @property
     def emulated(self) -> bool:
@@ -79,20 +119,19 @@ class Matrix:
 def compare(entries: Sequence[Entry]) -> Matrix:
     """Judge every kernel, and lay them beside each other."""
     found = rows(entries)
+    results = {row.label: row.result for row in found if row.result is not None}
     return Matrix(
         rows=found,
         changes=changes(found),
-        curves=curves(found),
+        curves=curves(results),
         claims=_claims(found),
-        missed=missed(found),
-        order=tuple(_order(found, transport) for transport in TRANSPORTS),
+        missed=tuple(_missed(kernel, result) for kernel, result in results.items()),
+        order=tuple(_order(results.items(), transport) for transport in TRANSPORTS),
         invalid=tuple(
-            (row.label, trial)
-            for row in found
-            if row.result is not None
-            for trial in row.result.summary.invalid
+            pick(InvalidTrial, trial, kernel=kernel)
+            for kernel, result in results.items()
+            for trial in result.summary.invalid
         ),
-        trials=sum(row.result.summary.trials for row in found if row.result is not None),
         faults=tuple(fault for entry in entries for fault in entry.content.faults),
         repeated=len(frozenset().union(*(entry.content.repeated for entry in entries))),
     )
@@ -122,30 +161,53 @@ def _findings(result: Result) -> dict[str, Finding]:
     return found
 
 
-def _order(found: Sequence[KernelRow], transport: str) -> Order:
-    pairs = violations = kernels = 0
-    violating = []
-    for row in found:
-        if row.result is None:
-            continue
-        orders = [
-            trial.ordering
-            for samples in row.result.evidence.experiments.values()
-            for arm in samples.arms.values()
-            for trial in arm.trials
+def _missed(kernel: str, result: Result) -> Missed:
+    trials = tuple(result.trials())
+    return Missed(
+        kernel=kernel,
+        preemption=result.machine.preemption,
+        peace=_skipped(trial for trial in trials if not trial.config.map_callers),
+        noise=_skipped(trial for trial in trials if trial.config.map_callers),
+    )
+
+
+def _skipped(trials: Iterable[TrialResult]) -> Skipped | None:
+    each = [
+        (trial.skipped_told, book.missed, book.reaped)
+        for trial in trials
+        if (book := trial.ledger) is not None and book.reaped
+    ]
+    if not each:
+        return None
+    reaped, missed = sum(whole for *_, whole in each), sum(part for _, part, _ in each)
+    reported = [skips for skips, *_ in each if skips is not None]
+    share = counted_share([part / whole for _, part, whole in each], missed, reaped)
+    return Skipped(
+        trials=len(each),
+        reaped=reaped,
+        missed=missed,
+        skipped_told=sum(reported) if len(reported) == len(each) else None,
+        missed_share=share.point,
+        low=share.low,
+        high=share.high,
+    )
+
+
+def _order(results: Iterable[tuple[str, Result]], transport: str) -> Order:
+    counts = {
+        kernel: [
+            (trial.ordering.causal_pairs, trial.ordering.causal_violations)
+            for trial in result.trials()
             if trial.config.transport == transport and trial.ordering is not None
         ]
-        here = sum(order.causal_pairs for order in orders)
-        wrong = sum(order.causal_violations for order in orders)
-        kernels += here > 0
-        pairs += here
-        violations += wrong
-        if wrong:
-            violating.append(row.label)
+        for kernel, result in results
+    }
     return Order(
         transport=transport,
-        kernels=kernels,
-        violating=tuple(violating),
-        pairs=pairs,
-        violations=violations,
+        kernels=sum(any(pairs > 0 for pairs, _ in each) for each in counts.values()),
+        violating=tuple(
+            kernel for kernel, each in counts.items() if any(wrong for _, wrong in each)
+        ),
+        causal_pairs=sum(pairs for each in counts.values() for pairs, _ in each),
+        causal_violations=sum(wrong for each in counts.values() for _, wrong in each),
     )

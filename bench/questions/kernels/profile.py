@@ -77,12 +77,7 @@ def calibration(cpus: int) -> Experiment:
         _by_fork(storms(cpus)[Shape.STORM]), count=1_000_000, seconds=_CALIBRATION_S, timed=True
     )
     arm = Arm(name="none", config=TrialConfig(transport="none", budget_bytes=0, storm=storm))
-    return Experiment(
-        name=CALIBRATION,
-        title="How fast is this guest now?",
-        arms=(arm,),
-        blocks=1,
-    )
+    return Experiment(name=CALIBRATION, title="How fast is this guest now?", arms=(arm,), blocks=1)
 
 
 def experiments(on: Setting) -> tuple[Experiment, ...]:

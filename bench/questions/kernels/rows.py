@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A row for each kernel, in the order of versions: what its guest measured, or why it did not."""
+"""A row for each kernel, in the order of versions: what its guest measured, or why nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from bench.errors import UsageError
-from bench.journal.schema import JournalContent, Run
+from bench.journal.schema import JournalContent
 from bench.judge.memory import Judged as JudgedMemory
 from bench.judge.memory import latest
+from bench.judge.samples import ArmSamples
 from bench.linux.machine import Machine
 from bench.linux.version import KernelVersion
 from bench.questions.claims.catalogue import Judged, judge
@@ -23,7 +25,7 @@ from bench.trial.result import TrialResult
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What one kernel's trials say."""
+    """What was measured on one kernel, judged."""
 
     machine: Machine
     summary: Summary
@@ -31,19 +33,30 @@ class Result:
     claims: Judged
     memory: tuple[JudgedMemory, ...]
 
+    def arms(self, experiment: str) -> Mapping[str, ArmSamples]:
+        """Return the arms of an experiment, by name; none where it was not run."""
+        samples = self.evidence.experiments.get(experiment)
+        return {} if samples is None else samples.arms
+
+    def trials(self) -> Iterator[TrialResult]:
+        """Yield every trial that is judged."""
+        for samples in self.evidence.experiments.values():
+            for arm in samples.arms.values():
+                yield from arm.trials
+
 
 @dataclass(frozen=True, kw_only=True)
 class KernelRow:
     """One kernel on one machine."""
 
-    label: str  # short: "6.12-rt"
+    label: str  # short: "6.12-rt"; no two rows have the same
     release: str  # "" where it never booted
     status: str
     reason: str  # why it has no result, or not all of it
-    notes: tuple[str, ...]  # what there was no time for; complaints of the kernel
+    notes: tuple[str, ...]  # experiments without time; complaints of the kernel
     place: str  # folder or journal
-    result: Result | None  # None: not one trial
-    trials: tuple[TrialResult, ...] = ()  # all that its journals hold
+    result: Result | None = None  # None: not one trial
+    trials: tuple[TrialResult, ...] = ()  # of its journals
 
     @cached_property
     def version(self) -> KernelVersion | None:
@@ -83,46 +96,42 @@ def rows(entries: Sequence[Entry]) -> tuple[KernelRow, ...]:
     for group, summary, evidence in zip(
         groups, compare_journals(content), of_journals(content), strict=True
     ):
-        owner = owners[id(group[-1])]
         served |= {id(owners[id(run)]) for run in group}
-        found.append(_measured(owner, group, summary, evidence))
-    found += [_empty(entry) for entry in entries if id(entry) not in served]
-    return tuple(sorted(_named_apart(found), key=_order))
-
-
-def _measured(
-    owner: Entry, group: Sequence[Run], summary: Summary, evidence: Evidence
-) -> KernelRow:
-    machine = group[0].header.machine
-    return KernelRow(
-        label=owner.label or short(machine.kernel_release),
-        release=machine.kernel_release,
-        status=owner.status,
-        reason=owner.reason,
-        notes=owner.notes,
-        place=owner.path,
-        trials=tuple(trial for run in group for trial in run.trials),
-        result=Result(
+        machine = group[0].header.machine
+        result = Result(
             machine=machine,
             summary=summary,
             evidence=evidence,
             claims=judge(evidence),
             memory=latest(line for run in group for line in run.memory),
-        ),
-    )
+        )
+        owner, trials = owners[id(group[-1])], tuple(t for run in group for t in run.trials)
+        found.append(_row(owner, machine.kernel_release, owner.reason, result, trials))
+    for entry in entries:
+        if id(entry) not in served:
+            runs, faults = entry.content.runs, entry.content.faults
+            begun = runs[-1].header.machine.kernel_release if runs else ""
+            reason = entry.reason or (str(faults[0]) if faults else "its journal holds no trial")
+            found.append(_row(entry, begun or entry.release, reason))
+    return tuple(sorted(_named_apart(found), key=_order))
 
 
-def _empty(entry: Entry) -> KernelRow:
-    fault = str(entry.content.faults[0]) if entry.content.faults else ""
-    begun = entry.content.runs[-1].header.machine.kernel_release if entry.content.runs else ""
+def _row(
+    entry: Entry,
+    release: str,
+    reason: str,
+    result: Result | None = None,
+    trials: tuple[TrialResult, ...] = (),
+) -> KernelRow:
     return KernelRow(
-        label=entry.label or short(begun) or entry.path,
-        release=begun or entry.release,
+        label=entry.label or short(release) or entry.path,
+        release=release,
         status=entry.status,
-        reason=entry.reason or fault or "its journal holds no trial",
+        reason=reason,
         notes=entry.notes,
         place=entry.path,
-        result=None,
+        result=result,
+        trials=trials,
     )
 
 
@@ -135,23 +144,23 @@ def short(release: str) -> str:
     return f"{version.series}-{version.flavour}" if version.flavour else version.series
 
 
-def _named_apart(found: Sequence[KernelRow]) -> list[KernelRow]:
-    """Replace labels that stand for two rows by the release, then by the place."""
-    by_release = _renamed(found, [row.release or row.label for row in found])
-    return _renamed(by_release, [row.place for row in found])
-
-
-def _renamed(found: Sequence[KernelRow], names: Sequence[str]) -> list[KernelRow]:
-    taken = [row.label for row in found]
-    return [
-        replace(row, label=name) if taken.count(row.label) > 1 else row
-        for row, name in zip(found, names, strict=True)
-    ]
+def _named_apart(found: Sequence[KernelRow]) -> Sequence[KernelRow]:
+    """Replace a label of two rows by the release, then by the place, then by a number."""
+    for name in (
+        lambda row, _: row.release or row.label,
+        lambda row, _: row.place,
+        lambda row, at: f"{row.label} #{at + 1}",
+    ):
+        taken = Counter(row.label for row in found)
+        found = [
+            replace(row, label=name(row, at)) if taken[row.label] > 1 else row
+            for at, row in enumerate(found)
+        ]
+    return found
 
 
 def _order(row: KernelRow) -> tuple[object, ...]:
-    version = row.version
-    if version is None:
+    if (version := row.version) is None:
         return (1, row.label)
     # A flavour may come from another update of the series than the usual kernel does.
     return (0, version.numbers[:2], version.flavour, version, row.label)

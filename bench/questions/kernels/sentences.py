@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What a matrix of kernels says, in sentences: the report begins with them."""
+"""The sentences that the report over kernels begins with."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
 from bench.judge.memory import FREE_TOLERANCE, Worth
 from bench.judge.statistics import loss_bound
 from bench.questions.claims.finding import Verdict
-from bench.questions.kernels.changes import Change, compared_within
-from bench.questions.kernels.folders import DONE
 from bench.questions.kernels.matrix import Matrix
+from bench.questions.kernels.outcome import Status
 from bench.questions.kernels.profile import CALIBRATION
-from bench.questions.kernels.rows import KernelRow
+from bench.questions.kernels.rows import Result
+from bench.questions.kernels.tables import SPOKEN
 from bench.questions.transports.completeness import completeness
 from bench.questions.transports.profiles import RINGBUF
 from bench.questions.transports.sentence import waiting
@@ -25,41 +25,30 @@ from bench.report.units import clean, share
 from bench.tracer.transports import traits
 
 RATIOS: Final = (
-    "Times of different kernels are never held against each other. A ratio is paired within the "
+    "Times of different kernels are never compared with each other. A ratio is paired within the "
     "blocks of one guest: below 1 the ring takes less."
 )
 
 
-_SPOKEN: Final = (Verdict.REPRODUCED, Verdict.REFUTED, Verdict.INCONCLUSIVE)
-
-
 def title(matrix: Matrix) -> str:
-    """Say what was compared, in a line."""
-    labels = [clean(row.label) for row in matrix.measured]
+    """Name what was compared, in a line."""
+    labels = [clean(row.label) for row, _ in matrix.measured]
     if not labels:
         return "No kernel left a result"
+    text = "Ring buffer and perf buffers on "
     if len(labels) == 1:
-        text = f"Ring buffer and perf buffers on Linux {labels[0]}"
+        text += f"Linux {labels[0]}"
     else:
-        text = f"Ring buffer and perf buffers on {len(labels)} kernels, {labels[0]} to {labels[-1]}"
-    partly = sum(
-        bool(row.result and row.result.summary.coverage and row.result.summary.coverage.incomplete)
-        for row in matrix.measured
-    )
+        text += f"{len(labels)} kernels, {labels[0]} to {labels[-1]}"
+    coverages = [result.summary.coverage for _, result in matrix.measured]
+    partly = sum(bool(each and each.incomplete) for each in coverages)
     return f"{text} ({partly} incomplete)" if partly else text
 
 
 def verdict(matrix: Matrix) -> tuple[str, ...]:
     """Return the sentences of the first screen; "head: rest" each."""
-    return (
-        *_kernels(matrix),
-        *_balance(matrix),
-        *_order(matrix),
-        *_drops(matrix),
-        *_missed(matrix),
-        *_memory(matrix),
-        *_claims(matrix),
-    )
+    parts = (_kernels, _ledger, _order, _drops, _missed, _memory, _claims)
+    return tuple(line for part in parts for line in part(matrix))
 
 
 def _kernels(matrix: Matrix) -> Iterator[str]:
@@ -68,88 +57,69 @@ def _kernels(matrix: Matrix) -> Iterator[str]:
     if measured < every:
         counts = Counter(row.status for row in matrix.rows if row.result is None)
         text += f" ({', '.join(f'{count} {clean(status)}' for status, count in counts.items())})"
-    partly = [clean(row.label) for row in matrix.measured if row.status != DONE]
+    partly = [clean(row.label) for row, _ in matrix.measured if row.status != Status.DONE]
     if partly:
         text += f", {', '.join(partly)} not all of it"
     yield f"{text}; {matrix.trials:,} trials"
-    yield from _incomplete(matrix)
-    yield from _reduced(matrix)
+    for row, result in matrix.measured:
+        for line in completeness(result.summary.coverage):
+            yield f"{clean(row.label)}: {line[0].lower()}{line[1:].rstrip('.')}"
+    for row, result in matrix.measured:
+        # Storms of the calibration end by their time: they find out how fast a guest is.
+        asked = tuple(each for each in result.summary.reduced if each.experiment != CALIBRATION)
+        for line in reduced(replace(result.summary, reduced=asked)):
+            yield f"Reduced on {clean(row.label)}: {line.rstrip('.')}"
     if matrix.emulated:
-        emulated = [clean(row.label) for row in matrix.measured if row.emulated]
+        emulated = [clean(row.label) for row, _ in matrix.measured if row.emulated]
         which = "all" if len(emulated) == measured else ", ".join(emulated)
         yield f"Emulated: {which}; counts, order and memory hold, times only as ratios"
 
 
-def _incomplete(matrix: Matrix) -> Iterator[str]:
-    """Say what kernels planned and did not run, and what was pooled."""
-    for row in matrix.measured:
-        found = row.result.summary.coverage if row.result is not None else None
-        for line in completeness(found):
-            yield f"{clean(row.label)}: {line[0].lower()}{line[1:].rstrip('.')}"
-
-
-def _reduced(matrix: Matrix) -> Iterator[str]:
-    """Name the storms that were not the ones asked for, and enter nothing.
-
-    Those of the calibration end by their time: they find out how fast a guest is.
-    """
-    for row in matrix.measured:
-        if row.result is not None:
-            summary = row.result.summary
-            asked = tuple(each for each in summary.reduced if each.experiment != CALIBRATION)
-            for line in reduced(replace(summary, reduced=asked)):
-                yield f"Reduced on {clean(row.label)}: {line.rstrip('.')}"
-
-
 def _at_most(count: int) -> str:
     """Return the upper 95 % bound of a share of which none was seen among ``count``."""
-    return share(loss_bound(0, count))
+    return f"at most {share(loss_bound(0, count))}"
 
 
-def _balance(matrix: Matrix) -> Iterator[str]:
-    if not matrix.invalid:
-        if matrix.trials:
-            yield "Ledger: every trial balances on every kernel"
-        return
-    counts = Counter(clean(label) for label, _ in matrix.invalid)
-    where = ", ".join(f"{count} on {label}" for label, count in counts.items())
-    yield f"Ledger: {len(matrix.invalid)} of {matrix.trials:,} trials are invalid: {where}"
+def _ledger(matrix: Matrix) -> Iterator[str]:
+    if matrix.invalid:
+        counts = Counter(clean(trial.kernel) for trial in matrix.invalid)
+        where = ", ".join(f"{count} on {label}" for label, count in counts.items())
+        yield f"Ledger: {len(matrix.invalid)} of {matrix.trials:,} trials are invalid: {where}"
+    elif matrix.trials:
+        yield "Ledger: every trial balances on every kernel"
 
 
 def _order(matrix: Matrix) -> Iterator[str]:
     for order in matrix.order:
-        if not order.pairs:
+        if not order.causal_pairs:
             continue
-        name = traits(order.transport).short.capitalize()
-        text = f"{name}, order: {order.violations:,} causal violations in {order.pairs:,} pairs"
-        if order.violating and len(order.violating) < order.kernels:
-            text += f", on {', '.join(map(clean, order.violating))}"
-        elif order.violating:
-            text += ", on every kernel"
-        else:
+        text = f"{traits(order.transport).short.capitalize()}, order: "
+        text += f"{order.causal_violations:,} causal violations in {order.causal_pairs:,} pairs"
+        if not order.violating:
             text += f" on {order.kernels} kernel{'s' if order.kernels > 1 else ''}"
-            text += f" (at most {_at_most(order.pairs)})"
+            text += f" ({_at_most(order.causal_pairs)})"
+        elif len(order.violating) < order.kernels:
+            text += f", on {', '.join(map(clean, order.violating))}"
+        else:
+            text += ", on every kernel"
         yield text
 
 
 def _drops(matrix: Matrix) -> Iterator[str]:
     """Yield on which kernels one transport is better, as a whole or for some ways to wait."""
-    for question, words in ((Question.DROPS, "Drops"), (Question.LATENCY, "Latency")):
+    for question, head in ((Question.DROPS, "Drops"), (Question.LATENCY, "Latency")):
         by_ending: dict[str, list[str]] = {}
-        for row in matrix.measured:
-            won = _standing(row, question)
-            if won is not None:
-                by_ending.setdefault(won, []).append(clean(row.label))
+        for row, result in matrix.measured:
+            if (ending := _standing(result, question)) is not None:
+                by_ending.setdefault(ending, []).append(clean(row.label))
         if by_ending:
-            parts = (f"{what} on {', '.join(labels)}" for what, labels in by_ending.items())
-            yield f"{words}: {'; '.join(parts)}"
+            parts = (f"{ending} on {', '.join(labels)}" for ending, labels in by_ending.items())
+            yield f"{head}: {'; '.join(parts)}"
 
 
-def _standing(row: KernelRow, question: Question) -> str | None:
+def _standing(result: Result, question: Question) -> str | None:
     """Return which side this kernel's comparisons speak for, and when; None if none ask."""
-    if row.result is None:
-        return None
-    for each in row.result.summary.standings:
+    for each in result.summary.standings:
         if each.question is question and each.left == RINGBUF and each.asked:
             found = [
                 f"{clean(traits(way.winner).short)} better"
@@ -162,104 +132,56 @@ def _standing(row: KernelRow, question: Question) -> str | None:
 
 
 def _missed(matrix: Matrix) -> Iterator[str]:
-    peace = [each for each in matrix.missed if each.peace is not None and each.peace.missed]
-    noise = [each for each in matrix.missed if each.noise is not None]
     if not matrix.missed:
         return
-    if peace:
-        worst = max(peace, key=lambda each: each.peace.share.point if each.peace else 0.0)
-        found = worst.peace
-        text = (
-            f"Missed: in peace the kernel skipped the tracer on {len(peace)} of "
-            f"{len(matrix.missed)} kernels"
-        )
-        if found is not None:
-            text += f", at most {share(found.share.point)} of exits"
-            text += f" ({clean(matrix.rows[worst.row].label)})"
+    idle = [(each.kernel, each.peace) for each in matrix.missed if each.peace is not None]
+    hit = [(kernel, found) for kernel, found in idle if found.missed]
+    exits = sum(found.reaped for _, found in idle)
+    if hit:
+        kernel, worst = max(hit, key=lambda each: each[1].missed_share)
+        text = f"in peace the kernel skipped the tracer on {len(hit)} of "
+        text += f"{len(matrix.missed)} kernels"
+        text += f", at most {share(worst.missed_share)} of exits ({clean(kernel)})"
+    elif exits:
+        text = f"none of {exits:,} exits in peace ({_at_most(exits)})"
     else:
-        exits = sum(each.peace.exits for each in matrix.missed if each.peace is not None)
-        text = "Missed: nothing was run in peace"
-        if exits:
-            text = f"Missed: none of {exits:,} exits in peace (at most {_at_most(exits)})"
+        text = "nothing was run in peace"
+    noise = [each.noise for each in matrix.missed if each.noise is not None]
     if noise:
-        hit = [each for each in noise if each.noise is not None and each.noise.missed]
-        text += f"; beside bpf() calls on {len(hit)} of {len(noise)}"
-        if hit:
-            shares = [each.noise.share.point for each in hit if each.noise is not None]
-            text += f", up to {share(max(shares))}"
-    yield text
+        shares = [each.missed_share for each in noise if each.missed]
+        text += f"; beside bpf() calls on {len(shares)} of {len(noise)}"
+        text += f", up to {share(max(shares))}" if shares else ""
+    yield f"Missed: {text}"
 
 
 def _memory(matrix: Matrix) -> Iterator[str]:
     worths = [
         (clean(row.label), judged.worths)
-        for row in matrix.measured
-        if row.result is not None
-        for judged in row.result.memory
+        for row, result in matrix.measured
+        for judged in result.memory
     ]
-    if not worths:
-        return
-    wrong = {
-        key: sorted({label for label, each in worths if each[key] in (Worth.WRONG, Worth.NOTHING)})
-        for key in ("mapped_bytes", "free_bytes")
-    }
     parts = []
     for key, what in (
         ("mapped_bytes", "mappings agree with the formulas to a page"),
         ("free_bytes", f"free pages to {FREE_TOLERANCE * 100:.0f} %"),
     ):
-        untold = sorted({label for label, each in worths if each[key] is Worth.UNTOLD})
-        tail = f" but on {', '.join(wrong[key])}" if wrong[key] else " on every kernel"
-        if untold:
-            tail += f"{',' if wrong[key] else ' but'} not told on {', '.join(untold)}"
+        bad = (Worth.WRONG, Worth.NOTHING)
+        wrong = sorted({kernel for kernel, each in worths if each[key] in bad})
+        unknown = sorted({kernel for kernel, each in worths if each[key] is Worth.UNTOLD})
+        tail = f" but on {', '.join(wrong)}" if wrong else " on every kernel"
+        if unknown:
+            tail += f"{',' if wrong else ' but'} not reported on {', '.join(unknown)}"
         parts.append(f"{what}{tail}")
-    yield f"Memory: {'; '.join(parts)}"
+    if worths:
+        yield f"Memory: {'; '.join(parts)}"
 
 
 def _claims(matrix: Matrix) -> Iterator[str]:
-    spoken = [
-        each
-        for each in matrix.claims
-        if each.together is None
-        and any(found is not None and found.verdict in _SPOKEN for found in each.findings)
-    ]
+    spoken = [each for each in matrix.claims if each.together is None and each.verdicts & SPOKEN]
     if not spoken:
         return
-    differing = [each.claim.id for each in matrix.claims if each.differs]
-    steady = [
-        each.claim.id
-        for each in spoken
-        if {found.verdict for found in each.findings if found is not None} == {Verdict.REPRODUCED}
-    ]
-    text = f"Claims: {len(steady)} of {len(spoken)} reproduced on every kernel"
-    if differing:
+    steady = sum(each.verdicts == {Verdict.REPRODUCED} for each in spoken)
+    text = f"Claims: {steady} of {len(spoken)} reproduced on every kernel"
+    if differing := [each.claim.id for each in matrix.claims if each.differs]:
         text += f"; kernels contradict each other on {', '.join(differing)}"
     yield text
-
-
-def onsets(
-    rows: Sequence[KernelRow], changes: Sequence[Change]
-) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return kernels at which something changed, in their order, and what."""
-    found: dict[int, list[str]] = {}
-    for change in changes:
-        for at in change.onsets:
-            words = f"{change.fact.title}: {step(change, at, rows)}"
-            found.setdefault(at, []).append(words)
-    return tuple((clean(rows[at].label), tuple(found[at])) for at in sorted(found))
-
-
-def step(change: Change, at: int, rows: Sequence[KernelRow]) -> str:
-    """Say from what to what a state changed at row ``at``."""
-    before = next(
-        (
-            (rows[index].label, state)
-            for index in range(at - 1, -1, -1)
-            if (state := change.states[index]) is not None
-            and compared_within(change.fact, rows[index]) == compared_within(change.fact, rows[at])
-        ),
-        ("", ""),
-    )
-    now = clean(change.states[at] or "")
-    text = f"{clean(before[1])} on {clean(before[0])}, now {now}"
-    return f"{text} (published: {change.fact.published})" if change.fact.published else text
