@@ -11,7 +11,8 @@ from made_up_trials import blocks, header
 
 from bench.journal.schema import JournalContent, Run, RunHeader
 from bench.journal.writer import JournalWriter
-from bench.questions.kernels.folders import DONE, Entry
+from bench.questions.kernels.folders import Entry
+from bench.questions.kernels.outcome import Status
 from bench.record.footprint import (
     MemoryLine,
     perfbuf_footprint,
@@ -120,7 +121,7 @@ def entry(
     return Entry(
         label=label,
         release=release,
-        status=DONE,
+        status=Status.DONE,
         reason="",
         notes=(),
         path=f"results/{label}",

@@ -52,8 +52,9 @@ def command(
     """
     from bench.campaign import gates
     from bench.escape import clean
-    from bench.questions.kernels.folders import DONE, read_matrix
+    from bench.questions.kernels.folders import read_matrix
     from bench.questions.kernels.matrix import compare
+    from bench.questions.kernels.outcome import Status
 
     checks = gates.parse(*fail_on or [])
     refuse_text_file(form, output)
@@ -61,7 +62,9 @@ def command(
     name_faults(matrix.faults, matrix.repeated)
     with read_or_not():
         _write(matrix, form, output, places[0])
-    missing = [clean(row.label) for row in matrix.rows if row.result is None or row.status != DONE]
+    missing = [
+        clean(row.label) for row in matrix.rows if row.result is None or row.status != Status.DONE
+    ]
     if fail_on_missing and missing:
         raise GateFailed(f"no whole result of {', '.join(missing)}")
     gates.check_each(checks, {clean(row.label): row.trials for row in matrix.rows})
@@ -83,6 +86,12 @@ def both(folder: Path) -> None:
     except MachineUnfit as lack:
         print(f"page: none, {lack}", file=sys.stderr)
     gates.check((), [trial for entry in entries for trial in entry.content.trials])
+    if not any(trial.ledger for row in matrix.rows for trial in row.trials):
+        first = matrix.rows[0]
+        raise MachineUnfit(
+            f"no kernel gave a result; {first.label} {first.status}: {first.reason}",
+            remedy=f"see the logs in {folder}",
+        )
 
 
 def _write(matrix: Matrix, form: Output, output: Path | None, place: Path) -> None:

@@ -121,5 +121,5 @@ def _images(kernels: list[str], folder: Path, sources: Path | None, say: Say) ->
         except UsageError:
             raise
         except BufbenchError as error:
-            kernels_run.not_had(folder, label, str(error), say)
+            kernels_run.not_fetched(folder, label, str(error), say)
     return found

@@ -57,10 +57,10 @@ def lost(
     with booted(image, guest, folder, command) as watch:
         assert watch.stdout is not None
         ended = Ended.parse(watch.stdout.read())
-    status, reason, told = outcome.judge(folder, ended, guest.time_limit_s)
-    assert told is None
+    ran = outcome.judge(folder, ended, guest.time_limit_s)
+    assert not isinstance(ran, outcome.GuestResult)
     assert (folder / CONSOLE).stat().st_size
-    return status, reason
+    return ran.status, ran.reason
 
 
 def of_run(folder: Path) -> set[int]:
@@ -151,7 +151,7 @@ def test_a_guest_that_is_killed(image: Image, tmp_path: Path) -> None:
         os.kill(pid, signal.SIGKILL)
         ended = Ended.parse(watch.stdout.read())
     assert ended.end is End.GONE
-    assert outcome.judge(tmp_path, ended, 90.0)[0] is Status.KILLED
+    assert outcome.judge(tmp_path, ended, 90.0).status is Status.KILLED
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -12,7 +12,7 @@ import pytest
 
 from bench.guests.watch import End, Ended
 from bench.questions.kernels import outcome
-from bench.questions.kernels.outcome import Outcome, Status
+from bench.questions.kernels.outcome import Outcome, Ran, Status
 
 LIMIT_S = 100.0
 
@@ -24,32 +24,32 @@ def ended(end: End, code: int = 0) -> Ended:
 def leave(folder: Path, *, journal: bytes = b"a journal\n", status: Status = Status.DONE) -> None:
     """What a guest leaves that came to its end."""
     (folder / outcome.JOURNAL).write_bytes(journal)
-    told = outcome.told_of(folder / outcome.JOURNAL, status, "a reason", 7)
+    ran = Ran(status=status, reason="a reason", release="6.1.0", trials=7)
+    told = outcome.result_of(folder / outcome.JOURNAL, ran)
     (folder / outcome.RESULT).write_text(json.dumps(asdict(told)))
 
 
 def test_a_whole_result_counts_however_the_guest_ended(tmp_path: Path) -> None:
     leave(tmp_path)
     for end in End:
-        status, _, told = outcome.judge(tmp_path, ended(end), LIMIT_S)
-        assert status is Status.DONE
-        assert told is not None
-        assert told.trials == 7
+        ran = outcome.judge(tmp_path, ended(end), LIMIT_S)
+        assert (ran.status, ran.release, ran.trials) == (Status.DONE, "6.1.0", 7)
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.UNAVAILABLE])
 def test_a_guest_may_say_that_it_failed(status: Status, tmp_path: Path) -> None:
     leave(tmp_path, status=status)
-    assert outcome.judge(tmp_path, ended(End.POWERED_OFF), LIMIT_S)[:2] == (status, "a reason")
+    ran = outcome.judge(tmp_path, ended(End.POWERED_OFF), LIMIT_S)
+    assert (ran.status, ran.reason) == (status, "a reason")
 
 
 @pytest.mark.parametrize("journal", [b"a journ", b"a journal\nand more\n", b"b journal\n", b""])
 def test_another_journal_than_the_guest_wrote_is_torn(journal: bytes, tmp_path: Path) -> None:
     leave(tmp_path)
     (tmp_path / outcome.JOURNAL).write_bytes(journal)
-    status, reason, told = outcome.judge(tmp_path, ended(End.POWERED_OFF), LIMIT_S)
-    assert (status, told) == (Status.TORN, None)
-    assert "journal" in reason
+    ran = outcome.judge(tmp_path, ended(End.POWERED_OFF), LIMIT_S)
+    assert (ran.status, ran.trials) == (Status.TORN, 0)
+    assert "journal" in ran.reason
 
 
 def test_every_beginning_of_a_result_is_torn(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_every_beginning_of_a_result_is_torn(tmp_path: Path) -> None:
     whole = (tmp_path / outcome.RESULT).read_bytes()
     for length in range(1, len(whole)):
         (tmp_path / outcome.RESULT).write_bytes(whole[:length])
-        assert outcome.judge(tmp_path, ended(End.RESET), LIMIT_S)[0] is Status.TORN
+        assert outcome.judge(tmp_path, ended(End.RESET), LIMIT_S).status is Status.TORN
 
 
 @pytest.mark.parametrize(
@@ -79,17 +79,17 @@ def test_without_a_result(end: End, code: int, status: Status, reason: str, tmp_
         "[    2.0] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000009\n"
         "[    2.1] Rebooting in 1 seconds..\n"
     )
-    told = outcome.judge(tmp_path, ended(end, code), LIMIT_S)
-    assert told[0] is status
-    assert reason in told[1]
-    assert "\n" not in told[1]
-    assert told[2] is None
+    ran = outcome.judge(tmp_path, ended(end, code), LIMIT_S)
+    assert ran.status is status
+    assert reason in ran.reason
+    assert "\n" not in ran.reason
+    assert ran.trials == 0
 
 
 def test_the_console_decides_nothing(tmp_path: Path) -> None:
     """Words of a panic that somebody wrote are no panic."""
     (tmp_path / "console.log").write_text("Kernel panic - not syncing: said by a program\n")
-    assert outcome.judge(tmp_path, ended(End.POWERED_OFF), LIMIT_S)[0] is Status.FAILED
+    assert outcome.judge(tmp_path, ended(End.POWERED_OFF), LIMIT_S).status is Status.FAILED
 
 
 def test_an_outcome_is_read_again(tmp_path: Path) -> None:
@@ -110,9 +110,9 @@ def test_nothing_that_a_guest_left_leads_elsewhere_or_blocks(tmp_path: Path) -> 
     (folder / f".{outcome.OUTCOME}").symlink_to(precious)
     os.mkfifo(folder / outcome.RESULT)
     (folder / "console.log").symlink_to(precious)
-    status, reason, _ = outcome.judge(folder, ended(End.RESET), LIMIT_S)
-    assert (status, "content" in reason) == (Status.PANICKED, False)
-    outcome.write(folder, Outcome(label="6.1", status=status, reason=reason, release="", origin=""))
+    ran = outcome.judge(folder, ended(End.RESET), LIMIT_S)
+    assert (ran.status, "content" in ran.reason) == (Status.PANICKED, False)
+    outcome.write(folder, Outcome(label="6.1", status=ran.status, reason=ran.reason))
     assert precious.read_text() == "content"
-    assert outcome.status_of(folder) is status
+    assert outcome.status_of(folder) is ran.status
     assert not (folder / outcome.OUTCOME).is_symlink()

@@ -136,6 +136,20 @@ def test_nonsense_is_told_in_a_line(arguments: list[str], said: str, tmp_path: P
 
 @pytest.mark.slow
 @pytest.mark.live
+def test_a_run_without_any_result_ends_with_3(tmp_path: Path) -> None:
+    nonsense = tmp_path / "nonsense"
+    nonsense.write_bytes(b"no kernel")
+    folder = tmp_path / "run"
+    done = bufbench("kernels", "run", str(nonsense), "--emulate", "--output", str(folder))
+    assert done.returncode == 3
+    assert "0 of 1 left a result (1 failed)" in done.stdout  # the report comes first
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("bufbench: ")]
+    assert "no kernel gave a result" in line
+    assert "QEMU did not start" in line
+
+
+@pytest.mark.slow
+@pytest.mark.live
 def test_the_host_itself_is_a_row_without_a_guest(tmp_path: Path) -> None:
     """Cut short by its time limit: what there was time for is whole, and whoever called sudo's."""
     folder = tmp_path / "run"

@@ -87,3 +87,11 @@ def test_a_torn_line_on_memory_costs_itself_alone(tmp_path: Path) -> None:
     assert [fault.line for fault in content.faults] == [2]
     assert len(content.trials) == len(lines) - 2
     assert content.runs[0].memory == ()
+
+
+def test_a_kernel_of_a_long_path_has_one_row(tmp_path: Path) -> None:
+    name = "home_somebody_linux_arch_x86_boot_" + "x" * 20
+    write(tmp_path, lost(name, "failed", "QEMU did not start"))
+    asked = [{"label": f"/{name}", "folder": name}, {"label": "7.3", "folder": "7.3"}]
+    (tmp_path / "run.json").write_text(json.dumps({"kernels": asked}))
+    assert [each.status for each in read_matrix([tmp_path])] == ["failed", "not run"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What runs on each kernel, in a guest or on the host: the matrix profile, and how it went.
+"""Run the matrix profile on one kernel, in a guest or on the host, and write how it went.
 
     python -m bench.questions.kernels.guest FOLDER SEED LEFT_S [COMMAND LINE OF THE RUN ...]
 
@@ -25,54 +25,57 @@ from bench.linux.kernel_log import complaints_since_boot
 from bench.plan.experiments import Experiment
 from bench.plan.outline import stage
 from bench.questions.kernels import profile
-from bench.questions.kernels.outcome import JOURNAL, RESULT, Status, Told, told_of
+from bench.questions.kernels.outcome import JOURNAL, RESULT, Ran, Status, result_of
 from bench.questions.kernels.outcome import replace as put
 from bench.questions.transports.profiles import PERFBUF, TRANSPORTS
 from bench.tracer.btf import VMLINUX
 from bench.trial.result import TrialResult
 
 PROGRESS: Final = "progress"
-"""A file whose one line says what is being done."""
+"""A file whose one line names the current step."""
 
 
-def measure(folder: Path, seed: int, left_s: float, command_line: Sequence[str]) -> Told:
-    """Run the profile; what there is to say of it, also where it failed."""
+def measure(folder: Path, seed: int, left_s: float, command_line: Sequence[str]) -> Ran:
+    """Run the profile; return how it went, also where it failed."""
     began = time.monotonic()
-    journal = folder / JOURNAL
     trials: list[TrialResult] = []
     left_out: tuple[str, ...] = ()
+    status, reason = Status.DONE, ""
+    request = campaign.Request(
+        journal=folder / JOURNAL,
+        command_line=command_line,
+        profile=profile.NAME,
+        seed=seed,
+        # Under emulation a tenth of the time, and times mean little there.
+        wakeups=not virtualisation.running().emulated,
+    )
     try:
-        _require_btf()
-        with (
-            limits.explain(),
-            campaign.opened(
-                campaign.Request(
-                    journal=journal,
-                    command_line=command_line,
-                    profile=profile.NAME,
-                    seed=seed,
-                    # Under emulation a tenth of the time, and times mean little there.
-                    wakeups=not virtualisation.running().emulated,
-                )
-            ) as running,
-        ):
+        if not VMLINUX.exists():
+            raise MachineUnfit(
+                "this kernel has no BTF, from which the tracer knows where fields are",
+                remedy="take one built with CONFIG_DEBUG_INFO_BTF",
+            )
+        with limits.explain(), campaign.opened(request) as running:
             left_out = _run(running, folder, began + left_s, trials)
-    except MachineUnfit as error:
-        status = Status.FAILED if trials else Status.UNAVAILABLE
-        return told_of(journal, status, str(error), len(trials))
+        if not any(trial.ledger for trial in trials):
+            status = Status.FAILED
+            reason = f"there was no time for any experiment within {left_s:g} s"
     except BufbenchError as error:
-        return told_of(journal, Status.FAILED, str(error), len(trials))
-    if not any(trial.ledger for trial in trials):
-        reason = f"there was no time for any experiment within {left_s:g} s"
-        return told_of(journal, Status.FAILED, reason, len(trials))
-    told = told_of(journal, Status.DONE, "", len(trials))
-    return replace(told, left_out=left_out)
+        unfit = isinstance(error, MachineUnfit) and not trials
+        status, reason = Status.UNAVAILABLE if unfit else Status.FAILED, str(error)
+    return Ran(
+        status=status,
+        reason=reason,
+        release=os.uname().release,
+        trials=len(trials),
+        left_out=left_out if status is Status.DONE else (),
+    )
 
 
 def _run(
     running: campaign.Campaign, folder: Path, deadline: float, trials: list[TrialResult]
 ) -> tuple[str, ...]:
-    """Run all blocks that begin in time; return, in words, those that did not.
+    """Run all blocks that begin in time; return those that did not.
 
     The guest's speed is measured anew before each experiment: its host may have become busy.
     """
@@ -121,21 +124,13 @@ def _block(
     return running.run(one, lambda _: None, first_block=block)
 
 
-def _require_btf() -> None:
-    if not VMLINUX.exists():
-        raise MachineUnfit(
-            "this kernel has no BTF, from which the tracer knows where fields are",
-            remedy="take one built with CONFIG_DEBUG_INFO_BTF",
-        )
-
-
 def main() -> None:
     """Run the command line above."""
     inherited.settle()
     folder = Path(sys.argv[1])
-    told = measure(folder, int(sys.argv[2]), float(sys.argv[3]), sys.argv[4:])
-    told = replace(told, complaints=complaints_since_boot())
-    put(folder / RESULT, json.dumps(asdict(told)).encode())
+    ran = measure(folder, int(sys.argv[2]), float(sys.argv[3]), sys.argv[4:])
+    ran = replace(ran, complaints=complaints_since_boot())
+    put(folder / RESULT, json.dumps(asdict(result_of(folder / JOURNAL, ran))).encode())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What became of one kernel, told from how its guest ended and from the files that it left.
+"""What became of one kernel, from how its guest ended and from the files that it left.
 
-A result is a file, never something on the console. The console only lends its words to a reason.
+A result is a file, never something on the console, which is only quoted in a reason.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from typing import Final
 
 from bench.guests.watch import End, Ended
 from bench.host import ownership
+from bench.report.document import pick
 
 RESULT: Final = "result.json"
 OUTCOME: Final = "outcome.json"
 JOURNAL: Final = "journal.jsonl"
+RUN: Final = "run.json"
 
-_LONGEST_BYTES: Final = 1 << 20
+_LONGEST_BYTES: Final = 64 << 20
 _PANIC: Final = re.compile(r"Kernel panic - not syncing: .*")
 _STAMP: Final = re.compile(r"^\[ *\d+\.\d+\] ?")
 
@@ -32,7 +34,7 @@ class Status(StrEnum):
     """Whether a kernel has results, and why not."""
 
     DONE = "done"
-    FAILED = "failed"  # the profile, with a reason of its own
+    FAILED = "failed"  # the profile
     PANICKED = "panicked"  # the kernel, or it reset the machine
     HUNG = "hung"  # not over within its time
     KILLED = "killed"  # the guest, by somebody or by want of memory
@@ -41,104 +43,94 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What the guest itself says, once its journal is closed."""
+class Ran:
+    """How a kernel's run went."""
 
     status: Status
-    reason: str
-    release: str
-    trials: int
-    journal_bytes: int
-    journal_sha256: str
+    reason: str = ""  # "" where it is done
+    release: str = ""  # "" where it is unknown
+    trials: int = 0
     complaints: tuple[str, ...] = ()  # of the kernel, from boot to the end
-    left_out: tuple[str, ...] = ()  # what there was no time for, in words
+    left_out: tuple[str, ...] = ()  # experiments that there was no time for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class GuestResult(Ran):
+    """The guest's own word, once its journal is closed: result.json."""
+
+    journal_bytes: int
+    journal_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome(Ran):
     """One kernel's row: outcome.json."""
 
     label: str
-    status: Status
-    reason: str  # "" where it is done
-    release: str  # "" where it never told
-    origin: str
-    trials: int = 0
+    origin: str = ""
     seconds: float = 0.0  # of the guest, boot included
-    cpu_s: float = 0.0  # that it took of this machine: far below seconds x CPUs on a busy one
-    complaints: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = ()
+    cpu_s: float = 0.0  # of this machine: far below seconds x CPUs on a busy one
     lost_boot: str = ""  # why a guest was booted once more; "" where the first one served
 
 
-def told_of(journal: Path, status: Status, reason: str, trials: int) -> Told:
-    """Describe a guest's journal; one that is missing has no bytes."""
-    held = journal.read_bytes() if journal.exists() else b""
-    return Told(
-        status=status,
-        reason=reason,
-        release=os.uname().release,
-        trials=trials,
-        journal_bytes=len(held),
-        journal_sha256=hashlib.sha256(held).hexdigest(),
-    )
+def result_of(journal: Path, ran: Ran) -> GuestResult:
+    """Add a guest's journal to how its run went; one that is missing has no bytes."""
+    content = journal.read_bytes() if journal.exists() else b""
+    digest = hashlib.sha256(content).hexdigest()
+    return pick(GuestResult, ran, journal_bytes=len(content), journal_sha256=digest)
 
 
-def parse(text: bytes) -> Told | None:
+def parse(text: bytes) -> GuestResult | None:
     """Parse a guest's result; None if it is not whole."""
+    from pydantic import TypeAdapter
+
     try:
-        fields = json.loads(text)
-        return Told(
-            status=Status(fields["status"]),
-            reason=str(fields["reason"]),
-            release=str(fields["release"]),
-            trials=int(fields["trials"]),
-            journal_bytes=int(fields["journal_bytes"]),
-            journal_sha256=str(fields["journal_sha256"]),
-            complaints=tuple(str(line) for line in fields["complaints"]),
-            left_out=tuple(str(name) for name in fields["left_out"]),
-        )
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return TypeAdapter(GuestResult).validate_json(text)
+    except ValueError:
         return None
 
 
-def judge(folder: Path, ended: Ended, limit_s: float) -> tuple[Status, str, Told | None]:
-    """Return status, reason and the guest's own result, where it is whole."""
-    result = folder / RESULT
-    word = held(result)
-    if word:
-        told = parse(word)
-        if told is None:
-            return Status.TORN, f"{RESULT} ends within a line", None
-        journal = held(folder / JOURNAL)
-        if hashlib.sha256(journal).hexdigest() != told.journal_sha256:
-            words = f"the guest wrote {told.journal_bytes:,} bytes of journal, not these"
-            return Status.TORN, f"{words} {len(journal):,}", None
-        return told.status, told.reason, told
-    return *_lost(folder, ended, limit_s), None
+def judge(folder: Path, ended: Ended, limit_s: float) -> Ran:
+    """Return the guest's own result where it is whole, else why there is none."""
+    word = held(folder / RESULT)
+    if not word:
+        status, reason = _lost(
+            held(folder / "console.log").decode(errors="replace"), ended, limit_s
+        )
+        return Ran(status=status, reason=reason)
+    result = parse(word)
+    if result is None:
+        return Ran(status=Status.TORN, reason=f"{RESULT} ends within a line")
+    journal = held(folder / JOURNAL)
+    if hashlib.sha256(journal).hexdigest() != result.journal_sha256:
+        reason = f"the guest wrote {result.journal_bytes:,} bytes of journal, not these"
+        return Ran(status=Status.TORN, reason=f"{reason} {len(journal):,}")
+    return result
 
 
-def _lost(folder: Path, ended: Ended, limit_s: float) -> tuple[Status, str]:
-    """Say why there is no result."""
-    console = held(folder / "console.log").decode(errors="replace")
-    if ended.end is End.TIMED_OUT:
-        return Status.HUNG, f"no result within {limit_s:g} s; last said: {_last_line(console)}"
-    if ended.end is End.RESET:
-        panics = _PANIC.findall(console)
-        return Status.PANICKED, panics[0].strip() if panics else "the guest reset its machine"
-    if ended.end is End.GONE:
-        return Status.KILLED, "the guest was killed, or the machine had no memory left for it"
-    if ended.end is End.STOPPED:
-        return Status.KILLED, "the run was stopped"
-    if ended.end is End.NEVER_STARTED:
-        return Status.FAILED, f"QEMU did not start: {_last_line(console)}"
+def _lost(console: str, ended: Ended, limit_s: float) -> tuple[Status, str]:
+    """Return what became of a guest that left no result, and a reason."""
+    lines = [_STAMP.sub("", line).strip() for line in console.splitlines()]
+    last = next((line[:200] for line in reversed(lines) if line), "nothing")
+    match ended.end:
+        case End.TIMED_OUT:
+            return Status.HUNG, f"no result within {limit_s:g} s; last line: {last}"
+        case End.RESET:
+            panic = _PANIC.search(console)
+            return Status.PANICKED, panic[0].strip() if panic else "the guest reset its machine"
+        case End.GONE:
+            return Status.KILLED, "the guest was killed, or the machine had no memory left for it"
+        case End.STOPPED:
+            return Status.KILLED, "the run was stopped"
+        case End.NEVER_STARTED:
+            return Status.FAILED, f"QEMU did not start: {last}"
     if ended.code < 0:
         return Status.KILLED, f"killed by signal {-ended.code}"
-    return Status.FAILED, f"it ended without a result; last said: {_last_line(console)}"
+    return Status.FAILED, f"it ended without a result; last line: {last}"
 
 
 def write(folder: Path, outcome: Outcome) -> None:
-    """Write it whole or not at all."""
+    """Write outcome.json, whole or not at all."""
     text = json.dumps({"schema": 1, **asdict(outcome)}, indent=1) + "\n"
     replace(folder / OUTCOME, text.encode())
 
@@ -169,12 +161,6 @@ def held(path: Path) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
             plain = stat.S_ISREG(os.fstat(descriptor).st_mode)
-            return file.read(64 * _LONGEST_BYTES) if plain else b""
+            return file.read(_LONGEST_BYTES) if plain else b""
     except OSError:
         return b""
-
-
-def _last_line(console: str) -> str:
-    lines = [_STAMP.sub("", line).strip() for line in console.splitlines()]
-    said = [line for line in lines if line]
-    return said[-1][:200] if said else "nothing"

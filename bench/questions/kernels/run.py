@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import Popen
-from typing import Final
+from typing import IO, Final
 
 from bench.errors import BufbenchError, UsageError
 from bench.escape import clean
@@ -30,8 +30,8 @@ from bench.host import ownership, process
 from bench.questions.kernels import outcome
 from bench.questions.kernels.guest import PROGRESS
 from bench.questions.kernels.outcome import Outcome, Status
+from bench.report.document import pick
 
-RUN: Final = "run.json"
 LOST_CONSOLE: Final = "console-of-lost-boot.log"
 MOST_MEASURING_S: Final = 300.0
 """With boot and end an emulated kernel then takes less than the 6 minutes that it may."""
@@ -60,9 +60,9 @@ class _Running:
 
     image: Image
     folder: Path
-    watch: Popen[bytes]
+    stdout: IO[bytes]  # of its watch
     stack: ExitStack
-    said: list[str]  # progress, to say it once
+    said: list[str]  # progress that was shown
     lost_boot: str  # why it is the second guest of this kernel; "" where it is the first
 
 
@@ -72,8 +72,8 @@ def folder_name(label: str) -> str:
 
 
 def write_request(request: Request, labels: Sequence[str]) -> None:
-    """Write run.json: what was asked for, and of what machine."""
-    told = {
+    """Write run.json: what was asked for, and of which machine."""
+    asked = {
         "schema": 1,
         "command_line": request.command_line,
         "started_utc": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -83,11 +83,11 @@ def write_request(request: Request, labels: Sequence[str]) -> None:
         "seed": request.seed,
         "kernels": [{"label": label, "folder": folder_name(label)} for label in labels],
     }
-    outcome.replace(request.folder / RUN, (json.dumps(told, indent=1) + "\n").encode())
+    outcome.replace(request.folder / outcome.RUN, (json.dumps(asked, indent=1) + "\n").encode())
 
 
 def pending(folder: Path, labels: Sequence[str]) -> list[str]:
-    """Return what ``folder`` has no results of. UsageError if two would share a folder."""
+    """Return labels without results in ``folder``; raise UsageError if two would share a folder."""
     names = [folder_name(label) for label in labels]
     for name in names:
         if names.count(name) > 1:
@@ -132,31 +132,28 @@ def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
                 try:
                     started = _started(request, image, lost_boot, say)
                 except BufbenchError as error:
-                    found.append(_unavailable(request, image, str(error), say))
+                    lost = _unavailable(image.label, str(error), image.release, image.origin)
+                    found.append(_record(request.folder / folder_name(image.label), lost, say))
                     continue
                 everything.push(started.stack)
-                assert started.watch.stdout is not None  # noqa: S101  process.started has it
-                descriptor = started.watch.stdout.fileno()
-                running[descriptor] = started
-                selector.register(descriptor, selectors.EVENT_READ)
+                selector.register(started.stdout, selectors.EVENT_READ)
+                running[started.stdout.fileno()] = started
             for key, _ in selector.select(_LOOK_S):
                 over = running.pop(key.fd)
                 selector.unregister(key.fd)
-                outcome_of = _finished(request, over)
-                if _by_emulation(request, over, outcome_of):
-                    say(f"{over.image.label}: {outcome_of.reason}; booting it once more")
-                    waiting.insert(0, (over.image, outcome_of.reason))
+                ended = _finished(request, over)
+                if _by_emulation(request, over, ended):
+                    say(f"{over.image.label}: {ended.reason}; booting it once more")
+                    waiting.insert(0, (over.image, ended.reason))
                     continue
-                outcome.write(over.folder, outcome_of)
-                say(_line(outcome_of))
-                found.append(outcome_of)
+                found.append(_record(over.folder, ended, say))
             for one in running.values():
-                _tell_progress(one, say)
+                _show_progress(one, say)
     return found
 
 
 def _by_emulation(request: Request, over: _Running, found: Outcome) -> bool:
-    """Whether a kernel is to be booted once more: it panicked before anything of ours ran in it.
+    """Whether to boot a kernel once more: it panicked before bufbench ran in it.
 
     QEMU's emulator sometimes lets a CPU run into code that another one is just patching (seen:
     "Oops: int3" in a static key of 6.17, on a busy machine). What panics by itself does so again.
@@ -183,7 +180,8 @@ def _started(request: Request, image: Image, lost_boot: str, say: Say) -> _Runni
             watch = stack.enter_context(_on_host(folder, limit_s, inside))
         else:
             watch = stack.enter_context(booted(image, request.guest, folder, inside))
-        return _Running(image, folder, watch, stack.pop_all(), [], lost_boot)
+        assert watch.stdout is not None  # noqa: S101  process.started has it
+        return _Running(image, folder, watch.stdout, stack.pop_all(), [], lost_boot)
 
 
 @contextmanager
@@ -202,45 +200,37 @@ def _empty(folder: Path) -> None:
 
 
 def _finished(request: Request, over: _Running) -> Outcome:
-    assert over.watch.stdout is not None  # noqa: S101  process.started has it
-    lines = over.watch.stdout.read().splitlines()
+    lines = over.stdout.read().splitlines()
     ended = Ended.parse(lines[-1] if lines else b"")
     over.stack.close()
-    status, reason, told = outcome.judge(over.folder, ended, request.guest.time_limit_s)
-    return Outcome(
+    ran = outcome.judge(over.folder, ended, request.guest.time_limit_s)
+    return pick(
+        Outcome,
+        ran,
         label=over.image.label,
-        status=status,
-        reason=reason,
-        release=told.release if told else over.image.release,
+        release=ran.release or over.image.release,
         origin=over.image.origin,
-        trials=told.trials if told else 0,
         seconds=round(ended.seconds, 1),
         cpu_s=round(ended.cpu_s, 1),
-        complaints=told.complaints if told else (),
-        left_out=told.left_out if told else (),
         lost_boot=over.lost_boot,
     )
 
 
-def _unavailable(request: Request, image: Image, reason: str, say: Say) -> Outcome:
-    found = Outcome(
-        label=image.label,
-        status=Status.UNAVAILABLE,
-        reason=reason,
-        release=image.release,
-        origin=image.origin,
+def _unavailable(label: str, reason: str, release: str = "", origin: str = "") -> Outcome:
+    return Outcome(
+        label=label, status=Status.UNAVAILABLE, reason=reason, release=release, origin=origin
     )
-    outcome.write(request.folder / folder_name(image.label), found)
-    say(_line(found))
-    return found
 
 
-def not_had(folder: Path, label: str, reason: str, say: Say) -> Outcome:
-    """Return the row of a kernel that could not even be fetched."""
-    found = Outcome(label=label, status=Status.UNAVAILABLE, reason=reason, release="", origin="")
+def not_fetched(folder: Path, label: str, reason: str, say: Say) -> None:
+    """Write the row of a kernel that could not be fetched."""
     place = folder / folder_name(label)
     _empty(place)
-    outcome.write(place, found)
+    _record(place, _unavailable(label, reason), say)
+
+
+def _record(folder: Path, found: Outcome, say: Say) -> Outcome:
+    outcome.write(folder, found)
     say(_line(found))
     return found
 
@@ -255,7 +245,7 @@ def _line(found: Outcome) -> str:
     return f"{found.label}: {found.status}: {found.reason}"
 
 
-def _tell_progress(one: _Running, say: Say) -> None:
+def _show_progress(one: _Running, say: Say) -> None:
     line = clean(outcome.held(one.folder / PROGRESS).decode(errors="replace").strip())
     if line and line not in one.said:
         one.said.append(line)
