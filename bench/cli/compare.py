@@ -61,7 +61,7 @@ def command(
         answer(form, [document(first, second, found)])
     if fail_on_regression and found.regressions:
         raise GateFailed(f"{found.regressions} got worse from {before} to {after}")
-    if fail_on_regression and not found.compared:
+    if fail_on_regression and not found.compared_numbers + found.compared_counts:
         raise GateFailed(
             f"no regression was measured: {before} and {after} have nothing in common to compare",
             remedy="run the same experiments in both, in 8 blocks or more",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What changed between two sets of journals in counts: losses, violations, lossless budgets.
+"""Changes between two sets of journals in counts: losses, violations, lossless budgets.
 
-Unlike a time, a count of one set may be held against one of the other: nothing that a machine does
+Unlike a time, a count of one set may be compared with one of the other: nothing that a machine does
 while it is slow turns 0 losses into some without losses having become possible.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 from statistics import fmean
 from typing import Final
 
@@ -19,9 +20,13 @@ from bench.judge.samples import ArmSamples
 from bench.judge.statistics import FEWEST_BLOCKS, Scale, holm, moved_p
 from bench.plan.experiments import ArmName
 from bench.questions.change.journal_set import ArmKey, JournalSet, same_question
+from bench.questions.change.numbers import LEVEL
 
-_LEVEL: Final = 0.05
-_KEYS: Final = ("own_dropped_share", "causal_violation_share")
+COUNTS: Final = {
+    metric.key: metric
+    for metric in METRICS
+    if metric.key in ("own_dropped_share", "causal_violation_share")
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,15 +36,10 @@ class CountChange:
     experiment: str
     arm: str
     key: str
-    label: str
     before: float
     after: float
-    p: float  # corrected by Holm over all counts compared
-
-    @property
-    def worse(self) -> bool:
-        """Whether it grew."""
-        return self.after > self.before
+    p: float  # before Holm's correction over all counts compared
+    worse: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,20 +51,8 @@ class BudgetChange:
     before_bytes: int | None
     after_bytes: int | None
     p: float  # of as different losses at the lesser of both, by chance; corrected by Holm
-
-    @property
-    def worse(self) -> bool:
-        """Whether more is needed now."""
-        return _above(self.after_bytes) > _above(self.before_bytes)
-
-    @property
-    def sure(self) -> bool:
-        """Whether it is beyond chance: losses are random near the edge."""
-        return self.p < _LEVEL
-
-
-def _above(budget_bytes: int | None) -> float:
-    return float("inf") if budget_bytes is None else budget_bytes
+    sure: bool  # beyond chance: losses are random near the edge
+    worse: bool  # more is needed now
 
 
 def count_changes(before: JournalSet, after: JournalSet) -> tuple[tuple[CountChange, ...], int]:
@@ -73,63 +61,56 @@ def count_changes(before: JournalSet, after: JournalSet) -> tuple[tuple[CountCha
     Shares of each trial are compared by Yuen's test (a t test of trimmed means), for each arm that
     both sets ran alike in at least 8 blocks.
     """
-    ours, theirs = dict(before.arms()), dict(after.arms())
+    then, now = dict(before.arms()), dict(after.arms())
     found = [
         change
-        for key in ours
-        if key in theirs and same_question(before, ours[key], after, theirs[key])
-        for change in _counts(key, ours[key], theirs[key])
+        for key in then
+        if key in now and same_question(before, then[key], after, now[key])
+        for change in _counts(key, then[key], now[key])
     ]
-    adjusted = holm([change.p for change in found])
     changed = tuple(
         change
-        for change, p in zip(found, adjusted, strict=True)
-        if p < _LEVEL and abs(change.after - change.before) > _floor(change, before, after)
+        for change, p in zip(found, holm([change.p for change in found]), strict=True)
+        if p < LEVEL and abs(change.after - change.before) > _floor(change, before, after)
     )
     return changed, len(found)
 
 
-def _counts(key: ArmKey, ours: ArmSamples, theirs: ArmSamples) -> Iterator[CountChange]:
-    for metric in METRICS:
-        if metric.key not in _KEYS:
-            continue
-        then, now = (list(arm.values(metric).values()) for arm in (ours, theirs))
+def _counts(key: ArmKey, before: ArmSamples, after: ArmSamples) -> Iterator[CountChange]:
+    for metric in COUNTS.values():
+        then, now = (list(arm.values(metric).values()) for arm in (before, after))
         if min(len(then), len(now)) >= FEWEST_BLOCKS:
             yield CountChange(
                 experiment=key[0],
                 arm=key[1],
                 key=metric.key,
-                label=metric.label,
                 before=fmean(then),
                 after=fmean(now),
                 p=moved_p(then, now, fmean(now) - fmean(then)),
+                worse=fmean(now) > fmean(then),
             )
 
 
-def _floor(change: CountChange, before: JournalSet, after: JournalSet) -> float:
-    floors = (
-        floor_for(
-            each.summary.floors,
-            metric=change.key,
-            scale=Scale.DIFFERENCE,
-            experiment=change.experiment,
-        )
-        for each in (before, after)
-    )
+def _floor(change: CountChange, *sets: JournalSet) -> float:
+    scale, experiment = Scale.DIFFERENCE, change.experiment
+    floors = [
+        floor_for(each.summary.floors, metric=change.key, scale=scale, experiment=experiment)
+        for each in sets
+    ]
     return max((floor.size for floor in floors if floor is not None), default=0.0)
 
 
 def budget_changes(before: JournalSet, after: JournalSet) -> tuple[BudgetChange, ...]:
     """Return every minimum lossless budget that differs, by chance or beyond it."""
-    ours, theirs = (
+    ladders, others = (
         {(each.experiment, each.transport): each for each in one.summary.ladders}
         for one in (before, after)
     )
     moved = [
-        (ours[key], theirs[key])
-        for key in ours
-        if key in theirs
-        and ours[key].minimum_bytes != theirs[key].minimum_bytes
+        (ladders[key], others[key])
+        for key in ladders
+        if key in others
+        and ladders[key].minimum_bytes != others[key].minimum_bytes
         and _same_ladder(before, after, key)
     ]
     adjusted = holm([_chance(then, now) for then, now in moved])
@@ -140,14 +121,16 @@ def budget_changes(before: JournalSet, after: JournalSet) -> tuple[BudgetChange,
             before_bytes=then.minimum_bytes,
             after_bytes=now.minimum_bytes,
             p=p,
+            sure=p < LEVEL,
+            worse=(now.minimum_bytes or inf) > (then.minimum_bytes or inf),
         )
         for (then, now), p in zip(moved, adjusted, strict=True)
     )
 
 
-def _same_ladder(before: JournalSet, after: JournalSet, key: tuple[str, str]) -> bool:
+def _same_ladder(before: JournalSet, after: JournalSet, key: ArmKey) -> bool:
     """Return whether both sets tried their budgets with equal storms."""
-    ours, theirs = (
+    then, now = (
         {
             name: arm
             for (experiment, name), arm in one.arms()
@@ -155,20 +138,21 @@ def _same_ladder(before: JournalSet, after: JournalSet, key: tuple[str, str]) ->
         }
         for one in (before, after)
     )
-    common = ours.keys() & theirs.keys()
+    common = then.keys() & now.keys()
     return bool(common) and all(
-        same_question(before, ours[name], after, theirs[name]) for name in common
+        same_question(before, then[name], after, now[name]) for name in common
     )
 
 
-def _chance(then: Ladder, now: Ladder) -> float:
+def _chance(*ladders: Ladder) -> float:
     """Return p of losses as different at the lesser minimum (Fisher's exact test)."""
     from scipy.stats import fisher_exact
 
-    least = min(_above(then.minimum_bytes), _above(now.minimum_bytes))
-    rungs = [
-        next((rung for rung in ladder.rungs if rung.budget_bytes == least), None)
-        for ladder in (then, now)
+    least = min(ladder.minimum_bytes or inf for ladder in ladders)
+    table = [
+        [rung.lossy, rung.trials - rung.lossy]
+        for ladder in ladders
+        for rung in ladder.rungs
+        if rung.budget_bytes == least
     ]
-    table = [[rung.lossy, rung.trials - rung.lossy] for rung in rungs if rung is not None]
     return float(fisher_exact(table).pvalue) if len(table) == 2 else 1.0

@@ -5,106 +5,97 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
+from bench.linux.machine import Machine
 from bench.questions.change.counts import BudgetChange, CountChange, budget_changes, count_changes
 from bench.questions.change.journal_set import JournalSet, same_question
-from bench.questions.change.numbers import Changes, changes
-from bench.questions.claims.claim import Claim, Side
+from bench.questions.change.numbers import Change, LeftOut, changes
+from bench.questions.claims.claim import Side
 from bench.questions.claims.finding import Finding, Verdict
+
+FORMAT: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimChange:
-    """A claim whose verdict is another one."""
+    """A claim whose verdict changed."""
 
-    claim: Claim
+    id: str
     before: Verdict
     after: Verdict
-    unlike: tuple[str, ...] = ()  # experiments that it rests on, which A and B ran differently
-
-    @property
-    def sure(self) -> bool:
-        """Whether both verdicts stand; one that became open has merely fewer trials to rest on."""
-        return not self.unlike and {self.before, self.after} == {
-            Verdict.REPRODUCED,
-            Verdict.REFUTED,
-        }
-
-    @property
-    def worse(self) -> bool:
-        """Whether it speaks against the ring buffer now."""
-        return self.sure and (self.after is Verdict.REFUTED) == (self.claim.side is Side.RING)
+    unlike: tuple[str, ...]  # experiments that it rests on, which A and B ran differently
+    sure: bool  # from reproduced to refuted or back; otherwise trials may merely be too few
+    worse: bool  # it speaks against the ring buffer now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """What changed from one set to the other."""
+    """What changed from one set to the other, as JSON has it.
 
-    numbers: Changes  # as one transport against another
+    ``format`` goes up when a key changes its meaning.
+    """
+
+    format: int = FORMAT
+    before: Machine | None
+    after: Machine | None
+    changed: int  # beyond the noise
+    regressions: int  # of these, for the worse
+    compared_numbers: int  # that both sets have, with enough blocks
+    compared_counts: int
+    numbers: tuple[Change, ...]  # of one transport against another
     counts: tuple[CountChange, ...]  # of one transport
-    counted: int  # counts that were compared
     budgets: tuple[BudgetChange, ...]
     claims: tuple[ClaimChange, ...]
-
-    @property
-    def changed(self) -> int:
-        """How much changed beyond the noise."""
-        return len(self._all())
-
-    @property
-    def compared(self) -> int:
-        """How many numbers and counts both sets have, with enough blocks; budgets rest on these."""
-        return self.numbers.compared + self.counted
-
-    @property
-    def regressions(self) -> int:
-        """What of it is for the worse."""
-        return sum(self._all())
-
-    def _all(self) -> list[bool]:
-        """Return, of everything beyond the noise, whether it is for the worse."""
-        return [
-            *(each.worse for each in self.numbers.changes),
-            *(each.worse for each in self.counts),
-            *(each.worse for each in self.budgets if each.sure),
-            *(each.worse for each in self.claims if each.sure),
-        ]
+    left_out: LeftOut
 
 
 def difference(before: JournalSet, after: JournalSet) -> Difference:
     """Compare all that both sets have."""
-    counts, counted = count_changes(before, after)
+    numbers, compared_numbers, left_out = changes(before, after)
+    counts, compared_counts = count_changes(before, after)
+    budgets, claims = budget_changes(before, after), tuple(_claims(before, after))
+    worse = [
+        *(each.worse for each in numbers),
+        *(each.worse for each in counts),
+        *(each.worse for each in budgets if each.sure),
+        *(each.worse for each in claims if each.sure),
+    ]
     return Difference(
-        numbers=changes(before, after),
+        before=before.summary.machine,
+        after=after.summary.machine,
+        changed=len(worse),
+        regressions=sum(worse),
+        compared_numbers=compared_numbers,
+        compared_counts=compared_counts,
+        numbers=numbers,
         counts=counts,
-        counted=counted,
-        budgets=budget_changes(before, after),
-        claims=_claims(before, after),
+        budgets=budgets,
+        claims=claims,
+        left_out=left_out,
     )
+
+
+def _claims(before: JournalSet, after: JournalSet) -> Iterator[ClaimChange]:
+    verdicts = {each.claim.id: each.finding.verdict for each in after.judged.judgements}
+    for each in before.judged.judgements:
+        then, now = each.finding.verdict, verdicts[each.claim.id]
+        if then is now or Verdict.NOT_MEASURED in (then, now):
+            continue
+        unlike = tuple(dict.fromkeys(_unlike(each.finding, before, after)))
+        sure = not unlike and {then, now} == {Verdict.REPRODUCED, Verdict.REFUTED}
+        yield ClaimChange(
+            id=each.claim.id,
+            before=then,
+            after=now,
+            unlike=unlike,
+            sure=sure,
+            worse=sure and (now is Verdict.REFUTED) == (each.claim.side is Side.RING),
+        )
 
 
 def _unlike(finding: Finding, before: JournalSet, after: JournalSet) -> Iterator[str]:
     for basis in finding.rests_on:
-        ours, theirs = (
-            one.experiments[basis.experiment].arms.get(basis.arm)
-            if basis.experiment in one.experiments
-            else None
-            for one in (before, after)
-        )
-        if ours and theirs and not same_question(before, ours, after, theirs):
+        then, now = (one.arms_of(basis.experiment).get(basis.arm) for one in (before, after))
+        if then and now and not same_question(before, then, after, now):
             yield basis.experiment
-
-
-def _claims(before: JournalSet, after: JournalSet) -> tuple[ClaimChange, ...]:
-    now = {each.claim.id: each.finding.verdict for each in after.judged.judgements}
-    return tuple(
-        ClaimChange(
-            claim=each.claim,
-            before=each.finding.verdict,
-            after=now[each.claim.id],
-            unlike=tuple(dict.fromkeys(_unlike(each.finding, before, after))),
-        )
-        for each in before.judged.judgements
-        if each.finding.verdict is not now[each.claim.id]
-        and Verdict.NOT_MEASURED not in (each.finding.verdict, now[each.claim.id])
-    )

@@ -4,16 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from bench.judge.statistics import Estimate
-from bench.linux.machine import Machine
-from bench.questions.change.counts import BudgetChange, CountChange
+from bench.questions.change.counts import COUNTS, BudgetChange, CountChange
 from bench.questions.change.difference import ClaimChange, Difference
 from bench.questions.change.journal_set import JournalSet
 from bench.questions.change.numbers import Change
-from bench.questions.claims.finding import Verdict
 from bench.questions.transports.words import machine_words, reduced
 from bench.report.document import (
     Cell,
@@ -25,79 +22,10 @@ from bench.report.document import (
     Row,
     Sentence,
     Table,
-    pick,
 )
 from bench.report.units import budget, point, share, size
 
-FORMAT: Final = 1
-
-_OPEN: Final = "what is not named is undecided: neither shown to have changed nor to be the same"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CountData:
-    """The mean share of one arm's trials, before and after."""
-
-    experiment: str
-    arm: str
-    key: str
-    before: float
-    after: float
-    p: float
-    worse: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BudgetData:
-    """A minimum lossless budget, before and after; null: above the ladder."""
-
-    experiment: str
-    transport: str
-    before_bytes: int | None
-    after_bytes: int | None
-    p: float
-    sure: bool
-    worse: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimData:
-    """A claim's verdict, before and after."""
-
-    id: str
-    before: Verdict
-    after: Verdict
-    unlike: tuple[str, ...]
-    sure: bool
-    worse: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOut:
-    """What could not be compared."""
-
-    too_few_blocks: int
-    only_before: tuple[str, ...]
-    only_after: tuple[str, ...]
-    unlike: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeData:
-    """What JSON has; ``format`` goes up when a key changes its meaning."""
-
-    format: int
-    before: Machine | None
-    after: Machine | None
-    changed: int
-    regressions: int
-    compared_numbers: int
-    compared_counts: int
-    numbers: tuple[Change, ...]
-    counts: tuple[CountData, ...]
-    budgets: tuple[BudgetData, ...]
-    claims: tuple[ClaimData, ...]
-    left_out: LeftOut
+_OPEN: Final = "anything not named is undecided: neither shown to have changed nor to be the same"
 
 
 def document(
@@ -106,8 +34,8 @@ def document(
     """Return the machines, every change, and what could not be compared."""
     return Document(
         title=f"{found.changed} changed beyond the noise, {found.regressions} for the worse, of "
-        f"{found.numbers.compared:,} numbers of one transport against another and "
-        f"{found.counted:,} counts",
+        f"{found.compared_numbers:,} numbers of one transport against another and "
+        f"{found.compared_counts:,} counts",
         subject="",
         parts=(
             *_machine("A", before),
@@ -116,25 +44,7 @@ def document(
             Note(text=_OPEN),
             *_left_out(found),
         ),
-        data=_data(before[0], after[0], found),
-    )
-
-
-def _data(before: JournalSet, after: JournalSet, found: Difference) -> ChangeData:
-    numbers = found.numbers
-    return pick(
-        ChangeData,
-        found,
-        format=FORMAT,
-        before=before.summary.machine,
-        after=after.summary.machine,
-        compared_numbers=numbers.compared,
-        compared_counts=found.counted,
-        numbers=numbers.changes,
-        counts=tuple(pick(CountData, each) for each in found.counts),
-        budgets=tuple(pick(BudgetData, each) for each in found.budgets),
-        claims=tuple(pick(ClaimData, each, id=each.claim.id) for each in found.claims),
-        left_out=pick(LeftOut, numbers, too_few_blocks=numbers.too_few),
+        data=found,
     )
 
 
@@ -150,7 +60,7 @@ def _machine(name: str, found: Sequence[JournalSet]) -> Iterator[Part]:
 
 def _changes(found: Difference) -> Iterator[Table]:
     rows = (
-        *map(_number, found.numbers.changes),
+        *map(_number, found.numbers),
         *map(_count, found.counts),
         *map(_budget, sorted(found.budgets, key=lambda one: not one.sure)),
         *map(_claim, sorted(found.claims, key=lambda one: not one.sure)),
@@ -188,7 +98,7 @@ def _number(change: Change) -> Row:
 
 
 def _count(change: CountChange) -> Row:
-    what = f"{change.experiment}, {change.arm}: {change.label}"
+    what = f"{change.experiment}, {change.arm}: {COUNTS[change.key].label}"
     return _row(what, share(change.before), share(change.after), worse=change.worse)
 
 
@@ -205,7 +115,7 @@ def _budget(change: BudgetChange) -> Row:
 def _claim(change: ClaimChange) -> Row:
     differently = f" (A and B ran {', '.join(change.unlike)} differently)" if change.unlike else ""
     return _row(
-        f"claim {change.claim.id}{differently}",
+        f"claim {change.id}{differently}",
         change.before,
         change.after,
         worse=change.worse,
@@ -214,14 +124,14 @@ def _claim(change: ClaimChange) -> Row:
 
 
 def _left_out(found: Difference) -> Iterator[Note]:
-    numbers = found.numbers
-    if numbers.too_few:
-        few = f"{numbers.too_few:,} numbers with fewer than 8 blocks in one of the sets"
-        yield Note(text=f"not judged: {few}")
+    left_out = found.left_out
+    if few := left_out.too_few_blocks:
+        text = f"{few:,} numbers with fewer than 8 blocks in one of the sets"
+        yield Note(text=f"not judged: {text}")
     for words, names in (
-        ("only in A", numbers.only_before),
-        ("only in B", numbers.only_after),
-        ("not compared, since A and B ran them differently", numbers.unlike),
+        ("only in A", left_out.only_before),
+        ("only in B", left_out.only_after),
+        ("not compared, since A and B ran them differently", left_out.unlike),
     ):
         if names:
             yield Note(text=f"{words}: {'; '.join(names)}")

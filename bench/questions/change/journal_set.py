@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""All that a set of journals says of one machine and kernel: summary, trials and claims."""
+"""A set of journals on one machine and kernel: summary, trials and claims."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from bench.journal.schema import JournalContent
-from bench.judge.load import Load
 from bench.judge.samples import ArmSamples, ExperimentSamples
-from bench.plan.config import TrialConfig
 from bench.plan.experiments import BASELINES, ArmName
 from bench.questions.claims.catalogue import Judged, judge
 from bench.questions.claims.journals import of_journals
@@ -27,6 +25,11 @@ class JournalSet:
     summary: Summary
     experiments: Mapping[str, ExperimentSamples]
     judged: Judged
+
+    def arms_of(self, experiment: str) -> Mapping[str, ArmSamples]:
+        """Return the arms of an experiment by name; none where it was not run."""
+        samples = self.experiments.get(experiment)
+        return {} if samples is None else samples.arms
 
     def arms(self) -> Iterator[tuple[ArmKey, ArmSamples]]:
         """Yield every arm with a transport and trials, but second names of A/A pairs."""
@@ -46,32 +49,23 @@ def journal_sets(content: JournalContent) -> tuple[JournalSet, ...]:
     )
 
 
-def same_question(
-    before: JournalSet, ours: ArmSamples, after: JournalSet, theirs: ArmSamples
-) -> bool:
-    """Return whether an arm of each set was asked the same, under the same load.
+def same_question(before: JournalSet, then: ArmSamples, after: JournalSet, now: ArmSamples) -> bool:
+    """Return whether an arm of each set ran the same configuration under the same load.
 
     Workers follow the CPUs: only on machines with as many CPUs do they have to be as many.
     """
-    alike = _cpus(before) == _cpus(after)
+    cpus, others = (one.summary.machine and one.summary.machine.cpus for one in (before, after))
 
-    def asked(arm: ArmSamples) -> set[tuple[TrialConfig, Load]]:
-        return {
-            (
-                replace(config, budget_bytes=0, storm=_storm(config.storm, alike)),
-                replace(reading.load, asked=_storm(config.storm, alike), at_once=None),
-            )
-            for reading in arm.readings.values()
-            for config in (reading.trial.config,)
-        }
+    def bare(storm: Storm) -> Storm:
+        return replace(storm, seed=0, workers=storm.workers if cpus == others else 0)
 
-    return len(asked(ours) | asked(theirs)) == 1
-
-
-def _storm(storm: Storm, same_cpus: bool) -> Storm:
-    return replace(storm, seed=0, workers=storm.workers if same_cpus else 0)
-
-
-def _cpus(one: JournalSet) -> int | None:
-    machine = one.summary.machine
-    return None if machine is None else machine.cpus
+    asked = {
+        (
+            replace(config, budget_bytes=0, storm=bare(config.storm)),
+            replace(reading.load, asked=bare(config.storm), at_once=None),
+        )
+        for arm in (then, now)
+        for reading in arm.readings.values()
+        for config in (reading.trial.config,)
+    }
+    return len(asked) == 1

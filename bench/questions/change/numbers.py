@@ -1,27 +1,29 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What changed between two sets of journals in how transports do against each other.
+"""Changes between two sets of journals in how transports compare with the perf buffers.
 
-No number of one set is held against one of the other by itself: machines drift, and two may differ.
-What is compared is what each set holds within itself: how a transport does against the perf
-buffers, as ratio or difference, paired within blocks.
+No number of one set is compared with one of the other by itself: machines drift, and two may
+differ. Compared is what each set has within itself: a transport against the perf buffers, as ratio
+or difference, paired within blocks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import log
 from typing import Final
 
-from bench.judge.comparison import Comparison
+from bench.judge.comparison import Comparison, Row
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.metrics import METRICS, Metric, Unit
 from bench.judge.samples import paired
-from bench.judge.statistics import FEWEST_BLOCKS, Estimate, Scale, holm, moved_p
+from bench.judge.statistics import FEWEST_BLOCKS, Scale, holm, moved_p
 from bench.plan.experiments import ArmName
 from bench.questions.change.journal_set import JournalSet, same_question
 
-_LEVEL: Final = 0.05
+LEVEL: Final = 0.05
+"""Of the p of a change, after correction."""
+
 _DRIFTING: Final = (Unit.NS, Unit.SECONDS, Unit.PER_S)
 """Of these only ratios stay the same on a machine that became slower."""
 
@@ -50,51 +52,51 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
-    """All that two sets have in common, and what differs."""
+class LeftOut:
+    """What could not be compared."""
 
-    changes: tuple[Change, ...]
-    compared: int  # numbers that both sets tell with enough blocks
-    too_few: int  # numbers that one of them has in fewer than 8 blocks
+    too_few_blocks: int  # numbers that one set has in fewer than 8 blocks
     only_before: tuple[str, ...]  # comparisons by name
     only_after: tuple[str, ...]
-    unlike: tuple[str, ...]  # that are another question in each set
+    unlike: tuple[str, ...]  # that were run differently
 
 
-def changes(before: JournalSet, after: JournalSet) -> Changes:
-    """Return what differs between ``before`` and ``after``.
+def changes(before: JournalSet, after: JournalSet) -> tuple[tuple[Change, ...], int, LeftOut]:
+    """Return the numbers that changed, of how many that were compared, and what was left out.
 
     A number changed if its estimates differ by more than both sets' margins and beyond chance:
     the p of Yuen's test, over the ratios (or differences) of all blocks, is below 5 % after Holm's
     correction.
     """
-    ours, theirs = _named(before), _named(after)
-    common = sorted(ours.keys() & theirs.keys())
-    alike = [name for name in common if _same(ours[name], before, theirs[name], after)]
+    then, now = _named(before), _named(after)
+    common = sorted(then.keys() & now.keys())
+    alike = [name for name in common if _same(then[name], before, now[name], after)]
     found: list[Change] = []
     too_few = 0
     for name in alike:
         for metric in METRICS:
-            then = _told(metric, ours[name], before)
-            now = _told(metric, theirs[name], after)
-            if then is None or now is None or not _comparable(metric, then, now):
+            rows = then[name].row(metric.key), now[name].row(metric.key)
+            scale = _scale(metric, *rows)
+            if scale is None:
                 continue
-            if min(len(then.by_block), len(now.by_block)) < FEWEST_BLOCKS:
+            blocks = [
+                _blocks(metric, scale, one[name], journals)
+                for one, journals in ((then, before), (now, after))
+            ]
+            if min(map(len, blocks)) < FEWEST_BLOCKS:
                 too_few += 1
             else:
-                found.append(_change(name, metric, then, now))
-    adjusted = holm([change.p for change in found])
-    return Changes(
-        changes=tuple(
-            replace(change, p=p)
-            for change, p in zip(found, adjusted, strict=True)
-            if p < _LEVEL and _beyond_margin(change)
+                found.append(_change(name, metric, scale, rows, blocks))
+    adjusted = zip(found, holm([change.p for change in found]), strict=True)
+    return (
+        tuple(replace(each, p=p) for each, p in adjusted if p < LEVEL and _beyond_margin(each)),
+        len(found),
+        LeftOut(
+            too_few_blocks=too_few,
+            only_before=_words(then.keys() - now.keys()),
+            only_after=_words(now.keys() - then.keys()),
+            unlike=_words(set(common) - set(alike)),
         ),
-        compared=len(found),
-        too_few=too_few,
-        only_before=tuple(_words(sorted(ours.keys() - theirs.keys()))),
-        only_after=tuple(_words(sorted(theirs.keys() - ours.keys()))),
-        unlike=tuple(_words(name for name in common if name not in alike)),
     )
 
 
@@ -106,51 +108,36 @@ def _named(one: JournalSet) -> dict[_Name, Comparison]:
     return found
 
 
-def _words(names: Iterator[_Name] | Sequence[_Name]) -> Iterator[str]:
-    for experiment, budget, variant, left, right in names:
-        where = f"{budget} ({variant})" if variant else budget
-        yield f"{experiment} at {where}, {left} against {right}"
+def _words(names: Iterable[_Name]) -> tuple[str, ...]:
+    return tuple(
+        f"{experiment} at {budget}{f' ({variant})' if variant else ''}, {left} against {right}"
+        for experiment, budget, variant, left, right in sorted(names)
+    )
 
 
-def _same(ours: Comparison, before: JournalSet, theirs: Comparison, after: JournalSet) -> bool:
+def _same(then: Comparison, before: JournalSet, now: Comparison, after: JournalSet) -> bool:
+    arms, others = before.arms_of(then.experiment), after.arms_of(now.experiment)
     return all(
-        same_question(
-            before,
-            before.experiments[ours.experiment].arms[one],
-            after,
-            after.experiments[theirs.experiment].arms[other],
-        )
-        for one, other in ((ours.left.arm, theirs.left.arm), (ours.right.arm, theirs.right.arm))
+        same_question(before, arms[one], after, others[other])
+        for one, other in ((then.left.arm, now.left.arm), (then.right.arm, now.right.arm))
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Told:
-    """What one set tells of a number."""
-
-    estimate: Estimate
-    margin: float
-    by_block: tuple[float, ...]  # left against right, on the scale on which differences add up
-
-
-def _told(metric: Metric, comparison: Comparison, one: JournalSet) -> _Told | None:
-    row = comparison.row(metric.key)
-    if row is None or row.estimate is None:
+def _scale(metric: Metric, *rows: Row | None) -> Scale | None:
+    """Return the scale of both estimates; None where they cannot be compared."""
+    scales = {row.estimate.scale if row and row.estimate else None for row in rows}
+    scale = scales.pop()
+    if scales or (scale is Scale.DIFFERENCE and metric.unit in _DRIFTING):
         return None
-    arms = one.experiments[comparison.experiment].arms
-    pairs = zip(*paired(metric, arms[comparison.left.arm], arms[comparison.right.arm]), strict=True)
-    ratio = row.estimate.scale is Scale.RATIO
-    return _Told(
-        estimate=row.estimate,
-        margin=row.margin,
-        by_block=tuple(log(left) - log(right) if ratio else left - right for left, right in pairs),
-    )
+    return scale
 
 
-def _comparable(metric: Metric, then: _Told, now: _Told) -> bool:
-    if then.estimate.scale is not now.estimate.scale:
-        return False
-    return then.estimate.scale is Scale.RATIO or metric.unit not in _DRIFTING
+def _blocks(metric: Metric, scale: Scale, each: Comparison, one: JournalSet) -> list[float]:
+    """Return left against right, block by block, on the scale on which differences add up."""
+    arms = one.arms_of(each.experiment)
+    pairs = zip(*paired(metric, arms[each.left.arm], arms[each.right.arm]), strict=True)
+    ratio = scale is Scale.RATIO
+    return [log(left) - log(right) if ratio else left - right for left, right in pairs]
 
 
 def _beyond_margin(change: Change) -> bool:
@@ -159,10 +146,17 @@ def _beyond_margin(change: Change) -> bool:
     return abs(change.after - change.before) > change.margin
 
 
-def _change(name: _Name, metric: Metric, then: _Told, now: _Told) -> Change:
+def _change(
+    name: _Name,
+    metric: Metric,
+    scale: Scale,
+    rows: Iterable[Row | None],
+    blocks: list[list[float]],
+) -> Change:
     experiment, budget, variant, left, right = name
-    before, after = then.estimate.point, now.estimate.point
-    ratio = then.estimate.scale is Scale.RATIO
+    known = [row for row in rows if row is not None]
+    before, after = (row.estimate.point for row in known if row.estimate is not None)
+    shown = log(after / before) if scale is Scale.RATIO else after - before
     return Change(
         experiment=experiment,
         budget=budget,
@@ -172,10 +166,10 @@ def _change(name: _Name, metric: Metric, then: _Told, now: _Told) -> Change:
         key=metric.key,
         label=metric.label.strip(),
         unit=metric.unit,
-        scale=then.estimate.scale,
+        scale=scale,
         before=before,
         after=after,
-        margin=max(then.margin, now.margin),
-        p=moved_p(then.by_block, now.by_block, log(after / before) if ratio else after - before),
+        margin=max(row.margin for row in known),
+        p=moved_p(blocks[0], blocks[1], shown),
         worse=(after > before) != metric.more_is_better,
     )
