@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -99,8 +98,8 @@ def _run(
     from bench.questions.claims import plan as claims_plan
     from bench.questions.claims import run as running
 
-    usable, page_bytes = cpus.usable(procfs.online_cpus()), os.sysconf("SC_PAGE_SIZE")
-    planned = claims_plan.experiments(usable, page_bytes)
+    usable = cpus.usable(procfs.online_cpus())
+    planned = claims_plan.experiments(usable)
     experiments = running.needed(claims, planned)
     if not experiments:
         raise UsageError(
@@ -116,7 +115,7 @@ def _run(
         seed=seed,
         wait=wait,
         plan=outline(experiments, adaptive=settle_s > 0),
-        left_out=running.left_out(claims, claims_plan.left_out(usable, page_bytes)),
+        left_out=running.left_out(claims, claims_plan.left_out(usable)),
     )
     with campaign.opened(request) as opened:
         return running.run(opened, claims, experiments, settle_s=settle_s)

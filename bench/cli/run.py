@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -107,10 +106,10 @@ def command(
 
     checks = gates.parse(*fail_on or [])
     user = chosen(storm_user)
-    usable, page_bytes = processors.usable(procfs.online_cpus()), os.sysconf("SC_PAGE_SIZE")
+    usable = processors.usable(procfs.online_cpus())
     if profile is not None:
         refuse(context, "with --profile", *_STORM, *_TRACER)
-        plan = profiles.profile(profile, usable, page_bytes)
+        plan = profiles.profile(profile, usable)
         experiments, left_out = plan.experiments, plan.left_out
     else:
         asked = each_once("--transport", transport)
@@ -139,7 +138,7 @@ def command(
             consumer=_consumer(reader, poll, interval, stall, consumer_cpu, usable=usable),
         )
         sizes = budget or ["64KiB"]
-        single = _single(config, asked, sizes, blocks, usable=usable, page_bytes=page_bytes)
+        single = _single(config, asked, sizes, blocks, usable=usable)
         experiments, left_out = (single,), single.omitted
     journal = output or paths.new_journal(profile or workload.value)
     if resume and output is None:
@@ -198,7 +197,6 @@ def _single(
     blocks: int,
     *,
     usable: tuple[int, ...],
-    page_bytes: int,
 ) -> Experiment:
     import psutil
 
@@ -212,10 +210,7 @@ def _single(
     check(config.storm, usable)
     asked = transports or TRANSPORTS
     chosen = [find(name, beside=BASELINES) for name in asked if name not in BASELINES]
-    sizes = [
-        budgets.check(budgets.parse(text), page_bytes=page_bytes, memory_bytes=memory_bytes)
-        for text in budgets_text
-    ]
+    sizes = [budgets.check(budgets.parse(text), memory_bytes=memory_bytes) for text in budgets_text]
     experiment = compose(
         name=config.storm.shape.value,
         title=f"A {config.storm.shape.value} of {config.storm.count} processes",
@@ -224,7 +219,6 @@ def _single(
         budgets_bytes=each_once("--budget", sizes),
         blocks=blocks,
         cpus=len(usable),
-        page_bytes=page_bytes,
         baselines=bool({*asked} & {*BASELINES}),
     )
     if not experiment.arms:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -73,14 +72,11 @@ def command(
         raise UsageError(f"--tolerate {tolerate:g} is no share", remedy="take 0, or 0.01 for 1 %")
     check_range("--storms", storms, _DEFAULT_STORMS, 1_000)
     check_range("--margin", margin, 1, 64)
-    cpus, page_bytes = len(processors.usable(procfs.online_cpus())), os.sysconf("SC_PAGE_SIZE")
+    cpus = len(processors.usable(procfs.online_cpus()))
     chosen = plan.config(load, cpus)
     most_bytes = min(plan.LARGEST_BYTES, _memory_for(chosen))
     asked = [find(name).name for name in each_once("--transport", transport) or TRANSPORTS]
-    rungs = {
-        name: plan.rungs_bytes(name, load, cpus=cpus, page_bytes=page_bytes, most_bytes=most_bytes)
-        for name in asked
-    }
+    rungs = {name: plan.rungs_bytes(name, load, cpus=cpus, most_bytes=most_bytes) for name in asked}
     search = run.Search(
         chosen=chosen, rungs_bytes=rungs, storms=storms, tolerated=tolerate, margin=margin
     )
@@ -96,7 +92,6 @@ def command(
         tolerated=tolerate,
         sizings=search.judged(trials),
         cpus=cpus,
-        page_bytes=page_bytes,
         journal=str(journal),
     )
     answer("json" if as_json else "text", [report.document(sized)])

@@ -20,7 +20,7 @@ from bench.errors import BufbenchError, MachineUnfit
 from bench.linux import (
     capabilities,
     lockdown,
-    machine,
+    pages,
     process_limits,
     procfs,
     scheduling,
@@ -109,7 +109,7 @@ def kernel(release: str) -> Finding:
 def page_size(size_bytes: int) -> Finding:
     """Buffers are mapped in pages of 4 KiB."""
     try:
-        machine.require_page_size(size_bytes)
+        pages.require(size_bytes)
     except MachineUnfit as error:
         return judge("page size", False, error.message, error.remedy, otherwise=Status.FAIL)
     return judge("page size", True, "4 KiB", "")

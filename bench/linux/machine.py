@@ -7,14 +7,10 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
 
 import psutil
 
-from bench.errors import MachineUnfit
 from bench.linux import cpus, preemption, procfs, scheduling, virtualisation
-
-PAGE_BYTES: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,15 +47,6 @@ class Machine:
     def restricted(self) -> bool:
         """Whether a run is known to have been kept from some CPUs, or from some of their time."""
         return self.usable_cpus != self.online_cpus or self.cpu_quota is not None
-
-
-def require_page_size(size_bytes: int) -> None:
-    """Raise MachineUnfit unless pages are of 4 KiB, in which the capture maps buffers."""
-    if size_bytes != PAGE_BYTES:
-        raise MachineUnfit(
-            f"pages are of {size_bytes >> 10} KiB, not of {PAGE_BYTES >> 10}",
-            remedy="boot a kernel with pages of 4 KiB",
-        )
 
 
 def harness_version() -> str:

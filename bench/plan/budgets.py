@@ -7,6 +7,7 @@ import re
 from typing import Final
 
 from bench.errors import UsageError
+from bench.linux.pages import PAGE_BYTES
 from bench.plan.config import MIXED
 from bench.record.layout import RECORD_BYTES
 
@@ -53,18 +54,18 @@ def label(size_bytes: int) -> str:
     return f"{size_bytes}B"
 
 
-def check(budget_bytes: int, *, page_bytes: int, memory_bytes: int) -> int:
+def check(budget_bytes: int, *, memory_bytes: int) -> int:
     """Return ``budget_bytes`` if a ring buffer can have it; raise UsageError if not.
 
     The kernel wants a power of two of pages. One ring is mapped in one piece of unswappable memory,
     so that a budget beyond what the machine has could only end in the out-of-memory killer.
     """
-    pages, rest = divmod(budget_bytes, page_bytes)
+    pages, rest = divmod(budget_bytes, PAGE_BYTES)
     if rest or pages < 1 or pages & (pages - 1):
         below = max(1, 1 << (pages.bit_length() - 1)) if pages else 1
         raise UsageError(
-            f"a budget of {label(budget_bytes)} is no power of two of pages of {label(page_bytes)}",
-            remedy=f"take {label(below * page_bytes)} or {label(2 * below * page_bytes)}",
+            f"a budget of {label(budget_bytes)} is no power of two of pages of {label(PAGE_BYTES)}",
+            remedy=f"take {label(below * PAGE_BYTES)} or {label(2 * below * PAGE_BYTES)}",
         )
     if budget_bytes > memory_bytes:
         raise UsageError(
@@ -80,22 +81,22 @@ def check(budget_bytes: int, *, page_bytes: int, memory_bytes: int) -> int:
     return budget_bytes
 
 
-def perf_pages_per_cpu(budget_bytes: int, cpus: int, page_bytes: int) -> tuple[int, ...]:
+def perf_pages_per_cpu(budget_bytes: int, cpus: int) -> tuple[int, ...]:
     """Return the data pages of each CPU's share: one size, or those below and above.
 
     One entry where the share is a power of two of pages, or where it is less than one page (then 1,
     the least there is); else the powers of two around it.
     """
-    share, rest = divmod(budget_bytes, cpus * page_bytes)
+    share, rest = divmod(budget_bytes, cpus * PAGE_BYTES)
     if share == 0:
         return (1,)
     below = 1 << (share.bit_length() - 1)
     return (below,) if share == below and rest == 0 else (below, 2 * below)
 
 
-def shareable_bytes(budget_bytes: int, cpus: int, page_bytes: int) -> int:
+def shareable_bytes(budget_bytes: int, cpus: int) -> int:
     """Return the most that ``cpus`` can share evenly of ``budget_bytes``; a page each at least."""
-    return perf_pages_per_cpu(budget_bytes, cpus, page_bytes)[0] * cpus * page_bytes
+    return perf_pages_per_cpu(budget_bytes, cpus)[0] * cpus * PAGE_BYTES
 
 
 def longest_record_bytes(payload_bytes: int) -> int:

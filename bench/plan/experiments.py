@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bench.errors import UsageError
+from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
 from bench.plan.config import TrialConfig
 from bench.plan.traits import Traits
@@ -138,7 +139,7 @@ def baseline_arms(config: TrialConfig) -> tuple[Arm, ...]:
 
 
 def transport_arms(
-    transport: Traits, config: TrialConfig, budget_bytes: int, *, cpus: int, page_bytes: int
+    transport: Traits, config: TrialConfig, budget_bytes: int, *, cpus: int
 ) -> tuple[tuple[Arm, ...], tuple[str, ...]]:
     """Return the arms of ``transport`` at a budget, and what had to be left out, in words."""
     name = ArmName(transport=transport.name, budget=budgets.label(budget_bytes))
@@ -150,11 +151,11 @@ def transport_arms(
         return (Arm(name=str(name), config=replace(config, budget_bytes=budget_bytes)),), ()
     arms: list[Arm] = []
     omitted: list[str] = []
-    for pages in budgets.perf_pages_per_cpu(budget_bytes, cpus, page_bytes):
-        actual_bytes = pages * cpus * page_bytes
+    for pages in budgets.perf_pages_per_cpu(budget_bytes, cpus):
+        actual_bytes = pages * cpus * PAGE_BYTES
         if actual_bytes != budget_bytes:
             name = replace(name, actual=budgets.label(actual_bytes))
-        if not transport.holds(payload_bytes, pages * page_bytes):
+        if not transport.holds(payload_bytes, pages * PAGE_BYTES):
             omitted.append(
                 f"{name}: not applicable, a record is too large for one CPU's share of the budget"
             )
@@ -179,7 +180,6 @@ def compose(
     budgets_bytes: Iterable[int],
     blocks: int,
     cpus: int,
-    page_bytes: int,
     baselines: bool = False,
     twins_at: int | None = None,
 ) -> Experiment:
@@ -192,9 +192,7 @@ def compose(
     chosen = tuple(transports)
     for budget_bytes in budgets_bytes:
         for transport in chosen:
-            more, without = transport_arms(
-                transport, config, budget_bytes, cpus=cpus, page_bytes=page_bytes
-            )
+            more, without = transport_arms(transport, config, budget_bytes, cpus=cpus)
             arms += more
             omitted += without
             if budget_bytes == twins_at:

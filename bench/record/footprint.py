@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bench.errors import UsageError
+from bench.linux.pages import PAGE_BYTES
 
 POINTER_BYTES: Final = 8
 RING_OWN_PAGES: Final = 3  # the map itself, the consumer's position, the producer's
@@ -73,27 +74,27 @@ class MemoryLine:
     untold: dict[str, str] = field(default_factory=dict)  # field to why it is None
 
 
-def ringbuf_footprint(data_bytes: int, *, rings: int = 1, page_bytes: int = 4096) -> Footprint:
+def ringbuf_footprint(data_bytes: int, *, rings: int = 1) -> Footprint:
     """Return the footprint of ``rings`` equal rings that hold ``data_bytes`` together.
 
     Per ring of D data pages: D + 3 pages, and an array of 3 + 2 D page pointers, since the data
     is mapped twice in a row. Raises ``UsageError`` unless D is a power of two.
     """
-    if rings < 1 or data_bytes % (rings * page_bytes):
+    if rings < 1 or data_bytes % (rings * PAGE_BYTES):
         raise UsageError(
-            f"{data_bytes} bytes do not make whole pages of {page_bytes} bytes in {rings} rings",
+            f"{data_bytes} bytes do not make whole pages of {PAGE_BYTES} bytes in {rings} rings",
             remedy="choose a budget that is a power of two of pages per ring",
         )
-    pages = data_bytes // rings // page_bytes
+    pages = data_bytes // rings // PAGE_BYTES
     _require_power_of_two(pages, "a ring buffer's data")
     return Footprint(
         data_bytes=data_bytes,
-        page_bytes=rings * (pages + RING_OWN_PAGES) * page_bytes,
+        page_bytes=rings * (pages + RING_OWN_PAGES) * PAGE_BYTES,
         bookkeeping_bytes=rings * POINTER_BYTES * (RING_OWN_PAGES + 2 * pages),
     )
 
 
-def perfbuf_footprint(pages_per_cpu: int, *, cpus: int, page_bytes: int = 4096) -> Footprint:
+def perfbuf_footprint(pages_per_cpu: int, *, cpus: int) -> Footprint:
     """Return the footprint of ``pages_per_cpu`` data pages on each of ``cpus`` CPUs.
 
     Per CPU of P data pages: P + 1 pages, and P page pointers. Raises ``UsageError`` unless P is a
@@ -103,20 +104,20 @@ def perfbuf_footprint(pages_per_cpu: int, *, cpus: int, page_bytes: int = 4096) 
     if cpus < 1:
         raise UsageError(f"{cpus} CPUs hold no perf buffer", remedy="count the online CPUs")
     return Footprint(
-        data_bytes=cpus * pages_per_cpu * page_bytes,
-        page_bytes=cpus * (pages_per_cpu + PERF_OWN_PAGES) * page_bytes,
+        data_bytes=cpus * pages_per_cpu * PAGE_BYTES,
+        page_bytes=cpus * (pages_per_cpu + PERF_OWN_PAGES) * PAGE_BYTES,
         bookkeeping_bytes=cpus * POINTER_BYTES * pages_per_cpu,
     )
 
 
-def ringbuf_mapped_bytes(data_bytes: int, *, rings: int = 1, page_bytes: int = 4096) -> int:
+def ringbuf_mapped_bytes(data_bytes: int, *, rings: int = 1) -> int:
     """Return what a consumer maps of a ring: both positions, and the data twice."""
-    return 2 * (data_bytes + rings * page_bytes)
+    return 2 * (data_bytes + rings * PAGE_BYTES)
 
 
-def perfbuf_mapped_bytes(pages_per_cpu: int, *, cpus: int, page_bytes: int = 4096) -> int:
+def perfbuf_mapped_bytes(pages_per_cpu: int, *, cpus: int) -> int:
     """Return what a consumer maps on all CPUs: the head's page and the data."""
-    return cpus * (pages_per_cpu + PERF_OWN_PAGES) * page_bytes
+    return cpus * (pages_per_cpu + PERF_OWN_PAGES) * PAGE_BYTES
 
 
 def _require_power_of_two(pages: int, what: str) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections import defaultdict
@@ -33,7 +32,7 @@ class Suite:
     def __init__(self, config: pytest.Config) -> None:
         name = config.getoption("--profile")
         usable = cpus.usable(procfs.online_cpus())
-        self.profile = profiles.profile(name, usable, os.sysconf("SC_PAGE_SIZE"))
+        self.profile = profiles.profile(name, usable)
         self.gates = gates.parse(*config.getoption("--fail-on"))
         gates.check_plan(
             self.gates,

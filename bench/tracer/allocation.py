@@ -15,6 +15,7 @@ from errno import ENOMEM
 from typing import Final
 
 from bench.linux import bpf, perf_event, refusal
+from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
 from bench.record.footprint import (
     perfbuf_footprint,
@@ -29,23 +30,20 @@ MAPPINGS: Final = frozenset({"anon_inode:bpf-map", "anon_inode:[perf_event]"})
 
 
 @contextmanager
-def rings(request: Request, *, count: int, data_bytes: int) -> Iterator[Allocation]:
+def rings(*, count: int, data_bytes: int) -> Iterator[Allocation]:
     """Make ``count`` ring buffers; KernelRefused if the kernel lacks them or the memory."""
-    page_bytes = request.page_bytes
     with ExitStack() as stack:
         fds = [ring(data_bytes, stack) for _ in range(count)]
 
         def map_all() -> None:
             for fd in fds:
                 # The consumer may write its own position, and nothing else.
-                _touch(_mapped(fd, page_bytes, stack, writable=True))
-                _touch(_mapped(fd, page_bytes + 2 * data_bytes, stack, offset=page_bytes))
+                _touch(_mapped(fd, PAGE_BYTES, stack, writable=True))
+                _touch(_mapped(fd, PAGE_BYTES + 2 * data_bytes, stack, offset=PAGE_BYTES))
 
         yield Allocation(
-            footprint=ringbuf_footprint(count * data_bytes, rings=count, page_bytes=page_bytes),
-            mapped_bytes=ringbuf_mapped_bytes(
-                count * data_bytes, rings=count, page_bytes=page_bytes
-            ),
+            footprint=ringbuf_footprint(count * data_bytes, rings=count),
+            mapped_bytes=ringbuf_mapped_bytes(count * data_bytes, rings=count),
             map_fds=tuple(fds),
             map=map_all,
         )
@@ -68,7 +66,7 @@ def perf_buffers(request: Request) -> Iterator[Allocation]:
                 event = perf_event.open_output(cpu)
                 stack.callback(os.close, event)
                 bpf.update(array, struct.pack("=I", cpu), struct.pack("=I", event))
-                views.append(_mapped(event, (pages + 1) * request.page_bytes, stack, writable=True))
+                views.append(_mapped(event, (pages + 1) * PAGE_BYTES, stack, writable=True))
             except OSError as error:
                 raise refusal.refused(
                     f"the kernel gives no perf buffer of {pages} pages on CPU {cpu}", error
@@ -79,8 +77,8 @@ def perf_buffers(request: Request) -> Iterator[Allocation]:
                 _touch(view)
 
         yield Allocation(
-            footprint=perfbuf_footprint(pages, cpus=cpus, page_bytes=request.page_bytes),
-            mapped_bytes=perfbuf_mapped_bytes(pages, cpus=cpus, page_bytes=request.page_bytes),
+            footprint=perfbuf_footprint(pages, cpus=cpus),
+            mapped_bytes=perfbuf_mapped_bytes(pages, cpus=cpus),
             map_fds=(array,),
             map=read_all,
         )

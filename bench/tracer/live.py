@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from bench.linux import machine, procfs
+from bench.linux import pages, procfs
 from bench.plan.budgets import MIB, shareable_bytes
 from bench.plan.config import Consumer, Producer
 from bench.record.layout import ROW, CapturedRecord
@@ -67,11 +66,11 @@ class LiveTrace:
         return Tally(delivered=self._delivered, lost=lost, missed=self._program.missed())
 
 
-def usual_budget_bytes(transport_name: str, cpus: int, page_bytes: int) -> int:
+def usual_budget_bytes(transport_name: str, cpus: int) -> int:
     """Return 8 MiB, or the nearest below it that per-CPU buffers of ``cpus`` CPUs can share."""
     if not transports.find(transport_name).per_cpu:
         return _USUAL_BYTES
-    return shareable_bytes(_USUAL_BYTES, cpus, page_bytes)
+    return shareable_bytes(_USUAL_BYTES, cpus)
 
 
 def _numbering() -> dict[str, int]:
@@ -85,10 +84,9 @@ def opened(transport_name: str, budget_bytes: int | None) -> Iterator[LiveTrace]
     """Open a tracer ready to attach, on ``budget_bytes`` in all (None: the default)."""
     way = transports.find(transport_name)
     cpus = procfs.online_cpus()
-    page_bytes = os.sysconf("SC_PAGE_SIZE")
-    machine.require_page_size(page_bytes)
+    pages.require()
     if budget_bytes is None:
-        budget_bytes = usual_budget_bytes(transport_name, len(cpus), page_bytes)
+        budget_bytes = usual_budget_bytes(transport_name, len(cpus))
     producer = Producer()
     macros = settings.macros(producer) | way.macros(producer, cpus) | _numbering()
     macros |= {"COUNT_MISSED": 1}
@@ -98,7 +96,6 @@ def opened(transport_name: str, budget_bytes: int | None) -> Iterator[LiveTrace]
         cpus=cpus,
         producer=producer,
         consumer=Consumer(),
-        page_bytes=page_bytes,
     )
     capture = Capture(_BATCH_RECORDS)
     with Program(build, Kernel.probe()) as program:

@@ -12,6 +12,7 @@ from typing import Final
 
 from bench.errors import KernelRefused
 from bench.linux import bpf, perf_event, procfs, refusal
+from bench.linux.pages import PAGE_BYTES
 from bench.plan.config import Reader, Wake
 from bench.record.footprint import perfbuf_footprint
 from bench.tracer import libbcc, native
@@ -49,7 +50,7 @@ def opened(program: Program, capture: Capture, request: Request) -> Iterator[Ope
             stack.callback(capture.unmap)
             drain = native.reader(capture, request.consumer)
         yield Opened(
-            footprint=perfbuf_footprint(pages, cpus=len(events), page_bytes=request.page_bytes),
+            footprint=perfbuf_footprint(pages, cpus=len(events)),
             map_fds=(array,),
             drain=drain,
             lost_told=lambda: _lost_told(events, capture),
@@ -82,7 +83,7 @@ def _map(cpu: int, pages: int, capture: Capture, request: Request, stack: ExitSt
         raise refusal.refused(f"the kernel gives no perf event on CPU {cpu}", error) from error
     stack.callback(os.close, event)
     try:
-        capture.add_perf(event, pages * request.page_bytes)
+        capture.add_perf(event, pages * PAGE_BYTES)
     except OSError as error:
         raise refusal.refused(
             f"the kernel gives no perf buffer of {pages} pages on CPU {cpu}", error,

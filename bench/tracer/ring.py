@@ -33,7 +33,6 @@ def opened(
         for slot, data_bytes in slots:
             budgets.check(
                 data_bytes,
-                page_bytes=request.page_bytes,
                 memory_bytes=psutil.virtual_memory().available,
             )
             fd = allocation.ring(data_bytes, stack)
@@ -51,6 +50,5 @@ def opened(
         footprint = ringbuf_footprint(
             sum(data_bytes for _, data_bytes in slots),
             rings=len(slots),
-            page_bytes=request.page_bytes,
         )
         yield Opened(footprint=footprint, map_fds=tuple(fds), drain=drain, lost_told=dict)

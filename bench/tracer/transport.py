@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.errors import UsageError
+from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
 from bench.plan.config import Call
 from bench.plan.traits import Traits
@@ -30,17 +31,14 @@ class Request:
     cpus: tuple[int, ...]  # online: each has a buffer, since exits happen on all of them
     producer: Producer
     consumer: Consumer
-    page_bytes: int = 4096
     sharing: tuple[int, ...] = ()  # the CPUs that the storm may use; (): all
 
     def pages_per_cpu(self) -> int:
         """Return the data pages of each CPU's buffer; UsageError if the budget does not divide."""
         cpus = len(self.sharing or self.cpus)
-        pages, *other = budgets.perf_pages_per_cpu(self.budget_bytes, cpus, self.page_bytes)
-        if other or pages * cpus * self.page_bytes != self.budget_bytes:
-            sizes = " or ".join(
-                budgets.label(size * cpus * self.page_bytes) for size in (pages, *other)
-            )
+        pages, *other = budgets.perf_pages_per_cpu(self.budget_bytes, cpus)
+        if other or pages * cpus * PAGE_BYTES != self.budget_bytes:
+            sizes = " or ".join(budgets.label(size * cpus * PAGE_BYTES) for size in (pages, *other))
             raise UsageError(
                 f"{budgets.label(self.budget_bytes)} over {cpus} CPUs is no power of two of "
                 "pages each",

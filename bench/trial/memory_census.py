@@ -7,7 +7,6 @@ charges and free pages only show in many copies.
 
 from __future__ import annotations
 
-import os
 import resource
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +20,7 @@ import psutil
 from bench.errors import BufbenchError
 from bench.host import memory_group
 from bench.linux import procfs
+from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
 from bench.plan.config import Consumer, Producer
 from bench.record.footprint import MemoryLine
@@ -54,15 +54,13 @@ def census(budgets_bytes: Iterable[int], *, copies: int = COPIES) -> tuple[Memor
 def _request(way: Transport, budget_bytes: int) -> Request:
     """Ask for the budget, or of per-CPU buffers for the size below if it does not divide."""
     cpus = procfs.online_cpus()
-    page_bytes = os.sysconf("SC_PAGE_SIZE")
     if way.per_cpu:
-        budget_bytes = budgets.shareable_bytes(budget_bytes, len(cpus), page_bytes)
+        budget_bytes = budgets.shareable_bytes(budget_bytes, len(cpus))
     return Request(
         budget_bytes=budget_bytes,
         cpus=cpus,
         producer=Producer(),
         consumer=Consumer(),
-        page_bytes=page_bytes,
     )
 
 
@@ -74,7 +72,7 @@ def _look(name: str, budget_bytes: int, copies: int) -> MemoryLine:
         budget_bytes=budget_bytes,
         data_bytes=request.budget_bytes,
         cpus=len(request.cpus),
-        page_size_bytes=request.page_bytes,
+        page_size_bytes=PAGE_BYTES,
     )
     try:
         _one(way, request, line)  # the first look makes the interpreter grow
@@ -151,7 +149,7 @@ def _round(
     charge = None if before[0] is None or after[0] is None else after[0] - before[0]
     if before[1] is None or after[1] is None:
         return charge, None
-    return charge, (before[1] - after[1]) * request.page_bytes
+    return charge, (before[1] - after[1]) * PAGE_BYTES
 
 
 def _calm() -> None:

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from typing import Self
 
 import psutil
 
 from bench.errors import MachineUnfit
-from bench.linux import cpus, machine, procfs
+from bench.linux import cpus, pages, procfs
 from bench.linux.kernel_log import KernelLog
 from bench.plan.config import TrialConfig
 from bench.record.layout import ROW
@@ -40,7 +39,7 @@ class Rig:
         extra_macros: tuple[tuple[str, int], ...] = (),
     ) -> None:
         generator.require()
-        machine.require_page_size(os.sysconf("SC_PAGE_SIZE"))
+        pages.require()
         self.kernel = Kernel.probe()
         kernel_clock.require_shared()
         self.cpus = procfs.online_cpus()

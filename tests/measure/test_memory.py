@@ -38,11 +38,6 @@ def test_shards_share_the_data_and_pay_three_pages_each():
     assert four.bookkeeping_bytes - one.bookkeeping_bytes == 3 * 3 * 8
 
 
-def test_larger_pages():
-    assert ringbuf_footprint(64 << 10, page_bytes=65_536).page_bytes == 4 * 65_536
-    assert perfbuf_footprint(2, cpus=3, page_bytes=65_536).page_bytes == 9 * 65_536
-
-
 def test_one_cpu_is_enough():
     assert perfbuf_footprint(1, cpus=1).physical_bytes == 2 * 4096 + 8
 
@@ -51,9 +46,7 @@ def test_mappings_hold_a_ring_s_data_twice_and_perf_s_once():
     # A ring: consumer's page, producer's page, data, data. Perf: head's page and data, per CPU.
     assert ringbuf_mapped_bytes(64 << 10) == 4096 + 4096 + 2 * 65_536
     assert ringbuf_mapped_bytes(64 << 10, rings=4) == 4 * 2 * 4096 + 2 * 65_536
-    assert ringbuf_mapped_bytes(128 << 10, page_bytes=65_536) == 6 * 65_536
     assert perfbuf_mapped_bytes(8, cpus=2) == 18 * 4096
-    assert perfbuf_mapped_bytes(2, cpus=3, page_bytes=65_536) == 9 * 65_536
 
 
 def test_what_no_instrument_told_is_none_and_not_zero():

@@ -60,24 +60,24 @@ def test_labels_are_read_back(size_bytes: int) -> None:
 
 @pytest.mark.parametrize("pages", [1, 2, 256])
 def test_a_power_of_two_of_pages_passes(pages: int) -> None:
-    assert budgets.check(pages * PAGE, page_bytes=PAGE, memory_bytes=1 << 30) == pages * PAGE
+    assert budgets.check(pages * PAGE, memory_bytes=1 << 30) == pages * PAGE
 
 
 @pytest.mark.parametrize("budget_bytes", [1, PAGE - 1, 3 * PAGE, PAGE + 1])
 def test_other_sizes_are_refused_and_the_neighbours_named(budget_bytes: int) -> None:
     with pytest.raises(UsageError, match="no power of two of pages") as caught:
-        budgets.check(budget_bytes, page_bytes=PAGE, memory_bytes=1 << 30)
+        budgets.check(budget_bytes, memory_bytes=1 << 30)
     assert "take " in caught.value.remedy
 
 
 def test_more_than_memory_is_refused() -> None:
     with pytest.raises(UsageError, match="larger than this machine's memory"):
-        budgets.check(1 << 30, page_bytes=PAGE, memory_bytes=(1 << 30) - 1)
+        budgets.check(1 << 30, memory_bytes=(1 << 30) - 1)
 
 
 def test_more_than_the_kernel_can_count_is_refused() -> None:
     with pytest.raises(UsageError, match="more than a ring buffer can have"):
-        budgets.check(1 << 32, page_bytes=PAGE, memory_bytes=1 << 40)
+        budgets.check(1 << 32, memory_bytes=1 << 40)
 
 
 @pytest.mark.parametrize(
@@ -95,12 +95,12 @@ def test_more_than_the_kernel_can_count_is_refused() -> None:
 def test_perf_buffers_share_the_budget(
     budget_bytes: int, cpus: int, pages: tuple[int, ...]
 ) -> None:
-    assert budgets.perf_pages_per_cpu(budget_bytes, cpus, PAGE) == pages
+    assert budgets.perf_pages_per_cpu(budget_bytes, cpus) == pages
 
 
 @given(st.integers(1, 1 << 12), st.integers(1, 512))
 def test_shares_are_powers_of_two_around_the_budget(pages: int, cpus: int) -> None:
-    sizes = budgets.perf_pages_per_cpu(pages * PAGE, cpus, PAGE)
+    sizes = budgets.perf_pages_per_cpu(pages * PAGE, cpus)
     assert all(size & (size - 1) == 0 for size in sizes)
     if len(sizes) == 2:
         assert sizes[0] * cpus < pages < sizes[1] * cpus

@@ -4,6 +4,7 @@ from __future__ import annotations
 import pytest
 
 from bench.judge.statistics import FEWEST_BLOCKS
+from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
 from bench.plan.config import Poll, Wake
 from bench.plan.duration import estimate_seconds, trial_seconds
@@ -15,8 +16,8 @@ from workloads.storm import Shape
 RECORD_AND_HEADER_BYTES = 72 + 16
 
 
-def planned(cpus: int = 2, page_bytes: int = 4096) -> dict[str, Experiment]:
-    return {each.name: each for each in claims_plan.experiments(range(cpus), page_bytes)}
+def planned(cpus: int = 2) -> dict[str, Experiment]:
+    return {each.name: each for each in claims_plan.experiments(range(cpus))}
 
 
 def test_two_cpus_take_less_than_eight_and_a_half_minutes() -> None:
@@ -31,9 +32,8 @@ def test_single_trials_stay_short() -> None:
 
 
 @pytest.mark.parametrize("cpus", [1, 2, 3, 4, 8, 64])
-@pytest.mark.parametrize("page_bytes", [4096, 65536])
-def test_the_plan_fits_every_machine(cpus: int, page_bytes: int) -> None:
-    found = claims_plan.experiments(range(cpus), page_bytes)
+def test_the_plan_fits_every_machine(cpus: int) -> None:
+    found = claims_plan.experiments(range(cpus))
     assert len({experiment.name for experiment in found}) == len(found)
     for experiment in found:
         names = [arm.name for arm in experiment.arms]
@@ -45,7 +45,7 @@ def test_the_plan_fits_every_machine(cpus: int, page_bytes: int) -> None:
             assert budgets.parse(name.actual or name.budget) == arm.config.budget_bytes
             check(arm.config.storm, range(cpus))
             shares = 1 if name.transport == "ringbuf" else cpus
-            pages, rest = divmod(arm.config.budget_bytes, shares * page_bytes)
+            pages, rest = divmod(arm.config.budget_bytes, shares * PAGE_BYTES)
             assert rest == 0
             assert pages > 0
             assert pages & (pages - 1) == 0

@@ -30,11 +30,9 @@ slow = settings(max_examples=25, deadline=None, suppress_health_check=[HealthChe
 
 
 def plans(cpus: Sequence[int]) -> Iterator[Experiment]:
-    yield from claims_plan.experiments(cpus, PAGE)
-    yield from profiles.profile("thorough", cpus, PAGE).experiments
-    yield from profile.experiments(
-        profile.Setting(rate_per_s=4_000.0, cpus=len(cpus), page_bytes=PAGE)
-    )
+    yield from claims_plan.experiments(cpus)
+    yield from profiles.profile("thorough", cpus).experiments
+    yield from profile.experiments(profile.Setting(rate_per_s=4_000.0, cpus=len(cpus)))
 
 
 def assert_possible(arm: Arm, cpus: Sequence[int]) -> None:
@@ -52,7 +50,7 @@ def assert_possible(arm: Arm, cpus: Sequence[int]) -> None:
         )
         assert request.pages_per_cpu() * PAGE <= budgets.LARGEST_RING_BYTES
     elif config.budget_bytes:
-        budgets.check(config.budget_bytes, page_bytes=PAGE, memory_bytes=1 << 62)
+        budgets.check(config.budget_bytes, memory_bytes=1 << 62)
 
 
 @slow
@@ -73,14 +71,14 @@ def test_what_is_planned_fits_any_number_of_cpus(count: int) -> None:
 @slow
 @given(cpu_lists, st.integers(0, 2**32))
 def test_arbitrary_trials_fit_any_cpus(cpus: tuple[int, ...], seed: int) -> None:
-    setting = arbitrary.Setting(transports=transports.names(), cpus=cpus, page_bytes=PAGE)
+    setting = arbitrary.Setting(transports=transports.names(), cpus=cpus)
     assert_possible(arbitrary.arm(setting, seed, 0), cpus)
 
 
 def test_pinning_names_cpus_that_are_there() -> None:
     """SMT siblings off: the CPUs are 0, 2, 4, 6, and no experiment is lost for that."""
-    found = {each.name: each for each in claims_plan.experiments(SPARSE, PAGE)}
-    assert set(found) == {each.name for each in claims_plan.experiments(range(4), PAGE)}
+    found = {each.name: each for each in claims_plan.experiments(SPARSE)}
+    assert set(found) == {each.name for each in claims_plan.experiments(range(4))}
     pinned = {
         (arm.config.storm.cpus, arm.config.consumer.cpu)
         for each in found.values()
@@ -90,7 +88,7 @@ def test_pinning_names_cpus_that_are_there() -> None:
     slow = next(arm for arm in found["slow-producer"].arms if arm.name.endswith("/delayed"))
     assert slow.config.producer.delay_cpu == 0
     assert found["memory-half"].arms[0].config.storm.cpus == (0, 2)
-    elsewhere = {each.name: each for each in claims_plan.experiments((5, 9), PAGE)}
+    elsewhere = {each.name: each for each in claims_plan.experiments((5, 9))}
     assert {arm.config.consumer.cpu for arm in elsewhere["busy-poll"].arms} == {9}
     assert {arm.config.storm.cpus for arm in elsewhere["same-cpu"].arms} == {(5,)}
     delays = {arm.config.producer.delay_cpu for arm in elsewhere["slow-producer"].arms}
@@ -98,22 +96,22 @@ def test_pinning_names_cpus_that_are_there() -> None:
 
 
 def test_what_cannot_run_is_left_out_by_name() -> None:
-    assert claims_plan.left_out(SPARSE, PAGE) == ()
-    alone = claims_plan.left_out((3,), PAGE)
+    assert claims_plan.left_out(SPARSE) == ()
+    alone = claims_plan.left_out((3,))
     assert "busy-poll: left out, it needs more CPUs than the 1 that may be used" in alone
     assert {line.split(":")[0] for line in alone} == {
         "busy-poll", "drain-interval", "memory-half", "noisy-cpu", "slow-producer",
     }  # fmt: skip
-    profile = profiles.profile("standard", (3,), PAGE)
+    profile = profiles.profile("standard", (3,))
     assert [line.split(":")[0] for line in profile.left_out] == [
         "pingpong", "pingpong-epoll", "pingpong-busy",
     ]  # fmt: skip
     assert not any(each.name.startswith("pingpong") for each in profile.experiments)
-    assert profiles.profile("standard", (3, 9), PAGE).left_out == ()
+    assert profiles.profile("standard", (3, 9)).left_out == ()
 
 
 def test_budgets_beyond_any_ring_are_left_out_by_name() -> None:
-    lines = claims_plan.left_out(range(2_000), PAGE)
+    lines = claims_plan.left_out(range(2_000))
     assert any(line.startswith("producers, ringbuf@") and "2GiB" in line for line in lines)
     assert any(line.startswith("producers, perfbuf@") for line in lines)
 
@@ -121,7 +119,7 @@ def test_budgets_beyond_any_ring_are_left_out_by_name() -> None:
 @pytest.mark.parametrize("count", COUNTS)
 @pytest.mark.parametrize("name", transports.names())
 def test_a_trace_s_own_budget_is_possible(name: str, count: int) -> None:
-    budget_bytes = live.usual_budget_bytes(name, count, PAGE)
+    budget_bytes = live.usual_budget_bytes(name, count)
     arm = Arm(name=name, config=_config(name, budget_bytes))
     assert_possible(arm, range(count))
     assert budget_bytes > 4 << 20 or count > 1_024
@@ -145,7 +143,6 @@ def test_shards_face_perf_buffers_of_their_own_size(count: int) -> None:
         budgets_bytes=(1 << 20,),
         blocks=8,
         cpus=count,
-        page_bytes=PAGE,
     )
     size = {arm.name: arm.config.budget_bytes for arm in experiment.arms}
     assert len(size) == 5

@@ -27,7 +27,6 @@ def composed(cpus: int = 2, payload_bytes: int = 0) -> Experiment:
         budgets_bytes=(8 * KIB, 64 * KIB),
         blocks=8,
         cpus=cpus,
-        page_bytes=4096,
         baselines=True,
         twins_at=64 * KIB,
     )

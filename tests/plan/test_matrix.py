@@ -20,7 +20,7 @@ RATES_PER_S = (30.0, 120.0, 800.0, 8_000.0, 40_000.0)
 
 @pytest.fixture(params=RATES_PER_S)
 def on(request: pytest.FixtureRequest) -> profile.Setting:
-    return profile.Setting(rate_per_s=request.param, cpus=2, page_bytes=4096)
+    return profile.Setting(rate_per_s=request.param, cpus=2)
 
 
 def test_every_storm_is_by_fork(on: profile.Setting) -> None:
@@ -45,7 +45,7 @@ def test_enough_blocks_for_verdicts_and_for_the_ladder(on: profile.Setting) -> N
 
 
 def test_a_guest_of_usual_speed_makes_a_thousand_causal_pairs() -> None:
-    on = profile.Setting(rate_per_s=800.0, cpus=2, page_bytes=4096)
+    on = profile.Setting(rate_per_s=800.0, cpus=2)
     chain = next(each for each in profile.experiments(on) if each.name == "chain")
     for arm in chain.arms:
         storm = arm.config.storm
@@ -54,7 +54,7 @@ def test_a_guest_of_usual_speed_makes_a_thousand_causal_pairs() -> None:
 
 
 def test_a_kernel_without_the_ring_buffer_runs_the_perf_buffer_alone() -> None:
-    on = profile.Setting(rate_per_s=800.0, cpus=2, page_bytes=4096, transports=("perfbuf",))
+    on = profile.Setting(rate_per_s=800.0, cpus=2, transports=("perfbuf",))
     used = {
         arm.config.transport for experiment in profile.experiments(on) for arm in experiment.arms
     }
@@ -86,7 +86,7 @@ def test_most_of_what_is_to_be_refused_finds_no_room(on: profile.Setting) -> Non
 @pytest.mark.parametrize("name", ["memory-spread", "memory-onecpu"])
 @pytest.mark.parametrize("cpus", [1, 2, 3, 4, 8])
 def test_a_ladder_goes_from_one_buffer_to_one_for_each_cpu(cpus: int, name: str) -> None:
-    on = profile.Setting(rate_per_s=800.0, cpus=cpus, page_bytes=4096)
+    on = profile.Setting(rate_per_s=800.0, cpus=cpus)
     arms = [arm.config for arm in named(on, name).arms]
     storm = arms[0].storm
     least = min(arm.budget_bytes for arm in arms if arm.transport == "ringbuf")

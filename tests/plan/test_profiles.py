@@ -6,6 +6,7 @@ import pytest
 from bench.errors import UsageError
 from bench.judge.ladder import STORMS
 from bench.judge.statistics import FEWEST_BLOCKS
+from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
 from bench.plan.budgets import KIB, MIB
 from bench.plan.config import Poll
@@ -15,8 +16,8 @@ from bench.questions.transports import profiles
 from workloads.storm import Shape, Spawn, Storm
 
 
-def experiments(name: str, cpus: int = 2, page_bytes: int = 4096) -> dict[str, Experiment]:
-    profile = profiles.profile(name, range(cpus), page_bytes)
+def experiments(name: str, cpus: int = 2) -> dict[str, Experiment]:
+    profile = profiles.profile(name, range(cpus))
     return {experiment.name: experiment for experiment in profile.experiments}
 
 
@@ -26,7 +27,7 @@ def storms_s(name: str) -> float:
 
 def test_an_unknown_profile_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UsageError, match="quick, standard, thorough"):
-        profiles.profile("fast", (0, 1), 4096)
+        profiles.profile("fast", (0, 1))
 
 
 def test_lengths_are_as_promised() -> None:
@@ -42,9 +43,8 @@ def test_quick_with_its_overheads_leaves_time_for_setting_up() -> None:
 
 @pytest.mark.parametrize("name", profiles.NAMES)
 @pytest.mark.parametrize("cpus", [1, 2, 3, 8, 64])
-@pytest.mark.parametrize("page_bytes", [4096, 65536])
-def test_every_profile_fits_every_machine(name: str, cpus: int, page_bytes: int) -> None:
-    found = experiments(name, cpus, page_bytes)
+def test_every_profile_fits_every_machine(name: str, cpus: int) -> None:
+    found = experiments(name, cpus)
     assert {"storm", "burst", "chain", "hotcpu", "trickle", "stall"} <= set(found)
     assert ("pingpong" in found) == (cpus > 1)
     for experiment in found.values():
@@ -54,9 +54,9 @@ def test_every_profile_fits_every_machine(name: str, cpus: int, page_bytes: int)
         assert experiment.blocks >= FEWEST_BLOCKS
         for arm in experiment.arms:
             if arm.config.transport == "ringbuf":
-                budgets.check(arm.config.budget_bytes, page_bytes=page_bytes, memory_bytes=1 << 30)
+                budgets.check(arm.config.budget_bytes, memory_bytes=1 << 30)
             if arm.config.transport == "perfbuf":
-                pages, rest = divmod(arm.config.budget_bytes, cpus * page_bytes)
+                pages, rest = divmod(arm.config.budget_bytes, cpus * PAGE_BYTES)
                 assert rest == 0
                 assert pages & (pages - 1) == 0
 

@@ -72,7 +72,7 @@ def test_bursts_are_whole_and_stalled_from_their_first_exit(burst: int) -> None:
 
 
 def rungs(transport: str, load: Load, *, cpus: int = 2, most: int = 64 * KIB) -> tuple[int, ...]:
-    return rungs_bytes(transport, load, cpus=cpus, page_bytes=PAGE, most_bytes=most)
+    return rungs_bytes(transport, load, cpus=cpus, most_bytes=most)
 
 
 def test_rungs_begin_at_the_least_there_is() -> None:

@@ -46,7 +46,6 @@ def sized(*sizings: Sizing, load: Load | None = None, exits_per_s: float = 10_00
         tolerated=0.0,
         sizings=sizings,
         cpus=2,
-        page_bytes=4 * KIB,
         journal="results/size.jsonl",
     )
 

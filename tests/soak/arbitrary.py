@@ -25,7 +25,6 @@ class Setting:
 
     transports: Sequence[str]
     cpus: tuple[int, ...]  # usable ones
-    page_bytes: int
 
 
 def arm(setting: Setting, seed: int, number: int) -> Arm:
@@ -45,7 +44,6 @@ def arm(setting: Setting, seed: int, number: int) -> Arm:
             _bounded(config),
             random.choice(_BUDGETS_BYTES),
             cpus=len(setting.cpus),
-            page_bytes=setting.page_bytes,
         )
         if arms:
             chosen = random.choice(arms)

@@ -17,7 +17,7 @@ TRANSPORTS = ("perfbuf", "ringbuf", "sharded")
 
 
 def setting(cpus: int = 2) -> arbitrary.Setting:
-    return arbitrary.Setting(transports=TRANSPORTS, cpus=tuple(range(cpus)), page_bytes=PAGE)
+    return arbitrary.Setting(transports=TRANSPORTS, cpus=tuple(range(cpus)))
 
 
 def test_a_seed_gives_the_same_trials_and_another_seed_others() -> None:
@@ -51,6 +51,6 @@ def test_what_is_drawn_can_be_run(cpus: int) -> None:
         if config.transport == "ringbuf":
             assert find(config.transport).holds(payload, config.budget_bytes)
             continue
-        (pages,) = perf_pages_per_cpu(config.budget_bytes, cpus, PAGE)
+        (pages,) = perf_pages_per_cpu(config.budget_bytes, cpus)
         assert pages * cpus * PAGE == config.budget_bytes
         assert find(config.transport).holds(payload, pages * PAGE)

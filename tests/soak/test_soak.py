@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -46,9 +45,7 @@ def summarised(
 
 
 def round_of(seed: int, number: int, cpus: tuple[int, ...]) -> Experiment:
-    setting = arbitrary.Setting(
-        transports=transports.names(), cpus=cpus, page_bytes=os.sysconf("SC_PAGE_SIZE")
-    )
+    setting = arbitrary.Setting(transports=transports.names(), cpus=cpus)
     first = number * TRIALS_PER_ROUND
     return Experiment(
         name="soak",

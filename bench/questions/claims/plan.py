@@ -31,7 +31,7 @@ _FIRST: Final = (
 
 def _of_profile(on: Setting) -> tuple[Experiment, ...]:
     """Return experiments of the quick profile without its baselines."""
-    known = {each.name: each for each in profile("quick", on.cpus, on.page_bytes).experiments}
+    known = {each.name: each for each in profile("quick", on.cpus).experiments}
     return tuple(
         replace(
             known[name],
@@ -41,15 +41,15 @@ def _of_profile(on: Setting) -> tuple[Experiment, ...]:
     )
 
 
-def experiments(cpus: Sequence[int], page_bytes: int) -> tuple[Experiment, ...]:
+def experiments(cpus: Sequence[int]) -> tuple[Experiment, ...]:
     """Return all of them for the usable CPUs ``cpus``; names of experiments and arms are unique."""
-    return tuple(each for each in map(_possible, _planned(cpus, page_bytes)) if each.arms)
+    return tuple(each for each in map(_possible, _planned(cpus)) if each.arms)
 
 
-def left_out(cpus: Sequence[int], page_bytes: int) -> tuple[str, ...]:
+def left_out(cpus: Sequence[int]) -> tuple[str, ...]:
     """Return the experiments and arms that these CPUs cannot run, each with the reason."""
-    planned = {each.name: _possible(each) for each in _planned(cpus, page_bytes)}
-    everywhere = (each.name for each in _planned(range(_ENOUGH_CPUS), page_bytes))
+    planned = {each.name: _possible(each) for each in _planned(cpus)}
+    everywhere = (each.name for each in _planned(range(_ENOUGH_CPUS)))
     return (
         *(
             f"{name}: left out, it needs more CPUs than the {len(cpus)} that may be used"
@@ -60,8 +60,8 @@ def left_out(cpus: Sequence[int], page_bytes: int) -> tuple[str, ...]:
     )
 
 
-def _planned(cpus: Sequence[int], page_bytes: int) -> tuple[Experiment, ...]:
-    on = Setting(cpus=tuple(cpus), page_bytes=page_bytes)
+def _planned(cpus: Sequence[int]) -> tuple[Experiment, ...]:
+    on = Setting(cpus=tuple(cpus))
     known = {name: family for name, family in families().items() if hasattr(family, "experiments")}
     ordered = (*(name for name in _FIRST if name in known), *sorted(known.keys() - set(_FIRST)))
     of_families = (found for name in ordered for found in known[name].experiments(on))

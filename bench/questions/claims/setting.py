@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
 from bench.plan.config import Consumer, Poll, Producer, Reader, TrialConfig, Wake
 from bench.plan.experiments import Arm, ArmName, Experiment, second_names
@@ -31,10 +32,9 @@ RECORD_AND_HEADER_BYTES: Final = 96  # the longer of the two transports', rounde
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """The CPUs and pages that experiments are made for."""
+    """The CPUs that experiments are made for."""
 
     cpus: tuple[int, ...]  # that may be used, by number
-    page_bytes: int
 
     @property
     def count(self) -> int:
@@ -84,7 +84,7 @@ class Setting:
         """Return the least budget of one buffer that holds all records of ``config``."""
         records = (config.storm.count + config.storm.workers) * config.producer.records_per_exit
         record_bytes = RECORD_AND_HEADER_BYTES + max(config.producer.payload_bytes, 0)
-        return power_of_two(max(records * record_bytes, self.page_bytes))
+        return power_of_two(max(records * record_bytes, PAGE_BYTES))
 
     def holding_on_each(self, config: TrialConfig) -> int:
         """Return the same of per-CPU buffers, each of which holds all records."""
@@ -94,8 +94,8 @@ class Setting:
         """Make an arm. Where the CPUs cannot share the budget equally, each gets more, not less."""
         actual_bytes = budget_bytes
         if traits(transport).per_cpu:
-            pages = budgets.perf_pages_per_cpu(budget_bytes, self.count, self.page_bytes)[-1]
-            actual_bytes = pages * self.count * self.page_bytes
+            pages = budgets.perf_pages_per_cpu(budget_bytes, self.count)[-1]
+            actual_bytes = pages * self.count * PAGE_BYTES
         name = ArmName(
             transport=transport,
             budget=budgets.label(budget_bytes),

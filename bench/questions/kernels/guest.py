@@ -98,7 +98,6 @@ def _run(
             profile.Setting(
                 rate_per_s=bare.storm.rate_per_s,
                 cpus=cpus,
-                page_bytes=os.sysconf("SC_PAGE_SIZE"),
                 transports=TRANSPORTS if has_ring else (PERFBUF,),
             )
         )

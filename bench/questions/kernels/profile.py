@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from bench.linux.pages import PAGE_BYTES
 from bench.plan.budgets import KIB, LARGEST_RING_BYTES, MIB
 from bench.plan.config import Consumer, TrialConfig
 from bench.plan.duration import nominal_rate_per_s
@@ -53,7 +54,6 @@ class Setting:
 
     rate_per_s: float  # processes that a bare storm makes on all CPUs
     cpus: int
-    page_bytes: int
     transports: tuple[str, ...] = TRANSPORTS
 
     def storm(self, shape: Shape, seconds: float, *, least: int = _LEAST_PROCESSES) -> Storm:
@@ -124,7 +124,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
             "refused",
             "What does a write cost that finds no room?",
             replace(counted, storm=refused, consumer=AWAY),
-            buffers(on) * on.page_bytes,
+            buffers(on) * PAGE_BYTES,
         ),
         _ladder(on, "memory-spread", Shape.STORM, LADDER_STORMS),
         _ladder(on, "memory-onecpu", Shape.HOTCPU, BLOCKS),
@@ -148,7 +148,7 @@ def _ladder(on: Setting, name: str, shape: Shape, blocks: int) -> Experiment:
     """
     storm = on.storm(shape, 0.0)
     storm = replace(storm, count=_RUNG_EXITS * buffers(on) - storm.workers)
-    one_buffer_bytes = buffers(on) * on.page_bytes
+    one_buffer_bytes = buffers(on) * PAGE_BYTES
     doublings = (buffers(on) - 1).bit_length()
     rungs = (one_buffer_bytes << step for step in range(doublings + 1))
     return _experiment(
@@ -179,7 +179,6 @@ def _experiment(
         budgets_bytes=budgets_bytes,
         blocks=blocks,
         cpus=on.cpus,
-        page_bytes=on.page_bytes,
         baselines=baselines,
         twins_at=budgets_bytes[0] if twins else None,
     )

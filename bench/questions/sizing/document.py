@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from bench.linux.pages import PAGE_BYTES
 from bench.plan.traits import Traits
 from bench.questions.sizing.judge import Sizing
 from bench.questions.sizing.plan import Load
@@ -34,12 +35,11 @@ class Sized:
     tolerated: float
     sizings: Sequence[Sizing]
     cpus: int
-    page_bytes: int
     journal: str
 
     def setting(self, way: Traits, data_bytes: int) -> int:
         """Return what to set the size of ``way`` to."""
-        return data_bytes // way.buffers(self.cpus) // (self.page_bytes if way.in_pages else 1)
+        return data_bytes // way.buffers(self.cpus) // (PAGE_BYTES if way.in_pages else 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from math import ceil, isfinite
 from typing import Final
 
 from bench.errors import UsageError
+from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
 from bench.plan.config import Consumer, Producer, TrialConfig
 from bench.plan.duration import MOST_PER_S, nominal_rate_per_s
@@ -106,22 +107,20 @@ def capture_bytes(chosen: TrialConfig) -> int:
     return chosen.storm.most_processes * chosen.producer.records_per_exit * ROW.size
 
 
-def rungs_bytes(
-    transport: str, load: Load, *, cpus: int, page_bytes: int, most_bytes: int
-) -> tuple[int, ...]:
+def rungs_bytes(transport: str, load: Load, *, cpus: int, most_bytes: int) -> tuple[int, ...]:
     """Return every budget that ``transport`` can have, ascending up to ``most_bytes``.
 
     Each is twice the one before it: a ring is a power of two of pages, and so is the perf buffer
     of each CPU. UsageError if there is none.
     """
     way = find(transport)
-    least_bytes = page_bytes * way.buffers(cpus)
+    least_bytes = PAGE_BYTES * way.buffers(cpus)
     payload_bytes = load.payload_bytes
     found = []
     size_bytes = least_bytes
     while size_bytes <= most_bytes:
         pages = size_bytes // least_bytes
-        if way.holds(payload_bytes, pages * page_bytes):
+        if way.holds(payload_bytes, pages * PAGE_BYTES):
             found.append(size_bytes)
         size_bytes *= 2
     if not found:

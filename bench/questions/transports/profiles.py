@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Final
 
 from bench.errors import UsageError
+from bench.linux.pages import PAGE_BYTES
 from bench.plan.budgets import KIB, MIB
 from bench.plan.config import Consumer, Poll, Producer, TrialConfig
 from bench.plan.duration import nominal_rate_per_s
@@ -254,7 +255,7 @@ def sized(storm: Storm, *, seconds: float, least: int = 1) -> Storm:
     return replace(storm, count=count)
 
 
-def _experiment(row: Row, scale: Scale, cpus: int, page_bytes: int) -> Experiment:
+def _experiment(row: Row, scale: Scale, cpus: int) -> Experiment:
     config = TrialConfig(
         transport="none",
         budget_bytes=0,
@@ -271,16 +272,14 @@ def _experiment(row: Row, scale: Scale, cpus: int, page_bytes: int) -> Experimen
         budgets_bytes=scale.budgets_bytes(row.budgets),
         blocks=scale.blocks,
         cpus=cpus,
-        page_bytes=page_bytes,
         baselines=row.baselines,
         twins_at=scale.usual_bytes if row.twins else None,
     )
 
 
-def _ladder(scale: Scale, cpus: int, page_bytes: int) -> Experiment:
+def _ladder(scale: Scale, cpus: int) -> Experiment:
     """Double budgets from 2 data pages on; every rung is one comparison."""
-    top_bytes = max(MIB, 32 * page_bytes)
-    rungs = tuple(page_bytes << power for power in range(1, 40) if page_bytes << power <= top_bytes)
+    rungs = tuple(PAGE_BYTES << power for power in range(1, 40) if PAGE_BYTES << power <= MIB)
     return compose(
         name="ladder",
         title="What is the least budget at which 20 storms lose nothing?",
@@ -293,36 +292,30 @@ def _ladder(scale: Scale, cpus: int, page_bytes: int) -> Experiment:
         budgets_bytes=rungs,
         blocks=LADDER_STORMS,
         cpus=cpus,
-        page_bytes=page_bytes,
     )
 
 
-def _scales(page_bytes: int) -> dict[str, Scale]:
-    """Return the scales: two data pages, the usual budget, and a whole short storm."""
-    least_bytes = 2 * page_bytes
-    usual_bytes = max(64 * KIB, 8 * page_bytes)
-    quick = Scale(
-        storm_s=0.1,
-        ladder_s=0.0,
-        blocks=8,
-        least_bytes=least_bytes,
-        usual_bytes=usual_bytes,
-        largest_bytes=max(MIB, 16 * page_bytes),
-    )
-    return {
-        "quick": quick,
-        "standard": replace(quick, storm_s=0.6, ladder_s=0.25, blocks=8),
-        "thorough": replace(
-            quick,
-            storm_s=1.7,
-            ladder_s=1.0,
-            blocks=16,
-            between_bytes=(2 * least_bytes, usual_bytes // 2, 4 * usual_bytes),
-        ),
-    }
+_QUICK: Final = Scale(
+    storm_s=0.1,
+    ladder_s=0.0,
+    blocks=8,
+    least_bytes=2 * PAGE_BYTES,
+    usual_bytes=64 * KIB,
+    largest_bytes=MIB,  # a whole short storm
+)
+_SCALES: Final = {
+    "quick": _QUICK,
+    "standard": replace(_QUICK, storm_s=0.6, ladder_s=0.25, blocks=8),
+    "thorough": replace(
+        _QUICK,
+        storm_s=1.7,
+        ladder_s=1.0,
+        blocks=16,
+        between_bytes=(4 * PAGE_BYTES, 32 * KIB, 256 * KIB),
+    ),
+}
 
-
-NAMES: Final = ("quick", "standard", "thorough")
+NAMES: Final = tuple(_SCALES)
 
 
 def census_budgets_bytes(name: str) -> tuple[int, ...]:
@@ -332,22 +325,20 @@ def census_budgets_bytes(name: str) -> tuple[int, ...]:
     return (64 * KIB,) if name == "quick" else (64 * KIB, MIB, 16 * MIB)
 
 
-def profile(name: str, cpus: Sequence[int], page_bytes: int) -> Profile:
+def profile(name: str, cpus: Sequence[int]) -> Profile:
     """Return profile ``name`` for the usable CPUs ``cpus``, by their numbers.
 
     Raises UsageError for a name that is not one of ``NAMES``.
     """
-    scale = _scales(page_bytes).get(name)
+    scale = _SCALES.get(name)
     if scale is None:
         raise UsageError(f"there is no profile {name!r}", remedy=f"take one of {', '.join(NAMES)}")
     count = len(cpus)
     rows = _rows(count) + (_more_rows(count) if scale.ladder_s else ())
     lacking = [row for row in rows if count < 2 and row.storm.shape in TWO_CPUS]
-    experiments = tuple(
-        _experiment(row, scale, count, page_bytes) for row in rows if row not in lacking
-    )
+    experiments = tuple(_experiment(row, scale, count) for row in rows if row not in lacking)
     if scale.ladder_s:
-        experiments += (_ladder(scale, count, page_bytes),)
+        experiments += (_ladder(scale, count),)
     return Profile(
         name=name,
         experiments=experiments,

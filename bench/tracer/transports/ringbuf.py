@@ -21,7 +21,7 @@ class Ringbuf(Transport):
         """Make the ring alone."""
         from bench.tracer import allocation
 
-        return allocation.rings(request, count=1, data_bytes=request.budget_bytes)
+        return allocation.rings(count=1, data_bytes=request.budget_bytes)
 
     def open(
         self, program: Program, capture: Capture, request: Request

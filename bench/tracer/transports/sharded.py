@@ -6,6 +6,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
+from bench.linux.pages import PAGE_BYTES
 from bench.plan.traits import Look
 from bench.tracer.transport import Allocation, Opened, Request, Transport
 
@@ -26,9 +27,8 @@ class Sharded(Transport):
         from bench.tracer import allocation
 
         return allocation.rings(
-            request,
             count=len(request.cpus),
-            data_bytes=request.pages_per_cpu() * request.page_bytes,
+            data_bytes=request.pages_per_cpu() * PAGE_BYTES,
         )
 
     def open(
@@ -37,7 +37,7 @@ class Sharded(Transport):
         """Open a ring of an equal share of the budget for each CPU, as large for the others."""
         from bench.tracer import ring
 
-        data_bytes = request.pages_per_cpu() * request.page_bytes
+        data_bytes = request.pages_per_cpu() * PAGE_BYTES
         return ring.opened(program, capture, request, [(cpu, data_bytes) for cpu in request.cpus])
 
 

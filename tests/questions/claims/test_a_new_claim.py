@@ -74,7 +74,7 @@ def test_it_is_listed() -> None:
 
 
 def test_it_is_planned_after_all_others() -> None:
-    planned = claims_plan.experiments((0, 1), 4096)
+    planned = claims_plan.experiments((0, 1))
     assert planned[-1].name == "toys"
     needed = run.needed(catalogue.chosen(["toy-dearer"]), planned)
     assert [each.name for each in needed] == ["toys"]

@@ -28,7 +28,7 @@ def test_both_tables_are_there_in_full() -> None:
 
 def test_what_claims_need_is_planned() -> None:
     """All but the source of NMI, which a machine has or has not."""
-    planned = {experiment.name for experiment in claims_plan.experiments(range(4), 4096)}
+    planned = {experiment.name for experiment in claims_plan.experiments(range(4))}
     needed = {name for claim in claims() for name in claim.experiments}
     assert needed - planned <= {"nmi"}
 

@@ -8,6 +8,7 @@ from math import inf
 from typing import Final
 
 from bench.judge.statistics import FEWEST_BLOCKS, Scale
+from bench.linux.pages import PAGE_BYTES
 from bench.plan.config import Consumer, Poll, Producer
 from bench.plan.experiments import ArmName, Experiment, comparisons
 from bench.questions.claims.claim import Claim, Side
@@ -44,7 +45,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
         experiment(
             "noisy-cpu",
             "Does one hot CPU take the room of a quiet one?",
-            on.each(16 * on.page_bytes, {"": noisy}),
+            on.each(16 * PAGE_BYTES, {"": noisy}),
         ),
     )
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from bench.judge.numbers import number
 from bench.judge.samples import ArmSamples
+from bench.linux.pages import PAGE_BYTES
 from bench.plan.config import Call, Wake
 from bench.plan.experiments import ArmName, Experiment
 from bench.questions.claims.claim import Claim, Side
@@ -43,7 +44,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     perf_held = sending(held, wake=Wake.WATERMARK, watermark=50)
     refused = on.amplified(400, 1_000, wake=Wake.NONE, consumer=STOPPED, kernel_stats=True)
     output = on.on_cpus(sending(refused, call=Call.OUTPUT), 1)
-    least_bytes = 16 * on.page_bytes
+    least_bytes = 16 * PAGE_BYTES
     return (
         experiment(
             "reserve-output",

@@ -10,6 +10,7 @@ from typing import Final
 
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.samples import Place
+from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
 from bench.plan.config import Consumer, Poll
 from bench.plan.experiments import ArmName, Experiment
@@ -36,8 +37,8 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     if on.count >= 4:
         half = on.count // 2
         kinds["memory-half"] = replace(spread, workers=half, count=600 * half, cpus=on.cpus[:half])
-    top_bytes = max(128 * budgets.KIB, 32 * on.page_bytes) * power_of_two(on.workers) // 2
-    least_bytes = 2 * on.page_bytes
+    top_bytes = 128 * budgets.KIB * power_of_two(on.workers) // 2
+    least_bytes = 2 * PAGE_BYTES
     rungs = [least_bytes << power for power in range(20) if least_bytes << power <= top_bytes]
     return tuple(
         experiment(

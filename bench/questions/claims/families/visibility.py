@@ -11,6 +11,7 @@ from typing import Final
 from bench.judge.metrics import Unit
 from bench.judge.samples import ArmSamples
 from bench.judge.statistics import FEWEST_BLOCKS, paired_difference
+from bench.linux.pages import PAGE_BYTES
 from bench.plan.budgets import MIB
 from bench.plan.config import MIXED, Call, Consumer, Producer, Reader
 from bench.plan.experiments import Experiment
@@ -65,7 +66,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
         experiment(
             "told",
             "Is user space told of what was lost while it read nothing?",
-            on.each(2 * on.page_bytes, {"libbcc": trial(storm, stalled)}),
+            on.each(2 * PAGE_BYTES, {"libbcc": trial(storm, stalled)}),
             twins=(),
         ),
     )

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final
 
 from bench.judge.statistics import FEWEST_BLOCKS
+from bench.linux.pages import PAGE_BYTES
 from bench.plan.budgets import MIB
 from bench.plan.config import Call, Consumer, Poll, Producer, Wake
 from bench.plan.experiments import ArmName, Experiment
@@ -94,18 +95,14 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
         experiment(
             "burst-forced",
             "Do forced wake-ups lose less in a burst, or more?",
-            (
-                arm
-                for pages in (2, 16)
-                for arm in on.each(pages * on.page_bytes, bursting, (RINGBUF,))
-            ),
+            (arm for pages in (2, 16) for arm in on.each(pages * PAGE_BYTES, bursting, (RINGBUF,))),
             twins=(0, len(bursting)),  # losses at the one differ far more than at the other
             blocks=MORE_BLOCKS,
         ),
         experiment(
             "last-record",
             "Is the last record of a small burst ever left without a wake-up?",
-            on.each(16 * on.page_bytes, last, (RINGBUF,)),
+            on.each(16 * PAGE_BYTES, last, (RINGBUF,)),
             twins=(),
         ),
     )
