@@ -10,8 +10,7 @@ from made_up_trials import machine, trial
 
 from bench.measure.by_cpu import CpuShare
 from bench.plan.config import Producer
-from bench.questions.claims.evidence import Evidence
-from bench.questions.claims.journals import of_trials
+from bench.questions.claims.evidence import Evidence, of_trials
 from bench.trial.result import State, TrialResult
 from workloads.storm import Storm, StormReport
 

@@ -18,8 +18,8 @@ from bench.journal.reader import read_journal
 from bench.journal.schema import JournalContent
 from bench.judge.comparison import Comparison, Side
 from bench.questions.claims.catalogue import judge
-from bench.questions.claims.journals import of_journals
-from bench.questions.claims.words import tally
+from bench.questions.claims.document import tally
+from bench.questions.claims.evidence import of_journals
 from bench.questions.kernels import sentences
 from bench.questions.kernels.folders import read_matrix
 from bench.questions.kernels.matrix import compare

@@ -127,7 +127,7 @@ def _judge_and_show(
     from bench.journal.reader import read_journals
     from bench.questions.claims.catalogue import judge
     from bench.questions.claims.document import data_of, document
-    from bench.questions.claims.journals import of_journals
+    from bench.questions.claims.evidence import of_journals
 
     content = read_journals(journals)
     name_faults(content.faults, len(content.repeated))

@@ -10,9 +10,8 @@ import bench.questions.claims.document as claims
 import bench.questions.transports.document as transports
 from bench.journal.schema import JournalContent
 from bench.questions.claims.catalogue import judge
-from bench.questions.claims.evidence import Evidence
+from bench.questions.claims.evidence import Evidence, of_journals
 from bench.questions.claims.finding import Basis
-from bench.questions.claims.journals import of_journals
 from bench.questions.transports.material import Material, Place, materials
 from bench.report.document import Document
 

@@ -17,7 +17,7 @@ from rendered import claims_json, kernels_json, run_json
 
 from bench.journal.reader import read_journal
 from bench.questions.claims.catalogue import judge
-from bench.questions.claims.journals import of_journals
+from bench.questions.claims.evidence import of_journals
 from bench.questions.kernels.folders import read_matrix
 from bench.questions.kernels.matrix import compare
 from bench.questions.transports import table

@@ -16,7 +16,7 @@ from bench.journal.distinct import without
 from bench.journal.reader import as_resumed, last_run, read_journal, read_journals
 from bench.journal.schema import Kind, RunHeader
 from bench.journal.writer import encode
-from bench.questions.claims.journals import of_journals
+from bench.questions.claims.evidence import of_journals
 from bench.questions.kernels.folders import read_matrix
 from bench.questions.kernels.matrix import compare
 from bench.questions.transports.material import gathered

@@ -10,7 +10,7 @@ from bench.journal.schema import JournalContent
 from bench.judge.samples import ArmSamples, ExperimentSamples
 from bench.plan.experiments import BASELINES, ArmName
 from bench.questions.claims.catalogue import Judged, judge
-from bench.questions.claims.journals import of_journals
+from bench.questions.claims.evidence import of_journals
 from bench.questions.transports.summary import Summary, compare_journals
 from workloads.storm import Storm
 

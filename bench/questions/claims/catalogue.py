@@ -38,7 +38,7 @@ class Judged:
 
     machine: Machine | None
     judgements: tuple[Judgement, ...]
-    coverage: Coverage | None = None  # None: of trials that need not stand in a journal
+    coverage: Coverage | None = None  # None: trials that are not read from a journal
     reduced: int = 0  # trials left out, since their storms were not the ones asked for
 
     @property

@@ -6,13 +6,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
+from typing import Final
 
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured
 from bench.questions.claims.finding import Finding, Verdict
 
 
 class Side(StrEnum):
-    """The buffer that a claim speaks for: the two tables of the catalogue."""
+    """The buffer that a claim favours: the two tables of the catalogue."""
 
     RING = "for the ring buffer"
     PERF = "for the perf buffer, or against the ring buffer"
@@ -56,3 +58,7 @@ class Claim:
                 how = how if count else "arms are missing"
             reason = f"{how} of {', '.join(names)}"
             return Finding(verdict=Verdict.NOT_MEASURED, reason=reason)
+
+
+for_ring: Final = partial(Claim, side=Side.RING)
+for_perf: Final = partial(Claim, side=Side.PERF)

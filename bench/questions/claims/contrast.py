@@ -89,7 +89,7 @@ class Contrast:
 
         REPRODUCED if the whole interval lies there and two one-sided tests say so, REFUTED if it
         lies outside and a one-sided test says so, else INCONCLUSIVE: a test that found no
-        difference is no evidence of there being none. An infinite edge bounds nothing.
+        difference does not show that there is none. An infinite edge bounds nothing.
         """
         if self.blocks < FEWEST_BLOCKS:
             return Verdict.INCONCLUSIVE, 1.0
@@ -188,7 +188,7 @@ def sides(left: Series, right: Series, scale: Scale = Scale.RATIO) -> tuple[floa
     """Return a centre of ``left`` and of ``right`` that agree with how they compare in pairs.
 
     The right one is the median of the blocks that both have (of a difference the mean), the left
-    one that times the median ratio, or plus the mean difference: two medians of their own may point
+    one that times the median ratio, or plus the mean difference: two separate medians may point
     the other way.
     """
     places = shared(left, right)

@@ -6,13 +6,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from bench.judge.coverage import Coverage
+from bench.journal.schema import JournalContent, Run
+from bench.judge.coverage import Coverage, coverage
 from bench.judge.load import Load
-from bench.judge.samples import ArmSamples, ExperimentSamples, Place
+from bench.judge.samples import ArmSamples, ExperimentSamples, Place, Stretch, file
 from bench.linux.machine import Machine
 from bench.plan.experiments import ArmName
 from bench.questions.claims.finding import Basis
-from bench.trial.result import TrialResult
+from bench.questions.transports.profiles import PERFBUF, RINGBUF
+from bench.questions.transports.summary import by_machine
+from bench.trial.result import State, TrialResult
 
 Take = Callable[[TrialResult], float | None]
 """A number of a trial; None where it has no meaning."""
@@ -58,7 +61,7 @@ class Evidence:
     experiments: Mapping[str, ExperimentSamples]
     machine: Machine | None = None
     kernels: tuple[Kernel, ...] = field(default=())
-    coverage: Coverage | None = None  # None: of trials that need not stand in a journal
+    coverage: Coverage | None = None  # None: trials that are not read from a journal
 
     @property
     def cpus(self) -> int | None:
@@ -119,4 +122,51 @@ def bases(arms: Iterable[tuple[str, ArmSamples]]) -> tuple[Basis, ...]:
     return tuple(
         Basis(experiment=name, arm=arm.name, trials=tuple(sorted(arm.readings)))
         for name, arm in arms
+    )
+
+
+def of_journals(content: JournalContent) -> tuple[Evidence, ...]:
+    """Return evidence of each machine that has trials, in the order of the journals."""
+    kernels = _kernels(content.runs)
+    return tuple(
+        Evidence(
+            experiments=file(
+                Stretch(trials=run.trials, machine=run.header.machine) for run in group
+            ),
+            machine=group[0].header.machine,
+            kernels=kernels,
+            coverage=coverage(group, content.repeated),
+        )
+        for group in by_machine(content)
+        if any(run.trials for run in group)
+    )
+
+
+def of_trials(trials: Iterable[TrialResult], machine: Machine | None = None) -> Evidence:
+    """Return the evidence of one run, whether or not it is in a journal."""
+    return Evidence(
+        experiments=file((Stretch(trials=tuple(trials), machine=machine),)), machine=machine
+    )
+
+
+def _kernels(runs: Iterable[Run]) -> tuple[Kernel, ...]:
+    counts: dict[str, dict[str, int]] = {}
+    without: set[str] = set()
+    for run in runs:
+        if run.header.machine.kernel_facts.get("ring_buffer", "no") == "no":
+            without.add(run.header.machine.kernel_release)
+        of_kernel = counts.setdefault(run.header.machine.kernel_release, {})
+        for trial in run.trials:
+            if trial.state is not State.INVALID:
+                transport = trial.config.transport
+                of_kernel[transport] = of_kernel.get(transport, 0) + 1
+    return tuple(
+        Kernel(
+            release=release,
+            ring_trials=of_kernel.get(RINGBUF, 0),
+            perf_trials=of_kernel.get(PERFBUF, 0),
+        )
+        for release, of_kernel in counts.items()
+        # A run that ended before its first trial on the ring says nothing of it.
+        if of_kernel.get(RINGBUF) or (of_kernel.get(PERFBUF) and release in without)
     )

@@ -73,7 +73,7 @@ def _verdict(value: object) -> Verdict:
 def check(expected: Expectations, judged: Sequence[Judged], *, strict: bool) -> None:
     """Raise GateFailed, naming every claim that came out otherwise.
 
-    An inconclusive one fails only if ``strict``: it is no evidence of the contrary. One that was
+    An inconclusive one fails only if ``strict``: it does not show the contrary. One that was
     not measured does fail, on any machine or on all, since a gate that was never tried holds
     nothing.
     """

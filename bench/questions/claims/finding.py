@@ -29,7 +29,7 @@ class Verdict(StrEnum):
 class Measured:
     """The number that decided, with the bounds of its 95 % interval."""
 
-    what: str  # in words, "delivered a second, rb over pb"
+    what: str  # a description, "delivered a second, rb over pb"
     unit: Unit
     point: float
     low: float

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from math import inf
+from typing import Final
 
 from bench.judge.metrics import Unit
 from bench.judge.samples import ArmSamples
-from bench.judge.statistics import FEWEST_BLOCKS, Scale, loss_bound, paired_ratio
+from bench.judge.statistics import FEWEST_BLOCKS, Scale, loss_bound, paired_difference, paired_ratio
 from bench.questions.claims.compare import Comparison, Detail
 from bench.questions.claims.contrast import SURE, Contrast, together
 from bench.questions.claims.evidence import Evidence, Series, bases
@@ -16,9 +18,11 @@ from bench.questions.claims.finding import Finding, Measured, Verdict
 
 Rule = Callable[[Evidence], Finding]
 
+_EDGES: Final = ("within {0:g} to {1:g}", "outside {0:g} to {1:g}", "{0:g} or {1:g}")
+
 
 def say(contrast: Contrast) -> str:
-    """Put a contrast into words: what, how much, and the interval."""
+    """Format a contrast: what, how much, and the interval."""
     found = contrast.measured()
     if found.low == found.high == (1 if contrast.scale is Scale.RATIO else 0):
         numbers = f"the same in each of {contrast.blocks} blocks"
@@ -173,7 +177,7 @@ def counted(
     trials: int | None = None,
     details: Sequence[str] = (),
 ) -> Finding:
-    """Return the finding of a count; ``trials`` that speak to it, if not all, need to be eight."""
+    """Return the finding of a count; at least eight ``trials`` must bear on it (default: all)."""
     blocks = min((len(arm.readings) for _, arm in arms), default=0)
     return Finding(
         verdict=said[0],
@@ -229,32 +233,43 @@ def inside(
     what: str,
     parts: Callable[[Evidence], Sequence[Series]],
     *,
-    low: float,
     high: float,
     bound: float,
+    low: float = -inf,
+    scale: Scale = Scale.RATIO,
+    unit: Unit = Unit.TIMES,
+    words: tuple[str, str, str] = (
+        "within {0:g} to {1:g}",
+        "outside {0:g} to {1:g}",
+        "{0:g} or {1:g}",
+    ),
     details: Sequence[Detail] = (),
 ) -> Rule:
-    """Return the rule that a ratio lies between the edges of what was published."""
+    """Return the rule that a number lies between the edges of what was published."""
 
     def judge(evidence: Evidence) -> Finding:
         found = parts(evidence)
         values = [value for part in found for value in part.values.values()]
-        centre = paired_ratio(values, [1.0] * len(values))
+        if scale is Scale.RATIO:
+            centre = paired_ratio(values, [1.0] * len(values))
+        else:
+            centre = paired_difference(values, [0.0] * len(values), mean=True)
         blocks = min(len(part.values) for part in found)
+        within, outside, edges = (each.format(low, high) for each in words)
         if blocks < FEWEST_BLOCKS:
             said = Verdict.INCONCLUSIVE, f"fewer than {FEWEST_BLOCKS} blocks"
         elif low <= centre.low and centre.high <= high:
-            said = Verdict.REPRODUCED, f"within {low:g} to {high:g}"
+            said = Verdict.REPRODUCED, within
         elif centre.high < low or centre.low > high:
-            said = Verdict.REFUTED, f"outside {low:g} to {high:g}"
+            said = Verdict.REFUTED, outside
         else:
-            said = Verdict.INCONCLUSIVE, f"the interval reaches over {low:g} or {high:g}"
+            said = Verdict.INCONCLUSIVE, f"the interval reaches over {edges}"
         return Finding(
             verdict=said[0],
             reason=said[1],
             measured=Measured(
                 what=what,
-                unit=Unit.TIMES,
+                unit=unit,
                 point=centre.point,
                 low=centre.low,
                 high=centre.high,

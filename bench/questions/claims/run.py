@@ -15,7 +15,7 @@ from bench.plan.duration import estimate_seconds
 from bench.plan.experiments import Experiment
 from bench.questions.claims.catalogue import Judged, judge
 from bench.questions.claims.claim import Claim
-from bench.questions.claims.journals import of_trials
+from bench.questions.claims.evidence import of_trials
 from bench.trial.result import TrialResult
 
 _MOST_AT_ONCE: Final = 8

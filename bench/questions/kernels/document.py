@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from bench.questions.claims.words import SIGNS, figure, reason
+from bench.questions.claims.document import SIGNS, figure, reason
 from bench.questions.kernels import charts, sentences, tables
 from bench.questions.kernels.data import data_of
 from bench.questions.kernels.matrix import ClaimRow, Matrix

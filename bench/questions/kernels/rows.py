@@ -16,8 +16,7 @@ from bench.judge.samples import ArmSamples
 from bench.linux.machine import Machine
 from bench.linux.version import KernelVersion
 from bench.questions.claims.catalogue import Judged, judge
-from bench.questions.claims.evidence import Evidence
-from bench.questions.claims.journals import of_journals
+from bench.questions.claims.evidence import Evidence, of_journals
 from bench.questions.kernels.folders import Entry
 from bench.questions.transports.summary import Summary, by_machine, compare_journals
 from bench.trial.result import TrialResult

@@ -15,9 +15,9 @@ PAGE = Path(__file__).parents[3] / "docs" / "claims.md"
 
 
 def test_the_page_is_what_the_catalogue_says() -> None:
-    assert PAGE.read_text(encoding="utf-8") == document(), (
-        "stale: python -m bench.questions.claims.listing > docs/claims.md"
-    )
+    head, table, rows = PAGE.read_text(encoding="utf-8").partition("## For the ring buffer\n")
+    assert head.startswith("# Claims\n")
+    assert table + rows == document(), "stale: see python -m bench.questions.claims.listing"
 
 
 def test_both_tables_are_there_in_full() -> None:

@@ -11,7 +11,7 @@ from bench.judge.statistics import FEWEST_BLOCKS, Scale
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.config import Consumer, Poll, Producer
 from bench.plan.experiments import ArmName, Experiment, comparisons
-from bench.questions.claims.claim import Claim, Side
+from bench.questions.claims.claim import for_perf, for_ring
 from bench.questions.claims.compare import Of, less
 from bench.questions.claims.contrast import (
     NEARLY_NONE,
@@ -53,7 +53,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
 def _cells(evidence: Evidence) -> Iterator[Contrast]:
     """Yield every storm at every budget at which either side lost something.
 
-    Either, not the perf buffer: to choose by one side's losses would speak for the other one.
+    Either, not only the perf buffer: choosing by one side's losses would favour the other one.
     Skewed and spread storms have to be among them; over kernels no more are run than these.
     """
     margin = share_margin(evidence, dropped_share, *_STORMS)
@@ -98,24 +98,6 @@ def _quiet_losses(evidence: Evidence) -> Iterable[str]:
         yield f"the quiet CPU lost {lost:.2%} on {words}"
 
 
-_STARVES: Final = above(
-    less("share that the quiet CPU lost, rb less pb", _QUIET_RING, _QUIET_PERF),
-    details=(_quiet_losses,),
-)
-_STARVES_THERE_ALONE: Final = held(
-    _STARVES,
-    lambda evidence: alone("share that the quiet CPU lost on pb", _QUIET_PERF(evidence)),
-    low=-inf,
-    high=NEARLY_NONE,
-    words=f"the quiet CPU loses at most {NEARLY_NONE:.0%} on pb",
-)
-
-
-def _noisy_cpu(evidence: Evidence) -> Finding:
-    found = _STARVES(evidence)
-    return found if found.blocks < FEWEST_BLOCKS else _STARVES_THERE_ALONE(evidence)
-
-
 def _in_nmi(evidence: Evidence) -> Finding:
     """Raise NotApplicable: no experiment runs a BPF program in NMI context beside the ring.
 
@@ -131,9 +113,8 @@ def _in_nmi(evidence: Evidence) -> Finding:
 
 
 CLAIMS: Final = (
-    Claim(
+    for_ring(
         id="rb-fewer-drops",
-        side=Side.RING,
         statement="at equal budget rb loses less",
         sources="bpf list 2023; DataDog/datadog-agent#22350",
         published="10 % fewer",
@@ -142,9 +123,8 @@ CLAIMS: Final = (
         experiments=_STORMS,
         rule=_fewer_drops,
     ),
-    Claim(
+    for_perf(
         id="rb-nmi-drops",
-        side=Side.PERF,
         statement="in NMI context reserve may fail although there is room",
         sources="DOC",
         test="perf_event program sharing the ring",
@@ -154,15 +134,23 @@ CLAIMS: Final = (
         rule=_in_nmi,
         comparative=False,
     ),
-    Claim(
+    for_perf(
         id="rb-noisy-cpu",
-        side=Side.PERF,
         statement="one busy CPU starves the others of ring space",
         sources="optiqor/kerno#35",
         test="one hot CPU, one quiet",
         reproduced_when="quiet CPU loses more on rb than on pb, where it loses at most 1 %",
         experiments=("noisy-cpu",),
-        rule=_noisy_cpu,
+        rule=held(
+            above(
+                less("share that the quiet CPU lost, rb less pb", _QUIET_RING, _QUIET_PERF),
+                details=(_quiet_losses,),
+            ),
+            lambda evidence: alone("share that the quiet CPU lost on pb", _QUIET_PERF(evidence)),
+            low=-inf,
+            high=NEARLY_NONE,
+            words=f"the quiet CPU loses at most {NEARLY_NONE:.0%} on pb",
+        ),
         cpus=2,
     ),
 )

@@ -13,7 +13,7 @@ from bench.judge.samples import ArmSamples
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.config import Call, Wake
 from bench.plan.experiments import ArmName, Experiment
-from bench.questions.claims.claim import Claim, Side
+from bench.questions.claims.claim import for_perf, for_ring
 from bench.questions.claims.compare import Comparison, Detail, Of, levels, over
 from bench.questions.claims.contrast import Contrast, sides
 from bench.questions.claims.evidence import Evidence, NotMeasured, series
@@ -164,7 +164,7 @@ def _curves(parts: Sequence[Of], growths: Comparison | None = None) -> Detail:
 
 
 def _delivered(evidence: Evidence) -> Iterator[str]:
-    """Yield what reaches a reader, where that was measured: it need not fall as writes grow dearer.
+    """Yield what reaches a reader, where measured: it need not fall as writes cost more.
 
     A second producer finds the ring less often empty, and so wakes the reader less.
     """
@@ -177,9 +177,8 @@ def _delivered(evidence: Evidence) -> Iterator[str]:
 
 
 CLAIMS: Final = (
-    Claim(
+    for_ring(
         id="reserve-beats-output",
-        side=Side.RING,
         statement="reserve/submit is cheaper than output with its copy",
         sources="TUT, BENCH",
         published="22.82 against 18.91 M/s",
@@ -188,9 +187,8 @@ CLAIMS: Final = (
         experiments=("reserve-output",),
         rule=mean_above("kernel ns a record, output over reserve, mean over sizes", _by_size),
     ),
-    Claim(
+    for_ring(
         id="rb-no-wasted-work",
-        side=Side.RING,
         statement="a full ring refuses before the record is built",
         sources="TUT, BLOG",
         test="stalled consumer",
@@ -202,9 +200,8 @@ CLAIMS: Final = (
             details=(levels("{}: {:,.0f} ns a refused write", _REFUSALS, _RESERVE),),
         ),
     ),
-    Claim(
+    for_perf(
         id="rb-contention",
-        side=Side.PERF,
         statement="one ring's lock limits many producers",
         sources="BENCH",
         published="10.9 at 1 producer, 4.9 at 2, 2.07 at 52",
@@ -218,9 +215,8 @@ CLAIMS: Final = (
         ),
         cpus=2,
     ),
-    Claim(
+    for_perf(
         id="pb-scales",
-        side=Side.PERF,
         statement="per-CPU buffers scale with CPUs where one ring does not",
         sources="BLOG",
         published="none found",
@@ -235,9 +231,8 @@ CLAIMS: Final = (
         ),
         cpus=4,
     ),
-    Claim(
+    for_perf(
         id="rb-full-still-locks",
-        side=Side.PERF,
         statement="a full ring still contends for its lock",
         sources="josefbacik/systing#210",
         published="85 % of events lost on 192 CPUs",

@@ -10,7 +10,7 @@ from typing import Final
 
 from bench.plan.config import Wake
 from bench.plan.experiments import Experiment
-from bench.questions.claims.claim import Claim, Side
+from bench.questions.claims.claim import for_perf
 from bench.questions.claims.compare import Of, levels, over
 from bench.questions.claims.contrast import sides
 from bench.questions.claims.evidence import Evidence
@@ -30,7 +30,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     return (
         experiment(
             "busy-poll",
-            "Does a consumer that polls busily make records dearer for the producer?",
+            "Does a consumer that polls busily make records more expensive for the producer?",
             on.each(
                 on.holding_on_each(alone),
                 {
@@ -67,9 +67,8 @@ def _busy_levels(evidence: Evidence) -> Iterable[str]:
 
 
 CLAIMS: Final = (
-    Claim(
+    for_perf(
         id="rb-output-slower",
-        side=Side.PERF,
         statement="a ring output call costs more than a perf one",
         sources="cilium/pwru#195, jschwinger233/bpf_k2u_benchmark",
         published="81 ms pb, 198 ms rb unwoken, 1,821 ms rb forced, for 10 M calls",
@@ -91,9 +90,8 @@ CLAIMS: Final = (
             ),
         ),
     ),
-    Claim(
+    for_perf(
         id="busy-poll-taxes-rb",
-        side=Side.PERF,
         statement="a busy-polling consumer slows the ring's producers more than the perf buffer's",
         sources="seen here, not published",
         test="kernel ns per record, consumer busy polling against asleep",

@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from bench.judge.metrics import Unit
-from bench.questions.claims.claim import Claim, Side
+from bench.questions.claims.claim import for_ring
 from bench.questions.claims.evidence import Evidence, NotApplicable
 from bench.questions.claims.finding import Finding, Measured, Verdict
 
@@ -53,9 +53,8 @@ def _since(evidence: Evidence) -> Finding:
 
 
 CLAIMS: Final = (
-    Claim(
+    for_ring(
         id="rb-since-5.8",
-        side=Side.RING,
         statement="available from Linux 5.8",
         sources="TUT",
         test="kernel matrix",

@@ -12,7 +12,7 @@ from bench.plan.budgets import MIB
 from bench.plan.config import Producer, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities
-from bench.questions.claims.claim import Claim, Side
+from bench.questions.claims.claim import for_perf, for_ring
 from bench.questions.claims.compare import Of, levels, over
 from bench.questions.claims.contrast import sides
 from bench.questions.claims.evidence import Evidence
@@ -105,9 +105,8 @@ def _slow_levels(evidence: Evidence) -> Iterator[str]:
 
 
 CLAIMS: Final = (
-    Claim(
+    for_ring(
         id="rb-epoll-and-busy",
-        side=Side.RING,
         statement="epoll and busy polling both work, the latter with the least latency",
         sources="TUT",
         test="trickle under both",
@@ -122,9 +121,8 @@ CLAIMS: Final = (
         ),
         comparative=False,
     ),
-    Claim(
+    for_ring(
         id="pb-sampling-cost",
-        side=Side.RING,
         statement="sampled pb wake-ups delay up to N-1 events",
         sources="BENCH, BLOG",
         test="trickle, wakeup_events N",
@@ -140,9 +138,8 @@ CLAIMS: Final = (
         ),
         comparative=False,
     ),
-    Claim(
+    for_perf(
         id="rb-slow-producer",
-        side=Side.PERF,
         statement="a record not yet committed holds back later ones",
         sources="DOC",
         test="a delay between reserve and submit on one CPU",

@@ -14,7 +14,7 @@ from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
 from bench.plan.config import Consumer, Poll
 from bench.plan.experiments import ArmName, Experiment
-from bench.questions.claims.claim import Claim, Side
+from bench.questions.claims.claim import for_perf, for_ring
 from bench.questions.claims.compare import Comparison, Detail, Of, over
 from bench.questions.claims.contrast import shared, sides
 from bench.questions.claims.evidence import Evidence, NotMeasured, Series, series
@@ -139,9 +139,8 @@ def _rss_of_perf(evidence: Evidence) -> Iterator[str]:
 
 
 CLAIMS: Final = (
-    Claim(
+    for_ring(
         id="rb-less-memory",
-        side=Side.RING,
         statement="sharing one buffer wastes less than one per CPU",
         sources="TUT, BLOG",
         test="minimum lossless budget of each, spread storm and one-CPU storm",
@@ -154,9 +153,8 @@ CLAIMS: Final = (
         ),
         cpus=2,
     ),
-    Claim(
+    for_ring(
         id="rb-memory-scales",
-        side=Side.RING,
         statement="doubling CPUs need not double the ring",
         sources="BLOG",
         published="none; elastic/quark#407 sizes it per CPU all the same",
@@ -179,9 +177,8 @@ CLAIMS: Final = (
         ),
         cpus=4,
     ),
-    Claim(
+    for_perf(
         id="rb-rss-double",
-        side=Side.PERF,
         statement="the consumer's RSS counts the ring twice",
         sources="bpf list 2023",
         published="about 2",

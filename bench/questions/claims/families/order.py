@@ -14,7 +14,7 @@ from bench.judge.statistics import FEWEST_BLOCKS
 from bench.plan.budgets import MIB
 from bench.plan.config import Consumer, Poll
 from bench.plan.experiments import ArmName, Experiment
-from bench.questions.claims.claim import Claim, Side
+from bench.questions.claims.claim import for_ring
 from bench.questions.claims.evidence import Evidence, NotMeasured
 from bench.questions.claims.finding import Finding, Verdict
 from bench.questions.claims.rules import counted, none_seen, share
@@ -23,7 +23,7 @@ from bench.questions.transports.profiles import PERFBUF, RINGBUF, storms
 from workloads.storm import Shape
 
 LEAST_PAIRS: Final = 1_000
-"""Causal pairs that a trial has to have before it speaks for order."""
+"""Causal pairs that a trial needs before it can show that order is kept."""
 
 _EXPERIMENTS: Final = ("chain", "drain-interval")
 _DRAINED_MS: Final = ((RINGBUF, 5), (PERFBUF, 1), (PERFBUF, 20))  # perf at 5 ms: "chain"
@@ -133,9 +133,8 @@ def by_chains_alone(claim_id: str, evidence: Evidence) -> Finding | None:
 
 
 CLAIMS: Final = (
-    Claim(
+    for_ring(
         id="rb-order",
-        side=Side.RING,
         statement="what was submitted earlier is consumed earlier, across CPUs",
         sources="TUT, BLOG, DOC",
         test="chains, pairs on alternating CPUs, each trial with at least 1,000 causal pairs",
@@ -145,9 +144,8 @@ CLAIMS: Final = (
         comparative=False,
         cpus=2,
     ),
-    Claim(
+    for_ring(
         id="pb-reorders",
-        side=Side.RING,
         statement="related events on different CPUs arrive out of order on pb",
         sources="TUT, BLOG; h2o/h2o#2800, iovisor/bcc#5047, aquasecurity/tracee#1113",
         published="173 ms late",

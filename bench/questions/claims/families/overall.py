@@ -16,7 +16,7 @@ from bench.judge.statistics import (
     partial_conjunction_p,
 )
 from bench.plan.experiments import ArmName, comparisons
-from bench.questions.claims.claim import Claim, Side
+from bench.questions.claims.claim import for_ring
 from bench.questions.claims.contrast import (
     ABOUT_EQUAL,
     NEARLY_NONE,
@@ -114,7 +114,7 @@ def _beyond(contrast: Contrast) -> bool:
 def _default_choice(evidence: Evidence) -> Finding:
     """Judge it better somewhere, and shown to be not worse in at least nine experiments of ten.
 
-    Not worse is a test of non-inferiority with a margin of its own, ``_LIMITS``: where the noise is
+    Not worse is a test of non-inferiority with a separate margin, ``_LIMITS``: where the noise is
     wide, nothing is found to be worse, nor shown not to be. And since two equal transports are not
     worse either, the better one has to be better at something, beyond the noise.
     """
@@ -187,9 +187,8 @@ def _default_choice(evidence: Evidence) -> Finding:
 
 
 CLAIMS: Final = (
-    Claim(
+    for_ring(
         id="rb-default-choice",
-        side=Side.RING,
         statement="nearly always the better default",
         sources="TUT, BLOG",
         test="all of the above",

@@ -13,7 +13,7 @@ from bench.plan.budgets import KIB, MIB
 from bench.plan.config import Consumer, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
-from bench.questions.claims.claim import Claim, Side
+from bench.questions.claims.claim import for_perf, for_ring
 from bench.questions.claims.compare import Detail, Of, less, over
 from bench.questions.claims.contrast import NEARLY_NONE, SURE, alone, sides
 from bench.questions.claims.evidence import Evidence, NotMeasured
@@ -193,9 +193,8 @@ def _on_one_cpu(evidence: Evidence) -> Finding:
 _AMPLIFIED: Final = "amplified, default wake-ups"
 
 CLAIMS: Final = (
-    Claim(
+    for_ring(
         id="rb-faster-default",
-        side=Side.RING,
         statement="more events a second at default wake-ups",
         sources="BENCH",
         published="12.05 against 0.93 M/s",
@@ -207,9 +206,8 @@ CLAIMS: Final = (
             details=(_rates(_PB, rb=_RING, pb=_PB), _with_libbcc),
         ),
     ),
-    Claim(
+    for_ring(
         id="rb-faster-sampled",
-        side=Side.RING,
         statement="also when pb wakes every 500th",
         sources="BENCH",
         published="11.56 against 9.89 M/s",
@@ -224,9 +222,8 @@ CLAIMS: Final = (
             ),
         ),
     ),
-    Claim(
+    for_ring(
         id="rb-less-consumer-cpu",
-        side=Side.RING,
         statement="consuming costs less CPU",
         sources="Retina docs",
         published="1.5 to 6 times",
@@ -241,9 +238,8 @@ CLAIMS: Final = (
             ],
         ),
     ),
-    Claim(
+    for_ring(
         id="sharded-rb-beats-pb",
-        side=Side.RING,
         statement="one ring per CPU still beats pb",
         sources="BLOG",
         test="sharded ring buffers against pb, amplified",
@@ -251,9 +247,8 @@ CLAIMS: Final = (
         experiments=("rate-default",),
         rule=_sharded,
     ),
-    Claim(
+    for_perf(
         id="rb-same-cpu",
-        side=Side.PERF,
         statement="sharing one CPU with its consumer, rb delivers more but drops, pb does not",
         sources="BENCH",
         published="3.05 and 3.54 dropped, against 1.39 and 0",
@@ -262,9 +257,8 @@ CLAIMS: Final = (
         experiments=("same-cpu",),
         rule=_on_one_cpu,
     ),
-    Claim(
+    for_perf(
         id="fast-consumer-hurts-rb",
-        side=Side.PERF,
         statement="a lighter consumer is woken more and delivers less",
         sources="BENCH",
         published="8.16 against 12.05 M/s",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from bench.judge.statistics import FEWEST_BLOCKS, one_sided
-from bench.questions.claims.claim import Claim, Side
+from bench.questions.claims.claim import for_perf
 from bench.questions.claims.compare import Of, less, levels
 from bench.questions.claims.contrast import SURE
 from bench.questions.claims.evidence import Evidence
@@ -48,9 +48,8 @@ def _behind_a_busy_head(evidence: Evidence) -> Finding:
 
 
 CLAIMS: Final = (
-    Claim(
+    for_perf(
         id="rb-busy-head-spins",
-        side=Side.PERF,
         statement="behind a reserved, uncommitted record a level-triggered poll returns at once, "
         "again and again",
         sources="seen here, not published",

@@ -3,31 +3,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from statistics import fmean
 from typing import Final
 
 from bench.judge.metrics import Unit
 from bench.judge.samples import ArmSamples
-from bench.judge.statistics import FEWEST_BLOCKS, paired_difference
+from bench.judge.statistics import FEWEST_BLOCKS, Scale
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.budgets import MIB
 from bench.plan.config import MIXED, Call, Consumer, Producer, Reader
 from bench.plan.experiments import Experiment
-from bench.questions.claims.claim import Claim, Side
+from bench.questions.claims.claim import for_perf, for_ring
 from bench.questions.claims.compare import Of
 from bench.questions.claims.evidence import Evidence, NotMeasured, series
-from bench.questions.claims.finding import Finding, Measured, Verdict
+from bench.questions.claims.finding import Finding, Verdict
 from bench.questions.claims.quantities import syscalls_per_event
-from bench.questions.claims.rules import counted, none_seen, share
+from bench.questions.claims.rules import Rule, counted, inside, none_seen, share
 from bench.questions.claims.setting import Setting, by_libbcc, experiment, trial
-from bench.questions.transports.profiles import BUSY, EPOLL, RINGBUF, storms
+from bench.questions.transports.profiles import BUSY, EPOLL, PERFBUF, RINGBUF, storms
 from workloads.storm import Shape
 
 _FULL: Final = ("full", "refused")  # the latter is what is run over kernels
-_FEW_CALLS: Final = 0.01
-"""System calls an event that count as about none."""
+_CALLS: Final = "system-calls"
 
 
 def experiments(on: Setting) -> tuple[Experiment, ...]:
@@ -58,191 +57,157 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
             twins=(),
         ),
         experiment(
-            "system-calls",
+            _CALLS,
             "How many system calls does a busily polling reader make for a record?",
             on.each(MIB, {"busy": counting}),
             twins=(),
         ),
         experiment(
             "told",
-            "Is user space told of what was lost while it read nothing?",
+            "Are losses reported to user space while it reads nothing?",
             on.each(2 * PAGE_BYTES, {"libbcc": trial(storm, stalled)}),
             twins=(),
         ),
     )
 
 
-def _whole(evidence: Evidence, name: str, arms: Sequence[ArmSamples], what: str) -> Finding:
-    """Judge whether every trial of ``arms`` balanced, all records whole, and none is invalid."""
-    transports = dict.fromkeys(arm.trials[0].config.transport for arm in arms if arm.trials)
-    broken = [trial for transport in transports for trial in evidence.invalid(name, transport)]
-    trials = [trial for arm in arms for trial in arm.trials]
-    records = sum(trial.ledger.delivered for trial in trials if trial.ledger is not None)
-    blocks = min((len(arm.readings) for arm in arms), default=0)
-    total = len(trials) + len(broken)
-    if broken:
-        verdict, reason = Verdict.REFUTED, f"{broken[0].arm}: {'; '.join(broken[0].reasons)}"
-    elif blocks < FEWEST_BLOCKS or not records:
-        verdict, reason = Verdict.INCONCLUSIVE, f"fewer than {FEWEST_BLOCKS} blocks"
-    else:
-        verdict = Verdict.REPRODUCED
-        reason = f"{what} in {none_seen(total, 'trials')}, of {records:,} records"
-    measured = share(f"{len(broken)} of {total} trials: {what}", len(broken), total)
-    return counted((verdict, reason), measured, [(name, arm) for arm in arms])
+def _whole(name: str, what: str, *wanted: tuple[str, str | None]) -> Rule:
+    """Return the rule that every trial balanced, all records whole, and that none is invalid.
+
+    ``wanted`` are transports, each with the variant of its arms (None: all).
+    """
+
+    def judge(evidence: Evidence) -> Finding:
+        arms, broken = [], []
+        for transport, variant in wanted:
+            found = evidence.arms(name, transport, variant=variant)
+            invalid = evidence.invalid(name, transport)
+            if not found and (variant or not invalid):
+                raise NotMeasured(name)
+            arms += found
+            broken += [trial for trial in invalid if trial not in broken]
+        trials = [trial for arm in arms for trial in arm.trials]
+        records = sum(trial.ledger.delivered for trial in trials if trial.ledger is not None)
+        blocks = min((len(arm.readings) for arm in arms), default=0)
+        total = len(trials) + len(broken)
+        if broken:
+            said = Verdict.REFUTED, f"{broken[0].arm}: {'; '.join(broken[0].reasons)}"
+        elif blocks < FEWEST_BLOCKS or not records:
+            said = Verdict.INCONCLUSIVE, f"fewer than {FEWEST_BLOCKS} blocks"
+        else:
+            none = none_seen(total, "trials")
+            said = Verdict.REPRODUCED, f"{what} in {none}, of {records:,} records"
+        measured = share(f"{len(broken)} of {total} trials: {what}", len(broken), total)
+        return counted(said, measured, [(name, arm) for arm in arms])
+
+    return judge
 
 
-def _variable_length(evidence: Evidence) -> Finding:
-    name = "mixed-lengths"
-    return _whole(evidence, name, _either(evidence, name), "a record that was not whole")
+def _calls_of_perf(evidence: Evidence) -> Iterator[str]:
+    for arm in evidence.arms(_CALLS, "perfbuf", variant="busy"):
+        mean = fmean(series(_CALLS, arm, syscalls_per_event).values.values())
+        yield f"perf buffers: {mean:.5f} an event"
 
 
-def _either(evidence: Evidence, name: str) -> list[ArmSamples]:
-    """Return both transports' arms, without one of which all trials are invalid."""
-    arms = []
-    for transport in ("ringbuf", "perfbuf"):
-        found = evidence.arms(name, transport, variant=None)
-        if not found and not evidence.invalid(name, transport):
-            raise NotMeasured(name)
-        arms += found
-    return arms
+def _unreported(
+    what: str, transport: str, experiments: Sequence[str], kind: str | None = None
+) -> Rule:
+    """Return the rule that trials reported less lost than was: of ``kind``, or (None) nothing."""
 
+    def judge(evidence: Evidence) -> Finding:
+        for name in experiments:
+            if arms := evidence.arms(name, transport):
+                return of_arm(name, arms[0])
+        raise NotMeasured(experiments[0])
 
-def _easy_migration(evidence: Evidence) -> Finding:
-    name = "migration"
-    arms = [evidence.arm(name, "ringbuf", call) for call in ("reserve", "output")]
-    return _whole(evidence, name, arms, "a ledger that did not balance")
+    def of_arm(name: str, arm: ArmSamples) -> Finding:
+        lost = reported = short = lossy = 0
+        for each in arm.trials:
+            if each.ledger is None or not each.ledger.dropped:
+                continue
+            lossy += 1
+            counts = each.lost_told
+            found = sum(counts.values()) if kind is None else counts.get(kind, 0)
+            lost += each.ledger.dropped
+            reported += found
+            short += found == 0 if kind is None else found < each.ledger.dropped
+        where = "trials that lost something"
+        if lossy < FEWEST_BLOCKS:
+            said = Verdict.INCONCLUSIVE, f"only {lossy} trials lost anything"
+        elif short == lossy:
+            said = Verdict.REPRODUCED, f"{what} in every trial that lost something"
+        elif short == 0:
+            said = Verdict.REFUTED, f"{what} in {none_seen(lossy, where)}"
+        else:
+            said = Verdict.REPRODUCED, f"{what} in {short} of {lossy} {where}"
+        words = f"{lost:,} lost, {reported:,} reported, in {lossy} of {len(arm.trials)} trials"
+        return counted(said, share(words, short, lossy), [(name, arm)], trials=lossy)
 
-
-def _no_syscalls(evidence: Evidence) -> Finding:
-    name = "system-calls"
-    ring = Of(syscalls_per_event, name, "ringbuf", "busy")(evidence)
-    values = list(ring.values.values())
-    found = paired_difference(values, [0.0] * len(values), mean=True)
-    measured = Measured(
-        what="system calls an event, busily polled ring",
-        unit=Unit.COUNT,
-        point=found.point,
-        low=found.low,
-        high=found.high,
-        bound=_FEW_CALLS,
-    )
-    if len(values) < FEWEST_BLOCKS:
-        verdict, reason = Verdict.INCONCLUSIVE, f"fewer than {FEWEST_BLOCKS} blocks"
-    elif found.high < _FEW_CALLS:
-        verdict, reason = Verdict.REPRODUCED, f"below {_FEW_CALLS} an event"
-    elif found.low > _FEW_CALLS:
-        verdict, reason = Verdict.REFUTED, f"above {_FEW_CALLS} an event"
-    else:
-        verdict, reason = Verdict.INCONCLUSIVE, f"the interval reaches over {_FEW_CALLS}"
-    perf = (
-        series(name, arm, syscalls_per_event).values.values()
-        for arm in evidence.arms(name, "perfbuf", variant="busy")
-    )
-    return Finding(
-        verdict=verdict,
-        reason=reason,
-        measured=measured,
-        blocks=len(values),
-        further_blocks=max(FEWEST_BLOCKS - len(values), FEWEST_BLOCKS // 2),
-        details=tuple(f"perf buffers: {fmean(each):.5f} an event" for each in perf),
-        rests_on=ring.rests_on,
-    )
-
-
-def _told(name: str, arm: ArmSamples, kind: str | None, *, wanted: str) -> Finding:
-    """Count the trials in which less was reported lost than was. ``kind`` None: all kinds."""
-    lossy = [trial for trial in arm.trials if trial.ledger is not None and trial.ledger.dropped]
-    lost = told = short = 0
-    for each in lossy:
-        dropped = each.ledger.dropped if each.ledger is not None else 0
-        heard = sum(each.lost_told.values()) if kind is None else each.lost_told.get(kind, 0)
-        lost += dropped
-        told += heard
-        short += heard == 0 if kind is None else heard < dropped
-    measured = share(
-        f"{lost:,} lost, {told:,} told, in {len(lossy)} of {len(arm.trials)} trials",
-        short,
-        len(lossy),
-    )
-    if len(lossy) < FEWEST_BLOCKS:
-        verdict, reason = Verdict.INCONCLUSIVE, f"only {len(lossy)} trials lost anything"
-    elif short == len(lossy):
-        verdict, reason = Verdict.REPRODUCED, f"{wanted} in every trial that lost something"
-    elif short == 0:
-        verdict = Verdict.REFUTED
-        reason = f"{wanted} in {none_seen(len(lossy), 'trials that lost something')}"
-    else:
-        verdict = Verdict.REPRODUCED
-        reason = f"{wanted} in {short} of {len(lossy)} trials that lost something"
-    return counted((verdict, reason), measured, [(name, arm)], trials=len(lossy))
-
-
-def _silent_loss(evidence: Evidence) -> Finding:
-    name = "told"
-    return _told(name, evidence.arm(name, "ringbuf", "libbcc"), None, wanted="nothing was told")
-
-
-def _undercounts(evidence: Evidence) -> Finding:
-    for name in _FULL:
-        if arms := evidence.arms(name, "perfbuf"):
-            return _told(name, arms[0], "PERF_RECORD_LOST", wanted="less was told than lost")
-    raise NotMeasured(_FULL[0])
+    return judge
 
 
 CLAIMS: Final = (
-    Claim(
+    for_ring(
         id="rb-variable-length",
-        side=Side.RING,
         statement="records of differing length in one buffer",
         sources="TUT",
         test="records of 32 B to 4 KiB mixed",
         reproduced_when="no record that is not whole on either; the bound is in trials",
         experiments=("mixed-lengths",),
-        rule=_variable_length,
+        rule=_whole(
+            "mixed-lengths", "a record that was not whole", (RINGBUF, None), (PERFBUF, None)
+        ),
         comparative=False,
     ),
-    Claim(
+    for_ring(
         id="rb-no-syscalls",
-        side=Side.RING,
         statement="user space reads through mapped memory without system calls or copies",
         sources="TUT",
         test="busy-polled drain under storm",
         reproduced_when="system calls per event below 0.01",
-        experiments=("system-calls",),
-        rule=_no_syscalls,
+        experiments=(_CALLS,),
+        rule=inside(
+            "system calls an event, busily polled ring",
+            lambda evidence: [Of(syscalls_per_event, _CALLS, "ringbuf", "busy")(evidence)],
+            high=0.01,
+            bound=0.01,
+            scale=Scale.DIFFERENCE,
+            unit=Unit.COUNT,
+            words=("below {1} an event", "above {1} an event", "{1}"),
+            details=(_calls_of_perf,),
+        ),
         comparative=False,
     ),
-    Claim(
+    for_ring(
         id="rb-easy-migration",
-        side=Side.RING,
         statement="a perf-style output call exists",
         sources="TUT, BLOG",
         test="the tracer on bpf_ringbuf_output",
         reproduced_when="every ledger balances, as with reserve/submit; the bound is in trials",
         experiments=("migration",),
-        rule=_easy_migration,
+        rule=_whole(
+            "migration", "a ledger that did not balance", (RINGBUF, "reserve"), (RINGBUF, "output")
+        ),
         comparative=False,
     ),
-    Claim(
+    for_perf(
         id="rb-silent-loss",
-        side=Side.PERF,
-        statement="user space is not told of losses",
+        statement="losses are not reported to user space",
         sources="BLOG; iovisor/bcc#3476",
         test="stalled consumer",
         reproduced_when="the library reports none while BPF counts some",
         experiments=("told",),
-        rule=_silent_loss,
+        rule=_unreported("nothing was reported", RINGBUF, ("told",)),
         comparative=False,
     ),
-    Claim(
+    for_perf(
         id="pb-undercounts",
-        side=Side.PERF,
         statement="the perf lost record misses losses at the tail",
         sources="iovisor/bcc#2396, cilium/tetragon#2839",
         test="storm ends while full",
-        reproduced_when="failed writes > lost told",
+        reproduced_when="failed writes > reported lost",
         experiments=("full",),
-        rule=_undercounts,
+        rule=_unreported("less was reported than lost", PERFBUF, _FULL, "PERF_RECORD_LOST"),
         comparative=False,
     ),
 )

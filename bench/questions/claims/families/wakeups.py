@@ -13,13 +13,19 @@ from bench.linux.pages import PAGE_BYTES
 from bench.plan.budgets import MIB
 from bench.plan.config import Call, Consumer, Poll, Producer, Wake
 from bench.plan.experiments import ArmName, Experiment
-from bench.questions.claims.claim import Claim, Side
+from bench.questions.claims.claim import for_perf, for_ring
 from bench.questions.claims.compare import Of, over
 from bench.questions.claims.contrast import ABOUT_EQUAL, difference, share_margin, sides
 from bench.questions.claims.directions import either_way
 from bench.questions.claims.evidence import Evidence, NotApplicable, series
 from bench.questions.claims.finding import Finding, Verdict
-from bench.questions.claims.quantities import dropped_share, raised_per_event, steady_ns
+from bench.questions.claims.quantities import (
+    dropped_share,
+    late_records,
+    late_share,
+    raised_per_event,
+    steady_ns,
+)
 from bench.questions.claims.rules import above, held, none_seen, too_few
 from bench.questions.claims.setting import (
     BLOCKS,
@@ -31,7 +37,6 @@ from bench.questions.claims.setting import (
     sending,
     trial,
 )
-from bench.questions.claims.stranded import late_records, late_share
 from bench.questions.transports.profiles import EPOLL, PERFBUF, RINGBUF
 from workloads.storm import Shape, Spawn, Storm
 
@@ -140,7 +145,7 @@ _FALLS: Final = held(
 def _adaptive(evidence: Evidence) -> Finding:
     trials = [trial for part in _BACKLOG for trial in part.arm(evidence).trials]
     if all(trial.cost is None or trial.cost.wakeups_raised is None for trial in trials):
-        raise NotApplicable("/proc/interrupts has no line IWI, so wake-ups raised are not told")
+        raise NotApplicable("/proc/interrupts has no line IWI, so wake-ups raised are not recorded")
     return _FALLS(evidence)
 
 
@@ -149,8 +154,8 @@ def _none_missed(evidence: Evidence) -> Finding:
 
     A record left without one waits for the next burst, at least the pause between them. So does one
     whose wake-up came while the machine was busy, however the consumer is woken. That as few waited
-    where every record wakes would not show that none was left, and where a trial does not tell the
-    two apart, only that none waited at all does.
+    where every record wakes would not show that none was left, and where a trial does not record
+    which it was, only that none waited at all does.
     """
     name = "last-record"
     arms = [evidence.arm(name, "ringbuf", wake) for wake in ("adaptive", "forced")]
@@ -227,7 +232,7 @@ def _forced_in_bursts(evidence: Evidence) -> Finding:
 
 
 def _at_budget(evidence: Evidence, name: str, budget: str) -> Evidence:
-    """Return only that budget's evidence of an experiment: an A/A pair speaks for its own."""
+    """Return an experiment's evidence of one budget: an A/A pair measures that budget's noise."""
     samples = evidence.experiments[name]
     arms = {
         arm: found for arm, found in samples.arms.items() if ArmName.parse(arm).budget == budget
@@ -236,9 +241,8 @@ def _at_budget(evidence: Evidence, name: str, budget: str) -> Evidence:
 
 
 CLAIMS: Final = (
-    Claim(
+    for_ring(
         id="rb-adaptive-wakeup",
-        side=Side.RING,
         statement="wakes the consumer only when it has caught up",
         sources="DOC",
         test="wake-ups *raised* (irq_work) per event against load",
@@ -246,21 +250,19 @@ CLAIMS: Final = (
         experiments=("backlog",),
         rule=_adaptive,
     ),
-    Claim(
+    for_ring(
         id="rb-no-missed-wakeup",
-        side=Side.RING,
         statement="no record is left stranded without a wake-up",
         sources="BLOG",
         test="last event of a burst, blocking poll",
-        reproduced_when="no record without a wake-up in 10,000 bursts, with its bound; where "
-        "journals do not tell, no record that waited for the next burst",
+        reproduced_when="no record without a wake-up in 10,000 bursts, with its bound; in "
+        "journals that do not record it, no record that waited for the next burst",
         experiments=("last-record",),
         rule=_none_missed,
         comparative=False,
     ),
-    Claim(
+    for_ring(
         id="manual-wakeup-boost",
-        side=Side.RING,
         statement="batching wake-ups by hand raises throughput",
         sources="BENCH; taodd/cephtrace#188",
         published="1.1 to 20.9 M/s; 25 ns without, 1,410 ns with a waiting consumer",
@@ -273,13 +275,12 @@ CLAIMS: Final = (
             details=(_policies,),
         ),
     ),
-    Claim(
+    for_perf(
         id="force-wakeup",
-        side=Side.PERF,
         statement="forced wake-ups cut losses (a tracexec report) or make it worse",
         sources="a tracexec report; cilium/pwru#195",
         published="contradictory",
-        test="burst, adaptive against forced, the reader on a CPU of its own",
+        test="burst, adaptive against forced, the reader on another CPU",
         reproduced_when="say which at which budget, with the interval; refuted if they are shown "
         "to differ by less than 1 % of records at every budget",
         experiments=("burst-forced",),
