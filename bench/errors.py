@@ -57,15 +57,15 @@ class MachineUnfit(BufbenchError):
 
 
 class Busy(MachineUnfit):
-    """Another measurement of ours runs; the two would disturb each other."""
+    """Another measurement runs; the two would disturb each other."""
 
 
 class KernelRefused(MachineUnfit):
-    """The kernel answered a call with an errno that is about this machine, not about us."""
+    """The kernel answered a call with an errno that is about this machine, not about bufbench."""
 
 
 class FetchFailed(MachineUnfit):
-    """A kernel could not be had: no network, no room, a signature that does not hold."""
+    """A kernel could not be fetched: no network, no room, a signature that does not hold."""
 
 
 class StormFailed(BufbenchError):

@@ -16,7 +16,7 @@ def in_a_line(text: str) -> str:
 
 
 def clean(text: str) -> str:
-    """``text`` with everything that could steer a terminal made visible."""
+    """Return ``text`` with everything that could steer a terminal made visible."""
     return text if text.isprintable() else "".join(map(_visible, text))
 
 
@@ -27,7 +27,7 @@ def _visible(char: str) -> str:
 
 
 def clean_name(name: bytes) -> str:
-    """A process's name, that may be any bytes, so that they can be told from what is shown.
+    """Return a process's name, which may be any bytes; no two names look the same.
 
     Printable UTF-8 stands as it is, but a backslash as two; other characters as ``\\n``, ``\\t``,
     ``\\r``, or each of their bytes as ``\\xNN``.

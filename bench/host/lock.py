@@ -27,7 +27,6 @@ from bench.errors import Busy, MachineUnfit
 from bench.linux import procfs
 
 _SYSTEM: Final = Path("/run/bufbench.lock")
-_PID_NAMESPACE: Final = Path("/proc/self/ns/pid")
 _LONGEST: Final = 200  # characters of a command line that are shown
 
 
@@ -93,7 +92,7 @@ def _place() -> Path:
 
 
 def _opened(place: Path) -> int:
-    """A descriptor of the file, which is made if it is missing; never what a link leads to."""
+    """Return a descriptor of the file, made if it is missing; never what a link leads to."""
     try:
         descriptor = os.open(
             place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600
@@ -121,15 +120,15 @@ def _take(descriptor: int, holder: Callable[[], str], *, wait: bool) -> None:
 
 
 def _name(descriptor: int, command_line: Sequence[str]) -> None:
-    told = {
+    holder = {
         "pid": os.getpid(),
-        "pid_namespace": _own_namespace(),
+        "pid_namespace": procfs.pid_namespace(),
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": shlex.join(command_line),
     }
     with suppress(OSError):  # a full disk does not keep us from having the lock
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(told).encode(), 0)
+        os.pwrite(descriptor, json.dumps(holder).encode(), 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +143,7 @@ class _Holder:
     @property
     def elsewhere(self) -> bool:
         """Return whether the pid is a number of another PID namespace than this process's."""
-        return self.pid_namespace not in (None, _own_namespace())
+        return self.pid_namespace not in (None, procfs.pid_namespace())
 
     def __str__(self) -> str:
         number = f"process {self.pid}" + (" of another PID namespace" if self.elsewhere else "")
@@ -179,7 +178,7 @@ def _holder(descriptor: int) -> str:
 
 
 def _holder_anywhere(place: Path, descriptor: int) -> str:
-    """Who holds the lock of the kernel: as its file says where it is this one, else by its pid."""
+    """Describe the holder of the kernel-wide lock: by its file where that fits, else by pid."""
     pid = locked_by(procfs.read(procfs.PROC / "locks") or "", os.fstat(descriptor))
     with suppress(MachineUnfit):
         file = _opened(place)
@@ -191,13 +190,6 @@ def _holder_anywhere(place: Path, descriptor: int) -> str:
         return "in a PID namespace (a container) that this process cannot look into"
     words = (procfs.read(procfs.PROC / str(pid) / "cmdline") or "").rstrip("\0").split("\0")
     return f"process {pid}, {_shown(shlex.join(words))}"
-
-
-def _own_namespace() -> int | None:
-    try:
-        return _PID_NAMESPACE.stat().st_ino
-    except OSError:  # no /proc
-        return None
 
 
 def locked_by(locks: str, seen: os.stat_result) -> int | None:

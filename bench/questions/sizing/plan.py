@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from math import ceil, isfinite
+from math import ceil
 from typing import Final
 
-from bench.errors import UsageError
+from bench.errors import UsageError, check_range
 from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
 from bench.plan.config import Consumer, Producer, TrialConfig
@@ -50,20 +50,13 @@ def check(load: Load) -> Load:
     """Return ``load`` if it makes sense; raise UsageError, naming the option, if not."""
     if load.rate_per_s and load.burst:
         raise UsageError("a load has a rate or a burst", remedy="leave --rate or --burst out")
-    _check("--rate", load.rate_per_s, 0.0, MOST_PER_S)
-    _check("--burst", load.burst, 0, 1_000_000)
-    _check("--record-size", load.record_bytes, RECORD_BYTES, _LARGEST_RECORD_BYTES)
-    _check("--records", load.records_per_exit, 1, _MOST_RECORDS)
-    _check("--stall", load.stall_ms, 0.0, _LONGEST_STALL_MS)
-    _check("--seconds", load.seconds, 0.05, _LONGEST_S)
+    check_range("--rate", load.rate_per_s, 0.0, MOST_PER_S)
+    check_range("--burst", load.burst, 0, 1_000_000)
+    check_range("--record-size", load.record_bytes, RECORD_BYTES, _LARGEST_RECORD_BYTES)
+    check_range("--records", load.records_per_exit, 1, _MOST_RECORDS)
+    check_range("--stall", load.stall_ms, 0.0, _LONGEST_STALL_MS)
+    check_range("--seconds", load.seconds, 0.05, _LONGEST_S)
     return load
-
-
-def _check(option: str, value: float, least: float, most: float) -> None:
-    if not (isfinite(value) and least <= value <= most):
-        raise UsageError(
-            f"{option} {value:g} is out of range", remedy=f"take {least:g} to {most:g}"
-        )
 
 
 def config(load: Load, cpus: int) -> TrialConfig:
