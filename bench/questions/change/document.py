@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bench.judge.statistics import Estimate
-from bench.questions.change.counts import COUNTS, BudgetChange, CountChange
-from bench.questions.change.difference import ClaimChange, Difference
+from bench.questions.change.counts import COUNTS
+from bench.questions.change.difference import Difference
 from bench.questions.change.journal_set import JournalSet
-from bench.questions.change.numbers import Change
 from bench.questions.transports.words import machine_words, reduced
 from bench.report.document import (
     Cell,
@@ -59,12 +58,7 @@ def _machine(name: str, found: Sequence[JournalSet]) -> Iterator[Part]:
 
 
 def _changes(found: Difference) -> Iterator[Table]:
-    rows = (
-        *map(_number, found.numbers),
-        *map(_count, found.counts),
-        *map(_budget, sorted(found.budgets, key=lambda one: not one.sure)),
-        *map(_claim, sorted(found.claims, key=lambda one: not one.sure)),
-    )
+    rows = tuple(_rows(found))
     if rows:
         headings = ("what", "was", "is")
         yield Table(
@@ -76,50 +70,40 @@ def _changes(found: Difference) -> Iterator[Table]:
         )
 
 
+def _rows(found: Difference) -> Iterator[Row]:
+    for number in found.numbers:
+        where = budget(number.budget) + (f" ({number.variant})" if number.variant else "")
+        what = f"{number.label}, {number.transport} against {number.against}"
+        was, now = (
+            point(
+                Estimate(scale=number.scale, point=value, low=value, high=value, blocks=2, p=1.0),
+                number.unit,
+            )
+            for value in (number.before, number.after)
+        )
+        yield _row(f"{number.experiment} at {where}: {what}", was, now, worse=number.worse)
+    for count in found.counts:
+        what = f"{count.experiment}, {count.arm}: {COUNTS[count.key].label}"
+        yield _row(what, share(count.before), share(count.after), worse=count.worse)
+    for each in sorted(found.budgets, key=lambda one: not one.sure):
+        was, now = (
+            "above the ladder" if size_bytes is None else size(size_bytes)
+            for size_bytes in (each.before_bytes, each.after_bytes)
+        )
+        chance = "" if each.sure else " (may be chance)"
+        what = f"{each.experiment}: minimum lossless budget, {each.transport}{chance}"
+        yield _row(what, was, now, worse=each.worse, sure=each.sure)
+    for claim in sorted(found.claims, key=lambda one: not one.sure):
+        unlike = f" (A and B ran {', '.join(claim.unlike)} differently)" if claim.unlike else ""
+        what = f"claim {claim.id}{unlike}"
+        yield _row(what, claim.before, claim.after, worse=claim.worse, sure=claim.sure)
+
+
 def _row(what: str, was: str, now: str, *, worse: bool, sure: bool = True) -> Row:
     word, mark = ("worse", Mark.BAD) if worse else ("better", Mark.GOOD)
     return Row(
         heading=Cell(text=word, mark=mark) if sure else Cell(text="open", mark=Mark.OPEN),
         cells=(Cell(text=what), Cell(text=was), Cell(text=now)),
-    )
-
-
-def _number(change: Change) -> Row:
-    was, now = (
-        point(
-            Estimate(scale=change.scale, point=value, low=value, high=value, blocks=2, p=1.0),
-            change.unit,
-        )
-        for value in (change.before, change.after)
-    )
-    where = f"{budget(change.budget)}{f' ({change.variant})' if change.variant else ''}"
-    what = f"{change.label}, {change.transport} against {change.against}"
-    return _row(f"{change.experiment} at {where}: {what}", was, now, worse=change.worse)
-
-
-def _count(change: CountChange) -> Row:
-    what = f"{change.experiment}, {change.arm}: {COUNTS[change.key].label}"
-    return _row(what, share(change.before), share(change.after), worse=change.worse)
-
-
-def _budget(change: BudgetChange) -> Row:
-    was, now = (
-        "above the ladder" if each is None else size(each)
-        for each in (change.before_bytes, change.after_bytes)
-    )
-    chance = "" if change.sure else " (may be chance)"
-    what = f"{change.experiment}: minimum lossless budget, {change.transport}{chance}"
-    return _row(what, was, now, worse=change.worse, sure=change.sure)
-
-
-def _claim(change: ClaimChange) -> Row:
-    differently = f" (A and B ran {', '.join(change.unlike)} differently)" if change.unlike else ""
-    return _row(
-        f"claim {change.id}{differently}",
-        change.before,
-        change.after,
-        worse=change.worse,
-        sure=change.sure,
     )
 
 

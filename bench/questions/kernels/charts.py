@@ -117,7 +117,7 @@ def _panel(matrix: Matrix, curve: Curve) -> Panel:
             "value": point.value,
             "low": point.low,
             "high": point.high,
-            "told": _words(point, curve.unit),
+            "words": _words(point, curve.unit),
         }
         for point in curve.points
     ]
@@ -136,7 +136,7 @@ def _panel(matrix: Matrix, curve: Curve) -> Panel:
     layers = [
         chart_of("rules")
         .mark_rule(color="#808080", strokeDash=[2, 3], strokeWidth=1.5)
-        .encode(x=alt.X("kernel:N", sort=labels, bandPosition=0), description="told:N"),
+        .encode(x=alt.X("kernel:N", sort=labels, bandPosition=0), description="words:N"),
         chart_of("lines")
         .mark_line(strokeWidth=2, aria=False)
         .encode(x=x, y=y, color=by_colour, strokeDash=dash(curve.series), order="at:O", **offset),
@@ -145,7 +145,7 @@ def _panel(matrix: Matrix, curve: Curve) -> Panel:
         .encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=by_colour, **offset),
         chart_of("points")
         .mark_point(size=55, filled=True, opacity=1)
-        .encode(x=x, y=y, color=by_colour, shape=by_shape, description="told:N", **offset),
+        .encode(x=x, y=y, color=by_colour, shape=by_shape, description="words:N", **offset),
     ]
     if curve.unit is Unit.TIMES:
         one = chart_of("one").mark_rule(color="#808080", strokeWidth=1).encode(y=alt.Y("one:Q"))
@@ -176,7 +176,7 @@ def _onsets(matrix: Matrix) -> Iterator[Row]:
         label, kernel = clean(row.label), row.label
         steps = [f"{c.short}: {c.steps[kernel]}" for c in matrix.changes if kernel in c.steps]
         if steps:
-            yield {"kernel": label, "told": f"Changed at {label}: {'; '.join(steps)}"}
+            yield {"kernel": label, "words": f"Changed at {label}: {'; '.join(steps)}"}
 
 
 def _y(curve: Curve) -> alt.Y:

@@ -26,8 +26,11 @@ _LEAST_WORTH: Final = 0.02  # of the best: below it a curve is all but empty
 _MOST: Final = 4  # experiments that a number is shown of
 _CALM_SHARE: Final = 0.999  # delivered; below it too much was lost for a latency to mean anything
 _LADDERS: Final = ("ladder", "memory-spread", "memory-onecpu")
-_PACED: Final = ("trickle",)  # far below capacity: where they ran, latency is taken from them
-_CHAINED: Final = ("chain", "pingpong")  # parents that reap: where they ran, order is theirs
+_PACED: Final = ("trickle",)  # far below capacity: latency is taken from these if run
+_CHAINED: Final = (
+    "chain",
+    "pingpong",
+)  # parents that reap: order is taken from these if run
 _METRICS: Final = {metric.key: metric for metric in METRICS}
 
 Places = Mapping[tuple[str, str], dict[str, list[Comparison]]]

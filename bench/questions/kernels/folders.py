@@ -45,7 +45,7 @@ class Entry:
 def read_matrix(places: Iterable[Path]) -> tuple[Entry, ...]:
     """Read every kernel in these folders and journals and below, each trial once.
 
-    JournalError where there is none, or a place cannot be read.
+    Raise JournalError where nothing is found, or a place cannot be read.
     """
     wanted = list(places)
     entries = [entry for place in wanted for entry in _entries(place)]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The matrix profile: what is run on each kernel of a comparison, however slow its guest is.
+"""The matrix profile: the experiments on each kernel of a comparison, however slow its guest is.
 
 Before each experiment the guest's speed is measured, and storms are sized by it. All storms are by
-fork: from about 6.16 on a vfork parent goes on before the exit is told, so that vfork would compare
-something else. One program for each transport serves all experiments.
+fork: from about 6.16 on a vfork parent goes on before its child's exit event, so that vfork would
+compare something else. One program for each transport serves all experiments.
 """
 
 from __future__ import annotations
@@ -93,39 +93,36 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     refused = replace(
         counted.storm, count=max(min(wanted, round(on.rate_per_s * _REFUSED_S)), wanted // 2)
     )
-    return (
-        _experiment(
-            on, "storm", "Which drops fewer?", storm, usual_bytes, baselines=True, twins=True
-        ),
-        _experiment(
-            on,
+    rows: tuple[tuple[str, str, TrialConfig, int], ...] = (
+        (
             "chain",
             "Which keeps children before the parents that reaped them, drained every 5 ms?",
             _config(chain, TIMED),
             usual_bytes,
         ),
-        _experiment(
-            on,
+        (
             "storm-noise",
             "What does the kernel skip while others make bpf() map calls?",
             replace(storm, map_callers=max(2, on.cpus)),
             usual_bytes,
         ),
-        _experiment(on, "cost", "Which costs less in the kernel, for each exit?", counted, MIB),
-        _experiment(
-            on,
+        ("cost", "Which costs less in the kernel, for each exit?", counted, MIB),
+        (
             "trickle",
             "Which delivers sooner far below capacity?",
             _config(on.storm(Shape.TRICKLE, 2 * _STORM_S)),
             usual_bytes,
         ),
-        _experiment(
-            on,
+        (
             "refused",
             "What does a write cost that finds no room?",
             replace(counted, storm=refused, consumer=AWAY),
             buffers(on) * PAGE_BYTES,
         ),
+    )
+    return (
+        _experiment(on, "storm", "Which drops fewer?", storm, usual_bytes, first=True),
+        *(_experiment(on, *row) for row in rows),
         _ladder(on, "memory-spread", Shape.STORM, LADDER_STORMS),
         _ladder(on, "memory-onecpu", Shape.HOTCPU, BLOCKS),
     )
@@ -168,8 +165,7 @@ def _experiment(
     config: TrialConfig,
     *budgets_bytes: int,
     blocks: int = BLOCKS,
-    baselines: bool = False,
-    twins: bool = False,
+    first: bool = False,  # with baselines and A/A twins
 ) -> Experiment:
     return compose(
         name=name,
@@ -179,6 +175,6 @@ def _experiment(
         budgets_bytes=budgets_bytes,
         blocks=blocks,
         cpus=on.cpus,
-        baselines=baselines,
-        twins_at=budgets_bytes[0] if twins else None,
+        baselines=first,
+        twins_at=budgets_bytes[0] if first else None,
     )

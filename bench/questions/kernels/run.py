@@ -62,7 +62,7 @@ class _Running:
     folder: Path
     stdout: IO[bytes]  # of its watch
     stack: ExitStack
-    said: list[str]  # progress that was shown
+    shown: list[str]  # lines of progress
     lost_boot: str  # why it is the second guest of this kernel; "" where it is the first
 
 
@@ -247,8 +247,8 @@ def _line(found: Outcome) -> str:
 
 def _show_progress(one: _Running, say: Say) -> None:
     line = clean(outcome.held(one.folder / PROGRESS).decode(errors="replace").strip())
-    if line and line not in one.said:
-        one.said.append(line)
+    if line and line not in one.shown:
+        one.shown.append(line)
         say(f"{one.image.label}: {line}")
 
 
