@@ -210,13 +210,21 @@ def somewhere(*comparisons: Comparison, details: Sequence[Detail] = ()) -> Rule:
 
 def mean_above(
     what: str,
-    each: Callable[[Evidence], Sequence[Contrast]] | Sequence[Comparison],
+    each: Callable[[Evidence], Iterable[Contrast]] | Sequence[Comparison],
     details: Sequence[Detail] = (),
+    *,
+    without: str = "",
 ) -> Rule:
-    """Return the rule that the mean of several comparisons lies above the margin."""
+    """Return the rule that the mean of several comparisons lies above the margin.
+
+    ``without`` is the reason for no verdict where there is nothing to compare.
+    """
 
     def judge(evidence: Evidence) -> Finding:
-        found = each(evidence) if callable(each) else [compare(evidence) for compare in each]
+        found = list(each(evidence)) if callable(each) else [one(evidence) for one in each]
+        if without and not found:
+            few = FEWEST_BLOCKS
+            return Finding(verdict=Verdict.INCONCLUSIVE, reason=without, further_blocks=few, p=1.0)
         return all_of([together(what, found)], [*map(say, found), *_lines(details, evidence)])
 
     return judge

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from math import inf
 from typing import Final
 
-from bench.judge.statistics import FEWEST_BLOCKS, Scale
+from bench.judge.statistics import Scale
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.config import Consumer, Poll, Producer
 from bench.plan.experiments import ArmName, Experiment, comparisons
@@ -20,12 +20,11 @@ from bench.questions.claims.contrast import (
     difference,
     share_margin,
     sides,
-    together,
 )
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, series
-from bench.questions.claims.finding import Finding, Verdict
+from bench.questions.claims.finding import Finding
 from bench.questions.claims.quantities import dropped_share, quiet_dropped_share
-from bench.questions.claims.rules import above, all_of, held, say
+from bench.questions.claims.rules import above, held, mean_above
 from bench.questions.claims.setting import Setting, experiment, trial
 from bench.questions.transports.profiles import RINGBUF
 from workloads.storm import Shape, Storm
@@ -74,19 +73,6 @@ def _cells(evidence: Evidence) -> Iterator[Contrast]:
                 yield difference(f"{name} at {budget}", perf, ring, margin)
 
 
-def _fewer_drops(evidence: Evidence) -> Finding:
-    cells = list(_cells(evidence))
-    if not cells:
-        return Finding(
-            verdict=Verdict.INCONCLUSIVE,
-            reason="neither lost anything at any budget: there is nothing to compare",
-            further_blocks=FEWEST_BLOCKS,
-            p=1.0,
-        )
-    combined = together("share dropped, pb less rb, mean over storms and budgets", cells)
-    return all_of([combined], [*map(say, cells)])
-
-
 _QUIET_RING, _QUIET_PERF = (
     Of(quiet_dropped_share, "noisy-cpu", transport) for transport in ("ringbuf", "perfbuf")
 )
@@ -121,7 +107,11 @@ CLAIMS: Final = (
         test="storm and burst at equal budgets; skewed to one CPU, then spread",
         reproduced_when="paired loss difference favours rb where pb loses at all",
         experiments=_STORMS,
-        rule=_fewer_drops,
+        rule=mean_above(
+            "share dropped, pb less rb, mean over storms and budgets",
+            _cells,
+            without="neither lost anything at any budget: there is nothing to compare",
+        ),
     ),
     for_perf(
         id="rb-nmi-drops",
