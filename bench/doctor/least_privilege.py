@@ -23,7 +23,7 @@ _USUALLY_PARANOID: Final = 2  # Debian and Ubuntu know more, which they leave to
 
 
 def examine() -> Iterator[Need]:
-    """What each part needs; takes a second or two."""
+    """Yield what each part needs; takes a second or two."""
     with ExitStack() as stack:
         yield from map(need, _parts(stack))
 
@@ -133,7 +133,7 @@ def _parts(stack: ExitStack) -> Iterator[Part]:
 
 
 def _prepared(stack: ExitStack, prepare: Callable[[ExitStack], Attempt]) -> Attempt:
-    """What ``prepare`` makes of this process's own privileges; its failure where they lack."""
+    """Return the attempt that ``prepare`` makes with this process's privileges, or its failure."""
     try:
         return prepare(stack)
     except OSError as error:

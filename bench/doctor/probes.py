@@ -69,26 +69,26 @@ def need(part: Part) -> Need:
 
 
 def _smallest(part: Part) -> frozenset[Cap] | None:
-    ours = capabilities.held()
+    held = capabilities.held()
     sets = [
         frozenset(chosen)
         for size in range(1, len(part.plausible) + 1)
         for chosen in combinations(part.plausible, size)
     ]
     for chosen in (*sets, _ADMIN):
-        if chosen <= ours and not _tried(part.attempt, chosen):
+        if chosen <= held and not _tried(part.attempt, chosen):
             return chosen
     return None
 
 
 def _tried(attempt: Attempt, kept: frozenset[Cap]) -> str:
-    """What the kernel says to the attempt of an unprivileged process with these; "" if it works."""
-    told, tell = os.pipe()
+    """Return the error of an unprivileged process's attempt with these; "" if it works."""
+    reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        _child(attempt, kept, tell)
-    os.close(tell)
-    with os.fdopen(told, "rb") as answers:
+        _child(attempt, kept, writer)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as answers:
         answer = answers.read()
     _, status = os.waitpid(child, 0)
     if os.waitstatus_to_exitcode(status) != 0:
@@ -96,7 +96,7 @@ def _tried(attempt: Attempt, kept: frozenset[Cap]) -> str:
     return ""
 
 
-def _child(attempt: Attempt, kept: frozenset[Cap], tell: int) -> None:
+def _child(attempt: Attempt, kept: frozenset[Cap], writer: int) -> None:
     """Never returns: what is the parent's, its files among it, is not to be cleaned up twice."""
     code = 1
     try:
@@ -107,6 +107,6 @@ def _child(attempt: Attempt, kept: frozenset[Cap], tell: int) -> None:
         attempt()
         code = 0
     except OSError as error:
-        os.write(tell, (error.strerror or str(error)).encode())
+        os.write(writer, (error.strerror or str(error)).encode())
     finally:
         os._exit(code)

@@ -51,7 +51,7 @@ def sweep() -> None:
 
 
 def abandoned_in(place: Path) -> Iterator[Path]:
-    """Folders of ours below ``place`` whose owner is dead, each locked while it is dealt with."""
+    """Yield bufbench folders below ``place`` whose owner is dead, each locked meanwhile."""
     for path in sorted(place.glob(f"{PREFIX}*")):
         lock = abandoned(path)
         if lock is not None:
