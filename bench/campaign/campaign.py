@@ -26,6 +26,7 @@ from bench.plan.experiments import Arm, Experiment
 from bench.plan.outline import Outline, Stage, stage
 from bench.record.footprint import MemoryLine
 from bench.tracer import versions
+from bench.trial.duet import run_duet
 from bench.trial.memory_census import census
 from bench.trial.result import TrialResult
 from bench.trial.rig import Rig
@@ -102,9 +103,7 @@ class Campaign:
         self.intend(stage(experiment, first_block))
         results = []
         try:
-            for block, position, arm in self.pending(experiment, first_block):
-                place = Place(experiment=experiment.name, block=block, position=position)
-                result = run_trial(self.rig, arm, place)
+            for result in self._results(experiment, first_block):
                 self._writer.write_trial(result)
                 results.append(result)
                 listener(result)
@@ -113,6 +112,18 @@ class Campaign:
             asked.args = (f"bufbench: {how}; {self._writer.safe}, in {self._writer.path}",)
             raise
         return tuple(results)
+
+    def _results(self, experiment: Experiment, first_block: int) -> Iterator[TrialResult]:
+        """Run what is pending; of a duet both trials of a block, which are one storm."""
+        played = -1
+        for block, position, arm in self.pending(experiment, first_block):
+            place = Place(experiment=experiment.name, block=block, position=position)
+            if arm.config.duet is None:
+                yield run_trial(self.rig, arm, place)
+            elif block != played:
+                played = block
+                first, second = experiment.arms
+                yield from run_duet(self.rig, (first, second), place, self.header.seed)
 
     def intend(self, *stages: Stage) -> None:
         """Write that these are planned, as far as the journal does not say so yet."""

@@ -17,6 +17,7 @@ COMMANDS: Final = (
     "trace",
     "claims",
     "size",
+    "duet",
     "report",
     "compare",
     "kernels",

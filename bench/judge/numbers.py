@@ -267,6 +267,13 @@ _DERIVED: Final = (
         "storm_ns / reaped",
         _over(lambda trial: storm_ns(trial) or None, lambda trial: trial.storm.reaped),
     ),
+    *_fields(
+        "write",
+        "ns",
+        write_ns="from before the stamp of a record until its output call has returned, mean of "
+        "those that succeeded; of duets",
+        refused_write_ns="the same of those that were refused",
+    ),
     Number("occupancy_max_share", "share", "most of the data bytes not yet read", _fullest),
     Number(
         "consumer_busy_share", "share", "the consumer's CPU time over storm_ns, at most 1", _busy

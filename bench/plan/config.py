@@ -74,6 +74,14 @@ class Producer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Duet:
+    """How the exits of one storm are shared out to the two arms of a duet, at random."""
+
+    window_ns: int = 0  # each window of so long to one of them; 0: each process
+    washout_ns: int = 0  # at the beginning of each window, left out of latency and write time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrialConfig:
     """One configuration that blocks compare."""
 
@@ -84,3 +92,4 @@ class TrialConfig:
     consumer: Consumer = field(default_factory=Consumer)
     kernel_stats: bool = False  # BPF_ENABLE_STATS: ns per run, at a cost
     map_callers: int = 0  # processes that make bpf() map calls beside the storm
+    duet: Duet | None = None  # None: the arm has the storm to itself

@@ -19,6 +19,7 @@ class Flag(IntFlag):
     NO_CHILDREN = 2  # task->children was empty when it exited
     GROUP_EXIT = 4  # the status is signal->group_exit_code
     REPEAT = 8  # record 2..K of one exit, when several are asked for
+    SECOND = 16  # of a duet's second arm
 
 
 class CapturedRecord(NamedTuple):

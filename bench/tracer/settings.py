@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from bench.errors import UsageError
-from bench.plan.config import MIXED, Producer, Wake
+from bench.plan.config import MIXED, Duet, Producer, Wake
 from bench.record.layout import RECORD_BYTES
 
-_LAYOUT: Final = struct.Struct("=QQIIIIIi")
+_LAYOUT: Final = struct.Struct("=QQIIIIIiQQ")
 _NEVER: Final = 2**32 - 1
 _WAKE_FLAGS: Final = {
     Wake.ADAPTIVE: 0,
@@ -42,7 +42,7 @@ def macros(producer: Producer) -> dict[str, int]:
     return found
 
 
-def encode(producer: Producer, *, session: int, rings: int) -> bytes:
+def encode(producer: Producer, *, session: int, rings: int, duet: Duet | None = None) -> bytes:
     """Return the settings map's value. ``session``: pid of the storm's leader, 0 for none."""
     return _LAYOUT.pack(
         Path("/proc/self/ns/pid").stat().st_ino,
@@ -53,4 +53,6 @@ def encode(producer: Producer, *, session: int, rings: int) -> bytes:
         rings,
         producer.delay_ns,
         producer.delay_cpu,
+        duet.window_ns if duet else 0,
+        duet.washout_ns if duet else 0,
     )

@@ -29,7 +29,7 @@ from bench.trial.rig import Rig
 from workloads import mapcallers
 from workloads.storm import StormReport
 
-_GRACE_S: Final = 15.0  # beyond the storm's own limit, for a generator that hangs
+GRACE_S: Final = 15.0  # beyond the storm's own limit, for a generator that hangs
 
 
 def observe_bare(rig: Rig, config: TrialConfig) -> tuple[StormReport, Competition]:
@@ -40,7 +40,7 @@ def observe_bare(rig: Rig, config: TrialConfig) -> tuple[StormReport, Competitio
     with rig.generator(config.storm) as generator, attached:
         before = competition.read([generator.session])
         generator.go()
-        report = generator.wait(config.storm.seconds + _GRACE_S)
+        report = generator.wait(config.storm.seconds + GRACE_S)
         return report, competition.between(before, competition.read(), cpus=len(rig.cpus))
 
 
@@ -73,7 +73,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         memory_before = procfs.process_memory()
         opened = stack.enter_context(way.open(program, capture, request))
         offline = tuple(sorted({*rig.cpus} - {*procfs.online_cpus()}))
-        memory = _memory(opened, capture, memory_before)
+        memory = measured_memory(opened, capture.mapped_bytes, memory_before)
         callers = stack.enter_context(mapcallers.calling(config.map_callers))
         presence = stack.enter_context(watched())
         raised_before = procfs.irq_work()
@@ -90,7 +90,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
             met_before = competition.read([generator.session, *callers])
             _stall(capture, config)
             generator.go()
-            report = generator.wait(config.storm.seconds + _GRACE_S)
+            report = generator.wait(config.storm.seconds + GRACE_S)
             after = program.neighbours()
         met = competition.between(met_before, competition.read(callers), cpus=len(rig.cpus))
         wakes_ns = woken() if woken else None
@@ -161,7 +161,8 @@ def _stall(capture: Capture, config: TrialConfig) -> None:
         capture.stall(start_ns, int(consumer.stall_ms * 1e6))
 
 
-def _memory(opened: Opened, capture: Capture, before: procfs.ProcessMemory) -> Memory:
+def measured_memory(opened: Opened, mapped_bytes: int, before: procfs.ProcessMemory) -> Memory:
+    """Return the memory of buffers: by formula, and as change since ``before``."""
     now = procfs.process_memory()
     return Memory(
         footprint=opened.footprint,
@@ -169,7 +170,7 @@ def _memory(opened: Opened, capture: Capture, before: procfs.ProcessMemory) -> M
             rss_bytes=now.rss_bytes - before.rss_bytes,
             pinned_bytes=now.pinned_bytes - before.pinned_bytes,
             memlock_bytes=_memlock_bytes(opened.map_fds),
-            mapped_bytes=capture.mapped_bytes,
+            mapped_bytes=mapped_bytes,
         ),
     )
 

@@ -8,12 +8,14 @@ from enum import StrEnum
 
 from bench.measure.by_cpu import CpuShare
 from bench.measure.cost import Cost
+from bench.measure.duet import Ranks
 from bench.measure.late import Late
 from bench.measure.latency import Latency
 from bench.measure.ledger import Ledger
 from bench.measure.occupancy import Occupancy
 from bench.measure.ordering import Ordering
 from bench.measure.timeline import Timeline
+from bench.measure.write import WriteTimes
 from bench.plan.config import TrialConfig
 from bench.record.footprint import Memory
 from workloads.storm import StormReport
@@ -48,6 +50,17 @@ class Conditions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Half:
+    """A trial that shared its storm with another one: a duet."""
+
+    partner: str  # name of the other arm
+    second: bool  # its records carry the flag SECOND
+    key: int  # of the hash that shared out the exits
+    ranks: Ranks | None  # the first arm's latencies against the second's; None: not both have some
+    washed_out: int  # records left out of latency, from the beginnings of windows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrialResult:
     """One trial, measured. ``ledger`` and what follows are None where no transport ran."""
 
@@ -71,4 +84,6 @@ class TrialResult:
     lost_told: dict[str, int] = field(default_factory=dict)  # the kernel's own lost counts, by kind
     timeline: Timeline | None = None  # of the first block's trials only
     late: Late | None = None  # why records waited long; None: not asked for
+    write: WriteTimes | None = None  # of duets only
+    half: Half | None = None  # None: the arm had the storm to itself
     skipped_told: int | None = None  # recursion_misses of fdinfo; some kernels always say 0

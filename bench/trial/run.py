@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Final
@@ -10,7 +11,9 @@ from typing import Final
 from bench.linux import procfs
 from bench.measure import by_cpu
 from bench.plan.experiments import Arm
+from bench.record.counters import CpuCounters
 from bench.trial.assess import Assessment, assess, state_of
+from bench.trial.competition import Competition
 from bench.trial.observe import observe, observe_bare
 from bench.trial.result import Conditions, TrialResult
 from bench.trial.rig import Rig
@@ -33,33 +36,24 @@ def run_trial(rig: Rig, arm: Arm, place: Place) -> TrialResult:
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
     rig.log.forget()  # what was said before
     before = procfs.cpu_times()
-    other_exits, measured = 0, Assessment()
-    away_ns: int | None = None
-    neighbours: tuple[str, ...] | None = None
-    unbuffered: tuple[str, ...] = ()
+    measured = Assessment()
     if arm.config.transport in _BARE:
         storm, met = observe_bare(rig, arm.config)
+        conditions = conditions_of(rig, before, met)
     else:
         seen = observe(rig, arm.config)
+        storm = seen.storm
         # One block is enough to look at, and keeps the journal small.
-        storm, met = seen.storm, seen.competition
         measured = assess(seen, with_timeline=place.block == 0)
-        away_ns, neighbours = seen.away_ns, seen.neighbours
-        unbuffered = by_cpu.without_buffer(seen.counters, seen.offline)
-        other_exits = sum(counts.exits - counts.own_exits for counts in seen.counters)
-    conditions = Conditions(
-        steal_share=procfs.cpu_times().steal_share_since(before),
-        load_1m=procfs.load_1m(),
-        other_exits=other_exits,
-        kernel_complaints=rig.log.complaints(),
-        away_ns=away_ns,
-        neighbours=neighbours,
-        unbuffered=unbuffered,
-        foreign_cpus=met.foreign_cpus,
-        foreign_cpus_error=met.sampling_error_cpus,
-        stalled=met.stalled,
-        throttled_s=met.throttled_s,
-    )
+        conditions = conditions_of(
+            rig,
+            before,
+            seen.competition,
+            counters=seen.counters,
+            offline=seen.offline,
+            away_ns=seen.away_ns,
+            neighbours=seen.neighbours,
+        )
     state, reasons = state_of(measured.ledger, conditions, shortfall(arm.config.storm, storm))
     return TrialResult(
         experiment=place.experiment,
@@ -73,4 +67,30 @@ def run_trial(rig: Rig, arm: Arm, place: Place) -> TrialResult:
         state=state,
         reasons=reasons,
         **{each.name: getattr(measured, each.name) for each in fields(measured)},
+    )
+
+
+def conditions_of(
+    rig: Rig,
+    before: procfs.CpuTimes,
+    met: Competition,
+    *,
+    counters: Sequence[CpuCounters] = (),
+    offline: tuple[int, ...] = (),
+    away_ns: int | None = None,
+    neighbours: tuple[str, ...] | None = None,
+) -> Conditions:
+    """Return the conditions of a storm that began after ``before`` and is over."""
+    return Conditions(
+        steal_share=procfs.cpu_times().steal_share_since(before),
+        load_1m=procfs.load_1m(),
+        other_exits=sum(each.exits - each.own_exits for each in counters),
+        kernel_complaints=rig.log.complaints(),
+        away_ns=away_ns,
+        neighbours=neighbours,
+        unbuffered=by_cpu.without_buffer(counters, offline),
+        foreign_cpus=met.foreign_cpus,
+        foreign_cpus_error=met.sampling_error_cpus,
+        stalled=met.stalled,
+        throttled_s=met.throttled_s,
     )

@@ -126,6 +126,9 @@ static __always_inline int describe_exit(void *ctx, struct tracer_settings *set,
 		record->flags |= RECORD_NO_CHILDREN;
 	if (of_session(signal, set))
 		record->flags |= RECORD_OWN;
+#ifdef SECOND_ARM
+	record->flags |= RECORD_SECOND;
+#endif
 	record->cpu = bpf_get_smp_processor_id();
 	return 1;
 }

@@ -8,6 +8,7 @@ enum record_flag {
 	RECORD_NO_CHILDREN = 2,	/* task->children was empty */
 	RECORD_GROUP_EXIT = 4,	/* status is signal->group_exit_code */
 	RECORD_REPEAT = 8,	/* record 2..K of one exit */
+	RECORD_SECOND = 16,	/* of a duet's second arm */
 };
 
 struct exit_record {

@@ -16,6 +16,8 @@ struct tracer_settings {
 	u32 rings;		/* 1, or one per CPU */
 	u32 delay_ns;		/* with DELAY: spent on each record, as by a slow producer, ... */
 	s32 delay_cpu;		/* ... on this CPU; -1: on all */
+	u64 window_ns;		/* with TIMED_WRITES: in each window of a duet, ... */
+	u64 washout_ns;		/* ... writes that begin so early in it are not counted */
 };
 
 BPF_ARRAY(settings, struct tracer_settings, 1);

@@ -9,6 +9,7 @@
 #include "common/exit.h"
 #include "common/missed.h"
 #include "common/payload.h"
+#include "common/cost.h"
 
 BPF_PERF_OUTPUT(events);
 
@@ -39,6 +40,7 @@ int exitsnoop(void *ctx)
 	struct exit_record record = {};
 	struct writer writer = { .ctx = ctx };
 	int zero = 0;
+	u64 begin_ns;
 	long error;
 
 	writer.set = settings.lookup(&zero);
@@ -50,6 +52,7 @@ int exitsnoop(void *ctx)
 	count_exit(writer.counts, record.flags);
 	mark_traced(&record);
 
+	time_clock();
 	set_due(writer.set, writer.counts, record.flags);
 	for (u32 i = 0; i < MAX_RECORDS_PER_EXIT && i < writer.counts->due; i++) {
 		count_attempt(writer.counts, &record);
@@ -57,7 +60,9 @@ int exitsnoop(void *ctx)
 		if (record.sequence == FAULT_LOSE_SILENTLY)
 			continue;
 #endif
+		begin_ns = begin_write();
 		EACH_SIZE(record.sequence, WRITE);
+		end_write(writer.set, begin_ns, error);
 		if (error)
 			count_drop(writer.counts, record.flags, error, 1);
 		next_record(&record);

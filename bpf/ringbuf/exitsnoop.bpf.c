@@ -10,6 +10,7 @@
 #include "common/exit.h"
 #include "common/missed.h"
 #include "common/payload.h"
+#include "common/cost.h"
 
 #define ENOENT 2
 
@@ -111,10 +112,12 @@ int exitsnoop(void *ctx)
 {
 	struct exit_record record = {};
 	struct writer writer;
+	u64 begin_ns;
 	long error;
 
 	if (!begin(ctx, &writer, &record))
 		return 0;
+	time_clock();
 	set_due(writer.set, writer.counts, record.flags);
 	for (u32 i = 0; i < MAX_RECORDS_PER_EXIT && i < writer.counts->due; i++) {
 		count_attempt(writer.counts, &record);
@@ -122,7 +125,9 @@ int exitsnoop(void *ctx)
 		if (record.sequence == FAULT_LOSE_SILENTLY)
 			continue;
 #endif
+		begin_ns = begin_write();
 		EACH_SIZE(record.sequence, WRITE);
+		end_write(writer.set, begin_ns, error);
 		if (error)
 			count_drop(writer.counts, record.flags, error, 1);
 		next_record(&record);

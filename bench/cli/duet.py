@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""bufbench duet."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from bench.cli.options import Journal, Seed, Wait
+from bench.errors import UsageError
+from workloads.storm import Shape, Spawn, Storm
+
+if TYPE_CHECKING:
+    from bench.questions.duet.judge import Duel
+
+_SHAPES: Final = frozenset({Shape.STORM, Shape.BURST, Shape.TRICKLE, Shape.THREADS, Shape.HOTCPU})
+
+
+def command(
+    *,
+    first: Annotated[str, typer.Argument(metavar="A", help="ringbuf, ringbuf:output ...")],
+    second: Annotated[str, typer.Argument(metavar="B", help="perfbuf, perfbuf:wakeup=50 ...")],
+    assign: Annotated[
+        str, typer.Option(help="record, or a window such as 1ms: what goes to A or B by chance.")
+    ] = "record",
+    workload: Annotated[Shape, typer.Option(help="Shape of the storm.")] = Shape.STORM,
+    count: Annotated[int, typer.Option(help="Children of one storm.")] = 8_000,
+    rate: Annotated[float, typer.Option(help="Children a second; 0: as fast as they can.")] = 0.0,
+    budget: Annotated[str, typer.Option(help="Data bytes of each arm.")] = "1MiB",
+    storms: Annotated[int, typer.Option(help="Storms, 8 or more.")] = 24,
+    precision: Annotated[
+        str | None, typer.Option(help="Add storms until intervals reach no farther, like 2%.")
+    ] = None,
+    margin: Annotated[str, typer.Option(help="Equivalent is within this, like 2%.")] = "2%",
+    seconds: Annotated[float, typer.Option(help="Begin no storm after this time.")] = 60.0,
+    seed: Seed = 1,
+    output: Journal = None,
+    wait: Wait = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Compare two arms within the same storms: who delivers sooner, whose writes take longer?
+
+    The kernel gives each exit to one of both tracers at random, so that whatever disturbs the
+    machine falls on both alike. An arm is a transport with its settings: ringbuf, ringbuf:output,
+    ringbuf:payload=512, perfbuf:wakeup=50, sharded, ringbuf:none (no wake-ups), ringbuf:forced.
+    The same arm twice (A/A) says how far chance goes.
+
+    Example: bufbench duet ringbuf perfbuf --precision 2%
+
+    Example: bufbench duet ringbuf ringbuf:output --assign 1ms --json
+    """
+    from bench import paths
+    from bench.campaign import campaign
+    from bench.plan import budgets, duet
+    from bench.plan.config import TrialConfig
+    from bench.questions.duet.document import Played, document
+    from bench.questions.duet.judge import judge
+    from bench.questions.duet.run import FEWEST_STORMS, Until, measure
+    from bench.tracer.transports import find
+
+    sides = duet.side(first), duet.side(second)
+    for each in sides:
+        find(each.transport)
+    if workload not in _SHAPES:
+        raise UsageError(
+            f"a duet of {workload} says nothing of order or latency",
+            remedy=f"choose from {', '.join(sorted(_SHAPES))}",
+        )
+    if storms < FEWEST_STORMS or storms > 10_000:
+        raise UsageError(f"--storms {storms} is out of range", remedy="take 8 to 10,000")
+    if not 1 <= seconds <= 86_400:
+        raise UsageError(f"--seconds {seconds:g} is out of range", remedy="take 1 to 86,400")
+    until = Until(
+        storms=storms,
+        precision=None if precision is None else _share("--precision", precision),
+        seconds=seconds,
+        margin=_share("--margin", margin),
+    )
+    if workload is Shape.TRICKLE and not rate:
+        raise UsageError("a trickle is paced", remedy="give it a --rate, like 2000")
+    rule = duet.assignment(assign)
+    burst = workload is Shape.BURST
+    storm = Storm(
+        shape=workload,
+        count=count,
+        workers=1 if workload is Shape.TRICKLE else 2,
+        spawn=Spawn.FORK if burst else Spawn.VFORK,
+        burst_size=min(1_000, count),
+        rate_per_s=rate,
+    )
+    config = TrialConfig(transport="none", budget_bytes=0, storm=storm, duet=rule)
+    experiment = duet.experiment(
+        f"duet-{workload}", sides, config, budgets.parse(budget), blocks=storms
+    )
+    journal = output or paths.new_journal("duet")
+    request = campaign.Request(
+        journal=journal, command_line=sys.argv, seed=seed, wait=wait, wakeups=False
+    )
+    with campaign.opened(request) as running:
+        print(f"journal: {journal}", file=sys.stderr, flush=True)
+        trials = measure(experiment, until, running, _progress)
+    played = Played(
+        first=experiment.arms[0].name,
+        second=experiment.arms[1].name,
+        workload=workload.value,
+        rule=rule,
+        margin=until.margin,
+        duel=judge(trials, until.margin),
+        journal=str(journal),
+    )
+    answer = document(played)
+    if as_json:
+        from bench.report.renderers.data import render_json
+
+        print(render_json(answer.data), end="")
+    else:
+        from bench.report.renderers.terminal import Screen, show
+
+        show(answer, Screen())
+
+
+def _share(option: str, text: str) -> float:
+    """Return the share that "2%" or "0.02" means; UsageError for anything else."""
+    number = text.strip().removesuffix("%").strip()
+    try:
+        value = float(number) / (100 if text.strip().endswith("%") else 1)
+    except ValueError:
+        value = 0.0
+    if not 0.001 <= value <= 1:
+        raise UsageError(f"{option} {text[:40]} is not a share", remedy="take 0.1% to 100%")
+    return value
+
+
+def _progress(found: Duel) -> None:
+    """Say on a terminal's stderr how far it is."""
+    if not sys.stderr.isatty():
+        return
+    widths = ", ".join(
+        f"{each.compared.key} ±{min(each.estimate.resolvable, 9.99):.1%}" for each in found.judged
+    )
+    print(f"\r\x1b[K{found.storms} storms: {widths}", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The two arms of a duet within one storm: whose records came later, and whether by chance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.measure.columns import Integers
+from bench.plan.config import Duet
+from bench.record.records import Flag, Records
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranks:
+    """Latencies of the first arm against the second's, by rank within the storm.
+
+    Under no difference the assignment, a fair coin for each unit, is all that decides the signs of
+    ``rank_sum``: its mean is then 0 and its variance ``rank_variance``, exactly, however the
+    records hang together. Over storms both are summed.
+    """
+
+    later_share: float  # P(a record of the first arm is later than one of the second), ties halved
+    rank_sum: float  # over units: centred ranks, of the second arm's with the sign changed
+    rank_variance: float
+    units: int  # processes or windows that were assigned
+
+
+def split(records: Records) -> tuple[Records, Records]:
+    """Return the records of the first arm and of the second, each in the order of delivery."""
+    second = (records["flags"] & Flag.SECOND) != 0
+    return records[~second], records[second]
+
+
+def kept(records: Records, rule: Duet) -> Records:
+    """Return the records without those stamped in the washout of a window."""
+    if not rule.washout_ns:
+        return records
+    return records[records["timestamp_ns"] % np.uint64(rule.window_ns) >= rule.washout_ns]
+
+
+def ranks(first: Records, second: Records, rule: Duet) -> Ranks | None:
+    """Rank the latencies of two arms within one storm; None if an arm has no record."""
+    if not len(first) or not len(second):
+        return None
+    from scipy.stats import rankdata
+
+    both = np.concatenate([first, second])
+    ranked = rankdata((both["delivered_ns"] - both["timestamp_ns"]).astype(np.int64))
+    later = ranked[: len(first)].sum() - len(first) * (len(first) + 1) / 2
+    sign = np.repeat([1.0, -1.0], [len(first), len(second)])
+    units, unit = np.unique(_units(both, rule.window_ns), return_inverse=True)
+    sums = np.bincount(unit, weights=(ranked - ranked.mean()) * sign, minlength=len(units))
+    return Ranks(
+        later_share=float(later / (len(first) * len(second))),
+        rank_sum=float(sums.sum()),
+        rank_variance=float(np.square(sums).sum()),
+        units=len(units),
+    )
+
+
+def _units(records: Records, window_ns: int) -> Integers | npt.NDArray[np.uint64]:
+    """Return what was assigned with each record: its window, or its process."""
+    if window_ns:
+        return np.asarray(records["timestamp_ns"] // np.uint64(window_ns))
+    return np.asarray(records["pid"].astype(np.int64))

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A duet's arms as they are written: ``ringbuf``, ``ringbuf:output``, ``perfbuf:wakeup=50``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from bench.errors import UsageError
+from bench.plan import budgets
+from bench.plan.config import MIXED, Call, Duet, Producer, TrialConfig, Wake
+from bench.plan.experiments import Arm, ArmName, Experiment
+
+SHORTEST_WINDOW_NS: Final = 500_000
+"""A wake-up takes up to some 100 us: a shorter window is over before its records are read."""
+
+LONGEST_WINDOW_NS: Final = 1_000_000_000
+WASHOUT: Final = 0.2
+"""Share of a window that is left out at its beginning, where the other arm's records are read."""
+
+_WORDS: Final[dict[str, dict[str, Any]]] = {
+    "reserve": {"call": Call.RESERVE},
+    "output": {"call": Call.OUTPUT},
+    "forced": {"wake": Wake.FORCED},
+    "none": {"wake": Wake.NONE},
+}
+_NUMBERS: Final = {  # the field, and the least and largest value
+    "wakeup": ("watermark", 1, 1_000_000),
+    "payload": ("payload_bytes", 0, 4096),
+    "records": ("records_per_exit", 1, 1000),
+    "delay": ("delay_ns", 1, 500_000),
+    "delay-cpu": ("delay_cpu", 0, 8191),
+}
+_WINDOW: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(us|ms|s)")
+_UNITS_NS: Final = {"us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One arm as it was asked for."""
+
+    transport: str
+    producer: Producer
+    variant: str  # all that was written after the transport
+
+
+def side(text: str) -> Side:
+    """Return the arm that ``text`` describes; UsageError for what is not one."""
+    transport, *words = text.split(":")
+    producer = Producer()
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals and word in _WORDS:
+            producer = replace(producer, **_WORDS[word])
+        elif name in _NUMBERS and value.isascii() and value.isdecimal() and len(value) < 10:
+            field, least, most = _NUMBERS[name]
+            if not least <= int(value) <= most:
+                raise UsageError(f"{word} is out of range", remedy=f"take {least} to {most}")
+            producer = replace(producer, **{field: int(value)})
+            if field == "watermark":
+                producer = replace(producer, wake=Wake.WATERMARK)
+        elif word == "payload=mixed":
+            producer = replace(producer, payload_bytes=MIXED)
+        else:
+            known = (*_WORDS, *(f"{each}=N" for each in _NUMBERS))
+            raise UsageError(f"no arm has {word[:40]!r}", remedy=f"choose from {', '.join(known)}")
+    if producer.payload_bytes > 0 and producer.payload_bytes % 8:
+        raise UsageError(
+            f"payload={producer.payload_bytes} is not a multiple of 8",
+            remedy=f"take {producer.payload_bytes // 8 * 8 + 8}",
+        )
+    return Side(transport=transport, producer=producer, variant=",".join(words))
+
+
+def assignment(text: str) -> Duet:
+    """Return the rule that ``text`` names: "record", or a window such as "1ms"."""
+    if text == "record":
+        return Duet()
+    match = _WINDOW.fullmatch(text)
+    if match is None:
+        raise UsageError(f"{text[:40]!r} assigns nothing", remedy="write record, or like 1ms")
+    window_ns = round(float(match[1]) * _UNITS_NS[match[2]])
+    if not SHORTEST_WINDOW_NS <= window_ns <= LONGEST_WINDOW_NS:
+        raise UsageError(
+            f"a window of {text} is {'longer' if window_ns > LONGEST_WINDOW_NS else 'shorter'} "
+            "than a wake-up and what it leads to can be told by",
+            remedy="take 500us to 1s",
+        )
+    return Duet(window_ns=window_ns, washout_ns=int(WASHOUT * window_ns))
+
+
+def experiment(
+    name: str, sides: tuple[Side, Side], config: TrialConfig, budget_bytes: int, blocks: int
+) -> Experiment:
+    """Return the duet of two arms with the storm, consumer and rule of ``config``."""
+    names: list[str] = []
+    arms = []
+    for each in sides:
+        label = ArmName(
+            transport=each.transport, budget=budgets.label(budget_bytes), variant=each.variant
+        )
+        if str(label) in names:
+            label = replace(label, copy=2)  # the same twice: A/A
+        names.append(str(label))
+        arms.append(
+            Arm(
+                name=str(label),
+                config=replace(
+                    config,
+                    transport=each.transport,
+                    budget_bytes=budget_bytes,
+                    producer=each.producer,
+                ),
+            )
+        )
+    return Experiment(name=name, title="two arms within one storm", arms=tuple(arms), blocks=blocks)

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A duet: two arms live in one storm, whose exits the kernel gives to one of them at random.
+
+Each arm is a whole tracer with its own counters and buffers, so that each has its own ledger. One
+consumer drains the buffers of both. Which arm's buffers it visits first, and which arm a hash of 0
+means, change from block to block.
+"""
+
+from __future__ import annotations
+
+import random
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from bench.errors import MachineUnfit, UsageError
+from bench.linux import procfs
+from bench.measure import clocks, duet, latency, ledger
+from bench.measure.ledger import Ledger
+from bench.measure.write import WriteTimes
+from bench.plan.config import Duet, Reader
+from bench.plan.experiments import Arm
+from bench.record.counters import CpuCounters
+from bench.record.footprint import Memory
+from bench.record.records import Records
+from bench.tracer import chooser, neighbours, settings, transports, write_times
+from bench.tracer.consumer import consuming
+from bench.tracer.program import Program
+from bench.tracer.transport import Request
+from bench.trial import competition
+from bench.trial.assess import state_of
+from bench.trial.competition import Competition
+from bench.trial.observe import GRACE_S, captured, measured_memory
+from bench.trial.presence import watched
+from bench.trial.result import Half, TrialResult
+from bench.trial.rig import Rig
+from bench.trial.run import Place, conditions_of
+from bench.trial.shortfall import shortfall
+from workloads.storm import StormReport
+
+_FEWEST_CPUS: Final = 2
+
+Arms = tuple[Arm, Arm]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Side:
+    """What one arm counted."""
+
+    counters: tuple[CpuCounters, ...]
+    writes: WriteTimes
+    memory: Memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """One storm under both arms. ``records`` shares the capture's memory."""
+
+    sides: tuple[_Side, ...]
+    records: Records
+    storm: StormReport
+    malformed: int
+    competition: Competition
+    away_ns: int
+    neighbours: tuple[str, ...] | None
+    offline: tuple[int, ...]
+
+
+def run_duet(rig: Rig, arms: Arms, place: Place, seed: int) -> tuple[TrialResult, TrialResult]:
+    """Run one storm under both arms; return a trial of each.
+
+    UsageError for arms that cannot share a storm, MachineUnfit where there is one CPU only.
+    """
+    rule = _rule(arms)
+    if len(rig.usable) < _FEWEST_CPUS:
+        raise MachineUnfit(
+            "a duet needs 2 usable CPUs: on one, its consumer runs only when the storm does not",
+            remedy="run the arms one after the other, with bufbench run",
+        )
+    started = datetime.now(UTC).isoformat(timespec="milliseconds")
+    rig.log.forget()  # what was said before
+    before = procfs.cpu_times()
+    key = random.Random(f"{seed} {place.experiment} {place.block}").getrandbits(63)
+    second_visited_first = place.block % 2 == 1
+    seen = _observe(rig, arms, rule, key, place.block)
+    conditions = conditions_of(
+        rig,
+        before,
+        seen.competition,
+        counters=[each for side in seen.sides for each in side.counters],
+        offline=seen.offline,
+        away_ns=seen.away_ns,
+        neighbours=seen.neighbours,
+    )
+    records = duet.split(seen.records)
+    whole, books = _ledgers(seen, records)
+    kept = [duet.kept(each, rule) for each in records]
+    ranks = duet.ranks(*kept, rule) if whole.balanced else None
+    state, reasons = state_of(whole, conditions, shortfall(arms[0].config.storm, seen.storm))
+    first, second = (
+        TrialResult(
+            experiment=place.experiment,
+            arm=arm.name,
+            block=place.block,
+            position=int(second_visited_first != bool(index)),
+            config=arm.config,
+            started_utc=started,
+            storm=seen.storm,
+            conditions=conditions,
+            state=state,
+            reasons=reasons,
+            ledger=books[index],
+            latency=latency.measure(kept[index]) if whole.balanced else None,
+            memory=seen.sides[index].memory,
+            write=seen.sides[index].writes,
+            half=Half(
+                partner=arms[1 - index].name,
+                second=bool(index),
+                key=key,
+                ranks=ranks,
+                washed_out=len(records[index]) - len(kept[index]),
+            ),
+        )
+        for index, arm in enumerate(arms)
+    )
+    return first, second
+
+
+def _rule(arms: Arms) -> Duet:
+    """Return how the arms share a storm; UsageError if they cannot."""
+    first, second = (arm.config for arm in arms)
+    if first.budget_bytes != second.budget_bytes:
+        raise UsageError(
+            f"the arms of a duet have {first.budget_bytes:,} and {second.budget_bytes:,} bytes",
+            remedy="choose a budget that both can have",
+        )
+    if first.consumer.reader is not Reader.NATIVE:
+        raise UsageError(
+            "libbcc's readers drain one transport, not the two of a duet",
+            remedy="leave out --reader",
+        )
+    for each in ("duet", "storm", "consumer"):
+        if getattr(first, each) != getattr(second, each):
+            raise ValueError(f"the arms of a duet differ in {each}")
+    if first.duet is None:
+        raise ValueError("these arms are not those of a duet")
+    return first.duet
+
+
+def _observe(rig: Rig, arms: Arms, rule: Duet, key: int, block: int) -> _Seen:
+    """Run the storm, without a bpf(2) call on a map while the tracers are attached."""
+    storm, consumer = arms[0].config.storm, arms[0].config.consumer
+    ways = [transports.find(arm.config.transport) for arm in arms]
+    programs = [_program(rig, arm, second=bool(index)) for index, arm in enumerate(arms)]
+    picker = rig.built(chooser.BUILD)
+    capture = rig.capture(arms[0].config)
+    with ExitStack() as stack:
+        chooser.set_up(picker, programs[:: -1 if block & 2 else 1], rule, key=key)
+        generator = stack.enter_context(rig.generator(storm))
+        memory: dict[int, Memory] = {}
+        for index in (1, 0) if block & 1 else (0, 1):
+            way, arm, program = ways[index], arms[index], programs[index]
+            program.configure(
+                settings.encode(
+                    arm.config.producer,
+                    session=generator.session,
+                    rings=way.rings(rig.cpus),
+                    duet=rule,
+                )
+            )
+            program.zero_counters()
+            write_times.zero(program)
+            memory_before, mapped_bytes = procfs.process_memory(), capture.mapped_bytes
+            opened = stack.enter_context(
+                way.open(
+                    program,
+                    capture,
+                    Request(
+                        budget_bytes=arm.config.budget_bytes,
+                        cpus=rig.cpus,
+                        sharing=rig.usable,
+                        producer=arm.config.producer,
+                        consumer=consumer,
+                    ),
+                )
+            )
+            memory[index] = measured_memory(
+                opened, capture.mapped_bytes - mapped_bytes, memory_before
+            )
+        offline = tuple(sorted({*rig.cpus} - {*procfs.online_cpus()}))
+        presence = stack.enter_context(watched())
+        with ExitStack() as running:
+            running.enter_context(consuming(capture, opened.drain, consumer))  # drains both
+            running.enter_context(picker.attached())
+            there = picker.neighbours()
+            met_before = competition.read([generator.session])
+            generator.go()
+            report = generator.wait(storm.seconds + GRACE_S)
+            still_there = picker.neighbours()
+        met = competition.between(met_before, competition.read(), cpus=len(rig.cpus))
+        sides = tuple(
+            _Side(
+                counters=tuple(program.read_counters()),
+                writes=write_times.read(program),
+                memory=memory[index],
+            )
+            for index, program in enumerate(programs)
+        )
+        away_ns = presence.away_ns
+    return _Seen(
+        sides=sides,
+        records=captured(capture),
+        storm=report,
+        malformed=capture.malformed + capture.misdated,
+        competition=met,
+        away_ns=away_ns,
+        neighbours=None
+        if there is None or still_there is None
+        else neighbours.names(there | still_there),
+        offline=offline,
+    )
+
+
+def _program(rig: Rig, arm: Arm, *, second: bool) -> Program:
+    """Return the arm's tracer; two arms never share one, or their counters would be one."""
+    way, producer = transports.find(arm.config.transport), arm.config.producer
+    macros = settings.macros(producer) | way.macros(producer, rig.cpus) | write_times.MACROS
+    return rig.program(way.variant, macros | ({"SECOND_ARM": 1} if second else {}))
+
+
+def _ledgers(seen: _Seen, records: tuple[Records, Records]) -> tuple[Ledger, tuple[Ledger, ...]]:
+    """Return the account of the whole storm, by which it counts, and of each arm."""
+    books = [
+        ledger.balance(each, side.counters) for each, side in zip(records, seen.sides, strict=True)
+    ]
+    own_exits = sum(book.own_exits for book in books)
+    faults = [
+        *(f"{arm} arm: {each}" for arm, book in zip(("first", "second"), books, strict=True)
+          for each in book.residues),
+        *clocks.faults(seen.records, seen.storm),
+    ]  # fmt: skip
+    if seen.malformed:
+        faults.append(f"{seen.malformed} records or visits were malformed or misdated")
+    if own_exits > seen.storm.reaped:
+        faults.append(f"{seen.storm.reaped:,} processes were reaped, but {own_exits:,} were traced")
+    whole = replace(
+        books[0],
+        own_attempted=sum(book.own_attempted for book in books),
+        reaped=seen.storm.reaped,
+        missed=seen.storm.reaped - own_exits,
+        residues=tuple(faults),
+    )
+    return whole, tuple(
+        replace(book, missed=whole.missed, residues=whole.residues) for book in books
+    )

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * With TIMED_WRITES, the time of each write, from before the record is stamped until the
+ * call has returned: a histogram with 16 buckets an octave, for each CPU.
+ * bench/tracer/write_times.py mirrors the layout.
+ */
+#define STEP_BITS 4
+#define BUCKETS 288	/* up to 2^21 ns; the last one has what took longer */
+
+enum { WRITTEN, WRITE_REFUSED, NO_WRITE, WRITE_KINDS };
+
+struct write_times {
+	u64 count;
+	u64 ns;
+	u64 buckets[BUCKETS];
+};
+
+#ifdef TIMED_WRITES
+BPF_PERCPU_ARRAY(write_times, struct write_times, WRITE_KINDS);
+
+/* Without a branch: see is_own(). 0 - x >> 63 is 1 unless x is 0. */
+static __always_inline u32 bucket_of(u64 ns)
+{
+	u64 rest = ns >> (STEP_BITS + 1);
+	u64 octave = 0;
+
+#pragma unroll
+	for (u32 bits = 32; bits; bits >>= 1) {
+		u64 above = (0 - (rest >> (bits - 1))) >> 63;
+
+		octave += above * bits;
+		rest >>= above * bits;
+	}
+	return (octave << STEP_BITS) + (ns >> octave);
+}
+
+static __always_inline void count_write(int kind, u64 ns, u64 times)
+{
+	struct write_times *found = write_times.lookup(&kind);
+	u32 bucket = bucket_of(ns);
+
+	if (!found)
+		return;
+	found->count += times;
+	found->ns += ns * times;
+	if (bucket >= BUCKETS)
+		bucket = BUCKETS - 1;
+	found->buckets[bucket] += times;
+}
+
+static __always_inline u64 begin_write(void)
+{
+	return bpf_ktime_get_ns();
+}
+
+static __always_inline void end_write(struct tracer_settings *set, u64 begin_ns, s64 error)
+{
+	u64 ns = bpf_ktime_get_ns() - begin_ns;
+	u64 washed_out = (begin_ns % set->window_ns - set->washout_ns) >> 63;
+
+	count_write((u64)error >> 63, ns, 1 - washed_out);
+}
+
+/* What the clock itself takes: two readings with nothing between them. */
+static __always_inline void time_clock(void)
+{
+	u64 begin_ns = bpf_ktime_get_ns();
+
+	count_write(NO_WRITE, bpf_ktime_get_ns() - begin_ns, 1);
+}
+#else
+static __always_inline u64 begin_write(void)
+{
+	return 0;
+}
+
+static __always_inline void end_write(struct tracer_settings *set, u64 begin_ns, s64 error)
+{
+}
+
+static __always_inline void time_clock(void)
+{
+}
+#endif
