@@ -62,7 +62,7 @@ def ranks(first: Records, second: Records, rule: Duet) -> Ranks | None:
 
 
 def _units(records: Records, window_ns: int) -> Integers | npt.NDArray[np.uint64]:
-    """Return what was assigned with each record: its window, or its process."""
+    """Return what was assigned with each record: two windows, or its process."""
     if window_ns:
-        return np.asarray(records["timestamp_ns"] // np.uint64(window_ns))
+        return np.asarray(records["timestamp_ns"] // np.uint64(2 * window_ns))
     return np.asarray(records["pid"].astype(np.int64))

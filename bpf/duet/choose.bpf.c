@@ -2,8 +2,9 @@
 /*
  * Chooses at random which of two tracers sees an exit, and calls it. Each is a whole
  * tracer with its own counters and buffers. The choice is a keyed hash: of the process,
- * so that all its threads meet the same tracer, or of the window of time, so that all
- * CPUs change over together. bench/tracer/chooser.py mirrors the layout.
+ * so that all its threads meet the same tracer, or of two windows of time, one for each
+ * tracer, so that all CPUs change over together and drift falls on both. bench/tracer/chooser.py
+ * mirrors the layout.
  */
 struct choice {
 	u64 key;
@@ -27,14 +28,17 @@ int choose(void *ctx)
 {
 	int zero = 0;
 	struct choice *choice = choices.lookup(&zero);
-	u64 unit;
+	u64 unit, second = 0;
 
 	if (!choice)
 		return 0;
-	if (choice->window_ns)
+	if (choice->window_ns) {
 		unit = bpf_ktime_get_ns() / choice->window_ns;
-	else
+		second = unit & 1;
+		unit >>= 1;
+	} else {
 		unit = bpf_get_current_pid_tgid() >> 32;
-	arms.call(ctx, mix(choice->key + unit * 0x9e3779b97f4a7c15ULL) & 1);
+	}
+	arms.call(ctx, (mix(choice->key + unit * 0x9e3779b97f4a7c15ULL) ^ second) & 1);
 	return 0;
 }

@@ -29,11 +29,14 @@ class Compared:
     key: str
     label: str
     delivered: bool  # taken from what was delivered: without meaning where records were dropped
+    central: bool = True  # sharp enough to wait for: not a tail
 
 
 NUMBERS: Final = (
     Compared(key="latency_p50_ns", label="median latency", delivered=True),
-    Compared(key="latency_p99_ns", label="latency, 99th percentile", delivered=True),
+    Compared(
+        key="latency_p99_ns", label="latency, 99th percentile", delivered=True, central=False
+    ),
     Compared(key="write_ns", label="time of a write in the kernel", delivered=False),
 )
 
@@ -61,14 +64,10 @@ class Duel:
     later_share: float | None  # P(a record of the first arm is later than one of the second)
     p: float | None  # of the ranks of latency, from the assignment alone
 
-    @property
-    def settled(self) -> bool:
-        """Whether every number has a verdict."""
-        return all(each.verdict is not Verdict.UNDECIDED for each in self.judged)
-
     def as_narrow_as(self, precision: float) -> bool:
-        """Return whether every interval reaches no farther than ``precision``."""
-        return bool(self.judged) and all(narrow(each.estimate, precision) for each in self.judged)
+        """Return whether no interval but those of tails reaches farther than ``precision``."""
+        central = [each for each in self.judged if each.compared.central]
+        return bool(central) and all(narrow(each.estimate, precision) for each in central)
 
 
 def pairs(trials: Sequence[TrialResult]) -> Pairs:
