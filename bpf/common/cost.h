@@ -18,7 +18,7 @@ struct write_times {
 #ifdef TIMED_WRITES
 BPF_PERCPU_ARRAY(write_times, struct write_times, WRITE_KINDS);
 
-/* Without a branch: see is_own(). 0 - x >> 63 is 1 unless x is 0. */
+/* Without a branch: see is_own(). Of the negative of a number below 2^63 bit 63 is 1, of 0 not. */
 static __always_inline u32 bucket_of(u64 ns)
 {
 	u64 rest = ns >> (STEP_BITS + 1);
@@ -26,8 +26,10 @@ static __always_inline u32 bucket_of(u64 ns)
 
 #pragma unroll
 	for (u32 bits = 32; bits; bits >>= 1) {
-		u64 above = (0 - (rest >> (bits - 1))) >> 63;
+		u64 above = 0 - (rest >> (bits - 1));
 
+		asm volatile("" : "+r"(above)); /* else a comparison is made of it */
+		above >>= 63;
 		octave += above * bits;
 		rest >>= above * bits;
 	}

@@ -87,7 +87,8 @@ static __always_inline void *whole_record(struct exit_record *record, const u32 
 
 /*
  * A slow producer: on the ring buffer between reserve and submit, on the perf buffer
- * before its one call. The clock is read some 16,000 times at most.
+ * before its one call. The clock is read up to 1,000 x (DELAY_READS + 1) times: few at a
+ * time are exact, many last longer.
  */
 static __always_inline void delay(struct tracer_settings *set, u16 cpu)
 {
@@ -98,7 +99,7 @@ static __always_inline void delay(struct tracer_settings *set, u16 cpu)
 		return;
 	for (u32 i = 0; i < 1000; i++) {
 #pragma unroll
-		for (u32 j = 0; j < 16; j++)
+		for (u32 j = 0; j < DELAY_READS; j++)
 			bpf_ktime_get_ns();
 		if (bpf_ktime_get_ns() - start >= set->delay_ns)
 			break;

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Duets in the real kernel: both ledgers balance, and what is put in comes out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from trials import KIB, STORMS, records
+
+from bench.errors import MachineUnfit, UsageError
+from bench.judge.sequential import ratio
+from bench.plan import duet
+from bench.plan.config import Consumer, Duet, Poll, Reader, TrialConfig
+from bench.record.records import Flag
+from bench.trial.duet import run_duet
+from bench.trial.result import State, TrialResult
+from bench.trial.rig import Rig
+from bench.trial.run import Place
+from workloads.storm import Shape, Storm
+
+pytestmark = [pytest.mark.live, pytest.mark.slow]
+
+RULES = {
+    "record": Duet(),
+    "window": Duet(window_ns=1_000_000, washout_ns=200_000),
+}
+
+
+def play(
+    rig: Rig,
+    first: str,
+    second: str,
+    *,
+    storm: Storm = STORMS[Shape.STORM],
+    rule: Duet = RULES["record"],
+    budget_bytes: int = 256 * KIB,
+    consumer: Consumer | None = None,
+    block: int = 0,
+) -> tuple[TrialResult, TrialResult]:
+    """One storm under both arms."""
+    config = TrialConfig(
+        transport="none",
+        budget_bytes=0,
+        storm=storm,
+        consumer=consumer or Consumer(),
+        duet=rule,
+    )
+    sides = duet.side(first), duet.side(second)
+    left, right = duet.experiment("test", sides, config, budget_bytes, 1).arms
+    return run_duet(rig, (left, right), Place(experiment="test", block=block, position=0), seed=1)
+
+
+def assert_balanced(*trials: TrialResult) -> None:
+    """Both ledgers balance, and both arms together saw every process of the storm."""
+    seen = 0
+    for trial in trials:
+        book = trial.ledger
+        assert book is not None
+        assert book.residues == ()
+        assert trial.state is not State.INVALID, trial.reasons
+        assert book.own_attempted == book.own_delivered + book.own_dropped
+        assert book.own_attempted == book.own_exits * trial.config.producer.records_per_exit
+        assert book.missed == 0
+        seen += book.own_exits
+    assert seen == trials[0].storm.reaped == trials[1].storm.reaped
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("ringbuf", "perfbuf"),
+        ("ringbuf", "ringbuf"),
+        ("perfbuf", "perfbuf"),
+        ("ringbuf:output", "sharded"),
+        ("ringbuf:forced", "perfbuf:wakeup=16"),
+        ("ringbuf:payload=512", "perfbuf:payload=512"),
+    ],
+)
+def test_both_ledgers_balance(rig: Rig, first: str, second: str, rule: str) -> None:
+    for block in range(4):  # both orders of buffers, and both meanings of the hash
+        trials = play(rig, first, second, rule=RULES[rule], block=block)
+        assert_balanced(*trials)
+        halves = [trial.half for trial in trials]
+        assert [half.second for half in halves if half] == [False, True]
+        assert sorted(trial.position for trial in trials) == [0, 1]
+        assert trials[block % 2].position == 0
+
+
+@pytest.mark.parametrize("shape", Shape)
+def test_every_shape_balances(rig: Rig, shape: Shape) -> None:
+    for rule in RULES.values():
+        assert_balanced(*play(rig, "ringbuf", "perfbuf", storm=STORMS[shape], rule=rule))
+
+
+def test_a_thousand_records_an_exit_balance(rig: Rig) -> None:
+    storm = Storm(count=200)
+    trials = play(rig, "ringbuf:records=1000", "perfbuf:records=1000", storm=storm)
+    assert_balanced(*trials)
+    for trial in trials:
+        assert trial.write is not None
+        assert trial.ledger is not None
+        assert trial.write.written + trial.write.refused == trial.ledger.attempted
+
+
+@pytest.mark.parametrize(
+    "consumer", [Consumer(stall_ms=200.0), Consumer(poll=Poll.STOPPED), Consumer(poll=Poll.BUSY)]
+)
+def test_losses_are_counted_by_each_arm(rig: Rig, consumer: Consumer) -> None:
+    trials = play(rig, "ringbuf", "perfbuf", budget_bytes=8 * KIB, consumer=consumer)
+    assert_balanced(*trials)
+    for trial in trials:
+        assert trial.write is not None
+        assert trial.ledger is not None
+        assert trial.write.refused == trial.ledger.dropped
+        assert trial.write.written == trial.ledger.delivered
+        if consumer.poll is Poll.STOPPED:
+            assert trial.ledger.own_dropped > 0
+
+
+def test_the_coin_is_fair_and_the_journal_can_throw_it_again(rig: Rig) -> None:
+    halves = []
+    for block in range(8):
+        trials = play(rig, "ringbuf", "perfbuf", block=block, storm=Storm(count=2_000))
+        rows = records(rig)
+        second = (rows["flags"] & Flag.SECOND) != 0
+        halves.append(float(second.mean()))
+        half = trials[0].half
+        assert half is not None
+        drawn = _mixed(np.uint64(half.key), rows["pid"].astype(np.uint64)) & np.uint64(1)
+        swapped = np.uint64(block >> 1 & 1)
+        assert ((drawn ^ swapped) == second).all()
+    assert 0.47 < float(np.mean(halves)) < 0.53
+    assert len(set(halves)) > 4
+
+
+def _mixed(key: np.uint64, units: np.ndarray) -> np.ndarray:
+    """The hash of bpf/duet/choose.bpf.c."""
+    value = key + units * np.uint64(0x9E3779B97F4A7C15)
+    value ^= value >> np.uint64(30)
+    value *= np.uint64(0xBF58476D1CE4E5B9)
+    value ^= value >> np.uint64(27)
+    value *= np.uint64(0x94D049BB133111EB)
+    return value ^ value >> np.uint64(31)
+
+
+def test_windows_come_in_pairs_of_both_arms(rig: Rig) -> None:
+    rule = Duet(window_ns=2_000_000, washout_ns=400_000)
+    play(rig, "ringbuf", "perfbuf", rule=rule, storm=Storm(count=6_000))
+    rows = records(rig)
+    rows = rows[rows["timestamp_ns"] % np.uint64(rule.window_ns) >= rule.washout_ns]
+    window = rows["timestamp_ns"] // np.uint64(rule.window_ns)
+    second = (rows["flags"] & Flag.SECOND) != 0
+    arms = {int(each): set(second[window == each].tolist()) for each in np.unique(window)}
+    assert all(len(seen) == 1 for seen in arms.values())
+    both = [each for each in arms if each % 2 == 0 and each + 1 in arms]
+    assert len(both) > 5
+    assert all(arms[each] != arms[each + 1] for each in both)
+
+
+@pytest.mark.parametrize(("delay_ns", "tolerated"), [(1_000, 1 / 3), (50_000, 0.05)])
+@pytest.mark.parametrize("rule", RULES)
+def test_a_delay_of_one_arm_is_found_with_its_size(
+    rig: Rig, rule: str, delay_ns: int, tolerated: float
+) -> None:
+    """Polled busily: behind a slow producer a consumer sleeps more often, which costs too."""
+    differences = []
+    for block in range(12):
+        left, right = play(
+            rig,
+            f"ringbuf:delay={delay_ns}",
+            "ringbuf",
+            rule=RULES[rule],
+            storm=Storm(count=2_000),
+            consumer=Consumer(poll=Poll.BUSY),
+            block=block,
+        )
+        assert_balanced(left, right)
+        assert left.write is not None
+        assert right.write is not None
+        differences.append((left.write.write_ns or 0) - (right.write.write_ns or 0))
+    assert float(np.median(differences)) == pytest.approx(delay_ns, rel=tolerated)
+
+
+def test_the_same_arm_twice_shows_no_difference(rig: Rig) -> None:
+    trials = [play(rig, "ringbuf", "ringbuf", block=block) for block in range(16)]
+    found = ratio([a.write.write_ns / b.write.write_ns for a, b in trials if a.write and b.write])
+    assert found is not None
+    assert found.low < 1 < found.high
+
+
+def test_arms_that_cannot_share_a_storm_are_refused(rig: Rig) -> None:
+    with pytest.raises(UsageError, match="libbcc"):
+        play(rig, "ringbuf", "perfbuf", consumer=Consumer(reader=Reader.LIBBCC))
+    config = TrialConfig(transport="none", budget_bytes=0, duet=Duet())
+    sides = duet.side("ringbuf"), duet.side("perfbuf")
+    left, right = duet.experiment("test", sides, config, 64 * KIB, 1).arms
+    larger = replace(right, config=replace(right.config, budget_bytes=128 * KIB))
+    with pytest.raises(UsageError, match="65,536 and 131,072 bytes"):
+        run_duet(rig, (left, larger), Place(experiment="test", block=0, position=0), seed=1)
+
+
+def test_one_cpu_is_refused(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rig, "usable", rig.usable[:1])
+    with pytest.raises(MachineUnfit, match="2 usable CPUs"):
+        play(rig, "ringbuf", "perfbuf")
