@@ -62,7 +62,11 @@ def command(
 
     sides = duet.side(first), duet.side(second)
     for each in sides:
-        find(each.transport)
+        if not find(each.transport).calls and {"reserve", "output"} & {*each.variant.split(",")}:
+            raise UsageError(
+                f"{each.transport} is written by one call only",
+                remedy="leave reserve or output out",
+            )
     if workload not in _SHAPES:
         raise UsageError(
             f"a duet of {workload} says nothing of order or latency",

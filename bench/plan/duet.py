@@ -65,6 +65,8 @@ def side(text: str) -> Side:
         else:
             known = (*_WORDS, *(f"{each}=N" for each in _NUMBERS))
             raise UsageError(f"no arm has {word[:40]!r}", remedy=f"choose from {', '.join(known)}")
+    if producer.delay_cpu >= 0 and not producer.delay_ns:
+        raise UsageError("delay-cpu has no effect without delay", remedy="add delay=NS")
     if producer.payload_bytes > 0 and producer.payload_bytes % 8:
         raise UsageError(
             f"payload={producer.payload_bytes} is not a multiple of 8",
@@ -79,14 +81,17 @@ def assignment(text: str) -> Duet:
         return Duet()
     match = _WINDOW.fullmatch(text)
     if match is None:
-        raise UsageError(f"{text[:40]!r} assigns nothing", remedy="write record, or like 1ms")
+        raise UsageError(
+            f"{text[:40]!r} is no assignment", remedy="write record, or a window like 1ms"
+        )
     window_ns = round(float(match[1]) * _UNITS_NS[match[2]])
     if not SHORTEST_WINDOW_NS <= window_ns <= LONGEST_WINDOW_NS:
-        raise UsageError(
-            f"a window of {text} is {'longer' if window_ns > LONGEST_WINDOW_NS else 'shorter'} "
-            "than a wake-up and what it leads to can be told by",
-            remedy="take 500us to 1s",
+        why = (
+            "hardly two fit into a storm"
+            if window_ns > LONGEST_WINDOW_NS
+            else "it ends before a wake-up has been answered"
         )
+        raise UsageError(f"a window of {text} does not serve: {why}", remedy="take 500us to 1s")
     return Duet(window_ns=window_ns, washout_ns=int(WASHOUT * window_ns))
 
 

@@ -34,9 +34,7 @@ class Compared:
 
 NUMBERS: Final = (
     Compared(key="latency_p50_ns", label="median latency", delivered=True),
-    Compared(
-        key="latency_p99_ns", label="latency, 99th percentile", delivered=True, central=False
-    ),
+    Compared(key="latency_p99_ns", label="latency, 99th percentile", delivered=True, central=False),
     Compared(key="write_ns", label="time of a write in the kernel", delivered=False),
 )
 

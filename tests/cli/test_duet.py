@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""bufbench duet, run as people run it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.host import process
+from bench.journal.reader import read_journal
+
+DUET = [sys.executable, "-c", "from bench.cli import main; main()", "duet"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["ringbuf"], "missing argument 'B'"),
+        (["ringbuf", "pigeon"], "no transport 'pigeon'"),
+        (["ringbuf:fast", "perfbuf"], "no arm has 'fast'"),
+        (["perfbuf:output", "ringbuf"], "perfbuf is written by one call only"),
+        (["ringbuf", "perfbuf", "--assign", "100us"], "a window of 100us does not serve"),
+        (["ringbuf", "perfbuf", "--assign", "banana"], "'banana' is no assignment"),
+        (["ringbuf", "perfbuf", "--precision", "0"], "--precision 0 is not a share"),
+        (["ringbuf", "perfbuf", "--margin", "nan%"], "--margin nan% is not a share"),
+        (["ringbuf", "perfbuf", "--storms", "7"], "--storms 7 is out of range"),
+        (["ringbuf", "perfbuf", "--seconds", "0"], "--seconds 0 is out of range"),
+        (["ringbuf", "perfbuf", "--workload", "chain"], "a duet of chain"),
+        (["ringbuf", "perfbuf", "--workload", "trickle"], "a trickle is paced"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_one_line(
+    arguments: list[str], complaint: str, tmp_path: Path
+) -> None:
+    journal = tmp_path / "duet.jsonl"
+    done = process.run([*DUET, *arguments, "--output", str(journal)], timeout_s=30, check=False)
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not journal.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.live
+def test_a_duet_answers_in_json_and_leaves_a_journal_that_reports_read(tmp_path: Path) -> None:
+    journal = tmp_path / "duet.jsonl"
+    words = ["ringbuf:delay=50000", "perfbuf", "--storms", "8", "--count", "1500", "--wait"]
+    done = process.run([*DUET, *words, "--json", "--output", str(journal)], timeout_s=120)
+    answer = json.loads(done.stdout)
+    numbers = {each["key"]: each for each in answer["numbers"]}
+    assert set(numbers) == {"latency_p50_ns", "latency_p99_ns", "write_ns"}
+    assert answer["storms"] == 8
+    for each in numbers.values():
+        assert each["low"] <= each["ratio"] <= each["high"]
+        assert each["resolvable"] > 0
+    assert numbers["write_ns"]["verdict"] == "more"  # 50 us more than some 10
+    assert numbers["write_ns"]["first"] - numbers["write_ns"]["second"] > 40_000
+    assert answer["later_share"] > 0.6
+    assert answer["p"] < 1e-6
+    trials = read_journal(journal, strict=True).trials
+    assert [trial.arm for trial in trials if trial.block == 0] == [
+        "ringbuf@1MiB/delay=50000",
+        "perfbuf@1MiB",
+    ]
+    assert len(trials) == 16
+
+
+@pytest.mark.slow
+@pytest.mark.live
+def test_a_precision_ends_the_run_once_it_is_reached(tmp_path: Path) -> None:
+    words = ["ringbuf", "ringbuf", "--precision", "30%", "--count", "1500", "--wait", "--json"]
+    journal = tmp_path / "duet.jsonl"
+    answer = json.loads(
+        process.run([*DUET, *words, "--output", str(journal)], timeout_s=120).stdout
+    )
+    assert 8 <= answer["storms"] < 24
+    central = [each for each in answer["numbers"] if each["key"] != "latency_p99_ns"]
+    assert all(each["resolvable"] <= 0.30001 for each in central)
