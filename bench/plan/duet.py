@@ -48,23 +48,24 @@ class Side:
 def side(text: str) -> Side:
     """Return the arm that ``text`` describes; UsageError for what is not one."""
     transport, *words = text.split(":")
-    producer = Producer()
+    chosen: dict[str, Any] = {}
     for word in words:
         name, equals, value = word.partition("=")
         if not equals and word in _WORDS:
-            producer = replace(producer, **_WORDS[word])
+            chosen |= _WORDS[word]
         elif name in _NUMBERS and value.isascii() and value.isdecimal() and len(value) < 10:
             field, least, most = _NUMBERS[name]
             if not least <= int(value) <= most:
                 raise UsageError(f"{word} is out of range", remedy=f"take {least} to {most}")
-            producer = replace(producer, **{field: int(value)})
+            chosen[field] = int(value)
             if field == "watermark":
-                producer = replace(producer, wake=Wake.WATERMARK)
+                chosen["wake"] = Wake.WATERMARK
         elif word == "payload=mixed":
-            producer = replace(producer, payload_bytes=MIXED)
+            chosen["payload_bytes"] = MIXED
         else:
             known = (*_WORDS, *(f"{each}=N" for each in _NUMBERS))
             raise UsageError(f"no arm has {word[:40]!r}", remedy=f"choose from {', '.join(known)}")
+    producer = Producer(**chosen)
     if producer.delay_cpu >= 0 and not producer.delay_ns:
         raise UsageError("delay-cpu has no effect without delay", remedy="add delay=NS")
     if producer.payload_bytes > 0 and producer.payload_bytes % 8:

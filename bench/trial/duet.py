@@ -96,7 +96,7 @@ def run_duet(rig: Rig, arms: Arms, place: Place, seed: int) -> tuple[TrialResult
     records = duet.split(seen.records)
     whole, books = _ledgers(seen, records)
     kept = [duet.kept(each, rule) for each in records]
-    ranks = duet.ranks(*kept, rule) if whole.balanced else None
+    ranks = duet.ranks(kept[0], kept[1], rule) if whole.balanced else None
     state, reasons = state_of(whole, conditions, shortfall(arms[0].config.storm, seen.storm))
     first, second = (
         TrialResult(
