@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """A kernel source tree just large enough for bcc, made on the spot.
 
-bcc wants the headers of the running kernel, which CI machines and cloud guests seldom have. Our
-programs use none of them: offsets come from BTF. What bcc's own preamble includes is little, and
+bcc wants the headers of the running kernel, which CI machines and cloud guests seldom have.
+bufbench's programs use none of them: offsets come from BTF. What bcc's own preamble includes is little, and
 it honours BCC_KERNEL_SOURCE.
 """
 

@@ -2,7 +2,7 @@
 """Keep bcc from reading all of /proc/kallsyms, a fifth of the time that compiling takes.
 
 It does so once a process, to learn whether the kernel has bpf_probe_read_kernel before it rewrites
-dereferences. Our programs name that helper themselves, so that the answer does not matter.
+dereferences. bufbench's programs name that helper themselves: the answer does not matter.
 """
 
 from __future__ import annotations

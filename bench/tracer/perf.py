@@ -69,8 +69,8 @@ def _event(
 def _gone(cpu: int, error: KernelRefused) -> bool:
     """Return whether the CPU, online when the run began, has gone."""
     cause = error.__cause__
-    told = isinstance(cause, OSError) and cause.errno == errno.ENODEV
-    return told or cpu not in procfs.online_cpus()
+    refused = isinstance(cause, OSError) and cause.errno == errno.ENODEV
+    return refused or cpu not in procfs.online_cpus()
 
 
 def _map(cpu: int, pages: int, capture: Capture, request: Request, stack: ExitStack) -> int:
@@ -93,8 +93,8 @@ def _map(cpu: int, pages: int, capture: Capture, request: Request, stack: ExitSt
 
 
 def _lost_told(events: dict[int, int], capture: Capture) -> dict[str, int]:
-    told = {"PERF_RECORD_LOST": int(capture.lost_reported)}
+    lost = {"PERF_RECORD_LOST": int(capture.lost_reported)}
     exact = [perf_event.lost(event) for event in events.values()]
     if None not in exact:
-        told["PERF_FORMAT_LOST"] = sum(count for count in exact if count is not None)
-    return told
+        lost["PERF_FORMAT_LOST"] = sum(count for count in exact if count is not None)
+    return lost
