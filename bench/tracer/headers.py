@@ -2,8 +2,8 @@
 """A kernel source tree just large enough for bcc, made on the spot.
 
 bcc wants the headers of the running kernel, which CI machines and cloud guests seldom have.
-bufbench's programs use none of them: offsets come from BTF. What bcc's own preamble includes is little, and
-it honours BCC_KERNEL_SOURCE.
+bufbench's programs use none of them: offsets come from BTF. What bcc's own preamble includes is
+little, and it honours BCC_KERNEL_SOURCE.
 """
 
 from __future__ import annotations
