@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from bench.linux import bpf
-from bench.measure.write import WriteTimes
+from bench.record.write import WriteTimes
 from bench.tracer.program import Program, possible_cpus
 
 MACROS: Final = {"TIMED_WRITES": 1}

@@ -18,12 +18,12 @@ from bench.errors import MachineUnfit, UsageError
 from bench.linux import procfs
 from bench.measure import clocks, duet, latency, ledger
 from bench.measure.ledger import Ledger
-from bench.measure.write import WriteTimes
 from bench.plan.config import Duet, Reader
 from bench.plan.experiments import Arm
 from bench.record.counters import CpuCounters
 from bench.record.footprint import Memory
 from bench.record.records import Records
+from bench.record.write import WriteTimes
 from bench.tracer import chooser, neighbours, settings, transports, write_times
 from bench.tracer.consumer import consuming
 from bench.tracer.program import Program

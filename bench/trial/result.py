@@ -15,9 +15,9 @@ from bench.measure.ledger import Ledger
 from bench.measure.occupancy import Occupancy
 from bench.measure.ordering import Ordering
 from bench.measure.timeline import Timeline
-from bench.measure.write import WriteTimes
 from bench.plan.config import TrialConfig
 from bench.record.footprint import Memory
+from bench.record.write import WriteTimes
 from workloads.storm import StormReport
 
 
