@@ -61,5 +61,6 @@ int main(void)
 	printf("NO_CHILDREN %d\n", RECORD_NO_CHILDREN);
 	printf("GROUP_EXIT %d\n", RECORD_GROUP_EXIT);
 	printf("REPEAT %d\n", RECORD_REPEAT);
+	printf("SECOND %d\n", RECORD_SECOND);
 	return 0;
 }
