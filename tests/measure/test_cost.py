@@ -5,6 +5,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+from made_up_trials import trial
+
+from bench.judge.numbers import number
 from bench.measure.cost import Cost
 
 _COST = Cost(
@@ -18,31 +22,44 @@ _COST = Cost(
     consumer_involuntary_switches=1_000,
     wakeups_taken=25_000,
     wakeups_raised=60_000,
+    empty_polls=75_000,
 )
+_FIGURES = {
+    "kernel_ns_per_run": 500,
+    "consumer_cpu_s_per_million": 2.0,  # 0.1 s for 50,000
+    "switches_per_event": 0.2,
+    "wakeups_taken_per_event": 0.5,
+    "wakeups_raised_per_event": 0.75,
+    "empty_polls_per_event": 1.5,
+    "empty_poll_share": 0.75,
+}
 
 
-def test_figures_per_event():
-    assert _COST.ns_per_run == 500
-    assert _COST.cpu_s_per_million == 2.0  # 0.1 s for 50,000
-    assert _COST.switches_per_event == 0.2
-    assert _COST.wakeups_taken_per_event == 0.5
-    assert _COST.wakeups_raised_per_event == 0.75
-    assert _COST.wakeups_raised_per_run == 3
+def _figure(key: str, cost: Cost | None) -> float | None:
+    return number(key)(replace(trial("ringbuf@64KiB", 0), cost=cost))
 
 
-def test_nothing_delivered_is_no_figure_and_no_zero():
-    nothing = replace(_COST, delivered=0, attempted=0, kernel_runs=0, storm_ns=0)
-    assert nothing.cpu_s_per_million is None
-    assert nothing.switches_per_event is None
-    assert nothing.wakeups_taken_per_event is None
-    assert nothing.wakeups_raised_per_event is None
-    assert nothing.wakeups_raised_per_run is None
-    assert nothing.ns_per_run is None
+@pytest.mark.parametrize("key", _FIGURES)
+def test_figures_per_event(key: str) -> None:
+    assert _figure(key, _COST) == _FIGURES[key]
+    assert _figure(key, None) is None
 
 
-def test_what_was_not_told_is_no_figure():
-    untold = replace(_COST, wakeups_raised=None, kernel_runs=None, kernel_run_ns=None)
-    assert untold.wakeups_raised_per_event is None
-    assert untold.wakeups_raised_per_run is None
-    assert untold.ns_per_run is None
+@pytest.mark.parametrize("key", _FIGURES)
+def test_nothing_delivered_is_no_figure_and_no_zero(key: str) -> None:
+    nothing = replace(
+        _COST, delivered=0, attempted=0, kernel_runs=0, wakeups_taken=0, empty_polls=0
+    )
+    assert _figure(key, nothing) is None
+
+
+def test_what_was_not_recorded_is_no_figure() -> None:
+    bare = replace(
+        _COST, wakeups_raised=None, kernel_runs=None, kernel_run_ns=None, empty_polls=None
+    )
+    absent = {key for key in _FIGURES if _figure(key, bare) is None}
+    assert absent == {
+        *("kernel_ns_per_run", "wakeups_raised_per_event"),
+        *("empty_polls_per_event", "empty_poll_share"),
+    }
     assert (_COST.delivery_ns, _COST.consumer_syscalls, _COST.record_ns) == (0, None, None)

@@ -64,8 +64,7 @@ def raised_per_event(trial: TrialResult) -> float | None:
 
 def cpu_s_per_million(trial: TrialResult) -> float | None:
     """Return CPU seconds of the consumer for a million records."""
-    cost = trial.cost
-    return (cost.cpu_s_per_million or None) if cost is not None else None
+    return number("consumer_cpu_s_per_million")(trial) or None
 
 
 def syscalls_per_event(trial: TrialResult) -> float | None:

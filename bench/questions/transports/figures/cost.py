@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from bench.judge.metrics import storm_ns_per_process
+from bench.judge.numbers import number
 from bench.questions.transports.figures.strips import Strip, drawn
 from bench.questions.transports.material import Material
 from bench.report.document import Figure
@@ -13,12 +13,8 @@ from bench.trial.result import TrialResult
 
 
 def _consumer(trial: TrialResult) -> float | None:
-    seconds = trial.cost.cpu_s_per_million if trial.cost is not None else None
+    seconds = number("consumer_cpu_s_per_million")(trial)
     return None if seconds is None else seconds * 1e3  # per million, in s: per event, in ns
-
-
-def _kernel(trial: TrialResult) -> float | None:
-    return trial.cost.ns_per_run if trial.cost is not None else None
 
 
 _STRIPS = (
@@ -32,14 +28,14 @@ _STRIPS = (
     Strip(
         title="Kernel time per exit",
         axis="time in the BPF program, wake-ups included",
-        take=_kernel,
+        take=number("kernel_ns_per_run"),
         words=time,
         labels=NS_LABELS,
     ),
     Strip(
         title="Storm time per process",
         axis="length of the storm over its processes",
-        take=storm_ns_per_process,
+        take=number("storm_ns_per_process"),
         words=time,
         labels=NS_LABELS,
     ),

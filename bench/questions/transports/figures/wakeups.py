@@ -7,19 +7,17 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from bench.judge.numbers import number
-from bench.measure.cost import Cost
 from bench.questions.transports.figures.arms import ShownArm, compared, transports
 from bench.questions.transports.material import Material
 from bench.report.document import Figure, Panel
 from bench.report.figure import HEIGHT, WIDTH, Row, chart_of, colour, powers, shape
+from bench.trial.result import TrialResult
 
-_KINDS: Final[tuple[tuple[str, str, Callable[[Cost], float | None]], ...]] = (
-    ("Raised by the producer", "interrupts (IWI) per event", lambda c: c.wakeups_raised_per_event),
-    ("Taken by the consumer", "useful polls per event", lambda c: c.wakeups_taken_per_event),
-    ("Switches of the consumer", "context switches per event", lambda c: c.switches_per_event),
+_KINDS: Final = (
+    ("Raised by the producer", "interrupts (IWI) per event", "wakeups_raised_per_event"),
+    ("Taken by the consumer", "useful polls per event", "wakeups_taken_per_event"),
+    ("Switches of the consumer", "context switches per event", "switches_per_event"),
 )
-
-
 _rate: Final = number("own_attempted_per_s")
 
 
@@ -29,8 +27,8 @@ def figure(material: Material) -> Figure | None:
     ways = transports(arms)
     panels = tuple(
         found
-        for title, axis, take in _KINDS
-        if (found := _panel(title, axis, take, arms, ways)) is not None
+        for title, axis, key in _KINDS
+        if (found := _panel(title, axis, number(key), arms, ways)) is not None
     )
     if not panels:
         return None
@@ -48,7 +46,7 @@ def figure(material: Material) -> Figure | None:
 def _panel(
     title: str,
     axis: str,
-    take: Callable[[Cost], float | None],
+    take: Callable[[TrialResult], float | None],
     arms: Sequence[ShownArm],
     ways: Sequence[str],
 ) -> Panel | None:
@@ -57,8 +55,7 @@ def _panel(
     points: list[Row] = []
     for arm in arms:
         for trial in arm.trials:
-            rate = _rate(trial)
-            value = take(trial.cost) if trial.cost is not None else None
+            rate, value = _rate(trial), take(trial)
             if rate and value is not None:
                 points.append(
                     {
