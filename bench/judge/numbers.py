@@ -157,6 +157,10 @@ _COST: Final = _fields(
 )
 
 
+_WRITE: Final = (
+    "from before the stamp of a record until its output call has returned, mean of those that "
+    "succeeded; of duets"
+)
 _DERIVED: Final = (
     Number(
         "own_dropped_share",
@@ -242,16 +246,8 @@ _DERIVED: Final = (
         "storm_ns / reaped",
         ratio(lambda trial: storm_ns(trial) or None, "storm.reaped"),
     ),
-    *_fields(
-        "write",
-        (
-            "write_ns",
-            "ns",
-            "from before the stamp of a record until its output call has returned, mean of "
-            "those that succeeded; of duets",
-        ),
-        ("refused_write_ns", "ns", "the same of those that were refused"),
-    ),
+    *_fields("write", ("write_ns", "ns", _WRITE)),
+    *_fields("write", ("refused_write_ns", "ns", "the same of those that were refused")),
     Number(
         "occupancy_max_share",
         "share",
