@@ -25,7 +25,6 @@ from bench.questions.kernels.folders import read_matrix
 from bench.questions.kernels.matrix import compare
 from bench.questions.transports.headline import headline
 from bench.questions.transports.sentence import verdict
-from bench.questions.transports.standing import Question
 from bench.questions.transports.summary import Summary, compare_journals
 from bench.report.renderers.markdown import escape
 from bench.report.units import budget, number
@@ -124,7 +123,7 @@ def _conclusion() -> Iterator[str]:
     summary = _standard()
     yield headline(summary)
     yield ""
-    yield from (f"- {escape(line)}" for line in verdict(summary)[: len(Question)])
+    yield from (f"- {escape(line)}" for line in verdict(summary)[: len(summary.standings)])
 
 
 def _claims() -> Iterator[str]:

@@ -53,6 +53,7 @@ def command(
     """
     from bench import paths
     from bench.campaign import campaign
+    from bench.linux import cpus, procfs
     from bench.plan import budgets, duet
     from bench.plan.config import TrialConfig
     from bench.questions.duet.document import Played, document
@@ -60,13 +61,7 @@ def command(
     from bench.questions.duet.run import FEWEST_STORMS, Until, measure
     from bench.tracer.transports import find
 
-    sides = duet.side(first), duet.side(second)
-    for each in sides:
-        if not find(each.transport).calls and {"reserve", "output"} & {*each.variant.split(",")}:
-            raise UsageError(
-                f"{each.transport} is written by one call only",
-                remedy="leave reserve or output out",
-            )
+    sides = duet.side(first, find), duet.side(second, find)
     if workload not in _SHAPES:
         raise UsageError(
             f"a duet of {workload} says nothing of order or latency",
@@ -96,7 +91,13 @@ def command(
     )
     config = TrialConfig(transport="none", budget_bytes=0, storm=storm, duet=rule)
     experiment = duet.experiment(
-        f"duet-{workload}", sides, config, budgets.parse(budget), blocks=storms
+        f"duet-{workload}",
+        "two arms within one storm",
+        sides,
+        config,
+        budgets.parse(budget),
+        blocks=storms,
+        cpus=len(cpus.usable(procfs.online_cpus())),
     )
     journal = output or paths.new_journal("duet")
     request = campaign.Request(

@@ -7,7 +7,8 @@ History of ``SCHEMA``:
     3  a machine's scheduling, its lists of online and usable CPUs and its CPU quota; what a run
        left out; a run has an id and a plan, and lines of kind "plan" add to it;
        trials of state "reduced", what a storm had at once, and what others used;
-       a cost's wakeups_taken without its empty_polls; a trial's "late"
+       a cost's wakeups_taken without its empty_polls; a trial's "late"; duets: a configuration's
+       "duet", a trial's "write" and "half"
 """
 
 from __future__ import annotations

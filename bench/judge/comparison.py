@@ -10,7 +10,7 @@ from statistics import fmean, median
 
 from bench.errors import JournalError
 from bench.judge.bottleneck import Bottleneck, usual
-from bench.judge.floor import Floor, floor_for, margin
+from bench.judge.floor import LEAST_MARGIN, Floor, floor_for, margin
 from bench.judge.metrics import KEYS, METRICS, Group, Metric, Unit
 from bench.judge.samples import ArmSamples, ExperimentSamples, estimate, paired, uneven, without
 from bench.judge.statistics import FEWEST_BLOCKS, Estimate, Scale
@@ -27,7 +27,8 @@ class Outcome(StrEnum):
     LESS = "less"
     MORE = "more"
     EQUAL = "same in every block"  # on both sides; more blocks might differ
-    UNDECIDED = "undecided"  # the interval reaches into the margin
+    EQUIVALENT = "equivalent"  # the whole interval of a ratio lies within 2 % of 1
+    UNDECIDED = "undecided"  # neither: Estimate.resolvable is what could have been seen
     TOO_FEW = "too few blocks"
     UNKNOWN = "not measured"
 
@@ -104,6 +105,7 @@ class Comparison:
     right: Side
     rows: tuple[Row, ...]  # in the order of METRICS; numbers that neither side has are left out
     poll: Poll | None = None  # how both sides waited; None: differently
+    duet: bool = False  # within the same storms, whose other numbers belong to neither side
 
     def row(self, key: str) -> Row | None:
         """Return the row of a number; raise KeyError for an unknown one."""
@@ -112,8 +114,11 @@ class Comparison:
         return next((row for row in self.rows if row.key == key), None)
 
 
-def outcome_of(found: Estimate | None, margin: float) -> Outcome:
-    """Return what an estimate says, given the margin that it has to exceed."""
+def outcome_of(found: Estimate | None, margin: float, equivalence: float = LEAST_MARGIN) -> Outcome:
+    """Return what an estimate says, given the margin that it has to exceed.
+
+    A ratio that lies within ``equivalence`` as a whole is equivalent, however sure its direction.
+    """
     if found is None:
         return Outcome.UNKNOWN
     if found.blocks < FEWEST_BLOCKS:
@@ -122,6 +127,8 @@ def outcome_of(found: Estimate | None, margin: float) -> Outcome:
     equal = 1.0 if ratio else 0.0
     if found.low == found.high == equal:
         return Outcome.EQUAL
+    if ratio and 1 / (1 + equivalence) <= found.low and found.high <= 1 + equivalence:
+        return Outcome.EQUIVALENT
     if found.high < (1 / (1 + margin) if ratio else -margin):
         return Outcome.LESS
     if found.low > (1 + margin if ratio else margin):
@@ -152,7 +159,7 @@ def _row(
     found = estimate(metric, left, right)
     floor = None
     needed = 0.0
-    if found is not None:
+    if found is not None and not left.duet:  # within one storm noise falls on both sides alike
         floor = floor_for(floors, metric=metric.key, scale=found.scale, experiment=experiment)
         needed = margin(found.scale, floor)
     of_left, of_right = _sides(metric, left, right, found)
@@ -252,7 +259,12 @@ def _compare(samples: ExperimentSamples, pair: Pair, floors: Sequence[Floor]) ->
         left, right = without(left, apart), without(right, apart)
     if not (left.readings and right.readings):
         return None
-    rows = (_row(metric, left, right, floors, samples.name) for metric in METRICS)
+    duet = left.duet and right.duet
+    rows = (
+        _row(metric, left, right, floors, samples.name)
+        for metric in METRICS
+        if not duet or metric.in_duets
+    )
     polls = {trial.config.consumer.poll for arm in (left, right) for trial in arm.trials}
     return Comparison(
         experiment=samples.name,
@@ -261,6 +273,7 @@ def _compare(samples: ExperimentSamples, pair: Pair, floors: Sequence[Floor]) ->
         right=_side(right),
         rows=tuple(row for row in rows if row.left is not None or row.right is not None),
         poll=polls.pop() if len(polls) == 1 else None,
+        duet=duet,
     )
 
 

@@ -57,6 +57,11 @@ class Metric:
     of: Callable[[Reading], float | None] | None = None
     more_is_better: bool = False
 
+    @property
+    def in_duets(self) -> bool:
+        """Whether one arm of a duet has it to itself."""
+        return self.group is Group.LATENCY or self.key in ("own_dropped_share", "write_ns")
+
     def take(self, reading: Reading) -> float | None:
         """Return the number; None if it is unknown or has no meaning in this trial."""
         if self.of is not None:
@@ -124,6 +129,7 @@ METRICS: Final = (
     Metric("wakeups_taken_per_event", "wake-ups taken per event", Group.COST, Unit.TIMES),
     Metric("empty_polls_per_event", "empty polls per event", Group.COST, Unit.TIMES),
     Metric("wakeups_raised_per_event", "wake-ups raised per event", Group.COST, Unit.TIMES),
+    Metric("write_ns", "write call", Group.COST, Unit.NS),
     Metric("kernel_ns_per_run", "kernel time per exit", Group.COST, Unit.NS),
     Metric("kernel_net_ns_per_run", "  net of wake-ups", Group.COST, Unit.NS, _run_net_ns),
     Metric("storm_ns_per_process", "storm time per process", Group.COST, Unit.NS),

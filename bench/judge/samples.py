@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from bench.judge import sequential
 from bench.judge.load import load_of, state_of
 from bench.judge.metrics import Metric, Reading, Unit, storm_ns_per_process
 from bench.judge.statistics import Estimate, paired_difference, paired_ratio
@@ -36,6 +37,11 @@ class ArmSamples:
     def trials(self) -> tuple[TrialResult, ...]:
         """The trials that count."""
         return tuple(reading.trial for reading in self.readings.values())
+
+    @property
+    def duet(self) -> bool:
+        """Whether the trials shared their storms with those of another arm."""
+        return any(trial.half is not None for trial in self.trials)
 
     def values(self, metric: Metric) -> dict[Place, float]:
         """Return ``metric`` of every trial that has it."""
@@ -129,7 +135,8 @@ def estimate(metric: Metric, left: ArmSamples, right: ArmSamples) -> Estimate | 
     """Compare ``metric`` within the blocks that both arms ran; None without any.
 
     Shares are compared by the mean of differences. Other numbers by the median of log ratios, or,
-    where one of them is not above 0, by the median of differences.
+    where one of them is not above 0, by the median of differences. Within the storms of a duet the
+    ratio is a geometric mean with an interval that holds whenever the run was ended.
     """
     pairs = paired(metric, left, right)
     if not pairs[0]:
@@ -137,5 +144,5 @@ def estimate(metric: Metric, left: ArmSamples, right: ArmSamples) -> Estimate | 
     if metric.unit is Unit.SHARE:
         return paired_difference(*pairs, mean=True)
     if min(map(min, pairs)) > 0:
-        return paired_ratio(*pairs)
+        return sequential.paired_ratio(*pairs) if left.duet else paired_ratio(*pairs)
     return paired_difference(*pairs)

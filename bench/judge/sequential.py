@@ -11,12 +11,12 @@ is no effect, by Ville's inequality.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from math import exp, inf, log1p, sqrt
+from math import exp, inf, sqrt
 from typing import Final
 
 import numpy as np
+
+from bench.judge.statistics import Estimate, Scale
 
 ALPHA: Final = 0.05
 _SHARPEST_AT: Final = 24
@@ -25,64 +25,47 @@ _SHARPEST_AT: Final = 24
 _PRIOR: Final = 8 / _SHARPEST_AT  # variance of the effect size
 
 
-class Verdict(StrEnum):
-    """What an interval of ratios says of the first side against the second."""
-
-    LESS = "less"
-    MORE = "more"
-    EQUIVALENT = "equivalent"  # the whole interval lies within the margin
-    UNDECIDED = "undecided"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ratio:
-    """A ratio over storms, first over second: its geometric mean, with its interval."""
-
-    ratio: float
-    low: float
-    high: float
-    storms: int
-
-    @property
-    def resolvable(self) -> float:
-        """The smallest difference that could have been seen, as a share: half the interval."""
-        return sqrt(self.high / self.low) - 1 if self.low > 0 else inf
-
-    def verdict(self, margin: float) -> Verdict:
-        """Judge it, with ``margin`` as a share: 0.02 is from 1/1.02 to 1.02."""
-        if 1 / (1 + margin) <= self.low and self.high <= 1 + margin:
-            return Verdict.EQUIVALENT
-        if self.high < 1:
-            return Verdict.LESS
-        return Verdict.MORE if self.low > 1 else Verdict.UNDECIDED
-
-
-def half_width(deviation: float, count: int, alpha: float = ALPHA) -> float:
+def half_width(deviation: float, count: int) -> float:
     """Return the half width after ``count`` values of this standard deviation; inf if too few.
 
     With k = 1 + count x prior the Bayes factor of t is (k ** -0.5) x ((1 + t²/v) / (1 + t²/vk)) **
-    (count / 2), v = count - 1; those means are in for which it stays below 1 / alpha.
+    (count / 2), v = count - 1; those means are in for which it stays below 1 / ALPHA.
     """
     if count < 2:
         return inf
     scale = 1 + count * _PRIOR
-    bound = (sqrt(scale) / alpha) ** (2 / count)
+    bound = (sqrt(scale) / ALPHA) ** (2 / count)
     if bound >= scale:
         return inf
     return deviation * sqrt((count - 1) * (bound - 1) / (1 - bound / scale) / count)
 
 
-def ratio(ratios: Sequence[float], alpha: float = ALPHA) -> Ratio | None:
-    """Return the ratio that these, one a storm, give; None without any above 0."""
-    logs = np.log([each for each in ratios if each > 0])
-    if not len(logs):
-        return None
-    centre = float(logs.mean())
-    half = half_width(float(logs.std(ddof=1)) if len(logs) > 1 else 0.0, len(logs), alpha)
+def paired_ratio(left: Sequence[float], right: Sequence[float]) -> Estimate:
+    """Return the geometric mean of left over right, one pair a storm: at least one, all above 0.
+
+    Its interval and p hold however many storms were run, and why ever no more were.
+    """
+    logs = np.log(np.asarray(left, np.float64)) - np.log(np.asarray(right, np.float64))
+    count, centre = len(logs), float(logs.mean())
+    deviation = float(logs.std(ddof=1)) if count > 1 else 0.0
+    half = half_width(deviation, count)
     low, high = (exp(centre - half), exp(centre + half)) if half < inf else (0.0, inf)
-    return Ratio(ratio=exp(centre), low=low, high=high, storms=len(logs))
+    return Estimate(
+        scale=Scale.RATIO,
+        point=exp(centre),
+        low=low,
+        high=high,
+        blocks=count,
+        p=_p(centre, deviation, count),
+    )
 
 
-def narrow(found: Ratio, precision: float) -> bool:
-    """Return whether the interval reaches no farther than ``precision`` from its centre."""
-    return found.low > 0 and sqrt(found.high / found.low) <= exp(log1p(precision))
+def _p(centre: float, deviation: float, count: int) -> float:
+    """Return the p of no difference: the inverse of the Bayes factor, by Ville's inequality."""
+    if count < 2 or centre == 0:
+        return 1.0
+    if deviation == 0:
+        return 0.0
+    squared = count * centre**2 / deviation**2 / (count - 1)
+    scale = 1 + count * _PRIOR
+    return float(min(1.0, sqrt(scale) * ((1 + squared / scale) / (1 + squared)) ** (count / 2)))

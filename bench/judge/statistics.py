@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
-from math import inf
+from math import inf, sqrt
 from typing import Final
 
 import numpy as np
@@ -41,7 +41,17 @@ class Estimate:
     low: float
     high: float
     blocks: int  # paired blocks that it rests on
-    p: float  # two-sided, of no difference at all; not below 2 / (RESAMPLES + 1)
+    p: float  # two-sided, of no difference at all; a bootstrap's not below 2 / (RESAMPLES + 1)
+
+    @property
+    def resolvable(self) -> float:
+        """The smallest difference that could have been seen: half the interval.
+
+        Of a ratio as a share, inf where it has no bound; of a difference in its unit.
+        """
+        if self.scale is Scale.DIFFERENCE:
+            return (self.high - self.low) / 2
+        return sqrt(self.high / self.low) - 1 if self.low > 0 else inf
 
 
 def _interval(

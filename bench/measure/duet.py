@@ -28,9 +28,12 @@ class Ranks:
     units: int  # processes or windows that were assigned
 
 
-def split(records: Records) -> tuple[Records, Records]:
-    """Return the records of the first arm and of the second, each in the order of delivery."""
-    second = (records["flags"] & Flag.SECOND) != 0
+def split(records: Records, *, swapped: bool = False) -> tuple[Records, Records]:
+    """Return the records of the first arm and of the second, each in the order of delivery.
+
+    ``swapped``: those of the first arm carry the flag.
+    """
+    second = ((records["flags"] & Flag.SECOND) != 0) != swapped
     return records[~second], records[second]
 
 

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from bench.errors import UsageError
-from bench.plan import budgets
 from bench.plan.config import MIXED, Call, Duet, Producer, TrialConfig, Wake
-from bench.plan.experiments import Arm, ArmName, Experiment
+from bench.plan.experiments import Arm, ArmName, Experiment, transport_arms
+from bench.plan.traits import Traits
 
 SHORTEST_WINDOW_NS: Final = 500_000
 """A wake-up takes up to some 100 us: a shorter window is over before its records are read."""
@@ -40,14 +41,15 @@ _UNITS_NS: Final = {"us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 class Side:
     """One arm as it was asked for."""
 
-    transport: str
-    producer: Producer
-    variant: str  # all that was written after the transport
+    transport: Traits
+    producer: Producer = field(default_factory=Producer)
+    variant: str = ""  # all that was written after the transport
 
 
-def side(text: str) -> Side:
+def side(text: str, find: Callable[[str], Traits]) -> Side:
     """Return the arm that ``text`` describes; UsageError for what is not one."""
-    transport, *words = text.split(":")
+    called, *words = text.split(":")
+    transport = find(called)
     chosen: dict[str, Any] = {}
     for word in words:
         name, equals, value = word.partition("=")
@@ -66,6 +68,10 @@ def side(text: str) -> Side:
             known = (*_WORDS, *(f"{each}=N" for each in _NUMBERS))
             raise UsageError(f"no arm has {word[:40]!r}", remedy=f"choose from {', '.join(known)}")
     producer = Producer(**chosen)
+    if not transport.calls and {"reserve", "output"} & {*words}:
+        raise UsageError(
+            f"{called} is written by one call only", remedy="leave reserve or output out"
+        )
     if producer.delay_cpu >= 0 and not producer.delay_ns:
         raise UsageError("delay-cpu has no effect without delay", remedy="add delay=NS")
     if producer.payload_bytes > 0 and producer.payload_bytes % 8:
@@ -97,27 +103,31 @@ def assignment(text: str) -> Duet:
 
 
 def experiment(
-    name: str, sides: tuple[Side, Side], config: TrialConfig, budget_bytes: int, blocks: int
+    name: str,
+    title: str,
+    sides: tuple[Side, Side],
+    config: TrialConfig,
+    budget_bytes: int,
+    *,
+    blocks: int,
+    cpus: int,
 ) -> Experiment:
-    """Return the duet of two arms with the storm, consumer and rule of ``config``."""
-    names: list[str] = []
-    arms = []
+    """Return the duet of two arms with the storm, consumer and rule of ``config``.
+
+    UsageError where one of them cannot hold a record at this budget.
+    """
+    arms: list[Arm] = []
     for each in sides:
-        label = ArmName(
-            transport=each.transport, budget=budgets.label(budget_bytes), variant=each.variant
+        made, omitted = transport_arms(
+            each.transport,
+            replace(config, producer=each.producer),
+            budget_bytes,
+            cpus=cpus,
         )
-        if str(label) in names:
+        if not made:
+            raise UsageError(omitted[0], remedy="take a larger budget")
+        label = replace(ArmName.parse(made[0].name), variant=each.variant)
+        if arms and str(label) == arms[0].name:
             label = replace(label, copy=2)  # the same twice: A/A
-        names.append(str(label))
-        arms.append(
-            Arm(
-                name=str(label),
-                config=replace(
-                    config,
-                    transport=each.transport,
-                    budget_bytes=budget_bytes,
-                    producer=each.producer,
-                ),
-            )
-        )
-    return Experiment(name=name, title="two arms within one storm", arms=tuple(arms), blocks=blocks)
+        arms.append(Arm(name=str(label), config=made[0].config))
+    return Experiment(name=name, title=title, arms=tuple(arms), blocks=blocks)

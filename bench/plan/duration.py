@@ -69,5 +69,6 @@ def _wakeups_per_record(config: TrialConfig) -> float:
 
 def estimate_seconds(experiment: Experiment, *, overhead_s: float = OVERHEAD_S) -> float:
     """Return the expected length of all blocks, with ``overhead_s`` for each trial."""
-    one_block_s = sum(trial_seconds(arm.config) + overhead_s for arm in experiment.arms)
+    arms = experiment.arms[:1] if experiment.duet else experiment.arms
+    one_block_s = sum(trial_seconds(arm.config) + overhead_s for arm in arms)
     return experiment.blocks * one_block_s

@@ -85,6 +85,11 @@ class Experiment:
     blocks: int
     omitted: tuple[str, ...] = ()  # arms that this machine cannot have, and why, in words
 
+    @property
+    def duet(self) -> bool:
+        """Whether a block is one storm that both arms share."""
+        return bool(self.arms) and self.arms[0].config.duet is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:

@@ -107,6 +107,15 @@ def interval(estimate: Estimate | None, unit: Unit) -> str:
     return f"{_signed(estimate.low, unit)} .. {_signed(estimate.high, unit)}"
 
 
+def resolvable(estimate: Estimate, unit: Unit) -> str:
+    """Write the smallest difference that could have been seen: "3.1 %", of shares "0.50 pt"."""
+    if estimate.scale is Scale.RATIO:
+        return share(estimate.resolvable) if isfinite(estimate.resolvable) else "any"
+    if unit is Unit.SHARE:
+        return f"{100 * estimate.resolvable:.2f} pt"
+    return number(estimate.resolvable, unit)
+
+
 def budget(text: str) -> str:
     """Space a budget's label: "64KiB" becomes "64 KiB"."""
     for unit in ("KiB", "MiB", "GiB"):

@@ -2,8 +2,9 @@
 """A duet: two arms live in one storm, whose exits the kernel gives to one of them at random.
 
 Each arm is a whole tracer with its own counters and buffers, so that each has its own ledger. One
-consumer drains the buffers of both. Which arm's buffers it visits first, and which arm a hash of 0
-means, change from block to block.
+consumer drains the buffers of both. Which arm's buffers it visits first, and which arm is the
+marked program of the two that a hash chooses from, change from block to block: identical arms
+differ a little by where their code lies, and that is to fall on both.
 """
 
 from __future__ import annotations
@@ -82,8 +83,8 @@ def run_duet(rig: Rig, arms: Arms, place: Place, seed: int) -> tuple[TrialResult
     rig.log.forget()  # what was said before
     before = procfs.cpu_times()
     key = random.Random(f"{seed} {place.experiment} {place.block}").getrandbits(63)
-    second_visited_first = place.block % 2 == 1
-    seen = _observe(rig, arms, rule, key, place.block)
+    visit, swapped = ((1, 0) if place.block & 1 else (0, 1)), bool(place.block & 2)
+    seen = _observe(rig, arms, rule, key, visit=visit, swapped=swapped)
     conditions = conditions_of(
         rig,
         before,
@@ -93,7 +94,7 @@ def run_duet(rig: Rig, arms: Arms, place: Place, seed: int) -> tuple[TrialResult
         away_ns=seen.away_ns,
         neighbours=seen.neighbours,
     )
-    records = duet.split(seen.records)
+    records = duet.split(seen.records, swapped=swapped)
     whole, books = _ledgers(seen, records)
     kept = [duet.kept(each, rule) for each in records]
     ranks = duet.ranks(kept[0], kept[1], rule) if whole.balanced else None
@@ -103,7 +104,7 @@ def run_duet(rig: Rig, arms: Arms, place: Place, seed: int) -> tuple[TrialResult
             experiment=place.experiment,
             arm=arm.name,
             block=place.block,
-            position=int(second_visited_first != bool(index)),
+            position=visit.index(index),
             config=arm.config,
             started_utc=started,
             storm=seen.storm,
@@ -118,6 +119,7 @@ def run_duet(rig: Rig, arms: Arms, place: Place, seed: int) -> tuple[TrialResult
                 partner=arms[1 - index].name,
                 second=bool(index),
                 key=key,
+                swapped=swapped,
                 ranks=ranks,
                 washed_out=len(records[index]) - len(kept[index]),
             ),
@@ -130,9 +132,10 @@ def run_duet(rig: Rig, arms: Arms, place: Place, seed: int) -> tuple[TrialResult
 def _rule(arms: Arms) -> Duet:
     """Return how the arms share a storm; UsageError if they cannot."""
     first, second = (arm.config for arm in arms)
-    if first.budget_bytes != second.budget_bytes:
+    least, most = sorted((first.budget_bytes, second.budget_bytes))
+    if most >= 2 * least:  # else the nearest that either can have
         raise UsageError(
-            f"the arms of a duet have {first.budget_bytes:,} and {second.budget_bytes:,} bytes",
+            f"the arms of a duet have {least:,} and {most:,} bytes",
             remedy="choose a budget that both can have",
         )
     if first.consumer.reader is not Reader.NATIVE:
@@ -148,18 +151,20 @@ def _rule(arms: Arms) -> Duet:
     return first.duet
 
 
-def _observe(rig: Rig, arms: Arms, rule: Duet, key: int, block: int) -> _Seen:
+def _observe(
+    rig: Rig, arms: Arms, rule: Duet, key: int, *, visit: tuple[int, int], swapped: bool
+) -> _Seen:
     """Run the storm, without a bpf(2) call on a map while the tracers are attached."""
     storm, consumer = arms[0].config.storm, arms[0].config.consumer
     ways = [transports.find(arm.config.transport) for arm in arms]
-    programs = [_program(rig, arm, second=bool(index)) for index, arm in enumerate(arms)]
+    programs = [_program(rig, arm, marked=bool(index) != swapped) for index, arm in enumerate(arms)]
     picker = rig.built(chooser.BUILD)
     capture = rig.capture(arms[0].config)
     with ExitStack() as stack:
-        chooser.set_up(picker, programs[:: -1 if block & 2 else 1], rule, key=key)
+        chooser.set_up(picker, programs[:: -1 if swapped else 1], rule, key=key)
         generator = stack.enter_context(rig.generator(storm))
         memory: dict[int, Memory] = {}
-        for index in (1, 0) if block & 1 else (0, 1):
+        for index in visit:
             way, arm, program = ways[index], arms[index], programs[index]
             program.configure(
                 settings.encode(
@@ -222,11 +227,11 @@ def _observe(rig: Rig, arms: Arms, rule: Duet, key: int, block: int) -> _Seen:
     )
 
 
-def _program(rig: Rig, arm: Arm, *, second: bool) -> Program:
-    """Return the arm's tracer; two arms never share one, or their counters would be one."""
+def _program(rig: Rig, arm: Arm, *, marked: bool) -> Program:
+    """Return the arm's tracer; of a pair one is marked, so that each has counters of its own."""
     way, producer = transports.find(arm.config.transport), arm.config.producer
     macros = settings.macros(producer) | way.macros(producer, rig.cpus) | write_times.MACROS
-    return rig.program(way.variant, macros | ({"SECOND_ARM": 1} if second else {}))
+    return rig.program(way.variant, macros | ({"SECOND_ARM": 1} if marked else {}))
 
 
 def _ledgers(seen: _Seen, records: tuple[Records, Records]) -> tuple[Ledger, tuple[Ledger, ...]]:

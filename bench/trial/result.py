@@ -54,8 +54,9 @@ class Half:
     """A trial that shared its storm with another one: a duet."""
 
     partner: str  # name of the other arm
-    second: bool  # its records carry the flag SECOND
+    second: bool  # of the two arms as they were asked for
     key: int  # of the hash that shared out the exits
+    swapped: bool  # the first arm's records carry the flag SECOND, not the second's
     ranks: Ranks | None  # the first arm's latencies against the second's; None: not both have some
     washed_out: int  # records left out of latency, from the beginnings of windows
 

@@ -44,6 +44,7 @@ def standing(
         for_left=many(left),
         for_right=many(right),
         equal=many({EPOLL: equal}),
+        equivalent=(),
         open=many(undecided),
         too_few=many({EPOLL: too_few}),
     )

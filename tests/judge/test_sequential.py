@@ -10,7 +10,9 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import nct, norm, t
 
-from bench.judge.sequential import Ratio, Verdict, half_width, narrow, ratio
+from bench.judge.comparison import Outcome, outcome_of
+from bench.judge.sequential import half_width, paired_ratio
+from bench.judge.statistics import Estimate, Scale
 
 PRIOR = 1 / 3
 
@@ -47,48 +49,60 @@ def test_few_values_bound_nothing_and_more_bound_better() -> None:
     assert sorted(widths, reverse=True) == widths
     assert half_width(2.0, 24) == 2 * half_width(1.0, 24)
     assert half_width(1.0, 24) == pytest.approx(0.6797, abs=1e-4)
-    assert half_width(1.0, 24, alpha=0.01) > half_width(1.0, 24)
 
 
 def test_a_ratio_is_the_geometric_mean_and_its_interval_is_symmetric_in_logs() -> None:
-    found = ratio([0.5, 2.0] * 10)
-    assert found is not None
-    assert found.ratio == pytest.approx(1)
+    found = paired_ratio([0.5, 2.0] * 10, [1.0] * 20)
+    assert found.point == pytest.approx(1)
     assert found.low == pytest.approx(1 / found.high)
-    assert found.storms == 20
-    inverse = ratio([2.0, 0.5] * 10)
-    assert inverse is not None
+    assert found.blocks == 20
+    inverse = paired_ratio([1.0] * 20, [0.5, 2.0] * 10)
     assert (inverse.low, inverse.high) == pytest.approx((found.low, found.high))
-    assert ratio([]) is None
-    assert ratio([0.0]) is None
-    alone = ratio([3.0])
-    assert alone is not None
-    assert (alone.low, alone.high) == (0.0, inf)
+    alone = paired_ratio([3.0], [1.0])
+    assert (alone.low, alone.high, alone.p) == (0.0, inf, 1.0)
     assert alone.resolvable == inf
+
+
+def test_p_is_below_five_per_cent_where_the_interval_leaves_out_one() -> None:
+    random = np.random.default_rng(5)
+    for shift in np.linspace(-0.1, 0.1, 21):
+        found = paired_ratio(np.exp(random.normal(shift, 0.05, 16)).tolist(), [1.0] * 16)
+        assert (found.p < 0.05) == (not found.low <= 1 <= found.high)
+    assert paired_ratio([2.0] * 9, [1.0] * 9).p == 0
+    assert paired_ratio([2.0] * 9, [2.0] * 9).p == 1
+
+
+def _estimate(low: float, high: float) -> Estimate:
+    return Estimate(scale=Scale.RATIO, point=1.0, low=low, high=high, blocks=20, p=0.5)
 
 
 @pytest.mark.parametrize(
     ("low", "high", "verdict"),
     [
-        (0.985, 1.015, Verdict.EQUIVALENT),
-        (0.981, 0.999, Verdict.EQUIVALENT),  # less for certain, and by too little to matter
-        (0.97, 0.99, Verdict.LESS),
-        (0.5, 0.6, Verdict.LESS),
-        (1.01, 1.04, Verdict.MORE),
-        (0.97, 1.01, Verdict.UNDECIDED),
-        (0.0, inf, Verdict.UNDECIDED),
+        (0.985, 1.015, Outcome.EQUIVALENT),
+        (0.981, 0.999, Outcome.EQUIVALENT),  # less for certain, and by too little to matter
+        (0.97, 0.99, Outcome.LESS),
+        (0.5, 0.6, Outcome.LESS),
+        (1.01, 1.04, Outcome.MORE),
+        (0.97, 1.01, Outcome.UNDECIDED),
+        (0.0, inf, Outcome.UNDECIDED),
     ],
 )
-def test_verdicts(low: float, high: float, verdict: Verdict) -> None:
-    found = Ratio(ratio=1.0, low=low, high=high, storms=20)
-    assert found.verdict(0.02) is verdict
-    flipped = Ratio(ratio=1.0, low=1 / high if high else 0, high=1 / low if low else inf, storms=20)
-    opposite = {Verdict.LESS: Verdict.MORE, Verdict.MORE: Verdict.LESS}
-    assert flipped.verdict(0.02) is opposite.get(verdict, verdict)
+def test_verdicts_of_duets(low: float, high: float, verdict: Outcome) -> None:
+    assert outcome_of(_estimate(low, high), 0.0) is verdict
+    opposite = {Outcome.LESS: Outcome.MORE, Outcome.MORE: Outcome.LESS}
+    flipped = _estimate(1 / high if high else 0, 1 / low if low else inf)
+    assert outcome_of(flipped, 0.0) is opposite.get(verdict, verdict)
+
+
+def test_blocks_have_to_exceed_their_margin_and_may_be_equivalent() -> None:
+    assert outcome_of(_estimate(0.90, 0.95), 0.02) is Outcome.LESS
+    assert outcome_of(_estimate(0.90, 0.95), 0.10) is Outcome.UNDECIDED
+    assert outcome_of(_estimate(0.99, 1.01), 0.30) is Outcome.EQUIVALENT
+    assert outcome_of(_estimate(0.99, 1.01), 0.30, equivalence=0.005) is Outcome.UNDECIDED
 
 
 def test_what_could_have_been_seen_is_half_the_interval() -> None:
-    found = Ratio(ratio=1.5, low=1.5 / 1.04, high=1.5 * 1.04, storms=20)
-    assert found.resolvable == pytest.approx(0.04)
-    assert narrow(found, 0.0401)
-    assert not narrow(found, 0.0399)
+    assert _estimate(1.5 / 1.04, 1.5 * 1.04).resolvable == pytest.approx(0.04)
+    shares = Estimate(scale=Scale.DIFFERENCE, point=0, low=-0.01, high=0.03, blocks=9, p=0.5)
+    assert shares.resolvable == pytest.approx(0.02)

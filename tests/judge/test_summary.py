@@ -107,7 +107,7 @@ def test_within_the_margin_is_no_difference() -> None:
     times = [{"storm_ms": 100 * noise} for noise in NOISE]
     quicker = [{"storm_ms": 99 * noise} for noise in NOISE]  # 1 %, below the margin of 2 %
     storm = row(only(blocks(RING, quicker) + blocks(PERF, times)), "storm_ns_per_process")
-    assert storm.outcome is Outcome.UNDECIDED
+    assert storm.outcome is Outcome.EQUIVALENT
     assert storm.margin == 0.02
     assert storm.floor is None
 

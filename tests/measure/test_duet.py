@@ -30,6 +30,8 @@ def test_arms_are_told_apart_by_their_flag_in_the_order_of_delivery() -> None:
     rows["flags"] = [Flag.OWN, Flag.OWN | Flag.SECOND, Flag.SECOND, 0]
     first, second = duet.split(rows)
     assert (first["pid"].tolist(), second["pid"].tolist()) == ([1, 4], [2, 3])
+    first, second = duet.split(rows, swapped=True)
+    assert (first["pid"].tolist(), second["pid"].tolist()) == ([2, 3], [1, 4])
 
 
 def test_what_is_stamped_in_the_washout_is_left_out() -> None:

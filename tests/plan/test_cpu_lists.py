@@ -104,7 +104,7 @@ def test_what_cannot_run_is_left_out_by_name() -> None:
     }  # fmt: skip
     profile = profiles.profile("standard", (3,))
     assert [line.split(":")[0] for line in profile.left_out] == [
-        "pingpong", "pingpong-epoll", "pingpong-busy",
+        "pingpong", "storm-duet", "trickle-duet", "pingpong-epoll", "pingpong-busy",
     ]  # fmt: skip
     assert not any(each.name.startswith("pingpong") for each in profile.experiments)
     assert profiles.profile("standard", (3, 9)).left_out == ()

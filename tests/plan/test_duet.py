@@ -8,6 +8,7 @@ import pytest
 from bench.errors import UsageError
 from bench.plan import duet
 from bench.plan.config import MIXED, Call, Duet, Producer, TrialConfig, Wake
+from bench.tracer.transports import find
 
 
 @pytest.mark.parametrize(
@@ -27,8 +28,8 @@ from bench.plan.config import MIXED, Call, Duet, Producer, TrialConfig, Wake
     ],
 )
 def test_arms(text: str, transport: str, producer: Producer) -> None:
-    found = duet.side(text)
-    assert (found.transport, found.producer) == (transport, producer)
+    found = duet.side(text, find)
+    assert (found.transport.name, found.producer) == (transport, producer)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ def test_arms(text: str, transport: str, producer: Producer) -> None:
 )
 def test_nonsense_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
-        duet.side(text)
+        duet.side(text, find)
 
 
 @pytest.mark.parametrize(
@@ -70,8 +71,25 @@ def test_windows_out_of_range_are_refused(text: str) -> None:
 
 def test_the_same_arm_twice_has_two_names() -> None:
     config = TrialConfig(transport="none", budget_bytes=0, duet=Duet())
-    sides = (duet.side("ringbuf:output"),) * 2
-    found = duet.experiment("aa", sides, config, 1 << 20, 8)
+    sides = (duet.side("ringbuf:output", find),) * 2
+    found = duet.experiment("aa", "", sides, config, 1 << 20, blocks=8, cpus=2)
     assert [arm.name for arm in found.arms] == ["ringbuf@1MiB/output", "ringbuf@1MiB/output#2"]
     assert found.arms[0].config == found.arms[1].config
     assert found.arms[0].config.budget_bytes == 1 << 20
+
+
+def test_budgets_are_the_nearest_that_either_arm_can_have() -> None:
+    config = TrialConfig(transport="none", budget_bytes=0, duet=Duet())
+    sides = duet.side("ringbuf", find), duet.side("perfbuf", find)
+    for cpus in (1, 2, 3, 6, 12):
+        found = duet.experiment("x", "", sides, config, 1 << 20, blocks=8, cpus=cpus)
+        ring, perf = (arm.config.budget_bytes for arm in found.arms)
+        assert ring == 1 << 20
+        assert ring / 2 < perf <= ring
+
+
+def test_a_budget_that_holds_no_record_is_refused() -> None:
+    config = TrialConfig(transport="none", budget_bytes=0, duet=Duet())
+    sides = duet.side("ringbuf:payload=4096", find), duet.side("perfbuf:payload=4096", find)
+    with pytest.raises(UsageError, match="too large for one CPU"):
+        duet.experiment("x", "", sides, config, 8192, blocks=8, cpus=2)

@@ -45,7 +45,8 @@ def test_quick_with_its_overheads_leaves_time_for_setting_up() -> None:
 @pytest.mark.parametrize("cpus", [1, 2, 3, 8, 64])
 def test_every_profile_fits_every_machine(name: str, cpus: int) -> None:
     found = experiments(name, cpus)
-    assert {"storm", "burst", "chain", "hotcpu", "trickle", "stall"} <= set(found)
+    assert {"storm", "burst", "chain", "hotcpu", "stall"} <= set(found)
+    assert ({"storm-duet", "trickle-duet"} <= set(found)) == (cpus > 1)
     assert ("pingpong" in found) == (cpus > 1)
     for experiment in found.values():
         names = [arm.name for arm in experiment.arms]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -10,10 +11,12 @@ import pytest
 from trials import KIB, STORMS, records
 
 from bench.errors import MachineUnfit, UsageError
-from bench.judge.sequential import ratio
+from bench.judge.sequential import paired_ratio
 from bench.plan import duet
 from bench.plan.config import Consumer, Duet, Poll, Reader, TrialConfig
+from bench.plan.experiments import Arm
 from bench.record.records import Flag
+from bench.tracer.transports import find
 from bench.trial.duet import run_duet
 from bench.trial.result import State, TrialResult
 from bench.trial.rig import Rig
@@ -26,6 +29,12 @@ RULES = {
     "record": Duet(),
     "window": Duet(window_ns=1_000_000, washout_ns=200_000),
 }
+
+
+def arms(config: TrialConfig, first: str, second: str, budget_bytes: int) -> tuple[Arm, ...]:
+    sides = duet.side(first, find), duet.side(second, find)
+    cpus = len(os.sched_getaffinity(0))
+    return duet.experiment("test", "", sides, config, budget_bytes, blocks=1, cpus=cpus).arms
 
 
 def play(
@@ -47,8 +56,7 @@ def play(
         consumer=consumer or Consumer(),
         duet=rule,
     )
-    sides = duet.side(first), duet.side(second)
-    left, right = duet.experiment("test", sides, config, budget_bytes, 1).arms
+    left, right = arms(config, first, second, budget_bytes)
     return run_duet(rig, (left, right), Place(experiment="test", block=block, position=0), seed=1)
 
 
@@ -130,8 +138,11 @@ def test_the_coin_is_fair_and_the_journal_can_throw_it_again(rig: Rig) -> None:
         half = trials[0].half
         assert half is not None
         drawn = _mixed(np.uint64(half.key), rows["pid"].astype(np.uint64)) & np.uint64(1)
-        swapped = np.uint64(block >> 1 & 1)
-        assert ((drawn ^ swapped) == second).all()
+        assert (drawn == second).all()
+        assert half.swapped == bool(block & 2)
+        of_first = second if half.swapped else ~second
+        assert trials[0].ledger is not None
+        assert trials[0].ledger.delivered == of_first.sum()
     assert 0.47 < float(np.mean(halves)) < 0.53
     assert len(set(halves)) > 4
 
@@ -186,8 +197,8 @@ def test_a_delay_of_one_arm_is_found_with_its_size(
 
 def test_the_same_arm_twice_shows_no_difference(rig: Rig) -> None:
     trials = [play(rig, "ringbuf", "ringbuf", block=block) for block in range(16)]
-    found = ratio([a.write.write_ns / b.write.write_ns for a, b in trials if a.write and b.write])
-    assert found is not None
+    times = [[each.write.write_ns or 0 for each in pair if each.write] for pair in trials]
+    found = paired_ratio(*zip(*times, strict=True))
     assert found.low < 1 < found.high
 
 
@@ -195,8 +206,7 @@ def test_arms_that_cannot_share_a_storm_are_refused(rig: Rig) -> None:
     with pytest.raises(UsageError, match="libbcc"):
         play(rig, "ringbuf", "perfbuf", consumer=Consumer(reader=Reader.LIBBCC))
     config = TrialConfig(transport="none", budget_bytes=0, duet=Duet())
-    sides = duet.side("ringbuf"), duet.side("perfbuf")
-    left, right = duet.experiment("test", sides, config, 64 * KIB, 1).arms
+    left, right = arms(config, "ringbuf", "perfbuf", 64 * KIB)
     larger = replace(right, config=replace(right.config, budget_bytes=128 * KIB))
     with pytest.raises(UsageError, match="65,536 and 131,072 bytes"):
         run_duet(rig, (left, larger), Place(experiment="test", block=0, position=0), seed=1)

@@ -15,10 +15,10 @@ from bench.plan.budgets import LARGEST_RING_BYTES, parse
 from bench.plan.experiments import ArmName, Experiment
 from bench.questions.claims.catalogue import families
 from bench.questions.claims.setting import Setting
-from bench.questions.transports.profiles import omitted, profile
+from bench.questions.transports.profiles import omitted, quickly
 
 FROM_PROFILE: Final = ("storm", "burst", "chain", "hotcpu", "trickle", "stall")
-"""Experiments that the quick profile runs, taken over."""
+"""Experiments of the profiles, taken over."""
 
 _ENOUGH_CPUS: Final = 4  # for every experiment
 
@@ -30,14 +30,10 @@ _FIRST: Final = (
 
 
 def _of_profile(on: Setting) -> tuple[Experiment, ...]:
-    """Return experiments of the quick profile without its baselines."""
-    known = {each.name: each for each in profile("quick", on.cpus).experiments}
+    """Return experiments of the profiles without their baselines."""
     return tuple(
-        replace(
-            known[name],
-            arms=tuple(arm for arm in known[name].arms if ArmName.parse(arm.name).budget),
-        )
-        for name in FROM_PROFILE
+        replace(each, arms=tuple(arm for arm in each.arms if ArmName.parse(arm.name).budget))
+        for each in quickly(FROM_PROFILE, on.cpus)
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from bench.judge.sequential import Verdict
+from bench.judge.comparison import Outcome
 from bench.plan.config import Duet
 from bench.questions.duet.judge import Duel, Judged
 from bench.report.document import (
@@ -25,7 +25,7 @@ from bench.report.document import (
 from bench.report.units import number, share, time
 
 FORMAT: Final = 1
-_MARKS: Final = {Verdict.UNDECIDED: Mark.OPEN, Verdict.EQUIVALENT: Mark.SOFT}
+_MARKS: Final = {Outcome.UNDECIDED: Mark.OPEN, Outcome.EQUIVALENT: Mark.SOFT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class NumberData:
     ratio: float
     low: float
     high: float
-    verdict: Verdict
+    verdict: Outcome
     resolvable: float  # the smallest difference that could have been seen, as a share
     storms: int
 
@@ -109,12 +109,12 @@ def document(played: Played) -> Document:
                     key=each.compared.key,
                     first=each.first,
                     second=each.second,
-                    ratio=each.estimate.ratio,
+                    ratio=each.estimate.point,
                     low=each.estimate.low,
                     high=each.estimate.high,
                     verdict=each.verdict,
                     resolvable=each.estimate.resolvable,
-                    storms=each.estimate.storms,
+                    storms=each.estimate.blocks,
                 )
                 for each in duel.judged
             ),
@@ -157,11 +157,11 @@ def _parts(played: Played) -> Iterator[Part]:
 
 def _sentence(played: Played, judged: Judged) -> str:
     found = judged.estimate
-    interval = f"{found.ratio:.3f} times, {found.low:.3f} to {found.high:.3f}"
+    interval = f"{found.point:.3f} times, {found.low:.3f} to {found.high:.3f}"
     match judged.verdict:
-        case Verdict.EQUIVALENT:
+        case Outcome.EQUIVALENT:
             return f"equivalent within {share(played.margin)} ({interval})."
-        case Verdict.UNDECIDED:
+        case Outcome.UNDECIDED:
             return (
                 f"undecided ({interval}): a difference of less than {share(found.resolvable)} "
                 "could not have been seen."
@@ -185,7 +185,7 @@ def _table(played: Played) -> Table:
                 cells=(
                     Cell(text=number(each.first, each.unit), value=each.first),
                     Cell(text=number(each.second, each.unit), value=each.second),
-                    Cell(text=f"{each.estimate.ratio:.3f}", value=each.estimate.ratio),
+                    Cell(text=f"{each.estimate.point:.3f}", value=each.estimate.point),
                     Cell(text=f"{each.estimate.low:.3f} .. {each.estimate.high:.3f}"),
                     Cell(text=share(each.estimate.resolvable), value=each.estimate.resolvable),
                     Cell(text=each.verdict, mark=_MARKS.get(each.verdict, Mark.GOOD)),

@@ -9,9 +9,11 @@ from math import erfc, sqrt
 from statistics import median
 from typing import Final
 
+from bench.judge.comparison import Outcome, outcome_of
 from bench.judge.metrics import Unit
 from bench.judge.numbers import number
-from bench.judge.sequential import Ratio, Verdict, narrow, ratio
+from bench.judge.sequential import paired_ratio
+from bench.judge.statistics import Estimate
 from bench.trial.result import State, TrialResult
 
 MARGIN: Final = 0.02
@@ -47,8 +49,8 @@ class Judged:
     unit: Unit = Unit.NS
     first: float  # median over storms
     second: float
-    estimate: Ratio
-    verdict: Verdict
+    estimate: Estimate
+    verdict: Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,7 @@ class Duel:
     def as_narrow_as(self, precision: float) -> bool:
         """Return whether no interval but those of tails reaches farther than ``precision``."""
         central = [each for each in self.judged if each.compared.central]
-        return bool(central) and all(narrow(each.estimate, precision) for each in central)
+        return bool(central) and all(each.estimate.resolvable <= precision for each in central)
 
 
 def pairs(trials: Sequence[TrialResult]) -> Pairs:
@@ -112,13 +114,15 @@ def _judged(compared: Compared, found: Pairs, margin: float) -> Judged | None:
         for left, right in found
         if (first := of(left)) and (second := of(right)) and first > 0 and second > 0
     ]
-    estimate = ratio([first / second for first, second in values])
-    if estimate is None:
+    if not values:
         return None
+    left_values, right_values = ([pair[side] for pair in values] for side in (0, 1))
+    estimate = paired_ratio(left_values, right_values)
+    verdict = outcome_of(estimate, 0.0, margin)
     return Judged(
         compared=compared,
-        first=median(first for first, _ in values),
-        second=median(second for _, second in values),
+        first=median(left_values),
+        second=median(right_values),
         estimate=estimate,
-        verdict=estimate.verdict(margin),
+        verdict=Outcome.EQUIVALENT if verdict is Outcome.EQUAL else verdict,
     )

@@ -62,6 +62,7 @@ class StandingData:
     for_left: tuple[Where, ...]
     for_right: tuple[Where, ...]
     equal: tuple[Where, ...]
+    equivalent: tuple[Where, ...]
     open: tuple[Where, ...]
     too_few: tuple[Where, ...]
     directions: tuple[DirectionData, ...]
@@ -79,6 +80,7 @@ class NumberData:
     margin: float
     noise_floor: Floor | None
     outcome: Outcome
+    resolvable: float | None  # the smallest difference that could have been seen
     better: str | None  # left or right
 
 
@@ -156,7 +158,7 @@ def data_of(summary: Summary) -> SummaryData:
 
 
 def _standing(standing: Standing) -> StandingData:
-    groups = ("for_left", "for_right", "equal", "open", "too_few")
+    groups = ("for_left", "for_right", "equal", "equivalent", "open", "too_few")
     return pick(
         StandingData,
         standing,
@@ -182,4 +184,10 @@ def _comparison(comparison: Comparison) -> ComparisonData:
 
 def _number(row: Row) -> NumberData:
     sides = {-1: "left", 0: None, 1: "right"}
-    return pick(NumberData, row, noise_floor=row.floor, better=sides[row.better])
+    return pick(
+        NumberData,
+        row,
+        noise_floor=row.floor,
+        resolvable=row.estimate and row.estimate.resolvable,
+        better=sides[row.better],
+    )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.judge.comparison import Comparison, Row
+from bench.judge.floor import LEAST_MARGIN
 from bench.judge.ladder import Ladder
 from bench.judge.metrics import Unit
 from bench.questions.transports.completeness import incomplete
@@ -14,7 +15,7 @@ from bench.questions.transports.sentence import listed, name, place, waiting
 from bench.questions.transports.standing import Direction, Question, Standing
 from bench.questions.transports.summary import Summary
 from bench.questions.transports.words import better, reduced, unequal
-from bench.report.units import interval, number, point, size
+from bench.report.units import interval, number, point, share, size
 
 _Comparisons = tuple[Comparison, ...]
 _Worth = Callable[[Comparison], float | tuple[float, float]]
@@ -25,6 +26,7 @@ _WINS = {
     Question.MEMORY: "takes less memory at equal budget",
     Question.LATENCY: "delivers sooner in the median",
     Question.CPU: "costs its consumer less CPU",
+    Question.WRITE: "takes less time to write",
 }
 _PLURAL = {
     Question.DROPS: "drop fewer events",
@@ -32,6 +34,7 @@ _PLURAL = {
     Question.MEMORY: "take less memory at equal budget",
     Question.LATENCY: "deliver sooner in the median",
     Question.CPU: "cost their consumer less CPU",
+    Question.WRITE: "take less time to write",
 }
 _NOUNS = {
     Question.DROPS: "drops",
@@ -39,6 +42,7 @@ _NOUNS = {
     Question.MEMORY: "memory",
     Question.LATENCY: "latency",
     Question.CPU: "CPU of the consumer",
+    Question.WRITE: "time of a write",
 }
 _WHERE = {
     Question.DROPS: " where any are dropped",
@@ -75,10 +79,15 @@ def _headline(summary: Summary) -> str:
     same = [_NOUNS[each.question] for each in open_ones if len(each.equal) == each.asked]
     if same:
         parts.append(f"the same in every block: {listed(same)}")
+    alike = [_NOUNS[each.question] for each in open_ones if _alike(each)]
+    if alike:
+        parts.append(f"equivalent within {share(LEAST_MARGIN)}: {listed(alike)}")
     undecided = [
         _undecided(each)
         for each in open_ones
-        if not (each.for_left and each.for_right) and len(each.equal) < each.asked
+        if not (each.for_left and each.for_right)
+        and len(each.equal) < each.asked
+        and not _alike(each)
     ]
     if undecided:
         parts.append(f"undecided as a whole: {listed(undecided)}")
@@ -86,6 +95,11 @@ def _headline(summary: Summary) -> str:
         parts = ["nothing could be decided from these trials"]
     text = "; ".join(parts)
     return " ".join((f"{text[0].upper()}{text[1:]}.", *reduced(summary), *unequal(summary)))
+
+
+def _alike(standing: Standing) -> bool:
+    alike = len(standing.equal) + len(standing.equivalent)
+    return bool(standing.equivalent) and alike == standing.asked
 
 
 def _winner(standings: Sequence[Standing], transport: str) -> Iterator[str]:
@@ -165,6 +179,7 @@ def first_rows(summary: Summary) -> tuple[FirstRow, ...]:
         *_rows(latency, "latency_p50_ns", "Latency p50"),
         *_rows(latency, "latency_p99_ns", "Latency p99"),
         *_rows(latency, "latency_p999_ns", "Latency p99.9"),
+        *_rows(shown(Question.WRITE, calm), "write_ns", "Time of a write"),
     ]
     for key, label in (
         ("kernel_ns_per_run", "In the kernel, per exit"),

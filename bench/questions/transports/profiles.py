@@ -10,6 +10,7 @@ from typing import Final
 
 from bench.errors import UsageError
 from bench.linux.pages import PAGE_BYTES
+from bench.plan import duet
 from bench.plan.budgets import KIB, MIB
 from bench.plan.config import Consumer, Poll, Producer, TrialConfig
 from bench.plan.duration import nominal_rate_per_s
@@ -22,6 +23,10 @@ TRANSPORTS: Final = ("ringbuf", REFERENCE)
 RINGBUF, PERFBUF = TRANSPORTS
 LADDER_STORMS: Final = 20
 """Storms without a loss that a rung of the ladder takes: the upper 95 % bound is then 14 %."""
+
+DUET_STORMS: Final = 24
+DUET_WINDOW: Final = "1ms"
+"""Each window has its own wake-ups, so that both see what they would alone; docs/metrics.md."""
 
 LEAST_CHAINED: Final = 2_048
 """Processes in chains of eight that give 1,792 causal pairs, where at least 1,000 are wanted."""
@@ -97,6 +102,7 @@ class Row:
     twins: bool = False
     kernel_stats: bool = False
     payload_bytes: int = 0
+    duet: bool = False  # both transports within the same storms
 
 
 def storms(cpus: int) -> dict[Shape, Storm]:
@@ -165,15 +171,6 @@ def _rows(cpus: int) -> tuple[Row, ...]:
             baselines=True,
         ),
         Row(
-            name="trickle",
-            title="Which delivers sooner far below capacity?",
-            storm=storm[Shape.TRICKLE],
-            budgets=Choice.USUAL,
-            seconds=2.0,
-            baselines=True,
-            twins=True,
-        ),
-        Row(
             name="stall",
             title="Which drops fewer when the consumer reads nothing for 100 ms?",
             storm=storm[Shape.STORM],
@@ -194,6 +191,22 @@ def _rows(cpus: int) -> tuple[Row, ...]:
             budgets=Choice.LARGEST,
             kernel_stats=True,
         ),
+        Row(
+            name="storm-duet",
+            title="Which delivers sooner and takes less time to write, within the same storms?",
+            storm=storm[Shape.STORM],
+            budgets=Choice.LARGEST,
+            seconds=2.0,
+            duet=True,
+        ),
+        Row(
+            name="trickle-duet",
+            title="The same far below capacity",
+            storm=storm[Shape.TRICKLE],
+            budgets=Choice.LARGEST,
+            seconds=2.3,
+            duet=True,
+        ),
     )
 
 
@@ -203,6 +216,15 @@ def _more_rows(cpus: int) -> tuple[Row, ...]:
     waits = (("busy", "polled without a rest", BUSY), ("timed", "drained every 5 ms", TIMED))
     eager = (("epoll", "on epoll", EPOLL), waits[0])
     return (
+        Row(
+            name="trickle",
+            title="Which delivers sooner far below capacity?",
+            storm=storm[Shape.TRICKLE],
+            budgets=Choice.USUAL,
+            seconds=2.0,
+            baselines=True,
+            twins=True,
+        ),
         *(
             Row(
                 name=f"storm-{name}",
@@ -264,6 +286,16 @@ def _experiment(row: Row, scale: Scale, cpus: int) -> Experiment:
         consumer=row.consumer,
         kernel_stats=row.kernel_stats,
     )
+    if row.duet:
+        return duet.experiment(
+            row.name,
+            row.title,
+            (duet.Side(transport=find(RINGBUF)), duet.Side(transport=find(PERFBUF))),
+            replace(config, duet=duet.assignment(DUET_WINDOW)),
+            max(scale.largest_bytes, 4 * PAGE_BYTES << (cpus - 1).bit_length()),
+            blocks=DUET_STORMS,
+            cpus=cpus,
+        )
     return compose(
         name=row.name,
         title=row.title,
@@ -335,7 +367,7 @@ def profile(name: str, cpus: Sequence[int]) -> Profile:
         raise UsageError(f"there is no profile {name!r}", remedy=f"take one of {', '.join(NAMES)}")
     count = len(cpus)
     rows = _rows(count) + (_more_rows(count) if scale.ladder_s else ())
-    lacking = [row for row in rows if count < 2 and row.storm.shape in TWO_CPUS]
+    lacking = [row for row in rows if count < 2 and (row.duet or row.storm.shape in TWO_CPUS)]
     experiments = tuple(_experiment(row, scale, count) for row in rows if row not in lacking)
     if scale.ladder_s:
         experiments += (_ladder(scale, count),)
@@ -347,6 +379,13 @@ def profile(name: str, cpus: Sequence[int]) -> Profile:
             *omitted(experiments),
         ),
     )
+
+
+def quickly(names: Iterable[str], cpus: Sequence[int]) -> tuple[Experiment, ...]:
+    """Return experiments of any profile as large and as often as ``quick`` would run them."""
+    count = len(cpus)
+    rows = {row.name: row for row in (*_rows(count), *_more_rows(count))}
+    return tuple(_experiment(rows[name], _QUICK, count) for name in names)
 
 
 def omitted(experiments: Iterable[Experiment]) -> tuple[str, ...]:

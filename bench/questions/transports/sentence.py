@@ -8,7 +8,7 @@ from typing import Final
 
 from bench.judge.bottleneck import Bottleneck
 from bench.judge.comparison import Comparison, Outcome, Row, Side
-from bench.judge.floor import Floor
+from bench.judge.floor import LEAST_MARGIN, Floor
 from bench.judge.ladder import Ladder
 from bench.judge.statistics import FEWEST_BLOCKS, loss_bound
 from bench.plan.config import Poll
@@ -57,7 +57,8 @@ def place(comparison: Comparison) -> str:
 
 def sentence(comparison: Comparison) -> str:
     """Say what one comparison found, in one sentence."""
-    parts = [_drops(comparison), _order(comparison), _latency(comparison), _memory(comparison)]
+    parts = [_drops(comparison), _order(comparison), _latency(comparison)]
+    parts.append(_write(comparison) if comparison.duet else _memory(comparison))
     words = "; ".join(part for part in parts if part)
     return f"In {place(comparison)}, {words}.{_mend(comparison)}" if words else ""
 
@@ -121,10 +122,22 @@ def _latency(comparison: Comparison) -> str:
         Outcome.LESS: f"it delivered sooner (median latency {against})",
         Outcome.MORE: f"it delivered later (median latency {against})",
         Outcome.TOO_FEW: f"median latency was {against}",
+        Outcome.EQUIVALENT: f"both deliver as soon within {share(LEAST_MARGIN)} "
+        f"(median latency {against})",
     }
     return known.get(
         row.outcome, f"which delivers sooner is undecided (median latency {against}, {_seen(row)})"
     )
+
+
+def _write(comparison: Comparison) -> str:
+    row = comparison.row("write_ns")
+    if row is None or row.left is None or row.right is None:
+        return ""
+    against = f"{number(row.left, row.unit)} against {number(row.right, row.unit)}"
+    known = {Outcome.LESS: "it takes less time to write", Outcome.MORE: "it takes longer to write"}
+    words = known.get(row.outcome)
+    return f"{words} ({against})" if words else f"a write takes {against} ({_seen(row)})"
 
 
 def _memory(comparison: Comparison) -> str:
@@ -161,11 +174,13 @@ _ANSWERS: Final = {
     Question.MEMORY: ("Memory", "takes less at equal budget", "take less at equal budget"),
     Question.LATENCY: ("Latency", "delivers sooner", "deliver sooner"),
     Question.CPU: ("CPU", "costs its consumer less", "cost their consumer less"),
+    Question.WRITE: ("Write", "takes less time", "take less time"),
 }
 _MISSING: Final = {
     Question.ORDER: f" with at least {LEAST_PAIRS:,} causal pairs in every trial",
     Question.LATENCY: " read during the storm in which neither dropped anything",
     Question.CPU: " in which neither dropped anything",
+    Question.WRITE: " in which neither dropped anything",
 }
 
 
@@ -204,6 +219,7 @@ def _stands(standing: Standing) -> str:
     rest += [
         f"{count} {words}"
         for count, words in (
+            (len(standing.equivalent), f"equivalent within {share(LEAST_MARGIN)}"),
             (len(standing.open), "undecided"),
             (len(standing.too_few), "of too few blocks"),
         )
@@ -239,8 +255,7 @@ def _counts(standing: Standing) -> str:
         *standing.for_left,
         *standing.for_right,
         *standing.equal,
-        *standing.open,
-        *standing.too_few,
+        *standing.others,
     )
     sums = [
         f"{name(sides[0].transport)} {sum(side.causal_violations for side in sides):,} violations "

@@ -26,6 +26,7 @@ class Question(StrEnum):
     MEMORY = "memory"
     LATENCY = "latency"
     CPU = "cpu"
+    WRITE = "write"
 
 
 _Comparisons = tuple[Comparison, ...]
@@ -54,13 +55,19 @@ class Standing:
     for_left: tuple[Comparison, ...]
     for_right: tuple[Comparison, ...]
     equal: tuple[Comparison, ...]  # every block gave the same on both sides
+    equivalent: tuple[Comparison, ...]  # the sides differ by less than 2 %
     open: tuple[Comparison, ...]  # the interval reaches into the margin, or p is too large
     too_few: tuple[Comparison, ...]  # fewer than 8 blocks
 
     @property
     def asked(self) -> int:
         """Comparisons that bear on the question."""
-        return sum(map(len, (self.for_left, self.for_right, self.equal, self.open, self.too_few)))
+        return len(self.for_left) + len(self.for_right) + len(self.equal) + len(self.others)
+
+    @property
+    def others(self) -> tuple[Comparison, ...]:
+        """Return the comparisons in which the sides differed, and not so that one is better."""
+        return (*self.equivalent, *self.open, *self.too_few)
 
     @property
     def directions(self) -> tuple[Direction, ...]:
@@ -71,7 +78,7 @@ class Standing:
         comparisons carry one, those with one way of waiting may. () if nothing is carried.
         """
         for winner, wins, losses in self._sides():
-            if self._carried(wins, losses, self.open, self.too_few):
+            if self._carried(wins, losses, self.others):
                 return (Direction(winner=winner, decided=wins),)
         polls = sorted({c.poll for c in (*self.for_left, *self.for_right) if c.poll is not None})
         return tuple(
@@ -83,7 +90,7 @@ class Standing:
                     for poll in polls
                     if (decided := _waiting(poll, wins))
                     and self._carried(
-                        *(_waiting(poll, each) for each in (wins, losses, self.open, self.too_few))
+                        *(_waiting(poll, each) for each in (wins, losses, self.others))
                     )
                 }
             )
@@ -96,18 +103,17 @@ class Standing:
         )
 
     @staticmethod
-    def _carried(
-        wins: _Comparisons, losses: _Comparisons, undecided: _Comparisons, too_few: _Comparisons
-    ) -> bool:
-        return bool(wins) and not losses and len(wins) >= len(undecided) + len(too_few)
+    def _carried(wins: _Comparisons, losses: _Comparisons, others: _Comparisons) -> bool:
+        return bool(wins) and not losses and len(wins) >= len(others)
 
 
 def _waiting(poll: Poll, comparisons: _Comparisons) -> _Comparisons:
     return tuple(each for each in comparisons if each.poll is poll)
 
 
-def _always(_: Comparison) -> bool:
-    return True
+def _alone(comparison: Comparison) -> bool:
+    """Whether each arm had the storm and the machine to itself."""
+    return not comparison.duet
 
 
 def _ordered(comparison: Comparison) -> bool:
@@ -130,15 +136,17 @@ KEYS: Final = {
     Question.MEMORY: "physical_bytes",
     Question.LATENCY: "latency_p50_ns",
     Question.CPU: "consumer_cpu_s_per_million",
+    Question.WRITE: "write_ns",
 }
 """The number that answers each question."""
 
 _BEARS: Final[dict[Question, Callable[[Comparison], bool]]] = {
-    Question.DROPS: _always,
+    Question.DROPS: _alone,
     Question.ORDER: _ordered,
-    Question.MEMORY: _always,
+    Question.MEMORY: _alone,
     Question.LATENCY: _delivered_soon,
     Question.CPU: _lossless,
+    Question.WRITE: _lossless,  # a refused write is another call
 }
 
 
@@ -150,6 +158,8 @@ def _stand(question: Question, comparisons: Sequence[Comparison]) -> Standing:
         and (row := comparison.row(KEYS[question])) is not None
         and row.estimate is not None
     ]
+    # Duets see a fiftieth where blocks see a third: where there are some they have the word.
+    asked = [each for each in asked if each[0].duet] or asked
     adjusted = holm([row.estimate.p for _, row in asked if row.estimate is not None])
     groups: dict[str, list[Comparison]] = {}
     for (comparison, row), p in zip(asked, adjusted, strict=True):
@@ -161,6 +171,7 @@ def _stand(question: Question, comparisons: Sequence[Comparison]) -> Standing:
         for_left=tuple(groups.get("left", ())),
         for_right=tuple(groups.get("right", ())),
         equal=tuple(groups.get("equal", ())),
+        equivalent=tuple(groups.get("equivalent", ())),
         open=tuple(groups.get("open", ())),
         too_few=tuple(groups.get("few", ())),
     )
@@ -171,6 +182,8 @@ def _group(row: Row, p: float) -> str:
         return "few"
     if row.outcome is Outcome.EQUAL:
         return "equal"
+    if row.outcome is Outcome.EQUIVALENT:
+        return "equivalent"
     if row.better == 0 or p >= _LEVEL:
         return "open"
     return "left" if row.better < 0 else "right"
@@ -185,4 +198,5 @@ def standings(comparisons: Sequence[Comparison]) -> tuple[Standing, ...]:
         _stand(question, of_transport)
         for of_transport in by_transport.values()
         for question in Question
+        if question is not Question.WRITE or any(each.row("write_ns") for each in of_transport)
     )

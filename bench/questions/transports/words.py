@@ -8,26 +8,28 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.judge.comparison import Comparison, Outcome, Row, Side
+from bench.judge.floor import LEAST_MARGIN
 from bench.judge.load import reduced as shortfalls
 from bench.linux.machine import Machine
 from bench.questions.transports.completeness import repeats
 from bench.questions.transports.summary import Summary
-from bench.report.units import clean, interval, number, point, time
+from bench.report.units import clean, interval, number, point, resolvable, share, time
 from bench.trial.result import TrialResult
 
 _SIGNS: Final = {
     Outcome.EQUAL: "=",
-    Outcome.UNDECIDED: "≈",
     Outcome.TOO_FEW: "few blocks",
     Outcome.UNKNOWN: "",
 }
 _MOST_REDUCED: Final = 8  # that are named one by one
 LEGEND: Final = (
     "Better: the side, if the 95 % interval lies beyond the margin (2 %, or the A/A "
-    "noise floor if larger); ≈ undecided: whatever the interval spans is possible; = the same in "
-    "every block that was run. Ratio: left over right, paired within blocks; with a sign, a "
-    "difference (of shares in points). The right value is the median over blocks (of shares the "
-    "mean), the left one is that times the ratio, or plus the difference."
+    "noise floor if larger); = within 2 %: equivalent, the whole interval lies there; ≈ undecided, "
+    "with the least difference that could have been seen; = the same in every block that was run. "
+    "Within the same storms (duets) any interval beside 1 names a side. Ratio: left over right, "
+    "paired within blocks; with a sign, a difference (of shares in points). The right value is the "
+    "median over blocks (of shares the mean), the left one is that times the ratio, or plus the "
+    "difference."
 )
 
 
@@ -112,6 +114,10 @@ def trouble(summary: Summary) -> tuple[str, ...]:
 
 def better(comparison: Comparison, row: Row) -> str:
     """Name the better side, or the sign of why there is none."""
+    if row.outcome is Outcome.EQUIVALENT:
+        return f"= within {share(LEAST_MARGIN)}"
+    if row.outcome is Outcome.UNDECIDED and row.estimate is not None:
+        return f"≈ {resolvable(row.estimate, row.unit)}"
     if row.better == 0:
         return _SIGNS.get(row.outcome, "")
     return clean((comparison.left if row.better < 0 else comparison.right).transport)
