@@ -16,7 +16,7 @@ static void park(const struct child *child)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != child->worker->pid)
-		return; /* it died before we asked to be told */
+		return; /* it died before this process asked for its signal */
 	atomic_fetch_add(&shared->parked, 1);
 	while (atomic_load(&shared->round) == child->round)
 		futex_wait(&shared->round, child->round, 0);

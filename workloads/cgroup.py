@@ -55,7 +55,7 @@ def made() -> Iterator[Cgroup | None]:
         if where is not None:
             for folder in scratch.abandoned_in(where):
                 _remove(folder)
-            with suppress(OSError):  # read-only, or not ours: the storm does without
+            with suppress(OSError):  # read-only, or another user's: the storm does without
                 group = Cgroup(stack.enter_context(_group(where)))
         yield group
 
@@ -96,7 +96,7 @@ def _group(where: Path) -> Iterator[Path]:
 def _hand_over(where: Path, group: Path) -> bool:
     """Have ``where`` hand the controller down; whether it did not before. OSError if it cannot.
 
-    A cgroup that holds processes hands it down only to threaded cgroups, so that is what ours
+    A cgroup that holds processes hands it down only to threaded cgroups, so that is what this one
     becomes where need be; any other would take no process in.
     """
     control, kind = where / _CONTROL, group / "cgroup.type"
@@ -114,8 +114,8 @@ def _hand_over(where: Path, group: Path) -> bool:
 def _take_back(where: Path, *, handed: bool) -> None:
     """What ``where`` handed down for us, or for a run that was killed, unless others use it."""
     # Nobody else has a group that holds processes hand anything down.
-    ours = handed or (procfs.read(where / "cgroup.type") or "").strip() == "domain threaded"
-    if ours and not any(each.is_dir() for each in where.iterdir()):
+    made = handed or (procfs.read(where / "cgroup.type") or "").strip() == "domain threaded"
+    if made and not any(each.is_dir() for each in where.iterdir()):
         with suppress(OSError):
             (where / _CONTROL).write_text(f"-{_PIDS}")
 
@@ -147,7 +147,7 @@ def _kill(folder: Path) -> None:
 
 
 def _members(folder: Path) -> Iterable[int]:
-    # A threaded cgroup tells its threads only.
+    # A threaded cgroup lists its threads only.
     text = procfs.read(folder / "cgroup.procs")
     if text is None:
         text = procfs.read(folder / "cgroup.threads") or ""

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
  * The fork-storm generator. In a session of its own it makes processes that exit, in one of
- * several shapes, reaps every one, and tells exactly how many there were.
+ * several shapes, reaps every one, and reports exactly how many there were.
  *
  *	forkstorm --report-fd N --go-fd M [--shape storm] [--count 20000] ...
  *
@@ -44,7 +44,7 @@ static void die(const char *what)
 	exit(1);
 }
 
-/* The process that started us can die before we ask to be told; then we have another parent. */
+/* The process that started us can die before prctl() asks for its signal; then there is another parent. */
 static void die_with_parent(pid_t parent, int signal)
 {
 	if (prctl(PR_SET_PDEATHSIG, signal) < 0)

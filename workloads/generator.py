@@ -167,7 +167,7 @@ class Generator:
     def wait(self, timeout_s: float) -> StormReport:
         """Return the report once the storm is over and the generator has ended.
 
-        Raises StormFailed if it dies, takes longer, or tells what makes no sense.
+        Raises StormFailed if it dies, takes longer, or reports what makes no sense.
         """
         deadline = time.monotonic() + timeout_s
         lines: list[str] = []
@@ -201,7 +201,7 @@ class Generator:
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
                     pass_fds=(report_to, go_from),
-                    env={},  # ours may hold secrets, and a storm is told what it needs
+                    env={},  # the harness's may hold secrets, and a storm has its arguments
                 )
             except BlockingIOError:  # a limit on processes: not about the generator
                 raise

@@ -62,7 +62,7 @@ static int64_t cgroup_room(const char *mount, char *group)
 	}
 }
 
-/* Copies our path in the pids hierarchy (version 1) or the unified one; false if there is none. */
+/* Copies this process's path in the pids hierarchy (version 1) or the unified one; false if there is none. */
 static bool own_cgroup(bool unified, char *group, size_t size)
 {
 	FILE *file = fopen("/proc/self/cgroup", "re");

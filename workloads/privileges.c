@@ -36,7 +36,7 @@ static _Noreturn void unfit(const char *what, const char *remedy)
 
 /*
  * A limit on processes of a user counts everything that runs under its name, on nobody's account
- * also what is none of ours. It did not bind root, so it is not to bind who comes after; the
+ * including processes of others. It did not bind root, so it is not to bind who comes after; the
  * cgroup counts our own.
  */
 static void lift_process_limit(void)

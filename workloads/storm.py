@@ -102,7 +102,7 @@ class StormReport:
     lowered_from: int = 0  # 0, or the processes at once asked for before limits cut it
     at_once: int = 0  # processes and threads at once; of a burst the most counted; 0: not recorded
     stopped_by: str = ""  # "", "seconds" or "signal"
-    user_id: int | None = None  # whose processes they were; None: not told
+    user_id: int | None = None  # whose processes they were; None: not recorded
 
     @property
     def seconds(self) -> float:

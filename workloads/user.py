@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Whose processes a storm's are: an unprivileged user's, unless told otherwise."""
+"""Whose processes a storm's are: an unprivileged user's, unless another is asked for."""
 
 from __future__ import annotations
 

@@ -220,7 +220,7 @@ def processes(limit: process_limits.ProcessLimit) -> Finding:
 
 def perf_mlock(mlock_kb: int | None, privileged: bool) -> Finding:
     """Unprivileged perf buffers beyond this count against RLIMIT_MEMLOCK."""
-    seen = "not told" if mlock_kb is None else f"{mlock_kb} KiB per CPU"
+    seen = "unknown" if mlock_kb is None else f"{mlock_kb} KiB per CPU"
     remedy = f"sysctl kernel.perf_event_mlock_kb={_USUAL_MLOCK_KB}"
     fine = privileged or (mlock_kb or 0) >= _USUAL_MLOCK_KB
     return judge("perf_event_mlock_kb", fine, seen, remedy)

@@ -48,6 +48,6 @@ def cleaned(environment: Mapping[str, str]) -> dict[str, str]:
     }
     home = Path(__file__).resolve().parents[2]
     entries = environment.get("PYTHONPATH", "").split(os.pathsep)
-    if ours := [each for each in entries if each and Path(each).resolve() == home]:
-        kept["PYTHONPATH"] = os.pathsep.join(ours)
+    if own := [each for each in entries if each and Path(each).resolve() == home]:
+        kept["PYTHONPATH"] = os.pathsep.join(own)
     return kept

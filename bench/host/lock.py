@@ -104,7 +104,9 @@ def _opened(place: Path) -> int:
     seen = os.fstat(descriptor)
     if not stat.S_ISREG(seen.st_mode) or seen.st_uid != os.geteuid() or seen.st_nlink != 1:
         os.close(descriptor)
-        raise MachineUnfit(f"the lock {place} is not ours", remedy="remove what is there")
+        raise MachineUnfit(
+            f"the lock {place} belongs to another user", remedy="remove what is there"
+        )
     return descriptor
 
 
@@ -153,13 +155,13 @@ class _Holder:
 def _read(descriptor: int) -> _Holder | None:
     """Return who holds it; None where the file does not say, taken just now or on a full disk."""
     try:
-        told = json.loads(os.pread(descriptor, 1 << 16, 0))
-        namespace = told.get("pid_namespace")
+        holder = json.loads(os.pread(descriptor, 1 << 16, 0))
+        namespace = holder.get("pid_namespace")
         return _Holder(
-            pid=int(told["pid"]),
+            pid=int(holder["pid"]),
             pid_namespace=namespace if isinstance(namespace, int) else None,
-            since=str(told["since"]),
-            command=str(told["command"]),
+            since=str(holder["since"]),
+            command=str(holder["command"]),
         )
     except (
         OSError,

@@ -61,21 +61,21 @@ def entered() -> Iterator[MemoryGroup]:
         raise NoMemoryGroup("no memory cgroup is mounted")
     for folder in scratch.abandoned_in(where.root):
         _removed(folder)  # of a run that was killed; nobody is left in it
-    ours = where.root / f"{scratch.PREFIX}{secrets.token_hex(8)}"
+    group = where.root / f"{scratch.PREFIX}{secrets.token_hex(8)}"
     with contextlib.ExitStack() as stack:
         try:
             if where.version == 2:
                 stack.enter_context(_controlled(where.root))
-            ours.mkdir()
-            stack.callback(_removed, ours)
-            stack.callback(os.close, _locked(ours))
-            (ours / "cgroup.procs").write_text(str(os.getpid()))
+            group.mkdir()
+            stack.callback(_removed, group)
+            stack.callback(os.close, _locked(group))
+            (group / "cgroup.procs").write_text(str(os.getpid()))
             stack.callback((where.home / "cgroup.procs").write_text, str(os.getpid()))
         except OSError as error:
-            raise NoMemoryGroup(f"{error.filename or ours}: {error.strerror}") from error
-        if procfs.read_number(ours / where.usage) is None:
+            raise NoMemoryGroup(f"{error.filename or group}: {error.strerror}") from error
+        if procfs.read_number(group / where.usage) is None:
             raise NoMemoryGroup(f"{where.root}: groups here are not charged for memory")
-        yield MemoryGroup(ours / where.usage)
+        yield MemoryGroup(group / where.usage)
 
 
 @contextmanager

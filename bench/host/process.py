@@ -129,9 +129,9 @@ def started(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program in a session of its own for as long as the context lasts.
 
-    Its stdin is a pipe that nothing is written to: the end of it tells the program that we are
-    gone. Its stdout is a pipe and its stderr ours, unless both go to the file ``said``. On leaving,
-    the whole session is killed. Raises ProgramFailed if it cannot be started.
+    Its stdin is a pipe that nothing is written to: its end shows the program that the harness is
+    gone. Its stdout is a pipe and its stderr the harness's, unless both go to the file ``said``.
+    On leaving, the whole session is killed. Raises ProgramFailed if it cannot be started.
     """
     words = tuple(str(word) for word in argv)
     try:

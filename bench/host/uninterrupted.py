@@ -15,10 +15,10 @@ from bench.host.signals import SIGNALS
 def uninterrupted() -> Iterator[None]:
     """Delay Ctrl-C and SIGTERM until the end of the block.
 
-    A handler, not a mask: a masked signal would go to another thread, and be told to this one.
+    A handler, not a mask: a masked signal would go to another thread, and be reported to this one.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # Python tells none but the main thread
+        yield  # Python handles signals in the main thread only
         return
     came: list[int] = []
     before = {each: signal.signal(each, lambda number, _: came.append(number)) for each in SIGNALS}

@@ -84,7 +84,7 @@ class ExperimentSamples:
         arm.readings.setdefault(place, reading)
 
     def hand_out_baselines(self) -> None:
-        """Tell every reading how long the storm took without a tracer in its block."""
+        """Give every reading how long the storm took without a tracer in its block."""
         for baseline in BASELINES:
             if baseline not in self.arms:
                 continue
@@ -125,7 +125,7 @@ def without(arm: ArmSamples, places: Iterable[Place]) -> ArmSamples:
 
 
 def paired(metric: Metric, left: ArmSamples, right: ArmSamples) -> tuple[list[float], list[float]]:
-    """Return ``metric`` of both arms in the blocks that tell it of both, under equal loads."""
+    """Return ``metric`` of both arms in the blocks that have it of both, under equal loads."""
     first, second = left.values(metric), right.values(metric)
     places = sorted((first.keys() & second.keys()) - set(uneven(left, right)))
     return [first[place] for place in places], [second[place] for place in places]

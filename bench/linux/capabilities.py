@@ -51,18 +51,18 @@ def held() -> frozenset[Capability]:
     return frozenset(each for each in Capability if mask >> each & 1)
 
 
-def missing_to_trace(ours: frozenset[Capability]) -> tuple[Capability, ...]:
+def missing_to_trace(held: frozenset[Capability]) -> tuple[Capability, ...]:
     """What loading and attaching a tracer takes besides; CAP_SYS_ADMIN stands in for both."""
-    if Capability.SYS_ADMIN in ours:
+    if Capability.SYS_ADMIN in held:
         return ()
-    return tuple(each for each in (Capability.BPF, Capability.PERFMON) if each not in ours)
+    return tuple(each for each in (Capability.BPF, Capability.PERFMON) if each not in held)
 
 
 def go_on_with(kept: Iterable[Capability], *, ids: tuple[int, int] | None) -> None:
     """Become that user and group, or stay who we are, with these capabilities alone.
 
     For a process made for this: nothing brings back what was given up. OSError where that is not
-    ours.
+    held.
     """
     if ids is not None:
         _prctl(_PR_SET_KEEPCAPS, 1)  # or the change of user would take all

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """What stands in /proc and /sys: parsers that take text, and readers that take none.
 
-A reader returns None for what this kernel, or this user, is not told.
+A reader returns None for what this kernel does not report, or not to this user.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Mappings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FdInfo:
-    """What fdinfo tells of a BPF map or program; None: this kernel does not say."""
+    """What fdinfo reports of a BPF map or program; None: this kernel does not say."""
 
     memlock_bytes: int | None
     recursion_misses: int | None
@@ -78,7 +78,7 @@ class Mount:
 def parse_cpu_list(text: str) -> tuple[int, ...]:
     """Return CPU numbers of a list such as ``0-2,5``, once each; () of an empty one.
 
-    Raises ValueError if it is none, or names a CPU that no kernel can have.
+    Raises ValueError if it is not a list of CPUs, or names one that no kernel can have.
     """
     cpus: dict[int, None] = {}
     for part in text.strip().split(",") if text.strip() else ():
@@ -91,7 +91,7 @@ def parse_cpu_list(text: str) -> tuple[int, ...]:
 
 
 def _number(text: str) -> int | None:
-    """The number that ``text`` is; None for anything else, or a longer one than a kernel tells."""
+    """The number that ``text`` is; None for anything else, or a longer one than a kernel writes."""
     return int(text) if _DIGITS.fullmatch(text) else None
 
 
@@ -102,8 +102,8 @@ def parse_irq_work(interrupts: str) -> dict[int, int] | None:
     for row in rows:
         if row.lstrip().startswith("IWI:"):
             counts = map(_number, row.split()[1 : len(cpus) + 1])
-            told = zip(cpus, counts, strict=False)
-            return {cpu: count for cpu, count in told if cpu is not None and count is not None}
+            counted = zip(cpus, counts, strict=False)
+            return {cpu: count for cpu, count in counted if cpu is not None and count is not None}
     return None
 
 
@@ -134,12 +134,12 @@ def parse_fdinfo(text: str) -> FdInfo:
 def parse_smaps(text: str, names: frozenset[str]) -> Mappings:
     """Return sums over the mappings that have one of ``names``."""
     sizes = {"Size": 0, "Rss": 0}
-    ours = False
+    wanted = False
     for line in text.splitlines():
         first, *rest = line.split(maxsplit=5) or [""]
         if not first.endswith(":"):  # 7f12-7f34 r--s 00001000 00:10 1066 anon_inode:bpf-map
-            ours = len(rest) == 5 and rest[4] in names
-        elif ours and first[:-1] in sizes and rest:
+            wanted = len(rest) == 5 and rest[4] in names
+        elif wanted and first[:-1] in sizes and rest:
             sizes[first[:-1]] += 1024 * (_number(rest[0]) or 0)
     return Mappings(length_bytes=sizes["Size"], rss_bytes=sizes["Rss"])
 
@@ -158,8 +158,8 @@ def parse_mountinfo(text: str) -> tuple[Mount, ...]:
     """Return all mounts, in the order in which they were made."""
     mounts = []
     for line in text.splitlines():
-        ours, _, theirs = line.partition(" - ")
-        match ours.split(), theirs.split():
+        mount, _, source = line.partition(" - ")
+        match mount.split(), source.split():
             case [_, _, _, root, point, *_], [kind, _, *options]:
                 chosen = frozenset(",".join(options).split(","))
                 mounts.append(Mount(Path(_unescape(point)), _unescape(root), kind, chosen))
@@ -228,11 +228,11 @@ def stalled_s() -> dict[str, float]:
 
     Empty where the kernel keeps no such account (before 4.20, or booted with psi=0).
     """
-    told = {
+    found = {
         name: parse_stalled_s(read(PROC / "pressure" / name) or "")
         for name in ("cpu", "memory", "io")
     }
-    return {name: seconds for name, seconds in told.items() if seconds is not None}
+    return {name: seconds for name, seconds in found.items() if seconds is not None}
 
 
 def load_1m() -> float:
@@ -241,7 +241,7 @@ def load_1m() -> float:
 
 
 def irq_work() -> dict[int, int] | None:
-    """Return IWI since boot, CPU -> count; None where the kernel does not tell."""
+    """Return IWI since boot, CPU -> count; None where the kernel does not say."""
     return parse_irq_work(read(PROC / "interrupts") or "")
 
 
@@ -304,7 +304,7 @@ def sysctl(name: str) -> int | None:
 
 
 def clock_source() -> str:
-    """Return the kernel's clock source, "unknown" where it does not tell."""
+    """Return the kernel's clock source, "unknown" where it does not say."""
     path = SYS / "devices/system/clocksource/clocksource0/current_clocksource"
     return (read(path) or "unknown").strip()
 
@@ -325,7 +325,7 @@ def bpf_holders() -> frozenset[int]:
     """Return other processes that hold a BPF program or map open, as far as this user may look."""
     holders = set()
     for process in PROC.iterdir():
-        # It ended, closed it, or is not ours to see; a glob over all would end at the first such.
+        # It ended, closed it, or may not be read; a glob over all would end at the first such.
         with suppress(OSError):
             if process.name.isdecimal() and any(map(_is_bpf, (process / "fd").iterdir())):
                 holders.add(int(process.name))

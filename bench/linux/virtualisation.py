@@ -21,7 +21,7 @@ class Virtualisation:
     emulated: bool  # QEMU without KVM: counts hold, times do not
 
 
-def tell(*, cpuinfo: str, clock_sources: str, vendor: str) -> Virtualisation:
+def classify(*, cpuinfo: str, clock_sources: str, vendor: str) -> Virtualisation:
     """Judge by /proc/cpuinfo, the available clock sources and the DMI system vendor.
 
     A hypervisor's own clock is the best witness: QEMU offers kvm-clock only where KVM runs the
@@ -48,7 +48,7 @@ def cpu_model(cpuinfo: str) -> str:
 def running() -> Virtualisation:
     """Return what this kernel runs on."""
     clocks = procfs.SYS / "devices/system/clocksource/clocksource0/available_clocksource"
-    return tell(
+    return classify(
         cpuinfo=procfs.read(procfs.PROC / "cpuinfo") or "",
         clock_sources=procfs.read(clocks) or "",
         vendor=procfs.read(procfs.SYS / "class/dmi/id/sys_vendor") or "",

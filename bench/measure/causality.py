@@ -38,7 +38,7 @@ def find_pairs(records: Records, *, having: int = 0) -> Pairs:
     parents = children[(rows.pop("flags") & np.uint16(Flag.NO_CHILDREN)) != 0]
     examined = violated = salt = 0
     # A hash join. Where several parents want one slot the first delivered has it; the others, and
-    # the children that did not find theirs, meet again in the next round, under another hash.
+    # the children without a parent so far, meet again in the next round, under another hash.
     while len(parents) and len(children):
         bits = max(int(1.5 * len(parents)).bit_length(), 4)
         holders = np.full(1 << bits, -1, np.int32)

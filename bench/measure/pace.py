@@ -19,7 +19,7 @@ def per_record_ns(records: Records) -> float | None:
     """Return the median over exits of the mean ns between their records.
 
     Only exits of the storm whose records, two at least, were all delivered count; None if there
-    are none. A lost record at an exit's very end goes unnoticed and changes nothing.
+    are left out. A lost record at an exit's very end goes unnoticed and changes nothing.
     """
     paces = [_of_cpu(records[records["cpu"] == cpu]) for cpu in np.unique(records["cpu"])]
     found = np.concatenate(paces) if paces else np.empty(0)

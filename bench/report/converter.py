@@ -27,8 +27,8 @@ class Converter:
 
     def __enter__(self) -> Self:
         context = get_context("spawn")  # a fork would copy whatever threads there are half-way
-        self._ours, theirs = context.Pipe()
-        self._child = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self._parent_end, child_end = context.Pipe()
+        self._child = context.Process(target=_serve, args=(child_end,), daemon=True)
         # Ctrl-C reaches the whole group of processes, and is this one's to answer. What comes up
         # first is multiprocessing's own process, after which it lets Ctrl-C in.
         resource_tracker.ensure_running()
@@ -37,7 +37,7 @@ class Converter:
             self._child.start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        theirs.close()
+        child_end.close()
         self._asking = ThreadPoolExecutor(max_workers=1)
         return self
 
@@ -50,7 +50,7 @@ class Converter:
         self._child.terminate()
         self._child.join()
         self._asking.shutdown(cancel_futures=True)
-        self._ours.close()
+        self._parent_end.close()
 
     def svg(self, specification: dict[str, Any]) -> Future[str]:
         """Return the SVG of a Vega-Lite specification, drawn in the order of asking.
@@ -61,8 +61,8 @@ class Converter:
 
     def _ask(self, specification: dict[str, Any]) -> str:
         try:
-            self._ours.send(specification)
-            drawn, text = self._ours.recv()
+            self._parent_end.send(specification)
+            drawn, text = self._parent_end.recv()
         except (EOFError, OSError) as error:
             raise MachineUnfit(
                 "the process that draws charts has ended",

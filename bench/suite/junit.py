@@ -55,7 +55,7 @@ def begin(path: Path) -> None:
 
 
 def complete(path: Path, cases: Iterable[Case], *, code: int, why: str) -> None:
-    """Add ``cases``, and an error ``why`` if the exit code is none that what stands there says."""
+    """Add ``cases``, and an error ``why`` if no case stands for the exit code."""
     root = _read(path)
     suite = root.find("testsuite")
     more = [*cases]

@@ -118,7 +118,7 @@ def main(arguments: list[str], ending: Ending) -> int:
     session = _Session(ending, xml)
     # Nor has what the system's Python has installed for other people's tests.
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    told = pytest.main(
+    code = pytest.main(
         [
             f"--config-file={os.devnull}",
             f"--rootdir={Path(bench.__file__).parents[1]}",
@@ -134,7 +134,7 @@ def main(arguments: list[str], ending: Ending) -> int:
         ],
         plugins=[plugin, session],
     )
-    status = told if session.status is None else session.status
+    status = code if session.status is None else session.status
     code = _MEANINGS.get(status, status) if isinstance(status, pytest.ExitCode) else status
     session.complete(code)
     return code

@@ -89,7 +89,7 @@ def mount_tracefs() -> None:
 
 def change_user() -> None:
     """Become another user in a child process, and end that by a signal."""
-    became, tell = os.pipe()
+    became, report = os.pipe()
     child = os.fork()
     if child == 0:
         try:
@@ -98,11 +98,11 @@ def change_user() -> None:
             os.setgroups([])
             os.setresgid(_ANOTHER, _ANOTHER, _ANOTHER)
             os.setresuid(_ANOTHER, _ANOTHER, _ANOTHER)
-            os.write(tell, b"y")
+            os.write(report, b"y")
             signal.pause()
         finally:
             os._exit(1)
-    os.close(tell)
+    os.close(report)
     if not os.read(became, 1):
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
     os.kill(child, signal.SIGKILL)

@@ -122,7 +122,7 @@ def _many(way: Transport, request: Request, line: MemoryLine, copies: int) -> Me
         times = 1 if copies * request.budget_bytes >= _LARGE_BYTES else _ROUNDS
         rounds = [_round(way, request, copies, charged) for _ in range(times)]
     if None in (free := [each[1] for each in rounds]):
-        untold["free_bytes"] = "/proc/zoneinfo does not tell"
+        untold["free_bytes"] = "/proc/zoneinfo does not say"
     return replace(
         line,
         copies=copies,

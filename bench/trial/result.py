@@ -39,7 +39,7 @@ class Conditions:
     load_1m: float
     other_exits: int  # exits of processes that are not the storm's
     kernel_complaints: tuple[str, ...] = ()  # WARN, BUG, stall lines of dmesg
-    # None: no transport ran, or the kernel does not tell.
+    # None: no transport ran, or the kernel does not say.
     away_ns: int | None = None  # the longest time that the harness did not run
     neighbours: tuple[str, ...] | None = None  # others' programs at the same event
     unbuffered: tuple[str, ...] = ()  # CPUs that had no living buffer, in words

@@ -251,9 +251,9 @@ def _comparison(sized: Sized) -> str:
     }
     if not least:
         return "Which buffer: neither is large enough."
-    told = ", ".join(f"{name(transport)} {size(value)}" for transport, value in least.items())
+    needs = ", ".join(f"{name(transport)} {size(value)}" for transport, value in least.items())
     lowest = min(least.values())
     winners = [transport for transport, value in least.items() if value == lowest]
     if len(winners) == len(sized.sizings):
-        return f"Which buffer: all need the same for this load ({told}), data bytes over all CPUs."
-    return f"Which buffer: {' and '.join(map(name, winners))}, needing least ({told})."
+        return f"Which buffer: all need the same for this load ({needs}), data bytes over all CPUs."
+    return f"Which buffer: {' and '.join(map(name, winners))}, needing least ({needs})."

@@ -67,11 +67,11 @@ def measure(search: Search, running: Runs, begin: Begin) -> tuple[TrialResult, .
 
     def run(name: str, rungs: Rungs, blocks: int) -> None:
         asked = experiment(name, search.chosen, rungs, blocks)
-        tell = begin(asked)
+        hear = begin(asked)
 
         def listener(trial: TrialResult) -> None:
             _check_room(trial)
-            tell(trial)
+            hear(trial)
 
         trials.extend(running.run(asked, listener))
         _check_balance(search, rungs, trials, least=1 if name == _SCAN else search.storms)

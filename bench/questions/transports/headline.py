@@ -265,15 +265,15 @@ def _minimum(ladders: Sequence[Ladder], left: str, right: str) -> Iterator[First
             continue
         least = [of_both[transport].minimum_bytes for transport in (left, right)]
         tops = [of_both[transport].rungs[-1].budget_bytes for transport in (left, right)]
-        ours, theirs = (
+        of_left, of_right = (
             size(value) if value is not None else f"above {size(top)}"
             for value, top in zip(least, tops, strict=True)
         )
         known = None not in least
         yield FirstRow(
             label="Minimum lossless budget" + (f", {experiment}" if len(experiments) > 1 else ""),
-            left=ours,
-            right=theirs,
+            left=of_left,
+            right=of_right,
             point=f"x {number((least[0] or 0) / (least[1] or 1), Unit.TIMES)}" if known else "-",
             interval="0 of 20 storms",
             better="",

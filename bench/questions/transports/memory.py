@@ -33,7 +33,7 @@ EXPLAINED: Final = {
     "free pages": "of the whole system agree with the formula, but only where many copies are "
     "made at once: the rest of the machine allocates too",
 }
-"""What each instrument tells."""
+"""What each instrument reports."""
 
 WORTHS: Final = {
     Worth.RIGHT: Mark.GOOD,

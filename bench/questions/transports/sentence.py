@@ -324,7 +324,7 @@ def _sureness(summary: Summary) -> Iterator[str]:
 
 
 def _noise(floors: Sequence[Floor]) -> str:
-    told = []
+    noise = []
     for key, words in (
         ("storm_ns_per_process", "storm time"),
         ("latency_p50_ns", "median latency"),
@@ -334,7 +334,7 @@ def _noise(floors: Sequence[Floor]) -> str:
         if sizes:
             points = " points" if key == "own_dropped_share" else ""
             text = f"{100 * max(sizes):.1f}" if points else share(max(sizes))
-            told.append(f"{words} {text}{points}")
-    if not told:
+            noise.append(f"{words} {text}{points}")
+    if not noise:
         return "no A/A comparison was run, so that the noise is not known"
-    return f"the same against itself (A/A) differs by up to: {', '.join(told)}"
+    return f"the same against itself (A/A) differs by up to: {', '.join(noise)}"

@@ -189,13 +189,13 @@ def _causal(left: Side, right: Side) -> Iterator[Line]:
 def _merged(left: Side, right: Side) -> Iterator[Line]:
     if left.latency is None or right.latency is None:
         return
-    for words, ours, theirs in (
+    for words, of_left, of_right in (
         ("p50", left.latency.p50_ns, right.latency.p50_ns),
         ("p99", left.latency.p99_ns, right.latency.p99_ns),
         ("p99.9", left.latency.p999_ns, right.latency.p999_ns),
         ("max", left.latency.max_ns, right.latency.max_ns),
     ):
-        yield Line(label=f"  all records pooled, {words}", left=time(ours), right=time(theirs))
+        yield Line(label=f"  all records pooled, {words}", left=time(of_left), right=time(of_right))
 
 
 def _sums(label: str, part: int, whole: int, other_part: int, other_whole: int) -> Line:

@@ -72,7 +72,7 @@ static inline void wait_for(int fd)
 	poll(&p, 1, -1);
 }
 
-/* Return the number of readable buffers, at most 16; wake_fd, which only ends the wait, is none. */
+/* Return the number of readable buffers, at most 16; wake_fd, which only ends the wait, does not count. */
 static inline int wait_readable(int epoll_fd, int timeout_ms, int wake_fd)
 {
 	struct epoll_event events[16];

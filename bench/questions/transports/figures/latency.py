@@ -81,7 +81,7 @@ def _panel(material: Material, experiment: str, arms: tuple[str, str]) -> Panel 
                 "transport": transport,
                 "nines": round(1 / (1 - q)),
                 "ns": max(ns, 1),
-                "told": f"{transport}: p{100 * q:g} {time(ns)} ({count:,} events)",
+                "words": f"{transport}: p{100 * q:g} {time(ns)} ({count:,} events)",
             }
             for q, ns in zip(marked, latency.percentiles_of(merged, marked), strict=True)
         )
@@ -115,7 +115,7 @@ def _panel(material: Material, experiment: str, arms: tuple[str, str]) -> Panel 
         chart_of("marks")
         .mark_point(size=45, filled=True, opacity=1)
         .encode(
-            x=x, y=y, color=colour(ways), shape=shape(ways), description=alt.Description("told:N")
+            x=x, y=y, color=colour(ways), shape=shape(ways), description=alt.Description("words:N")
         )
     )
     title = f"{clean(experiment)} at {budget(ArmName.parse(arms[0]).budget)}"

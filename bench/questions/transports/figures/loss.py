@@ -80,7 +80,7 @@ def _panel(name: str, arms: list[ShownArm], ways: tuple[str, ...]) -> Panel:
             {
                 **common,
                 "lost": fmean(shares),
-                "told": f"{where}: {share(fmean(shares))} lost on average, "
+                "words": f"{where}: {share(fmean(shares))} lost on average, "
                 f"{lossy} of {len(shares)} storms lost something",
             }
         )
@@ -111,7 +111,7 @@ def _panel(name: str, arms: list[ShownArm], ways: tuple[str, ...]) -> Panel:
         chart_of("means")
         .mark_point(size=60, filled=True, opacity=1)
         .encode(
-            x=x, y=y, color=colour(ways), shape=shape(ways), description=alt.Description("told:N")
+            x=x, y=y, color=colour(ways), shape=shape(ways), description=alt.Description("words:N")
         )
     )
     chart = alt.layer(cloud, line, marks).properties(width=WIDTH, height=HEIGHT)

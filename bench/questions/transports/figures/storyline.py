@@ -59,7 +59,7 @@ def figure(material: Material) -> Figure | None:
 
 
 def _notes(ways: Sequence[str], timelines: Sequence[Timeline]) -> list[str]:
-    told = []
+    text = []
     for way, timeline in zip(ways, timelines, strict=True):
         shown = min(len(timeline.sampled), _MOST_DRAWN)
         dropped = sum(gap.dropped for gap in timeline.gaps)
@@ -68,8 +68,8 @@ def _notes(ways: Sequence[str], timelines: Sequence[Timeline]) -> list[str]:
             words += f"; {dropped:,} dropped in {len(timeline.gaps):,} gaps"
         if timeline.gaps_left_out:
             words += f", and {timeline.gaps_left_out:,} smaller gaps"
-        told.append(f"{words}.")
-    return told
+        text.append(f"{words}.")
+    return text
 
 
 def _choose(material: Material) -> _Chosen | None:
@@ -125,9 +125,9 @@ def _close(way: str, timeline: Timeline, ways: tuple[str, ...]) -> Panel:
     ):
         behind_ns = max(latest_ns - kernel_ns, 0) if at else 0
         latest_ns = max(latest_ns, kernel_ns)
-        told = f"{way}, CPU {cpu}: delivered {time(delivered_ns - kernel_ns)} after its exit"
+        text = f"{way}, CPU {cpu}: delivered {time(delivered_ns - kernel_ns)} after its exit"
         if behind_ns:
-            told += f", {time(behind_ns)} behind a later one"
+            text += f", {time(behind_ns)} behind a later one"
         rows.append(
             {
                 "transport": way,
@@ -135,7 +135,7 @@ def _close(way: str, timeline: Timeline, ways: tuple[str, ...]) -> Panel:
                 "kernel": (kernel_ns - begin_ns) / unit_ns,
                 "cpu": cpu,
                 "late": behind_ns > 0,
-                "told": told,
+                "words": text,
             }
         )
     x = alt.X("kernel:Q", title=f"kernel time of the exit, {unit}", scale={"nice": False})
@@ -155,7 +155,7 @@ def _close(way: str, timeline: Timeline, ways: tuple[str, ...]) -> Panel:
             shape=_cpu_shape(_cpus(points)),
             fillOpacity=alt.condition("datum.late", alt.value(0.9), alt.value(0)),
             fill=colour(ways),
-            description=alt.Description("told:N"),
+            description=alt.Description("words:N"),
         )
     )
     late = sum(row["late"] for row in rows)
@@ -185,8 +185,8 @@ def _overview(
             "kernel": points.kernel_ns[at] / 1e6,
             "delivered": points.delivered_ns[at] / 1e6,
             "cpu": points.cpu[at],
-            "told": f"{way}, CPU {points.cpu[at]}: exit at {time(points.kernel_ns[at])}, delivered "
-            f"{time(points.delivered_ns[at] - points.kernel_ns[at])} later",
+            "words": f"{way}, CPU {points.cpu[at]}: exit at {time(points.kernel_ns[at])}, "
+            f"delivered {time(points.delivered_ns[at] - points.kernel_ns[at])} later",
         }
         for at in _thinned(len(points))
     ]
@@ -195,7 +195,7 @@ def _overview(
             "transport": way,
             "begin": gap.begin_ns / 1e6,
             "end": gap.end_ns / 1e6,
-            "told": f"{way}, CPU {gap.cpu}: {gap.dropped:,} events dropped within "
+            "words": f"{way}, CPU {gap.cpu}: {gap.dropped:,} events dropped within "
             f"{time(gap.end_ns - gap.begin_ns)}",
         }
         for gap in timeline.gaps
@@ -210,7 +210,7 @@ def _overview(
             y=alt.Y("delivered:Q", title="delivered, ms", scale=domain),
             color=colour(ways),
             shape=_cpu_shape(_cpus(points)),
-            description=alt.Description("told:N"),
+            description=alt.Description("words:N"),
         )
     )
     layers = [marks]
@@ -222,7 +222,7 @@ def _overview(
             .encode(
                 x=alt.X("begin:Q", scale=domain),
                 x2=alt.X2("end:Q"),
-                description=alt.Description("told:N"),
+                description=alt.Description("words:N"),
             ),
         )
     chart = alt.layer(*layers).properties(width=1.5 * WIDTH, height=_HEIGHT)
@@ -240,7 +240,7 @@ def _occupancy(
             "transport": way,
             "at": at_ns / 1e6,
             "used": used / 1024,
-            "told": f"{way}: {size(used)} waiting at {time(at_ns)}",
+            "words": f"{way}: {size(used)} waiting at {time(at_ns)}",
         }
         for at_ns, used in zip(timeline.used_at_ns, timeline.used_bytes, strict=True)
         if at_ns >= 0

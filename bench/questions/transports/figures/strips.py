@@ -58,13 +58,13 @@ def panel(strip: Strip, arms: Sequence[ShownArm], ways: Sequence[str]) -> Panel 
         where = f"{experiment}, {transport}"
         above = [value for value in values if value > 0]
         points += (
-            {**common, "value": value, "told": f"{where}: {strip.words(value)}"} for value in above
+            {**common, "value": value, "words": f"{where}: {strip.words(value)}"} for value in above
         )
-        told = f"{where}: median {strip.words(median(values))} of {len(values)} trials"
+        text = f"{where}: median {strip.words(median(values))} of {len(values)} trials"
         if len(above) < len(values):
-            told += f", {len(values) - len(above)} of them 0"
+            text += f", {len(values) - len(above)} of them 0"
         if median(values) > 0:
-            medians.append({**common, "value": median(values), "told": told})
+            medians.append({**common, "value": median(values), "words": text})
     if not points:
         return None
     numbers = [row["value"] for row in points]
@@ -92,13 +92,15 @@ def panel(strip: Strip, arms: Sequence[ShownArm], ways: Sequence[str]) -> Panel 
             yOffset=offset,
             color=colour(ways),
             shape=shape(ways),
-            description=alt.Description("told:N"),
+            description=alt.Description("words:N"),
         )
     )
     bars = (
         chart_of("medians")
         .mark_tick(thickness=3, size=_ROW_HEIGHT / 2 - 3)
-        .encode(x=x, y=y, yOffset=offset, color=colour(ways), description=alt.Description("told:N"))
+        .encode(
+            x=x, y=y, yOffset=offset, color=colour(ways), description=alt.Description("words:N")
+        )
     )
     chart = alt.layer(cloud, bars).properties(
         width=WIDTH - 30, height=max(2, len(rows)) * _ROW_HEIGHT

@@ -62,7 +62,7 @@ def _panel(
                         "transport": arm.transport,
                         "rate": rate,
                         "value": value,
-                        "told": f"{arm.experiment}, {arm.transport}: {value:.3f} per event at "
+                        "words": f"{arm.experiment}, {arm.transport}: {value:.3f} per event at "
                         f"{rate:,.0f} events/s",
                     }
                 )
@@ -82,7 +82,7 @@ def _panel(
             y=alt.Y("value:Q", title=axis, scale={"zero": True, "nice": True}),
             color=colour(ways),
             shape=shape(ways),
-            description=alt.Description("told:N"),
+            description=alt.Description("words:N"),
         )
         .properties(width=WIDTH, height=HEIGHT)
     )
