@@ -36,7 +36,7 @@ def probe(image: Image, guest: Guest, place: Path, *, device: Path = DEVICE) -> 
     if not device.exists():
         return Accelerator(kvm=False, why=f"emulated: there is no {device}")
     if not os.access(device, os.R_OK | os.W_OK):
-        return Accelerator(kvm=False, why=f"emulated: {device} is not ours to use")
+        return Accelerator(kvm=False, why=f"emulated: {device} may not be used")
     tried = replace(guest, kvm=True, cpus=1, memory_mib=_PROBE_MIB, time_limit_s=_PROBE_S)
     with tempfile.TemporaryDirectory(prefix=".probe-", dir=place) as name:
         folder = Path(name)

@@ -35,7 +35,7 @@ _FOLDERS: Final = (
     "var/lib/dpkg",
 )
 _PLAIN: Final = {"LC_ALL": "C.UTF-8", "LANGUAGE": ""}
-# Whether signatures count is ours to say, and so is which lists are wanted.
+# Whether signatures count, and which lists are wanted, bufbench decides.
 _NOT_TAKEN_OVER: Final = re.compile(
     r"Acquire::(Allow|IndexTargets|Languages|GzipIndexes|Changelogs|cdrom)"
 )
@@ -195,7 +195,7 @@ def sources_list(sources: Iterable[Source], arch: str) -> str:
 
 def configuration(folder: Path, arch: str, host: Iterable[str], *, as_root: bool) -> str:
     """The private root's apt.conf; ``host``: the host's settings that are taken over."""
-    ours = {
+    settings = {
         "Dir": f"{folder}/",
         "Dir::State::status": f"{folder}/var/lib/dpkg/status",
         "Dir::Etc::netrc": "/etc/apt/auth.conf",
@@ -209,8 +209,8 @@ def configuration(folder: Path, arch: str, host: Iterable[str], *, as_root: bool
         "Acquire::AllowDowngradeToInsecureRepositories": "false",
     }
     if as_root:  # the user _apt cannot enter somebody's cache folder
-        ours["APT::Sandbox::User"] = "root"
-    lines = [*host, *(f'{name} "{value}";' for name, value in ours.items())]
+        settings["APT::Sandbox::User"] = "root"
+    lines = [*host, *(f'{name} "{value}";' for name, value in settings.items())]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -253,8 +253,8 @@ def complaint(said: str, uri: str, suite: str) -> str:
     if failed := re.search(rf"^Err:[0-9]+ {address}.*\n +(.+)", said, re.MULTILINE):
         return _tidied(failed[1])
     for mark in ("E", "W"):
-        if told := re.search(rf"^{mark}: .*{address}(?:[^ ]*  )?(.*)", said, re.MULTILINE):
-            return _tidied(told[1])
+        if found := re.search(rf"^{mark}: .*{address}(?:[^ ]*  )?(.*)", said, re.MULTILINE):
+            return _tidied(found[1])
     return ""
 
 

@@ -49,7 +49,7 @@ class Guest:
 
 
 def environment() -> dict[str, str]:
-    """What a command of ours needs to find this harness, wherever it is installed."""
+    """Return the environment in which a command finds this harness, wherever it is installed."""
     return {
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": "/root",
@@ -67,7 +67,7 @@ def _configuration(image: Image) -> dict[str, str]:
 
 
 def python(module: str, *arguments: str) -> list[str]:
-    """A module of ours as a command."""
+    """Return the command that runs one of bufbench's modules."""
     return [sys.executable, "-P", "-m", module, *arguments]
 
 

@@ -41,7 +41,7 @@ class Kernel:
 
     @property
     def upstream(self) -> KernelVersion:
-        """By the package's version: releases such as 6.1.0-56-amd64 do not tell it."""
+        """By the package's version: releases such as 6.1.0-56-amd64 do not have it."""
         return KernelVersion.parse(self.version.partition(":")[2] or self.version)
 
     @property
@@ -106,7 +106,7 @@ def _kernel(image: Package, release: str, known: Mapping[_Build, Package]) -> Ke
             packages=(image, *modules, *beside("modules-extra"), *beside("base")),
         )
         _ = kernel.upstream, kernel.flavour
-    except UsageError:  # the version is none that a kernel can have
+    except UsageError:  # no kernel can have this version
         return None
     return kernel
 

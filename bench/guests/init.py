@@ -7,7 +7,7 @@ minute under emulation and serves nothing here. It runs without site-packages, b
     init.py FOLDER
 
 FOLDER, in URL-safe base64, is the one that the guest may write; ``order.json`` in it holds the
-command and its environment, and ``exit.json`` tells its exit code.
+command and its environment, and ``exit.json`` has its exit code.
 """
 
 import base64

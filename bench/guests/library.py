@@ -42,7 +42,7 @@ _OFFER: Final = TypeAdapter(Offer)
 
 
 class Library:
-    """Archives and store together. ``say`` is told, in lines, what takes time and what fails."""
+    """Archives and store together. ``say`` is called with slow steps and failures."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ def provide(
 ) -> list[Image]:
     """An image for each request ("6.12", "6.12-rt", "./bzImage", "host" ...), in their order.
 
-    All are looked up before any is fetched. ``say`` is told what takes time. UsageError for what
+    All are looked up before any is fetched. ``say`` hears of slow steps. UsageError for what
     does not exist, FetchFailed where disk or network do not allow it.
     """
     wanted = [request.parse(text) for text in requests]

@@ -22,7 +22,7 @@ class Events:
         self.greeted = False
         """Whether QEMU answered at all."""
         self.shutdown: str | None = None
-        """Why it ended: "guest-shutdown", "guest-reset", "host-signal" ...; None: not told."""
+        """Why it ended: "guest-shutdown", "guest-reset", "host-signal" ...; None: unknown."""
 
     def look(self) -> None:
         """Connect if that is still to be done, and hear what there is."""
@@ -38,7 +38,7 @@ class Events:
         line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             line.connect(str(self._path))
-            # Before this QEMU tells no events.
+            # Before this QEMU reports no events.
             line.sendall(b'{"execute":"qmp_capabilities"}\n')
             line.setblocking(False)
         except OSError:
@@ -50,8 +50,8 @@ class Events:
         *lines, self._unread = (self._unread + said).split(b"\n")
         for line in lines:
             with suppress(ValueError):
-                told = json.loads(line)
-                self.greeted = self.greeted or "QMP" in told
+                message = json.loads(line)
+                self.greeted = self.greeted or "QMP" in message
                 # A reset and the shutdown that -no-reboot makes of it: the first is the reason.
-                if told.get("event") == "SHUTDOWN" and self.shutdown is None:
-                    self.shutdown = str(told.get("data", {}).get("reason", ""))
+                if message.get("event") == "SHUTDOWN" and self.shutdown is None:
+                    self.shutdown = str(message.get("data", {}).get("reason", ""))

@@ -55,7 +55,7 @@ Request = Series | Exact | Local | Host
 
 
 def parse(text: str) -> Request:
-    """Tell what is asked for. Touches no file; UsageError for what cannot be meant."""
+    """Parse what is asked for. Touches no file; UsageError for what cannot be meant."""
     if text == HOST:
         return Host()
     if "/" in text or ":" in text:

@@ -143,7 +143,7 @@ class Store:
             elif self._read(folder) is not None:
                 continue
             with self._unless_held(key) as free:
-                # Somebody may have fetched it anew while the lock was not ours yet.
+                # Somebody may have fetched it anew before the lock was taken.
                 if free and self._read(folder) is None:
                     shutil.rmtree(folder, ignore_errors=True)
 

@@ -35,7 +35,7 @@ _READ_BYTES: Final = 1 << 16
 
 
 class End(StrEnum):
-    """How a guest, or a command that is none, came to its end."""
+    """How a guest, or a command on the host, ended."""
 
     EXITED = "exited"  # a command that is no guest, with its own code
     POWERED_OFF = "powered off"  # as it is meant to
@@ -63,12 +63,12 @@ class Ended:
     def parse(cls, line: bytes) -> Ended:
         """What a watch said; one that said nothing was itself killed."""
         try:
-            told = json.loads(line)
+            fields = json.loads(line)
             return cls(
-                end=End(told["end"]),
-                seconds=told["seconds"],
-                code=told["code"],
-                cpu_s=told["cpu_s"],
+                end=End(fields["end"]),
+                seconds=fields["seconds"],
+                code=fields["code"],
+                cpu_s=fields["cpu_s"],
             )
         except (ValueError, KeyError, TypeError):
             return cls(end=End.GONE, seconds=0.0, code=-signal.SIGKILL)

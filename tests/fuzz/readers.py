@@ -122,7 +122,7 @@ def _proc(data: bytes) -> None:
     list(process_limits.cgroup_limits(homes(text, mounts[:8], controller="pids")))
     preemption.model(debugfs=text, version=text, cmdline=text, config=text)
     preemption.model(debugfs=None, version="", cmdline=text, config=text)
-    virtualisation.tell(cpuinfo=text, clock_sources="", vendor=text)
+    virtualisation.classify(cpuinfo=text, clock_sources="", vendor=text)
     kernel_log.complaints_in(text.splitlines())
     with _file(data) as path:
         procfs.read_number(path)

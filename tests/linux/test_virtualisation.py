@@ -27,7 +27,7 @@ KVM_MODEL = "model name\t: QEMU Virtual CPU version 2.5+\nflags\t\t: fpu hypervi
     ],
 )
 def test_witnesses(cpuinfo: str, clocks: str, vendor: str, kind: str, emulated: bool) -> None:
-    seen = virtualisation.tell(cpuinfo=cpuinfo, clock_sources=clocks, vendor=vendor)
+    seen = virtualisation.classify(cpuinfo=cpuinfo, clock_sources=clocks, vendor=vendor)
     assert seen == virtualisation.Virtualisation(kind=kind, emulated=emulated)
 
 
