@@ -112,7 +112,7 @@ def _hand_over(where: Path, group: Path) -> bool:
 
 
 def _take_back(where: Path, *, handed: bool) -> None:
-    """What ``where`` handed down for us, or for a run that was killed, unless others use it."""
+    """Take back what ``where`` handed down, unless others use it; a killed run's as well."""
     # Nobody else has a group that holds processes hand anything down.
     made = handed or (procfs.read(where / "cgroup.type") or "").strip() == "domain threaded"
     if made and not any(each.is_dir() for each in where.iterdir()):

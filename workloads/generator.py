@@ -220,7 +220,7 @@ class Generator:
             raise StormFailed(f"the generator said {said!r} instead of ready")
 
     def _confine(self) -> None:
-        """Before it has made anything: what it makes is in the cgroup from its birth on."""
+        """Put it into the cgroup before it has made anything: what it makes is born there."""
         if self._cgroup is None:
             return
         try:
@@ -239,7 +239,7 @@ class Generator:
         return self._process
 
     def _line(self, deadline: float) -> str:
-        """Next line of the report pipe. Raises StormFailed at its end or past the deadline."""
+        """Return the next line of the report pipe; StormFailed at its end or past the deadline."""
         self._started()
         poll = select.poll()
         poll.register(self._report_fd, select.POLLIN)

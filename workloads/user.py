@@ -32,7 +32,7 @@ class StormUser:
     privileged: bool = False  # gives nothing up
 
     def arguments(self) -> list[str]:
-        """As options of forkstorm."""
+        """Return the options of forkstorm."""
         if self.privileged:
             return ["--privileged"]
         return [] if self.ids is None else ["--user", f"{self.ids[0]}:{self.ids[1]}"]

@@ -65,14 +65,14 @@ class Finding:
 def judge(
     name: str, fine: bool, seen: str, remedy: str, *, otherwise: Status = Status.WARN
 ) -> Finding:
-    """A finding that is ok if ``fine``, else ``otherwise`` with its remedy."""
+    """Return a finding that is ok if ``fine``, else ``otherwise`` with its remedy."""
     if fine:
         return Finding(name=name, status=Status.OK, seen=seen)
     return Finding(name=name, status=otherwise, seen=seen, remedy=remedy)
 
 
 def privileges(held: frozenset[Capability]) -> Finding:
-    """Loading and attaching needs CAP_BPF and CAP_PERFMON, or the old CAP_SYS_ADMIN."""
+    """Check for CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN: loading and attaching takes them."""
     missing = capabilities.missing_to_trace(held)
     seen = f"lacks {' and '.join(map(str, missing))}" if missing else "CAP_BPF and CAP_PERFMON"
     remedy = "run as root, or grant CAP_BPF and CAP_PERFMON"
@@ -80,7 +80,7 @@ def privileges(held: frozenset[Capability]) -> Finding:
 
 
 def lockdown_of(level: str) -> Finding:
-    """confidentiality closes tracefs and kernel memory to BPF; integrity closes nothing needed."""
+    """Judge lockdown: confidentiality closes tracefs and kernel memory to BPF."""
     fine = level != lockdown.CONFIDENTIALITY
     seen = {
         "none": "off",
@@ -92,7 +92,7 @@ def lockdown_of(level: str) -> Finding:
 
 
 def attempted(name: str, error: BufbenchError | None) -> Finding:
-    """A step of loading a tracer, really tried."""
+    """Return what came of a step of loading a tracer, really tried."""
     if error is None:
         return judge(name, True, "works", "")
     remedy = error.remedy or "see the errno's meaning in its manual page"
@@ -100,14 +100,14 @@ def attempted(name: str, error: BufbenchError | None) -> Finding:
 
 
 def kernel(release: str) -> Finding:
-    """The ring buffer's first release."""
+    """Check that the kernel is not older than the ring buffer."""
     fine = numbers(release) >= OLDEST_KERNEL
     remedy = "use a kernel from 5.8 on: older ones have no BPF ring buffer"
     return judge("kernel", fine, release, remedy, otherwise=Status.FAIL)
 
 
 def page_size(size_bytes: int) -> Finding:
-    """Buffers are mapped in pages of 4 KiB."""
+    """Check that pages are of 4 KiB, in which buffers are mapped."""
     try:
         pages.require(size_bytes)
     except MachineUnfit as error:
@@ -116,14 +116,14 @@ def page_size(size_bytes: int) -> Finding:
 
 
 def btf(present: bool) -> Finding:
-    """Field offsets come from the kernel's own type information."""
+    """Check for the kernel's type information, where field offsets come from."""
     seen = str(BTF) if present else f"no {BTF}, or not readable"
     remedy = "use a kernel built with CONFIG_DEBUG_INFO_BTF=y"
     return judge("BTF", present, seen, remedy, otherwise=Status.FAIL)
 
 
 def tracefs(mounted: Path | None, supported: bool, may_mount: bool) -> Finding:
-    """Attaching to a tracepoint reads its id from tracefs; with root we mount it ourselves."""
+    """Check for tracefs, which has the tracepoint's id; root mounts it where it is missing."""
     if mounted:
         return judge("tracefs", True, f"mounted on {mounted}", "")
     if supported and may_mount:
@@ -134,13 +134,13 @@ def tracefs(mounted: Path | None, supported: bool, may_mount: bool) -> Finding:
 
 
 def tracepoint(readable: bool, remedy: str) -> Finding:
-    """It has a number, which stands in tracefs and nowhere else."""
+    """Check that the tracepoint's number, which stands in tracefs alone, can be read."""
     seen = "found" if readable else "tracefs is closed to this user"
     return judge("tracepoint", readable, seen, remedy, otherwise=Status.FAIL)
 
 
 def library(name: str, version: Callable[[], str]) -> Finding:
-    """A library that ``version`` finds, or says what to do about."""
+    """Return whether ``version`` finds a library, else its remedy."""
     try:
         seen = version()
     except MachineUnfit as error:
@@ -161,65 +161,65 @@ def cpus(online: Sequence[int], usable: Sequence[int]) -> Finding:
 
 
 def cpu_quota(quota: float | None) -> Finding:
-    """A cgroup's bandwidth limit stops the storm and its consumer in the middle of a trial."""
+    """Warn of a cgroup's bandwidth limit, which stops storm and consumer within a trial."""
     seen = "none" if quota is None else f"time of {quota:g} CPUs"
     remedy = "raise cpu.max of the cgroup (v1: cpu.cfs_quota_us): beyond it everything stands still"
     return judge("CPU quota", quota is None, seen, remedy)
 
 
 def time_namespace(shared: bool, seen: str, remedy: str) -> Finding:
-    """Latency is the reader's clock less the kernel's."""
+    """Check that the reader's clock is the kernel's: latency is their difference."""
     return judge("clocks", shared, seen, remedy, otherwise=Status.FAIL)
 
 
 def clock(source: str) -> Finding:
-    """Every record costs two clock reads."""
+    """Judge the clock source: every record costs two readings."""
     remedy = "boot with clocksource=tsc tsc=reliable if the CPU's TSC is sound"
     # kvm-clock reads the TSC too, and as quickly.
     return judge("clock source", source in {"tsc", "kvm-clock", "arch_sys_counter"}, source, remedy)
 
 
 def emulation(underneath: virtualisation.Virtualisation) -> Finding:
-    """Counts, order and memory hold under emulation; times compare within one guest only."""
+    """Warn of emulation: counts, order and memory hold, times compare within one guest only."""
     remedy = "give the guest KVM: emulated times compare only within one guest"
     seen = f"{underneath.kind}, emulated" if underneath.emulated else underneath.kind
     return judge("virtualisation", not underneath.emulated, seen, remedy)
 
 
 def steal(share: float) -> Finding:
-    """What the hypervisor keeps is missing from every time."""
+    """Warn of stolen time, which is missing from every measured time."""
     remedy = "measure when the host is quieter: trials above the bound are marked noisy"
     return judge("steal", share <= _STEAL_BOUND, f"{share:.1%} over a second", remedy)
 
 
 def load(load_1m: float, online: int) -> Finding:
-    """Work of others."""
+    """Warn of other work on the machine."""
     remedy = "stop other work, or wait: the load average falls within a minute or two"
     return judge("load", load_1m <= _LOAD_PER_CPU_BOUND * online, f"{load_1m:.2f}", remedy)
 
 
 def scheduled(how: str) -> Finding:
-    """Harness and storms inherit the caller's scheduling policy and nice value."""
+    """Check the scheduling policy and nice value, which harness and storms inherit."""
     remedy = "start it without nice or chrt: times depend on them, and journals record them"
     return judge("scheduling", how == scheduling.USUAL, how, remedy)
 
 
 def governor(names: frozenset[str]) -> Finding:
-    """A governor that changes frequencies changes times."""
+    """Warn of a governor that changes frequencies, and times with them."""
     seen = ", ".join(sorted(names)) or "none: frequencies are not this kernel's to choose"
     remedy = "cpupower frequency-set -g performance"
     return judge("governor", names <= {"performance"}, seen, remedy)
 
 
 def processes(limit: process_limits.ProcessLimit) -> Finding:
-    """A burst holds many processes at once; the generator lowers itself below the limit."""
+    """Warn where a burst's processes exceed the limit; the generator lowers itself below it."""
     seen = f"{limit.processes} at once ({limit.source})"
     remedy = f"raise {limit.source} to {_PROCESSES_NEEDED} or more: bursts are made smaller"
     return judge("processes", limit.processes >= _PROCESSES_NEEDED, seen, remedy)
 
 
 def perf_mlock(mlock_kb: int | None, privileged: bool) -> Finding:
-    """Unprivileged perf buffers beyond this count against RLIMIT_MEMLOCK."""
+    """Show beyond what size unprivileged perf buffers count against RLIMIT_MEMLOCK."""
     seen = "unknown" if mlock_kb is None else f"{mlock_kb} KiB per CPU"
     remedy = f"sysctl kernel.perf_event_mlock_kb={_USUAL_MLOCK_KB}"
     fine = privileged or (mlock_kb or 0) >= _USUAL_MLOCK_KB
@@ -227,27 +227,27 @@ def perf_mlock(mlock_kb: int | None, privileged: bool) -> Finding:
 
 
 def bpf_stats(enabled: int | None) -> Finding:
-    """Counting run times costs time in every BPF program."""
+    """Warn where run times are counted, which costs time in every BPF program."""
     remedy = "sysctl kernel.bpf_stats_enabled=0"
     return judge("BPF statistics", not enabled, "on" if enabled else "off", remedy)
 
 
 def other_bpf(holders: frozenset[int]) -> Finding:
-    """While anybody is inside a map operation, the kernel skips our tracer on that CPU."""
+    """Warn of other BPF users: while one is inside a map operation the kernel skips the tracer."""
     seen = "none" if not holders else "held by PID " + ", ".join(map(str, sorted(holders)))
     remedy = "stop them: their map lookups make the kernel skip the tracer (missed)"
     return judge("other BPF users", not holders, seen, remedy)
 
 
 def free_memory(available_bytes: int) -> Finding:
-    """Captured records stay in memory until a trial is measured."""
+    """Check the free memory: captured records stay there until a trial is measured."""
     remedy = "free memory to 1 GiB or more, or run smaller storms"
     seen = f"{available_bytes / (1 << 30):.1f} GiB available"
     return judge("memory", available_bytes >= _MEMORY_NEEDED_BYTES, seen, remedy)
 
 
 def kernel_log(readable: bool) -> Finding:
-    """Trials during which the kernel complained are invalid."""
+    """Check that the kernel's log can be read: complaints make a trial invalid."""
     remedy = "run as root: complaints of the kernel are not seen otherwise"
     return judge("kernel log", readable, "readable" if readable else "not readable", remedy)
 

@@ -97,7 +97,7 @@ def _tried(attempt: Attempt, kept: frozenset[Cap]) -> str:
 
 
 def _child(attempt: Attempt, kept: frozenset[Cap], writer: int) -> None:
-    """Never returns: what is the parent's, its files among it, is not to be cleaned up twice."""
+    """Run the child; never return, or the parent's files would be cleaned up twice."""
     code = 1
     try:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)

@@ -51,12 +51,12 @@ def probe(image: Image, guest: Guest, place: Path, *, device: Path = DEVICE) -> 
 
 
 def emulation() -> Accelerator:
-    """What was asked for, without a look."""
+    """Return the accelerator that was asked for, untested."""
     return Accelerator(kvm=False, why="emulated, as asked for")
 
 
 def fitting(*, cpus: int | None, memory_mib: int | None, jobs: int, available_mib: int) -> Guest:
-    """The guest that fits this machine ``jobs`` times, but as asked for where that is given.
+    """Return the guest that fits this machine ``jobs`` times, but as asked for where that is given.
 
     UsageError for what it does not have.
     """

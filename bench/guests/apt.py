@@ -63,7 +63,7 @@ class Trouble:
 
 
 def host_mirrors() -> tuple[str, ...]:
-    """Addresses from which this machine takes its own packages; none where it has no APT."""
+    """Return the addresses of this machine's own packages; none where it has no APT."""
     # Without the host's lists, which are not needed for this and take a second to read.
     nowhere = ("Dir::State::lists=/nowhere", "Dir::State::status=/dev/null", "Dir::Cache=/nowhere")
     options = [word for option in nowhere for word in ("-o", option)]
@@ -80,7 +80,7 @@ def host_mirrors() -> tuple[str, ...]:
 
 
 def architecture() -> str:
-    """The machine's, as Debian calls it: guests run this machine's programs."""
+    """Return the machine's architecture, as Debian calls it: guests run this machine's programs."""
     machine = os.uname().machine
     return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
 
@@ -119,7 +119,7 @@ class Root:
         return troubles
 
     def lists(self) -> tuple[Listed, ...]:
-        """The lists that are here, in the order of the sources."""
+        """Return the lists that are here, in the order of the sources."""
         said = self._apt(
             "indextargets",
             "--format",
@@ -136,7 +136,7 @@ class Root:
         )
 
     def content(self, listed: Listed) -> str:
-        """What a list says; APT may keep it compressed."""
+        """Return the text of a list; APT may keep it compressed."""
         helper = "/usr/lib/apt/apt-helper"
         return process.run([helper, "cat-file", listed.path], timeout_s=_QUICK_S, env=_PLAIN).stdout
 
@@ -184,7 +184,7 @@ class Root:
 
 
 def sources_list(sources: Iterable[Source], arch: str) -> str:
-    """The private root's sources.list."""
+    """Return the private root's sources.list."""
     return "".join(
         f"deb [arch={arch} signed-by={source.keyring}] {source.uri} {suite}"
         f" {' '.join(source.components)}\n"
@@ -194,7 +194,7 @@ def sources_list(sources: Iterable[Source], arch: str) -> str:
 
 
 def configuration(folder: Path, arch: str, host: Iterable[str], *, as_root: bool) -> str:
-    """The private root's apt.conf; ``host``: the host's settings that are taken over."""
+    """Return the private root's apt.conf; ``host``: the host's settings that are taken over."""
     settings = {
         "Dir": f"{folder}/",
         "Dir::State::status": f"{folder}/var/lib/dpkg/status",
@@ -241,14 +241,14 @@ def _run(
 
 
 def taken_over(dump: str) -> Iterator[str]:
-    """Of the host's settings those that say how archives are reached, proxies above all."""
+    """Return the host's settings that say how archives are reached, proxies above all."""
     for line in dump.splitlines():
         if re.fullmatch(r'Acquire::\S+ "[^"]+";', line) and not _NOT_TAKEN_OVER.match(line):
             yield line
 
 
 def complaint(said: str, uri: str, suite: str) -> str:
-    """What APT says of one suite; "" if nothing. The tidiest of its several sentences."""
+    """Return what APT says of one suite, the tidiest of its sentences; "" if nothing."""
     address = rf"{re.escape(uri)}/?(?: |/dists/){re.escape(suite)}(?=[ /'])"
     if failed := re.search(rf"^Err:[0-9]+ {address}.*\n +(.+)", said, re.MULTILINE):
         return _tidied(failed[1])

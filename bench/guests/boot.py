@@ -61,7 +61,7 @@ def environment() -> dict[str, str]:
 
 
 def _configuration(image: Image) -> dict[str, str]:
-    """Where the kernel's build configuration lies, if it came with its modules."""
+    """Return where the kernel's build configuration lies, if it came with its modules."""
     path = image.modules / "config" if image.modules else None
     return {CONFIG_VARIABLE: str(path.resolve())} if path and path.exists() else {}
 
@@ -75,7 +75,7 @@ def python(module: str, *arguments: str) -> list[str]:
 def booted(
     image: Image, guest: Guest, folder: Path, command: Sequence[str]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """The watch over a guest that runs ``command`` and may write to ``folder``.
+    """Return the watch over a guest that runs ``command`` and may write to ``folder``.
 
     Its last line of stdout is an :class:`~bench.guests.watch.Ended`. Leaving the context ends the
     guest. MachineUnfit where a program is missing.
@@ -111,7 +111,7 @@ def booted(
 
 
 def _parameters(guest: Guest, folder: Path) -> Iterator[str]:
-    """The kernel's command line; what follows the dashes is our init's."""
+    """Return the kernel's command line; what follows the dashes is for init.py."""
     yield f"init={os.path.realpath(sys.executable)}"
     yield from ("ro", "console=ttyS0", "earlyprintk=serial,ttyS0,115200", "loglevel=5")
     yield from ("panic=-1", "random.trust_cpu=on")
@@ -124,7 +124,7 @@ def _parameters(guest: Guest, folder: Path) -> Iterator[str]:
 
 
 def _tree(private: Path, image: Image) -> Path:
-    """The image with its modules beside it, where virtme-ng looks for them."""
+    """Lay the image beside its modules, where virtme-ng looks for them."""
     modules = private / "image/lib/modules"
     modules.mkdir(parents=True)
     if image.modules is not None:
@@ -135,14 +135,14 @@ def _tree(private: Path, image: Image) -> Path:
 
 
 def _memory(guest: Guest) -> list[str]:
-    """Memory that the daemons can map."""
+    """Return QEMU's options for memory that the daemons can map."""
     memory = f"memory-backend-memfd,id=mem,size={guest.memory_mib}M,share=on"
     return ["-object", memory, "-numa", "node,memdev=mem"]
 
 
 @contextmanager
 def _shared(private: Path, folder: Path, tag: str, results: Path) -> Iterator[list[str]]:
-    """A daemon that serves ``folder``, and QEMU's options for it."""
+    """Start a daemon that serves ``folder``; yield QEMU's options for it."""
     path = private / f"{tag}.socket"
     access = "rw" if folder == results else "ro"
     with ExitStack() as stack:
@@ -166,7 +166,7 @@ def _shared(private: Path, folder: Path, tag: str, results: Path) -> Iterator[li
 
 
 def _program(name: str) -> str:
-    """A program of our environment or of the system."""
+    """Return a program of the virtual environment or of the system."""
     for need in ("qemu-system-x86_64", "busybox", "depmod"):
         if shutil.which(need, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None:
             raise MachineUnfit(f"{need} is missing", remedy=_REMEDY)

@@ -61,7 +61,7 @@ class Kernel:
 
 
 def kernels(packages: Iterable[Package]) -> tuple[Kernel, ...]:
-    """All kernels among packages of one architecture, oldest first.
+    """Return all kernels among packages of one architecture, oldest first.
 
     A kernel that several suites have is taken from the first; an image without signature only
     where there is none with.
@@ -85,7 +85,7 @@ def kernels(packages: Iterable[Package]) -> tuple[Kernel, ...]:
 
 
 def order(kernel: Kernel) -> tuple[object, ...]:
-    """Sorts kernels by version, then by flavour."""
+    """Return a key that sorts kernels by version, then by flavour."""
     return debian_key(kernel.version), kernel.flavour, kernel.release
 
 
@@ -112,14 +112,14 @@ def _kernel(image: Package, release: str, known: Mapping[_Build, Package]) -> Ke
 
 
 def _versions(version: str) -> Iterator[str]:
-    """Of packages of one build. Ubuntu adds +N to the version of a signed image."""
+    """Return the versions of one build's packages. Ubuntu adds +N to that of a signed image."""
     while version:
         yield version
         version = version.rpartition("+")[0]
 
 
 def newest(known: Iterable[Kernel]) -> tuple[Kernel, ...]:
-    """The newest of each series and flavour; one with modules, where there is one."""
+    """Return the newest of each series and flavour; one with modules, where there is one."""
     best: dict[tuple[str, str], Kernel] = {}
     for kernel in sorted(known, key=_preference):
         best[kernel.upstream.series, kernel.flavour] = kernel
@@ -131,7 +131,7 @@ def _preference(kernel: Kernel) -> tuple[object, ...]:
 
 
 def find(request: Series | Exact, known: Sequence[Kernel]) -> Kernel:
-    """The kernel that is meant: the newest that fits. UsageError if none does."""
+    """Return the kernel that is meant, the newest that fits. UsageError if none does."""
     if isinstance(request, Series):
         fits = [kernel for kernel in known if _in_series(kernel, request)]
     else:

@@ -24,7 +24,7 @@ MB: Final = 1_000_000
 
 
 def fetch(kernel: Kernel, store: Store, download: Download, say: Say) -> Fetched:
-    """The kernel from the store; fetched first if it is not there.
+    """Return the kernel from the store; fetch it first if it is not there.
 
     Whoever else fetches the same is waited for. FetchFailed where disk or network do not allow it:
     then nothing of it is left.
@@ -50,7 +50,7 @@ def fetch(kernel: Kernel, store: Store, download: Download, say: Say) -> Fetched
 
 
 def needed_bytes(kernel: Kernel) -> int:
-    """What fetching takes at its peak: packages, what is in them, and modules decompressed."""
+    """Return what fetching takes at its peak: packages, their files, modules decompressed."""
     size_bytes = sum(package.size_bytes for package in kernel.packages)
     installed_bytes = sum(package.installed_bytes for package in kernel.packages)
     return size_bytes + max(installed_bytes, _UNPACKED * size_bytes)
@@ -61,7 +61,7 @@ _UNPACKED: Final = 3
 
 
 def need_room(folder: Path, needed: int, what: str) -> None:
-    """FetchFailed unless so many bytes are free where ``folder`` lies."""
+    """Raise FetchFailed unless so many bytes are free where ``folder`` lies."""
     free_bytes = shutil.disk_usage(folder).free
     if free_bytes < needed:
         raise FetchFailed(

@@ -40,13 +40,13 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def mount(source: str, target: str, kind: str, options: str) -> bool:
-    """Mount; whether it worked."""
+    """Mount; return whether it worked."""
     words = (source, target, kind)
     return bool(_libc.mount(*map(os.fsencode, words), 0, options.encode()) == 0)
 
 
 def run(order: dict[str, object]) -> int:
-    """The command's exit code; 128 and the signal's number where one killed it."""
+    """Run the command; return its exit code, 128 and the signal's number where one killed it."""
     child = os.fork()
     if child == 0:
         try:
@@ -69,7 +69,7 @@ def _words(order: dict[str, object]) -> tuple[str, list[str], dict[str, str]]:
 
 
 def main() -> None:
-    """Everything, in order."""
+    """Do everything, in order."""
     folder = base64.urlsafe_b64decode(sys.argv[1]).decode()
     order = json.loads(Path(folder, "order.json").read_text())  # before anything is mounted over it
     for source, target, kind, options in _MOUNTS:

@@ -68,7 +68,7 @@ class Library:
         kept.sweep()
 
     def offer(self, *, update: bool = False) -> Offer:
-        """What the archives have; lists older than a day are fetched anew, or with ``update``.
+        """Return what the archives have; fetch lists anew that are a day old, or with ``update``.
 
         Where that fails, old lists serve. FetchFailed if there are none.
         """
@@ -92,7 +92,7 @@ class Library:
                 self._say(f"no fresh list of {trouble}")
 
     def known(self, *, update: bool = False) -> tuple[Kernel, ...]:
-        """All kernels that are offered or fetched, oldest first.
+        """Return all kernels that are offered or fetched, oldest first.
 
         Without a network, what was fetched remains; FetchFailed if that is nothing.
         """
@@ -108,7 +108,7 @@ class Library:
         return tuple(sorted(by_key.values(), key=order))
 
     def fetch(self, kernel: Kernel) -> Fetched:
-        """The kernel from the store, fetched if need be."""
+        """Return the kernel from the store, fetched if need be."""
         return fetch(kernel, self.store, self._download, self._say)
 
     def _download(self, packages: tuple[Package, ...], into: Path) -> tuple[Path, ...]:
@@ -162,7 +162,7 @@ class Library:
 
 
 def opened(sources_file: Path | None, say: Callable[[str], None]) -> Library:
-    """The user's library. UsageError for a bad kernels.toml, MachineUnfit where nothing can be."""
+    """Open the user's library. UsageError for a bad kernels.toml, MachineUnfit without a place."""
     file = sources_file or sources.find_file()
     return Library(
         store.opened(),

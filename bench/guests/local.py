@@ -18,7 +18,7 @@ _LONGEST_RELEASE: Final = 128
 
 
 def local(request: Local) -> Image:
-    """An image by its path. UsageError if the files are not what they should be."""
+    """Return an image by its path. UsageError if the files are not what they should be."""
     vmlinuz = _expanded(request.vmlinuz)
     try:
         with vmlinuz.open("rb") as file:
@@ -46,7 +46,7 @@ def _expanded(path: Path) -> Path:
 
 
 def host(request: Host, root: Path = Path("/")) -> Image:
-    """The kernel that runs here, by ``root``'s files.
+    """Return the kernel that runs here, by ``root``'s files.
 
     It is measured where it runs, not booted: many a cloud's kernel lies nowhere in the machine, and
     then ``vmlinuz`` does not exist.
@@ -64,7 +64,7 @@ def host(request: Host, root: Path = Path("/")) -> Image:
 
 
 def release_of(header: bytes) -> str:
-    """The release that an x86 image's first 32 KiB name; "" if it is no such image.
+    """Return the release that an x86 image's first 32 KiB name; "" if it is no such image.
 
     Documentation/arch/x86/boot.rst: "HdrS" at 0x202; at 0x20e, less 0x200, where the text stands.
     """
@@ -77,7 +77,7 @@ def release_of(header: bytes) -> str:
 
 
 def _modules(folder: Path, release: str) -> Path:
-    """A folder with depmod's files; of several below it, or its lib/modules, the release's own."""
+    """Return a folder with depmod's files; of several in or below it, the release's own."""
     folder = _expanded(folder)
     within = (*sorted(folder.glob("*")), *sorted(folder.glob("lib/modules/*")))
     found = [place for place in (folder, *within) if os.path.isfile(place / "modules.dep")]  # noqa: PTH113  where we may not look there is none

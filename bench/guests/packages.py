@@ -37,7 +37,7 @@ class Package:
 
 
 def parse(text: str, *, archive: str, suite: str) -> Iterator[Package]:
-    """Kernels' packages in an archive's list ("Packages").
+    """Return the kernels' packages of an archive's list ("Packages").
 
     Lists are as long as 60 MB, so the text is searched rather than split. Whatever lacks a name, a
     version or a size, or has one that no package may have, is passed over.

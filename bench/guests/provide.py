@@ -24,7 +24,7 @@ def provide(
     sources_file: Path | None = None,
     update: bool = False,
 ) -> list[Image]:
-    """An image for each request ("6.12", "6.12-rt", "./bzImage", "host" ...), in their order.
+    """Return an image for each request ("6.12", "./bzImage", "host" ...), in their order.
 
     All are looked up before any is fetched. ``say`` hears of slow steps. UsageError for what
     does not exist, FetchFailed where disk or network do not allow it.
@@ -46,7 +46,7 @@ def provide(
 def check(
     requests: Sequence[str], *, say: Callable[[str], None], sources_file: Path | None = None
 ) -> None:
-    """UsageError for what does not exist, before anything is fetched; FetchFailed without lists."""
+    """Raise UsageError for what does not exist, FetchFailed without lists; fetch nothing."""
     wanted = [request.parse(text) for text in requests]
     for one in wanted:
         if isinstance(one, request.Local):
@@ -64,7 +64,7 @@ def check(
 def from_library(
     wanted: Sequence[request.Series | request.Exact], library: Library, *, update: bool
 ) -> dict[str, Image]:
-    """Images of kernels that archives have, by what was asked for."""
+    """Return images of kernels that archives have, by what was asked for."""
     from bench.guests.catalogue import find
 
     known = library.known(update=update)
@@ -73,7 +73,7 @@ def from_library(
 
 
 def image(label: str, fetched: Fetched) -> Image:
-    """A fetched kernel as what can be booted."""
+    """Return a fetched kernel as an image that can be booted."""
     return Image(
         label=label,
         release=fetched.kernel.release,

@@ -75,7 +75,7 @@ def parse(text: str) -> Request:
 
 
 def _local(text: str) -> Local:
-    """VMLINUZ or VMLINUZ:MODULES-FOLDER."""
+    """Parse VMLINUZ or VMLINUZ:MODULES-FOLDER."""
     image, _, folder = text.partition(":")
     if not image or ":" in folder or not text.isprintable():
         raise _meaningless(text)

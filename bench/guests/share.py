@@ -41,7 +41,7 @@ _ATTR: Final = struct.Struct("=QQQQ")  # struct mount_attr: set, cleared, propag
 
 
 def daemon() -> Path | None:
-    """The daemon that this machine has; None: then 9p has to do."""
+    """Return the daemon that this machine has; None: then 9p has to do."""
     return next((path for path in PLACES if path.is_file() and os.access(path, os.X_OK)), None)
 
 
@@ -59,7 +59,7 @@ def works() -> bool:
 
 
 def words(program: Path, descriptor: int, folder: Path, *, writable: bool) -> list[str]:
-    """Its command line. The one in C, of QEMU before 8.0, knows other options."""
+    """Return its command line. The one in C, of QEMU before 8.0, knows other options."""
     cache = "auto" if writable else "always"
     said = process.run([program, "--help"], timeout_s=10, check=False)
     if "--shared-dir" in said.stdout + said.stderr:
@@ -72,7 +72,7 @@ def words(program: Path, descriptor: int, folder: Path, *, writable: bool) -> li
 
 
 def wall_in() -> None:
-    """From here on all that this process and its children see is read-only. OSError if not."""
+    """Make all that this process and its children see read-only. OSError if that fails."""
     libc = ct.CDLL(None, use_errno=True)
     attributes = ct.create_string_buffer(_ATTR.pack(_READ_ONLY, 0, _PRIVATE, 0))
     for call in (
@@ -85,7 +85,7 @@ def wall_in() -> None:
 
 
 def main() -> None:
-    """The command lines above; the daemon takes this process's place."""
+    """Run the command lines above; the daemon takes this process's place."""
     if sys.argv[1] == "check":
         wall_in()
         return

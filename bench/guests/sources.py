@@ -102,7 +102,7 @@ class _File(BaseModel):
 
 
 def read(path: Path | None, mirrors: Sequence[str] = ()) -> tuple[Source, ...]:
-    """The sources that ``path`` names; the built-in ones if it is None.
+    """Return the sources that ``path`` names; the built-in ones if it is None.
 
     ``mirrors``: addresses from which this machine takes its own packages. Where one of them
     carries a built-in archive, it is asked instead of the public one. UsageError, one line with
@@ -134,7 +134,7 @@ def read(path: Path | None, mirrors: Sequence[str] = ()) -> tuple[Source, ...]:
 
 
 def find_file() -> Path | None:
-    """kernels.toml in the working folder, else in the user's configuration; None without."""
+    """Return kernels.toml of the working folder, else in the user's configuration; None without."""
     import platformdirs
 
     places = (Path(FILE), platformdirs.user_config_path("bufbench") / FILE)
@@ -164,7 +164,7 @@ def _checked(path: Path) -> _File:
 
 
 def _mirrored(source: Source, mirrors: Sequence[str]) -> Source:
-    """The same from where this machine takes its own packages, if it takes these from there."""
+    """Return the source at the address from which this machine takes it, if it does."""
     folder = source.uri.rpartition("/")[2]
     for mirror in mirrors:
         if re.fullmatch(rf"https?://\S+/{folder}/?", mirror):
@@ -173,7 +173,7 @@ def _mirrored(source: Source, mirrors: Sequence[str]) -> Source:
 
 
 def without_keys(source: Source) -> str:
-    """Why the source cannot be used on this machine; "" if its keyring is here."""
+    """Return why the source cannot be used on this machine; "" if its keyring is here."""
     if os.access(source.keyring, os.R_OK):
         return ""
     remedy = f"; install {source.keyring_package}" if source.keyring_package else ""

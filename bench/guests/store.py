@@ -77,12 +77,12 @@ class Store:
             ) from error
 
     def fetched(self) -> tuple[Fetched, ...]:
-        """All kernels that are here, in no order."""
+        """Return all kernels that are here, in no order."""
         found = (self._read(path.parent) for path in self._images.glob(f"[!.]*/{RECORD}"))
         return tuple(one for one in found if one is not None)
 
     def get(self, kernel: Kernel) -> Fetched | None:
-        """This kernel, if it is here."""
+        """Return this kernel, if it is here."""
         return self._read(self._images / kernel.key)
 
     @contextmanager
@@ -104,7 +104,7 @@ class Store:
 
     @contextmanager
     def new(self, kernel: Kernel) -> Iterator[Path]:
-        """An empty folder that becomes the kernel's once all went well; hold its lock.
+        """Make an empty folder that becomes the kernel's once all went well; hold its lock.
 
         Its name is new each time: a killed fetch's last child may still write into the old one.
         """
@@ -122,7 +122,7 @@ class Store:
 
     @contextmanager
     def written(self, what: str) -> Iterator[None]:
-        """Around whatever writes into the store: a full disk becomes FetchFailed."""
+        """Turn errors of a full disk into FetchFailed, around what writes into the store."""
         try:
             yield
         except OSError as error:
@@ -155,7 +155,7 @@ class Store:
         return free
 
     def _discard(self, folder: Path) -> None:
-        """At once for everybody else, however long it takes."""
+        """Remove a folder: at once for everybody else, however long it takes."""
         gone = Path(mkdtemp(prefix=f"{_PARTIAL}{folder.name}.", dir=self._images))
         folder.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
@@ -195,7 +195,7 @@ class Store:
 
 
 def opened() -> Store:
-    """The user's store."""
+    """Open the user's store."""
     import platformdirs
 
     return Store(platformdirs.user_cache_path("bufbench") / "kernels")

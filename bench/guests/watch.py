@@ -56,12 +56,12 @@ class Ended:
     cpu_s: float = 0.0  # of all that it ran; 0 where it was killed
 
     def line(self) -> bytes:
-        """As the harness reads it."""
+        """Return the line that the harness reads."""
         return json.dumps(asdict(self)).encode() + b"\n"
 
     @classmethod
     def parse(cls, line: bytes) -> Ended:
-        """What a watch said; one that said nothing was itself killed."""
+        """Parse what a watch said; one that said nothing was itself killed."""
         try:
             fields = json.loads(line)
             return cls(
@@ -147,7 +147,7 @@ def _drain(output: int, console: _Console) -> None:
 
 
 def _natural(events: Events | None, code: int) -> End:
-    """How it ended that nobody ended.
+    """Classify an exit that the watcher did not force.
 
     virtme-ng hands on the wait status of QEMU as its own exit code: of one that gave up by itself
     that is a multiple of 256, of one that was killed it is not.
@@ -165,7 +165,7 @@ def _natural(events: Events | None, code: int) -> End:
 
 
 def main() -> None:
-    """The command line above."""
+    """Run the command line above."""
     console, limit_s, qmp, _, *argv = sys.argv[1:]
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the end of stdin is what counts

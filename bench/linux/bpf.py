@@ -127,7 +127,7 @@ def delete(map_fd: int, key: bytes) -> None:
 
 
 def run_time(program_fd: int) -> tuple[int, int]:
-    """(runs, ns in them) of a program since it was loaded, while statistics were on."""
+    """Return (runs, ns in them) of a program since it was loaded, while statistics were on."""
     info = ct.create_string_buffer(_PROG_INFO_BYTES)
     _bpf(_INFO_BY_FD, struct.pack("=IIQ", program_fd, _PROG_INFO_BYTES, ct.addressof(info)))
     run_time_ns, runs = struct.unpack_from("=QQ", info.raw, _RUN_TIME_OFFSET)
@@ -142,7 +142,7 @@ def program_id(program_fd: int) -> int:
 
 
 def program_name(program: int) -> str:
-    """What the program with this id calls itself; needs CAP_SYS_ADMIN."""
+    """Return the name of the program with this id; needs CAP_SYS_ADMIN."""
     descriptor = _bpf(_PROG_FD_BY_ID, struct.pack("=I", program))
     try:
         info = ct.create_string_buffer(_PROG_INFO_BYTES)
@@ -154,14 +154,14 @@ def program_name(program: int) -> str:
 
 
 def next_link(link: int) -> int:
-    """The id after ``link``, 0 being before the first; ENOENT after the last. CAP_SYS_ADMIN."""
+    """Return the id after ``link``, from 0 on; ENOENT after the last. CAP_SYS_ADMIN."""
     block = ct.create_string_buffer(struct.pack("=I", link), _ATTRIBUTE_BYTES)
     _bpf_in(_LINK_NEXT_ID, block)
     return int(struct.unpack_from("=II", block)[1])
 
 
 def raw_tracepoint_of(link: int) -> tuple[str, int] | None:
-    """(tracepoint, program id) of a link to a raw tracepoint; None for one of another kind."""
+    """Return (tracepoint, program id) of a link to a raw tracepoint; None for any other."""
     descriptor = _bpf(_LINK_FD_BY_ID, struct.pack("=I", link))
     try:
         name = ct.create_string_buffer(128)

@@ -52,7 +52,7 @@ def held() -> frozenset[Capability]:
 
 
 def missing_to_trace(held: frozenset[Capability]) -> tuple[Capability, ...]:
-    """What loading and attaching a tracer takes besides; CAP_SYS_ADMIN stands in for both."""
+    """Return what a tracer takes besides ``held``; CAP_SYS_ADMIN stands in for both."""
     if Capability.SYS_ADMIN in held:
         return ()
     return tuple(each for each in (Capability.BPF, Capability.PERFMON) if each not in held)

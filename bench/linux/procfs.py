@@ -91,7 +91,7 @@ def parse_cpu_list(text: str) -> tuple[int, ...]:
 
 
 def _number(text: str) -> int | None:
-    """The number that ``text`` is; None for anything else, or a longer one than a kernel writes."""
+    """Return the number that ``text`` is; None for anything else, or one too long."""
     return int(text) if _DIGITS.fullmatch(text) else None
 
 

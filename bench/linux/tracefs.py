@@ -50,7 +50,7 @@ def _mounted(place: Path) -> bool:
 
 
 def number(tracepoint: str, place: Path = _PLACE) -> int:
-    """What perf_event_open(2) calls the tracepoint. OSError where tracefs does not say."""
+    """Return the tracepoint's number for perf_event_open(2). OSError where it has none."""
     system, _, name = tracepoint.partition(":")
     return int((place / "events" / system / name / "id").read_text())
 

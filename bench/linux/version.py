@@ -112,7 +112,7 @@ def debian_key(version: str) -> tuple[int, Key, Key]:
 
 
 def part_key(text: str) -> Key:
-    """Orders one part: numbers by value, ~ before the end, letters before everything else."""
+    """Return a key of one part: numbers by value, ~ before the end, letters before the rest."""
     parts = [
         ((*_ranks(letters), 0), int(number or 0))
         for letters, number in (part.groups() for part in _PARTS.finditer(text))

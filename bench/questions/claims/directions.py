@@ -16,7 +16,7 @@ _ALIKE: Final = 0.01
 
 
 def either_way(each: Sequence[Contrast]) -> Finding:
-    """Reproduced if one differs beyond its margin either way, refuted if all are shown alike."""
+    """Reproduce if one differs beyond its margin, refute if all are shown alike."""
     apart = [one for one in each if _direction(one)]
     if apart:
         deciding = min(apart, key=_chance)
