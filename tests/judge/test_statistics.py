@@ -19,6 +19,7 @@ from bench.judge.statistics import (
     counted_share,
     holm,
     loss_bound,
+    moved_p,
     one_sided,
     paired_difference,
     paired_ratio,
@@ -200,6 +201,8 @@ def test_values_that_agree_are_as_sure_as_can_be() -> None:
     assert one_sided([2.0] * 3, 1.0) == (0, 1)
     assert one_sided([2.0] * 3, 3.0) == (1, 0)
     assert one_sided([2.0] * 3, 2.0) == (0.5, 0.5)
+    assert one_sided([0.25] * 3, 0.0) == (0, 1)
+    assert one_sided([0.25] * 3, 0.5) == (1, 0)
     assert same_p([2.0] * 3, [2.0] * 4) == 1
     assert same_p([2.0] * 3, [2.5] * 4) == 0
 
@@ -210,6 +213,27 @@ def test_two_values_prove_nothing() -> None:
     assert same_p([5.0, 6.0], [1.0, 1.1, 1.2]) == 1
     assert same_p([1.0, 1.1, 1.2], [5.0, 6.0]) == 1
     assert same_p([1.0, 1.1, 1.2], [5.0, 6.0, 7.0]) < 0.05
+
+
+def test_a_move_counts_only_in_the_direction_that_is_shown() -> None:
+    then = [0.1, 0.2, 0.15, 0.12, 0.11, 0.18, 0.14, 0.13]
+    now = [value + 0.05 for value in then]
+    p = same_p(then, now)
+    assert 0 < p < 0.05
+    for shown, expected in ((0.05, p), (-0.05, 1.0), (0.0, p), (2.0, p), (-2.0, 1.0)):
+        assert moved_p(then, now, shown) == expected
+        assert moved_p(now, then, -shown) == pytest.approx(expected)
+    assert moved_p(then, then, 1.0) == moved_p(then, now[:2], 1.0) == 1.0
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_p_counts_resamples_beyond_zero_on_the_smaller_side(sign: int) -> None:
+    for values in ([-1.0, 2.0, 3.0, 4.0, 5.0], [-2.0, -1.0, 3.0, 4.0, 5.0, 6.0, 7.0]):
+        signed = sign * np.array(values)
+        medians = _resampled_medians(signed)
+        beyond = min((medians <= 0).sum(), (medians >= 0).sum())
+        found = paired_difference(list(signed), [0.0] * len(values))
+        assert found.p == pytest.approx(2 * (beyond + 1) / (RESAMPLES + 1))
 
 
 @pytest.mark.parametrize("then", _LENGTHS)
@@ -341,7 +365,7 @@ def test_a_partial_conjunction_by_hand() -> None:
 
 
 def test_a_share_that_no_trial_saw_has_the_bound_of_its_count() -> None:
-    none, every = counted_share([0.0] * 8, 0, 300), counted_share([1.0] * 8, 300, 300)
+    none, every = counted_share([0.0] * 8, 0, 300), counted_share([1.0] * 8, 300, int("300"))
     assert (none.point, none.low, none.high) == (0, 0, pytest.approx(1 - 0.05 ** (1 / 300)))
     assert (every.point, every.low, every.high) == (1, pytest.approx(0.05 ** (1 / 300)), 1)
     some = counted_share([0.5, 0.0], 1, 4)

@@ -108,6 +108,35 @@ def test_what_was_only_counted_is_unknown() -> None:
     assert (found.unscheduled, found.unknown) == (1, 4)
 
 
+def test_half_of_an_odd_threshold_is_rounded_down() -> None:
+    made = np.zeros(2, CAPTURED)
+    made["timestamp_ns"] = [1_000, 1_002]
+    made["delivered_ns"] = 1_005
+    found = diagnose(
+        made,
+        [Noted(0, 900, 1_004)],
+        [1_002],
+        stopped_ns=9_000,
+        threshold_ns=5,
+        count=1,
+        involuntary_switches=0,
+    )
+    assert found.stranded == 1
+
+
+def test_what_was_not_noted_counts_beside_what_has_no_known_reason() -> None:
+    found = diagnose(
+        rows((10, 12)),
+        [Noted(0, 9 * MS, 12 * MS)],
+        None,
+        stopped_ns=20 * MS,
+        threshold_ns=MS,
+        count=2,
+        involuntary_switches=0,
+    )
+    assert found.unknown == 2
+
+
 def test_stranded_records_are_the_first_examples() -> None:
     made = rows(*((float(10 * at), 10 * at + 5.0) for at in range(1, 101)))
     noted = [Noted(at, 1 + 10 * (at + 1) * MS - MS, (10 * (at + 1) + 4) * MS) for at in range(100)]

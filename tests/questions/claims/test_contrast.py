@@ -86,6 +86,11 @@ def test_several_together_are_their_mean_block_by_block() -> None:
     assert found.rests_on == first.rests_on + second.rests_on
 
 
+def test_one_alone_is_together_with_none() -> None:
+    one = of_shares((0.2, 0.4), 0.1)
+    assert contrast.together("x", (one,)) == one
+
+
 @pytest.mark.parametrize("margin", [0.02, 0.1, 0.2])
 def test_p_of_a_ratio_is_twice_the_one_sided_and_refutation_ignores_the_floor(
     margin: float,
@@ -154,6 +159,12 @@ def test_further_blocks_of_a_ratio_below_its_margin_are_counted_from_two_percent
     distance = np.median(logs) - math.log(1.02)
     needed = math.ceil(16 * logs.var(ddof=1) / distance**2)
     assert of_ratios(factors, 0.15).further_blocks() == needed - 20 > 4
+
+
+def test_a_centre_on_the_bound_is_counted_from_the_least_margin() -> None:
+    values = (0.0, 0.5, 1.0) * 4
+    needed = math.ceil(16 * float(np.var(values, ddof=1)) / 0.5**2)
+    assert of_shares(values, 0.5).further_blocks() == max(needed - 12, 4) < 1_000
 
 
 def test_further_blocks_are_four_at_least_and_a_thousand_at_most() -> None:
@@ -322,3 +333,11 @@ def test_between_includes_its_edges_and_eight_blocks() -> None:
     same = of_shares((0.5,) * 8, 0.0)
     assert same.between(0.4, 0.6)[0] is Verdict.REPRODUCED
     assert same.between(0.6, 0.7)[0] is Verdict.REFUTED
+    # 19 of 20 at 1, and sure to lie above 0.7: but the interval only touches an edge that is there.
+    spread = of_shares((*[1.0] * 19, 0.5), 0.0)
+    for edge, verdict in (
+        (spread.estimate.low, Verdict.INCONCLUSIVE),
+        (spread.estimate.low - 0.01, Verdict.REFUTED),
+    ):
+        assert one_sided(spread.values, edge)[0] < 0.001
+        assert spread.between(-math.inf, edge)[0] is verdict
