@@ -57,5 +57,12 @@ def test_each_cpu_has_its_own_counts_and_latencies() -> None:
     )
 
 
+def test_latencies_may_exceed_the_timestamps() -> None:
+    records = np.zeros(1, CAPTURED)
+    records["timestamp_ns"], records["delivered_ns"] = 10, 35
+    (found,) = shares(records, [CpuCounters(cpu=0, exits=1, attempted=1)])
+    assert (found.latency_p50_ns, found.latency_p99_ns) == (25, 25)
+
+
 def test_without_counters_there_are_no_shares() -> None:
     assert shares(np.zeros(0, CAPTURED), []) == ()

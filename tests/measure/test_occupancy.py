@@ -39,7 +39,8 @@ def test_a_consumer_is_idle_while_it_has_no_cpu(
     assert found.consumer_idle_share == pytest.approx(idle)
 
 
-def test_no_samples_and_no_storm_are_zeros() -> None:
-    found = measure(np.zeros(0, np.uint64), 4096, consumer_cpu_ns=5, storm_ns=0)
+@pytest.mark.parametrize("storm_ns", [0, -7])
+def test_no_samples_and_no_storm_are_zeros(storm_ns: int) -> None:
+    found = measure(np.zeros(0, np.uint64), 4096, consumer_cpu_ns=5, storm_ns=storm_ns)
     assert (found.samples, found.p50_share, found.p99_share, found.max_share) == (0, 0, 0, 0)
     assert found.consumer_idle_share == 0

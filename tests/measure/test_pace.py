@@ -69,6 +69,19 @@ def test_others_exits_are_left_out():
     assert per_record_ns(np.concatenate([mine, others])) == 40
 
 
+@pytest.mark.parametrize("other", set(Flag) - {Flag.OWN, Flag.REPEAT})
+def test_other_flags_do_not_matter(other: Flag) -> None:
+    mine = exits(0, [[0, 40], [500, 560], [900, 960]], Flag.OWN | other)
+    assert per_record_ns(mine) == 60
+    assert per_record_ns(exits(0, [[0, 900]], other)) is None
+
+
+def test_timestamps_may_be_small() -> None:
+    made = exits(0, [[0, 900]])
+    made["timestamp_ns"] -= 10**15 - 100
+    assert per_record_ns(made) == 900
+
+
 def test_a_cpu_that_has_no_first_record_has_no_exit():
     lone = exits(1, [[0, 900]])[1:]
     assert per_record_ns(lone) is None

@@ -105,6 +105,22 @@ def test_gaps_by_hand() -> None:
     )
 
 
+def test_a_gap_far_into_a_trial_begins_at_the_record_before_it() -> None:
+    records = np.zeros(6, CAPTURED)
+    records["sequence"] = [0, 1, 2, 2, 3, 7]  # what came twice leaves no gap
+    records["timestamp_ns"] = [10, 20, 30, 35, 40, 50]
+    timeline = trace(records, np.empty((0, 2), np.uint64), origin_ns=0)
+    assert timeline.gaps == (Gap(cpu=0, begin_ns=40, end_ns=50, dropped=3),)
+
+
+def test_a_close_look_ends_with_a_trial_little_longer_than_it() -> None:
+    records = np.zeros(200, CAPTURED)
+    records["timestamp_ns"] = 1_000 + np.arange(200)
+    records["timestamp_ns"][199] = 1
+    timeline = trace(records, np.empty((0, 2), np.uint64), origin_ns=0)
+    assert (timeline.close_first, len(timeline.close)) == (40, 160)
+
+
 def test_the_largest_gaps_are_kept_in_the_order_of_their_beginnings() -> None:
     # CPU 1 has one gap over all of the time, CPU 0 has 210 within it, one record each but for ten.
     count = 211
