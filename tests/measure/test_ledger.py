@@ -279,6 +279,7 @@ def test_sequence_numbers_up_to_the_last_of_32_bits():
         (72, 71, 0, False),
         (72, 72, 9, False),
         (64, 64, 0, False),  # less than a record
+        (64, 63, 0, False),
         (4168, 4168, 9, True),
         (4168, 4172, 9, True),
         (4168, 4168, 0, False),
@@ -397,3 +398,35 @@ def test_a_swap_across_two_blocks_of_one_half_is_found_on_a_cpu_of_that_half_alo
     assert ledger.balance(records, counters).residues == (
         "CPU 0: 1 records delivered after a later one of the same CPU",
     )
+
+
+def streams(*sequences: tuple[int, int]) -> made_up.Trial:
+    """Whole records by CPU and sequence number, none of them the storm's, none lost."""
+    records = np.zeros(len(sequences), CAPTURED)
+    records["cpu"], records["sequence"] = np.array(sequences).T
+    records["length"] = records["arrived_bytes"] = RECORD.itemsize
+    counts = np.bincount(records["cpu"])
+    counters = [
+        CpuCounters(cpu=cpu, exits=int(count), attempted=int(count))
+        for cpu, count in enumerate(counts)
+    ]
+    return made_up.Trial(records, counters, 0)
+
+
+def test_two_records_alone_that_change_places_are_found() -> None:
+    # The halves begin and end with other CPUs.
+    swapped = streams((0, 0), (1, 1), (1, 0), (0, 1), (2, 0), (2, 1), (2, 2), (0, 2))
+    (residue,) = ledger.balance(*swapped).residues
+    assert residue == "CPU 1: 1 records delivered after a later one of the same CPU"
+
+
+def test_a_cpu_out_of_order_between_and_within_the_halves_is_found() -> None:
+    mixed = streams((0, 0), (0, 3), (0, 2), (0, 1))
+    (residue,) = ledger.balance(*mixed).residues
+    assert residue == "CPU 0: 2 records delivered after a later one of the same CPU"
+
+
+def test_the_sum_of_a_residue_is_written_out() -> None:
+    records, (counts,), reaped = streams((0, 0), (0, 1), (0, 2))
+    residues = ledger.balance(records, [replace(counts, dropped={"ENOSPC": 1})], reaped).residues
+    assert residues[0] == "all CPUs: 3 attempted, but 3 delivered + 1 dropped = 4"
