@@ -116,7 +116,7 @@ def test_another_user_s_file_is_not_taken(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     path.touch()
     os.chown(path, 65534, 65534)
-    with pytest.raises(MachineUnfit, match="not ours"), lock.held(["x"], path=path):
+    with pytest.raises(MachineUnfit, match="another user"), lock.held(["x"], path=path):
         pass
 
 
