@@ -314,9 +314,10 @@ def _sureness(summary: Summary) -> Iterator[str]:
         balanced += f", {len(summary.reduced)} reduced and left out"
     least, most = min(blocks, default=0), max(blocks, default=0)
     span = f"{least} to {most}" if least != most else f"{least}"
+    duets = " (of duets confidence sequences)" if any(c.duet for c in summary.comparisons) else ""
     yield (
         f"How sure: {summary.trials:,} trials, {balanced}; {span} blocks a comparison, 95 % "
-        "bootstrap intervals, Holm's correction within each question; "
+        f"bootstrap intervals{duets}, Holm's correction within each question; "
         f"{_noise(summary.floors)}."
     )
     if summary.machine is not None and summary.machine.emulated:
