@@ -101,29 +101,32 @@ class Campaign:
         ``listener`` hears of each trial once it is on disk. Ctrl-C reports how many are.
         """
         self.intend(stage(experiment, first_block))
-        results = []
+        results: list[TrialResult] = []
         try:
-            for result in self._results(experiment, first_block):
-                self._writer.write_trial(result)
-                results.append(result)
-                listener(result)
+            for found in self._storms(experiment, first_block):
+                self._writer.write_trial(*found)
+                results += found
+                for result in found:
+                    listener(result)
         except KeyboardInterrupt as asked:
             how = word(isinstance(asked, Terminated))
             asked.args = (f"bufbench: {how}; {self._writer.safe}, in {self._writer.path}",)
             raise
         return tuple(results)
 
-    def _results(self, experiment: Experiment, first_block: int) -> Iterator[TrialResult]:
-        """Run what is pending; of a duet both trials of a block, which are one storm."""
+    def _storms(
+        self, experiment: Experiment, first_block: int
+    ) -> Iterator[tuple[TrialResult, ...]]:
+        """Run what is pending; yield the trials of one storm, of a duet both of a block."""
         played = -1
         for block, position, arm in self.pending(experiment, first_block):
             place = Place(experiment=experiment.name, block=block, position=position)
             if arm.config.duet is None:
-                yield run_trial(self.rig, arm, place)
+                yield (run_trial(self.rig, arm, place),)
             elif block != played:
                 played = block
                 first, second = experiment.arms
-                yield from run_duet(self.rig, (first, second), place, self.header.seed)
+                yield run_duet(self.rig, (first, second), place, self.header.seed)
 
     def intend(self, *stages: Stage) -> None:
         """Write that these are planned, as far as the journal does not say so yet."""

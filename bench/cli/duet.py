@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from bench.cli.options import Journal, Seed, Wait
-from bench.errors import UsageError
+from bench.cli.options import AsJson, Journal, Seed, Wait
+from bench.cli.output import answer
+from bench.errors import UsageError, check_range
 from workloads.storm import Shape, Spawn, Storm
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def command(
     seed: Seed = 1,
     output: Journal = None,
     wait: Wait = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare two arms within the same storms: who delivers sooner, whose writes take longer?
 
@@ -56,7 +57,7 @@ def command(
     from bench.linux import cpus, procfs
     from bench.plan import budgets, duet
     from bench.plan.config import TrialConfig
-    from bench.questions.duet.document import Played, document
+    from bench.questions.duet.document import document
     from bench.questions.duet.judge import judge
     from bench.questions.duet.run import FEWEST_STORMS, Until, measure
     from bench.tracer.transports import find
@@ -67,10 +68,8 @@ def command(
             f"a duet of {workload} says nothing of order or latency",
             remedy=f"choose from {', '.join(sorted(_SHAPES))}",
         )
-    if storms < FEWEST_STORMS or storms > 10_000:
-        raise UsageError(f"--storms {storms} is out of range", remedy="take 8 to 10,000")
-    if not 1 <= seconds <= 86_400:
-        raise UsageError(f"--seconds {seconds:g} is out of range", remedy="take 1 to 86,400")
+    check_range("--storms", storms, FEWEST_STORMS, 10_000)
+    check_range("--seconds", seconds, 1, 86_400)
     until = Until(
         storms=storms,
         precision=None if precision is None else _share("--precision", precision),
@@ -79,7 +78,6 @@ def command(
     )
     if workload is Shape.TRICKLE and not rate:
         raise UsageError("a trickle is paced", remedy="give it a --rate, like 2000")
-    rule = duet.assignment(assign)
     burst = workload is Shape.BURST
     storm = Storm(
         shape=workload,
@@ -89,7 +87,9 @@ def command(
         burst_size=min(1_000, count),
         rate_per_s=rate,
     )
-    config = TrialConfig(transport="none", budget_bytes=0, storm=storm, duet=rule)
+    config = TrialConfig(
+        transport="none", budget_bytes=0, storm=storm, duet=duet.assignment(assign)
+    )
     experiment = duet.experiment(
         f"duet-{workload}",
         "two arms within one storm",
@@ -106,24 +106,9 @@ def command(
     with campaign.opened(request) as running:
         print(f"journal: {journal}", file=sys.stderr, flush=True)
         trials = measure(experiment, until, running, _progress)
-    played = Played(
-        first=experiment.arms[0].name,
-        second=experiment.arms[1].name,
-        workload=workload.value,
-        rule=rule,
-        margin=until.margin,
-        duel=judge(trials, until.margin),
-        journal=str(journal),
-    )
-    answer = document(played)
-    if as_json:
-        from bench.report.renderers.data import render_json
-
-        print(render_json(answer.data), end="")
-    else:
-        from bench.report.renderers.terminal import Screen, show
-
-        show(answer, Screen())
+    duel = judge(experiment, trials, until.margin)
+    found = document(experiment, duel, margin=until.margin, journal=str(journal))
+    answer("json" if as_json else "text", [found])
 
 
 def _share(option: str, text: str) -> float:
@@ -143,6 +128,6 @@ def _progress(found: Duel) -> None:
     if not sys.stderr.isatty():
         return
     widths = ", ".join(
-        f"{each.compared.key} ±{min(each.estimate.resolvable, 9.99):.1%}" for each in found.judged
+        f"{row.key} ±{min(row.estimate.resolvable, 9.99):.1%}" for row in found.rows if row.estimate
     )
     print(f"\r\x1b[K{found.storms} storms: {widths}", end="", file=sys.stderr, flush=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Answers printed or written, and output that somebody may stop reading (| head)."""
+"""Print or write answers, and end quietly where a reader goes away (| head)."""
 
 from __future__ import annotations
 

@@ -120,9 +120,10 @@ class JournalWriter:
         """Begin a run: the trials that follow are its own."""
         self._append(encode(Kind.MACHINE, header))
 
-    def write_trial(self, result: TrialResult) -> None:
-        """Append one trial; on return it is on the disk."""
-        self._append(encode(Kind.TRIAL, result), trials=1)
+    def write_trial(self, *results: TrialResult) -> None:
+        """Append one trial, or all those of one storm; on return they are on the disk."""
+        lines = [encode(Kind.TRIAL, result) for result in results]
+        self._append(*lines, trials=len(lines))
 
     def write_memory(self, line: MemoryLine) -> None:
         """Append what instruments say of one transport's memory, to the run that was begun."""
@@ -132,24 +133,26 @@ class JournalWriter:
         """Append what the run that was begun is to do besides."""
         self._append(encode(Kind.PLAN, outline))
 
-    def _append(self, line: bytes, *, trials: int = 0) -> None:
-        if len(line) > LONGEST_LINE_BYTES:
+    def _append(self, *lines: bytes, trials: int = 0) -> None:
+        """Append all of ``lines`` or, where that fails, none."""
+        longest = max(map(len, lines))
+        if longest > LONGEST_LINE_BYTES:
             raise JournalError(
-                f"a line of {len(line)} bytes is too long for journal {self.path} ({self.safe})",
+                f"a line of {longest} bytes is too long for journal {self.path} ({self.safe})",
             )
-        written = 0
+        text, written = b"".join(lines), 0
         try:
-            while written < len(line):
-                written += os.write(self._descriptor, line[written:])
+            while written < len(text):
+                written += os.write(self._descriptor, text[written:])
             os.fsync(self._descriptor)
         except OSError as error:
             self._cut()
             raise self._failure(error) from error
         except BaseException:  # Ctrl-C between two writes: leave no half line behind
-            if written < len(line):
+            if written < len(text):
                 self._cut()
             raise
-        self._end_bytes += len(line)
+        self._end_bytes += len(text)
         self.trials_safe += trials
         if os.fstat(self._descriptor).st_nlink == 0:
             self._rescue()

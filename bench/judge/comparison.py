@@ -153,9 +153,16 @@ def _sides(
     return reference * found.point if ratio else reference + found.point, reference
 
 
-def _row(
-    metric: Metric, left: ArmSamples, right: ArmSamples, floors: Sequence[Floor], experiment: str
+def row_of(
+    metric: Metric,
+    left: ArmSamples,
+    right: ArmSamples,
+    *,
+    floors: Sequence[Floor] = (),
+    experiment: str = "",
+    equivalence: float = LEAST_MARGIN,
 ) -> Row:
+    """Compare one number of two arms."""
     found = estimate(metric, left, right)
     floor = None
     needed = 0.0
@@ -173,7 +180,7 @@ def _row(
         estimate=found,
         floor=floor,
         margin=needed,
-        outcome=outcome_of(found, needed),
+        outcome=outcome_of(found, needed, equivalence),
         more_is_better=metric.more_is_better,
     )
 
@@ -261,7 +268,7 @@ def _compare(samples: ExperimentSamples, pair: Pair, floors: Sequence[Floor]) ->
         return None
     duet = left.duet and right.duet
     rows = (
-        _row(metric, left, right, floors, samples.name)
+        row_of(metric, left, right, floors=floors, experiment=samples.name)
         for metric in METRICS
         if not duet or metric.in_duets
     )

@@ -112,9 +112,15 @@ def file(stretches: Iterable[Stretch]) -> dict[str, ExperimentSamples]:
 
 
 def uneven(left: ArmSamples, right: ArmSamples) -> list[Place]:
-    """Return the blocks that both arms ran, with loads that are not equal."""
+    """Return the blocks that both arms ran, with loads that are not equal or not in one storm."""
     both = sorted(left.readings.keys() & right.readings.keys())
-    return [place for place in both if left.readings[place].load != right.readings[place].load]
+    return [place for place in both if _apart(left.readings[place], right.readings[place])]
+
+
+def _apart(left: Reading, right: Reading) -> bool:
+    if left.trial.half is not None and left.trial.storm.start_ns != right.trial.storm.start_ns:
+        return True
+    return left.load != right.load
 
 
 def without(arm: ArmSamples, places: Iterable[Place]) -> ArmSamples:

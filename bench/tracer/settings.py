@@ -12,7 +12,6 @@ from bench.plan.config import MIXED, Duet, Producer, Wake
 from bench.record.layout import RECORD_BYTES
 
 _LAYOUT: Final = struct.Struct("=QQIIIIIiQQ")
-_EXACT_DELAY_NS: Final = 10_000  # up to here the clock is looked at after every reading
 _NEVER: Final = 2**32 - 1
 _WAKE_FLAGS: Final = {
     Wake.ADAPTIVE: 0,
@@ -39,7 +38,7 @@ def macros(producer: Producer) -> dict[str, int]:
     if producer.delay_ns:
         if producer.records_per_exit > 1:
             raise UsageError("a delayed producer sends one record per exit")
-        found |= {"DELAY": 1, "DELAY_READS": 16 if producer.delay_ns > _EXACT_DELAY_NS else 0}
+        found |= {"DELAY": 1}
     return found
 
 

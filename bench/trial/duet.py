@@ -25,14 +25,13 @@ from bench.record.counters import CpuCounters
 from bench.record.footprint import Memory
 from bench.record.records import Records
 from bench.record.write import WriteTimes
-from bench.tracer import chooser, neighbours, settings, transports, write_times
+from bench.tracer import chooser, settings, transports, write_times
 from bench.tracer.consumer import consuming
 from bench.tracer.program import Program
-from bench.tracer.transport import Request
 from bench.trial import competition
 from bench.trial.assess import state_of
 from bench.trial.competition import Competition
-from bench.trial.observe import GRACE_S, captured, measured_memory
+from bench.trial.observe import captured, gone, measured_memory, pass_storm, requested
 from bench.trial.presence import watched
 from bench.trial.result import Half, TrialResult
 from bench.trial.rig import Rig
@@ -116,7 +115,6 @@ def run_duet(rig: Rig, arms: Arms, place: Place, seed: int) -> tuple[TrialResult
             memory=seen.sides[index].memory,
             write=seen.sides[index].writes,
             half=Half(
-                partner=arms[1 - index].name,
                 second=bool(index),
                 key=key,
                 swapped=swapped,
@@ -177,33 +175,17 @@ def _observe(
             program.zero_counters()
             write_times.zero(program)
             memory_before, mapped_bytes = procfs.process_memory(), capture.mapped_bytes
-            opened = stack.enter_context(
-                way.open(
-                    program,
-                    capture,
-                    Request(
-                        budget_bytes=arm.config.budget_bytes,
-                        cpus=rig.cpus,
-                        sharing=rig.usable,
-                        producer=arm.config.producer,
-                        consumer=consumer,
-                    ),
-                )
-            )
+            opened = stack.enter_context(way.open(program, capture, requested(rig, arm.config)))
             memory[index] = measured_memory(
                 opened, capture.mapped_bytes - mapped_bytes, memory_before
             )
-        offline = tuple(sorted({*rig.cpus} - {*procfs.online_cpus()}))
+        offline = gone(rig)
         presence = stack.enter_context(watched())
         with ExitStack() as running:
             running.enter_context(consuming(capture, opened.drain, consumer))  # drains both
             running.enter_context(picker.attached())
-            there = picker.neighbours()
-            met_before = competition.read([generator.session])
-            generator.go()
-            report = generator.wait(storm.seconds + GRACE_S)
-            still_there = picker.neighbours()
-        met = competition.between(met_before, competition.read(), cpus=len(rig.cpus))
+            passed = pass_storm(generator, picker, arms[0].config)
+        met = competition.between(passed.before, competition.read(), cpus=len(rig.cpus))
         sides = tuple(
             _Side(
                 counters=tuple(program.read_counters()),
@@ -216,13 +198,11 @@ def _observe(
     return _Seen(
         sides=sides,
         records=captured(capture),
-        storm=report,
+        storm=passed.report,
         malformed=capture.malformed + capture.misdated,
         competition=met,
         away_ns=away_ns,
-        neighbours=None
-        if there is None or still_there is None
-        else neighbours.names(there | still_there),
+        neighbours=passed.neighbours,
         offline=offline,
     )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -20,6 +21,7 @@ from bench.record.records import CAPTURED, Records
 from bench.tracer import neighbours, settings, syscalls, transports, wakes
 from bench.tracer.capture import Capture
 from bench.tracer.consumer import consuming
+from bench.tracer.program import Program
 from bench.tracer.transport import Opened, Request
 from bench.trial import competition
 from bench.trial.competition import Competition
@@ -27,6 +29,7 @@ from bench.trial.observation import ConsumerUse, KernelUse, LateFacts, Observati
 from bench.trial.presence import watched
 from bench.trial.rig import Rig
 from workloads import mapcallers
+from workloads.generator import Generator
 from workloads.storm import StormReport
 
 GRACE_S: Final = 15.0  # beyond the storm's own limit, for a generator that hangs
@@ -50,13 +53,6 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
     program = rig.program_for(way, config)
     counter = rig.built(syscalls.BUILD) if config.consumer.count_syscalls else None
     capture = rig.capture(config)
-    request = Request(
-        budget_bytes=config.budget_bytes,
-        cpus=rig.cpus,
-        sharing=rig.usable,
-        producer=config.producer,
-        consumer=config.consumer,
-    )
     woken: Callable[[], wakes.Times | None] | None = None
     native = config.consumer.reader is Reader.NATIVE
     diagnosed = native and config.consumer.late_ms > 0
@@ -71,8 +67,8 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         )
         program.zero_counters()
         memory_before = procfs.process_memory()
-        opened = stack.enter_context(way.open(program, capture, request))
-        offline = tuple(sorted({*rig.cpus} - {*procfs.online_cpus()}))
+        opened = stack.enter_context(way.open(program, capture, requested(rig, config)))
+        offline = gone(rig)
         memory = measured_memory(opened, capture.mapped_bytes, memory_before)
         callers = stack.enter_context(mapcallers.calling(config.map_callers))
         presence = stack.enter_context(watched())
@@ -86,13 +82,9 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
             running.enter_context(program.attached())
             if counter is not None:
                 running.enter_context(counter.attached())
-            before = program.neighbours()
-            met_before = competition.read([generator.session, *callers])
             _stall(capture, config)
-            generator.go()
-            report = generator.wait(config.storm.seconds + GRACE_S)
-            after = program.neighbours()
-        met = competition.between(met_before, competition.read(callers), cpus=len(rig.cpus))
+            passed = pass_storm(generator, program, config, callers)
+        met = competition.between(passed.before, competition.read(callers), cpus=len(rig.cpus))
         wakes_ns = woken() if woken else None
         lost_told = opened.lost_told()
         skipped = _skipped_told(skipped_before, procfs.fd_info(program_fd).recursion_misses)
@@ -103,7 +95,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
     return Observation(
         records=captured(capture),
         counters=tuple(counters),
-        storm=report,
+        storm=passed.report,
         memory=memory,
         consumer=ConsumerUse(
             cpu_ns=capture.cpu_ns,
@@ -125,10 +117,51 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         lost_told=lost_told,
         skipped_told=skipped,
         away_ns=away_ns,
-        neighbours=None if before is None or after is None else neighbours.names(before | after),
+        neighbours=passed.neighbours,
         offline=offline,
         competition=met,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """A storm that is over, under an attached program."""
+
+    report: StormReport
+    before: competition.Reading
+    neighbours: tuple[str, ...] | None  # others' programs at this event; None: unknown
+
+
+def pass_storm(
+    generator: Generator, program: Program, config: TrialConfig, beside: Sequence[int] = ()
+) -> Passed:
+    """Let the storm pass; ``beside`` are the trial's other processes."""
+    before = program.neighbours()
+    reading = competition.read([generator.session, *beside])
+    generator.go()
+    report = generator.wait(config.storm.seconds + GRACE_S)
+    after = program.neighbours()
+    return Passed(
+        report=report,
+        before=reading,
+        neighbours=None if before is None or after is None else neighbours.names(before | after),
+    )
+
+
+def requested(rig: Rig, config: TrialConfig) -> Request:
+    """Return what ``config`` asks of its transport on this machine."""
+    return Request(
+        budget_bytes=config.budget_bytes,
+        cpus=rig.cpus,
+        sharing=rig.usable,
+        producer=config.producer,
+        consumer=config.consumer,
+    )
+
+
+def gone(rig: Rig) -> tuple[int, ...]:
+    """Return the CPUs that went offline since the rig was set up."""
+    return tuple(sorted({*rig.cpus} - {*procfs.online_cpus()}))
 
 
 def captured(capture: Capture) -> Records:

@@ -53,7 +53,6 @@ class Conditions:
 class Half:
     """A trial that shared its storm with another one: a duet."""
 
-    partner: str  # name of the other arm
     second: bool  # of the two arms as they were asked for
     key: int  # of the hash that shared out the exits
     swapped: bool  # the first arm's records carry the flag SECOND, not the second's

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What became of a kernel: told apart by how its guest ended and by what it left."""
+"""What became of a kernel: distinguished by how its guest ended and by what it left."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def leave(folder: Path, *, journal: bytes = b"a journal\n", status: Status = Sta
     """What a guest leaves that came to its end."""
     (folder / outcome.JOURNAL).write_bytes(journal)
     ran = Ran(status=status, reason="a reason", release="6.1.0", trials=7)
-    told = outcome.result_of(folder / outcome.JOURNAL, ran)
-    (folder / outcome.RESULT).write_text(json.dumps(asdict(told)))
+    result = outcome.result_of(folder / outcome.JOURNAL, ran)
+    (folder / outcome.RESULT).write_text(json.dumps(asdict(result)))
 
 
 def test_a_whole_result_counts_however_the_guest_ended(tmp_path: Path) -> None:

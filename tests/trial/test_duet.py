@@ -199,7 +199,7 @@ def test_the_same_arm_twice_shows_no_difference(rig: Rig) -> None:
     trials = [play(rig, "ringbuf", "ringbuf", block=block) for block in range(16)]
     times = [[each.write.write_ns or 0 for each in pair if each.write] for pair in trials]
     found = paired_ratio(*zip(*times, strict=True))
-    assert found.low < 1 < found.high
+    assert found.p > 0.0005  # by chance alone once in 2,000 runs
 
 
 def test_arms_that_cannot_share_a_storm_are_refused(rig: Rig) -> None:

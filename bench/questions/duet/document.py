@@ -8,24 +8,22 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.judge.comparison import Outcome
+from bench.judge.comparison import Row as Compared
+from bench.judge.metrics import Unit
 from bench.plan.config import Duet
-from bench.questions.duet.judge import Duel, Judged
-from bench.report.document import (
-    Cell,
-    Column,
-    Document,
-    Evidence,
-    Mark,
-    Note,
-    Part,
-    Row,
-    Sentence,
-    Table,
-)
+from bench.plan.experiments import Experiment
+from bench.questions.duet.judge import Duel
+from bench.report import document as parts
+from bench.report.document import Cell, Column, Document, Evidence, Mark, Note, Sentence, pick
 from bench.report.units import number, share, time
 
 FORMAT: Final = 1
 _MARKS: Final = {Outcome.UNDECIDED: Mark.OPEN, Outcome.EQUIVALENT: Mark.SOFT}
+_LABELS: Final = {
+    "latency_p50_ns": "median latency",
+    "latency_p99_ns": "latency, 99th percentile",
+    "write_ns": "time of a write in the kernel",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +39,11 @@ class NumberData:
     verdict: Outcome
     resolvable: float  # the smallest difference that could have been seen, as a share
     storms: int
+
+    @property
+    def evidence(self) -> Evidence:
+        """The interval that a statement rests on."""
+        return Evidence(low=self.low, high=self.high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,63 +65,47 @@ class DuetData:
     numbers: tuple[NumberData, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Played:
-    """A duet that was run."""
-
-    first: str  # names of the arms
-    second: str
-    workload: str
-    rule: Duet
-    margin: float
-    duel: Duel
-    journal: str
-
-    @property
-    def assign(self) -> str:
-        """The rule by which exits are shared out, as it is written on the command line."""
-        window_ns = self.rule.window_ns
-        return f"{window_ns / 1e6:g}ms" if window_ns else "record"
-
-
-def document(played: Played) -> Document:
+def document(duet: Experiment, duel: Duel, *, margin: float, journal: str) -> Document:
     """Return the answer: a sentence for each number, and the table behind it."""
-    duel = played.duel
+    first, second = duet.arms
+    rule = first.config.duet or Duet()
+    data = pick(
+        DuetData,
+        duel,
+        format=FORMAT,
+        first=first.name,
+        second=second.name,
+        workload=first.config.storm.shape.value,
+        assign=f"{rule.window_ns / 1e6:g}ms" if rule.window_ns else "record",
+        margin=margin,
+        journal=journal,
+        numbers=tuple(map(_number, duel.rows)),
+    )
     return Document(
-        title=f"{played.first} against {played.second}, within the same storms",
+        title=f"{data.first} against {data.second}, within the same storms",
         subject=(
-            f"{duel.storms} storms ({played.workload}), assigned by {_words(played.rule)}; "
-            f"equivalent means within {share(played.margin)}"
+            f"{data.storms} storms ({data.workload}), assigned by {_words(rule)}; "
+            f"equivalent means within {share(margin)}"
         ),
-        parts=tuple(_parts(played)),
-        data=DuetData(
-            format=FORMAT,
-            first=played.first,
-            second=played.second,
-            workload=played.workload,
-            assign=played.assign,
-            storms=duel.storms,
-            left_out=duel.left_out,
-            lossy=duel.lossy,
-            margin=played.margin,
-            later_share=duel.later_share,
-            p=duel.p,
-            journal=played.journal,
-            numbers=tuple(
-                NumberData(
-                    key=each.compared.key,
-                    first=each.first,
-                    second=each.second,
-                    ratio=each.estimate.point,
-                    low=each.estimate.low,
-                    high=each.estimate.high,
-                    verdict=each.verdict,
-                    resolvable=each.estimate.resolvable,
-                    storms=each.estimate.blocks,
-                )
-                for each in duel.judged
-            ),
-        ),
+        parts=tuple(_parts(data)),
+        data=data,
+    )
+
+
+def _number(row: Compared) -> NumberData:
+    found = row.estimate
+    if found is None or row.left is None or row.right is None:
+        raise ValueError(f"{row.key} was not measured")
+    return NumberData(
+        key=row.key,
+        first=row.left,
+        second=row.right,
+        ratio=found.point,
+        low=found.low,
+        high=found.high,
+        verdict=Outcome.EQUIVALENT if row.outcome is Outcome.EQUAL else row.outcome,
+        resolvable=found.resolvable,
+        storms=found.blocks,
     )
 
 
@@ -128,70 +115,66 @@ def _words(rule: Duet) -> str:
     return f"window of {time(rule.window_ns)}, the first {time(rule.washout_ns)} of each left out"
 
 
-def _parts(played: Played) -> Iterator[Part]:
-    duel = played.duel
-    for each in duel.judged:
+def _parts(data: DuetData) -> Iterator[parts.Part]:
+    for each in data.numbers:
         yield Sentence(
-            lead=each.compared.label.capitalize(),
-            text=_sentence(played, each),
-            evidence=Evidence(low=each.estimate.low, high=each.estimate.high),
+            lead=_LABELS[each.key].capitalize(), text=_sentence(data, each), evidence=each.evidence
         )
-    yield _table(played)
-    if duel.later_share is not None and duel.p is not None:
+    yield _table(data)
+    if data.later_share is not None and data.p is not None:
         yield Note(
             text=(
-                f"A record of {played.first} was later than one of {played.second} in "
-                f"{share(duel.later_share)} of all pairs within a storm; by chance alone ranks "
-                f"would differ so much with p = {duel.p:.2g} (the assignment was random)."
+                f"A record of {data.first} was later than one of {data.second} in "
+                f"{share(data.later_share)} of all pairs within a storm; by chance alone ranks "
+                f"would differ so much with p = {data.p:.2g} (the assignment was random)."
             )
         )
-    if duel.lossy:
+    if data.lossy:
         yield Note(
-            text=f"{duel.lossy} storms dropped records and say nothing of latency.", mark=Mark.OPEN
+            text=f"{data.lossy} storms dropped records and say nothing of latency.", mark=Mark.OPEN
         )
-    if duel.left_out:
+    if data.left_out:
         yield Note(
-            text=f"{duel.left_out} storms were invalid or reduced and are left out.", mark=Mark.BAD
+            text=f"{data.left_out} storms were invalid or reduced and are left out.", mark=Mark.BAD
         )
 
 
-def _sentence(played: Played, judged: Judged) -> str:
-    found = judged.estimate
-    interval = f"{found.point:.3f} times, {found.low:.3f} to {found.high:.3f}"
-    match judged.verdict:
+def _sentence(data: DuetData, each: NumberData) -> str:
+    interval = f"{each.ratio:.3f} times, {each.low:.3f} to {each.high:.3f}"
+    match each.verdict:
         case Outcome.EQUIVALENT:
-            return f"equivalent within {share(played.margin)} ({interval})."
-        case Outcome.UNDECIDED:
+            return f"equivalent within {share(data.margin)} ({interval})."
+        case Outcome.LESS | Outcome.MORE:
             return (
-                f"undecided ({interval}): a difference of less than {share(found.resolvable)} "
-                "could not have been seen."
+                f"{each.verdict} for {data.first} ({interval}); differences from "
+                f"{share(each.resolvable)} on could be seen."
             )
     return (
-        f"{judged.verdict} for {played.first} ({interval}); differences from "
-        f"{share(found.resolvable)} on could be seen."
+        f"{each.verdict} ({interval}): a difference of less than {share(each.resolvable)} "
+        "could not have been seen."
     )
 
 
-def _table(played: Played) -> Table:
-    headings = (played.first, played.second, "ratio", "95 % interval", "resolvable")
-    return Table(
+def _table(data: DuetData) -> parts.Table:
+    headings = (data.first, data.second, "ratio", "95 % interval", "resolvable")
+    return parts.Table(
         key="numbers",
         title="First arm against second, each storm a pair",
         corner="number",
         columns=(*(Column(heading=each) for each in headings), Column(heading="", numeric=False)),
         rows=tuple(
-            Row(
-                heading=Cell(text=each.compared.label),
+            parts.Row(
+                heading=Cell(text=_LABELS[each.key]),
                 cells=(
-                    Cell(text=number(each.first, each.unit), value=each.first),
-                    Cell(text=number(each.second, each.unit), value=each.second),
-                    Cell(text=f"{each.estimate.point:.3f}", value=each.estimate.point),
-                    Cell(text=f"{each.estimate.low:.3f} .. {each.estimate.high:.3f}"),
-                    Cell(text=share(each.estimate.resolvable), value=each.estimate.resolvable),
+                    Cell(text=number(each.first, Unit.NS), value=each.first),
+                    Cell(text=number(each.second, Unit.NS), value=each.second),
+                    Cell(text=f"{each.ratio:.3f}", value=each.ratio),
+                    Cell(text=f"{each.low:.3f} .. {each.high:.3f}"),
+                    Cell(text=share(each.resolvable), value=each.resolvable),
                     Cell(text=each.verdict, mark=_MARKS.get(each.verdict, Mark.GOOD)),
                 ),
-                evidence=Evidence(low=each.estimate.low, high=each.estimate.high),
+                evidence=each.evidence,
             )
-            for each in played.duel.judged
+            for each in data.numbers
         ),
     )

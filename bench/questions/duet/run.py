@@ -49,7 +49,7 @@ def measure(
     while block < FEWEST_STORMS or time.monotonic() < end_s:
         trials += running.run(replace(duet, blocks=block + 1), _unheard, first_block=block)
         block += 1
-        found = judge(trials, until.margin)
+        found = judge(duet, trials, until.margin)
         listener(found)
         if until.precision is None:
             if block >= until.storms:
