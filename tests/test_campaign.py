@@ -16,7 +16,7 @@ from bench.plan.experiments import Arm, Experiment
 from bench.trial.result import TrialResult
 from workloads.storm import Storm
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 STORM = Storm(count=200)
 EXPERIMENT = Experiment(

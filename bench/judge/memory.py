@@ -21,7 +21,7 @@ class Worth(StrEnum):
     RIGHT = "right"
     WRONG = "wrong"
     NOTHING = "nothing"  # it says 0
-    UNTOLD = "not told"
+    UNKNOWN = "not reported"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ def worth(line: MemoryLine, instrument: Instrument) -> Worth:
     value: int | None = getattr(line, instrument.key)
     truth = instrument.truth(line)
     if value is None or truth is None:
-        return Worth.UNTOLD
+        return Worth.UNKNOWN
     if abs(value - truth) <= instrument.within(line, truth):
         return Worth.RIGHT
     return Worth.NOTHING if value == 0 else Worth.WRONG

@@ -17,7 +17,7 @@ _GREEN: Final = Look(colour="#009E73", dark="#2CC79B", shape="triangle-up", dash
 _SERIES: Final = {
     "ring over perf": _PURPLE,
     "sharded over perf": _GREEN,
-    "in peace": _PURPLE,
+    "idle": _PURPLE,
     "beside bpf() calls": _GREEN,
 }
 """Looks of series that are no transport."""

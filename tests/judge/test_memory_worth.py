@@ -49,9 +49,9 @@ def test_free_pages_agree_to_a_tenth() -> None:
 
 def test_zero_is_told_apart_from_what_is_not_told() -> None:
     assert worth(memory_line("ringbuf", memlock_bytes=0), "memlock_bytes") is Worth.NOTHING
-    assert worth(memory_line("ringbuf", memlock_bytes=None), "memlock_bytes") is Worth.UNTOLD
+    assert worth(memory_line("ringbuf", memlock_bytes=None), "memlock_bytes") is Worth.UNKNOWN
     refused = replace(memory_line("ringbuf"), footprint=None)
-    assert worth(refused, "free_bytes") is Worth.UNTOLD
+    assert worth(refused, "free_bytes") is Worth.UNKNOWN
 
 
 def test_the_last_look_counts_smallest_budget_first() -> None:

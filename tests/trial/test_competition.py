@@ -175,6 +175,7 @@ def quota(folder: Path) -> Iterator[None]:
 V1: Final = Path("/sys/fs/cgroup/cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.live
 @pytest.mark.skipif(not (V1 / "cpu.cfs_quota_us").exists(), reason="no cpu cgroup of v1")
 def test_a_trial_that_a_quota_stopped_is_noisy(rig: Rig) -> None:
@@ -217,6 +218,7 @@ def test_a_thread_s_time_is_the_trial_s_own() -> None:
     assert 0.3 <= read().own_s - before.own_s < 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.live
 def test_what_the_storm_and_its_callers_use_is_own(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
@@ -242,6 +244,7 @@ def test_what_the_storm_and_its_callers_use_is_own(
         assert after.own_s - before.own_s > 0.8 * used_s - 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.live
 def test_another_storm_beside_is_named(rig: Rig) -> None:
     config = TrialConfig(transport="ringbuf", budget_bytes=1024 * KIB, storm=STEADY)

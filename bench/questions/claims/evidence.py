@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from bench.journal.schema import JournalContent, Run
 from bench.judge.coverage import Coverage, coverage
@@ -19,6 +20,10 @@ from bench.trial.result import State, TrialResult
 
 Take = Callable[[TrialResult], float | None]
 """A number of a trial; None where it has no meaning."""
+
+
+_FORMERLY: Final = {"lost-counts": "told"}
+"""Names that experiments had in journals up to schema 3."""
 
 
 class NotMeasured(Exception):
@@ -70,7 +75,10 @@ class Evidence:
 
     def samples(self, experiment: str) -> ExperimentSamples:
         """Return the trials of an experiment, which may be none."""
-        return self.experiments.get(experiment) or ExperimentSamples(name=experiment)
+        found = self.experiments.get(experiment) or self.experiments.get(
+            _FORMERLY.get(experiment, "")
+        )
+        return found or ExperimentSamples(name=experiment)
 
     def arm(
         self, experiment: str, transport: str, variant: str = "", budget: str = ""

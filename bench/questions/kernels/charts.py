@@ -96,7 +96,7 @@ def _skipped_curve(matrix: Matrix) -> Curve:
                 note=f"{found.missed:,} of {found.reaped:,} exits",
             )
             for each in matrix.missed
-            for series, found in (("in peace", each.peace), ("beside bpf() calls", each.noise))
+            for series, found in (("idle", each.peace), ("beside bpf() calls", each.noise))
             if found is not None
         ),
     )

@@ -36,7 +36,7 @@ from bench.report.document import (
 )
 from bench.report.units import clean
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 _SECTION: Final = Level.BACKGROUND
 
 

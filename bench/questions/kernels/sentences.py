@@ -139,13 +139,13 @@ def _missed(matrix: Matrix) -> Iterator[str]:
     exits = sum(found.reaped for _, found in idle)
     if hit:
         kernel, worst = max(hit, key=lambda each: each[1].missed_share)
-        text = f"in peace the kernel skipped the tracer on {len(hit)} of "
+        text = f"when idle the kernel skipped the tracer on {len(hit)} of "
         text += f"{len(matrix.missed)} kernels"
         text += f", at most {share(worst.missed_share)} of exits ({clean(kernel)})"
     elif exits:
-        text = f"none of {exits:,} exits in peace ({_at_most(exits)})"
+        text = f"none of {exits:,} exits when idle ({_at_most(exits)})"
     else:
-        text = "nothing was run in peace"
+        text = "nothing was run when idle"
     noise = [each.noise for each in matrix.missed if each.noise is not None]
     if noise:
         shares = [each.missed_share for each in noise if each.missed]
@@ -167,7 +167,7 @@ def _memory(matrix: Matrix) -> Iterator[str]:
     ):
         bad = (Worth.WRONG, Worth.NOTHING)
         wrong = sorted({kernel for kernel, each in worths if each[key] in bad})
-        unknown = sorted({kernel for kernel, each in worths if each[key] is Worth.UNTOLD})
+        unknown = sorted({kernel for kernel, each in worths if each[key] is Worth.UNKNOWN})
         tail = f" but on {', '.join(wrong)}" if wrong else " on every kernel"
         if unknown:
             tail += f"{',' if wrong else ' but'} not reported on {', '.join(unknown)}"

@@ -39,7 +39,7 @@ WORTHS: Final = {
     Worth.RIGHT: Mark.GOOD,
     Worth.WRONG: Mark.OPEN,
     Worth.NOTHING: Mark.SOFT,
-    Worth.UNTOLD: Mark.SOFT,
+    Worth.UNKNOWN: Mark.SOFT,
 }
 
 LABELS: Final = tuple(each.label for each in INSTRUMENTS)

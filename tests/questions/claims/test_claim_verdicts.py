@@ -602,7 +602,7 @@ by_values(
 )
 LOST = (40, 35, 50, 42, 38, 44, 41, 39)
 for claim, experiment, name, kind, none_told in (
-    ("rb-silent-loss", "told", "ringbuf@8KiB/libbcc", "library", 0.0),
+    ("rb-silent-loss", "lost-counts", "ringbuf@8KiB/libbcc", "library", 0.0),
     ("pb-undercounts", "full", "perfbuf@64KiB/1cpu", "PERF_RECORD_LOST", 0.9),
     ("pb-undercounts", "refused", "perfbuf@8KiB", "PERF_RECORD_LOST", 0.9),
 ):

@@ -63,7 +63,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
             twins=(),
         ),
         experiment(
-            "told",
+            "lost-counts",
             "Are losses reported to user space while it reads nothing?",
             on.each(2 * PAGE_BYTES, {"libbcc": trial(storm, stalled)}),
             twins=(),
@@ -196,8 +196,8 @@ CLAIMS: Final = (
         sources="BLOG; iovisor/bcc#3476",
         test="stalled consumer",
         reproduced_when="the library reports none while BPF counts some",
-        experiments=("told",),
-        rule=_unreported("nothing was reported", RINGBUF, ("told",)),
+        experiments=("lost-counts",),
+        rule=_unreported("nothing was reported", RINGBUF, ("lost-counts",)),
         comparative=False,
     ),
     for_perf(
