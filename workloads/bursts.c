@@ -60,7 +60,7 @@ void run_bursts(struct worker *worker)
 	/* A child that waits for its release cannot hold its parent up. */
 	enum spawn how = request->spawn == SPAWN_VFORK ? SPAWN_FORK : request->spawn;
 	struct shared *shared = worker->shared;
-	struct child child = { .worker = worker };
+	struct child child = { .worker = worker, .run = park };
 	bool over = false;
 
 	while (!over) {
@@ -72,7 +72,7 @@ void run_bursts(struct worker *worker)
 
 		child.number = first + size * worker->index / shared->workers;
 		for (; child.number < end && !stopped(shared); child.number++) {
-			if (spawn(how, park, &child) < 0)
+			if (spawn(how, &child) < 0)
 				break; /* counted; the burst is smaller */
 			own++;
 		}

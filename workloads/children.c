@@ -42,10 +42,10 @@ static _Noreturn void leave(const struct child *child)
 }
 
 /*
- * Makes a child that runs `run` and ends there. A vforked child uses our stack, so it must not
- * return from the function that made it: hence the function to run.
+ * Makes a child that runs its function and ends there. A vforked child uses our stack, so it must
+ * not return from the function that made it.
  */
-pid_t spawn(enum spawn how, body *run, const struct child *child)
+pid_t spawn(enum spawn how, const struct child *child)
 {
 	struct shared *shared = child->worker->shared;
 	pid_t pid;
@@ -57,7 +57,7 @@ pid_t spawn(enum spawn how, body *run, const struct child *child)
 	else
 		pid = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
 	if (pid == 0) {
-		run(child);
+		child->run(child);
 		leave(child);
 	}
 	if (pid > 0)

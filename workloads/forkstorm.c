@@ -64,11 +64,9 @@ static void set_affinity(struct request *request)
 	for (int cpu = 0; request->pinned && cpu < CPUS_LIMIT; cpu++)
 		if (has_cpu(&request->cpus, cpu) && !has_cpu(&allowed, cpu))
 			usage_error("--cpus: CPU %d is not there, or not for us", cpu);
-	if (request->shape == SHAPE_PINGPONG && count_cpus(&allowed) < 2)
-		usage_error("pingpong wants two CPUs, one is available");
-	if (request->shape == SHAPE_UNEVEN && count_cpus(&allowed) < 2)
-		usage_error("uneven wants two CPUs, one is available");
-	for (int cpu = 0; request->shape == SHAPE_HOTCPU && cpu < CPUS_LIMIT; cpu++) {
+	if (request->shape->two_cpus && count_cpus(&allowed) < 2)
+		usage_error("%s wants two CPUs, one is available", request->shape->name);
+	for (int cpu = 0; request->shape->one_cpu && cpu < CPUS_LIMIT; cpu++) {
 		if (!has_cpu(&allowed, cpu))
 			continue;
 		if (run_on_one(cpu) < 0)
@@ -197,8 +195,8 @@ static bool reap_ended(struct generator *generator)
 		if (*generator->trouble) {
 			stop(generator, STOP_SIGNAL);
 			generator->deadline_ns = now_ns(); /* no count of it will be used */
-		} else if (generator->request.shape == SHAPE_UNEVEN && pid == generator->pids[0])
-			stop(generator, STOP_DONE); /* the quiet worker has no end of its own */
+		} else if (generator->request.shape->first_ends && pid == generator->pids[0])
+			stop(generator, STOP_DONE);
 	}
 	return pid == 0;
 }
@@ -281,7 +279,7 @@ static bool report(const struct generator *generator, unsigned int lowered_from)
 
 int main(int argc, char **argv)
 {
-	struct generator generator = { .request.shape = SHAPE_STORM };
+	struct generator generator = { 0 };
 	struct request *request = &generator.request;
 	pid_t parent = getppid();
 	unsigned int lowered_from;

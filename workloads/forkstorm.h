@@ -14,7 +14,6 @@
 #define WORKERS_LIMIT 8192
 #define CPUS_LIMIT 8192 /* the most that a kernel can be built for */
 #define THREADS_LIMIT 256
-#define UNEVEN_WORKERS 2 /* a hot one, a quiet one */
 #define DEPTH_LIMIT 4096 /* one stack frame a process under vfork */
 
 /* Of any kernel's size: a cpu_set_t ends at 1,024 CPUs, and the kernel refuses a shorter set. */
@@ -22,15 +21,22 @@ struct cpus {
 	cpu_set_t set[CPUS_LIMIT / CPU_SETSIZE];
 };
 
-enum shape {
-	SHAPE_STORM,
-	SHAPE_BURST,
-	SHAPE_CHAIN,
-	SHAPE_PINGPONG,
-	SHAPE_HOTCPU,
-	SHAPE_TRICKLE,
-	SHAPE_THREADS,
-	SHAPE_UNEVEN,
+struct request;
+struct worker;
+
+/* A kind of storm. What is left out is as most shapes have it. */
+struct shape {
+	const char *name;
+	void (*run)(struct worker *worker); /* makes a worker's children */
+	void (*prepare)(struct worker *worker); /* before the start */
+	/* processes and threads that each worker has beside it at once, at most; else one */
+	unsigned int (*beside)(const struct request *request);
+	unsigned int workers; /* whatever is asked for */
+	bool one_cpu; /* the first one alone */
+	bool two_cpus; /* at least */
+	bool paced; /* takes a rate */
+	bool in_bursts; /* all workers' children are there at once, and have no rate */
+	bool first_ends; /* the storm is over when its first worker is */
 };
 
 enum spawn {
@@ -48,7 +54,7 @@ enum stop {
 
 /* One storm as asked for. */
 struct request {
-	enum shape shape;
+	const struct shape *shape;
 	enum spawn spawn;
 	bool exponential; /* gaps between paced arrivals */
 	uint64_t count;
@@ -128,6 +134,7 @@ unsigned int lower_to_limits(struct request *request);
 unsigned int most_at_once(const struct request *request, const struct shared *shared);
 
 /* shapes.c */
+extern const struct shape SHAPES[]; /* up to one without a name; the first is the default */
 _Noreturn void run_worker(const struct request *request, struct shared *shared,
 			  unsigned int index);
 

@@ -20,7 +20,7 @@ from bench.errors import MachineUnfit, StormFailed, UsageError
 from bench.host import session
 from bench.linux import cpus, procfs, refusal
 from workloads.cgroup import Cgroup
-from workloads.storm import TWO_CPUS, Shape, Storm, StormReport
+from workloads.storm import Shape, Storm, StormReport
 from workloads.user import StormUser, chosen
 
 EXECUTABLE: Final = Path(__file__).parent / "forkstorm"
@@ -71,10 +71,8 @@ def check(storm: Storm, usable: Sequence[int]) -> None:
     _check_real("rate", storm.rate_per_s, 0.0, MOST_RATE_PER_S)
     _check_real("pause in ms", storm.pause_ms, 0.0, MOST_SECONDS * 1e3)
     _check_real("time limit in seconds", storm.seconds, 0.001, MOST_SECONDS)
-    if storm.shape is Shape.TRICKLE and storm.rate_per_s == 0:
-        raise UsageError("a trickle is paced", remedy="give it a rate above 0")
-    if storm.shape is Shape.UNEVEN and storm.rate_per_s == 0:
-        raise UsageError("the quiet half of uneven is paced", remedy="give it a rate above 0")
+    if storm.shape.paced and storm.rate_per_s == 0:
+        raise UsageError(f"{storm.shape.paced} is paced", remedy="give it a rate above 0")
     if storm.shape is Shape.BURST and storm.rate_per_s > 0:
         raise UsageError("a burst has no rate", remedy="pace it by the pause between bursts")
     _check_cpus(storm, usable)
@@ -368,7 +366,7 @@ def _check_cpus(storm: Storm, usable: Sequence[int]) -> None:
             )
     if len(set(storm.cpus)) != len(storm.cpus):
         raise UsageError(f"CPUs {storm.cpus} name one twice")
-    if storm.shape in TWO_CPUS and len(storm.cpus or usable) < 2:
+    if len(storm.cpus or usable) < storm.shape.cpus:
         raise UsageError(
             f"{storm.shape} wants two CPUs", remedy="choose another shape, or more CPUs"
         )

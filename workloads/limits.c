@@ -187,21 +187,12 @@ static int64_t system_room(void)
 /* Processes and threads that each worker has beside it, at most, at any time. */
 static unsigned int beside_a_worker(const struct request *request)
 {
-	switch (request->shape) {
-	case SHAPE_CHAIN:
-		return request->depth;
-	case SHAPE_PINGPONG:
-		return 2;
-	case SHAPE_THREADS:
-		return 1 + request->threads;
-	default:
-		return 1;
-	}
+	return request->shape->beside ? request->shape->beside(request) : 1;
 }
 
 static unsigned int at_once(const struct request *request)
 {
-	if (request->shape == SHAPE_BURST)
+	if (request->shape->in_bursts)
 		return request->workers + request->burst_size;
 	return request->workers * (1 + beside_a_worker(request));
 }
@@ -209,7 +200,7 @@ static unsigned int at_once(const struct request *request)
 /* Processes and threads that existed at once: of a burst as counted, of other shapes as planned. */
 unsigned int most_at_once(const struct request *request, const struct shared *shared)
 {
-	if (request->shape == SHAPE_BURST)
+	if (request->shape->in_bursts)
 		return shared->workers + shared->widest;
 	return shared->workers * (1 + beside_a_worker(request));
 }
@@ -234,10 +225,10 @@ unsigned int lower_to_limits(struct request *request)
 	room = room == UNLIMITED ? room : room - LEFT_FOR_OTHERS;
 	if (wanted <= room)
 		return 0;
-	if (request->shape == SHAPE_BURST) {
+	if (request->shape->in_bursts) {
 		request->workers = at_most(request->workers, room / 2);
 		request->burst_size = at_most(request->burst_size, room - request->workers);
-	} else if (request->shape != SHAPE_UNEVEN) { /* that one wants both its workers */
+	} else if (!request->shape->workers) {
 		request->workers = at_most(request->workers, room / (1 + beside_a_worker(request)));
 		request->depth = at_most(request->depth, room - 1);
 		request->threads = at_most(request->threads, room - 2);

@@ -12,8 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const SHAPES[] = { "storm",	"burst",   "chain",   "pingpong",
-				      "hotcpu", "trickle", "threads", "uneven", NULL };
 static const char *const SPAWNS[] = { "vfork", "fork", "clone", NULL };
 static const char *const GAPS[] = { "fixed", "exponential", NULL };
 
@@ -35,6 +33,14 @@ static unsigned int choice(const char *name, const char *text, const char *const
 		if (!strcmp(text, words[i]))
 			return i;
 	usage_error("--%s does not know '%s'", name, text);
+}
+
+static const struct shape *shape_named(const char *name)
+{
+	for (const struct shape *shape = SHAPES; shape->name; shape++)
+		if (!strcmp(name, shape->name))
+			return shape;
+	usage_error("--shape does not know '%s'", name);
 }
 
 static uint64_t whole(const char *name, const char *text, uint64_t low, uint64_t high)
@@ -98,16 +104,12 @@ static void check_together(struct request *request)
 {
 	if (request->report_fd < 0 || request->go_fd < 0)
 		usage_error("--report-fd and --go-fd are needed");
-	if (request->shape == SHAPE_TRICKLE && request->rate_per_s == 0)
-		usage_error("trickle wants --rate");
-	if (request->shape == SHAPE_UNEVEN && request->rate_per_s == 0)
-		usage_error("uneven wants --rate, of the quiet worker");
-	if (request->shape == SHAPE_UNEVEN)
-		request->workers = UNEVEN_WORKERS;
-	if (request->shape == SHAPE_TRICKLE)
-		request->workers = 1; /* one line of arrivals */
-	if (request->shape == SHAPE_BURST && request->rate_per_s > 0)
-		usage_error("burst is paced by --pause-ms, not --rate");
+	if (request->shape->paced && request->rate_per_s == 0)
+		usage_error("%s wants --rate", request->shape->name);
+	if (request->shape->in_bursts && request->rate_per_s > 0)
+		usage_error("%s is paced by --pause-ms, not --rate", request->shape->name);
+	if (request->shape->workers)
+		request->workers = request->shape->workers;
 	if (request->tiny && access(request->tiny, X_OK) < 0)
 		usage_error("--tiny %s: %s", request->tiny, strerror(errno));
 	if (request->privileged && request->change_user)
@@ -147,7 +149,7 @@ void parse_request(struct request *request, int argc, char **argv)
 	int option;
 
 	*request = (struct request){
-		.count = 20000, .workers = 2, .burst_size = 1000, .depth = 8, .threads = 4,
+		.shape = SHAPES, .count = 20000, .workers = 2, .burst_size = 1000, .depth = 8, .threads = 4,
 		.seconds = 30, .seed = 1, .report_fd = -1, .go_fd = -1,
 	};
 	opterr = 0;
@@ -156,7 +158,7 @@ void parse_request(struct request *request, int argc, char **argv)
 
 		switch (option) {
 		case SHAPE:
-			request->shape = choice(name, optarg, SHAPES);
+			request->shape = shape_named(optarg);
 			break;
 		case SPAWN:
 			request->spawn = choice(name, optarg, SPAWNS);

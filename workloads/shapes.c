@@ -32,16 +32,22 @@ static void chain_link(const struct child *child)
 	struct child next = *child;
 	pid_t pid;
 
-	/* The pair's parent runs on one CPU, its child on the next; the next pair moves on. */
-	if (worker->request->shape == SHAPE_PINGPONG)
-		run_on_one(worker->cpus[(child->number / 2 + child->number % 2) % worker->cpu_count]);
 	if (child->below == 0 || stopped(worker->shared))
 		return;
 	next.number++;
 	next.below--;
-	pid = spawn(worker->request->spawn, chain_link, &next);
+	pid = spawn(worker->request->spawn, &next);
 	if (pid > 0)
 		reap(worker->shared, pid);
+}
+
+/* A pair's parent runs on one CPU, its child on the next; the next pair moves on. */
+static void pair_link(const struct child *child)
+{
+	const struct worker *worker = child->worker;
+
+	run_on_one(worker->cpus[(child->number / 2 + child->number % 2) % worker->cpu_count]);
+	chain_link(child);
 }
 
 static int thread_main(void *unused)
@@ -83,7 +89,7 @@ static void run_series(struct worker *worker, body *run, unsigned int group)
 {
 	const struct request *request = worker->request;
 	struct shared *shared = worker->shared;
-	struct child child = { .worker = worker };
+	struct child child = { .worker = worker, .run = run };
 
 	for (;;) {
 		uint64_t left;
@@ -97,7 +103,7 @@ static void run_series(struct worker *worker, body *run, unsigned int group)
 			return;
 		left = worker->count - child.number;
 		child.below = (left < group ? left : group) - 1;
-		while ((pid = spawn(request->spawn, run, &child)) < 0) {
+		while ((pid = spawn(request->spawn, &child)) < 0) {
 			if (errno != EAGAIN && errno != ENOMEM)
 				return;
 			rest_until(shared, now_ns() + RETRY_NS);
@@ -108,6 +114,16 @@ static void run_series(struct worker *worker, body *run, unsigned int group)
 	}
 }
 
+static void list_cpus(struct worker *worker)
+{
+	struct cpus allowed;
+
+	get_affinity(&allowed);
+	for (int cpu = 0; cpu < CPUS_LIMIT; cpu++)
+		if (has_cpu(&allowed, cpu))
+			worker->cpus[worker->cpu_count++] = cpu;
+}
+
 /*
  * The hot worker, on the first CPU, is not paced. The quiet one, on the last, is, and makes
  * children until the generator stops it, which it does when the hot one has made its own.
@@ -116,6 +132,7 @@ static void prepare_uneven(struct worker *worker)
 {
 	bool quiet = worker->index > 0;
 
+	list_cpus(worker);
 	run_on_one(worker->cpus[quiet ? worker->cpu_count - 1 : 0]);
 	worker->mean_gap_ns = quiet ? 1e9 / worker->request->rate_per_s : 0;
 	if (quiet) {
@@ -124,10 +141,70 @@ static void prepare_uneven(struct worker *worker)
 	}
 }
 
+static void prepare_threads(struct worker *worker)
+{
+	worker->stacks = mmap(NULL, (size_t)worker->request->threads * STACK_BYTES,
+			      PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (worker->stacks == MAP_FAILED) {
+		count_failure(worker->shared, errno);
+		_exit(0);
+	}
+}
+
+static void run_singles(struct worker *worker)
+{
+	run_series(worker, do_nothing, 1);
+}
+
+static void run_chains(struct worker *worker)
+{
+	run_series(worker, chain_link, worker->request->depth);
+}
+
+static void run_pairs(struct worker *worker)
+{
+	run_series(worker, pair_link, 2);
+}
+
+static void run_threads(struct worker *worker)
+{
+	run_series(worker, have_threads, 1);
+}
+
+static unsigned int beside_chain(const struct request *request)
+{
+	return request->depth;
+}
+
+static unsigned int beside_pair(const struct request *request)
+{
+	(void)request;
+	return 2;
+}
+
+static unsigned int beside_threads(const struct request *request)
+{
+	return 1 + request->threads;
+}
+
+const struct shape SHAPES[] = {
+	{ .name = "storm", .run = run_singles },
+	{ .name = "burst", .run = run_bursts, .in_bursts = true },
+	{ .name = "chain", .run = run_chains, .beside = beside_chain },
+	{ .name = "pingpong", .run = run_pairs, .prepare = list_cpus, .beside = beside_pair,
+	  .two_cpus = true },
+	{ .name = "hotcpu", .run = run_singles, .one_cpu = true },
+	{ .name = "trickle", .run = run_singles, .workers = 1, .paced = true },
+	{ .name = "threads", .run = run_threads, .prepare = prepare_threads,
+	  .beside = beside_threads },
+	{ .name = "uneven", .run = run_singles, .prepare = prepare_uneven, .workers = 2,
+	  .two_cpus = true, .paced = true, .first_ends = true },
+	{ 0 },
+};
+
 static void prepare(struct worker *worker)
 {
 	const struct request *request = worker->request;
-	struct cpus allowed;
 
 	worker->random = request->seed * 0x9e3779b97f4a7c15 + worker->index;
 	uniform(worker);
@@ -135,46 +212,8 @@ static void prepare(struct worker *worker)
 		worker->mean_gap_ns = 1e9 * request->workers / request->rate_per_s;
 	worker->count = request->count;
 	worker->next = &worker->shared->next;
-	if (request->shape == SHAPE_PINGPONG || request->shape == SHAPE_UNEVEN) {
-		get_affinity(&allowed);
-		for (int cpu = 0; cpu < CPUS_LIMIT; cpu++)
-			if (has_cpu(&allowed, cpu))
-				worker->cpus[worker->cpu_count++] = cpu;
-	}
-	if (request->shape == SHAPE_UNEVEN)
-		prepare_uneven(worker);
-	if (request->shape == SHAPE_THREADS) {
-		worker->stacks = mmap(NULL, (size_t)request->threads * STACK_BYTES,
-				      PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (worker->stacks == MAP_FAILED) {
-			count_failure(worker->shared, errno);
-			_exit(0);
-		}
-	}
-}
-
-static void run_shape(struct worker *worker)
-{
-	switch (worker->request->shape) {
-	case SHAPE_BURST:
-		run_bursts(worker);
-		break;
-	case SHAPE_CHAIN:
-		run_series(worker, chain_link, worker->request->depth);
-		break;
-	case SHAPE_PINGPONG:
-		run_series(worker, chain_link, 2);
-		break;
-	case SHAPE_THREADS:
-		run_series(worker, have_threads, 1);
-		break;
-	case SHAPE_STORM:
-	case SHAPE_HOTCPU:
-	case SHAPE_TRICKLE:
-	case SHAPE_UNEVEN:
-		run_series(worker, do_nothing, 1);
-		break;
-	}
+	if (request->shape->prepare)
+		request->shape->prepare(worker);
 }
 
 /* A worker's life: prepare, wait for the start, make children until there is no more to do. */
@@ -192,7 +231,7 @@ _Noreturn void run_worker(const struct request *request, struct shared *shared, 
 	while (!atomic_load(&shared->start))
 		futex_wait(&shared->start, 0, 0);
 	worker.due_ns = now_ns() + worker.mean_gap_ns * index / request->workers;
-	run_shape(&worker);
+	request->shape->run(&worker);
 	end_ns = now_ns();
 	while (latest_ns < end_ns &&
 	       !atomic_compare_exchange_weak(&shared->end_ns, &latest_ns, end_ns))

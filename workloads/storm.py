@@ -6,20 +6,32 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import ceil
-from typing import Final
+from typing import Self
 
 
 class Shape(StrEnum):
-    """The kinds of storm; workloads/forkstorm.c says how each is made."""
+    """The kinds of storm; workloads/shapes.c says how each is made."""
+
+    workers: int  # of a shape that has a fixed number; else 0
+    cpus: int  # that it takes
+    paced: str  # the subject of "is paced", of a shape that takes a rate
+
+    def __new__(cls, name: str, workers: int = 0, cpus: int = 1, paced: str = "") -> Self:
+        """Return the shape of this name; its traits stand behind it."""
+        shape = str.__new__(cls, name)
+        shape._value_ = name
+        shape.workers, shape.cpus, shape.paced = workers, cpus, paced
+        return shape
 
     STORM = "storm"
     BURST = "burst"
     CHAIN = "chain"
-    PINGPONG = "pingpong"
+    PINGPONG = "pingpong", 0, 2
     HOTCPU = "hotcpu"
-    TRICKLE = "trickle"
+    TRICKLE = "trickle", 1, 1, "a trickle"
     THREADS = "threads"
-    UNEVEN = "uneven"  # the first CPU as fast as it can, the last one at rate_per_s
+    # The first CPU as fast as it can, the last one at rate_per_s.
+    UNEVEN = "uneven", 2, 2, "the quiet half of uneven"
 
 
 class Spawn(StrEnum):
@@ -38,13 +50,6 @@ class Gap(StrEnum):
 
     FIXED = "fixed"
     EXPONENTIAL = "exponential"
-
-
-TWO_CPUS: Final = frozenset({Shape.PINGPONG, Shape.UNEVEN})
-"""Shapes that take two CPUs."""
-
-_WORKERS: Final = {Shape.TRICKLE: 1, Shape.UNEVEN: 2}
-"""Workers of shapes that have a fixed number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +76,7 @@ class Storm:
     @property
     def real_workers(self) -> int:
         """Return the number of workers, whatever is asked for."""
-        return _WORKERS.get(self.shape, self.workers)
+        return self.shape.workers or self.workers
 
     @property
     def most_processes(self) -> int:
@@ -85,7 +90,7 @@ class Storm:
         if self.shape is Shape.BURST:
             return self.workers + self.burst_size
         beside = {Shape.CHAIN: self.depth, Shape.PINGPONG: 2, Shape.THREADS: 1 + self.threads}
-        return max(self.workers, _WORKERS[Shape.UNEVEN]) * (1 + beside.get(self.shape, 1))
+        return max(self.workers, self.shape.workers) * (1 + beside.get(self.shape, 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,15 +20,17 @@ struct worker {
 	unsigned short cpus[CPUS_LIMIT];
 };
 
-/* One child to be: which one it is, counted over all workers, and how many follow below it. */
+struct child;
+typedef void body(const struct child *child);
+
+/* One child to be: what it does, which it is of all workers' children, how many follow below it. */
 struct child {
 	const struct worker *worker;
+	body *run;
 	uint64_t number;
 	unsigned int below;
 	uint32_t round; /* burst only */
 };
-
-typedef void body(const struct child *child);
 
 static inline bool stopped(const struct shared *shared)
 {
@@ -40,7 +42,7 @@ double uniform(struct worker *worker);
 void pace(struct worker *worker, unsigned int arrivals);
 
 /* children.c */
-pid_t spawn(enum spawn how, body *run, const struct child *child);
+pid_t spawn(enum spawn how, const struct child *child);
 void reap(struct shared *shared, pid_t pid);
 
 /* bursts.c */

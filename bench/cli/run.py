@@ -120,7 +120,7 @@ def command(
         storm = Storm(
             shape=workload,
             count=count,
-            workers=workers if workers is not None else 1 if workload is Shape.TRICKLE else 2,
+            workers=workers if workers is not None else workload.workers or 2,
             spawn=spawn or (Spawn.FORK if workload is Shape.BURST else Spawn.VFORK),
             rate_per_s=rate,
             gap=gap,
@@ -176,8 +176,7 @@ def _refuse_idle(
     for idle, why, options in (
         (shape is not Shape.BURST, f"on a {shape}", ("burst",)),
         (shape is not Shape.CHAIN, f"on a {shape}", ("depth",)),
-        (shape is Shape.TRICKLE, "on a trickle, which has one", ("workers",)),
-        (shape is Shape.UNEVEN, "on uneven, which has two", ("workers",)),
+        (shape.workers > 0, f"on a {shape}, which has {shape.workers}", ("workers",)),
         (not rate, "without --rate", ("gap",)),
         (poll is not Poll.TIMED, "without --poll timed", ("interval",)),
         (poll is Poll.STOPPED, "with --poll stopped, which is away all the time", ("stall",)),

@@ -12,7 +12,7 @@ from bench.plan.budgets import KIB, MIB
 from bench.plan.config import MIXED, Call, Consumer, Poll, Producer, Reader, TrialConfig, Wake
 from bench.plan.experiments import Arm, ArmName, transport_arms
 from bench.tracer.transports import find
-from workloads.storm import TWO_CPUS, Gap, Shape, Spawn, Storm
+from workloads.storm import Gap, Shape, Spawn, Storm
 
 _BUDGETS_BYTES: Final = (8 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, MIB, 8 * MIB)
 _PAYLOADS_BYTES: Final = (0, 0, 0, 64, 256, MIXED)
@@ -62,7 +62,7 @@ def _bounded(config: TrialConfig) -> TrialConfig:
 
 
 def _storm(random: Random, cpus: tuple[int, ...]) -> Storm:
-    shape = random.choice([each for each in Shape if len(cpus) > 1 or each not in TWO_CPUS])
+    shape = random.choice([each for each in Shape if each.cpus <= len(cpus)])
     paced = shape in (Shape.TRICKLE, Shape.UNEVEN)
     spawn = random.choice(tuple(Spawn))
     return Storm(

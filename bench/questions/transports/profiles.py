@@ -16,7 +16,7 @@ from bench.plan.config import Consumer, Poll, Producer, TrialConfig
 from bench.plan.duration import nominal_rate_per_s
 from bench.plan.experiments import REFERENCE, Experiment, compose
 from bench.tracer.transports import find
-from workloads.storm import TWO_CPUS, Gap, Shape, Spawn, Storm
+from workloads.storm import Gap, Shape, Spawn, Storm
 
 DEFAULT_SEED: Final = 1
 TRANSPORTS: Final = ("ringbuf", REFERENCE)
@@ -367,7 +367,7 @@ def profile(name: str, cpus: Sequence[int]) -> Profile:
         raise UsageError(f"there is no profile {name!r}", remedy=f"take one of {', '.join(NAMES)}")
     count = len(cpus)
     rows = _rows(count) + (_more_rows(count) if scale.ladder_s else ())
-    lacking = [row for row in rows if count < 2 and (row.duet or row.storm.shape in TWO_CPUS)]
+    lacking = [row for row in rows if count < max(row.storm.shape.cpus, 1 + row.duet)]
     experiments = tuple(_experiment(row, scale, count) for row in rows if row not in lacking)
     if scale.ladder_s:
         experiments += (_ladder(scale, count),)
