@@ -14,6 +14,8 @@ from bench.errors import UsageError, check_range
 from workloads.storm import Shape, Spawn, Storm
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bench.questions.duet.judge import Duel
 
 _SHAPES: Final = frozenset({Shape.STORM, Shape.BURST, Shape.TRICKLE, Shape.THREADS, Shape.HOTCPU})
@@ -24,8 +26,13 @@ def command(
     first: Annotated[str, typer.Argument(metavar="A", help="ringbuf, ringbuf:output ...")],
     second: Annotated[str, typer.Argument(metavar="B", help="perfbuf, perfbuf:wakeup=50 ...")],
     assign: Annotated[
-        str, typer.Option(help="record, or a window such as 1ms: what goes to A or B by chance.")
-    ] = "record",
+        list[str] | None,
+        typer.Option(
+            help="What goes to A or B by chance: record, a window such as 1ms, or solo (a whole "
+            "storm). Several are run in turn.  [default: record]",
+            show_default=False,
+        ),
+    ] = None,
     workload: Annotated[Shape, typer.Option(help="Shape of the storm.")] = Shape.STORM,
     count: Annotated[int, typer.Option(help="Children of one storm.")] = 8_000,
     rate: Annotated[float, typer.Option(help="Children a second; 0: as fast as they can.")] = 0.0,
@@ -46,19 +53,22 @@ def command(
     The kernel gives each exit to one of both tracers at random, so that whatever disturbs the
     machine falls on both alike. An arm is a transport with its settings: ringbuf, ringbuf:output,
     ringbuf:payload=512, perfbuf:wakeup=50, sharded, ringbuf:none (no wake-ups), ringbuf:forced.
-    The same arm twice (A/A) says how far chance goes.
+    The same arm twice (A/A) says how far chance goes. Solo gives each arm storms of its own, as a
+    user of one has it; with several --assign their answers stand side by side.
 
     Example: bufbench duet ringbuf perfbuf --precision 2%
 
     Example: bufbench duet ringbuf ringbuf:output --assign 1ms --json
+
+    Example: bufbench duet ringbuf perfbuf --assign record --assign 1ms --assign solo
     """
     from bench import paths
     from bench.campaign import campaign
     from bench.linux import cpus, procfs
     from bench.plan import budgets, duet
     from bench.plan.config import TrialConfig
+    from bench.questions.duet.designs import designs
     from bench.questions.duet.document import document
-    from bench.questions.duet.judge import judge
     from bench.questions.duet.run import FEWEST_STORMS, Until, measure
     from bench.tracer.transports import find
 
@@ -75,6 +85,7 @@ def command(
         precision=None if precision is None else _share("--precision", precision),
         seconds=seconds,
         margin=_share("--margin", margin),
+        seed=seed,
     )
     if workload is Shape.TRICKLE and not rate:
         raise UsageError("a trickle is paced", remedy="give it a --rate, like 2000")
@@ -87,28 +98,33 @@ def command(
         burst_size=min(1_000, count),
         rate_per_s=rate,
     )
-    config = TrialConfig(
-        transport="none", budget_bytes=0, storm=storm, duet=duet.assignment(assign)
-    )
-    experiment = duet.experiment(
-        f"duet-{workload}",
-        "two arms within one storm",
-        sides,
-        config,
-        budgets.parse(budget),
-        blocks=storms,
-        cpus=len(cpus.usable(procfs.online_cpus())),
-    )
+    rules = dict.fromkeys(map(duet.assignment, assign or ["record"]))
+    experiments = [
+        duet.experiment(
+            f"duet-{workload}" if len(rules) == 1 else f"duet-{workload}-{number}",
+            "two arms within one storm",
+            sides,
+            TrialConfig(transport="none", budget_bytes=0, storm=storm, duet=rule),
+            budgets.parse(budget),
+            blocks=storms,
+            cpus=len(cpus.usable(procfs.online_cpus())),
+        )
+        for number, rule in enumerate(rules, 1)
+    ]
     journal = output or paths.new_journal("duet")
     request = campaign.Request(
         journal=journal, command_line=sys.argv, seed=seed, wait=wait, wakeups=False
     )
     with campaign.opened(request) as running:
         print(f"journal: {journal}", file=sys.stderr, flush=True)
-        trials = measure(experiment, until, running, _progress)
-    duel = judge(experiment, trials, until.margin)
-    found = document(experiment, duel, margin=until.margin, journal=str(journal))
-    answer("json" if as_json else "text", [found])
+        duels = measure(experiments, until, running, _progress)
+    found = [
+        document(each, duels[each.name], margin=until.margin, journal=str(journal))
+        for each in experiments
+    ]
+    if len(found) > 1:
+        found.insert(0, designs([each.data for each in found]))
+    answer("json" if as_json else "text", found)
 
 
 def _share(option: str, text: str) -> float:
@@ -123,11 +139,9 @@ def _share(option: str, text: str) -> float:
     return value
 
 
-def _progress(found: Duel) -> None:
+def _progress(found: Sequence[Duel]) -> None:
     """Say on a terminal's stderr how far it is."""
     if not sys.stderr.isatty():
         return
-    widths = ", ".join(
-        f"{row.key} ±{min(row.estimate.resolvable, 9.99):.1%}" for row in found.rows if row.estimate
-    )
-    print(f"\r\x1b[K{found.storms} storms: {widths}", end="", file=sys.stderr, flush=True)
+    widths = "; ".join(f"{each.storms} storms ±{min(each.resolvable, 9.99):.1%}" for each in found)
+    print(f"\r\x1b[K{widths}", end="", file=sys.stderr, flush=True)

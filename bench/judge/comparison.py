@@ -12,7 +12,15 @@ from bench.errors import JournalError
 from bench.judge.bottleneck import Bottleneck, usual
 from bench.judge.floor import LEAST_MARGIN, Floor, floor_for, margin
 from bench.judge.metrics import KEYS, METRICS, Group, Metric, Unit
-from bench.judge.samples import ArmSamples, ExperimentSamples, estimate, paired, uneven, without
+from bench.judge.samples import (
+    ArmSamples,
+    ExperimentSamples,
+    estimate,
+    paired,
+    tail_of,
+    uneven,
+    without,
+)
 from bench.judge.statistics import FEWEST_BLOCKS, Estimate, Scale
 from bench.measure import latency
 from bench.plan import budgets
@@ -148,7 +156,8 @@ def _sides(
         values = [arm.values(metric).values() for arm in (left, right)]
         of_left, of_right = (_centre(metric, each) if each else None for each in values)
         return of_left, of_right
-    reference = _centre(metric, paired(metric, left, right)[1])
+    tail = tail_of(metric, left, right)
+    reference = tail.second_ns if tail else _centre(metric, paired(metric, left, right)[1])
     ratio = found.scale is Scale.RATIO
     return reference * found.point if ratio else reference + found.point, reference
 

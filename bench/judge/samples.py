@@ -10,6 +10,7 @@ from bench.judge import sequential
 from bench.judge.load import load_of, state_of
 from bench.judge.metrics import Metric, Reading, Unit, storm_ns_per_process
 from bench.judge.statistics import Estimate, paired_difference, paired_ratio
+from bench.judge.tails import QUANTILES, Tail, tails
 from bench.linux.machine import Machine
 from bench.plan.experiments import BASELINES
 from bench.trial.result import State, TrialResult
@@ -118,7 +119,8 @@ def uneven(left: ArmSamples, right: ArmSamples) -> list[Place]:
 
 
 def _apart(left: Reading, right: Reading) -> bool:
-    if left.trial.half is not None and left.trial.storm.start_ns != right.trial.storm.start_ns:
+    duet = left.trial.config.duet
+    if duet and not duet.solo and left.trial.storm.start_ns != right.trial.storm.start_ns:
         return True
     return left.load != right.load
 
@@ -137,16 +139,35 @@ def paired(metric: Metric, left: ArmSamples, right: ArmSamples) -> tuple[list[fl
     return [first[place] for place in places], [second[place] for place in places]
 
 
+def tail_of(metric: Metric, left: ArmSamples, right: ArmSamples) -> Tail | None:
+    """Return a quantile of the pooled latencies of a duet; None for any other number."""
+    if metric.key not in QUANTILES or not (left.duet and right.duet):
+        return None
+    apart = set(uneven(left, right))
+    places = [place for place in left.readings if place in right.readings and place not in apart]
+    both = [[arm.readings[place].trial.latency for place in places] for arm in (left, right)]
+    kept = [pair for pair in zip(*both, strict=True) if all(each and each.count for each in pair)]
+    if not kept:
+        return None
+    first, second = (
+        tuple(each.histogram for each in column if each) for column in zip(*kept, strict=True)
+    )
+    return tails(first, second)[metric.key]
+
+
 def estimate(metric: Metric, left: ArmSamples, right: ArmSamples) -> Estimate | None:
     """Compare ``metric`` within the blocks that both arms ran; None without any.
 
     Shares are compared by the mean of differences. Other numbers by the median of log ratios, or,
     where one of them is not above 0, by the median of differences. Within the storms of a duet the
-    ratio is a geometric mean with an interval that holds whenever the run was ended.
+    ratio is a geometric mean with an interval that holds whenever the run was ended, and that of a
+    tail is of all storms together.
     """
     pairs = paired(metric, left, right)
     if not pairs[0]:
         return None
+    if (tail := tail_of(metric, left, right)) is not None:
+        return tail.estimate
     if metric.unit is Unit.SHARE:
         return paired_difference(*pairs, mean=True)
     if min(map(min, pairs)) > 0:

@@ -79,6 +79,7 @@ class Duet:
 
     window_ns: int = 0  # each window of so long to one of them; 0: each process
     washout_ns: int = 0  # at the beginning of each window, left out of latency and write time
+    solo: bool = False  # no: all exits of a storm to one arm, which has it to itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

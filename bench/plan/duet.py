@@ -83,13 +83,14 @@ def side(text: str, find: Callable[[str], Traits]) -> Side:
 
 
 def assignment(text: str) -> Duet:
-    """Return the rule that ``text`` names: "record", or a window such as "1ms"."""
-    if text == "record":
-        return Duet()
+    """Return the rule that ``text`` names: "record", "solo", or a window such as "1ms"."""
+    if text in ("record", "solo"):
+        return Duet(solo=text == "solo")
     match = _WINDOW.fullmatch(text)
     if match is None:
         raise UsageError(
-            f"{text[:40]!r} is no assignment", remedy="write record, or a window like 1ms"
+            f"{text[:40]!r} is not an assignment",
+            remedy="write record, solo, or a window like 1ms",
         )
     window_ns = round(float(match[1]) * _UNITS_NS[match[2]])
     if not SHORTEST_WINDOW_NS <= window_ns <= LONGEST_WINDOW_NS:

@@ -4,12 +4,14 @@
 Each arm is a whole tracer with its own counters and buffers, so that each has its own ledger. One
 consumer drains the buffers of both. Which arm's buffers it visits first, and which arm is the
 marked program of the two that a hash chooses from, change from block to block: identical arms
-differ a little by where their code lies, and that is to fall on both.
+differ a little by where their code lies, and that is to fall on both. Solo, each arm has a storm of
+its own, under the same programs: what a duet is held against.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -31,7 +33,14 @@ from bench.tracer.program import Program
 from bench.trial import competition
 from bench.trial.assess import state_of
 from bench.trial.competition import Competition
-from bench.trial.observe import captured, gone, measured_memory, pass_storm, requested
+from bench.trial.observe import (
+    captured,
+    gone,
+    measured_memory,
+    pass_storm,
+    requested,
+    wakeups_raised,
+)
 from bench.trial.presence import watched
 from bench.trial.result import Half, TrialResult
 from bench.trial.rig import Rig
@@ -55,9 +64,9 @@ class _Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
-    """One storm under both arms. ``records`` shares the capture's memory."""
+    """One storm under both arms, or one. ``records`` shares the capture's memory."""
 
-    sides: tuple[_Side, ...]
+    sides: Mapping[int, _Side]
     records: Records
     storm: StormReport
     malformed: int
@@ -65,10 +74,11 @@ class _Seen:
     away_ns: int
     neighbours: tuple[str, ...] | None
     offline: tuple[int, ...]
+    wakeups_raised: int | None
 
 
 def run_duet(rig: Rig, arms: Arms, place: Place, seed: int) -> tuple[TrialResult, TrialResult]:
-    """Run one storm under both arms; return a trial of each.
+    """Run one storm under both arms, or solo one under each; return a trial of each.
 
     UsageError for arms that cannot share a storm, MachineUnfit where there is one CPU only.
     """
@@ -78,17 +88,34 @@ def run_duet(rig: Rig, arms: Arms, place: Place, seed: int) -> tuple[TrialResult
             "a duet needs 2 usable CPUs: on one, its consumer runs only when the storm does not",
             remedy="run the arms one after the other, with bufbench run",
         )
+    key = random.Random(f"{seed} {place.experiment} {place.block}").getrandbits(63)
+    visit, swapped = ((1, 0) if place.block & 1 else (0, 1)), bool(place.block & 2)
+    found: dict[int, TrialResult] = {}
+    for present in [(index,) for index in visit] if rule.solo else [visit]:
+        found |= _storm(rig, arms, rule, place, key=key, present=present, swapped=swapped)
+    return found[0], found[1]
+
+
+def _storm(
+    rig: Rig,
+    arms: Arms,
+    rule: Duet,
+    place: Place,
+    *,
+    key: int,
+    present: Sequence[int],
+    swapped: bool,
+) -> dict[int, TrialResult]:
+    """Run one storm under the arms that are ``present``; return the trial of each."""
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
     rig.log.forget()  # what was said before
     before = procfs.cpu_times()
-    key = random.Random(f"{seed} {place.experiment} {place.block}").getrandbits(63)
-    visit, swapped = ((1, 0) if place.block & 1 else (0, 1)), bool(place.block & 2)
-    seen = _observe(rig, arms, rule, key, visit=visit, swapped=swapped)
+    seen = _observe(rig, arms, rule, key, visit=present, swapped=swapped)
     conditions = conditions_of(
         rig,
         before,
         seen.competition,
-        counters=[each for side in seen.sides for each in side.counters],
+        counters=[each for side in seen.sides.values() for each in side.counters],
         offline=seen.offline,
         away_ns=seen.away_ns,
         neighbours=seen.neighbours,
@@ -98,19 +125,19 @@ def run_duet(rig: Rig, arms: Arms, place: Place, seed: int) -> tuple[TrialResult
     kept = [duet.kept(each, rule) for each in records]
     ranks = duet.ranks(kept[0], kept[1], rule) if whole.balanced else None
     state, reasons = state_of(whole, conditions, shortfall(arms[0].config.storm, seen.storm))
-    first, second = (
-        TrialResult(
+    return {
+        index: TrialResult(
             experiment=place.experiment,
-            arm=arm.name,
+            arm=arms[index].name,
             block=place.block,
-            position=visit.index(index),
-            config=arm.config,
+            position=(place.block + index) % 2,
+            config=arms[index].config,
             started_utc=started,
             storm=seen.storm,
             conditions=conditions,
             state=state,
             reasons=reasons,
-            ledger=books[index],
+            ledger=book,
             latency=latency.measure(kept[index]) if whole.balanced else None,
             memory=seen.sides[index].memory,
             write=seen.sides[index].writes,
@@ -120,11 +147,11 @@ def run_duet(rig: Rig, arms: Arms, place: Place, seed: int) -> tuple[TrialResult
                 swapped=swapped,
                 ranks=ranks,
                 washed_out=len(records[index]) - len(kept[index]),
+                wakeups_raised=seen.wakeups_raised,
             ),
         )
-        for index, arm in enumerate(arms)
-    )
-    return first, second
+        for index, book in books.items()
+    }
 
 
 def _rule(arms: Arms) -> Duet:
@@ -150,16 +177,19 @@ def _rule(arms: Arms) -> Duet:
 
 
 def _observe(
-    rig: Rig, arms: Arms, rule: Duet, key: int, *, visit: tuple[int, int], swapped: bool
+    rig: Rig, arms: Arms, rule: Duet, key: int, *, visit: Sequence[int], swapped: bool
 ) -> _Seen:
     """Run the storm, without a bpf(2) call on a map while the tracers are attached."""
     storm, consumer = arms[0].config.storm, arms[0].config.consumer
     ways = [transports.find(arm.config.transport) for arm in arms]
-    programs = [_program(rig, arm, marked=bool(index) != swapped) for index, arm in enumerate(arms)]
+    programs = {
+        index: _program(rig, arms[index], marked=bool(index) != swapped) for index in sorted(visit)
+    }
     picker = rig.built(chooser.BUILD)
     capture = rig.capture(arms[0].config)
     with ExitStack() as stack:
-        chooser.set_up(picker, programs[:: -1 if swapped else 1], rule, key=key)
+        chosen = [programs.get(index, programs[visit[0]]) for index in (0, 1)]
+        chooser.set_up(picker, chosen[:: -1 if swapped else 1], rule, key=key)
         generator = stack.enter_context(rig.generator(storm))
         memory: dict[int, Memory] = {}
         for index in visit:
@@ -181,19 +211,21 @@ def _observe(
             )
         offline = gone(rig)
         presence = stack.enter_context(watched())
+        raised_before = procfs.irq_work()
         with ExitStack() as running:
             running.enter_context(consuming(capture, opened.drain, consumer))  # drains both
             running.enter_context(picker.attached())
             passed = pass_storm(generator, picker, arms[0].config)
         met = competition.between(passed.before, competition.read(), cpus=len(rig.cpus))
-        sides = tuple(
-            _Side(
+        raised = wakeups_raised(raised_before, procfs.irq_work())
+        sides = {
+            index: _Side(
                 counters=tuple(program.read_counters()),
                 writes=write_times.read(program),
                 memory=memory[index],
             )
-            for index, program in enumerate(programs)
-        )
+            for index, program in programs.items()
+        }
         away_ns = presence.away_ns
     return _Seen(
         sides=sides,
@@ -204,6 +236,7 @@ def _observe(
         away_ns=away_ns,
         neighbours=passed.neighbours,
         offline=offline,
+        wakeups_raised=raised,
     )
 
 
@@ -214,28 +247,32 @@ def _program(rig: Rig, arm: Arm, *, marked: bool) -> Program:
     return rig.program(way.variant, macros | ({"SECOND_ARM": 1} if marked else {}))
 
 
-def _ledgers(seen: _Seen, records: tuple[Records, Records]) -> tuple[Ledger, tuple[Ledger, ...]]:
+def _ledgers(seen: _Seen, records: tuple[Records, Records]) -> tuple[Ledger, dict[int, Ledger]]:
     """Return the account of the whole storm, by which it counts, and of each arm."""
-    books = [
-        ledger.balance(each, side.counters) for each, side in zip(records, seen.sides, strict=True)
-    ]
-    own_exits = sum(book.own_exits for book in books)
+    books = {
+        index: ledger.balance(records[index], side.counters) for index, side in seen.sides.items()
+    }
+    own_exits = sum(book.own_exits for book in books.values())
     faults = [
-        *(f"{arm} arm: {each}" for arm, book in zip(("first", "second"), books, strict=True)
-          for each in book.residues),
-        *clocks.faults(seen.records, seen.storm),
-    ]  # fmt: skip
+        f"{('first', 'second')[index]} arm: {each}"
+        for index, book in books.items()
+        for each in book.residues
+    ]
+    faults += clocks.faults(seen.records, seen.storm)
+    if strays := sum(len(each) for index, each in enumerate(records) if index not in books):
+        faults.append(f"{strays} records carry the mark of an arm that was not there")
     if seen.malformed:
         faults.append(f"{seen.malformed} records or visits were malformed or misdated")
     if own_exits > seen.storm.reaped:
         faults.append(f"{seen.storm.reaped:,} processes were reaped, but {own_exits:,} were traced")
     whole = replace(
-        books[0],
-        own_attempted=sum(book.own_attempted for book in books),
+        next(iter(books.values())),
+        own_attempted=sum(book.own_attempted for book in books.values()),
         reaped=seen.storm.reaped,
         missed=seen.storm.reaped - own_exits,
         residues=tuple(faults),
     )
-    return whole, tuple(
-        replace(book, missed=whole.missed, residues=whole.residues) for book in books
-    )
+    return whole, {
+        index: replace(book, missed=whole.missed, residues=whole.residues)
+        for index, book in books.items()
+    }

@@ -88,7 +88,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         wakes_ns = woken() if woken else None
         lost_told = opened.lost_told()
         skipped = _skipped_told(skipped_before, procfs.fd_info(program_fd).recursion_misses)
-        raised = _raised(raised_before, procfs.irq_work())
+        raised = wakeups_raised(raised_before, procfs.irq_work())
         counters = program.read_counters()
         runs_after = bpf.run_time(program_fd)
         away_ns = presence.away_ns
@@ -217,7 +217,8 @@ def _skipped_told(before: int | None, after: int | None) -> int | None:
     return None if before is None or after is None else after - before
 
 
-def _raised(before: dict[int, int] | None, after: dict[int, int] | None) -> int | None:
+def wakeups_raised(before: dict[int, int] | None, after: dict[int, int] | None) -> int | None:
+    """Return the irq_work interrupts between two readings; None where they are not counted."""
     if before is None or after is None:
         return None
     return sum(after.values()) - sum(before.values())

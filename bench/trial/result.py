@@ -57,6 +57,7 @@ class Half:
     key: int  # of the hash that shared out the exits
     swapped: bool  # the first arm's records carry the flag SECOND, not the second's
     ranks: Ranks | None  # the first arm's latencies against the second's; None: not both have some
+    wakeups_raised: int | None = None  # in the storm, by both arms; None: not recorded
     washed_out: int  # records left out of latency, from the beginnings of windows
 
 

@@ -23,7 +23,7 @@ DUET = [sys.executable, "-c", "from bench.cli import main; main()", "duet"]
         (["ringbuf:fast", "perfbuf"], "no arm has 'fast'"),
         (["perfbuf:output", "ringbuf"], "perfbuf is written by one call only"),
         (["ringbuf", "perfbuf", "--assign", "100us"], "a window of 100us does not serve"),
-        (["ringbuf", "perfbuf", "--assign", "banana"], "'banana' is no assignment"),
+        (["ringbuf", "perfbuf", "--assign", "banana"], "'banana' is not an assignment"),
         (["ringbuf", "perfbuf", "--precision", "0"], "--precision 0 is not a share"),
         (["ringbuf", "perfbuf", "--margin", "nan%"], "--margin nan% is not a share"),
         (["ringbuf", "perfbuf", "--storms", "7"], "--storms 7 is out of range"),

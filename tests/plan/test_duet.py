@@ -65,7 +65,7 @@ def test_assignments(text: str, rule: Duet) -> None:
 
 @pytest.mark.parametrize("text", ["", "499us", "2s", "1", "ms", "-1ms", "1e3us", "records"])
 def test_windows_out_of_range_are_refused(text: str) -> None:
-    with pytest.raises(UsageError, match=r"500us to 1s|record, or a window like 1ms"):
+    with pytest.raises(UsageError, match=r"500us to 1s|record, solo, or a window like 1ms"):
         duet.assignment(text)
 
 

@@ -216,3 +216,19 @@ def test_one_cpu_is_refused(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rig, "usable", rig.usable[:1])
     with pytest.raises(MachineUnfit, match="2 usable CPUs"):
         play(rig, "ringbuf", "perfbuf")
+
+
+def test_solo_each_arm_has_a_storm_to_itself(rig: Rig) -> None:
+    for block in range(4):
+        trials = play(rig, "ringbuf", "perfbuf", rule=Duet(solo=True), block=block)
+        assert trials[0].storm.start_ns != trials[1].storm.start_ns
+        assert (trials[0].storm.start_ns < trials[1].storm.start_ns) == (block % 2 == 0)
+        for trial in trials:
+            book = trial.ledger
+            assert book is not None
+            assert book.residues == ()
+            assert book.own_exits == trial.storm.reaped
+            assert trial.half is not None
+            assert trial.half.ranks is None
+            assert trial.write is not None
+            assert trial.write.written == book.delivered

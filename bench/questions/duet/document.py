@@ -19,7 +19,7 @@ from bench.report.units import number, share, time
 
 FORMAT: Final = 1
 _MARKS: Final = {Outcome.UNDECIDED: Mark.OPEN, Outcome.EQUIVALENT: Mark.SOFT}
-_LABELS: Final = {
+LABELS: Final = {
     "latency_p50_ns": "median latency",
     "latency_p99_ns": "latency, 99th percentile",
     "write_ns": "time of a write in the kernel",
@@ -61,6 +61,8 @@ class DuetData:
     margin: float
     later_share: float | None
     p: float | None
+    raised: tuple[float | None, float | None]  # wake-ups a record in the storms of either arm
+    given_up: str
     journal: str
     numbers: tuple[NumberData, ...]
 
@@ -76,13 +78,14 @@ def document(duet: Experiment, duel: Duel, *, margin: float, journal: str) -> Do
         first=first.name,
         second=second.name,
         workload=first.config.storm.shape.value,
-        assign=f"{rule.window_ns / 1e6:g}ms" if rule.window_ns else "record",
+        assign=assigned(rule),
         margin=margin,
         journal=journal,
         numbers=tuple(map(_number, duel.rows)),
     )
     return Document(
-        title=f"{data.first} against {data.second}, within the same storms",
+        title=f"{data.first} against {data.second}, "
+        + ("each alone" if rule.solo else "within the same storms"),
         subject=(
             f"{data.storms} storms ({data.workload}), assigned by {_words(rule)}; "
             f"equivalent means within {share(margin)}"
@@ -90,6 +93,13 @@ def document(duet: Experiment, duel: Duel, *, margin: float, journal: str) -> Do
         parts=tuple(_parts(data)),
         data=data,
     )
+
+
+def assigned(rule: Duet) -> str:
+    """Return the rule as --assign takes it."""
+    if rule.window_ns:
+        return f"{rule.window_ns / 1e6:g}ms"
+    return "solo" if rule.solo else "record"
 
 
 def _number(row: Compared) -> NumberData:
@@ -110,6 +120,8 @@ def _number(row: Compared) -> NumberData:
 
 
 def _words(rule: Duet) -> str:
+    if rule.solo:
+        return "storm, each arm alone in its own"
     if not rule.window_ns:
         return "process"
     return f"window of {time(rule.window_ns)}, the first {time(rule.washout_ns)} of each left out"
@@ -118,7 +130,7 @@ def _words(rule: Duet) -> str:
 def _parts(data: DuetData) -> Iterator[parts.Part]:
     for each in data.numbers:
         yield Sentence(
-            lead=_LABELS[each.key].capitalize(), text=_sentence(data, each), evidence=each.evidence
+            lead=LABELS[each.key].capitalize(), text=_sentence(data, each), evidence=each.evidence
         )
     yield _table(data)
     if data.later_share is not None and data.p is not None:
@@ -129,6 +141,13 @@ def _parts(data: DuetData) -> Iterator[parts.Part]:
                 f"would differ so much with p = {data.p:.2g} (the assignment was random)."
             )
         )
+    first, second = data.raised
+    if first is not None and second is not None:
+        alone = f"{first:.2f} in storms of {data.first}, {second:.2f} in those of {data.second}"
+        words = alone if data.assign == "solo" else f"{first:.2f}, by both arms together"
+        yield Note(text=f"Wake-ups raised for each record: {words}.")
+    if data.given_up:
+        yield Note(text=f"{data.given_up[0].upper()}{data.given_up[1:]}.", mark=Mark.OPEN)
     if data.lossy:
         yield Note(
             text=f"{data.lossy} storms dropped records and say nothing of latency.", mark=Mark.OPEN
@@ -164,7 +183,7 @@ def _table(data: DuetData) -> parts.Table:
         columns=(*(Column(heading=each) for each in headings), Column(heading="", numeric=False)),
         rows=tuple(
             parts.Row(
-                heading=Cell(text=_LABELS[each.key]),
+                heading=Cell(text=LABELS[each.key]),
                 cells=(
                     Cell(text=number(each.first, Unit.NS), value=each.first),
                     Cell(text=number(each.second, Unit.NS), value=each.second),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import erfc, sqrt
+from math import erfc, inf, sqrt
 from typing import Final
 
 from bench.judge.comparison import Row, row_of
@@ -28,13 +28,16 @@ class Duel:
     left_out: int  # invalid or reduced
     lossy: int  # in which an arm dropped records: they say nothing of latency
     rows: tuple[Row, ...]  # of NUMBERS, as far as they were measured
+    raised: tuple[float | None, float | None]  # wake-ups a record in the storms of either arm
     later_share: float | None  # P(a record of the first arm is later than one of the second)
     p: float | None  # of the ranks of latency, from the assignment alone
+    given_up: str = ""  # why no more storms were run than these; "" where they sufficed
 
-    def as_narrow_as(self, precision: float) -> bool:
-        """Return whether no interval but that of a tail reaches farther than ``precision``."""
+    @property
+    def resolvable(self) -> float:
+        """The larger half interval of median latency and write time, as a share; inf without."""
         central = [row.estimate for row in self.rows if row.key in _CENTRAL]
-        return bool(central) and all(each and each.resolvable <= precision for each in central)
+        return max((each.resolvable for each in central if each is not None), default=inf)
 
 
 def judge(
@@ -56,7 +59,8 @@ def judge(
     variance = sum(each.rank_variance for each in ranks)
     return Duel(
         storms=len(left.readings),
-        left_out=len({trial.storm.start_ns for trial in trials}) - len(left.readings),
+        left_out=len({trial.block for trial in trials if trial.experiment == duet.name})
+        - len(left.readings),
         lossy=len(lossy),
         rows=tuple(
             row
@@ -64,11 +68,23 @@ def judge(
             if metric.key in NUMBERS
             and (row := _row(metric, (left, right), lossless, equivalence)).estimate is not None
         ),
+        raised=(_raised(left, right), _raised(right, left)),
         later_share=sum(each.later_share for each in ranks) / len(ranks) if ranks else None,
         p=erfc(abs(sum(each.rank_sum for each in ranks)) / sqrt(2 * variance))
         if variance
         else None,
     )
+
+
+def _raised(arm: ArmSamples, other: ArmSamples) -> float | None:
+    """Return the wake-ups raised for each record in the arm's storms, which it may have shared."""
+    if any(each.half is None or each.half.wakeups_raised is None for each in arm.trials):
+        return None
+    solo = any(each.config.duet and each.config.duet.solo for each in arm.trials)
+    counted = arm.trials if solo else (*arm.trials, *other.trials)
+    records = sum(each.ledger.attempted for each in counted if each.ledger)
+    raised = sum(each.half.wakeups_raised or 0 for each in arm.trials if each.half)
+    return raised / records if records else None
 
 
 def _row(

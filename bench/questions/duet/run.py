@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -13,6 +14,10 @@ from bench.questions.duet.judge import Duel, judge
 from bench.trial.result import TrialResult
 
 FEWEST_STORMS: Final = 8
+_HOPELESS: Final = 4.0
+"""A precision that would take so many times the storms that there is time for is given up."""
+
+_BEFORE_GIVING_UP: Final = 2 * FEWEST_STORMS
 
 Listener = Callable[[TrialResult], None]
 
@@ -35,28 +40,56 @@ class Until:
     precision: float | None  # half an interval, as a share
     seconds: float  # at most; storms that have begun are ended
     margin: float
+    seed: int
 
 
 def measure(
-    duet: Experiment, until: Until, running: Runs, listener: Callable[[Duel], None]
-) -> tuple[TrialResult, ...]:
-    """Run storms of ``duet``; ``listener`` hears what they say after each.
+    duets: Sequence[Experiment],
+    until: Until,
+    running: Runs,
+    listener: Callable[[Sequence[Duel]], None],
+) -> dict[str, Duel]:
+    """Run storms of each of ``duets`` in turn, in random order; return what they say, by name.
 
-    Looking after every storm costs nothing: the intervals hold however often they are looked at.
+    ``listener`` hears after each turn. Looking so often costs nothing: the intervals hold all the
+    same. One that would not become as precise in time is left early, and says so.
     """
-    trials: list[TrialResult] = []
-    end_s, block = time.monotonic() + until.seconds, 0
-    while block < FEWEST_STORMS or time.monotonic() < end_s:
-        trials += running.run(replace(duet, blocks=block + 1), _unheard, first_block=block)
+    trials: dict[str, list[TrialResult]] = {duet.name: [] for duet in duets}
+    found: dict[str, Duel] = {}
+    going, block = list(duets), 0
+    begin_s = time.monotonic()
+    while going and (block < FEWEST_STORMS or time.monotonic() - begin_s < until.seconds):
+        random.Random(f"{until.seed}/{block}").shuffle(going)
+        for duet in going:
+            more = running.run(replace(duet, blocks=block + 1), _unheard, first_block=block)
+            trials[duet.name] += more
+            found[duet.name] = judge(duet, trials[duet.name], until.margin)
         block += 1
-        found = judge(duet, trials, until.margin)
-        listener(found)
-        if until.precision is None:
-            if block >= until.storms:
-                break
-        elif block >= FEWEST_STORMS and found.as_narrow_as(until.precision):
-            break
-    return tuple(trials)
+        listener([found[duet.name] for duet in duets])
+        spent = (time.monotonic() - begin_s) / until.seconds
+        for duet in tuple(going):
+            reason = _end(found[duet.name], block, until, spent)
+            if reason is not None:
+                found[duet.name] = replace(found[duet.name], given_up=reason)
+                going.remove(duet)
+    return found
+
+
+def _end(found: Duel, block: int, until: Until, spent: float) -> str | None:
+    """Return why a duet ends, "" where it is done; None if it goes on."""
+    if until.precision is None:
+        return "" if block >= until.storms else None
+    if block >= FEWEST_STORMS and found.resolvable <= until.precision:
+        return ""
+    # The interval shrinks with the root of the storms, at best.
+    needed = block * (found.resolvable / until.precision) ** 2
+    possible = block / spent
+    if block >= _BEFORE_GIVING_UP and needed > _HOPELESS * possible:
+        return (
+            f"left after {block} storms: a precision of {until.precision:.3g} would take some "
+            f"{needed:,.0f}, and there is time for {possible:,.0f}"
+        )
+    return None
 
 
 def _unheard(_: TrialResult) -> None:

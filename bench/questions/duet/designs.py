@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Two arms under several designs in one session: what each design makes of the same difference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from bench.questions.duet.document import LABELS, DuetData, NumberData
+from bench.report.document import (
+    Cell,
+    Column,
+    Document,
+    Mark,
+    Note,
+    Part,
+    Row,
+    Sentence,
+    Table,
+)
+from bench.report.units import share
+
+_WORDS = {"record": "by process", "solo": "each alone"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contradiction:
+    """A number whose intervals under two designs have nothing in common."""
+
+    key: str
+    designs: tuple[str, str]
+    apart: float  # how far the two ratios lie from each other, as a share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesignsData:
+    """What JSON has of several designs."""
+
+    format: int
+    designs: tuple[DuetData, ...]
+    contradictions: tuple[Contradiction, ...]
+
+
+def designs(each: Sequence[DuetData]) -> Document:
+    """Lay the designs side by side, and name the contradictions."""
+    data = DesignsData(
+        format=each[0].format, designs=tuple(each), contradictions=tuple(_contradictions(each))
+    )
+    return Document(
+        title=f"{each[0].first} against {each[0].second}, by design",
+        subject=f"storms of all designs in turn ({each[0].workload}), in random order",
+        parts=tuple(_parts(data)),
+        data=data,
+    )
+
+
+def _contradictions(each: Sequence[DuetData]) -> Iterator[Contradiction]:
+    for one, other in combinations(each, 2):
+        for left in one.numbers:
+            right = next((number for number in other.numbers if number.key == left.key), None)
+            if right and (left.high < right.low or right.high < left.low):
+                yield Contradiction(
+                    key=left.key,
+                    designs=(one.assign, other.assign),
+                    apart=max(left.ratio, right.ratio) / min(left.ratio, right.ratio) - 1,
+                )
+
+
+def _parts(data: DesignsData) -> Iterator[Part]:
+    keys = [number.key for number in data.designs[0].numbers]
+    yield Table(
+        key="designs",
+        title="Ratio of the first arm to the second, by design",
+        corner="design",
+        columns=(
+            *(Column(heading=LABELS[key]) for key in keys),
+            Column(heading="wake-ups a record"),
+            Column(heading="storms"),
+        ),
+        rows=tuple(
+            Row(
+                heading=Cell(text=_name(each.assign)),
+                cells=(
+                    *(_cell(each, key) for key in keys),
+                    Cell(text=_raised(each)),
+                    Cell(text=f"{each.storms}", value=each.storms),
+                ),
+            )
+            for each in data.designs
+        ),
+    )
+    for found in data.contradictions:
+        one, other = (_name(each) for each in found.designs)
+        yield Sentence(
+            lead="Contradiction",
+            text=f"{LABELS[found.key]}, {one} and {other}: the intervals have nothing in common, "
+            f"the ratios differ by {share(found.apart)}.",
+        )
+    if not data.contradictions:
+        yield Note(text="No two designs contradict each other beyond both intervals.")
+    for each in data.designs:
+        if each.given_up:
+            yield Note(text=f"{_name(each.assign)}: {each.given_up}.", mark=Mark.OPEN)
+
+
+def _name(assign: str) -> str:
+    return _WORDS.get(assign, f"windows of {assign}")
+
+
+def _cell(each: DuetData, key: str) -> Cell:
+    found: NumberData | None = next((one for one in each.numbers if one.key == key), None)
+    if found is None:
+        return Cell(text="-")
+    return Cell(text=f"{found.ratio:.3f} ({found.low:.3f} to {found.high:.3f})", value=found.ratio)
+
+
+def _raised(each: DuetData) -> str:
+    first, second = each.raised
+    if first is None or second is None:
+        return "-"
+    return f"{first:.2f}, {second:.2f}" if each.assign == "solo" else f"{first:.2f}"

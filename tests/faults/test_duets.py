@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Duets that are killed, or whose CPU goes: both ledgers balance, and nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+from moments import Faults
+from tracing import bufbench
+from victim import SOON_S, abandoned_folders, begun, generator, victim
+
+from bench.journal.reader import read_journal
+from bench.linux import procfs
+from bench.trial.result import State, TrialResult
+
+pytestmark = [pytest.mark.live, pytest.mark.slow]
+
+DUET = ("duet", "ringbuf", "perfbuf", "--wait", "--count", "3000", "--assign")
+SOME = 3
+
+
+def balanced_pairs(trials: Sequence[TrialResult]) -> int:
+    """How many storms there are; each has both arms, and every process in one of them."""
+    storms = [list(each) for _, each in groupby(trials, key=lambda trial: trial.storm.start_ns)]
+    for pair in storms:
+        assert [trial.half.second for trial in pair if trial.half] == [False, True]
+        books = [trial.ledger for trial in pair if trial.ledger]
+        assert all(trial.state is not State.INVALID for trial in pair), pair[0].reasons
+        assert all(book.own_attempted == book.own_delivered + book.own_dropped for book in books)
+        missed = books[0].missed
+        assert sum(book.own_exits for book in books) + missed == pair[0].storm.reaped
+    return len(storms)
+
+
+@pytest.mark.parametrize("assign", ["record", "1ms"])
+def test_a_kill_leaves_whole_storms_and_nothing_else(
+    assign: str, tmp_path: Path, faults: Faults
+) -> None:
+    moment = faults.moments("kill-duet", assign)
+    kills, found = 0, 0
+    while kills < faults.times(SOME, of=2):
+        folder = tmp_path / f"{assign}-{kills}"
+        folder.mkdir()
+        journal = folder / "duet.jsonl"
+        words = [*DUET, assign, "--storms", "40", "--output", str(journal)]
+        with victim(folder, words) as struck:
+            while struck.running() and not begun(journal):
+                time.sleep(0.005)
+            assert struck.wait_for(moment.uniform(0.0, 4.0)), struck.stderr()
+            struck.process.kill()
+            assert struck.process.wait(timeout=SOON_S) == -signal.SIGKILL
+            struck.gone_after_s()
+        kills += 1
+        found += balanced_pairs(read_journal(journal).trials)
+    assert found > 0
+    last = bufbench(*DUET, assign, "--storms", "8", "--output", str(tmp_path / "last.jsonl"))
+    assert last.returncode == 0, last.stderr  # it has swept what those before it left
+    assert abandoned_folders() == []
+    faults.note("kills", kills)
+
+
+@pytest.mark.parametrize("assign", ["record", "1ms"])
+def test_a_cpu_that_goes_and_comes_back_within_a_duet(assign: str, tmp_path: Path) -> None:
+    last = max(procfs.online_cpus())
+    switch = Path(f"/sys/devices/system/cpu/cpu{last}/online")
+    if last == 0 or not os.access(switch, os.W_OK):
+        pytest.skip("no CPU can be taken away here")
+    journal = tmp_path / "duet.jsonl"
+    words = [*DUET, assign, "--storms", "8", "--output", str(journal)]
+    with victim(tmp_path, words) as hit:
+        while hit.running() and not (begun(journal) and generator(hit) is not None):
+            time.sleep(0.001)
+        switched = 0
+        try:
+            while hit.running():
+                switch.write_text("0")
+                time.sleep(0.1)
+                switch.write_text("1")
+                time.sleep(0.2)
+                switched += 1
+        except OSError as error:
+            pytest.skip(f"no CPU can be taken away here: {error}")
+        finally:
+            switch.write_text("1")
+        assert hit.process.returncode == 0, hit.stderr()
+    assert switched > 1
+    assert balanced_pairs(read_journal(journal, strict=True).trials) == 8

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Several designs side by side: what contradicts what, and a precision that is out of reach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+
+import pytest
+
+from bench.judge.comparison import Outcome, Row
+from bench.judge.metrics import Group, Unit
+from bench.judge.statistics import Estimate, Scale
+from bench.plan.experiments import Experiment
+from bench.questions.duet import run
+from bench.questions.duet.designs import designs
+from bench.questions.duet.document import FORMAT, DuetData, NumberData
+from bench.questions.duet.judge import Duel
+from bench.report.document import Sentence
+
+DUEL = Duel(
+    storms=8, left_out=0, lossy=0, rows=(), raised=(1.0, 1.0), later_share=None, p=None
+)  # fmt: skip
+
+
+def number(key: str, low: float, high: float) -> NumberData:
+    return NumberData(
+        key=key,
+        first=1.0,
+        second=1.0,
+        ratio=(low * high) ** 0.5,
+        low=low,
+        high=high,
+        verdict=Outcome.LESS,
+        resolvable=0.1,
+        storms=8,
+    )
+
+
+def data(assign: str, *numbers: NumberData) -> DuetData:
+    return DuetData(
+        format=FORMAT,
+        first="ringbuf@1MiB",
+        second="perfbuf@1MiB",
+        workload="storm",
+        assign=assign,
+        storms=8,
+        left_out=0,
+        lossy=0,
+        margin=0.02,
+        later_share=None,
+        p=None,
+        raised=(0.8, 1.0),
+        given_up="",
+        journal="x.jsonl",
+        numbers=numbers,
+    )
+
+
+def test_only_intervals_with_nothing_in_common_contradict_each_other() -> None:
+    found = designs(
+        [
+            data("record", number("write_ns", 0.80, 0.90), number("latency_p50_ns", 0.9, 1.0)),
+            data("1ms", number("write_ns", 0.70, 0.79), number("latency_p50_ns", 0.85, 0.95)),
+            data("solo", number("write_ns", 0.60, 0.95)),
+        ]
+    )
+    (only,) = found.data.contradictions
+    assert (only.key, only.designs) == ("write_ns", ("record", "1ms"))
+    assert round(only.apart, 3) == round((0.8 * 0.9) ** 0.5 / (0.7 * 0.79) ** 0.5 - 1, 3)
+    said = [part.text for part in found.parts if isinstance(part, Sentence)]
+    assert len(said) == 1
+    assert "by process and windows of 1ms" in said[0]
+
+
+class Running:
+    """Runs nothing; counts the storms that it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: dict[str, int] = {}
+
+    def run(self, experiment: Experiment, *_: object, first_block: int) -> tuple[()]:
+        self.asked[experiment.name] = first_block + 1
+        return ()
+
+
+def as_wide_as(width: float) -> Row:
+    found = Estimate(
+        scale=Scale.RATIO, point=1.0, low=1 / (1 + width), high=1 + width, blocks=8, p=1.0
+    )
+    return Row(
+        key="write_ns",
+        label="",
+        group=Group.COST,
+        unit=Unit.NS,
+        left=1.0,
+        right=1.0,
+        estimate=found,
+        floor=None,
+        margin=0.0,
+        outcome=Outcome.UNDECIDED,
+        more_is_better=False,
+    )
+
+
+def measured(
+    monkeypatch: pytest.MonkeyPatch, widths: dict[str, Callable[[int], float]]
+) -> tuple[dict[str, Duel], dict[str, int]]:
+    """Measure duets whose half intervals are known by storms; each turn takes a second of 60."""
+    turns = count()
+    monkeypatch.setattr(run.time, "monotonic", lambda: next(turns) / 2)
+    running = Running()
+
+    def judge(duet: Experiment, *_: object) -> Duel:
+        return replace(DUEL, rows=(as_wide_as(widths[duet.name](running.asked[duet.name])),))
+
+    monkeypatch.setattr(run, "judge", judge)
+    duets = [Experiment(name=name, title="", arms=(), blocks=1) for name in widths]
+    until = run.Until(storms=24, precision=0.02, seconds=60.0, margin=0.02, seed=1)
+    return run.measure(duets, until, running, lambda _: None), running.asked
+
+
+def test_each_design_ends_when_it_is_precise_and_a_hopeless_one_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found, storms = measured(
+        monkeypatch,
+        {
+            "quick": lambda _: 0.01,
+            "settles": lambda count: 0.101 / count**0.5,
+            "hopeless": lambda count: 3.0 / count**0.5,
+        },
+    )
+    assert storms == {"quick": 8, "settles": 26, "hopeless": 16}
+    assert found["quick"].given_up == found["settles"].given_up == ""
+    assert "left after 16 storms" in found["hopeless"].given_up
+    assert "some 22,5" in found["hopeless"].given_up  # (3 / 0.02) squared
+
+
+def test_one_that_may_yet_be_precise_runs_to_the_end_of_its_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found, storms = measured(monkeypatch, {"close": lambda count: 0.25 / count**0.5})
+    assert 50 < storms["close"] < 70
+    assert found["close"].given_up == ""
