@@ -19,7 +19,7 @@ from bench.journal.bounds import LARGEST
 from bench.journal.reader import as_resumed, finished, last_run, resumable
 from bench.journal.schema import RunHeader
 from bench.journal.writer import JournalWriter
-from bench.linux import machine
+from bench.linux import idle, machine
 from bench.plan import blocks
 from bench.plan.config import Producer, TrialConfig, Wake
 from bench.plan.experiments import Arm, Experiment
@@ -37,6 +37,9 @@ from workloads.user import StormUser
 Listener = Callable[[TrialResult], None]
 
 _OPEN: Final = Outline(open=True)
+_WARM_UP_S: Final = 0.1
+_MOST_WARM_UPS: Final = 6
+_AGREEING: Final = 0.05  # share by which two storms may differ
 _WAKEUP_RECORDS: Final = 50  # of each exit, so that what an exit costs besides counts little
 
 
@@ -178,12 +181,15 @@ def opened(request: Request) -> Iterator[Campaign]:
     with (
         lock.held(request.command_line, wait=request.wait),
         Rig(request.storm_user) as rig,
+        idle.held_shallow() as shallow,
     ):
+        warm_up_ns = warm_up(rig)
         header = RunHeader(
             machine=machine.collect(
                 bcc_version=versions.bcc_version(),
                 kernel_facts=rig.kernel.facts,
                 wakeup_cost_ns=wakeup_cost_ns(rig) if request.wakeups else None,
+                idle_held=shallow,
             ),
             command_line=tuple(request.command_line),
             profile=request.profile,
@@ -192,6 +198,7 @@ def opened(request: Request) -> Iterator[Campaign]:
             left_out=tuple(request.left_out),
             run_id=token_hex(8),
             plan=request.plan,
+            warm_up_ns=warm_up_ns,
         )
         for line in (*restrictions(header.machine), *header.left_out):
             print(f"bufbench: {line}", file=sys.stderr, flush=True)
@@ -233,6 +240,22 @@ def _difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     if isinstance(then[name], dict):
         return f"{name} {_difference(then[name], now[name])}"
     return f"{name} {then[name]!r}, not {now[name]!r}"
+
+
+def warm_up(rig: Rig) -> tuple[float, ...]:
+    """Run bare storms until two in a row agree; return the ns a process of each.
+
+    Caches, frequencies and a hypervisor that has to find the CPUs first make the first ones slow.
+    """
+    storm = Storm(count=1_000_000, seconds=_WARM_UP_S, timed=True, workers=max(2, len(rig.usable)))
+    arm = Arm(name="none", config=TrialConfig(transport="none", budget_bytes=0, storm=storm))
+    paces: list[float] = []
+    for block in range(_MOST_WARM_UPS):
+        trial = run_trial(rig, arm, Place(experiment="warm-up", block=block, position=0))
+        paces.append((trial.storm.end_ns - trial.storm.start_ns) / max(1, trial.storm.reaped))
+        if block and abs(paces[-1] / paces[-2] - 1) < _AGREEING:
+            break
+    return tuple(paces)
 
 
 def wakeup_cost_ns(rig: Rig) -> float | None:

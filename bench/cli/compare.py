@@ -55,7 +55,11 @@ def command(
             )
         say(f"{shared:,} trials are in A and in B; they count in A")
     first, second = journal_sets(old), journal_sets(fresh)
-    _check_cpus(first[0].summary.machine, second[0].summary.machine)
+    machines = first[0].summary.machine, second[0].summary.machine
+    _check_cpus(*machines)
+    held = [machine.idle_held for machine in machines if machine and machine.idle_held is not None]
+    if len({*held}) > 1:
+        say("idle CPUs were kept shallow in one of A and B only: latencies differ by that, too")
     found = difference(first[0], second[0])
     with read_or_not():
         answer(form, [document(first, second, found)])

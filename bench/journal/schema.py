@@ -8,7 +8,8 @@ History of ``SCHEMA``:
        left out; a run has an id and a plan, and lines of kind "plan" add to it;
        trials of state "reduced", what a storm had at once, and what others used;
        a cost's wakeups_taken without its empty_polls; a trial's "late"; duets: a configuration's
-       "duet", a trial's "write" and "half"
+       "duet", a trial's "write" and "half"; idle states, frequency, storms to warm up, a cost's
+       steady middle
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class RunHeader:
     left_out: tuple[str, ...] = ()  # what the plan had to leave out on this machine, in words
     run_id: str = ""  # random; a run that is resumed keeps it; "": not recorded
     plan: Outline | None = None  # None: not recorded
+    warm_up_ns: tuple[float, ...] = ()  # a process in each bare storm before the first trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -154,7 +154,14 @@ _COST: Final = _fields(
     ("delivery_ns", "ns", "first kernel timestamp to the last delivery"),
     ("consumer_syscalls", "calls", "system calls of the consumer's thread"),
     ("record_ns", "ns", "from record to record of one exit: the median over exits"),
+    ("steady_delivery_ns", "ns", "from delivery to delivery in the middle 80 % of deliveries"),
 )
+
+
+def _steady_exit(trial: TrialResult) -> Value:
+    if trial.cost is None or trial.ledger is None or trial.ledger.own_dropped:
+        return None
+    return trial.cost.steady_exit_ns
 
 
 _WRITE: Final = (
@@ -245,6 +252,12 @@ _DERIVED: Final = (
         "ns",
         "storm_ns / reaped",
         ratio(lambda trial: storm_ns(trial) or None, "storm.reaped"),
+    ),
+    Number(
+        "steady_exit_ns",
+        "ns",
+        "from exit to exit in the middle 80 % of the storm's own; where none was dropped",
+        _steady_exit,
     ),
     *_fields("write", ("write_ns", "ns", _WRITE)),
     *_fields("write", ("refused_write_ns", "ns", "the same of those that were refused")),

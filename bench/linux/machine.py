@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from bench.linux import cpus, preemption, procfs, scheduling, virtualisation
+from bench.linux import cpus, idle, preemption, procfs, scheduling, virtualisation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,9 @@ class Machine:
     online_cpus: str = ""
     usable_cpus: str = ""  # online, and allowed by affinity and cpuset
     cpu_quota: float | None = None  # CPUs' worth of time; None: no limit, or not recorded
+    idle_states: str = ""  # driver and states; "": none, or not recorded
+    idle_held: bool | None = None  # kept shallow while trials ran; None: not recorded
+    frequency: str = ""  # governor and range; "": not this kernel's to choose, or not recorded
 
     @property
     def cpus(self) -> int:
@@ -64,6 +67,7 @@ def collect(
     bcc_version: str,
     kernel_facts: Mapping[str, str],
     wakeup_cost_ns: float | None = None,
+    idle_held: bool | None = None,
 ) -> Machine:
     """Look at the machine. What only bench/tracer can know is handed in."""
     underneath = virtualisation.running()
@@ -86,4 +90,7 @@ def collect(
         online_cpus=cpus.list_format(online),
         usable_cpus=cpus.list_format(cpus.usable(online)),
         cpu_quota=cpus.own_quota(),
+        idle_states=idle.states(),
+        idle_held=idle_held,
+        frequency=idle.frequency(),
     )

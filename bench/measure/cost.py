@@ -24,6 +24,9 @@ class Cost:
     consumer_syscalls: int | None = None  # None: not counted
     empty_polls: int | None = None  # returns of poll with nothing to read; None: not counted
     record_ns: float | None = None  # from record to record of one exit; None: one record an exit
+    # In the storm's steady middle; None: too few, or not recorded.
+    steady_exit_ns: float | None = None  # from one delivered exit of the storm to the next
+    steady_delivery_ns: float | None = None  # from one delivery to the next
 
     @property
     def consumer_switches(self) -> int:

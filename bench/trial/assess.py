@@ -16,6 +16,7 @@ from bench.measure import (
     occupancy,
     ordering,
     pace,
+    steady,
     timeline,
 )
 from bench.measure.by_cpu import CpuShare
@@ -111,6 +112,8 @@ def assess(seen: Observation, *, with_timeline: bool = False) -> Assessment:
             consumer_syscalls=seen.consumer.syscalls,
             empty_polls=seen.consumer.empty_polls,
             record_ns=pace.per_record_ns(seen.records),
+            steady_exit_ns=steady.exit_ns(seen.records),
+            steady_delivery_ns=steady.delivery_ns(seen.records),
         ),
         by_cpu=by_cpu.shares(seen.records, seen.counters),
         occupancy=occupancy.measure(

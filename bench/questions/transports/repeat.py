@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 
@@ -66,11 +67,21 @@ def machine_facts(machine: Machine | None) -> tuple[tuple[str, str], ...]:
         ("Memory", size(machine.memory_bytes)),
         ("Clock source", machine.clock_source),
         ("Virtualisation", "emulated" if machine.emulated else machine.virtualisation),
+        *_beneath(machine),
         ("Cost of one wake-up", wakeup if wakeup != "-" else "not measured"),
         ("bcc", machine.bcc_version),
         ("bufbench", machine.harness_version),
         *((f"Kernel fact: {key}", value) for key, value in machine.kernel_facts.items()),
     )
+
+
+def _beneath(machine: Machine) -> Iterator[tuple[str, str]]:
+    """Yield what decides how soon an idle CPU runs again, where it is recorded."""
+    if machine.idle_held is not None:
+        held = "kept shallow while trials ran" if machine.idle_held else "as deep as they may"
+        yield "Idle states", f"{machine.idle_states or 'the kernel names none'}; {held}"
+    if machine.frequency:
+        yield "Frequency", machine.frequency
 
 
 def noise(material: Material) -> tuple[tuple[str, str], ...]:
