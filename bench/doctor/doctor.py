@@ -255,7 +255,7 @@ def kernel_log(readable: bool) -> Finding:
 def examine() -> Iterator[Finding]:
     """Look at this machine; takes about a second, for the share of steal."""
     from bench.linux import tracefs as place
-    from bench.tracer import kernel_clock, loadable, versions
+    from bench.tracer import kernel_clock, probes, versions
 
     held = capabilities.held()
     administrator = Capability.SYS_ADMIN in held
@@ -263,8 +263,8 @@ def examine() -> Iterator[Finding]:
     before, load_before = procfs.cpu_times(), procfs.load_1m()
 
     yield privileges(held)
-    for step in loadable.steps():
-        yield attempted(step.name, step.error)
+    for name, error in probes.steps():
+        yield attempted(name, error)
     yield lockdown_of(lockdown.running())
     yield kernel(os.uname().release)
     yield page_size(os.sysconf("SC_PAGE_SIZE"))

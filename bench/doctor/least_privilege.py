@@ -12,7 +12,7 @@ from typing import Final
 from bench.doctor.probes import Attempt, Need, Part, need
 from bench.linux import perf_event, procfs, tracefs
 from bench.linux.capabilities import Capability as Cap
-from bench.tracer import privileged, smallest
+from bench.tracer import probes
 from workloads import cgroup
 
 _RING_BYTES: Final = 8 << 20  # the default of trace
@@ -45,21 +45,21 @@ def _parts(stack: ExitStack) -> Iterator[Part]:
         name="make BPF maps",
         commands=_ALL,
         otherwise="nothing works",
-        attempt=partial(privileged.make_map, _RING_BYTES),
+        attempt=partial(probes.make_map, _RING_BYTES),
         plausible=(Cap.BPF, Cap.SYS_RESOURCE),
     )
     yield Part(
         name="load a tracer",
         commands=_ALL,
         otherwise="nothing works",
-        attempt=privileged.load_program,
+        attempt=probes.load_program,
         plausible=(Cap.BPF, Cap.PERFMON, Cap.SYS_RESOURCE),
     )
     yield Part(
         name="find the tracepoint in tracefs",
         commands=_ALL,
         otherwise="nothing works",
-        attempt=privileged.read_tracefs,
+        attempt=partial(tracefs.number, tracefs.EXIT),
         plausible=(Cap.DAC_READ_SEARCH, Cap.DAC_OVERRIDE),
         remedy=tracefs.opening(),
     )
@@ -75,7 +75,7 @@ def _parts(stack: ExitStack) -> Iterator[Part]:
         name="open perf buffers",
         commands=_ALL,
         otherwise="ring buffers alone",
-        attempt=privileged.open_events,
+        attempt=probes.open_events,
         plausible=(Cap.PERFMON,),
         remedy=paranoid,
     )
@@ -92,14 +92,14 @@ def _parts(stack: ExitStack) -> Iterator[Part]:
         name="count time in BPF programs",
         commands="",
         otherwise="no ns per run, no cost of a wake-up",
-        attempt=privileged.count_runs,
+        attempt=probes.count_runs,
         remedy="or sysctl kernel.bpf_stats_enabled=1",
     )
     yield Part(
         name="read the kernel's log",
         commands="",
         otherwise="complaints of the kernel are not seen",
-        attempt=privileged.read_kernel_log,
+        attempt=probes.read_kernel_log,
         plausible=(Cap.SYSLOG, Cap.DAC_READ_SEARCH),
         remedy="or sysctl kernel.dmesg_restrict=0",
     )
@@ -107,26 +107,26 @@ def _parts(stack: ExitStack) -> Iterator[Part]:
         name="mount tracefs",
         commands="",
         otherwise="somebody else has to, before",
-        attempt=privileged.mount_tracefs,
+        attempt=probes.mount_tracefs,
     )
     yield Part(
         name="hide /proc/kallsyms from bcc",
         commands="",
         otherwise="compiling takes longer",
-        attempt=privileged.hide_kallsyms,
+        attempt=probes.hide_kallsyms,
     )
     yield Part(
         name="run storms as another user",
         commands="",
         otherwise="they run as the harness's user, without capabilities",
-        attempt=privileged.change_user,
+        attempt=probes.change_user,
         plausible=(Cap.SETUID, Cap.SETGID, Cap.KILL),
     )
     yield Part(
         name="bound storms by a cgroup",
         commands="",
         otherwise="their own plan is the only bound",
-        attempt=partial(privileged.make_cgroup, cgroup.place()),
+        attempt=partial(probes.make_cgroup, cgroup.place()),
         plausible=(Cap.DAC_OVERRIDE,),
         remedy="or delegate a cgroup to the user",
     )
@@ -145,9 +145,9 @@ def _fail(error: OSError) -> None:
 
 
 def _attaching(stack: ExitStack) -> Attempt:
-    program = smallest.load()
+    program = probes.load_program()
     stack.callback(os.close, program)
-    return partial(privileged.attach, program, tracefs.number(tracefs.EXIT))
+    return partial(probes.attach, program, tracefs.number(tracefs.EXIT))
 
 
 def _mapping(buffer_bytes: int, stack: ExitStack) -> Attempt:
@@ -155,4 +155,4 @@ def _mapping(buffer_bytes: int, stack: ExitStack) -> Attempt:
     for cpu in procfs.online_cpus():
         events.append(perf_event.open_output(cpu))
         stack.callback(os.close, events[-1])
-    return partial(privileged.map_events, events, buffer_bytes)
+    return partial(probes.map_events, events, buffer_bytes)

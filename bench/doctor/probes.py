@@ -18,7 +18,7 @@ from bench.linux import capabilities
 from bench.linux.capabilities import Capability as Cap
 from workloads import user
 
-Attempt = Callable[[], None]
+Attempt = Callable[[], object]
 """Does what a part does; OSError where the kernel refuses."""
 
 _ADMIN: Final = frozenset({Cap.SYS_ADMIN})

@@ -10,7 +10,7 @@ import ctypes as ct
 import os
 import resource
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final
 
@@ -19,7 +19,12 @@ from bench.linux import procfs
 ARRAY: Final = 2  # BPF_MAP_TYPE_ARRAY
 PERF_EVENT_ARRAY: Final = 4  # BPF_MAP_TYPE_PERF_EVENT_ARRAY
 RINGBUF: Final = 27  # BPF_MAP_TYPE_RINGBUF
+SOCKET_FILTER: Final = 1  # BPF_PROG_TYPE_SOCKET_FILTER, which :func:`run_once` can run
+TRACEPOINT: Final = 5  # BPF_PROG_TYPE_TRACEPOINT
 
+Instruction = tuple[int, int, int, int]  # code, registers (source in the upper half), offset, value
+
+_INSTRUCTION: Final = struct.Struct("=BBhi")
 _SYS_BPF: Final = 321  # x86-64
 _MAP_CREATE: Final = 0
 _MAP_LOOKUP: Final = 1
@@ -28,8 +33,6 @@ _MAP_DELETE: Final = 3
 _PROG_FD_BY_ID: Final = 13
 _PROG_LOAD: Final = 5
 _PROG_TEST_RUN: Final = 10
-_TYPE_SOCKET_FILTER: Final = 1  # BPF_PROG_TYPE_SOCKET_FILTER
-_TYPE_TRACEPOINT: Final = 5  # BPF_PROG_TYPE_TRACEPOINT
 _INFO_BY_FD: Final = 15
 _LINK_FD_BY_ID: Final = 30
 _LINK_NEXT_ID: Final = 31
@@ -58,22 +61,14 @@ def _bpf_in(command: int, block: ct.Array[ct.c_char]) -> int:
     return result
 
 
-def load_tracepoint(code: bytes, instructions: int) -> int:
-    """Return the descriptor of a tracepoint program, close-on-exec."""
-    return _load(_TYPE_TRACEPOINT, code, instructions)
-
-
-def load_socket_filter(code: bytes, instructions: int) -> int:
-    """Return the descriptor of a program that :func:`run_once` can run, close-on-exec."""
-    return _load(_TYPE_SOCKET_FILTER, code, instructions)
-
-
-def _load(kind: int, code: bytes, instructions: int) -> int:
+def load(kind: int, instructions: Sequence[Instruction]) -> int:
+    """Return the descriptor of a program of this kind, close-on-exec."""
+    code = b"".join(_INSTRUCTION.pack(*each) for each in instructions)
     code_block = ct.create_string_buffer(code, len(code))
-    licence = ct.create_string_buffer(b"GPL")
+    licence, count = ct.create_string_buffer(b"GPL"), len(instructions)
     return _bpf(
         _PROG_LOAD,
-        struct.pack("=IIQQ", kind, instructions, ct.addressof(code_block), ct.addressof(licence)),
+        struct.pack("=IIQQ", kind, count, ct.addressof(code_block), ct.addressof(licence)),
     )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Offsets of the running kernel's fields, from BTF by libbpf through ctypes.
+"""Offsets of the running kernel's fields: from BTF by libbpf, and from a tracepoint's format.
 
 Source of the format: Documentation/bpf/btf.rst. libbpf reads it in some 20 ms.
 """
@@ -8,51 +8,60 @@ from __future__ import annotations
 
 import ctypes as ct
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from bench.errors import MachineUnfit
 from bench.linux import refusal
+from bench.tracer import versions
 
 VMLINUX: Final = Path("/sys/kernel/btf/vmlinux")
 
 _KIND_STRUCT: Final = 4
 _KIND_UNION: Final = 5
 _MODIFIERS: Final = frozenset({8, 9, 10, 11, 18})  # typedef, volatile, const, restrict, type tag
+_PATHS: Final[Mapping[str, tuple[str, ...]]] = {  # bpf/common/exit.h asks for these macros
+    "OFFSET_TASK_SIGNAL": ("task_struct", "signal"),
+    "OFFSET_TASK_GROUP_LEADER": ("task_struct", "group_leader"),
+    "OFFSET_TASK_REAL_PARENT": ("task_struct", "real_parent"),
+    "OFFSET_TASK_CHILDREN": ("task_struct", "children"),
+    "OFFSET_TASK_START_TIME": ("task_struct", "start_time"),
+    "OFFSET_TASK_TGID": ("task_struct", "tgid"),
+    "OFFSET_TASK_COMM": ("task_struct", "comm"),
+    "OFFSET_TASK_EXIT_CODE": ("task_struct", "exit_code"),
+    "OFFSET_SIGNAL_LIVE": ("signal_struct", "live"),
+    "OFFSET_SIGNAL_NR_THREADS": ("signal_struct", "nr_threads"),
+    "OFFSET_SIGNAL_FLAGS": ("signal_struct", "flags"),
+    "OFFSET_SIGNAL_GROUP_EXIT_CODE": ("signal_struct", "group_exit_code"),
+    "OFFSET_SIGNAL_PIDS": ("signal_struct", "pids"),
+    "OFFSET_PID_LEVEL": ("pid", "level"),
+    "OFFSET_PID_NUMBERS": ("pid", "numbers"),
+    "OFFSET_UPID_NR": ("upid", "nr"),
+    "OFFSET_UPID_NS": ("upid", "ns"),
+    "OFFSET_NS_INUM": ("pid_namespace", "ns", "inum"),
+}
+_FIELD: Final = re.compile(
+    r"^[ \t]*field:(?P<declaration>[^;\n]{1,200});[ \t]*offset:(?P<offset>[0-9]{1,6});",
+    re.MULTILINE,
+)
 
 
 class _Type(ct.Structure):
     _fields_ = (("name_off", ct.c_uint32), ("info", ct.c_uint32), ("size_or_type", ct.c_uint32))
+
+    @property
+    def kind(self) -> int:
+        return int(self.info >> 24 & 0x1F)
 
 
 class _Member(ct.Structure):
     _fields_ = (("name_off", ct.c_uint32), ("type", ct.c_uint32), ("offset", ct.c_uint32))
 
 
-def _libbpf() -> ct.CDLL:
-    for name in ("libbpf.so.1", "libbpf.so.0"):
-        try:
-            library = ct.CDLL(name, use_errno=True)
-        except OSError:
-            continue
-        library.btf__parse_raw.restype = ct.c_void_p
-        library.btf__parse_raw.argtypes = [ct.c_char_p]
-        library.btf__free.argtypes = [ct.c_void_p]
-        library.btf__find_by_name_kind.restype = ct.c_int32
-        library.btf__find_by_name_kind.argtypes = [ct.c_void_p, ct.c_char_p, ct.c_uint32]
-        library.btf__type_by_id.restype = ct.c_void_p
-        library.btf__type_by_id.argtypes = [ct.c_void_p, ct.c_uint32]
-        library.btf__name_by_offset.restype = ct.c_char_p
-        library.btf__name_by_offset.argtypes = [ct.c_void_p, ct.c_uint32]
-        return library
-    raise MachineUnfit("libbpf.so.1 is missing", remedy="install it: apt-get install libbpf1")
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """A member of a structure: its place in bytes and the name of its type."""
 
     offset: int
@@ -67,9 +76,24 @@ class Btf:
         self._handle = handle
 
     def field(self, structure: str, name: str) -> Field | None:
-        """Return the member ``name``, also inside anonymous members, or None."""
-        type_id = self._find(structure)
-        return None if type_id is None else self._member(type_id, name.encode(), 0)
+        """Return the member ``name``, also inside anonymous members, or None.
+
+        Members are searched in the order of declaration, each type once: damaged BTF has circles.
+        """
+        left = [(type_id, 0)] if (type_id := self._find(structure)) > 0 else []
+        seen = {type_id}
+        while left:
+            inside, start = left.pop()
+            anonymous = []
+            for found, member_type, offset in self._members(inside):
+                if found == name:
+                    # As declared: a typedef keeps its own name.
+                    return Field(start + offset, self._name(self._type(member_type).name_off))
+                if not found and (inner := self._resolved(member_type)) not in seen:
+                    seen.add(inner)
+                    anonymous.append((inner, start + offset))
+            left += reversed(anonymous)
+        return None
 
     def offset(self, structure: str, *path: str) -> int:
         """Return the offset of ``structure.path[0].path[1]...``; MachineUnfit if one is missing."""
@@ -88,13 +112,15 @@ class Btf:
     def size(self, structure: str) -> int:
         """Return the size of a structure in bytes."""
         type_id = self._find(structure)
-        if type_id is None:
+        if type_id <= 0:
             raise MachineUnfit(f"this kernel's BTF has no struct {structure}")
         return int(self._type(type_id).size_or_type)
 
-    def _find(self, structure: str) -> int | None:
-        found = self._library.btf__find_by_name_kind(self._handle, structure.encode(), _KIND_STRUCT)
-        return found if found > 0 else None
+    def _find(self, structure: str) -> int:
+        """Return the structure's type, or an error, which is negative."""
+        return int(
+            self._library.btf__find_by_name_kind(self._handle, structure.encode(), _KIND_STRUCT)
+        )
 
     def _type(self, type_id: int) -> _Type:
         address = self._library.btf__type_by_id(self._handle, type_id)
@@ -102,49 +128,28 @@ class Btf:
             raise MachineUnfit(f"this kernel's BTF is damaged: no type {type_id}")
         return _Type.from_address(address)
 
-    def _members(self, type_id: int) -> Iterator[tuple[bytes, int, int]]:
-        header = self._type(type_id)
-        start = ct.addressof(header) + ct.sizeof(_Type)
-        bitfields = header.info >> 31
-        for index in range(header.info & 0xFFFF):
-            member = _Member.from_address(start + index * ct.sizeof(_Member))
-            name = self._library.btf__name_by_offset(self._handle, member.name_off) or b""
-            bits = member.offset & 0xFFFFFF if bitfields else member.offset
-            yield name, member.type, bits // 8
+    def _name(self, place: int) -> str:
+        name = self._library.btf__name_by_offset(self._handle, place) or b""
+        return bytes(name).decode(errors="replace")
 
-    def _resolved(self, type_id: int) -> tuple[int, _Type]:
-        found = self._type(type_id)
+    def _members(self, type_id: int) -> Iterator[tuple[str, int, int]]:
+        """Yield the name, type and offset of each member; a type of another kind has none."""
+        header = self._type(type_id)
+        if header.kind not in (_KIND_STRUCT, _KIND_UNION):
+            return
+        members = (_Member * (header.info & 0xFFFF)).from_address(
+            ct.addressof(header) + ct.sizeof(_Type)
+        )
+        for member in members:
+            bits = member.offset & 0xFFFFFF if header.info >> 31 else member.offset  # bitfields
+            yield self._name(member.name_off), member.type, bits // 8
+
+    def _resolved(self, type_id: int) -> int:
         for _ in range(32):  # damaged BTF could refer in a circle
-            if (found.info >> 24 & 0x1F) not in _MODIFIERS:
+            if (found := self._type(type_id)).kind not in _MODIFIERS:
                 break
             type_id = found.size_or_type
-            found = self._type(type_id)
-        return type_id, found
-
-    def _member(self, type_id: int, wanted: bytes, base: int) -> Field | None:
-        """Search in the order of declaration, each type once: damaged BTF has circles."""
-        seen = {type_id}
-        left = [(type_id, base)]
-        while left:
-            inside, start = left.pop()
-            anonymous = []
-            for name, member_type, offset in self._members(inside):
-                if name == wanted:
-                    return Field(start + offset, self._type_name(member_type))
-                if name == b"":
-                    inner, header = self._resolved(member_type)
-                    kind = header.info >> 24 & 0x1F
-                    if kind in (_KIND_STRUCT, _KIND_UNION) and inner not in seen:
-                        seen.add(inner)
-                        anonymous.append((inner, start + offset))
-            left += reversed(anonymous)
-        return None
-
-    def _type_name(self, type_id: int) -> str:
-        """Return the name of the type as declared (a typedef keeps its own name)."""
-        header = self._type(type_id)
-        name = self._library.btf__name_by_offset(self._handle, header.name_off) or b""
-        return bytes(name).decode(errors="replace")
+        return type_id
 
 
 @contextmanager
@@ -158,7 +163,16 @@ def opened(path: Path = VMLINUX) -> Iterator[Btf]:
         ) from error
     except OSError as error:
         raise refusal.refused(f"the BTF at {path} cannot be read", error) from error
-    library = _libbpf()
+    library = ct.CDLL(versions.libbpf_name(), use_errno=True)
+    for name, result, *arguments in (
+        ("btf__parse_raw", ct.c_void_p, ct.c_char_p),
+        ("btf__free", None, ct.c_void_p),
+        ("btf__find_by_name_kind", ct.c_int32, ct.c_void_p, ct.c_char_p, ct.c_uint32),
+        ("btf__type_by_id", ct.c_void_p, ct.c_void_p, ct.c_uint32),
+        ("btf__name_by_offset", ct.c_char_p, ct.c_void_p, ct.c_uint32),
+    ):
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
     handle = library.btf__parse_raw(str(path).encode())
     # libbpf 0.x gives an error as a pointer within the last page.
     if not handle or handle > 2**64 - 4096:
@@ -170,3 +184,37 @@ def opened(path: Path = VMLINUX) -> Iterator[Btf]:
         yield Btf(library, handle)
     finally:
         library.btf__free(handle)
+
+
+def offsets(btf: Btf) -> dict[str, int]:
+    """Return the offset in bytes for each macro."""
+    found = {macro: btf.offset(*path) for macro, path in _PATHS.items()}
+    return {**found, "SIZE_UPID": btf.size("upid")}
+
+
+def tracepoint_fields(text: str) -> dict[str, int]:
+    """Return the offset of each field in a tracepoint's ``format`` file."""
+    found = (
+        (match["declaration"].split(), int(match["offset"])) for match in _FIELD.finditer(text)
+    )
+    # An array's length stands behind its name: "char comm[16]".
+    return {words[-1].partition("[")[0]: offset for words, offset in found if words}
+
+
+def kernel_facts(btf: Btf, exit_fields: Mapping[str, int]) -> dict[str, str]:
+    """Return the facts of this kernel's buffers that changed between versions, for the journal.
+
+    Keys and values are text: "yes" or "no", or the name of a type.
+    """
+
+    def has(name: str) -> str:
+        return "no" if btf.field("bpf_ringbuf", name) is None else "yes"
+
+    lock = btf.field("bpf_ringbuf", "spinlock")
+    return {
+        "ring_buffer": has("consumer_pos"),
+        "ring_pending_pos": has("pending_pos"),
+        "ring_overwrite_pos": has("overwrite_pos"),
+        "ring_lock": "none" if lock is None else lock.type_name,
+        "exit_group_dead": "yes" if "group_dead" in exit_fields else "no",
+    }

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The program that gives each exit to one of two tracers, at random: bpf/duet/choose.bpf.c."""
+"""What a duet has beside two tracers: a program that gives each exit to one, and write times.
+
+The layouts are those of bpf/duet/choose.bpf.c and bpf/common/cost.h.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,57 @@ import struct
 from collections.abc import Sequence
 from typing import Final
 
-from bench.linux import bpf
+import numpy as np
+
 from bench.plan.config import Duet
+from bench.record.write import WriteTimes
 from bench.tracer.program import Build, Program
 
 BUILD: Final = Build(variant="duet", name="choose")
-_CHOICE: Final = struct.Struct("=QQ")
+MACROS: Final = {"TIMED_WRITES": 1}
+"""Of tracers that time their writes."""
+
+_BUCKETS: Final = 288
+_WORDS: Final = 2 + _BUCKETS
+_KINDS: Final = range(3)  # written, refused, no write at all
 
 
 def set_up(chooser: Program, arms: Sequence[Program], duet: Duet, *, key: int) -> None:
     """Make ``chooser`` call ``arms``, by a hash with ``key`` (64 bits); load all of them."""
     chooser.load()
     for index, arm in enumerate(arms):
-        slot = struct.pack("=I", index)
-        bpf.update(chooser.map_fd("arms"), slot, struct.pack("=I", arm.load()))
-    choice = _CHOICE.pack(key, duet.window_ns)
-    bpf.update(chooser.map_fd("choices"), struct.pack("=I", 0), choice)
+        chooser.set("arms", index, struct.pack("=I", arm.load()))
+    chooser.set("choices", 0, struct.pack("=QQ", key, duet.window_ns))
+
+
+def zero_write_times(program: Program) -> None:
+    """Start a new account."""
+    for kind in _KINDS:
+        program.zero("write_times", kind, 8 * _WORDS)
+
+
+def write_times(program: Program) -> WriteTimes:
+    """Read how long writes took, summed over CPUs, after the program is detached."""
+    written, refused, nothing = (
+        np.frombuffer(program.get("write_times", kind, 8 * _WORDS), np.uint64)
+        .reshape(-1, _WORDS)
+        .sum(axis=0)
+        for kind in _KINDS
+    )
+    return WriteTimes(
+        written=int(written[0]),
+        written_ns=int(written[1]),
+        refused=int(refused[0]),
+        refused_ns=int(refused[1]),
+        clock_ns=float(nothing[1] / nothing[0]) if nothing[0] else 0.0,
+        histogram=tuple(
+            (_lowest_ns(bucket), int(written[2 + bucket]))
+            for bucket in np.flatnonzero(written[2:]).tolist()
+        ),
+    )
+
+
+def _lowest_ns(bucket: int) -> int:
+    """Return the least time of a bucket; there are 16 an octave, from 32 ns on."""
+    octave = max(bucket // 16 - 1, 0)
+    return bucket - 16 * octave << octave

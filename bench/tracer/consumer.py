@@ -14,6 +14,16 @@ from bench.plan.config import Consumer
 from bench.tracer.capture import Capture
 
 
+def reader(capture: Capture, consumer: Consumer) -> Callable[[], None]:
+    """Return bufbench's own drain of the mapped buffers, which ends after ``capture.stop()``."""
+    return lambda: capture.run(
+        poll=consumer.poll,
+        interval_ns=int(consumer.interval_ms * 1e6),
+        cost_ns=consumer.cost_ns,
+        late_ns=int(consumer.late_ms * 1e6),
+    )
+
+
 @contextmanager
 def consuming(capture: Capture, drain: Callable[[], None], consumer: Consumer) -> Iterator[int]:
     """Run ``drain`` in a thread and yield its id; on leaving, all records are read."""

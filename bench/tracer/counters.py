@@ -42,30 +42,23 @@ def decode(counts: bytes, drops: Mapping[int, bytes], cpus: Sequence[int]) -> li
     for place, (exits, attempted, own_exits, own_attempted, *_) in enumerate(
         _COUNTS.iter_unpack(counts)
     ):
+        lost: tuple[dict[str, int], dict[str, int]] = {}, {}
+        for cause, value in sorted(drops.items()):
+            # reserve reports no errno.
+            name = errno.errorcode.get(cause, f"errno {cause}") if cause else "refused"
+            for of, count in zip(lost, _DROPS.unpack_from(value, place * _DROPS.size), strict=True):
+                if count:
+                    of[name] = count
         if exits:
             found.append(
                 CpuCounters(
                     cpu=cpus[place],
                     exits=exits,
                     attempted=attempted,
-                    dropped=_by_cause(drops, place, 0),
+                    dropped=lost[0],
                     own_exits=own_exits,
                     own_attempted=own_attempted,
-                    own_dropped=_by_cause(drops, place, 1),
+                    own_dropped=lost[1],
                 )
             )
     return found
-
-
-def _by_cause(drops: Mapping[int, bytes], place: int, which: int) -> dict[str, int]:
-    counted = {
-        _name(cause): _DROPS.unpack_from(value, place * _DROPS.size)[which]
-        for cause, value in sorted(drops.items())
-    }
-    return {name: count for name, count in counted.items() if count}
-
-
-def _name(cause: int) -> str:
-    if cause == 0:
-        return "refused"  # reserve reports no errno
-    return errno.errorcode.get(cause, f"errno {cause}")

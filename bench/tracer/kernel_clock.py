@@ -12,18 +12,18 @@ import os
 import re
 import struct
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
 from bench.errors import MachineUnfit
 from bench.linux import bpf, procfs
+from bench.linux.bpf import Instruction
+
+REMEDY: Final = "start bufbench outside that time namespace"
 
 _BRACKETS: Final = 5
 _OFFSET: Final = re.compile(r"^monotonic +(-?[0-9]{1,12}) +([0-9]{1,9})$", re.MULTILINE | re.ASCII)
-_INSTRUCTION: Final = struct.Struct("=BBhi")
-_STACK, _KEPT = 10, 6  # registers: the stack, and one that survives a call
-_LOOKUP, _KTIME_GET_NS = 1, 5
-_PSEUDO_MAP_FD: Final = 1
 _KEY: Final = struct.pack("=I", 0)
 
 
@@ -72,11 +72,8 @@ def require_shared() -> None:
         raise MachineUnfit(words(clocks), remedy=REMEDY)
 
 
-REMEDY: Final = "start bufbench outside that time namespace"
-
-
 def words(clocks: Clocks) -> str:
-    """Return in words which clock differs, and by how much."""
+    """Say which clock differs, and by how much."""
     if clocks.shared:
         return "kernel timestamps and CLOCK_MONOTONIC are one clock"
     away_ns = clocks.here_ns or clocks.started_ns
@@ -99,15 +96,15 @@ def bracket_ns() -> tuple[int, int]:
 
     Raises OSError where no BPF program may be loaded or run.
     """
-    stamp = bpf.create_map(bpf.ARRAY, key_bytes=4, value_bytes=8, entries=1, name="bufbench_clock")
-    try:
-        program = bpf.load_socket_filter(*_program(stamp))
-        try:
-            return min((_bracket(program, stamp) for _ in range(_BRACKETS)), key=_width)
-        finally:
-            os.close(program)
-    finally:
-        os.close(stamp)
+    with ExitStack() as stack:
+        stamp = bpf.create_map(
+            bpf.ARRAY, key_bytes=4, value_bytes=8, entries=1, name="bufbench_clock"
+        )
+        stack.callback(os.close, stamp)
+        program = bpf.load(bpf.SOCKET_FILTER, _stamping(stamp))
+        stack.callback(os.close, program)
+        brackets = [_bracket(program, stamp) for _ in range(_BRACKETS)]
+    return min(brackets, key=lambda bounds: bounds[1] - bounds[0])
 
 
 def _bracket(program: int, stamp: int) -> tuple[int, int]:
@@ -118,27 +115,22 @@ def _bracket(program: int, stamp: int) -> tuple[int, int]:
     return before_ns - kernel_ns, after_ns - kernel_ns
 
 
-def _width(bounds: tuple[int, int]) -> int:
-    return bounds[1] - bounds[0]
-
-
-def _program(stamp: int) -> tuple[bytes, int]:
-    """Return code that writes bpf_ktime_get_ns() into the one element of a map, and its length."""
-    code = (
-        (0x62, _STACK, -4, 0),  # *(u32 *)(r10 - 4) = 0
-        (0x18, _PSEUDO_MAP_FD << 4 | 1, 0, stamp),  # r1 = the map
+def _stamping(stamp: int) -> tuple[Instruction, ...]:
+    """Return a program that writes bpf_ktime_get_ns() into the one element of a map."""
+    return (
+        (0x62, 0x0A, -4, 0),  # *(u32 *)(r10 - 4) = 0
+        (0x18, 0x11, 0, stamp),  # r1 = the map, by BPF_PSEUDO_MAP_FD
         (0x00, 0, 0, 0),  # its upper half
-        (0xBF, _STACK << 4 | 2, 0, 0),  # r2 = r10
+        (0xBF, 0xA2, 0, 0),  # r2 = r10
         (0x07, 2, 0, -4),  # r2 += -4
-        (0x85, 0, 0, _LOOKUP),
+        (0x85, 0, 0, 1),  # r0 = bpf_map_lookup_elem()
         (0x15, 0, 3, 0),  # if r0 == 0, leave
-        (0xBF, _KEPT, 0, 0),  # r6 = r0
-        (0x85, 0, 0, _KTIME_GET_NS),
-        (0x7B, _KEPT, 0, 0),  # *(u64 *)r6 = r0
+        (0xBF, 0x06, 0, 0),  # r6 = r0
+        (0x85, 0, 0, 5),  # r0 = bpf_ktime_get_ns()
+        (0x7B, 0x06, 0, 0),  # *(u64 *)r6 = r0
         (0xB7, 0, 0, 0),  # r0 = 0
         (0x95, 0, 0, 0),  # exit
     )
-    return b"".join(_INSTRUCTION.pack(*each) for each in code), len(code)
 
 
 def _namespace(name: str) -> str:

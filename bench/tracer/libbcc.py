@@ -27,10 +27,25 @@ class _PerfOptions(ct.Structure):
     _fields_ = (("pid", ct.c_int), ("cpu", ct.c_int), ("wakeup_events", ct.c_int))
 
 
-def _library() -> Any:
+_INT, _POINTER = ct.c_int, ct.c_void_p
+_TYPES: Final[dict[str, tuple[Any, ...]]] = {  # of the result, then of the arguments
+    "bpf_new_ringbuf": (_POINTER, _INT, _POINTER, _POINTER),
+    "bpf_add_ringbuf": (_INT, _POINTER, _INT, _POINTER, _POINTER),
+    "bpf_poll_ringbuf": (_INT, _POINTER, _INT),
+    "bpf_consume_ringbuf": (_INT, _POINTER),
+    "bpf_free_ringbuf": (None, _POINTER),
+    "bpf_open_perf_buffer_opts": (_POINTER, *(_POINTER,) * 3, _INT, ct.POINTER(_PerfOptions)),
+    "perf_reader_fd": (_INT, _POINTER),
+    "perf_reader_poll": (_INT, _INT, _POINTER, _INT),
+    "perf_reader_consume": (_INT, _INT, _POINTER),
+    "perf_reader_free": (None, _POINTER),
+}
+
+
+def _function(name: str) -> Any:
     from bcc.libbcc import lib
 
-    return lib
+    return ct.CFUNCTYPE(*_TYPES[name], use_errno=True)((name, lib))
 
 
 def _refused(what: str) -> KernelRefused:
@@ -44,29 +59,18 @@ def ring_reader(
     fds: Sequence[int], capture: Capture, consumer: Consumer
 ) -> Iterator[Callable[[], None]]:
     """Open libbpf's ring_buffer over these maps, as bcc uses it; yield its drain."""
-    library = _library()
-    new = ct.CFUNCTYPE(ct.c_void_p, ct.c_int, ct.c_void_p, ct.c_void_p, use_errno=True)(
-        ("bpf_new_ringbuf", library)
-    )
-    add = ct.CFUNCTYPE(ct.c_int, ct.c_void_p, ct.c_int, ct.c_void_p, ct.c_void_p, use_errno=True)(
-        ("bpf_add_ringbuf", library)
-    )
-    poll = ct.CFUNCTYPE(ct.c_int, ct.c_void_p, ct.c_int)(("bpf_poll_ringbuf", library))
-    consume = ct.CFUNCTYPE(ct.c_int, ct.c_void_p)(("bpf_consume_ringbuf", library))
-    free = ct.CFUNCTYPE(None, ct.c_void_p)(("bpf_free_ringbuf", library))
-    manager = new(fds[0], RING_CALLBACK, capture.address)
+    manager = _function("bpf_new_ringbuf")(fds[0], RING_CALLBACK, capture.address)
     if not manager:
         raise _refused("libbpf cannot open the ring buffer")
     try:
+        add = _function("bpf_add_ringbuf")
         for fd in fds[1:]:
             if add(manager, fd, RING_CALLBACK, capture.address) < 0:
                 raise _refused("libbpf cannot open a second ring buffer")
-        yield _drain(
-            capture, consumer,
-            poll=lambda: int(poll(manager, _POLL_MS)), consume=lambda: int(consume(manager)),
-        )  # fmt: skip
+        poll, consume = _function("bpf_poll_ringbuf"), _function("bpf_consume_ringbuf")
+        yield _drain(capture, consumer, lambda: poll(manager, _POLL_MS), lambda: consume(manager))
     finally:
-        free(manager)
+        _function("bpf_free_ringbuf")(manager)
 
 
 @contextmanager
@@ -74,44 +78,30 @@ def perf_reader(
     cpu: int, pages: int, producer: Producer, capture: Capture
 ) -> Iterator[tuple[int, int]]:
     """Open bcc's perf reader for one CPU; yield the event's descriptor and the handle."""
-    library = _library()
     wakeup = producer.watermark if producer.wake is Wake.WATERMARK else 1
-    open_buffer = ct.CFUNCTYPE(
-        ct.c_void_p,
-        ct.c_void_p,
-        ct.c_void_p,
-        ct.c_void_p,
-        ct.c_int,
-        ct.POINTER(_PerfOptions),
-        use_errno=True,
-    )(("bpf_open_perf_buffer_opts", library))
-    options = _PerfOptions(-1, cpu, wakeup)
-    handle = open_buffer(PERF_CALLBACK, LOST_CALLBACK, capture.address, pages, ct.byref(options))
+    handle = _function("bpf_open_perf_buffer_opts")(
+        PERF_CALLBACK, LOST_CALLBACK, capture.address, pages,
+        ct.byref(_PerfOptions(-1, cpu, wakeup)),
+    )  # fmt: skip
     if not handle:
         raise _refused(f"bcc cannot open a perf buffer of {pages} pages on CPU {cpu}")
-    free = ct.CFUNCTYPE(None, ct.c_void_p)(("perf_reader_free", library))
-    descriptor = ct.CFUNCTYPE(ct.c_int, ct.c_void_p)(("perf_reader_fd", library))
     try:
-        yield descriptor(handle), handle
+        yield _function("perf_reader_fd")(handle), handle
     finally:
-        free(handle)
+        _function("perf_reader_free")(handle)
 
 
 def perf_drain(handles: Sequence[int], capture: Capture, consumer: Consumer) -> Callable[[], None]:
     """Return the function that drains such readers until ``capture.stop()``."""
-    library = _library()
-    array = (ct.c_void_p * len(handles))(*handles)
-    poll = ct.CFUNCTYPE(ct.c_int, ct.c_int, ct.c_void_p, ct.c_int)(("perf_reader_poll", library))
-    consume = ct.CFUNCTYPE(ct.c_int, ct.c_int, ct.c_void_p)(("perf_reader_consume", library))
+    count, array = len(handles), (ct.c_void_p * len(handles))(*handles)
+    poll, consume = _function("perf_reader_poll"), _function("perf_reader_consume")
     return _drain(
-        capture, consumer,
-        poll=lambda: int(poll(len(handles), array, _POLL_MS)),
-        consume=lambda: int(consume(len(handles), array)),
-    )  # fmt: skip
+        capture, consumer, lambda: poll(count, array, _POLL_MS), lambda: consume(count, array)
+    )
 
 
 def _drain(
-    capture: Capture, consumer: Consumer, *, poll: Callable[[], int], consume: Callable[[], int]
+    capture: Capture, consumer: Consumer, poll: Callable[[], int], consume: Callable[[], int]
 ) -> Callable[[], None]:
     def drain() -> None:
         wakeups = 0

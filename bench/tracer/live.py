@@ -63,7 +63,7 @@ class LiveTrace:
     def tally(self) -> Tally:
         """Return the account so far; after detaching it is final."""
         lost = sum(sum(cpu.dropped.values()) for cpu in self._program.read_counters())
-        return Tally(delivered=self._delivered, lost=lost, missed=self._program.missed())
+        return Tally(delivered=self._delivered, lost=lost, missed=self._program.total("missed"))
 
 
 def usual_budget_bytes(transport_name: str, cpus: int) -> int:
@@ -73,31 +73,23 @@ def usual_budget_bytes(transport_name: str, cpus: int) -> int:
     return shareable_bytes(_USUAL_BYTES, cpus)
 
 
-def _numbering() -> dict[str, int]:
-    """Return the macros for pids of the caller's namespace; the initial one needs none."""
-    inode = procfs.pid_namespace()
-    return {"PID_NAMESPACE": inode} if inode and inode != procfs.INITIAL_PID_NAMESPACE else {}
-
-
 @contextmanager
 def opened(transport_name: str, budget_bytes: int | None) -> Iterator[LiveTrace]:
     """Open a tracer ready to attach, on ``budget_bytes`` in all (None: the default)."""
-    way = transports.find(transport_name)
-    cpus = procfs.online_cpus()
+    way, producer, cpus = transports.find(transport_name), Producer(), procfs.online_cpus()
     pages.require()
-    if budget_bytes is None:
-        budget_bytes = usual_budget_bytes(transport_name, len(cpus))
-    producer = Producer()
-    macros = settings.macros(producer) | way.macros(producer, cpus) | _numbering()
-    macros |= {"COUNT_MISSED": 1}
-    build = Build(variant=way.variant, macros=tuple(macros.items()))
+    macros = settings.macros(producer) | way.macros(producer, cpus) | {"COUNT_MISSED": 1}
+    namespace = procfs.pid_namespace()
+    if namespace and namespace != procfs.INITIAL_PID_NAMESPACE:
+        macros |= {"PID_NAMESPACE": namespace}  # whose pids are shown
     request = Request(
-        budget_bytes=budget_bytes,
+        budget_bytes=budget_bytes or usual_budget_bytes(transport_name, len(cpus)),
         cpus=cpus,
         producer=producer,
         consumer=Consumer(),
     )
     capture = Capture(_BATCH_RECORDS)
+    build = Build(variant=way.variant, macros=tuple(macros.items()))
     with Program(build, Kernel.probe()) as program:
         program.configure(settings.encode(producer, session=0, rings=way.rings(cpus)))
         with way.open(program, capture, request):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 
@@ -32,36 +32,26 @@ def on_event(event: int) -> frozenset[int] | None:
 
 def raw(tracepoint: str) -> frozenset[int]:
     """Return the ids of programs on the raw tracepoint; empty if links are not readable."""
-    found = set()
-    for link in _links():
-        with suppress(OSError):  # gone by now
-            name, program = bpf.raw_tracepoint_of(link) or ("", 0)
-            if name == tracepoint:
-                found.add(program)
-    return frozenset(found)
-
-
-def _links() -> Iterator[int]:
-    """Yield the ids of all BPF links."""
-    link = 0
+    found, link = set[int](), 0
     while True:
         try:
             link = bpf.next_link(link)
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.EPERM, errno.EINVAL):
                 raise
-            return
-        yield link
+            return frozenset(found)
+        with suppress(OSError):  # gone by now
+            name, program = bpf.raw_tracepoint_of(link) or ("", 0)
+            if name == tracepoint:
+                found.add(program)
 
 
 def names(programs: Iterable[int]) -> tuple[str, ...]:
     """Return the programs' names; the id of one that has gone or is not readable."""
-    return tuple(_name(program) for program in sorted(programs))
-
-
-def _name(program: int) -> str:
-    try:
-        name = bpf.program_name(program)
-    except OSError:
+    found = []
+    for program in sorted(programs):
         name = ""
-    return f"{name} (program {program})" if name else f"program {program}"
+        with suppress(OSError):
+            name = bpf.program_name(program)
+        found.append(f"{name} (program {program})" if name else f"program {program}")
+    return tuple(found)

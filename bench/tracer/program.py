@@ -7,7 +7,7 @@ import atexit
 import ctypes as ct
 import os
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -18,19 +18,9 @@ from bench.host import limits, one_arena
 from bench.host.uninterrupted import uninterrupted
 from bench.linux import bpf, capabilities, lockdown, procfs, refusal, tracefs
 from bench.record.counters import CpuCounters
-from bench.tracer import (
-    btf,
-    counters,
-    headers,
-    kallsyms,
-    loadable,
-    neighbours,
-    offsets,
-    source,
-    versions,
-)
+from bench.tracer import btf, compiler, counters, neighbours, probes, versions
 
-_SLOT: Final = struct.pack("=I", 0)
+_POSSIBLE: Final = "devices/system/cpu/possible"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +34,17 @@ class Kernel:
     @classmethod
     def probe(cls) -> Self:
         """Ask BTF and tracefs; MachineUnfit if they fail or privileges are missing."""
-        _require_privileges()
-        fields = offsets.tracepoint_fields(tracefs.exit_format())
+        if missing := capabilities.missing_to_trace(capabilities.held()):
+            raise MachineUnfit(  # before bcc tries, which would blame the program
+                "this process may not load BPF programs",
+                remedy=f"run as root, or grant {' and '.join(map(str, missing))}",
+            )
+        lockdown.require_open()
+        probes.require()
+        fields = btf.tracepoint_fields(tracefs.exit_format())
         with btf.opened() as types:
-            macros = offsets.offsets(types)
-            facts = offsets.kernel_facts(types, fields)
+            macros = btf.offsets(types)
+            facts = btf.kernel_facts(types, fields)
         if "group_dead" in fields:
             macros["OFFSET_GROUP_DEAD"] = fields["group_dead"]
         return cls(os.uname().release, macros, facts)
@@ -65,7 +61,10 @@ class Build:
 
 
 class Program:
-    """A compiled tracer. Use as a context manager; nothing of it stays in the kernel after."""
+    """A compiled tracer. Use as a context manager; nothing of it stays in the kernel after.
+
+    ``cpus`` are those that the kernel has per-CPU memory for: a map's values are in this order.
+    """
 
     def __init__(self, build: Build, kernel: Kernel) -> None:
         versions.bcc_version()
@@ -73,15 +72,16 @@ class Program:
         from bcc import BPF
 
         self.build = build
+        self.cpus = procfs.parse_cpu_list(procfs.read(procfs.SYS / _POSSIBLE) or "0")
         self._bpf_type = BPF
         self._counted: Sequence[int] = ()  # causes of drops that need not be 0 in the kernel
         folder = paths.bpf_sources()
-        text = source.flattened(folder / build.variant / f"{build.name}.bpf.c", folder)
+        text = compiler.flattened(folder / build.variant / f"{build.name}.bpf.c", folder).encode()
         macros = {**kernel.macros, **dict(build.macros)}
         flags = [f"-D{name}={value}" for name, value in macros.items()]
         try:
-            with headers.installed(kernel.release):
-                self._bpf: Any = kallsyms.unseen(lambda: BPF(text=text.encode(), cflags=flags))
+            with compiler.installed(kernel.release):
+                self._bpf: Any = compiler.without_kallsyms(lambda: BPF(text=text, cflags=flags))
         except Exception as error:
             raise _refusal(
                 f"bcc could not compile the {build.variant} tracer", error,
@@ -102,6 +102,22 @@ class Program:
 
         return int(lib.bpf_table_fd(self._bpf.module, name.encode()))
 
+    def set(self, name: str, slot: int, value: bytes) -> None:
+        """Set one element of a map."""
+        bpf.update(self.map_fd(name), struct.pack("=I", slot), value)
+
+    def zero(self, name: str, slot: int, value_bytes: int) -> None:
+        """Set one element of a per-CPU map to zeros."""
+        self.set(name, slot, bytes(value_bytes * len(self.cpus)))
+
+    def get(self, name: str, slot: int, value_bytes: int) -> bytes:
+        """Return one element of a per-CPU map, the values of all ``cpus``."""
+        return bpf.lookup(self.map_fd(name), struct.pack("=I", slot), value_bytes * len(self.cpus))
+
+    def total(self, name: str) -> int:
+        """Return the sum over all CPUs of the one count in a map."""
+        return sum(struct.unpack(f"={len(self.cpus)}Q", self.get(name, 0, 8)))
+
     def load(self) -> int:
         """Load the program once and return its descriptor; MachineUnfit if refused."""
         try:
@@ -117,94 +133,67 @@ class Program:
         """Run the program at every exit while the context lasts."""
         self.load()
         self._counted = range(counters.CAUSES)
-        point, name = self.build.tracepoint.encode(), self.build.name.encode()
-        with _attached(
-            lambda: self._bpf.attach_tracepoint(tp=point, fn_name=name),
-            lambda: self._bpf.detach_tracepoint(tp=point),
-        ):
+        with self._attached("tracepoint", self.build.tracepoint, self.build.name):
             yield
 
     @contextmanager
     def counting_missed(self) -> Iterator[None]:
-        """Count the processes hidden from the attached program while the context lasts."""
-        point = self.build.tracepoint.partition(":")[2].encode()
-        with _attached(
-            lambda: self._bpf.attach_raw_tracepoint(tp=point, fn_name=b"count_missed"),
-            lambda: self._bpf.detach_raw_tracepoint(tp=point),
-        ):
+        """Count, in ``total("missed")``, processes hidden from the attached program meanwhile."""
+        with self._attached("raw_tracepoint", self._event, "count_missed"):
             yield
 
-    def missed(self) -> int:
-        """Return how many processes were counted as hidden. A bpf() map call."""
-        cpus = len(possible_cpus())
-        values = bpf.lookup(self.map_fd("missed"), _SLOT, 8 * cpus)
-        return sum(struct.unpack(f"={cpus}Q", values))
+    @contextmanager
+    def _attached(self, kind: str, point: str, function: str) -> Iterator[None]:
+        where = point.encode()
+        try:
+            with uninterrupted():
+                getattr(self._bpf, f"attach_{kind}")(tp=where, fn_name=function.encode())
+        except Exception as error:
+            raise _refusal(
+                "the tracer could not be attached", error, ct.get_errno(),
+                remedy="`bufbench doctor --least-privilege` tries what it takes",
+            ) from error  # fmt: skip
+        try:
+            yield
+        finally:
+            with uninterrupted():
+                getattr(self._bpf, f"detach_{kind}")(tp=where)
+
+    @property
+    def _event(self) -> str:
+        return self.build.tracepoint.partition(":")[2]
 
     def neighbours(self) -> frozenset[int] | None:
         """Return the ids of other programs at the same event, while attached; None if unknown."""
         there = neighbours.on_event(self._bpf.tracepoint_fds[self.build.tracepoint.encode()])
         if there is None:
             return None
-        event = self.build.tracepoint.partition(":")[2]
-        return (there | neighbours.raw(event)) - {bpf.program_id(self.load())}
+        return (there | neighbours.raw(self._event)) - {bpf.program_id(self.load())}
 
     def configure(self, settings: bytes) -> None:
         """Write the settings map."""
-        bpf.update(self.map_fd("settings"), _SLOT, settings)
+        self.set("settings", 0, settings)
 
     def zero_counters(self) -> None:
         """Start a new account."""
-        cpus = len(possible_cpus())
-        bpf.update(self.map_fd("counters"), _SLOT, bytes(counters.BYTES_PER_CPU * cpus))
-        drops, nothing = self.map_fd("drops"), bytes(counters.DROP_BYTES_PER_CPU * cpus)
+        self.zero("counters", 0, counters.BYTES_PER_CPU)
         for cause in self._counted:
-            bpf.update(drops, struct.pack("=I", cause), nothing)
+            self.zero("drops", cause, counters.DROP_BYTES_PER_CPU)
         self._counted = ()
 
     def read_counters(self) -> list[CpuCounters]:
         """Read the account. Call it after detaching: bpf() calls make the kernel skip tracers."""
-        cpus = possible_cpus()
-        size = counters.BYTES_PER_CPU * len(cpus)
-        counts = bpf.lookup(self.map_fd("counters"), _SLOT, size)
-        drops, size = self.map_fd("drops"), counters.DROP_BYTES_PER_CPU * len(cpus)
+        counts = self.get("counters", 0, counters.BYTES_PER_CPU)
         unexplained, by_cause = counters.dropped(counts), dict[int, bytes]()
         for cause in counters.causes():
             if unexplained <= 0:
                 break  # a thousand calls take a sixth of a trial in an emulated guest
-            value = bpf.lookup(drops, struct.pack("=I", cause), size)
+            value = self.get("drops", cause, counters.DROP_BYTES_PER_CPU)
             if any(value):
                 by_cause[cause] = value
                 unexplained -= counters.of_cause(value)
         self._counted = tuple(by_cause)
-        return counters.decode(counts, by_cause, cpus)
-
-
-@contextmanager
-def _attached(attach: Callable[[], object], detach: Callable[[], object]) -> Iterator[None]:
-    try:
-        with uninterrupted():
-            attach()
-    except Exception as error:
-        raise _refusal(
-            "the tracer could not be attached", error, ct.get_errno(),
-            remedy="`bufbench doctor --least-privilege` tries what it takes",
-        ) from error  # fmt: skip
-    try:
-        yield
-    finally:
-        with uninterrupted():
-            detach()
-
-
-def _require_privileges() -> None:
-    """Raise MachineUnfit before bcc tries, which would blame the program."""
-    if missing := capabilities.missing_to_trace(capabilities.held()):
-        raise MachineUnfit(
-            "this process may not load BPF programs",
-            remedy=f"run as root, or grant {' and '.join(map(str, missing))}",
-        )
-    lockdown.require_open()
-    loadable.require()
+        return counters.decode(counts, by_cause, self.cpus)
 
 
 def _refusal(what: str, error: Exception, code: int = 0, *, remedy: str) -> BufbenchError:
@@ -212,13 +201,8 @@ def _refusal(what: str, error: Exception, code: int = 0, *, remedy: str) -> Bufb
 
     bcc raises the same Exception whatever was missing.
     """
-    if known := limits.explained(error) or loadable.refused():
+    if known := limits.explained(error) or probes.refused():
         return known
     if code and (usual := refusal.remedy_for(code)):
         return refusal.refused(what, OSError(code, os.strerror(code)), remedy=usual)
     return MachineUnfit(f"{what}: {error}", remedy=remedy)
-
-
-def possible_cpus() -> tuple[int, ...]:
-    """Return the CPUs that the kernel has per-CPU memory for: a map's values are in this order."""
-    return procfs.parse_cpu_list(procfs.read(procfs.SYS / "devices/system/cpu/possible") or "0")

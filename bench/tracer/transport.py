@@ -54,12 +54,12 @@ class Opened:
     footprint: Footprint
     map_fds: tuple[int, ...]  # whose fdinfo is read
     drain: Callable[[], None]  # blocks until capture.stop(), then until all is empty
-    lost_told: Callable[[], dict[str, int]]  # the kernel's and the library's own loss counts
+    lost_told: Callable[[], dict[str, int]] = dict  # the kernel's and the library's loss counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allocation:
-    """Allocated buffers, and their size by formula."""
+    """Buffers without a program. The kernel allocates a ring at once, a perf buffer when mapped."""
 
     footprint: Footprint
     mapped_bytes: int  # by formula: lengths of all mappings that a consumer makes

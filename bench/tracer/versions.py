@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import re
+from contextlib import suppress
 from typing import Final
 
 from bench.errors import MachineUnfit
@@ -12,7 +13,6 @@ from bench.errors import MachineUnfit
 OLDEST_BCC: Final = (0, 26)
 """Debian 12's: the oldest that was seen working without kernel headers."""
 
-_LIBBPF: Final = ("libbpf.so.1", "libbpf.so.0")
 _REMEDY: Final = "apt-get install python3-bpfcc"
 
 
@@ -36,10 +36,8 @@ def bcc_version() -> str:
 
 def libbpf_name() -> str:
     """Return the name under which libbpf can be loaded; MachineUnfit if it cannot."""
-    for name in _LIBBPF:
-        try:
+    for name in ("libbpf.so.1", "libbpf.so.0"):
+        with suppress(OSError):
             ctypes.CDLL(name)
-        except OSError:
-            continue
-        return name
+            return name
     raise MachineUnfit("libbpf cannot be loaded", remedy=_REMEDY)

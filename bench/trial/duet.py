@@ -27,7 +27,7 @@ from bench.record.counters import CpuCounters
 from bench.record.footprint import Memory
 from bench.record.records import Records
 from bench.record.write import WriteTimes
-from bench.tracer import chooser, settings, transports, write_times
+from bench.tracer import chooser, settings, transports
 from bench.tracer.consumer import consuming
 from bench.tracer.program import Program
 from bench.trial import competition
@@ -203,7 +203,7 @@ def _observe(
                 )
             )
             program.zero_counters()
-            write_times.zero(program)
+            chooser.zero_write_times(program)
             memory_before, mapped_bytes = procfs.process_memory(), capture.mapped_bytes
             opened = stack.enter_context(way.open(program, capture, requested(rig, arm.config)))
             memory[index] = measured_memory(
@@ -221,7 +221,7 @@ def _observe(
         sides = {
             index: _Side(
                 counters=tuple(program.read_counters()),
-                writes=write_times.read(program),
+                writes=chooser.write_times(program),
                 memory=memory[index],
             )
             for index, program in programs.items()
@@ -243,7 +243,7 @@ def _observe(
 def _program(rig: Rig, arm: Arm, *, marked: bool) -> Program:
     """Return the arm's tracer; of a pair one is marked, so that each has counters of its own."""
     way, producer = transports.find(arm.config.transport), arm.config.producer
-    macros = settings.macros(producer) | way.macros(producer, rig.cpus) | write_times.MACROS
+    macros = settings.macros(producer) | way.macros(producer, rig.cpus) | chooser.MACROS
     return rig.program(way.variant, macros | ({"SECOND_ARM": 1} if marked else {}))
 
 

@@ -25,7 +25,7 @@ from bench.plan import budgets
 from bench.plan.config import Consumer, Producer
 from bench.record.footprint import MemoryLine
 from bench.tracer import transports
-from bench.tracer.allocation import MAPPINGS
+from bench.tracer.buffers import MAPPINGS
 from bench.tracer.transport import Request, Transport
 
 COPIES: Final = 64

@@ -18,7 +18,7 @@ from bench.measure.late import Noted
 from bench.plan.config import Reader, TrialConfig
 from bench.record.footprint import Memory, Observed
 from bench.record.records import CAPTURED, Records
-from bench.tracer import neighbours, settings, syscalls, transports, wakes
+from bench.tracer import neighbours, settings, thread, transports
 from bench.tracer.capture import Capture
 from bench.tracer.consumer import consuming
 from bench.tracer.program import Program
@@ -51,9 +51,9 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
     """Run a storm under ``config.transport``, without a bpf(2) call while it is attached."""
     way = transports.find(config.transport)
     program = rig.program_for(way, config)
-    counter = rig.built(syscalls.BUILD) if config.consumer.count_syscalls else None
+    counter = rig.built(thread.COUNTER) if config.consumer.count_syscalls else None
     capture = rig.capture(config)
-    woken: Callable[[], wakes.Times | None] | None = None
+    woken: Callable[[], thread.Times | None] | None = None
     native = config.consumer.reader is Reader.NATIVE
     diagnosed = native and config.consumer.late_ms > 0
     program_fd = program.load()
@@ -76,9 +76,9 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         with ExitStack() as running:
             thread_id = running.enter_context(consuming(capture, opened.drain, config.consumer))
             if counter is not None:
-                syscalls.watch(counter, thread_id)
+                thread.count_calls(counter, thread_id)
             if diagnosed and way.wakes_seen:
-                woken = stack.enter_context(wakes.noted(thread_id, rig.cpus))
+                woken = stack.enter_context(thread.wakes(thread_id, rig.cpus))
             running.enter_context(program.attached())
             if counter is not None:
                 running.enter_context(counter.attached())
@@ -105,7 +105,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
             malformed=capture.malformed,
             empty_polls=capture.empty_polls if native else None,
             misdated=capture.misdated,
-            syscalls=None if counter is None else syscalls.counted(counter),
+            syscalls=None if counter is None else thread.calls(counter),
         ),
         kernel=KernelUse(
             runs=runs_after[0] - runs_before[0] if counted else None,

@@ -2,7 +2,7 @@
 /*
  * With TIMED_WRITES, the time of each write, from before the record is stamped until the
  * call has returned: a histogram with 16 buckets an octave, for each CPU.
- * bench/tracer/write_times.py mirrors the layout.
+ * bench/tracer/chooser.py mirrors the layout.
  */
 #define STEP_BITS 4
 #define BUCKETS 288	/* up to 2^21 ns; the last one has what took longer */

@@ -14,7 +14,7 @@ from trials import STORMS, assert_balanced, run
 from bench.journal.reader import read_journal
 from bench.linux import bpf
 from bench.plan.config import TrialConfig
-from bench.tracer import headers
+from bench.tracer import compiler
 from bench.trial.result import State
 from bench.trial.rig import Rig
 from workloads.storm import Shape
@@ -30,7 +30,7 @@ def foreign(rig: Rig, text: bytes) -> Iterator[None]:
     """A program of bcc's, attached as its tools do."""
     from bcc import BPF
 
-    with headers.installed(rig.kernel.release):
+    with compiler.installed(rig.kernel.release):
         program = BPF(text=text)
     try:
         if text is PERF:

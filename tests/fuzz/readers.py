@@ -29,7 +29,7 @@ from bench.plan import budgets
 from bench.plan.experiments import ArmName
 from bench.questions.claims import expectations
 from bench.questions.kernels import outcome
-from bench.tracer import btf, offsets
+from bench.tracer import btf
 from workloads.generator import parse_report
 
 SAMPLES: Final = Path(__file__).parent / "samples"
@@ -104,10 +104,10 @@ def _words(data: bytes) -> None:
 
 def _btf(data: bytes) -> None:
     with _file(data) as path, btf.opened(path) as types:
-        offsets.kernel_facts(types, {})
+        btf.kernel_facts(types, {})
         types.field("outer", "absent")
         types.field("outer", "deep")
-        offsets.offsets(types)
+        btf.offsets(types)
 
 
 def _proc(data: bytes) -> None:
@@ -156,7 +156,7 @@ READERS: Final[dict[str, Reader]] = {
     "words": Reader(read=_words, seeds=lambda: texts.WORDS, longest_bytes=512),
     "btf": Reader(read=_btf, seeds=btf_samples.samples),
     "tracepoint": Reader(
-        read=lambda data: offsets.tracepoint_fields(_text(data)), seeds=lambda: texts.TRACEPOINTS
+        read=lambda data: btf.tracepoint_fields(_text(data)), seeds=lambda: texts.TRACEPOINTS
     ),
     "proc": Reader(read=_proc, seeds=lambda: texts.PROC),
     "storm": Reader(

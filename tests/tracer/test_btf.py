@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import MachineUnfit
-from bench.tracer import btf, offsets
+from bench.tracer import btf
 
 KERNEL = pytest.mark.skipif(not btf.VMLINUX.exists(), reason="this kernel has no BTF")
 
@@ -60,7 +60,7 @@ def test_damaged_btf(text: bytes, tmp_path: Path) -> None:
 @KERNEL
 def test_the_running_kernel_has_what_the_tracer_needs() -> None:
     with btf.opened() as types:
-        found = offsets.offsets(types)
+        found = btf.offsets(types)
         size_bytes = types.size("task_struct")
     task = {name: at for name, at in found.items() if name.startswith("OFFSET_TASK")}
     assert len(set(task.values())) == len(task) > 5
@@ -71,8 +71,8 @@ def test_the_running_kernel_has_what_the_tracer_needs() -> None:
 @KERNEL
 def test_facts_are_words() -> None:
     with btf.opened() as types:
-        facts = offsets.kernel_facts(types, {"group_dead": 28})
-        without = offsets.kernel_facts(types, {})
+        facts = btf.kernel_facts(types, {"group_dead": 28})
+        without = btf.kernel_facts(types, {})
     assert facts["ring_buffer"] == "yes"
     assert (facts["exit_group_dead"], without["exit_group_dead"]) == ("yes", "no")
     assert all(isinstance(value, str) and value for value in facts.values())

@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import paths
-from bench.tracer import headers, source
+from bench.tracer import compiler
 
 VARIABLE = "BCC_KERNEL_SOURCE"
 
 
 def version_code(release: str) -> int:
-    text = headers.kernel_tree(release)["include/linux/version.h"]
+    text = compiler.kernel_tree(release)["include/linux/version.h"]
     found = re.search(r"LINUX_VERSION_CODE (\d+)", text)
     assert found
     return int(found[1])
@@ -52,9 +52,9 @@ def test_the_tree_is_there_while_it_is_needed(
     monkeypatch.delenv(VARIABLE, raising=False)
     if before:
         monkeypatch.setenv(VARIABLE, before)
-    with headers.installed("6.1.0"):
+    with compiler.installed("6.1.0"):
         folder = Path(os.environ[VARIABLE])
-        for name, text in headers.kernel_tree("6.1.0").items():
+        for name, text in compiler.kernel_tree("6.1.0").items():
             assert (folder / name).read_text() == text
     assert not folder.exists()
     assert os.environ.get(VARIABLE) == before
@@ -63,7 +63,7 @@ def test_the_tree_is_there_while_it_is_needed(
 @pytest.mark.parametrize("variant", ["ringbuf", "perfbuf", "noop"])
 def test_sources_are_whole_without_includes(variant: str) -> None:
     folder = paths.bpf_sources()
-    text = source.flattened(folder / variant / "exitsnoop.bpf.c", folder)
+    text = compiler.flattened(folder / variant / "exitsnoop.bpf.c", folder)
     assert '#include "' not in text
     assert "int exitsnoop(void *ctx)" in text
 
@@ -73,5 +73,5 @@ def test_includes_of_includes(tmp_path: Path) -> None:
     (tmp_path / "b.h").write_text('#include "c/d.h"\n')
     (tmp_path / "c").mkdir()
     (tmp_path / "c/d.h").write_text("inmost\n")
-    flat = source.flattened(tmp_path / "a.c", tmp_path)
+    flat = compiler.flattened(tmp_path / "a.c", tmp_path)
     assert flat.split() == ["first", "inmost", "#include", "<kept.h>", "last"]

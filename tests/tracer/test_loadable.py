@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tracing import BUFBENCH
 
-from bench.tracer import loadable
+from bench.tracer import probes
 
 pytestmark = pytest.mark.live
 
@@ -124,6 +124,6 @@ def test_a_small_stack_is_no_obstacle(tmp_path: Path) -> None:
 
 
 def test_all_works_here_and_leaves_nothing() -> None:
-    assert [step for step in loadable.steps() if step.error] == []
-    assert loadable.refused() is None
-    loadable.require()
+    assert [name for name, error in probes.steps() if error] == []
+    assert probes.refused() is None
+    probes.require()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.linux import tracefs
-from bench.tracer import offsets
+from bench.tracer import btf
 
 COMMON = """\
 name: sched_process_exit
@@ -27,22 +27,22 @@ PRINT = '\nprint fmt: "comm=%s pid=%d prio=%d", REC->comm, REC->pid, REC->prio\n
 
 
 def test_fields_of_an_older_kernel() -> None:
-    assert offsets.tracepoint_fields(COMMON + PRINT) == {
+    assert btf.tracepoint_fields(COMMON + PRINT) == {
         "common_type": 0, "common_flags": 2, "common_pid": 4, "comm": 8, "pid": 24, "prio": 28,
     }  # fmt: skip
 
 
 def test_fields_of_a_newer_kernel() -> None:
-    assert offsets.tracepoint_fields(COMMON + LATER + PRINT)["group_dead"] == 32
+    assert btf.tracepoint_fields(COMMON + LATER + PRINT)["group_dead"] == 32
 
 
 @given(st.text())
 def test_nonsense_has_no_fields(text: str) -> None:
-    assert all(at >= 0 for at in offsets.tracepoint_fields(text).values())
+    assert all(at >= 0 for at in btf.tracepoint_fields(text).values())
 
 
 @pytest.mark.live
 def test_the_running_kernels_format() -> None:
-    fields = offsets.tracepoint_fields(tracefs.exit_format())
+    fields = btf.tracepoint_fields(tracefs.exit_format())
     assert fields["common_type"] == 0
     assert 8 <= fields["comm"] < fields["pid"]

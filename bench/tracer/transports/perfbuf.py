@@ -19,17 +19,17 @@ class Perfbuf(Transport):
 
     def allocated(self, request: Request) -> AbstractContextManager[Allocation]:
         """Make the buffers alone."""
-        from bench.tracer import allocation
+        from bench.tracer import buffers
 
-        return allocation.perf_buffers(request)
+        return buffers.perf_buffers(request)
 
     def open(
         self, program: Program, capture: Capture, request: Request
     ) -> AbstractContextManager[Opened]:
         """Open a buffer of an equal share of the budget for each CPU, as large for the others."""
-        from bench.tracer import perf
+        from bench.tracer import buffers
 
-        return perf.opened(program, capture, request)
+        return buffers.opened_perf_buffers(program, capture, request)
 
 
 TRANSPORT = Perfbuf(

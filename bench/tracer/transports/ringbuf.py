@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
@@ -17,19 +18,23 @@ if TYPE_CHECKING:
 class Ringbuf(Transport):
     """BPF_MAP_TYPE_RINGBUF, Linux 5.8."""
 
-    def allocated(self, request: Request) -> AbstractContextManager[Allocation]:
-        """Make the ring alone."""
-        from bench.tracer import allocation
+    def slots(self, request: Request) -> Mapping[int, int]:
+        """Return the data bytes of each ring by its slot in the program's array."""
+        return {0: request.budget_bytes}
 
-        return allocation.rings(count=1, data_bytes=request.budget_bytes)
+    def allocated(self, request: Request) -> AbstractContextManager[Allocation]:
+        """Make the rings alone."""
+        from bench.tracer import buffers
+
+        return buffers.rings(self.slots(request).values())
 
     def open(
         self, program: Program, capture: Capture, request: Request
     ) -> AbstractContextManager[Opened]:
-        """Open one ring of the whole budget."""
-        from bench.tracer import ring
+        """Open the rings in the program's array of maps."""
+        from bench.tracer import buffers
 
-        return ring.opened(program, capture, request, [(0, request.budget_bytes)])
+        return buffers.opened_rings(program, capture, request, self.slots(request))
 
 
 TRANSPORT = Ringbuf(

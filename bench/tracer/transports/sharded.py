@@ -3,42 +3,24 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.traits import Look
-from bench.tracer.transport import Allocation, Opened, Request, Transport
-
-if TYPE_CHECKING:
-    from bench.tracer.capture import Capture
-    from bench.tracer.program import Program
+from bench.tracer.transport import Request
+from bench.tracer.transports.ringbuf import Ringbuf
 
 
-class Sharded(Transport):
+class Sharded(Ringbuf):
     """BPF_MAP_TYPE_RINGBUF in every slot of an array of maps, chosen by the CPU's number."""
 
     def rings(self, cpus: tuple[int, ...]) -> int:
         """Return the slots for all CPUs up to the highest online; those offline stay empty."""
         return cpus[-1] + 1
 
-    def allocated(self, request: Request) -> AbstractContextManager[Allocation]:
-        """Make the rings alone."""
-        from bench.tracer import allocation
-
-        return allocation.rings(
-            count=len(request.cpus),
-            data_bytes=request.pages_per_cpu() * PAGE_BYTES,
-        )
-
-    def open(
-        self, program: Program, capture: Capture, request: Request
-    ) -> AbstractContextManager[Opened]:
-        """Open a ring of an equal share of the budget for each CPU, as large for the others."""
-        from bench.tracer import ring
-
-        data_bytes = request.pages_per_cpu() * PAGE_BYTES
-        return ring.opened(program, capture, request, [(cpu, data_bytes) for cpu in request.cpus])
+    def slots(self, request: Request) -> Mapping[int, int]:
+        """Return an equal share of the budget for each CPU, as large for the others."""
+        return dict.fromkeys(request.cpus, request.pages_per_cpu() * PAGE_BYTES)
 
 
 TRANSPORT = Sharded(

@@ -1,10 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Times at which a thread was woken: samples of sched:sched_waking, stamped CLOCK_MONOTONIC.
-
-Not a BPF program: the kernel skips those on a CPU that already runs one, and the wake-up of a ring
-buffer is an interrupt that falls into the very program that raised it. Wake-ups of perf buffers are
-not seen: the kernel keeps events like this one quiet while it raises them.
-"""
+"""The consuming thread, seen by tracepoints: its system calls counted, its wake-ups timed."""
 
 from __future__ import annotations
 
@@ -16,6 +11,10 @@ from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from bench.linux import perf_event, tracefs
+from bench.tracer.program import Build, Program
+
+COUNTER: Final = Build(variant="syscalls", name="count", tracepoint="raw_syscalls:sys_enter")
+"""A program that counts the system calls of one thread."""
 
 _WAKING: Final = "sched:sched_waking"
 _DATA_BYTES: Final = 128 * 1024  # 8,192 samples on each CPU
@@ -26,11 +25,26 @@ _SAMPLE_TYPE: Final = 9
 Times = tuple[int, ...]
 
 
+def count_calls(counter: Program, thread_id: int) -> None:
+    """Count a thread's calls from zero; ``counter`` is not yet attached."""
+    counter.zero("calls", 0, 8)
+    counter.set("thread", 0, struct.pack("=I", thread_id))
+
+
+def calls(counter: Program) -> int:
+    """Return the calls made while ``counter`` was attached."""
+    return counter.total("calls")
+
+
 @contextmanager
-def noted(thread_id: int, cpus: Iterable[int]) -> Iterator[Callable[[], Times | None]]:
+def wakes(thread_id: int, cpus: Iterable[int]) -> Iterator[Callable[[], Times | None]]:
     """Note each wake-up of a thread; call the result for the times, in ns and in order.
 
     It gives None where the kernel does not let this process look, or where not all fitted in.
+
+    Not by a BPF program: the kernel skips those on a CPU that already runs one, and the wake-up of
+    a ring buffer is an interrupt that falls into the very program that raised it. Wake-ups of perf
+    buffers are not seen: the kernel keeps events like this one quiet while it raises them.
     """
     with ExitStack() as stack:
         try:
