@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bench.doctor.doctor import Finding
-    from bench.doctor.probes import Need
+    from bench.doctor.least_privilege import Need
 
 _LEAST = typer.Option("--least-privilege", help="Try which capabilities each part needs here.")
 

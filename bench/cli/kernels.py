@@ -57,8 +57,7 @@ def list_kernels(
     from bench.guests.library import opened
 
     library = opened(sources, say)
-    known = library.known(update=update)
-    library.tell_troubles()
+    known = library.known(update=update, troubles=True)
     rows = list(_rows(known if every else newest(known), library))
     if as_json:
         import json
@@ -86,9 +85,9 @@ def fetch(
 
     Example: bufbench kernels fetch 5.10 6.12-rt 7.3-cloud
     """
-    from bench.guests.provide import provide
+    from bench.guests.sources import Options, provide
 
-    images = provide(series, say=say, sources_file=sources, update=update)
+    images = provide(series, Options(say=say, sources_file=sources, update=update))
     if as_json:
         import json
 
@@ -111,10 +110,9 @@ def prune(
 
     Example: bufbench kernels prune --all
     """
-    from bench.guests.prune import prune
     from bench.guests.store import opened
 
-    for line in prune(opened(), every=every):
+    for line in opened().prune(every=every):
         typer.echo(line)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,11 +12,11 @@ import typer
 from typer import Argument, Option
 
 from bench.cli.options import Seed, Sources, refuse
-from bench.errors import BufbenchError, FetchFailed, UsageError, check_range
+from bench.errors import BufbenchError, UsageError, check_range
 
 if TYPE_CHECKING:
-    from bench.guests.accelerator import Accelerator
-    from bench.guests.image import Image
+    from bench.guests.boot import Accelerator
+    from bench.guests.sources import Image
     from bench.questions.kernels.run import Request, Say
 
 _APPEND = Option(help="Kernel parameter, like preempt=full; repeatable.")
@@ -53,15 +52,16 @@ def command(
 
     from bench import paths
     from bench.cli import kernels_report
-    from bench.guests import accelerator
-    from bench.guests.request import HOST, Exact, Series, parse
+    from bench.guests import boot
+    from bench.guests.sources import source_of
+    from bench.guests.sources.host import HOST
     from bench.host import lock, ownership
     from bench.questions.kernels import run as kernels_run
 
-    wanted = [parse(label) for label in kernels]
+    wanted = [source_of(label) for label in kernels]
     if set(kernels) == {HOST}:
         refuse(context, "where no guest is run", "cpus", "memory", "jobs", "append", "emulate")
-    if not any(isinstance(each, Series | Exact) for each in wanted):
+    if not any(each.fetches for each in wanted):
         refuse(context, "where no kernel is fetched", "sources")
     if resume and output is None:
         raise UsageError("--resume needs the folder to go on with", remedy="add --output FOLDER")
@@ -70,9 +70,7 @@ def command(
     folder = output or kernels_run.new_folder(paths.RESULTS)
     kernels_run.check_place(folder)
     available_mib = psutil.virtual_memory().available >> 20
-    guest = accelerator.fitting(
-        cpus=cpus, memory_mib=memory, jobs=jobs, available_mib=available_mib
-    )
+    guest = boot.fitting(cpus=cpus, memory_mib=memory, jobs=jobs, available_mib=available_mib)
     say = kernels_run.speaker(time.monotonic())
     left = kernels_run.pending(folder, kernels)
     kernels_run.check_free(folder, left if resume else kernels, resume=resume)
@@ -97,27 +95,24 @@ def command(
 
     if guests:
         with lock.held(sys.argv):  # the probe boots a guest too
-            chosen = accelerator.emulation()
-            if not emulate:
-                chosen = accelerator.probe(guests[0], guest, folder)
+            chosen = boot.EMULATION if emulate else boot.probe(guests[0], guest, folder)
             kernels_run.run(request(chosen), guests, say)
     if on_host:  # it takes the lock itself, and wants the machine for itself
-        kernels_run.run(request(accelerator.emulation()), on_host, say)
+        kernels_run.run(request(boot.EMULATION), on_host, say)
     print(f"results: {folder}", file=sys.stderr)
     kernels_report.both(folder)
 
 
 def _images(kernels: list[str], folder: Path, sources: Path | None, say: Say) -> list[Image]:
     """Provide an image for each kernel; one that cannot be fetched now has its row."""
-    from bench.guests.provide import check, provide
+    from bench.guests.sources import Options, find
     from bench.questions.kernels import run as kernels_run
 
-    with suppress(FetchFailed):  # then each has its row
-        check(kernels, say=say, sources_file=sources)
     found: list[Image] = []
-    for label in kernels:
+    options = Options(say=say, sources_file=sources)
+    for label, fetch in zip(kernels, find(kernels, options), strict=True):
         try:
-            found += provide([label], say=say, sources_file=sources)
+            found.append(fetch())
         except UsageError:
             raise
         except BufbenchError as error:

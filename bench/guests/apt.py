@@ -9,57 +9,29 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from bench.errors import FetchFailed
+from bench.guests.archives import Archive
+from bench.guests.catalogue import Package, parse
 from bench.host import process
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from bench.guests.packages import Package
-    from bench.guests.sources import Source
 
 _UPDATE_S: Final = 900.0
 _DOWNLOAD_S: Final = 3600.0
 _QUICK_S: Final = 60.0
 
+_GET: Final = ("apt-get", "-q")
 _FOLDERS: Final = (
-    "etc/apt/apt.conf.d",
-    "etc/apt/preferences.d",
-    "etc/apt/sources.list.d",
-    "var/lib/apt/lists/partial",
-    "var/cache/apt/archives/partial",
-    "var/lib/dpkg",
+    *("etc/apt/apt.conf.d", "etc/apt/preferences.d", "etc/apt/sources.list.d", "var/lib/dpkg"),
+    *("var/lib/apt/lists/partial", "var/cache/apt/archives/partial"),
 )
 _PLAIN: Final = {"LC_ALL": "C.UTF-8", "LANGUAGE": ""}
 # Whether signatures count, and which lists are wanted, bufbench decides.
 _NOT_TAKEN_OVER: Final = re.compile(
     r"Acquire::(Allow|IndexTargets|Languages|GzipIndexes|Changelogs|cdrom)"
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """An archive's list of packages that has been fetched."""
-
-    archive: str
-    suite: str
-    path: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
-    """A suite that could not be had, and why."""
-
-    archive: str
-    suite: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.archive} {self.suite}: {self.reason}"
 
 
 def host_mirrors() -> tuple[str, ...]:
@@ -86,64 +58,63 @@ def architecture() -> str:
 
 
 class Root:
-    """A private root in ``folder`` for ``sources``. One process at a time may update it."""
+    """A private root in ``folder`` for ``archives``. One process at a time may update it."""
 
-    def __init__(self, folder: Path, sources: Sequence[Source], arch: str) -> None:
+    def __init__(self, folder: Path, archives: Sequence[Archive]) -> None:
         self._folder = folder
-        self._sources = sources
-        self._arch = arch
+        self._config = folder / "apt.conf"
+        self._archives = archives
+        self._suites = [(archive, suite) for archive in archives for suite in archive.suites]
 
     def make(self) -> None:
         """Write its folders and configuration; what is there already is written again."""
         for name in _FOLDERS:
             (self._folder / name).mkdir(parents=True, exist_ok=True)
         (self._folder / "var/lib/dpkg/status").touch()
-        (self._folder / "etc/apt/sources.list").write_text(sources_list(self._sources, self._arch))
-        self._configuration.write_text(
-            configuration(self._folder, self._arch, _host_settings(), as_root=os.geteuid() == 0)
+        (self._folder / "etc/apt/sources.list").write_text(sources_list(self._archives))
+        said = _run("apt-config", "dump", "--format", '%F "%v";%n')
+        self._config.write_text(
+            configuration(self._folder, taken_over(said.stdout), as_root=os.geteuid() == 0)
         )
 
-    def update(self) -> tuple[Trouble, ...]:
-        """Fetch the lists anew; gives the suites for which that failed. Old lists stay.
+    def update(self) -> tuple[str, ...]:
+        """Fetch the lists anew; return for which suites that failed, and why. Old lists stay.
 
         FetchFailed if it failed for all of them.
         """
-        ended = self._apt("update", timeout_s=_UPDATE_S, check=False)
-        troubles = self._troubles(ended.stdout + "\n" + ended.stderr)
-        if len(troubles) == len(list(self._suites())) or not self.lists():
-            reason = str(troubles[0]) if troubles else _first_complaint(ended)
+        ended = _run(*_GET, "update", config=self._config, timeout_s=_UPDATE_S, check=False)
+        said = f"{ended.stdout}\n{ended.stderr}"
+        troubles = tuple(
+            f"{archive.name} {suite}: {reason}"
+            for archive, suite in self._suites
+            if (reason := complaint(said, archive.uri, suite))
+        )
+        if len(troubles) == len(self._suites) or not self._lists():
+            reason = troubles[0] if troubles else _first_complaint(ended)
             raise FetchFailed(
                 f"no list of kernels could be had: {reason}",
                 remedy="is there a network? kernels.toml can name another mirror",
             )
         return troubles
 
-    def lists(self) -> tuple[Listed, ...]:
-        """Return the lists that are here, in the order of the sources."""
-        said = self._apt(
-            "indextargets",
-            "--format",
-            "$(REPO_URI)\t$(RELEASE)\t$(FILENAME)",
-            "Created-By: Packages",
-            timeout_s=_QUICK_S,
-        )
-        rows = [line.split("\t") for line in said.stdout.splitlines()]
-        return tuple(
-            Listed(archive=source.archive, suite=suite, path=Path(path))
-            for source, suite in self._suites()
-            for uri, release, path in (row for row in rows if len(row) == 3)
-            if (uri.rstrip("/"), release) == (source.uri, suite) and Path(path).exists()
-        )
-
-    def content(self, listed: Listed) -> str:
-        """Return the text of a list; APT may keep it compressed."""
-        helper = "/usr/lib/apt/apt-helper"
-        return process.run([helper, "cat-file", listed.path], timeout_s=_QUICK_S, env=_PLAIN).stdout
+    def packages(self) -> Iterator[Package]:
+        """Yield the kernels' packages of all lists that are here, in the order of the archives."""
+        for archive, suite, path in self._lists():
+            said = _run("/usr/lib/apt/apt-helper", "cat-file", path)  # it may be compressed
+            for package in parse(said.stdout, archive=archive.name, suite=suite):
+                if package.architecture == architecture():
+                    yield package
 
     def download(self, packages: Iterable[Package], into: Path) -> tuple[Path, ...]:
         """Fetch packages, checked against the signed lists. FetchFailed if that does not work."""
         wanted = [f"{package.name}={package.version}" for package in packages]
-        ended = self._apt("download", *wanted, timeout_s=_DOWNLOAD_S, check=False, cwd=into)
+        ended = _run(
+            *(*_GET, "download", *wanted),
+            config=self._config,
+            timeout_s=_DOWNLOAD_S,
+            check=False,
+            cwd=into,
+        )
         files = tuple(sorted(into.glob("*.deb")))
         if ended.returncode or len(files) != len(wanted):
             raise FetchFailed(
@@ -152,55 +123,56 @@ class Root:
             )
         return files
 
-    @property
-    def _configuration(self) -> Path:
-        return self._folder / "apt.conf"
-
-    def _apt(
-        self, *words: str, timeout_s: float, check: bool = True, cwd: Path | None = None
-    ) -> process.Completed:
-        return _run(
-            ["apt-get", "-q", *words],
-            timeout_s=timeout_s,
-            check=check,
-            cwd=cwd,
-            env={"APT_CONFIG": str(self._configuration)},
-        )
-
-    def _suites(self) -> Iterator[tuple[Source, str]]:
-        for source in self._sources:
-            for suite in source.suites:
-                yield source, suite
-
-    def _troubles(self, said: str) -> tuple[Trouble, ...]:
-        found = (
-            (source, suite, complaint(said, source.uri, suite)) for source, suite in self._suites()
-        )
-        return tuple(
-            Trouble(archive=source.archive, suite=suite, reason=reason)
-            for source, suite, reason in found
-            if reason
-        )
+    def _lists(self) -> list[tuple[Archive, str, Path]]:
+        show = ("--format", "$(REPO_URI)\t$(RELEASE)\t$(FILENAME)", "Created-By: Packages")
+        said = _run(*_GET, "indextargets", *show, config=self._config)
+        rows = [row for line in said.stdout.splitlines() if len(row := line.split("\t")) == 3]
+        return [
+            (archive, suite, Path(path))
+            for archive, suite in self._suites
+            for uri, release, path in rows
+            if (uri.rstrip("/"), release) == (archive.uri, suite) and Path(path).exists()
+        ]
 
 
-def sources_list(sources: Iterable[Source], arch: str) -> str:
-    """Return the private root's sources.list."""
+def sources_list(archives: Iterable[Archive]) -> str:
+    """Return a private root's sources.list."""
     return "".join(
-        f"deb [arch={arch} signed-by={source.keyring}] {source.uri} {suite}"
-        f" {' '.join(source.components)}\n"
-        for source in sources
-        for suite in source.suites
+        f"deb [arch={architecture()} signed-by={archive.keyring}] {archive.uri} {suite}"
+        f" {' '.join(archive.components)}\n"
+        for archive in archives
+        for suite in archive.suites
     )
 
 
-def configuration(folder: Path, arch: str, host: Iterable[str], *, as_root: bool) -> str:
+def _run(
+    *argv: str | Path,
+    config: Path | None = None,
+    timeout_s: float = _QUICK_S,
+    check: bool = True,
+    cwd: Path | None = None,
+) -> process.Completed:
+    """Run one of APT's programs, by the host's configuration or another."""
+    env = {**_PLAIN, "APT_CONFIG": str(config)} if config else _PLAIN
+    try:
+        return process.run(argv, timeout_s=timeout_s, check=check, cwd=cwd, env=env)
+    except process.ProgramFailed as failed:
+        if failed.completed is None:
+            raise FetchFailed(
+                f"kernels are fetched with {argv[0]}, which this machine lacks",
+                remedy="install apt, or name an image of your own: ./bzImage",
+            ) from failed
+        raise FetchFailed(failed.message, remedy="is there a network?") from failed
+
+
+def configuration(folder: Path, host: Iterable[str], *, as_root: bool) -> str:
     """Return the private root's apt.conf; ``host``: the host's settings that are taken over."""
     settings = {
         "Dir": f"{folder}/",
         "Dir::State::status": f"{folder}/var/lib/dpkg/status",
         "Dir::Etc::netrc": "/etc/apt/auth.conf",
         "Dir::Etc::netrcparts": "/etc/apt/auth.conf.d/",
-        "APT::Architecture": arch,
+        "APT::Architecture": architecture(),
         "Dir::Cache::srcpkgcache": "",
         "Acquire::Languages": "none",
         "Acquire::GzipIndexes": "true",
@@ -214,34 +186,8 @@ def configuration(folder: Path, arch: str, host: Iterable[str], *, as_root: bool
     return "".join(f"{line}\n" for line in lines)
 
 
-def _host_settings() -> tuple[str, ...]:
-    said = _run(["apt-config", "dump", "--format", '%F "%v";%n'], timeout_s=_QUICK_S)
-    return tuple(taken_over(said.stdout))
-
-
-def _run(
-    argv: Sequence[str],
-    *,
-    timeout_s: float,
-    check: bool = True,
-    cwd: Path | None = None,
-    env: Mapping[str, str] | None = None,
-) -> process.Completed:
-    try:
-        return process.run(
-            argv, timeout_s=timeout_s, check=check, cwd=cwd, env={**_PLAIN, **(env or {})}
-        )
-    except process.ProgramFailed as failed:
-        if failed.completed is None:
-            raise FetchFailed(
-                f"kernels are fetched with {argv[0]}, which this machine lacks",
-                remedy="install apt, or name an image of your own: ./bzImage",
-            ) from failed
-        raise FetchFailed(failed.message, remedy="is there a network?") from failed
-
-
 def taken_over(dump: str) -> Iterator[str]:
-    """Return the host's settings that say how archives are reached, proxies above all."""
+    """Yield the host's settings that say how archives are reached, proxies above all."""
     for line in dump.splitlines():
         if re.fullmatch(r'Acquire::\S+ "[^"]+";', line) and not _NOT_TAKEN_OVER.match(line):
             yield line
@@ -250,26 +196,22 @@ def taken_over(dump: str) -> Iterator[str]:
 def complaint(said: str, uri: str, suite: str) -> str:
     """Return what APT says of one suite, the tidiest of its sentences; "" if nothing."""
     address = rf"{re.escape(uri)}/?(?: |/dists/){re.escape(suite)}(?=[ /'])"
-    if failed := re.search(rf"^Err:[0-9]+ {address}.*\n +(.+)", said, re.MULTILINE):
-        return _tidied(failed[1])
-    for mark in ("E", "W"):
-        if found := re.search(rf"^{mark}: .*{address}(?:[^ ]*  )?(.*)", said, re.MULTILINE):
-            return _tidied(found[1])
+    for pattern in (
+        rf"^Err:[0-9]+ {address}.*\n +(.+)",
+        *(rf"^{mark}: .*{address}(?:[^ ]*  )?(.*)" for mark in "EW"),
+    ):
+        if found := re.search(pattern, said, re.MULTILINE):
+            reason = found[1]
+            if re.match(r"404\b", reason) or "does not have a Release file" in reason:
+                return "the archive does not have it (old suites move to archive.debian.org)"
+            if "NO_PUBKEY" in reason:
+                return "it is signed with a key that its keyring does not hold"
+            return " ".join(re.sub(r"\[IP: [^]]*\]", "", reason).split()).rstrip(":")
     return ""
-
-
-def _tidied(reason: str) -> str:
-    if re.match(r"404\b", reason) or "does not have a Release file" in reason:
-        return "the archive does not have it (old suites move to archive.debian.org)"
-    if "NO_PUBKEY" in reason:
-        return "it is signed with a key that its keyring does not hold"
-    return " ".join(re.sub(r"\[IP: [^]]*\]", "", reason).split()).rstrip(":")
 
 
 def _first_complaint(ended: process.Completed) -> str:
     lines = (ended.stderr + "\n" + ended.stdout).splitlines()
-    for mark in ("E:", "W:"):
-        for line in lines:
-            if line.startswith(mark):
-                return " ".join(line[len(mark) :].split())
-    return f"apt-get returned {ended.returncode}"
+    marked = (line for mark in ("E:", "W:") for line in lines if line.startswith(mark))
+    first = next(marked, None)
+    return f"apt-get returned {ended.returncode}" if first is None else " ".join(first[2:].split())

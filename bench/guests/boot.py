@@ -14,24 +14,32 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import bench
-from bench.errors import MachineUnfit
-from bench.guests import init, share
-from bench.guests.image import Image
+from bench.errors import MachineUnfit, UsageError
+from bench.guests import init
+from bench.guests.sources import Image
 from bench.host import process, scratch
 from bench.linux.preemption import CONFIG_VARIABLE
 
 CONSOLE: Final = "console.log"
 ORDER: Final = "order.json"
 EXIT: Final = "exit.json"
-SHARED: Final = "virtiofsd"
-"""Begins the names of what the daemons said."""
+
+_KVM: Final = Path("/dev/kvm")
+_MOST_CPUS: Final = 4
+_MOST_CPUS_ASKED: Final = 255
+_USUAL_MIB: Final = 2048
+_LEAST_MIB: Final = 1024  # bcc's compiler takes half of it
+_PROBE_S: Final = 30.0
+_PROBE_MIB: Final = 512
+_CHECK_S: Final = 30.0
 
 _ROOT_TAG: Final = "ROOTFS"  # virtme-ng's initial RAM disk looks for it
 _REMEDY: Final = "apt-get install qemu-system-x86 busybox-static kmod; pip install virtme-ng"
@@ -48,27 +56,76 @@ class Guest:
     append: tuple[str, ...] = ()  # parameters of the kernel
 
 
-def environment() -> dict[str, str]:
-    """Return the environment in which a command finds this harness, wherever it is installed."""
-    return {
-        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-        "HOME": "/root",
-        "LANG": "C.UTF-8",
-        "TMPDIR": "/dev/shm",  # noqa: S108  all else is read-only in a guest
-        "PYTHONPATH": str(Path(bench.__file__).resolve().parent.parent),
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accelerator:
+    """What runs the guests' instructions."""
+
+    kvm: bool
+    why: str  # for people, in a line
 
 
-def _configuration(image: Image) -> dict[str, str]:
-    """Return where the kernel's build configuration lies, if it came with its modules."""
-    path = image.modules / "config" if image.modules else None
-    return {CONFIG_VARIABLE: str(path.resolve())} if path and path.exists() else {}
+EMULATION: Final = Accelerator(kvm=False, why="emulated, as asked for")
+
+
+def probe(image: Image, guest: Guest, place: Path, *, device: Path = _KVM) -> Accelerator:
+    """Boot ``image`` with KVM, where there is one: the device alone promises nothing.
+
+    ``place`` is for its files.
+    """
+    if not device.exists():
+        return Accelerator(kvm=False, why=f"emulated: there is no {device}")
+    if not os.access(device, os.R_OK | os.W_OK):
+        return Accelerator(kvm=False, why=f"emulated: {device} may not be used")
+    tried = replace(guest, kvm=True, cpus=1, memory_mib=_PROBE_MIB, time_limit_s=_PROBE_S)
+    with tempfile.TemporaryDirectory(prefix=".probe-", dir=place) as name:
+        with booted(image, tried, Path(name), ["/bin/true"]) as watch:
+            watch.wait()
+        if Path(name, EXIT).exists():
+            return Accelerator(kvm=True, why="with KVM")
+    return Accelerator(
+        kvm=False, why=f"emulated: {device} is there, but {image.label} did not boot with it"
+    )
+
+
+def fitting(*, cpus: int | None, memory_mib: int | None, jobs: int, available_mib: int) -> Guest:
+    """Return the guest that fits this machine ``jobs`` times, but as asked for where that is given.
+
+    UsageError for what it does not have.
+    """
+    usable = len(os.sched_getaffinity(0))
+    chosen = max(1, min(_MOST_CPUS, usable // jobs)) if cpus is None else cpus
+    if not 1 <= chosen <= _MOST_CPUS_ASKED:
+        raise UsageError(f"--cpus {chosen} is out of range", remedy=f"take 1 to {_MOST_CPUS_ASKED}")
+    share_mib = available_mib // jobs * 3 // 4
+    memory = min(_USUAL_MIB, share_mib) if memory_mib is None else memory_mib
+    if memory < _LEAST_MIB or memory * jobs > available_mib:
+        raise UsageError(
+            f"{jobs} guests of {memory} MiB do not fit into {available_mib} MiB",
+            remedy=f"each takes {_LEAST_MIB} MiB or more: choose --memory and --jobs",
+        )
+    return Guest(cpus=chosen, memory_mib=memory, time_limit_s=0.0, kvm=False)
+
+
+def watched(
+    folder: Path, limit_s: float, command: Sequence[str], *, qmp: str = "", **environment: str
+) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """Start the watch over ``command``, which ends with the context.
+
+    What is said goes to the console's file in ``folder``. The last line of the watch's stdout is an
+    :class:`~bench.guests.watch.Ended`.
+    """
+    words = [str(folder / CONSOLE), str(limit_s), qmp, "--", *command]
+    return process.started(python("bench.guests.watch", *words), env={**_found(), **environment})
 
 
 def python(module: str, *arguments: str) -> list[str]:
     """Return the command that runs one of bufbench's modules."""
     return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def _found() -> dict[str, str]:
+    """Return the environment in which a command finds this harness, wherever it is installed."""
+    return {"PYTHONPATH": str(Path(bench.__file__).resolve().parent.parent)}
 
 
 @contextmanager
@@ -77,41 +134,72 @@ def booted(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Return the watch over a guest that runs ``command`` and may write to ``folder``.
 
-    Its last line of stdout is an :class:`~bench.guests.watch.Ended`. Leaving the context ends the
-    guest. MachineUnfit where a program is missing.
+    Leaving the context ends the guest. MachineUnfit where a program is missing.
     """
     folder = folder.resolve()
-    order = {"argv": list(command), "env": {**environment(), **_configuration(image)}}
+    environment = {
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": "/root",
+        "LANG": "C.UTF-8",
+        "TMPDIR": "/dev/shm",  # noqa: S108  all else is read-only in a guest
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **_found(),
+    }
+    if image.modules and (configuration := image.modules / "config").exists():
+        environment[CONFIG_VARIABLE] = str(configuration.resolve())
+    order = {"argv": list(command), "env": environment}
     (folder / ORDER).write_text(json.dumps(order), encoding="utf-8")
     with ExitStack() as stack:
         private = stack.enter_context(scratch.folder())
-        qmp = private / "qmp"
+        qmp = str(private / "qmp")
         options = ["-no-reboot", "-qmp", f"unix:{qmp},server=on,wait=off"]
-        served = share.works()
+        served = _can_serve()
         if served:
-            options += _memory(guest)
-            for tag, shared in ((_ROOT_TAG, Path("/")), (init.TAG, folder)):
-                options += stack.enter_context(_shared(private, shared, tag, folder))
+            # Memory that the daemons can map.
+            memory = f"memory-backend-memfd,id=mem,size={guest.memory_mib}M,share=on"
+            options += ["-object", memory, "-numa", "node,memdev=mem"]
+            for tag, shared, access in ((_ROOT_TAG, Path("/"), "ro"), (init.TAG, folder, "rw")):
+                said = stack.enter_context((folder / f"virtiofsd-{access}.log").open("wb"))
+                words = [str(shared), access]
+                path = private / f"{tag}.socket"
+                with _listening(path) as descriptor:  # from then on the daemon's alone
+                    daemon = python("bench.guests.share", str(descriptor), *words)
+                    stack.enter_context(
+                        process.started(daemon, env=_found(), pass_fds=(descriptor,), said=said)
+                    )
+                options += ["-chardev", f"socket,id={tag},path={path}"]
+                options += ["-device", f"vhost-user-fs-pci,queue-size=1024,chardev={tag},tag={tag}"]
         options += ["-append", " ".join(_parameters(guest, folder))]
         argv = [
-            *(_program("virtme-run"), "--kimg", str(_tree(private, image)), "--mods", "auto"),
+            *(_virtme_run(), "--kimg", str(_tree(private, image)), "--mods", "auto"),
             *("--root", "/", "--force-9p", "--force-initramfs", "--disable-monitor"),
             *("--cpus", str(guest.cpus), "--memory", f"{guest.memory_mib}M"),
             *(() if guest.kvm else ("--disable-kvm",)),
             *(() if served else ("--rwdir", str(folder))),
             *("--qemu-opts", *options),
         ]
-        words = [str(folder / CONSOLE), str(guest.time_limit_s), str(qmp), "--", *argv]
         yield stack.enter_context(
-            process.started(
-                python("bench.guests.watch", *words),
-                env={"PYTHONPATH": environment()["PYTHONPATH"], "TMPDIR": str(private)},
-            )
+            watched(folder, guest.time_limit_s, argv, qmp=qmp, TMPDIR=str(private))
         )
 
 
+def _can_serve() -> bool:
+    """Return whether a daemon can serve files walled in: that takes root, and Linux 5.12."""
+    check = python("bench.guests.share", "check")
+    return process.run(check, timeout_s=_CHECK_S, check=False, env=_found()).returncode == 0
+
+
+@contextmanager
+def _listening(path: Path) -> Iterator[int]:
+    """Listen on a socket; without its daemon QEMU is refused, and ends."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+        listening.bind(str(path))
+        listening.listen(1)
+        yield listening.fileno()
+
+
 def _parameters(guest: Guest, folder: Path) -> Iterator[str]:
-    """Return the kernel's command line; what follows the dashes is for init.py."""
+    """Yield the kernel's command line; what follows the dashes is for init.py."""
     yield f"init={os.path.realpath(sys.executable)}"
     yield from ("ro", "console=ttyS0", "earlyprintk=serial,ttyS0,115200", "loglevel=5")
     yield from ("panic=-1", "random.trust_cpu=on")
@@ -134,44 +222,12 @@ def _tree(private: Path, image: Image) -> Path:
     return kernel
 
 
-def _memory(guest: Guest) -> list[str]:
-    """Return QEMU's options for memory that the daemons can map."""
-    memory = f"memory-backend-memfd,id=mem,size={guest.memory_mib}M,share=on"
-    return ["-object", memory, "-numa", "node,memdev=mem"]
-
-
-@contextmanager
-def _shared(private: Path, folder: Path, tag: str, results: Path) -> Iterator[list[str]]:
-    """Start a daemon that serves ``folder``; yield QEMU's options for it."""
-    path = private / f"{tag}.socket"
-    access = "rw" if folder == results else "ro"
-    with ExitStack() as stack:
-        listening = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-        listening.bind(str(path))
-        listening.listen(1)
-        descriptor = listening.fileno()
-        stack.enter_context(
-            process.started(
-                python("bench.guests.share", str(descriptor), str(folder), access),
-                env={"PYTHONPATH": environment()["PYTHONPATH"]},
-                pass_fds=(descriptor,),
-                said=stack.enter_context((results / f"{SHARED}-{access}.log").open("wb")),
-            )
-        )
-        listening.close()  # now it is the daemon's alone: without it QEMU is refused, and ends
-        yield [
-            *("-chardev", f"socket,id={tag},path={path}"),
-            *("-device", f"vhost-user-fs-pci,queue-size=1024,chardev={tag},tag={tag}"),
-        ]
-
-
-def _program(name: str) -> str:
-    """Return a program of the virtual environment or of the system."""
-    for need in ("qemu-system-x86_64", "busybox", "depmod"):
-        if shutil.which(need, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None:
-            raise MachineUnfit(f"{need} is missing", remedy=_REMEDY)
-    path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"
-    found = shutil.which(name, path=path)
-    if found is None:
-        raise MachineUnfit(f"{name} is missing", remedy=_REMEDY)
+def _virtme_run() -> str:
+    """Return the program of the virtual environment or the system; MachineUnfit if one lacks."""
+    path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    found = ""
+    for name in ("qemu-system-x86_64", "busybox", "depmod", "virtme-run"):
+        found = shutil.which(name, path=path) or ""
+        if not found:
+            raise MachineUnfit(f"{name} is missing", remedy=_REMEDY)
     return found

@@ -1,29 +1,45 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""From packages to kernels: what belongs together, and which of them is meant."""
+"""Kernels in archives' lists: which packages make one, and which of them "6.12-rt" means."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from bench.errors import UsageError
-from bench.guests.packages import Package
-from bench.guests.request import Exact, Series
-from bench.linux.version import KernelVersion, debian_key
+from bench.linux.version import KernelVersion
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+_SERIES: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9}){1,2})(?:-([a-z][a-z0-9-]{0,31}))?")
+_EXACT: Final = re.compile(r"(?:[0-9]|linux-)[A-Za-z0-9.+~-]{0,127}")
+_USUAL: Final = frozenset(("amd64", "arm64", "generic"))
+
+_STANZA: Final = re.compile(r"\nPackage: linux-(?:image|binary|modules|base)-.*(?:\n.+)*")
+_LONGEST_STANZA: Final = 1 << 20
+_NAME: Final = re.compile(r"linux-(?:image|binary|modules|base)-[a-z0-9][a-z0-9+.-]{0,99}")
+_VERSION: Final = re.compile(r"[0-9][A-Za-z0-9.+:~-]{0,99}")
+_BYTES: Final = re.compile(r"[0-9]{1,12}")
 
 _IMAGE: Final = re.compile(
     r"linux-(?P<kind>binary|image(?:-unsigned)?)-(?P<release>[0-9].*?)(?P<unsigned>-unsigned)?"
 )
 _NO_KERNEL: Final = re.compile(r".*-(dbg|dbgsym|signed-template)")
-_Build = tuple[str, str, str]
-"""Name, archive and version of a package."""
-
 _LEAST_IMAGE_BYTES: Final = 1 << 20
 """Packages that only name others, as linux-image-6.12-amd64 does, are smaller."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """One package of a kernel's, as an archive's list describes it."""
+
+    name: str
+    version: str
+    architecture: str
+    size_bytes: int  # to download
+    installed_bytes: int  # unpacked; 0 where the list does not say
+    archive: str  # for people: "Debian"
+    suite: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,33 +47,58 @@ class Kernel:
     """A kernel that an archive has: the packages to unpack, the one with the image first."""
 
     release: str
-    version: str
-    """The package's, in Debian's order."""
+    version: str  # the package's, in Debian's order
     archive: str
     suite: str
-    has_modules: bool
-    """Archives drop modules of older kernels while their images stay."""
+    has_modules: bool  # archives drop modules of older kernels while their images stay
     packages: tuple[Package, ...]
 
     @property
     def upstream(self) -> KernelVersion:
-        """By the package's version: releases such as 6.1.0-56-amd64 do not have it."""
+        """Return the package's version: releases such as 6.1.0-56-amd64 do not have it."""
         return KernelVersion.parse(self.version.partition(":")[2] or self.version)
 
     @property
     def flavour(self) -> str:
-        """ "rt", "cloud"; "" for the usual one."""
+        """Return "rt", "cloud" ...; "" for the usual one."""
         return KernelVersion.parse(self.release).flavour
 
     @property
     def key(self) -> str:
-        """Its name among all kernels; can name a file."""
+        """Return its name among all kernels; can name a file."""
         return f"{self.release}_{self.version}".replace(":", "%3a")
 
     @property
     def origin(self) -> str:
-        """For people."""
+        """Return where it comes from, for people."""
         return f"{self.archive} {self.suite}, {self.packages[0].name} {self.version}"
+
+
+def parse(text: str, *, archive: str, suite: str) -> Iterator[Package]:
+    """Yield the kernels' packages of an archive's list ("Packages").
+
+    Lists are as long as 60 MB, of which python-debian parses 6 a second: it is given the stanzas of
+    kernels alone. Whatever lacks a name, a version or a size, or has one that no package may have,
+    is passed over.
+    """
+    from debian.deb822 import Deb822
+
+    for found in _STANZA.finditer(f"\n{text}"):
+        if len(found[0]) > _LONGEST_STANZA:
+            continue
+        fields = Deb822(found[0].strip())
+        name, version, size = (fields.get(key, "") for key in ("Package", "Version", "Size"))
+        if _NAME.fullmatch(name) and _VERSION.fullmatch(version) and _BYTES.fullmatch(size):
+            installed = fields.get("Installed-Size", "")
+            yield Package(
+                name=name,
+                version=version,
+                architecture=fields.get("Architecture", ""),
+                size_bytes=int(size),
+                installed_bytes=1024 * int(installed) if _BYTES.fullmatch(installed) else 0,
+                archive=archive,
+                suite=suite,
+            )
 
 
 def kernels(packages: Iterable[Package]) -> tuple[Kernel, ...]:
@@ -66,7 +107,7 @@ def kernels(packages: Iterable[Package]) -> tuple[Kernel, ...]:
     A kernel that several suites have is taken from the first; an image without signature only
     where there is none with.
     """
-    known: dict[_Build, Package] = {}
+    known: dict[tuple[str, str, str], Package] = {}
     for package in packages:
         known.setdefault((package.name, package.archive, package.version), package)
     found: dict[str, tuple[int, Kernel]] = {}
@@ -85,44 +126,47 @@ def kernels(packages: Iterable[Package]) -> tuple[Kernel, ...]:
 
 
 def order(kernel: Kernel) -> tuple[object, ...]:
-    """Return a key that sorts kernels by version, then by flavour."""
-    return debian_key(kernel.version), kernel.flavour, kernel.release
+    """Return a key that sorts kernels by version, then by flavour; ValueError if it has none."""
+    from debian.debian_support import Version
+
+    return Version(kernel.version), kernel.flavour, kernel.release
 
 
-def _kernel(image: Package, release: str, known: Mapping[_Build, Package]) -> Kernel | None:
+def _kernel(
+    image: Package, release: str, known: Mapping[tuple[str, str, str], Package]
+) -> Kernel | None:
+    """Put a kernel together; None where no kernel can have this version."""
+    versions = [image.version]  # of one build: Ubuntu adds +N to that of a signed image
+    while "+" in versions[-1]:
+        versions.append(versions[-1].rpartition("+")[0])
+
     def beside(kind: str) -> list[Package]:
-        builds = ((f"linux-{kind}-{release}", image.archive, v) for v in _versions(image.version))
+        builds = ((f"linux-{kind}-{release}", image.archive, version) for version in versions)
         return [known[build] for build in builds if build in known][:1]
 
     modules = beside("modules")
+    kernel = Kernel(
+        release=release,
+        version=image.version,
+        archive=image.archive,
+        suite=image.suite,
+        # Until 6.18 Debian's images brought their modules.
+        has_modules=bool(modules) or not image.name.startswith("linux-binary-"),
+        packages=(image, *modules, *beside("modules-extra"), *beside("base")),
+    )
     try:
-        kernel = Kernel(
-            release=release,
-            version=image.version,
-            archive=image.archive,
-            suite=image.suite,
-            # Until 6.18 Debian's images brought their modules.
-            has_modules=bool(modules) or not image.name.startswith("linux-binary-"),
-            packages=(image, *modules, *beside("modules-extra"), *beside("base")),
-        )
-        _ = kernel.upstream, kernel.flavour
-    except UsageError:  # no kernel can have this version
+        _ = kernel.upstream, order(kernel)
+    except (UsageError, ValueError):
         return None
     return kernel
 
 
-def _versions(version: str) -> Iterator[str]:
-    """Return the versions of one build's packages. Ubuntu adds +N to that of a signed image."""
-    while version:
-        yield version
-        version = version.rpartition("+")[0]
-
-
 def newest(known: Iterable[Kernel]) -> tuple[Kernel, ...]:
     """Return the newest of each series and flavour; one with modules, where there is one."""
-    best: dict[tuple[str, str], Kernel] = {}
-    for kernel in sorted(known, key=_preference):
-        best[kernel.upstream.series, kernel.flavour] = kernel
+    best = {
+        (kernel.upstream.series, kernel.flavour): kernel
+        for kernel in sorted(known, key=_preference)
+    }
     return tuple(sorted(best.values(), key=order))
 
 
@@ -130,24 +174,43 @@ def _preference(kernel: Kernel) -> tuple[object, ...]:
     return kernel.has_modules, order(kernel)
 
 
-def find(request: Series | Exact, known: Sequence[Kernel]) -> Kernel:
-    """Return the kernel that is meant, the newest that fits. UsageError if none does."""
-    if isinstance(request, Series):
-        fits = [kernel for kernel in known if _in_series(kernel, request)]
+def names_kernel(text: str) -> bool:
+    """Return whether a text has the form of a series, a release, a package or its version."""
+    return bool(_SERIES.fullmatch(text) or _EXACT.fullmatch(text))
+
+
+def find(text: str, known: Sequence[Kernel]) -> Kernel:
+    """Return the kernel that is meant, the newest that fits. UsageError if none does.
+
+    A series ("6.12", "6.12-rt", "6.12.90"), a release ("6.12.94+deb13-rt-amd64"), a package's name,
+    or its version ("6.12.94-1").
+    """
+    flavour = ""
+    if series := _SERIES.fullmatch(text):
+        flavour = "-".join(word for word in (series[2] or "").split("-") if word not in _USUAL)
+        wanted = tuple(int(number) for number in series[1].split("."))
+        fits = [
+            kernel
+            for kernel in known
+            if kernel.flavour == flavour and kernel.upstream.numbers[: len(wanted)] == wanted
+        ]
     else:
-        named = [kernel for kernel in known if request.label in _names(kernel)]
+        named = [kernel for kernel in known if text in _names(kernel)]
         # "6.12.94-1" is the version of all flavours.
         fits = [kernel for kernel in named if not kernel.flavour] or named
     # "7.3-amd64" is an exact release too, where a release candidate is called so.
-    exact = [kernel for kernel in known if kernel.release == request.label]
-    if exact or fits:
-        return max(exact or fits, key=_preference)
-    raise UsageError(f"no kernel {request.label} is to be had", remedy=_remedy(request, known))
-
-
-def _in_series(kernel: Kernel, request: Series) -> bool:
-    wanted = request.numbers
-    return kernel.flavour == request.flavour and kernel.upstream.numbers[: len(wanted)] == wanted
+    fits = [kernel for kernel in known if kernel.release == text] or fits
+    if fits:
+        return max(fits, key=_preference)
+    others = [
+        f"{kernel.upstream.series}{f'-{flavour}' if flavour else ''}"
+        for kernel in newest(known)
+        if kernel.flavour == flavour
+    ]
+    raise UsageError(
+        f"no kernel {text} is to be had",
+        remedy=f"there are {', '.join(others)}" if others else "see bufbench kernels list",
+    )
 
 
 def _names(kernel: Kernel) -> set[str]:
@@ -155,13 +218,3 @@ def _names(kernel: Kernel) -> set[str]:
     for package in kernel.packages:
         names |= {package.name, f"{package.name}={package.version}"}
     return names
-
-
-def _remedy(request: Series | Exact, known: Sequence[Kernel]) -> str:
-    flavour = request.flavour if isinstance(request, Series) else ""
-    series = [
-        f"{kernel.upstream.series}{f'-{flavour}' if flavour else ''}"
-        for kernel in newest(known)
-        if kernel.flavour == flavour
-    ]
-    return f"there are {', '.join(series)}" if series else "see bufbench kernels list"

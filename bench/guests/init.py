@@ -41,17 +41,17 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def mount(source: str, target: str, kind: str, options: str) -> bool:
     """Mount; return whether it worked."""
-    words = (source, target, kind)
-    return bool(_libc.mount(*map(os.fsencode, words), 0, options.encode()) == 0)
+    words = map(os.fsencode, (source, target, kind))
+    return bool(_libc.mount(*words, 0, options.encode()) == 0)
 
 
-def run(order: dict[str, object]) -> int:
-    """Run the command; return its exit code, 128 and the signal's number where one killed it."""
+def run(argv: list[str], environment: dict[str, str]) -> int:
+    """Run a command; return its exit code, 128 and the signal's number where one killed it."""
     child = os.fork()
     if child == 0:
         try:
             os.setsid()
-            os.execve(*_words(order))  # noqa: S606
+            os.execve(argv[0], argv, environment)  # noqa: S606
         except OSError as error:
             print(f"init: {error}", flush=True)
         os._exit(127)
@@ -60,12 +60,6 @@ def run(order: dict[str, object]) -> int:
         if pid == child:
             code = os.waitstatus_to_exitcode(status)
             return 128 - code if code < 0 else code
-
-
-def _words(order: dict[str, object]) -> tuple[str, list[str], dict[str, str]]:
-    argv = [str(word) for word in order["argv"]]  # type: ignore[attr-defined]
-    environment = {str(name): str(value) for name, value in order["env"].items()}  # type: ignore[attr-defined]
-    return argv[0], argv, environment
 
 
 def main() -> None:
@@ -80,7 +74,7 @@ def main() -> None:
         print("init: the results' folder cannot be mounted", flush=True)
     else:
         os.chdir("/")
-        code = run(order)
+        code = run(order["argv"], order["env"])
         Path(folder, "exit.json").write_text(json.dumps({"code": code}))
     os.sync()
     _libc.reboot(_POWER_OFF)

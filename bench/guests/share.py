@@ -20,7 +20,6 @@ import sys
 from pathlib import Path
 from typing import Final
 
-import bench
 from bench.host import process
 
 PLACES: Final = (
@@ -31,7 +30,6 @@ PLACES: Final = (
 
 _DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG
 _SYS_MOUNT_SETATTR: Final = 442  # Linux 5.12
-_SYS_UNSHARE: Final = 272
 _NEW_MOUNTS: Final = 0x20000  # CLONE_NEWNS
 _HERE: Final = -100  # AT_FDCWD
 _RECURSIVE: Final = 0x8000  # AT_RECURSIVE
@@ -40,30 +38,12 @@ _READ_ONLY: Final = 1  # MOUNT_ATTR_RDONLY
 _ATTR: Final = struct.Struct("=QQQQ")  # struct mount_attr: set, cleared, propagation, user ns
 
 
-def daemon() -> Path | None:
-    """Return the daemon that this machine has; None: then 9p has to do."""
-    return next((path for path in PLACES if path.is_file() and os.access(path, os.X_OK)), None)
-
-
-def works() -> bool:
-    """Whether there is a daemon, and it can be walled in: that takes root, and Linux 5.12."""
-    if daemon() is None:
-        return False
-    tried = process.run(
-        [sys.executable, "-P", "-m", __name__, "check"],
-        timeout_s=30,
-        check=False,
-        env={"PYTHONPATH": str(Path(bench.__file__).resolve().parent.parent)},
-    )
-    return tried.returncode == 0
-
-
-def words(program: Path, descriptor: int, folder: Path, *, writable: bool) -> list[str]:
-    """Return its command line. The one in C, of QEMU before 8.0, knows other options."""
+def words(program: Path, descriptor: str, folder: str, *, writable: bool) -> list[str]:
+    """Return the daemon's command line. The one in C, of QEMU before 8.0, knows other options."""
     cache = "auto" if writable else "always"
     said = process.run([program, "--help"], timeout_s=10, check=False)
     if "--shared-dir" in said.stdout + said.stderr:
-        options = ["--shared-dir", str(folder), "--cache", cache, "--sandbox", "none"]
+        options = ["--shared-dir", folder, "--cache", cache, "--sandbox", "none"]
     else:
         settings = (f"source={folder}", f"cache={cache}", "sandbox=chroot")
         options = [word for setting in settings for word in ("-o", setting)]
@@ -75,17 +55,19 @@ def wall_in() -> None:
     """Make all that this process and its children see read-only. OSError if that fails."""
     libc = ct.CDLL(None, use_errno=True)
     attributes = ct.create_string_buffer(_ATTR.pack(_READ_ONLY, 0, _PRIVATE, 0))
-    for call in (
-        (_SYS_UNSHARE, _NEW_MOUNTS),
-        (_SYS_MOUNT_SETATTR, _HERE, b"/", _RECURSIVE, attributes, _ATTR.size),
+    where = (_HERE, b"/", _RECURSIVE)
+    if libc.unshare(_NEW_MOUNTS) or libc.syscall(
+        _SYS_MOUNT_SETATTR, *where, attributes, _ATTR.size
     ):
-        if libc.syscall(*call) != 0:
-            code = ct.get_errno()
-            raise OSError(code, os.strerror(code))
+        code = ct.get_errno()
+        raise OSError(code, os.strerror(code))
 
 
 def main() -> None:
     """Run the command lines above; the daemon takes this process's place."""
+    program = next((path for path in PLACES if os.access(path, os.X_OK)), None)
+    if program is None:
+        sys.exit("there is no virtiofsd")
     if sys.argv[1] == "check":
         wall_in()
         return
@@ -93,10 +75,7 @@ def main() -> None:
     ct.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
     if select.select([0], [], [], 0)[0]:
         return  # the harness had gone before
-    descriptor, folder, access = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
-    program = daemon()
-    if program is None:
-        sys.exit("there is no virtiofsd")
+    descriptor, folder, access = sys.argv[1:]
     argv = words(program, descriptor, folder, writable=access == "rw")
     if access != "rw":
         wall_in()

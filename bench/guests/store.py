@@ -5,33 +5,37 @@ images/KEY/kernel.json             what it is
 images/KEY/lib/modules/RELEASE/    vmlinuz, config, modules
 images/.partial-KEY.RANDOM/        being fetched, or left behind by somebody who was killed
 locks/KEY.lock                     held by whoever fetches it; the kernel drops it with its holder
-apt-DIGEST/                        private APT roots, one for each list of sources
+apt-DIGEST/                        private APT roots, one for each list of archives
 """
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 
 from bench.errors import FetchFailed
-from bench.guests.catalogue import Kernel
+from bench.guests.catalogue import Kernel, Package, newest
+from bench.guests.unpack import unpack
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-RECORD: Final = "kernel.json"
 ROOT: Final = "apt-"
 """What private APT roots' names begin with; the lock of each is called as it is."""
 
+_RECORD: Final = "kernel.json"
 _PARTIAL: Final = ".partial-"
 _KERNEL: Final = TypeAdapter(Kernel)
+_MB: Final = 1_000_000
+_UNPACKED: Final = 3
+"""Times a package's size that its kernel takes, where modules lie compressed in it."""
+
+Download = Callable[[tuple[Package, ...], Path], tuple[Path, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,22 +47,13 @@ class Fetched:
 
     @property
     def vmlinuz(self) -> Path:
-        """The image."""
-        return self._files / "vmlinuz"
+        """Return the image."""
+        return self.folder / "lib/modules" / self.kernel.release / "vmlinuz"
 
     @property
     def modules(self) -> Path | None:
-        """The folder .../lib/modules/RELEASE; None if the archive had no modules of it."""
-        return self._files if (self._files / "modules.dep").exists() else None
-
-    @property
-    def bytes(self) -> int:
-        """What it takes on the disk."""
-        return sum(path.lstat().st_size for path in self.folder.rglob("*"))
-
-    @property
-    def _files(self) -> Path:
-        return self.folder / "lib/modules" / self.kernel.release
+        """Return the folder .../lib/modules/RELEASE; None if the archive had no modules of it."""
+        return self.vmlinuz.parent if (self.vmlinuz.parent / "modules.dep").exists() else None
 
 
 class Store:
@@ -78,12 +73,45 @@ class Store:
 
     def fetched(self) -> tuple[Fetched, ...]:
         """Return all kernels that are here, in no order."""
-        found = (self._read(path.parent) for path in self._images.glob(f"[!.]*/{RECORD}"))
+        found = (self._read(path.parent) for path in self._images.glob(f"[!.]*/{_RECORD}"))
         return tuple(one for one in found if one is not None)
 
     def get(self, kernel: Kernel) -> Fetched | None:
         """Return this kernel, if it is here."""
         return self._read(self._images / kernel.key)
+
+    def fetch(self, kernel: Kernel, download: Download, say: Callable[[str], None]) -> Fetched:
+        """Return a kernel; fetch it first if it is not here.
+
+        Whoever else fetches the same is waited for. FetchFailed where disk or network do not allow
+        it: then nothing of it is left.
+        """
+        if found := self.get(kernel):
+            return found
+        release = kernel.release
+        size_bytes = sum(package.size_bytes for package in kernel.packages)
+        installed_bytes = sum(package.installed_bytes for package in kernel.packages)
+        # At its peak: packages, their files, modules decompressed.
+        needed_bytes = size_bytes + max(installed_bytes, _UNPACKED * size_bytes)
+        with self.locked(kernel.key, lambda: say(f"{release} is being fetched; waiting")):
+            if found := self.get(kernel):
+                return found
+            with self.room(needed_bytes, release), self._partial(kernel.key) as folder:
+                say(f"fetching {release}, {size_bytes / _MB:.0f} MB, from {kernel.origin}")
+                if not kernel.has_modules:
+                    say(f"{release}: its modules have left the archive; few such kernels boot")
+                packages = folder / "packages"
+                packages.mkdir()
+                unpack(download(kernel.packages, packages), release, folder)
+                shutil.rmtree(packages)
+                (folder / _RECORD).write_bytes(_KERNEL.dump_json(kernel, indent=1))
+                place = self._images / kernel.key
+                if place.exists():  # damaged, or nobody would fetch it
+                    self._discard(place)
+                folder.rename(place)
+        if found := self.get(kernel):
+            return found
+        raise FetchFailed(f"{release} vanished from {self.folder}", remedy="fetch it again")
 
     @contextmanager
     def locked(self, name: str, waiting: Callable[[], None]) -> Iterator[None]:
@@ -91,38 +119,25 @@ class Store:
 
         Names are kernels' keys, and what else there is only one of.
         """
-        lock = self._lock(name)
+        lock = FileLock(self._locks / f"{name}.lock")
         try:
-            lock.acquire(timeout=0)
+            held = lock.acquire(timeout=0)
         except Timeout:
             waiting()
-            lock.acquire()
-        try:
+            held = lock.acquire()
+        with held:
             yield
-        finally:
-            lock.release()
 
     @contextmanager
-    def new(self, kernel: Kernel) -> Iterator[Path]:
-        """Make an empty folder that becomes the kernel's once all went well; hold its lock.
-
-        Its name is new each time: a killed fetch's last child may still write into the old one.
-        """
-        with self.written(kernel.release):
-            partial = Path(mkdtemp(prefix=f"{_PARTIAL}{kernel.key}.", dir=self._images))
-            try:
-                yield partial
-                (partial / RECORD).write_bytes(_KERNEL.dump_json(kernel, indent=1))
-                folder = self._images / kernel.key
-                if folder.exists():  # damaged, or nobody would fetch it
-                    self._discard(folder)
-                partial.rename(folder)
-            finally:
-                shutil.rmtree(partial, ignore_errors=True)
-
-    @contextmanager
-    def written(self, what: str) -> Iterator[None]:
-        """Turn errors of a full disk into FetchFailed, around what writes into the store."""
+    def room(self, needed_bytes: int, what: str) -> Iterator[None]:
+        """Raise FetchFailed unless so many bytes are free, and where the disk fills up within."""
+        free_bytes = shutil.disk_usage(self.folder).free
+        if free_bytes < needed_bytes:
+            raise FetchFailed(
+                f"{what} needs {needed_bytes / _MB:.0f} MB in {self.folder}, where"
+                f" {free_bytes / _MB:.0f} are free",
+                remedy="bufbench kernels prune, or set XDG_CACHE_HOME",
+            )
         try:
             yield
         except OSError as error:
@@ -147,48 +162,63 @@ class Store:
                 if free and self._read(folder) is None:
                     shutil.rmtree(folder, ignore_errors=True)
 
-    def remove(self, fetched: Fetched) -> bool:
-        """Remove a kernel, at once for everybody else; False if it is just being fetched."""
-        with self._unless_held(fetched.kernel.key) as free:
-            if free and fetched.folder.exists():
-                self._discard(fetched.folder)
-        return free
+    def prune(self, *, every: bool) -> Iterator[str]:
+        """Remove kernels that a newer one of the series replaces, or ``every`` one and all lists.
 
-    def _discard(self, folder: Path) -> None:
-        """Remove a folder: at once for everybody else, however long it takes."""
-        gone = Path(mkdtemp(prefix=f"{_PARTIAL}{folder.name}.", dir=self._images))
-        folder.rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
-
-    def remove_lists(self) -> bool:
-        """Remove the private APT roots; False if there is none, or all are in use."""
-        removed = False
-        for root in self.folder.glob(f"{ROOT}*"):
+        Gives a line for each thing removed, as it goes. Nothing is touched that is just being
+        fetched; what goes is gone at once for everybody else, however long it takes.
+        """
+        self.sweep()
+        fetched = self.fetched()
+        kept = () if every else newest(one.kernel for one in fetched)
+        for one in fetched:
+            if one.kernel in kept:
+                continue
+            with self._unless_held(one.kernel.key) as free:
+                if free and one.folder.exists():
+                    size_bytes = sum(path.lstat().st_size for path in one.folder.rglob("*"))
+                    self._discard(one.folder)
+                    yield f"removed {one.kernel.release}, {size_bytes / _MB:.0f} MB"
+                elif not free:
+                    yield f"kept {one.kernel.release}, which is being fetched"
+        removed = 0
+        for root in self.folder.glob(f"{ROOT}*") if every else ():
             with self._unless_held(root.name) as free:
                 if free:
                     shutil.rmtree(root, ignore_errors=True)
-                    removed = True
-        return removed
+                    removed += 1
+        if removed:
+            yield "removed the archives' lists"
+
+    @contextmanager
+    def _partial(self, key: str) -> Iterator[Path]:
+        """Make an empty folder, and remove it where it was not renamed.
+
+        Its name is new each time: a killed fetch's last child may still write into the old one.
+        """
+        folder = Path(mkdtemp(prefix=f"{_PARTIAL}{key}.", dir=self._images))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _discard(self, folder: Path) -> None:
+        with self._partial(folder.name) as gone:
+            folder.rename(gone)
 
     @contextmanager
     def _unless_held(self, name: str) -> Iterator[bool]:
-        lock = self._lock(name)
         try:
-            lock.acquire(timeout=0)
+            held = FileLock(self._locks / f"{name}.lock").acquire(timeout=0)
         except Timeout:
             yield False
-            return
-        try:
-            yield True
-        finally:
-            lock.release()
-
-    def _lock(self, name: str) -> FileLock:
-        return FileLock(self._locks / f"{name}.lock")
+        else:
+            with held:
+                yield True
 
     def _read(self, folder: Path) -> Fetched | None:
         with suppress(OSError, ValidationError):
-            kernel = _KERNEL.validate_json((folder / RECORD).read_bytes())
+            kernel = _KERNEL.validate_json((folder / _RECORD).read_bytes())
             if kernel.packages and kernel.key == folder.name:
                 return Fetched(kernel=kernel, folder=folder)
         return None

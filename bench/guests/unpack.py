@@ -6,45 +6,25 @@ from __future__ import annotations
 import lzma
 import os
 import shutil
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from errno import ENOSPC
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from bench.errors import FetchFailed
 from bench.host import process
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 _UNPACK_S: Final = 600.0
-_DEPMOD_S: Final = 300.0
 _BATCH: Final = 200
 _FULL_BYTES: Final = 1 << 16
 
 # What an emulated machine never has. It is most of a kernel: 4,225 modules of 7.3 become 2,102.
 _NO_GUEST_HAS: Final = (
-    "sound",
-    *(
-        f"drivers/{name}"
-        for name in (
-            "accel",
-            "bluetooth",
-            "comedi",
-            "gpu",
-            "hwmon",
-            "iio",
-            "infiniband",
-            "media",
-            "mtd",
-            "net/can",
-            "net/ethernet",
-            "net/usb",
-            "net/wireless",
-            "platform",
-            "staging",
-        )
-    ),
+    *("sound", "drivers/accel", "drivers/bluetooth", "drivers/comedi", "drivers/gpu"),
+    *("drivers/hwmon", "drivers/iio", "drivers/infiniband", "drivers/media", "drivers/mtd"),
+    *("drivers/net/can", "drivers/net/ethernet", "drivers/net/usb", "drivers/net/wireless"),
+    *("drivers/platform", "drivers/staging"),
 )
 
 
@@ -57,11 +37,11 @@ def unpack(packages: Sequence[Path], release: str, into: Path) -> None:
     """
     tree = into / "tree"
     for package in packages:
-        _run(["dpkg-deb", "-x", package, tree], into, timeout_s=_UNPACK_S)
+        _run(["dpkg-deb", "-x", package, tree], into)
     folder = into / "lib/modules" / release
     folder.mkdir(parents=True)
-    for place in (tree / "lib/modules" / release, tree / "usr/lib/modules" / release):
-        for path in place.iterdir() if place.is_dir() else ():
+    for modules in (tree / "lib/modules" / release, tree / "usr/lib/modules" / release):
+        for path in modules.glob("*"):
             path.rename(folder / path.name)
     for name in ("vmlinuz", "config"):  # in /boot until 6.18
         path = tree / "boot" / f"{name}-{release}"
@@ -74,17 +54,12 @@ def unpack(packages: Sequence[Path], release: str, into: Path) -> None:
     if modules.is_dir():
         for name in _NO_GUEST_HAS:
             shutil.rmtree(modules / name, ignore_errors=True)
-        _decompress(modules)
-        _run(["depmod", "-b", into, release], into, timeout_s=_DEPMOD_S)
-
-
-def _decompress(modules: Path) -> None:
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        for _ in pool.map(_decompress_xz, sorted(modules.rglob("*.ko.xz"))):
-            pass
-    zst = sorted(modules.rglob("*.ko.zst"))
-    for at in range(0, len(zst), _BATCH):
-        _run(["zstd", "-q", "-d", "--rm", *zst[at : at + _BATCH]], modules, timeout_s=_UNPACK_S)
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            list(pool.map(_decompress_xz, modules.rglob("*.ko.xz")))
+        zst = list(modules.rglob("*.ko.zst"))
+        for at in range(0, len(zst), _BATCH):
+            _run(["zstd", "-q", "-d", "--rm", *zst[at : at + _BATCH]], modules)
+        _run(["depmod", "-b", into, release], into)
 
 
 def _decompress_xz(path: Path) -> None:
@@ -96,10 +71,10 @@ def _decompress_xz(path: Path) -> None:
     path.unlink()
 
 
-def _run(argv: Sequence[str | Path], into: Path, *, timeout_s: float) -> None:
+def _run(argv: Sequence[str | Path], into: Path) -> None:
     path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"  # depmod's
     try:
-        process.run(argv, timeout_s=timeout_s, env={"PATH": path, "LC_ALL": "C.UTF-8"})
+        process.run(argv, timeout_s=_UNPACK_S, env={"PATH": path, "LC_ALL": "C.UTF-8"})
     except process.ProgramFailed as failed:
         if failed.completed is None:
             raise FetchFailed(failed.message, remedy="install dpkg, kmod and zstd") from failed

@@ -13,8 +13,9 @@ from __future__ import annotations
 import json
 import os
 import resource
-import selectors
+import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -23,14 +24,14 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from io import FileIO
 from pathlib import Path
-from typing import Final
-
-from bench.guests.qmp import Events
+from threading import Event, Thread
+from typing import Any, Final
 
 MOST_CONSOLE_BYTES: Final = 16 * 1024 * 1024
 """A guest that writes more than this is not listened to any longer."""
 
-_LOOK_S: Final = 0.1
+_RETRY_S: Final = 0.1
+_LAST_WORDS_S: Final = 1.0
 _READ_BYTES: Final = 1 << 16
 
 
@@ -55,38 +56,14 @@ class Ended:
     code: int = 0  # of the command; negative: killed by that signal
     cpu_s: float = 0.0  # of all that it ran; 0 where it was killed
 
-    def line(self) -> bytes:
-        """Return the line that the harness reads."""
-        return json.dumps(asdict(self)).encode() + b"\n"
-
     @classmethod
     def parse(cls, line: bytes) -> Ended:
-        """Parse what a watch said; one that said nothing was itself killed."""
+        """Parse the last line of a watch; one that wrote none was itself killed."""
         try:
             fields = json.loads(line)
-            return cls(
-                end=End(fields["end"]),
-                seconds=fields["seconds"],
-                code=fields["code"],
-                cpu_s=fields["cpu_s"],
-            )
+            return cls(**{**fields, "end": End(fields["end"])})
         except (ValueError, KeyError, TypeError):
             return cls(end=End.GONE, seconds=0.0, code=-signal.SIGKILL)
-
-
-class _Console:
-    """Copies what is said to a file, up to a bound."""
-
-    def __init__(self, file: FileIO) -> None:
-        self._file = file
-        self._left_bytes = MOST_CONSOLE_BYTES
-
-    def take(self, said: bytes) -> None:
-        try:
-            self._file.write(said[: self._left_bytes])
-        except OSError:  # a full disk; the console only lends its words
-            self._left_bytes = 0
-        self._left_bytes -= min(len(said), self._left_bytes)
 
 
 def watch(console: FileIO, limit_s: float, qmp: str, argv: list[str]) -> Ended:
@@ -99,69 +76,71 @@ def watch(console: FileIO, limit_s: float, qmp: str, argv: list[str]) -> Ended:
         stderr=subprocess.STDOUT,
         process_group=0,
     )
-    events = Events(Path(qmp)) if qmp else None
+    assert child.stdout is not None  # noqa: S101  asked for
+    over, messages = Event(), list[Any]()
+    listeners = [Thread(target=_copy, args=(child.stdout.fileno(), console), daemon=True)]
+    if qmp:
+        listeners.append(Thread(target=_listen, args=(qmp, over, messages), daemon=True))
+    for listener in listeners:
+        listener.start()
     try:
-        forced = _attend(child, _Console(console), events, began + limit_s)
+        pid = os.pidfd_open(child.pid)
+        ready, _, _ = select.select([0, pid], [], [], limit_s)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
     code = child.wait()
+    over.set()
+    for listener in listeners:
+        listener.join(_LAST_WORDS_S)
+    if pid in ready:
+        end = _natural(messages, code) if qmp else End.EXITED
+    else:
+        end = End.STOPPED if ready else End.TIMED_OUT
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return Ended(
-        end=forced or _natural(events, code),
-        seconds=time.monotonic() - began,
-        code=code,
-        cpu_s=used.ru_utime + used.ru_stime,
-    )
+    seconds, cpu_s = time.monotonic() - began, used.ru_utime + used.ru_stime
+    return Ended(end=end, seconds=seconds, code=code, cpu_s=cpu_s)
 
 
-def _attend(
-    child: subprocess.Popen[bytes], console: _Console, events: Events | None, deadline: float
-) -> End | None:
-    """Listen until the end; what we ended it for, or None."""
-    assert child.stdout is not None  # noqa: S101  asked for when it was started
-    output = child.stdout.fileno()
-    os.set_blocking(output, False)
-    with selectors.DefaultSelector() as selector:
-        selector.register(output, selectors.EVENT_READ)
-        selector.register(0, selectors.EVENT_READ)
-        while True:
-            ready = {key.fd for key, _ in selector.select(_LOOK_S)}
-            if 0 in ready and not os.read(0, 1):
-                return End.STOPPED
-            if events:
-                events.look()
-            over = child.poll() is not None
-            if output in ready or over:
-                _drain(output, console)
-            if over:
-                return None
-            if time.monotonic() > deadline:
-                return End.TIMED_OUT
+def _copy(output: int, console: FileIO) -> None:
+    """Copy what is said to the console's file, up to a bound."""
+    left_bytes = MOST_CONSOLE_BYTES
+    while said := os.read(output, _READ_BYTES):
+        with suppress(OSError):  # a full disk; the console is only quoted
+            console.write(said[:left_bytes])
+        left_bytes = max(0, left_bytes - len(said))
 
 
-def _drain(output: int, console: _Console) -> None:
-    with suppress(BlockingIOError):
-        while said := os.read(output, _READ_BYTES):
-            console.take(said)
+def _listen(qmp: str, over: Event, messages: list[Any]) -> None:
+    """Collect QEMU's messages. Source: QEMU's QMP reference."""
+    with suppress(OSError), socket.socket(socket.AF_UNIX) as line:
+        while line.connect_ex(qmp) != 0:
+            if over.wait(_RETRY_S):
+                return
+        # Before this QEMU reports no events.
+        line.sendall(b'{"execute":"qmp_capabilities"}\n')
+        for text in line.makefile("rb"):
+            with suppress(ValueError):
+                messages.append(json.loads(text))
 
 
-def _natural(events: Events | None, code: int) -> End:
+def _natural(messages: list[Any], code: int) -> End:
     """Classify an exit that the watcher did not force.
 
     virtme-ng hands on the wait status of QEMU as its own exit code: of one that gave up by itself
     that is a multiple of 256, of one that was killed it is not.
     """
-    if events is None:
-        return End.EXITED
-    events.look()
-    if not events.greeted or (events.shutdown is None and code == 0):
+    greeted = any("QMP" in message for message in messages)
+    # A reset and the shutdown that -no-reboot makes of it: the first is the reason.
+    ends = [each["data"]["reason"] for each in messages if each.get("event") == "SHUTDOWN"]
+    if not greeted or not (ends or code):
         return End.NEVER_STARTED
-    return {
+    known = {
         "guest-shutdown": End.POWERED_OFF,
         "guest-reset": End.RESET,
         "guest-panic": End.RESET,
-    }.get(events.shutdown or "", End.GONE)
+    }
+    return known.get(ends[0], End.GONE) if ends else End.GONE
 
 
 def main() -> None:
@@ -172,7 +151,7 @@ def main() -> None:
     with Path(console).open("ab", buffering=0) as file:
         ended = watch(file, float(limit_s), qmp, argv)
     with suppress(BrokenPipeError):  # whoever wanted to know was killed
-        os.write(1, ended.line())
+        os.write(1, json.dumps(asdict(ended)).encode() + b"\n")
 
 
 if __name__ == "__main__":

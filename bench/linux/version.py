@@ -1,10 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Versions of kernels and of Debian's packages, in their order.
-
-The order of Debian's versions stands here rather than being asked of `dpkg --compare-versions`:
-journals are sorted on machines that have no dpkg, and one process per comparison would make a list
-of some hundred kernels take seconds. The tests compare it with dpkg's wherever there is one.
-"""
+"""Versions of kernels, in their order."""
 
 from __future__ import annotations
 
@@ -100,15 +95,6 @@ class KernelVersion:
             self.abi,  # 01 and 1 are the same number, but not the same version
             self.flavour,
         )
-
-
-def debian_key(version: str) -> tuple[int, Key, Key]:
-    """Return the order of Debian's versions, [EPOCH:]UPSTREAM[-REVISION], as dpkg does."""
-    epoch, colon, rest = version.partition(":")
-    if not colon:
-        epoch, rest = "0", version
-    upstream, _, revision = rest.rpartition("-") if "-" in rest else (rest, "", "")
-    return int(epoch) if epoch.isdecimal() else 0, part_key(upstream), part_key(revision)
 
 
 def part_key(text: str) -> Key:

@@ -14,7 +14,7 @@ import pytest
 
 from bench.campaign import campaign
 from bench.errors import BufbenchError, ExitCode, MachineUnfit
-from bench.guests import provide
+from bench.guests import sources
 from bench.tracer import live
 
 with warnings.catch_warnings():
@@ -95,7 +95,7 @@ def nothing_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
     monkeypatch.setattr(campaign, "opened", reached)
     monkeypatch.setattr(live, "opened", reached)
-    monkeypatch.setattr(provide, "check", looked_up)
+    monkeypatch.setattr(sources, "find", looked_up)
     monkeypatch.chdir(tmp_path)
 
 

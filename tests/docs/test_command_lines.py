@@ -25,7 +25,7 @@ from made_up_trials import blocks, header
 
 from bench.campaign import campaign
 from bench.errors import BufbenchError, MachineUnfit
-from bench.guests import library, provide, store
+from bench.guests import library, sources, store
 from bench.host import process
 from bench.journal.writer import JournalWriter
 from bench.tracer import live
@@ -115,7 +115,7 @@ def called(checkout: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> P
     monkeypatch.setattr(campaign, "opened", entered)
     monkeypatch.setattr(live, "opened", entered)
     for module, name in (
-        *((provide, "check"), (provide, "provide")),
+        *((sources, "find"), (sources, "provide")),
         *((library, "opened"), (store, "opened")),
     ):
         monkeypatch.setattr(module, name, looked_up)

@@ -19,7 +19,7 @@ from victim import SOON_S, Victim, abandoned_folders, victim
 
 from bench.errors import BufbenchError
 from bench.guests.boot import CONSOLE
-from bench.guests.provide import provide
+from bench.guests.sources import Options, provide
 from bench.questions.kernels import outcome
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
@@ -37,7 +37,7 @@ def _asked_for(faults: Faults) -> None:
     if shutil.which("qemu-system-x86_64") is None:
         pytest.skip("no QEMU")
     try:
-        provide([LABEL], say=lambda _: None)
+        provide([LABEL], Options(say=lambda _: None))
     except BufbenchError as error:
         pytest.skip(f"{LABEL} cannot be had: {error}")
 

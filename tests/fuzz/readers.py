@@ -18,7 +18,7 @@ from fuzz import btf_samples, edited_journal, texts
 
 from bench.campaign import gates
 from bench.errors import BufbenchError, UsageError
-from bench.guests import catalogue, packages, request, sources
+from bench.guests import archives, catalogue, sources
 from bench.journal.reader import read_journals
 from bench.journal.schema import Kind
 from bench.journal.writer import encode
@@ -83,7 +83,7 @@ def _expectations(data: bytes) -> None:
 
 def _kernels_toml(data: bytes) -> None:
     with _file(data) as path:
-        sources.read(path, mirrors=["http://mirror.invalid/debian"])
+        archives.read(path, mirrors=["http://mirror.invalid/debian"])
 
 
 def _words(data: bytes) -> None:
@@ -93,7 +93,7 @@ def _words(data: bytes) -> None:
     for parse in (
         budgets.parse,
         gates.parse,
-        request.parse,
+        sources.source_of,
         lambda word: expectations.parse([word]),
     ):
         with suppress(UsageError):
@@ -137,7 +137,7 @@ def _histogram(data: bytes) -> None:
 
 
 def _packages(data: bytes) -> None:
-    catalogue.kernels(packages.parse(_text(data), archive="Debian", suite="bookworm"))
+    catalogue.kernels(catalogue.parse(_text(data), archive="Debian", suite="bookworm"))
 
 
 def _journal_seeds() -> list[bytes]:

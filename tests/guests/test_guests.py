@@ -21,10 +21,8 @@ import pytest
 from tracing import BUFBENCH, bufbench, eventually
 
 from bench.errors import BufbenchError
-from bench.guests import accelerator
-from bench.guests.boot import CONSOLE, EXIT, Guest, booted
-from bench.guests.image import Image
-from bench.guests.provide import provide
+from bench.guests.boot import CONSOLE, EMULATION, EXIT, Guest, booted
+from bench.guests.sources import Image, Options, provide
 from bench.guests.watch import End, Ended
 from bench.host import session
 from bench.journal.reader import read_journal
@@ -44,7 +42,7 @@ def image() -> Image:
     if shutil.which("qemu-system-x86_64") is None:
         pytest.skip("no QEMU")
     try:
-        (found,) = provide([LABEL], say=lambda _: None)
+        (found,) = provide([LABEL], Options(say=lambda _: None))
     except BufbenchError as error:
         pytest.skip(f"{LABEL} cannot be had: {error}")
     return found
@@ -108,7 +106,7 @@ def test_a_panic_while_it_boots_is_tried_once_more(image: Image, tmp_path: Path)
     request = run.Request(
         folder=tmp_path,
         guest=replace(GUEST, append=("rdinit=/nothing", "root=/dev/nothing")),
-        accelerator=accelerator.emulation(),
+        accelerator=EMULATION,
         jobs=1,
         seed=1,
         command_line=("bufbench",),

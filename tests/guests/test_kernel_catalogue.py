@@ -10,10 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import UsageError
-from bench.guests.catalogue import Kernel, find, kernels, newest
-from bench.guests.packages import Package, parse
-from bench.guests.request import Exact, Series
-from bench.guests.request import parse as requested
+from bench.guests.catalogue import Kernel, Package, find, kernels, newest, parse
 
 LISTS = Path(__file__).parent / "lists"
 SUITES = (
@@ -46,12 +43,6 @@ def recorded() -> tuple[Kernel, ...]:
     )
 
 
-def found(text: str, known: tuple[Kernel, ...]) -> Kernel:
-    request = requested(text)
-    assert isinstance(request, Series | Exact)
-    return find(request, known)
-
-
 @pytest.mark.parametrize(
     ("asked", "release", "suite"),
     [
@@ -75,12 +66,12 @@ def found(text: str, known: tuple[Kernel, ...]) -> Kernel:
     ],
 )
 def test_what_is_asked_for_is_found(asked: str, release: str, suite: str) -> None:
-    kernel = found(asked, recorded())
+    kernel = find(asked, recorded())
     assert (kernel.release, kernel.suite) == (release, suite)
 
 
 def test_a_split_kernel_is_put_together() -> None:
-    assert [package.name for package in found("7.3", recorded()).packages] == [
+    assert [package.name for package in find("7.3", recorded()).packages] == [
         "linux-binary-7.3.4+deb13-amd64",
         "linux-modules-7.3.4+deb13-amd64",
         "linux-base-7.3.4+deb13-amd64",
@@ -88,8 +79,8 @@ def test_a_split_kernel_is_put_together() -> None:
 
 
 def test_a_kernel_whose_modules_have_left_the_archive_is_told_apart() -> None:
-    assert not found("6.19", recorded()).has_modules
-    assert found("6.18", recorded()).has_modules
+    assert not find("6.19", recorded()).has_modules
+    assert find("6.18", recorded()).has_modules
 
 
 def test_neither_debug_nor_meta_packages_are_kernels() -> None:
@@ -135,7 +126,7 @@ def test_the_newest_of_each_series_and_flavour() -> None:
 @pytest.mark.parametrize("asked", ["6.11", "6.12-cloud", "linux-image-9.9", "6.12.999"])
 def test_what_is_not_there_is_told_with_what_is(asked: str) -> None:
     with pytest.raises(UsageError, match=f"no kernel {asked} is to be had") as told:
-        found(asked, recorded())
+        find(asked, recorded())
     assert "7.3" in str(told.value)
 
 

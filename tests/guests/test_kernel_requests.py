@@ -1,55 +1,105 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What may be asked for, and what is meant by it."""
+"""What may be asked for, which source is meant by it, and that a new source is one file."""
 
 from __future__ import annotations
 
+import json
+import re
+import sys
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import bench
 from bench.errors import UsageError
-from bench.guests.request import Exact, Host, Local, Request, Series, parse
+from bench.guests import sources
+from bench.guests.sources import Options, Source, archives, host, local, source_of
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # what typer says of click
+    from bench.cli import app
 
 MEANT = [
-    ("6.12", Series(label="6.12", numbers=(6, 12), flavour="")),
-    ("6.12-rt", Series(label="6.12-rt", numbers=(6, 12), flavour="rt")),
-    ("7.3-cloud", Series(label="7.3-cloud", numbers=(7, 3), flavour="cloud")),
-    ("7.3-amd64", Series(label="7.3-amd64", numbers=(7, 3), flavour="")),
-    ("6.12.90", Series(label="6.12.90", numbers=(6, 12, 90), flavour="")),
-    ("6.12.94-1", Exact(label="6.12.94-1")),
-    ("6.12.94+deb13-rt-amd64", Exact(label="6.12.94+deb13-rt-amd64")),
-    ("linux-image-6.1.0-56-amd64", Exact(label="linux-image-6.1.0-56-amd64")),
-    ("7.3~rc7-1~exp1", Exact(label="7.3~rc7-1~exp1")),
-    ("host", Host()),
-    ("./bzImage", Local(label="./bzImage", vmlinuz=Path("bzImage"), modules=None)),
-    ("bzImage", Local(label="bzImage", vmlinuz=Path("bzImage"), modules=None)),
-    ("vm:mods", Local(label="vm:mods", vmlinuz=Path("vm"), modules=Path("mods"))),
-    (
-        "/b/vmlinuz-6.12",
-        Local(label="/b/vmlinuz-6.12", vmlinuz=Path("/b/vmlinuz-6.12"), modules=None),
-    ),
+    *((text, archives.SOURCE) for text in ("6.12", "6.12-rt", "7.3-cloud", "7.3-amd64", "6.12.90")),
+    *((text, archives.SOURCE) for text in ("6.12.94-1", "6.12.94+deb13-rt-amd64")),
+    *((text, archives.SOURCE) for text in ("linux-image-6.1.0-56-amd64", "7.3~rc7-1~exp1")),
+    ("host", host.SOURCE),
+    *((text, local.SOURCE) for text in ("./bzImage", "bzImage", "vm:mods", "/b/vmlinuz-6.12")),
 ]
 
 
-@pytest.mark.parametrize(("text", "meant"), MEANT)
-def test_a_request_is_understood(text: str, meant: Request) -> None:
-    assert parse(text) == meant
+@pytest.mark.parametrize(("text", "source"), MEANT)
+def test_a_request_is_understood(text: str, source: Source) -> None:
+    assert source_of(text) is source
 
 
 @pytest.mark.parametrize("text", ["", ":modules", "a:b:c", "--all", "6.12\n", "a\x1b[31m/b"])
 def test_nonsense_is_told_in_a_line(text: str) -> None:
     with pytest.raises(UsageError, match="names no kernel") as told:
-        parse(text)
+        source_of(text)
     assert str(told.value).isprintable()
 
 
 @given(st.text(max_size=40))
 def test_every_text_is_a_request_or_an_error(text: str) -> None:
     try:
-        told = parse(text).label
+        source = source_of(text)
     except UsageError as error:
         assert str(error).isprintable()  # noqa: PT017  most texts are no error
     else:
-        assert told == text
+        assert source in sources.sources()
+
+
+TOY = """
+from pathlib import Path
+from bench.guests.sources import Image, Source
+
+def find(labels, options):
+    return [lambda label=label: image(label, options) for label in labels]
+
+def image(label, options):
+    options.say(f"carving {label}")
+    return Image(
+        label=label, release="9.9.9", vmlinuz=Path("/toys") / label, modules=None, origin="toys"
+    )
+
+SOURCE = Source(forms="toy-NUMBER", takes=lambda text: text.startswith("toy-"), find=find)
+"""
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A source that is added by one file."""
+    (tmp_path / "toy.py").write_text(TOY, encoding="utf-8")
+    monkeypatch.setattr(sources, "__path__", [*sources.__path__, str(tmp_path)])
+    sources.sources.cache_clear()
+    yield tmp_path
+    monkeypatch.undo()
+    sources.sources.cache_clear()
+    sys.modules.pop("bench.guests.sources.toy", None)
+
+
+def test_a_new_source_is_one_file(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said: list[str] = []
+    images = sources.provide(["toy-2", "host", "toy-1"], Options(say=said.append))
+    assert [image.label for image in images] == ["toy-2", "host", "toy-1"]
+    assert said == ["carving toy-2", "carving toy-1"]
+    app.run(["kernels", "fetch", "toy-1", "--json"])
+    (shown,) = json.loads(capsys.readouterr().out)
+    assert (shown["label"], shown["vmlinuz"]) == ("toy-1", "/toys/toy-1")
+    with pytest.raises(UsageError, match=r"take one of .*, toy-NUMBER, "):
+        source_of("--all")
+    assert len(list(toy.rglob("*.py"))) == 1
+
+
+def test_no_other_file_names_the_sources() -> None:
+    """But for the host's label: its kernel is measured where it runs."""
+    package = Path(bench.__file__).parent
+    for path in package.rglob("*.py"):
+        if path.parent != package / "guests/sources":
+            named = re.findall(r"guests\.sources\.(.*)", path.read_text(encoding="utf-8"))
+            assert set(named) <= {"host import HOST"}, path

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import UsageError
-from bench.guests import apt, sources
+from bench.guests import apt, archives
 
 MINE = """
 use = ["ubuntu"]
@@ -20,19 +20,19 @@ keyring = "/etc/ours.gpg"
 """
 
 
-def read(tmp_path: Path, content: str | bytes) -> tuple[sources.Source, ...]:
+def read(tmp_path: Path, content: str | bytes) -> tuple[archives.Archive, ...]:
     path = tmp_path / "kernels.toml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return sources.read(path)
+    return archives.read(path)
 
 
 def test_debians_public_archive_is_the_default() -> None:
-    assert {source.archive for source in sources.read(None)} == {"Debian"}
+    assert {archive.name for archive in archives.read(None)} == {"Debian"}
 
 
 def test_archives_are_chosen_and_added(tmp_path: Path) -> None:
     *ubuntu, ours = read(tmp_path, MINE)
-    assert {source.archive for source in ubuntu} == {"Ubuntu"}
+    assert {archive.name for archive in ubuntu} == {"Ubuntu"}
     assert (ours.uri, ours.components) == ("https://packages.example/debian", ("main",))
 
 
@@ -42,7 +42,7 @@ def test_the_hosts_mirror_is_asked_where_it_carries_an_archive() -> None:
         "http://mirror.example/pub/debian/",
         "http://mirror.example/ubuntu",
     )
-    debian, security = sources.read(None, mirrors)
+    debian, security = archives.read(None, mirrors)
     assert debian.uri == "http://mirror.example/pub/debian"
     assert security.uri == "http://security.debian.org/debian-security"
 
@@ -75,9 +75,9 @@ def test_a_bad_file_is_told_with_file_and_key(
 
 
 def test_a_missing_keyring_is_told_with_its_package() -> None:
-    (source,) = sources.BUILT_IN["ubuntu"]
-    missing = sources.without_keys(source)
-    if source.keyring.exists():
+    (archive,) = archives.BUILT_IN["ubuntu"]
+    missing = archive.without_keys()
+    if Path(archive.keyring).exists():
         assert not missing
     else:
         assert missing.endswith("install ubuntu-keyring")
@@ -106,7 +106,7 @@ def test_proxies_are_taken_over_and_hooks_are_not() -> None:
 
 def test_signatures_are_always_checked() -> None:
     host = ['Acquire::http::Proxy "http://proxy.example:3128";']
-    lines = apt.configuration(Path("/private"), "amd64", host, as_root=False).splitlines()
+    lines = apt.configuration(Path("/private"), host, as_root=False).splitlines()
     assert lines[0] == host[0]
     assert 'Acquire::AllowInsecureRepositories "false";' in lines
     assert 'Dir "/private/";' in lines

@@ -15,12 +15,8 @@ import pytest
 from made_up_archive import vmlinuz
 
 from bench.errors import FetchFailed, UsageError
-from bench.guests import fetch as fetching
-from bench.guests.catalogue import Kernel
-from bench.guests.local import host, local, release_of
-from bench.guests.packages import Package
-from bench.guests.prune import prune
-from bench.guests.request import Host, Local
+from bench.guests.catalogue import Kernel, Package
+from bench.guests.sources import host, local
 from bench.guests.store import Store
 
 RELEASE = "6.1.0-56-amd64"
@@ -63,7 +59,7 @@ def fetch(store: Store, package: Path, kernel: Kernel = KERNEL) -> None:
     def download(_: tuple[Package, ...], into: Path) -> tuple[Path, ...]:
         return (Path(shutil.copy(package, into)),)
 
-    fetching.fetch(kernel, store, download, lambda _: None)
+    store.fetch(kernel, download, lambda _: None)
 
 
 @pytest.fixture
@@ -154,10 +150,10 @@ def test_what_somebody_fetches_is_neither_swept_nor_pruned(tmp_path: Path) -> No
     ) as holder:
         assert holder.stdout
         assert holder.stdout.readline() == "held\n"
-        assert list(prune(store, every=True)) == [f"kept {RELEASE}, which is being fetched"]
+        assert list(store.prune(every=True)) == [f"kept {RELEASE}, which is being fetched"]
         assert len(remains(store)) == 2
         holder.kill()
-    assert list(prune(store, every=True)) == [f"removed {RELEASE}, 0 MB"]
+    assert list(store.prune(every=True)) == [f"removed {RELEASE}, 0 MB"]
     assert not remains(store)
 
 
@@ -167,10 +163,10 @@ def test_an_image_of_ones_own_tells_its_release(tmp_path: Path) -> None:
     modules = tmp_path / "root/lib/modules/6.14.0-rc3+"
     modules.mkdir(parents=True)
     (modules / "modules.dep").touch()
-    alone = local(Local(label="x", vmlinuz=image, modules=None))
+    alone = local.image(str(image))
     assert (alone.release, alone.modules, alone.origin) == ("6.14.0-rc3+", None, "local file")
     for folder in (modules, tmp_path / "root"):
-        both = local(Local(label="x", vmlinuz=image, modules=folder))
+        both = local.image(f"{image}:{folder}")
         assert (both.release, both.modules) == ("6.14.0-rc3+", modules)
 
 
@@ -182,32 +178,32 @@ def test_of_several_kernels_modules_an_image_takes_its_own(tmp_path: Path) -> No
         (below / release / "modules.dep").touch()
     image.write_bytes(vmlinuz("6.14.0-rc3+"))
     for folder in (below, tmp_path / "root"):
-        found = local(Local(label="x", vmlinuz=image, modules=folder))
+        found = local.image(f"{image}:{folder}")
         assert found.modules == below / "6.14.0-rc3+"
     image.write_bytes(vmlinuz("6.16.0"))
     with pytest.raises(UsageError, match="has modules of 3 kernels"):
-        local(Local(label="x", vmlinuz=image, modules=below))
+        local.image(f"{image}:{below}")
 
 
 @pytest.mark.parametrize("content", [b"", b"\x7fELF", bytes(0x300), b"\0" * 0x202 + b"HdrS"])
 def test_other_files_tell_no_release(content: bytes) -> None:
-    assert not release_of(content)
+    assert not local.release_of(content)
 
 
 def test_files_that_are_not_there_are_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="kernel image nowhere: No such file"):
-        local(Local(label="x", vmlinuz=Path("nowhere"), modules=None))
+        local.image("nowhere")
     with pytest.raises(UsageError, match=r"has no modules\.dep"):
-        local(Local(label="x", vmlinuz=Path(__file__), modules=tmp_path))
+        local.image(f"{__file__}:{tmp_path}")
 
 
 def test_the_hosts_kernel_is_found(tmp_path: Path) -> None:
     release = os.uname().release
-    nowhere = host(Host(), tmp_path)
+    nowhere = host.image(tmp_path)
     assert (nowhere.release, nowhere.modules) == (release, None)
     modules = tmp_path / "lib/modules" / release
     modules.mkdir(parents=True)
     for name in ("vmlinuz", "modules.dep"):
         (modules / name).touch()
-    found = host(Host(), tmp_path)
+    found = host.image(tmp_path)
     assert (found.release, found.modules, found.vmlinuz) == (release, modules, modules / "vmlinuz")

@@ -12,9 +12,9 @@ import pytest
 from tracing import bufbench
 
 from bench.errors import UsageError
-from bench.guests import accelerator
+from bench.guests import boot
 from bench.guests.boot import Guest
-from bench.guests.image import Image
+from bench.guests.sources import Image
 from bench.questions.kernels import outcome, run
 from bench.questions.kernels.outcome import Outcome, Status
 
@@ -29,7 +29,7 @@ def request(folder: Path) -> run.Request:
     return run.Request(
         folder=folder,
         guest=GUEST,
-        accelerator=accelerator.emulation(),
+        accelerator=boot.EMULATION,
         jobs=2,
         seed=1,
         command_line=("bufbench",),
@@ -68,9 +68,9 @@ def test_two_that_share_a_folder_are_told(tmp_path: Path) -> None:
 
 
 def test_a_guest_fits_the_machine() -> None:
-    usual = accelerator.fitting(cpus=None, memory_mib=None, jobs=1, available_mib=32_768)
+    usual = boot.fitting(cpus=None, memory_mib=None, jobs=1, available_mib=32_768)
     assert (1 <= usual.cpus <= 4, usual.memory_mib) == (True, 2048)
-    small = accelerator.fitting(cpus=3, memory_mib=None, jobs=2, available_mib=4096)
+    small = boot.fitting(cpus=3, memory_mib=None, jobs=2, available_mib=4096)
     assert (small.cpus, small.memory_mib) == (3, 1536)
 
 
@@ -82,13 +82,11 @@ def test_one_that_does_not_fit_is_told(
     memory_mib: int | None, jobs: int, available_mib: int
 ) -> None:
     with pytest.raises(UsageError, match="MiB"):
-        accelerator.fitting(cpus=1, memory_mib=memory_mib, jobs=jobs, available_mib=available_mib)
+        boot.fitting(cpus=1, memory_mib=memory_mib, jobs=jobs, available_mib=available_mib)
 
 
 def test_without_kvm_nothing_is_booted_to_find_out(tmp_path: Path) -> None:
-    found = accelerator.probe(
-        image("x", tmp_path / "none"), GUEST, tmp_path, device=tmp_path / "kvm"
-    )
+    found = boot.probe(image("x", tmp_path / "none"), GUEST, tmp_path, device=tmp_path / "kvm")
     assert not found.kvm
     assert "kvm" in found.why
 

@@ -13,21 +13,17 @@ from pathlib import Path
 import pytest
 from tracing import eventually
 
-from bench.guests.boot import environment, python
+import bench
+from bench.guests import boot
 from bench.guests.watch import MOST_CONSOLE_BYTES, End, Ended
-from bench.host import process, session
+from bench.host import session
 
 
 def watched(folder: Path, command: list[str], *, limit_s: float = 20.0) -> Ended:
     """How a command that is no guest ended."""
-    words = [str(folder / "console.log"), str(limit_s), "", "--", *command]
-    with process.started(python("bench.guests.watch", *words), env=path()) as watch:
+    with boot.watched(folder, limit_s, command) as watch:
         assert watch.stdout is not None
         return Ended.parse(watch.stdout.read())
-
-
-def path() -> dict[str, str]:
-    return {"PYTHONPATH": environment()["PYTHONPATH"]}
 
 
 @pytest.mark.parametrize(
@@ -59,10 +55,9 @@ def test_a_watch_that_was_killed_itself_said_nothing() -> None:
 
 HARNESS = """
 import sys
-from bench.host import process
-from bench.guests.boot import python
-words = [sys.argv[1], "60", "", "--", *sys.argv[2:]]
-with process.started(python("bench.guests.watch", *words)) as watch:
+from pathlib import Path
+from bench.guests import boot
+with boot.watched(Path(sys.argv[1]), 60, sys.argv[2:]) as watch:
     print(watch.pid, flush=True)
     watch.wait()
 """
@@ -71,13 +66,13 @@ with process.started(python("bench.guests.watch", *words)) as watch:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_nothing_outlives_the_harness(number: signal.Signals, tmp_path: Path) -> None:
     """Also children of children, within the 2 s that are promised."""
-    command = [sys.executable, "-c", HARNESS, str(tmp_path / "console.log")]
+    command = [sys.executable, "-c", HARNESS, str(tmp_path)]
     command += ["sh", "-c", "sleep 60 & sleep 60 & wait"]
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, **path()},
+        env={**os.environ, "PYTHONPATH": str(Path(bench.__file__).resolve().parent.parent)},
         text=True,
     ) as harness:
         assert harness.stdout is not None

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bench.doctor import least_privilege
-from bench.doctor.probes import Need, Part, need
+from bench.doctor.least_privilege import Need, Part, need
 from bench.linux import capabilities, procfs
 from bench.linux.capabilities import Capability as Cap
 from workloads import user
@@ -154,7 +154,7 @@ def test_the_doctor_says_so(needs: dict[str, Need], reachable: Path) -> None:
     assert "bufbench run cannot: make BPF maps" in table.stdout
 
 
-PART = Part(name="a part", commands="run", otherwise="nothing", attempt=lambda: None)
+PART = Part("a part", "run", "nothing", lambda: None)
 
 
 def test_a_part_that_anybody_may_do_needs_nothing() -> None:
@@ -172,7 +172,7 @@ def test_a_part_that_nothing_helps_is_told() -> None:
 
 
 def test_an_attempt_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.doctor.probes._DEADLINE_S", 1)
+    monkeypatch.setattr("bench.doctor.least_privilege._DEADLINE_S", 1)
     monkeypatch.setattr(capabilities, "held", frozenset)
     found = need(replace(PART, attempt=lambda: __import__("signal").pause()))
     assert (found.possible, found.refused) == (False, "it did not end")

@@ -10,23 +10,21 @@ import selectors
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from subprocess import Popen
 from typing import IO, Final
 
 from bench.errors import BufbenchError, UsageError
 from bench.escape import clean
 from bench.guests import boot
-from bench.guests.accelerator import Accelerator
-from bench.guests.boot import Guest, booted, python
-from bench.guests.image import Image
-from bench.guests.request import HOST
+from bench.guests.boot import Accelerator, Guest, booted, python, watched
+from bench.guests.sources import Image
+from bench.guests.sources.host import HOST
 from bench.guests.watch import Ended
-from bench.host import ownership, process
+from bench.host import ownership
 from bench.questions.kernels import outcome
 from bench.questions.kernels.guest import PROGRESS
 from bench.questions.kernels.outcome import Outcome, Status
@@ -177,19 +175,11 @@ def _started(request: Request, image: Image, lost_boot: str, say: Say) -> _Runni
     with ExitStack() as stack:
         stack.callback(ownership.hand_over_all, folder)  # once the guest has gone
         if image.label == HOST:
-            watch = stack.enter_context(_on_host(folder, limit_s, inside))
+            watch = stack.enter_context(watched(folder, limit_s, inside))
         else:
             watch = stack.enter_context(booted(image, request.guest, folder, inside))
         assert watch.stdout is not None  # noqa: S101  process.started has it
         return _Running(image, folder, watch.stdout, stack.pop_all(), [], lost_boot)
-
-
-@contextmanager
-def _on_host(folder: Path, limit_s: float, inside: Sequence[str]) -> Iterator[Popen[bytes]]:
-    words = [str(folder / boot.CONSOLE), str(limit_s), "", "--", *inside]
-    environment = {"PYTHONPATH": boot.environment()["PYTHONPATH"]}
-    with process.started(python("bench.guests.watch", *words), env=environment) as watch:
-        yield watch
 
 
 def _empty(folder: Path) -> None:

@@ -1,36 +1,42 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Kernels that need no fetching: files that somebody built, and the one that runs here."""
+"""Kernels that somebody built: VMLINUZ, or VMLINUZ:MODULES-FOLDER."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from bench.errors import UsageError
-from bench.guests.image import Image
-
-if TYPE_CHECKING:
-    from bench.guests.request import Host, Local
+from bench.guests.sources import Image, Options, Source
 
 _HEADER_BYTES: Final = 0x8000
 _LONGEST_RELEASE: Final = 128
 
 
-def local(request: Local) -> Image:
+def takes(text: str) -> bool:
+    """Return whether a text can name files, with one folder behind a colon at most."""
+    image, _, folder = text.partition(":")
+    return bool(image) and image[0] != "-" and ":" not in folder and text.isprintable()
+
+
+def image(label: str) -> Image:
     """Return an image by its path. UsageError if the files are not what they should be."""
-    vmlinuz = _expanded(request.vmlinuz)
+    path, _, folder = label.partition(":")
+    vmlinuz = _expanded(path)
     try:
         with vmlinuz.open("rb") as file:
             release = release_of(file.read(_HEADER_BYTES))
     except OSError as error:
         raise UsageError(
-            f"kernel image {request.vmlinuz}: {error.strerror}",
+            f"kernel image {path}: {error.strerror}",
             remedy="name an archive's kernel (6.12) or a file that exists",
         ) from error
-    modules = _modules(request.modules, release) if request.modules is not None else None
+    modules = _modules(_expanded(folder), release) if folder else None
     return Image(
-        label=request.label,
+        label=label,
         release=release or (modules.name if modules else ""),
         vmlinuz=vmlinuz,
         modules=modules,
@@ -38,29 +44,11 @@ def local(request: Local) -> Image:
     )
 
 
-def _expanded(path: Path) -> Path:
+def _expanded(path: str) -> Path:
     try:
-        return path.expanduser().absolute()
+        return Path(path).expanduser().absolute()
     except RuntimeError as error:
         raise UsageError(f"{path}: there is no such home") from error
-
-
-def host(request: Host, root: Path = Path("/")) -> Image:
-    """Return the kernel that runs here, by ``root``'s files.
-
-    It is measured where it runs, not booted: many a cloud's kernel lies nowhere in the machine, and
-    then ``vmlinuz`` does not exist.
-    """
-    release = os.uname().release
-    modules = root / "lib/modules" / release
-    places = (modules / "vmlinuz", root / "boot" / f"vmlinuz-{release}")
-    return Image(
-        label=request.label,
-        release=release,
-        vmlinuz=next((place for place in places if place.exists()), places[-1]),
-        modules=modules if (modules / "modules.dep").exists() else None,
-        origin="host",
-    )
 
 
 def release_of(header: bytes) -> str:
@@ -78,9 +66,8 @@ def release_of(header: bytes) -> str:
 
 def _modules(folder: Path, release: str) -> Path:
     """Return a folder with depmod's files; of several in or below it, the release's own."""
-    folder = _expanded(folder)
     within = (*sorted(folder.glob("*")), *sorted(folder.glob("lib/modules/*")))
-    found = [place for place in (folder, *within) if os.path.isfile(place / "modules.dep")]  # noqa: PTH113  where we may not look there is none
+    found = [place for place in (folder, *within) if os.path.isfile(place / "modules.dep")]  # noqa: PTH113  False where we may not look
     chosen = [place for place in found if place.name == release] or found
     if len(chosen) == 1:
         return chosen[0]
@@ -89,3 +76,12 @@ def _modules(folder: Path, release: str) -> Path:
         f"{folder} {what}",
         remedy="name the folder lib/modules/RELEASE that `make modules_install` and depmod made",
     )
+
+
+def _find(labels: Sequence[str], _: Options) -> list[Callable[[], Image]]:
+    for label in labels:
+        image(label)
+    return [partial(image, label) for label in labels]
+
+
+SOURCE: Final = Source(forms="./bzImage, VMLINUZ:MODULES", takes=takes, find=_find, last=True)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Sources of kernels, one in each file, as ``SOURCE``; a new one needs no other change."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+from bench.errors import UsageError
+
+Say = Callable[[str], None]
+"""Takes a line about a slow step or a failure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """A kernel's image and modules as files of this machine."""
+
+    label: str  # as it was asked for: "6.12", "6.12-rt", "host", "./bzImage"
+    release: str  # what uname -r says in it; "" where that is unknown before it has booted
+    vmlinuz: Path
+    modules: Path | None  # .../lib/modules/RELEASE, decompressed, with depmod's files
+    origin: str  # for people: "Debian sid, linux-image-... 6.12.73-1", "local file", "host"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How kernels are looked up and fetched."""
+
+    say: Say
+    sources_file: Path | None = None  # kernels.toml; None: where it usually lies
+    update: bool = False  # fetch archives' lists anew, however old
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Somewhere that kernels come from."""
+
+    forms: str  # what it takes, for people
+    takes: Callable[[str], bool]  # whether a text names one of its kernels; touches no file
+    find: Callable[[Sequence[str], Options], list[Callable[[], Image]]]
+    """Look kernels up; UsageError for what does not exist. Each result is called to fetch one."""
+    fetches: bool = False  # from archives, which Options are about
+    last: bool = False  # asked after all others
+
+
+@cache
+def sources() -> tuple[Source, ...]:
+    """Return all sources, in the order in which they are asked."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    found: list[Source] = [import_module(f"{__name__}.{name}").SOURCE for name in names]
+    return tuple(sorted(found, key=lambda source: source.last))
+
+
+def source_of(text: str) -> Source:
+    """Return the source of what is asked for. Touches no file; UsageError if it names no kernel."""
+    for source in sources():
+        if source.takes(text):
+            return source
+    forms = ", ".join(source.forms for source in sources())
+    raise UsageError(f"{text[:80]!r} names no kernel", remedy=f"take one of {forms}")
+
+
+def find(labels: Sequence[str], options: Options) -> list[Callable[[], Image]]:
+    """Look up each label ("6.12", "./bzImage", "host" ...); what is returned fetches its kernel.
+
+    UsageError for what does not exist. What is returned raises FetchFailed where disk or network
+    do not allow it.
+    """
+    chosen = {label: source_of(label) for label in labels}
+    found: dict[str, Callable[[], Image]] = {}
+    for source in dict.fromkeys(chosen.values()):
+        own = [label for label in chosen if chosen[label] is source]
+        found |= zip(own, source.find(own, options), strict=True)
+    return [found[label] for label in labels]
+
+
+def provide(labels: Sequence[str], options: Options) -> list[Image]:
+    """Return an image for each label; all are looked up before any is fetched."""
+    return [fetch() for fetch in find(labels, options)]
