@@ -3,14 +3,13 @@
 
 Per record it copies, stamps and appends, and does nothing else. From the bottom:
 
-- ``capture.h``, ``shims``: C that Cython lacks, and its declarations
-- ``capture.pxd``: the state that all parts share
+- ``capture.h``: C that Cython lacks
+- ``capture.pxd``: its declarations, and the state that all parts share
 - ``buffers``: map and unmap
 - ``consumer``: waiting, stall, cost, late records
-- ``rows``: append a record
-- ``ring``, ``perf``, ``libbcc``: where records come from
-- ``occupancy``: how full the buffers are
-- ``drain``: the loop over all buffers
+- ``rows``: append a record, also as libbcc's callback
+- ``ring``, ``perf``: where records come from
+- ``drain``: the loop over all buffers, and how full they are
 - ``capture.pyx``: what Python calls
 
 numpy is not needed here, so that ``bufbench trace`` starts without it.

@@ -60,18 +60,6 @@ static inline void sleep_until_ns(uint64_t when, int fd)
 	}
 }
 
-static inline void pause_ms(int ms)
-{
-	poll(NULL, 0, ms);
-}
-
-static inline void wait_for(int fd)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-
-	poll(&p, 1, -1);
-}
-
 /* Return the number of readable buffers, at most 16; wake_fd, which only ends the wait, does not count. */
 static inline int wait_readable(int epoll_fd, int timeout_ms, int wake_fd)
 {

@@ -1,10 +1,28 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The state that all parts of the capture share."""
+"""What all parts of the capture share: the C of capture.h, and the state."""
 
 from cpython.buffer cimport Py_buffer
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
-from bench.tracer.capture.shims cimport exit_record
+cdef extern from "capture.h" nogil:
+    struct exit_record:
+        uint64_t timestamp_ns
+        uint32_t length
+        uint16_t flags
+    enum:
+        RECORD_OWN
+    bint unlikely(bint condition)
+    uint64_t load64 "load_acquire"(const uint64_t *place)
+    uint32_t load32 "load_acquire"(const uint32_t *place)
+    int load_int "load_acquire"(const int *place)
+    void store64 "store_release"(uint64_t *place, uint64_t value)
+    void store_int "store_release"(int *place, int value)
+    uint64_t monotonic_ns()
+    uint64_t thread_cpu_ns()
+    void thread_switches(uint64_t *voluntary, uint64_t *involuntary)
+    void sleep_until_ns(uint64_t when, int fd)
+    int wait_readable(int epoll_fd, int timeout_ms, int wake_fd)
+    void relax()
 
 cdef enum:
     MAX_MAPPINGS = 16384  # two for each of the 8,192 CPUs that a kernel can have

@@ -12,10 +12,7 @@ import select
 from bench.tracer.capture.buffers cimport map_perf, map_ring, unmap_all
 from bench.tracer.capture.consumer cimport set_extras
 from bench.tracer.capture.drain cimport drain_until_stopped, fill_rows
-from bench.tracer.capture.libbcc cimport on_perf_lost, on_perf_sample, on_ring_sample
-from bench.tracer.capture.shims cimport (
-    load_int, monotonic_ns, pause_ms, store_int, wait_readable,
-)
+from bench.tracer.capture.rows cimport on_perf_lost, on_perf_sample, on_ring_sample
 
 RING_CALLBACK = <uintptr_t>&on_ring_sample
 PERF_CALLBACK = <uintptr_t>&on_perf_sample
@@ -68,7 +65,7 @@ cdef class Capture:
             with nogil:
                 # Pairs with run()'s release: its last read comes before the unmapping.
                 while load_int(&self.running):
-                    pause_ms(1)
+                    sleep_until_ns(monotonic_ns() + 1_000_000, -1)
         unmap_all(self)
 
     def run(self, *, poll, uint64_t interval_ns=0, uint64_t cost_ns=0, uint64_t late_ns=0):

@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Drain all buffers: until stopped, or as long as there are rows."""
+"""Drain all buffers, until stopped or as long as there are rows, and sample how full they are."""
 
 from libc.stdint cimport uint64_t
 
-from bench.tracer.capture.capture cimport Capture
+from bench.tracer.capture.capture cimport (
+    MAX_SAMPLES, Capture, Sample, load64, load_int, monotonic_ns, relax, sleep_until_ns,
+    thread_cpu_ns, thread_switches,
+)
 from bench.tracer.capture.consumer cimport wait
-from bench.tracer.capture.occupancy cimport sample
 from bench.tracer.capture.perf cimport visit_perf
 from bench.tracer.capture.ring cimport visit_ring
-from bench.tracer.capture.shims cimport (
-    load_int, monotonic_ns, relax, sleep_until_ns, store_int, thread_cpu_ns, thread_switches,
-    wait_for,
-)
 
 cdef enum:  # in the order of bench.plan.config.Poll
     EPOLL
@@ -60,6 +58,31 @@ cdef inline size_t fill_rows(Capture capture) noexcept nogil:
     return capture.count
 
 
+cdef inline void sample(Capture capture) noexcept nogil:
+    """Note the unread bytes of all buffers, at most MAX_SAMPLES times, evenly over the passes.
+
+    The consumer's positions are written by this thread alone. A producer's is read after its
+    consumer's, and never falls behind it: the difference is no less than 0.
+    """
+    cdef int index
+    cdef uint64_t consumed, used = 0
+    cdef size_t kept
+    capture.passes += 1
+    if capture.passes % capture.sample_stride:
+        return
+    if capture.sample_count == MAX_SAMPLES:
+        for kept in range(MAX_SAMPLES // 2):
+            capture.samples[kept] = capture.samples[2 * kept + 1]
+        capture.sample_count = MAX_SAMPLES // 2
+        capture.sample_stride *= 2
+        return
+    for index in range(capture.buffer_count):
+        consumed = capture.buffers[index].consumed[0]
+        used += load64(capture.buffers[index].produced) - consumed
+    capture.samples[capture.sample_count] = Sample(monotonic_ns(), used)
+    capture.sample_count += 1
+
+
 cdef inline void drain_until_stopped(Capture capture, int poll,
                                      uint64_t interval_ns) noexcept nogil:
     """Drain until stop() was called and all buffers are empty; note what the thread used."""
@@ -67,7 +90,7 @@ cdef inline void drain_until_stopped(Capture capture, int poll,
     cdef int stopping, readable = 0
     thread_switches(&voluntary, &involuntary)
     if poll == STOPPED:
-        wait_for(capture.wake_fd)
+        sleep_until_ns(<uint64_t>-1, capture.wake_fd)
     while True:
         # Loaded before the buffers are visited: a thread without the CPU may miss a whole storm
         # between a visit that finds nothing and its next step. The acquire, which pairs with

@@ -4,9 +4,8 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from bench.tracer.capture.capture cimport Buffer, Capture
+from bench.tracer.capture.capture cimport Buffer, Capture, load64, store64, unlikely
 from bench.tracer.capture.rows cimport add_lost, append
-from bench.tracer.capture.shims cimport load64, store64, unlikely
 
 cdef extern from "linux/perf_event.h":
     enum:

@@ -3,9 +3,8 @@
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from bench.tracer.capture.capture cimport Buffer, Capture
+from bench.tracer.capture.capture cimport Buffer, Capture, load32, load64, store64
 from bench.tracer.capture.rows cimport append
-from bench.tracer.capture.shims cimport load32, load64, store64
 
 cdef extern from "linux/bpf.h":
     enum:

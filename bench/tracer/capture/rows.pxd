@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Append a record to the array, whichever way it came."""
+"""Append a record to the array: one that was read here, or that libbcc handed over."""
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from bench.tracer.capture.capture cimport Capture, Row
+from bench.tracer.capture.capture cimport (
+    Capture, Row, exit_record, load_int, monotonic_ns, unlikely,
+)
 from bench.tracer.capture.consumer cimport do_extras
-from bench.tracer.capture.shims cimport exit_record, load_int, monotonic_ns, unlikely
 
 
 cdef inline void append(Capture capture, const uint8_t *data, uint32_t size) noexcept nogil:
@@ -40,3 +41,16 @@ cdef inline void append(Capture capture, const uint8_t *data, uint32_t size) noe
 cdef inline void add_lost(Capture capture, uint64_t lost) noexcept nogil:
     """Add to the records that the kernel reports as lost."""
     capture.lost_reported += lost
+
+
+cdef inline int on_ring_sample(void *context, void *data, size_t size) noexcept nogil:
+    append(<Capture>context, <const uint8_t *>data, <uint32_t>size)
+    return 0
+
+
+cdef inline void on_perf_sample(void *context, void *data, int size) noexcept nogil:
+    append(<Capture>context, <const uint8_t *>data, <uint32_t>size)
+
+
+cdef inline void on_perf_lost(void *context, uint64_t lost) noexcept nogil:
+    add_lost(<Capture>context, lost)
