@@ -15,7 +15,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
-from types import TracebackType
 from typing import Any, Self
 
 from bench.errors import JournalError, MachineUnfit
@@ -41,12 +40,7 @@ class Converter:
         self._asking = ThreadPoolExecutor(max_workers=1)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._child.terminate()
         self._child.join()
         self._asking.shutdown(cancel_futures=True)
@@ -62,21 +56,20 @@ class Converter:
     def _ask(self, specification: dict[str, Any]) -> str:
         try:
             self._parent_end.send(specification)
-            drawn, text = self._parent_end.recv()
+            svg, trouble = self._parent_end.recv()
         except (EOFError, OSError) as error:
             raise MachineUnfit(
                 "the process that draws charts has ended",
                 remedy=refusal.remedy_for(errno.ENOMEM),
             ) from error
-        if not drawn:
-            raise JournalError(f"a chart cannot be drawn: {text}")
-        return str(text)
+        if trouble:
+            raise JournalError(f"a chart cannot be drawn: {trouble}")
+        return str(svg)
 
 
 def _serve(asked: Connection) -> None:
-    """Answer each specification by whether it could be drawn, and its SVG or what went wrong."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)  # where V8 has no memory, it shows its stack
+    """Answer each specification by its SVG and what went wrong; one of them is ""."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # where V8 has no memory, it shows its stack
     import vl_convert
 
     with suppress(EOFError, OSError):  # whoever asked has gone
@@ -84,7 +77,6 @@ def _serve(asked: Connection) -> None:
         while True:
             specification = asked.recv()
             try:
-                answer = True, str(vl_convert.vegalite_to_svg(specification))
+                asked.send((vl_convert.vegalite_to_svg(specification), ""))
             except ValueError as error:
-                answer = False, " ".join(str(error).split())[:200]
-            asked.send(answer)
+                asked.send(("", " ".join(str(error).split())[:200] or "no reason given"))

@@ -31,7 +31,7 @@ class Level(IntEnum):
 
 
 class Mark(StrEnum):
-    """What a text means, for its colour; never the only sign of it."""
+    """Meaning of a text, for its colour; never the only sign of it."""
 
     NONE = ""
     GOOD = "good"
@@ -52,7 +52,7 @@ class TrialSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What a sentence or row rests on: its trials, and the 95 % interval of its number."""
+    """Basis of a sentence or row: its trials, and the 95 % interval of its number."""
 
     trials: tuple[TrialSet, ...] = ()
     low: float | None = None
@@ -160,6 +160,7 @@ class Panel:
     chart: alt.TopLevelMixin  # names its data
     data: Mapping[str, Sequence[dict[str, Any]]]  # under those names
     wide: bool = False  # takes a whole line
+    svg: str = ""  # once it is drawn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,10 +225,6 @@ class Document:
     parts: tuple[Part, ...]
     data: Any
     short: str = "Verdict"
-
-    def shown(self, level: Level) -> Iterator[Part]:
-        """Return the parts up to ``level``."""
-        return (part for part in self.parts if part.level <= level)
 
 
 def untitled(fold: Fold) -> Iterator[Part]:

@@ -4,57 +4,49 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from html import escape
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from bench.report.document import Panel
+from bench.report.document import Figure, Panel
 from bench.report.figure import chart_of, colour, shape, specification
 from bench.report.units import clean
-
-if TYPE_CHECKING:
-    from bench.report.document import Figure
 
 _INK: Final = "#3a4048"
 _GRID: Final = "#d9dde3"
 _FONT: Final = "sans-serif"
 """One family: with a list of them vl-convert looks each up for each label, half of its time."""
-_COLUMNS: Final = 3
 _LINE: Final = 130  # characters of a subtitle
-
-
-def _config(*, ground: str | None) -> dict[str, Any]:
-    text = {"labelColor": _INK, "titleColor": _INK, "labelFontSize": 11, "titleFontSize": 11}
-    return {
-        "background": ground,
-        "font": _FONT,
-        "axis": {
-            **text,
-            "gridColor": _GRID,
-            "domainColor": _GRID,
-            "tickColor": _GRID,
-            "titleFontWeight": "normal",
-            "titlePadding": 8,
-            "labelFlush": False,
-            "labelOverlap": "greedy",
-            "labelSeparation": 12,  # the page's font may be wider than the one measured here
-        },
-        "legend": text,
-        "header": text,
-        "title": {"color": _INK, "fontSize": 13, "anchor": "start", "fontWeight": 600},
-        "view": {"stroke": None},
-    }
+_TEXT: Final = {"labelColor": _INK, "titleColor": _INK, "labelFontSize": 11, "titleFontSize": 11}
+_CONFIG: Final[dict[str, Any]] = {
+    "background": None,  # the page's
+    "font": _FONT,
+    "axis": {
+        **_TEXT,
+        "gridColor": _GRID,
+        "domainColor": _GRID,
+        "tickColor": _GRID,
+        "titleFontWeight": "normal",
+        "titlePadding": 8,
+        "labelFlush": False,
+        "labelOverlap": "greedy",
+        "labelSeparation": 12,  # the page's font may be wider than the one measured here
+    },
+    "legend": _TEXT,
+    "header": _TEXT,
+    "title": {"color": _INK, "fontSize": 13, "anchor": "start", "fontWeight": 600},
+    "view": {"stroke": None},
+}
+_APART: Final = {"scale": dict.fromkeys(("x", "y", "yOffset", "color", "shape"), "independent")}
+"""Each panel has its own axes."""
+_GEOMETRY: Final = re.compile(r' (?:d|transform|x|y|x1|x2|y1|y2|width|height)="[^"]*"')
+_MARK: Final = re.compile(r'<path aria-label="([^"]*)" role="graphics-symbol"([^>]*)/>')
+_SPOKEN: Final = re.compile(r' (?:aria-[a-z]+|role)="[^"]*"')
 
 
 def drawable(panel: Panel) -> dict[str, Any]:
     """Return ``panel`` in Vega-Lite, for a page that styles its text and grid."""
-    return specification(panel) | {"config": _config(ground=None)}
-
-
-_GEOMETRY: Final = re.compile(r' (?:d|transform|x|y|x1|x2|y1|y2|width|height)="[^"]*"')
-_MARK: Final = re.compile(r'<path aria-label="([^"]*)" role="graphics-symbol"([^>]*)/>')
-_SPOKEN: Final = re.compile(r' (?:aria-[a-z]+|role)="[^"]*"')
+    return specification(panel) | {"config": _CONFIG}
 
 
 def element(svg: str, prefix: str, title: str) -> str:
@@ -64,7 +56,8 @@ def element(svg: str, prefix: str, title: str) -> str:
     the whole is one picture, called ``title``: hundreds of points read out help nobody.
     """
     text = re.sub(r'(id="|url\(#)(clip|gradient)', rf"\1{prefix}-\2", svg)
-    text = _GEOMETRY.sub(_rounded, text)
+    # Nobody sees less than a hundredth of a pixel.
+    text = _GEOMETRY.sub(lambda found: re.sub(r"(\d+\.\d{2})\d+", r"\1", found[0]), text)
     text = _MARK.sub(r"<path\2><title>\1</title></path>", text)
     text = _SPOKEN.sub("", text).replace(f' font-family="{_FONT}"', "")
     named = f'<svg role="img" aria-label="{escape(clean(title), quote=True)}"'
@@ -72,52 +65,34 @@ def element(svg: str, prefix: str, title: str) -> str:
     return re.sub(r'(<svg[^>]*?) width="([\d.]+)" height="[\d.]+"', r'\1 width="\2"', text, count=1)
 
 
-def _rounded(attribute: re.Match[str]) -> str:
-    """Round to a hundredth of a pixel, which nobody sees."""
-    return re.sub(r"(\d+\.\d{2})\d+", r"\1", attribute[0])
-
-
-_APART: Final = {"scale": dict.fromkeys(("x", "y", "yOffset", "color", "shape"), "independent")}
-"""Each panel has axes of its own."""
-
-
 def _part(panel: Panel, **more: object) -> dict[str, Any]:
     found = specification(panel)
     return {k: v for k, v in found.items() if k not in {"$schema", "config"}} | more
 
 
-def _legend(transports: Sequence[str]) -> Panel:
+def _legend(transports: tuple[str, ...]) -> Panel:
     import altair as alt
 
     axis = {"domain": False, "ticks": False, "grid": False, "labelFontSize": 12}
-    chart = (
-        chart_of("transports")
-        .mark_point(size=90, filled=True, opacity=1)
-        .encode(
-            y=alt.Y("transport:N", sort=None, title=None, axis=axis),
-            color=colour(transports),
-            shape=shape(transports),
-        )
-        .properties(width=20)
-    )
-    return Panel(
-        title="", chart=chart, data={"transports": [{"transport": each} for each in transports]}
-    )
+    y = alt.Y("transport:N", sort=None, title=None, axis=axis)
+    points = chart_of("transports").mark_point(size=90, filled=True, opacity=1)
+    chart = points.encode(y=y, color=colour(transports), shape=shape(transports))
+    rows = [{"transport": each} for each in transports]
+    return Panel(title="", chart=chart.properties(width=20), data={"transports": rows})
 
 
 def whole(figure: Figure, title: str) -> dict[str, Any]:
     """Return all panels of a figure as one specification on white, with a legend."""
-    wide = any(panel.wide for panel in figure.panels)
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
-        "config": _config(ground="#ffffff"),
+        "config": _CONFIG | {"background": "#ffffff"},
         "padding": 12,
         "title": {"text": clean(title), "subtitle": wrap(clean(figure.reading), _LINE)},
         "resolve": _APART,
         "vconcat": [
             _part(_legend(figure.transports)),
             {
-                "columns": 2 if wide else _COLUMNS,
+                "columns": 2 if any(panel.wide for panel in figure.panels) else 3,
                 "resolve": _APART,
                 "concat": [_part(panel, title=clean(panel.title)) for panel in figure.panels],
             },

@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A figure: small panels, each a chart of its own, so that a phone shows them one by one."""
+"""A figure: small panels, each a chart of its own, so that a phone shows them one by one.
+
+Every transport and series has one colour, shape and dash in all charts and tables. Colours are
+Okabe and Ito's for the colour-blind, with a contrast of at least 3 on white. On a dark page the
+style lightens them, so that a chart needs no second drawing. Shape and dash say it again.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from bench.plan.traits import GREY, Look
 from bench.report.document import Panel
-from bench.report.palette import look
+from bench.tracer.transports import names, ranked, traits
 
 if TYPE_CHECKING:
     import altair as alt
@@ -16,7 +23,41 @@ WIDTH: Final = 290
 HEIGHT: Final = 190
 """Of a panel's plotting area, in CSS pixels: with its axes it fits a phone of 390."""
 
+NS_LABELS: Final = (
+    "datum.value >= 1e9 ? format(datum.value / 1e9, '~g') + ' s' : "
+    "datum.value >= 1e6 ? format(datum.value / 1e6, '~g') + ' ms' : "
+    "datum.value >= 1e3 ? format(datum.value / 1e3, '~g') + ' µs' : datum.value + ' ns'"
+)
+"""Labels of an axis in nanoseconds."""
+
+BYTES_LABELS: Final = (
+    "datum.value >= 1048576 ? format(datum.value / 1048576, '~g') + ' MiB' : "
+    "datum.value >= 1024 ? format(datum.value / 1024, '~g') + ' KiB' : datum.value + ' B'"
+)
+"""Labels of an axis in bytes."""
+
+_PURPLE: Final = Look(colour="#C0649A", dark="#E39BC4", shape="diamond", dash=(8, 2, 2, 2))
+_GREEN: Final = Look(colour="#009E73", dark="#2CC79B", shape="triangle-up", dash=(2, 2))
+_SERIES: Final = {
+    "ring over perf": _PURPLE,
+    "sharded over perf": _GREEN,
+    "idle": _PURPLE,
+    "beside bpf() calls": _GREEN,
+}
+"""Looks of series that are no transport."""
+
 Row = dict[str, Any]
+
+
+def looks() -> tuple[Look, ...]:
+    """Return all looks, once each."""
+    found = (*(traits(name).look for name in ranked(names())), *_SERIES.values(), GREY)
+    return tuple(dict.fromkeys(found))
+
+
+def look(name: str) -> Look:
+    """Return the look of a transport or series; grey crosses for an unknown one."""
+    return _SERIES.get(name) or traits(name).look
 
 
 def chart_of(name: str) -> alt.Chart:
@@ -46,51 +87,18 @@ def _filled(part: Any, data: Mapping[str, Sequence[Row]]) -> Any:
     }
 
 
-def colour(transports: Sequence[str]) -> alt.Color:
-    """Encode the field ``transport`` as colour, the same everywhere."""
+def _encoded(channel: str, trait: str, transports: Sequence[str]) -> Any:
+    """Encode the field ``transport`` by a trait of its look, the same everywhere."""
     import altair as alt
 
-    return alt.Color(
-        "transport:N",
-        legend=None,
-        scale={"domain": list(transports), "range": [look(each).colour for each in transports]},
-    )
+    looks = [getattr(look(each), trait) for each in transports]
+    scale = {"domain": list(transports), "range": looks}
+    return getattr(alt, channel)("transport:N", legend=None, scale=scale)
 
 
-def shape(transports: Sequence[str]) -> alt.Shape:
-    """Encode the field ``transport`` as the shape of points."""
-    import altair as alt
-
-    return alt.Shape(
-        "transport:N",
-        legend=None,
-        scale={"domain": list(transports), "range": [look(each).shape for each in transports]},
-    )
-
-
-def dash(transports: Sequence[str]) -> alt.StrokeDash:
-    """Encode the field ``transport`` as the dashes of lines."""
-    import altair as alt
-
-    return alt.StrokeDash(
-        "transport:N",
-        legend=None,
-        scale={"domain": list(transports), "range": [list(look(each).dash) for each in transports]},
-    )
-
-
-NS_LABELS: Final = (
-    "datum.value >= 1e9 ? format(datum.value / 1e9, '~g') + ' s' : "
-    "datum.value >= 1e6 ? format(datum.value / 1e6, '~g') + ' ms' : "
-    "datum.value >= 1e3 ? format(datum.value / 1e3, '~g') + ' µs' : datum.value + ' ns'"
-)
-"""Labels of an axis in nanoseconds."""
-
-BYTES_LABELS: Final = (
-    "datum.value >= 1048576 ? format(datum.value / 1048576, '~g') + ' MiB' : "
-    "datum.value >= 1024 ? format(datum.value / 1024, '~g') + ' KiB' : datum.value + ' B'"
-)
-"""Labels of an axis in bytes."""
+colour: Final = partial(_encoded, "Color", "colour")
+shape: Final = partial(_encoded, "Shape", "shape")
+dash: Final = partial(_encoded, "StrokeDash", "dash")
 
 
 def powers(lowest: float, highest: float, base: int = 10) -> list[float]:

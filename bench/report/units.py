@@ -10,37 +10,22 @@ from typing import Final
 from bench.escape import clean as clean  # noqa: PLC0414  reports take it from here
 from bench.judge.metrics import Unit
 from bench.judge.statistics import Estimate, Scale
-
-_NONE = "-"
+from bench.report.document import NONE
 
 
 def _digits(value: float) -> str:
     """Write three significant digits, without an exponent."""
     size = abs(value)
-    if size >= 99.95:
-        return f"{value:,.0f}"
-    if size >= 9.995:
-        return f"{value:.1f}"
-    if size >= 0.9995 or size == 0:
-        return f"{value:.2f}"
-    return f"{value:.3f}"
-
-
-def _scaled(value: float, steps: tuple[tuple[float, str], ...]) -> str:
-    for least, unit in steps:
-        if abs(value) >= least:
-            return f"{_digits(value / least)} {unit}"
-    least, unit = steps[-1]
-    return f"{_digits(value / least)} {unit}"
+    places = 0 if size >= 99.95 else 1 if size >= 9.995 else 2 if size >= 0.9995 or not size else 3
+    return f"{value:,.{places}f}"
 
 
 def time(ns: float) -> str:
     """Write a length of time: "12.3 µs"."""
-    if ns == 0:
-        return "0"
-    if abs(ns) < 1e3:
-        return f"{ns:.0f} ns"
-    return _scaled(ns, ((1e9, "s"), (1e6, "ms"), (1e3, "µs")))
+    for least, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")):
+        if abs(ns) >= least:
+            return f"{_digits(ns / least)} {unit}"
+    return f"{ns:.0f} ns" if ns else "0"
 
 
 def size(size_bytes: float) -> str:
@@ -48,7 +33,7 @@ def size(size_bytes: float) -> str:
     for least, unit in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
         if abs(size_bytes) >= least:
             value = size_bytes / least
-            return f"{value:.0f} {unit}" if value == int(value) else f"{value:.1f} {unit}"
+            return f"{value:.{0 if value == int(value) else 1}f} {unit}"
     return f"{size_bytes:.0f} B"
 
 
@@ -59,11 +44,7 @@ def share(value: float) -> str:
         return "0 %"
     if abs(percent) < 0.01:
         return f"{'-' if percent < 0 else ''}<0.01 %"
-    return f"{percent:.1f} %" if abs(percent) >= 1 else f"{percent:.2f} %"
-
-
-def _count(value: float) -> str:
-    return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
+    return f"{percent:.{1 if abs(percent) >= 1 else 2}f} %"
 
 
 _WRITERS: Final[dict[Unit, Callable[[float], str]]] = {
@@ -72,36 +53,34 @@ _WRITERS: Final[dict[Unit, Callable[[float], str]]] = {
     Unit.SECONDS: lambda seconds: time(seconds * 1e9),
     Unit.BYTES: size,
     Unit.PER_S: lambda rate: f"{rate:,.0f}/s",
-    Unit.COUNT: _count,
+    Unit.COUNT: lambda count: f"{count:,.{0 if count == int(count) else 1}f}",
     Unit.TIMES: _digits,
 }
 
 
 def number(value: float | None, unit: Unit) -> str:
     """Write ``value`` with its unit; "-" for None."""
-    return _NONE if value is None or not isfinite(value) else _WRITERS[unit](value)
+    return NONE if value is None or not isfinite(value) else _WRITERS[unit](value)
 
 
 def _signed(value: float, unit: Unit) -> str:
     if unit is Unit.SHARE:  # of shares the difference is in points, not in per cent
         return f"{100 * value:+.2f} pt" if value else "0 pt"
-    text = number(value, unit)
-    return f"+{text}" if value > 0 else text
+    return f"{'+' if value > 0 else ''}{number(value, unit)}"
 
 
 def point(estimate: Estimate | None, unit: Unit) -> str:
     """Write an estimate: a ratio as "x 0.40", a difference with its sign."""
     if estimate is None:
-        return _NONE
-    if estimate.scale is Scale.RATIO:
-        return f"x {_digits(estimate.point)}"
-    return _signed(estimate.point, unit)
+        return NONE
+    ratio = estimate.scale is Scale.RATIO
+    return f"x {_digits(estimate.point)}" if ratio else _signed(estimate.point, unit)
 
 
 def interval(estimate: Estimate | None, unit: Unit) -> str:
     """Write the 95 % interval of an estimate."""
     if estimate is None or estimate.blocks < 2:
-        return _NONE
+        return NONE
     if estimate.scale is Scale.RATIO:
         return f"{_digits(estimate.low)} .. {_digits(estimate.high)}"
     return f"{_signed(estimate.low, unit)} .. {_signed(estimate.high, unit)}"

@@ -25,7 +25,7 @@ from bench.questions.page import documents
 from bench.questions.transports.figures.charts import figures
 from bench.questions.transports.material import Material, materials
 from bench.report.converter import Converter
-from bench.report.palette import look
+from bench.report.figure import look
 from bench.report.renderers.html import render_page
 from bench.trial.result import State, TrialResult
 

@@ -20,7 +20,7 @@ from bench.plan.traits import GREY
 from bench.questions.page import documents
 from bench.questions.transports.material import materials
 from bench.report.converter import Converter
-from bench.report.palette import look
+from bench.report.figure import look
 from bench.report.renderers.html import render_page
 from bench.tracer import transports
 from bench.tracer.transports import find, names, ranked, traits

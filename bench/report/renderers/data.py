@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-from math import isfinite
 from typing import Any
 
 
@@ -15,17 +14,5 @@ def render_json(data: Any) -> str:
     """
     from pydantic import TypeAdapter
 
-    plain = TypeAdapter(type(data)).dump_python(data, mode="json")
-    return json.dumps(_finite(plain), indent=2, allow_nan=False) + "\n"
-
-
-def _finite(value: Any) -> Any:
-    match value:
-        case dict():
-            return {key: _finite(each) for key, each in value.items()}
-        case list():
-            return [_finite(each) for each in value]
-        case float():
-            return value if isfinite(value) else None
-        case _:
-            return value
+    text = TypeAdapter(type(data)).dump_json(data)
+    return json.dumps(json.loads(text), indent=2, allow_nan=False) + "\n"

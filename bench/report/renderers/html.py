@@ -3,64 +3,34 @@
 
 from __future__ import annotations
 
+import html
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from math import isfinite, log
 from pathlib import Path
 from typing import Any, Final
 
 from bench.errors import MachineUnfit
 from bench.escape import clean
 from bench.report.converter import Converter
-from bench.report.document import Document, Figure, Figures, Fold, Heading, Part, untitled
+from bench.report.document import (
+    Document,
+    Figure,
+    Figures,
+    Fold,
+    Heading,
+    Part,
+    Strip,
+    untitled,
+)
 from bench.report.draw import drawable, element
-from bench.report.palette import look, looks
-from bench.report.renderers.strip import strip
+from bench.report.figure import look, looks
 
 _FOLDER: Final = Path(__file__).resolve().parent
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn:
-    """A panel with its chart as SVG."""
-
-    title: str
-    svg: str
-    wide: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrawnFigure:
-    """A figure whose panels are drawn, in place of one that is not."""
-
-    figure: Figure
-    panels: tuple[Drawn, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
-    """The parts between two headings that have a key."""
-
-    key: str
-    heading: str
-    short: str
-    parts: tuple[Part | DrawnFigure, ...]
-
-    @property
-    def badges(self) -> tuple[tuple[str, int], ...]:
-        """The badges of its folds and how many have each: what a reader may filter by."""
-        badges = (part.badge for part in self.parts if isinstance(part, Fold) and part.badge)
-        return tuple(Counter(badges).items())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chapter:
-    """One document; ``at`` begins every id, so that two documents have none in common."""
-
-    at: str
-    document: Document
-    sections: tuple[Section, ...]
+_STRIP_WIDTH: Final = 360
+_STRIP_EDGE: Final = 12
+_STRIP_MIDDLE: Final = 14
 
 
 def require_extra() -> None:
@@ -76,7 +46,7 @@ def require_extra() -> None:
 
 
 def render_page(documents: Sequence[Document], converter: Converter) -> str:
-    """Return one page of all documents."""
+    """Return one page of all documents; what begins an id, ``at``, is of one document alone."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -90,9 +60,14 @@ def render_page(documents: Sequence[Document], converter: Converter) -> str:
     )
     environment.tests |= {"kind": lambda part, name: type(part).__name__ == name}
     environment.filters |= {"untitled": untitled}
+    several = len(documents) > 1
     return environment.get_template("page.html.jinja").render(
         chapters=[
-            _chapter(at, each, each.short if len(documents) > 1 else "Verdict", converter)
+            {
+                "at": f"m{at}",
+                "document": each,
+                "sections": [*_sections(f"m{at}-", each, several, converter)],
+            }
             for at, each in enumerate(documents)
         ],
         style=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),  # noqa: S704  no input
@@ -118,44 +93,60 @@ def _visible(value: Any) -> Any:
     return "" if value is None else value
 
 
-def _chapter(at: int, document: Document, short: str, converter: Converter) -> Chapter:
-    prefix = f"m{at}"
-    sections: list[Section] = []
-    opened = Heading(text=document.title, key="verdict", short=short)
-    parts: list[Part | DrawnFigure] = []
-    for part in document.parts:
-        if isinstance(part, Heading) and part.key:
-            sections.append(_section(opened, parts))
-            opened, parts = part, []
+def _sections(
+    prefix: str, document: Document, several: bool, converter: Converter
+) -> Iterator[dict[str, Any]]:
+    """Yield what stands between two headings that have a key, and the badges to filter it by."""
+    short = document.short if several else "Verdict"
+    heading, parts = Heading(text=document.title, key="verdict", short=short), list[Part | Figure]()
+    for part in (*document.parts, None):
+        if part is None or (isinstance(part, Heading) and part.key):
+            if parts or heading.key == "verdict":
+                badges = Counter(
+                    each.badge for each in parts if isinstance(each, Fold) and each.badge
+                )
+                yield {"heading": heading, "parts": parts, "badges": badges}
+            heading, parts = part or heading, []
         elif isinstance(part, Figures):
-            parts += _drawn(f"{prefix}-", part, converter)
+            parts += _drawn(prefix, part.make(), converter)
         else:
             parts.append(part)
-    sections.append(_section(opened, parts))
-    filled = (each for each in sections if each.parts or each.key == "verdict")
-    return Chapter(at=prefix, document=document, sections=tuple(filled))
 
 
-def _section(opened: Heading, parts: Sequence[Part | DrawnFigure]) -> Section:
-    return Section(
-        key=opened.key,
-        heading=opened.text,
-        short=opened.short or opened.text,
-        parts=tuple(parts),
-    )
-
-
-def _drawn(prefix: str, figures: Figures, converter: Converter) -> Iterator[DrawnFigure]:
+def _drawn(prefix: str, figures: Iterable[Figure], converter: Converter) -> Iterator[Figure]:
     asked = [
-        (figure, [converter.svg(drawable(panel)) for panel in figure.panels])
-        for figure in figures.make()
+        (figure, [converter.svg(drawable(panel)) for panel in figure.panels]) for figure in figures
     ]
     for figure, charts in asked:
-        yield DrawnFigure(figure=figure, panels=tuple(_panels(prefix, figure, charts)))
+        panels = []
+        for number, (panel, chart) in enumerate(zip(figure.panels, charts, strict=True)):
+            name = f"{figure.title}: {panel.title}"
+            svg = element(chart.result(), f"{prefix}{figure.key}-{number}", name)
+            panels.append(replace(panel, svg=svg))
+        yield replace(figure, panels=tuple(panels))
 
 
-def _panels(prefix: str, figure: Figure, charts: Sequence[Future[str]]) -> Iterator[Drawn]:
-    for number, (panel, chart) in enumerate(zip(figure.panels, charts, strict=True)):
-        name = f"{figure.title}: {panel.title}"
-        svg = element(chart.result(), f"{prefix}{figure.key}-{number}", name)
-        yield Drawn(title=panel.title, svg=svg, wide=panel.wide)
+def strip(drawn: Strip) -> str:
+    """Return a strip as SVG; "" where a number is not finite. A page has dozens."""
+    shown = [drawn.low, drawn.high, drawn.bound, *drawn.blocks]
+    if not all(map(isfinite, shown)):
+        return ""
+    lowest, highest = min(shown), max(shown)
+    ratio = drawn.ratio and lowest > 0
+    span = (log(highest / lowest) if ratio else highest - lowest) or 1.0
+
+    def at(value: float) -> float:
+        share = (log(value / lowest) if ratio else value - lowest) / span
+        return round(_STRIP_EDGE + (_STRIP_WIDTH - 2 * _STRIP_EDGE) * share, 1)
+
+    low, high, bound, *places = map(at, shown)
+    circles = "".join(f'<circle cx="{place}" cy="{_STRIP_MIDDLE}" r="3.5"/>' for place in places)
+    return (
+        f'<svg class="dots" viewBox="0 0 {_STRIP_WIDTH} 28" width="{_STRIP_WIDTH}" role="img" '
+        f'aria-label="{html.escape(clean(drawn.words), quote=True)}">'
+        f'<line class="axis" x1="{_STRIP_EDGE}" x2="{_STRIP_WIDTH - _STRIP_EDGE}" '
+        f'y1="{_STRIP_MIDDLE}" y2="{_STRIP_MIDDLE}"/>'
+        f'<rect class="interval" x="{low}" y="{_STRIP_MIDDLE - 6}" '
+        f'width="{max(high - low, 1):.1f}" height="12"/>'
+        f'<line class="bound" x1="{bound}" x2="{bound}" y1="2" y2="26"/>{circles}</svg>'
+    )

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from bench.escape import clean
 from bench.report.document import (
@@ -31,92 +31,71 @@ def escape(text: str) -> str:
 
 def render_markdown(*documents: Document, level: Level = Level.EVIDENCE) -> str:
     """Return the documents one after another; ends in a newline."""
-    lines = (line for document in documents for line in _document(document, level))
-    return "\n".join(lines).rstrip("\n") + "\n"
+    blocks: list[str] = []
+    for document in documents:
+        blocks += (f"## {escape(document.title)}", escape(document.subject))
+        blocks += _blocks(document.parts, level)
+    return "\n\n".join(filter(None, blocks)) + "\n"
 
 
-def _document(document: Document, level: Level) -> Iterator[str]:
-    yield f"## {escape(document.title)}"
-    yield ""
-    if document.subject:
-        yield escape(document.subject)
-        yield ""
-    yield from _parts(document.shown(level), level)
-
-
-def _parts(parts: Iterable[Part], level: Level) -> Iterator[str]:
-    listed = False
+def _blocks(parts: Iterable[Part], level: Level) -> Iterator[str]:
+    """Yield what blank lines stand between; sentences in a row are one list."""
+    items: list[str] = []
     for part in parts:
         if part.level > level:
             continue
-        bullet = isinstance(part, Sentence) or (
-            isinstance(part, Note) and part.mark is not Mark.SOFT
-        )
-        if listed and not bullet:
-            yield ""
-        listed = bullet
-        yield from _part(part, level)
-    if listed:
-        yield ""
+        if item := _item(part):
+            items.append(item)
+        else:
+            yield "\n".join(items)
+            items = []
+            yield from _block(part, level)
+    yield "\n".join(items)
 
 
-def _part(part: Part, level: Level) -> Iterator[str]:
+def _item(part: Part) -> str:
     match part:
         case Sentence():
             lead = f"**{escape(part.lead)}:** " if part.lead else ""
-            yield f"- {lead}{escape(part.text)}"
+            return f"- {lead}{escape(part.text)}"
         case Note() if part.mark is not Mark.SOFT:
-            yield f"- {escape(part.text)}"
+            return f"- {escape(part.text)}"
+    return ""
+
+
+def _block(part: Part, level: Level) -> Iterator[str]:
+    match part:
         case Table():
             yield from _table(part)
         case Definitions():
-            yield from _definitions(part)
+            lines = []
+            for term, texts in part.entries:
+                lines += [f"- **{escape(term)}**", *(f"  - {escape(text)}" for text in texts)]
+            yield "\n".join(lines)
         case Fold():
             badge = f"{escape(part.badge)}: " if part.badge else ""
-            yield from _paragraphs(f"### {badge}{escape(part.summary)}", escape(part.gist))
-            yield from _parts(untitled(part), level)
+            yield f"### {badge}{escape(part.summary)}"
+            yield escape(part.gist)
+            yield from _blocks(untitled(part), level)
         case Heading():
-            yield from _paragraphs(f"### {escape(part.text)}")
+            yield f"### {escape(part.text)}"
         case Command():
-            yield from _paragraphs(f"    {clean(part.text)}")
+            yield f"    {clean(part.text)}"
         case Note():
-            yield from _paragraphs(escape(part.text))
-
-
-def _paragraphs(*texts: str) -> Iterator[str]:
-    for text in filter(None, texts):
-        yield text
-        yield ""
-
-
-def _definitions(part: Definitions) -> Iterator[str]:
-    for term, texts in part.entries:
-        yield f"- **{escape(term)}**"
-        yield from (f"  - {escape(text)}" for text in texts)
-    yield ""
+            yield escape(part.text)
 
 
 def _table(table: Table) -> Iterator[str]:
     if table.title:
         yield f"#### {escape(table.title)}"
-        yield ""
-    yield _row([table.corner, *(column.heading for column in table.columns)])
-    alignments = ["---:" if column.numeric else "---" for column in table.columns]
-    yield f"| {' | '.join(['---', *alignments])} |"
+    columns = table.columns
+    rows = [(table.corner, *(column.heading for column in columns))]
     for row in table.rows:
-        cells = [cell.text for cell in row.cells]
-        if not cells:
-            cells = [row.reason, *[""] * (len(table.columns) - 1)]
-        yield _row([row.heading.text, *cells])
-    yield ""
-    notes = [row for row in table.rows if row.cells and row.reason]
-    yield from (f"- {escape(row.heading.text)}: {escape(row.reason)}" for row in notes)
-    if notes:
-        yield ""
-    if table.hint:
-        yield escape(table.hint)
-        yield ""
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(map(escape, cells))} |"
+        cells = [cell.text for cell in row.cells] or [row.reason, *[""] * (len(columns) - 1)]
+        rows.append((row.heading.text, *cells))
+    heading, *lines = [f"| {' | '.join(map(escape, cells))} |" for cells in rows]
+    rule = " | ".join(("---", *("---:" if column.numeric else "---" for column in columns)))
+    yield "\n".join((heading, f"| {rule} |", *lines))
+    notes = [(row.heading.text, row.reason) for row in table.rows if row.cells and row.reason]
+    yield "\n".join(f"- {escape(name)}: {escape(reason)}" for name, reason in notes)
+    yield escape(table.hint)

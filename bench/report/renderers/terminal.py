@@ -23,16 +23,13 @@ from bench.report.document import (
     Command,
     Definitions,
     Document,
-    Figures,
     Fold,
     Heading,
     Level,
     Mark,
     Note,
     Part,
-    Row,
     Sentence,
-    Strip,
     Table,
     untitled,
 )
@@ -97,6 +94,7 @@ class _Printer:
                 self._part(part)
 
     def _part(self, part: Part) -> None:
+        """Print one part; figures and strips are drawn by renderers that can."""
         match part:
             case Heading():
                 self._console.print()
@@ -118,17 +116,12 @@ class _Printer:
                 self.line(f"{badge}{part.summary}", f"bold {_STYLES[part.mark]}".strip())
                 self.line(part.gist, "italic")
                 self.parts(untitled(part))
-            case Figures() | Strip():
-                pass  # drawn by renderers that can
 
     def _table(self, table: Table) -> None:
         self._console.print()
         self.line(table.title, "bold")
-        whole = [row for row in table.rows if row.cells]
-        words = not any(column.numeric for column in table.columns)
-        lay = _turned if words and len(table.columns) >= _MOST_COLUMNS else _grid
-        if whole:
-            self._console.print(lay(table, whole, self._width))
+        if any(row.cells for row in table.rows):
+            self._console.print(_grid(table, self._width))
         for row in table.rows:
             if row.reason:
                 self.line(f"{row.heading.text}: {row.reason}", "yellow")
@@ -139,40 +132,28 @@ def _text(cell: Cell, under: bool = False) -> Text:
     return Text("  " if under else "") + Text(clean(cell.text), style=_STYLES[cell.mark])
 
 
-def _grid(table: Table, rows: list[Row], width: int) -> Grid:
-    headings = [Text(clean(text)) for text in (table.corner, *(c.heading for c in table.columns))]
-    lines = [[_text(row.heading, row.under), *map(_text, row.cells)] for row in rows]
-    numeric = (False, *(column.numeric for column in table.columns))
-    return _fitted(headings, lines, width, numeric, [row.begins for row in rows])
-
-
-def _turned(table: Table, rows: list[Row], width: int) -> Grid:
-    lines = [
-        [Text(column.heading), *(_text(row.cells[at]) for row in rows)]
-        for at, column in enumerate(table.columns)
-    ]
-    return _fitted([Text(), *(_text(row.heading) for row in rows)], lines, width)
-
-
-def _fitted(
-    headings: list[Text],
-    lines: list[list[Text]],
-    width: int,
-    numeric: Iterable[bool] = (),
-    begins: Iterable[bool] = (),
-) -> Grid:
+def _grid(table: Table, width: int) -> Grid:
     """Return a table of at most ``width``: the widest columns are wrapped first, at blanks."""
+    rows = [row for row in table.rows if row.cells]
+    headings = (table.corner, *(column.heading for column in table.columns))
+    lines = [[Text(clean(text)) for text in headings]]
+    lines += ([_text(row.heading, row.under), *map(_text, row.cells)] for row in rows)
+    numeric = [False, *(column.numeric for column in table.columns)]
+    begins = [row.begins for row in rows]
+    if len(table.columns) >= _MOST_COLUMNS and not any(numeric):
+        lines = [list(line) for line in zip(*lines, strict=True)]
+        lines[0][0], numeric, begins = Text(), [], []
     grid = Grid(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    columns = list(zip(headings, *lines, strict=True))
+    columns = list(zip(*lines, strict=True))
     widths = [max(text.cell_len for text in column) for column in columns]
     longest = [max(map(cell_len, " ".join(map(str, column)).split(" "))) for column in columns]
     longest[0] += 2  # where it is indented
     while sum(widths) + _GAP * (len(widths) - 1) > width and max(widths) > 1:
         at = max(range(len(widths)), key=lambda at: (widths[at] > longest[at], widths[at]))
         widths[at] -= 1
-    for heading, wide, right in zip_longest(headings, widths, numeric):
+    for heading, wide, right in zip_longest(lines[0], widths, numeric):
         grid.add_column(heading, width=wide, overflow="fold", justify="right" if right else "left")
-    for line, first in zip_longest(lines, begins):
+    for line, first in zip_longest(lines[1:], begins):
         if first:
             grid.add_section()
         grid.add_row(*line)
