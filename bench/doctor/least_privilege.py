@@ -29,39 +29,81 @@ _DEADLINE_S: Final = 5
 _RING_BYTES: Final = 8 << 20  # the default of trace
 _SMALL_BYTES: Final = 512 << 10  # of each CPU: what the kernel usually grants everybody
 _LARGE_BYTES: Final = 16 << 20
-_ALL: Final = "trace, run"
 _USUALLY_PARANOID: Final = 2  # Debian and Ubuntu know more, which they leave to CAP_SYS_ADMIN
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Something that bufbench does, and the capabilities that might be needed for it."""
-
-    name: str
-    commands: str  # that cannot do without it; "" if there is another way
-    otherwise: str  # what happens without it
-    attempt: Attempt
-    plausible: tuple[Cap, ...] = ()
-    remedy: str = ""  # in place of a capability, where there is something
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """What a part turned out to need."""
+    """What a part of bufbench turned out to need."""
 
     name: str
-    commands: str
-    otherwise: str
+    commands: str  # that cannot do without it; "" if there is another way
+    otherwise: str  # what happens without it
     possible: bool
     capabilities: tuple[str, ...]  # with which it works; () if it works for anybody
     refused: str  # what the kernel says without them; "" if it works for anybody
-    remedy: str = ""
+    remedy: str = ""  # in place of a capability, where there is something
 
 
 def examine() -> Iterator[Need]:
     """Yield what each part needs; takes a second or two."""
+    paranoid = ""
+    if (procfs.sysctl("kernel.perf_event_paranoid") or 0) > _USUALLY_PARANOID:
+        paranoid = f"or sysctl kernel.perf_event_paranoid={_USUALLY_PARANOID}, then CAP_PERFMON"
+    always = partial(need, commands="trace, run", otherwise="nothing works")
+    perf = partial(need, commands="trace, run", otherwise="ring buffers alone")
     with ExitStack() as stack:
-        yield from map(need, _parts(stack))
+        make_map = partial(probes.make_map, _RING_BYTES)
+        yield always("make BPF maps", make_map, Cap.BPF, Cap.SYS_RESOURCE)
+        loading = (Cap.BPF, Cap.PERFMON, Cap.SYS_RESOURCE)
+        yield always("load a tracer", probes.load_program, *loading)
+        yield always(
+            "find the tracepoint in tracefs",
+            partial(tracefs.number, tracefs.EXIT),
+            *(Cap.DAC_READ_SEARCH, Cap.DAC_OVERRIDE),
+            remedy=tracefs.opening(),
+        )
+        attach = _prepared(partial(_attaching, stack))
+        yield always("attach the tracer", attach, Cap.PERFMON, Cap.BPF, remedy=paranoid)
+        yield perf("open perf buffers", probes.open_events, Cap.PERFMON, remedy=paranoid)
+        large = partial(need, otherwise="smaller budgets")
+        for kind, size_bytes in ((perf, _SMALL_BYTES), (large, _LARGE_BYTES)):
+            yield kind(
+                f"perf buffers of {size_bytes >> 10:,} KiB per CPU",
+                _prepared(partial(_mapping, stack, size_bytes)),
+                *(Cap.IPC_LOCK, Cap.PERFMON),
+                remedy="or raise kernel.perf_event_mlock_kb, or ulimit -l",
+            )
+    yield need(
+        "count time in BPF programs",
+        probes.count_runs,
+        otherwise="no ns per run, no cost of a wake-up",
+        remedy="or sysctl kernel.bpf_stats_enabled=1",
+    )
+    yield need(
+        "read the kernel's log",
+        probes.read_kernel_log,
+        *(Cap.SYSLOG, Cap.DAC_READ_SEARCH),
+        otherwise="complaints of the kernel are not seen",
+        remedy="or sysctl kernel.dmesg_restrict=0",
+    )
+    before = "somebody else has to, before"
+    yield need("mount tracefs", probes.mount_tracefs, otherwise=before)
+    longer = "compiling takes longer"
+    yield need("hide /proc/kallsyms from bcc", probes.hide_kallsyms, otherwise=longer)
+    yield need(
+        "run storms as another user",
+        probes.change_user,
+        *(Cap.SETUID, Cap.SETGID, Cap.KILL),
+        otherwise="they run as the harness's user, without capabilities",
+    )
+    yield need(
+        "bound storms by a cgroup",
+        partial(probes.make_cgroup, cgroup.place()),
+        Cap.DAC_OVERRIDE,
+        otherwise="their own plan is the only bound",
+        remedy="or delegate a cgroup to the user",
+    )
 
 
 def together(needs: Sequence[Need], command: str) -> tuple[str, ...]:
@@ -70,75 +112,10 @@ def together(needs: Sequence[Need], command: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _parts(stack: ExitStack) -> Iterator[Part]:
-    paranoid = ""
-    if (procfs.sysctl("kernel.perf_event_paranoid") or 0) > _USUALLY_PARANOID:
-        paranoid = f"or sysctl kernel.perf_event_paranoid={_USUALLY_PARANOID}, then CAP_PERFMON"
-    nothing, ring_alone = "nothing works", "ring buffers alone"
-    make_map = partial(probes.make_map, _RING_BYTES)
-    yield Part("make BPF maps", _ALL, nothing, make_map, (Cap.BPF, Cap.SYS_RESOURCE))
-    loading = (Cap.BPF, Cap.PERFMON, Cap.SYS_RESOURCE)
-    yield Part("load a tracer", _ALL, nothing, probes.load_program, loading)
-    name, reading = "find the tracepoint in tracefs", (Cap.DAC_READ_SEARCH, Cap.DAC_OVERRIDE)
-    yield Part(
-        name, _ALL, nothing, partial(tracefs.number, tracefs.EXIT), reading, tracefs.opening()
-    )
-    attach = _prepared(stack, _attaching)
-    yield Part("attach the tracer", _ALL, nothing, attach, (Cap.PERFMON, Cap.BPF), paranoid)
-    open_events = probes.open_events
-    yield Part("open perf buffers", _ALL, ring_alone, open_events, (Cap.PERFMON,), paranoid)
-    for size_bytes, commands, otherwise in (
-        (_SMALL_BYTES, _ALL, ring_alone),
-        (_LARGE_BYTES, "", "smaller budgets"),
-    ):
-        yield Part(
-            f"perf buffers of {size_bytes >> 10:,} KiB per CPU",
-            commands,
-            otherwise,
-            _prepared(stack, partial(_mapping, size_bytes)),
-            (Cap.IPC_LOCK, Cap.PERFMON),
-            "or raise kernel.perf_event_mlock_kb, or ulimit -l",
-        )
-    yield Part(
-        "count time in BPF programs",
-        "",
-        "no ns per run, no cost of a wake-up",
-        probes.count_runs,
-        remedy="or sysctl kernel.bpf_stats_enabled=1",
-    )
-    yield Part(
-        "read the kernel's log",
-        "",
-        "complaints of the kernel are not seen",
-        probes.read_kernel_log,
-        (Cap.SYSLOG, Cap.DAC_READ_SEARCH),
-        "or sysctl kernel.dmesg_restrict=0",
-    )
-    mount = probes.mount_tracefs
-    yield Part("mount tracefs", "", "somebody else has to, before", mount)
-    hide = probes.hide_kallsyms
-    yield Part("hide /proc/kallsyms from bcc", "", "compiling takes longer", hide)
-    yield Part(
-        "run storms as another user",
-        "",
-        "they run as the harness's user, without capabilities",
-        probes.change_user,
-        (Cap.SETUID, Cap.SETGID, Cap.KILL),
-    )
-    yield Part(
-        "bound storms by a cgroup",
-        "",
-        "their own plan is the only bound",
-        partial(probes.make_cgroup, cgroup.place()),
-        (Cap.DAC_OVERRIDE,),
-        "or delegate a cgroup to the user",
-    )
-
-
-def _prepared(stack: ExitStack, prepare: Callable[[ExitStack], Attempt]) -> Attempt:
+def _prepared(prepare: Callable[[], Attempt]) -> Attempt:
     """Return the attempt that ``prepare`` makes with this process's privileges, or its failure."""
     try:
-        return prepare(stack)
+        return prepare()
     except OSError as error:
         return partial(_fail, error)
 
@@ -153,7 +130,7 @@ def _attaching(stack: ExitStack) -> Attempt:
     return partial(probes.attach, program, tracefs.number(tracefs.EXIT))
 
 
-def _mapping(buffer_bytes: int, stack: ExitStack) -> Attempt:
+def _mapping(stack: ExitStack, buffer_bytes: int) -> Attempt:
     events = []
     for cpu in procfs.online_cpus():
         events.append(perf_event.open_output(cpu))
@@ -161,28 +138,32 @@ def _mapping(buffer_bytes: int, stack: ExitStack) -> Attempt:
     return partial(probes.map_events, events, buffer_bytes)
 
 
-def need(part: Part) -> Need:
-    """Return the smallest set with which ``part`` works; the special ones before CAP_SYS_ADMIN.
+def need(
+    name: str,
+    attempt: Attempt,
+    *plausible: Cap,
+    otherwise: str,
+    commands: str = "",
+    remedy: str = "",
+) -> Need:
+    """Return the smallest set with which ``attempt`` works; ``plausible`` before CAP_SYS_ADMIN.
 
     Where we may change user it is tried as nobody, else as who we are; with what we hold.
     """
-    refused = _tried(part.attempt, frozenset())
-    sizes = range(1, len(part.plausible) + 1)
-    sets = (frozenset(chosen) for size in sizes for chosen in combinations(part.plausible, size))
+    refused = _tried(attempt, frozenset())
+    sizes = range(1, len(plausible) + 1)
+    sets = (frozenset(chosen) for size in sizes for chosen in combinations(plausible, size))
     held = capabilities.held()
-    found = None if refused else frozenset[Cap]()
-    for chosen in (*sets, _ADMIN) if refused else ():
-        if chosen <= held and not _tried(part.attempt, chosen):
-            found = chosen
-            break
+    works = (chosen for chosen in (*sets, _ADMIN) if chosen <= held and not _tried(attempt, chosen))
+    found = next(works, None) if refused else frozenset[Cap]()
     return Need(
-        name=part.name,
-        commands=part.commands,
-        otherwise=part.otherwise,
+        name=name,
+        commands=commands,
+        otherwise=otherwise,
         possible=found is not None,
         capabilities=tuple(str(each) for each in sorted(found or ())),
         refused=refused,
-        remedy=part.remedy if refused else "",
+        remedy=remedy if refused else "",
     )
 
 

@@ -153,19 +153,24 @@ def booted(
         private = stack.enter_context(scratch.folder())
         qmp = str(private / "qmp")
         options = ["-no-reboot", "-qmp", f"unix:{qmp},server=on,wait=off"]
-        served = _can_serve()
+        check = python("bench.guests.share", "check")
+        tried = process.run(check, timeout_s=_CHECK_S, check=False, env=_found())
+        served = tried.returncode == 0
         if served:
             # Memory that the daemons can map.
             memory = f"memory-backend-memfd,id=mem,size={guest.memory_mib}M,share=on"
             options += ["-object", memory, "-numa", "node,memdev=mem"]
             for tag, shared, access in ((_ROOT_TAG, Path("/"), "ro"), (init.TAG, folder, "rw")):
                 said = stack.enter_context((folder / f"virtiofsd-{access}.log").open("wb"))
-                words = [str(shared), access]
                 path = private / f"{tag}.socket"
-                with _listening(path) as descriptor:  # from then on the daemon's alone
-                    daemon = python("bench.guests.share", str(descriptor), *words)
+                # Then the daemon's alone: without it QEMU is refused, and ends.
+                with socket.socket(socket.AF_UNIX) as listening:
+                    listening.bind(str(path))
+                    listening.listen(1)
+                    number = listening.fileno()
+                    daemon = python("bench.guests.share", str(number), str(shared), access)
                     stack.enter_context(
-                        process.started(daemon, env=_found(), pass_fds=(descriptor,), said=said)
+                        process.started(daemon, env=_found(), pass_fds=(number,), said=said)
                     )
                 options += ["-chardev", f"socket,id={tag},path={path}"]
                 options += ["-device", f"vhost-user-fs-pci,queue-size=1024,chardev={tag},tag={tag}"]
@@ -181,21 +186,6 @@ def booted(
         yield stack.enter_context(
             watched(folder, guest.time_limit_s, argv, qmp=qmp, TMPDIR=str(private))
         )
-
-
-def _can_serve() -> bool:
-    """Return whether a daemon can serve files walled in: that takes root, and Linux 5.12."""
-    check = python("bench.guests.share", "check")
-    return process.run(check, timeout_s=_CHECK_S, check=False, env=_found()).returncode == 0
-
-
-@contextmanager
-def _listening(path: Path) -> Iterator[int]:
-    """Listen on a socket; without its daemon QEMU is refused, and ends."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
-        listening.bind(str(path))
-        listening.listen(1)
-        yield listening.fileno()
 
 
 def _parameters(guest: Guest, folder: Path) -> Iterator[str]:

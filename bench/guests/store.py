@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Where fetched kernels lie: below XDG_CACHE_HOME, each whole or not there at all.
 
+They are unpacked, not installed, and no script of a package is run.
+
 images/KEY/kernel.json             what it is
 images/KEY/lib/modules/RELEASE/    vmlinuz, config, modules
 images/.partial-KEY.RANDOM/        being fetched, or left behind by somebody who was killed
@@ -10,10 +12,14 @@ apt-DIGEST/                        private APT roots, one for each list of archi
 
 from __future__ import annotations
 
+import lzma
+import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from errno import ENOSPC
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final
@@ -23,7 +29,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bench.errors import FetchFailed
 from bench.guests.catalogue import Kernel, Package, newest
-from bench.guests.unpack import unpack
+from bench.host import process
 
 ROOT: Final = "apt-"
 """What private APT roots' names begin with; the lock of each is called as it is."""
@@ -34,6 +40,18 @@ _KERNEL: Final = TypeAdapter(Kernel)
 _MB: Final = 1_000_000
 _UNPACKED: Final = 3
 """Times a package's size that its kernel takes, where modules lie compressed in it."""
+
+_UNPACK_S: Final = 600.0
+_BATCH: Final = 200
+_FULL_BYTES: Final = 1 << 16
+
+# What an emulated machine never has. It is most of a kernel: 4,225 modules of 7.3 become 2,102.
+_NO_GUEST_HAS: Final = (
+    *("sound", "drivers/accel", "drivers/bluetooth", "drivers/comedi", "drivers/gpu"),
+    *("drivers/hwmon", "drivers/iio", "drivers/infiniband", "drivers/media", "drivers/mtd"),
+    *("drivers/net/can", "drivers/net/ethernet", "drivers/net/usb", "drivers/net/wireless"),
+    *("drivers/platform", "drivers/staging"),
+)
 
 Download = Callable[[tuple[Package, ...], Path], tuple[Path, ...]]
 
@@ -102,7 +120,7 @@ class Store:
                     say(f"{release}: its modules have left the archive; few such kernels boot")
                 packages = folder / "packages"
                 packages.mkdir()
-                unpack(download(kernel.packages, packages), release, folder)
+                _unpack(download(kernel.packages, packages), release, folder)
                 shutil.rmtree(packages)
                 (folder / _RECORD).write_bytes(_KERNEL.dump_json(kernel, indent=1))
                 place = self._images / kernel.key
@@ -114,19 +132,22 @@ class Store:
         raise FetchFailed(f"{release} vanished from {self.folder}", remedy="fetch it again")
 
     @contextmanager
-    def locked(self, name: str, waiting: Callable[[], None]) -> Iterator[None]:
-        """Hold a lock; if it is somebody else's, ``waiting`` is called and then waited.
+    def locked(self, name: str, waiting: Callable[[], None] | None = None) -> Iterator[bool]:
+        """Hold a lock: a kernel's key, or what else there is only one of.
 
-        Names are kernels' keys, and what else there is only one of.
+        If it is somebody else's, ``waiting`` is called and then waited; without it, yields False.
         """
         lock = FileLock(self._locks / f"{name}.lock")
         try:
             held = lock.acquire(timeout=0)
         except Timeout:
+            if waiting is None:
+                yield False
+                return
             waiting()
             held = lock.acquire()
         with held:
-            yield
+            yield True
 
     @contextmanager
     def room(self, needed_bytes: int, what: str) -> Iterator[None]:
@@ -157,7 +178,7 @@ class Store:
                 key, _, _ = key.removeprefix(_PARTIAL).rpartition(".")
             elif self._read(folder) is not None:
                 continue
-            with self._unless_held(key) as free:
+            with self.locked(key) as free:
                 # Somebody may have fetched it anew before the lock was taken.
                 if free and self._read(folder) is None:
                     shutil.rmtree(folder, ignore_errors=True)
@@ -174,7 +195,7 @@ class Store:
         for one in fetched:
             if one.kernel in kept:
                 continue
-            with self._unless_held(one.kernel.key) as free:
+            with self.locked(one.kernel.key) as free:
                 if free and one.folder.exists():
                     size_bytes = sum(path.lstat().st_size for path in one.folder.rglob("*"))
                     self._discard(one.folder)
@@ -183,7 +204,7 @@ class Store:
                     yield f"kept {one.kernel.release}, which is being fetched"
         removed = 0
         for root in self.folder.glob(f"{ROOT}*") if every else ():
-            with self._unless_held(root.name) as free:
+            with self.locked(root.name) as free:
                 if free:
                     shutil.rmtree(root, ignore_errors=True)
                     removed += 1
@@ -206,16 +227,6 @@ class Store:
         with self._partial(folder.name) as gone:
             folder.rename(gone)
 
-    @contextmanager
-    def _unless_held(self, name: str) -> Iterator[bool]:
-        try:
-            held = FileLock(self._locks / f"{name}.lock").acquire(timeout=0)
-        except Timeout:
-            yield False
-        else:
-            with held:
-                yield True
-
     def _read(self, folder: Path) -> Fetched | None:
         with suppress(OSError, ValidationError):
             kernel = _KERNEL.validate_json((folder / _RECORD).read_bytes())
@@ -229,3 +240,61 @@ def opened() -> Store:
     import platformdirs
 
     return Store(platformdirs.user_cache_path("bufbench") / "kernels")
+
+
+def _unpack(packages: Sequence[Path], release: str, into: Path) -> None:
+    """Make ``into``/lib/modules/RELEASE: vmlinuz, config and modules, with depmod's files.
+
+    Modules come out decompressed, as small initial RAM disks want them, and without those that no
+    guest has a use for. ``into`` is used for the work too. FetchFailed if a package cannot be
+    unpacked or holds no kernel.
+    """
+    tree = into / "tree"
+    for package in packages:
+        _run(["dpkg-deb", "-x", package, tree], into)
+    folder = into / "lib/modules" / release
+    folder.mkdir(parents=True)
+    for modules in (tree / "lib/modules" / release, tree / "usr/lib/modules" / release):
+        for path in modules.glob("*"):
+            path.rename(folder / path.name)
+    for name in ("vmlinuz", "config"):  # in /boot until 6.18
+        path = tree / "boot" / f"{name}-{release}"
+        if path.is_file():
+            path.rename(folder / name)
+    shutil.rmtree(tree)
+    if not (folder / "vmlinuz").is_file():
+        raise FetchFailed(f"{packages[0].name} holds no kernel image", remedy="try another version")
+    modules = folder / "kernel"
+    if modules.is_dir():
+        for name in _NO_GUEST_HAS:
+            shutil.rmtree(modules / name, ignore_errors=True)
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            list(pool.map(_decompress_xz, modules.rglob("*.ko.xz")))
+        zst = list(modules.rglob("*.ko.zst"))
+        for at in range(0, len(zst), _BATCH):
+            _run(["zstd", "-q", "-d", "--rm", *zst[at : at + _BATCH]], modules)
+        _run(["depmod", "-b", into, release], into)
+
+
+def _decompress_xz(path: Path) -> None:
+    try:
+        content = lzma.decompress(path.read_bytes())
+    except lzma.LZMAError as error:
+        raise FetchFailed(f"{path.name} is damaged: {error}", remedy="fetch it again") from error
+    path.with_suffix("").write_bytes(content)
+    path.unlink()
+
+
+def _run(argv: Sequence[str | Path], into: Path) -> None:
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"  # depmod's
+    try:
+        process.run(argv, timeout_s=_UNPACK_S, env={"PATH": path, "LC_ALL": "C.UTF-8"})
+    except process.ProgramFailed as failed:
+        if failed.completed is None:
+            raise FetchFailed(failed.message, remedy="install dpkg, kmod and zstd") from failed
+        if shutil.disk_usage(into).free < _FULL_BYTES:  # programs say it in too many ways
+            raise FetchFailed(
+                f"{argv[0]}: {os.strerror(ENOSPC)}",
+                remedy="bufbench kernels prune, or set XDG_CACHE_HOME",
+            ) from failed
+        raise FetchFailed(failed.message, remedy="fetch it again") from failed

@@ -9,13 +9,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from bench.doctor import least_privilege
-from bench.doctor.least_privilege import Need, Part, need
+from bench.doctor.least_privilege import Need, need
 from bench.linux import capabilities, procfs
 from bench.linux.capabilities import Capability as Cap
 from workloads import user
@@ -154,11 +154,11 @@ def test_the_doctor_says_so(needs: dict[str, Need], reachable: Path) -> None:
     assert "bufbench run cannot: make BPF maps" in table.stdout
 
 
-PART = Part("a part", "run", "nothing", lambda: None)
+part = partial(need, "a part", commands="run", otherwise="nothing")
 
 
 def test_a_part_that_anybody_may_do_needs_nothing() -> None:
-    found = need(PART)
+    found = part(lambda: None)
     assert (found.capabilities, found.possible, found.refused) == ((), True, "")
 
 
@@ -166,7 +166,7 @@ def test_a_part_that_nothing_helps_is_told() -> None:
     def fail() -> None:
         raise FileNotFoundError(2, "No such file or directory")
 
-    found = need(replace(PART, attempt=fail, plausible=(Cap.BPF,), remedy="make it"))
+    found = part(fail, Cap.BPF, remedy="make it")
     assert not found.possible
     assert (found.refused, found.remedy) == ("No such file or directory", "make it")
 
@@ -174,5 +174,5 @@ def test_a_part_that_nothing_helps_is_told() -> None:
 def test_an_attempt_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.doctor.least_privilege._DEADLINE_S", 1)
     monkeypatch.setattr(capabilities, "held", frozenset)
-    found = need(replace(PART, attempt=lambda: __import__("signal").pause()))
+    found = part(lambda: __import__("signal").pause())
     assert (found.possible, found.refused) == (False, "it did not end")
