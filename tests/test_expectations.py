@@ -9,7 +9,7 @@ from made_up_claims import arm, evidence, noisy, rate, torn
 from bench.errors import GateFailed, UsageError
 from bench.questions.claims import expectations
 from bench.questions.claims.catalogue import Judged, judge
-from bench.questions.claims.finding import Verdict
+from bench.questions.claims.claim import Verdict
 
 
 def judged(ring: tuple[float, ...]) -> list[Judged]:
@@ -79,5 +79,5 @@ def test_files_that_cannot_be_read_get_a_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot read"):
         expectations.read(tmp_path / "missing.toml")
     (tmp_path / "broken.toml").write_text("rb-order = reproduced")
-    with pytest.raises(UsageError, match="is no TOML"):
+    with pytest.raises(UsageError, match="is not TOML"):
         expectations.read(tmp_path / "broken.toml")

@@ -12,7 +12,7 @@ _QUOTED: Final = re.compile(r"\"[^\"]*\"|'[^']*'")
 
 
 def parsed(text: str) -> dict[str, Any]:
-    """Return the tables of ``text``. ValueError or RecursionError if it is no TOML.
+    """Return the tables of ``text``. ValueError or RecursionError if it is not TOML.
 
     A key of many parts is refused: tomllib's time and memory grow with their square, to gigabytes
     for 64 KiB.

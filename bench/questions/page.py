@@ -10,8 +10,7 @@ import bench.questions.claims.document as claims
 import bench.questions.transports.document as transports
 from bench.journal.schema import JournalContent
 from bench.questions.claims.catalogue import judge
-from bench.questions.claims.evidence import Evidence, of_journals
-from bench.questions.claims.finding import Basis
+from bench.questions.claims.evidence import Basis, Evidence, of_journals
 from bench.questions.transports.material import Material, Place, materials
 from bench.report.document import Document
 

@@ -10,7 +10,7 @@ from made_up_kernels import beside_callers, entry, lost, memory_line, storms
 from made_up_trials import trial
 
 from bench.judge.metrics import Unit
-from bench.questions.claims.finding import Verdict
+from bench.questions.claims.claim import Verdict
 from bench.questions.kernels.curves import Curve
 from bench.questions.kernels.matrix import OVER_KERNELS, Matrix, compare
 from bench.trial.result import State

@@ -18,10 +18,10 @@ from bench.questions.change.difference import difference
 from bench.questions.change.journal_set import JournalSet, journal_sets
 from bench.questions.change.numbers import changes
 from bench.questions.claims.catalogue import judge
+from bench.questions.claims.claim import Verdict
 from bench.questions.claims.contrast import ratio, share_margin
 from bench.questions.claims.document import tally
 from bench.questions.claims.evidence import Evidence, NotMeasured, series
-from bench.questions.claims.finding import Verdict
 from bench.questions.claims.quantities import dropped_share
 from bench.questions.sizing.judge import sizing
 from bench.questions.transports.headline import headline

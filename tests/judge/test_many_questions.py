@@ -11,7 +11,7 @@ from bench.judge.statistics import same_p
 from bench.questions.change.journal_set import JournalSet, journal_sets
 from bench.questions.change.numbers import changes
 from bench.questions.claims.catalogue import judge
-from bench.questions.claims.finding import Verdict
+from bench.questions.claims.claim import Verdict
 from bench.questions.transports.standing import KEYS, Question, Standing
 from bench.questions.transports.summary import compare
 from bench.trial.result import TrialResult

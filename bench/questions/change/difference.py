@@ -11,8 +11,7 @@ from bench.linux.machine import Machine
 from bench.questions.change.counts import BudgetChange, CountChange, budget_changes, count_changes
 from bench.questions.change.journal_set import JournalSet, same_question
 from bench.questions.change.numbers import Change, LeftOut, changes
-from bench.questions.claims.claim import Side
-from bench.questions.claims.finding import Finding, Verdict
+from bench.questions.claims.claim import Finding, Side, Verdict
 
 FORMAT: Final = 1
 

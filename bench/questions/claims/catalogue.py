@@ -16,9 +16,8 @@ from bench.errors import UsageError
 from bench.judge.coverage import Coverage
 from bench.judge.statistics import holm
 from bench.linux.machine import Machine
-from bench.questions.claims.claim import Claim, Side
+from bench.questions.claims.claim import Claim, Finding, Side, Verdict
 from bench.questions.claims.evidence import Evidence
-from bench.questions.claims.finding import Finding, Verdict
 
 LEVEL: Final = 0.05
 """Chance of any verdict of difference where there is none, over all comparative claims."""
@@ -31,6 +30,11 @@ class Judgement:
     claim: Claim
     finding: Finding
 
+    @property
+    def open(self) -> bool:
+        """Return whether further blocks may settle it."""
+        return self.finding.verdict is Verdict.INCONCLUSIVE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
@@ -40,13 +44,6 @@ class Judged:
     judgements: tuple[Judgement, ...]
     coverage: Coverage | None = None  # None: trials that are not read from a journal
     reduced: int = 0  # trials left out, since their storms were not the ones asked for
-
-    @property
-    def open(self) -> tuple[Judgement, ...]:
-        """Return those that further blocks may settle."""
-        return tuple(
-            each for each in self.judgements if each.finding.verdict is Verdict.INCONCLUSIVE
-        )
 
 
 @cache
@@ -65,12 +62,11 @@ def claims() -> tuple[Claim, ...]:
 
 def chosen(ids: Iterable[str]) -> tuple[Claim, ...]:
     """Return the claims of these ids, or all for none; UsageError for an unknown one."""
-    known = {claim.id: claim for claim in claims()}
-    wanted = list(ids)
+    known, wanted = {claim.id: claim for claim in claims()}, list(ids)
     for name in wanted:
         if name not in known:
             raise UsageError(f"there is no claim {name[:40]!r}", remedy="see docs/claims.md")
-    return tuple(known[name] for name in wanted) if wanted else claims()
+    return tuple(known[name] for name in wanted) or claims()
 
 
 def judge(evidence: Evidence, only: Sequence[Claim] = ()) -> Judged:
@@ -80,20 +76,15 @@ def judge(evidence: Evidence, only: Sequence[Claim] = ()) -> Judged:
     not asked for: a verdict must not hang on how many one looks at.
     """
     found = {claim: claim.finding(evidence) for claim in claims()}
-    p = {
-        claim: finding.p
-        for claim, finding in found.items()
-        if claim.comparative and finding.p is not None
-    }
+    p = {claim: each.p for claim, each in found.items() if claim.comparative and each.p is not None}
     for claim, adjusted in zip(p, holm(list(p.values())), strict=True):
         found[claim] = _corrected(found[claim], adjusted)
-    wanted = {claim.id for claim in only or claims()}
     return Judged(
         machine=evidence.machine,
         judgements=tuple(
             Judgement(claim=claim, finding=finding)
             for claim, finding in found.items()
-            if claim.id in wanted
+            if claim in (only or found)
         ),
         coverage=evidence.coverage,
         reduced=sum(len(samples.reduced) for samples in evidence.experiments.values()),

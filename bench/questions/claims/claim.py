@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A claim: a published statement, and the rule that judges it."""
+"""Claims and findings: a published statement with its rule, and the verdict with its reasons."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from enum import StrEnum
 from functools import partial
 from typing import Final
 
-from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured
-from bench.questions.claims.finding import Finding, Verdict
+from bench.judge.metrics import Unit
+from bench.questions.claims.evidence import Basis, Evidence, NotApplicable, NotMeasured
 
 
 class Side(StrEnum):
@@ -18,6 +18,48 @@ class Side(StrEnum):
 
     RING = "for the ring buffer"
     PERF = "for the perf buffer, or against the ring buffer"
+
+    @property
+    def heading(self) -> str:
+        """Return the heading of the table."""
+        return f"{self[0].upper()}{self[1:]}"
+
+
+class Verdict(StrEnum):
+    """What a claim comes out as."""
+
+    REPRODUCED = "reproduced"
+    REFUTED = "refuted"
+    INCONCLUSIVE = "inconclusive"
+    NOT_APPLICABLE = "not applicable"  # the kernel or the machine lacks something
+    NOT_MEASURED = "not measured"  # an experiment was not run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """The number that decided, with the bounds of its 95 % interval."""
+
+    what: str  # a description, "delivered a second, rb over pb"
+    unit: Unit
+    point: float
+    low: float
+    high: float
+    bound: float  # what the interval was held against
+    blocks: tuple[float, ...] = ()  # the number in every block; () where it is not one of blocks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """The verdict and its reasons."""
+
+    verdict: Verdict
+    reason: str
+    measured: Measured | None = None
+    blocks: int = 0
+    p: float | None = None  # comparative claims: of the verdict being chance, before correction
+    further_blocks: int | None = None  # inconclusive: how many more would likely settle it
+    details: tuple[str, ...] = ()
+    rests_on: tuple[Basis, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,25 +81,25 @@ class Claim:
     def finding(self, evidence: Evidence) -> Finding:
         """Return what ``evidence`` says, before the correction over all claims."""
         if evidence.cpus is not None and evidence.cpus < self.cpus:
-            return Finding(
-                verdict=Verdict.NOT_APPLICABLE,
-                reason=f"needs {self.cpus} CPUs, this run had {evidence.cpus}",
-            )
+            reason = f"needs {self.cpus} CPUs, this run had {evidence.cpus}"
+            return Finding(verdict=Verdict.NOT_APPLICABLE, reason=reason)
         try:
             return self.rule(evidence)
         except NotApplicable as lack:
             return Finding(verdict=Verdict.NOT_APPLICABLE, reason=str(lack))
         except NotMeasured:
-            missing = [each for each in self.experiments if each not in evidence.experiments]
-            cut = {each: len(evidence.samples(each).reduced) for each in self.experiments}
-            names, how = missing, "there are no trials"
-            if not missing:
-                names = [each for each in self.experiments if cut[each]] or list(self.experiments)
-                count = sum(cut.values())
-                how = f"the storms were not the ones asked for in {count} trials"
-                how = how if count else "arms are missing"
-            reason = f"{how} of {', '.join(names)}"
-            return Finding(verdict=Verdict.NOT_MEASURED, reason=reason)
+            return Finding(verdict=Verdict.NOT_MEASURED, reason=self._lacks(evidence))
+
+    def _lacks(self, evidence: Evidence) -> str:
+        missing = [name for name in self.experiments if name not in evidence.experiments]
+        if missing:
+            return f"there are no trials of {', '.join(missing)}"
+        cut = {name: len(evidence.samples(name).reduced) for name in self.experiments}
+        count = sum(cut.values())
+        if not count:
+            return f"arms are missing of {', '.join(self.experiments)}"
+        names = ", ".join(name for name in cut if cut[name])
+        return f"the storms were not the ones asked for in {count} trials of {names}"
 
 
 for_ring: Final = partial(Claim, side=Side.RING)

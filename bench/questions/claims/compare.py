@@ -3,24 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from statistics import median
 
 from bench.judge.samples import ArmSamples
-from bench.questions.claims.contrast import (
-    Contrast,
-    difference,
-    ratio_margin,
-    ratio_of_ratios,
-    share_margin,
-    sides,
-)
-from bench.questions.claims.evidence import Evidence, Series, Take, series
+from bench.questions.claims import contrast
+from bench.questions.claims.contrast import Contrast, ratio_margin, share_margin, sides
+from bench.questions.claims.evidence import Evidence, NotMeasured, Series, Take, series
 
 Comparison = Callable[[Evidence], Contrast]
+Comparisons = Sequence[Comparison] | Callable[[Evidence], Iterable[Contrast]]
 Detail = Callable[[Evidence], Iterable[str]]
 """Lines that stand beside a verdict."""
+Form = Callable[[str, float], str]
+"""Format a name and its number, as ``str.format`` does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +43,10 @@ class Of:
         """Return the median over blocks."""
         return median(self(evidence).values.values())
 
+    def taking(self, take: Take) -> Of:
+        """Return another number of the same arm."""
+        return replace(self, take=take)
+
 
 def over(what: str, *parts: Of, margin: float | None = None) -> Comparison:
     """Compare a / b, or (a / b) / (c / d); the margin is the noise floor unless given."""
@@ -54,14 +56,14 @@ def over(what: str, *parts: Of, margin: float | None = None) -> Comparison:
         held = margin
         if held is None:
             held = ratio_margin(evidence, parts[0].take, parts[0].experiment)
-        return ratio_of_ratios(what, values, held)
+        return contrast.ratio_of_ratios(what, values, held)
 
     return compare
 
 
 def less(what: str, left: Of, right: Of, *, least: float = 0.0) -> Comparison:
     """Compare two shares by difference; the margin is the noise floor, but at least ``least``."""
-    return lambda evidence: difference(
+    return lambda evidence: contrast.difference(
         what,
         left(evidence),
         right(evidence),
@@ -69,16 +71,59 @@ def less(what: str, left: Of, right: Of, *, least: float = 0.0) -> Comparison:
     )
 
 
-def levels(form: str, parts: Mapping[str, Of], beside: Of | None = None) -> Detail:
+def alone(what: str, part: Of) -> Comparison:
+    """Compare a share with none."""
+    return lambda evidence: contrast.alone(what, part(evidence))
+
+
+def made(comparisons: Comparisons, evidence: Evidence) -> list[Contrast]:
+    """Return the contrasts that ``comparisons`` give."""
+    if callable(comparisons):
+        return list(comparisons(evidence))
+    return [compare(evidence) for compare in comparisons]
+
+
+def levels(form: Form, parts: Mapping[str, Of], beside: Of | None = None) -> Detail:
     """Return a line for each part: its median, or where it lies as paired with ``beside``."""
 
     def lines(evidence: Evidence) -> Iterable[str]:
         for words, part in parts.items():
-            level = (
-                part.median(evidence)
-                if beside is None
-                else sides(part(evidence), beside(evidence))[0]
-            )
-            yield form.format(words, level)
+            if beside is None:
+                yield form(words, part.median(evidence))
+            else:
+                yield form(words, sides(part(evidence), beside(evidence))[0])
+
+    return lines
+
+
+def grown(form: Form, parts: Mapping[str, Of], growth: Comparison, *, paired: int) -> Detail:
+    """Return a line for each of a, b, c, d, such that (a / b) / (c / d) agrees with ``growth``.
+
+    The two from ``paired`` on (0 or 2) lie as they do in pairs.
+    """
+
+    def lines(evidence: Evidence) -> Iterable[str]:
+        values = [part(evidence) for part in parts.values()]
+        found = [median(each.values.values()) for each in values]
+        found[paired : paired + 2] = sides(values[paired], values[paired + 1])
+        grows = growth(evidence).estimate.point
+        rises = found[paired] / found[paired + 1] * (grows if paired else 1 / grows)
+        found[2 - paired] = found[3 - paired] * rises
+        yield from map(form, parts, found)
+
+    return lines
+
+
+def said(*comparisons: Comparison) -> Detail:
+    """Return a line for each comparison, which decides nothing."""
+    return lambda evidence: [str(compare(evidence)) for compare in comparisons]
+
+
+def where_measured(*details: Detail) -> Detail:
+    """Return the lines of ``details``, or none where an arm has no trials."""
+
+    def lines(evidence: Evidence) -> Iterable[str]:
+        with suppress(NotMeasured):
+            yield from [line for detail in details for line in detail(evidence)]
 
     return lines

@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain
 from math import ceil, exp, inf, log, log1p
 from operator import sub
 from statistics import fmean, median
 from typing import Final
+
+import numpy as np
 
 from bench.judge.floor import LEAST_MARGIN, size_of
 from bench.judge.load import contradict
@@ -25,8 +29,8 @@ from bench.judge.statistics import (
     within_p,
 )
 from bench.plan.experiments import twins
-from bench.questions.claims.evidence import Evidence, NotMeasured, Series, Take, series
-from bench.questions.claims.finding import Basis, Measured, Verdict
+from bench.questions.claims.claim import Measured, Verdict
+from bench.questions.claims.evidence import Basis, Evidence, NotMeasured, Series, Take, series
 
 SURE: Final = 0.05
 """p below which one test by itself says something; the catalogue corrects for all of them."""
@@ -84,6 +88,14 @@ class Contrast:
         _, below = _one_sided(self.values, self._least)
         return min(1.0, 2 * above), min(1.0, 2 * below)
 
+    @property
+    def lies(self) -> int:
+        """Return 1 if the interval is above the bound, -1 if it is surely below, else 0."""
+        found = self.measured()
+        if found.low > found.bound:
+            return 1
+        return -1 if found.high < found.bound and self.p[1] < SURE else 0
+
     def between(self, low: float, high: float) -> tuple[Verdict, float]:
         """Return whether the number lies between ``low`` and ``high``, and the p of that.
 
@@ -112,16 +124,24 @@ class Contrast:
 
     def measured(self) -> Measured:
         """Return the number as a finding has it."""
-        found = self.estimate
+        ratio, found = self.scale is Scale.RATIO, self.estimate
         return Measured(
             what=self.what,
             unit=self.unit,
             point=found.point,
             low=found.low,
             high=found.high,
-            bound=1 + self.margin if self.scale is Scale.RATIO else self.margin,
-            blocks=tuple(map(exp, self.values)) if self.scale is Scale.RATIO else self.values,
+            bound=self.margin + ratio,
+            blocks=tuple(map(exp, self.values)) if ratio else self.values,
         )
+
+    def __str__(self) -> str:
+        """Format what, how much, and the interval."""
+        ratio, found = self.scale is Scale.RATIO, self.estimate
+        if found.low == found.high == ratio:
+            return f"{self.what}: the same in each of {self.blocks} blocks"
+        form = "{:.2f} times ({:.2f} to {:.2f})" if ratio else "{:+.2%} ({:+.2%} to {:+.2%})"
+        return f"{self.what}: {form.format(found.point, found.low, found.high)}"
 
     def further_blocks(self) -> int:
         """Return how many more would likely take the interval off the bound."""
@@ -129,11 +149,9 @@ class Contrast:
             return FEWEST_BLOCKS - self.blocks
         centre = median(self.values)
         distance = abs(centre - (self.bound if centre > self.bound else self._least))
-        middle = fmean(self.values)
-        variance = sum((value - middle) ** 2 for value in self.values) / (self.blocks - 1)
         if distance == 0:
             return _MOST_FURTHER
-        needed = ceil(_SETTLED_T**2 * variance / distance**2)
+        needed = ceil(_SETTLED_T**2 * float(np.var(self.values, ddof=1)) / distance**2)
         return min(_MOST_FURTHER, max(needed - self.blocks, FEWEST_BLOCKS // 2))
 
 
@@ -152,6 +170,11 @@ def _estimate(scale: Scale, values: tuple[float, ...]) -> Estimate:
     return paired_difference(values, [0.0] * len(values), mean=True)
 
 
+def bases(parts: Iterable[Series | Contrast]) -> tuple[Basis, ...]:
+    """Return what ``parts`` rest on, each basis once."""
+    return tuple(dict.fromkeys(chain.from_iterable(part.rests_on for part in parts)))
+
+
 def shared(*parts: Series) -> list[Place]:
     """Return the blocks that all of ``parts`` have, unless one storm gave them unequal loads.
 
@@ -165,23 +188,6 @@ def shared(*parts: Series) -> list[Place]:
     if not places:
         raise NotMeasured(parts[0].experiment)
     return sorted(places)
-
-
-def ratio(what: str, left: Series, right: Series, margin: float) -> Contrast:
-    """Compare ``left`` over ``right`` within blocks; all values have to be above 0."""
-    return ratio_of_ratios(what, (left, right), margin)
-
-
-def difference(what: str, left: Series, right: Series, margin: float) -> Contrast:
-    """Compare ``left`` minus ``right`` within blocks, of shares."""
-    return Contrast(
-        what=what,
-        scale=Scale.DIFFERENCE,
-        values=tuple(left.values[p] - right.values[p] for p in shared(left, right)),
-        margin=margin,
-        rests_on=(*left.rests_on, *right.rests_on),
-        unit=Unit.SHARE,
-    )
 
 
 def sides(left: Series, right: Series, scale: Scale = Scale.RATIO) -> tuple[float, float]:
@@ -198,6 +204,35 @@ def sides(left: Series, right: Series, scale: Scale = Scale.RATIO) -> tuple[floa
     return centre * exp(median(log(left.values[p] / right.values[p]) for p in places)), centre
 
 
+def _of_shares(
+    what: str, parts: Sequence[Series], values: Iterable[float], margin: float
+) -> Contrast:
+    return Contrast(
+        what=what,
+        scale=Scale.DIFFERENCE,
+        values=tuple(values),
+        margin=margin,
+        rests_on=tuple(chain.from_iterable(part.rests_on for part in parts)),
+        unit=Unit.SHARE,
+    )
+
+
+def difference(what: str, left: Series, right: Series, margin: float) -> Contrast:
+    """Compare ``left`` minus ``right`` within blocks, of shares."""
+    values = (left.values[place] - right.values[place] for place in shared(left, right))
+    return _of_shares(what, (left, right), values, margin)
+
+
+def alone(what: str, part: Series) -> Contrast:
+    """Return a share by itself, as its difference from none."""
+    return _of_shares(what, (part,), (part.values[place] for place in sorted(part.values)), 0.0)
+
+
+def ratio(what: str, left: Series, right: Series, margin: float) -> Contrast:
+    """Compare ``left`` over ``right`` within blocks; all values have to be above 0."""
+    return ratio_of_ratios(what, (left, right), margin)
+
+
 def ratio_of_ratios(what: str, parts: Sequence[Series], margin: float) -> Contrast:
     """Compare a / b, or (a / b) / (c / d), within blocks."""
     places = shared(*parts)
@@ -210,51 +245,32 @@ def ratio_of_ratios(what: str, parts: Sequence[Series], margin: float) -> Contra
         scale=Scale.RATIO,
         values=tuple(map(sub, first, *others)) if others else tuple(first),
         margin=margin,
-        rests_on=tuple(basis for part in parts for basis in part.rests_on),
+        rests_on=tuple(chain.from_iterable(part.rests_on for part in parts)),
     )
 
 
 def together(what: str, contrasts: Sequence[Contrast]) -> Contrast:
     """Return the mean of several contrasts, block by block, as far as all have blocks."""
-    return Contrast(
+    return replace(
+        contrasts[0],
         what=what,
-        scale=contrasts[0].scale,
-        values=tuple(
-            fmean(values)
-            for values in zip(*(contrast.values for contrast in contrasts), strict=False)
-        ),
-        margin=max(contrast.margin for contrast in contrasts),
-        rests_on=tuple(basis for contrast in contrasts for basis in contrast.rests_on),
-        unit=contrasts[0].unit,
+        values=tuple(map(fmean, zip(*(each.values for each in contrasts), strict=False))),
+        margin=max(each.margin for each in contrasts),
+        rests_on=tuple(chain.from_iterable(each.rests_on for each in contrasts)),
     )
 
 
 def floor(evidence: Evidence, take: Take, experiments: Iterable[str], scale: Scale) -> float:
     """Return the largest A/A floor of a number over these experiments; 0 without any twins."""
     sizes = [0.0]
+    compare = ratio if scale is Scale.RATIO else difference
     for name in experiments:
-        samples = evidence.experiments.get(name)
-        arms = samples.arms if samples is not None else {}
+        arms = evidence.samples(name).arms
         for pair in twins(arms):
-            try:
+            with suppress(NotMeasured):
                 left, right = (series(name, arms[arm], take) for arm in (pair.left, pair.right))
-                compare = ratio if scale is Scale.RATIO else difference
                 sizes.append(size_of(compare("", left, right, 0.0).estimate))
-            except NotMeasured:
-                continue
     return max(sizes)
-
-
-def alone(what: str, part: Series) -> Contrast:
-    """Return a share by itself, as its difference from none."""
-    return Contrast(
-        what=what,
-        scale=Scale.DIFFERENCE,
-        values=tuple(part.values[place] for place in sorted(part.values)),
-        margin=0.0,
-        rests_on=part.rests_on,
-        unit=Unit.SHARE,
-    )
 
 
 def ratio_margin(evidence: Evidence, take: Take, *experiments: str) -> float:

@@ -11,8 +11,8 @@ from typing import Any, Final
 from bench.judge.metrics import Unit
 from bench.linux.machine import Machine
 from bench.questions.claims.catalogue import Judged, Judgement
-from bench.questions.claims.claim import Side
-from bench.questions.claims.finding import Basis, Finding, Measured, Verdict
+from bench.questions.claims.claim import Claim, Finding, Measured, Side, Verdict
+from bench.questions.claims.evidence import Basis
 from bench.questions.transports.completeness import as_json, completeness, incomplete, repeats
 from bench.questions.transports.words import machine_words
 from bench.report.document import (
@@ -38,21 +38,10 @@ from bench.report.units import clean, number
 
 FORMAT: Final = 1
 
-SIGNS: Final = {
-    Verdict.REPRODUCED: "✓",
-    Verdict.REFUTED: "✗",
-    Verdict.INCONCLUSIVE: "?",
-    Verdict.NOT_APPLICABLE: "-",
-    Verdict.NOT_MEASURED: "-",
-}
-
-MARKS: Final = {
-    Verdict.REPRODUCED: Mark.GOOD,
-    Verdict.REFUTED: Mark.BAD,
-    Verdict.INCONCLUSIVE: Mark.OPEN,
-    Verdict.NOT_APPLICABLE: Mark.SOFT,
-    Verdict.NOT_MEASURED: Mark.SOFT,
-}
+SIGNS: Final = dict(zip(Verdict, "✓✗?--", strict=True))
+MARKS: Final = dict(
+    zip(Verdict, (Mark.GOOD, Mark.BAD, Mark.OPEN, Mark.SOFT, Mark.SOFT), strict=True)
+)
 
 _COLUMNS: Final = (
     Column(heading="verdict", numeric=False),
@@ -61,54 +50,12 @@ _COLUMNS: Final = (
     Column(heading="blocks"),
 )
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeasuredData:
-    """A number and its interval."""
-
-    what: str
-    unit: Unit
-    point: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecidingData(MeasuredData):
-    """The number that decided a claim, and what its interval was compared with."""
-
-    bound: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BasisData:
-    """Trials that a verdict rests on."""
-
-    experiment: str
-    arm: str
-    trials: tuple[dict[str, int], ...]  # run and block
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimData:
-    """One claim and its verdict."""
-
-    id: str
-    side: Side
-    statement: str
-    sources: str
-    published: str
-    test: str
-    reproduced_when: str
-    comparative: bool
-    verdict: Verdict
-    reason: str
-    measured: DecidingData | None
-    blocks: int
-    p: float | None
-    further_blocks: int | None
-    details: tuple[str, ...]
-    rests_on: tuple[BasisData, ...]
+_OF_CLAIM: Final = (
+    *("id", "side", "statement", "sources", "published", "test", "reproduced_when"),
+    "comparative",
+)
+_OF_FINDING: Final = ("verdict", "reason", "blocks", "p", "details")
+"""Keys of a claim in JSON that are as in the claim, and as in its finding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +64,7 @@ class MachineData:
 
     machine: Machine | None
     plan: dict[str, Any] | None  # how much of it ran
-    claims: tuple[ClaimData, ...]
+    claims: tuple[dict[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +73,12 @@ class ClaimsData:
 
     format: int
     machines: tuple[MachineData, ...]
+
+
+def numbers(measured: Measured | None, *more: str) -> dict[str, Any] | None:
+    """Return the keys of a number in JSON, and of ``more`` of its fields."""
+    names = ("what", "unit", "point", "low", "high", *more)
+    return {name: getattr(measured, name) for name in names} if measured is not None else None
 
 
 def figure(measured: Measured | None) -> str:
@@ -186,82 +139,71 @@ def document(judged: Judged, lines: Mapping[Basis, str] | None = None) -> Docume
     )
 
 
-def _data(judgement: Judgement) -> ClaimData:
+def _data(judgement: Judgement) -> dict[str, Any]:
     claim, finding = judgement.claim, judgement.finding
-    measured = finding.measured
-    return pick(
-        ClaimData,
-        claim,
-        verdict=finding.verdict,
-        reason=finding.reason,
-        measured=pick(DecidingData, measured) if measured is not None else None,
-        blocks=finding.blocks,
-        p=finding.p,
-        further_blocks=finding.further_blocks if not finding.verdict.settled else None,
-        details=finding.details,
-        rests_on=tuple(map(_basis, finding.rests_on)),
-    )
-
-
-def _basis(basis: Basis) -> BasisData:
-    trials = tuple({"run": run, "block": block} for run, block in basis.trials)
-    return pick(BasisData, basis, trials=trials)
+    return {
+        **{name: getattr(claim, name) for name in _OF_CLAIM},
+        **{name: getattr(finding, name) for name in _OF_FINDING},
+        "measured": numbers(finding.measured, "bound"),
+        "further_blocks": finding.further_blocks if judgement.open else None,
+        "rests_on": [
+            {
+                "experiment": basis.experiment,
+                "arm": basis.arm,
+                "trials": [{"run": run, "block": block} for run, block in basis.trials],
+            }
+            for basis in finding.rests_on
+        ],
+    }
 
 
 def _parts(judged: Judged, lines: Mapping[Basis, str]) -> Iterator[Part]:
     yield from (Note(text=line, mark=Mark.OPEN) for line in notes(judged))
-    sides = [
-        (side, [each for each in judged.judgements if each.claim.side is side]) for side in Side
-    ]
-    for side, judgements in sides:
-        if judgements:
-            yield _table(side, judgements)
+    by_side = {
+        side: found
+        for side in Side
+        if (found := [each for each in judged.judgements if each.claim.side is side])
+    }
+    for side, judgements in by_side.items():
+        yield Table(
+            key=f"claims-{side.name.lower()}",
+            title=side.heading,
+            corner="claim",
+            columns=_COLUMNS,
+            rows=tuple(map(_row, judgements)),
+        )
     yield Heading(text="Why, claim by claim", key="claims", short="Why", level=Level.EVIDENCE)
-    for side, judgements in sides:
-        if judgements:
-            yield Heading(text=_title(side), level=Level.EVIDENCE)
+    for side, judgements in by_side.items():
+        yield Heading(text=side.heading, level=Level.EVIDENCE)
         yield from (_fold(each, lines) for each in judgements)
 
 
-def _title(side: Side) -> str:
-    return f"{side.value[0].upper()}{side.value[1:]}"
+def _badge(finding: Finding) -> str:
+    return f"{SIGNS[finding.verdict]} {finding.verdict}"
 
 
-def _table(side: Side, judgements: list[Judgement]) -> Table:
-    return Table(
-        key=f"claims-{side.name.lower()}",
-        title=_title(side),
-        corner="claim",
-        columns=_COLUMNS,
-        rows=tuple(map(_row, judgements)),
+def _evidence(finding: Finding) -> Evidence:
+    return Evidence(
+        trials=tuple(pick(TrialSet, basis) for basis in finding.rests_on),
+        low=finding.measured.low if finding.measured is not None else None,
+        high=finding.measured.high if finding.measured is not None else None,
     )
 
 
 def _row(judgement: Judgement) -> Row:
-    claim, finding = judgement.claim, judgement.finding
-    measured = finding.measured
+    claim, finding, measured = judgement.claim, judgement.finding, judgement.finding.measured
+    number_cell = Cell(text="")
+    if measured is not None:
+        number_cell = Cell(text=figure(measured), value=measured.point, hint=measured.what)
     return Row(
         heading=Cell(text=claim.id, hint=claim.statement),
         cells=(
-            Cell(text=f"{SIGNS[finding.verdict]} {finding.verdict}", mark=MARKS[finding.verdict]),
+            Cell(text=_badge(finding), mark=MARKS[finding.verdict]),
             Cell(text=claim.published),
-            Cell(
-                text=figure(measured),
-                value=measured.point if measured is not None else None,
-                hint=measured.what if measured is not None else "",
-            ),
+            number_cell,
             Cell(text=str(finding.blocks or ""), value=finding.blocks or None),
         ),
-        evidence=_evidence(judgement),
-    )
-
-
-def _evidence(judgement: Judgement) -> Evidence:
-    measured = judgement.finding.measured
-    return Evidence(
-        trials=tuple(pick(TrialSet, basis) for basis in judgement.finding.rests_on),
-        low=measured.low if measured is not None else None,
-        high=measured.high if measured is not None else None,
+        evidence=_evidence(finding),
     )
 
 
@@ -270,52 +212,46 @@ def _fold(judgement: Judgement, lines: Mapping[Basis, str]) -> Fold:
     return Fold(
         key=f"claim-{claim.id}",
         summary=f"{claim.id}: {claim.statement}",
-        badge=f"{SIGNS[finding.verdict]} {finding.verdict}",
+        badge=_badge(finding),
         mark=MARKS[finding.verdict],
         gist=figure(finding.measured),
-        parts=tuple(_reasons(judgement, lines)),
+        parts=tuple(_reasons(claim, finding, lines)),
     )
 
 
-def _reasons(judgement: Judgement, lines: Mapping[Basis, str]) -> Iterator[Part]:
-    claim, finding = judgement.claim, judgement.finding
+def _reasons(claim: Claim, finding: Finding, lines: Mapping[Basis, str]) -> Iterator[Part]:
     yield Sentence(
         lead=finding.verdict.value.capitalize(),
         text=f"{reason(finding)}.",
-        evidence=_evidence(judgement),
+        evidence=_evidence(finding),
         level=Level.EVIDENCE,
     )
-    if finding.measured is not None:
-        yield Sentence(lead="Measured", text=finding.measured.what, level=Level.EVIDENCE)
-        yield from _strip(finding.measured)
-    for detail in finding.details:
-        yield Sentence(text=detail, level=Level.EVIDENCE)
-    rests = tuple(
-        f"{basis.experiment} {basis.arm}: {lines.get(basis) or f'{len(basis.trials)} trials'}"
-        for basis in finding.rests_on
-    )
-    entries = (
-        ("Published", (claim.published,)),
-        ("Sources", (claim.sources,)),
-        ("Tested by", (claim.test,)),
-        ("Reproduced when", (claim.reproduced_when,)),
-        ("p", (f"{finding.p:.2g}",) if finding.p is not None else ()),
-        ("Rests on", rests),
-    )
-    yield Definitions(entries=tuple(entry for entry in entries if entry[1]))
-
-
-def _strip(measured: Measured) -> Iterator[Strip]:
-    if not measured.blocks:
-        return
-    shown = [measured.low, measured.high, measured.bound, *measured.blocks]
-    yield Strip(
-        blocks=measured.blocks,
-        low=measured.low,
-        high=measured.high,
-        bound=measured.bound,
-        ratio=measured.unit is Unit.TIMES,
-        words=f"{len(measured.blocks)} blocks from {number(min(shown), measured.unit)} to "
-        f"{number(max(shown), measured.unit)}; bound {number(measured.bound, measured.unit)} (the "
-        "line across); the bar is the 95 % interval",
-    )
+    measured = finding.measured
+    if measured is not None:
+        yield Sentence(lead="Measured", text=measured.what, level=Level.EVIDENCE)
+    if measured is not None and measured.blocks:
+        shown = [measured.low, measured.high, measured.bound, *measured.blocks]
+        least, most, bound = (
+            number(value, measured.unit) for value in (min(shown), max(shown), measured.bound)
+        )
+        yield pick(
+            Strip,
+            measured,
+            ratio=measured.unit is Unit.TIMES,
+            words=f"{len(measured.blocks)} blocks from {least} to {most}; bound {bound} (the line "
+            "across); the bar is the 95 % interval",
+            level=Level.BACKGROUND,
+        )
+    yield from (Sentence(text=detail, level=Level.EVIDENCE) for detail in finding.details)
+    entries = {
+        "Published": (claim.published,),
+        "Sources": (claim.sources,),
+        "Tested by": (claim.test,),
+        "Reproduced when": (claim.reproduced_when,),
+        "p": (f"{finding.p:.2g}",) if finding.p is not None else (),
+        "Rests on": tuple(
+            f"{basis.experiment} {basis.arm}: {lines.get(basis) or f'{len(basis.trials)} trials'}"
+            for basis in finding.rests_on
+        ),
+    }
+    yield Definitions(entries=tuple(entry for entry in entries.items() if entry[1]))

@@ -3,17 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from bench.journal.schema import JournalContent, Run
 from bench.judge.coverage import Coverage, coverage
 from bench.judge.load import Load
 from bench.judge.samples import ArmSamples, ExperimentSamples, Place, Stretch, file
 from bench.linux.machine import Machine
-from bench.plan.experiments import ArmName
-from bench.questions.claims.finding import Basis
+from bench.plan.experiments import ArmName, comparisons
 from bench.questions.transports.profiles import PERFBUF, RINGBUF
 from bench.questions.transports.summary import by_machine
 from bench.trial.result import State, TrialResult
@@ -22,16 +20,21 @@ Take = Callable[[TrialResult], float | None]
 """A number of a trial; None where it has no meaning."""
 
 
-_FORMERLY: Final = {"lost-counts": "told"}
-"""Names that experiments had in journals up to schema 3."""
-
-
 class NotMeasured(Exception):
     """An arm that a rule needs has no trials."""
 
 
 class NotApplicable(Exception):
     """What this machine or kernel lacks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """Trials of one arm that a finding rests on, by run and block."""
+
+    experiment: str
+    arm: str
+    trials: tuple[Place, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,21 +54,13 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kernel:
-    """What one kernel of a matrix did with the ring buffer."""
-
-    release: str
-    ring_trials: int  # that were valid
-    perf_trials: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """All trials of one machine, filed; the kernels of all journals beside it."""
 
     experiments: Mapping[str, ExperimentSamples]
     machine: Machine | None = None
-    kernels: tuple[Kernel, ...] = field(default=())
+    kernels: Mapping[str, bool] = field(default_factory=dict)
+    """Whether the ring ran, by release of the kernels of a matrix."""
     coverage: Coverage | None = None  # None: trials that are not read from a journal
 
     @property
@@ -75,9 +70,9 @@ class Evidence:
 
     def samples(self, experiment: str) -> ExperimentSamples:
         """Return the trials of an experiment, which may be none."""
-        found = self.experiments.get(experiment) or self.experiments.get(
-            _FORMERLY.get(experiment, "")
-        )
+        found = self.experiments.get(experiment)
+        if experiment == "lost-counts" and not found:  # journals up to schema 3
+            found = self.experiments.get("told")
         return found or ExperimentSamples(name=experiment)
 
     def arm(
@@ -106,10 +101,13 @@ class Evidence:
             and budget in ("", name.budget)
         ]
 
-    def invalid(self, experiment: str, transport: str) -> list[TrialResult]:
-        """Return the trials of a transport that are no result."""
-        every = self.samples(experiment).invalid
-        return [trial for trial in every if trial.config.transport == transport]
+    def pairs(self, experiment: str) -> Iterator[tuple[str, ArmSamples, ArmSamples]]:
+        """Yield the budget, the ring's arm and the perf buffers' that it is compared with."""
+        arms = self.samples(experiment).arms
+        for pair in comparisons(arms):
+            name = ArmName.parse(pair.left)
+            if name.transport == RINGBUF and not name.variant:
+                yield pair.left.partition("@")[2], arms[pair.left], arms[pair.right]
 
 
 def series(experiment: str, arm: ArmSamples, take: Take) -> Series:
@@ -123,14 +121,6 @@ def series(experiment: str, arm: ArmSamples, take: Take) -> Series:
         raise NotMeasured(experiment)
     loads = {place: (arm.readings[place].load,) for place in values}
     return Series(experiment=experiment, arms=(arm.name,), values=values, loads=loads)
-
-
-def bases(arms: Iterable[tuple[str, ArmSamples]]) -> tuple[Basis, ...]:
-    """Return every trial of ``arms``, each with its experiment, as what a finding rests on."""
-    return tuple(
-        Basis(experiment=name, arm=arm.name, trials=tuple(sorted(arm.readings)))
-        for name, arm in arms
-    )
 
 
 def of_journals(content: JournalContent) -> tuple[Evidence, ...]:
@@ -157,24 +147,19 @@ def of_trials(trials: Iterable[TrialResult], machine: Machine | None = None) -> 
     )
 
 
-def _kernels(runs: Iterable[Run]) -> tuple[Kernel, ...]:
-    counts: dict[str, dict[str, int]] = {}
-    without: set[str] = set()
+def _kernels(runs: Iterable[Run]) -> dict[str, bool]:
+    """Leave out kernels that have a ring, but whose runs ended before their first trial on it."""
+    ran: dict[str, set[str]] = {}
+    without = set()
     for run in runs:
-        if run.header.machine.kernel_facts.get("ring_buffer", "no") == "no":
-            without.add(run.header.machine.kernel_release)
-        of_kernel = counts.setdefault(run.header.machine.kernel_release, {})
-        for trial in run.trials:
-            if trial.state is not State.INVALID:
-                transport = trial.config.transport
-                of_kernel[transport] = of_kernel.get(transport, 0) + 1
-    return tuple(
-        Kernel(
-            release=release,
-            ring_trials=of_kernel.get(RINGBUF, 0),
-            perf_trials=of_kernel.get(PERFBUF, 0),
+        machine = run.header.machine
+        ran.setdefault(machine.kernel_release, set()).update(
+            trial.config.transport for trial in run.trials if trial.state is not State.INVALID
         )
-        for release, of_kernel in counts.items()
-        # A run that ended before its first trial on the ring says nothing of it.
-        if of_kernel.get(RINGBUF) or (of_kernel.get(PERFBUF) and release in without)
-    )
+        if machine.kernel_facts.get("ring_buffer", "no") == "no":
+            without.add(machine.kernel_release)
+    return {
+        release: RINGBUF in transports
+        for release, transports in ran.items()
+        if RINGBUF in transports or (PERFBUF in transports and release in without)
+    }

@@ -11,7 +11,7 @@ from typing import Final
 from bench.errors import GateFailed, UsageError
 from bench.host import toml
 from bench.questions.claims.catalogue import Judged, chosen
-from bench.questions.claims.finding import Verdict
+from bench.questions.claims.claim import Verdict
 
 _LONGEST_BYTES: Final = 64 * 1024
 
@@ -45,9 +45,9 @@ def read(path: Path) -> Expectations:
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
     except RecursionError as error:
-        raise UsageError(f"{path} is no TOML: nested too deeply") from error
+        raise UsageError(f"{path} is not TOML: nested too deeply") from error
     except ValueError as error:
-        raise UsageError(f"{path} is no TOML: {error}") from error
+        raise UsageError(f"{path} is not TOML: {error}") from error
     if not values:
         raise UsageError(f"{path} expects nothing", remedy='write rb-order = "reproduced"')
     return {_known(name): _verdict(verdict) for name, verdict in values.items()}
@@ -60,12 +60,13 @@ def _known(name: str) -> str:
 
 def _verdict(value: object) -> Verdict:
     """Return the verdict that a claim is given; in a file that may be anything."""
-    with suppress(ValueError):
-        if isinstance(value, str):
+    shown = f"a {type(value).__name__}"
+    if isinstance(value, str):
+        with suppress(ValueError):
             return Verdict(value.strip().replace("-", " "))
-    shown = repr(value.strip()[:40]) if isinstance(value, str) else f"a {type(value).__name__}"
+        shown = repr(value.strip()[:40])
     raise UsageError(
-        f"{shown} is no verdict",
+        f"{shown} is not a verdict",
         remedy=f"take one of {', '.join(verdict.replace(' ', '-') for verdict in Verdict)}",
     )
 
@@ -78,12 +79,10 @@ def check(expected: Expectations, judged: Sequence[Judged], *, strict: bool) -> 
     nothing.
     """
     failed = [] if judged else [f"{name} is not measured: no trials" for name in expected]
-    for of_machine in judged:
-        for each in of_machine.judgements:
-            wanted, verdict = expected.get(each.claim.id), each.finding.verdict
-            if wanted is None or verdict is wanted:
-                continue
-            if verdict is not Verdict.INCONCLUSIVE or strict:
-                failed.append(f"{each.claim.id} is {verdict}, expected {wanted}")
+    for each in (each for of_machine in judged for each in of_machine.judgements):
+        verdict = each.finding.verdict
+        wanted = expected.get(each.claim.id, verdict)
+        if verdict is not wanted and (strict or not each.open):
+            failed.append(f"{each.claim.id} is {verdict}, expected {wanted}")
     if failed:
         raise GateFailed(f"claims came out otherwise: {'; '.join(failed)}")

@@ -3,27 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from bench.questions.claims.catalogue import claims
 from bench.questions.claims.claim import Claim, Side
+
+_HEADER = """\
+| id | claim | published | test | reproduced when | experiments | comparative |
+|---|---|---|---|---|---|---|
+"""
 
 
 def document() -> str:
     """Return the tables of both sides; they end in a newline."""
-    return "\n".join(_tables()).rstrip() + "\n"
-
-
-def _tables() -> Iterator[str]:
-    for side in Side:
-        yield f"## {side.value[0].upper()}{side.value[1:]}"
-        yield ""
-        yield "| id | claim | published | test | reproduced when | experiments | comparative |"
-        yield "|---|---|---|---|---|---|---|"
-        for claim in claims():
-            if claim.side is side:
-                yield _row(claim)
-        yield ""
+    rows = {side: [_row(each) for each in claims() if each.side is side] for side in Side}
+    return "\n".join(f"## {side.heading}\n\n{_HEADER}{''.join(rows[side])}" for side in Side)
 
 
 def _row(claim: Claim) -> str:
@@ -36,7 +28,7 @@ def _row(claim: Claim) -> str:
         ", ".join(claim.experiments) or "a kernel matrix",
         "yes" if claim.comparative else "no",
     )
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
 
 
 if __name__ == "__main__":

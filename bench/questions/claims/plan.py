@@ -22,19 +22,8 @@ FROM_PROFILE: Final = ("storm", "burst", "chain", "hotcpu", "trickle", "stall")
 
 _ENOUGH_CPUS: Final = 4  # for every experiment
 
-_FIRST: Final = (
-    *("order", "memory", "rates", "wakeups", "kernel_cost", "kernel_readers"),
-    *("drops", "latency", "visibility"),
-)
+_FIRST: Final = ["order", "memory", "rates", "wakeups", "kernel", "drops", "latency", "visibility"]
 """Families whose experiments run in this order, before those of any other."""
-
-
-def _of_profile(on: Setting) -> tuple[Experiment, ...]:
-    """Return experiments of the profiles without their baselines."""
-    return tuple(
-        replace(each, arms=tuple(arm for arm in each.arms if ArmName.parse(arm.name).budget))
-        for each in quickly(FROM_PROFILE, on.cpus)
-    )
 
 
 def experiments(cpus: Sequence[int]) -> tuple[Experiment, ...]:
@@ -59,21 +48,20 @@ def left_out(cpus: Sequence[int]) -> tuple[str, ...]:
 def _planned(cpus: Sequence[int]) -> tuple[Experiment, ...]:
     on = Setting(cpus=tuple(cpus))
     known = {name: family for name, family in families().items() if hasattr(family, "experiments")}
-    ordered = (*(name for name in _FIRST if name in known), *sorted(known.keys() - set(_FIRST)))
-    of_families = (found for name in ordered for found in known[name].experiments(on))
-    return (*_of_profile(on), *of_families)
+    of_profiles = (  # without their baselines
+        replace(each, arms=tuple(arm for arm in each.arms if ArmName.parse(arm.name).budget))
+        for each in quickly(FROM_PROFILE, on.cpus)
+    )
+    ordered = [name for name in dict.fromkeys((*_FIRST, *known)) if name in known]
+    return (*of_profiles, *(each for name in ordered for each in known[name].experiments(on)))
 
 
 def _possible(experiment: Experiment) -> Experiment:
     """Return ``experiment`` without the budgets that no ring can have, of any transport."""
-    too_large = [
-        arm for arm in experiment.arms if parse(ArmName.parse(arm.name).budget) > LARGEST_RING_BYTES
-    ]
-    return replace(
-        experiment,
-        arms=tuple(arm for arm in experiment.arms if arm not in too_large),
-        omitted=(
-            *experiment.omitted,
-            *(f"{arm.name}: not applicable, a ring holds 2GiB at most" for arm in too_large),
-        ),
-    )
+    kept, omitted = [], list(experiment.omitted)
+    for arm in experiment.arms:
+        if parse(ArmName.parse(arm.name).budget) <= LARGEST_RING_BYTES:
+            kept.append(arm)
+        else:
+            omitted.append(f"{arm.name}: not applicable, a ring holds 2GiB at most")
+    return replace(experiment, arms=tuple(kept), omitted=tuple(omitted))

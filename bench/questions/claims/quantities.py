@@ -3,17 +3,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from bench.judge.numbers import number
+from bench.judge.numbers import number, ratio
 from bench.measure.by_cpu import CpuShare
 from bench.measure.latency import decode
+from bench.questions.claims.evidence import Take
 from bench.trial.result import TrialResult
 
 _REFUSED_SHARE = 0.9  # of a trial's writes, for its ns to be those of a refused one
+
+
+def _positive(take: Take) -> Take:
+    """Leave out 0, which has no ratio."""
+    return lambda trial: take(trial) or None
+
+
+def _lossless(take: Take) -> Take:
+    """Leave out trials that lost something."""
+    return lambda trial: None if trial.ledger is None or trial.ledger.dropped else take(trial)
+
+
+def _quiet(take: Callable[[CpuShare], float | None]) -> Take:
+    """Take the number of the last CPU: in an uneven storm, the quiet one."""
+
+    def of(trial: TrialResult) -> float | None:
+        return take(max(trial.by_cpu, key=attrgetter("cpu"))) if trial.by_cpu else None
+
+    return of
 
 
 drained_per_s: Final = number("drained_per_s")
@@ -21,14 +42,15 @@ dropped_share: Final = number("own_dropped_share")
 empty_poll_share: Final = number("empty_poll_share")
 empty_polls_per_event: Final = number("empty_polls_per_event")
 violation_share: Final = number("causal_violation_share")
+cpu_s_per_million: Final = _positive(number("consumer_cpu_s_per_million"))
+syscalls_per_event: Final = ratio("cost.consumer_syscalls", "cost.delivered")
+latency_p50_ns: Final = _positive(number("latency_p50_ns"))
+lossless_p50_ns: Final = _lossless(latency_p50_ns)
+"""The median latency where nothing was lost: a transport that drops looks quick."""
+
 _ns_per_record: Final = number("kernel_ns_per_record")
-
-
-def ns_per_success(trial: TrialResult) -> float | None:
-    """Return kernel ns of a record, where every write succeeded: the mean over all BPF runs."""
-    if trial.ledger is None or trial.ledger.dropped:
-        return None
-    return _ns_per_record(trial)
+ns_per_success: Final = _lossless(_ns_per_record)
+"""Kernel ns of a record, where every write succeeded: the mean over all BPF runs."""
 
 
 def steady_ns(trial: TrialResult) -> float | None:
@@ -62,30 +84,6 @@ def raised_per_event(trial: TrialResult) -> float | None:
     return max(cost.wakeups_raised, 1) / cost.attempted
 
 
-def cpu_s_per_million(trial: TrialResult) -> float | None:
-    """Return CPU seconds of the consumer for a million records."""
-    return number("consumer_cpu_s_per_million")(trial) or None
-
-
-def syscalls_per_event(trial: TrialResult) -> float | None:
-    """Return system calls of the consuming thread for each record delivered."""
-    cost = trial.cost
-    if cost is None or cost.consumer_syscalls is None or not cost.delivered:
-        return None
-    return cost.consumer_syscalls / cost.delivered
-
-
-def latency_p50_ns(trial: TrialResult) -> float | None:
-    """Return the median latency."""
-    latency = trial.latency
-    return float(latency.p50_ns) if latency is not None and latency.p50_ns > 0 else None
-
-
-def lossless_p50_ns(trial: TrialResult) -> float | None:
-    """Return the median latency where nothing was lost: a transport that drops looks quick."""
-    return None if trial.ledger is None or trial.ledger.dropped else latency_p50_ns(trial)
-
-
 def waited_share(trial: TrialResult) -> float | None:
     """Return p99 latency over the time in which as many events come as one wake-up stands for."""
     latency, seconds = trial.latency, trial.storm.seconds
@@ -103,27 +101,11 @@ def rss_over_physical(trial: TrialResult) -> float | None:
     return memory.observed.rss_bytes / memory.footprint.physical_bytes
 
 
-def _last(trial: TrialResult) -> CpuShare | None:
-    """Return the share of the last CPU: in an uneven storm, the quiet one."""
-    return max(trial.by_cpu, key=lambda share: share.cpu, default=None)
-
-
-def quiet_dropped_share(trial: TrialResult) -> float | None:
-    """Return records dropped over attempted on the last CPU."""
-    share = _last(trial)
-    return share.dropped / share.attempted if share is not None and share.attempted else None
-
-
-def quiet_latency_p50_ns(trial: TrialResult) -> float | None:
-    """Return the median latency of the last CPU's records."""
-    share = _last(trial)
-    return float(share.latency_p50_ns) if share is not None and share.latency_p50_ns else None
-
-
-def quiet_latency_p99_ns(trial: TrialResult) -> float | None:
-    """Return the 99th percentile of the same."""
-    share = _last(trial)
-    return float(share.latency_p99_ns) if share is not None and share.latency_p99_ns else None
+quiet_dropped_share: Final = _quiet(
+    lambda cpu: cpu.dropped / cpu.attempted if cpu.attempted else None
+)
+quiet_latency_p50_ns: Final = _quiet(lambda cpu: cpu.latency_p50_ns or None)
+quiet_latency_p99_ns: Final = _quiet(lambda cpu: cpu.latency_p99_ns or None)
 
 
 class Late(NamedTuple):

@@ -3,71 +3,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import inf
-from typing import Final
 
 from bench.judge.metrics import Unit
 from bench.judge.samples import ArmSamples
-from bench.judge.statistics import FEWEST_BLOCKS, Scale, loss_bound, paired_difference, paired_ratio
-from bench.questions.claims.compare import Comparison, Detail
-from bench.questions.claims.contrast import SURE, Contrast, together
-from bench.questions.claims.evidence import Evidence, Series, bases
-from bench.questions.claims.finding import Finding, Measured, Verdict
+from bench.judge.statistics import (
+    FEWEST_BLOCKS,
+    loss_bound,
+    one_sided,
+    paired_difference,
+    paired_ratio,
+)
+from bench.questions.claims.claim import Finding, Measured, Verdict
+from bench.questions.claims.compare import Comparison, Comparisons, Detail, made
+from bench.questions.claims.contrast import NEARLY_NONE, Contrast, bases, together
+from bench.questions.claims.evidence import Basis, Evidence, Series
 
 Rule = Callable[[Evidence], Finding]
+Shown = Callable[[Evidence], tuple[str, Contrast, float] | None]
+"""Give a reason, the contrast that shows it and its p; None where it is not shown."""
 
-_EDGES: Final = ("within {0:g} to {1:g}", "outside {0:g} to {1:g}", "{0:g} or {1:g}")
-
-
-def say(contrast: Contrast) -> str:
-    """Format a contrast: what, how much, and the interval."""
-    found = contrast.measured()
-    if found.low == found.high == (1 if contrast.scale is Scale.RATIO else 0):
-        numbers = f"the same in each of {contrast.blocks} blocks"
-    elif contrast.scale is Scale.RATIO:
-        numbers = f"{found.point:.2f} times ({found.low:.2f} to {found.high:.2f})"
-    else:
-        numbers = f"{found.point:+.2%} ({found.low:+.2%} to {found.high:+.2%})"
-    return f"{contrast.what}: {numbers}"
+REPRODUCED, REFUTED, INCONCLUSIVE = Verdict.REPRODUCED, Verdict.REFUTED, Verdict.INCONCLUSIVE
+TOO_FEW = INCONCLUSIVE, f"fewer than {FEWEST_BLOCKS} blocks"
 
 
-def _lies(contrast: Contrast) -> int:
-    """Return 1 if the interval is above the bound, -1 if it is surely below, else 0."""
-    found = contrast.measured()
-    if found.low > found.bound:
-        return 1
-    return -1 if found.high < found.bound and contrast.p[1] < SURE else 0
-
-
-def _finding(
-    verdict: Verdict,
+def decided(
+    said: tuple[Verdict, str],
     deciding: Contrast,
     contrasts: Sequence[Contrast],
     *,
     p: float,
-    details: Sequence[str],
+    unsettled: Sequence[Contrast] = (),
+    details: Sequence[str] = (),
 ) -> Finding:
-    margin = f"{deciding.margin:.1%}"
-    reason = {
-        Verdict.REPRODUCED: f"beyond the margin of {margin}",
-        Verdict.REFUTED: f"not beyond the margin of {margin}",
-        Verdict.INCONCLUSIVE: f"the interval reaches over the margin of {margin}",
-    }[verdict]
-    found = deciding.measured()
-    if verdict is Verdict.INCONCLUSIVE and found.high < found.bound:
-        reason = f"less than the margin of {margin} by which equals differ here, so undecided"
-    open_ones = [contrast for contrast in contrasts if not _lies(contrast)] or [deciding]
+    """Return a finding by one of ``contrasts``; ``unsettled`` (default: all) ask for blocks."""
     return Finding(
-        verdict=verdict,
-        reason=reason,
+        verdict=said[0],
+        reason=said[1],
         measured=deciding.measured(),
         blocks=min(contrast.blocks for contrast in contrasts),
         p=p,
-        further_blocks=max(contrast.further_blocks() for contrast in open_ones),
-        details=(*(say(each) for each in contrasts if each is not deciding), *details),
-        rests_on=tuple(dict.fromkeys(b for contrast in contrasts for b in contrast.rests_on)),
+        further_blocks=max(contrast.further_blocks() for contrast in unsettled or contrasts),
+        details=(*(str(each) for each in contrasts if each is not deciding), *details),
+        rests_on=bases(contrasts),
     )
 
 
@@ -76,85 +56,120 @@ def too_few(contrasts: Sequence[Contrast], details: Sequence[str] = ()) -> Findi
     least = min(contrasts, key=lambda contrast: contrast.blocks)
     if least.blocks >= FEWEST_BLOCKS:
         return None
-    return Finding(
-        verdict=Verdict.INCONCLUSIVE,
-        reason=f"fewer than {FEWEST_BLOCKS} blocks",
-        measured=least.measured(),
-        blocks=least.blocks,
-        p=1.0,
-        further_blocks=FEWEST_BLOCKS - least.blocks,
-        details=(*map(say, contrasts), *details),
-        rests_on=tuple(dict.fromkeys(b for contrast in contrasts for b in contrast.rests_on)),
-    )
+    found = decided(TOO_FEW, least, contrasts, p=1.0, unsettled=(least,))
+    return replace(found, details=(*map(str, contrasts), *details))
 
 
-def all_of(contrasts: Sequence[Contrast], details: Sequence[str] = ()) -> Finding:
+def all_of(contrasts: Sequence[Contrast], details: Sequence[str] = (), *, side: int = 1) -> Finding:
     """Reproduce if every contrast lies above its margin, refute if one lies below.
 
     That all hold is as unsure as the least sure of them; that one fails has as many chances as
-    there are contrasts.
+    there are contrasts. With ``side`` -1: reproduce if one lies above, refute if all lie below.
     """
-    return _decided(contrasts, details, one=1)
-
-
-def any_of(contrasts: Sequence[Contrast], details: Sequence[str] = ()) -> Finding:
-    """Reproduce if one contrast lies above its margin, refute if all lie below."""
-    return _decided(contrasts, details, one=0)
-
-
-def _decided(contrasts: Sequence[Contrast], details: Sequence[str], *, one: int) -> Finding:
-    """Judge by one contrast on the side ``one`` (0: above, 1: below), or all on the other."""
     few = too_few(contrasts, details)
     if few is not None:
         return few
-    verdicts = (Verdict.REPRODUCED, Verdict.REFUTED)
-    lies = [_lies(contrast) for contrast in contrasts]
-    alone = [each for each, side in zip(contrasts, lies, strict=True) if side == (1, -1)[one]]
-    if alone:
-        deciding = min(alone, key=lambda contrast: contrast.p[one])
-        p = min(1.0, len(contrasts) * deciding.p[one])
-        return _finding(verdicts[one], deciding, contrasts, p=p, details=details)
-    deciding = max(contrasts, key=lambda contrast: contrast.p[1 - one])
-    if all(side == (-1, 1)[one] for side in lies):
-        p = deciding.p[1 - one]
+    verdicts, at = {1: REPRODUCED, -1: REFUTED}, int(side == 1)  # where the p of one alone stands
+    one = [each for each in contrasts if each.lies == -side]
+    deciding = max(contrasts, key=lambda contrast: contrast.p[1 - at])
+    if one:
+        verdict = verdicts[-side]
+        deciding = min(one, key=lambda contrast: contrast.p[at])
+        p = min(1.0, len(contrasts) * deciding.p[at])
+    elif all(each.lies == side for each in contrasts):
+        verdict, p = verdicts[side], deciding.p[1 - at]
         # The first is the one that the claim is about; the others are conditions.
-        shown = contrasts[0] if one else deciding
-        return _finding(verdicts[1 - one], shown, contrasts, p=p, details=details)
-    return _finding(Verdict.INCONCLUSIVE, deciding, contrasts, p=1.0, details=details)
+        deciding = contrasts[0] if side == 1 else deciding
+    else:
+        verdict, p = INCONCLUSIVE, 1.0
+    found, margin = deciding.measured(), f"the margin of {deciding.margin:.1%}"
+    reason = {
+        REPRODUCED: f"beyond {margin}",
+        REFUTED: f"not beyond {margin}",
+        INCONCLUSIVE: f"the interval reaches over {margin}"
+        if found.high >= found.bound
+        else f"less than {margin} by which equals differ here, so undecided",
+    }[verdict]
+    unsettled = [each for each in contrasts if not each.lies] or [deciding]
+    said = verdict, reason
+    return decided(said, deciding, contrasts, p=p, unsettled=unsettled, details=details)
+
+
+def lines(details: Sequence[Detail], evidence: Evidence) -> list[str]:
+    """Return what stands beside a verdict."""
+    return [line for detail in details for line in detail(evidence)]
+
+
+def above(*comparisons: Comparison, details: Sequence[Detail] = (), side: int = 1) -> Rule:
+    """Return the rule that every comparison lies above its margin (``side`` -1: that one does)."""
+    return lambda evidence: all_of(made(comparisons, evidence), lines(details, evidence), side=side)
+
+
+def mean_above(
+    what: str, each: Comparisons, details: Sequence[Detail] = (), *, without: str = ""
+) -> Rule:
+    """Return the rule that the mean of several comparisons lies above the margin.
+
+    ``without`` is the reason for no verdict where there is nothing to compare.
+    """
+
+    def judge(evidence: Evidence) -> Finding:
+        found = made(each, evidence)
+        if without and not found:
+            few = FEWEST_BLOCKS
+            return Finding(verdict=INCONCLUSIVE, reason=without, further_blocks=few, p=1.0)
+        return all_of([together(what, found)], [*map(str, found), *lines(details, evidence)])
+
+    return judge
+
+
+def held(rule: Rule, comparison: Comparison, *, high: float, words: str, low: float = -inf) -> Rule:
+    """Hold ``rule`` to a part of its claim that says "no" or "no more".
+
+    It stays reproduced only if the comparison is shown to lie between ``low`` and ``high``, and is
+    refuted if it is shown not to. Its p is then that of the less sure of both parts.
+    """
+
+    def judge(evidence: Evidence) -> Finding:
+        finding, control = rule(evidence), comparison(evidence)
+        verdict, p = control.between(low, high)
+        rests_on = tuple(dict.fromkeys((*finding.rests_on, *control.rests_on)))
+        finding = replace(finding, details=(*finding.details, str(control)), rests_on=rests_on)
+        if finding.verdict is not REPRODUCED:
+            return finding
+        if verdict is REPRODUCED:
+            return replace(finding, reason=f"{finding.reason}; {words}", p=max(finding.p or 0.0, p))
+        if verdict is REFUTED:
+            found = control.measured()
+            return replace(finding, verdict=verdict, reason=f"not {words}", measured=found, p=p)
+        return replace(
+            finding,
+            verdict=INCONCLUSIVE,
+            reason=f"{finding.reason}, but it is not shown that {words}",
+            p=1.0,
+            further_blocks=max(control.further_blocks(), FEWEST_BLOCKS // 2),
+        )
+
+    return judge
+
+
+def refuted_by(rule: Rule, shown: Shown) -> Rule:
+    """Return ``rule``, refuted whenever ``shown`` gives a reason."""
+
+    def judge(evidence: Evidence) -> Finding:
+        finding, against = rule(evidence), shown(evidence)
+        if against is None:
+            return finding
+        reason, deciding, p = against
+        found = deciding.measured()
+        return replace(finding, verdict=REFUTED, reason=reason, measured=found, p=p)
+
+    return judge
 
 
 def none_seen(count: int, what: str) -> str:
     """Return "0 of 1,200 records (at most 0.25 %)": none was seen, with its upper 95 % bound."""
     return f"0 of {count:,} {what} (at most {100 * loss_bound(0, count):.2g} %)"
-
-
-def controlled(
-    finding: Finding, control: Contrast, *, low: float, high: float, words: str
-) -> Finding:
-    """Hold a reproduced ``finding`` to a part of its claim that says "no" or "no more".
-
-    It stays reproduced only if ``control`` is shown to lie between ``low`` and ``high``, and is
-    refuted if it is shown not to. Its p is then that of the less sure of both parts.
-    """
-    verdict, p = control.between(low, high)
-    details = (*finding.details, say(control))
-    rests_on = tuple(dict.fromkeys((*finding.rests_on, *control.rests_on)))
-    finding = replace(finding, details=details, rests_on=rests_on)
-    if finding.verdict is not Verdict.REPRODUCED:
-        return finding
-    if verdict is Verdict.REPRODUCED:
-        return replace(finding, reason=f"{finding.reason}; {words}", p=max(finding.p or 0.0, p))
-    if verdict is Verdict.REFUTED:
-        return replace(
-            finding, verdict=verdict, reason=f"not {words}", measured=control.measured(), p=p
-        )
-    return replace(
-        finding,
-        verdict=verdict,
-        reason=f"{finding.reason}, but it is not shown that {words}",
-        p=1.0,
-        further_blocks=max(control.further_blocks(), FEWEST_BLOCKS // 2),
-    )
 
 
 def share(what: str, count: int, of: int, *, bound: float = 0.0) -> Measured:
@@ -169,71 +184,40 @@ def share(what: str, count: int, of: int, *, bound: float = 0.0) -> Measured:
     )
 
 
+def first(*says: tuple[object, Verdict, str]) -> tuple[Verdict, str]:
+    """Return the first verdict and reason whose condition holds."""
+    return next((verdict, reason) for holds, verdict, reason in says if holds)
+
+
+def fewest(arms: Sequence[tuple[str, ArmSamples]]) -> int:
+    """Count the blocks of the arm that has the fewest, 0 without any."""
+    return min((len(arm.readings) for _, arm in arms), default=0)
+
+
 def counted(
-    said: tuple[Verdict, str],
     measured: Measured,
     arms: Sequence[tuple[str, ArmSamples]],
-    *,
+    *says: tuple[object, Verdict, str],
     trials: int | None = None,
     details: Sequence[str] = (),
 ) -> Finding:
-    """Return the finding of a count; at least eight ``trials`` must bear on it (default: all)."""
-    blocks = min((len(arm.readings) for _, arm in arms), default=0)
+    """Return the finding of a count: the first of ``says`` whose condition holds.
+
+    At least eight ``trials`` must bear on it (default: all).
+    """
+    verdict, reason = first(*says)
+    blocks = fewest(arms)
     return Finding(
-        verdict=said[0],
-        reason=said[1],
+        verdict=verdict,
+        reason=reason,
         measured=measured,
         blocks=blocks,
         further_blocks=max(1, FEWEST_BLOCKS - (blocks if trials is None else trials)),
         details=tuple(details),
-        rests_on=bases(arms),
-    )
-
-
-def _lines(details: Iterable[Detail], evidence: Evidence) -> list[str]:
-    return [line for detail in details for line in detail(evidence)]
-
-
-def above(*comparisons: Comparison, details: Sequence[Detail] = ()) -> Rule:
-    """Return the rule that every comparison lies above its margin."""
-    return lambda evidence: all_of(
-        [compare(evidence) for compare in comparisons], _lines(details, evidence)
-    )
-
-
-def somewhere(*comparisons: Comparison, details: Sequence[Detail] = ()) -> Rule:
-    """Return the rule that one of the comparisons lies above its margin."""
-    return lambda evidence: any_of(
-        [compare(evidence) for compare in comparisons], _lines(details, evidence)
-    )
-
-
-def mean_above(
-    what: str,
-    each: Callable[[Evidence], Iterable[Contrast]] | Sequence[Comparison],
-    details: Sequence[Detail] = (),
-    *,
-    without: str = "",
-) -> Rule:
-    """Return the rule that the mean of several comparisons lies above the margin.
-
-    ``without`` is the reason for no verdict where there is nothing to compare.
-    """
-
-    def judge(evidence: Evidence) -> Finding:
-        found = list(each(evidence)) if callable(each) else [one(evidence) for one in each]
-        if without and not found:
-            few = FEWEST_BLOCKS
-            return Finding(verdict=Verdict.INCONCLUSIVE, reason=without, further_blocks=few, p=1.0)
-        return all_of([together(what, found)], [*map(say, found), *_lines(details, evidence)])
-
-    return judge
-
-
-def held(rule: Rule, control: Comparison, *, low: float, high: float, words: str) -> Rule:
-    """Return ``rule``, held to a ``control`` that has to lie between ``low`` and ``high``."""
-    return lambda evidence: controlled(
-        rule(evidence), control(evidence), low=low, high=high, words=words
+        rests_on=tuple(
+            Basis(experiment=name, arm=arm.name, trials=tuple(sorted(arm.readings)))
+            for name, arm in arms
+        ),
     )
 
 
@@ -241,40 +225,38 @@ def inside(
     what: str,
     parts: Callable[[Evidence], Sequence[Series]],
     *,
+    low: float = -inf,
     high: float,
     bound: float,
-    low: float = -inf,
-    scale: Scale = Scale.RATIO,
     unit: Unit = Unit.TIMES,
-    words: tuple[str, str, str] = (
-        "within {0:g} to {1:g}",
-        "outside {0:g} to {1:g}",
-        "{0:g} or {1:g}",
-    ),
+    each: str = "",
     details: Sequence[Detail] = (),
 ) -> Rule:
     """Return the rule that a number lies between the edges of what was published."""
+    within, outside, edges = f"below {high:g} {each}", f"above {high:g} {each}", f"{high:g}"
+    if low > -inf:
+        within, outside = f"within {low:g} to {high:g}", f"outside {low:g} to {high:g}"
+        edges = f"{low:g} or {high:g}"
 
     def judge(evidence: Evidence) -> Finding:
         found = parts(evidence)
         values = [value for part in found for value in part.values.values()]
-        if scale is Scale.RATIO:
+        if unit is Unit.TIMES:
             centre = paired_ratio(values, [1.0] * len(values))
         else:
             centre = paired_difference(values, [0.0] * len(values), mean=True)
         blocks = min(len(part.values) for part in found)
-        within, outside, edges = (each.format(low, high) for each in words)
         if blocks < FEWEST_BLOCKS:
-            said = Verdict.INCONCLUSIVE, f"fewer than {FEWEST_BLOCKS} blocks"
+            verdict, reason = TOO_FEW
         elif low <= centre.low and centre.high <= high:
-            said = Verdict.REPRODUCED, within
+            verdict, reason = REPRODUCED, within
         elif centre.high < low or centre.low > high:
-            said = Verdict.REFUTED, outside
+            verdict, reason = REFUTED, outside
         else:
-            said = Verdict.INCONCLUSIVE, f"the interval reaches over {edges}"
+            verdict, reason = INCONCLUSIVE, f"the interval reaches over {edges}"
         return Finding(
-            verdict=said[0],
-            reason=said[1],
+            verdict=verdict,
+            reason=reason,
             measured=Measured(
                 what=what,
                 unit=unit,
@@ -285,8 +267,50 @@ def inside(
             ),
             blocks=blocks,
             further_blocks=max(FEWEST_BLOCKS - blocks, FEWEST_BLOCKS // 2),
-            details=tuple(_lines(details, evidence)),
-            rests_on=tuple(basis for part in found for basis in part.rests_on),
+            details=tuple(lines(details, evidence)),
+            rests_on=bases(found),
         )
 
     return judge
+
+
+def either_way(what: str, each: Mapping[str, Contrast]) -> Finding:
+    """Judge differences, by place, of which both directions were published.
+
+    Reproduce if one differs beyond its margin, refute if all are shown alike.
+    """
+    contrasts = list(each.values())
+    few = too_few(contrasts)
+    if few is not None:
+        return few
+    apart, alike = {}, any(any(one.values) for one in contrasts)
+    for where, one in each.items():
+        found = one.measured()
+        alike = alike and found.low > -NEARLY_NONE and found.high < NEARLY_NONE
+        if found.low > one.margin or found.high < -one.margin:
+            apart[f"{what} {'more' if found.low > one.margin else 'less'} at {where}"] = one
+    if apart:
+        deciding = min(apart.values(), key=_same)
+        said, p = (REPRODUCED, "; ".join(apart)), 2 * len(each) * _same(deciding)
+    elif alike:
+        deciding = max(contrasts, key=_unlike)
+        said = REFUTED, f"they differ by less than {NEARLY_NONE:.0%} of records"
+        p = 2 * _unlike(deciding)
+    else:
+        deciding, p = max(contrasts, key=lambda one: abs(one.estimate.point)), 1.0
+        said = INCONCLUSIVE, f"undecided: equals differ by up to {deciding.margin:.1%} here"
+        if not any(any(one.values) for one in contrasts):
+            said = INCONCLUSIVE, "nothing was lost either way"
+    return decided(said, deciding, contrasts, p=min(1.0, p))
+
+
+def _same(contrast: Contrast) -> float:
+    """Return the one-sided p of the difference's not lying beyond the margin on its side."""
+    margin = contrast.margin
+    return min(one_sided(contrast.values, margin)[0], one_sided(contrast.values, -margin)[1])
+
+
+def _unlike(contrast: Contrast) -> float:
+    """Return the p of the difference's lying beyond a hundredth on either side."""
+    values = contrast.values
+    return one_sided(values, NEARLY_NONE)[1] + one_sided(values, -NEARLY_NONE)[0]

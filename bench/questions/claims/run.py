@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from typing import Final
 
 from bench.campaign import progress
@@ -43,32 +44,30 @@ def run(
 ) -> tuple[TrialResult, ...]:
     """Run all blocks of ``experiments``; then, for ``settle_s``, more of what is left open."""
     trials: list[TrialResult] = []
-    with progress.shown(experiments) as begin:
-        for experiment in experiments:
-            trials.extend(campaign.run(experiment, begin(experiment)))
+    done = dict.fromkeys((each.name for each in experiments), 0)
+
+    def run_rest(more: Sequence[Experiment]) -> None:
+        left = [replace(each, blocks=each.blocks - done[each.name]) for each in more]
+        with progress.shown(left) as begin:
+            for each in more:
+                trials.extend(campaign.run(each, begin(each), first_block=done[each.name]))
+                done[each.name] = each.blocks
+
+    run_rest(experiments)
     deadline = time.monotonic() + settle_s
-    done = {experiment.name: experiment.blocks for experiment in experiments}
     while settle_s:
         judged = judge(of_trials(trials, campaign.header.machine), claims)
         more = further(judged, experiments, done, deadline - time.monotonic())
         if not more:
-            known = {each.name for each in experiments}
-            wanted = {name for each in judged.open for name in each.claim.experiments} & known
-            campaign.leave_out(*(f"further blocks of {name}" for name in sorted(wanted)))
+            wanted = needed([each.claim for each in judged.judgements if each.open], experiments)
+            campaign.leave_out(*sorted(f"further blocks of {each.name}" for each in wanted))
             break
-        with progress.shown(
-            [replace(each, blocks=each.blocks - done[each.name]) for each in more]
-        ) as begin:
-            for experiment in more:
-                trials.extend(
-                    campaign.run(experiment, begin(experiment), first_block=done[experiment.name])
-                )
-                done[experiment.name] = experiment.blocks
+        run_rest(more)
     return tuple(trials)
 
 
 def further(
-    judged: Judged, experiments: Sequence[Experiment], done: dict[str, int], left_s: float
+    judged: Judged, experiments: Sequence[Experiment], done: Mapping[str, int], left_s: float
 ) -> tuple[Experiment, ...]:
     """Return the experiments of open claims with more blocks, as far as they fit into ``left_s``.
 
@@ -76,18 +75,15 @@ def further(
     the others from being settled.
     """
     wanted: dict[str, int] = {}
-    for each in sorted(judged.open, key=lambda each: each.finding.further_blocks or 1):
+    more = ((each.finding.further_blocks or 1, each) for each in judged.judgements if each.open)
+    for blocks, each in sorted(more, key=itemgetter(0)):
         for name in each.claim.experiments:
-            blocks = min(each.finding.further_blocks or 1, _MOST_AT_ONCE)
-            wanted[name] = max(wanted.get(name, 0), blocks)
+            wanted[name] = max(wanted.get(name, 0), min(blocks, _MOST_AT_ONCE))
     known = {experiment.name: experiment for experiment in experiments}
     found = []
-    for name, blocks in wanted.items():
-        experiment = known.get(name)
-        if experiment is None:
-            continue
-        needed_s = estimate_seconds(replace(experiment, blocks=blocks))
+    for name in (name for name in wanted if name in known):
+        needed_s = estimate_seconds(replace(known[name], blocks=wanted[name]))
         if needed_s <= left_s:
             left_s -= needed_s
-            found.append(replace(experiment, blocks=done[name] + blocks))
+            found.append(replace(known[name], blocks=done[name] + wanted[name]))
     return tuple(found)

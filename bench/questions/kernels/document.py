@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from bench.journal.schema import Fault
 from bench.linux.machine import Machine
-from bench.questions.claims.document import SIGNS, MeasuredData, figure, reason
-from bench.questions.claims.finding import Finding, Verdict
+from bench.questions.claims.claim import Finding, Verdict
+from bench.questions.claims.document import SIGNS, figure, numbers, reason
 from bench.questions.kernels import charts, sentences, tables
 from bench.questions.kernels.changes import ChangeData
 from bench.questions.kernels.curves import Curve
@@ -62,7 +62,7 @@ class FindingData:
 
     verdict: Verdict
     reason: str
-    measured: MeasuredData | None
+    measured: dict[str, Any] | None
     blocks: int
 
 
@@ -233,5 +233,4 @@ def _kernel(row: KernelRow) -> Kernel:
 def _finding(found: Finding | None) -> FindingData | None:
     if found is None:
         return None
-    measured = pick(MeasuredData, found.measured) if found.measured is not None else None
-    return pick(FindingData, found, measured=measured)
+    return pick(FindingData, found, measured=numbers(found.measured))

@@ -10,9 +10,8 @@ from functools import cached_property
 from bench.journal.schema import Fault
 from bench.judge.statistics import counted_share
 from bench.questions.claims.catalogue import claims
-from bench.questions.claims.claim import Claim
+from bench.questions.claims.claim import Claim, Finding, Verdict
 from bench.questions.claims.families.order import by_chains_alone
-from bench.questions.claims.finding import Finding, Verdict
 from bench.questions.kernels.changes import Change, changes
 from bench.questions.kernels.curves import Curve, curves
 from bench.questions.kernels.folders import Entry

@@ -10,7 +10,7 @@ from typing import Final
 
 from bench.judge.memory import FREE_TOLERANCE, Worth
 from bench.judge.statistics import loss_bound
-from bench.questions.claims.finding import Verdict
+from bench.questions.claims.claim import Verdict
 from bench.questions.kernels.matrix import Matrix
 from bench.questions.kernels.outcome import Status
 from bench.questions.kernels.profile import CALIBRATION

@@ -9,8 +9,8 @@ from typing import Final
 from bench.judge.memory import INSTRUMENTS, Judged
 from bench.judge.metrics import Unit
 from bench.questions.claims import catalogue
+from bench.questions.claims.claim import Finding, Verdict
 from bench.questions.claims.document import MARKS, SIGNS, figure, reason
-from bench.questions.claims.finding import Finding, Verdict
 from bench.questions.kernels.curves import Curve, Point
 from bench.questions.kernels.matrix import ClaimRow, Matrix, Skipped
 from bench.questions.kernels.outcome import Status

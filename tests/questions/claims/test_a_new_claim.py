@@ -11,7 +11,7 @@ from made_up_claims import arm, evidence, noisy, ns
 
 from bench.questions.claims import catalogue, families, listing, run
 from bench.questions.claims import plan as claims_plan
-from bench.questions.claims.finding import Verdict
+from bench.questions.claims.claim import Verdict
 
 FAMILY = """
 from bench.plan.budgets import MIB

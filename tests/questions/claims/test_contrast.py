@@ -15,9 +15,9 @@ from scipy import stats
 from bench.judge.metrics import Unit
 from bench.judge.statistics import Scale, one_sided, paired_difference, paired_ratio, within_p
 from bench.questions.claims import contrast
+from bench.questions.claims.claim import Verdict
 from bench.questions.claims.contrast import Contrast
 from bench.questions.claims.evidence import NotMeasured, Series
-from bench.questions.claims.finding import Verdict
 from bench.trial.result import TrialResult
 
 FACTORS = (1.10, 1.31, 1.18, 1.25, 1.22, 1.07, 1.28, 1.15, 1.20, 1.12)

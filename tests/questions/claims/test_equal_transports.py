@@ -25,8 +25,8 @@ from bench.plan.experiments import ArmName, Experiment
 from bench.questions.claims import contrast
 from bench.questions.claims import plan as claims_plan
 from bench.questions.claims.catalogue import judge
+from bench.questions.claims.claim import Verdict
 from bench.questions.claims.evidence import Evidence
-from bench.questions.claims.finding import Verdict
 from bench.trial.result import TrialResult
 
 JOURNALS = 1_000

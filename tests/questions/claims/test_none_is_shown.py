@@ -25,8 +25,8 @@ from made_up_claims import (
 from bench.judge.statistics import Scale
 from bench.measure.late import Late
 from bench.questions.claims.catalogue import judge
+from bench.questions.claims.claim import Finding, Verdict
 from bench.questions.claims.contrast import Contrast
-from bench.questions.claims.finding import Finding, Verdict
 from bench.trial.result import TrialResult
 
 Values = tuple[float, ...]

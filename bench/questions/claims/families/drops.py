@@ -3,30 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from math import inf
+from collections.abc import Iterator
 from typing import Final
 
 from bench.judge.statistics import Scale
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.config import Consumer, Poll, Producer
-from bench.plan.experiments import ArmName, Experiment, comparisons
-from bench.questions.claims.claim import for_perf, for_ring
-from bench.questions.claims.compare import Of, less
-from bench.questions.claims.contrast import (
-    NEARLY_NONE,
-    Contrast,
-    alone,
-    difference,
-    share_margin,
-    sides,
-)
+from bench.plan.experiments import Experiment
+from bench.questions.claims import quantities
+from bench.questions.claims.claim import Finding, for_perf, for_ring
+from bench.questions.claims.compare import Of, alone, less
+from bench.questions.claims.contrast import NEARLY_NONE, Contrast, difference, share_margin, sides
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, series
-from bench.questions.claims.finding import Finding
-from bench.questions.claims.quantities import dropped_share, quiet_dropped_share
 from bench.questions.claims.rules import above, held, mean_above
 from bench.questions.claims.setting import Setting, experiment, trial
-from bench.questions.transports.profiles import RINGBUF
 from workloads.storm import Shape, Storm
 
 _LADDERS: Final = ("memory-spread", "memory-onecpu")
@@ -40,13 +30,8 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     uneven = Storm(shape=Shape.UNEVEN, rate_per_s=200.0, count=2_000, seconds=2.0)
     drained = Consumer(poll=Poll.TIMED, interval_ms=20.0)
     noisy = trial(uneven, drained, Producer(records_per_exit=20))
-    return (
-        experiment(
-            "noisy-cpu",
-            "Does one hot CPU take the room of a quiet one?",
-            on.each(16 * PAGE_BYTES, {"": noisy}),
-        ),
-    )
+    title = "Does one hot CPU take the room of a quiet one?"
+    return (experiment("noisy-cpu", title, on.each(16 * PAGE_BYTES, {"": noisy})),)
 
 
 def _cells(evidence: Evidence) -> Iterator[Contrast]:
@@ -55,32 +40,27 @@ def _cells(evidence: Evidence) -> Iterator[Contrast]:
     Either, not only the perf buffer: choosing by one side's losses would favour the other one.
     Skewed and spread storms have to be among them; over kernels no more are run than these.
     """
-    margin = share_margin(evidence, dropped_share, *_STORMS)
+    take = quantities.dropped_share
+    margin = share_margin(evidence, take, *_STORMS)
     for name in _STORMS:
-        samples = evidence.experiments.get(name)
-        if samples is None and name in _LADDERS:
+        if name in _LADDERS and name not in evidence.experiments:
             raise NotMeasured(name)
-        if samples is None:
-            continue
-        for pair in comparisons(samples.arms):
-            if ArmName.parse(pair.left).transport != RINGBUF:
-                continue
-            ring, perf = (
-                series(name, samples.arms[arm], dropped_share) for arm in (pair.left, pair.right)
-            )
+        for budget, *arms in evidence.pairs(name):
+            ring, perf = (series(name, arm, take) for arm in arms)
             if any(perf.values.values()) or any(ring.values.values()):
-                budget = pair.left.partition("@")[2]
                 yield difference(f"{name} at {budget}", perf, ring, margin)
 
 
-_QUIET_RING, _QUIET_PERF = (
-    Of(quiet_dropped_share, "noisy-cpu", transport) for transport in ("ringbuf", "perfbuf")
-)
+_QUIET: Final = {
+    words: Of(quantities.quiet_dropped_share, "noisy-cpu", transport)
+    for words, transport in (("rb", "ringbuf"), ("pb", "perfbuf"))
+}
 
 
-def _quiet_losses(evidence: Evidence) -> Iterable[str]:
-    shares = sides(_QUIET_RING(evidence), _QUIET_PERF(evidence), Scale.DIFFERENCE)
-    for words, lost in zip(("rb", "pb"), shares, strict=True):
+def _quiet_losses(evidence: Evidence) -> Iterator[str]:
+    ring, perf = (part(evidence) for part in _QUIET.values())
+    shares = sides(ring, perf, Scale.DIFFERENCE)
+    for words, lost in zip(_QUIET, shares, strict=True):
         yield f"the quiet CPU lost {lost:.2%} on {words}"
 
 
@@ -133,11 +113,10 @@ CLAIMS: Final = (
         experiments=("noisy-cpu",),
         rule=held(
             above(
-                less("share that the quiet CPU lost, rb less pb", _QUIET_RING, _QUIET_PERF),
+                less("share that the quiet CPU lost, rb less pb", *_QUIET.values()),
                 details=(_quiet_losses,),
             ),
-            lambda evidence: alone("share that the quiet CPU lost on pb", _QUIET_PERF(evidence)),
-            low=-inf,
+            alone("share that the quiet CPU lost on pb", _QUIET["pb"]),
             high=NEARLY_NONE,
             words=f"the quiet CPU loses at most {NEARLY_NONE:.0%} on pb",
         ),

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -13,9 +12,7 @@ from bench.plan.config import Producer, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities
 from bench.questions.claims.claim import for_perf, for_ring
-from bench.questions.claims.compare import Of, levels, over
-from bench.questions.claims.contrast import sides
-from bench.questions.claims.evidence import Evidence
+from bench.questions.claims.compare import Of, grown, levels, over
 from bench.questions.claims.rules import above, inside
 from bench.questions.claims.setting import MORE_BLOCKS, Setting, by_libbcc, experiment, trial
 from bench.questions.transports.profiles import BUSY, EPOLL, PERFBUF, storms
@@ -28,18 +25,17 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     """Return how soon records arrive: behind one not yet committed, by waiting, by sampling."""
     slow = trial(Storm(shape=Shape.UNEVEN, rate_per_s=1_000.0, count=700, seconds=2.0))
     delayed = replace(slow, producer=Producer(delay_ns=200_000, delay_cpu=on.first))
-    behind = experiment(
-        "slow-producer",
-        "Does a record that is not yet committed hold back those of other CPUs?",
-        on.each(MIB, {"prompt": slow, "delayed": delayed}),
-        blocks=MORE_BLOCKS,
-    )
     trickle = replace(storms(on.count)[Shape.TRICKLE], count=400)
     steady = replace(trickle, rate_per_s=2_000.0, gap=Gap.FIXED, count=1_600, cpus=(on.first,))
     elsewhere = replace(EPOLL, cpu=on.last)  # or it waits for the storm to leave the CPU
     waits = {"epoll": EPOLL, "busy": BUSY, "libbcc": by_libbcc(EPOLL)}
-    return (
-        *((behind,) if on.count > 1 else ()),
+    found = (
+        experiment(
+            "slow-producer",
+            "Does a record that is not yet committed hold back those of other CPUs?",
+            on.each(MIB, {"prompt": slow, "delayed": delayed}),
+            blocks=MORE_BLOCKS,
+        ),
         experiment(
             "waiting",
             "Which way of waiting delivers soonest below capacity?",
@@ -61,6 +57,11 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
             twins=(),
         ),
     )
+    return found if on.count > 1 else found[1:]
+
+
+def _us(words: str, ns: float) -> str:
+    return f"{words}: {ns / 1e3:,.1f} us"
 
 
 _WAITS: Final = {
@@ -77,31 +78,10 @@ _SLOW: Final = {
     for variant in ("delayed", "prompt")
 }
 _RISES_MORE: Final = over("the same, rb over pb", *_SLOW.values())
-
-
-def _us(words: str, ns: float) -> str:
-    return f"{words}: {ns / 1e3:,.1f} us"
-
-
-def _waits(evidence: Evidence) -> Iterator[str]:
-    for words, (epoll, busy) in _WAITS.items():
-        of_epoll, of_busy = sides(epoll(evidence), busy(evidence))
-        yield _us(f"{words} on epoll, p50", of_epoll)
-        yield _us(f"{words} polled busily, p50", of_busy)
-
-
-def _slow_levels(evidence: Evidence) -> Iterator[str]:
-    parts = list(_SLOW.values())
-    delayed, prompt = sides(parts[0](evidence), parts[1](evidence))
-    perf = parts[3].median(evidence)
-    # So that all four agree with how much more it rises.
-    perf_delayed = perf * delayed / prompt / _RISES_MORE(evidence).estimate.point
-    for words, ns in zip(_SLOW, (delayed, prompt, perf_delayed, perf), strict=True):
-        yield _us(f"{words}, p50", ns)
-    for words, part in _SLOW.items():
-        yield _us(
-            f"{words}, p99", replace(part, take=quantities.quiet_latency_p99_ns).median(evidence)
-        )
+_P50: Final = {f"{words}, p50": part for words, part in _SLOW.items()}
+_P99: Final = {
+    f"{words}, p99": part.taking(quantities.quiet_latency_p99_ns) for words, part in _SLOW.items()
+}
 
 
 CLAIMS: Final = (
@@ -117,7 +97,14 @@ CLAIMS: Final = (
                 over(f"p50 on {words}, epoll over busy", *parts, margin=LEAST_MARGIN)
                 for words, parts in _WAITS.items()
             ),
-            details=(_waits,),
+            details=[
+                levels(
+                    _us,
+                    {f"{words} on epoll, p50": epoll, f"{words} polled busily, p50": busy},
+                    busy,
+                )
+                for words, (epoll, busy) in _WAITS.items()
+            ],
         ),
         comparative=False,
     ),
@@ -134,7 +121,7 @@ CLAIMS: Final = (
             low=0.5,
             high=2.0,
             bound=1.0,
-            details=(levels("{}: {:.2f} times", _SAMPLED),),
+            details=(levels("{}: {:.2f} times".format, _SAMPLED),),
         ),
         comparative=False,
     ),
@@ -148,7 +135,7 @@ CLAIMS: Final = (
         rule=above(
             over("other CPUs' latency on rb, delayed over prompt", *list(_SLOW.values())[:2]),
             _RISES_MORE,
-            details=(_slow_levels,),
+            details=(grown(_us, _P50, _RISES_MORE, paired=0), levels(_us, _P99)),
         ),
         cpus=2,
     ),

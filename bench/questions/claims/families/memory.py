@@ -5,21 +5,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
+from operator import itemgetter
 from statistics import median
 from typing import Final
 
 from bench.judge.floor import LEAST_MARGIN
-from bench.judge.samples import Place
 from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
 from bench.plan.config import Consumer, Poll
 from bench.plan.experiments import ArmName, Experiment
 from bench.questions.claims.claim import for_perf, for_ring
-from bench.questions.claims.compare import Comparison, Detail, Of, over
+from bench.questions.claims.compare import Comparison, Of, over, said
 from bench.questions.claims.contrast import shared, sides
 from bench.questions.claims.evidence import Evidence, NotMeasured, Series, series
 from bench.questions.claims.quantities import dropped_share, rss_over_physical
-from bench.questions.claims.rules import above, held, inside, mean_above, say
+from bench.questions.claims.rules import above, held, inside, mean_above
 from bench.questions.claims.setting import Setting, experiment, power_of_two, trial
 from bench.questions.transports.profiles import LADDER_STORMS, storms
 from workloads.storm import Shape
@@ -57,17 +58,18 @@ def least_lossless(evidence: Evidence, experiment: str, transport: str) -> Serie
 
     Where the largest lost something too, twice that: more would be needed.
     """
-    rungs: list[tuple[int, Series]] = []
-    for arm in evidence.arms(experiment, transport, variant=""):
-        budget_bytes = budgets.parse(ArmName.parse(arm.name).budget)
-        rungs.append((budget_bytes, series(experiment, arm, dropped_share)))
+    rungs = sorted(
+        (
+            (budgets.parse(ArmName.parse(arm.name).budget), series(experiment, arm, dropped_share))
+            for arm in evidence.arms(experiment, transport, variant="")
+        ),
+        key=itemgetter(0),
+        reverse=True,
+    )
     if len(rungs) < 2:
         raise NotMeasured(experiment)
-    rungs.sort(key=lambda rung: rung[0], reverse=True)
-    places = set(shared(*(values for _, values in rungs)))
-    least: dict[Place, float] = {}
-    for place in places:
-        least[place] = 2.0 * rungs[0][0]
+    least = dict.fromkeys(shared(*(lost for _, lost in rungs)), 2.0 * rungs[0][0])
+    for place in least:
         for budget_bytes, lost in rungs:
             if lost.values[place]:
                 break
@@ -76,7 +78,7 @@ def least_lossless(evidence: Evidence, experiment: str, transport: str) -> Serie
         experiment=experiment,
         arms=tuple(arm for _, lost in rungs for arm in lost.arms),
         values=least,
-        loads={place: rungs[0][1].loads.get(place, ()) for place in places},
+        loads={place: rungs[0][1].loads.get(place, ()) for place in least},
     )
 
 
@@ -87,32 +89,28 @@ class _Least(Of):
         return least_lossless(evidence, self.experiment, self.transport)
 
 
+_least = partial(_Least, dropped_share)
+_compared = partial(over, margin=LEAST_MARGIN)
+
+
 def less_memory(what: str, experiment: str) -> Comparison:
     """Compare the least lossless budget of the perf buffers with the ring's."""
-    perf, ring = (_Least(dropped_share, experiment, way) for way in ("perfbuf", "ringbuf"))
-    return over(what, perf, ring, margin=LEAST_MARGIN)
+    return _compared(what, _least(experiment, "perfbuf"), _least(experiment, "ringbuf"))
 
 
 _DOUBLED: Final = [
-    _Least(dropped_share, experiment, transport)
+    _least(experiment, transport)
     for transport in ("perfbuf", "ringbuf")
     for experiment in ("memory-spread", "memory-half")
 ]
 
 
-_PERF_DOUBLED: Final = over("pb, all CPUs over half", *_DOUBLED[:2], margin=LEAST_MARGIN)
-
-
-def _least(experiment: str) -> Detail:
-    def lines(evidence: Evidence) -> Iterator[str]:
-        ring, perf = (least_lossless(evidence, experiment, way) for way in ("ringbuf", "perfbuf"))
+def _budgets(evidence: Evidence) -> Iterator[str]:
+    for kind in _KINDS:
+        perf, ring = (_least(kind, way)(evidence) for way in ("perfbuf", "ringbuf"))
         of_perf, of_ring = (size_bytes / 1024 for size_bytes in sides(perf, ring))
-        yield (
-            f"{experiment}, least lossless budget, median over blocks: "
-            f"rb {of_ring:.0f} KiB, pb {of_perf:.0f} KiB"
-        )
-
-    return lines
+        levels = f"rb {of_ring:.0f} KiB, pb {of_perf:.0f} KiB"
+        yield f"{kind}, least lossless budget, median over blocks: {levels}"
 
 
 def _rss(evidence: Evidence) -> list[Series]:
@@ -149,7 +147,7 @@ CLAIMS: Final = (
         rule=mean_above(
             "least lossless budget, pb over rb, mean of both storms",
             [less_memory(kind, kind) for kind in _KINDS],
-            details=[_least(kind) for kind in _KINDS],
+            details=[_budgets],
         ),
         cpus=2,
     ),
@@ -163,14 +161,12 @@ CLAIMS: Final = (
         experiments=("memory-spread", "memory-half"),
         rule=held(
             above(
-                over(
-                    "growth of the least lossless budget as CPUs double, pb over rb",
-                    *_DOUBLED,
-                    margin=LEAST_MARGIN,
+                _compared(
+                    "growth of the least lossless budget as CPUs double, pb over rb", *_DOUBLED
                 ),
-                details=(lambda evidence: [say(_PERF_DOUBLED(evidence))],),
+                details=[said(_compared("pb, all CPUs over half", *_DOUBLED[:2]))],
             ),
-            over("rb, all CPUs over half", *_DOUBLED[2:], margin=LEAST_MARGIN),
+            _compared("rb, all CPUs over half", *_DOUBLED[2:]),
             low=0.0,
             high=2.0,
             words="the ring's grows less than 2",

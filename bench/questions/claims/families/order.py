@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from operator import itemgetter
 from statistics import median
 from typing import Final
 
@@ -14,10 +15,18 @@ from bench.judge.statistics import FEWEST_BLOCKS
 from bench.plan.budgets import MIB
 from bench.plan.config import Consumer, Poll
 from bench.plan.experiments import ArmName, Experiment
-from bench.questions.claims.claim import for_ring
+from bench.questions.claims.claim import Finding, for_ring
 from bench.questions.claims.evidence import Evidence, NotMeasured
-from bench.questions.claims.finding import Finding, Verdict
-from bench.questions.claims.rules import counted, none_seen, share
+from bench.questions.claims.rules import (
+    INCONCLUSIVE,
+    REFUTED,
+    REPRODUCED,
+    TOO_FEW,
+    counted,
+    fewest,
+    none_seen,
+    share,
+)
 from bench.questions.claims.setting import Setting, experiment, trial
 from bench.questions.transports.profiles import PERFBUF, RINGBUF, storms
 from workloads.storm import Shape
@@ -54,17 +63,6 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     )
 
 
-def _arms(
-    evidence: Evidence, transport: str, experiments: Sequence[str]
-) -> list[tuple[str, ArmSamples]]:
-    found = [
-        (name, arm) for name in experiments for arm in evidence.arms(name, transport, variant=None)
-    ]
-    if len({name for name, _ in found}) < len(experiments):
-        raise NotMeasured(experiments[0])
-    return found
-
-
 def _counted(
     evidence: Evidence,
     *,
@@ -73,47 +71,36 @@ def _counted(
     experiments: Sequence[str] = _EXPERIMENTS,
 ) -> Finding:
     """Count causal violations; ``wanted``: the claim is that there are some."""
-    arms = _arms(evidence, transport, experiments)
+    arms = [(name, arm) for name in experiments for arm in evidence.arms(name, transport)]
     orders = [trial.ordering for _, arm in arms for trial in arm.trials if trial.ordering]
     pairs = sum(order.causal_pairs for order in orders)
-    violations = sum(order.causal_violations for order in orders)
-    if not pairs:
+    if {name for name, _ in arms} != {*experiments} or not pairs:
         raise NotMeasured(experiments[0])
-    fewest = min(order.causal_pairs for order in orders)
-    blocks = min(len(arm.readings) for _, arm in arms)
-    measured = share(
-        f"{violations:,} causal violations in {pairs:,} pairs of {len(orders)} trials",
-        violations,
-        pairs,
+    violations = sum(order.causal_violations for order in orders)
+    least = min(order.causal_pairs for order in orders)
+    words = f"{violations:,} causal violations in {pairs:,} pairs of {len(orders)} trials"
+    some, none = (REPRODUCED, REFUTED) if wanted else (REFUTED, REPRODUCED)
+    return counted(
+        share(words, violations, pairs),
+        arms,
+        (fewest(arms) < FEWEST_BLOCKS, *TOO_FEW),
+        (violations, some, f"{violations:,} parents came before a child that they had reaped"),
+        (least < LEAST_PAIRS, INCONCLUSIVE, f"a trial had only {least:,} causal pairs"),
+        (True, none, f"{none_seen(pairs, 'pairs')}, with at least {least:,} in every trial"),
+        details=[line for _, line in sorted(_lateness(arms), key=itemgetter(0))],
     )
-    if blocks < FEWEST_BLOCKS:
-        verdict, reason = Verdict.INCONCLUSIVE, f"fewer than {FEWEST_BLOCKS} blocks"
-    elif violations:
-        verdict = Verdict.REPRODUCED if wanted else Verdict.REFUTED
-        reason = f"{violations:,} parents came before a child that they had reaped"
-    elif fewest < LEAST_PAIRS:
-        verdict, reason = Verdict.INCONCLUSIVE, f"a trial had only {fewest:,} causal pairs"
-    else:
-        verdict = Verdict.REFUTED if wanted else Verdict.REPRODUCED
-        reason = f"{none_seen(pairs, 'pairs')}, with at least {fewest:,} in every trial"
-    return counted((verdict, reason), measured, arms, details=_lateness(arms))
 
 
-def _lateness(arms: list[tuple[str, ArmSamples]]) -> tuple[str, ...]:
-    found = []
-    for name, arm in sorted(arms, key=_interval_ms):
+def _lateness(arms: Sequence[tuple[str, ArmSamples]]) -> Iterator[tuple[float, str]]:
+    """Yield the drain interval, 0 for chains, and how late inverted events are."""
+    for name, arm in arms:
         late_ns = [trial.ordering.lateness_p99_ns for trial in arm.trials if trial.ordering]
         if late_ns:
             variant = ArmName.parse(arm.name).variant
             where = f"drained every {variant}" if variant else name
-            found.append(f"{where}: inverted events are {median(late_ns) / 1e6:.3f} ms late (p99)")
-    return tuple(found)
-
-
-def _interval_ms(place: tuple[str, ArmSamples]) -> float:
-    name, arm = place
-    timed = name != "chain" and arm.trials
-    return arm.trials[0].config.consumer.interval_ms if timed else 0.0
+            interval_ms = arm.trials[0].config.consumer.interval_ms if name != "chain" else 0.0
+            late = f"inverted events are {median(late_ns) / 1e6:.3f} ms late (p99)"
+            yield interval_ms, f"{where}: {late}"
 
 
 _ring_keeps_order: Final = partial(_counted, transport="ringbuf", wanted=False)

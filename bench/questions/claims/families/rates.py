@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from math import inf
 from typing import Final
 
 from bench.plan.budgets import KIB, MIB
@@ -14,10 +13,18 @@ from bench.plan.config import Consumer, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
 from bench.questions.claims.claim import for_perf, for_ring
-from bench.questions.claims.compare import Detail, Of, less, over
-from bench.questions.claims.contrast import NEARLY_NONE, SURE, alone, sides
-from bench.questions.claims.evidence import Evidence, NotMeasured
-from bench.questions.claims.finding import Finding, Verdict
+from bench.questions.claims.compare import (
+    Detail,
+    Of,
+    alone,
+    less,
+    levels,
+    over,
+    said,
+    where_measured,
+)
+from bench.questions.claims.contrast import NEARLY_NONE, SURE, Contrast, sides
+from bench.questions.claims.evidence import Evidence
 from bench.questions.claims.setting import (
     MORE_BLOCKS,
     RECORD_AND_HEADER_BYTES,
@@ -87,6 +94,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
 _default = partial(Of, quantities.drained_per_s, "rate-default")
 _sampled = partial(Of, quantities.drained_per_s, "rate-sampled")
 _RING, _PB, _SHARDED = map(_default, ("ringbuf", "perfbuf", "sharded"))
+_USUAL: Final = _sampled("ringbuf")
 _RING_500, _PERF_500 = (_sampled(way, "every500") for way in ("ringbuf", "perfbuf"))
 _ONE_RING, _ONE_PERF = (
     Of(quantities.drained_per_s, "same-cpu", way) for way in ("ringbuf", "perfbuf")
@@ -102,92 +110,53 @@ _LOADS: Final = {
 }
 
 
-def _rates(reference: Of, **parts: Of) -> Detail:
+def _rates(reference: Of, parts: Mapping[str, Of]) -> Detail:
     """Return rate and wake-ups of each, the rate as paired with ``reference``."""
 
     def lines(evidence: Evidence) -> Iterator[str]:
         for words, part in parts.items():
             rate, _ = sides(part(evidence), reference(evidence))
-            text = f"{words}: {rate / 1e6:.2f} M/s"
-            try:
-                raised = replace(part, take=quantities.raised_per_event).median(evidence)
-                yield f"{text}, {raised:.3f} wake-ups raised per event"
-            except NotMeasured:
-                yield text
+            raised = levels(
+                ", {1:.3f} wake-ups raised per event".format,
+                {words: part.taking(quantities.raised_per_event)},
+            )
+            more = "".join(where_measured(raised)(evidence))
+            yield f"{words}: {rate / 1e6:.2f} M/s{more}"
 
     return lines
 
 
-def _with_libbcc(evidence: Evidence) -> Iterator[str]:
-    ways = ("ringbuf", "perfbuf")
-    if all(evidence.arms("rate-default", way, variant="libbcc") for way in ways):
-        words = "with libbcc's readers"
-        yield rules.say(over(words, *(_default(way, "libbcc") for way in ways))(evidence))
-
-
-def _at_its_default(evidence: Evidence) -> Iterator[str]:
-    """Yield what is not judged: its wake-ups depend on who is the quicker."""
-    if evidence.arms("rate-sampled", "ringbuf", variant=""):
-        usual = _sampled("ringbuf")
-        yield from _rates(_PERF_500, **{"rb, default": usual})(evidence)
-        words = "rb at its default over pb at every 500th"
-        yield rules.say(over(words, usual, _PERF_500)(evidence))
-
-
-def _dropped(part: Of) -> Of:
-    return replace(part, take=quantities.dropped_share)
-
-
-def _sharded(evidence: Evidence) -> Finding:
-    """Refute it too if more is dropped, whatever the rate; no more has to be shown."""
-    faster = over("delivered a second, sharded rb over pb", _SHARDED, _PB)(evidence)
-    drops = less("dropped, sharded rb less pb", _dropped(_SHARDED), _dropped(_PB))(evidence)
-    details = list(_rates(_PB, sharded=_SHARDED, pb=_PB)(evidence))
-    more = drops.measured()
-    if more.low > more.bound and drops.p[0] < SURE:
-        return Finding(
-            verdict=Verdict.REFUTED,
-            reason="it drops more",
-            measured=more,
-            blocks=drops.blocks,
-            p=drops.p[0],
-            details=(rules.say(faster), *details),
-            rests_on=(*faster.rests_on, *drops.rests_on),
-        )
-    return rules.controlled(
-        rules.all_of([faster], details),
-        drops,
-        low=-inf,
-        high=NEARLY_NONE,
-        words=f"it drops no more, to {NEARLY_NONE:.0%} of records",
+_rate = partial(over, "delivered a second, rb over pb")
+_SHARDED_FASTER: Final = over("delivered a second, sharded rb over pb", _SHARDED, _PB)
+_SHARDED_DROPS, _ONE_DROPS = (
+    less(words, *(part.taking(quantities.dropped_share) for part in parts))
+    for words, *parts in (
+        ("dropped, sharded rb less pb", _SHARDED, _PB),
+        ("dropped, rb less pb", _ONE_RING, _ONE_PERF),
     )
+)
+_ONE_FASTER: Final = _rate(_ONE_RING, _ONE_PERF)
 
 
-def _on_one_cpu(evidence: Evidence) -> Finding:
-    of_ring, of_perf = map(_dropped, (_ONE_RING, _ONE_PERF))
-    drops = less("dropped, rb less pb", of_ring, of_perf)(evidence)
-    faster = over("delivered a second, rb over pb", _ONE_RING, _ONE_PERF)(evidence)
-    details = list(_rates(_ONE_PERF, rb=_ONE_RING, pb=_ONE_PERF)(evidence))
-    found = rules.all_of([faster, drops], details)
-    lossless = not any(of_ring(evidence).values.values())
-    if lossless and rules.all_of([faster]).verdict is Verdict.REPRODUCED:
-        # A difference of exactly nothing has no interval that could lie below anything.
-        ledgers = (trial.ledger for trial in _ONE_RING.arm(evidence).trials)
-        records = sum(ledger.own_attempted for ledger in ledgers if ledger is not None)
-        return replace(
-            found,
-            verdict=Verdict.REFUTED,
-            reason=f"rb delivers more, but dropped {rules.none_seen(records, 'records')}",
-            measured=faster.measured(),
-            p=faster.p[0],
-        )
-    return rules.controlled(
-        found,
-        alone("dropped on pb", of_perf(evidence)),
-        low=-inf,
-        high=NEARLY_NONE,
-        words=f"pb drops at most {NEARLY_NONE:.0%}",
-    )
+def _drops_more(evidence: Evidence) -> tuple[str, Contrast, float] | None:
+    drops = _SHARDED_DROPS(evidence)
+    shown = drops.measured().low > drops.bound and drops.p[0] < SURE
+    return ("it drops more", drops, drops.p[0]) if shown else None
+
+
+def _lost_nothing(evidence: Evidence) -> tuple[str, Contrast, float] | None:
+    """Show a ring that delivers more and drops nothing.
+
+    A difference of exactly nothing has no interval that could lie below anything.
+    """
+    faster = _ONE_FASTER(evidence)
+    lost = any(_ONE_RING.taking(quantities.dropped_share)(evidence).values.values())
+    if lost or rules.all_of([faster]).verdict is not rules.REPRODUCED:
+        return None
+    ledgers = (trial.ledger for trial in _ONE_RING.arm(evidence).trials)
+    records = sum(ledger.own_attempted for ledger in ledgers if ledger is not None)
+    none = rules.none_seen(records, "records")
+    return f"rb delivers more, but dropped {none}", faster, faster.p[0]
 
 
 _AMPLIFIED: Final = "amplified, default wake-ups"
@@ -202,8 +171,18 @@ CLAIMS: Final = (
         reproduced_when="delivered-rate ratio > 1",
         experiments=("rate-default",),
         rule=rules.above(
-            over("delivered a second, rb over pb", _RING, _PB),
-            details=(_rates(_PB, rb=_RING, pb=_PB), _with_libbcc),
+            _rate(_RING, _PB),
+            details=(
+                _rates(_PB, {"rb": _RING, "pb": _PB}),
+                where_measured(
+                    said(
+                        over(
+                            "with libbcc's readers",
+                            *(_default(way, "libbcc") for way in ("ringbuf", "perfbuf")),
+                        )
+                    )
+                ),
+            ),
         ),
     ),
     for_ring(
@@ -215,10 +194,13 @@ CLAIMS: Final = (
         reproduced_when="ratio > 1",
         experiments=("rate-sampled",),
         rule=rules.above(
-            over("delivered a second, rb over pb", _RING_500, _PERF_500),
+            _rate(_RING_500, _PERF_500),
             details=(
-                _rates(_PERF_500, **{"rb, every 500th": _RING_500, "pb, every 500th": _PERF_500}),
-                _at_its_default,
+                _rates(_PERF_500, {"rb, every 500th": _RING_500, "pb, every 500th": _PERF_500}),
+                where_measured(  # not judged: its wake-ups depend on who is the quicker
+                    _rates(_PERF_500, {"rb, default": _USUAL}),
+                    said(over("rb at its default over pb at every 500th", _USUAL, _PERF_500)),
+                ),
             ),
         ),
     ),
@@ -245,7 +227,17 @@ CLAIMS: Final = (
         test="sharded ring buffers against pb, amplified",
         reproduced_when="rate ratio > 1, and at most 1 % more of the records dropped",
         experiments=("rate-default",),
-        rule=_sharded,
+        rule=rules.refuted_by(
+            rules.held(
+                rules.above(
+                    _SHARDED_FASTER, details=[_rates(_PB, {"sharded": _SHARDED, "pb": _PB})]
+                ),
+                _SHARDED_DROPS,
+                high=NEARLY_NONE,
+                words=f"it drops no more, to {NEARLY_NONE:.0%} of records",
+            ),
+            _drops_more,
+        ),
     ),
     for_perf(
         id="rb-same-cpu",
@@ -255,7 +247,19 @@ CLAIMS: Final = (
         test="producer and consumer on one CPU",
         reproduced_when="rate ratio > 1, more dropped on rb, and at most 1 % on pb",
         experiments=("same-cpu",),
-        rule=_on_one_cpu,
+        rule=rules.refuted_by(
+            rules.held(
+                rules.above(
+                    _ONE_FASTER,
+                    _ONE_DROPS,
+                    details=[_rates(_ONE_PERF, {"rb": _ONE_RING, "pb": _ONE_PERF})],
+                ),
+                alone("dropped on pb", _ONE_PERF.taking(quantities.dropped_share)),
+                high=NEARLY_NONE,
+                words=f"pb drops at most {NEARLY_NONE:.0%}",
+            ),
+            _lost_nothing,
+        ),
     ),
     for_perf(
         id="fast-consumer-hurts-rb",
@@ -265,13 +269,14 @@ CLAIMS: Final = (
         test="consumer cost per record swept",
         reproduced_when="rate rises somewhere as the cost grows",
         experiments=("consumer-cost",),
-        rule=rules.somewhere(
+        rule=rules.above(
             *(
                 over(f"delivered a second, {cost} a record over none", part, _COSTS["0ns"])
                 for cost, part in _COSTS.items()
                 if cost != "0ns"
             ),
-            details=(_rates(_COSTS["0ns"], **_COSTS),),
+            details=[_rates(_COSTS["0ns"], _COSTS)],
+            side=-1,
         ),
     ),
 )

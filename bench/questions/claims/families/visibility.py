@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Claims about what user space gets to see: whole records, reported losses, system calls."""
+"""Claims about what user space gets to see: whole records, losses, system calls, empty polls."""
 
 from __future__ import annotations
 
@@ -9,18 +9,31 @@ from statistics import fmean
 from typing import Final
 
 from bench.judge.metrics import Unit
-from bench.judge.samples import ArmSamples
-from bench.judge.statistics import FEWEST_BLOCKS, Scale
+from bench.judge.statistics import FEWEST_BLOCKS, one_sided
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.budgets import MIB
 from bench.plan.config import MIXED, Call, Consumer, Producer, Reader
 from bench.plan.experiments import Experiment
-from bench.questions.claims.claim import for_perf, for_ring
-from bench.questions.claims.compare import Of
-from bench.questions.claims.evidence import Evidence, NotMeasured, series
-from bench.questions.claims.finding import Finding, Verdict
-from bench.questions.claims.quantities import syscalls_per_event
-from bench.questions.claims.rules import Rule, counted, inside, none_seen, share
+from bench.questions.claims import quantities
+from bench.questions.claims.claim import Finding, for_perf, for_ring
+from bench.questions.claims.compare import Of, less, levels, made, where_measured
+from bench.questions.claims.contrast import SURE, Contrast
+from bench.questions.claims.evidence import Evidence, NotMeasured
+from bench.questions.claims.rules import (
+    INCONCLUSIVE,
+    REFUTED,
+    REPRODUCED,
+    TOO_FEW,
+    Rule,
+    above,
+    all_of,
+    counted,
+    fewest,
+    inside,
+    none_seen,
+    refuted_by,
+    share,
+)
 from bench.questions.claims.setting import Setting, by_libbcc, experiment, trial
 from bench.questions.transports.profiles import BUSY, EPOLL, PERFBUF, RINGBUF, storms
 from workloads.storm import Shape
@@ -78,35 +91,32 @@ def _whole(name: str, what: str, *wanted: tuple[str, str | None]) -> Rule:
     """
 
     def judge(evidence: Evidence) -> Finding:
-        arms, broken = [], []
+        transports = {transport for transport, _ in wanted}
+        invalid = evidence.samples(name).invalid
+        broken = [each for each in invalid if each.config.transport in transports]
+        arms = []
         for transport, variant in wanted:
             found = evidence.arms(name, transport, variant=variant)
-            invalid = evidence.invalid(name, transport)
-            if not found and (variant or not invalid):
+            if not found and (variant or transport not in {t.config.transport for t in broken}):
                 raise NotMeasured(name)
-            arms += found
-            broken += [trial for trial in invalid if trial not in broken]
-        trials = [trial for arm in arms for trial in arm.trials]
+            arms += [(name, arm) for arm in found]
+        trials = [trial for _, arm in arms for trial in arm.trials]
         records = sum(trial.ledger.delivered for trial in trials if trial.ledger is not None)
-        blocks = min((len(arm.readings) for arm in arms), default=0)
         total = len(trials) + len(broken)
-        if broken:
-            said = Verdict.REFUTED, f"{broken[0].arm}: {'; '.join(broken[0].reasons)}"
-        elif blocks < FEWEST_BLOCKS or not records:
-            said = Verdict.INCONCLUSIVE, f"fewer than {FEWEST_BLOCKS} blocks"
-        else:
-            none = none_seen(total, "trials")
-            said = Verdict.REPRODUCED, f"{what} in {none}, of {records:,} records"
-        measured = share(f"{len(broken)} of {total} trials: {what}", len(broken), total)
-        return counted(said, measured, [(name, arm) for arm in arms])
+        return counted(
+            share(f"{len(broken)} of {total} trials: {what}", len(broken), total),
+            arms,
+            *((True, REFUTED, f"{each.arm}: {'; '.join(each.reasons)}") for each in broken[:1]),
+            (fewest(arms) < FEWEST_BLOCKS or not records, *TOO_FEW),
+            (True, REPRODUCED, f"{what} in {none_seen(total, 'trials')}, of {records:,} records"),
+        )
 
     return judge
 
 
 def _calls_of_perf(evidence: Evidence) -> Iterator[str]:
-    for arm in evidence.arms(_CALLS, "perfbuf", variant="busy"):
-        mean = fmean(series(_CALLS, arm, syscalls_per_event).values.values())
-        yield f"perf buffers: {mean:.5f} an event"
+    calls = Of(quantities.syscalls_per_event, _CALLS, "perfbuf", "busy")(evidence)
+    yield f"perf buffers: {fmean(calls.values.values()):.5f} an event"
 
 
 def _unreported(
@@ -115,35 +125,67 @@ def _unreported(
     """Return the rule that trials reported less lost than was: of ``kind``, or (None) nothing."""
 
     def judge(evidence: Evidence) -> Finding:
-        for name in experiments:
-            if arms := evidence.arms(name, transport):
-                return of_arm(name, arms[0])
-        raise NotMeasured(experiments[0])
-
-    def of_arm(name: str, arm: ArmSamples) -> Finding:
-        lost = reported = short = lossy = 0
-        for each in arm.trials:
-            if each.ledger is None or not each.ledger.dropped:
-                continue
-            lossy += 1
-            counts = each.lost_told
-            found = sum(counts.values()) if kind is None else counts.get(kind, 0)
-            lost += each.ledger.dropped
-            reported += found
-            short += found == 0 if kind is None else found < each.ledger.dropped
-        where = "trials that lost something"
-        if lossy < FEWEST_BLOCKS:
-            said = Verdict.INCONCLUSIVE, f"only {lossy} trials lost anything"
-        elif short == lossy:
-            said = Verdict.REPRODUCED, f"{what} in every trial that lost something"
-        elif short == 0:
-            said = Verdict.REFUTED, f"{what} in {none_seen(lossy, where)}"
-        else:
-            said = Verdict.REPRODUCED, f"{what} in {short} of {lossy} {where}"
-        words = f"{lost:,} lost, {reported:,} reported, in {lossy} of {len(arm.trials)} trials"
-        return counted(said, share(words, short, lossy), [(name, arm)], trials=lossy)
+        arms = [(name, arm) for name in experiments for arm in evidence.arms(name, transport)][:1]
+        if not arms:
+            raise NotMeasured(experiments[0])
+        trials = arms[0][1].trials
+        counts = [
+            (each.ledger.dropped, sum(n for of, n in each.lost_told.items() if kind in (None, of)))
+            for each in trials
+            if each.ledger is not None and each.ledger.dropped
+        ]
+        lossy, where = len(counts), "trials that lost something"
+        short = sum(found < lost if kind is not None else found == 0 for lost, found in counts)
+        lost, reported = (sum(each[part] for each in counts) for part in (0, 1))
+        words = f"{lost:,} lost, {reported:,} reported, in {lossy} of {len(trials)} trials"
+        return counted(
+            share(words, short, lossy),
+            arms,
+            (lossy < FEWEST_BLOCKS, INCONCLUSIVE, f"only {lossy} trials lost anything"),
+            (short == lossy, REPRODUCED, f"{what} in every trial that lost something"),
+            (short, REPRODUCED, f"{what} in {short} of {lossy} {where}"),
+            (True, REFUTED, f"{what} in {none_seen(lossy, where)}"),
+            trials=lossy,
+        )
 
     return judge
+
+
+_LEAST_SPUN: Final = 0.1
+"""Share of returns with nothing to read below which nobody would speak of spinning."""
+
+_ARMS: Final = {
+    "rb, delayed": ("ringbuf", "delayed"),
+    "rb, prompt": ("ringbuf", "prompt"),
+    "pb, delayed": ("perfbuf", "delayed"),
+}
+_RING, _PROMPT, _PERF = (
+    Of(quantities.empty_poll_share, "slow-producer", *arm) for arm in _ARMS.values()
+)
+_SPINS: Final = [
+    less(f"polls with nothing to read, rb delayed less {words}", _RING, other, least=_LEAST_SPUN)
+    for words, other in (("pb", _PERF), ("rb prompt", _PROMPT))
+]
+_PER_RECORD: Final = levels(
+    "{}: {:,.2f} empty polls a record".format,
+    {
+        words: Of(quantities.empty_polls_per_event, "slow-producer", *arm)
+        for words, arm in _ARMS.items()
+    },
+)
+
+
+def _seldom_empty(evidence: Evidence) -> tuple[str, Contrast, float] | None:
+    """Show that a delay makes surely less than a tenth more of the returns empty."""
+    contrasts = made(_SPINS, evidence)
+    found = all_of(contrasts)
+    alike = min(contrasts, key=lambda one: one_sided(one.values, _LEAST_SPUN)[1])
+    p = min(1.0, len(contrasts) * one_sided(alike.values, _LEAST_SPUN)[1])
+    if found.verdict is not INCONCLUSIVE or found.blocks < FEWEST_BLOCKS:
+        return None
+    if p >= SURE or alike.measured().high >= _LEAST_SPUN:
+        return None
+    return f"surely less than {_LEAST_SPUN:.0%} more of the returns are empty", alike, p
 
 
 CLAIMS: Final = (
@@ -168,13 +210,14 @@ CLAIMS: Final = (
         experiments=(_CALLS,),
         rule=inside(
             "system calls an event, busily polled ring",
-            lambda evidence: [Of(syscalls_per_event, _CALLS, "ringbuf", "busy")(evidence)],
+            lambda evidence: [
+                Of(quantities.syscalls_per_event, _CALLS, "ringbuf", "busy")(evidence)
+            ],
             high=0.01,
             bound=0.01,
-            scale=Scale.DIFFERENCE,
             unit=Unit.COUNT,
-            words=("below {1} an event", "above {1} an event", "{1}"),
-            details=(_calls_of_perf,),
+            each="an event",
+            details=[where_measured(_calls_of_perf)],
         ),
         comparative=False,
     ),
@@ -189,6 +232,20 @@ CLAIMS: Final = (
             "migration", "a ledger that did not balance", (RINGBUF, "reserve"), (RINGBUF, "output")
         ),
         comparative=False,
+    ),
+    for_perf(
+        id="rb-busy-head-spins",
+        statement="behind a reserved, uncommitted record a level-triggered poll returns at once, "
+        "again and again",
+        sources="seen here, not published",
+        published="none; seen here: 41,173 returns for 603 records",
+        test="returns of poll with nothing to read, with and without a delay between reserve and "
+        "submit on one CPU",
+        reproduced_when="more of the returns are empty on rb with a delay than on pb with it, and "
+        "than on rb without",
+        experiments=("slow-producer",),
+        rule=refuted_by(above(*_SPINS, details=[_PER_RECORD]), _seldom_empty),
+        cpus=2,
     ),
     for_perf(
         id="rb-silent-loss",

@@ -13,12 +13,10 @@ from bench.linux.pages import PAGE_BYTES
 from bench.plan.budgets import MIB
 from bench.plan.config import Call, Consumer, Poll, Producer, Wake
 from bench.plan.experiments import ArmName, Experiment
-from bench.questions.claims.claim import for_perf, for_ring
-from bench.questions.claims.compare import Of, over
+from bench.questions.claims.claim import Finding, for_perf, for_ring
+from bench.questions.claims.compare import Of, less, levels, over, where_measured
 from bench.questions.claims.contrast import ABOUT_EQUAL, difference, share_margin, sides
-from bench.questions.claims.directions import either_way
-from bench.questions.claims.evidence import Evidence, NotApplicable, series
-from bench.questions.claims.finding import Finding, Verdict
+from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, series
 from bench.questions.claims.quantities import (
     dropped_share,
     late_records,
@@ -26,7 +24,16 @@ from bench.questions.claims.quantities import (
     raised_per_event,
     steady_ns,
 )
-from bench.questions.claims.rules import above, held, none_seen, too_few
+from bench.questions.claims.rules import (
+    INCONCLUSIVE,
+    REFUTED,
+    REPRODUCED,
+    above,
+    either_way,
+    first,
+    held,
+    none_seen,
+)
 from bench.questions.claims.setting import (
     BLOCKS,
     MORE_BLOCKS,
@@ -117,23 +124,22 @@ _raised = partial(Of, raised_per_event, "backlog")
 _BACKLOG: Final = [
     _raised(transport, load) for transport in ("ringbuf", "perfbuf") for load in ("1x", "100x")
 ]
-
-
-def _levels(evidence: Evidence) -> Iterator[str]:
-    """Yield wake-ups raised per event by load, such that they agree with the paired ratios."""
-    for words, many in (("rb", _BACKLOG[1]), ("pb", _BACKLOG[3])):
-        for load in ("1x", "10x", "100x"):
-            for arm in evidence.arms("backlog", many.transport, variant=load):
-                part = series("backlog", arm, raised_per_event)
-                level, _ = sides(part, many(evidence))
-                yield f"{words}, {load} records at once: {level:.3f} raised per event"
-
-
+_RAISED: Final = [
+    where_measured(
+        levels(
+            "{}: {:.3f} raised per event".format,
+            {f"{words}, {load} records at once": _raised(many.transport, load)},
+            many,
+        )
+    )
+    for words, many in (("rb", _BACKLOG[1]), ("pb", _BACKLOG[3]))
+    for load in ("1x", "10x", "100x")
+]
 _FALLS: Final = held(
     above(
         over("raised per event on rb, 1 over 100 records at once", *_BACKLOG[:2]),
         over("the same, rb over pb", *_BACKLOG),
-        details=(_levels,),
+        details=_RAISED,
     ),
     over("raised per event on pb, 1 over 100 records at once", *_BACKLOG[2:], margin=0),
     low=1 / ABOUT_EQUAL,
@@ -157,36 +163,35 @@ def _none_missed(evidence: Evidence) -> Finding:
     where every record wakes would not show that none was left, and where a trial does not record
     which it was, only that none waited at all does.
     """
-    name = "last-record"
-    arms = [evidence.arm(name, "ringbuf", wake) for wake in ("adaptive", "forced")]
-    adaptive, forced = (late_records(arm.trials) for arm in arms)
-    shares = [series(name, arm, late_share) for arm in arms]
-    words = "share that waited for the next burst, adaptive less forced"
-    more = difference(words, shares[0], shares[1], 0.0)
-    bursts = f"{adaptive.bursts:,} bursts"
-    if adaptive.stranded:
-        verdict = Verdict.REFUTED
-        reason = f"{adaptive.stranded:,} records were left without a wake-up in {bursts}"
-    elif adaptive.unknown:
-        verdict = Verdict.INCONCLUSIVE
-        reason = (
-            f"of {adaptive.unknown:,} records that waited it is not known whether one was raised"
-        )
-    elif adaptive.bursts < BURSTS or more.blocks < FEWEST_BLOCKS:
-        verdict, reason = Verdict.INCONCLUSIVE, f"{bursts} of {BURSTS:,}"
-    else:
-        verdict = Verdict.REPRODUCED
-        reason = f"none left in {none_seen(adaptive.bursts, 'bursts')}"
-    per_block = max(1, adaptive.bursts // max(1, len(arms[0].readings)))
+    parts = [Of(late_share, "last-record", "ringbuf", wake) for wake in ("adaptive", "forced")]
+    more = less("share that waited for the next burst, adaptive less forced", *parts)(evidence)
+    arms = [part.arm(evidence) for part in parts]
+    found, forced = (late_records(arm.trials) for arm in arms)
+    bursts, left = f"{found.bursts:,} bursts", found.stranded
+    said = first(
+        (left, REFUTED, f"{left or 0:,} records were left without a wake-up in {bursts}"),
+        (
+            found.unknown,
+            INCONCLUSIVE,
+            f"of {found.unknown:,} records that waited it is not known whether one was raised",
+        ),
+        (
+            found.bursts < BURSTS or more.blocks < FEWEST_BLOCKS,
+            INCONCLUSIVE,
+            f"{bursts} of {BURSTS:,}",
+        ),
+        (True, REPRODUCED, f"none left in {none_seen(found.bursts, 'bursts')}"),
+    )
+    per_block = max(1, found.bursts // max(1, len(arms[0].readings)))
     return Finding(
-        verdict=verdict,
-        reason=reason,
-        measured=more.measured(),
+        verdict=said[0],
+        reason=said[1],
+        measured=replace(more, margin=0.0).measured(),
         blocks=more.blocks,
-        further_blocks=max(1, -(-(BURSTS - adaptive.bursts) // per_block)),
+        further_blocks=max(1, -(-(BURSTS - found.bursts) // per_block)),
         details=(
-            *([] if adaptive.stranded is None else [f"{adaptive.stranded:,} without a wake-up"]),
-            f"{adaptive.late:,} of {adaptive.records:,} records waited for the next burst",
+            *([] if left is None else [f"{left:,} without a wake-up"]),
+            f"{found.late:,} of {found.records:,} records waited for the next burst",
             f"{forced.late:,} of {forced.records:,} where every record wakes",
         ),
         rests_on=more.rests_on,
@@ -201,8 +206,8 @@ def _policies(evidence: Evidence) -> Iterator[str]:
     for waiting in ("epoll", "timed", "stopped"):
         none, adaptive, forced = (_wake(f"{policy}-{waiting}")(evidence) for policy in _POLICIES)
         of_adaptive, of_none = sides(adaptive, none)
-        more, less = sides(forced, adaptive)
-        of_policies = (of_none, of_adaptive, of_adaptive * more / less)
+        more, fewer = sides(forced, adaptive)
+        of_policies = (of_none, of_adaptive, of_adaptive * more / fewer)
         for policy, level in zip(_POLICIES, of_policies, strict=True):
             yield f"{policy} wake-ups, {waiting} consumer: {level:,.0f} ns a record"
 
@@ -213,31 +218,21 @@ def _forced_in_bursts(evidence: Evidence) -> Finding:
     They may lose more at one budget and less at another, so a mean over budgets would say nothing.
     """
     name = "burst-forced"
-    each = []
+    samples, each = evidence.samples(name), {}
     for adaptive in evidence.arms(name, "ringbuf", variant="adaptive"):
         budget = ArmName.parse(adaptive.name).budget
-        margin = share_margin(_at_budget(evidence, name, budget), dropped_share, name)
-        each += [
-            difference(
-                f"dropped at {budget}, forced less adaptive",
-                series(name, forced, dropped_share),
-                series(name, adaptive, dropped_share),
-                margin,
-            )
-            for forced in evidence.arms(name, "ringbuf", variant="forced", budget=budget)
-        ]
+        forced = evidence.arms(name, "ringbuf", variant="forced", budget=budget)
+        if forced:
+            arms = {key: arm for key, arm in samples.arms.items() if f"@{budget}/" in key}
+            # An A/A pair measures the noise of its own budget.
+            there = replace(evidence, experiments={name: replace(samples, arms=arms)})
+            more, fewer = (series(name, arm, dropped_share) for arm in (forced[0], adaptive))
+            margin = share_margin(there, dropped_share, name)
+            words = f"dropped at {budget}, forced less adaptive"
+            each[budget] = difference(words, more, fewer, margin)
     if not each:
-        evidence.arm(name, "ringbuf", "forced")  # NotMeasured
-    return too_few(each) or either_way(each)
-
-
-def _at_budget(evidence: Evidence, name: str, budget: str) -> Evidence:
-    """Return an experiment's evidence of one budget: an A/A pair measures that budget's noise."""
-    samples = evidence.experiments[name]
-    arms = {
-        arm: found for arm, found in samples.arms.items() if ArmName.parse(arm).budget == budget
-    }
-    return replace(evidence, experiments={name: replace(samples, arms=arms)})
+        raise NotMeasured(name)
+    return either_way("forced wake-ups lose", each)
 
 
 CLAIMS: Final = (

@@ -1,0 +1,360 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Claims about the kernel: ns per record of calls, refusals, contention; its version."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+from bench.judge.metrics import Unit
+from bench.judge.numbers import number
+from bench.judge.samples import ArmSamples
+from bench.linux.pages import PAGE_BYTES
+from bench.plan.config import Call, Wake
+from bench.plan.experiments import ArmName, Experiment
+from bench.questions.claims.claim import Finding, Measured, for_perf, for_ring
+from bench.questions.claims.compare import (
+    Comparison,
+    Detail,
+    Of,
+    grown,
+    levels,
+    made,
+    over,
+    where_measured,
+)
+from bench.questions.claims.contrast import Contrast, sides
+from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, series
+from bench.questions.claims.quantities import ns_per_refusal, ns_per_success, steady_ns
+from bench.questions.claims.rules import INCONCLUSIVE, REFUTED, REPRODUCED, above, mean_above
+from bench.questions.claims.setting import (
+    MORE_BLOCKS,
+    MOST_BLOCKS,
+    STOPPED,
+    Setting,
+    experiment,
+    sending,
+)
+from bench.questions.transports.profiles import BUSY, PERFBUF, RINGBUF
+
+_FIRST: Final = (5, 8)
+_NEAR: Final = (5, 19)
+"""A matrix whose oldest kernel is newer says nothing about when the ring buffer came."""
+
+
+def experiments(on: Setting) -> tuple[Experiment, ...]:
+    """Return kernel ns per record: by call, by record size, by producers, by room, by reader."""
+    costing = partial(on.amplified, kernel_stats=True)
+    quiet = costing(200, 100, wake=Wake.NONE, consumer=STOPPED)
+    sizes = {
+        size: replace(sending(quiet, payload_bytes=size), storm=replace(quiet.storm, count=exits))
+        for size, exits in ((0, 400), (256, 400), (1_024, 200), (4_096, 60))
+    }
+    # All records of all CPUs fit into the buffer of each, so that with many CPUs they are fewer.
+    at_once = max(50, min(1_000, 8_000 // on.count))
+    held = costing(240, at_once, consumer=STOPPED)
+    room_bytes = on.holding_on_each(held)
+    perf_held = sending(held, wake=Wake.WATERMARK, watermark=50)
+    refused = costing(400, 1_000, wake=Wake.NONE, consumer=STOPPED)
+    least_bytes = 16 * PAGE_BYTES
+    alone = on.on_cpus(costing(240, at_once, wake=Wake.NONE), 1)
+    readers = {
+        name: replace(alone, consumer=replace(reader, cpu=on.last))
+        for name, reader in (("asleep", STOPPED), ("busy", BUSY))
+    }
+    found = (
+        experiment(
+            "reserve-output",
+            "Is reserve and submit cheaper than the output call, equally seldom woken?",
+            (
+                on.arm(RINGBUF, on.holding(config), f"{call}-{size}", sending(config, call=call))
+                for size, config in sizes.items()
+                for call in Call
+            ),
+            blocks=MOST_BLOCKS,
+        ),
+        experiment(
+            "producers",
+            "What does a successful write cost as more CPUs write?",
+            (
+                on.arm(transport, room_bytes, f"{count}cpu", on.on_cpus(config, count))
+                for count in on.producers()
+                for transport, config in ((RINGBUF, held), (PERFBUF, perf_held))
+            ),
+            blocks=MOST_BLOCKS,
+        ),
+        experiment(
+            "full",
+            "What does a refused write cost, and does it grow as more CPUs write?",
+            (
+                *(
+                    arm
+                    for count in on.producers()
+                    for arm in on.each(least_bytes, {f"{count}cpu": on.on_cpus(refused, count)})
+                ),
+                *on.each(
+                    least_bytes,
+                    {"output-1cpu": on.on_cpus(sending(refused, call=Call.OUTPUT), 1)},
+                    (RINGBUF,),
+                ),
+            ),
+            blocks=MORE_BLOCKS,
+        ),
+        experiment(
+            "busy-poll",
+            "Does a consumer that polls busily make records more expensive for the producer?",
+            on.each(on.holding_on_each(alone), readers),
+            blocks=MORE_BLOCKS,
+        ),
+    )
+    return found if on.count > 1 else found[:-1]
+
+
+def _by_size(evidence: Evidence) -> list[Contrast]:
+    names = (ArmName.parse(arm.name) for arm in evidence.arms("reserve-output", "ringbuf"))
+    sizes = [int(each.variant[7:]) for each in names if each.variant.startswith("output-")]
+    if not sizes:
+        raise NotMeasured("reserve-output")
+    at = partial(Of, steady_ns, "reserve-output", "ringbuf")
+    comparisons = [
+        over(f"with {size:,} bytes of payload", *map(at, (f"output-{size}", f"reserve-{size}")))
+        for size in sorted(sizes)
+    ]
+    return made(comparisons, evidence)
+
+
+_REFUSALS: Final = {
+    "reserve": Of(ns_per_refusal, "full", "ringbuf", "1cpu"),
+    "rb output": Of(ns_per_refusal, "full", "ringbuf", "output-1cpu"),
+    "pb output": Of(ns_per_refusal, "full", "perfbuf", "1cpu"),
+}
+_RESERVE, _OUTPUT, _PERF = _REFUSALS.values()
+
+
+def _by_producers(evidence: Evidence, one: Of) -> dict[int, ArmSamples]:
+    """Return arms by how many CPUs write, ascending; NotMeasured with fewer than two of them."""
+    found = {
+        int(match[1]): arm
+        for arm in evidence.arms(one.experiment, one.transport)
+        if (match := re.fullmatch(r"(\d+)(?:cpu)?", ArmName.parse(arm.name).variant))
+    }
+    if len(found) < 2:
+        raise NotMeasured(one.experiment)
+    return dict(sorted(found.items()))
+
+
+class _From(Of):
+    """A number where one CPU writes (variant "one"), or the most of them ("all")."""
+
+    def arm(self, evidence: Evidence) -> ArmSamples:
+        return list(_by_producers(evidence, self).values())[0 if self.variant == "one" else -1]
+
+
+_WRITES, _REFUSED = (
+    tuple(
+        _From(take, name, transport, end)
+        for transport in ("ringbuf", "perfbuf")
+        for end in ("all", "one")
+    )
+    for take, name in ((ns_per_success, "producers"), (ns_per_refusal, "full"))
+)
+_GROWTH: Final = over("growth from one CPU to all, rb over pb", *_WRITES)
+_REFUSED_GROWTH: Final = over("the same growth, rb over pb", *_REFUSED)
+
+
+def _curves(parts: Sequence[Of], growths: Comparison | None = None) -> Detail:
+    """Return both curves by CPUs that write, such that they agree with the paired growths from one.
+
+    The last of perf's points agrees with ``growths``, rb's over pb's.
+    """
+
+    def curve(evidence: Evidence, one: Of) -> list[float]:
+        arms = _by_producers(evidence, one).values()
+        return [sides(series(one.experiment, arm, one.take), one(evidence))[0] for arm in arms]
+
+    def lines(evidence: Evidence) -> Iterator[str]:
+        ring, perf = (curve(evidence, one) for one in parts[1::2])
+        if growths is not None:
+            perf[-1] = perf[0] * (ring[-1] / ring[0]) / growths(evidence).estimate.point
+        for words, points, one in (("rb", ring, parts[1]), ("pb", perf, parts[3])):
+            counts = _by_producers(evidence, one)
+            text = (f"{ns:,.0f} ns at {count}" for count, ns in zip(counts, points, strict=True))
+            yield f"{words}, by CPUs that write: {', '.join(text)}"
+
+    return lines
+
+
+def _delivered(evidence: Evidence) -> Iterator[str]:
+    """Yield what reaches a reader: it need not fall as writes cost more.
+
+    A second producer finds the ring less often empty, and so wakes the reader less.
+    """
+    rate = partial(Of, number("drained_per_s"), "rate-default", "ringbuf")
+    one, every = (rate(which).median(evidence) / 1e6 for which in ("1cpu", ""))
+    yield f"delivered on rb to a reader on epoll: {one:.2f} M/s from one CPU, {every:.2f} from all"
+
+
+_wake = partial(Of, steady_ns, "wake")
+_WOKEN: Final = {
+    "rb output, adaptive": _wake("ringbuf", "output-adaptive-epoll"),
+    "rb output, forced": _wake("ringbuf", "output-forced-epoll"),
+    "pb, every record": _wake("perfbuf", "adaptive-epoll"),
+}
+_PUBLISHED_RUN: Final = (
+    "the published run installed no perf readers, so its pb calls failed at once"
+)
+_POLLED: Final = {
+    f"{words}, {variant}": Of(steady_ns, "busy-poll", transport, variant)
+    for words, transport in (("rb", "ringbuf"), ("pb", "perfbuf"))
+    for variant in ("busy", "asleep")
+}
+_TAX: Final = over("cost of busy polling to the producer, rb over pb", *_POLLED.values())
+_NS: Final = "{}: {:,.0f} ns a record".format
+
+
+def _since(evidence: Evidence) -> Finding:
+    kernels = evidence.kernels
+    if len(kernels) < 2:
+        raise NotApplicable("one kernel only: needs the journals of a kernel matrix")
+    versions = {
+        release: (int(match[1]), int(match[2]))
+        if (match := re.match(r"(\d+)\.(\d+)", release))
+        else (0, 0)
+        for release in kernels
+    }
+    wrong = [each for each, ran in kernels.items() if ran != (versions[each] >= _FIRST)]
+    ran = [release for release in kernels if kernels[release]]
+    oldest = min(versions.values())
+    if wrong:
+        verdict, reason = REFUTED, f"otherwise on {', '.join(wrong)}"
+    elif oldest > _NEAR:
+        verdict = INCONCLUSIVE
+        reason = f"the oldest kernel is {oldest[0]}.{oldest[1]}: take one of 5.x into the matrix"
+    else:
+        verdict, reason = REPRODUCED, f"on all of {len(kernels)} kernels as published"
+    measured = Measured(
+        what=f"ring buffer ran on {', '.join(ran) or 'none'}",
+        unit=Unit.COUNT,
+        point=len(ran),
+        low=len(ran),
+        high=len(ran),
+        bound=len(kernels),
+    )
+    return Finding(
+        verdict=verdict, reason=reason, measured=measured, blocks=len(kernels), further_blocks=1
+    )
+
+
+CLAIMS: Final = (
+    for_ring(
+        id="reserve-beats-output",
+        statement="reserve/submit is cheaper than output with its copy",
+        sources="TUT, BENCH",
+        published="22.82 against 18.91 M/s",
+        test="amplified; kernel ns per record, record sizes swept",
+        reproduced_when="ns per record lower for reserve",
+        experiments=("reserve-output",),
+        rule=mean_above("kernel ns a record, output over reserve, mean over sizes", _by_size),
+    ),
+    for_ring(
+        id="rb-no-wasted-work",
+        statement="a full ring refuses before the record is built",
+        sources="TUT, BLOG",
+        test="stalled consumer",
+        reproduced_when="ns per failed run lower for reserve than for both output calls",
+        experiments=("full",),
+        rule=above(
+            over("ns a refused write, rb output over reserve", _OUTPUT, _RESERVE),
+            over("ns a refused write, pb output over rb reserve", _PERF, _RESERVE),
+            details=(levels("{}: {:,.0f} ns a refused write".format, _REFUSALS, _RESERVE),),
+        ),
+    ),
+    for_perf(
+        id="rb-contention",
+        statement="one ring's lock limits many producers",
+        sources="BENCH",
+        published="10.9 at 1 producer, 4.9 at 2, 2.07 at 52",
+        test="in-kernel ns per successful write, producers 1..CPUs, a buffer that holds the whole "
+        "trial, reader stopped; and delivered rate",
+        reproduced_when="ns per write grows; report the curve",
+        experiments=("producers", "rate-default"),
+        rule=above(
+            over("kernel ns a write on rb, all CPUs over one", *_WRITES[:2]),
+            details=(_curves(_WRITES), where_measured(_delivered)),
+        ),
+        cpus=2,
+    ),
+    for_perf(
+        id="pb-scales",
+        statement="per-CPU buffers scale with CPUs where one ring does not",
+        sources="BLOG",
+        published="none found",
+        test="the same sweep on pb, sampled 50",
+        reproduced_when="a crossover exists up to the CPUs at hand; report where; not applicable "
+        "below 4 CPUs for the delivered rate",
+        experiments=("producers",),
+        rule=above(
+            over("kernel ns a write at all CPUs, rb over pb", _WRITES[0], _WRITES[2]),
+            _GROWTH,
+            details=(_curves(_WRITES, _GROWTH),),
+        ),
+        cpus=4,
+    ),
+    for_perf(
+        id="rb-full-still-locks",
+        statement="a full ring still contends for its lock",
+        sources="josefbacik/systing#210",
+        published="85 % of events lost on 192 CPUs",
+        test="stopped reader, in-kernel ns per refused write, producers 1..CPUs",
+        reproduced_when="grows on rb, and by more than on pb",
+        experiments=("full",),
+        rule=above(
+            over("ns a refused write on rb, all CPUs over one", *_REFUSED[:2]),
+            _REFUSED_GROWTH,
+            details=(_curves(_REFUSED, _REFUSED_GROWTH),),
+        ),
+        cpus=2,
+    ),
+    for_perf(
+        id="rb-output-slower",
+        statement="a ring output call costs more than a perf one",
+        sources="cilium/pwru#195, jschwinger233/bpf_k2u_benchmark",
+        published="81 ms pb, 198 ms rb unwoken, 1,821 ms rb forced, for 10 M calls",
+        test="with live readers, successes only",
+        reproduced_when="ns per successful run higher on rb. The published run installed no perf "
+        "readers, so its pb calls failed at once: say so",
+        experiments=("wake",),
+        rule=above(
+            over(
+                "kernel ns a record with nobody woken, rb output over pb output",
+                _wake("ringbuf", "output-none-epoll"),
+                _wake("perfbuf", "none-epoll"),
+            ),
+            details=(levels(_NS, _WOKEN), lambda _: [_PUBLISHED_RUN]),
+        ),
+    ),
+    for_perf(
+        id="busy-poll-taxes-rb",
+        statement="a busy-polling consumer slows the ring's producers more than the perf buffer's",
+        sources="seen here, not published",
+        test="kernel ns per record, consumer busy polling against asleep",
+        reproduced_when="ratio on rb above the ratio on pb",
+        experiments=("busy-poll",),
+        rule=above(_TAX, details=(grown(_NS, _POLLED, _TAX, paired=2),)),
+        cpus=2,
+    ),
+    for_ring(
+        id="rb-since-5.8",
+        statement="available from Linux 5.8",
+        sources="TUT",
+        test="kernel matrix",
+        reproduced_when="loads from 5.8 on; below, a clear refusal; not applicable outside a "
+        "kernel matrix",
+        experiments=(),
+        rule=_since,
+        comparative=False,
+    ),
+)
