@@ -78,7 +78,15 @@ def judge(evidence: Evidence, only: Sequence[Claim] = ()) -> Judged:
     found = {claim: claim.finding(evidence) for claim in claims()}
     p = {claim: each.p for claim, each in found.items() if claim.comparative and each.p is not None}
     for claim, adjusted in zip(p, holm(list(p.values())), strict=True):
-        found[claim] = _corrected(found[claim], adjusted)
+        finding = found[claim]
+        if finding.verdict in (Verdict.REPRODUCED, Verdict.REFUTED) and adjusted >= LEVEL:
+            found[claim] = replace(
+                finding,
+                verdict=Verdict.INCONCLUSIVE,
+                reason=f"{finding.reason}, but p is {adjusted:.2f} after correction for all "
+                "comparisons",
+                further_blocks=finding.further_blocks or 1,
+            )
     return Judged(
         machine=evidence.machine,
         judgements=tuple(
@@ -88,15 +96,4 @@ def judge(evidence: Evidence, only: Sequence[Claim] = ()) -> Judged:
         ),
         coverage=evidence.coverage,
         reduced=sum(len(samples.reduced) for samples in evidence.experiments.values()),
-    )
-
-
-def _corrected(finding: Finding, p: float) -> Finding:
-    if finding.verdict not in (Verdict.REPRODUCED, Verdict.REFUTED) or p < LEVEL:
-        return finding
-    return replace(
-        finding,
-        verdict=Verdict.INCONCLUSIVE,
-        reason=f"{finding.reason}, but p is {p:.2f} after correction for all comparisons",
-        further_blocks=finding.further_blocks or 1,
     )

@@ -48,6 +48,11 @@ class Of:
         return replace(self, take=take)
 
 
+def both(take: Take, experiment: str, variant: str = "") -> tuple[Of, Of]:
+    """Return the number of the ring's arm, and of the perf buffers'."""
+    return Of(take, experiment, "ringbuf", variant), Of(take, experiment, "perfbuf", variant)
+
+
 def over(what: str, *parts: Of, margin: float | None = None) -> Comparison:
     """Compare a / b, or (a / b) / (c / d); the margin is the noise floor unless given."""
 
@@ -114,16 +119,16 @@ def grown(form: Form, parts: Mapping[str, Of], growth: Comparison, *, paired: in
     return lines
 
 
-def said(*comparisons: Comparison) -> Detail:
-    """Return a line for each comparison, which decides nothing."""
-    return lambda evidence: [str(compare(evidence)) for compare in comparisons]
-
-
-def where_measured(*details: Detail) -> Detail:
-    """Return the lines of ``details``, or none where an arm has no trials."""
+def where_measured(detail: Detail) -> Detail:
+    """Return the lines of ``detail``, or none where an arm has no trials."""
 
     def lines(evidence: Evidence) -> Iterable[str]:
         with suppress(NotMeasured):
-            yield from [line for detail in details for line in detail(evidence)]
+            yield from list(detail(evidence))
 
     return lines
+
+
+def said(comparison: Comparison) -> Detail:
+    """Return a line for a comparison that decides nothing, where it is measured."""
+    return where_measured(lambda evidence: [str(comparison(evidence))])

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -28,9 +27,16 @@ def parse(words: Iterable[str]) -> Expectations:
             raise UsageError(
                 f"{word[:40]!r} expects nothing", remedy="write it like rb-order=reproduced"
             )
-        claim, wanted = _known(name), _verdict(verdict)
-        if found.setdefault(claim, wanted) is not wanted:
-            raise UsageError(f"{claim} is expected twice, differently", remedy="leave one out")
+        (claim,) = chosen([name.strip()])
+        try:
+            wanted = Verdict(verdict.strip().replace("-", " "))
+        except ValueError as error:
+            raise UsageError(
+                f"{verdict.strip()[:40]!r} is not a verdict",
+                remedy=f"take one of {', '.join(each.replace(' ', '-') for each in Verdict)}",
+            ) from error
+        if found.setdefault(claim.id, wanted) is not wanted:
+            raise UsageError(f"{claim.id} is expected twice, differently", remedy="leave one out")
     return found
 
 
@@ -50,25 +56,7 @@ def read(path: Path) -> Expectations:
         raise UsageError(f"{path} is not TOML: {error}") from error
     if not values:
         raise UsageError(f"{path} expects nothing", remedy='write rb-order = "reproduced"')
-    return {_known(name): _verdict(verdict) for name, verdict in values.items()}
-
-
-def _known(name: str) -> str:
-    (claim,) = chosen([name.strip()])
-    return claim.id
-
-
-def _verdict(value: object) -> Verdict:
-    """Return the verdict that a claim is given; in a file that may be anything."""
-    shown = f"a {type(value).__name__}"
-    if isinstance(value, str):
-        with suppress(ValueError):
-            return Verdict(value.strip().replace("-", " "))
-        shown = repr(value.strip()[:40])
-    raise UsageError(
-        f"{shown} is not a verdict",
-        remedy=f"take one of {', '.join(verdict.replace(' ', '-') for verdict in Verdict)}",
-    )
+    return parse(f"{name}={verdict}" for name, verdict in values.items())
 
 
 def check(expected: Expectations, judged: Sequence[Judged], *, strict: bool) -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -23,9 +23,8 @@ MOST_BLOCKS: Final = 16
 """For a ladder, where each block shows but a step of a factor of two; for producers, who meet at
 the lock in some trials far more often than in others; and for means over record sizes."""
 
-SHARDED: Final = "sharded"
-
 STOPPED: Final = Consumer(poll=Poll.STOPPED)
+LIBBCC: Final = replace(EPOLL, reader=Reader.LIBBCC)
 _PRODUCER: Final = Producer()
 RECORD_AND_HEADER_BYTES: Final = 96  # the longer of the two transports', rounded up
 
@@ -34,7 +33,7 @@ RECORD_AND_HEADER_BYTES: Final = 96  # the longer of the two transports', rounde
 class Setting:
     """The CPUs that experiments are made for."""
 
-    cpus: tuple[int, ...]  # that may be used, by number
+    cpus: tuple[int, ...]  # that may be used; the first one writes where the last one reads
 
     @property
     def count(self) -> int:
@@ -45,16 +44,6 @@ class Setting:
     def workers(self) -> int:
         """Return one a CPU, and two where there is but one."""
         return max(2, self.count)
-
-    @property
-    def first(self) -> int:
-        """Return the CPU to write on."""
-        return self.cpus[0]
-
-    @property
-    def last(self) -> int:
-        """Return the CPU to read on where the first one writes: wherever there are two, another."""
-        return self.cpus[-1]
 
     def producers(self) -> tuple[int, ...]:
         """Return 1, 2, 4 ... and all CPUs."""
@@ -152,6 +141,6 @@ def experiment(
     return Experiment(name=name, title=title, arms=(*found, *again), blocks=blocks)
 
 
-def by_libbcc(consumer: Consumer) -> Consumer:
-    """Return the same, but drained by libbcc's reader."""
-    return replace(consumer, reader=Reader.LIBBCC)
+def asked(questions: Mapping[str, str]) -> Callable[..., Experiment]:
+    """Return ``experiment`` for those that answer ``questions``, by name."""
+    return lambda name, arms, **more: experiment(name, questions[name], arms, **more)

@@ -12,7 +12,7 @@ from bench.plan.config import Consumer, Poll, Producer
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities
 from bench.questions.claims.claim import Finding, for_perf, for_ring
-from bench.questions.claims.compare import Of, alone, less
+from bench.questions.claims.compare import alone, both, less
 from bench.questions.claims.contrast import NEARLY_NONE, Contrast, difference, share_margin, sides
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, series
 from bench.questions.claims.rules import above, held, mean_above
@@ -51,16 +51,12 @@ def _cells(evidence: Evidence) -> Iterator[Contrast]:
                 yield difference(f"{name} at {budget}", perf, ring, margin)
 
 
-_QUIET: Final = {
-    words: Of(quantities.quiet_dropped_share, "noisy-cpu", transport)
-    for words, transport in (("rb", "ringbuf"), ("pb", "perfbuf"))
-}
+_QUIET: Final = both(quantities.quiet_dropped_share, "noisy-cpu")
 
 
 def _quiet_losses(evidence: Evidence) -> Iterator[str]:
-    ring, perf = (part(evidence) for part in _QUIET.values())
-    shares = sides(ring, perf, Scale.DIFFERENCE)
-    for words, lost in zip(_QUIET, shares, strict=True):
+    ring, perf = (part(evidence) for part in _QUIET)
+    for words, lost in zip(("rb", "pb"), sides(ring, perf, Scale.DIFFERENCE), strict=True):
         yield f"the quiet CPU lost {lost:.2%} on {words}"
 
 
@@ -113,10 +109,10 @@ CLAIMS: Final = (
         experiments=("noisy-cpu",),
         rule=held(
             above(
-                less("share that the quiet CPU lost, rb less pb", *_QUIET.values()),
+                less("share that the quiet CPU lost, rb less pb", *_QUIET),
                 details=(_quiet_losses,),
             ),
-            alone("share that the quiet CPU lost on pb", _QUIET["pb"]),
+            alone("share that the quiet CPU lost on pb", _QUIET[1]),
             high=NEARLY_NONE,
             words=f"the quiet CPU loses at most {NEARLY_NONE:.0%} on pb",
         ),

@@ -29,13 +29,13 @@ from bench.questions.claims.compare import (
 from bench.questions.claims.contrast import Contrast, sides
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, series
 from bench.questions.claims.quantities import ns_per_refusal, ns_per_success, steady_ns
-from bench.questions.claims.rules import INCONCLUSIVE, REFUTED, REPRODUCED, above, mean_above
+from bench.questions.claims.rules import INCONCLUSIVE, REFUTED, REPRODUCED, above, first, mean_above
 from bench.questions.claims.setting import (
     MORE_BLOCKS,
     MOST_BLOCKS,
     STOPPED,
     Setting,
-    experiment,
+    asked,
     sending,
 )
 from bench.questions.transports.profiles import BUSY, PERFBUF, RINGBUF
@@ -43,6 +43,15 @@ from bench.questions.transports.profiles import BUSY, PERFBUF, RINGBUF
 _FIRST: Final = (5, 8)
 _NEAR: Final = (5, 19)
 """A matrix whose oldest kernel is newer says nothing about when the ring buffer came."""
+
+_ask = asked(
+    {
+        "reserve-output": "Is reserve and submit cheaper than output, equally seldom woken?",
+        "producers": "What does a successful write cost as more CPUs write?",
+        "full": "What does a refused write cost, and does it grow as more CPUs write?",
+        "busy-poll": "Does a consumer that polls busily make records dearer for the producer?",
+    }
+)
 
 
 def experiments(on: Setting) -> tuple[Experiment, ...]:
@@ -62,53 +71,31 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     least_bytes = 16 * PAGE_BYTES
     alone = on.on_cpus(costing(240, at_once, wake=Wake.NONE), 1)
     readers = {
-        name: replace(alone, consumer=replace(reader, cpu=on.last))
+        name: replace(alone, consumer=replace(reader, cpu=on.cpus[-1]))
         for name, reader in (("asleep", STOPPED), ("busy", BUSY))
     }
+    calls = (
+        on.arm(RINGBUF, on.holding(config), f"{call}-{size}", sending(config, call=call))
+        for size, config in sizes.items()
+        for call in Call
+    )
+    writes = (
+        on.arm(transport, room_bytes, f"{count}cpu", on.on_cpus(config, count))
+        for count in on.producers()
+        for transport, config in ((RINGBUF, held), (PERFBUF, perf_held))
+    )
+    refusals = [
+        arm
+        for count in on.producers()
+        for arm in on.each(least_bytes, {f"{count}cpu": on.on_cpus(refused, count)})
+    ]
+    output = on.on_cpus(sending(refused, call=Call.OUTPUT), 1)
+    refusals.append(on.arm(RINGBUF, least_bytes, "output-1cpu", output))
     found = (
-        experiment(
-            "reserve-output",
-            "Is reserve and submit cheaper than the output call, equally seldom woken?",
-            (
-                on.arm(RINGBUF, on.holding(config), f"{call}-{size}", sending(config, call=call))
-                for size, config in sizes.items()
-                for call in Call
-            ),
-            blocks=MOST_BLOCKS,
-        ),
-        experiment(
-            "producers",
-            "What does a successful write cost as more CPUs write?",
-            (
-                on.arm(transport, room_bytes, f"{count}cpu", on.on_cpus(config, count))
-                for count in on.producers()
-                for transport, config in ((RINGBUF, held), (PERFBUF, perf_held))
-            ),
-            blocks=MOST_BLOCKS,
-        ),
-        experiment(
-            "full",
-            "What does a refused write cost, and does it grow as more CPUs write?",
-            (
-                *(
-                    arm
-                    for count in on.producers()
-                    for arm in on.each(least_bytes, {f"{count}cpu": on.on_cpus(refused, count)})
-                ),
-                *on.each(
-                    least_bytes,
-                    {"output-1cpu": on.on_cpus(sending(refused, call=Call.OUTPUT), 1)},
-                    (RINGBUF,),
-                ),
-            ),
-            blocks=MORE_BLOCKS,
-        ),
-        experiment(
-            "busy-poll",
-            "Does a consumer that polls busily make records more expensive for the producer?",
-            on.each(on.holding_on_each(alone), readers),
-            blocks=MORE_BLOCKS,
-        ),
+        _ask("reserve-output", calls, blocks=MOST_BLOCKS),
+        _ask("producers", writes, blocks=MOST_BLOCKS),
+        _ask("full", refusals, blocks=MORE_BLOCKS),
+        _ask("busy-poll", on.each(on.holding_on_each(alone), readers), blocks=MORE_BLOCKS),
     )
     return found if on.count > 1 else found[:-1]
 
@@ -228,13 +215,12 @@ def _since(evidence: Evidence) -> Finding:
     wrong = [each for each, ran in kernels.items() if ran != (versions[each] >= _FIRST)]
     ran = [release for release in kernels if kernels[release]]
     oldest = min(versions.values())
-    if wrong:
-        verdict, reason = REFUTED, f"otherwise on {', '.join(wrong)}"
-    elif oldest > _NEAR:
-        verdict = INCONCLUSIVE
-        reason = f"the oldest kernel is {oldest[0]}.{oldest[1]}: take one of 5.x into the matrix"
-    else:
-        verdict, reason = REPRODUCED, f"on all of {len(kernels)} kernels as published"
+    newer = f"the oldest kernel is {oldest[0]}.{oldest[1]}: take one of 5.x into the matrix"
+    verdict, reason = first(
+        (wrong, REFUTED, f"otherwise on {', '.join(wrong)}"),
+        (oldest > _NEAR, INCONCLUSIVE, newer),
+        (True, REPRODUCED, f"on all of {len(kernels)} kernels as published"),
+    )
     measured = Measured(
         what=f"ring buffer ran on {', '.join(ran) or 'none'}",
         unit=Unit.COUNT,

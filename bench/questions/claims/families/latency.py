@@ -14,48 +14,45 @@ from bench.questions.claims import quantities
 from bench.questions.claims.claim import for_perf, for_ring
 from bench.questions.claims.compare import Of, grown, levels, over
 from bench.questions.claims.rules import above, inside
-from bench.questions.claims.setting import MORE_BLOCKS, Setting, by_libbcc, experiment, trial
+from bench.questions.claims.setting import LIBBCC, MORE_BLOCKS, Setting, asked, trial
 from bench.questions.transports.profiles import BUSY, EPOLL, PERFBUF, storms
 from workloads.storm import Gap, Shape, Storm
 
 _WAYS: Final = {"rb": "ringbuf", "pb": "perfbuf"}
 
+_ask = asked(
+    {
+        "slow-producer": "Does a record that is not yet committed hold back those of other CPUs?",
+        "waiting": "Which way of waiting delivers soonest below capacity?",
+        "sampling": "How long do sampled wake-ups of the perf buffer delay events?",
+    }
+)
+
 
 def experiments(on: Setting) -> tuple[Experiment, ...]:
     """Return how soon records arrive: behind one not yet committed, by waiting, by sampling."""
     slow = trial(Storm(shape=Shape.UNEVEN, rate_per_s=1_000.0, count=700, seconds=2.0))
-    delayed = replace(slow, producer=Producer(delay_ns=200_000, delay_cpu=on.first))
+    delayed = replace(slow, producer=Producer(delay_ns=200_000, delay_cpu=on.cpus[0]))
     trickle = replace(storms(on.count)[Shape.TRICKLE], count=400)
-    steady = replace(trickle, rate_per_s=2_000.0, gap=Gap.FIXED, count=1_600, cpus=(on.first,))
-    elsewhere = replace(EPOLL, cpu=on.last)  # or it waits for the storm to leave the CPU
-    waits = {"epoll": EPOLL, "busy": BUSY, "libbcc": by_libbcc(EPOLL)}
+    steady = replace(trickle, rate_per_s=2_000.0, gap=Gap.FIXED, count=1_600, cpus=(on.cpus[0],))
+    elsewhere = replace(EPOLL, cpu=on.cpus[-1])  # or it waits for the storm to leave the CPU
+    waits = {"epoll": EPOLL, "busy": BUSY, "libbcc": LIBBCC}
+    ways = {name: trial(trickle, consumer) for name, consumer in waits.items()}
+    sampling = (
+        on.arm(
+            PERFBUF,
+            MIB,
+            f"every{every}",
+            trial(steady, elsewhere, Producer(wake=Wake.WATERMARK, watermark=every)),
+        )
+        for every in (100, 400)  # 50 and 200 ms: a late scheduler adds little
+    )
     found = (
-        experiment(
-            "slow-producer",
-            "Does a record that is not yet committed hold back those of other CPUs?",
-            on.each(MIB, {"prompt": slow, "delayed": delayed}),
-            blocks=MORE_BLOCKS,
+        _ask(
+            "slow-producer", on.each(MIB, {"prompt": slow, "delayed": delayed}), blocks=MORE_BLOCKS
         ),
-        experiment(
-            "waiting",
-            "Which way of waiting delivers soonest below capacity?",
-            on.each(MIB, {name: trial(trickle, consumer) for name, consumer in waits.items()}),
-            twins=(),
-        ),
-        experiment(
-            "sampling",
-            "How long do sampled wake-ups of the perf buffer delay events?",
-            (
-                on.arm(
-                    PERFBUF,
-                    MIB,
-                    f"every{every}",
-                    trial(steady, elsewhere, Producer(wake=Wake.WATERMARK, watermark=every)),
-                )
-                for every in (100, 400)  # 50 and 200 ms: a late scheduler adds little
-            ),
-            twins=(),
-        ),
+        _ask("waiting", on.each(MIB, ways), twins=()),
+        _ask("sampling", sampling, twins=()),
     )
     return found if on.count > 1 else found[1:]
 

@@ -41,15 +41,16 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     top_bytes = 128 * budgets.KIB * power_of_two(on.workers) // 2
     least_bytes = 2 * PAGE_BYTES
     rungs = [least_bytes << power for power in range(20) if least_bytes << power <= top_bytes]
+    asks = partial(
+        experiment,
+        title="What is the least budget that loses nothing, drained every 10 ms?",
+        twins=(),
+        blocks=LADDER_STORMS,
+    )
+    configs = {name: {"": trial(storm, drained)} for name, storm in kinds.items()}
     return tuple(
-        experiment(
-            name,
-            "What is the least budget that loses nothing, drained every 10 ms?",
-            (arm for rung in rungs for arm in on.each(rung, {"": trial(storm, drained)})),
-            twins=(),
-            blocks=LADDER_STORMS,
-        )
-        for name, storm in kinds.items()
+        asks(name, arms=[arm for rung in rungs for arm in on.each(rung, config)])
+        for name, config in configs.items()
     )
 
 

@@ -15,18 +15,9 @@ from bench.judge.statistics import FEWEST_BLOCKS
 from bench.plan.budgets import MIB
 from bench.plan.config import Consumer, Poll
 from bench.plan.experiments import ArmName, Experiment
+from bench.questions.claims import rules
 from bench.questions.claims.claim import Finding, for_ring
 from bench.questions.claims.evidence import Evidence, NotMeasured
-from bench.questions.claims.rules import (
-    INCONCLUSIVE,
-    REFUTED,
-    REPRODUCED,
-    TOO_FEW,
-    counted,
-    fewest,
-    none_seen,
-    share,
-)
 from bench.questions.claims.setting import Setting, experiment, trial
 from bench.questions.transports.profiles import PERFBUF, RINGBUF, storms
 from workloads.storm import Shape
@@ -45,22 +36,12 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     if on.count < 2:
         return ()
     storm = replace(storms(on.count)[Shape.PINGPONG], count=_PAIRED)
-    return (
-        experiment(
-            "drain-interval",
-            "How late does the longer of two drain intervals make related events?",
-            (
-                on.arm(
-                    transport,
-                    MIB,
-                    f"{interval_ms}ms",
-                    trial(storm, Consumer(poll=Poll.TIMED, interval_ms=interval_ms)),
-                )
-                for transport, interval_ms in _DRAINED_MS
-            ),
-            twins=(),
-        ),
+    arms = (
+        on.arm(transport, MIB, f"{ms}ms", trial(storm, Consumer(poll=Poll.TIMED, interval_ms=ms)))
+        for transport, ms in _DRAINED_MS
     )
+    title = "How late does the longer of two drain intervals make related events?"
+    return (experiment("drain-interval", title, arms, twins=()),)
 
 
 def _counted(
@@ -79,14 +60,14 @@ def _counted(
     violations = sum(order.causal_violations for order in orders)
     least = min(order.causal_pairs for order in orders)
     words = f"{violations:,} causal violations in {pairs:,} pairs of {len(orders)} trials"
-    some, none = (REPRODUCED, REFUTED) if wanted else (REFUTED, REPRODUCED)
-    return counted(
-        share(words, violations, pairs),
+    some, none = (rules.REPRODUCED, rules.REFUTED) if wanted else (rules.REFUTED, rules.REPRODUCED)
+    return rules.counted(
+        rules.share(words, violations, pairs),
         arms,
-        (fewest(arms) < FEWEST_BLOCKS, *TOO_FEW),
+        (rules.fewest(arms) < FEWEST_BLOCKS, *rules.TOO_FEW),
         (violations, some, f"{violations:,} parents came before a child that they had reaped"),
-        (least < LEAST_PAIRS, INCONCLUSIVE, f"a trial had only {least:,} causal pairs"),
-        (True, none, f"{none_seen(pairs, 'pairs')}, with at least {least:,} in every trial"),
+        (least < LEAST_PAIRS, rules.INCONCLUSIVE, f"a trial had only {least:,} causal pairs"),
+        (True, none, f"{rules.none_seen(pairs, 'pairs')}, with at least {least:,} in every trial"),
         details=[line for _, line in sorted(_lateness(arms), key=itemgetter(0))],
     )
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -17,6 +17,7 @@ from bench.questions.claims.compare import (
     Detail,
     Of,
     alone,
+    both,
     less,
     levels,
     over,
@@ -26,79 +27,68 @@ from bench.questions.claims.compare import (
 from bench.questions.claims.contrast import NEARLY_NONE, SURE, Contrast, sides
 from bench.questions.claims.evidence import Evidence
 from bench.questions.claims.setting import (
+    LIBBCC,
     MORE_BLOCKS,
     RECORD_AND_HEADER_BYTES,
-    SHARDED,
     Setting,
-    by_libbcc,
-    experiment,
+    asked,
     power_of_two,
     sending,
 )
-from bench.questions.transports.profiles import EPOLL, PERFBUF, RINGBUF, TRANSPORTS
+from bench.questions.transports.profiles import PERFBUF, RINGBUF, TRANSPORTS
+
+_ask = asked(
+    {
+        "rate-default": "Which delivers more events a second at default wake-ups?",
+        "rate-sampled": "Which delivers more events a second if perf wakes at every 500th?",
+        "same-cpu": "What if producer and consumer share one CPU?",
+        "consumer-cost": "Does a consumer that does more work get more, because it is woken less?",
+    }
+)
 
 
 def experiments(on: Setting) -> tuple[Experiment, ...]:
     """Return millions of records a second, over all CPUs and over one."""
     default = on.amplified(20 * on.workers, 1_000)
-    by_bcc = replace(default, consumer=by_libbcc(EPOLL))
+    by_bcc = replace(default, consumer=LIBBCC)
     # One writes and another reads, each on its own CPU as in the kernel's own benchmark: what is
     # left to the scheduler differs more from trial to trial than the transports do.
-    batched = on.on_cpus(on.amplified(200, 1_000, consumer=Consumer(cpu=on.last)), 1)
+    batched = on.on_cpus(on.amplified(200, 1_000, consumer=Consumer(cpu=on.cpus[-1])), 1)
     sampled = sending(batched, wake=Wake.WATERMARK, watermark=500)
     # Few, since the perf buffer is so much slower here; a time limit would make loads unequal.
-    one_cpu = on.on_cpus(on.amplified(100, 1_000, consumer=Consumer(cpu=on.first)), 1)
+    one_cpu = on.on_cpus(on.amplified(100, 1_000, consumer=Consumer(cpu=on.cpus[0])), 1)
     # A ring for as many records as in the published run, whose records took 16 bytes of 512 KiB.
     published_records = 512 * KIB // 16
     one_cpu_bytes = power_of_two(published_records * RECORD_AND_HEADER_BYTES)
     roomy_bytes = on.holding(default) * min(2, power_of_two(on.count))
     costs = {
-        f"{cost_ns}ns": replace(batched, consumer=Consumer(cost_ns=cost_ns, cpu=on.last))
+        f"{cost_ns}ns": replace(batched, consumer=Consumer(cost_ns=cost_ns, cpu=on.cpus[-1]))
         for cost_ns in (0, 100, 300, 1_000)
     }
+    at_default = (
+        *on.each(roomy_bytes, {"": default}, (*TRANSPORTS, "sharded")),
+        on.arm(RINGBUF, roomy_bytes, "1cpu", on.on_cpus(default, 1)),
+        *on.each(roomy_bytes, {"libbcc": by_bcc}),
+    )
+    at_500th = (
+        on.arm(RINGBUF, MIB, "", batched),
+        on.arm(PERFBUF, MIB, "every500", sampled),
+        on.arm(RINGBUF, MIB, "every500", sampled),
+    )
     return (
-        experiment(
-            "rate-default",
-            "Which delivers more events a second at default wake-ups?",
-            (
-                *on.each(roomy_bytes, {"": default}, (*TRANSPORTS, SHARDED)),
-                on.arm(RINGBUF, roomy_bytes, "1cpu", on.on_cpus(default, 1)),
-                *on.each(roomy_bytes, {"libbcc": by_bcc}),
-            ),
-        ),
-        experiment(
-            "rate-sampled",
-            "Which delivers more events a second if the perf buffer wakes at every 500th?",
-            (
-                on.arm(RINGBUF, MIB, "", batched),
-                on.arm(PERFBUF, MIB, "every500", sampled),
-                on.arm(RINGBUF, MIB, "every500", sampled),
-            ),
-            twins=(2,),
-            blocks=MORE_BLOCKS,
-        ),
-        experiment(
-            "same-cpu",
-            "What if producer and consumer share one CPU?",
-            on.each(one_cpu_bytes, {"": one_cpu}),
-        ),
-        experiment(
-            "consumer-cost",
-            "Does a consumer that does more work get more, because it is woken less?",
-            on.each(MIB, costs, (RINGBUF,)),
-            blocks=MORE_BLOCKS,
-        ),
+        _ask("rate-default", at_default),
+        _ask("rate-sampled", at_500th, twins=(2,), blocks=MORE_BLOCKS),
+        _ask("same-cpu", on.each(one_cpu_bytes, {"": one_cpu})),
+        _ask("consumer-cost", on.each(MIB, costs, (RINGBUF,)), blocks=MORE_BLOCKS),
     )
 
 
-_default = partial(Of, quantities.drained_per_s, "rate-default")
-_sampled = partial(Of, quantities.drained_per_s, "rate-sampled")
-_RING, _PB, _SHARDED = map(_default, ("ringbuf", "perfbuf", "sharded"))
-_USUAL: Final = _sampled("ringbuf")
-_RING_500, _PERF_500 = (_sampled(way, "every500") for way in ("ringbuf", "perfbuf"))
-_ONE_RING, _ONE_PERF = (
-    Of(quantities.drained_per_s, "same-cpu", way) for way in ("ringbuf", "perfbuf")
-)
+_delivered = partial(both, quantities.drained_per_s)
+_RING, _PB = _delivered("rate-default")
+_SHARDED: Final = replace(_RING, transport="sharded")
+_USUAL: Final = Of(quantities.drained_per_s, "rate-sampled", "ringbuf")
+_RING_500, _PERF_500 = _delivered("rate-sampled", "every500")
+_ONE_RING, _ONE_PERF = _delivered("same-cpu")
 _COSTS: Final = {
     cost: Of(quantities.drained_per_s, "consumer-cost", "ringbuf", cost)
     for cost in ("0ns", "100ns", "300ns", "1000ns")
@@ -110,24 +100,20 @@ _LOADS: Final = {
 }
 
 
-def _rates(reference: Of, parts: Mapping[str, Of]) -> Detail:
+def _rates(reference: Of, **parts: Of) -> Detail:
     """Return rate and wake-ups of each, the rate as paired with ``reference``."""
 
     def lines(evidence: Evidence) -> Iterator[str]:
         for words, part in parts.items():
             rate, _ = sides(part(evidence), reference(evidence))
-            raised = levels(
-                ", {1:.3f} wake-ups raised per event".format,
-                {words: part.taking(quantities.raised_per_event)},
-            )
-            more = "".join(where_measured(raised)(evidence))
-            yield f"{words}: {rate / 1e6:.2f} M/s{more}"
+            wakeups = {"": part.taking(quantities.raised_per_event)}
+            raised = levels("{}, {:.3f} wake-ups raised per event".format, wakeups)
+            yield f"{words}: {rate / 1e6:.2f} M/s{''.join(where_measured(raised)(evidence))}"
 
     return lines
 
 
 _rate = partial(over, "delivered a second, rb over pb")
-_SHARDED_FASTER: Final = over("delivered a second, sharded rb over pb", _SHARDED, _PB)
 _SHARDED_DROPS, _ONE_DROPS = (
     less(words, *(part.taking(quantities.dropped_share) for part in parts))
     for words, *parts in (
@@ -159,29 +145,20 @@ def _lost_nothing(evidence: Evidence) -> tuple[str, Contrast, float] | None:
     return f"rb delivers more, but dropped {none}", faster, faster.p[0]
 
 
-_AMPLIFIED: Final = "amplified, default wake-ups"
-
 CLAIMS: Final = (
     for_ring(
         id="rb-faster-default",
         statement="more events a second at default wake-ups",
         sources="BENCH",
         published="12.05 against 0.93 M/s",
-        test=_AMPLIFIED,
+        test="amplified, default wake-ups",
         reproduced_when="delivered-rate ratio > 1",
         experiments=("rate-default",),
         rule=rules.above(
             _rate(_RING, _PB),
             details=(
-                _rates(_PB, {"rb": _RING, "pb": _PB}),
-                where_measured(
-                    said(
-                        over(
-                            "with libbcc's readers",
-                            *(_default(way, "libbcc") for way in ("ringbuf", "perfbuf")),
-                        )
-                    )
-                ),
+                _rates(_PB, rb=_RING, pb=_PB),
+                said(over("with libbcc's readers", *_delivered("rate-default", "libbcc"))),
             ),
         ),
     ),
@@ -196,11 +173,10 @@ CLAIMS: Final = (
         rule=rules.above(
             _rate(_RING_500, _PERF_500),
             details=(
-                _rates(_PERF_500, {"rb, every 500th": _RING_500, "pb, every 500th": _PERF_500}),
-                where_measured(  # not judged: its wake-ups depend on who is the quicker
-                    _rates(_PERF_500, {"rb, default": _USUAL}),
-                    said(over("rb at its default over pb at every 500th", _USUAL, _PERF_500)),
-                ),
+                _rates(_PERF_500, **{"rb, every 500th": _RING_500, "pb, every 500th": _PERF_500}),
+                # Not judged: its wake-ups depend on who is the quicker.
+                where_measured(_rates(_PERF_500, **{"rb, default": _USUAL})),
+                said(over("rb at its default over pb at every 500th", _USUAL, _PERF_500)),
             ),
         ),
     ),
@@ -230,7 +206,8 @@ CLAIMS: Final = (
         rule=rules.refuted_by(
             rules.held(
                 rules.above(
-                    _SHARDED_FASTER, details=[_rates(_PB, {"sharded": _SHARDED, "pb": _PB})]
+                    over("delivered a second, sharded rb over pb", _SHARDED, _PB),
+                    details=[_rates(_PB, sharded=_SHARDED, pb=_PB)],
                 ),
                 _SHARDED_DROPS,
                 high=NEARLY_NONE,
@@ -252,7 +229,7 @@ CLAIMS: Final = (
                 rules.above(
                     _ONE_FASTER,
                     _ONE_DROPS,
-                    details=[_rates(_ONE_PERF, {"rb": _ONE_RING, "pb": _ONE_PERF})],
+                    details=[_rates(_ONE_PERF, rb=_ONE_RING, pb=_ONE_PERF)],
                 ),
                 alone("dropped on pb", _ONE_PERF.taking(quantities.dropped_share)),
                 high=NEARLY_NONE,
@@ -275,7 +252,7 @@ CLAIMS: Final = (
                 for cost, part in _COSTS.items()
                 if cost != "0ns"
             ),
-            details=[_rates(_COSTS["0ns"], _COSTS)],
+            details=[_rates(_COSTS["0ns"], **_COSTS)],
             side=-1,
         ),
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from statistics import fmean
 from typing import Final
 
@@ -14,32 +15,27 @@ from bench.linux.pages import PAGE_BYTES
 from bench.plan.budgets import MIB
 from bench.plan.config import MIXED, Call, Consumer, Producer, Reader
 from bench.plan.experiments import Experiment
-from bench.questions.claims import quantities
+from bench.questions.claims import quantities, rules
 from bench.questions.claims.claim import Finding, for_perf, for_ring
 from bench.questions.claims.compare import Of, less, levels, made, where_measured
 from bench.questions.claims.contrast import SURE, Contrast
 from bench.questions.claims.evidence import Evidence, NotMeasured
-from bench.questions.claims.rules import (
-    INCONCLUSIVE,
-    REFUTED,
-    REPRODUCED,
-    TOO_FEW,
-    Rule,
-    above,
-    all_of,
-    counted,
-    fewest,
-    inside,
-    none_seen,
-    refuted_by,
-    share,
-)
-from bench.questions.claims.setting import Setting, by_libbcc, experiment, trial
-from bench.questions.transports.profiles import BUSY, EPOLL, PERFBUF, RINGBUF, storms
+from bench.questions.claims.setting import LIBBCC, Setting, asked, trial
+from bench.questions.transports.profiles import BUSY, PERFBUF, RINGBUF, storms
 from workloads.storm import Shape
 
 _FULL: Final = ("full", "refused")  # the latter is what is run over kernels
 _CALLS: Final = "system-calls"
+
+_ask = asked(
+    {
+        "readers": "How much of a difference is the reader's, not the transport's?",
+        "migration": "Does the output call, which perf users know, record the same?",
+        "mixed-lengths": "Do records from 72 to 4,168 bytes arrive whole from one buffer?",
+        _CALLS: "How many system calls does a busily polling reader make for a record?",
+        "lost-counts": "Are losses reported to user space while it reads nothing?",
+    }
+)
 
 
 def experiments(on: Setting) -> tuple[Experiment, ...]:
@@ -49,42 +45,19 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     counting = on.amplified(200, 100, consumer=replace(BUSY, count_syscalls=True))
     stalled = Consumer(reader=Reader.LIBBCC, stall_after_ms=10.0, stall_ms=50.0)
     calls = {call.value: trial(storm, producer=Producer(call=call)) for call in Call}
-    readers = {"native": trial(storm), "libbcc": trial(storm, by_libbcc(EPOLL))}
+    readers = {"native": trial(storm), "libbcc": trial(storm, LIBBCC)}
+    short = replace(storm, count=500)
+    ask = partial(_ask, twins=())
     return (
-        experiment(
-            "readers",
-            "How much of a difference is the reader's, not the transport's?",
-            on.each(MIB, readers),
-            twins=(),
-        ),
-        experiment(
-            "migration",
-            "Does the output call, which perf users know, record the same?",
-            on.each(MIB, calls, (RINGBUF,)),
-            twins=(),
-        ),
-        experiment(
-            "mixed-lengths",
-            "Do records from 72 to 4,168 bytes arrive whole from one buffer?",
-            on.each(8 * MIB, {"": trial(replace(storm, count=500), producer=mixed)}),
-            twins=(),
-        ),
-        experiment(
-            _CALLS,
-            "How many system calls does a busily polling reader make for a record?",
-            on.each(MIB, {"busy": counting}),
-            twins=(),
-        ),
-        experiment(
-            "lost-counts",
-            "Are losses reported to user space while it reads nothing?",
-            on.each(2 * PAGE_BYTES, {"libbcc": trial(storm, stalled)}),
-            twins=(),
-        ),
+        ask("readers", on.each(MIB, readers)),
+        ask("migration", on.each(MIB, calls, (RINGBUF,))),
+        ask("mixed-lengths", on.each(8 * MIB, {"": trial(short, producer=mixed)})),
+        ask(_CALLS, on.each(MIB, {"busy": counting})),
+        ask("lost-counts", on.each(2 * PAGE_BYTES, {"libbcc": trial(storm, stalled)})),
     )
 
 
-def _whole(name: str, what: str, *wanted: tuple[str, str | None]) -> Rule:
+def _whole(name: str, what: str, *wanted: tuple[str, str | None]) -> rules.Rule:
     """Return the rule that every trial balanced, all records whole, and that none is invalid.
 
     ``wanted`` are transports, each with the variant of its arms (None: all).
@@ -103,12 +76,19 @@ def _whole(name: str, what: str, *wanted: tuple[str, str | None]) -> Rule:
         trials = [trial for _, arm in arms for trial in arm.trials]
         records = sum(trial.ledger.delivered for trial in trials if trial.ledger is not None)
         total = len(trials) + len(broken)
-        return counted(
-            share(f"{len(broken)} of {total} trials: {what}", len(broken), total),
+        return rules.counted(
+            rules.share(f"{len(broken)} of {total} trials: {what}", len(broken), total),
             arms,
-            *((True, REFUTED, f"{each.arm}: {'; '.join(each.reasons)}") for each in broken[:1]),
-            (fewest(arms) < FEWEST_BLOCKS or not records, *TOO_FEW),
-            (True, REPRODUCED, f"{what} in {none_seen(total, 'trials')}, of {records:,} records"),
+            *(
+                (True, rules.REFUTED, f"{each.arm}: {'; '.join(each.reasons)}")
+                for each in broken[:1]
+            ),
+            (rules.fewest(arms) < FEWEST_BLOCKS or not records, *rules.TOO_FEW),
+            (
+                True,
+                rules.REPRODUCED,
+                f"{what} in {rules.none_seen(total, 'trials')}, of {records:,} records",
+            ),
         )
 
     return judge
@@ -121,7 +101,7 @@ def _calls_of_perf(evidence: Evidence) -> Iterator[str]:
 
 def _unreported(
     what: str, transport: str, experiments: Sequence[str], kind: str | None = None
-) -> Rule:
+) -> rules.Rule:
     """Return the rule that trials reported less lost than was: of ``kind``, or (None) nothing."""
 
     def judge(evidence: Evidence) -> Finding:
@@ -138,13 +118,13 @@ def _unreported(
         short = sum(found < lost if kind is not None else found == 0 for lost, found in counts)
         lost, reported = (sum(each[part] for each in counts) for part in (0, 1))
         words = f"{lost:,} lost, {reported:,} reported, in {lossy} of {len(trials)} trials"
-        return counted(
-            share(words, short, lossy),
+        return rules.counted(
+            rules.share(words, short, lossy),
             arms,
-            (lossy < FEWEST_BLOCKS, INCONCLUSIVE, f"only {lossy} trials lost anything"),
-            (short == lossy, REPRODUCED, f"{what} in every trial that lost something"),
-            (short, REPRODUCED, f"{what} in {short} of {lossy} {where}"),
-            (True, REFUTED, f"{what} in {none_seen(lossy, where)}"),
+            (lossy < FEWEST_BLOCKS, rules.INCONCLUSIVE, f"only {lossy} trials lost anything"),
+            (short == lossy, rules.REPRODUCED, f"{what} in every trial that lost something"),
+            (short, rules.REPRODUCED, f"{what} in {short} of {lossy} {where}"),
+            (True, rules.REFUTED, f"{what} in {rules.none_seen(lossy, where)}"),
             trials=lossy,
         )
 
@@ -178,10 +158,10 @@ _PER_RECORD: Final = levels(
 def _seldom_empty(evidence: Evidence) -> tuple[str, Contrast, float] | None:
     """Show that a delay makes surely less than a tenth more of the returns empty."""
     contrasts = made(_SPINS, evidence)
-    found = all_of(contrasts)
+    found = rules.all_of(contrasts)
     alike = min(contrasts, key=lambda one: one_sided(one.values, _LEAST_SPUN)[1])
     p = min(1.0, len(contrasts) * one_sided(alike.values, _LEAST_SPUN)[1])
-    if found.verdict is not INCONCLUSIVE or found.blocks < FEWEST_BLOCKS:
+    if found.verdict is not rules.INCONCLUSIVE or found.blocks < FEWEST_BLOCKS:
         return None
     if p >= SURE or alike.measured().high >= _LEAST_SPUN:
         return None
@@ -208,7 +188,7 @@ CLAIMS: Final = (
         test="busy-polled drain under storm",
         reproduced_when="system calls per event below 0.01",
         experiments=(_CALLS,),
-        rule=inside(
+        rule=rules.inside(
             "system calls an event, busily polled ring",
             lambda evidence: [
                 Of(quantities.syscalls_per_event, _CALLS, "ringbuf", "busy")(evidence)
@@ -244,7 +224,7 @@ CLAIMS: Final = (
         reproduced_when="more of the returns are empty on rb with a delay than on pb with it, and "
         "than on rb without",
         experiments=("slow-producer",),
-        rule=refuted_by(above(*_SPINS, details=[_PER_RECORD]), _seldom_empty),
+        rule=rules.refuted_by(rules.above(*_SPINS, details=[_PER_RECORD]), _seldom_empty),
         cpus=2,
     ),
     for_perf(

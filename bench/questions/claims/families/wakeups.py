@@ -13,33 +13,17 @@ from bench.linux.pages import PAGE_BYTES
 from bench.plan.budgets import MIB
 from bench.plan.config import Call, Consumer, Poll, Producer, Wake
 from bench.plan.experiments import ArmName, Experiment
+from bench.questions.claims import quantities, rules
 from bench.questions.claims.claim import Finding, for_perf, for_ring
 from bench.questions.claims.compare import Of, less, levels, over, where_measured
 from bench.questions.claims.contrast import ABOUT_EQUAL, difference, share_margin, sides
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, series
-from bench.questions.claims.quantities import (
-    dropped_share,
-    late_records,
-    late_share,
-    raised_per_event,
-    steady_ns,
-)
-from bench.questions.claims.rules import (
-    INCONCLUSIVE,
-    REFUTED,
-    REPRODUCED,
-    above,
-    either_way,
-    first,
-    held,
-    none_seen,
-)
 from bench.questions.claims.setting import (
     BLOCKS,
     MORE_BLOCKS,
     STOPPED,
     Setting,
-    experiment,
+    asked,
     power_of_two,
     sending,
     trial,
@@ -54,6 +38,15 @@ _BURST_RECORDS: Final = 50
 """Of each exit, so that a burst overruns the smaller buffers whatever the scheduler does."""
 
 _POLICIES: Final = (Wake.NONE, Wake.ADAPTIVE, Wake.FORCED)
+
+_ask = asked(
+    {
+        "wake": "What does a record cost the kernel under each wake-up policy?",
+        "backlog": "How many wake-ups does a record raise as records come closer together?",
+        "burst-forced": "Do forced wake-ups lose less in a burst, or more?",
+        "last-record": "Is the last record of a small burst ever left without a wake-up?",
+    }
+)
 
 
 def experiments(on: Setting) -> tuple[Experiment, ...]:
@@ -77,50 +70,37 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     )
     small = replace(several, burst_size=2, pause_ms=1.0, count=2 * BURSTS // BLOCKS)
     # Whether the reader finds a CPU to itself decides what is lost, so that is not left to chance.
-    apart = replace(several, cpus=(on.first,))
-    elsewhere = replace(EPOLL, cpu=on.last)
+    apart = replace(several, cpus=(on.cpus[0],))
+    elsewhere = replace(EPOLL, cpu=on.cpus[-1])
     diagnosed = replace(EPOLL, late_ms=small.pause_ms)
     bursting = {
         wake.value: trial(apart, elsewhere, Producer(wake=wake, records_per_exit=_BURST_RECORDS))
         for wake in _POLICIES[1:]
     }
     last = {wake.value: trial(small, diagnosed, Producer(wake=wake)) for wake in _POLICIES[1:]}
+    costing = (
+        *on.each(budget_bytes, of_ring, (RINGBUF,)),
+        *on.each(budget_bytes, of_perf, (PERFBUF,)),
+    )
+    loads = {records: on.amplified(4_000 // records, records) for records in (1, 10, 100)}
+    bursts = (on.each(pages * PAGE_BYTES, bursting, (RINGBUF,)) for pages in (2, 16))
     return (
-        experiment(
-            "wake",
-            "What does a record cost the kernel under each wake-up policy?",
-            (
-                *on.each(budget_bytes, of_ring, (RINGBUF,)),
-                *on.each(budget_bytes, of_perf, (PERFBUF,)),
-            ),
-            blocks=MORE_BLOCKS,
-        ),
-        experiment(
+        _ask("wake", costing, blocks=MORE_BLOCKS),
+        _ask(
             "backlog",
-            "How many wake-ups does a record raise as records come closer together?",
-            (
-                arm
-                for records, exits in ((1, 4_000), (10, 400), (100, 40))
-                for arm in on.each(MIB, {f"{records}x": on.amplified(exits, records)})
-            ),
+            (arm for records in loads for arm in on.each(MIB, {f"{records}x": loads[records]})),
         ),
-        experiment(
+        _ask(
             "burst-forced",
-            "Do forced wake-ups lose less in a burst, or more?",
-            (arm for pages in (2, 16) for arm in on.each(pages * PAGE_BYTES, bursting, (RINGBUF,))),
+            (arm for arms in bursts for arm in arms),
             twins=(0, len(bursting)),  # losses at the one differ far more than at the other
             blocks=MORE_BLOCKS,
         ),
-        experiment(
-            "last-record",
-            "Is the last record of a small burst ever left without a wake-up?",
-            on.each(16 * PAGE_BYTES, last, (RINGBUF,)),
-            twins=(),
-        ),
+        _ask("last-record", on.each(16 * PAGE_BYTES, last, (RINGBUF,)), twins=()),
     )
 
 
-_raised = partial(Of, raised_per_event, "backlog")
+_raised = partial(Of, quantities.raised_per_event, "backlog")
 _BACKLOG: Final = [
     _raised(transport, load) for transport in ("ringbuf", "perfbuf") for load in ("1x", "100x")
 ]
@@ -135,8 +115,8 @@ _RAISED: Final = [
     for words, many in (("rb", _BACKLOG[1]), ("pb", _BACKLOG[3]))
     for load in ("1x", "10x", "100x")
 ]
-_FALLS: Final = held(
-    above(
+_FALLS: Final = rules.held(
+    rules.above(
         over("raised per event on rb, 1 over 100 records at once", *_BACKLOG[:2]),
         over("the same, rb over pb", *_BACKLOG),
         details=_RAISED,
@@ -163,24 +143,26 @@ def _none_missed(evidence: Evidence) -> Finding:
     where every record wakes would not show that none was left, and where a trial does not record
     which it was, only that none waited at all does.
     """
-    parts = [Of(late_share, "last-record", "ringbuf", wake) for wake in ("adaptive", "forced")]
+    parts = [
+        Of(quantities.late_share, "last-record", "ringbuf", wake) for wake in ("adaptive", "forced")
+    ]
     more = less("share that waited for the next burst, adaptive less forced", *parts)(evidence)
     arms = [part.arm(evidence) for part in parts]
-    found, forced = (late_records(arm.trials) for arm in arms)
+    found, forced = (quantities.late_records(arm.trials) for arm in arms)
     bursts, left = f"{found.bursts:,} bursts", found.stranded
-    said = first(
-        (left, REFUTED, f"{left or 0:,} records were left without a wake-up in {bursts}"),
+    said = rules.first(
+        (left, rules.REFUTED, f"{left or 0:,} records were left without a wake-up in {bursts}"),
         (
             found.unknown,
-            INCONCLUSIVE,
+            rules.INCONCLUSIVE,
             f"of {found.unknown:,} records that waited it is not known whether one was raised",
         ),
         (
             found.bursts < BURSTS or more.blocks < FEWEST_BLOCKS,
-            INCONCLUSIVE,
+            rules.INCONCLUSIVE,
             f"{bursts} of {BURSTS:,}",
         ),
-        (True, REPRODUCED, f"none left in {none_seen(found.bursts, 'bursts')}"),
+        (True, rules.REPRODUCED, f"none left in {rules.none_seen(found.bursts, 'bursts')}"),
     )
     per_block = max(1, found.bursts // max(1, len(arms[0].readings)))
     return Finding(
@@ -198,7 +180,7 @@ def _none_missed(evidence: Evidence) -> Finding:
     )
 
 
-_wake = partial(Of, steady_ns, "wake", "ringbuf")
+_wake = partial(Of, quantities.steady_ns, "wake", "ringbuf")
 _EPOLL: Final = [_wake(f"{policy}-epoll") for policy in _POLICIES]
 
 
@@ -226,13 +208,15 @@ def _forced_in_bursts(evidence: Evidence) -> Finding:
             arms = {key: arm for key, arm in samples.arms.items() if f"@{budget}/" in key}
             # An A/A pair measures the noise of its own budget.
             there = replace(evidence, experiments={name: replace(samples, arms=arms)})
-            more, fewer = (series(name, arm, dropped_share) for arm in (forced[0], adaptive))
-            margin = share_margin(there, dropped_share, name)
+            more, fewer = (
+                series(name, arm, quantities.dropped_share) for arm in (forced[0], adaptive)
+            )
+            margin = share_margin(there, quantities.dropped_share, name)
             words = f"dropped at {budget}, forced less adaptive"
             each[budget] = difference(words, more, fewer, margin)
     if not each:
         raise NotMeasured(name)
-    return either_way("forced wake-ups lose", each)
+    return rules.either_way("forced wake-ups lose", each)
 
 
 CLAIMS: Final = (
@@ -264,7 +248,7 @@ CLAIMS: Final = (
         test="kernel ns per record for adaptive, none, forced x waiting, timed drain",
         reproduced_when="none < adaptive < forced",
         experiments=("wake",),
-        rule=above(
+        rule=rules.above(
             over("kernel ns a record, adaptive over none, epoll consumer", *_EPOLL[1::-1]),
             over("kernel ns a record, forced over adaptive, epoll consumer", *_EPOLL[:0:-1]),
             details=(_policies,),
