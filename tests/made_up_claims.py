@@ -9,9 +9,10 @@ from dataclasses import replace
 from made_up_trials import machine, trial
 
 from bench.measure.by_cpu import CpuShare
-from bench.plan.config import Producer
+from bench.plan.config import Duet, Producer
 from bench.questions.claims.evidence import Evidence, of_trials
-from bench.trial.result import State, TrialResult
+from bench.record.write import WriteTimes
+from bench.trial.result import Half, State, TrialResult
 from workloads.storm import Storm, StormReport
 
 Set = Callable[[TrialResult, float], TrialResult]
@@ -202,3 +203,20 @@ def noisy(value: float) -> tuple[float, ...]:
 def torn(value: float) -> tuple[float, ...]:
     """Eight values of which half are twice and half are half of this one."""
     return tuple(value * factor for factor in (2.0, 0.5) * 4)
+
+
+def write_time(made: TrialResult, each_ns: float) -> TrialResult:
+    """The half of a duet whose writes take that long, without a clock that would take time."""
+    return replace(
+        made,
+        config=replace(made.config, duet=Duet()),
+        write=WriteTimes(
+            written=RECORDS,
+            written_ns=round(each_ns * RECORDS),
+            refused=0,
+            refused_ns=0,
+            clock_ns=0.0,
+            histogram=((round(each_ns), RECORDS),),
+        ),
+        half=Half(second=False, key=1, swapped=False, ranks=None, washed_out=0),
+    )

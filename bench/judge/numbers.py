@@ -260,6 +260,9 @@ _DERIVED: Final = (
         _steady_exit,
     ),
     *_fields("write", ("write_ns", "ns", _WRITE)),
+    *_fields(
+        "write", ("steady_write_ns", "ns", "the same of the quickest 90 %: without interrupts")
+    ),
     *_fields("write", ("refused_write_ns", "ns", "the same of those that were refused")),
     Number(
         "occupancy_max_share",

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from bench.plan.config import Duet
-from bench.record.write import WriteTimes
+from bench.record.write import WriteTimes, median
 from bench.tracer.program import Build, Program
 
 BUILD: Final = Build(variant="duet", name="choose")
@@ -52,12 +53,14 @@ def write_times(program: Program) -> WriteTimes:
         written_ns=int(written[1]),
         refused=int(refused[0]),
         refused_ns=int(refused[1]),
-        clock_ns=float(nothing[1] / nothing[0]) if nothing[0] else 0.0,
-        histogram=tuple(
-            (_lowest_ns(bucket), int(written[2 + bucket]))
-            for bucket in np.flatnonzero(written[2:]).tolist()
-        ),
+        clock_ns=median(_histogram(nothing)),  # a mean has every interrupt in it
+        histogram=_histogram(written),
     )
+
+
+def _histogram(words: npt.NDArray[np.uint64]) -> tuple[tuple[int, int], ...]:
+    occupied = np.flatnonzero(words[2:]).tolist()
+    return tuple((_lowest_ns(bucket), int(words[2 + bucket])) for bucket in occupied)
 
 
 def _lowest_ns(bucket: int) -> int:

@@ -54,7 +54,8 @@ def test_the_plan_fits_every_machine(cpus: int) -> None:
 
 def test_budgets_that_hold_everything_do() -> None:
     plan = planned()
-    for name in ("wake", "reserve-output", "producers", "busy-poll"):
+    names = ("wake-forced", "reserve-output-0", "reserve-output-4096", "producers", "beside-busy")
+    for name in names:
         for arm in plan[name].arms:
             config = arm.config
             record_bytes = RECORD_AND_HEADER_BYTES + config.producer.payload_bytes
@@ -102,14 +103,30 @@ def test_producers_come_one_to_all() -> None:
 
 
 def test_what_wakes_differently_is_never_called_the_same() -> None:
-    for arm in planned()["wake"].arms:
-        variant = ArmName.parse(arm.name).variant
-        assert arm.config.producer.wake.value in variant
-        assert arm.config.producer.wake is not Wake.WATERMARK
+    for name in ("wake-adaptive", "wake-forced", "wake-timed-adaptive", "wake-timed-forced"):
+        for arm in planned()[name].arms:
+            assert arm.config.producer.wake.value == ArmName.parse(arm.name).variant
+    wakes = {arm.config.producer.wake for arm in planned()["wake-output"].arms}
+    assert wakes == {Wake.NONE}
+
+
+def test_duets_share_their_storms_and_differ_in_what_they_ask() -> None:
+    found = [each for each in planned().values() if each.duet]
+    assert len(found) == 13
+    for each in found:
+        first, second = (arm.config for arm in each.arms)
+        assert (first.storm, first.consumer, first.duet) == (
+            second.storm,
+            second.consumer,
+            second.duet,
+        )
+        assert (first.producer, first.transport) != (second.producer, second.transport)
 
 
 def test_one_cpu_is_asked_nothing_about_two() -> None:
-    assert not {"busy-poll", "noisy-cpu", "slow-producer", "drain-interval"} & set(planned(cpus=1))
+    alone = planned(cpus=1)
+    assert not {"noisy-cpu", "slow-producer", "drain-interval"} & set(alone)
+    assert not any(each.duet for each in alone.values())
 
 
 def test_memory_at_half_the_cpus_needs_four() -> None:

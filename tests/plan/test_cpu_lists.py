@@ -89,7 +89,7 @@ def test_pinning_names_cpus_that_are_there() -> None:
     assert slow.config.producer.delay_cpu == 0
     assert found["memory-half"].arms[0].config.storm.cpus == (0, 2)
     elsewhere = {each.name: each for each in claims_plan.experiments((5, 9))}
-    assert {arm.config.consumer.cpu for arm in elsewhere["busy-poll"].arms} == {9}
+    assert {arm.config.consumer.cpu for arm in elsewhere["beside-busy"].arms} == {9}
     assert {arm.config.storm.cpus for arm in elsewhere["same-cpu"].arms} == {(5,)}
     delays = {arm.config.producer.delay_cpu for arm in elsewhere["slow-producer"].arms}
     assert delays == {-1, 5}
@@ -98,9 +98,12 @@ def test_pinning_names_cpus_that_are_there() -> None:
 def test_what_cannot_run_is_left_out_by_name() -> None:
     assert claims_plan.left_out(SPARSE) == ()
     alone = claims_plan.left_out((3,))
-    assert "busy-poll: left out, it needs more CPUs than the 1 that may be used" in alone
+    assert "beside-busy: left out, it needs more CPUs than the 1 that may be used" in alone
     assert {line.split(":")[0] for line in alone} == {
-        "busy-poll", "drain-interval", "memory-half", "noisy-cpu", "slow-producer",
+        *("drain-interval", "memory-half", "memory-spread", "noisy-cpu", "slow-producer"),
+        *("beside-asleep", "beside-busy", "storm-duet", "trickle-duet", "wake-adaptive"),
+        *("wake-forced", "wake-output", "wake-timed-adaptive", "wake-timed-forced"),
+        *(f"reserve-output-{size}" for size in (0, 256, 1024, 4096)),
     }  # fmt: skip
     profile = profiles.profile("standard", (3,))
     assert [line.split(":")[0] for line in profile.left_out] == [

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from statistics import median
 
+from bench.judge.floor import LEAST_MARGIN
 from bench.judge.samples import ArmSamples
 from bench.questions.claims import contrast
 from bench.questions.claims.contrast import Contrast, ratio_margin, share_margin, sides
@@ -43,6 +44,10 @@ class Of:
         """Return the median over blocks."""
         return median(self(evidence).values.values())
 
+    def measured(self, evidence: Evidence) -> bool:
+        """Return whether the experiment was run at all."""
+        return bool(evidence.samples(self.experiment).arms)
+
     def taking(self, take: Take) -> Of:
         """Return another number of the same arm."""
         return replace(self, take=take)
@@ -64,6 +69,12 @@ def over(what: str, *parts: Of, margin: float | None = None) -> Comparison:
         return contrast.ratio_of_ratios(what, values, held)
 
     return compare
+
+
+def within(what: str, left: Of, right: Of, otherwise: Comparison) -> Comparison:
+    """Compare within the storms of a duet; ``otherwise``, where a journal has no such duet."""
+    compare = over(what, left, right, margin=LEAST_MARGIN)
+    return lambda evidence: (compare if left.measured(evidence) else otherwise)(evidence)
 
 
 def less(what: str, left: Of, right: Of, *, least: float = 0.0) -> Comparison:

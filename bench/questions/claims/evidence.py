@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from bench.journal.schema import JournalContent, Run
 from bench.judge.coverage import Coverage, coverage
@@ -18,6 +19,14 @@ from bench.trial.result import State, TrialResult
 
 Take = Callable[[TrialResult], float | None]
 """A number of a trial; None where it has no meaning."""
+
+
+_OTHERWISE: Final = {
+    "lost-counts": "told",  # its name up to schema 3
+    "capacity-spread": "memory-spread",  # drained every 10 ms, or of a kernel matrix
+    "capacity-onecpu": "memory-onecpu",
+}
+"""Experiments of other journals that stand in for one that was not run."""
 
 
 class NotMeasured(Exception):
@@ -69,10 +78,9 @@ class Evidence:
         return None if self.machine is None else self.machine.cpus
 
     def samples(self, experiment: str) -> ExperimentSamples:
-        """Return the trials of an experiment, which may be none."""
+        """Return the trials of an experiment or its stand-in, which may be none."""
         found = self.experiments.get(experiment)
-        if experiment == "lost-counts" and not found:  # journals up to schema 3
-            found = self.experiments.get("told")
+        found = found or self.experiments.get(_OTHERWISE.get(experiment, ""))
         return found or ExperimentSamples(name=experiment)
 
     def arm(

@@ -17,7 +17,10 @@ from bench.questions.claims.catalogue import families
 from bench.questions.claims.setting import Setting
 from bench.questions.transports.profiles import omitted, quickly
 
-FROM_PROFILE: Final = ("storm", "burst", "chain", "hotcpu", "trickle", "stall")
+FROM_PROFILE: Final = (
+    *("storm", "burst", "chain", "hotcpu", "stall"),
+    *("storm-duet", "trickle-duet"),
+)
 """Experiments of the profiles, taken over."""
 
 _ENOUGH_CPUS: Final = 4  # for every experiment
@@ -53,7 +56,8 @@ def _planned(cpus: Sequence[int]) -> tuple[Experiment, ...]:
         for each in quickly(FROM_PROFILE, on.cpus)
     )
     ordered = [name for name in dict.fromkeys((*_FIRST, *known)) if name in known]
-    return (*of_profiles, *(each for name in ordered for each in known[name].experiments(on)))
+    found = (*of_profiles, *(each for name in ordered for each in known[name].experiments(on)))
+    return tuple(each for each in found if on.count > 1 or not each.duet)
 
 
 def _possible(experiment: Experiment) -> Experiment:

@@ -48,6 +48,8 @@ latency_p50_ns: Final = _positive(number("latency_p50_ns"))
 lossless_p50_ns: Final = _lossless(latency_p50_ns)
 """The median latency where nothing was lost: a transport that drops looks quick."""
 
+write_ns: Final = number("write_ns")
+steady_write_ns: Final = number("steady_write_ns")
 _ns_per_record: Final = number("kernel_ns_per_record")
 ns_per_success: Final = _lossless(_ns_per_record)
 """Kernel ns of a record, where every write succeeded: the mean over all BPF runs."""

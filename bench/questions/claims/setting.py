@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from bench.linux.pages import PAGE_BYTES
-from bench.plan import budgets
+from bench.plan import budgets, duet
 from bench.plan.config import Consumer, Poll, Producer, Reader, TrialConfig, Wake
 from bench.plan.experiments import Arm, ArmName, Experiment, second_names
 from bench.questions.transports.profiles import EPOLL, TRANSPORTS
@@ -22,6 +22,9 @@ far smaller p."""
 MOST_BLOCKS: Final = 16
 """For a ladder, where each block shows but a step of a factor of two; for producers, who meet at
 the lock in some trials far more often than in others; and for means over record sizes."""
+
+DUET_STORMS: Final = 16
+"""Of a duet, whose storms take 0.2 s each and see differences of 1 to 3 %."""
 
 STOPPED: Final = Consumer(poll=Poll.STOPPED)
 LIBBCC: Final = replace(EPOLL, reader=Reader.LIBBCC)
@@ -94,6 +97,27 @@ class Setting:
         return Arm(
             name=str(name),
             config=replace(config, transport=transport, budget_bytes=actual_bytes),
+        )
+
+    def duet(
+        self,
+        name: str,
+        title: str,
+        arms: Mapping[str, tuple[str, TrialConfig]],
+        budget_bytes: int,
+        *,
+        assign: str = "record",
+    ) -> Experiment:
+        """Make a duet of two arms, by variant: the transport, and a configuration of this storm."""
+        (_, config), _ = arms.values()
+        first, second = (
+            duet.Side(transport=traits(transport), producer=each.producer, variant=variant)
+            for variant, (transport, each) in arms.items()
+        )
+        config = replace(config, duet=duet.assignment(assign), kernel_stats=False)
+        sides = (first, second)
+        return duet.experiment(
+            name, title, sides, config, budget_bytes, blocks=DUET_STORMS, cpus=self.count
         )
 
     def each(

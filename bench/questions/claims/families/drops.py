@@ -19,7 +19,7 @@ from bench.questions.claims.rules import above, held, mean_above
 from bench.questions.claims.setting import Setting, experiment, trial
 from workloads.storm import Shape, Storm
 
-_LADDERS: Final = ("memory-spread", "memory-onecpu")
+_LADDERS: Final = ("capacity-spread", "capacity-onecpu")
 _STORMS: Final = ("storm", "burst", "hotcpu", *_LADDERS)
 
 
@@ -43,12 +43,13 @@ def _cells(evidence: Evidence) -> Iterator[Contrast]:
     take = quantities.dropped_share
     margin = share_margin(evidence, take, *_STORMS)
     for name in _STORMS:
-        if name in _LADDERS and name not in evidence.experiments:
+        samples = evidence.samples(name)
+        if name in _LADDERS and not samples.arms:
             raise NotMeasured(name)
         for budget, *arms in evidence.pairs(name):
-            ring, perf = (series(name, arm, take) for arm in arms)
+            ring, perf = (series(samples.name, arm, take) for arm in arms)
             if any(perf.values.values()) or any(ring.values.values()):
-                yield difference(f"{name} at {budget}", perf, ring, margin)
+                yield difference(f"{samples.name} at {budget}", perf, ring, margin)
 
 
 _QUIET: Final = both(quantities.quiet_dropped_share, "noisy-cpu")

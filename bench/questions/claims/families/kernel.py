@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from bench.judge.floor import LEAST_MARGIN
 from bench.judge.metrics import Unit
 from bench.judge.numbers import number
 from bench.judge.samples import ArmSamples
@@ -25,10 +26,16 @@ from bench.questions.claims.compare import (
     made,
     over,
     where_measured,
+    within,
 )
 from bench.questions.claims.contrast import Contrast, sides
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, series
-from bench.questions.claims.quantities import ns_per_refusal, ns_per_success, steady_ns
+from bench.questions.claims.quantities import (
+    ns_per_refusal,
+    ns_per_success,
+    steady_ns,
+    steady_write_ns,
+)
 from bench.questions.claims.rules import INCONCLUSIVE, REFUTED, REPRODUCED, above, first, mean_above
 from bench.questions.claims.setting import (
     MORE_BLOCKS,
@@ -39,6 +46,7 @@ from bench.questions.claims.setting import (
     sending,
 )
 from bench.questions.transports.profiles import BUSY, PERFBUF, RINGBUF
+from bench.questions.transports.profiles import TRANSPORTS as WAYS
 
 _FIRST: Final = (5, 8)
 _NEAR: Final = (5, 19)
@@ -46,12 +54,17 @@ _NEAR: Final = (5, 19)
 
 _ask = asked(
     {
-        "reserve-output": "Is reserve and submit cheaper than output, equally seldom woken?",
         "producers": "What does a successful write cost as more CPUs write?",
         "full": "What does a refused write cost, and does it grow as more CPUs write?",
-        "busy-poll": "Does a consumer that polls busily make records dearer for the producer?",
     }
 )
+
+
+_CALLS: Final = "reserve-output-"
+"""Of duets: and the bytes of payload."""
+
+_EXITS: Final = {0: 400, 256: 400, 1_024: 200, 4_096: 60}  # by bytes of payload
+_READERS: Final = {"busy": BUSY, "asleep": STOPPED}
 
 
 def experiments(on: Setting) -> tuple[Experiment, ...]:
@@ -60,7 +73,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     quiet = costing(200, 100, wake=Wake.NONE, consumer=STOPPED)
     sizes = {
         size: replace(sending(quiet, payload_bytes=size), storm=replace(quiet.storm, count=exits))
-        for size, exits in ((0, 400), (256, 400), (1_024, 200), (4_096, 60))
+        for size, exits in _EXITS.items()
     }
     # All records of all CPUs fit into the buffer of each, so that with many CPUs they are fewer.
     at_once = max(50, min(1_000, 8_000 // on.count))
@@ -70,14 +83,23 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     refused = costing(400, 1_000, wake=Wake.NONE, consumer=STOPPED)
     least_bytes = 16 * PAGE_BYTES
     alone = on.on_cpus(costing(240, at_once, wake=Wake.NONE), 1)
-    readers = {
-        name: replace(alone, consumer=replace(reader, cpu=on.cpus[-1]))
-        for name, reader in (("asleep", STOPPED), ("busy", BUSY))
-    }
     calls = (
-        on.arm(RINGBUF, on.holding(config), f"{call}-{size}", sending(config, call=call))
+        on.duet(
+            f"{_CALLS}{size}",
+            "Is reserve and submit cheaper than output, equally seldom woken?",
+            {call: (RINGBUF, sending(config, call=call)) for call in Call},
+            on.holding(config),
+        )
         for size, config in sizes.items()
-        for call in Call
+    )
+    readers = (
+        on.duet(
+            f"beside-{name}",
+            "What does a record cost the producer beside a consumer that sleeps, or polls busily?",
+            {way: (way, replace(alone, consumer=replace(reader, cpu=on.cpus[-1]))) for way in WAYS},
+            on.holding_on_each(alone),
+        )
+        for name, reader in _READERS.items()
     )
     writes = (
         on.arm(transport, room_bytes, f"{count}cpu", on.on_cpus(config, count))
@@ -91,16 +113,26 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     ]
     output = on.on_cpus(sending(refused, call=Call.OUTPUT), 1)
     refusals.append(on.arm(RINGBUF, least_bytes, "output-1cpu", output))
-    found = (
-        _ask("reserve-output", calls, blocks=MOST_BLOCKS),
+    return (
+        *calls,
         _ask("producers", writes, blocks=MOST_BLOCKS),
         _ask("full", refusals, blocks=MORE_BLOCKS),
-        _ask("busy-poll", on.each(on.holding_on_each(alone), readers), blocks=MORE_BLOCKS),
+        *readers,
     )
-    return found if on.count > 1 else found[:-1]
 
 
 def _by_size(evidence: Evidence) -> list[Contrast]:
+    if found := [name for name in evidence.experiments if name.startswith(_CALLS)]:
+        at = partial(Of, steady_write_ns)
+        duets = [
+            over(
+                f"with {size:,} bytes of payload",
+                *(at(f"{_CALLS}{size}", RINGBUF, call) for call in (Call.OUTPUT, Call.RESERVE)),
+                margin=LEAST_MARGIN,
+            )
+            for size in sorted(int(name.removeprefix(_CALLS)) for name in found)
+        ]
+        return made(duets, evidence)
     names = (ArmName.parse(arm.name) for arm in evidence.arms("reserve-output", "ringbuf"))
     sizes = [int(each.variant[7:]) for each in names if each.variant.startswith("output-")]
     if not sizes:
@@ -193,13 +225,29 @@ _WOKEN: Final = {
 _PUBLISHED_RUN: Final = (
     "the published run installed no perf readers, so its pb calls failed at once"
 )
-_POLLED: Final = {
-    f"{words}, {variant}": Of(steady_ns, "busy-poll", transport, variant)
-    for words, transport in (("rb", "ringbuf"), ("pb", "perfbuf"))
-    for variant in ("busy", "asleep")
-}
-_TAX: Final = over("cost of busy polling to the producer, rb over pb", *_POLLED.values())
 _NS: Final = "{}: {:,.0f} ns a record".format
+_UNWOKEN: Final = "kernel ns a record with nobody woken, rb output over pb output"
+
+
+def _polled(of: Callable[[str, str], Of], margin: float | None) -> tuple[dict[str, Of], Comparison]:
+    """Return the cost beside each reader, and how much dearer the busy one is, rb over pb."""
+    parts = {
+        f"{words}, {reader}": of(transport, reader)
+        for words, transport in zip(("rb", "pb"), WAYS, strict=True)
+        for reader in _READERS
+    }
+    words = "cost of busy polling to the producer, rb over pb"
+    return parts, over(words, *parts.values(), margin=margin)
+
+
+def _polled_busily(evidence: Evidence) -> Finding:
+    """Judge by the duets beside each reader; of journals without them, by blocks."""
+    parts, tax = _polled(lambda way, reader: Of(steady_ns, "busy-poll", way, reader), None)
+    if evidence.samples("beside-busy").arms:
+        parts, tax = _polled(
+            lambda way, reader: Of(steady_write_ns, f"beside-{reader}", way, way), LEAST_MARGIN
+        )
+    return above(tax, details=(grown(_NS, parts, tax, paired=2),))(evidence)
 
 
 def _since(evidence: Evidence) -> Finding:
@@ -240,10 +288,11 @@ CLAIMS: Final = (
         statement="reserve/submit is cheaper than output with its copy",
         sources="TUT, BENCH",
         published="22.82 against 18.91 M/s",
-        test="amplified; kernel ns per record, record sizes swept",
+        test="amplified duets by process; kernel ns per record, record sizes swept",
         reproduced_when="ns per record lower for reserve",
-        experiments=("reserve-output",),
+        experiments=tuple(f"{_CALLS}{size}" for size in _EXITS),
         rule=mean_above("kernel ns a record, output over reserve, mean over sizes", _by_size),
+        cpus=2,
     ),
     for_ring(
         id="rb-no-wasted-work",
@@ -309,27 +358,33 @@ CLAIMS: Final = (
         statement="a ring output call costs more than a perf one",
         sources="cilium/pwru#195, jschwinger233/bpf_k2u_benchmark",
         published="81 ms pb, 198 ms rb unwoken, 1,821 ms rb forced, for 10 M calls",
-        test="with live readers, successes only",
+        test="duets by process with live readers, successes only",
         reproduced_when="ns per successful run higher on rb. The published run installed no perf "
         "readers, so its pb calls failed at once: say so",
-        experiments=("wake",),
+        experiments=("wake-output",),
         rule=above(
-            over(
-                "kernel ns a record with nobody woken, rb output over pb output",
-                _wake("ringbuf", "output-none-epoll"),
-                _wake("perfbuf", "none-epoll"),
+            within(
+                _UNWOKEN,
+                Of(steady_write_ns, "wake-output", RINGBUF, "output"),
+                Of(steady_write_ns, "wake-output", PERFBUF, "perf"),
+                over(
+                    _UNWOKEN,
+                    _wake("ringbuf", "output-none-epoll"),
+                    _wake("perfbuf", "none-epoll"),
+                ),
             ),
-            details=(levels(_NS, _WOKEN), lambda _: [_PUBLISHED_RUN]),
+            details=(where_measured(levels(_NS, _WOKEN)), lambda _: [_PUBLISHED_RUN]),
         ),
+        cpus=2,
     ),
     for_perf(
         id="busy-poll-taxes-rb",
         statement="a busy-polling consumer slows the ring's producers more than the perf buffer's",
         sources="seen here, not published",
-        test="kernel ns per record, consumer busy polling against asleep",
+        test="duets by process; kernel ns per record, consumer busy polling against asleep",
         reproduced_when="ratio on rb above the ratio on pb",
-        experiments=("busy-poll",),
-        rule=above(_TAX, details=(grown(_NS, _POLLED, _TAX, paired=2),)),
+        experiments=tuple(f"beside-{reader}" for reader in _READERS),
+        rule=_polled_busily,
         cpus=2,
     ),
     for_ring(

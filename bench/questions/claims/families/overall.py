@@ -10,6 +10,7 @@ from math import floor, inf
 from operator import neg
 from typing import Final
 
+from bench.judge.floor import LEAST_MARGIN
 from bench.judge.statistics import FEWEST_BLOCKS, Scale, holm, partial_conjunction_p
 from bench.questions.claims.claim import Finding, Verdict, for_ring
 from bench.questions.claims.contrast import (
@@ -29,8 +30,9 @@ from bench.questions.claims.families.memory import less_memory
 from bench.questions.claims.quantities import dropped_share, lossless_p50_ns, violation_share
 from bench.questions.claims.rules import INCONCLUSIVE, REFUTED, REPRODUCED, first, share
 
-_DEFAULTS: Final = ("storm", "burst", "chain", "hotcpu", "trickle", "stall", "rate-default")
-_LADDERS: Final = ("memory-spread", "memory-onecpu")
+_DEFAULTS: Final = ("storm", "burst", "chain", "hotcpu", "stall", "rate-default")
+_DUETS: Final = ("storm-duet", "trickle-duet")
+_LADDERS: Final = ("capacity-spread", "capacity-onecpu")
 _NEARLY_ALWAYS: Final = 0.9
 _LIMITS: Final = {Scale.DIFFERENCE: NEARLY_NONE, Scale.RATIO: ABOUT_EQUAL}
 """By how much the ring may do worse and still count as not worse: of shares, and of ratios."""
@@ -39,18 +41,20 @@ _LIMITS: Final = {Scale.DIFFERENCE: NEARLY_NONE, Scale.RATIO: ABOUT_EQUAL}
 def _numbers(evidence: Evidence) -> Iterator[tuple[str, Contrast, Contrast | None]]:
     """Yield where, what the perf buffer has more of and, of a share, the ring's alone.
 
-    These are drops, disorder and latency of every experiment, and the budgets that lose nothing.
+    These are drops and disorder of every experiment, the latency of the duets (of journals without
+    them, of every experiment), and the budgets that lose nothing.
     """
-    numbers = [
-        (what, take, compare, margin(evidence, take, *_DEFAULTS))
-        for what, take, compare, margin in (
-            ("drops", dropped_share, difference, share_margin),
-            ("disorder", violation_share, difference, share_margin),
-            ("p50", lossless_p50_ns, ratio, ratio_margin),
-        )
+    duets = [name for name in _DUETS if evidence.samples(name).arms]
+    names = _DEFAULTS if duets else (*_DEFAULTS, "trickle")
+    shares = [
+        (what, take, difference, share_margin(evidence, take, *names))
+        for what, take in (("drops", dropped_share), ("disorder", violation_share))
     ]
-    for name in _DEFAULTS:
-        if name not in evidence.experiments:
+    noise = LEAST_MARGIN if duets else ratio_margin(evidence, lossless_p50_ns, *names)
+    latency = [("p50", lossless_p50_ns, ratio, noise)]
+    asked = dict.fromkeys(names, shares if duets else [*shares, *latency])
+    for name, numbers in (asked | dict.fromkeys(duets, latency)).items():
+        if not evidence.samples(name).arms:
             raise NotMeasured(name)
         for budget, *arms in evidence.pairs(name):
             where = f"{name} at {budget}"
@@ -152,7 +156,7 @@ CLAIMS: Final = (
         reproduced_when="better somewhere, and in at least 9 of 10 experiments at default "
         "settings shown to be worse by less than 1 % of records dropped and of pairs out of "
         "order, and by less than 1.25 times in latency and memory; name the exceptions",
-        experiments=(*_DEFAULTS, *_LADDERS),
+        experiments=(*_DEFAULTS, *_DUETS, *_LADDERS),
         rule=_default_choice,
         cpus=2,
     ),

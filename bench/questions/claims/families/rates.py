@@ -54,6 +54,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     # One writes and another reads, each on its own CPU as in the kernel's own benchmark: what is
     # left to the scheduler differs more from trial to trial than the transports do.
     batched = on.on_cpus(on.amplified(200, 1_000, consumer=Consumer(cpu=on.cpus[-1])), 1)
+    longer = replace(batched, storm=replace(batched.storm, count=500))
     sampled = sending(batched, wake=Wake.WATERMARK, watermark=500)
     # Few, since the perf buffer is so much slower here; a time limit would make loads unequal.
     one_cpu = on.on_cpus(on.amplified(100, 1_000, consumer=Consumer(cpu=on.cpus[0])), 1)
@@ -62,7 +63,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     one_cpu_bytes = power_of_two(published_records * RECORD_AND_HEADER_BYTES)
     roomy_bytes = on.holding(default) * min(2, power_of_two(on.count))
     costs = {
-        f"{cost_ns}ns": replace(batched, consumer=Consumer(cost_ns=cost_ns, cpu=on.cpus[-1]))
+        f"{cost_ns}ns": replace(longer, consumer=Consumer(cost_ns=cost_ns, cpu=on.cpus[-1]))
         for cost_ns in (0, 100, 300, 1_000)
     }
     at_default = (

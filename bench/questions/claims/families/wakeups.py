@@ -6,29 +6,37 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from typing import Final
 
 from bench.judge.statistics import FEWEST_BLOCKS
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.budgets import MIB
-from bench.plan.config import Call, Consumer, Poll, Producer, Wake
+from bench.plan.config import Call, Producer, Wake
 from bench.plan.experiments import ArmName, Experiment
 from bench.questions.claims import quantities, rules
 from bench.questions.claims.claim import Finding, for_perf, for_ring
-from bench.questions.claims.compare import Of, less, levels, over, where_measured
+from bench.questions.claims.compare import (
+    Comparison,
+    Of,
+    less,
+    levels,
+    over,
+    where_measured,
+    within,
+)
 from bench.questions.claims.contrast import ABOUT_EQUAL, difference, share_margin, sides
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, series
 from bench.questions.claims.setting import (
     BLOCKS,
     MORE_BLOCKS,
-    STOPPED,
     Setting,
     asked,
     power_of_two,
     sending,
     trial,
 )
-from bench.questions.transports.profiles import EPOLL, PERFBUF, RINGBUF
+from bench.questions.transports.profiles import DUET_WINDOW, EPOLL, PERFBUF, RINGBUF, TIMED
 from workloads.storm import Shape, Spawn, Storm
 
 BURSTS: Final = 10_000
@@ -41,7 +49,6 @@ _POLICIES: Final = (Wake.NONE, Wake.ADAPTIVE, Wake.FORCED)
 
 _ask = asked(
     {
-        "wake": "What does a record cost the kernel under each wake-up policy?",
         "backlog": "How many wake-ups does a record raise as records come closer together?",
         "burst-forced": "Do forced wake-ups lose less in a burst, or more?",
         "last-record": "Is the last record of a small burst ever left without a wake-up?",
@@ -51,22 +58,21 @@ _ask = asked(
 
 def experiments(on: Setting) -> tuple[Experiment, ...]:
     """Return what wake-ups cost, when they are raised, and whether one is ever missing."""
-    waits = {
-        "stopped": STOPPED,
-        "epoll": EPOLL,
-        "timed": Consumer(poll=Poll.TIMED, interval_ms=5.0),
+    amplified = on.amplified(75 * on.workers, 200)
+    roomy_bytes = on.holding(amplified) * min(4, power_of_two(on.count))
+    title = "What does a record cost the kernel, by how it wakes the consumer?"
+    policies = {
+        f"{way}-{more}": {
+            str(wake): (RINGBUF, replace(sending(amplified, wake=wake), consumer=consumer))
+            for wake in (more, less)
+        }
+        for way, consumer in (("wake", EPOLL), ("wake-timed", TIMED))
+        for less, more in pairwise(_POLICIES)
     }
-    config = on.amplified(75 * on.workers, 200, kernel_stats=True)
-    budget_bytes = on.holding(config) * min(4, power_of_two(on.count))
-    woken = {wake: sending(config, wake=wake) for wake in _POLICIES}
-    of_ring = {
-        f"{wake}-{name}": replace(woken[wake], consumer=consumer)
-        for wake in _POLICIES
-        for name, consumer in waits.items()
-    } | {f"output-{wake}-epoll": sending(woken[wake], call=Call.OUTPUT) for wake in _POLICIES}
-    of_perf = {f"{wake}-epoll": woken[wake] for wake in _POLICIES[:2]}
+    unwoken = sending(amplified, wake=Wake.NONE)
+    calls = {"output": (RINGBUF, sending(unwoken, call=Call.OUTPUT)), "perf": (PERFBUF, unwoken)}
     several = Storm(
-        shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=150, count=300, pause_ms=2.0
+        shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=150, count=1_200, pause_ms=2.0
     )
     small = replace(several, burst_size=2, pause_ms=1.0, count=2 * BURSTS // BLOCKS)
     # Whether the reader finds a CPU to itself decides what is lost, so that is not left to chance.
@@ -78,14 +84,14 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
         for wake in _POLICIES[1:]
     }
     last = {wake.value: trial(small, diagnosed, Producer(wake=wake)) for wake in _POLICIES[1:]}
-    costing = (
-        *on.each(budget_bytes, of_ring, (RINGBUF,)),
-        *on.each(budget_bytes, of_perf, (PERFBUF,)),
-    )
     loads = {records: on.amplified(4_000 // records, records) for records in (1, 10, 100)}
     bursts = (on.each(pages * PAGE_BYTES, bursting, (RINGBUF,)) for pages in (2, 16))
     return (
-        _ask("wake", costing, blocks=MORE_BLOCKS),
+        *(
+            on.duet(name, title, arms, roomy_bytes, assign=DUET_WINDOW)
+            for name, arms in policies.items()
+        ),
+        on.duet("wake-output", title, calls, roomy_bytes),
         _ask(
             "backlog",
             (arm for records in loads for arm in on.each(MIB, {f"{records}x": loads[records]})),
@@ -181,10 +187,37 @@ def _none_missed(evidence: Evidence) -> Finding:
 
 
 _wake = partial(Of, quantities.steady_ns, "wake", "ringbuf")
-_EPOLL: Final = [_wake(f"{policy}-epoll") for policy in _POLICIES]
+_BY_POLICY: Final = tuple(
+    f"{way}-{wake}" for way in ("wake", "wake-timed") for wake in _POLICIES[1:]
+)
+
+
+def _pair(experiment: str, less: Wake, more: Wake) -> tuple[Of, Of]:
+    """Return the write time of the arms of a duet, the dearer one first."""
+    one, other = (Of(quantities.write_ns, experiment, RINGBUF, wake) for wake in (more, less))
+    return one, other
+
+
+def _dearer(less: Wake, more: Wake) -> Comparison:
+    """Compare two policies, of journals without duets by kernel ns from record to record."""
+    words = f"kernel ns a record, {more} over {less}, epoll consumer"
+    blocks = over(words, *(_wake(f"{wake}-epoll") for wake in (more, less)))
+    return within(words, *_pair(f"wake-{more}", less, more), otherwise=blocks)
 
 
 def _policies(evidence: Evidence) -> Iterator[str]:
+    """Yield what a record costs under each policy, as paired."""
+    if not evidence.samples("wake-adaptive").arms:
+        yield from _policies_in_blocks(evidence)
+        return
+    for way, waiting in (("wake", "epoll"), ("wake-timed", "timed")):
+        for fewer, more in pairwise(_POLICIES):
+            dearer, cheaper = (one(evidence) for one in _pair(f"{way}-{more}", fewer, more))
+            values = "{:,.0f} and {:,.0f} ns a record".format(*sides(dearer, cheaper))
+            yield f"{more} and {fewer} wake-ups, {waiting} consumer: {values}"
+
+
+def _policies_in_blocks(evidence: Evidence) -> Iterator[str]:
     for waiting in ("epoll", "timed", "stopped"):
         none, adaptive, forced = (_wake(f"{policy}-{waiting}")(evidence) for policy in _POLICIES)
         of_adaptive, of_none = sides(adaptive, none)
@@ -245,14 +278,12 @@ CLAIMS: Final = (
         statement="batching wake-ups by hand raises throughput",
         sources="BENCH; taodd/cephtrace#188",
         published="1.1 to 20.9 M/s; 25 ns without, 1,410 ns with a waiting consumer",
-        test="kernel ns per record for adaptive, none, forced x waiting, timed drain",
+        test="duets in windows of 1 ms, each policy with wake-ups of its own: kernel ns per record "
+        "for adaptive, none, forced x waiting, timed drain",
         reproduced_when="none < adaptive < forced",
-        experiments=("wake",),
-        rule=rules.above(
-            over("kernel ns a record, adaptive over none, epoll consumer", *_EPOLL[1::-1]),
-            over("kernel ns a record, forced over adaptive, epoll consumer", *_EPOLL[:0:-1]),
-            details=(_policies,),
-        ),
+        experiments=_BY_POLICY,
+        rule=rules.above(*(_dearer(*each) for each in pairwise(_POLICIES)), details=(_policies,)),
+        cpus=2,
     ),
     for_perf(
         id="force-wakeup",
