@@ -25,7 +25,7 @@ from bench.plan.config import Producer, TrialConfig, Wake
 from bench.plan.experiments import Arm, Experiment
 from bench.plan.outline import Outline, Stage, stage
 from bench.record.footprint import MemoryLine
-from bench.tracer import versions
+from bench.tracer import compiler
 from bench.trial.duet import run_duet
 from bench.trial.memory_census import census
 from bench.trial.result import TrialResult
@@ -186,7 +186,7 @@ def opened(request: Request) -> Iterator[Campaign]:
         warm_up_ns = warm_up(rig)
         header = RunHeader(
             machine=machine.collect(
-                bcc_version=versions.bcc_version(),
+                bcc_version=compiler.bcc_version(),
                 kernel_facts=rig.kernel.facts,
                 wakeup_cost_ns=wakeup_cost_ns(rig) if request.wakeups else None,
                 idle_held=shallow,

@@ -215,7 +215,7 @@ def processes(limit: process_limits.ProcessLimit) -> Finding:
 def examine() -> Iterator[Finding]:
     """Look at this machine; takes about a second, for the share of steal."""
     from bench.linux import tracefs as place
-    from bench.tracer import kernel_clock, probes, versions
+    from bench.tracer import compiler, kernel_clock, probes
 
     held = capabilities.held()
     administrator = Capability.SYS_ADMIN in held
@@ -235,8 +235,8 @@ def examine() -> Iterator[Finding]:
     if mounted:
         seen = "found" if place.readable() else "tracefs is closed to this user"
         yield judge("tracepoint", place.readable(), seen, place.opening(), fails=True)
-    yield required("bcc", versions.bcc_version)
-    yield required("libbpf", versions.libbpf_name)
+    yield required("bcc", compiler.bcc_version)
+    yield required("libbpf", compiler.libbpf_name)
     yield cpus(online, processors.usable(online))
     yield disturbing("CPU quota", processors.own_quota())
     yield disturbing("clock source", procfs.clock_source())

@@ -16,32 +16,18 @@ from typing import Final, NamedTuple
 
 from bench.errors import MachineUnfit
 from bench.linux import refusal
-from bench.tracer import versions
+from bench.tracer import compiler
 
 VMLINUX: Final = Path("/sys/kernel/btf/vmlinux")
 
 _KIND_STRUCT: Final = 4
 _KIND_UNION: Final = 5
 _MODIFIERS: Final = frozenset({8, 9, 10, 11, 18})  # typedef, volatile, const, restrict, type tag
-_PATHS: Final[Mapping[str, tuple[str, ...]]] = {  # bpf/common/exit.h asks for these macros
-    "OFFSET_TASK_SIGNAL": ("task_struct", "signal"),
-    "OFFSET_TASK_GROUP_LEADER": ("task_struct", "group_leader"),
-    "OFFSET_TASK_REAL_PARENT": ("task_struct", "real_parent"),
-    "OFFSET_TASK_CHILDREN": ("task_struct", "children"),
-    "OFFSET_TASK_START_TIME": ("task_struct", "start_time"),
-    "OFFSET_TASK_TGID": ("task_struct", "tgid"),
-    "OFFSET_TASK_COMM": ("task_struct", "comm"),
-    "OFFSET_TASK_EXIT_CODE": ("task_struct", "exit_code"),
-    "OFFSET_SIGNAL_LIVE": ("signal_struct", "live"),
-    "OFFSET_SIGNAL_NR_THREADS": ("signal_struct", "nr_threads"),
-    "OFFSET_SIGNAL_FLAGS": ("signal_struct", "flags"),
-    "OFFSET_SIGNAL_GROUP_EXIT_CODE": ("signal_struct", "group_exit_code"),
-    "OFFSET_SIGNAL_PIDS": ("signal_struct", "pids"),
-    "OFFSET_PID_LEVEL": ("pid", "level"),
-    "OFFSET_PID_NUMBERS": ("pid", "numbers"),
-    "OFFSET_UPID_NR": ("upid", "nr"),
-    "OFFSET_UPID_NS": ("upid", "ns"),
-    "OFFSET_NS_INUM": ("pid_namespace", "ns", "inum"),
+_MEMBERS: Final = {  # bpf/common/exit.h asks for OFFSET_TASK_SIGNAL and so on
+    "TASK": "task_struct signal group_leader real_parent children start_time tgid comm exit_code",
+    "SIGNAL": "signal_struct live nr_threads flags group_exit_code pids",
+    "PID": "pid level numbers",
+    "UPID": "upid nr ns",
 }
 _FIELD: Final = re.compile(
     r"^[ \t]*field:(?P<declaration>[^;\n]{1,200});[ \t]*offset:(?P<offset>[0-9]{1,6});",
@@ -163,7 +149,7 @@ def opened(path: Path = VMLINUX) -> Iterator[Btf]:
         ) from error
     except OSError as error:
         raise refusal.refused(f"the BTF at {path} cannot be read", error) from error
-    library = ct.CDLL(versions.libbpf_name(), use_errno=True)
+    library = ct.CDLL(compiler.libbpf_name(), use_errno=True)
     for name, result, *arguments in (
         ("btf__parse_raw", ct.c_void_p, ct.c_char_p),
         ("btf__free", None, ct.c_void_p),
@@ -188,8 +174,14 @@ def opened(path: Path = VMLINUX) -> Iterator[Btf]:
 
 def offsets(btf: Btf) -> dict[str, int]:
     """Return the offset in bytes for each macro."""
-    found = {macro: btf.offset(*path) for macro, path in _PATHS.items()}
-    return {**found, "SIZE_UPID": btf.size("upid")}
+    found = {
+        "OFFSET_NS_INUM": btf.offset("pid_namespace", "ns", "inum"),
+        "SIZE_UPID": btf.size("upid"),
+    }
+    for name, (structure, *members) in ((name, text.split()) for name, text in _MEMBERS.items()):
+        for member in members:
+            found[f"OFFSET_{name}_{member.upper()}"] = btf.offset(structure, member)
+    return found
 
 
 def tracepoint_fields(text: str) -> dict[str, int]:

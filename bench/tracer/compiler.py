@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What bcc compiles, and a kernel source tree just large enough for it, made on the spot.
+"""bcc: its version, what it compiles, and a kernel source tree just large enough for it.
 
 bcc wants the headers of the running kernel, which CI machines and cloud guests seldom have.
 bufbench's programs use none of them: offsets come from BTF. What bcc's own preamble includes is
@@ -13,14 +13,19 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
+from bench.errors import MachineUnfit
 from bench.host import scratch
 
 _Result = TypeVar("_Result")
 
+OLDEST_BCC: Final = (0, 26)
+"""Debian 12's: the oldest that was seen working without kernel headers."""
+
+_INSTALL: Final = "apt-get install python3-bpfcc"
 _INCLUDE: Final = re.compile(r'^#include "([^"]+)"$', re.MULTILINE)
 _VARIABLE: Final = "BCC_KERNEL_SOURCE"
 _CLONE_NEWNS: Final = 0x20000
@@ -58,6 +63,33 @@ _EMPTY: Final = (
     "include/generated/autoconf.h",
     "arch/x86/include/generated/.made-by-bufbench",
 )
+
+
+def bcc_version() -> str:
+    """Import bcc and return its version; MachineUnfit if it is missing or too old."""
+    try:
+        import bcc
+    except ImportError as error:
+        raise MachineUnfit(f"bcc cannot be imported ({error})", remedy=_INSTALL) from error
+    if not hasattr(bcc, "BPF"):
+        raise MachineUnfit(
+            f"the module bcc in {getattr(bcc, '__file__', None)} is PyPI's lattice library",
+            remedy=f"pip uninstall bcc; {_INSTALL}",
+        )
+    version = str(getattr(bcc, "__version__", "0"))
+    if tuple(int(number) for number in re.findall(r"\d+", version)[:2]) < OLDEST_BCC:
+        oldest = ".".join(map(str, OLDEST_BCC))
+        raise MachineUnfit(f"bcc {version} is older than {oldest}", remedy=_INSTALL)
+    return version
+
+
+def libbpf_name() -> str:
+    """Return the name under which libbpf can be loaded; MachineUnfit if it cannot."""
+    for name in ("libbpf.so.1", "libbpf.so.0"):
+        with suppress(OSError):
+            ct.CDLL(name)
+            return name
+    raise MachineUnfit("libbpf cannot be loaded", remedy=_INSTALL)
 
 
 def flattened(path: Path, root: Path) -> str:

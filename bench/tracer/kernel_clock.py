@@ -103,16 +103,14 @@ def bracket_ns() -> tuple[int, int]:
         stack.callback(os.close, stamp)
         program = bpf.load(bpf.SOCKET_FILTER, _stamping(stamp))
         stack.callback(os.close, program)
-        brackets = [_bracket(program, stamp) for _ in range(_BRACKETS)]
+        brackets = []
+        for _ in range(_BRACKETS):
+            before_ns = time.monotonic_ns()
+            bpf.run_once(program)
+            after_ns = time.monotonic_ns()
+            (kernel_ns,) = struct.unpack("=Q", bpf.lookup(stamp, _KEY, 8))
+            brackets.append((before_ns - kernel_ns, after_ns - kernel_ns))
     return min(brackets, key=lambda bounds: bounds[1] - bounds[0])
-
-
-def _bracket(program: int, stamp: int) -> tuple[int, int]:
-    before_ns = time.monotonic_ns()
-    bpf.run_once(program)
-    after_ns = time.monotonic_ns()
-    (kernel_ns,) = struct.unpack("=Q", bpf.lookup(stamp, _KEY, 8))
-    return before_ns - kernel_ns, after_ns - kernel_ns
 
 
 def _stamping(stamp: int) -> tuple[Instruction, ...]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import atexit
 import ctypes as ct
+import errno
+import fcntl
 import os
 import struct
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -18,8 +20,10 @@ from bench.host import limits, one_arena
 from bench.host.uninterrupted import uninterrupted
 from bench.linux import bpf, capabilities, lockdown, procfs, refusal, tracefs
 from bench.record.counters import CpuCounters
-from bench.tracer import btf, compiler, counters, neighbours, probes, versions
+from bench.tracer import btf, compiler, counters, probes
 
+_QUERY: Final = 0xC008240A  # PERF_EVENT_IOC_QUERY_BPF, Linux 4.16
+_MOST: Final = 64  # BPF_TRACE_MAX_PROGS: the kernel attaches no more
 _POSSIBLE: Final = "devices/system/cpu/possible"
 
 
@@ -67,7 +71,7 @@ class Program:
     """
 
     def __init__(self, build: Build, kernel: Kernel) -> None:
-        versions.bcc_version()
+        compiler.bcc_version()
         one_arena.keep_to()
         from bcc import BPF
 
@@ -164,11 +168,15 @@ class Program:
         return self.build.tracepoint.partition(":")[2]
 
     def neighbours(self) -> frozenset[int] | None:
-        """Return the ids of other programs at the same event, while attached; None if unknown."""
-        there = neighbours.on_event(self._bpf.tracepoint_fds[self.build.tracepoint.encode()])
+        """Return the ids of other programs at the same event, while attached; None if unknown.
+
+        Each exit runs them too. None of these calls makes the kernel skip tracers: only operations
+        on maps do.
+        """
+        there = _on_event(self._bpf.tracepoint_fds[self.build.tracepoint.encode()])
         if there is None:
             return None
-        return (there | neighbours.raw(self._event)) - {bpf.program_id(self.load())}
+        return (there | _on_raw(self._event)) - {bpf.program_id(self.load())}
 
     def configure(self, settings: bytes) -> None:
         """Write the settings map."""
@@ -194,6 +202,44 @@ class Program:
                 unexplained -= counters.of_cause(value)
         self._counted = tuple(by_cause)
         return counters.decode(counts, by_cause, self.cpus)
+
+
+def names(programs: Iterable[int]) -> tuple[str, ...]:
+    """Return the programs' names; the id of one that has gone or is not readable."""
+    found = []
+    for program in sorted(programs):
+        name = ""
+        with suppress(OSError):
+            name = bpf.program_name(program)
+        found.append(f"{name} (program {program})" if name else f"program {program}")
+    return tuple(found)
+
+
+def _on_event(event: int) -> frozenset[int] | None:
+    """Return the ids of all programs on the tracepoint of the perf ``event``; None if unknown."""
+    query = bytearray(struct.pack(f"={2 + _MOST}I", _MOST, *([0] * (1 + _MOST))))
+    try:
+        fcntl.ioctl(event, _QUERY, query)
+    except OSError:  # an older kernel, or not allowed
+        return None
+    _, count, *ids = struct.unpack(f"={2 + _MOST}I", query)
+    return frozenset(ids[:count])
+
+
+def _on_raw(tracepoint: str) -> frozenset[int]:
+    """Return the ids of programs on the raw tracepoint; empty if links are not readable."""
+    found, link = set[int](), 0
+    while True:
+        try:
+            link = bpf.next_link(link)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.EPERM, errno.EINVAL):
+                raise
+            return frozenset(found)
+        with suppress(OSError):  # gone by now
+            name, program = bpf.raw_tracepoint_of(link) or ("", 0)
+            if name == tracepoint:
+                found.add(program)
 
 
 def _refusal(what: str, error: Exception, code: int = 0, *, remedy: str) -> BufbenchError:

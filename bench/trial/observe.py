@@ -18,10 +18,10 @@ from bench.measure.late import Noted
 from bench.plan.config import Reader, TrialConfig
 from bench.record.footprint import Memory, Observed
 from bench.record.records import CAPTURED, Records
-from bench.tracer import neighbours, settings, thread, transports
+from bench.tracer import settings, thread, transports
 from bench.tracer.capture import Capture
 from bench.tracer.consumer import consuming
-from bench.tracer.program import Program
+from bench.tracer.program import Program, names
 from bench.tracer.transport import Opened, Request
 from bench.trial import competition
 from bench.trial.competition import Competition
@@ -144,7 +144,7 @@ def pass_storm(
     return Passed(
         report=report,
         before=reading,
-        neighbours=None if before is None or after is None else neighbours.names(before | after),
+        neighbours=None if before is None or after is None else names(before | after),
     )
 
 

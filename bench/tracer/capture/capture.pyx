@@ -10,7 +10,6 @@ import os
 import select
 
 from bench.tracer.capture.buffers cimport map_perf, map_ring, unmap_all
-from bench.tracer.capture.consumer cimport set_extras
 from bench.tracer.capture.drain cimport drain_until_stopped, fill_rows
 from bench.tracer.capture.rows cimport on_perf_lost, on_perf_sample, on_ring_sample
 
@@ -111,13 +110,14 @@ cdef class Capture:
         """
         self.stall_from_ns = from_ns
         self.stall_ns = stall_ns
-        set_extras(self)
+        # Pairs with append()'s acquire: who sees the flag sees what was set before it.
+        store_int(&self.has_extras, 1)
 
     def spend(self, uint64_t cost_ns):
         """Spend so much on each record."""
         self.cost_ns = cost_ns
         if cost_ns or self.late_ns:  # else a stall that was set before stays
-            set_extras(self)
+            store_int(&self.has_extras, 1)
 
     def occupancy(self):
         """Return the samples as bytes: pairs of uint64, CLOCK_MONOTONIC ns and unread bytes."""

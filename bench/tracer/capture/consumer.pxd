@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What a consumer does beside reading: wait, stall, spend time, note late records."""
+"""A consumer's work beside reading: wait, stall, spend time, note late records."""
 
 from libc.stdint cimport uint64_t
 
 from bench.tracer.capture.capture cimport (
     MAX_LATE, RECORD_OWN, Capture, Late, Row, load_int, monotonic_ns, relax, sleep_until_ns,
-    store_int, wait_readable,
+    wait_readable,
 )
 
 
@@ -28,19 +28,14 @@ cdef inline int wait(Capture capture) noexcept nogil:
     return readable
 
 
-cdef inline void set_extras(Capture capture) noexcept nogil:
-    """Have do_extras() called; also from another thread while run() reads.
-
-    The release pairs with append()'s acquire: who sees the flag sees what was set before it.
-    """
-    store_int(&capture.has_extras, 1)
-
-
 cdef inline void do_extras(Capture capture, Row *row) noexcept nogil:
     """Do what few consumers need, apart, so that the others pay one branch for it."""
     cdef uint64_t until
-    if capture.late_ns:
-        note_if_late(capture, row)
+    if capture.late_ns and row.delivered_ns >= row.record.timestamp_ns + capture.late_ns:
+        if capture.late_count < MAX_LATE:
+            capture.late[capture.late_count] = Late(
+                row - capture.rows, capture.entered_ns, capture.returned_ns)
+        capture.late_count += 1
     if capture.cost_ns:
         until = row.delivered_ns + capture.cost_ns
         while monotonic_ns() < until:
@@ -49,13 +44,3 @@ cdef inline void do_extras(Capture capture, Row *row) noexcept nogil:
             and row.delivered_ns >= capture.stall_from_ns and not load_int(&capture.stopping)):
         sleep_until_ns(row.delivered_ns + capture.stall_ns, capture.wake_fd)
         capture.stall_ns = 0
-
-
-cdef inline void note_if_late(Capture capture, Row *row) noexcept nogil:
-    """Note the last wait before a record that is delivered ``late_ns`` after its time or later."""
-    if row.delivered_ns < row.record.timestamp_ns + capture.late_ns:
-        return
-    if capture.late_count < MAX_LATE:
-        capture.late[capture.late_count] = Late(
-            row - capture.rows, capture.entered_ns, capture.returned_ns)
-    capture.late_count += 1

@@ -34,15 +34,6 @@ cdef inline uint64_t visit(Capture capture, int index, uint64_t limit) noexcept 
     return read
 
 
-cdef inline uint64_t visit_all(Capture capture) noexcept nogil:
-    """Visit each buffer once; return the records read."""
-    cdef int index
-    cdef uint64_t read = 0
-    for index in range(capture.buffer_count):
-        read += visit(capture, index, RECORDS_PER_VISIT)
-    return read
-
-
 cdef inline size_t fill_rows(Capture capture) noexcept nogil:
     """Visit each buffer once, as long as there are rows; again if that gave no record."""
     cdef int visited
@@ -87,7 +78,7 @@ cdef inline void drain_until_stopped(Capture capture, int poll,
                                      uint64_t interval_ns) noexcept nogil:
     """Drain until stop() was called and all buffers are empty; note what the thread used."""
     cdef uint64_t cpu_before = thread_cpu_ns(), voluntary, involuntary, read
-    cdef int stopping, readable = 0
+    cdef int index, stopping, readable = 0
     thread_switches(&voluntary, &involuntary)
     if poll == STOPPED:
         sleep_until_ns(<uint64_t>-1, capture.wake_fd)
@@ -97,7 +88,9 @@ cdef inline void drain_until_stopped(Capture capture, int poll,
         # stop()'s release, keeps the visit behind it: it sees all that was there at stop().
         stopping = load_int(&capture.stopping)
         sample(capture)
-        read = visit_all(capture)
+        read = 0
+        for index in range(capture.buffer_count):
+            read += visit(capture, index, RECORDS_PER_VISIT)
         if readable:
             if read:
                 capture.wakeups_taken += 1
