@@ -23,7 +23,7 @@ NONE = "-"
 
 
 class Level(IntEnum):
-    """How far a reader has to ask for a part."""
+    """Detail at which a part is shown."""
 
     DECISION = 0  # always shown
     EVIDENCE = 1  # a report: every comparison

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A figure: small panels, each a chart of its own, so that a phone shows them one by one.
+"""A figure: small panels, one chart each, so that a phone shows them one by one.
 
 Every transport and series has one colour, shape and dash in all charts and tables. Colours are
 Okabe and Ito's for the colour-blind, with a contrast of at least 3 on white. On a dark page the

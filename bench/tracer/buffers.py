@@ -38,7 +38,10 @@ _FOR_SIZE: Final = (errno.EPERM, errno.ENOMEM, errno.EINVAL)  # of mmap(2), of s
 
 @contextmanager
 def rings(sizes: Collection[int]) -> Iterator[Allocation]:
-    """Make rings of these data bytes alone; KernelRefused where there is no room for them."""
+    """Make rings of these data bytes alone.
+
+    UsageError for a size that no ring can have, KernelRefused where there is no room for it.
+    """
     with ExitStack() as stack:
         fds = [_ring(size_bytes, stack) for size_bytes in sizes]
 
@@ -60,16 +63,12 @@ def rings(sizes: Collection[int]) -> Iterator[Allocation]:
 def opened_rings(
     program: Program, capture: Capture, request: Request, slots: Mapping[int, int]
 ) -> Iterator[Opened]:
-    """Open rings of the data bytes of each of ``slots`` in the program's array of maps.
-
-    UsageError for a size that no ring can have, KernelRefused where there is no room for it.
-    """
-    array, fds = program.map_fd("rings"), list[int]()
-    with ExitStack() as stack:
-        for slot, size_bytes in slots.items():
-            budgets.check(size_bytes, memory_bytes=psutil.virtual_memory().available)
-            fds.append(_ring(size_bytes, stack))
-            _put(array, slot, fds[-1], stack)
+    """Open rings of the data bytes of each of ``slots`` in the program's array of maps."""
+    array = program.map_fd("rings")
+    with rings(slots.values()) as made, ExitStack() as stack:
+        fds = made.map_fds
+        for slot, fd in zip(slots, fds, strict=True):
+            _put(array, slot, fd, stack)
         if request.consumer.reader is Reader.LIBBCC:
             drain = stack.enter_context(libbcc.ring_reader(fds, capture, request.consumer))
         else:
@@ -77,8 +76,7 @@ def opened_rings(
                 capture.add_ring(fd, size_bytes)
             stack.callback(capture.unmap)
             drain = consumer.reader(capture, request.consumer)
-        footprint = ringbuf_footprint(sum(slots.values()), rings=len(fds))
-        yield Opened(footprint=footprint, map_fds=tuple(fds), drain=drain)
+        yield Opened(footprint=made.footprint, map_fds=fds, drain=drain)
 
 
 @contextmanager
@@ -152,6 +150,7 @@ def opened_perf_buffers(program: Program, capture: Capture, request: Request) ->
 
 def _ring(data_bytes: int, stack: ExitStack) -> int:
     """Make one ring buffer; return its map's descriptor, which ``stack`` closes."""
+    budgets.check(data_bytes, memory_bytes=psutil.virtual_memory().available)
     try:
         fd = bpf.create_map(
             bpf.RINGBUF, key_bytes=0, value_bytes=0, entries=data_bytes, name="bufbench_ring"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What a duet has beside two tracers: a program that gives each exit to one, and write times.
+"""Give each exit of a duet to one of two tracers, and read how long their writes took.
 
 The layouts are those of bpf/duet/choose.bpf.c and bpf/common/cost.h.
 """

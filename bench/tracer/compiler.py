@@ -144,8 +144,8 @@ def without_kallsyms(call: Callable[[], _Result]) -> _Result:
     """Call ``call`` in a thread that finds /proc/kallsyms empty; return its result.
 
     bcc reads all of it, a fifth of the time that compiling takes, to learn whether the kernel has
-    bpf_probe_read_kernel, which bufbench's programs name themselves. The thread has a mount
-    namespace of its own; where that is not allowed, ``call`` is merely slower.
+    bpf_probe_read_kernel, which bufbench's programs name themselves. The thread has its own mount
+    namespace; where that is not allowed, ``call`` is merely slower.
     """
 
     def body() -> _Result:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What all parts of the capture share: the C of capture.h, and the state."""
+"""Declare the C of capture.h and the state that all parts share."""
 
 from cpython.buffer cimport Py_buffer
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
