@@ -105,8 +105,8 @@ def why_not_live() -> str | None:
         return "not root"
     findings = [
         doctor.privileges(capabilities.held()),
-        doctor.kernel(os.uname().release),
-        doctor.btf(doctor.BTF.exists()),
+        doctor.check("kernel", os.uname().release),
+        doctor.check("BTF", doctor.BTF.exists()),
     ]
     return next((f.seen for f in findings if f.status == doctor.Status.FAIL), None)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What this machine can and cannot do, and what would disturb a measurement.
+"""Find what this machine can and cannot do, and what would disturb a measurement.
 
 Every check takes what was seen and gives one finding; ``examine`` looks at this machine.
 """
@@ -48,7 +48,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One line of the doctor."""
+    """Hold one line of the doctor."""
 
     name: str
     status: Status
@@ -93,23 +93,10 @@ def lockdown_of(level: str) -> Finding:
     return judge("lockdown", fine, seen, lockdown.REMEDY, fails=True)
 
 
-def kernel(release: str) -> Finding:
-    """Check that the kernel is not older than the ring buffer."""
-    remedy = "use a kernel from 5.8 on: older ones have no BPF ring buffer"
-    return judge("kernel", numbers(release) >= OLDEST_KERNEL, release, remedy, fails=True)
-
-
 def page_size(size_bytes: int) -> str:
     """Return the size of pages, in which buffers are mapped; MachineUnfit unless it is 4 KiB."""
     pages.require(size_bytes)
     return "4 KiB"
-
-
-def btf(present: bool) -> Finding:
-    """Check for the kernel's type information, where field offsets come from."""
-    seen = str(BTF) if present else f"no {BTF}, or not readable"
-    remedy = "use a kernel built with CONFIG_DEBUG_INFO_BTF=y"
-    return judge("BTF", present, seen, remedy, fails=True)
 
 
 def tracefs(mounted: Path | None, supported: bool, may_mount: bool) -> Finding:
@@ -125,7 +112,7 @@ def tracefs(mounted: Path | None, supported: bool, may_mount: bool) -> Finding:
 
 
 def cpus(online: Sequence[int], usable: Sequence[int]) -> Finding:
-    """Order across CPUs and contention need two that this process may use."""
+    """Check for two CPUs that this process may use: order across CPUs and contention need them."""
     if len(usable) < len(online):
         listed = processors.list_format(usable)
         seen = f"{len(usable)} of {len(online)} online may be used ({listed})"
@@ -138,7 +125,15 @@ def cpus(online: Sequence[int], usable: Sequence[int]) -> Finding:
 Rule = Callable[..., tuple[bool, str]]
 """From what was seen: whether that is fine, and how it is shown."""
 
-_DISTURBING: Final[dict[str, tuple[Rule, str]]] = {
+_CHECKS: Final[dict[str, tuple[Rule, str]]] = {
+    "kernel": (
+        lambda release: (numbers(release) >= OLDEST_KERNEL, release),
+        "use a kernel from 5.8 on: older ones have no BPF ring buffer",
+    ),
+    "BTF": (  # where field offsets come from
+        lambda present: (present, str(BTF) if present else f"no {BTF}, or not readable"),
+        "use a kernel built with CONFIG_DEBUG_INFO_BTF=y",
+    ),
     "CPU quota": (  # of a cgroup: it stops storm and consumer within a trial
         lambda quota: (quota is None, "none" if quota is None else f"time of {quota:g} CPUs"),
         "raise cpu.max of the cgroup (v1: cpu.cfs_quota_us): beyond it everything stands still",
@@ -199,10 +194,10 @@ _DISTURBING: Final[dict[str, tuple[Rule, str]]] = {
 }
 
 
-def disturbing(name: str, *seen: object) -> Finding:
-    """Check one thing that would disturb a measurement, or hide something of it."""
-    rule, remedy = _DISTURBING[name]
-    return judge(name, *rule(*seen), remedy)
+def check(name: str, *seen: object) -> Finding:
+    """Check one thing by what was seen of it."""
+    rule, remedy = _CHECKS[name]
+    return judge(name, *rule(*seen), remedy, fails=name in {"kernel", "BTF"})
 
 
 def processes(limit: process_limits.ProcessLimit) -> Finding:
@@ -226,9 +221,9 @@ def examine() -> Iterator[Finding]:
     for name, error in probes.steps():
         yield required(name, partial(_came_of, error))
     yield lockdown_of(lockdown.running())
-    yield kernel(os.uname().release)
+    yield check("kernel", os.uname().release)
     yield required("page size", partial(page_size, os.sysconf("SC_PAGE_SIZE")))
-    yield btf(os.access(BTF, os.R_OK))
+    yield check("BTF", os.access(BTF, os.R_OK))
     mounted = procfs.mount_point("tracefs")
     supported = (procfs.SYS / "kernel/tracing").is_dir()
     yield tracefs(mounted, supported, may_mount=administrator)
@@ -238,25 +233,25 @@ def examine() -> Iterator[Finding]:
     yield required("bcc", compiler.bcc_version)
     yield required("libbpf", compiler.libbpf_name)
     yield cpus(online, processors.usable(online))
-    yield disturbing("CPU quota", processors.own_quota())
-    yield disturbing("clock source", procfs.clock_source())
+    yield check("CPU quota", processors.own_quota())
+    yield check("clock source", procfs.clock_source())
     clocks = kernel_clock.look()
     seen = kernel_clock.words(clocks)
     yield judge("clocks", clocks.shared, seen, kernel_clock.REMEDY, fails=True)
-    yield disturbing("virtualisation", machine.running())
-    yield disturbing("load", load_before, len(online))
-    yield disturbing("scheduling", scheduling.running())
-    yield disturbing("governor", procfs.governors())
+    yield check("virtualisation", machine.running())
+    yield check("load", load_before, len(online))
+    yield check("scheduling", scheduling.running())
+    yield check("governor", procfs.governors())
     yield processes(process_limits.tightest())
     mlock_kb = procfs.sysctl("kernel.perf_event_mlock_kb")
-    yield disturbing("perf_event_mlock_kb", mlock_kb, administrator)
-    yield disturbing("BPF statistics", procfs.sysctl("kernel.bpf_stats_enabled"))
-    yield disturbing("other BPF users", procfs.bpf_holders())
-    yield disturbing("memory", psutil.virtual_memory().available)
+    yield check("perf_event_mlock_kb", mlock_kb, administrator)
+    yield check("BPF statistics", procfs.sysctl("kernel.bpf_stats_enabled"))
+    yield check("other BPF users", procfs.bpf_holders())
+    yield check("memory", psutil.virtual_memory().available)
     with KernelLog() as log:
-        yield disturbing("kernel log", log.readable)
+        yield check("kernel log", log.readable)
     time.sleep(_LOOK_S)
-    yield disturbing("steal", procfs.cpu_times().steal_share_since(before))
+    yield check("steal", procfs.cpu_times().steal_share_since(before))
 
 
 def _came_of(error: BufbenchError | None) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Which capabilities each part of bufbench needs on this machine, found by trying.
+"""Find which capabilities each part of bufbench needs on this machine, by trying.
 
 It is tried in processes made for that: each becomes an unprivileged user, keeps one set of
 capabilities, and does it. The smallest set with which that works is the answer.
@@ -34,14 +34,14 @@ _USUALLY_PARANOID: Final = 2  # Debian and Ubuntu know more, which they leave to
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """What a part of bufbench turned out to need."""
+    """Report what a part of bufbench turned out to need."""
 
     name: str
     commands: str  # that cannot do without it; "" if there is another way
     otherwise: str  # what happens without it
     possible: bool
     capabilities: tuple[str, ...]  # with which it works; () if it works for anybody
-    refused: str  # what the kernel says without them; "" if it works for anybody
+    refused: str  # the kernel's answer without them; "" if it works for anybody
     remedy: str = ""  # in place of a capability, where there is something
 
 
@@ -148,7 +148,7 @@ def need(
 ) -> Need:
     """Return the smallest set with which ``attempt`` works; ``plausible`` before CAP_SYS_ADMIN.
 
-    Where we may change user it is tried as nobody, else as who we are; with what we hold.
+    It is tried as nobody where this process may change user, else as its own; with what it holds.
     """
     refused = _tried(attempt, frozenset())
     sizes = range(1, len(plausible) + 1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A private APT root: lists and downloads with checked signatures, and the host untouched.
+"""Fetch lists and packages by a private APT root: signatures checked, the host untouched.
 
 The host's own configuration is not read as such, since it names hooks that write to the host; its
 settings for reaching archives (Acquire::*, passwords) are taken over.
@@ -58,7 +58,7 @@ def architecture() -> str:
 
 
 class Root:
-    """A private root in ``folder`` for ``archives``. One process at a time may update it."""
+    """Manage a private root in ``folder`` for ``archives``, for one process at a time."""
 
     def __init__(self, folder: Path, archives: Sequence[Archive]) -> None:
         self._folder = folder
@@ -187,14 +187,14 @@ def configuration(folder: Path, host: Iterable[str], *, as_root: bool) -> str:
 
 
 def taken_over(dump: str) -> Iterator[str]:
-    """Yield the host's settings that say how archives are reached, proxies above all."""
+    """Yield the host's settings about how archives are reached, proxies above all."""
     for line in dump.splitlines():
         if re.fullmatch(r'Acquire::\S+ "[^"]+";', line) and not _NOT_TAKEN_OVER.match(line):
             yield line
 
 
 def complaint(said: str, uri: str, suite: str) -> str:
-    """Return what APT says of one suite, the tidiest of its sentences; "" if nothing."""
+    """Return APT's complaint about one suite, the tidiest of its sentences; "" if there is none."""
     address = rf"{re.escape(uri)}/?(?: |/dists/){re.escape(suite)}(?=[ /'])"
     for pattern in (
         rf"^Err:[0-9]+ {address}.*\n +(.+)",

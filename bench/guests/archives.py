@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Archives that kernels are fetched from: built-in ones, and what kernels.toml says."""
+"""Read which archives kernels are fetched from: built-in ones, and those of kernels.toml."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ BUILT_IN: Final = {
         {"http://archive.ubuntu.com/ubuntu": "jammy-updates noble noble-updates"},
     ),
 }
-"""By the name that kernels.toml uses. The last part of each address is the archive's own: a mirror
-has it too, and is known by it."""
+"""By the name that kernels.toml uses. Mirrors are known by the last part of their address, which is
+that of the archive."""
 
 
 class _File(BaseModel):

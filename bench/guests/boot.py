@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Booting an image over this machine's live file system, to run one command in it.
+"""Boot an image over this machine's live file system, to run one command in it.
 
 virtme-ng finds the modules, makes the initial RAM disk and knows QEMU's options; bench/guests/init
 takes over from there. The host's root is shared read-only and one folder for writing.
@@ -47,7 +47,7 @@ _REMEDY: Final = "apt-get install qemu-system-x86 busybox-static kmod; pip insta
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guest:
-    """The machine that a kernel gets."""
+    """Describe the machine that a kernel gets."""
 
     cpus: int
     memory_mib: int
@@ -58,7 +58,7 @@ class Guest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accelerator:
-    """What runs the guests' instructions."""
+    """Say what runs the guests' instructions."""
 
     kvm: bool
     why: str  # for people, in a line
@@ -111,7 +111,7 @@ def watched(
 ) -> AbstractContextManager[subprocess.Popen[bytes]]:
     """Start the watch over ``command``, which ends with the context.
 
-    What is said goes to the console's file in ``folder``. The last line of the watch's stdout is an
+    Output goes to the console's file in ``folder``. The last line of the watch's stdout is an
     :class:`~bench.guests.watch.Ended`.
     """
     words = [str(folder / CONSOLE), str(limit_s), qmp, "--", *command]

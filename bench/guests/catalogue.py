@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Kernels in archives' lists: which packages make one, and which of them "6.12-rt" means."""
+"""Find kernels in archives' lists: which packages make one, and which of them "6.12-rt" means."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LEAST_IMAGE_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """One package of a kernel's, as an archive's list describes it."""
+    """Describe one package of a kernel's, as an archive's list does."""
 
     name: str
     version: str
@@ -44,7 +44,7 @@ class Package:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kernel:
-    """A kernel that an archive has: the packages to unpack, the one with the image first."""
+    """Describe a kernel that an archive has: packages to unpack, the one with the image first."""
 
     release: str
     version: str  # the package's, in Debian's order

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The first process of a guest: mounts what is needed, runs one command, and powers off.
+"""Be the first process of a guest: mount what is needed, run one command, and power off.
 
 In place of virtme-ng's own: that one waits for udev and systemd-tmpfiles, which takes up to a
 minute under emulation and serves nothing here. It runs without site-packages, by its path:

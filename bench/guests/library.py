@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Which kernels there are: those that archives offer, by lists of today, and those fetched."""
+"""List all kernels: those that archives offer, by lists of today, and those fetched."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LISTS_BYTES: Final = 300_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Offer:
-    """What the archives had when their lists were fetched."""
+    """Hold what the archives had when their lists were fetched."""
 
     updated_s: float  # since the epoch
     packages: tuple[Package, ...]
@@ -37,7 +37,7 @@ _OFFER: Final = TypeAdapter(_Offer)
 
 
 class Library:
-    """Archives and store together. ``say`` is called with slow steps and failures."""
+    """Combine archives and store. ``say`` is called with slow steps and failures."""
 
     def __init__(self, kept: Store, chosen: Sequence[Archive], say: Callable[[str], None]) -> None:
         self.store = kept
@@ -58,7 +58,7 @@ class Library:
         """Return all kernels that are offered or fetched, oldest first.
 
         Lists that are a day old are fetched anew, all with ``update``; where that fails, old ones
-        serve. Which suites have no fresh list is said then, or with ``troubles``. Without a
+        serve. Suites without a fresh list are reported then, or with ``troubles``. Without a
         network, what was fetched remains; FetchFailed if that is nothing.
         """
         fetched = [one.kernel for one in self.store.fetched()]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Serves a folder of the host to a guest by virtiofs, read-only where it is to be.
+"""Serve a folder of the host to a guest by virtiofs, read-only where it is to be.
 
     python -m bench.guests.share FD FOLDER ro|rw
     python -m bench.guests.share check

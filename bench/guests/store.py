@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Where fetched kernels lie: below XDG_CACHE_HOME, each whole or not there at all.
+"""Keep fetched kernels: below XDG_CACHE_HOME, each whole or not there at all.
 
 They are unpacked, not installed, and no script of a package is run.
 
@@ -32,7 +32,7 @@ from bench.guests.catalogue import Kernel, Package, newest
 from bench.host import process
 
 ROOT: Final = "apt-"
-"""What private APT roots' names begin with; the lock of each is called as it is."""
+"""Begins the names of private APT roots; each one's lock has its name."""
 
 _RECORD: Final = "kernel.json"
 _PARTIAL: Final = ".partial-"
@@ -58,7 +58,7 @@ Download = Callable[[tuple[Package, ...], Path], tuple[Path, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """A kernel in the store."""
+    """Point to a kernel in the store."""
 
     kernel: Kernel
     folder: Path
@@ -75,7 +75,7 @@ class Fetched:
 
 
 class Store:
-    """The store in ``folder``; made if it is not there. FetchFailed where that cannot be."""
+    """Manage the store in ``folder``, made if it is not there; FetchFailed where that cannot be."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -292,7 +292,7 @@ def _run(argv: Sequence[str | Path], into: Path) -> None:
     except process.ProgramFailed as failed:
         if failed.completed is None:
             raise FetchFailed(failed.message, remedy="install dpkg, kmod and zstd") from failed
-        if shutil.disk_usage(into).free < _FULL_BYTES:  # programs say it in too many ways
+        if shutil.disk_usage(into).free < _FULL_BYTES:  # programs report it in too many ways
             raise FetchFailed(
                 f"{argv[0]}: {os.strerror(ENOSPC)}",
                 remedy="bufbench kernels prune, or set XDG_CACHE_HOME",

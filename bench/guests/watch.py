@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Watches over one guest in a process of its own: its time, its console, and how it ended.
+"""Watch over one guest in a separate process: its time, its console, and how it ended.
 
     python -m bench.guests.watch CONSOLE LIMIT_S QMP -- COMMAND...
 
-CONSOLE is the file that everything said goes to, QMP a socket that QEMU offers, or "" for a command
+CONSOLE is the file that all output goes to, QMP a socket that QEMU offers, or "" for a command
 that is no guest. The harness holds the other end of stdin: when that is gone, so is the guest,
-however the harness ended. The last line of stdout says how it went, as JSON.
+however the harness ended. The last line of stdout reports how it went, as JSON.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from threading import Event, Thread
 from typing import Any, Final
 
 MOST_CONSOLE_BYTES: Final = 16 * 1024 * 1024
-"""A guest that writes more than this is not listened to any longer."""
+"""Output beyond this is not kept."""
 
 _RETRY_S: Final = 0.1
 _LAST_WORDS_S: Final = 1.0
@@ -49,7 +49,7 @@ class End(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """The end, and after how long."""
+    """Report the end, and after how long."""
 
     end: End
     seconds: float
@@ -103,12 +103,12 @@ def watch(console: FileIO, limit_s: float, qmp: str, argv: list[str]) -> Ended:
 
 
 def _copy(output: int, console: FileIO) -> None:
-    """Copy what is said to the console's file, up to a bound."""
+    """Copy output to the console's file, up to a bound."""
     left_bytes = MOST_CONSOLE_BYTES
-    while said := os.read(output, _READ_BYTES):
+    while chunk := os.read(output, _READ_BYTES):
         with suppress(OSError):  # a full disk; the console is only quoted
-            console.write(said[:left_bytes])
-        left_bytes = max(0, left_bytes - len(said))
+            console.write(chunk[:left_bytes])
+        left_bytes = max(0, left_bytes - len(chunk))
 
 
 def _listen(qmp: str, over: Event, messages: list[Any]) -> None:

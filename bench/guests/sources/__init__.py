@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Sources of kernels, one in each file, as ``SOURCE``; a new one needs no other change."""
+"""Find kernels by their sources: one in each file, as ``SOURCE``; a new one is no other change."""
 
 from __future__ import annotations
 
@@ -12,13 +12,10 @@ from pathlib import Path
 
 from bench.errors import UsageError
 
-Say = Callable[[str], None]
-"""Takes a line about a slow step or a failure."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """A kernel's image and modules as files of this machine."""
+    """Hold a kernel's image and modules as files of this machine."""
 
     label: str  # as it was asked for: "6.12", "6.12-rt", "host", "./bzImage"
     release: str  # what uname -r says in it; "" where that is unknown before it has booted
@@ -29,16 +26,16 @@ class Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How kernels are looked up and fetched."""
+    """Hold how kernels are looked up and fetched."""
 
-    say: Say
+    say: Callable[[str], None]  # takes a line about a slow step or a failure
     sources_file: Path | None = None  # kernels.toml; None: where it usually lies
     update: bool = False  # fetch archives' lists anew, however old
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Somewhere that kernels come from."""
+    """Define somewhere that kernels come from."""
 
     forms: str  # what it takes, for people
     takes: Callable[[str], bool]  # whether a text names one of its kernels; touches no file

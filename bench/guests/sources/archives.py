@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Kernels of distributions' archives, fetched into the store of the user."""
+"""Give kernels of distributions' archives, fetched into the store of the user."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The kernel that runs here."""
+"""Give the kernel that runs here."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Kernels that somebody built: VMLINUZ, or VMLINUZ:MODULES-FOLDER."""
+"""Give kernels that somebody built: VMLINUZ, or VMLINUZ:MODULES-FOLDER."""
 
 from __future__ import annotations
 
