@@ -26,7 +26,8 @@ _LEAST_WORTH: Final = 0.02  # of the best: below it a curve is all but empty
 _MOST: Final = 4  # experiments that a number is shown of
 _CALM_SHARE: Final = 0.999  # delivered; below it too much was lost for a latency to mean anything
 _LADDERS: Final = ("ladder", "memory-spread", "memory-onecpu")
-_PACED: Final = ("trickle",)  # far below capacity: latency is taken from these if run
+_SHARED: Final = ("trickle-duet", "storm-duet")  # latency is taken from these if run, else ...
+_PACED: Final = ("trickle",)  # ... far below capacity
 _CHAINED: Final = (
     "chain",
     "pingpong",
@@ -91,6 +92,7 @@ def curves(results: Mapping[str, Result]) -> tuple[Curve, ...]:
         *(_lossless(results, ladder) for ladder in _LADDERS),
         *_ratios(places, "latency_p50_ns", "latency p50"),
         *_ratios(places, "latency_p99_ns", "latency p99"),
+        *_ratios(places, "write_ns", "time of a write"),
         *_ratios(places, "kernel_ns_per_run", "kernel time per exit"),
         *_ratios(places, "kernel_net_ns_per_run", "kernel time net of wake-ups"),
         *_slow_downs(results, places),
@@ -242,6 +244,7 @@ def _ratios(places: Places, key: str, what: str) -> Iterator[Curve]:
     """Yield ring over perf, paired within blocks, where least was lost."""
     places, latency = _with(key, places), _METRICS[key].group is Group.LATENCY
     if latency:
+        places = _made_for(_SHARED, places)
         places = _made_for(_PACED, places)
     # Costs are shown of every experiment, at its calmest budget: refused writes cost time too.
     worth = _calm if latency else lambda comparison: 1.0 + _calm(comparison)

@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bench.linux.pages import PAGE_BYTES
+from bench.plan import duet
 from bench.plan.budgets import KIB, LARGEST_RING_BYTES, MIB
 from bench.plan.config import Consumer, TrialConfig
 from bench.plan.duration import nominal_rate_per_s
 from bench.plan.experiments import Arm, Experiment, compose
 from bench.questions.transports.profiles import (
     AWAY,
+    DUET_WINDOW,
     EPOLL,
     LADDER_STORMS,
     TIMED,
@@ -46,6 +48,7 @@ _REFUSED_PROCESSES: Final = 150  # for each CPU, of which a page holds at most a
 _REFUSED_S: Final = 2.0  # a guest that is slower makes half of them
 _PACED_SHARE: Final = 0.25  # of the rate at full speed: far below capacity
 _LEAST_PROCESSES: Final = 40
+_DUET_STORMS: Final = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,23 +111,33 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
         ),
         ("cost", "Which costs less in the kernel, for each exit?", counted, MIB),
         (
-            "trickle",
-            "Which delivers sooner far below capacity?",
-            _config(on.storm(Shape.TRICKLE, 2 * _STORM_S)),
-            usual_bytes,
-        ),
-        (
             "refused",
             "What does a write cost that finds no room?",
             replace(counted, storm=refused, consumer=AWAY),
             buffers(on) * PAGE_BYTES,
         ),
     )
+    title = "Which delivers sooner and takes less time to write, within the same storms?"
+    paced = _config(on.storm(Shape.TRICKLE, 2 * _STORM_S))
+    duets = (("storm-duet", title, storm), ("trickle-duet", "The same far below capacity", paced))
+    first, *more = (_experiment(on, *row) for row in rows)
     return (
         _experiment(on, "storm", "Which drops fewer?", storm, usual_bytes, first=True),
-        *(_experiment(on, *row) for row in rows),
+        first,
+        *(_duet(on, *each) for each in duets if len(on.transports) > 1 and on.cpus > 1),
+        *more,
         _ladder(on, "memory-spread", Shape.STORM, LADDER_STORMS),
         _ladder(on, "memory-onecpu", Shape.HOTCPU, BLOCKS),
+    )
+
+
+def _duet(on: Setting, name: str, title: str, config: TrialConfig) -> Experiment:
+    """Return a duet of both transports, whose buffers hold the storm."""
+    first, second = (duet.Side(transport=find(each)) for each in on.transports)
+    config = replace(config, duet=duet.assignment(DUET_WINDOW))
+    room_bytes = max(MIB, 4 * PAGE_BYTES * buffers(on))
+    return duet.experiment(
+        name, title, (first, second), config, room_bytes, blocks=_DUET_STORMS, cpus=on.cpus
     )
 
 

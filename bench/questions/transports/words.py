@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.judge.comparison import Comparison, Outcome, Row, Side
+from bench.judge.contradiction import Contradiction, contradictions
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.load import reduced as shortfalls
+from bench.judge.metrics import Unit
 from bench.linux.machine import Machine
 from bench.questions.transports.completeness import repeats
 from bench.questions.transports.summary import Summary
@@ -109,7 +111,19 @@ def trouble(summary: Summary) -> tuple[str, ...]:
     if len(summary.reduced) > _MOST_REDUCED:
         lines.append(f"reduced: {len(summary.reduced) - _MOST_REDUCED} more")
     lines += [f"journal: {clean(str(fault))}" for fault in summary.faults]
+    lines += map(_contradicted, contradictions(summary.comparisons))
     return tuple(lines)
+
+
+def _contradicted(found: Contradiction) -> str:
+    """Say how far storms of each arm alone are from the duet that headlines rest on."""
+    (one, other), unit = (found.in_duet, found.in_blocks), Unit.TIMES
+    return (
+        f"contradiction: {found.label.strip()} in {clean(found.duet.experiment)} is "
+        f"{point(one, unit)} ({interval(one, unit)}), with each arm alone in "
+        f"{clean(found.blocks.experiment)} {point(other, unit)} ({interval(other, unit)}): "
+        f"{share(found.apart)} apart"
+    )
 
 
 def better(comparison: Comparison, row: Row) -> str:

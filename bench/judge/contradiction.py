@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Contradictions: numbers of a duet that storms of each arm alone do not agree with.
+
+In a duet both arms share a consumer and its wake-ups. Where that changes what is measured, blocks
+of the same storm, in which each arm had the machine to itself, say something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bench.judge.comparison import Comparison
+from bench.judge.statistics import FEWEST_BLOCKS, Estimate, Scale
+
+SUFFIX: Final = "-duet"
+"""What a duet's name has beyond that of the experiment which runs the same storm in blocks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contradiction:
+    """One number whose two intervals have nothing in common."""
+
+    label: str
+    duet: Comparison
+    blocks: Comparison
+    in_duet: Estimate
+    in_blocks: Estimate
+
+    @property
+    def apart(self) -> float:
+        """How far the two ratios lie from each other, as a share."""
+        one, other = self.in_duet.point, self.in_blocks.point
+        return max(one, other) / min(one, other) - 1
+
+
+def contradictions(comparisons: Sequence[Comparison]) -> Iterator[Contradiction]:
+    """Yield every number of a duet beyond whose interval the same storm in blocks lies."""
+    for duet in comparisons:
+        for blocks in comparisons:
+            if _alike(duet, blocks):
+                yield from _between(duet, blocks)
+
+
+def _alike(duet: Comparison, blocks: Comparison) -> bool:
+    """Return whether both ran one kind of storm on the same two arms."""
+    return (
+        duet.duet
+        and not blocks.duet
+        and duet.experiment == blocks.experiment + SUFFIX
+        and (duet.left.arm, duet.right.arm) == (blocks.left.arm, blocks.right.arm)
+    )
+
+
+def _between(duet: Comparison, blocks: Comparison) -> Iterator[Contradiction]:
+    for row in duet.rows:
+        other = blocks.row(row.key)
+        one, two = row.estimate, None if other is None else other.estimate
+        if one is None or two is None or not one.scale is two.scale is Scale.RATIO:
+            continue
+        if min(one.blocks, two.blocks) >= FEWEST_BLOCKS and (
+            one.high < two.low or two.high < one.low
+        ):
+            yield Contradiction(
+                label=row.label, duet=duet, blocks=blocks, in_duet=one, in_blocks=two
+            )
