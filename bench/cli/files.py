@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,7 +17,7 @@ from bench.questions.page import documents
 from bench.questions.transports.figures.charts import figures
 from bench.questions.transports.material import Material, gathered
 from bench.report.converter import Converter
-from bench.report.draw import whole_png, whole_svg
+from bench.report.draw import drawn
 from bench.report.renderers.html import render_page, require_extra
 
 
@@ -52,7 +52,6 @@ def write_charts(found: Sequence[Material], folder: Path, form: str) -> tuple[Pa
     require_extra()
     with writable(folder):
         ownership.make_folder(folder)
-    draw: Callable[..., str | bytes] = whole_png if form == "png" else whole_svg
     paths = []
     for at, material in enumerate(found, 1):
         machine = material.summary.machine
@@ -61,7 +60,7 @@ def write_charts(found: Sequence[Material], folder: Path, form: str) -> tuple[Pa
         prefix = f"{at}-" if len(found) > 1 else ""
         for figure in figures(material):
             path = folder / f"{prefix}{figure.key}.{form}"
-            paths.append(write(path, draw(figure, f"{figure.title}{where}")))
+            paths.append(write(path, drawn(figure, f"{figure.title}{where}", form)))
     return tuple(paths)
 
 

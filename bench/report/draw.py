@@ -81,9 +81,14 @@ def _legend(transports: tuple[str, ...]) -> Panel:
     return Panel(title="", chart=chart.properties(width=20), data={"transports": rows})
 
 
-def whole(figure: Figure, title: str) -> dict[str, Any]:
-    """Return all panels of a figure as one specification on white, with a legend."""
-    return {
+def drawn(figure: Figure, title: str, form: str) -> bytes:
+    """Return a figure as a file of ``form``, "svg" or "png", on white and with a legend.
+
+    A PNG has two pixels to one.
+    """
+    import vl_convert
+
+    whole = {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         "config": _CONFIG | {"background": "#ffffff"},
         "padding": 12,
@@ -98,17 +103,6 @@ def whole(figure: Figure, title: str) -> dict[str, Any]:
             },
         ],
     }
-
-
-def whole_svg(figure: Figure, title: str) -> str:
-    """Return the figure as an SVG file."""
-    import vl_convert
-
-    return str(vl_convert.vegalite_to_svg(whole(figure, title)))
-
-
-def whole_png(figure: Figure, title: str) -> bytes:
-    """Return the figure as a PNG file, two pixels to one."""
-    import vl_convert
-
-    return bytes(vl_convert.vegalite_to_png(whole(figure, title), scale=2))
+    if form == "png":
+        return bytes(vl_convert.vegalite_to_png(whole, scale=2))
+    return str(vl_convert.vegalite_to_svg(whole)).encode()

@@ -67,14 +67,14 @@ class Btf:
         Members are searched in the order of declaration, each type once: damaged BTF has circles.
         """
         left = [(type_id, 0)] if (type_id := self._find(structure)) > 0 else []
-        seen = {type_id}
+        seen, wanted = {type_id}, name.encode()
         while left:
             inside, start = left.pop()
             anonymous = []
             for found, member_type, offset in self._members(inside):
-                if found == name:
-                    # As declared: a typedef keeps its own name.
-                    return Field(start + offset, self._name(self._type(member_type).name_off))
+                if found == wanted:
+                    declared = self._name(self._type(member_type).name_off)  # a typedef's, its own
+                    return Field(start + offset, declared.decode(errors="replace"))
                 if not found and (inner := self._resolved(member_type)) not in seen:
                     seen.add(inner)
                     anonymous.append((inner, start + offset))
@@ -114,11 +114,10 @@ class Btf:
             raise MachineUnfit(f"this kernel's BTF is damaged: no type {type_id}")
         return _Type.from_address(address)
 
-    def _name(self, place: int) -> str:
-        name = self._library.btf__name_by_offset(self._handle, place) or b""
-        return bytes(name).decode(errors="replace")
+    def _name(self, place: int) -> bytes:
+        return self._library.btf__name_by_offset(self._handle, place) or b""
 
-    def _members(self, type_id: int) -> Iterator[tuple[str, int, int]]:
+    def _members(self, type_id: int) -> Iterator[tuple[bytes, int, int]]:
         """Yield the name, type and offset of each member; a type of another kind has none."""
         header = self._type(type_id)
         if header.kind not in (_KIND_STRUCT, _KIND_UNION):

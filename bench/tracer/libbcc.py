@@ -104,7 +104,6 @@ def _drain(
     capture: Capture, consumer: Consumer, poll: Callable[[], int], consume: Callable[[], int]
 ) -> Callable[[], None]:
     def drain() -> None:
-        wakeups = 0
         capture.spend(consumer.cost_ns)
         cpu_before, before = time.thread_time_ns(), resource.getrusage(resource.RUSAGE_THREAD)
         while not capture.stopping:
@@ -113,16 +112,13 @@ def _drain(
                 poll()
             elif consumer.poll is not Poll.STOPPED:
                 consume()
-            wakeups += capture.count + capture.overflow > seen
+            capture.wakeups_taken += capture.count + capture.overflow > seen
             if consumer.poll in (Poll.TIMED, Poll.STOPPED):
                 time.sleep(consumer.interval_ms / 1e3)
         consume()
         after = resource.getrusage(resource.RUSAGE_THREAD)
-        capture.account(
-            wakeups,
-            time.thread_time_ns() - cpu_before,
-            after.ru_nvcsw - before.ru_nvcsw,
-            after.ru_nivcsw - before.ru_nivcsw,
-        )
+        capture.cpu_ns = time.thread_time_ns() - cpu_before
+        capture.voluntary_switches = after.ru_nvcsw - before.ru_nvcsw
+        capture.involuntary_switches = after.ru_nivcsw - before.ru_nivcsw
 
     return drain

@@ -96,12 +96,12 @@ cdef class Capture:
     cdef readonly uint64_t late_count     # records that waited late_ns or longer
     cdef Late late[MAX_LATE]
 
-    # use of the consuming thread, while it ran
-    cdef readonly uint64_t wakeups_taken  # returns of epoll_wait after which something was read
+    # use of the consuming thread, while it ran; libbcc's reader enters its own
+    cdef public uint64_t wakeups_taken  # returns of epoll_wait after which something was read
     cdef readonly uint64_t empty_polls    # buffers reported readable, but nothing could be read
-    cdef readonly uint64_t cpu_ns
-    cdef readonly uint64_t voluntary_switches
-    cdef readonly uint64_t involuntary_switches
+    cdef public uint64_t cpu_ns
+    cdef public uint64_t voluntary_switches
+    cdef public uint64_t involuntary_switches
 
     # occupancy
     cdef Sample samples[MAX_SAMPLES]

@@ -131,11 +131,3 @@ cdef class Capture:
     def address(self):
         """Return the context for libbcc's callbacks."""
         return <uintptr_t><void *>self
-
-    def account(self, uint64_t wakeups_taken, uint64_t cpu_ns, uint64_t voluntary,
-                uint64_t involuntary):
-        """Enter the use of libbcc's readers."""
-        self.wakeups_taken = wakeups_taken
-        self.cpu_ns = cpu_ns
-        self.voluntary_switches = voluntary
-        self.involuntary_switches = involuntary
