@@ -17,9 +17,13 @@ from typing import Final
 from bench.journal.reader import read_journal
 from bench.journal.schema import JournalContent
 from bench.judge.comparison import Comparison, Side
+from bench.judge.floor import LEAST_MARGIN
+from bench.plan.experiments import Arm, Experiment
 from bench.questions.claims.catalogue import judge
 from bench.questions.claims.document import tally
 from bench.questions.claims.evidence import of_journals
+from bench.questions.duet.document import DuetData, document
+from bench.questions.duet.judge import judge as judge_duet
 from bench.questions.kernels import sentences
 from bench.questions.kernels.folders import read_matrix
 from bench.questions.kernels.matrix import compare
@@ -31,6 +35,8 @@ from bench.report.units import budget, number
 
 _FOLDER: Final = Path("results/reference")
 _BLOCK: Final = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_ORDER: Final = ("solo", "4ms", "1ms", "record")
+_DESIGNS: Final = {"solo": "each alone", "record": "by process"}
 _SHOWN: Final = (
     ("storm", "8KiB", "storm, as fast as it can"),
     ("storm", "64KiB", ""),
@@ -132,6 +138,39 @@ def _claims() -> Iterator[str]:
     yield f"{_day('claims')}, {trials:,} trials. {tally(judge(evidence))}."
 
 
+def _designs(path: Path) -> list[DuetData]:
+    """Judge the duets of one journal again, by design."""
+    trials = read_journal(path).trials
+    found = []
+    for name in dict.fromkeys(trial.experiment for trial in trials):
+        halves = {
+            trial.half.second: Arm(name=trial.arm, config=trial.config)
+            for trial in trials
+            if trial.experiment == name and trial.half
+        }
+        duet = Experiment(name=name, title="", arms=(halves[False], halves[True]), blocks=0)
+        duel = judge_duet(duet, trials)
+        found.append(document(duet, duel, margin=LEAST_MARGIN, journal="").data)
+    return found
+
+
+def _interference() -> Iterator[str]:
+    """Yield the table of designs: each pair of arms alone, by window and by process."""
+    yield "| storm | machine | design | median latency | write | wake-ups a record | storms |"
+    yield "|---|---|---|---|---|---|---:|"
+    for path in sorted((_FOLDER / "duets").glob("*.jsonl.gz")):
+        workload, _, machine = path.name.removesuffix(".jsonl.gz").partition("-")
+        for data in sorted(_designs(path), key=lambda each: _ORDER.index(each.assign)):
+            numbers = {each.key: each for each in data.numbers}
+            cells = [workload, machine, _DESIGNS.get(data.assign, f"windows of {data.assign}")]
+            for key in ("latency_p50_ns", "write_ns"):
+                each = numbers[key]
+                cells.append(f"{each.ratio:.3f} ({each.low:.3f} to {each.high:.3f})")
+            ring, perf = (f"{each:.2f}" if each is not None else "-" for each in data.raised)
+            cells += [f"{ring}, {perf}" if data.assign == "solo" else ring, str(data.storms)]
+            yield f"| {' | '.join(cells)} |"
+
+
 def _kernels() -> Iterator[str]:
     found = compare(read_matrix([_FOLDER / "kernels"]))
     yield f"{sentences.title(found)}."
@@ -146,6 +185,7 @@ BLOCKS: Final[Mapping[str, Callable[[], Iterator[str]]]] = {
     "standard-conclusion": _conclusion,
     "standard-verdict": lambda: (f"- {escape(line)}" for line in verdict(_standard())),
     "claims": _claims,
+    "interference": _interference,
     "kernels": _kernels,
 }
 

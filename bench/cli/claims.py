@@ -95,12 +95,10 @@ def _run(
     from bench.campaign import campaign
     from bench.linux import cpus, procfs
     from bench.plan.outline import outline
-    from bench.questions.claims import plan as claims_plan
     from bench.questions.claims import run as running
 
     usable = cpus.usable(procfs.online_cpus())
-    planned = claims_plan.experiments(usable)
-    experiments = running.needed(claims, planned)
+    experiments = running.needed(claims, running.experiments(usable))
     if not experiments:
         raise UsageError(
             "these claims need no experiment of this machine's",
@@ -115,7 +113,7 @@ def _run(
         seed=seed,
         wait=wait,
         plan=outline(experiments, adaptive=settle_s > 0),
-        left_out=running.left_out(claims, claims_plan.left_out(usable)),
+        left_out=running.left_out(usable, claims),
     )
     with campaign.opened(request) as opened:
         return running.run(opened, claims, experiments, settle_s=settle_s)

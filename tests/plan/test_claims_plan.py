@@ -9,7 +9,7 @@ from bench.plan import budgets
 from bench.plan.config import Poll, Wake
 from bench.plan.duration import estimate_seconds, trial_seconds
 from bench.plan.experiments import ArmName, Experiment
-from bench.questions.claims import plan as claims_plan
+from bench.questions.claims import run as claims_plan
 from workloads.generator import check
 from workloads.storm import Shape
 

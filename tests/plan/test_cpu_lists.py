@@ -13,7 +13,7 @@ from soak import arbitrary
 from bench.linux.procfs import MOST_CPUS
 from bench.plan import budgets
 from bench.plan.experiments import Arm, Experiment, comparisons, compose
-from bench.questions.claims import plan as claims_plan
+from bench.questions.claims import run as claims_plan
 from bench.questions.kernels import profile
 from bench.questions.transports import profiles
 from bench.tracer import live, transports

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The catalogue: every claim of every family, judged together."""
+"""The catalogue: every claim of every family, judged together.
+
+``python -m bench.questions.claims.catalogue`` prints the tables of docs/claims.md.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,12 @@ from bench.linux.machine import Machine
 from bench.questions.claims.claim import Claim, Finding, Side, Verdict
 from bench.questions.claims.evidence import Evidence
 
-LEVEL: Final = 0.05
-"""Chance of any verdict of difference where there is none, over all comparative claims."""
+LEVEL: Final = 0.05  # chance of any wrong verdict of difference, over all comparative claims
+
+_HEADER = """\
+| id | claim | published | test | reproduced when | experiments | comparative |
+|---|---|---|---|---|---|---|
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,3 +104,26 @@ def judge(evidence: Evidence, only: Sequence[Claim] = ()) -> Judged:
         coverage=evidence.coverage,
         reduced=sum(len(samples.reduced) for samples in evidence.experiments.values()),
     )
+
+
+def listing() -> str:
+    """Return the tables of docs/claims.md; they end in a newline."""
+    rows = {side: [_row(each) for each in claims() if each.side is side] for side in Side}
+    return "\n".join(f"## {side.heading}\n\n{_HEADER}{''.join(rows[side])}" for side in Side)
+
+
+def _row(claim: Claim) -> str:
+    cells = (
+        claim.id,
+        f"{claim.statement} ({claim.sources})",
+        claim.published,
+        claim.test,
+        claim.reproduced_when,
+        ", ".join(claim.experiments) or "a kernel matrix",
+        "yes" if claim.comparative else "no",
+    )
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
+
+
+if __name__ == "__main__":
+    print(listing(), end="")

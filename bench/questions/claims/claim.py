@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
 from functools import partial
 from typing import Final
 
 from bench.judge.metrics import Unit
+from bench.judge.statistics import Estimate
 from bench.questions.claims.evidence import Basis, Evidence, NotApplicable, NotMeasured
 
 
@@ -47,13 +48,20 @@ class Measured:
     bound: float  # what the interval was held against
     blocks: tuple[float, ...] = ()  # the number in every block; () where it is not one of blocks
 
+    @classmethod
+    def of(cls, what: str, unit: Unit, found: Estimate, *, bound: float) -> Measured:
+        """Return an estimated number."""
+        low, high = found.low, found.high
+        return cls(what=what, unit=unit, point=found.point, low=low, high=high, bound=bound)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """The verdict and its reasons."""
 
     verdict: Verdict
     reason: str
+    _: KW_ONLY
     measured: Measured | None = None
     blocks: int = 0
     p: float | None = None  # comparative claims: of the verdict being chance, before correction
@@ -80,15 +88,16 @@ class Claim:
 
     def finding(self, evidence: Evidence) -> Finding:
         """Return what ``evidence`` says, before the correction over all claims."""
-        if evidence.cpus is not None and evidence.cpus < self.cpus:
-            reason = f"needs {self.cpus} CPUs, this run had {evidence.cpus}"
-            return Finding(verdict=Verdict.NOT_APPLICABLE, reason=reason)
+        machine = evidence.machine
+        if machine is not None and machine.cpus < self.cpus:
+            lack = f"needs {self.cpus} CPUs, this run had {machine.cpus}"
+            return Finding(Verdict.NOT_APPLICABLE, lack)
         try:
             return self.rule(evidence)
-        except NotApplicable as lack:
-            return Finding(verdict=Verdict.NOT_APPLICABLE, reason=str(lack))
+        except NotApplicable as lacking:
+            return Finding(Verdict.NOT_APPLICABLE, str(lacking))
         except NotMeasured:
-            return Finding(verdict=Verdict.NOT_MEASURED, reason=self._lacks(evidence))
+            return Finding(Verdict.NOT_MEASURED, self._lacks(evidence))
 
     def _lacks(self, evidence: Evidence) -> str:
         missing = [name for name in self.experiments if name not in evidence.experiments]

@@ -32,19 +32,11 @@ from bench.plan.experiments import twins
 from bench.questions.claims.claim import Measured, Verdict
 from bench.questions.claims.evidence import Basis, Evidence, NotMeasured, Series, Take, series
 
-SURE: Final = 0.05
-"""p below which one test by itself says something; the catalogue corrects for all of them."""
-
-NEARLY_NONE: Final = 0.01
-"""A share that is shown to be smaller counts as none, and as no more where it is a difference."""
-
-ABOUT_EQUAL: Final = 1.25
-"""A ratio shown to lie between its inverse and this counts as about 1."""
-
-_SETTLED_T: Final = 4.0
-"""Standard errors from the bound at which a claim outlives the correction over all of them."""
-
-_MOST_FURTHER: Final = 1_000
+SURE: Final = 0.05  # p of one test that says something; the catalogue corrects for all of them
+NEARLY_NONE: Final = 0.01  # a share shown to be smaller counts as none, or as no more
+ABOUT_EQUAL: Final = 1.25  # a ratio shown to lie between its inverse and this counts as about 1
+_SETTLED_T: Final = 4.0  # standard errors from the bound that outlive the correction over all
+_MOST_FURTHER: Final = 1_000  # blocks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,16 +116,9 @@ class Contrast:
 
     def measured(self) -> Measured:
         """Return the number as a finding has it."""
-        ratio, found = self.scale is Scale.RATIO, self.estimate
-        return Measured(
-            what=self.what,
-            unit=self.unit,
-            point=found.point,
-            low=found.low,
-            high=found.high,
-            bound=self.margin + ratio,
-            blocks=tuple(map(exp, self.values)) if ratio else self.values,
-        )
+        ratio = self.scale is Scale.RATIO
+        found = Measured.of(self.what, self.unit, self.estimate, bound=self.margin + ratio)
+        return replace(found, blocks=tuple(map(exp, self.values)) if ratio else self.values)
 
     def __str__(self) -> str:
         """Format what, how much, and the interval."""

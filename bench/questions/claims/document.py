@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import fields
 from typing import Any, Final
 
 from bench.judge.metrics import Unit
-from bench.linux.machine import Machine
 from bench.questions.claims.catalogue import Judged, Judgement
 from bench.questions.claims.claim import Claim, Finding, Measured, Side, Verdict
 from bench.questions.claims.evidence import Basis
@@ -50,29 +49,7 @@ _COLUMNS: Final = (
     Column(heading="blocks"),
 )
 
-_OF_CLAIM: Final = (
-    *("id", "side", "statement", "sources", "published", "test", "reproduced_when"),
-    "comparative",
-)
-_OF_FINDING: Final = ("verdict", "reason", "blocks", "p", "details")
-"""Keys of a claim in JSON that are as in the claim, and as in its finding."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MachineData:
-    """One machine and kernel."""
-
-    machine: Machine | None
-    plan: dict[str, Any] | None  # how much of it ran
-    claims: tuple[dict[str, Any], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimsData:
-    """What JSON has; ``format`` goes up when a key changes its meaning."""
-
-    format: int
-    machines: tuple[MachineData, ...]
+_NOT_IN_JSON: Final = ("rule", "experiments", "cpus")
 
 
 def numbers(measured: Measured | None, *more: str) -> dict[str, Any] | None:
@@ -119,9 +96,9 @@ def notes(judged: Judged) -> Iterator[str]:
         yield from repeats(judged.coverage.repeated)
 
 
-def data_of(*documents: Document) -> ClaimsData:
-    """Return what JSON has of several machines."""
-    return ClaimsData(format=FORMAT, machines=tuple(each.data for each in documents))
+def data_of(*documents: Document) -> dict[str, Any]:
+    """Return what JSON has of several machines; format goes up when a key changes its meaning."""
+    return {"format": FORMAT, "machines": [each.data for each in documents]}
 
 
 def document(judged: Judged, lines: Mapping[Basis, str] | None = None) -> Document:
@@ -130,20 +107,25 @@ def document(judged: Judged, lines: Mapping[Basis, str] | None = None) -> Docume
         title=tally(judged),
         subject=machine_words(judged.machine),
         parts=tuple(_parts(judged, lines or {})),
-        data=MachineData(
-            machine=judged.machine,
-            plan=as_json(judged.coverage),
-            claims=tuple(map(_data, judged.judgements)),
-        ),
+        data={
+            "machine": judged.machine,
+            "plan": as_json(judged.coverage),  # how much of it ran
+            "claims": list(map(_data, judged.judgements)),
+        },
         short="Claims",
     )
+
+
+def _named(source: Claim | Finding) -> dict[str, Any]:
+    names = (each.name for each in fields(source) if each.name not in _NOT_IN_JSON)
+    return {name: getattr(source, name) for name in names}
 
 
 def _data(judgement: Judgement) -> dict[str, Any]:
     claim, finding = judgement.claim, judgement.finding
     return {
-        **{name: getattr(claim, name) for name in _OF_CLAIM},
-        **{name: getattr(finding, name) for name in _OF_FINDING},
+        **_named(claim),
+        **_named(finding),
         "measured": numbers(finding.measured, "bound"),
         "further_blocks": finding.further_blocks if judgement.open else None,
         "rests_on": [

@@ -72,11 +72,6 @@ class Evidence:
     """Whether the ring ran, by release of the kernels of a matrix."""
     coverage: Coverage | None = None  # None: trials that are not read from a journal
 
-    @property
-    def cpus(self) -> int | None:
-        """Return how many CPUs the runs could use; None where the machine is unknown."""
-        return None if self.machine is None else self.machine.cpus
-
     def samples(self, experiment: str) -> ExperimentSamples:
         """Return the trials of an experiment or its stand-in, which may be none."""
         found = self.experiments.get(experiment)

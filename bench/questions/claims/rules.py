@@ -40,8 +40,7 @@ def decided(
 ) -> Finding:
     """Return a finding by one of ``contrasts``; ``unsettled`` (default: all) ask for blocks."""
     return Finding(
-        verdict=said[0],
-        reason=said[1],
+        *said,
         measured=deciding.measured(),
         blocks=min(contrast.blocks for contrast in contrasts),
         p=p,
@@ -117,7 +116,7 @@ def mean_above(
         found = made(each, evidence)
         if without and not found:
             few = FEWEST_BLOCKS
-            return Finding(verdict=INCONCLUSIVE, reason=without, further_blocks=few, p=1.0)
+            return Finding(INCONCLUSIVE, without, further_blocks=few, p=1.0)
         return all_of([together(what, found)], [*map(str, found), *lines(details, evidence)])
 
     return judge
@@ -201,15 +200,10 @@ def counted(
     trials: int | None = None,
     details: Sequence[str] = (),
 ) -> Finding:
-    """Return the finding of a count: the first of ``says`` whose condition holds.
-
-    At least eight ``trials`` must bear on it (default: all).
-    """
-    verdict, reason = first(*says)
+    """Return the finding of a count, by the first of ``says`` whose condition holds."""
     blocks = fewest(arms)
     return Finding(
-        verdict=verdict,
-        reason=reason,
+        *first(*says),
         measured=measured,
         blocks=blocks,
         further_blocks=max(1, FEWEST_BLOCKS - (blocks if trials is None else trials)),
@@ -246,25 +240,15 @@ def inside(
         else:
             centre = paired_difference(values, [0.0] * len(values), mean=True)
         blocks = min(len(part.values) for part in found)
-        if blocks < FEWEST_BLOCKS:
-            verdict, reason = TOO_FEW
-        elif low <= centre.low and centre.high <= high:
-            verdict, reason = REPRODUCED, within
-        elif centre.high < low or centre.low > high:
-            verdict, reason = REFUTED, outside
-        else:
-            verdict, reason = INCONCLUSIVE, f"the interval reaches over {edges}"
+        said = first(
+            (blocks < FEWEST_BLOCKS, *TOO_FEW),
+            (low <= centre.low and centre.high <= high, REPRODUCED, within),
+            (centre.high < low or centre.low > high, REFUTED, outside),
+            (True, INCONCLUSIVE, f"the interval reaches over {edges}"),
+        )
         return Finding(
-            verdict=verdict,
-            reason=reason,
-            measured=Measured(
-                what=what,
-                unit=unit,
-                point=centre.point,
-                low=centre.low,
-                high=centre.high,
-                bound=bound,
-            ),
+            *said,
+            measured=Measured.of(what, unit, centre, bound=bound),
             blocks=blocks,
             further_blocks=max(FEWEST_BLOCKS - blocks, FEWEST_BLOCKS // 2),
             details=tuple(lines(details, evidence)),

@@ -1,26 +1,45 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Run the experiments that claims need, each once, and more blocks of those left open."""
+"""Plan and run the experiments that claims need, each once, and more blocks of those left open.
+
+Most ask about one setting, so arms are named by what sets them apart: ``ringbuf@1MiB/forced``.
+An amplified storm sends many records at each exit: so a fork storm reaches millions a second.
+"""
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from operator import itemgetter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bench.campaign import progress
-from bench.campaign.campaign import Campaign
+from bench.plan.budgets import LARGEST_RING_BYTES, parse
 from bench.plan.duration import estimate_seconds
-from bench.plan.experiments import Experiment
-from bench.questions.claims.catalogue import Judged, judge
+from bench.plan.experiments import ArmName, Experiment
+from bench.questions.claims.catalogue import Judged, families, judge
 from bench.questions.claims.claim import Claim
 from bench.questions.claims.evidence import of_trials
+from bench.questions.claims.setting import Setting
+from bench.questions.transports.profiles import omitted, quickly
 from bench.trial.result import TrialResult
 
-_MOST_AT_ONCE: Final = 8
-"""Blocks that a round adds at most before the claims are judged again."""
+if TYPE_CHECKING:
+    from bench.campaign.campaign import Campaign
+
+_OF_PROFILES: Final = (  # taken over
+    *("storm", "burst", "chain", "hotcpu", "stall"),
+    *("storm-duet", "trickle-duet"),
+)
+_ENOUGH_CPUS: Final = 4  # for every experiment
+_MOST_AT_ONCE: Final = 8  # blocks that a round adds before the claims are judged again
+_FIRST: Final = ["order", "memory", "rates", "wakeups", "kernel", "drops", "latency", "visibility"]
+"""Families whose experiments run in this order, before those of any other."""
+
+
+def experiments(cpus: Sequence[int]) -> tuple[Experiment, ...]:
+    """Return all of them for the usable CPUs ``cpus``; names of experiments and arms are unique."""
+    return tuple(each for each in map(_possible, _planned(cpus)) if each.arms)
 
 
 def needed(claims: Sequence[Claim], planned: Sequence[Experiment]) -> tuple[Experiment, ...]:
@@ -29,10 +48,42 @@ def needed(claims: Sequence[Claim], planned: Sequence[Experiment]) -> tuple[Expe
     return tuple(experiment for experiment in planned if experiment.name in names)
 
 
-def left_out(claims: Sequence[Claim], lines: Sequence[str]) -> tuple[str, ...]:
-    """Return those of ``lines``, each of an experiment that begins it, that concern ``claims``."""
-    names = {name for claim in claims for name in claim.experiments}
-    return tuple(line for line in lines if re.split("[:,]", line, maxsplit=1)[0] in names)
+def left_out(cpus: Sequence[int], claims: Sequence[Claim] | None = None) -> tuple[str, ...]:
+    """Return what of all experiments, or those of ``claims``, the CPUs cannot run, and why."""
+    everywhere, here = _planned(range(_ENOUGH_CPUS)), tuple(map(_possible, _planned(cpus)))
+    if claims is not None:
+        everywhere, here = needed(claims, everywhere), needed(claims, here)
+    return (
+        *(
+            f"{name}: left out, it needs more CPUs than the {len(cpus)} that may be used"
+            for name in (each.name for each in everywhere)
+            if name not in {each.name for each in here}
+        ),
+        *omitted(here),
+    )
+
+
+def _planned(cpus: Sequence[int]) -> tuple[Experiment, ...]:
+    on = Setting(cpus=tuple(cpus))
+    known = {name: family for name, family in families().items() if hasattr(family, "experiments")}
+    of_profiles = (  # without their baselines
+        replace(each, arms=tuple(arm for arm in each.arms if ArmName.parse(arm.name).budget))
+        for each in quickly(_OF_PROFILES, on.cpus)
+    )
+    ordered = [name for name in dict.fromkeys((*_FIRST, *known)) if name in known]
+    found = (*of_profiles, *(each for name in ordered for each in known[name].experiments(on)))
+    return tuple(each for each in found if on.count > 1 or not each.duet)
+
+
+def _possible(experiment: Experiment) -> Experiment:
+    """Return ``experiment`` without the budgets that no ring can have, of any transport."""
+    kept, lacking = [], list(experiment.omitted)
+    for arm in experiment.arms:
+        if parse(ArmName.parse(arm.name).budget) <= LARGEST_RING_BYTES:
+            kept.append(arm)
+        else:
+            lacking.append(f"{arm.name}: not applicable, a ring holds 2GiB at most")
+    return replace(experiment, arms=tuple(kept), omitted=tuple(lacking))
 
 
 def run(

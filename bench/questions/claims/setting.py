@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets, duet
-from bench.plan.config import Consumer, Poll, Producer, Reader, TrialConfig, Wake
+from bench.plan.config import Consumer, Producer, Reader, TrialConfig, Wake
 from bench.plan.experiments import Arm, ArmName, Experiment, second_names
 from bench.questions.transports.profiles import EPOLL, TRANSPORTS
 from bench.tracer.transports import traits
@@ -23,10 +23,8 @@ MOST_BLOCKS: Final = 16
 """For a ladder, where each block shows but a step of a factor of two; for producers, who meet at
 the lock in some trials far more often than in others; and for means over record sizes."""
 
-DUET_STORMS: Final = 16
-"""Of a duet, whose storms take 0.2 s each and see differences of 1 to 3 %."""
+DUET_STORMS: Final = 16  # of 0.2 s each, which see differences of 1 to 3 %
 
-STOPPED: Final = Consumer(poll=Poll.STOPPED)
 LIBBCC: Final = replace(EPOLL, reader=Reader.LIBBCC)
 _PRODUCER: Final = Producer()
 RECORD_AND_HEADER_BYTES: Final = 96  # the longer of the two transports', rounded up
@@ -72,15 +70,16 @@ class Setting:
         storm = replace(config.storm, workers=count, cpus=self.cpus[:count])
         return replace(config, storm=storm)
 
-    def holding(self, config: TrialConfig) -> int:
-        """Return the least budget of one buffer that holds all records of ``config``."""
+    def holding(self, config: TrialConfig, *, times: float = 1) -> int:
+        """Return the least budget of one buffer that holds all records of ``config``.
+
+        ``times`` are that many of them, but no more than the CPUs, rounded up: inf lets each of
+        per-CPU buffers hold all records.
+        """
         records = (config.storm.count + config.storm.workers) * config.producer.records_per_exit
         record_bytes = RECORD_AND_HEADER_BYTES + max(config.producer.payload_bytes, 0)
-        return power_of_two(max(records * record_bytes, PAGE_BYTES))
-
-    def holding_on_each(self, config: TrialConfig) -> int:
-        """Return the same of per-CPU buffers, each of which holds all records."""
-        return self.holding(config) * power_of_two(self.count)
+        one_bytes = power_of_two(max(records * record_bytes, PAGE_BYTES))
+        return int(one_bytes * min(times, power_of_two(self.count)))
 
     def arm(self, transport: str, budget_bytes: int, variant: str, config: TrialConfig) -> Arm:
         """Make an arm. Where the CPUs cannot share the budget equally, each gets more, not less."""

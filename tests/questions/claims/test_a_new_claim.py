@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from made_up_claims import arm, evidence, noisy, ns
 
-from bench.questions.claims import catalogue, families, listing, run
-from bench.questions.claims import plan as claims_plan
+from bench.questions.claims import catalogue, families, run
 from bench.questions.claims.claim import Verdict
 
 FAMILY = """
@@ -70,11 +69,11 @@ def test_it_is_judged(ring: int | None, verdict: Verdict | None) -> None:
 
 
 def test_it_is_listed() -> None:
-    assert "| toy-dearer | the ring is dearer with toys (TOY) | none |" in listing.document()
+    assert "| toy-dearer | the ring is dearer with toys (TOY) | none |" in catalogue.listing()
 
 
 def test_it_is_planned_after_all_others() -> None:
-    planned = claims_plan.experiments((0, 1))
+    planned = run.experiments((0, 1))
     assert planned[-1].name == "toys"
     needed = run.needed(catalogue.chosen(["toy-dearer"]), planned)
     assert [each.name for each in needed] == ["toys"]

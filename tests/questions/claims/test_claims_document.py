@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from bench.errors import UsageError
-from bench.questions.claims import plan as claims_plan
-from bench.questions.claims.catalogue import chosen, claims
+from bench.questions.claims import run as claims_plan
+from bench.questions.claims.catalogue import chosen, claims, listing
 from bench.questions.claims.claim import Side
-from bench.questions.claims.listing import document
 
 PAGE = Path(__file__).parents[3] / "docs" / "claims.md"
 
@@ -17,7 +16,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "claims.md"
 def test_the_page_is_what_the_catalogue_says() -> None:
     head, table, rows = PAGE.read_text(encoding="utf-8").partition("## For the ring buffer\n")
     assert head.startswith("# Claims\n")
-    assert table + rows == document(), "stale: see python -m bench.questions.claims.listing"
+    assert table + rows == listing(), "stale: see python -m bench.questions.claims.catalogue"
 
 
 def test_both_tables_are_there_in_full() -> None:

@@ -23,7 +23,7 @@ from bench.judge.metrics import Reading
 from bench.judge.samples import ArmSamples, ExperimentSamples
 from bench.plan.experiments import ArmName, Experiment
 from bench.questions.claims import contrast
-from bench.questions.claims import plan as claims_plan
+from bench.questions.claims import run as claims_plan
 from bench.questions.claims.catalogue import judge
 from bench.questions.claims.claim import Verdict
 from bench.questions.claims.evidence import Evidence

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from math import inf
 from typing import Final
 
 from bench.judge.floor import LEAST_MARGIN
@@ -37,20 +38,12 @@ from bench.questions.claims.quantities import (
     steady_write_ns,
 )
 from bench.questions.claims.rules import INCONCLUSIVE, REFUTED, REPRODUCED, above, first, mean_above
-from bench.questions.claims.setting import (
-    MORE_BLOCKS,
-    MOST_BLOCKS,
-    STOPPED,
-    Setting,
-    asked,
-    sending,
-)
-from bench.questions.transports.profiles import BUSY, PERFBUF, RINGBUF
+from bench.questions.claims.setting import MORE_BLOCKS, MOST_BLOCKS, Setting, asked, sending
+from bench.questions.transports.profiles import AWAY, BUSY, PERFBUF, RINGBUF
 from bench.questions.transports.profiles import TRANSPORTS as WAYS
 
 _FIRST: Final = (5, 8)
-_NEAR: Final = (5, 19)
-"""A matrix whose oldest kernel is newer says nothing about when the ring buffer came."""
+_NEAR: Final = (5, 19)  # a matrix without one as old says nothing about when rings came
 
 _ask = asked(
     {
@@ -64,23 +57,23 @@ _CALLS: Final = "reserve-output-"
 """Of duets: and the bytes of payload."""
 
 _EXITS: Final = {0: 400, 256: 400, 1_024: 200, 4_096: 60}  # by bytes of payload
-_READERS: Final = {"busy": BUSY, "asleep": STOPPED}
+_READERS: Final = {"busy": BUSY, "asleep": AWAY}
 
 
 def experiments(on: Setting) -> tuple[Experiment, ...]:
     """Return kernel ns per record: by call, by record size, by producers, by room, by reader."""
     costing = partial(on.amplified, kernel_stats=True)
-    quiet = costing(200, 100, wake=Wake.NONE, consumer=STOPPED)
+    quiet = costing(200, 100, wake=Wake.NONE, consumer=AWAY)
     sizes = {
         size: replace(sending(quiet, payload_bytes=size), storm=replace(quiet.storm, count=exits))
         for size, exits in _EXITS.items()
     }
     # All records of all CPUs fit into the buffer of each, so that with many CPUs they are fewer.
     at_once = max(50, min(1_000, 8_000 // on.count))
-    held = costing(240, at_once, consumer=STOPPED)
-    room_bytes = on.holding_on_each(held)
+    held = costing(240, at_once, consumer=AWAY)
+    room_bytes = on.holding(held, times=inf)
     perf_held = sending(held, wake=Wake.WATERMARK, watermark=50)
-    refused = costing(400, 1_000, wake=Wake.NONE, consumer=STOPPED)
+    refused = costing(400, 1_000, wake=Wake.NONE, consumer=AWAY)
     least_bytes = 16 * PAGE_BYTES
     alone = on.on_cpus(costing(240, at_once, wake=Wake.NONE), 1)
     calls = (
@@ -97,7 +90,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
             f"beside-{name}",
             "What does a record cost the producer beside a consumer that sleeps, or polls busily?",
             {way: (way, replace(alone, consumer=replace(reader, cpu=on.cpus[-1]))) for way in WAYS},
-            on.holding_on_each(alone),
+            on.holding(alone, times=inf),
         )
         for name, reader in _READERS.items()
     )
@@ -222,9 +215,7 @@ _WOKEN: Final = {
     "rb output, forced": _wake("ringbuf", "output-forced-epoll"),
     "pb, every record": _wake("perfbuf", "adaptive-epoll"),
 }
-_PUBLISHED_RUN: Final = (
-    "the published run installed no perf readers, so its pb calls failed at once"
-)
+_THEN: Final = "the published run installed no perf readers, so its pb calls failed at once"
 _NS: Final = "{}: {:,.0f} ns a record".format
 _UNWOKEN: Final = "kernel ns a record with nobody woken, rb output over pb output"
 
@@ -264,7 +255,7 @@ def _since(evidence: Evidence) -> Finding:
     ran = [release for release in kernels if kernels[release]]
     oldest = min(versions.values())
     newer = f"the oldest kernel is {oldest[0]}.{oldest[1]}: take one of 5.x into the matrix"
-    verdict, reason = first(
+    said = first(
         (wrong, REFUTED, f"otherwise on {', '.join(wrong)}"),
         (oldest > _NEAR, INCONCLUSIVE, newer),
         (True, REPRODUCED, f"on all of {len(kernels)} kernels as published"),
@@ -277,9 +268,7 @@ def _since(evidence: Evidence) -> Finding:
         high=len(ran),
         bound=len(kernels),
     )
-    return Finding(
-        verdict=verdict, reason=reason, measured=measured, blocks=len(kernels), further_blocks=1
-    )
+    return Finding(*said, measured=measured, blocks=len(kernels), further_blocks=1)
 
 
 CLAIMS: Final = (
@@ -373,7 +362,7 @@ CLAIMS: Final = (
                     _wake("perfbuf", "none-epoll"),
                 ),
             ),
-            details=(where_measured(levels(_NS, _WOKEN)), lambda _: [_PUBLISHED_RUN]),
+            details=(where_measured(levels(_NS, _WOKEN)), lambda _: [_THEN]),
         ),
         cpus=2,
     ),

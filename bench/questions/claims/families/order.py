@@ -22,13 +22,10 @@ from bench.questions.claims.setting import Setting, experiment, trial
 from bench.questions.transports.profiles import PERFBUF, RINGBUF, storms
 from workloads.storm import Shape
 
-LEAST_PAIRS: Final = 1_000
-"""Causal pairs that a trial needs before it can show that order is kept."""
-
+LEAST_PAIRS: Final = 1_000  # causal ones that a trial needs to show that order is kept
 _EXPERIMENTS: Final = ("chain", "drain-interval")
 _DRAINED_MS: Final = ((RINGBUF, 5), (PERFBUF, 1), (PERFBUF, 20))  # perf at 5 ms: "chain"
-_PAIRED: Final = 2_060
-"""Processes that make 1,030 causal pairs."""
+_PAIRED: Final = 2_060  # processes that make 1,030 causal pairs
 
 
 def experiments(on: Setting) -> tuple[Experiment, ...]:

@@ -129,8 +129,8 @@ def _default_choice(evidence: Evidence) -> Finding:
         p = max(min(better.values()), not_worse)
     blocks = min(contrast.blocks for _, contrast, _ in (found if unknown else numbers))
     return Finding(
-        verdict=verdict,
-        reason=f"{reason} (margins: {NEARLY_NONE:.0%} of records or pairs, {ABOUT_EQUAL:g} times "
+        verdict,
+        f"{reason} (margins: {NEARLY_NONE:.0%} of records or pairs, {ABOUT_EQUAL:g} times "
         "for latency and memory)",
         measured=share(
             f"shown not worse in {len(kept)} of {len(judged)} experiments, "

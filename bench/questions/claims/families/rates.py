@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from bench.plan.budgets import KIB, MIB
+from bench.plan.budgets import MIB
 from bench.plan.config import Consumer, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
@@ -26,15 +26,7 @@ from bench.questions.claims.compare import (
 )
 from bench.questions.claims.contrast import NEARLY_NONE, SURE, Contrast, sides
 from bench.questions.claims.evidence import Evidence
-from bench.questions.claims.setting import (
-    LIBBCC,
-    MORE_BLOCKS,
-    RECORD_AND_HEADER_BYTES,
-    Setting,
-    asked,
-    power_of_two,
-    sending,
-)
+from bench.questions.claims.setting import LIBBCC, MORE_BLOCKS, Setting, asked, sending
 from bench.questions.transports.profiles import PERFBUF, RINGBUF, TRANSPORTS
 
 _ask = asked(
@@ -58,10 +50,9 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     sampled = sending(batched, wake=Wake.WATERMARK, watermark=500)
     # Few, since the perf buffer is so much slower here; a time limit would make loads unequal.
     one_cpu = on.on_cpus(on.amplified(100, 1_000, consumer=Consumer(cpu=on.cpus[0])), 1)
-    # A ring for as many records as in the published run, whose records took 16 bytes of 512 KiB.
-    published_records = 512 * KIB // 16
-    one_cpu_bytes = power_of_two(published_records * RECORD_AND_HEADER_BYTES)
-    roomy_bytes = on.holding(default) * min(2, power_of_two(on.count))
+    # A ring for as many records as in the published run, which took 16 bytes of 512 KiB each.
+    one_cpu_bytes = 4 * MIB
+    roomy_bytes = on.holding(default, times=2)
     costs = {
         f"{cost_ns}ns": replace(longer, consumer=Consumer(cost_ns=cost_ns, cpu=on.cpus[-1]))
         for cost_ns in (0, 100, 300, 1_000)

@@ -58,10 +58,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
 
 
 def _whole(name: str, what: str, *wanted: tuple[str, str | None]) -> rules.Rule:
-    """Return the rule that every trial balanced, all records whole, and that none is invalid.
-
-    ``wanted`` are transports, each with the variant of its arms (None: all).
-    """
+    """Return the rule that no trial is invalid, of transports and variants (None: of all)."""
 
     def judge(evidence: Evidence) -> Finding:
         transports = {transport for transport, _ in wanted}
@@ -131,9 +128,7 @@ def _unreported(
     return judge
 
 
-_LEAST_SPUN: Final = 0.1
-"""Share of returns with nothing to read below which nobody would speak of spinning."""
-
+_LEAST_SPUN: Final = 0.1  # share of returns with nothing to read that may be called spinning
 _ARMS: Final = {
     "rb, delayed": ("ringbuf", "delayed"),
     "rb, prompt": ("ringbuf", "prompt"),

@@ -27,24 +27,12 @@ from bench.questions.claims.compare import (
 )
 from bench.questions.claims.contrast import ABOUT_EQUAL, difference, share_margin, sides
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, series
-from bench.questions.claims.setting import (
-    BLOCKS,
-    MORE_BLOCKS,
-    Setting,
-    asked,
-    power_of_two,
-    sending,
-    trial,
-)
+from bench.questions.claims.setting import BLOCKS, MORE_BLOCKS, Setting, asked, sending, trial
 from bench.questions.transports.profiles import DUET_WINDOW, EPOLL, PERFBUF, RINGBUF, TIMED
 from workloads.storm import Shape, Spawn, Storm
 
-BURSTS: Final = 10_000
-"""Small bursts over all blocks, after none of which the last record may be left unannounced."""
-
-_BURST_RECORDS: Final = 50
-"""Of each exit, so that a burst overruns the smaller buffers whatever the scheduler does."""
-
+BURSTS: Final = 10_000  # small ones, over all blocks; none may leave its last record unannounced
+_BURST_RECORDS: Final = 50  # of each exit: so a burst surely overruns the smaller buffers
 _POLICIES: Final = (Wake.NONE, Wake.ADAPTIVE, Wake.FORCED)
 
 _ask = asked(
@@ -59,7 +47,7 @@ _ask = asked(
 def experiments(on: Setting) -> tuple[Experiment, ...]:
     """Return what wake-ups cost, when they are raised, and whether one is ever missing."""
     amplified = on.amplified(75 * on.workers, 200)
-    roomy_bytes = on.holding(amplified) * min(4, power_of_two(on.count))
+    roomy_bytes = on.holding(amplified, times=4)
     title = "What does a record cost the kernel, by how it wakes the consumer?"
     policies = {
         f"{way}-{more}": {
@@ -172,9 +160,8 @@ def _none_missed(evidence: Evidence) -> Finding:
     )
     per_block = max(1, found.bursts // max(1, len(arms[0].readings)))
     return Finding(
-        verdict=said[0],
-        reason=said[1],
-        measured=replace(more, margin=0.0).measured(),
+        *said,
+        measured=more.measured(),
         blocks=more.blocks,
         further_blocks=max(1, -(-(BURSTS - found.bursts) // per_block)),
         details=(
@@ -232,23 +219,22 @@ def _forced_in_bursts(evidence: Evidence) -> Finding:
 
     They may lose more at one budget and less at another, so a mean over budgets would say nothing.
     """
-    name = "burst-forced"
-    samples, each = evidence.samples(name), {}
-    for adaptive in evidence.arms(name, "ringbuf", variant="adaptive"):
+    experiment, take = "burst-forced", quantities.dropped_share
+    samples, each = evidence.samples(experiment), {}
+    for adaptive in evidence.arms(experiment, "ringbuf", variant="adaptive"):
         budget = ArmName.parse(adaptive.name).budget
-        forced = evidence.arms(name, "ringbuf", variant="forced", budget=budget)
+        forced = evidence.arms(experiment, "ringbuf", variant="forced", budget=budget)
         if forced:
-            arms = {key: arm for key, arm in samples.arms.items() if f"@{budget}/" in key}
             # An A/A pair measures the noise of its own budget.
-            there = replace(evidence, experiments={name: replace(samples, arms=arms)})
-            more, fewer = (
-                series(name, arm, quantities.dropped_share) for arm in (forced[0], adaptive)
-            )
-            margin = share_margin(there, quantities.dropped_share, name)
+            names = [each for each in samples.arms if ArmName.parse(each).budget == budget]
+            arms = {name: samples.arms[name] for name in names}
+            there = replace(evidence, experiments={experiment: replace(samples, arms=arms)})
+            more, fewer = (series(experiment, arm, take) for arm in (forced[0], adaptive))
+            margin = share_margin(there, take, experiment)
             words = f"dropped at {budget}, forced less adaptive"
             each[budget] = difference(words, more, fewer, margin)
     if not each:
-        raise NotMeasured(name)
+        raise NotMeasured(experiment)
     return rules.either_way("forced wake-ups lose", each)
 
 
