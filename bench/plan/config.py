@@ -94,3 +94,4 @@ class TrialConfig:
     kernel_stats: bool = False  # BPF_ENABLE_STATS: ns per run, at a cost
     map_callers: int = 0  # processes that make bpf() map calls beside the storm
     duet: Duet | None = None  # None: the arm has the storm to itself
+    lazy_reader: bool = False  # a ring's consumer position is published once a visit; of duets

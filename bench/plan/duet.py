@@ -25,7 +25,10 @@ _WORDS: Final[dict[str, dict[str, Any]]] = {
     "output": {"call": Call.OUTPUT},
     "forced": {"wake": Wake.FORCED},
     "none": {"wake": Wake.NONE},
+    "payload=mixed": {"payload_bytes": MIXED},
+    "position=visit": {"lazy_reader": True},
 }
+_OF_RINGS: Final = ("reserve", "output", "position=visit")
 _NUMBERS: Final = {  # the field, and the least and largest value
     "wakeup": ("watermark", 1, 1_000_000),
     "payload": ("payload_bytes", 0, 4096),
@@ -44,34 +47,21 @@ class Side:
     transport: Traits
     producer: Producer = field(default_factory=Producer)
     variant: str = ""  # all that was written after the transport
+    lazy_reader: bool = False
 
 
 def side(text: str, find: Callable[[str], Traits]) -> Side:
     """Return the arm that ``text`` describes; UsageError for what is not one."""
     called, *words = text.split(":")
     transport = find(called)
+    for word in {*_OF_RINGS} & {*words}:
+        if not transport.calls:
+            raise UsageError(f"{called} has no {word}: it is of rings only", remedy="leave it out")
     chosen: dict[str, Any] = {}
     for word in words:
-        name, equals, value = word.partition("=")
-        if not equals and word in _WORDS:
-            chosen |= _WORDS[word]
-        elif name in _NUMBERS and value.isascii() and value.isdecimal() and len(value) < 10:
-            field, least, most = _NUMBERS[name]
-            if not least <= int(value) <= most:
-                raise UsageError(f"{word} is out of range", remedy=f"take {least} to {most}")
-            chosen[field] = int(value)
-            if field == "watermark":
-                chosen["wake"] = Wake.WATERMARK
-        elif word == "payload=mixed":
-            chosen["payload_bytes"] = MIXED
-        else:
-            known = (*_WORDS, *(f"{each}=N" for each in _NUMBERS))
-            raise UsageError(f"no arm has {word[:40]!r}", remedy=f"choose from {', '.join(known)}")
+        chosen |= _chosen(word)
+    lazy_reader = bool(chosen.pop("lazy_reader", False))
     producer = Producer(**chosen)
-    if not transport.calls and {"reserve", "output"} & {*words}:
-        raise UsageError(
-            f"{called} is written by one call only", remedy="leave reserve or output out"
-        )
     if producer.delay_cpu >= 0 and not producer.delay_ns:
         raise UsageError("delay-cpu has no effect without delay", remedy="add delay=NS")
     if producer.payload_bytes > 0 and producer.payload_bytes % 8:
@@ -79,7 +69,23 @@ def side(text: str, find: Callable[[str], Traits]) -> Side:
             f"payload={producer.payload_bytes} is not a multiple of 8",
             remedy=f"take {producer.payload_bytes // 8 * 8 + 8}",
         )
-    return Side(transport=transport, producer=producer, variant=",".join(words))
+    variant = ",".join(words)
+    return Side(transport=transport, producer=producer, variant=variant, lazy_reader=lazy_reader)
+
+
+def _chosen(word: str) -> dict[str, Any]:
+    """Return the fields that one word sets."""
+    if word in _WORDS:
+        return _WORDS[word]
+    name, _, value = word.partition("=")
+    if name not in _NUMBERS or not (value.isascii() and value.isdecimal() and len(value) < 10):
+        known = (*_WORDS, *(f"{each}=N" for each in _NUMBERS))
+        raise UsageError(f"no arm has {word[:40]!r}", remedy=f"choose from {', '.join(known)}")
+    field, least, most = _NUMBERS[name]
+    if not least <= int(value) <= most:
+        raise UsageError(f"{word} is out of range", remedy=f"take {least} to {most}")
+    wake = {"wake": Wake.WATERMARK} if field == "watermark" else {}
+    return {field: int(value), **wake}
 
 
 def assignment(text: str) -> Duet:
@@ -121,7 +127,7 @@ def experiment(
     for each in sides:
         made, omitted = transport_arms(
             each.transport,
-            replace(config, producer=each.producer),
+            replace(config, producer=each.producer, lazy_reader=each.lazy_reader),
             budget_bytes,
             cpus=cpus,
         )

@@ -73,7 +73,7 @@ def opened_rings(
             drain = stack.enter_context(libbcc.ring_reader(fds, capture, request.consumer))
         else:
             for fd, size_bytes in zip(fds, slots.values(), strict=True):
-                capture.add_ring(fd, size_bytes)
+                capture.add_ring(fd, size_bytes, request.lazy_reader)
             stack.callback(capture.unmap)
             drain = consumer.reader(capture, request.consumer)
         yield Opened(footprint=made.footprint, map_fds=fds, drain=drain)

@@ -156,6 +156,7 @@ def requested(rig: Rig, config: TrialConfig) -> Request:
         sharing=rig.usable,
         producer=config.producer,
         consumer=config.consumer,
+        lazy_reader=config.lazy_reader,
     )
 
 

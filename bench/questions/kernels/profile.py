@@ -19,7 +19,6 @@ from bench.plan.duration import nominal_rate_per_s
 from bench.plan.experiments import Arm, Experiment, compose
 from bench.questions.transports.profiles import (
     AWAY,
-    DUET_WINDOW,
     EPOLL,
     LADDER_STORMS,
     TIMED,
@@ -48,7 +47,9 @@ _REFUSED_PROCESSES: Final = 150  # for each CPU, of which a page holds at most a
 _REFUSED_S: Final = 2.0  # a guest that is slower makes half of them
 _PACED_SHARE: Final = 0.25  # of the rate at full speed: far below capacity
 _LEAST_PROCESSES: Final = 40
-_DUET_STORMS: Final = 12
+_DUET_STORMS: Final = 16
+_DUET_S: Final = 0.95
+_WINDOW_EXITS: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,8 +119,10 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
         ),
     )
     title = "Which delivers sooner and takes less time to write, within the same storms?"
-    paced = _config(on.storm(Shape.TRICKLE, 2 * _STORM_S))
-    duets = (("storm-duet", title, storm), ("trickle-duet", "The same far below capacity", paced))
+    duets = (
+        ("storm-duet", title, Shape.STORM),
+        ("trickle-duet", "The same far below capacity", Shape.TRICKLE),
+    )
     first, *more = (_experiment(on, *row) for row in rows)
     return (
         _experiment(on, "storm", "Which drops fewer?", storm, usual_bytes, first=True),
@@ -131,10 +134,15 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     )
 
 
-def _duet(on: Setting, name: str, title: str, config: TrialConfig) -> Experiment:
-    """Return a duet of both transports, whose buffers hold the storm."""
+def _duet(on: Setting, name: str, title: str, shape: Shape) -> Experiment:
+    """Return a duet of both transports, whose buffers hold the storm.
+
+    A window has some exits, however slow the guest is, or no arm would have a regime of its own.
+    """
     first, second = (duet.Side(transport=find(each)) for each in on.transports)
-    config = replace(config, duet=duet.assignment(DUET_WINDOW))
+    storm = on.storm(shape, _DUET_S)
+    window_ms = max(1, round(1e3 * _WINDOW_EXITS / (storm.rate_per_s or on.rate_per_s)))
+    config = replace(_config(storm), duet=duet.assignment(f"{min(window_ms, 1_000)}ms"))
     room_bytes = max(MIB, 4 * PAGE_BYTES * buffers(on))
     return duet.experiment(
         name, title, (first, second), config, room_bytes, blocks=_DUET_STORMS, cpus=on.cpus

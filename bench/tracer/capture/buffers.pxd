@@ -37,7 +37,7 @@ cdef inline void *map_pages(Capture capture, int fd, size_t length, int protecti
     return pages
 
 
-cdef inline int map_ring(Capture capture, int fd, size_t data_bytes) except -1:
+cdef inline int map_ring(Capture capture, int fd, size_t data_bytes, bint lazy) except -1:
     """Map the ring buffer of map ``fd``.
 
     kernel/bpf/ringbuf.c, ringbuf_map_mmap_kern(): of the first page, the consumer's position,
@@ -49,7 +49,8 @@ cdef inline int map_ring(Capture capture, int fd, size_t data_bytes) except -1:
     cdef void *kernels = map_pages(capture, fd, PAGE + 2 * data_bytes, PROT_READ, PAGE,
                                    "data pages of a ring buffer")
     capture.buffers[capture.buffer_count] = Buffer(
-        True, <uint8_t *>kernels + PAGE, data_bytes - 1, <uint64_t *>kernels, <uint64_t *>own)
+        True, lazy, <uint8_t *>kernels + PAGE, data_bytes - 1, <uint64_t *>kernels,
+        <uint64_t *>own)
     capture.buffer_count += 1
     return 0
 
@@ -63,7 +64,7 @@ cdef inline int map_perf(Capture capture, int fd, size_t data_bytes) except -1:
     cdef perf_event_mmap_page *head = <perf_event_mmap_page *>map_pages(
         capture, fd, PAGE + data_bytes, PROT_READ | PROT_WRITE, 0, "pages of a perf buffer")
     capture.buffers[capture.buffer_count] = Buffer(
-        False, <uint8_t *>head + PAGE, data_bytes - 1, <uint64_t *>&head.data_head,
+        False, False, <uint8_t *>head + PAGE, data_bytes - 1, <uint64_t *>&head.data_head,
         <uint64_t *>&head.data_tail)
     capture.buffer_count += 1
     return 0

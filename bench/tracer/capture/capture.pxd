@@ -38,6 +38,7 @@ cdef struct Row:  # bench.record.layout.ROW
 
 cdef struct Buffer:
     bint is_ring
+    bint lazy           # ring: its consumer position is published once a visit
     uint8_t *data
     uint64_t mask       # data bytes - 1: a power of two
     uint64_t *produced  # ring: producer position; perf: data_head

@@ -47,9 +47,12 @@ cdef class Capture:
             os.close(self.wake_fd)
         PyBuffer_Release(&self.view)
 
-    def add_ring(self, int fd, size_t data_bytes):
-        """Map the ring buffer of map ``fd``; OSError from mmap."""
-        map_ring(self, fd, data_bytes)
+    def add_ring(self, int fd, size_t data_bytes, bint lazy=False):
+        """Map the ring buffer of map ``fd``; OSError from mmap.
+
+        ``lazy``: let the kernel know what was read after each visit, not after each record.
+        """
+        map_ring(self, fd, data_bytes, lazy)
         self.epoll.register(fd, select.EPOLLIN)
 
     def add_perf(self, int fd, size_t data_bytes):

@@ -38,6 +38,9 @@ cdef inline uint64_t visit_ring(Capture capture, Buffer *ring, uint64_t limit) n
         position += (size + BPF_RINGBUF_HDR_SZ + 7) & ~<uint64_t>7
         # Pairs with smp_load_acquire(&rb->consumer_pos) in __bpf_ringbuf_reserve(): the copy is
         # made before the space is written again.
-        store64(ring.consumed, position)
+        if not ring.lazy:
+            store64(ring.consumed, position)
         read += 1
+    if ring.lazy:
+        store64(ring.consumed, position)
     return read
