@@ -11,8 +11,8 @@ from bench.doctor import doctor
 from bench.doctor.doctor import Status
 from bench.errors import MachineUnfit
 from bench.linux.capabilities import Capability
-from bench.linux.process_limits import ProcessLimit
-from bench.linux.virtualisation import Virtualisation
+from bench.linux.cgroup import ProcessLimit
+from bench.linux.machine import Virtualisation
 
 BPF, PERFMON, ADMIN = Capability.BPF, Capability.PERFMON, Capability.SYS_ADMIN
 

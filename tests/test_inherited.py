@@ -17,7 +17,7 @@ import pytest
 from tracing import BUFBENCH
 
 from bench.journal.reader import read_journal
-from bench.linux import scheduling
+from bench.linux import cpus
 
 SETTLED = "from bench.host.inherited import settle; settle(); "
 ALL = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
@@ -211,7 +211,7 @@ def test_sigint_that_was_ignored_stays_ignored_but_sigterm_ends() -> None:
     ],
 )
 def test_scheduling_in_words(policy: int, priority: int, nice: int, words: str) -> None:
-    assert scheduling.describe(policy, priority, nice) == words
+    assert cpus.describe_scheduling(policy, priority, nice) == words
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from bench.journal.bounds import LARGEST
 from bench.journal.reader import as_resumed, finished, last_run, resumable
 from bench.journal.schema import RunHeader
 from bench.journal.writer import JournalWriter
-from bench.linux import idle, machine
+from bench.linux import cpus, machine
 from bench.plan import blocks
 from bench.plan.config import Producer, TrialConfig, Wake
 from bench.plan.experiments import Arm, Experiment
@@ -181,7 +181,7 @@ def opened(request: Request) -> Iterator[Campaign]:
     with (
         lock.held(request.command_line, wait=request.wait),
         Rig(request.storm_user) as rig,
-        idle.held_shallow() as shallow,
+        cpus.held_shallow() as shallow,
     ):
         warm_up_ns = warm_up(rig)
         header = RunHeader(

@@ -18,9 +18,8 @@ from typing import Final
 import psutil
 
 from bench.errors import BufbenchError
-from bench.linux import capabilities, lockdown, pages, process_limits, procfs, scheduling
+from bench.linux import capabilities, cgroup, lockdown, machine, pages, procfs
 from bench.linux import cpus as processors
-from bench.linux import virtualisation as machine
 from bench.linux.capabilities import Capability
 from bench.linux.kernel_log import KernelLog
 from bench.linux.version import numbers
@@ -151,7 +150,7 @@ _CHECKS: Final[dict[str, tuple[Rule, str]]] = {
         "stop other work, or wait: the load average falls within a minute or two",
     ),
     "scheduling": (  # policy and nice value, which harness and storms inherit
-        lambda how: (how == scheduling.USUAL, how),
+        lambda how: (how == processors.USUAL, how),
         "start it without nice or chrt: times depend on them, and journals record them",
     ),
     "governor": (
@@ -200,7 +199,7 @@ def check(name: str, *seen: object) -> Finding:
     return judge(name, *rule(*seen), remedy, fails=name in {"kernel", "BTF"})
 
 
-def processes(limit: process_limits.ProcessLimit) -> Finding:
+def processes(limit: cgroup.ProcessLimit) -> Finding:
     """Warn where a burst's processes exceed the limit; the generator lowers itself below it."""
     seen = f"{limit.processes} at once ({limit.source})"
     remedy = f"raise {limit.source} to {_PROCESSES_NEEDED} or more: bursts are made smaller"
@@ -233,16 +232,16 @@ def examine() -> Iterator[Finding]:
     yield required("bcc", compiler.bcc_version)
     yield required("libbpf", compiler.libbpf_name)
     yield cpus(online, processors.usable(online))
-    yield check("CPU quota", processors.own_quota())
+    yield check("CPU quota", cgroup.quota(cgroup.own("cpu")))
     yield check("clock source", procfs.clock_source())
     clocks = kernel_clock.look()
     seen = kernel_clock.words(clocks)
     yield judge("clocks", clocks.shared, seen, kernel_clock.REMEDY, fails=True)
-    yield check("virtualisation", machine.running())
+    yield check("virtualisation", machine.virtualisation())
     yield check("load", load_before, len(online))
-    yield check("scheduling", scheduling.running())
+    yield check("scheduling", processors.scheduling())
     yield check("governor", procfs.governors())
-    yield processes(process_limits.tightest())
+    yield processes(cgroup.tightest_process_limit())
     mlock_kb = procfs.sysctl("kernel.perf_event_mlock_kb")
     yield check("perf_event_mlock_kb", mlock_kb, administrator)
     yield check("BPF statistics", procfs.sysctl("kernel.bpf_stats_enabled"))

@@ -26,7 +26,7 @@ from bench.errors import MachineUnfit, UsageError
 from bench.guests import init
 from bench.guests.sources import Image
 from bench.host import process, scratch
-from bench.linux.preemption import CONFIG_VARIABLE
+from bench.linux.machine import CONFIG_VARIABLE
 
 CONSOLE: Final = "console.log"
 ORDER: Final = "order.json"

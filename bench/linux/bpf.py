@@ -11,7 +11,7 @@ import os
 import resource
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Final
 
 from bench.linux import procfs
@@ -97,54 +97,42 @@ def create_map(kind: int, *, key_bytes: int, value_bytes: int, entries: int, nam
 
 def update(map_fd: int, key: bytes, value: bytes) -> None:
     """Set one element."""
-    key_block = ct.create_string_buffer(key, len(key))
-    value_block = ct.create_string_buffer(value, len(value))
-    _bpf(
-        _MAP_UPDATE,
-        struct.pack("=IIQQQ", map_fd, 0, ct.addressof(key_block), ct.addressof(value_block), 0),
-    )
+    _element(_MAP_UPDATE, map_fd, key, ct.create_string_buffer(value, len(value)))
 
 
 def lookup(map_fd: int, key: bytes, value_bytes: int) -> bytes:
     """Return one element's value; of a per-CPU map, the values of all possible CPUs."""
-    key_block, value = ct.create_string_buffer(key, len(key)), ct.create_string_buffer(value_bytes)
-    _bpf(
-        _MAP_LOOKUP,
-        struct.pack("=IIQQQ", map_fd, 0, ct.addressof(key_block), ct.addressof(value), 0),
-    )
+    value = ct.create_string_buffer(value_bytes)
+    _element(_MAP_LOOKUP, map_fd, key, value)
     return value.raw
 
 
 def delete(map_fd: int, key: bytes) -> None:
     """Remove one element."""
+    _element(_MAP_DELETE, map_fd, key, None)
+
+
+def _element(command: int, map_fd: int, key: bytes, value: ct.Array[ct.c_char] | None) -> None:
     key_block = ct.create_string_buffer(key, len(key))
-    _bpf(_MAP_DELETE, struct.pack("=IIQ", map_fd, 0, ct.addressof(key_block)))
+    place = 0 if value is None else ct.addressof(value)
+    _bpf(command, struct.pack("=IIQQ", map_fd, 0, ct.addressof(key_block), place))
 
 
 def run_time(program_fd: int) -> tuple[int, int]:
     """Return (runs, ns in them) of a program since it was loaded, while statistics were on."""
-    info = ct.create_string_buffer(_PROG_INFO_BYTES)
-    _bpf(_INFO_BY_FD, struct.pack("=IIQ", program_fd, _PROG_INFO_BYTES, ct.addressof(info)))
-    run_time_ns, runs = struct.unpack_from("=QQ", info.raw, _RUN_TIME_OFFSET)
+    run_time_ns, runs = struct.unpack_from("=QQ", _info(program_fd), _RUN_TIME_OFFSET)
     return runs, run_time_ns
 
 
 def program_id(program_fd: int) -> int:
     """Return the number by which the kernel knows a program."""
-    info = ct.create_string_buffer(_PROG_INFO_BYTES)
-    _bpf(_INFO_BY_FD, struct.pack("=IIQ", program_fd, _PROG_INFO_BYTES, ct.addressof(info)))
-    return int(struct.unpack_from("=II", info)[1])
+    return int(struct.unpack_from("=II", _info(program_fd))[1])
 
 
 def program_name(program: int) -> str:
     """Return the name of the program with this id; needs CAP_SYS_ADMIN."""
-    descriptor = _bpf(_PROG_FD_BY_ID, struct.pack("=I", program))
-    try:
-        info = ct.create_string_buffer(_PROG_INFO_BYTES)
-        _bpf(_INFO_BY_FD, struct.pack("=IIQ", descriptor, _PROG_INFO_BYTES, ct.addressof(info)))
-    finally:
-        os.close(descriptor)
-    name = info.raw[_NAME_OFFSET : _NAME_OFFSET + 16]
+    with _opened(_PROG_FD_BY_ID, program) as descriptor:
+        name = _info(descriptor)[_NAME_OFFSET : _NAME_OFFSET + 16]
     return name.split(b"\0", 1)[0].decode(errors="replace")
 
 
@@ -157,17 +145,26 @@ def next_link(link: int) -> int:
 
 def raw_tracepoint_of(link: int) -> tuple[str, int] | None:
     """Return (tracepoint, program id) of a link to a raw tracepoint; None for any other."""
-    descriptor = _bpf(_LINK_FD_BY_ID, struct.pack("=I", link))
+    name = ct.create_string_buffer(128)
+    asked = _LINK_INFO.pack(0, 0, 0, 0, ct.addressof(name), len(name), 0, 0)
+    with _opened(_LINK_FD_BY_ID, link) as descriptor:
+        kind, _, program, *_ = _LINK_INFO.unpack_from(_info(descriptor, asked, _LINK_INFO_BYTES))
+    return (name.value.decode(), program) if kind == _LINK_RAW_TRACEPOINT else None
+
+
+def _info(descriptor: int, asked: bytes = b"", size_bytes: int = _PROG_INFO_BYTES) -> bytes:
+    info = ct.create_string_buffer(asked, size_bytes)
+    _bpf(_INFO_BY_FD, struct.pack("=IIQ", descriptor, size_bytes, ct.addressof(info)))
+    return info.raw
+
+
+@contextmanager
+def _opened(command: int, number: int) -> Iterator[int]:
+    descriptor = _bpf(command, struct.pack("=I", number))
     try:
-        name = ct.create_string_buffer(128)
-        info = ct.create_string_buffer(
-            _LINK_INFO.pack(0, 0, 0, 0, ct.addressof(name), len(name), 0, 0), _LINK_INFO_BYTES
-        )
-        _bpf(_INFO_BY_FD, struct.pack("=IIQ", descriptor, _LINK_INFO_BYTES, ct.addressof(info)))
+        yield descriptor
     finally:
         os.close(descriptor)
-    kind, _, program, *_ = _LINK_INFO.unpack_from(info)
-    return (name.value.decode(), program) if kind == _LINK_RAW_TRACEPOINT else None
 
 
 @contextmanager
@@ -176,12 +173,10 @@ def statistics() -> Iterator[bool]:
 
     Gives whether it does: switching it on takes CAP_SYS_ADMIN.
     """
-    try:
-        descriptor = _bpf(_ENABLE_STATS, struct.pack("=I", 0))
-    except PermissionError:
-        yield procfs.sysctl("kernel.bpf_stats_enabled") == 1
-        return
-    try:
-        yield True
-    finally:
-        os.close(descriptor)
+    with ExitStack() as stack:
+        counts = True
+        try:
+            stack.enter_context(_opened(_ENABLE_STATS, 0))
+        except PermissionError:
+            counts = procfs.sysctl("kernel.bpf_stats_enabled") == 1
+        yield counts

@@ -47,7 +47,7 @@ class Capability(IntEnum):
 
 def held() -> frozenset[Capability]:
     """Return the capabilities of this process."""
-    mask = procfs.capabilities()
+    mask = procfs.parse_capabilities(procfs.read(procfs.PROC / "self/status") or "")
     return frozenset(each for each in Capability if mask >> each & 1)
 
 
@@ -74,18 +74,17 @@ def go_on_with(kept: Iterable[Capability], *, ids: tuple[int, int] | None) -> No
     low, high = mask & 0xFFFFFFFF, mask >> 32
     header = ct.create_string_buffer(struct.pack("=Ii", _VERSION_3, 0))
     sets = ct.create_string_buffer(struct.pack("=6I", low, low, 0, high, high, 0))
-    if _libc.capset(header, sets) != 0:
-        _raise()
+    _checked(_libc.capset(header, sets))
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     # A change of user made our own /proc/self root's; what runs as that user has its own.
     _prctl(_PR_SET_DUMPABLE, 1)
 
 
 def _prctl(option: int, value: int) -> None:
-    if _libc.prctl(option, value, 0, 0, 0) != 0:
-        _raise()
+    _checked(_libc.prctl(option, value, 0, 0, 0))
 
 
-def _raise() -> None:
-    code = ct.get_errno()
-    raise OSError(code, os.strerror(code))
+def _checked(result: int) -> None:
+    if result != 0:
+        code = ct.get_errno()
+        raise OSError(code, os.strerror(code))

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The cgroups that a process is in, version 1 or 2.
+"""The cgroups that a process is in, version 1 or 2, and what they and other limits grant it.
 
 Source: Documentation/admin-guide, cgroup-v2.rst and cgroup-v1/.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+import resource
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,6 +17,8 @@ from typing import Final
 from bench.linux import procfs
 
 _LONGEST_PATH: Final = 4096
+_MAX: Final = re.compile(r"([0-9]{1,19}) ([1-9][0-9]{0,18})\s*", re.ASCII)
+_A_SECOND: Final = {"throttled_usec": 1e6, "throttled_time": 1e9}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +33,6 @@ class Home:
         """Return 1 or 2."""
         return 2 if self.mount.kind == "cgroup2" else 1
 
-    def lineage(self) -> Iterator[Path]:
-        """Yield the cgroup and its ancestors up to the mount."""
-        for group in (self.folder, *self.folder.parents):
-            if not group.is_relative_to(self.mount.point):
-                break
-            yield group
-
 
 def homes(membership: str, mounts: Sequence[procfs.Mount], *, controller: str) -> Iterator[Home]:
     """Yield the cgroups of a process: those of version 1 with ``controller``, and of version 2.
@@ -47,7 +45,10 @@ def homes(membership: str, mounts: Sequence[procfs.Mount], *, controller: str) -
         for mount in mounts if path.startswith("/") and len(path) < _LONGEST_PATH else ():
             v1 = mount.kind == "cgroup" and controller in controllers.split(",")
             if (v1 and controller in mount.options) or (mount.kind == "cgroup2" and number == "0"):
-                yield Home(mount, _within(mount, Path(path)))
+                group = Path(path)
+                if group.is_relative_to(mount.root):  # a container sees its own part of the tree
+                    group = group.relative_to(mount.root)
+                yield Home(mount, mount.point / str(group).lstrip("/"))
 
 
 def own(controller: str) -> Iterator[Home]:
@@ -56,7 +57,71 @@ def own(controller: str) -> Iterator[Home]:
     return homes(membership, procfs.mounts(), controller=controller)
 
 
-def _within(mount: procfs.Mount, group: Path) -> Path:
-    if group.is_relative_to(mount.root):  # a container sees only its own part of the tree
-        group = group.relative_to(mount.root)
-    return mount.point / str(group).lstrip("/")
+def lineage(homes: Iterable[Home]) -> Iterator[Path]:
+    """Yield these cgroups and their ancestors up to the mount."""
+    for home in homes:
+        for group in (home.folder, *home.folder.parents):
+            if not group.is_relative_to(home.mount.point):
+                break
+            yield group
+
+
+def quota_of(group: Path) -> float | None:
+    """Return the CPUs' worth of time that one cgroup may use; None where it has no limit."""
+    found = _MAX.fullmatch(procfs.read(group / "cpu.max") or "")  # v2: "50000 100000" or "max ..."
+    if found:
+        return int(found[1]) / int(found[2])
+    quota_us = procfs.read_number(group / "cpu.cfs_quota_us")  # v1: -1 for no limit
+    period_us = procfs.read_number(group / "cpu.cfs_period_us")
+    return None if quota_us is None or not period_us or quota_us < 0 else quota_us / period_us
+
+
+def quota(homes: Iterable[Home]) -> float | None:
+    """Return the least quota of these cgroups and their ancestors; None for no limit."""
+    quotas = map(quota_of, lineage(homes))
+    return min((each for each in quotas if each is not None), default=None)
+
+
+def throttled_s() -> float | None:
+    """Return the seconds for which quotas have stopped tasks of this process's cgroup so far.
+
+    Of the cgroup and its ancestors the longest, summed over CPUs; None where nobody counts.
+    """
+    texts = (procfs.read(group / "cpu.stat") or "" for group in lineage(own("cpu")))
+    counts = map(parse_throttled_s, texts)
+    return max((count for count in counts if count is not None), default=None)
+
+
+def parse_throttled_s(cpu_stat: str) -> float | None:
+    """Return the seconds of ``throttled_usec`` (v2) or ``throttled_time`` (v1, ns)."""
+    for line in cpu_stat.splitlines():
+        name, _, value = line.partition(" ")
+        with suppress(KeyError, ValueError):
+            return int(value) / _A_SECOND[name]
+    return None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ProcessLimit:
+    """One bound on processes and its source."""
+
+    processes: int
+    source: str
+
+
+def process_limits(homes: Iterable[Home]) -> Iterator[ProcessLimit]:
+    """Yield every pids.max from these cgroups up; "max" is no limit."""
+    for group in lineage(homes):
+        if (limit := procfs.read_number(group / "pids.max")) is not None:
+            yield ProcessLimit(limit, str(group / "pids.max"))
+
+
+def tightest_process_limit() -> ProcessLimit:
+    """Return the least of the bounds on processes that hold for this one."""
+    sysctls = {name: procfs.sysctl(name) for name in ("kernel.pid_max", "kernel.threads-max")}
+    limits = list(process_limits(own("pids")))
+    limits += [ProcessLimit(each, name) for name, each in sysctls.items() if each is not None]
+    soft, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+    if soft != resource.RLIM_INFINITY:
+        limits.append(ProcessLimit(soft, "ulimit -u"))
+    return min(limits)

@@ -1,20 +1,28 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The CPUs that this process may use, and the share of their time that its cgroup grants."""
+"""The CPUs of this process: which it may use, how it is scheduled, how they idle and how fast.
+
+Documentation/admin-guide/pm/cpuidle.rst: whoever holds /dev/cpu_dma_latency open bounds the exit
+latency of the idle states that CPUs may enter.
+"""
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from bench.linux import cgroup, procfs
+from bench.linux import procfs
 
-_MAX: Final = re.compile(r"([0-9]{1,19}) ([1-9][0-9]{0,18})\s*", re.ASCII)
+USUAL: Final = "other"
 
-_A_SECOND: Final = {"throttled_usec": 1e6, "throttled_time": 1e9}
+_POLICIES: Final = (USUAL, "fifo", "round-robin", "batch", "", "idle", "deadline", "extensible")
+_RESET_ON_FORK: Final = 0x40000000
+_LATENCY: Final = Path("/dev/cpu_dma_latency")
+_IDLE: Final = procfs.SYS / "devices/system/cpu/cpuidle"
+_CPU: Final = procfs.SYS / "devices/system/cpu/cpu0"
 
 
 def usable(online: Sequence[int]) -> tuple[int, ...]:
@@ -36,43 +44,51 @@ def list_format(cpus: Sequence[int]) -> str:
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
 
 
-def quota_of(group: Path) -> float | None:
-    """Return the CPUs' worth of time that one cgroup may use; None where it has no limit."""
-    found = _MAX.fullmatch(procfs.read(group / "cpu.max") or "")  # v2: "50000 100000" or "max ..."
-    if found:
-        return int(found[1]) / int(found[2])
-    quota_us = procfs.read_number(group / "cpu.cfs_quota_us")  # v1: -1 for no limit
-    period_us = procfs.read_number(group / "cpu.cfs_period_us")
-    if quota_us is None or not period_us or quota_us < 0:
-        return None
-    return quota_us / period_us
+def describe_scheduling(policy: int, priority: int, nice: int) -> str:
+    """Return words for what sched_getscheduler(2), sched_getparam(2) and getpriority(2) report."""
+    number = policy & ~_RESET_ON_FORK
+    name = _POLICIES[number] if number < len(_POLICIES) else ""
+    words = [name or f"policy {number}"]
+    words += [f"priority {priority}"] if priority else []
+    words += [f"nice {nice}"] if nice else []
+    return ", ".join(words)
 
 
-def quota(homes: Iterable[cgroup.Home]) -> float | None:
-    """Return the least quota of these cgroups and their ancestors; None for no limit."""
-    groups = (group for home in homes for group in home.lineage())
-    return min((found for group in groups if (found := quota_of(group)) is not None), default=None)
+def scheduling() -> str:
+    """Return how the kernel schedules this process, and with it the storms that it starts."""
+    priority = os.sched_getparam(0).sched_priority
+    return describe_scheduling(
+        os.sched_getscheduler(0), priority, os.getpriority(os.PRIO_PROCESS, 0)
+    )
 
 
-def throttled_s() -> float | None:
-    """Return the seconds for which quotas have stopped tasks of this process's cgroup so far.
-
-    Of the cgroup and its ancestors the longest, summed over CPUs; None where nobody counts.
-    """
-    groups = (group for home in cgroup.own("cpu") for group in home.lineage())
-    counts = (parse_throttled_s(procfs.read(group / "cpu.stat") or "") for group in groups)
-    return max((count for count in counts if count is not None), default=None)
+def idle_states() -> str:
+    """Return the idle driver and its states in words; "" where there is none."""
+    driver = procfs.word(_IDLE / "current_driver")
+    known = ", ".join(map(procfs.word, sorted(_CPU.glob("cpuidle/state*/name"))))
+    return f"{driver}: {known}" if driver not in ("", "none") and known else ""
 
 
-def parse_throttled_s(cpu_stat: str) -> float | None:
-    """Return the seconds of ``throttled_usec`` (v2) or ``throttled_time`` (v1, ns)."""
-    for line in cpu_stat.splitlines():
-        name, _, value = line.partition(" ")
-        with suppress(KeyError, ValueError):
-            return int(value) / _A_SECOND[name]
-    return None
+def frequency() -> str:
+    """Return the first CPU's governor and range in words; "" where this kernel has no say."""
+    names = ("scaling_governor", "scaling_min_freq", "scaling_max_freq")
+    governor, *bounds = (procfs.word(_CPU / "cpufreq" / name) for name in names)
+    if not governor or not all(each.isdecimal() for each in bounds):
+        return ""
+    least, most = (int(each) // 1_000 for each in bounds)
+    return f"{governor}, {least:,} to {most:,} MHz"
 
 
-def own_quota() -> float | None:
-    """Return the quota of this process."""
-    return quota(cgroup.own("cpu"))
+@contextmanager
+def held_shallow() -> Iterator[bool]:
+    """Keep idle CPUs in the state that they leave at once; yield whether that can be asked for."""
+    try:
+        descriptor = os.open(_LATENCY, os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        yield False
+        return
+    try:
+        os.write(descriptor, struct.pack("=i", 0))
+        yield True
+    finally:
+        os.close(descriptor)

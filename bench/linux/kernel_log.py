@@ -7,7 +7,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 OVERFLOWED: Final = "the kernel's log overflowed: some of its lines were not seen"
@@ -54,8 +53,7 @@ class KernelLog:
     """
 
     def __init__(self, path: Path = _KMSG, *, whole: bool = False) -> None:
-        self._path = path
-        self._whole = whole
+        self._path, self._whole = path, whole
         self._fd: int | None = None
 
     def __enter__(self) -> Self:
@@ -63,18 +61,10 @@ class KernelLog:
             self._fd = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             os.lseek(self._fd, 0, os.SEEK_SET if self._whole else os.SEEK_END)
         except OSError:
-            self._close()
+            self.__exit__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None:
-        self._close()
-
-    def _close(self) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None

@@ -1,16 +1,116 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The machine and kernel that a journal was measured on."""
+"""The machine and kernel that a journal was measured on: hypervisor and preemption model too."""
 
 from __future__ import annotations
 
+import gzip
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
 
 import psutil
 
-from bench.linux import cpus, idle, preemption, procfs, scheduling, virtualisation
+from bench.linux import cgroup, cpus, procfs
+
+UNKNOWN: Final = "unknown"
+CONFIG_VARIABLE: Final = "BUFBENCH_KERNEL_CONFIG"
+"""In a guest, the file of its kernel's build configuration: nobody put it into /boot."""
+
+# Real-time kernels name the model that they are built upon as well.
+_CONFIG: Final = (
+    ("CONFIG_PREEMPT_RT", "rt"),
+    ("CONFIG_PREEMPT_LAZY", "lazy"),
+    ("CONFIG_PREEMPT_NONE", "none"),
+    ("CONFIG_PREEMPT_VOLUNTARY", "voluntary"),
+    ("CONFIG_PREEMPT", "full"),
+)
+_CLOCKS: Final = (("kvm-clock", "kvm"), ("hyperv_clocksource", "hyper-v"), ("xen", "xen"))
+_VENDORS: Final = (("VMware", "vmware"), ("innotek", "virtualbox"), ("QEMU", "qemu"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Virtualisation:
+    """``kind``: kvm, qemu, xen, vmware, hyper-v, virtualbox, "unknown" or "none"."""
+
+    kind: str
+    emulated: bool  # QEMU without KVM: counts hold, times do not
+
+
+def classify(*, cpuinfo: str, clock_sources: str, vendor: str) -> Virtualisation:
+    """Judge by /proc/cpuinfo, the available clock sources and the DMI system vendor.
+
+    A hypervisor's own clock is the best witness: QEMU offers kvm-clock only where KVM runs the
+    guest, and its made-up CPU models carry its name in either case.
+    """
+    for clock, kind in _CLOCKS:
+        if clock in clock_sources:
+            return Virtualisation(kind=kind, emulated=False)
+    if "QEMU" in cpu_model(cpuinfo):
+        return Virtualisation(kind="qemu", emulated=True)
+    for name, kind in _VENDORS:
+        if name in vendor:
+            return Virtualisation(kind=kind, emulated=kind == "qemu")
+    hypervisor = re.search(r"^flags\s*:.*\bhypervisor\b", cpuinfo, re.MULTILINE)
+    return Virtualisation(kind=UNKNOWN if hypervisor else "none", emulated=False)
+
+
+def cpu_model(cpuinfo: str) -> str:
+    """Return the first CPU's model name, "unknown" where there is none."""
+    found = re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
+    return found[1].strip() if found else UNKNOWN
+
+
+def virtualisation() -> Virtualisation:
+    """Return what this kernel runs on."""
+    clocks = procfs.SYS / "devices/system/clocksource/clocksource0/available_clocksource"
+    return classify(
+        cpuinfo=procfs.read(procfs.PROC / "cpuinfo") or "",
+        clock_sources=procfs.read(clocks) or "",
+        vendor=procfs.read(procfs.SYS / "class/dmi/id/sys_vendor") or "",
+    )
+
+
+def preemption_model(*, debugfs: str | None, version: str, cmdline: str, config: str | None) -> str:
+    """Return none, voluntary, lazy, full, rt or unknown, from the most reliable source there is.
+
+    ``debugfs``: sched/preempt, which marks the model in brackets. ``version``: as in uname -v.
+    ``config``: the kernel's build configuration.
+    """
+    if "PREEMPT_RT" in version:  # newer ones mark in debugfs what else they are: full or lazy
+        return "rt"
+    if debugfs and (marked := re.search(r"\((\w+)\)", debugfs)):
+        return marked[1]
+    if "PREEMPT_DYNAMIC" in version:
+        asked = re.findall(r"(?:^|\s)preempt=(none|voluntary|full|lazy)\b", cmdline)
+        if asked:
+            return str(asked[-1])
+    if config:
+        built = set(config.splitlines())
+        return next((name for option, name in _CONFIG if f"{option}=y" in built), UNKNOWN)
+    return "full" if re.search(r"\bPREEMPT\b", version) else UNKNOWN
+
+
+def preemption() -> str:
+    """Return the preemption model of the kernel underneath."""
+    return preemption_model(
+        debugfs=procfs.read(procfs.SYS / "kernel/debug/sched/preempt"),
+        version=os.uname().version,
+        cmdline=procfs.read(procfs.PROC / "cmdline") or "",
+        config=_build_config(),
+    )
+
+
+def _build_config() -> str | None:
+    if beside_image := os.environ.get(CONFIG_VARIABLE):
+        return procfs.read(Path(beside_image))
+    try:
+        return gzip.decompress((procfs.PROC / "config.gz").read_bytes()).decode()
+    except OSError:
+        return procfs.read(Path("/boot") / f"config-{os.uname().release}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,27 +170,27 @@ def collect(
     idle_held: bool | None = None,
 ) -> Machine:
     """Look at the machine. What only bench/tracer can know is handed in."""
-    underneath = virtualisation.running()
+    underneath = virtualisation()
     online = procfs.online_cpus()
     return Machine(
         hostname=os.uname().nodename,
         kernel_release=os.uname().release,
         cpus_online=len(online),
-        cpu_model=virtualisation.cpu_model(procfs.read(procfs.PROC / "cpuinfo") or ""),
+        cpu_model=cpu_model(procfs.read(procfs.PROC / "cpuinfo") or ""),
         memory_bytes=psutil.virtual_memory().total,
         clock_source=procfs.clock_source(),
-        preemption=preemption.running(),
+        preemption=preemption(),
         virtualisation=underneath.kind,
         emulated=underneath.emulated,
         bcc_version=bcc_version,
         harness_version=harness_version(),
         wakeup_cost_ns=wakeup_cost_ns,
         kernel_facts=dict(kernel_facts),
-        scheduling=scheduling.running(),
+        scheduling=cpus.scheduling(),
         online_cpus=cpus.list_format(online),
         usable_cpus=cpus.list_format(cpus.usable(online)),
-        cpu_quota=cpus.own_quota(),
-        idle_states=idle.states(),
+        cpu_quota=cgroup.quota(cgroup.own("cpu")),
+        idle_states=cpus.idle_states(),
         idle_held=idle_held,
-        frequency=idle.frequency(),
+        frequency=cpus.frequency(),
     )

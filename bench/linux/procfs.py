@@ -18,10 +18,10 @@ import psutil
 
 PROC: Final = Path("/proc")
 SYS: Final = Path("/sys")
-MOST_CPUS: Final = 8192
+MOST_CPUS: Final = 8192  # CPU numbers lie below: the most that a kernel can be built for
 INITIAL_PID_NAMESPACE: Final = 0xEFFFFFFC  # PROC_PID_INIT_INO of include/linux/proc_ns.h
-"""CPU numbers lie below this: the most that a kernel can be built for."""
 
+_BPF: Final = ("anon_inode:bpf-prog", "anon_inode:bpf-map")
 _DIGITS: Final = re.compile(r"-?[0-9]{1,19}")
 _CPUS: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
@@ -83,7 +83,7 @@ def parse_cpu_list(text: str) -> tuple[int, ...]:
     cpus: dict[int, None] = {}
     for part in text.strip().split(",") if text.strip() else ():
         found = _CPUS.fullmatch(part)
-        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+        first, last = map(int, (found[1], found[2] or found[1])) if found else (1, 0)
         if not first <= last < MOST_CPUS:
             raise ValueError(f"{text.strip()[:40]!r} is no list of CPUs")
         cpus.update(dict.fromkeys(range(first, last + 1)))
@@ -109,10 +109,8 @@ def parse_irq_work(interrupts: str) -> dict[int, int] | None:
 
 def parse_sizes(text: str) -> dict[str, int]:
     """Return lines such as ``VmRSS:  1948 kB`` of a process's status, name -> bytes."""
-    return {
-        name: int(kib) * 1024
-        for name, kib in re.findall(r"^(\w+):[ \t]+([0-9]{1,15}) kB$", text, re.MULTILINE)
-    }
+    found = re.findall(r"^(\w+):[ \t]+([0-9]{1,15}) kB$", text, re.MULTILINE)
+    return {name: int(kib) * 1024 for name, kib in found}
 
 
 def parse_capabilities(status: str) -> int:
@@ -123,12 +121,11 @@ def parse_capabilities(status: str) -> int:
 
 def parse_fdinfo(text: str) -> FdInfo:
     """Return the fdinfo of a BPF map or program."""
-    fields = dict(re.findall(r"^(\w+):[ \t]*([0-9]{1,19})$", text, re.MULTILINE))
-
-    def number(name: str) -> int | None:
-        return int(fields[name]) if name in fields else None
-
-    return FdInfo(memlock_bytes=number("memlock"), recursion_misses=number("recursion_misses"))
+    found = re.findall(r"^(\w+):[ \t]*([0-9]{1,19})$", text, re.MULTILINE)
+    fields = {name: int(number) for name, number in found}
+    return FdInfo(
+        memlock_bytes=fields.get("memlock"), recursion_misses=fields.get("recursion_misses")
+    )
 
 
 def parse_smaps(text: str, names: frozenset[str]) -> Mappings:
@@ -179,9 +176,14 @@ def read(path: Path) -> str | None:
         return None
 
 
+def word(path: Path) -> str:
+    """Return the text of a file without blanks around it; "" where it is missing or forbidden."""
+    return (read(path) or "").strip()
+
+
 def read_number(path: Path) -> int | None:
     """Return the number that a file holds; None also where it holds none (pids.max says "max")."""
-    return _number((read(path) or "").strip())
+    return _number(word(path))
 
 
 def pid_namespace() -> int | None:
@@ -217,22 +219,17 @@ def process_cpu_s(pid: int) -> float:
     return sum(_number(ticks) or 0 for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
 
 
-def parse_stalled_s(text: str) -> float | None:
-    """Return the seconds in which some task waited, of a file of /proc/pressure; None without."""
-    found = re.search(r"^some .*\btotal=([0-9]{1,19})$", text, re.MULTILINE)
-    return int(found[1]) / 1e6 if found else None
-
-
 def stalled_s() -> dict[str, float]:
     """Return the seconds since boot in which some task waited for cpu, memory and io.
 
     Empty where the kernel keeps no such account (before 4.20, or booted with psi=0).
     """
-    found = {
-        name: parse_stalled_s(read(PROC / "pressure" / name) or "")
-        for name in ("cpu", "memory", "io")
-    }
-    return {name: seconds for name, seconds in found.items() if seconds is not None}
+    found = {}
+    for name in ("cpu", "memory", "io"):
+        text = read(PROC / "pressure" / name) or ""
+        if total := re.search(r"^some .*\btotal=([0-9]{1,19})$", text, re.MULTILINE):
+            found[name] = int(total[1]) / 1e6
+    return found
 
 
 def load_1m() -> float:
@@ -283,11 +280,6 @@ def fd_info(fd: int, pid: int | str = "self") -> FdInfo:
     return parse_fdinfo(read(PROC / str(pid) / "fdinfo" / str(fd)) or "")
 
 
-def capabilities() -> int:
-    """Return this process's effective capabilities, a bit mask."""
-    return parse_capabilities(read(PROC / "self/status") or "")
-
-
 def mounts() -> tuple[Mount, ...]:
     """Return everything mounted where this process can see it."""
     return parse_mountinfo(read(PROC / "self/mountinfo") or "")
@@ -305,28 +297,23 @@ def sysctl(name: str) -> int | None:
 
 def clock_source() -> str:
     """Return the kernel's clock source, "unknown" where it does not say."""
-    path = SYS / "devices/system/clocksource/clocksource0/current_clocksource"
-    return (read(path) or "unknown").strip()
+    return word(SYS / "devices/system/clocksource/clocksource0/current_clocksource") or "unknown"
 
 
 def governors() -> frozenset[str]:
     """Return the CPUs' frequency governors; none where the kernel has no hand in frequencies."""
     paths = (SYS / "devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")
-    return frozenset(text.strip() for path in paths if (text := read(path)))
-
-
-def _is_bpf(link: Path) -> bool:
-    with suppress(OSError):
-        return link.readlink().name.startswith(("anon_inode:bpf-prog", "anon_inode:bpf-map"))
-    return False
+    return frozenset(filter(None, map(word, paths)))
 
 
 def bpf_holders() -> frozenset[int]:
     """Return other processes that hold a BPF program or map open, as far as this user may look."""
     holders = set()
-    for process in PROC.iterdir():
+    for pid in {*psutil.pids()} - {os.getpid()}:
         # It ended, closed it, or may not be read; a glob over all would end at the first such.
         with suppress(OSError):
-            if process.name.isdecimal() and any(map(_is_bpf, (process / "fd").iterdir())):
-                holders.add(int(process.name))
-    return frozenset(holders - {os.getpid()})
+            for link in (PROC / str(pid) / "fd").iterdir():
+                with suppress(OSError):
+                    if link.readlink().name.startswith(_BPF):
+                        holders.add(pid)
+    return frozenset(holders)

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from math import sqrt
 from typing import Final
 
-from bench.linux import cpus as processors
-from bench.linux import procfs
+from bench.linux import cgroup, procfs
 
 _TICK_S: Final = 0.01  # at most: 100 Hz is the slowest that kernels are built for
 _ERRORS: Final = 3.0  # standard errors that sampling may be off by
@@ -53,7 +52,7 @@ def read(beside: Iterable[int] = ()) -> Reading:
         own_s=sum(use.ru_utime + use.ru_stime for use in own)
         + sum(map(procfs.process_cpu_s, beside)),
         stalled_s=procfs.stalled_s(),
-        throttled_s=processors.throttled_s(),
+        throttled_s=cgroup.throttled_s(),
     )
 
 

@@ -23,7 +23,7 @@ from bench.journal.reader import read_journals
 from bench.journal.schema import Kind
 from bench.journal.writer import encode
 from bench.judge.comparison import merged_latency
-from bench.linux import kernel_log, preemption, process_limits, procfs, version, virtualisation
+from bench.linux import cgroup, kernel_log, machine, procfs, version
 from bench.linux.cgroup import homes
 from bench.plan import budgets
 from bench.plan.experiments import ArmName
@@ -119,10 +119,10 @@ def _proc(data: bytes) -> None:
     procfs.parse_smaps(text, frozenset({"anon_inode:bpf-map"}))
     procfs.parse_free_pages(text)
     mounts = procfs.parse_mountinfo(text)
-    list(process_limits.cgroup_limits(homes(text, mounts[:8], controller="pids")))
-    preemption.model(debugfs=text, version=text, cmdline=text, config=text)
-    preemption.model(debugfs=None, version="", cmdline=text, config=text)
-    virtualisation.classify(cpuinfo=text, clock_sources="", vendor=text)
+    list(cgroup.process_limits(homes(text, mounts[:8], controller="pids")))
+    machine.preemption_model(debugfs=text, version=text, cmdline=text, config=text)
+    machine.preemption_model(debugfs=None, version="", cmdline=text, config=text)
+    machine.classify(cpuinfo=text, clock_sources="", vendor=text)
     kernel_log.complaints_in(text.splitlines())
     with _file(data) as path:
         procfs.read_number(path)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up_trials import machine
 
-from bench.linux import cpus
+from bench.linux import cgroup, cpus
 from bench.linux.cgroup import homes
 from bench.linux.procfs import MOST_CPUS, Mount, online_cpus, parse_cpu_list
 
@@ -53,7 +53,7 @@ def test_a_quota_is_the_cpus_worth_of_time(
 ) -> None:
     for name, text in files.items():
         (tmp_path / name).write_text(text)
-    assert cpus.quota_of(tmp_path) == granted
+    assert cgroup.quota_of(tmp_path) == granted
 
 
 def test_the_least_quota_of_all_ancestors_holds(tmp_path: Path) -> None:
@@ -62,8 +62,8 @@ def test_the_least_quota_of_all_ancestors_holds(tmp_path: Path) -> None:
     (inner / "cpu.max").write_text("200000 100000\n")
     (tmp_path / "a/cpu.max").write_text("75000 100000\n")
     mount = Mount(tmp_path, "/", "cgroup2", frozenset())
-    assert cpus.quota(homes("0::/a/b\n", [mount], controller="cpu")) == 0.75
-    assert cpus.quota(homes("0::/\n", [mount], controller="cpu")) is None
+    assert cgroup.quota(homes("0::/a/b\n", [mount], controller="cpu")) == 0.75
+    assert cgroup.quota(homes("0::/\n", [mount], controller="cpu")) is None
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_the_least_quota_of_all_ancestors_holds(tmp_path: Path) -> None:
     ],
 )
 def test_throttled_time_of_both_versions(cpu_stat: str, seconds: float | None) -> None:
-    assert cpus.parse_throttled_s(cpu_stat) == seconds
+    assert cgroup.parse_throttled_s(cpu_stat) == seconds
 
 
 def test_a_machine_counts_the_cpus_that_a_run_used() -> None:

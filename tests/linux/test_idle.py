@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from bench.linux import idle
+from bench.linux import cpus
 
 
 @pytest.fixture
 def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(idle, "_IDLE", tmp_path / "cpuidle")
-    monkeypatch.setattr(idle, "_CPU", tmp_path / "cpu0")
-    monkeypatch.setattr(idle, "_LATENCY", tmp_path / "cpu_dma_latency")
+    monkeypatch.setattr(cpus, "_IDLE", tmp_path / "cpuidle")
+    monkeypatch.setattr(cpus, "_CPU", tmp_path / "cpu0")
+    monkeypatch.setattr(cpus, "_LATENCY", tmp_path / "cpu_dma_latency")
     return tmp_path
 
 
@@ -26,26 +26,26 @@ def fill(folder: Path, **files: str) -> None:
 
 
 def test_driver_and_states_are_named_in_their_order(made_up: Path) -> None:
-    assert idle.states() == ""
+    assert cpus.idle_states() == ""
     fill(made_up / "cpuidle", current_driver="intel_idle\n")
     for number, name in enumerate(("POLL", "C1", "C6")):
         fill(made_up / f"cpu0/cpuidle/state{number}", name=f"{name}\n")
-    assert idle.states() == "intel_idle: POLL, C1, C6"
+    assert cpus.idle_states() == "intel_idle: POLL, C1, C6"
     fill(made_up / "cpuidle", current_driver="none\n")
-    assert idle.states() == ""
+    assert cpus.idle_states() == ""
 
 
 def test_frequencies_are_in_mhz(made_up: Path) -> None:
-    assert idle.frequency() == ""
+    assert cpus.frequency() == ""
     fill(
         made_up / "cpu0/cpufreq",
         scaling_governor="schedutil\n",
         scaling_min_freq="1500000\n",
         scaling_max_freq="3000000\n",
     )
-    assert idle.frequency() == "schedutil, 1,500 to 3,000 MHz"
+    assert cpus.frequency() == "schedutil, 1,500 to 3,000 MHz"
     fill(made_up / "cpu0/cpufreq", scaling_max_freq="<unknown>\n")
-    assert idle.frequency() == ""
+    assert cpus.frequency() == ""
 
 
 def holding(path: Path) -> bool:
@@ -55,11 +55,11 @@ def holding(path: Path) -> bool:
 
 
 def test_the_bound_is_asked_for_and_given_back(made_up: Path) -> None:
-    with idle.held_shallow() as held:
+    with cpus.held_shallow() as held:
         assert not held
     path = made_up / "cpu_dma_latency"
     path.write_bytes(b"")
-    with idle.held_shallow() as held:
+    with cpus.held_shallow() as held:
         assert held
         assert path.read_bytes() == struct.pack("=i", 0)
         assert holding(path)

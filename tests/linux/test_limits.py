@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.linux import process_limits
+from bench.linux import cgroup
 from bench.linux.cgroup import homes
 from bench.linux.procfs import Mount
 
@@ -30,27 +30,25 @@ def test_every_ancestor_counts(
     group(tmp_path / "a/b", "max")
     group(tmp_path / "a/sibling", "3")
     mount = Mount(tmp_path, "/", kind, frozenset(options))
-    found = list(process_limits.cgroup_limits(homes(membership, [mount], controller="pids")))
-    assert found == [process_limits.ProcessLimit(500, str(tmp_path / "a/pids.max"))]
+    found = list(cgroup.process_limits(homes(membership, [mount], controller="pids")))
+    assert found == [cgroup.ProcessLimit(500, str(tmp_path / "a/pids.max"))]
 
 
 def test_a_container_sees_its_own_part_of_the_tree(tmp_path: Path) -> None:
     group(tmp_path, "100")
     group(tmp_path / "inner", "max")
     mount = Mount(tmp_path, "/docker/id", "cgroup2", frozenset())
-    found = list(
-        process_limits.cgroup_limits(homes("0::/docker/id/inner\n", [mount], controller="pids"))
-    )
-    assert found == [process_limits.ProcessLimit(100, str(tmp_path / "pids.max"))]
+    found = list(cgroup.process_limits(homes("0::/docker/id/inner\n", [mount], controller="pids")))
+    assert found == [cgroup.ProcessLimit(100, str(tmp_path / "pids.max"))]
 
 
 def test_other_controllers_say_nothing(tmp_path: Path) -> None:
     group(tmp_path, "5")
     mount = Mount(tmp_path, "/", "cgroup", frozenset({"rw", "memory"}))
-    assert not list(process_limits.cgroup_limits(homes("4:memory:/\n", [mount], controller="pids")))
+    assert not list(cgroup.process_limits(homes("4:memory:/\n", [mount], controller="pids")))
 
 
 def test_this_machine_has_a_limit() -> None:
-    tightest = process_limits.tightest()
+    tightest = cgroup.tightest_process_limit()
     assert tightest.processes > 1
     assert tightest.source

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.linux import preemption
+from bench.linux import machine
 
 DYNAMIC = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.76-1 (2024-02-01)"
 BUILT_FULL = "CONFIG_PREEMPT_BUILD=y\n# CONFIG_PREEMPT_NONE is not set\nCONFIG_PREEMPT=y\n"
@@ -33,12 +33,14 @@ BUILT_NONE = "CONFIG_PREEMPT_BUILD=y\nCONFIG_PREEMPT_NONE=y\n# CONFIG_PREEMPT is
 def test_the_surest_source_wins(
     debugfs: str | None, version: str, cmdline: str, config: str | None, model: str
 ) -> None:
-    seen = preemption.model(debugfs=debugfs, version=version, cmdline=cmdline, config=config)
+    seen = machine.preemption_model(
+        debugfs=debugfs, version=version, cmdline=cmdline, config=config
+    )
     assert seen == model
 
 
 def test_this_machine_has_one_of_the_models() -> None:
-    assert preemption.running() in {"none", "voluntary", "full", "lazy", "rt", "unknown"}
+    assert machine.preemption() in {"none", "voluntary", "full", "lazy", "rt", "unknown"}
 
 
 def test_a_guest_is_told_where_its_build_configuration_lies(
@@ -46,6 +48,9 @@ def test_a_guest_is_told_where_its_build_configuration_lies(
 ) -> None:
     config = tmp_path / "config"
     config.write_text("CONFIG_PREEMPT_VOLUNTARY=y\n")
-    monkeypatch.setenv(preemption.CONFIG_VARIABLE, str(config))
-    found = preemption._build_config()
-    assert preemption.model(debugfs=None, version="#1 SMP", cmdline="", config=found) == "voluntary"
+    monkeypatch.setenv(machine.CONFIG_VARIABLE, str(config))
+    found = machine._build_config()
+    assert (
+        machine.preemption_model(debugfs=None, version="#1 SMP", cmdline="", config=found)
+        == "voluntary"
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.linux import virtualisation
+from bench.linux import machine
 
 GUEST = "model name\t: AMD EPYC\nflags\t\t: fpu tsc hypervisor lahf_lm\n"
 METAL = "model name\t: AMD EPYC 7B13 64-Core Processor\nflags\t\t: fpu tsc lahf_lm\n"
@@ -27,10 +27,10 @@ KVM_MODEL = "model name\t: QEMU Virtual CPU version 2.5+\nflags\t\t: fpu hypervi
     ],
 )
 def test_witnesses(cpuinfo: str, clocks: str, vendor: str, kind: str, emulated: bool) -> None:
-    seen = virtualisation.classify(cpuinfo=cpuinfo, clock_sources=clocks, vendor=vendor)
-    assert seen == virtualisation.Virtualisation(kind=kind, emulated=emulated)
+    seen = machine.classify(cpuinfo=cpuinfo, clock_sources=clocks, vendor=vendor)
+    assert seen == machine.Virtualisation(kind=kind, emulated=emulated)
 
 
 def test_cpu_model() -> None:
-    assert virtualisation.cpu_model(GUEST) == "AMD EPYC"
-    assert virtualisation.cpu_model("processor: 0\n") == "unknown"
+    assert machine.cpu_model(GUEST) == "AMD EPYC"
+    assert machine.cpu_model("processor: 0\n") == "unknown"

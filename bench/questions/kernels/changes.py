@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from bench.escape import clean
 from bench.judge.memory import Worth
-from bench.linux.preemption import UNKNOWN
+from bench.linux.machine import UNKNOWN
 from bench.questions.kernels.rows import KernelRow, Result
 from bench.questions.transports.profiles import PERFBUF, RINGBUF
 

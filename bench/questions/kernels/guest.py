@@ -20,7 +20,7 @@ from typing import Final
 from bench.campaign import campaign
 from bench.errors import BufbenchError, MachineUnfit
 from bench.host import inherited, limits
-from bench.linux import virtualisation
+from bench.linux import machine
 from bench.linux.kernel_log import complaints_since_boot
 from bench.plan.experiments import Experiment
 from bench.plan.outline import stage
@@ -47,7 +47,7 @@ def measure(folder: Path, seed: int, left_s: float, command_line: Sequence[str])
         profile=profile.NAME,
         seed=seed,
         # Under emulation a tenth of the time, and times mean little there.
-        wakeups=not virtualisation.running().emulated,
+        wakeups=not machine.virtualisation().emulated,
     )
     try:
         if not VMLINUX.exists():
