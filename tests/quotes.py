@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """What README.md and results/README.md say of results, written from the reference journals.
 
-`python tests/quotes.py README.md results/README.md docs/metrics.md` writes every part between a line
-`<!-- generated: NAME -->` and the next `<!-- end -->` anew; a test does the same and compares.
+`python tests/quotes.py README.md results/README.md docs/metrics.md` writes every part between a
+line `<!-- generated: NAME -->` and the next `<!-- end -->` anew; a test does the same and compares.
 """
 
 from __future__ import annotations

@@ -15,12 +15,14 @@ from bench.questions.kernels.matrix import Matrix
 from bench.questions.transports.data import report_of
 from bench.questions.transports.summary import Summary
 from bench.report.document import Document
-from bench.report.renderers import data, html, markdown, terminal
+from bench.report.renderers import html, markdown
+from bench.report.renderers import json as json_form
+from bench.report.renderers.text import show
 
 
 def text(document: Document, *, width: int = 120) -> str:
     out = io.StringIO()
-    terminal.show(document, Console(file=out, width=width))
+    show(document, Console(file=out, width=width))
     return out.getvalue()
 
 
@@ -29,11 +31,11 @@ def run_text(summary: Summary, *, width: int = 120) -> str:
 
 
 def run_markdown(*summaries: Summary) -> str:
-    return markdown.render_markdown(*map(transports.document, summaries))
+    return markdown.render(*map(transports.document, summaries))
 
 
 def run_json(*summaries: Summary) -> str:
-    return data.render_json(report_of(*map(transports.document, summaries)))
+    return json_form.render(data=report_of(*map(transports.document, summaries)))
 
 
 def claims_text(judged: Judged, *, width: int = 120) -> str:
@@ -41,12 +43,12 @@ def claims_text(judged: Judged, *, width: int = 120) -> str:
 
 
 def claims_markdown(*judged: Judged) -> str:
-    return markdown.render_markdown(*map(claims.document, judged))
+    return markdown.render(*map(claims.document, judged))
 
 
 def claims_json(*judged: Judged) -> str:
     documents = map(claims.document, judged)
-    return data.render_json(claims.data_of(*documents))
+    return json_form.render(data=claims.data_of(*documents))
 
 
 def kernels_text(matrix: Matrix, *, width: int = 100) -> str:
@@ -54,12 +56,12 @@ def kernels_text(matrix: Matrix, *, width: int = 100) -> str:
 
 
 def kernels_markdown(matrix: Matrix) -> str:
-    return markdown.render_markdown(kernels_document(matrix))
+    return markdown.render(kernels_document(matrix))
 
 
 def kernels_json(matrix: Matrix) -> str:
-    return data.render_json(kernels_document(matrix).data)
+    return json_form.render(data=kernels_document(matrix).data)
 
 
 def kernels_page(matrix: Matrix) -> str:
-    return html.one_page(kernels_document(matrix))
+    return html.render(kernels_document(matrix))

@@ -17,14 +17,13 @@ from bench.host import lock, ownership
 from bench.host.signals import Terminated, word
 from bench.journal.bounds import LARGEST
 from bench.journal.reader import as_resumed, finished, last_run, resumable
-from bench.journal.schema import RunHeader
+from bench.journal.schema import Run, RunHeader
 from bench.journal.writer import JournalWriter
 from bench.linux import cpus, machine
 from bench.plan import blocks
 from bench.plan.config import Producer, TrialConfig, Wake
 from bench.plan.experiments import Arm, Experiment
 from bench.plan.outline import Outline, Stage, stage
-from bench.record.footprint import MemoryLine
 from bench.tracer import compiler
 from bench.trial.duet import run_duet
 from bench.trial.memory_census import census
@@ -48,7 +47,7 @@ class Request:
     """What a run is, for its header."""
 
     journal: Path
-    command_line: Sequence[str]
+    command_line: Sequence[str] = field(default_factory=lambda: sys.argv)
     profile: str = ""
     seed: int = 1
     resume: bool = False
@@ -63,17 +62,20 @@ class Request:
             raise UsageError("--seed is out of range", remedy="take one below 2^63")
 
 
-@dataclass(frozen=True, slots=True)
 class Campaign:
-    """A rig and an open journal. Made by :func:`opened`."""
+    """A rig and an open journal. Made by :func:`opened`; ``last`` is the run that is resumed."""
 
-    rig: Rig
-    header: RunHeader
-    _writer: JournalWriter
-    _done: Mapping[tuple[str, str, int], TrialConfig] = field(default_factory=dict)
-    _looked: bool = False  # the journal that is resumed has its lines on memory
-    _planned: set[tuple[str, str, int]] = field(default_factory=set)  # in the journal
-    _no_time_for: list[str] = field(default_factory=list)
+    def __init__(
+        self, rig: Rig, header: RunHeader, writer: JournalWriter, last: Run | None
+    ) -> None:
+        self.rig = rig
+        self.header = header
+        self._writer = writer
+        self._done = {} if last is None else finished(last)
+        self._looked = last is not None and bool(last.memory)
+        stages = () if header.plan is None else header.plan.stages
+        self._planned = {place for each in stages for place in _places(each)}  # in the journal
+        self._no_time_for: list[str] = []
 
     def pending(
         self, experiment: Experiment, first_block: int = 0
@@ -105,8 +107,18 @@ class Campaign:
         """
         self.intend(stage(experiment, first_block))
         results: list[TrialResult] = []
+        played = -1
         try:
-            for found in self._storms(experiment, first_block):
+            for block, position, arm in self.pending(experiment, first_block):
+                place = Place(experiment=experiment.name, block=block, position=position)
+                if arm.config.duet is None:
+                    found: tuple[TrialResult, ...] = (run_trial(self.rig, arm, place),)
+                elif block != played:  # both arms of a duet share its storm
+                    first, second = experiment.arms
+                    found = run_duet(self.rig, (first, second), place, self.header.seed)
+                    played = block
+                else:
+                    continue
                 self._writer.write_trial(*found)
                 results += found
                 for result in found:
@@ -116,20 +128,6 @@ class Campaign:
             asked.args = (f"bufbench: {how}; {self._writer.safe}, in {self._writer.path}",)
             raise
         return tuple(results)
-
-    def _storms(
-        self, experiment: Experiment, first_block: int
-    ) -> Iterator[tuple[TrialResult, ...]]:
-        """Run what is pending; yield the trials of one storm, of a duet both of a block."""
-        played = -1
-        for block, position, arm in self.pending(experiment, first_block):
-            place = Place(experiment=experiment.name, block=block, position=position)
-            if arm.config.duet is None:
-                yield (run_trial(self.rig, arm, place),)
-            elif block != played:
-                played = block
-                first, second = experiment.arms
-                yield run_duet(self.rig, (first, second), place, self.header.seed)
 
     def intend(self, *stages: Stage) -> None:
         """Write that these are planned, as far as the journal does not say so yet."""
@@ -151,15 +149,13 @@ class Campaign:
         if self._adaptive or self._no_time_for:
             self._writer.write_plan(Outline(no_time_for=tuple(self._no_time_for)))
 
-    def census(self, budgets_bytes: Sequence[int]) -> tuple[MemoryLine, ...]:
+    def census(self, budgets_bytes: Sequence[int]) -> None:
         """Measure memory by every instrument at these budgets, unless it is known already.
 
         Before the trials: that a run was killed should not cost it.
         """
-        lines = () if self._looked else census(budgets_bytes)
-        for line in lines:
+        for line in () if self._looked else census(budgets_bytes):
             self._writer.write_memory(line)
-        return lines
 
 
 @contextmanager
@@ -202,17 +198,12 @@ def opened(request: Request) -> Iterator[Campaign]:
         )
         for line in (*restrictions(header.machine), *header.left_out):
             print(f"bufbench: {line}", file=sys.stderr, flush=True)
-        done: dict[tuple[str, str, int], TrialConfig] = {}
-        looked = False
-        if request.resume:
-            last = last_run(request.journal, header)
-            if last is not None:
-                done, looked = finished(last), bool(last.memory)
-                header = as_resumed(header, last.header)
+        last = last_run(request.journal, header) if request.resume else None
+        if last is not None:
+            header = as_resumed(header, last.header)
         with JournalWriter(request.journal) as writer:
             writer.write_machine(header)
-            planned = {place for each in request.plan.stages for place in _places(each)}
-            campaign = Campaign(rig, header, writer, done, looked, planned)
+            campaign = Campaign(rig, header, writer, last)
             yield campaign
             campaign.end_plan()
 
@@ -272,17 +263,13 @@ def wakeup_cost_ns(rig: Rig) -> float | None:
             producer=Producer(wake=wake, records_per_exit=_WAKEUP_RECORDS),
             kernel_stats=True,
         )
+        place = Place(experiment="wakeup-cost", block=0, position=0)
         try:
-            result = run_trial(
-                rig,
-                Arm(name=wake.value, config=config),
-                Place(experiment="wakeup-cost", block=0, position=0),
-            )
+            result = run_trial(rig, Arm(name=wake.value, config=config), place)
         except BufbenchError:
             return None
-        if result.ledger is None or result.ledger.dropped or result.cost is None:
+        ledger, cost = result.ledger, result.cost
+        if ledger is None or ledger.dropped or cost is None or not cost.kernel_run_ns:
             return None
-        if not result.cost.kernel_run_ns:
-            return None
-        costs[wake] = result.cost.kernel_run_ns / result.ledger.attempted
+        costs[wake] = cost.kernel_run_ns / ledger.attempted
     return costs[Wake.FORCED] - costs[Wake.NONE]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,36 +13,17 @@ from bench.plan.experiments import BASELINES
 from bench.tracer.transports import names
 from bench.trial.result import State, TrialResult
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Count:
-    """What a gate counts, and out of how many."""
-
-    counted: Callable[[TrialResult], int]
-    out_of: Callable[[TrialResult], int]
-    what: str  # it is out of
+_OUT_OF: Final = {"drops": "records", "causal": "pairs of a parent and its child"}
+"""What may be gated, and what it is counted out of."""
 
 
-def _drops(trial: TrialResult) -> int:
-    return trial.ledger.own_dropped if trial.ledger else 0
-
-
-def _records(trial: TrialResult) -> int:
-    return trial.ledger.attempted if trial.ledger else 0
-
-
-def _causal(trial: TrialResult) -> int:
-    return trial.ordering.causal_violations if trial.ordering else 0
-
-
-def _pairs(trial: TrialResult) -> int:
-    return trial.ordering.causal_pairs if trial.ordering else 0
-
-
-_COUNTS: Final[Mapping[str, _Count]] = {
-    "drops": _Count(counted=_drops, out_of=_records, what="records"),
-    "causal": _Count(counted=_causal, out_of=_pairs, what="pairs of a parent and its child"),
-}
+def _counts(what: str, trial: TrialResult) -> tuple[int, int]:
+    """Return how often it happened, and out of how many."""
+    if what == "drops" and trial.ledger:
+        return trial.ledger.own_dropped, trial.ledger.attempted
+    if what == "causal" and trial.ordering:
+        return trial.ordering.causal_violations, trial.ordering.causal_pairs
+    return 0, 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +39,6 @@ class Gate:
         Nothing counted out of nothing is no evidence: it fails too, and a reduced storm is out of
         nothing. Invalid trials count nothing, as they fail on their own.
         """
-        count = _COUNTS[self.what]
         happened = 0
         out_of = dict.fromkeys([self.transport] if self.transport else [], 0)
         for trial in trials:
@@ -66,12 +46,14 @@ class Gate:
             if trial.state is State.INVALID or transport in BASELINES:
                 continue
             if self.transport in (None, transport):
-                happened += count.counted(trial)
+                seen, looked_at = _counts(self.what, trial)
+                happened += seen
                 full = state_of(trial) is not State.REDUCED
-                out_of[transport] = out_of.get(transport, 0) + full * count.out_of(trial)
+                out_of[transport] = out_of.get(transport, 0) + full * looked_at
         if happened:
             return f"{self} happened {happened} times"
-        missing = [f"no {count.what} on {name}" for name, seen in out_of.items() if not seen]
+        what = _OUT_OF[self.what]
+        missing = [f"no {what} on {name}" for name, looked_at in out_of.items() if not looked_at]
         if missing or not out_of:
             return f"{self} was not measured: {', '.join(missing) or 'no trial with a transport'}"
         return ""
@@ -85,7 +67,7 @@ def parse(*texts: str) -> tuple[Gate, ...]:
     gates = []
     for word in (word.strip() for text in texts for word in text.split(",")):
         transport, colon, what = word.rpartition(":")
-        if what not in _COUNTS or (colon and transport not in names()):
+        if what not in _OUT_OF or (colon and transport not in names()):
             raise UsageError(
                 f"no gate {word[:40]!r}",
                 remedy="write drops or causal, or TRANSPORT:drops with TRANSPORT one of "

@@ -1,32 +1,32 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Command line: bufbench doctor, run, trace, claims, size, report, compare and kernels.
+"""Command line: each command is a module with a function ``command``, loaded when it is called.
 
-Each is a module, loaded when it is called. A command's module has a function ``command``; a new
-one is a file here and a name in ``COMMANDS``.
+A new one is a file here and a name in ``COMMANDS``.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from bench.host.signals import Ending
 
 COMMANDS: Final = (
-    "doctor",
-    "run",
-    "trace",
-    "claims",
-    "size",
-    "duet",
-    "report",
-    "compare",
-    "kernels",
+    *("doctor", "run", "trace", "claims", "size", "duet", "report", "compare", "kernels"),
 )
 """In the order in which the help shows them."""
 
 
 def main() -> None:
-    """Run the command line: what goes wrong becomes one line on stderr and an exit code."""
+    """Run the command line."""
+    enter(_command_line)
+
+
+def enter(run: Callable[[Ending], int]) -> None:
+    """Exit with what ``run`` returns; what goes wrong becomes a line on stderr and an exit code."""
     from bench.host.interpreter import isolate
 
     isolate()
@@ -44,9 +44,7 @@ def main() -> None:
 
         try:
             require_room()
-            from bench.cli.app import run
-
-            code = run(sys.argv[1:])
+            code = run(ending)
         except BufbenchError as error:
             print(f"bufbench: {error}", file=sys.stderr)
             code = error.exit_code
@@ -54,3 +52,9 @@ def main() -> None:
         sys.exit(ending.settle(code))
     except KeyboardInterrupt as asked:
         ending.leave(asked)
+
+
+def _command_line(_: Ending) -> int:
+    from bench.cli.app import run
+
+    return run(sys.argv[1:])

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Option
 
-from bench.cli.options import AsFormat, Format, Journal, Seed, Wait, refuse
-from bench.cli.output import answer, name_faults, read_or_not
+from bench.cli.options import AsFormat, Journal, Seed, Wait, refuse
+from bench.cli.output import answer, read, read_or_not
 from bench.errors import UsageError, check_range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bench.questions.claims.catalogue import Judged
     from bench.questions.claims.claim import Claim
     from bench.trial.result import TrialResult
 
@@ -41,7 +40,7 @@ def command(
     expect_file: Annotated[Path | None, _EXPECT_FILE] = None,
     strict: Annotated[bool, _STRICT] = False,
     journals: Annotated[list[Path] | None, _FROM] = None,
-    form: AsFormat = Format.TEXT,
+    form: AsFormat = "text",
     seed: Seed = 1,
     wait: Wait = False,
     output: Journal = None,
@@ -62,7 +61,9 @@ def command(
     from bench import paths
     from bench.campaign import gates
     from bench.questions.claims import expectations
-    from bench.questions.claims.catalogue import chosen
+    from bench.questions.claims.catalogue import chosen, judge
+    from bench.questions.claims.document import data_of, document
+    from bench.questions.claims.evidence import of_journals
 
     expected = {
         **(expectations.read(expect_file) if expect_file is not None else {}),
@@ -73,16 +74,20 @@ def command(
     check_range("--until-settled", until_settled, 0, 24 * 60)
     if not expected:
         refuse(context, "where no verdict is expected", "strict")
+    trials: tuple[TrialResult, ...] = ()
+    journal = output or paths.new_journal("claims")
     if journals:
         what_runs = ("until_settled", "output", "blocks", "seed", "wait")
         refuse(context, "with --from, which runs nothing", *what_runs)
-        judged = _judge_and_show(journals, claims, form)
     else:
-        journal = output or paths.new_journal("claims")
         settle_s = 60 * until_settled
         trials = _run(claims, journal, blocks=blocks, seed=seed, settle_s=settle_s, wait=wait)
-        judged = _judge_and_show([journal], claims, form)
-        from bench.cli.files import page_line
+    judged = tuple(judge(each, claims) for each in of_journals(read(journals or [journal])))
+    documents = [document(each) for each in judged]
+    with read_or_not():
+        answer(form, documents, data_of(*documents))
+    if not journals:
+        from bench.cli.report import page_line
 
         print(f"journal: {journal}", page_line(journal), sep="\n", file=sys.stderr)
         gates.check((), trials)
@@ -108,7 +113,6 @@ def _run(
         experiments = tuple(replace(each, blocks=blocks) for each in experiments)
     request = campaign.Request(
         journal=journal,
-        command_line=sys.argv,
         profile="claims",
         seed=seed,
         wait=wait,
@@ -117,20 +121,3 @@ def _run(
     )
     with campaign.opened(request) as opened:
         return running.run(opened, claims, experiments, settle_s=settle_s)
-
-
-def _judge_and_show(
-    journals: Sequence[Path], claims: Sequence[Claim], form: Format
-) -> tuple[Judged, ...]:
-    from bench.journal.reader import read_journals
-    from bench.questions.claims.catalogue import judge
-    from bench.questions.claims.document import data_of, document
-    from bench.questions.claims.evidence import of_journals
-
-    content = read_journals(journals)
-    name_faults(content.faults, len(content.repeated))
-    judged = tuple(judge(evidence, claims) for evidence in of_journals(content))
-    documents = [document(each) for each in judged]
-    with read_or_not():
-        answer(form, documents, data_of(*documents))
-    return judged

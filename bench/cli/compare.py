@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
-from bench.cli.options import AsFormat, Format
-from bench.cli.output import answer, name_faults, read_or_not, say
+from bench.cli.options import AsFormat
+from bench.cli.output import answer, read, read_or_not, say
 from bench.errors import GateFailed, JournalError, UsageError
 from bench.escape import clean
 
 if TYPE_CHECKING:
-    from bench.journal.schema import JournalContent
     from bench.linux.machine import Machine
 
 _SET = "Journal, folder of journals, or quoted pattern ('old/*.jsonl')."
@@ -27,7 +26,7 @@ def command(
     before: Annotated[str, Argument(help=_SET, metavar="A")],
     after: Annotated[str, Argument(help="The same, to compare with A.", metavar="B")],
     *,
-    form: AsFormat = Format.TEXT,
+    form: AsFormat = "text",
     fail_on_regression: Annotated[bool, _FAIL] = False,
 ) -> None:
     """Name what changed between two sets of journals beyond the noise.
@@ -45,7 +44,7 @@ def command(
     from bench.questions.change.document import document
     from bench.questions.change.journal_set import journal_sets
 
-    old, new = _content(before), _content(after)
+    old, new = read(_files(before)), read(_files(after))
     fresh = without(new, old)
     if shared := len(new.trials) - len(fresh.trials):
         if not fresh.trials:
@@ -85,14 +84,6 @@ def _check_cpus(before: Machine | None, after: Machine | None) -> None:
             f"A used {clean(first)} and B {clean(second)}, on one machine: what differs is that",
             remedy="run both with the same affinity, cpuset and quota",
         )
-
-
-def _content(name: str) -> JournalContent:
-    from bench.journal.reader import read_journals
-
-    content = read_journals(_files(name))
-    name_faults(content.faults, len(content.repeated))
-    return content
 
 
 def _files(name: str) -> list[Path]:

@@ -4,20 +4,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bench.cli.options import AsJson
 from bench.cli.output import read_or_not
 from bench.errors import ExitCode
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from bench.doctor.doctor import Finding
-    from bench.doctor.least_privilege import Need
 
 _LEAST = typer.Option("--least-privilege", help="Try which capabilities each part needs here.")
 
@@ -31,27 +26,19 @@ def command(*, as_json: AsJson = False, least_privilege: Annotated[bool, _LEAST]
 
     Example: bufbench doctor --least-privilege
     """
-    if least_privilege:
-        from bench.doctor.least_privilege import examine as examine_needs
-
-        needs = list(examine_needs())
-        unfit = any(need.commands and not need.possible for need in needs)
-        if as_json:
-            print(json.dumps({"parts": [asdict(need) for need in needs]}, indent=2))
-        else:
-            _print_needs(needs)
-    else:
-        from bench.doctor import doctor
-
-        show = _print_json if as_json else _print_lines
-        unfit = show(doctor.examine())
+    unfit = _show_needs(as_json) if least_privilege else _show_findings(as_json)
     raise typer.Exit(ExitCode.MACHINE_UNFIT if unfit else ExitCode.OK)
 
 
-def _print_needs(needs: list[Need]) -> None:
-    """Print the parts, the remedies, and what the commands need in all."""
-    from bench.doctor.least_privilege import together
+def _show_needs(as_json: bool) -> bool:
+    """Print the parts, the remedies, and what the commands need; return whether one lacks it."""
+    from bench.doctor.least_privilege import examine, together
 
+    needs = list(examine())
+    unfit = any(need.commands and not need.possible for need in needs)
+    if as_json:
+        print(json.dumps({"parts": [asdict(need) for need in needs]}, indent=2))
+        return unfit
     print(f"{'PART':<34} {'NEEDS':<38} {'NEEDED BY':<11} WITHOUT IT")
     for need in needs:
         takes = ", ".join(need.capabilities) or "nothing"
@@ -70,26 +57,27 @@ def _print_needs(needs: list[Need]) -> None:
             "for example: setpriv --reuid USER --regid GROUP --init-groups "
             f"--inh-caps {sets} --ambient-caps {sets} bufbench trace"
         )
-
-
-def _print_json(findings: Iterable[Finding]) -> bool:
-    """Print all findings as JSON; return whether one is a failure."""
-    found = list(findings)
-    unfit = any(finding.status == "fail" for finding in found)
-    with read_or_not():
-        print(json.dumps({"fit": not unfit, "findings": [asdict(f) for f in found]}, indent=2))
     return unfit
 
 
-def _print_lines(findings: Iterable[Finding]) -> bool:
-    """Print each finding as soon as it is known, then the sum; return whether one is a failure."""
-    counts = {"ok": 0, "warn": 0, "fail": 0}
-    for finding in findings:
-        counts[finding.status] += 1
+def _show_findings(as_json: bool) -> bool:
+    """Print each finding once it is known, or all as JSON; return whether one is a failure."""
+    from bench.doctor import doctor
+
+    found = []
+    for finding in doctor.examine():
+        found.append(finding)
         with read_or_not():
-            print(f"{finding.status:4}  {finding.name:20} {finding.seen}")
-            if finding.remedy:
-                print(f"{'':27}-> {finding.remedy}")
-    able = "cannot" if counts["fail"] else "can"
-    print(f"This machine {able} measure ({counts['fail']} fail, {counts['warn']} warn).")
+            if not as_json:
+                print(f"{finding.status:4}  {finding.name:20} {finding.seen}")
+                if finding.remedy:
+                    print(f"{'':27}-> {finding.remedy}")
+    counts = Counter(str(finding.status) for finding in found)
+    if as_json:
+        fit = not counts["fail"]
+        with read_or_not():
+            print(json.dumps({"fit": fit, "findings": [asdict(f) for f in found]}, indent=2))
+    else:
+        able = "cannot" if counts["fail"] else "can"
+        print(f"This machine {able} measure ({counts['fail']} fail, {counts['warn']} warn).")
     return bool(counts["fail"])

@@ -113,9 +113,7 @@ def command(
         for number, rule in enumerate(rules, 1)
     ]
     journal = output or paths.new_journal("duet")
-    request = campaign.Request(
-        journal=journal, command_line=sys.argv, seed=seed, wait=wait, wakeups=False
-    )
+    request = campaign.Request(journal=journal, seed=seed, wait=wait, wakeups=False)
     with campaign.opened(request) as running:
         print(f"journal: {journal}", file=sys.stderr, flush=True)
         duels = measure(experiments, until, running, _progress)

@@ -3,25 +3,49 @@
 
 from __future__ import annotations
 
+import json
+import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer import Argument, Option
 
-from bench.cli import kernels_report, kernels_run
-from bench.cli.options import AsJson, EachOnce, Sources, plain_app
-from bench.cli.output import say
+from bench.cli.options import AsFormat, AsJson, EachOnce, Gates, Seed, Sources, plain_app, refuse
+from bench.cli.output import answer, name_faults, read_or_not, say
+from bench.cli.report import refuse_text_file
+from bench.errors import (
+    BufbenchError,
+    GateFailed,
+    MachineUnfit,
+    UsageError,
+    check_range,
+)
 
 if TYPE_CHECKING:
+    from bench.guests.boot import Accelerator
     from bench.guests.catalogue import Kernel
     from bench.guests.library import Library
+    from bench.guests.sources import Image
+    from bench.questions.kernels.matrix import Matrix
+    from bench.questions.kernels.run import Say
 
 _ROOM_FOR_ALL = 120
 
 app = plain_app()
 
 Update = Annotated[bool, Option("--update", help="Fetch the archives' lists anew, however old.")]
+_NOT_ONLY_NEWEST = Option("--all", help="Not just the newest of each series and flavour.")
+_SERIES = Argument(help="6.12, 6.12-rt, a release or a package.", metavar="SERIES...")
+_EVERYTHING = Option("--all", help="All kernels, and the archives' lists.")
+_APPEND = Option(help="Kernel parameter, like preempt=full; repeatable.")
+_FOLDER = Option(help="Folder to write; results/kernels-TIME by default.")
+_RESUME = Option("--resume", help="Leave out the kernels that --output is done with.")
+_OUTPUT = Option(help="File to write; html: report.html beside the journals.")
+_MISSING = Option("--fail-on-missing", help="Exit 1 if a kernel left no result.")
+_PLACES = Argument(help="Folders of journals, or journals.", metavar="DIR...")
 
 
 @app.callback()
@@ -37,9 +61,7 @@ def _kernels() -> None:
 @app.command("list", cls=EachOnce)
 def list_kernels(
     *,
-    every: Annotated[
-        bool, Option("--all", help="Not just the newest of each series and flavour.")
-    ] = False,
+    every: Annotated[bool, _NOT_ONLY_NEWEST] = False,
     sources: Sources = None,
     update: Update = False,
     as_json: AsJson = False,
@@ -60,8 +82,6 @@ def list_kernels(
     known = library.known(update=update, troubles=True)
     rows = list(_rows(known if every else newest(known), library))
     if as_json:
-        import json
-
         typer.echo(json.dumps(rows, indent=2))
     else:
         _print_table(rows)
@@ -69,9 +89,7 @@ def list_kernels(
 
 @app.command(cls=EachOnce)
 def fetch(
-    series: Annotated[
-        list[str], Argument(help="6.12, 6.12-rt, a release or a package.", metavar="SERIES...")
-    ],
+    series: Annotated[list[str], _SERIES],
     *,
     sources: Sources = None,
     update: Update = False,
@@ -89,8 +107,6 @@ def fetch(
 
     images = provide(series, Options(say=say, sources_file=sources, update=update))
     if as_json:
-        import json
-
         fields = ("label", "release", "vmlinuz", "modules", "origin")
         rows = [{name: getattr(image, name) for name in fields} for image in images]
         typer.echo(json.dumps(rows, default=str, indent=2))
@@ -100,10 +116,7 @@ def fetch(
 
 
 @app.command(cls=EachOnce)
-def prune(
-    *,
-    every: Annotated[bool, Option("--all", help="All kernels, and the archives' lists.")] = False,
-) -> None:
+def prune(*, every: Annotated[bool, _EVERYTHING] = False) -> None:
     """Remove fetched kernels of which a newer one of the same series has been fetched.
 
     What killed fetches left behind goes too. Not while guests run.
@@ -116,8 +129,167 @@ def prune(
         typer.echo(line)
 
 
-app.command("run", cls=EachOnce)(kernels_run.command)
-app.command("report", cls=EachOnce)(kernels_report.command)
+@app.command(cls=EachOnce)
+def run(
+    context: typer.Context,
+    kernels: Annotated[list[str], Argument(help="6.12, 6.12-rt, ./bzImage, host ...")],
+    *,
+    cpus: Annotated[int | None, Option(help="Of each guest; all, up to 4.")] = None,
+    memory: Annotated[int | None, Option(help="Of each guest, MiB; 2048 usually.")] = None,
+    time_limit: Annotated[float, Option(help="Of each guest, seconds.")] = 600.0,
+    jobs: Annotated[int, Option(help="Guests at a time.")] = 1,
+    append: Annotated[list[str] | None, _APPEND] = None,
+    emulate: Annotated[bool, Option("--emulate", help="Do not try KVM.")] = False,
+    seed: Seed = 1,
+    output: Annotated[Path | None, _FOLDER] = None,
+    resume: Annotated[bool, _RESUME] = False,
+    sources: Sources = None,
+) -> None:
+    """Measure each kernel in a guest of its own, and report on all of them.
+
+    The guest sees this machine's files read-only and writes only into the results folder. One that
+    panics, hangs or is killed costs that kernel's row, never the run.
+
+    Example: bufbench kernels run 5.10 6.1 6.12 7.3
+    """
+    from dataclasses import replace
+
+    import psutil
+
+    from bench import paths
+    from bench.guests import boot
+    from bench.guests.sources import source_of
+    from bench.guests.sources.host import HOST
+    from bench.host import lock, ownership
+    from bench.questions.kernels import run as kernels_run
+
+    wanted = [source_of(label) for label in kernels]
+    if set(kernels) == {HOST}:
+        refuse(context, "where no guest is run", "cpus", "memory", "jobs", "append", "emulate")
+    if not any(each.fetches for each in wanted):
+        refuse(context, "where no kernel is fetched", "sources")
+    if resume and output is None:
+        raise UsageError("--resume needs the folder to go on with", remedy="add --output FOLDER")
+    check_range("--jobs", jobs, 1, 64)
+    check_range("--time-limit", time_limit, 10, 86_400)
+    folder = output or kernels_run.new_folder(paths.RESULTS)
+    kernels_run.check_place(folder)
+    available_mib = psutil.virtual_memory().available >> 20
+    guest = boot.fitting(cpus=cpus, memory_mib=memory, jobs=jobs, available_mib=available_mib)
+    told = kernels_run.speaker(time.monotonic())
+    pending = kernels_run.pending(folder, kernels)
+    left = pending if resume else kernels
+    kernels_run.check_free(folder, left, resume=resume)
+    images = _images(left, folder, sources, told)
+    ownership.make_folder(folder)
+
+    def run_in(chosen: Accelerator, images: Sequence[Image]) -> None:
+        request = kernels_run.Request(
+            folder=folder,
+            guest=replace(
+                guest, kvm=chosen.kvm, time_limit_s=time_limit, append=tuple(append or [])
+            ),
+            accelerator=chosen,
+            jobs=jobs,
+            seed=seed,
+            command_line=tuple(sys.argv),
+        )
+        kernels_run.write_request(request, kernels)
+        kernels_run.run(request, images, told)
+
+    if guests := [image for image in images if image.label != HOST]:
+        with lock.held(sys.argv):  # the probe boots a guest too
+            run_in(boot.EMULATION if emulate else boot.probe(guests[0], guest, folder), guests)
+    if host := [image for image in images if image.label == HOST]:
+        run_in(boot.EMULATION, host)  # takes the lock itself
+    print(f"results: {folder}", file=sys.stderr)
+    _conclude(folder)
+
+
+def _images(kernels: Sequence[str], folder: Path, sources: Path | None, told: Say) -> list[Image]:
+    """Provide an image for each kernel; one that cannot be fetched now has its row."""
+    from bench.guests.sources import Options, find
+    from bench.questions.kernels import run as kernels_run
+
+    found: list[Image] = []
+    options = Options(say=told, sources_file=sources)
+    for label, fetch in zip(kernels, find(kernels, options), strict=True):
+        try:
+            found.append(fetch())
+        except UsageError:
+            raise
+        except BufbenchError as error:
+            kernels_run.not_fetched(folder, label, str(error), told)
+    return found
+
+
+def _conclude(folder: Path) -> None:
+    """Print a run's report and write its page beside the journals, then judge the gates."""
+    from bench.campaign import gates
+    from bench.questions.kernels.folders import read_matrix
+    from bench.questions.kernels.matrix import compare
+
+    entries = read_matrix([folder])
+    matrix = compare(entries)
+    with read_or_not():
+        _write(matrix, "text", None, folder)
+    try:
+        with read_or_not():
+            _write(matrix, "html", None, folder)
+    except MachineUnfit as lack:
+        print(f"page: none, {lack}", file=sys.stderr)
+    gates.check((), [trial for entry in entries for trial in entry.content.trials])
+    if not any(trial.ledger for row in matrix.rows for trial in row.trials):
+        first = matrix.rows[0]
+        raise MachineUnfit(
+            f"no kernel gave a result; {first.label} {first.status}: {first.reason}",
+            remedy=f"see the logs in {folder}",
+        )
+
+
+@app.command(cls=EachOnce)
+def report(
+    places: Annotated[list[Path], _PLACES],
+    *,
+    form: AsFormat = "text",
+    output: Annotated[Path | None, _OUTPUT] = None,
+    fail_on: Gates = None,
+    fail_on_missing: Annotated[bool, _MISSING] = False,
+) -> None:
+    """Compare kernels: what changed between versions in drops, order, memory, latency and cost.
+
+    Takes what `bufbench kernels run` left, and folders of journals from anywhere, such as one
+    kernel each from the jobs of a CI system. A kernel without a result keeps its row, with why.
+    Gates have to hold on every kernel. Exit code 4 if a trial did not balance.
+
+    Example: bufbench kernels report results/kernels-20261122-101500 --format html
+    """
+    from bench.campaign import gates
+    from bench.escape import clean
+    from bench.questions.kernels.folders import read_matrix
+    from bench.questions.kernels.matrix import compare
+    from bench.questions.kernels.outcome import Status
+
+    checks = gates.parse(*fail_on or [])
+    refuse_text_file(form, output)
+    matrix = compare(read_matrix(places))
+    name_faults(matrix.faults, matrix.repeated)
+    with read_or_not():
+        _write(matrix, form, output, places[0])
+    missing = [
+        clean(row.label) for row in matrix.rows if row.result is None or row.status != Status.DONE
+    ]
+    if fail_on_missing and missing:
+        raise GateFailed(f"no whole result of {', '.join(missing)}")
+    gates.check_each(checks, {clean(row.label): row.trials for row in matrix.rows})
+
+
+def _write(matrix: Matrix, form: str, output: Path | None, place: Path) -> None:
+    from bench.questions.kernels.document import document
+
+    if form == "html" and output is None:
+        output = (place if place.is_dir() else place.parent) / "report.html"
+    answer(form, [document(matrix)], output=output)
 
 
 def _rows(kernels: Sequence[Kernel], library: Library) -> Iterator[dict[str, Any]]:
@@ -142,7 +314,7 @@ def _rows(kernels: Sequence[Kernel], library: Library) -> Iterator[dict[str, Any
 def _print_table(rows: Sequence[Mapping[str, Any]]) -> None:
     from rich.table import Table
 
-    from bench.report.renderers.terminal import Screen
+    from bench.report.renderers.text import Screen
 
     screen = Screen()
     several = len({row["archive"] for row in rows}) > 1

@@ -4,20 +4,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated, TypeVar
 
+import click
 import typer
 import typer.core
 from click.core import ParameterSource
 from typer import Option
 
 from bench.errors import UsageError
+from bench.report import renderers
 from bench.tracer.transports import names
-
-if TYPE_CHECKING:
-    import click
 
 _T = TypeVar("_T")
 
@@ -39,15 +37,13 @@ Sources = Annotated[
 AsJson = Annotated[bool, Option("--json", help="One JSON document.")]
 
 
-class Format(StrEnum):
-    """Forms in which an answer is printed."""
-
-    TEXT = "text"
-    MARKDOWN = "markdown"
-    JSON = "json"
+def format_option(*more: str) -> object:
+    """Return --format, which takes every renderer's name and ``more``."""
+    forms = click.Choice([*renderers.names(), *more])
+    return Option("--format", click_type=forms, help="How to write it.")
 
 
-AsFormat = Annotated[Format, Option("--format", help="How to write it.")]
+AsFormat = Annotated[str, format_option()]
 
 
 def given(context: typer.Context, name: str) -> bool:

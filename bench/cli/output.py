@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
+    from bench.journal.schema import JournalContent
     from bench.report.document import Document
 
 
@@ -31,12 +32,13 @@ def name_faults(faults: Iterable[object], repeated: int) -> None:
         say(clean(str(line)))
 
 
-def show(documents: Iterable[Document]) -> None:
-    """Print documents as text."""
-    from bench.report.renderers import terminal
+def read(journals: Sequence[Path]) -> JournalContent:
+    """Read journals; what of them cannot be used is named on stderr."""
+    from bench.journal.reader import read_journals
 
-    for each in documents:
-        terminal.show(each, terminal.Screen())
+    content = read_journals(journals)
+    name_faults(content.faults, len(content.repeated))
+    return content
 
 
 def answer(
@@ -46,21 +48,9 @@ def answer(
 
     ``data`` is what JSON has of all of them; by default that of the first.
     """
-    if form == "text":
-        show(documents)
-        return
-    if form == "json":
-        from bench.report.renderers.data import render_json
+    from bench.report import renderers
 
-        text = render_json(documents[0].data if data is None else data)
-    elif form == "html":
-        from bench.report.renderers.html import one_page
-
-        text = one_page(*documents)
-    else:
-        from bench.report.renderers.markdown import render_markdown
-
-        text = render_markdown(*documents)
+    text = renderers.find(form)(*documents, data=data)
     print(text, end="") if output is None else print(write(output, text))
 
 
@@ -94,9 +84,11 @@ def read_or_not() -> Iterator[None]:
         give_up()
 
 
-def give_up() -> None:
+def give_up(stream: TextIO | None = None) -> None:
     """Discard all further output; Python would fail again as it flushes at the end."""
-    _discard(sys.stdout.fileno())
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, (stream or sys.stdout).fileno())
+    os.close(nowhere)
 
 
 def finish() -> None:
@@ -105,12 +97,6 @@ def finish() -> None:
         sys.stdout.flush()
     except OSError:
         give_up()
-
-
-def _discard(descriptor: int) -> None:
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, descriptor)
-    os.close(nowhere)
 
 
 class DetachedStream(TextIOWrapper):
@@ -123,19 +109,19 @@ class DetachedStream(TextIOWrapper):
 
     def write(self, text: str) -> int:
         """Return the length of ``text``, written or not."""
-        try:
+        with self._unread():
             super().write(text)
-        except OSError:
-            self._give_up()
         return len(text)
 
     def flush(self) -> None:
         """Flush what can be flushed."""
-        try:
+        with self._unread():
             super().flush()
-        except OSError:
-            self._give_up()
 
-    def _give_up(self) -> None:
-        with suppress(OSError, ValueError):
-            _discard(self.fileno())
+    @contextmanager
+    def _unread(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError:
+            with suppress(OSError, ValueError):
+                give_up(self)

@@ -1,32 +1,25 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench report."""
+"""bufbench report, and the page that other commands write beside their journals."""
 
 from __future__ import annotations
 
+import os
 import sys
-from enum import StrEnum
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
 
 from typer import Argument, Option
 
-from bench.cli.output import answer, name_faults, write
-from bench.errors import UsageError
+from bench.cli.options import format_option
+from bench.cli.output import answer, name_faults, writable, write
+from bench.errors import BufbenchError, UsageError
 from bench.escape import clean
 
-
-class Output(StrEnum):
-    """What a report can be written as."""
-
-    TEXT = "text"
-    MARKDOWN = "markdown"
-    JSON = "json"
-    HTML = "html"  # the page
-    SVG = "svg"  # its charts
-    PNG = "png"
-    CSV = "csv"  # a row for each trial
-    PARQUET = "parquet"
-
+if TYPE_CHECKING:
+    from bench.journal.schema import JournalContent
+    from bench.questions.transports.material import Material
 
 _OUTPUT = "File to write (svg, png: folder); html, parquet: beside the journal."
 
@@ -34,7 +27,7 @@ _OUTPUT = "File to write (svg, png: folder); html, parquet: beside the journal."
 def command(
     files: Annotated[list[Path], Argument(help="Journals.", metavar="FILE...")],
     *,
-    form: Annotated[Output, Option("--format", help="How to write it.")] = Output.TEXT,
+    form: Annotated[str, format_option("svg", "png", "parquet")] = "text",
     output: Annotated[Path | None, Option(help=_OUTPUT)] = None,
 ) -> None:
     """Summarise journals: both transports side by side, and what it means.
@@ -46,9 +39,7 @@ def command(
     Example: bufbench report results/quick-20261122-101500.jsonl --format html
     """
     refuse_text_file(form, output)
-    if form is Output.HTML:
-        from bench.cli.files import write_page
-
+    if form == "html":
         path, content = write_page(files, output)
         name_faults(content.faults, len(content.repeated))
         print(path)
@@ -58,21 +49,17 @@ def command(
 
     content, places = gathered(files)
     name_faults(content.faults, len(content.repeated))
-    if form is Output.PARQUET:
-        from bench.cli.files import beside
-
-        print(write(output or beside(files[0], ".parquet"), table.parquet(content)))
-    elif form is Output.CSV and output is not None:
+    if form == "parquet":
+        print(write(output or _beside(files[0], ".parquet"), table.parquet(content)))
+    elif form == "csv" and output is not None:
         print(write(output, table.csv(content)))
-    elif form is Output.CSV:
+    elif form == "csv":
         text = table.csv(content)
         # A terminal is not to be steered; a program gets the text as it is.
         print(clean(text).replace("\\n", "\n") if sys.stdout.isatty() else text, end="")
-    elif form in (Output.SVG, Output.PNG):
-        from bench.cli.files import beside, write_charts
-
-        folder = output or beside(files[0], "-charts")
-        for path in write_charts(materials(content, places), folder, form.value):
+    elif form in ("svg", "png"):
+        folder = output or _beside(files[0], "-charts")
+        for path in write_charts(materials(content, places), folder, form):
             print(path)
     else:
         from bench.questions.transports.data import report_of
@@ -80,13 +67,12 @@ def command(
         from bench.questions.transports.summary import compare_journals
 
         documents = [document(summary) for summary in compare_journals(content)]
-        if form is Output.MARKDOWN and output is not None:
-            from bench.cli.files import with_charts, write_charts
-            from bench.report.renderers.markdown import render_markdown
+        if form == "markdown" and output is not None:
+            from bench.report.renderers import markdown
 
             folder = output.with_name(f"{output.stem}-charts")
             charts = write_charts(materials(content, places), folder, "svg")
-            print(write(output, with_charts(render_markdown(*documents), charts, output)))
+            print(write(output, with_charts(markdown.render(*documents), charts, output)))
         else:
             answer(form, documents, report_of(*documents), output)
 
@@ -95,3 +81,64 @@ def refuse_text_file(form: str, output: Path | None) -> None:
     """Raise UsageError for text that is to be written into a file."""
     if form == "text" and output is not None:
         raise UsageError("text is for the terminal", remedy="redirect it, or take markdown")
+
+
+def _beside(journal: Path, ending: str) -> Path:
+    """Return the default place beside ``journal``: "x.html" beside "x.jsonl.gz"."""
+    name = journal.name.removesuffix(".gz").removesuffix(".jsonl")
+    return journal.with_name(f"{name}{ending}")
+
+
+def write_page(journals: Sequence[Path], path: Path | None = None) -> tuple[Path, JournalContent]:
+    """Write one page of all journals: its path, and what was read of them.
+
+    MachineUnfit without the extra ``report``.
+    """
+    from bench.questions.page import documents
+    from bench.questions.transports.material import gathered
+    from bench.report.converter import Converter
+    from bench.report.renderers.html import render_page, require_extra
+
+    require_extra()
+    with Converter() as converter:  # starts while journals are read
+        content, places = gathered(journals)
+        page = render_page(documents(content, places), converter)
+    return write(path or _beside(journals[0], ".html"), page), content
+
+
+def page_line(journal: Path) -> str:
+    """Write the page beside ``journal``: one line that says where it lies, or why there is none."""
+    try:
+        return f"page: {write_page([journal])[0]}"
+    except BufbenchError as error:
+        return f"page: none, {error}"
+
+
+def write_charts(found: Sequence[Material], folder: Path, form: str) -> tuple[Path, ...]:
+    """Write every figure as a file of ``form`` ("svg" or "png") into ``folder``."""
+    from bench.host import ownership
+    from bench.questions.transports.figures.charts import figures
+    from bench.report.draw import drawn
+    from bench.report.renderers.html import require_extra
+
+    require_extra()
+    with writable(folder):
+        ownership.make_folder(folder)
+    paths = []
+    for at, material in enumerate(found, 1):
+        machine = material.summary.machine
+        release = clean(machine.kernel_release) if machine is not None else ""
+        where = f", Linux {release}" if release else ""
+        prefix = f"{at}-" if len(found) > 1 else ""
+        for figure in figures(material):
+            path = folder / f"{prefix}{figure.key}.{form}"
+            paths.append(write(path, drawn(figure, f"{figure.title}{where}", form)))
+    return tuple(paths)
+
+
+def with_charts(markdown: str, charts: Sequence[Path], beside: Path) -> str:
+    """Append the charts to ``markdown``, linked relative to the file ``beside``."""
+    if not charts:
+        return markdown
+    lines = [f"![{chart.stem}]({quote(os.path.relpath(chart, beside.parent))})" for chart in charts]
+    return "\n".join([markdown.rstrip("\n"), "", "## Charts", "", *lines, ""])

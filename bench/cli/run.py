@@ -10,7 +10,7 @@ import typer
 from typer import Option
 
 from bench.cli.options import Gates, Journal, Seed, Transports, Wait, each_once, given, refuse
-from bench.cli.output import read_or_not, show
+from bench.cli.output import answer, read_or_not
 from bench.errors import UsageError, check_range
 from bench.plan.config import MIXED, Call, Consumer, Poll, Producer, Reader, TrialConfig, Wake
 from bench.plan.experiments import BASELINES
@@ -20,7 +20,6 @@ from workloads.storm import Gap, Shape, Spawn, Storm
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bench.campaign.campaign import Request
     from bench.plan.experiments import Experiment
     from bench.trial.result import TrialResult
 
@@ -97,7 +96,8 @@ def command(
     Example: bufbench run --workload pingpong --spawn fork --budget 64KiB --fail-on ringbuf:causal
     """
     from bench import paths
-    from bench.campaign import campaign, gates
+    from bench.campaign import campaign, gates, progress
+    from bench.journal.reader import read_journal
     from bench.linux import cpus as processors
     from bench.linux import procfs
     from bench.plan.outline import outline
@@ -130,23 +130,29 @@ def command(
             cpus=_cpu_list(cpus),
             seconds=seconds,
         )
+        for option, milliseconds in (("--interval", interval), ("--stall", stall)):
+            check_range(option, milliseconds, 0, _LONGEST_MS)
+        if consumer_cpu is not None and consumer_cpu not in usable:
+            raise UsageError(
+                f"CPU {consumer_cpu} is not online, or not for this process",
+                remedy=f"pin the consumer to one of {processors.list_format(usable)}",
+            )
         config = TrialConfig(
             transport="none",
             budget_bytes=0,
             storm=storm,
             producer=_producer(wakeup, call, payload, records),
-            consumer=_consumer(reader, poll, interval, stall, consumer_cpu, usable=usable),
+            consumer=Consumer(
+                reader=reader, poll=poll, interval_ms=interval, stall_ms=stall, cpu=consumer_cpu
+            ),
         )
-        sizes = budget or ["64KiB"]
-        single = _single(config, asked, sizes, blocks, usable=usable)
-        experiments, left_out = (single,), single.omitted
+        experiments, left_out = _single(config, asked, budget or ["64KiB"], blocks, usable)
     journal = output or paths.new_journal(profile or workload.value)
     if resume and output is None:
         raise UsageError("--resume needs the journal to go on with", remedy="add --output FILE")
     gates.check_plan(checks, (arm.config.transport for each in experiments for arm in each.arms))
     request = campaign.Request(
         journal=journal,
-        command_line=sys.argv,
         profile=profile or "",
         seed=seed,
         resume=resume,
@@ -155,16 +161,20 @@ def command(
         plan=outline(experiments),
         left_out=left_out,
     )
-    trials = _run(experiments, request)
+    trials: list[TrialResult] = []
+    with campaign.opened(request) as running, progress.shown(experiments) as begin:
+        running.census(profiles.census_budgets_bytes(request.profile))
+        for experiment in experiments:
+            trials.extend(running.run(experiment, begin(experiment)))
     if not quiet:
-        from bench.journal.reader import read_journal
         from bench.questions.transports.document import document
         from bench.questions.transports.summary import compare_journals
 
         with read_or_not():
-            show(map(document, compare_journals(read_journal(journal))))
+            answer("text", [*map(document, compare_journals(read_journal(journal)))])
     print(f"journal: {journal}", file=sys.stderr)
-    gates.check(checks, trials)
+    # What it went on from counts as well.
+    gates.check(checks, read_journal(journal).trials if resume else trials)
 
 
 def _refuse_idle(
@@ -191,12 +201,12 @@ def _refuse_idle(
 
 def _single(
     config: TrialConfig,
-    transports: list[str],
-    budgets_text: list[str],
+    transports: Sequence[str],
+    budgets_text: Sequence[str],
     blocks: int,
-    *,
     usable: tuple[int, ...],
-) -> Experiment:
+) -> tuple[tuple[Experiment], tuple[str, ...]]:
+    """Return the one experiment, and what was left out of it."""
     import psutil
 
     from bench.plan import budgets
@@ -208,13 +218,12 @@ def _single(
     check_range("--blocks", blocks, 1, 10_000)
     check(config.storm, usable)
     asked = transports or TRANSPORTS
-    chosen = [find(name, beside=BASELINES) for name in asked if name not in BASELINES]
     sizes = [budgets.check(budgets.parse(text), memory_bytes=memory_bytes) for text in budgets_text]
     experiment = compose(
         name=config.storm.shape.value,
         title=f"A {config.storm.shape.value} of {config.storm.count} processes",
         config=config,
-        transports=chosen,
+        transports=[find(name, beside=BASELINES) for name in asked if name not in BASELINES],
         budgets_bytes=each_once("--budget", sizes),
         blocks=blocks,
         cpus=len(usable),
@@ -223,28 +232,7 @@ def _single(
     if not experiment.arms:
         why = "; ".join(experiment.omitted)
         raise UsageError(f"nothing is left to run: {why}", remedy="take a larger --budget")
-    return experiment
-
-
-def _consumer(
-    reader: Reader,
-    poll: Poll,
-    interval_ms: float,
-    stall_ms: float,
-    cpu: int | None,
-    *,
-    usable: tuple[int, ...],
-) -> Consumer:
-    from bench.linux import cpus
-
-    check_range("--interval", interval_ms, 0, _LONGEST_MS)
-    check_range("--stall", stall_ms, 0, _LONGEST_MS)
-    if cpu is not None and cpu not in usable:
-        raise UsageError(
-            f"CPU {cpu} is not online, or not for this process",
-            remedy=f"pin the consumer to one of {cpus.list_format(usable)}",
-        )
-    return Consumer(reader=reader, poll=poll, interval_ms=interval_ms, stall_ms=stall_ms, cpu=cpu)
+    return (experiment,), experiment.omitted
 
 
 def _producer(wakeup: str, call: Call, payload: str, records: int) -> Producer:
@@ -283,19 +271,3 @@ def _cpu_list(text: str) -> tuple[int, ...]:
     if len(set(named)) < len(named):
         raise UsageError(f"--cpus {text} names one twice", remedy="write it like 0-1,3")
     return tuple(named)
-
-
-def _run(experiments: tuple[Experiment, ...], request: Request) -> tuple[TrialResult, ...]:
-    from bench.campaign import campaign, progress
-    from bench.questions.transports import profiles
-
-    trials: list[TrialResult] = []
-    with campaign.opened(request) as running, progress.shown(experiments) as begin:
-        running.census(profiles.census_budgets_bytes(request.profile))
-        for experiment in experiments:
-            trials.extend(running.run(experiment, begin(experiment)))
-    if request.resume:  # what it went on from counts as well
-        from bench.journal.reader import read_journal
-
-        return read_journal(request.journal).trials
-    return tuple(trials)

@@ -69,7 +69,7 @@ def command(
         )
     )
     if not 0 <= tolerate < 1:
-        raise UsageError(f"--tolerate {tolerate:g} is no share", remedy="take 0, or 0.01 for 1 %")
+        raise UsageError(f"--tolerate {tolerate:g} is not a share", remedy="take 0.01 for 1 %")
     check_range("--storms", storms, _DEFAULT_STORMS, 1_000)
     check_range("--margin", margin, 1, 64)
     cpus = len(processors.usable(procfs.online_cpus()))
@@ -81,8 +81,7 @@ def command(
         chosen=chosen, rungs_bytes=rungs, storms=storms, tolerated=tolerate, margin=margin
     )
     journal = output or paths.new_journal("size")
-    request = campaign.Request(journal=journal, command_line=sys.argv, seed=seed, wait=wait)
-    with campaign.opened(request) as running:
+    with campaign.opened(campaign.Request(journal=journal, seed=seed, wait=wait)) as running:
         print(f"journal: {journal}", file=sys.stderr, flush=True)
         trials = run.measure(search, running, _begin)
     sized = report.Sized(

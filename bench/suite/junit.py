@@ -19,7 +19,6 @@ from bench.host import ownership
 
 _OPTIONS: Final = ("--junitxml", "--junit-xml")
 _NOTHING_RUNS: Final = frozenset(("-h", "--help", "--version", "-V"))
-_CLASS: Final = "bufbench"
 _UNENDED: Final = "the suite did not end"
 
 
@@ -51,58 +50,38 @@ def begin(path: Path) -> None:
         ownership.make_folder(path.parent)
     except OSError as error:
         raise UsageError(f"--junitxml: cannot make {path.parent}: {error.strerror}") from error
-    _write(path, _suites([Case(name="suite", error=_UNENDED)]))
+    _write(path, ET.Element("testsuites"), [Case(name="suite", error=_UNENDED)])
 
 
 def complete(path: Path, cases: Iterable[Case], *, code: int, why: str) -> None:
     """Add ``cases``, and an error ``why`` if no case stands for the exit code."""
-    root = _read(path)
-    suite = root.find("testsuite")
     more = [*cases]
-    if suite is None:
-        root = _suites(more)
-    else:
-        _add(suite, more)
-    if code and root.find(".//failure") is None and root.find(".//error") is None:
-        _add(root[0], [Case(name=f"exit code {code}", error=why)])
-    _write(path, root)
-
-
-def _read(path: Path) -> ET.Element:
-    """Read what pytest wrote; an element without a suite if it wrote nothing."""
-    empty = ET.Element("testsuites")
-    try:
-        root = ET.parse(path).getroot()  # noqa: S314  this process wrote it
-    except (OSError, ET.ParseError):
-        return empty
-    unended = root.find(f".//error[@message='{_UNENDED}']")
-    return root if unended is None and root.tag == "testsuites" else empty
-
-
-def _suites(cases: Sequence[Case]) -> ET.Element:
     root = ET.Element("testsuites")
-    suite = ET.SubElement(root, "testsuite", name="pytest")
-    _add(suite, cases)
-    return root
+    try:
+        written = ET.parse(path).getroot()  # noqa: S314  this process wrote it
+        if written.tag == root.tag and written.find(f".//error[@message='{_UNENDED}']") is None:
+            root = written
+    except (OSError, ET.ParseError):
+        pass  # pytest wrote nothing
+    failed = any(each.failure for each in more) or root.find(".//failure") is not None
+    if code and not failed and root.find(".//error") is None:
+        more.append(Case(name=f"exit code {code}", error=why))
+    _write(path, root, more)
 
 
-def _add(suite: ET.Element, cases: Sequence[Case]) -> None:
+def _write(path: Path, root: ET.Element, cases: Sequence[Case]) -> None:
+    suite = root.find("testsuite")
+    if suite is None:
+        suite = ET.SubElement(root, "testsuite", name="pytest")
     for case in cases:
-        seconds = f"{case.seconds:.3f}"
-        element = ET.SubElement(suite, "testcase", classname=_CLASS, name=case.name, time=seconds)
+        named = {"classname": "bufbench", "name": case.name, "time": f"{case.seconds:.3f}"}
+        element = ET.SubElement(suite, "testcase", named)
         for kind, message in (("failure", case.failure), ("error", case.error)):
             if message:
                 ET.SubElement(element, kind, message=message).text = message
-    for name, found in (
-        ("tests", len(cases)),
-        ("failures", sum(bool(case.failure) for case in cases)),
-        ("errors", sum(bool(case.error) for case in cases)),
-        ("skipped", 0),
-    ):
-        suite.set(name, str(int(suite.get(name, "0")) + found))
-
-
-def _write(path: Path, root: ET.Element) -> None:
+    kinds = {"tests": "testcase", "failures": ".//failure", "errors": ".//error"}
+    for name, kind in (kinds | {"skipped": ".//skipped"}).items():
+        suite.set(name, str(len(suite.findall(kind))))
     try:
         ownership.write(path, ET.tostring(root, encoding="utf-8", xml_declaration=True))
     except OSError as error:

@@ -1,5 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""pytest plugin of the suite: options, the campaign, the replayed clock and the summary."""
+"""pytest plugin of the suite: options, the campaign, the replayed clock, gates and the summary.
+
+It is registered after pytest-benchmark's plugin and before the terminal's: what fails while a
+library saves or compares costs neither the summary nor the page.
+
+PYTEST_DONT_REWRITE: session.py has imported it by then.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +14,40 @@ import time
 from collections import defaultdict
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from pytest_benchmark.session import PerformanceRegression
 
 from bench import paths
 from bench.campaign import campaign, gates, progress
-from bench.errors import BufbenchError, UsageError
+from bench.errors import BufbenchError, GateFailed, UsageError
 from bench.host import limits, ownership
 from bench.linux import cpus, procfs
 from bench.plan.experiments import Arm, Experiment
 from bench.plan.outline import outline
 from bench.questions.transports import profiles
-from bench.suite.clock import ReplayClock
 from bench.trial.result import TrialResult
+
+_COMPARED: Final = "benchmark-compare-fail"
+_SHOWS_ONLY: Final = ("collectonly", "setupplan", "showfixtures", "show_fixtures_per_test")
+
+
+class ReplayClock:
+    """A timer for pytest-benchmark: it stands still unless a replayed round advances it."""
+
+    def __init__(self) -> None:
+        self._now_ns = 0
+
+    def __call__(self) -> float:
+        """Return the seconds since the clock was made."""
+        return self._now_ns / 1e9
+
+    def advance(self, duration_ns: int) -> None:
+        """Let so much time pass."""
+        self._now_ns += duration_ns
 
 
 class Suite:
@@ -31,29 +55,32 @@ class Suite:
 
     def __init__(self, config: pytest.Config) -> None:
         name = config.getoption("--profile")
-        usable = cpus.usable(procfs.online_cpus())
-        self.profile = profiles.profile(name, usable)
+        self.profile = profiles.profile(name, cpus.usable(procfs.online_cpus()))
         self.gates = gates.parse(*config.getoption("--fail-on"))
         gates.check_plan(
             self.gates,
             (arm.config.transport for each in self.profile.experiments for arm in each.arms),
         )
         self.clock = ReplayClock()
-        self.journal = Path(config.getoption("--journal") or paths.new_journal(name))
         self.chosen = self.profile.experiments  # those of them that tests were selected of
         self.trials: dict[str, tuple[TrialResult, ...]] = {}
         self.reduced: list[str] = []  # storms that are no rounds, in words
         self.unmeasured: list[str] = []  # tests that had no other storms
+        self.failures: dict[str, str] = {}  # by gate: why it does not hold, "" if it does
         self.stack = ExitStack()
         self.error: BufbenchError | None = None  # the first that ended it, or gates at its end
-        self.spent_s: dict[tuple[str, str], float] = defaultdict(float)  # by experiment and arm
         self.opening_s = 0.0
-        self.ran_s = 0.0  # since a test's time was last taken
-        self._seed: int = config.getoption("--seed")
-        self._wait: bool = config.getoption("--wait")
-        self._request()  # refuses what no run can have
-        self._campaign: campaign.Campaign | None = None
-        self._begin: progress.Begin | None = None
+        self._spent_s: dict[tuple[str, str], float] = defaultdict(float)  # by experiment and arm
+        self._ran_s = 0.0  # since a test's time was last taken
+        self._request = campaign.Request(
+            journal=Path(config.getoption("--journal") or paths.new_journal(name)),
+            profile=name,
+            seed=config.getoption("--seed"),
+            wait=config.getoption("--wait"),
+            left_out=self.profile.left_out,
+        )
+        self.journal = self._request.journal
+        self._opened: tuple[campaign.Campaign, progress.Begin] | None = None
 
     def run(self, experiment: Experiment) -> tuple[TrialResult, ...]:
         """Return the experiment's trials; the first of its tests to ask runs all blocks."""
@@ -65,42 +92,34 @@ class Suite:
             except BufbenchError as error:  # no other experiment would fare better
                 self.error = error
                 pytest.exit(f"bufbench: {error}", returncode=error.exit_code)
-            self.ran_s += time.monotonic() - began
+            self._ran_s += time.monotonic() - began
         return self.trials[experiment.name]
 
     def seconds_of(self, experiment: Experiment, arm: Arm, setup_s: float) -> float:
         """Return a test's own set-up time, without the trials of other tests' arms."""
-        ran_s, self.ran_s = self.ran_s, 0.0
-        return max(0.0, setup_s - ran_s) + self.spent_s[experiment.name, arm.name]
+        ran_s, self._ran_s = self._ran_s, 0.0
+        return max(0.0, setup_s - ran_s) + self._spent_s[experiment.name, arm.name]
 
     def _trials(self, experiment: Experiment) -> tuple[TrialResult, ...]:
         last = time.monotonic()
-        if self._campaign is None or self._begin is None:
-            self._campaign = self.stack.enter_context(campaign.opened(self._request()))
-            self._campaign.census(profiles.census_budgets_bytes(self.profile.name))
-            self._begin = self.stack.enter_context(progress.shown(self.profile.experiments))
+        if self._opened is None:
+            request = replace(self._request, plan=outline(self.chosen))
+            opened = self.stack.enter_context(campaign.opened(request))
+            opened.census(profiles.census_budgets_bytes(self.profile.name))
+            shown = self.stack.enter_context(progress.shown(self.profile.experiments))
+            self._opened = opened, shown
             self.opening_s, last = time.monotonic() - last, time.monotonic()
-        ended = self._begin(experiment)
+        running, begin = self._opened
+        ended = begin(experiment)
 
         def listener(trial: TrialResult) -> None:
             nonlocal last
             now = time.monotonic()
-            self.spent_s[trial.experiment, trial.arm] += now - last
+            self._spent_s[trial.experiment, trial.arm] += now - last
             last = now
             ended(trial)
 
-        return self._campaign.run(experiment, listener)
-
-    def _request(self) -> campaign.Request:
-        return campaign.Request(
-            journal=self.journal,
-            command_line=sys.argv,
-            profile=self.profile.name,
-            seed=self._seed,
-            wait=self._wait,
-            plan=outline(self.chosen),
-            left_out=self.profile.left_out,
-        )
+        return running.run(experiment, listener)
 
 
 SUITE: pytest.StashKey[Suite] = pytest.StashKey()
@@ -108,20 +127,13 @@ SUITE: pytest.StashKey[Suite] = pytest.StashKey()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Define the options of ./run bench."""
-    group = parser.getgroup("bufbench")
-    group.addoption(
-        "--profile", default="quick", help=f"which experiments: {', '.join(profiles.NAMES)}"
-    )
-    group.addoption("--seed", type=int, default=profiles.DEFAULT_SEED, help="of the blocks' order")
-    group.addoption("--wait", action="store_true", help="wait until no other measurement runs")
-    group.addoption("--journal", default="", help="the journal to write (results/PROFILE-TIME)")
-    group.addoption(
-        "--fail-on",
-        action="append",
-        default=[],
-        metavar="GATES",
-        help="exit 1 on these, e.g. ringbuf:drops,ringbuf:causal",
-    )
+    add = parser.getgroup("bufbench").addoption
+    add("--profile", default="quick", help=f"which experiments: {', '.join(profiles.NAMES)}")
+    add("--seed", type=int, default=profiles.DEFAULT_SEED, help="of the blocks' order")
+    add("--wait", action="store_true", help="wait until no other measurement runs")
+    add("--journal", default="", help="the journal to write (results/PROFILE-TIME)")
+    gates_help = "exit 1 on these, e.g. ringbuf:drops,ringbuf:causal"
+    add("--fail-on", action="append", default=[], metavar="GATES", help=gates_help)
 
 
 def prepared(config: pytest.Config) -> Suite:
@@ -177,6 +189,72 @@ def pytest_runtest_makereport(
     return report
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """Close the journal, then let the gates decide about the exit code."""
+    suite = session.config.stash[SUITE]
+    suite.stack.close()
+    if suite.journal.exists():
+        _record_plan(session.config, suite.journal)
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  whatever saving or comparing ends in
+        suite.error = suite.error or internal(error)
+    if suite.error is None:
+        try:
+            _judge(session, suite)
+        except BufbenchError as error:
+            suite.error = error
+
+
+def _record_plan(config: pytest.Config, journal: Path) -> None:
+    """Write into JUnit's file how many trials were planned, and how many of them ran."""
+    from bench.journal.reader import read_journal
+    from bench.judge.coverage import coverage
+
+    found = coverage(read_journal(journal).runs[-1:])
+    for plugin in config.pluginmanager.get_plugins():
+        record = getattr(plugin, "add_global_property", None)  # --junitxml's
+        if record is not None:
+            record("planned_trials", str(found.planned))
+            record("planned_trials_ran", str(found.ran))
+
+
+def _judge(session: pytest.Session, suite: Suite) -> None:
+    option = session.config.getoption
+    trials = [trial for each in suite.trials.values() for trial in each]
+    suite.failures = {str(gate): gate.failure(trials) for gate in suite.gates}
+    if option("benchmark_compare_fail"):
+        suite.failures[_COMPARED] = _regressions(session.config, suite.unmeasured)
+    gates.check((), trials)
+    if failed := [each for each in suite.failures.values() if each]:
+        raise GateFailed(f"gate failed: {'; '.join(failed)}")
+    if session.testsfailed:
+        raise UsageError("tests of the suite failed by themselves, not by what they measured")
+    ended = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+    if ended and not trials and not any(option(each, False) for each in _SHOWS_ONLY):
+        raise UsageError("nothing was measured: no experiment was chosen")
+
+
+def _regressions(config: pytest.Config, unmeasured: list[str]) -> str:
+    """Return why --benchmark-compare-fail does not hold; "" if it does."""
+    session = config._benchmarksession  # type: ignore[attr-defined]  # noqa: SLF001
+    if session.performance_regressions:
+        names = ", ".join(str(name) for name, _ in session.performance_regressions)
+        return f"{_COMPARED}: {names[:400]} regressed"
+    known = {name for found in (session.compared_mapping or {}).values() for name in found}
+    missing = [each.fullname for each in session.benchmarks if each.fullname not in known]
+    names = ", ".join(name.rpartition("::")[2] for name in missing)
+    for lack, why in (
+        (missing, f"the run compared with has no {names[:400]}"),
+        (unmeasured, f"only reduced storms in {', '.join(unmeasured)[:400]}"),
+        (not session.benchmarks, "nothing was run"),
+    ):
+        if lack:
+            return f"{_COMPARED} was not measured: {why}"
+    return ""
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Say below all tables why the exit code is what it is; under sudo, hand over what is left."""
     written = config.getoption("benchmark_json", None)
@@ -201,35 +279,24 @@ def pytest_terminal_summary(
         suite.error = suite.error or internal(error)
     if not suite.trials:
         return
+    from bench.cli.report import page_line
     from bench.journal.reader import read_journal
     from bench.questions.transports.document import document
     from bench.questions.transports.summary import compare_journals
     from bench.report.document import Level
-    from bench.report.renderers.terminal import Screen, show
+    from bench.report.renderers.text import Screen, show
 
     terminalreporter.section("bufbench")
     for line in suite.reduced:
         terminalreporter.write_line(line)
     for summary in compare_journals(read_journal(suite.journal)):
         show(document(summary), Screen(), level=Level.DECISION)
-    from bench.cli.files import page_line
-
-    terminalreporter.write_line(f"journal: {suite.journal}")
-    terminalreporter.write_line(page_line(suite.journal))
-    terminalreporter.write_line(f"all tables: ./run report -- {suite.journal}")
-
-
-def record_plan(config: pytest.Config, journal: Path) -> None:
-    """Write into JUnit's file how many trials were planned, and how many of them ran."""
-    from bench.journal.reader import read_journal
-    from bench.judge.coverage import coverage
-
-    found = coverage(read_journal(journal).runs[-1:])
-    for plugin in config.pluginmanager.get_plugins():
-        record = getattr(plugin, "add_global_property", None)  # --junitxml's
-        if record is not None:
-            record("planned_trials", str(found.planned))
-            record("planned_trials_ran", str(found.ran))
+    for line in (
+        f"journal: {suite.journal}",
+        page_line(suite.journal),
+        f"all tables: ./run report -- {suite.journal}",
+    ):
+        terminalreporter.write_line(line)
 
 
 def internal(error: BaseException) -> UsageError:

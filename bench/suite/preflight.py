@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,49 +34,45 @@ _GROUPINGS: Final = frozenset(
 
 def check(config: pytest.Config) -> None:
     """Raise UsageError for options that do nothing here, or that would fail after the trials."""
-    _check_idle(config)
-    _check_gate(config)
     option = config.option
-    if option.benchmark_histogram:
-        _check_histogram()
+    given = {word.partition("=")[0] for word in config.invocation_params.args}
+    saves = option.benchmark_save or option.benchmark_autosave
+    no_round = "has no effect: rounds are blocks, timed by the storms"
+    idle = {f"--benchmark-{name}": f" {no_round}" for name in _IDLE}
+    idle |= {f"--benchmark-{name}": ": nothing would be measured" for name in ("skip", "disable")}
+    unknown = sorted(set(option.benchmark_group_by.split(",")) - _GROUPINGS)
+    for wrong, message, remedy in (
+        *((name in given, f"{name}{why}", "leave it out") for name, why in idle.items()),
+        (
+            option.benchmark_save_data and not saves,
+            "--benchmark-save-data has no effect without --benchmark-save",
+            "leave it out",
+        ),
+        (
+            option.benchmark_compare_fail and not option.benchmark_compare,
+            "--benchmark-compare-fail needs a run to compare with",
+            "save one by --benchmark-save=NAME, then add --benchmark-compare=0001",
+        ),
+        (
+            unknown,
+            f"--benchmark-group-by: there is no {''.join(unknown[:1])[:40]!r}",
+            f"take of {', '.join(sorted(_GROUPINGS))}",
+        ),
+        (
+            option.benchmark_histogram and find_spec("pygal") is None,
+            "--benchmark-histogram needs pygal, which is not here",
+            "leave it out: the page has charts",
+        ),
+    ):
+        if wrong:
+            raise UsageError(message, remedy=remedy)
     # A path; in older versions a file that was opened as the options were parsed.
     if isinstance(option.benchmark_json, Path):
-        writable("--benchmark-json", option.benchmark_json)
-    _check_storage(config, option.benchmark_save or option.benchmark_autosave)
+        _check_writable("--benchmark-json", option.benchmark_json)
+    _check_storage(config, saves)
 
 
-def _check_idle(config: pytest.Config) -> None:
-    given = {word.partition("=")[0] for word in config.invocation_params.args}
-    for name in _IDLE:
-        if f"--benchmark-{name}" in given:
-            raise UsageError(
-                f"--benchmark-{name} has no effect: rounds are blocks, timed by the storms",
-                remedy="leave it out",
-            )
-    for name in ("skip", "disable"):
-        if f"--benchmark-{name}" in given:
-            raise UsageError(f"--benchmark-{name}: nothing would be measured")
-    option = config.option
-    saves = option.benchmark_save or option.benchmark_autosave
-    if option.benchmark_save_data and not saves:
-        raise UsageError("--benchmark-save-data has no effect without --benchmark-save")
-
-
-def _check_gate(config: pytest.Config) -> None:
-    option = config.option
-    if option.benchmark_compare_fail and not option.benchmark_compare:
-        raise UsageError(
-            "--benchmark-compare-fail needs a run to compare with",
-            remedy="save one by --benchmark-save=NAME, then add --benchmark-compare=0001",
-        )
-    if unknown := set(option.benchmark_group_by.split(",")) - _GROUPINGS:
-        raise UsageError(
-            f"--benchmark-group-by: there is no {min(unknown)[:40]!r}",
-            remedy=f"take of {', '.join(sorted(_GROUPINGS))}",
-        )
-
-
-def writable(what: str, path: Path) -> None:
+def _check_writable(what: str, path: Path) -> None:
     """Raise UsageError if a file cannot be opened to be written; one that is there stays."""
     there = os.path.lexists(path)
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC
@@ -85,16 +82,6 @@ def writable(what: str, path: Path) -> None:
             path.unlink()
     except OSError as error:
         raise UsageError(f"{what}: cannot write {path}: {error.strerror}") from error
-
-
-def _check_histogram() -> None:
-    try:
-        import pytest_benchmark.histogram  # noqa: F401
-    except ImportError as error:
-        raise UsageError(
-            "--benchmark-histogram needs pygal, which is not here",
-            remedy="leave it out: the page has charts",
-        ) from error
 
 
 def _check_storage(config: pytest.Config, saves: str | None) -> None:
@@ -121,4 +108,4 @@ def _check_storage(config: pytest.Config, saves: str | None) -> None:
             remedy="save one by --benchmark-save=NAME, or name a file of --benchmark-json",
         )
     if saves and hasattr(storage, "get"):
-        writable("--benchmark-save", storage.get(f"0000_{saves}.json"))
+        _check_writable("--benchmark-save", storage.get(f"0000_{saves}.json"))

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -17,7 +16,6 @@ from bench.errors import BufbenchError, ExitCode, MachineUnfit
 from bench.host.signals import Ending
 from bench.linux import capabilities
 from bench.suite import junit, plugin, preflight
-from bench.suite.verdict import Verdict
 
 _MEANINGS: Final[Mapping[pytest.ExitCode, ExitCode]] = {
     pytest.ExitCode.USAGE_ERROR: ExitCode.USAGE,  # 4, which stands for trials here
@@ -35,34 +33,24 @@ class _Session:
 
     def __init__(self, ending: Ending, xml: Path | None) -> None:
         self.status: int | None = None
-        self.why = ""
-        self.verdict: Verdict | None = None
         self._ending = ending
         self._xml = xml
         self._config: pytest.Config | None = None
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_cmdline_main(self, config: pytest.Config) -> int | None:
-        """Refuse, in a line and before pytest begins, what would come to nothing."""
-        told_only = config.option.help or config.option.version
-        try:
-            plugin.prepared(config)
-            if not told_only:
-                preflight.check(config)
-            if not told_only and not config.option.collectonly:
-                _check_privileges()
-        except BufbenchError as error:
-            print(f"bufbench: {error}", file=sys.stderr)
-            self.status, self.why = error.exit_code, str(error)
-            return self.status
-        return None
+    def pytest_cmdline_main(self, config: pytest.Config) -> None:
+        """Refuse, before pytest begins, what would come to nothing. Raises BufbenchError."""
+        plugin.prepared(config)
+        if config.option.help or config.option.version:
+            return
+        preflight.check(config)
+        finding = doctor.privileges(capabilities.held())
+        if finding.status is doctor.Status.FAIL and not config.option.collectonly:
+            raise MachineUnfit(f"this user {finding.seen}", remedy=finding.remedy)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
-        # Before the terminal's own plugin, so that this one's hooks stand within that one's.
         self._config = config
-        self.verdict = Verdict(plugin.prepared(config))
-        config.pluginmanager.register(self.verdict)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
@@ -90,50 +78,46 @@ class _Session:
         error = session.config.stash[plugin.SUITE].error
         self.status = session.exitstatus if error is None else error.exit_code
 
-    def complete(self, code: int) -> None:
-        """Let the JUnit file say how it ended."""
+    def complete(self, code: int, why: str = "") -> None:
+        """Let the JUnit file say how it ended: every gate's outcome, and a cause of the code."""
         if self._xml is None:
             return
-        suite = self._config.stash.get(plugin.SUITE, None) if self._config else None
-        why = str(suite.error) if suite and suite.error else self.why
-        cases = self.verdict.cases() if self.verdict else []
+        cases = []
+        if suite := self._config and self._config.stash.get(plugin.SUITE, None):
+            why = str(suite.error) if suite.error else why
+            gates = suite.failures.items()
+            cases = [junit.Case(name=f"gate {name}", failure=failure) for name, failure in gates]
+            if suite.opening_s:
+                cases.append(junit.Case(name="set-up", seconds=suite.opening_s))
         junit.complete(self._xml, cases, code=code, why=why or f"the suite ended with {code}")
-
-
-def _check_privileges() -> None:
-    finding = doctor.privileges(capabilities.held())
-    if finding.status is doctor.Status.FAIL:
-        raise MachineUnfit(f"this user {finding.seen}", remedy=finding.remedy)
 
 
 def main(arguments: list[str], ending: Ending) -> int:
     """Run the suite; what a checkout configures for its tests has no say here."""
     xml = junit.place(arguments)
     if xml is not None:
-        try:
-            junit.begin(xml)
-        except BufbenchError as error:
-            print(f"bufbench: {error}", file=sys.stderr)
-            return error.exit_code
+        junit.begin(xml)
     session = _Session(ending, xml)
     # Nor has what the system's Python has installed for other people's tests.
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    code = pytest.main(
-        [
-            f"--config-file={os.devnull}",
-            f"--rootdir={Path(bench.__file__).parents[1]}",
-            "--noconftest",  # pytest would take tests/conftest.py of the folder that it starts in
-            "--import-mode=importlib",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "pytest_benchmark.plugin",
-            "--pyargs",
-            "bench.suite",
-            *arguments,
-        ],
-        plugins=[plugin, session],
-    )
+    try:
+        code = pytest.main(
+            [
+                f"--config-file={os.devnull}",
+                f"--rootdir={Path(bench.__file__).parents[1]}",
+                "--noconftest",  # pytest would take tests/conftest.py of the folder it starts in
+                "--import-mode=importlib",
+                *("-p", "no:cacheprovider"),
+                *("-p", "pytest_benchmark.plugin"),
+                *("-p", "bench.suite.plugin"),
+                *("--pyargs", "bench.suite"),
+                *arguments,
+            ],
+            plugins=[session],
+        )
+    except BufbenchError as error:
+        session.complete(error.exit_code, str(error))
+        raise
     status = code if session.status is None else session.status
     code = _MEANINGS.get(status, status) if isinstance(status, pytest.ExitCode) else status
     session.complete(code)

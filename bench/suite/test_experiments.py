@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from statistics import median
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -12,6 +13,13 @@ from bench.judge.load import reduced, state_of
 from bench.plan.experiments import Arm, Experiment
 from bench.suite.plugin import Suite
 from bench.trial.result import State, TrialResult
+
+_EXTRA: Final[tuple[tuple[str, str, Callable[[Iterable[Any]], object], tuple[str, ...]], ...]] = (
+    ("ledger", "", sum, ("attempted", "dropped", "own_attempted", "own_dropped", "missed")),
+    ("ordering", "", sum, ("causal_pairs", "causal_violations")),
+    ("latency", "latency_", median, ("p50_ns", "p99_ns")),
+)
+"""The part of a trial, what its numbers' names begin with, and how several are taken together."""
 
 
 @pytest.fixture
@@ -37,15 +45,14 @@ def test_arm(
     rounds = iter(trials)
     benchmark.extra_info["planned_trials"] = experiment.blocks
     benchmark.extra_info.update(extra_info(trials))
-    benchmark.pedantic(
-        lambda: suite.clock.advance(_length_ns(next(rounds))), rounds=len(trials), iterations=1
-    )
+
+    def replay() -> None:
+        storm = next(rounds).storm
+        suite.clock.advance(storm.end_ns - storm.start_ns)
+
+    benchmark.pedantic(replay, rounds=len(trials), iterations=1)
     invalid = [trial.reasons for trial in trials if trial.state is State.INVALID]
     assert not invalid, f"trials that do not balance: {invalid}"
-
-
-def _length_ns(trial: TrialResult) -> int:
-    return trial.storm.end_ns - trial.storm.start_ns
 
 
 def extra_info(trials: list[TrialResult]) -> dict[str, object]:
@@ -56,22 +63,10 @@ def extra_info(trials: list[TrialResult]) -> dict[str, object]:
         "reaped": sum(trial.storm.reaped for trial in trials),
         "states": sorted({trial.state.value for trial in trials}),
     }
-    books = [trial.ledger for trial in trials if trial.ledger]
-    orders = [trial.ordering for trial in trials if trial.ordering]
-    delays = [trial.latency for trial in trials if trial.latency]
-    sizes = [trial.memory for trial in trials if trial.memory]
-    if books:
-        info["attempted"] = sum(book.attempted for book in books)
-        info["dropped"] = sum(book.dropped for book in books)
-        info["own_attempted"] = sum(book.own_attempted for book in books)
-        info["own_dropped"] = sum(book.own_dropped for book in books)
-        info["missed"] = sum(book.missed for book in books)
-    if orders:
-        info["causal_pairs"] = sum(order.causal_pairs for order in orders)
-        info["causal_violations"] = sum(order.causal_violations for order in orders)
-    if delays:
-        info["latency_p50_ns"] = median(delay.p50_ns for delay in delays)
-        info["latency_p99_ns"] = median(delay.p99_ns for delay in delays)
-    if sizes:
+    for part, prefix, taken, names in _EXTRA:
+        if found := [each for trial in trials if (each := getattr(trial, part))]:
+            for name in names:
+                info[f"{prefix}{name}"] = taken(getattr(each, name) for each in found)
+    if sizes := [trial.memory for trial in trials if trial.memory]:
         info["physical_bytes"] = sizes[0].footprint.physical_bytes
     return info

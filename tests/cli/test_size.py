@@ -27,8 +27,8 @@ SIZE = [sys.executable, "-c", "from bench.cli import main; main()", "size"]
         (["--storms", "19"], "--storms 19 is out of range; take 20 to 1000"),
         (["--margin", "0.5"], "--margin 0.5 is out of range"),
         (["--burst", "9" * 400], "is out of range; take 0 to 1e+06"),
-        (["--tolerate", "1"], "--tolerate 1 is no share"),
-        (["--tolerate", "nan"], "--tolerate nan is no share"),
+        (["--tolerate", "1"], "--tolerate 1 is not a share"),
+        (["--tolerate", "nan"], "--tolerate nan is not a share"),
         (["--transport", "pigeon"], "pigeon"),
     ],
 )

@@ -31,8 +31,9 @@ from bench.questions.transports.data import report_of
 from bench.questions.transports.figures.charts import figures
 from bench.questions.transports.material import materials
 from bench.questions.transports.summary import compare_journals
-from bench.report.renderers import markdown, terminal
-from bench.report.renderers.data import render_json
+from bench.report.renderers import markdown
+from bench.report.renderers.json import render as render_json
+from bench.report.renderers.text import show
 
 _EDIT: Final = struct.Struct("<HHB8s")  # which trials, which value, what it becomes, of what
 _WORDS: Final = (
@@ -145,14 +146,14 @@ def report(data: bytes) -> None:
     verdicts = [claims.document(each) for each in judged]
     compared = [transports.document(each) for each in summaries]
     for each in (*compared, *verdicts):
-        terminal.show(each, paper)
+        show(each, paper)
     for material in materials(found):
         figures(material)
     said = (
         paper.file.getvalue(),  # type: ignore[attr-defined]
-        markdown.render_markdown(*compared, *verdicts),
-        render_json(report_of(*compared)),
-        render_json(claims.data_of(*verdicts)),
+        markdown.render(*compared, *verdicts),
+        render_json(data=report_of(*compared)),
+        render_json(data=claims.data_of(*verdicts)),
         table.csv(found),
     )
     for each in said:

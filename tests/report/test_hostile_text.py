@@ -19,7 +19,7 @@ from made_up_trials import blocks, header, trial
 from rich.console import Console
 from tracing import BUFBENCH, bufbench
 
-from bench.cli.files import write_page
+from bench.cli.report import write_page
 from bench.escape import clean
 from bench.journal.reader import read_journal
 from bench.journal.schema import JournalContent
@@ -29,7 +29,9 @@ from bench.questions.transports.data import report_of
 from bench.questions.transports.document import document
 from bench.questions.transports.summary import compare_journals
 from bench.report.document import Document
-from bench.report.renderers import data, markdown, terminal
+from bench.report.renderers import json as json_form
+from bench.report.renderers import markdown
+from bench.report.renderers.text import show
 from bench.trial.result import State
 
 NAMES = {
@@ -86,7 +88,7 @@ def made(content: JournalContent) -> Document:
 
 def test_a_terminal_is_not_steered(name: str, made: Document) -> None:
     screen = Console(file=io.StringIO(), width=4_000, force_terminal=True, color_system=None)
-    terminal.show(made, screen)
+    show(made, screen)
     shown = screen.file.getvalue()  # type: ignore[attr-defined]
     without_style = re.sub(r"\x1b\[[0-9;]*m", "", shown)
     assert all(char.isprintable() or char == "\n" for char in without_style)
@@ -94,7 +96,7 @@ def test_a_terminal_is_not_steered(name: str, made: Document) -> None:
 
 
 def test_markdown_shows_it_as_it_is(made: Document) -> None:
-    said = markdown.render_markdown(made)
+    said = markdown.render(made)
     assert all(char.isprintable() or char == "\n" for char in said)
     # What is left of a line without its escapes has no mark that is Markdown's or HTML's.
     words = {line for line in said.splitlines() if line.startswith("### ")}
@@ -146,7 +148,7 @@ def test_a_page_gets_no_elements_of_it(tmp_path: Path) -> None:
 
 
 def test_json_holds_it_exactly(name: str, made: Document) -> None:
-    said = data.render_json(report_of(made))
+    said = json_form.render(data=report_of(made))
     assert said.isascii()
     told = json.loads(said)["summaries"][0]
     assert told["machine"]["hostname"] == name

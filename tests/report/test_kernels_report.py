@@ -15,7 +15,9 @@ from rich.console import Console
 from bench.questions.kernels import sentences
 from bench.questions.kernels.document import document
 from bench.questions.kernels.matrix import Matrix, compare
-from bench.report.renderers import data, html, markdown, terminal
+from bench.report.renderers import html, markdown
+from bench.report.renderers import json as json_form
+from bench.report.renderers.text import show
 
 EVIL = "<script>evil=1</script>\x1b[31m\u202e|`"
 
@@ -38,20 +40,20 @@ def matrix() -> Matrix:
 
 def text_of(matrix: Matrix) -> str:
     out = io.StringIO()
-    terminal.show(document(matrix), Console(file=out, width=100))
+    show(document(matrix), Console(file=out, width=100))
     return out.getvalue()
 
 
 def render_markdown(matrix: Matrix) -> str:
-    return markdown.render_markdown(document(matrix))
+    return markdown.render(document(matrix))
 
 
 def render_json(matrix: Matrix) -> str:
-    return data.render_json(document(matrix).data)
+    return json_form.render(data=document(matrix).data)
 
 
 def render_page(matrix: Matrix) -> str:
-    return html.one_page(document(matrix))
+    return html.render(document(matrix))
 
 
 def test_sentences_tell_what_is_judged(matrix: Matrix) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from made_up_trials import blocks, header, trial
 
-from bench.cli.files import with_charts, write_charts
+from bench.cli.report import with_charts, write_charts
 from bench.host import process
 from bench.journal.schema import JournalContent, Run
 from bench.measure.timeline import trace

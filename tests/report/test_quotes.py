@@ -11,7 +11,7 @@ import quotes
 import reference
 
 ROOT: Final = reference.FOLDER.parents[1]
-QUOTING: Final = ("README.md", "results/README.md")
+QUOTING: Final = ("README.md", "results/README.md", "docs/metrics.md")
 DOCUMENTS: Final = tuple(sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md")))
 
 MEASURED: Final = re.compile(

@@ -18,8 +18,9 @@ from bench.questions.transports.data import report_of
 from bench.questions.transports.document import document
 from bench.questions.transports.sentence import sentence, verdict
 from bench.questions.transports.summary import Summary, compare
-from bench.report.renderers import data, markdown
-from bench.report.renderers.terminal import WIDTH, show
+from bench.report.renderers import json as json_form
+from bench.report.renderers import markdown
+from bench.report.renderers.text import WIDTH, show
 from bench.trial.result import State, TrialResult
 
 
@@ -53,11 +54,11 @@ def text_of(summary: Summary, *, width: int = 120, colour: bool = False) -> str:
 
 
 def render_markdown(summary: Summary) -> str:
-    return markdown.render_markdown(document(summary))
+    return markdown.render(document(summary))
 
 
 def render_json(*summaries: Summary) -> str:
-    return data.render_json(report_of(*map(document, summaries)))
+    return json_form.render(data=report_of(*map(document, summaries)))
 
 
 def test_the_verdict_comes_first_and_answers_every_question(summary: Summary) -> None:
@@ -236,7 +237,7 @@ def test_json_has_the_values_of_the_comparison(summary: Summary) -> None:
 
 @pytest.mark.slow
 def test_reading_names_for_plans_does_not_wait_for_scipy() -> None:
-    modules = "bench.report.renderers.terminal, bench.questions.transports.document"
+    modules = "bench.report.renderers.text, bench.questions.transports.document"
     names = f"import sys, {modules}; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", names], capture_output=True, text=True, check=True

@@ -14,8 +14,8 @@ from bench.plan.budgets import KIB, label
 from bench.questions.sizing.document import Sized, document
 from bench.questions.sizing.judge import Sizing, sizing
 from bench.questions.sizing.plan import Load
-from bench.report.renderers.data import render_json
-from bench.report.renderers.terminal import show
+from bench.report.renderers.json import render as render_json
+from bench.report.renderers.text import show
 
 RUNGS = {
     "ringbuf": tuple((4 * KIB) << power for power in range(6)),
@@ -107,7 +107,7 @@ def test_rings_for_each_cpu_are_told_one_by_one() -> None:
 
 
 def test_json_says_the_same() -> None:
-    told = json.loads(render_json(document(sized(RING, PERF)).data))
+    told = json.loads(render_json(data=document(sized(RING, PERF)).data))
     assert told["format"] == 2
     assert told["load"]["stall_ms"] == 50.0
     ring, perf = told["transports"]["ringbuf"], told["transports"]["perfbuf"]
@@ -116,6 +116,6 @@ def test_json_says_the_same() -> None:
     assert perf["configure"]["page_cnt"] == 16
     assert [rung["lossy"] for rung in ring["rungs"]] == [24, 3, 0, 0]
     assert ring["rungs"][0]["own_dropped_share"] == 0.007
-    never = json.loads(render_json(document(sized(found("ringbuf", {128: 24}))).data))
+    never = json.loads(render_json(data=document(sized(found("ringbuf", {128: 24}))).data))
     assert never["transports"]["ringbuf"]["minimum_bytes"] is None
     assert never["transports"]["ringbuf"]["configure"] == {}

@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 
 from bench.report.document import Cell, Column, Document, Fold, Row, Table
-from bench.report.renderers.html import one_page
-from bench.report.renderers.markdown import render_markdown
-from bench.report.renderers.terminal import show
+from bench.report.renderers.html import render as one_page
+from bench.report.renderers.markdown import render as render_markdown
+from bench.report.renderers.text import show
 
 
 def document(fold: str = "a fold") -> Document:

@@ -23,7 +23,7 @@ from bench.host import process
 from bench.journal.reader import read_journal
 from bench.judge.coverage import coverage
 from bench.suite import test_experiments
-from bench.suite.clock import ReplayClock
+from bench.suite.plugin import ReplayClock
 from bench.trial.result import TrialResult
 
 SUITE = [sys.executable, "-m", "bench.suite"]

@@ -1,2 +1,34 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Renderers: a document in, one form of it out. Another form is another file here."""
+"""Renderers: documents in, one form of them out. A file here is a form of that name.
+
+Its function ``render`` returns the text.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from bench.report.document import Document
+
+
+class Renderer(Protocol):
+    """Render documents; ``data`` is the dataclass behind all of them."""
+
+    def __call__(self, *documents: Document, data: Any = None) -> str:
+        """Return the form; ends in a newline."""
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Return the names of all forms."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
+
+
+def find(name: str) -> Renderer:
+    """Return the renderer of a form that :func:`names` lists."""
+    found: Renderer = importlib.import_module(f"{__name__}.{name}").render
+    return found

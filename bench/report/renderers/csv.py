@@ -5,22 +5,24 @@ from __future__ import annotations
 
 import csv
 import io
+from typing import Any
 
+from bench.escape import clean
 from bench.report.document import Document, tables
 
 HEADER = ("table", "row", "column", "text", "value", "low", "high")
 
 
-def guarded(text: str) -> str:
-    """Return ``text`` so that no spreadsheet takes it for a formula.
+def _guarded(text: str) -> str:
+    """Return ``text`` so that no spreadsheet takes it for a formula, control characters visible.
 
-    Text that begins like one, or with an apostrophe, has an apostrophe before it: without the
-    first apostrophe it is as it was.
+    Text that begins like one, or with an apostrophe, has an apostrophe before it.
     """
-    return f"'{text}" if text.startswith(("'", "=", "+", "-", "@", "\t", "\r", "\n")) else text
+    shown = clean(text)
+    return f"'{shown}" if shown.startswith(("'", "=", "+", "-", "@")) else shown
 
 
-def render_csv(*documents: Document) -> str:
+def render(*documents: Document, data: Any = None) -> str:  # noqa: ARG001
     """Return every table of the documents, with a header."""
     memory = io.StringIO()
     writer = csv.writer(memory, lineterminator="\n")
@@ -32,5 +34,5 @@ def render_csv(*documents: Document) -> str:
                 high = row.evidence.high if row.evidence is not None else None
                 for column, cell in zip(table.columns, row.cells, strict=False):
                     names = (table.key, row.heading.text, column.heading, cell.text)
-                    writer.writerow((*map(guarded, names), cell.value, low, high))
+                    writer.writerow((*map(_guarded, names), cell.value, low, high))
     return memory.getvalue()

@@ -79,7 +79,7 @@ def render_page(documents: Sequence[Document], converter: Converter) -> str:
     )
 
 
-def one_page(*documents: Document) -> str:
+def render(*documents: Document, data: Any = None) -> str:  # noqa: ARG001
     """Return a page whose charts are drawn while it is made."""
     require_extra()
     with Converter() as converter:

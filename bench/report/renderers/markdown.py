@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from bench.escape import clean
 from bench.report.document import (
@@ -29,27 +30,27 @@ def escape(text: str) -> str:
     return re.sub(r"([\\`*_\[\]|#~])", r"\\\1", visible)
 
 
-def render_markdown(*documents: Document, level: Level = Level.EVIDENCE) -> str:
+def render(*documents: Document, data: Any = None) -> str:  # noqa: ARG001
     """Return the documents one after another; ends in a newline."""
     blocks: list[str] = []
     for document in documents:
         blocks += (f"## {escape(document.title)}", escape(document.subject))
-        blocks += _blocks(document.parts, level)
+        blocks += _blocks(document.parts)
     return "\n\n".join(filter(None, blocks)) + "\n"
 
 
-def _blocks(parts: Iterable[Part], level: Level) -> Iterator[str]:
+def _blocks(parts: Iterable[Part]) -> Iterator[str]:
     """Yield what blank lines stand between; sentences in a row are one list."""
     items: list[str] = []
     for part in parts:
-        if part.level > level:
+        if part.level > Level.EVIDENCE:
             continue
         if item := _item(part):
             items.append(item)
         else:
             yield "\n".join(items)
             items = []
-            yield from _block(part, level)
+            yield from _block(part)
     yield "\n".join(items)
 
 
@@ -63,7 +64,7 @@ def _item(part: Part) -> str:
     return ""
 
 
-def _block(part: Part, level: Level) -> Iterator[str]:
+def _block(part: Part) -> Iterator[str]:
     match part:
         case Table():
             yield from _table(part)
@@ -76,7 +77,7 @@ def _block(part: Part, level: Level) -> Iterator[str]:
             badge = f"{escape(part.badge)}: " if part.badge else ""
             yield f"### {badge}{escape(part.summary)}"
             yield escape(part.gist)
-            yield from _blocks(untitled(part), level)
+            yield from _blocks(untitled(part))
         case Heading():
             yield f"### {escape(part.text)}"
         case Command():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import zip_longest
-from typing import Final
+from typing import Any, Final
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -63,6 +63,15 @@ class Screen(Console):
     def on_broken_pipe(self) -> None:
         """Raise the BrokenPipeError that rich has caught."""
         raise  # noqa: PLE0704  called while it is handled
+
+
+def render(*documents: Document, data: Any = None, level: Level = Level.EVIDENCE) -> str:  # noqa: ARG001
+    """Return the documents as standard output shows them: its width, and colour on a terminal."""
+    screen = Screen()
+    with screen.capture() as captured:
+        for document in documents:
+            show(document, screen, level=level)
+    return captured.get()
 
 
 def show(document: Document, console: Console, *, level: Level = Level.EVIDENCE) -> None:

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The data behind documents as JSON, by pydantic."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bench.report.document import Document
+
+
+def render(*documents: Document, data: Any = None) -> str:
+    """Return ``data``, or that of the first document, as ASCII, two blanks to a level.
+
+    Numbers that are not finite become null.
+    """
+    from pydantic import TypeAdapter
+
+    whole = documents[0].data if data is None else data
+    text = TypeAdapter(type(whole)).dump_json(whole)
+    return json.dumps(json.loads(text), indent=2, allow_nan=False) + "\n"
