@@ -8,9 +8,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.linux.machine import Machine
-from bench.questions.change.counts import BudgetChange, CountChange, budget_changes, count_changes
 from bench.questions.change.journal_set import JournalSet, same_question
-from bench.questions.change.numbers import Change, LeftOut, changes
+from bench.questions.change.numbers import (
+    BudgetChange,
+    Change,
+    CountChange,
+    LeftOut,
+    budget_changes,
+    changes,
+    count_changes,
+)
 from bench.questions.claims.claim import Finding, Side, Verdict
 
 FORMAT: Final = 1
@@ -53,7 +60,7 @@ def difference(before: JournalSet, after: JournalSet) -> Difference:
     """Compare all that both sets have."""
     numbers, compared_numbers, left_out = changes(before, after)
     counts, compared_counts = count_changes(before, after)
-    budgets, claims = budget_changes(before, after), tuple(_claims(before, after))
+    budgets, claims = tuple(budget_changes(before, after)), tuple(_claims(before, after))
     worse = [
         *(each.worse for each in numbers),
         *(each.worse for each in counts),

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bench.judge.statistics import Estimate
-from bench.questions.change.counts import COUNTS
 from bench.questions.change.difference import Difference
 from bench.questions.change.journal_set import JournalSet
+from bench.questions.change.numbers import COUNTS
 from bench.questions.transports.words import machine_words, reduced
 from bench.report.document import (
     Cell,

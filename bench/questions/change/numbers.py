@@ -1,34 +1,38 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Changes between two sets of journals in how transports compare with the perf buffers.
+"""Changes between two sets of journals: how transports compare, counts, and lossless budgets.
 
-No number of one set is compared with one of the other by itself: machines drift, and two may
-differ. Compared is what each set has within itself: a transport against the perf buffers, as ratio
-or difference, paired within blocks.
+No time of one set is compared with one of the other: machines drift, and two may differ. Compared
+is what each set has within itself: a transport against the perf buffers, paired within blocks. A
+count may be: nothing that a slow machine does turns 0 losses into some that were impossible.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from math import log
-from typing import Final
+from itertools import product
+from math import inf, log
+from statistics import fmean
+from typing import Final, NamedTuple
 
-from bench.judge.comparison import Comparison, Row
-from bench.judge.floor import LEAST_MARGIN
+from bench.judge.comparison import Comparison
+from bench.judge.floor import LEAST_MARGIN, floor_for
+from bench.judge.ladder import Ladder
 from bench.judge.metrics import METRICS, Metric, Unit
 from bench.judge.samples import paired
 from bench.judge.statistics import FEWEST_BLOCKS, Scale, holm, moved_p
 from bench.plan.experiments import ArmName
-from bench.questions.change.journal_set import JournalSet, same_question
+from bench.questions.change.journal_set import ArmKey, JournalSet, same_question
 
-LEVEL: Final = 0.05
-"""Of the p of a change, after correction."""
+COUNTS: Final = {
+    metric.key: metric
+    for metric in METRICS
+    if metric.key in ("own_dropped_share", "causal_violation_share")
+}
 
+_LEVEL: Final = 0.05  # of the p of a change, after correction
 _DRIFTING: Final = (Unit.NS, Unit.SECONDS, Unit.PER_S)
 """Of these only ratios stay the same on a machine that became slower."""
-
-_Name = tuple[str, str, str, str, str]
-"""Experiment, budget, variant, and both transports."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,13 @@ class Change:
     p: float  # corrected by Holm over all numbers compared
     worse: bool  # for left
 
+    @property
+    def beyond_margin(self) -> bool:
+        """Whether both differ by more than both sets' margins."""
+        if self.scale is Scale.RATIO:
+            return abs(log(self.after / self.before)) > log(1 + max(self.margin, LEAST_MARGIN))
+        return abs(self.after - self.before) > self.margin
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
@@ -59,6 +70,47 @@ class LeftOut:
     only_before: tuple[str, ...]  # comparisons by name
     only_after: tuple[str, ...]
     unlike: tuple[str, ...]  # that were run differently
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountChange:
+    """The mean share of one arm's trials, before and after."""
+
+    experiment: str
+    arm: str
+    key: str
+    before: float
+    after: float
+    p: float  # before Holm's correction over all counts compared
+    worse: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetChange:
+    """The least budget at which one transport lost nothing; None: above the ladder."""
+
+    experiment: str
+    transport: str
+    before_bytes: int | None
+    after_bytes: int | None
+    p: float  # of as different losses at the lesser of both, by chance; corrected by Holm
+    sure: bool  # beyond chance: losses are random near the edge
+    worse: bool  # more is needed now
+
+
+class _Name(NamedTuple):
+    """The name of a comparison."""
+
+    experiment: str
+    budget: str
+    variant: str
+    transport: str
+    against: str
+
+    def __str__(self) -> str:
+        variant = f" ({self.variant})" if self.variant else ""
+        sides = f"{self.transport} against {self.against}"
+        return f"{self.experiment} at {self.budget}{variant}, {sides}"
 
 
 def changes(before: JournalSet, after: JournalSet) -> tuple[tuple[Change, ...], int, LeftOut]:
@@ -73,23 +125,40 @@ def changes(before: JournalSet, after: JournalSet) -> tuple[tuple[Change, ...], 
     alike = [name for name in common if _same(then[name], before, now[name], after)]
     found: list[Change] = []
     too_few = 0
-    for name in alike:
-        for metric in METRICS:
-            rows = then[name].row(metric.key), now[name].row(metric.key)
-            scale = _scale(metric, *rows)
-            if scale is None:
-                continue
-            blocks = [
-                _blocks(metric, scale, one[name], journals)
-                for one, journals in ((then, before), (now, after))
-            ]
-            if min(map(len, blocks)) < FEWEST_BLOCKS:
-                too_few += 1
-            else:
-                found.append(_change(name, metric, scale, rows, blocks))
+    for name, metric in product(alike, METRICS):
+        rows = [each.row(metric.key) for each in (then[name], now[name])]
+        known = [row.estimate for row in rows if row is not None and row.estimate is not None]
+        scale = known[0].scale if len(known) == 2 else None
+        if scale is None or scale is not known[1].scale:
+            continue
+        ratio = scale is Scale.RATIO
+        if not ratio and metric.unit in _DRIFTING:
+            continue
+        blocks = [
+            _blocks(metric, one, arms, ratio=ratio)
+            for one, arms in ((then[name], before), (now[name], after))
+        ]
+        if min(map(len, blocks)) < FEWEST_BLOCKS:
+            too_few += 1
+            continue
+        was, is_now = (each.point for each in known)
+        found.append(
+            Change(
+                **name._asdict(),
+                key=metric.key,
+                label=metric.label.strip(),
+                unit=metric.unit,
+                scale=scale,
+                before=was,
+                after=is_now,
+                margin=max(row.margin for row in rows if row is not None),
+                p=moved_p(blocks[0], blocks[1], log(is_now / was) if ratio else is_now - was),
+                worse=(is_now > was) != metric.more_is_better,
+            )
+        )
     adjusted = zip(found, holm([change.p for change in found]), strict=True)
     return (
-        tuple(replace(each, p=p) for each, p in adjusted if p < LEVEL and _beyond_margin(each)),
+        tuple(replace(each, p=p) for each, p in adjusted if p < _LEVEL and each.beyond_margin),
         len(found),
         LeftOut(
             too_few_blocks=too_few,
@@ -101,18 +170,15 @@ def changes(before: JournalSet, after: JournalSet) -> tuple[tuple[Change, ...], 
 
 
 def _named(one: JournalSet) -> dict[_Name, Comparison]:
-    found: dict[_Name, Comparison] = {}
+    found = {}
     for each in one.summary.comparisons:
-        arm = ArmName.parse(each.left.arm)
-        found[each.experiment, each.budget, arm.variant, arm.transport, each.right.transport] = each
+        arm, against = ArmName.parse(each.left.arm), each.right.transport
+        found[_Name(each.experiment, each.budget, arm.variant, arm.transport, against)] = each
     return found
 
 
 def _words(names: Iterable[_Name]) -> tuple[str, ...]:
-    return tuple(
-        f"{experiment} at {budget}{f' ({variant})' if variant else ''}, {left} against {right}"
-        for experiment, budget, variant, left, right in sorted(names)
-    )
+    return tuple(map(str, sorted(names)))
 
 
 def _same(then: Comparison, before: JournalSet, now: Comparison, after: JournalSet) -> bool:
@@ -123,53 +189,97 @@ def _same(then: Comparison, before: JournalSet, now: Comparison, after: JournalS
     )
 
 
-def _scale(metric: Metric, *rows: Row | None) -> Scale | None:
-    """Return the scale of both estimates; None where they cannot be compared."""
-    scales = {row.estimate.scale if row and row.estimate else None for row in rows}
-    scale = scales.pop()
-    if scales or (scale is Scale.DIFFERENCE and metric.unit in _DRIFTING):
-        return None
-    return scale
-
-
-def _blocks(metric: Metric, scale: Scale, each: Comparison, one: JournalSet) -> list[float]:
+def _blocks(metric: Metric, each: Comparison, one: JournalSet, *, ratio: bool) -> list[float]:
     """Return left against right, block by block, on the scale on which differences add up."""
     arms = one.arms_of(each.experiment)
     pairs = zip(*paired(metric, arms[each.left.arm], arms[each.right.arm]), strict=True)
-    ratio = scale is Scale.RATIO
     return [log(left) - log(right) if ratio else left - right for left, right in pairs]
 
 
-def _beyond_margin(change: Change) -> bool:
-    if change.scale is Scale.RATIO:
-        return abs(log(change.after / change.before)) > log(1 + max(change.margin, LEAST_MARGIN))
-    return abs(change.after - change.before) > change.margin
+def count_changes(before: JournalSet, after: JournalSet) -> tuple[tuple[CountChange, ...], int]:
+    """Return the counts that changed beyond chance and the A/A floor, of how many.
+
+    Shares of each trial are compared by Yuen's test (a t test of trimmed means), for each arm that
+    both sets ran alike in at least 8 blocks.
+    """
+    found = []
+    arms = dict(after.arms())
+    for (key, then), metric in product(dict(before.arms()).items(), COUNTS.values()):
+        now = arms.get(key)
+        if now is None or not same_question(before, then, after, now):
+            continue
+        shares = [list(arm.values(metric).values()) for arm in (then, now)]
+        if min(map(len, shares)) >= FEWEST_BLOCKS:
+            was, is_now = map(fmean, shares)
+            change = CountChange(
+                experiment=key[0],
+                arm=key[1],
+                key=metric.key,
+                before=was,
+                after=is_now,
+                p=moved_p(shares[0], shares[1], is_now - was),
+                worse=is_now > was,
+            )
+            found.append(change)
+    adjusted = zip(found, holm([change.p for change in found]), strict=True)
+    changed = (each for each, p in adjusted if p < _LEVEL)
+    return tuple(
+        each for each in changed if abs(each.after - each.before) > _floor(each, before, after)
+    ), len(found)
 
 
-def _change(
-    name: _Name,
-    metric: Metric,
-    scale: Scale,
-    rows: Iterable[Row | None],
-    blocks: list[list[float]],
-) -> Change:
-    experiment, budget, variant, left, right = name
-    known = [row for row in rows if row is not None]
-    before, after = (row.estimate.point for row in known if row.estimate is not None)
-    shown = log(after / before) if scale is Scale.RATIO else after - before
-    return Change(
-        experiment=experiment,
-        budget=budget,
-        variant=variant,
-        transport=left,
-        against=right,
-        key=metric.key,
-        label=metric.label.strip(),
-        unit=metric.unit,
-        scale=scale,
-        before=before,
-        after=after,
-        margin=max(row.margin for row in known),
-        p=moved_p(blocks[0], blocks[1], shown),
-        worse=(after > before) != metric.more_is_better,
-    )
+def _floor(change: CountChange, *sets: JournalSet) -> float:
+    scale, experiment = Scale.DIFFERENCE, change.experiment
+    floors = [
+        floor_for(each.summary.floors, metric=change.key, scale=scale, experiment=experiment)
+        for each in sets
+    ]
+    return max((floor.size for floor in floors if floor is not None), default=0.0)
+
+
+def budget_changes(before: JournalSet, after: JournalSet) -> Iterator[BudgetChange]:
+    """Yield every minimum lossless budget that differs, by chance or beyond it."""
+    ladders = {(each.experiment, each.transport): each for each in after.summary.ladders}
+    moved = [
+        (then, now)
+        for then in before.summary.ladders
+        if (now := ladders.get((then.experiment, then.transport))) is not None
+        and then.minimum_bytes != now.minimum_bytes
+        and _same_ladder(before, after, (then.experiment, then.transport))
+    ]
+    adjusted = holm([_chance(then, now) for then, now in moved])
+    for (then, now), p in zip(moved, adjusted, strict=True):
+        yield BudgetChange(
+            experiment=then.experiment,
+            transport=then.transport,
+            before_bytes=then.minimum_bytes,
+            after_bytes=now.minimum_bytes,
+            p=p,
+            sure=p < _LEVEL,
+            worse=(now.minimum_bytes or inf) > (then.minimum_bytes or inf),
+        )
+
+
+def _same_ladder(before: JournalSet, after: JournalSet, ladder: ArmKey) -> bool:
+    """Return whether both sets tried their budgets with equal storms."""
+    others = dict(after.arms())
+    same = [
+        same_question(before, arm, after, others[key])
+        for key, arm in dict(before.arms()).items()
+        if (key[0], ArmName.parse(key[1]).transport) == ladder and key in others
+    ]
+    return bool(same) and all(same)
+
+
+def _chance(*ladders: Ladder) -> float:
+    """Return p of losses as different at the lesser minimum (Fisher's exact test)."""
+    from scipy.stats import fisher_exact
+
+    least = min(ladder.minimum_bytes or inf for ladder in ladders)
+    table = [
+        [rung.lossy, rung.trials - rung.lossy]
+        for ladder in ladders
+        for rung in ladder.rungs
+        if rung.budget_bytes == least
+    ]
+    return float(fisher_exact(table).pvalue) if len(table) == 2 else 1.0

@@ -6,9 +6,9 @@ Fixes are backported: nothing here is derived from a version.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from bench.escape import clean
 from bench.judge.memory import Worth
@@ -16,15 +16,8 @@ from bench.linux.machine import UNKNOWN
 from bench.questions.kernels.rows import KernelRow, Result
 from bench.questions.transports.profiles import PERFBUF, RINGBUF
 
-
-class Fact(NamedTuple):
-    """Something that kernels differ in."""
-
-    key: str
-    short: str  # heads a column
-    title: str
-    published: str  # since when, by version numbers; "" where that is configured
-    state: Callable[[Result], str | None]  # None: not recorded in this journal
+State = Callable[[Result], str | None]
+"""Give a fact's state; None: not recorded in this journal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +26,7 @@ class ChangeData:
 
     key: str
     title: str
-    published: str
+    published: str  # since when, by version numbers; "" where that is configured
     states: tuple[str | None, ...]  # one a row
     onsets: tuple[str, ...]  # labels of rows whose state differs from the last one known
 
@@ -42,11 +35,11 @@ class ChangeData:
 class Change(ChangeData):
     """The same with its words."""
 
-    short: str
+    short: str  # heads a column
     steps: Mapping[str, str]  # of each onset, from what state to what
 
 
-def _probed(name: str) -> Callable[[Result], str | None]:
+def _probed(name: str) -> State:
     return lambda result: result.machine.kernel_facts.get(name)
 
 
@@ -61,7 +54,7 @@ def _format_lost(result: Result) -> str | None:
     return "yes" if any("PERF_FORMAT_LOST" in each for each in kinds) else "no"
 
 
-def _ring(key: str, *, right: str, nothing: str, wrong: str) -> Callable[[Result], str | None]:
+def _ring(key: str, right: str, nothing: str, wrong: str) -> State:
     """Return what names an instrument's worth, at the largest budget of a ring that has one."""
     words = {Worth.RIGHT: right, Worth.NOTHING: nothing, Worth.WRONG: wrong}
 
@@ -72,88 +65,71 @@ def _ring(key: str, *, right: str, nothing: str, wrong: str) -> Callable[[Result
     return state
 
 
-FACTS: Final = (
-    Fact("preemption", "preemption", "preemption model", "", _preemption),
-    Fact("ring_buffer", "ring", "ring buffer", "5.8", _probed("ring_buffer")),
-    Fact(
-        "memcg",
-        "charged",
+_FACTS: Final[Mapping[tuple[str, str], tuple[str, str, State]]] = {
+    ("preemption", "preemption"): ("preemption model", "", _preemption),
+    ("ring_buffer", "ring"): ("ring buffer", "5.8", _probed("ring_buffer")),
+    ("memcg", "charged"): (
         "ring charged to the memory cgroup",
         "about 5.11",
-        _ring("memcg_bytes", right="yes", nothing="no", wrong="no"),
+        _ring("memcg_bytes", "yes", "no", "no"),
     ),
-    Fact(
-        "format_lost",
-        "exact lost count",
+    ("format_lost", "exact lost count"): (
         "exact lost count of perf events (PERF_FORMAT_LOST)",
         "about 6.0",
         _format_lost,
     ),
-    Fact(
-        "fdinfo",
-        "fdinfo",
+    ("fdinfo", "fdinfo"): (
         "fdinfo memlock of a ring",
         "right from about 6.4",
-        _ring("memlock_bytes", right="right", nothing="0", wrong="wrong"),
+        _ring("memlock_bytes", "right", "0", "wrong"),
     ),
-    Fact(
-        "pending_pos",
-        "pending_pos",
+    ("pending_pos", "pending_pos"): (
         "pending_pos: a walk under the ring's lock",
         "mid-2024, backported",
         _probed("ring_pending_pos"),
     ),
-    Fact(
-        "lock",
-        "lock",
+    ("lock", "lock"): (
         "lock of the ring",
         "raw from about 6.12, resilient from about 6.15",
         _probed("ring_lock"),
     ),
-    Fact(
-        "group_dead",
-        "group_dead",
+    ("group_dead", "group_dead"): (
         "exit tracepoint before exit_mm (group_dead)",
         "about 6.16",
         _probed("exit_group_dead"),
     ),
-    Fact(
-        "overwrite_pos",
-        "overwrite_pos",
+    ("overwrite_pos", "overwrite_pos"): (
         "overwrite mode (overwrite_pos)",
         "about 6.19",
         _probed("ring_overwrite_pos"),
     ),
-)
-"""The most decisive first, then the others in the order in which kernels got them."""
+}
+"""Title, publication and state by key and column; the most decisive first, then by age."""
 
 
-def changes(rows: Sequence[KernelRow]) -> tuple[Change, ...]:
-    """Return every fact that at least one row has."""
-    found = (_change(fact, rows) for fact in FACTS)
-    return tuple(change for change in found if any(change.states))
-
-
-def _change(fact: Fact, rows: Sequence[KernelRow]) -> Change:
-    states = tuple(fact.state(row.result) if row.result is not None else None for row in rows)
-    last: dict[str, tuple[str, str]] = {}  # label and state
-    steps = {}
-    published = f" (published: {fact.published})" if fact.published else ""
-    for row, state in zip(rows, states, strict=True):
-        if state is None:
-            continue
-        # Preemption is compared within a flavour, which chooses it.
-        flavour = row.flavour if fact.key == "preemption" else ""
-        label, before = last.get(flavour, ("", state))
-        if before != state:
-            steps[row.label] = f"{clean(before)} on {clean(label)}, now {clean(state)}{published}"
-        last[flavour] = row.label, state
-    return Change(
-        key=fact.key,
-        short=fact.short,
-        title=fact.title,
-        published=fact.published,
-        states=states,
-        onsets=tuple(steps),
-        steps=steps,
-    )
+def changes(rows: Sequence[KernelRow]) -> Iterator[Change]:
+    """Yield every fact that at least one row has."""
+    for (key, short), (title, published, state_of) in _FACTS.items():
+        states = tuple(state_of(row.result) if row.result is not None else None for row in rows)
+        last: dict[str, tuple[str, str]] = {}  # label and state
+        steps = {}
+        since = f" (published: {published})" if published else ""
+        for row, state in zip(rows, states, strict=True):
+            if state is None:
+                continue
+            # Preemption is compared within a flavour, which chooses it.
+            flavour = row.flavour if key == "preemption" else ""
+            label, before = last.get(flavour, ("", state))
+            if before != state:
+                steps[row.label] = f"{clean(before)} on {clean(label)}, now {clean(state)}{since}"
+            last[flavour] = row.label, state
+        if any(states):
+            yield Change(
+                key=key,
+                short=short,
+                title=title,
+                published=published,
+                states=states,
+                onsets=tuple(steps),
+                steps=steps,
+            )

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from bench.judge.metrics import Group, Unit
 from bench.questions.kernels.curves import Curve, Point
 from bench.questions.kernels.matrix import Matrix
-from bench.questions.kernels.tables import title_of
-from bench.report.document import Figure, Panel
+from bench.questions.kernels.tables import point_words, title_of
+from bench.report.document import Figure, Panel, pick
 from bench.report.figure import BYTES_LABELS, Row, chart_of, colour, dash, powers, shape
-from bench.report.units import clean, number
+from bench.report.units import clean
 
 if TYPE_CHECKING:
     import altair as alt
@@ -41,44 +41,38 @@ _QUESTIONS: Final = {
         "Cost, as a ratio within each guest",
         "Kernel time below 1: the ring costs less. Storm time above 1: it is slowed down.",
     ),
+    "missed": (
+        "Exits that the kernel skipped the tracer at",
+        (
+            "Lower is better, and no transport's fault: the kernel skips a tracer while its CPU is "
+            "inside a bpf() map operation of anybody. What decides is the preemption model."
+        ),
+    ),
 }
 
 
-def figures(matrix: Matrix) -> tuple[Figure, ...]:
-    """Return one for each question that has a curve, and one of skipped exits."""
+def figures(matrix: Matrix) -> Iterator[Figure]:
+    """Yield one for each question that has a curve, and one of skipped exits."""
     from altair.utils.schemapi import debug_mode
 
-    with debug_mode(False):
-        return tuple(_figures(matrix))
-
-
-def _figures(matrix: Matrix) -> Iterator[Figure]:
     marks = "A dashed line marks where something in the kernel changed."
     emulated = " Emulated CPUs: times mean nothing beyond these ratios." if matrix.emulated else ""
     for group, (title, reading) in _QUESTIONS.items():
-        found = [curve for curve in matrix.curves if curve.group is group]
-        if found:
+        curves = [curve for curve in matrix.curves if curve.group == group]
+        found = [_skipped(matrix)] if group == "missed" else curves
+        if any(curve.points for curve in found):
+            with debug_mode(False):
+                panels = tuple(_panel(matrix, curve) for curve in found)
             yield Figure(
-                key=group.value,
+                key=str(group),
                 title=title,
                 reading=f"{reading} {marks}{emulated if found[0].times_within_one_guest else ''}",
                 transports=tuple(dict.fromkeys(s for curve in found for s in curve.series)),
-                panels=tuple(_panel(matrix, curve) for curve in found),
+                panels=panels,
             )
-    skipped = _skipped_curve(matrix)
-    if skipped.points:
-        yield Figure(
-            key="missed",
-            title="Exits that the kernel skipped the tracer at",
-            reading="Lower is better, and no transport's fault: the kernel skips a tracer while "
-            "its CPU is inside a bpf() map operation of anybody. What decides is the preemption "
-            f"model. {marks}",
-            transports=skipped.series,
-            panels=(_panel(matrix, skipped),),
-        )
 
 
-def _skipped_curve(matrix: Matrix) -> Curve:
+def _skipped(matrix: Matrix) -> Curve:
     return Curve(
         key="missed",
         what="share of all exits",
@@ -86,12 +80,12 @@ def _skipped_curve(matrix: Matrix) -> Curve:
         budget="",
         unit=Unit.SHARE,
         points=tuple(
-            Point(
+            pick(
+                Point,
+                found,
                 kernel=each.kernel,
                 series=series,
                 value=found.missed_share,
-                low=found.low,
-                high=found.high,
                 blocks=found.trials,
                 note=f"{found.missed:,} of {found.reaped:,} exits",
             )
@@ -128,24 +122,24 @@ def _panel(matrix: Matrix, curve: Curve) -> Panel:
         scale={"type": "band", "domain": labels, "paddingInner": 0.4, "paddingOuter": 0.2},
         axis={"labelAngle": -35 if len(labels) > 4 else 0, "grid": False, "labelLimit": 90},
     )
-    y = _y(curve)
     offset: dict[str, Any] = {}
     if len(curve.series) > 1:
         offset["xOffset"] = alt.XOffset("transport:N", scale={"domain": list(curve.series)})
-    by_colour, by_shape = colour(curve.series), shape(curve.series)
+    at: dict[str, Any] = {"x": x, "color": colour(curve.series), **offset}
+    y, by_shape = _y(curve), shape(curve.series)
     layers = [
         chart_of("rules")
         .mark_rule(color="#808080", strokeDash=[2, 3], strokeWidth=1.5)
         .encode(x=alt.X("kernel:N", sort=labels, bandPosition=0), description="words:N"),
         chart_of("lines")
         .mark_line(strokeWidth=2, aria=False)
-        .encode(x=x, y=y, color=by_colour, strokeDash=dash(curve.series), order="at:O", **offset),
+        .encode(y=y, strokeDash=dash(curve.series), order="at:O", **at),
         chart_of("points")
         .mark_rule(strokeWidth=2, aria=False)
-        .encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=by_colour, **offset),
+        .encode(y=alt.Y("low:Q"), y2="high:Q", **at),
         chart_of("points")
         .mark_point(size=55, filled=True, opacity=1)
-        .encode(x=x, y=y, color=by_colour, shape=by_shape, description="words:N", **offset),
+        .encode(y=y, shape=by_shape, description="words:N", **at),
     ]
     if curve.unit is Unit.TIMES:
         one = chart_of("one").mark_rule(color="#808080", strokeWidth=1).encode(y=alt.Y("one:Q"))
@@ -163,19 +157,14 @@ def _panel(matrix: Matrix, curve: Curve) -> Panel:
 
 
 def _words(point: Point, unit: Unit) -> str:
-    sign = "x " if unit is Unit.TIMES else ""
-    text = (
-        f"{clean(point.kernel)}, {point.series}: {sign}{number(point.value, unit)} "
-        f"({number(point.low, unit)} to {number(point.high, unit)}), {point.blocks} blocks"
-    )
-    return f"{text}, {point.note}" if point.note else text
+    value, interval, note = point_words(point, unit, " to ")
+    return f"{clean(point.kernel)}, {point.series}: {value} ({interval}), {note}"
 
 
 def _onsets(matrix: Matrix) -> Iterator[Row]:
     for row, _ in matrix.measured:
-        label, kernel = clean(row.label), row.label
-        steps = [f"{c.short}: {c.steps[kernel]}" for c in matrix.changes if kernel in c.steps]
-        if steps:
+        if steps := [f"{change.short}: {step}" for change, step in matrix.steps(row.label)]:
+            label = clean(row.label)
             yield {"kernel": label, "words": f"Changed at {label}: {'; '.join(steps)}"}
 
 

@@ -7,8 +7,11 @@ without, paired within the blocks of one guest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import product
+from operator import itemgetter
 from typing import Final
 
 from bench.judge.comparison import Comparison
@@ -20,6 +23,7 @@ from bench.questions.claims.evidence import NotMeasured
 from bench.questions.claims.families.memory import least_lossless
 from bench.questions.kernels.rows import Result
 from bench.questions.transports.profiles import PERFBUF, TRANSPORTS
+from bench.report.document import pick
 from bench.tracer.transports import traits
 
 _LEAST_WORTH: Final = 0.02  # of the best: below it a curve is all but empty
@@ -28,14 +32,13 @@ _CALM_SHARE: Final = 0.999  # delivered; below it too much was lost for a latenc
 _LADDERS: Final = ("ladder", "memory-spread", "memory-onecpu")
 _SHARED: Final = ("trickle-duet", "storm-duet")  # latency is taken from these if run, else ...
 _PACED: Final = ("trickle",)  # ... far below capacity
-_CHAINED: Final = (
-    "chain",
-    "pingpong",
-)  # parents that reap: order is taken from these if run
+_CHAINED: Final = ("chain", "pingpong")  # parents that reap: order is taken from these if run
 _METRICS: Final = {metric.key: metric for metric in METRICS}
 
 Places = Mapping[tuple[str, str], dict[str, list[Comparison]]]
 """Comparisons by experiment and budget, then by the label of the kernel."""
+Found = Iterable[tuple[str, Estimate, str]]
+"""Series, number and note of the points that one kernel has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,24 +83,32 @@ class Curve:
         return next((p for p in self.points if (p.kernel, p.series) == (kernel, series)), None)
 
 
-def curves(results: Mapping[str, Result]) -> tuple[Curve, ...]:
-    """Return all that at least one kernel has: drops, order, memory, latency, cost."""
+def curves(results: Mapping[str, Result]) -> Iterator[Curve]:
+    """Yield all that at least one kernel has: drops, order, memory, latency, cost."""
     places = _places(results)
     # Of a ladder the least lossless budget says more; pairs elsewhere come by chance, and are few.
     storms = {place: found for place, found in places.items() if place[0] not in _LADDERS}
     chains = _made_for(_CHAINED, places)
-    found = (
-        *_shares(results, storms, "own_dropped_share", "events lost"),
-        *_shares(results, chains, "causal_violation_share", "causal violations"),
-        *(_lossless(results, ladder) for ladder in _LADDERS),
-        *_ratios(places, "latency_p50_ns", "latency p50"),
-        *_ratios(places, "latency_p99_ns", "latency p99"),
-        *_ratios(places, "write_ns", "time of a write"),
-        *_ratios(places, "kernel_ns_per_run", "kernel time per exit"),
-        *_ratios(places, "kernel_net_ns_per_run", "kernel time net of wake-ups"),
-        *_slow_downs(results, places),
-    )
-    return tuple(curve for curve in found if curve.points)
+    yield from _curves(results, storms, "own_dropped_share", "events lost", _shares)
+    yield from _curves(results, chains, "causal_violation_share", "causal violations", _shares)
+    yield from _lossless(results)
+    for key, what in (
+        ("latency_p50_ns", "latency p50"),
+        ("latency_p99_ns", "latency p99"),
+        ("write_ns", "time of a write"),
+        ("kernel_ns_per_run", "kernel time per exit"),
+        ("kernel_net_ns_per_run", "kernel time net of wake-ups"),
+        ("storm_over_none", "storm time over none"),
+    ):
+        having: Places = {
+            place: by_kernel
+            for place, by_kernel in places.items()
+            if any(each.row(key) is not None for found in by_kernel.values() for each in found)
+        }
+        if _is_latency(key):
+            having = _made_for(_PACED, _made_for(_SHARED, having))
+        points = _slow_downs if key == "storm_over_none" else _ratios
+        yield from _curves(results, having, key, what, points)
 
 
 def _places(results: Mapping[str, Result]) -> Places:
@@ -117,75 +128,80 @@ def _made_for(experiments: tuple[str, ...], places: Places) -> Places:
     return {place: found for place, found in places.items() if place[0] in experiments} or places
 
 
-def _with(key: str, places: Places) -> Places:
-    """Return those of ``places`` where a comparison has that number."""
-    return {
-        place: by_kernel
-        for place, by_kernel in places.items()
-        if any(each.row(key) is not None for found in by_kernel.values() for each in found)
-    }
-
-
-def _by_experiment(
-    places: Places, worth: Callable[[Comparison], float]
-) -> Iterator[tuple[str, str, dict[str, list[Comparison]]]]:
+def _curves(
+    results: Mapping[str, Result],
+    places: Places,
+    key: str,
+    what: str,
+    found: Callable[[str, Sequence[ArmSamples], Sequence[Comparison]], Found],
+) -> Iterator[Curve]:
     """Yield the experiments that are worth most, each at its best budget."""
-    best: dict[str, tuple[float, tuple[str, str]]] = {}
-    for place, by_kernel in places.items():
-        total = sum(worth(each) for found in by_kernel.values() for each in found)
-        if place[0] not in best or total > best[place[0]][0]:
-            best[place[0]] = (total, place)
+    best: dict[str, tuple[float, str]] = {}
+    for (experiment, budget), by_kernel in places.items():
+        total = sum(_worth(key, each) for compared in by_kernel.values() for each in compared)
+        best[experiment] = max(best.get(experiment, (-1.0, "")), (total, budget), key=itemgetter(0))
     least = _LEAST_WORTH * max((total for total, _ in best.values()), default=0.0)
-    worthy = sorted((each for each in best.values() if each[0] > least), reverse=True)
-    for _, place in worthy[:_MOST]:
-        yield *place, places[place]
-
-
-def _point(kernel: str, series: str, found: Estimate, note: str = "") -> Point:
-    return Point(
-        kernel=kernel,
-        series=series,
-        value=found.point,
-        low=found.low,
-        high=found.high,
-        blocks=found.blocks,
-        note=note,
-    )
-
-
-def _shares(results: Mapping[str, Result], places: Places, key: str, what: str) -> Iterator[Curve]:
-    """Yield both sides' share, at the budget where it is nearest to half."""
-
-    def worth(comparison: Comparison) -> float:
-        row = comparison.row(key)
-        sides = [] if row is None else [row.left, row.right]
-        return sum(share * (1 - share) for share in sides if share is not None)
-
-    for experiment, budget, by_kernel in _by_experiment(places, worth):
-        points: dict[tuple[str, str], Point] = {}
+    worthy = ((total, name, budget) for name, (total, budget) in best.items() if total > least)
+    for _, experiment, budget in sorted(worthy, reverse=True)[:_MOST]:
+        points = []
+        # A kernel without the ring has the perf buffers' arm alone.
+        alone = ArmName(transport=PERFBUF, budget=budget)
         for kernel, result in results.items():
-            arms = result.arms(experiment)
-            compared = [
-                side.arm for each in by_kernel.get(kernel, ()) for side in (each.left, each.right)
+            compared, arms = places[experiment, budget].get(kernel, []), result.arms(experiment)
+            names = [side.arm for each in compared for side in (each.left, each.right)]
+            names = names or [name for name in arms if ArmName.parse(name) == alone]
+            points += [
+                _point(kernel, *point) for point in found(key, [arms[n] for n in names], compared)
             ]
-            # A kernel without the ring has the perf buffers' arm alone.
-            alone = ArmName(transport=PERFBUF, budget=budget)
-            for name in compared or [name for name in arms if ArmName.parse(name) == alone]:
-                values = list(arms[name].values(_METRICS[key]).values())
-                if values:
-                    series = ArmName.parse(name).transport
-                    part, whole, of_what = _counted(arms[name], key)
-                    estimate = counted_share(values, part, whole)
-                    note = f"{part:,} of {whole:,} {of_what}"
-                    points[kernel, series] = _point(kernel, series, estimate, note)
+        unit = Unit.SHARE if found is _shares else Unit.TIMES
+        name = f"{key}:{experiment}@{budget}"
+        yield from _curve(name, what, experiment, points, budget=budget, unit=unit)
+
+
+def _is_latency(key: str) -> bool:
+    return _METRICS[key].group is Group.LATENCY
+
+
+def _worth(key: str, comparison: Comparison) -> float:
+    """Return the most for shares near to half, and for times where least was lost."""
+    if _METRICS[key].unit is not Unit.SHARE:
+        # Costs are shown of every experiment: refused writes cost time too.
+        everywhere = _METRICS[key].unit is Unit.NS and not _is_latency(key)
+        return _calm(comparison) + everywhere
+    row = comparison.row(key)
+    sides = [] if row is None else [row.left, row.right]
+    return sum(share * (1 - share) for share in sides if share is not None)
+
+
+def _curve(
+    key: str, what: str, experiment: str, points: Sequence[Point], *, budget: str = "", unit: Unit
+) -> Iterator[Curve]:
+    if points:
         yield Curve(
-            key=f"{key}:{experiment}@{budget}",
+            key=key,
             what=what,
             experiment=experiment,
             budget=budget,
-            unit=Unit.SHARE,
-            points=tuple(points.values()),
+            unit=unit,
+            times_within_one_guest=unit is Unit.TIMES,
+            points=tuple(points),
         )
+
+
+def _point(kernel: str, series: str, found: Estimate, note: str) -> Point:
+    return pick(Point, found, kernel=kernel, series=series, value=found.point, note=note)
+
+
+def _shares(key: str, arms: Sequence[ArmSamples], _: Sequence[Comparison]) -> Found:
+    """Return each side's share, and the counts that it is made of."""
+    found = {}
+    for arm in arms:
+        if values := list(arm.values(_METRICS[key]).values()):
+            part, whole, of_what = _counted(arm, key)
+            estimate = counted_share(values, part, whole)
+            series = ArmName.parse(arm.name).transport
+            found[series] = series, estimate, f"{part:,} of {whole:,} {of_what}"
+    return found.values()
 
 
 def _counted(arm: ArmSamples, key: str) -> tuple[int, int, str]:
@@ -198,26 +214,22 @@ def _counted(arm: ArmSamples, key: str) -> tuple[int, int, str]:
     return part, sum(each.causal_pairs for each in orders), "pairs"
 
 
-def _lossless(results: Mapping[str, Result], ladder: str) -> Curve:
-    """Return the least lossless budget of a ladder, median over blocks."""
-    points = []
-    for kernel, result in results.items():
-        for transport in TRANSPORTS:
-            try:
-                values = list(least_lossless(result.evidence, ladder, transport).values.values())
-            except NotMeasured:
-                continue
-            if values:
-                estimate = paired_ratio(values, [1.0] * len(values))
-                points.append(_point(kernel, transport, estimate, f"{len(values)} storms a rung"))
-    return Curve(
-        key=f"lossless:{ladder}",
-        what="least lossless budget",
-        experiment=ladder,
-        budget="",
-        unit=Unit.BYTES,
-        points=tuple(points),
-    )
+def _lossless(results: Mapping[str, Result]) -> Iterator[Curve]:
+    """Yield the least lossless budget of each ladder, median over blocks."""
+    for ladder in _LADDERS:
+        points = []
+        for (kernel, result), transport in product(results.items(), TRANSPORTS):
+            with suppress(NotMeasured):
+                values = least_lossless(result.evidence, ladder, transport).values.values()
+                if values:
+                    note = f"{len(values)} storms a rung"
+                    points.append(_point(kernel, transport, _middle(values), note))
+        what = "least lossless budget"
+        yield from _curve(f"lossless:{ladder}", what, ladder, points, unit=Unit.BYTES)
+
+
+def _middle(values: Collection[float]) -> Estimate:
+    return paired_ratio(list(values), [1.0] * len(values))
 
 
 def _calm(comparison: Comparison) -> float:
@@ -227,51 +239,23 @@ def _calm(comparison: Comparison) -> float:
     return 1.0 - sum(lost) / len(lost) if lost else 0.0
 
 
-def _over(key: str, what: str, experiment: str, budget: str, points: list[Point]) -> Curve:
-    """Return a curve of ratios of times."""
-    return Curve(
-        key=f"{key}:{experiment}@{budget}",
-        what=what,
-        experiment=experiment,
-        budget=budget,
-        unit=Unit.TIMES,
-        times_within_one_guest=True,
-        points=tuple(points),
-    )
+def _ratios(key: str, _: Sequence[ArmSamples], compared: Sequence[Comparison]) -> Found:
+    """Yield ring over perf, paired within blocks; no latency where much was lost."""
+    for each in compared:
+        row = each.row(key)
+        estimate = row.estimate if row is not None else None
+        if estimate is None or estimate.scale is not Scale.RATIO:
+            continue
+        if not _is_latency(key) or _calm(each) >= _CALM_SHARE:
+            yield f"{traits(each.left.transport).short} over perf", estimate, ""
 
 
-def _ratios(places: Places, key: str, what: str) -> Iterator[Curve]:
-    """Yield ring over perf, paired within blocks, where least was lost."""
-    places, latency = _with(key, places), _METRICS[key].group is Group.LATENCY
-    if latency:
-        places = _made_for(_SHARED, places)
-        places = _made_for(_PACED, places)
-    # Costs are shown of every experiment, at its calmest budget: refused writes cost time too.
-    worth = _calm if latency else lambda comparison: 1.0 + _calm(comparison)
-    for experiment, budget, by_kernel in _by_experiment(places, worth):
-        points = []
-        for kernel, found in by_kernel.items():
-            for comparison in found:
-                row = comparison.row(key)
-                estimate = row.estimate if row is not None else None
-                if estimate is None or estimate.scale is not Scale.RATIO:
-                    continue
-                if not latency or _calm(comparison) >= _CALM_SHARE:
-                    series = f"{traits(comparison.left.transport).short} over perf"
-                    points.append(_point(kernel, series, estimate))
-        yield _over(key, what, experiment, budget, points)
-
-
-def _slow_downs(results: Mapping[str, Result], places: Places) -> Iterator[Curve]:
-    """Yield storm time under each tracer over that without one, where least was lost."""
-    key = "storm_over_none"
-    for experiment, budget, by_kernel in _by_experiment(_with(key, places), _calm):
-        points: dict[tuple[str, str], Point] = {}
-        for kernel, found in by_kernel.items():
-            arms = results[kernel].arms(experiment)
-            for side in (side for each in found for side in (each.left, each.right)):
-                values = list(arms[side.arm].values(_METRICS[key]).values())
-                if values and min(values) > 0:
-                    estimate = paired_ratio(values, [1.0] * len(values))
-                    points[kernel, side.transport] = _point(kernel, side.transport, estimate)
-        yield _over(key, "storm time over none", experiment, budget, list(points.values()))
+def _slow_downs(key: str, arms: Sequence[ArmSamples], compared: Sequence[Comparison]) -> Found:
+    """Return storm time under each tracer over that without one."""
+    found = {}
+    for arm in arms if compared else ():
+        values = arm.values(_METRICS[key]).values()
+        if values and min(values) > 0:
+            series = ArmName.parse(arm.name).transport
+            found[series] = series, _middle(values), ""
+    return found.values()

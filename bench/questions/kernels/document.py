@@ -32,12 +32,13 @@ from bench.report.document import (
     Note,
     Part,
     Sentence,
+    Table,
     pick,
 )
 from bench.report.units import clean
 
 FORMAT: Final = 3
-_SECTION: Final = Level.BACKGROUND
+_FURTHER: Final = Level.BACKGROUND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,58 +96,73 @@ class MatrixData:
 
 def document(matrix: Matrix) -> Document:
     """Return the report over all kernels of ``matrix``."""
-    return Document(
-        title=sentences.title(matrix), subject="", parts=tuple(_parts(matrix)), data=_data(matrix)
+    title, verdict = sentences.title(matrix), sentences.verdict(matrix)
+    data = pick(
+        MatrixData,
+        matrix,
+        format=FORMAT,
+        title=title,
+        verdict=verdict,
+        repeated_trials=matrix.repeated,
+        kernels=tuple(map(_kernel, matrix.rows)),
+        claims=tuple(
+            ClaimData(
+                id=each.claim.id,
+                together=_finding(each.together),
+                findings=tuple(map(_finding, each.findings)),
+            )
+            for each in matrix.claims
+        ),
     )
+    leads = (line.partition(": ") for line in verdict)
+    first = (Sentence(lead=lead, text=text) for lead, _, text in leads)
+    return Document(title=title, subject="", parts=(*first, *_parts(matrix)), data=data)
 
 
 def _parts(matrix: Matrix) -> Iterator[Part]:
-    for line in sentences.verdict(matrix):
-        lead, _, text = line.partition(": ")
-        yield Sentence(lead=lead, text=text)
     if matrix.emulated:
         yield Note(text=sentences.RATIOS, mark=Mark.OPEN)
-    yield Heading(text="Kernels", key="kernels", level=_SECTION)
-    yield tables.kernels(matrix)
-    entries = tuple(_onsets(matrix))
+    yield from _section("Kernels", "kernels", "", tables.kernels(matrix))
+    entries = tuple(
+        (f"{tables.ONSET} {clean(row.label)}", tuple(f"{c.title}: {step}" for c, step in steps))
+        for row in matrix.rows
+        if (steps := matrix.steps(row.label))
+    )
     if entries:
         yield Heading(text="What changed, and where")
         yield Definitions(entries=entries, level=Level.DECISION)
     if matrix.curves or matrix.missed:
-        yield Heading(text="Over versions", key="charts", short="Charts", level=_SECTION)
-        yield Figures(make=lambda: charts.figures(matrix))
-    yield from _claims(matrix)
-    if (missed := tables.missed(matrix)) is not None:
-        yield Heading(
-            text="Exits that the tracer never saw", key="missed", short="Missed", level=_SECTION
-        )
-        yield missed
-    yield from _memory(matrix)
+        figures = Figures(make=lambda: charts.figures(matrix))
+        yield from _section("Over versions", "charts", "Charts", figures)
+    if tables.decided(matrix):
+        table, folds = tables.claims(matrix), _claims(matrix)
+        yield from _section("Claims by kernels", "claims", "Claims", table, *folds)
+    if matrix.missed:
+        missed = tables.missed(matrix)
+        yield from _section("Exits that the tracer never saw", "missed", "Missed", missed)
+    if memory := [_fold(table.key.replace(":", "-"), table) for table in tables.memory(matrix)]:
+        text = "The usual instruments disagree: each counts something else, and that changed, too."
+        entries = tuple((name, (words,)) for name, words in EXPLAINED.items())
+        explained = Definitions(entries=entries)
+        note = Note(text=text, level=_FURTHER)
+        heading = "Memory, by every instrument"
+        yield from _section(heading, "memory", "Memory", note, explained, *memory)
     if matrix.curves:
-        yield Heading(
-            text="The numbers of the charts", key="tables", short="Tables", level=_SECTION
-        )
-        for curve in matrix.curves:
-            table = tables.curve(curve)
-            yield Fold(key=f"curve-{curve.key}", summary=table.title, parts=(table,))
-        yield Note(text=sentences.RATIOS, level=_SECTION)
-    yield from _trials(matrix)
+        folds = (_fold(f"curve-{curve.key}", tables.curve(curve)) for curve in matrix.curves)
+        note = Note(text=sentences.RATIOS, level=_FURTHER)
+        yield from _section("The numbers of the charts", "tables", "Tables", *folds, note)
+    yield from _section("Trials and journals", "trials", "Trials", *_trials(matrix))
 
 
-def _onsets(matrix: Matrix) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for row in matrix.rows:
-        changed = [each for each in matrix.changes if row.label in each.steps]
-        if changed:
-            words = tuple(f"{each.title}: {each.steps[row.label]}" for each in changed)
-            yield f"{tables.ONSET} {clean(row.label)}", words
+def _section(text: str, key: str, short: str, *parts: Part) -> tuple[Part, ...]:
+    return Heading(text=text, key=key, short=short, level=_FURTHER), *parts
 
 
-def _claims(matrix: Matrix) -> Iterator[Part]:
-    table = tables.claims(matrix)
-    if table is None:
-        return
-    yield Heading(text="Claims by kernels", key="claims", short="Claims", level=_SECTION)
-    yield table
+def _fold(key: str, table: Table) -> Fold:
+    return Fold(key=key, summary=table.title, parts=(table,))
+
+
+def _claims(matrix: Matrix) -> Iterator[Fold]:
     for each in tables.decided(matrix):
         if each.together is None:
             yield Fold(
@@ -154,7 +170,7 @@ def _claims(matrix: Matrix) -> Iterator[Part]:
                 summary=each.claim.statement,
                 gist="kernels differ" if each.differs else "",
                 parts=(Definitions(entries=tuple(_findings(matrix, each))),),
-                level=_SECTION,
+                level=_FURTHER,
             )
 
 
@@ -167,52 +183,15 @@ def _findings(matrix: Matrix, each: ClaimRow) -> Iterator[tuple[str, tuple[str, 
             yield row.label, (f"{words.rstrip()}: {reason(found)}",)
 
 
-def _memory(matrix: Matrix) -> Iterator[Part]:
-    found = tables.memory(matrix)
-    if not found:
-        return
-    yield Heading(text="Memory, by every instrument", key="memory", short="Memory", level=_SECTION)
-    yield Note(
-        text="The usual instruments disagree: each counts something else, and that changed, too.",
-        level=_SECTION,
-    )
-    yield Definitions(entries=tuple((name, (text,)) for name, text in EXPLAINED.items()))
-    for table in found:
-        yield Fold(key=table.key.replace(":", "-"), summary=table.title, parts=(table,))
-
-
 def _trials(matrix: Matrix) -> Iterator[Part]:
-    yield Heading(text="Trials and journals", key="trials", short="Trials", level=_SECTION)
     if matrix.trials and not matrix.invalid:
-        yield Note(text=f"{matrix.trials:,} trials, and every ledger balanced.", level=_SECTION)
+        yield Note(text=f"{matrix.trials:,} trials, and every ledger balanced.", level=_FURTHER)
     for trial in matrix.invalid:
         where = f"{trial.kernel}, {trial.experiment} {trial.arm} block {trial.block}"
         yield Note(text=f"invalid: {where}: {'; '.join(trial.reasons)}", mark=Mark.OPEN)
-    yield Definitions(entries=tuple((row.label, (row.place,)) for row in matrix.rows))
-    for line in repeats(matrix.repeated):
+    yield Definitions(entries=tuple((row.label, (row.path,)) for row in matrix.rows))
+    for line in (*repeats(matrix.repeated), *(f"journal: {fault}" for fault in matrix.faults)):
         yield Note(text=line, mark=Mark.OPEN)
-    for fault in matrix.faults:
-        yield Note(text=f"journal: {fault}", mark=Mark.OPEN)
-
-
-def _data(matrix: Matrix) -> MatrixData:
-    return pick(
-        MatrixData,
-        matrix,
-        format=FORMAT,
-        title=sentences.title(matrix),
-        verdict=sentences.verdict(matrix),
-        repeated_trials=matrix.repeated,
-        kernels=tuple(map(_kernel, matrix.rows)),
-        claims=tuple(
-            ClaimData(
-                id=each.claim.id,
-                together=_finding(each.together),
-                findings=tuple(map(_finding, each.findings)),
-            )
-            for each in matrix.claims
-        ),
-    )
 
 
 def _kernel(row: KernelRow) -> Kernel:
@@ -220,6 +199,7 @@ def _kernel(row: KernelRow) -> Kernel:
     return pick(
         Kernel,
         row,
+        place=row.path,
         machine=found.machine if found is not None else None,
         trials=found.summary.trials if found is not None else 0,
         plan=as_json(found.summary.coverage) if found is not None else None,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -114,6 +114,10 @@ class Matrix:
         """Whether any kernel ran on an emulated CPU."""
         return any(row.emulated for row in self.rows)
 
+    def steps(self, label: str) -> tuple[tuple[Change, str], ...]:
+        """Return every change at this kernel, and from what state to what."""
+        return tuple((each, each.steps[label]) for each in self.changes if label in each.steps)
+
 
 def compare(entries: Sequence[Entry]) -> Matrix:
     """Judge every kernel, and lay them beside each other."""
@@ -121,11 +125,19 @@ def compare(entries: Sequence[Entry]) -> Matrix:
     results = {row.label: row.result for row in found if row.result is not None}
     return Matrix(
         rows=found,
-        changes=changes(found),
-        curves=curves(results),
-        claims=_claims(found),
-        missed=tuple(_missed(kernel, result) for kernel, result in results.items()),
-        order=tuple(_order(results.items(), transport) for transport in TRANSPORTS),
+        changes=tuple(changes(found)),
+        curves=tuple(curves(results)),
+        claims=tuple(_claims(found)),
+        missed=tuple(
+            Missed(
+                kernel=kernel,
+                preemption=result.machine.preemption,
+                peace=_skipped(each for each in result.trials() if not each.config.map_callers),
+                noise=_skipped(each for each in result.trials() if each.config.map_callers),
+            )
+            for kernel, result in results.items()
+        ),
+        order=tuple(_order(results, transport) for transport in TRANSPORTS),
         invalid=tuple(
             pick(InvalidTrial, trial, kernel=kernel)
             for kernel, result in results.items()
@@ -136,19 +148,17 @@ def compare(entries: Sequence[Entry]) -> Matrix:
     )
 
 
-def _claims(found: Sequence[KernelRow]) -> tuple[ClaimRow, ...]:
-    """Return the claims that at least one kernel's trials speak to."""
+def _claims(found: Sequence[KernelRow]) -> Iterator[ClaimRow]:
+    """Yield the claims that at least one kernel's trials speak to."""
     judged = [_findings(row.result) if row.result is not None else {} for row in found]
-    made = []
     for claim in claims():
         findings = tuple(each.get(claim.id) for each in judged)
         known = [each for each in findings if each is not None]
         if claim.id == OVER_KERNELS:
             together = known[0] if known else None
-            made.append(ClaimRow(claim=claim, findings=(None,) * len(found), together=together))
+            yield ClaimRow(claim=claim, findings=(None,) * len(found), together=together)
         elif any(each.verdict is not Verdict.NOT_MEASURED for each in known):
-            made.append(ClaimRow(claim=claim, findings=findings))
-    return tuple(made)
+            yield ClaimRow(claim=claim, findings=findings)
 
 
 def _findings(result: Result) -> dict[str, Finding]:
@@ -160,27 +170,14 @@ def _findings(result: Result) -> dict[str, Finding]:
     return found
 
 
-def _missed(kernel: str, result: Result) -> Missed:
-    trials = tuple(result.trials())
-    return Missed(
-        kernel=kernel,
-        preemption=result.machine.preemption,
-        peace=_skipped(trial for trial in trials if not trial.config.map_callers),
-        noise=_skipped(trial for trial in trials if trial.config.map_callers),
-    )
-
-
 def _skipped(trials: Iterable[TrialResult]) -> Skipped | None:
-    each = [
-        (trial.skipped_told, book.missed, book.reaped)
-        for trial in trials
-        if (book := trial.ledger) is not None and book.reaped
-    ]
+    books = [(t.ledger, t.skipped_told) for t in trials if t.ledger is not None]
+    each = [(book.missed, book.reaped, skips) for book, skips in books if book.reaped]
     if not each:
         return None
-    reaped, missed = sum(whole for *_, whole in each), sum(part for _, part, _ in each)
-    reported = [skips for skips, *_ in each if skips is not None]
-    share = counted_share([part / whole for _, part, whole in each], missed, reaped)
+    missed, reaped = sum(part for part, *_ in each), sum(whole for _, whole, _ in each)
+    reported = [skips for *_, skips in each if skips is not None]
+    share = counted_share([part / whole for part, whole, _ in each], missed, reaped)
     return Skipped(
         trials=len(each),
         reaped=reaped,
@@ -192,21 +189,17 @@ def _skipped(trials: Iterable[TrialResult]) -> Skipped | None:
     )
 
 
-def _order(results: Iterable[tuple[str, Result]], transport: str) -> Order:
-    counts = {
-        kernel: [
-            (trial.ordering.causal_pairs, trial.ordering.causal_violations)
-            for trial in result.trials()
-            if trial.config.transport == transport and trial.ordering is not None
-        ]
-        for kernel, result in results
-    }
+def _order(results: Mapping[str, Result], transport: str) -> Order:
+    counts = [
+        (kernel, trial.ordering)
+        for kernel, result in results.items()
+        for trial in result.trials()
+        if trial.config.transport == transport and trial.ordering is not None
+    ]
     return Order(
         transport=transport,
-        kernels=sum(any(pairs > 0 for pairs, _ in each) for each in counts.values()),
-        violating=tuple(
-            kernel for kernel, each in counts.items() if any(wrong for _, wrong in each)
-        ),
-        causal_pairs=sum(pairs for each in counts.values() for pairs, _ in each),
-        causal_violations=sum(wrong for each in counts.values() for _, wrong in each),
+        kernels=len({kernel for kernel, order in counts if order.causal_pairs}),
+        violating=tuple(dict.fromkeys(name for name, order in counts if order.causal_violations)),
+        causal_pairs=sum(order.causal_pairs for _, order in counts),
+        causal_violations=sum(order.causal_violations for _, order in counts),
     )

@@ -19,12 +19,13 @@ from bench.questions.claims.catalogue import Judged, judge
 from bench.questions.claims.evidence import Evidence, of_journals
 from bench.questions.kernels.folders import Entry
 from bench.questions.transports.summary import Summary, by_machine, compare_journals
+from bench.report.document import pick
 from bench.trial.result import TrialResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What was measured on one kernel, judged."""
+    """Judged measurements of one kernel."""
 
     machine: Machine
     summary: Summary
@@ -45,27 +46,16 @@ class Result:
 
 
 @dataclass(frozen=True, kw_only=True)
-class KernelRow:
-    """One kernel on one machine."""
+class KernelRow(Entry):
+    """One kernel on one machine; no two rows have the same label."""
 
-    label: str  # short: "6.12-rt"; no two rows have the same
-    release: str  # "" where it never booted
-    status: str
-    reason: str  # why it has no result, or not all of it
-    notes: tuple[str, ...]  # experiments without time; complaints of the kernel
-    place: str  # folder or journal
     result: Result | None = None  # None: not one trial
     trials: tuple[TrialResult, ...] = ()  # of its journals
 
     @cached_property
     def version(self) -> KernelVersion | None:
         """Of the release, else of the label; None where neither is one."""
-        for text in (self.release, self.label):
-            try:
-                return KernelVersion.parse(text)
-            except UsageError:
-                continue
-        return None
+        return _parsed(self.release) or _parsed(self.label)
 
     @property
     def flavour(self) -> str:
@@ -104,50 +94,38 @@ def rows(entries: Sequence[Entry]) -> tuple[KernelRow, ...]:
             claims=judge(evidence),
             memory=latest(line for run in group for line in run.memory),
         )
-        owner, trials = owners[id(group[-1])], tuple(t for run in group for t in run.trials)
-        found.append(_row(owner, machine.kernel_release, owner.reason, result, trials))
+        trials = tuple(trial for run in group for trial in run.trials)
+        owner = owners[id(group[-1])]
+        found.append(_row(owner, machine.kernel_release, result=result, trials=trials))
     for entry in entries:
         if id(entry) not in served:
             runs, faults = entry.content.runs, entry.content.faults
             begun = runs[-1].header.machine.kernel_release if runs else ""
             reason = entry.reason or (str(faults[0]) if faults else "its journal holds no trial")
-            found.append(_row(entry, begun or entry.release, reason))
+            found.append(_row(entry, begun or entry.release, reason=reason))
     return tuple(sorted(_named_apart(found), key=_order))
 
 
-def _row(
-    entry: Entry,
-    release: str,
-    reason: str,
-    result: Result | None = None,
-    trials: tuple[TrialResult, ...] = (),
-) -> KernelRow:
-    return KernelRow(
-        label=entry.label or short(release) or entry.path,
-        release=release,
-        status=entry.status,
-        reason=reason,
-        notes=entry.notes,
-        place=entry.path,
-        result=result,
-        trials=trials,
-    )
+def _row(entry: Entry, release: str, **given: object) -> KernelRow:
+    version = _parsed(release)
+    short = release if version is None else f"{version.series}-{version.flavour}".rstrip("-")
+    label = entry.label or short or entry.path
+    defaults = {"result": None, "trials": (), "release": release, "label": label}
+    return pick(KernelRow, entry, **defaults | given)
 
 
-def short(release: str) -> str:
-    """Shorten "6.12.117+deb13-rt-amd64" to "6.12-rt"; other text stays."""
+def _parsed(release: str) -> KernelVersion | None:
     try:
-        version = KernelVersion.parse(release)
+        return KernelVersion.parse(release)
     except UsageError:
-        return release
-    return f"{version.series}-{version.flavour}" if version.flavour else version.series
+        return None
 
 
 def _named_apart(found: Sequence[KernelRow]) -> Sequence[KernelRow]:
-    """Replace a label of two rows by the release, then by the place, then by a number."""
+    """Replace a label of two rows by the release, then by the path, then by a number."""
     for name in (
         lambda row, _: row.release or row.label,
-        lambda row, _: row.place,
+        lambda row, _: row.path,
         lambda row, at: f"{row.label} #{at + 1}",
     ):
         taken = Counter(row.label for row in found)

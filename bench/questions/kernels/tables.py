@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from bench.judge.memory import INSTRUMENTS, Judged
@@ -41,6 +41,20 @@ _OF_MACHINE: Final[Mapping[str, Callable[[Result], str]]] = {
 }
 
 
+def _table(
+    key: str,
+    title: str,
+    headings: Iterable[str],
+    rows: Iterable[Row],
+    hint: str = "",
+    *,
+    corner: str = "kernel",
+    numeric: bool = True,
+) -> Table:
+    columns = tuple(Column(heading=heading, numeric=numeric) for heading in headings)
+    return Table(key=key, title=title, corner=corner, columns=columns, rows=tuple(rows), hint=hint)
+
+
 def kernels(matrix: Matrix) -> Table:
     """Tabulate each kernel, its facts, and how its run ended.
 
@@ -71,26 +85,17 @@ def kernels(matrix: Matrix) -> Table:
     if alike:
         words = "; ".join(f"{heading} {text}" for heading, text in alike.items())
         hint += f" The same everywhere: {words}."
-    return Table(
-        key="kernels",
-        title="Kernels, in the order of versions",
-        corner="kernel",
-        columns=tuple(Column(heading=heading, numeric=False) for heading in shown),
-        rows=tuple(_kernel(row, shown.values()) for row in matrix.rows),
-        hint=hint,
-    )
-
-
-def _kernel(row: KernelRow, columns: Iterable[dict[str, Cell]]) -> Row:
-    ending = "" if row.status == Status.DONE else f"{row.status}: {row.reason}"
-    heading = Cell(text=clean(row.label))
-    if row.result is None:
-        return Row(heading=heading, cells=(), reason=clean(ending or row.reason))
-    return Row(
-        heading=heading,
-        cells=tuple(cells[row.label] for cells in columns),
-        reason=clean("; ".join(filter(None, (ending, *row.notes)))),
-    )
+    rows = []
+    for row in matrix.rows:
+        ending = "" if row.status == Status.DONE else f"{row.status}: {row.reason}"
+        cells: tuple[Cell, ...] = ()
+        if row.result is None:
+            ending = ending or row.reason
+        else:
+            cells = tuple(column[row.label] for column in shown.values())
+            ending = "; ".join(filter(None, (ending, *row.notes)))
+        rows.append(Row(heading=Cell(text=clean(row.label)), cells=cells, reason=clean(ending)))
+    return _table("kernels", "Kernels, in the order of versions", shown, rows, hint, numeric=False)
 
 
 def title_of(found: Curve) -> str:
@@ -101,39 +106,34 @@ def title_of(found: Curve) -> str:
 
 def curve(found: Curve) -> Table:
     """Tabulate one number of every kernel that has it, with intervals."""
-    return Table(
-        key=found.key,
-        title=title_of(found),
-        corner="kernel",
-        columns=tuple(
-            Column(heading=heading)
-            for series in found.series
-            for heading in (series, "95 % interval")
-        ),
-        rows=tuple(
-            Row(
-                heading=Cell(text=clean(kernel)),
-                cells=tuple(
-                    cell
-                    for series in found.series
-                    for cell in _cells(found.at(kernel, series), found.unit)
-                ),
-            )
-            for kernel in dict.fromkeys(point.kernel for point in found.points)
-        ),
+    headings = (heading for series in found.series for heading in (series, "95 % interval"))
+    rows = (
+        Row(
+            heading=Cell(text=clean(kernel)),
+            cells=tuple(
+                cell
+                for series in found.series
+                for cell in _cells(found.at(kernel, series), found.unit)
+            ),
+        )
+        for kernel in dict.fromkeys(point.kernel for point in found.points)
     )
+    return _table(found.key, title_of(found), headings, rows)
+
+
+def point_words(point: Point, unit: Unit, to: str = " .. ") -> tuple[str, str, str]:
+    """Return a point's value, its interval and its note."""
+    sign = "x " if unit is Unit.TIMES else ""
+    note = f"{point.blocks} blocks" + (f", {point.note}" if point.note else "")
+    interval = to.join(number(bound, unit) for bound in (point.low, point.high))
+    return f"{sign}{number(point.value, unit)}", interval, note
 
 
 def _cells(point: Point | None, unit: Unit) -> tuple[Cell, Cell]:
     if point is None:
         return Cell(text=NONE), Cell(text="")
-    sign = "x " if unit is Unit.TIMES else ""
-    note = f"{point.blocks} blocks" + (f", {point.note}" if point.note else "")
-    interval = f"{number(point.low, unit)} .. {number(point.high, unit)}"
-    return (
-        Cell(text=f"{sign}{number(point.value, unit)}", hint=note),
-        Cell(text=interval if point.blocks > 1 else NONE),
-    )
+    value, interval, note = point_words(point, unit)
+    return Cell(text=value, hint=note), Cell(text=interval if point.blocks > 1 else NONE)
 
 
 def decided(matrix: Matrix) -> tuple[ClaimRow, ...]:
@@ -141,35 +141,29 @@ def decided(matrix: Matrix) -> tuple[ClaimRow, ...]:
     return tuple(each for each in matrix.claims if each.together or each.verdicts & SPOKEN)
 
 
-def claims(matrix: Matrix) -> Table | None:
-    """Tabulate claims by kernels; None where no kernel's trials speak to any."""
+def claims(matrix: Matrix) -> Table:
+    """Tabulate claims by kernels."""
     shown = decided(matrix)
-    if not shown:
-        return None
     hint = "✓ reproduced, ✗ refuted, ? inconclusive, - not applicable or not measured."
     if others := len(matrix.claims) - len(shown):
         hint += f" {others} more are applicable on none of these kernels."
     if unasked := len(catalogue.claims()) - len(matrix.claims):
         hint += f" The catalogue's other {unasked} are not measured here: `bufbench claims` does."
-    return Table(
-        key="claims",
-        title="Published claims on each kernel",
-        corner="claim",
-        columns=tuple(Column(heading=clean(row.label)) for row, _ in matrix.measured),
-        rows=tuple(
-            Row(
-                heading=Cell(text=each.claim.id, hint=each.claim.statement),
-                cells=tuple(
-                    _verdict(each.together or found, together=each.together is not None)
-                    for row, found in zip(matrix.rows, each.findings, strict=True)
-                    if row.result is not None
-                ),
-                reason=f"over all kernels: {reason(each.together)}" if each.together else "",
-            )
-            for each in shown
-        ),
-        hint=hint,
+    rows = (
+        Row(
+            heading=Cell(text=each.claim.id, hint=each.claim.statement),
+            cells=tuple(
+                _verdict(each.together or found, together=each.together is not None)
+                for row, found in zip(matrix.rows, each.findings, strict=True)
+                if row.result is not None
+            ),
+            reason=f"over all kernels: {reason(each.together)}" if each.together else "",
+        )
+        for each in shown
     )
+    headings = (clean(row.label) for row, _ in matrix.measured)
+    title = "Published claims on each kernel"
+    return _table("claims", title, headings, rows, hint, corner="claim")
 
 
 def _verdict(found: Finding | None, *, together: bool) -> Cell:
@@ -184,33 +178,28 @@ def _verdict(found: Finding | None, *, together: bool) -> Cell:
     )
 
 
-def missed(matrix: Matrix) -> Table | None:
-    """Tabulate the exits that the kernel skipped; None without any trial."""
-    if not matrix.missed:
-        return None
+def missed(matrix: Matrix) -> Table:
+    """Tabulate the exits that the kernel skipped."""
     interval = "95 % interval"
     headings = ("preemption", "when idle", interval, "beside bpf()", interval, "reported")
-    return Table(
-        key="missed",
-        title="Exits that the kernel skipped the tracer at",
-        corner="kernel",
-        columns=tuple(Column(heading=heading) for heading in headings),
-        rows=tuple(
-            Row(
-                heading=Cell(text=clean(each.kernel)),
-                cells=(
-                    Cell(text=clean(each.preemption)),
-                    *_skipped(each.peace),
-                    *_skipped(each.noise),
-                    Cell(text=_reported(each.peace, each.noise)),
-                ),
-            )
-            for each in matrix.missed
-        ),
-        hint="The kernel skips a tracepoint program while its CPU is inside a bpf() map operation "
-        "of anybody. Nobody's transport is charged with it. Reported: fdinfo's recursion_misses, "
-        "which some kernels leave at 0.",
+    rows = (
+        Row(
+            heading=Cell(text=clean(each.kernel)),
+            cells=(
+                Cell(text=clean(each.preemption)),
+                *_skipped(each.peace),
+                *_skipped(each.noise),
+                Cell(text=_reported(each.peace, each.noise)),
+            ),
+        )
+        for each in matrix.missed
     )
+    hint = (
+        "The kernel skips a tracepoint program while its CPU is inside a bpf() map operation "
+        "of anybody. Nobody's transport is charged with it. Reported: fdinfo's recursion_misses, "
+        "which some kernels leave at 0."
+    )
+    return _table("missed", "Exits that the kernel skipped the tracer at", headings, rows, hint)
 
 
 def _skipped(found: Skipped | None) -> tuple[Cell, Cell]:
@@ -234,30 +223,26 @@ def _reported(*found: Skipped | None) -> str:
     return f"{sum(reported):,} of {sum(each.missed for each in known):,}"
 
 
-def memory(matrix: Matrix) -> tuple[Table, ...]:
+def memory(matrix: Matrix) -> Iterator[Table]:
     """Tabulate each budget: what each instrument shows of each transport and kernel."""
     found = [(row, judged) for row, result in matrix.measured for judged in result.memory]
-    transports = ranked(judged.line.transport for _, judged in found)
-    tables = []
-    for budget_bytes in sorted({judged.line.budget_bytes for _, judged in found}):
-        lines: list[Row] = []
-        for transport in transports:
+    places = {(judged.line.budget_bytes, judged.line.transport) for _, judged in found}
+    for budget_bytes in sorted({budget_bytes for budget_bytes, _ in places}):
+        rows: list[Row] = []
+        for transport in ranked(name for _, name in places):
             place = (budget_bytes, transport)
             here = [e for e in found if (e[1].line.budget_bytes, e[1].line.transport) == place]
-            lines += (_instruments(*each, begins=each is here[0]) for each in here)
-        headings = ("true bytes", *(each.label for each in _SHOWN))
-        table = Table(
-            key=f"memory:{budget_bytes}",
-            title=f"Memory at {size(budget_bytes)}, by instrument",
-            corner="kernel and transport",
-            columns=tuple(Column(heading=heading) for heading in headings),
-            rows=tuple(lines),
-            hint="✓ agrees with the true bytes: mapped (with its own formula) and fdinfo to a "
+            rows += (_instruments(*each, begins=each is here[0]) for each in here)
+        yield _table(
+            f"memory:{budget_bytes}",
+            f"Memory at {size(budget_bytes)}, by instrument",
+            ("true bytes", *(each.label for each in _SHOWN)),
+            rows,
+            "✓ agrees with the true bytes: mapped (with its own formula) and fdinfo to a "
             "page, the others to a tenth. memcg and free pages are the change over 64 copies, "
             "over 64.",
+            corner="kernel and transport",
         )
-        tables.append(table)
-    return tuple(tables)
 
 
 def _instruments(row: KernelRow, judged: Judged, *, begins: bool) -> Row:
