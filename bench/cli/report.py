@@ -19,7 +19,7 @@ from bench.escape import clean
 
 if TYPE_CHECKING:
     from bench.journal.schema import JournalContent
-    from bench.questions.transports.material import Material
+    from bench.questions.transports.summary import Material
 
 _OUTPUT = "File to write (svg, png: folder); html, parquet: beside the journal."
 
@@ -45,7 +45,7 @@ def command(
         print(path)
         return
     from bench.questions.transports import table
-    from bench.questions.transports.material import gathered, materials
+    from bench.questions.transports.summary import gathered, materials
 
     content, places = gathered(files)
     name_faults(content.faults, len(content.repeated))
@@ -95,7 +95,7 @@ def write_page(journals: Sequence[Path], path: Path | None = None) -> tuple[Path
     MachineUnfit without the extra ``report``.
     """
     from bench.questions.page import documents
-    from bench.questions.transports.material import gathered
+    from bench.questions.transports.summary import gathered
     from bench.report.converter import Converter
     from bench.report.renderers.html import render_page, require_extra
 
@@ -117,7 +117,7 @@ def page_line(journal: Path) -> str:
 def write_charts(found: Sequence[Material], folder: Path, form: str) -> tuple[Path, ...]:
     """Write every figure as a file of ``form`` ("svg" or "png") into ``folder``."""
     from bench.host import ownership
-    from bench.questions.transports.figures.charts import figures
+    from bench.questions.transports.figures import figures
     from bench.report.draw import drawn
     from bench.report.renderers.html import require_extra
 

@@ -8,14 +8,15 @@ from dataclasses import replace
 
 import bench.questions.claims.document as claims
 import bench.questions.transports.document as transports
+from bench.journal.reader import Line
 from bench.journal.schema import JournalContent
 from bench.questions.claims.catalogue import judge
 from bench.questions.claims.evidence import Basis, Evidence, of_journals
-from bench.questions.transports.material import Material, Place, materials
+from bench.questions.transports.summary import Material, materials
 from bench.report.document import Document
 
 
-def documents(content: JournalContent, places: Mapping[int, Place]) -> tuple[Document, ...]:
+def documents(content: JournalContent, places: Mapping[int, Line]) -> tuple[Document, ...]:
     """Return the documents of every machine, in the order of the journals."""
     pairs = list(zip(materials(content, places), of_journals(content), strict=True))
     return tuple(
@@ -45,14 +46,14 @@ def _of(material: Material, evidence: Evidence) -> Iterator[Document]:
 
 def _lines(basis: Basis, material: Material) -> str:
     """Return the lines of journals that a basis stands in: "quick.jsonl, lines 3, 9, 12"."""
-    samples = material.experiments.get(basis.experiment)
-    arm = samples.arms.get(basis.arm) if samples is not None else None
+    samples = material.summary.experiments.get(basis.experiment)
+    if samples is None or basis.arm not in samples.arms:
+        return ""
+    readings = samples.arms[basis.arm].readings
     by_file: dict[str, list[int]] = {}
-    for where in basis.trials if arm is not None else ():
-        reading = arm.readings.get(where) if arm is not None else None
-        place = material.place(reading.trial) if reading is not None else None
-        if place is not None:
-            by_file.setdefault(place.path, []).append(place.line)
+    for where in basis.trials:
+        if where in readings and (line := material.places.get(id(readings[where].trial))):
+            by_file.setdefault(line.path, []).append(line.number)
     return "; ".join(
         f"{path}, lines {', '.join(map(str, sorted(numbers)))}" for path, numbers in by_file.items()
     )

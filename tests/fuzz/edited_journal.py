@@ -28,9 +28,8 @@ from bench.questions.claims.catalogue import judge
 from bench.questions.claims.evidence import of_journals
 from bench.questions.transports import table
 from bench.questions.transports.data import report_of
-from bench.questions.transports.figures.charts import figures
-from bench.questions.transports.material import materials
-from bench.questions.transports.summary import compare_journals
+from bench.questions.transports.figures import figures
+from bench.questions.transports.summary import compare_journals, materials
 from bench.report.renderers import markdown
 from bench.report.renderers.json import render as render_json
 from bench.report.renderers.text import show

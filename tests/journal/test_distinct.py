@@ -19,8 +19,7 @@ from bench.journal.writer import encode
 from bench.questions.claims.evidence import of_journals
 from bench.questions.kernels.folders import read_matrix
 from bench.questions.kernels.matrix import compare
-from bench.questions.transports.material import gathered
-from bench.questions.transports.summary import compare_journals
+from bench.questions.transports.summary import compare_journals, gathered
 from bench.trial.result import TrialResult
 
 ARMS = ("ringbuf@64KiB", "perfbuf@64KiB")

@@ -22,8 +22,8 @@ from bench.host import process
 from bench.journal.schema import JournalContent, Run
 from bench.measure.timeline import trace
 from bench.questions.page import documents
-from bench.questions.transports.figures.charts import figures
-from bench.questions.transports.material import Material, materials
+from bench.questions.transports.figures import figures
+from bench.questions.transports.summary import Material, materials
 from bench.report.converter import Converter
 from bench.report.figure import look
 from bench.report.renderers.html import render_page

@@ -18,7 +18,7 @@ from bench.host import process
 from bench.journal.schema import JournalContent, Run
 from bench.plan.traits import GREY
 from bench.questions.page import documents
-from bench.questions.transports.material import materials
+from bench.questions.transports.summary import materials
 from bench.report.converter import Converter
 from bench.report.figure import look
 from bench.report.renderers.html import render_page

@@ -10,10 +10,9 @@ from bench.judge.comparison import Comparison, Row
 from bench.judge.ladder import Ladder
 from bench.questions.transports import headline, memory, repeat, words
 from bench.questions.transports.data import data_of
-from bench.questions.transports.figures import charts
-from bench.questions.transports.material import Material
+from bench.questions.transports.figures import figures
 from bench.questions.transports.sentence import name, place, sentence, verdict
-from bench.questions.transports.summary import Summary
+from bench.questions.transports.summary import Material, Summary
 from bench.report.document import (
     NONE,
     Cell,
@@ -76,7 +75,7 @@ def _charts(summary: Summary, material: Material | None) -> Iterator[Part]:
     if rows:
         yield _headline_numbers(summary.comparisons[0], rows)
     yield Heading(text="Charts", key="charts", level=_BACKGROUND)
-    yield Figures(make=lambda: charts.figures(material))
+    yield Figures(make=lambda: figures(material))
 
 
 def _headline_numbers(comparison: Comparison, rows: Sequence[headline.FirstRow]) -> Table:

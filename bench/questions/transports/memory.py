@@ -12,7 +12,7 @@ from bench.judge.memory import INSTRUMENTS, Judged, Worth
 from bench.judge.metrics import Unit
 from bench.judge.samples import ArmSamples, ExperimentSamples
 from bench.plan.experiments import ArmName
-from bench.questions.transports.material import Material
+from bench.questions.transports.summary import Material
 from bench.record.footprint import MemoryLine
 from bench.report.document import Cell, Mark
 from bench.report.units import number, size
@@ -59,7 +59,7 @@ class MemoryRow:
 def memory_rows(material: Material) -> tuple[MemoryRow, ...]:
     """Return the census where a run made one, else the trials' values, by budget."""
     looked = [line for run in material.runs for line in run.memory]
-    return census_rows(looked) if looked else tuple(_of_trials(material.experiments))
+    return census_rows(looked) if looked else tuple(_of_trials(material.summary.experiments))
 
 
 def census_rows(lines: Iterable[MemoryLine]) -> tuple[MemoryRow, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
 from typing import Final
 
 from bench.errors import UsageError
@@ -47,6 +46,13 @@ LARGE_PAYLOAD_BYTES: Final = 768
 """Of 840-byte records 1 MiB holds 1,236, and a quarter of a page one: every budget can lose."""
 
 
+_USUAL_BYTES: Final = 64 * KIB
+_EVERY: Final = (2 * PAGE_BYTES, _USUAL_BYTES, MIB)  # the largest holds a whole short storm
+_TIGHT: Final = _EVERY[:2]
+_USUAL: Final = _EVERY[1:2]
+_LARGEST: Final = _EVERY[2:]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """What one run does."""
@@ -57,50 +63,28 @@ class Profile:
     left_out: tuple[str, ...] = ()  # experiments and arms, and why, in words
 
 
-class Choice(Enum):
-    """Which of a scale's budgets an experiment runs."""
-
-    ALL = "all"
-    USUAL = "the usual one"
-    TIGHT = "the least and the usual one"
-    LARGEST = "the largest"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scale:
-    """What a profile chooses: how long, how often, and which budgets."""
+class _Scale:
+    """How long a profile's storms are, and how often they run."""
 
     storm_s: float  # length aimed at for most storms
     ladder_s: float  # the same on the ladder; 0: no ladder
     blocks: int
-    least_bytes: int
-    usual_bytes: int
-    largest_bytes: int
-    between_bytes: tuple[int, ...] = ()
-
-    def budgets_bytes(self, choice: Choice) -> tuple[int, ...]:
-        """Return the budgets meant, ascending."""
-        ends = (self.least_bytes, self.usual_bytes, self.largest_bytes)
-        chosen = {
-            Choice.ALL: (*ends, *self.between_bytes),
-            Choice.USUAL: ends[1:2],
-            Choice.TIGHT: ends[:2],
-            Choice.LARGEST: ends[2:],
-        }
-        return tuple(sorted(set(chosen[choice])))
+    between_bytes: tuple[int, ...] = ()  # budgets besides, where an experiment runs every one
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+@dataclass(frozen=True, slots=True)
+class _Row:
     """One experiment in the table, before it is scaled."""
 
     name: str
     title: str
-    storm: Storm
-    budgets: Choice = Choice.ALL
+    shape: Shape
     consumer: Consumer = EPOLL
+    budgets_bytes: tuple[int, ...] = _EVERY
     seconds: float = 1.0  # length, in units of the scale's
     least: int = 1  # processes, whatever the scale
+    paced: bool = False  # below capacity, for half as long again as a stall or longer
     baselines: bool = False
     twins: bool = False
     kernel_stats: bool = False
@@ -111,169 +95,130 @@ class Row:
 def storms(cpus: int) -> dict[Shape, Storm]:
     """Return one storm of each shape, not yet scaled, for ``cpus`` usable CPUs."""
     workers = max(2, cpus)
-    return {
-        Shape.STORM: Storm(shape=Shape.STORM, workers=workers, spawn=Spawn.VFORK),
-        Shape.BURST: Storm(shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=1_000),
-        Shape.CHAIN: Storm(shape=Shape.CHAIN, workers=workers, spawn=Spawn.FORK, depth=8),
-        Shape.PINGPONG: Storm(shape=Shape.PINGPONG, workers=1, spawn=Spawn.FORK),
-        Shape.HOTCPU: Storm(shape=Shape.HOTCPU, workers=2, spawn=Spawn.VFORK),
-        Shape.TRICKLE: Storm(
+    found = (
+        Storm(shape=Shape.STORM, workers=workers, spawn=Spawn.VFORK),
+        Storm(shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=1_000),
+        Storm(shape=Shape.CHAIN, workers=workers, spawn=Spawn.FORK, depth=8),
+        Storm(shape=Shape.PINGPONG, workers=1, spawn=Spawn.FORK),
+        Storm(shape=Shape.HOTCPU, workers=2, spawn=Spawn.VFORK),
+        Storm(
             shape=Shape.TRICKLE,
             workers=1,
             spawn=Spawn.VFORK,
             rate_per_s=2_000.0,
             gap=Gap.EXPONENTIAL,
         ),
-    }
-
-
-def _rows(cpus: int) -> tuple[Row, ...]:
-    """Return what every profile runs."""
-    storm = storms(cpus)
-    paced_per_s = min(_PACED_PER_S * cpus, MOST_PER_S)
-    return (
-        Row(
-            name="storm",
-            title="Which drops fewer when processes come and go as fast as they can?",
-            storm=storm[Shape.STORM],
-            baselines=True,
-            twins=True,
-        ),
-        Row(
-            name="burst",
-            title="Which drops fewer when many processes exit at once and the consumer is away?",
-            storm=storm[Shape.BURST],
-            consumer=AWAY,
-            least=1_000,
-            baselines=True,
-        ),
-        Row(
-            name="chain",
-            title="Which keeps children before the parents that reaped them, drained every 5 ms?",
-            storm=storm[Shape.CHAIN],
-            budgets=Choice.USUAL,
-            consumer=TIMED,
-            least=LEAST_CHAINED,
-            baselines=True,
-        ),
-        Row(
-            name="pingpong",
-            title="Which keeps order across two CPUs, drained every 5 ms?",
-            storm=storm[Shape.PINGPONG],
-            budgets=Choice.USUAL,
-            consumer=TIMED,
-            least=LEAST_PAIRED,
-            baselines=True,
-        ),
-        Row(
-            name="hotcpu",
-            title="Which drops fewer when one CPU makes all events and the consumer is away?",
-            storm=storm[Shape.HOTCPU],
-            budgets=Choice.TIGHT,
-            consumer=AWAY,
-            least=1_000,
-            baselines=True,
-        ),
-        Row(
-            name="stall",
-            title="Which drops fewer when the consumer reads nothing for 100 ms?",
-            # Paced, or what comes within the 100 ms differs more than the transports do.
-            storm=replace(storm[Shape.STORM], rate_per_s=paced_per_s),
-            budgets=Choice.TIGHT,
-            consumer=STALLED,
-            least=round(paced_per_s * 1.5 * STALLED.stall_ms / 1e3),
-        ),
-        Row(
-            name="large",
-            title="Which drops fewer when records are 840 bytes long and the consumer is away?",
-            storm=storm[Shape.STORM],
-            consumer=AWAY,
-            payload_bytes=LARGE_PAYLOAD_BYTES,
-            least=2_000,
-        ),
-        Row(
-            name="cost",
-            title="Which costs less in the kernel, for each exit?",
-            storm=storm[Shape.STORM],
-            budgets=Choice.LARGEST,
-            kernel_stats=True,
-        ),
-        Row(
-            name="storm-duet",
-            title="Which delivers sooner and takes less time to write, within the same storms?",
-            storm=storm[Shape.STORM],
-            budgets=Choice.LARGEST,
-            seconds=2.0,
-            duet=True,
-        ),
-        Row(
-            name="trickle-duet",
-            title="The same far below capacity",
-            storm=storm[Shape.TRICKLE],
-            budgets=Choice.LARGEST,
-            seconds=2.3,
-            duet=True,
-        ),
     )
+    return {storm.shape: storm for storm in found}
 
 
-def _more_rows(cpus: int) -> tuple[Row, ...]:
-    """Return what longer profiles run besides: other ways to wait."""
-    storm = storms(cpus)
-    waits = (("busy", "polled without a rest", BUSY), ("timed", "drained every 5 ms", TIMED))
-    eager = (("epoll", "on epoll", EPOLL), waits[0])
-    return (
-        Row(
-            name="trickle",
-            title="Which delivers sooner far below capacity?",
-            storm=storm[Shape.TRICKLE],
-            budgets=Choice.USUAL,
-            seconds=2.0,
-            baselines=True,
-            twins=True,
-        ),
-        *(
-            Row(
-                name=f"storm-{name}",
-                title=f"Which drops fewer under a storm, {words}?",
-                storm=storm[Shape.STORM],
-                consumer=consumer,
-            )
-            for name, words, consumer in waits
-        ),
-        *(
-            Row(
-                name=f"chain-{name}",
-                title=f"Which keeps children before the parents that reaped them, {words}?",
-                storm=storm[Shape.CHAIN],
-                budgets=Choice.USUAL,
-                consumer=consumer,
-                least=LEAST_CHAINED,
-            )
-            for name, words, consumer in eager
-        ),
-        *(
-            Row(
-                name=f"pingpong-{name}",
-                title=f"Which keeps order across two CPUs, {words}?",
-                storm=storm[Shape.PINGPONG],
-                budgets=Choice.USUAL,
-                consumer=consumer,
-                least=LEAST_PAIRED,
-            )
-            for name, words, consumer in eager
-        ),
-        *(
-            Row(
-                name=f"trickle-{name}",
-                title=f"Which delivers sooner far below capacity, {words}?",
-                storm=storm[Shape.TRICKLE],
-                budgets=Choice.USUAL,
-                consumer=consumer,
-            )
-            for name, words, consumer in waits
-        ),
-    )
+_DROPS: Final = "Which drops fewer"
+_CHAIN: Final = "Which keeps children before the parents that reaped them"
+_PINGPONG: Final = "Which keeps order across two CPUs"
+_TRICKLE: Final = "Which delivers sooner far below capacity"
+_BUSY: Final = ("busy", "polled without a rest", BUSY)
+_TIMED: Final = ("timed", "drained every 5 ms", TIMED)
+_EPOLL: Final = ("epoll", "on epoll", EPOLL)
+
+_ROWS: Final = (
+    _Row(
+        "storm",
+        f"{_DROPS} when processes come and go as fast as they can?",
+        Shape.STORM,
+        baselines=True,
+        twins=True,
+    ),
+    _Row(
+        "burst",
+        f"{_DROPS} when many processes exit at once and the consumer is away?",
+        Shape.BURST,
+        AWAY,
+        least=1_000,
+        baselines=True,
+    ),
+    _Row(
+        "chain",
+        f"{_CHAIN}, drained every 5 ms?",
+        Shape.CHAIN,
+        TIMED,
+        _USUAL,
+        least=LEAST_CHAINED,
+        baselines=True,
+    ),
+    _Row(
+        "pingpong",
+        f"{_PINGPONG}, drained every 5 ms?",
+        Shape.PINGPONG,
+        TIMED,
+        _USUAL,
+        least=LEAST_PAIRED,
+        baselines=True,
+    ),
+    _Row(
+        "hotcpu",
+        f"{_DROPS} when one CPU makes all events and the consumer is away?",
+        Shape.HOTCPU,
+        AWAY,
+        _TIGHT,
+        least=1_000,
+        baselines=True,
+    ),
+    _Row(
+        "stall",
+        f"{_DROPS} when the consumer reads nothing for 100 ms?",
+        Shape.STORM,
+        STALLED,
+        _TIGHT,
+        paced=True,  # or what comes within the 100 ms differs more than the transports do
+    ),
+    _Row(
+        "large",
+        f"{_DROPS} when records are 840 bytes long and the consumer is away?",
+        Shape.STORM,
+        AWAY,
+        payload_bytes=LARGE_PAYLOAD_BYTES,
+        least=2_000,
+    ),
+    _Row(
+        "cost",
+        "Which costs less in the kernel, for each exit?",
+        Shape.STORM,
+        budgets_bytes=_LARGEST,
+        kernel_stats=True,
+    ),
+    _Row(
+        "storm-duet",
+        "Which delivers sooner and takes less time to write, within the same storms?",
+        Shape.STORM,
+        seconds=2.0,
+        duet=True,
+    ),
+    _Row("trickle-duet", "The same far below capacity", Shape.TRICKLE, seconds=2.3, duet=True),
+)
+"""What every profile runs."""
+
+_MORE_ROWS: Final = (
+    _Row(
+        "trickle",
+        f"{_TRICKLE}?",
+        Shape.TRICKLE,
+        budgets_bytes=_USUAL,
+        seconds=2.0,
+        baselines=True,
+        twins=True,
+    ),
+    *(
+        _Row(f"{shape.value}-{name}", f"{title}, {words}?", shape, consumer, budgets, least=least)
+        for shape, title, budgets, least, waits in (
+            (Shape.STORM, f"{_DROPS} under a storm", _EVERY, 1, (_BUSY, _TIMED)),
+            (Shape.CHAIN, _CHAIN, _USUAL, LEAST_CHAINED, (_EPOLL, _BUSY)),
+            (Shape.PINGPONG, _PINGPONG, _USUAL, LEAST_PAIRED, (_EPOLL, _BUSY)),
+            (Shape.TRICKLE, _TRICKLE, _USUAL, 1, (_BUSY, _TIMED)),
+        )
+        for name, words, consumer in waits
+    ),
+)
+"""What longer profiles run besides: other ways to wait."""
 
 
 def sized(storm: Storm, *, seconds: float, least: int = 1) -> Storm:
@@ -284,11 +229,15 @@ def sized(storm: Storm, *, seconds: float, least: int = 1) -> Storm:
     return replace(storm, count=count)
 
 
-def _experiment(row: Row, scale: Scale, cpus: int) -> Experiment:
+def _experiment(row: _Row, scale: _Scale, cpus: int) -> Experiment:
+    storm, least = storms(cpus)[row.shape], row.least
+    if row.paced:
+        storm = replace(storm, rate_per_s=min(_PACED_PER_S * cpus, MOST_PER_S))
+        least = round(storm.rate_per_s * 1.5 * STALLED.stall_ms / 1e3)
     config = TrialConfig(
         transport="none",
         budget_bytes=0,
-        storm=sized(row.storm, seconds=scale.storm_s * row.seconds, least=row.least),
+        storm=sized(storm, seconds=scale.storm_s * row.seconds, least=least),
         producer=Producer(payload_bytes=row.payload_bytes),
         consumer=row.consumer,
         kernel_stats=row.kernel_stats,
@@ -299,59 +248,44 @@ def _experiment(row: Row, scale: Scale, cpus: int) -> Experiment:
             row.title,
             (duet.Side(transport=find(RINGBUF)), duet.Side(transport=find(PERFBUF))),
             replace(config, duet=duet.assignment(DUET_WINDOW)),
-            max(scale.largest_bytes, 4 * PAGE_BYTES << (cpus - 1).bit_length()),
+            max(*_LARGEST, 4 * PAGE_BYTES << (cpus - 1).bit_length()),
             blocks=DUET_STORMS,
             cpus=cpus,
         )
+    between_bytes = scale.between_bytes if row.budgets_bytes == _EVERY else ()
     return compose(
         name=row.name,
         title=row.title,
         config=config,
         transports=map(find, TRANSPORTS),
-        budgets_bytes=scale.budgets_bytes(row.budgets),
+        budgets_bytes=sorted((*row.budgets_bytes, *between_bytes)),
         blocks=scale.blocks,
         cpus=cpus,
         baselines=row.baselines,
-        twins_at=scale.usual_bytes if row.twins else None,
+        twins_at=_USUAL_BYTES if row.twins else None,
     )
 
 
-def _ladder(scale: Scale, cpus: int) -> Experiment:
+def _ladder(scale: _Scale, cpus: int) -> Experiment:
     """Double budgets from 2 data pages on; every rung is one comparison."""
-    rungs = tuple(PAGE_BYTES << power for power in range(1, 40) if PAGE_BYTES << power <= MIB)
+    storm = sized(storms(cpus)[Shape.STORM], seconds=scale.ladder_s)
     return compose(
         name="ladder",
         title="What is the least budget at which 20 storms lose nothing?",
-        config=TrialConfig(
-            transport="none",
-            budget_bytes=0,
-            storm=sized(storms(cpus)[Shape.STORM], seconds=scale.ladder_s),
-        ),
+        config=TrialConfig(transport="none", budget_bytes=0, storm=storm),
         transports=map(find, TRANSPORTS),
-        budgets_bytes=rungs,
+        budgets_bytes=(PAGE_BYTES << power for power in range(1, (MIB // PAGE_BYTES).bit_length())),
         blocks=LADDER_STORMS,
         cpus=cpus,
     )
 
 
-_QUICK: Final = Scale(
-    storm_s=0.1,
-    ladder_s=0.0,
-    blocks=8,
-    least_bytes=2 * PAGE_BYTES,
-    usual_bytes=64 * KIB,
-    largest_bytes=MIB,  # a whole short storm
-)
+_QUICK: Final = _Scale(storm_s=0.1, ladder_s=0.0, blocks=8)
+_BETWEEN_BYTES: Final = (4 * PAGE_BYTES, 32 * KIB, 256 * KIB)
 _SCALES: Final = {
     "quick": _QUICK,
-    "standard": replace(_QUICK, storm_s=0.6, ladder_s=0.25, blocks=8),
-    "thorough": replace(
-        _QUICK,
-        storm_s=1.7,
-        ladder_s=1.0,
-        blocks=16,
-        between_bytes=(4 * PAGE_BYTES, 32 * KIB, 256 * KIB),
-    ),
+    "standard": _Scale(storm_s=0.6, ladder_s=0.25, blocks=8),
+    "thorough": _Scale(storm_s=1.7, ladder_s=1.0, blocks=16, between_bytes=_BETWEEN_BYTES),
 }
 
 NAMES: Final = tuple(_SCALES)
@@ -361,7 +295,7 @@ def census_budgets_bytes(name: str) -> tuple[int, ...]:
     """Return the budgets whose memory a profile looks at; () for no profile."""
     if not name:
         return ()
-    return (64 * KIB,) if name == "quick" else (64 * KIB, MIB, 16 * MIB)
+    return _USUAL if name == "quick" else (_USUAL_BYTES, MIB, 16 * MIB)
 
 
 def profile(name: str, cpus: Sequence[int]) -> Profile:
@@ -373,26 +307,19 @@ def profile(name: str, cpus: Sequence[int]) -> Profile:
     if scale is None:
         raise UsageError(f"there is no profile {name!r}", remedy=f"take one of {', '.join(NAMES)}")
     count = len(cpus)
-    rows = _rows(count) + (_more_rows(count) if scale.ladder_s else ())
-    lacking = [row for row in rows if count < max(row.storm.shape.cpus, 1 + row.duet)]
+    rows = _ROWS + (_MORE_ROWS if scale.ladder_s else ())
+    lacking = [row for row in rows if count < max(row.shape.cpus, 1 + row.duet)]
     experiments = tuple(_experiment(row, scale, count) for row in rows if row not in lacking)
     if scale.ladder_s:
         experiments += (_ladder(scale, count),)
-    return Profile(
-        name=name,
-        experiments=experiments,
-        left_out=(
-            *(f"{row.name}: left out, it needs two CPUs and may use one" for row in lacking),
-            *omitted(experiments),
-        ),
-    )
+    needs = (f"{row.name}: left out, it needs two CPUs and may use one" for row in lacking)
+    return Profile(name=name, experiments=experiments, left_out=(*needs, *omitted(experiments)))
 
 
 def quickly(names: Iterable[str], cpus: Sequence[int]) -> tuple[Experiment, ...]:
     """Return experiments of any profile as large and as often as ``quick`` would run them."""
-    count = len(cpus)
-    rows = {row.name: row for row in (*_rows(count), *_more_rows(count))}
-    return tuple(_experiment(rows[name], _QUICK, count) for name in names)
+    rows = {row.name: row for row in _ROWS + _MORE_ROWS}
+    return tuple(_experiment(rows[name], _QUICK, len(cpus)) for name in names)
 
 
 def omitted(experiments: Iterable[Experiment]) -> tuple[str, ...]:

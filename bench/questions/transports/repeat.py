@@ -11,7 +11,7 @@ from statistics import median
 from bench.judge.load import reasons_of, state_of
 from bench.judge.metrics import Unit
 from bench.linux.machine import Machine
-from bench.questions.transports.material import Material
+from bench.questions.transports.summary import Material
 from bench.questions.transports.words import cpus_words
 from bench.report.units import clean, number, share, size
 from bench.trial.result import State, TrialResult
@@ -118,10 +118,10 @@ def named(material: Material) -> tuple[Named, ...]:
 
 
 def _named(trial: TrialResult, material: Material) -> Named:
-    place = material.place(trial)
+    place = material.places.get(id(trial))
     return Named(
         state=state_of(trial).value,
         trial=f"{trial.experiment} {trial.arm} block {trial.block}",
-        line=f"{place.path}, line {place.line}" if place is not None else "",
+        line=f"{place.path}, line {place.number}" if place is not None else "",
         reasons="; ".join(reasons_of(trial)),
     )

@@ -251,12 +251,7 @@ def _counts(standing: Standing) -> str:
     """Give the raw counts behind the answer on order."""
     if standing.question is not Question.ORDER:
         return ""
-    asked = (
-        *standing.for_left,
-        *standing.for_right,
-        *standing.equal,
-        *standing.others,
-    )
+    asked = standing.comparisons
     sums = [
         f"{name(sides[0].transport)} {sum(side.causal_violations for side in sides):,} violations "
         f"in {sum(side.causal_pairs for side in sides):,} causal pairs"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from bench.judge.comparison import Comparison, Outcome, Row
+from bench.judge.comparison import Comparison, Outcome
 from bench.judge.statistics import holm
 from bench.plan.config import Poll
 
@@ -52,22 +52,33 @@ class Standing:
     question: Question
     left: str  # transports
     right: str
-    for_left: tuple[Comparison, ...]
-    for_right: tuple[Comparison, ...]
-    equal: tuple[Comparison, ...]  # every block gave the same on both sides
-    equivalent: tuple[Comparison, ...]  # the sides differ by less than 2 %
-    open: tuple[Comparison, ...]  # the interval reaches into the margin, or p is too large
-    too_few: tuple[Comparison, ...]  # fewer than 8 blocks
+    for_left: _Comparisons
+    for_right: _Comparisons
+    equal: _Comparisons  # every block gave the same on both sides
+    equivalent: _Comparisons  # the sides differ by less than 2 %
+    open: _Comparisons  # the interval reaches into the margin, or p is too large
+    too_few: _Comparisons  # fewer than 8 blocks
+
+    @property
+    def comparisons(self) -> _Comparisons:
+        """Return the comparisons that bear on the question."""
+        return (*self.for_left, *self.for_right, *self.equal, *self._others)
+
+    @property
+    def _others(self) -> _Comparisons:
+        """Return the comparisons in which the sides differed, and not so that one is better."""
+        return (*self.equivalent, *self.open, *self.too_few)
 
     @property
     def asked(self) -> int:
-        """Comparisons that bear on the question."""
-        return len(self.for_left) + len(self.for_right) + len(self.equal) + len(self.others)
+        """Return how many comparisons bear on the question."""
+        return len(self.comparisons)
 
     @property
-    def others(self) -> tuple[Comparison, ...]:
-        """Return the comparisons in which the sides differed, and not so that one is better."""
-        return (*self.equivalent, *self.open, *self.too_few)
+    def wins(self) -> tuple[tuple[str, _Comparisons], ...]:
+        """Return each side that some comparison was decided for, and those comparisons."""
+        sides = ((self.left, self.for_left), (self.right, self.for_right))
+        return tuple(side for side in sides if side[1])
 
     @property
     def directions(self) -> tuple[Direction, ...]:
@@ -77,38 +88,38 @@ class Standing:
         against it, and at least half of those in which the sides differed at all. Where not all
         comparisons carry one, those with one way of waiting may. () if nothing is carried.
         """
-        for winner, wins, losses in self._sides():
-            if self._carried(wins, losses, self.others):
-                return (Direction(winner=winner, decided=wins),)
-        polls = sorted({c.poll for c in (*self.for_left, *self.for_right) if c.poll is not None})
+        if whole := self._carried():
+            return (whole,)
+        polls = sorted({each.poll for _, won in self.wins for each in won if each.poll is not None})
+        found = [each for each in map(self._carried, polls) if each is not None]
         return tuple(
-            Direction(winner=winner, decided=sum(by_poll.values(), ()), polls=tuple(by_poll))
-            for winner, wins, losses in self._sides()
-            if (
-                by_poll := {
-                    poll: decided
-                    for poll in polls
-                    if (decided := _waiting(poll, wins))
-                    and self._carried(
-                        *(_waiting(poll, each) for each in (wins, losses, self.others))
-                    )
-                }
+            Direction(
+                winner=side,
+                decided=tuple(each for direction in of_side for each in direction.decided),
+                polls=tuple(poll for direction in of_side for poll in direction.polls),
             )
+            for side in (self.left, self.right)
+            if (of_side := [each for each in found if each.winner == side])
         )
 
-    def _sides(self) -> tuple[tuple[str, _Comparisons, _Comparisons], ...]:
-        return (
-            (self.left, self.for_left, self.for_right),
-            (self.right, self.for_right, self.for_left),
+    def _carried(self, poll: Poll | None = None) -> Direction | None:
+        """Return the direction of all comparisons, or of those with one way to wait."""
+
+        def among(comparisons: _Comparisons) -> _Comparisons:
+            return tuple(each for each in comparisons if poll is None or each.poll is poll)
+
+        wins = [(side, found) for side, won in self.wins if (found := among(won))]
+        if len(wins) != 1 or len(wins[0][1]) < len(among(self._others)):
+            return None
+        return Direction(
+            winner=wins[0][0], decided=wins[0][1], polls=() if poll is None else (poll,)
         )
 
-    @staticmethod
-    def _carried(wins: _Comparisons, losses: _Comparisons, others: _Comparisons) -> bool:
-        return bool(wins) and not losses and len(wins) >= len(others)
 
-
-def _waiting(poll: Poll, comparisons: _Comparisons) -> _Comparisons:
-    return tuple(each for each in comparisons if each.poll is poll)
+def lost(comparison: Comparison) -> float:
+    """Return the shares that both sides lost, added."""
+    sides = (comparison.left, comparison.right)
+    return sum(side.own_dropped / side.own_attempted for side in sides if side.own_attempted)
 
 
 def _alone(comparison: Comparison) -> bool:
@@ -148,45 +159,32 @@ _BEARS: Final[dict[Question, Callable[[Comparison], bool]]] = {
     Question.CPU: _lossless,
     Question.WRITE: _lossless,  # a refused write is another call
 }
+_GROUPS: Final = {
+    Outcome.TOO_FEW: "too_few",
+    Outcome.EQUAL: "equal",
+    Outcome.EQUIVALENT: "equivalent",
+}
 
 
 def _stand(question: Question, comparisons: Sequence[Comparison]) -> Standing:
-    asked: list[tuple[Comparison, Row]] = [
-        (comparison, row)
-        for comparison in comparisons
-        if _BEARS[question](comparison)
-        and (row := comparison.row(KEYS[question])) is not None
+    asked = [
+        (each, row, row.estimate.p)
+        for each in comparisons
+        if _BEARS[question](each)
+        and (row := each.row(KEYS[question])) is not None
         and row.estimate is not None
     ]
     # Duets see a fiftieth where blocks see a third: where there are some they have the word.
     asked = [each for each in asked if each[0].duet] or asked
-    adjusted = holm([row.estimate.p for _, row in asked if row.estimate is not None])
-    groups: dict[str, list[Comparison]] = {}
-    for (comparison, row), p in zip(asked, adjusted, strict=True):
-        groups.setdefault(_group(row, p), []).append(comparison)
-    return Standing(
-        question=question,
-        left=comparisons[0].left.transport,
-        right=comparisons[0].right.transport,
-        for_left=tuple(groups.get("left", ())),
-        for_right=tuple(groups.get("right", ())),
-        equal=tuple(groups.get("equal", ())),
-        equivalent=tuple(groups.get("equivalent", ())),
-        open=tuple(groups.get("open", ())),
-        too_few=tuple(groups.get("few", ())),
+    groups: dict[str, _Comparisons] = dict.fromkeys(
+        ("for_left", "for_right", "equal", "equivalent", "open", "too_few"), ()
     )
-
-
-def _group(row: Row, p: float) -> str:
-    if row.outcome is Outcome.TOO_FEW:
-        return "few"
-    if row.outcome is Outcome.EQUAL:
-        return "equal"
-    if row.outcome is Outcome.EQUIVALENT:
-        return "equivalent"
-    if row.better == 0 or p >= _LEVEL:
-        return "open"
-    return "left" if row.better < 0 else "right"
+    for (comparison, row, _), p in zip(asked, holm([p for *_, p in asked]), strict=True):
+        decided = {-1: "for_left", 1: "for_right"} if p < _LEVEL else {}
+        groups[_GROUPS.get(row.outcome) or decided.get(row.better, "open")] += (comparison,)
+    first = comparisons[0]
+    left, right = first.left.transport, first.right.transport
+    return Standing(question=question, left=left, right=right, **groups)
 
 
 def standings(comparisons: Sequence[Comparison]) -> tuple[Standing, ...]:

@@ -5,8 +5,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
+from bench.errors import JournalError
+from bench.journal.distinct import distinct
+from bench.journal.reader import Line, gather, read
 from bench.journal.schema import Fault, JournalContent, Run
 from bench.judge.comparison import Comparison, Unequal, compare_arms, unequal_loads
 from bench.judge.coverage import Coverage, coverage
@@ -28,7 +32,7 @@ class Tally:
     noisy: int
     disturbed: int
     invalid: int
-    reduced: int = 0
+    reduced: int
 
     @property
     def trials(self) -> int:
@@ -50,8 +54,8 @@ class Summary:
     ladders: tuple[Ladder, ...]
     floors: tuple[Floor, ...]
     experiments: Mapping[str, ExperimentSamples]  # that all this was computed from
-    reduced: tuple[TrialResult, ...] = ()  # compared with nothing
-    unequal: tuple[Unequal, ...] = ()  # pairs of arms that were not compared in some blocks
+    reduced: tuple[TrialResult, ...]  # compared with nothing
+    unequal: tuple[Unequal, ...]  # pairs of arms that were not compared in some blocks
     faults: tuple[Fault, ...] = ()  # lines of journals that could not be used
     coverage: Coverage | None = None  # None: of trials that need not stand in a journal
 
@@ -61,40 +65,41 @@ class Summary:
         return sum(tally.trials for tally in self.tallies)
 
 
-def _tally(samples: ExperimentSamples) -> Tally:
-    return Tally(
-        experiment=samples.name,
-        valid=samples.states.get(State.VALID, 0),
-        noisy=samples.states.get(State.NOISY, 0),
-        disturbed=samples.states.get(State.DISTURBED, 0),
-        invalid=samples.states.get(State.INVALID, 0),
-        reduced=samples.states.get(State.REDUCED, 0),
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """What a page is made from: one machine's summary, its runs, where their trials stand."""
+
+    summary: Summary
+    runs: tuple[Run, ...]
+    places: Mapping[int, Line]  # by the identity of a trial; without those from no file
 
 
 def _summarise(
-    stretches: Sequence[Stretch], *, profiles: tuple[str, ...] = (), seeds: tuple[int, ...] = ()
+    stretches: Sequence[Stretch], profiles: Iterable[str] = (), seeds: Iterable[int] = ()
 ) -> Summary:
     experiments = file(stretches)
+    filed = tuple(experiments.values())
     floors = noise_floors(experiments)
-    comparisons = tuple(
-        comparison
-        for samples in experiments.values()
-        for comparison in compare_arms(samples, floors)
-    )
+    comparisons = tuple(each for samples in filed for each in compare_arms(samples, floors))
     return Summary(
-        machine=stretches[0].machine if stretches else None,
-        profiles=profiles,
-        seeds=seeds,
-        tallies=tuple(_tally(samples) for samples in experiments.values()),
-        invalid=tuple(trial for samples in experiments.values() for trial in samples.invalid),
+        machine=stretches[0].machine,
+        profiles=tuple(dict.fromkeys(profiles)),
+        seeds=tuple(dict.fromkeys(seeds)),
+        tallies=tuple(
+            Tally(
+                experiment=samples.name,
+                **{state.value: samples.states.get(state, 0) for state in State},
+            )
+            for samples in filed
+        ),
+        invalid=tuple(trial for samples in filed for trial in samples.invalid),
         comparisons=comparisons,
         standings=standings(comparisons),
         ladders=ladders(experiments),
         floors=floors,
         experiments=experiments,
-        reduced=tuple(trial for samples in experiments.values() for trial in samples.reduced),
-        unequal=tuple(each for samples in experiments.values() for each in unequal_loads(samples)),
+        reduced=tuple(trial for samples in filed for trial in samples.reduced),
+        unequal=tuple(each for samples in filed for each in unequal_loads(samples)),
     )
 
 
@@ -109,57 +114,64 @@ def compare_journals(content: JournalContent) -> tuple[Summary, ...]:
     Runs of one machine are taken together, block beside block, unless they gave one name to two
     configurations. The journals' faults stand in the first summary.
     """
-    summaries = [
+    return tuple(
         replace(
             _summarise(
-                tuple(Stretch(trials=run.trials, machine=run.header.machine) for run in group),
-                profiles=tuple(dict.fromkeys(run.header.profile for run in group)),
-                seeds=tuple(dict.fromkeys(run.header.seed for run in group)),
+                [Stretch(trials=run.trials, machine=run.header.machine) for run in group],
+                (run.header.profile for run in group),
+                (run.header.seed for run in group),
             ),
             coverage=coverage(group, content.repeated),
+            faults=() if at else content.faults,
         )
-        for group in by_machine(content)
-        if any(run.trials for run in group)
-    ]
-    if summaries:
-        summaries[0] = replace(summaries[0], faults=content.faults)
-    return tuple(summaries)
+        for at, group in enumerate(_with_trials(content))
+    )
+
+
+def gathered(paths: Iterable[Path]) -> tuple[JournalContent, dict[int, Line]]:
+    """Read journals as one, and where each trial stands. JournalError if none can be."""
+    found = [list(read(path)) for path in paths]
+    content = distinct([gather(lines) for lines in found])
+    if not content.trials:
+        why = f": {content.faults[0]}" if content.faults else ""
+        raise JournalError(f"no trial to report on{why}")
+    return content, {
+        id(line.value): line for lines in found for line in lines if isinstance(line, Line)
+    }
+
+
+def materials(
+    content: JournalContent, places: Mapping[int, Line] | None = None
+) -> tuple[Material, ...]:
+    """Return one for every machine and kernel, in the order of the journals."""
+    return tuple(
+        Material(summary=summary, runs=tuple(group), places=places or {})
+        for group, summary in zip(_with_trials(content), compare_journals(content), strict=True)
+    )
+
+
+def _with_trials(content: JournalContent) -> list[list[Run]]:
+    return [group for group in by_machine(content) if any(run.trials for run in group)]
 
 
 def by_machine(content: JournalContent) -> list[list[Run]]:
     """Group runs of one machine and kernel that agree on what every name means."""
-    groups: list[_Group] = []
-    of_machine: dict[str, list[_Group]] = {}
+    groups: list[list[Run]] = []
+    of_machine: dict[str, list[tuple[list[Run], dict[tuple[str, str], TrialConfig]]]] = {}
     for run in content.runs:
-        alike = of_machine.setdefault(_same(run.header.machine), [])
-        group = next((each for each in alike if each.agrees_with(run)), None)
-        if group is None:
-            group = _Group()
-            alike.append(group)
-            groups.append(group)
-        group.take(run)
-    return [group.runs for group in groups]
-
-
-def _same(machine: Machine) -> str:
-    """Return what is equal for machines that are one."""
-    plain = replace(machine, wakeup_cost_ns=None)  # measured anew by every run
-    return json.dumps(asdict(plain), sort_keys=True)
-
-
-@dataclass(slots=True)
-class _Group:
-    """Runs of one machine, and what their names mean."""
-
-    runs: list[Run] = field(default_factory=list)
-    _known: dict[tuple[str, str], TrialConfig] = field(default_factory=dict)
-
-    def agrees_with(self, run: Run) -> bool:
-        return all(
-            self._known.get((trial.experiment, trial.arm), trial.config) == trial.config
-            for trial in run.trials
+        # The cost is measured anew by every run.
+        plain = asdict(replace(run.header.machine, wakeup_cost_ns=None))
+        alike = of_machine.setdefault(json.dumps(plain, sort_keys=True), [])
+        means = {(trial.experiment, trial.arm): trial.config for trial in run.trials}
+        agreeing = (
+            (runs, known)
+            for runs, known in alike
+            if all(known.get(name, config) == config for name, config in means.items())
         )
-
-    def take(self, run: Run) -> None:
-        self.runs.append(run)
-        self._known |= {(trial.experiment, trial.arm): trial.config for trial in run.trials}
+        runs, known = next(agreeing, ([], {}))
+        if not runs:
+            alike.append((runs, known))
+            groups.append(runs)
+        runs.append(run)
+        known |= means
+    return groups

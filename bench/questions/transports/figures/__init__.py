@@ -1,6 +1,35 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The page: one self-contained HTML file. Tables need no script; charts are SVG, drawn here.
+"""Every figure of a page, in its order: another one is a function, named here.
 
-Whatever imports altair, vl-convert or jinja2 (the extra ``report``) is loaded when a page or a
-chart is asked for.
+altair and vl-convert (the extra ``report``) are loaded when a chart is asked for.
 """
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from bench.questions.transports.figures import curves, strips, timeline
+from bench.questions.transports.summary import Material
+from bench.report.document import Figure
+
+_FIGURES: Final[tuple[Callable[[Material], Figure | None], ...]] = (
+    curves.loss,
+    curves.latency,
+    strips.lateness,
+    timeline.timeline,
+    strips.cost,
+    curves.wakeups,
+)
+
+
+def figures(material: Material) -> Iterator[Figure]:
+    """Yield the figures that the trials give something for."""
+    from altair.utils.schemapi import debug_mode
+
+    # Otherwise each part of a chart is validated as it is made, which takes longer than drawing it.
+    with debug_mode(False):
+        for make in _FIGURES:
+            figure = make(material)
+            if figure is not None and figure.panels:
+                yield figure

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Strips: one row for each experiment, a point for each trial, a bar at the median."""
+"""Figures of strips: a row for each experiment, a point for each trial, a bar at the median."""
 
 from __future__ import annotations
 
@@ -7,102 +7,148 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Final
 
-from bench.questions.transports.figures.arms import ShownArm, compared, transports
-from bench.questions.transports.material import Material
-from bench.report.document import Panel
-from bench.report.figure import WIDTH, Row, chart_of, colour, powers, shape
+from bench.judge.numbers import number
+from bench.questions.transports.figures.panels import ShownArm, compared, layer, panel, transports
+from bench.questions.transports.summary import Material
+from bench.report.document import Figure, Panel
+from bench.report.figure import NS_LABELS, WIDTH, Row, powers
+from bench.report.units import time
 from bench.trial.result import TrialResult
 
-_ROW_HEIGHT = 34
-_MOST_ROWS = 24
+_ROW_HEIGHT: Final = 34
+_MOST_ROWS: Final = 24
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Strip:
+@dataclass(frozen=True, slots=True)
+class _Strip:
     """What a strip shows of each trial."""
 
     title: str
     axis: str
     take: Callable[[TrialResult], float | None]  # None: unknown; 0 or less is not drawn
-    words: Callable[[float], str]
-    labels: str  # expression for the labels of the axis
+    words: Callable[[float], str] = time
+    labels: str = NS_LABELS  # expression for the labels of the axis
 
 
-def drawn(strips: Sequence[Strip], material: Material) -> tuple[tuple[str, ...], tuple[Panel, ...]]:
-    """Draw those that some trial has the number of; return the transports and the panels."""
+def _consumer_ns(trial: TrialResult) -> float | None:
+    seconds = number("consumer_cpu_s_per_million")(trial)
+    return None if seconds is None else seconds * 1e3
+
+
+def lateness(material: Material) -> Figure:
+    """Draw how many events were late, how late, and the worst of each trial."""
+    return _figure(
+        material,
+        _Strip(
+            "Events out of order",
+            "events in a trial",
+            number("inversions"),
+            lambda value: f"{value:,.0f} events out of order",
+            "format(datum.value, ',')",
+        ),
+        _Strip("Lateness, p99 of those", "behind the latest seen", number("lateness_p99_ns")),
+        _Strip("Lateness, the worst", "behind the latest seen", number("lateness_max_ns")),
+        key="lateness",
+        title="Lateness of out-of-order events",
+        reading="An event is late by how far its kernel timestamp lies behind the latest one "
+        "delivered before it; a row without points had none. Microseconds are concurrency, "
+        "milliseconds are buffers drained in turn.",
+    )
+
+
+def cost(material: Material) -> Figure:
+    """Draw what an event costs, in the consumer, in the kernel and the workload."""
+    kernel_axis = "time in the BPF program, wake-ups included"
+    return _figure(
+        material,
+        _Strip("Consumer CPU per event", "CPU time per event delivered", _consumer_ns),
+        _Strip("Kernel time per exit", kernel_axis, number("kernel_ns_per_run")),
+        _Strip(
+            "Storm time per process",
+            "length of the storm over its processes",
+            number("storm_ns_per_process"),
+        ),
+        key="cost",
+        title="Cost per event",
+        reading="Compare within a row, and only by the paired ratios of the tables: machines "
+        "drift between trials.",
+        note="Kernel time is counted in trials of their own, since counting costs. Most of it "
+        "may be the wake-up, which is dear under virtualisation; the tables give it net "
+        "of wake-ups too.",
+    )
+
+
+def _figure(
+    material: Material,
+    *strips: _Strip,
+    key: str,
+    title: str,
+    reading: str,
+    note: str = "",
+) -> Figure:
     arms = compared(material)
     ways = transports(arms)
-    found = (panel(strip, arms, ways) for strip in strips)
-    return ways, tuple(each for each in found if each is not None)
+    panels = (_panel(strip, arms, ways) for strip in strips)
+    return Figure(
+        key=key,
+        title=title,
+        reading="Further left is better: each point is one trial, the bar the median. " + reading,
+        transports=ways,
+        panels=tuple(each for each in panels if each is not None),
+        notes=(note,) if note else (),
+    )
 
 
-def panel(strip: Strip, arms: Sequence[ShownArm], ways: Sequence[str]) -> Panel | None:
+def _panel(strip: _Strip, arms: Sequence[ShownArm], ways: Sequence[str]) -> Panel | None:
     """Draw the strip of these arms; None if no trial has the number."""
-    import altair as alt
-
     points: list[Row] = []
     medians: list[Row] = []
     by_row: dict[tuple[str, str], list[float]] = defaultdict(list)
     for arm in arms:
-        for trial in arm.trials:
-            value = strip.take(trial)
-            if value is not None:
-                by_row[arm.experiment, arm.transport].append(value)
-    drawn = {key: values for key, values in by_row.items() if max(values) > 0}
+        taken = map(strip.take, arm.trials)
+        by_row[arm.experiment, arm.transport] += (each for each in taken if each is not None)
+    drawn = {key: values for key, values in by_row.items() if max(values, default=0) > 0}
     rows = list(dict.fromkeys(experiment for experiment, _ in drawn))[:_MOST_ROWS]
     for (experiment, transport), values in drawn.items():
         if experiment not in rows:
             continue
         common = {"experiment": experiment, "transport": transport}
-        where = f"{experiment}, {transport}"
+        where, middle = f"{experiment}, {transport}", median(values)
         above = [value for value in values if value > 0]
         points += (
             {**common, "value": value, "words": f"{where}: {strip.words(value)}"} for value in above
         )
-        text = f"{where}: median {strip.words(median(values))} of {len(values)} trials"
+        text = f"{where}: median {strip.words(middle)} of {len(values)} trials"
         if len(above) < len(values):
             text += f", {len(values) - len(above)} of them 0"
-        if median(values) > 0:
-            medians.append({**common, "value": median(values), "words": text})
+        if middle > 0:
+            medians.append({**common, "value": middle, "words": text})
     if not points:
         return None
     numbers = [row["value"] for row in points]
     ticks = powers(min(numbers), max(numbers))
-    x = alt.X(
-        "value:Q",
-        title=strip.axis,
-        scale={"type": "log", "domain": [ticks[0], ticks[-1]], "padding": 6},
-        axis={"values": ticks, "labelExpr": strip.labels},
+    x = {
+        "shorthand": "value:Q",
+        "title": strip.axis,
+        "scale": {"type": "log", "domain": [ticks[0], ticks[-1]], "padding": 6},
+        "axis": {"values": ticks, "labelExpr": strip.labels},
+    }
+    y = {
+        "shorthand": "experiment:N",
+        "sort": rows,
+        "title": None,
+        "scale": {"domain": rows, "paddingInner": 0.15, "paddingOuter": 0.1},
+        "axis": {"domain": False, "ticks": False, "grid": False, "labelLimit": 80},
+    }
+    offset = {"field": "transport", "type": "nominal", "scale": {"domain": list(ways)}}
+    bar = {"thickness": 3, "size": _ROW_HEIGHT / 2 - 3}
+    return panel(
+        strip.title,
+        {"points": points, "medians": medians},
+        layer("points", "point", ways, x, y, style={"size": 22, "opacity": 0.6}, yOffset=offset),
+        layer("medians", "tick", ways, x, y, style=bar, yOffset=offset),
+        width=WIDTH - 30,
+        height=max(2, len(rows)) * _ROW_HEIGHT,
     )
-    y = alt.Y(
-        "experiment:N",
-        sort=rows,
-        title=None,
-        scale={"domain": rows, "paddingInner": 0.15, "paddingOuter": 0.1},
-        axis={"domain": False, "ticks": False, "grid": False, "labelLimit": 80},
-    )
-    offset = alt.YOffset("transport:N", scale={"domain": list(ways)})
-    cloud = (
-        chart_of("points")
-        .mark_point(size=22, opacity=0.6)
-        .encode(
-            x=x,
-            y=y,
-            yOffset=offset,
-            color=colour(ways),
-            shape=shape(ways),
-            description=alt.Description("words:N"),
-        )
-    )
-    bars = (
-        chart_of("medians")
-        .mark_tick(thickness=3, size=_ROW_HEIGHT / 2 - 3)
-        .encode(
-            x=x, y=y, yOffset=offset, color=colour(ways), description=alt.Description("words:N")
-        )
-    )
-    chart = alt.layer(cloud, bars).properties(
-        width=WIDTH - 30, height=max(2, len(rows)) * _ROW_HEIGHT
-    )
-    return Panel(title=strip.title, chart=chart, data={"points": points, "medians": medians})

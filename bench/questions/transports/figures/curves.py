@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Figures of points and lines: loss against budget, latency, wake-ups against load."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from statistics import fmean
+from typing import Final
+
+from bench.judge.comparison import Comparison
+from bench.judge.numbers import number
+from bench.measure import latency as measure
+from bench.questions.transports.figures.panels import (
+    ShownArm,
+    calm,
+    compared,
+    layer,
+    panel,
+    shown_arms,
+    transports,
+)
+from bench.questions.transports.summary import Material
+from bench.report.document import Figure, Panel
+from bench.report.figure import BYTES_LABELS, NS_LABELS, Row, powers
+from bench.report.units import budget, clean, share, size, time
+
+_MOST_PANELS: Final = 9
+_MARKED: Final = (0.5, 0.9, 0.99, 0.999, 0.9999)
+_CURVE: Final = (
+    *(step / 40 for step in range(4, 36)),
+    *(1 - 10 ** -(1 + step / 12) for step in range(49)),
+)
+_NINES: Final = (
+    "datum.value == 1 ? 'p0' : datum.value == 2 ? 'p50' : datum.value == 10 ? 'p90' : "
+    "datum.value == 100 ? 'p99' : datum.value == 1000 ? 'p99.9' : "
+    "datum.value == 10000 ? 'p99.99' : ''"
+)
+_WAKEUPS: Final = (
+    ("Raised by the producer", "interrupts (IWI) per event", "wakeups_raised_per_event"),
+    ("Taken by the consumer", "useful polls per event", "wakeups_taken_per_event"),
+    ("Switches of the consumer", "context switches per event", "switches_per_event"),
+)
+_LINE: Final = {"strokeWidth": 2}
+_lost: Final = number("own_dropped_share")
+_rate: Final = number("own_attempted_per_s")
+
+
+def loss(material: Material) -> Figure:
+    """Draw a panel for each experiment that ran several budgets and lost something."""
+    found: dict[str, list[ShownArm]] = defaultdict(list)
+    for arm in shown_arms(material):
+        if not arm.variant:
+            found[arm.experiment].append(arm)
+    several = {
+        name: arms for name, arms in found.items() if len({arm.budget_bytes for arm in arms}) > 1
+    }
+    ways = transports([arm for arms in several.values() for arm in arms])
+    lossless = [
+        name
+        for name, arms in several.items()
+        if not any(_lost(trial) for arm in arms for trial in arm.trials)
+    ]
+    return Figure(
+        key="loss",
+        title="Loss against budget",
+        reading="Lower is better: each point is one storm, the line the mean over storms. Where a "
+        "line touches zero, the budget was enough.",
+        transports=ways,
+        panels=tuple(
+            _loss(name, arms, ways) for name, arms in several.items() if name not in lossless
+        ),
+        notes=(f"At no budget was anything lost in: {', '.join(lossless)}.",) if lossless else (),
+    )
+
+
+def _loss(name: str, arms: Sequence[ShownArm], ways: Sequence[str]) -> Panel:
+    points: list[Row] = []
+    means: list[Row] = []
+    for arm in arms:
+        common = {"transport": arm.transport, "budget": arm.budget_bytes}
+        shares = [value for value in map(_lost, arm.trials) if value is not None]
+        if not shares:
+            continue
+        points += ({**common, "lost": value} for value in sorted(set(shares)))
+        words = (
+            f"{arm.transport}, {size(arm.budget_bytes)}: {share(fmean(shares))} lost on average, "
+            f"{sum(value > 0 for value in shares)} of {len(shares)} storms lost something"
+        )
+        means.append({**common, "lost": fmean(shares), "words": words})
+    budgets = sorted({row["budget"] for row in means})
+    ticks = list(map(float, budgets)) if len(budgets) <= 5 else powers(budgets[0], budgets[-1], 8)
+    x = {
+        "shorthand": "budget:Q",
+        "title": "budget, data bytes over all CPUs",
+        "scale": {"type": "log", "base": 2, "domain": [budgets[0] / 1.3, budgets[-1] * 1.3]},
+        "axis": {"values": ticks, "labelExpr": BYTES_LABELS, "grid": False},
+    }
+    y = {
+        "shorthand": "lost:Q",
+        "title": "share of events lost",
+        "scale": {"domainMin": 0, "nice": True},
+        "axis": {"format": "~%", "tickCount": 5},
+    }
+    dots = {"size": 60, "filled": True, "opacity": 1}
+    return panel(
+        name,
+        {"points": points, "means": means},
+        layer("points", "point", ways, x, y, said=False, style={"size": 16, "opacity": 0.45}),
+        layer("means", "line", ways, x, y, said=False, style=_LINE),
+        layer("means", "point", ways, x, y, style=dots),
+    )
+
+
+def latency(material: Material) -> Figure:
+    """Draw percentiles for each experiment, at the budget where least was lost."""
+    chosen = list(calm(material).values())
+    found = [_latency(material, each) for each in chosen[:_MOST_PANELS]]
+    names = ", ".join(clean(each.experiment) for each in chosen[_MOST_PANELS:])
+    sides = [
+        clean(side.transport)
+        for each, drawn in zip(chosen, found, strict=False)
+        if drawn is not None
+        for side in (each.left, each.right)
+    ]
+    return Figure(
+        key="latency",
+        title="Latency",
+        reading="Lower is better: of all events, the share on the x axis was delivered within the "
+        "time on the y axis (both logarithmic). Right of p99 are the slowest in a hundred. What "
+        "was dropped has no latency: a transport that drops looks quick.",
+        transports=tuple(dict.fromkeys(sides)),
+        panels=tuple(each for each in found if each is not None),
+        notes=(f"Only in the tables: {names}.",) if names else (),
+    )
+
+
+def _latency(material: Material, comparison: Comparison) -> Panel | None:
+    curve: list[Row] = []
+    marks: list[Row] = []
+    drops: list[str] = []
+    for side in (comparison.left, comparison.right):
+        transport = clean(side.transport)
+        trials = material.summary.experiments[comparison.experiment].arms[side.arm].trials
+        parts = [t.latency for t in trials if t.latency is not None and t.latency.count]
+        if not parts:
+            continue
+        count = sum(part.count for part in parts)
+        merged = measure.merge(part.histogram for part in parts)
+        # Beyond 1 - 1 / count there is only the maximum.
+        reached, marked = ([q for q in qs if q <= 1 - 1 / count] for qs in (_CURVE, _MARKED))
+        curve += (
+            {"transport": transport, "nines": 1 / (1 - q), "ns": max(ns, 1)}
+            for q, ns in zip(reached, measure.percentiles_of(merged, reached), strict=True)
+        )
+        marks += (
+            {
+                "transport": transport,
+                "nines": round(1 / (1 - q)),
+                "ns": max(ns, 1),
+                "words": f"{transport}: p{100 * q:g} {time(ns)} ({count:,} events)",
+            }
+            for q, ns in zip(marked, measure.percentiles_of(merged, marked), strict=True)
+        )
+        ledgers = [trial.ledger for trial in trials if trial.ledger is not None]
+        if lost := sum(ledger.own_dropped for ledger in ledgers):
+            attempted = sum(ledger.own_attempted for ledger in ledgers)
+            drops.append(f"{transport} lost {share(lost / attempted)}")
+    if not curve:
+        return None
+    ways = tuple(dict.fromkeys(row["transport"] for row in curve))
+    ticks = powers(min(row["ns"] for row in curve), max(row["ns"] for row in curve))
+    x = {
+        "shorthand": "nines:Q",
+        "title": "percentile",
+        "scale": {"type": "log", "domain": [1, max(row["nines"] for row in curve)]},
+        "axis": {"values": [2, 10, 100, 1_000, 10_000], "labelExpr": _NINES},
+    }
+    y = {
+        "shorthand": "ns:Q",
+        "title": "kernel timestamp to delivery",
+        "scale": {"type": "log", "domain": [ticks[0], ticks[-1]]},
+        "axis": {"values": ticks, "labelExpr": NS_LABELS},
+    }
+    step = {**_LINE, "interpolate": "step-after"}
+    dots = {"size": 45, "filled": True, "opacity": 1}
+    return panel(
+        f"{clean(comparison.experiment)} at {budget(comparison.budget)}"
+        + (f" ({', '.join(drops)})" if drops else ""),
+        {"curve": curve, "marks": marks},
+        layer("curve", "line", ways, x, y, said=False, style=step),
+        layer("marks", "point", ways, x, y, style=dots),
+    )
+
+
+def wakeups(material: Material) -> Figure:
+    """Draw three panels, one for each meaning of the word."""
+    arms = compared(material)
+    ways = transports(arms)
+    panels = (_wakeups(title, axis, key, arms, ways) for title, axis, key in _WAKEUPS)
+    return Figure(
+        key="wakeups",
+        title="Wake-ups against load",
+        reading="Lower is cheaper: each point is one trial, from slow trickles at the left to "
+        "storms at the right. One per event means that each event woke the consumer; at high load "
+        "a consumer that stays awake is woken less.",
+        transports=ways,
+        panels=tuple(each for each in panels if each is not None),
+    )
+
+
+def _wakeups(
+    title: str, axis: str, key: str, arms: Sequence[ShownArm], ways: Sequence[str]
+) -> Panel | None:
+    take = number(key)
+    points: list[Row] = [
+        {
+            "transport": arm.transport,
+            "rate": rate,
+            "value": value,
+            "words": f"{arm.experiment}, {arm.transport}: {value:.3f} per event at "
+            f"{rate:,.0f} events/s",
+        }
+        for arm in arms
+        for trial in arm.trials
+        if (rate := _rate(trial)) and (value := take(trial)) is not None
+    ]
+    if not points:
+        return None
+    rates = [row["rate"] for row in points]
+    low, high = 0.8 * min(rates), 1.25 * max(rates)
+    every = (step * power for power in powers(min(rates), max(rates)) for step in (1, 2, 5))
+    x = {
+        "shorthand": "rate:Q",
+        "title": "events a second",
+        "scale": {"type": "log", "domain": [low, high]},
+        "axis": {
+            "values": [each for each in every if low <= each <= high],
+            "format": "~s",
+            "grid": False,
+        },
+    }
+    y = {"shorthand": "value:Q", "title": axis, "scale": {"zero": True, "nice": True}}
+    return panel(
+        title,
+        {"points": points},
+        layer("points", "point", ways, x, y, style={"size": 30, "opacity": 0.75}),
+    )

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Parts of charts: the arms that comparisons are made of, layers of marks, panels of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bench.judge.comparison import Comparison
+from bench.plan.experiments import BASELINES, ArmName
+from bench.questions.transports.standing import lost
+from bench.questions.transports.summary import Material
+from bench.report.document import Panel
+from bench.report.figure import HEIGHT, WIDTH, Row, chart_of, colour, dash, shape
+from bench.report.units import clean
+from bench.tracer.transports import ranked
+from bench.trial.result import TrialResult
+
+if TYPE_CHECKING:
+    import altair as alt
+
+Channel = Mapping[str, Any]
+"""The arguments of altair's class of that name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownArm:
+    """One arm of an experiment; experiment, transport and variant are safe to show."""
+
+    experiment: str
+    transport: str
+    variant: str
+    name: str
+    budget_bytes: int  # data bytes that it really had
+    trials: tuple[TrialResult, ...]  # those that count
+
+
+def shown_arms(material: Material) -> Iterator[ShownArm]:
+    """Yield every arm with a transport and trials, but second names of A/A pairs."""
+    for samples in material.summary.experiments.values():
+        for arm in samples.arms.values():
+            name, trials = ArmName.parse(arm.name), arm.trials
+            if name.transport not in BASELINES and name.copy == 1 and trials:
+                yield ShownArm(
+                    experiment=clean(samples.name),
+                    transport=clean(name.transport),
+                    variant=clean(name.variant),
+                    name=arm.name,
+                    budget_bytes=trials[0].config.budget_bytes,
+                    trials=trials,
+                )
+
+
+def transports(arms: Sequence[ShownArm]) -> tuple[str, ...]:
+    """Return the transports of ``arms``, once each, in a fixed order."""
+    return ranked(arm.transport for arm in arms)
+
+
+def calm(material: Material) -> dict[str, Comparison]:
+    """Return each experiment's comparison at the budget where least was lost."""
+    chosen: dict[str, Comparison] = {}
+    for each in material.summary.comparisons:  # smallest budget first
+        if each.experiment not in chosen or lost(each) < lost(chosen[each.experiment]):
+            chosen[each.experiment] = each
+    return chosen
+
+
+def compared(material: Material) -> list[ShownArm]:
+    """Return the arms of each experiment at the budget where least was lost."""
+    chosen = {
+        (each.experiment, side.arm)
+        for each in calm(material).values()
+        for side in (each.left, each.right)
+    }
+    return [arm for arm in shown_arms(material) if (arm.experiment, arm.name) in chosen]
+
+
+def layer(
+    data: str,
+    mark: str,
+    ways: Sequence[str],
+    x: Channel,
+    y: Channel,
+    *,
+    said: bool = True,
+    style: Mapping[str, Any],
+    **channels: Any,
+) -> alt.Chart:
+    """Return marks of the panel's ``data`` in the colours of the transports ``ways``.
+
+    Points have the transports' shapes and lines their dashes, unless ``channels`` has others.
+    Where they are ``said``, a screen reader gets the words of each row.
+    """
+    import altair as alt
+
+    own = {"point": ("shape", shape), "line": ("strokeDash", dash)}
+    if mark in own:
+        name, make = own[mark]
+        channels.setdefault(name, make(ways))
+    if said:
+        channels["description"] = alt.Description("words:N")
+    chart = getattr(chart_of(data), f"mark_{mark}")(**style, **({} if said else {"aria": False}))
+    found: alt.Chart = chart.encode(x=alt.X(**x), y=alt.Y(**y), color=colour(ways), **channels)
+    return found
+
+
+def panel(
+    title: str,
+    data: Mapping[str, Sequence[Row]],
+    *layers: alt.Chart,
+    width: float = WIDTH,
+    height: float = HEIGHT,
+    wide: bool = False,
+) -> Panel:
+    """Return a panel of these layers, the lowest first."""
+    import altair as alt
+
+    chart = layers[0] if len(layers) == 1 else alt.layer(*layers)
+    return Panel(
+        title=title, chart=chart.properties(width=width, height=height), data=data, wide=wide
+    )

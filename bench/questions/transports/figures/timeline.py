@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Figure: one chosen trial of each transport, record by record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from bench.judge.comparison import Comparison
+from bench.measure.timeline import Points, Timeline
+from bench.plan.experiments import ArmName
+from bench.questions.transports.figures.panels import layer, panel
+from bench.questions.transports.summary import Material
+from bench.report.document import Figure, Panel
+from bench.report.figure import WIDTH, Row, chart_of, colour
+from bench.report.units import budget, clean, size, time
+from bench.trial.result import TrialResult
+
+_MOST_DRAWN: Final = 700
+_SHAPES: Final = ("circle", "triangle-up", "square", "diamond", "cross", "triangle-down")
+_WIDTH: Final = 1.5 * WIDTH
+_HEIGHT: Final = 230
+
+
+def timeline(material: Material) -> Figure | None:
+    """Draw the trial in which most was re-ordered; None without any timeline."""
+    chosen = _choose(material)
+    if chosen is None:
+        return None
+    comparison, trials = chosen
+    found = [(clean(ArmName.parse(t.arm).transport), t.timeline) for t in trials if t.timeline]
+    ways = tuple(way for way, _ in found)
+    end_ms = max(max(each.sampled.delivered_ns, default=1) for _, each in found) / 1e6
+    scale = {"domain": [0, end_ms], "nice": False}
+    return Figure(
+        key="timeline",
+        title=f"One trial: {clean(comparison.experiment)} at {budget(comparison.budget)}, block "
+        f"{trials[0].block}",
+        reading="The line follows the order of delivery, each point is an event, its shape the "
+        "CPU: where all is in order the line only rises to the right; each step back to the left "
+        "is an event delivered after a later one. Below: the whole trial, drops as grey marks, "
+        "and how full the buffers were.",
+        transports=ways,
+        panels=(
+            *(_close(way, each, ways) for way, each in found),
+            *(_overview(way, each, ways, scale) for way, each in found),
+            *(_occupancy(way, each, ways, scale) for way, each in found if each.used_at_ns),
+        ),
+        notes=tuple(_note(way, each) for way, each in found),
+    )
+
+
+def _note(way: str, timeline: Timeline) -> str:
+    shown = min(len(timeline.sampled), _MOST_DRAWN)
+    words = f"{way}: {shown:,} of {timeline.records:,} events are drawn"
+    if dropped := sum(gap.dropped for gap in timeline.gaps):
+        words += f"; {dropped:,} dropped in {len(timeline.gaps):,} gaps"
+    if timeline.gaps_left_out:
+        words += f", and {timeline.gaps_left_out:,} smaller gaps"
+    return f"{words}."
+
+
+def _choose(material: Material) -> tuple[Comparison, tuple[TrialResult, TrialResult]] | None:
+    """Return the trials of one comparison, one of each transport, that were latest in order."""
+    best = None
+    most = -1.0
+    for each in material.summary.comparisons:
+        arms = material.summary.experiments[each.experiment].arms
+        left, right = (
+            [t for t in arms[side.arm].trials if t.timeline is not None and len(t.timeline.sampled)]
+            for side in (each.left, each.right)
+        )
+        if left and right:
+            pair = left[0], right[-1]
+            late = max(t.ordering.lateness_max_ns if t.ordering else 0 for t in pair)
+            if late > most:
+                most, best = late, (each, pair)
+    return best
+
+
+def _cpu_shape(points: Points) -> dict[str, Any]:
+    cpus = sorted(set(points.cpu))
+    shapes = [_SHAPES[at % len(_SHAPES)] for at in range(len(cpus))]
+    return {
+        "field": "cpu",
+        "type": "nominal",
+        "legend": None,
+        "scale": {"domain": cpus, "range": shapes},
+    }
+
+
+def _close(way: str, timeline: Timeline, ways: Sequence[str]) -> Panel:
+    import altair as alt
+
+    points = timeline.close
+    begin_ns = min(points.kernel_ns)
+    unit_ns, unit = (1e3, "µs") if max(points.kernel_ns) - begin_ns < 2e6 else (1e6, "ms")
+    rows: list[Row] = []
+    latest_ns = begin_ns
+    for kernel_ns, delivered_ns, cpu in zip(
+        points.kernel_ns, points.delivered_ns, points.cpu, strict=True
+    ):
+        behind_ns = max(latest_ns - kernel_ns, 0)
+        latest_ns = max(latest_ns, kernel_ns)
+        text = f"{way}, CPU {cpu}: delivered {time(delivered_ns - kernel_ns)} after its exit"
+        if behind_ns:
+            text += f", {time(behind_ns)} behind a later one"
+        rows.append(
+            {
+                "transport": way,
+                "at": len(rows),
+                "kernel": (kernel_ns - begin_ns) / unit_ns,
+                "cpu": cpu,
+                "late": behind_ns > 0,
+                "words": text,
+            }
+        )
+    x = {
+        "shorthand": "kernel:Q",
+        "title": f"kernel time of the exit, {unit}",
+        "scale": {"nice": False},
+    }
+    y = {
+        "shorthand": "at:Q",
+        "title": "place in the order of delivery",
+        "axis": {"tickCount": 5},
+    }
+    in_order: dict[str, Any] = {"order": alt.Order("at:Q"), "strokeDash": alt.Undefined}
+    filled = alt.condition("datum.late", alt.value(0.9), alt.value(0))
+    by_cpu: dict[str, Any] = {
+        "shape": _cpu_shape(points),
+        "fillOpacity": filled,
+        "fill": colour(ways),
+    }
+    line = {"strokeWidth": 1, "opacity": 0.5}
+    dots = {"size": 26, "strokeWidth": 1.2, "opacity": 1}
+    return panel(
+        f"{way}: {len(rows)} events in a row, {sum(row['late'] for row in rows)} out of order "
+        "(filled)",
+        {"events": rows},
+        layer("events", "line", ways, x, y, said=False, style=line, **in_order),
+        layer("events", "point", ways, x, y, style=dots, **by_cpu),
+        width=_WIDTH,
+        height=1.25 * _HEIGHT,
+        wide=True,
+    )
+
+
+def _overview(way: str, timeline: Timeline, ways: Sequence[str], scale: Mapping[str, Any]) -> Panel:
+    import altair as alt
+
+    points = timeline.sampled
+    rows: list[Row] = [
+        {
+            "transport": way,
+            "kernel": points.kernel_ns[at] / 1e6,
+            "delivered": points.delivered_ns[at] / 1e6,
+            "cpu": points.cpu[at],
+            "words": f"{way}, CPU {points.cpu[at]}: exit at {time(points.kernel_ns[at])}, "
+            f"delivered {time(points.delivered_ns[at] - points.kernel_ns[at])} later",
+        }
+        for at in range(0, len(points), max(1, -(-len(points) // _MOST_DRAWN)))
+    ]
+    gaps: list[Row] = [
+        {
+            "transport": way,
+            "begin": gap.begin_ns / 1e6,
+            "end": gap.end_ns / 1e6,
+            "words": f"{way}, CPU {gap.cpu}: {gap.dropped:,} events dropped within "
+            f"{time(gap.end_ns - gap.begin_ns)}",
+        }
+        for gap in timeline.gaps
+    ]
+    grey = (
+        chart_of("gaps")
+        .mark_rect(color="#808080", stroke="#808080", strokeWidth=1, opacity=0.35)
+        .encode(
+            x=alt.X("begin:Q", scale=scale),
+            x2=alt.X2("end:Q"),
+            description=alt.Description("words:N"),
+        )
+    )
+    title = "kernel time of the exit, ms after the storm began"
+    marks = layer(
+        "events",
+        "point",
+        ways,
+        {"shorthand": "kernel:Q", "title": title, "scale": scale},
+        {"shorthand": "delivered:Q", "title": "delivered, ms", "scale": scale},
+        style={"size": 12, "strokeWidth": 1, "opacity": 0.7},
+        shape=_cpu_shape(points),
+    )
+    return panel(
+        f"{way}: delivery against kernel time" + (", grey: dropped" if gaps else ""),
+        {"events": rows, "gaps": gaps},
+        *([grey] if gaps else []),
+        marks,
+        width=_WIDTH,
+        height=_HEIGHT,
+        wide=True,
+    )
+
+
+def _occupancy(
+    way: str, timeline: Timeline, ways: Sequence[str], scale: Mapping[str, Any]
+) -> Panel:
+    rows: list[Row] = [
+        {
+            "transport": way,
+            "at": at_ns / 1e6,
+            "used": used / 1024,
+            "words": f"{way}: {size(used)} waiting at {time(at_ns)}",
+        }
+        for at_ns, used in zip(timeline.used_at_ns, timeline.used_bytes, strict=True)
+        if at_ns >= 0
+    ]
+    x = {
+        "shorthand": "at:Q",
+        "title": "ms after the storm began",
+        "scale": {**scale, "clamp": True},
+    }
+    y = {"shorthand": "used:Q", "title": "not yet read, KiB", "axis": {"tickCount": 4}}
+    area = {"opacity": 0.4, "line": True, "interpolate": "step-after"}
+    return panel(
+        f"{way}: occupancy",
+        {"used": rows},
+        layer("used", "area", ways, x, y, said=False, style=area),
+        width=_WIDTH,
+        height=_HEIGHT / 2.4,
+        wide=True,
+    )
