@@ -26,7 +26,7 @@ def say(line: str) -> None:
 def name_faults(faults: Iterable[object], repeated: int) -> None:
     """Name on stderr the lines that could not be used, and how many trials were given twice."""
     from bench.escape import clean
-    from bench.questions.transports.completeness import repeats
+    from bench.questions.transports.words import repeats
 
     for line in (*faults, *repeats(repeated)):
         say(clean(str(line)))

@@ -11,9 +11,11 @@ from made_up_trials import blocks
 
 from bench.judge.comparison import Comparison
 from bench.plan.config import Consumer, Poll
-from bench.questions.transports.headline import first_rows, headline
+from bench.questions.transports.headline import headline
 from bench.questions.transports.standing import KEYS, Question, Standing
 from bench.questions.transports.summary import Summary, compare
+from bench.questions.transports.tables import headline_table
+from bench.report.document import Cell, Mark
 from bench.trial.result import TrialResult
 
 BUSY, EPOLL, TIMED = Poll.BUSY, Poll.EPOLL, Poll.TIMED
@@ -91,6 +93,11 @@ def waiting(poll: Poll, ring_ns: int, perf_ns: tuple[int, ...]) -> list[TrialRes
     ]
 
 
+def rows(summary: Summary, label: str) -> list[tuple[Cell, ...]]:
+    """The rows of the first table with this label."""
+    return [row.cells for row in headline_table(summary).rows if row.heading.text == label]
+
+
 NOISE = (5_000, 20_000) * 4
 
 
@@ -99,8 +106,8 @@ def test_a_direction_stands_in_the_headline_with_its_condition() -> None:
     made = waiting(EPOLL, 10_000, NOISE) + waiting(BUSY, 300, (1_000,) * 8)
     summary = compare(made + waiting(TIMED, 10_000, NOISE))
     assert "The ring buffer delivers sooner in the median (when busy polling);" in headline(summary)
-    shown = next(row for row in first_rows(summary) if row.label == "Latency p50")
-    assert (shown.where, shown.better) == ("storm-busy at 8 KiB", "ringbuf")
+    (shown,) = rows(summary, "Latency p50")
+    assert [cell.text for cell in shown[4:]] == ["ringbuf", "storm-busy at 8 KiB"]
 
 
 def test_no_direction_stands_where_none_is_carried() -> None:
@@ -129,10 +136,9 @@ def checked(summary: Summary) -> int:
     for each in summary.standings:
         if (each.left, each.right) != (first.left.transport, first.right.transport):
             continue
-        rows = [row for row in first_rows(summary) if row.label == labels[each.question]]
-        for direction, row in zip(each.directions, rows, strict=bool(each.directions)):
-            assert row.decided
-            assert row.better == direction.winner
+        found = rows(summary, labels[each.question])
+        for direction, row in zip(each.directions, found, strict=bool(each.directions)):
+            assert (row[4].mark, row[4].text) == (Mark.GOOD, direction.winner)
             seen += 1
         for direction in each.directions:
             lost = each.for_right if direction.winner == each.left else each.for_left

@@ -12,8 +12,13 @@ from bench.judge.metrics import Unit
 from bench.questions.claims.catalogue import Judged, Judgement
 from bench.questions.claims.claim import Claim, Finding, Measured, Side, Verdict
 from bench.questions.claims.evidence import Basis
-from bench.questions.transports.completeness import as_json, completeness, incomplete, repeats
-from bench.questions.transports.words import machine_words
+from bench.questions.transports.words import (
+    as_json,
+    completeness,
+    incomplete,
+    machine_words,
+    repeats,
+)
 from bench.report.document import (
     Cell,
     Column,

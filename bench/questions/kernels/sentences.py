@@ -16,11 +16,9 @@ from bench.questions.kernels.outcome import Status
 from bench.questions.kernels.profile import CALIBRATION
 from bench.questions.kernels.rows import Result
 from bench.questions.kernels.tables import SPOKEN
-from bench.questions.transports.completeness import completeness
 from bench.questions.transports.profiles import RINGBUF
-from bench.questions.transports.sentence import waiting
 from bench.questions.transports.standing import Question
-from bench.questions.transports.words import reduced
+from bench.questions.transports.words import completeness, reduced, waiting
 from bench.report.units import clean, share
 from bench.tracer.transports import traits
 

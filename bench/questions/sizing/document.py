@@ -11,7 +11,7 @@ from bench.linux.pages import PAGE_BYTES
 from bench.plan.traits import Traits
 from bench.questions.sizing.judge import Sizing
 from bench.questions.sizing.plan import Load
-from bench.questions.transports.sentence import name
+from bench.questions.transports.words import name
 from bench.report.document import Cell, Column, Document, Note, Part, Row, Sentence, Table
 from bench.report.units import share, size
 from bench.tracer.transports import traits

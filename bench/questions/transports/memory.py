@@ -3,19 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from statistics import median_high
 from typing import Final
 
-from bench.judge import memory as judge
-from bench.judge.memory import INSTRUMENTS, Judged, Worth
+from bench.judge.memory import INSTRUMENTS, Judged, Worth, latest
 from bench.judge.metrics import Unit
-from bench.judge.samples import ArmSamples, ExperimentSamples
-from bench.plan.experiments import ArmName
+from bench.questions.transports.figures.panels import shown_arms
 from bench.questions.transports.summary import Material
-from bench.record.footprint import MemoryLine
-from bench.report.document import Cell, Mark
+from bench.report.document import Cell, Mark, Row
 from bench.report.units import number, size
+from bench.trial.result import TrialResult
 
 EXPLAINED: Final = {
     "true bytes": "come from the formula: a ring of D data pages takes D + 3 pages and "
@@ -35,46 +33,40 @@ EXPLAINED: Final = {
 }
 """What each instrument reports."""
 
-WORTHS: Final = {
+_WORTHS: Final = {
     Worth.RIGHT: Mark.GOOD,
     Worth.WRONG: Mark.OPEN,
     Worth.NOTHING: Mark.SOFT,
     Worth.UNKNOWN: Mark.SOFT,
 }
 
-LABELS: Final = tuple(each.label for each in INSTRUMENTS)
 
+def memory_rows(material: Material) -> tuple[Row, ...]:
+    """Return the census where a run made one, else the trials' values, by budget.
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryRow:
-    """One transport at one budget; a cell is a size and how right it is."""
-
-    transport: str
-    budget: str
-    physical: str
-    cells: tuple[Cell, ...]  # in the order of LABELS
-    note: str = ""
-
-
-def memory_rows(material: Material) -> tuple[MemoryRow, ...]:
-    """Return the census where a run made one, else the trials' values, by budget."""
+    Each row is a transport at a budget: the budget, the true bytes, and what each of
+    ``INSTRUMENTS`` reports.
+    """
     looked = [line for run in material.runs for line in run.memory]
-    return census_rows(looked) if looked else tuple(_of_trials(material.summary.experiments))
+    return tuple(map(_censused, latest(looked)) if looked else _of_trials(material))
 
 
-def census_rows(lines: Iterable[MemoryLine]) -> tuple[MemoryRow, ...]:
-    """Return each transport and budget once."""
-    return tuple(_censused(each) for each in judge.latest(lines))
+def _row(transport: str, budget_bytes: int, physical: str, *seen: Cell, reason: str = "") -> Row:
+    return Row(
+        heading=Cell(text=transport, transport=transport),
+        cells=(Cell(text=size(budget_bytes)), Cell(text=physical), *seen),
+        reason=reason,
+    )
 
 
-def _censused(judged: Judged) -> MemoryRow:
+def _censused(judged: Judged) -> Row:
     line = judged.line
-    return MemoryRow(
-        transport=line.transport,
-        budget=size(line.budget_bytes),
-        physical=number(judged.physical_bytes, Unit.BYTES),
-        cells=tuple(cell(judged, each.key) for each in INSTRUMENTS),
-        note="; ".join(dict.fromkeys(line.untold.values())),
+    return _row(
+        line.transport,
+        line.budget_bytes,
+        number(judged.physical_bytes, Unit.BYTES),
+        *(cell(judged, each.key) for each in INSTRUMENTS),
+        reason="; ".join(dict.fromkeys(line.untold.values())),
     )
 
 
@@ -85,33 +77,23 @@ def cell(judged: Judged, key: str) -> Cell:
     return Cell(
         text=f"{text} ✓" if worth is Worth.RIGHT else text,
         value=value,
-        mark=WORTHS[worth],
+        mark=_WORTHS[worth],
         hint=judged.line.untold.get(key, ""),
     )
 
 
-def _of_trials(experiments: Mapping[str, ExperimentSamples]) -> Iterator[MemoryRow]:
+def _of_trials(material: Material) -> Iterator[Row]:
     """Yield medians over the first experiment that has the transport at the budget."""
-    arms: dict[tuple[int, str], ArmSamples] = {}
-    for samples in experiments.values():
-        for arm in samples.arms.values():
-            name = ArmName.parse(arm.name)
-            if name.copy == 1 and not name.variant and arm.trials and arm.trials[0].memory:
-                arms.setdefault((arm.trials[0].config.budget_bytes, name.transport), arm)
-    for (budget_bytes, transport), arm in sorted(arms.items(), key=lambda each: each[0]):
-        found = [trial.memory for trial in arm.trials if trial.memory is not None]
-        seen = [_middle([getattr(each.observed, key, None) for each in found]) for key in _KEYS]
-        yield MemoryRow(
-            transport=transport,
-            budget=size(budget_bytes),
-            physical=size(found[0].footprint.physical_bytes),
-            cells=tuple(Cell(text=number(value, Unit.BYTES), value=value) for value in seen),
-        )
-
-
-_KEYS: Final = tuple(each.key for each in INSTRUMENTS)
-
-
-def _middle(values: list[int | None]) -> int | None:
-    known = sorted(value for value in values if value is not None)
-    return known[len(known) // 2] if known else None
+    arms: dict[tuple[int, str], tuple[TrialResult, ...]] = {}
+    for arm in shown_arms(material):
+        if not arm.variant and arm.trials[0].memory:
+            arms.setdefault((arm.budget_bytes, arm.transport), arm.trials)
+    for (budget_bytes, transport), trials in sorted(arms.items(), key=lambda each: each[0]):
+        found = [trial.memory for trial in trials if trial.memory is not None]
+        seen = []
+        for each in INSTRUMENTS:
+            values = [getattr(memory.observed, each.key, None) for memory in found]
+            known = [value for value in values if value is not None]
+            middle = median_high(known) if known else None
+            seen.append(Cell(text=number(middle, Unit.BYTES), value=middle))
+        yield _row(transport, budget_bytes, size(found[0].footprint.physical_bytes), *seen)
