@@ -12,7 +12,7 @@ import bench.questions.transports.document as transports
 from bench.questions.claims.catalogue import Judged
 from bench.questions.kernels.document import document as kernels_document
 from bench.questions.kernels.matrix import Matrix
-from bench.questions.transports.data import report_of
+from bench.questions.transports.document import report_of
 from bench.questions.transports.summary import Summary
 from bench.report.document import Document
 from bench.report.renderers import html, markdown

@@ -19,7 +19,7 @@ from bench.escape import clean
 
 if TYPE_CHECKING:
     from bench.journal.schema import JournalContent
-    from bench.questions.transports.summary import Material
+    from bench.questions.transports.summary import Summary
 
 _OUTPUT = "File to write (svg, png: folder); html, parquet: beside the journal."
 
@@ -45,9 +45,9 @@ def command(
         print(path)
         return
     from bench.questions.transports import table
-    from bench.questions.transports.summary import gathered, materials
+    from bench.questions.transports.summary import compare_journals, gathered
 
-    content, places = gathered(files)
+    content, _ = gathered(files)
     name_faults(content.faults, len(content.repeated))
     if form == "parquet":
         print(write(output or _beside(files[0], ".parquet"), table.parquet(content)))
@@ -59,19 +59,18 @@ def command(
         print(clean(text).replace("\\n", "\n") if sys.stdout.isatty() else text, end="")
     elif form in ("svg", "png"):
         folder = output or _beside(files[0], "-charts")
-        for path in write_charts(materials(content, places), folder, form):
+        for path in write_charts(compare_journals(content), folder, form):
             print(path)
     else:
-        from bench.questions.transports.data import report_of
-        from bench.questions.transports.document import document
-        from bench.questions.transports.summary import compare_journals
+        from bench.questions.transports.document import document, report_of
 
-        documents = [document(summary) for summary in compare_journals(content)]
+        summaries = compare_journals(content)
+        documents = [document(summary) for summary in summaries]
         if form == "markdown" and output is not None:
             from bench.report.renderers import markdown
 
             folder = output.with_name(f"{output.stem}-charts")
-            charts = write_charts(materials(content, places), folder, "svg")
+            charts = write_charts(summaries, folder, "svg")
             print(write(output, with_charts(markdown.render(*documents), charts, output)))
         else:
             answer(form, documents, report_of(*documents), output)
@@ -114,7 +113,7 @@ def page_line(journal: Path) -> str:
         return f"page: none, {error}"
 
 
-def write_charts(found: Sequence[Material], folder: Path, form: str) -> tuple[Path, ...]:
+def write_charts(found: Sequence[Summary], folder: Path, form: str) -> tuple[Path, ...]:
     """Write every figure as a file of ``form`` ("svg" or "png") into ``folder``."""
     from bench.host import ownership
     from bench.questions.transports.figures import figures
@@ -125,12 +124,12 @@ def write_charts(found: Sequence[Material], folder: Path, form: str) -> tuple[Pa
     with writable(folder):
         ownership.make_folder(folder)
     paths = []
-    for at, material in enumerate(found, 1):
-        machine = material.summary.machine
+    for at, summary in enumerate(found, 1):
+        machine = summary.machine
         release = clean(machine.kernel_release) if machine is not None else ""
         where = f", Linux {release}" if release else ""
         prefix = f"{at}-" if len(found) > 1 else ""
-        for figure in figures(material):
+        for figure in figures(summary):
             path = folder / f"{prefix}{figure.key}.{form}"
             paths.append(write(path, drawn(figure, f"{figure.title}{where}", form)))
     return tuple(paths)

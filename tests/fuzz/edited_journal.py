@@ -27,9 +27,9 @@ from bench.measure.timeline import trace
 from bench.questions.claims.catalogue import judge
 from bench.questions.claims.evidence import of_journals
 from bench.questions.transports import table
-from bench.questions.transports.data import report_of
+from bench.questions.transports.document import report_of
 from bench.questions.transports.figures import figures
-from bench.questions.transports.summary import compare_journals, materials
+from bench.questions.transports.summary import compare_journals
 from bench.report.renderers import markdown
 from bench.report.renderers.json import render as render_json
 from bench.report.renderers.text import show
@@ -146,8 +146,8 @@ def report(data: bytes) -> None:
     compared = [transports.document(each) for each in summaries]
     for each in (*compared, *verdicts):
         show(each, paper)
-    for material in materials(found):
-        figures(material)
+    for each in summaries:
+        figures(each)
     said = (
         paper.file.getvalue(),  # type: ignore[attr-defined]
         markdown.render(*compared, *verdicts),

@@ -11,10 +11,9 @@ from made_up_trials import blocks
 
 from bench.judge.comparison import Comparison
 from bench.plan.config import Consumer, Poll
-from bench.questions.transports.headline import headline
+from bench.questions.transports.headline import headline, headline_table
 from bench.questions.transports.standing import KEYS, Question, Standing
 from bench.questions.transports.summary import Summary, compare
-from bench.questions.transports.tables import headline_table
 from bench.report.document import Cell, Mark
 from bench.trial.result import TrialResult
 

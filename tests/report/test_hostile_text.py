@@ -25,8 +25,7 @@ from bench.journal.reader import read_journal
 from bench.journal.schema import JournalContent
 from bench.journal.writer import JournalWriter
 from bench.questions.transports import table
-from bench.questions.transports.data import report_of
-from bench.questions.transports.document import document
+from bench.questions.transports.document import document, report_of
 from bench.questions.transports.summary import compare_journals
 from bench.report.document import Document
 from bench.report.renderers import json as json_form

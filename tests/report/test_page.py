@@ -23,7 +23,7 @@ from bench.journal.schema import JournalContent, Run
 from bench.measure.timeline import trace
 from bench.questions.page import documents
 from bench.questions.transports.figures import figures
-from bench.questions.transports.summary import Material, materials
+from bench.questions.transports.summary import Summary, compare_journals
 from bench.report.converter import Converter
 from bench.report.figure import look
 from bench.report.renderers.html import render_page
@@ -62,8 +62,8 @@ def content() -> JournalContent:
 
 
 @pytest.fixture(scope="module")
-def found(content: JournalContent) -> tuple[Material, ...]:
-    return materials(content)
+def found(content: JournalContent) -> tuple[Summary, ...]:
+    return compare_journals(content)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def page(content: JournalContent) -> str:
         return render_page(documents(content, {}), converter)
 
 
-def test_every_figure_is_there_and_says_how_to_read_it(found: tuple[Material, ...]) -> None:
+def test_every_figure_is_there_and_says_how_to_read_it(found: tuple[Summary, ...]) -> None:
     made = list(figures(found[0]))
     assert [figure.key for figure in made] == FIGURES
     assert all(figure.reading.endswith(".") and figure.panels for figure in made)
@@ -125,7 +125,7 @@ def test_ids_are_unique_and_links_lead_somewhere(page: str) -> None:
 
 
 @pytest.mark.slow
-def test_charts_are_files_too(found: tuple[Material, ...], tmp_path: Path) -> None:
+def test_charts_are_files_too(found: tuple[Summary, ...], tmp_path: Path) -> None:
     drawn = write_charts(found, tmp_path / "charts", "svg")
     assert [path.stem for path in drawn] == FIGURES
     assert all(b"<svg" in path.read_bytes()[:200] for path in drawn)

@@ -14,8 +14,7 @@ from made_up_trials import blocks, machine, trial
 from rich.console import Console
 
 from bench.journal.schema import Fault
-from bench.questions.transports.data import report_of
-from bench.questions.transports.document import document
+from bench.questions.transports.document import document, report_of
 from bench.questions.transports.sentence import sentence, verdict
 from bench.questions.transports.summary import Summary, compare
 from bench.report.renderers import json as json_form

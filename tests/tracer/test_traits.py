@@ -18,7 +18,7 @@ from bench.host import process
 from bench.journal.schema import JournalContent, Run
 from bench.plan.traits import GREY
 from bench.questions.page import documents
-from bench.questions.transports.summary import materials
+from bench.questions.transports.summary import compare_journals
 from bench.report.converter import Converter
 from bench.report.figure import look
 from bench.report.renderers.html import render_page
@@ -153,10 +153,10 @@ def test_a_toy_of_one_file_is_listed_and_reported() -> None:
     ]
     run = Run(header=header(), trials=tuple(trials))
     content = JournalContent(runs=(run,), faults=())
-    (found,) = materials(content)
+    (found,) = compare_journals(content)
     with Converter() as converter:
         page = render_page(documents(content, {}), converter)
-    for text in (run_text(found.summary), page):
+    for text in (run_text(found), page):
         assert "the toy buffer dropped less than the perf buffers" in text
     assert page.count(COLOUR) > 5
     assert "#abcdef" in page

@@ -19,7 +19,7 @@ from bench.questions.kernels.changes import ChangeData
 from bench.questions.kernels.curves import Curve
 from bench.questions.kernels.matrix import ClaimRow, InvalidTrial, Matrix, Missed, Order
 from bench.questions.kernels.rows import KernelRow
-from bench.questions.transports.memory import EXPLAINED
+from bench.questions.transports.background import EXPLAINED
 from bench.questions.transports.words import as_json, repeats
 from bench.report.document import (
     Definitions,

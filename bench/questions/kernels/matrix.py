@@ -16,8 +16,8 @@ from bench.questions.kernels.changes import Change, changes
 from bench.questions.kernels.curves import Curve, curves
 from bench.questions.kernels.folders import Entry
 from bench.questions.kernels.rows import KernelRow, Result, rows
-from bench.questions.transports.data import LeftOut
 from bench.questions.transports.profiles import TRANSPORTS
+from bench.questions.transports.summary import LeftOut
 from bench.report.document import pick
 from bench.trial.result import TrialResult
 

@@ -15,7 +15,7 @@ from bench.questions.kernels.curves import Curve, Point
 from bench.questions.kernels.matrix import ClaimRow, Matrix, Skipped
 from bench.questions.kernels.outcome import Status
 from bench.questions.kernels.rows import KernelRow, Result
-from bench.questions.transports.memory import cell
+from bench.questions.transports.background import cell
 from bench.questions.transports.words import cpus_words
 from bench.report.document import NONE, Cell, Column, Mark, Row, Table
 from bench.report.units import budget, clean, number, share, size

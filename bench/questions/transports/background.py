@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from statistics import median
+from statistics import median, median_high
+from typing import Final
 
 from bench.judge.load import reasons_of, state_of
-from bench.judge.memory import INSTRUMENTS
+from bench.judge.memory import INSTRUMENTS, Judged, Worth, latest
 from bench.judge.metrics import Unit
 from bench.linux.machine import Machine
-from bench.questions.transports.memory import EXPLAINED, memory_rows
-from bench.questions.transports.summary import Material
+from bench.questions.transports.figures.panels import shown_arms
+from bench.questions.transports.summary import Places, Summary
 from bench.questions.transports.tables import cells, columns
 from bench.questions.transports.words import cpus_words
 from bench.report.document import (
@@ -23,6 +24,7 @@ from bench.report.document import (
     Fold,
     Heading,
     Level,
+    Mark,
     Note,
     Part,
     Row,
@@ -31,28 +33,55 @@ from bench.report.document import (
 from bench.report.units import clean, number, share, size
 from bench.trial.result import State, TrialResult
 
-_LEVEL = Level.BACKGROUND
-_STATES = ("valid", "noisy", "disturbed", "reduced", "invalid")
+_LEVEL: Final = Level.BACKGROUND
+_STATES: Final = ("valid", "noisy", "disturbed", "reduced", "invalid")
 
 
-def background(material: Material) -> Iterator[Part]:
+EXPLAINED: Final = {
+    "true bytes": "come from the formula: a ring of D data pages takes D + 3 pages and "
+    "8 x (3 + 2 D) bytes of pointers; perf buffers of P pages on each of N CPUs take N x (P + 1) "
+    "pages and 8 x P bytes of pointers each",
+    "mapped": "is the length of the consumer's mappings: a ring's data stands in it twice",
+    "VmRSS": "counts a ring twice, since its data is mapped twice in a row; perf pages it counts "
+    "or not, depending on the kernel (on 6.18 not at all)",
+    "VmPin": "shows perf pages only beyond perf_event_mlock_kb, an allowance per user: nothing at "
+    "small budgets, and never a ring",
+    "memlock": "in fdinfo of the map: of a ring bytes on 5.10, 0 from about 5.11 and right from "
+    "about 6.4; of a perf event array only the array of descriptors, never the buffers",
+    "memcg": "is charged for a ring from about 5.11, for perf buffers never (but for the page "
+    "tables that map them)",
+    "free pages": "of the whole system agree with the formula, but only where many copies are "
+    "made at once: the rest of the machine allocates too",
+}
+"""What each instrument reports."""
+
+_WORTHS: Final = {
+    Worth.RIGHT: Mark.GOOD,
+    Worth.WRONG: Mark.OPEN,
+    Worth.NOTHING: Mark.SOFT,
+    Worth.UNKNOWN: Mark.SOFT,
+}
+
+
+def background(summary: Summary, places: Places) -> Iterator[Part]:
     """Yield what was measured where, and how to repeat it."""
-    yield from _memory(material)
-    yield from _noise(material)
-    yield from _repeat(material)
+    yield from _memory(summary)
+    yield from _noise(summary, places)
+    yield from _repeat(summary)
 
 
 def _definitions(entries: dict[str, str]) -> Definitions:
     return Definitions(entries=tuple((term, (text,)) for term, text in entries.items()))
 
 
-def _memory(material: Material) -> Iterator[Part]:
+def _memory(summary: Summary) -> Iterator[Part]:
     yield Heading(text="Memory explained", key="memory", short="Memory", level=_LEVEL)
     yield Note(
         text="The usual instruments disagree, since each counts something else:", level=_LEVEL
     )
     yield _definitions(EXPLAINED)
-    if rows := memory_rows(material):
+    looked = [line for run in summary.runs for line in run.memory]  # else the trials' values
+    if rows := tuple(map(_censused, latest(looked)) if looked else _of_trials(summary)):
         yield Table(
             key="memory",
             title="Memory by transport and budget",
@@ -65,8 +94,56 @@ def _memory(material: Material) -> Iterator[Part]:
         )
 
 
-def _noise(material: Material) -> Iterator[Part]:
-    trials = [trial for run in material.runs for trial in run.trials]
+def _row(transport: str, budget_bytes: int, physical: str, *seen: Cell, reason: str = "") -> Row:
+    return Row(
+        heading=Cell(text=transport, transport=transport),
+        cells=(Cell(text=size(budget_bytes)), Cell(text=physical), *seen),
+        reason=reason,
+    )
+
+
+def _censused(judged: Judged) -> Row:
+    line = judged.line
+    return _row(
+        line.transport,
+        line.budget_bytes,
+        number(judged.physical_bytes, Unit.BYTES),
+        *(cell(judged, each.key) for each in INSTRUMENTS),
+        reason="; ".join(dict.fromkeys(line.untold.values())),
+    )
+
+
+def cell(judged: Judged, key: str) -> Cell:
+    """Return an instrument's number, marked by what it is worth."""
+    value: int | None = getattr(judged.line, key)
+    worth, text = judged.worths[key], number(value, Unit.BYTES)
+    return Cell(
+        text=f"{text} ✓" if worth is Worth.RIGHT else text,
+        value=value,
+        mark=_WORTHS[worth],
+        hint=judged.line.untold.get(key, ""),
+    )
+
+
+def _of_trials(summary: Summary) -> Iterator[Row]:
+    """Yield medians over the first experiment that has the transport at the budget."""
+    arms: dict[tuple[int, str], tuple[TrialResult, ...]] = {}
+    for arm in shown_arms(summary):
+        if not arm.variant and arm.trials[0].memory:
+            arms.setdefault((arm.budget_bytes, arm.transport), arm.trials)
+    for (budget_bytes, transport), trials in sorted(arms.items(), key=lambda each: each[0]):
+        found = [trial.memory for trial in trials if trial.memory is not None]
+        seen = []
+        for each in INSTRUMENTS:
+            values = [getattr(memory.observed, each.key, None) for memory in found]
+            known = [value for value in values if value is not None]
+            middle = median_high(known) if known else None
+            seen.append(Cell(text=number(middle, Unit.BYTES), value=middle))
+        yield _row(transport, budget_bytes, size(found[0].footprint.physical_bytes), *seen)
+
+
+def _noise(summary: Summary, places: Places) -> Iterator[Part]:
+    trials = [trial for run in summary.runs for trial in run.trials]
     yield Heading(text="Noise and trials", key="noise", short="Noise", level=_LEVEL)
     yield Table(
         key="states",
@@ -81,7 +158,7 @@ def _noise(material: Material) -> Iterator[Part]:
                     for count in (getattr(tally, state) for state in _STATES)
                 ),
             )
-            for tally in material.summary.tallies
+            for tally in summary.tallies
         ),
         level=_LEVEL,
     )
@@ -99,7 +176,7 @@ def _noise(material: Material) -> Iterator[Part]:
         title="Invalid trials first",
         corner="trial",
         columns=columns("state", "why", "journal", numeric=False),
-        rows=tuple(_named(trial, material) for trial in named),
+        rows=tuple(_named(trial, places) for trial in named),
         level=_LEVEL,
     )
     yield Fold(
@@ -129,8 +206,8 @@ def _met(trials: list[TrialResult]) -> dict[str, str]:
     }
 
 
-def _named(trial: TrialResult, material: Material) -> Row:
-    line = material.places.get(id(trial))
+def _named(trial: TrialResult, places: Places) -> Row:
+    line = places.get(id(trial))
     return Row(
         heading=Cell(text=f"{trial.experiment} {trial.arm} block {trial.block}"),
         cells=cells(
@@ -141,9 +218,9 @@ def _named(trial: TrialResult, material: Material) -> Row:
     )
 
 
-def _repeat(material: Material) -> Iterator[Part]:
+def _repeat(summary: Summary) -> Iterator[Part]:
     yield Heading(text="To repeat it", key="repeat", short="Repeat", level=_LEVEL)
-    for run in material.runs:
+    for run in summary.runs:
         header = run.header
         yield Command(text=shlex.join(header.command_line))
         yield Note(
@@ -151,7 +228,7 @@ def _repeat(material: Material) -> Iterator[Part]:
             f"{header.seed}, {len(run.trials):,} trials{', resumed' if header.resumed else ''}",
             level=_LEVEL,
         )
-    machine = material.summary.machine
+    machine = summary.machine
     yield Table(
         key="machine",
         title="Machine and kernel; facts of the kernel are probed from BTF and tracefs",

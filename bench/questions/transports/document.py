@@ -4,21 +4,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, Final
 
+from bench.judge.comparison import Comparison, Row
+from bench.judge.load import reduced
 from bench.questions.transports.background import background
-from bench.questions.transports.data import data_of
 from bench.questions.transports.figures import figures
-from bench.questions.transports.headline import headline
+from bench.questions.transports.headline import headline, headline_table
 from bench.questions.transports.sentence import sentence, verdict
-from bench.questions.transports.summary import Material, Summary
+from bench.questions.transports.standing import Standing
+from bench.questions.transports.summary import LeftOut, Places, Summary
 from bench.questions.transports.tables import (
     LEGEND,
     comparison_table,
-    headline_table,
     ladder_table,
     overview_table,
 )
-from bench.questions.transports.words import machine_words, place, trouble
+from bench.questions.transports.words import as_json, machine_words, place, trouble
 from bench.report.document import (
     Document,
     Figures,
@@ -29,34 +31,38 @@ from bench.report.document import (
     Note,
     Part,
     Sentence,
+    pick,
 )
 
+FORMAT: Final = 2
+"""Of the JSON; goes up when a key changes its meaning: docs/record-format.md."""
 
-def document(summary: Summary, material: Material | None = None) -> Document:
-    """Return what ``summary`` says; charts and background need its ``material``."""
+
+def document(summary: Summary, places: Places | None = None) -> Document:
+    """Return what ``summary`` says; with ``places`` charts and background too, as on a page."""
     return Document(
         title=headline(summary),
         subject=machine_words(summary.machine),
-        parts=tuple(_parts(summary, material)),
-        data=data_of(summary),
+        parts=tuple(_parts(summary, places)),
+        data=_data(summary),
         short="Comparison",
     )
 
 
-def _parts(summary: Summary, material: Material | None) -> Iterator[Part]:
+def _parts(summary: Summary, places: Places | None) -> Iterator[Part]:
     for line in verdict(summary):
         lead, colon, text = line.partition(": ")
         yield Sentence(lead=lead, text=text) if colon else Sentence(text=line)
     for line in trouble(summary):
         yield Note(text=line, mark=Mark.OPEN)
-    if material is not None:
+    if places is not None:
         if summary.comparisons:
             yield headline_table(summary)
         yield Heading(text="Charts", key="charts", level=Level.BACKGROUND)
-        yield Figures(make=lambda: figures(material))
+        yield Figures(make=lambda: figures(summary))
     yield from _comparisons(summary)
-    if material is not None:
-        yield from background(material)
+    if places is not None:
+        yield from background(summary, places)
 
 
 def _comparisons(summary: Summary) -> Iterator[Part]:
@@ -78,3 +84,69 @@ def _comparisons(summary: Summary) -> Iterator[Part]:
         yield Fold(key=table.key, summary=table.title, parts=(table,))
     if summary.comparisons:
         yield Note(text=LEGEND, level=Level.EVIDENCE)
+
+
+def report_of(*documents: Document) -> dict[str, Any]:
+    """Return what JSON has of several machines."""
+    return {"format": FORMAT, "summaries": [each.data for each in documents]}
+
+
+def _data(summary: Summary) -> dict[str, Any]:
+    """Return what JSON has of one machine."""
+    return {
+        "verdict": verdict(summary),
+        "machine": summary.machine,
+        "plan": as_json(summary.coverage),
+        **_fields(summary, "profiles", "seeds"),
+        "trials": summary.tallies,
+        "invalid": [pick(LeftOut, each) for each in summary.invalid],
+        "reduced": [pick(LeftOut, each, reasons=reduced(each)) for each in summary.reduced],
+        "unequal": summary.unequal,
+        "standings": [_standing(each) for each in summary.standings],
+        "comparisons": [_comparison(each) for each in summary.comparisons],
+        "ladders": [
+            _fields(each, "experiment", "transport", "rungs", "minimum_bytes", "recommended_bytes")
+            for each in summary.ladders
+        ],
+        "noise_floors": summary.floors,
+        "faults": summary.faults,
+    }
+
+
+def _fields(source: object, *names: str) -> dict[str, Any]:
+    return {name: getattr(source, name) for name in names}
+
+
+def _standing(standing: Standing) -> dict[str, Any]:
+    groups = ("for_left", "for_right", "equal", "equivalent", "open", "too_few")
+    return {
+        **_fields(standing, "question", "left", "right"),
+        **{name: _wheres(getattr(standing, name)) for name in groups},
+        "directions": [
+            {**_fields(each, "winner", "polls"), "decided": _wheres(each.decided)}
+            for each in standing.directions
+        ],
+    }
+
+
+def _wheres(comparisons: tuple[Comparison, ...]) -> list[dict[str, Any]]:
+    return [_fields(each, "experiment", "budget") for each in comparisons]
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    return {
+        **_fields(comparison, "experiment", "budget"),
+        "sentence": sentence(comparison),
+        **_fields(comparison, "left", "right"),
+        "numbers": {row.key: _number(row) for row in comparison.rows},
+    }
+
+
+def _number(row: Row) -> dict[str, Any]:
+    return {
+        **_fields(row, "group", "unit", "left", "right", "estimate", "margin"),
+        "noise_floor": row.floor,
+        "outcome": row.outcome,
+        "resolvable": row.estimate and row.estimate.resolvable,
+        "better": {-1: "left", 0: None, 1: "right"}[row.better],
+    }

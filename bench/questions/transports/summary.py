@@ -22,6 +22,9 @@ from bench.plan.config import TrialConfig
 from bench.questions.transports.standing import Standing, standings
 from bench.trial.result import State, TrialResult
 
+Places = Mapping[int, Line]
+"""Where each trial stands, by its identity."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
@@ -38,6 +41,16 @@ class Tally:
     def trials(self) -> int:
         """All trials of the experiment."""
         return self.valid + self.noisy + self.disturbed + self.invalid + self.reduced
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A trial that enters no number, and why."""
+
+    experiment: str
+    arm: str
+    block: int
+    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,20 +71,12 @@ class Summary:
     unequal: tuple[Unequal, ...]  # pairs of arms that were not compared in some blocks
     faults: tuple[Fault, ...] = ()  # lines of journals that could not be used
     coverage: Coverage | None = None  # None: of trials that need not stand in a journal
+    runs: tuple[Run, ...] = ()
 
     @property
     def trials(self) -> int:
         """All trials, invalid ones included."""
         return sum(tally.trials for tally in self.tallies)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Material:
-    """What a page is made from: one machine's summary, its runs, where their trials stand."""
-
-    summary: Summary
-    runs: tuple[Run, ...]
-    places: Mapping[int, Line]  # by the identity of a trial; without those from no file
 
 
 def _summarise(
@@ -114,6 +119,7 @@ def compare_journals(content: JournalContent) -> tuple[Summary, ...]:
     Runs of one machine are taken together, block beside block, unless they gave one name to two
     configurations. The journals' faults stand in the first summary.
     """
+    groups = [group for group in by_machine(content) if any(run.trials for run in group)]
     return tuple(
         replace(
             _summarise(
@@ -123,12 +129,13 @@ def compare_journals(content: JournalContent) -> tuple[Summary, ...]:
             ),
             coverage=coverage(group, content.repeated),
             faults=() if at else content.faults,
+            runs=tuple(group),
         )
-        for at, group in enumerate(_with_trials(content))
+        for at, group in enumerate(groups)
     )
 
 
-def gathered(paths: Iterable[Path]) -> tuple[JournalContent, dict[int, Line]]:
+def gathered(paths: Iterable[Path]) -> tuple[JournalContent, Places]:
     """Read journals as one, and where each trial stands. JournalError if none can be."""
     found = [list(read(path)) for path in paths]
     content = distinct([gather(lines) for lines in found])
@@ -138,20 +145,6 @@ def gathered(paths: Iterable[Path]) -> tuple[JournalContent, dict[int, Line]]:
     return content, {
         id(line.value): line for lines in found for line in lines if isinstance(line, Line)
     }
-
-
-def materials(
-    content: JournalContent, places: Mapping[int, Line] | None = None
-) -> tuple[Material, ...]:
-    """Return one for every machine and kernel, in the order of the journals."""
-    return tuple(
-        Material(summary=summary, runs=tuple(group), places=places or {})
-        for group, summary in zip(_with_trials(content), compare_journals(content), strict=True)
-    )
-
-
-def _with_trials(content: JournalContent) -> list[list[Run]]:
-    return [group for group in by_machine(content) if any(run.trials for run in group)]
 
 
 def by_machine(content: JournalContent) -> list[list[Run]]:

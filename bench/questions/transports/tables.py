@@ -11,11 +11,8 @@ from typing import Final
 from bench.judge.comparison import Comparison, Outcome, Row, Side
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.ladder import Ladder
-from bench.judge.metrics import Unit
-from bench.questions.transports.standing import Question, Standing, lost
-from bench.questions.transports.summary import Summary
 from bench.questions.transports.words import name, place
-from bench.report.document import NONE, Cell, Column, Evidence, Level, Mark, Table
+from bench.report.document import NONE, Cell, Column, Evidence, Mark, Table
 from bench.report.document import Row as Shown
 from bench.report.units import clean, interval, number, point, resolvable, share, size, time
 
@@ -66,7 +63,7 @@ def cells(*texts: str) -> tuple[Cell, ...]:
     return tuple(Cell(text=each) for each in texts)
 
 
-def _compared(comparison: Comparison) -> tuple[Column, ...]:
+def compared_columns(comparison: Comparison) -> tuple[Column, ...]:
     """Return the columns of both sides, and those of what lies between them."""
     sides = (comparison.left.transport, comparison.right.transport)
     return (
@@ -76,7 +73,8 @@ def _compared(comparison: Comparison) -> tuple[Column, ...]:
     )
 
 
-def _row(comparison: Comparison, row: Row, label: str, *more: Cell) -> Shown:
+def row_of(comparison: Comparison, row: Row, label: str, *more: Cell) -> Shown:
+    """Return both sides of a number, what lies between them, and which is better."""
     texts = (
         number(row.left, row.unit),
         number(row.right, row.unit),
@@ -108,7 +106,7 @@ def comparison_table(key: str, comparison: Comparison) -> Table:
         key=key,
         title=f"{place(comparison)}: {left.trials} and {right.trials} trials",
         corner="number",
-        columns=_compared(comparison),
+        columns=compared_columns(comparison),
         rows=tuple(_numbers(comparison)),
     )
 
@@ -119,7 +117,7 @@ def _numbers(comparison: Comparison) -> Iterator[Shown]:
     for row in comparison.rows:
         found = row.estimate
         yield replace(
-            _row(comparison, row, row.label.strip()),
+            row_of(comparison, row, row.label.strip()),
             begins=row.group is not group,
             under=row.label.startswith(" "),
             evidence=Evidence(low=found.low, high=found.high) if found is not None else None,
@@ -197,122 +195,3 @@ def ladder_table(key: str, ladder: Ladder) -> Table:
             for rung in ladder.rungs
         ),
     )
-
-
-def headline_table(summary: Summary) -> Table:
-    """Tabulate each number from a comparison that the headline rests on, which is named."""
-    return Table(
-        key="headline",
-        title="Headline numbers; where the headline names a side, from a comparison behind it",
-        corner="number",
-        columns=(*_compared(summary.comparisons[0]), *columns("measured in", numeric=False)),
-        rows=tuple(_headline_rows(summary)),
-        hint="Where nothing was decided, drops are from where the loss is nearest to half, order "
-        f"from where most violations were seen, the rest from where nothing was lost. {LEGEND}",
-        level=Level.BACKGROUND,
-    )
-
-
-def _halfway(comparison: Comparison) -> float:
-    """Return the most where half was lost: where none or all was, no side can differ."""
-    sides = (comparison.left, comparison.right)
-    shares = [side.own_dropped / side.own_attempted for side in sides if side.own_attempted]
-    return sum(share * (1 - share) for share in shares)
-
-
-def _disorder(comparison: Comparison) -> tuple[int, int]:
-    sides = (comparison.left, comparison.right)
-    return sum(side.causal_violations for side in sides), comparison.left.fewest_pairs
-
-
-_Worth = Callable[[Comparison], float | tuple[int, int]]
-_HEADLINE: Final[tuple[tuple[Question | None, _Worth | None, dict[str, str]], ...]] = (
-    (Question.DROPS, _halfway, {"own_dropped_share": "Events lost"}),
-    (Question.ORDER, _disorder, {"causal_violation_share": "Causal violations"}),
-    (Question.MEMORY, None, {"physical_bytes": "Memory, true bytes"}),
-    (
-        Question.LATENCY,
-        None,
-        {
-            "latency_p50_ns": "Latency p50",
-            "latency_p99_ns": "Latency p99",
-            "latency_p999_ns": "Latency p99.9",
-        },
-    ),
-    (Question.WRITE, None, {"write_ns": "Time of a write"}),
-    (None, None, {"kernel_ns_per_run": "In the kernel, per exit"}),
-    (None, None, {"kernel_net_ns_per_run": "In the kernel, net of wake-ups"}),
-    (Question.CPU, None, {"consumer_cpu_s_per_million": "Consumer CPU per million events"}),
-)
-"""Numbers by the question that they answer, and which comparison shows most where none is decided.
-
-Without such a worth it is the first that lost nothing; without a question the first that has it.
-"""
-
-
-def _headline_rows(summary: Summary) -> Iterator[Shown]:
-    first = summary.comparisons[0]
-    sides = (first.left.transport, first.right.transport)
-    found = [c for c in summary.comparisons if (c.left.transport, c.right.transport) == sides]
-    standings = {
-        each.question: each for each in summary.standings if (each.left, each.right) == sides
-    }
-    for question, worth, labels in _HEADLINE:
-        if question is Question.MEMORY:
-            yield from _minimum(summary.ladders, *sides)
-        if question is None:
-            shown = [each for each in found if _known(each.row(next(iter(labels))))][:1]
-        else:
-            other = max(found, key=worth or (lambda each: lost(each) == 0))
-            decided = _decided(standings.get(question)) or [(other,)]
-            shown = [max(won, key=worth or (lambda _: 0)) for won in decided]
-        for key, label in labels.items():
-            for each in shown:
-                if (row := each.row(key)) is not None:
-                    where = place(each) + (_pairs(each) if question is Question.ORDER else "")
-                    yield _row(each, row, label, Cell(text=where, mark=Mark.SOFT))
-
-
-def _decided(standing: Standing | None) -> list[tuple[Comparison, ...]]:
-    """Return the comparisons that speak for a side, by side."""
-    if standing is None:
-        return []
-    carried = [direction.decided for direction in standing.directions]
-    return carried or [won for _, won in standing.wins]
-
-
-def _known(row: Row | None) -> bool:
-    return row is not None and row.left is not None and row.right is not None
-
-
-def _pairs(comparison: Comparison) -> str:
-    left, right = (
-        f"{side.causal_violations:,} of {side.causal_pairs:,}"
-        for side in (comparison.left, comparison.right)
-    )
-    return f" ({left} pairs, {right})"
-
-
-def _minimum(ladders: Sequence[Ladder], *sides: str) -> Iterator[Shown]:
-    experiments = dict.fromkeys(ladder.experiment for ladder in ladders)
-    for experiment in experiments:
-        of_both = {each.transport: each for each in ladders if each.experiment == experiment}
-        if not of_both.keys() >= {*sides}:
-            continue
-        left, right = (of_both[side].minimum_bytes for side in sides)
-        texts = (
-            size(each.minimum_bytes)
-            if each.minimum_bytes is not None
-            else f"above {size(each.rungs[-1].budget_bytes)}"
-            for each in map(of_both.__getitem__, sides)
-        )
-        ratio = f"x {number(left / right, Unit.TIMES)}" if left and right else NONE
-        label = "Minimum lossless budget" + (f", {experiment}" if len(experiments) > 1 else "")
-        yield Shown(
-            heading=Cell(text=label),
-            cells=(
-                *cells(*texts, ratio, "0 of 20 storms"),
-                Cell(text="", mark=Mark.SOFT),
-                Cell(text=experiment, mark=Mark.SOFT),
-            ),
-        )

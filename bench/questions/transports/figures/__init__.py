@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from bench.questions.transports.figures import curves, strips, timeline
-from bench.questions.transports.summary import Material
+from bench.questions.transports.summary import Summary
 from bench.report.document import Figure
 
-_FIGURES: Final[tuple[Callable[[Material], Figure | None], ...]] = (
+_FIGURES: Final[tuple[Callable[[Summary], Figure | None], ...]] = (
     curves.loss,
     curves.latency,
     strips.lateness,
@@ -23,13 +23,13 @@ _FIGURES: Final[tuple[Callable[[Material], Figure | None], ...]] = (
 )
 
 
-def figures(material: Material) -> Iterator[Figure]:
+def figures(summary: Summary) -> Iterator[Figure]:
     """Yield the figures that the trials give something for."""
     from altair.utils.schemapi import debug_mode
 
     # Otherwise each part of a chart is validated as it is made, which takes longer than drawing it.
     with debug_mode(False):
         for make in _FIGURES:
-            figure = make(material)
+            figure = make(summary)
             if figure is not None and figure.panels:
                 yield figure

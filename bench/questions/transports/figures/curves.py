@@ -20,7 +20,7 @@ from bench.questions.transports.figures.panels import (
     shown_arms,
     transports,
 )
-from bench.questions.transports.summary import Material
+from bench.questions.transports.summary import Summary
 from bench.report.document import Figure, Panel
 from bench.report.figure import BYTES_LABELS, NS_LABELS, Row, powers
 from bench.report.units import budget, clean, share, size, time
@@ -46,10 +46,10 @@ _lost: Final = number("own_dropped_share")
 _rate: Final = number("own_attempted_per_s")
 
 
-def loss(material: Material) -> Figure:
+def loss(summary: Summary) -> Figure:
     """Draw a panel for each experiment that ran several budgets and lost something."""
     found: dict[str, list[ShownArm]] = defaultdict(list)
-    for arm in shown_arms(material):
+    for arm in shown_arms(summary):
         if not arm.variant:
             found[arm.experiment].append(arm)
     several = {
@@ -112,10 +112,10 @@ def _loss(name: str, arms: Sequence[ShownArm], ways: Sequence[str]) -> Panel:
     )
 
 
-def latency(material: Material) -> Figure:
+def latency(summary: Summary) -> Figure:
     """Draw percentiles for each experiment, at the budget where least was lost."""
-    chosen = list(calm(material).values())
-    found = [_latency(material, each) for each in chosen[:_MOST_PANELS]]
+    chosen = list(calm(summary).values())
+    found = [_latency(summary, each) for each in chosen[:_MOST_PANELS]]
     names = ", ".join(clean(each.experiment) for each in chosen[_MOST_PANELS:])
     sides = [
         clean(side.transport)
@@ -135,13 +135,13 @@ def latency(material: Material) -> Figure:
     )
 
 
-def _latency(material: Material, comparison: Comparison) -> Panel | None:
+def _latency(summary: Summary, comparison: Comparison) -> Panel | None:
     curve: list[Row] = []
     marks: list[Row] = []
     drops: list[str] = []
     for side in (comparison.left, comparison.right):
         transport = clean(side.transport)
-        trials = material.summary.experiments[comparison.experiment].arms[side.arm].trials
+        trials = summary.experiments[comparison.experiment].arms[side.arm].trials
         parts = [t.latency for t in trials if t.latency is not None and t.latency.count]
         if not parts:
             continue
@@ -193,9 +193,9 @@ def _latency(material: Material, comparison: Comparison) -> Panel | None:
     )
 
 
-def wakeups(material: Material) -> Figure:
+def wakeups(summary: Summary) -> Figure:
     """Draw three panels, one for each meaning of the word."""
-    arms = compared(material)
+    arms = compared(summary)
     ways = transports(arms)
     panels = (_wakeups(title, axis, key, arms, ways) for title, axis, key in _WAKEUPS)
     return Figure(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bench.judge.comparison import Comparison
 from bench.plan.experiments import BASELINES, ArmName
 from bench.questions.transports.standing import lost
-from bench.questions.transports.summary import Material
+from bench.questions.transports.summary import Summary
 from bench.report.document import Panel
 from bench.report.figure import HEIGHT, WIDTH, Row, chart_of, colour, dash, shape
 from bench.report.units import clean
@@ -36,9 +36,9 @@ class ShownArm:
     trials: tuple[TrialResult, ...]  # those that count
 
 
-def shown_arms(material: Material) -> Iterator[ShownArm]:
+def shown_arms(summary: Summary) -> Iterator[ShownArm]:
     """Yield every arm with a transport and trials, but second names of A/A pairs."""
-    for samples in material.summary.experiments.values():
+    for samples in summary.experiments.values():
         for arm in samples.arms.values():
             name, trials = ArmName.parse(arm.name), arm.trials
             if name.transport not in BASELINES and name.copy == 1 and trials:
@@ -57,23 +57,23 @@ def transports(arms: Sequence[ShownArm]) -> tuple[str, ...]:
     return ranked(arm.transport for arm in arms)
 
 
-def calm(material: Material) -> dict[str, Comparison]:
+def calm(summary: Summary) -> dict[str, Comparison]:
     """Return each experiment's comparison at the budget where least was lost."""
     chosen: dict[str, Comparison] = {}
-    for each in material.summary.comparisons:  # smallest budget first
+    for each in summary.comparisons:  # smallest budget first
         if each.experiment not in chosen or lost(each) < lost(chosen[each.experiment]):
             chosen[each.experiment] = each
     return chosen
 
 
-def compared(material: Material) -> list[ShownArm]:
+def compared(summary: Summary) -> list[ShownArm]:
     """Return the arms of each experiment at the budget where least was lost."""
     chosen = {
         (each.experiment, side.arm)
-        for each in calm(material).values()
+        for each in calm(summary).values()
         for side in (each.left, each.right)
     }
-    return [arm for arm in shown_arms(material) if (arm.experiment, arm.name) in chosen]
+    return [arm for arm in shown_arms(summary) if (arm.experiment, arm.name) in chosen]
 
 
 def layer(

@@ -11,7 +11,7 @@ from typing import Final
 
 from bench.judge.numbers import number
 from bench.questions.transports.figures.panels import ShownArm, compared, layer, panel, transports
-from bench.questions.transports.summary import Material
+from bench.questions.transports.summary import Summary
 from bench.report.document import Figure, Panel
 from bench.report.figure import NS_LABELS, WIDTH, Row, powers
 from bench.report.units import time
@@ -37,10 +37,10 @@ def _consumer_ns(trial: TrialResult) -> float | None:
     return None if seconds is None else seconds * 1e3
 
 
-def lateness(material: Material) -> Figure:
+def lateness(summary: Summary) -> Figure:
     """Draw how many events were late, how late, and the worst of each trial."""
     return _figure(
-        material,
+        summary,
         _Strip(
             "Events out of order",
             "events in a trial",
@@ -58,11 +58,11 @@ def lateness(material: Material) -> Figure:
     )
 
 
-def cost(material: Material) -> Figure:
+def cost(summary: Summary) -> Figure:
     """Draw what an event costs, in the consumer, in the kernel and the workload."""
     kernel_axis = "time in the BPF program, wake-ups included"
     return _figure(
-        material,
+        summary,
         _Strip("Consumer CPU per event", "CPU time per event delivered", _consumer_ns),
         _Strip("Kernel time per exit", kernel_axis, number("kernel_ns_per_run")),
         _Strip(
@@ -81,14 +81,14 @@ def cost(material: Material) -> Figure:
 
 
 def _figure(
-    material: Material,
+    summary: Summary,
     *strips: _Strip,
     key: str,
     title: str,
     reading: str,
     note: str = "",
 ) -> Figure:
-    arms = compared(material)
+    arms = compared(summary)
     ways = transports(arms)
     panels = (_panel(strip, arms, ways) for strip in strips)
     return Figure(

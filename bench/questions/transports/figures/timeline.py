@@ -10,7 +10,7 @@ from bench.judge.comparison import Comparison
 from bench.measure.timeline import Points, Timeline
 from bench.plan.experiments import ArmName
 from bench.questions.transports.figures.panels import layer, panel
-from bench.questions.transports.summary import Material
+from bench.questions.transports.summary import Summary
 from bench.report.document import Figure, Panel
 from bench.report.figure import WIDTH, Row, chart_of, colour
 from bench.report.units import budget, clean, size, time
@@ -22,9 +22,9 @@ _WIDTH: Final = 1.5 * WIDTH
 _HEIGHT: Final = 230
 
 
-def timeline(material: Material) -> Figure | None:
+def timeline(summary: Summary) -> Figure | None:
     """Draw the trial in which most was re-ordered; None without any timeline."""
-    chosen = _choose(material)
+    chosen = _choose(summary)
     if chosen is None:
         return None
     comparison, trials = chosen
@@ -60,12 +60,12 @@ def _note(way: str, timeline: Timeline) -> str:
     return f"{words}."
 
 
-def _choose(material: Material) -> tuple[Comparison, tuple[TrialResult, TrialResult]] | None:
+def _choose(summary: Summary) -> tuple[Comparison, tuple[TrialResult, TrialResult]] | None:
     """Return the trials of one comparison, one of each transport, that were latest in order."""
     best = None
     most = -1.0
-    for each in material.summary.comparisons:
-        arms = material.summary.experiments[each.experiment].arms
+    for each in summary.comparisons:
+        arms = summary.experiments[each.experiment].arms
         left, right = (
             [t for t in arms[side.arm].trials if t.timeline is not None and len(t.timeline.sampled)]
             for side in (each.left, each.right)
