@@ -22,8 +22,8 @@ RUNGS = {
 }
 
 
-def ignore(_: Experiment) -> Listener:
-    return lambda _: None
+def ignore(_: Experiment) -> None:
+    pass
 
 
 @dataclass
@@ -61,7 +61,7 @@ def search(**changes: object) -> Search:
 
 
 def answers(asked: Search, made: Made) -> dict[str, tuple[int | None, int | None]]:
-    trials = measure(asked, made, ignore)
+    trials = measure(asked, made.run, ignore)
     return {
         found.ladder.transport: (found.minimum_bytes, found.recommended_bytes)
         for found in asked.judged(trials)
@@ -104,7 +104,7 @@ def test_a_load_that_no_size_stands_has_an_end() -> None:
 def test_a_rung_without_results_is_no_answer() -> None:
     made = Made({"ringbuf": 30 * KIB, "perfbuf": 30 * KIB}, invalid="perfbuf@64KiB")
     with pytest.raises(NotBalanced, match="65536 bytes of perfbuf"):
-        measure(search(), made, ignore)
+        measure(search(), made.run, ignore)
 
 
 def test_a_burst_that_was_cut_is_another_load() -> None:
@@ -114,4 +114,4 @@ def test_a_burst_that_was_cut_is_another_load() -> None:
             return replace(made, storm=replace(made.storm, lowered_from=5_001))
 
     with pytest.raises(MachineUnfit, match=r"no room for 5,001 .*--burst"):
-        measure(search(), Cut({"ringbuf": 0, "perfbuf": 0}), ignore)
+        measure(search(), Cut({"ringbuf": 0, "perfbuf": 0}).run, ignore)

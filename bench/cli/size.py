@@ -15,11 +15,8 @@ from bench.record.layout import RECORD_BYTES
 from bench.tracer.transports import find
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from bench.plan.config import TrialConfig
     from bench.plan.experiments import Experiment
-    from bench.trial.result import TrialResult
 
 _DEFAULT_STORMS = 20  # fewer would show too little
 
@@ -83,7 +80,7 @@ def command(
     journal = output or paths.new_journal("size")
     with campaign.opened(campaign.Request(journal=journal, seed=seed, wait=wait)) as running:
         print(f"journal: {journal}", file=sys.stderr, flush=True)
-        trials = run.measure(search, running, _begin)
+        trials = run.measure(search, running.run, _begin)
     sized = report.Sized(
         load=load,
         workers=chosen.storm.workers,
@@ -113,7 +110,7 @@ def _memory_for(chosen: TrialConfig) -> int:
     return (free_bytes - wanted_bytes) // 2
 
 
-def _begin(experiment: Experiment) -> Callable[[TrialResult], None]:
+def _begin(experiment: Experiment) -> None:
     """Say on stderr what the coming round is, in one line."""
     from bench.plan.duration import estimate_seconds
 
@@ -124,4 +121,3 @@ def _begin(experiment: Experiment) -> Callable[[TrialResult], None]:
         file=sys.stderr,
         flush=True,
     )
-    return lambda _: None

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -17,12 +17,6 @@ from bench.report.units import share, size
 from bench.tracer.transports import traits
 
 FORMAT: Final = 2
-
-_HEADINGS: Final = ("storms that lost", "storms", "at most (95 %)", "records lost")
-_COLUMNS: Final = (
-    *(Column(heading=heading) for heading in _HEADINGS),
-    Column(heading="", numeric=False),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,21 +37,6 @@ class Sized:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TransportData:
-    """What one transport needs, as JSON has it."""
-
-    minimum_bytes: int | None
-    recommended_bytes: int | None
-    margin: float
-    at_least_size: bool
-    soft_edge: bool
-    disturbed_storms: int
-    configure: dict[str, Any]
-    sentence: str
-    rungs: tuple[dict[str, Any], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SizeData:
     """What JSON has; ``format`` goes up when a key changes its meaning."""
 
@@ -65,17 +44,39 @@ class SizeData:
     load: dict[str, Any]
     journal: str
     comparison: str
-    transports: dict[str, TransportData]
+    transports: dict[str, dict[str, Any]]
 
 
 def document(sized: Sized) -> Document:
     """Return the answer: which buffer, how to configure each, and the losses it rests on."""
     first, *more = _load(sized)
     comparison = _comparison(sized)
+    parts: list[Part] = [Note(text=text) for text in more]
+    transports = {}
+    for sizing in sized.sizings:
+        sentences = list(_answer(sized, sizing))
+        parts += [_curve(sizing), *(Sentence(text=text) for text in sentences)]
+        way, wanted = traits(sizing.ladder.transport), sizing.recommended_bytes
+        transports[sizing.ladder.transport] = {
+            "minimum_bytes": sizing.minimum_bytes,
+            "recommended_bytes": wanted,
+            "margin": sizing.margin,
+            "at_least_size": sizing.at_least_size,
+            "soft_edge": sizing.soft is not None,
+            "disturbed_storms": sizing.disturbed,
+            "configure": {way.setting: sized.setting(way, wanted), "wake_up": way.wake_policy}
+            if wanted is not None
+            else {},
+            "sentence": " ".join(sentences),
+            "rungs": [
+                {**asdict(rung), "own_dropped_share": sizing.lost_shares[rung.budget_bytes]}
+                for rung in sizing.ladder.rungs
+            ],
+        }
     return Document(
         title=comparison or f"How large {name(sized.sizings[0].ladder.transport)} has to be",
         subject=first,
-        parts=(*(Note(text=text) for text in more), *_parts(sized)),
+        parts=tuple(parts),
         data=SizeData(
             format=FORMAT,
             load={
@@ -85,70 +86,34 @@ def document(sized: Sized) -> Document:
             },
             journal=sized.journal,
             comparison=comparison,
-            transports={each.ladder.transport: _transport(sized, each) for each in sized.sizings},
+            transports=transports,
         ),
     )
-
-
-def _parts(sized: Sized) -> Iterator[Part]:
-    for sizing in sized.sizings:
-        yield _curve(sizing)
-        yield from (Sentence(text=text) for text in _answer(sized, sizing))
-
-
-def _transport(sized: Sized, sizing: Sizing) -> TransportData:
-    return TransportData(
-        minimum_bytes=sizing.minimum_bytes,
-        recommended_bytes=sizing.recommended_bytes,
-        margin=sizing.margin,
-        at_least_size=sizing.at_least_size,
-        soft_edge=sizing.soft is not None,
-        disturbed_storms=sizing.disturbed,
-        configure=_settings(sized, sizing),
-        sentence=" ".join(_answer(sized, sizing)),
-        rungs=tuple(
-            {**asdict(rung), "own_dropped_share": sizing.lost_shares[rung.budget_bytes]}
-            for rung in sizing.ladder.rungs
-        ),
-    )
-
-
-def _settings(sized: Sized, sizing: Sizing) -> dict[str, object]:
-    wanted = sizing.recommended_bytes
-    if wanted is None:
-        return {}
-    way = traits(sizing.ladder.transport)
-    return {way.setting: sized.setting(way, wanted), "wake_up": way.wake_policy}
 
 
 def _load(sized: Sized) -> Iterator[str]:
     load = sized.load
-    if load.burst:
-        what = f"bursts of {load.burst:,} processes that exit at once"
-    elif load.rate_per_s:
-        what = f"{load.rate_per_s:,.0f} exits/s"
-    else:
-        what = f"exits as fast as {sized.workers} processes make them"
+    what = f"exits as fast as {sized.workers} processes make them"
+    if load.burst or load.rate_per_s:
+        bursts = f"bursts of {load.burst:,} processes that exit at once"
+        what = bursts if load.burst else f"{load.rate_per_s:,.0f} exits/s"
     records = "1 record" if load.records_per_exit == 1 else f"{load.records_per_exit:,} records"
-    stall = (
-        f"the consumer reads nothing for {load.stall_ms:g} ms once a storm"
-        if load.stall_ms
-        else "the consumer never stalls"
-    )
-    loss = (
-        f"up to {share(sized.tolerated)} of loss tolerated"
-        if sized.tolerated
-        else "no loss tolerated"
-    )
+    stall = f"reads nothing for {load.stall_ms:g} ms once a storm"
+    loss = f"up to {share(sized.tolerated)} of" if sized.tolerated else "no"
     yield (
         f"Load: {what} ({sized.exits_per_s:,.0f} exits/s seen), {records} of "
-        f"{load.record_bytes} bytes each; {stall}; {loss}. "
-        f"Storms of {load.seconds:g} s besides the stall."
+        f"{load.record_bytes} bytes each; the consumer {stall if load.stall_ms else 'never stalls'}"
+        f"; {loss} loss tolerated. Storms of {load.seconds:g} s besides the stall."
     )
     if load.rate_per_s and sized.exits_per_s < 0.9 * load.rate_per_s:
         yield "Beware: this machine could not make that many exits; what follows holds for fewer."
-    if disturbed := _disturbed(sized):
-        yield disturbed
+    disturbed = sum(sizing.disturbed for sizing in sized.sizings)
+    storms = sum(rung.trials for sizing in sized.sizings for rung in sizing.ladder.rungs)
+    if 10 * disturbed >= storms:
+        yield (
+            f"Beware: {disturbed} of {storms} storms were disturbed, by stolen CPU time or by "
+            "exits of other processes; on a quiet machine less may be enough."
+        )
     if not (load.stall_ms or load.burst):
         yield (
             "Beware: with a consumer that never stalls, loss is chance, so that the edge is soft; "
@@ -156,40 +121,27 @@ def _load(sized: Sized) -> Iterator[str]:
         )
 
 
-def _disturbed(sized: Sized) -> str:
-    disturbed = sum(sizing.disturbed for sizing in sized.sizings)
-    storms = sum(rung.trials for sizing in sized.sizings for rung in sizing.ladder.rungs)
-    if 10 * disturbed < storms:
-        return ""
-    return (
-        f"Beware: {disturbed} of {storms} storms were disturbed, by stolen CPU time or by exits of "
-        "other processes; on a quiet machine less may be enough."
-    )
-
-
 def _curve(sizing: Sizing) -> Table:
     marks = {sizing.minimum_bytes: "minimum", sizing.recommended_bytes: "recommended"}
+    headings = ("storms that lost", "storms", "at most (95 %)", "records lost", "")
+    rows = []
+    for rung in sizing.ladder.rungs:
+        numbers: list[tuple[float, Callable[[float], str]]] = [
+            (rung.lossy, str),
+            (rung.trials, str),
+            (rung.bound, share),
+            (sizing.lost_shares[rung.budget_bytes], share),
+        ]
+        cells = [Cell(text=write(value), value=value) for value, write in numbers]
+        cells.append(Cell(text=marks.get(rung.budget_bytes, "")))
+        heading = Cell(text=size(rung.budget_bytes), value=rung.budget_bytes)
+        rows.append(Row(heading=heading, cells=tuple(cells)))
     return Table(
         key=f"loss-{sizing.ladder.transport}",
         title=f"Loss by budget: {name(sizing.ladder.transport)}",
         corner="budget",
-        columns=_COLUMNS,
-        rows=tuple(
-            Row(
-                heading=Cell(text=size(rung.budget_bytes), value=rung.budget_bytes),
-                cells=(
-                    Cell(text=str(rung.lossy), value=rung.lossy),
-                    Cell(text=str(rung.trials), value=rung.trials),
-                    Cell(text=share(rung.bound), value=rung.bound),
-                    Cell(
-                        text=share(sizing.lost_shares[rung.budget_bytes]),
-                        value=sizing.lost_shares[rung.budget_bytes],
-                    ),
-                    Cell(text=marks.get(rung.budget_bytes, "")),
-                ),
-            )
-            for rung in sizing.ladder.rungs
-        ),
+        columns=tuple(Column(heading=each, numeric=bool(each)) for each in headings),
+        rows=tuple(rows),
     )
 
 
@@ -204,9 +156,14 @@ def _answer(sized: Sized, sizing: Sizing) -> Iterator[str]:
             "load, and no buffer makes up for that."
         )
         return
-    yield f"{label}: set {_setting(sized, sizing, wanted)}."
-    rung = sizing.tried(minimum)
-    below = sizing.tried(minimum // 2)
+    way = traits(sizing.ladder.transport)
+    timer = f", or drain by a timer at least every {sized.load.stall_ms:g} ms"
+    over = f" over {sized.cpus} CPUs" if way.per_cpu else ""
+    yield (
+        f"{label}: set {way.setting}={sized.setting(way, wanted)}{way.share} "
+        f"({size(wanted)}{over}), and {way.wake_policy}{timer if sized.load.stall_ms else ''}."
+    )
+    rung, below, seen = map(sizing.tried, (minimum, minimum // 2, wanted))
     at = f"{rung.lossy} of {rung.trials} storms, at most {share(rung.bound)}" if rung else ""
     if sizing.at_least_size:
         yield f"The minimum is {size(minimum)} ({at}): nothing smaller exists."
@@ -215,7 +172,6 @@ def _answer(sized: Sized, sizing: Sizing) -> Iterator[str]:
             f"The minimum is {size(minimum)} (lost in {at}); "
             f"{size(below.budget_bytes)} lost in {below.lossy} of {below.trials}."
         )
-    seen = sizing.tried(wanted)
     if seen is not None and wanted > minimum:
         yield (
             f"The recommendation is {wanted // minimum} x the minimum (margin {sizing.margin:g}), "
@@ -230,25 +186,12 @@ def _answer(sized: Sized, sizing: Sizing) -> Iterator[str]:
         )
 
 
-def _setting(sized: Sized, sizing: Sizing, wanted: int) -> str:
-    way = traits(sizing.ladder.transport)
-    wake_up = way.wake_policy
-    if sized.load.stall_ms:
-        wake_up += f", or drain by a timer at least every {sized.load.stall_ms:g} ms"
-    over = f" over {sized.cpus} CPUs" if way.per_cpu else ""
-    size_words = f"{way.setting}={sized.setting(way, wanted)}{way.share} ({size(wanted)}{over})"
-    return f"{size_words}, and {wake_up}"
-
-
 def _comparison(sized: Sized) -> str:
     """Say which transport needs least, where more than one was tried."""
     if len(sized.sizings) < 2:
         return ""
-    least = {
-        sizing.ladder.transport: sizing.minimum_bytes
-        for sizing in sized.sizings
-        if sizing.minimum_bytes is not None
-    }
+    found = ((sizing.ladder.transport, sizing.minimum_bytes) for sizing in sized.sizings)
+    least = {transport: value for transport, value in found if value is not None}
     if not least:
         return "Which buffer: neither is large enough."
     needs = ", ".join(f"{name(transport)} {size(value)}" for transport, value in least.items())

@@ -84,7 +84,7 @@ def sizing(
     by_budget: dict[int, list[TrialResult]] = {}
     for trial in trials:
         counts = state_of(trial) not in (State.INVALID, State.REDUCED)
-        if trial.config.transport == transport and counts:
+        if trial.config.transport == transport and counts and trial.ledger is not None:
             by_budget.setdefault(trial.config.budget_bytes, []).append(trial)
     rungs = []
     shares = {}
@@ -93,23 +93,13 @@ def sizing(
         # By its conditions a storm is left out, never by its losses, and only if enough remain.
         quiet = [trial for trial in of_rung if not _is_disturbed(trial)]
         counted = quiet if len(quiet) >= STORMS else of_rung
-        disturbed += len(of_rung) - len(quiet) if counted is of_rung else 0
-        accounts = [
-            (trial.ledger.own_dropped, trial.ledger.own_attempted)
-            for trial in counted
-            if trial.ledger is not None
-        ]
-        lossy = sum(dropped > tolerated * attempted for dropped, attempted in accounts)
-        rungs.append(
-            Rung(
-                budget_bytes=budget_bytes,
-                trials=len(accounts),
-                lossy=lossy,
-                bound=loss_bound(lossy, len(accounts)),
-            )
-        )
-        attempted = sum(attempted for _, attempted in accounts)
-        dropped = sum(dropped for dropped, _ in accounts)
+        disturbed += len(counted) - len(quiet)
+        books = [trial.ledger for trial in counted if trial.ledger is not None]
+        lossy = sum(book.own_dropped > tolerated * book.own_attempted for book in books)
+        bound = loss_bound(lossy, len(books))
+        rungs.append(Rung(budget_bytes=budget_bytes, trials=len(books), lossy=lossy, bound=bound))
+        attempted = sum(book.own_attempted for book in books)
+        dropped = sum(book.own_dropped for book in books)
         shares[budget_bytes] = dropped / attempted if attempted else 0.0
     return Sizing(
         ladder=Ladder(experiment="size", transport=transport, rungs=tuple(rungs)),

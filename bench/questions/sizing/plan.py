@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import count, takewhile
 from math import ceil
 from typing import Final
 
@@ -22,16 +23,12 @@ from workloads.storm import Gap, Shape, Spawn, Storm
 LARGEST_BYTES: Final = 1 << 30
 """Budgets beyond this are not tried."""
 
-_LARGEST_RECORD_BYTES: Final = RECORD_BYTES + 4096
-_MOST_RECORDS: Final = 1_000
 _MOST_RECORDS_PER_S: Final = 20e6  # more than any consumer reads; it bounds the capture's memory
-_LONGEST_STALL_MS: Final = 60_000.0
-_LONGEST_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What a buffer has to stand. :func:`check` says whether it makes sense."""
+    """Load that a buffer has to stand. :func:`check` says whether it makes sense."""
 
     rate_per_s: float = 0.0  # exits; 0: as fast as they can, or a burst
     burst: int = 0  # processes that exit at once; 0: no bursts
@@ -52,10 +49,10 @@ def check(load: Load) -> Load:
         raise UsageError("a load has a rate or a burst", remedy="leave --rate or --burst out")
     check_range("--rate", load.rate_per_s, 0.0, MOST_PER_S)
     check_range("--burst", load.burst, 0, 1_000_000)
-    check_range("--record-size", load.record_bytes, RECORD_BYTES, _LARGEST_RECORD_BYTES)
-    check_range("--records", load.records_per_exit, 1, _MOST_RECORDS)
-    check_range("--stall", load.stall_ms, 0.0, _LONGEST_STALL_MS)
-    check_range("--seconds", load.seconds, 0.05, _LONGEST_S)
+    check_range("--record-size", load.record_bytes, RECORD_BYTES, RECORD_BYTES + 4096)
+    check_range("--records", load.records_per_exit, 1, 1_000)
+    check_range("--stall", load.stall_ms, 0.0, 60_000.0)
+    check_range("--seconds", load.seconds, 0.05, 60.0)
     return load
 
 
@@ -108,20 +105,17 @@ def rungs_bytes(transport: str, load: Load, *, cpus: int, most_bytes: int) -> tu
     """
     way = find(transport)
     least_bytes = PAGE_BYTES * way.buffers(cpus)
-    payload_bytes = load.payload_bytes
-    found = []
-    size_bytes = least_bytes
-    while size_bytes <= most_bytes:
-        pages = size_bytes // least_bytes
-        if way.holds(payload_bytes, pages * PAGE_BYTES):
-            found.append(size_bytes)
-        size_bytes *= 2
+    sizes = takewhile(lambda each: each <= most_bytes, (least_bytes << step for step in count()))
+    pages = ((each, each // least_bytes) for each in sizes)
+    found = tuple(
+        each for each, number in pages if way.holds(load.payload_bytes, number * PAGE_BYTES)
+    )
     if not found:
         raise UsageError(
             f"no {transport} of up to {budgets.label(most_bytes)} can hold such records",
             remedy="take a smaller --record-size, or a machine with more memory",
         )
-    return tuple(found)
+    return found
 
 
 def experiment(
@@ -130,10 +124,10 @@ def experiment(
     """Interleave storms of ``chosen`` at each of ``rungs`` (transport, budget in bytes)."""
     arms = tuple(
         Arm(
-            name=str(ArmName(transport=transport, budget=budgets.label(budget_bytes))),
-            config=replace(chosen, transport=transport, budget_bytes=budget_bytes),
+            name=str(ArmName(transport=transport, budget=budgets.label(size))),
+            config=replace(chosen, transport=transport, budget_bytes=size),
         )
-        for transport, budget_bytes in rungs
+        for transport, size in rungs
     )
     title = "What is the least budget at which this load loses nothing?"
     return Experiment(name=name, title=title, arms=arms, blocks=blocks)

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
 
 from bench.errors import MachineUnfit, NotBalanced
 from bench.judge.load import reduced
@@ -23,25 +22,13 @@ from bench.questions.sizing.plan import experiment
 from bench.trial.result import TrialResult
 
 Listener = Callable[[TrialResult], None]
-Begin = Callable[[Experiment], Listener]
-"""Called as a round begins; it gives what to call as each of its trials ends."""
-
-_SCAN: Final = "size-scan"
-
-Rungs = Sequence[tuple[str, int]]
-
-
-class Runs(Protocol):
-    """What runs experiments: a campaign."""
-
-    def run(self, experiment: Experiment, listener: Listener) -> tuple[TrialResult, ...]:
-        """Run all blocks of ``experiment``."""
-        ...
+Run = Callable[[Experiment, Listener], Sequence[TrialResult]]
+"""Run all blocks of an experiment: a campaign does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """What is looked for: the size at which storms of ``chosen`` lose nothing."""
+    """A search for the size at which storms of ``chosen`` lose nothing."""
 
     chosen: TrialConfig  # without transport and budget
     rungs_bytes: Mapping[str, tuple[int, ...]]  # by transport, ascending
@@ -57,38 +44,42 @@ class Search:
         )
 
 
-def measure(search: Search, running: Runs, begin: Begin) -> tuple[TrialResult, ...]:
-    """Run all trials that the answer rests on.
+Round = tuple[str, Sequence[tuple[str, int]], int, int]
+"""Experiment, rungs (transport and bytes), storms of each, and how many of them have to balance."""
+
+
+def measure(search: Search, run: Run, begin: Callable[[Experiment], None]) -> list[TrialResult]:
+    """Run all trials that the answer rests on; call ``begin`` before each round.
 
     NotBalanced if too many storms of a rung are invalid, MachineUnfit if there is no room for a
     burst.
     """
     trials: list[TrialResult] = []
+    for name, rungs, storms, least in _rounds(search, trials):
+        asked = experiment(name, search.chosen, rungs, storms)
+        begin(asked)
+        trials += run(asked, _check_room)
+        by_transport = {seen.ladder.transport: seen for seen in search.judged(trials)}
+        for transport, size in rungs:
+            rung = by_transport[transport].tried(size)
+            if rung is None or rung.trials < least:
+                raise NotBalanced(
+                    f"too many storms at {size} bytes of {transport} did not balance",
+                    remedy="see the reasons in the journal, with bufbench report",
+                )
+    return trials
 
-    def run(name: str, rungs: Rungs, blocks: int) -> None:
-        asked = experiment(name, search.chosen, rungs, blocks)
-        hear = begin(asked)
 
-        def listener(trial: TrialResult) -> None:
-            _check_room(trial)
-            hear(trial)
-
-        trials.extend(running.run(asked, listener))
-        _check_balance(search, rungs, trials, least=1 if name == _SCAN else search.storms)
-
+def _rounds(search: Search, trials: Sequence[TrialResult]) -> Iterator[Round]:
+    """Yield each round once ``trials`` holds those before it."""
     while rungs := _pick(search.judged(trials), next_to_scan):
-        run(_SCAN, rungs, SCAN_STORMS)
-    rungs = [
-        (seen.ladder.transport, size)
-        for seen in search.judged(trials)
-        for size in around_the_edge(seen)
-    ]
-    blocks = search.storms
-    while rungs:
-        run("size", rungs, blocks)
-        rungs = _pick(search.judged(trials), next_rung)
-        blocks = search.storms + SCAN_STORMS  # as many as the scanned ones have by now
-    return tuple(trials)
+        yield "size-scan", rungs, SCAN_STORMS, 1
+    seen = search.judged(trials)
+    edge = [(each.ladder.transport, size) for each in seen for size in around_the_edge(each)]
+    yield "size", edge, search.storms, search.storms
+    while rungs := _pick(search.judged(trials), next_rung):
+        # As many as the scanned ones have by now.
+        yield "size", rungs, search.storms + SCAN_STORMS, search.storms
 
 
 def _pick(
@@ -109,16 +100,3 @@ def _check_room(trial: TrialResult) -> None:
             f"a storm was not the one to size for: {'; '.join(lacking)}",
             remedy="leave this machine to the measurement, and raise pids.max or RLIMIT_NPROC",
         )
-
-
-def _check_balance(
-    search: Search, rungs: Rungs, trials: Sequence[TrialResult], *, least: int
-) -> None:
-    by_transport = {seen.ladder.transport: seen for seen in search.judged(trials)}
-    for transport, size in rungs:
-        rung = by_transport[transport].tried(size)
-        if rung is None or rung.trials < least:
-            raise NotBalanced(
-                f"too many storms at {size} bytes of {transport} did not balance",
-                remedy="see the reasons in the journal, with bufbench report",
-            )
