@@ -48,13 +48,18 @@ def ranks(first: Records, second: Records, rule: Duet) -> Ranks | None:
     """Rank the latencies of two arms within one storm; None if an arm has no record."""
     if not len(first) or not len(second):
         return None
-    from scipy.stats import rankdata
-
     both = np.concatenate([first, second])
-    ranked = rankdata((both["delivered_ns"] - both["timestamp_ns"]).astype(np.int64))
+    latencies = both["delivered_ns"] - both["timestamp_ns"]
+    ascending = np.sort(latencies, kind="stable")
+    low, high = (np.searchsorted(ascending, latencies, side) for side in ("left", "right"))
+    ranked = (low + high + 1) / 2  # of ties the mean
     later = ranked[: len(first)].sum() - len(first) * (len(first) + 1) / 2
     sign = np.repeat([1.0, -1.0], [len(first), len(second)])
-    units, unit = np.unique(_units(both, rule.window_ns), return_inverse=True)
+    # Not by argsort, as np.unique would: an emulated CPU (QEMU's AVX2) crashes in numpy's.
+    assigned = _units(both, rule.window_ns)
+    ascending = np.sort(assigned, kind="stable")
+    units = ascending[np.append(True, ascending[1:] != ascending[:-1])]
+    unit = np.searchsorted(units, assigned)
     sums = np.bincount(unit, weights=(ranked - ranked.mean()) * sign, minlength=len(units))
     return Ranks(
         later_share=float(later / (len(first) * len(second))),

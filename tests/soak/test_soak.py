@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from copy import copy
 from pathlib import Path
 from typing import Final
 
@@ -72,10 +72,9 @@ def test_random_trials_balance_and_leave_nothing(
         while len(samples) < health.FEWEST_SAMPLES or time.monotonic() - started < minutes * 60:
             number = len(samples)
             experiment = round_of(seed, number, running.rig.usable)
-            with Rig(running.rig.storm_user) as rig:
-                trials += replace(running, rig=rig).run(
-                    experiment, lambda _: None, first_block=number
-                )
+            of_round = copy(running)
+            with Rig(running.rig.storm_user) as of_round.rig:
+                trials += of_round.run(experiment, lambda _: None, first_block=number)
             gc.collect()  # garbage is no leak
             elapsed_s = time.monotonic() - started
             samples.append(health.look(elapsed_s=elapsed_s, trials=len(trials)))
