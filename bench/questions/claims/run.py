@@ -20,7 +20,7 @@ from bench.plan.experiments import ArmName, Experiment
 from bench.questions.claims.catalogue import Judged, families, judge
 from bench.questions.claims.claim import Claim
 from bench.questions.claims.evidence import of_trials
-from bench.questions.claims.setting import Setting
+from bench.questions.claims.setting import MORE_BLOCKS, Setting
 from bench.questions.transports.profiles import omitted, quickly
 from bench.trial.result import TrialResult
 
@@ -67,7 +67,11 @@ def _planned(cpus: Sequence[int]) -> tuple[Experiment, ...]:
     on = Setting(cpus=tuple(cpus))
     known = {name: family for name, family in families().items() if hasattr(family, "experiments")}
     of_profiles = (  # without their baselines
-        replace(each, arms=tuple(arm for arm in each.arms if ArmName.parse(arm.name).budget))
+        replace(
+            each,
+            arms=tuple(arm for arm in each.arms if ArmName.parse(arm.name).budget),
+            blocks=max(each.blocks, MORE_BLOCKS),  # sixteen places have to hold at once
+        )
         for each in quickly(_OF_PROFILES, on.cpus)
     )
     ordered = [name for name in dict.fromkeys((*_FIRST, *known)) if name in known]

@@ -57,7 +57,9 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
         for way, consumer in (("wake", EPOLL), ("wake-timed", TIMED))
         for less, more in pairwise(_POLICIES)
     }
-    unwoken = sending(amplified, wake=Wake.NONE)
+    # From one CPU: where several write, it is the ring's lock that costs.
+    unwoken = on.on_cpus(sending(amplified, wake=Wake.NONE), 1)
+    unwoken = replace(unwoken, consumer=replace(EPOLL, cpu=on.cpus[-1]))
     calls = {"output": (RINGBUF, sending(unwoken, call=Call.OUTPUT)), "perf": (PERFBUF, unwoken)}
     several = Storm(
         shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=150, count=1_200, pause_ms=2.0
