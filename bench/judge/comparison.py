@@ -157,7 +157,10 @@ def _sides(
         of_left, of_right = (_centre(metric, each) if each else None for each in values)
         return of_left, of_right
     tail = tail_of(metric, left, right)
-    reference = tail.second_ns if tail else _centre(metric, paired(metric, left, right)[1])
+    pairs = paired(metric, left, right)
+    reference = tail.second_ns if tail else _centre(metric, pairs[1])
+    if metric.unit is Unit.SHARE:  # a mean of differences is one of means; 0 stays 0
+        return fmean(pairs[0]), reference
     ratio = found.scale is Scale.RATIO
     return reference * found.point if ratio else reference + found.point, reference
 

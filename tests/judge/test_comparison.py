@@ -330,3 +330,15 @@ def test_blocks_of_unequal_load_count_on_neither_side() -> None:
     assert compare_arms(samples, ()) == ()
     assert [each.blocks for each in unequal_loads(samples)] == [3]
     assert list(unequal_loads(file([Stretch(trials=[*ring, *perf])])["storm"])) == []
+
+
+def test_a_side_that_has_none_is_shown_as_none_however_its_counterpart_rounds() -> None:
+    violations = (525, 522, 523, 523, 530, 522, 522, 524)
+    trials = blocks("ringbuf@64KiB", [{"pairs": 2_100}] * 8)
+    trials += blocks("perfbuf@64KiB", [{"pairs": 2_100, "violations": v} for v in violations])
+    filed = file([Stretch(trials=trials)])
+    (comparison,) = compare_arms(filed["storm"], ())
+    row = comparison.row("causal_violation_share")
+    assert row is not None
+    assert row.left == 0
+    assert row.right == pytest.approx(sum(violations) / 8 / 2_100)
