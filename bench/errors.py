@@ -35,7 +35,7 @@ class BufbenchError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        # Both may repeat what somebody typed, or what a file holds.
+        # Both may repeat what was typed, or what a file holds.
         return "; ".join(in_a_line(each) for each in (self.message, self.remedy) if each)
 
 

@@ -48,7 +48,7 @@ def enter(run: Callable[[Ending], int]) -> None:
         except BufbenchError as error:
             print(f"bufbench: {error}", file=sys.stderr)
             code = error.exit_code
-        output.finish()  # while a signal still ends it: somebody may read slowly
+        output.finish()  # while a signal still ends it: the reader may be slow
         sys.exit(ending.settle(code))
     except KeyboardInterrupt as asked:
         ending.leave(asked)

@@ -176,11 +176,11 @@ def run(
     kernels_run.check_place(folder)
     available_mib = psutil.virtual_memory().available >> 20
     guest = boot.fitting(cpus=cpus, memory_mib=memory, jobs=jobs, available_mib=available_mib)
-    told = kernels_run.speaker(time.monotonic())
+    say = kernels_run.speaker(time.monotonic())
     pending = kernels_run.pending(folder, kernels)
     left = pending if resume else kernels
     kernels_run.check_free(folder, left, resume=resume)
-    images = _images(left, folder, sources, told)
+    images = _images(left, folder, sources, say)
     ownership.make_folder(folder)
 
     def run_in(chosen: Accelerator, images: Sequence[Image]) -> None:
@@ -195,7 +195,7 @@ def run(
             command_line=tuple(sys.argv),
         )
         kernels_run.write_request(request, kernels)
-        kernels_run.run(request, images, told)
+        kernels_run.run(request, images, say)
 
     if guests := [image for image in images if image.label != HOST]:
         with lock.held(sys.argv):  # the probe boots a guest too
@@ -206,20 +206,20 @@ def run(
     _conclude(folder)
 
 
-def _images(kernels: Sequence[str], folder: Path, sources: Path | None, told: Say) -> list[Image]:
+def _images(kernels: Sequence[str], folder: Path, sources: Path | None, say: Say) -> list[Image]:
     """Provide an image for each kernel; one that cannot be fetched now has its row."""
     from bench.guests.sources import Options, find
     from bench.questions.kernels import run as kernels_run
 
     found: list[Image] = []
-    options = Options(say=told, sources_file=sources)
+    options = Options(say=say, sources_file=sources)
     for label, fetch in zip(kernels, find(kernels, options), strict=True):
         try:
             found.append(fetch())
         except UsageError:
             raise
         except BufbenchError as error:
-            kernels_run.not_fetched(folder, label, str(error), told)
+            kernels_run.not_fetched(folder, label, str(error), say)
     return found
 
 

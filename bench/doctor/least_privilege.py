@@ -87,8 +87,8 @@ def examine() -> Iterator[Need]:
         otherwise="complaints of the kernel are not seen",
         remedy="or sysctl kernel.dmesg_restrict=0",
     )
-    before = "somebody else has to, before"
-    yield need("mount tracefs", probes.mount_tracefs, otherwise=before)
+    mounted = "it has to be mounted already"
+    yield need("mount tracefs", probes.mount_tracefs, otherwise=mounted)
     longer = "compiling takes longer"
     yield need("hide /proc/kallsyms from bcc", probes.hide_kallsyms, otherwise=longer)
     yield need(

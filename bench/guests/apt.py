@@ -180,7 +180,7 @@ def configuration(folder: Path, host: Iterable[str], *, as_root: bool) -> str:
         "Acquire::AllowWeakRepositories": "false",
         "Acquire::AllowDowngradeToInsecureRepositories": "false",
     }
-    if as_root:  # the user _apt cannot enter somebody's cache folder
+    if as_root:  # the user _apt cannot enter a user's cache folder
         settings["APT::Sandbox::User"] = "root"
     lines = [*host, *(f'{name} "{value}";' for name, value in settings.items())]
     return "".join(f"{line}\n" for line in lines)

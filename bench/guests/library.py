@@ -82,7 +82,7 @@ class Library:
         return self.store.fetch(kernel, self._download, self._say)
 
     def _download(self, packages: tuple[Package, ...], into: Path) -> tuple[Path, ...]:
-        # Not while somebody changes the lists.
+        # Not while the lists are being changed.
         with self.store.locked(self._name, lambda: self._say("another download runs; waiting")):
             self._root.make()  # the host's proxy may be another by now
             return self._root.download(packages, into)
@@ -94,7 +94,7 @@ class Library:
         with self.store.locked(self._name, lambda: self._say("lists are being fetched; waiting")):
             offer = self._read()
             if offer and asked_s <= offer.updated_s <= time.time():
-                return offer  # somebody else's
+                return offer  # of the process that held the lock
             if not self._usable:
                 raise FetchFailed(
                     f"no archive can be used: {self._without_keys[0]}", remedy="see docs/kernels.md"

@@ -5,7 +5,7 @@ They are unpacked, not installed, and no script of a package is run.
 
 images/KEY/kernel.json             what it is
 images/KEY/lib/modules/RELEASE/    vmlinuz, config, modules
-images/.partial-KEY.RANDOM/        being fetched, or left behind by somebody who was killed
+images/.partial-KEY.RANDOM/        being fetched, or left behind by a process that was killed
 locks/KEY.lock                     held by whoever fetches it; the kernel drops it with its holder
 apt-DIGEST/                        private APT roots, one for each list of archives
 """
@@ -124,7 +124,7 @@ class Store:
                 shutil.rmtree(packages)
                 (folder / _RECORD).write_bytes(_KERNEL.dump_json(kernel, indent=1))
                 place = self._images / kernel.key
-                if place.exists():  # damaged, or nobody would fetch it
+                if place.exists():  # damaged: else there was nothing to fetch
                     self._discard(place)
                 folder.rename(place)
         if found := self.get(kernel):
@@ -135,7 +135,7 @@ class Store:
     def locked(self, name: str, waiting: Callable[[], None] | None = None) -> Iterator[bool]:
         """Hold a lock: a kernel's key, or what else there is only one of.
 
-        If it is somebody else's, ``waiting`` is called and then waited; without it, yields False.
+        While another process holds it, call ``waiting`` and wait; without ``waiting``, yield False.
         """
         lock = FileLock(self._locks / f"{name}.lock")
         try:
@@ -170,7 +170,7 @@ class Store:
     def sweep(self) -> None:
         """Remove what fetches left behind that were killed, and what has no record or a bad one.
 
-        Where somebody holds the lock, nothing is touched.
+        While the lock is held, nothing is touched.
         """
         for folder in self._images.iterdir():
             key = folder.name

@@ -82,7 +82,7 @@ def _open_standard_streams() -> None:
 
 
 def _reset_signals() -> None:
-    """Restore default actions and an empty mask. With SIGCHLD ignored nobody can be waited for."""
+    """Restore default actions and an empty mask: with SIGCHLD ignored, waitpid() fails."""
     for number in signal.valid_signals() - _KEPT - _PYTHONS:
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
@@ -95,7 +95,7 @@ def _reset_process() -> None:
     if kept := libc.personality(_PERSONALITY_UNCHANGED) & _PERSONALITY_UNCHANGED:
         libc.personality(kept & _ADDR_NO_RANDOMIZE)
     libc.prctl(_PR_SET_TIMERSLACK, _USUAL_SLACK_NS, 0, 0, 0)
-    libc.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)  # nobody here would reap orphans
+    libc.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)  # orphans would never be reaped here
 
 
 def _raise_limits() -> None:

@@ -37,8 +37,8 @@ def held(
     """Keep every other measurement on this kernel away for as long as the context lasts.
 
     With ``path``, only those that name the same file. Raises Busy, naming the holder, where
-    somebody has it and ``wait`` is not set; MachineUnfit where there is no place for the file, or
-    what is there belongs to somebody else.
+    it is held and ``wait`` is not set; MachineUnfit where there is no place for the file, or
+    the file belongs to another user.
     """
     with ExitStack() as stack:
         place = path or _place()

@@ -60,7 +60,7 @@ def entered() -> Iterator[MemoryGroup]:
     if where is None:
         raise NoMemoryGroup("no memory cgroup is mounted")
     for folder in scratch.abandoned_in(where.root):
-        _removed(folder)  # of a run that was killed; nobody is left in it
+        _removed(folder)  # of a run that was killed; no process is left in it
     group = where.root / f"{scratch.PREFIX}{secrets.token_hex(8)}"
     with contextlib.ExitStack() as stack:
         try:

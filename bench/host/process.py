@@ -151,7 +151,7 @@ def started(
     try:
         yield child
     finally:
-        if child.returncode is None:  # its number is nobody else's as long as it is not reaped
+        if child.returncode is None:  # its PID is not used again before it is reaped
             os.kill(child.pid, signal.SIGKILL)
             os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
             session.end(child.pid, timeout_s=_KILL_S)

@@ -62,7 +62,7 @@ def abandoned_in(place: Path) -> Iterator[Path]:
 
 
 def abandoned(path: Path) -> int | None:
-    """Return a locked descriptor of a bufbench folder that nobody holds; None for any other."""
+    """Return a locked descriptor of a bufbench folder that no process holds; None for any other."""
     try:
         descriptor = os.open(path, _FOLDER)
     except OSError:  # a symbolic link, a file, or gone by now
@@ -89,7 +89,7 @@ def _places() -> Iterator[Path]:
 
 
 def _is_private(place: Path) -> bool:
-    """Return whether it is a folder, no link to one, and nobody else can put anything into it."""
+    """Return whether it is a folder, no link to one, and only its owner can write to it."""
     seen = place.lstat()
     return stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.geteuid() and not seen.st_mode & 0o022
 

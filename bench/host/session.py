@@ -29,8 +29,8 @@ def members(session: int) -> set[int]:
 def end(session: int, *, timeout_s: float) -> set[int]:
     """Kill the session's processes until none runs; return those that outlived ``timeout_s``.
 
-    The caller must hold the session's leader unreaped: otherwise its number may be somebody
-    else's by now.
+    The caller must hold the session's leader unreaped: otherwise its number may
+    have been used again.
     """
     deadline = time.monotonic() + timeout_s
     while (left := members(session)) and time.monotonic() < deadline:

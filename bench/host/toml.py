@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""TOML that somebody else wrote."""
+"""Read TOML files of the user."""
 
 from __future__ import annotations
 

@@ -18,6 +18,17 @@ SUFFIX: Final = "-duet"
 """What a duet's name has beyond that of the experiment which runs the same storm in blocks."""
 
 
+Interval = tuple[float, float, float]
+"""Low, point and high of a ratio."""
+
+
+def apart(one: Interval, other: Interval) -> float | None:
+    """Return how far two ratios lie from each other, as a share; None where intervals meet."""
+    if one[0] <= other[2] and other[0] <= one[2]:
+        return None
+    return max(one[1], other[1]) / min(one[1], other[1]) - 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contradiction:
     """One number whose two intervals have nothing in common."""
@@ -27,12 +38,7 @@ class Contradiction:
     blocks: Comparison
     in_duet: Estimate
     in_blocks: Estimate
-
-    @property
-    def apart(self) -> float:
-        """How far the two ratios lie from each other, as a share."""
-        one, other = self.in_duet.point, self.in_blocks.point
-        return max(one, other) / min(one, other) - 1
+    apart: float  # how far the two ratios lie from each other, as a share
 
 
 def contradictions(comparisons: Sequence[Comparison]) -> Iterator[Contradiction]:
@@ -59,9 +65,8 @@ def _between(duet: Comparison, blocks: Comparison) -> Iterator[Contradiction]:
         one, two = row.estimate, None if other is None else other.estimate
         if one is None or two is None or not one.scale is two.scale is Scale.RATIO:
             continue
-        if min(one.blocks, two.blocks) >= FEWEST_BLOCKS and (
-            one.high < two.low or two.high < one.low
-        ):
+        far = apart((one.low, one.point, one.high), (two.low, two.point, two.high))
+        if far is not None and min(one.blocks, two.blocks) >= FEWEST_BLOCKS:
             yield Contradiction(
-                label=row.label, duet=duet, blocks=blocks, in_duet=one, in_blocks=two
+                label=row.label, duet=duet, blocks=blocks, in_duet=one, in_blocks=two, apart=far
             )

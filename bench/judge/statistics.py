@@ -22,7 +22,7 @@ FEWEST_BLOCKS: Final = 8
 CONFIDENCE: Final = 0.95
 RESAMPLES: Final = 4_999
 _TAIL: Final = (1 - CONFIDENCE) / 2
-_SEED: Final = 20_200_601  # any: the same journal has to give the same interval every time
+SEED: Final = 20_200_601  # any: the same journal has to give the same interval every time
 
 
 class Scale(StrEnum):
@@ -63,12 +63,15 @@ def _interval(
     if len(values) < 2 or np.ptp(values) == 0:  # nothing to resample: all blocks agree
         alone = point == 0 or len(values) < 2
         return point, point, point, 1.0 if alone else 2 / (RESAMPLES + 1)
-    resampled = _resampled_means(values) if mean else _resampled_medians(values)
+    return point, *bounds(_resampled_means(values) if mean else _resampled_medians(values))
+
+
+def bounds(resampled: npt.NDArray[np.float64]) -> tuple[float, float, float]:
+    """Return low, high and two-sided p of no difference, by a bootstrap's values around 0."""
     # Percentile, not BCa: with few blocks the jackknife of a median is zero or undefined.
     low, high = _between(resampled, _TAIL), _between(resampled, 1 - _TAIL)
     tail = min(int(np.count_nonzero(resampled <= 0)), int(np.count_nonzero(resampled >= 0)))
-    p = min(1.0, 2 * (tail + 1) / (RESAMPLES + 1))
-    return point, low, high, p
+    return low, high, min(1.0, 2 * (tail + 1) / (len(resampled) + 1))
 
 
 def _between(values: npt.NDArray[np.float64], share: float) -> float:
@@ -103,7 +106,7 @@ def _resampled_means(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]
 
 @cache
 def _draws(count: int) -> npt.NDArray[np.intp]:
-    return np.random.default_rng(_SEED).integers(0, count, (RESAMPLES, count))
+    return np.random.default_rng(SEED).integers(0, count, (RESAMPLES, count))
 
 
 def one_sided(values: Sequence[float], bound: float) -> tuple[float, float]:

@@ -14,13 +14,12 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bench.judge.statistics import CONFIDENCE, Estimate, Scale
+from bench.judge.statistics import SEED, Estimate, Scale, bounds
 from bench.measure.latency import decode
 
 QUANTILES: Final = {"latency_p90_ns": 0.9, "latency_p99_ns": 0.99, "latency_p999_ns": 0.999}
 
 _RESAMPLES: Final = 1_999
-_SEED: Final = 20_200_601  # any: the same journal has to give the same interval every time
 
 Counts = npt.NDArray[np.float64]
 
@@ -40,7 +39,7 @@ def tails(first: tuple[str, ...], second: tuple[str, ...]) -> dict[str, Tail]:
     beforehand. JournalError if a histogram cannot be decoded, ValueError where an arm has none.
     """
     storms = len(first)
-    draws = np.random.default_rng(_SEED).multinomial(storms, [1 / storms] * storms, _RESAMPLES)
+    draws = np.random.default_rng(SEED).multinomial(storms, [1 / storms] * storms, _RESAMPLES)
     weights = np.vstack([np.ones((1, storms)), draws])  # first as it was, then resampled
     of_first, of_second = (_quantiles(weights, each) for each in (first, second))
     return {key: _tail(of_first[key], of_second[key], storms) for key in QUANTILES}
@@ -48,9 +47,7 @@ def tails(first: tuple[str, ...], second: tuple[str, ...]) -> dict[str, Tail]:
 
 def _tail(first: Counts, second: Counts, storms: int) -> Tail:
     logs = np.log(first / second)
-    resampled = logs[1:]
-    low, high = np.quantile(resampled, ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2))
-    beyond = min(np.count_nonzero(resampled <= 0), np.count_nonzero(resampled >= 0))
+    low, high, p = bounds(logs[1:])
     return Tail(
         estimate=Estimate(
             scale=Scale.RATIO,
@@ -58,7 +55,7 @@ def _tail(first: Counts, second: Counts, storms: int) -> Tail:
             low=float(np.exp(low)),
             high=float(np.exp(high)),
             blocks=storms,
-            p=min(1.0, 2 * (int(beyond) + 1) / (_RESAMPLES + 1)),
+            p=p,
         ),
         second_ns=float(second[0]),
     )

@@ -85,7 +85,7 @@ def quota(homes: Iterable[Home]) -> float | None:
 def throttled_s() -> float | None:
     """Return the seconds for which quotas have stopped tasks of this process's cgroup so far.
 
-    Of the cgroup and its ancestors the longest, summed over CPUs; None where nobody counts.
+    Of the cgroup and its ancestors the longest, summed over CPUs; None where it is not counted.
     """
     texts = (procfs.read(group / "cpu.stat") or "" for group in lineage(own("cpu")))
     counts = map(parse_throttled_s, texts)

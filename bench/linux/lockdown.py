@@ -53,7 +53,7 @@ def require_open() -> None:
 
 
 def _read_privately(place: Path) -> str | None:
-    """Mount securityfs where nobody else sees it, and read; None where that is not allowed.
+    """Mount securityfs in a private mount namespace and read it; None where that is not allowed.
 
     A mount namespace belongs to a thread, and goes with it.
     """

@@ -18,7 +18,7 @@ from bench.linux import cgroup, cpus, procfs
 
 UNKNOWN: Final = "unknown"
 CONFIG_VARIABLE: Final = "BUFBENCH_KERNEL_CONFIG"
-"""In a guest, the file of its kernel's build configuration: nobody put it into /boot."""
+"""In a guest, the file of its kernel's build configuration: it is not in /boot."""
 
 # Real-time kernels name the model that they are built upon as well.
 _CONFIG: Final = (

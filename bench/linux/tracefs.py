@@ -18,7 +18,7 @@ _PLACE: Final = Path("/sys/kernel/tracing")
 
 
 def exit_format(place: Path = _PLACE) -> str:
-    """Return the text of the exit tracepoint's format file; mounts tracefs first if nobody has yet.
+    """Return the text of the exit tracepoint's format file; mounts tracefs first if needed.
 
     Raises MachineUnfit where it is not there, or not for this user.
     """
@@ -65,7 +65,7 @@ def readable() -> bool:
 
 def opening(place: Path = _PLACE) -> str:
     """Return the commands that open tracefs to this user's group or process."""
-    group = os.getegid() or "GROUP"  # root's own would open it to nobody else
+    group = os.getegid() or "GROUP"  # root's own group would admit no one else
     return f"as root: mount -o remount,mode=0750,gid={group} {place}, or grant CAP_DAC_READ_SEARCH"
 
 

@@ -69,7 +69,7 @@ def diagnose(
     count: int,
     involuntary_switches: int,
 ) -> Late:
-    """Classify late records: nobody woke the consumer, it waited for a CPU, or something else.
+    """Classify late records: the consumer was not woken, it waited for a CPU, or something else.
 
     ``noted``: the late records, as far as the capture had room for them; ``count``: all of them.
     ``wakes_ns``: when the consumer was woken, in order; None: not known. ``stopped_ns``: when it

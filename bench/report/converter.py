@@ -3,7 +3,7 @@
 
 vl-convert takes most of a second to start, longer than all charts of a page together take, and
 neither then nor while it draws does it let another thread of Python run. The process knows only
-this module and vl-convert, and ends by itself when nobody is left to ask it.
+this module and vl-convert, and ends by itself once its caller is gone.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def element(svg: str, prefix: str, title: str) -> str:
     """Return a drawn chart as an element of a page; ``prefix`` makes its ids unique.
 
     Each mark's words become its title, which browsers show without any script. To a screen reader
-    the whole is one picture, called ``title``: hundreds of points read out help nobody.
+    the whole is one picture, called ``title``: a screen reader cannot read out hundreds of points.
     """
     text = re.sub(r'(id="|url\(#)(clip|gradient)', rf"\1{prefix}-\2", svg)
     # Nobody sees less than a hundredth of a pixel.

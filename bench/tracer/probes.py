@@ -104,7 +104,7 @@ def change_user() -> None:
     child = os.fork()
     if child == 0:
         try:
-            signal.alarm(_PATIENCE_S)  # where it cannot be ended; nobody is to wait for it
+            signal.alarm(_PATIENCE_S)  # where it cannot be ended: end the wait
             os.closerange(3, became)
             os.setgroups([])
             os.setresgid(_ANOTHER, _ANOTHER, _ANOTHER)

@@ -242,9 +242,8 @@ def _observe(
 
 def _program(rig: Rig, arm: Arm, *, marked: bool) -> Program:
     """Return the arm's tracer; of a pair one is marked, so that each has counters of its own."""
-    way, producer = transports.find(arm.config.transport), arm.config.producer
-    macros = settings.macros(producer) | way.macros(producer, rig.cpus) | chooser.MACROS
-    return rig.program(way.variant, macros | ({"SECOND_ARM": 1} if marked else {}))
+    macros = chooser.MACROS | ({"SECOND_ARM": 1} if marked else {})
+    return rig.program_for(transports.find(arm.config.transport), arm.config, macros)
 
 
 def _ledgers(seen: _Seen, records: tuple[Records, Records]) -> tuple[Ledger, dict[int, Ledger]]:

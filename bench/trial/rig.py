@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Self
 
@@ -74,11 +75,12 @@ class Rig:
             self._programs[build] = self._stack.enter_context(Program(build, self.kernel))
         return self._programs[build]
 
-    def program_for(self, transport: Transport, config: TrialConfig) -> Program:
-        """Return the program of a transport."""
-        producer = config.producer
-        macros = settings.macros(producer) | transport.macros(producer, self.cpus)
-        return self.program(transport.variant, macros)
+    def program_for(
+        self, transport: Transport, config: TrialConfig, more: Mapping[str, int] | None = None
+    ) -> Program:
+        """Return the program of a transport, compiled with ``more`` macros beside its own."""
+        macros = settings.macros(config.producer) | transport.macros(config.producer, self.cpus)
+        return self.program(transport.variant, {**macros, **(more or {})})
 
     def capture(self, config: TrialConfig) -> Capture:
         """Return an empty capture that holds all that this storm can send; it is used again."""

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Sequence
@@ -11,12 +10,12 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
+from hotplug import last_cpu
 from moments import Faults
 from tracing import bufbench
 from victim import SOON_S, abandoned_folders, begun, generator, victim
 
 from bench.journal.reader import read_journal
-from bench.linux import procfs
 from bench.trial.result import State, TrialResult
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
@@ -67,10 +66,7 @@ def test_a_kill_leaves_whole_storms_and_nothing_else(
 
 @pytest.mark.parametrize("assign", ["record", "1ms"])
 def test_a_cpu_that_goes_and_comes_back_within_a_duet(assign: str, tmp_path: Path) -> None:
-    last = max(procfs.online_cpus())
-    switch = Path(f"/sys/devices/system/cpu/cpu{last}/online")
-    if last == 0 or not os.access(switch, os.W_OK):
-        pytest.skip("no CPU can be taken away here")
+    _, switch = last_cpu()
     journal = tmp_path / "duet.jsonl"
     words = [*DUET, assign, "--storms", "8", "--output", str(journal)]
     with victim(tmp_path, words) as hit:
@@ -84,8 +80,6 @@ def test_a_cpu_that_goes_and_comes_back_within_a_duet(assign: str, tmp_path: Pat
                 switch.write_text("1")
                 time.sleep(0.2)
                 switched += 1
-        except OSError as error:
-            pytest.skip(f"no CPU can be taken away here: {error}")
         finally:
             switch.write_text("1")
         assert hit.process.returncode == 0, hit.stderr()

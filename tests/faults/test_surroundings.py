@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from hotplug import last_cpu
 from moments import Faults
 from tracing import BUFBENCH
 from victim import SOON_S, begun, generator, victim
@@ -354,16 +355,7 @@ def test_statistics_that_somebody_switches(tmp_path: Path) -> None:
 
 def test_a_cpu_that_goes_and_comes_back(tmp_path: Path) -> None:
     """Perf buffers are those of the CPUs at the start: exits elsewhere are dropped, and counted."""
-    last = max(procfs.online_cpus())
-    switch = Path(f"/sys/devices/system/cpu/cpu{last}/online")
-    if last == 0 or not os.access(switch, os.W_OK):
-        pytest.skip("no CPU can be taken away here")
-    try:
-        switch.write_text("0")
-        switch.write_text("1")
-    except OSError as error:
-        switch.write_text("1")
-        pytest.skip(f"no CPU can be taken away here: {error}")
+    last, switch = last_cpu()
     journal = tmp_path / "run.jsonl"
     words = [*LONG, "--blocks", "2", "--output", str(journal)]
     with victim(tmp_path, words) as hit:
@@ -386,16 +378,10 @@ def test_a_cpu_that_goes_and_comes_back(tmp_path: Path) -> None:
 
 
 def test_a_cpu_that_was_away_at_the_start_is_named(tmp_path: Path) -> None:
-    last = max(procfs.online_cpus())
-    switch = Path(f"/sys/devices/system/cpu/cpu{last}/online")
-    if last == 0 or not os.access(switch, os.W_OK):
-        pytest.skip("no CPU can be taken away here")
+    last, switch = last_cpu()
     journal = tmp_path / "run.jsonl"
     words = [*LONG, "--transport", "perfbuf", "--blocks", "1", "--output", str(journal)]
-    try:
-        switch.write_text("0")
-    except OSError as error:
-        pytest.skip(f"no CPU can be taken away here: {error}")
+    switch.write_text("0")
     try:
         with victim(tmp_path, words) as hit:
             while hit.running() and not (begun(journal) and generator(hit) is not None):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Give kernels that somebody built: VMLINUZ, or VMLINUZ:MODULES-FOLDER."""
+"""Return images of custom-built kernels: VMLINUZ, or VMLINUZ:MODULES-FOLDER."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ class Late(NamedTuple):
     late: int
     bursts: int
     records: int
-    stranded: int | None  # of them, those that nobody was woken for; None: not recorded
+    stranded: int | None  # of them, those that raised no wake-up; None: not recorded
     unknown: int  # of them, those of which that is not known
 
 

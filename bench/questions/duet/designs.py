@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from bench.judge.contradiction import apart
 from bench.questions.duet.document import LABELS, DuetData, NumberData
 from bench.report.document import (
     Cell,
@@ -57,14 +58,13 @@ def designs(each: Sequence[DuetData]) -> Document:
 
 def _contradictions(each: Sequence[DuetData]) -> Iterator[Contradiction]:
     for one, other in combinations(each, 2):
-        for left in one.numbers:
-            right = next((number for number in other.numbers if number.key == left.key), None)
-            if right and (left.high < right.low or right.high < left.low):
-                yield Contradiction(
-                    key=left.key,
-                    designs=(one.assign, other.assign),
-                    apart=max(left.ratio, right.ratio) / min(left.ratio, right.ratio) - 1,
-                )
+        known = {each.key: (each.low, each.ratio, each.high) for each in other.numbers}
+        for number in one.numbers:
+            if number.key in known:
+                far = apart((number.low, number.ratio, number.high), known[number.key])
+                if far is not None:
+                    names = (one.assign, other.assign)
+                    yield Contradiction(key=number.key, designs=names, apart=far)
 
 
 def _parts(data: DesignsData) -> Iterator[Part]:

@@ -37,7 +37,7 @@ class Status(StrEnum):
     FAILED = "failed"  # the profile
     PANICKED = "panicked"  # the kernel, or it reset the machine
     HUNG = "hung"  # not over within its time
-    KILLED = "killed"  # the guest, by somebody or by want of memory
+    KILLED = "killed"  # the guest, from outside or for lack of memory
     TORN = "torn"  # what was left is not whole
     UNAVAILABLE = "unavailable"  # no such kernel here, or one that lacks what is measured
 

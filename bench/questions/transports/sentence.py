@@ -51,11 +51,12 @@ def _mend(comparison: Comparison) -> str:
     """Say why records were lost, if it is the same on both sides or only one lost any."""
     match tuple({comparison.left.bottleneck, comparison.right.bottleneck} - {Bottleneck.NONE}):
         case (Bottleneck.BUFFER,):
-            return " What was lost wanted room: its consumer had time to spare, but came too late."
+            why = "space, not CPU: the consumer was mostly idle but woke too late"
         case (Bottleneck.CONSUMER,):
-            return " What was lost wanted a faster consumer: it never rested, and room runs out."
+            why = "CPU, not space: the consumer never rested"
         case _:
             return ""
+    return f" Records were lost for lack of {why}."
 
 
 def _against(row: Row | None) -> str:
@@ -278,4 +279,4 @@ def _noise(floors: Sequence[Floor]) -> str:
             noise.append(f"{words} {points if key == 'own_dropped_share' else share(most)}")
     if not noise:
         return "no A/A comparison was run, so that the noise is not known"
-    return f"the same against itself (A/A) differs by up to: {', '.join(noise)}"
+    return f"A/A noise (identical configurations), up to: {', '.join(noise)}"

@@ -217,11 +217,11 @@ _WOKEN: Final = {
 }
 _THEN: Final = "the published run installed no perf readers, so its pb calls failed at once"
 _NS: Final = "{}: {:,.0f} ns a record".format
-_UNWOKEN: Final = "kernel ns a record with nobody woken, rb output over pb output"
+_UNWOKEN: Final = "kernel ns a record without wake-ups, rb output over pb output"
 
 
 def _polled(of: Callable[[str, str], Of], margin: float | None) -> tuple[dict[str, Of], Comparison]:
-    """Return the cost beside each reader, and how much dearer the busy one is, rb over pb."""
+    """Return the cost beside each reader, and how much more the busy one costs, rb over pb."""
     parts = {
         f"{words}, {reader}": of(transport, reader)
         for words, transport in zip(("rb", "pb"), WAYS, strict=True)

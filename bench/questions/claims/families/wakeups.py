@@ -182,12 +182,12 @@ _BY_POLICY: Final = tuple(
 
 
 def _pair(experiment: str, less: Wake, more: Wake) -> tuple[Of, Of]:
-    """Return the write time of the arms of a duet, the dearer one first."""
+    """Return the write time of the arms of a duet, the one that costs more first."""
     one, other = (Of(quantities.write_ns, experiment, RINGBUF, wake) for wake in (more, less))
     return one, other
 
 
-def _dearer(less: Wake, more: Wake) -> Comparison:
+def _costs_more(less: Wake, more: Wake) -> Comparison:
     """Compare two policies, of journals without duets by kernel ns from record to record."""
     words = f"kernel ns a record, {more} over {less}, epoll consumer"
     blocks = over(words, *(_wake(f"{wake}-epoll") for wake in (more, less)))
@@ -201,8 +201,8 @@ def _policies(evidence: Evidence) -> Iterator[str]:
         return
     for way, waiting in (("wake", "epoll"), ("wake-timed", "timed")):
         for fewer, more in pairwise(_POLICIES):
-            dearer, cheaper = (one(evidence) for one in _pair(f"{way}-{more}", fewer, more))
-            values = "{:,.0f} and {:,.0f} ns a record".format(*sides(dearer, cheaper))
+            more_ns, less_ns = (one(evidence) for one in _pair(f"{way}-{more}", fewer, more))
+            values = "{:,.0f} and {:,.0f} ns a record".format(*sides(more_ns, less_ns))
             yield f"{more} and {fewer} wake-ups, {waiting} consumer: {values}"
 
 
@@ -270,7 +270,9 @@ CLAIMS: Final = (
         "for adaptive, none, forced x waiting, timed drain",
         reproduced_when="none < adaptive < forced",
         experiments=_BY_POLICY,
-        rule=rules.above(*(_dearer(*each) for each in pairwise(_POLICIES)), details=(_policies,)),
+        rule=rules.above(
+            *(_costs_more(*each) for each in pairwise(_POLICIES)), details=(_policies,)
+        ),
         cpus=2,
     ),
     for_perf(
