@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from bench.judge import sequential
 from bench.judge.load import load_of, state_of
 from bench.judge.metrics import Metric, Reading, Unit, storm_ns_per_process
+from bench.judge.precision import ratio_error
 from bench.judge.statistics import Estimate, paired_difference, paired_ratio
 from bench.judge.tails import QUANTILES, Tail, tails
 from bench.linux.machine import Machine
@@ -135,8 +136,13 @@ def without(arm: ArmSamples, places: Iterable[Place]) -> ArmSamples:
 def paired(metric: Metric, left: ArmSamples, right: ArmSamples) -> tuple[list[float], list[float]]:
     """Return ``metric`` of both arms in the blocks that have it of both, under equal loads."""
     first, second = left.values(metric), right.values(metric)
-    places = sorted((first.keys() & second.keys()) - set(uneven(left, right)))
+    places = _places(metric, left, right)
     return [first[place] for place in places], [second[place] for place in places]
+
+
+def _places(metric: Metric, left: ArmSamples, right: ArmSamples) -> list[Place]:
+    both = left.values(metric).keys() & right.values(metric).keys()
+    return sorted(both - set(uneven(left, right)))
 
 
 def tail_of(metric: Metric, left: ArmSamples, right: ArmSamples) -> Tail | None:
@@ -160,8 +166,8 @@ def estimate(metric: Metric, left: ArmSamples, right: ArmSamples) -> Estimate | 
 
     Shares are compared by the mean of differences. Other numbers by the median of log ratios, or,
     where one of them is not above 0, by the median of differences. Within the storms of a duet the
-    ratio is a geometric mean with an interval that holds whenever the run was ended, and that of a
-    tail is of all storms together.
+    ratio is a geometric mean, storms weighed by how precise they are, with an interval that holds
+    whenever the run was ended, and that of a tail is of all storms together.
     """
     pairs = paired(metric, left, right)
     if not pairs[0]:
@@ -171,5 +177,11 @@ def estimate(metric: Metric, left: ArmSamples, right: ArmSamples) -> Estimate | 
     if metric.unit is Unit.SHARE:
         return paired_difference(*pairs, mean=True)
     if min(map(min, pairs)) > 0:
-        return sequential.paired_ratio(*pairs) if left.duet else paired_ratio(*pairs)
+        if not left.duet:
+            return paired_ratio(*pairs)
+        trials = (
+            (arm.readings[place].trial for arm in (left, right))
+            for place in _places(metric, left, right)
+        )
+        return sequential.paired_ratio(*pairs, [ratio_error(metric.key, *each) for each in trials])
     return paired_difference(*pairs)

@@ -15,6 +15,7 @@ from math import exp, inf, sqrt
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from bench.judge.statistics import Estimate, Scale
 
@@ -23,6 +24,9 @@ _SHARPEST_AT: Final = 24
 """Values at which the interval is as narrow as it can be; it holds at any number."""
 
 _PRIOR: Final = 8 / _SHARPEST_AT  # variance of the effect size
+_LEAST_ERROR: Final = 0.002  # of a log: bins of a histogram are up to half as wide
+
+Floats = npt.NDArray[np.float64]
 
 
 def half_width(deviation: float, count: int) -> float:
@@ -40,14 +44,26 @@ def half_width(deviation: float, count: int) -> float:
     return deviation * sqrt((count - 1) * (bound - 1) / (1 - bound / scale) / count)
 
 
-def paired_ratio(left: Sequence[float], right: Sequence[float]) -> Estimate:
+def paired_ratio(
+    left: Sequence[float], right: Sequence[float], errors: Sequence[float | None] = ()
+) -> Estimate:
     """Return the geometric mean of left over right, one pair a storm: at least one, all above 0.
 
-    Its interval and p hold however many storms were run, and why ever no more were.
+    Its interval and p hold however many storms were run, and why ever no more were. ``errors``:
+    the standard error of each log ratio by what happened within its storm; storms weigh by it.
     """
     logs = np.log(np.asarray(left, np.float64)) - np.log(np.asarray(right, np.float64))
-    count, centre = len(logs), float(logs.mean())
-    deviation = float(logs.std(ddof=1)) if count > 1 else 0.0
+    known = np.array([each for each in errors if each is not None], np.float64)
+    even = len(known) < len(logs) or not np.isfinite(known).all()
+    weights = np.ones(len(logs)) if even else _weights(logs, known)
+    centre = float(np.average(logs, weights=weights))
+    squared = np.average(np.square(logs - centre), weights=weights)
+    deviation = sqrt(squared * len(logs) / (len(logs) - 1)) if len(logs) > 1 else 0.0
+    return from_normal(centre, deviation, len(logs))
+
+
+def from_normal(centre: float, deviation: float, count: int) -> Estimate:
+    """Return a ratio whose log was estimated by the mean of ``count`` values, one a storm."""
     half = half_width(deviation, count)
     low, high = (exp(centre - half), exp(centre + half)) if half < inf else (0.0, inf)
     return Estimate(
@@ -58,6 +74,22 @@ def paired_ratio(left: Sequence[float], right: Sequence[float]) -> Estimate:
         blocks=count,
         p=_p(centre, deviation, count),
     )
+
+
+def _weights(values: Floats, errors: Floats) -> Floats:
+    """Return how much each value counts in a random-effects mean.
+
+    R. DerSimonian and N. Laird, "Meta-analysis in clinical trials", Controlled Clinical Trials 7
+    (1986): what values differ by beyond their errors is the storms' own, and makes weights even.
+    """
+    squares = np.square(np.maximum(errors, _LEAST_ERROR))
+    fixed = 1 / squares
+    total = fixed.sum()
+    beyond = (fixed * np.square(values - np.average(values, weights=fixed))).sum()
+    freed = total - np.square(fixed).sum() / total
+    between = max(0.0, beyond - (len(values) - 1)) / freed if freed > 0 else 0.0
+    weights: Floats = 1 / (squares + between)
+    return weights
 
 
 def _p(centre: float, deviation: float, count: int) -> float:

@@ -14,7 +14,8 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bench.judge.statistics import SEED, Estimate, Scale, bounds
+from bench.judge import sequential
+from bench.judge.statistics import SEED, Estimate
 from bench.measure.latency import decode
 
 QUANTILES: Final = {"latency_p90_ns": 0.9, "latency_p99_ns": 0.99, "latency_p999_ns": 0.999}
@@ -35,8 +36,9 @@ class Tail(NamedTuple):
 def tails(first: tuple[str, ...], second: tuple[str, ...]) -> dict[str, Tail]:
     """Compare the quantiles of two arms, of each the histograms (``Latency``) of the same storms.
 
-    Intervals are the bootstrap's percentiles over storms, for a number of storms that was fixed
-    beforehand. JournalError if a histogram cannot be decoded, ValueError where an arm has none.
+    Intervals hold however many storms were run: their width is that of a mean of as many values
+    that would scatter as the bootstrap over storms does. JournalError if a histogram cannot be
+    decoded, ValueError where an arm has none.
     """
     storms = len(first)
     draws = np.random.default_rng(SEED).multinomial(storms, [1 / storms] * storms, _RESAMPLES)
@@ -47,16 +49,9 @@ def tails(first: tuple[str, ...], second: tuple[str, ...]) -> dict[str, Tail]:
 
 def _tail(first: Counts, second: Counts, storms: int) -> Tail:
     logs = np.log(first / second)
-    low, high, p = bounds(logs[1:])
+    deviation = float(logs[1:].std()) * storms / max(storms - 1, 1) ** 0.5
     return Tail(
-        estimate=Estimate(
-            scale=Scale.RATIO,
-            point=float(np.exp(logs[0])),
-            low=float(np.exp(low)),
-            high=float(np.exp(high)),
-            blocks=storms,
-            p=p,
-        ),
+        estimate=sequential.from_normal(float(logs[0]), deviation, storms),
         second_ns=float(second[0]),
     )
 

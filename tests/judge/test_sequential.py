@@ -72,6 +72,39 @@ def test_p_is_below_five_per_cent_where_the_interval_leaves_out_one() -> None:
     assert paired_ratio([2.0] * 9, [2.0] * 9).p == 1
 
 
+@pytest.mark.parametrize(("spread", "own"), [(0.0, 0.0), (1.3, 0.0), (1.3, 1.5), (2.0, 0.3)])
+def test_weighed_storms_are_wrong_in_one_run_of_twenty_at_most(spread: float, own: float) -> None:
+    """``spread`` of the storms' errors, in logs; ``own``: what storms differ by beyond them."""
+    random = np.random.default_rng(11)
+    runs, wrong = 200, 0
+    for _ in range(runs):
+        errors = np.exp(random.normal(-5, spread, 40))
+        actual = errors * np.exp(random.normal(0, 0.3, 40))  # the errors are estimates too
+        scatter = np.hypot(actual, own / 100)
+        ratios = np.exp(scatter * random.standard_normal(40))
+        looks = (
+            paired_ratio(ratios[:count].tolist(), [1.0] * count, errors[:count].tolist())
+            for count in range(8, 41, 2)
+        )
+        wrong += any(not each.low <= 1 <= each.high for each in looks)
+    assert wrong <= 0.05 * runs
+
+
+def test_a_storm_that_says_little_counts_little() -> None:
+    ratios = [1.001, 0.999] * 8 + [1.2]
+    plain = paired_ratio(ratios, [1.0] * 17)
+    weighed = paired_ratio(ratios, [1.0] * 17, [0.002] * 16 + [0.2])
+    assert weighed.resolvable < 0.1 * plain.resolvable
+    assert weighed.point == pytest.approx(1, abs=0.001)
+    assert paired_ratio(ratios, [1.0] * 17, [0.002] * 16 + [None]) == plain
+
+
+def test_where_storms_differ_beyond_their_errors_each_counts_alike() -> None:
+    ratios = [0.7] * 8 + [1.0] * 8  # two regimes, and the medians of one are sharper
+    found = paired_ratio(ratios, [1.0] * 16, [0.002] * 8 + [0.02] * 8)
+    assert found.point == pytest.approx(np.sqrt(0.7), rel=0.03)
+
+
 def _estimate(low: float, high: float) -> Estimate:
     return Estimate(scale=Scale.RATIO, point=1.0, low=low, high=high, blocks=20, p=0.5)
 

@@ -43,14 +43,14 @@ def test_the_interval_has_the_truth_in_nineteen_of_twenty_runs_or_nearly() -> No
         found = tails(tuple(map(histogram, first)), tuple(map(histogram, second)))
         estimate = found["latency_p99_ns"].estimate
         inside += estimate.low <= 1 <= estimate.high
-    assert inside >= 25  # 28 or 29 are due
+    assert inside >= 28  # at any one look nearly all are due
 
 
 def test_a_difference_is_seen_and_its_p_is_small() -> None:
     first, second = storms(5, 2.0), storms(6, 1.0)
     found = tails(tuple(map(histogram, first)), tuple(map(histogram, second)))
     assert found["latency_p99_ns"].estimate.low > 1.5
-    assert found["latency_p99_ns"].estimate.p == pytest.approx(2 / 2_000)
+    assert found["latency_p99_ns"].estimate.p < 0.001
     same = tails(tuple(map(histogram, first)), tuple(map(histogram, first)))
     assert same["latency_p99_ns"].estimate.point == 1
     assert same["latency_p99_ns"].estimate.p == 1

@@ -18,6 +18,17 @@ def histogram(values_ns: np.ndarray) -> tuple[tuple[int, int], ...]:
     return tuple((int(lowest[at]), int(counts[at])) for at in np.flatnonzero(counts))
 
 
+def written(counts: tuple[tuple[int, int], ...]) -> WriteTimes:
+    return WriteTimes(
+        written=sum(count for _, count in counts),
+        written_ns=0,
+        refused=0,
+        refused_ns=0,
+        clock_ns=40.0,
+        histogram=counts,
+    )
+
+
 def test_the_quickest_nine_tenths_are_averaged() -> None:
     values = np.random.default_rng(1).normal(120, 15, 50_000).astype(np.int64)
     exact = np.sort(values)[: len(values) * 9 // 10].mean()
@@ -49,9 +60,24 @@ def test_without_a_write_there_is_no_time() -> None:
 
 
 def test_the_clock_is_taken_off_once() -> None:
-    found = WriteTimes(
-        written=10, written_ns=1_500, refused=0, refused_ns=0, clock_ns=40.0, histogram=((20, 10),)
-    )
-    assert found.write_ns == 110
-    assert found.steady_write_ns == pytest.approx(-20.0)
+    found = written(((150, 10),))
+    assert found.write_ns == pytest.approx(113.5)  # the bucket of 150 has 150 to 157
+    assert found.steady_write_ns == pytest.approx(113.5)
     assert found.refused_write_ns is None
+
+
+def test_a_write_that_was_held_up_counts_as_the_longest_that_was_not() -> None:
+    calm = np.full(4_000, 400)
+    hit = written(histogram(np.append(calm, 2_000_000)))
+    assert hit.write_ns == pytest.approx(written(histogram(calm)).write_ns + 25, rel=0.01)
+    slow = np.full(4_000, 20_000)  # as in an emulated guest, whose wake-ups take ten times that
+    woken = np.append(slow, np.full(1_000, 200_000))
+    assert written(histogram(woken)).write_ns == pytest.approx(woken.mean() - 40, rel=0.02)
+
+
+def test_the_error_of_a_mean_is_known_from_the_storm_alone() -> None:
+    values = np.random.default_rng(3).lognormal(7, 0.5, 8_000)
+    of_mean = values.std() / np.sqrt(len(values)) / (values.mean() - 40)
+    assert written(histogram(values)).write_error == pytest.approx(of_mean, rel=0.02)
+    assert written(((20, 10),)).write_error == np.inf  # less than the clock
+    assert written(((20, 0),)).write_ns is None
