@@ -27,8 +27,7 @@ from bench.questions.duet.judge import judge as judge_duet
 from bench.questions.kernels import sentences
 from bench.questions.kernels.folders import read_matrix
 from bench.questions.kernels.matrix import compare
-from bench.questions.transports.headline import headline
-from bench.questions.transports.sentence import verdict
+from bench.questions.transports.decision import headline, verdict
 from bench.questions.transports.summary import Summary, compare_journals
 from bench.report.renderers.markdown import escape
 from bench.report.units import budget, number

@@ -34,6 +34,7 @@ Gates = Annotated[
 Sources = Annotated[
     Path | None, Option("--sources", help="Take this kernels.toml.", metavar="FILE")
 ]
+FULL = "Show every comparison, not only the decision."
 AsJson = Annotated[bool, Option("--json", help="One JSON document.")]
 
 

@@ -42,14 +42,23 @@ def read(journals: Sequence[Path]) -> JournalContent:
 
 
 def answer(
-    form: str, documents: Sequence[Document], data: Any = None, output: Path | None = None
+    form: str,
+    documents: Sequence[Document],
+    data: Any = None,
+    output: Path | None = None,
+    *,
+    full: bool = True,
 ) -> None:
     """Print the documents in ``form``, or write them to ``output`` and print its path.
 
-    ``data`` is what JSON has of all of them; by default that of the first.
+    ``data`` is what JSON has of all of them; by default that of the first. Text is the decision
+    alone unless it is to be ``full``.
     """
     from bench.report import renderers
+    from bench.report.document import Level
 
+    if form == "text" and not full:
+        documents = [each.up_to(Level.DECISION) for each in documents]
     text = renderers.find(form)(*documents, data=data)
     print(text, end="") if output is None else print(write(output, text))
 

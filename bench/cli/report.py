@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from typer import Argument, Option
 
-from bench.cli.options import format_option
+from bench.cli.options import FULL, format_option
 from bench.cli.output import answer, name_faults, writable, write
 from bench.errors import BufbenchError, UsageError
 from bench.escape import clean
@@ -29,8 +29,9 @@ def command(
     *,
     form: Annotated[str, format_option("svg", "png", "parquet")] = "text",
     output: Annotated[Path | None, Option(help=_OUTPUT)] = None,
+    full: Annotated[bool, Option("--full", help=FULL)] = False,
 ) -> None:
-    """Summarise journals: both transports side by side, and what it means.
+    """Summarise journals: which transport to take, and the numbers behind it.
 
     Lines that cannot be used are named on stderr; all others count. html is one page that needs
     nothing else; svg and png are its charts; csv and parquet have a row for each trial. Markdown
@@ -39,6 +40,8 @@ def command(
     Example: bufbench report results/quick-20261122-101500.jsonl --format html
     """
     refuse_text_file(form, output)
+    if full and form != "text":
+        raise UsageError(f"--full has no effect on {form}, which has all", remedy="leave it out")
     if form == "html":
         path, content = write_page(files, output)
         name_faults(content.faults, len(content.repeated))
@@ -73,7 +76,7 @@ def command(
             charts = write_charts(summaries, folder, "svg")
             print(write(output, with_charts(markdown.render(*documents), charts, output)))
         else:
-            answer(form, documents, report_of(*documents), output)
+            answer(form, documents, report_of(*documents), output, full=full)
 
 
 def refuse_text_file(form: str, output: Path | None) -> None:

@@ -171,7 +171,7 @@ def command(
         from bench.questions.transports.summary import compare_journals
 
         with read_or_not():
-            answer("text", [*map(document, compare_journals(read_journal(journal)))])
+            answer("text", [*map(document, compare_journals(read_journal(journal)))], full=False)
     print(f"journal: {journal}", file=sys.stderr)
     # What it went on from counts as well.
     gates.check(checks, read_journal(journal).trials if resume else trials)

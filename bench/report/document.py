@@ -226,6 +226,10 @@ class Document:
     data: Any
     short: str = "Verdict"
 
+    def up_to(self, level: Level) -> Document:
+        """Return the document without parts of more detail."""
+        return replace(self, parts=tuple(each for each in self.parts if each.level <= level))
+
 
 def untitled(fold: Fold) -> Iterator[Part]:
     """Yield the parts of ``fold``, without the title of a table that only repeats its summary."""

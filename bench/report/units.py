@@ -83,7 +83,8 @@ def interval(estimate: Estimate | None, unit: Unit) -> str:
         return NONE
     if estimate.scale is Scale.RATIO:
         return f"{_digits(estimate.low)} .. {_digits(estimate.high)}"
-    return f"{_signed(estimate.low, unit)} .. {_signed(estimate.high, unit)}"
+    low, high = (_signed(bound, unit) for bound in (estimate.low, estimate.high))
+    return f"{low.removesuffix(' pt')} .. {high}" if unit is Unit.SHARE else f"{low} .. {high}"
 
 
 def resolvable(estimate: Estimate, unit: Unit) -> str:

@@ -133,6 +133,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--wait", action="store_true", help="wait until no other measurement runs")
     add("--journal", default="", help="the journal to write (results/PROFILE-TIME)")
     gates_help = "exit 1 on these, e.g. ringbuf:drops,ringbuf:causal"
+    add("--timings", action="store_true", help="show pytest-benchmark's tables of storm times")
     add("--fail-on", action="append", default=[], metavar="GATES", help=gates_help)
 
 
@@ -269,8 +270,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> Iterator[None]:
-    """Print the comparison and where its journal lies, after pytest-benchmark's tables."""
+    """Print the decision and where its journal lies; pytest-benchmark's tables if asked for."""
     suite = config.stash[SUITE]
+    session = config._benchmarksession  # type: ignore[attr-defined]  # noqa: SLF001
+    shown = ("timings", "benchmark_compare", "benchmark_histogram", "benchmark_cprofile")
+    session.quiet = session.quiet or not any(map(config.getoption, shown))
     try:
         yield
     except PerformanceRegression:
@@ -294,7 +298,7 @@ def pytest_terminal_summary(
     for line in (
         f"journal: {suite.journal}",
         page_line(suite.journal),
-        f"all tables: ./run report -- {suite.journal}",
+        f"all comparisons: ./run report -- {suite.journal} --full",
     ):
         terminalreporter.write_line(line)
 

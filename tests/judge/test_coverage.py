@@ -22,7 +22,7 @@ from bench.questions.claims.evidence import of_journals
 from bench.questions.kernels import sentences
 from bench.questions.kernels.folders import read_matrix
 from bench.questions.kernels.matrix import compare
-from bench.questions.transports.headline import headline
+from bench.questions.transports.decision import headline
 from bench.questions.transports.summary import compare_journals
 from bench.questions.transports.words import completeness, incomplete
 from bench.trial.result import TrialResult

@@ -23,8 +23,7 @@ from bench.questions.claims.document import tally
 from bench.questions.claims.evidence import Evidence, NotMeasured, series
 from bench.questions.claims.quantities import dropped_share
 from bench.questions.sizing.judge import sizing
-from bench.questions.transports.headline import headline
-from bench.questions.transports.sentence import verdict
+from bench.questions.transports.decision import headline, verdict
 from bench.questions.transports.summary import compare
 from bench.trial.result import State, TrialResult
 from workloads.storm import Shape, StormReport

@@ -11,7 +11,7 @@ import pytest
 from trials import KIB, run
 
 from bench.plan.config import TrialConfig
-from bench.questions.transports.sentence import verdict
+from bench.questions.transports.decision import verdict
 from bench.questions.transports.summary import compare
 from bench.trial.result import State
 from bench.trial.rig import Rig

@@ -9,9 +9,9 @@ from typing import Any, Final
 from bench.judge.comparison import Comparison, Row
 from bench.judge.load import reduced
 from bench.questions.transports.background import background
+from bench.questions.transports.decision import decision_table, headline, sentences, verdict
 from bench.questions.transports.figures import figures
-from bench.questions.transports.headline import headline, headline_table
-from bench.questions.transports.sentence import sentence, verdict
+from bench.questions.transports.sentence import sentence
 from bench.questions.transports.standing import Standing
 from bench.questions.transports.summary import LeftOut, Places, Summary
 from bench.questions.transports.tables import (
@@ -27,10 +27,8 @@ from bench.report.document import (
     Fold,
     Heading,
     Level,
-    Mark,
     Note,
     Part,
-    Sentence,
     pick,
 )
 
@@ -50,14 +48,11 @@ def document(summary: Summary, places: Places | None = None) -> Document:
 
 
 def _parts(summary: Summary, places: Places | None) -> Iterator[Part]:
-    for line in verdict(summary):
-        lead, colon, text = line.partition(": ")
-        yield Sentence(lead=lead, text=text) if colon else Sentence(text=line)
-    for line in trouble(summary):
-        yield Note(text=line, mark=Mark.OPEN)
+    yield from sentences(summary)
+    yield from trouble(summary)
+    if summary.comparisons:
+        yield decision_table(summary)
     if places is not None:
-        if summary.comparisons:
-            yield headline_table(summary)
         yield Heading(text="Charts", key="charts", level=Level.BACKGROUND)
         yield Figures(make=lambda: figures(summary))
     yield from _comparisons(summary)

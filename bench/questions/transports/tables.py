@@ -12,7 +12,7 @@ from bench.judge.comparison import Comparison, Outcome, Row, Side
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.ladder import Ladder
 from bench.questions.transports.words import name, place
-from bench.report.document import NONE, Cell, Column, Evidence, Mark, Table
+from bench.report.document import NONE, Cell, Column, Evidence, Level, Mark, Table
 from bench.report.document import Row as Shown
 from bench.report.units import clean, interval, number, point, resolvable, share, size, time
 
@@ -81,10 +81,10 @@ def row_of(comparison: Comparison, row: Row, label: str, *more: Cell) -> Shown:
         point(row.estimate, row.unit),
         interval(row.estimate, row.unit),
     )
-    return Shown(heading=Cell(text=label), cells=(*cells(*texts), _better(comparison, row), *more))
+    return Shown(heading=Cell(text=label), cells=(*cells(*texts), better(comparison, row), *more))
 
 
-def _better(comparison: Comparison, row: Row) -> Cell:
+def better(comparison: Comparison, row: Row) -> Cell:
     """Name the better side, or the sign of why there is none."""
     if row.better:
         side = clean((comparison.left if row.better < 0 else comparison.right).transport)
@@ -149,6 +149,7 @@ def overview_table(comparisons: Sequence[Comparison]) -> Table:
         corner="experiment and budget",
         columns=(*columns("transport", numeric=False), *columns(*_OVERVIEW.values())),
         rows=tuple(row for each in comparisons for row in _both(each)),
+        level=Level.EVIDENCE,
     )
 
 

@@ -15,6 +15,7 @@ from bench.linux.machine import Machine
 from bench.plan.config import Poll
 from bench.questions.transports.standing import Direction
 from bench.questions.transports.summary import Summary
+from bench.report.document import Level, Mark, Note
 from bench.report.units import budget, clean, interval, point, share, size
 from bench.tracer.transports import traits
 from bench.trial.result import TrialResult
@@ -165,10 +166,10 @@ def reduced(summary: Summary) -> Iterator[str]:
         )
 
 
-def trouble(summary: Summary) -> Iterator[str]:
+def trouble(summary: Summary) -> Iterator[Note]:
     """Yield what a reader has to know of what was left out or disturbed."""
-    for trial in summary.invalid:
-        yield f"invalid, left out: {_why(trial, trial.reasons)}"
+    for line in _left_out(summary):
+        yield Note(text=line, mark=Mark.OPEN)
     for state, meaning in (("disturbed", " (the kernel skipped the tracer)"), ("noisy", "")):
         found = [
             f"{clean(each.experiment)} {count} of {each.valid + each.disturbed + each.noisy}"
@@ -176,7 +177,13 @@ def trouble(summary: Summary) -> Iterator[str]:
             if (count := getattr(each, state))
         ]
         if found:
-            yield f"{state}{meaning}, counted all the same: {', '.join(found)}"
+            text = f"{state}{meaning}, counted all the same: {', '.join(found)}"
+            yield Note(text=text, mark=Mark.OPEN, level=Level.EVIDENCE)
+
+
+def _left_out(summary: Summary) -> Iterator[str]:
+    for trial in summary.invalid:
+        yield f"invalid, left out: {_why(trial, trial.reasons)}"
     if summary.coverage is not None:
         yield from repeats(summary.coverage.repeated)
     for trial in summary.reduced[:_MOST_REDUCED]:
