@@ -166,7 +166,7 @@ def _steady_exit(trial: TrialResult) -> Value:
 
 _WRITE: Final = (
     "from before the stamp of a record until its output call has returned, mean of those that "
-    "succeeded, one that was held up as 100 us or 32 medians; of duets"
+    "succeeded, one that was held up as no longer than a bound; of duets"
 )
 _DERIVED: Final = (
     Number(

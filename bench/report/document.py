@@ -197,6 +197,42 @@ class Strip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """What lies between two sides in one comparison: a ratio, or a difference, and its interval."""
+
+    label: str
+    key: str  # of the part that has the evidence
+    point: float
+    low: float
+    high: float
+    margin: float  # that it has to exceed: of a ratio 0.02, say; 0 within the same storms
+    words: str  # the same in figures
+    duet: bool = False
+    better: str = ""  # the transport; "" where neither is
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effects:
+    """Effects that answer one question, on one scale."""
+
+    title: str
+    ratio: bool  # on a logarithmic scale around 1, else a linear one around 0
+    rows: tuple[Effect, ...]
+    more: str = ""  # what is not drawn, in words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forest:
+    """A forest plot: every comparison's effect, in groups by question."""
+
+    key: str
+    title: str
+    groups: tuple[Effects, ...]
+    hint: str = ""
+    level: Level = Level.BACKGROUND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fold:
     """Parts behind a line that says what they show. ``badge`` sorts folds: a verdict."""
 
@@ -209,7 +245,7 @@ class Fold:
     level: Level = Level.EVIDENCE
 
 
-Part = Heading | Sentence | Note | Command | Definitions | Table | Figures | Strip | Fold
+Part = Heading | Sentence | Note | Command | Definitions | Table | Figures | Strip | Forest | Fold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

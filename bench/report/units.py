@@ -65,7 +65,8 @@ def number(value: float | None, unit: Unit) -> str:
 
 def _signed(value: float, unit: Unit) -> str:
     if unit is Unit.SHARE:  # of shares the difference is in points, not in per cent
-        return f"{100 * value:+.2f} pt" if value else "0 pt"
+        text = f"{100 * value:+.2f}".replace("-0.00", "-<0.01").replace("+0.00", "+<0.01")
+        return f"{text} pt" if value else "0 pt"
     return f"{'+' if value > 0 else ''}{number(value, unit)}"
 
 

@@ -31,7 +31,7 @@ from bench.trial.result import State, TrialResult
 
 EVIL = "<script>evil=1</script>\x1b[31m\u202e\"'&"
 IMAGE = "<img src=x onerror=evil=1>"
-FIGURES = ["loss", "latency", "lateness", "timeline", "cost", "wakeups"]
+FIGURES = ["violations", "loss", "latency", "lateness", "timeline", "cost", "wakeups"]
 
 
 def with_timeline(transport: str) -> TrialResult:

@@ -42,7 +42,7 @@ def test_estimates() -> None:
     share = Estimate(scale=Scale.DIFFERENCE, point=-0.123, low=-0.2, high=0.01, blocks=8, p=0.01)
     assert (point(ratio, Unit.NS), interval(ratio, Unit.NS)) == ("x 0.400", "0.350 .. 0.440")
     assert point(share, Unit.SHARE) == "-12.30 pt"
-    assert interval(share, Unit.SHARE) == "-20.00 pt .. +1.00 pt"
+    assert interval(share, Unit.SHARE) == "-20.00 .. +1.00 pt"
     assert (point(None, Unit.NS), interval(None, Unit.NS)) == ("-", "-")
 
 

@@ -11,6 +11,7 @@ from bench.judge.load import reduced
 from bench.questions.transports.background import background
 from bench.questions.transports.decision import decision_table, headline, sentences, verdict
 from bench.questions.transports.figures import figures
+from bench.questions.transports.forest import forest
 from bench.questions.transports.sentence import sentence
 from bench.questions.transports.standing import Standing
 from bench.questions.transports.summary import LeftOut, Places, Summary
@@ -52,6 +53,9 @@ def _parts(summary: Summary, places: Places | None) -> Iterator[Part]:
     yield from trouble(summary)
     if summary.comparisons:
         yield decision_table(summary)
+    if places is not None and summary.standings:
+        keys = {id(each): f"comparison-{at}" for at, each in enumerate(summary.comparisons)}
+        yield forest(summary.standings, keys)
     if places is not None:
         yield Heading(text="Charts", key="charts", level=Level.BACKGROUND)
         yield Figures(make=lambda: figures(summary))

@@ -26,6 +26,7 @@ from bench.report.document import (
 )
 from bench.report.draw import drawable, element
 from bench.report.figure import look, looks
+from bench.report.forest import axis, drawing
 
 _FOLDER: Final = Path(__file__).resolve().parent
 _STRIP_WIDTH: Final = 360
@@ -75,6 +76,8 @@ def render_page(documents: Sequence[Document], converter: Converter) -> str:
         markup=Markup,
         look=look,
         strip=strip,
+        axis=axis,
+        drawing=drawing,
         looks=looks(),
     )
 

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The chart of causal violations: how many pairs were delivered parent first, by experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from bench.questions.transports.figures.panels import layer, panel
+from bench.questions.transports.summary import Summary
+from bench.questions.transports.words import place
+from bench.report.document import Figure
+from bench.report.units import share
+from bench.tracer.transports import ranked
+
+_ROW: Final = 22  # pixels
+
+
+def violations(summary: Summary) -> Figure | None:
+    """Chart the share of causal pairs in the wrong order; None where there was none."""
+    rows = list(_rows(summary))
+    if not any(row["share"] for row in rows):
+        return None
+    ways = ranked({row["transport"] for row in rows})
+    places = list(dict.fromkeys(row["place"] for row in rows))
+    most = max(row["share"] for row in rows)
+    drawn = layer(
+        "pairs",
+        "point",
+        ways,
+        {
+            "field": "share",
+            "type": "quantitative",
+            "title": "share of causal pairs delivered parent first",
+            "axis": {"format": "~%", "tickCount": 5},
+            "scale": {"domain": [0, most], "nice": True},
+        },
+        {"field": "place", "type": "nominal", "sort": places, "title": None},
+        style={"filled": True, "size": 70, "opacity": 0.9},
+    )
+    title = "Causal violations by experiment and budget"
+    return Figure(
+        key="violations",
+        title="Causal violations",
+        reading="A parent that was delivered before a child that it had waited for, as a share of "
+        "all such pairs, over all trials. At 0 no pair was in the wrong order.",
+        transports=ways,
+        panels=(panel(title, {"pairs": rows}, drawn, height=_ROW * len(places), wide=True),),
+    )
+
+
+def _rows(summary: Summary) -> Iterator[dict[str, Any]]:
+    """Yield a row for each side of every comparison that delivered causal pairs."""
+    for each in summary.comparisons:
+        for side in (each.left, each.right):
+            if side.causal_pairs:
+                found = side.causal_violations / side.causal_pairs
+                yield {
+                    "transport": side.transport,
+                    "place": place(each),
+                    "share": found,
+                    "words": f"{side.transport}, {place(each)}: {side.causal_violations:,} of "
+                    f"{side.causal_pairs:,} pairs ({share(found)})",
+                }
