@@ -10,13 +10,16 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
+from io import StringIO
 from pathlib import Path
 from typing import Final
 
+from rich.console import Console
+
 from bench.journal.reader import read_journal
 from bench.journal.schema import JournalContent
-from bench.judge.comparison import Comparison, Side
 from bench.judge.floor import LEAST_MARGIN
 from bench.plan.experiments import Arm, Experiment
 from bench.questions.claims.catalogue import judge
@@ -27,28 +30,22 @@ from bench.questions.duet.judge import judge as judge_duet
 from bench.questions.kernels import sentences
 from bench.questions.kernels.folders import read_matrix
 from bench.questions.kernels.matrix import compare
-from bench.questions.transports.decision import headline, verdict
+from bench.questions.sizing.document import Sized
+from bench.questions.sizing.document import document as of_size
+from bench.questions.sizing.judge import exits_per_s, sizing
+from bench.questions.sizing.plan import Load
+from bench.questions.transports.decision import verdict
+from bench.questions.transports.document import document as of_transports
 from bench.questions.transports.summary import Summary, compare_journals
+from bench.report.document import Document, Level, Sentence
 from bench.report.renderers.markdown import escape
-from bench.report.units import budget, number
+from bench.report.renderers.text import show
 
 _FOLDER: Final = Path("results/reference")
 _BLOCK: Final = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _ORDER: Final = ("solo", "4ms", "1ms", "record")
 _DESIGNS: Final = {"solo": "each alone", "record": "by process"}
-_SHOWN: Final = (
-    ("storm", "8KiB", "storm, as fast as it can"),
-    ("storm", "64KiB", ""),
-    ("burst", "64KiB", "{storm.burst_size:,} exits at once, read only after the storm"),
-    ("hotcpu", "64KiB", "all on one CPU, read only after the storm"),
-    ("stall", "64KiB", "consumer stalls for {consumer.stall_ms:g} ms"),
-    ("stall", "1MiB", ""),
-    ("chain", "64KiB", "chains, drained every {consumer.interval_ms:g} ms"),
-    ("pingpong", "64KiB", "ping-pong, drained every {consumer.interval_ms:g} ms"),
-    ("trickle", "64KiB", "trickle, {storm.rate_per_s:,.0f} a second"),
-    ("storm-busy", "64KiB", "storm, polled busily"),
-)
-"""Rows of README's table: experiment, budget and words; "" goes on with those above."""
+_COLUMNS: Final = 80
 
 
 @cache
@@ -76,59 +73,49 @@ def _machine(name: str) -> str:
     )
 
 
-def _run() -> Iterator[str]:
-    summary = _standard()
-    yield (
-        f"A `standard` run on a {_machine('standard')}, on {_day('standard')}: "
-        f"{summary.trials:,} trials, {len(summary.invalid)} that did not balance."
+def _decision() -> Iterator[str]:
+    """Yield what `bufbench report` prints on a terminal of 80 columns."""
+    yield from _printed(of_transports(_standard()))
+
+
+def _printed(document: Document) -> Iterator[str]:
+    out = StringIO()
+    show(document, Console(file=out, width=_COLUMNS), level=Level.DECISION)
+    yield from (f"    {line}".rstrip() for line in out.getvalue().splitlines())
+
+
+def _size() -> Iterator[str]:
+    """Yield the answer of `bufbench size`, without the tables that it rests on."""
+    (run,) = _content("size").runs
+    budgets: dict[str, set[int]] = {}
+    for trial in run.trials:
+        budgets.setdefault(trial.config.transport, set()).add(trial.config.budget_bytes)
+    storm = run.trials[0].config.storm
+    stall_ms = run.trials[0].config.consumer.stall_ms
+    load = Load(
+        rate_per_s=storm.rate_per_s,
+        burst=0,
+        record_bytes=72,
+        records_per_exit=1,
+        stall_ms=stall_ms,
+        seconds=storm.seconds,
     )
-
-
-def _table() -> Iterator[str]:
-    """Yield README's table: of every number the better side is bold where it is decided."""
-    yield (
-        "| experiment | budget | dropped, ringbuf | perfbuf | p50, ringbuf | perfbuf "
-        "| violations, ringbuf | perfbuf |"
+    sized = Sized(
+        load=load,
+        workers=storm.workers,
+        exits_per_s=exits_per_s(run.trials),
+        tolerated=0.0,
+        sizings=[
+            sizing(each, run.trials, sorted(sizes), tolerated=0.0, margin=2.0)
+            for each, sizes in budgets.items()
+        ],
+        cpus=run.header.machine.cpus,
+        journal="",
     )
-    yield "|---|---:|---:|---:|---:|---:|---:|---:|"
-    found = {(each.experiment, each.budget): each for each in _standard().comparisons}
-    configs = {each.experiment: each.config for each in _content("standard").runs[0].trials}
-    for experiment, label, words in _SHOWN:
-        comparison = found[experiment, label]
-        config = configs[experiment]
-        cells = [words.format(storm=config.storm, consumer=config.consumer), budget(label)]
-        cells += _both(comparison, "own_dropped_share")
-        cells += _both(comparison, "latency_p50_ns")
-        counts = (_violations(comparison.left), _violations(comparison.right))
-        cells += _bold(comparison, "causal_violation_share", counts)
-        yield f"| {' | '.join(cells)} |"
-
-
-def _both(comparison: Comparison, key: str) -> tuple[str, ...]:
-    row = comparison.row(key)
-    if row is None:
-        return "-", "-"
-    return _bold(comparison, key, (number(row.left, row.unit), number(row.right, row.unit)))
-
-
-def _bold(comparison: Comparison, key: str, cells: tuple[str, str]) -> tuple[str, ...]:
-    row = comparison.row(key)
-    better = 0 if row is None else row.better
-    return tuple(
-        f"**{cell}**" if better == side else cell for side, cell in zip((-1, 1), cells, strict=True)
-    )
-
-
-def _violations(side: Side) -> str:
-    return f"{side.causal_violations:,} of {side.causal_pairs:,}" if side.causal_pairs else "-"
-
-
-def _conclusion() -> Iterator[str]:
-    """Yield the headline, and the sentence on each question."""
-    summary = _standard()
-    yield headline(summary)
-    yield ""
-    yield from (f"- {escape(line)}" for line in verdict(summary)[: len(summary.standings)])
+    answer = of_size(sized)
+    said = [part for part in answer.parts if isinstance(part, Sentence)]
+    told = [part for part in said if "set " in part.text or "minimum is" in part.text]
+    yield from _printed(replace(answer, parts=tuple(told)))
 
 
 def _claims() -> Iterator[str]:
@@ -179,9 +166,8 @@ def _kernels() -> Iterator[str]:
 
 BLOCKS: Final[Mapping[str, Callable[[], Iterator[str]]]] = {
     "machine": lambda: iter([f"A {_machine('standard')}."]),
-    "standard-run": _run,
-    "standard-table": _table,
-    "standard-conclusion": _conclusion,
+    "decision": _decision,
+    "size": _size,
     "standard-verdict": lambda: (f"- {escape(line)}" for line in verdict(_standard())),
     "claims": _claims,
     "interference": _interference,

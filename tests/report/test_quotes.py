@@ -60,7 +60,7 @@ def test_every_part_is_used() -> None:
 RULES: Final = (
     "64 KiB",
     "95 % bootstrap",
-    "2 %, or what",
+    "(2 %, or the A/A",
 )
 """What README says of the rules and not of results."""
 

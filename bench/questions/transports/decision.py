@@ -359,11 +359,12 @@ def _rows(standing: Standing) -> Iterator[Shown]:
         for each in sorted(decided, key=lambda each: _effect(each.row(key)))
     }
     shown = [*telling.values()][: -_MOST_ROWS - 1 : -1] or [_closest(standing)]
-    noun = _WORDS[standing.question][0]
+    noun = "CPU a million" if standing.question is Question.CPU else _WORDS[standing.question][0]
     for at, each in enumerate(shown):
         row = each.row(key)
         if row is not None:
-            label = place(each) if at else f"{noun}, {place(each)}"
+            where = budget(each.budget) if standing.question is Question.MEMORY else place(each)
+            label = where if at else f"{noun}, {where}"
             yield replace(_row(each, row, label), begins=not at, under=bool(at))
         tail = each.row("latency_p99_ns")
         if standing.question is Question.LATENCY and not at and tail is not None:
