@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     import altair as alt
@@ -247,13 +248,57 @@ class Fold:
 
 Part = Heading | Sentence | Note | Command | Definitions | Table | Figures | Strip | Forest | Fold
 
+Labels = tuple[tuple[str, str], ...]
+"""Names and values that tell one from all others: (("experiment", "storm"), ...)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """A number worth following from run to run, for programs."""
+
+    number: str  # stable: "own_dropped_share"
+    labels: Labels  # of what it is
+    name: str  # in words
+    value: float
+    unit: str  # of judge.metrics.Unit
+    low: float | None = None  # bounds of the 95 % interval; None: it has none
+    high: float | None = None
+    more_is_better: bool = False
+
+    @property
+    def subject(self) -> str:
+        """Return the values of the labels: "storm/ringbuf@64KiB"; none of them adds a slash."""
+        return "/".join(quote(value, safe="@:+()#") for _, value in self.labels)
+
+    @property
+    def key(self) -> str:
+        """Return what stays the same from run to run: "storm/ringbuf@64KiB/own_dropped_share"."""
+        return f"{self.subject}/{self.number}"
+
+
+class Passing(StrEnum):
+    """Whether a check passed."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"  # not decided, or not applicable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """A claim or a gate, for programs: its name, whether it passed, and why."""
+
+    name: str
+    outcome: Passing
+    text: str
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """The answer to one question.
 
     ``title`` is the answer in a sentence, ``short`` names the document in a list of several.
-    ``data`` is what JSON gives: a dataclass.
+    ``data`` is what JSON gives: a dataclass. ``origin`` tells machines apart.
     """
 
     title: str
@@ -261,6 +306,9 @@ class Document:
     parts: tuple[Part, ...]
     data: Any
     short: str = "Verdict"
+    origin: Labels = ()
+    measures: tuple[Measure, ...] = ()
+    checks: tuple[Check, ...] = ()
 
     def up_to(self, level: Level) -> Document:
         """Return the document without parts of more detail."""
@@ -282,6 +330,39 @@ def tables(parts: Iterable[Part]) -> Iterator[Table]:
             yield part
         elif isinstance(part, Fold):
             yield from tables(part.parts)
+
+
+def measures(documents: Iterable[Document]) -> tuple[Measure, ...]:
+    """Return the measures of all documents, no two with one key.
+
+    Where there are several machines their labels come first; a key that is still there twice has a
+    number.
+    """
+    found = [each for each in documents if each.measures]
+    several = len({each.origin for each in found}) > 1
+    known: dict[str, Measure] = {}
+    for document in found:
+        for each in document.measures:
+            labels = document.origin + each.labels if several else each.labels
+            made = replace(each, labels=labels)
+            again = 1
+            while made.key in known:
+                again += 1
+                made = replace(each, labels=(*labels, ("copy", str(again))))
+            known[made.key] = made
+    return tuple(known.values())
+
+
+def checks(documents: Iterable[Document]) -> tuple[Check, ...]:
+    """Return the checks of all documents; where there are several machines, with their names."""
+    found = [each for each in documents if each.checks]
+    if len({each.origin for each in found}) < 2:
+        return tuple(check for document in found for check in document.checks)
+    return tuple(
+        replace(check, name=f"{' '.join(value for _, value in document.origin)} {check.name}")
+        for document in found
+        for check in document.checks
+    )
 
 
 def pick(kind: type[T], source: object, **given: object) -> T:

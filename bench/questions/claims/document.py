@@ -12,6 +12,7 @@ from bench.judge.metrics import Unit
 from bench.questions.claims.catalogue import Judged, Judgement
 from bench.questions.claims.claim import Claim, Finding, Measured, Side, Verdict
 from bench.questions.claims.evidence import Basis
+from bench.questions.transports.measures import origin
 from bench.questions.transports.words import (
     as_json,
     completeness,
@@ -21,6 +22,7 @@ from bench.questions.transports.words import (
 )
 from bench.report.document import (
     Cell,
+    Check,
     Column,
     Definitions,
     Document,
@@ -31,6 +33,7 @@ from bench.report.document import (
     Mark,
     Note,
     Part,
+    Passing,
     Row,
     Sentence,
     Strip,
@@ -46,6 +49,8 @@ SIGNS: Final = dict(zip(Verdict, "✓✗?--", strict=True))
 MARKS: Final = dict(
     zip(Verdict, (Mark.GOOD, Mark.BAD, Mark.OPEN, Mark.SOFT, Mark.SOFT), strict=True)
 )
+
+_PASSING: Final = {Verdict.REPRODUCED: Passing.PASSED, Verdict.REFUTED: Passing.FAILED}
 
 _COLUMNS: Final = (
     Column(heading="verdict", numeric=False),
@@ -118,6 +123,19 @@ def document(judged: Judged, lines: Mapping[Basis, str] | None = None) -> Docume
             "claims": list(map(_data, judged.judgements)),
         },
         short="Claims",
+        origin=origin(judged.machine),
+        checks=tuple(map(_check, judged.judgements)),
+    )
+
+
+def _check(judgement: Judgement) -> Check:
+    claim, finding = judgement.claim, judgement.finding
+    return Check(
+        name=claim.id,
+        outcome=_PASSING.get(finding.verdict, Passing.SKIPPED),
+        text=" ".join(
+            filter(None, (f"{finding.verdict}:", figure(finding.measured), reason(finding)))
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from bench.questions.transports.background import background
 from bench.questions.transports.decision import decision_table, headline, sentences, verdict
 from bench.questions.transports.figures import figures
 from bench.questions.transports.forest import forest
+from bench.questions.transports.measures import checks, measures, origin
 from bench.questions.transports.sentence import sentence
 from bench.questions.transports.standing import Standing
 from bench.questions.transports.summary import LeftOut, Places, Summary
@@ -45,6 +46,9 @@ def document(summary: Summary, places: Places | None = None) -> Document:
         parts=tuple(_parts(summary, places)),
         data=_data(summary),
         short="Comparison",
+        origin=origin(summary.machine),
+        measures=measures(summary),
+        checks=tuple(checks(summary)),
     )
 
 

@@ -166,11 +166,16 @@ _GROUPS: Final = {
 }
 
 
+def bears(question: Question, comparison: Comparison) -> bool:
+    """Return whether the comparison bears on the question."""
+    return _BEARS[question](comparison)
+
+
 def _stand(question: Question, comparisons: Sequence[Comparison]) -> Standing:
     asked = [
         (each, row, row.estimate.p)
         for each in comparisons
-        if _BEARS[question](each)
+        if bears(question, each)
         and (row := each.row(KEYS[question])) is not None
         and row.estimate is not None
     ]

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Numbers to follow from run to run, and what has to hold in each: for programs, not readers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from bench.campaign.gates import Gate
+from bench.judge.comparison import Comparison, Row
+from bench.judge.ladder import Ladder
+from bench.judge.metrics import METRICS, Unit
+from bench.judge.samples import paired
+from bench.judge.statistics import Scale, counted_share
+from bench.linux.machine import Machine
+from bench.questions.transports.standing import KEYS, Question, bears
+from bench.questions.transports.summary import Summary
+from bench.questions.transports.words import name, place
+from bench.report.document import Check, Labels, Measure, Passing
+from bench.report.units import clean, size
+from bench.tracer.transports import traits
+
+_METRICS: Final = {metric.key: metric for metric in METRICS}
+_COUNTED: Final = {
+    "own_dropped_share": ("own_dropped", "own_attempted"),
+    "causal_violation_share": ("causal_violations", "causal_pairs"),
+}
+_RATIOS: Final = {
+    "own_delivered_per_s": Question.DROPS,
+    **{KEYS[each]: each for each in (Question.LATENCY, Question.CPU, Question.WRITE)},
+}
+"""Numbers that are followed as left over right, where they bear on the question."""
+
+
+def origin(machine: Machine | None) -> Labels:
+    """Return what tells machines apart."""
+    if machine is None:
+        return ()
+    return ("host", machine.hostname), ("kernel", machine.kernel_release)
+
+
+def measures(summary: Summary) -> tuple[Measure, ...]:
+    """Return what was measured of each arm, each comparison and each ladder, one of each key."""
+    found = (
+        *(each for comparison in summary.comparisons for each in _sides(summary, comparison)),
+        *(each for comparison in summary.comparisons for each in _ratios(comparison)),
+        *(each for ladder in summary.ladders for each in _ladder(ladder)),
+    )
+    known: dict[str, Measure] = {}
+    for each in found:
+        known.setdefault(each.key, each)
+    return tuple(known.values())
+
+
+def _sides(summary: Summary, comparison: Comparison) -> Iterator[Measure]:
+    """Yield dropped and violating shares, and memory, of either side."""
+    sides = (comparison.left, comparison.right)
+    known = summary.experiments[comparison.experiment].arms
+    arms = known[comparison.left.arm], known[comparison.right.arm]
+    for at, side in enumerate(sides):
+        labels = (("experiment", comparison.experiment), ("arm", side.arm))
+        title = f"{place(comparison)}, {name(side.transport)}"
+        for key, (part, whole) in _COUNTED.items():
+            shares = paired(_METRICS[key], *arms)[at]
+            if shares:
+                found = counted_share(shares, getattr(side, part), getattr(side, whole))
+                yield Measure(
+                    number=key,
+                    labels=labels,
+                    name=f"{title}: {_METRICS[key].label}",
+                    value=found.point,
+                    low=found.low,
+                    high=found.high,
+                    unit=Unit.SHARE,
+                )
+        row = comparison.row("physical_bytes")
+        if row is not None and (value := (row.left, row.right)[at]) is not None:
+            yield Measure(
+                number=row.key,
+                labels=labels,
+                name=f"{title}: {row.label}",
+                value=round(value),  # exact, but for the ratio that it was taken by
+                unit=row.unit,
+            )
+
+
+def _ratios(comparison: Comparison) -> Iterator[Measure]:
+    for key, question in _RATIOS.items():
+        row = comparison.row(key)
+        if row is not None and bears(question, comparison):
+            yield from _ratio(comparison, row)
+
+
+def _ratio(comparison: Comparison, row: Row) -> Iterator[Measure]:
+    left, right, found = comparison.left, comparison.right, row.estimate
+    if found is None or found.scale is not Scale.RATIO:
+        return
+    yield Measure(
+        number=f"{row.key}_ratio",
+        labels=(("experiment", comparison.experiment), ("arm", left.arm), ("against", right.arm)),
+        name=f"{place(comparison)}, {name(left.transport)} over {name(right.transport)}: "
+        f"{row.label.strip()}",
+        value=found.point,
+        low=found.low if found.blocks > 1 else None,
+        high=found.high if found.blocks > 1 else None,
+        unit=Unit.TIMES,
+        more_is_better=row.more_is_better,
+    )
+
+
+def _ladder(ladder: Ladder) -> Iterator[Measure]:
+    """Yield the least lossless budget; it lies above the rung below, which lost something."""
+    least = ladder.minimum_bytes
+    if least is None:
+        return
+    below = [rung.budget_bytes for rung in ladder.rungs if rung.budget_bytes < least]
+    yield Measure(
+        number="lossless_budget_bytes",
+        labels=(("experiment", ladder.experiment), ("transport", ladder.transport)),
+        name=f"{clean(ladder.experiment)}, {name(ladder.transport)}: least budget without a loss",
+        value=least,
+        low=max(below, default=None),
+        high=least,
+        unit=Unit.BYTES,
+    )
+
+
+def checks(summary: Summary) -> Iterator[Check]:
+    """Yield whether trials balance, order holds where it has to, and ladders reach an end."""
+    invalid = len(summary.invalid)
+    yield Check(
+        name="trials balance",
+        outcome=Passing.FAILED if invalid else Passing.PASSED,
+        text=f"{invalid} of {summary.trials:,} trials are invalid",
+    )
+    for transport in dict.fromkeys(each.left.transport for each in summary.comparisons):
+        if traits(transport).ordered:
+            yield _order(summary, Gate("causal", transport))
+    for ladder in summary.ladders:
+        if ladder.minimum_bytes is None:
+            top = ladder.rungs[-1]
+            yield Check(
+                name=f"least budget without a loss, {ladder.experiment} {ladder.transport}",
+                outcome=Passing.SKIPPED,
+                text=f"above {size(top.budget_bytes)}, where {top.lossy} of {top.trials} storms "
+                "lost something",
+            )
+
+
+def _order(summary: Summary, gate: Gate) -> Check:
+    arms = [arm for each in summary.experiments.values() for arm in each.arms.values()]
+    trials = [trial for arm in arms for trial in arm.trials]
+    failure = gate.failure(trials)
+    counted = [
+        trial.ordering.causal_pairs
+        for trial in trials
+        if trial.config.transport == gate.transport and trial.ordering is not None
+    ]
+    if sum(counted):
+        outcome = Passing.FAILED if failure else Passing.PASSED
+        text = failure or f"0 of {sum(counted):,} causal pairs were delivered parent first"
+    else:
+        outcome, text = Passing.SKIPPED, failure
+    return Check(name=str(gate), outcome=outcome, text=text)
