@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _OUTPUT = "File to write (svg, png: folder); html, parquet: beside the journal."
 
+_COMPARED_ONLY = ("text", "markdown", "json")
+"""Forms of a report that have no claims; `bufbench claims` gives them so."""
+
 
 def command(
     files: Annotated[list[Path], Argument(help="Journals.", metavar="FILE...")],
@@ -50,7 +53,7 @@ def command(
     from bench.questions.transports import table
     from bench.questions.transports.summary import compare_journals, gathered
 
-    content, _ = gathered(files)
+    content, places = gathered(files)
     name_faults(content.faults, len(content.repeated))
     if form == "parquet":
         print(write(output or _beside(files[0], ".parquet"), table.parquet(content)))
@@ -64,6 +67,10 @@ def command(
         folder = output or _beside(files[0], "-charts")
         for path in write_charts(compare_journals(content), folder, form):
             print(path)
+    elif form not in _COMPARED_ONLY:
+        from bench.questions.page import documents as with_claims
+
+        answer(form, with_claims(content, places), output=output)
     else:
         from bench.questions.transports.document import document, report_of
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Final
 
 import bench.questions.claims.document as claims
 import bench.questions.transports.document as transports
 from bench.journal.schema import JournalContent
 from bench.questions.claims.catalogue import judge
+from bench.questions.claims.claim import Verdict
 from bench.questions.claims.evidence import Basis, Evidence, of_journals
 from bench.questions.transports.summary import Places, Summary, compare_journals
 from bench.report.document import Document
+
+_NOTHING_SAID: Final = (Verdict.NOT_MEASURED, Verdict.NOT_APPLICABLE)
 
 
 def documents(content: JournalContent, places: Places) -> tuple[Document, ...]:
@@ -34,12 +38,11 @@ def _short(document: Document, summary: Summary) -> str:
 def _of(summary: Summary, evidence: Evidence, places: Places) -> Iterator[Document]:
     found = [transports.document(summary, places)]
     judged = judge(evidence)
-    judgements = judged.judgements
-    if any(name in evidence.experiments for j in judgements for name in j.claim.experiments):
-        bases = {basis for each in judgements for basis in each.finding.rests_on}
+    claimed = {run.header.profile for run in summary.runs} == {"claims"}
+    if claimed or any(each.finding.verdict not in _NOTHING_SAID for each in judged.judgements):
+        bases = {basis for each in judged.judgements for basis in each.finding.rests_on}
         lines = {basis: _lines(basis, summary, places) for basis in bases}
         found.append(claims.document(judged, lines))
-    claimed = {run.header.profile for run in summary.runs} == {"claims"}
     yield from reversed(found) if claimed else found
 
 

@@ -335,8 +335,8 @@ def tables(parts: Iterable[Part]) -> Iterator[Table]:
 def measures(documents: Iterable[Document]) -> tuple[Measure, ...]:
     """Return the measures of all documents, no two with one key.
 
-    Where there are several machines their labels come first; a key that is still there twice has a
-    number.
+    Where there are several machines their labels come first; of what is there twice all but the
+    first have a number.
     """
     found = [each for each in documents if each.measures]
     several = len({each.origin for each in found}) > 1
@@ -344,25 +344,29 @@ def measures(documents: Iterable[Document]) -> tuple[Measure, ...]:
     for document in found:
         for each in document.measures:
             labels = document.origin + each.labels if several else each.labels
-            made = replace(each, labels=labels)
-            again = 1
-            while made.key in known:
-                again += 1
-                made = replace(each, labels=(*labels, ("copy", str(again))))
-            known[made.key] = made
+            measure, copies = replace(each, labels=labels), 1
+            while measure.key in known:
+                copies += 1
+                measure = replace(each, labels=(*labels, ("copy", str(copies))))
+            known[measure.key] = measure
     return tuple(known.values())
 
 
 def checks(documents: Iterable[Document]) -> tuple[Check, ...]:
-    """Return the checks of all documents; where there are several machines, with their names."""
+    """Return the checks of all documents, no two with one name, told apart as measures are."""
     found = [each for each in documents if each.checks]
-    if len({each.origin for each in found}) < 2:
-        return tuple(check for document in found for check in document.checks)
-    return tuple(
-        replace(check, name=f"{' '.join(value for _, value in document.origin)} {check.name}")
-        for document in found
-        for check in document.checks
-    )
+    several = len({each.origin for each in found}) > 1
+    known: dict[str, Check] = {}
+    for document in found:
+        origin = [value for _, value in document.origin] if several else []
+        for each in document.checks:
+            plain = name = " ".join((*origin, each.name))
+            copies = 1
+            while name in known:
+                copies += 1
+                name = f"{plain} ({copies})"
+            known[name] = replace(each, name=name)
+    return tuple(known.values())
 
 
 def pick(kind: type[T], source: object, **given: object) -> T:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from hostile import NAMES
 from made_up_trials import blocks, header, trial
 from rich.console import Console
 from tracing import BUFBENCH, bufbench
@@ -32,25 +33,6 @@ from bench.report.renderers import json as json_form
 from bench.report.renderers import markdown
 from bench.report.renderers.text import show
 from bench.trial.result import State
-
-NAMES = {
-    "controls": "a\x00\x07\b\r\nb\x7f",
-    "escapes": "\x1b[2J\x1b]0;title\x07\x9b31m",
-    "bidi": "\u202egnp.exe\u2066\u200b\ufeff",
-    "html": "</title></script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&amp;",
-    "markup": "[red]x[/red] [link=http://x]y[/link] [/]",
-    "formats": "%s %n {0} {config.__class__} ${x} {{ 7*7 }} {% raw %}",
-    "markdown": "`x` **b** [a](javascript:x) | c\n# head\n| --- |",
-    "formula": "=cmd|' /C calc'!A0",
-    "plus": "+1+1",
-    "at": "@SUM(1)",
-    "minus": "-2+3",
-    "tab": "\t=1",
-    "apostrophe": "'=1",
-    "quotes": 'a"b,c;d',
-    "emoji": "\U0001f600\u00e9\u4e2d",
-    "long": "x" * 3_000,
-}
 
 
 @pytest.fixture(params=NAMES)

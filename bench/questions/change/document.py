@@ -13,17 +13,24 @@ from bench.questions.change.numbers import COUNTS
 from bench.questions.transports.words import machine_words, reduced
 from bench.report.document import (
     Cell,
+    Check,
     Column,
     Document,
     Mark,
     Note,
     Part,
+    Passing,
     Row,
     Sentence,
     Table,
 )
 from bench.report.units import budget, point, share, size
 
+_PASSING: Final = {
+    Mark.BAD: Passing.FAILED,
+    Mark.GOOD: Passing.PASSED,
+    Mark.OPEN: Passing.SKIPPED,
+}
 _OPEN: Final = "anything not named is undecided: neither shown to have changed nor to be the same"
 
 
@@ -44,7 +51,22 @@ def document(
             *_left_out(found),
         ),
         data=found,
+        checks=tuple(_checks(found)),
     )
+
+
+def _checks(found: Difference) -> Iterator[Check]:
+    """Yield whether nothing got worse, then every change."""
+    compared = found.compared_numbers + found.compared_counts
+    passed = Passing.PASSED if compared else Passing.SKIPPED
+    yield Check(
+        name="no regression",
+        outcome=Passing.FAILED if found.regressions else passed,
+        text=f"{found.regressions} got worse of {compared:,} numbers and counts",
+    )
+    for row in _rows(found):
+        what, was, now = (cell.text for cell in row.cells)
+        yield Check(name=what, outcome=_PASSING[row.heading.mark], text=f"was {was}, is {now}")
 
 
 def _machine(name: str, found: Sequence[JournalSet]) -> Iterator[Part]:

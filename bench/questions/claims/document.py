@@ -124,18 +124,17 @@ def document(judged: Judged, lines: Mapping[Basis, str] | None = None) -> Docume
         },
         short="Claims",
         origin=origin(judged.machine),
-        checks=tuple(map(_check, judged.judgements)),
+        checks=tuple(check(each.claim, each.finding) for each in judged.judgements),
     )
 
 
-def _check(judgement: Judgement) -> Check:
-    claim, finding = judgement.claim, judgement.finding
+def check(claim: Claim, finding: Finding) -> Check:
+    """Return the verdict for programs: reproduced is passed, refuted is failed."""
+    said = ", ".join(filter(None, (figure(finding.measured), reason(finding))))
     return Check(
         name=claim.id,
         outcome=_PASSING.get(finding.verdict, Passing.SKIPPED),
-        text=" ".join(
-            filter(None, (f"{finding.verdict}:", figure(finding.measured), reason(finding)))
-        ),
+        text=f"{finding.verdict}: {said}",
     )
 
 

@@ -18,6 +18,7 @@ from bench.questions.kernels import charts, sentences, tables
 from bench.questions.kernels.changes import ChangeData
 from bench.questions.kernels.curves import Curve
 from bench.questions.kernels.matrix import ClaimRow, InvalidTrial, Matrix, Missed, Order
+from bench.questions.kernels.measures import checks, measures
 from bench.questions.kernels.rows import KernelRow
 from bench.questions.transports.background import EXPLAINED
 from bench.questions.transports.words import as_json, repeats
@@ -116,7 +117,14 @@ def document(matrix: Matrix) -> Document:
     )
     leads = (line.partition(": ") for line in verdict)
     first = (Sentence(lead=lead, text=text) for lead, _, text in leads)
-    return Document(title=title, subject="", parts=(*first, *_parts(matrix)), data=data)
+    return Document(
+        title=title,
+        subject="",
+        parts=(*first, *_parts(matrix)),
+        data=data,
+        measures=tuple(measures(matrix)),
+        checks=tuple(checks(matrix)),
+    )
 
 
 def _parts(matrix: Matrix) -> Iterator[Part]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isfinite
 from typing import Final
 
 from bench.campaign.gates import Gate
@@ -11,7 +12,7 @@ from bench.judge.comparison import Comparison, Row
 from bench.judge.ladder import Ladder
 from bench.judge.metrics import METRICS, Unit
 from bench.judge.samples import paired
-from bench.judge.statistics import Scale, counted_share
+from bench.judge.statistics import Estimate, Scale, counted_share
 from bench.linux.machine import Machine
 from bench.questions.transports.standing import KEYS, Question, bears
 from bench.questions.transports.summary import Summary
@@ -101,11 +102,15 @@ def _ratio(comparison: Comparison, row: Row) -> Iterator[Measure]:
         name=f"{place(comparison)}, {name(left.transport)} over {name(right.transport)}: "
         f"{row.label.strip()}",
         value=found.point,
-        low=found.low if found.blocks > 1 else None,
-        high=found.high if found.blocks > 1 else None,
+        low=_bound(found, found.low),
+        high=_bound(found, found.high),
         unit=Unit.TIMES,
         more_is_better=row.more_is_better,
     )
+
+
+def _bound(found: Estimate, bound: float) -> float | None:
+    return bound if found.blocks > 1 and isfinite(bound) else None
 
 
 def _ladder(ladder: Ladder) -> Iterator[Measure]:

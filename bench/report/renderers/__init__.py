@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Renderers: documents in, one form of them out. A file here is a form of that name.
 
-Its function ``render`` returns the text.
+``github_benchmark.py`` is the form ``github-benchmark``. Its function ``render`` returns the text.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ class Renderer(Protocol):
 @cache
 def names() -> tuple[str, ...]:
     """Return the names of all forms."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
+    modules = pkgutil.iter_modules(__path__)
+    return tuple(sorted(module.name.replace("_", "-") for module in modules))
 
 
 def find(name: str) -> Renderer:
     """Return the renderer of a form that :func:`names` lists."""
-    found: Renderer = importlib.import_module(f"{__name__}.{name}").render
+    found: Renderer = importlib.import_module(f"{__name__}.{name.replace('-', '_')}").render
     return found

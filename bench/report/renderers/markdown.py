@@ -45,8 +45,8 @@ def _blocks(parts: Iterable[Part]) -> Iterator[str]:
     for part in parts:
         if part.level > Level.EVIDENCE:
             continue
-        if item := _item(part):
-            items.append(item)
+        if line := _item(part):
+            items.append(line)
         else:
             yield "\n".join(items)
             items = []
@@ -57,11 +57,16 @@ def _blocks(parts: Iterable[Part]) -> Iterator[str]:
 def _item(part: Part) -> str:
     match part:
         case Sentence():
-            lead = f"**{escape(part.lead)}:** " if part.lead else ""
-            return f"- {lead}{escape(part.text)}"
+            return statement(part)
         case Note() if part.mark is not Mark.SOFT:
             return f"- {escape(part.text)}"
     return ""
+
+
+def statement(sentence: Sentence) -> str:
+    """Return a sentence as an item of a list."""
+    lead = f"**{escape(sentence.lead)}:** " if sentence.lead else ""
+    return f"- {lead}{escape(sentence.text)}"
 
 
 def _block(part: Part) -> Iterator[str]:
@@ -89,6 +94,14 @@ def _block(part: Part) -> Iterator[str]:
 def _table(table: Table) -> Iterator[str]:
     if table.title:
         yield f"#### {escape(table.title)}"
+    yield "\n".join(grid(table))
+    notes = [(row.heading.text, row.reason) for row in table.rows if row.cells and row.reason]
+    yield "\n".join(f"- {escape(name)}: {escape(reason)}" for name, reason in notes)
+    yield escape(table.hint)
+
+
+def grid(table: Table) -> list[str]:
+    """Return the lines of a table: its heading, a rule, and one for each row."""
     columns = table.columns
     rows = [(table.corner, *(column.heading for column in columns))]
     for row in table.rows:
@@ -96,7 +109,4 @@ def _table(table: Table) -> Iterator[str]:
         rows.append((row.heading.text, *cells))
     heading, *lines = [f"| {' | '.join(map(escape, cells))} |" for cells in rows]
     rule = " | ".join(("---", *("---:" if column.numeric else "---" for column in columns)))
-    yield "\n".join((heading, f"| {rule} |", *lines))
-    notes = [(row.heading.text, row.reason) for row in table.rows if row.cells and row.reason]
-    yield "\n".join(f"- {escape(name)}: {escape(reason)}" for name, reason in notes)
-    yield escape(table.hint)
+    return [heading, f"| {rule} |", *lines]
