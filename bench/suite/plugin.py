@@ -196,7 +196,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     suite = session.config.stash[SUITE]
     suite.stack.close()
     if suite.journal.exists():
-        _record_plan(session.config, suite.journal)
+        _record_run(session.config, suite)
     try:
         yield
     except Exception as error:  # noqa: BLE001  whatever saving or comparing ends in
@@ -208,17 +208,25 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
             suite.error = error
 
 
-def _record_plan(config: pytest.Config, journal: Path) -> None:
-    """Write into JUnit's file how many trials were planned, and how many of them ran."""
+def _record_run(config: pytest.Config, suite: Suite) -> None:
+    """Write into JUnit's file what ran: kernel, gates, seed, and how much of the plan."""
     from bench.journal.reader import read_journal
     from bench.judge.coverage import coverage
 
-    found = coverage(read_journal(journal).runs[-1:])
+    run = read_journal(suite.journal).runs[-1]
+    found = coverage([run])
+    properties = {
+        "kernel": run.header.machine.kernel_release,
+        "gate": ",".join(map(str, suite.gates)) or "none",
+        "seed": str(run.header.seed),
+        "planned_trials": str(found.planned),
+        "planned_trials_ran": str(found.ran),
+    }
     for plugin in config.pluginmanager.get_plugins():
         record = getattr(plugin, "add_global_property", None)  # --junitxml's
         if record is not None:
-            record("planned_trials", str(found.planned))
-            record("planned_trials_ran", str(found.ran))
+            for name, value in properties.items():
+                record(name, value)
 
 
 def _judge(session: pytest.Session, suite: Suite) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -16,13 +17,15 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from made_up_trials import trial
+from made_up_trials import header, trial
 from tracing import alive, bpf_ids, eventually, reaches
 
+from bench.campaign import gates
 from bench.host import process
 from bench.journal.reader import read_journal
+from bench.journal.writer import JournalWriter
 from bench.judge.coverage import coverage
-from bench.suite import test_experiments
+from bench.suite import plugin, test_experiments
 from bench.suite.plugin import ReplayClock
 from bench.trial.result import TrialResult
 
@@ -38,6 +41,20 @@ def test_a_replayed_clock_stands_still() -> None:
     assert clock() == clock() == 0.0
     clock.advance(1_500_000_000)
     assert clock() == clock() == 1.5
+
+
+def test_junit_has_the_kernel_the_gate_and_the_seed(tmp_path: Path) -> None:
+    with JournalWriter(tmp_path / "x.jsonl") as writer:
+        writer.write_machine(replace(header(), seed=7))
+        writer.write_trial(trial("ringbuf@8KiB", 0))
+    written: dict[str, str] = {}
+    plugins = [object(), SimpleNamespace(add_global_property=written.__setitem__)]
+    config: Any = SimpleNamespace(pluginmanager=SimpleNamespace(get_plugins=lambda: plugins))
+    for given, gate in (((), "none"), (("ringbuf:causal,drops",), "ringbuf:causal,drops")):
+        ran: Any = SimpleNamespace(journal=tmp_path / "x.jsonl", gates=gates.parse(*given))
+        plugin._record_run(config, ran)
+        assert written["kernel"] == header().machine.kernel_release
+        assert (written["gate"], written["seed"]) == (gate, "7")
 
 
 class _Suite(SimpleNamespace):
@@ -202,8 +219,16 @@ def test_rounds_are_blocks_and_times_the_storms_own(tmp_path: Path) -> None:
     assert ("perfbuf:causal" in done.stderr.splitlines()[-1]) == bool(violated)
     planned = coverage(content.runs)
     assert (planned.planned, planned.ran, planned.complete) == (len(trials), len(trials), True)
-    for name in ("planned_trials", "planned_trials_ran"):
-        assert f'<property name="{name}" value="{len(trials)}"' in junit.read_text()
+    properties = {
+        each.attrib["name"]: each.attrib["value"] for each in ET.parse(junit).iter("property")
+    }
+    assert properties == {
+        "kernel": os.uname().release,
+        "gate": "ringbuf:causal,perfbuf:causal",
+        "seed": "1",
+        "planned_trials": str(len(trials)),
+        "planned_trials_ran": str(len(trials)),
+    }
     arms = {trial.arm for trial in trials}
     blocks = Counter(trial.arm for trial in trials)
     assert len(set(blocks.values())) == 1
