@@ -197,7 +197,7 @@ def test_of_more_machines_than_a_summary_has_room_for(check: Any) -> None:
 def test_a_summary_has_the_decision_and_how_sure_it_is() -> None:
     (found,) = of_journal("standard/journal.jsonl.gz")
     text = find("summary")(found)
-    assert text.startswith("### The ring buffer drops fewer events")
+    assert text.startswith("### Use the ring buffer: fewer drops")
     for word in ("**Drops:**", "**How sure:**", "| Events lost |", "noisy, counted all the same"):
         assert word in text
 
