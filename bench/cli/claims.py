@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Option
 
-from bench.cli.options import AsFormat, Journal, Seed, Wait, refuse
+from bench.cli.options import AsFormat, Full, Journal, Seed, Wait, refuse
 from bench.cli.output import answer, read, read_or_not
 from bench.errors import UsageError, check_range
 
@@ -41,6 +41,7 @@ def command(
     strict: Annotated[bool, _STRICT] = False,
     journals: Annotated[list[Path] | None, _FROM] = None,
     form: AsFormat = "text",
+    full: Full = False,
     seed: Seed = 1,
     wait: Wait = False,
     output: Journal = None,
@@ -74,6 +75,8 @@ def command(
     check_range("--until-settled", until_settled, 0, 24 * 60)
     if not expected:
         refuse(context, "where no verdict is expected", "strict")
+    if form != "text":
+        refuse(context, f"on {form}, which has all", "full")
     trials: tuple[TrialResult, ...] = ()
     journal = output or paths.new_journal("claims")
     if journals:
@@ -85,7 +88,7 @@ def command(
     judged = tuple(judge(each, claims) for each in of_journals(read(journals or [journal])))
     documents = [document(each) for each in judged]
     with read_or_not():
-        answer(form, documents, data_of(*documents))
+        answer(form, documents, data_of(*documents), full=full)
     if not journals:
         from bench.cli.report import page_line
 

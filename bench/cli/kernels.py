@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
-from bench.cli.options import AsFormat, AsJson, EachOnce, Gates, Seed, Sources, plain_app, refuse
+from bench.cli.options import (
+    AsFormat,
+    AsJson,
+    EachOnce,
+    Full,
+    Gates,
+    Seed,
+    Sources,
+    plain_app,
+    refuse,
+)
 from bench.cli.output import answer, name_faults, read_or_not, say
 from bench.cli.report import refuse_text_file
 from bench.errors import (
@@ -249,9 +259,11 @@ def _conclude(folder: Path) -> None:
 
 @app.command(cls=EachOnce)
 def report(
+    context: typer.Context,
     places: Annotated[list[Path], _PLACES],
     *,
     form: AsFormat = "text",
+    full: Full = False,
     output: Annotated[Path | None, _OUTPUT] = None,
     fail_on: Gates = None,
     fail_on_missing: Annotated[bool, _MISSING] = False,
@@ -272,10 +284,12 @@ def report(
 
     checks = gates.parse(*fail_on or [])
     refuse_text_file(form, output)
+    if form != "text":
+        refuse(context, f"on {form}, which has all", "full")
     matrix = compare(read_matrix(places))
     name_faults(matrix.faults, matrix.repeated)
     with read_or_not():
-        _write(matrix, form, output, places[0])
+        _write(matrix, form, output, places[0], full=full)
     missing = [
         clean(row.label) for row in matrix.rows if row.result is None or row.status != Status.DONE
     ]
@@ -284,12 +298,14 @@ def report(
     gates.check_each(checks, {clean(row.label): row.trials for row in matrix.rows})
 
 
-def _write(matrix: Matrix, form: str, output: Path | None, place: Path) -> None:
+def _write(
+    matrix: Matrix, form: str, output: Path | None, place: Path, *, full: bool = False
+) -> None:
     from bench.questions.kernels.document import document
 
     if form == "html" and output is None:
         output = (place if place.is_dir() else place.parent) / "report.html"
-    answer(form, [document(matrix)], output=output)
+    answer(form, [document(matrix)], output=output, full=full)
 
 
 def _rows(kernels: Sequence[Kernel], library: Library) -> Iterator[dict[str, Any]]:

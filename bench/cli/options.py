@@ -34,8 +34,9 @@ Gates = Annotated[
 Sources = Annotated[
     Path | None, Option("--sources", help="Take this kernels.toml.", metavar="FILE")
 ]
-FULL = "Show every comparison, not only the decision."
 AsJson = Annotated[bool, Option("--json", help="One JSON document.")]
+
+Full = Annotated[bool, Option("--full", help="Show every comparison, not only the decision.")]
 
 
 def format_option(*more: str) -> object:

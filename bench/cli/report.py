@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from typer import Argument, Option
 
-from bench.cli.options import FULL, format_option
+from bench.cli.options import Full, format_option
 from bench.cli.output import answer, name_faults, writable, write
 from bench.errors import BufbenchError, UsageError
 from bench.escape import clean
@@ -32,7 +32,7 @@ def command(
     *,
     form: Annotated[str, format_option("svg", "png", "parquet")] = "text",
     output: Annotated[Path | None, Option(help=_OUTPUT)] = None,
-    full: Annotated[bool, Option("--full", help=FULL)] = False,
+    full: Full = False,
 ) -> None:
     """Summarise journals: which transport to take, and the numbers behind it.
 

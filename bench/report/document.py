@@ -243,7 +243,13 @@ class Fold:
     gist: str = ""
     badge: str = ""
     mark: Mark = Mark.NONE
+    links: tuple[tuple[str, str], ...] = ()  # to what it is taken from: text, https address
     level: Level = Level.EVIDENCE
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for an address that a page must not lead to."""
+        if not all(address.startswith("https://") for _, address in self.links):
+            raise ValueError(f"{self.key} links to what is not https")
 
 
 Part = Heading | Sentence | Note | Command | Definitions | Table | Figures | Strip | Forest | Fold

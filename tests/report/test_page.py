@@ -15,6 +15,7 @@ from typing import Any
 import made_up
 import numpy as np
 import pytest
+from made_up_claims import arm, whole
 from made_up_trials import blocks, header, trial
 
 from bench.cli.report import with_charts, write_charts
@@ -52,6 +53,10 @@ def trials() -> list[TrialResult]:
         found += blocks(f"{transport}@8KiB", [{"dropped": lost}] * 8, experiment=IMAGE)
         found.append(with_timeline(transport))
         found += blocks(f"{transport}@64KiB", [{"violations": 3}] * 8, experiment="chain")[1:]
+    for variant in ("reserve", "output"):  # a claim reproduced, and one left open
+        found += arm("migration", f"ringbuf@1MiB/{variant}", whole, (1,) * 8)
+    for transport in ("ringbuf", "perfbuf"):
+        found += arm("mixed-lengths", f"{transport}@8MiB", whole, (1,) * 5)
     found.append(trial("ringbuf@8KiB", 9, state=State.INVALID, reasons=(EVIL,)))
     return found
 
@@ -87,7 +92,9 @@ def test_a_transport_has_one_colour_everywhere(page: str) -> None:
 
 
 def test_nothing_is_fetched(page: str) -> None:
-    links = re.findall(r"(?<![\w-])(?:src|href|action)=\"([^\"]*)\"", page)
+    """What a claim's sources lead to is asked for by the reader alone."""
+    unasked = re.sub(r"<a href=\"https://[^\"]+\" rel=\"noreferrer\">", "", page)
+    links = re.findall(r"(?<![\w-])(?:src|href|action)=\"([^\"]*)\"", unasked)
     assert len(links) > 5
     assert all(link.startswith(("#", "data:")) for link in links)
     assert not re.search(r"url\((?!#)|@import|<link[^>]+stylesheet", page)
@@ -142,7 +149,7 @@ addEventListener("load", () => {
   const claims = [...document.querySelectorAll("details.fold[data-badge]")];
   const shown = () => claims.filter((claim) => claim.offsetParent !== null).length;
   const first = shown();
-  form.elements.text.value = claims[0].id.replace(/^m\\d+-claim-/, "");
+  form.elements.text.value = claims[0].id.replace(/^m\\d+-/, "");
   form.dispatchEvent(new Event("input", { bubbles: true }));
   const filtered = shown();
   claims[0].querySelector("summary").click();
@@ -203,7 +210,7 @@ def test_the_page_works_in_a_browser(page: str, tmp_path: Path, width: int, *, d
     assert console == ""
     assert told["broken"] == ""
     assert told["evil"] == "undefined"
-    assert told["first"] == told["claims"] > 30
+    assert told["first"] == told["claims"] == 2
     assert told["filtered"] == 1
     assert told["unfolded"] > 50
     assert "lost on average" in told["tip"]

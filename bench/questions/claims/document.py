@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Judged claims as a document: the table of verdicts, then the reasons, claim by claim."""
+"""Judged claims as a document: the verdicts first, then the reasons, claim by claim."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from bench.judge.metrics import Unit
 from bench.questions.claims.catalogue import Judged, Judgement
 from bench.questions.claims.claim import Claim, Finding, Measured, Side, Verdict
 from bench.questions.claims.evidence import Basis
+from bench.questions.claims.sources import links
 from bench.questions.transports.measures import origin
 from bench.questions.transports.words import (
     as_json,
@@ -46,6 +47,8 @@ from bench.report.units import clean, number
 FORMAT: Final = 1
 
 SIGNS: Final = dict(zip(Verdict, "✓✗?--", strict=True))
+SPOKEN: Final = (Verdict.REPRODUCED, Verdict.REFUTED, Verdict.INCONCLUSIVE)
+"""Verdicts of a claim that trials speak to."""
 MARKS: Final = dict(
     zip(Verdict, (Mark.GOOD, Mark.BAD, Mark.OPEN, Mark.SOFT, Mark.SOFT), strict=True)
 )
@@ -90,13 +93,17 @@ def reason(finding: Finding) -> str:
 
 
 def tally(judged: Judged) -> str:
-    """Count claims by verdict, and say whether the run was stopped."""
+    """Say how many of the claims that could be judged came out how: "24 of 31 reproduced"."""
     counts = Counter(each.finding.verdict for each in judged.judgements)
-    parts = (f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
-    text = f"{incomplete(judged.coverage)}{len(judged.judgements)} claims: {', '.join(parts)}"
+    of = sum(counts[verdict] for verdict in SPOKEN)
+    reproduced = counts.pop(Verdict.REPRODUCED, 0)
+    text = f"{reproduced} of {of} claim{'s' if of != 1 else ''} reproduced"
+    if not of:
+        text = f"None of {len(judged.judgements)} claims could be judged"
+    text += "".join(f", {counts[each]} {each}" for each in SPOKEN if counts[each])
     if judged.reduced:
         text += f"; {judged.reduced:,} trials with reduced storms were left out"
-    return text
+    return incomplete(judged.coverage) + text
 
 
 def notes(judged: Judged) -> Iterator[str]:
@@ -163,23 +170,63 @@ def _data(judgement: Judgement) -> dict[str, Any]:
 
 def _parts(judged: Judged, lines: Mapping[Basis, str]) -> Iterator[Part]:
     yield from (Note(text=line, mark=Mark.OPEN) for line in notes(judged))
+    by_verdict = {
+        verdict: found
+        for verdict in Verdict
+        if (found := [each for each in judged.judgements if each.finding.verdict is verdict])
+    }
+    for verdict in (Verdict.REFUTED, Verdict.INCONCLUSIVE):
+        yield from map(_decision, by_verdict.get(verdict, ()))
     by_side = {
         side: found
         for side in Side
-        if (found := [each for each in judged.judgements if each.claim.side is side])
+        if (found := [e for v in SPOKEN for e in by_verdict.get(v, ()) if e.claim.side is side])
     }
-    for side, judgements in by_side.items():
+    for side, found in by_side.items():
+        if names := [e.claim.id for e in found if e.finding.verdict is Verdict.REPRODUCED]:
+            sign = SIGNS[Verdict.REPRODUCED]
+            yield Sentence(lead=f"{sign} reproduced, {side}", text=", ".join(names))
+    unjudged = {verdict: found for verdict, found in by_verdict.items() if verdict not in SPOKEN}
+    text = "; ".join(f"{verdict}: {_grouped(found)}" for verdict, found in unjudged.items())
+    if text:
+        yield Note(text=f"{text[0].upper()}{text[1:]}")
+    for side, found in by_side.items():
         yield Table(
             key=f"claims-{side.name.lower()}",
             title=side.heading,
             corner="claim",
             columns=_COLUMNS,
-            rows=tuple(map(_row, judgements)),
+            rows=tuple(map(_row, found)),
+            level=Level.EVIDENCE,
         )
     yield Heading(text="Why, claim by claim", key="claims", short="Why", level=Level.EVIDENCE)
-    for side, judgements in by_side.items():
-        yield Heading(text=side.heading, level=Level.EVIDENCE)
-        yield from (_fold(each, lines) for each in judgements)
+    for found in by_side.values():
+        yield from (_fold(each, lines, _badge(each.finding)) for each in found)
+    if text:
+        folds = tuple(_fold(each, lines) for found in unjudged.values() for each in found)
+        yield Fold(key="not-judged", summary=f"{len(folds)} more claims", gist=text, parts=folds)
+
+
+def _decision(judgement: Judgement) -> Sentence:
+    claim, finding = judgement.claim, judgement.finding
+    measured = finding.measured
+    found = f"; {measured.what}: {figure(measured)}" if measured is not None else ""
+    return Sentence(
+        lead=f"{_badge(finding)}, {claim.id}",
+        text=f"{claim.statement}{found}; {reason(finding)}",
+        evidence=_evidence(finding),
+    )
+
+
+def _grouped(judgements: Iterable[Judgement]) -> str:
+    """Return names by reason; of missing experiments each claim's fold says which."""
+    by_reason: dict[str, list[str]] = {}
+    for each in judgements:
+        why = each.finding.reason
+        if each.finding.verdict is Verdict.NOT_MEASURED:
+            why = why.partition(" of ")[0]
+        by_reason.setdefault(why, []).append(each.claim.id)
+    return "; ".join(f"{', '.join(names)} ({clean(why)})" for why, names in by_reason.items())
 
 
 def _badge(finding: Finding) -> str:
@@ -196,7 +243,7 @@ def _evidence(finding: Finding) -> Evidence:
 
 def _row(judgement: Judgement) -> Row:
     claim, finding, measured = judgement.claim, judgement.finding, judgement.finding.measured
-    number_cell = Cell(text="")
+    number_cell = Cell(text="in words, see why")
     if measured is not None:
         number_cell = Cell(text=figure(measured), value=measured.point, hint=measured.what)
     return Row(
@@ -205,21 +252,22 @@ def _row(judgement: Judgement) -> Row:
             Cell(text=_badge(finding), mark=MARKS[finding.verdict]),
             Cell(text=claim.published),
             number_cell,
-            Cell(text=str(finding.blocks or ""), value=finding.blocks or None),
+            Cell(text=str(finding.blocks), value=finding.blocks),
         ),
         evidence=_evidence(finding),
     )
 
 
-def _fold(judgement: Judgement, lines: Mapping[Basis, str]) -> Fold:
+def _fold(judgement: Judgement, lines: Mapping[Basis, str], badge: str = "") -> Fold:
     claim, finding = judgement.claim, judgement.finding
     return Fold(
-        key=f"claim-{claim.id}",
+        key=claim.id,
         summary=f"{claim.id}: {claim.statement}",
-        badge=_badge(finding),
+        badge=badge,
         mark=MARKS[finding.verdict],
         gist=figure(finding.measured),
         parts=tuple(_reasons(claim, finding, lines)),
+        links=tuple(links(claim.sources)),
     )
 
 

@@ -83,6 +83,7 @@ def _block(part: Part) -> Iterator[str]:
             yield f"### {badge}{escape(part.summary)}"
             yield escape(part.gist)
             yield from _blocks(untitled(part))
+            yield ", ".join(f"[{escape(text)}]({address})" for text, address in part.links)
         case Heading():
             yield f"### {escape(part.text)}"
         case Command():

@@ -125,6 +125,9 @@ class _Printer:
                 self.line(f"{badge}{part.summary}", f"bold {_STYLES[part.mark]}".strip())
                 self.line(part.gist, "italic")
                 self.parts(untitled(part))
+                for text, address in part.links:
+                    whole = Text(clean(f"  {text}: {address}"), style="dim")
+                    self._console.print(whole, soft_wrap=True)
 
     def _table(self, table: Table) -> None:
         self._console.print()

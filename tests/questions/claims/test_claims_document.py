@@ -1,15 +1,27 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 from __future__ import annotations
 
+import re
+from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
+from reference import content
+from rendered import text as text_of
 
 from bench.errors import UsageError
 from bench.questions.claims import run as claims_plan
-from bench.questions.claims.catalogue import chosen, claims, listing
+from bench.questions.claims.catalogue import chosen, claims, judge, listing
 from bench.questions.claims.claim import Side
+from bench.questions.claims.document import SIGNS, document
+from bench.questions.claims.evidence import of_journals
+from bench.questions.claims.sources import links
+from bench.report.document import Document, Fold, Level
+from bench.report.renderers import html as html_form
+from bench.report.renderers import markdown
 
+H2O = "https://github.com/h2o/h2o/issues/2800"
 PAGE = Path(__file__).parents[3] / "docs" / "claims.md"
 
 
@@ -35,3 +47,55 @@ def test_what_claims_need_is_planned() -> None:
 def test_an_unknown_claim_is_refused() -> None:
     with pytest.raises(UsageError, match="rb-ordre"):
         chosen(["rb-order", "rb-ordre"])
+
+
+@cache
+def reference() -> Document:
+    (evidence,) = of_journals(content("claims/journal.jsonl.gz"))
+    return document(judge(evidence))
+
+
+def test_the_title_counts_the_claims_that_could_be_judged() -> None:
+    verdicts = Counter(each["verdict"] for each in reference().data["claims"])
+    judged = verdicts["reproduced"] + verdicts["refuted"] + verdicts["inconclusive"]
+    assert 0 < judged < sum(verdicts.values())
+    assert reference().title.startswith(
+        f"{verdicts['reproduced']} of {judged} claims reproduced, "
+        f"{verdicts['refuted']} refuted, {verdicts['inconclusive']} inconclusive"
+    )
+
+
+def test_the_decision_names_every_claim_once_the_refuted_first() -> None:
+    lines = text_of(reference().up_to(Level.DECISION)).splitlines()
+    assert len(lines) <= 40
+    whole = "\n".join(lines)
+    assert all(len(re.findall(rf"{each.id}\b(?!-)", whole)) == 1 for each in claims())
+    first = [line.split()[0] for line in lines if line.lstrip()[:1] in SIGNS.values()]
+    assert first == sorted(first, key="✗?✓".index)
+
+
+def test_every_claim_has_an_address_and_its_sources_have_links() -> None:
+    page = html_form.render(reference())
+    ids = re.findall(r'<details class="fold" id="m0-([^"]+)"', page)
+    assert set(ids) == {each.id for each in claims()} | {"not-judged"}
+    addresses = re.findall(r'<a href="(https:[^"]+)" rel="noreferrer">', page)
+    assert H2O in addresses
+    assert len(re.findall(r'href="(?!#|data:)', page)) == len(addresses)
+    text = text_of(reference())
+    assert all(f": {address}\n" in text for address in addresses)
+    assert f"[h2o/h2o\\#2800]({H2O})" in markdown.render(reference())
+
+
+def test_sources_without_an_address_are_no_links() -> None:
+    found = dict(links("BLOG; a/b#7, bpf list 2023, x/y, a tracexec report"))
+    assert found == {
+        "BLOG": "https://nakryiko.com/posts/bpf-ringbuf/",
+        "a/b#7": "https://github.com/a/b/issues/7",
+        "x/y": "https://github.com/x/y",
+    }
+
+
+@pytest.mark.parametrize("address", ["javascript:alert(1)", "http://example.org", "//example.org"])
+def test_a_fold_leads_to_https_alone(address: str) -> None:
+    with pytest.raises(ValueError, match="https"):
+        Fold(key="k", summary="", parts=(), links=(("text", address),))

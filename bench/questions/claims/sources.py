@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Where the sources that claims name can be read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+_KERNEL: Final = "https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git"
+_KNOWN: Final = {
+    "TUT": "https://eunomia.dev/tutorials/8-exitsnoop/",
+    "BLOG": "https://nakryiko.com/posts/bpf-ringbuf/",
+    "DOC": "https://docs.kernel.org/bpf/ringbuf.html",
+    "BENCH": f"{_KERNEL}/log/tools/testing/selftests/bpf/benchs/bench_ringbufs.c",
+}
+_SOURCE: Final = re.compile(rf"\b({'|'.join(_KNOWN)})\b|([\w.-]+/[\w.-]+)(?:#(\d+))?")
+
+
+def links(sources: str) -> Iterator[tuple[str, str]]:
+    """Yield each source that has an address, and its address: "h2o/h2o#2800" is GitHub's."""
+    for found in _SOURCE.finditer(sources):
+        known, repository, issue = found.groups()
+        place = f"https://github.com/{repository}" + (f"/issues/{issue}" if issue else "")
+        yield found[0], _KNOWN.get(known, place)
