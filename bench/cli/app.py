@@ -16,7 +16,7 @@ import typer
 import typer.core
 
 from bench.cli import COMMANDS, output
-from bench.cli.options import EachOnce, plain_app
+from bench.cli.options import Command, plain_app
 from bench.errors import ExitCode, UsageError
 from bench.host import limits
 
@@ -34,7 +34,7 @@ class _LoadedWhenCalled(typer.core.TyperGroup):
         if hasattr(module, "app"):
             return typer.main.get_command(module.app)
         alone = plain_app()
-        alone.command(cmd_name, cls=EachOnce)(module.command)
+        alone.command(cmd_name, cls=Command)(module.command)
         return typer.main.get_command(alone)
 
 

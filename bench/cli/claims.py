@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer import Option
 
-from bench.cli.options import AsFormat, Full, Journal, Seed, Wait, refuse
+from bench.cli.options import AsFormat, Full, Journal, Seed, Wait, of_output, of_run, refuse
 from bench.cli.output import answer, read, read_or_not
 from bench.errors import UsageError, check_range
 
@@ -21,13 +20,13 @@ if TYPE_CHECKING:
     from bench.questions.claims.claim import Claim
     from bench.trial.result import TrialResult
 
-_ONLY = Option(help="Just this claim; may be repeated.", metavar="ID")
-_BLOCKS = Option(help="Blocks of every experiment; 0: as planned, at least 8.")
-_SETTLED = Option(help="Go on for so long with what is left open.", metavar="MINUTES")
-_EXPECT = Option(help="Exit 1 if it comes out otherwise; repeatable.", metavar="ID=VERDICT")
-_EXPECT_FILE = Option(help='The same from a TOML file: rb-order = "reproduced".')
-_STRICT = Option("--strict", help="An inconclusive claim fails a gate too.")
-_FROM = Option("--from", help="Judge this journal, run nothing; repeatable.")
+_ONLY = of_run(help="Just this claim; may be repeated.", metavar="ID")
+_BLOCKS = of_run(help="Blocks of every experiment; 0: as planned, at least 8.")
+_SETTLED = of_run(help="Go on for so long with what is left open.", metavar="MINUTES")
+_EXPECT = of_output(help="Exit 1 if it comes out otherwise; repeatable.", metavar="ID=VERDICT")
+_EXPECT_FILE = of_output(help='The same from a TOML file: rb-order = "reproduced".')
+_STRICT = of_output("--strict", help="An inconclusive claim fails a gate too.")
+_FROM = of_run("--from", help="Judge this journal, run nothing; repeatable.")
 
 
 def command(

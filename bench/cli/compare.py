@@ -6,9 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from typer import Argument, Option
+from typer import Argument
 
-from bench.cli.options import AsFormat
+from bench.cli.options import AsFormat, of_output
 from bench.cli.output import answer, read, read_or_not, say
 from bench.errors import GateFailed, JournalError, UsageError
 from bench.escape import clean
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bench.linux.machine import Machine
 
 _SET = "Journal, folder of journals, or quoted pattern ('old/*.jsonl')."
-_FAIL = Option(
+_FAIL = of_output(
     "--fail-on-regression", help="Exit 1 if something got worse, or nothing was compared."
 )
 

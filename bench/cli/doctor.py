@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import AsJson
+from bench.cli.options import AsJson, of_run
 from bench.cli.output import read_or_not
 from bench.errors import ExitCode
 
-_LEAST = typer.Option("--least-privilege", help="Try which capabilities each part needs here.")
+_LEAST = of_run("--least-privilege", help="Try which capabilities each part needs here.")
 
 
 def command(*, as_json: AsJson = False, least_privilege: Annotated[bool, _LEAST] = False) -> None:

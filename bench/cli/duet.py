@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from bench.cli.options import AsJson, Journal, Seed, Wait
+from bench.cli.options import (
+    AsJson,
+    Journal,
+    Seed,
+    Wait,
+    of_output,
+    of_run,
+    of_storm,
+    of_tracer,
+)
 from bench.cli.output import answer
 from bench.errors import UsageError, check_range
 from workloads.storm import Shape, Spawn, Storm
@@ -27,22 +36,22 @@ def command(
     second: Annotated[str, typer.Argument(metavar="B", help="perfbuf, perfbuf:wakeup=50 ...")],
     assign: Annotated[
         list[str] | None,
-        typer.Option(
+        of_run(
             help="What goes to A or B by chance: record, a window such as 1ms, or solo (a whole "
             "storm). Several are run in turn.  [default: record]",
             show_default=False,
         ),
     ] = None,
-    workload: Annotated[Shape, typer.Option(help="Shape of the storm.")] = Shape.STORM,
-    count: Annotated[int, typer.Option(help="Children of one storm.")] = 8_000,
-    rate: Annotated[float, typer.Option(help="Children a second; 0: as fast as they can.")] = 0.0,
-    budget: Annotated[str, typer.Option(help="Data bytes of each arm.")] = "1MiB",
-    storms: Annotated[int, typer.Option(help="Storms, 8 or more.")] = 24,
+    workload: Annotated[Shape, of_storm(help="Shape of the storm.")] = Shape.STORM,
+    count: Annotated[int, of_storm(help="Children of one storm.")] = 8_000,
+    rate: Annotated[float, of_storm(help="Children a second; 0: as fast as they can.")] = 0.0,
+    budget: Annotated[str, of_tracer(help="Data bytes of each arm.")] = "1MiB",
+    storms: Annotated[int, of_run(help="Storms, 8 or more.")] = 24,
     precision: Annotated[
-        str | None, typer.Option(help="Add storms until intervals reach no farther, like 2%.")
+        str | None, of_run(help="Add storms until intervals reach no farther, like 2%.")
     ] = None,
-    margin: Annotated[str, typer.Option(help="Equivalent is within this, like 2%.")] = "2%",
-    seconds: Annotated[float, typer.Option(help="Begin no storm after this time.")] = 60.0,
+    margin: Annotated[str, of_output(help="Equivalent is within this, like 2%.")] = "2%",
+    seconds: Annotated[float, of_run(help="Begin no storm after this time.")] = 60.0,
     seed: Seed = 1,
     output: Journal = None,
     wait: Wait = False,

@@ -11,16 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer import Argument, Option
+from typer import Argument
 
 from bench.cli.options import (
     AsFormat,
     AsJson,
-    EachOnce,
+    Command,
     Full,
     Gates,
     Seed,
     Sources,
+    of_guest,
+    of_output,
+    of_run,
     plain_app,
     refuse,
 )
@@ -46,15 +49,15 @@ _ROOM_FOR_ALL = 120
 
 app = plain_app()
 
-Update = Annotated[bool, Option("--update", help="Fetch the archives' lists anew, however old.")]
-_NOT_ONLY_NEWEST = Option("--all", help="Not just the newest of each series and flavour.")
+Update = Annotated[bool, of_run("--update", help="Fetch the archives' lists anew, however old.")]
+_NOT_ONLY_NEWEST = of_output("--all", help="Not just the newest of each series and flavour.")
 _SERIES = Argument(help="6.12, 6.12-rt, a release or a package.", metavar="SERIES...")
-_EVERYTHING = Option("--all", help="All kernels, and the archives' lists.")
-_APPEND = Option(help="Kernel parameter, like preempt=full; repeatable.")
-_FOLDER = Option(help="Folder to write; results/kernels-TIME by default.")
-_RESUME = Option("--resume", help="Leave out the kernels that --output is done with.")
-_OUTPUT = Option(help="File to write; html: report.html beside the journals.")
-_MISSING = Option("--fail-on-missing", help="Exit 1 if a kernel left no result.")
+_EVERYTHING = of_run("--all", help="All kernels, and the archives' lists.")
+_APPEND = of_guest(help="Kernel parameter, like preempt=full; repeatable.")
+_FOLDER = of_output(help="Folder to write; results/kernels-TIME by default.")
+_RESUME = of_run("--resume", help="Leave out the kernels that --output is done with.")
+_OUTPUT = of_output(help="File to write; html: report.html beside the journals.")
+_MISSING = of_output("--fail-on-missing", help="Exit 1 if a kernel left no result.")
 _PLACES = Argument(help="Folders of journals, or journals.", metavar="DIR...")
 
 
@@ -68,7 +71,7 @@ def _kernels() -> None:
     """
 
 
-@app.command("list", cls=EachOnce)
+@app.command("list", cls=Command)
 def list_kernels(
     *,
     every: Annotated[bool, _NOT_ONLY_NEWEST] = False,
@@ -97,7 +100,7 @@ def list_kernels(
         _print_table(rows)
 
 
-@app.command(cls=EachOnce)
+@app.command(cls=Command)
 def fetch(
     series: Annotated[list[str], _SERIES],
     *,
@@ -125,7 +128,7 @@ def fetch(
         typer.echo(f"{image.label}: {image.release or 'unknown release'}, {image.vmlinuz}")
 
 
-@app.command(cls=EachOnce)
+@app.command(cls=Command)
 def prune(*, every: Annotated[bool, _EVERYTHING] = False) -> None:
     """Remove fetched kernels of which a newer one of the same series has been fetched.
 
@@ -139,17 +142,17 @@ def prune(*, every: Annotated[bool, _EVERYTHING] = False) -> None:
         typer.echo(line)
 
 
-@app.command(cls=EachOnce)
+@app.command(cls=Command)
 def run(
     context: typer.Context,
     kernels: Annotated[list[str], Argument(help="6.12, 6.12-rt, ./bzImage, host ...")],
     *,
-    cpus: Annotated[int | None, Option(help="Of each guest; all, up to 4.")] = None,
-    memory: Annotated[int | None, Option(help="Of each guest, MiB; 2048 usually.")] = None,
-    time_limit: Annotated[float, Option(help="Of each guest, seconds.")] = 600.0,
-    jobs: Annotated[int, Option(help="Guests at a time.")] = 1,
+    cpus: Annotated[int | None, of_guest(help="Of each guest; all, up to 4.")] = None,
+    memory: Annotated[int | None, of_guest(help="Of each guest, MiB; 2048 usually.")] = None,
+    time_limit: Annotated[float, of_guest(help="Of each guest, seconds.")] = 600.0,
+    jobs: Annotated[int, of_run(help="Guests at a time.")] = 1,
     append: Annotated[list[str] | None, _APPEND] = None,
-    emulate: Annotated[bool, Option("--emulate", help="Do not try KVM.")] = False,
+    emulate: Annotated[bool, of_guest("--emulate", help="Do not try KVM.")] = False,
     seed: Seed = 1,
     output: Annotated[Path | None, _FOLDER] = None,
     resume: Annotated[bool, _RESUME] = False,
@@ -257,7 +260,7 @@ def _conclude(folder: Path) -> None:
         )
 
 
-@app.command(cls=EachOnce)
+@app.command(cls=Command)
 def report(
     context: typer.Context,
     places: Annotated[list[Path], _PLACES],

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import click
 import typer
@@ -19,30 +20,38 @@ from bench.tracer.transports import names
 
 _T = TypeVar("_T")
 
-Journal = Annotated[
-    Path | None, Option("--output", help="Journal to write; results/NAME-TIME.jsonl by default.")
-]
-Seed = Annotated[int, Option("--seed", help="Of the blocks' random order.")]
-Wait = Annotated[bool, Option("--wait", help="Wait until no other measurement runs.")]
-Transports = Annotated[
-    list[str] | None, Option("--transport", help=f"{', '.join(names())}; may be repeated.")
-]
-Gates = Annotated[
-    list[str] | None,
-    Option("--fail-on", help="Exit 1 on these: drops, causal, ringbuf:drops ...; repeatable."),
-]
-Sources = Annotated[
-    Path | None, Option("--sources", help="Take this kernels.toml.", metavar="FILE")
-]
-AsJson = Annotated[bool, Option("--json", help="One JSON document.")]
+of_storm: Final = partial(Option, rich_help_panel="Storm")
+"""Make an option of this panel; a help shows panels in the order of their first options."""
+of_tracer: Final = partial(Option, rich_help_panel="Tracer")
+of_consumer: Final = partial(Option, rich_help_panel="Consumer")
+of_guest: Final = partial(Option, rich_help_panel="Guest")
+of_run: Final = partial(Option, rich_help_panel="Run")
+of_output: Final = partial(Option, rich_help_panel="Output")
+_ARGUMENTS, _OTHERS = "Arguments", "Other options"
 
-Full = Annotated[bool, Option("--full", help="Show every comparison, not only the decision.")]
+TRANSPORTS: Final = ", ".join(names())
+Journal = Annotated[
+    Path | None, of_output("--output", help="Journal to write; results/NAME-TIME.jsonl by default.")
+]
+Seed = Annotated[int, of_run("--seed", help="Of the blocks' random order.")]
+Wait = Annotated[bool, of_run("--wait", help="Wait until no other measurement runs.")]
+_GATES: Final = (
+    "Exit 1 on these: drops (records lost) or causal (order violated); of one transport as "
+    f"TRANSPORT:drops, with TRANSPORT one of {TRANSPORTS}. Separated by commas; repeatable."
+)
+Gates = Annotated[list[str] | None, of_output("--fail-on", help=_GATES, metavar="GATES")]
+Sources = Annotated[
+    Path | None, of_run("--sources", help="Take this kernels.toml.", metavar="FILE")
+]
+AsJson = Annotated[bool, of_output("--json", help="One JSON document.")]
+
+Full = Annotated[bool, of_output("--full", help="Show every comparison, not only the decision.")]
 
 
 def format_option(*more: str) -> object:
     """Return --format, which takes every renderer's name and ``more``."""
     forms = click.Choice([*renderers.names(), *more])
-    return Option("--format", click_type=forms, help="How to write it.")
+    return of_output("--format", click_type=forms, help="How to write it.")
 
 
 AsFormat = Annotated[str, format_option()]
@@ -67,8 +76,20 @@ def each_once(option: str, values: list[_T] | None) -> list[_T]:
     return values or []
 
 
-class EachOnce(typer.core.TyperCommand):
-    """A command that refuses a second value of an option that takes one: the first would go."""
+class Command(typer.core.TyperCommand):
+    """A command whose help groups options, and which refuses a second value where one is taken."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write arguments, then options by panel."""
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for each in self.get_params(ctx):
+            if record := each.get_help_record(ctx):
+                panels.setdefault(_panel(each), []).append(record)
+        if not panels.keys() - {_ARGUMENTS, _OTHERS}:
+            panels["Options"] = panels.pop(_OTHERS)
+        for name in sorted(panels, key=_OTHERS.__eq__):  # the others last
+            with formatter.section(name):
+                formatter.write_dl(panels[name])
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse as click does, once that is known."""
@@ -78,6 +99,12 @@ class EachOnce(typer.core.TyperCommand):
             if times > 1 and single:
                 raise UsageError(f"{option.opts[0]} is given {times} times", remedy="give it once")
         return super().parse_args(ctx, args)
+
+
+def _panel(parameter: click.Parameter) -> str:
+    if parameter.param_type_name == "argument":
+        return _ARGUMENTS
+    return getattr(parameter, "rich_help_panel", None) or _OTHERS
 
 
 def plain_app(cls: type[typer.core.TyperGroup] | None = None) -> typer.Typer:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
-from typer import Argument, Option
+from typer import Argument
 
-from bench.cli.options import Full, format_option
+from bench.cli.options import Full, format_option, of_output
 from bench.cli.output import answer, name_faults, writable, write
 from bench.errors import BufbenchError, UsageError
 from bench.escape import clean
@@ -31,7 +31,7 @@ def command(
     files: Annotated[list[Path], Argument(help="Journals.", metavar="FILE...")],
     *,
     form: Annotated[str, format_option("svg", "png", "parquet")] = "text",
-    output: Annotated[Path | None, Option(help=_OUTPUT)] = None,
+    output: Annotated[Path | None, of_output(help=_OUTPUT)] = None,
     full: Full = False,
 ) -> None:
     """Summarise journals: which transport to take, and the numbers behind it.

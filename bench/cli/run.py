@@ -7,9 +7,22 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from typer import Option
 
-from bench.cli.options import Gates, Journal, Seed, Transports, Wait, each_once, given, refuse
+from bench.cli.options import (
+    TRANSPORTS,
+    Gates,
+    Journal,
+    Seed,
+    Wait,
+    each_once,
+    given,
+    of_consumer,
+    of_output,
+    of_run,
+    of_storm,
+    of_tracer,
+    refuse,
+)
 from bench.cli.output import answer, read_or_not
 from bench.errors import UsageError, check_range
 from bench.plan.config import MIXED, Call, Consumer, Poll, Producer, Reader, TrialConfig, Wake
@@ -35,50 +48,53 @@ _TRACER: Final = (
 """Options that act on a tracer with buffers only."""
 
 
-_PROFILE = Option(help="Run all experiments of quick, standard or thorough.")
-_WORKERS = Option(help="Processes that make children; 2, of trickle 1.")
-_RATE = Option(help="Children a second; 0: as fast as they can.")
-_SPAWN = Option(help="Call that makes a child; vfork, of burst fork.")
-_BURST = Option(help="Children that exit at once (burst).")
-_EXEC = Option("--exec", help="Children exec a program.")
-_BUDGET = Option(help="Data bytes over all buffers, like 64KiB; repeatable.")
-_WAKEUP = Option(help="adaptive, none, forced, or N: every N records.")
-_CALL = Option(help="How a ring buffer is written.")
-_INTERVAL = Option(help="Milliseconds between timed drains.")
-_STALL = Option(help="Milliseconds of reading nothing, once.")
-_CPUS = Option(help="CPUs of the storm, e.g. 0-1; all by default.")
-_RESUME = Option("--resume", help="Go on with the journal of --output.")
-_USER = Option(help="User that runs the storm: nobody, root or another.")
-_QUIET = Option("--quiet", help="No summary at the end.")
+_PROFILE = of_run(help="Run all experiments of quick, standard or thorough.")
+_WORKERS = of_storm(help="Processes that make children; 2, of trickle 1.")
+_RATE = of_storm(help="Children a second; 0: as fast as they can.")
+_SPAWN = of_storm(help="Call that makes a child; vfork, of burst fork.")
+_BURST = of_storm(help="Children that exit at once (burst).")
+_EXEC = of_storm("--exec", help="Children exec a program.")
+_BUDGET = of_tracer(help="Data bytes over all buffers, like 64KiB; repeatable.")
+_TRANSPORT = of_tracer(
+    help=f"{TRANSPORTS}, and {' and '.join(BASELINES)} for the storm alone; repeatable."
+)
+_WAKEUP = of_tracer(help="adaptive, none, forced, or N: every N records.")
+_CALL = of_tracer(help="How a ring buffer is written.")
+_INTERVAL = of_consumer(help="Milliseconds between timed drains.")
+_STALL = of_consumer(help="Milliseconds of reading nothing, once.")
+_CPUS = of_storm(help="CPUs of the storm, e.g. 0-1; all by default.")
+_RESUME = of_run("--resume", help="Go on with the journal of --output.")
+_USER = of_storm(help="User that runs the storm: nobody, root or another.")
+_QUIET = of_output("--quiet", help="No summary at the end.")
 
 
 def command(
     context: typer.Context,
     *,
     profile: Annotated[str | None, _PROFILE] = None,
-    workload: Annotated[Shape, Option(help="Shape of the storm.")] = Shape.STORM,
+    workload: Annotated[Shape, of_storm(help="Shape of the storm.")] = Shape.STORM,
     workers: Annotated[int | None, _WORKERS] = None,
-    count: Annotated[int, Option(help="Children of one storm.")] = 5_000,
+    count: Annotated[int, of_storm(help="Children of one storm.")] = 5_000,
     rate: Annotated[float, _RATE] = 0.0,
     spawn: Annotated[Spawn | None, _SPAWN] = None,
-    gap: Annotated[Gap, Option(help="Spacing of a paced storm.")] = Gap.FIXED,
+    gap: Annotated[Gap, of_storm(help="Spacing of a paced storm.")] = Gap.FIXED,
     burst: Annotated[int, _BURST] = 1_000,
-    depth: Annotated[int, Option(help="Processes in one chain (chain).")] = 8,
+    depth: Annotated[int, of_storm(help="Processes in one chain (chain).")] = 8,
     execute: Annotated[bool, _EXEC] = False,
-    seconds: Annotated[float, Option(help="Longest storm.")] = 30.0,
+    seconds: Annotated[float, of_storm(help="Longest storm.")] = 30.0,
     budget: Annotated[list[str] | None, _BUDGET] = None,
-    transport: Transports = None,
+    transport: Annotated[list[str] | None, _TRANSPORT] = None,
     wakeup: Annotated[str, _WAKEUP] = "adaptive",
     call: Annotated[Call, _CALL] = Call.RESERVE,
-    payload: Annotated[str, Option(help="Padding: 0 to 4096 bytes, or mixed.")] = "0",
-    records: Annotated[int, Option(help="Records per exit, 1 to 1000.")] = 1,
-    poll: Annotated[Poll, Option(help="How the consumer waits.")] = Poll.EPOLL,
+    payload: Annotated[str, of_tracer(help="Padding: 0 to 4096 bytes, or mixed.")] = "0",
+    records: Annotated[int, of_tracer(help="Records per exit, 1 to 1000.")] = 1,
+    poll: Annotated[Poll, of_consumer(help="How the consumer waits.")] = Poll.EPOLL,
     interval: Annotated[float, _INTERVAL] = 5.0,
-    reader: Annotated[Reader, Option(help="What drains the buffers.")] = Reader.NATIVE,
+    reader: Annotated[Reader, of_consumer(help="What drains the buffers.")] = Reader.NATIVE,
     stall: Annotated[float, _STALL] = 0.0,
-    consumer_cpu: Annotated[int | None, Option(help="Pin the consumer.")] = None,
+    consumer_cpu: Annotated[int | None, of_consumer(help="Pin the consumer.")] = None,
     cpus: Annotated[str, _CPUS] = "",
-    blocks: Annotated[int, Option(help="Trials of each configuration.")] = 8,
+    blocks: Annotated[int, of_run(help="Trials of each configuration.")] = 8,
     seed: Seed = 1,
     output: Journal = None,
     resume: Annotated[bool, _RESUME] = False,

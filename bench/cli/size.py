@@ -6,9 +6,19 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-from typer import Option
-
-from bench.cli.options import AsJson, Journal, Seed, Transports, Wait, each_once
+from bench.cli.options import (
+    TRANSPORTS,
+    AsJson,
+    Journal,
+    Seed,
+    Wait,
+    each_once,
+    of_consumer,
+    of_output,
+    of_run,
+    of_storm,
+    of_tracer,
+)
 from bench.cli.output import answer
 from bench.errors import MachineUnfit, UsageError, check_range
 from bench.record.layout import RECORD_BYTES
@@ -19,20 +29,21 @@ if TYPE_CHECKING:
     from bench.plan.experiments import Experiment
 
 _DEFAULT_STORMS = 20  # fewer would show too little
+_TRANSPORT = of_tracer(help=f"{TRANSPORTS}; repeatable.")
 
 
 def command(
     *,
-    rate: Annotated[float, Option(help="Exits a second; 0: as fast as they can.")] = 0.0,
-    burst: Annotated[int, Option(help="Processes that exit at once, instead.")] = 0,
-    record_size: Annotated[int, Option(help="Bytes of one record.")] = RECORD_BYTES,
-    records: Annotated[int, Option(help="Records per exit, 1 to 1000.")] = 1,
-    stall: Annotated[float, Option(help="Longest stall to survive, in ms.")] = 50.0,
-    tolerate: Annotated[float, Option(help="Share of records that may be lost.")] = 0.0,
-    transport: Transports = None,
-    seconds: Annotated[float, Option(help="Length of a storm besides the stall.")] = 0.2,
-    storms: Annotated[int, Option(help="Storms of each rung, 20 or more.")] = _DEFAULT_STORMS,
-    margin: Annotated[float, Option(help="Recommend this many times the minimum.")] = 2.0,
+    rate: Annotated[float, of_storm(help="Exits a second; 0: as fast as they can.")] = 0.0,
+    burst: Annotated[int, of_storm(help="Processes that exit at once, instead.")] = 0,
+    record_size: Annotated[int, of_tracer(help="Bytes of one record.")] = RECORD_BYTES,
+    records: Annotated[int, of_tracer(help="Records per exit, 1 to 1000.")] = 1,
+    stall: Annotated[float, of_consumer(help="Longest stall to survive, in ms.")] = 50.0,
+    tolerate: Annotated[float, of_output(help="Share of records that may be lost.")] = 0.0,
+    transport: Annotated[list[str] | None, _TRANSPORT] = None,
+    seconds: Annotated[float, of_storm(help="Length of a storm besides the stall.")] = 0.2,
+    storms: Annotated[int, of_run(help="Storms of each rung, 20 or more.")] = _DEFAULT_STORMS,
+    margin: Annotated[float, of_output(help="Recommend this many times the minimum.")] = 2.0,
     seed: Seed = 1,
     output: Journal = None,
     wait: Wait = False,

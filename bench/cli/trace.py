@@ -12,13 +12,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
-from typer import Option
-
+from bench.cli.options import TRANSPORTS, of_output, of_run, of_tracer
 from bench.errors import UsageError
 from bench.escape import clean_name
 from bench.host.uninterrupted import start, uninterrupted
 from bench.linux import procfs
-from bench.tracer.transports import names
 
 if TYPE_CHECKING:
     from bench.record.layout import CapturedRecord
@@ -33,18 +31,18 @@ _CORE: Final = 0x80  # of a wait status: the core was dumped
 _OUTSIDE: Final = "bufbench: processes outside this PID namespace are shown with PID 0"
 _HEADING: Final = f"{'TIME':<12} {'PID':>7} {'PPID':>7} {'EXIT_CODE':<15} {'DURATION':>12} COMM"
 
-_TRANSPORT = Option(help=f"{', '.join(names())}.")
-_BUDGET = Option(help="Data bytes over all buffers; 8MiB or just below by default.")
-_DURATION = Option(help="Seconds to trace; until Ctrl-C by default.")
+_TRANSPORT = of_tracer(help=f"{TRANSPORTS}.")
+_BUDGET = of_tracer(help="Data bytes over all buffers; 8MiB or just below by default.")
+_DURATION = of_run(help="Seconds to trace; until Ctrl-C by default.")
 
 
 def command(
     *,
     transport: Annotated[str, _TRANSPORT] = "ringbuf",
     budget: Annotated[str | None, _BUDGET] = None,
-    as_json: Annotated[bool, Option("--json", help="One JSON document a line.")] = False,
-    pid: Annotated[int | None, Option(help="Only this process.")] = None,
-    comm: Annotated[str | None, Option(help="Only processes of this name.")] = None,
+    as_json: Annotated[bool, of_output("--json", help="One JSON document a line.")] = False,
+    pid: Annotated[int | None, of_output(help="Only this process.")] = None,
+    comm: Annotated[str | None, of_output(help="Only processes of this name.")] = None,
     duration: Annotated[float | None, _DURATION] = None,
 ) -> None:
     """Show every process that exits: when, which, whose child, how, after how long.
