@@ -222,7 +222,10 @@ def restrictions(machine: machine.Machine) -> Iterator[str]:
             "cpuset: budgets are shared by these alone"
         )
     if machine.cpu_quota is not None:
-        yield f"restricted to the time of {machine.cpu_quota:g} CPUs by the cgroup's quota"
+        yield (
+            f"restricted to the time of {machine.cpu_quota:g} "
+            f"CPU{'s' * (machine.cpu_quota != 1)} by the cgroup's quota"
+        )
 
 
 def _difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from bench.amounts import counted
 from bench.errors import GateFailed, NotBalanced, UsageError
 from bench.judge.load import state_of
 from bench.plan.experiments import BASELINES
@@ -51,7 +52,7 @@ class Gate:
                 full = state_of(trial) is not State.REDUCED
                 out_of[transport] = out_of.get(transport, 0) + full * looked_at
         if happened:
-            return f"{self} happened {happened} times"
+            return f"{self} happened {counted(happened, 'time')}"
         what = _OUT_OF[self.what]
         missing = [f"no {what} on {name}" for name, looked_at in out_of.items() if not looked_at]
         if missing or not out_of:
@@ -100,7 +101,7 @@ def check_each(gates: Iterable[Gate], machines: Mapping[str, Iterable[TrialResul
     if invalid:
         first = invalid[0]
         raise NotBalanced(
-            f"{len(invalid)} of {len(trials)} trials did not balance; the first is "
+            f"{len(invalid)} of {counted(len(trials), 'trial')} did not balance; the first is "
             f"{first.experiment} {first.arm} block {first.block}: {'; '.join(first.reasons)}",
             remedy="the journal has them all; please report this",
         )

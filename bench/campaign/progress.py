@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
+from bench.amounts import counted
 from bench.plan.duration import OVERHEAD_S, estimate_seconds, trial_seconds
 from bench.plan.experiments import Experiment
 from bench.trial.result import TrialResult
@@ -54,7 +55,7 @@ def _lines(experiments: int) -> Begin:
         begun += 1
         trials = experiment.blocks * len(experiment.arms)
         print(
-            f"[{begun}/{experiments}] {experiment.name}: {trials} trials, "
+            f"[{begun}/{experiments}] {experiment.name}: {counted(trials, 'trial')}, "
             f"about {estimate_seconds(experiment):.0f} s",
             file=sys.stderr,
             flush=True,

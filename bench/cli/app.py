@@ -106,5 +106,8 @@ def _bufbench(*, version: Annotated[bool, _VERSION] = False) -> None:
     Exit codes: 0 fine, 1 a gate failed, 2 usage, 3 machine unfit or busy, 4 a trial did not
     balance, 130 on Ctrl-C, 143 on SIGTERM.
 
+    Sizes are in bytes: 65536, 64K or 64KiB, of which K and KiB are 1,024; lengths of time are
+    written like 500ms, 30s or 1m.
+
     Example: bufbench doctor
     """

@@ -12,6 +12,7 @@ import typer
 
 from bench.cli.options import AsFormat, Full, Journal, Seed, Wait, of_output, of_run, refuse
 from bench.cli.output import answer, read, read_or_not
+from bench.cli.values import Time
 from bench.errors import UsageError, check_range
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 _ONLY = of_run(help="Just this claim; may be repeated.", metavar="ID")
 _BLOCKS = of_run(help="Blocks of every experiment; 0: as planned, at least 8.")
-_SETTLED = of_run(help="Go on for so long with what is left open.", metavar="MINUTES")
+_SETTLED = of_run(
+    click_type=Time("m"), help="Go on for so many minutes with what is left open.", metavar="TIME"
+)
 _EXPECT = of_output(help="Exit 1 if it comes out otherwise; repeatable.", metavar="ID=VERDICT")
 _EXPECT_FILE = of_output(help='The same from a TOML file: rb-order = "reproduced".')
 _STRICT = of_output("--strict", help="An inconclusive claim fails a gate too.")

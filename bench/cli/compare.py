@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument
 
+from bench.amounts import counted
 from bench.cli.options import AsFormat, of_output
 from bench.cli.output import answer, read, read_or_not, say
 from bench.errors import GateFailed, JournalError, UsageError
@@ -52,7 +53,7 @@ def command(
                 f"{after} holds no trial that {before} does not hold: nothing can have changed",
                 remedy="name journals of two runs",
             )
-        say(f"{shared:,} trials are in A and in B; they count in A")
+        say(f"{counted(shared, 'trial is', 'trials are')} in A and in B; A has them")
     first, second = journal_sets(old), journal_sets(fresh)
     machines = first[0].summary.machine, second[0].summary.machine
     _check_cpus(*machines)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from bench.amounts import counted
 from bench.cli.options import (
     AsJson,
     Journal,
@@ -19,6 +20,7 @@ from bench.cli.options import (
     of_tracer,
 )
 from bench.cli.output import answer
+from bench.cli.values import Time
 from bench.errors import UsageError, check_range
 from workloads.storm import Shape, Spawn, Storm
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from bench.questions.duet.judge import Duel
 
+_SECONDS = of_run(click_type=Time("s"), help="Begin no storm after so many seconds.")
 _SHAPES: Final = frozenset({Shape.STORM, Shape.BURST, Shape.TRICKLE, Shape.THREADS, Shape.HOTCPU})
 
 
@@ -45,13 +48,13 @@ def command(
     workload: Annotated[Shape, of_storm(help="Shape of the storm.")] = Shape.STORM,
     count: Annotated[int, of_storm(help="Children of one storm.")] = 8_000,
     rate: Annotated[float, of_storm(help="Children a second; 0: as fast as they can.")] = 0.0,
-    budget: Annotated[str, of_tracer(help="Data bytes of each arm.")] = "1MiB",
+    budget: Annotated[str, of_tracer(help="Data bytes of each arm.", metavar="SIZE")] = "1MiB",
     storms: Annotated[int, of_run(help="Storms, 8 or more.")] = 24,
     precision: Annotated[
         str | None, of_run(help="Add storms until intervals reach no farther, like 2%.")
     ] = None,
     margin: Annotated[str, of_output(help="Equivalent is within this, like 2%.")] = "2%",
-    seconds: Annotated[float, of_run(help="Begin no storm after this time.")] = 60.0,
+    seconds: Annotated[float, _SECONDS] = 60.0,
     seed: Seed = 1,
     output: Journal = None,
     wait: Wait = False,
@@ -151,5 +154,7 @@ def _progress(found: Sequence[Duel]) -> None:
     """Say on a terminal's stderr how far it is."""
     if not sys.stderr.isatty():
         return
-    widths = "; ".join(f"{each.storms} storms ±{min(each.resolvable, 9.99):.1%}" for each in found)
+    widths = "; ".join(
+        f"{counted(each.storms, 'storm')} ±{min(each.resolvable, 9.99):.1%}" for each in found
+    )
     print(f"\r\x1b[K{widths}", end="", file=sys.stderr, flush=True)

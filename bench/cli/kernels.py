@@ -29,6 +29,7 @@ from bench.cli.options import (
 )
 from bench.cli.output import answer, name_faults, read_or_not, say
 from bench.cli.report import refuse_text_file
+from bench.cli.values import Size, Time
 from bench.errors import (
     BufbenchError,
     GateFailed,
@@ -53,6 +54,8 @@ Update = Annotated[bool, of_run("--update", help="Fetch the archives' lists anew
 _NOT_ONLY_NEWEST = of_output("--all", help="Not just the newest of each series and flavour.")
 _SERIES = Argument(help="6.12, 6.12-rt, a release or a package.", metavar="SERIES...")
 _EVERYTHING = of_run("--all", help="All kernels, and the archives' lists.")
+_MEMORY = of_guest(click_type=Size(unit=1 << 20), help="Of each guest, 2G or in MiB; 2048 usually.")
+_LIMIT = of_guest(click_type=Time("s"), help="Of each guest, in seconds.")
 _APPEND = of_guest(help="Kernel parameter, like preempt=full; repeatable.")
 _FOLDER = of_output(help="Folder to write; results/kernels-TIME by default.")
 _RESUME = of_run("--resume", help="Leave out the kernels that --output is done with.")
@@ -148,8 +151,8 @@ def run(
     kernels: Annotated[list[str], Argument(help="6.12, 6.12-rt, ./bzImage, host ...")],
     *,
     cpus: Annotated[int | None, of_guest(help="Of each guest; all, up to 4.")] = None,
-    memory: Annotated[int | None, of_guest(help="Of each guest, MiB; 2048 usually.")] = None,
-    time_limit: Annotated[float, of_guest(help="Of each guest, seconds.")] = 600.0,
+    memory: Annotated[int | None, _MEMORY] = None,
+    time_limit: Annotated[float, _LIMIT] = 600.0,
     jobs: Annotated[int, of_run(help="Guests at a time.")] = 1,
     append: Annotated[list[str] | None, _APPEND] = None,
     emulate: Annotated[bool, of_guest("--emulate", help="Do not try KVM.")] = False,
@@ -188,7 +191,12 @@ def run(
     folder = output or kernels_run.new_folder(paths.RESULTS)
     kernels_run.check_place(folder)
     available_mib = psutil.virtual_memory().available >> 20
-    guest = boot.fitting(cpus=cpus, memory_mib=memory, jobs=jobs, available_mib=available_mib)
+    guest = boot.fitting(
+        cpus=cpus,
+        memory_mib=None if memory is None else memory >> 20,
+        jobs=jobs,
+        available_mib=available_mib,
+    )
     say = kernels_run.speaker(time.monotonic())
     pending = kernels_run.pending(folder, kernels)
     left = pending if resume else kernels

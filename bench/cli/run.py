@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from bench.amounts import counted
 from bench.cli.options import (
     TRANSPORTS,
     Gates,
@@ -24,6 +25,7 @@ from bench.cli.options import (
     refuse,
 )
 from bench.cli.output import answer, read_or_not
+from bench.cli.values import Size, Time
 from bench.errors import UsageError, check_range
 from bench.plan.config import MIXED, Call, Consumer, Poll, Producer, Reader, TrialConfig, Wake
 from bench.plan.experiments import BASELINES
@@ -54,14 +56,18 @@ _RATE = of_storm(help="Children a second; 0: as fast as they can.")
 _SPAWN = of_storm(help="Call that makes a child; vfork, of burst fork.")
 _BURST = of_storm(help="Children that exit at once (burst).")
 _EXEC = of_storm("--exec", help="Children exec a program.")
-_BUDGET = of_tracer(help="Data bytes over all buffers, like 64KiB; repeatable.")
+_BUDGET = of_tracer(help="Data bytes over all buffers, like 64K; repeatable.", metavar="SIZE")
 _TRANSPORT = of_tracer(
     help=f"{TRANSPORTS}, and {' and '.join(BASELINES)} for the storm alone; repeatable."
 )
+_SECONDS = of_storm(click_type=Time("s"), help="Longest storm, in seconds.")
 _WAKEUP = of_tracer(help="adaptive, none, forced, or N: every N records.")
 _CALL = of_tracer(help="How a ring buffer is written.")
-_INTERVAL = of_consumer(help="Milliseconds between timed drains.")
-_STALL = of_consumer(help="Milliseconds of reading nothing, once.")
+_PAYLOAD = of_tracer(
+    click_type=Size(words={"0": 0, "mixed": MIXED}), help="Padding: 0 to 4096 bytes, or mixed."
+)
+_INTERVAL = of_consumer(click_type=Time("ms"), help="Milliseconds between timed drains.")
+_STALL = of_consumer(click_type=Time("ms"), help="Milliseconds of reading nothing, once.")
 _CPUS = of_storm(help="CPUs of the storm, e.g. 0-1; all by default.")
 _RESUME = of_run("--resume", help="Go on with the journal of --output.")
 _USER = of_storm(help="User that runs the storm: nobody, root or another.")
@@ -81,12 +87,12 @@ def command(
     burst: Annotated[int, _BURST] = 1_000,
     depth: Annotated[int, of_storm(help="Processes in one chain (chain).")] = 8,
     execute: Annotated[bool, _EXEC] = False,
-    seconds: Annotated[float, of_storm(help="Longest storm.")] = 30.0,
+    seconds: Annotated[float, _SECONDS] = 30.0,
     budget: Annotated[list[str] | None, _BUDGET] = None,
     transport: Annotated[list[str] | None, _TRANSPORT] = None,
     wakeup: Annotated[str, _WAKEUP] = "adaptive",
     call: Annotated[Call, _CALL] = Call.RESERVE,
-    payload: Annotated[str, of_tracer(help="Padding: 0 to 4096 bytes, or mixed.")] = "0",
+    payload: Annotated[int, _PAYLOAD] = 0,
     records: Annotated[int, of_tracer(help="Records per exit, 1 to 1000.")] = 1,
     poll: Annotated[Poll, of_consumer(help="How the consumer waits.")] = Poll.EPOLL,
     interval: Annotated[float, _INTERVAL] = 5.0,
@@ -237,7 +243,9 @@ def _single(
     sizes = [budgets.check(budgets.parse(text), memory_bytes=memory_bytes) for text in budgets_text]
     experiment = compose(
         name=config.storm.shape.value,
-        title=f"A {config.storm.shape.value} of {config.storm.count} processes",
+        title=(
+            f"A {config.storm.shape.value} of {counted(config.storm.count, 'process', 'processes')}"
+        ),
         config=config,
         transports=[find(name, beside=BASELINES) for name in asked if name not in BASELINES],
         budgets_bytes=each_once("--budget", sizes),
@@ -251,10 +259,9 @@ def _single(
     return (experiment,), experiment.omitted
 
 
-def _producer(wakeup: str, call: Call, payload: str, records: int) -> Producer:
+def _producer(wakeup: str, call: Call, payload: int, records: int) -> Producer:
     check_range("--records", records, 1, 1_000)
-    padding = MIXED if payload == "mixed" else _whole(payload, "payload")
-    if payload != "mixed" and not (0 <= padding <= 4096 and padding % 8 == 0):
+    if payload != MIXED and not (payload <= 4096 and payload % 8 == 0):
         raise UsageError(
             f"a payload of {payload} bytes is not possible",
             remedy="take a multiple of 8 up to 4096, or mixed",
@@ -264,9 +271,9 @@ def _producer(wakeup: str, call: Call, payload: str, records: int) -> Producer:
     else:
         wake, watermark = Wake.WATERMARK, _whole(wakeup, "wake-up")
         if not 1 <= watermark < 2**32:
-            raise UsageError(f"no wake-up every {wakeup} records", remedy="take 1 or more")
+            raise UsageError(f"--wakeup {wakeup} is out of range", remedy="take 1 or more")
     return Producer(
-        wake=wake, watermark=watermark, call=call, payload_bytes=padding, records_per_exit=records
+        wake=wake, watermark=watermark, call=call, payload_bytes=payload, records_per_exit=records
     )
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated
 
+from bench.amounts import counted, size
 from bench.cli.options import (
     TRANSPORTS,
     AsJson,
@@ -20,6 +21,7 @@ from bench.cli.options import (
     of_tracer,
 )
 from bench.cli.output import answer
+from bench.cli.values import Size, Time
 from bench.errors import MachineUnfit, UsageError, check_range
 from bench.record.layout import RECORD_BYTES
 from bench.tracer.transports import find
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from bench.plan.experiments import Experiment
 
 _DEFAULT_STORMS = 20  # fewer would show too little
+_RECORD = of_tracer(click_type=Size(), help="Bytes of one record.")
+_STALL = of_consumer(click_type=Time("ms"), help="Longest stall to survive, in ms.")
+_SECONDS = of_storm(click_type=Time("s"), help="Length of a storm besides the stall, in seconds.")
 _TRANSPORT = of_tracer(help=f"{TRANSPORTS}; repeatable.")
 
 
@@ -36,12 +41,12 @@ def command(
     *,
     rate: Annotated[float, of_storm(help="Exits a second; 0: as fast as they can.")] = 0.0,
     burst: Annotated[int, of_storm(help="Processes that exit at once, instead.")] = 0,
-    record_size: Annotated[int, of_tracer(help="Bytes of one record.")] = RECORD_BYTES,
+    record_size: Annotated[int, _RECORD] = RECORD_BYTES,
     records: Annotated[int, of_tracer(help="Records per exit, 1 to 1000.")] = 1,
-    stall: Annotated[float, of_consumer(help="Longest stall to survive, in ms.")] = 50.0,
+    stall: Annotated[float, _STALL] = 50.0,
     tolerate: Annotated[float, of_output(help="Share of records that may be lost.")] = 0.0,
     transport: Annotated[list[str] | None, _TRANSPORT] = None,
-    seconds: Annotated[float, of_storm(help="Length of a storm besides the stall.")] = 0.2,
+    seconds: Annotated[float, _SECONDS] = 0.2,
     storms: Annotated[int, of_run(help="Storms of each rung, 20 or more.")] = _DEFAULT_STORMS,
     margin: Annotated[float, of_output(help="Recommend this many times the minimum.")] = 2.0,
     seed: Seed = 1,
@@ -114,8 +119,8 @@ def _memory_for(chosen: TrialConfig) -> int:
     wanted_bytes = capture_bytes(chosen)
     if 2 * wanted_bytes > free_bytes:
         raise MachineUnfit(
-            f"the records of one storm take up to {wanted_bytes >> 20:,} MiB, "
-            f"{free_bytes >> 20:,} MiB are available",
+            f"the records of one storm take up to {size(wanted_bytes)}, "
+            f"{size(free_bytes)} are available",
             remedy="take shorter --seconds, fewer --records or a smaller --burst",
         )
     return (free_bytes - wanted_bytes) // 2
@@ -127,7 +132,7 @@ def _begin(experiment: Experiment) -> None:
 
     arms = ", ".join(arm.name for arm in experiment.arms)
     print(
-        f"{experiment.name}: {experiment.blocks} storms each of {arms}; "
+        f"{experiment.name}: {counted(experiment.blocks, 'storm')} each of {arms}; "
         f"about {estimate_seconds(experiment):.0f} s",
         file=sys.stderr,
         flush=True,

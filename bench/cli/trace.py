@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
 from bench.cli.options import TRANSPORTS, of_output, of_run, of_tracer
+from bench.cli.values import Time
 from bench.errors import UsageError
 from bench.escape import clean_name
 from bench.host.uninterrupted import start, uninterrupted
@@ -32,8 +33,10 @@ _OUTSIDE: Final = "bufbench: processes outside this PID namespace are shown with
 _HEADING: Final = f"{'TIME':<12} {'PID':>7} {'PPID':>7} {'EXIT_CODE':<15} {'DURATION':>12} COMM"
 
 _TRANSPORT = of_tracer(help=f"{TRANSPORTS}.")
-_BUDGET = of_tracer(help="Data bytes over all buffers; 8MiB or just below by default.")
-_DURATION = of_run(help="Seconds to trace; until Ctrl-C by default.")
+_BUDGET = of_tracer(
+    help="Data bytes over all buffers; 8 MiB or just below by default.", metavar="SIZE"
+)
+_DURATION = of_run(click_type=Time("s"), help="Seconds to trace; until Ctrl-C by default.")
 
 
 def command(

@@ -17,6 +17,7 @@ from typing import Final
 
 import psutil
 
+from bench.amounts import size
 from bench.errors import BufbenchError
 from bench.linux import capabilities, cgroup, lockdown, machine, pages, procfs
 from bench.linux import cpus as processors
@@ -134,7 +135,10 @@ _CHECKS: Final[dict[str, tuple[Rule, str]]] = {
         "use a kernel built with CONFIG_DEBUG_INFO_BTF=y",
     ),
     "CPU quota": (  # of a cgroup: it stops storm and consumer within a trial
-        lambda quota: (quota is None, "none" if quota is None else f"time of {quota:g} CPUs"),
+        lambda quota: (
+            quota is None,
+            "none" if quota is None else f"time of {quota:g} CPU{'s' * (quota != 1)}",
+        ),
         "raise cpu.max of the cgroup (v1: cpu.cfs_quota_us): beyond it everything stands still",
     ),
     "clock source": (  # every record costs two readings; kvm-clock reads the TSC too, as quickly
@@ -163,7 +167,7 @@ _CHECKS: Final[dict[str, tuple[Rule, str]]] = {
     "perf_event_mlock_kb": (  # beyond it, perf buffers of the unprivileged are locked memory
         lambda mlock_kb, privileged: (
             privileged or (mlock_kb or 0) >= _USUAL_MLOCK_KB,
-            "unknown" if mlock_kb is None else f"{mlock_kb} KiB per CPU",
+            "unknown" if mlock_kb is None else f"{size(mlock_kb << 10)} per CPU",
         ),
         f"sysctl kernel.perf_event_mlock_kb={_USUAL_MLOCK_KB}",
     ),
@@ -179,7 +183,7 @@ _CHECKS: Final[dict[str, tuple[Rule, str]]] = {
         "stop them: their map lookups make the kernel skip the tracer (missed)",
     ),
     "memory": (  # captured records stay there until a trial is measured
-        lambda free: (free >= _MEMORY_NEEDED_BYTES, f"{free / (1 << 30):.1f} GiB available"),
+        lambda free: (free >= _MEMORY_NEEDED_BYTES, f"{size(free)} available"),
         "free memory to 1 GiB or more, or run smaller storms",
     ),
     "kernel log": (  # complaints make a trial invalid

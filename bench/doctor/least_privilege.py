@@ -16,6 +16,7 @@ from functools import partial
 from itertools import combinations
 from typing import Final
 
+from bench.amounts import size
 from bench.linux import capabilities, perf_event, procfs, tracefs
 from bench.linux.capabilities import Capability as Cap
 from bench.tracer import probes
@@ -69,7 +70,7 @@ def examine() -> Iterator[Need]:
         large = partial(need, otherwise="smaller budgets")
         for kind, size_bytes in ((perf, _SMALL_BYTES), (large, _LARGE_BYTES)):
             yield kind(
-                f"perf buffers of {size_bytes >> 10:,} KiB per CPU",
+                f"perf buffers of {size(size_bytes)} per CPU",
                 _prepared(partial(_mapping, stack, size_bytes)),
                 *(Cap.IPC_LOCK, Cap.PERFMON),
                 remedy="or raise kernel.perf_event_mlock_kb, or ulimit -l",

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final
 
 import bench
+from bench.amounts import counted, size
 from bench.errors import MachineUnfit, UsageError
 from bench.guests import init
 from bench.guests.sources import Image
@@ -100,8 +101,9 @@ def fitting(*, cpus: int | None, memory_mib: int | None, jobs: int, available_mi
     memory = min(_USUAL_MIB, share_mib) if memory_mib is None else memory_mib
     if memory < _LEAST_MIB or memory * jobs > available_mib:
         raise UsageError(
-            f"{jobs} guests of {memory} MiB do not fit into {available_mib} MiB",
-            remedy=f"each takes {_LEAST_MIB} MiB or more: choose --memory and --jobs",
+            f"{counted(jobs, 'guest')} of {size(memory << 20)} do not fit into "
+            f"{size(available_mib << 20)}",
+            remedy=f"each takes {size(_LEAST_MIB << 20)} or more: choose --memory and --jobs",
         )
     return Guest(cpus=chosen, memory_mib=memory, time_limit_s=0.0, kvm=False)
 

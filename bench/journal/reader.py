@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bench.amounts import counted
 from bench.errors import JournalError
 from bench.journal import bounds
 from bench.journal.distinct import Distinct, distinct
@@ -184,7 +185,10 @@ def read(path: Path) -> Iterator[Line | Fault]:
         yield Fault(
             path=name,
             line=number,
-            reason=f"{orphans} trials left out, since the line of their run could not be used",
+            reason=(
+                f"{counted(orphans, 'trial')} left out, since the line of their run could "
+                "not be used"
+            ),
         )
 
 

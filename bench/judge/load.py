@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from bench.amounts import counted
 from bench.trial.result import State, TrialResult
 from bench.trial.shortfall import shortfall
 from workloads.storm import Shape, Storm
@@ -24,7 +25,7 @@ class Load:
     at_once: int | None  # None: not recorded
 
     def __str__(self) -> str:
-        count = "" if self.children is None else f"{self.children:,} processes"
+        count = "" if self.children is None else counted(self.children, "process", "processes")
         wide = f"{self.at_once:,} at once" if self.at_once is not None else ""
         return ", ".join(filter(None, (count, wide))) or "another storm"
 

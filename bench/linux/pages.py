@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
+from bench.amounts import size
 from bench.errors import MachineUnfit
 
 PAGE_BYTES: Final = 4_096
@@ -16,6 +17,6 @@ def require(size_bytes: int | None = None) -> None:
     size_bytes = size_bytes or os.sysconf("SC_PAGE_SIZE")
     if size_bytes != PAGE_BYTES:
         raise MachineUnfit(
-            f"pages are of {size_bytes >> 10} KiB, not of {PAGE_BYTES >> 10}",
+            f"pages are of {size(size_bytes)}, not of {size(PAGE_BYTES)}",
             remedy="boot a kernel with pages of 4 KiB",
         )

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from bench.amounts import counted
 from bench.record.counters import CpuCounters
 from bench.record.records import Records
 
@@ -40,7 +41,10 @@ def without_buffer(
     for counts in counters:
         causes = {name: counts.dropped[name] for name in _NO_BUFFER if counts.dropped.get(name)}
         for name, lost in causes.items():
-            found.append(f"{lost} records of CPU {counts.cpu} dropped ({name}): {_NO_BUFFER[name]}")
+            found.append(
+                f"{counted(lost, 'record')} of CPU {counts.cpu} dropped ({name}): "
+                f"{_NO_BUFFER[name]}"
+            )
         if counts.cpu in offline and not causes:
             found.append(f"CPU {counts.cpu} was offline when the buffers were made")
     return tuple(found)

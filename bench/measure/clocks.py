@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bench.amounts import counted
 from bench.measure.columns import blocks
 from bench.record.records import Flag, Records
 from workloads.storm import StormReport
@@ -26,7 +27,8 @@ def faults(records: Records, storm: StormReport) -> tuple[str, ...]:
     found = []
     if early:
         found.append(
-            f"clock fault: {early:,} records were delivered before their kernel timestamp, by up "
+            f"clock fault: {counted(early, 'record was', 'records were')} delivered before "
+            "their kernel timestamp, by up "
             f"to {furthest_ns:,} ns"
         )
     if before:

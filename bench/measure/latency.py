@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from bench.amounts import counted
 from bench.errors import JournalError
 from bench.measure.columns import Integers, blocks, percentiles
 from bench.record.records import Records
@@ -61,7 +62,8 @@ def measure(records: Records) -> Latency:
     if filled and latencies.min() < 0:
         early = latencies[latencies < 0]
         raise ValueError(
-            f"clock fault: {len(early):,} records were delivered before their kernel timestamp, "
+            f"clock fault: {counted(len(early), 'record was', 'records were')} delivered "
+            "before their kernel timestamp, "
             f"by up to {-int(early.min()):,} ns"
         )
     histogram = _encoded(_counted(latencies))

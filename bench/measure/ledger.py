@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from bench.amounts import counted
 from bench.measure.columns import Integers, blocks
 from bench.record.counters import CpuCounters
 from bench.record.records import RECORD, Flag, Records
@@ -201,7 +202,9 @@ def _sequence_residues(
     if repeated:
         yield f"CPU {cpu.cpu}: {repeated:,} sequence numbers delivered more than once"
     if late:
-        yield f"CPU {cpu.cpu}: {late:,} records delivered after a later one of the same CPU"
+        yield (
+            f"CPU {cpu.cpu}: {counted(late, 'record')} delivered after a later one of the same CPU"
+        )
     gaps = cpu.attempted - distinct
     if gaps != dropped:
         yield f"CPU {cpu.cpu}: {gaps:,} gaps in the sequence numbers, but {dropped:,} dropped"
@@ -217,4 +220,7 @@ def _sum_residue(where: str, attempted: int, delivered: int, dropped: int) -> It
 
 def _whole_residue(damaged: int) -> Iterator[str]:
     if damaged:
-        yield f"{damaged:,} records did not arrive whole: length or padding is not what was sent"
+        yield (
+            f"{counted(damaged, 'record')} did not arrive whole: length or padding is not "
+            "what was sent"
+        )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from bench.amounts import size
 from bench.errors import UsageError
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.config import MIXED
@@ -64,18 +65,19 @@ def check(budget_bytes: int, *, memory_bytes: int) -> int:
     if rest or pages < 1 or pages & (pages - 1):
         below = max(1, 1 << (pages.bit_length() - 1)) if pages else 1
         raise UsageError(
-            f"a budget of {label(budget_bytes)} is no power of two of pages of {label(PAGE_BYTES)}",
+            f"a budget of {size(budget_bytes)} is no power of two of pages of {size(PAGE_BYTES)}",
             remedy=f"take {label(below * PAGE_BYTES)} or {label(2 * below * PAGE_BYTES)}",
         )
     if budget_bytes > memory_bytes:
         raise UsageError(
-            f"a budget of {label(budget_bytes)} is larger than this machine's memory "
-            f"({memory_bytes // MIB} MiB)",
+            f"a budget of {size(budget_bytes)} is larger than this machine's memory "
+            f"({size(memory_bytes)})",
             remedy="take a smaller one",
         )
     if budget_bytes > LARGEST_RING_BYTES:
         raise UsageError(
-            f"a budget of {label(budget_bytes)} is more than a ring buffer can have (2GiB)",
+            f"a budget of {size(budget_bytes)} is more than a ring buffer can have "
+            f"({size(LARGEST_RING_BYTES)})",
             remedy="take a smaller one",
         )
     return budget_bytes

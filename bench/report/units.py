@@ -7,7 +7,9 @@ from collections.abc import Callable
 from math import isfinite
 from typing import Final
 
-from bench.escape import clean as clean  # noqa: PLC0414  reports take it from here
+from bench.amounts import counted as counted  # noqa: PLC0414  reports take these from here
+from bench.amounts import size as size  # noqa: PLC0414
+from bench.escape import clean as clean  # noqa: PLC0414
 from bench.judge.metrics import Unit
 from bench.judge.statistics import Estimate, Scale
 from bench.report.document import NONE
@@ -26,15 +28,6 @@ def time(ns: float) -> str:
         if abs(ns) >= least:
             return f"{_digits(ns / least)} {unit}"
     return f"{ns:.0f} ns" if ns else "0"
-
-
-def size(size_bytes: float) -> str:
-    """Write bytes: "64 KiB", "76.1 KiB"."""
-    for least, unit in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
-        if abs(size_bytes) >= least:
-            value = size_bytes / least
-            return f"{value:.{0 if value == int(value) else 1}f} {unit}"
-    return f"{size_bytes:.0f} B"
 
 
 def share(value: float) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pytest
 
+from bench.amounts import counted
 from bench.judge.load import reduced, state_of
 from bench.plan.experiments import Arm, Experiment
 from bench.suite.plugin import Suite
@@ -29,8 +30,8 @@ def trials(suite: Suite, experiment: Experiment, arm: Arm) -> list[TrialResult]:
     cut = [trial for trial in every if state_of(trial) is State.REDUCED]
     if cut:
         suite.reduced.append(
-            f"{experiment.name} {arm.name}: {len(cut)} of {len(every)} storms were reduced and are "
-            f"no rounds (the first: {'; '.join(reduced(cut[0]))})"
+            f"{experiment.name} {arm.name}: {len(cut)} of {counted(len(every), 'storm')} reduced, "
+            f"and no rounds (the first: {'; '.join(reduced(cut[0]))})"
         )
     if cut == every:
         suite.unmeasured.append(f"{experiment.name}-{arm.name}")

@@ -13,6 +13,7 @@ from typing import Final
 
 import psutil
 
+from bench.amounts import counted, size
 from bench.errors import KernelRefused
 from bench.linux import bpf, perf_event, procfs, refusal
 from bench.linux.pages import PAGE_BYTES
@@ -157,7 +158,7 @@ def _ring(data_bytes: int, stack: ExitStack) -> int:
         )
     except OSError as error:
         raise refusal.refused(
-            f"the kernel gives no ring buffer of {budgets.label(data_bytes)}", error,
+            f"the kernel gives no ring buffer of {size(data_bytes)}", error,
             remedy="take a smaller budget, or free memory" if error.errno == errno.ENOMEM else "",
         ) from error  # fmt: skip
     stack.callback(os.close, fd)
@@ -179,7 +180,7 @@ def _perf_buffer(
         map_event(event)
     except OSError as error:
         raise refusal.refused(
-            f"the kernel gives no perf buffer of {pages} pages on CPU {cpu}", error,
+            f"the kernel gives no perf buffer of {counted(pages, 'page')} on CPU {cpu}", error,
             remedy=_SMALLER if error.errno in _FOR_SIZE else "",
         ) from error  # fmt: skip
     return event

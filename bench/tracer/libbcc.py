@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
+from bench.amounts import counted
 from bench.errors import KernelRefused
 from bench.linux import refusal
 from bench.plan.config import Consumer, Poll, Producer, Wake
@@ -84,7 +85,7 @@ def perf_reader(
         ct.byref(_PerfOptions(-1, cpu, wakeup)),
     )  # fmt: skip
     if not handle:
-        raise _refused(f"bcc cannot open a perf buffer of {pages} pages on CPU {cpu}")
+        raise _refused(f"bcc cannot open a perf buffer of {counted(pages, 'page')} on CPU {cpu}")
     try:
         yield _function("perf_reader_fd")(handle), handle
     finally:

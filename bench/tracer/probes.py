@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from bench.amounts import size
 from bench.errors import BufbenchError, MachineUnfit
 from bench.host import scratch
 from bench.linux import bpf, perf_event, procfs, refusal
@@ -158,7 +159,7 @@ _STEPS: Final[tuple[tuple[str, str, Callable[[], object]], ...]] = (
     ("open files", "this process may not open the files that a tracer takes", _files),
     (_FOLDER, "the current folder is gone", os.getcwd),
     ("temporary files", "temporary files cannot be written", _room),
-    ("compiler's memory", f"bcc's compiler gets no {_COMPILER_BYTES >> 20} MiB", _memory),
+    ("compiler's memory", f"bcc's compiler gets no {size(_COMPILER_BYTES)}", _memory),
     ("BPF map", "the kernel refuses a BPF map", lambda: os.close(make_map(mmap.PAGESIZE))),
     ("BPF program", "the kernel refuses a BPF program", lambda: os.close(load_program())),
     (

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bench.amounts import counted, size
 from bench.errors import UsageError
 from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
@@ -41,7 +42,7 @@ class Request:
         if other or pages * cpus * PAGE_BYTES != self.budget_bytes:
             sizes = " or ".join(budgets.label(size * cpus * PAGE_BYTES) for size in (pages, *other))
             raise UsageError(
-                f"{budgets.label(self.budget_bytes)} over {cpus} CPUs is no power of two of "
+                f"{size(self.budget_bytes)} over {counted(cpus, 'CPU')} is no power of two of "
                 "pages each",
                 remedy=f"take {sizes}",
             )

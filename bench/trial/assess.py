@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from bench.amounts import counted
 from bench.measure import (
     by_cpu,
     clocks,
@@ -81,7 +82,7 @@ def assess(seen: Observation, *, with_timeline: bool = False) -> Assessment:
     """
     book = ledger.balance(seen.records, seen.counters, seen.storm.reaped)
     if seen.consumer.malformed:
-        residue = f"{seen.consumer.malformed} records were malformed"
+        residue = f"{counted(seen.consumer.malformed, 'record was', 'records were')} malformed"
         book = replace(book, residues=(*book.residues, residue))
     if seen.consumer.misdated:
         residue = (
@@ -147,7 +148,9 @@ def state_of(
     if account:
         grave[State.INVALID] += account.residues
     if account and account.missed:
-        grave[State.DISTURBED].append(f"the kernel skipped the tracer at {account.missed} exits")
+        grave[State.DISTURBED].append(
+            f"the kernel skipped the tracer at {counted(account.missed, 'exit')}"
+        )
     if conditions.steal_share > STEAL_BOUND:
         grave[State.NOISY].append(f"{conditions.steal_share:.1%} of CPU time was stolen")
     if conditions.away_ns is not None and conditions.away_ns > AWAY_BOUND_NS:
@@ -171,7 +174,8 @@ def _competition(conditions: Conditions, account: Ledger | None) -> Iterator[str
     own = account.own_attempted if account is not None else 0
     if account is not None and conditions.other_exits > OTHER_EXITS_BOUND * own:
         yield (
-            f"{conditions.other_exits:,} processes outside the storm exited beside its {own:,} "
+            f"{counted(conditions.other_exits, 'process', 'processes')} outside the storm "
+            f"exited beside its {own:,} "
             f"records (bound: {OTHER_EXITS_BOUND:.0%})"
         )
     for name, bound in STALLED_BOUNDS.items():

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from bench.amounts import counted
 from bench.errors import MachineUnfit, UsageError
 from bench.linux import procfs
 from bench.measure import clocks, duet, latency, ledger
@@ -259,11 +260,14 @@ def _ledgers(seen: _Seen, records: tuple[Records, Records]) -> tuple[Ledger, dic
     ]
     faults += clocks.faults(seen.records, seen.storm)
     if strays := sum(len(each) for index, each in enumerate(records) if index not in books):
-        faults.append(f"{strays} records carry the mark of an arm that was not there")
+        faults.append(
+            f"{counted(strays, 'record carries', 'records carry')} the mark of an arm that "
+            "was not there"
+        )
     if seen.malformed:
-        faults.append(f"{seen.malformed} records or visits were malformed or misdated")
+        faults.append(f"malformed or misdated records or visits: {seen.malformed:,}")
     if own_exits > seen.storm.reaped:
-        faults.append(f"{seen.storm.reaped:,} processes were reaped, but {own_exits:,} were traced")
+        faults.append(f"{seen.storm.reaped:,} reaped, but {own_exits:,} traced")
     whole = replace(
         next(iter(books.values())),
         own_attempted=sum(book.own_attempted for book in books.values()),

@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from bench.amounts import counted
 from bench.errors import CaptureFull
 from bench.linux import bpf, procfs
 from bench.measure.late import Noted
@@ -169,8 +170,8 @@ def captured(capture: Capture) -> Records:
     """Return the records, sharing the capture's memory; CaptureFull if it was too small."""
     if capture.overflow:
         raise CaptureFull(
-            f"the capture array of {capture.capacity} records was full: "
-            f"{capture.overflow} more came",
+            f"the capture array of {counted(capture.capacity, 'record')} was full: "
+            f"{capture.overflow:,} more came",
             remedy="a process outside the storm made most of them; quieten the machine",
         )
     rows: Records = np.frombuffer(capture.array, dtype=CAPTURED, count=capture.count)

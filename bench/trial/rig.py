@@ -9,6 +9,7 @@ from typing import Self
 
 import psutil
 
+from bench.amounts import size
 from bench.errors import MachineUnfit
 from bench.linux import cpus, pages, procfs
 from bench.linux.kernel_log import KernelLog
@@ -103,7 +104,7 @@ def _room_for(records: int) -> Capture:
         except (OSError, ValueError):
             pass
     raise MachineUnfit(
-        f"the records of one storm take up to {wanted_bytes >> 20:,} MiB, "
-        f"{free_bytes >> 20:,} MiB are available",
+        f"the records of one storm take up to {size(wanted_bytes)}, "
+        f"{size(free_bytes)} are available",
         remedy="take a smaller --count, fewer --records or shorter --seconds",
     )

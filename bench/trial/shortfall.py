@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import suppress
 
+from bench.amounts import counted
 from workloads.storm import Shape, Storm, StormReport
 
 
@@ -25,7 +26,7 @@ def _reasons(storm: Storm, report: StormReport) -> Iterator[str]:
         yield f"limits lowered the storm from {report.lowered_from:,} processes at once{to}"
     if report.failed:
         causes = ", ".join(f"{name} {count:,}" for name, count in sorted(report.failed.items()))
-        times = f"{sum(report.failed.values()):,} times"
+        times = counted(sum(report.failed.values()), "time")
         yield f"processes or threads could not be made {times} ({causes})"
     by_time = report.stopped_by == "seconds"
     if report.stopped_by and not (storm.timed and by_time):
@@ -36,11 +37,14 @@ def _reasons(storm: Storm, report: StormReport) -> Iterator[str]:
         _signal(status): count for status, count in report.exit_statuses.items() if status & 0x7F
     }
     for name, count in sorted(killed.items()):
-        yield f"{count:,} of the storm's processes were ended by {name}"
+        yield f"{name} ended {counted(count, 'process', 'processes')} of the storm"
     wanted = storm.real_workers + min(storm.burst_size, storm.count)
     narrow = storm.shape is Shape.BURST and 0 < report.at_once < wanted
     if narrow and not (report.lowered_from or report.failed or report.stopped_by):
-        yield f"at most {report.at_once:,} processes existed at once, not {wanted:,}"
+        yield (
+            f"at most {counted(report.at_once, 'process', 'processes')} existed at once, "
+            f"not {wanted:,}"
+        )
 
 
 def _signal(status: int) -> str:

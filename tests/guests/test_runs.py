@@ -81,7 +81,7 @@ def test_a_guest_fits_the_machine() -> None:
 def test_one_that_does_not_fit_is_told(
     memory_mib: int | None, jobs: int, available_mib: int
 ) -> None:
-    with pytest.raises(UsageError, match="MiB"):
+    with pytest.raises(UsageError, match=r"GiB; each"):
         boot.fitting(cpus=1, memory_mib=memory_mib, jobs=jobs, available_mib=available_mib)
 
 

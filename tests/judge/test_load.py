@@ -79,7 +79,7 @@ def test_reduced_storms_are_compared_with_nothing_whatever_the_journal_calls_the
     assert (summary.tallies[0].reduced, summary.tallies[0].valid) == (8, 8)
     assert summary.reduced == tuple(found[:8])
     first, *_, last = verdict(summary)
-    assert first.startswith("storm: 8 of 16 storms were reduced and are compared with nothing")
+    assert first.startswith("storm: 8 of 16 storms reduced, and compared with nothing")
     assert reasons_of(found[0])[0] in first
     assert last.startswith("There is nothing to compare")
     assert first in headline(summary)
@@ -96,7 +96,7 @@ def test_a_block_with_a_reduced_storm_is_left_out_and_the_others_stand() -> None
     assert row.estimate is not None
     assert row.estimate.blocks == 9
     assert comparison.left.trials == 9
-    assert "1 of 20 storms were reduced" in verdict(summary)[0]
+    assert "1 of 20 storms reduced" in verdict(summary)[0]
     assert "1 reduced and left out" in verdict(summary)[-1]
 
 
@@ -258,7 +258,7 @@ def test_a_claim_whose_storms_were_reduced_says_so() -> None:
     (finding,) = (each.finding for each in judged.judgements if each.claim.id == "rb-same-cpu")
     assert finding.verdict is Verdict.NOT_MEASURED
     assert finding.reason == "the storms were not the ones asked for in 8 trials of same-cpu"
-    assert "8 trials with reduced storms were left out" in tally(judged)
+    assert "8 reduced trials were left out" in tally(judged)
 
 
 def test_a_verdict_that_turned_under_another_load_is_open() -> None:

@@ -30,7 +30,7 @@ def test_a_record_comes_after_its_timestamp_and_the_storm_s_beginning(records: R
 def test_a_delivery_before_the_timestamp_is_a_fault(records: Records, offset_ns: int) -> None:
     records["delivered_ns"][7] = records["timestamp_ns"][7] - offset_ns
     (fault,) = clocks.faults(records, storm(records))
-    assert fault.startswith("clock fault: 1 records were delivered")
+    assert fault.startswith("clock fault: 1 record was delivered")
     assert f"by up to {offset_ns:,} ns" in fault
 
 

@@ -101,7 +101,7 @@ def test_nothing_delivered_is_zeros_and_merges():
 def test_a_record_held_before_it_was_stamped_is_a_clock_fault():
     records = _delivered_after([5, 5, 0])
     records["delivered_ns"][1] = records["timestamp_ns"][1] - np.uint64(40)
-    with pytest.raises(ValueError, match=r"clock fault: 1 records .* by up to 40 ns"):
+    with pytest.raises(ValueError, match=r"clock fault: 1 record was .* by up to 40 ns"):
         latency.measure(records)
 
 

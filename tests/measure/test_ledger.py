@@ -12,6 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from bench.amounts import counted
 from bench.measure import ledger
 from bench.measure.columns import BLOCK_ROWS
 from bench.record.counters import CpuCounters
@@ -186,7 +187,7 @@ def test_neighbours_of_one_cpu_swapped_are_named_with_their_number(transport, lo
         pair = at[[after - 1, after]]
         records[pair] = records[pair[::-1]]
     assert ledger.balance(*trial).residues == tuple(
-        f"CPU {cpu}: 1 records delivered after a later one of the same CPU" for cpu in range(3)
+        f"CPU {cpu}: 1 record delivered after a later one of the same CPU" for cpu in range(3)
     )
 
 
@@ -197,7 +198,7 @@ def test_one_record_that_comes_last_is_one_and_one_that_comes_first_makes_all_ot
     for order, late in (([1, 2, 3, 4, 0], 1), ([4, 0, 1, 2, 3], 4), ([4, 3, 2, 1, 0], 4)):
         records["sequence"] = order
         assert ledger.balance(records, counters).residues == (
-            f"CPU 0: {late} records delivered after a later one of the same CPU",
+            f"CPU 0: {counted(late, 'record')} delivered after a later one of the same CPU",
         )
 
 
@@ -396,7 +397,7 @@ def test_a_swap_across_two_blocks_of_one_half_is_found_on_a_cpu_of_that_half_alo
     records[[BLOCK_ROWS - 1, BLOCK_ROWS]] = records[[BLOCK_ROWS, BLOCK_ROWS - 1]]
     counters = [CpuCounters(cpu=cpu, exits=120_000, attempted=120_000) for cpu in (0, 1)]
     assert ledger.balance(records, counters).residues == (
-        "CPU 0: 1 records delivered after a later one of the same CPU",
+        "CPU 0: 1 record delivered after a later one of the same CPU",
     )
 
 
@@ -417,7 +418,7 @@ def test_two_records_alone_that_change_places_are_found() -> None:
     # The halves begin and end with other CPUs.
     swapped = streams((0, 0), (1, 1), (1, 0), (0, 1), (2, 0), (2, 1), (2, 2), (0, 2))
     (residue,) = ledger.balance(*swapped).residues
-    assert residue == "CPU 1: 1 records delivered after a later one of the same CPU"
+    assert residue == "CPU 1: 1 record delivered after a later one of the same CPU"
 
 
 def test_a_cpu_out_of_order_between_and_within_the_halves_is_found() -> None:

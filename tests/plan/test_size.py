@@ -87,7 +87,7 @@ def test_rungs_hold_the_record() -> None:
     assert rungs("ringbuf", large)[0] == 8 * KIB
     assert rungs("sharded", large)[0] == 16 * KIB
     assert rungs("perfbuf", large, most=MIB)[0] == 64 * KIB  # a quarter of each CPU's
-    with pytest.raises(UsageError, match="no perfbuf of up to 32KiB"):
+    with pytest.raises(UsageError, match="no perfbuf of up to 32 KiB"):
         rungs("perfbuf", large, most=32 * KIB)
 
 

@@ -66,7 +66,7 @@ def test_it_says_what_to_configure_and_tells_minimum_from_recommendation() -> No
 
 
 def test_it_says_what_load_that_holds_for() -> None:
-    assert "exits as fast as 2 processes make them (10,000 exits/s seen), 1 record of 72 bytes" in (
+    assert "exits as fast as 2 processes make them (10,000 exits/s seen), 1 record of 72 B" in (
         said := text(sized(RING))
     )
     assert "reads nothing for 50 ms once a storm; no loss tolerated" in said
@@ -80,7 +80,7 @@ def test_it_says_what_load_that_holds_for() -> None:
 
 def test_disturbance_is_told() -> None:
     assert "Beware" not in text(sized(replace(RING, disturbed=9)))  # of 96
-    assert "10 of 96 storms were disturbed" in text(sized(replace(RING, disturbed=10)))
+    assert "10 of 96 storms disturbed" in text(sized(replace(RING, disturbed=10)))
 
 
 def test_every_rung_stands_in_the_curve() -> None:

@@ -73,11 +73,11 @@ def test_reduced_storms_are_no_rounds() -> None:
     some = _Suite(made=[cut, full], reduced=[], unmeasured=[])
     assert of_arm(some, *names) == [full]
     (line,) = some.reduced
-    assert line.startswith("storm ringbuf@8KiB: 1 of 2 storms were reduced")
+    assert line.startswith("storm ringbuf@8KiB: 1 of 2 storms reduced")
     assert "from 5,000 processes" in line
     assert some.unmeasured == []
     none = _Suite(made=[cut], reduced=[], unmeasured=[])
-    with pytest.raises(pytest.skip.Exception, match="1 of 1 storms"):
+    with pytest.raises(pytest.skip.Exception, match="1 of 1 storm"):
         of_arm(none, *names)
     assert none.unmeasured == ["storm-ringbuf@8KiB"]
 

@@ -59,7 +59,7 @@ def test_a_burst_below_rlimit_nproc_is_reduced(
     )
     both = [replace(lowered, arm="ringbuf@1MiB"), replace(whole, arm="perfbuf@1MiB")]
     assert compare(both).comparisons == ()
-    assert "1 of 2 storms were reduced" in verdict(compare(both))[0]
+    assert "1 of 2 storms reduced" in verdict(compare(both))[0]
 
 
 @pytest.mark.parametrize("transport", ["none", "perfbuf"])

@@ -58,7 +58,7 @@ def test_a_storm_as_asked_for_lacks_nothing(storm: Storm) -> None:
         (
             STORM,
             {"exit_statuses": {0: 2_999, signal.SIGKILL: 2, signal.SIGSEGV | 0x80: 1}},
-            "2 of the storm's processes were ended by SIGKILL",
+            "SIGKILL ended 2 processes of the storm",
         ),
         (
             BURST,

@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Final
 
+from bench.amounts import counted
 from bench.judge.metrics import Unit
 from bench.judge.statistics import Estimate
 from bench.questions.claims.evidence import Basis, Evidence, NotApplicable, NotMeasured
@@ -90,7 +91,7 @@ class Claim:
         """Return what ``evidence`` says, before the correction over all claims."""
         machine = evidence.machine
         if machine is not None and machine.cpus < self.cpus:
-            lack = f"needs {self.cpus} CPUs, this run had {machine.cpus}"
+            lack = f"needs {counted(self.cpus, 'CPU')}, this run had {machine.cpus}"
             return Finding(Verdict.NOT_APPLICABLE, lack)
         try:
             return self.rule(evidence)
@@ -108,7 +109,7 @@ class Claim:
         if not count:
             return f"arms are missing of {', '.join(self.experiments)}"
         names = ", ".join(name for name in cut if cut[name])
-        return f"the storms were not the ones asked for in {count} trials of {names}"
+        return f"the storms were not the ones asked for in {counted(count, 'trial')} of {names}"
 
 
 for_ring: Final = partial(Claim, side=Side.RING)

@@ -15,6 +15,7 @@ from typing import Final
 
 import numpy as np
 
+from bench.amounts import counted
 from bench.judge.floor import LEAST_MARGIN, size_of
 from bench.judge.load import contradict
 from bench.judge.metrics import Unit
@@ -124,7 +125,7 @@ class Contrast:
         """Format what, how much, and the interval."""
         ratio, found = self.scale is Scale.RATIO, self.estimate
         if found.low == found.high == ratio:
-            return f"{self.what}: the same in each of {self.blocks} blocks"
+            return f"{self.what}: the same in each of {counted(self.blocks, 'block')}"
         form = "{:.2f} times ({:.2f} to {:.2f})" if ratio else "{:+.2%} ({:+.2%} to {:+.2%})"
         return f"{self.what}: {form.format(found.point, found.low, found.high)}"
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any, Final
 
+from bench.amounts import counted
 from bench.judge.metrics import Unit
 from bench.questions.claims.catalogue import Judged, Judgement
 from bench.questions.claims.claim import Claim, Finding, Measured, Side, Verdict
@@ -97,12 +98,12 @@ def tally(judged: Judged) -> str:
     counts = Counter(each.finding.verdict for each in judged.judgements)
     of = sum(counts[verdict] for verdict in SPOKEN)
     reproduced = counts.pop(Verdict.REPRODUCED, 0)
-    text = f"{reproduced} of {of} claim{'s' if of != 1 else ''} reproduced"
+    text = f"{reproduced} of {counted(of, 'claim')} reproduced"
     if not of:
         text = f"None of {len(judged.judgements)} claims could be judged"
     text += "".join(f", {counts[each]} {each}" for each in SPOKEN if counts[each])
     if judged.reduced:
-        text += f"; {judged.reduced:,} trials with reduced storms were left out"
+        text += f"; {counted(judged.reduced, 'reduced trial was', 'reduced trials were')} left out"
     return incomplete(judged.coverage) + text
 
 
@@ -290,8 +291,8 @@ def _reasons(claim: Claim, finding: Finding, lines: Mapping[Basis, str]) -> Iter
             Strip,
             measured,
             ratio=measured.unit is Unit.TIMES,
-            words=f"{len(measured.blocks)} blocks from {least} to {most}; bound {bound} (the line "
-            "across); the bar is the 95 % interval",
+            words=f"{counted(len(measured.blocks), 'block')} from {least} to {most}; bound "
+            f"{bound} (the line across); the bar is the 95 % interval",
             level=Level.BACKGROUND,
         )
     yield from (Sentence(text=detail, level=Level.EVIDENCE) for detail in finding.details)
@@ -302,7 +303,8 @@ def _reasons(claim: Claim, finding: Finding, lines: Mapping[Basis, str]) -> Iter
         "Reproduced when": (claim.reproduced_when,),
         "p": (f"{finding.p:.2g}",) if finding.p is not None else (),
         "Rests on": tuple(
-            f"{basis.experiment} {basis.arm}: {lines.get(basis) or f'{len(basis.trials)} trials'}"
+            f"{basis.experiment} {basis.arm}: "
+            f"{lines.get(basis) or counted(len(basis.trials), 'trial')}"
             for basis in finding.rests_on
         ),
     }

@@ -86,7 +86,7 @@ def _possible(experiment: Experiment) -> Experiment:
         if parse(ArmName.parse(arm.name).budget) <= LARGEST_RING_BYTES:
             kept.append(arm)
         else:
-            lacking.append(f"{arm.name}: not applicable, a ring holds 2GiB at most")
+            lacking.append(f"{arm.name}: not applicable, a ring holds 2 GiB at most")
     return replace(experiment, arms=tuple(kept), omitted=tuple(lacking))
 
 

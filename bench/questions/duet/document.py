@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from bench.amounts import counted
 from bench.judge.comparison import Outcome
 from bench.judge.comparison import Row as Compared
 from bench.judge.metrics import Unit
@@ -87,7 +88,7 @@ def document(duet: Experiment, duel: Duel, *, margin: float, journal: str) -> Do
         title=f"{data.first} against {data.second}, "
         + ("each alone" if rule.solo else "within the same storms"),
         subject=(
-            f"{data.storms} storms ({data.workload}), assigned by {_words(rule)}; "
+            f"{counted(data.storms, 'storm')} ({data.workload}), assigned by {_words(rule)}; "
             f"equivalent means within {share(margin)}"
         ),
         parts=tuple(_parts(data)),
@@ -150,11 +151,13 @@ def _parts(data: DuetData) -> Iterator[parts.Part]:
         yield Note(text=f"{data.given_up[0].upper()}{data.given_up[1:]}.", mark=Mark.OPEN)
     if data.lossy:
         yield Note(
-            text=f"{data.lossy} storms dropped records and say nothing of latency.", mark=Mark.OPEN
+            text=f"{counted(data.lossy, 'storm')} with dropped records left out of latency.",
+            mark=Mark.OPEN,
         )
     if data.left_out:
         yield Note(
-            text=f"{data.left_out} storms were invalid or reduced and are left out.", mark=Mark.BAD
+            text=f"{counted(data.left_out, 'invalid or reduced storm')} left out.",
+            mark=Mark.BAD,
         )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+from bench.amounts import counted
 from bench.plan.experiments import Experiment
 from bench.questions.duet.judge import Duel, judge
 from bench.trial.result import TrialResult
@@ -86,8 +87,8 @@ def _end(found: Duel, block: int, until: Until, spent: float) -> str | None:
     possible = block / spent
     if block >= _BEFORE_GIVING_UP and needed > _HOPELESS * possible:
         return (
-            f"left after {block} storms: a precision of {until.precision:.3g} would take some "
-            f"{needed:,.0f}, and there is time for {possible:,.0f}"
+            f"left after {counted(block, 'storm')}: a precision of {until.precision:.3g} would "
+            f"take some {needed:,.0f}, and there is time for {possible:,.0f}"
         )
     return None
 

@@ -14,6 +14,7 @@ from itertools import product
 from operator import itemgetter
 from typing import Final
 
+from bench.amounts import counted
 from bench.judge.comparison import Comparison
 from bench.judge.metrics import METRICS, Group, Unit
 from bench.judge.samples import ArmSamples
@@ -222,7 +223,7 @@ def _lossless(results: Mapping[str, Result]) -> Iterator[Curve]:
             with suppress(NotMeasured):
                 values = least_lossless(result.evidence, ladder, transport).values.values()
                 if values:
-                    note = f"{len(values)} storms a rung"
+                    note = f"{counted(len(values), 'storm')} a rung"
                     points.append(_point(kernel, transport, _middle(values), note))
         what = "least lossless budget"
         yield from _curve(f"lossless:{ladder}", what, ladder, points, unit=Unit.BYTES)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from bench.amounts import counted
 from bench.journal.schema import Fault
 from bench.linux.machine import Machine
 from bench.questions.claims.claim import Finding, Verdict
@@ -193,7 +194,9 @@ def _findings(matrix: Matrix, each: ClaimRow) -> Iterator[tuple[str, tuple[str, 
 
 def _trials(matrix: Matrix) -> Iterator[Part]:
     if matrix.trials and not matrix.invalid:
-        yield Note(text=f"{matrix.trials:,} trials, and every ledger balanced.", level=_FURTHER)
+        yield Note(
+            text=f"{counted(matrix.trials, 'trial')}, and every ledger balanced.", level=_FURTHER
+        )
     for trial in matrix.invalid:
         where = f"{trial.kernel}, {trial.experiment} {trial.arm} block {trial.block}"
         yield Note(text=f"invalid: {where}: {'; '.join(trial.reasons)}", mark=Mark.OPEN)

@@ -17,6 +17,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
+from bench.amounts import counted
 from bench.campaign import campaign
 from bench.errors import BufbenchError, MachineUnfit
 from bench.host import inherited, limits
@@ -107,7 +108,9 @@ def _run(
         say(f"{experiment.name} ({number} of {count})")
         for block in range(experiment.blocks):
             if time.monotonic() > deadline:
-                left_out.append(f"{experiment.blocks - block} blocks of {experiment.name}")
+                left_out.append(
+                    f"{counted(experiment.blocks - block, 'block')} of {experiment.name}"
+                )
                 break
             trials += _block(running, experiment, block)
     running.intend(*map(stage, plan[number:]))

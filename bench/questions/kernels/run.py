@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final
 
+from bench.amounts import counted
 from bench.errors import BufbenchError, UsageError
 from bench.escape import clean
 from bench.guests import boot
@@ -229,7 +230,8 @@ def _line(found: Outcome) -> str:
     if found.status is Status.DONE:
         left_out = f", no time for {', '.join(found.left_out)}" if found.left_out else ""
         return (
-            f"{found.label}: {found.release}, {found.trials} trials in {found.seconds:.0f} s"
+            f"{found.label}: {found.release}, {counted(found.trials, 'trial')} in "
+            f"{found.seconds:.0f} s"
             f"{left_out}"
         )
     return f"{found.label}: {found.status}: {found.reason}"

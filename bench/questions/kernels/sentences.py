@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
+from bench.amounts import counted
 from bench.judge.memory import FREE_TOLERANCE, Worth
 from bench.judge.statistics import loss_bound
 from bench.questions.claims.claim import Verdict
@@ -58,7 +59,7 @@ def _kernels(matrix: Matrix) -> Iterator[str]:
     partly = [clean(row.label) for row, _ in matrix.measured if row.status != Status.DONE]
     if partly:
         text += f", {', '.join(partly)} not all of it"
-    yield f"{text}; {matrix.trials:,} trials"
+    yield f"{text}; {counted(matrix.trials, 'trial')}"
     for row, result in matrix.measured:
         for line in completeness(result.summary.coverage):
             yield f"{clean(row.label)}: {line[0].lower()}{line[1:].rstrip('.')}"
@@ -82,7 +83,7 @@ def _ledger(matrix: Matrix) -> Iterator[str]:
     if matrix.invalid:
         counts = Counter(clean(trial.kernel) for trial in matrix.invalid)
         where = ", ".join(f"{count} on {label}" for label, count in counts.items())
-        yield f"Ledger: {len(matrix.invalid)} of {matrix.trials:,} trials are invalid: {where}"
+        yield f"Ledger: {len(matrix.invalid)} of {counted(matrix.trials, 'trial')} invalid: {where}"
     elif matrix.trials:
         yield "Ledger: every trial balances on every kernel"
 
@@ -92,9 +93,12 @@ def _order(matrix: Matrix) -> Iterator[str]:
         if not order.causal_pairs:
             continue
         text = f"{traits(order.transport).short.capitalize()}, order: "
-        text += f"{order.causal_violations:,} causal violations in {order.causal_pairs:,} pairs"
+        text += (
+            f"{counted(order.causal_violations, 'causal violation')} in "
+            f"{order.causal_pairs:,} pairs"
+        )
         if not order.violating:
-            text += f" on {order.kernels} kernel{'s' if order.kernels > 1 else ''}"
+            text += f" on {counted(order.kernels, 'kernel')}"
             text += f" ({_at_most(order.causal_pairs)})"
         elif len(order.violating) < order.kernels:
             text += f", on {', '.join(map(clean, order.violating))}"
@@ -138,7 +142,7 @@ def _missed(matrix: Matrix) -> Iterator[str]:
     if hit:
         kernel, worst = max(hit, key=lambda each: each[1].missed_share)
         text = f"when idle the kernel skipped the tracer on {len(hit)} of "
-        text += f"{len(matrix.missed)} kernels"
+        text += counted(len(matrix.missed), "kernel")
         text += f", at most {share(worst.missed_share)} of exits ({clean(kernel)})"
     elif exits:
         text = f"none of {exits:,} exits when idle ({_at_most(exits)})"

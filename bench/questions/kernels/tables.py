@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
+from bench.amounts import counted
 from bench.judge.memory import INSTRUMENTS, Judged
 from bench.judge.metrics import Unit
 from bench.questions.claims import catalogue
@@ -124,7 +125,7 @@ def curve(found: Curve) -> Table:
 def point_words(point: Point, unit: Unit, to: str = " .. ") -> tuple[str, str, str]:
     """Return a point's value, its interval and its note."""
     sign = "x " if unit is Unit.TIMES else ""
-    note = f"{point.blocks} blocks" + (f", {point.note}" if point.note else "")
+    note = counted(point.blocks, "block") + (f", {point.note}" if point.note else "")
     interval = to.join(number(bound, unit) for bound in (point.low, point.high))
     return f"{sign}{number(point.value, unit)}", interval, note
 
@@ -146,7 +147,9 @@ def claims(matrix: Matrix) -> Table:
     shown = decided(matrix)
     hint = "✓ reproduced, ✗ refuted, ? inconclusive, - not applicable or not measured."
     if others := len(matrix.claims) - len(shown):
-        hint += f" {others} more are applicable on none of these kernels."
+        hint += (
+            f" {others} more {'is' if others == 1 else 'are'} applicable on none of these kernels."
+        )
     if unasked := len(catalogue.claims()) - len(matrix.claims):
         hint += f" The catalogue's other {unasked} are not measured here: `bufbench claims` does."
     rows = (
@@ -208,7 +211,7 @@ def _skipped(found: Skipped | None) -> tuple[Cell, Cell]:
     return (
         Cell(
             text=share(found.missed_share),
-            hint=f"{found.missed:,} of {found.reaped:,} exits in {found.trials} trials",
+            hint=f"{found.missed:,} of {found.reaped:,} exits in {counted(found.trials, 'trial')}",
             mark=Mark.OPEN if found.missed else Mark.NONE,
         ),
         Cell(text=f"{share(found.low)} .. {share(found.high)}"),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from bench.amounts import counted
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.traits import Traits
 from bench.questions.sizing.judge import Sizing
@@ -93,16 +94,18 @@ def document(sized: Sized) -> Document:
 
 def _load(sized: Sized) -> Iterator[str]:
     load = sized.load
-    what = f"exits as fast as {sized.workers} processes make them"
+    what = f"exits as fast as {counted(sized.workers, 'process makes', 'processes make')} them"
     if load.burst or load.rate_per_s:
-        bursts = f"bursts of {load.burst:,} processes that exit at once"
+        bursts = (
+            f"bursts of {counted(load.burst, 'process that exits', 'processes that exit')} at once"
+        )
         what = bursts if load.burst else f"{load.rate_per_s:,.0f} exits/s"
-    records = "1 record" if load.records_per_exit == 1 else f"{load.records_per_exit:,} records"
+    records = counted(load.records_per_exit, "record")
     stall = f"reads nothing for {load.stall_ms:g} ms once a storm"
     loss = f"up to {share(sized.tolerated)} of" if sized.tolerated else "no"
     yield (
         f"Load: {what} ({sized.exits_per_s:,.0f} exits/s seen), {records} of "
-        f"{load.record_bytes} bytes each; the consumer {stall if load.stall_ms else 'never stalls'}"
+        f"{size(load.record_bytes)} each; the consumer {stall if load.stall_ms else 'never stalls'}"
         f"; {loss} loss tolerated. Storms of {load.seconds:g} s besides the stall."
     )
     if load.rate_per_s and sized.exits_per_s < 0.9 * load.rate_per_s:
@@ -111,8 +114,8 @@ def _load(sized: Sized) -> Iterator[str]:
     storms = sum(rung.trials for sizing in sized.sizings for rung in sizing.ladder.rungs)
     if 10 * disturbed >= storms:
         yield (
-            f"Beware: {disturbed} of {storms} storms were disturbed, by stolen CPU time or by "
-            "exits of other processes; on a quiet machine less may be enough."
+            f"Beware: {disturbed} of {counted(storms, 'storm')} disturbed, by stolen CPU time or "
+            "by exits of other processes; on a quiet machine less may be enough."
         )
     if not (load.stall_ms or load.burst):
         yield (
@@ -152,19 +155,24 @@ def _answer(sized: Sized, sizing: Sizing) -> Iterator[str]:
         top = sizing.ladder.rungs[-1]
         yield (
             f"{label}: no size is enough. At {size(top.budget_bytes)}, the largest tried, "
-            f"{top.lossy} of {top.trials} storms lost something: the consumer is slower than this "
+            f"{top.lossy} of {counted(top.trials, 'storm')} lost something: the consumer is "
+            "slower than this "
             "load, and no buffer makes up for that."
         )
         return
     way = traits(sizing.ladder.transport)
     timer = f", or drain by a timer at least every {sized.load.stall_ms:g} ms"
-    over = f" over {sized.cpus} CPUs" if way.per_cpu else ""
+    over = f" over {counted(sized.cpus, 'CPU')}" if way.per_cpu else ""
     yield (
         f"{label}: set {way.setting}={sized.setting(way, wanted)}{way.share} "
         f"({size(wanted)}{over}), and {way.wake_policy}{timer if sized.load.stall_ms else ''}."
     )
     rung, below, seen = map(sizing.tried, (minimum, minimum // 2, wanted))
-    at = f"{rung.lossy} of {rung.trials} storms, at most {share(rung.bound)}" if rung else ""
+    at = (
+        f"{rung.lossy} of {counted(rung.trials, 'storm')}, at most {share(rung.bound)}"
+        if rung
+        else ""
+    )
     if sizing.at_least_size:
         yield f"The minimum is {size(minimum)} ({at}): nothing smaller exists."
     elif below is not None:
@@ -175,14 +183,15 @@ def _answer(sized: Sized, sizing: Sizing) -> Iterator[str]:
     if seen is not None and wanted > minimum:
         yield (
             f"The recommendation is {wanted // minimum} x the minimum (margin {sizing.margin:g}), "
-            f"and lost in {seen.lossy} of {seen.trials} storms."
+            f"and lost in {seen.lossy} of {counted(seen.trials, 'storm')}."
         )
     elif sizing.margin > 1:
         yield "There is no larger size to leave a margin with."
     if sizing.soft is not None:
         yield (
             f"The edge is soft: at a quarter of the minimum only {sizing.soft.lossy} of "
-            f"{sizing.soft.trials} storms lost something, so that chance decides, not the load."
+            f"{counted(sizing.soft.trials, 'storm')} lost something, so that chance "
+            "decides, not the load."
         )
 
 

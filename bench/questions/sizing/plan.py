@@ -9,6 +9,7 @@ from itertools import count, takewhile
 from math import ceil
 from typing import Final
 
+from bench.amounts import size
 from bench.errors import UsageError, check_range
 from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
@@ -112,7 +113,7 @@ def rungs_bytes(transport: str, load: Load, *, cpus: int, most_bytes: int) -> tu
     )
     if not found:
         raise UsageError(
-            f"no {transport} of up to {budgets.label(most_bytes)} can hold such records",
+            f"no {transport} of up to {size(most_bytes)} can hold such records",
             remedy="take a smaller --record-size, or a machine with more memory",
         )
     return found

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from statistics import median, median_high
 from typing import Final
 
+from bench.amounts import counted
 from bench.judge.load import reasons_of, state_of
 from bench.judge.memory import INSTRUMENTS, Judged, Worth, latest
 from bench.judge.metrics import Unit
@@ -181,7 +182,7 @@ def _noise(summary: Summary, places: Places) -> Iterator[Part]:
     )
     yield Fold(
         key="named",
-        summary=f"{len(named)} trials that are not plainly valid",
+        summary=f"{counted(len(named), 'trial that is', 'trials that are')} not plainly valid",
         parts=(table,),
         level=_LEVEL,
     )
@@ -225,7 +226,8 @@ def _repeat(summary: Summary) -> Iterator[Part]:
         yield Command(text=shlex.join(header.command_line))
         yield Note(
             text=f"{header.started_utc}: profile {header.profile or 'a single experiment'}, seed "
-            f"{header.seed}, {len(run.trials):,} trials{', resumed' if header.resumed else ''}",
+            f"{header.seed}, {counted(len(run.trials), 'trial')}"
+            f"{', resumed' if header.resumed else ''}",
             level=_LEVEL,
         )
     machine = summary.machine

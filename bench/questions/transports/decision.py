@@ -10,6 +10,7 @@ from dataclasses import replace
 from math import inf
 from typing import Final
 
+from bench.amounts import counted
 from bench.judge.comparison import Comparison, Row
 from bench.judge.floor import LEAST_MARGIN, Floor
 from bench.judge.ladder import Ladder
@@ -244,7 +245,7 @@ def _violations(standing: Standing) -> str:
 
 
 def _many(comparisons: int) -> str:
-    return "1 comparison" if comparisons == 1 else f"{comparisons} comparisons"
+    return counted(comparisons, "comparison")
 
 
 def _budgets(ladders: Sequence[Ladder]) -> Iterator[str]:
@@ -262,13 +263,14 @@ def _budget(ladder: Ladder) -> str:
     where = clean(ladder.experiment).replace("{", "").replace("}", "")
     if least is None:
         return (
-            f"above {size(top.budget_bytes)} for {{}}: there {top.lossy} of {top.trials} storms "
-            f"of {where} lost something"
+            f"above {size(top.budget_bytes)} for {{}}: there {top.lossy} of "
+            f"{counted(top.trials, 'storm')} of {where} lost something"
         )
     rung = next(rung for rung in ladder.rungs if rung.budget_bytes == least)
     return (
         f"take {size(ladder.recommended_bytes or least)} for {{}}: at {size(least)} 0 of "
-        f"{rung.trials} storms of {where} lost something, so at most {share(rung.bound)} do"
+        f"{counted(rung.trials, 'storm')} of {where} lost something, so at most "
+        f"{share(rung.bound)} do"
     )
 
 
@@ -281,7 +283,7 @@ def _quality(summary: Summary) -> Iterator[str]:
         balanced += f", {len(summary.reduced)} reduced and left out"
     span = " to ".join(map(str, sorted({min(blocks, default=0), max(blocks, default=0)})))
     yield (
-        f"Quality: {summary.trials:,} trials, {balanced}; {span} blocks a comparison; "
+        f"Quality: {counted(summary.trials, 'trial')}, {balanced}; {span} blocks a comparison; "
         f"{_noise(summary.floors)}; {_noisy(summary)}."
     )
     if summary.machine is not None and summary.machine.emulated:

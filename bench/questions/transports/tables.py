@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from bench.amounts import counted
 from bench.judge.comparison import Comparison, Outcome, Row, Side
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.ladder import Ladder
@@ -104,7 +105,7 @@ def comparison_table(key: str, comparison: Comparison) -> Table:
     left, right = comparison.left, comparison.right
     return Table(
         key=key,
-        title=f"{place(comparison)}: {left.trials} and {right.trials} trials",
+        title=f"{place(comparison)}: {left.trials} and {counted(right.trials, 'trial')}",
         corner="number",
         columns=compared_columns(comparison),
         rows=tuple(_numbers(comparison)),

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from bench.amounts import counted
 from bench.judge.comparison import Comparison
 from bench.judge.contradiction import Contradiction, contradictions
 from bench.judge.coverage import Coverage
@@ -43,7 +44,7 @@ def machine_words(machine: Machine | None) -> str:
 
 def cpus_words(machine: Machine) -> str:
     """Return how many CPUs a run had, and which of how many if it could not use all of them."""
-    words = f"{machine.cpus_online} CPUs"
+    words = counted(machine.cpus_online, "CPU")
     if machine.usable_cpus != machine.online_cpus:
         words = f"CPUs {machine.usable_cpus} of {machine.online_cpus}"
     return words if machine.cpu_quota is None else f"{words} (quota {machine.cpu_quota:g})"
@@ -130,18 +131,19 @@ def as_json(coverage: Coverage | None) -> dict[str, object] | None:
 def repeats(trials: int) -> Iterator[str]:
     """Yield the line on ``trials`` that were given more than once."""
     if trials:
-        was = "trial was" if trials == 1 else "trials were"
-        yield f"{trials:,} {was} given more than once; each counts once"
+        yield (
+            f"{counted(trials, 'trial was', 'trials were')} given more than once; each counts once"
+        )
 
 
 def unfit(summary: Summary) -> Iterator[str]:
     """Yield a sentence for each experiment and pair of arms whose storms cannot be compared."""
     yield from reduced(summary)
     for each in summary.unequal:
-        blocks = "1 block" if each.blocks == 1 else f"{each.blocks} blocks"
         yield (
             f"{clean(each.experiment)}: {clean(each.left)} and {clean(each.right)} are not "
-            f"compared in {blocks}: their loads differ ({each.loads[0]} against {each.loads[1]})."
+            f"compared in {counted(each.blocks, 'block')}: their loads differ "
+            f"({each.loads[0]} against {each.loads[1]})."
         )
 
 
@@ -160,8 +162,8 @@ def reduced(summary: Summary) -> Iterator[str]:
         else:
             remedy = "leave this machine to the measurement"
         yield (
-            f"{clean(experiment)}: {len(trials)} of {totals[experiment]} storms were reduced and "
-            "are compared with nothing (the first: "
+            f"{clean(experiment)}: {len(trials)} of {counted(totals[experiment], 'storm')} "
+            "reduced, and compared with nothing (the first: "
             f"{clean('; '.join(shortfalls(trials[0])))}); {remedy}."
         )
 

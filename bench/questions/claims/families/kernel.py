@@ -10,6 +10,7 @@ from functools import partial
 from math import inf
 from typing import Final
 
+from bench.amounts import counted
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.metrics import Unit
 from bench.judge.numbers import number
@@ -258,7 +259,7 @@ def _since(evidence: Evidence) -> Finding:
     said = first(
         (wrong, REFUTED, f"otherwise on {', '.join(wrong)}"),
         (oldest > _NEAR, INCONCLUSIVE, newer),
-        (True, REPRODUCED, f"on all of {len(kernels)} kernels as published"),
+        (True, REPRODUCED, f"on all of {counted(len(kernels), 'kernel')} as published"),
     )
     measured = Measured(
         what=f"ring buffer ran on {', '.join(ran) or 'none'}",

@@ -10,6 +10,7 @@ from operator import itemgetter
 from statistics import median
 from typing import Final
 
+from bench.amounts import counted
 from bench.judge.samples import ArmSamples
 from bench.judge.statistics import FEWEST_BLOCKS
 from bench.plan.budgets import MIB
@@ -56,7 +57,8 @@ def _counted(
         raise NotMeasured(experiments[0])
     violations = sum(order.causal_violations for order in orders)
     least = min(order.causal_pairs for order in orders)
-    words = f"{violations:,} causal violations in {pairs:,} pairs of {len(orders)} trials"
+    words = f"{counted(violations, 'causal violation')} in {counted(pairs, 'pair')} of "
+    words += counted(len(orders), "trial")
     some, none = (rules.REPRODUCED, rules.REFUTED) if wanted else (rules.REFUTED, rules.REPRODUCED)
     return rules.counted(
         rules.share(words, violations, pairs),

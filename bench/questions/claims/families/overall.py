@@ -10,6 +10,7 @@ from math import floor, inf
 from operator import neg
 from typing import Final
 
+from bench.amounts import counted
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.statistics import FEWEST_BLOCKS, Scale, holm, partial_conjunction_p
 from bench.questions.claims.claim import Finding, Verdict, for_ring
@@ -133,7 +134,7 @@ def _default_choice(evidence: Evidence) -> Finding:
         f"{reason} (margins: {NEARLY_NONE:.0%} of records or pairs, {ABOUT_EQUAL:g} times "
         "for latency and memory)",
         measured=share(
-            f"shown not worse in {len(kept)} of {len(judged)} experiments, "
+            f"shown not worse in {len(kept)} of {counted(len(judged), 'experiment')}, "
             f"worse in {len(lost)}, better in {len(better)}",
             len(kept),
             len(judged),

@@ -9,6 +9,7 @@ from functools import partial
 from statistics import fmean
 from typing import Final
 
+from bench.amounts import counted
 from bench.judge.metrics import Unit
 from bench.judge.statistics import FEWEST_BLOCKS, one_sided
 from bench.linux.pages import PAGE_BYTES
@@ -74,7 +75,7 @@ def _whole(name: str, what: str, *wanted: tuple[str, str | None]) -> rules.Rule:
         records = sum(trial.ledger.delivered for trial in trials if trial.ledger is not None)
         total = len(trials) + len(broken)
         return rules.counted(
-            rules.share(f"{len(broken)} of {total} trials: {what}", len(broken), total),
+            rules.share(f"{len(broken)} of {counted(total, 'trial')}: {what}", len(broken), total),
             arms,
             *(
                 (True, rules.REFUTED, f"{each.arm}: {'; '.join(each.reasons)}")
@@ -114,11 +115,17 @@ def _unreported(
         lossy, where = len(counts), "trials that lost something"
         short = sum(found < lost if kind is not None else found == 0 for lost, found in counts)
         lost, reported = (sum(each[part] for each in counts) for part in (0, 1))
-        words = f"{lost:,} lost, {reported:,} reported, in {lossy} of {len(trials)} trials"
+        words = (
+            f"{lost:,} lost, {reported:,} reported, in {lossy} of {counted(len(trials), 'trial')}"
+        )
         return rules.counted(
             rules.share(words, short, lossy),
             arms,
-            (lossy < FEWEST_BLOCKS, rules.INCONCLUSIVE, f"only {lossy} trials lost anything"),
+            (
+                lossy < FEWEST_BLOCKS,
+                rules.INCONCLUSIVE,
+                f"only {counted(lossy, 'trial')} lost anything",
+            ),
             (short == lossy, rules.REPRODUCED, f"{what} in every trial that lost something"),
             (short, rules.REPRODUCED, f"{what} in {short} of {lossy} {where}"),
             (True, rules.REFUTED, f"{what} in {rules.none_seen(lossy, where)}"),

@@ -9,6 +9,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Final
 
+from bench.amounts import counted
 from bench.judge.statistics import FEWEST_BLOCKS
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.budgets import MIB
@@ -147,7 +148,14 @@ def _none_missed(evidence: Evidence) -> Finding:
     found, forced = (quantities.late_records(arm.trials) for arm in arms)
     bursts, left = f"{found.bursts:,} bursts", found.stranded
     said = rules.first(
-        (left, rules.REFUTED, f"{left or 0:,} records were left without a wake-up in {bursts}"),
+        (
+            left,
+            rules.REFUTED,
+            (
+                f"{counted(left or 0, 'record was', 'records were')} left without a wake-up in "
+                f"{bursts}"
+            ),
+        ),
         (
             found.unknown,
             rules.INCONCLUSIVE,

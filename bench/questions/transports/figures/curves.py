@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Final
 
+from bench.amounts import counted
 from bench.judge.comparison import Comparison
 from bench.judge.numbers import number
 from bench.measure import latency as measure
@@ -85,7 +86,8 @@ def _loss(name: str, arms: Sequence[ShownArm], ways: Sequence[str]) -> Panel:
         points += ({**common, "lost": value} for value in sorted(set(shares)))
         words = (
             f"{arm.transport}, {size(arm.budget_bytes)}: {share(fmean(shares))} lost on average, "
-            f"{sum(value > 0 for value in shares)} of {len(shares)} storms lost something"
+            f"{sum(value > 0 for value in shares)} of {counted(len(shares), 'storm')} lost "
+            "something"
         )
         means.append({**common, "lost": fmean(shares), "words": words})
     budgets = sorted({row["budget"] for row in means})

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
+from bench.amounts import counted
 from bench.judge.numbers import number
 from bench.questions.transports.figures.panels import ShownArm, compared, layer, panel, transports
 from bench.questions.transports.summary import Summary
@@ -120,7 +121,7 @@ def _panel(strip: _Strip, arms: Sequence[ShownArm], ways: Sequence[str]) -> Pane
         points += (
             {**common, "value": value, "words": f"{where}: {strip.words(value)}"} for value in above
         )
-        text = f"{where}: median {strip.words(middle)} of {len(values)} trials"
+        text = f"{where}: median {strip.words(middle)} of {counted(len(values), 'trial')}"
         if len(above) < len(values):
             text += f", {len(values) - len(above)} of them 0"
         if middle > 0:

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Amounts in words: counts with their noun, and bytes."""
+
+from __future__ import annotations
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """Write a count of things: "1 trial", "1,200 trials", of ``many`` "2 processes"."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
+def size(size_bytes: float) -> str:
+    """Write bytes: "64 KiB", "76.1 KiB"."""
+    for least, unit in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if abs(size_bytes) >= least:
+            value = size_bytes / least
+            return f"{value:.{0 if value == int(value) else 1}f} {unit}"
+    return f"{size_bytes:.0f} B"

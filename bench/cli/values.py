@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Values of options that have a unit: sizes and lengths of time, however they are written."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import click
+
+from bench.errors import UsageError
+
+_PLAIN: Final = {"s": "seconds", "ms": "milliseconds", "m": "minutes"}
+_TIME: Final = re.compile(r"\s*([0-9.]{1,15})\s*(us|µs|ms|s|m|min|h)\s*")
+_SECONDS: Final = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "min": 60, "h": 3600}
+
+
+class Size(click.ParamType):  # type: ignore[type-arg]  # not generic before 8.4
+    """Bytes: 65536, 64K, 64KiB, "64 KiB"; K and KiB are 1,024.
+
+    A plain number counts ``unit`` bytes; ``words`` are what is taken besides: "mixed".
+    """
+
+    name = "size"
+
+    def __init__(self, *, unit: int = 1, words: dict[str, int] | None = None) -> None:
+        self._unit = unit
+        self._words = words or {}
+
+    def convert(self, value: Any, param: click.Parameter | None, _: Any) -> int:
+        """Return the bytes; UsageError, naming the option, for anything else."""
+        from bench.plan import budgets
+
+        if isinstance(value, int):
+            return value
+        if value in self._words:
+            return self._words[value]
+        try:
+            return budgets.parse(value) * (self._unit if value.strip().isdecimal() else 1)
+        except UsageError as error:
+            raise UsageError(f"{_option(param)}{error.message}", remedy=error.remedy) from error
+
+
+class Time(click.ParamType):  # type: ignore[type-arg]  # not generic before 8.4
+    """A length of time: 30s, 500ms, 1m, 2h; a plain number counts ``unit``, "s", "ms" or "m"."""
+
+    name = "time"
+
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
+
+    def convert(self, value: Any, param: click.Parameter | None, _: Any) -> float:
+        """Return the time in ``unit``; UsageError, naming the option, for anything else."""
+        try:
+            return float(value)
+        except ValueError:
+            pass
+        try:
+            number, unit = _TIME.fullmatch(value).groups()  # type: ignore[union-attr]
+            return float(number) * _SECONDS[unit] / _SECONDS[self._unit]
+        except (AttributeError, ValueError):
+            raise UsageError(
+                f"{_option(param)}{value[:40]!r} is not a length of time",
+                remedy=f"write it like 30s, 500ms or 1m; a plain number is {_PLAIN[self._unit]}",
+            ) from None
+
+
+def _option(parameter: click.Parameter | None) -> str:
+    return f"{parameter.opts[0]}: " if parameter is not None else ""
