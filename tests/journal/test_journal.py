@@ -169,7 +169,7 @@ def test_a_newer_line_is_named_and_the_trials_before_it_kept(journal: Path) -> N
     assert content.trials == tuple(TRIALS)
     reasons = {fault.line: fault.reason for fault in content.faults}
     assert f"newer version (schema {SCHEMA + 1}" in reasons[6]
-    assert "1 trials left out" in reasons[7]
+    assert "1 trial left out" in reasons[7]
 
 
 @pytest.mark.parametrize("schema", [2, 3])

@@ -198,7 +198,7 @@ def test_a_summary_has_the_decision_and_how_sure_it_is() -> None:
     (found,) = of_journal("standard/journal.jsonl.gz")
     text = find("summary")(found)
     assert text.startswith("### Use the ring buffer: fewer drops")
-    for word in ("**Drops:**", "**How sure:**", "| Events lost |", "noisy, counted all the same"):
+    for word in ("**Drops:**", "**Quality:**", "| drops, ", "noisy, counted all the same"):
         assert word in text
 
 

@@ -100,7 +100,7 @@ def tally(judged: Judged) -> str:
     reproduced = counts.pop(Verdict.REPRODUCED, 0)
     text = f"{reproduced} of {counted(of, 'claim')} reproduced"
     if not of:
-        text = f"None of {len(judged.judgements)} claims could be judged"
+        text = f"None of {counted(len(judged.judgements), 'claim')} could be judged"
     text += "".join(f", {counts[each]} {each}" for each in SPOKEN if counts[each])
     if judged.reduced:
         text += f"; {counted(judged.reduced, 'reduced trial was', 'reduced trials were')} left out"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from math import isfinite
 from typing import Final
 
+from bench.amounts import counted
 from bench.campaign.gates import Gate
 from bench.judge.comparison import Comparison, Row
 from bench.judge.ladder import Ladder
@@ -136,7 +137,7 @@ def checks(summary: Summary) -> Iterator[Check]:
     yield Check(
         name="trials balance",
         outcome=Passing.FAILED if invalid else Passing.PASSED,
-        text=f"{invalid} of {summary.trials:,} trials are invalid",
+        text=f"{invalid} of {counted(summary.trials, 'trial')} invalid",
     )
     for transport in dict.fromkeys(each.left.transport for each in summary.comparisons):
         if traits(transport).ordered:
@@ -147,8 +148,8 @@ def checks(summary: Summary) -> Iterator[Check]:
             yield Check(
                 name=f"least budget without a loss, {ladder.experiment} {ladder.transport}",
                 outcome=Passing.SKIPPED,
-                text=f"above {size(top.budget_bytes)}, where {top.lossy} of {top.trials} storms "
-                "lost something",
+                text=f"above {size(top.budget_bytes)}, where {top.lossy} of "
+                f"{counted(top.trials, 'storm')} lost something",
             )
 
 

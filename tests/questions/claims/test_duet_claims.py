@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from made_up_claims import arm, dropped, evidence, noisy, p50, torn, write_time
 
@@ -60,7 +62,8 @@ def test_policies_are_compared_two_by_two(
     made += duet("wake-timed-forced", ringbuf_forced=noisy(200), ringbuf_adaptive=noisy(80))
     found = finding("manual-wakeup-boost", made)
     assert found.verdict is expected
-    assert any("timed consumer: 200 and 80 ns a record" in line for line in found.details)
+    said = r"timed consumer: 20\d and 8[\d.]+ ns a record"  # in the middle of their buckets
+    assert any(re.search(said, line) for line in found.details)
 
 
 @pytest.mark.parametrize(("ring", "expected"), [(300, REPRODUCED), (100, REFUTED)])
