@@ -7,6 +7,7 @@ that begin with ``own_`` count the storm's own records, others those of all proc
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
@@ -58,6 +59,11 @@ def ratio(part: str | Take, whole: str | Take) -> Take:
         return upper / lower if upper is not None and lower is not None and lower > 0 else None
 
     return of
+
+
+def _ratio(key: str, unit: str, formula: str, note: str = "") -> Number:
+    """Return the number of a formula such as "ledger.dropped / ledger.attempted"."""
+    return Number(key, unit, re.sub(r"\w+\.", "", formula) + note, ratio(*formula.split(" / ")))
 
 
 def storm_ns(trial: TrialResult) -> int:
@@ -169,12 +175,7 @@ _WRITE: Final = (
     "succeeded, one that was held up as no longer than a bound; of duets"
 )
 _DERIVED: Final = (
-    Number(
-        "own_dropped_share",
-        "share",
-        "own_dropped / own_attempted",
-        ratio("ledger.own_dropped", "ledger.own_attempted"),
-    ),
+    _ratio("own_dropped_share", "share", "ledger.own_dropped / ledger.own_attempted"),
     Number(
         "own_attempted_per_s",
         "records/s",
@@ -193,23 +194,17 @@ _DERIVED: Final = (
         "delivered over delivery_ns: throughput where the storm ends before the reading does",
         ratio("ledger.delivered", _delivery_s),
     ),
-    Number(
+    _ratio(
         "causal_violation_share",
         "share",
-        "causal_violations / causal_pairs",
-        ratio("ordering.causal_violations", "ordering.causal_pairs"),
+        "ordering.causal_violations / ordering.causal_pairs",
     ),
-    Number(
-        "kernel_ns_per_run",
-        "ns",
-        "kernel_run_ns / kernel_runs: per exit",
-        ratio("cost.kernel_run_ns", "cost.kernel_runs"),
-    ),
-    Number(
+    _ratio("kernel_ns_per_run", "ns", "cost.kernel_run_ns / cost.kernel_runs", ": per exit"),
+    _ratio(
         "kernel_ns_per_record",
         "ns",
-        "kernel_run_ns / attempted: per output call",
-        ratio("cost.kernel_run_ns", "ledger.attempted"),
+        "cost.kernel_run_ns / ledger.attempted",
+        ": per output call",
     ),
     Number(
         "consumer_cpu_s_per_million",
@@ -223,30 +218,15 @@ _DERIVED: Final = (
         "the consumer's context switches of both kinds / delivered",
         ratio("cost.consumer_switches", "cost.delivered"),
     ),
-    Number(
-        "wakeups_taken_per_event",
-        "ratio",
-        "wakeups_taken / delivered",
-        ratio("cost.wakeups_taken", "cost.delivered"),
-    ),
-    Number(
-        "empty_polls_per_event",
-        "ratio",
-        "empty_polls / delivered",
-        ratio("cost.empty_polls", "cost.delivered"),
-    ),
+    _ratio("wakeups_taken_per_event", "ratio", "cost.wakeups_taken / cost.delivered"),
+    _ratio("empty_polls_per_event", "ratio", "cost.empty_polls / cost.delivered"),
     Number(
         "empty_poll_share",
         "share",
         "empty_polls / (empty_polls + wakeups_taken)",
         ratio("cost.empty_polls", "cost.polls"),
     ),
-    Number(
-        "wakeups_raised_per_event",
-        "ratio",
-        "wakeups_raised / attempted",
-        ratio("cost.wakeups_raised", "cost.attempted"),
-    ),
+    _ratio("wakeups_raised_per_event", "ratio", "cost.wakeups_raised / cost.attempted"),
     Number(
         "storm_ns_per_process",
         "ns",
@@ -259,11 +239,12 @@ _DERIVED: Final = (
         "from exit to exit in the middle 80 % of the storm's own; where none was dropped",
         _steady_exit,
     ),
-    *_fields("write", ("write_ns", "ns", _WRITE)),
     *_fields(
-        "write", ("steady_write_ns", "ns", "the same of the quickest 90 %: without interrupts")
+        "write",
+        ("write_ns", "ns", _WRITE),
+        ("steady_write_ns", "ns", "the same of the quickest 90 %: without interrupts"),
+        ("refused_write_ns", "ns", "the same of those that were refused"),
     ),
-    *_fields("write", ("refused_write_ns", "ns", "the same of those that were refused")),
     Number(
         "occupancy_max_share",
         "share",
