@@ -17,7 +17,7 @@ from itertools import combinations
 from typing import Final
 
 from bench.amounts import size
-from bench.linux import capabilities, perf_event, procfs, tracefs
+from bench.linux import capabilities, libc, perf_event, procfs, tracefs
 from bench.linux.capabilities import Capability as Cap
 from bench.tracer import probes
 from workloads import cgroup, user
@@ -91,7 +91,7 @@ def examine() -> Iterator[Need]:
     mounted = "it has to be mounted already"
     yield need("mount tracefs", probes.mount_tracefs, otherwise=mounted)
     longer = "compiling takes longer"
-    yield need("hide /proc/kallsyms from bcc", probes.hide_kallsyms, otherwise=longer)
+    yield need("hide /proc/kallsyms from bcc", libc.unshare_mounts, otherwise=longer)
     yield need(
         "run storms as another user",
         probes.change_user,

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.host import process
+from bench.linux import libc
 
 PLACES: Final = (
     Path("/usr/libexec/virtiofsd"),  # Debian 13, Ubuntu 24.04, Fedora
@@ -30,10 +31,8 @@ PLACES: Final = (
 
 _DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG
 _SYS_MOUNT_SETATTR: Final = 442  # Linux 5.12
-_NEW_MOUNTS: Final = 0x20000  # CLONE_NEWNS
 _HERE: Final = -100  # AT_FDCWD
 _RECURSIVE: Final = 0x8000  # AT_RECURSIVE
-_PRIVATE: Final = 1 << 18  # MS_PRIVATE
 _READ_ONLY: Final = 1  # MOUNT_ATTR_RDONLY
 _ATTR: Final = struct.Struct("=QQQQ")  # struct mount_attr: set, cleared, propagation, user ns
 
@@ -53,14 +52,10 @@ def words(program: Path, descriptor: str, folder: str, *, writable: bool) -> lis
 
 def wall_in() -> None:
     """Make all that this process and its children see read-only. OSError if that fails."""
-    libc = ct.CDLL(None, use_errno=True)
-    attributes = ct.create_string_buffer(_ATTR.pack(_READ_ONLY, 0, _PRIVATE, 0))
+    libc.unshare_mounts()
+    attributes = ct.create_string_buffer(_ATTR.pack(_READ_ONLY, 0, 0, 0))
     where = (_HERE, b"/", _RECURSIVE)
-    if libc.unshare(_NEW_MOUNTS) or libc.syscall(
-        _SYS_MOUNT_SETATTR, *where, attributes, _ATTR.size
-    ):
-        code = ct.get_errno()
-        raise OSError(code, os.strerror(code))
+    libc.call("syscall", _SYS_MOUNT_SETATTR, *where, attributes, _ATTR.size)
 
 
 def main() -> None:
@@ -72,7 +67,7 @@ def main() -> None:
         wall_in()
         return
     # It ends with its guest; where there never was one, with the harness.
-    ct.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    libc.call("prctl", _DIE_WITH_PARENT, signal.SIGKILL)
     if select.select([0], [], [], 0)[0]:
         return  # the harness had gone before
     descriptor, folder, access = sys.argv[1:]

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Final
 
-from bench.linux import procfs
+from bench.linux import libc, procfs
 
 ARRAY: Final = 2  # BPF_MAP_TYPE_ARRAY
 PERF_EVENT_ARRAY: Final = 4  # BPF_MAP_TYPE_PERF_EVENT_ARRAY
@@ -46,19 +46,13 @@ _LINK_INFO: Final = struct.Struct("=IIIIQIIQ")  # type, id, program, -, address 
 _LINK_INFO_BYTES: Final = 64
 _PACKET_BYTES: Final = 64  # any that holds an Ethernet header
 
-_libc = ct.CDLL(None, use_errno=True)
-
 
 def _bpf(command: int, attribute: bytes) -> int:
     return _bpf_in(command, ct.create_string_buffer(attribute, _ATTRIBUTE_BYTES))
 
 
 def _bpf_in(command: int, block: ct.Array[ct.c_char]) -> int:
-    result = int(_libc.syscall(_SYS_BPF, command, block, _ATTRIBUTE_BYTES))
-    if result < 0:
-        code = ct.get_errno()
-        raise OSError(code, os.strerror(code))
-    return result
+    return libc.call("syscall", _SYS_BPF, command, block, _ATTRIBUTE_BYTES)
 
 
 def load(kind: int, instructions: Sequence[Instruction]) -> int:

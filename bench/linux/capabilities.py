@@ -13,14 +13,12 @@ from collections.abc import Iterable
 from enum import IntEnum
 from typing import Final
 
-from bench.linux import procfs
+from bench.linux import libc, procfs
 
 _VERSION_3: Final = 0x20080522
 _PR_SET_KEEPCAPS: Final = 8
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _PR_SET_DUMPABLE: Final = 4
-
-_libc = ct.CDLL(None, use_errno=True)
 
 
 class Capability(IntEnum):
@@ -74,17 +72,11 @@ def go_on_with(kept: Iterable[Capability], *, ids: tuple[int, int] | None) -> No
     low, high = mask & 0xFFFFFFFF, mask >> 32
     header = ct.create_string_buffer(struct.pack("=Ii", _VERSION_3, 0))
     sets = ct.create_string_buffer(struct.pack("=6I", low, low, 0, high, high, 0))
-    _checked(_libc.capset(header, sets))
+    libc.call("capset", header, sets)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     # A change of user made our own /proc/self root's; what runs as that user has its own.
     _prctl(_PR_SET_DUMPABLE, 1)
 
 
 def _prctl(option: int, value: int) -> None:
-    _checked(_libc.prctl(option, value, 0, 0, 0))
-
-
-def _checked(result: int) -> None:
-    if result != 0:
-        code = ct.get_errno()
-        raise OSError(code, os.strerror(code))
+    libc.call("prctl", option, value, 0, 0, 0)

@@ -8,22 +8,20 @@ number. Source: security/lockdown/lockdown.c, Documentation/admin-guide/LSM.
 
 from __future__ import annotations
 
-import ctypes as ct
 import re
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from bench.errors import MachineUnfit
-from bench.linux import procfs
+from bench.linux import libc, procfs
 
 CONFIDENTIALITY: Final = "confidentiality"
 UNKNOWN: Final = "unknown"
 REMEDY: Final = "boot without lockdown=confidentiality, and with Secure Boot's policy at integrity"
 
 _PLACE: Final = procfs.SYS / "kernel/security"
-_CLONE_NEWNS: Final = 0x20000
-_MS_REC_PRIVATE: Final = 0x4000 | 0x40000
 
 
 def parse(text: str) -> str:
@@ -60,11 +58,9 @@ def _read_privately(place: Path) -> str | None:
     found: list[str | None] = []
 
     def body() -> None:
-        libc = ct.CDLL(None)
-        if libc.unshare(_CLONE_NEWNS) != 0:
-            return
-        libc.mount(None, b"/", None, _MS_REC_PRIVATE, None)
-        if libc.mount(b"securityfs", bytes(place), b"securityfs", 0, None) == 0:
+        with suppress(OSError):
+            libc.unshare_mounts()
+            libc.call("mount", b"securityfs", bytes(place), b"securityfs", 0, None)
             found.append(procfs.read(place / "lockdown"))
 
     thread = threading.Thread(target=body)

@@ -14,7 +14,7 @@ import struct
 import time
 from typing import Final
 
-from bench.linux import procfs
+from bench.linux import libc, procfs
 
 _SYS_PERF_EVENT_OPEN: Final = 298  # x86-64
 _TYPE_SOFTWARE: Final = 1
@@ -31,8 +31,6 @@ _FLAG_CLOEXEC: Final = 8
 _IOC_ENABLE: Final = 0x2400
 _IOC_SET_FILTER: Final = 0x40082406
 _NEVER: Final = 2**32 - 1
-
-_libc = ct.CDLL(None, use_errno=True)
 
 
 def open_output(cpu: int, *, wake_every: int | None = 1) -> int:
@@ -91,8 +89,4 @@ def _open(cpu: int, wake_every: int | None, read_format: int) -> int:
 
 def _call(attribute: bytes, cpu: int) -> int:
     block = ct.create_string_buffer(attribute, len(attribute))
-    event = int(_libc.syscall(_SYS_PERF_EVENT_OPEN, block, -1, cpu, -1, _FLAG_CLOEXEC))
-    if event < 0:
-        code = ct.get_errno()
-        raise OSError(code, os.strerror(code))
-    return event
+    return libc.call("syscall", _SYS_PERF_EVENT_OPEN, block, -1, cpu, -1, _FLAG_CLOEXEC)

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import ctypes as ct
 import os
 from pathlib import Path
 from typing import Final
 
 from bench.errors import MachineUnfit
-from bench.linux import lockdown, procfs, refusal
+from bench.linux import libc, lockdown, procfs, refusal
 
 EXIT: Final = "sched:sched_process_exit"
 EXIT_EVENT: Final = Path("events/sched/sched_process_exit/format")
@@ -70,11 +69,11 @@ def opening(place: Path = _PLACE) -> str:
 
 
 def _mount(place: Path) -> None:
-    libc = ct.CDLL(None, use_errno=True)
-    if libc.mount(b"tracefs", os.fsencode(place), b"tracefs", 0, None) != 0:
-        code = ct.get_errno()
+    try:
+        libc.call("mount", b"tracefs", os.fsencode(place), b"tracefs", 0, None)
+    except OSError as error:
         raise refusal.refused(
             f"tracefs is not mounted and cannot be mounted at {place}",
-            OSError(code, os.strerror(code)),
+            error,
             remedy="as root: mount -t tracefs tracefs /sys/kernel/tracing",
-        )
+        ) from error

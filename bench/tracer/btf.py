@@ -7,7 +7,6 @@ Source of the format: Documentation/bpf/btf.rst. libbpf reads it in some 20 ms.
 from __future__ import annotations
 
 import ctypes as ct
-import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from bench.errors import MachineUnfit
-from bench.linux import refusal
+from bench.linux import libc, refusal
 from bench.tracer import compiler
 
 VMLINUX: Final = Path("/sys/kernel/btf/vmlinux")
@@ -161,10 +160,7 @@ def opened(path: Path = VMLINUX) -> Iterator[Btf]:
     handle = library.btf__parse_raw(str(path).encode())
     # libbpf 0.x gives an error as a pointer within the last page.
     if not handle or handle > 2**64 - 4096:
-        code = ct.get_errno()
-        raise refusal.refused(
-            f"libbpf cannot read the BTF at {path}", OSError(code, os.strerror(code))
-        )
+        raise refusal.refused(f"libbpf cannot read the BTF at {path}", libc.last_error())
     try:
         yield Btf(library, handle)
     finally:

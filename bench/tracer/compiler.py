@@ -19,6 +19,7 @@ from typing import Final, TypeVar
 
 from bench.errors import MachineUnfit
 from bench.host import scratch
+from bench.linux import libc
 
 _Result = TypeVar("_Result")
 
@@ -28,9 +29,7 @@ OLDEST_BCC: Final = (0, 26)
 _INSTALL: Final = "apt-get install python3-bpfcc"
 _INCLUDE: Final = re.compile(r'^#include "([^"]+)"$', re.MULTILINE)
 _VARIABLE: Final = "BCC_KERNEL_SOURCE"
-_CLONE_NEWNS: Final = 0x20000
 _MS_BIND: Final = 0x1000
-_MS_REC_PRIVATE: Final = 0x4000 | 0x40000
 _TYPES: Final = """\
 #pragma once
 typedef signed char __s8; typedef unsigned char __u8;
@@ -149,10 +148,9 @@ def without_kallsyms(call: Callable[[], _Result]) -> _Result:
     """
 
     def body() -> _Result:
-        libc = ct.CDLL(None)
-        if libc.unshare(_CLONE_NEWNS) == 0:
-            libc.mount(None, b"/", None, _MS_REC_PRIVATE, None)
-            libc.mount(b"/dev/null", b"/proc/kallsyms", None, _MS_BIND, None)
+        with suppress(OSError):
+            libc.unshare_mounts()
+            libc.call("mount", b"/dev/null", b"/proc/kallsyms", None, _MS_BIND, None)
         return call()
 
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="compile") as thread:

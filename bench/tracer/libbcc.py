@@ -8,7 +8,6 @@ measured for. The callbacks append to the capture without the GIL.
 from __future__ import annotations
 
 import ctypes as ct
-import os
 import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +16,7 @@ from typing import Any, Final
 
 from bench.amounts import counted
 from bench.errors import KernelRefused
-from bench.linux import refusal
+from bench.linux import libc, refusal
 from bench.plan.config import Consumer, Poll, Producer, Wake
 from bench.tracer.capture import LOST_CALLBACK, PERF_CALLBACK, RING_CALLBACK, Capture
 
@@ -51,8 +50,7 @@ def _function(name: str) -> Any:
 
 def _refused(what: str) -> KernelRefused:
     """Return the error of the library's last call; it leaves errno as the kernel set it."""
-    code = ct.get_errno()
-    return refusal.refused(what, OSError(code, os.strerror(code)))
+    return refusal.refused(what, libc.last_error())
 
 
 @contextmanager

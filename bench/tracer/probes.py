@@ -7,7 +7,6 @@ Those that are tried with fewer privileges leave what they make to the end of th
 
 from __future__ import annotations
 
-import ctypes as ct
 import errno
 import fcntl
 import mmap
@@ -21,15 +20,13 @@ from typing import Final
 from bench.amounts import size
 from bench.errors import BufbenchError, MachineUnfit
 from bench.host import scratch
-from bench.linux import bpf, perf_event, procfs, refusal
+from bench.linux import bpf, libc, perf_event, procfs, refusal
 
 _FILES: Final = 64  # maps, programs, pipes, logs and what bcc has open; and 2 for each CPU
 _COMPILER_BYTES: Final = 320 << 20  # its libraries most of all
 _DATA_BYTES: Final = 64 << 20
 _ROOM_BYTES: Final = 64 << 10  # a tree of headers
 _IOC_SET_BPF: Final = 0x40042408
-_CLONE_NEWNS: Final = 0x20000
-_MS_REC_PRIVATE: Final = 0x4000 | 0x40000
 _ANOTHER: Final = 1  # a user that is neither root nor nobody
 _PATIENCE_S: Final = 2
 _KMSG: Final = Path("/dev/kmsg")
@@ -86,17 +83,10 @@ def read_kernel_log() -> None:
     os.open(_KMSG, os.O_RDONLY | os.O_NONBLOCK)
 
 
-def hide_kallsyms() -> None:
-    """Make a private mount namespace."""
-    _checked(ct.CDLL(None, use_errno=True).unshare(_CLONE_NEWNS))
-
-
 def mount_tracefs() -> None:
     """Mount tracefs in a private mount namespace."""
-    hide_kallsyms()
-    libc = ct.CDLL(None, use_errno=True)
-    _checked(libc.mount(None, b"/", None, _MS_REC_PRIVATE, None))
-    _checked(libc.mount(b"tracefs", b"/sys/kernel", b"tracefs", 0, None))
+    libc.unshare_mounts()
+    libc.call("mount", b"tracefs", b"/sys/kernel", b"tracefs", 0, None)
 
 
 def change_user() -> None:
@@ -127,12 +117,6 @@ def make_cgroup(where: Path | None) -> None:
     folder = where / f"{scratch.PREFIX}attempt-{os.getpid()}"
     folder.mkdir()
     folder.rmdir()
-
-
-def _checked(result: int) -> None:
-    if result != 0:
-        code = ct.get_errno()
-        raise OSError(code, os.strerror(code))
 
 
 def _files() -> None:
