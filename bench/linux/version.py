@@ -6,16 +6,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import total_ordering
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from bench.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-_Part = tuple[tuple[int, ...], int]
-Key = tuple[_Part, ...]
-"""Orders one part of a version: letters and number, by turns."""
 
 _NUMBER: Final = r"[0-9]{1,18}"
 _RELEASE: Final = re.compile(
@@ -26,8 +19,7 @@ _RELEASE: Final = re.compile(
     re.DOTALL,
 )
 _NUMBERS: Final = re.compile(r"([0-9]{1,6})\.([0-9]{1,6})(?:\.([0-9]{1,6}))?")
-_PARTS: Final = re.compile(r"([^0-9]*)([0-9]*)")
-_END: Final = ((0,), 0)
+_RANKS: Final = str.maketrans("~+-.", "\0{|}")
 _MACHINES: Final = frozenset(("amd64", "arm64", "x86_64", "aarch64", "generic"))
 _LONGEST: Final = 256
 
@@ -91,30 +83,13 @@ class KernelVersion:
             self.numbers,
             self.rc is None,
             self.rc or 0,
-            part_key(self.abi),
+            _in_order(self.abi),
             self.abi,  # 01 and 1 are the same number, but not the same version
             self.flavour,
         )
 
 
-def part_key(text: str) -> Key:
+def _in_order(text: str) -> str:
     """Return a key of one part: numbers by value, ~ before the end, letters before the rest."""
-    parts = [
-        ((*_ranks(letters), 0), int(number or 0))
-        for letters, number in (part.groups() for part in _PARTS.finditer(text))
-    ]
-    while parts and parts[-1] == _END:  # 0 and nothing are the same
-        parts.pop()
-    # So that what goes on is compared with an end: 1.0~ < 1.0 < 1.0+. Two, since the first part
-    # may have no letters and look like an end itself.
-    return (*parts, _END, _END)
-
-
-def _ranks(letters: str) -> Iterable[int]:
-    for letter in letters:
-        if letter == "~":
-            yield -1
-        elif letter.isalpha():
-            yield ord(letter)
-        else:
-            yield ord(letter) + 0x110000  # behind every letter that there is
+    padded = re.sub(r"[0-9]+", lambda number: number[0].zfill(_LONGEST), text)
+    return padded.translate(_RANKS) + "\1"
