@@ -253,7 +253,8 @@ def fingerprints() -> list[str]:
 
 def without_licence() -> Iterator[str]:
     """Source files whose first lines do not name the licence."""
-    sources = [ROOT / "run", ROOT / ".ci/run", *ROOT.glob("*.py"), ROOT / "meson.build"]
+    sources = [ROOT / "run", ROOT / "meson.build", *ROOT.glob("*.py"), *ROOT.glob(".ci/*")]
+    sources += [ROOT / "action.yml", *ROOT.glob("templates/*")]
     for folder in OUR_FOLDERS:
         sources += (p for p in (ROOT / folder).rglob("*") if p.suffix in SOURCE_SUFFIXES)
     for path in sorted(sources):
