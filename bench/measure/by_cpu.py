@@ -7,9 +7,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
 from bench.amounts import counted
+from bench.measure.columns import percentiles
 from bench.record.counters import CpuCounters
 from bench.record.records import Records
 
@@ -56,11 +55,7 @@ def shares(records: Records, counters: Sequence[CpuCounters]) -> tuple[CpuShare,
     for counts in counters:
         of_cpu = records["cpu"] == counts.cpu
         latency_ns = records["delivered_ns"][of_cpu] - records["timestamp_ns"][of_cpu]
-        p50, p99 = (
-            (int(np.percentile(latency_ns, q, method="inverted_cdf")) for q in (50, 99))
-            if len(latency_ns)
-            else (0, 0)
-        )
+        p50, p99 = percentiles(latency_ns, (500, 990))
         found.append(
             CpuShare(
                 cpu=counts.cpu,

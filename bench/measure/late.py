@@ -56,59 +56,53 @@ class Late:
     examples: tuple[LateRecord, ...] = ()  # the stranded ones first, in the order of delivery
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateFacts:
+    """What was noted about records that waited long."""
+
+    threshold_ns: int
+    count: int
+    noted: Sequence[Noted]  # at most some thousand of them
+    wakes_ns: Sequence[int] | None  # when the consumer was woken, in order; None: not known
+    stopped_ns: int  # when the consumer was asked to end, which wakes it as well
+
+
 MOST_EXAMPLES = 32
 
 
-def diagnose(
-    records: Records,
-    noted: Sequence[Noted],
-    wakes_ns: Sequence[int] | None,
-    *,
-    stopped_ns: int,
-    threshold_ns: int,
-    count: int,
-    involuntary_switches: int,
-) -> Late:
-    """Classify late records: the consumer was not woken, it waited for a CPU, or something else.
-
-    ``noted``: the late records, as far as the capture had room for them; ``count``: all of them.
-    ``wakes_ns``: when the consumer was woken, in order; None: not known. ``stopped_ns``: when it
-    was asked to end, which wakes it as well.
-    """
-    causes_ns = sorted([*records["timestamp_ns"].tolist(), stopped_ns]) if noted else []
-    found = list(_each(records, noted, wakes_ns, causes_ns, threshold_ns))
+def diagnose(records: Records, facts: LateFacts, *, involuntary_switches: int) -> Late:
+    """Classify late records: the consumer was not woken, it waited for a CPU, or something else."""
+    found = list(_each(records, facts))
     by_reason = {why: sum(each.why is why for each in found) for why in Why}
     shown = sorted(found, key=lambda each: each.why is not Why.STRANDED)[:MOST_EXAMPLES]
     return Late(
-        threshold_ns=threshold_ns,
-        count=count,
+        threshold_ns=facts.threshold_ns,
+        count=facts.count,
         stranded=by_reason[Why.STRANDED],
         unscheduled=by_reason[Why.UNSCHEDULED],
         slow_interrupt=by_reason[Why.SLOW_INTERRUPT],
         not_waiting=by_reason[Why.NOT_WAITING],
-        unknown=by_reason[Why.UNKNOWN] + count - len(found),
+        unknown=by_reason[Why.UNKNOWN] + facts.count - len(found),
         involuntary_switches=involuntary_switches,
         examples=tuple(shown),
     )
 
 
-def _each(
-    records: Records,
-    noted: Sequence[Noted],
-    wakes_ns: Sequence[int] | None,
-    causes_ns: Sequence[int],
-    threshold_ns: int,
-) -> Iterator[LateRecord]:
-    for row, entered_ns, returned_ns in noted:
+def _each(records: Records, facts: LateFacts) -> Iterator[LateRecord]:
+    if not facts.noted:
+        return
+    causes_ns = sorted([*records["timestamp_ns"].tolist(), facts.stopped_ns])
+    for row, entered_ns, returned_ns in facts.noted:
         stamp_ns = int(records["timestamp_ns"][row])
-        woken_ns = _first(wakes_ns or (), entered_ns, returned_ns)
+        later_ns = stamp_ns + facts.threshold_ns // 2
+        woken_ns = _first(facts.wakes_ns or (), entered_ns, returned_ns)
         if not entered_ns or entered_ns > stamp_ns:
             why = Why.NOT_WAITING
         elif woken_ns is None or returned_ns < stamp_ns:
             why = Why.UNKNOWN
-        elif woken_ns < stamp_ns + threshold_ns // 2:
+        elif woken_ns < later_ns:
             why = Why.UNSCHEDULED
-        elif _any_within(causes_ns, stamp_ns + threshold_ns // 2, woken_ns):
+        elif bisect_right(causes_ns, woken_ns) > bisect_left(causes_ns, later_ns):
             why = Why.STRANDED
         else:
             why = Why.SLOW_INTERRUPT
@@ -125,7 +119,3 @@ def _first(times_ns: Sequence[int], from_ns: int, to_ns: int) -> int | None:
     """Return the first of the times within, ends included."""
     at = bisect_left(times_ns, from_ns)
     return times_ns[at] if at < len(times_ns) and times_ns[at] <= to_ns else None
-
-
-def _any_within(times_ns: Sequence[int], from_ns: int, to_ns: int) -> bool:
-    return bisect_right(times_ns, to_ns) > bisect_left(times_ns, from_ns)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bench.measure.columns import percentiles
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occupancy:
@@ -33,15 +35,11 @@ def measure(
 ) -> Occupancy:
     """Summarise ``used_bytes``: one sample a pass, shape (n,). All zeros without samples."""
     idle = 1.0 - min(consumer_cpu_ns / storm_ns, 1.0) if storm_ns > 0 else 0.0
-    if not len(used_bytes):
-        return Occupancy(
-            samples=0, p50_share=0.0, p99_share=0.0, max_share=0.0, consumer_idle_share=idle
-        )
-    p50, p99, most = np.percentile(used_bytes, (50, 99, 100), method="inverted_cdf") / data_bytes
+    p50, p99, most = percentiles(used_bytes.astype(np.int64), (500, 990, 1000))
     return Occupancy(
         samples=len(used_bytes),
-        p50_share=float(p50),
-        p99_share=float(p99),
-        max_share=float(most),
+        p50_share=p50 / data_bytes,
+        p99_share=p99 / data_bytes,
+        max_share=most / data_bytes,
         consumer_idle_share=idle,
     )

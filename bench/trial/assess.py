@@ -125,7 +125,11 @@ def assess(seen: Observation, *, with_timeline: bool = False) -> Assessment:
         ),
         lost_told=seen.lost_told,
         skipped_told=seen.skipped_told,
-        late=_late(seen),
+        late=late.diagnose(
+            seen.records, seen.late, involuntary_switches=seen.consumer.involuntary_switches
+        )
+        if seen.late
+        else None,
         timeline=timeline.trace(seen.records, seen.occupancy, origin_ns=seen.storm.start_ns)
         if with_timeline
         else None,
@@ -187,21 +191,6 @@ def _competition(conditions: Conditions, account: Ledger | None) -> Iterator[str
             f"the CPU quota of the cgroup (cpu.max) stopped tasks for "
             f"{conditions.throttled_s:.3g} s (bound: 0)"
         )
-
-
-def _late(seen: Observation) -> Late | None:
-    facts = seen.late
-    if facts is None:
-        return None
-    return late.diagnose(
-        seen.records,
-        facts.noted,
-        facts.wakes_ns,
-        stopped_ns=facts.stopped_ns,
-        threshold_ns=facts.threshold_ns,
-        count=facts.count,
-        involuntary_switches=seen.consumer.involuntary_switches,
-    )
 
 
 def _delivery_ns(records: Records) -> int:

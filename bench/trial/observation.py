@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from bench.measure.late import Noted
+from bench.measure.late import LateFacts
 from bench.record.counters import CpuCounters
 from bench.record.footprint import Memory
 from bench.record.records import Records
@@ -28,17 +28,6 @@ class ConsumerUse:
     empty_polls: int | None = None  # returns of poll with nothing to read; None: not counted
     misdated: int = 0  # visits whose last record was dated later than the visit's end
     syscalls: int | None = None  # None: not counted
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LateFacts:
-    """What was noted about records that waited long."""
-
-    threshold_ns: int
-    count: int
-    noted: tuple[Noted, ...]  # at most some thousand of them
-    wakes_ns: tuple[int, ...] | None  # when the consumer was woken; None: not known
-    stopped_ns: int  # when the consumer was asked to end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ import numpy as np
 from bench.amounts import counted
 from bench.errors import CaptureFull
 from bench.linux import bpf, procfs
-from bench.measure.late import Noted
+from bench.measure.late import LateFacts, Noted
 from bench.plan.config import Reader, TrialConfig
 from bench.record.footprint import Memory, Observed
 from bench.record.records import CAPTURED, Records
@@ -26,7 +26,7 @@ from bench.tracer.program import Program, names
 from bench.tracer.transport import Opened, Request
 from bench.trial import competition
 from bench.trial.competition import Competition
-from bench.trial.observation import ConsumerUse, KernelUse, LateFacts, Observation
+from bench.trial.observation import ConsumerUse, KernelUse, Observation
 from bench.trial.presence import watched
 from bench.trial.rig import Rig
 from workloads import mapcallers

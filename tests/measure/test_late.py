@@ -1,13 +1,28 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
-from bench.measure.late import MOST_EXAMPLES, Late, Noted, Why, diagnose
+from bench.measure import late
+from bench.measure.late import MOST_EXAMPLES, Late, LateFacts, Noted, Why
 from bench.record.records import CAPTURED, Records
 
 MS = 1_000_000
+
+
+def diagnose(
+    records: Records,
+    noted: Sequence[Noted],
+    wakes_ns: Sequence[int] | None,
+    *,
+    involuntary_switches: int,
+    **times: int,
+) -> Late:
+    facts = LateFacts(noted=noted, wakes_ns=wakes_ns, **times)
+    return late.diagnose(records, facts, involuntary_switches=involuntary_switches)
 
 
 def rows(*times_ms: tuple[float, float]) -> Records:
