@@ -31,6 +31,18 @@ class Ended:
     artifact: str = ""
     outputs: Mapping[str, str]
 
+    def commands(self) -> list[str]:
+        """Return the lines that GitHub's runner would take for commands to itself."""
+        found, ending = [], ""
+        for line in self.log.splitlines():
+            if ending:
+                ending = "" if line == ending else ending
+            elif line.startswith("::stop-commands::"):
+                ending = line.replace("stop-commands::", "") + "::"
+            elif line.startswith("::"):
+                found.append(line)
+        return found
+
 
 def action() -> dict[str, Any]:
     return yaml.safe_load(ACTION.read_text())

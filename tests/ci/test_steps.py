@@ -241,6 +241,14 @@ def test_two_runs_of_the_action_in_one_job_do_not_meet(job: Job) -> None:
     assert again.artifact == "again"
 
 
+@pytest.mark.parametrize("job", ["action"], indirect=True)
+def test_what_a_run_prints_is_no_command_to_the_runner(job: Job) -> None:
+    job.plan(0, "::error::forged\n::add-mask::0")
+    ended = job.start({})
+    assert "::error::forged" in ended.log
+    assert not ended.commands()
+
+
 @pytest.mark.parametrize("job", ["component"], indirect=True)
 def test_gitlab_finds_the_junit_file_where_it_looks(job: Job) -> None:
     assert Path(job.start({}).outputs["junit"]).read_text() == "measured"
