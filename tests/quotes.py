@@ -28,6 +28,7 @@ from bench.questions.claims.evidence import of_journals
 from bench.questions.duet.document import DuetData, document
 from bench.questions.duet.judge import judge as judge_duet
 from bench.questions.kernels import sentences
+from bench.questions.kernels.document import document as document_of_kernels
 from bench.questions.kernels.folders import read_matrix
 from bench.questions.kernels.matrix import compare
 from bench.questions.sizing.document import Sized
@@ -38,6 +39,7 @@ from bench.questions.transports.decision import verdict
 from bench.questions.transports.document import document as of_transports
 from bench.questions.transports.summary import Summary, compare_journals
 from bench.report.document import Document, Level, Sentence
+from bench.report.renderers import markdown
 from bench.report.renderers.markdown import escape
 from bench.report.renderers.text import show
 
@@ -158,8 +160,10 @@ def _interference() -> Iterator[str]:
 
 
 def _kernels() -> Iterator[str]:
+    """Yield what `kernels report` shows of the decision, and the counts behind it."""
     found = compare(read_matrix([_FOLDER / "kernels"]))
-    yield f"{sentences.title(found)}."
+    decided = markdown.render(document_of_kernels(found).up_to(Level.DECISION))
+    yield from decided.removeprefix("## ").splitlines()
     yield ""
     yield from (f"- {escape(line)}" for line in sentences.verdict(found))
 

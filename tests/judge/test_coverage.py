@@ -20,6 +20,7 @@ from bench.questions.claims.catalogue import judge
 from bench.questions.claims.document import tally
 from bench.questions.claims.evidence import of_journals
 from bench.questions.kernels import sentences
+from bench.questions.kernels.answers import answers, title
 from bench.questions.kernels.folders import read_matrix
 from bench.questions.kernels.matrix import compare
 from bench.questions.transports.decision import headline
@@ -138,7 +139,7 @@ def test_every_report_says_what_is_missing_first(tmp_path: Path) -> None:
     assert tally(judged).startswith("Incomplete (80 of 1,680 trials ran): ")
     assert WORDS in claims_markdown(judged).splitlines()[4]
     matrix = compare(read_matrix([tmp_path]))
-    assert "(1 incomplete)" in sentences.title(matrix)
+    assert "(1 incomplete)" in title(matrix, answers(matrix))
     assert any(WORDS in line for line in sentences.verdict(matrix))
 
 

@@ -10,14 +10,20 @@ from dataclasses import replace
 
 import pytest
 from made_up_kernels import beside_callers, entry, lost, memory_line, storms
+from reference import FOLDER
 from rich.console import Console
 
 from bench.questions.kernels import sentences
+from bench.questions.kernels.answers import Answer, answers
+from bench.questions.kernels.charts import axis_ticks
 from bench.questions.kernels.document import document
+from bench.questions.kernels.folders import read_matrix
 from bench.questions.kernels.matrix import Matrix, compare
+from bench.report.document import Level, Mark, Table
 from bench.report.renderers import html, markdown
 from bench.report.renderers import json as json_form
 from bench.report.renderers.text import show
+from bench.trial.result import TrialResult
 
 EVIL = "<script>evil=1</script>\x1b[31m\u202e|`"
 
@@ -56,14 +62,102 @@ def render_page(matrix: Matrix) -> str:
     return html.render(document(matrix))
 
 
-def test_sentences_tell_what_is_judged(matrix: Matrix) -> None:
+def cells(matrix: Matrix, question: str) -> dict[str, Answer]:
+    """The answers to a question, by kernel."""
+    (found,) = (each for each in answers(matrix) if each.question == question)
+    return {each.kernel: each for each in found.answers}
+
+
+def test_the_title_is_the_answer_over_versions(matrix: Matrix) -> None:
+    assert document(matrix).title.startswith(
+        "On 3 of 5 kernels, 6.1 to 6.12-rt, the ring buffer drops fewer events, keeps order better"
+    )
+
+
+def test_the_counts_behind_it_are_said(matrix: Matrix) -> None:
     told = "\n".join(sentences.verdict(matrix))
     assert "3 of 5 left a result (1 unavailable, 1 panicked)" in told
     assert "Ledger: every trial balances on every kernel" in told
     assert "Ring, order: 0 causal violations in 28,800 pairs on 3 kernels" in told
     assert "Perf buffers, order: 2,160 causal violations" in told
-    assert "beside bpf() calls on 1 of 1, up to 70.0 %" in told
     assert "Emulated: all" in told
+
+
+def test_a_cell_says_who_is_better_and_by_how_much(matrix: Matrix) -> None:
+    assert {each.words for each in cells(matrix, "drops").values()} == {"ring by 3 points"}
+    assert {each.words for each in cells(matrix, "order").values()} == {"ring by 7.5 points"}
+    assert {each.better for each in cells(matrix, "order").values()} == {"ringbuf"}
+    assert {each.words for each in cells(matrix, "write").values()} == {"not measured"}
+
+
+def test_what_the_kernel_skipped_is_marked_where_it_differs(matrix: Matrix) -> None:
+    skipped = cells(matrix, "missed")
+    assert skipped["6.12"].words == "70.0 % beside bpf() calls"
+    assert [each.changed for each in skipped.values()] == ["", "", ""]  # 6.1 had no callers
+    peace = [each for each in storms() if each.experiment == "storm"]
+    noisy, calm = ([*storms(), *beside_callers(peace, missed)] for missed in (700, 0))
+    both = compare([entry("6.1", "6.1.1", trials=calm), entry("6.12", "6.12.1", trials=noisy)])
+    assert cells(both, "missed")["6.12"].changed == "6.1"
+
+
+def three(*, middle: list[TrialResult]) -> Matrix:
+    """6.1, 6.12 with other trials, 6.12-rt and 6.18."""
+    return compare(
+        [
+            entry("6.1", "6.1.1-amd64"),
+            entry("6.12", "6.12.1-amd64", trials=middle),
+            entry("6.12-rt", "6.12.1-rt-amd64"),
+            entry("6.18", "6.18.1-amd64"),
+        ]
+    )
+
+
+def test_another_answer_is_marked_and_named_in_the_title() -> None:
+    found = three(middle=storms(ring_lost=80, perf_lost=20))
+    drops = cells(found, "drops")
+    assert {kernel: each.changed for kernel, each in drops.items()} == {
+        "6.1": "", "6.12": "6.1", "6.12-rt": "6.12", "6.18": "6.12"
+    }  # fmt: skip
+    assert drops["6.12"].words == "perf buffers by 6 points"
+    expected = "drops fewer events on 6.1, 6.12-rt and 6.18 and drops more events on 6.12"
+    assert expected in document(found).title
+    (shown,) = [each for each in document(found).parts if isinstance(each, Table)]
+    assert [row.cells[0].mark for row in shown.rows] == [Mark.NONE, Mark.NEW, Mark.NEW, Mark.NEW]
+
+
+def test_an_open_answer_is_no_change() -> None:
+    """Too few blocks on the kernel between say nothing about it."""
+    found = three(middle=[each for each in storms() if each.block < 5])
+    drops = cells(found, "drops")
+    assert drops["6.12"].words == "not decided (few blocks)"
+    assert not any(each.changed for each in drops.values())
+    assert "drops fewer events on 6.1, 6.12-rt and 6.18" in document(found).title
+    assert "(not decided (few blocks) on 6.12)" in document(found).title
+
+
+def test_too_few_pairs_are_words() -> None:
+    few = [
+        replace(each, ordering=replace(each.ordering, causal_pairs=900))
+        if each.ordering is not None and each.ordering.causal_pairs
+        else each
+        for each in storms()
+    ]
+    found = compare([entry("6.12", "6.12.1-amd64", trials=few)])
+    assert cells(found, "order")["6.12"].words == "too few pairs"
+    assert "order too few pairs" in document(found).title
+
+
+def test_the_decision_fits_a_screen_and_leaves_nothing_blank() -> None:
+    made = document(compare(read_matrix([FOLDER / "kernels"]))).up_to(Level.DECISION)
+    for width in (80, 100):
+        out = io.StringIO()
+        show(made, Console(file=out, width=width))
+        lines = out.getvalue().splitlines()
+        assert len(lines) <= 40
+        assert max(map(len, lines)) <= width
+    (table,) = (each for each in made.parts if isinstance(each, Table))
+    assert len(table.rows) == 5
+    assert all(len(cell.text) > 1 and cell.text != "n/a" for r in table.rows for cell in r.cells)
 
 
 def test_reduced_storms_are_named() -> None:
@@ -124,9 +218,10 @@ def test_markdown_has_a_row_for_each_kernel(matrix: Matrix) -> None:
 @pytest.mark.slow
 def test_the_page_needs_nothing_else_and_draws_every_question(matrix: Matrix) -> None:
     page = render_page(matrix)
-    assert not re.search(r'(src|href)="(?!#|data:)', page)
-    assert "://" not in re.sub(r'xmlns(:xlink)?="http[^"]*"', "", page)
-    for key in ("drops", "order", "latency", "cost", "missed"):
+    unasked = re.sub(r'<a href="https://[^"]+" rel="noreferrer">', "", page)
+    assert not re.search(r'(src|href)="(?!#|data:)', unasked)
+    assert "://" not in re.sub(r'xmlns(:xlink)?="http[^"]*"', "", unasked)
+    for key in ("drops", "order", "latency", "write", "cpu", "missed"):
         assert f'<figure id="m0-chart-{key}"' in page
     ids = re.findall(r'id="([^"]+)"', page)
     assert len(ids) == len(set(ids))
@@ -138,3 +233,14 @@ def test_a_matrix_without_a_result_says_why() -> None:
     for made in (text_of(nothing), render_markdown(nothing), render_page(nothing)):
         assert "no result within 360 s" in made
         assert "No kernel left a result" in made
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0.93, 1.08), (0.31, 1.3), (0.5, 2.2), (0.02, 40), (0.9, 9_000), (0.6, 1.6)]
+)
+def test_an_axis_of_ratios_labels_one_and_every_decade(low: float, high: float) -> None:
+    ticks = axis_ticks(low, high)
+    assert 3 <= len(ticks) <= 12
+    decades = {10.0**power for power in range(-3, 5) if low <= 10.0**power <= high}
+    assert decades <= set(ticks)
+    assert all(low <= tick <= high for tick in ticks)

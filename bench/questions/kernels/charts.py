@@ -3,43 +3,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.judge.metrics import Group, Unit
+from bench.judge.metrics import Unit
+from bench.questions.kernels.answers import Answer, Answers
 from bench.questions.kernels.curves import Curve, Point
 from bench.questions.kernels.matrix import Matrix
 from bench.questions.kernels.tables import point_words, title_of
-from bench.report.document import Figure, Panel, pick
-from bench.report.figure import BYTES_LABELS, Row, chart_of, colour, dash, powers, shape
+from bench.questions.transports.standing import Question
+from bench.report.document import Figure, Panel
+from bench.report.figure import BYTES_LABELS, WIDTH, chart_of, colour, dash, powers, shape
 from bench.report.units import clean
 
 if TYPE_CHECKING:
     import altair as alt
 
 _STEP: Final = 46  # pixels that a kernel takes
-_LEAST: Final = 150
+_LETTER: Final = 7  # pixels, of an axis
 _HEIGHT: Final = 170
-_QUESTIONS: Final = {
-    Group.DROPS: (
+_CHANGED: Final = "A dashed line: the answer is another than on the kernel before."
+_EMULATED: Final = "Emulated CPUs: times mean nothing beyond these ratios."
+_READINGS: Final = {
+    Question.DROPS: (
         "Drops at equal budgets",
         "Lower is better: the share of events that was lost, mean over blocks.",
     ),
-    Group.ORDER: (
+    Question.ORDER: (
         "Order",
         "Lower is better: the share of parent and child pairs delivered the wrong way round.",
     ),
-    Group.MEMORY: (
+    Question.MEMORY: (
         "Least lossless budget",
         "Lower is better: the least budget from which upwards a storm lost nothing.",
     ),
-    Group.LATENCY: (
+    Question.LATENCY: (
         "Latency, as a ratio within each guest",
         "Below 1 the ring delivers sooner; each point is paired within the blocks of one guest.",
     ),
-    Group.COST: (
-        "Cost, as a ratio within each guest",
+    Question.WRITE: (
+        "Time of a write, and what tracing costs, as a ratio within each guest",
         "Kernel time below 1: the ring costs less. Storm time above 1: it is slowed down.",
+    ),
+    Question.CPU: (
+        "CPU of the consumer, as a ratio within each guest",
+        "Below 1 the ring's consumer takes less CPU time for an event.",
     ),
     "missed": (
         "Exits that the kernel skipped the tracer at",
@@ -51,52 +59,30 @@ _QUESTIONS: Final = {
 }
 
 
-def figures(matrix: Matrix) -> Iterator[Figure]:
-    """Yield one for each question that has a curve, and one of skipped exits."""
+def figures(matrix: Matrix, found: Sequence[Answers]) -> Iterator[Figure]:
+    """Yield one for each question that has a curve: a panel for each experiment."""
     from altair.utils.schemapi import debug_mode
 
-    marks = "A dashed line marks where something in the kernel changed."
-    emulated = " Emulated CPUs: times mean nothing beyond these ratios." if matrix.emulated else ""
-    for group, (title, reading) in _QUESTIONS.items():
-        curves = [curve for curve in matrix.curves if curve.group == group]
-        found = [_skipped(matrix)] if group == "missed" else curves
-        if any(curve.points for curve in found):
-            with debug_mode(False):
-                panels = tuple(_panel(matrix, curve) for curve in found)
+    changes = {each.question: [one for one in each.answers if one.changed] for each in found}
+    for question, (title, reading) in _READINGS.items():
+        curves = (*matrix.curves, matrix.skipped)
+        shown = [each for each in curves if each.question == question and each.points]
+        changed = changes[question]
+        emulated = matrix.emulated and any(each.times_within_one_guest for each in shown)
+        said = (reading, _CHANGED if changed else "", _EMULATED if emulated else "")
+        with debug_mode(False):
+            panels = tuple(_panel(matrix, curve, changed) for curve in shown)
+        if panels:
             yield Figure(
-                key=str(group),
+                key=str(question),
                 title=title,
-                reading=f"{reading} {marks}{emulated if found[0].times_within_one_guest else ''}",
-                transports=tuple(dict.fromkeys(s for curve in found for s in curve.series)),
+                reading=" ".join(filter(None, said)),
+                transports=tuple(dict.fromkeys(s for curve in shown for s in curve.series)),
                 panels=panels,
             )
 
 
-def _skipped(matrix: Matrix) -> Curve:
-    return Curve(
-        key="missed",
-        what="share of all exits",
-        experiment="",
-        budget="",
-        unit=Unit.SHARE,
-        points=tuple(
-            pick(
-                Point,
-                found,
-                kernel=each.kernel,
-                series=series,
-                value=found.missed_share,
-                blocks=found.trials,
-                note=f"{found.missed:,} of {found.reaped:,} exits",
-            )
-            for each in matrix.missed
-            for series, found in (("idle", each.peace), ("beside bpf() calls", each.noise))
-            if found is not None
-        ),
-    )
-
-
-def _panel(matrix: Matrix, curve: Curve) -> Panel:
+def _panel(matrix: Matrix, curve: Curve, changed: Sequence[Answer]) -> Panel:
     import altair as alt
 
     labels = [clean(row.label) for row, _ in matrix.measured]
@@ -115,12 +101,19 @@ def _panel(matrix: Matrix, curve: Curve) -> Panel:
         }
         for point in curve.points
     ]
+    width = max(WIDTH, _STEP * len(labels))
+    crowded = _LETTER * max(map(len, labels)) > width / len(labels)
     x = alt.X(
         "kernel:N",
         title=None,
         sort=labels,
         scale={"type": "band", "domain": labels, "paddingInner": 0.4, "paddingOuter": 0.2},
-        axis={"labelAngle": -35 if len(labels) > 4 else 0, "grid": False, "labelLimit": 90},
+        axis={
+            "labelAngle": -35 if crowded else 0,
+            "grid": False,
+            "labelLimit": 90,
+            "offset": 6,  # of points at zero
+        },
     )
     offset: dict[str, Any] = {}
     if len(curve.series) > 1:
@@ -146,11 +139,17 @@ def _panel(matrix: Matrix, curve: Curve) -> Panel:
         layers.insert(0, one)
     return Panel(
         title=title_of(curve),
-        chart=alt.layer(*layers).properties(width=max(_LEAST, _STEP * len(labels)), height=_HEIGHT),
+        chart=alt.layer(*layers).properties(width=width, height=_HEIGHT),
         data={
             "points": points,
             "lines": [row for row in points if not row["flavour"]],
-            "rules": list(_onsets(matrix)),
+            "rules": [
+                {
+                    "kernel": clean(each.kernel),
+                    "words": f"Another than on {clean(each.changed)}: {each.words}",
+                }
+                for each in changed
+            ],
             "one": [{"one": 1}],
         },
     )
@@ -159,13 +158,6 @@ def _panel(matrix: Matrix, curve: Curve) -> Panel:
 def _words(point: Point, unit: Unit) -> str:
     value, interval, note = point_words(point, unit, " to ")
     return f"{clean(point.kernel)}, {point.series}: {value} ({interval}), {note}"
-
-
-def _onsets(matrix: Matrix) -> Iterator[Row]:
-    for row, _ in matrix.measured:
-        if steps := [f"{change.short}: {step}" for change, step in matrix.steps(row.label)]:
-            label = clean(row.label)
-            yield {"kernel": label, "words": f"Changed at {label}: {'; '.join(steps)}"}
 
 
 def _y(curve: Curve) -> alt.Y:
@@ -186,15 +178,17 @@ def _y(curve: Curve) -> alt.Y:
     else:
         low, high = min(lowest / 1.05, 0.95), max(highest * 1.05, 1.05)
         scale = {"type": "log", "domain": [low, high], "nice": False}
-        axis = {"values": _ticks(low, high), "format": "~g"}
+        axis = {"values": axis_ticks(low, high), "format": "~g"}
     return alt.Y("value:Q", title=None, scale=scale, axis=axis)
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    """Return round ratios between both, the coarsest set that has four."""
-    for steps in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), tuple(n / 10 for n in range(10, 100))):
-        found = [step * 10.0**power for power in range(-3, 3) for step in steps]
-        ticks = [round(tick, 6) for tick in found if low <= tick <= high]
-        if len(ticks) >= 4:
-            break
-    return ticks[:: max(1, len(ticks) // 8)]
+def axis_ticks(low: float, high: float) -> list[float]:
+    """Return round ratios between both, 1 and every decade among them."""
+    for steps in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
+        found = [round(step * 10.0**power, 9) for power in range(-6, 7) for step in steps]
+        ticks = [tick for tick in found if low <= tick <= high]
+        if len(ticks) >= 3:
+            return ticks
+    step = next((each for each in (0.02, 0.05, 0.1) if high - low < 6 * each), 0.2)
+    found = [round(1 + step * at, 9) for at in range(-5, 6)]
+    return [tick for tick in found if low <= tick <= high]

@@ -24,6 +24,7 @@ from bench.questions.claims.evidence import NotMeasured
 from bench.questions.claims.families.memory import least_lossless
 from bench.questions.kernels.rows import Result
 from bench.questions.transports.profiles import PERFBUF, TRANSPORTS
+from bench.questions.transports.standing import Question
 from bench.report.document import pick
 from bench.tracer.transports import traits
 
@@ -34,6 +35,11 @@ _LADDERS: Final = ("ladder", "memory-spread", "memory-onecpu")
 _SHARED: Final = ("trickle-duet", "storm-duet")  # latency is taken from these if run, else ...
 _PACED: Final = ("trickle",)  # ... far below capacity
 _CHAINED: Final = ("chain", "pingpong")  # parents that reap: order is taken from these if run
+_OF_QUESTION: Final = {
+    "lossless": Question.MEMORY,
+    "consumer_cpu_s_per_million": Question.CPU,
+    "missed": "missed",
+}
 _METRICS: Final = {metric.key: metric for metric in METRICS}
 
 Places = Mapping[tuple[str, str], dict[str, list[Comparison]]]
@@ -68,10 +74,11 @@ class Curve:
     points: tuple[Point, ...]
 
     @property
-    def group(self) -> Group:
-        """Under which heading the number stands."""
-        metric = _METRICS.get(self.key.partition(":")[0])
-        return Group.MEMORY if metric is None else metric.group
+    def question(self) -> str:
+        """Return the question that the number bears on."""
+        key = self.key.partition(":")[0]
+        found = _OF_QUESTION.get(key) or _METRICS[key].group
+        return str(Question.WRITE if found is Group.COST else found)
 
     @property
     def series(self) -> tuple[str, ...]:
@@ -100,6 +107,7 @@ def curves(results: Mapping[str, Result]) -> Iterator[Curve]:
         ("kernel_ns_per_run", "kernel time per exit"),
         ("kernel_net_ns_per_run", "kernel time net of wake-ups"),
         ("storm_over_none", "storm time over none"),
+        ("consumer_cpu_s_per_million", "consumer's CPU time"),
     ):
         having: Places = {
             place: by_kernel
@@ -241,13 +249,14 @@ def _calm(comparison: Comparison) -> float:
 
 
 def _ratios(key: str, _: Sequence[ArmSamples], compared: Sequence[Comparison]) -> Found:
-    """Yield ring over perf, paired within blocks; no latency where much was lost."""
+    """Yield ring over perf, paired within blocks; where much was lost, none of delivery."""
     for each in compared:
         row = each.row(key)
         estimate = row.estimate if row is not None else None
         if estimate is None or estimate.scale is not Scale.RATIO:
             continue
-        if not _is_latency(key) or _calm(each) >= _CALM_SHARE:
+        delivered = _is_latency(key) or _METRICS[key].unit is Unit.SECONDS
+        if not delivered or _calm(each) >= _CALM_SHARE:
             yield f"{traits(each.left.transport).short} over perf", estimate, ""
 
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The report over kernels as a document: the sentences first, then what they rest on.
+"""The report over kernels as a document: the answers first, then what they rest on.
 
 docs/record-format.md describes its data, which JSON has; lists over kernels follow ``kernels``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -14,8 +14,10 @@ from bench.amounts import counted
 from bench.journal.schema import Fault
 from bench.linux.machine import Machine
 from bench.questions.claims.claim import Finding, Verdict
-from bench.questions.claims.document import SIGNS, figure, numbers, reason
+from bench.questions.claims.document import SIGNS, SPOKEN, figure, numbers, reason
+from bench.questions.claims.sources import links
 from bench.questions.kernels import charts, sentences, tables
+from bench.questions.kernels.answers import Answers, answers, title
 from bench.questions.kernels.changes import ChangeData
 from bench.questions.kernels.curves import Curve
 from bench.questions.kernels.matrix import ClaimRow, InvalidTrial, Matrix, Missed, Order
@@ -40,7 +42,6 @@ from bench.report.document import (
 from bench.report.units import clean
 
 FORMAT: Final = 3
-_FURTHER: Final = Level.BACKGROUND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +85,7 @@ class MatrixData:
 
     format: int
     title: str
+    answers: tuple[Answers, ...]
     verdict: tuple[str, ...]
     repeated_trials: int
     kernels: tuple[Kernel, ...]
@@ -98,13 +100,14 @@ class MatrixData:
 
 def document(matrix: Matrix) -> Document:
     """Return the report over all kernels of ``matrix``."""
-    title, verdict = sentences.title(matrix), sentences.verdict(matrix)
+    found = answers(matrix)
     data = pick(
         MatrixData,
         matrix,
         format=FORMAT,
-        title=title,
-        verdict=verdict,
+        title=title(matrix, found),
+        answers=found,
+        verdict=sentences.verdict(matrix),
         repeated_trials=matrix.repeated,
         kernels=tuple(map(_kernel, matrix.rows)),
         claims=tuple(
@@ -116,55 +119,57 @@ def document(matrix: Matrix) -> Document:
             for each in matrix.claims
         ),
     )
-    leads = (line.partition(": ") for line in verdict)
-    first = (Sentence(lead=lead, text=text) for lead, _, text in leads)
+    parts = (*_decision(matrix, found), *_parts(matrix, found, data.verdict))
     return Document(
-        title=title,
-        subject="",
-        parts=(*first, *_parts(matrix)),
+        title=data.title,
+        subject=sentences.subject(matrix),
+        parts=parts,
         data=data,
         measures=tuple(measures(matrix)),
         checks=tuple(checks(matrix)),
     )
 
 
-def _parts(matrix: Matrix) -> Iterator[Part]:
+def _decision(matrix: Matrix, found: Sequence[Answers]) -> Iterator[Part]:
+    for line in (*sentences.trouble(matrix), *repeats(matrix.repeated)):
+        yield Note(text=line, mark=Mark.OPEN)
+    yield tables.answers(matrix, found)
     if matrix.emulated:
-        yield Note(text=sentences.RATIOS, mark=Mark.OPEN)
-    yield from _section("Kernels", "kernels", "", tables.kernels(matrix))
-    entries = tuple(
+        yield Note(text=sentences.RATIOS)
+
+
+def _parts(matrix: Matrix, found: Sequence[Answers], verdict: Sequence[str]) -> Iterator[Part]:
+    if matrix.curves or matrix.missed:
+        yield Heading(text="Over versions", key="charts", short="Charts", level=Level.BACKGROUND)
+        yield Figures(make=lambda: charts.figures(matrix, found))
+    yield Heading(text="Evidence", key="evidence", short="Evidence", level=Level.EVIDENCE)
+    leads = (line.partition(": ") for line in verdict)
+    counts = (Sentence(lead=lead, text=text) for lead, _, text in leads)
+    yield Fold(key="counts", summary="All kernels together, in counts", parts=tuple(counts))
+    yield _fold("kernels", tables.kernels(matrix))
+    if entries := tuple(
         (f"{tables.ONSET} {clean(row.label)}", tuple(f"{c.title}: {step}" for c, step in steps))
         for row in matrix.rows
         if (steps := matrix.steps(row.label))
-    )
-    if entries:
-        yield Heading(text="What changed, and where")
-        yield Definitions(entries=entries, level=Level.DECISION)
-    if matrix.curves or matrix.missed:
-        figures = Figures(make=lambda: charts.figures(matrix))
-        yield from _section("Over versions", "charts", "Charts", figures)
-    if tables.decided(matrix):
-        table, folds = tables.claims(matrix), _claims(matrix)
-        yield from _section("Claims by kernels", "claims", "Claims", table, *folds)
-    if matrix.missed:
-        missed = tables.missed(matrix)
-        yield from _section("Exits that the tracer never saw", "missed", "Missed", missed)
+    ):
+        changed = Definitions(entries=entries, level=Level.EVIDENCE)
+        yield Fold(key="changes", summary="What changed in the kernel, and where", parts=(changed,))
+    if claims := tuple(_claims(matrix)):
+        yield Fold(key="claims", summary="Published claims on each kernel", parts=claims)
     if memory := [_fold(table.key.replace(":", "-"), table) for table in tables.memory(matrix)]:
         text = "The usual instruments disagree: each counts something else, and that changed, too."
-        entries = tuple((name, (words,)) for name, words in EXPLAINED.items())
-        explained = Definitions(entries=entries)
-        note = Note(text=text, level=_FURTHER)
-        heading = "Memory, by every instrument"
-        yield from _section(heading, "memory", "Memory", note, explained, *memory)
-    if matrix.curves:
-        folds = (_fold(f"curve-{curve.key}", tables.curve(curve)) for curve in matrix.curves)
-        note = Note(text=sentences.RATIOS, level=_FURTHER)
-        yield from _section("The numbers of the charts", "tables", "Tables", *folds, note)
-    yield from _section("Trials and journals", "trials", "Trials", *_trials(matrix))
-
-
-def _section(text: str, key: str, short: str, *parts: Part) -> tuple[Part, ...]:
-    return Heading(text=text, key=key, short=short, level=_FURTHER), *parts
+        explained = Definitions(
+            entries=tuple((name, (words,)) for name, words in EXPLAINED.items())
+        )
+        yield Fold(
+            key="memory",
+            summary="Memory, by every instrument",
+            parts=(Note(text=text), explained, *memory),
+        )
+    curves = [each for each in (*matrix.curves, matrix.skipped) if each.points]
+    if folds := tuple(_fold(f"curve-{curve.key}", tables.curve(curve)) for curve in curves):
+        yield Fold(key="tables", summary="The numbers of the charts", parts=folds)
+    yield Fold(key="trials", summary="Trials and journals", parts=tuple(_trials(matrix)))
 
 
 def _fold(key: str, table: Table) -> Fold:
@@ -172,14 +177,22 @@ def _fold(key: str, table: Table) -> Fold:
 
 
 def _claims(matrix: Matrix) -> Iterator[Fold]:
-    for each in tables.decided(matrix):
-        if each.together is None:
+    """Yield a fold for each claim that some kernel's trials speak to."""
+    for each in matrix.claims:
+        on: dict[str, list[str]] = {}
+        for row, found in zip(matrix.rows, each.findings, strict=True):
+            if found is not None and found.verdict in SPOKEN:
+                on.setdefault(f"{SIGNS[found.verdict]} {found.verdict}", []).append(row.label)
+        gist = "; ".join(f"{verdict} on {', '.join(labels)}" for verdict, labels in on.items())
+        if each.together is not None:
+            gist = f"over all kernels {each.together.verdict}: {reason(each.together)}"
+        if gist:
             yield Fold(
-                key=f"claim-{each.claim.id}",
-                summary=each.claim.statement,
-                gist="kernels differ" if each.differs else "",
+                key=each.claim.id,
+                summary=f"{each.claim.id}: {each.claim.statement}",
+                gist=gist,
                 parts=(Definitions(entries=tuple(_findings(matrix, each))),),
-                level=_FURTHER,
+                links=tuple(links(each.claim.sources)),
             )
 
 
@@ -194,15 +207,14 @@ def _findings(matrix: Matrix, each: ClaimRow) -> Iterator[tuple[str, tuple[str, 
 
 def _trials(matrix: Matrix) -> Iterator[Part]:
     if matrix.trials and not matrix.invalid:
-        yield Note(
-            text=f"{counted(matrix.trials, 'trial')}, and every ledger balanced.", level=_FURTHER
-        )
+        yield Note(text=f"{counted(matrix.trials, 'trial')}, and every ledger balanced.")
     for trial in matrix.invalid:
         where = f"{trial.kernel}, {trial.experiment} {trial.arm} block {trial.block}"
         yield Note(text=f"invalid: {where}: {'; '.join(trial.reasons)}", mark=Mark.OPEN)
-    yield Definitions(entries=tuple((row.label, (row.path,)) for row in matrix.rows))
-    for line in (*repeats(matrix.repeated), *(f"journal: {fault}" for fault in matrix.faults)):
-        yield Note(text=line, mark=Mark.OPEN)
+    runs = ((row, counted(len(row.trials), "trial")) for row in matrix.rows)
+    yield Definitions(entries=tuple((row.label, (f"{ran}: {row.path}",)) for row, ran in runs))
+    for fault in matrix.faults:
+        yield Note(text=f"journal: {fault}", mark=Mark.OPEN)
 
 
 def _kernel(row: KernelRow) -> Kernel:

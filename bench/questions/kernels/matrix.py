@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bench.journal.schema import Fault
+from bench.judge.metrics import Unit
 from bench.judge.statistics import counted_share
 from bench.questions.claims.catalogue import claims
 from bench.questions.claims.claim import Claim, Finding, Verdict
 from bench.questions.claims.families.order import by_chains_alone
 from bench.questions.kernels.changes import Change, changes
-from bench.questions.kernels.curves import Curve, curves
+from bench.questions.kernels.curves import Curve, Point, curves
 from bench.questions.kernels.folders import Entry
 from bench.questions.kernels.rows import KernelRow, Result, rows
 from bench.questions.transports.profiles import TRANSPORTS
@@ -32,11 +33,6 @@ class ClaimRow:
     claim: Claim
     findings: tuple[Finding | None, ...]  # one a kernel; None where it has no result
     together: Finding | None = None  # of the claim that is about all kernels
-
-    @property
-    def differs(self) -> bool:
-        """Whether kernels contradict each other."""
-        return {Verdict.REPRODUCED, Verdict.REFUTED} <= self.verdicts
 
     @property
     def verdicts(self) -> set[Verdict]:
@@ -113,6 +109,31 @@ class Matrix:
     def emulated(self) -> bool:
         """Whether any kernel ran on an emulated CPU."""
         return any(row.emulated for row in self.rows)
+
+    @property
+    def skipped(self) -> Curve:
+        """Return the share of exits that each kernel skipped the tracer at."""
+        return Curve(
+            key="missed",
+            what="exits that the kernel skipped",
+            experiment="",
+            budget="",
+            unit=Unit.SHARE,
+            points=tuple(
+                pick(
+                    Point,
+                    found,
+                    kernel=each.kernel,
+                    series=series,
+                    value=found.missed_share,
+                    blocks=found.trials,
+                    note=f"{found.missed:,} of {found.reaped:,} exits",
+                )
+                for each in self.missed
+                for series, found in (("idle", each.peace), ("beside bpf() calls", each.noise))
+                if found is not None
+            ),
+        )
 
     def steps(self, label: str) -> tuple[tuple[Change, str], ...]:
         """Return every change at this kernel, and from what state to what."""

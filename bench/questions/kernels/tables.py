@@ -3,43 +3,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from bench.amounts import counted
 from bench.judge.memory import INSTRUMENTS, Judged
 from bench.judge.metrics import Unit
-from bench.questions.claims import catalogue
-from bench.questions.claims.claim import Finding, Verdict
-from bench.questions.claims.document import MARKS, SIGNS, figure, reason
+from bench.questions.kernels.answers import Answer, Answers
+from bench.questions.kernels.changes import Change
 from bench.questions.kernels.curves import Curve, Point
-from bench.questions.kernels.matrix import ClaimRow, Matrix, Skipped
+from bench.questions.kernels.matrix import Matrix
 from bench.questions.kernels.outcome import Status
-from bench.questions.kernels.rows import KernelRow, Result
+from bench.questions.kernels.rows import KernelRow
 from bench.questions.transports.background import cell
-from bench.questions.transports.words import cpus_words
 from bench.report.document import NONE, Cell, Column, Mark, Row, Table
-from bench.report.units import budget, clean, number, share, size
+from bench.report.units import budget, clean, number, size
 from bench.tracer.transports import ranked
 
 ONSET: Final = "◆"
 """Marks where a state differs from the last kernel's; of preemption, of the same flavour."""
 
-SPOKEN: Final = {Verdict.REPRODUCED, Verdict.REFUTED, Verdict.INCONCLUSIVE}
-"""Verdicts of a kernel whose trials speak to a claim."""
-
 _SHOWN: Final = tuple(each for each in INSTRUMENTS if each.key != "locked_bytes")
 """VmLck was 0 for all of them on every kernel so far; JSON has it."""
-
-_OF_MACHINE: Final[Mapping[str, Callable[[Result], str]]] = {
-    "release": lambda found: found.machine.kernel_release,
-    "machine": lambda found: (
-        f"{'emulated' if found.machine.emulated else found.machine.virtualisation}, "
-        f"{cpus_words(found.machine)}"
-    ),
-    "clock": lambda found: found.machine.clock_source,
-    "trials": lambda found: f"{found.summary.trials:,}",
-}
 
 
 def _table(
@@ -56,47 +41,70 @@ def _table(
     return Table(key=key, title=title, corner=corner, columns=columns, rows=tuple(rows), hint=hint)
 
 
-def kernels(matrix: Matrix) -> Table:
-    """Tabulate each kernel, its facts, and how its run ended.
+def answers(matrix: Matrix, found: Sequence[Answers]) -> Table:
+    """Tabulate the answer to each question on each kernel."""
+    by_kernel: dict[str, list[Cell]] = {}
+    for question in found:
+        for each in question.answers:
+            by_kernel.setdefault(each.kernel, []).append(_answer(each))
+    rows = (
+        Row(
+            heading=Cell(text=clean(row.label)),
+            cells=tuple(by_kernel.get(row.label, ())),
+            reason="" if row.result is not None else _ending(row),
+        )
+        for row in matrix.rows
+    )
+    hint = (
+        "Which of the two is better, and how much it saves, least to most over the decided "
+        "comparisons: of drops and order in points of the share, else in per cent of the other's. "
+        f"{ONSET} the answer is another than on the kernel before."
+    )
+    title = "Which is better on each kernel, and by how much"
+    headings = (each.heading for each in found)
+    return _table("answers", title, headings, rows, hint, numeric=False)
 
-    What all of them have in common is written once, below.
-    """
-    columns = {  # by heading, then by kernel
-        heading: {row.label: Cell(text=clean(text(result))) for row, result in matrix.measured}
-        for heading, text in _OF_MACHINE.items()
-    }
-    for change in matrix.changes:
-        columns[change.short] = {
-            row.label: Cell(text=f"{clean(state or NONE)} {ONSET}", mark=Mark.NEW)
-            if row.label in change.onsets
-            else Cell(text=clean(state or NONE))
-            for row, state in zip(matrix.rows, change.states, strict=True)
+
+def _answer(found: Answer) -> Cell:
+    if not found.changed:
+        return Cell(text=found.words, hint=found.why)
+    hint = f"another than on {found.changed}; {found.why}"
+    return Cell(text=f"{found.words} {ONSET}", mark=Mark.NEW, hint=hint)
+
+
+def _ending(row: KernelRow) -> str:
+    """Say how the run of a kernel ended, if not as it should."""
+    ending = "" if row.status == Status.DONE else f"{row.status}: {row.reason}"
+    if row.result is None:
+        return clean(ending or row.reason)
+    return clean("; ".join(filter(None, (ending, *row.notes))))
+
+
+def kernels(matrix: Matrix) -> Table:
+    """Tabulate the facts of each kernel, and how its run ended."""
+    rows = (
+        Row(
+            heading=Cell(text=clean(row.label)),
+            cells=tuple(_state(change, row, at) for change in matrix.changes)
             if row.result is not None
-        }
-    alike = {
-        heading: next(iter(cells.values())).text
-        for heading, cells in columns.items()
-        if len(cells) > 1 and len({cell.text for cell in cells.values()}) == 1
-    }
-    shown = {heading: cells for heading, cells in columns.items() if heading not in alike}
+            else (),
+            reason=_ending(row),
+        )
+        for at, row in enumerate(matrix.rows)
+    )
     hint = (
         "Facts are probed from BTF, tracefs and instruments, never derived from a version. "
         f"{ONSET} marks a state that differs from the kernel before (preemption: within a flavour)."
     )
-    if alike:
-        words = "; ".join(f"{heading} {text}" for heading, text in alike.items())
-        hint += f" The same everywhere: {words}."
-    rows = []
-    for row in matrix.rows:
-        ending = "" if row.status == Status.DONE else f"{row.status}: {row.reason}"
-        cells: tuple[Cell, ...] = ()
-        if row.result is None:
-            ending = ending or row.reason
-        else:
-            cells = tuple(column[row.label] for column in shown.values())
-            ending = "; ".join(filter(None, (ending, *row.notes)))
-        rows.append(Row(heading=Cell(text=clean(row.label)), cells=cells, reason=clean(ending)))
-    return _table("kernels", "Kernels, in the order of versions", shown, rows, hint, numeric=False)
+    headings = (change.short for change in matrix.changes)
+    return _table("kernels", "What each kernel has", headings, rows, hint, numeric=False)
+
+
+def _state(change: Change, row: KernelRow, at: int) -> Cell:
+    state = clean(change.states[at] or "not known")
+    if row.label in change.onsets:
+        return Cell(text=f"{state} {ONSET}", mark=Mark.NEW)
+    return Cell(text=state)
 
 
 def title_of(found: Curve) -> str:
@@ -135,95 +143,6 @@ def _cells(point: Point | None, unit: Unit) -> tuple[Cell, Cell]:
         return Cell(text=NONE), Cell(text="")
     value, interval, note = point_words(point, unit)
     return Cell(text=value, hint=note), Cell(text=interval if point.blocks > 1 else NONE)
-
-
-def decided(matrix: Matrix) -> tuple[ClaimRow, ...]:
-    """Return claims that some kernel's trials speak to, and the one over all kernels."""
-    return tuple(each for each in matrix.claims if each.together or each.verdicts & SPOKEN)
-
-
-def claims(matrix: Matrix) -> Table:
-    """Tabulate claims by kernels."""
-    shown = decided(matrix)
-    hint = "✓ reproduced, ✗ refuted, ? inconclusive, - not applicable or not measured."
-    if others := len(matrix.claims) - len(shown):
-        hint += (
-            f" {others} more {'is' if others == 1 else 'are'} applicable on none of these kernels."
-        )
-    if unasked := len(catalogue.claims()) - len(matrix.claims):
-        hint += f" The catalogue's other {unasked} are not measured here: `bufbench claims` does."
-    rows = (
-        Row(
-            heading=Cell(text=each.claim.id, hint=each.claim.statement),
-            cells=tuple(
-                _verdict(each.together or found, together=each.together is not None)
-                for row, found in zip(matrix.rows, each.findings, strict=True)
-                if row.result is not None
-            ),
-            reason=f"over all kernels: {reason(each.together)}" if each.together else "",
-        )
-        for each in shown
-    )
-    headings = (clean(row.label) for row, _ in matrix.measured)
-    title = "Published claims on each kernel"
-    return _table("claims", title, headings, rows, hint, corner="claim")
-
-
-def _verdict(found: Finding | None, *, together: bool) -> Cell:
-    if found is None:
-        return Cell(text=NONE)
-    words = figure(found.measured)
-    hint = f"{found.verdict.value}: {reason(found)}" + (f"; {words}" if words else "")
-    return Cell(
-        text=SIGNS[found.verdict],
-        mark=MARKS[found.verdict],
-        hint=f"over all kernels, {hint}" if together else hint,
-    )
-
-
-def missed(matrix: Matrix) -> Table:
-    """Tabulate the exits that the kernel skipped."""
-    interval = "95 % interval"
-    headings = ("preemption", "when idle", interval, "beside bpf()", interval, "reported")
-    rows = (
-        Row(
-            heading=Cell(text=clean(each.kernel)),
-            cells=(
-                Cell(text=clean(each.preemption)),
-                *_skipped(each.peace),
-                *_skipped(each.noise),
-                Cell(text=_reported(each.peace, each.noise)),
-            ),
-        )
-        for each in matrix.missed
-    )
-    hint = (
-        "The kernel skips a tracepoint program while its CPU is inside a bpf() map operation "
-        "of anybody. Nobody's transport is charged with it. Reported: fdinfo's recursion_misses, "
-        "which some kernels leave at 0."
-    )
-    return _table("missed", "Exits that the kernel skipped the tracer at", headings, rows, hint)
-
-
-def _skipped(found: Skipped | None) -> tuple[Cell, Cell]:
-    if found is None:
-        return Cell(text="not run"), Cell(text="")
-    return (
-        Cell(
-            text=share(found.missed_share),
-            hint=f"{found.missed:,} of {found.reaped:,} exits in {counted(found.trials, 'trial')}",
-            mark=Mark.OPEN if found.missed else Mark.NONE,
-        ),
-        Cell(text=f"{share(found.low)} .. {share(found.high)}"),
-    )
-
-
-def _reported(*found: Skipped | None) -> str:
-    known = [each for each in found if each is not None]
-    reported = [each.skipped_told for each in known if each.skipped_told is not None]
-    if not known or len(reported) < len(known):
-        return "nothing"
-    return f"{sum(reported):,} of {sum(each.missed for each in known):,}"
 
 
 def memory(matrix: Matrix) -> Iterator[Table]:

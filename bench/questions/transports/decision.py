@@ -48,7 +48,7 @@ _CORRECT: Final = (Question.DROPS, Question.ORDER)
 
 _MOST_ROWS: Final = 3  # a question, in the table
 _MOST_REASONS: Final = 3
-_WORDS: Final = {
+WORDS: Final = {
     Question.DROPS: ("drops", "fewer drops", "drops fewer", "drop fewer"),
     Question.ORDER: ("order", "better order", "keeps order better", "keep order better"),
     Question.MEMORY: ("memory", "less memory", "takes less", "take less"),
@@ -96,15 +96,15 @@ def _advice(standings: Sequence[Standing]) -> str:
     if len(best) > 1:
         return f"It depends: {'; '.join(f'{name(side)} for {gains[side]}' for side in best)}."
     if not best:
-        states = [f"{_WORDS[each.question][0]} {_state(each)}" for each in standings if each.asked]
+        states = [f"{WORDS[each.question][0]} {state(each)}" for each in standings if each.asked]
         return f"No side is better: {', '.join(states) or 'nothing was measured of both'}."
     (side,) = best
     against = [each for each in standings if _won(each, ({*sides} - {side}).pop())]
-    unless = [f"Not for {_WORDS[each.question][0]}: {_usual_loss(each, side)}." for each in against]
+    unless = [f"Not for {WORDS[each.question][0]}: {_usual_loss(each, side)}." for each in against]
     return " ".join((f"Use {name(side)}: {gains[side]}.", *unless))
 
 
-def _state(standing: Standing) -> str:
+def state(standing: Standing) -> str:
     """Return in a word or two why neither side won."""
     if len(standing.too_few) == standing.asked:
         return "not decided (few blocks)"
@@ -118,7 +118,7 @@ def _state(standing: Standing) -> str:
 
 def _gain(standing: Standing) -> str:
     """Name what the better side brings, and for cost and latency the condition."""
-    gain = _WORDS[standing.question][1]
+    gain = WORDS[standing.question][1]
     held = "" if standing.question in _CORRECT else waiting(standing.directions[0])
     return f"{gain} {held}".rstrip()
 
@@ -171,7 +171,7 @@ def sentences(summary: Summary) -> Iterator[Sentence]:
 
 
 def _lead(standing: Standing) -> str:
-    noun = _WORDS[standing.question][0]
+    noun = WORDS[standing.question][0]
     of = "" if standing.left == RINGBUF else f", {name(standing.left)}"
     return f"{noun[0].upper()}{noun[1:]}{of}"
 
@@ -192,7 +192,7 @@ def _answer(standing: Standing) -> str:
         better = [f"{name(side)} better in {len(won)}" for side, won in standing.wins]
         few = "too few to speak for the whole" if len(better) == 1 else "it depends on the load"
         return f"{few}: {', '.join(better)} of {_many(asked)}"
-    match _state(standing):
+    match state(standing):
         case "the same":
             return f"the same in every block of {_many(asked)}"
         case "equivalent":
@@ -209,16 +209,22 @@ def _answer(standing: Standing) -> str:
 def _carried(standing: Standing, direction: Direction) -> str:
     """Say a direction: who, in how many comparisons, under what condition, by how much."""
     side, question = direction.winner, standing.question
-    does = _WORDS[question][3 if traits(side).plural else 2]
+    does = WORDS[question][3 if traits(side).plural else 2]
     held = f" {waiting(direction)}" if direction.polls else ""
     said = f"{name(side)} {does}{held}, in {len(direction.decided)} of {_many(standing.asked)}"
-    effects = [_effect(each.row(KEYS[question])) for each in direction.decided]
+    by = "" if question is Question.ORDER else amount(standing, direction)
+    return f"{said} {by}".rstrip()
+
+
+def amount(standing: Standing, direction: Direction) -> str:
+    """Return what the better side saves, least to most: "by 3 to 20 %"; "" if that is not known."""
+    effects = [_effect(each.row(KEYS[standing.question])) for each in direction.decided]
     known = sorted(effect for effect in effects if effect)
-    if question is Question.ORDER or not known:
-        return said
+    if not known:
+        return ""
     words = [f"{100 * each:.2g}" for each in (known[0], known[-1])]
-    unit = "points" if question is Question.DROPS else "%"
-    return f"{said} by {' to '.join(dict.fromkeys(words))} {unit}"
+    unit = "points" if standing.question in _CORRECT else "%"
+    return f"by {' to '.join(dict.fromkeys(words))} {unit}"
 
 
 def _effect(row: Row | None) -> float:
@@ -361,7 +367,7 @@ def _rows(standing: Standing) -> Iterator[Shown]:
         for each in sorted(decided, key=lambda each: _effect(each.row(key)))
     }
     shown = [*telling.values()][: -_MOST_ROWS - 1 : -1] or [_closest(standing)]
-    noun = "CPU a million" if standing.question is Question.CPU else _WORDS[standing.question][0]
+    noun = "CPU a million" if standing.question is Question.CPU else WORDS[standing.question][0]
     for at, each in enumerate(shown):
         row = each.row(key)
         if row is not None:

@@ -56,8 +56,8 @@ def name(transport: str) -> str:
 
 
 def listed(parts: Sequence[str]) -> str:
-    """Return "a, b and c"."""
-    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+    """Return "a, b and c"; "" for none."""
+    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
 def waiting(direction: Direction) -> str:

@@ -44,7 +44,7 @@ _STYLES: Final = {
     Mark.NEW: "bold cyan",
 }
 _MOST_COLUMNS: Final = 6
-"""A wider table of words is turned: its rows stand in columns."""
+"""A table of more words than that, with fewer rows, is turned: its rows stand in columns."""
 _GAP: Final = 2  # between columns
 
 
@@ -152,7 +152,7 @@ def _grid(table: Table, width: int) -> Grid:
     lines += ([_text(row.heading, row.under), *map(_text, row.cells)] for row in rows)
     numeric = [False, *(column.numeric for column in table.columns)]
     begins = [row.begins for row in rows]
-    if len(table.columns) >= _MOST_COLUMNS and not any(numeric):
+    if len(table.columns) >= max(_MOST_COLUMNS, len(rows)) and not any(numeric):
         lines = [list(line) for line in zip(*lines, strict=True)]
         lines[0][0], numeric, begins = Text(), [], []
     grid = Grid(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The answer to each question on each kernel, where it changed, and the answer over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Final
+
+from bench.questions.claims.claim import Verdict
+from bench.questions.claims.document import SPOKEN
+from bench.questions.kernels.matrix import ClaimRow, Matrix, Missed
+from bench.questions.kernels.rows import Result
+from bench.questions.transports.decision import WORDS, amount, state
+from bench.questions.transports.profiles import PERFBUF, RINGBUF
+from bench.questions.transports.standing import KEYS, LEAST_PAIRS, Question
+from bench.questions.transports.words import listed, waiting
+from bench.report.units import clean, share
+from bench.tracer.transports import traits
+
+_RING: Final = {
+    Question.DROPS: ("drops fewer events", "drops more events"),
+    Question.ORDER: ("keeps order better", "keeps order worse"),
+    Question.MEMORY: ("takes less memory", "takes more memory"),
+    Question.LATENCY: ("delivers sooner", "delivers later"),
+    Question.WRITE: ("writes faster", "writes slower"),
+    Question.CPU: ("costs its consumer less CPU", "costs its consumer more CPU"),
+}
+"""What the ring does where it is better, and where perf buffers are; in the order of columns."""
+_ALIKE: Final = {"the same", "equivalent"}
+_UNMEASURED: Final = "not measured"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One kernel's answer to one question."""
+
+    kernel: str
+    words: str
+    gist: str = ""  # what the ring does, else the words; "" where there is nothing to compare
+    better: str = ""  # transport; "" where neither is, or it depends
+    why: str = ""  # what is behind the words
+    changed: str = ""  # the kernel before whose answer is another; "" where none is
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """The answers of all measured kernels to one question, in the order of versions."""
+
+    question: str
+    heading: str
+    answers: tuple[Answer, ...]
+
+
+Found = tuple[Answer, object]
+"""An answer, and what two kernels are compared by; None where nothing is settled."""
+
+
+def answers(matrix: Matrix) -> tuple[Answers, ...]:
+    """Return the answers on both transports, then those on claims and on skipped exits."""
+    results = {row.label: result for row, result in matrix.measured}
+    places = {row.label: at for at, row in enumerate(matrix.rows)}
+    found = {
+        (question.value, WORDS[question][0]): [
+            _compared(question, *each) for each in results.items()
+        ]
+        for question in _RING
+    }
+    found["claims", "claims"] = [_claimed(matrix.claims, places[k], k) for k in results]
+    found[matrix.skipped.question, "exits skipped"] = [_skipped(each) for each in matrix.missed]
+    flavours = [row.flavour for row, _ in matrix.measured]
+    return tuple(
+        Answers(question=question, heading=heading, answers=tuple(_marked(each, flavours)))
+        for (question, heading), each in found.items()
+    )
+
+
+def _marked(found: Sequence[Found], flavours: Sequence[str]) -> Iterator[Answer]:
+    """Mark each answer that differs from the last one of its flavour, or of the usual kernels."""
+    last: dict[str, tuple[str, object]] = {}
+    for (answer, settled), flavour in zip(found, flavours, strict=True):
+        kernel, before = last.get(flavour) or last.get("", ("", None))
+        differs = settled is not None and before is not None and _differ(before, settled)
+        if settled is not None:
+            last[flavour] = answer.kernel, settled
+        yield replace(answer, changed=kernel) if differs else answer
+
+
+def _differ(before: object, now: object) -> bool:
+    """Whether verdicts turned, intervals of skipped exits lie apart, or another is better."""
+    if isinstance(before, Missed) and isinstance(now, Missed):
+        pairs = ((before.peace, now.peace), (before.noise, now.noise))
+        return any(one and two and (one.high < two.low or two.high < one.low) for one, two in pairs)
+    if isinstance(before, dict) and isinstance(now, dict):
+        return any(before[name] is not now[name] for name in before.keys() & now.keys())
+    return before != now
+
+
+def _compared(question: Question, kernel: str, result: Result) -> Found:
+    """Say which of the two is better, and by how much; else why that cannot be said."""
+    asked = ((each.question, each.left, each.right) for each in result.summary.standings)
+    standing = dict(zip(asked, result.summary.standings, strict=True)).get(
+        (question, RINGBUF, PERFBUF)
+    )
+    if standing is None or not standing.asked:
+        known = any(each.row(KEYS[question]) for each in result.summary.comparisons)
+        words, why = ("no load without drops", "") if known else (_UNMEASURED, "")
+        if known and question is Question.ORDER:
+            words, why = "too few pairs", f"in some trial fewer than {LEAST_PAIRS:,} causal pairs"
+        return Answer(kernel=kernel, words=words, gist=words, why=why), None
+    words, of = state(standing), f"{standing.asked} comparisons"
+    if not standing.directions:
+        settled = "alike" if words in _ALIKE else None
+        return Answer(kernel=kernel, words=words, gist=words, why=f"in {of}"), settled
+    said, does = [], []
+    for each in standing.directions:
+        held = waiting(each)
+        said.append(f"{traits(each.winner).short} {amount(standing, each)} {held}".strip())
+        does.append(f"{_RING[question][each.winner != RINGBUF]} {held}".strip())
+    winners = {each.winner for each in standing.directions}
+    decided = sum(len(each.decided) for each in standing.directions)
+    answer = Answer(
+        kernel=kernel,
+        words="; ".join(said),
+        gist=" but ".join(does),
+        better=winners.pop() if len(winners) == 1 else "",
+        why=f"decided in {decided} of {of}",
+    )
+    return answer, answer.gist
+
+
+def _claimed(rows: Sequence[ClaimRow], at: int, kernel: str) -> Found:
+    """Count the claims that one kernel's trials speak to, by verdict."""
+    names: dict[Verdict, list[str]] = {verdict: [] for verdict in SPOKEN}
+    for row in rows:
+        if (finding := row.findings[at]) is not None and finding.verdict in names:
+            names[finding.verdict].append(row.claim.id)
+    known = {verdict: of for verdict, of in names.items() if of}
+    answer = Answer(
+        kernel=kernel,
+        words=", ".join(f"{len(of)} {verdict}" for verdict, of in known.items()) or _UNMEASURED,
+        why="; ".join(f"{verdict}: {', '.join(of)}" for verdict, of in known.items()),
+    )
+    settled = {n: v for v, of in known.items() if v is not Verdict.INCONCLUSIVE for n in of}
+    return answer, settled or None
+
+
+def _skipped(missed: Missed) -> Found:
+    """Say which share of exits the kernel hid from the tracer, idle and beside bpf() calls."""
+    known = [
+        (each, when)
+        for each, when in ((missed.peace, "when idle"), (missed.noise, "beside bpf() calls"))
+        if each is not None
+    ]
+    parts = [f"{share(each.missed_share)} {when}" for each, when in known if each.missed]
+    none = f"none of {sum(each.reaped for each, _ in known):,}" if known else _UNMEASURED
+    why = f"preemption {clean(missed.preemption)}"
+    return Answer(kernel=missed.kernel, words=", ".join(parts) or none, why=why), missed
+
+
+def title(matrix: Matrix, found: Sequence[Answers]) -> str:
+    """Answer over versions, in a sentence: what the ring does on all kernels, then on some."""
+    labels = [clean(row.label) for row, _ in matrix.measured]
+    if not labels:
+        return "No kernel left a result"
+    good, bad, some, rest = list[str](), list[str](), list[str](), list[str]()
+    alike: dict[str, list[str]] = {}
+    for each in found:
+        by_gist: dict[str, list[str]] = {}
+        for answer in each.answers:
+            by_gist.setdefault(answer.gist, []).append(clean(answer.kernel))
+        on = {gist: f"{gist} on {_spans(of, labels)}" for gist, of in by_gist.items() if gist}
+        does = [on.pop(a.gist) for a in each.answers if a.gist != a.words and a.gist in on]
+        if len(by_gist) == 1 and does:
+            (good if each.answers[0].better == RINGBUF else bad).extend(by_gist)
+        elif does:
+            some.append(listed(does) + (f" ({', '.join(on.values())})" if on else ""))
+        elif len(by_gist) == 1:
+            alike.setdefault(next(iter(by_gist)), []).append(each.heading)
+        else:
+            rest.append(f"{each.heading} {', '.join(on.values())}")
+    does = [*filter(None, (" but ".join(filter(None, map(listed, (good, bad)))), *some))]
+    said = [f"the ring buffer {'; it '.join(does)}"] if does else []
+    said += [f"{listed(of)} {gist}" for gist, of in alike.items() if gist not in ("", _UNMEASURED)]
+    return f"On {_where(matrix, labels)} {'; '.join((*said, *rest)) or 'nothing was compared'}"
+
+
+def _where(matrix: Matrix, labels: Sequence[str]) -> str:
+    coverages = [result.summary.coverage for _, result in matrix.measured]
+    partly = sum(bool(each and each.incomplete) for each in coverages)
+    incomplete = f" ({partly} incomplete)" if partly else ""
+    if len(matrix.rows) == 1:
+        return f"Linux {labels[0]}{incomplete}"
+    measured = "all" if len(labels) == len(matrix.rows) else f"{len(labels)}"
+    return f"{measured} of {len(matrix.rows)} kernels, {_spans(labels, labels)}{incomplete},"
+
+
+def _spans(some: Sequence[str], labels: Sequence[str]) -> str:
+    """Return "5.10 to 6.12 and 7.3": three labels or more in a row are a span."""
+    runs = [
+        [label for _, label in run]
+        for _, run in groupby(enumerate(some), key=lambda each: each[0] - labels.index(each[1]))
+    ]
+    spans = [[f"{run[0]} to {run[-1]}"] if len(run) > 2 else run for run in runs]
+    return listed([part for span in spans for part in span])
