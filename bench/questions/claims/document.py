@@ -205,7 +205,8 @@ def _parts(judged: Judged, lines: Mapping[Basis, str]) -> Iterator[Part]:
         yield from (_fold(each, lines, _badge(each.finding)) for each in found)
     if text:
         folds = tuple(_fold(each, lines) for found in unjudged.values() for each in found)
-        yield Fold(key="not-judged", summary=f"{len(folds)} more claims", gist=text, parts=folds)
+        summary = f"Claims that could not be judged: {len(folds)}"
+        yield Fold(key="not-judged", summary=summary, parts=folds)
 
 
 def _decision(judgement: Judgement) -> Sentence:
@@ -246,7 +247,7 @@ def _row(judgement: Judgement) -> Row:
     claim, finding, measured = judgement.claim, judgement.finding, judgement.finding.measured
     number_cell = Cell(text="in words, see why")
     if measured is not None:
-        number_cell = Cell(text=figure(measured), value=measured.point, hint=measured.what)
+        number_cell = Cell(text=f"{measured.what}: {figure(measured)}", value=measured.point)
     return Row(
         heading=Cell(text=claim.id, hint=claim.statement),
         cells=(

@@ -13,8 +13,8 @@ from bench.questions.claims.document import SPOKEN
 from bench.questions.kernels.matrix import ClaimRow, Matrix, Missed
 from bench.questions.kernels.rows import Result
 from bench.questions.transports.decision import WORDS, amount, state
-from bench.questions.transports.profiles import PERFBUF, RINGBUF
-from bench.questions.transports.standing import KEYS, LEAST_PAIRS, Question
+from bench.questions.transports.profiles import RINGBUF
+from bench.questions.transports.standing import KEYS, Question
 from bench.questions.transports.words import listed, waiting
 from bench.report.units import clean, share
 from bench.tracer.transports import traits
@@ -28,6 +28,14 @@ _RING: Final = {
     Question.CPU: ("costs its consumer less CPU", "costs its consumer more CPU"),
 }
 """What the ring does where it is better, and where perf buffers are; in the order of columns."""
+_NOT_LOSSLESS: Final = "no load without drops"
+_LACKING: Final = {
+    Question.ORDER: "too few pairs",  # standing.LEAST_PAIRS in every trial are needed
+    Question.LATENCY: _NOT_LOSSLESS,
+    Question.WRITE: _NOT_LOSSLESS,
+    Question.CPU: _NOT_LOSSLESS,
+}
+"""Why what was measured answers a question on no comparison."""
 _ALIKE: Final = {"the same", "equivalent"}
 _UNMEASURED: Final = "not measured"
 
@@ -99,20 +107,16 @@ def _differ(before: object, now: object) -> bool:
 
 def _compared(question: Question, kernel: str, result: Result) -> Found:
     """Say which of the two is better, and by how much; else why that cannot be said."""
-    asked = ((each.question, each.left, each.right) for each in result.summary.standings)
-    standing = dict(zip(asked, result.summary.standings, strict=True)).get(
-        (question, RINGBUF, PERFBUF)
-    )
+    standings = {(each.question, each.left): each for each in result.summary.standings}
+    standing = standings.get((question, RINGBUF))
     if standing is None or not standing.asked:
         known = any(each.row(KEYS[question]) for each in result.summary.comparisons)
-        words, why = ("no load without drops", "") if known else (_UNMEASURED, "")
-        if known and question is Question.ORDER:
-            words, why = "too few pairs", f"in some trial fewer than {LEAST_PAIRS:,} causal pairs"
-        return Answer(kernel=kernel, words=words, gist=words, why=why), None
-    words, of = state(standing), f"{standing.asked} comparisons"
+        words = _LACKING.get(question, _UNMEASURED) if known else _UNMEASURED
+        return Answer(kernel=kernel, words=words, gist=words), None
+    words, of = state(standing), f"of {standing.asked} comparisons"
     if not standing.directions:
         settled = "alike" if words in _ALIKE else None
-        return Answer(kernel=kernel, words=words, gist=words, why=f"in {of}"), settled
+        return Answer(kernel=kernel, words=words, gist=words, why=f"none {of} decided"), settled
     said, does = [], []
     for each in standing.directions:
         held = waiting(each)
@@ -125,7 +129,7 @@ def _compared(question: Question, kernel: str, result: Result) -> Found:
         words="; ".join(said),
         gist=" but ".join(does),
         better=winners.pop() if len(winners) == 1 else "",
-        why=f"decided in {decided} of {of}",
+        why=f"{decided} {of} decided",
     )
     return answer, answer.gist
 

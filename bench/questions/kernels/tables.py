@@ -16,6 +16,7 @@ from bench.questions.kernels.matrix import Matrix
 from bench.questions.kernels.outcome import Status
 from bench.questions.kernels.rows import KernelRow
 from bench.questions.transports.background import cell
+from bench.questions.transports.standing import LEAST_PAIRS
 from bench.report.document import NONE, Cell, Column, Mark, Row, Table
 from bench.report.units import budget, clean, number, size
 from bench.tracer.transports import ranked
@@ -58,6 +59,7 @@ def answers(matrix: Matrix, found: Sequence[Answers]) -> Table:
     hint = (
         "Which of the two is better, and how much it saves, least to most over the decided "
         "comparisons: of drops and order in points of the share, else in per cent of the other's. "
+        f"Too few pairs: some trial had fewer than {LEAST_PAIRS:,} causal ones. "
         f"{ONSET} the answer is another than on the kernel before."
     )
     title = "Which is better on each kernel, and by how much"
