@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import AsFormat, Full, Journal, Seed, Wait, of_output, of_run, refuse
+from bench.cli.options import (
+    AsFormat,
+    AsJsonForm,
+    Full,
+    Journal,
+    Seed,
+    Wait,
+    form_of,
+    of_output,
+    of_run,
+    refuse,
+)
 from bench.cli.output import answer, read, read_or_not
 from bench.cli.values import Time
 from bench.errors import UsageError, check_range
@@ -44,6 +55,7 @@ def command(
     journals: Annotated[list[Path] | None, _FROM] = None,
     form: AsFormat = "text",
     full: Full = False,
+    as_json: AsJsonForm = False,
     seed: Seed = 1,
     wait: Wait = False,
     output: Journal = None,
@@ -68,6 +80,7 @@ def command(
     from bench.questions.claims.document import data_of, document
     from bench.questions.claims.evidence import of_journals
 
+    form = form_of(form, as_json)
     expected = {
         **(expectations.read(expect_file) if expect_file is not None else {}),
         **expectations.parse(expect or []),

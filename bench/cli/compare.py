@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument
 
 from bench.amounts import counted
-from bench.cli.options import AsFormat, of_output
+from bench.cli.options import AsFormat, AsJsonForm, form_of, of_output
 from bench.cli.output import answer, read, read_or_not, say
 from bench.errors import GateFailed, JournalError, UsageError
 from bench.escape import clean
@@ -28,6 +28,7 @@ def command(
     after: Annotated[str, Argument(help="The same, to compare with A.", metavar="B")],
     *,
     form: AsFormat = "text",
+    as_json: AsJsonForm = False,
     fail_on_regression: Annotated[bool, _FAIL] = False,
 ) -> None:
     """Name what changed between two sets of journals beyond the noise.
@@ -45,6 +46,7 @@ def command(
     from bench.questions.change.document import document
     from bench.questions.change.journal_set import journal_sets
 
+    form = form_of(form, as_json)
     old, new = read(_files(before)), read(_files(after))
     fresh = without(new, old)
     if shared := len(new.trials) - len(fresh.trials):

@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from bench.cli.options import AsJson, of_run
-from bench.cli.output import read_or_not
+from bench.cli.output import answer_json, read_or_not
 from bench.errors import ExitCode
 
 _LEAST = of_run("--least-privilege", help="Try which capabilities each part needs here.")
@@ -32,12 +30,12 @@ def command(*, as_json: AsJson = False, least_privilege: Annotated[bool, _LEAST]
 
 def _show_needs(as_json: bool) -> bool:
     """Print the parts, the remedies, and what the commands need; return whether one lacks it."""
-    from bench.doctor.least_privilege import examine, together
+    from bench.doctor.least_privilege import Needs, examine, together
 
     needs = list(examine())
     unfit = any(need.commands and not need.possible for need in needs)
     if as_json:
-        print(json.dumps({"parts": [asdict(need) for need in needs]}, indent=2))
+        answer_json(Needs(parts=tuple(needs)))
         return unfit
     print(f"{'PART':<34} {'NEEDS':<38} {'NEEDED BY':<11} WITHOUT IT")
     for need in needs:
@@ -74,9 +72,8 @@ def _show_findings(as_json: bool) -> bool:
                     print(f"{'':27}-> {finding.remedy}")
     counts = Counter(str(finding.status) for finding in found)
     if as_json:
-        fit = not counts["fail"]
         with read_or_not():
-            print(json.dumps({"fit": fit, "findings": [asdict(f) for f in found]}, indent=2))
+            answer_json(doctor.Findings(fit=not counts["fail"], findings=tuple(found)))
     else:
         able = "cannot" if counts["fail"] else "can"
         print(f"This machine {able} measure ({counts['fail']} fail, {counts['warn']} warn).")

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Argument
@@ -16,18 +16,20 @@ from typer import Argument
 from bench.cli.options import (
     AsFormat,
     AsJson,
+    AsJsonForm,
     Command,
     Full,
     Gates,
     Seed,
     Sources,
+    form_of,
     of_guest,
     of_output,
     of_run,
     plain_app,
     refuse,
 )
-from bench.cli.output import answer, name_faults, read_or_not, say
+from bench.cli.output import answer, answer_json, name_faults, read_or_not, say, write
 from bench.cli.report import refuse_text_file
 from bench.cli.values import Size, Time
 from bench.errors import (
@@ -64,6 +66,30 @@ _MISSING = of_output("--fail-on-missing", help="Exit 1 if a kernel left no resul
 _PLACES = Argument(help="Folders of journals, or journals.", metavar="DIR...")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A kernel that can be had."""
+
+    series: str
+    flavour: str
+    release: str
+    version: str
+    archive: str
+    suite: str
+    modules: bool
+    packages: tuple[str, ...]
+    download_bytes: int
+    fetched: bool
+    vmlinuz: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """What was removed, and what was kept, in words."""
+
+    lines: tuple[str, ...]
+
+
 @app.callback()
 def _kernels() -> None:
     """Compare kernels: fetch them from distributions, boot them in guests, report on all.
@@ -98,7 +124,7 @@ def list_kernels(
     known = library.known(update=update, troubles=True)
     rows = list(_rows(known if every else newest(known), library))
     if as_json:
-        typer.echo(json.dumps(rows, indent=2))
+        answer_json(tuple(rows))
     else:
         _print_table(rows)
 
@@ -123,16 +149,14 @@ def fetch(
 
     images = provide(series, Options(say=say, sources_file=sources, update=update))
     if as_json:
-        fields = ("label", "release", "vmlinuz", "modules", "origin")
-        rows = [{name: getattr(image, name) for name in fields} for image in images]
-        typer.echo(json.dumps(rows, default=str, indent=2))
+        answer_json(tuple(images))
         return
     for image in images:
         typer.echo(f"{image.label}: {image.release or 'unknown release'}, {image.vmlinuz}")
 
 
 @app.command(cls=Command)
-def prune(*, every: Annotated[bool, _EVERYTHING] = False) -> None:
+def prune(*, every: Annotated[bool, _EVERYTHING] = False, as_json: AsJson = False) -> None:
     """Remove fetched kernels of which a newer one of the same series has been fetched.
 
     What killed fetches left behind goes too. Not while guests run.
@@ -141,7 +165,11 @@ def prune(*, every: Annotated[bool, _EVERYTHING] = False) -> None:
     """
     from bench.guests.store import opened
 
-    for line in opened().prune(every=every):
+    lines = opened().prune(every=every)
+    if as_json:
+        answer_json(Pruned(lines=tuple(lines)))
+        return
+    for line in lines:
         typer.echo(line)
 
 
@@ -160,6 +188,7 @@ def run(
     output: Annotated[Path | None, _FOLDER] = None,
     resume: Annotated[bool, _RESUME] = False,
     sources: Sources = None,
+    as_json: AsJson = False,
 ) -> None:
     """Measure each kernel in a guest of its own, and report on all of them.
 
@@ -168,8 +197,6 @@ def run(
 
     Example: bufbench kernels run 5.10 6.1 6.12 7.3
     """
-    from dataclasses import replace
-
     import psutil
 
     from bench import paths
@@ -224,7 +251,7 @@ def run(
     if host := [image for image in images if image.label == HOST]:
         run_in(boot.EMULATION, host)  # takes the lock itself
     print(f"results: {folder}", file=sys.stderr)
-    _conclude(folder)
+    _conclude(folder, "json" if as_json else "text")
 
 
 def _images(kernels: Sequence[str], folder: Path, sources: Path | None, say: Say) -> list[Image]:
@@ -244,19 +271,21 @@ def _images(kernels: Sequence[str], folder: Path, sources: Path | None, say: Say
     return found
 
 
-def _conclude(folder: Path) -> None:
+def _conclude(folder: Path, form: str) -> None:
     """Print a run's report and write its page beside the journals, then judge the gates."""
     from bench.campaign import gates
+    from bench.questions.kernels.document import document
     from bench.questions.kernels.folders import read_matrix
     from bench.questions.kernels.matrix import compare
+    from bench.report import renderers
 
     entries = read_matrix([folder])
     matrix = compare(entries)
     with read_or_not():
-        _write(matrix, "text", None, folder)
+        _write(matrix, form, None, folder)
     try:
-        with read_or_not():
-            _write(matrix, "html", None, folder)
+        page = write(folder / "report.html", renderers.find("html")(document(matrix)))
+        print(f"page: {page}", file=sys.stderr)
     except MachineUnfit as lack:
         print(f"page: none, {lack}", file=sys.stderr)
     gates.check((), [trial for entry in entries for trial in entry.content.trials])
@@ -275,6 +304,7 @@ def report(
     *,
     form: AsFormat = "text",
     full: Full = False,
+    as_json: AsJsonForm = False,
     output: Annotated[Path | None, _OUTPUT] = None,
     fail_on: Gates = None,
     fail_on_missing: Annotated[bool, _MISSING] = False,
@@ -293,6 +323,7 @@ def report(
     from bench.questions.kernels.matrix import compare
     from bench.questions.kernels.outcome import Status
 
+    form = form_of(form, as_json)
     checks = gates.parse(*fail_on or [])
     refuse_text_file(form, output)
     if form != "text":
@@ -319,32 +350,31 @@ def _write(
     answer(form, [document(matrix)], output=output, full=full)
 
 
-def _rows(kernels: Sequence[Kernel], library: Library) -> Iterator[dict[str, Any]]:
+def _rows(kernels: Sequence[Kernel], library: Library) -> Iterator[Listed]:
+    from bench.report.document import pick
+
     fetched = {one.kernel.key: one for one in library.store.fetched()}
     for kernel in kernels:
         here = fetched.get(kernel.key)
-        yield {
-            "series": kernel.upstream.series,
-            "flavour": kernel.flavour,
-            "release": kernel.release,
-            "version": kernel.version,
-            "archive": kernel.archive,
-            "suite": kernel.suite,
-            "modules": kernel.has_modules,
-            "packages": [package.name for package in kernel.packages],
-            "download_bytes": sum(package.size_bytes for package in kernel.packages),
-            "fetched": here is not None,
-            "vmlinuz": str(here.vmlinuz) if here else None,
-        }
+        yield pick(
+            Listed,
+            kernel,
+            series=kernel.upstream.series,
+            modules=kernel.has_modules,
+            packages=tuple(package.name for package in kernel.packages),
+            download_bytes=sum(package.size_bytes for package in kernel.packages),
+            fetched=here is not None,
+            vmlinuz=here.vmlinuz if here else None,
+        )
 
 
-def _print_table(rows: Sequence[Mapping[str, Any]]) -> None:
+def _print_table(rows: Sequence[Listed]) -> None:
     from rich.table import Table
 
     from bench.report.renderers.text import Screen
 
     screen = Screen()
-    several = len({row["archive"] for row in rows}) > 1
+    several = len({row.archive for row in rows}) > 1
     names = ["series", "flavour", "version", "release", "suite"]
     if screen.width < _ROOM_FOR_ALL:
         if screen.is_terminal:
@@ -357,9 +387,9 @@ def _print_table(rows: Sequence[Mapping[str, Any]]) -> None:
     table.add_column("MB", justify="right")
     table.add_column("", no_wrap=True)
     for row in rows:
-        cells = [str(row[name]) for name in names]
+        cells = [str(getattr(row, name)) for name in names]
         if several:
-            cells[-1] = f"{row['archive']} {cells[-1]}"
-        remarks = ["fetched"] * row["fetched"] + ["no modules"] * (not row["modules"])
-        table.add_row(*cells, f"{row['download_bytes'] / 1e6:.0f}", ", ".join(remarks))
+            cells[-1] = f"{row.archive} {cells[-1]}"
+        remarks = ["fetched"] * row.fetched + ["no modules"] * (not row.modules)
+        table.add_row(*cells, f"{row.download_bytes / 1e6:.0f}", ", ".join(remarks))
     screen.print(table)

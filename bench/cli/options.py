@@ -55,6 +55,14 @@ def format_option(*more: str) -> object:
 
 
 AsFormat = Annotated[str, format_option()]
+AsJsonForm = Annotated[bool, of_output("--json", help="The same as --format json.")]
+
+
+def form_of(form: str, as_json: bool) -> str:
+    """Return the form that --format and --json ask for; UsageError where they contradict."""
+    if as_json and form not in ("text", "json"):
+        raise UsageError(f"--json contradicts --format {form}", remedy="leave one out")
+    return "json" if as_json else form
 
 
 def given(context: typer.Context, name: str) -> bool:

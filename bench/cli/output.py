@@ -63,6 +63,11 @@ def answer(
     print(text, end="") if output is None else print(write(output, text))
 
 
+def answer_json(data: Any) -> None:
+    """Print dataclasses as one JSON document."""
+    answer("json", (), data)
+
+
 def write(path: Path, content: str | bytes) -> Path:
     """Write a file and return its path; UsageError where it cannot be written."""
     from bench.host import ownership

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from typer import Argument
 
-from bench.cli.options import Full, format_option, of_output
+from bench.cli.options import AsJsonForm, Full, form_of, format_option, of_output
 from bench.cli.output import answer, name_faults, writable, write
 from bench.errors import BufbenchError, UsageError
 from bench.escape import clean
@@ -31,6 +31,7 @@ def command(
     files: Annotated[list[Path], Argument(help="Journals.", metavar="FILE...")],
     *,
     form: Annotated[str, format_option("svg", "png", "parquet")] = "text",
+    as_json: AsJsonForm = False,
     output: Annotated[Path | None, of_output(help=_OUTPUT)] = None,
     full: Full = False,
 ) -> None:
@@ -42,6 +43,7 @@ def command(
 
     Example: bufbench report results/quick-20261122-101500.jsonl --format html
     """
+    form = form_of(form, as_json)
     refuse_text_file(form, output)
     if full and form != "text":
         raise UsageError(f"--full has no effect on {form}, which has all", remedy="leave it out")

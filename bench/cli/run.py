@@ -11,6 +11,7 @@ import typer
 from bench.amounts import counted
 from bench.cli.options import (
     TRANSPORTS,
+    AsJson,
     Gates,
     Journal,
     Seed,
@@ -108,6 +109,7 @@ def command(
     fail_on: Gates = None,
     storm_user: Annotated[str | None, _USER] = None,
     quiet: Annotated[bool, _QUIET] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run one experiment, or the experiments of a profile, and say what came out.
 
@@ -126,6 +128,8 @@ def command(
     from bench.questions.transports import profiles
     from workloads.user import chosen
 
+    if quiet:
+        refuse(context, "with --quiet", "as_json")
     checks = gates.parse(*fail_on or [])
     user = chosen(storm_user)
     usable = processors.usable(procfs.online_cpus())
@@ -189,11 +193,12 @@ def command(
         for experiment in experiments:
             trials.extend(running.run(experiment, begin(experiment)))
     if not quiet:
-        from bench.questions.transports.document import document
+        from bench.questions.transports.document import document, report_of
         from bench.questions.transports.summary import compare_journals
 
         with read_or_not():
-            answer("text", [*map(document, compare_journals(read_journal(journal)))], full=False)
+            documents = [*map(document, compare_journals(read_journal(journal)))]
+            answer("json" if as_json else "text", documents, report_of(*documents), full=False)
     print(f"journal: {journal}", file=sys.stderr)
     # What it went on from counts as well.
     gates.check(checks, read_journal(journal).trials if resume else trials)

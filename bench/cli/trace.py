@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
 from bench.cli.options import TRANSPORTS, of_output, of_run, of_tracer
@@ -91,6 +92,21 @@ def command(
         asked.args = (counts,)
         raise asked
     print(counts, file=sys.stderr, flush=True)
+
+
+@dataclass(kw_only=True)
+class Exit:
+    """A line of JSON: one process that exited."""
+
+    time_ns: int  # since 1970
+    pid: int
+    ppid: int
+    exit_code: int | None
+    signal: str | None
+    core_dumped: bool
+    duration_ns: int
+    comm: str
+    cpu: int
 
 
 class _Showing:
@@ -208,18 +224,18 @@ def _text_line(record: CapturedRecord, offset_ns: int) -> str:
 
 def _json_line(record: CapturedRecord, offset_ns: int) -> str:
     code, killer, core = _ended(record.status)
-    fields = {
-        "time_ns": record.timestamp_ns + offset_ns,
-        "pid": record.pid,
-        "ppid": record.parent_pid,
-        "exit_code": code,
-        "signal": killer,
-        "core_dumped": core,
-        "duration_ns": record.duration_ns,
-        "comm": clean_name(_name(record)),
-        "cpu": record.cpu,
-    }
-    return json.dumps(fields) + "\n"
+    found = Exit(
+        time_ns=record.timestamp_ns + offset_ns,
+        pid=record.pid,
+        ppid=record.parent_pid,
+        exit_code=code,
+        signal=killer,
+        core_dumped=core,
+        duration_ns=record.duration_ns,
+        comm=clean_name(_name(record)),
+        cpu=record.cpu,
+    )
+    return json.dumps(vars(found)) + "\n"
 
 
 def _ended(status: int) -> tuple[int | None, str | None, bool]:

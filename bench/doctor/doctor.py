@@ -56,6 +56,14 @@ class Finding:
     remedy: str = ""  # "" when ok
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """Hold all lines, and whether this machine can measure."""
+
+    fit: bool
+    findings: tuple[Finding, ...]
+
+
 def judge(name: str, fine: bool, seen: str, remedy: str, *, fails: bool = False) -> Finding:
     """Return a finding that is ok if ``fine``, else a warning or failure with its remedy."""
     if fine:

@@ -46,6 +46,13 @@ class Need:
     remedy: str = ""  # in place of a capability, where there is something
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """Report what every part needs."""
+
+    parts: tuple[Need, ...]
+
+
 def examine() -> Iterator[Need]:
     """Yield what each part needs; takes a second or two."""
     paranoid = ""

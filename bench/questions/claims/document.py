@@ -5,18 +5,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields
-from typing import Any, Final
+from dataclasses import dataclass, fields
+from typing import Final
 
 from bench.amounts import counted
 from bench.judge.metrics import Unit
+from bench.linux.machine import Machine
 from bench.questions.claims.catalogue import Judged, Judgement
 from bench.questions.claims.claim import Claim, Finding, Measured, Side, Verdict
 from bench.questions.claims.evidence import Basis
 from bench.questions.claims.sources import links
+from bench.questions.transports.data import PlanData
 from bench.questions.transports.measures import origin
 from bench.questions.transports.words import (
-    as_json,
     completeness,
     incomplete,
     machine_words,
@@ -66,10 +67,78 @@ _COLUMNS: Final = (
 _NOT_IN_JSON: Final = ("rule", "experiments", "cpus")
 
 
-def numbers(measured: Measured | None, *more: str) -> dict[str, Any] | None:
-    """Return the keys of a number in JSON, and of ``more`` of its fields."""
-    names = ("what", "unit", "point", "low", "high", *more)
-    return {name: getattr(measured, name) for name in names} if measured is not None else None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberData:
+    """A number with the bounds of its 95 % interval."""
+
+    what: str
+    unit: Unit
+    point: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredData(NumberData):
+    """The number that decided."""
+
+    bound: float  # what the interval was held against
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialData:
+    """A trial, by its run and block."""
+
+    run: int
+    block: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BasisData:
+    """Trials of one arm that a verdict rests on."""
+
+    experiment: str
+    arm: str
+    trials: tuple[TrialData, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimData:
+    """A claim and its verdict."""
+
+    id: str
+    side: Side
+    statement: str
+    sources: str
+    published: str
+    test: str
+    reproduced_when: str
+    comparative: bool
+    verdict: Verdict
+    reason: str
+    measured: MeasuredData | None
+    blocks: int
+    p: float | None
+    further_blocks: int | None
+    details: tuple[str, ...]
+    rests_on: tuple[BasisData, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedData:
+    """The verdicts on one machine."""
+
+    machine: Machine | None
+    plan: PlanData | None  # how much of it ran
+    claims: tuple[ClaimData, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimsData:
+    """What JSON has: every machine."""
+
+    format: int
+    machines: tuple[JudgedData, ...]
 
 
 def figure(measured: Measured | None) -> str:
@@ -114,9 +183,9 @@ def notes(judged: Judged) -> Iterator[str]:
         yield from repeats(judged.coverage.repeated)
 
 
-def data_of(*documents: Document) -> dict[str, Any]:
+def data_of(*documents: Document) -> ClaimsData:
     """Return what JSON has of several machines; format goes up when a key changes its meaning."""
-    return {"format": FORMAT, "machines": [each.data for each in documents]}
+    return ClaimsData(format=FORMAT, machines=tuple(each.data for each in documents))
 
 
 def document(judged: Judged, lines: Mapping[Basis, str] | None = None) -> Document:
@@ -125,11 +194,12 @@ def document(judged: Judged, lines: Mapping[Basis, str] | None = None) -> Docume
         title=tally(judged),
         subject=machine_words(judged.machine),
         parts=tuple(_parts(judged, lines or {})),
-        data={
-            "machine": judged.machine,
-            "plan": as_json(judged.coverage),  # how much of it ran
-            "claims": list(map(_data, judged.judgements)),
-        },
+        data=pick(
+            JudgedData,
+            judged,
+            plan=PlanData.of(judged.coverage),
+            claims=tuple(map(_data, judged.judgements)),
+        ),
         short="Claims",
         origin=origin(judged.machine),
         checks=tuple(check(each.claim, each.finding) for each in judged.judgements),
@@ -146,27 +216,24 @@ def check(claim: Claim, finding: Finding) -> Check:
     )
 
 
-def _named(source: Claim | Finding) -> dict[str, Any]:
-    names = (each.name for each in fields(source) if each.name not in _NOT_IN_JSON)
-    return {name: getattr(source, name) for name in names}
-
-
-def _data(judgement: Judgement) -> dict[str, Any]:
+def _data(judgement: Judgement) -> ClaimData:
     claim, finding = judgement.claim, judgement.finding
-    return {
-        **_named(claim),
-        **_named(finding),
-        "measured": numbers(finding.measured, "bound"),
-        "further_blocks": finding.further_blocks if judgement.open else None,
-        "rests_on": [
-            {
-                "experiment": basis.experiment,
-                "arm": basis.arm,
-                "trials": [{"run": run, "block": block} for run, block in basis.trials],
-            }
+    named = {each.name: getattr(claim, each.name) for each in fields(claim)}
+    return pick(
+        ClaimData,
+        finding,
+        **{name: value for name, value in named.items() if name not in _NOT_IN_JSON},
+        measured=None if finding.measured is None else pick(MeasuredData, finding.measured),
+        further_blocks=finding.further_blocks if judgement.open else None,
+        rests_on=tuple(
+            BasisData(
+                experiment=basis.experiment,
+                arm=basis.arm,
+                trials=tuple(TrialData(run=run, block=block) for run, block in basis.trials),
+            )
             for basis in finding.rests_on
-        ],
-    }
+        ),
+    )
 
 
 def _parts(judged: Judged, lines: Mapping[Basis, str]) -> Iterator[Part]:

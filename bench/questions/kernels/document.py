@@ -6,15 +6,16 @@ docs/record-format.md describes its data, which JSON has; lists over kernels fol
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from bench.amounts import counted
 from bench.journal.schema import Fault
+from bench.judge.memory import Worth
 from bench.linux.machine import Machine
 from bench.questions.claims.claim import Finding, Verdict
-from bench.questions.claims.document import SIGNS, SPOKEN, figure, numbers, reason
+from bench.questions.claims.document import SIGNS, SPOKEN, NumberData, figure, reason
 from bench.questions.claims.sources import links
 from bench.questions.kernels import charts, sentences, tables
 from bench.questions.kernels.answers import Answers, answers, title
@@ -24,7 +25,9 @@ from bench.questions.kernels.matrix import ClaimRow, InvalidTrial, Matrix, Misse
 from bench.questions.kernels.measures import checks, measures
 from bench.questions.kernels.rows import KernelRow
 from bench.questions.transports.background import EXPLAINED
-from bench.questions.transports.words import as_json, repeats
+from bench.questions.transports.data import PlanData
+from bench.questions.transports.words import repeats
+from bench.record.footprint import MemoryLine
 from bench.report.document import (
     Definitions,
     Document,
@@ -45,6 +48,13 @@ FORMAT: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryData(MemoryLine):
+    """The memory of a transport at a budget, and how right each instrument is."""
+
+    worths: Mapping[str, Worth]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kernel:
     """One row."""
 
@@ -56,8 +66,8 @@ class Kernel:
     place: str
     machine: Machine | None
     trials: int
-    plan: dict[str, Any] | None  # how much of it ran
-    memory: tuple[dict[str, Any], ...]  # of each transport and budget, and how right
+    plan: PlanData | None  # how much of it ran
+    memory: tuple[MemoryData, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +76,7 @@ class FindingData:
 
     verdict: Verdict
     reason: str
-    measured: dict[str, Any] | None
+    measured: NumberData | None
     blocks: int
 
 
@@ -225,9 +235,9 @@ def _kernel(row: KernelRow) -> Kernel:
         place=row.path,
         machine=found.machine if found is not None else None,
         trials=found.summary.trials if found is not None else 0,
-        plan=as_json(found.summary.coverage) if found is not None else None,
+        plan=PlanData.of(found.summary.coverage) if found is not None else None,
         memory=tuple(
-            {**asdict(judged.line), "worths": judged.worths}
+            pick(MemoryData, judged.line, worths=judged.worths)
             for judged in (found.memory if found is not None else ())
         ),
     )
@@ -236,4 +246,5 @@ def _kernel(row: KernelRow) -> Kernel:
 def _finding(found: Finding | None) -> FindingData | None:
     if found is None:
         return None
-    return pick(FindingData, found, measured=numbers(found.measured))
+    measured = None if found.measured is None else pick(NumberData, found.measured)
+    return pick(FindingData, found, measured=measured)

@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 from bench.amounts import counted
+from bench.judge.ladder import Rung
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.traits import Traits
 from bench.questions.sizing.judge import Sizing
 from bench.questions.sizing.plan import Load
 from bench.questions.transports.words import name
-from bench.report.document import Cell, Column, Document, Note, Part, Row, Sentence, Table
+from bench.report.document import Cell, Column, Document, Note, Part, Row, Sentence, Table, pick
 from bench.report.units import share, size
 from bench.tracer.transports import traits
 
@@ -38,14 +39,44 @@ class Sized:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoadData(Load):
+    """The load that was asked for, and what of it was seen."""
+
+    tolerated_share: float
+    exits_per_s_seen: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RungData(Rung):
+    """One budget that was tried."""
+
+    own_dropped_share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportData:
+    """What one transport needs; ``configure`` has its setting, and how to wake its consumer."""
+
+    minimum_bytes: int | None
+    recommended_bytes: int | None
+    margin: float
+    at_least_size: bool
+    soft_edge: bool
+    disturbed_storms: int
+    configure: dict[str, int | str]
+    sentence: str
+    rungs: tuple[RungData, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SizeData:
     """What JSON has; ``format`` goes up when a key changes its meaning."""
 
     format: int
-    load: dict[str, Any]
+    load: LoadData
     journal: str
     comparison: str
-    transports: dict[str, dict[str, Any]]
+    transports: dict[str, TransportData]
 
 
 def document(sized: Sized) -> Document:
@@ -58,33 +89,33 @@ def document(sized: Sized) -> Document:
         sentences = list(_answer(sized, sizing))
         parts += [_curve(sizing), *(Sentence(text=text) for text in sentences)]
         way, wanted = traits(sizing.ladder.transport), sizing.recommended_bytes
-        transports[sizing.ladder.transport] = {
-            "minimum_bytes": sizing.minimum_bytes,
-            "recommended_bytes": wanted,
-            "margin": sizing.margin,
-            "at_least_size": sizing.at_least_size,
-            "soft_edge": sizing.soft is not None,
-            "disturbed_storms": sizing.disturbed,
-            "configure": {way.setting: sized.setting(way, wanted), "wake_up": way.wake_policy}
-            if wanted is not None
-            else {},
-            "sentence": " ".join(sentences),
-            "rungs": [
-                {**asdict(rung), "own_dropped_share": sizing.lost_shares[rung.budget_bytes]}
+        configure: dict[str, int | str] = {}
+        if wanted is not None:
+            configure = {way.setting: sized.setting(way, wanted), "wake_up": way.wake_policy}
+        transports[sizing.ladder.transport] = pick(
+            TransportData,
+            sizing,
+            soft_edge=sizing.soft is not None,
+            disturbed_storms=sizing.disturbed,
+            configure=configure,
+            sentence=" ".join(sentences),
+            rungs=tuple(
+                pick(RungData, rung, own_dropped_share=sizing.lost_shares[rung.budget_bytes])
                 for rung in sizing.ladder.rungs
-            ],
-        }
+            ),
+        )
     return Document(
         title=comparison or f"How large {name(sized.sizings[0].ladder.transport)} has to be",
         subject=first,
         parts=tuple(parts),
         data=SizeData(
             format=FORMAT,
-            load={
-                **asdict(sized.load),
-                "tolerated_share": sized.tolerated,
-                "exits_per_s_seen": round(sized.exits_per_s, 1),
-            },
+            load=pick(
+                LoadData,
+                sized.load,
+                tolerated_share=sized.tolerated,
+                exits_per_s_seen=round(sized.exits_per_s, 1),
+            ),
             journal=sized.journal,
             comparison=comparison,
             transports=transports,

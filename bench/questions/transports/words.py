@@ -110,24 +110,6 @@ def _planned(coverage: Coverage) -> str:
     return f"{coverage.planned:,}{' or more' if coverage.open else ''}"
 
 
-def as_json(coverage: Coverage | None) -> dict[str, object] | None:
-    """Return the keys of ``plan`` in every JSON document; docs/record-format.md has them."""
-    if coverage is None:
-        return None
-    known = coverage.unrecorded < coverage.runs
-    return {
-        "complete": coverage.complete,
-        "runs": coverage.runs,
-        "runs_incomplete": coverage.incomplete,
-        "runs_without_plan": coverage.unrecorded,
-        "planned_trials": coverage.planned if known else None,
-        "planned_trials_ran": coverage.ran if known else None,
-        "more_was_planned": coverage.open if known else None,
-        "no_time_for": list(coverage.no_time_for),
-        "repeated_trials": coverage.repeated,
-    }
-
-
 def repeats(trials: int) -> Iterator[str]:
     """Yield the line on ``trials`` that were given more than once."""
     if trials:

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What JSON has of a comparison: docs/schemas/report.json is written from these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from bench.journal.schema import Fault
+from bench.judge.comparison import Comparison, Outcome, Row, Side, Unequal
+from bench.judge.coverage import Coverage
+from bench.judge.floor import Floor
+from bench.judge.ladder import Rung
+from bench.judge.load import reduced
+from bench.judge.metrics import Group, Unit
+from bench.judge.statistics import Estimate
+from bench.linux.machine import Machine
+from bench.plan.config import Poll
+from bench.questions.transports.decision import verdict
+from bench.questions.transports.sentence import sentence
+from bench.questions.transports.standing import Direction, Question, Standing
+from bench.questions.transports.summary import LeftOut, Summary, Tally
+from bench.report.document import pick
+
+FORMAT: Final = 2
+"""Goes up when a key changes its meaning: docs/record-format.md."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanData:
+    """How much of what was planned has run; null where no run recorded a plan."""
+
+    complete: bool | None
+    runs: int
+    runs_incomplete: int
+    runs_without_plan: int
+    planned_trials: int | None
+    planned_trials_ran: int | None
+    more_was_planned: bool | None
+    no_time_for: tuple[str, ...]
+    repeated_trials: int
+
+    @classmethod
+    def of(cls, coverage: Coverage | None) -> PlanData | None:
+        """Return the data of ``coverage``."""
+        if coverage is None:
+            return None
+        known = coverage.unrecorded < coverage.runs
+        return pick(
+            cls,
+            coverage,
+            runs_incomplete=coverage.incomplete,
+            runs_without_plan=coverage.unrecorded,
+            planned_trials=coverage.planned if known else None,
+            planned_trials_ran=coverage.ran if known else None,
+            more_was_planned=coverage.open if known else None,
+            repeated_trials=coverage.repeated,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """A comparison, by its names."""
+
+    experiment: str
+    budget: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectionData:
+    """What the comparisons as a whole speak for; with ``polls`` for these ways to wait alone."""
+
+    winner: str
+    polls: tuple[Poll, ...]
+    decided: tuple[Where, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingData:
+    """One question over all comparisons."""
+
+    question: Question
+    left: str
+    right: str
+    for_left: tuple[Where, ...]
+    for_right: tuple[Where, ...]
+    equal: tuple[Where, ...]
+    equivalent: tuple[Where, ...]
+    open: tuple[Where, ...]
+    too_few: tuple[Where, ...]
+    directions: tuple[DirectionData, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberData:
+    """One number of both sides."""
+
+    group: Group
+    unit: Unit
+    left: float | None
+    right: float | None
+    estimate: Estimate | None
+    margin: float
+    noise_floor: Floor | None
+    outcome: Outcome
+    resolvable: float | None
+    better: Literal["left", "right"] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonData:
+    """Two transports at one budget of one experiment."""
+
+    experiment: str
+    budget: str
+    sentence: str
+    left: Side
+    right: Side
+    numbers: dict[str, NumberData]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LadderData:
+    """Budgets of one transport, and the least that lost nothing."""
+
+    experiment: str
+    transport: str
+    rungs: tuple[Rung, ...]
+    minimum_bytes: int | None
+    recommended_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SummaryData:
+    """One machine."""
+
+    verdict: tuple[str, ...]
+    machine: Machine | None
+    plan: PlanData | None
+    profiles: tuple[str, ...]
+    seeds: tuple[int, ...]
+    trials: tuple[Tally, ...]
+    invalid: tuple[LeftOut, ...]
+    reduced: tuple[LeftOut, ...]
+    unequal: tuple[Unequal, ...]
+    standings: tuple[StandingData, ...]
+    comparisons: tuple[ComparisonData, ...]
+    ladders: tuple[LadderData, ...]
+    noise_floors: tuple[Floor, ...]
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportData:
+    """Every machine."""
+
+    format: int
+    summaries: tuple[SummaryData, ...]
+
+
+def data_of(summary: Summary) -> SummaryData:
+    """Return what JSON has of one machine."""
+    return pick(
+        SummaryData,
+        summary,
+        verdict=verdict(summary),
+        plan=PlanData.of(summary.coverage),
+        trials=summary.tallies,
+        invalid=tuple(pick(LeftOut, each) for each in summary.invalid),
+        reduced=tuple(pick(LeftOut, each, reasons=reduced(each)) for each in summary.reduced),
+        standings=tuple(map(_standing, summary.standings)),
+        comparisons=tuple(map(_comparison, summary.comparisons)),
+        ladders=tuple(pick(LadderData, each) for each in summary.ladders),
+        noise_floors=summary.floors,
+    )
+
+
+def _standing(standing: Standing) -> StandingData:
+    groups = ("for_left", "for_right", "equal", "equivalent", "open", "too_few")
+    return pick(
+        StandingData,
+        standing,
+        directions=tuple(map(_direction, standing.directions)),
+        **{name: _wheres(getattr(standing, name)) for name in groups},
+    )
+
+
+def _direction(direction: Direction) -> DirectionData:
+    return pick(DirectionData, direction, decided=_wheres(direction.decided))
+
+
+def _wheres(comparisons: tuple[Comparison, ...]) -> tuple[Where, ...]:
+    return tuple(pick(Where, each) for each in comparisons)
+
+
+def _comparison(comparison: Comparison) -> ComparisonData:
+    return pick(
+        ComparisonData,
+        comparison,
+        sentence=sentence(comparison),
+        numbers={row.key: _number(row) for row in comparison.rows},
+    )
+
+
+def _number(row: Row) -> NumberData:
+    return pick(
+        NumberData,
+        row,
+        noise_floor=row.floor,
+        resolvable=None if row.estimate is None else row.estimate.resolvable,
+        better={-1: "left", 0: None, 1: "right"}[row.better],
+    )

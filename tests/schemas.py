@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""JSON Schemas of what commands print as JSON, made from the dataclasses that it comes from.
+
+`python tests/schemas.py` writes docs/schemas anew; a test does the same and compares.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
+
+from bench.cli.kernels import Listed, Pruned
+from bench.cli.trace import Exit
+from bench.doctor.doctor import Findings
+from bench.doctor.least_privilege import Needs
+from bench.guests.sources import Image
+from bench.questions.change.difference import Difference
+from bench.questions.claims.document import ClaimsData
+from bench.questions.duet.designs import DesignsData
+from bench.questions.duet.document import DuetData
+from bench.questions.kernels.document import MatrixData
+from bench.questions.sizing.document import SizeData
+from bench.questions.transports.data import ReportData
+
+FOLDER: Final = Path(__file__).parents[1] / "docs/schemas"
+KINDS: Final[Mapping[str, Any]] = {
+    "claims": ClaimsData,
+    "compare": Difference,
+    "doctor": Findings,
+    "doctor-least-privilege": Needs,
+    "duet": DuetData,
+    "duet-designs": DesignsData,
+    "kernels-fetch": tuple[Image, ...],
+    "kernels-list": tuple[Listed, ...],
+    "kernels-prune": Pruned,
+    "kernels-report": MatrixData,
+    "report": ReportData,
+    "size": SizeData,
+    "trace-line": Exit,
+}
+
+
+class _Schema(GenerateJsonSchema):
+    """Every field is always written; a float that is not finite is written as null."""
+
+    def field_is_required(self, *_: Any, **__: Any) -> bool:
+        return True
+
+    def float_schema(self, schema: Any) -> dict[str, Any]:
+        return {"anyOf": [super().float_schema(schema), {"type": "null"}]}
+
+
+def schema(name: str) -> dict[str, Any]:
+    kind: TypeAdapter[Any] = TypeAdapter(KINDS[name])
+    found = kind.json_schema(mode="serialization", schema_generator=_Schema)
+    return {"$schema": _Schema.schema_dialect, "title": name, **found} | {"title": name}
+
+
+def written(name: str) -> str:
+    return json.dumps(schema(name), indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for name in KINDS:
+        (FOLDER / f"{name}.json").write_text(written(name), encoding="utf-8")
