@@ -56,7 +56,7 @@ def trial(
     end_ns = 10**9 + round(storm_ms * 1e6)
     common = {
         "experiment": experiment,
-        "arm": arm,
+        "arm": name,
         "block": block,
         "position": 0,
         "config": TrialConfig(

@@ -12,7 +12,7 @@ from bench.campaign import campaign
 from bench.errors import JournalError
 from bench.journal.reader import read_journal
 from bench.plan.config import TrialConfig
-from bench.plan.experiments import Arm, Experiment
+from bench.plan.experiments import Arm, ArmName, Experiment
 from bench.trial.result import TrialResult
 from workloads.storm import Storm
 
@@ -23,7 +23,7 @@ EXPERIMENT = Experiment(
     name="storm",
     title="A small storm",
     arms=tuple(
-        Arm(name=name, config=TrialConfig(transport=name, budget_bytes=size, storm=STORM))
+        Arm(name=ArmName.parse(name), config=TrialConfig(transport=name, budget_bytes=size, storm=STORM))
         for name, size in (("ringbuf", 1 << 16), ("perfbuf", 1 << 16), ("noop", 0), ("none", 0))
     ),
     blocks=3,

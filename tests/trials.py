@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from bench.plan.config import TrialConfig
-from bench.plan.experiments import Arm
+from bench.plan.experiments import Arm, ArmName
 from bench.record.records import CAPTURED, Records
 from bench.trial.result import State, TrialResult
 from bench.trial.rig import Rig
@@ -32,7 +32,7 @@ STORMS: Final = {
 
 def run(rig: Rig, config: TrialConfig) -> TrialResult:
     """One trial of ``config``."""
-    arm = Arm(name=config.transport, config=config)
+    arm = Arm(name=ArmName(config.transport), config=config)
     return run_trial(rig, arm, Place(experiment="test", block=0, position=0))
 
 

@@ -22,7 +22,7 @@ from bench.journal.writer import JournalWriter
 from bench.linux import cpus, machine
 from bench.plan import blocks
 from bench.plan.config import Producer, TrialConfig, Wake
-from bench.plan.experiments import Arm, Experiment
+from bench.plan.experiments import Arm, ArmName, Experiment
 from bench.plan.outline import Outline, Stage, stage
 from bench.tracer import compiler
 from bench.trial.duet import run_duet
@@ -84,7 +84,7 @@ class Campaign:
 
         JournalError where it holds one of that name that was configured otherwise.
         """
-        arms = {arm.name: arm for arm in experiment.arms}
+        arms: dict[str, Arm] = {arm.name: arm for arm in experiment.arms}
         for (name, arm_name, _), done in self._done.items():  # all, before anything is run
             arm = arms.get(arm_name)
             if name == experiment.name and arm is not None and done != arm.config:
@@ -242,7 +242,9 @@ def warm_up(rig: Rig) -> tuple[float, ...]:
     Caches, frequencies and a hypervisor that has to find the CPUs first make the first ones slow.
     """
     storm = Storm(count=1_000_000, seconds=_WARM_UP_S, timed=True, workers=max(2, len(rig.usable)))
-    arm = Arm(name="none", config=TrialConfig(transport="none", budget_bytes=0, storm=storm))
+    arm = Arm(
+        name=ArmName("none"), config=TrialConfig(transport="none", budget_bytes=0, storm=storm)
+    )
     paces: list[float] = []
     for block in range(_MOST_WARM_UPS):
         trial = run_trial(rig, arm, Place(experiment="warm-up", block=block, position=0))
@@ -268,7 +270,7 @@ def wakeup_cost_ns(rig: Rig) -> float | None:
         )
         place = Place(experiment="wakeup-cost", block=0, position=0)
         try:
-            result = run_trial(rig, Arm(name=wake.value, config=config), place)
+            result = run_trial(rig, Arm(name=ArmName(wake.value), config=config), place)
         except BufbenchError:
             return None
         ledger, cost = result.ledger, result.cost

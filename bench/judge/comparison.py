@@ -86,7 +86,7 @@ class Percentiles:
 class Side:
     """Sums over the trials of one arm that count, in the storm's own records."""
 
-    arm: str
+    arm: ArmName
     transport: str
     budget_bytes: int  # data bytes that it really had
     trials: int
@@ -227,7 +227,7 @@ def _side(arm: ArmSamples) -> Side:
             lost[kind] = lost.get(kind, 0) + count
     return Side(
         arm=arm.name,
-        transport=ArmName.parse(arm.name).transport,
+        transport=arm.name.transport,
         budget_bytes=trials[0].config.budget_bytes,
         trials=len(trials),
         lossy=sum(ledger.own_dropped > 0 for ledger in ledgers),
@@ -257,7 +257,7 @@ class Unequal:
 
 def unequal_loads(samples: ExperimentSamples) -> Iterator[Unequal]:
     """Yield every pair of an experiment that was loaded unequally in some block."""
-    for pair in comparisons(samples.arms):
+    for pair in comparisons(samples.names):
         left, right = samples.arms[pair.left], samples.arms[pair.right]
         if places := uneven(left, right):
             yield Unequal(
@@ -287,7 +287,7 @@ def _compare(samples: ExperimentSamples, pair: Pair, floors: Sequence[Floor]) ->
     polls = {trial.config.consumer.poll for arm in (left, right) for trial in arm.trials}
     return Comparison(
         experiment=samples.name,
-        budget=ArmName.parse(pair.left).budget,
+        budget=pair.left.budget,
         left=_side(left),
         right=_side(right),
         rows=tuple(row for row in rows if row.left is not None or row.right is not None),
@@ -301,6 +301,6 @@ def compare_arms(samples: ExperimentSamples, floors: Sequence[Floor]) -> tuple[C
 
     Blocks in which the loads of both sides differ are left out.
     """
-    found = (_compare(samples, pair, floors) for pair in comparisons(samples.arms))
+    found = (_compare(samples, pair, floors) for pair in comparisons(samples.names))
     known = [comparison for comparison in found if comparison is not None]
     return tuple(sorted(known, key=lambda each: budgets.parse_or_zero(each.budget)))

@@ -38,7 +38,7 @@ def noise_floors(experiments: Mapping[str, ExperimentSamples]) -> tuple[Floor, .
     """Return the floor of every number, from each A/A pair of arms."""
     floors: list[Floor] = []
     for samples in experiments.values():
-        for pair in twins(samples.arms):
+        for pair in twins(samples.names):
             for metric in METRICS:
                 found = estimate(metric, samples.arms[pair.left], samples.arms[pair.right])
                 if found is not None:

@@ -9,7 +9,6 @@ from typing import Final
 
 from bench.judge.samples import ArmSamples, ExperimentSamples
 from bench.judge.statistics import loss_bound
-from bench.plan.experiments import ArmName
 
 STORMS: Final = 20
 """Storms that a rung needs before its losing nothing means something (upper bound: 14 %)."""
@@ -72,7 +71,7 @@ def ladders(experiments: Mapping[str, ExperimentSamples]) -> tuple[Ladder, ...]:
     for samples in experiments.values():
         by_transport: dict[str, list[Rung]] = {}
         for arm in samples.arms.values():
-            name = ArmName.parse(arm.name)
+            name = arm.name
             plain = name.budget and not name.variant and name.copy == 1
             if plain and any(t.ledger is not None for t in arm.trials):
                 by_transport.setdefault(name.transport, []).append(_rung(arm))

@@ -13,7 +13,7 @@ from bench.judge.precision import ratio_error
 from bench.judge.statistics import Estimate, paired_difference, paired_ratio
 from bench.judge.tails import QUANTILES, Tail, tails
 from bench.linux.machine import Machine
-from bench.plan.experiments import BASELINES
+from bench.plan.experiments import BASELINES, ArmName
 from bench.trial.result import State, TrialResult
 
 Place = tuple[int, int]
@@ -32,7 +32,7 @@ class Stretch:
 class ArmSamples:
     """The trials of one arm that count."""
 
-    name: str
+    name: ArmName
     readings: dict[Place, Reading] = field(default_factory=dict)
 
     @property
@@ -63,6 +63,11 @@ class ExperimentSamples:
     states: dict[State, int] = field(default_factory=dict)
     invalid: list[TrialResult] = field(default_factory=list)
     reduced: list[TrialResult] = field(default_factory=list)
+
+    @property
+    def names(self) -> tuple[ArmName, ...]:
+        """The names of the arms that have trials."""
+        return tuple(arm.name for arm in self.arms.values())
 
     def take(self, place: Place, stretch: Stretch, trial: TrialResult) -> None:
         """File one trial. Invalid and reduced ones are kept apart, and count in nothing."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from bench.errors import UsageError
 from bench.plan.config import MIXED, Call, Duet, Producer, TrialConfig, Wake
-from bench.plan.experiments import Arm, ArmName, Experiment, transport_arms
+from bench.plan.experiments import Arm, Experiment, transport_arms
 from bench.plan.traits import Traits
 
 SHORTEST_WINDOW_NS: Final = 500_000
@@ -133,8 +133,8 @@ def experiment(
         )
         if not made:
             raise UsageError(omitted[0], remedy="take a larger budget")
-        label = replace(ArmName.parse(made[0].name), variant=each.variant)
-        if arms and str(label) == arms[0].name:
-            label = replace(label, copy=2)  # the same twice: A/A
-        arms.append(Arm(name=str(label), config=made[0].config))
+        name_of = made[0].name.having(variant=each.variant)
+        if arms and name_of == arms[0].name:
+            name_of = name_of.having(copy=2)  # the same twice: A/A
+        arms.append(Arm(name=name_of, config=made[0].config))
     return Experiment(name=name, title=title, arms=tuple(arms), blocks=blocks)

@@ -16,7 +16,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final, Self
 
 from bench.errors import UsageError
 from bench.linux.pages import PAGE_BYTES
@@ -31,47 +32,59 @@ REFERENCE: Final = "perfbuf"
 _MOST_REFERENCES: Final = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArmName:
-    """The parts of an arm's name. All but ``copy`` are labels; "" where one is missing."""
+class ArmName(str):  # noqa: SLOT000  its parts are few, and vars() names them
+    """An arm's parts, and as a string the label made of them. All but ``copy`` are labels."""
 
     transport: str
-    budget: str = ""
-    actual: str = ""
-    variant: str = ""  # what sets it apart from arms of the same transport and budget
-    copy: int = 1
+    budget: str  # "" where there is none, as of a baseline
+    actual: str  # the nearest budget that it can have; "" where that is the budget
+    variant: str  # what sets it apart from arms of the same transport and budget
+    copy: int
 
-    def __str__(self) -> str:
-        budget = f"@{self.budget}" if self.budget else ""
-        actual = f"({self.actual})" if self.actual else ""
-        variant = f"/{self.variant}" if self.variant else ""
-        copy = f"#{self.copy}" if self.copy > 1 else ""
-        return f"{self.transport}{budget}{actual}{variant}{copy}"
+    def __new__(
+        cls, transport: str, budget: str = "", actual: str = "", variant: str = "", copy: int = 1
+    ) -> Self:
+        """Make the label of these parts."""
+        label = transport + (f"@{budget}" if budget else "") + (f"({actual})" if actual else "")
+        label += (f"/{variant}" if variant else "") + (f"#{copy}" if copy > 1 else "")
+        self = super().__new__(cls, label)
+        self.transport, self.budget, self.actual = transport, budget, actual
+        self.variant, self.copy = variant, copy
+        return self
+
+    def having(self, **parts: Any) -> ArmName:
+        """Return the name with other ``parts``."""
+        return ArmName(**{**vars(self), **parts})
 
     @classmethod
-    def parse(cls, name: str) -> ArmName:
-        """Split ``name`` into its parts; one of no known form is a transport of that name."""
+    @lru_cache(maxsize=4096)
+    def parse(cls, label: str) -> ArmName:
+        """Return the parts of a journal's label; one of no known form is a transport's name."""
         match = re.fullmatch(
             r"(?P<transport>[^@#()/]+)(?:@(?P<budget>[^@#()/]+)(?:\((?P<actual>[^@#()/]+)\))?)?"
             r"(?:/(?P<variant>[^@#()/]+))?(?:#(?P<copy>[0-9]{1,3}))?",
-            name,
+            label,
         )
-        if match is None:
-            return cls(transport=name)
-        return cls(
-            transport=match["transport"],
-            budget=match["budget"] or "",
-            actual=match["actual"] or "",
-            variant=match["variant"] or "",
-            copy=int(match["copy"] or 1),
-        )
+        found = cls(label)
+        if match is not None:
+            transport, budget, actual, variant, copy = match.groups(default="")
+            found = cls(transport, budget, actual, variant, int(copy or 1))
+        # What was written stays what the arm is called: "ringbuf@64KiB#1", say.
+        return found if found == label else cls(label)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _: Any, __: Any) -> Any:
+        """Read a label, as journals have it."""
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_after_validator_function(cls.parse, core_schema.str_schema())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
     """One configuration of an experiment."""
 
-    name: str
+    name: ArmName
     config: TrialConfig
 
 
@@ -95,22 +108,21 @@ class Experiment:
 class Pair:
     """Two arms of one experiment, by name: ``left`` is judged against ``right``."""
 
-    left: str
-    right: str
+    left: ArmName
+    right: ArmName
 
 
-def comparisons(names: Iterable[str]) -> tuple[Pair, ...]:
+def comparisons(names: Iterable[ArmName]) -> tuple[Pair, ...]:
     """Pair every transport with the perf buffers of its budget and variant, in order.
 
     Of these there are one or two, of which a transport that is per CPU too meets the one of its own
     size; UsageError if there are more than any plan has.
     """
-    parsed = [(name, ArmName.parse(name)) for name in names]
-    first = [(name, arm) for name, arm in parsed if arm.copy == 1 and arm.budget]
-    references: dict[tuple[str, str], list[str]] = {}
-    for name, arm in first:
-        if arm.transport == REFERENCE:
-            references.setdefault((arm.budget, arm.variant), []).append(name)
+    first = [name for name in names if name.copy == 1 and name.budget]
+    references: dict[tuple[str, str], list[ArmName]] = {}
+    for name in first:
+        if name.transport == REFERENCE:
+            references.setdefault((name.budget, name.variant), []).append(name)
     if any(len(found) > _MOST_REFERENCES for found in references.values()):
         raise UsageError(
             f"an experiment has more than {_MOST_REFERENCES} perf buffers of one budget",
@@ -118,27 +130,30 @@ def comparisons(names: Iterable[str]) -> tuple[Pair, ...]:
         )
     return tuple(
         Pair(left=left, right=right)
-        for left, arm in first
-        if arm.transport != REFERENCE
-        for right in references.get((arm.budget, arm.variant), ())
-        if not arm.actual or arm.actual == ArmName.parse(right).actual
+        for left in first
+        if left.transport != REFERENCE
+        for right in references.get((left.budget, left.variant), ())
+        if not left.actual or left.actual == right.actual
     )
 
 
-def twins(names: Iterable[str]) -> tuple[Pair, ...]:
+def twins(names: Iterable[ArmName]) -> tuple[Pair, ...]:
     """Return the A/A pairs: an arm and the same configuration under its second name."""
     known = tuple(names)
     return tuple(
         Pair(left=first, right=name)
         for name in known
-        if (arm := ArmName.parse(name)).copy > 1 and (first := str(replace(arm, copy=1))) in known
+        if name.copy > 1 and (first := name.having(copy=1)) in known
     )
 
 
 def baseline_arms(config: TrialConfig) -> tuple[Arm, ...]:
     """Return ``config``'s workload under no tracer and under one that writes nothing."""
     return tuple(
-        Arm(name=name, config=replace(config, transport=name, budget_bytes=0, kernel_stats=False))
+        Arm(
+            name=ArmName(name),
+            config=replace(config, transport=name, budget_bytes=0, kernel_stats=False),
+        )
         for name in BASELINES
     )
 
@@ -153,27 +168,25 @@ def transport_arms(
     if not transport.per_cpu:
         if not transport.holds(payload_bytes, budget_bytes):
             return (), (f"{name}: not applicable, a record is larger than the buffer",)
-        return (Arm(name=str(name), config=replace(config, budget_bytes=budget_bytes)),), ()
+        return (Arm(name=name, config=replace(config, budget_bytes=budget_bytes)),), ()
     arms: list[Arm] = []
     omitted: list[str] = []
     for pages in budgets.perf_pages_per_cpu(budget_bytes, cpus):
         actual_bytes = pages * cpus * PAGE_BYTES
         if actual_bytes != budget_bytes:
-            name = replace(name, actual=budgets.label(actual_bytes))
+            name = name.having(actual=budgets.label(actual_bytes))
         if not transport.holds(payload_bytes, pages * PAGE_BYTES):
             omitted.append(
                 f"{name}: not applicable, a record is too large for one CPU's share of the budget"
             )
         else:
-            arms.append(Arm(name=str(name), config=replace(config, budget_bytes=actual_bytes)))
+            arms.append(Arm(name=name, config=replace(config, budget_bytes=actual_bytes)))
     return tuple(arms), tuple(omitted)
 
 
 def second_names(arms: Iterable[Arm]) -> tuple[Arm, ...]:
     """Return the same configurations under their second names."""
-    return tuple(
-        Arm(name=str(replace(ArmName.parse(arm.name), copy=2)), config=arm.config) for arm in arms
-    )
+    return tuple(replace(arm, name=arm.name.having(copy=2)) for arm in arms)
 
 
 def compose(

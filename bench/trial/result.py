@@ -16,6 +16,7 @@ from bench.measure.occupancy import Occupancy
 from bench.measure.ordering import Ordering
 from bench.measure.timeline import Timeline
 from bench.plan.config import TrialConfig
+from bench.plan.experiments import ArmName
 from bench.record.footprint import Memory
 from bench.record.write import WriteTimes
 from workloads.storm import StormReport
@@ -66,7 +67,7 @@ class TrialResult:
     """One trial, measured. ``ledger`` and what follows are None where no transport ran."""
 
     experiment: str  # e.g. "storm"
-    arm: str  # name of the configuration within its experiment, e.g. "ringbuf@64KiB"
+    arm: ArmName  # the configuration within its experiment, e.g. "ringbuf@64KiB"
     block: int  # from 0
     position: int  # place within the block's random order, from 0
     config: TrialConfig

@@ -13,7 +13,7 @@ from made_up_trials import header, trial
 
 from bench.errors import UsageError
 from bench.journal.schema import JournalContent, Run
-from bench.plan.experiments import comparisons
+from bench.plan.experiments import ArmName, comparisons
 from bench.questions.transports.summary import by_machine
 
 MANY = 10_000
@@ -52,8 +52,9 @@ def test_kernel_facts_in_another_order_are_the_same_machine() -> None:
 
 
 def test_arms() -> None:
-    names = [f"t{number}@8KiB" for number in range(MANY)]
+    names = [ArmName.parse(f"t{number}@8KiB") for number in range(MANY)]
+    perf = [ArmName.parse(f"perfbuf@8KiB({number}KiB)") for number in range(MANY)]
     with within(30):
-        assert len(comparisons([*names, "perfbuf@8KiB"])) == MANY
+        assert len(comparisons([*names, ArmName.parse("perfbuf@8KiB")])) == MANY
         with pytest.raises(UsageError, match="more than 8"):
-            comparisons([*names, *(f"perfbuf@8KiB({number}KiB)" for number in range(MANY))])
+            comparisons([*names, *perf])

@@ -8,7 +8,7 @@ from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
 from bench.plan.config import Poll, Wake
 from bench.plan.duration import estimate_seconds, trial_seconds
-from bench.plan.experiments import ArmName, Experiment
+from bench.plan.experiments import Experiment
 from bench.questions.claims import run as claims_plan
 from workloads.generator import check
 from workloads.storm import Shape
@@ -40,7 +40,7 @@ def test_the_plan_fits_every_machine(cpus: int) -> None:
         assert len(set(names)) == len(names)
         assert experiment.blocks >= FEWEST_BLOCKS
         for arm in experiment.arms:
-            name = ArmName.parse(arm.name)
+            name = arm.name
             assert name.transport == arm.config.transport
             assert budgets.parse(name.actual or name.budget) == arm.config.budget_bytes
             check(arm.config.storm, range(cpus))
@@ -105,7 +105,7 @@ def test_producers_come_one_to_all() -> None:
 def test_what_wakes_differently_is_never_called_the_same() -> None:
     for name in ("wake-adaptive", "wake-forced", "wake-timed-adaptive", "wake-timed-forced"):
         for arm in planned()[name].arms:
-            assert arm.config.producer.wake.value == ArmName.parse(arm.name).variant
+            assert arm.config.producer.wake.value == arm.name.variant
     wakes = {arm.config.producer.wake for arm in planned()["wake-output"].arms}
     assert wakes == {Wake.NONE}
 

@@ -12,7 +12,7 @@ from soak import arbitrary
 
 from bench.linux.procfs import MOST_CPUS
 from bench.plan import budgets
-from bench.plan.experiments import Arm, Experiment, comparisons, compose
+from bench.plan.experiments import Arm, ArmName, Experiment, comparisons, compose
 from bench.questions.claims import run as claims_plan
 from bench.questions.kernels import profile
 from bench.questions.transports import profiles
@@ -123,7 +123,7 @@ def test_budgets_beyond_any_ring_are_left_out_by_name() -> None:
 @pytest.mark.parametrize("name", transports.names())
 def test_a_trace_s_own_budget_is_possible(name: str, count: int) -> None:
     budget_bytes = live.usual_budget_bytes(name, count)
-    arm = Arm(name=name, config=_config(name, budget_bytes))
+    arm = Arm(name=ArmName.parse(name), config=_config(name, budget_bytes))
     assert_possible(arm, range(count))
     assert budget_bytes > 4 << 20 or count > 1_024
     assert budget_bytes <= max(8 << 20, count * PAGE)

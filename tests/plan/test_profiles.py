@@ -11,7 +11,7 @@ from bench.plan import budgets
 from bench.plan.budgets import KIB, MIB
 from bench.plan.config import Poll
 from bench.plan.duration import estimate_seconds, nominal_rate_per_s, storm_seconds
-from bench.plan.experiments import ArmName, Experiment, comparisons, twins
+from bench.plan.experiments import Experiment, comparisons, twins
 from bench.questions.transports import profiles
 from workloads.storm import Shape, Spawn, Storm
 
@@ -68,7 +68,7 @@ def test_within_an_experiment_only_transport_and_budget_differ() -> None:
 
 
 def test_quick_runs_three_budgets_from_two_pages_to_a_mebibyte() -> None:
-    labels = {ArmName.parse(arm.name).budget for arm in experiments("quick")["storm"].arms}
+    labels = {arm.name.budget for arm in experiments("quick")["storm"].arms}
     assert labels - {""} == {"8KiB", "64KiB", "1MiB"}
 
 

@@ -213,7 +213,7 @@ def test_the_page_works_in_a_browser(page: str, tmp_path: Path, width: int, *, d
     assert told["first"] == told["claims"] == 2
     assert told["filtered"] == 1
     assert told["unfolded"] > 50
-    assert "lost on average" in told["tip"]
+    assert "pairs (" in told["tip"]
     assert told["wide"] <= told["width"] == width
     assert len(told["charts"]) >= 10
     assert all(200 < each < width for each in told["charts"])

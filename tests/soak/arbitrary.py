@@ -10,7 +10,7 @@ from typing import Final
 
 from bench.plan.budgets import KIB, MIB
 from bench.plan.config import MIXED, Call, Consumer, Poll, Producer, Reader, TrialConfig, Wake
-from bench.plan.experiments import Arm, ArmName, transport_arms
+from bench.plan.experiments import Arm, transport_arms
 from bench.tracer.transports import find
 from workloads.storm import Gap, Shape, Spawn, Storm
 
@@ -48,8 +48,8 @@ def arm(setting: Setting, seed: int, number: int) -> Arm:
         if arms:
             chosen = random.choice(arms)
             # A variant of its own, so that it is compared with nothing.
-            name = replace(ArmName.parse(chosen.name), variant=str(number))
-            return Arm(name=str(name), config=chosen.config)
+            name = chosen.name.having(variant=str(number))
+            return Arm(name=name, config=chosen.config)
 
 
 def _bounded(config: TrialConfig) -> TrialConfig:

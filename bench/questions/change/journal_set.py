@@ -14,7 +14,7 @@ from bench.questions.claims.evidence import of_journals
 from bench.questions.transports.summary import Summary, compare_journals
 from workloads.storm import Storm
 
-ArmKey = tuple[str, str]
+ArmKey = tuple[str, ArmName]
 """Experiment and arm; of the arm's name without what this machine made of the budget."""
 
 
@@ -35,9 +35,9 @@ class JournalSet:
         """Yield every arm with a transport and trials, but second names of A/A pairs."""
         for samples in self.experiments.values():
             for arm in samples.arms.values():
-                name = ArmName.parse(arm.name)
+                name = arm.name
                 if name.transport not in BASELINES and name.copy == 1 and arm.trials:
-                    yield (samples.name, str(replace(name, actual=""))), arm
+                    yield (samples.name, name.having(actual="")), arm
 
 
 def journal_sets(content: JournalContent) -> tuple[JournalSet, ...]:

@@ -21,8 +21,7 @@ from bench.judge.ladder import Ladder
 from bench.judge.metrics import METRICS, Metric, Unit
 from bench.judge.samples import paired
 from bench.judge.statistics import FEWEST_BLOCKS, Scale, holm, moved_p
-from bench.plan.experiments import ArmName
-from bench.questions.change.journal_set import ArmKey, JournalSet, same_question
+from bench.questions.change.journal_set import JournalSet, same_question
 
 COUNTS: Final = {
     metric.key: metric
@@ -172,7 +171,7 @@ def changes(before: JournalSet, after: JournalSet) -> tuple[tuple[Change, ...], 
 def _named(one: JournalSet) -> dict[_Name, Comparison]:
     found = {}
     for each in one.summary.comparisons:
-        arm, against = ArmName.parse(each.left.arm), each.right.transport
+        arm, against = each.left.arm, each.right.transport
         found[_Name(each.experiment, each.budget, arm.variant, arm.transport, against)] = each
     return found
 
@@ -260,13 +259,13 @@ def budget_changes(before: JournalSet, after: JournalSet) -> Iterator[BudgetChan
         )
 
 
-def _same_ladder(before: JournalSet, after: JournalSet, ladder: ArmKey) -> bool:
+def _same_ladder(before: JournalSet, after: JournalSet, ladder: tuple[str, str]) -> bool:
     """Return whether both sets tried their budgets with equal storms."""
     others = dict(after.arms())
     same = [
         same_question(before, arm, after, others[key])
         for key, arm in dict(before.arms()).items()
-        if (key[0], ArmName.parse(key[1]).transport) == ladder and key in others
+        if (key[0], key[1].transport) == ladder and key in others
     ]
     return bool(same) and all(same)
 

@@ -251,10 +251,11 @@ def floor(evidence: Evidence, take: Take, experiments: Iterable[str], scale: Sca
     sizes = [0.0]
     compare = ratio if scale is Scale.RATIO else difference
     for name in experiments:
-        arms = evidence.samples(name).arms
-        for pair in twins(arms):
+        samples = evidence.samples(name)
+        for pair in twins(samples.names):
             with suppress(NotMeasured):
-                left, right = (series(name, arms[arm], take) for arm in (pair.left, pair.right))
+                both = (samples.arms[arm] for arm in (pair.left, pair.right))
+                left, right = (series(name, arm, take) for arm in both)
                 sizes.append(size_of(compare("", left, right, 0.0).estimate))
     return max(sizes)
 

@@ -12,7 +12,7 @@ from bench.judge.coverage import Coverage, coverage
 from bench.judge.load import Load
 from bench.judge.samples import ArmSamples, ExperimentSamples, Place, Stretch, file
 from bench.linux.machine import Machine
-from bench.plan.experiments import ArmName, comparisons
+from bench.plan.experiments import comparisons
 from bench.questions.transports.profiles import PERFBUF, RINGBUF
 from bench.questions.transports.summary import by_machine
 from bench.trial.result import State, TrialResult
@@ -98,7 +98,7 @@ class Evidence:
         return [
             arm
             for arm in self.samples(experiment).arms.values()
-            if (name := ArmName.parse(arm.name)).transport == transport
+            if (name := arm.name).transport == transport
             and name.copy == 1
             and variant in (None, name.variant)
             and budget in ("", name.budget)
@@ -106,11 +106,10 @@ class Evidence:
 
     def pairs(self, experiment: str) -> Iterator[tuple[str, ArmSamples, ArmSamples]]:
         """Yield the budget, the ring's arm and the perf buffers' that it is compared with."""
-        arms = self.samples(experiment).arms
-        for pair in comparisons(arms):
-            name = ArmName.parse(pair.left)
-            if name.transport == RINGBUF and not name.variant:
-                yield pair.left.partition("@")[2], arms[pair.left], arms[pair.right]
+        samples = self.samples(experiment)
+        for pair in comparisons(samples.names):
+            if pair.left.transport == RINGBUF and not pair.left.variant:
+                yield pair.left.partition("@")[2], samples.arms[pair.left], samples.arms[pair.right]
 
 
 def series(experiment: str, arm: ArmSamples, take: Take) -> Series:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from bench.campaign import progress
 from bench.plan.budgets import LARGEST_RING_BYTES, parse
 from bench.plan.duration import estimate_seconds
-from bench.plan.experiments import ArmName, Experiment
+from bench.plan.experiments import Experiment
 from bench.questions.claims.catalogue import Judged, families, judge
 from bench.questions.claims.claim import Claim
 from bench.questions.claims.evidence import of_trials
@@ -69,7 +69,7 @@ def _planned(cpus: Sequence[int]) -> tuple[Experiment, ...]:
     of_profiles = (  # without their baselines
         replace(
             each,
-            arms=tuple(arm for arm in each.arms if ArmName.parse(arm.name).budget),
+            arms=tuple(arm for arm in each.arms if arm.name.budget),
             blocks=max(each.blocks, MORE_BLOCKS),  # sixteen places have to hold at once
         )
         for each in quickly(_OF_PROFILES, on.cpus)
@@ -83,7 +83,7 @@ def _possible(experiment: Experiment) -> Experiment:
     """Return ``experiment`` without the budgets that no ring can have, of any transport."""
     kept, lacking = [], list(experiment.omitted)
     for arm in experiment.arms:
-        if parse(ArmName.parse(arm.name).budget) <= LARGEST_RING_BYTES:
+        if parse(arm.name.budget) <= LARGEST_RING_BYTES:
             kept.append(arm)
         else:
             lacking.append(f"{arm.name}: not applicable, a ring holds 2 GiB at most")

@@ -94,7 +94,7 @@ class Setting:
             variant=variant,
         )
         return Arm(
-            name=str(name),
+            name=name,
             config=replace(config, transport=transport, budget_bytes=actual_bytes),
         )
 

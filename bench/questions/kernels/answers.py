@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
 
+from bench.amounts import counted
 from bench.questions.claims.claim import Verdict
 from bench.questions.claims.document import SPOKEN
 from bench.questions.kernels.matrix import ClaimRow, Matrix, Missed
@@ -113,7 +114,7 @@ def _compared(question: Question, kernel: str, result: Result) -> Found:
         known = any(each.row(KEYS[question]) for each in result.summary.comparisons)
         words = _LACKING.get(question, _UNMEASURED) if known else _UNMEASURED
         return Answer(kernel=kernel, words=words, gist=words), None
-    words, of = state(standing), f"of {standing.asked} comparisons"
+    words, of = state(standing), f"of {counted(standing.asked, 'comparison')}"
     if not standing.directions:
         settled = "alike" if words in _ALIKE else None
         return Answer(kernel=kernel, words=words, gist=words, why=f"none {of} decided"), settled
@@ -197,7 +198,7 @@ def _where(matrix: Matrix, labels: Sequence[str]) -> str:
     if len(matrix.rows) == 1:
         return f"Linux {labels[0]}{incomplete}"
     measured = "all" if len(labels) == len(matrix.rows) else f"{len(labels)}"
-    return f"{measured} of {len(matrix.rows)} kernels, {_spans(labels, labels)}{incomplete},"
+    return f"{measured} of {counted(len(matrix.rows), 'kernel')}, {_spans(labels, labels)}{incomplete},"
 
 
 def _spans(some: Sequence[str], labels: Sequence[str]) -> str:

@@ -157,8 +157,8 @@ def _curves(
         alone = ArmName(transport=PERFBUF, budget=budget)
         for kernel, result in results.items():
             compared, arms = places[experiment, budget].get(kernel, []), result.arms(experiment)
-            names = [side.arm for each in compared for side in (each.left, each.right)]
-            names = names or [name for name in arms if ArmName.parse(name) == alone]
+            names: list[str] = [side.arm for each in compared for side in (each.left, each.right)]
+            names = names or [name for name in arms if name == alone]
             points += [
                 _point(kernel, *point) for point in found(key, [arms[n] for n in names], compared)
             ]
@@ -208,7 +208,7 @@ def _shares(key: str, arms: Sequence[ArmSamples], _: Sequence[Comparison]) -> Fo
         if values := list(arm.values(_METRICS[key]).values()):
             part, whole, of_what = _counted(arm, key)
             estimate = counted_share(values, part, whole)
-            series = ArmName.parse(arm.name).transport
+            series = arm.name.transport
             found[series] = series, estimate, f"{part:,} of {whole:,} {of_what}"
     return found.values()
 
@@ -266,6 +266,6 @@ def _slow_downs(key: str, arms: Sequence[ArmSamples], compared: Sequence[Compari
     for arm in arms if compared else ():
         values = arm.values(_METRICS[key]).values()
         if values and min(values) > 0:
-            series = ArmName.parse(arm.name).transport
+            series = arm.name.transport
             found[series] = series, _middle(values), ""
     return found.values()

@@ -16,7 +16,7 @@ from bench.plan import duet
 from bench.plan.budgets import KIB, LARGEST_RING_BYTES, MIB
 from bench.plan.config import Consumer, TrialConfig
 from bench.plan.duration import nominal_rate_per_s
-from bench.plan.experiments import Arm, Experiment, compose
+from bench.plan.experiments import Arm, ArmName, Experiment, compose
 from bench.questions.transports.profiles import (
     AWAY,
     EPOLL,
@@ -80,7 +80,9 @@ def calibration(cpus: int) -> Experiment:
     storm = replace(
         _by_fork(storms(cpus)[Shape.STORM]), count=1_000_000, seconds=_CALIBRATION_S, timed=True
     )
-    arm = Arm(name="none", config=TrialConfig(transport="none", budget_bytes=0, storm=storm))
+    arm = Arm(
+        name=ArmName("none"), config=TrialConfig(transport="none", budget_bytes=0, storm=storm)
+    )
     return Experiment(name=CALIBRATION, title="How fast is this guest now?", arms=(arm,), blocks=1)
 
 

@@ -125,7 +125,7 @@ def experiment(
     """Interleave storms of ``chosen`` at each of ``rungs`` (transport, budget in bytes)."""
     arms = tuple(
         Arm(
-            name=str(ArmName(transport=transport, budget=budgets.label(size))),
+            name=ArmName(transport, budgets.label(size)),
             config=replace(chosen, transport=transport, budget_bytes=size),
         )
         for transport, size in rungs

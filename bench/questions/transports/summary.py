@@ -155,7 +155,9 @@ def by_machine(content: JournalContent) -> list[list[Run]]:
         # The cost is measured anew by every run.
         plain = asdict(replace(run.header.machine, wakeup_cost_ns=None))
         alike = of_machine.setdefault(json.dumps(plain, sort_keys=True), [])
-        means = {(trial.experiment, trial.arm): trial.config for trial in run.trials}
+        means: dict[tuple[str, str], TrialConfig] = {
+            (trial.experiment, trial.arm): trial.config for trial in run.trials
+        }
         agreeing = (
             (runs, known)
             for runs, known in alike

@@ -56,7 +56,7 @@ def reference() -> Document:
 
 
 def test_the_title_counts_the_claims_that_could_be_judged() -> None:
-    verdicts = Counter(each["verdict"] for each in reference().data["claims"])
+    verdicts = Counter(each.verdict for each in reference().data.claims)
     judged = verdicts["reproduced"] + verdicts["refuted"] + verdicts["inconclusive"]
     assert 0 < judged < sum(verdicts.values())
     assert reference().title.startswith(

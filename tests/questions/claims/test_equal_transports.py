@@ -101,7 +101,7 @@ class Journals:
     def _samples(self, experiment: Experiment) -> ExperimentSamples:
         found = ExperimentSamples(name=experiment.name)
         for arm in experiment.arms:
-            loss = likely_loss(experiment, ArmName.parse(arm.name))
+            loss = likely_loss(experiment, arm.name)
             drawn = self._pool(loss, experiment.name == "full")
             found.arms[arm.name] = ArmSamples(
                 name=arm.name,

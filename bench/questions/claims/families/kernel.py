@@ -17,7 +17,7 @@ from bench.judge.numbers import number
 from bench.judge.samples import ArmSamples
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.config import Call, Wake
-from bench.plan.experiments import ArmName, Experiment
+from bench.plan.experiments import Experiment
 from bench.questions.claims.claim import Finding, Measured, for_perf, for_ring
 from bench.questions.claims.compare import (
     Comparison,
@@ -127,7 +127,7 @@ def _by_size(evidence: Evidence) -> list[Contrast]:
             for size in sorted(int(name.removeprefix(_CALLS)) for name in found)
         ]
         return made(duets, evidence)
-    names = (ArmName.parse(arm.name) for arm in evidence.arms("reserve-output", "ringbuf"))
+    names = (arm.name for arm in evidence.arms("reserve-output", "ringbuf"))
     sizes = [int(each.variant[7:]) for each in names if each.variant.startswith("output-")]
     if not sizes:
         raise NotMeasured("reserve-output")
@@ -152,7 +152,7 @@ def _by_producers(evidence: Evidence, one: Of) -> dict[int, ArmSamples]:
     found = {
         int(match[1]): arm
         for arm in evidence.arms(one.experiment, one.transport)
-        if (match := re.fullmatch(r"(\d+)(?:cpu)?", ArmName.parse(arm.name).variant))
+        if (match := re.fullmatch(r"(\d+)(?:cpu)?", arm.name.variant))
     }
     if len(found) < 2:
         raise NotMeasured(one.experiment)

@@ -14,7 +14,7 @@ from bench.judge.floor import LEAST_MARGIN
 from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
 from bench.plan.config import Consumer, Poll
-from bench.plan.experiments import ArmName, Experiment
+from bench.plan.experiments import Experiment
 from bench.questions.claims.claim import for_perf, for_ring
 from bench.questions.claims.compare import Comparison, Of, over, said
 from bench.questions.claims.contrast import shared, sides
@@ -71,7 +71,7 @@ def least_lossless(evidence: Evidence, experiment: str, transport: str) -> Serie
     name = evidence.samples(experiment).name
     rungs = sorted(
         (
-            (budgets.parse(ArmName.parse(arm.name).budget), series(name, arm, dropped_share))
+            (budgets.parse(arm.name.budget), series(name, arm, dropped_share))
             for arm in evidence.arms(experiment, transport, variant="")
         ),
         key=itemgetter(0),

@@ -15,7 +15,7 @@ from bench.judge.samples import ArmSamples
 from bench.judge.statistics import FEWEST_BLOCKS
 from bench.plan.budgets import MIB
 from bench.plan.config import Consumer, Poll
-from bench.plan.experiments import ArmName, Experiment
+from bench.plan.experiments import Experiment
 from bench.questions.claims import rules
 from bench.questions.claims.claim import Finding, for_ring
 from bench.questions.claims.evidence import Evidence, NotMeasured
@@ -76,7 +76,7 @@ def _lateness(arms: Sequence[tuple[str, ArmSamples]]) -> Iterator[tuple[float, s
     for name, arm in arms:
         late_ns = [trial.ordering.lateness_p99_ns for trial in arm.trials if trial.ordering]
         if late_ns:
-            variant = ArmName.parse(arm.name).variant
+            variant = arm.name.variant
             where = f"drained every {variant}" if variant else name
             interval_ms = arm.trials[0].config.consumer.interval_ms if name != "chain" else 0.0
             late = f"inverted events are {median(late_ns) / 1e6:.3f} ms late (p99)"

@@ -14,7 +14,7 @@ from bench.judge.statistics import FEWEST_BLOCKS
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.budgets import MIB
 from bench.plan.config import Call, Producer, Wake
-from bench.plan.experiments import ArmName, Experiment
+from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
 from bench.questions.claims.claim import Finding, for_perf, for_ring
 from bench.questions.claims.compare import (
@@ -232,12 +232,12 @@ def _forced_in_bursts(evidence: Evidence) -> Finding:
     experiment, take = "burst-forced", quantities.dropped_share
     samples, each = evidence.samples(experiment), {}
     for adaptive in evidence.arms(experiment, "ringbuf", variant="adaptive"):
-        budget = ArmName.parse(adaptive.name).budget
+        budget = adaptive.name.budget
         forced = evidence.arms(experiment, "ringbuf", variant="forced", budget=budget)
         if forced:
             # An A/A pair measures the noise of its own budget.
-            names = [each for each in samples.arms if ArmName.parse(each).budget == budget]
-            arms = {name: samples.arms[name] for name in names}
+            names = [each for each in samples.names if each.budget == budget]
+            arms = {str(name): samples.arms[name] for name in names}
             there = replace(evidence, experiments={experiment: replace(samples, arms=arms)})
             more, fewer = (series(experiment, arm, take) for arm in (forced[0], adaptive))
             margin = share_margin(there, take, experiment)

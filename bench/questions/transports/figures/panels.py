@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bench.judge.comparison import Comparison
-from bench.plan.experiments import BASELINES, ArmName
+from bench.plan.experiments import BASELINES
 from bench.questions.transports.standing import lost
 from bench.questions.transports.summary import Summary
 from bench.report.document import Panel
@@ -40,7 +40,7 @@ def shown_arms(summary: Summary) -> Iterator[ShownArm]:
     """Yield every arm with a transport and trials, but second names of A/A pairs."""
     for samples in summary.experiments.values():
         for arm in samples.arms.values():
-            name, trials = ArmName.parse(arm.name), arm.trials
+            name, trials = arm.name, arm.trials
             if name.transport not in BASELINES and name.copy == 1 and trials:
                 yield ShownArm(
                     experiment=clean(samples.name),

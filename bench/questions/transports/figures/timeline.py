@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from bench.judge.comparison import Comparison
 from bench.measure.timeline import Points, Timeline
-from bench.plan.experiments import ArmName
 from bench.questions.transports.figures.panels import layer, panel
 from bench.questions.transports.summary import Summary
 from bench.report.document import Figure, Panel
@@ -28,7 +27,7 @@ def timeline(summary: Summary) -> Figure | None:
     if chosen is None:
         return None
     comparison, trials = chosen
-    found = [(clean(ArmName.parse(t.arm).transport), t.timeline) for t in trials if t.timeline]
+    found = [(clean(t.arm.transport), t.timeline) for t in trials if t.timeline]
     ways = tuple(way for way, _ in found)
     end_ms = max(max(each.sampled.delivered_ns, default=1) for _, each in found) / 1e6
     scale = {"domain": [0, end_ms], "nice": False}
