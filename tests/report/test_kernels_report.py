@@ -228,6 +228,20 @@ def test_the_page_needs_nothing_else_and_draws_every_question(matrix: Matrix) ->
     assert "Times of different kernels are never compared with each other" in page
 
 
+@pytest.mark.slow
+def test_every_kernel_has_its_label_under_every_chart() -> None:
+    series = [f"{at}.{flavour}" for at in range(5, 8) for flavour in ("1", "10-cloud", "10-rt")]
+    labels = [*series, "7.11-cloud", "7.12-rt"]
+    matrix = compare([entry(label, label.replace("-", ".1-")) for label in labels])
+    page = render_page(matrix)
+    charts = re.findall(r'<div class="chart">.*?</svg>', page, re.DOTALL)
+    assert len(charts) > 4
+    for chart in charts:
+        shown = re.findall(r"<text([^>]*)>([^<]*)</text>", chart)
+        seen = {text for style, text in shown if 'opacity="0"' not in style}
+        assert {*labels} <= seen
+
+
 def test_a_matrix_without_a_result_says_why() -> None:
     nothing = compare([lost("6.12", "hung", "no result within 360 s")])
     for made in (text_of(nothing), render_markdown(nothing), render_page(nothing)):

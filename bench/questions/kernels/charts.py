@@ -102,7 +102,7 @@ def _panel(matrix: Matrix, curve: Curve, changed: Sequence[Answer]) -> Panel:
         for point in curve.points
     ]
     width = max(WIDTH, _STEP * len(labels))
-    crowded = _LETTER * max(map(len, labels)) > width / len(labels)
+    crowded = _LETTER * (2 + max(map(len, labels))) > width / len(labels)
     x = alt.X(
         "kernel:N",
         title=None,
@@ -112,6 +112,7 @@ def _panel(matrix: Matrix, curve: Curve, changed: Sequence[Answer]) -> Panel:
             "labelAngle": -35 if crowded else 0,
             "grid": False,
             "labelLimit": 90,
+            "labelOverlap": False,  # no kernel without its label
             "offset": 6,  # of points at zero
         },
     )
@@ -140,6 +141,7 @@ def _panel(matrix: Matrix, curve: Curve, changed: Sequence[Answer]) -> Panel:
     return Panel(
         title=title_of(curve),
         chart=alt.layer(*layers).properties(width=width, height=_HEIGHT),
+        wide=width > WIDTH,
         data={
             "points": points,
             "lines": [row for row in points if not row["flavour"]],
@@ -178,7 +180,7 @@ def _y(curve: Curve) -> alt.Y:
     else:
         low, high = min(lowest / 1.05, 0.95), max(highest * 1.05, 1.05)
         scale = {"type": "log", "domain": [low, high], "nice": False}
-        axis = {"values": axis_ticks(low, high), "format": "~g"}
+        axis = {"values": axis_ticks(low, high), "format": "~g", "labelOverlap": False}
     return alt.Y("value:Q", title=None, scale=scale, axis=axis)
 
 
