@@ -23,7 +23,10 @@ EXPERIMENT = Experiment(
     name="storm",
     title="A small storm",
     arms=tuple(
-        Arm(name=ArmName.parse(name), config=TrialConfig(transport=name, budget_bytes=size, storm=STORM))
+        Arm(
+            name=ArmName.parse(name),
+            config=TrialConfig(transport=name, budget_bytes=size, storm=STORM),
+        )
         for name, size in (("ringbuf", 1 << 16), ("perfbuf", 1 << 16), ("noop", 0), ("none", 0))
     ),
     blocks=3,

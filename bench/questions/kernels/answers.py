@@ -198,7 +198,8 @@ def _where(matrix: Matrix, labels: Sequence[str]) -> str:
     if len(matrix.rows) == 1:
         return f"Linux {labels[0]}{incomplete}"
     measured = "all" if len(labels) == len(matrix.rows) else f"{len(labels)}"
-    return f"{measured} of {counted(len(matrix.rows), 'kernel')}, {_spans(labels, labels)}{incomplete},"
+    of = counted(len(matrix.rows), "kernel")
+    return f"{measured} of {of}, {_spans(labels, labels)}{incomplete},"
 
 
 def _spans(some: Sequence[str], labels: Sequence[str]) -> str:
