@@ -77,7 +77,7 @@ def test_action_and_component_take_the_same_inputs_and_the_document_has_them() -
     specification, jobs = component({"source": "x"}, COMMIT)
     inputs = specification["spec"]["inputs"]
     common = action()["inputs"].keys() - {"artifact"}
-    assert common == inputs.keys() - {"source", "job", "stage", "tags"}
+    assert common == inputs.keys() - {"source", "job", "stage", "tags", "image"}
     for name in common:
         assert action()["inputs"][name] == inputs[name]
         assert re.search(rf"^\| .*`{name}`", TEXT, re.MULTILINE), name

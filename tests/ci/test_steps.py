@@ -180,11 +180,11 @@ def test_a_run_that_was_killed_gets_its_page_all_the_same(job: Job) -> None:
 
 def test_claims_are_judged_and_summarised_as_claims(job: Job) -> None:
     job.plan(0, "", ("bufbench.jsonl", "bufbench.html"))
-    ended = job.start({"profile": "claims", "expect": "rb-order=reproduced  pb-order=refuted"})
+    ended = job.start({"profile": "claims", "expect": "rb-order=reproduced  rb-since=refuted"})
     assert ended.code == 0, ended.log
     measured, summarised = job.calls()
     assert measured[:3] == ["run", "claims", "--"]
-    assert measured[-2:] == ["--expect=rb-order=reproduced", "--expect=pb-order=refuted"]
+    assert measured[-2:] == ["--expect=rb-order=reproduced", "--expect=rb-since=refuted"]
     assert summarised[:3] == ["run", "claims", "--"]
     assert summarised[3].endswith("/bufbench.jsonl")
 
