@@ -19,5 +19,6 @@ NAMES = {
     "apostrophe": "'=1",
     "quotes": 'a"b,c;d',
     "emoji": "\U0001f600\u00e9\u4e2d",
+    "ktap": "Subtest: # SKIP x\nnot ok 1 y # TODO",
     "long": "x" * 3_000,
 }

@@ -26,7 +26,7 @@ def read(text: str) -> list[Result]:
         raise ValueError(f"{version!r}, {plan!r}")
     results: list[Result] = []
     for line in lines:
-        if line.startswith("# ") and line.isprintable():
+        if line.startswith("# ") and line.isprintable() and not line.startswith("# Subtest:"):
             continue
         found = _RESULT.fullmatch(line)
         if found is None or not line.isprintable() or int(found[2]) != len(results) + 1:

@@ -32,14 +32,21 @@ def journal(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("form", ["text", "markdown", "json"])
+FOLLOWED = ("bmf", "github-benchmark", "github-benchmark-bigger", "ktap", "openmetrics", "summary")
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "json", *FOLLOWED])
 def test_each_form_shows_both_transports(journal: Path, form: str) -> None:
     done = bufbench("report", str(journal), "--format", form)
     assert (done.returncode, done.stderr) == (0, "")
     assert "ringbuf" in done.stdout or "ring buffer" in done.stdout
-    assert "perfbuf" in done.stdout or "perf buffer" in done.stdout
-    if form == "json":
+    assert form == "ktap" or "perfbuf" in done.stdout or "perf buffer" in done.stdout
+    if form in ("json", "bmf", "github-benchmark", "github-benchmark-bigger"):
         json.loads(done.stdout)
+    if form in FOLLOWED:
+        kept = journal.with_name("kept")
+        assert bufbench("report", str(journal), "--format", form, "--output", str(kept)).stdout
+        assert kept.read_text(encoding="utf-8") == done.stdout
 
 
 @pytest.mark.parametrize(
@@ -170,6 +177,8 @@ def test_a_regression_fails_the_gate_that_was_asked_for(journal: Path) -> None:
     assert found["regressions"] >= 1
     assert count["worse"]
     assert count["after"] > count["before"]
+    ktap = bufbench("compare", str(journal), str(worse), "--format", "ktap").stdout
+    assert "not ok 1 no regression" in ktap.splitlines()
     table = bufbench("compare", str(journal), str(worse), "--format", "markdown").stdout
     assert "| worse | storm, ringbuf@64KiB: dropped |" in table
     command = [*BUFBENCH, "compare", journal, worse, "--fail-on-regression"]

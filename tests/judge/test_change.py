@@ -10,7 +10,9 @@ from made_up_trials import blocks, header
 
 from bench.journal.schema import JournalContent, Run
 from bench.questions.change.difference import Difference, difference
+from bench.questions.change.document import document
 from bench.questions.change.journal_set import JournalSet, journal_sets
+from bench.report.document import Passing
 from bench.trial.result import TrialResult
 
 WOBBLE = (0.97, 1.0, 1.02, 0.99, 1.03, 0.98, 1.01, 1.0)
@@ -188,3 +190,12 @@ def test_one_disturbed_trial_of_eight_is_no_change() -> None:
     trials = [*blocks("ringbuf@64KiB", [{}] * 8), *blocks("perfbuf@64KiB", [{}] * 8)]
     disturbed = blocks("ringbuf@64KiB", [{"dropped": 900, "p50_ns": 900_000}])[0]
     assert difference(calm, one_set(replace(disturbed, block=0), *trials[1:])).changed == 0
+
+
+def test_what_got_worse_is_a_failed_check_and_what_got_better_a_passed_one() -> None:
+    sets = [measured(dropped=200), measured(dropped=20)]
+    for before, after, outcome in ((*sets, Passing.PASSED), (*sets[::-1], Passing.FAILED)):
+        found = document([before], [after], difference(before, after)).checks
+        assert {each.outcome for each in found} == {outcome}
+        assert found[0].name == "no regression"
+        assert len(found) > 1

@@ -23,9 +23,8 @@ def render(*documents: Document, data: Any = None) -> str:  # noqa: ARG001
 def _lines(number: int, check: Check) -> Iterator[str]:
     """Yield the lines of one result; a description must not hold a hash sign."""
     name, text = in_a_line(check.name).replace("#", "_"), in_a_line(check.text)
-    match check.outcome:
-        case Passing.SKIPPED:
-            yield f"ok {number} {name} # SKIP {text}"
-        case _:
-            yield f"# {name}: {text}"
-            yield f"{'ok' if check.outcome is Passing.PASSED else 'not ok'} {number} {name}"
+    if check.outcome is Passing.SKIPPED:
+        yield f"ok {number} {name} # SKIP {text}"
+    else:
+        yield f"# {number} {name}: {text}"
+        yield f"{'ok' if check.outcome is Passing.PASSED else 'not ok'} {number} {name}"
