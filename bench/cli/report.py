@@ -41,6 +41,11 @@ def command(
     nothing else; svg and png are its charts; csv and parquet have a row for each trial. Markdown
     into a file has the charts beside it.
 
+    summary is for a job's summary: at most 40 lines of Markdown. github-benchmark and
+    github-benchmark-bigger are github-action-benchmark's lists, of which smaller or bigger is
+    better; bmf is Bencher's format, openmetrics is for node_exporter, ktap has claims and gates
+    as the kernel's tests report. docs/ci.md has more.
+
     Example: bufbench report results/quick-20261122-101500.jsonl --format html
     """
     form = form_of(form, as_json)

@@ -157,14 +157,14 @@ def _order(summary: Summary, gate: Gate) -> Check:
     arms = [arm for each in summary.experiments.values() for arm in each.arms.values()]
     trials = [trial for arm in arms for trial in arm.trials]
     failure = gate.failure(trials)
-    counted = [
+    pairs = [
         trial.ordering.causal_pairs
         for trial in trials
         if trial.config.transport == gate.transport and trial.ordering is not None
     ]
-    if sum(counted):
+    if sum(pairs):
         outcome = Passing.FAILED if failure else Passing.PASSED
-        text = failure or f"0 of {sum(counted):,} causal pairs were delivered parent first"
+        text = failure or f"0 of {sum(pairs):,} causal pairs were delivered parent first"
     else:
         outcome, text = Passing.SKIPPED, failure
     return Check(name=str(gate), outcome=outcome, text=text)

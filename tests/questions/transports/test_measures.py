@@ -157,7 +157,7 @@ def test_a_trial_that_does_not_balance_is_a_failure() -> None:
     assert named(good)["trials balance"].outcome is Passing.PASSED
     found = named([*good, trial("ringbuf@8KiB", 9, state=State.INVALID, reasons=("x",))])
     assert found["trials balance"].outcome is Passing.FAILED
-    assert found["trials balance"].text == "1 of 17 trials are invalid"
+    assert found["trials balance"].text == "1 of 17 trials invalid"
 
 
 def test_keys_of_several_machines_begin_with_the_machine() -> None:
