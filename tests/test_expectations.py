@@ -10,6 +10,8 @@ from bench.errors import GateFailed, UsageError
 from bench.questions.claims import expectations
 from bench.questions.claims.catalogue import Judged, judge
 from bench.questions.claims.claim import Verdict
+from bench.questions.claims.document import document
+from bench.report.document import Passing
 
 
 def judged(ring: tuple[float, ...]) -> list[Judged]:
@@ -81,3 +83,32 @@ def test_files_that_cannot_be_read_get_a_line(tmp_path: Path) -> None:
     (tmp_path / "broken.toml").write_text("rb-order = reproduced")
     with pytest.raises(UsageError, match="is not TOML"):
         expectations.read(tmp_path / "broken.toml")
+
+
+@pytest.mark.parametrize(
+    ("ring", "word", "strict", "outcome"),
+    [
+        (noisy(12.0), "reproduced", False, Passing.PASSED),
+        (noisy(12.0), "refuted", False, Passing.FAILED),
+        (noisy(0.5), "refuted", False, Passing.PASSED),
+        (torn(1.1), "reproduced", False, Passing.SKIPPED),
+        (torn(1.1), "reproduced", True, Passing.FAILED),
+        (torn(1.1), "inconclusive", False, Passing.PASSED),
+    ],
+)
+def test_a_check_goes_by_what_is_expected(
+    ring: tuple[float, ...], word: str, strict: bool, outcome: Passing
+) -> None:
+    (of_machine,) = judged(ring)
+    made = document(of_machine, expected=expected(word), strict=strict)
+    (found,) = (each for each in made.checks if each.name == "rb-faster-default")
+    assert found.outcome is outcome
+    assert found.text.startswith(f"expected {word}; ")
+
+
+def test_without_an_expectation_refuted_is_failed() -> None:
+    for ring, outcome in ((noisy(12.0), Passing.PASSED), (noisy(0.5), Passing.FAILED)):
+        made = document(judged(ring)[0])
+        found = {each.name: each.outcome for each in made.checks}
+        assert found.pop("rb-faster-default") is outcome
+        assert Passing.FAILED not in found.values()

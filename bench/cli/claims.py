@@ -101,7 +101,7 @@ def command(
         settle_s = 60 * until_settled
         trials = _run(claims, journal, blocks=blocks, seed=seed, settle_s=settle_s, wait=wait)
     judged = tuple(judge(each, claims) for each in of_journals(read(journals or [journal])))
-    documents = [document(each) for each in judged]
+    documents = [document(each, expected=expected, strict=strict) for each in judged]
     with read_or_not():
         answer(form, documents, data_of(*documents), full=full)
     if not journals:

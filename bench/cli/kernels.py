@@ -41,6 +41,7 @@ from bench.errors import (
 )
 
 if TYPE_CHECKING:
+    from bench.campaign.gates import Gate
     from bench.guests.boot import Accelerator
     from bench.guests.catalogue import Kernel
     from bench.guests.library import Library
@@ -331,7 +332,7 @@ def report(
     matrix = compare(read_matrix(places))
     name_faults(matrix.faults, matrix.repeated)
     with read_or_not():
-        _write(matrix, form, output, places[0], full=full)
+        _write(matrix, form, output, places[0], full=full, gates=checks)
     missing = [
         clean(row.label) for row in matrix.rows if row.result is None or row.status != Status.DONE
     ]
@@ -341,13 +342,19 @@ def report(
 
 
 def _write(
-    matrix: Matrix, form: str, output: Path | None, place: Path, *, full: bool = False
+    matrix: Matrix,
+    form: str,
+    output: Path | None,
+    place: Path,
+    *,
+    full: bool = False,
+    gates: Sequence[Gate] = (),
 ) -> None:
     from bench.questions.kernels.document import document
 
     if form == "html" and output is None:
         output = (place if place.is_dir() else place.parent) / "report.html"
-    answer(form, [document(matrix)], output=output, full=full)
+    answer(form, [document(matrix, gates)], output=output, full=full)
 
 
 def _rows(kernels: Sequence[Kernel], library: Library) -> Iterator[Listed]:

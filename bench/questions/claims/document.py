@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 from bench.amounts import counted
@@ -14,6 +14,7 @@ from bench.linux.machine import Machine
 from bench.questions.claims.catalogue import Judged, Judgement
 from bench.questions.claims.claim import Claim, Finding, Measured, Side, Verdict
 from bench.questions.claims.evidence import Basis
+from bench.questions.claims.expectations import Expectations, failure
 from bench.questions.claims.sources import links
 from bench.questions.transports.data import PlanData
 from bench.questions.transports.measures import origin
@@ -188,8 +189,17 @@ def data_of(*documents: Document) -> ClaimsData:
     return ClaimsData(format=FORMAT, machines=tuple(each.data for each in documents))
 
 
-def document(judged: Judged, lines: Mapping[Basis, str] | None = None) -> Document:
-    """Return the verdicts on one machine; ``lines`` say where in journals a basis stands."""
+def document(
+    judged: Judged,
+    lines: Mapping[Basis, str] | None = None,
+    *,
+    expected: Expectations | None = None,
+    strict: bool = False,
+) -> Document:
+    """Return the verdicts on one machine; ``lines`` say where in journals a basis stands.
+
+    ``expected`` verdicts are what its checks go by.
+    """
     return Document(
         title=tally(judged),
         subject=machine_words(judged.machine),
@@ -202,8 +212,20 @@ def document(judged: Judged, lines: Mapping[Basis, str] | None = None) -> Docume
         ),
         short="Claims",
         origin=origin(judged.machine),
-        checks=tuple(check(each.claim, each.finding) for each in judged.judgements),
+        checks=tuple(_checks(judged, expected or {}, strict=strict)),
     )
+
+
+def _checks(judged: Judged, expected: Expectations, *, strict: bool) -> Iterator[Check]:
+    """Yield a check of each claim; one that is expected passes if it came out so."""
+    for each in judged.judgements:
+        made, wanted = check(each.claim, each.finding), expected.get(each.claim.id)
+        if wanted is not None:
+            passed = Passing.PASSED if each.finding.verdict is wanted else Passing.SKIPPED
+            failed = failure(expected, each, strict=strict)
+            outcome = Passing.FAILED if failed else passed
+            made = replace(made, outcome=outcome, text=f"expected {wanted}; {made.text}")
+        yield made
 
 
 def check(claim: Claim, finding: Finding) -> Check:

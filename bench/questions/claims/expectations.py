@@ -9,7 +9,7 @@ from typing import Final
 
 from bench.errors import GateFailed, UsageError
 from bench.host import toml
-from bench.questions.claims.catalogue import Judged, chosen
+from bench.questions.claims.catalogue import Judged, Judgement, chosen
 from bench.questions.claims.claim import Verdict
 
 _LONGEST_BYTES: Final = 64 * 1024
@@ -59,6 +59,15 @@ def read(path: Path) -> Expectations:
     return parse(f"{name}={verdict}" for name, verdict in values.items())
 
 
+def failure(expected: Expectations, judgement: Judgement, *, strict: bool) -> str:
+    """Say that a claim came out otherwise than expected; "" where it did not."""
+    name, verdict = judgement.claim.id, judgement.finding.verdict
+    wanted = expected.get(name, verdict)
+    if verdict is wanted or (judgement.open and not strict):
+        return ""
+    return f"{name} is {verdict}, expected {wanted}"
+
+
 def check(expected: Expectations, judged: Sequence[Judged], *, strict: bool) -> None:
     """Raise GateFailed, naming every claim that came out otherwise.
 
@@ -67,10 +76,7 @@ def check(expected: Expectations, judged: Sequence[Judged], *, strict: bool) -> 
     nothing.
     """
     failed = [] if judged else [f"{name} is not measured: no trials" for name in expected]
-    for each in (each for of_machine in judged for each in of_machine.judgements):
-        verdict = each.finding.verdict
-        wanted = expected.get(each.claim.id, verdict)
-        if verdict is not wanted and (strict or not each.open):
-            failed.append(f"{each.claim.id} is {verdict}, expected {wanted}")
+    judgements = (each for of_machine in judged for each in of_machine.judgements)
+    failed += filter(None, (failure(expected, each, strict=strict) for each in judgements))
     if failed:
         raise GateFailed(f"claims came out otherwise: {'; '.join(failed)}")

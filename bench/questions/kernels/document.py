@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.amounts import counted
+from bench.campaign.gates import Gate
 from bench.journal.schema import Fault
 from bench.judge.memory import Worth
 from bench.linux.machine import Machine
@@ -136,7 +137,7 @@ def document(matrix: Matrix) -> Document:
         parts=parts,
         data=data,
         measures=tuple(measures(matrix)),
-        checks=tuple(checks(matrix)),
+        checks=tuple(checks(matrix, gates)),
     )
 
 

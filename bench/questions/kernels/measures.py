@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from bench.amounts import counted
+from bench.campaign.gates import Gate
 from bench.questions.claims.document import check
 from bench.questions.kernels.matrix import Matrix
 from bench.questions.kernels.outcome import Status
@@ -22,13 +24,15 @@ def measures(matrix: Matrix) -> Iterator[Measure]:
             yield replace(each, labels=labels, name=f"{row.label}, {each.name}")
 
 
-def checks(matrix: Matrix) -> Iterator[Check]:
-    """Yield whether each kernel has a whole result, what has to hold on it, and its claims."""
+def checks(matrix: Matrix, gates: Sequence[Gate]) -> Iterator[Check]:
+    """Yield whether each kernel has a whole result, which gates hold on it, and its claims."""
     for row in matrix.rows:
         found = [_whole(row)]
         if row.result is not None:
             found += of_run.checks(row.result.summary)
-        yield from (replace(each, name=f"{row.label} {each.name}") for each in found)
+        found += (_gated(gate, row) for gate in gates)
+        last = {each.name: each for each in found}  # what is asked for counts
+        yield from (replace(each, name=f"{row.label} {name}") for name, each in last.items())
     for claimed in matrix.claims:
         if claimed.together is not None:
             yield check(claimed.claim, claimed.together)
@@ -36,6 +40,13 @@ def checks(matrix: Matrix) -> Iterator[Check]:
             if finding is not None:
                 one = check(claimed.claim, finding)
                 yield replace(one, name=f"{row.label} {one.name}")
+
+
+def _gated(gate: Gate, row: KernelRow) -> Check:
+    failure = gate.failure(row.trials)
+    outcome = Passing.FAILED if failure else Passing.PASSED
+    text = failure or f"not once in {counted(len(row.trials), 'trial')}"
+    return Check(name=str(gate), outcome=outcome, text=text)
 
 
 def _whole(row: KernelRow) -> Check:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from made_up_kernels import entry, lost
 
+from bench.campaign import gates
 from bench.questions.kernels.document import document
 from bench.questions.kernels.matrix import compare
 from bench.report import document as documents
@@ -39,3 +40,14 @@ def test_a_kernel_without_a_result_fails_and_one_that_cannot_be_had_does_not() -
     assert found["6.1 whole result"].outcome is Passing.FAILED
     assert found["6.1 whole result"].text == "panicked: Kernel panic - not syncing: x"
     assert found["4.4 whole result"].outcome is Passing.SKIPPED
+
+
+def test_a_gate_that_is_asked_for_is_a_check_of_every_kernel() -> None:
+    matrix = compare([entry("6.1", "6.1.1-amd64"), lost("6.12", "hung", "x")])
+    asked = gates.parse("ringbuf:causal,ringbuf:drops")
+    found = {each.name: each for each in documents.checks([document(matrix, asked)])}
+    assert found["6.1 ringbuf:causal"].outcome is Passing.PASSED
+    assert found["6.1 ringbuf:causal"].text.startswith("not once in")
+    assert found["6.1 ringbuf:drops"].outcome is Passing.FAILED
+    assert found["6.12 ringbuf:drops"].outcome is Passing.FAILED
+    assert "was not measured" in found["6.12 ringbuf:drops"].text
