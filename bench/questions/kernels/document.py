@@ -109,7 +109,7 @@ class MatrixData:
     faults: tuple[Fault, ...]
 
 
-def document(matrix: Matrix) -> Document:
+def document(matrix: Matrix, gates: Sequence[Gate] = ()) -> Document:
     """Return the report over all kernels of ``matrix``."""
     found = answers(matrix)
     data = pick(
