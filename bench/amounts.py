@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Amounts in words: counts with their noun, and bytes."""
+"""Amounts in words: counts with their noun, bytes, and how long something takes."""
 
 from __future__ import annotations
 
@@ -16,3 +16,11 @@ def size(size_bytes: float) -> str:
             value = size_bytes / least
             return f"{value:.{0 if value == int(value) else 1}f} {unit}"
     return f"{size_bytes:.0f} B"
+
+
+def duration(seconds: float) -> str:
+    """Write how long something takes: "35 s", "12 min", "2 h 5 min"."""
+    if seconds < 90:
+        return f"{max(1, seconds):.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return " ".join([f"{hours} h"] * (hours > 0) + [f"{minutes} min"] * (minutes > 0))

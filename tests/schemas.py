@@ -14,6 +14,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
+from bench.cli.dry_run import PlanData
 from bench.cli.kernels import Listed, Pruned
 from bench.cli.trace import Exit
 from bench.doctor.doctor import Findings
@@ -39,6 +40,7 @@ KINDS: Final[Mapping[str, Any]] = {
     "kernels-list": tuple[Listed, ...],
     "kernels-prune": Pruned,
     "kernels-report": MatrixData,
+    "plan": PlanData,
     "report": ReportData,
     "size": SizeData,
     "trace-line": Exit,

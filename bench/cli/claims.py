@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +13,7 @@ import typer
 from bench.cli.options import (
     AsFormat,
     AsJsonForm,
+    DryRun,
     Full,
     Journal,
     Seed,
@@ -29,6 +30,7 @@ from bench.errors import UsageError, check_range
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bench.plan.experiments import Experiment
     from bench.questions.claims.claim import Claim
     from bench.trial.result import TrialResult
 
@@ -59,6 +61,7 @@ def command(
     seed: Seed = 1,
     wait: Wait = False,
     output: Journal = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Judge the published claims about the two buffers on this machine.
 
@@ -95,11 +98,15 @@ def command(
     trials: tuple[TrialResult, ...] = ()
     journal = output or paths.new_journal("claims")
     if journals:
-        what_runs = ("until_settled", "output", "blocks", "seed", "wait")
+        what_runs = ("until_settled", "output", "blocks", "seed", "wait", "dry_run")
         refuse(context, "with --from, which runs nothing", *what_runs)
     else:
         settle_s = 60 * until_settled
-        trials = _run(claims, journal, blocks=blocks, seed=seed, settle_s=settle_s, wait=wait)
+        plan = _plan(claims, blocks)
+        if dry_run:
+            _show(plan, settle_s, as_json=form == "json")
+            return
+        trials = _run(claims, plan, journal, seed=seed, settle_s=settle_s, wait=wait)
     judged = tuple(judge(each, claims) for each in of_journals(read(journals or [journal])))
     documents = [document(each, expected=expected, strict=strict) for each in judged]
     with read_or_not():
@@ -112,12 +119,16 @@ def command(
     expectations.check(expected, judged, strict=strict)
 
 
-def _run(
-    claims: Sequence[Claim], journal: Path, *, blocks: int, seed: int, settle_s: float, wait: bool
-) -> tuple[TrialResult, ...]:
-    from bench.campaign import campaign
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """Experiments to be run, and what the machine cannot run."""
+
+    experiments: tuple[Experiment, ...]
+    left_out: tuple[str, ...]
+
+
+def _plan(claims: Sequence[Claim], blocks: int) -> _Plan:
     from bench.linux import cpus, procfs
-    from bench.plan.outline import outline
     from bench.questions.claims import run as running
 
     usable = cpus.usable(procfs.online_cpus())
@@ -129,13 +140,37 @@ def _run(
         )
     if blocks:
         experiments = tuple(replace(each, blocks=blocks) for each in experiments)
+    return _Plan(experiments=experiments, left_out=running.left_out(usable, claims))
+
+
+def _show(plan: _Plan, settle_s: float, *, as_json: bool) -> None:
+    from bench.cli import dry_run
+    from bench.plan.duration import estimate_seconds
+
+    planned_s = sum(map(estimate_seconds, plan.experiments))
+    dry_run.show(
+        plan.experiments,
+        as_json=as_json,
+        left_out=plan.left_out,
+        at_most_s=planned_s + settle_s if settle_s else None,
+        notes=["More blocks follow of what is left open."] if settle_s else (),
+    )
+
+
+def _run(
+    claims: Sequence[Claim], plan: _Plan, journal: Path, *, seed: int, settle_s: float, wait: bool
+) -> tuple[TrialResult, ...]:
+    from bench.campaign import campaign
+    from bench.plan.outline import outline
+    from bench.questions.claims import run as running
+
     request = campaign.Request(
         journal=journal,
         profile="claims",
         seed=seed,
         wait=wait,
-        plan=outline(experiments, adaptive=settle_s > 0),
-        left_out=running.left_out(usable, claims),
+        plan=outline(plan.experiments, adaptive=settle_s > 0),
+        left_out=plan.left_out,
     )
     with campaign.opened(request) as opened:
-        return running.run(opened, claims, experiments, settle_s=settle_s)
+        return running.run(opened, claims, plan.experiments, settle_s=settle_s)

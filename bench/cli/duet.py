@@ -11,6 +11,7 @@ import typer
 from bench.amounts import counted
 from bench.cli.options import (
     AsJson,
+    DryRun,
     Journal,
     Seed,
     Wait,
@@ -59,6 +60,7 @@ def command(
     output: Journal = None,
     wait: Wait = False,
     as_json: AsJson = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Compare two arms within the same storms: who delivers sooner, whose writes take longer?
 
@@ -124,6 +126,13 @@ def command(
         )
         for number, rule in enumerate(rules, 1)
     ]
+    if dry_run:
+        from bench.cli import dry_run as plan_alone
+
+        plan_alone.show(
+            experiments, as_json=as_json, known=precision is None, at_most_s=seconds + 1
+        )
+        return
     journal = output or paths.new_journal("duet")
     request = campaign.Request(journal=journal, seed=seed, wait=wait, wakeups=False)
     with campaign.opened(request) as running:

@@ -18,6 +18,7 @@ from bench.cli.options import (
     AsJson,
     AsJsonForm,
     Command,
+    DryRun,
     Full,
     Gates,
     Seed,
@@ -190,6 +191,7 @@ def run(
     resume: Annotated[bool, _RESUME] = False,
     sources: Sources = None,
     as_json: AsJson = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Measure each kernel in a guest of its own, and report on all of them.
 
@@ -217,7 +219,6 @@ def run(
     check_range("--jobs", jobs, 1, 64)
     check_range("--time-limit", time_limit, 10, 86_400)
     folder = output or kernels_run.new_folder(paths.RESULTS)
-    kernels_run.check_place(folder)
     available_mib = psutil.virtual_memory().available >> 20
     guest = boot.fitting(
         cpus=cpus,
@@ -225,6 +226,11 @@ def run(
         jobs=jobs,
         available_mib=available_mib,
     )
+    if dry_run:
+        limit_s = -(-len(kernels) // jobs) * time_limit
+        _show(kernels, guest.cpus, limit_s, as_json=as_json)
+        return
+    kernels_run.check_place(folder)
     say = kernels_run.speaker(time.monotonic())
     pending = kernels_run.pending(folder, kernels)
     left = pending if resume else kernels
@@ -253,6 +259,27 @@ def run(
         run_in(boot.EMULATION, host)  # takes the lock itself
     print(f"results: {folder}", file=sys.stderr)
     _conclude(folder, "json" if as_json else "text")
+
+
+def _show(kernels: Sequence[str], cpus: int, limit_s: float, *, as_json: bool) -> None:
+    """Print what each guest runs; how fast it is, is measured in it."""
+    from bench.cli import dry_run
+    from bench.plan.duration import nominal_rate_per_s
+    from bench.questions.kernels import profile
+    from bench.questions.transports.profiles import TRANSPORTS
+
+    rate_per_s = nominal_rate_per_s(profile.calibration(cpus).arms[0].config.storm)
+    setting = profile.Setting(rate_per_s=rate_per_s, cpus=cpus, transports=TRANSPORTS)
+    dry_run.show(
+        profile.experiments(setting),
+        as_json=as_json,
+        times=len(kernels),
+        at_most_s=limit_s,
+        notes=[
+            f"On each of {', '.join(kernels)}, besides booting and fetching.",
+            "The time is that of a guest with KVM; an emulated one takes longer.",
+        ],
+    )
 
 
 def _images(kernels: Sequence[str], folder: Path, sources: Path | None, say: Say) -> list[Image]:

@@ -43,6 +43,9 @@ Gates = Annotated[list[str] | None, of_output("--fail-on", help=_GATES, metavar=
 Sources = Annotated[
     Path | None, of_run("--sources", help="Take this kernels.toml.", metavar="FILE")
 ]
+DryRun = Annotated[
+    bool, of_run("--dry-run", help="Print the plan and how long it takes; run nothing.")
+]
 AsJson = Annotated[bool, of_output("--json", help="One JSON document.")]
 
 Full = Annotated[bool, of_output("--full", help="Show every comparison, not only the decision.")]

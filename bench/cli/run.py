@@ -12,6 +12,7 @@ from bench.amounts import counted
 from bench.cli.options import (
     TRANSPORTS,
     AsJson,
+    DryRun,
     Gates,
     Journal,
     Seed,
@@ -35,6 +36,7 @@ from workloads.storm import Gap, Shape, Spawn, Storm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from bench.plan.experiments import Experiment
     from bench.trial.result import TrialResult
@@ -110,6 +112,7 @@ def command(
     storm_user: Annotated[str | None, _USER] = None,
     quiet: Annotated[bool, _QUIET] = False,
     as_json: AsJson = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Run one experiment, or the experiments of a profile, and say what came out.
 
@@ -128,8 +131,7 @@ def command(
     from bench.questions.transports import profiles
     from workloads.user import chosen
 
-    if quiet:
-        refuse(context, "with --quiet", "as_json")
+    refuse(context, "with --quiet", *["as_json"] * quiet)
     checks = gates.parse(*fail_on or [])
     user = chosen(storm_user)
     usable = processors.usable(procfs.online_cpus())
@@ -177,6 +179,11 @@ def command(
     if resume and output is None:
         raise UsageError("--resume needs the journal to go on with", remedy="add --output FILE")
     gates.check_plan(checks, (arm.config.transport for each in experiments for arm in each.arms))
+    if dry_run:
+        from bench.cli import dry_run as plan_alone
+
+        plan_alone.show(experiments, as_json=as_json, left_out=left_out)
+        return
     request = campaign.Request(
         journal=journal,
         profile=profile or "",
@@ -193,15 +200,20 @@ def command(
         for experiment in experiments:
             trials.extend(running.run(experiment, begin(experiment)))
     if not quiet:
-        from bench.questions.transports.document import document, report_of
-        from bench.questions.transports.summary import compare_journals
-
-        with read_or_not():
-            documents = [*map(document, compare_journals(read_journal(journal)))]
-            answer("json" if as_json else "text", documents, report_of(*documents), full=False)
+        _report(journal, as_json=as_json)
     print(f"journal: {journal}", file=sys.stderr)
     # What it went on from counts as well.
     gates.check(checks, read_journal(journal).trials if resume else trials)
+
+
+def _report(journal: Path, *, as_json: bool) -> None:
+    from bench.journal.reader import read_journal
+    from bench.questions.transports.document import document, report_of
+    from bench.questions.transports.summary import compare_journals
+
+    with read_or_not():
+        documents = [*map(document, compare_journals(read_journal(journal)))]
+        answer("json" if as_json else "text", documents, report_of(*documents), full=False)
 
 
 def _refuse_idle(

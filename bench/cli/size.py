@@ -10,6 +10,7 @@ from bench.amounts import counted, size
 from bench.cli.options import (
     TRANSPORTS,
     AsJson,
+    DryRun,
     Journal,
     Seed,
     Wait,
@@ -29,6 +30,7 @@ from bench.tracer.transports import find
 if TYPE_CHECKING:
     from bench.plan.config import TrialConfig
     from bench.plan.experiments import Experiment
+    from bench.questions.sizing.run import Search
 
 _DEFAULT_STORMS = 20  # fewer would show too little
 _RECORD = of_tracer(click_type=Size(), help="Bytes of one record.")
@@ -53,6 +55,7 @@ def command(
     output: Journal = None,
     wait: Wait = False,
     as_json: AsJson = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Say which buffer to take for a load, and how big.
 
@@ -93,6 +96,9 @@ def command(
     search = run.Search(
         chosen=chosen, rungs_bytes=rungs, storms=storms, tolerated=tolerate, margin=margin
     )
+    if dry_run:
+        _show(search, as_json=as_json)
+        return
     journal = output or paths.new_journal("size")
     with campaign.opened(campaign.Request(journal=journal, seed=seed, wait=wait)) as running:
         print(f"journal: {journal}", file=sys.stderr, flush=True)
@@ -107,6 +113,24 @@ def command(
         journal=str(journal),
     )
     answer("json" if as_json else "text", [report.document(sized)])
+
+
+def _show(search: Search, *, as_json: bool) -> None:
+    """Print the rungs of both passes: the most that a search may run."""
+    from bench.cli import dry_run
+    from bench.questions.sizing.judge import SCAN_STORMS
+    from bench.questions.sizing.plan import experiment
+
+    rungs = [(name, each) for name, sizes in search.rungs_bytes.items() for each in sizes]
+    dry_run.show(
+        [
+            experiment("size-scan", search.chosen, rungs, SCAN_STORMS),
+            experiment("size", search.chosen, rungs, search.storms),
+        ],
+        as_json=as_json,
+        known=False,
+        notes=["Only budgets around the edge are run in full; where it is, the scan says."],
+    )
 
 
 def _memory_for(chosen: TrialConfig) -> int:

@@ -133,6 +133,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--wait", action="store_true", help="wait until no other measurement runs")
     add("--journal", default="", help="the journal to write (results/PROFILE-TIME)")
     gates_help = "exit 1 on these, e.g. ringbuf:drops,ringbuf:causal"
+    add("--dry-run", action="store_true", help="print the plan and how long it takes; run nothing")
     add("--timings", action="store_true", help="show pytest-benchmark's tables of storm times")
     add("--fail-on", action="append", default=[], metavar="GATES", help=gates_help)
 

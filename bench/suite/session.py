@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 
 import bench
+from bench.cli import dry_run
 from bench.doctor import doctor
 from bench.errors import BufbenchError, ExitCode, MachineUnfit
 from bench.host.signals import Ending
@@ -38,15 +39,19 @@ class _Session:
         self._config: pytest.Config | None = None
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_cmdline_main(self, config: pytest.Config) -> None:
+    def pytest_cmdline_main(self, config: pytest.Config) -> int | None:
         """Refuse, before pytest begins, what would come to nothing. Raises BufbenchError."""
-        plugin.prepared(config)
+        suite = plugin.prepared(config)
         if config.option.help or config.option.version:
-            return
+            return None
+        if config.option.dry_run:
+            dry_run.show(suite.profile.experiments, left_out=suite.profile.left_out)
+            return int(ExitCode.OK)
         preflight.check(config)
         finding = doctor.privileges(capabilities.held())
         if finding.status is doctor.Status.FAIL and not config.option.collectonly:
             raise MachineUnfit(f"this user {finding.seen}", remedy=finding.remedy)
+        return None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -94,7 +99,7 @@ class _Session:
 
 def main(arguments: list[str], ending: Ending) -> int:
     """Run the suite; what a checkout configures for its tests has no say here."""
-    xml = junit.place(arguments)
+    xml = None if "--dry-run" in arguments else junit.place(arguments)
     if xml is not None:
         junit.begin(xml)
     session = _Session(ending, xml)

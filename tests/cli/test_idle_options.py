@@ -148,6 +148,16 @@ def test_every_option_of_run_is_judged_with_a_profile() -> None:
     alone = typer.Typer(add_completion=False)
     alone.command("run")(import_module("bench.cli.run").command)
     known = {each.opts[0] for each in typer.main.get_command(alone).params}
-    kept = {"--profile", "--seed", "--output", "--resume", "--wait", "--fail-on", "--storm-user"}
+    kept = {
+        "--json",
+        "--dry-run",
+        "--profile",
+        "--seed",
+        "--output",
+        "--resume",
+        "--wait",
+        "--fail-on",
+        "--storm-user",
+    }
     tried = {words.split()[3] for words in IDLE if words.startswith(PROFILE)}
     assert known - tried - {"--help"} == kept | {"--quiet", "--json"}

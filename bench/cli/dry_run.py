@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Print what a command would run and how long that takes; it runs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from bench.amounts import counted, duration
+from bench.cli.output import answer
+from bench.plan.duration import estimate_seconds
+from bench.plan.experiments import Experiment
+from bench.report.document import Cell, Column, Document, Note, Row, Table
+
+FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedData:
+    """Blocks of one experiment, each with all of these arms."""
+
+    experiment: str
+    title: str
+    arms: tuple[str, ...]
+    blocks: int
+    trials: int
+    seconds: float  # about
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanData:
+    """What JSON has; ``format`` goes up when a key changes its meaning."""
+
+    format: int
+    experiments: tuple[PlannedData, ...]
+    trials: int
+    seconds: float | None  # about; null where that depends on what comes out
+    at_most_seconds: float | None
+    left_out: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def show(
+    experiments: Iterable[Experiment],
+    *,
+    as_json: bool = False,
+    times: int = 1,
+    notes: Iterable[str] = (),
+    left_out: Iterable[str] = (),
+    known: bool = True,
+    at_most_s: float | None = None,
+) -> None:
+    """Print the plan; ``times`` is how often it is run, on kernels for example.
+
+    What is not ``known`` beforehand takes ``at_most_s``, or as long as all of this.
+    """
+    planned = tuple(map(_planned, experiments))
+    seconds = times * sum(each.seconds for each in planned)
+    if not known and at_most_s is None:
+        at_most_s = seconds
+    data = PlanData(
+        format=FORMAT,
+        experiments=planned,
+        trials=times * sum(each.trials for each in planned),
+        seconds=seconds if known else None,
+        at_most_seconds=at_most_s,
+        left_out=tuple(left_out),
+        notes=tuple(notes),
+    )
+    answer("json" if as_json else "text", [_document(data)])
+
+
+def _planned(experiment: Experiment) -> PlannedData:
+    return PlannedData(
+        experiment=experiment.name,
+        title=experiment.title,
+        arms=tuple(arm.name for arm in experiment.arms),
+        blocks=experiment.blocks,
+        trials=experiment.blocks * len(experiment.arms),
+        seconds=round(estimate_seconds(experiment), 1),
+    )
+
+
+def _document(data: PlanData) -> Document:
+    most = "up to " if data.seconds is None else ""
+    takes = [f"about {duration(data.seconds)}"] if data.seconds is not None else []
+    if data.at_most_seconds is not None:
+        takes.append(f"at most {duration(data.at_most_seconds)}")
+    table = Table(
+        key="plan",
+        title="",
+        corner="experiment",
+        columns=(
+            Column(heading="arms", numeric=False),
+            *(Column(heading=each) for each in ("blocks", "trials", "about")),
+        ),
+        rows=tuple(map(_row, data.experiments)),
+    )
+    return Document(
+        title=f"Plan: {most}{counted(data.trials, 'trial')}, {', '.join(takes)}; nothing is run",
+        subject="",
+        parts=(table, *(Note(text=text) for text in (*data.notes, *data.left_out))),
+        data=data,
+    )
+
+
+def _row(planned: PlannedData) -> Row:
+    return Row(
+        heading=Cell(text=planned.experiment),
+        cells=(
+            Cell(text=" ".join(planned.arms)),
+            Cell(text=f"{planned.blocks:,}", value=planned.blocks),
+            Cell(text=f"{planned.trials:,}", value=planned.trials),
+            Cell(text=duration(planned.seconds), value=planned.seconds),
+        ),
+    )
