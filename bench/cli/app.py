@@ -15,7 +15,7 @@ import click
 import typer
 import typer.core
 
-from bench.cli import COMMANDS, output
+from bench.cli import COMMANDS, output, settings
 from bench.cli.options import Command, plain_app
 from bench.errors import ExitCode, UsageError
 from bench.host import limits
@@ -99,8 +99,16 @@ _VERSION = typer.Option(
 )
 
 
+_NO_CONFIG = typer.Option("--no-config", help="Leave bufbench.toml and pyproject.toml alone.")
+
+
 @app.callback()
-def _bufbench(*, version: Annotated[bool, _VERSION] = False) -> None:
+def _bufbench(
+    context: typer.Context,
+    *,
+    version: Annotated[bool, _VERSION] = False,  # noqa: ARG001
+    no_config: Annotated[bool, _NO_CONFIG] = False,
+) -> None:
     """Compare the BPF ring buffer with the perf buffer under a fork storm.
 
     Exit codes: 0 fine, 1 a gate failed, 2 usage, 3 machine unfit or busy, 4 a trial did not
@@ -109,5 +117,10 @@ def _bufbench(*, version: Annotated[bool, _VERSION] = False) -> None:
     Sizes are in bytes: 65536, 64K or 64KiB, of which K and KiB are 1,024; lengths of time are
     written like 500ms, 30s or 1m.
 
+    Options have defaults from bufbench.toml or [tool.bufbench] in pyproject.toml of this folder, a
+    table for each command: [tool.bufbench.run] with profile = "quick".
+
     Example: bufbench doctor
     """
+    if not no_config:
+        settings.load(context)

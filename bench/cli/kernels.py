@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Argument
 
+from bench.cli import settings
 from bench.cli.options import (
     AsFormat,
     AsJson,
@@ -93,13 +94,15 @@ class Pruned:
 
 
 @app.callback()
-def _kernels() -> None:
+def _kernels(context: typer.Context) -> None:
     """Compare kernels: fetch them from distributions, boot them in guests, report on all.
 
     Nothing is installed, and nothing of this machine's is changed. docs/kernels.md has more.
 
     Example: bufbench kernels run 5.10 6.1 6.12 7.3
     """
+    group = context.command
+    settings.check_commands(context, tuple(getattr(group, "commands", ())))
 
 
 @app.command("list", cls=Command)

@@ -14,6 +14,7 @@ import typer.core
 from click.core import ParameterSource
 from typer import Option
 
+from bench.cli import settings
 from bench.errors import UsageError
 from bench.report import renderers
 from bench.tracer.transports import names
@@ -103,7 +104,8 @@ class Command(typer.core.TyperCommand):
                 formatter.write_dl(panels[name])
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse as click does, once that is known."""
+        """Parse as click does, once that is known; settings are defaults."""
+        ctx.default_map = settings.check_options(ctx)
         _, _, order = self.make_parser(ctx).parse_args(args=[*args])
         for option, times in Counter(order).items():
             single = not getattr(option, "multiple", True) and not getattr(option, "is_flag", True)

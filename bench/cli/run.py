@@ -51,6 +51,8 @@ _TRACER: Final = (
     *("poll", "interval", "reader", "stall", "consumer_cpu"),
 )
 """Options that act on a tracer with buffers only."""
+_SINGLE: Final = (*_STORM, *_TRACER)
+"""Options that a profile leaves no room for."""
 
 
 _PROFILE = of_run(help="Run all experiments of quick, standard or thorough.")
@@ -135,8 +137,9 @@ def command(
     checks = gates.parse(*fail_on or [])
     user = chosen(storm_user)
     usable = processors.usable(procfs.online_cpus())
+    profile = _asked_profile(context, profile)
     if profile is not None:
-        refuse(context, "with --profile", *_STORM, *_TRACER)
+        refuse(context, "with --profile", *_SINGLE)
         plan = profiles.profile(profile, usable)
         experiments, left_out = plan.experiments, plan.left_out
     else:
@@ -204,6 +207,12 @@ def command(
     print(f"journal: {journal}", file=sys.stderr)
     # What it went on from counts as well.
     gates.check(checks, read_journal(journal).trials if resume else trials)
+
+
+def _asked_profile(context: typer.Context, name: str | None) -> str | None:
+    """Return the profile; None where it is a default and the command line asks for a storm."""
+    precedes = not given(context, "profile") and any(given(context, each) for each in _SINGLE)
+    return None if precedes else name
 
 
 def _report(journal: Path, *, as_json: bool) -> None:

@@ -11,7 +11,7 @@ import click
 from bench.errors import UsageError
 
 _PLAIN: Final = {"s": "seconds", "ms": "milliseconds", "m": "minutes"}
-_TIME: Final = re.compile(r"\s*([0-9.]{1,15})\s*(us|µs|ms|s|m|min|h)\s*")
+_TIME: Final = r"\s*([0-9.]{1,15})\s*(us|µs|ms|s|m|min|h)\s*"
 _SECONDS: Final = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "min": 60, "h": 3600}
 
 
@@ -56,7 +56,7 @@ class Time(click.ParamType):  # type: ignore[type-arg]  # not generic before 8.4
         except ValueError:
             pass
         try:
-            number, unit = _TIME.fullmatch(value).groups()  # type: ignore[union-attr]
+            number, unit = re.fullmatch(_TIME, value).groups()  # type: ignore[union-attr]
             return float(number) * _SECONDS[unit] / _SECONDS[self._unit]
         except (AttributeError, ValueError):
             raise UsageError(

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Defaults of options from a file: bufbench.toml, or [tool.bufbench] in pyproject.toml.
+
+A table for each command: `[tool.bufbench.run]`, or `[run]` in bufbench.toml. What is given on the
+command line precedes it. Nothing but the look for two files is done where there is none.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from bench.cli import COMMANDS
+from bench.errors import UsageError
+
+VARIABLE: Final = "BUFBENCH_CONFIG"
+_PYPROJECT: Final = "pyproject.toml"
+_FILES: Final = ("bufbench.toml", _PYPROJECT)
+_LONGEST_BYTES: Final = 256 * 1024
+_SECTION: Final = rb"(?m)tool[\"'\s]*\.[\"'\s]*bufbench|^\s*\[\s*tool\s*\]"
+_META: Final = "bench.cli.settings"
+_TYPES: Final[dict[str, tuple[tuple[type, ...], str]]] = {
+    "boolean": ((bool,), "true or false"),
+    "integer": ((int,), "a whole number"),
+    "float": ((int, float), "a number"),
+}
+_TEXT: Final = (str, int, float), "a text or a number"
+
+
+def load(context: click.Context) -> None:
+    """Make the settings of this folder, or of the file that BUFBENCH_CONFIG names, defaults."""
+    named = os.environ.get(VARIABLE)
+    if named == "":
+        return
+    for path in map(Path, _FILES if named is None else (named,)):
+        content = _content(path, required=named is not None)
+        if content is None:
+            continue
+        tables = _tables(path, content)
+        if tables:
+            context.default_map = tables
+            context.meta[_META] = path
+            check_commands(context, COMMANDS)
+            return
+
+
+def check_commands(context: click.Context, known: tuple[str, ...]) -> None:
+    """Raise UsageError where the settings name a command that there is not."""
+    for name, value in (context.default_map or {}).items():
+        where = f"{context.meta[_META]}: {_name(context, name)}"
+        if name not in known:
+            raise UsageError(f"{where}: there is no such command", remedy=_choose(known))
+        if not isinstance(value, dict):
+            raise UsageError(f"{where} is not a table", remedy=f"write [{_name(context, name)}]")
+
+
+def check_options(context: click.Context) -> dict[str, Any]:
+    """Return the settings of this command by the names of its parameters.
+
+    UsageError, naming file and key, for an option that there is not and for a value it cannot have.
+    """
+    found: dict[str, Any] = {}
+    options = {each.opts[-1].removeprefix("--"): each for each in _options(context.command)}
+    for key, value in (context.default_map or {}).items():
+        where = f"{context.meta[_META]}: {_name(context, key)}"
+        if key not in options:
+            raise UsageError(f"{where}: there is no such option", remedy=_choose([*options]))
+        option = options[key]
+        found[option.name or ""] = _checked(context, option, value, where)
+    return found
+
+
+def _options(command: click.Command) -> list[click.Option]:
+    return [each for each in command.params if isinstance(each, click.Option)]
+
+
+def _checked(context: click.Context, option: click.Option, value: Any, where: str) -> Any:
+    several = option.multiple
+    types, what = _TYPES.get(option.type.name, _TEXT)
+    values = value if several and isinstance(value, list) else [value]
+    fits = isinstance(value, list) == several and all(
+        isinstance(each, types) and (bool in types or not isinstance(each, bool)) for each in values
+    )
+    if not fits:
+        raise UsageError(f"{where} is not {f'a list, each {what}' if several else what}")
+    if types == _TEXT[0]:
+        values = list(map(str, values))
+    given = values if several else values[0]
+    try:
+        option.type_cast_value(context, given)
+    except (click.UsageError, UsageError) as error:
+        raise UsageError(f"{where}: {error.message.rstrip('.')}") from error
+    return given
+
+
+def _name(context: click.Context, name: str) -> str:
+    words = context.command_path.split()[1:]
+    prefix = ["tool", "bufbench"] if context.meta[_META].name == _PYPROJECT else []
+    return ".".join([*prefix, *words, name])
+
+
+def _choose(known: Any) -> str:
+    return f"choose from {', '.join(known)}"
+
+
+def _content(path: Path, *, required: bool) -> bytes | None:
+    """Return what the file has; None where an optional one is not there, or not for us to read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if required:
+            raise UsageError(f"cannot read {path}: {error.strerror}") from error
+        return None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            if required:
+                raise UsageError(f"cannot read {path}: it is no file")
+            return None
+        content = os.read(descriptor, _LONGEST_BYTES + 1)
+    finally:
+        os.close(descriptor)
+    if path.name == _PYPROJECT and not re.search(_SECTION, content):
+        return None
+    if len(content) > _LONGEST_BYTES:
+        raise UsageError(f"{path} is longer than any settings")
+    _check_owner(path, status)
+    return content
+
+
+def _check_owner(path: Path, status: os.stat_result) -> None:
+    """Raise UsageError where root would do what others write."""
+    from bench.host.ownership import caller
+
+    if os.geteuid() != 0:
+        return
+    trusted = {0, *(caller() or ())[:1]}
+    owners = {status.st_uid, path.lstat().st_uid}
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or not owners <= trusted:
+        raise UsageError(
+            f"{path} is not followed as root: others may write it",
+            remedy="chown and chmod go-w it, or give --no-config",
+        )
+
+
+def _tables(path: Path, content: bytes) -> dict[str, Any]:
+    from bench.host import toml
+
+    try:
+        tables = toml.parsed(content.decode("utf-8"))
+    except RecursionError as error:
+        raise UsageError(f"{path} is not TOML: nested too deeply") from error
+    except ValueError as error:
+        raise UsageError(f"{path} is not TOML: {error}") from error
+    if path.name != _PYPROJECT:
+        return tables
+    tool = tables.get("tool")
+    found = tool.get("bufbench", {}) if isinstance(tool, dict) else {}
+    if not isinstance(found, dict):
+        raise UsageError(
+            f"{path}: tool.bufbench is not a table", remedy="write [tool.bufbench.run]"
+        )
+    return found
