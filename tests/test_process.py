@@ -31,7 +31,6 @@ def wait_until_gone(pid: int) -> bool:
 def test_output_and_code_are_kept_apart() -> None:
     done = process.run(["sh", "-c", "echo out; echo err >&2"], timeout_s=10)
     assert (done.returncode, done.stdout, done.stderr) == (0, "out\n", "err\n")
-    assert 0 < done.seconds < 10
 
 
 def test_words_are_never_a_shell_s() -> None:

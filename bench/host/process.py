@@ -8,16 +8,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from errno import ENOENT
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
 from bench.errors import BufbenchError, ExitCode
-from bench.host import limits, session
+from bench.host import limits, session, signals
 
 _LAST_WORDS_S = 2.0
 _KILL_S = 1.0
@@ -30,15 +28,8 @@ if os.getppid() == int(sys.argv[1]):
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completed:
-    """A program that ended, and what it said."""
-
-    argv: tuple[str, ...]
-    returncode: int  # negative: killed by that signal
-    stdout: str
-    stderr: str
-    seconds: float
+Completed = subprocess.CompletedProcess[str]
+"""A program that ended, and what it said."""
 
 
 class ProgramFailed(BufbenchError):
@@ -78,7 +69,6 @@ def run(
     program = shutil.which(words[0], path=environment.get("PATH"))
     if program is None:
         raise ProgramFailed(f"cannot run {words[0]}: {os.strerror(ENOENT)}")
-    began = time.monotonic()
     try:
         child = subprocess.Popen(
             (sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid()), program, *words[1:]),
@@ -104,13 +94,7 @@ def run(
     except BaseException:
         _end(child)
         raise
-    completed = Completed(
-        argv=words,
-        returncode=child.returncode,
-        stdout=stdout,
-        stderr=stderr,
-        seconds=time.monotonic() - began,
-    )
+    completed = Completed(words, child.returncode, stdout, stderr)
     if timed_out:
         message = f"{words[0]} took longer than {timeout_s:g} s and was killed"
         raise ProgramFailed(message, completed=completed, timed_out=True)
@@ -183,13 +167,6 @@ def _text(seen: str | bytes | None) -> str:
 def _failure(completed: Completed) -> str:
     """Return one line: the program, how it ended, and the last line that it said."""
     code = completed.returncode
-    ended = f"was killed by {_signal_name(-code)}" if code < 0 else f"returned {code}"
+    ended = f"was killed by {signals.named(-code)}" if code < 0 else f"returned {code}"
     said = (completed.stderr.strip() or completed.stdout.strip()).splitlines()
-    return f"{completed.argv[0]} {ended}" + (f": {said[-1].strip()}" if said else "")
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+    return f"{completed.args[0]} {ended}" + (f": {said[-1].strip()}" if said else "")

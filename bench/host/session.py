@@ -7,22 +7,20 @@ import os
 import signal
 import time
 from contextlib import suppress
-from pathlib import Path
+
+import psutil
 
 _PAUSE_S = 0.005
+_ENDED = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 
 
 def members(session: int) -> set[int]:
     """Return pids of the session's processes that still run; zombies only wait for their parent."""
     found = set()
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        with suppress(OSError):  # it ended while we looked
-            # The name before it may hold blanks and parentheses: state, parent, group, session.
-            fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
-            if int(fields[3]) == session and fields[0] not in "ZX":
-                found.add(int(entry.name))
+    for pid in psutil.pids():
+        with suppress(OSError, psutil.Error):  # it ended while we looked
+            if os.getsid(pid) == session and psutil.Process(pid).status() not in _ENDED:
+                found.add(pid)
     return found
 
 

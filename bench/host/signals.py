@@ -129,3 +129,10 @@ def _unraisable(lost: sys.UnraisableHookArgs) -> None:
 def word(terminated: bool) -> str:
     """Return the word for it."""
     return "terminated" if terminated else "interrupted"
+
+
+def named(number: int) -> str:
+    """Return a signal's name, "SIGKILL"; "signal 35" where it has none."""
+    with suppress(ValueError):
+        return signal.Signals(number).name
+    return f"signal {number}"

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
-from contextlib import suppress
 
 from bench.amounts import counted
+from bench.host import signals
 from workloads.storm import Shape, Storm, StormReport
 
 
@@ -34,7 +33,9 @@ def _reasons(storm: Storm, report: StormReport) -> Iterator[str]:
         asked = storm.count + storm.real_workers
         yield f"{limit} stopped the storm after {report.reaped:,} of {asked:,} processes"
     killed = {
-        _signal(status): count for status, count in report.exit_statuses.items() if status & 0x7F
+        signals.named(status & 0x7F): count
+        for status, count in report.exit_statuses.items()
+        if status & 0x7F
     }
     for name, count in sorted(killed.items()):
         yield f"{name} ended {counted(count, 'process', 'processes')} of the storm"
@@ -45,10 +46,3 @@ def _reasons(storm: Storm, report: StormReport) -> Iterator[str]:
             f"at most {counted(report.at_once, 'process', 'processes')} existed at once, "
             f"not {wanted:,}"
         )
-
-
-def _signal(status: int) -> str:
-    number = status & 0x7F
-    with suppress(ValueError):
-        return signal.Signals(number).name
-    return f"signal {number}"
