@@ -150,9 +150,9 @@ def write(folder: Path, each: Entry) -> Path:
     (place / "outcome.json").write_text(json.dumps(told))
     for run in each.content.runs:
         with JournalWriter(place / "journal.jsonl") as writer:
-            writer.write_machine(run.header)
+            writer.write(run.header)
             for line in run.memory:
-                writer.write_memory(line)
+                writer.write(line)
             for trial in run.trials:
-                writer.write_trial(trial)
+                writer.write(trial)
     return place

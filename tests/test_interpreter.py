@@ -34,10 +34,10 @@ EXPORTED = [
 def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("exported") / "run.jsonl"
     with JournalWriter(path) as writer:
-        writer.write_machine(header())
+        writer.write(header())
         for arm in ("ringbuf@8KiB", "perfbuf@8KiB"):
             for trial in blocks(arm, [{}] * 8):
-                writer.write_trial(trial)
+                writer.write(trial)
     return path
 
 

@@ -119,7 +119,7 @@ class Campaign:
                     played = block
                 else:
                     continue
-                self._writer.write_trial(*found)
+                self._writer.write(*found)
                 results += found
                 for result in found:
                     listener(result)
@@ -134,7 +134,7 @@ class Campaign:
         fresh = [each for each in stages if not _places(each) <= self._planned]
         if fresh:
             self._planned.update(*map(_places, fresh))
-            self._writer.write_plan(Outline(stages=tuple(fresh), open=self._adaptive))
+            self._writer.write(Outline(stages=tuple(fresh), open=self._adaptive))
 
     def leave_out(self, *what: str) -> None:
         """Note, in words, what there is no time for; it is written as the run ends."""
@@ -147,7 +147,7 @@ class Campaign:
     def end_plan(self) -> None:
         """Write that nothing more is planned; a run that was stopped has no such line."""
         if self._adaptive or self._no_time_for:
-            self._writer.write_plan(Outline(no_time_for=tuple(self._no_time_for)))
+            self._writer.write(Outline(no_time_for=tuple(self._no_time_for)))
 
     def census(self, budgets_bytes: Sequence[int]) -> None:
         """Measure memory by every instrument at these budgets, unless it is known already.
@@ -155,7 +155,7 @@ class Campaign:
         Before the trials: that a run was killed should not cost it.
         """
         for line in () if self._looked else census(budgets_bytes):
-            self._writer.write_memory(line)
+            self._writer.write(line)
 
 
 @contextmanager
@@ -202,7 +202,7 @@ def opened(request: Request) -> Iterator[Campaign]:
         if last is not None:
             header = as_resumed(header, last.header)
         with JournalWriter(request.journal) as writer:
-            writer.write_machine(header)
+            writer.write(header)
             campaign = Campaign(rig, header, writer, last)
             yield campaign
             campaign.end_plan()

@@ -12,7 +12,6 @@ import stat
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
 from typing import Final, NoReturn, Self
 
 import numpy as np
@@ -20,9 +19,7 @@ import numpy as np
 from bench.errors import JournalError
 from bench.host import ownership
 from bench.journal.raw_lines import MARK
-from bench.journal.schema import LONGEST_LINE_BYTES, SCHEMA, Kind, RunHeader, Value
-from bench.plan.outline import Outline
-from bench.record.footprint import MemoryLine
+from bench.journal.schema import LONGEST_LINE_BYTES, SCHEMA, VALUES, Value
 from bench.trial.result import TrialResult
 
 _REMEDIES: Final = {
@@ -38,6 +35,7 @@ _REMEDIES: Final = {
     errno.EIO: "check the disk, then go on with --resume",
 }
 _TAIL_BYTES: Final = 64 * 1024
+_KINDS: Final = {value: kind for kind, value in VALUES.items()}
 
 
 def _plain(value: object) -> object:
@@ -47,9 +45,9 @@ def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} has no place in a journal")
 
 
-def encode(kind: Kind, value: Value) -> bytes:
+def encode(value: Value) -> bytes:
     """Return ``value`` as a line, newline included."""
-    fields = {"schema": SCHEMA, "kind": kind.value, **asdict(value)}
+    fields = {"schema": SCHEMA, "kind": _KINDS[type(value)].value, **asdict(value)}
     text = json.dumps(
         fields, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain
     )
@@ -108,33 +106,15 @@ class JournalWriter:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._close()
 
-    def write_machine(self, header: RunHeader) -> None:
-        """Begin a run: the trials that follow are its own."""
-        self._append(encode(Kind.MACHINE, header))
+    def write(self, *values: Value) -> None:
+        """Append a line for each or, where that fails, none; on return they are on the disk.
 
-    def write_trial(self, *results: TrialResult) -> None:
-        """Append one trial, or all those of one storm; on return they are on the disk."""
-        lines = [encode(Kind.TRIAL, result) for result in results]
-        self._append(*lines, trials=len(lines))
-
-    def write_memory(self, line: MemoryLine) -> None:
-        """Append what instruments say of one transport's memory, to the run that was begun."""
-        self._append(encode(Kind.MEMORY, line))
-
-    def write_plan(self, outline: Outline) -> None:
-        """Append what the run that was begun is to do besides."""
-        self._append(encode(Kind.PLAN, outline))
-
-    def _append(self, *lines: bytes, trials: int = 0) -> None:
-        """Append all of ``lines`` or, where that fails, none."""
+        A header begins a run: what follows is its own. Trials of one storm are written together.
+        """
+        lines = [encode(value) for value in values]
         longest = max(map(len, lines))
         if longest > LONGEST_LINE_BYTES:
             raise JournalError(
@@ -153,7 +133,7 @@ class JournalWriter:
                 self._cut()
             raise
         self._end_bytes += len(text)
-        self.trials_safe += trials
+        self.trials_safe += sum(isinstance(value, TrialResult) for value in values)
         if os.fstat(self._descriptor).st_nlink == 0:
             self._rescue()
 

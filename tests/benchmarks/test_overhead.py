@@ -41,7 +41,7 @@ def test_analysis_and_journal(benchmark: BenchmarkFixture, tmp_path: Path) -> No
 
         def analyse(seen: Observation) -> None:
             assert assess(seen).ledger is not None
-            writer.write_trial(result)
+            writer.write(result)
 
         benchmark.pedantic(analyse, setup=observed, rounds=ROUNDS)
     added_s, trial_s = benchmark.stats.stats.median, median(observing_s)

@@ -28,7 +28,7 @@ def written(folder: Path) -> Path:
     """Eight experiments of four budgets and both transports, sixteen blocks each."""
     path = folder / "thousand.jsonl"
     with JournalWriter(path) as writer:
-        writer.write_machine(header())
+        writer.write(header())
         for at, experiment in enumerate(EXPERIMENTS):
             for rung, budget in enumerate(("8KiB", "64KiB", "512KiB", "4MiB")):
                 for transport, slower in (("ringbuf", 1), ("perfbuf", 2)):
@@ -43,7 +43,7 @@ def written(folder: Path) -> Path:
                     ]
                     fixed = {"experiment": experiment, "run_ns": 500 if at else None}
                     for trial in blocks(f"{transport}@{budget}", values, **fixed):
-                        writer.write_trial(trial)
+                        writer.write(trial)
     assert len(path.read_bytes().splitlines()) > TRIALS
     return path
 

@@ -64,10 +64,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a good journal, where whatever is written by accident may stand."""
     made = tmp_path_factory.mktemp("hostile")
     with JournalWriter(made / "good.jsonl") as writer:
-        writer.write_machine(header())
+        writer.write(header())
         for arm in ("ringbuf@8KiB", "perfbuf@8KiB"):
             for trial in blocks(arm, [{}] * 2):
-                writer.write_trial(trial)
+                writer.write(trial)
     return made
 
 

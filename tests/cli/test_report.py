@@ -25,10 +25,10 @@ pytestmark = pytest.mark.slow
 def journal(tmp_path: Path) -> Path:
     path = tmp_path / "run.jsonl"
     with JournalWriter(path) as writer:
-        writer.write_machine(header())
+        writer.write(header())
         for arm, dropped in (("ringbuf@64KiB", 0), ("perfbuf@64KiB", 30)):
             for trial in blocks(arm, [{"dropped": dropped}] * 8):
-                writer.write_trial(trial)
+                writer.write(trial)
     return path
 
 
@@ -164,10 +164,10 @@ def test_a_journal_is_not_compared_with_itself(journal: Path, packed: bool) -> N
 def test_a_regression_fails_the_gate_that_was_asked_for(journal: Path) -> None:
     worse = journal.with_name("worse.jsonl")
     with JournalWriter(worse) as writer:
-        writer.write_machine(header())
+        writer.write(header())
         for arm, dropped in (("ringbuf@64KiB", 200), ("perfbuf@64KiB", 30)):
             for trial in blocks(arm, [{"dropped": dropped}] * 8):
-                writer.write_trial(trial)
+                writer.write(trial)
     assert bufbench("compare", str(journal), str(worse)).returncode == 0
     done = bufbench("compare", str(journal), str(worse), "--fail-on-regression")
     assert done.returncode == 1

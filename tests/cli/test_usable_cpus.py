@@ -32,11 +32,11 @@ def on_last(*arguments: str) -> process.Completed:
 def made_up(path: Path, of: Machine) -> str:
     """A journal of ``of``, eight blocks of both transports."""
     with JournalWriter(path) as writer:
-        writer.write_machine(replace(header(), machine=of))
+        writer.write(replace(header(), machine=of))
         for arm in ("ringbuf@64KiB", "perfbuf@64KiB"):
             # The name makes them other trials than those of another journal.
             for trial in blocks(arm, [{}] * 8, p50_ns=10_000 + len(path.name)):
-                writer.write_trial(replace(trial, started_utc=f"2026-01-02T03:04:05Z {path.name}"))
+                writer.write(replace(trial, started_utc=f"2026-01-02T03:04:05Z {path.name}"))
     return str(path)
 
 

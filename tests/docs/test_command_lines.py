@@ -90,10 +90,10 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     ):
         with JournalWriter(root / f"{name}.jsonl") as writer:
-            writer.write_machine(header())
+            writer.write(header())
             for arm in ("ringbuf@8KiB", "perfbuf@8KiB"):
                 for trial in blocks(arm, [{"pairs": 1_200}] * 8, p50_ns=10_000 + run):
-                    writer.write_trial(trial)
+                    writer.write(trial)
     for folder in ("artefacts", "results/kernels-20261122-101500", "results/kernels-6.12"):
         (root / folder).mkdir()
         write(root / folder, entry("6.12", "6.12.1-amd64"))

@@ -20,7 +20,6 @@ from bench.campaign import gates
 from bench.errors import BufbenchError, UsageError
 from bench.guests import archives, catalogue, sources
 from bench.journal.reader import read_journals
-from bench.journal.schema import Kind
 from bench.journal.writer import encode
 from bench.judge.comparison import merged_latency
 from bench.linux import cgroup, kernel_log, machine, procfs, version
@@ -142,8 +141,8 @@ def _packages(data: bytes) -> None:
 
 def _journal_seeds() -> list[bytes]:
     trials = [made_up_trials.trial(arm, 0) for arm in ("ringbuf@8KiB", "perfbuf@8KiB", "none")]
-    header = encode(Kind.MACHINE, made_up_trials.header())
-    whole = header + b"".join(encode(Kind.TRIAL, each) for each in trials)
+    header = encode(made_up_trials.header())
+    whole = header + b"".join(encode(each) for each in trials)
     return [whole, whole[:-100], header * 3, whole.replace(b":", b": "), b"[]\n"]
 
 

@@ -12,11 +12,11 @@ import pytest
 from made_up_trials import header, trial
 
 from bench.journal import bounds, reader
-from bench.journal.schema import LONGEST_LINE_BYTES, Kind
+from bench.journal.schema import LONGEST_LINE_BYTES
 from bench.journal.writer import encode
 from bench.trial.result import TrialResult
 
-TRIAL = encode(Kind.TRIAL, trial("ringbuf@8KiB", 0))
+TRIAL = encode(trial("ringbuf@8KiB", 0))
 
 
 def read(old: bytes, new: bytes) -> TrialResult | str:
@@ -130,7 +130,7 @@ WORST = {
 def test_ten_megabytes_of_the_worst_take_bounded_memory_and_time(tmp_path: Path, name: str) -> None:
     line = TRIAL.replace(*WORST[name], 1)
     path = tmp_path / "worst.jsonl"
-    path.write_bytes(encode(Kind.MACHINE, header()) + line * max(1, 10_000_000 // len(line)))
+    path.write_bytes(encode(header()) + line * max(1, 10_000_000 // len(line)))
     began = time.monotonic()
     grown_kib = int(subprocess.check_output([sys.executable, "-c", MEASURE, str(path)]))
     assert grown_kib < 200 * 1024
@@ -143,7 +143,7 @@ def test_memory_does_not_grow_with_the_journal(tmp_path: Path) -> None:
     for megabytes in (5, 50):
         path = tmp_path / f"{megabytes}.jsonl"
         with path.open("wb") as file:
-            file.write(encode(Kind.MACHINE, header()))
+            file.write(encode(header()))
             for _ in range(megabytes * 1_000_000 // len(TRIAL)):
                 file.write(TRIAL)
         grown.append(int(subprocess.check_output([sys.executable, "-c", MEASURE, str(path)])))

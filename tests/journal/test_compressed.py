@@ -14,11 +14,11 @@ from made_up_trials import header, trial
 
 from bench.host import process
 from bench.journal.reader import read_journal, read_journals
-from bench.journal.schema import LONGEST_LINE_BYTES, Kind
+from bench.journal.schema import LONGEST_LINE_BYTES
 from bench.journal.writer import encode
 
 TRIALS = [trial(arm, block) for block in range(50) for arm in ("ringbuf@8KiB", "perfbuf@8KiB")]
-PLAIN = encode(Kind.MACHINE, header()) + b"".join(encode(Kind.TRIAL, each) for each in TRIALS)
+PLAIN = encode(header()) + b"".join(encode(each) for each in TRIALS)
 MiB = 1024 * 1024
 
 
@@ -35,9 +35,7 @@ def test_read_like_a_plain_one_whatever_its_name(tmp_path: Path, name: str) -> N
 
 
 def test_two_members_of_one_file_are_both_read(tmp_path: Path) -> None:
-    first, second = (
-        encode(Kind.MACHINE, header(name)) + encode(Kind.TRIAL, TRIALS[0]) for name in "ab"
-    )
+    first, second = (encode(header(name)) + encode(TRIALS[0]) for name in "ab")
     path = written(tmp_path, gzip.compress(first) + gzip.compress(second))
     assert len(read_journal(path, strict=True).runs) == 2
 
@@ -96,7 +94,7 @@ def test_what_merely_begins_like_gzip_is_told(tmp_path: Path) -> None:
 def bomb(line: bytes, times: int) -> bytes:
     """``line`` so often, without ever holding all of it."""
     packer = zlib.compressobj(level=9, wbits=31)
-    head = packer.compress(encode(Kind.MACHINE, header()))
+    head = packer.compress(encode(header()))
     return head + b"".join(packer.compress(line) for _ in range(times)) + packer.flush()
 
 
@@ -106,7 +104,7 @@ def bomb(line: bytes, times: int) -> bytes:
     [
         (b"\0" * MiB, 200),
         (b'{"schema":1,"kind":"trial","x":"' + b"y" * (LONGEST_LINE_BYTES - 50) + b'"}\n', 50),
-        (encode(Kind.TRIAL, TRIALS[0]) * 100, 500),
+        (encode(TRIALS[0]) * 100, 500),
     ],
     ids=["no-line-at-all", "longest-lines", "trials"],
 )

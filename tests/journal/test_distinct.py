@@ -14,7 +14,7 @@ from made_up_trials import header, trial
 
 from bench.journal.distinct import without
 from bench.journal.reader import as_resumed, last_run, read_journal, read_journals
-from bench.journal.schema import Kind, RunHeader
+from bench.journal.schema import RunHeader
 from bench.journal.writer import encode
 from bench.questions.claims.evidence import of_journals
 from bench.questions.kernels.folders import read_matrix
@@ -29,7 +29,7 @@ NEW = replace(HEADER, run_id="5eed")  # as runs write it since schema 3
 
 
 def text(of: RunHeader, trials: list[TrialResult]) -> bytes:
-    return encode(Kind.MACHINE, of) + b"".join(encode(Kind.TRIAL, each) for each in trials)
+    return encode(of) + b"".join(encode(each) for each in trials)
 
 
 WHOLE = text(HEADER, TRIALS)

@@ -22,7 +22,7 @@ from made_up_trials import header, machine, trial
 from bench.errors import ExitCode, JournalError
 from bench.journal import bounds, reader
 from bench.journal.reader import finished, last_run, read_journal, read_journals
-from bench.journal.schema import LONGEST_LINE_BYTES, SCHEMA, Kind, RunHeader
+from bench.journal.schema import LONGEST_LINE_BYTES, SCHEMA, RunHeader
 from bench.journal.writer import JournalWriter, encode
 from bench.trial.result import TrialResult
 
@@ -39,9 +39,9 @@ TRIALS = [trial(arm, block) for block in range(2) for arm in ("ringbuf@8KiB", "p
 def journal(tmp_path: Path) -> Path:
     path = tmp_path / "journal.jsonl"
     with JournalWriter(path) as writer:
-        writer.write_machine(header())
+        writer.write(header())
         for each in TRIALS:
-            writer.write_trial(each)
+            writer.write(each)
     return path
 
 
@@ -60,25 +60,23 @@ def test_every_line_has_its_schema_and_kind(journal: Path) -> None:
 
 @given(st.from_type(TrialResult))
 def test_any_trial_comes_back_as_it_was(result: TrialResult) -> None:
-    assert reader._decode(encode(Kind.TRIAL, result)) == result
+    assert reader._decode(encode(result)) == result
 
 
 @given(st.from_type(RunHeader))
 def test_any_header_comes_back_as_it_was(made: RunHeader) -> None:
-    assert reader._decode(encode(Kind.MACHINE, made)) == made
+    assert reader._decode(encode(made)) == made
 
 
 def test_an_argument_that_is_not_utf_8_spoils_nothing() -> None:
     made = replace(header(), command_line=("bufbench", os.fsdecode(b"\xff\xfe")))
-    assert reader._decode(encode(Kind.MACHINE, made)) == replace(
-        made, command_line=("bufbench", "??")
-    )
+    assert reader._decode(encode(made)) == replace(made, command_line=("bufbench", "??"))
 
 
 def test_numbers_of_numpy_are_written_as_plain_ones() -> None:
     result = trial("ringbuf@8KiB", 0)
     odd = replace(result, ledger=replace(result.ledger, missed=np.int64(3)))
-    assert json.loads(encode(Kind.TRIAL, odd))["ledger"]["missed"] == 3
+    assert json.loads(encode(odd))["ledger"]["missed"] == 3
 
 
 @given(cut=st.integers(1, 2_000))
@@ -86,10 +84,8 @@ def test_wherever_a_line_is_torn_the_ones_before_it_are_kept(
     tmp_path_factory: pytest.TempPathFactory, cut: int
 ) -> None:
     path = tmp_path_factory.mktemp("torn") / "journal.jsonl"
-    whole = b"".join(
-        [encode(Kind.MACHINE, header()), *(encode(Kind.TRIAL, each) for each in TRIALS)]
-    )
-    last = len(encode(Kind.TRIAL, TRIALS[-1]))
+    whole = b"".join([encode(header()), *(encode(each) for each in TRIALS)])
+    last = len(encode(TRIALS[-1]))
     path.write_bytes(whole[: -min(cut, last - 1)])
     content = read_journal(path)
     if cut == 1:  # only the newline is missing: nothing is lost
@@ -112,8 +108,8 @@ def test_strict_reading_refuses_a_torn_line(journal: Path) -> None:
 def test_the_next_writer_cuts_a_torn_line_off(journal: Path) -> None:
     journal.write_bytes(journal.read_bytes()[:-30])
     with JournalWriter(journal) as writer:
-        writer.write_machine(replace(header(), resumed=True))
-        writer.write_trial(TRIALS[-1])
+        writer.write(replace(header(), resumed=True))
+        writer.write(TRIALS[-1])
     content = read_journal(journal, strict=True)
     assert len(content.runs) == 1
     assert content.trials == tuple(TRIALS)
@@ -121,9 +117,7 @@ def test_the_next_writer_cuts_a_torn_line_off(journal: Path) -> None:
 
 def test_a_line_that_was_joined_to_a_torn_one_is_kept(journal: Path) -> None:
     torn = journal.read_bytes()[:-30]
-    journal.write_bytes(
-        torn + encode(Kind.MACHINE, header("there")) + encode(Kind.TRIAL, TRIALS[0])
-    )
+    journal.write_bytes(torn + encode(header("there")) + encode(TRIALS[0]))
     content = read_journal(journal)
     assert [run.header.machine.hostname for run in content.runs] == ["here", "there"]
     assert [len(run.trials) for run in content.runs] == [3, 1]
@@ -131,7 +125,7 @@ def test_a_line_that_was_joined_to_a_torn_one_is_kept(journal: Path) -> None:
 
 
 def test_journals_concatenate(journal: Path) -> None:
-    other = encode(Kind.MACHINE, header("there")) + encode(Kind.TRIAL, TRIALS[0])
+    other = encode(header("there")) + encode(TRIALS[0])
     journal.write_bytes(journal.read_bytes() + other)
     runs = read_journal(journal, strict=True).runs
     assert [(run.header.machine.hostname, len(run.trials)) for run in runs] == [
@@ -163,7 +157,7 @@ def test_a_foreign_file_is_recognised_by_its_first_line(tmp_path: Path, text: by
 
 def test_a_newer_line_is_named_and_the_trials_before_it_kept(journal: Path) -> None:
     newer = json.dumps({"schema": SCHEMA + 1, "kind": "machine", "new": 1}, separators=(",", ":"))
-    alien = encode(Kind.TRIAL, TRIALS[0])  # of a run whose own line cannot be read
+    alien = encode(TRIALS[0])  # of a run whose own line cannot be read
     journal.write_bytes(journal.read_bytes() + newer.encode() + b"\n" + alien)
     content = read_journal(journal)
     assert content.trials == tuple(TRIALS)
@@ -204,7 +198,7 @@ def test_an_unknown_kind_is_named(journal: Path) -> None:
 
 def test_a_line_without_end_is_not_read_whole(journal: Path) -> None:
     long = b'{"schema":1,"kind":"trial","x":"' + b"y" * (2 * LONGEST_LINE_BYTES) + b'"}\n'
-    journal.write_bytes(journal.read_bytes() + long + encode(Kind.MACHINE, header("there")))
+    journal.write_bytes(journal.read_bytes() + long + encode(header("there")))
     content = read_journal(journal)
     assert len(content.runs) == 2
     (fault,) = content.faults
@@ -255,16 +249,16 @@ def test_two_runs_cannot_mix_their_lines(journal: Path) -> None:
 def test_a_full_disk_keeps_the_trials_before_and_no_half_line(tmp_path: Path) -> None:
     # A real failing write: the process may not make files longer than this.
     path = tmp_path / "journal.jsonl"
-    first = len(encode(Kind.MACHINE, header())) + len(encode(Kind.TRIAL, TRIALS[0]))
+    first = len(encode(header())) + len(encode(TRIALS[0]))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         with JournalWriter(path) as writer:
-            writer.write_machine(header())
-            writer.write_trial(TRIALS[0])
+            writer.write(header())
+            writer.write(TRIALS[0])
             resource.setrlimit(resource.RLIMIT_FSIZE, (first + 100, before[1]))
             with pytest.raises(JournalError, match=r"cannot be written.*1 trial of this run safe"):
-                writer.write_trial(TRIALS[1])
+                writer.write(TRIALS[1])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
@@ -279,10 +273,10 @@ def test_a_full_disk_names_its_remedy(tmp_path: Path, monkeypatch: pytest.Monkey
         raise OSError(28, "No space left on device")
 
     with JournalWriter(path) as writer:
-        writer.write_machine(header())
+        writer.write(header())
         monkeypatch.setattr(os, "fsync", full)
         with pytest.raises(JournalError, match=r"No space left.*make room"):
-            writer.write_trial(TRIALS[0])
+            writer.write(TRIALS[0])
     assert read_journal(path, strict=True).trials == ()
 
 
@@ -297,25 +291,25 @@ def test_ctrl_c_within_a_write_leaves_no_half_line(
         raise KeyboardInterrupt
 
     with JournalWriter(path) as writer:
-        writer.write_machine(header())
+        writer.write(header())
         monkeypatch.setattr(os, "write", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            writer.write_trial(TRIALS[0])
-    assert path.read_bytes() == encode(Kind.MACHINE, header())
+            writer.write(TRIALS[0])
+    assert path.read_bytes() == encode(header())
 
 
 def test_a_resumed_run_is_one_run(journal: Path) -> None:
     later = trial("ringbuf@8KiB", 2)
     with JournalWriter(journal) as writer:
-        writer.write_machine(reader.as_resumed(header(), header()))
-        writer.write_trial(later)
+        writer.write(reader.as_resumed(header(), header()))
+        writer.write(later)
     (run,) = read_journal(journal, strict=True).runs
     assert run.trials == (*TRIALS, later)
 
 
 def test_a_continuation_of_another_run_stands_alone(journal: Path) -> None:
-    stray = encode(Kind.MACHINE, reader.as_resumed(header("there"), header()))
-    journal.write_bytes(journal.read_bytes() + stray + encode(Kind.TRIAL, TRIALS[0]))
+    stray = encode(reader.as_resumed(header("there"), header()))
+    journal.write_bytes(journal.read_bytes() + stray + encode(TRIALS[0]))
     assert len(read_journal(journal, strict=True).runs) == 2
 
 
@@ -347,7 +341,7 @@ def test_nothing_to_resume_is_said(tmp_path: Path) -> None:
         last_run(path, header())
 
 
-@pytest.mark.parametrize("begun", [b"", b'{"sch', encode(Kind.MACHINE, header())[:-30]])
+@pytest.mark.parametrize("begun", [b"", b'{"sch', encode(header())[:-30]])
 def test_a_run_that_was_killed_in_its_first_line_begins_anew(tmp_path: Path, begun: bytes) -> None:
     path = tmp_path / "journal.jsonl"
     path.write_bytes(begun)
@@ -386,21 +380,21 @@ def test_a_journal_that_got_no_line_is_not_left(tmp_path: Path) -> None:
 def test_what_an_editor_changes_is_no_fault(tmp_path: Path, edit: Callable[[bytes], bytes]) -> None:
     path, edited = tmp_path / "run.jsonl", tmp_path / "edited.jsonl"
     with JournalWriter(path) as writer:
-        writer.write_machine(header())
+        writer.write(header())
         for block in range(3):
-            writer.write_trial(trial("ringbuf@8KiB", block))
+            writer.write(trial("ringbuf@8KiB", block))
     edited.write_bytes(edit(path.read_bytes()))
     assert read_journal(edited, strict=True) == read_journal(path, strict=True)
     with JournalWriter(edited) as writer:  # and a run can go on with it
-        writer.write_trial(trial("ringbuf@8KiB", 3))
+        writer.write(trial("ringbuf@8KiB", 3))
     assert len(read_journal(edited, strict=True).trials) == 4
 
 
 def test_a_mark_anywhere_else_is_a_fault(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     with JournalWriter(path) as writer:
-        writer.write_machine(header())
-        writer.write_trial(trial("ringbuf@8KiB", 0))
+        writer.write(header())
+        writer.write(trial("ringbuf@8KiB", 0))
     first, second = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(first + b"\xef\xbb\xbf" + second)
     assert read_journal(path).faults

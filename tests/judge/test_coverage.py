@@ -12,7 +12,7 @@ from made_up_trials import blocks, header
 from rendered import claims_json, claims_markdown, kernels_json, run_json, run_markdown, run_text
 
 from bench.journal.reader import as_resumed, read_journals
-from bench.journal.schema import JournalContent, Kind, Run, RunHeader
+from bench.journal.schema import JournalContent, Run, RunHeader
 from bench.journal.writer import encode
 from bench.judge.coverage import Coverage, coverage
 from bench.plan.outline import Outline, Stage
@@ -117,8 +117,8 @@ def pooled(tmp_path: Path) -> JournalContent:
     for at in range(5):
         paths.append(tmp_path / f"{at}.jsonl")
         plan = PLAN if at else Outline(stages=PLAN.stages[:1])
-        lines = [encode(Kind.MACHINE, planned(plan, run_id=f"id{at}"))]
-        lines += [encode(Kind.TRIAL, each) for each in storm(day=at + 1)]
+        lines = [encode(planned(plan, run_id=f"id{at}"))]
+        lines += [encode(each) for each in storm(day=at + 1)]
         paths[-1].write_bytes(b"".join(lines))
     return read_journals(paths)
 
@@ -165,9 +165,9 @@ def test_json_has_it_as_fields(tmp_path: Path) -> None:
 
 def test_json_of_an_old_journal_has_null(tmp_path: Path) -> None:
     path = tmp_path / "old.jsonl"
-    old = encode(Kind.MACHINE, header()).replace(b',"run_id":"","plan":null', b"")
+    old = encode(header()).replace(b',"run_id":"","plan":null', b"")
     old = old.replace(b'{"schema":3', b'{"schema":2')
-    path.write_bytes(old + b"".join(encode(Kind.TRIAL, each) for each in storm()))
+    path.write_bytes(old + b"".join(encode(each) for each in storm()))
     (summary,) = compare_journals(read_journals([path]))
     plan = json.loads(run_json(summary))["summaries"][0]["plan"]
     assert (plan["complete"], plan["planned_trials"], plan["runs_without_plan"]) == (None, None, 1)
@@ -178,14 +178,14 @@ def test_a_run_that_is_resumed_becomes_complete(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     begun = planned(Outline(stages=PLAN.stages[:1]))
     trials = storm()
-    lines = [encode(Kind.MACHINE, begun), *(encode(Kind.TRIAL, each) for each in trials[:9])]
+    lines = [encode(begun), *(encode(each) for each in trials[:9])]
     path.write_bytes(b"".join(lines))
     (half,) = compare_journals(read_journals([path]))
     assert half.coverage == Coverage(
         runs=1, incomplete=1, unrecorded=0, planned=16, ran=9, open=False, no_time_for=()
     )
-    lines += [encode(Kind.MACHINE, as_resumed(replace(begun, run_id="other"), begun))]
-    lines += [encode(Kind.TRIAL, each) for each in trials[9:]]
+    lines += [encode(as_resumed(replace(begun, run_id="other"), begun))]
+    lines += [encode(each) for each in trials[9:]]
     path.write_bytes(b"".join(lines))
     (whole,) = compare_journals(read_journals([path]))
     assert whole.coverage is not None

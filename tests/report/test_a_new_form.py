@@ -29,10 +29,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (made / "renderers" / "toy.py").write_text(TOY, encoding="utf-8")
     for run, name in enumerate(("a", "b")):
         with JournalWriter(made / f"{name}.jsonl") as writer:
-            writer.write_machine(header())
+            writer.write(header())
             for arm in ("ringbuf@8KiB", "perfbuf@8KiB"):
                 for trial in blocks(arm, [{"pairs": 1_200}] * 8, p50_ns=10_000 + run):
-                    writer.write_trial(trial)
+                    writer.write(trial)
     (made / "kernels").mkdir()
     write(made / "kernels", entry("6.12", "6.12.1-amd64"))
     return made

@@ -49,13 +49,11 @@ def content(name: str, tmp_path: Path) -> JournalContent:
     )
     path = tmp_path / "hostile.jsonl"
     with JournalWriter(path) as writer:
-        writer.write_machine(
-            replace(plain, machine=facts, command_line=("bufbench", name), profile=name)
-        )
+        writer.write(replace(plain, machine=facts, command_line=("bufbench", name), profile=name))
         for transport in ("ringbuf", "perfbuf"):
             for made in blocks(f"{transport}@8KiB", [{"dropped": 3}] * 8, experiment=name):
-                writer.write_trial(replace(made, lost_told={name: 3}))
-        writer.write_trial(
+                writer.write(replace(made, lost_told={name: 3}))
+        writer.write(
             trial("ringbuf@8KiB", 9, experiment=name, state=State.INVALID, reasons=(name,))
         )
     return read_journal(path, strict=True)
@@ -112,10 +110,10 @@ def test_a_page_gets_no_elements_of_it(tmp_path: Path) -> None:
     for word in (odd, "harmless"):
         path = tmp_path / f"{len(found)}.jsonl"
         with JournalWriter(path) as writer:
-            writer.write_machine(replace(header(word), command_line=("bufbench", word)))
+            writer.write(replace(header(word), command_line=("bufbench", word)))
             for transport in ("ringbuf", "perfbuf"):
                 for made in blocks(f"{transport}@8KiB", [{}] * 8, experiment=word):
-                    writer.write_trial(made)
+                    writer.write(made)
         page = _Elements()
         write_page([path])
         page.feed(path.with_suffix(".html").read_text(encoding="utf-8"))
@@ -165,8 +163,8 @@ def test_faults_name_foreign_paths_and_keys_without_steering(tmp_path: Path) -> 
 def test_csv_does_not_steer_a_terminal(tmp_path: Path) -> None:
     path = tmp_path / "hostile.jsonl"
     with JournalWriter(path) as writer:
-        writer.write_machine(header(NAMES["escapes"]))
-        writer.write_trial(trial("ringbuf@8KiB", 0, experiment=NAMES["bidi"]))
+        writer.write(header(NAMES["escapes"]))
+        writer.write(trial("ringbuf@8KiB", 0, experiment=NAMES["bidi"]))
     ours, theirs = os.openpty()
     try:
         subprocess.run([*BUFBENCH, "report", "--format", "csv", path], stdout=theirs, check=True)

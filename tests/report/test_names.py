@@ -15,7 +15,7 @@ from rendered import kernels_json, run_json
 
 from bench.campaign import gates
 from bench.errors import GateFailed
-from bench.journal.schema import JournalContent, Kind, Run
+from bench.journal.schema import JournalContent, Run
 from bench.journal.writer import encode
 from bench.judge.metrics import METRICS
 from bench.judge.numbers import NUMBERS
@@ -151,9 +151,7 @@ def test_the_suites_extra_info_has_the_numbers_of_the_table() -> None:
 
 
 def test_kernels_have_the_numbers_of_the_table(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_bytes(
-        encode(Kind.MACHINE, RUN.header) + encode(Kind.TRIAL, RING) + encode(Kind.TRIAL, PERF)
-    )
+    (tmp_path / "a.jsonl").write_bytes(encode(RUN.header) + encode(RING) + encode(PERF))
     document = json.loads(kernels_json(compare(read_matrix([tmp_path]))))
     for order, of in zip(document["order"], (RING, PERF), strict=True):
         assert check(order, of) == {"causal_pairs", "causal_violations"}
@@ -194,9 +192,7 @@ def test_every_number_is_defined_once_where_the_documents_say() -> None:
 
 
 def test_every_exported_key_is_in_a_document(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_bytes(
-        encode(Kind.MACHINE, RUN.header) + encode(Kind.TRIAL, RING) + encode(Kind.TRIAL, PERF)
-    )
+    (tmp_path / "a.jsonl").write_bytes(encode(RUN.header) + encode(RING) + encode(PERF))
     documents = "".join(
         (ROOT / f"docs/{name}.md").read_text(encoding="utf-8")
         for name in ("metrics", "record-format", "journal-table")

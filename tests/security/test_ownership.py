@@ -36,7 +36,7 @@ def test_folders_and_files_that_are_new(tmp_path: Path) -> None:
     ownership.write(folder / "page.html", b"text")
     output.write(folder / "table.csv", "text")
     with JournalWriter(folder / "journal.jsonl") as writer:
-        writer.write_machine(header())
+        writer.write(header())
     for path in (folder.parent, folder, *folder.iterdir()):
         assert owner(path) == CALLER, path
         assert path.is_dir() or path.stat().st_mode & 0o777 == 0o644
