@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -278,6 +279,12 @@ def free_pages() -> int | None:
 def fd_info(fd: int, pid: int | str = "self") -> FdInfo:
     """Return the fdinfo of a descriptor."""
     return parse_fdinfo(read(PROC / str(pid) / "fdinfo" / str(fd)) or "")
+
+
+def memlock_bytes(fds: Iterable[int]) -> int | None:
+    """Return what these maps take by their fdinfo, together; None where one does not say."""
+    sizes = [fd_info(fd).memlock_bytes for fd in fds]
+    return None if None in sizes else sum(size for size in sizes if size is not None)
 
 
 def mounts() -> tuple[Mount, ...]:

@@ -80,7 +80,8 @@ def assess(seen: Observation, *, with_timeline: bool = False) -> Assessment:
 
     Where the trial's times are not of one clock nothing is measured that would compare them.
     """
-    book = ledger.balance(seen.records, seen.counters, seen.storm.reaped)
+    storm = seen.passage.storm
+    book = ledger.balance(seen.records, seen.counters, storm.reaped)
     if seen.consumer.malformed:
         residue = f"{counted(seen.consumer.malformed, 'record was', 'records were')} malformed"
         book = replace(book, residues=(*book.residues, residue))
@@ -89,10 +90,10 @@ def assess(seen: Observation, *, with_timeline: bool = False) -> Assessment:
             f"{seen.consumer.misdated} visits ended before the delivery that they recorded last"
         )
         book = replace(book, residues=(*book.residues, residue))
-    if faults := clocks.faults(seen.records, seen.storm):
+    if faults := clocks.faults(seen.records, storm):
         book = replace(book, residues=(*book.residues, *faults))
         return Assessment(ledger=book, memory=seen.memory, lost_told=seen.lost_told)
-    storm_ns = seen.storm.end_ns - seen.storm.start_ns
+    storm_ns = storm.end_ns - storm.start_ns
     return Assessment(
         ledger=book,
         ordering=ordering.examine(seen.records),
@@ -108,7 +109,7 @@ def assess(seen: Observation, *, with_timeline: bool = False) -> Assessment:
             consumer_voluntary_switches=seen.consumer.voluntary_switches,
             consumer_involuntary_switches=seen.consumer.involuntary_switches,
             wakeups_taken=seen.consumer.wakeups_taken,
-            wakeups_raised=seen.kernel.wakeups_raised,
+            wakeups_raised=seen.passage.wakeups_raised,
             delivery_ns=_delivery_ns(seen.records),
             consumer_syscalls=seen.consumer.syscalls,
             empty_polls=seen.consumer.empty_polls,
@@ -130,7 +131,7 @@ def assess(seen: Observation, *, with_timeline: bool = False) -> Assessment:
         )
         if seen.late
         else None,
-        timeline=timeline.trace(seen.records, seen.occupancy, origin_ns=seen.storm.start_ns)
+        timeline=timeline.trace(seen.records, seen.occupancy, origin_ns=storm.start_ns)
         if with_timeline
         else None,
     )

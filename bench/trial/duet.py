@@ -28,26 +28,16 @@ from bench.record.counters import CpuCounters
 from bench.record.footprint import Memory
 from bench.record.records import Records
 from bench.record.write import WriteTimes
-from bench.tracer import chooser, settings, transports
+from bench.tracer import chooser, transports
 from bench.tracer.consumer import consuming
 from bench.tracer.program import Program
-from bench.trial import competition
 from bench.trial.assess import state_of
-from bench.trial.competition import Competition
-from bench.trial.observe import (
-    captured,
-    gone,
-    measured_memory,
-    pass_storm,
-    requested,
-    wakeups_raised,
-)
-from bench.trial.presence import watched
+from bench.trial.observation import Passage
+from bench.trial.observe import captured, open_buffers, pass_storm
 from bench.trial.result import Half, TrialResult
 from bench.trial.rig import Rig
 from bench.trial.run import Place, conditions_of
 from bench.trial.shortfall import shortfall
-from workloads.storm import StormReport
 
 _FEWEST_CPUS: Final = 2
 
@@ -69,13 +59,8 @@ class _Seen:
 
     sides: Mapping[int, _Side]
     records: Records
-    storm: StormReport
+    passage: Passage
     malformed: int
-    competition: Competition
-    away_ns: int
-    neighbours: tuple[str, ...] | None
-    offline: tuple[int, ...]
-    wakeups_raised: int | None
 
 
 def run_duet(rig: Rig, arms: Arms, place: Place, seed: int) -> tuple[TrialResult, TrialResult]:
@@ -112,20 +97,15 @@ def _storm(
     rig.log.forget()  # what was said before
     before = procfs.cpu_times()
     seen = _observe(rig, arms, rule, key, visit=present, swapped=swapped)
-    conditions = conditions_of(
-        rig,
-        before,
-        seen.competition,
-        counters=[each for side in seen.sides.values() for each in side.counters],
-        offline=seen.offline,
-        away_ns=seen.away_ns,
-        neighbours=seen.neighbours,
-    )
+    counters = [each for side in seen.sides.values() for each in side.counters]
+    conditions = conditions_of(rig, before, seen.passage, counters)
     records = duet.split(seen.records, swapped=swapped)
     whole, books = _ledgers(seen, records)
     kept = [duet.kept(each, rule) for each in records]
     ranks = duet.ranks(kept[0], kept[1], rule) if whole.balanced else None
-    state, reasons = state_of(whole, conditions, shortfall(arms[0].config.storm, seen.storm))
+    state, reasons = state_of(
+        whole, conditions, shortfall(arms[0].config.storm, seen.passage.storm)
+    )
     return {
         index: TrialResult(
             experiment=place.experiment,
@@ -134,7 +114,7 @@ def _storm(
             position=(place.block + index) % 2,
             config=arms[index].config,
             started_utc=started,
-            storm=seen.storm,
+            storm=seen.passage.storm,
             conditions=conditions,
             state=state,
             reasons=reasons,
@@ -148,7 +128,7 @@ def _storm(
                 swapped=swapped,
                 ranks=ranks,
                 washed_out=len(records[index]) - len(kept[index]),
-                wakeups_raised=seen.wakeups_raised,
+                wakeups_raised=seen.passage.wakeups_raised,
             ),
         )
         for index, book in books.items()
@@ -181,44 +161,31 @@ def _observe(
     rig: Rig, arms: Arms, rule: Duet, key: int, *, visit: Sequence[int], swapped: bool
 ) -> _Seen:
     """Run the storm, without a bpf(2) call on a map while the tracers are attached."""
-    storm, consumer = arms[0].config.storm, arms[0].config.consumer
-    ways = [transports.find(arm.config.transport) for arm in arms]
+    config = arms[0].config
     programs = {
         index: _program(rig, arms[index], marked=bool(index) != swapped) for index in sorted(visit)
     }
     picker = rig.built(chooser.BUILD)
-    capture = rig.capture(arms[0].config)
+    capture = rig.capture(config)
     with ExitStack() as stack:
         chosen = [programs.get(index, programs[visit[0]]) for index in (0, 1)]
         chooser.set_up(picker, chosen[:: -1 if swapped else 1], rule, key=key)
-        generator = stack.enter_context(rig.generator(storm))
+        generator = stack.enter_context(rig.generator(config.storm))
         memory: dict[int, Memory] = {}
         for index in visit:
-            way, arm, program = ways[index], arms[index], programs[index]
-            program.configure(
-                settings.encode(
-                    arm.config.producer,
-                    session=generator.session,
-                    rings=way.rings(rig.cpus),
-                    duet=rule,
-                )
+            chooser.zero_write_times(programs[index])
+            opened, memory[index] = open_buffers(
+                rig,
+                arms[index].config,
+                programs[index],
+                capture,
+                session=generator.session,
+                stack=stack,
             )
-            program.zero_counters()
-            chooser.zero_write_times(program)
-            memory_before, mapped_bytes = procfs.process_memory(), capture.mapped_bytes
-            opened = stack.enter_context(way.open(program, capture, requested(rig, arm.config)))
-            memory[index] = measured_memory(
-                opened, capture.mapped_bytes - mapped_bytes, memory_before
-            )
-        offline = gone(rig)
-        presence = stack.enter_context(watched())
-        raised_before = procfs.irq_work()
         with ExitStack() as running:
-            running.enter_context(consuming(capture, opened.drain, consumer))  # drains both
+            running.enter_context(consuming(capture, opened.drain, config.consumer))  # drains both
             running.enter_context(picker.attached())
-            passed = pass_storm(generator, picker, arms[0].config)
-        met = competition.between(passed.before, competition.read(), cpus=len(rig.cpus))
-        raised = wakeups_raised(raised_before, procfs.irq_work())
+            passage = pass_storm(rig, config, picker, generator, running=running)
         sides = {
             index: _Side(
                 counters=tuple(program.read_counters()),
@@ -227,17 +194,11 @@ def _observe(
             )
             for index, program in programs.items()
         }
-        away_ns = presence.away_ns
     return _Seen(
         sides=sides,
         records=captured(capture),
-        storm=passed.report,
+        passage=passage,
         malformed=capture.malformed + capture.misdated,
-        competition=met,
-        away_ns=away_ns,
-        neighbours=passed.neighbours,
-        offline=offline,
-        wakeups_raised=raised,
     )
 
 
@@ -252,13 +213,13 @@ def _ledgers(seen: _Seen, records: tuple[Records, Records]) -> tuple[Ledger, dic
     books = {
         index: ledger.balance(records[index], side.counters) for index, side in seen.sides.items()
     }
-    own_exits = sum(book.own_exits for book in books.values())
+    own_exits, reaped = sum(book.own_exits for book in books.values()), seen.passage.storm.reaped
     faults = [
         f"{('first', 'second')[index]} arm: {each}"
         for index, book in books.items()
         for each in book.residues
     ]
-    faults += clocks.faults(seen.records, seen.storm)
+    faults += clocks.faults(seen.records, seen.passage.storm)
     if strays := sum(len(each) for index, each in enumerate(records) if index not in books):
         faults.append(
             f"{counted(strays, 'record carries', 'records carry')} the mark of an arm that "
@@ -266,13 +227,13 @@ def _ledgers(seen: _Seen, records: tuple[Records, Records]) -> tuple[Ledger, dic
         )
     if seen.malformed:
         faults.append(f"malformed or misdated records or visits: {seen.malformed:,}")
-    if own_exits > seen.storm.reaped:
-        faults.append(f"{seen.storm.reaped:,} reaped, but {own_exits:,} traced")
+    if own_exits > reaped:
+        faults.append(f"{reaped:,} reaped, but {own_exits:,} traced")
     whole = replace(
         next(iter(books.values())),
         own_attempted=sum(book.own_attempted for book in books.values()),
-        reaped=seen.storm.reaped,
-        missed=seen.storm.reaped - own_exits,
+        reaped=reaped,
+        missed=reaped - own_exits,
         residues=tuple(faults),
     )
     return whole, {

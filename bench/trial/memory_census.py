@@ -88,7 +88,7 @@ def _one(way: Transport, request: Request, line: MemoryLine) -> MemoryLine:
     with way.allocated(request) as got:
         got.map()
         after, mapped = procfs.process_memory(), procfs.mappings(MAPPINGS)
-        sizes = [procfs.fd_info(fd).memlock_bytes for fd in got.map_fds]
+        memlock_bytes = procfs.memlock_bytes(got.map_fds)
     return replace(
         line,
         footprint=got.footprint,
@@ -98,7 +98,7 @@ def _one(way: Transport, request: Request, line: MemoryLine) -> MemoryLine:
         rss_bytes=after.rss_bytes - before.rss_bytes,
         pinned_bytes=after.pinned_bytes - before.pinned_bytes,
         locked_bytes=after.locked_bytes - before.locked_bytes,
-        memlock_bytes=None if None in sizes else sum(size for size in sizes if size is not None),
+        memlock_bytes=memlock_bytes,
     )
 
 

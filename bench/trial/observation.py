@@ -36,7 +36,18 @@ class KernelUse:
 
     runs: int | None = None
     run_ns: int | None = None
-    wakeups_raised: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A storm that is over, and what went on beside it."""
+
+    storm: StormReport
+    competition: Competition
+    away_ns: int | None = None  # the longest time that the harness did not run; None: not watched
+    neighbours: tuple[str, ...] | None = None  # others' programs at this event; None: unknown
+    offline: tuple[int, ...] = ()  # CPUs that had gone when the buffers were made
+    wakeups_raised: int | None = None  # irq_work interrupts, all CPUs; None: not counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +56,7 @@ class Observation:
 
     records: Records
     counters: tuple[CpuCounters, ...]
-    storm: StormReport
+    passage: Passage
     memory: Memory
     consumer: ConsumerUse
     kernel: KernelUse
@@ -53,7 +64,3 @@ class Observation:
     lost_told: dict[str, int] = field(default_factory=dict)
     late: LateFacts | None = None  # None: not asked for, or not by this reader
     skipped_told: int | None = None
-    away_ns: int = 0  # the longest time that the harness did not run
-    neighbours: tuple[str, ...] | None = None  # others' programs at this event; None: unknown
-    competition: Competition = field(default_factory=lambda: Competition(foreign_cpus=0.0))
-    offline: tuple[int, ...] = ()  # CPUs that had gone when the buffers were made

@@ -7,7 +7,6 @@ import struct
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -25,18 +24,16 @@ from bench.tracer.consumer import consuming
 from bench.tracer.program import Program, names
 from bench.tracer.transport import Opened, Request
 from bench.trial import competition
-from bench.trial.competition import Competition
-from bench.trial.observation import ConsumerUse, KernelUse, Observation
+from bench.trial.observation import ConsumerUse, KernelUse, Observation, Passage
 from bench.trial.presence import watched
 from bench.trial.rig import Rig
 from workloads import mapcallers
 from workloads.generator import Generator
-from workloads.storm import StormReport
 
 GRACE_S: Final = 15.0  # beyond the storm's own limit, for a generator that hangs
 
 
-def observe_bare(rig: Rig, config: TrialConfig) -> tuple[StormReport, Competition]:
+def observe_bare(rig: Rig, config: TrialConfig) -> Passage:
     """Run a storm under no program, or under one that does nothing (transport "noop")."""
     attached: AbstractContextManager[None] = nullcontext()
     if config.transport == "noop":
@@ -45,7 +42,8 @@ def observe_bare(rig: Rig, config: TrialConfig) -> tuple[StormReport, Competitio
         before = competition.read([generator.session])
         generator.go()
         report = generator.wait(config.storm.seconds + GRACE_S)
-        return report, competition.between(before, competition.read(), cpus=len(rig.cpus))
+        met = competition.between(before, competition.read(), cpus=len(rig.cpus))
+    return Passage(storm=report, competition=met)
 
 
 def observe(rig: Rig, config: TrialConfig) -> Observation:
@@ -63,17 +61,10 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         runs_before = bpf.run_time(program_fd)
         skipped_before = procfs.fd_info(program_fd).recursion_misses
         generator = stack.enter_context(rig.generator(config.storm))
-        program.configure(
-            settings.encode(config.producer, session=generator.session, rings=way.rings(rig.cpus))
+        opened, memory = open_buffers(
+            rig, config, program, capture, session=generator.session, stack=stack
         )
-        program.zero_counters()
-        memory_before = procfs.process_memory()
-        opened = stack.enter_context(way.open(program, capture, requested(rig, config)))
-        offline = gone(rig)
-        memory = measured_memory(opened, capture.mapped_bytes, memory_before)
         callers = stack.enter_context(mapcallers.calling(config.map_callers))
-        presence = stack.enter_context(watched())
-        raised_before = procfs.irq_work()
         with ExitStack() as running:
             thread_id = running.enter_context(consuming(capture, opened.drain, config.consumer))
             if counter is not None:
@@ -84,19 +75,16 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
             if counter is not None:
                 running.enter_context(counter.attached())
             _stall(capture, config)
-            passed = pass_storm(generator, program, config, callers)
-        met = competition.between(passed.before, competition.read(callers), cpus=len(rig.cpus))
+            passage = pass_storm(rig, config, program, generator, running=running, beside=callers)
         wakes_ns = woken() if woken else None
         lost_told = opened.lost_told()
         skipped = _skipped_told(skipped_before, procfs.fd_info(program_fd).recursion_misses)
-        raised = wakeups_raised(raised_before, procfs.irq_work())
         counters = program.read_counters()
         runs_after = bpf.run_time(program_fd)
-        away_ns = presence.away_ns
     return Observation(
         records=captured(capture),
         counters=tuple(counters),
-        storm=passed.report,
+        passage=passage,
         memory=memory,
         consumer=ConsumerUse(
             cpu_ns=capture.cpu_ns,
@@ -111,47 +99,31 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         kernel=KernelUse(
             runs=runs_after[0] - runs_before[0] if counted else None,
             run_ns=runs_after[1] - runs_before[1] if counted else None,
-            wakeups_raised=raised,
         ),
         late=_late(capture, config, wakes_ns) if diagnosed else None,
         occupancy=np.frombuffer(capture.occupancy(), dtype=np.uint64).reshape(-1, 2),
         lost_told=lost_told,
         skipped_told=skipped,
-        away_ns=away_ns,
-        neighbours=passed.neighbours,
-        offline=offline,
-        competition=met,
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passed:
-    """A storm that is over, under an attached program."""
-
-    report: StormReport
-    before: competition.Reading
-    neighbours: tuple[str, ...] | None  # others' programs at this event; None: unknown
-
-
-def pass_storm(
-    generator: Generator, program: Program, config: TrialConfig, beside: Sequence[int] = ()
-) -> Passed:
-    """Let the storm pass; ``beside`` are the trial's other processes."""
-    before = program.neighbours()
-    reading = competition.read([generator.session, *beside])
-    generator.go()
-    report = generator.wait(config.storm.seconds + GRACE_S)
-    after = program.neighbours()
-    return Passed(
-        report=report,
-        before=reading,
-        neighbours=None if before is None or after is None else names(before | after),
+def open_buffers(
+    rig: Rig,
+    config: TrialConfig,
+    program: Program,
+    capture: Capture,
+    *,
+    session: int,
+    stack: ExitStack,
+) -> tuple[Opened, Memory]:
+    """Configure the tracer, and open its buffers until ``stack`` is left; return their memory."""
+    way = transports.find(config.transport)
+    rings = way.rings(rig.cpus)
+    program.configure(
+        settings.encode(config.producer, session=session, rings=rings, duet=config.duet)
     )
-
-
-def requested(rig: Rig, config: TrialConfig) -> Request:
-    """Return what ``config`` asks of its transport on this machine."""
-    return Request(
+    program.zero_counters()
+    request = Request(
         budget_bytes=config.budget_bytes,
         cpus=rig.cpus,
         sharing=rig.usable,
@@ -159,11 +131,51 @@ def requested(rig: Rig, config: TrialConfig) -> Request:
         consumer=config.consumer,
         lazy_reader=config.lazy_reader,
     )
+    before, mapped_bytes = procfs.process_memory(), capture.mapped_bytes
+    opened = stack.enter_context(way.open(program, capture, request))
+    now = procfs.process_memory()
+    observed = Observed(
+        rss_bytes=now.rss_bytes - before.rss_bytes,
+        pinned_bytes=now.pinned_bytes - before.pinned_bytes,
+        memlock_bytes=procfs.memlock_bytes(opened.map_fds),
+        mapped_bytes=capture.mapped_bytes - mapped_bytes,
+    )
+    return opened, Memory(footprint=opened.footprint, observed=observed)
 
 
-def gone(rig: Rig) -> tuple[int, ...]:
-    """Return the CPUs that went offline since the rig was set up."""
-    return tuple(sorted({*rig.cpus} - {*procfs.online_cpus()}))
+def pass_storm(
+    rig: Rig,
+    config: TrialConfig,
+    program: Program,
+    generator: Generator,
+    *,
+    running: ExitStack,
+    beside: Sequence[int] = (),
+) -> Passage:
+    """Let the storm pass, then close ``running``, which has the tracer attached and drained.
+
+    ``beside`` are the trial's other processes.
+    """
+    offline = tuple(sorted({*rig.cpus} - {*procfs.online_cpus()}))
+    raised, there = procfs.irq_work(), program.neighbours()
+    with watched() as presence:
+        before = competition.read([generator.session, *beside])
+        generator.go()
+        report = generator.wait(config.storm.seconds + GRACE_S)
+        still = program.neighbours()
+        running.close()
+    met = competition.between(before, competition.read(beside), cpus=len(rig.cpus))
+    now = procfs.irq_work()
+    return Passage(
+        storm=report,
+        competition=met,
+        away_ns=presence.away_ns,
+        neighbours=None if there is None or still is None else names(there | still),
+        offline=offline,
+        wakeups_raised=None
+        if raised is None or now is None
+        else sum(now.values()) - sum(raised.values()),
+    )
 
 
 def captured(capture: Capture) -> Records:
@@ -196,31 +208,5 @@ def _stall(capture: Capture, config: TrialConfig) -> None:
         capture.stall(start_ns, int(consumer.stall_ms * 1e6))
 
 
-def measured_memory(opened: Opened, mapped_bytes: int, before: procfs.ProcessMemory) -> Memory:
-    """Return the memory of buffers: by formula, and as change since ``before``."""
-    now = procfs.process_memory()
-    return Memory(
-        footprint=opened.footprint,
-        observed=Observed(
-            rss_bytes=now.rss_bytes - before.rss_bytes,
-            pinned_bytes=now.pinned_bytes - before.pinned_bytes,
-            memlock_bytes=_memlock_bytes(opened.map_fds),
-            mapped_bytes=mapped_bytes,
-        ),
-    )
-
-
-def _memlock_bytes(map_fds: tuple[int, ...]) -> int | None:
-    sizes = [procfs.fd_info(fd).memlock_bytes for fd in map_fds]
-    return None if None in sizes else sum(size for size in sizes if size is not None)
-
-
 def _skipped_told(before: int | None, after: int | None) -> int | None:
     return None if before is None or after is None else after - before
-
-
-def wakeups_raised(before: dict[int, int] | None, after: dict[int, int] | None) -> int | None:
-    """Return the irq_work interrupts between two readings; None where they are not counted."""
-    if before is None or after is None:
-        return None
-    return sum(after.values()) - sum(before.values())

@@ -13,7 +13,7 @@ from bench.measure import by_cpu
 from bench.plan.experiments import Arm
 from bench.record.counters import CpuCounters
 from bench.trial.assess import Assessment, assess, state_of
-from bench.trial.competition import Competition
+from bench.trial.observation import Passage
 from bench.trial.observe import observe, observe_bare
 from bench.trial.result import Conditions, TrialResult
 from bench.trial.rig import Rig
@@ -38,23 +38,17 @@ def run_trial(rig: Rig, arm: Arm, place: Place) -> TrialResult:
     before = procfs.cpu_times()
     measured = Assessment()
     if arm.config.transport in _BARE:
-        storm, met = observe_bare(rig, arm.config)
-        conditions = conditions_of(rig, before, met)
+        passage = observe_bare(rig, arm.config)
+        conditions = conditions_of(rig, before, passage)
     else:
         seen = observe(rig, arm.config)
-        storm = seen.storm
+        passage = seen.passage
         # One block is enough to look at, and keeps the journal small.
         measured = assess(seen, with_timeline=place.block == 0)
-        conditions = conditions_of(
-            rig,
-            before,
-            seen.competition,
-            counters=seen.counters,
-            offline=seen.offline,
-            away_ns=seen.away_ns,
-            neighbours=seen.neighbours,
-        )
-    state, reasons = state_of(measured.ledger, conditions, shortfall(arm.config.storm, storm))
+        conditions = conditions_of(rig, before, passage, seen.counters)
+    state, reasons = state_of(
+        measured.ledger, conditions, shortfall(arm.config.storm, passage.storm)
+    )
     return TrialResult(
         experiment=place.experiment,
         arm=arm.name,
@@ -62,7 +56,7 @@ def run_trial(rig: Rig, arm: Arm, place: Place) -> TrialResult:
         position=place.position,
         config=arm.config,
         started_utc=started,
-        storm=storm,
+        storm=passage.storm,
         conditions=conditions,
         state=state,
         reasons=reasons,
@@ -73,22 +67,19 @@ def run_trial(rig: Rig, arm: Arm, place: Place) -> TrialResult:
 def conditions_of(
     rig: Rig,
     before: procfs.CpuTimes,
-    met: Competition,
-    *,
+    passage: Passage,
     counters: Sequence[CpuCounters] = (),
-    offline: tuple[int, ...] = (),
-    away_ns: int | None = None,
-    neighbours: tuple[str, ...] | None = None,
 ) -> Conditions:
     """Return the conditions of a storm that began after ``before`` and is over."""
+    met = passage.competition
     return Conditions(
         steal_share=procfs.cpu_times().steal_share_since(before),
         load_1m=procfs.load_1m(),
         other_exits=sum(each.exits - each.own_exits for each in counters),
         kernel_complaints=rig.log.complaints(),
-        away_ns=away_ns,
-        neighbours=neighbours,
-        unbuffered=by_cpu.without_buffer(counters, offline),
+        away_ns=passage.away_ns,
+        neighbours=passage.neighbours,
+        unbuffered=by_cpu.without_buffer(counters, passage.offline),
         foreign_cpus=met.foreign_cpus,
         foreign_cpus_error=met.sampling_error_cpus,
         stalled=met.stalled,
