@@ -20,7 +20,6 @@ from bench.journal.reader import as_resumed, finished, last_run, resumable
 from bench.journal.schema import Run, RunHeader
 from bench.journal.writer import JournalWriter
 from bench.linux import cpus, machine
-from bench.plan import blocks
 from bench.plan.config import Producer, TrialConfig, Wake
 from bench.plan.experiments import Arm, ArmName, Experiment
 from bench.plan.outline import Outline, Stage, stage
@@ -94,7 +93,7 @@ class Campaign:
                     remedy="repeat the options of that run, or choose another with --output",
                 )
         for block in range(first_block, experiment.blocks):
-            for position, arm in enumerate(blocks.order(experiment, block, self.header.seed)):
+            for position, arm in enumerate(experiment.order(block, self.header.seed)):
                 if (experiment.name, arm.name, block) not in self._done:
                     yield block, position, arm
 

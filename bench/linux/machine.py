@@ -146,11 +146,6 @@ class Machine:
             return len(procfs.parse_cpu_list(self.usable_cpus)) or self.cpus_online
         return self.cpus_online
 
-    @property
-    def restricted(self) -> bool:
-        """Whether a run is known to have been kept from some CPUs, or from some of their time."""
-        return self.usable_cpus != self.online_cpus or self.cpu_quota is not None
-
 
 def harness_version() -> str:
     """Return the installed package's version; a checkout that was not installed has none."""

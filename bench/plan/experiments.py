@@ -13,6 +13,7 @@ Names of arms carry what a comparison needs, since a journal holds nothing else 
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -102,6 +103,16 @@ class Experiment:
     def duet(self) -> bool:
         """Whether a block is one storm that both arms share."""
         return bool(self.arms) and self.arms[0].config.duet is not None
+
+    def order(self, block: int, seed: int) -> tuple[Arm, ...]:
+        """Return the arms in the random order of block ``block`` (from 0).
+
+        It depends on the seed, the name and the block alone, so that a run that was interrupted
+        goes on in the order it would have had.
+        """
+        arms = list(self.arms)
+        random.Random(f"{seed}/{self.name}/{block}").shuffle(arms)
+        return tuple(arms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 
 from bench import paths
 from bench.errors import BufbenchError, MachineUnfit
-from bench.host import limits, one_arena
+from bench.host import limits
 from bench.host.uninterrupted import uninterrupted
 from bench.linux import bpf, capabilities, lockdown, procfs, refusal, tracefs
 from bench.record.counters import CpuCounters
@@ -72,7 +72,7 @@ class Program:
 
     def __init__(self, build: Build, kernel: Kernel) -> None:
         compiler.bcc_version()
-        one_arena.keep_to()
+        compiler.keep_to_one_arena()
         from bcc import BPF
 
         self.build = build

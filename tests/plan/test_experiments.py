@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.plan import blocks
 from bench.plan.budgets import KIB
 from bench.plan.config import MIXED, Producer, TrialConfig
 from bench.plan.experiments import ArmName, Experiment, comparisons, compose, twins
@@ -115,15 +114,15 @@ def test_a_copy_alone_has_no_twin() -> None:
 
 def test_every_block_has_every_arm_once_in_an_order_that_comes_again() -> None:
     experiment = composed()
-    orders = [blocks.order(experiment, block, 7) for block in range(20)]
+    orders = [experiment.order(block, 7) for block in range(20)]
     assert all(Counter(order) == Counter(experiment.arms) for order in orders)
-    assert orders == [blocks.order(experiment, block, 7) for block in range(20)]
+    assert orders == [experiment.order(block, 7) for block in range(20)]
     assert len(set(orders)) > 15
-    assert orders != [blocks.order(experiment, block, 8) for block in range(20)]
+    assert orders != [experiment.order(block, 8) for block in range(20)]
 
 
 def test_each_arm_comes_first_about_as_often() -> None:
     experiment = composed()
-    firsts = Counter(blocks.order(experiment, block, 1)[0].name for block in range(800))
+    firsts = Counter(experiment.order(block, 1)[0].name for block in range(800))
     assert set(firsts) == {arm.name for arm in experiment.arms}
     assert max(firsts.values()) < 150  # expected: 100 of 800, standard deviation 9.4
