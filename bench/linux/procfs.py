@@ -129,19 +129,6 @@ def parse_fdinfo(text: str) -> FdInfo:
     )
 
 
-def parse_smaps(text: str, names: frozenset[str]) -> Mappings:
-    """Return sums over the mappings that have one of ``names``."""
-    sizes = {"Size": 0, "Rss": 0}
-    wanted = False
-    for line in text.splitlines():
-        first, *rest = line.split(maxsplit=5) or [""]
-        if not first.endswith(":"):  # 7f12-7f34 r--s 00001000 00:10 1066 anon_inode:bpf-map
-            wanted = len(rest) == 5 and rest[4] in names
-        elif wanted and first[:-1] in sizes and rest:
-            sizes[first[:-1]] += 1024 * (_number(rest[0]) or 0)
-    return Mappings(length_bytes=sizes["Size"], rss_bytes=sizes["Rss"])
-
-
 def parse_free_pages(zoneinfo: str) -> int | None:
     """Return free pages of all zones, and of all CPUs' lists; None where there is no zone.
 
@@ -267,7 +254,10 @@ def _settle_rss() -> None:
 
 def mappings(names: frozenset[str]) -> Mappings:
     """Return this process's mappings of what smaps calls by one of ``names``, together."""
-    return parse_smaps(read(PROC / "self/smaps") or "", names)
+    found = [each for each in psutil.Process().memory_maps(grouped=False) if each.path in names]
+    return Mappings(
+        length_bytes=sum(each.size for each in found), rss_bytes=sum(each.rss for each in found)
+    )
 
 
 def free_pages() -> int | None:

@@ -115,7 +115,6 @@ def _proc(data: bytes) -> None:
     procfs.parse_sizes(text)
     procfs.parse_capabilities(text)
     procfs.parse_fdinfo(text)
-    procfs.parse_smaps(text, frozenset({"anon_inode:bpf-map"}))
     procfs.parse_free_pages(text)
     mounts = procfs.parse_mountinfo(text)
     list(cgroup.process_limits(homes(text, mounts[:8], controller="pids")))

@@ -3,31 +3,14 @@
 
 from __future__ import annotations
 
+import mmap
+from contextlib import ExitStack
 from pathlib import Path
 
 from bench.host.memory_group import place
+from bench.linux import procfs
 from bench.linux.cgroup import homes
-from bench.linux.procfs import parse_free_pages, parse_mountinfo, parse_smaps
-
-SMAPS = """\
-55d0c8a00000-55d0c8a02000 r--p 00000000 fe:00 2097 /usr/bin/anon_inode:bpf-map
-Size:                  8 kB
-Rss:                   8 kB
-7f0000000000-7f0000001000 rw-s 00000000 00:10 1066                       anon_inode:bpf-map
-Size:                  4 kB
-KernelPageSize:        4 kB
-Rss:                   4 kB
-VmFlags: rd wr sh mr mw me ms
-7f0000001000-7f0000022000 r--s 00001000 00:10 1066                       anon_inode:bpf-map
-Size:                132 kB
-Rss:                 132 kB
-7f0000022000-7f0000023000 rw-p 00000000 00:00 0
-Size:                  4 kB
-Rss:                   4 kB
-7f0000030000-7f0000039000 rw-s 00000000 00:10 1066                       anon_inode:[perf_event]
-Size:                 36 kB
-Rss:                   0 kB
-"""
+from bench.linux.procfs import parse_free_pages, parse_mountinfo
 
 ZONES = """\
 Node 0, zone      DMA
@@ -51,12 +34,23 @@ V1 = "25 1 0:22 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
 V2 = "30 1 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate\n"
 
 
-def test_mappings_are_added_up_by_their_whole_name() -> None:
-    rings = parse_smaps(SMAPS, frozenset({"anon_inode:bpf-map"}))
-    assert (rings.length_bytes, rings.rss_bytes) == (136 * 1024, 136 * 1024)
-    perf = parse_smaps(SMAPS, frozenset({"anon_inode:[perf_event]"}))
-    assert (perf.length_bytes, perf.rss_bytes) == (36 * 1024, 0)
-    assert parse_smaps("", frozenset({"x"})).length_bytes == 0
+def test_mappings_are_added_up_by_their_whole_name(tmp_path: Path) -> None:
+    path = tmp_path / "mapped"
+    path.write_bytes(bytes(8 * mmap.PAGESIZE))
+    names = frozenset({str(path)})
+    with ExitStack() as stack, path.open("rb") as file:
+        for pages in (8, 4):
+            view = stack.enter_context(
+                mmap.mmap(file.fileno(), pages * mmap.PAGESIZE, prot=mmap.PROT_READ)
+            )
+            assert view[0] == 0  # which maps it
+        found = procfs.mappings(names)
+        assert procfs.mappings(frozenset({path.name})) == procfs.Mappings(
+            length_bytes=0, rss_bytes=0
+        )
+    assert found.length_bytes == 12 * mmap.PAGESIZE
+    assert 0 < found.rss_bytes <= found.length_bytes
+    assert procfs.mappings(names).length_bytes == 0
 
 
 def test_free_pages_include_what_each_cpu_keeps_at_hand() -> None:
