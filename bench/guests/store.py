@@ -12,7 +12,6 @@ apt-DIGEST/                        private APT roots, one for each list of archi
 
 from __future__ import annotations
 
-import lzma
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -268,21 +267,12 @@ def _unpack(packages: Sequence[Path], release: str, into: Path) -> None:
     if modules.is_dir():
         for name in _NO_GUEST_HAS:
             shutil.rmtree(modules / name, ignore_errors=True)
+        packed = [*modules.rglob("*.ko.xz"), *modules.rglob("*.ko.zst")]  # zstd knows both
+        unpack = ["zstd", "-q", "-d", "--rm"]
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-            list(pool.map(_decompress_xz, modules.rglob("*.ko.xz")))
-        zst = list(modules.rglob("*.ko.zst"))
-        for at in range(0, len(zst), _BATCH):
-            _run(["zstd", "-q", "-d", "--rm", *zst[at : at + _BATCH]], modules)
+            batches = [packed[at : at + _BATCH] for at in range(0, len(packed), _BATCH)]
+            list(pool.map(lambda batch: _run([*unpack, *batch], modules), batches))
         _run(["depmod", "-b", into, release], into)
-
-
-def _decompress_xz(path: Path) -> None:
-    try:
-        content = lzma.decompress(path.read_bytes())
-    except lzma.LZMAError as error:
-        raise FetchFailed(f"{path.name} is damaged: {error}", remedy="fetch it again") from error
-    path.with_suffix("").write_bytes(content)
-    path.unlink()
 
 
 def _run(argv: Sequence[str | Path], into: Path) -> None:
