@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final
 
 from bench.amounts import counted
@@ -20,18 +20,11 @@ from bench.measure import (
     steady,
     timeline,
 )
-from bench.measure.by_cpu import CpuShare
 from bench.measure.cost import Cost
-from bench.measure.late import Late
-from bench.measure.latency import Latency
 from bench.measure.ledger import Ledger
-from bench.measure.occupancy import Occupancy
-from bench.measure.ordering import Ordering
-from bench.measure.timeline import Timeline
-from bench.record.footprint import Memory
 from bench.record.records import Records
 from bench.trial.observation import Observation
-from bench.trial.result import Conditions, State
+from bench.trial.result import Conditions, State, TrialResult
 
 STEAL_BOUND: Final = 0.20
 """Share of CPU time stolen beyond which a trial is noisy.
@@ -58,25 +51,8 @@ AWAY_BOUND_NS: Final = 500_000_000
 """Time that the harness did not run, at a stretch, beyond which a trial is noisy."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assessment:
-    """The fields of a TrialResult that a transport adds; empty where none ran."""
-
-    ledger: Ledger | None = None
-    ordering: Ordering | None = None
-    latency: Latency | None = None
-    memory: Memory | None = None
-    cost: Cost | None = None
-    by_cpu: tuple[CpuShare, ...] = ()
-    occupancy: Occupancy | None = None
-    lost_told: dict[str, int] = field(default_factory=dict)
-    skipped_told: int | None = None
-    late: Late | None = None
-    timeline: Timeline | None = None
-
-
-def assess(seen: Observation, *, with_timeline: bool = False) -> Assessment:
-    """Measure everything that the design defines, and keep a timeline if one is wanted.
+def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False) -> TrialResult:
+    """Measure everything that the design defines; add it to what is known without a transport.
 
     Where the trial's times are not of one clock nothing is measured that would compare them.
     """
@@ -92,9 +68,10 @@ def assess(seen: Observation, *, with_timeline: bool = False) -> Assessment:
         book = replace(book, residues=(*book.residues, residue))
     if faults := clocks.faults(seen.records, storm):
         book = replace(book, residues=(*book.residues, *faults))
-        return Assessment(ledger=book, memory=seen.memory, lost_told=seen.lost_told)
+        return replace(bare, ledger=book, memory=seen.memory, lost_told=seen.lost_told)
     storm_ns = storm.end_ns - storm.start_ns
-    return Assessment(
+    return replace(
+        bare,
         ledger=book,
         ordering=ordering.examine(seen.records),
         latency=latency.measure(seen.records),

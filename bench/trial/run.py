@@ -4,22 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
 
 from bench.linux import procfs
 from bench.measure import by_cpu
-from bench.plan.experiments import Arm
+from bench.plan.experiments import BASELINES, Arm
 from bench.record.counters import CpuCounters
-from bench.trial.assess import Assessment, assess, state_of
+from bench.trial.assess import assess, state_of
 from bench.trial.observation import Passage
 from bench.trial.observe import observe, observe_bare
-from bench.trial.result import Conditions, TrialResult
+from bench.trial.result import Conditions, State, TrialResult
 from bench.trial.rig import Rig
 from bench.trial.shortfall import shortfall
-
-_BARE: Final = frozenset({"none", "noop"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,20 +33,9 @@ def run_trial(rig: Rig, arm: Arm, place: Place) -> TrialResult:
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
     rig.log.forget()  # what was said before
     before = procfs.cpu_times()
-    measured = Assessment()
-    if arm.config.transport in _BARE:
-        passage = observe_bare(rig, arm.config)
-        conditions = conditions_of(rig, before, passage)
-    else:
-        seen = observe(rig, arm.config)
-        passage = seen.passage
-        # One block is enough to look at, and keeps the journal small.
-        measured = assess(seen, with_timeline=place.block == 0)
-        conditions = conditions_of(rig, before, passage, seen.counters)
-    state, reasons = state_of(
-        measured.ledger, conditions, shortfall(arm.config.storm, passage.storm)
-    )
-    return TrialResult(
+    seen = None if arm.config.transport in BASELINES else observe(rig, arm.config)
+    passage = observe_bare(rig, arm.config) if seen is None else seen.passage
+    result = TrialResult(
         experiment=place.experiment,
         arm=arm.name,
         block=place.block,
@@ -57,11 +43,15 @@ def run_trial(rig: Rig, arm: Arm, place: Place) -> TrialResult:
         config=arm.config,
         started_utc=started,
         storm=passage.storm,
-        conditions=conditions,
-        state=state,
-        reasons=reasons,
-        **{each.name: getattr(measured, each.name) for each in fields(measured)},
+        conditions=conditions_of(rig, before, passage, seen.counters if seen else ()),
+        state=State.VALID,
     )
+    if seen is not None:
+        # One block is enough to look at, and keeps the journal small.
+        result = assess(result, seen, with_timeline=place.block == 0)
+    lacking = shortfall(arm.config.storm, passage.storm)
+    state, reasons = state_of(result.ledger, result.conditions, lacking)
+    return replace(result, state=state, reasons=reasons)
 
 
 def conditions_of(

@@ -40,7 +40,7 @@ def test_analysis_and_journal(benchmark: BenchmarkFixture, tmp_path: Path) -> No
             return (seen,), {}
 
         def analyse(seen: Observation) -> None:
-            assert assess(seen).ledger is not None
+            assert assess(result, seen).ledger is not None
             writer.write(result)
 
         benchmark.pedantic(analyse, setup=observed, rounds=ROUNDS)
