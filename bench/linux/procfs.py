@@ -58,14 +58,6 @@ class Mappings:
     rss_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FdInfo:
-    """What fdinfo reports of a BPF map or program; None: this kernel does not say."""
-
-    memlock_bytes: int | None
-    recursion_misses: int | None
-
-
 @dataclass(frozen=True, slots=True)
 class Mount:
     """One line of mountinfo."""
@@ -96,37 +88,26 @@ def _number(text: str) -> int | None:
     return int(text) if _DIGITS.fullmatch(text) else None
 
 
-def parse_irq_work(interrupts: str) -> dict[int, int] | None:
-    """Return IWI of /proc/interrupts, CPU -> count since boot; None where there is no such row."""
+def parse_irq_work(interrupts: str) -> int | None:
+    """Return IWI of /proc/interrupts, all CPUs since boot; None where there is no such row."""
     header, *rows = interrupts.splitlines() or [""]
-    cpus = [_number(name.removeprefix("CPU")) for name in header.split()]
     for row in rows:
-        if row.lstrip().startswith("IWI:"):
-            counts = map(_number, row.split()[1 : len(cpus) + 1])
-            counted = zip(cpus, counts, strict=False)
-            return {cpu: count for cpu, count in counted if cpu is not None and count is not None}
+        name, _, counts = row.partition(":")
+        if name.strip() == "IWI":
+            return sum(_number(count) or 0 for count in counts.split()[: len(header.split())])
     return None
 
 
-def parse_sizes(text: str) -> dict[str, int]:
-    """Return lines such as ``VmRSS:  1948 kB`` of a process's status, name -> bytes."""
-    found = re.findall(r"^(\w+):[ \t]+([0-9]{1,15}) kB$", text, re.MULTILINE)
-    return {name: int(kib) * 1024 for name, kib in found}
+def parse_numbers(text: str) -> dict[str, int]:
+    """Return lines such as ``VmRSS:  1948 kB`` of status, ``memlock:  78128`` of fdinfo; bytes."""
+    found = re.findall(r"^(\w+):[ \t]*([0-9]{1,19})( kB)?$", text, re.MULTILINE)
+    return {name: int(number) * (1024 if kib else 1) for name, number, kib in found}
 
 
 def parse_capabilities(status: str) -> int:
     """Return CapEff of a process's status as a bit mask; 0 if it is missing."""
     found = re.search(r"^CapEff:[ \t]*([0-9a-f]{1,16})$", status, re.MULTILINE)
     return int(found[1], 16) if found else 0
-
-
-def parse_fdinfo(text: str) -> FdInfo:
-    """Return the fdinfo of a BPF map or program."""
-    found = re.findall(r"^(\w+):[ \t]*([0-9]{1,19})$", text, re.MULTILINE)
-    fields = {name: int(number) for name, number in found}
-    return FdInfo(
-        memlock_bytes=fields.get("memlock"), recursion_misses=fields.get("recursion_misses")
-    )
 
 
 def parse_free_pages(zoneinfo: str) -> int | None:
@@ -225,16 +206,15 @@ def load_1m() -> float:
     return os.getloadavg()[0]
 
 
-def irq_work() -> dict[int, int] | None:
-    """Return IWI since boot, CPU -> count; None where the kernel does not say."""
+def irq_work() -> int | None:
+    """Return IWI since boot; None where the kernel does not say."""
     return parse_irq_work(read(PROC / "interrupts") or "")
 
 
-def process_memory(pid: int | str = "self") -> ProcessMemory:
-    """Return the memory of a process; zeros for one that is gone."""
-    if pid == "self":
-        _settle_rss()
-    sizes = parse_sizes(read(PROC / str(pid) / "status") or "")
+def process_memory() -> ProcessMemory:
+    """Return the memory of this process."""
+    _settle_rss()
+    sizes = parse_numbers(read(PROC / "self/status") or "")
     return ProcessMemory(
         rss_bytes=sizes.get("VmRSS", 0),
         pinned_bytes=sizes.get("VmPin", 0),
@@ -266,14 +246,14 @@ def free_pages() -> int | None:
     return parse_free_pages(read(PROC / "zoneinfo") or "")
 
 
-def fd_info(fd: int, pid: int | str = "self") -> FdInfo:
-    """Return the fdinfo of a descriptor."""
-    return parse_fdinfo(read(PROC / str(pid) / "fdinfo" / str(fd)) or "")
+def fd_info(fd: int) -> dict[str, int]:
+    """Return the numbers in the fdinfo of a BPF map or program: those that this kernel has."""
+    return parse_numbers(read(PROC / "self/fdinfo" / str(fd)) or "")
 
 
 def memlock_bytes(fds: Iterable[int]) -> int | None:
     """Return what these maps take by their fdinfo, together; None where one does not say."""
-    sizes = [fd_info(fd).memlock_bytes for fd in fds]
+    sizes = [fd_info(fd).get("memlock") for fd in fds]
     return None if None in sizes else sum(size for size in sizes if size is not None)
 
 

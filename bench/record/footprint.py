@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from bench.errors import UsageError
 from bench.linux.pages import PAGE_BYTES
 
 POINTER_BYTES: Final = 8
@@ -78,15 +77,9 @@ def ringbuf_footprint(data_bytes: int, *, rings: int = 1) -> Footprint:
     """Return the footprint of ``rings`` equal rings that hold ``data_bytes`` together.
 
     Per ring of D data pages: D + 3 pages, and an array of 3 + 2 D page pointers, since the data
-    is mapped twice in a row. Raises ``UsageError`` unless D is a power of two.
+    is mapped twice in a row.
     """
-    if rings < 1 or data_bytes % (rings * PAGE_BYTES):
-        raise UsageError(
-            f"{data_bytes} bytes do not make whole pages of {PAGE_BYTES} bytes in {rings} rings",
-            remedy="choose a budget that is a power of two of pages per ring",
-        )
     pages = data_bytes // rings // PAGE_BYTES
-    _require_power_of_two(pages, "a ring buffer's data")
     return Footprint(
         data_bytes=data_bytes,
         page_bytes=rings * (pages + RING_OWN_PAGES) * PAGE_BYTES,
@@ -97,12 +90,8 @@ def ringbuf_footprint(data_bytes: int, *, rings: int = 1) -> Footprint:
 def perfbuf_footprint(pages_per_cpu: int, *, cpus: int) -> Footprint:
     """Return the footprint of ``pages_per_cpu`` data pages on each of ``cpus`` CPUs.
 
-    Per CPU of P data pages: P + 1 pages, and P page pointers. Raises ``UsageError`` unless P is a
-    power of two and there is a CPU.
+    Per CPU of P data pages: P + 1 pages, and P page pointers.
     """
-    _require_power_of_two(pages_per_cpu, "a perf buffer's data")
-    if cpus < 1:
-        raise UsageError(f"{cpus} CPUs hold no perf buffer", remedy="count the online CPUs")
     return Footprint(
         data_bytes=cpus * pages_per_cpu * PAGE_BYTES,
         page_bytes=cpus * (pages_per_cpu + PERF_OWN_PAGES) * PAGE_BYTES,
@@ -118,11 +107,3 @@ def ringbuf_mapped_bytes(data_bytes: int, *, rings: int = 1) -> int:
 def perfbuf_mapped_bytes(pages_per_cpu: int, *, cpus: int) -> int:
     """Return what a consumer maps on all CPUs: the head's page and the data."""
     return cpus * (pages_per_cpu + PERF_OWN_PAGES) * PAGE_BYTES
-
-
-def _require_power_of_two(pages: int, what: str) -> None:
-    if pages < 1 or pages & (pages - 1):
-        raise UsageError(
-            f"{what} cannot take {pages} pages",
-            remedy="choose a power of two of pages: 1, 2, 4, 8 and so on",
-        )

@@ -59,7 +59,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
     with ExitStack() as stack:
         counted = config.kernel_stats and stack.enter_context(bpf.statistics())
         runs_before = bpf.run_time(program_fd)
-        skipped_before = procfs.fd_info(program_fd).recursion_misses
+        skipped_before = procfs.fd_info(program_fd).get("recursion_misses")
         generator = stack.enter_context(rig.generator(config.storm))
         opened, memory = open_buffers(
             rig, config, program, capture, session=generator.session, stack=stack
@@ -78,7 +78,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
             passage = pass_storm(rig, config, program, generator, running=running, beside=callers)
         wakes_ns = woken() if woken else None
         lost_told = opened.lost_told()
-        skipped = _skipped_told(skipped_before, procfs.fd_info(program_fd).recursion_misses)
+        skipped = _risen(skipped_before, procfs.fd_info(program_fd).get("recursion_misses"))
         counters = program.read_counters()
         runs_after = bpf.run_time(program_fd)
     return Observation(
@@ -165,16 +165,13 @@ def pass_storm(
         still = program.neighbours()
         running.close()
     met = competition.between(before, competition.read(beside), cpus=len(rig.cpus))
-    now = procfs.irq_work()
     return Passage(
         storm=report,
         competition=met,
         away_ns=presence.away_ns,
         neighbours=None if there is None or still is None else names(there | still),
         offline=offline,
-        wakeups_raised=None
-        if raised is None or now is None
-        else sum(now.values()) - sum(raised.values()),
+        wakeups_raised=_risen(raised, procfs.irq_work()),
     )
 
 
@@ -208,5 +205,5 @@ def _stall(capture: Capture, config: TrialConfig) -> None:
         capture.stall(start_ns, int(consumer.stall_ms * 1e6))
 
 
-def _skipped_told(before: int | None, after: int | None) -> int | None:
+def _risen(before: int | None, after: int | None) -> int | None:
     return None if before is None or after is None else after - before

@@ -112,9 +112,8 @@ def _btf(data: bytes) -> None:
 def _proc(data: bytes) -> None:
     text = _text(data)
     procfs.parse_irq_work(text)
-    procfs.parse_sizes(text)
+    procfs.parse_numbers(text)
     procfs.parse_capabilities(text)
-    procfs.parse_fdinfo(text)
     procfs.parse_free_pages(text)
     mounts = procfs.parse_mountinfo(text)
     list(cgroup.process_limits(homes(text, mounts[:8], controller="pids")))

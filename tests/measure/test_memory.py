@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import pytest
-
-from bench.errors import UsageError
 from bench.record.footprint import (
     MemoryLine,
     perfbuf_footprint,
@@ -60,25 +57,3 @@ def test_what_no_instrument_told_is_none_and_not_zero():
         " locked_bytes memlock_bytes memcg_bytes free_bytes"
     )
     assert {getattr(line, name) for name in told.split()} == {None}
-
-
-@pytest.mark.parametrize("data_bytes", [0, -4096, 1, 4095, 3 * 4096, 6 * 4096])
-def test_a_ring_that_the_kernel_would_refuse(data_bytes):
-    with pytest.raises(UsageError, match="power of two") as caught:
-        ringbuf_footprint(data_bytes)
-    assert str(caught.value).startswith(("a ring buffer's data cannot", f"{data_bytes} bytes"))
-
-
-def test_shards_that_do_not_divide():
-    with pytest.raises(UsageError, match="3 rings"):
-        ringbuf_footprint(64 << 10, rings=3)
-    with pytest.raises(UsageError, match="2 rings"):
-        ringbuf_footprint(3 * 4096, rings=2)  # one and a half pages each
-    with pytest.raises(UsageError, match="0 rings"):
-        ringbuf_footprint(64 << 10, rings=0)
-
-
-@pytest.mark.parametrize(("pages", "cpus"), [(0, 2), (3, 2), (-1, 2), (8, 0)])
-def test_perf_buffers_that_cannot_be(pages, cpus):
-    with pytest.raises(UsageError, match=f"^a perf buffer's data cannot take {pages}|^{cpus} CPUs"):
-        perfbuf_footprint(pages, cpus=cpus)
