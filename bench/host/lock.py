@@ -18,16 +18,16 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from bench.errors import Busy, MachineUnfit
+from bench.escape import in_a_line
 from bench.linux import procfs
 
 _SYSTEM: Final = Path("/run/bufbench.lock")
-_LONGEST: Final = 200  # characters of a command line that are shown
 
 
 @contextmanager
@@ -122,15 +122,15 @@ def _take(descriptor: int, holder: Callable[[], str], *, wait: bool) -> None:
 
 
 def _name(descriptor: int, command_line: Sequence[str]) -> None:
-    holder = {
-        "pid": os.getpid(),
-        "pid_namespace": procfs.pid_namespace(),
-        "since": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(command_line),
-    }
+    holder = _Holder(
+        pid=os.getpid(),
+        pid_namespace=procfs.pid_namespace(),
+        since=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=shlex.join(command_line),
+    )
     with suppress(OSError):  # a full disk does not keep us from having the lock
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+        os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,9 +138,9 @@ class _Holder:
     """What a holder's file says of it."""
 
     pid: int
-    pid_namespace: int | None  # inode; None: written by a version that did not know it
     since: str
     command: str
+    pid_namespace: int | None = None  # inode; None: written by a version that did not know it
 
     @property
     def elsewhere(self) -> bool:
@@ -149,30 +149,16 @@ class _Holder:
 
     def __str__(self) -> str:
         number = f"process {self.pid}" + (" of another PID namespace" if self.elsewhere else "")
-        return f"{number} since {_shown(self.since)}, {_shown(self.command)}"
+        return f"{number} since {in_a_line(self.since)}, {in_a_line(self.command)}"
 
 
 def _read(descriptor: int) -> _Holder | None:
     """Return who holds it; None where the file does not say, taken just now or on a full disk."""
-    try:
-        holder = json.loads(os.pread(descriptor, 1 << 16, 0))
-        namespace = holder.get("pid_namespace")
-        return _Holder(
-            pid=int(holder["pid"]),
-            pid_namespace=namespace if isinstance(namespace, int) else None,
-            since=str(holder["since"]),
-            command=str(holder["command"]),
-        )
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        OverflowError,
-        RecursionError,
-    ):
-        return None
+    from pydantic import TypeAdapter  # which only those who wait need
+
+    with suppress(OSError, ValueError):
+        return TypeAdapter(_Holder).validate_json(os.pread(descriptor, 1 << 16, 0))
+    return None
 
 
 def _holder(descriptor: int) -> str:
@@ -191,7 +177,7 @@ def _holder_anywhere(place: Path, descriptor: int) -> str:
     if pid is None:
         return "in a PID namespace (a container) that this process cannot look into"
     words = (procfs.read(procfs.PROC / str(pid) / "cmdline") or "").rstrip("\0").split("\0")
-    return f"process {pid}, {_shown(shlex.join(words))}"
+    return f"process {pid}, {in_a_line(shlex.join(words))}"
 
 
 def locked_by(locks: str, seen: os.stat_result) -> int | None:
@@ -205,8 +191,3 @@ def locked_by(locks: str, seen: os.stat_result) -> int | None:
             case [_, "FLOCK", _, "WRITE", pid, where, *_] if where == file and pid.isdecimal():
                 return int(pid)
     return None
-
-
-def _shown(text: str) -> str:
-    shown = "".join(char if char.isprintable() else "?" for char in text[: _LONGEST + 1])
-    return f"{shown[:_LONGEST]}..." if len(shown) > _LONGEST else shown

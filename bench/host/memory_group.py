@@ -7,7 +7,7 @@ import contextlib
 import fcntl
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import attrgetter
@@ -31,17 +31,6 @@ class Place:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryGroup:
-    """The memory cgroup that this process is in."""
-
-    usage: Path
-
-    def usage_bytes(self) -> int:
-        """Return the bytes charged to the group."""
-        return procfs.read_number(self.usage) or 0
-
-
 def place(homes: Iterable[cgroup.Home]) -> Place | None:
     """Return where memory is charged, version 1 before 2; None if nowhere."""
     home = min(homes, key=attrgetter("version"), default=None)
@@ -54,8 +43,11 @@ def place(homes: Iterable[cgroup.Home]) -> Place | None:
 
 
 @contextmanager
-def entered() -> Iterator[MemoryGroup]:
-    """Move this process into a new group, and back afterwards. NoMemoryGroup if that fails."""
+def entered() -> Iterator[Callable[[], int]]:
+    """Move this process into a new group, and back afterwards. NoMemoryGroup if that fails.
+
+    Gives what to call for the bytes that are charged to the group.
+    """
     where = place(cgroup.own("memory"))
     if where is None:
         raise NoMemoryGroup("no memory cgroup is mounted")
@@ -75,7 +67,7 @@ def entered() -> Iterator[MemoryGroup]:
             raise NoMemoryGroup(f"{error.filename or group}: {error.strerror}") from error
         if procfs.read_number(group / where.usage) is None:
             raise NoMemoryGroup(f"{where.root}: groups here are not charged for memory")
-        yield MemoryGroup(group / where.usage)
+        yield lambda: procfs.read_number(group / where.usage) or 0
 
 
 @contextmanager

@@ -115,8 +115,7 @@ def _many(way: Transport, request: Request, line: MemoryLine, copies: int) -> Me
         charged: Callable[[], int | None] = _nothing
         untold = dict(line.untold)
         try:
-            group = stack.enter_context(memory_group.entered())
-            charged = group.usage_bytes
+            charged = stack.enter_context(memory_group.entered())
         except memory_group.NoMemoryGroup as lack:
             untold["memcg_bytes"] = str(lack)
         times = 1 if copies * request.budget_bytes >= _LARGE_BYTES else _ROUNDS
