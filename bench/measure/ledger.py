@@ -67,8 +67,12 @@ def balance(records: Records, counters: Sequence[CpuCounters], reaped: int | Non
         *_sum_residue("all CPUs", attempted, delivered, dropped),
         *_sum_residue("all CPUs, the storm's own", own_attempted, own_delivered, own_dropped),
         *_cpu_residues(records, found, counters),
-        *_whole_residue(found.damaged),
     ]
+    if found.damaged:
+        residues.append(
+            f"{found.damaged:,} records did not arrive whole: length or padding is not what was "
+            "sent"
+        )
     if missed < 0:
         residues.append(f"the generator reaped {reaped:,} processes, but {own_exits:,} were traced")
     return Ledger(
@@ -215,12 +219,4 @@ def _sum_residue(where: str, attempted: int, delivered: int, dropped: int) -> It
         yield (
             f"{where}: {attempted:,} attempted, but {delivered:,} delivered + {dropped:,} dropped"
             f" = {delivered + dropped:,}"
-        )
-
-
-def _whole_residue(damaged: int) -> Iterator[str]:
-    if damaged:
-        yield (
-            f"{counted(damaged, 'record')} did not arrive whole: length or padding is not "
-            "what was sent"
         )

@@ -78,7 +78,8 @@ def trace(records: Records, occupancy: npt.NDArray[np.uint64], *, origin_ns: int
 
     close = _around_the_latest(kernel_ns)
     gaps = _gaps(records, kernel_ns)
-    kept = sorted(sorted(gaps, key=lambda gap: -gap.dropped)[:MOST_GAPS], key=_begin)
+    largest = sorted(gaps, key=lambda gap: -gap.dropped)[:MOST_GAPS]
+    kept = sorted(largest, key=lambda gap: gap.begin_ns)
     samples = occupancy[_spread(len(occupancy), MOST_SAMPLES)].astype(np.int64)
     return Timeline(
         origin_ns=origin_ns,
@@ -91,10 +92,6 @@ def trace(records: Records, occupancy: npt.NDArray[np.uint64], *, origin_ns: int
         used_at_ns=_plain(samples[:, 0] - origin_ns),
         used_bytes=_plain(samples[:, 1]),
     )
-
-
-def _begin(gap: Gap) -> int:
-    return gap.begin_ns
 
 
 def _plain(values: Integers) -> tuple[int, ...]:
