@@ -51,7 +51,7 @@ def test_a_remedy_that_is_given_goes_before() -> None:
 @pytest.fixture
 def permitted(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A process that nothing is known to forbid anything to."""
-    monkeypatch.setattr(refusal, "_inode", lambda _: refusal._INITIAL_USER_NAMESPACE)
+    monkeypatch.setattr(procfs, "namespace", lambda _: refusal._INITIAL_USER_NAMESPACE)
     monkeypatch.setattr(capabilities, "held", lambda: ALL)
     monkeypatch.setattr(lockdown, "running", lambda: "none")
     monkeypatch.setattr(procfs, "read", lambda _: "Seccomp:\t0\n")
@@ -60,7 +60,7 @@ def permitted(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def test_a_user_namespace_is_named(permitted: pytest.MonkeyPatch) -> None:
-    permitted.setattr(refusal, "_inode", lambda _: 4_026_532_000)
+    permitted.setattr(procfs, "namespace", lambda _: 4_026_532_000)
     assert "user namespace" in refusal.remedy_for(errno.EPERM)
 
 
@@ -105,5 +105,5 @@ def test_limits_on_memory_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_namespace_has_its_inode() -> None:
-    assert refusal._inode("/proc/self/ns/user") == Path("/proc/self/ns/user").stat().st_ino
-    assert refusal._inode("/proc/self/ns/none") is None
+    assert procfs.namespace("user") == Path("/proc/self/ns/user").stat().st_ino
+    assert procfs.namespace("none") is None

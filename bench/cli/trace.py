@@ -74,7 +74,7 @@ def command(
     asked: KeyboardInterrupt | None = None
     with live.opened(transport, None if budget is None else budgets.parse(budget)) as tracer:
         shown = _Showing(tracer, wanted, as_json)
-        if procfs.pid_namespace() not in (None, procfs.INITIAL_PID_NAMESPACE):
+        if procfs.namespace("pid") not in (None, procfs.INITIAL_PID_NAMESPACE):
             print(_OUTSIDE, file=sys.stderr, flush=True)
         try:
             with tracer.attached():

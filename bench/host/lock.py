@@ -124,7 +124,7 @@ def _take(descriptor: int, holder: Callable[[], str], *, wait: bool) -> None:
 def _name(descriptor: int, command_line: Sequence[str]) -> None:
     holder = _Holder(
         pid=os.getpid(),
-        pid_namespace=procfs.pid_namespace(),
+        pid_namespace=procfs.namespace("pid"),
         since=datetime.now(UTC).isoformat(timespec="seconds"),
         command=shlex.join(command_line),
     )
@@ -145,7 +145,7 @@ class _Holder:
     @property
     def elsewhere(self) -> bool:
         """Return whether the pid is a number of another PID namespace than this process's."""
-        return self.pid_namespace not in (None, procfs.pid_namespace())
+        return self.pid_namespace not in (None, procfs.namespace("pid"))
 
     def __str__(self) -> str:
         number = f"process {self.pid}" + (" of another PID namespace" if self.elsewhere else "")

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator
@@ -60,7 +59,8 @@ def entered() -> Iterator[Callable[[], int]]:
                 stack.enter_context(_controlled(where.root))
             group.mkdir()
             stack.callback(_removed, group)
-            stack.callback(os.close, _locked(group))
+            if (lock := scratch.locked(group)) is not None:
+                stack.callback(os.close, lock)
             (group / "cgroup.procs").write_text(str(os.getpid()))
             stack.callback((where.home / "cgroup.procs").write_text, str(os.getpid()))
         except OSError as error:
@@ -83,13 +83,6 @@ def _controlled(root: Path) -> Iterator[None]:
     finally:
         with contextlib.suppress(OSError):  # it is in use elsewhere by now
             switch.write_text("-memory")
-
-
-def _locked(group: Path) -> int:
-    """Return a descriptor that marks the group as in use while it is open."""
-    lock = os.open(group, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    return lock
 
 
 def _removed(group: Path) -> None:

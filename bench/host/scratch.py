@@ -100,7 +100,7 @@ def _made() -> tuple[Path, int]:
         try:
             while True:
                 path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))  # 0700, a random name
-                lock = _locked(path)
+                lock = locked(path)
                 if lock is not None:
                     return path, lock
         except OSError as error:
@@ -111,7 +111,7 @@ def _made() -> tuple[Path, int]:
     )  # fmt: skip
 
 
-def _locked(path: Path) -> int | None:
+def locked(path: Path) -> int | None:
     """Return a locked descriptor of the folder just made; None if a sweep was quicker."""
     try:
         lock = os.open(path, _FOLDER)

@@ -24,15 +24,12 @@ _PR_SET_DUMPABLE: Final = 4
 class Capability(IntEnum):
     """Those that have to do with us, by their bit."""
 
-    CHOWN = 0
     DAC_OVERRIDE = 1
     DAC_READ_SEARCH = 2
-    FOWNER = 3
     KILL = 5
     SETGID = 6
     SETUID = 7
     IPC_LOCK = 14
-    SYS_PTRACE = 19
     SYS_ADMIN = 21
     SYS_RESOURCE = 24
     SYSLOG = 34

@@ -155,10 +155,10 @@ def read_number(path: Path) -> int | None:
     return _number(word(path))
 
 
-def pid_namespace() -> int | None:
-    """Return the inode of this process's PID namespace; None without /proc."""
+def namespace(kind: str) -> int | None:
+    """Return the inode of this process's namespace, "pid" or "user"; None without /proc."""
     try:
-        return (PROC / "self/ns/pid").stat().st_ino
+        return (PROC / "self/ns" / kind).stat().st_ino
     except OSError:
         return None
 
@@ -199,11 +199,6 @@ def stalled_s() -> dict[str, float]:
         if total := re.search(r"^some .*\btotal=([0-9]{1,19})$", text, re.MULTILINE):
             found[name] = int(total[1]) / 1e6
     return found
-
-
-def load_1m() -> float:
-    """Return the load average of the last minute."""
-    return os.getloadavg()[0]
 
 
 def irq_work() -> int | None:

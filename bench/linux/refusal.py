@@ -7,7 +7,6 @@ import errno
 import os
 import re
 import resource
-from pathlib import Path
 from typing import Final
 
 from bench.errors import KernelRefused
@@ -74,8 +73,7 @@ def _paranoid() -> bool:
 
 def _permission() -> str:
     """Return what takes the permission away, looked for from the outermost on."""
-    namespace = _inode("/proc/self/ns/user")
-    if namespace not in (None, _INITIAL_USER_NAMESPACE):
+    if procfs.namespace("user") not in (None, _INITIAL_USER_NAMESPACE):
         return "leave the user namespace: capabilities of one do not count for BPF and perf"
     missing = capabilities.missing_to_trace(capabilities.held())
     if missing:
@@ -90,10 +88,3 @@ def _permission() -> str:
     if old and soft != resource.RLIM_INFINITY:
         return f"raise ulimit -l, which is {soft >> 10} KiB"
     return "look for a security module (AppArmor, SELinux) that forbids it: see dmesg"
-
-
-def _inode(path: str) -> int | None:
-    try:
-        return Path(path).stat().st_ino
-    except OSError:
-        return None

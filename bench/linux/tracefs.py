@@ -31,7 +31,7 @@ def exit_format(place: Path = _PLACE) -> str:
         ) from error
     except OSError:
         lockdown.require_open()  # which leaves tracefs empty
-    if not _mounted(place):
+    if not any(each.kind == "tracefs" and each.point == place for each in procfs.mounts()):
         _mount(place)
     try:
         return path.read_text(encoding="utf-8", errors="replace")
@@ -42,10 +42,6 @@ def exit_format(place: Path = _PLACE) -> str:
         ) from error
     except OSError as error:
         raise refusal.refused(f"{path} cannot be read", error) from error
-
-
-def _mounted(place: Path) -> bool:
-    return any(mount.kind == "tracefs" and mount.point == place for mount in procfs.mounts())
 
 
 def number(tracepoint: str, place: Path = _PLACE) -> int:

@@ -79,7 +79,7 @@ def opened(transport_name: str, budget_bytes: int | None) -> Iterator[LiveTrace]
     way, producer, cpus = transports.find(transport_name), Producer(), procfs.online_cpus()
     pages.require()
     macros = settings.macros(producer) | way.macros(producer, cpus) | {"COUNT_MISSED": 1}
-    namespace = procfs.pid_namespace()
+    namespace = procfs.namespace("pid")
     if namespace and namespace != procfs.INITIAL_PID_NAMESPACE:
         macros |= {"PID_NAMESPACE": namespace}  # whose pids are shown
     request = Request(

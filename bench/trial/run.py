@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -64,7 +65,7 @@ def conditions_of(
     met = passage.competition
     return Conditions(
         steal_share=procfs.cpu_times().steal_share_since(before),
-        load_1m=procfs.load_1m(),
+        load_1m=os.getloadavg()[0],
         other_exits=sum(each.exits - each.own_exits for each in counters),
         kernel_complaints=rig.log.complaints(),
         away_ns=passage.away_ns,
