@@ -70,8 +70,8 @@ def balance(records: Records, counters: Sequence[CpuCounters], reaped: int | Non
     ]
     if found.damaged:
         residues.append(
-            f"{found.damaged:,} records did not arrive whole: length or padding is not what was "
-            "sent"
+            f"{counted(found.damaged, 'record')} did not arrive whole: length or padding is not "
+            "what was sent"
         )
     if missed < 0:
         residues.append(f"the generator reaped {reaped:,} processes, but {own_exits:,} were traced")
