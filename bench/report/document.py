@@ -121,11 +121,12 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column's heading; numbers stand to the right."""
+    """A column's heading; numbers stand to the right. A page has verdicts first."""
 
     heading: str
     numeric: bool = True
     transport: str = ""
+    verdict: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

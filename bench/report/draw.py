@@ -49,18 +49,22 @@ def drawable(panel: Panel) -> dict[str, Any]:
     return specification(panel) | {"config": _CONFIG}
 
 
-def element(svg: str, prefix: str, title: str) -> str:
-    """Return a drawn chart as an element of a page; ``prefix`` makes its ids unique.
+def element(svg: str, prefix: str, name: str, title: str) -> str:
+    """Return a drawn chart as an element of a page; ``name`` makes its ids unique.
 
-    Each mark's words become its title, which browsers show without any script. To a screen reader
-    the whole is one picture, called ``title``: a screen reader cannot read out hundreds of points.
+    What begins the ids of its document, ``prefix``, begins those that its marks link to. Each
+    mark's words become its title, which browsers show without any script. To a screen reader the
+    whole is one picture, called ``title``: a screen reader cannot read out hundreds of points.
+    Links within it can be reached.
     """
-    text = re.sub(r'(id="|url\(#)(clip|gradient)', rf"\1{prefix}-\2", svg)
+    text = re.sub(r'(id="|url\(#)(clip|gradient)', rf"\1{prefix}{name}-\2", svg)
+    text = text.replace('href="#', f'href="#{prefix}')
     # Nobody sees less than a hundredth of a pixel.
     text = _GEOMETRY.sub(lambda found: re.sub(r"(\d+\.\d{2})\d+", r"\1", found[0]), text)
     text = _MARK.sub(r"<path\2><title>\1</title></path>", text)
     text = _SPOKEN.sub("", text).replace(f' font-family="{_FONT}"', "")
-    named = f'<svg role="img" aria-label="{escape(clean(title), quote=True)}"'
+    role = "group" if "<a " in text else "img"
+    named = f'<svg role="{role}" aria-label="{escape(clean(title), quote=True)}"'
     text = text.replace("<svg", named, 1)
     return re.sub(r'(<svg[^>]*?) width="([\d.]+)" height="[\d.]+"', r'\1 width="\2"', text, count=1)
 

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 WIDTH: Final = 290
 HEIGHT: Final = 190
 """Of a panel's plotting area, in CSS pixels: with its axes it fits a phone of 390."""
+_FEW: Final = 5  # labels with a unit that a panel has room for side by side
+
+ALL_LABELLED: Final = {"labelOverlap": False}
+"""An axis whose labels are chosen so that none collides, and none may be left out."""
 
 NS_LABELS: Final = (
     "datum.value >= 1e9 ? format(datum.value / 1e9, '~g') + ' s' : "
@@ -29,6 +33,12 @@ NS_LABELS: Final = (
     "datum.value >= 1e3 ? format(datum.value / 1e3, '~g') + ' µs' : datum.value + ' ns'"
 )
 """Labels of an axis in nanoseconds."""
+
+COUNT_LABELS: Final = "format(datum.value, datum.value < 1e4 ? ',' : '~s')"
+"""Labels of an axis of counts: "1,000", "10k"."""
+
+SHARE_LABELS: Final = "format(100 * datum.value, '~r') + ' %'"
+"""Labels of an axis of shares."""
 
 BYTES_LABELS: Final = (
     "datum.value >= 1048576 ? format(datum.value / 1048576, '~g') + ' MiB' : "
@@ -108,3 +118,35 @@ def powers(lowest: float, highest: float, base: int = 10) -> list[float]:
     first = floor(log(lowest, base) + 1e-9)
     last = max(ceil(log(highest, base) - 1e-9), first + 1)
     return [float(base) ** each for each in range(first, last + 1)]
+
+
+def steps(lowest: float, highest: float) -> list[float]:
+    """Return the decades around both; of few of them 2 and 5 times each too, and no more around."""
+    decades = powers(lowest, highest)
+    if len(decades) > 3:
+        return decades
+    found = [step * decade for decade in decades for step in (1, 2, 5)]
+    first = max(each for each in found if each <= lowest * (1 + 1e-9))
+    last = min(each for each in found if each > first and each >= highest * (1 - 1e-9))
+    return [each for each in found if first <= each <= last]
+
+
+def ns_labels(ticks: Sequence[float]) -> str:
+    """Return the labels of an axis in nanoseconds; of many ticks, each unit below its first."""
+    return _labels(ticks, NS_LABELS, 1_000)
+
+
+def bytes_labels(ticks: Sequence[float]) -> str:
+    """Return the labels of an axis in bytes; of many ticks, each unit below its first."""
+    return _labels(ticks, BYTES_LABELS, 1_024)
+
+
+def _labels(ticks: Sequence[float], full: str, thousand: int) -> str:
+    if len(ticks) <= _FEW:
+        return full
+    begins = [ticks[0], *(thousand**power for power in (1, 2, 3))]
+    of_its_unit = f"pow({thousand}, floor(log(datum.value) / log({thousand}) + 1e-9))"
+    return (
+        f"indexof({begins}, datum.value) >= 0 ? split(({full}), ' ') : "
+        f"format(datum.value / {of_its_unit}, '~g')"
+    )

@@ -59,7 +59,7 @@ MARKS: Final = dict(
 _PASSING: Final = {Verdict.REPRODUCED: Passing.PASSED, Verdict.REFUTED: Passing.FAILED}
 
 _COLUMNS: Final = (
-    Column(heading="verdict", numeric=False),
+    Column(heading="verdict", numeric=False, verdict=True),
     Column(heading="published", numeric=False),
     Column(heading="measured (95 % interval)", numeric=False),
     Column(heading="blocks"),

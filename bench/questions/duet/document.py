@@ -179,11 +179,12 @@ def _sentence(data: DuetData, each: NumberData) -> str:
 
 def _table(data: DuetData) -> parts.Table:
     headings = (data.first, data.second, "ratio", "95 % interval", "resolvable")
+    verdict = Column(heading="verdict", numeric=False, verdict=True)
     return parts.Table(
         key="numbers",
         title="First arm against second, each storm a pair",
         corner="number",
-        columns=(*(Column(heading=each) for each in headings), Column(heading="", numeric=False)),
+        columns=(*(Column(heading=each) for each in headings), verdict),
         rows=tuple(
             parts.Row(
                 heading=Cell(text=LABELS[each.key]),

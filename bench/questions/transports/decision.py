@@ -346,7 +346,7 @@ def decision_table(summary: Summary) -> Table:
         columns=(
             *(Column(heading=side, transport=side) for side in sides),
             *columns("95 % interval"),
-            *columns("better", numeric=False),
+            Column(heading="better", numeric=False, verdict=True),
         ),
         rows=(
             *(row for each in standings if each.asked for row in _rows(each)),

@@ -70,7 +70,7 @@ def compared_columns(comparison: Comparison) -> tuple[Column, ...]:
     return (
         *(Column(heading=side, transport=side) for side in sides),
         *columns("ratio or diff.", "95 % interval"),
-        *columns("better", numeric=False),
+        Column(heading="better", numeric=False, verdict=True),
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import isfinite, log
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, Final
 
 from bench.errors import MachineUnfit
@@ -20,8 +21,10 @@ from bench.report.document import (
     Figures,
     Fold,
     Heading,
+    Level,
     Part,
     Strip,
+    Table,
     untitled,
 )
 from bench.report.draw import drawable, element
@@ -29,6 +32,10 @@ from bench.report.figure import look, looks
 from bench.report.forest import axis, drawing
 
 _FOLDER: Final = Path(__file__).resolve().parent
+_ANSWER: Final = 110
+_MACHINE: Final = 50
+_DESCRIPTION: Final = 300
+"""Characters of a page's title and description: more of them is cut off where they are shown."""
 _STRIP_WIDTH: Final = 360
 _STRIP_EDGE: Final = 12
 _STRIP_MIDDLE: Final = 14
@@ -60,9 +67,11 @@ def render_page(documents: Sequence[Document], converter: Converter) -> str:
         finalize=_visible,
     )
     environment.tests |= {"kind": lambda part, name: type(part).__name__ == name}
-    environment.filters |= {"untitled": untitled}
+    environment.filters |= {"untitled": untitled, "verdict_first": verdict_first}
     several = len(documents) > 1
     return environment.get_template("page.html.jinja").render(
+        title=_title(documents[0]),
+        description=_description(documents),
         chapters=[
             {
                 "at": f"m{at}",
@@ -89,6 +98,37 @@ def render(*documents: Document, data: Any = None) -> str:  # noqa: ARG001
         return render_page(documents, converter)
 
 
+def _title(document: Document) -> str:
+    """Return the answer and what it holds for, short enough for a tab and a list of links."""
+    answer = shorten(document.title, _ANSWER, placeholder=" …")
+    subject = shorten(document.subject, _MACHINE, placeholder=" …")
+    return " | ".join(filter(None, (answer, subject, "bufbench")))
+
+
+def _description(documents: Sequence[Document]) -> str:
+    """Return the answers of all documents, each subject once."""
+    subjects = dict.fromkeys(each.subject for each in documents if each.subject)
+    answers = {
+        subject: " ".join(each.title for each in documents if each.subject == subject)
+        for subject in subjects or ("",)
+    }
+    words = " ".join(f"{answer} ({subject})" for subject, answer in answers.items())
+    return shorten(words, _DESCRIPTION, placeholder=" …")
+
+
+def verdict_first(table: Table) -> Table:
+    """Return ``table`` with its verdicts beside what they are of, where a phone shows them."""
+    order = sorted(range(len(table.columns)), key=lambda at: not table.columns[at].verdict)
+    return replace(
+        table,
+        columns=tuple(table.columns[at] for at in order),
+        rows=tuple(
+            replace(row, cells=tuple(row.cells[at] for at in order)) if row.cells else row
+            for row in table.rows
+        ),
+    )
+
+
 def _visible(value: Any) -> Any:
     """Return foreign text with its control characters shown; it is escaped after this."""
     if type(value) is str:
@@ -99,7 +139,10 @@ def _visible(value: Any) -> Any:
 def _sections(
     prefix: str, document: Document, several: bool, converter: Converter
 ) -> Iterator[dict[str, Any]]:
-    """Yield what stands between two headings that have a key, and the badges to filter it by."""
+    """Yield what stands between two headings that have a key, and the badges to filter it by.
+
+    On paper are decisions and figures.
+    """
     short = document.short if several else "Verdict"
     heading, parts = Heading(text=document.title, key="verdict", short=short), list[Part | Figure]()
     for part in (*document.parts, None):
@@ -108,7 +151,10 @@ def _sections(
                 badges = Counter(
                     each.badge for each in parts if isinstance(each, Fold) and each.badge
                 )
-                yield {"heading": heading, "parts": parts, "badges": badges}
+                paper = heading.level is Level.DECISION or any(
+                    isinstance(each, Figure) for each in parts
+                )
+                yield {"heading": heading, "parts": parts, "badges": badges, "paper": paper}
             heading, parts = part or heading, []
         elif isinstance(part, Figures):
             parts += _drawn(prefix, part.make(), converter)
@@ -124,7 +170,7 @@ def _drawn(prefix: str, figures: Iterable[Figure], converter: Converter) -> Iter
         panels = []
         for number, (panel, chart) in enumerate(zip(figure.panels, charts, strict=True)):
             name = f"{figure.title}: {panel.title}"
-            svg = element(chart.result(), f"{prefix}{figure.key}-{number}", name)
+            svg = element(chart.result(), prefix, f"{figure.key}-{number}", name)
             panels.append(replace(panel, svg=svg))
         yield replace(figure, panels=tuple(panels))
 

@@ -65,16 +65,107 @@ for (const chart of document.querySelectorAll(".chart svg")) {
   chart.addEventListener("pointerdown", point);
   chart.addEventListener("pointerleave", leave);
 }
-// A printed page has no one to unfold it.
-addEventListener("beforeprint", () => {
-  for (const each of document.querySelectorAll("details:not([open])")) {
-    each.open = true;
-    each.dataset.printed = "";
+// A folded part shows itself to whoever follows a link to it.
+const reveal = () => {
+  const part = document.querySelector(":target");
+  for (let fold = part?.closest("details"); fold; fold = fold.parentElement.closest("details")) {
+    fold.hidden = false;
+    fold.open = true;
   }
-});
-addEventListener("afterprint", () => {
-  for (const each of document.querySelectorAll("details[data-printed]")) {
-    each.open = false;
-    delete each.dataset.printed;
+  part?.scrollIntoView();
+};
+addEventListener("hashchange", reveal);
+reveal();
+// Markdown of a part, as the report's other form has it.
+const escaped = (text) =>
+  text.replace(/\s+/g, " ").replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replace(/[\\`*_[\]|#~]/g, "\\$&");
+const words = (node) =>
+  [...node.childNodes].map((each) => (each.nodeName === "B" ? `**${escaped(each.textContent)}**` : escaped(each.textContent))).join("").trim();
+const line = (cells) => `| ${cells.join(" | ")} |`;
+const named = (cell) => escaped([...cell.childNodes].filter((each) => each.nodeName !== "SMALL").map((each) => each.textContent).join("")).trim();
+function* tabulated(table) {
+  if (table.caption) yield `#### ${words(table.caption)}`;
+  const [first, ...others] = table.rows;
+  const headings = [...first.cells];
+  const rule = headings.map((cell) => (cell.classList.contains("n") ? "---:" : "---"));
+  const rows = others.map((row) => {
+    const cells = [...row.cells].map(named);
+    return line([...cells, ...Array(headings.length - cells.length).fill("")]);
+  });
+  yield [line(headings.map(named)), line(rule), ...rows].join("\n");
+}
+function* listed(items, begin = "- ") {
+  yield items.map((item) => begin + words(item)).join("\n");
+}
+function* defined(list) {
+  const texts = (entry) => (entry.querySelector("li") ? [...entry.querySelectorAll("li")] : [entry]);
+  yield [...list.children].map((entry) => (entry.nodeName === "DT" ? `- **${words(entry)}**` : texts(entry).map((text) => `  - ${words(text)}`).join("\n"))).join("\n");
+}
+function* folded(summary) {
+  const [badge, name, gist] = [".badge", "b", ".gist"].map((part) => summary.querySelector(part)?.textContent ?? "");
+  yield `### ${badge ? `${escaped(badge)}: ` : ""}${escaped(name)}`;
+  yield escaped(gist);
+}
+function* shown(marks) {
+  if (marks.length && marks.length <= MOST_MARKS) yield marks.map((mark) => `  - ${escaped(mark.dataset.words)}`).join("\n");
+}
+const MOST_MARKS = 40; // of a panel that words can say
+const BLOCKS = {
+  H1: (of) => [`## ${words(of)}`],
+  H2: (of) => [`## ${words(of)}`],
+  H3: (of) => [`### ${words(of)}`],
+  H4: (of) => [`- ${words(of)}`], // a panel of a figure
+  P: (of) => (of.matches(".legend") ? [] : [words(of)]),
+  FIGCAPTION: (of) => [words(of)],
+  UL: (of) => listed([...of.children]),
+  DL: defined,
+  PRE: (of) => [`    ${of.textContent}`],
+  TABLE: tabulated,
+  SUMMARY: folded,
+  FORM: () => [],
+  svg: (of) => shown([...of.querySelectorAll("[data-words]")]),
+};
+function* blocks(part) {
+  if (part.matches(".tools")) return;
+  const form = BLOCKS[part.nodeName];
+  if (form) yield* form(part);
+  else for (const child of part.children) yield* blocks(child);
+}
+const markdown = (part) => `${[...blocks(part)].filter(Boolean).join("\n\n")}\n`;
+// Every part that has an address can be passed on: its address, or its Markdown.
+const said = document.getElementById("said");
+const copy = async (text, what, button) => {
+  let done = true;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = document.body.appendChild(document.createElement("textarea"));
+    area.value = text;
+    area.select();
+    done = document.execCommand("copy");
+    area.remove();
+    button.focus();
   }
-});
+  said.textContent = done ? `${what} copied` : `${what} not copied: this browser refuses it`;
+  setTimeout(() => { said.textContent = ""; }, 4000);
+};
+const COPIES = {
+  link: (part) => `${location.href.split("#")[0]}#${part.id}`,
+  Markdown: markdown,
+};
+const pass = (part, after, name) => {
+  const tools = document.createElement("span");
+  tools.className = "tools";
+  for (const [what, text] of Object.entries(COPIES)) {
+    const button = tools.appendChild(document.createElement("button"));
+    button.type = "button";
+    button.textContent = `Copy ${what}`;
+    button.setAttribute("aria-label", `Copy ${what}: ${name}`);
+    button.dataset.of = part.id;
+    button.addEventListener("click", () => copy(text(part), what, button));
+  }
+  after.after(tools);
+};
+for (const heading of document.querySelectorAll("section > h1, section > h2, figure > h3")) pass(heading.parentElement, heading, heading.textContent);
+for (const summary of document.querySelectorAll("details.fold > summary")) pass(summary.parentElement, summary, summary.querySelector("b").textContent);
+for (const caption of document.querySelectorAll("caption")) pass(caption.parentElement, caption.closest(".scroll, table"), caption.textContent);

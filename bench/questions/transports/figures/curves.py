@@ -23,7 +23,15 @@ from bench.questions.transports.figures.panels import (
 )
 from bench.questions.transports.summary import Summary
 from bench.report.document import Figure, Panel
-from bench.report.figure import BYTES_LABELS, NS_LABELS, Row, powers
+from bench.report.figure import (
+    ALL_LABELLED,
+    NS_LABELS,
+    SHARE_LABELS,
+    Row,
+    bytes_labels,
+    powers,
+    steps,
+)
 from bench.report.units import budget, clean, share, size, time
 
 _MOST_PANELS: Final = 9
@@ -91,18 +99,18 @@ def _loss(name: str, arms: Sequence[ShownArm], ways: Sequence[str]) -> Panel:
         )
         means.append({**common, "lost": fmean(shares), "words": words})
     budgets = sorted({row["budget"] for row in means})
-    ticks = list(map(float, budgets)) if len(budgets) <= 5 else powers(budgets[0], budgets[-1], 8)
+    ticks = list(map(float, budgets)) if len(budgets) <= 9 else powers(budgets[0], budgets[-1], 8)
     x = {
         "shorthand": "budget:Q",
         "title": "budget, data bytes over all CPUs",
         "scale": {"type": "log", "base": 2, "domain": [budgets[0] / 1.3, budgets[-1] * 1.3]},
-        "axis": {"values": ticks, "labelExpr": BYTES_LABELS, "grid": False},
+        "axis": {**ALL_LABELLED, "values": ticks, "labelExpr": bytes_labels(ticks), "grid": False},
     }
     y = {
         "shorthand": "lost:Q",
         "title": "share of events lost",
         "scale": {"domainMin": 0, "nice": True},
-        "axis": {"format": "~%", "tickCount": 5},
+        "axis": {"labelExpr": SHARE_LABELS, "tickCount": 5},
     }
     dots = {"size": 60, "filled": True, "opacity": 1}
     return panel(
@@ -171,18 +179,18 @@ def _latency(summary: Summary, comparison: Comparison) -> Panel | None:
     if not curve:
         return None
     ways = tuple(dict.fromkeys(row["transport"] for row in curve))
-    ticks = powers(min(row["ns"] for row in curve), max(row["ns"] for row in curve))
+    ticks = steps(min(row["ns"] for row in curve), max(row["ns"] for row in curve))
     x = {
         "shorthand": "nines:Q",
         "title": "percentile",
         "scale": {"type": "log", "domain": [1, max(row["nines"] for row in curve)]},
-        "axis": {"values": [2, 10, 100, 1_000, 10_000], "labelExpr": _NINES},
+        "axis": {**ALL_LABELLED, "values": [2, 10, 100, 1_000, 10_000], "labelExpr": _NINES},
     }
     y = {
         "shorthand": "ns:Q",
         "title": "kernel timestamp to delivery",
         "scale": {"type": "log", "domain": [ticks[0], ticks[-1]]},
-        "axis": {"values": ticks, "labelExpr": NS_LABELS},
+        "axis": {**ALL_LABELLED, "values": ticks, "labelExpr": NS_LABELS},
     }
     step = {**_LINE, "interpolate": "step-after"}
     dots = {"size": 45, "filled": True, "opacity": 1}

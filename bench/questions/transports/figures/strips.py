@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -14,12 +14,15 @@ from bench.judge.numbers import number
 from bench.questions.transports.figures.panels import ShownArm, compared, layer, panel, transports
 from bench.questions.transports.summary import Summary
 from bench.report.document import Figure, Panel
-from bench.report.figure import NS_LABELS, WIDTH, Row, powers
+from bench.report.figure import ALL_LABELLED, COUNT_LABELS, WIDTH, Row, ns_labels, steps
 from bench.report.units import time
 from bench.trial.result import TrialResult
 
 _ROW_HEIGHT: Final = 34
 _MOST_ROWS: Final = 24
+_ZERO: Final = 0.12
+_EDGE: Final = 0.03
+"""Shares of an axis: from 0 to the first number of a logarithm, and beyond its ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +31,9 @@ class _Strip:
 
     title: str
     axis: str
-    take: Callable[[TrialResult], float | None]  # None: unknown; 0 or less is not drawn
+    take: Callable[[TrialResult], float | None]  # None: unknown
     words: Callable[[float], str] = time
-    labels: str = NS_LABELS  # expression for the labels of the axis
+    labels: Callable[[Sequence[float]], str] = ns_labels  # of an axis with these ticks
 
 
 def _consumer_ns(trial: TrialResult) -> float | None:
@@ -47,14 +50,14 @@ def lateness(summary: Summary) -> Figure:
             "events in a trial",
             number("inversions"),
             lambda value: f"{value:,.0f} events out of order",
-            "format(datum.value, ',')",
+            lambda _: COUNT_LABELS,
         ),
         _Strip("Lateness, p99 of those", "behind the latest seen", number("lateness_p99_ns")),
         _Strip("Lateness, the worst", "behind the latest seen", number("lateness_max_ns")),
         key="lateness",
         title="Lateness of out-of-order events",
         reading="An event is late by how far its kernel timestamp lies behind the latest one "
-        "delivered before it; a row without points had none. Microseconds are concurrency, "
+        "delivered before it; at 0 are the trials without any. Microseconds are concurrency, "
         "milliseconds are buffers drained in turn.",
     )
 
@@ -110,31 +113,41 @@ def _panel(strip: _Strip, arms: Sequence[ShownArm], ways: Sequence[str]) -> Pane
     for arm in arms:
         taken = map(strip.take, arm.trials)
         by_row[arm.experiment, arm.transport] += (each for each in taken if each is not None)
-    drawn = {key: values for key, values in by_row.items() if max(values, default=0) > 0}
+    drawn = {key: values for key, values in by_row.items() if values}
     rows = list(dict.fromkeys(experiment for experiment, _ in drawn))[:_MOST_ROWS]
     for (experiment, transport), values in drawn.items():
         if experiment not in rows:
             continue
         common = {"experiment": experiment, "transport": transport}
         where, middle = f"{experiment}, {transport}", median(values)
-        above = [value for value in values if value > 0]
         points += (
-            {**common, "value": value, "words": f"{where}: {strip.words(value)}"} for value in above
+            {
+                **common,
+                "value": value,
+                "words": f"{where}: {strip.words(value)}" + (f", {counted(n, 'trial')}" if n > 1 else ""),
+            }
+            for value, n in Counter(values).items()
         )
         text = f"{where}: median {strip.words(middle)} of {counted(len(values), 'trial')}"
-        if len(above) < len(values):
-            text += f", {len(values) - len(above)} of them 0"
-        if middle > 0:
-            medians.append({**common, "value": middle, "words": text})
-    if not points:
+        medians.append({**common, "value": middle, "words": text})
+    above = [row["value"] for row in points if row["value"] > 0]
+    if not above:
         return None
-    numbers = [row["value"] for row in points]
-    ticks = powers(min(numbers), max(numbers))
+    ticks = steps(min(above), max(above))
+    first, last, labels = ticks[0], ticks[-1], strip.labels(ticks)
+    if any(row["value"] <= 0 for row in points):
+        # A logarithm has no place for 0: it stands before the rest.
+        zero = first * (first / last) ** _ZERO
+        labels = f"datum.value < {first} ? '0' : {labels}"
+        for row in (*points, *medians):
+            row["value"] = max(row["value"], zero)
+        ticks, first = [zero, *ticks], zero
+    edge = (last / first) ** _EDGE
     x = {
         "shorthand": "value:Q",
         "title": strip.axis,
-        "scale": {"type": "log", "domain": [ticks[0], ticks[-1]], "padding": 6},
-        "axis": {"values": ticks, "labelExpr": strip.labels},
+        "scale": {"type": "log", "domain": [first / edge, last * edge]},
+        "axis": {**ALL_LABELLED, "values": ticks, "labelExpr": labels},
     }
     y = {
         "shorthand": "experiment:N",

@@ -30,7 +30,7 @@ def timeline(summary: Summary) -> Figure | None:
     found = [(clean(t.arm.transport), t.timeline) for t in trials if t.timeline]
     ways = tuple(way for way, _ in found)
     end_ms = max(max(each.sampled.delivered_ns, default=1) for _, each in found) / 1e6
-    scale = {"domain": [0, end_ms], "nice": False}
+    scale = {"domain": [0, 1.02 * end_ms], "nice": False}
     return Figure(
         key="timeline",
         title=f"One trial: {clean(comparison.experiment)} at {budget(comparison.budget)}, block "
@@ -38,7 +38,8 @@ def timeline(summary: Summary) -> Figure | None:
         reading="The line follows the order of delivery, each point is an event, its shape the "
         "CPU: where all is in order the line only rises to the right; each step back to the left "
         "is an event delivered after a later one. Below: the whole trial, drops as grey marks, "
-        "and how full the buffers were.",
+        "and how full the buffers were whenever they were sampled; nothing is known between "
+        "samples.",
         transports=ways,
         panels=(
             *(_close(way, each, ways) for way, each in found),
@@ -203,6 +204,8 @@ def _overview(way: str, timeline: Timeline, ways: Sequence[str], scale: Mapping[
 def _occupancy(
     way: str, timeline: Timeline, ways: Sequence[str], scale: Mapping[str, Any]
 ) -> Panel:
+    import altair as alt
+
     rows: list[Row] = [
         {
             "transport": way,
@@ -211,19 +214,15 @@ def _occupancy(
             "words": f"{way}: {size(used)} waiting at {time(at_ns)}",
         }
         for at_ns, used in zip(timeline.used_at_ns, timeline.used_bytes, strict=True)
-        if at_ns >= 0
+        if 0 <= at_ns <= 1e6 * scale["domain"][1]
     ]
-    x = {
-        "shorthand": "at:Q",
-        "title": "ms after the storm began",
-        "scale": {**scale, "clamp": True},
-    }
+    x = {"shorthand": "at:Q", "title": "ms after the storm began", "scale": scale}
     y = {"shorthand": "used:Q", "title": "not yet read, KiB", "axis": {"tickCount": 4}}
-    area = {"opacity": 0.4, "line": True, "interpolate": "step-after"}
     return panel(
-        f"{way}: occupancy",
+        f"{way}: occupancy, {len(rows)} sample{'s' if len(rows) != 1 else ''}",
         {"used": rows},
-        layer("used", "area", ways, x, y, said=False, style=area),
+        layer("used", "rule", ways, x, y, said=False, style={"opacity": 0.5}, y2=alt.datum(0)),
+        layer("used", "point", ways, x, y, style={"size": 12, "strokeWidth": 1}),
         width=_WIDTH,
         height=_HEIGHT / 2.4,
         wide=True,

@@ -10,10 +10,12 @@ from bench.questions.transports.figures.panels import layer, panel
 from bench.questions.transports.summary import Summary
 from bench.questions.transports.words import place
 from bench.report.document import Figure
+from bench.report.figure import ALL_LABELLED, SHARE_LABELS, WIDTH
 from bench.report.units import share
 from bench.tracer.transports import ranked
 
 _ROW: Final = 22  # pixels
+_LABELS: Final = 150
 
 
 def violations(summary: Summary) -> Figure | None:
@@ -32,10 +34,17 @@ def violations(summary: Summary) -> Figure | None:
             "field": "share",
             "type": "quantitative",
             "title": "share of causal pairs delivered parent first",
-            "axis": {"format": "~%", "tickCount": 5},
+            "axis": {"labelExpr": SHARE_LABELS, "tickCount": 5},
             "scale": {"domain": [0, most], "nice": True},
         },
-        {"field": "place", "type": "nominal", "sort": places, "title": None},
+        {
+            "field": "place",
+            "type": "nominal",
+            "sort": places,
+            "title": None,
+            # A page's font may be wider than the one that the chart is laid out with.
+            "axis": {**ALL_LABELLED, "minExtent": _LABELS},
+        },
         style={"filled": True, "size": 70, "opacity": 0.9},
     )
     title = "Causal violations by experiment and budget"
@@ -45,7 +54,16 @@ def violations(summary: Summary) -> Figure | None:
         reading="A parent that was delivered before a child that it had waited for, as a share of "
         "all such pairs, over all trials. At 0 no pair was in the wrong order.",
         transports=ways,
-        panels=(panel(title, {"pairs": rows}, drawn, height=_ROW * len(places), wide=True),),
+        panels=(
+            panel(
+                title,
+                {"pairs": rows},
+                drawn,
+                width=WIDTH - 40,
+                height=_ROW * len(places),
+                wide=True,
+            ),
+        ),
     )
 
 

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The pages of the reference journals as people use them: links, copies, keys, phone, paper."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from html import escape
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from browser import WIDTHS, chromium, opened, unfold, violations
+from playwright.sync_api import Browser, Page
+from pypdf import PdfReader
+from reference import FOLDER, content
+
+import bench.questions.kernels.document as kernels
+from bench.questions.kernels.folders import read_matrix
+from bench.questions.kernels.matrix import compare
+from bench.questions.page import documents
+from bench.report.document import Document, Level, Table, tables
+from bench.report.renderers import html, markdown
+
+pytestmark = pytest.mark.slow
+
+MOST_SHEETS = 6
+A4_WIDTH = 595  # points
+COPIED = {
+    "m0-verdict": "## ",
+    "m0-chart-loss": "### Loss against budget\n",
+    "m0-comparison-0": "### storm at 8 KiB\n",
+    "m0-table-overview": "#### Every comparison at a glance\n",
+}
+
+
+@dataclass(frozen=True)
+class Made:
+    """A page of a reference, and what it was made of."""
+
+    documents: tuple[Document, ...]
+    path: Path
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Made]:
+    folder = tmp_path_factory.mktemp("pages")
+    found = {
+        "standard": documents(content("standard/journal.jsonl.gz"), {}),
+        "claims": documents(content("claims/journal.jsonl.gz"), {}),
+        "kernels": (kernels.document(compare(read_matrix([FOLDER / "kernels"]))),),
+    }
+    made = {}
+    for name, of in found.items():
+        path = folder / f"{name}.html"
+        path.write_text(html.render(*of), encoding="utf-8")
+        made[name] = Made(documents=of, path=path)
+    return made
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(params=["standard", "claims", "kernels"])
+def made(request: pytest.FixtureRequest, pages: Mapping[str, Made]) -> Made:
+    return pages[request.param]
+
+
+LINKS = """async () => {
+  const broken = [];
+  for (const link of document.querySelectorAll("a[href^='#']")) {
+    const part = document.getElementById(link.hash.slice(1));
+    for (const each of document.querySelectorAll("details")) each.open = false;
+    const arrived = new Promise((done) => addEventListener("hashchange", done, { once: true }));
+    location.hash = "";
+    location.hash = link.hash;
+    await arrived;
+    await new Promise((done) => setTimeout(done));
+    const shown = part && part.checkVisibility() && (part.nodeName !== "DETAILS" || part.open);
+    const top = part ? part.getBoundingClientRect().top : NaN;
+    if (!shown || !(top < innerHeight)) broken.push(`${link.hash} ${shown} ${top}`);
+  }
+  return broken;
+}"""
+
+
+def test_every_link_leads_to_what_it_names(browser: Browser, made: Made) -> None:
+    with opened(browser, made.path) as page:
+        assert page.locator("a[href^='#']").count() >= 3
+        assert page.locator("a:not([href^='#'], [href^='https:'])").count() == 0
+        assert page.evaluate(LINKS) == []
+
+
+def test_every_part_has_an_address_and_buttons_to_copy_it(browser: Browser, made: Made) -> None:
+    parts = "details.fold, figure, table:has(caption), section"
+    with opened(browser, made.path) as page:
+        bare = page.evaluate(
+            "(parts) => [...document.querySelectorAll(parts)].filter((part) => !part.id || "
+            "document.querySelectorAll(`button[data-of='${part.id}']`).length !== 2)"
+            ".map((part) => part.outerHTML.slice(0, 200))",
+            parts,
+        )
+        assert page.locator(parts).count() > 5
+        assert bare == []
+
+
+def copied(page: Page, part: str, what: str) -> str:
+    """Return what a button of this part puts on the clipboard, once the page has said so."""
+    page.evaluate("navigator.clipboard.writeText('')")
+    page.locator(f"button[data-of='{part}']", has_text=f"Copy {what}").click()
+    page.locator("#said", has_text=f"{what} copied").wait_for()
+    return str(page.evaluate("navigator.clipboard.readText()"))
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_parts_are_copied(browser: Browser, pages: Mapping[str, Made], *, refused: bool) -> None:
+    with opened(browser, pages["standard"].path) as page:
+        if refused:  # then by the older way
+            page.evaluate(
+                "navigator.clipboard.write = navigator.clipboard.writeText;"
+                "navigator.clipboard.writeText = (text) => text ? Promise.reject(Error('no'))"
+                " : navigator.clipboard.write(text)"
+            )
+        unfold(page)
+        for part, begin in COPIED.items():
+            assert copied(page, part, "Markdown").startswith(begin)
+        address = copied(page, "m0-comparison-0", "link")
+        assert address == f"{pages['standard'].path.as_uri()}#m0-comparison-0"
+        assert page.evaluate("document.activeElement.textContent") == "Copy link"
+
+
+def as_markdown(table: Table) -> str:
+    """Return a table by the Markdown renderer, without hints; its columns as on the page."""
+    shown = replace(html.verdict_first(table), hint="", title="", level=Level.DECISION)
+    rows = tuple(replace(row, reason="") if row.cells else row for row in shown.rows)
+    only = Document(title="", subject="", parts=(replace(shown, rows=rows),), data=None)
+    return markdown.render(only).partition("\n\n")[2].strip()
+
+
+def test_copied_tables_are_the_markdown_reports(browser: Browser, made: Made) -> None:
+    with opened(browser, made.path) as page:
+        for at, document in enumerate(made.documents):
+            for table in tables(document.parts):
+                found = page.evaluate(
+                    "(id) => markdown(document.getElementById(id))", f"m{at}-table-{table.key}"
+                )
+                assert found.partition("| ")[1:] != ("", "")
+                assert found[found.index("| ") :].strip() == as_markdown(table)
+
+
+def test_a_page_says_what_it_is_about(pages: Mapping[str, Made]) -> None:
+    titles = set()
+    for made in pages.values():
+        text = made.path.read_text(encoding="utf-8")
+        answer = escape(made.documents[0].title[:40])
+        head = text.partition("</head>")[0]
+        (title,) = re.findall(r"<title>(.*?)</title>", head)
+        (description,) = re.findall(r'<meta name="description" content="(.*?)">', head)
+        assert title.startswith(answer)
+        assert description.startswith(answer)
+        assert f'<meta property="og:title" content="{title}">' in head
+        assert f'<meta property="og:description" content="{description}">' in head
+        assert len(title) <= 200
+        assert len(description) <= 400
+        titles.add(title)
+    assert len(titles) == len(pages)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_that_decides_is_off_the_screen(browser: Browser, made: Made, width: int) -> None:
+    with opened(browser, made.path, width=width) as page:
+        unfold(page)
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        reach = page.evaluate(
+            "[...document.querySelectorAll('h1, h2, h3, td.v, .badge, .words li')]"
+            ".map((each) => each.getBoundingClientRect().right)"
+        )
+        assert len(reach) > 5
+        assert max(reach) <= width
+
+
+def test_a_page_can_be_used_with_keys_alone(browser: Browser, pages: Mapping[str, Made]) -> None:
+    outline = "getComputedStyle(document.activeElement).outlineStyle"
+    with opened(browser, pages["claims"].path) as page:
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.className") == "skip"
+        assert page.evaluate("document.activeElement.getBoundingClientRect().left") >= 0
+        page.keyboard.press("Enter")
+        assert page.evaluate("location.hash") == "#m0-verdict"
+        seen = []
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            assert page.evaluate(outline) != "none"
+            seen.append(page.evaluate("document.activeElement.localName"))
+            if seen[-1] == "summary":
+                break
+        assert {"button", "input", "summary"} <= set(seen)
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.closest('details').open")
+        page.keyboard.press("Enter")
+        page.locator("#said", has_text="link copied").wait_for()
+        assert page.evaluate("document.getAnimations().length") == 0
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_page_is_printed_on_a_few_sheets(
+    browser: Browser, pages: Mapping[str, Made], *, dark: bool
+) -> None:
+    with opened(browser, pages["standard"].path, dark=dark) as page:
+        unfold(page)
+        sheets = PdfReader(BytesIO(page.pdf(prefer_css_page_size=True))).pages
+        page.emulate_media(media="print")
+        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        ink = page.evaluate("getComputedStyle(document.querySelector('h1')).color")
+        evidence = page.locator("#m0-comparison-0").is_visible()
+    text = "\n".join(sheet.extract_text() for sheet in sheets)
+    assert len(sheets) <= MOST_SHEETS
+    assert all(abs(sheet.mediabox.width - A4_WIDTH) < 2 for sheet in sheets)
+    assert (ground, ink) == ("rgb(255, 255, 255)", "rgb(0, 0, 0)")
+    assert "not on paper" in text
+    assert "Loss against budget" in text
+    assert not evidence
+
+
+@pytest.mark.parametrize(("width", "dark"), [(390, True), (1440, False)])
+def test_everybody_can_use_a_page(browser: Browser, made: Made, width: int, *, dark: bool) -> None:
+    with opened(browser, made.path, width=width, dark=dark, trusted=True) as page:
+        unfold(page)
+        assert violations(page) == []
