@@ -4,22 +4,20 @@
 from __future__ import annotations
 
 import html
-import json
 import re
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import made_up
 import numpy as np
 import pytest
 from made_up_claims import arm, whole
+from browser import WIDTHS, chromium, opened, unfold, violations
 from made_up_trials import blocks, header, trial
+from playwright.sync_api import Browser
 
 from bench.cli.report import with_charts, write_charts
-from bench.host import process
 from bench.journal.schema import JournalContent, Run
 from bench.measure.timeline import trace
 from bench.questions.page import documents
@@ -141,80 +139,49 @@ def test_charts_are_files_too(found: tuple[Summary, ...], tmp_path: Path) -> Non
     assert write_charts(found, tmp_path, "png")[0].read_bytes().startswith(b"\x89PNG")
 
 
-PROBE = """
-<script>
-addEventListener("error", (event) => { window.broken = String(event.message); });
-addEventListener("load", () => {
-  const form = document.querySelector("form.filter");
-  const claims = [...document.querySelectorAll("details.fold[data-badge]")];
-  const shown = () => claims.filter((claim) => claim.offsetParent !== null).length;
-  const first = shown();
-  form.elements.text.value = claims[0].id.replace(/^m\\d+-/, "");
-  form.dispatchEvent(new Event("input", { bubbles: true }));
-  const filtered = shown();
-  claims[0].querySelector("summary").click();
-  const unfolded = claims[0].querySelector("dl").offsetHeight;
-  const mark = document.querySelector(".chart path[data-words]");
-  mark.scrollIntoView();
-  const box = mark.getBoundingClientRect();
-  mark.dispatchEvent(new PointerEvent("pointermove", {
-    bubbles: true, clientX: box.left + box.width / 2, clientY: box.top + box.height / 2,
-  }));
-  const tip = document.getElementById("tip");
-  const told = {
-    claims: claims.length, first, filtered, unfolded, tip: tip.hidden ? "" : tip.textContent,
-    width: innerWidth, wide: document.documentElement.scrollWidth, evil: typeof evil,
-    broken: window.broken || "", ground: getComputedStyle(document.body).backgroundColor,
-    charts: [...document.querySelectorAll(".chart svg")].map((each) => each.clientWidth),
-  };
-  parent.document.getElementById("told").textContent = JSON.stringify(told);
-});
-</script>
-"""
-# A window of chromium cannot be as narrow as a phone, a frame can. It has loaded, and its probe has
-# told, before this document has loaded and is dumped: nothing here waits for a time to pass.
-FRAME = """<!doctype html>
-<body><pre id="told"></pre>
-<iframe src="page.html" style="width:{width}px;height:900px;border:0"></iframe>"""
+@pytest.fixture(scope="module")
+def path(page: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = tmp_path_factory.mktemp("page") / "page.html"
+    found.write_text(page, encoding="utf-8")
+    return found
 
 
-def opened(page: str, folder: Path, *, width: int, dark: bool) -> tuple[Mapping[str, Any], str]:
-    """What the page tells of itself once opened from a file, and the browser's console."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("there is no chromium")
-    (folder / "page.html").write_text(page.replace("</body>", f"{PROBE}</body>"))
-    (folder / "frame.html").write_text(FRAME.format(width=width))
-    done = process.run(
-        [
-            chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
-            "--no-first-run", "--disable-background-networking", "--disable-component-update",
-            "--disable-sync", f"--user-data-dir={folder / 'profile'}", "--window-size=1500,1000",
-            f"--blink-settings=preferredColorScheme={0 if dark else 1}", "--enable-logging=stderr",
-            "--allow-file-access-from-files", "--dump-dom", f"file://{folder / 'frame.html'}",
-        ],
-        timeout_s=120,
-    )  # fmt: skip
-    told = re.search(r"<pre id=\"told\">(.*?)</pre>", done.stdout, re.DOTALL)
-    assert told
-    console = "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
-    return json.loads(html.unescape(told[1])), console
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("width", "dark"), [(390, False), (390, True), (1440, False), (1440, True)]
-)
-def test_the_page_works_in_a_browser(page: str, tmp_path: Path, width: int, *, dark: bool) -> None:
-    told, console = opened(page, tmp_path, width=width, dark=dark)
-    assert console == ""
-    assert told["broken"] == ""
-    assert told["evil"] == "undefined"
-    assert told["first"] == told["claims"] == 2
-    assert told["filtered"] == 1
-    assert told["unfolded"] > 50
-    assert "pairs (" in told["tip"]
-    assert told["wide"] <= told["width"] == width
-    assert len(told["charts"]) >= 10
-    assert all(200 < each < width for each in told["charts"])
-    assert told["ground"] == ("rgb(20, 23, 28)" if dark else "rgb(255, 255, 255)")
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_page_works_in_a_browser(
+    browser: Browser, path: Path, width: int, *, dark: bool
+) -> None:
+    with opened(browser, path, width=width, dark=dark, trusted=True) as page:
+        assert page.evaluate("typeof evil") == "undefined"
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        charts = page.evaluate(
+            "[...document.querySelectorAll('.chart svg')].map((each) => each.clientWidth)"
+        )
+        assert len(charts) >= 10
+        assert all(200 < each < width for each in charts)
+        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert ground == ("rgb(20, 23, 28)" if dark else "rgb(255, 255, 255)")
+
+        assert violations(page) == []
+        unfold(page)
+        assert violations(page) == []
+        unfold(page, open_=False)
+
+        claims = page.locator("details.fold[data-badge]")
+        assert claims.count() == claims.filter(visible=True).count() == 2
+        name = claims.first.get_attribute("id") or ""
+        page.locator("form.filter input[type=search]").fill(re.sub(r"^m\d+-claim-", "", name))
+        assert claims.filter(visible=True).count() == 1
+        claims.first.locator("summary").click()
+        assert claims.first.locator("dl").is_visible()
+
+        mark = page.locator(".chart path[data-words*='lost on average']").first
+        mark.hover(force=True)
+        assert "lost on average" in page.locator("#tip").inner_text()
