@@ -108,6 +108,36 @@ def test_every_part_has_an_address_and_buttons_to_copy_it(browser: Browser, made
         assert bare == []
 
 
+LABELS = """() => {
+  const wrong = [];
+  for (const axis of document.querySelectorAll(".role-axis-label")) {
+    const panel = axis.closest(".panel").getBoundingClientRect();
+    const texts = [...axis.querySelectorAll("text")];
+    texts.forEach((text, at) => {
+      const box = text.getBoundingClientRect();
+      const next = texts[at + 1]?.getBoundingClientRect();
+      const within = box.left >= panel.left && box.right <= panel.right;
+      const beside = !next || box.right < next.left || next.right < box.left;
+      const below = !next || box.bottom < next.top + 3 || next.bottom < box.top + 3;
+      if (!within || !(beside || below)) {
+        const where = axis.closest("figure").id;
+        wrong.push(`${where}: ${text.textContent}, ${texts[at + 1]?.textContent}`);
+      }
+    });
+  }
+  return wrong;
+}"""
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_labels_of_axes_neither_collide_nor_leave_their_panel(
+    browser: Browser, made: Made, width: int
+) -> None:
+    with opened(browser, made.path, width=width) as page:
+        assert page.locator(".role-axis-label").count() > 10
+        assert page.evaluate(LABELS) == []
+
+
 def copied(page: Page, part: str, what: str) -> str:
     """Return what a button of this part puts on the clipboard, once the page has said so."""
     page.evaluate("navigator.clipboard.writeText('')")

@@ -239,16 +239,12 @@ def _wakeups(
         return None
     rates = [row["rate"] for row in points]
     low, high = 0.8 * min(rates), 1.25 * max(rates)
-    every = (step * power for power in powers(min(rates), max(rates)) for step in (1, 2, 5))
+    ticks = [each for each in steps(min(rates), max(rates)) if low <= each <= high]
     x = {
         "shorthand": "rate:Q",
         "title": "events a second",
         "scale": {"type": "log", "domain": [low, high]},
-        "axis": {
-            "values": [each for each in every if low <= each <= high],
-            "format": "~s",
-            "grid": False,
-        },
+        "axis": {**ALL_LABELLED, "values": ticks, "format": "~s", "grid": False},
     }
     y = {"shorthand": "value:Q", "title": axis, "scale": {"zero": True, "nice": True}}
     return panel(
