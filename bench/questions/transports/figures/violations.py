@@ -45,7 +45,8 @@ def violations(summary: Summary) -> Figure | None:
             # A page's font may be wider than the one that the chart is laid out with.
             "axis": {**ALL_LABELLED, "minExtent": _LABELS},
         },
-        style={"filled": True, "size": 70, "opacity": 0.9},
+        style={"filled": True, "size": 45, "opacity": 1},
+        yOffset={"field": "transport", "type": "nominal", "scale": {"domain": list(ways)}},
     )
     title = "Causal violations by experiment and budget"
     return Figure(
