@@ -15,7 +15,18 @@ if TYPE_CHECKING:
     from bench.host.signals import Ending
 
 COMMANDS: Final = (
-    *("doctor", "run", "trace", "claims", "size", "duet", "report", "compare", "kernels"),
+    *(
+        "doctor",
+        "run",
+        "trace",
+        "claims",
+        "size",
+        "duet",
+        "report",
+        "compare",
+        "history",
+        "kernels",
+    ),
 )
 """In the order in which the help shows them."""
 

@@ -84,7 +84,7 @@ class Distinct:
                 self.repeated.add(key)
             else:
                 fresh[key] = trial
-        header = _header_id(run.header)
+        header = header_id(run.header)
         owner = owner or self._of_header.get(header)
         if owner is None or not owner.fits(fresh.values()):
             owner = _Merged(run)
@@ -126,7 +126,7 @@ def _place(trial: TrialResult) -> tuple[str, str, int]:
     return trial.experiment, trial.arm, trial.block
 
 
-def _header_id(header: RunHeader) -> str:
+def header_id(header: RunHeader) -> str:
     """Return what a run and its copies share: its id, or all of a header that has none."""
     return header.run_id or json.dumps(asdict(header), sort_keys=True)
 

@@ -60,7 +60,8 @@ def rows(content: JournalContent) -> Iterator[dict[str, Any]]:
             yield _row(number, run, trial)
 
 
-def _frame(content: JournalContent) -> Any:
+def require_polars() -> None:
+    """Raise MachineUnfit, with the remedy, where polars is not installed."""
     from importlib.util import find_spec
 
     if find_spec("polars") is None:
@@ -68,6 +69,10 @@ def _frame(content: JournalContent) -> Any:
             "tables need polars, which this installation lacks",
             remedy="./run report -- FILE --format csv installs it",
         )
+
+
+def _frame(content: JournalContent) -> Any:
+    require_polars()
     import polars as pl
 
     return pl.DataFrame(list(rows(content)), infer_schema_length=None)

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""bufbench history."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument
+
+from bench.cli.options import AsFormat, AsJsonForm, Full, form_of, of_output
+from bench.cli.output import answer, say
+from bench.cli.report import refuse_text_file
+from bench.escape import clean
+
+_PLACES = Argument(
+    help="Folders, searched for journals at any depth, or journals.", metavar="DIR..."
+)
+_OUTPUT = "File to write; html: history.html in the first folder."
+
+
+def command(
+    places: Annotated[list[Path], _PLACES],
+    *,
+    form: AsFormat = "text",
+    as_json: AsJsonForm = False,
+    output: Annotated[Path | None, of_output(help=_OUTPUT)] = None,
+    full: Full = False,
+) -> None:
+    """Follow every number over time and kernels, and name what changed beyond the noise.
+
+    Any number of journals: what is read of them is kept beside them (.bufbench-history.parquet),
+    so that only new ones take time. Runs are compared with runs of the same kind of machine and
+    kernel; over kernels only ratios, shares and sizes are. docs/history.md has more.
+
+    Example: bufbench history results --format html
+    """
+    form = form_of(form, as_json)
+    refuse_text_file(form, output)
+    require_extras(form)
+    from bench.questions.history.document import document
+    from bench.questions.history.judge import judge
+    from bench.questions.history.reading import read
+
+    numbers = read(places, lambda line: say(clean(line)))
+    found = document(judge(numbers))
+    if form == "html" and output is None:
+        place = places[0]
+        output = (place if place.is_dir() else place.parent) / "history.html"
+    answer(form, [found], output=output, full=full)
+
+
+def require_extras(form: str) -> None:
+    """Raise MachineUnfit, before anything is read, where what this needs is not installed."""
+    from bench.questions.transports.table import require_polars
+    from bench.report.renderers.html import require_extra
+
+    require_polars()
+    if form == "html":
+        require_extra()

@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""How numbers developed, as a document: what changed, then every number over time and kernels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import numpy as np
+
+from bench.judge.metrics import Unit
+from bench.questions.history.figures import figures
+from bench.questions.history.judge import (
+    Change,
+    History,
+    HistoryRun,
+    KernelSeries,
+    Series,
+    Step,
+    version,
+)
+from bench.report.document import (
+    Cell,
+    Column,
+    Document,
+    Figures,
+    Fold,
+    Heading,
+    Level,
+    Mark,
+    Note,
+    Part,
+    Row,
+    Table,
+)
+from bench.report.units import number
+
+_BARS: Final = "▁▂▃▄▅▆▇█"
+_WIDE: Final = 24  # bars of a line
+_SHOWN: Final = 12  # changes that are shown at once
+_READING: Final = (
+    "A point is one run, with the 95 % interval of its own blocks. Runs are compared that asked "
+    "for the same on one kind of machine and one kernel. A change is a level that runs before and "
+    "after do not share: by a permutation test with 5 % false alarms over all numbers together, "
+    "and beyond the typical interval of a run on both sides."
+)
+_BETWEEN: Final = (
+    "Only shares, ratios and sizes are compared between kernels: times of two kernels never meet."
+)
+
+
+def document(history: History) -> Document:
+    """Return what changed over time and between kernels, and every number."""
+    return Document(
+        title=_title(history),
+        subject=_subject(history),
+        parts=tuple(_parts(history)),
+        data=history,
+        short="History",
+    )
+
+
+def _title(history: History) -> str:
+    if len(history.runs) == 1:
+        return "One run alone: nothing to compare it with"
+    numbers = f"{_numbers(history):,} numbers in {len(history.runs):,} runs"
+    over_time, over_kernels = history.changed, history.stepped
+    worse = [*(each.worse for _, each in over_time), *(each.worse for _, each in over_kernels)]
+    if not worse:
+        return f"Nothing changed beyond the noise: {numbers}"
+    counts = [
+        f"{len(found):,} {words}"
+        for found, words in ((over_time, "over time"), (over_kernels, "between kernels"))
+        if found
+    ]
+    return (
+        f"{len(worse):,} changes beyond the noise ({', '.join(counts)}), {sum(worse):,} for the "
+        f"worse: {numbers}"
+    )
+
+
+def _numbers(history: History) -> int:
+    return len({each.of.key for each in history.series})
+
+
+def _subject(history: History) -> str:
+    days = [each.started_utc[:10] for each in (history.runs[0], history.runs[-1])]
+    kernels, kinds = (
+        list(dict.fromkeys(getattr(each, name) for each in history.runs))
+        for name in ("kernel", "kind")
+    )
+    return "; ".join(
+        (
+            " to ".join(dict.fromkeys(days)),
+            f"Linux {kernels[0]}" if len(kernels) == 1 else f"{len(kernels):,} kernels",
+            kinds[0] if len(kinds) == 1 else f"{len(kinds):,} kinds of machine",
+        )
+    )
+
+
+def _parts(history: History) -> Iterator[Part]:
+    yield from _over_time(history)
+    yield from _over_kernels(history)
+    if len(history.runs) > 1:
+        yield Note(text=_READING)
+        yield from _short(history)
+        yield Heading(text="Charts", key="charts", level=Level.BACKGROUND)
+        yield Figures(make=lambda: figures(history))
+    yield Heading(text="Every number", key="numbers", short="Numbers", level=Level.EVIDENCE)
+    yield from _every_number(history)
+    yield from _every_kernel(history)
+
+
+def _short(history: History) -> Iterator[Note]:
+    """Yield how many numbers have too few runs for a change to be seen."""
+    short = sum(len(each.runs) < 6 for each in history.series)
+    if short:
+        yield Note(
+            text=f"{short:,} of {len(history.series):,} series have fewer than 6 runs, too few "
+            "to see a change over time",
+            mark=Mark.OPEN,
+        )
+
+
+def _over_time(history: History) -> Iterator[Table]:
+    several = len({each.kernel for each in history.runs}) > 1
+    rows = [_change(history.runs, *found, several=several) for found in history.changed]
+    yield from _changes("changes", "Changes over time", "since", rows)
+
+
+def _over_kernels(history: History) -> Iterator[Part]:
+    rows = [_step(series, step) for series, step in history.stepped]
+    yield from _changes("steps", "Changes between kernels", "from", rows)
+    if history.kernels:
+        yield Note(text=_BETWEEN)
+
+
+def _changes(key: str, title: str, where: str, rows: Sequence[Row]) -> Iterator[Table]:
+    """Yield the first changes, and all others as evidence."""
+    columns = tuple(Column(heading=each, numeric=False) for each in (where, "number", "was", "is"))
+    for part, level, name, words in (
+        (rows[:_SHOWN], Level.DECISION, key, title),
+        (rows[_SHOWN:], Level.EVIDENCE, f"{key}-more", f"{title}, further ones"),
+    ):
+        if part:
+            left = len(rows) - _SHOWN
+            yield Table(
+                key=name,
+                title=words,
+                corner="change",
+                columns=columns,
+                rows=tuple(part),
+                hint=f"{left:,} more with --full" if level is Level.DECISION and left > 0 else "",
+                level=level,
+            )
+
+
+def _change(runs: Sequence[HistoryRun], series: Series, change: Change, *, several: bool) -> Row:
+    since = runs[change.run].started_utc
+    where = f" on {series.kernel}" if several else ""
+    return _row(series, change, f"{since[:10]} {since[11:16]}{where}", f"Linux {series.kernel}")
+
+
+def _step(series: KernelSeries, step: Step) -> Row:
+    return _row(series, step, f"{step.previous} to {step.kernel}", series.kind)
+
+
+def _row(series: Series | KernelSeries, found: Change | Step, where: str, hint: str) -> Row:
+    word, mark = ("worse", Mark.BAD) if found.worse else ("better", Mark.GOOD)
+    texts = (
+        where,
+        series.of.name,
+        *(value(each, series.of.unit) for each in (found.before, found.after)),
+    )
+    return Row(
+        heading=Cell(text=word, mark=mark, hint=hint),
+        cells=tuple(Cell(text=text) for text in texts),
+    )
+
+
+def value(of: float, unit: Unit) -> str:
+    """Write a number; a ratio as "x 0.40"."""
+    return f"x {number(of, unit)}" if unit is Unit.TIMES else number(of, unit)
+
+
+def _every_number(history: History) -> Iterator[Fold]:
+    places = dict.fromkeys((each.kind, each.kernel) for each in history.series)
+    for at, (kind, kernel) in enumerate(places):
+        found = [each for each in history.series if (each.kind, each.kernel) == (kind, kernel)]
+        again = Counter(each.of.key for each in found)
+        runs = {run for each in found for run in each.runs}
+        yield Fold(
+            key=f"series-{at}",
+            summary=f"Linux {kernel}",
+            gist=f"{len(runs):,} runs, {len(found):,} numbers; {kind}",
+            parts=(
+                Table(
+                    key=f"series-{at}",
+                    title="",
+                    corner="number",
+                    columns=(
+                        Column(heading="runs"),
+                        Column(heading="over time", numeric=False),
+                        Column(heading="latest"),
+                        Column(heading="95 % of it"),
+                        Column(heading="changes"),
+                    ),
+                    rows=tuple(
+                        _series_row(history.runs, each, several=again[each.of.key] > 1)
+                        for each in found
+                    ),
+                ),
+            ),
+        )
+
+
+def _series_row(runs: Sequence[HistoryRun], series: Series, *, several: bool) -> Row:
+    """Return a row; a number that was asked for in several ways has the time of its first run."""
+    since = f" (as asked from {runs[series.runs[0]].started_utc[:10]})" if several else ""
+    return Row(
+        heading=Cell(text=f"{series.of.name}{since}"),
+        cells=(
+            Cell(text=f"{len(series.runs):,}"),
+            Cell(text=line(series.values)),
+            Cell(text=value(series.values[-1], series.of.unit)),
+            Cell(text=_interval(series.lows[-1], series.highs[-1], series.of.unit)),
+            Cell(text=f"{len(series.changes)}" if series.changes else ""),
+        ),
+    )
+
+
+def _interval(low: float, high: float, unit: Unit) -> str:
+    return "" if low == high else f"{number(low, unit)} .. {number(high, unit)}"
+
+
+def line(values: Sequence[float]) -> str:
+    """Return a line of bars, each the median of as many runs; of equal values all are low."""
+    array = np.asarray(values)
+    bars = [float(np.median(part)) for part in np.array_split(array, min(_WIDE, len(array)))]
+    lowest, span = min(bars), max(bars) - min(bars)
+    if not span:
+        return _BARS[0] * len(bars)
+    return "".join(_BARS[round((bar - lowest) / span * (len(_BARS) - 1))] for bar in bars)
+
+
+def _every_kernel(history: History) -> Iterator[Fold]:
+    for at, kind in enumerate(dict.fromkeys(each.kind for each in history.kernels)):
+        found = [each for each in history.kernels if each.kind == kind]
+        yield Fold(
+            key=f"kernels-{at}",
+            summary="From kernel to kernel",
+            gist=f"{len(found):,} numbers; {kind}",
+            parts=tuple(_kernel_table(f"kernels-{at}", found)),
+        )
+
+
+def _kernel_table(key: str, found: Sequence[KernelSeries]) -> Iterator[Table]:
+    names = sorted({each.kernel for series in found for each in series.points}, key=version)
+    yield Table(
+        key=key,
+        title="",
+        corner="number",
+        columns=tuple(Column(heading=name) for name in names),
+        rows=tuple(
+            Row(
+                heading=Cell(text=series.of.name),
+                cells=tuple(_kernel_cell(series, name) for name in names),
+            )
+            for series in found
+        ),
+        hint="Coloured where it differs beyond the noise from the kernel before it.",
+    )
+
+
+def _kernel_cell(series: KernelSeries, kernel: str) -> Cell:
+    point = next((each for each in series.points if each.kernel == kernel), None)
+    if point is None:
+        return Cell(text="")
+    marks = {step.kernel: Mark.BAD if step.worse else Mark.GOOD for step in series.steps}
+    return Cell(
+        text=value(point.value, series.of.unit),
+        value=point.value,
+        mark=marks.get(kernel, Mark.NONE),
+        hint=f"{point.runs:,} runs",
+    )

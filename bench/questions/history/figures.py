@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Charts of numbers over time and over kernels: those that changed, then one of each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import numpy as np
+
+from bench.judge.metrics import Unit
+from bench.plan.experiments import ArmName
+from bench.questions.history.judge import (
+    Change,
+    History,
+    KernelSeries,
+    Series,
+    Step,
+)
+from bench.report.document import Figure, Panel
+from bench.report.figure import BYTES_LABELS, HEIGHT, WIDTH, Row, chart_of, look
+from bench.report.units import clean, number
+
+if TYPE_CHECKING:
+    import altair as alt
+
+_MOST_PANELS: Final = 12
+_MOST_POINTS: Final = 80  # of a line; where runs are more, each is the median of several
+_GREY: Final = "#808080"
+S = TypeVar("S", bound=Series | KernelSeries)
+
+
+def figures(history: History) -> Iterator[Figure]:
+    """Yield numbers over time, and over kernels where there are several."""
+    from altair.utils.schemapi import debug_mode
+
+    over_time = _chosen(
+        [each for each in history.series if len(each.runs) > 1],
+        [series for series, _ in sorted(history.changed, key=lambda pair: pair[1].p)],
+    )
+    over_kernels = _chosen(
+        history.kernels,
+        [series for series, _ in sorted(history.stepped, key=lambda pair: pair[1].p)],
+    )
+    with debug_mode(False):
+        panels = tuple(_time_panel(history, each) for each in over_time)
+        kernel_panels = tuple(map(_kernel_panel, over_kernels))
+    if panels:
+        yield Figure(
+            key="time",
+            title="Over time",
+            reading="The band is the 95 % interval of a run; a dashed line marks a change beyond "
+            f"the noise. Of more than {_MOST_POINTS} runs, each point is the median of several.",
+            transports=(),
+            panels=panels,
+        )
+    if kernel_panels:
+        yield Figure(
+            key="kernels",
+            title="Over kernels",
+            reading="The median of each kernel's runs and of their 95 % intervals; a dashed line "
+            "marks a kernel that differs beyond the noise from the one before it.",
+            transports=(),
+            panels=kernel_panels,
+        )
+
+
+def _chosen(series: Sequence[S], changed: Iterable[S]) -> list[S]:
+    """Return those that changed, the surest first, then the longest of each kind."""
+    longest = sorted(series, key=_length)
+    of_each_kind: dict[str, S] = {each.of.number: each for each in longest}
+    found = list({id(each): each for each in (*changed, *of_each_kind.values())}.values())
+    return found[:_MOST_PANELS]
+
+
+def _length(series: Series | KernelSeries) -> int:
+    return len(series.values if isinstance(series, Series) else series.points)
+
+
+def _time_panel(history: History, series: Series) -> Panel:
+    import altair as alt
+
+    x = alt.X(
+        "at:T",
+        title=None,
+        scale={"type": "utc"},
+        axis={"grid": False, "tickCount": 4, "labelFlush": True},
+    )
+    kernels = {each.kernel for each in history.runs}
+    where = f" (Linux {series.kernel})" if len(kernels) > 1 else ""
+    return _panel(
+        clean(f"{series.of.name}{where}"),
+        series,
+        x,
+        list(_thinned(history, series)),
+        [
+            {"at": history.runs[each.run].started_utc, "words": _words(series, each)}
+            for each in series.changes
+        ],
+    )
+
+
+def _thinned(history: History, series: Series) -> Iterator[Row]:
+    """Yield a point for some runs each; none has runs of before and after a change."""
+    place = {run: at for at, run in enumerate(series.runs)}
+    edges = [0, *(place[each.run] for each in series.changes), len(series.runs)]
+    many = -(-len(series.runs) // _MOST_POINTS)
+    columns = [np.asarray(each) for each in (series.values, series.lows, series.highs)]
+    for start, stop in pairwise(edges):
+        for part in np.array_split(np.arange(start, stop), max(1, (stop - start) // many)):
+            middle = history.runs[series.runs[int(part[len(part) // 2])]]
+            found, low, high = (float(np.median(each[part])) for each in columns)
+            count = f", median of {len(part)} runs" if len(part) > 1 else ""
+            yield {
+                "at": middle.started_utc,
+                "value": found,
+                "low": low,
+                "high": high,
+                "words": f"{middle.started_utc[:16].replace('T', ' ')}: "
+                f"{number(found, series.of.unit)}{count}",
+            }
+
+
+def _kernel_panel(series: KernelSeries) -> Panel:
+    import altair as alt
+
+    names = [clean(each.kernel) for each in series.points]
+    x = alt.X(
+        "at:N",
+        title=None,
+        sort=names,
+        scale={"domain": names},
+        axis={"labelAngle": -35, "grid": False, "labelLimit": 110},
+    )
+    rows = [
+        {
+            "at": clean(each.kernel),
+            "value": each.value,
+            "low": each.low,
+            "high": each.high,
+            "words": f"{clean(each.kernel)}: {number(each.value, series.of.unit)}, "
+            f"{each.runs} runs",
+        }
+        for each in series.points
+    ]
+    rules = [{"at": clean(each.kernel), "words": _words(series, each)} for each in series.steps]
+    return _panel(clean(series.of.name), series, x, rows, rules)
+
+
+def _panel(
+    title: str, series: Series | KernelSeries, x: alt.X, rows: list[Row], rules: list[Row]
+) -> Panel:
+    import altair as alt
+
+    y, colour = _y(series.of.unit, rows), _colour(series)
+    layers = [
+        chart_of("points")
+        .mark_area(opacity=0.25, color=colour, aria=False)
+        .encode(x=x, y=alt.Y("low:Q"), y2="high:Q"),
+        chart_of("points").mark_line(strokeWidth=1.5, color=colour, aria=False).encode(x=x, y=y),
+        chart_of("points")
+        .mark_point(size=14, filled=True, opacity=1, color=colour)
+        .encode(x=x, y=y, description="words:N"),
+        chart_of("rules")
+        .mark_rule(color=_GREY, strokeDash=[3, 3], strokeWidth=1.5)
+        .encode(x=x, description="words:N"),
+    ]
+    return Panel(
+        title=title,
+        chart=alt.layer(*layers).properties(width=WIDTH, height=HEIGHT),
+        data={"points": rows, "rules": rules},
+    )
+
+
+def _y(unit: Unit, rows: Sequence[Row]) -> alt.Y:
+    import altair as alt
+
+    scale: dict[str, Any] = {"zero": unit is Unit.SHARE, "nice": True}
+    axis: dict[str, Any] = {"tickCount": 5}
+    if unit is Unit.SHARE:
+        axis["format"] = "~%"
+        if not any(row["high"] for row in rows):
+            scale = {"domain": [0, 0.01]}
+    elif unit is Unit.BYTES:
+        axis["labelExpr"] = BYTES_LABELS
+    return alt.Y("value:Q", title=None, scale=scale, axis=axis)
+
+
+def _colour(series: Series | KernelSeries) -> str:
+    """Return the colour of the transport that the number is of."""
+    labels = dict(series.of.labels)
+    return look(
+        ArmName.parse(labels.get("arm", "")).transport or labels.get("transport", "")
+    ).colour
+
+
+def _words(series: Series | KernelSeries, found: Change | Step) -> str:
+    was, now = (number(each, series.of.unit) for each in (found.before, found.after))
+    return f"{'Worse' if found.worse else 'Better'}: from {was} to {now}"

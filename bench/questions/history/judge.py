@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Numbers in the order of their runs, with change points; and kernel against kernel.
+
+Runs are compared that asked for the same on machines of one kind: over time on one kernel, over
+kernels by what a kernel's runs have in common. Times are never compared from kernel to kernel.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from math import inf
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from bench.errors import UsageError
+from bench.judge.floor import LEAST_MARGIN
+from bench.judge.metrics import Unit
+from bench.judge.statistics import holm, same_p
+from bench.linux.version import KernelVersion
+from bench.questions.history.changepoints import LEVEL, Floats, median, splits
+from bench.report.document import Labels
+
+FORMAT: Final = 1
+_RATIOS: Final = (Unit.TIMES, Unit.BYTES)  # that are compared by how many times they differ
+_TIMES: Final = (Unit.NS, Unit.SECONDS, Unit.PER_S)
+_NORMAL: Final = 1.96  # half a 95 % interval, in standard errors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryRun:
+    """One run; ``trials`` count all of it, invalid ones too."""
+
+    journal: str
+    started_utc: str  # ISO 8601
+    hostname: str
+    kernel: str
+    kind: str
+    trials: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number:
+    """What is followed, as in bench/report/document.py's Measure."""
+
+    key: str
+    number: str
+    labels: Labels
+    name: str
+    unit: Unit
+    more_is_better: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A change beyond the noise: medians of both stretches; p is Holm's."""
+
+    run: int  # the first one after it, by its index in the history
+    before: float
+    after: float
+    p: float
+    worse: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """A number over time, on one kernel of one kind of machine."""
+
+    of: Number
+    kind: str
+    kernel: str
+    runs: tuple[int, ...]  # indices
+    values: tuple[float, ...]
+    lows: tuple[float, ...]  # of 95 % intervals; the value where it has none
+    highs: tuple[float, ...]
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelPoint:
+    """A number on one kernel: the median of its runs and of their bounds."""
+
+    kernel: str
+    runs: int
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A difference beyond the noise between a kernel and the one before it; p is Holm's."""
+
+    kernel: str
+    previous: str
+    before: float
+    after: float
+    p: float
+    worse: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelSeries:
+    """A number over kernels in the order of their versions, on one kind of machine."""
+
+    of: Number
+    kind: str
+    points: tuple[KernelPoint, ...]
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """All that was followed, as JSON has it. ``format`` goes up when a key changes its meaning."""
+
+    format: int = FORMAT
+    runs: tuple[HistoryRun, ...]  # in the order of time
+    series: tuple[Series, ...]
+    kernels: tuple[KernelSeries, ...]
+
+    @property
+    def changed(self) -> list[tuple[Series, Change]]:
+        """Every change over time, the latest first."""
+        found = [(each, change) for each in self.series for change in each.changes]
+        return sorted(found, key=lambda pair: pair[1].run, reverse=True)
+
+    @property
+    def stepped(self) -> list[tuple[KernelSeries, Step]]:
+        """Every change from kernel to kernel, the newest kernel first."""
+        found = [(each, step) for each in self.kernels for step in each.steps]
+        return sorted(found, key=lambda pair: version(pair[1].kernel), reverse=True)
+
+
+@dataclass(slots=True, eq=False)
+class _Raw:
+    """A number on one kernel of one kind of machine, in the order of time."""
+
+    of: Number
+    asked: str
+    kind: str
+    kernel: str
+    runs: list[int]
+    values: Floats
+    lows: Floats
+    highs: Floats
+
+    def differ(self, first: slice, second: slice) -> bool:
+        """Return whether neither stretch's typical interval holds the other's median."""
+        columns = self.values, self.lows, self.highs
+        before, after = (tuple(median(each[part]) for each in columns) for part in (first, second))
+        return _apart(self.of.unit, before, after)
+
+
+def judge(numbers: pl.DataFrame) -> History:
+    """Judge the rows of :func:`reading.read`."""
+    by_run = numbers.unique("run", maintain_order=True).sort("started_s", maintain_order=True)
+    order = {run: at for at, run in enumerate(by_run["run"])}
+    raw = list(_raw(numbers, order))
+    changes = splits(
+        {at: each.values for at, each in enumerate(raw)},
+        lambda at, first, second: raw[at].differ(first, second),
+    )
+    return History(
+        runs=tuple(
+            HistoryRun(
+                journal=row["path"],
+                started_utc=f"{datetime.fromtimestamp(row['started_s'], UTC):%Y-%m-%dT%H:%M:%SZ}",
+                hostname=row["hostname"],
+                kernel=row["kernel"],
+                kind=row["kind"],
+                trials=row["trials"],
+            )
+            for row in by_run.iter_rows(named=True)
+        ),
+        series=tuple(
+            Series(
+                of=each.of,
+                kind=each.kind,
+                kernel=each.kernel,
+                runs=tuple(each.runs),
+                values=tuple(each.values.tolist()),
+                lows=tuple(each.lows.tolist()),
+                highs=tuple(each.highs.tolist()),
+                changes=tuple(_changes(each, [(s.at, s.p) for s in changes[at]])),
+            )
+            for at, each in enumerate(raw)
+        ),
+        kernels=tuple(_over_kernels(raw)),
+    )
+
+
+def _raw(numbers: pl.DataFrame, order: dict[str, int]) -> Iterator[_Raw]:
+    ordered = numbers.with_columns(
+        at=pl.col("run").replace_strict(order, return_dtype=pl.Int64),
+        low=pl.col("low").fill_null(pl.col("value")),
+        high=pl.col("high").fill_null(pl.col("value")),
+    ).sort("at", maintain_order=True)
+    for group in ordered.partition_by("kind", "kernel", "asked", "key", maintain_order=True):
+        row = group.row(-1, named=True)
+        yield _Raw(
+            of=Number(
+                key=row["key"],
+                number=row["number"],
+                labels=tuple((name, value) for name, value in json.loads(row["labels"])),
+                name=row["name"],
+                unit=Unit(row["unit"]),
+                more_is_better=row["more_is_better"],
+            ),
+            asked=row["asked"],
+            kind=row["kind"],
+            kernel=row["kernel"],
+            runs=group["at"].to_list(),
+            values=group["value"].to_numpy(),
+            lows=group["low"].to_numpy(),
+            highs=group["high"].to_numpy(),
+        )
+
+
+def _changes(raw: _Raw, found: Sequence[tuple[int, float]]) -> Iterator[Change]:
+    edges = [0, *(at for at, _ in found), len(raw.values)]
+    levels = [median(raw.values[start:stop]) for start, stop in pairwise(edges)]
+    for (at, p), (before, after) in zip(found, pairwise(levels), strict=True):
+        yield Change(
+            run=raw.runs[at],
+            before=before,
+            after=after,
+            p=p,
+            worse=(after < before) == raw.of.more_is_better,
+        )
+
+
+def _apart(unit: Unit, first: Sequence[float], second: Sequence[float]) -> bool:
+    """Return whether neither interval (value, low, high) holds the other's value.
+
+    What is compared as a ratio has to differ by 2 % as well.
+    """
+    (value, low, high), (other, its_low, its_high) = first, second
+    ratio = value / other if unit in _RATIOS and min(value, other) > 0 else inf
+    if 1 / (1 + LEAST_MARGIN) <= ratio <= 1 + LEAST_MARGIN:
+        return False
+    return not (low <= other <= high or its_low <= value <= its_high)
+
+
+def version(kernel: str) -> tuple[bool, KernelVersion | str]:
+    """Return what sorts kernels; releases that are none come first."""
+    try:
+        return True, KernelVersion.parse(kernel.partition(" ")[0])
+    except UsageError:
+        return False, kernel
+
+
+def _over_kernels(raw: Iterable[_Raw]) -> Iterator[KernelSeries]:
+    """Yield what two kernels or more have: each compared with the one before it."""
+    groups: dict[tuple[str, str, str], list[_Raw]] = {}
+    for each in raw:
+        if each.of.unit not in _TIMES:
+            groups.setdefault((each.kind, each.asked, each.of.key), []).append(each)
+    several = [
+        sorted(group, key=lambda each: version(each.kernel))
+        for group in groups.values()
+        if len(group) > 1
+    ]
+    p_values = holm([_same_p(*pair) for group in several for pair in pairwise(group)])
+    adjusted = iter(p_values)
+    for group in several:
+        points = [_kernel_point(each) for each in group]
+        steps = [
+            Step(
+                kernel=now.kernel,
+                previous=then.kernel,
+                before=then.value,
+                after=now.value,
+                p=p,
+                worse=(now.value < then.value) == group[0].of.more_is_better,
+            )
+            for then, now in pairwise(points)
+            if (p := next(adjusted)) < LEVEL
+            and _apart(group[0].of.unit, *((e.value, e.low, e.high) for e in (then, now)))
+        ]
+        yield KernelSeries(
+            of=group[-1].of, kind=group[0].kind, points=tuple(points), steps=tuple(steps)
+        )
+
+
+def _kernel_point(raw: _Raw) -> KernelPoint:
+    return KernelPoint(
+        kernel=raw.kernel,
+        runs=len(raw.runs),
+        value=median(raw.values),
+        low=median(raw.lows),
+        high=median(raw.highs),
+    )
+
+
+def _same_p(then: _Raw, now: _Raw) -> float:
+    """Return the p of two kernels having one value, by the runs' intervals and by their scatter.
+
+    The intervals give what a run's trials know of their own noise, the scatter what runs differ by;
+    where there are three runs of each, the larger p counts.
+    """
+    from scipy.special import ndtr
+
+    (value, error), (other, its_error) = (_mean(each) for each in (then, now))
+    if value == other:
+        return 1.0
+    whole = (error**2 + its_error**2) ** 0.5
+    by_interval = 2 * float(ndtr(-abs(value - other) / whole)) if whole else 0.0
+    if min(len(then.runs), len(now.runs)) < 3:
+        return by_interval
+    return max(by_interval, same_p(*(_scaled(each, each.values).tolist() for each in (then, now))))
+
+
+def _mean(raw: _Raw) -> tuple[float, float]:
+    """Return the mean over runs and its standard error by their intervals; logs of ratios."""
+    values, lows, highs = (_scaled(raw, each) for each in (raw.values, raw.lows, raw.highs))
+    errors = np.maximum(values - lows, highs - values) / _NORMAL
+    return float(values.mean()), float(np.sqrt((errors**2).sum())) / len(values)
+
+
+def _scaled(raw: _Raw, values: Floats) -> Floats:
+    if raw.of.unit not in _RATIOS:
+        return values
+    return np.log(np.maximum(values, 1e-300))
