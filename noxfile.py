@@ -34,6 +34,7 @@ ENVIRONMENT = ROOT / ".venv"
 RESULTS = ROOT / "results"
 SPDX = "SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only"
 KERNELS = ("5.10", "6.1", "6.12", "6.18", "7.3")
+C_FOLDERS = ("workloads", "bench/questions/exact/guest")
 OUR_FOLDERS = ("bench", "bpf", "workloads", "tests", ".ci")
 SOURCE_SUFFIXES = {".py", ".pyx", ".pxd", ".c", ".h", ".sh"}
 BUILT_FROM = ("pyproject.toml", "meson.build", "README.md", "LICENSES", "bench", "bpf", "workloads")
@@ -144,7 +145,7 @@ def lint(session: nox.Session) -> None:
     session.run("mypy")
     session.run("lint-imports", "--no-cache")
     check_c = ["gcc", "-std=gnu17", "-fsyntax-only", "-Wall", "-Wextra", "-Werror"]
-    for source in sorted((ROOT / "workloads").glob("*.c")):
+    for source in sorted(path for place in C_FOLDERS for path in (ROOT / place).glob("*.c")):
         session.run(*check_c, str(source))
     complaints = [*without_licence(), *not_kernel_style()]
     if complaints:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench kernels: list, fetch, prune, run, report."""
+"""bufbench kernels: list, fetch, prune, run, report, exact."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Argument
 
-from bench.cli import settings
+from bench.cli import exact, settings
 from bench.cli.options import (
     AsFormat,
     AsJson,
@@ -369,6 +369,9 @@ def report(
     if fail_on_missing and missing:
         raise GateFailed(f"no whole result of {', '.join(missing)}")
     gates.check_each(checks, {clean(row.label): row.trials for row in matrix.rows})
+
+
+app.command("exact", cls=Command)(exact.command)
 
 
 def _write(

@@ -109,14 +109,20 @@ def fitting(*, cpus: int | None, memory_mib: int | None, jobs: int, available_mi
 
 
 def watched(
-    folder: Path, limit_s: float, command: Sequence[str], *, qmp: str = "", **environment: str
+    folder: Path,
+    limit_s: float,
+    command: Sequence[str],
+    *,
+    qmp: str = "",
+    said: str = CONSOLE,
+    **environment: str,
 ) -> AbstractContextManager[subprocess.Popen[bytes]]:
     """Start the watch over ``command``, which ends with the context.
 
-    Output goes to the console's file in ``folder``. The last line of the watch's stdout is an
-    :class:`~bench.guests.watch.Ended`.
+    Output goes to the file ``said`` in ``folder``, the console's. The last line of the watch's
+    stdout is an :class:`~bench.guests.watch.Ended`.
     """
-    words = [str(folder / CONSOLE), str(limit_s), qmp, "--", *command]
+    words = [str(folder / said), str(limit_s), qmp, "--", *command]
     return process.started(python("bench.guests.watch", *words), env={**_found(), **environment})
 
 

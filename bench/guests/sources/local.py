@@ -12,7 +12,9 @@ from typing import Final
 from bench.errors import UsageError
 from bench.guests.sources import Image, Options, Source
 
-_HEADER_BYTES: Final = 0x8000
+HEADER_BYTES: Final = 0x8000
+"""Of an image, which release_of() looks at."""
+
 _LONGEST_RELEASE: Final = 128
 
 
@@ -28,7 +30,7 @@ def image(label: str) -> Image:
     vmlinuz = _expanded(path)
     try:
         with vmlinuz.open("rb") as file:
-            release = release_of(file.read(_HEADER_BYTES))
+            release = release_of(file.read(HEADER_BYTES))
     except OSError as error:
         raise UsageError(
             f"kernel image {path}: {error.strerror}",

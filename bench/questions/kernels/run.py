@@ -85,12 +85,18 @@ def write_request(request: Request, labels: Sequence[str]) -> None:
     outcome.replace(request.folder / outcome.RUN, (json.dumps(asked, indent=1) + "\n").encode())
 
 
-def pending(folder: Path, labels: Sequence[str]) -> list[str]:
-    """Return labels without results in ``folder``; raise UsageError if two would share a folder."""
+def check_names(labels: Sequence[str]) -> list[str]:
+    """Return the labels' folders; raise UsageError if two would share one."""
     names = [folder_name(label) for label in labels]
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"two kernels would both be {name}", remedy="name each of them once")
+    return names
+
+
+def pending(folder: Path, labels: Sequence[str]) -> list[str]:
+    """Return labels without results in ``folder``; raise UsageError if two would share a folder."""
+    names = check_names(labels)
     return [
         label
         for label, name in zip(labels, names, strict=True)

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""bufbench kernels exact."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer import Argument, Option
+
+from bench.cli.options import AsFormat, AsJson, Sources, refuse
+from bench.cli.output import answer, read_or_not
+from bench.cli.report import refuse_text_file
+from bench.errors import BufbenchError, MachineUnfit, UsageError, check_range
+
+if TYPE_CHECKING:
+    from bench.guests.sources import Image
+    from bench.questions.exact.study import KernelCount
+    from bench.questions.kernels.run import Say
+
+_KERNELS = Argument(help="6.12, 6.12-rt, ./bzImage ...", metavar="KERNEL...", show_default=False)
+_JOBS = Option(help="Guests at a time; all CPUs by default.", show_default=False)
+_APPEND = Option(help="Kernel parameter, like preempt=full; repeatable.")
+_GATES = Option(
+    "--fail-on",
+    help="Exit 1 where a call takes more instructions than on the first kernel, or in --baseline: "
+    "reserve-submit:+0, all:+8; repeatable.",
+)
+_BASELINE = Option(help="JSON of an earlier one, to compare with.", metavar="FILE")
+_FROM = Option("--from", help="Boot nothing, show this JSON of an earlier one.", metavar="FILE")
+_KEEP = Option(help="Keep what the guests wrote in this folder.", metavar="FOLDER")
+_OUTPUT = Option(help="File to write.", metavar="FILE")
+
+
+def command(
+    context: typer.Context,
+    kernels: Annotated[list[str] | None, _KERNELS] = None,
+    *,
+    jobs: Annotated[int | None, _JOBS] = None,
+    time_limit: Annotated[float, Option(help="Of each boot, seconds.")] = 120.0,
+    append: Annotated[list[str] | None, _APPEND] = None,
+    fail_on: Annotated[list[str] | None, _GATES] = None,
+    baseline: Annotated[Path | None, _BASELINE] = None,
+    form: AsFormat = "text",
+    as_json: AsJson = False,
+    output: Annotated[Path | None, _OUTPUT] = None,
+    keep: Annotated[Path | None, _KEEP] = None,
+    sources: Sources = None,
+    earlier: Annotated[Path | None, _FROM] = None,
+) -> None:
+    """Count the instructions of each call that writes a record, on each kernel.
+
+    Needs neither root, BPF nor an idle machine: QEMU counts instructions, and all that a guest
+    does follows from its kernel, its parameters and the build of QEMU. Each kernel boots three
+    times, with two seeds; what does not come out again is said to be not reproducible. A count is
+    not time: docs/kernels.md says what is not in it.
+
+    Example: bufbench kernels exact 5.10 6.1 6.12 7.3
+
+    Example: bufbench kernels exact 6.12 ./bzImage --fail-on reserve-submit:+0
+    """
+    from bench.questions.exact import gate, run, study
+    from bench.questions.exact.document import document
+    from bench.questions.kernels.run import speaker
+
+    gates = gate.parse(*fail_on or [])
+    if as_json:
+        refuse(context, "with --json", "form")
+        form = "json"
+    refuse_text_file(form, output)
+    if baseline is not None and not gates:
+        raise UsageError("--baseline is for gates", remedy="add --fail-on all:+0")
+    base = study.read(baseline).kernels if baseline is not None else ()
+    if earlier is not None:
+        names = ("jobs", "time_limit", "append", "keep", "sources")
+        refuse(context, "where nothing is booted", *names)
+        if kernels:
+            raise UsageError("--from boots no kernel", remedy="leave out one of both")
+        found = study.read(earlier)
+    else:
+        check_range("--time-limit", time_limit, 1, 86_400)
+        check_range("--jobs", 1 if jobs is None else jobs, 1, 64)
+        if gates and not base and len(kernels or []) < 2:
+            raise UsageError(
+                "--fail-on compares kernels, and there is one",
+                remedy="name the one to compare with first, or give --baseline",
+            )
+        say = speaker(time.monotonic())
+        images = _images(context, kernels or [], sources, say)
+        with _place(keep) as folder:
+            found = run.count(
+                images,
+                folder,
+                jobs=jobs or len(os.sched_getaffinity(0)),
+                time_limit_s=time_limit,
+                append=append or [],
+                say=say,
+            )
+    with read_or_not():
+        answer(form, [document(found)], output=output)
+    if not any(each.calls for each in found.kernels):
+        first = found.kernels[0]
+        raise MachineUnfit(f"no kernel was counted; {first.label}: {first.reason}")
+    gate.check(gates, found.kernels, base)
+
+
+def _images(
+    context: typer.Context, kernels: Sequence[str], sources: Path | None, say: Say
+) -> list[Image | KernelCount]:
+    """Provide an image for each kernel; one that cannot be fetched now has its row."""
+    from bench.guests.sources import Options, find, source_of
+    from bench.guests.sources.host import HOST
+    from bench.questions.exact.run import missing
+    from bench.questions.kernels.run import check_names
+
+    if not kernels:
+        raise UsageError("no kernel is named", remedy="name some: bufbench kernels exact 6.1 6.12")
+    if HOST in kernels:
+        raise UsageError("host is not booted", remedy="name an image, like /boot/vmlinuz")
+    check_names(kernels)
+    if not any(source_of(label).fetches for label in kernels):
+        refuse(context, "where no kernel is fetched", "sources")
+    found: list[Image | KernelCount] = []
+    options = Options(say=say, sources_file=sources)
+    for label, fetch in zip(kernels, find(kernels, options), strict=True):
+        try:
+            found.append(fetch())
+        except UsageError:
+            raise
+        except BufbenchError as error:
+            found.append(missing(label, str(error)))
+            say(f"{label}: {error}")
+    return found
+
+
+@contextmanager
+def _place(keep: Path | None) -> Iterator[Path]:
+    """Give a folder for what guests write: a temporary one, unless it is to be kept."""
+    from bench.cli.output import writable
+    from bench.host import ownership, scratch
+
+    if keep is None:
+        with scratch.folder() as folder:
+            yield folder
+        return
+    with writable(keep):
+        ownership.make_folder(keep)
+        held = any(keep.iterdir())
+    if held:
+        raise UsageError(f"{keep} is not empty", remedy="choose another with --keep")
+    yield keep.resolve()

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Boot an image so that its guest does the same, to the byte, each time and on any machine.
+
+QEMU counts instructions, and a nanosecond of the guest is one; seed and clock are fixed. Then all
+that a guest does follows from the kernel, its parameters, the initial RAM disk and the build of
+QEMU. It has nothing of this machine: its first process is in the RAM disk, and reports through a
+serial port of its own.
+"""
+
+from __future__ import annotations
+
+import selectors
+import shutil
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import IO, Final
+
+from bench.errors import MachineUnfit
+from bench.guests.boot import watched
+from bench.guests.sources import Image
+from bench.guests.sources.local import HEADER_BYTES, release_of
+from bench.guests.watch import End, Ended
+from bench.host import process
+
+PROGRAM: Final = "qemu-system-x86_64"
+MEMORY_MIB: Final = 512
+OPTIONS: Final = (
+    *("-accel", "tcg", "-machine", "q35", "-cpu", "max", "-smp", "1", "-m", str(MEMORY_MIB)),
+    *("-nodefaults", "-no-reboot", "-display", "none", "-vga", "none"),
+    *("-icount", "shift=0,sleep=off", "-rtc", "base=2020-01-01,clock=vm"),
+)
+"""All but the seed and the files."""
+
+PARAMETERS: Final = (
+    *("console=ttyS0", "report=/dev/ttyS1", "panic=-1", "loglevel=4"),
+    *("clocksource=tsc", "tsc=reliable"),
+    # REP_GOOD, ERMS and FSRM, together: `rep movsb` counts as an instruction for each byte.
+    "clearcpuid=112,297,580",
+)
+"""Of the kernel; ``report`` is in the environment of the first process."""
+
+CONSOLE: Final = "console.log"
+REPORT: Final = "report.txt"
+SAID: Final = "qemu.log"
+
+_MOST_BYTES: Final = 16 << 20
+_VERSION_S: Final = 30.0
+_REMEDY: Final = "apt-get install qemu-system-x86"
+_FILE: Final = 0o100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Ask for one boot."""
+
+    image: Image
+    seed: int  # of the guest's random numbers
+    folder: Path  # for its files; exists
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Hold what is the same for all boots of a run."""
+
+    initrd: Path
+    time_limit_s: float  # of this machine's time
+    append: tuple[str, ...] = ()  # parameters of the kernel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boot:
+    """Hold what a guest left behind."""
+
+    ended: Ended
+    console: bytes = b""
+    report: bytes = b""  # what its first process wrote to the port of its own
+    said: str = ""  # QEMU's last line, where it has any
+
+
+def version() -> str:
+    """Return the version of the QEMU at hand, in its own words; MachineUnfit if there is none."""
+    said = process.run([_program(), "--version"], timeout_s=_VERSION_S).stdout.splitlines()
+    return said[0].removeprefix("QEMU emulator version ").strip() if said else "unknown"
+
+
+def _program() -> str:
+    found = shutil.which(PROGRAM)
+    if found is None:
+        raise MachineUnfit(f"{PROGRAM} is missing", remedy=_REMEDY)
+    return found
+
+
+def initrd(files: Mapping[str, tuple[int, bytes]]) -> bytes:
+    """Return an initial RAM disk: by name, permissions and content. The format is cpio's "newc"."""
+    whole = bytearray()
+
+    def pad() -> None:
+        whole.extend(bytes(-len(whole) % 4))
+
+    for name, (mode, content) in (*files.items(), ("TRAILER!!!", (0, b""))):
+        path = name.encode() + b"\0"
+        kind = mode | _FILE if mode else 0
+        # inode, mode, user, group, links, time, size, four numbers of devices, length of the name
+        fields = (0, kind, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(path), 0)
+        whole.extend(b"070701" + b"".join(b"%08X" % field for field in fields) + path)
+        pad()
+        whole.extend(content)
+        pad()
+    return bytes(whole)
+
+
+def check(image: Image) -> None:
+    """Raise MachineUnfit for a file that is no kernel: it would be run until its time is over."""
+    try:
+        with image.vmlinuz.open("rb") as file:
+            header = file.read(HEADER_BYTES)
+    except OSError as error:
+        raise MachineUnfit(f"kernel image {image.vmlinuz}: {error.strerror}") from error
+    if not release_of(header):
+        raise MachineUnfit(
+            f"{image.vmlinuz} is no kernel image of x86-64", remedy="name a bzImage, as /boot has"
+        )
+
+
+def boots(
+    requests: Iterator[Request], settings: Settings, jobs: int
+) -> Generator[tuple[Request, Boot]]:
+    """Boot every request, ``jobs`` at a time, and yield each with what came of it.
+
+    A request is taken when there is room for its guest, so that what came of those before can
+    decide on it. Leaving the iterator ends all guests.
+    """
+    running: dict[int, tuple[Request, IO[bytes], ExitStack]] = {}
+    with ExitStack() as everything, selectors.DefaultSelector() as selector:
+        while True:
+            for request in islice(requests, jobs - len(running)):
+                stack = ExitStack()
+                everything.push(stack)
+                watch = stack.enter_context(
+                    watched(
+                        request.folder,
+                        settings.time_limit_s,
+                        _command(request, settings),
+                        said=SAID,
+                    )
+                )
+                assert watch.stdout is not None  # noqa: S101  process.started has it
+                selector.register(watch.stdout, selectors.EVENT_READ)
+                running[watch.stdout.fileno()] = request, watch.stdout, stack
+            if not running:
+                return
+            for key, _ in selector.select():
+                request, stdout, stack = running.pop(key.fd)
+                selector.unregister(key.fd)
+                lines = stdout.read().splitlines()
+                stack.close()
+                yield request, _left(request.folder, Ended.parse(lines[-1] if lines else b""))
+
+
+def _command(request: Request, settings: Settings) -> list[str]:
+    return [
+        *(_program(), *OPTIONS, "-seed", str(request.seed)),
+        *("-serial", f"file:{request.folder / CONSOLE}"),
+        *("-serial", f"file:{request.folder / REPORT}"),
+        *("-kernel", str(request.image.vmlinuz), "-initrd", str(settings.initrd)),
+        *("-append", " ".join((*PARAMETERS, *settings.append))),
+    ]
+
+
+def _left(folder: Path, ended: Ended) -> Boot:
+    said = _held(folder / SAID).decode(errors="replace").strip().splitlines()
+    return Boot(
+        ended=ended,
+        console=_held(folder / CONSOLE),
+        report=_held(folder / REPORT),
+        said=said[-1] if said else "",
+    )
+
+
+def _held(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_MOST_BYTES)
+    except OSError:
+        return b""
+
+
+def problem(boot: Boot, time_limit_s: float) -> str:
+    """Say in a line why a boot left no whole report; its caller knows that it did not."""
+    last = _last_words(boot.console)
+    match boot.ended.end:
+        case End.TIMED_OUT:
+            return f"hung: not over after {time_limit_s:g} s{last}"
+        case End.EXITED if boot.ended.code > 0:
+            return f"QEMU did not run it: {boot.said or f'it returned {boot.ended.code}'}"
+        case End.EXITED if boot.ended.code == 0:
+            return f"it ended early{last}"
+    return "killed"
+
+
+def _last_words(console: bytes) -> str:
+    """Return the line that says most about an end: a panic's, else the last."""
+    lines = [line.strip() for line in console.decode(errors="replace").splitlines()]
+    said = [line for line in lines if line]
+    panics = [line for line in said if "Kernel panic" in line]
+    found = panics[0] if panics else said[-1] if said else ""
+    return f", its console: {found[:200]}" if found else ", its console is empty"

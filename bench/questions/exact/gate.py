@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Gates for CI: a call that takes more instructions than it did is another path of code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bench.errors import GateFailed, UsageError
+from bench.questions.exact.plan import NAMES
+from bench.questions.exact.study import CallCount, KernelCount
+
+ALL: Final = "all"
+_GATE: Final = re.compile(r"(?P<call>[a-z-]+):\+(?P<more>[0-9]{1,9})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A call, or all of them, and how many instructions more it may take, at every size."""
+
+    call: str
+    more: int
+
+    def failures(self, base: KernelCount, kernel: KernelCount) -> Iterator[str]:
+        """Say what does not hold on ``kernel``; what was not counted is no evidence, and fails."""
+        before, after = self._of(base), self._of(kernel)
+        if not before:
+            yield f"{self} was not measured on {base.label}" + (base.reason and f": {base.reason}")
+        for (name, size), one in before.items():
+            two = after.get((name, size))
+            if one.instructions is None and self.call == ALL:
+                continue  # where there was none it cannot have grown
+            lack = _lack(base, one) or _lack(kernel, two)
+            if lack:
+                yield f"{self} was not measured at {size} bytes: {lack}"
+            elif (more := _count(two) - _count(one)) > self.more:
+                yield (
+                    f"{name} of {size} bytes takes {_count(two)} instructions on {kernel.label}, "
+                    f"{more} more than on {base.label}"
+                )
+
+    def _of(self, kernel: KernelCount) -> Mapping[tuple[str, int], CallCount]:
+        return {
+            (each.name, each.bytes): each for each in kernel.calls if self.call in (ALL, each.name)
+        }
+
+    def __str__(self) -> str:
+        return f"{self.call}:+{self.more}"
+
+
+def _count(call: CallCount | None) -> int:
+    return (call.instructions if call is not None else None) or 0
+
+
+def _lack(kernel: KernelCount, call: CallCount | None) -> str:
+    """Say what a count lacks; "" if it may be compared."""
+    if call is None:
+        return f"{kernel.label} has none" + (kernel.reason and f", {kernel.reason}")
+    if call.instructions is None:
+        return f"{kernel.label} refused it, {call.why}"
+    return "" if call.reproducible else f"not reproducible on {kernel.label}, {call.why}"
+
+
+def parse(*texts: str) -> tuple[Gate, ...]:
+    """Parse lists such as ``reserve-submit:+0,perf-output:+8``; UsageError for anything else."""
+    gates = []
+    for word in (word.strip() for text in texts for word in text.split(",")):
+        found = _GATE.fullmatch(word)
+        if found is None or found["call"] not in (ALL, *NAMES):
+            raise UsageError(
+                f"no gate {word[:40]!r}",
+                remedy=f"write CALL:+INSTRUCTIONS with CALL one of {', '.join((ALL, *NAMES))}",
+            )
+        gates.append(Gate(found["call"], int(found["more"])))
+    return tuple(dict.fromkeys(gates))
+
+
+def check(
+    gates: Sequence[Gate], kernels: Sequence[KernelCount], baseline: Sequence[KernelCount] = ()
+) -> None:
+    """Raise GateFailed if a kernel takes more than its base.
+
+    That is the kernel of the same label in ``baseline``, else the first there; without a baseline
+    the first of ``kernels``.
+    """
+    if not baseline:
+        baseline, kernels = kernels[:1], kernels[1:]
+    by_label = {each.label: each for each in baseline}
+    failed = [
+        failure
+        for kernel in kernels
+        for gate in gates
+        for failure in gate.failures(by_label.get(kernel.label, baseline[0]), kernel)
+    ]
+    if failed:
+        more = f"; and {len(failed) - 5} more" if len(failed) > 5 else ""
+        raise GateFailed(f"gate failed: {'; '.join(failed[:5])}{more}")

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Judge the boots of a kernel: what each call takes, and whether that comes out again.
+
+No mean is taken: a tick of the clock within a call adds thousands of instructions, at places that
+chance chooses. What is compared is the mode.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+from typing import Final
+
+from bench.questions.exact.plan import EMPTY, OTHER_SEED, PERF, RUNS, SEED, Buffer, find
+from bench.questions.exact.report import Counted, GuestReport, Refused
+from bench.questions.exact.study import CallCount, Distribution, KernelCount
+
+TICK: Final = 1_000
+"""Instructions above the mode from which something else ran within a call: no path of a write is
+so much longer than another."""
+
+_ONE_SEED: Final = "refused with one seed only"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What one boot left behind, its report read."""
+
+    console: bytes
+    report: bytes
+    read: GuestReport | None
+    problem: str = ""  # why there is no report
+
+
+def judge(label: str, release: str, origin: str, boots: Sequence[Seen]) -> KernelCount:
+    """Return the counts of a kernel from its boots with SEED, OTHER_SEED and SEED again.
+
+    The boots after the first may be missing; then nothing is reproducible.
+    """
+    lost = KernelCount(label=label, release=release, origin=origin)
+    first = boots[0]
+    if first.read is None:
+        return replace(lost, reason=first.problem)
+    other = boots[1].read if len(boots) > 1 else None
+    try:
+        calls = tuple(_calls(first.read, other))
+        empty = _empty(first.read)
+    except ValueError as error:
+        return replace(lost, reason=str(error))
+    if unlike := _unlike(boots):
+        calls = tuple(replace(each, reproducible=False, why=unlike) for each in calls)
+    facts = first.read.facts
+    return replace(
+        lost,
+        release=facts.get("release", release),
+        machine=facts.get("machine", ""),
+        jit=facts.get("jit") in ("1", "2"),
+        clock=facts.get("clock", ""),
+        sha256=hashlib.sha256(first.console + first.report).hexdigest(),
+        empty=empty,
+        calls=calls,
+    )
+
+
+def _calls(first: GuestReport, other: GuestReport | None) -> Iterator[CallCount]:
+    """Yield all calls of the first boot, each compared with that of another seed."""
+    page = int(first.facts["page"])
+    empty, other_empty = _empty(first), _empty(other) if other else 0
+    others = {(each.name, each.bytes): each for each in other.calls} if other else {}
+    for one in first.calls:
+        two = others.get((one.name, one.bytes))
+        if one.name == EMPTY:
+            continue
+        if isinstance(one, Refused):
+            yield _refused(one, alike=two in (None, one))
+            continue
+        found = [_distribution(one, SEED, empty, page)]
+        if isinstance(two, Counted):
+            found.append(_distribution(two, OTHER_SEED, other_empty, page))
+        yield _counted(one, found, _unmoved(one) or _moved_mode(found, two))
+
+
+def _refused(call: Refused, *, alike: bool) -> CallCount:
+    return CallCount(
+        name=call.name,
+        bytes=call.bytes,
+        instructions=None,
+        reproducible=alike,
+        why=call.reason if alike else _ONE_SEED,
+    )
+
+
+def _counted(call: Counted, found: Sequence[Distribution], why: str) -> CallCount:
+    return CallCount(
+        name=call.name,
+        bytes=call.bytes,
+        instructions=found[0].mode,
+        reproducible=not why,
+        why=why,
+        distributions=tuple(found),
+    )
+
+
+def _moved_mode(found: Sequence[Distribution], other: Counted | Refused | None) -> str:
+    """Say how the modes of two seeds differ; "" if they do not."""
+    if isinstance(other, Refused):
+        return _ONE_SEED
+    first, last = found[0], found[-1]
+    if first.mode == last.mode:
+        return ""
+    return f"{first.mode} with seed {first.seed}, {last.mode} with seed {last.seed}"
+
+
+def mode(values: Iterable[int]) -> tuple[int, int]:
+    """Return the value that was seen most often, the least of several, and how often."""
+    counts = Counter(values)
+    value = min(counts, key=lambda each: (-counts[each], each))
+    return value, counts[value]
+
+
+def _empty(report: GuestReport) -> int:
+    """Return what the empty program takes; ValueError where that is not the same each time."""
+    found = next((each for each in report.calls if each.name == EMPTY), None)
+    if found is None or isinstance(found, Refused):
+        raise ValueError(f"the empty program does not run: {found.reason if found else 'left out'}")
+    value, times = mode(found.values)
+    if times < RUNS // 2:
+        raise ValueError(
+            f"the empty program took {min(found.values)} to {max(found.values)} ns: "
+            "QEMU did not count instructions"
+        )
+    return value
+
+
+def _unlike(boots: Sequence[Seen]) -> str:
+    """Say why the boots of a kernel are not alike; "" if two with one seed are, to the byte."""
+    for seed, boot in zip((OTHER_SEED, SEED), boots[1:], strict=False):
+        if boot.read is None:
+            return f"a boot with seed {seed} failed: {boot.problem}"
+    if len(boots) < 3:
+        return "booted only once with each seed"
+    first, again = boots[0], boots[2]
+    for what, one, two in (
+        ("report", first.report, again.report),
+        ("console", first.console, again.console),
+    ):
+        if one != two:
+            lines = zip_longest(one.splitlines(), two.splitlines())
+            number = next((at for at, pair in enumerate(lines, 1) if pair[0] != pair[1]), 0)
+            return f"two boots with seed {SEED} differ, first in line {number} of the {what}"
+    return ""
+
+
+def _unmoved(counted: Counted) -> str:
+    """Say why a call did not do what it is there for, by how far it moved its buffer's position."""
+    call, moved = find(counted.name, counted.bytes), counted.end - counted.begin
+    if call is None:
+        return "not a call of the plan"
+    wanted = call.buffer is not Buffer.FULL
+    if wanted and (moved % RUNS or moved < RUNS * counted.bytes):
+        return f"some of {RUNS} records were refused"
+    return "" if wanted or not moved else f"a full buffer took {moved} bytes"
+
+
+def _distribution(counted: Counted, seed: int, empty: int, page: int) -> Distribution:
+    values = [each - empty for each in counted.values]
+    usual, times = mode(values)
+    crossed = _crossed(counted, page)
+    others, crossings, ticks = Counter[int](), Counter[int](), Counter[int]()
+    for value, crosses in zip(values[1:], crossed[1:], strict=True):
+        if value >= usual + TICK:
+            ticks[value] += 1
+        elif value != usual:
+            (crossings if crosses else others)[value] += 1
+    return Distribution(
+        seed=seed,
+        mode=usual,
+        times=times,
+        first=values[0],
+        others=tuple(sorted(others.items())),
+        crossings=tuple(sorted(crossings.items())),
+        ticks=tuple(sorted(ticks.items())),
+    )
+
+
+def _crossed(counted: Counted, page: int) -> list[bool]:
+    """Return which records cross more pages than the others do: the ring's pages are contiguous."""
+    call = find(counted.name, counted.bytes)
+    length = (counted.end - counted.begin) // RUNS
+    if call is None or call.operation != PERF or length <= 0:
+        return [False] * RUNS
+    starts = [counted.begin + length * number for number in range(RUNS)]
+    crossings = [(start + length) // page - start // page for start in starts]
+    return [each > min(crossings) for each in crossings]

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The calls that are counted, and the boots in which they are; guest/ makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from bench.errors import MachineUnfit
+from bench.guests.reproducible import initrd
+from bench.record.layout import RECORD_BYTES
+
+RUNS: Final = 256
+"""Of each call; guest/guest.h has the same."""
+
+EMPTY: Final = "empty"
+"""The call that is none: what it takes is subtracted from all others."""
+
+PERF: Final = "perf-output"
+"""The operation whose buffer is not contiguous: records that cross a page take longer."""
+
+SEED: Final = 1
+OTHER_SEED: Final = 2
+BOOTS: Final = (SEED, OTHER_SEED, SEED)
+"""The seed of each boot of a kernel: of the last two, one must agree in modes, one in bytes."""
+
+_BYTES: Final = tuple(RECORD_BYTES + padding for padding in (0, 256, 1024, 4096))
+_PROGRAM: Final = Path(__file__).parent / "first-process"
+
+
+class Buffer(StrEnum):
+    """What the calls find: guest/guest.h explains them."""
+
+    ROOMY = "roomy"
+    FULL = "full"
+    OVERWRITE = "overwrite"
+    SHARDED = "sharded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """Describe one call of the kernel, or a pair of calls that writes one record."""
+
+    name: str
+    operation: str
+    bytes: int = RECORD_BYTES  # of a record
+    wake: bool = False
+    buffer: Buffer = Buffer.ROOMY
+
+    def __str__(self) -> str:
+        """Return the line of the guest's plan."""
+        woken = "wake" if self.wake else "quiet"
+        return f"{self.name} {self.operation} {self.bytes} {woken} {self.buffer}"
+
+
+def _calls() -> Iterator[Call]:
+    yield Call(name=EMPTY, operation=EMPTY, bytes=0)
+    for operation in (
+        *("reserve-submit", "reserve-fill-submit", "ring-output"),
+        *("dynptr-write-submit", PERF),
+    ):
+        for each in _BYTES:
+            yield Call(name=operation, operation=operation, bytes=each)
+    for operation in ("reserve-submit", "ring-output", PERF):
+        yield Call(name=f"{operation}-wake", operation=operation, wake=True)
+    for name, operation in (
+        *(("reserve", "reserve-submit"), ("ring-output", "ring-output"), (PERF, PERF)),
+    ):
+        yield Call(name=f"{name}-refused", operation=operation, buffer=Buffer.FULL)
+    yield Call(name="reserve-discard", operation="reserve-discard")
+    yield Call(name="dynptr-submit", operation="dynptr-submit")
+    for buffer in (Buffer.SHARDED, Buffer.OVERWRITE):
+        yield Call(name=f"reserve-submit-{buffer}", operation="reserve-submit", buffer=buffer)
+
+
+CALLS: Final = tuple(_calls())
+NAMES: Final = tuple(dict.fromkeys(call.name for call in CALLS if call.name != EMPTY))
+
+
+def find(name: str, size: int) -> Call | None:
+    """Return a call of the plan."""
+    return next((each for each in CALLS if (each.name, each.bytes) == (name, size)), None)
+
+
+def ram_disk() -> bytes:
+    """Return the initial RAM disk: the first process, and what it is to do."""
+    try:
+        program = _PROGRAM.read_bytes()
+    except OSError as error:
+        raise MachineUnfit(
+            f"{_PROGRAM} cannot be read: {error.strerror}",
+            remedy="install the package, which builds it",
+        ) from error
+    plan = "".join(f"{call}\n" for call in CALLS)
+    return initrd({"init": (0o755, program), "plan": (0o644, plan.encode())})

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What was counted on all kernels: values, as JSON has them.
+
+Nothing in them depends on this machine but for the build of QEMU, so that two runs are equal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.errors import JournalError
+
+FORMAT: Final = 1
+
+Times = tuple[tuple[int, int], ...]
+"""Values, and how often each was seen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """What a call took in one boot, in instructions beyond the empty program's mode."""
+
+    seed: int
+    mode: int
+    times: int  # that the mode was seen
+    first: int  # the first call, which often differs
+    others: Times  # second values
+    crossings: Times  # of records that cross one page more than others
+    ticks: Times  # within which something else ran
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallCount:
+    """A call on one kernel."""
+
+    name: str
+    bytes: int
+    instructions: int | None  # None: the kernel refused it
+    reproducible: bool
+    why: str = ""  # it is not reproducible, or was refused
+    distributions: tuple[Distribution, ...] = ()  # of both seeds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelCount:
+    """A kernel; one without calls has a reason."""
+
+    label: str
+    release: str
+    origin: str
+    reason: str = ""
+    machine: str = ""  # as uname -m says it
+    jit: bool = False
+    clock: str = ""
+    sha256: str = ""  # of console and report of the first boot
+    empty: int = 0  # instructions of the empty program, which all others are without
+    calls: tuple[CallCount, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """What was counted on all kernels, and by what; JSON has it."""
+
+    format: int
+    qemu: str  # version of the build
+    options: tuple[str, ...]
+    parameters: tuple[str, ...]  # of the kernels
+    program_sha256: str  # of the initial RAM disk
+    kernels: tuple[KernelCount, ...]
+
+
+def read(path: Path) -> Study:
+    """Return the study that ``--json`` wrote; JournalError if it is not one."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        found = TypeAdapter(Study).validate_json(path.read_bytes())
+    except OSError as error:
+        raise JournalError(f"{path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        raise JournalError(
+            f"{path} is not what kernels exact --json writes", remedy="name a file that it wrote"
+        ) from error
+    if found.format != FORMAT or not found.kernels:
+        raise JournalError(f"{path} is of another version, or empty", remedy="make it anew")
+    return found
