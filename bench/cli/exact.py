@@ -14,13 +14,13 @@ import typer
 from typer import Argument, Option
 
 from bench.cli.options import AsFormat, AsJson, Sources, refuse
-from bench.cli.output import answer, read_or_not
+from bench.cli.output import answer, read_or_not, say, writable
 from bench.cli.report import refuse_text_file
 from bench.errors import BufbenchError, MachineUnfit, UsageError, check_range
 
 if TYPE_CHECKING:
     from bench.guests.sources import Image
-    from bench.questions.exact.study import KernelCount
+    from bench.questions.exact.study import KernelCount, Study
     from bench.questions.kernels.run import Say
 
 _KERNELS = Argument(help="6.12, 6.12-rt, ./bzImage ...", metavar="KERNEL...", show_default=False)
@@ -75,7 +75,7 @@ def command(
     refuse_text_file(form, output)
     if baseline is not None and not gates:
         raise UsageError("--baseline is for gates", remedy="add --fail-on all:+0")
-    base = study.read(baseline).kernels if baseline is not None else ()
+    base = study.read(baseline) if baseline is not None else None
     if earlier is not None:
         names = ("jobs", "time_limit", "append", "keep", "sources")
         refuse(context, "where nothing is booted", *names)
@@ -85,13 +85,13 @@ def command(
     else:
         check_range("--time-limit", time_limit, 1, 86_400)
         check_range("--jobs", 1 if jobs is None else jobs, 1, 64)
-        if gates and not base and len(kernels or []) < 2:
+        if gates and base is None and len(kernels or []) < 2:
             raise UsageError(
                 "--fail-on compares kernels, and there is one",
                 remedy="name the one to compare with first, or give --baseline",
             )
-        say = speaker(time.monotonic())
-        images = _images(context, kernels or [], sources, say)
+        tell = speaker(time.monotonic())
+        images = _images(context, kernels or [], sources, tell)
         with _place(keep) as folder:
             found = run.count(
                 images,
@@ -99,18 +99,32 @@ def command(
                 jobs=jobs or len(os.sched_getaffinity(0)),
                 time_limit_s=time_limit,
                 append=append or [],
-                say=say,
+                say=tell,
             )
     with read_or_not():
         answer(form, [document(found)], output=output)
     if not any(each.calls for each in found.kernels):
         first = found.kernels[0]
         raise MachineUnfit(f"no kernel was counted; {first.label}: {first.reason}")
-    gate.check(gates, found.kernels, base)
+    if base is not None:
+        _name_differences(base, found)
+    gate.check(gates, found.kernels, base.kernels if base is not None else ())
+
+
+def _name_differences(base: Study, found: Study) -> None:
+    """Say on stderr what else than a kernel may be the reason of a difference."""
+    for what, before, now in (
+        ("QEMU", base.qemu, found.qemu),
+        ("options", base.options, found.options),
+        ("kernel parameters", base.parameters, found.parameters),
+        ("calls", base.program_sha256, found.program_sha256),
+    ):
+        if before != now:
+            say(f"the baseline is of other {what}: counts may differ by that, too")
 
 
 def _images(
-    context: typer.Context, kernels: Sequence[str], sources: Path | None, say: Say
+    context: typer.Context, kernels: Sequence[str], sources: Path | None, tell: Say
 ) -> list[Image | KernelCount]:
     """Provide an image for each kernel; one that cannot be fetched now has its row."""
     from bench.guests.sources import Options, find, source_of
@@ -126,7 +140,7 @@ def _images(
     if not any(source_of(label).fetches for label in kernels):
         refuse(context, "where no kernel is fetched", "sources")
     found: list[Image | KernelCount] = []
-    options = Options(say=say, sources_file=sources)
+    options = Options(say=tell, sources_file=sources)
     for label, fetch in zip(kernels, find(kernels, options), strict=True):
         try:
             found.append(fetch())
@@ -134,14 +148,13 @@ def _images(
             raise
         except BufbenchError as error:
             found.append(missing(label, str(error)))
-            say(f"{label}: {error}")
+            tell(f"{label}: {error}")
     return found
 
 
 @contextmanager
 def _place(keep: Path | None) -> Iterator[Path]:
     """Give a folder for what guests write: a temporary one, unless it is to be kept."""
-    from bench.cli.output import writable
     from bench.host import ownership, scratch
 
     if keep is None:

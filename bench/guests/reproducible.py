@@ -11,17 +11,16 @@ from __future__ import annotations
 
 import selectors
 import shutil
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import IO, Final
 
 from bench.errors import MachineUnfit
 from bench.guests.boot import watched
+from bench.guests.header import HEADER_BYTES, release_of
 from bench.guests.sources import Image
-from bench.guests.sources.local import HEADER_BYTES, release_of
 from bench.guests.watch import End, Ended
 from bench.host import process
 
@@ -126,26 +125,21 @@ def check(image: Image) -> None:
 
 
 def boots(
-    requests: Iterator[Request], settings: Settings, jobs: int
+    following: Callable[[], Request | None], settings: Settings, jobs: int
 ) -> Generator[tuple[Request, Boot]]:
-    """Boot every request, ``jobs`` at a time, and yield each with what came of it.
+    """Boot what ``following`` asks for, ``jobs`` at a time, and yield each with what came of it.
 
-    A request is taken when there is room for its guest, so that what came of those before can
-    decide on it. Leaving the iterator ends all guests.
+    It is asked where there is room for a guest, and again after each that ended: None means
+    nothing for now, and the end where no guest runs. Leaving the iterator ends all guests.
     """
     running: dict[int, tuple[Request, IO[bytes], ExitStack]] = {}
     with ExitStack() as everything, selectors.DefaultSelector() as selector:
         while True:
-            for request in islice(requests, jobs - len(running)):
-                stack = ExitStack()
-                everything.push(stack)
+            while len(running) < jobs and (request := following()) is not None:
+                stack = everything.enter_context(ExitStack())
+                command = _command(request, settings)
                 watch = stack.enter_context(
-                    watched(
-                        request.folder,
-                        settings.time_limit_s,
-                        _command(request, settings),
-                        said=SAID,
-                    )
+                    watched(request.folder, settings.time_limit_s, command, said=SAID)
                 )
                 assert watch.stdout is not None  # noqa: S101  process.started has it
                 selector.register(watch.stdout, selectors.EVENT_READ)

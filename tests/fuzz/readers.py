@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import made_up_exact
 import made_up_trials
 from fuzz import btf_samples, edited_journal, texts
+from pydantic import TypeAdapter
 
 from bench.campaign import gates
 from bench.errors import BufbenchError, UsageError
@@ -27,6 +29,10 @@ from bench.linux.cgroup import homes
 from bench.plan import budgets
 from bench.plan.experiments import ArmName
 from bench.questions.claims import expectations
+from bench.questions.exact import document as exact_document
+from bench.questions.exact import gate as exact_gate
+from bench.questions.exact import report as exact_report
+from bench.questions.exact import study as exact_study
 from bench.questions.kernels import outcome
 from bench.tracer import btf
 from workloads.generator import parse_report
@@ -92,6 +98,7 @@ def _words(data: bytes) -> None:
     for parse in (
         budgets.parse,
         gates.parse,
+        exact_gate.parse,
         sources.source_of,
         lambda word: expectations.parse([word]),
     ):
@@ -137,11 +144,24 @@ def _packages(data: bytes) -> None:
     catalogue.kernels(catalogue.parse(_text(data), archive="Debian", suite="bookworm"))
 
 
+def _exact(data: bytes) -> None:
+    with suppress(ValueError):  # documented
+        exact_report.parse(data)
+    with _file(data) as path:
+        exact_document.document(exact_study.read(path))
+
+
 def _journal_seeds() -> list[bytes]:
     trials = [made_up_trials.trial(arm, 0) for arm in ("ringbuf@8KiB", "perfbuf@8KiB", "none")]
     header = encode(made_up_trials.header())
     whole = header + b"".join(encode(each) for each in trials)
     return [whole, whole[:-100], header * 3, whole.replace(b":", b": "), b"[]\n"]
+
+
+def _exact_seeds() -> list[bytes]:
+    counts = made_up_exact.all_calls()
+    study = made_up_exact.study(made_up_exact.kernel("6.1", counts))
+    return [made_up_exact.report(counts), TypeAdapter(type(study)).dump_json(study)]
 
 
 READERS: Final[dict[str, Reader]] = {
@@ -164,5 +184,6 @@ READERS: Final[dict[str, Reader]] = {
         read=_kernels_toml, seeds=lambda: texts.KERNELS_TOML, longest_bytes=4_096
     ),
     "guest": Reader(read=outcome.parse, seeds=lambda: texts.GUESTS, longest_bytes=4_096),
+    "exact": Reader(read=_exact, seeds=_exact_seeds),
     "packages": Reader(read=_packages, seeds=lambda: texts.PACKAGES),
 }

@@ -16,6 +16,7 @@ from made_up_archive import vmlinuz
 
 from bench.errors import FetchFailed, UsageError
 from bench.guests.catalogue import Kernel, Package
+from bench.guests.header import release_of
 from bench.guests.sources import host, local
 from bench.guests.store import Store
 
@@ -187,7 +188,7 @@ def test_of_several_kernels_modules_an_image_takes_its_own(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("content", [b"", b"\x7fELF", bytes(0x300), b"\0" * 0x202 + b"HdrS"])
 def test_other_files_tell_no_release(content: bytes) -> None:
-    assert not local.release_of(content)
+    assert not release_of(content)
 
 
 def test_files_that_are_not_there_are_told(tmp_path: Path) -> None:

@@ -10,12 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from bench.errors import UsageError
+from bench.guests.header import HEADER_BYTES, release_of
 from bench.guests.sources import Image, Options, Source
-
-HEADER_BYTES: Final = 0x8000
-"""Of an image, which release_of() looks at."""
-
-_LONGEST_RELEASE: Final = 128
 
 
 def takes(text: str) -> bool:
@@ -51,19 +47,6 @@ def _expanded(path: str) -> Path:
         return Path(path).expanduser().absolute()
     except RuntimeError as error:
         raise UsageError(f"{path}: there is no such home") from error
-
-
-def release_of(header: bytes) -> str:
-    """Return the release that an x86 image's first 32 KiB name; "" if it is no such image.
-
-    Documentation/arch/x86/boot.rst: "HdrS" at 0x202; at 0x20e, less 0x200, where the text stands.
-    """
-    if header[0x202:0x206] != b"HdrS":
-        return ""
-    at = int.from_bytes(header[0x20E:0x210], "little") + 0x200
-    text = header[at : at + _LONGEST_RELEASE].partition(b"\0")[0]
-    release = text.partition(b" ")[0].decode("ascii", errors="replace")
-    return release if at > 0x200 and release.isprintable() else ""
 
 
 def _modules(folder: Path, release: str) -> Path:

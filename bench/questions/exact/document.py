@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -67,7 +67,7 @@ def _title(counted: Sequence[KernelCount]) -> str:
     name = _HEADLINES[0]
     found = [each for kernel in counted if (each := _count(kernel, name)) is not None]
     if not found:
-        return "No kernel was counted"
+        return f"{name} was not counted reproducibly" if counted else "No kernel was counted"
     least, most = min(found), max(found)
     span = f"{least}" if least == most else f"{least} to {most}"
     over = clean(counted[0].label) if len(counted) == 1 else f"{len(counted)} kernels"
@@ -129,7 +129,8 @@ def _sentence(name: str, counted: Sequence[KernelCount]) -> str:
 
 def _calls(counted: Sequence[KernelCount]) -> Table:
     places = dict.fromkeys((each.name, each.bytes) for kernel in counted for each in kernel.calls)
-    names = [name for name, _ in places]
+    several = Counter(name for name, _ in places)
+    groups = [name if several[name] > 1 else "" for name, _ in places]
     return Table(
         key="instructions",
         title="Instructions of a call",
@@ -139,7 +140,7 @@ def _calls(counted: Sequence[KernelCount]) -> Table:
             Row(
                 heading=Cell(text=f"{clean(name)}, {size} bytes"),
                 cells=tuple(_cells([_call(kernel, name, size) for kernel in counted])),
-                begins=names.index(name) == at,
+                begins=groups.index(groups[at]) == at,
             )
             for at, (name, size) in enumerate(places)
         ),
@@ -165,10 +166,10 @@ def _cells(calls: Sequence[CallCount | None]) -> Iterator[Cell]:
             more = call.instructions - first if first is not None else 0
             mark = Mark.OPEN if more > 0 else Mark.GOOD if more < 0 else Mark.NONE
             text = f"{call.instructions:,}" + (f" {more:+,}" if more else "")
-            times = call.distributions[0].times
-            yield Cell(
-                text=text, value=call.instructions, mark=mark, hint=f"{times} of {RUNS} calls"
+            hint = "; ".join(
+                f"{each.times} of {RUNS} calls with seed {each.seed}" for each in call.distributions
             )
+            yield Cell(text=text, value=call.instructions, mark=mark, hint=hint)
 
 
 def _remarks(counted: Sequence[KernelCount]) -> Iterator[Note]:

@@ -28,9 +28,9 @@ class Gate:
         before, after = self._of(base), self._of(kernel)
         if not before:
             yield f"{self} was not measured on {base.label}" + (base.reason and f": {base.reason}")
-        for (name, size), one in before.items():
-            two = after.get((name, size))
-            if one.instructions is None and self.call == ALL:
+        for name, size in dict.fromkeys((*before, *after)):
+            one, two = before.get((name, size)), after.get((name, size))
+            if self.call == ALL and (one is None or one.instructions is None):
                 continue  # where there was none it cannot have grown
             lack = _lack(base, one) or _lack(kernel, two)
             if lack:
@@ -87,6 +87,8 @@ def check(
     """
     if not baseline:
         baseline, kernels = kernels[:1], kernels[1:]
+    if gates and not kernels:
+        raise GateFailed("gate failed: there is no kernel to compare with the first")
     by_label = {each.label: each for each in baseline}
     failed = [
         failure

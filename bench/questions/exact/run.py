@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -39,15 +39,12 @@ def count(
     settings = Settings(initrd=initrd, time_limit_s=time_limit_s, append=tuple(append))
     lost = dict(_unusable(images))
     usable = [each for each in images if isinstance(each, Image) and each.label not in lost]
-    seen: dict[str, list[Seen | None]] = {each.label: [None] * len(plan.BOOTS) for each in usable}
-    requests = _requests(usable, folder, seen)
-    with closing(reproducible.boots(requests, settings, jobs)) as boots:
-        for request, boot in boots:
+    boots = _Boots(usable, folder)
+    with closing(reproducible.boots(boots.following, settings, jobs)) as ended:
+        for request, boot in ended:
             found = _seen(boot, time_limit_s)
-            turn = int(request.folder.name)
-            seen[request.image.label][turn - 1] = found
-            ended = found.problem or f"{boot.ended.seconds:.0f} s"
-            say(f"{request.image.label}, boot {turn} with seed {request.seed}: {ended}")
+            name = boots.note(request, found)
+            say(f"{name}: {found.problem or f'{boot.ended.seconds:.0f} s'}")
     return Study(
         format=FORMAT,
         qemu=qemu,
@@ -55,9 +52,7 @@ def count(
         parameters=(*reproducible.PARAMETERS, *append),
         program_sha256=hashlib.sha256(disk).hexdigest(),
         kernels=tuple(
-            each
-            if isinstance(each, KernelCount)
-            else lost.get(each.label) or _judged(each, seen[each.label])
+            each if isinstance(each, KernelCount) else lost.get(each.label) or boots.judged(each)
             for each in images
         ),
     )
@@ -77,16 +72,39 @@ def missing(label: str, reason: str, origin: str = "") -> KernelCount:
     return KernelCount(label=label, release="", origin=origin, reason=reason)
 
 
-def _requests(
-    images: Sequence[Image], folder: Path, seen: Mapping[str, Sequence[Seen | None]]
-) -> Iterator[Request]:
-    """Yield each boot, none of a kernel of which one was lost: what hung once hangs for ever."""
-    for turn, seed in enumerate(plan.BOOTS, 1):
-        for image in images:
-            if not any(each and each.problem for each in seen[image.label]):
-                place = folder / folder_name(image.label) / str(turn)
+class _Boots:
+    """All boots of a run, and what came of them."""
+
+    def __init__(self, images: Sequence[Image], folder: Path) -> None:
+        self._folder = folder
+        self._left = [(turn, each) for turn in range(len(plan.BOOTS)) for each in images]
+        self._seen: dict[tuple[str, int], Seen] = {}
+
+    def following(self) -> Request | None:
+        """Return a boot that may begin.
+
+        A kernel's first boot decides on the others: what hangs once hangs each time.
+        """
+        for turn, image in self._left:
+            first = self._seen.get((image.label, 0))
+            if turn == 0 or (first is not None and not first.problem):
+                self._left.remove((turn, image))
+                place = self._folder / folder_name(image.label) / str(turn + 1)
                 ownership.make_folder(place)
-                yield Request(image=image, seed=seed, folder=place)
+                return Request(image=image, seed=plan.BOOTS[turn], folder=place)
+        return None
+
+    def note(self, request: Request, seen: Seen) -> str:
+        """Keep what came of a boot; return its name, for people."""
+        turn = int(request.folder.name)
+        self._seen[request.image.label, turn - 1] = seen
+        return f"{request.image.label}, boot {turn} with seed {request.seed}"
+
+    def judged(self, image: Image) -> KernelCount:
+        """Return what was counted on a kernel."""
+        turns = ((image.label, turn) for turn in range(len(plan.BOOTS)))
+        seen = [self._seen[turn] for turn in turns if turn in self._seen]
+        return judge(image.label, image.release, image.origin, seen)
 
 
 def _seen(boot: Boot, time_limit_s: float) -> Seen:
@@ -97,8 +115,3 @@ def _seen(boot: Boot, time_limit_s: float) -> Seen:
         why = str(error) if ended else reproducible.problem(boot, time_limit_s)
         return Seen(console=boot.console, report=boot.report, read=None, problem=why)
     return Seen(console=boot.console, report=boot.report, read=read)
-
-
-def _judged(image: Image, seen: Sequence[Seen | None]) -> KernelCount:
-    had = [each for each in seen if each is not None]
-    return judge(image.label, image.release, image.origin, had)

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""bufbench kernels exact, run as people run it, with a QEMU that boots nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import made_up_qemu
+import pytest
+from made_up_exact import all_calls, kernel, report, study
+from tracing import bufbench
+
+from bench.report import renderers
+
+CALL = ("reserve-submit", 72)
+OLD, NEW = report(all_calls()), report({**all_calls(), CALL: 190})
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> dict[str, str]:
+    return made_up_qemu.install(tmp_path)
+
+
+def test_a_lost_guest_costs_its_row_alone(path: dict[str, str], tmp_path: Path) -> None:
+    """Each with its reason in a line; and none is booted again."""
+    nothing = tmp_path / "nothing"
+    nothing.write_bytes(bytes(70_000))
+    names = ("hangs", "panics", "refuses")
+    lost = [made_up_qemu.image(tmp_path, name) for name in names]
+    torn = made_up_qemu.image(tmp_path, "torn", OLD[:500])
+    good = made_up_qemu.image(tmp_path, "good", OLD)
+    kernels = (*lost, torn, str(nothing), good)
+    done = bufbench("kernels", "exact", *kernels, "--json", "--time-limit", "3", **path)
+    assert done.returncode == 0, done.stderr
+    found = {Path(each["label"]).name: each for each in json.loads(done.stdout)["kernels"]}
+    assert found["hangs"]["reason"] == "hung: not over after 3 s, its console is empty"
+    assert "Kernel panic - not syncing: made up" in found["panics"]["reason"]
+    assert found["refuses"]["reason"] == (
+        "QEMU did not run it: qemu: -icount is not allowed with hardware virtualization"
+    )
+    assert "ended early" in found["torn"]["reason"]
+    assert "is no kernel image" in found["nothing"]["reason"]
+    assert found["good"]["reason"] == ""
+    assert all(each["reproducible"] for each in found["good"]["calls"])
+    assert sorted(made_up_qemu.booted(tmp_path)) == ["good"] * 3 + sorted((*names, "torn"))
+
+
+def test_two_runs_are_equal_and_show_what_is_kept(path: dict[str, str], tmp_path: Path) -> None:
+    image = made_up_qemu.image(tmp_path, "good", OLD)
+    words = ("kernels", "exact", image, "--json")
+    first = bufbench(*words, **path)
+    again = bufbench(*words, "--jobs", "3", "--keep", str(tmp_path / "kept"), **path)
+    assert first.stdout == again.stdout
+    assert {each.name for each in (tmp_path / "kept").glob("*/*/report.txt")} == {"report.txt"}
+    refused = bufbench(*words, "--keep", str(tmp_path / "kept"), **path)
+    assert (refused.returncode, "is not empty" in refused.stderr) == (2, True)
+
+
+def test_gates(path: dict[str, str], tmp_path: Path) -> None:
+    """Against the first kernel, and against a baseline."""
+    old = made_up_qemu.image(tmp_path, "old", OLD)
+    new = made_up_qemu.image(tmp_path, "new", NEW)
+    gate, whole = ("--fail-on", "reserve-submit:+0"), tmp_path / "exact.json"
+    done = bufbench("kernels", "exact", old, new, *gate, "--json", "--output", str(whole), **path)
+    assert done.returncode == 1
+    assert "reserve-submit of 72 bytes takes 190 instructions on" in done.stderr
+    held = bufbench("kernels", "exact", new, "--baseline", str(whole), *gate, **path)
+    assert held.returncode == 0, held.stderr
+
+
+def test_what_was_written_is_shown_and_judged_again(tmp_path: Path) -> None:
+    whole = tmp_path / "exact.json"
+    kernels = kernel("6.1", all_calls()), kernel("7.3", {**all_calls(), CALL: 190})
+    whole.write_text(renderers.find("json")(data=study(*kernels)))
+    words = ("kernels", "exact", "--from", str(whole), "--fail-on", "all:+0")
+    done = bufbench(*words, "--format", "markdown")
+    assert done.returncode == 1
+    assert "| reserve-submit, 72 bytes | 101 | 190 +89 |" in done.stdout
+    assert bufbench(*words, "--baseline", str(whole)).returncode == 0
+
+
+def test_a_mode_that_moves_with_the_seed(path: dict[str, str], tmp_path: Path) -> None:
+    image = made_up_qemu.image(tmp_path, "moves", OLD, NEW)
+    done = bufbench("kernels", "exact", image, **path)
+    assert done.returncode == 0
+    shown = " ".join(done.stdout.split())  # it is wrapped
+    assert "not reproducible: reserve-submit (101 with seed 1, 190 with seed 2)" in shown
+    assert shown.startswith("reserve-submit was not counted reproducibly")
+
+
+def test_no_kernel_counted_is_exit_code_3(path: dict[str, str], tmp_path: Path) -> None:
+    done = bufbench("kernels", "exact", made_up_qemu.image(tmp_path, "refuses"), **path)
+    assert done.returncode == 3
+    assert "no kernel was counted" in done.stderr.splitlines()[-1]
+
+
+def test_without_qemu(tmp_path: Path) -> None:
+    image = made_up_qemu.image(tmp_path, "good", OLD)
+    done = bufbench("kernels", "exact", image, PATH=str(tmp_path))
+    assert done.returncode == 3
+    assert done.stderr.splitlines()[-1] == (
+        "bufbench: qemu-system-x86_64 is missing; apt-get install qemu-system-x86"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "no kernel is named"),
+        (("host",), "host is not booted"),
+        (("6.1", "6.1"), "two kernels would both be 6.1"),
+        (("6.1", "--fail-on", "all:+0"), "--fail-on compares kernels, and there is one"),
+        (("6.1", "7.3", "--fail-on", "drops"), "no gate 'drops'"),
+        (("6.1", "--baseline", "x"), "--baseline is for gates"),
+        (("6.1", "--from", "x"), "--from boots no kernel"),
+        (("--from", "x", "--jobs", "2"), "--jobs has no effect"),
+        (("--from", "/nowhere"), "/nowhere cannot be read"),
+        (("6.1", "--json", "--format", "text"), "--format has no effect with --json"),
+        (("6.1", "--time-limit", "nan"), "--time-limit nan"),
+        (("6.1", "--jobs", "0"), "--jobs 0"),
+        (("./none", "--sources", "x"), "--sources has no effect"),
+        (("./none",), "kernel image ./none: No such file"),
+    ],
+)
+def test_wrong_usage_costs_nothing(words: tuple[str, ...], said: str) -> None:
+    done = bufbench("kernels", "exact", *words)
+    assert done.returncode == 2
+    assert said in done.stderr

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Made-up reports of guests in which calls were counted, and what is judged from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bench.questions.exact.judge import Seen, judge
+from bench.questions.exact.plan import CALLS, EMPTY, RUNS, Buffer, find
+from bench.questions.exact.report import parse
+from bench.questions.exact.study import FORMAT, KernelCount, Study
+
+EMPTY_NS = 50
+PERF_LENGTH = 88  # of a record of 72 bytes, with its header
+
+Counts = Mapping[tuple[str, int], int | Sequence[int] | str]
+
+
+def report(counts: Counts, *, empty: int | Sequence[int] = EMPTY_NS) -> bytes:
+    """A report: by call its instructions, each run's or all runs', or why it was refused."""
+    lines = ["bufbench-exact 1", "release 6.1.0-made-up", "machine x86_64", "page 4096", "jit 1"]
+    lines += ["clock tsc", call_line(EMPTY, 0, empty, beyond=0)]
+    for (name, size), found in counts.items():
+        if isinstance(found, str):
+            lines.append(f"refused {name} {size} load 22 {found}")
+        else:
+            lines.append(call_line(name, size, found))
+    return "".join(f"{line}\n" for line in (*lines, "end")).encode()
+
+
+def call_line(
+    name: str, size: int, instructions: int | Sequence[int], *, beyond: int = EMPTY_NS
+) -> str:
+    call = find(name, size)
+    full = call is not None and call.buffer is Buffer.FULL
+    length = 0 if full or not size else PERF_LENGTH + size - 72
+    every = [instructions] * RUNS if isinstance(instructions, int) else instructions
+    values = ",".join(str(each + beyond) for each in every)
+    return f"call {name} {size} 0 {RUNS * length} {values}"
+
+
+def seen(whole: bytes, console: bytes = b"reboot: Power down\n") -> Seen:
+    return Seen(console=console, report=whole, read=parse(whole))
+
+
+def kernel(label: str, counts: Counts, *, other: Counts | None = None) -> KernelCount:
+    """A kernel whose other seed gave the same, unless told otherwise."""
+    first, second = seen(report(counts)), seen(report(counts if other is None else other))
+    return judge(label, "", "made up", [first, second, first])
+
+
+def all_calls(more: int = 0) -> dict[tuple[str, int], int]:
+    """Every call of the plan, each with another count."""
+    return {
+        (call.name, call.bytes): 100 + number + more
+        for number, call in enumerate(CALLS)
+        if call.name != EMPTY
+    }
+
+
+def study(*kernels: KernelCount) -> Study:
+    return Study(
+        format=FORMAT,
+        qemu="7.2.22",
+        options=("-icount", "shift=0,sleep=off"),
+        parameters=("console=ttyS0",),
+        program_sha256="0" * 64,
+        kernels=kernels,
+    )

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A QEMU that boots nothing: what becomes of a guest is said by its kernel's name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from made_up_archive import vmlinuz
+
+_SCRIPT = """#!/bin/sh
+[ "$1" = --version ] && { echo 'QEMU emulator version 9.9 (made up)'; exit; }
+while [ $# -gt 0 ]; do
+	case "$1" in
+	-serial) report=${2#file:} ;;
+	-kernel) kernel=$2 ;;
+	-seed) seed=$2 ;;
+	esac
+	shift
+done
+echo "booted $kernel" >>"$0.log"
+case "$kernel" in
+*hangs) exec sleep 60 ;;
+*panics) echo '[1.0] Kernel panic - not syncing: made up' >"${report%report.txt}console.log" ;;
+*refuses) echo "qemu: -icount is not allowed with hardware virtualization" >&2; exit 1 ;;
+*) cp "$kernel.$seed" "$report" ;;
+esac
+"""
+
+
+def install(folder: Path) -> dict[str, str]:
+    """The environment in which it is the QEMU at hand."""
+    program = folder / "qemu-system-x86_64"
+    program.write_text(_SCRIPT)
+    program.chmod(0o755)
+    return {"PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def image(folder: Path, name: str, *reports: bytes) -> str:
+    """A kernel's image, and what its guest reports with each seed, the first for want of others."""
+    path = folder / name
+    path.write_bytes(vmlinuz("6.1.0-made-up"))
+    for seed in (1, 2):
+        if reports:
+            Path(f"{path}.{seed}").write_bytes(reports[min(seed, len(reports)) - 1])
+    return str(path)
+
+
+def booted(folder: Path) -> list[str]:
+    """The names of the kernels that were booted, in order."""
+    lines = (folder / "qemu-system-x86_64.log").read_text().splitlines()
+    return [Path(line.removeprefix("booted ")).name for line in lines]

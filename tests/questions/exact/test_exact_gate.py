@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""One instruction more is another path of code: a gate fails on it, and on what was not counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from made_up_exact import all_calls, kernel
+
+from bench.errors import GateFailed, UsageError
+from bench.questions.exact.gate import Gate, check, parse
+from bench.questions.exact.study import KernelCount
+
+CALL = ("reserve-submit", 72)
+BIG = ("reserve-submit", 4168)
+OLD = kernel("6.1", {CALL: 141, BIG: 141, ("perf-output", 72): 713})
+NEW = kernel("7.3", {CALL: 149, BIG: 141, ("perf-output", 72): 701})
+
+
+def failure(text: str, *kernels: KernelCount, base: tuple[KernelCount, ...] = ()) -> str:
+    """Why the gate does not hold; "" if it does."""
+    try:
+        check(parse(text), kernels, base)
+    except GateFailed as failed:
+        return str(failed)
+    return ""
+
+
+def test_gates_are_parsed() -> None:
+    assert parse("reserve-submit:+0, all:+12", "all:+12") == (
+        Gate("reserve-submit", 0),
+        Gate("all", 12),
+    )
+
+
+@pytest.mark.parametrize("text", ["", "reserve-submit", "drops", "reserve:+0", "all:0", "all:+x"])
+def test_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="no gate"):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("gate", "fails"),
+    [
+        ("reserve-submit:+0", True),
+        ("reserve-submit:+7", True),
+        ("reserve-submit:+8", False),
+        ("perf-output:+0", False),
+        ("all:+0", True),
+        ("all:+8", False),
+    ],
+)
+def test_against_the_first_kernel(gate: str, fails: bool) -> None:
+    assert bool(failure(gate, OLD, NEW)) is fails
+
+
+def test_the_failure_names_call_size_and_kernels() -> None:
+    assert failure("reserve-submit:+0", OLD, NEW) == (
+        "gate failed: reserve-submit of 72 bytes takes 149 instructions on 7.3, 8 more than on 6.1"
+    )
+
+
+def test_against_a_baseline_each_kernel_has_its_own() -> None:
+    assert not failure("all:+0", OLD, NEW, base=(OLD, NEW))
+    assert "on 6.1" in failure("all:+0", NEW, base=(OLD,))
+
+
+@pytest.mark.parametrize(
+    ("lacking", "words"),
+    [
+        (kernel("7.3", {CALL: "invalid func", BIG: 141}), "7.3 refused it, load: invalid func"),
+        (kernel("7.3", {BIG: 141}), "7.3 has none"),
+        (kernel("7.3", {CALL: 141, BIG: 141}, other={CALL: 1, BIG: 141}), "not reproducible"),
+        (KernelCount(label="7.3", release="", origin="", reason="hung"), "7.3 has none, hung"),
+    ],
+)  # fmt: skip
+def test_what_was_not_counted_is_no_evidence(lacking: KernelCount, words: str) -> None:
+    assert words in failure("reserve-submit:+0", OLD, lacking)
+    assert failure("reserve-submit:+0", lacking, OLD)
+
+
+def test_all_leaves_out_what_the_base_never_had() -> None:
+    base = kernel("5.10", {CALL: 139, ("dynptr-submit", 72): "invalid func"})
+    newer = kernel("6.1", {CALL: 139, ("dynptr-submit", 72): 193})
+    assert not failure("all:+0", base, newer)
+    assert "5.10 refused it" in failure("dynptr-submit:+0", base, newer)
+
+
+def test_one_instruction_more_of_any_call_is_found() -> None:
+    before = kernel("a", all_calls())
+    for at, count in all_calls().items():
+        after = kernel("b", {**all_calls(), at: count + 1})
+        assert failure("all:+0", before, after).count("instructions on b") == 1
+    assert not failure("all:+0", before, replace(before, label="b"))
+
+
+def test_nothing_to_compare_with_is_a_failure() -> None:
+    assert "no kernel to compare" in failure("all:+0", OLD)
