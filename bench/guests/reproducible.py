@@ -27,7 +27,7 @@ from bench.host import process
 PROGRAM: Final = "qemu-system-x86_64"
 MEMORY_MIB: Final = 512
 OPTIONS: Final = (
-    *("-accel", "tcg", "-machine", "q35", "-cpu", "max", "-smp", "1", "-m", str(MEMORY_MIB)),
+    *("-machine", "q35", "-cpu", "max", "-smp", "1", "-m", str(MEMORY_MIB)),
     *("-nodefaults", "-no-reboot", "-display", "none", "-vga", "none"),
     *("-icount", "shift=0,sleep=off", "-rtc", "base=2020-01-01,clock=vm"),
 )

@@ -30,6 +30,7 @@ from bench.report.units import clean
 
 _HEADLINES: Final = ("reserve-submit", "ring-output", PERF)
 _MOST_VALUES: Final = 8
+_LONGEST_NAME: Final = 24
 _SHORTLY: Final = (
     "An instruction count is not time: no caches, branch prediction, memory latency or contention "
     "are in it, and a locked instruction counts like any other. It holds for these builds of the "
@@ -64,14 +65,20 @@ def document(study: Study) -> Document:
 
 
 def _title(counted: Sequence[KernelCount]) -> str:
-    name = _HEADLINES[0]
-    found = [each for kernel in counted if (each := _count(kernel, name)) is not None]
-    if not found:
-        return f"{name} was not counted reproducibly" if counted else "No kernel was counted"
-    least, most = min(found), max(found)
-    span = f"{least}" if least == most else f"{least} to {most}"
-    over = clean(counted[0].label) if len(counted) == 1 else f"{len(counted)} kernels"
-    return f"{name} of {RECORD_BYTES} bytes takes {span} instructions on {over}"
+    for name in _HEADLINES:
+        found = [each for kernel in counted if (each := _count(kernel, name)) is not None]
+        if found:
+            least, most = min(found), max(found)
+            span = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+            over = _name(counted[0]) if len(counted) == 1 else f"{len(counted)} kernels"
+            return f"{name} of {RECORD_BYTES} bytes takes {span} instructions on {over}"
+    return "No call was counted reproducibly" if counted else "No kernel was counted"
+
+
+def _name(kernel: KernelCount) -> str:
+    """Return a kernel's label, of a long path its end."""
+    label = clean(kernel.label)
+    return label if len(label) <= _LONGEST_NAME else f"…{label[1 - _LONGEST_NAME :]}"
 
 
 def _count(kernel: KernelCount, name: str, size: int = RECORD_BYTES) -> int | None:
@@ -102,7 +109,7 @@ def _parts(study: Study, counted: Sequence[KernelCount]) -> Iterator[Part]:
         for number, kernel in enumerate(counted, 1):
             yield Fold(
                 key=f"distributions-{number}",
-                summary=f"All counts on {clean(kernel.label)}",
+                summary=f"All counts on {_name(kernel)}",
                 parts=(_distributions(number, kernel),),
                 level=Level.BACKGROUND,
             )
@@ -121,10 +128,10 @@ def _sentence(name: str, counted: Sequence[KernelCount]) -> str:
     if not found:
         return ""
     (first, least), (last, most) = found[0], found[-1]
-    text = f"{least} instructions on {clean(first.label)}"
+    text = f"{least} instructions on {_name(first)}"
     if first is last:
         return f"{text}."
-    return f"{text}, {most} on {clean(last.label)} ({most - least:+d})."
+    return f"{text}, {most} on {_name(last)} ({most - least:+d})."
 
 
 def _calls(counted: Sequence[KernelCount]) -> Table:
@@ -135,7 +142,7 @@ def _calls(counted: Sequence[KernelCount]) -> Table:
         key="instructions",
         title="Instructions of a call",
         corner="call",
-        columns=tuple(Column(heading=clean(each.label)) for each in counted),
+        columns=tuple(Column(heading=_name(each)) for each in counted),
         rows=tuple(
             Row(
                 heading=Cell(text=f"{clean(name)}, {size} bytes"),
@@ -145,7 +152,7 @@ def _calls(counted: Sequence[KernelCount]) -> Table:
             for at, (name, size) in enumerate(places)
         ),
         hint=(
-            f"The number behind a count is its difference from {clean(counted[0].label)}. Reserve "
+            f"The number behind a count is its difference from {_name(counted[0])}. Reserve "
             "writes nothing into the record but for -fill; -wake forces a wake-up, -refused finds "
             "a full buffer, -overwrite overwrites the oldest record, -sharded looks its CPU's ring "
             "up first."
@@ -184,7 +191,7 @@ def _remarks(counted: Sequence[KernelCount]) -> Iterator[Note]:
             what = "all calls" if len(names) == len(kernel.calls) else what
             verb = "refused" if alike else "not reproducible"
             yield Note(
-                text=clean(f"{kernel.label}: {verb}: {what} ({why})"),
+                text=f"{_name(kernel)}: {verb}: {what} ({clean(why)})",
                 mark=Mark.SOFT if alike else Mark.BAD,
             )
 
@@ -198,7 +205,7 @@ def _kernels(kernels: Sequence[KernelCount]) -> Table:
         columns=tuple(Column(heading=each, numeric=each == "empty program") for each in headings),
         rows=tuple(
             Row(
-                heading=Cell(text=clean(each.label), hint=clean(each.origin)),
+                heading=Cell(text=_name(each), hint=clean(f"{each.label}: {each.origin}")),
                 cells=tuple(_facts(each)) if each.calls else (),
                 reason=clean(each.reason),
             )
@@ -222,7 +229,7 @@ def _distributions(number: int, kernel: KernelCount) -> Table:
     headings = ("seed", "mode", f"of {RUNS}", "first", "second values", "page crossings", "ticks")
     return Table(
         key=f"distribution-{number}",
-        title=f"All counts on {clean(kernel.label)}",
+        title=f"All counts on {_name(kernel)}",
         corner="call",
         columns=tuple(Column(heading=each, numeric=each in headings[:4]) for each in headings),
         rows=tuple(

@@ -15,6 +15,13 @@ _HEAD: Final = "bufbench-exact 1"
 _VALUES: Final = re.compile(r"[0-9]{1,19}(\*[0-9]{1,4})?(,[0-9]{1,19}(\*[0-9]{1,4})?)*", re.ASCII)
 _NUMBER: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
 
+_STEPS: Final = {
+    "ring": "no such ring buffer",
+    "load": "its program is not loaded",
+    "run": "its program does not run",
+}
+"""What the kernel refused, where the first process's word is not enough."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
@@ -90,4 +97,5 @@ def _refused(text: str) -> Refused:
     name, size, step, _, reason = (text.split(" ", 4) + [""] * 5)[:5]
     if not name or not _NUMBER.fullmatch(size):
         raise ValueError(f"the report is garbled: {text[:80]!r}")
-    return Refused(name=name, bytes=int(size), reason=f"{step}: {reason[:200]}")
+    words = _STEPS.get(step, step)
+    return Refused(name=name, bytes=int(size), reason=f"{words}: {reason[:200]}")

@@ -31,7 +31,7 @@ def cells(key: str, row: str) -> list[str]:
 
 def test_the_title_is_the_answer() -> None:
     assert document(STUDY).title == (
-        "reserve-submit of 72 bytes takes 141 to 1149 instructions on 2 kernels"
+        "reserve-submit of 72 bytes takes 141 to 1,149 instructions on 2 kernels"
     )
 
 
@@ -43,7 +43,9 @@ def test_each_count_stands_beside_its_difference_from_the_first_kernel() -> None
 def test_a_kernel_that_was_lost_keeps_its_row_and_reason() -> None:
     shown = text(document(STUDY))
     assert "./bad<b>: hung: not over after 120 s" in shown
-    assert "6.1: refused: reserve-submit-overwrite (load: no such flag)" in shown
+    assert (
+        "6.1: refused: reserve-submit-overwrite (its program is not loaded: no such flag)" in shown
+    )
 
 
 def test_what_is_not_reproducible_says_why() -> None:

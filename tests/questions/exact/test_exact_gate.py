@@ -69,7 +69,7 @@ def test_against_a_baseline_each_kernel_has_its_own() -> None:
 @pytest.mark.parametrize(
     ("lacking", "words"),
     [
-        (kernel("7.3", {CALL: "invalid func", BIG: 141}), "7.3 refused it, load: invalid func"),
+        (kernel("7.3", {CALL: "invalid func", BIG: 141}), "7.3 refused it, its program"),
         (kernel("7.3", {BIG: 141}), "7.3 has none"),
         (kernel("7.3", {CALL: 141, BIG: 141}, other={CALL: 1, BIG: 141}), "not reproducible"),
         (KernelCount(label="7.3", release="", origin="", reason="hung"), "7.3 has none, hung"),

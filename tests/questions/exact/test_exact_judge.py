@@ -105,7 +105,7 @@ def test_a_qemu_that_counts_no_instructions_is_noticed() -> None:
 def test_a_refused_call_is_refused_alike() -> None:
     found = only(kernel("5.10", {("dynptr-submit", 72): "invalid func unknown#198"}))
     assert (found.instructions, found.reproducible) == (None, True)
-    assert found.why == "load: invalid func unknown#198"
+    assert found.why == "its program is not loaded: invalid func unknown#198"
     assert not only(kernel("5.10", {CALL: "no"}, other={CALL: 141})).reproducible
     assert not only(kernel("5.10", {CALL: 141}, other={CALL: "no"})).reproducible
 

@@ -22,7 +22,7 @@ def test_counts_stand_in_the_order_of_the_calls() -> None:
 
 def test_a_refusal_keeps_the_kernels_words() -> None:
     assert parse(WHOLE).calls[-1] == Refused(
-        name="dynptr-submit", bytes=72, reason="load: invalid func unknown#198"
+        name="dynptr-submit", bytes=72, reason="its program is not loaded: invalid func unknown#198"
     )
 
 
