@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from bench.questions.kernels.run import Say
 
 _KERNELS = Argument(help="6.12, 6.12-rt, ./bzImage ...", metavar="KERNEL...", show_default=False)
-_JOBS = Option(help="Guests at a time; all CPUs by default.", show_default=False)
+_JOBS = Option(help="Guests at a time; as many as CPUs by default.", show_default=False)
 _APPEND = Option(help="Kernel parameter, like preempt=full; repeatable.")
 _GATES = Option(
     "--fail-on",
@@ -64,6 +63,7 @@ def command(
 
     Example: bufbench kernels exact 6.12 ./bzImage --fail-on reserve-submit:+0
     """
+    from bench.guests import reproducible
     from bench.questions.exact import gate, run, study
     from bench.questions.exact.document import document
     from bench.questions.kernels.run import speaker
@@ -90,13 +90,14 @@ def command(
                 "--fail-on compares kernels, and there is one",
                 remedy="name the one to compare with first, or give --baseline",
             )
+        reproducible.program()  # before anything is fetched
         tell = speaker(time.monotonic())
         images = _images(context, kernels or [], sources, tell)
         with _place(keep) as folder:
             found = run.count(
                 images,
                 folder,
-                jobs=jobs or len(os.sched_getaffinity(0)),
+                jobs=jobs or run.fitting(),
                 time_limit_s=time_limit,
                 append=append or [],
                 say=tell,

@@ -81,11 +81,12 @@ class Boot:
 
 def version() -> str:
     """Return the version of the QEMU at hand, in its own words; MachineUnfit if there is none."""
-    said = process.run([_program(), "--version"], timeout_s=_VERSION_S).stdout.splitlines()
+    said = process.run([program(), "--version"], timeout_s=_VERSION_S).stdout.splitlines()
     return said[0].removeprefix("QEMU emulator version ").strip() if said else "unknown"
 
 
-def _program() -> str:
+def program() -> str:
+    """Return QEMU's path; MachineUnfit if it is missing."""
     found = shutil.which(PROGRAM)
     if found is None:
         raise MachineUnfit(f"{PROGRAM} is missing", remedy=_REMEDY)
@@ -156,7 +157,7 @@ def boots(
 
 def _command(request: Request, settings: Settings) -> list[str]:
     return [
-        *(_program(), *OPTIONS, "-seed", str(request.seed)),
+        *(program(), *OPTIONS, "-seed", str(request.seed)),
         *("-serial", f"file:{request.folder / CONSOLE}"),
         *("-serial", f"file:{request.folder / REPORT}"),
         *("-kernel", str(request.image.vmlinuz), "-initrd", str(settings.initrd)),

@@ -56,7 +56,7 @@ def document(study: Study) -> Document:
         title=_title(counted),
         subject=(
             f"QEMU {clean(study.qemu)}, which counts instructions; mode of {RUNS} calls, without "
-            "the empty program's; equal with two seeds, and to the byte when booted again"
+            "the empty program's. Reproducible: equal with two seeds, and to the byte once more"
         ),
         parts=tuple(_parts(study, counted)),
         data=study,
@@ -205,7 +205,7 @@ def _kernels(kernels: Sequence[KernelCount]) -> Table:
         columns=tuple(Column(heading=each, numeric=each == "empty program") for each in headings),
         rows=tuple(
             Row(
-                heading=Cell(text=_name(each), hint=clean(f"{each.label}: {each.origin}")),
+                heading=Cell(text=_name(each), hint=_origin(each)),
                 cells=tuple(_facts(each)) if each.calls else (),
                 reason=clean(each.reason),
             )
@@ -213,6 +213,11 @@ def _kernels(kernels: Sequence[KernelCount]) -> Table:
         ),
         hint="SHA-256 of the console and report of a boot: the same on any machine.",
     )
+
+
+def _origin(kernel: KernelCount) -> str:
+    origin = clean(kernel.origin)
+    return origin if _name(kernel) == kernel.label else f"{clean(kernel.label)}: {origin}"
 
 
 def _facts(kernel: KernelCount) -> Iterator[Cell]:

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+
+import psutil
 
 from bench.errors import MachineUnfit
 from bench.guests import reproducible
@@ -56,6 +59,13 @@ def count(
             for each in images
         ),
     )
+
+
+def fitting() -> int:
+    """Return how many guests to run at a time: one a CPU, as far as memory goes."""
+    available_mib = psutil.virtual_memory().available >> 20
+    usable = len(os.sched_getaffinity(0))
+    return max(1, min(usable, available_mib // (2 * reproducible.MEMORY_MIB)))
 
 
 def _unusable(images: Sequence[Image | KernelCount]) -> Iterator[tuple[str, KernelCount]]:
