@@ -7,7 +7,6 @@ takes over from there. The host's root is shared read-only and one folder for wr
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import shutil
@@ -182,7 +181,7 @@ def booted(
                     )
                 options += ["-chardev", f"socket,id={tag},path={path}"]
                 options += ["-device", f"vhost-user-fs-pci,queue-size=1024,chardev={tag},tag={tag}"]
-        options += ["-append", " ".join(_parameters(guest, folder))]
+        options += ["-append", " ".join(_parameters(guest, _first_process(private, folder)))]
         argv = [
             *(_virtme_run(), "--kimg", str(_tree(private, image)), "--mods", "auto"),
             *("--root", "/", "--force-9p", "--force-initramfs", "--disable-monitor"),
@@ -196,17 +195,33 @@ def booted(
         )
 
 
-def _parameters(guest: Guest, folder: Path) -> Iterator[str]:
-    """Yield the kernel's command line; what follows the dashes is for init.py."""
-    yield f"init={os.path.realpath(sys.executable)}"
+def _parameters(guest: Guest, first_process: Path) -> Iterator[str]:
+    """Yield the kernel's command line.
+
+    What the kernel does not know (nokaslr: its decompressor takes it) it hands to the first
+    process, which therefore has no arguments of its own.
+    """
+    yield f"init={first_process}"
     yield from ("ro", "console=ttyS0", "earlyprintk=serial,ttyS0,115200", "loglevel=5")
     yield from ("panic=-1", "random.trust_cpu=on")
     if not guest.kvm:
         # An emulated guest distrusts its TSC and reads the HPET, at ten times the price.
         yield from ("clocksource=tsc", "tsc=reliable")
     yield from guest.append
-    yield from ("--", "-I", "-S", str(Path(init.__file__).resolve()))
-    yield base64.urlsafe_b64encode(os.fsencode(folder)).decode()
+
+
+def _first_process(private: Path, folder: Path) -> Path:
+    """Write what a kernel can execute: init.py with its only argument."""
+    path, script = private / "init", str(Path(init.__file__).resolve())
+    path.write_text(
+        f"#!{os.path.realpath(sys.executable)} -IS\n"
+        "import runpy, sys\n"
+        f"sys.argv = {[script, str(folder)]!r}\n"
+        'runpy.run_path(sys.argv[0], run_name="__main__")\n',
+        encoding="utf-8",
+    )
+    path.chmod(0o755)
+    return path
 
 
 def _tree(private: Path, image: Image) -> Path:

@@ -6,11 +6,10 @@ minute under emulation and serves nothing here. It runs without site-packages, b
 
     init.py FOLDER
 
-FOLDER, in URL-safe base64, is the one that the guest may write; ``order.json`` in it holds the
+FOLDER is the one that the guest may write; ``order.json`` in it holds the
 command and its environment, and ``exit.json`` has its exit code.
 """
 
-import base64
 import ctypes
 import json
 import os
@@ -64,7 +63,7 @@ def run(argv: list[str], environment: dict[str, str]) -> int:
 
 def main() -> None:
     """Do everything, in order."""
-    folder = base64.urlsafe_b64decode(sys.argv[1]).decode()
+    folder = sys.argv[1]
     order = json.loads(Path(folder, "order.json").read_text())  # before anything is mounted over it
     for source, target, kind, options in _MOUNTS:
         if target.startswith("/dev/"):

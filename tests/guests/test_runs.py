@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import platform
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,6 +61,30 @@ def test_what_is_done_is_left_out_and_what_failed_is_not(tmp_path: Path) -> None
             Outcome(label=label, status=status, reason="", release="", origin=""),
         )
     assert run.pending(tmp_path, ["5.10", "6.1", "7.3"]) == ["6.1", "7.3"]
+
+
+def test_a_kernel_that_ended_the_same_way_twice_is_not_tried_a_third_time(tmp_path: Path) -> None:
+    panic = "Kernel panic - not syncing: made up"
+    lost = {"6.1": panic, "6.12": "another panic", "6.18": ""}
+    for label, lost_boot in lost.items():
+        (tmp_path / label).mkdir()
+        found = Outcome(label=label, status=Status.PANICKED, reason=panic, lost_boot=lost_boot)
+        outcome.write(tmp_path / label, found)
+    assert run.pending(tmp_path, [*lost]) == ["6.12", "6.18"]
+
+
+def test_the_first_process_takes_nothing_from_the_kernels_command_line(tmp_path: Path) -> None:
+    """It is handed what the kernel does not know, such as nokaslr."""
+    init = tmp_path / "init.py"
+    init.write_text("import sys; print(sys.argv[1:])")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(boot.init, "__file__", str(init))
+        path = boot._first_process(tmp_path, Path("/a folder"))
+    done = subprocess.run([path, "nokaslr"], capture_output=True, text=True, check=True)
+    assert done.stdout == "['/a folder']\n"
+    words = [*boot._parameters(replace(GUEST, append=("nokaslr",)), path)]
+    assert (words[0], words[-1]) == (f"init={path}", "nokaslr")
+    assert "--" not in words
 
 
 def test_two_that_share_a_folder_are_told(tmp_path: Path) -> None:

@@ -143,6 +143,15 @@ def status_of(folder: Path) -> Status | None:
         return None
 
 
+def ended_alike(folder: Path) -> bool:
+    """Return whether both guests of a kernel ended the same way: a third would, too."""
+    try:
+        found = json.loads(held(folder / OUTCOME))
+        return bool(found["lost_boot"]) and found["lost_boot"] == found["reason"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
 def replace(path: Path, content: bytes) -> None:
     """Put ``content`` in the place of ``path``: whoever reads it sees all or nothing of it."""
     beside = path.with_name(f".{path.name}")

@@ -95,12 +95,16 @@ def check_names(labels: Sequence[str]) -> list[str]:
 
 
 def pending(folder: Path, labels: Sequence[str]) -> list[str]:
-    """Return labels without results in ``folder``; raise UsageError if two would share a folder."""
+    """Return labels that ``folder`` is not done with; raise UsageError if two would share one.
+
+    A kernel whose guests ended the same way twice is not tried a third time.
+    """
     names = check_names(labels)
     return [
         label
         for label, name in zip(labels, names, strict=True)
         if outcome.status_of(folder / name) is not Status.DONE
+        and not outcome.ended_alike(folder / name)
     ]
 
 
