@@ -12,8 +12,8 @@ from pathlib import Path
 import made_up
 import numpy as np
 import pytest
-from made_up_claims import arm, whole
 from browser import WIDTHS, chromium, opened, unfold, violations
+from made_up_claims import arm, whole
 from made_up_trials import blocks, header, trial
 from playwright.sync_api import Browser
 

@@ -124,7 +124,8 @@ def _panel(strip: _Strip, arms: Sequence[ShownArm], ways: Sequence[str]) -> Pane
             {
                 **common,
                 "value": value,
-                "words": f"{where}: {strip.words(value)}" + (f", {counted(n, 'trial')}" if n > 1 else ""),
+                "words": f"{where}: {strip.words(value)}"
+                + (f", {counted(n, 'trial')}" if n > 1 else ""),
             }
             for value, n in Counter(values).items()
         )
