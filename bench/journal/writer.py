@@ -7,6 +7,7 @@ import contextlib
 import errno
 import fcntl
 import json
+import mmap
 import os
 import stat
 import tempfile
@@ -172,21 +173,13 @@ class JournalWriter:
         size_bytes = os.fstat(self._descriptor).st_size
         if size_bytes == 0:
             return 0
-        if not os.pread(self._descriptor, 32, 0).removeprefix(MARK).startswith(b'{"schema":'):
-            raise JournalError(
-                f"{self.path} is no journal, nothing was written to it",
-                remedy="choose another place with --output",
-            )
-        start = size_bytes
-        while start > 0:
-            step = min(_TAIL_BYTES, start)
-            start -= step
-            newline = os.pread(self._descriptor, step, start).rfind(b"\n")
-            if newline >= 0:
-                end_bytes = start + newline + 1
-                break
-        else:
-            end_bytes = 0
+        with mmap.mmap(self._descriptor, size_bytes, prot=mmap.PROT_READ) as text:
+            if not text[:32].removeprefix(MARK).startswith(b'{"schema":'):
+                raise JournalError(
+                    f"{self.path} is no journal, nothing was written to it",
+                    remedy="choose another place with --output",
+                )
+            end_bytes = text.rfind(b"\n") + 1
         if end_bytes < size_bytes:
             os.ftruncate(self._descriptor, end_bytes)
         return end_bytes

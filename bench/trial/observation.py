@@ -31,14 +31,6 @@ class ConsumerUse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KernelUse:
-    """Runs of the BPF program and their time; None where statistics were off."""
-
-    runs: int | None = None
-    run_ns: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
     """A storm that is over, and what went on beside it."""
 
@@ -59,7 +51,7 @@ class Observation:
     passage: Passage
     memory: Memory
     consumer: ConsumerUse
-    kernel: KernelUse
+    runs: tuple[int, int] | None  # of the BPF program, and the ns in them; None: not counted
     occupancy: npt.NDArray[np.uint64]  # shape (n, 2): CLOCK_MONOTONIC ns, bytes not yet read
     lost_told: dict[str, int] = field(default_factory=dict)
     late: LateFacts | None = None  # None: not asked for, or not by this reader

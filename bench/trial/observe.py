@@ -24,7 +24,7 @@ from bench.tracer.consumer import consuming
 from bench.tracer.program import Program, names
 from bench.tracer.transport import Opened, Request
 from bench.trial import competition
-from bench.trial.observation import ConsumerUse, KernelUse, Observation, Passage
+from bench.trial.observation import ConsumerUse, Observation, Passage
 from bench.trial.presence import watched
 from bench.trial.rig import Rig
 from workloads import mapcallers
@@ -80,7 +80,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         lost_told = opened.lost_told()
         skipped = _risen(skipped_before, procfs.fd_info(program_fd).get("recursion_misses"))
         counters = program.read_counters()
-        runs_after = bpf.run_time(program_fd)
+        runs = bpf.run_time(program_fd)
     return Observation(
         records=captured(capture),
         counters=tuple(counters),
@@ -96,10 +96,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
             misdated=capture.misdated,
             syscalls=None if counter is None else thread.calls(counter),
         ),
-        kernel=KernelUse(
-            runs=runs_after[0] - runs_before[0] if counted else None,
-            run_ns=runs_after[1] - runs_before[1] if counted else None,
-        ),
+        runs=(runs[0] - runs_before[0], runs[1] - runs_before[1]) if counted else None,
         late=_late(capture, config, wakes_ns) if diagnosed else None,
         occupancy=np.frombuffer(capture.occupancy(), dtype=np.uint64).reshape(-1, 2),
         lost_told=lost_told,
