@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -207,10 +208,9 @@ def _side(arm: ArmSamples) -> Side:
     trials = arm.trials
     ledgers = [trial.ledger for trial in trials if trial.ledger is not None]
     orders = [trial.ordering for trial in trials if trial.ordering is not None]
-    lost: dict[str, int] = {}
+    lost: Counter[str] = Counter()
     for trial in trials:
-        for kind, count in trial.lost_told.items():
-            lost[kind] = lost.get(kind, 0) + count
+        lost.update(trial.lost_told)
     return Side(
         arm=arm.name,
         transport=arm.name.transport,
@@ -224,7 +224,7 @@ def _side(arm: ArmSamples) -> Side:
         fewest_pairs=min((order.causal_pairs for order in orders), default=0),
         causal_violations=sum(order.causal_violations for order in orders),
         missed=sum(ledger.missed for ledger in ledgers),
-        lost_told=lost,
+        lost_told=dict(lost),
         latency=merged_latency(trials),
         bottleneck=usual(trials),
     )

@@ -73,16 +73,13 @@ MOST_EXAMPLES = 32
 def diagnose(records: Records, facts: LateFacts, *, involuntary_switches: int) -> Late:
     """Classify late records: the consumer was not woken, it waited for a CPU, or something else."""
     found = list(_each(records, facts))
-    by_reason = {why: sum(each.why is why for each in found) for why in Why}
+    by_reason = {why.name.lower(): sum(each.why is why for each in found) for why in Why}
+    by_reason["unknown"] += facts.count - len(found)
     shown = sorted(found, key=lambda each: each.why is not Why.STRANDED)[:MOST_EXAMPLES]
     return Late(
         threshold_ns=facts.threshold_ns,
         count=facts.count,
-        stranded=by_reason[Why.STRANDED],
-        unscheduled=by_reason[Why.UNSCHEDULED],
-        slow_interrupt=by_reason[Why.SLOW_INTERRUPT],
-        not_waiting=by_reason[Why.NOT_WAITING],
-        unknown=by_reason[Why.UNKNOWN] + facts.count - len(found),
+        **by_reason,
         involuntary_switches=involuntary_switches,
         examples=tuple(shown),
     )

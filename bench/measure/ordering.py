@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -46,52 +45,42 @@ def examine(records: Records) -> Ordering:
         awaited = beside.submit(find_pairs, records, having=having)
         times = _examine_times(records, having)
         causal = awaited.result()
-    return Ordering(
-        causal_pairs=causal.examined,
-        causal_violations=causal.violations,
-        inversions=times.inversions,
-        lateness_p50_ns=times.lateness[0],
-        lateness_p99_ns=times.lateness[1],
-        lateness_max_ns=times.lateness[2],
-        displacement_p50=times.displacement[0],
-        displacement_p99=times.displacement[1],
-        displacement_max=times.displacement[2],
-        window_ns=times.lateness[2],
-        window_events=times.displacement[2],
-        window_cost_p50_ns=times.window_cost[0],
-        window_cost_p99_ns=times.window_cost[1],
-    )
+    return replace(times, causal_pairs=causal.examined, causal_violations=causal.violations)
 
 
 _END_OF_TIME_NS = np.iinfo(np.int64).max
 """Of int64: what would be due later never is."""
 
 
-class _Times(NamedTuple):
-    inversions: int = 0
-    lateness: tuple[int, ...] = (0, 0, 0)
-    displacement: tuple[int, ...] = (0, 0, 0)
-    window_cost: tuple[int, ...] = (0, 0)
-
-
-def _examine_times(records: Records, having: int) -> _Times:
+def _examine_times(records: Records, having: int) -> Ordering:
+    """Return all but the causal pairs."""
     columns = select(records, ("timestamp_ns", "delivered_ns"), having=having)
     timestamp_ns, delivered_ns = columns["timestamp_ns"], columns["delivered_ns"]
     latest_ns = np.maximum.accumulate(timestamp_ns)
     lateness_ns = _lateness_ns(timestamp_ns, latest_ns)
     inversions = len(lateness_ns)
     if not inversions:
-        return _Times()
+        return Ordering(**dict.fromkeys((each.name for each in fields(Ordering)), 0))
     late_ns = percentiles(lateness_ns, (500, 990, 1000))
     del lateness_ns
     order = stable_order(timestamp_ns)
-    return _Times(
+    displacement = percentiles(_displacement(order, inversions), (500, 990, 1000))
+    held_ns = _held_ns(timestamp_ns, delivered_ns, latest_ns, order, late_ns[-1])
+    cost_ns = percentiles(held_ns, (500, 990))
+    return Ordering(
+        causal_pairs=0,
+        causal_violations=0,
         inversions=inversions,
-        lateness=late_ns,
-        displacement=percentiles(_displacement(order, inversions), (500, 990, 1000)),
-        window_cost=percentiles(
-            _held_ns(timestamp_ns, delivered_ns, latest_ns, order, late_ns[-1]), (500, 990)
-        ),
+        lateness_p50_ns=late_ns[0],
+        lateness_p99_ns=late_ns[1],
+        lateness_max_ns=late_ns[2],
+        displacement_p50=displacement[0],
+        displacement_p99=displacement[1],
+        displacement_max=displacement[2],
+        window_ns=late_ns[2],
+        window_events=displacement[2],
+        window_cost_p50_ns=cost_ns[0],
+        window_cost_p99_ns=cost_ns[1],
     )
 
 
