@@ -17,7 +17,7 @@ from bench.cli.options import TRANSPORTS, of_output, of_run, of_tracer
 from bench.cli.values import Time
 from bench.errors import UsageError
 from bench.escape import clean_name
-from bench.host.uninterrupted import start, uninterrupted
+from bench.host.signals import start, uninterrupted
 from bench.linux import procfs
 
 if TYPE_CHECKING:

@@ -18,8 +18,10 @@ import os
 import select
 import signal
 import sys
+import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Final, NoReturn
 
@@ -136,3 +138,37 @@ def named(number: int) -> str:
     with suppress(ValueError):
         return signal.Signals(number).name
     return f"signal {number}"
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Delay Ctrl-C and SIGTERM until the end of the block.
+
+    Between closing a descriptor and forgetting it bcc must not be cut short. By a handler, not a
+    mask: a masked signal would go to another thread, and be reported to this one.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python handles signals in the main thread only
+        return
+    came: list[int] = []
+    before = {each: signal.signal(each, lambda number, _: came.append(number)) for each in SIGNALS}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    if came:
+        signal.raise_signal(came[0])
+
+
+def start(thread: threading.Thread) -> None:
+    """Start a thread that Ctrl-C and SIGTERM never go to.
+
+    The kernel may choose any thread that does not block them, as it does after SIGCONT, and Python
+    would answer only when its main thread next runs.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # the thread inherits it
+    try:
+        thread.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

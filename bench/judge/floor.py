@@ -36,22 +36,19 @@ def size_of(estimate: Estimate) -> float:
 
 def noise_floors(experiments: Mapping[str, ExperimentSamples]) -> tuple[Floor, ...]:
     """Return the floor of every number, from each A/A pair of arms."""
-    floors: list[Floor] = []
-    for samples in experiments.values():
-        for pair in twins(samples.names):
-            for metric in METRICS:
-                found = estimate(metric, samples.arms[pair.left], samples.arms[pair.right])
-                if found is not None:
-                    floors.append(
-                        Floor(
-                            experiment=samples.name,
-                            arm=pair.left,
-                            metric=metric.key,
-                            scale=found.scale,
-                            size=size_of(found),
-                        )
-                    )
-    return tuple(floors)
+    return tuple(
+        Floor(
+            experiment=samples.name,
+            arm=pair.left,
+            metric=metric.key,
+            scale=found.scale,
+            size=size_of(found),
+        )
+        for samples in experiments.values()
+        for pair in twins(samples.names)
+        for metric in METRICS
+        if (found := estimate(metric, samples.arms[pair.left], samples.arms[pair.right]))
+    )
 
 
 def floor_for(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from bench.errors import MachineUnfit
-from bench.host.uninterrupted import start, uninterrupted
+from bench.host.signals import start, uninterrupted
 from bench.plan.config import Consumer
 from bench.tracer.capture import Capture
 

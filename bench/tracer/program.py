@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 from bench import paths
 from bench.errors import BufbenchError, MachineUnfit
 from bench.host import limits
-from bench.host.uninterrupted import uninterrupted
+from bench.host.signals import uninterrupted
 from bench.linux import bpf, capabilities, lockdown, procfs, refusal, tracefs
 from bench.record.counters import CpuCounters
 from bench.tracer import btf, compiler, counters, probes

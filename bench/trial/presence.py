@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from bench.host.uninterrupted import start
+from bench.host.signals import start
 
 _TICK_NS: Final = 50_000_000
 

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from bench.host.uninterrupted import uninterrupted
+from bench.host.signals import uninterrupted
 
 
 def interrupted_work(done: list[str], failure: Exception | None = None) -> None:
