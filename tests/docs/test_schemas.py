@@ -105,10 +105,10 @@ def test_images_are_as_described() -> None:
 def test_commands_print_nothing_else(tmp_path: Path) -> None:
     for name, lost in (("old", 0), ("new", 200)):
         with JournalWriter(tmp_path / f"{name}.jsonl") as writer:
-            writer.write_machine(header())
+            writer.write(header())
             for arm, dropped in (("ringbuf@64KiB", lost), ("perfbuf@64KiB", 30)):
                 for trial in blocks(arm, [{"dropped": dropped}] * 8, p50_ns=10_000 + lost):
-                    writer.write_trial(trial)
+                    writer.write(trial)
     old, new = (str(tmp_path / f"{name}.jsonl") for name in ("old", "new"))
     for name, *words in (
         ("doctor", "doctor"),

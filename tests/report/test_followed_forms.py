@@ -167,12 +167,12 @@ def test_of_hostile_names(name: str, tmp_path: Path) -> None:
     machine = replace(plain.machine, hostname=name, kernel_release=name, cpu_model=name)
     with JournalWriter(path) as writer:
         for host in (name, "other"):
-            writer.write_machine(replace(plain, machine=replace(machine, hostname=host)))
+            writer.write(replace(plain, machine=replace(machine, hostname=host)))
             for arm in ("ringbuf@8KiB", "perfbuf@8KiB"):
                 for each in blocks(arm, [{"dropped": 3}] * 8, experiment=name):
-                    writer.write_trial(each)
+                    writer.write(each)
             odd = {"experiment": name, "state": State.INVALID, "reasons": (name,)}
-            writer.write_trial(trial("ringbuf@8KiB", 9, **odd))
+            writer.write(trial("ringbuf@8KiB", 9, **odd))
     documents = page.documents(read_journal(path, strict=True), {})
     for check in CHECKS:
         check(documents)

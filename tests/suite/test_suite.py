@@ -46,8 +46,8 @@ def test_a_replayed_clock_stands_still() -> None:
 
 def test_junit_has_the_kernel_the_gate_and_the_seed(tmp_path: Path) -> None:
     with JournalWriter(tmp_path / "x.jsonl") as writer:
-        writer.write_machine(replace(header(), seed=7))
-        writer.write_trial(trial("ringbuf@8KiB", 0))
+        writer.write(replace(header(), seed=7))
+        writer.write(trial("ringbuf@8KiB", 0))
     written: dict[str, str] = {}
     plugins = [object(), SimpleNamespace(add_global_property=written.__setitem__)]
     config: Any = SimpleNamespace(pluginmanager=SimpleNamespace(get_plugins=lambda: plugins))
