@@ -63,7 +63,6 @@ def command(
 
     Example: bufbench kernels exact 6.12 ./bzImage --fail-on reserve-submit:+0
     """
-    from bench.guests import reproducible
     from bench.questions.exact import gate, run, study
     from bench.questions.exact.document import document
     from bench.questions.kernels.run import speaker
@@ -90,7 +89,6 @@ def command(
                 "--fail-on compares kernels, and there is one",
                 remedy="name the one to compare with first, or give --baseline",
             )
-        reproducible.program()  # before anything is fetched
         tell = speaker(time.monotonic())
         images = _images(context, kernels or [], sources, tell)
         with _place(keep) as folder:
@@ -128,6 +126,7 @@ def _images(
     context: typer.Context, kernels: Sequence[str], sources: Path | None, tell: Say
 ) -> list[Image | KernelCount]:
     """Provide an image for each kernel; one that cannot be fetched now has its row."""
+    from bench.guests import reproducible
     from bench.guests.sources import Options, find, source_of
     from bench.guests.sources.host import HOST
     from bench.questions.exact.run import missing
@@ -140,6 +139,7 @@ def _images(
     check_names(kernels)
     if not any(source_of(label).fetches for label in kernels):
         refuse(context, "where no kernel is fetched", "sources")
+    reproducible.program()  # before anything is fetched
     found: list[Image | KernelCount] = []
     options = Options(say=tell, sources_file=sources)
     for label, fetch in zip(kernels, find(kernels, options), strict=True):

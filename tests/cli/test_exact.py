@@ -4,14 +4,22 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
+from typing import Any
 
 import made_up_qemu
 import pytest
 from made_up_exact import all_calls, kernel, report, study
 from tracing import bufbench
 
+from bench.errors import BufbenchError, ExitCode
+from bench.guests import reproducible
 from bench.report import renderers
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # what typer says of click
+    from bench.cli import app
 
 CALL = ("reserve-submit", 72)
 OLD, NEW = report(all_calls()), report({**all_calls(), CALL: 190})
@@ -123,7 +131,15 @@ def test_without_qemu(tmp_path: Path) -> None:
         (("./none",), "kernel image ./none: No such file"),
     ],
 )
-def test_wrong_usage_costs_nothing(words: tuple[str, ...], said: str) -> None:
-    done = bufbench("kernels", "exact", *words)
-    assert done.returncode == 2
-    assert said in done.stderr
+def test_wrong_usage_costs_nothing(
+    words: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def booted(*_: Any, **__: Any) -> None:
+        raise AssertionError("a guest would have been booted")
+
+    monkeypatch.setattr(reproducible, "boots", booted)
+    monkeypatch.setattr(reproducible, "program", lambda: "qemu")
+    with pytest.raises(BufbenchError) as error:
+        app.run(["kernels", "exact", *words])
+    assert error.value.exit_code == ExitCode.USAGE
+    assert said in str(error.value)
