@@ -79,8 +79,11 @@ reveal();
 // Markdown of a part, as the report's other form has it.
 const escaped = (text) =>
   text.replace(/\s+/g, " ").replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replace(/[\\`*_[\]|#~]/g, "\\$&");
-const words = (node) =>
-  [...node.childNodes].map((each) => (each.nodeName === "B" ? `**${escaped(each.textContent)}**` : escaped(each.textContent))).join("").trim();
+const INLINE = {
+  B: (of) => `**${escaped(of.textContent)}**`,
+  A: (of) => (of.protocol === "https:" ? `[${escaped(of.textContent)}](${of.href})` : escaped(of.textContent)),
+};
+const words = (node) => [...node.childNodes].map((each) => (INLINE[each.nodeName] ?? ((of) => escaped(of.textContent)))(each)).join("").trim();
 const line = (cells) => `| ${cells.join(" | ")} |`;
 const named = (cell) => escaped([...cell.childNodes].filter((each) => each.nodeName !== "SMALL").map((each) => each.textContent).join("")).trim();
 function* tabulated(table) {
@@ -165,7 +168,14 @@ const pass = (part, after, name) => {
     button.addEventListener("click", () => copy(text(part), what, button));
   }
   after.after(tools);
+  return tools;
 };
-for (const heading of document.querySelectorAll("section > h1, section > h2, figure > h3")) pass(heading.parentElement, heading, heading.textContent);
+for (const heading of document.querySelectorAll("section > h1, section > h2, figure > h3")) {
+  const head = document.createElement("div");
+  head.className = "head";
+  const tools = pass(heading.parentElement, heading, heading.textContent);
+  heading.before(head);
+  head.append(heading, tools);
+}
 for (const summary of document.querySelectorAll("details.fold > summary")) pass(summary.parentElement, summary, summary.querySelector("b").textContent);
 for (const caption of document.querySelectorAll("caption")) pass(caption.parentElement, caption.closest(".scroll, table"), caption.textContent);
