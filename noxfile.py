@@ -37,7 +37,10 @@ KERNELS = ("5.10", "6.1", "6.12", "6.18", "7.3")
 C_FOLDERS = ("workloads", "bench/questions/exact/guest")
 OUR_FOLDERS = ("bench", "bpf", "workloads", "tests", ".ci")
 SOURCE_SUFFIXES = {".py", ".pyx", ".pxd", ".c", ".h", ".sh"}
-BUILT_FROM = ("pyproject.toml", "meson.build", "README.md", "LICENSES", "bench", "bpf", "workloads")
+BUILT_FROM = (
+    *("pyproject.toml", "meson.build", "README.md", "LICENSES", "docs/bufbench.1"),
+    *("bench", "bpf", "workloads"),
+)
 
 
 @nox.session

@@ -14,7 +14,7 @@ from bench.plan.experiments import BASELINES
 from bench.tracer.transports import names
 from bench.trial.result import State, TrialResult
 
-_OUT_OF: Final = {"drops": "records", "causal": "pairs of a parent and its child"}
+WHAT: Final = {"drops": "records", "causal": "pairs of a parent and its child"}
 """What may be gated, and what it is counted out of."""
 
 
@@ -53,7 +53,7 @@ class Gate:
                 out_of[transport] = out_of.get(transport, 0) + full * looked_at
         if happened:
             return f"{self} happened {counted(happened, 'time')}"
-        what = _OUT_OF[self.what]
+        what = WHAT[self.what]
         missing = [f"no {what} on {name}" for name, looked_at in out_of.items() if not looked_at]
         if missing or not out_of:
             return f"{self} was not measured: {', '.join(missing) or 'no trial with a transport'}"
@@ -68,7 +68,7 @@ def parse(*texts: str) -> tuple[Gate, ...]:
     gates = []
     for word in (word.strip() for text in texts for word in text.split(",")):
         transport, colon, what = word.rpartition(":")
-        if what not in _OUT_OF or (colon and transport not in names()):
+        if what not in WHAT or (colon and transport not in names()):
             raise UsageError(
                 f"no gate {word[:40]!r}",
                 remedy="write drops or causal, or TRANSPORT:drops with TRANSPORT one of "

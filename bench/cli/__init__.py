@@ -15,18 +15,8 @@ if TYPE_CHECKING:
     from bench.host.signals import Ending
 
 COMMANDS: Final = (
-    *(
-        "doctor",
-        "run",
-        "trace",
-        "claims",
-        "size",
-        "duet",
-        "report",
-        "compare",
-        "history",
-        "kernels",
-    ),
+    *("doctor", "run", "trace", "claims", "size", "duet", "report", "compare", "history"),
+    *("kernels", "completion", "man"),
 )
 """In the order in which the help shows them."""
 

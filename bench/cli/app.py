@@ -37,6 +37,13 @@ class _LoadedWhenCalled(typer.core.TyperGroup):
         alone.command(cmd_name, cls=Command)(module.command)
         return typer.main.get_command(alone)
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write which environment variables are followed."""
+        from bench.cli.environment import VARIABLES
+
+        with formatter.section("Environment"):
+            formatter.write_dl([*VARIABLES.items()])
+
 
 app = plain_app(_LoadedWhenCalled)
 

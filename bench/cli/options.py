@@ -96,7 +96,7 @@ class Command(typer.core.TyperCommand):
         panels: dict[str, list[tuple[str, str]]] = {}
         for each in self.get_params(ctx):
             if record := each.get_help_record(ctx):
-                panels.setdefault(_panel(each), []).append(record)
+                panels.setdefault(panel(each), []).append(record)
         if not panels.keys() - {_ARGUMENTS, _OTHERS}:
             panels["Options"] = panels.pop(_OTHERS)
         for name in sorted(panels, key=_OTHERS.__eq__):  # the others last
@@ -114,7 +114,8 @@ class Command(typer.core.TyperCommand):
         return super().parse_args(ctx, args)
 
 
-def _panel(parameter: click.Parameter) -> str:
+def panel(parameter: click.Parameter) -> str:
+    """Return the heading that a parameter stands under in a help."""
     if parameter.param_type_name == "argument":
         return _ARGUMENTS
     return getattr(parameter, "rich_help_panel", None) or _OTHERS

@@ -87,4 +87,4 @@ def test_names_that_an_option_takes_are_in_its_error(
 
 def test_every_gate_is_in_the_help(help_of: Help) -> None:
     text = help_of("run")
-    assert all(what in text for what in gates._OUT_OF)
+    assert all(what in text for what in gates.WHAT)
