@@ -58,3 +58,28 @@ def test_a_title_that_repeats_its_fold_is_left_out() -> None:
             assert form.count("of some numbers") == times
         page = one_page(made)
         assert page.count("<caption>") == (fold == "a fold")
+
+
+def test_no_line_of_a_wrapped_name_looks_like_a_row() -> None:
+    names = ("dropped", "PERF_RECORD_LOST, by kernel", "latency of all records pooled, p99")
+    table = Table(
+        key="t",
+        title="",
+        corner="number",
+        columns=tuple(Column(heading=f"heading number {at}") for at in range(4)),
+        rows=tuple(
+            Row(
+                heading=Cell(text=name),
+                cells=tuple(Cell(text="-7.94 ms .. -1.11 ms") for _ in range(4)),
+                under=name == names[1],
+            )
+            for name in names
+        ),
+    )
+    lines = text_of(Document(title="", subject="", parts=(table,), data=None), 70).splitlines()
+    body = lines[1 + next(at for at, line in enumerate(lines) if line.startswith("─")) :]
+    begin = [line for line in body if line[:1].strip() or (line[:2] == "  " and line[2:3].strip())]
+    assert [line.split()[0] for line in begin] == ["dropped", "PERF_RECORD_LOST,", "latency"]
+    flat = " ".join(" ".join(line[:20] for line in body).split())
+    assert all(word in flat for name in names for word in name.split())
+    assert "-7.94 ms" in "".join(body)  # a number and its unit stay together

@@ -46,6 +46,8 @@ _STYLES: Final = {
 _MOST_COLUMNS: Final = 6
 """A table of more words than that, with fewer rows, is turned: its rows stand in columns."""
 _GAP: Final = 2  # between columns
+_DOTS: Final = " .. "  # of an interval
+_HANGING: Final = 4  # deeper than a row that explains the one above
 
 
 class Screen(Console):
@@ -133,7 +135,7 @@ class _Printer:
         self._console.print()
         self.line(table.title, "bold")
         if any(row.cells for row in table.rows):
-            self._console.print(_grid(table, self._width))
+            self._console.print(_grid(table, self._width, self._console))
         for row in table.rows:
             if row.reason:
                 self.line(f"{row.heading.text}: {row.reason}", "yellow")
@@ -144,7 +146,18 @@ def _text(cell: Cell, under: bool = False) -> Text:
     return Text("  " if under else "") + Text(clean(cell.text), style=_STYLES[cell.mark])
 
 
-def _grid(table: Table, width: int) -> Grid:
+def _hanging(name: Text, width: int, console: Console) -> Text:
+    """Return ``name`` with every line but the first indented, so that no line looks like a row."""
+    if name.cell_len <= width or width <= 2 * _HANGING:
+        return name
+    first, *_ = name.wrap(console, width)
+    rest = name[len(first) :]
+    rest.plain = rest.plain.lstrip()
+    more = rest.wrap(console, width - _HANGING)
+    return Text("\n").join([first, *(Text(" " * _HANGING) + line for line in more)])
+
+
+def _grid(table: Table, width: int, console: Console) -> Grid:
     """Return a table of at most ``width``: the widest columns are wrapped first, at blanks."""
     rows = [row for row in table.rows if row.cells]
     headings = (table.corner, *(column.heading for column in table.columns))
@@ -159,14 +172,22 @@ def _grid(table: Table, width: int) -> Grid:
     columns = list(zip(*lines, strict=True))
     widths = [max(text.cell_len for text in column) for column in columns]
     longest = [max(map(cell_len, " ".join(map(str, column)).split(" "))) for column in columns]
+    for at, right in enumerate(numeric):
+        if right:  # a number and its unit stay together: an interval breaks at its dots
+            parts = (part for text in columns[at][1:] for part in str(text).split(_DOTS))
+            longest[at] = max(longest[at], *map(cell_len, parts))
     longest[0] += 2  # where it is indented
+
+    def shrinks(at: int) -> tuple[bool, bool, int]:
+        slack = widths[at] > longest[at]
+        return slack, not slack and at > 0, widths[at]  # no name of a row within a word
+
     while sum(widths) + _GAP * (len(widths) - 1) > width and max(widths) > 1:
-        at = max(range(len(widths)), key=lambda at: (widths[at] > longest[at], widths[at]))
-        widths[at] -= 1
+        widths[max(range(len(widths)), key=shrinks)] -= 1
     for heading, wide, right in zip_longest(lines[0], widths, numeric):
         grid.add_column(heading, width=wide, overflow="fold", justify="right" if right else "left")
-    for line, first in zip_longest(lines[1:], begins):
+    for (name, *cells), first in zip_longest(lines[1:], begins):
         if first:
             grid.add_section()
-        grid.add_row(*line)
+        grid.add_row(_hanging(name, widths[0], console), *cells)
     return grid
