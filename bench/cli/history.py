@@ -6,23 +6,29 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import click
 from typer import Argument
 
-from bench.cli.options import AsFormat, AsJsonForm, Full, form_of, of_output
+from bench.cli.options import AsJsonForm, Full, form_of, of_output
 from bench.cli.output import answer, say
 from bench.cli.report import refuse_text_file
+from bench.errors import UsageError
 from bench.escape import clean
 
 _PLACES = Argument(
     help="Folders, searched for journals at any depth, or journals.", metavar="DIR..."
 )
+_FORMS = click.Choice(("text", "markdown", "html", "json"))
+_FORM = of_output("--format", click_type=_FORMS, help="How to write it.")
 _OUTPUT = "File to write; html: history.html in the first folder."
 
 
 def command(
     places: Annotated[list[Path], _PLACES],
     *,
-    form: AsFormat = "text",
+    form: Annotated[
+        str, of_output("--format", click_type=_FORMS, help="How to write it.")
+    ] = "text",
     as_json: AsJsonForm = False,
     output: Annotated[Path | None, of_output(help=_OUTPUT)] = None,
     full: Full = False,
@@ -37,6 +43,8 @@ def command(
     """
     form = form_of(form, as_json)
     refuse_text_file(form, output)
+    if full and form != "text":
+        raise UsageError(f"--full has no effect on {form}, which has all", remedy="leave it out")
     require_extras(form)
     from bench.questions.history.document import document
     from bench.questions.history.judge import judge

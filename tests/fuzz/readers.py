@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +34,8 @@ from bench.questions.exact import document as exact_document
 from bench.questions.exact import gate as exact_gate
 from bench.questions.exact import report as exact_report
 from bench.questions.exact import study as exact_study
+from bench.questions.history import cache
+from bench.questions.history.frame import rows_of
 from bench.questions.kernels import outcome
 from bench.tracer import btf
 from workloads.generator import parse_report
@@ -149,6 +152,17 @@ def _exact(data: bytes) -> None:
         exact_report.parse(data)
     with _file(data) as path:
         exact_document.document(exact_study.read(path))
+def _history_cache(data: bytes) -> None:
+    with _file(data) as path:
+        cache.load(path)
+
+
+def _history_caches() -> list[bytes]:
+    of_file = {"judge": cache.judge(), "path": "a.jsonl", "sha256": "0"}
+    stamp = dict.fromkeys(("size_bytes", "mtime_ns", "ctime_ns"), 1)
+    with _file(_journal_seeds()[0]) as journal, BytesIO() as memory:
+        rows_of(journal, of_file | stamp).write_parquet(memory)
+        return [memory.getvalue(), memory.getvalue()[:-9], memory.getvalue()[100:]]
 
 
 def _journal_seeds() -> list[bytes]:
@@ -185,5 +199,6 @@ READERS: Final[dict[str, Reader]] = {
     ),
     "guest": Reader(read=outcome.parse, seeds=lambda: texts.GUESTS, longest_bytes=4_096),
     "exact": Reader(read=_exact, seeds=_exact_seeds),
+    "history-cache": Reader(read=_history_cache, seeds=_history_caches, longest_bytes=16_384),
     "packages": Reader(read=_packages, seeds=lambda: texts.PACKAGES),
 }

@@ -8,6 +8,7 @@ do not count.
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from contextlib import suppress
@@ -59,7 +60,7 @@ class Cache:
         self._folder = folder
         self._frames = {
             str(path): frame
-            for (path,), frame in _load(folder / NAME).partition_by("path", as_dict=True).items()
+            for (path,), frame in load(folder / NAME).partition_by("path", as_dict=True).items()
         }
         self._altered = False
 
@@ -132,7 +133,7 @@ def _sha256(path: Path) -> str:
         raise JournalError(f"journal {path} cannot be read: {error.strerror}") from error
 
 
-def _load(path: Path) -> pl.DataFrame:
+def load(path: Path) -> pl.DataFrame:
     """Return the rows of a cache that this code wrote; none of any other file."""
     nothing = pl.DataFrame(schema=SCHEMA)
     try:
@@ -154,5 +155,19 @@ def _holds(frame: pl.DataFrame) -> bool:
         and not any(given[name].has_nulls() for name in (*_NULL_AT_ONCE, *_OF_NUMBER))
         and bool(given["unit"].is_in(list(Unit)).all())
         and bool(given["value"].is_finite().all())
+        and not any(given[name].is_nan().any() for name in ("low", "high"))
+        and all(map(_are_labels, given["labels"].unique()))
         and bool(given["started_s"].is_between(-62_135_596_800, 253_402_300_799).all())
+    )
+
+
+def _are_labels(text: str) -> bool:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    pairs = found if isinstance(found, list) else [None]
+    return all(
+        isinstance(each, list) and len(each) == 2 and all(isinstance(word, str) for word in each)
+        for each in pairs
     )

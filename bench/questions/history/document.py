@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from bench.amounts import counted
 from bench.judge.metrics import Unit
 from bench.questions.history.figures import figures
 from bench.questions.history.judge import (
@@ -64,7 +65,7 @@ def document(history: History) -> Document:
 def _title(history: History) -> str:
     if len(history.runs) == 1:
         return "One run alone: nothing to compare it with"
-    numbers = f"{_numbers(history):,} numbers in {len(history.runs):,} runs"
+    numbers = f"{counted(_numbers(history), 'number')} in {counted(len(history.runs), 'run')}"
     over_time, over_kernels = history.changed, history.stepped
     worse = [*(each.worse for _, each in over_time), *(each.worse for _, each in over_kernels)]
     if not worse:
@@ -75,8 +76,8 @@ def _title(history: History) -> str:
         if found
     ]
     return (
-        f"{len(worse):,} changes beyond the noise ({', '.join(counts)}), {sum(worse):,} for the "
-        f"worse: {numbers}"
+        f"{counted(len(worse), 'change')} beyond the noise ({', '.join(counts)}), "
+        f"{sum(worse):,} for the worse: {numbers}"
     )
 
 
@@ -93,8 +94,10 @@ def _subject(history: History) -> str:
     return "; ".join(
         (
             " to ".join(dict.fromkeys(days)),
-            f"Linux {kernels[0]}" if len(kernels) == 1 else f"{len(kernels):,} kernels",
-            kinds[0] if len(kinds) == 1 else f"{len(kinds):,} kinds of machine",
+            f"Linux {kernels[0]}" if len(kernels) == 1 else counted(len(kernels), "kernel"),
+            kinds[0]
+            if len(kinds) == 1
+            else counted(len(kinds), "kind of machine", "kinds of machine"),
         )
     )
 
@@ -103,7 +106,7 @@ def _parts(history: History) -> Iterator[Part]:
     yield from _over_time(history)
     yield from _over_kernels(history)
     if len(history.runs) > 1:
-        yield Note(text=_READING)
+        yield Note(text=f"{_READING} {_BETWEEN}" if history.kernels else _READING)
         yield from _short(history)
         yield Heading(text="Charts", key="charts", level=Level.BACKGROUND)
         yield Figures(make=lambda: figures(history))
@@ -129,11 +132,9 @@ def _over_time(history: History) -> Iterator[Table]:
     yield from _changes("changes", "Changes over time", "since", rows)
 
 
-def _over_kernels(history: History) -> Iterator[Part]:
+def _over_kernels(history: History) -> Iterator[Table]:
     rows = [_step(series, step) for series, step in history.stepped]
     yield from _changes("steps", "Changes between kernels", "from", rows)
-    if history.kernels:
-        yield Note(text=_BETWEEN)
 
 
 def _changes(key: str, title: str, where: str, rows: Sequence[Row]) -> Iterator[Table]:
@@ -193,7 +194,7 @@ def _every_number(history: History) -> Iterator[Fold]:
         yield Fold(
             key=f"series-{at}",
             summary=f"Linux {kernel}",
-            gist=f"{len(runs):,} runs, {len(found):,} numbers; {kind}",
+            gist=f"{counted(len(runs), 'run')}, {counted(len(found), 'number')}; {kind}",
             parts=(
                 Table(
                     key=f"series-{at}",
@@ -250,7 +251,7 @@ def _every_kernel(history: History) -> Iterator[Fold]:
         yield Fold(
             key=f"kernels-{at}",
             summary="From kernel to kernel",
-            gist=f"{len(found):,} numbers; {kind}",
+            gist=f"{counted(len(found), 'number')}; {kind}",
             parts=tuple(_kernel_table(f"kernels-{at}", found)),
         )
 
@@ -282,5 +283,5 @@ def _kernel_cell(series: KernelSeries, kernel: str) -> Cell:
         text=value(point.value, series.of.unit),
         value=point.value,
         mark=marks.get(kernel, Mark.NONE),
-        hint=f"{point.runs:,} runs",
+        hint=counted(point.runs, "run"),
     )

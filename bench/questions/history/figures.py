@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
+from bench.amounts import counted
 from bench.judge.metrics import Unit
 from bench.plan.experiments import ArmName
 from bench.questions.history.judge import (
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _MOST_PANELS: Final = 12
 _MOST_POINTS: Final = 80  # of a line; where runs are more, each is the median of several
+_MOST_WORDS: Final = 2  # changes that a panel's title names
 _GREY: Final = "#808080"
 S = TypeVar("S", bound=Series | KernelSeries)
 
@@ -51,7 +53,7 @@ def figures(history: History) -> Iterator[Figure]:
             key="time",
             title="Over time",
             reading="The band is the 95 % interval of a run; a dashed line marks a change beyond "
-            f"the noise. Of more than {_MOST_POINTS} runs, each point is the median of several.",
+            "the noise. Where runs are many, each point is the median of several.",
             transports=(),
             panels=panels,
         )
@@ -67,15 +69,18 @@ def figures(history: History) -> Iterator[Figure]:
 
 
 def _chosen(series: Sequence[S], changed: Iterable[S]) -> list[S]:
-    """Return those that changed, the surest first, then the longest of each kind."""
-    longest = sorted(series, key=_length)
-    of_each_kind: dict[str, S] = {each.of.number: each for each in longest}
+    """Return those that changed, the surest first, then the most telling of each kind."""
+    of_each_kind: dict[str, S] = {}
+    for each in sorted(series, key=_tells, reverse=True):
+        of_each_kind.setdefault(each.of.number, each)
     found = list({id(each): each for each in (*changed, *of_each_kind.values())}.values())
     return found[:_MOST_PANELS]
 
 
-def _length(series: Series | KernelSeries) -> int:
-    return len(series.values if isinstance(series, Series) else series.points)
+def _tells(series: Series | KernelSeries) -> tuple[bool, int]:
+    """Return whether the numbers differ at all, and how many they are."""
+    values = series.values if isinstance(series, Series) else [p.value for p in series.points]
+    return len(set(values)) > 1, len(values)
 
 
 def _time_panel(history: History, series: Series) -> Panel:
@@ -94,10 +99,7 @@ def _time_panel(history: History, series: Series) -> Panel:
         series,
         x,
         list(_thinned(history, series)),
-        [
-            {"at": history.runs[each.run].started_utc, "words": _words(series, each)}
-            for each in series.changes
-        ],
+        [(history.runs[each.run].started_utc, each) for each in series.changes],
     )
 
 
@@ -111,7 +113,7 @@ def _thinned(history: History, series: Series) -> Iterator[Row]:
         for part in np.array_split(np.arange(start, stop), max(1, (stop - start) // many)):
             middle = history.runs[series.runs[int(part[len(part) // 2])]]
             found, low, high = (float(np.median(each[part])) for each in columns)
-            count = f", median of {len(part)} runs" if len(part) > 1 else ""
+            count = f", median of {counted(len(part), 'run')}" if len(part) > 1 else ""
             yield {
                 "at": middle.started_utc,
                 "value": found,
@@ -140,17 +142,22 @@ def _kernel_panel(series: KernelSeries) -> Panel:
             "low": each.low,
             "high": each.high,
             "words": f"{clean(each.kernel)}: {number(each.value, series.of.unit)}, "
-            f"{each.runs} runs",
+            f"{counted(each.runs, 'run')}",
         }
         for each in series.points
     ]
-    rules = [{"at": clean(each.kernel), "words": _words(series, each)} for each in series.steps]
-    return _panel(clean(series.of.name), series, x, rows, rules)
+    changes = [(clean(each.kernel), each) for each in series.steps]
+    return _panel(clean(series.of.name), series, x, rows, changes)
 
 
 def _panel(
-    title: str, series: Series | KernelSeries, x: alt.X, rows: list[Row], rules: list[Row]
+    title: str,
+    series: Series | KernelSeries,
+    x: alt.X,
+    rows: list[Row],
+    changes: Sequence[tuple[str, Change | Step]],
 ) -> Panel:
+    """Return a line and its band; ``changes`` are places on the x axis and what is there."""
     import altair as alt
 
     y, colour = _y(series.of.unit, rows), _colour(series)
@@ -162,14 +169,12 @@ def _panel(
         chart_of("points")
         .mark_point(size=14, filled=True, opacity=1, color=colour)
         .encode(x=x, y=y, description="words:N"),
-        chart_of("rules")
-        .mark_rule(color=_GREY, strokeDash=[3, 3], strokeWidth=1.5)
-        .encode(x=x, description="words:N"),
+        chart_of("rules").mark_rule(color=_GREY, strokeDash=[3, 3], strokeWidth=1.5).encode(x=x),
     ]
     return Panel(
-        title=title,
+        title="; ".join([title, *(_words(series, each) for _, each in changes[-_MOST_WORDS:])]),
         chart=alt.layer(*layers).properties(width=WIDTH, height=HEIGHT),
-        data={"points": rows, "rules": rules},
+        data={"points": rows, "rules": [{"at": at} for at, _ in changes]},
     )
 
 
@@ -197,4 +202,4 @@ def _colour(series: Series | KernelSeries) -> str:
 
 def _words(series: Series | KernelSeries, found: Change | Step) -> str:
     was, now = (number(each, series.of.unit) for each in (found.before, found.after))
-    return f"{'Worse' if found.worse else 'Better'}: from {was} to {now}"
+    return f"{'worse' if found.worse else 'better'}, {was} to {now}"

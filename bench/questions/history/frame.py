@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from hashlib import sha256
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
@@ -83,7 +84,8 @@ def rows_of(journal: Path, of_file: Mapping[str, Any]) -> pl.DataFrame:
 def _seconds(started_utc: str) -> int | None:
     try:
         found = datetime.fromisoformat(started_utc)
-        return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
+        found = found if found.tzinfo else found.replace(tzinfo=UTC)
+        return int(found.astimezone(UTC).timestamp())  # OverflowError where UTC has no such year
     except (ValueError, OverflowError):
         return None
 
@@ -95,11 +97,11 @@ def _rows(run: Run, started_s: int) -> Iterator[dict[str, Any]]:
         "started_s": started_s,
         "trials": len(run.trials),
         "hostname": machine.hostname,
-        "kernel": f"{machine.kernel_release} {machine.preemption}",
+        "kernel": f"{machine.kernel_release} ({machine.preemption})",
         "kind": kind(machine),
     }
     for summary in compare_journals(JournalContent(runs=(run,), faults=())):
-        for each in measures(summary):
+        for each in filter(lambda found: isfinite(found.value), measures(summary)):
             yield of_run | {
                 "asked": _asked(summary, each),
                 "key": each.key,

@@ -11,6 +11,7 @@ from typing import Final
 
 import polars as pl
 
+from bench.amounts import counted
 from bench.errors import JournalError
 from bench.questions.history.cache import Cache
 from bench.questions.history.frame import SCHEMA
@@ -73,7 +74,7 @@ def _frames(folder: Path, journals: list[Path], say: Say) -> Iterator[pl.DataFra
             if now_s - reported_s > _REPORT_S:
                 reported_s = now_s
                 left_s = (now_s - began_s) / at * (len(journals) - at)
-                say(f"{at:,} of {len(journals):,} journals are read; about {left_s:.0f} s left")
+                say(f"journals read: {at:,} of {len(journals):,}; about {left_s:.0f} s left")
             try:
                 known = cache.known(path)
                 frame = cache.judged(path) if known is None else known
@@ -97,7 +98,7 @@ def _once(rows: pl.DataFrame, say: Say) -> pl.DataFrame:
         "run", keep="first", maintain_order=True
     )
     if repeated := len(runs) - len(best):
-        say(f"{repeated:,} runs are there more than once; each counts once")
+        say(f"{counted(repeated, 'copy of a run', 'copies of runs')} left out")
     return rows.join(best, on=["run", "path", "sha256", "trials"], how="semi").unique(
         ["run", "asked", "key"], keep="first", maintain_order=True
     )
