@@ -70,15 +70,12 @@ def _title(history: History) -> str:
     worse = [*(each.worse for _, each in over_time), *(each.worse for _, each in over_kernels)]
     if not worse:
         return f"Nothing changed beyond the noise: {numbers}"
-    counts = [
-        f"{len(found):,} {words}"
+    parts = [
+        f"{counted(len(found), 'change')} {words}"
         for found, words in ((over_time, "over time"), (over_kernels, "between kernels"))
         if found
     ]
-    return (
-        f"{counted(len(worse), 'change')} beyond the noise ({', '.join(counts)}), "
-        f"{sum(worse):,} for the worse: {numbers}"
-    )
+    return f"{' and '.join(parts)} beyond the noise, {sum(worse):,} for the worse: {numbers}"
 
 
 def _numbers(history: History) -> int:
@@ -127,13 +124,18 @@ def _short(history: History) -> Iterator[Note]:
 
 
 def _over_time(history: History) -> Iterator[Table]:
-    several = len({each.kernel for each in history.runs}) > 1
-    rows = [_change(history.runs, *found, several=several) for found in history.changed]
+    rows = [
+        _row(history, series, change, _minute(history.runs[change.run]), series.kernel)
+        for series, change in history.changed
+    ]
     yield from _changes("changes", "Changes over time", "since", rows)
 
 
 def _over_kernels(history: History) -> Iterator[Table]:
-    rows = [_step(series, step) for series, step in history.stepped]
+    rows = [
+        _row(history, series, step, f"{step.previous} to {step.kernel}")
+        for series, step in history.stepped
+    ]
     yield from _changes("steps", "Changes between kernels", "from", rows)
 
 
@@ -157,27 +159,29 @@ def _changes(key: str, title: str, where: str, rows: Sequence[Row]) -> Iterator[
             )
 
 
-def _change(runs: Sequence[HistoryRun], series: Series, change: Change, *, several: bool) -> Row:
-    since = runs[change.run].started_utc
-    where = f" on {series.kernel}" if several else ""
-    return _row(series, change, f"{since[:10]} {since[11:16]}{where}", f"Linux {series.kernel}")
-
-
-def _step(series: KernelSeries, step: Step) -> Row:
-    return _row(series, step, f"{step.previous} to {step.kernel}", series.kind)
-
-
-def _row(series: Series | KernelSeries, found: Change | Step, where: str, hint: str) -> Row:
+def _row(
+    history: History,
+    series: Series | KernelSeries,
+    found: Change | Step,
+    where: str,
+    kernel: str = "",
+) -> Row:
+    """Return a change; its kernel and kind of machine are named where there are several."""
     word, mark = ("worse", Mark.BAD) if found.worse else ("better", Mark.GOOD)
+    on = (
+        f"Linux {kernel}" if kernel and len({each.kernel for each in history.runs}) > 1 else "",
+        series.kind if len({each.kind for each in history.runs}) > 1 else "",
+    )
     texts = (
         where,
-        series.of.name,
+        "; ".join(filter(None, (series.of.name, *on))),
         *(value(each, series.of.unit) for each in (found.before, found.after)),
     )
-    return Row(
-        heading=Cell(text=word, mark=mark, hint=hint),
-        cells=tuple(Cell(text=text) for text in texts),
-    )
+    return Row(heading=Cell(text=word, mark=mark), cells=tuple(Cell(text=text) for text in texts))
+
+
+def _minute(run: HistoryRun) -> str:
+    return run.started_utc[:16].replace("T", " ")
 
 
 def value(of: float, unit: Unit) -> str:

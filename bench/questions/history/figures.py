@@ -18,6 +18,7 @@ from bench.questions.history.judge import (
     KernelSeries,
     Series,
     Step,
+    version,
 )
 from bench.report.document import Figure, Panel
 from bench.report.figure import BYTES_LABELS, HEIGHT, WIDTH, Row, chart_of, look
@@ -127,17 +128,18 @@ def _thinned(history: History, series: Series) -> Iterator[Row]:
 def _kernel_panel(series: KernelSeries) -> Panel:
     import altair as alt
 
-    names = [clean(each.kernel) for each in series.points]
+    labels = _labels([each.kernel for each in series.points])
+    names = list(labels.values())
     x = alt.X(
         "at:N",
         title=None,
         sort=names,
         scale={"domain": names},
-        axis={"labelAngle": -35, "grid": False, "labelLimit": 110},
+        axis={"labelAngle": -35, "grid": False, "labelLimit": 90, "labelOverlap": False},
     )
     rows = [
         {
-            "at": clean(each.kernel),
+            "at": labels[each.kernel],
             "value": each.value,
             "low": each.low,
             "high": each.high,
@@ -146,8 +148,23 @@ def _kernel_panel(series: KernelSeries) -> Panel:
         }
         for each in series.points
     ]
-    changes = [(clean(each.kernel), each) for each in series.steps]
+    changes = [(labels[each.kernel], each) for each in series.steps]
     return _panel(clean(series.of.name), series, x, rows, changes)
+
+
+def _labels(kernels: Sequence[str]) -> dict[str, str]:
+    """Return short names of kernels: "6.12.3-rt"; whole where two would be one."""
+    short = list(map(_label, kernels))
+    names = short if len(set(short)) == len(short) else map(clean, kernels)
+    return dict(zip(kernels, names, strict=True))
+
+
+def _label(kernel: str) -> str:
+    found = version(kernel)[1]
+    if isinstance(found, str):
+        return clean(found)
+    flavour = f"-{found.flavour}" if found.flavour else ""
+    return clean(f"{'.'.join(map(str, found.numbers))}{flavour}")
 
 
 def _panel(
