@@ -20,7 +20,7 @@ from bench.report.renderers.markdown import escape, grid, statement
 
 LINES: Final = 40
 _END: Final = "All of it: the same command with `--format markdown`, or `--format html` for a page."
-_FEWEST: Final = 9  # lines of a document, so that its heading is not alone
+_FEWEST: Final = 12  # lines of a document, so that its heading is not alone
 _MOST_NOTES: Final = 4
 _MOST_FAILED: Final = 6
 
@@ -41,7 +41,7 @@ def _document(document: Document, room: int) -> Iterator[str]:
     """Yield at most ``room`` lines, an empty one behind each block; statements before the table."""
     title = [f"### {escape(document.title)}"]
     subject = [escape(document.subject)] if document.subject else []
-    notes = _cut([*_tally(document), *_notes(document)], min(_MOST_NOTES, room // 4))
+    notes = _cut([*_tally(document), *_notes(document)], min(_MOST_NOTES, room // 6))
     left = room - sum(len(block) + 1 for block in (title, subject, notes) if block)
     said = _cut([*_statements(document)], left - 1)
     left -= len(said) + bool(said)
@@ -52,13 +52,18 @@ def _document(document: Document, room: int) -> Iterator[str]:
 
 
 def _statements(document: Document) -> Iterator[str]:
-    """Yield what is decided, then which claims and gates failed."""
-    for part in document.parts:
-        if isinstance(part, Sentence) and part.level is Level.DECISION:
-            yield statement(part)
+    """Yield what is decided, then the claims and gates that failed and are not named in it."""
+    sentences = [part for part in document.parts if isinstance(part, Sentence)]
+    decided = [each for each in sentences if each.level is Level.DECISION]
+    yield from map(statement, decided)
     failed = [each for each in document.checks if each.outcome is Passing.FAILED]
     yield from _cut(
-        [f"- **failed** {escape(f'{each.name}: {each.text}')}" for each in failed], _MOST_FAILED
+        [
+            f"- **failed** {escape(f'{each.name}: {each.text}')}"
+            for each in failed
+            if not any(f" {one.lead}".endswith(f" {each.name}") for one in decided)
+        ],
+        _MOST_FAILED,
     )
 
 
