@@ -152,6 +152,8 @@ def _exact(data: bytes) -> None:
         exact_report.parse(data)
     with _file(data) as path:
         exact_document.document(exact_study.read(path))
+
+
 def _history_cache(data: bytes) -> None:
     with _file(data) as path:
         cache.load(path)

@@ -71,7 +71,7 @@ def test_a_process_that_has_gone_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_marks_are_told_by_titles_and_the_chart_by_its_name() -> None:
     with Converter() as converter:
-        text = element(converter.svg(POINT).result(), "p", 'storm "<i>"')
+        text = element(converter.svg(POINT).result(), "p", "x", 'storm "<i>"')
     assert text.startswith('<svg role="img" aria-label="storm &quot;&lt;i&gt;&quot;"')
     # The words of a mark keep their digits, and its place loses what nobody can see.
     assert "&lt;b&gt;&amp;" in text

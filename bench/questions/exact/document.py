@@ -7,12 +7,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from bench import amounts
 from bench.questions.exact.plan import PERF, RUNS
 from bench.questions.exact.study import CallCount, Distribution, KernelCount, Study, Times
 from bench.record.layout import RECORD_BYTES
 from bench.report.document import (
     NONE,
     Cell,
+    Check,
     Column,
     Definitions,
     Document,
@@ -20,8 +22,10 @@ from bench.report.document import (
     Heading,
     Level,
     Mark,
+    Measure,
     Note,
     Part,
+    Passing,
     Row,
     Sentence,
     Table,
@@ -61,7 +65,36 @@ def document(study: Study) -> Document:
         parts=tuple(_parts(study, counted)),
         data=study,
         short="Instructions",
+        measures=tuple(_measures(counted)),
+        checks=tuple(_checks(counted)),
     )
+
+
+def _measures(counted: Sequence[KernelCount]) -> Iterator[Measure]:
+    """Yield each count that came out again, to be followed from build to build."""
+    for kernel in counted:
+        for call in kernel.calls:
+            if call.reproducible and call.instructions is not None:
+                yield Measure(
+                    number="instructions",
+                    labels=(("kernel", kernel.label), ("call", f"{call.name} {call.bytes}")),
+                    name=f"instructions of {call.name}, {call.bytes} bytes, on {_name(kernel)}",
+                    value=call.instructions,
+                    unit="instructions",
+                )
+
+
+def _checks(counted: Sequence[KernelCount]) -> Iterator[Check]:
+    """Yield whether each count came out again."""
+    for kernel in counted:
+        for call in kernel.calls:
+            refused = call.instructions is None
+            outcome = Passing.PASSED if call.reproducible else Passing.FAILED
+            yield Check(
+                name=f"{_name(kernel)}, {call.name} of {call.bytes} bytes is reproducible",
+                outcome=Passing.SKIPPED if refused else outcome,
+                text=clean(call.why) or amounts.counted(call.instructions or 0, "instruction"),
+            )
 
 
 def _title(counted: Sequence[KernelCount]) -> str:
@@ -70,7 +103,9 @@ def _title(counted: Sequence[KernelCount]) -> str:
         if found:
             least, most = min(found), max(found)
             span = f"{least:,}" if least == most else f"{least:,} to {most:,}"
-            over = _name(counted[0]) if len(counted) == 1 else f"{len(counted)} kernels"
+            over = (
+                _name(counted[0]) if len(counted) == 1 else amounts.counted(len(counted), "kernel")
+            )
             return f"{name} of {RECORD_BYTES} bytes takes {span} instructions on {over}"
     return "No call was counted reproducibly" if counted else "No kernel was counted"
 
