@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from statistics import fmean, median
 
+from bench.errors import JournalError
 from bench.judge.bottleneck import Bottleneck, usual
 from bench.judge.floor import LEAST_MARGIN, Floor, floor_for, margin
 from bench.judge.metrics import KEYS, METRICS, Group, Metric, Unit
@@ -23,7 +24,6 @@ from bench.judge.samples import (
 )
 from bench.judge.statistics import FEWEST_BLOCKS, Estimate, Scale
 from bench.measure import latency
-from bench.measure.latency import Latency
 from bench.plan import budgets
 from bench.plan.config import Poll
 from bench.plan.experiments import ArmName, Pair, comparisons
@@ -72,6 +72,18 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Percentiles:
+    """Latency of all trials of an arm merged, in ns."""
+
+    count: int
+    p50_ns: int
+    p90_ns: int
+    p99_ns: int
+    p999_ns: int
+    max_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
     """Sums over the trials of one arm that count, in the storm's own records."""
 
@@ -88,7 +100,7 @@ class Side:
     causal_violations: int
     missed: int
     lost_told: dict[str, int]  # the kernel's own counts
-    latency: Latency | None  # of all its trials, merged
+    latency: Percentiles | None
     bottleneck: Bottleneck = Bottleneck.NONE
 
 
@@ -186,21 +198,23 @@ def row_of(
     )
 
 
-def merged_latency(trials: Iterable[TrialResult]) -> Latency | None:
+def merged_latency(trials: Iterable[TrialResult]) -> Percentiles | None:
     """Merge the latency of ``trials``; None without any. JournalError if undecodable."""
     parts = [trial.latency for trial in trials if trial.latency is not None and trial.latency.count]
     if not parts:
         return None
-    together = latency.merge(part.histogram for part in parts)
-    p50, p90, p99, p999 = latency.percentiles_of(together, (0.5, 0.9, 0.99, 0.999))
-    return Latency(
+    try:
+        together = latency.merge(part.histogram for part in parts)
+        p50, p90, p99, p999 = latency.percentiles_of(together, (0.5, 0.9, 0.99, 0.999))
+    except Exception as error:  # foreign data; the decoder raises many kinds
+        raise JournalError(f"a latency histogram cannot be decoded ({error})") from error
+    return Percentiles(
         count=sum(part.count for part in parts),
         p50_ns=p50,
         p90_ns=p90,
         p99_ns=p99,
         p999_ns=p999,
         max_ns=max(part.max_ns for part in parts),
-        histogram=together,
     )
 
 
