@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """What README.md and results/README.md say of results, written from the reference journals.
 
-`python tests/quotes.py README.md results/README.md docs/metrics.md` writes every part between a
-line `<!-- generated: NAME -->` and the next `<!-- end -->` anew; a test does the same and compares.
+`python tests/quotes.py README.md results/README.md docs/metrics.md docs/command-line.md` writes
+every part between a line `<!-- generated: NAME -->` and the next `<!-- end -->` anew; a test does
+the same and compares.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Final
 
 from rich.console import Console
 
+from bench.cli import environment
 from bench.journal.reader import read_journal
 from bench.journal.schema import JournalContent
 from bench.judge.floor import LEAST_MARGIN
@@ -168,12 +170,22 @@ def _kernels() -> Iterator[str]:
     yield from (f"- {escape(line)}" for line in sentences.verdict(found))
 
 
+def _environment() -> Iterator[str]:
+    """Yield the table of variables that bufbench follows."""
+    yield "| variable | meaning |"
+    yield "|---|---|"
+    yield from (f"| `{name}` | {meaning} |" for name, meaning in environment.VARIABLES.items())
+    yield ""
+    yield f"Not followed, and removed: {', '.join(f'`{name}`' for name in environment.IGNORED)}."
+
+
 BLOCKS: Final[Mapping[str, Callable[[], Iterator[str]]]] = {
     "machine": lambda: iter([f"A {_machine('standard')}."]),
     "decision": _decision,
     "size": _size,
     "standard-verdict": lambda: (f"- {escape(line)}" for line in verdict(_standard())),
     "claims": _claims,
+    "environment": _environment,
     "interference": _interference,
     "kernels": _kernels,
 }
