@@ -115,6 +115,7 @@ def test_commands_print_nothing_else(tmp_path: Path) -> None:
         ("report", "report", old),
         ("claims", "claims", "--from", old),
         ("compare", "compare", old, new),
+        ("history", "history", str(tmp_path)),
         ("kernels-report", "kernels", "report", str(tmp_path)),
     ):
         done = bufbench(*words, "--json")

@@ -30,7 +30,16 @@ _PACKAGE: Final = Path(__file__).resolve().parents[2]
 _STAMP: Final = ("size_bytes", "mtime_ns", "ctime_ns")
 _NEVER_NULL: Final = ("judge", "path", *_STAMP, "sha256")
 _NULL_AT_ONCE: Final = ("number", "run", "started_s", "trials", "hostname", "kernel", "kind")
-_OF_NUMBER: Final = ("asked", "key", "labels", "name", "unit", "value", "more_is_better")
+_OF_NUMBER: Final = (
+    "asked",
+    "key",
+    "labels",
+    "transport",
+    "name",
+    "unit",
+    "value",
+    "more_is_better",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,6 @@ import numpy as np
 
 from bench.amounts import counted
 from bench.judge.metrics import Unit
-from bench.plan.experiments import ArmName
 from bench.questions.history.judge import (
     Change,
     History,
@@ -177,7 +176,7 @@ def _panel(
     """Return a line and its band; ``changes`` are places on the x axis and what is there."""
     import altair as alt
 
-    y, colour = _y(series.of.unit, rows), _colour(series)
+    y, colour = _y(series.of.unit, rows), look(series.of.transport).colour
     layers = [
         chart_of("points")
         .mark_area(opacity=0.25, color=colour, aria=False)
@@ -207,14 +206,6 @@ def _y(unit: Unit, rows: Sequence[Row]) -> alt.Y:
     elif unit is Unit.BYTES:
         axis["labelExpr"] = BYTES_LABELS
     return alt.Y("value:Q", title=None, scale=scale, axis=axis)
-
-
-def _colour(series: Series | KernelSeries) -> str:
-    """Return the colour of the transport that the number is of."""
-    labels = dict(series.of.labels)
-    return look(
-        ArmName.parse(labels.get("arm", "")).transport or labels.get("transport", "")
-    ).colour
 
 
 def _words(series: Series | KernelSeries, found: Change | Step) -> str:

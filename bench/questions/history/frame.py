@@ -51,6 +51,7 @@ _OF_NUMBER: Final = {
     "key": pl.String,
     "number": pl.String,
     "labels": pl.String,  # JSON
+    "transport": pl.String,  # that it is of
     "name": pl.String,
     "unit": pl.String,
     "value": pl.Float64,
@@ -107,6 +108,7 @@ def _rows(run: Run, started_s: int) -> Iterator[dict[str, Any]]:
                 "key": each.key,
                 "number": each.number,
                 "labels": json.dumps(each.labels),
+                "transport": _transport(each),
                 "name": each.name,
                 "unit": each.unit,
                 "value": each.value,
@@ -123,6 +125,12 @@ def kind(machine: Machine) -> str:
     return f"{cpus_words(machine)} ({machine.cpu_model}), virtualisation {where}{held}"
 
 
+def _transport(measure: Measure) -> str:
+    labels = dict(measure.labels)
+    arm = labels.get("arm")
+    return arm.transport if isinstance(arm, ArmName) else labels.get("transport", "")
+
+
 def _asked(summary: Summary, measure: Measure) -> str:
     """Return a digest of the configurations behind a number, but for what differs by the machine.
 
@@ -133,7 +141,7 @@ def _asked(summary: Summary, measure: Measure) -> str:
     sized = matrix.NAME in summary.profiles
     found = set()
     for arm in summary.experiments[labels["experiment"]].arms.values():
-        if arm.name in named or ArmName.parse(arm.name).transport == labels.get("transport"):
+        if arm.name in named or arm.name.transport == labels.get("transport"):
             for trial in arm.trials:
                 storm = replace(trial.config.storm, seed=0, workers=0, cpus=())
                 storm = replace(storm, count=0, rate_per_s=0.0) if sized else storm

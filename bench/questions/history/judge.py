@@ -51,6 +51,7 @@ class Number:
     key: str
     number: str
     labels: Labels
+    transport: str  # that it is of; a ratio is of the first
     name: str
     unit: Unit
     more_is_better: bool
@@ -207,6 +208,7 @@ def _raw(numbers: pl.DataFrame, order: dict[str, int]) -> Iterator[_Raw]:
                 key=row["key"],
                 number=row["number"],
                 labels=tuple((name, value) for name, value in json.loads(row["labels"])),
+                transport=row["transport"],
                 name=row["name"],
                 unit=Unit(row["unit"]),
                 more_is_better=row["more_is_better"],
