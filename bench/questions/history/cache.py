@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import tempfile
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -103,20 +104,23 @@ class Cache:
         here = {name: f for name, f in self._frames.items() if (self._folder / name).exists()}
         if not here or not (self._altered or len(here) < len(self._frames)):
             return
-        target = self._folder / NAME
-        beside = target.with_name(f"{NAME}.{os.getpid()}")
+        descriptor, made = tempfile.mkstemp(prefix=NAME, dir=self._folder)
+        beside = Path(made)
         try:
-            with os.fdopen(ownership.opened(beside, os.O_WRONLY | os.O_TRUNC)[0], "wb") as file:
+            with os.fdopen(descriptor, "wb") as file:
                 pl.concat(here.values()).write_parquet(file)
                 file.flush()
                 os.fsync(file.fileno())
-            beside.replace(target)
+                os.fchmod(file.fileno(), 0o644)  # as if it were not temporary
+            ownership.hand_over(beside)
+            beside.replace(self._folder / NAME)
         finally:
             with suppress(OSError):
                 beside.unlink(missing_ok=True)
 
     def _name(self, path: Path) -> str:
-        return os.fsencode(path.relative_to(self._folder)).decode("utf-8", "backslashreplace")
+        name = str(path.relative_to(self._folder))
+        return name.encode("utf-8", "backslashreplace").decode()
 
     def _keep(self, path: Path, frame: pl.DataFrame) -> pl.DataFrame:
         frame = frame.with_columns(pl.col(name).cast(kind) for name, kind in SCHEMA.items())

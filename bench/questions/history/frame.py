@@ -79,7 +79,13 @@ def rows_of(journal: Path, of_file: Mapping[str, Any]) -> pl.DataFrame:
             rows += list(_rows(run, started_s))
     more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
     given = {**of_file, "fault": f"{faults[0]}{more}" if faults else None}
-    return pl.DataFrame([given | row for row in rows or [{}]], schema=SCHEMA)
+    made = [{k: _utf8(v) for k, v in (given | row).items()} for row in rows or [{}]]
+    return pl.DataFrame(made, schema=SCHEMA)
+
+
+def _utf8(value: Any) -> Any:
+    """Return text as UTF-8 has it: names of files need not be."""
+    return value.encode("utf-8", "backslashreplace").decode() if type(value) is str else value
 
 
 def _seconds(started_utc: str) -> int | None:
