@@ -10,11 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer import Argument, Option
+from typer import Argument
 
-from bench.cli.options import AsFormat, AsJson, Sources, refuse
+from bench.cli.options import (
+    AsFormat,
+    AsJsonForm,
+    Sources,
+    form_of,
+    of_guest,
+    of_output,
+    of_run,
+    refuse,
+)
 from bench.cli.output import answer, read_or_not, say, writable
 from bench.cli.report import refuse_text_file
+from bench.cli.values import Time
 from bench.errors import BufbenchError, MachineUnfit, UsageError, check_range
 
 if TYPE_CHECKING:
@@ -23,17 +33,19 @@ if TYPE_CHECKING:
     from bench.questions.kernels.run import Say
 
 _KERNELS = Argument(help="6.12, 6.12-rt, ./bzImage ...", metavar="KERNEL...", show_default=False)
-_JOBS = Option(help="Guests at a time; as many as CPUs by default.", show_default=False)
-_APPEND = Option(help="Kernel parameter, like preempt=full; repeatable.")
-_GATES = Option(
+_JOBS = of_run(help="Guests at a time; as many as CPUs by default.", show_default=False)
+_LIMIT = of_guest(click_type=Time("s"), help="Of each boot, in seconds.")
+_APPEND = of_guest(help="Kernel parameter, like preempt=full; repeatable.")
+_GATES = of_output(
     "--fail-on",
     help="Exit 1 where a call takes more instructions than on the first kernel, or in --baseline: "
     "reserve-submit:+0, all:+8; repeatable.",
+    metavar="CALL:+N",
 )
-_BASELINE = Option(help="JSON of an earlier one, to compare with.", metavar="FILE")
-_FROM = Option("--from", help="Boot nothing, show this JSON of an earlier one.", metavar="FILE")
-_KEEP = Option(help="Keep what the guests wrote in this folder.", metavar="FOLDER")
-_OUTPUT = Option(help="File to write.", metavar="FILE")
+_BASELINE = of_run(help="JSON of an earlier one, to compare with.", metavar="FILE")
+_FROM = of_run("--from", help="Boot nothing, show this JSON of an earlier one.", metavar="FILE")
+_KEEP = of_output(help="Keep what the guests wrote in this folder.", metavar="FOLDER")
+_OUTPUT = of_output(help="File to write.", metavar="FILE")
 
 
 def command(
@@ -41,12 +53,12 @@ def command(
     kernels: Annotated[list[str] | None, _KERNELS] = None,
     *,
     jobs: Annotated[int | None, _JOBS] = None,
-    time_limit: Annotated[float, Option(help="Of each boot, seconds.")] = 120.0,
+    time_limit: Annotated[float, _LIMIT] = 120.0,
     append: Annotated[list[str] | None, _APPEND] = None,
     fail_on: Annotated[list[str] | None, _GATES] = None,
     baseline: Annotated[Path | None, _BASELINE] = None,
     form: AsFormat = "text",
-    as_json: AsJson = False,
+    as_json: AsJsonForm = False,
     output: Annotated[Path | None, _OUTPUT] = None,
     keep: Annotated[Path | None, _KEEP] = None,
     sources: Sources = None,
@@ -68,9 +80,7 @@ def command(
     from bench.questions.kernels.run import speaker
 
     gates = gate.parse(*fail_on or [])
-    if as_json:
-        refuse(context, "with --json", "form")
-        form = "json"
+    form = form_of(form, as_json)
     refuse_text_file(form, output)
     if baseline is not None and not gates:
         raise UsageError("--baseline is for gates", remedy="add --fail-on all:+0")

@@ -124,7 +124,7 @@ def test_without_qemu(tmp_path: Path) -> None:
         (("6.1", "--from", "x"), "--from boots no kernel"),
         (("--from", "x", "--jobs", "2"), "--jobs has no effect"),
         (("--from", "/nowhere"), "/nowhere cannot be read"),
-        (("6.1", "--json", "--format", "text"), "--format has no effect with --json"),
+        (("6.1", "--json", "--format", "html"), "--json contradicts --format html"),
         (("6.1", "--time-limit", "nan"), "--time-limit nan"),
         (("6.1", "--jobs", "0"), "--jobs 0"),
         (("./none", "--sources", "x"), "--sources has no effect"),

@@ -79,7 +79,7 @@ def test_two_records_of_a_cpu_that_change_places_do_not_balance(
     assert trial.state is State.INVALID
     came_so_far = [each.cpu for each in trial.by_cpu if each.attempted > 101]
     assert book.residues == tuple(
-        f"CPU {cpu}: 1 records delivered after a later one of the same CPU" for cpu in came_so_far
+        f"CPU {cpu}: 1 record delivered after a later one of the same CPU" for cpu in came_so_far
     )
     assert book.residues
 
@@ -132,7 +132,7 @@ def test_neighbours_that_the_reader_swaps_do_not_balance(
         pair = np.flatnonzero(rows["cpu"] == cpu)[-2:]
         changed[pair] = rows[pair[::-1]]
     assert [*ledger.balance(changed, account, reaped).residues] == [
-        f"CPU {cpu}: 1 records delivered after a later one of the same CPU"
+        f"CPU {cpu}: 1 record delivered after a later one of the same CPU"
         for cpu in (each.cpu for each in account)
         if cpu in rows["cpu"]
     ]

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bench import amounts
+from bench.judge.metrics import Unit
 from bench.questions.exact.plan import PERF, RUNS
 from bench.questions.exact.study import CallCount, Distribution, KernelCount, Study, Times
 from bench.record.layout import RECORD_BYTES
@@ -71,29 +72,30 @@ def document(study: Study) -> Document:
 
 
 def _measures(counted: Sequence[KernelCount]) -> Iterator[Measure]:
-    """Yield each count that came out again, to be followed from build to build."""
     for kernel in counted:
         for call in kernel.calls:
             if call.reproducible and call.instructions is not None:
                 yield Measure(
                     number="instructions",
-                    labels=(("kernel", kernel.label), ("call", f"{call.name} {call.bytes}")),
+                    labels=(
+                        ("kernel", kernel.label),
+                        ("call", call.name),
+                        ("bytes", str(call.bytes)),
+                    ),
                     name=f"instructions of {call.name}, {call.bytes} bytes, on {_name(kernel)}",
                     value=call.instructions,
-                    unit="instructions",
+                    unit=Unit.COUNT,
                 )
 
 
 def _checks(counted: Sequence[KernelCount]) -> Iterator[Check]:
-    """Yield whether each count came out again."""
     for kernel in counted:
         for call in kernel.calls:
-            refused = call.instructions is None
-            outcome = Passing.PASSED if call.reproducible else Passing.FAILED
+            counts = Passing.SKIPPED if call.instructions is None else Passing.PASSED
             yield Check(
-                name=f"{_name(kernel)}, {call.name} of {call.bytes} bytes is reproducible",
-                outcome=Passing.SKIPPED if refused else outcome,
-                text=clean(call.why) or amounts.counted(call.instructions or 0, "instruction"),
+                name=f"{_name(kernel)}: {call.name}, {call.bytes} bytes, is reproducible",
+                outcome=counts if call.reproducible else Passing.FAILED,
+                text=clean(call.why) or f"{call.instructions:,} instructions",
             )
 
 
@@ -215,8 +217,11 @@ def _cells(calls: Sequence[CallCount | None]) -> Iterator[Cell]:
 
 
 def _remarks(counted: Sequence[KernelCount]) -> Iterator[Note]:
-    """Yield why calls have no number, each reason once."""
+    """Yield what makes a count incomparable, and why calls have none, each reason once."""
     for kernel in counted:
+        if not kernel.jit:
+            text = f"{_name(kernel)}: the JIT is off, so that its programs are interpreted"
+            yield Note(text=text, mark=Mark.OPEN)
         reasons = defaultdict[tuple[bool, str], list[str]](list)
         for call in kernel.calls:
             if not call.reproducible or call.instructions is None:

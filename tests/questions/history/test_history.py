@@ -17,7 +17,6 @@ import pytest
 from made_up_trials import blocks, header
 
 from bench.errors import BufbenchError, JournalError, UsageError
-from bench.journal.schema import Kind
 from bench.journal.writer import encode
 from bench.questions.history import cache, frame
 from bench.questions.history.cache import NAME
@@ -45,13 +44,13 @@ def write(
         run_id=f"{day:08x}{kernel}{hostname}",
         machine=replace(plain.machine, kernel_release=kernel),
     )
-    lines = [encode(Kind.MACHINE, made)]
+    lines = [encode(made)]
     for arm, times, of_ns in (("ringbuf@64KiB", 1, p50_ns), ("perfbuf@64KiB", 2, 20_000)):
         values = [
             {"dropped": times * dropped + at % 3, "p50_ns": round(of_ns * by)}
             for at, by in enumerate(WOBBLE)
         ]
-        lines += (encode(Kind.TRIAL, trial) for trial in blocks(arm, values, count=count))
+        lines += (encode(trial) for trial in blocks(arm, values, count=count))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"".join(lines))
     return path
