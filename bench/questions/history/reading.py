@@ -17,7 +17,7 @@ from bench.questions.history.cache import Cache
 from bench.questions.history.frame import SCHEMA
 
 _ENDINGS: Final = (".jsonl", ".jsonl.gz")
-_REPORT_S: Final = 5.0
+_REPORT_S: Final = 10.0
 Say = Callable[[str], None]
 
 
