@@ -22,6 +22,7 @@ from bench.cli.options import (
     DryRun,
     Full,
     Gates,
+    Group,
     Seed,
     Sources,
     form_of,
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
 
 _ROOM_FOR_ALL = 120
 
-app = plain_app()
+app = plain_app(Group)
 
 Update = Annotated[bool, of_run("--update", help="Fetch the archives' lists anew, however old.")]
 _NOT_ONLY_NEWEST = of_output("--all", help="Not just the newest of each series and flavour.")

@@ -88,7 +88,21 @@ def each_once(option: str, values: list[_T] | None) -> list[_T]:
     return values or []
 
 
-class Command(typer.core.TyperCommand):
+class _InFull:
+    """A command whose summary in a list is its first sentence, not the beginning of that."""
+
+    help: str | None
+
+    def get_short_help_str(self, limit: int = 45) -> str:  # noqa: ARG002
+        """Return the first sentence of the help."""
+        return " ".join((self.help or "").split("\n\n")[0].split())
+
+
+class Group(_InFull, typer.core.TyperGroup):
+    """A command of commands."""
+
+
+class Command(_InFull, typer.core.TyperCommand):
     """A command whose help groups options, and which refuses a second value where one is taken."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

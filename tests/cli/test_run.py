@@ -51,7 +51,7 @@ def complaint(done: process.Completed, code: int) -> str:
         (["--payload", "8192"], "payload"),
         (["--payload", "heavy"], "payload"),
         (["--wakeup", "sometimes"], "wake-up"),
-        (["--wakeup", "0"], "records"),
+        (["--wakeup", "0"], "--wakeup 0 is out of range"),
         (["--records", "0"], "records"),
         (["--records", "1001"], "records"),
         (["--blocks", "0"], "blocks"),

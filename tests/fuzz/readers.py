@@ -7,12 +7,14 @@ A reader may refuse its input by one of the exceptions that it names; anything e
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+from unittest import mock
 
 import made_up_exact
 import made_up_trials
@@ -39,6 +41,13 @@ from bench.questions.history.frame import rows_of
 from bench.questions.kernels import outcome
 from bench.tracer import btf
 from workloads.generator import parse_report
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # what typer says of click
+    import click
+    import typer
+
+    from bench.cli import app, settings
 
 SAMPLES: Final = Path(__file__).parent / "samples"
 """Inputs that once were faults: a folder for each reader."""
@@ -92,6 +101,18 @@ def _expectations(data: bytes) -> None:
 def _kernels_toml(data: bytes) -> None:
     with _file(data) as path:
         archives.read(path, mirrors=["http://mirror.invalid/debian"])
+
+
+def _settings(data: bytes) -> None:
+    """A file of defaults, as `run` and `kernels run` take it."""
+    group: Any = typer.main.get_command(app.app)
+    with _file(data) as path, mock.patch.dict(os.environ, {settings.VARIABLE: str(path)}):
+        path.chmod(0o600)
+        whole = click.Context(group, info_name="bufbench")
+        settings.load(whole)
+        for name in ("run", "size"):
+            command = group.get_command(whole, name)
+            settings.check_options(click.Context(command, info_name=name, parent=whole))
 
 
 def _words(data: bytes) -> None:
@@ -196,6 +217,7 @@ READERS: Final[dict[str, Reader]] = {
         read=lambda data: parse_report(_text(data).splitlines()), seeds=lambda: texts.STORMS
     ),
     "histogram": Reader(read=_histogram, seeds=texts.histograms),
+    "settings": Reader(read=_settings, seeds=lambda: texts.SETTINGS, longest_bytes=4_096),
     "kernels-toml": Reader(
         read=_kernels_toml, seeds=lambda: texts.KERNELS_TOML, longest_bytes=4_096
     ),

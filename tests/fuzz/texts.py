@@ -66,6 +66,13 @@ KERNELS_TOML: Final = (
     ),
     b"use = []\n",
 )
+SETTINGS: Final = (
+    (
+        b'[run]\nprofile = "quick"\nbudget = ["8K", 65536]\nseconds = "1m"\nrate = 5.0\n'
+        b'wait = true\nfail-on = ["drops"]\n[size]\nstall = 100\nrecord-size = "1K"\n'
+    ),
+    b"[kernels.run]\njobs = 2\n",
+)
 GUESTS: Final = (
     (
         b'{"status":"done","reason":"","release":"6.1.0","trials":3,"journal_bytes":7,'
