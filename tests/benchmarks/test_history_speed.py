@@ -17,7 +17,6 @@ import pytest
 from made_up_trials import blocks, header
 
 from bench.host import process
-from bench.journal.schema import Kind
 from bench.journal.writer import encode
 
 pytestmark = pytest.mark.slow
@@ -28,10 +27,10 @@ MOST_S = 10.0
 
 def written(folder: Path) -> Path:
     """Copies of two runs, the second of which drops more: it is run from the 600th day on."""
-    machine = json.loads(encode(Kind.MACHINE, header()))
+    machine = json.loads(encode(header()))
     trials = [
         b"".join(
-            encode(Kind.TRIAL, trial)
+            encode(trial)
             for experiment in ("storm", "burst")
             for arm, by in (("ringbuf@64KiB", 1), ("perfbuf@64KiB", 2))
             for trial in blocks(
