@@ -12,6 +12,9 @@ from bench.journal.schema import JournalContent
 from bench.questions.transports.summary import Summary, compare_journals
 
 FOLDER: Final = Path(__file__).parents[1] / "results/reference"
+OLD: Final = "../../tests/golden/journals/standard.jsonl.gz"
+"""A run before there were duets, which stays what it is."""
+
 JOURNALS: Final = tuple(
     str(path.relative_to(FOLDER))
     for pattern in ("*/journal.jsonl.gz", "kernels/*/journal.jsonl")

@@ -164,7 +164,7 @@ def test_the_rows_of_the_reference_support_its_headline(journal: str) -> None:
 
 @pytest.mark.slow
 def test_the_headline_of_the_reference() -> None:
-    text = headline(reference.summary("standard/journal.jsonl.gz"))
+    text = headline(reference.summary(reference.OLD))
     assert text == (
         "Use the ring buffer: fewer drops, better order and sooner delivery when busy polling. "
         "Not for memory: +6 % at 64 KiB."

@@ -22,7 +22,7 @@ def plot_of(parts: tuple[object, ...]) -> Forest:
 
 
 def test_every_comparison_that_differs_has_a_row_that_leads_to_its_evidence() -> None:
-    summary = reference.summary("standard/journal.jsonl.gz")
+    summary = reference.summary(reference.OLD)
     shown = document(summary, {})
     plot = plot_of(shown.parts)
     folds = {part.key for part in shown.parts if isinstance(part, Fold)}

@@ -96,7 +96,7 @@ def test_the_decision_fits_a_terminal_of_80_columns(summary: Summary) -> None:
 
 
 def test_the_table_names_the_largest_differences_first() -> None:
-    made = reference.summary("standard/journal.jsonl.gz")
+    made = reference.summary(reference.OLD)
     assert [row.heading.text for row in decision_table(made).rows[:3]] == [
         "drops, storm-timed at 8 KiB",
         "hotcpu at 64 KiB",
