@@ -44,7 +44,7 @@ def seen(whole: bytes, console: bytes = b"reboot: Power down\n") -> Seen:
 
 
 def kernel(label: str, counts: Counts, *, other: Counts | None = None) -> KernelCount:
-    """A kernel whose other seed gave the same, unless told otherwise."""
+    """A kernel whose other seed gave the same, unless ``other`` is given."""
     first, second = seen(report(counts)), seen(report(counts if other is None else other))
     return judge(label, "", "made up", [first, second, first])
 

@@ -9,6 +9,7 @@ serial port of its own.
 
 from __future__ import annotations
 
+import re
 import selectors
 import shutil
 from collections.abc import Callable, Generator, Mapping
@@ -49,6 +50,7 @@ _MOST_BYTES: Final = 16 << 20
 _VERSION_S: Final = 30.0
 _REMEDY: Final = "apt-get install qemu-system-x86"
 _FILE: Final = 0o100_000
+_STAMP: Final = re.compile(r"^\[ *\d+\.\d+\] ?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +115,7 @@ def initrd(files: Mapping[str, tuple[int, bytes]]) -> bytes:
 
 
 def check(image: Image) -> None:
-    """Raise MachineUnfit for a file that is no kernel: it would be run until its time is over."""
+    """Raise MachineUnfit for a file that is not a kernel: it would run until its time is over."""
     try:
         with image.vmlinuz.open("rb") as file:
             header = file.read(HEADER_BYTES)
@@ -121,7 +123,7 @@ def check(image: Image) -> None:
         raise MachineUnfit(f"kernel image {image.vmlinuz}: {error.strerror}") from error
     if not release_of(header):
         raise MachineUnfit(
-            f"{image.vmlinuz} is no kernel image of x86-64", remedy="name a bzImage, as /boot has"
+            f"{image.vmlinuz} is not a kernel image of x86-64", remedy="name a bzImage"
         )
 
 
@@ -185,21 +187,18 @@ def _held(path: Path) -> bytes:
 
 def problem(boot: Boot, time_limit_s: float) -> str:
     """Say in a line why a boot left no whole report; its caller knows that it did not."""
-    last = _last_words(boot.console)
+    lines = [
+        _STAMP.sub("", line).strip() for line in boot.console.decode(errors="replace").splitlines()
+    ]
+    said = [line[:200] for line in lines if line]
+    panic = next((line for line in said if line.startswith("Kernel panic")), "")
+    last = panic or (said[-1] if said else "")
+    console = f"its console: {last}" if last else "its console is empty"
     match boot.ended.end:
         case End.TIMED_OUT:
-            return f"hung: not over after {time_limit_s:g} s{last}"
+            return f"hung: not over after {time_limit_s:g} s, {console}"
         case End.EXITED if boot.ended.code > 0:
             return f"QEMU did not run it: {boot.said or f'it returned {boot.ended.code}'}"
         case End.EXITED if boot.ended.code == 0:
-            return f"it ended early{last}"
+            return panic or f"it ended early, {console}"
     return "killed"
-
-
-def _last_words(console: bytes) -> str:
-    """Return the line that says most about an end: a panic's, else the last."""
-    lines = [line.strip() for line in console.decode(errors="replace").splitlines()]
-    said = [line for line in lines if line]
-    panics = [line for line in said if "Kernel panic" in line]
-    found = panics[0] if panics else said[-1] if said else ""
-    return f", its console: {found[:200]}" if found else ", its console is empty"

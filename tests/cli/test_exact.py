@@ -43,12 +43,12 @@ def test_a_lost_guest_costs_its_row_alone(path: dict[str, str], tmp_path: Path) 
     assert done.returncode == 0, done.stderr
     found = {Path(each["label"]).name: each for each in json.loads(done.stdout)["kernels"]}
     assert found["hangs"]["reason"] == "hung: not over after 3 s, its console is empty"
-    assert "Kernel panic - not syncing: made up" in found["panics"]["reason"]
+    assert found["panics"]["reason"] == "Kernel panic - not syncing: made up"
     assert found["refuses"]["reason"] == (
         "QEMU did not run it: qemu: -icount is not allowed with hardware virtualization"
     )
     assert "ended early" in found["torn"]["reason"]
-    assert "is no kernel image" in found["nothing"]["reason"]
+    assert "is not a kernel image" in found["nothing"]["reason"]
     assert found["good"]["reason"] == ""
     assert all(each["reproducible"] for each in found["good"]["calls"])
     assert sorted(made_up_qemu.booted(tmp_path)) == ["good"] * 3 + sorted((*names, "torn"))
@@ -72,7 +72,7 @@ def test_gates(path: dict[str, str], tmp_path: Path) -> None:
     gate, whole = ("--fail-on", "reserve-submit:+0"), tmp_path / "exact.json"
     done = bufbench("kernels", "exact", old, new, *gate, "--json", "--output", str(whole), **path)
     assert done.returncode == 1
-    assert "reserve-submit of 72 bytes takes 190 instructions on" in done.stderr
+    assert "reserve-submit takes 89 instructions more on" in done.stderr
     held = bufbench("kernels", "exact", new, "--baseline", str(whole), *gate, **path)
     assert held.returncode == 0, held.stderr
 

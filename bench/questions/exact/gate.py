@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -28,6 +29,7 @@ class Gate:
         before, after = self._of(base), self._of(kernel)
         if not before:
             yield f"{self} was not measured on {base.label}" + (base.reason and f": {base.reason}")
+        grown = defaultdict[tuple[str, int], list[str]](list)
         for name, size in dict.fromkeys((*before, *after)):
             one, two = before.get((name, size)), after.get((name, size))
             if self.call == ALL and (one is None or one.instructions is None):
@@ -36,10 +38,12 @@ class Gate:
             if lack:
                 yield f"{self} was not measured at {size} bytes: {lack}"
             elif (more := _count(two) - _count(one)) > self.more:
-                yield (
-                    f"{name} of {size} bytes takes {_count(two)} instructions on {kernel.label}, "
-                    f"{more} more than on {base.label}"
-                )
+                grown[name, more].append(f"{_count(two):,} at {size} bytes")
+        for (name, more), counts in grown.items():
+            yield (
+                f"{name} takes {more:,} instructions more on {kernel.label} than on {base.label} "
+                f"({', '.join(counts)})"
+            )
 
     def _of(self, kernel: KernelCount) -> Mapping[tuple[str, int], CallCount]:
         return {

@@ -17,7 +17,7 @@ RUNS: Final = 256
 """Of each call; guest/guest.h has the same."""
 
 EMPTY: Final = "empty"
-"""The call that is none: what it takes is subtracted from all others."""
+"""The program without a call: what it takes is subtracted from all others."""
 
 PERF: Final = "perf-output"
 """The operation whose buffer is not contiguous: records that cross a page take longer."""
