@@ -24,6 +24,7 @@ from bench.questions.change.difference import Difference
 from bench.questions.claims.document import ClaimsData
 from bench.questions.duet.designs import DesignsData
 from bench.questions.duet.document import DuetData
+from bench.questions.exact.study import Study
 from bench.questions.history.judge import History
 from bench.questions.kernels.document import MatrixData
 from bench.questions.sizing.document import SizeData
@@ -38,6 +39,7 @@ KINDS: Final[Mapping[str, Any]] = {
     "duet": DuetData,
     "duet-designs": DesignsData,
     "history": History,
+    "kernels-exact": Study,
     "kernels-fetch": tuple[Image, ...],
     "kernels-list": tuple[Listed, ...],
     "kernels-prune": Pruned,

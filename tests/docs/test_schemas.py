@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import made_up_exact
 import pytest
 import reference
 import schemas
@@ -20,6 +21,7 @@ from bench.guests.sources import Image
 from bench.journal.writer import JournalWriter
 from bench.plan.budgets import KIB
 from bench.questions.duet.designs import designs
+from bench.questions.exact import document as exact_document
 from bench.questions.sizing.document import Sized, document
 from bench.questions.sizing.judge import sizing
 from bench.questions.sizing.plan import Load
@@ -99,6 +101,12 @@ def test_images_are_as_described() -> None:
         label="6.12", release="6.12.1", vmlinuz=Path("/boot/x"), modules=None, origin="local file"
     )
     check("kernels-fetch", render(data=(image,)))
+
+
+def test_counts_are_as_described() -> None:
+    refused = {("dynptr-submit", 72): "invalid func unknown#198"}
+    kernels = made_up_exact.kernel("6.1", made_up_exact.all_calls() | refused)
+    check("kernels-exact", render(exact_document.document(made_up_exact.study(kernels))))
 
 
 @pytest.mark.slow
