@@ -112,7 +112,7 @@ def main(arguments: list[str], ending: Ending) -> int:
                 f"--rootdir={Path(bench.__file__).parents[1]}",
                 "--noconftest",  # pytest would take tests/conftest.py of the folder it starts in
                 "--import-mode=importlib",
-                *("--no-header", "--quiet"),  # what it ends with is the decision
+                "--no-header",
                 *("-p", "no:cacheprovider"),
                 *("-p", "pytest_benchmark.plugin"),
                 *("-p", "bench.suite.plugin"),
