@@ -196,7 +196,7 @@ def test_a_buffer_that_memory_is_too_short_for_is_named(
     done, _ = run(tmp_path, *CHAINS, *words, "512MiB", before=within(folder))
     assert done.returncode == 3, done.stderr
     said = done.stderr.splitlines()[-1]
-    assert "512MiB" in said
+    assert "512 MiB" in said
     assert "take a smaller budget" in said
     small = tmp_path / "small"
     small.mkdir()
