@@ -58,8 +58,8 @@ def _content(name: str) -> JournalContent:
 
 
 @cache
-def _standard() -> Summary:
-    (found,) = compare_journals(_content("standard"))
+def _run(name: str) -> Summary:
+    (found,) = compare_journals(_content(name))
     return found
 
 
@@ -79,7 +79,7 @@ def _machine(name: str) -> str:
 
 def _decision() -> Iterator[str]:
     """Yield what `bufbench report` prints on a terminal of 80 columns."""
-    yield from _printed(of_transports(_standard()))
+    yield from _printed(of_transports(_run("standard")))
 
 
 def _printed(document: Document) -> Iterator[str]:
@@ -183,7 +183,8 @@ BLOCKS: Final[Mapping[str, Callable[[], Iterator[str]]]] = {
     "machine": lambda: iter([f"A {_machine('standard')}."]),
     "decision": _decision,
     "size": _size,
-    "standard-verdict": lambda: (f"- {escape(line)}" for line in verdict(_standard())),
+    "standard-verdict": lambda: (f"- {escape(line)}" for line in verdict(_run("standard"))),
+    "quick-verdict": lambda: (f"- {escape(line)}" for line in verdict(_run("quick"))),
     "claims": _claims,
     "environment": _environment,
     "interference": _interference,

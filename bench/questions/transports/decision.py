@@ -332,7 +332,7 @@ def _noisy(summary: Summary) -> str:
 def _kind(reason: str) -> str:
     """Return a trial's reason without its figures: "CPU time was stolen"."""
     words = re.sub(r"[\d.,]+ ?%?", "", re.split(r": | \(", reason)[0])
-    return " ".join(words.split()).removeprefix("of ")
+    return " ".join(words.split()).removeprefix("of ").removesuffix(" seconds a second")
 
 
 def decision_table(summary: Summary) -> Table:
@@ -405,7 +405,7 @@ def _closest(standing: Standing) -> Comparison:
         row = each.row(KEYS[standing.question])
         return -row.estimate.resolvable if row is not None and row.estimate is not None else -inf
 
-    return max(standing.comparisons, key=worth)
+    return max(standing.open or standing.comparisons, key=worth)
 
 
 def _least_budgets(ladders: Sequence[Ladder], *sides: str) -> Iterator[Shown]:
