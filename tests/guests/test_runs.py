@@ -165,7 +165,7 @@ def test_a_run_without_any_result_ends_with_3(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     done = bufbench("kernels", "run", str(nonsense), "--emulate", "--output", str(folder))
     assert done.returncode == 3
-    assert "0 of 1 left a result (1 failed)" in done.stdout  # the report comes first
+    assert "No kernel left a result" in done.stdout  # the report comes first
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("bufbench: ")]
     assert "no kernel gave a result" in line
     assert "QEMU did not start" in line

@@ -157,7 +157,7 @@ def checked(summary: Summary) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("journal", reference.JOURNALS)
+@pytest.mark.parametrize("journal", [each for each in reference.JOURNALS if "size" not in each])
 def test_the_rows_of_the_reference_support_its_headline(journal: str) -> None:
     assert checked(reference.summary(journal)) >= 2
 

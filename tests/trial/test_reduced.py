@@ -11,6 +11,7 @@ import pytest
 from trials import KIB, run
 
 from bench.plan.config import TrialConfig
+from bench.plan.experiments import ArmName
 from bench.questions.transports.decision import verdict
 from bench.questions.transports.summary import compare
 from bench.trial.result import State
@@ -57,7 +58,10 @@ def test_a_burst_below_rlimit_nproc_is_reduced(
     assert lowered.reasons[0] == (
         f"limits lowered the storm from 302 processes at once to {lowered.storm.at_once}"
     )
-    both = [replace(lowered, arm="ringbuf@1MiB"), replace(whole, arm="perfbuf@1MiB")]
+    both = [
+        replace(lowered, arm=ArmName.parse("ringbuf@1MiB")),
+        replace(whole, arm=ArmName.parse("perfbuf@1MiB")),
+    ]
     assert compare(both).comparisons == ()
     assert "1 of 2 storms reduced" in verdict(compare(both))[0]
 

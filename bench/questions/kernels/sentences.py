@@ -31,7 +31,8 @@ def subject(matrix: Matrix) -> str:
         for _, found in matrix.measured
     )
     images = dict.fromkeys(found.machine.kernel_release for _, found in matrix.measured)
-    return clean("; ".join((counted(matrix.trials, "trial"), *machines, ", ".join(images))))
+    said = (counted(matrix.trials, "trial"), *machines, ", ".join(images))
+    return clean("; ".join(filter(None, said)))
 
 
 def verdict(matrix: Matrix) -> tuple[str, ...]:

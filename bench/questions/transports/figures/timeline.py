@@ -15,6 +15,9 @@ from bench.report.figure import WIDTH, Row, chart_of, colour
 from bench.report.units import budget, clean, size, time
 from bench.trial.result import TrialResult
 
+_FEW: Final = {"tickCount": 6}
+"""Labels of an axis of times, so that none collide on a phone."""
+
 _MOST_DRAWN: Final = 700
 _SHAPES: Final = ("circle", "triangle-up", "square", "diamond", "cross", "triangle-down")
 _WIDTH: Final = 1.5 * WIDTH
@@ -119,6 +122,7 @@ def _close(way: str, timeline: Timeline, ways: Sequence[str]) -> Panel:
         "shorthand": "kernel:Q",
         "title": f"kernel time of the exit, {unit}",
         "scale": {"nice": False},
+        "axis": _FEW,
     }
     y = {
         "shorthand": "at:Q",
@@ -185,7 +189,7 @@ def _overview(way: str, timeline: Timeline, ways: Sequence[str], scale: Mapping[
         "events",
         "point",
         ways,
-        {"shorthand": "kernel:Q", "title": title, "scale": scale},
+        {"shorthand": "kernel:Q", "title": title, "scale": scale, "axis": _FEW},
         {"shorthand": "delivered:Q", "title": "delivered, ms", "scale": scale},
         style={"size": 12, "strokeWidth": 1, "opacity": 0.7},
         shape=_cpu_shape(points),
@@ -216,7 +220,8 @@ def _occupancy(
         for at_ns, used in zip(timeline.used_at_ns, timeline.used_bytes, strict=True)
         if 0 <= at_ns <= 1e6 * scale["domain"][1]
     ]
-    x = {"shorthand": "at:Q", "title": "ms after the storm began", "scale": scale}
+    title = "ms after the storm began"
+    x = {"shorthand": "at:Q", "title": title, "scale": scale, "axis": _FEW}
     y = {"shorthand": "used:Q", "title": "not yet read, KiB", "axis": {"tickCount": 4}}
     return panel(
         f"{way}: occupancy, {len(rows)} sample{'s' if len(rows) != 1 else ''}",
