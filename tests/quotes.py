@@ -25,8 +25,8 @@ from bench.journal.schema import JournalContent
 from bench.judge.floor import LEAST_MARGIN
 from bench.plan.experiments import Arm, Experiment
 from bench.questions.claims.catalogue import judge
-from bench.questions.claims.document import tally
 from bench.questions.claims.evidence import of_journals
+from bench.questions.claims.words import tally
 from bench.questions.duet.document import DuetData, document
 from bench.questions.duet.judge import judge as judge_duet
 from bench.questions.kernels import sentences
@@ -118,8 +118,8 @@ def _size() -> Iterator[str]:
     )
     answer = of_size(sized)
     said = [part for part in answer.parts if isinstance(part, Sentence)]
-    told = [part for part in said if "set " in part.text or "minimum is" in part.text]
-    yield from _printed(replace(answer, parts=tuple(told)))
+    kept = [part for part in said if "set " in part.text or "minimum is" in part.text]
+    yield from _printed(replace(answer, parts=tuple(kept)))
 
 
 def _claims() -> Iterator[str]:

@@ -10,6 +10,7 @@ from rich.console import Console
 import bench.questions.claims.document as claims
 import bench.questions.transports.document as transports
 from bench.questions.claims.catalogue import Judged
+from bench.questions.claims.data import data_of
 from bench.questions.kernels.document import document as kernels_document
 from bench.questions.kernels.matrix import Matrix
 from bench.questions.transports.document import report_of
@@ -48,7 +49,7 @@ def claims_markdown(*judged: Judged) -> str:
 
 def claims_json(*judged: Judged) -> str:
     documents = map(claims.document, judged)
-    return json_form.render(data=claims.data_of(*documents))
+    return json_form.render(data=data_of(*documents))
 
 
 def kernels_text(matrix: Matrix, *, width: int = 100) -> str:

@@ -21,7 +21,7 @@ from bench.doctor.doctor import Findings
 from bench.doctor.least_privilege import Needs
 from bench.guests.sources import Image
 from bench.questions.change.difference import Difference
-from bench.questions.claims.document import ClaimsData
+from bench.questions.claims.data import ClaimsData
 from bench.questions.duet.designs import DesignsData
 from bench.questions.duet.document import DuetData
 from bench.questions.exact.study import Study

@@ -80,7 +80,8 @@ def command(
     from bench.campaign import gates
     from bench.questions.claims import expectations
     from bench.questions.claims.catalogue import chosen, judge
-    from bench.questions.claims.document import data_of, document
+    from bench.questions.claims.data import data_of
+    from bench.questions.claims.document import document
     from bench.questions.claims.evidence import of_journals
 
     form = form_of(form, as_json)

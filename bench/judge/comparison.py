@@ -70,6 +70,16 @@ class Row:
             return 0
         return 1 if (self.outcome is Outcome.MORE) != self.more_is_better else -1
 
+    @property
+    def saving(self) -> float:
+        """How much the better side saves: of a ratio as a share of the other, else as such."""
+        if self.estimate is None:
+            return 0.0
+        found = self.estimate.point
+        if self.estimate.scale is not Scale.RATIO:
+            return abs(found) if self.unit is Unit.SHARE else 0.0
+        return 1 - min(found, 1 / found)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Percentiles:

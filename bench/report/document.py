@@ -305,7 +305,7 @@ class Document:
     """The answer to one question.
 
     ``title`` is the answer in a sentence, ``short`` names the document in a list of several.
-    ``data`` is what JSON gives: a dataclass. ``origin`` tells machines apart.
+    ``data`` is what JSON gives: a dataclass. ``origin`` distinguishes machines.
     """
 
     title: str
@@ -360,7 +360,7 @@ def measures(documents: Iterable[Document]) -> tuple[Measure, ...]:
 
 
 def checks(documents: Iterable[Document]) -> tuple[Check, ...]:
-    """Return the checks of all documents, no two with one name, told apart as measures are."""
+    """Return the checks of all documents, each with a name of its own, as measures have."""
     found = [each for each in documents if each.checks]
     several = len({each.origin for each in found}) > 1
     known: dict[str, Check] = {}

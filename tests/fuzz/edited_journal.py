@@ -25,6 +25,7 @@ from bench.journal import reader
 from bench.journal.schema import SCHEMA, JournalContent, RunHeader
 from bench.measure.timeline import trace
 from bench.questions.claims.catalogue import judge
+from bench.questions.claims.data import data_of
 from bench.questions.claims.evidence import of_journals
 from bench.questions.transports import table
 from bench.questions.transports.document import report_of
@@ -152,7 +153,7 @@ def report(data: bytes) -> None:
         paper.file.getvalue(),  # type: ignore[attr-defined]
         markdown.render(*compared, *verdicts),
         render_json(data=report_of(*compared)),
-        render_json(data=claims.data_of(*verdicts)),
+        render_json(data=data_of(*verdicts)),
         table.csv(found),
     )
     for each in said:

@@ -17,8 +17,8 @@ from bench.journal.writer import encode
 from bench.judge.coverage import Coverage, coverage
 from bench.plan.outline import Outline, Stage
 from bench.questions.claims.catalogue import judge
-from bench.questions.claims.document import tally
 from bench.questions.claims.evidence import of_journals
+from bench.questions.claims.words import tally
 from bench.questions.kernels import sentences
 from bench.questions.kernels.answers import answers, title
 from bench.questions.kernels.folders import read_matrix

@@ -19,9 +19,9 @@ from bench.questions.change.numbers import budget_changes, changes, count_change
 from bench.questions.claims.catalogue import judge
 from bench.questions.claims.claim import Verdict
 from bench.questions.claims.contrast import ratio, share_margin
-from bench.questions.claims.document import tally
 from bench.questions.claims.evidence import Evidence, NotMeasured, series
 from bench.questions.claims.quantities import dropped_share
+from bench.questions.claims.words import tally
 from bench.questions.sizing.judge import sizing
 from bench.questions.transports.decision import headline, verdict
 from bench.questions.transports.summary import compare

@@ -3,30 +3,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
 from typing import Final
 
 from bench.amounts import counted
 from bench.judge.metrics import Unit
-from bench.linux.machine import Machine
 from bench.questions.claims.catalogue import Judged, Judgement
-from bench.questions.claims.claim import Claim, Finding, Measured, Side, Verdict
+from bench.questions.claims.checks import checks
+from bench.questions.claims.claim import Claim, Finding, Side, Verdict
+from bench.questions.claims.data import judged_data
 from bench.questions.claims.evidence import Basis
-from bench.questions.claims.expectations import Expectations, failure
+from bench.questions.claims.expectations import Expectations
 from bench.questions.claims.sources import links
-from bench.questions.transports.data import PlanData
+from bench.questions.claims.words import MARKS, SIGNS, SPOKEN, badge, figure, notes, reason, tally
 from bench.questions.transports.measures import origin
 from bench.questions.transports.words import (
-    completeness,
-    incomplete,
     machine_words,
-    repeats,
 )
 from bench.report.document import (
     Cell,
-    Check,
     Column,
     Definitions,
     Document,
@@ -37,7 +32,6 @@ from bench.report.document import (
     Mark,
     Note,
     Part,
-    Passing,
     Row,
     Sentence,
     Strip,
@@ -47,146 +41,12 @@ from bench.report.document import (
 )
 from bench.report.units import clean, number
 
-FORMAT: Final = 1
-
-SIGNS: Final = dict(zip(Verdict, "✓✗?--", strict=True))
-SPOKEN: Final = (Verdict.REPRODUCED, Verdict.REFUTED, Verdict.INCONCLUSIVE)
-"""Verdicts of a claim that trials speak to."""
-MARKS: Final = dict(
-    zip(Verdict, (Mark.GOOD, Mark.BAD, Mark.OPEN, Mark.SOFT, Mark.SOFT), strict=True)
-)
-
-_PASSING: Final = {Verdict.REPRODUCED: Passing.PASSED, Verdict.REFUTED: Passing.FAILED}
-
 _COLUMNS: Final = (
     Column(heading="verdict", numeric=False, verdict=True),
     Column(heading="published", numeric=False),
     Column(heading="measured (95 % interval)", numeric=False),
     Column(heading="blocks"),
 )
-
-_NOT_IN_JSON: Final = ("rule", "experiments", "cpus")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NumberData:
-    """A number with the bounds of its 95 % interval."""
-
-    what: str
-    unit: Unit
-    point: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeasuredData(NumberData):
-    """The number that decided."""
-
-    bound: float  # what the interval was held against
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrialData:
-    """A trial, by its run and block."""
-
-    run: int
-    block: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BasisData:
-    """Trials of one arm that a verdict rests on."""
-
-    experiment: str
-    arm: str
-    trials: tuple[TrialData, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimData:
-    """A claim and its verdict."""
-
-    id: str
-    side: Side
-    statement: str
-    sources: str
-    published: str
-    test: str
-    reproduced_when: str
-    comparative: bool
-    verdict: Verdict
-    reason: str
-    measured: MeasuredData | None
-    blocks: int
-    p: float | None
-    further_blocks: int | None
-    details: tuple[str, ...]
-    rests_on: tuple[BasisData, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgedData:
-    """The verdicts on one machine."""
-
-    machine: Machine | None
-    plan: PlanData | None  # how much of it ran
-    claims: tuple[ClaimData, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimsData:
-    """What JSON has: every machine."""
-
-    format: int
-    machines: tuple[JudgedData, ...]
-
-
-def figure(measured: Measured | None) -> str:
-    """Return the number and its 95 % interval: "19.3 (12.1 to 30.8) times"; "" without one."""
-    if measured is None:
-        return ""
-    point, low, high = (
-        number(value, measured.unit) for value in (measured.point, measured.low, measured.high)
-    )
-    times = " times" if measured.unit == "times" else ""
-    return f"{point}{times} ({low} to {high})"
-
-
-def reason(finding: Finding) -> str:
-    """Say why, and where it is open, what would settle it."""
-    text = clean(finding.reason)
-    if finding.verdict is Verdict.INCONCLUSIVE and finding.further_blocks:
-        more = finding.further_blocks
-        blocks = "1,000 or more" if more >= 1_000 else f"about {more}"
-        text += f"; {blocks} further block{'s' if more > 1 else ''} would likely settle it"
-    return text
-
-
-def tally(judged: Judged) -> str:
-    """Say how many of the claims that could be judged came out how: "24 of 31 reproduced"."""
-    counts = Counter(each.finding.verdict for each in judged.judgements)
-    of = sum(counts[verdict] for verdict in SPOKEN)
-    reproduced = counts.pop(Verdict.REPRODUCED, 0)
-    text = f"{reproduced} of {counted(of, 'claim')} reproduced"
-    if not of:
-        text = f"None of {counted(len(judged.judgements), 'claim')} could be judged"
-    text += "".join(f", {counts[each]} {each}" for each in SPOKEN if counts[each])
-    if judged.reduced:
-        text += f"; {counted(judged.reduced, 'reduced trial was', 'reduced trials were')} left out"
-    return incomplete(judged.coverage) + text
-
-
-def notes(judged: Judged) -> Iterator[str]:
-    """Yield what the runs lack, and how many trials were given more than once."""
-    if judged.coverage is not None:
-        yield from completeness(judged.coverage)
-        yield from repeats(judged.coverage.repeated)
-
-
-def data_of(*documents: Document) -> ClaimsData:
-    """Return what JSON has of several machines; format goes up when a key changes its meaning."""
-    return ClaimsData(format=FORMAT, machines=tuple(each.data for each in documents))
 
 
 def document(
@@ -204,57 +64,10 @@ def document(
         title=tally(judged),
         subject=machine_words(judged.machine),
         parts=tuple(_parts(judged, lines or {})),
-        data=pick(
-            JudgedData,
-            judged,
-            plan=PlanData.of(judged.coverage),
-            claims=tuple(map(_data, judged.judgements)),
-        ),
+        data=judged_data(judged),
         short="Claims",
         origin=origin(judged.machine),
-        checks=tuple(_checks(judged, expected or {}, strict=strict)),
-    )
-
-
-def _checks(judged: Judged, expected: Expectations, *, strict: bool) -> Iterator[Check]:
-    """Yield a check of each claim; one that is expected passes if it came out so."""
-    for each in judged.judgements:
-        made, wanted = check(each.claim, each.finding), expected.get(each.claim.id)
-        if wanted is not None:
-            passed = Passing.PASSED if each.finding.verdict is wanted else Passing.SKIPPED
-            failed = failure(expected, each, strict=strict)
-            outcome = Passing.FAILED if failed else passed
-            made = replace(made, outcome=outcome, text=f"expected {wanted}; {made.text}")
-        yield made
-
-
-def check(claim: Claim, finding: Finding) -> Check:
-    """Return the verdict for programs: reproduced is passed, refuted is failed."""
-    said = ", ".join(filter(None, (figure(finding.measured), reason(finding))))
-    return Check(
-        name=claim.id,
-        outcome=_PASSING.get(finding.verdict, Passing.SKIPPED),
-        text=f"{finding.verdict}: {said}",
-    )
-
-
-def _data(judgement: Judgement) -> ClaimData:
-    claim, finding = judgement.claim, judgement.finding
-    named = {each.name: getattr(claim, each.name) for each in fields(claim)}
-    return pick(
-        ClaimData,
-        finding,
-        **{name: value for name, value in named.items() if name not in _NOT_IN_JSON},
-        measured=None if finding.measured is None else pick(MeasuredData, finding.measured),
-        further_blocks=finding.further_blocks if judgement.open else None,
-        rests_on=tuple(
-            BasisData(
-                experiment=basis.experiment,
-                arm=basis.arm,
-                trials=tuple(TrialData(run=run, block=block) for run, block in basis.trials),
-            )
-            for basis in finding.rests_on
-        ),
+        checks=tuple(checks(judged, expected or {}, strict=strict)),
     )
 
 
@@ -291,7 +104,7 @@ def _parts(judged: Judged, lines: Mapping[Basis, str]) -> Iterator[Part]:
         )
     yield Heading(text="Why, claim by claim", key="claims", short="Why", level=Level.EVIDENCE)
     for found in by_side.values():
-        yield from (_fold(each, lines, _badge(each.finding)) for each in found)
+        yield from (_fold(each, lines, badge(each.finding)) for each in found)
     if text:
         folds = tuple(_fold(each, lines) for found in unjudged.values() for each in found)
         summary = f"Claims that could not be judged: {len(folds)}"
@@ -303,7 +116,7 @@ def _decision(judgement: Judgement) -> Sentence:
     measured = finding.measured
     found = f"; {measured.what}: {figure(measured)}" if measured is not None else ""
     return Sentence(
-        lead=f"{_badge(finding)}, {claim.id}",
+        lead=f"{badge(finding)}, {claim.id}",
         text=f"{claim.statement}{found}; {reason(finding)}",
         evidence=_evidence(finding),
     )
@@ -318,10 +131,6 @@ def _grouped(judgements: Iterable[Judgement]) -> str:
             why = why.partition(" of ")[0]
         by_reason.setdefault(why, []).append(each.claim.id)
     return "; ".join(f"{', '.join(names)} ({clean(why)})" for why, names in by_reason.items())
-
-
-def _badge(finding: Finding) -> str:
-    return f"{SIGNS[finding.verdict]} {finding.verdict}"
 
 
 def _evidence(finding: Finding) -> Evidence:
@@ -340,7 +149,7 @@ def _row(judgement: Judgement) -> Row:
     return Row(
         heading=Cell(text=claim.id, hint=claim.statement),
         cells=(
-            Cell(text=_badge(finding), mark=MARKS[finding.verdict]),
+            Cell(text=badge(finding), mark=MARKS[finding.verdict]),
             Cell(text=claim.published),
             number_cell,
             Cell(text=str(finding.blocks), value=finding.blocks),
@@ -349,12 +158,12 @@ def _row(judgement: Judgement) -> Row:
     )
 
 
-def _fold(judgement: Judgement, lines: Mapping[Basis, str], badge: str = "") -> Fold:
+def _fold(judgement: Judgement, lines: Mapping[Basis, str], shown: str = "") -> Fold:
     claim, finding = judgement.claim, judgement.finding
     return Fold(
         key=claim.id,
         summary=f"{claim.id}: {claim.statement}",
-        badge=badge,
+        badge=shown,
         mark=MARKS[finding.verdict],
         gist=figure(finding.measured),
         parts=tuple(_reasons(claim, finding, lines)),

@@ -10,7 +10,7 @@ from typing import Final
 
 from bench.amounts import counted
 from bench.questions.claims.claim import Verdict
-from bench.questions.claims.document import SPOKEN
+from bench.questions.claims.words import SPOKEN
 from bench.questions.kernels.matrix import ClaimRow, Matrix, Missed
 from bench.questions.kernels.rows import Result
 from bench.questions.transports.decision import WORDS, amount, state

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from bench.questions.transports.background import background
 from bench.questions.transports.data import FORMAT, ReportData, data_of
-from bench.questions.transports.decision import decision_table, headline, sentences
+from bench.questions.transports.decision import headline, sentences
+from bench.questions.transports.decision_table import decision_table
 from bench.questions.transports.figures import figures
 from bench.questions.transports.forest import forest
 from bench.questions.transports.measures import checks, measures, origin

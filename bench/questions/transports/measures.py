@@ -35,7 +35,7 @@ _RATIOS: Final = {
 
 
 def origin(machine: Machine | None) -> Labels:
-    """Return what tells machines apart."""
+    """Return the labels that distinguish machines."""
     if machine is None:
         return ()
     return ("host", machine.hostname), ("kernel", machine.kernel_release)

@@ -116,6 +116,12 @@ class Standing:
         )
 
 
+def saving(question: Question, comparison: Comparison) -> float:
+    """Return how much the better side saves in the number of ``question``; 0 if not known."""
+    row = comparison.row(KEYS[question])
+    return 0.0 if row is None else row.saving
+
+
 def lost(comparison: Comparison) -> float:
     """Return the shares that both sides lost, added."""
     sides = (comparison.left, comparison.right)

@@ -68,7 +68,7 @@ def followed(*places: Path, said: list[str] | None = None) -> History:
     return judge(read(places, (said if said is not None else []).append))
 
 
-def told(*places: Path) -> list[str]:
+def faults_of(*places: Path) -> list[str]:
     said: list[str] = []
     followed(*places, said=said)
     return said
@@ -228,7 +228,7 @@ def test_what_cannot_be_used_is_a_line_each_and_the_others_count(folder: Path) -
     (folder / "gone.jsonl").symlink_to("nowhere")
     whole = (folder / "11.jsonl").read_bytes()
     (folder / "11.jsonl").write_bytes(whole + b'{"schema":3,"kind":"trial","exp')
-    said = told(folder, folder / "missing", folder / "bare")
+    said = faults_of(folder, folder / "missing", folder / "bare")
     assert len(said) == 9
     for name, why in (
         ("11.jsonl, line 18", "torn"),
@@ -243,7 +243,7 @@ def test_what_cannot_be_used_is_a_line_each_and_the_others_count(folder: Path) -
     ):
         assert sum(str(folder / name) in line and why in line for line in said) == 1, said
     assert followed(folder, said=[]) == right
-    assert told(folder, folder / "missing", folder / "bare") == said  # from the cache as well
+    assert faults_of(folder, folder / "missing", folder / "bare") == said  # from the cache as well
 
 
 @pytest.mark.parametrize("name", ["", "missing", "bad.jsonl"])

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What JSON has of the claims: docs/record-format.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Final
+
+from bench.judge.metrics import Unit
+from bench.linux.machine import Machine
+from bench.questions.claims.catalogue import Judged, Judgement
+from bench.questions.claims.claim import Side, Verdict
+from bench.questions.transports.data import PlanData
+from bench.report.document import Document, pick
+
+FORMAT: Final = 1
+_NOT_IN_JSON: Final = ("rule", "experiments", "cpus")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberData:
+    """A number with the bounds of its 95 % interval."""
+
+    what: str
+    unit: Unit
+    point: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredData(NumberData):
+    """The number that decided."""
+
+    bound: float  # what the interval was held against
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialData:
+    """A trial, by its run and block."""
+
+    run: int
+    block: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BasisData:
+    """Trials of one arm that a verdict rests on."""
+
+    experiment: str
+    arm: str
+    trials: tuple[TrialData, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimData:
+    """A claim and its verdict."""
+
+    id: str
+    side: Side
+    statement: str
+    sources: str
+    published: str
+    test: str
+    reproduced_when: str
+    comparative: bool
+    verdict: Verdict
+    reason: str
+    measured: MeasuredData | None
+    blocks: int
+    p: float | None
+    further_blocks: int | None
+    details: tuple[str, ...]
+    rests_on: tuple[BasisData, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedData:
+    """The verdicts on one machine."""
+
+    machine: Machine | None
+    plan: PlanData | None  # how much of it ran
+    claims: tuple[ClaimData, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimsData:
+    """What JSON has: every machine."""
+
+    format: int
+    machines: tuple[JudgedData, ...]
+
+
+def data_of(*documents: Document) -> ClaimsData:
+    """Return what JSON has of several machines; format goes up when a key changes its meaning."""
+    return ClaimsData(format=FORMAT, machines=tuple(each.data for each in documents))
+
+
+def judged_data(judged: Judged) -> JudgedData:
+    """Return what JSON has of one machine."""
+    return pick(
+        JudgedData,
+        judged,
+        plan=PlanData.of(judged.coverage),
+        claims=tuple(map(_data, judged.judgements)),
+    )
+
+
+def _data(judgement: Judgement) -> ClaimData:
+    claim, finding = judgement.claim, judgement.finding
+    named = {each.name: getattr(claim, each.name) for each in fields(claim)}
+    return pick(
+        ClaimData,
+        finding,
+        **{name: value for name, value in named.items() if name not in _NOT_IN_JSON},
+        measured=None if finding.measured is None else pick(MeasuredData, finding.measured),
+        further_blocks=finding.further_blocks if judgement.open else None,
+        rests_on=tuple(
+            BasisData(
+                experiment=basis.experiment,
+                arm=basis.arm,
+                trials=tuple(TrialData(run=run, block=block) for run, block in basis.trials),
+            )
+            for basis in finding.rests_on
+        ),
+    )

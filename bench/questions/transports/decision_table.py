@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The table behind the decision: of each question the largest differences first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from math import inf
+from typing import Final
+
+from bench.judge.comparison import Comparison, Row
+from bench.judge.ladder import Ladder
+from bench.questions.transports.decision import WORDS, first_pair
+from bench.questions.transports.standing import KEYS, Question, Standing, lost, saving
+from bench.questions.transports.summary import Summary
+from bench.questions.transports.tables import better, cells, columns
+from bench.questions.transports.words import place
+from bench.report.document import Cell, Column, Evidence, Table
+from bench.report.document import Row as Shown
+from bench.report.units import budget, clean, interval, number, size
+
+_MOST_ROWS: Final = 3  # a question
+
+
+def decision_table(summary: Summary) -> Table:
+    """Tabulate the numbers behind the decision, of each question the largest differences first."""
+    standings = first_pair(summary)
+    sides = (standings[0].left, standings[0].right)
+    return Table(
+        key="decision",
+        title="The numbers behind it, where the sides differ most",
+        corner="",
+        columns=(
+            *(Column(heading=side, transport=side) for side in sides),
+            *columns("95 % interval"),
+            Column(heading="better", numeric=False, verdict=True),
+        ),
+        rows=(
+            *(row for each in standings if each.asked for row in _rows(each)),
+            *_least_budgets(summary.ladders, *sides),
+        ),
+        hint="Interval: of the ratio, left over right, or of the difference in points (with a "
+        "sign). ≈ undecided, with the least difference that could have been seen.",
+    )
+
+
+def _rows(standing: Standing) -> Iterator[Shown]:
+    """Yield the comparisons that tell most; where none was decided, one that might have."""
+    key = KEYS[standing.question]
+    decided = [each for found in standing.directions for each in found.decided]
+    decided = decided or [each for _, won in standing.wins for each in won]
+    telling = {
+        each.budget if standing.question is Question.MEMORY else place(each): each
+        for each in sorted(decided, key=partial(saving, standing.question))
+    }
+    shown = [*telling.values()][: -_MOST_ROWS - 1 : -1] or [_closest(standing)]
+    noun = "CPU a million" if standing.question is Question.CPU else WORDS[standing.question][0]
+    for at, each in enumerate(shown):
+        row = each.row(key)
+        if row is not None:
+            where = budget(each.budget) if standing.question is Question.MEMORY else place(each)
+            label = where if at else f"{noun}, {where}"
+            yield replace(_row(each, row, label), begins=not at, under=bool(at))
+        tail = each.row("latency_p99_ns")
+        if standing.question is Question.LATENCY and not at and tail is not None:
+            yield replace(_row(each, tail, "99th percentile"), under=True)
+
+
+def _row(comparison: Comparison, row: Row, label: str) -> Shown:
+    found = row.estimate
+    return Shown(
+        heading=Cell(text=label),
+        cells=(
+            Cell(text=number(row.left, row.unit), value=row.left),
+            Cell(text=number(row.right, row.unit), value=row.right),
+            Cell(text=interval(found, row.unit).removesuffix(" pt")),
+            better(comparison, row),
+        ),
+        evidence=Evidence(low=found.low, high=found.high) if found is not None else None,
+    )
+
+
+def _closest(standing: Standing) -> Comparison:
+    """Return the comparison that came closest to a decision where none was decided."""
+
+    def worth(each: Comparison) -> float:
+        match standing.question:
+            case Question.DROPS:  # where none or all was lost no side can differ
+                return min(lost(each), 2 - lost(each))
+            case Question.ORDER:
+                return each.left.causal_violations + each.right.causal_violations
+        row = each.row(KEYS[standing.question])
+        return -row.estimate.resolvable if row is not None and row.estimate is not None else -inf
+
+    return max(standing.open or standing.comparisons, key=worth)
+
+
+def _least_budgets(ladders: Sequence[Ladder], *sides: str) -> Iterator[Shown]:
+    for experiment in dict.fromkeys(ladder.experiment for ladder in ladders):
+        of_side = {each.transport: each for each in ladders if each.experiment == experiment}
+        if of_side.keys() >= {*sides}:
+            texts = (
+                size(each.minimum_bytes)
+                if each.minimum_bytes is not None
+                else f"above {size(each.rungs[-1].budget_bytes)}"
+                for each in map(of_side.__getitem__, sides)
+            )
+            yield Shown(
+                heading=Cell(text=f"lossless budget, {clean(experiment)}"),
+                cells=cells(*texts, "", ""),
+                begins=True,
+            )
