@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from bench.cli.dry_run import PlanData
-from bench.cli.kernels import Listed, Pruned
+from bench.cli.kernels.available import Listed, Pruned
 from bench.cli.trace import Exit
 from bench.doctor.doctor import Findings
 from bench.doctor.least_privilege import Needs

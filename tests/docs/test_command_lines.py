@@ -54,7 +54,7 @@ def shown() -> Iterator[str]:
             text = re.sub(r"^(\s*- (run: )?| {4,})", "", line)
             if text != line and COMMAND.fullmatch(text):
                 yield re.sub(r"  +[a-z].*", "", text)  # explained beside it
-    for module in (ROOT / "bench/cli").glob("*.py"):
+    for module in (ROOT / "bench/cli").rglob("*.py"):
         yield from re.findall(r"^    Example: (bufbench .*)$", module.read_text(), re.MULTILINE)
 
 

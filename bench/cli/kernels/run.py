@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""bufbench kernels run."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer import Argument
+
+from bench.cli.kernels.report import show
+from bench.cli.options import (
+    AsJson,
+    DryRun,
+    Seed,
+    Sources,
+    of_guest,
+    of_output,
+    of_run,
+    refuse,
+)
+from bench.cli.output import read_or_not, write
+from bench.cli.values import Size, Time
+from bench.errors import BufbenchError, MachineUnfit, UsageError, check_range
+
+if TYPE_CHECKING:
+    from bench.guests.boot import Accelerator
+    from bench.guests.sources import Image
+    from bench.questions.kernels.run import Say
+
+_MEMORY = of_guest(click_type=Size(unit=1 << 20), help="Of each guest, 2G or in MiB; 2048 usually.")
+_LIMIT = of_guest(click_type=Time("s"), help="Of each guest, in seconds.")
+_APPEND = of_guest(help="Kernel parameter, like preempt=full; repeatable.")
+_FOLDER = of_output(help="Folder to write; results/kernels-TIME by default.")
+_RESUME = of_run("--resume", help="Leave out the kernels that --output is done with.")
+
+
+def command(
+    context: typer.Context,
+    kernels: Annotated[list[str], Argument(help="6.12, 6.12-rt, ./bzImage, host ...")],
+    *,
+    cpus: Annotated[int | None, of_guest(help="Of each guest; all, up to 4.")] = None,
+    memory: Annotated[int | None, _MEMORY] = None,
+    time_limit: Annotated[float, _LIMIT] = 600.0,
+    jobs: Annotated[int, of_run(help="Guests at a time.")] = 1,
+    append: Annotated[list[str] | None, _APPEND] = None,
+    emulate: Annotated[bool, of_guest("--emulate", help="Do not try KVM.")] = False,
+    seed: Seed = 1,
+    output: Annotated[Path | None, _FOLDER] = None,
+    resume: Annotated[bool, _RESUME] = False,
+    sources: Sources = None,
+    as_json: AsJson = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Measure each kernel in a guest of its own, and report on all of them.
+
+    The guest sees this machine's files read-only and writes only into the results folder. One that
+    panics, hangs or is killed costs that kernel's row, never the run.
+
+    Example: bufbench kernels run 5.10 6.1 6.12 7.3
+    """
+    import psutil
+
+    from bench import paths
+    from bench.guests import boot
+    from bench.guests.sources import source_of
+    from bench.guests.sources.host import HOST
+    from bench.host import lock, ownership
+    from bench.questions.kernels import run as kernels_run
+
+    wanted = [source_of(label) for label in kernels]
+    if set(kernels) == {HOST}:
+        refuse(context, "where no guest is run", "cpus", "memory", "jobs", "append", "emulate")
+    if not any(each.fetches for each in wanted):
+        refuse(context, "where no kernel is fetched", "sources")
+    if resume and output is None:
+        raise UsageError("--resume needs the folder to go on with", remedy="add --output FOLDER")
+    check_range("--jobs", jobs, 1, 64)
+    check_range("--time-limit", time_limit, 10, 86_400)
+    folder = output or kernels_run.new_folder(paths.RESULTS)
+    available_mib = psutil.virtual_memory().available >> 20
+    guest = boot.fitting(
+        cpus=cpus,
+        memory_mib=None if memory is None else memory >> 20,
+        jobs=jobs,
+        available_mib=available_mib,
+    )
+    if dry_run:
+        limit_s = -(-len(kernels) // jobs) * time_limit
+        _show(kernels, guest.cpus, limit_s, as_json=as_json)
+        return
+    kernels_run.check_place(folder)
+    say = kernels_run.speaker(time.monotonic())
+    pending = kernels_run.pending(folder, kernels)
+    left = pending if resume else kernels
+    kernels_run.check_free(folder, left, resume=resume)
+    images = _images(left, folder, sources, say)
+    ownership.make_folder(folder)
+
+    def run_in(chosen: Accelerator, images: Sequence[Image]) -> None:
+        request = kernels_run.Request(
+            folder=folder,
+            guest=replace(
+                guest, kvm=chosen.kvm, time_limit_s=time_limit, append=tuple(append or [])
+            ),
+            accelerator=chosen,
+            jobs=jobs,
+            seed=seed,
+            command_line=tuple(sys.argv),
+        )
+        kernels_run.write_request(request, kernels)
+        kernels_run.run(request, images, say)
+
+    if guests := [image for image in images if image.label != HOST]:
+        with lock.held(sys.argv):  # the probe boots a guest too
+            run_in(boot.EMULATION if emulate else boot.probe(guests[0], guest, folder), guests)
+    if host := [image for image in images if image.label == HOST]:
+        run_in(boot.EMULATION, host)  # takes the lock itself
+    print(f"results: {folder}", file=sys.stderr)
+    _conclude(folder, "json" if as_json else "text")
+
+
+def _show(kernels: Sequence[str], cpus: int, limit_s: float, *, as_json: bool) -> None:
+    """Print what each guest runs; how fast it is, is measured in it."""
+    from bench.cli import dry_run
+    from bench.plan.duration import nominal_rate_per_s
+    from bench.questions.kernels import profile
+    from bench.questions.transports.profiles import TRANSPORTS
+
+    rate_per_s = nominal_rate_per_s(profile.calibration(cpus).arms[0].config.storm)
+    setting = profile.Setting(rate_per_s=rate_per_s, cpus=cpus, transports=TRANSPORTS)
+    dry_run.show(
+        profile.experiments(setting),
+        as_json=as_json,
+        times=len(kernels),
+        at_most_s=limit_s,
+        notes=[
+            f"On each of {', '.join(kernels)}, besides booting and fetching.",
+            "The time is that of a guest with KVM; an emulated one takes longer.",
+        ],
+    )
+
+
+def _images(kernels: Sequence[str], folder: Path, sources: Path | None, say: Say) -> list[Image]:
+    """Provide an image for each kernel; one that cannot be fetched now has its row."""
+    from bench.guests.sources import Options, find
+    from bench.questions.kernels import run as kernels_run
+
+    found: list[Image] = []
+    options = Options(say=say, sources_file=sources)
+    for label, fetch in zip(kernels, find(kernels, options), strict=True):
+        try:
+            found.append(fetch())
+        except UsageError:
+            raise
+        except BufbenchError as error:
+            kernels_run.not_fetched(folder, label, str(error), say)
+    return found
+
+
+def _conclude(folder: Path, form: str) -> None:
+    """Print a run's report and write its page beside the journals, then judge the gates."""
+    from bench.campaign import gates
+    from bench.questions.kernels.document import document
+    from bench.questions.kernels.folders import read_matrix
+    from bench.questions.kernels.matrix import compare
+    from bench.report import renderers
+
+    entries = read_matrix([folder])
+    matrix = compare(entries)
+    with read_or_not():
+        show(matrix, form, None, folder)
+    try:
+        page = write(folder / "report.html", renderers.find("html")(document(matrix)))
+        print(f"page: {page}", file=sys.stderr)
+    except MachineUnfit as lack:
+        print(f"page: none, {lack}", file=sys.stderr)
+    gates.check((), [trial for entry in entries for trial in entry.content.trials])
+    if not any(trial.ledger for row in matrix.rows for trial in row.trials):
+        first = matrix.rows[0]
+        raise MachineUnfit(
+            f"no kernel gave a result; {first.label} {first.status}: {first.reason}",
+            remedy=f"see the logs in {folder}",
+        )
