@@ -137,7 +137,7 @@ def _images(
 ) -> list[Image | KernelCount]:
     """Provide an image for each kernel; one that cannot be fetched now has its row."""
     from bench.guests import reproducible
-    from bench.guests.sources import Options, find, source_of
+    from bench.guests.sources import Options, each_or_why, source_of
     from bench.guests.sources.host import HOST
     from bench.questions.exact.run import missing
     from bench.questions.kernels.run import check_names
@@ -152,14 +152,12 @@ def _images(
     reproducible.program()  # before anything is fetched
     found: list[Image | KernelCount] = []
     options = Options(say=tell, sources_file=sources)
-    for label, fetch in zip(kernels, find(kernels, options), strict=True):
-        try:
-            found.append(fetch())
-        except UsageError:
-            raise
-        except BufbenchError as error:
-            found.append(missing(label, str(error)))
-            tell(f"{label}: {error}")
+    for label, image in each_or_why(kernels, options):
+        if isinstance(image, BufbenchError):
+            found.append(missing(label, str(image)))
+            tell(f"{label}: {image}")
+        else:
+            found.append(image)
     return found
 
 

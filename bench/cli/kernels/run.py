@@ -148,18 +148,16 @@ def _show(kernels: Sequence[str], cpus: int, limit_s: float, *, as_json: bool) -
 
 def _images(kernels: Sequence[str], folder: Path, sources: Path | None, say: Say) -> list[Image]:
     """Provide an image for each kernel; one that cannot be fetched now has its row."""
-    from bench.guests.sources import Options, find
+    from bench.guests.sources import Options, each_or_why
     from bench.questions.kernels import run as kernels_run
 
     found: list[Image] = []
     options = Options(say=say, sources_file=sources)
-    for label, fetch in zip(kernels, find(kernels, options), strict=True):
-        try:
-            found.append(fetch())
-        except UsageError:
-            raise
-        except BufbenchError as error:
-            kernels_run.not_fetched(folder, label, str(error), say)
+    for label, image in each_or_why(kernels, options):
+        if isinstance(image, BufbenchError):
+            kernels_run.not_fetched(folder, label, str(image), say)
+        else:
+            found.append(image)
     return found
 
 

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 
-from bench.errors import UsageError
+from bench.errors import BufbenchError, UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +74,22 @@ def find(labels: Sequence[str], options: Options) -> list[Callable[[], Image]]:
         own = [label for label in chosen if chosen[label] is source]
         found |= zip(own, source.find(own, options), strict=True)
     return [found[label] for label in labels]
+
+
+def each_or_why(
+    labels: Sequence[str], options: Options
+) -> Iterator[tuple[str, Image | BufbenchError]]:
+    """Fetch one kernel after another; yield its label with its image, or why there is none now.
+
+    UsageError for what does not exist.
+    """
+    for label, fetch in zip(labels, find(labels, options), strict=True):
+        try:
+            yield label, fetch()
+        except UsageError:
+            raise
+        except BufbenchError as error:
+            yield label, error
 
 
 def provide(labels: Sequence[str], options: Options) -> list[Image]:
