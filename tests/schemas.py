@@ -21,6 +21,7 @@ from bench.doctor.doctor import Findings
 from bench.doctor.least_privilege import Needs
 from bench.guests.sources import Image
 from bench.questions.change.difference import Difference
+from bench.questions.check.document import CheckData
 from bench.questions.claims.data import ClaimsData
 from bench.questions.duet.designs import DesignsData
 from bench.questions.duet.document import DuetData
@@ -32,6 +33,7 @@ from bench.questions.transports.data import ReportData
 
 FOLDER: Final = Path(__file__).parents[1] / "docs/schemas"
 KINDS: Final[Mapping[str, Any]] = {
+    "check": CheckData,
     "claims": ClaimsData,
     "compare": Difference,
     "doctor": Findings,
