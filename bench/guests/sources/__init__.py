@@ -34,6 +34,15 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """Name a kernel that can be had, and was not fetched yet."""
+
+    label: str  # for people; no two candidates have the same
+    fetch: Callable[[], Image]
+    sha256: str = ""  # of the image; "" where that is unknown before it is fetched
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """Define somewhere that kernels come from."""
 
@@ -41,6 +50,9 @@ class Source:
     takes: Callable[[str], bool]  # whether a text names one of its kernels; touches no file
     find: Callable[[Sequence[str], Options], list[Callable[[], Image]]]
     """Look kernels up; UsageError for what does not exist. Each result is called to fetch one."""
+    between: Callable[[str, str, Options], list[Candidate]] | None = None
+    """List kernels from one label to another, oldest first, both included; UsageError where that
+    cannot be. None: a source whose kernels have no order."""
     fetches: bool = False  # from archives, which Options are about
     last: bool = False  # asked after all others
 
@@ -74,6 +86,33 @@ def find(labels: Sequence[str], options: Options) -> list[Callable[[], Image]]:
         own = [label for label in chosen if chosen[label] is source]
         found |= zip(own, source.find(own, options), strict=True)
     return [found[label] for label in labels]
+
+
+def between(good: str, bad: str, options: Options) -> list[Candidate]:
+    """List the kernels of a source from one to another, oldest first, both included.
+
+    UsageError where there is no such list.
+    """
+    source, other = source_of(good), source_of(bad)
+    if source is not other or source.between is None:
+        raise UsageError(
+            f"nothing is known to lie between {good} and {bad}",
+            remedy="name two kernels of one archive, or put images into a folder: --images FOLDER",
+        )
+    return source.between(good, bad, options)
+
+
+def stretch(known: Sequence[Candidate], good: int, bad: int) -> list[Candidate]:
+    """Return candidates from one index to another; UsageError unless that is onwards."""
+    if good == bad:
+        raise UsageError(f"both ends are {known[good].label}", remedy="name two kernels")
+    if good > bad:
+        raise UsageError(
+            f"{known[good].label} is newer than {known[bad].label}",
+            remedy="name the older kernel first, as GOOD; to find what got better, test the other "
+            "way round: CALL=NUMBER",
+        )
+    return list(known[good : bad + 1])
 
 
 def each_or_why(
