@@ -20,6 +20,7 @@ from bench.cli.trace import Exit
 from bench.doctor.doctor import Findings
 from bench.doctor.least_privilege import Needs
 from bench.guests.sources import Image
+from bench.questions.bisect.study import Bisection
 from bench.questions.change.difference import Difference
 from bench.questions.claims.data import ClaimsData
 from bench.questions.duet.designs import DesignsData
@@ -39,6 +40,7 @@ KINDS: Final[Mapping[str, Any]] = {
     "duet": DuetData,
     "duet-designs": DesignsData,
     "history": History,
+    "kernels-bisect": Bisection,
     "kernels-exact": Study,
     "kernels-fetch": tuple[Image, ...],
     "kernels-list": tuple[Listed, ...],
