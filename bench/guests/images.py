@@ -61,7 +61,7 @@ def digest(vmlinuz: Path) -> str:
 def _images(folder: Path) -> Iterator[_Found]:
     for path in folder.rglob("*"):
         try:
-            if path.is_symlink() or not path.is_file():
+            if not path.is_file():
                 continue
             with path.open("rb") as file:
                 release = release_of(file.read(HEADER_BYTES))
