@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import made_up_exact
 import pytest
+from made_up_archive import vmlinuz
 from made_up_kernels import entry, write
 from made_up_trials import blocks, header
 from pydantic import TypeAdapter
@@ -99,6 +100,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for folder in ("artefacts", "results/kernels-20261122-101500", "results/kernels-6.12"):
         (root / folder).mkdir()
         write(root / folder, entry("6.12", "6.12.1-amd64"))
+    (root / "builds").mkdir()
+    (root / "builds/good").write_bytes(vmlinuz("6.1.1"))
+    (root / "builds/bad").write_bytes(vmlinuz("6.1.2"))
     counted = made_up_exact.study(made_up_exact.kernel("6.1", made_up_exact.all_calls()))
     for name in ("yesterday", "today"):
         (root / f"{name}.json").write_bytes(TypeAdapter(type(counted)).dump_json(counted))

@@ -88,7 +88,7 @@ def command(
 
     Example: bufbench kernels bisect 6.1 6.12 --test reserve-submit:+0
 
-    Example: bufbench kernels bisect good bad --images ./builds --test ring-output@72=same
+    Example: bufbench kernels bisect good bad --images ./builds --test all=same --dry-run
     """
     from bench import paths
     from bench.guests import images as folders
