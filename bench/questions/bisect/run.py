@@ -151,7 +151,8 @@ class _Looks:
 
     def confirm(self, at: int) -> Verdict:
         """Boot it with the other seeds as well: what differs then cannot be told."""
-        return self._look(at, self._booter.seeds)
+        seeds = self._booter.seeds
+        return self._look(at, seeds) if len(seeds) > 1 else self.verdict(at)
 
     def _look(self, at: int, seeds: Sequence[int]) -> Verdict:
         label = self.rows[at][0].label
