@@ -72,7 +72,8 @@ def _images(folder: Path) -> Iterator[_Found]:
 
 
 def _order(found: _Found) -> tuple[object, ...]:
-    name = [int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", found.within)]
+    parts = re.split(r"([0-9]+)", found.within)  # every second one is a number
+    name = [int(part) if at % 2 else part for at, part in enumerate(parts)]
     try:
         return 1, KernelVersion.parse(found.release), name
     except UsageError:

@@ -23,7 +23,7 @@ from bench.cli.options import (
     of_run,
     refuse,
 )
-from bench.cli.output import answer
+from bench.cli.output import answer, read_or_not
 from bench.cli.values import Time
 from bench.errors import ExitCode, GateFailed, MachineUnfit, UsageError, check_range
 
@@ -125,7 +125,8 @@ def command(
         notes = state.opened(folder, reader.setup, resume=resume)
         tell(f"{title(study)}; results: {folder}")
         study = run.bisect(candidates, asked, run.Booter(reader, notes, tell))
-    answer(form, [document(study)], output=folder / "report.html" if form == "html" else None)
+    with read_or_not():
+        answer(form, [document(study)], output=folder / "report.html" if form == "html" else None)
     if study.outcome is Outcome.END_UNKNOWN:
         raise MachineUnfit(title(study), remedy="choose another end")
     if study.outcome is not Outcome.FOUND:
@@ -153,6 +154,7 @@ def step(
 
     Example: bufbench kernels bisect-step ./bzImage --test all:+0 --baseline yesterday.json
     """
+    from bench.escape import clean
     from bench.guests.sources import Options, provide, source_of
     from bench.guests.sources.host import HOST
     from bench.host import scratch
@@ -166,9 +168,11 @@ def step(
         raise UsageError("host is not booted", remedy="name an image, like ./bzImage")
     if not source_of(kernel).fetches:
         refuse(context, "where no kernel is fetched", "sources")
+    if asked.relative and not asked.exact:
+        raise UsageError(f"{asked.text} has no baseline", remedy="name a limit: perfbuf:causal:9")
     if asked.relative and baseline is None:
         raise UsageError(f"{asked.text} compares with nothing", remedy="add --baseline FILE")
-    if baseline is not None and not (asked.relative and asked.exact):
+    if baseline is not None and not asked.relative:
         raise UsageError(
             f"--baseline has no effect on {asked.text}", remedy="test CALL:+N or CALL=same"
         )
@@ -191,7 +195,7 @@ def step(
         notes = state.opened(folder, reader.setup, resume=False)
         judged = run.step(image, asked, run.Booter(reader, notes, tell), good)
     numbers = ", ".join(f"{each.name} {each.value}" for each in judged.readings[:8])
-    typer.echo(f"{kernel}: {judged.verdict}: {judged.why or numbers}")
+    typer.echo(clean(f"{kernel}: {judged.verdict}: {judged.why or numbers}"))
     codes = {Verdict.BAD: ExitCode.GATE_FAILED, Verdict.UNKNOWN: ExitCode.UNDECIDED}
     if judged.verdict in codes:
         raise typer.Exit(codes[judged.verdict])

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from bench.errors import BufbenchError, MachineUnfit, UsageError
+from bench.escape import clean
 from bench.guests import images
 from bench.host import ownership
 from bench.questions.bisect.condition import Condition, Judged
@@ -63,7 +64,7 @@ class Booter:
         for seed in seeds:
             if kernel.reason or any(each.seed == seed for each in kernel.boots):
                 continue
-            self.say(f"{image.label}: booting, seed {seed}")
+            self.say(f"{clean(image.label)}: booting, seed {seed}")
             place = self._notes.folder / folder_name(f"{image.label}-{kernel.sha256[:8]}")
             ownership.make_folder(place)
             boot = self._reader.boot(image, seed, place)
@@ -155,7 +156,7 @@ class _Looks:
         return self._look(at, seeds) if len(seeds) > 1 else self.verdict(at)
 
     def _look(self, at: int, seeds: Sequence[int]) -> Verdict:
-        label = self.rows[at][0].label
+        label = clean(self.rows[at][0].label)
         try:
             judged = self._read(at, seeds)
         except UsageError:
@@ -164,7 +165,7 @@ class _Looks:
             judged = Judged(verdict=Verdict.UNKNOWN, readings=(), why=str(error))
         self._judged[at] = judged
         numbers = ", ".join(f"{each.name} {each.value}" for each in judged.readings[:4])
-        self._booter.say(f"{label}: {judged.verdict}: {judged.why or numbers}")
+        self._booter.say(f"{label}: {judged.verdict}: {clean(judged.why) or numbers}")
         return judged.verdict
 
     def _read(self, at: int, seeds: Sequence[int]) -> Judged:
