@@ -22,6 +22,7 @@ from bench.doctor.least_privilege import Needs
 from bench.guests.sources import Image
 from bench.questions.bisect.study import Bisection
 from bench.questions.change.difference import Difference
+from bench.questions.check.document import CheckData
 from bench.questions.claims.data import ClaimsData
 from bench.questions.duet.designs import DesignsData
 from bench.questions.duet.document import DuetData
@@ -33,6 +34,7 @@ from bench.questions.transports.data import ReportData
 
 FOLDER: Final = Path(__file__).parents[1] / "docs/schemas"
 KINDS: Final[Mapping[str, Any]] = {
+    "check": CheckData,
     "claims": ClaimsData,
     "compare": Difference,
     "doctor": Findings,
