@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 from unittest import mock
 
@@ -31,6 +32,9 @@ from bench.linux import cgroup, kernel_log, machine, procfs, version
 from bench.linux.cgroup import homes
 from bench.plan import budgets
 from bench.plan.experiments import ArmName
+from bench.questions.bisect import condition
+from bench.questions.bisect import state as bisect_state
+from bench.questions.bisect.readings import of_calls
 from bench.questions.claims import expectations
 from bench.questions.exact import document as exact_document
 from bench.questions.exact import gate as exact_gate
@@ -123,6 +127,7 @@ def _words(data: bytes) -> None:
         budgets.parse,
         gates.parse,
         exact_gate.parse,
+        condition.parse,
         sources.source_of,
         lambda word: expectations.parse([word]),
     ):
@@ -175,6 +180,15 @@ def _exact(data: bytes) -> None:
         exact_document.document(exact_study.read(path))
 
 
+def _bisection(data: bytes) -> None:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / bisect_state.STATE).write_bytes(data)
+        notes = bisect_state.opened(folder, ("made up",), resume=True)
+        asked = condition.parse("all:+0")
+        asked.judge(notes.of("0").readings, notes.of("1").readings)
+
+
 def _history_cache(data: bytes) -> None:
     with _file(data) as path:
         cache.load(path)
@@ -201,6 +215,17 @@ def _exact_seeds() -> list[bytes]:
     return [made_up_exact.report(counts), TypeAdapter(type(study)).dump_json(study)]
 
 
+def _bisection_seeds() -> list[bytes]:
+    counts = made_up_exact.all_calls()
+    readings = tuple(of_calls(made_up_exact.kernel("6.1", counts)))
+    boots = tuple(bisect_state.Boot(seed=seed, readings=readings) for seed in (1, 2))
+    with TemporaryDirectory() as name:
+        notes = bisect_state.opened(Path(name), ("made up",), resume=False)
+        for sha256 in ("0", "1"):
+            notes.keep(bisect_state.Kernel(sha256=sha256, boots=boots))
+        return [(Path(name) / bisect_state.STATE).read_bytes()]
+
+
 READERS: Final[dict[str, Reader]] = {
     "journal": Reader(read=_journal, seeds=_journal_seeds),
     "report": Reader(
@@ -223,6 +248,7 @@ READERS: Final[dict[str, Reader]] = {
     ),
     "guest": Reader(read=outcome.parse, seeds=lambda: texts.GUESTS, longest_bytes=4_096),
     "exact": Reader(read=_exact, seeds=_exact_seeds),
+    "bisection": Reader(read=_bisection, seeds=_bisection_seeds),
     "history-cache": Reader(read=_history_cache, seeds=_history_caches, longest_bytes=16_384),
     "packages": Reader(read=_packages, seeds=lambda: texts.PACKAGES),
 }
