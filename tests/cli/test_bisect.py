@@ -111,8 +111,8 @@ def test_a_count_that_moves_with_the_seed_is_passed_over(
     ("test", "words"),
     [
         ("ring-output:+0", "ring-output:+0 holds on k2, too: nothing to find"),
-        ("reserve-submit@72:100", "fails on k1 already: reserve-submit@72 is 101, not at most 100"),
-        ("reserve-submit@72=190", "fails on k1 already: reserve-submit@72 is 101, not 190"),
+        ("reserve-submit@72:100", "fails on k1 already: reserve-submit@72: 101, not at most 100"),
+        ("reserve-submit@72=190", "fails on k1 already: reserve-submit@72: 101, not 190"),
     ],
 )
 def test_ends_that_do_not_differ(
@@ -236,7 +236,7 @@ def test_a_step_ends_as_git_wants_it(path: dict[str, str], tmp_path: Path) -> No
         *((old, (), 128), (old, (*limit, "--colour"), 128)),
     ):
         assert step(image, *words, **path)[0] == code, (image, words)
-    assert "reserve-submit@72 is 190, not at most 101" in step(new, *limit, **path)[1]
+    assert "reserve-submit@72: 190, not at most 101" in step(new, *limit, **path)[1]
 
 
 def test_a_step_without_qemu_ends_the_search(tmp_path: Path) -> None:

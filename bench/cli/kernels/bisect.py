@@ -194,7 +194,7 @@ def step(
         folder = stack.enter_context(scratch.folder())
         notes = state.opened(folder, reader.setup, resume=False)
         judged = run.step(image, asked, run.Booter(reader, notes, tell), good)
-    numbers = ", ".join(f"{each.name} {each.value}" for each in judged.readings[:8])
+    numbers = readings.in_short(judged.readings)
     typer.echo(clean(f"{kernel}: {judged.verdict}: {judged.why or numbers}"))
     codes = {Verdict.BAD: ExitCode.GATE_FAILED, Verdict.UNKNOWN: ExitCode.UNDECIDED}
     if judged.verdict in codes:

@@ -10,7 +10,7 @@ from typing import Final
 
 from bench.campaign.gates import WHAT
 from bench.errors import UsageError
-from bench.questions.bisect.readings import MISSED, OPEN, REFUSED, Reading, Value
+from bench.questions.bisect.readings import MISSED, OPEN, REFUSED, Reading, Value, together
 from bench.questions.bisect.search import Verdict
 from bench.questions.exact import plan
 from bench.questions.exact.gate import ALL
@@ -69,9 +69,14 @@ class Condition:
         own, base = self.of(readings), {each.name: each for each in good}
         found = [(each, *self._verdict(each, base.get(each.name))) for each in own]
         for wanted in (Verdict.BAD, Verdict.UNKNOWN):
-            if failed := [why for _, verdict, why in found if verdict is wanted]:
-                more = f", and {len(failed) - 3} more" if len(failed) > 3 else ""
-                return Judged(verdict=wanted, readings=own, why=f"{', '.join(failed[:3])}{more}")
+            whys: dict[str, list[str]] = {}
+            for each, verdict, why in found:
+                if verdict is wanted:
+                    whys.setdefault(why, []).append(each.name)
+            if whys:
+                words = [f"{together(named)}: {why}" for why, named in whys.items()]
+                more = f"; and {len(words) - 3} more" if len(words) > 3 else ""
+                return Judged(verdict=wanted, readings=own, why=f"{'; '.join(words[:3])}{more}")
         verdict = Verdict.GOOD if own else Verdict.UNKNOWN
         return Judged(verdict=verdict, readings=own, why="" if own else f"no {self.what} there")
 
@@ -85,31 +90,31 @@ class Condition:
         return name == self.what
 
     def _verdict(self, reading: Reading, good: Reading | None) -> tuple[Verdict, str]:
-        """Judge one reading; the words say what it is."""
+        """Judge one reading; the words leave its name out."""
         value = reading.value
         if value is None:
-            return Verdict.UNKNOWN, f"{reading.name}: {reading.why or 'not reproducible'}"
+            return Verdict.UNKNOWN, reading.why or "not reproducible"
         limit = self.limit
         if self.relative:
             if good is None or good.value is None:
-                return Verdict.UNKNOWN, f"{reading.name} is not known of the good kernel"
+                return Verdict.UNKNOWN, "not known of the good kernel"
             limit = good.value
             if self.relation == ":+":
                 if isinstance(limit, str) and self.what == ALL:
                     return Verdict.GOOD, ""  # where there was none it cannot have grown
                 if isinstance(limit, str) or isinstance(self.limit, str):
-                    return Verdict.UNKNOWN, f"{reading.name} is {limit} on the good kernel"
+                    return Verdict.UNKNOWN, f"{limit} on the good kernel"
                 limit += self.limit
         if self.relation == "=":
             holds = value == limit
         elif isinstance(value, str) or isinstance(limit, str):
-            return Verdict.UNKNOWN, f"{reading.name} is {value}: {reading.why}"
+            return Verdict.UNKNOWN, f"{value}, {reading.why}"
         else:
             holds = value <= limit
         if holds:
             return Verdict.GOOD, ""
         shown = f"{value:,}" if isinstance(value, int) else value
-        return Verdict.BAD, f"{reading.name} is {shown}, not {self._wanted(limit)}"
+        return Verdict.BAD, f"{shown}, not {self._wanted(limit)}"
 
     def _wanted(self, limit: Value) -> str:
         shown = f"{limit:,}" if isinstance(limit, int) else limit

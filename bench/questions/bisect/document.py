@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bench.amounts import counted
-from bench.questions.bisect.readings import Reading
+from bench.questions.bisect.readings import Reading, in_short
 from bench.questions.bisect.search import Verdict
 from bench.questions.bisect.study import Bisection, Outcome, Tried
 from bench.report.document import (
@@ -121,8 +121,8 @@ def _parts(study: Bisection) -> Iterator[Part]:
 
 def _numbers(tried: Tried) -> str:
     """Return the numbers of a kernel in parentheses, where they are few."""
-    shown = [f"{each.name} {_text(each)}" for each in tried.readings]
-    return f" ({', '.join(shown)})" if 0 < len(shown) <= _MOST_COLUMNS else ""
+    shown = in_short(tried.readings)
+    return f" ({clean(shown)})" if shown else ""
 
 
 def _candidates(study: Bisection) -> Table:
@@ -149,7 +149,7 @@ def _tried(study: Bisection) -> Table:
         title="Kernels that were looked at",
         corner="kernel",
         columns=(
-            *(Column(heading=each) for each in names),
+            *(Column(heading=each) for each in _headings(names)),
             Column(heading="verdict", numeric=False),
             Column(heading="boots"),
             Column(heading="why", numeric=False),
@@ -157,6 +157,14 @@ def _tried(study: Bisection) -> Table:
         rows=tuple(_row(each, names) for each in study.tried),
         hint="Oldest first. Both sides of the border are booted with a second seed, too.",
     )
+
+
+def _headings(names: Sequence[str]) -> Iterator[str]:
+    """Yield a column's heading for each name, short ones for sizes of one call."""
+    one = len({each.partition("@")[0] for each in names}) == 1
+    for name in names:
+        _, at, size = name.partition("@")
+        yield f"{size} bytes" if one and at and len(names) > 1 else name
 
 
 def _row(tried: Tried, names: Sequence[str]) -> Row:

@@ -21,6 +21,7 @@ OPEN: Final = (Verdict.INCONCLUSIVE, Verdict.NOT_MEASURED)
 """Verdicts that tell nothing of a kernel."""
 
 REFUSED: Final = "refused"
+_MOST_SHOWN: Final = 8
 MISSED: Final = "missed"
 
 Value = int | str
@@ -34,6 +35,27 @@ class Reading:
     name: str  # "reserve-submit@72", "perfbuf:causal", "rb-order"
     value: Value | None  # None: it cannot be told
     why: str = ""  # it cannot be told, or what refused it
+
+
+def together(names: Sequence[str]) -> str:
+    """Name several readings, a call once: "reserve-submit@72, @328"."""
+    words: list[str] = []
+    call = ""
+    for name in names:
+        before, at, size = name.partition("@")
+        words.append(f"@{size}" if at and before == call else name)
+        call = before
+    return ", ".join(words)
+
+
+def in_short(readings: Sequence[Reading]) -> str:
+    """Write readings with their values, each value once; "" for more than can be read."""
+    names: dict[str, list[str]] = {}
+    for each in readings:
+        names.setdefault("unknown" if each.value is None else f"{each.value}", []).append(each.name)
+    if len(readings) > _MOST_SHOWN:
+        return ""
+    return "; ".join(f"{together(each)}: {value}" for value, each in names.items())
 
 
 def of_calls(kernel: KernelCount) -> Iterator[Reading]:

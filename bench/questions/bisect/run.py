@@ -13,7 +13,7 @@ from bench.escape import clean
 from bench.guests import images
 from bench.host import ownership
 from bench.questions.bisect.condition import Condition, Judged
-from bench.questions.bisect.readings import Reading
+from bench.questions.bisect.readings import Reading, in_short
 from bench.questions.bisect.search import Verdict, most, search
 from bench.questions.bisect.study import Bisection, Outcome, Tried
 from bench.questions.kernels.run import folder_name
@@ -164,8 +164,8 @@ class _Looks:
         except BufbenchError as error:
             judged = Judged(verdict=Verdict.UNKNOWN, readings=(), why=str(error))
         self._judged[at] = judged
-        numbers = ", ".join(f"{each.name} {each.value}" for each in judged.readings[:4])
-        self._booter.say(f"{label}: {judged.verdict}: {clean(judged.why) or numbers}")
+        numbers = in_short(judged.readings)
+        self._booter.say(f"{label}: {judged.verdict}: {clean(judged.why or numbers)}")
         return judged.verdict
 
     def _read(self, at: int, seeds: Sequence[int]) -> Judged:
