@@ -28,7 +28,7 @@ from pydantic import TypeAdapter
 
 from bench.campaign import campaign
 from bench.errors import BufbenchError, MachineUnfit
-from bench.guests import library, sources, store
+from bench.guests import library, sources
 from bench.host import process
 from bench.journal.writer import JournalWriter
 from bench.tracer import live
@@ -125,7 +125,7 @@ def called(checkout: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> P
     monkeypatch.setattr(live, "opened", entered)
     for module, name in (
         *((sources, "find"), (sources, "provide")),
-        *((library, "opened"), (store, "opened")),
+        *((sources, "offers"), (sources, "prune"), (library, "opened")),
     ):
         monkeypatch.setattr(module, name, looked_up)
     monkeypatch.chdir(checkout)

@@ -4,17 +4,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from bench.errors import FetchFailed, UsageError
 from bench.guests import catalogue
-from bench.guests.sources import Candidate, Image, Options, Source, stretch
+from bench.guests.sources import Candidate, Image, Listed, Options, Source, stretch
 
 if TYPE_CHECKING:
     from bench.guests.catalogue import Kernel
     from bench.guests.library import Library
+    from bench.guests.store import Fetched
 
 
 def _find(labels: Sequence[str], options: Options) -> list[Callable[[], Image]]:
@@ -50,6 +51,43 @@ def _between(good: str, bad: str, options: Options) -> list[Candidate]:
     return stretch(candidates, *map(beside.index, ends))
 
 
+def _offers(label: str, options: Options) -> list[Listed]:
+    """List all kernels, or those of a label's flavour."""
+    from bench.guests.library import opened
+
+    library = opened(options.sources_file, options.say)
+    known = library.known(update=options.update, troubles=True)
+    if label:
+        flavour = catalogue.find(label, known).flavour
+        known = tuple(kernel for kernel in known if kernel.flavour == flavour)
+    fetched = {one.kernel.key: one for one in library.store.fetched()}
+    chosen = known if options.every else catalogue.newest(known)
+    return [_row(kernel, fetched.get(kernel.key)) for kernel in chosen]
+
+
+def _row(kernel: Kernel, here: Fetched[Kernel] | None) -> Listed:
+    return Listed(
+        label=kernel.release,
+        series=kernel.upstream.series,
+        flavour=kernel.flavour,
+        release=kernel.release,
+        version=kernel.version,
+        archive=kernel.archive,
+        suite=kernel.suite,
+        modules=kernel.has_modules,
+        packages=tuple(package.name for package in kernel.packages),
+        download_bytes=sum(package.size_bytes for package in kernel.packages),
+        fetched=here is not None,
+        vmlinuz=here.vmlinuz if here else None,
+    )
+
+
+def _prune(every: bool) -> Iterator[str]:
+    from bench.guests.library import prune
+
+    return prune(every=every)
+
+
 def _fetch(label: str, kernel: Kernel, library: Library) -> Image:
     fetched = library.fetch(kernel)
     return Image(
@@ -70,5 +108,7 @@ SOURCE: Final = Source(
     takes=catalogue.names_kernel,
     find=_find,
     between=_between,
+    offers=_offers,
+    prune=_prune,
     fetches=True,
 )
