@@ -19,7 +19,7 @@ from bench.errors import FetchFailed
 from bench.guests import apt
 from bench.host import process
 
-_ASK_S: Final = 60.0
+ASK_S: Final = 60.0
 _COPY_S: Final = 1800.0
 _LARGEST_INDEX_BYTES: Final = 4 << 20
 _SHOWN: Final = 8
@@ -126,10 +126,11 @@ class Repository:
         return f"{place}:{tag}" if tag else place
 
     def _run(
-        self, command: str, *words: str, tag: str = "", what: str = "", timeout_s: float = _ASK_S
+        self, command: str, *words: str, tag: str = "", what: str = "", timeout_s: float = 0
     ) -> str:
         chosen = ("--override-os", "linux", "--override-arch", apt.architecture())
         what = what or self.named(tag)
+        timeout_s = timeout_s or ASK_S
         try:
             return process.run(
                 ["skopeo", *chosen, command, *words], timeout_s=timeout_s, cwd=self.folder

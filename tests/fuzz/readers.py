@@ -18,13 +18,14 @@ from typing import Any, Final
 from unittest import mock
 
 import made_up_exact
+import made_up_oci
 import made_up_trials
 from fuzz import btf_samples, edited_journal, texts
 from pydantic import TypeAdapter
 
 from bench.campaign import gates
 from bench.errors import BufbenchError, UsageError
-from bench.guests import archives, catalogue, sources
+from bench.guests import archives, catalogue, layers, lists, skopeo, sources
 from bench.journal.reader import read_journals
 from bench.journal.writer import encode
 from bench.judge.comparison import merged_latency
@@ -173,6 +174,34 @@ def _packages(data: bytes) -> None:
     catalogue.kernels(catalogue.parse(_text(data), archive="Debian", suite="bookworm"))
 
 
+def _layer(data: bytes) -> None:
+    with _file(data) as path, TemporaryDirectory() as folder:
+        layers.take_kernel([path], Path(folder))
+
+
+def _layer_seeds() -> list[bytes]:
+    image = bytearray(0x600)
+    image[0x202:0x206], image[0x20E:0x210] = b"HdrS", b"\0\x03"
+    image[0x500:0x507] = b"6.12.81"
+    whole = made_up_oci.layer({"boot/vmlinuz": bytes(image), "boot/.wh.config": b"", "lib": "usr"})
+    return [whole, whole[:1024], made_up_oci.packed(whole, "gzip")]
+
+
+def _oci_index(data: bytes) -> None:
+    with TemporaryDirectory() as folder:
+        Path(folder, "index.json").write_bytes(data)
+        tags = skopeo.Repository(name="oci:x", folder=Path(folder)).tags()
+        skopeo.newest_first(tags)
+
+
+def _oci_index_seeds() -> list[bytes]:
+    with TemporaryDirectory() as name:
+        layout = made_up_oci.Layout(Path(name, "layout"))
+        for tag in ("6.12.81", "6.7rc4-debug", "mainline"):
+            layout.add(tag, {"boot/vmlinuz": b""})
+        return [(layout.folder / "index.json").read_bytes(), b'{"manifests": []}']
+
+
 def _exact(data: bytes) -> None:
     with suppress(ValueError):  # documented
         exact_report.parse(data)
@@ -251,4 +280,11 @@ READERS: Final[dict[str, Reader]] = {
     "bisection": Reader(read=_bisection, seeds=_bisection_seeds),
     "history-cache": Reader(read=_history_cache, seeds=_history_caches, longest_bytes=16_384),
     "packages": Reader(read=_packages, seeds=lambda: texts.PACKAGES),
+    "layer": Reader(read=_layer, seeds=_layer_seeds, longest_bytes=16_384),
+    "oci-index": Reader(read=_oci_index, seeds=_oci_index_seeds, longest_bytes=4_096),
+    "kernel-list": Reader(
+        read=lambda data: lists.expand([f"[{_text(data)}"]),
+        seeds=lambda: [b'"6.1", "6.12"]', b'{"version": "6.12.81", "static_tag": ""}]', b"]"],
+        longest_bytes=1_024,
+    ),
 }

@@ -52,12 +52,15 @@ class Pulled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
+class Reference:
+    """Refer to an image by its repository and its tag."""
+
     repository: Repository
-    tag: str
+    tag: str  # "" where none was named
 
     @property
     def place(self) -> str:
+        """Return the repository's address, or the folder's path."""
         return self.repository.address or str(self.repository.folder)
 
 
@@ -71,7 +74,8 @@ def takes(text: str) -> bool:
     return text.isprintable() and _LABEL.fullmatch(text) is not None
 
 
-def _wanted(label: str) -> _Wanted:
+def parse(label: str) -> Reference:
+    """Return what a label refers to. FetchFailed for a home that is not there."""
     from bench.guests.skopeo import Repository
 
     match = cast("re.Match[str]", _LABEL.fullmatch(label))
@@ -82,9 +86,9 @@ def _wanted(label: str) -> _Wanted:
             folder = Path(path).expanduser().absolute()
         except RuntimeError as error:
             raise FetchFailed(f"{path}: there is no such home") from error
-        return _Wanted(repository=Repository(name=name, folder=folder), tag=tag)
+        return Reference(repository=Repository(name=name, folder=folder), tag=tag)
     address = _KNOWN[match["known"]] if match["known"] else match["registry"]
-    return _Wanted(repository=Repository(name=name, address=address), tag=tag)
+    return Reference(repository=Repository(name=name, address=address), tag=tag)
 
 
 def _find(labels: Sequence[str], options: Options) -> list[Callable[[], Image]]:
@@ -95,7 +99,7 @@ def _fetch(label: str, options: Options) -> Image:
     from bench.guests import apt
     from bench.guests.skopeo import Unreachable
 
-    wanted, kept = _wanted(label), _store()
+    wanted, kept = parse(label), _store()
     kept.sweep()
     try:
         seen = wanted.repository.inspect(wanted.tag)
@@ -155,7 +159,7 @@ def _offers(label: str, options: Options) -> list[Listed]:
 
     fetched = {(one.kernel.place, one.kernel.tag): one for one in _by_age(_store())}
     if label:
-        wanted = _wanted(label)
+        wanted = parse(label)
         keys = [(wanted.place, tag) for tag in wanted.repository.tags()]
         rows = [_row(wanted.repository, key[1], fetched.get(key)) for key in keys]
     else:
