@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""OCI layouts in a folder, as a registry's images are when skopeo has copied them there."""
+"""OCI images: layouts in a folder, as skopeo copies them there, and a registry on this machine."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import io
 import json
 import subprocess
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final
 
 from made_up_archive import ARCH
@@ -82,6 +85,11 @@ class Layout:
         self._manifests.append(made[0])
         self._write()
 
+    def blob(self, digest: str) -> bytes | None:
+        """A blob's content, if there is such a one."""
+        path = self._blobs / digest.partition(":")[2]
+        return path.read_bytes() if path.is_file() else None
+
     def blobs(self) -> list[Path]:
         """All blobs, the smallest first."""
         return sorted(self._blobs.iterdir(), key=lambda path: path.stat().st_size)
@@ -117,6 +125,60 @@ class Layout:
     def _write(self) -> None:
         index = {"schemaVersion": 2, "manifests": self._manifests}
         (self.folder / "index.json").write_text(json.dumps(index))
+
+
+@contextmanager
+def registry(layout: Layout, name: str, home: Path, *, private: bool = False) -> Iterator[str]:
+    """Serve a layout as the repository ``name`` of a registry; yield its address.
+
+    A user whose home is ``home`` talks to it without TLS.
+    """
+    index = json.loads((layout.folder / "index.json").read_text())["manifests"]
+    tags = {each["annotations"][_TAG]: each for each in index}
+    top = f"/v2/{name}"
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            """Answer as the distribution specification has it."""
+            kind, _, last = self.path.removeprefix(f"{top}/").partition("/")
+            blob = layout.blob(tags[last]["digest"] if last in tags else last)
+            if private and self.path != "/v2/":
+                self._answer(401, b'{"errors": [{"code": "UNAUTHORIZED"}]}')
+            elif self.path == "/v2/":
+                self._answer(200, b"{}")
+            elif self.path == f"{top}/tags/list":
+                self._answer(200, json.dumps({"name": name, "tags": [*tags]}).encode())
+            elif blob is None:
+                code = "MANIFEST_UNKNOWN" if kind == "manifests" else "BLOB_UNKNOWN"
+                self._answer(404, json.dumps({"errors": [{"code": code}]}).encode())
+            else:
+                self._answer(200, blob)
+
+        do_HEAD = do_GET  # noqa: N815  http.server looks for it
+
+        def _answer(self, status: int, content: bytes) -> None:
+            self.send_response(status)
+            media = json.loads(content).get("mediaType") if content[:1] == b"{" else None
+            self.send_header("Content-Type", media or "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        place = f"127.0.0.1:{server.server_port}"
+        (home / ".config/containers").mkdir(parents=True, exist_ok=True)
+        (home / ".config/containers/registries.conf").write_text(
+            f'[[registry]]\nlocation = "{place}"\ninsecure = true\n'
+        )
+        yield f"{place}/{name}"
+        server.shutdown()
+        thread.join()
 
 
 def ci_kernel(image: bytes, release: str) -> dict[str, Entry]:

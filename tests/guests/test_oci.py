@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from made_up_archive import ARCH, vmlinuz
-from made_up_oci import OTHER_ARCH, Layout, ci_kernel, lvh_kernel
+from made_up_oci import OTHER_ARCH, Layout, ci_kernel, lvh_kernel, registry
 
 from bench.errors import BufbenchError, FetchFailed
 from bench.guests import sources, store
@@ -202,6 +202,45 @@ def test_a_blob_that_is_not_its_digests_is_refused(
     blob.unlink()
     assert "6.12 is damaged: " in refused(f"oci:{layout.folder}:6.12", options)
     assert not cache.exists() or not [*cache.iterdir()]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    return tmp_path / "home"
+
+
+@needs_skopeo
+def test_images_of_a_registry_are_listed_and_fetched(
+    layout: Layout, home: Path, cache: Path, options: Options
+) -> None:
+    images = [(OTHER_ARCH, [{}]), (ARCH, [ci_kernel(vmlinuz("6.19.12"), "6.19.12")])]
+    layout.add_index("stable", images)
+    with registry(layout, "cilium/ci-kernels", home) as address:
+        place = f"oci:{address}"
+        found = dict(each_or_why([f"{place}:{tag}" for tag in ("stable", "6.1", "9.9")], options))
+        stable, longterm, none = found.values()
+        assert isinstance(stable, Image)
+        assert isinstance(longterm, Image)
+        assert (stable.release, longterm.release) == ("6.19.12", "6.1.168")
+        assert str(none) == (
+            f"{place} has no tag 9.9; there are 6.12.80, 6.12, 6.7rc4, 6.1, stable"
+        )
+        assert f"{place} names no image without a tag; there are" in refused(place, options)
+        rows = sources.offers([place], options)
+        assert {row.version for row in rows if row.fetched} == {"stable", "6.1"}
+    assert len([*cache.iterdir()]) == 2
+    assert provide([f"{place}:stable"], options) == [stable]
+
+
+@needs_skopeo
+@pytest.mark.usefixtures("cache")
+def test_a_registry_that_refuses_is_named(layout: Layout, home: Path, options: Options) -> None:
+    with registry(layout, "kernels", home, private=True) as address:
+        line = refused(f"oci:{address}:6.12", options)
+    assert "is refused by the registry: " in line
+    assert line.endswith("skopeo login gives access to what is private")
 
 
 @needs_skopeo
