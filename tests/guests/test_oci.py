@@ -15,7 +15,7 @@ import pytest
 from made_up_archive import ARCH, vmlinuz
 from made_up_oci import OTHER_ARCH, Layout, ci_kernel, lvh_kernel, registry
 
-from bench.errors import BufbenchError, FetchFailed
+from bench.errors import BufbenchError, FetchFailed, UsageError
 from bench.guests import sources, store
 from bench.guests.sources import Image, Options, each_or_why, oci, provide
 from bench.host import process
@@ -310,6 +310,27 @@ def test_a_place_lists_its_kernels_by_version(layout: Layout, options: Options) 
     assert [row.label for row in oci.SOURCE.offers("", options)] == [f"{place}:6.1"]
     labels = [row.label for row in rows if row.series]
     assert all(isinstance(found, Image) for _, found in each_or_why(labels, options))
+
+
+@needs_skopeo
+@pytest.mark.usefixtures("cache")
+def test_what_lies_between_two_tags_is_in_the_order_of_versions(
+    layout: Layout, options: Options
+) -> None:
+    layout.add("stable", {"boot/vmlinuz": vmlinuz("7.0.0")})
+    place = f"oci:{layout.folder}"
+    known = sources.between(f"{place}:6.1", f"{place}:6.12", options)
+    assert [each.label for each in known] == [f"{place}:{tag}" for tag in ("6.1", "6.7rc4", "6.12")]
+    assert [each.fetch().release for each in known] == ["6.1.168", "6.7.0-rc4", "6.12.81"]
+    for good, bad, why in (
+        (f"{place}:6.12", f"{place}:6.1", "is newer than"),
+        (f"{place}:6.1", f"{place}:stable", "stable has no place among the versions"),
+        (f"{place}:6.1", f"{place}:9.9", "has no place among the versions"),
+        (f"{place}:6.1", "oci:/nowhere:6.2", "are of two repositories"),
+        (f"{place}:6.1", "6.12", "nothing is known to lie between"),
+    ):
+        with pytest.raises(UsageError, match=why):
+            sources.between(good, bad, options)
 
 
 @pytest.mark.usefixtures("cache")

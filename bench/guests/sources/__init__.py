@@ -136,6 +136,8 @@ def stretch(known: Sequence[Candidate], good: int, bad: int) -> list[Candidate]:
             "way round: CALL=NUMBER",
         )
     return list(known[good : bad + 1])
+
+
 def offers(labels: Sequence[str], options: Options) -> list[Listed]:
     """List the kernels beside each label's by version; without labels, those of all sources.
 

@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from bench.errors import FetchFailed
-from bench.guests.sources import Image, Listed, Options, Source
+from bench.errors import FetchFailed, UsageError
+from bench.guests.sources import Candidate, Image, Listed, Options, Source, stretch
 
 if TYPE_CHECKING:
     from bench.guests.skopeo import Repository
@@ -153,6 +153,28 @@ def _image(label: str, fetched: Fetched[Pulled]) -> Image:
     )
 
 
+def _between(good: str, bad: str, options: Options) -> list[Candidate]:
+    """List the tags of a repository from one to another; those without a version have no place."""
+    from bench.guests.skopeo import VERSION, order
+
+    ends = parse(good), parse(bad)
+    if ends[0].place != ends[1].place:
+        raise UsageError(
+            f"{good} and {bad} are of two repositories", remedy="name two tags of one repository"
+        )
+    repository = ends[0].repository
+    tags = sorted(filter(VERSION.match, repository.tags()), key=order)
+    for end in ends:
+        if end.tag not in tags:
+            raise UsageError(
+                f"{repository.named(end.tag)} has no place among the versions of {repository.name}",
+                remedy=f"bufbench kernels list {repository.name} --all shows them",
+            )
+    labels = map(repository.named, tags)
+    known = [Candidate(label=label, fetch=partial(_fetch, label, options)) for label in labels]
+    return stretch(known, *(tags.index(end.tag) for end in ends))
+
+
 def _offers(label: str, options: Options) -> list[Listed]:
     """List a place's tags by version; without a label, what was fetched from anywhere."""
     from bench.guests.skopeo import Repository, order
@@ -211,6 +233,7 @@ SOURCE: Final = Source(
     forms="ci-kernels:6.12, lvh:6.12-main, oci:REPOSITORY:TAG, oci:./FOLDER:TAG",
     takes=takes,
     find=_find,
+    between=_between,
     offers=_offers,
     prune=_prune,
 )
