@@ -16,7 +16,7 @@ from typing import Final
 from pydantic import BaseModel, Field, ValidationError
 
 from bench.errors import FetchFailed
-from bench.guests import apt
+from bench.guests.architecture import own
 from bench.host import process
 
 ASK_S: Final = 60.0
@@ -128,7 +128,7 @@ class Repository:
     def _run(
         self, command: str, *words: str, tag: str = "", what: str = "", timeout_s: float = 0
     ) -> str:
-        chosen = ("--override-os", "linux", "--override-arch", apt.architecture())
+        chosen = ("--override-os", "linux", "--override-arch", own())
         what = what or self.named(tag)
         timeout_s = timeout_s or ASK_S
         try:
@@ -150,7 +150,7 @@ class Repository:
                 raise self._no_tag(tag) from failed
             for pattern, words_for_it, remedy, kind in _REASONS:
                 if re.search(pattern, said):
-                    why = words_for_it.format(machine=apt.architecture(), said=said)
+                    why = words_for_it.format(machine=own(), said=said)
                     raise kind(f"{what} {why}", remedy=remedy) from failed
             raise FetchFailed(f"{what} cannot be had: {said}") from failed
 

@@ -96,7 +96,7 @@ def _find(labels: Sequence[str], options: Options) -> list[Callable[[], Image]]:
 
 
 def _fetch(label: str, options: Options) -> Image:
-    from bench.guests import apt
+    from bench.guests.architecture import own
     from bench.guests.skopeo import Unreachable
 
     wanted, kept = parse(label), _store()
@@ -113,9 +113,9 @@ def _fetch(label: str, options: Options) -> Image:
             raise
         options.say(f"{failed.message}; what was fetched before is used")
         return _image(label, before[-1])
-    if seen.architecture != apt.architecture():
+    if seen.architecture != own():
         raise FetchFailed(
-            f"{label} is for {seen.architecture or 'no machine'}, not for {apt.architecture()}",
+            f"{label} is for {seen.architecture or 'no machine'}, not for {own()}",
             remedy="take another tag or image",
         )
 
