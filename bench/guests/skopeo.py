@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -41,7 +41,7 @@ _AWAY: Final = (
     r"no such host|connection refused|[Tt]imeout|deadline exceeded|unreachable|reset by peer"
     r"|misbehaving|proxyconnect|\b50[0234]\b"
 )
-_DAMAGED: Final = r"did not match|igest|unexpected EOF|no such file|invalid|manifest|unsupported"
+_DAMAGED: Final = r"did not match|igest|unexpected EOF|blobs/\S+: no such file|manifest"
 _REASONS: Final = (
     (r"no image found in .*for architecture", "holds no image for {machine}", _OTHER, FetchFailed),
     (_REFUSED, "is refused by the registry: {said}", _LOGIN, FetchFailed),
@@ -49,6 +49,9 @@ _REASONS: Final = (
     (_DAMAGED, "is damaged: {said}", "fetch or copy the image again", FetchFailed),
 )
 _NO_TAG: Final = r"manifest unknown|no descriptor found|manifest \S+ not found|not found in"
+
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class Seen(BaseModel):
@@ -86,10 +89,10 @@ class Repository:
     def tags(self) -> tuple[str, ...]:
         """Return the tags of its images, in no order. FetchFailed where they cannot be had."""
         if self.folder is not None:
-            found = (each.annotations or {} for each in _index(self.name, self.folder).manifests)
-            return tuple(each[_TAG] for each in found if _TAG in each)
+            named = (each.annotations or {} for each in _index(self.name, self.folder).manifests)
+            return tuple(each[_TAG] for each in named if _TAG in each)
         said = self._run("list-tags", f"docker://{self.address}", what=self.name)
-        return tuple(_Listing.model_validate_json(said).tags)
+        return tuple(_read(_Listing, said, self.name).tags)
 
     def inspect(self, tag: str) -> Seen:
         """Look at an image without fetching it; "" is the only one of a folder.
@@ -100,20 +103,14 @@ class Repository:
             _index(self.name, self.folder)
         elif not tag:
             raise self._no_tag(tag)
-        return Seen.model_validate_json(self._run("inspect", self._reference(tag), tag=tag))
+        return _read(Seen, self._run("inspect", self._reference(tag), tag=tag), self.named(tag))
 
     def copy(self, tag: str, seen: Seen, into: Path) -> tuple[Path, ...]:
         """Fetch an image, its digests checked; return its layers' files, the lowest first."""
         # From a registry by its digest: a tag may have moved since it was looked at.
         source = f"docker://{self.address}@{seen.digest}" if self.address else self._reference(tag)
         self._run("copy", "--quiet", source, f"dir:{into}", tag=tag, timeout_s=_COPY_S)
-        try:
-            manifest = _Manifest.model_validate_json((into / "manifest.json").read_bytes())
-        except ValidationError as error:
-            raise FetchFailed(
-                f"{self.named(tag)} has a manifest of another kind",
-                remedy="take an OCI or Docker image",
-            ) from error
+        manifest = _read(_Manifest, (into / "manifest.json").read_text(), self.named(tag))
         return tuple(into / layer.digest.partition(":")[2] for layer in manifest.layers)
 
     def named(self, tag: str) -> str:
@@ -161,6 +158,16 @@ class Repository:
             f"{self.name} has no tag {tag}" if tag else f"{self.name} names no image without a tag",
             remedy=f"there are {', '.join(known[:_SHOWN])}{others}" if known else "it has no tags",
         )
+
+
+def _read(kind: type[Model], said: str, what: str) -> Model:
+    try:
+        return kind.model_validate_json(said)
+    except ValidationError as error:
+        raise FetchFailed(
+            f"{what} is described in a way that bufbench does not know",
+            remedy="take an OCI or Docker image",
+        ) from error
 
 
 def newest_first(tags: Iterable[str]) -> list[str]:

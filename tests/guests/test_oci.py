@@ -75,6 +75,7 @@ def refused(label: str, options: Options) -> str:
         ("oci:127.0.0.1:5000/b", "127.0.0.1:5000/b", ""),
         ("oci:/images/kernels:6.12", "/images/kernels", "6.12"),
         ("oci:/images/ghcr.io/x", "/images/ghcr.io/x", ""),
+        ("oci:/images:localhost/kernel:6.12", "/images", "localhost/kernel:6.12"),
     ],
 )
 def test_a_label_names_a_place_and_a_tag(text: str, place: str, tag: str) -> None:
@@ -296,6 +297,7 @@ def test_a_machine_without_skopeo_is_told_what_to_install(
 @pytest.mark.usefixtures("cache")
 def test_a_place_lists_its_kernels_by_version(layout: Layout, options: Options) -> None:
     layout.add("mainline", {"boot/vmlinuz": vmlinuz("7.0.0")})
+    layout.add("\x1b[31mred", {})
     place = f"oci:{layout.folder}"
     (image,) = provide([f"{place}:6.1"], options)
     every = Options(say=options.say, every=True)

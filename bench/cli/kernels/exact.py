@@ -156,7 +156,7 @@ def _images(
         raise UsageError("host is not booted", remedy="name an image, like /boot/vmlinuz")
     check_names(kernels)
     if not any(source_of(label).fetches for label in kernels):
-        refuse(context, "where no kernel is fetched", "sources")
+        refuse(context, "where no kernel is an archive's", "sources")
     reproducible.program()  # before anything is fetched
     found: list[Image | KernelCount] = []
     options = Options(say=tell, sources_file=sources)

@@ -80,7 +80,7 @@ def command(
     if set(kernels) == {HOST}:
         refuse(context, "where no guest is run", "cpus", "memory", "jobs", "append", "emulate")
     if not any(each.fetches for each in wanted):
-        refuse(context, "where no kernel is fetched", "sources")
+        refuse(context, "where no kernel is an archive's", "sources")
     if resume and output is None:
         raise UsageError("--resume needs the folder to go on with", remedy="add --output FOLDER")
     check_range("--jobs", jobs, 1, 64)

@@ -27,7 +27,7 @@ _LABEL: Final = re.compile(
     rf"(?:(?P<known>{'|'.join(_KNOWN)})"
     r"|oci:(?P<registry>(?:localhost|[\w-]+(?:\.[\w-]+)+|[\w.-]+:\d{1,5})(?::\d{1,5})?(?:/[\w.-]+)+)"
     r"|oci:(?P<folder>[^:]+))"
-    r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_./@+-]{0,127}))?",
+    r"(?::(?P<tag>[A-Za-z0-9_](?:[A-Za-z0-9_./@+:-]{0,126}[A-Za-z0-9_])?))?",
     re.ASCII,
 )
 _NEEDED_BYTES: Final = 1_000_000_000
@@ -163,7 +163,7 @@ def _between(good: str, bad: str, options: Options) -> list[Candidate]:
             f"{good} and {bad} are of two repositories", remedy="name two tags of one repository"
         )
     repository = ends[0].repository
-    tags = sorted(filter(VERSION.match, repository.tags()), key=order)
+    tags = sorted(filter(VERSION.match, _tags(repository)), key=order)
     for end in ends:
         if end.tag not in tags:
             raise UsageError(
@@ -182,13 +182,18 @@ def _offers(label: str, options: Options) -> list[Listed]:
     fetched = {(one.kernel.place, one.kernel.tag): one for one in _by_age(_store())}
     if label:
         wanted = parse(label)
-        keys = [(wanted.place, tag) for tag in wanted.repository.tags()]
+        keys = [(wanted.place, tag) for tag in _tags(wanted.repository)]
         rows = [_row(wanted.repository, key[1], fetched.get(key)) for key in keys]
     else:
         rows = [_row(Repository(name=one.kernel.name), key[1], one) for key, one in fetched.items()]
     rows.sort(key=lambda row: (order(row.version), row.suite))
     newest = {(row.suite, row.series, row.flavour): row for row in rows}
     return rows if options.every else [*newest.values()]
+
+
+def _tags(repository: Repository) -> list[str]:
+    """Return a repository's tags, but for what nobody can type."""
+    return [tag for tag in repository.tags() if takes(repository.named(tag))]
 
 
 def _row(repository: Repository, tag: str, fetched: Fetched[Pulled] | None) -> Listed:
