@@ -17,6 +17,8 @@ class ExitCode(IntEnum):
     USAGE = 2
     MACHINE_UNFIT = 3
     NOT_BALANCED = 4
+    UNDECIDED = 125  # git bisect run skips a commit by it
+    STOP = 128  # and ends by it
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -90,6 +92,12 @@ class GateFailed(BufbenchError):
     """A gate that the caller asked for did not hold."""
 
     exit_code = ExitCode.GATE_FAILED
+
+
+class Stop(BufbenchError):
+    """What makes `git bisect run` end, since no commit is to blame."""
+
+    exit_code = ExitCode.STOP
 
 
 class JournalError(BufbenchError):

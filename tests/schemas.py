@@ -15,11 +15,12 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from bench.cli.dry_run import PlanData
-from bench.cli.kernels.available import Listed, Pruned
+from bench.cli.kernels.available import Pruned
 from bench.cli.trace import Exit
 from bench.doctor.doctor import Findings
 from bench.doctor.least_privilege import Needs
-from bench.guests.sources import Image
+from bench.guests.sources import Image, Listed
+from bench.questions.bisect.study import Bisection
 from bench.questions.change.difference import Difference
 from bench.questions.check.document import CheckData
 from bench.questions.claims.data import ClaimsData
@@ -42,6 +43,7 @@ KINDS: Final[Mapping[str, Any]] = {
     "duet": DuetData,
     "duet-designs": DesignsData,
     "history": History,
+    "kernels-bisect": Bisection,
     "kernels-exact": Study,
     "kernels-fetch": tuple[Image, ...],
     "kernels-list": tuple[Listed, ...],

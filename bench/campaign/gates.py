@@ -18,7 +18,7 @@ WHAT: Final = {"drops": "records", "causal": "pairs of a parent and its child"}
 """What may be gated, and what it is counted out of."""
 
 
-def _counts(what: str, trial: TrialResult) -> tuple[int, int]:
+def counts(what: str, trial: TrialResult) -> tuple[int, int]:
     """Return how often it happened, and out of how many."""
     if what == "drops" and trial.ledger:
         return trial.ledger.own_dropped, trial.ledger.attempted
@@ -47,7 +47,7 @@ class Gate:
             if trial.state is State.INVALID or transport in BASELINES:
                 continue
             if self.transport in (None, transport):
-                seen, looked_at = _counts(self.what, trial)
+                seen, looked_at = counts(self.what, trial)
                 happened += seen
                 full = state_of(trial) is not State.REDUCED
                 out_of[transport] = out_of.get(transport, 0) + full * looked_at

@@ -69,5 +69,12 @@ def enter(run: Callable[[Ending], int]) -> None:
 
 def _command_line(_: Ending) -> int:
     from bench.cli.app import run
+    from bench.errors import BufbenchError, Stop
 
-    return run(sys.argv[1:])
+    words = sys.argv[1:]
+    try:
+        return run(words)
+    except BufbenchError as error:
+        if "bisect-step" not in words:
+            raise
+        raise Stop(error.message, remedy=error.remedy) from error

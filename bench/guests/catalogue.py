@@ -6,7 +6,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final
+
+from pydantic import Field
 
 from bench.errors import UsageError
 from bench.linux.version import KernelVersion
@@ -51,7 +53,7 @@ class Kernel:
     archive: str
     suite: str
     has_modules: bool  # archives drop modules of older kernels while their images stay
-    packages: tuple[Package, ...]
+    packages: Annotated[tuple[Package, ...], Field(min_length=1)]
 
     @property
     def upstream(self) -> KernelVersion:

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,23 @@ from pydantic import TypeAdapter, ValidationError
 from bench.errors import FetchFailed
 from bench.guests import apt, archives, store
 from bench.guests.archives import Archive
-from bench.guests.catalogue import Kernel, Package, kernels, order
+from bench.guests.catalogue import Kernel, Package, kernels, newest, order
 from bench.guests.store import Fetched, Store
+from bench.guests.unpack import unpack
 
 _DAY_S: Final = 86_400
 _LISTS_BYTES: Final = 300_000_000
 """Lists and APT's cache of them take 160 MB with Debian's suites."""
+
+_UNPACKED: Final = 3
+"""Times a package's size that its kernel takes, where modules lie compressed in it."""
+
+_ROOT: Final = "apt-"
+"""Begins the names of private APT roots; each one's lock has its name."""
+
+_MB: Final = 1_000_000
+
+Download = Callable[[tuple[Package, ...], Path], tuple[Path, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +51,9 @@ _OFFER: Final = TypeAdapter(_Offer)
 class Library:
     """Combine archives and store. ``say`` is called with slow steps and failures."""
 
-    def __init__(self, kept: Store, chosen: Sequence[Archive], say: Callable[[str], None]) -> None:
+    def __init__(
+        self, kept: Store[Kernel], chosen: Sequence[Archive], say: Callable[[str], None]
+    ) -> None:
         self.store = kept
         self._say = say
         self._without_keys = tuple(
@@ -49,7 +63,7 @@ class Library:
         )
         self._usable = [archive for archive in chosen if not archive.without_keys()]
         digest = hashlib.sha256(apt.sources_list(self._usable).encode()).hexdigest()
-        self._name = f"{store.ROOT}{digest[:12]}"
+        self._name = f"{_ROOT}{digest[:12]}"
         self._file = kept.folder / self._name / "offer.json"
         self._root = apt.Root(kept.folder / self._name, self._usable)
         kept.sweep()
@@ -77,9 +91,9 @@ class Library:
         by_key = {kernel.key: kernel for kernel in (*fetched, *offered)}
         return tuple(sorted(by_key.values(), key=order))
 
-    def fetch(self, kernel: Kernel) -> Fetched:
+    def fetch(self, kernel: Kernel) -> Fetched[Kernel]:
         """Return the kernel from the store, fetched if need be."""
-        return self.store.fetch(kernel, self._download, self._say)
+        return fetch(self.store, kernel, self._download, self._say)
 
     def _download(self, packages: tuple[Package, ...], into: Path) -> tuple[Path, ...]:
         # Not while the lists are being changed.
@@ -128,4 +142,47 @@ class Library:
 def opened(sources_file: Path | None, say: Callable[[str], None]) -> Library:
     """Open the user's library. UsageError for a bad kernels.toml, MachineUnfit without a place."""
     chosen = archives.read(sources_file or archives.find_file(), apt.host_mirrors())
-    return Library(store.opened(), chosen, say)
+    return Library(_store(), chosen, say)
+
+
+def fetch(
+    kept: Store[Kernel], kernel: Kernel, download: Download, say: Callable[[str], None]
+) -> Fetched[Kernel]:
+    """Return a kernel from a store; download its packages and unpack them if it is not there."""
+    size_bytes = sum(package.size_bytes for package in kernel.packages)
+    installed_bytes = sum(package.installed_bytes for package in kernel.packages)
+
+    def fill(folder: Path) -> Kernel:
+        say(f"fetching {kernel.release}, {size_bytes / _MB:.0f} MB, from {kernel.origin}")
+        if not kernel.has_modules:
+            say(f"{kernel.release}: its modules have left the archive; few such kernels boot")
+        packages = folder / "packages"
+        packages.mkdir()
+        unpack(download(kernel.packages, packages), kernel.release, folder)
+        shutil.rmtree(packages)
+        return kernel
+
+    # At its peak: packages, their files, modules decompressed.
+    needed_bytes = size_bytes + max(installed_bytes, _UNPACKED * size_bytes)
+    return kept.fetch(kernel.key, kernel.release, needed_bytes, fill, say)
+
+
+def prune(*, every: bool) -> Iterator[str]:
+    """Remove kernels that a newer one of the series replaces, or ``every`` one and all lists.
+
+    Yields a line for each thing removed, as it goes.
+    """
+    kept = _store()
+    yield from kept.prune(lambda known: () if every else newest(known))
+    removed = 0
+    for root in kept.folder.glob(f"{_ROOT}*") if every else ():
+        with kept.locked(root.name) as free:
+            if free:
+                shutil.rmtree(root, ignore_errors=True)
+                removed += 1
+    if removed:
+        yield "removed the archives' lists"
+
+
+def _store() -> Store[Kernel]:
+    return Store(store.folder(), Kernel)

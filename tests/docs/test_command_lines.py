@@ -21,13 +21,14 @@ from typing import Any, Final
 
 import made_up_exact
 import pytest
+from made_up_archive import vmlinuz
 from made_up_kernels import entry, write
 from made_up_trials import blocks, header
 from pydantic import TypeAdapter
 
 from bench.campaign import campaign
 from bench.errors import BufbenchError, MachineUnfit
-from bench.guests import library, sources, store
+from bench.guests import library, sources
 from bench.host import process
 from bench.journal.writer import JournalWriter
 from bench.tracer import live
@@ -99,6 +100,10 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for folder in ("artefacts", "results/kernels-20261122-101500", "results/kernels-6.12"):
         (root / folder).mkdir()
         write(root / folder, entry("6.12", "6.12.1-amd64"))
+    (root / "builds").mkdir()
+    (root / "builds/good").write_bytes(vmlinuz("6.1.1"))
+    (root / "builds/bad").write_bytes(vmlinuz("6.1.2"))
+    (root / "versions.json").write_text('[{"version": "6.12.81", "static_tag": ""}]')
     counted = made_up_exact.study(made_up_exact.kernel("6.1", made_up_exact.all_calls()))
     for name in ("yesterday", "today"):
         (root / f"{name}.json").write_bytes(TypeAdapter(type(counted)).dump_json(counted))
@@ -121,7 +126,7 @@ def called(checkout: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> P
     monkeypatch.setattr(live, "opened", entered)
     for module, name in (
         *((sources, "find"), (sources, "provide")),
-        *((library, "opened"), (store, "opened")),
+        *((sources, "offers"), (sources, "prune"), (library, "opened")),
     ):
         monkeypatch.setattr(module, name, looked_up)
     monkeypatch.chdir(checkout)

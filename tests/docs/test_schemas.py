@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from tracing import bufbench
 from bench.guests.sources import Image
 from bench.journal.writer import JournalWriter
 from bench.plan.budgets import KIB
+from bench.questions.bisect.readings import Reading
+from bench.questions.bisect.search import Verdict
+from bench.questions.bisect.study import Bisection, Tried
 from bench.questions.duet.designs import designs
 from bench.questions.exact import document as exact_document
 from bench.questions.sizing.document import Sized, document
@@ -137,3 +141,27 @@ def test_json_and_another_format_contradict(command: list[str]) -> None:
     done = bufbench(*command, "x.jsonl", "--json", "--format", "markdown")
     assert done.returncode == 2
     assert done.stderr.startswith("bufbench: --json contradicts --format markdown")
+
+
+def test_bisections_are_as_described() -> None:
+    reading = Reading(name="reserve-submit@72", value=149)
+    tried = Tried(
+        kernel="7.3",
+        place=2,
+        release="7.3.4+deb13-amd64",
+        origin="made up",
+        verdict=Verdict.BAD,
+        readings=(reading, replace(reading, value="refused"), replace(reading, value=None)),
+        seeds=(1, 2),
+        why="149, not at most 141",
+    )
+    found = Bisection(
+        test="reserve-submit@72:+0",
+        good="6.1",
+        bad="7.3",
+        candidates=("6.1", "7.3"),
+        different=2,
+        most_boots=4,
+    )
+    for each in (found, replace(found, first_bad="7.3", last_good="6.1", tried=(tried,))):
+        check("kernels-bisect", render(data=each))

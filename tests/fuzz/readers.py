@@ -13,17 +13,19 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 from unittest import mock
 
 import made_up_exact
+import made_up_oci
 import made_up_trials
 from fuzz import btf_samples, edited_journal, texts
 from pydantic import TypeAdapter
 
 from bench.campaign import gates
 from bench.errors import BufbenchError, UsageError
-from bench.guests import archives, catalogue, sources
+from bench.guests import archives, catalogue, layers, lists, skopeo, sources
 from bench.journal.reader import read_journals
 from bench.journal.writer import encode
 from bench.judge.comparison import merged_latency
@@ -31,6 +33,9 @@ from bench.linux import cgroup, kernel_log, machine, procfs, version
 from bench.linux.cgroup import homes
 from bench.plan import budgets
 from bench.plan.experiments import ArmName
+from bench.questions.bisect import condition
+from bench.questions.bisect import state as bisect_state
+from bench.questions.bisect.readings import of_calls
 from bench.questions.claims import expectations
 from bench.questions.exact import document as exact_document
 from bench.questions.exact import gate as exact_gate
@@ -123,6 +128,7 @@ def _words(data: bytes) -> None:
         budgets.parse,
         gates.parse,
         exact_gate.parse,
+        condition.parse,
         sources.source_of,
         lambda word: expectations.parse([word]),
     ):
@@ -168,11 +174,48 @@ def _packages(data: bytes) -> None:
     catalogue.kernels(catalogue.parse(_text(data), archive="Debian", suite="bookworm"))
 
 
+def _layer(data: bytes) -> None:
+    with _file(data) as path, TemporaryDirectory() as folder:
+        layers.take_kernel([path], Path(folder))
+
+
+def _layer_seeds() -> list[bytes]:
+    image = bytearray(0x600)
+    image[0x202:0x206], image[0x20E:0x210] = b"HdrS", b"\0\x03"
+    image[0x500:0x507] = b"6.12.81"
+    whole = made_up_oci.layer({"boot/vmlinuz": bytes(image), "boot/.wh.config": b"", "lib": "usr"})
+    return [whole, whole[:1024], made_up_oci.packed(whole, "gzip")]
+
+
+def _oci_index(data: bytes) -> None:
+    with TemporaryDirectory() as folder:
+        Path(folder, "index.json").write_bytes(data)
+        tags = skopeo.Repository(name="oci:x", folder=Path(folder)).tags()
+        skopeo.newest_first(tags)
+
+
+def _oci_index_seeds() -> list[bytes]:
+    with TemporaryDirectory() as name:
+        layout = made_up_oci.Layout(Path(name, "layout"))
+        for tag in ("6.12.81", "6.7rc4-debug", "mainline"):
+            layout.add(tag, {"boot/vmlinuz": b""})
+        return [(layout.folder / "index.json").read_bytes(), b'{"manifests": []}']
+
+
 def _exact(data: bytes) -> None:
     with suppress(ValueError):  # documented
         exact_report.parse(data)
     with _file(data) as path:
         exact_document.document(exact_study.read(path))
+
+
+def _bisection(data: bytes) -> None:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / bisect_state.STATE).write_bytes(data)
+        notes = bisect_state.opened(folder, ("made up",), resume=True)
+        asked = condition.parse("all:+0")
+        asked.judge(notes.of("0").readings, notes.of("1").readings)
 
 
 def _history_cache(data: bytes) -> None:
@@ -201,6 +244,17 @@ def _exact_seeds() -> list[bytes]:
     return [made_up_exact.report(counts), TypeAdapter(type(study)).dump_json(study)]
 
 
+def _bisection_seeds() -> list[bytes]:
+    counts = made_up_exact.all_calls()
+    readings = tuple(of_calls(made_up_exact.kernel("6.1", counts)))
+    boots = tuple(bisect_state.Boot(seed=seed, readings=readings) for seed in (1, 2))
+    with TemporaryDirectory() as name:
+        notes = bisect_state.opened(Path(name), ("made up",), resume=False)
+        for sha256 in ("0", "1"):
+            notes.keep(bisect_state.Kernel(sha256=sha256, boots=boots))
+        return [(Path(name) / bisect_state.STATE).read_bytes()]
+
+
 READERS: Final[dict[str, Reader]] = {
     "journal": Reader(read=_journal, seeds=_journal_seeds),
     "report": Reader(
@@ -223,6 +277,14 @@ READERS: Final[dict[str, Reader]] = {
     ),
     "guest": Reader(read=outcome.parse, seeds=lambda: texts.GUESTS, longest_bytes=4_096),
     "exact": Reader(read=_exact, seeds=_exact_seeds),
+    "bisection": Reader(read=_bisection, seeds=_bisection_seeds),
     "history-cache": Reader(read=_history_cache, seeds=_history_caches, longest_bytes=16_384),
     "packages": Reader(read=_packages, seeds=lambda: texts.PACKAGES),
+    "layer": Reader(read=_layer, seeds=_layer_seeds, longest_bytes=16_384),
+    "oci-index": Reader(read=_oci_index, seeds=_oci_index_seeds, longest_bytes=4_096),
+    "kernel-list": Reader(
+        read=lambda data: lists.expand([f"[{_text(data)}"]),
+        seeds=lambda: [b'"6.1", "6.12"]', b'{"version": "6.12.81", "static_tag": ""}]', b"]"],
+        longest_bytes=1_024,
+    ),
 }

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import bench
 from bench.errors import UsageError
 from bench.guests import sources
-from bench.guests.sources import Options, Source, archives, host, local, source_of
+from bench.guests.sources import Options, Source, archives, host, local, oci, source_of
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what typer says of click
@@ -28,6 +28,7 @@ MEANT = [
     *((text, archives.SOURCE) for text in ("6.12.94-1", "6.12.94+deb13-rt-amd64")),
     *((text, archives.SOURCE) for text in ("linux-image-6.1.0-56-amd64", "7.3~rc7-1~exp1")),
     ("host", host.SOURCE),
+    *((text, oci.SOURCE) for text in ("ci-kernels:6.12", "lvh:6.12-main", "oci:./kernels:6.12")),
     *((text, local.SOURCE) for text in ("./bzImage", "bzImage", "vm:mods", "/b/vmlinuz-6.12")),
 ]
 
@@ -56,7 +57,7 @@ def test_every_text_is_a_request_or_an_error(text: str) -> None:
 
 TOY = """
 from pathlib import Path
-from bench.guests.sources import Image, Source
+from bench.guests.sources import Image, Listed, Source
 
 def find(labels, options):
     return [lambda label=label: image(label, options) for label in labels]
@@ -67,7 +68,23 @@ def image(label, options):
         label=label, release="9.9.9", vmlinuz=Path("/toys") / label, modules=None, origin="toys"
     )
 
-SOURCE = Source(forms="toy-NUMBER", takes=lambda text: text.startswith("toy-"), find=find)
+def offers(label, options):
+    return [
+        Listed(
+            label=f"toy-{number}", series="9.9", flavour="", release="9.9.9", version=str(number),
+            archive="Toys", suite="box", modules=None, packages=(), download_bytes=None,
+            fetched=False, vmlinuz=None,
+        )
+        for number in (1, 2)
+    ]
+
+SOURCE = Source(
+    forms="toy-NUMBER",
+    takes=lambda text: text.startswith("toy-"),
+    find=find,
+    offers=offers,
+    prune=lambda every: iter(["removed a toy"]),
+)
 """
 
 
@@ -83,7 +100,9 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     sys.modules.pop("bench.guests.sources.toy", None)
 
 
-def test_a_new_source_is_one_file(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_new_source_is_one_file(
+    toy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     said: list[str] = []
     images = sources.provide(["toy-2", "host", "toy-1"], Options(say=said.append))
     assert [image.label for image in images] == ["toy-2", "host", "toy-1"]
@@ -91,6 +110,11 @@ def test_a_new_source_is_one_file(toy: Path, capsys: pytest.CaptureFixture[str])
     app.run(["kernels", "fetch", "toy-1", "--json"])
     (shown,) = json.loads(capsys.readouterr().out)
     assert (shown["label"], shown["vmlinuz"]) == ("toy-1", "/toys/toy-1")
+    app.run(["kernels", "list", "toy-1", "--json"])
+    assert [row["label"] for row in json.loads(capsys.readouterr().out)] == ["toy-1", "toy-2"]
+    monkeypatch.setenv("XDG_CACHE_HOME", str(toy / "cache"))
+    app.run(["kernels", "prune"])
+    assert capsys.readouterr().out == "removed a toy\n"
     with pytest.raises(UsageError, match=r"take one of .*, toy-NUMBER, "):
         source_of("--all")
     assert len(list(toy.rglob("*.py"))) == 1

@@ -15,6 +15,7 @@ import pytest
 from made_up_archive import vmlinuz
 
 from bench.errors import FetchFailed, UsageError
+from bench.guests import library
 from bench.guests.catalogue import Kernel, Package
 from bench.guests.header import release_of
 from bench.guests.sources import host, local
@@ -56,11 +57,11 @@ def deb(folder: Path, *, image_bytes: int = 5000) -> Path:
     return folder / "made.deb"
 
 
-def fetch(store: Store, package: Path, kernel: Kernel = KERNEL) -> None:
+def fetch(store: Store[Kernel], package: Path, kernel: Kernel = KERNEL) -> None:
     def download(_: tuple[Package, ...], into: Path) -> tuple[Path, ...]:
         return (Path(shutil.copy(package, into)),)
 
-    store.fetch(kernel, download, lambda _: None)
+    library.fetch(store, kernel, download, lambda _: None)
 
 
 @pytest.fixture
@@ -77,12 +78,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", disk], check=True)
 
 
-def remains(store: Store) -> list[Path]:
+def remains(store: Store[Kernel]) -> list[Path]:
     return list((store.folder / "images").iterdir())
 
 
 def test_too_little_room_is_told_before_anything_is_fetched(small_disk: Path) -> None:
-    store = Store(small_disk)
+    store = Store(small_disk, Kernel)
     kernel = replace(KERNEL, packages=(replace(PACKAGE, size_bytes=2_000_000),))
     with pytest.raises(FetchFailed, match=rf"{RELEASE} needs 8 MB in .* where 4 are free; bufb"):
         fetch(store, Path("/nowhere"), kernel)
@@ -90,18 +91,18 @@ def test_too_little_room_is_told_before_anything_is_fetched(small_disk: Path) ->
 
 
 def test_a_disk_that_fills_up_is_told_and_nothing_remains(small_disk: Path, tmp_path: Path) -> None:
-    store = Store(small_disk)
+    store = Store(small_disk, Kernel)
     with pytest.raises(FetchFailed) as told:
         fetch(store, deb(tmp_path, image_bytes=8_000_000))
     assert "No space left on device" in str(told.value)
     assert len(str(told.value).splitlines()) == 1
     assert not remains(store)
     fetch(store, deb(tmp_path / "small"))
-    assert store.get(KERNEL)
+    assert store.get(KERNEL.key)
 
 
 def test_a_package_without_an_image_is_told(tmp_path: Path) -> None:
-    store = Store(tmp_path / "store")
+    store = Store(tmp_path / "store", Kernel)
     kernel = replace(KERNEL, release="6.1.0-57-amd64")
     with pytest.raises(FetchFailed, match="holds no kernel image"):
         fetch(store, deb(tmp_path), kernel)
@@ -111,19 +112,19 @@ def test_a_package_without_an_image_is_told(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(FetchFailed, match=r"cannot be made.*set XDG_CACHE_HOME"):
-        Store(tmp_path / "file/store")
+        Store(tmp_path / "file/store", Kernel)
 
 
 @pytest.mark.parametrize("record", [b"", b"{}", b"\xff", b'{"release": 3}'])
 def test_a_folder_with_a_damaged_record_is_no_kernel(tmp_path: Path, record: bytes) -> None:
-    store = Store(tmp_path)
+    store = Store(tmp_path, Kernel)
     fetch(store, deb(tmp_path))
     (one,) = store.fetched()
     (one.folder / "kernel.json").write_bytes(record)
     assert not store.fetched()
-    assert store.get(KERNEL) is None
+    assert store.get(KERNEL.key) is None
     fetch(store, tmp_path / "made.deb")
-    assert store.get(KERNEL)
+    assert store.get(KERNEL.key)
     (one.folder / "kernel.json").write_bytes(record)
     store.sweep()
     assert not remains(store)
@@ -132,8 +133,9 @@ def test_a_folder_with_a_damaged_record_is_no_kernel(tmp_path: Path, record: byt
 HOLDER = """
 import sys, time
 from pathlib import Path
+from bench.guests.catalogue import Kernel
 from bench.guests.store import Store
-store = Store(Path(sys.argv[1]))
+store = Store(Path(sys.argv[1]), Kernel)
 with store.locked(sys.argv[2], lambda: None):
     print("held", flush=True)
     time.sleep(60)
@@ -141,7 +143,7 @@ with store.locked(sys.argv[2], lambda: None):
 
 
 def test_what_somebody_fetches_is_neither_swept_nor_pruned(tmp_path: Path) -> None:
-    store = Store(tmp_path / "store")
+    store = Store(tmp_path / "store", Kernel)
     fetch(store, deb(tmp_path))
     (store.folder / f"images/.partial-{KERNEL.key}.abcd").mkdir()
     command = [sys.executable, "-c", HOLDER, store.folder, KERNEL.key]
@@ -151,10 +153,10 @@ def test_what_somebody_fetches_is_neither_swept_nor_pruned(tmp_path: Path) -> No
     ) as holder:
         assert holder.stdout
         assert holder.stdout.readline() == "held\n"
-        assert list(store.prune(every=True)) == [f"kept {RELEASE}, which is being fetched"]
+        assert list(store.prune(lambda _: ())) == [f"kept {RELEASE}, which is being fetched"]
         assert len(remains(store)) == 2
         holder.kill()
-    assert list(store.prune(every=True)) == [f"removed {RELEASE}, 0 MB"]
+    assert list(store.prune(lambda _: ())) == [f"removed {RELEASE}, 0 MB"]
     assert not remains(store)
 
 

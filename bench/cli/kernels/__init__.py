@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench kernels: list, fetch, prune, run, report, exact."""
+"""bufbench kernels: list, fetch, prune, run, report, exact, bisect."""
 
 from __future__ import annotations
 
 import typer
 
 from bench.cli import settings
-from bench.cli.kernels import available, exact, report, run
+from bench.cli.kernels import available, bisect, exact, report, run
 from bench.cli.options import Command, Group, plain_app
 
 app = plain_app(Group)
@@ -30,3 +30,5 @@ app.command("prune", cls=Command)(available.prune)
 app.command("run", cls=Command)(run.command)
 app.command("report", cls=Command)(report.command)
 app.command("exact", cls=Command)(exact.command)
+app.command("bisect", cls=Command)(bisect.command)
+app.command("bisect-step", cls=Command)(bisect.step)

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -20,32 +19,21 @@ from bench.cli.options import (
 from bench.cli.output import answer_json, say
 
 if TYPE_CHECKING:
-    from bench.guests.catalogue import Kernel
-    from bench.guests.library import Library
+    from bench.guests.sources import Listed
 
 _ROOM_FOR_ALL: Final = 120
 
 Update = Annotated[bool, of_run("--update", help="Fetch the archives' lists anew, however old.")]
 _NOT_ONLY_NEWEST = of_output("--all", help="Not just the newest of each series and flavour.")
-_SERIES = Argument(help="6.12, 6.12-rt, a release or a package.", metavar="SERIES...")
+_SERIES = Argument(
+    help="6.12, 6.12-rt, a release, a package, ci-kernels:6.12, a JSON list.", metavar="SERIES..."
+)
+_BESIDE = Argument(
+    help="List what is beside one: 6.12-rt, ci-kernels, oci:./FOLDER.",
+    metavar="[KERNEL...]",
+    show_default=False,
+)
 _EVERYTHING = of_run("--all", help="All kernels, and the archives' lists.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """A kernel that can be had."""
-
-    series: str
-    flavour: str
-    release: str
-    version: str
-    archive: str
-    suite: str
-    modules: bool
-    packages: tuple[str, ...]
-    download_bytes: int
-    fetched: bool
-    vmlinuz: Path | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +44,7 @@ class Pruned:
 
 
 def list_kernels(
+    labels: Annotated[list[str] | None, _BESIDE] = None,
     *,
     every: Annotated[bool, _NOT_ONLY_NEWEST] = False,
     sources: Sources = None,
@@ -65,18 +54,19 @@ def list_kernels(
     """Show which kernels can be had, and which have been fetched.
 
     Lists are those of today; older ones are fetched anew. A kernel without modules boots only if
-    its image brings the drivers that a guest needs.
+    its image brings the drivers that a guest needs. Of OCI images those fetched are shown; name a
+    repository or a folder for all of its tags.
 
     Example: bufbench kernels list
 
+    Example: bufbench kernels list ci-kernels oci:./folder
+
     Example: bufbench kernels list --all --json
     """
-    from bench.guests.catalogue import newest
-    from bench.guests.library import opened
+    from bench.guests.sources import Options, offers
 
-    library = opened(sources, say)
-    known = library.known(update=update, troubles=True)
-    rows = list(_rows(known if every else newest(known), library))
+    options = Options(say=say, sources_file=sources, update=update, every=every)
+    rows = offers(labels or [], options)
     if as_json:
         answer_json(tuple(rows))
     else:
@@ -93,14 +83,18 @@ def fetch(
     """Fetch kernels and unpack them, so that they can be booted.
 
     6.12 is the newest of that series, 6.12-rt and 6.12-cloud its flavours; releases, packages and
-    their versions are taken too. Signatures are checked. Kernels lie in bufbench/kernels below
-    XDG_CACHE_HOME; what is there already is not fetched again.
+    their versions are taken too, and OCI images. Signatures of packages and digests of images are
+    checked. Kernels lie in bufbench/kernels below XDG_CACHE_HOME; what is there already is not
+    fetched again.
 
     Example: bufbench kernels fetch 5.10 6.12-rt 7.3-cloud
+
+    Example: bufbench kernels fetch ci-kernels:6.12 lvh:6.12-main oci:./folder:6.12
     """
+    from bench.guests.lists import expand
     from bench.guests.sources import Options, provide
 
-    images = provide(series, Options(say=say, sources_file=sources, update=update))
+    images = provide(expand(series), Options(say=say, sources_file=sources, update=update))
     if as_json:
         answer_json(tuple(images))
         return
@@ -115,32 +109,14 @@ def prune(*, every: Annotated[bool, _EVERYTHING] = False, as_json: AsJson = Fals
 
     Example: bufbench kernels prune --all
     """
-    from bench.guests.store import opened
+    from bench.guests import sources
 
-    lines = opened().prune(every=every)
+    lines = sources.prune(every=every)
     if as_json:
         answer_json(Pruned(lines=tuple(lines)))
         return
     for line in lines:
         typer.echo(line)
-
-
-def _rows(kernels: Sequence[Kernel], library: Library) -> Iterator[Listed]:
-    from bench.report.document import pick
-
-    fetched = {one.kernel.key: one for one in library.store.fetched()}
-    for kernel in kernels:
-        here = fetched.get(kernel.key)
-        yield pick(
-            Listed,
-            kernel,
-            series=kernel.upstream.series,
-            modules=kernel.has_modules,
-            packages=tuple(package.name for package in kernel.packages),
-            download_bytes=sum(package.size_bytes for package in kernel.packages),
-            fetched=here is not None,
-            vmlinuz=here.vmlinuz if here else None,
-        )
 
 
 def _print_table(rows: Sequence[Listed]) -> None:
@@ -165,6 +141,7 @@ def _print_table(rows: Sequence[Listed]) -> None:
         cells = [str(getattr(row, name)) for name in names]
         if several:
             cells[-1] = f"{row.archive} {cells[-1]}"
-        remarks = ["fetched"] * row.fetched + ["no modules"] * (not row.modules)
-        table.add_row(*cells, f"{row.download_bytes / 1e6:.0f}", ", ".join(remarks))
+        remarks = ["fetched"] * row.fetched + ["no modules"] * (row.modules is False)
+        size = "" if row.download_bytes is None else f"{row.download_bytes / 1e6:.0f}"
+        table.add_row(*cells, size, ", ".join(remarks))
     screen.print(table)

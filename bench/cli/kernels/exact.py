@@ -32,7 +32,11 @@ if TYPE_CHECKING:
     from bench.questions.exact.study import KernelCount, Study
     from bench.questions.kernels.run import Say
 
-_KERNELS = Argument(help="6.12, 6.12-rt, ./bzImage ...", metavar="KERNEL...", show_default=False)
+_KERNELS = Argument(
+    help="6.12, 6.12-rt, ./bzImage, ci-kernels:6.12, oci:./FOLDER:TAG, a JSON list ...",
+    metavar="KERNEL...",
+    show_default=False,
+)
 _JOBS = of_run(help="Guests at a time; as many as CPUs by default.", show_default=False)
 _LIMIT = of_guest(click_type=Time("s"), help="Of each boot, in seconds.")
 _APPEND = of_guest(help="Kernel parameter, like preempt=full; repeatable.")
@@ -74,11 +78,15 @@ def command(
     Example: bufbench kernels exact 5.10 6.1 6.12 7.3
 
     Example: bufbench kernels exact 6.12 ./bzImage --fail-on reserve-submit:+0
+
+    Example: bufbench kernels exact ci-kernels:6.12 oci:./folder:6.18 '["6.1", "7.3"]'
     """
+    from bench.guests.lists import expand
     from bench.questions.exact import gate, run, study
     from bench.questions.exact.document import document
     from bench.questions.kernels.run import speaker
 
+    kernels = expand(kernels or [])
     gates = gate.parse(*fail_on or [])
     form = form_of(form, as_json)
     refuse_text_file(form, output)
@@ -94,13 +102,13 @@ def command(
     else:
         check_range("--time-limit", time_limit, 1, 86_400)
         check_range("--jobs", 1 if jobs is None else jobs, 1, 64)
-        if gates and base is None and len(kernels or []) < 2:
+        if gates and base is None and len(kernels) < 2:
             raise UsageError(
                 "--fail-on compares kernels, and there is one",
                 remedy="name the one to compare with first, or give --baseline",
             )
         tell = speaker(time.monotonic())
-        images = _images(context, kernels or [], sources, tell)
+        images = _images(context, kernels, sources, tell)
         with _place(keep) as folder:
             found = run.count(
                 images,
@@ -148,7 +156,7 @@ def _images(
         raise UsageError("host is not booted", remedy="name an image, like /boot/vmlinuz")
     check_names(kernels)
     if not any(source_of(label).fetches for label in kernels):
-        refuse(context, "where no kernel is fetched", "sources")
+        refuse(context, "where no kernel is an archive's", "sources")
     reproducible.program()  # before anything is fetched
     found: list[Image | KernelCount] = []
     options = Options(say=tell, sources_file=sources)

@@ -42,7 +42,9 @@ _RESUME = of_run("--resume", help="Leave out the kernels that --output is done w
 
 def command(
     context: typer.Context,
-    kernels: Annotated[list[str], Argument(help="6.12, 6.12-rt, ./bzImage, host ...")],
+    kernels: Annotated[
+        list[str], Argument(help="6.12, 6.12-rt, ./bzImage, ci-kernels:6.12, host, a JSON list ...")
+    ],
     *,
     cpus: Annotated[int | None, of_guest(help="Of each guest; all, up to 4.")] = None,
     memory: Annotated[int | None, _MEMORY] = None,
@@ -67,17 +69,18 @@ def command(
     import psutil
 
     from bench import paths
-    from bench.guests import boot
+    from bench.guests import boot, lists
     from bench.guests.sources import source_of
     from bench.guests.sources.host import HOST
     from bench.host import lock, ownership
     from bench.questions.kernels import run as kernels_run
 
+    kernels = lists.expand(kernels)
     wanted = [source_of(label) for label in kernels]
     if set(kernels) == {HOST}:
         refuse(context, "where no guest is run", "cpus", "memory", "jobs", "append", "emulate")
     if not any(each.fetches for each in wanted):
-        refuse(context, "where no kernel is fetched", "sources")
+        refuse(context, "where no kernel is an archive's", "sources")
     if resume and output is None:
         raise UsageError("--resume needs the folder to go on with", remedy="add --output FOLDER")
     check_range("--jobs", jobs, 1, 64)

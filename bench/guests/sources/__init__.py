@@ -10,7 +10,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 
-from bench.errors import BufbenchError, UsageError
+from bench.errors import BufbenchError, FetchFailed, UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,34 @@ class Options:
     say: Callable[[str], None]  # takes a line about a slow step or a failure
     sources_file: Path | None = None  # kernels.toml; None: where it usually lies
     update: bool = False  # fetch archives' lists anew, however old
+    every: bool = False  # list not only the newest of each series and flavour
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """Describe a kernel that can be had."""
+
+    label: str  # what to ask for
+    series: str  # "6.12"; "" where its name has no version
+    flavour: str
+    release: str  # "" where that is unknown before it is fetched
+    version: str
+    archive: str
+    suite: str
+    modules: bool | None  # None where that is unknown before it is fetched
+    packages: tuple[str, ...]
+    download_bytes: int | None
+    fetched: bool
+    vmlinuz: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """Name a kernel that can be had, and was not fetched yet."""
+
+    label: str  # for people; no two candidates have the same
+    fetch: Callable[[], Image]
+    sha256: str = ""  # of the image; "" where that is unknown before it is fetched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +69,13 @@ class Source:
     takes: Callable[[str], bool]  # whether a text names one of its kernels; touches no file
     find: Callable[[Sequence[str], Options], list[Callable[[], Image]]]
     """Look kernels up; UsageError for what does not exist. Each result is called to fetch one."""
+    between: Callable[[str, str, Options], list[Candidate]] | None = None
+    """List kernels from one label to another, oldest first, both included; UsageError where that
+    cannot be. None: a source whose kernels have no order."""
+    offers: Callable[[str, Options], Sequence[Listed]] = lambda _, __: ()
+    """List what is beside a label's kernel by version; by "" what to show where none is named."""
+    prune: Callable[[bool], Iterator[str]] = lambda _: iter(())
+    """Remove what newer kernels replace, or all; yield a line for each thing removed."""
     fetches: bool = False  # from archives, which Options are about
     last: bool = False  # asked after all others
 
@@ -74,6 +109,59 @@ def find(labels: Sequence[str], options: Options) -> list[Callable[[], Image]]:
         own = [label for label in chosen if chosen[label] is source]
         found |= zip(own, source.find(own, options), strict=True)
     return [found[label] for label in labels]
+
+
+def between(good: str, bad: str, options: Options) -> list[Candidate]:
+    """List the kernels of a source from one to another, oldest first, both included.
+
+    UsageError where there is no such list.
+    """
+    source, other = source_of(good), source_of(bad)
+    if source is not other or source.between is None:
+        raise UsageError(
+            f"nothing is known to lie between {good} and {bad}",
+            remedy="name two kernels of one archive, or put images into a folder: --images FOLDER",
+        )
+    return source.between(good, bad, options)
+
+
+def stretch(known: Sequence[Candidate], good: int, bad: int) -> list[Candidate]:
+    """Return candidates from one index to another; UsageError unless that is onwards."""
+    if good == bad:
+        raise UsageError(f"both ends are {known[good].label}", remedy="name two kernels")
+    if good > bad:
+        raise UsageError(
+            f"{known[good].label} is newer than {known[bad].label}",
+            remedy="name the older kernel first, as GOOD; to find what got better, test the other "
+            "way round: CALL=NUMBER",
+        )
+    return list(known[good : bad + 1])
+
+
+def offers(labels: Sequence[str], options: Options) -> list[Listed]:
+    """List the kernels beside each label's by version; without labels, those of all sources.
+
+    What cannot be listed now is reported, and the others are listed; FetchFailed if none can.
+    """
+    asked = [(source_of(label), label) for label in labels] or [(each, "") for each in sources()]
+    rows: list[Listed] = []
+    failures: list[FetchFailed] = []
+    for source, label in asked:
+        try:
+            rows += source.offers(label, options)
+        except FetchFailed as failed:
+            failures.append(failed)
+    if failures and not rows:
+        raise failures[0]
+    for failure in failures:
+        options.say(str(failure))
+    return rows
+
+
+def prune(*, every: bool) -> Iterator[str]:
+    """Remove fetched kernels that newer ones replace, or all; yield a line for each thing."""
+    for source in sources():
+        yield from source.prune(every)
 
 
 def each_or_why(

@@ -35,10 +35,13 @@ class Seen:
     problem: str = ""  # why there is no report
 
 
-def judge(label: str, release: str, origin: str, boots: Sequence[Seen]) -> KernelCount:
+def judge(
+    label: str, release: str, origin: str, boots: Sequence[Seen], *, again: bool = True
+) -> KernelCount:
     """Return the counts of a kernel from its boots with SEED, OTHER_SEED and SEED again.
 
-    The boots after the first may be missing; then nothing is reproducible.
+    The boots after the first may be missing; then nothing is reproducible, unless it is not to be
+    looked at whether the counts come out ``again``.
     """
     lost = KernelCount(label=label, release=release, origin=origin)
     first = boots[0]
@@ -50,7 +53,7 @@ def judge(label: str, release: str, origin: str, boots: Sequence[Seen]) -> Kerne
         empty = _empty(first.read)
     except ValueError as error:
         return replace(lost, reason=str(error))
-    if unlike := _unlike(boots):
+    if again and (unlike := _unlike(boots)):
         calls = tuple(replace(each, reproducible=False, why=unlike) for each in calls)
     facts = first.read.facts
     return replace(

@@ -45,7 +45,7 @@ def count(
     boots = _Boots(usable, folder)
     with closing(reproducible.boots(boots.following, settings, jobs)) as ended:
         for request, boot in ended:
-            found = _seen(boot, time_limit_s)
+            found = seen(boot, time_limit_s)
             name = boots.note(request, found)
             say(f"{name}: {found.problem or f'{boot.ended.seconds:.0f} s'}")
     return Study(
@@ -117,7 +117,8 @@ class _Boots:
         return judge(image.label, image.release, image.origin, seen)
 
 
-def _seen(boot: Boot, time_limit_s: float) -> Seen:
+def seen(boot: Boot, time_limit_s: float) -> Seen:
+    """Read what a boot left."""
     try:
         read = report.parse(boot.report)
     except ValueError as error:

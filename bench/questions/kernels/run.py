@@ -264,9 +264,9 @@ def speaker(began: float) -> Say:
     return say
 
 
-def new_folder(results: Path) -> Path:
+def new_folder(results: Path, kind: str = "kernels") -> Path:
     """Return a run's folder, named after the time."""
-    return results / f"kernels-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}"
+    return results / f"{kind}-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}"
 
 
 def check_place(folder: Path) -> None:

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""bufbench kernels bisect and bisect-step."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+from typer import Argument
+
+from bench.cli.options import (
+    AsFormat,
+    AsJsonForm,
+    Sources,
+    form_of,
+    of_guest,
+    of_output,
+    of_run,
+    refuse,
+)
+from bench.cli.output import answer, read_or_not
+from bench.cli.values import Time
+from bench.errors import ExitCode, GateFailed, MachineUnfit, UsageError, check_range
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench.guests.sources import Candidate
+    from bench.questions.bisect.condition import Condition
+    from bench.questions.bisect.readers import Reader
+    from bench.questions.kernels.run import Say
+
+_TEST = of_run(
+    "--test",
+    help="Holds on good kernels: reserve-submit:+0 (instructions of a call, against GOOD), "
+    "ring-output@72:193 (at most), =193, =same, ringbuf:causal, drops, missed:9, "
+    "rb-order=reproduced.",
+    metavar="TEST",
+)
+_IMAGES = of_run(
+    help="Search the kernel images in this folder, ordered by release.", metavar="FOLDER"
+)
+_LIMIT = of_guest(
+    click_type=Time("s"),
+    help="Of each boot, in seconds; 120, or 600 where trials are run.",
+    show_default=False,
+)
+_APPEND = of_guest(help="Kernel parameter, like preempt=full; repeatable.")
+_EMULATE = of_guest("--emulate", help="Do not try KVM.")
+_FOLDER = of_output(help="Folder to write; results/bisect-TIME by default.")
+_RESUME = of_run("--resume", help="Go on with what lies in --output.")
+_DRY_RUN = of_run("--dry-run", help="List the kernels and the most boots; boot nothing.")
+_BASELINE = of_run(help="JSON of kernels exact: what the test compares with.", metavar="FILE")
+_CALLS_S: Final = 120.0
+_TRIALS_S: Final = 600.0
+
+
+def command(
+    context: typer.Context,
+    good: Annotated[str, Argument(help="A kernel on which the test holds: 6.1, or an image.")],
+    bad: Annotated[str, Argument(help="A newer one on which it fails.")],
+    *,
+    test: Annotated[str, _TEST],
+    images: Annotated[Path | None, _IMAGES] = None,
+    time_limit: Annotated[float | None, _LIMIT] = None,
+    append: Annotated[list[str] | None, _APPEND] = None,
+    emulate: Annotated[bool, _EMULATE] = False,
+    sources: Sources = None,
+    resume: Annotated[bool, _RESUME] = False,
+    dry_run: Annotated[bool, _DRY_RUN] = False,
+    form: AsFormat = "text",
+    as_json: AsJsonForm = False,
+    output: Annotated[Path | None, _FOLDER] = None,
+) -> None:
+    """Find the first kernel on which a test fails, between a good one and a bad one.
+
+    Boots as few kernels as can be: both ends, then always the middle one of those that may still
+    tell. Tests on instructions boot as kernels exact does, all others as kernels run. A kernel
+    that does not boot is passed over. docs/kernels.md has the tests.
+
+    Exit code 0 if the first bad kernel was found, 1 if not: the ends do not differ, or what is left
+    is several kernels.
+
+    Example: bufbench kernels bisect 6.1 6.12 --test reserve-submit:+0
+
+    Example: bufbench kernels bisect good bad --images ./builds --test all=same --dry-run
+    """
+    from bench import paths
+    from bench.guests import images as folders
+    from bench.guests import sources as known
+    from bench.questions.bisect import condition, run, state
+    from bench.questions.bisect.document import document, title
+    from bench.questions.bisect.study import Outcome
+    from bench.questions.kernels.run import check_place, new_folder, speaker
+
+    asked = condition.parse(test)
+    form = form_of(form, as_json)
+    if resume and output is None:
+        raise UsageError("--resume needs the folder to go on with", remedy="add --output FOLDER")
+    if images is not None:
+        refuse(context, "where no kernel is fetched", "sources")
+    tell = speaker(time.monotonic())
+    reader = _reader(context, asked, time_limit, append or [], tell, emulate=emulate)
+    candidates: Sequence[Candidate] = (
+        known.between(good, bad, known.Options(say=tell, sources_file=sources))
+        if images is None
+        else folders.between(images, good, bad)
+    )
+    study = run.planned(candidates, asked, len(reader.seeds) - 1)
+    if dry_run:
+        answer(form, [document(study)])
+        return
+    folder = output or new_folder(paths.RESULTS, "bisect")
+    check_place(folder)
+    with ExitStack() as stack:
+        if not asked.exact:
+            from bench.host import lock
+
+            stack.enter_context(lock.held(sys.argv))
+        notes = state.opened(folder, reader.setup, resume=resume)
+        tell(f"{title(study)}; results: {folder}")
+        study = run.bisect(candidates, asked, run.Booter(reader, notes, tell))
+    with read_or_not():
+        answer(form, [document(study)], output=folder / "report.html" if form == "html" else None)
+    if study.outcome is Outcome.END_UNKNOWN:
+        raise MachineUnfit(title(study), remedy="choose another end")
+    if study.outcome is not Outcome.FOUND:
+        raise GateFailed(f"not found: {title(study)}")
+
+
+def step(
+    context: typer.Context,
+    kernel: Annotated[str, Argument(help="6.12, ./bzImage ...")],
+    *,
+    test: Annotated[str, _TEST],
+    baseline: Annotated[Path | None, _BASELINE] = None,
+    time_limit: Annotated[float | None, _LIMIT] = None,
+    append: Annotated[list[str] | None, _APPEND] = None,
+    emulate: Annotated[bool, _EMULATE] = False,
+    sources: Sources = None,
+) -> None:
+    """Judge one kernel by a test, for `git bisect run`.
+
+    Exit code 0 if the test holds, 1 if it fails, 125 if that cannot be told (the kernel does not
+    boot, or its number is not reproducible), 128 if it was not tried: git goes on after all but
+    the last.
+
+    Example: bufbench kernels bisect-step ./bzImage --test reserve-submit@72:141
+
+    Example: bufbench kernels bisect-step ./bzImage --test all:+0 --baseline yesterday.json
+    """
+    from bench.escape import clean
+    from bench.guests.sources import Options, provide, source_of
+    from bench.guests.sources.host import HOST
+    from bench.host import scratch
+    from bench.questions.bisect import condition, readings, run, state
+    from bench.questions.bisect.search import Verdict
+    from bench.questions.exact import study
+    from bench.questions.kernels.run import speaker
+
+    asked = condition.parse(test)
+    if kernel == HOST:
+        raise UsageError("host is not booted", remedy="name an image, like ./bzImage")
+    if not source_of(kernel).fetches:
+        refuse(context, "where no kernel is fetched", "sources")
+    if asked.relative and not asked.exact:
+        raise UsageError(f"{asked.text} has no baseline", remedy="name a limit: perfbuf:causal:9")
+    if asked.relative and baseline is None:
+        raise UsageError(f"{asked.text} compares with nothing", remedy="add --baseline FILE")
+    if baseline is not None and not asked.relative:
+        raise UsageError(
+            f"--baseline has no effect on {asked.text}", remedy="test CALL:+N or CALL=same"
+        )
+    tell = speaker(time.monotonic())
+    reader = _reader(context, asked, time_limit, append or [], tell, emulate=emulate)
+    good: tuple[readings.Reading, ...] = ()
+    if baseline is not None:
+        counted = study.read(baseline).kernels
+        base = next((each for each in counted if each.label == kernel), counted[0])
+        good = tuple(readings.of_calls(base))
+        if not asked.of(good):
+            raise UsageError(f"{baseline} has no count of {asked.what} on {base.label}")
+    (image,) = provide([kernel], Options(say=tell, sources_file=sources))
+    with ExitStack() as stack:
+        if not asked.exact:
+            from bench.host import lock
+
+            stack.enter_context(lock.held(sys.argv))
+        folder = stack.enter_context(scratch.folder())
+        notes = state.opened(folder, reader.setup, resume=False)
+        judged = run.step(image, asked, run.Booter(reader, notes, tell), good)
+    numbers = readings.in_short(judged.readings)
+    typer.echo(clean(f"{kernel}: {judged.verdict}: {judged.why or numbers}"))
+    codes = {Verdict.BAD: ExitCode.GATE_FAILED, Verdict.UNKNOWN: ExitCode.UNDECIDED}
+    if judged.verdict in codes:
+        raise typer.Exit(codes[judged.verdict])
+
+
+def _reader(
+    context: typer.Context,
+    asked: Condition,
+    time_limit: float | None,
+    append: Sequence[str],
+    tell: Say,
+    *,
+    emulate: bool,
+) -> Reader:
+    """Return what boots kernels for this test; MachineUnfit without what that takes."""
+    import psutil
+
+    from bench.guests import boot, reproducible
+    from bench.questions.bisect.readers import Calls, Trials
+
+    limit_s = time_limit if time_limit is not None else _CALLS_S if asked.exact else _TRIALS_S
+    check_range("--time-limit", limit_s, 1 if asked.exact else 10, 86_400)
+    if asked.exact:
+        refuse(context, "where instructions are counted, which is emulated", "emulate")
+        reproducible.program()
+        return Calls(time_limit_s=limit_s, append=tuple(append))
+    available_mib = psutil.virtual_memory().available >> 20
+    guest = boot.fitting(cpus=None, memory_mib=None, jobs=1, available_mib=available_mib)
+    guest = replace(guest, time_limit_s=limit_s, append=tuple(append))
+    return Trials(guest, emulate=emulate, command_line=sys.argv, say=tell)

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Give kernels of OCI images, of a registry or of a layout in a folder."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
+
+from bench.errors import FetchFailed, UsageError
+from bench.guests.sources import Candidate, Image, Listed, Options, Source, stretch
+
+if TYPE_CHECKING:
+    from bench.guests.skopeo import Repository
+    from bench.guests.store import Fetched, Store
+
+_KNOWN: Final = {
+    "ci-kernels": "ghcr.io/cilium/ci-kernels",
+    "lvh": "quay.io/lvh-images/kernel-images",
+}
+_LABEL: Final = re.compile(
+    rf"(?:(?P<known>{'|'.join(_KNOWN)})"
+    r"|oci:(?P<registry>(?:localhost|[\w-]+(?:\.[\w-]+)+|[\w.-]+:\d{1,5})(?::\d{1,5})?(?:/[\w.-]+)+)"
+    r"|oci:(?P<folder>[^:]+))"
+    r"(?::(?P<tag>[A-Za-z0-9_](?:[A-Za-z0-9_./@+:-]{0,126}[A-Za-z0-9_])?))?",
+    re.ASCII,
+)
+_NEEDED_BYTES: Final = 1_000_000_000
+"""What an image takes at its peak: neither its size nor what is in it is known before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulled:
+    """Describe a kernel of an OCI image in the store."""
+
+    name: str  # of the repository, as it was typed
+    place: str  # the repository's address, or the folder's path
+    tag: str
+    digest: str
+    release: str
+    fetched_s: float  # since the epoch
+
+    @property
+    def key(self) -> str:
+        """Return its name among all of the store; can name a file."""
+        return key_of(self.tag, self.digest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """Refer to an image by its repository and its tag."""
+
+    repository: Repository
+    tag: str  # "" where none was named
+
+    @property
+    def place(self) -> str:
+        """Return the repository's address, or the folder's path."""
+        return self.repository.address or str(self.repository.folder)
+
+
+def key_of(tag: str, digest: str) -> str:
+    """Return the name of a tag's kernel in the store."""
+    return f"{re.sub('[^A-Za-z0-9.-]', '_', tag)}_{digest.partition(':')[2][:16]}"
+
+
+def takes(text: str) -> bool:
+    """Return whether a text names an OCI image, or a place of them."""
+    return text.isprintable() and _LABEL.fullmatch(text) is not None
+
+
+def parse(label: str) -> Reference:
+    """Return what a label refers to. FetchFailed for a home that is not there."""
+    from bench.guests.skopeo import Repository
+
+    match = cast("re.Match[str]", _LABEL.fullmatch(label))
+    tag = match["tag"] or ""
+    name = label.removesuffix(f":{tag}") if tag else label
+    if path := match["folder"]:
+        try:
+            folder = Path(path).expanduser().absolute()
+        except RuntimeError as error:
+            raise FetchFailed(f"{path}: there is no such home") from error
+        return Reference(repository=Repository(name=name, folder=folder), tag=tag)
+    address = _KNOWN[match["known"]] if match["known"] else match["registry"]
+    return Reference(repository=Repository(name=name, address=address), tag=tag)
+
+
+def _find(labels: Sequence[str], options: Options) -> list[Callable[[], Image]]:
+    return [partial(_fetch, label, options) for label in labels]
+
+
+def _fetch(label: str, options: Options) -> Image:
+    from bench.guests.architecture import own
+    from bench.guests.skopeo import Unreachable
+
+    wanted, kept = parse(label), _store()
+    kept.sweep()
+    try:
+        seen = wanted.repository.inspect(wanted.tag)
+    except Unreachable as failed:
+        before = [
+            one
+            for one in _by_age(kept)
+            if (one.kernel.place, one.kernel.tag) == (wanted.place, wanted.tag)
+        ]
+        if not before:
+            raise
+        options.say(f"{failed.message}; what was fetched before is used")
+        return _image(label, before[-1])
+    if seen.architecture != own():
+        raise FetchFailed(
+            f"{label} is for {seen.architecture or 'no machine'}, not for {own()}",
+            remedy="take another tag or image",
+        )
+
+    def fill(folder: Path) -> Pulled:
+        from bench.guests.layers import BadImage, take_kernel
+
+        options.say(f"fetching {label}, {seen.digest[:19]}")
+        image = folder / "image"
+        layers = wanted.repository.copy(wanted.tag, seen, image)
+        try:
+            release = take_kernel(layers, folder)
+        except BadImage as bad:
+            raise FetchFailed(f"{label} {bad.message}", remedy=bad.remedy) from bad
+        shutil.rmtree(image)
+        return Pulled(
+            name=wanted.repository.name,
+            place=wanted.place,
+            tag=wanted.tag,
+            digest=seen.digest,
+            release=release,
+            fetched_s=time.time(),
+        )
+
+    key = key_of(wanted.tag, seen.digest)
+    return _image(label, kept.fetch(key, label, _NEEDED_BYTES, fill, options.say))
+
+
+def _image(label: str, fetched: Fetched[Pulled]) -> Image:
+    return Image(
+        label=label,
+        release=fetched.kernel.release,
+        vmlinuz=fetched.vmlinuz,
+        modules=fetched.modules,
+        origin=f"OCI image {label}, {fetched.kernel.digest[:19]}",
+    )
+
+
+def _between(good: str, bad: str, options: Options) -> list[Candidate]:
+    """List the tags of a repository from one to another; those without a version have no place."""
+    from bench.guests.skopeo import VERSION, order
+
+    ends = parse(good), parse(bad)
+    if ends[0].place != ends[1].place:
+        raise UsageError(
+            f"{good} and {bad} are of two repositories", remedy="name two tags of one repository"
+        )
+    repository = ends[0].repository
+    tags = sorted(filter(VERSION.match, _tags(repository)), key=order)
+    for end in ends:
+        if end.tag not in tags:
+            raise UsageError(
+                f"{repository.named(end.tag)} has no place among the versions of {repository.name}",
+                remedy=f"bufbench kernels list {repository.name} --all shows them",
+            )
+    labels = map(repository.named, tags)
+    known = [Candidate(label=label, fetch=partial(_fetch, label, options)) for label in labels]
+    return stretch(known, *(tags.index(end.tag) for end in ends))
+
+
+def _offers(label: str, options: Options) -> list[Listed]:
+    """List a place's tags by version; without a label, what was fetched from anywhere."""
+    from bench.guests.skopeo import Repository, order
+
+    fetched = {(one.kernel.place, one.kernel.tag): one for one in _by_age(_store())}
+    if label:
+        wanted = parse(label)
+        keys = [(wanted.place, tag) for tag in _tags(wanted.repository)]
+        rows = [_row(wanted.repository, key[1], fetched.get(key)) for key in keys]
+    else:
+        rows = [_row(Repository(name=one.kernel.name), key[1], one) for key, one in fetched.items()]
+    rows.sort(key=lambda row: (order(row.version), row.suite))
+    newest = {(row.suite, row.series, row.flavour): row for row in rows}
+    return rows if options.every else [*newest.values()]
+
+
+def _tags(repository: Repository) -> list[str]:
+    """Return a repository's tags, but for what nobody can type."""
+    return [tag for tag in repository.tags() if takes(repository.named(tag))]
+
+
+def _row(repository: Repository, tag: str, fetched: Fetched[Pulled] | None) -> Listed:
+    from bench.guests.skopeo import VERSION
+
+    match = VERSION.match(tag)
+    return Listed(
+        label=repository.named(tag),
+        series=".".join(match["numbers"].split(".")[:2]) if match else "",
+        flavour=match["rest"].strip("-") if match else tag,
+        release=fetched.kernel.release if fetched else "",
+        version=tag,
+        archive="OCI",
+        suite=repository.name,
+        modules=fetched.modules is not None if fetched else None,
+        packages=(),
+        download_bytes=None,
+        fetched=fetched is not None,
+        vmlinuz=fetched.vmlinuz if fetched else None,
+    )
+
+
+def _prune(every: bool) -> Iterator[str]:
+    def newest(known: Iterable[Pulled]) -> Sequence[Pulled]:
+        ordered = sorted(known, key=lambda one: one.fetched_s)
+        return [*{(one.place, one.tag): one for one in ordered}.values()]
+
+    return _store().prune(lambda known: () if every else newest(known))
+
+
+def _by_age(kept: Store[Pulled]) -> list[Fetched[Pulled]]:
+    return sorted(kept.fetched(), key=lambda one: one.kernel.fetched_s)
+
+
+def _store() -> Store[Pulled]:
+    from bench.guests import store
+
+    return store.Store(store.folder() / "oci", Pulled)
+
+
+SOURCE: Final = Source(
+    forms="ci-kernels:6.12, lvh:6.12-main, oci:REPOSITORY:TAG, oci:./FOLDER:TAG",
+    takes=takes,
+    find=_find,
+    between=_between,
+    offers=_offers,
+    prune=_prune,
+)

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A search as a document: the first bad kernel, and the number on each that was looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from bench.amounts import counted
+from bench.questions.bisect.readings import Reading, in_short
+from bench.questions.bisect.search import Verdict
+from bench.questions.bisect.study import Bisection, Outcome, Tried
+from bench.report.document import (
+    NONE,
+    Cell,
+    Check,
+    Column,
+    Definitions,
+    Document,
+    Heading,
+    Level,
+    Mark,
+    Note,
+    Part,
+    Passing,
+    Row,
+    Sentence,
+    Table,
+)
+from bench.report.units import clean
+
+_MOST_COLUMNS: Final = 5
+_MARKS: Final = {
+    Verdict.GOOD: Mark.GOOD,
+    Verdict.BAD: Mark.BAD,
+    Verdict.UNKNOWN: Mark.SOFT,
+}
+
+
+def document(study: Bisection) -> Document:
+    """Return the answer of a search, or its plan."""
+    found = Passing.PASSED if study.outcome is Outcome.FOUND else Passing.FAILED
+    checks = (
+        Check(name=f"first bad kernel of {clean(study.test)}", outcome=found, text=title(study)),
+    )
+    return Document(
+        title=title(study),
+        subject=f"a kernel is good where {clean(study.test)} holds",
+        parts=tuple(_parts(study)),
+        data=study,
+        short="Bisection",
+        checks=() if study.outcome is Outcome.PLANNED else checks,
+    )
+
+
+def title(study: Bisection) -> str:
+    """Return how the search ended, in a sentence."""
+    good, bad, test = clean(study.good), clean(study.bad), clean(study.test)
+    match study.outcome:
+        case Outcome.PLANNED:
+            kernels = counted(len(study.candidates), "kernel")
+            return f"{kernels} from {good} to {bad}: at most {counted(study.most_boots, 'boot')}"
+        case Outcome.FOUND:
+            return f"{clean(study.first_bad or '')} is the first kernel on which {test} fails"
+        case Outcome.RANGE:
+            return (
+                f"{test} fails first on one of {counted(len(study.suspects), 'kernel')}, from "
+                f"{clean(study.suspects[0])} to {clean(study.suspects[-1])}"
+            )
+        case Outcome.GOOD_FAILS:
+            return f"{test} fails on {good} already: {_why(study, good=True)}"
+        case Outcome.BAD_HOLDS:
+            return f"{test} holds on {bad}, too: nothing to find"
+        case Outcome.END_UNKNOWN:
+            end, why = next((name, why) for name, why in _unknown(study))
+            return f"{clean(end)} cannot be told: {clean(why)}"
+
+
+def _why(study: Bisection, *, good: bool) -> str:
+    return clean(study.tried[0 if good else -1].why)
+
+
+def _unknown(study: Bisection) -> Iterator[tuple[str, str]]:
+    ends = {1: study.good, study.different: study.bad}
+    for each in study.tried:
+        if each.verdict is Verdict.UNKNOWN and each.place in ends:
+            yield ends[each.place], each.why
+
+
+def _parts(study: Bisection) -> Iterator[Part]:
+    if study.outcome is Outcome.PLANNED:
+        yield _candidates(study)
+        return
+    if study.last_good is not None and study.first_bad is not None:
+        good = [each for each in study.tried if each.verdict is Verdict.GOOD][-1]
+        bad = next(each for each in study.tried if each.verdict is Verdict.BAD)
+        for lead, label, tried in (
+            ("Last good", study.last_good, good),
+            ("First bad", study.first_bad, bad),
+        ):
+            yield Sentence(lead=lead, text=f"{clean(label)}{_numbers(tried)}.")
+    yield Sentence(
+        lead="Effort",
+        text=f"{counted(study.boots, 'boot')}; {len(study.tried):,} of "
+        f"{counted(len(study.candidates), 'kernel')} looked at.",
+    )
+    if study.outcome is Outcome.RANGE:
+        yield Note(
+            text="The kernels between them cannot be told, so that each of them may be the first.",
+            mark=Mark.OPEN,
+        )
+    yield _tried(study)
+    yield Heading(text="All kernels", key="candidates", level=Level.BACKGROUND)
+    yield Definitions(
+        entries=(
+            ("Candidates, oldest first", tuple(clean(each) for each in study.candidates)),
+            ("Most boots", (f"{study.most_boots:,}, if each can be told",)),
+        )
+    )
+
+
+def _numbers(tried: Tried) -> str:
+    """Return the numbers of a kernel in parentheses, where they are few."""
+    shown = in_short(tried.readings)
+    return f" ({clean(shown)})" if shown else ""
+
+
+def _candidates(study: Bisection) -> Table:
+    return Table(
+        key="candidates",
+        title="Candidates, oldest first",
+        corner="",
+        columns=(Column(heading="kernel", numeric=False),),
+        rows=tuple(
+            Row(heading=Cell(text=f"{at:,}", value=at), cells=(Cell(text=clean(each)),))
+            for at, each in enumerate(study.candidates, 1)
+        ),
+        hint=f"{study.different:,} of them differ."
+        if study.different < len(study.candidates)
+        else "",
+    )
+
+
+def _tried(study: Bisection) -> Table:
+    names = tuple(dict.fromkeys(each.name for one in study.tried for each in one.readings))
+    names = names if len(names) <= _MOST_COLUMNS else ()
+    return Table(
+        key="tried",
+        title="Kernels that were looked at",
+        corner="kernel",
+        columns=(
+            *(Column(heading=each) for each in _headings(names)),
+            Column(heading="verdict", numeric=False),
+            Column(heading="boots"),
+            Column(heading="why", numeric=False),
+        ),
+        rows=tuple(_row(each, names) for each in study.tried),
+        hint="Oldest first. Both sides of the border are booted with a second seed, too.",
+    )
+
+
+def _headings(names: Sequence[str]) -> Iterator[str]:
+    """Yield a column's heading for each name, short ones for sizes of one call."""
+    one = len({each.partition("@")[0] for each in names}) == 1
+    for name in names:
+        _, at, size = name.partition("@")
+        yield f"{size} bytes" if one and at and len(names) > 1 else name
+
+
+def _row(tried: Tried, names: Sequence[str]) -> Row:
+    readings = {each.name: each for each in tried.readings}
+    boots = len(tried.seeds)
+    return Row(
+        heading=Cell(text=clean(tried.kernel), hint=clean(tried.origin)),
+        cells=(
+            *(_cell(readings.get(each)) for each in names),
+            Cell(text=tried.verdict, mark=_MARKS[tried.verdict]),
+            Cell(text=f"{boots}", value=boots),
+            Cell(text=clean(tried.why) or NONE),
+        ),
+    )
+
+
+def _cell(reading: Reading | None) -> Cell:
+    if reading is None:
+        return Cell(text=NONE)
+    value = reading.value if isinstance(reading.value, int) else None
+    return Cell(text=_text(reading), value=value, hint=clean(reading.why))
+
+
+def _text(reading: Reading) -> str:
+    value = reading.value
+    return f"{value:,}" if isinstance(value, int) else clean(value or NONE)

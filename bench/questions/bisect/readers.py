@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Read a kernel's numbers by booting it: as `kernels exact` does, or as `kernels run`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+
+from bench.guests import reproducible
+from bench.guests.reproducible import Request, Settings
+from bench.host import ownership
+from bench.questions.bisect import readings
+from bench.questions.bisect.state import Boot
+from bench.questions.exact import judge, plan
+from bench.questions.exact import run as exact
+
+if TYPE_CHECKING:
+    from bench.guests.boot import Accelerator, Guest
+    from bench.guests.sources import Image
+    from bench.questions.kernels.run import Say
+
+INITRD: Final = "initrd"
+
+
+class Reader(Protocol):
+    """Something that boots kernels."""
+
+    @property
+    def setup(self) -> tuple[str, ...]:
+        """Name all that its readings follow from, but for the kernel."""
+        ...
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Name the seeds of a kernel's boots: the first serves, more confirm it."""
+        ...
+
+    def boot(self, image: Image, seed: int, folder: Path) -> Boot:
+        """Boot a kernel once, and read; MachineUnfit for what is no kernel.
+
+        ``folder`` is for what guests leave.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calls:
+    """Count the instructions of all calls, in guests that do the same each time."""
+
+    time_limit_s: float
+    append: tuple[str, ...]
+    seeds: tuple[int, ...] = (plan.SEED, plan.OTHER_SEED)
+
+    @property
+    def setup(self) -> tuple[str, ...]:
+        """Name QEMU, the kernel's parameters and the initial RAM disk."""
+        digest = hashlib.sha256(plan.ram_disk()).hexdigest()
+        parameters = " ".join((*reproducible.PARAMETERS, *self.append))
+        return f"QEMU {reproducible.version()}", parameters, f"RAM disk {digest[:12]}"
+
+    def boot(self, image: Image, seed: int, folder: Path) -> Boot:
+        """Boot a kernel with a seed; MachineUnfit for what is no kernel."""
+        reproducible.check(image)
+        place = folder / str(seed)
+        ownership.make_folder(place)
+        disk = folder / INITRD
+        ownership.write(disk, plan.ram_disk())
+        waiting = [Request(image=image, seed=seed, folder=place)]
+        settings = Settings(initrd=disk, time_limit_s=self.time_limit_s, append=self.append)
+        following = _popped(waiting)
+        with closing(reproducible.boots(following, settings, 1)) as ended:
+            ((_, left),) = ended
+        disk.unlink()
+        seen = exact.seen(left, self.time_limit_s)
+        found = judge.judge(image.label, image.release, image.origin, [seen], again=False)
+        return Boot(seed=seed, readings=tuple(readings.of_calls(found)), reason=found.reason)
+
+
+def _popped(waiting: list[Request]) -> Callable[[], Request | None]:
+    return lambda: waiting.pop() if waiting else None
+
+
+class Trials:
+    """Run the profile of `kernels run`, whose counts may differ from run to run."""
+
+    seeds: tuple[int, ...] = (1,)
+
+    def __init__(
+        self, guest: Guest, *, emulate: bool, command_line: Sequence[str], say: Say
+    ) -> None:
+        self._guest = guest
+        self._accelerator: Accelerator | None = None
+        self._emulate = emulate
+        self._command_line = tuple(command_line)
+        self._say = say
+
+    @property
+    def setup(self) -> tuple[str, ...]:
+        """Name the guest, but for its time."""
+        guest = self._guest
+        return f"{guest.cpus} CPUs", f"{guest.memory_mib} MiB", " ".join(guest.append)
+
+    def boot(self, image: Image, seed: int, folder: Path) -> Boot:
+        """Run the profile on a kernel."""
+        from bench.guests import boot
+        from bench.questions.kernels import run
+        from bench.questions.kernels.folders import read_matrix
+        from bench.questions.kernels.matrix import compare
+        from bench.questions.kernels.outcome import Status
+
+        if self._accelerator is None:
+            self._accelerator = (
+                boot.EMULATION if self._emulate else boot.probe(image, self._guest, folder)
+            )
+        request = run.Request(
+            folder=folder,
+            guest=replace(self._guest, kvm=self._accelerator.kvm),
+            accelerator=self._accelerator,
+            jobs=1,
+            seed=seed,
+            command_line=self._command_line,
+        )
+        (ended,) = run.run(request, [image], self._say)
+        if ended.status is not Status.DONE:
+            return Boot(seed=seed, readings=(), reason=f"{ended.status}: {ended.reason}")
+        matrix = compare(read_matrix([folder / run.folder_name(image.label)]))
+        return Boot(seed=seed, readings=tuple(readings.of_trials(matrix)))

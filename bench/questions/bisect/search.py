@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Search for the first bad one in a row, by as few looks as can be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """What is known of one in the row."""
+
+    GOOD = "good"
+    BAD = "bad"
+    UNKNOWN = "cannot be told"
+
+
+Judge = Callable[[int], Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Border:
+    """Where good ends and bad begins; what lies between could not be told."""
+
+    last_good: int
+    first_bad: int
+
+
+def search(count: int, judge: Judge, confirm: Judge) -> Border | None:
+    """Find the border in a row whose ends are the first and the last of ``count``.
+
+    Both ends are judged first: None unless the first is good and the last is bad. Then the middle
+    one of those that may still tell is judged, so that n of them take log2(n + 1) judgements,
+    rounded up, and one more for each that cannot be told. Both sides of the border are confirmed;
+    one that does not stand is passed over like any that cannot be told, and the search goes on.
+    """
+    verdicts: dict[int, Verdict] = {}
+    confirmed: set[int] = set()
+    for end, wanted in ((0, Verdict.GOOD), (count - 1, Verdict.BAD)):
+        verdicts[end] = judge(end)
+        if verdicts[end] is not wanted:
+            return None
+    while border := _border(count, verdicts):
+        sides = range(border.last_good + 1, border.first_bad)
+        if untried := [at for at in sides if at not in verdicts]:
+            middle = untried[len(untried) // 2]
+            verdicts[middle] = judge(middle)
+        elif loose := [at for at in (border.first_bad, border.last_good) if at not in confirmed]:
+            confirmed.add(loose[0])
+            verdicts[loose[0]] = confirm(loose[0])
+        else:
+            return border
+    return None
+
+
+def most(count: int) -> int:
+    """Return how many judgements a row of ``count`` takes, if each can be told."""
+    return 2 + max(0, count - 2).bit_length()
+
+
+def _border(count: int, verdicts: dict[int, Verdict]) -> Border | None:
+    """Return the last good one before the first bad one; None if an end does not stand."""
+    if verdicts[0] is not Verdict.GOOD or verdicts[count - 1] is not Verdict.BAD:
+        return None
+    bad = min(at for at, verdict in verdicts.items() if verdict is Verdict.BAD)
+    good = max(at for at, verdict in verdicts.items() if verdict is Verdict.GOOD and at < bad)
+    return Border(good, bad)

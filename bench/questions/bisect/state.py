@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What was read on kernels so far: a file, so that a search that was stopped can go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.errors import JournalError, UsageError
+from bench.host import ownership
+from bench.questions.bisect.readings import Reading, agreed
+from bench.questions.kernels import outcome
+
+STATE: Final = "state.json"
+FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boot:
+    """What one boot gave."""
+
+    seed: int
+    readings: tuple[Reading, ...]
+    reason: str = ""  # why there are no readings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kernel:
+    """A kernel's boots. It is known by its image, whatever its label and its source."""
+
+    sha256: str  # of the image
+    release: str = ""
+    origin: str = ""
+    boots: tuple[Boot, ...] = ()
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """Return what all boots agree on; nothing where one of them failed."""
+        if self.reason or not self.boots:
+            return ()
+        return agreed([(each.seed, each.readings) for each in self.boots])
+
+    @property
+    def reason(self) -> str:
+        """Return why nothing was read."""
+        return next((each.reason for each in self.boots if each.reason), "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    format: int
+    setup: tuple[str, ...]  # all that a reading follows from, but for the kernel
+    kernels: tuple[Kernel, ...]
+
+
+class Notes:
+    """The kernels read so far, kept in a folder."""
+
+    def __init__(self, folder: Path, setup: tuple[str, ...], kernels: Iterable[Kernel]) -> None:
+        self.folder = folder
+        self._setup = setup
+        self._kernels = {each.sha256: each for each in kernels}
+        self._write()
+
+    def of(self, sha256: str) -> Kernel:
+        """Return what is known of an image."""
+        return self._kernels.get(sha256, Kernel(sha256=sha256))
+
+    def keep(self, kernel: Kernel) -> None:
+        """Keep what is known of an image, at once."""
+        self._kernels[kernel.sha256] = kernel
+        self._write()
+
+    def _write(self) -> None:
+        from pydantic import TypeAdapter
+
+        state = _State(format=FORMAT, setup=self._setup, kernels=tuple(self._kernels.values()))
+        text = TypeAdapter(_State).dump_json(state, indent=1) + b"\n"
+        ownership.make_folder(self.folder)
+        outcome.replace(self.folder / STATE, text)
+
+
+def opened(folder: Path, setup: tuple[str, ...], *, resume: bool) -> Notes:
+    """Open the notes in a folder; UsageError if it holds anything that is not to be gone on with.
+
+    Kernels that gave nothing are forgotten, and are tried once more.
+    """
+    if not resume:
+        if folder.exists() and any(folder.iterdir()):
+            raise UsageError(
+                f"{folder} is not empty", remedy="add --resume, or choose another with --output"
+            )
+        return Notes(folder, setup, ())
+    found = _read(folder / STATE)
+    if found is None:
+        raise UsageError(f"{folder} has nothing to go on with", remedy="leave out --resume")
+    if found.setup != setup:
+        pairs = zip(found.setup, setup, strict=False)
+        other = [f"{then} then, {now} now" for then, now in pairs if then != now]
+        raise UsageError(
+            f"{folder} was made otherwise: {'; '.join(other[:2]) or 'with other parameters'}",
+            remedy="choose another with --output",
+        )
+    return Notes(folder, setup, (each for each in found.kernels if not each.reason))
+
+
+def _read(path: Path) -> _State | None:
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        found = TypeAdapter(_State).validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise JournalError(f"{path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        raise JournalError(
+            f"{path} is not what kernels bisect wrote", remedy="choose another with --output"
+        ) from error
+    if found.format != FORMAT:
+        raise JournalError(f"{path} is of another version", remedy="choose another with --output")
+    return found

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A search for the first bad kernel, as values; JSON has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bench.questions.bisect.readings import Reading
+from bench.questions.bisect.search import Verdict
+
+
+class Outcome(StrEnum):
+    """How a search ended."""
+
+    PLANNED = "planned"
+    FOUND = "found"
+    RANGE = "range"  # kernels between the last good and the first bad one cannot be told
+    GOOD_FAILS = "the test fails on GOOD"
+    BAD_HOLDS = "the test holds on BAD"
+    END_UNKNOWN = "an end cannot be told"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """A kernel that was looked at."""
+
+    kernel: str
+    place: int  # among the candidates that differ, from 1
+    release: str
+    origin: str
+    verdict: Verdict
+    readings: tuple[Reading, ...]  # that the test is about
+    seeds: tuple[int, ...]  # of its boots
+    why: str  # it is bad, or cannot be told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bisection:
+    """A search, over or planned."""
+
+    format: int = 1
+    test: str  # holds on good kernels
+    good: str
+    bad: str
+    candidates: tuple[str, ...]  # oldest first
+    different: int  # of them; neighbours may be one image
+    most_boots: int  # if each can be told
+    outcome: Outcome = Outcome.PLANNED
+    boots: int = 0  # of this run: what an earlier one did is not done again
+    first_bad: str | None = None
+    last_good: str | None = None
+    suspects: tuple[str, ...] = ()  # kernels behind the last good one, up to the first bad one
+    tried: tuple[Tried, ...] = ()
