@@ -27,7 +27,7 @@ from bench.cli.options import (
     refuse,
 )
 from bench.cli.output import answer, read_or_not
-from bench.cli.values import Size, Time
+from bench.cli.values import Budget, Size, Time
 from bench.errors import UsageError, check_range
 from bench.plan.config import MIXED, Call, Consumer, Poll, Producer, Reader, TrialConfig, Wake
 from bench.plan.experiments import BASELINES
@@ -61,7 +61,9 @@ _RATE = of_storm(help="Children a second; 0: as fast as they can.")
 _SPAWN = of_storm(help="Call that makes a child; vfork, of burst fork.")
 _BURST = of_storm(help="Children that exit at once (burst).")
 _EXEC = of_storm("--exec", help="Children exec a program.")
-_BUDGET = of_tracer(help="Data bytes over all buffers, like 64K; repeatable.", metavar="SIZE")
+_BUDGET = of_tracer(
+    click_type=Budget(), help="Data bytes over all buffers, like 64K; repeatable.", metavar="SIZE"
+)
 _TRANSPORT = of_tracer(
     help=f"{TRANSPORTS}, and {' and '.join(BASELINES)} for the storm alone; repeatable."
 )
@@ -93,7 +95,7 @@ def command(
     depth: Annotated[int, of_storm(help="Processes in one chain (chain).")] = 8,
     execute: Annotated[bool, _EXEC] = False,
     seconds: Annotated[float, _SECONDS] = 30.0,
-    budget: Annotated[list[str] | None, _BUDGET] = None,
+    budget: Annotated[list[int] | None, _BUDGET] = None,
     transport: Annotated[list[str] | None, _TRANSPORT] = None,
     wakeup: Annotated[str, _WAKEUP] = "adaptive",
     call: Annotated[Call, _CALL] = Call.RESERVE,
@@ -177,7 +179,7 @@ def command(
                 reader=reader, poll=poll, interval_ms=interval, stall_ms=stall, cpu=consumer_cpu
             ),
         )
-        experiments, left_out = _single(config, asked, budget or ["64KiB"], blocks, usable)
+        experiments, left_out = _single(config, asked, budget or [64 * 1024], blocks, usable)
     journal = output or paths.new_journal(profile or workload.value)
     if resume and output is None:
         raise UsageError("--resume needs the journal to go on with", remedy="add --output FILE")
@@ -250,7 +252,7 @@ def _refuse_idle(
 def _single(
     config: TrialConfig,
     transports: Sequence[str],
-    budgets_text: Sequence[str],
+    budgets_bytes: Sequence[int],
     blocks: int,
     usable: tuple[int, ...],
 ) -> tuple[tuple[Experiment], tuple[str, ...]]:
@@ -266,7 +268,7 @@ def _single(
     check_range("--blocks", blocks, 1, 10_000)
     check(config.storm, usable)
     asked = transports or TRANSPORTS
-    sizes = [budgets.check(budgets.parse(text), memory_bytes=memory_bytes) for text in budgets_text]
+    sizes = [budgets.check(each, memory_bytes=memory_bytes) for each in budgets_bytes]
     experiment = compose(
         name=config.storm.shape.value,
         title=(

@@ -41,6 +41,20 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # not generic before 8.4
             raise UsageError(f"{_option(param)}{error.message}", remedy=error.remedy) from error
 
 
+class Budget(Size):
+    """A size that a ring buffer can have: a power of two of pages."""
+
+    def convert(self, value: Any, param: click.Parameter | None, context: Any) -> int:
+        """Return the bytes; UsageError, naming the option, for anything else."""
+        from bench.plan import budgets
+
+        found = super().convert(value, param, context)
+        try:
+            return budgets.check(found, memory_bytes=found)
+        except UsageError as error:
+            raise UsageError(f"{_option(param)}{error.message}", remedy=error.remedy) from error
+
+
 class Time(click.ParamType):  # type: ignore[type-arg]  # not generic before 8.4
     """A length of time: 30s, 500ms, 1m, 2h; a plain number counts ``unit``, "s", "ms" or "m"."""
 
