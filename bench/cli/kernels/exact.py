@@ -75,6 +75,7 @@ def command(
 
     Example: bufbench kernels exact 6.12 ./bzImage --fail-on reserve-submit:+0
     """
+    from bench.guests import parameters
     from bench.questions.exact import gate, run, study
     from bench.questions.exact.document import document
     from bench.questions.kernels.run import speaker
@@ -94,6 +95,7 @@ def command(
     else:
         check_range("--time-limit", time_limit, 1, 86_400)
         check_range("--jobs", 1 if jobs is None else jobs, 1, 64)
+        appended = parameters.check(append or [])
         if gates and base is None and len(kernels or []) < 2:
             raise UsageError(
                 "--fail-on compares kernels, and there is one",
@@ -107,7 +109,7 @@ def command(
                 folder,
                 jobs=jobs or run.fitting(),
                 time_limit_s=time_limit,
-                append=append or [],
+                append=appended,
                 say=tell,
             )
     with read_or_not():

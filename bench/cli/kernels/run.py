@@ -67,7 +67,7 @@ def command(
     import psutil
 
     from bench import paths
-    from bench.guests import boot
+    from bench.guests import boot, parameters
     from bench.guests.sources import source_of
     from bench.guests.sources.host import HOST
     from bench.host import lock, ownership
@@ -82,6 +82,7 @@ def command(
         raise UsageError("--resume needs the folder to go on with", remedy="add --output FOLDER")
     check_range("--jobs", jobs, 1, 64)
     check_range("--time-limit", time_limit, 10, 86_400)
+    appended = parameters.check(append or [])
     folder = output or kernels_run.new_folder(paths.RESULTS)
     available_mib = psutil.virtual_memory().available >> 20
     guest = boot.fitting(
@@ -105,9 +106,7 @@ def command(
     def run_in(chosen: Accelerator, images: Sequence[Image]) -> None:
         request = kernels_run.Request(
             folder=folder,
-            guest=replace(
-                guest, kvm=chosen.kvm, time_limit_s=time_limit, append=tuple(append or [])
-            ),
+            guest=replace(guest, kvm=chosen.kvm, time_limit_s=time_limit, append=appended),
             accelerator=chosen,
             jobs=jobs,
             seed=seed,
