@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from bench.questions.duet.judge import Duel
 
 _BUDGET = of_tracer(
-    click_type=Size(), help="Data bytes of each arm.  [default: 1MiB]", metavar="SIZE",
+    click_type=Size(),
+    help="Data bytes of each arm.  [default: 1MiB]",
+    metavar="SIZE",
     show_default=False,
 )
 _SECONDS = of_run(click_type=Time("s"), help="Begin no storm after so many seconds.")

@@ -33,9 +33,7 @@ def check(parameters: Iterable[str]) -> tuple[str, ...]:
                     remedy="leave it out",
                 )
             if word.partition("=")[0] in _FIRST_PROCESS and "=" in word:
-                raise UsageError(
-                    f"{named}: the first process is bufbench's", remedy="leave it out"
-                )
+                raise UsageError(f"{named}: the first process is bufbench's", remedy="leave it out")
     if len(" ".join(taken)) > _LONGEST:
         raise UsageError(f"--append: parameters of more than {_LONGEST:,} characters are cut")
     return taken

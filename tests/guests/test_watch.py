@@ -124,7 +124,11 @@ def speaking(folder: Path, *words: str, limit_s: float = 20.0) -> Ended:
 
 @pytest.mark.parametrize(
     "words",
-    [("internal-error",), ("running", "STOP=internal-error"), ("running", "RESUME", "STOP=io-error")],
+    [
+        ("internal-error",),
+        ("running", "STOP=internal-error"),
+        ("running", "RESUME", "STOP=io-error"),
+    ],
 )
 def test_a_guest_that_qemu_stopped_for_good_is_ended_at_once(
     words: tuple[str, ...], tmp_path: Path
