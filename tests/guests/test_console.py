@@ -18,8 +18,7 @@ DUMP = "EAX=00000000 EBX=00000000 ECX=00000000 EDX=00060fb1\nCode=0f 01 d0 <c5> 
             "KVM internal error. Suberror: 1: emulation failure",
         ),
         (
-            "KVM internal error. Suberror: 1\nextra data[0]: 0x0000000000000000\n"
-            "extra data[1]: 0x0000000000000400\nemulation failure\n",
+            "KVM internal error. Suberror: 1\nextra data[0]: 0x0\nemulation failure\n",
             "KVM internal error. Suberror: 1: emulation failure",
         ),
         ("KVM internal error. Suberror: 3\n", "KVM internal error. Suberror: 3"),
