@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from bench.questions.kernels.run import Say
 
 _MEMORY = of_guest(click_type=Size(unit=1 << 20), help="Of each guest, 2G or in MiB; 2048 usually.")
-_LIMIT = of_guest(click_type=Time("s"), help="Of each guest, in seconds.")
+_LIMIT = of_guest(
+    click_type=Time("s"), help="Of each guest, in seconds; it measures for half of it."
+)
 _APPEND = of_guest(help="Kernel parameter, like preempt=full; repeatable.")
 _SPEEDS = (("emulated", 800.0), ("a slow kernel emulated, such as rt", 150.0))
 _FOLDER = of_output(help="Folder to write; results/kernels-TIME by default.")
