@@ -25,7 +25,7 @@ from bench.amounts import counted, size
 from bench.errors import MachineUnfit, UsageError
 from bench.escape import clean
 from bench.guests import init
-from bench.guests.console import broken, last_line, panic
+from bench.guests.console import broken, panic
 from bench.guests.sources import Image
 from bench.guests.watch import End, Ended
 from bench.host import process, scratch
@@ -88,14 +88,12 @@ def probe(image: Image, guest: Guest, place: Path, *, device: Path = _KVM) -> Ac
             return Accelerator(kvm=True, why="with KVM")
         said = Path(name, CONSOLE).read_text(errors="replace")
     match Ended.parse(lines[-1] if lines else b"").end:
-        case End.BROKEN:
-            reason = broken(said)
         case End.TIMED_OUT:
             reason = f"not over after {_PROBE_S:g} s"
         case End.RESET:
             reason = panic(said) or "it reset its machine"
         case _:
-            reason = last_line(said)
+            reason = broken(said)
     why = f"{device} is there, but {image.label} did not boot with it: {clean(reason)}"
     return Accelerator(kvm=False, why=f"emulated: {why}")
 

@@ -11,8 +11,9 @@ _PANIC: Final = re.compile(r"Kernel panic - not syncing: .*")
 # Source: QEMU, accel/kvm/kvm-all.c and target/i386/kvm/kvm.c; of the kinds of an internal error
 # (KVM_INTERNAL_ERROR_...) only the first has its name there.
 _OF_KVM: Final = re.compile(
-    r"(KVM internal error\. Suberror: \d+|KVM: entry failed.*|KVM: unknown exit.*|"
-    r"error: kvm run failed.*)\s*(?:extra data\[\d+\].*\s*)*(emulation failure)?"
+    r"(KVM internal error\. Suberror: \d+|KVM: (?:entry failed|unknown exit).*"
+    r"|error: (?:kvm run failed|failed to set MSR).*)"
+    r"\s*(?:extra data\[\d+\].*\s*)*(emulation failure)?"
 )
 _LONGEST: Final = 200
 

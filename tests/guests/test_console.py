@@ -26,6 +26,10 @@ DUMP = "EAX=00000000 EBX=00000000 ECX=00000000 EDX=00060fb1\nCode=0f 01 d0 <c5> 
             "KVM: entry failed, hardware error 0x80000021\n\nIf you're running a guest on an Intel",
             "KVM: entry failed, hardware error 0x80000021",
         ),
+        (
+            "qemu: error: failed to set MSR 0x10a to 0x69\nkvm.c:3183: Assertion `n' failed.\n",
+            "error: failed to set MSR 0x10a to 0x69",
+        ),
         ("error: kvm run failed Bad address\n", "error: kvm run failed Bad address"),
         ("KVM: unknown exit, hardware reason 31\n", "KVM: unknown exit, hardware reason 31"),
     ],
