@@ -131,7 +131,7 @@ def test_a_torn_result_and_what_a_guest_may_write(image: Image, tmp_path: Path) 
     evil = Path(__file__).resolve().with_name("written-by-a-guest")
     words = f'mount -o remount,rw /; touch {evil}; printf \'{{"status": "do\' >{tmp_path}/'
     # What a kernel does not know it hands to the first process, and all that follows "--".
-    unknown = ("nokaslr", "foo", "foo=bar", 'dyndbg="file a.c +p"', "a b", "--", "-c", "init=/x")
+    unknown = ("nokaslr", "foo", "foo=bar", 'dyndbg="file a.c +p"', "a b", "--", "-c")
     guest = replace(GUEST, append=unknown)
     status, _ = lost(image, tmp_path, ["/bin/sh", "-c", words + outcome.RESULT], guest)
     assert status is Status.TORN
