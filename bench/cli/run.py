@@ -27,7 +27,7 @@ from bench.cli.options import (
     refuse,
 )
 from bench.cli.output import answer, read_or_not
-from bench.cli.values import Budget, Size, Time
+from bench.cli.values import Size, Time
 from bench.errors import UsageError, check_range
 from bench.plan.config import MIXED, Call, Consumer, Poll, Producer, Reader, TrialConfig, Wake
 from bench.plan.experiments import BASELINES
@@ -55,6 +55,21 @@ _SINGLE: Final = (*_STORM, *_TRACER)
 """Options that a profile leaves no room for."""
 
 
+def _budget(size_bytes: int) -> int:
+    from bench.plan import budgets
+
+    return budgets.check(size_bytes, memory_bytes=size_bytes)  # the machine's are looked at later
+
+
+def _payload(size_bytes: int) -> int:
+    if size_bytes > 4096 or size_bytes % 8:
+        raise UsageError(
+            f"a payload of {size_bytes} bytes is not possible",
+            remedy="take a multiple of 8 up to 4096, or mixed",
+        )
+    return size_bytes
+
+
 _PROFILE = of_run(help="Run all experiments of quick, standard or thorough.")
 _WORKERS = of_storm(help="Processes that make children; 2, of trickle 1.")
 _RATE = of_storm(help="Children a second; 0: as fast as they can.")
@@ -62,7 +77,9 @@ _SPAWN = of_storm(help="Call that makes a child; vfork, of burst fork.")
 _BURST = of_storm(help="Children that exit at once (burst).")
 _EXEC = of_storm("--exec", help="Children exec a program.")
 _BUDGET = of_tracer(
-    click_type=Budget(), help="Data bytes over all buffers, like 64K; repeatable.", metavar="SIZE"
+    click_type=Size(check=_budget),
+    help="Data bytes over all buffers, like 64K; repeatable.",
+    metavar="SIZE",
 )
 _TRANSPORT = of_tracer(
     help=f"{TRANSPORTS}, and {' and '.join(BASELINES)} for the storm alone; repeatable."
@@ -71,7 +88,8 @@ _SECONDS = of_storm(click_type=Time("s"), help="Longest storm, in seconds.")
 _WAKEUP = of_tracer(help="adaptive, none, forced, or N: every N records.")
 _CALL = of_tracer(help="How a ring buffer is written.")
 _PAYLOAD = of_tracer(
-    click_type=Size(words={"0": 0, "mixed": MIXED}), help="Padding: 0 to 4096 bytes, or mixed."
+    click_type=Size(words={"0": 0, "mixed": MIXED}, check=_payload),
+    help="Padding: 0 to 4096 bytes, or mixed.",
 )
 _INTERVAL = of_consumer(click_type=Time("ms"), help="Milliseconds between timed drains.")
 _STALL = of_consumer(click_type=Time("ms"), help="Milliseconds of reading nothing, once.")
@@ -289,11 +307,6 @@ def _single(
 
 def _producer(wakeup: str, call: Call, payload: int, records: int) -> Producer:
     check_range("--records", records, 1, 1_000)
-    if payload != MIXED and not (payload <= 4096 and payload % 8 == 0):
-        raise UsageError(
-            f"a payload of {payload} bytes is not possible",
-            remedy="take a multiple of 8 up to 4096, or mixed",
-        )
     if wakeup in (Wake.ADAPTIVE, Wake.NONE, Wake.FORCED):
         wake, watermark = Wake(wakeup), 1
     else:

@@ -125,6 +125,7 @@ def test_subcommands_have_tables_of_their_own(
         ('[run]\nseconds = "5 parsecs"', "'5 parsecs' is not a length of time"),
         ('[run]\nbudget = ["8Q"]', "run.budget: --budget: '8Q' is not a size"),
         ("[run]\nbudget = [5000]", "run.budget: --budget: a budget of 4.9 KiB is no power of two"),
+        ('[run]\npayload = "9G"', "run.payload: --payload: a payload of 9663676416 bytes is not"),
         ('[duet]\nbudget = "8Q"', "duet.budget: --budget: '8Q' is not a size"),
         ('[trace]\nbudget = "8Q"', "trace.budget: --budget: '8Q' is not a size"),
         ("[run", "is not TOML"),
