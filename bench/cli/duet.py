@@ -21,7 +21,7 @@ from bench.cli.options import (
     of_tracer,
 )
 from bench.cli.output import answer
-from bench.cli.values import Time
+from bench.cli.values import Size, Time
 from bench.errors import UsageError, check_range
 from workloads.storm import Shape, Spawn, Storm
 
@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 
     from bench.questions.duet.judge import Duel
 
+_BUDGET = of_tracer(
+    click_type=Size(),
+    help="Data bytes of each arm.  [default: 1MiB]",
+    metavar="SIZE",
+    show_default=False,
+)
 _SECONDS = of_run(click_type=Time("s"), help="Begin no storm after so many seconds.")
 _SHAPES: Final = frozenset({Shape.STORM, Shape.BURST, Shape.TRICKLE, Shape.THREADS, Shape.HOTCPU})
 
@@ -49,7 +55,7 @@ def command(
     workload: Annotated[Shape, of_storm(help="Shape of the storm.")] = Shape.STORM,
     count: Annotated[int, of_storm(help="Children of one storm.")] = 8_000,
     rate: Annotated[float, of_storm(help="Children a second; 0: as fast as they can.")] = 0.0,
-    budget: Annotated[str, of_tracer(help="Data bytes of each arm.", metavar="SIZE")] = "1MiB",
+    budget: Annotated[int, _BUDGET] = 1 << 20,
     storms: Annotated[int, of_run(help="Storms, 8 or more.")] = 24,
     precision: Annotated[
         str | None, of_run(help="Add storms until intervals reach no farther, like 2%.")
@@ -80,7 +86,7 @@ def command(
     from bench import paths
     from bench.campaign import campaign
     from bench.linux import cpus, procfs
-    from bench.plan import budgets, duet
+    from bench.plan import duet
     from bench.plan.config import TrialConfig
     from bench.questions.duet.designs import designs
     from bench.questions.duet.document import document
@@ -120,7 +126,7 @@ def command(
             "two arms within one storm",
             sides,
             TrialConfig(transport="none", budget_bytes=0, storm=storm, duet=rule),
-            budgets.parse(budget),
+            budget,
             blocks=storms,
             cpus=len(cpus.usable(procfs.online_cpus())),
         )

@@ -56,6 +56,21 @@ _SINGLE: Final = (*_STORM, *_TRACER)
 """Options that a profile leaves no room for."""
 
 
+def _budget(size_bytes: int) -> int:
+    from bench.plan import budgets
+
+    return budgets.check(size_bytes, memory_bytes=size_bytes)  # the machine's are looked at later
+
+
+def _payload(size_bytes: int) -> int:
+    if size_bytes > 4096 or size_bytes % 8:
+        raise UsageError(
+            f"a payload of {size_bytes} bytes is not possible",
+            remedy="take a multiple of 8 up to 4096, or mixed",
+        )
+    return size_bytes
+
+
 _PROFILE = of_run(help="Run all experiments of quick, standard or thorough.")
 _REPLAYED = ("count", "rate", "seconds", "payload", "records")
 _LONGEST_REPLAY_S = 30.0
@@ -64,7 +79,11 @@ _RATE = of_storm(help="Children a second; 0: as fast as they can.")
 _SPAWN = of_storm(help="Call that makes a child; vfork, of burst fork.")
 _BURST = of_storm(help="Children that exit at once (burst).")
 _EXEC = of_storm("--exec", help="Children exec a program.")
-_BUDGET = of_tracer(help="Data bytes over all buffers, like 64K; repeatable.", metavar="SIZE")
+_BUDGET = of_tracer(
+    click_type=Size(check=_budget),
+    help="Data bytes over all buffers, like 64K; repeatable.",
+    metavar="SIZE",
+)
 _TRANSPORT = of_tracer(
     help=f"{TRANSPORTS}, and {' and '.join(BASELINES)} for the storm alone; repeatable."
 )
@@ -72,7 +91,8 @@ _SECONDS = of_storm(click_type=Time("s"), help="Longest storm, in seconds.")
 _WAKEUP = of_tracer(help="adaptive, none, forced, or N: every N records.")
 _CALL = of_tracer(help="How a ring buffer is written.")
 _PAYLOAD = of_tracer(
-    click_type=Size(words={"0": 0, "mixed": MIXED}), help="Padding: 0 to 4096 bytes, or mixed."
+    click_type=Size(words={"0": 0, "mixed": MIXED}, check=_payload),
+    help="Padding: 0 to 4096 bytes, or mixed.",
 )
 _INTERVAL = of_consumer(click_type=Time("ms"), help="Milliseconds between timed drains.")
 _STALL = of_consumer(click_type=Time("ms"), help="Milliseconds of reading nothing, once.")
@@ -96,7 +116,7 @@ def command(
     depth: Annotated[int, of_storm(help="Processes in one chain (chain).")] = 8,
     execute: Annotated[bool, _EXEC] = False,
     seconds: Annotated[float, _SECONDS] = 30.0,
-    budget: Annotated[list[str] | None, _BUDGET] = None,
+    budget: Annotated[list[int] | None, _BUDGET] = None,
     transport: Annotated[list[str] | None, _TRANSPORT] = None,
     wakeup: Annotated[str, _WAKEUP] = "adaptive",
     call: Annotated[Call, _CALL] = Call.RESERVE,
@@ -184,7 +204,7 @@ def command(
                 reader=reader, poll=poll, interval_ms=interval, stall_ms=stall, cpu=consumer_cpu
             ),
         )
-        experiments, left_out = _single(config, asked, budget or ["64KiB"], blocks, usable)
+        experiments, left_out = _single(config, asked, budget or [64 * 1024], blocks, usable)
     journal = output or paths.new_journal(profile or workload.value)
     if resume and output is None:
         raise UsageError("--resume needs the journal to go on with", remedy="add --output FILE")
@@ -275,7 +295,7 @@ def _refuse_idle(
 def _single(
     config: TrialConfig,
     transports: Sequence[str],
-    budgets_text: Sequence[str],
+    budgets_bytes: Sequence[int],
     blocks: int,
     usable: tuple[int, ...],
 ) -> tuple[tuple[Experiment], tuple[str, ...]]:
@@ -291,7 +311,7 @@ def _single(
     check_range("--blocks", blocks, 1, 10_000)
     check(config.storm, usable)
     asked = transports or TRANSPORTS
-    sizes = [budgets.check(budgets.parse(text), memory_bytes=memory_bytes) for text in budgets_text]
+    sizes = [budgets.check(each, memory_bytes=memory_bytes) for each in budgets_bytes]
     experiment = compose(
         name=config.storm.shape.value,
         title=(
@@ -312,11 +332,6 @@ def _single(
 
 def _producer(wakeup: str, call: Call, payload: int, records: int) -> Producer:
     check_range("--records", records, 1, 1_000)
-    if payload != MIXED and not (payload <= 4096 and payload % 8 == 0):
-        raise UsageError(
-            f"a payload of {payload} bytes is not possible",
-            remedy="take a multiple of 8 up to 4096, or mixed",
-        )
     if wakeup in (Wake.ADAPTIVE, Wake.NONE, Wake.FORCED):
         wake, watermark = Wake(wakeup), 1
     else:

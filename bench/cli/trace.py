@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
 from bench.cli.options import TRANSPORTS, of_output, of_run, of_tracer
-from bench.cli.values import Time
+from bench.cli.values import Size, Time
 from bench.errors import UsageError
 from bench.escape import clean_name
 from bench.host.signals import start, uninterrupted
@@ -35,7 +35,9 @@ _HEADING: Final = f"{'TIME':<12} {'PID':>7} {'PPID':>7} {'EXIT_CODE':<15} {'DURA
 
 _TRANSPORT = of_tracer(help=f"{TRANSPORTS}.")
 _BUDGET = of_tracer(
-    help="Data bytes over all buffers; 8 MiB or just below by default.", metavar="SIZE"
+    click_type=Size(),
+    help="Data bytes over all buffers; 8 MiB or just below by default.",
+    metavar="SIZE",
 )
 _DURATION = of_run(click_type=Time("s"), help="Seconds to trace; until Ctrl-C by default.")
 
@@ -43,7 +45,7 @@ _DURATION = of_run(click_type=Time("s"), help="Seconds to trace; until Ctrl-C by
 def command(
     *,
     transport: Annotated[str, _TRANSPORT] = "ringbuf",
-    budget: Annotated[str | None, _BUDGET] = None,
+    budget: Annotated[int | None, _BUDGET] = None,
     as_json: Annotated[bool, of_output("--json", help="One JSON document a line.")] = False,
     pid: Annotated[int | None, of_output(help="Only this process.")] = None,
     comm: Annotated[str | None, of_output(help="Only processes of this name.")] = None,
@@ -57,7 +59,6 @@ def command(
 
     Example: bufbench trace --comm make --duration 60
     """
-    from bench.plan import budgets
     from bench.tracer import live
 
     if duration is not None and not 0 < duration <= _LONGEST_S:
@@ -72,7 +73,7 @@ def command(
         return (pid is None or record.pid == pid) and (name is None or _name(record) == name)
 
     asked: KeyboardInterrupt | None = None
-    with live.opened(transport, None if budget is None else budgets.parse(budget)) as tracer:
+    with live.opened(transport, budget) as tracer:
         shown = _Showing(tracer, wanted, as_json)
         if procfs.namespace("pid") not in (None, procfs.INITIAL_PID_NAMESPACE):
             print(_OUTSIDE, file=sys.stderr, flush=True)

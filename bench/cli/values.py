@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 import click
@@ -18,13 +19,21 @@ _SECONDS: Final = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "min": 
 class Size(click.ParamType):  # type: ignore[type-arg]  # not generic before 8.4
     """Bytes: 65536, 64K, 64KiB, "64 KiB"; K and KiB are 1,024.
 
-    A plain number counts ``unit`` bytes; ``words`` are what is taken besides: "mixed".
+    A plain number counts ``unit`` bytes; ``words`` are what is taken besides: "mixed". ``check``
+    returns a size that is possible, and raises UsageError for others.
     """
 
     name = "size"
 
-    def __init__(self, *, unit: int = 1, words: dict[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        unit: int = 1,
+        words: dict[str, int] | None = None,
+        check: Callable[[int], int] = int,
+    ) -> None:
         self._unit = unit
+        self._check = check
         self._words = words or {}
 
     def convert(self, value: Any, param: click.Parameter | None, _: Any) -> int:
@@ -36,7 +45,8 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # not generic before 8.4
         if value in self._words:
             return self._words[value]
         try:
-            return budgets.parse(value) * (self._unit if value.strip().isdecimal() else 1)
+            factor = self._unit if value.strip().isdecimal() else 1
+            return self._check(budgets.parse(value) * factor)
         except UsageError as error:
             raise UsageError(f"{_option(param)}{error.message}", remedy=error.remedy) from error
 

@@ -23,8 +23,11 @@ from typing import Final
 import bench
 from bench.amounts import counted, size
 from bench.errors import MachineUnfit, UsageError
+from bench.escape import clean
 from bench.guests import init
+from bench.guests.console import broken, panic
 from bench.guests.sources import Image
+from bench.guests.watch import End, Ended
 from bench.host import process, scratch
 from bench.linux.machine import CONFIG_VARIABLE
 
@@ -79,12 +82,20 @@ def probe(image: Image, guest: Guest, place: Path, *, device: Path = _KVM) -> Ac
     tried = replace(guest, kvm=True, cpus=1, memory_mib=_PROBE_MIB, time_limit_s=_PROBE_S)
     with tempfile.TemporaryDirectory(prefix=".probe-", dir=place) as name:
         with booted(image, tried, Path(name), ["/bin/true"]) as watch:
-            watch.wait()
+            assert watch.stdout is not None  # noqa: S101  process.started has it
+            lines = watch.stdout.read().splitlines()
         if Path(name, EXIT).exists():
             return Accelerator(kvm=True, why="with KVM")
-    return Accelerator(
-        kvm=False, why=f"emulated: {device} is there, but {image.label} did not boot with it"
-    )
+        said = Path(name, CONSOLE).read_text(errors="replace")
+    match Ended.parse(lines[-1] if lines else b"").end:
+        case End.TIMED_OUT:
+            reason = f"not over after {_PROBE_S:g} s"
+        case End.RESET:
+            reason = panic(said) or "it reset its machine"
+        case _:
+            reason = broken(said)
+    why = f"{device} is there, but {image.label} did not boot with it: {clean(reason)}"
+    return Accelerator(kvm=False, why=f"emulated: {why}")
 
 
 def fitting(*, cpus: int | None, memory_mib: int | None, jobs: int, available_mib: int) -> Guest:

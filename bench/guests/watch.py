@@ -15,7 +15,6 @@ import os
 import resource
 import select
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,12 +24,13 @@ from enum import StrEnum
 from io import FileIO
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any, Final
+from typing import Final
+
+from bench.guests.qmp import Heard
 
 MOST_CONSOLE_BYTES: Final = 16 * 1024 * 1024
 """Output beyond this is not kept."""
 
-_RETRY_S: Final = 0.1
 _LAST_WORDS_S: Final = 1.0
 _READ_BYTES: Final = 1 << 16
 
@@ -42,6 +42,7 @@ class End(StrEnum):
     POWERED_OFF = "powered off"  # as it is meant to
     RESET = "reset"  # what a panic does, and a triple fault
     GONE = "gone"  # without a word: killed
+    BROKEN = "broken"  # QEMU stopped it for good: KVM cannot run it, or a device failed
     NEVER_STARTED = "never started"  # QEMU gave up: no kernel, no memory
     TIMED_OUT = "timed out"
     STOPPED = "stopped"  # because the harness wanted it, or was gone
@@ -77,26 +78,27 @@ def watch(console: FileIO, limit_s: float, qmp: str, argv: list[str]) -> Ended:
         process_group=0,
     )
     assert child.stdout is not None  # noqa: S101  asked for
-    over, messages = Event(), list[Any]()
-    listeners = [Thread(target=_copy, args=(child.stdout.fileno(), console), daemon=True)]
-    if qmp:
-        listeners.append(Thread(target=_listen, args=(qmp, over, messages), daemon=True))
-    for listener in listeners:
-        listener.start()
+    over = Event()
+    copier = Thread(target=_copy, args=(child.stdout.fileno(), console), daemon=True)
+    copier.start()
+    heard = Heard(qmp, over) if qmp else None
     try:
         pid = os.pidfd_open(child.pid)
-        ready, _, _ = select.select([0, pid], [], [], limit_s)
+        sources = [0, pid, *([heard.stopped] if heard else [])]
+        ready, _, _ = select.select(sources, [], [], limit_s)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
     code = child.wait()
     over.set()
-    for listener in listeners:
+    for listener in (copier, *([heard.thread] if heard else [])):
         listener.join(_LAST_WORDS_S)
     if pid in ready:
-        end = _natural(messages, code) if qmp else End.EXITED
+        end = _natural(heard, code) if heard else End.EXITED
+    elif 0 in ready:
+        end = End.STOPPED
     else:
-        end = End.STOPPED if ready else End.TIMED_OUT
+        end = End.BROKEN if ready else End.TIMED_OUT
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds, cpu_s = time.monotonic() - began, used.ru_utime + used.ru_stime
     return Ended(end=end, seconds=seconds, code=code, cpu_s=cpu_s)
@@ -111,36 +113,21 @@ def _copy(output: int, console: FileIO) -> None:
         left_bytes = max(0, left_bytes - len(chunk))
 
 
-def _listen(qmp: str, over: Event, messages: list[Any]) -> None:
-    """Collect QEMU's messages. Source: QEMU's QMP reference."""
-    with suppress(OSError), socket.socket(socket.AF_UNIX) as line:
-        while line.connect_ex(qmp) != 0:
-            if over.wait(_RETRY_S):
-                return
-        # Before this QEMU reports no events.
-        line.sendall(b'{"execute":"qmp_capabilities"}\n')
-        for text in line.makefile("rb"):
-            with suppress(ValueError):
-                messages.append(json.loads(text))
-
-
-def _natural(messages: list[Any], code: int) -> End:
+def _natural(heard: Heard, code: int) -> End:
     """Classify an exit that the watcher did not force.
 
     virtme-ng hands on the wait status of QEMU as its own exit code: of one that gave up by itself
     that is a multiple of 256, of one that was killed it is not.
     """
-    greeted = any("QMP" in message for message in messages)
-    # A reset and the shutdown that -no-reboot makes of it: the first is the reason.
-    ends = [each["data"]["reason"] for each in messages if each.get("event") == "SHUTDOWN"]
-    if not greeted or not (ends or code):
+    if not heard.greeted or not (heard.ends or code):
         return End.NEVER_STARTED
     known = {
         "guest-shutdown": End.POWERED_OFF,
         "guest-reset": End.RESET,
         "guest-panic": End.RESET,
+        "host-error": End.BROKEN,
     }
-    return known.get(ends[0], End.GONE) if ends else End.GONE
+    return known.get(heard.ends[0], End.GONE) if heard.ends else End.GONE
 
 
 def main() -> None:

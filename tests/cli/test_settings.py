@@ -123,6 +123,11 @@ def test_subcommands_have_tables_of_their_own(
         ("[run]\nworkload = 1979-05-27", "run.workload is not a text or a number"),
         ('[run]\nworkload = "x"', "run.workload: 'x' is not one of 'storm'"),
         ('[run]\nseconds = "5 parsecs"', "'5 parsecs' is not a length of time"),
+        ('[run]\nbudget = ["8Q"]', "run.budget: --budget: '8Q' is not a size"),
+        ("[run]\nbudget = [5000]", "run.budget: --budget: a budget of 4.9 KiB is no power of two"),
+        ('[run]\npayload = "9G"', "run.payload: --payload: a payload of 9663676416 bytes is not"),
+        ('[duet]\nbudget = "8Q"', "duet.budget: --budget: '8Q' is not a size"),
+        ('[trace]\nbudget = "8Q"', "trace.budget: --budget: '8Q' is not a size"),
         ("[run", "is not TOML"),
         ("\udcff", "is not TOML"),
         ("a=" + "[" * 100_000, "is not TOML"),
@@ -131,8 +136,9 @@ def test_subcommands_have_tables_of_their_own(
 )
 def test_what_makes_no_sense_is_refused_in_a_line(text: str, said: str, folder: Path) -> None:
     (folder / "bufbench.toml").write_bytes(text.encode("utf-8", "surrogateescape"))
+    words = {"kernels": ["kernels", "list"], "duet": ["duet", "A", "B"], "trace": ["trace"]}
     with pytest.raises(BufbenchError) as raised:
-        app.run(["kernels", "list"] if "kernels" in text else ["run", "--dry-run"])
+        app.run(words.get(text[1:].partition("]")[0].partition(".")[0], ["run", "--dry-run"]))
     assert str(raised.value).startswith("bufbench.toml")
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)

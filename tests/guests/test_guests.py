@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,7 @@ import pytest
 from tracing import BUFBENCH, bufbench, eventually
 
 from bench.errors import BufbenchError
+from bench.guests import boot
 from bench.guests.boot import CONSOLE, EMULATION, EXIT, Guest, booted
 from bench.guests.sources import Image, Options, provide
 from bench.guests.watch import End, Ended
@@ -128,7 +130,9 @@ def test_a_torn_result_and_what_a_guest_may_write(image: Image, tmp_path: Path) 
     """The host's files are read-only to it, whatever it does about that."""
     evil = Path(__file__).resolve().with_name("written-by-a-guest")
     words = f'mount -o remount,rw /; touch {evil}; printf \'{{"status": "do\' >{tmp_path}/'
-    guest = replace(GUEST, append=("nokaslr",))  # which the kernel hands to the first process
+    # What a kernel does not know it hands to the first process, and all that follows "--".
+    unknown = ("nokaslr", "foo", "foo=bar", 'dyndbg="file a.c +p"', "a b", "--", "-c")
+    guest = replace(GUEST, append=unknown)
     status, _ = lost(image, tmp_path, ["/bin/sh", "-c", words + outcome.RESULT], guest)
     assert status is Status.TORN
     assert json.loads((tmp_path / EXIT).read_text()) == {"code": 0}
@@ -193,3 +197,14 @@ def test_from_fetch_to_report(image: Image, tmp_path: Path) -> None:
     again = bufbench(*words, "--resume")
     assert again.returncode == 0, again.stderr
     assert "trials in" not in again.stderr  # nothing was left to run
+
+
+def test_whether_kvm_serves_is_found_out_at_once(image: Image, tmp_path: Path) -> None:
+    """Where it does not, the line says in QEMU's or the kernel's words why."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        pytest.skip("no KVM")
+    began = time.monotonic()
+    found = boot.probe(image, GUEST, tmp_path)
+    assert time.monotonic() - began < 25.0
+    assert found.kvm or re.search(r"did not boot with it: \S.*[a-z]", found.why)
+    assert not list(tmp_path.iterdir())

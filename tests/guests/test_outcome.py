@@ -67,6 +67,7 @@ def test_every_beginning_of_a_result_is_torn(tmp_path: Path) -> None:
         (End.TIMED_OUT, 0, Status.HUNG, "100 s"),
         (End.GONE, 255, Status.KILLED, "killed"),
         (End.STOPPED, 0, Status.KILLED, "stopped"),
+        (End.BROKEN, 0, Status.FAILED, "QEMU gave the guest up: Rebooting"),
         (End.NEVER_STARTED, 2, Status.FAILED, "QEMU"),
         (End.POWERED_OFF, 0, Status.FAILED, "without a result"),
         (End.EXITED, 1, Status.FAILED, "without a result"),

@@ -82,3 +82,78 @@ def test_nothing_outlives_the_harness(number: signal.Signals, tmp_path: Path) ->
         began = time.monotonic()
         assert eventually(lambda: not session.members(leader))
         assert time.monotonic() - began < 2.0
+
+
+SPEAKING = """
+import json, socket, sys, time
+print("KVM internal error. Suberror: 1", flush=True)
+line = socket.socket(socket.AF_UNIX)
+line.bind(sys.argv[1])
+line.listen()
+state, *said = sys.argv[2:]
+peer = line.accept()[0]
+def say(**what):
+    peer.sendall(json.dumps(what).encode() + b"\\n")
+say(QMP={})
+asked = peer.makefile("rb")
+def answer():
+    command = json.loads(asked.readline())["execute"]
+    say(**{"return": {"status": state} if command == "query-status" else {}})
+for _ in range(2):
+    answer()
+for event in said:
+    name, _, reason = event.partition("=")
+    state = reason if name == "STOP" else state
+    say(event=name, data={"reason": reason})
+    if name == "STOP":
+        answer()
+if said[-1:] == ["end"]:
+    sys.exit(0)
+time.sleep(60)
+"""
+
+
+def speaking(folder: Path, *words: str, limit_s: float = 20.0) -> Ended:
+    """How a program ended that speaks to the watch as QEMU does."""
+    qmp = str(folder / "qmp")
+    command = [sys.executable, "-c", SPEAKING, qmp, *words]
+    with boot.watched(folder, limit_s, command, qmp=qmp) as watch:
+        assert watch.stdout is not None
+        return Ended.parse(watch.stdout.read())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("internal-error",),
+        ("running", "STOP=internal-error"),
+        ("running", "RESUME", "STOP=io-error"),
+    ],
+)
+def test_a_guest_that_qemu_stopped_for_good_is_ended_at_once(
+    words: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Also one that was stopped before the watch came."""
+    ended = speaking(tmp_path, *words)
+    assert ended.end is End.BROKEN
+    assert ended.seconds < 10
+    assert "KVM internal error" in (tmp_path / "console.log").read_text()
+
+
+def test_one_that_goes_on_is_left_alone(tmp_path: Path) -> None:
+    assert speaking(tmp_path, "running", "STOP=paused", limit_s=1.5).end is End.TIMED_OUT
+
+
+@pytest.mark.parametrize(
+    ("reasons", "end"),
+    [
+        (["guest-shutdown"], End.POWERED_OFF),
+        (["guest-reset", "guest-shutdown"], End.RESET),
+        (["guest-panic"], End.RESET),
+        (["host-error"], End.BROKEN),
+        (["host-qmp-quit"], End.GONE),
+    ],
+)
+def test_a_shutdown_has_its_reason(reasons: list[str], end: End, tmp_path: Path) -> None:
+    events = (f"SHUTDOWN={each}" for each in reasons)
+    assert speaking(tmp_path, "running", *events, "end").end is end

@@ -44,8 +44,7 @@ def test_enough_blocks_for_verdicts_and_for_the_ladder(on: profile.Setting) -> N
     assert blocks["memory-spread"] == LADDER_STORMS
 
 
-def test_a_guest_of_usual_speed_makes_a_thousand_causal_pairs() -> None:
-    on = profile.Setting(rate_per_s=800.0, cpus=2)
+def test_every_guest_makes_a_thousand_causal_pairs(on: profile.Setting) -> None:
     chain = next(each for each in profile.experiments(on) if each.name == "chain")
     for arm in chain.arms:
         storm = arm.config.storm
@@ -101,6 +100,8 @@ def test_storms_take_a_second_or_two_at_most(on: profile.Setting) -> None:
         for arm in experiment.arms:
             storm = arm.config.storm
             rate_per_s = storm.rate_per_s or on.rate_per_s / 2  # one CPU at the worst
-            if on.rate_per_s >= 800 and experiment.name != "chain":
+            if experiment.name == "chain":  # as long as a thousand pairs take
+                continue
+            if on.rate_per_s >= 800:
                 assert storm.count / rate_per_s < 2
             assert OVERHEAD_S + storm.count / rate_per_s < 12

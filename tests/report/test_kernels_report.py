@@ -62,6 +62,12 @@ def render_page(matrix: Matrix) -> str:
     return html.render(document(matrix))
 
 
+def test_shares_on_axes_are_written_as_elsewhere(matrix: Matrix) -> None:
+    labels = set(re.findall(r">(\d+ ?%)<", render_page(matrix)))
+    assert labels
+    assert all(" %" in label for label in labels), labels
+
+
 def cells(matrix: Matrix, question: str) -> dict[str, Answer]:
     """The answers to a question, by kernel."""
     (found,) = (each for each in answers(matrix) if each.question == question)

@@ -81,6 +81,7 @@ def command(
 
     Example: bufbench kernels exact ci-kernels:6.12 oci:./folder:6.18 '["6.1", "7.3"]'
     """
+    from bench.guests import parameters
     from bench.guests.lists import expand
     from bench.questions.exact import gate, run, study
     from bench.questions.exact.document import document
@@ -102,6 +103,7 @@ def command(
     else:
         check_range("--time-limit", time_limit, 1, 86_400)
         check_range("--jobs", 1 if jobs is None else jobs, 1, 64)
+        appended = parameters.check(append or [])
         if gates and base is None and len(kernels) < 2:
             raise UsageError(
                 "--fail-on compares kernels, and there is one",
@@ -115,7 +117,7 @@ def command(
                 folder,
                 jobs=jobs or run.fitting(),
                 time_limit_s=time_limit,
-                append=append or [],
+                append=appended,
                 say=tell,
             )
     with read_or_not():

@@ -34,8 +34,11 @@ if TYPE_CHECKING:
     from bench.questions.kernels.run import Say
 
 _MEMORY = of_guest(click_type=Size(unit=1 << 20), help="Of each guest, 2G or in MiB; 2048 usually.")
-_LIMIT = of_guest(click_type=Time("s"), help="Of each guest, in seconds.")
+_LIMIT = of_guest(
+    click_type=Time("s"), help="Of each guest, in seconds; it measures for half of it."
+)
 _APPEND = of_guest(help="Kernel parameter, like preempt=full; repeatable.")
+_SPEEDS = (("emulated", 800.0), ("a slow kernel emulated, such as rt", 150.0))
 _FOLDER = of_output(help="Folder to write; results/kernels-TIME by default.")
 _RESUME = of_run("--resume", help="Leave out the kernels that --output is done with.")
 
@@ -69,7 +72,7 @@ def command(
     import psutil
 
     from bench import paths
-    from bench.guests import boot, lists
+    from bench.guests import boot, lists, parameters
     from bench.guests.sources import source_of
     from bench.guests.sources.host import HOST
     from bench.host import lock, ownership
@@ -85,6 +88,7 @@ def command(
         raise UsageError("--resume needs the folder to go on with", remedy="add --output FOLDER")
     check_range("--jobs", jobs, 1, 64)
     check_range("--time-limit", time_limit, 10, 86_400)
+    appended = parameters.check(append or [])
     folder = output or kernels_run.new_folder(paths.RESULTS)
     available_mib = psutil.virtual_memory().available >> 20
     guest = boot.fitting(
@@ -94,8 +98,7 @@ def command(
         available_mib=available_mib,
     )
     if dry_run:
-        limit_s = -(-len(kernels) // jobs) * time_limit
-        _show(kernels, guest.cpus, limit_s, as_json=as_json)
+        _show(kernels, guest.cpus, jobs=jobs, time_limit_s=time_limit, as_json=as_json)
         return
     kernels_run.check_place(folder)
     say = kernels_run.speaker(time.monotonic())
@@ -108,9 +111,7 @@ def command(
     def run_in(chosen: Accelerator, images: Sequence[Image]) -> None:
         request = kernels_run.Request(
             folder=folder,
-            guest=replace(
-                guest, kvm=chosen.kvm, time_limit_s=time_limit, append=tuple(append or [])
-            ),
+            guest=replace(guest, kvm=chosen.kvm, time_limit_s=time_limit, append=appended),
             accelerator=chosen,
             jobs=jobs,
             seed=seed,
@@ -128,23 +129,33 @@ def command(
     _conclude(folder, "json" if as_json else "text")
 
 
-def _show(kernels: Sequence[str], cpus: int, limit_s: float, *, as_json: bool) -> None:
+def _show(
+    kernels: Sequence[str], cpus: int, *, jobs: int, time_limit_s: float, as_json: bool
+) -> None:
     """Print what each guest runs; how fast it is, is measured in it."""
     from bench.cli import dry_run
     from bench.plan.duration import nominal_rate_per_s
-    from bench.questions.kernels import profile
-    from bench.questions.transports.profiles import TRANSPORTS
+    from bench.questions.kernels import profile, schedule
+    from bench.questions.kernels.run import MEASURING_SHARE
 
     rate_per_s = nominal_rate_per_s(profile.calibration(cpus).arms[0].config.storm)
-    setting = profile.Setting(rate_per_s=rate_per_s, cpus=cpus, transports=TRANSPORTS)
+    setting = profile.Setting(rate_per_s=rate_per_s, cpus=cpus)
+    measuring_s = time_limit_s * MEASURING_SHARE
     dry_run.show(
         profile.experiments(setting),
         as_json=as_json,
         times=len(kernels),
-        at_most_s=limit_s,
+        at_most_s=-(-len(kernels) // jobs) * time_limit_s,
         notes=[
             f"On each of {', '.join(kernels)}, besides booting and fetching.",
             "The time is that of a guest with KVM; an emulated one takes longer.",
+            f"Each measures for {measuring_s:g} s, half of --time-limit. Planned, by its speed:",
+            *(
+                f"{words}, {per_s:g} processes a second: "
+                f"{schedule.fitted(profile.experiments(on), on, measuring_s).words}"
+                for words, per_s in _SPEEDS
+                for on in [replace(setting, rate_per_s=per_s)]
+            ),
         ],
     )
 

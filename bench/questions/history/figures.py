@@ -20,7 +20,7 @@ from bench.questions.history.judge import (
     version,
 )
 from bench.report.document import Figure, Panel
-from bench.report.figure import BYTES_LABELS, HEIGHT, WIDTH, Row, chart_of, look
+from bench.report.figure import BYTES_LABELS, HEIGHT, SHARE_LABELS, WIDTH, Row, chart_of, look
 from bench.report.units import clean, number
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def _y(unit: Unit, rows: Sequence[Row]) -> alt.Y:
     scale: dict[str, Any] = {"zero": unit is Unit.SHARE, "nice": True}
     axis: dict[str, Any] = {"tickCount": 5}
     if unit is Unit.SHARE:
-        axis["format"] = "~%"
+        axis["labelExpr"] = SHARE_LABELS
         if not any(row["high"] for row in rows):
             scale = {"domain": [0, 0.01]}
     elif unit is Unit.BYTES:

@@ -13,7 +13,16 @@ from bench.questions.kernels.matrix import Matrix
 from bench.questions.kernels.tables import point_words, title_of
 from bench.questions.transports.standing import Question
 from bench.report.document import Figure, Panel
-from bench.report.figure import BYTES_LABELS, WIDTH, chart_of, colour, dash, powers, shape
+from bench.report.figure import (
+    BYTES_LABELS,
+    SHARE_LABELS,
+    WIDTH,
+    chart_of,
+    colour,
+    dash,
+    powers,
+    shape,
+)
 from bench.report.units import clean
 
 if TYPE_CHECKING:
@@ -172,7 +181,7 @@ def _y(curve: Curve) -> alt.Y:
     if curve.unit is Unit.SHARE:
         most = highest * 1.08 or 0.01
         scale = {"domainMin": 0, "domainMax": most, "nice": highest > 0}
-        axis = {"format": "~%", "tickCount": 5}
+        axis = {"labelExpr": SHARE_LABELS, "tickCount": 5}
     elif curve.unit is Unit.BYTES:
         ticks = powers(lowest, highest, 2)
         scale = {"type": "log", "base": 2, "domain": [ticks[0], ticks[-1]]}

@@ -3,7 +3,7 @@
 
     python -m bench.questions.kernels.guest FOLDER SEED LEFT_S [COMMAND LINE OF THE RUN ...]
 
-LEFT_S: what would begin later than this is left out, and named.
+LEFT_S: what does not fit into this time, as fast as the guest is, is left out before it begins.
 """
 
 from __future__ import annotations
@@ -25,12 +25,18 @@ from bench.linux import machine
 from bench.linux.kernel_log import complaints_since_boot
 from bench.plan.experiments import Experiment
 from bench.plan.outline import stage
-from bench.questions.kernels import profile
+from bench.questions.kernels import profile, schedule
 from bench.questions.kernels.outcome import JOURNAL, RESULT, Ran, Status, result_of
 from bench.questions.kernels.outcome import replace as put
 from bench.questions.transports.profiles import PERFBUF, TRANSPORTS
 from bench.tracer.btf import VMLINUX
 from bench.trial.result import TrialResult
+
+_LENIENCE: Final = 1.4
+"""What takes longer than planned may end, so that no block of it goes missing; but not for ever.
+
+With the share of its time limit that a guest measures for, that is 70 % of the limit.
+"""
 
 PROGRESS: Final = "progress"
 """A file whose one line names the current step."""
@@ -57,7 +63,7 @@ def measure(folder: Path, seed: int, left_s: float, command_line: Sequence[str])
                 remedy="take one built with CONFIG_DEBUG_INFO_BTF",
             )
         with limits.explain(), campaign.opened(request) as running:
-            left_out = _run(running, folder, began + left_s, trials)
+            left_out = _run(running, folder, began + left_s - time.monotonic(), trials)
         if not any(trial.ledger for trial in trials):
             status = Status.FAILED
             reason = f"there was no time for any experiment within {left_s:g} s"
@@ -74,47 +80,59 @@ def measure(folder: Path, seed: int, left_s: float, command_line: Sequence[str])
 
 
 def _run(
-    running: campaign.Campaign, folder: Path, deadline: float, trials: list[TrialResult]
+    running: campaign.Campaign, folder: Path, left_s: float, trials: list[TrialResult]
 ) -> tuple[str, ...]:
-    """Run all blocks that begin in time; return those that did not.
+    """Run all that there is time for; return what there was none for.
 
-    The guest's speed is measured anew before each experiment: its host may have become busy.
+    The guest's speed is measured before each experiment, and what is left is fitted anew into the
+    time that is left: its host may have become busy, or idle.
     """
 
     def say(what: str) -> None:
         (folder / PROGRESS).write_text(f"{what}\n", encoding="utf-8")
 
+    began, spent_s, expected_s = time.monotonic(), 0.0, 0.0
     cpus = len(running.rig.usable)
     has_ring = running.rig.kernel.facts["ring_buffer"] == "yes"
     say("memory")
     running.census(profile.CENSUS_BYTES)
     left_out: list[str] = []
-    plan: tuple[Experiment, ...] = ()
-    number, count = 0, 1
-    while number < count and time.monotonic() < deadline:
-        say(f"calibration {number + 1}")
-        (bare,) = _block(running, profile.calibration(cpus), number)
+    told, ran, pending = tuple[str, ...](), set[str](), dict[str, Experiment]()
+    while pending or not ran:
+        begun = time.monotonic()
+        say(f"calibration {len(ran) + 1}")
+        (bare,) = _block(running, profile.calibration(cpus), len(ran))
         trials.append(bare)
-        plan = profile.experiments(
-            profile.Setting(
-                rate_per_s=bare.storm.rate_per_s,
-                cpus=cpus,
-                transports=TRANSPORTS if has_ring else (PERFBUF,),
-            )
+        on = profile.Setting(
+            rate_per_s=bare.storm.rate_per_s,
+            cpus=cpus,
+            transports=TRANSPORTS if has_ring else (PERFBUF,),
         )
-        count, experiment = len(plan), plan[number]
-        number += 1
+        pending = {each.name: each for each in profile.experiments(on) if each.name not in ran}
+        slowness = spent_s / expected_s if expected_s else 1.0
+        plan = schedule.fitted(pending.values(), on, left_s - (begun - began), slowness=slowness)
+        if not plan.experiments:
+            break
+        experiment, *_ = plan.experiments
+        words = f"{experiment.name} ({len(ran) + 1} of {len(ran) + len(plan.experiments)})"
+        if not ran or told != plan.left_out:
+            words += f"; at {on.rate_per_s:.0f} processes a second: {plan.words}"
+        told = plan.left_out
+        ran.add(experiment.name)
+        del pending[experiment.name]
         running.intend(stage(experiment))
-        say(f"{experiment.name} ({number} of {count})")
+        say(words)
         for block in range(experiment.blocks):
-            if time.monotonic() > deadline:
+            if time.monotonic() - began > left_s * _LENIENCE:
                 left_out.append(
                     f"{counted(experiment.blocks - block, 'block')} of {experiment.name}"
                 )
                 break
             trials += _block(running, experiment, block)
-    running.intend(*map(stage, plan[number:]))
-    left_out += [experiment.name for experiment in plan[number:]]
+        spent_s += time.monotonic() - begun
+        expected_s += schedule.seconds(experiment, on)
+    running.intend(*map(stage, pending.values()))
+    left_out += pending
     running.leave_out(*left_out)
     return tuple(left_out)
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import stat
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from bench.guests.console import broken, last_line, panic
 from bench.guests.watch import End, Ended
 from bench.host import ownership
 from bench.report.document import pick
@@ -26,8 +26,6 @@ JOURNAL: Final = "journal.jsonl"
 RUN: Final = "run.json"
 
 _LONGEST_BYTES: Final = 64 << 20
-_PANIC: Final = re.compile(r"Kernel panic - not syncing: .*")
-_STAMP: Final = re.compile(r"^\[ *\d+\.\d+\] ?")
 
 
 class Status(StrEnum):
@@ -110,16 +108,16 @@ def judge(folder: Path, ended: Ended, limit_s: float) -> Ran:
 
 def _lost(console: str, ended: Ended, limit_s: float) -> tuple[Status, str]:
     """Return what became of a guest that left no result, and a reason."""
-    lines = [_STAMP.sub("", line).strip() for line in console.splitlines()]
-    last = next((line[:200] for line in reversed(lines) if line), "nothing")
+    last = last_line(console)
     match ended.end:
         case End.TIMED_OUT:
             return Status.HUNG, f"no result within {limit_s:g} s; last line: {last}"
         case End.RESET:
-            panic = _PANIC.search(console)
-            return Status.PANICKED, panic[0].strip() if panic else "the guest reset its machine"
+            return Status.PANICKED, panic(console) or "the guest reset its machine"
         case End.GONE:
             return Status.KILLED, "the guest was killed, or the machine had no memory left for it"
+        case End.BROKEN:
+            return Status.FAILED, f"QEMU gave the guest up: {broken(console)}"
         case End.STOPPED:
             return Status.KILLED, "the run was stopped"
         case End.NEVER_STARTED:

@@ -36,12 +36,11 @@ CALIBRATION: Final = "calibration"
 CENSUS_BYTES: Final = (64 * KIB, MIB)
 """Budgets at which memory is looked at."""
 
-LEAST_CHAINED: Final = 1_160
+CHAINED: Final = 1_160
 """Processes in chains of eight that give 1,000 causal pairs and some."""
 
 _CALIBRATION_S: Final = 0.5
 _STORM_S: Final = 0.35
-_LONGEST_CHAIN_S: Final = 9.0  # most take half of it; a guest that is slower makes fewer pairs
 _RUNG_EXITS: Final = 45  # for each CPU; of 72 bytes and a header, a page holds them and hardly more
 _REFUSED_PROCESSES: Final = 150  # for each CPU, of which a page holds at most a third
 _REFUSED_S: Final = 2.0  # a guest that is slower makes half of them
@@ -87,13 +86,10 @@ def calibration(cpus: int) -> Experiment:
 
 
 def experiments(on: Setting) -> tuple[Experiment, ...]:
-    """Return all, the most important first: a guest may be too slow for the last."""
+    """Return all, in the order of running."""
     usual_bytes = 64 * KIB
     storm = _config(on.storm(Shape.STORM, _STORM_S))
-    chained = on.storm(Shape.CHAIN, _LONGEST_CHAIN_S).count
-    chain = replace(
-        on.storm(Shape.CHAIN, 0.0), count=min(LEAST_CHAINED, max(chained, _LEAST_PROCESSES))
-    )
+    chain = replace(on.storm(Shape.CHAIN, 0.0), count=CHAINED)
     counted = replace(storm, kernel_stats=True)
     wanted = _REFUSED_PROCESSES * buffers(on)
     refused = replace(

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Fit the matrix profile into the time that a guest has, before it begins: no block goes missing.
+
+How long an experiment takes follows from the guest's speed. The factors are those of Debian's
+kernels, emulated on 2 CPUs; what they are wrong by on a machine shows in what has been run, and
+corrects the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from bench.amounts import counted, duration
+from bench.plan.config import TrialConfig
+from bench.plan.experiments import Experiment
+from bench.questions.kernels.profile import BLOCKS, Setting
+from bench.questions.transports.profiles import LADDER_STORMS
+from workloads.storm import Shape
+
+IMPORTANCE: Final = (
+    *("storm", "chain", "memory-spread", "storm-duet", "memory-onecpu", "storm-noise"),
+    *("cost", "refused", "trickle-duet"),
+)
+"""Each answers a question of its own before any answers one a second time."""
+
+_TRIAL_S: Final = 0.22  # opening buffers, attaching, draining, measuring, writing a line
+_TRIAL_PROCESSES: Final = (
+    100.0  # what else a trial takes, in processes that a storm makes meanwhile
+)
+_COMPILING_S: Final = 12.0  # both transports' programs
+_COMPILING_PROCESSES: Final = 8_000.0
+_SPEED: Final = {Shape.STORM: 0.85, Shape.CHAIN: 0.75, Shape.HOTCPU: 0.45}
+"""Processes that a traced storm makes in the time that a bare one of all CPUs makes one in."""
+_SPEED_BESIDE_CALLERS: Final = 0.22
+_CALIBRATION_S: Final = 0.8
+_SPARE: Final = 0.04  # of the time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """What there is time for, in the order of running, and the names of what there is none for."""
+
+    experiments: tuple[Experiment, ...]
+    left_out: tuple[str, ...]
+    seconds: float  # about
+
+    @property
+    def words(self) -> str:
+        """Say how much it is, and what is not in it."""
+        planned = f"{counted(len(self.experiments), 'experiment')} in {duration(self.seconds)}"
+        return planned + (f", no time for {', '.join(self.left_out)}" if self.left_out else "")
+
+
+def fitted(
+    pending: Iterable[Experiment], on: Setting, left_s: float, *, slowness: float = 1.0
+) -> Schedule:
+    """Return a schedule for ``left_s``; a guest is ``slowness`` times slower than is expected.
+
+    First all blocks beyond what a verdict takes go, evenly; then what is least important. The most
+    important one of a profile stays in any case: its first blocks are better than nothing.
+    """
+    ordered, room_s = tuple(pending), left_s * (1 - _SPARE) / slowness
+    chosen: list[Experiment] = []
+    least_s = most_s = 0.0
+    for each in sorted(ordered, key=lambda each: IMPORTANCE.index(each.name)):
+        short = replace(each, blocks=_fewest(each))
+        if least_s + seconds(short, on) <= room_s or each.name == IMPORTANCE[0]:
+            chosen.append(each)
+            least_s += seconds(short, on)
+            most_s += seconds(each, on)
+    share = 1.0 if most_s <= room_s else max(0.0, (room_s - least_s) / (most_s - least_s or 1.0))
+    planned = tuple(_shortened(each, share) for each in ordered if each in chosen)
+    return Schedule(
+        experiments=planned,
+        left_out=tuple(each.name for each in ordered if each not in chosen),
+        seconds=slowness * sum(seconds(each, on) for each in planned),
+    )
+
+
+def seconds(experiment: Experiment, on: Setting) -> float:
+    """Return how long all blocks of ``experiment`` are expected to take, in a guest as expected."""
+    arms = experiment.arms[:1] if experiment.duet else experiment.arms
+    block_s = sum(_storm_s(arm.config, on) for arm in arms)
+    block_s += len(experiment.arms) * (_TRIAL_S + _TRIAL_PROCESSES / on.rate_per_s)
+    found = _CALIBRATION_S + experiment.blocks * block_s
+    if experiment.name in ("storm", "storm-duet"):  # the first of each that their programs are for
+        found += min(_COMPILING_S, _COMPILING_PROCESSES / on.rate_per_s)
+    return found
+
+
+def _storm_s(config: TrialConfig, on: Setting) -> float:
+    storm = config.storm
+    if storm.rate_per_s:
+        return storm.count / storm.rate_per_s
+    speed = _SPEED_BESIDE_CALLERS if config.map_callers else _SPEED[storm.shape]
+    return min(storm.seconds, storm.count / (speed * on.rate_per_s))
+
+
+def _fewest(experiment: Experiment) -> int:
+    return LADDER_STORMS if experiment.name == "memory-spread" else min(BLOCKS, experiment.blocks)
+
+
+def _shortened(experiment: Experiment, share: float) -> Experiment:
+    fewest = _fewest(experiment)
+    return replace(experiment, blocks=fewest + int(share * (experiment.blocks - fewest)))
