@@ -31,6 +31,7 @@ from bench.questions.history.judge import History
 from bench.questions.kernels.document import MatrixData
 from bench.questions.sizing.document import SizeData
 from bench.questions.transports.data import ReportData
+from bench.questions.watch.profile import Profile, WatchData
 
 FOLDER: Final = Path(__file__).parents[1] / "docs/schemas"
 KINDS: Final[Mapping[str, Any]] = {
@@ -52,6 +53,8 @@ KINDS: Final[Mapping[str, Any]] = {
     "report": ReportData,
     "size": SizeData,
     "trace-line": Exit,
+    "watch": WatchData,
+    "watch-profile": Profile,
 }
 
 
