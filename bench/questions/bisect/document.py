@@ -99,9 +99,11 @@ def _parts(study: Bisection) -> Iterator[Part]:
             ("First bad", study.first_bad, bad),
         ):
             yield Sentence(lead=lead, text=f"{clean(label)}{_numbers(tried)}.")
+    boots = sum(len(each.seeds) for each in study.tried)
+    now = f", {study.boots:,} of them in this run" if study.boots != boots else ""
     yield Sentence(
         lead="Effort",
-        text=f"{counted(study.boots, 'boot')}; {len(study.tried):,} of "
+        text=f"{counted(boots, 'boot')}{now}; {len(study.tried):,} of "
         f"{counted(len(study.candidates), 'kernel')} looked at.",
     )
     if study.outcome is Outcome.RANGE:
