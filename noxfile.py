@@ -35,7 +35,7 @@ RESULTS = ROOT / "results"
 SPDX = "SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only"
 KERNELS = ("5.10", "6.1", "6.12", "6.18", "7.3")
 C_FOLDERS = ("workloads", "bench/questions/exact/guest")
-OUR_FOLDERS = ("bench", "bpf", "workloads", "tests", ".ci")
+OUR_FOLDERS = ("bench", "bpf", "examples", "workloads", "tests", ".ci")
 SOURCE_SUFFIXES = {".py", ".pyx", ".pxd", ".c", ".h", ".sh"}
 BUILT_FROM = (
     *("pyproject.toml", "meson.build", "README.md", "LICENSES", "docs/bufbench.1"),

@@ -24,6 +24,7 @@ COMMANDS: Final = (
         "duet",
         "check",
         "watch",
+        "object",
         "report",
         "compare",
         "history",

@@ -7,28 +7,22 @@ import json
 import os
 import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
 from bench.cli.options import TRANSPORTS, of_output, of_run, of_tracer
+from bench.cli.showing import PATIENCE_S, Showing
 from bench.cli.values import Size, Time
 from bench.errors import UsageError
 from bench.escape import clean_name
-from bench.host.signals import start, uninterrupted
 from bench.linux import procfs
 
 if TYPE_CHECKING:
     from bench.record.layout import CapturedRecord
-    from bench.tracer.live import LiveTrace
 
 _LONGEST_S: Final = 1e9  # about 30 years
-_PATIENCE_S: Final = 0.8  # after Ctrl-C, for a reader of the output; signals.py waits 1.5
-_POLL_MS: Final = 100
-_LAST_CHUNK_S: Final = 0.2  # for what is being written when no more is waited for
-_CHUNK_BYTES: Final = 4096  # PIPE_BUF: a pipe takes all of it or none
 _CORE: Final = 0x80  # of a wait status: the core was dumped
 _OUTSIDE: Final = "bufbench: processes outside this PID namespace are shown with PID 0"
 _HEADING: Final = f"{'TIME':<12} {'PID':>7} {'PPID':>7} {'EXIT_CODE':<15} {'DURATION':>12} COMM"
@@ -74,7 +68,13 @@ def command(
 
     asked: KeyboardInterrupt | None = None
     with live.opened(transport, budget) as tracer:
-        shown = _Showing(tracer, wanted, as_json)
+        line = _json_line if as_json else _text_line
+
+        def lines(records: Sequence[CapturedRecord]) -> Iterator[str]:
+            offset_ns = tracer.wall_offset_ns()
+            return (line(each, offset_ns) for each in records)
+
+        shown = Showing(tracer.batch, lines, "" if as_json else f"{_HEADING}\n", wanted)
         if procfs.namespace("pid") not in (None, procfs.INITIAL_PID_NAMESPACE):
             print(_OUTSIDE, file=sys.stderr, flush=True)
         try:
@@ -84,7 +84,7 @@ def command(
             unshown = shown.finish()
         except KeyboardInterrupt as interrupt:
             asked = interrupt
-            unshown = shown.finish(_PATIENCE_S)
+            unshown = shown.finish(PATIENCE_S)
         tally = tracer.tally()
     counts = f"{tally.delivered} delivered, {tally.lost} lost, {tally.missed} missed"
     if unshown:
@@ -108,104 +108,6 @@ class Exit:
     duration_ns: int
     comm: str
     cpu: int
-
-
-class _Showing:
-    """Shows the wanted records of a tracer until :meth:`finish`.
-
-    In a thread, since no signal interrupts one other than the main thread: what was taken out of
-    the buffers is written whole, or is known not to be.
-    """
-
-    def __init__(
-        self, tracer: LiveTrace, wanted: Callable[[CapturedRecord], bool], as_json: bool
-    ) -> None:
-        self._tracer = tracer
-        self._wanted = wanted
-        self._line = _json_line if as_json else _text_line
-        self._heading = "" if as_json else f"{_HEADING}\n"
-        self._descriptor = sys.stdout.fileno()
-        self._by_line = os.isatty(self._descriptor)
-        self._encoding = sys.stdout.encoding
-        self._reading = threading.Lock()
-        self._stopping = False
-        self._abandoned = False
-        self._taken = self._written = 0  # wanted records; by the thread alone
-        self._failure: BaseException | None = None
-        self._done = threading.Event()  # a join that Ctrl-C interrupts takes the thread for ended
-        self._thread = threading.Thread(target=self._run, name="showing", daemon=True)
-
-    def start(self) -> None:
-        """Begin with the heading."""
-        with uninterrupted():
-            start(self._thread)
-
-    def wait(self, seconds: float | None) -> None:
-        """Return after ``seconds``, or as soon as the output cannot be written any more."""
-        self._done.wait(seconds)
-
-    def finish(self, seconds: float | None = None) -> int:
-        """Show what the detached tracer still holds; return how many could not be shown.
-
-        ``seconds`` is how long a reader may take; None: for ever. Whatever has not
-        been written by then is taken out of the buffers, so that it is counted. Raises the error
-        that writing ended with.
-        """
-        self._stopping = True
-        if self._thread.ident is None:
-            self.start()
-        left = 0
-        if not self._done.wait(seconds):
-            with self._reading:
-                self._abandoned = True
-                while rest := self._tracer.batch(0):
-                    left += sum(map(self._wanted, rest))
-            self._done.wait(_LAST_CHUNK_S)
-        if self._failure is not None:
-            raise self._failure
-        return self._taken - self._written + left
-
-    def _run(self) -> None:
-        try:
-            self._write([self._heading])
-            while True:
-                stopping = self._stopping  # asked first: what came before it is read
-                with self._reading:
-                    if self._abandoned:
-                        return
-                    records = self._tracer.batch(0 if stopping else _POLL_MS)
-                    shown = list(filter(self._wanted, records))
-                    self._taken += len(shown)
-                offset_ns = self._tracer.wall_offset_ns()
-                for chunk in self._chunks(self._line(each, offset_ns) for each in shown):
-                    if self._abandoned:
-                        return
-                    self._write(chunk)
-                    self._written += len(chunk)
-                if stopping and not records:
-                    return
-        except BaseException as failure:  # noqa: BLE001  raised again in the main thread
-            self._failure = failure
-        finally:
-            self._done.set()
-
-    def _chunks(self, lines: Iterator[str]) -> Iterator[list[str]]:
-        chunk: list[str] = []
-        length = 0
-        for line in lines:
-            bytes_ = 4 * len(line)  # at most, in UTF-8
-            if chunk and (self._by_line or length + bytes_ > _CHUNK_BYTES):
-                yield chunk
-                chunk, length = [], 0
-            chunk.append(line)
-            length += bytes_
-        if chunk:
-            yield chunk
-
-    def _write(self, lines: Sequence[str]) -> None:
-        left = "".join(lines).encode(self._encoding, "replace")
-        while left:
-            left = left[os.write(self._descriptor, left) :]
 
 
 def _name(record: CapturedRecord) -> bytes:

@@ -7,6 +7,7 @@ Source of the format: Documentation/bpf/btf.rst. libbpf reads it in some 20 ms.
 from __future__ import annotations
 
 import ctypes as ct
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +29,15 @@ _MEMBERS: Final = {  # bpf/common/exit.h asks for OFFSET_TASK_SIGNAL and so on
     "PID": "pid level numbers",
     "UPID": "upid nr ns",
 }
+_HEADER_BEGINS: Final = b"""\
+#ifndef __VMLINUX_H__
+#define __VMLINUX_H__
+#pragma clang attribute push (__attribute__((preserve_access_index)), apply_to = record)
+"""
+_HEADER_ENDS: Final = b"""
+#pragma clang attribute pop
+#endif
+"""
 _FIELD: Final = re.compile(
     r"^[ \t]*field:(?P<declaration>[^;\n]{1,200});[ \t]*offset:(?P<offset>[0-9]{1,6});",
     re.MULTILINE,
@@ -125,6 +135,30 @@ class Btf:
             self._library.btf_dump__free(dump)
         return b"".join(chunks).decode()
 
+    def write_header(self, path: Path) -> None:
+        """Write a vmlinux.h of all types; OSError where it cannot be written.
+
+        libbpf hands format and arguments to vfprintf(3) itself: some 500,000 times.
+        """
+        library = ct.CDLL(None, use_errno=True)
+        library.fopen.restype = ct.c_void_p
+        stream = ct.c_void_p(library.fopen(os.fsencode(path), b"w"))
+        if not stream.value:
+            raise libc.last_error()
+        dump = self._library.btf_dump__new(
+            self._handle, ct.cast(library.vfprintf, ct.c_void_p), stream, None
+        )
+        try:
+            library.fputs(_HEADER_BEGINS, stream)
+            for type_id in range(1, self._library.btf__type_cnt(self._handle)):
+                self._library.btf_dump__dump_type(dump, type_id)
+            library.fputs(_HEADER_ENDS, stream)
+        finally:
+            self._library.btf_dump__free(dump)
+            failed = library.fclose(stream)
+        if failed:
+            raise libc.last_error()
+
     def _find(self, structure: str) -> int:
         """Return the structure's type, or an error, which is negative."""
         return int(
@@ -178,6 +212,7 @@ def opened(path: Path = VMLINUX) -> Iterator[Btf]:
         ("btf__find_by_name_kind", ct.c_int32, ct.c_void_p, ct.c_char_p, ct.c_uint32),
         ("btf__type_by_id", ct.c_void_p, ct.c_void_p, ct.c_uint32),
         ("btf__name_by_offset", ct.c_char_p, ct.c_void_p, ct.c_uint32),
+        ("btf__type_cnt", ct.c_uint32, ct.c_void_p),
         ("btf_dump__new", ct.c_void_p, ct.c_void_p, ct.c_void_p, ct.c_void_p, ct.c_void_p),
         ("btf_dump__dump_type", ct.c_int32, ct.c_void_p, ct.c_uint32),
         ("btf_dump__free", None, ct.c_void_p),

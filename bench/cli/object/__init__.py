@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""bufbench object: build, run."""
+
+from __future__ import annotations
+
+import typer
+
+from bench.cli import settings
+from bench.cli.object import build, run
+from bench.cli.options import Command, Group, plain_app
+
+app = plain_app(Group)
+
+
+@app.callback()
+def _object(context: typer.Context) -> None:
+    """Package a tracer of your own as one file, and run such packages without a toolchain.
+
+    docs/object.md has more.
+
+    Example: bufbench object build examples/exitsnoop/exitsnoop.bpf.c
+    """
+    group = context.command
+    settings.check_commands(context, tuple(getattr(group, "commands", ())))
+
+
+app.command("build", cls=Command)(build.command)
+app.command("run", cls=Command)(run.command)

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Records as lines on stdout while they arrive, to the end of a time or Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, Generic, TypeVar
+
+from bench.host.signals import start, uninterrupted
+
+_Record = TypeVar("_Record")
+
+PATIENCE_S: Final = 0.8  # after Ctrl-C, for a reader of the output; signals.py waits 1.5
+_POLL_MS: Final = 100
+_LAST_CHUNK_S: Final = 0.2  # for what is being written when no more is waited for
+_CHUNK_BYTES: Final = 4096  # PIPE_BUF: a pipe takes all of it or none
+
+
+class Showing(Generic[_Record]):
+    """Show the wanted records of a tracer until :meth:`finish`.
+
+    In a thread, since no signal interrupts one other than the main thread: what was taken out of
+    the buffers is written whole, or is known not to be.
+    """
+
+    def __init__(
+        self,
+        batch: Callable[[int], Sequence[_Record]],
+        lines: Callable[[Sequence[_Record]], Iterator[str]],
+        heading: str = "",
+        wanted: Callable[[_Record], bool] = lambda _: True,
+    ) -> None:
+        self._batch = batch  # takes how long to wait, in ms
+        self._lines = lines
+        self._heading = heading
+        self._wanted = wanted
+        self._descriptor = sys.stdout.fileno()
+        self._by_line = os.isatty(self._descriptor)
+        self._encoding = sys.stdout.encoding
+        self._reading = threading.Lock()
+        self._stopping = False
+        self._abandoned = False
+        self._taken = self._written = 0  # wanted records; by the thread alone
+        self._failure: BaseException | None = None
+        self._done = threading.Event()  # a join that Ctrl-C interrupts takes the thread for ended
+        self._thread = threading.Thread(target=self._run, name="showing", daemon=True)
+
+    def start(self) -> None:
+        """Begin with the heading."""
+        with uninterrupted():
+            start(self._thread)
+
+    def wait(self, seconds: float | None) -> None:
+        """Return after ``seconds``, or as soon as the output cannot be written any more."""
+        self._done.wait(seconds)
+
+    def finish(self, seconds: float | None = None) -> int:
+        """Show what the detached tracer still holds; return how many could not be shown.
+
+        ``seconds`` is how long a reader may take; None: for ever. Whatever has not
+        been written by then is taken out of the buffers, so that it is counted. Raises the error
+        that writing ended with.
+        """
+        self._stopping = True
+        if self._thread.ident is None:
+            self.start()
+        left = 0
+        if not self._done.wait(seconds):
+            with self._reading:
+                self._abandoned = True
+                while rest := self._batch(0):
+                    left += sum(map(self._wanted, rest))
+            self._done.wait(_LAST_CHUNK_S)
+        if self._failure is not None:
+            raise self._failure
+        return self._taken - self._written + left
+
+    def _run(self) -> None:
+        try:
+            self._write([self._heading])
+            while True:
+                stopping = self._stopping  # asked first: what came before it is read
+                with self._reading:
+                    if self._abandoned:
+                        return
+                    records = self._batch(0 if stopping else _POLL_MS)
+                    shown = list(filter(self._wanted, records))
+                    self._taken += len(shown)
+                for chunk in self._chunks(self._lines(shown)):
+                    if self._abandoned:
+                        return
+                    self._write(chunk)
+                    self._written += len(chunk)
+                if stopping and not records:
+                    return
+        except BaseException as failure:  # noqa: BLE001  raised again in the main thread
+            self._failure = failure
+        finally:
+            self._done.set()
+
+    def _chunks(self, lines: Iterator[str]) -> Iterator[list[str]]:
+        chunk: list[str] = []
+        length = 0
+        for line in lines:
+            bytes_ = 4 * len(line)  # at most, in UTF-8
+            if chunk and (self._by_line or length + bytes_ > _CHUNK_BYTES):
+                yield chunk
+                chunk, length = [], 0
+            chunk.append(line)
+            length += bytes_
+        if chunk:
+            yield chunk
+
+    def _write(self, lines: Sequence[str]) -> None:
+        left = "".join(lines).encode(self._encoding, "replace")
+        while left:
+            left = left[os.write(self._descriptor, left) :]

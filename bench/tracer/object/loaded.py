@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""An object in the kernel: opened, loaded, attached by its section names, and taken out again."""
+
+from __future__ import annotations
+
+import ctypes as ct
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from errno import EPERM
+from typing import Any, Final
+
+from bench.amounts import size
+from bench.errors import UsageError
+from bench.host.signals import uninterrupted
+from bench.linux import bpf, capabilities, refusal, tracefs
+from bench.tracer.object.buffers import Buffers
+from bench.tracer.object.libbpf import Libbpf
+
+MOST_MAP_BYTES: Final = 256 << 20
+"""Of all maps of an object together; more is refused, since it would be taken from the machine."""
+_PER_CPU: Final = frozenset({5, 6, 10, 21})  # BPF_MAP_TYPE_PERCPU_HASH, ..._ARRAY, LRU, storage
+_WITHOUT_MEMORY: Final = frozenset({bpf.PERF_EVENT_ARRAY, 11})  # LPM tries grow as they are used
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Map:
+    """A map of the object, by libbpf's handle."""
+
+    handle: int
+    name: str
+    kind: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A program of the object that is to be loaded, by libbpf's handle."""
+
+    handle: int
+    name: str
+    section: str
+
+
+class Object:
+    """An object that libbpf has opened, and nothing of it in the kernel yet."""
+
+    def __init__(self, library: Libbpf, handle: int) -> None:
+        self._library = library
+        self._handle = handle
+
+    def maps(self) -> list[Map]:
+        """Return its maps."""
+        library = self._library
+        return [
+            Map(
+                handle=each,
+                name=library.bpf_map__name(each).decode(errors="replace"),
+                kind=library.bpf_map__type(each),
+                bytes=self._map_bytes(each),
+            )
+            for each in self._all(library.bpf_object__next_map)
+        ]
+
+    def programs(self) -> list[Program]:
+        """Return its programs, but those that their sections leave out ("?tp/...")."""
+        library = self._library
+        return [
+            Program(
+                handle=each,
+                name=library.bpf_program__name(each).decode(errors="replace"),
+                section=library.bpf_program__section_name(each).decode(errors="replace"),
+            )
+            for each in self._all(library.bpf_object__next_program)
+            if library.bpf_program__autoload(each)
+        ]
+
+    def _all(self, following: Callable[[int, int | None], int | None]) -> Iterator[int]:
+        each: int | None = None
+        while each := following(self._handle, each):
+            yield each
+
+    def _map_bytes(self, handle: int) -> int:
+        library = self._library
+        kind, entries = library.bpf_map__type(handle), library.bpf_map__max_entries(handle)
+        if kind in _WITHOUT_MEMORY:
+            return 0
+        if kind == bpf.RINGBUF:
+            return int(entries)
+        value = -(-int(library.bpf_map__value_size(handle)) // 8) * 8
+        copies = os.cpu_count() or 1 if kind in _PER_CPU else 1
+        return int(entries) * (int(library.bpf_map__key_size(handle)) + value * copies)
+
+    @contextmanager
+    def tracing(self, buffer_bytes: int | None) -> Iterator[Tracing]:
+        """Load the prepared object and open its buffers; nothing is attached."""
+        missing = capabilities.missing_to_trace(capabilities.held())
+        if missing:
+            raise refusal.refused("objects cannot be loaded", OSError(EPERM, os.strerror(EPERM)))
+        programs = self.programs()
+        tracefs.exit_format()  # which mounts it; libbpf looks up tracepoints there
+        library = self._library
+        if (failed := library.bpf_object__load(self._handle)) < 0:
+            raise library.refused("the kernel refuses this object", -failed)
+        with Buffers.opened(
+            library,
+            rings=self._descriptors(bpf.RINGBUF),
+            perf=self._descriptors(bpf.PERF_EVENT_ARRAY),
+            bytes_per_cpu=buffer_bytes,
+        ) as buffers:
+            yield Tracing(library, programs, buffers)
+
+    def prepare(self, buffer_bytes: int | None) -> None:
+        """Size the buffers, pin nothing; UsageError for what cannot be traced with.
+
+        That is an object without programs or buffers, or one that takes the machine's memory.
+        """
+        library, maps = self._library, self.maps()
+        if not any(each.kind in (bpf.RINGBUF, bpf.PERF_EVENT_ARRAY) for each in maps):
+            shown = ", ".join(each.name for each in maps) or "no maps"
+            raise UsageError(f"the object has no ring buffer and no perf event array: {shown}")
+        if not self.programs():
+            raise UsageError("the object has no program")
+        for each in maps:
+            library.bpf_map__set_pin_path(each.handle, None)
+            if buffer_bytes and each.kind == bpf.RINGBUF:
+                library.bpf_map__set_max_entries(each.handle, buffer_bytes)
+        largest = max(self.maps(), key=lambda each: each.bytes)
+        if sum(each.bytes for each in self.maps()) > MOST_MAP_BYTES:
+            raise UsageError(
+                f"the object's maps take more than {size(MOST_MAP_BYTES)}: {largest.name} has "
+                f"{size(largest.bytes)}",
+                remedy="make the buffers smaller with --buffer, or the map in the source",
+            )
+
+    def _descriptors(self, kind: int) -> list[int]:
+        fd = self._library.bpf_map__fd
+        return [fd(each.handle) for each in self.maps() if each.kind == kind]
+
+
+class Tracing:
+    """An object that is loaded and has its buffers."""
+
+    def __init__(self, library: Libbpf, programs: list[Program], buffers: Buffers) -> None:
+        self._library = library
+        self._programs = programs
+        self.buffers = buffers
+
+    @contextmanager
+    def attached(self) -> Iterator[None]:
+        """Attach every program for as long as the context lasts."""
+        with ExitStack() as links:
+            for each in self._programs:
+                with uninterrupted():
+                    link = self._attach(each)
+                    if link is not None:
+                        links.callback(self._library.bpf_link__destroy, link)
+            yield
+
+    def _attach(self, program: Program) -> int | None:
+        library = self._library
+        if not library.bpf_program__autoattach(program.handle):
+            return None
+        library.warnings.clear()
+        link = library.bpf_program__attach(program.handle)
+        if link:
+            return int(link)
+        raise library.refused(
+            f"program {program.name} cannot be attached to {program.section}", ct.get_errno()
+        )
+
+
+@contextmanager
+def opened(library: Libbpf, elf: bytes, name: str) -> Iterator[Object]:
+    """Open an object; UsageError where libbpf cannot read it."""
+    options: Any = _Options(sz=ct.sizeof(_Options), object_name=name[:15].encode())
+    library.warnings.clear()
+    handle = library.bpf_object__open_mem(elf, len(elf), ct.byref(options))
+    if not handle:
+        refused = library.refused("libbpf cannot read this object", ct.get_errno())
+        raise UsageError(refused.message, remedy="make it again with bufbench object build")
+    try:
+        yield Object(library, handle)
+    finally:
+        library.bpf_object__close(handle)
+
+
+class _Options(ct.Structure):
+    """The first members of struct bpf_object_open_opts; libbpf takes the rest for zero."""
+
+    _fields_ = (
+        ("sz", ct.c_size_t),
+        ("object_name", ct.c_char_p),
+    )

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A tracer as one file: an object and what is known of it, in the form of eunomia-bpf's packages.
+
+Source of the format: https://docs.rs/bpf-loader-lib, module meta. ``bpf_object`` is the ELF file,
+compressed by zlib, in base64. What eunomia does not have stands beside it: ``arch``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import platform
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.errors import UsageError
+from bench.tracer.object import elf as elf_file
+from bench.tracer.object.types import Column, Types
+
+_MOST_BYTES: Final = 64 << 20
+_REMEDY: Final = "give a package of bufbench object build or eunomia's ecc, or a BPF object"
+_USUAL_EVENT: Final = "event"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A member of the event, its type in C."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """A structure that the object sends."""
+
+    name: str
+    members: tuple[Member, ...]
+    size: int
+    type_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """An object, its types, and the structures that are known to be its events."""
+
+    name: str
+    elf: bytes
+    types: Types
+    exported: tuple[Exported, ...]
+
+    def columns(self, event: str | None) -> tuple[Column, ...]:
+        """Return the columns of ``event``, by default of what the package exports."""
+        name = event or self._usual()
+        number = self.types.find(name)
+        if number is None:
+            raise UsageError(
+                f"{self.name}: its BTF has no struct {name}", remedy=self._which("name one of")
+            )
+        for each in self.exported:
+            if each.name == name and each.size != self.types[number].size:
+                raise UsageError(
+                    f"{self.name}: struct {name} has {each.size} bytes by the package, "
+                    f"{self.types[number].size} by the object's BTF",
+                    remedy="package the object again",
+                )
+        return self.types.columns(number)
+
+    def _usual(self) -> str:
+        if len(self.exported) > 1:
+            names = ", ".join(each.name for each in self.exported)
+            raise UsageError(f"{self.name} exports {names}", remedy="name one with --event")
+        return self.exported[0].name if self.exported else _USUAL_EVENT
+
+    def _which(self, words: str) -> str:
+        names = self.types.structures()
+        shown = ", ".join(names[:8]) + (" ..." if len(names) > 8 else "")
+        return f"{words} {shown} with --event" if names else "compile the object with -g"
+
+
+@dataclass(frozen=True, slots=True)
+class _Meta:
+    export_types: tuple[Exported, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    bpf_object: str
+    bpf_object_size: int
+    meta: _Meta
+    arch: str | None = None
+
+
+def read(path: Path) -> Package:
+    """Read a package, or a BPF object as it is; UsageError where it cannot be used."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    if len(content) > _MOST_BYTES:
+        raise UsageError(f"{path}: it is larger than {_MOST_BYTES >> 20} MiB", remedy=_REMEDY)
+    try:
+        return parse(content, path.name.split(".", 1)[0] or "object")
+    except UsageError as error:
+        raise UsageError(f"{path}: {error.message}", remedy=error.remedy) from error
+
+
+def parse(content: bytes, name: str) -> Package:
+    """Return the package that a file holds; UsageError where it holds none."""
+    exported: tuple[Exported, ...] = ()
+    if not content.startswith(elf_file.MAGIC):
+        file = _file(content)
+        if file.arch not in (None, platform.machine()):
+            raise UsageError(
+                f"its object is for another architecture: {file.arch}, this is "
+                f"{platform.machine()}",
+                remedy="build it on a machine like this one",
+            )
+        content, exported = _unpacked(file), file.meta.export_types
+    found = elf_file.sections(content)
+    if ".BTF" not in found:
+        raise UsageError("its object has no BTF", remedy="compile it with -g")
+    types = Types.parse(found[".BTF"])
+    return Package(name=name, elf=content, types=types, exported=exported)
+
+
+def _file(content: bytes) -> _File:
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(_File).validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise UsageError(
+            f"it is not a package: {place}{': ' if place else ''}{first['msg']}", remedy=_REMEDY
+        ) from error
+
+
+def _unpacked(file: _File) -> bytes:
+    """Return the object, and no more than it is said to have."""
+    if not 0 <= file.bpf_object_size <= _MOST_BYTES:
+        raise UsageError(f"its object has {file.bpf_object_size} bytes", remedy=_REMEDY)
+    try:
+        packed = base64.b64decode(file.bpf_object, validate=True)
+        elf = zlib.decompressobj().decompress(packed, file.bpf_object_size + 1)
+    except (binascii.Error, ValueError, zlib.error) as error:
+        raise UsageError(f"its object cannot be unpacked: {error}", remedy=_REMEDY) from error
+    if len(elf) != file.bpf_object_size:
+        raise UsageError("its object is not as long as it says", remedy=_REMEDY)
+    return elf
+
+
+def written(
+    package: Package, *, maps: list[str], programs: list[tuple[str, str]], arch: str
+) -> str:
+    """Return the file: ``maps`` by their names, ``programs`` by name and section."""
+    types = package.types
+    return (
+        json.dumps(
+            {
+                "bpf_object": base64.b64encode(zlib.compress(package.elf, 9)).decode(),
+                "bpf_object_size": len(package.elf),
+                "meta": {
+                    "bpf_skel": {
+                        "obj_name": f"{package.name}_bpf",
+                        "data_sections": [
+                            {
+                                "name": name,
+                                "variables": [{"name": of, "type": text} for of, text in variables],
+                            }
+                            for name, variables in types.sections()
+                            if name in (".data", ".rodata", ".bss")
+                        ],
+                        "maps": [
+                            {"ident": name.rpartition(".")[2], "name": name, "mmaped": "." in name}
+                            for name in maps
+                        ],
+                        "progs": [
+                            {"name": name, "attach": section, "link": True}
+                            for name, section in programs
+                        ],
+                    },
+                    "export_types": [asdict(each) for each in package.exported],
+                },
+                "arch": arch,
+            },
+            indent=1,
+        )
+        + "\n"
+    )
+
+
+def exports(types: Types, names: list[str]) -> tuple[Exported, ...]:
+    """Return the description of these structures, as far as the object's BTF has them."""
+    found = ((name, types.find(name)) for name in names)
+    return tuple(
+        Exported(
+            name=name,
+            members=tuple(Member(name=of, type=text) for of, text in types.members(number)),
+            size=types[number].size,
+            type_id=number,
+        )
+        for name, number in found
+        if number is not None
+    )
