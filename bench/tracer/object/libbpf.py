@@ -54,7 +54,10 @@ _FUNCTIONS: Final[dict[str, tuple[Any, ...]]] = {  # of the result, then of the 
     "perf_buffer__consume": (_INT, _P),
     "perf_buffer__free": (None, _P),
 }
-_LOG: Final = re.compile(r"-- BEGIN PROG LOAD LOG --\n(.*)-- END PROG LOAD LOG --", re.DOTALL)
+_LOG: Final = re.compile(
+    r"prog '(?P<name>[^']*)': -- BEGIN PROG LOAD LOG --\n(?P<log>.*)-- END PROG LOAD LOG --",
+    re.DOTALL,
+)
 _NO_REASON: Final = ("processed ", "verification time", "stack depth", "arg#")
 
 
@@ -72,7 +75,7 @@ class Libbpf:
         """Return the error for a call that failed with this errno: the reason is in the log."""
         error = OSError(code, os.strerror(code))
         said = "".join(self.warnings)
-        reason = _verifier(said) or _first(said)
+        reason = (_verifier(said) or _first(said)).removesuffix(f": {error.strerror}")
         shown = refusal.named(error)
         remedy = refusal.remedy_for(code) if not reason else ""
         return KernelRefused(f"{what}: {f'{reason} ({shown})' if reason else shown}", remedy=remedy)
@@ -115,10 +118,12 @@ def loaded() -> Iterator[Libbpf]:
 
 
 def _verifier(said: str) -> str:
-    """Return the last line of the verifier's log that gives a reason; "" without a log."""
-    found = _LOG.search(said)
-    lines = [line.strip() for line in found[1].splitlines()] if found else []
-    return next((each for each in reversed(lines) if each and not each.startswith(_NO_REASON)), "")
+    """Return the program and the last line of its log that gives a reason; "" without a log."""
+    if (found := _LOG.search(said)) is None:
+        return ""
+    lines = [line.strip() for line in found["log"].splitlines()]
+    reasons = [each for each in lines if each and not each.startswith(_NO_REASON)]
+    return f"program {found['name']}: {reasons[-1]}" if reasons else ""
 
 
 def _first(said: str) -> str:
