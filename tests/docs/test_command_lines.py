@@ -32,6 +32,7 @@ from bench.guests import library, sources
 from bench.host import process
 from bench.journal.writer import JournalWriter
 from bench.tracer import live
+from bench.tracer.object import compiled, package
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what typer says of click
@@ -127,6 +128,7 @@ def called(checkout: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> P
     for module, name in (
         *((sources, "find"), (sources, "provide")),
         *((sources, "offers"), (sources, "prune"), (library, "opened")),
+        *((compiled, "build"), (package, "read")),
     ):
         monkeypatch.setattr(module, name, looked_up)
     monkeypatch.chdir(checkout)

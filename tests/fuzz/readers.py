@@ -45,6 +45,7 @@ from bench.questions.history import cache
 from bench.questions.history.frame import rows_of
 from bench.questions.kernels import outcome
 from bench.tracer import btf
+from bench.tracer.object import package, types
 from workloads.generator import parse_report
 
 with warnings.catch_warnings():
@@ -255,6 +256,29 @@ def _bisection_seeds() -> list[bytes]:
         return [(Path(name) / bisect_state.STATE).read_bytes()]
 
 
+def _object(data: bytes) -> None:
+    """A package, or the types of an object, whose structures have columns for any record."""
+    with suppress(UsageError):
+        package.parse(data, "object")
+    found = types.Types.parse(data)
+    list(found.sections())
+    for name in found.structures():
+        with suppress(UsageError):
+            number = found.find(name)
+            assert number is not None
+            found.members(number)
+            for column in found.columns(number):
+                column.read(data)
+                column.read(b"")
+
+
+def _object_seeds() -> list[bytes]:
+    return [
+        *btf_samples.samples(),
+        b'{"bpf_object": "eJwDAAAAAAE=", "bpf_object_size": 0, "meta": {}}',
+    ]
+
+
 READERS: Final[dict[str, Reader]] = {
     "journal": Reader(read=_journal, seeds=_journal_seeds),
     "report": Reader(
@@ -263,6 +287,7 @@ READERS: Final[dict[str, Reader]] = {
     "expectations": Reader(read=_expectations, seeds=lambda: texts.TOML, longest_bytes=4_096),
     "words": Reader(read=_words, seeds=lambda: texts.WORDS, longest_bytes=512),
     "btf": Reader(read=_btf, seeds=btf_samples.samples),
+    "object": Reader(read=_object, seeds=_object_seeds),
     "tracepoint": Reader(
         read=lambda data: btf.tracepoint_fields(_text(data)), seeds=lambda: texts.TRACEPOINTS
     ),

@@ -39,7 +39,7 @@ def build(source: Path, header: Path | None, events: Sequence[str]) -> package.P
     if shutil.which("clang") is None:
         raise MachineUnfit("objects are built by clang, which is not installed", remedy=_INSTALL)
     elf = _compile(source, names)
-    types = Types.parse(elf_file.sections(elf).get(".BTF", b""))
+    types = Types.parse(bytes(elf_file.sections(elf).get(".BTF", b"")))
     return package.Package(
         name=source.name.split(".", 1)[0],
         elf=elf,
@@ -80,7 +80,8 @@ def _compile(source: Path, names: Sequence[str]) -> bytes:
                 [
                     *("clang", "-g", "-O2", "-target", "bpf", "-c", whole, "-o", elf),
                     f"-D__TARGET_ARCH_{_TARGETS.get(platform.machine(), platform.machine())}",
-                    *("-I", folder, f"-ffile-prefix-map={folder}=.", "-fno-color-diagnostics"),
+                    *("-I", folder, "-fno-color-diagnostics", "-fdebug-compilation-dir=."),
+                    *(f"-ffile-prefix-map={each}=." for each in (folder, source.resolve().parent)),
                     *("-idirafter", f"/usr/include/{sysconfig.get_config_var('MULTIARCH')}"),
                 ],
                 timeout_s=_LONGEST_S,

@@ -23,7 +23,7 @@ _MACHINE_BPF: Final = 247
 _REMEDY: Final = "make it again with bufbench object build, or clang -target bpf"
 
 
-def sections(elf: bytes) -> dict[str, bytes]:
+def sections(elf: bytes) -> dict[str, memoryview]:
     """Return the contents of each section by name; UsageError unless it is a whole BPF object."""
     if not elf.startswith(MAGIC) or len(elf) < struct.calcsize(f"={_HEADER}"):
         raise UsageError("it holds no ELF object", remedy=_REMEDY)
@@ -40,15 +40,15 @@ def sections(elf: bytes) -> dict[str, bytes]:
     if size != struct.calcsize(f"={_SECTION}") or place + size * count > len(elf):
         raise UsageError("its object is truncated: no section table", remedy=_REMEDY)
     headers = [struct.unpack_from(f"={_SECTION}", elf, place + size * n) for n in range(count)]
-    contents = []
+    whole, contents = memoryview(elf), []
     for _, kind, _, _, offset, length, *_ in headers:
         if kind != _NO_BITS and offset + length > len(elf):
             raise UsageError("its object is truncated: a section is not whole", remedy=_REMEDY)
-        contents.append(b"" if kind == _NO_BITS else elf[offset : offset + length])
+        contents.append(whole[:0] if kind == _NO_BITS else whole[offset : offset + length])
     if of_names >= count:
         raise UsageError("its object is damaged: its sections have no names", remedy=_REMEDY)
-    names = contents[of_names]
+    names = bytes(contents[of_names])
     return {
-        names[name:].split(b"\0", 1)[0].decode(errors="replace"): content
+        names[name : max(name, names.find(b"\0", name))].decode(errors="replace"): content
         for (name, *_), content in zip(headers, contents, strict=True)
     }

@@ -124,7 +124,7 @@ def parse(content: bytes, name: str) -> Package:
     found = elf_file.sections(content)
     if ".BTF" not in found:
         raise UsageError("its object has no BTF", remedy="compile it with -g")
-    types = Types.parse(found[".BTF"])
+    types = Types.parse(bytes(found[".BTF"]))
     return Package(name=name, elf=content, types=types, exported=exported)
 
 

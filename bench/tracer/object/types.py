@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from itertools import islice
 from typing import Final
 
 from bench.errors import UsageError
@@ -22,7 +23,9 @@ Value = int | float | bool | str | list[int] | None
 _HEADER: Final = struct.Struct("=HBBIIIII")
 _TYPE: Final = struct.Struct("=III")
 _MAGIC: Final = 0xEB9F
+_MOST_BYTES: Final = 4 << 20
 _MOST_COLUMNS: Final = 256
+_MOST_MEMBERS: Final = 4_096
 _DEEPEST: Final = 16
 _LONGEST_LIST: Final = 4_096
 _LONGEST_CHAIN: Final = 32
@@ -136,6 +139,8 @@ class Types:
     @classmethod
     def parse(cls, blob: bytes) -> Types:
         """Read a .BTF section; UsageError where it is damaged."""
+        if len(blob) > _MOST_BYTES:
+            raise UsageError(f"its BTF is larger than {_MOST_BYTES >> 20} MiB")
         try:
             return cls(list(_types(blob)))
         except (struct.error, ValueError) as error:  # ValueError: a kind that is none
@@ -191,18 +196,24 @@ class Types:
 
     def columns(self, structure: int) -> tuple[Column, ...]:
         """Return the columns of a structure, those of structures within it too."""
-        found: list[Column] = []
-        for each in self._leaves(structure, "", 0, 0):
-            found.append(each)
-            if len(found) > _MOST_COLUMNS:
-                raise UsageError(
-                    f"struct {self[structure].name} has more than {_MOST_COLUMNS} values",
-                    remedy="name another with --event",
-                )
-        return tuple(found)
+        left = iter(range(_MOST_MEMBERS))  # empty ones within each other have no columns
+        found = tuple(islice(self._leaves(structure, "", 0, left), _MOST_COLUMNS + 1))
+        if not 0 < len(found) <= _MOST_COLUMNS or next(left, None) is None:
+            raise UsageError(
+                f"struct {self[structure].name} has no values, or more than {_MOST_COLUMNS}",
+                remedy="name another with --event",
+            )
+        return found
 
     def _leaves(
-        self, number: int, name: str, bit: int, deep: int, bits: int = 0
+        self,
+        number: int,
+        name: str,
+        bit: int,
+        left: Iterator[int],
+        *,
+        deep: int = 0,
+        bits: int = 0,
     ) -> Iterator[Column]:
         found = self._resolved(number)
         offset, shift = divmod(bit, 8)
@@ -212,7 +223,10 @@ class Types:
             for member, row in zip(found.names, found.rows, strict=True):
                 inner = ".".join(filter(None, (name, member)))
                 place, length = (row[2] & 0xFFFFFF, row[2] >> 24) if found.flag else (row[2], 0)
-                yield from self._leaves(row[1], inner, bit + place, deep + 1, length)
+                if next(left, None) is not None:
+                    yield from self._leaves(
+                        row[1], inner, bit + place, left, deep=deep + 1, bits=length
+                    )
         elif found.kind is Kind.ARRAY:
             yield self._array(found, name, offset)
         elif bits:
@@ -301,7 +315,7 @@ def _types(blob: bytes) -> Iterator[Type]:
 
     def text(offset: int) -> str:
         # Names are identifiers; whatever else a stranger writes is shown escaped.
-        return clean_name(texts[offset:].split(b"\0", 1)[0][:_LONGEST_NAME])
+        return clean_name(texts[offset : offset + _LONGEST_NAME].split(b"\0", 1)[0])
 
     yield Type(name="void", kind=Kind.VOID, flag=False, size=0, rows=(), names=())
     while place < end:
