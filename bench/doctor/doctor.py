@@ -211,6 +211,16 @@ def check(name: str, *seen: object) -> Finding:
     return judge(name, *rule(*seen), remedy, fails=name in {"kernel", "BTF"})
 
 
+def objects(library: Callable[[], object], can_build: bool) -> Finding:
+    """Say whether objects of others can be run, by ``library``, and built: few need either."""
+    try:
+        library()
+    except BufbenchError as error:
+        return judge("objects", False, error.message, error.remedy)
+    built = "can be run and built" if can_build else "can be run; not built: no clang or no headers"
+    return judge("objects", True, built, "")
+
+
 def processes(limit: cgroup.ProcessLimit) -> Finding:
     """Warn where a burst's processes exceed the limit; the generator lowers itself below it."""
     seen = f"{limit.processes} at once ({limit.source})"
@@ -222,6 +232,7 @@ def examine() -> Iterator[Finding]:
     """Look at this machine; takes about a second, for the share of steal."""
     from bench.linux import tracefs as place
     from bench.tracer import compiler, kernel_clock, probes
+    from bench.tracer.object import compiled, libbpf
 
     held = capabilities.held()
     administrator = Capability.SYS_ADMIN in held
@@ -243,6 +254,7 @@ def examine() -> Iterator[Finding]:
         yield judge("tracepoint", place.readable(), seen, place.opening(), fails=True)
     yield required("bcc", compiler.bcc_version)
     yield required("libbpf", compiler.libbpf_name)
+    yield objects(libbpf.find, compiled.possible())
     yield cpus(online, processors.usable(online))
     yield check("CPU quota", cgroup.quota(cgroup.own("cpu")))
     yield check("clock source", procfs.clock_source())

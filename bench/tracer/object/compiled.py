@@ -20,12 +20,18 @@ from bench.tracer.object.types import Types
 
 _INSTALL: Final = "apt-get install clang libbpf-dev"
 _TARGETS: Final = {"x86_64": "x86", "aarch64": "arm64"}
+_HEADERS: Final = Path("/usr/include/bpf/bpf_helpers.h")
 _LONGEST_S: Final = 120.0
 _COMMENT: Final = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 _STRUCTURE: Final = re.compile(r"\bstruct\s+([A-Za-z_]\w*)\s*\{")
 _INCLUDE: Final = re.compile(r'^\s*#\s*include\s+"([^"\n]+)"', re.MULTILINE)
 _TYPES: Final = "vmlinux.h"
 _ERROR: Final = re.compile(r"^(?P<place>.*?: )?(?:fatal )?error: (?P<reason>.*)$", re.MULTILINE)
+
+
+def possible() -> bool:
+    """Return whether what building takes is installed."""
+    return shutil.which("clang") is not None and _HEADERS.exists()
 
 
 def build(source: Path, header: Path | None, events: Sequence[str]) -> package.Package:

@@ -81,9 +81,8 @@ class Libbpf:
         return KernelRefused(f"{what}: {f'{reason} ({shown})' if reason else shown}", remedy=remedy)
 
 
-@contextmanager
-def loaded() -> Iterator[Libbpf]:
-    """Load the system's libbpf; MachineUnfit where there is none, or an old one."""
+def find() -> ct.CDLL:
+    """Return the system's libbpf; MachineUnfit where there is none, or an old one."""
     library = ct.CDLL(compiler.libbpf_name(), use_errno=True)
     try:
         for name, (result, *arguments) in _FUNCTIONS.items():
@@ -96,6 +95,13 @@ def loaded() -> Iterator[Libbpf]:
         raise MachineUnfit(
             "objects take libbpf 1.0 or later", remedy="install libbpf1 of this distribution"
         )
+    return library
+
+
+@contextmanager
+def loaded() -> Iterator[Libbpf]:
+    """Load the system's libbpf and keep what it warns of; MachineUnfit as of :func:`find`."""
+    library = find()
     c_library, warnings = ct.CDLL(None), list[str]()
 
     def keep(level: int, form: bytes, arguments: int) -> int:
