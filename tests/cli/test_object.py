@@ -150,6 +150,7 @@ def test_the_same_source_gives_the_same_file(example: Path, tmp_path: Path) -> N
         ("int x = ;", None, 2, "tool.bpf.c:1:9: expected expression"),
         ('#include "none.h"', None, 2, "'none.h' file not found"),
         (None, None, 2, "cannot be read: No such file"),
+        ("int x;", None, 2, "defines no structure that its events could have"),
         ("int x;", "/nonexistent", 3, "clang, which is not installed; apt-get install clang"),
     ],
 )
@@ -259,6 +260,15 @@ def test_hostile_objects_end_in_a_line(
     assert complaint in done.stderr
     assert done.stderr.count("\n") == 1
     assert eventually(lambda: all(each.name != "bufbench_rb" for each in bpf.maps()))
+
+
+@pytest.mark.slow
+@pytest.mark.live
+def test_buffers_that_would_take_the_memory_are_refused(tmp_path: Path) -> None:
+    for source in (ring(), HEAD + BOTH + SENDS % (EXIT, TO_PERF)):
+        done = bufbench("object", "run", str(build(tmp_path, source)), "--buffer", "512M")
+        assert done.returncode == 2, done
+        assert "take more than 256 MiB" in done.stderr
 
 
 @pytest.mark.slow

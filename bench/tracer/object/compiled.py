@@ -46,6 +46,13 @@ def build(source: Path, header: Path | None, events: Sequence[str]) -> package.P
         raise MachineUnfit("objects are built by clang, which is not installed", remedy=_INSTALL)
     elf = _compile(source, names)
     types = Types.parse(bytes(elf_file.sections(elf).get(".BTF", b"")))
+    missing = [each for each in names if types.find(each) is None]
+    if missing or not names:
+        name = f"struct {missing[0]}" if missing else "structure"
+        raise UsageError(
+            f"{source} defines no {name} that its events could have",
+            remedy="include its header in the source, or name another with --event",
+        )
     return package.Package(
         name=source.name.split(".", 1)[0],
         elf=elf,

@@ -126,11 +126,16 @@ class Object:
             library.bpf_map__set_pin_path(each.handle, None)
             if buffer_bytes and each.kind == bpf.RINGBUF:
                 library.bpf_map__set_max_entries(each.handle, buffer_bytes)
-        largest = max(self.maps(), key=lambda each: each.bytes)
-        if sum(each.bytes for each in self.maps()) > MOST_MAP_BYTES:
+        per_cpu = (buffer_bytes or 0) * (os.cpu_count() or 1)
+        sizes = {
+            each.name: per_cpu if each.kind == bpf.PERF_EVENT_ARRAY else each.bytes
+            for each in self.maps()
+        }
+        largest = max(sizes, key=sizes.__getitem__)
+        if sum(sizes.values()) > MOST_MAP_BYTES:
             raise UsageError(
-                f"the object's maps take more than {size(MOST_MAP_BYTES)}: {largest.name} has "
-                f"{size(largest.bytes)}",
+                f"the object's maps take more than {size(MOST_MAP_BYTES)}: {largest} has "
+                f"{size(sizes[largest])}",
                 remedy="make the buffers smaller with --buffer, or the map in the source",
             )
 
