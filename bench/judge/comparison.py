@@ -24,6 +24,7 @@ from bench.judge.samples import (
 )
 from bench.judge.statistics import FEWEST_BLOCKS, Estimate, Scale
 from bench.measure import latency
+from bench.measure.latency import Percentiles
 from bench.plan import budgets
 from bench.plan.config import Poll
 from bench.plan.experiments import ArmName, Pair, comparisons
@@ -82,18 +83,6 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Percentiles:
-    """Latency of all trials of an arm merged, in ns."""
-
-    count: int
-    p50_ns: int
-    p90_ns: int
-    p99_ns: int
-    p999_ns: int
-    max_ns: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
     """Sums over the trials of one arm that count, in the storm's own records."""
 
@@ -110,7 +99,7 @@ class Side:
     causal_violations: int
     missed: int
     lost_told: dict[str, int]  # the kernel's own counts
-    latency: Percentiles | None
+    latency: Percentiles | None  # of all its trials, merged
     bottleneck: Bottleneck = Bottleneck.NONE
 
 

@@ -72,19 +72,27 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class Statement:
     """One published statement. The wording is bufbench's; ``sources`` say where it stands."""
 
     id: str
     side: Side
     statement: str
     sources: str
-    published: str = "none"  # figures
+    published: str  # figures
     test: str
     reproduced_when: str
+    comparative: bool  # corrected for how many comparisons there are; a count is not
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim(Statement):
+    """A statement with the rule that judges it."""
+
+    published: str = "none"
+    comparative: bool = True
     experiments: tuple[str, ...]  # that it is judged by
     rule: Callable[[Evidence], Finding]
-    comparative: bool = True  # corrected for how many comparisons there are; a count is not
     cpus: int = 1  # usable CPUs that it needs
 
     def finding(self, evidence: Evidence) -> Finding:

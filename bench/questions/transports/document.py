@@ -16,22 +16,9 @@ from bench.questions.transports.forest import forest
 from bench.questions.transports.measures import checks, measures, origin
 from bench.questions.transports.sentence import sentence
 from bench.questions.transports.summary import Places, Summary
-from bench.questions.transports.tables import (
-    LEGEND,
-    comparison_table,
-    ladder_table,
-    overview_table,
-)
+from bench.questions.transports.tables import LEGEND, comparison_table, ladder_table, overview_table
 from bench.questions.transports.words import machine_words, place, trouble
-from bench.report.document import (
-    Document,
-    Figures,
-    Fold,
-    Heading,
-    Level,
-    Note,
-    Part,
-)
+from bench.report.document import Document, Figures, Fold, Heading, Level, Note, Part
 
 
 def document(summary: Summary, places: Places | None = None) -> Document:

@@ -26,14 +26,7 @@ from bench.questions.claims.compare import (
 )
 from bench.questions.claims.contrast import NEARLY_NONE, SURE, Contrast, sides
 from bench.questions.claims.evidence import Evidence
-from bench.questions.claims.setting import (
-    LIBBCC,
-    MORE_BLOCKS,
-    MOST_BLOCKS,
-    Setting,
-    asked,
-    sending,
-)
+from bench.questions.claims.setting import LIBBCC, MORE_BLOCKS, MOST_BLOCKS, Setting, asked, sending
 from bench.questions.transports.profiles import PERFBUF, RINGBUF, TRANSPORTS
 
 _ask = asked(
