@@ -26,6 +26,8 @@ from bench.questions.kernels.curves import Curve
 from bench.questions.kernels.matrix import ClaimRow, InvalidTrial, Matrix, Missed, Order
 from bench.questions.kernels.measures import checks, measures
 from bench.questions.kernels.rows import KernelRow
+from bench.questions.kernels.torn import TornOn
+from bench.questions.kernels.torn import table as torn_table
 from bench.questions.transports.background import EXPLAINED
 from bench.questions.transports.data import PlanData
 from bench.questions.transports.words import repeats
@@ -106,6 +108,7 @@ class MatrixData:
     claims: tuple[ClaimData, ...]
     missed: tuple[Missed, ...]
     order: tuple[Order, ...]
+    torn: tuple[TornOn, ...]
     invalid: tuple[InvalidTrial, ...]
     faults: tuple[Fault, ...]
 
@@ -159,6 +162,8 @@ def _parts(matrix: Matrix, found: Sequence[Answers], verdict: Sequence[str]) -> 
     counts = (Sentence(lead=lead, text=text) for lead, _, text in leads)
     yield Fold(key="counts", summary="All kernels together, in counts", parts=tuple(counts))
     yield _fold("kernels", tables.kernels(matrix))
+    if matrix.torn:
+        yield _fold("torn", torn_table(matrix.torn))
     if entries := tuple(
         (f"{tables.ONSET} {clean(row.label)}", tuple(f"{c.title}: {step}" for c, step in steps))
         for row in matrix.rows

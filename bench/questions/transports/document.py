@@ -20,6 +20,8 @@ from bench.questions.transports.tables import (
     ladder_table,
     overview_table,
 )
+from bench.questions.transports.torn import sentence as torn_sentence
+from bench.questions.transports.torn import table as torn_table
 from bench.questions.transports.words import machine_words, place, trouble
 from bench.report.document import (
     Document,
@@ -51,6 +53,9 @@ def _parts(summary: Summary, places: Places | None) -> Iterator[Part]:
     yield from trouble(summary)
     if summary.comparisons:
         yield decision_table(summary)
+    if summary.torn:
+        yield torn_sentence(summary.torn)
+        yield torn_table(summary.torn)
     if places is not None and summary.standings:
         keys = {id(each): f"comparison-{at}" for at, each in enumerate(summary.comparisons)}
         yield forest(summary.standings, keys)
