@@ -72,8 +72,8 @@ def load_code(
     return _bpf(
         _PROG_LOAD,
         struct.pack(
-            "=IIQQ24x16sIIIIQIIQII", kind, count, ct.addressof(code_block),
-            ct.addressof(licence), name.encode()[:15], 0, attach_type, 0, 0, 0, 0, 0, 0, 0, btf_type,
+            "=IIQQ24x16s4xI36xI", kind, count, ct.addressof(code_block), ct.addressof(licence),
+            name.encode()[:15], attach_type, btf_type,
         ),
     )  # fmt: skip
 

@@ -49,5 +49,7 @@ def true(records: Records) -> Records:
 
 def _fits(rows: Records) -> npt.NDArray[np.bool_]:
     upper = (checksums(rows) >> np.uint64(32)).astype(np.uint32)  # that the capture kept
-    fits: npt.NDArray[np.bool_] = rows["tail"] == upper
-    return fits & (rows["length"] == RECORD.itemsize + CHECKSUM_BYTES)
+    fits: npt.NDArray[np.bool_] = (rows["tail"] == upper) & (
+        rows["length"] == RECORD.itemsize + CHECKSUM_BYTES
+    )
+    return fits

@@ -83,9 +83,7 @@ def side(text: str, find: Callable[[str], Traits], usual: Producer | None = None
     return Side(transport=transport, producer=producer, variant=variant, lazy_reader=lazy_reader)
 
 
-def _check_checked(
-    text: str, transport: Traits, producer: Producer, *, padding_bytes: int
-) -> None:
+def _check_checked(text: str, transport: Traits, producer: Producer, *, padding_bytes: int) -> None:
     """Raise UsageError for what records with a checksum, or preemptible programs, cannot have."""
     if padding_bytes not in (0, CHECKSUM_BYTES):
         raise UsageError(

@@ -84,7 +84,8 @@ class Rig:
     ) -> Program:
         """Return the program of a transport, compiled with ``more`` macros beside its own."""
         producer = config.producer
-        macros = settings.macros(producer) | transport.macros(producer, self.cpus) | {**(more or {})}
+        own = settings.macros(producer) | transport.macros(producer, self.cpus)
+        macros = {**own, **(more or {})}
         return self.built(
             Build(
                 variant=transport.variant,

@@ -47,9 +47,7 @@ def made(per_cpu: int = 6, cpus: int = 2) -> tuple[Records, list[CpuCounters]]:
     rows["comm"] = [f"worker-{number}".encode() for number in place]
     own = per_cpu // 2
     counters = [
-        CpuCounters(
-            cpu=cpu, exits=per_cpu, attempted=per_cpu, own_exits=own, own_attempted=own
-        )
+        CpuCounters(cpu=cpu, exits=per_cpu, attempted=per_cpu, own_exits=own, own_attempted=own)
         for cpu in range(cpus)
     ]
     return seal(rows), counters
@@ -62,10 +60,9 @@ def balanced(rows: Records, counters: list[CpuCounters]) -> ledger.Ledger:
 
 def mixed(one: np.void, other: np.void, words: int) -> np.void:
     """The first words of one record and the rest of another, its checksum too."""
-    found = other.copy()
     data = bytearray(other.tobytes())
     data[: 8 * words] = one.tobytes()[: 8 * words]
-    found = np.frombuffer(bytes(data), CAPTURED)[0].copy()
+    found: np.void = np.frombuffer(bytes(data), CAPTURED)[0].copy()
     return found
 
 
@@ -126,9 +123,7 @@ def test_a_torn_record_is_no_dropped_one() -> None:
     lost = np.delete(rows, 9)
     book = balanced(lost, counters)
     assert not book.balanced
-    assert book.residues[0] == (
-        "all CPUs: 12 attempted, but 11 delivered + 0 dropped = 11"
-    )
+    assert book.residues[0] == ("all CPUs: 12 attempted, but 11 delivered + 0 dropped = 11")
 
 
 def test_a_torn_record_does_not_hide_a_loss_on_another_cpu() -> None:

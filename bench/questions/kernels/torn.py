@@ -30,7 +30,9 @@ def torn_on(results: Mapping[str, Result]) -> tuple[TornOn, ...]:
         TornOn(
             kernel=kernel,
             preemption=result.machine.preemption,
-            arms=tuple(e for samples in result.evidence.experiments.values() for e in torn(samples)),
+            arms=tuple(
+                e for samples in result.evidence.experiments.values() for e in torn(samples)
+            ),
         )
         for kernel, result in results.items()
     )

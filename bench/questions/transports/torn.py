@@ -39,7 +39,8 @@ def sentence(found: Sequence[Torn]) -> Sentence:
         text = f"none of {delivered:,} records, on any of {len(found)} arms."
         return Sentence(lead="Torn", text=text)
     said = [
-        f"{e.torn:,} of {e.delivered:,} records of {clean(traits(e.transport).title)} on a {words(e)}"
+        f"{e.torn:,} of {e.delivered:,} records of {clean(traits(e.transport).title)} "
+        f"on a {words(e)}"
         for e in found
         if e.torn
     ]
