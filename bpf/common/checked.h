@@ -51,11 +51,11 @@ static __always_inline u64 checksum_of(const struct exit_record *record)
 static __always_inline void seal(void *sent, const struct exit_record *meant)
 {
 #ifdef CHECKED
+	((struct sent_record *)sent)->checksum = checksum_of(meant);
 #ifdef FAULT_TEAR	/* a test build: `torn` must count it */
 	if (meant->sequence == FAULT_TEAR)
 		((struct exit_record *)sent)->start_ns = meant->parent_start_ns;
 #endif
-	((struct sent_record *)sent)->checksum = checksum_of(meant);
 #endif
 }
 
