@@ -10,7 +10,6 @@ from typing import Final
 
 from bench.amounts import counted
 from bench.judge.statistics import loss_bound
-from bench.questions.kernels import torn
 from bench.questions.kernels.matrix import Matrix
 from bench.questions.kernels.outcome import Status
 from bench.questions.kernels.profile import CALIBRATION
@@ -38,12 +37,8 @@ def subject(matrix: Matrix) -> str:
 
 def verdict(matrix: Matrix) -> tuple[str, ...]:
     """Return what the answers rest on in sentences; "head: rest" each."""
-    parts = (_kernels, trouble, _emulated, _ledger, _order, _torn)
+    parts = (_kernels, trouble, _emulated, _ledger, _order)
     return tuple(line for part in parts for line in part(matrix))
-
-
-def _torn(matrix: Matrix) -> Iterator[str]:
-    yield from torn.verdict(matrix.torn)
 
 
 def _kernels(matrix: Matrix) -> Iterator[str]:

@@ -10,7 +10,7 @@ from bench.judge.torn import Torn, torn
 from bench.questions.kernels.rows import Result
 from bench.questions.transports.torn import HINT, words
 from bench.questions.transports.words import listed
-from bench.report.document import NONE, Cell, Column, Mark, Row, Table
+from bench.report.document import NONE, Cell, Column, Mark, Row, Sentence, Table
 from bench.report.units import clean
 from bench.tracer.transports import traits
 
@@ -39,21 +39,20 @@ def torn_on(results: Mapping[str, Result]) -> tuple[TornOn, ...]:
     return tuple(each for each in found if each.arms)
 
 
-def verdict(found: Sequence[TornOn]) -> Iterator[str]:
-    """Yield where records were torn; "head: rest"."""
-    if not found:
-        return
-    torn = [each for each in found if any(arm.torn for arm in each.arms)]
-    if not torn:
-        yield f"Torn records: none on {listed([clean(each.kernel) for each in found])}"
-    for each in torn:
+def sentences(found: Sequence[TornOn]) -> Iterator[Sentence]:
+    """Yield on which kernels records were torn, and how many."""
+    for on in found:
         arms = [
-            f"{arm.torn:,} of {arm.delivered:,} of {traits(arm.transport).short} on a {words(arm)}"
-            for arm in each.arms
+            f"{arm.torn:,} of {arm.delivered:,} records of {traits(arm.transport).title} "
+            f"on a {words(arm)}"
+            for arm in on.arms
             if arm.torn
         ]
-        of = f"{clean(each.kernel)}, preemption {clean(each.preemption)}"
-        yield f"Torn records: {of}: {clean(listed(arms))}"
+        if arms:
+            of = f"{on.kernel}, preemption {on.preemption}"
+            yield Sentence(lead=clean(f"Torn on {of}"), text=clean(f"{listed(arms)}."))
+    if clear := [on.kernel for on in found if not any(arm.torn for arm in on.arms)]:
+        yield Sentence(lead="Torn", text=clean(f"no record on {listed(clear)}."))
 
 
 def table(found: Sequence[TornOn]) -> Table:

@@ -17,7 +17,7 @@ from bench.tracer.transports import traits
 KINDS: Final = {
     Attach.TRACEPOINT: "perf tracepoint",
     Attach.RAW: "raw tracepoint",
-    Attach.TP_BTF: "tp_btf",
+    Attach.TP_BTF: "tracepoint by BTF",
 }
 HINT: Final = (
     "Two programs share the work; with a scratch they build their records in one memory of each "
