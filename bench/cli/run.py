@@ -272,6 +272,7 @@ def _single(
     check(config.storm, usable)
     asked = transports or TRANSPORTS
     sides = _sides(asked, config.producer)
+    each_once("--transport", [*map(str, sides)])
     sizes = [budgets.check(budgets.parse(text), memory_bytes=memory_bytes) for text in budgets_text]
     experiment = compose(
         name=config.storm.shape.value,
