@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import platform
+import os
 from contextlib import suppress
 from typing import Final
 
@@ -19,4 +19,4 @@ def wait() -> None:
     A BPF program is an RCU reader, also while it is preempted.
     """
     with suppress(OSError):
-        libc.call("syscall", _CALLS.get(platform.machine(), -1), _GLOBAL, 0, 0)
+        libc.call("syscall", _CALLS.get(os.uname().machine, -1), _GLOBAL, 0, 0)

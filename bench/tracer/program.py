@@ -149,6 +149,8 @@ class Program:
         if function not in self._loaded:
             try:
                 self._loaded[function] = self._load_as(self.build.attach, function.encode())
+            except BufbenchError:
+                raise
             except Exception as error:
                 raise _refusal(
                     f"the kernel refused the {self.build.variant} tracer", error, ct.get_errno(),
@@ -188,7 +190,8 @@ class Program:
             else:
                 stack.callback(grace.wait)
             for program in programs:
-                stack.callback(os.close, self._attach(program))
+                with uninterrupted():
+                    stack.callback(os.close, self._attach(program))
             yield
 
     def _attach(self, program: int) -> int:
