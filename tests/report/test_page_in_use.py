@@ -27,10 +27,11 @@ pytestmark = pytest.mark.slow
 
 MOST_SHEETS = 6
 A4_WIDTH = 595  # points
+STORM = "m0-comparison-storm-ringbuf-8kib-perfbuf-8kib"
 COPIED = {
     "m0-verdict": "## ",
     "m0-chart-loss": "### Loss against budget\n",
-    "m0-comparison-0": "### storm at 8 KiB\n",
+    STORM: "### storm at 8 KiB\n",
     "m0-table-overview": "#### Every comparison at a glance\n",
 }
 
@@ -158,8 +159,8 @@ def test_parts_are_copied(browser: Browser, pages: Mapping[str, Made], *, refuse
         unfold(page)
         for part, begin in COPIED.items():
             assert copied(page, part, "Markdown").startswith(begin)
-        address = copied(page, "m0-comparison-0", "link")
-        assert address == f"{pages['standard'].path.as_uri()}#m0-comparison-0"
+        address = copied(page, STORM, "link")
+        assert address == f"{pages['standard'].path.as_uri()}#{STORM}"
         assert page.evaluate("document.activeElement.textContent") == "Copy link"
 
 
@@ -247,7 +248,7 @@ def test_a_page_is_printed_on_a_few_sheets(
         page.emulate_media(media="print")
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
         ink = page.evaluate("getComputedStyle(document.querySelector('h1')).color")
-        evidence = page.locator("#m0-comparison-0").is_visible()
+        evidence = page.locator(f"#{STORM}").is_visible()
     text = "\n".join(sheet.extract_text() for sheet in sheets)
     assert len(sheets) <= MOST_SHEETS
     assert all(abs(sheet.mediabox.width - A4_WIDTH) < 2 for sheet in sheets)

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+from bench.judge.comparison import Comparison
 from bench.questions.transports.background import background
 from bench.questions.transports.data import FORMAT, ReportData, data_of
 from bench.questions.transports.decision import headline, sentences
@@ -57,7 +59,7 @@ def _parts(summary: Summary, places: Places | None) -> Iterator[Part]:
         yield torn_sentence(summary.torn)
         yield torn_table(summary.torn)
     if places is not None and summary.standings:
-        keys = {id(each): f"comparison-{at}" for at, each in enumerate(summary.comparisons)}
+        keys = {id(each): _address(each) for each in summary.comparisons}
         yield forest(summary.standings, keys)
     if places is not None:
         yield Heading(text="Charts", key="charts", level=Level.BACKGROUND)
@@ -73,19 +75,29 @@ def _comparisons(summary: Summary) -> Iterator[Part]:
     yield Heading(text="All comparisons", key="tables", short="Tables", level=Level.EVIDENCE)
     if summary.comparisons:
         yield overview_table(summary.comparisons)
-    for at, comparison in enumerate(summary.comparisons):
-        key = f"comparison-{at}"
+    for comparison in summary.comparisons:
+        key = _address(comparison)
         yield Fold(
             key=key,
             summary=place(comparison),
             gist=sentence(comparison),
             parts=(comparison_table(key, comparison),),
         )
-    for at, ladder in enumerate(summary.ladders):
-        table = ladder_table(f"ladder-{at}", ladder)
+    for ladder in summary.ladders:
+        table = ladder_table(f"ladder-{_words(f'{ladder.experiment} {ladder.transport}')}", ladder)
         yield Fold(key=table.key, summary=table.title, parts=(table,))
     if summary.comparisons:
         yield Note(text=LEGEND, level=Level.EVIDENCE)
+
+
+def _address(comparison: Comparison) -> str:
+    """Return where a page has a comparison: it stays where it is as others come and go."""
+    names = comparison.experiment, comparison.left.arm, comparison.right.arm
+    return _words(" ".join(("comparison", *map(str, names))))
+
+
+def _words(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
 def report_of(*documents: Document) -> ReportData:

@@ -23,7 +23,7 @@ def document(data: WatchData) -> Document:
     return Document(
         title="The buffers of this machine",
         subject=(
-            f"{counted(len(data.buffers), 'owner and size', 'owners and sizes')}, watched for "
+            f"{counted(sum(each.buffers for each in data.buffers), 'buffer')}, watched for "
             f"{data.seconds:.1f} s every {data.interval_ms:.2g} ms, which took "
             f"{share(data.cpu_share)} of one CPU"
         ),
