@@ -25,6 +25,7 @@ STORMS: Final = {
     Shape.HOTCPU: Storm(shape=Shape.HOTCPU, count=1_500),
     Shape.TRICKLE: Storm(shape=Shape.TRICKLE, count=400, rate_per_s=2_000.0),
     Shape.UNEVEN: Storm(shape=Shape.UNEVEN, count=1_500, rate_per_s=500.0),
+    Shape.REPLAY: Storm(shape=Shape.REPLAY, count=800, schedule=(300, 0, 200, 300), bin_ms=50.0),
     Shape.THREADS: Storm(shape=Shape.THREADS, count=150, threads=4, spawn=Spawn.FORK),
 }
 """One of each shape, large enough to be a storm and short enough for a test."""

@@ -54,18 +54,36 @@ static void die_with_parent(pid_t parent, int signal)
 		_exit(1);
 }
 
-static void map_truth(struct generator *generator)
+static void *map_file(int fd, int protection, const char *what, size_t *size)
 {
-	struct shared *shared = generator->shared;
 	struct stat file;
+	void *pages;
 
-	if (fstat(generator->request.truth_fd, &file) < 0)
-		die("--truth-fd");
-	shared->truth_size = file.st_size / sizeof(struct truth);
-	shared->truth = mmap(NULL, file.st_size, PROT_READ | PROT_WRITE, MAP_SHARED,
-			     generator->request.truth_fd, 0);
-	if (shared->truth == MAP_FAILED)
-		die("--truth-fd");
+	if (fstat(fd, &file) < 0)
+		die(what);
+	*size = file.st_size;
+	pages = mmap(NULL, file.st_size, protection, MAP_SHARED, fd, 0);
+	if (pages == MAP_FAILED)
+		die(what);
+	return pages;
+}
+
+/* Before any process is made that reads the schedule or writes the truth. */
+static void map_files(struct generator *generator)
+{
+	struct request *request = &generator->request;
+	struct shared *shared = generator->shared;
+	size_t size;
+
+	if (request->truth_fd >= 0) {
+		shared->truth = map_file(request->truth_fd, PROT_READ | PROT_WRITE, "--truth-fd", &size);
+		shared->truth_size = size / sizeof(struct truth);
+	}
+	if (request->shape->scheduled) {
+		shared->due_ns = map_file(request->schedule_fd, PROT_READ, "--schedule-fd", &size);
+		if (request->count > size / sizeof(uint64_t))
+			request->count = size / sizeof(uint64_t);
+	}
 }
 
 static void set_affinity(struct request *request)
@@ -320,8 +338,7 @@ int main(int argc, char **argv)
 				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (generator.shared == MAP_FAILED)
 		die("mmap");
-	if (request->truth_fd >= 0)
-		map_truth(&generator);
+	map_files(&generator);
 	if (write(request->report_fd, "ready\n", 6) != 6)
 		die("--report-fd");
 	while (!wait_for_event(&generator, 0) && !atomic_load(&generator.shared->stop))

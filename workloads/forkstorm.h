@@ -36,6 +36,7 @@ struct shape {
 	bool two_cpus; /* at least */
 	bool paced; /* takes a rate */
 	bool in_bursts; /* all workers' children are there at once, and have no rate */
+	bool scheduled; /* children are due when the schedule says */
 	bool first_ends; /* the storm is over when its first worker is */
 };
 
@@ -78,6 +79,7 @@ struct request {
 	struct cpus cpus;
 	bool pinned; /* cpus was given */
 	unsigned int kill_every; /* this many-th child kills itself; 0: none does */
+	int schedule_fd; /* a file of the ns from the start at which each child is due, or -1 */
 	int truth_fd; /* a file that has room for a struct truth of each child, or -1 */
 	int report_fd;
 	int go_fd;
@@ -105,6 +107,7 @@ struct shared {
 	_Alignas(64) _Atomic uint64_t made;
 	_Alignas(64) _Atomic uint64_t threads_made;
 	_Alignas(64) _Atomic uint64_t end_ns; /* when the last worker was through */
+	const uint64_t *due_ns; /* of each child, from the start, or NULL */
 	_Alignas(64) _Atomic uint64_t truths; /* places given away */
 	struct truth *truth; /* where every process of the storm has it mapped, or NULL */
 	uint64_t truth_size; /* places */

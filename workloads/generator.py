@@ -7,6 +7,7 @@ import math
 import os
 import select
 import signal
+import struct
 import subprocess
 import time
 from collections.abc import Sequence
@@ -37,6 +38,7 @@ MOST_RATE_PER_S: Final = 1e7
 MOST_SECONDS: Final = 3_600.0
 
 _OF_THE_MACHINE: Final = (EMFILE, ENFILE, ENOMEM)
+_PROFILE: Final = "take --workload replay --profile FILE"
 _BUILD_IT: Final = "install the package, which builds it"
 _READY_S = 10.0
 _GRACE_S = 6.0  # to reap and report after SIGTERM; forkstorm gives its workers 5
@@ -74,6 +76,8 @@ def check(storm: Storm, usable: Sequence[int]) -> None:
     _check_real("time limit in seconds", storm.seconds, 0.001, MOST_SECONDS)
     if storm.shape.paced and storm.rate_per_s == 0:
         raise UsageError(f"{storm.shape.paced} is paced", remedy="give it a rate above 0")
+    if (storm.shape is Shape.REPLAY) != bool(storm.schedule):
+        raise UsageError("a replay needs a profile, and nothing else has one", remedy=_PROFILE)
     if storm.shape is Shape.BURST and storm.rate_per_s > 0:
         raise UsageError("a burst has no rate", remedy="pace it by the pause between bursts")
     _check_cpus(storm, usable)
@@ -133,6 +137,7 @@ class Generator:
         self._process: subprocess.Popen[bytes] | None = None
         self._report_fd = -1
         self._go_fd = -1
+        self._schedule_fd = -1
         self._unread = b""
 
     @property
@@ -187,7 +192,10 @@ class Generator:
             *storm_arguments(self._storm),
             *self._user.arguments(),
         ]
-        told = () if self._truth is None else (self._truth.fd,)
+        told = [] if self._truth is None else [self._truth.fd]
+        if self._storm.schedule:
+            told.append(self._scheduled())
+            words += ["--schedule-fd", str(told[-1])]
         if self._truth is not None:
             words += self._truth.arguments()
         if self._storm.execute:
@@ -219,6 +227,18 @@ class Generator:
                 os.close(go_from)
         finally:
             os.close(report_to)
+
+    def _scheduled(self) -> int:
+        """Return a file of when each child is due, evenly within its bin."""
+        bin_ns = self._storm.bin_ms * 1e6
+        due_ns = [
+            round(bin_ns * (place + child / children))
+            for place, children in enumerate(self._storm.schedule)
+            for child in range(children)
+        ]
+        self._schedule_fd = os.memfd_create("schedule", os.MFD_CLOEXEC)
+        os.pwrite(self._schedule_fd, struct.pack(f"={len(due_ns)}Q", *due_ns), 0)
+        return self._schedule_fd
 
     def _await_ready(self) -> None:
         if (said := self._line(time.monotonic() + _READY_S)) != "ready":
@@ -295,10 +315,10 @@ class Generator:
             if process and process.poll() is None:
                 self._end_running(process, _GRACE_S if in_order else 0.0)
         finally:
-            for fd in (self._report_fd, self._go_fd):
+            for fd in (self._report_fd, self._go_fd, self._schedule_fd):
                 if fd >= 0:
                     os.close(fd)
-            self._report_fd = self._go_fd = -1
+            self._report_fd = self._go_fd = self._schedule_fd = -1
             if process and process.stderr:
                 process.stderr.close()
 

@@ -106,6 +106,8 @@ static void check_together(struct request *request)
 		usage_error("--report-fd and --go-fd are needed");
 	if (request->shape->paced && request->rate_per_s == 0)
 		usage_error("%s wants --rate", request->shape->name);
+	if (request->shape->scheduled && request->schedule_fd < 0)
+		usage_error("%s wants --schedule-fd", request->shape->name);
 	if (request->shape->in_bursts && request->rate_per_s > 0)
 		usage_error("%s is paced by --pause-ms, not --rate", request->shape->name);
 	if (request->shape->workers)
@@ -121,7 +123,7 @@ void parse_request(struct request *request, int argc, char **argv)
 	enum {
 		SHAPE, SPAWN, GAP, COUNT, WORKERS, RATE, BURST_SIZE, PAUSE_MS, DEPTH, THREADS,
 		EXIT_CODE, SECONDS, SEED, TINY, CPUS, USER, PRIVILEGED, KILL_EVERY,
-		TRUTH_FD, REPORT_FD, GO_FD,
+		SCHEDULE_FD, TRUTH_FD, REPORT_FD, GO_FD,
 	};
 	static const struct option OPTIONS[] = {
 		{ "shape", required_argument, NULL, SHAPE },
@@ -142,6 +144,7 @@ void parse_request(struct request *request, int argc, char **argv)
 		{ "user", required_argument, NULL, USER },
 		{ "privileged", no_argument, NULL, PRIVILEGED },
 		{ "kill-every", required_argument, NULL, KILL_EVERY },
+		{ "schedule-fd", required_argument, NULL, SCHEDULE_FD },
 		{ "truth-fd", required_argument, NULL, TRUTH_FD },
 		{ "report-fd", required_argument, NULL, REPORT_FD },
 		{ "go-fd", required_argument, NULL, GO_FD },
@@ -152,7 +155,8 @@ void parse_request(struct request *request, int argc, char **argv)
 
 	*request = (struct request){
 		.shape = SHAPES, .count = 20000, .workers = 2, .burst_size = 1000, .depth = 8, .threads = 4,
-		.seconds = 30, .seed = 1, .truth_fd = -1, .report_fd = -1, .go_fd = -1,
+		.seconds = 30, .seed = 1, .schedule_fd = -1, .truth_fd = -1,
+		.report_fd = -1, .go_fd = -1,
 	};
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, "", OPTIONS, &index)) != -1) {
@@ -213,6 +217,9 @@ void parse_request(struct request *request, int argc, char **argv)
 			break;
 		case KILL_EVERY:
 			request->kill_every = whole(name, optarg, 1, 10000000);
+			break;
+		case SCHEDULE_FD:
+			request->schedule_fd = open_fd(name, optarg);
 			break;
 		case TRUTH_FD:
 			request->truth_fd = open_fd(name, optarg);

@@ -90,6 +90,7 @@ static void run_series(struct worker *worker, body *run, unsigned int group)
 	const struct request *request = worker->request;
 	struct shared *shared = worker->shared;
 	struct child child = { .worker = worker, .run = run };
+	uint64_t start_ns = now_ns();
 
 	for (;;) {
 		uint64_t left;
@@ -100,6 +101,10 @@ static void run_series(struct worker *worker, body *run, unsigned int group)
 			return;
 		child.number = atomic_fetch_add(worker->next, group);
 		if (child.number >= worker->count)
+			return;
+		if (shared->due_ns)
+			rest_until(shared, start_ns + shared->due_ns[child.number]);
+		if (stopped(shared))
 			return;
 		left = worker->count - child.number;
 		child.below = (left < group ? left : group) - 1;
@@ -195,6 +200,7 @@ const struct shape SHAPES[] = {
 	  .two_cpus = true },
 	{ .name = "hotcpu", .run = run_singles, .one_cpu = true },
 	{ .name = "trickle", .run = run_singles, .workers = 1, .paced = true },
+	{ .name = "replay", .run = run_singles, .scheduled = true },
 	{ .name = "threads", .run = run_threads, .prepare = prepare_threads,
 	  .beside = beside_threads },
 	{ .name = "uneven", .run = run_singles, .prepare = prepare_uneven, .workers = 2,

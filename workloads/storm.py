@@ -30,6 +30,7 @@ class Shape(StrEnum):
     HOTCPU = "hotcpu"
     TRICKLE = "trickle", 1, 1, "a trickle"
     THREADS = "threads"
+    REPLAY = "replay"  # as the schedule says
     # The first CPU as fast as it can, the last one at rate_per_s.
     UNEVEN = "uneven", 2, 2, "the quiet half of uneven"
 
@@ -71,6 +72,8 @@ class Storm:
     cpus: tuple[int, ...] = ()  # affinity of the whole storm; () leaves it alone
     seconds: float = 30.0
     seed: int = 1
+    schedule: tuple[int, ...] = ()  # replay: children of each bin of time
+    bin_ms: float = 0.0
     timed: bool = False  # ``seconds`` is what ends it: ``count`` is only a bound
 
     @property

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -37,7 +39,6 @@ from workloads.storm import Gap, Shape, Spawn, Storm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from bench.plan.arms import Side
     from bench.plan.experiments import Experiment
@@ -58,6 +59,8 @@ _SINGLE: Final = (*_STORM, *_TRACER)
 
 
 _PROFILE = of_run(help="Run all experiments of quick, standard or thorough.")
+_REPLAYED = ("count", "rate", "seconds", "payload", "records")
+_LONGEST_REPLAY_S = 30.0
 _WORKERS = of_storm(help="Processes that make children; 2, of trickle 1.")
 _RATE = of_storm(help="Children a second; 0: as fast as they can.")
 _SPAWN = of_storm(help="Call that makes a child; vfork, of burst fork.")
@@ -127,6 +130,8 @@ def command(
 
     Example: bufbench run --workload pingpong --spawn fork --budget 64KiB --fail-on ringbuf:causal
 
+    Example: bufbench run --workload replay --profile load.json
+
     Example: bufbench run --transport ringbuf:raw:scratch:delay=200000 --transport ringbuf:raw
     """
     from bench import paths
@@ -142,7 +147,8 @@ def command(
     checks = gates.parse(*fail_on or [])
     user = chosen(storm_user)
     usable = processors.usable(procfs.online_cpus())
-    profile = _asked_profile(context, profile)
+    load = profile if workload is Shape.REPLAY else None
+    profile = None if load else _asked_profile(context, profile)
     if profile is not None:
         refuse(context, "with --profile", *_SINGLE)
         plan = profiles.profile(profile, usable)
@@ -166,6 +172,7 @@ def command(
             cpus=_cpu_list(cpus),
             seconds=seconds,
         )
+        storm, payload, records = _replayed(context, load, storm, (payload, records))
         for option, milliseconds in (("--interval", interval), ("--stall", stall)):
             check_range(option, milliseconds, 0, _LONGEST_MS)
         if consumer_cpu is not None and consumer_cpu not in usable:
@@ -218,6 +225,24 @@ def _asked_profile(context: typer.Context, name: str | None) -> str | None:
     """Return the profile; None where it is a default and the command line asks for a storm."""
     precedes = not given(context, "profile") and any(given(context, each) for each in _SINGLE)
     return None if precedes else name
+
+
+def _replayed(
+    context: typer.Context, profile: str | None, storm: Storm, sent: tuple[int, int]
+) -> tuple[Storm, int, int]:
+    """Return the storm that follows a profile, made as ``storm`` is, its payload and records.
+
+    Without a profile, what was given.
+    """
+    if profile is None:
+        return storm, *sent
+    from bench.questions.watch import replay
+
+    refuse(context, "on a replay, which its profile has", *_REPLAYED)
+    load = replay.chosen(replay.read(Path(profile)))
+    found = replay.replay(load, workers=storm.workers, most_s=_LONGEST_REPLAY_S)
+    made = {name: getattr(storm, name) for name in ("spawn", "execute", "cpus")}
+    return replace(found.storm, **made), found.payload_bytes, found.records_per_exit
 
 
 def _report(journal: Path, *, as_json: bool) -> None:

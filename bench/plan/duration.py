@@ -28,6 +28,8 @@ _BY_FORK_PER_S: Final = {Shape.BURST: 6_000.0, Shape.CHAIN: 5_000.0, Shape.PINGP
 
 def nominal_rate_per_s(storm: Storm) -> float:
     """Return the expected processes a second of ``storm``; of uneven, its hot worker's."""
+    if storm.schedule:
+        return max(1.0, 1e3 * storm.count / (len(storm.schedule) * storm.bin_ms))
     if storm.rate_per_s > 0 and storm.shape is not Shape.UNEVEN:
         return storm.rate_per_s
     by_shape = _BY_FORK_PER_S.get(storm.shape)

@@ -20,9 +20,9 @@ def planned(cpus: int = 2) -> dict[str, Experiment]:
     return {each.name: each for each in claims_plan.experiments(range(cpus))}
 
 
-def test_two_cpus_take_less_than_eight_and_a_half_minutes() -> None:
+def test_two_cpus_take_less_than_nine_minutes() -> None:
     """Ten are allowed, and much has to be installed, compiled and judged as well."""
-    assert sum(estimate_seconds(each) for each in planned().values()) < 510
+    assert sum(estimate_seconds(each) for each in planned().values()) < 540
 
 
 def test_single_trials_stay_short() -> None:

@@ -62,7 +62,9 @@ def _bounded(config: TrialConfig) -> TrialConfig:
 
 
 def _storm(random: Random, cpus: tuple[int, ...]) -> Storm:
-    shape = random.choice([each for each in Shape if each.cpus <= len(cpus)])
+    shape = random.choice(
+        [each for each in Shape if each.cpus <= len(cpus) and each is not Shape.REPLAY]
+    )
     paced = shape in (Shape.TRICKLE, Shape.UNEVEN)
     spawn = random.choice(tuple(Spawn))
     return Storm(

@@ -29,6 +29,8 @@ def shaped(shape: Shape) -> Storm:
         return replace(STORM, shape=shape, workers=1, rate_per_s=5_000.0)
     if shape is Shape.UNEVEN:
         return replace(STORM, shape=shape, workers=2, rate_per_s=5_000.0)
+    if shape is Shape.REPLAY:
+        return replace(STORM, shape=shape, schedule=(300, 0, 23, 200), bin_ms=20.0)
     return replace(STORM, shape=shape)
 
 

@@ -46,6 +46,8 @@ def parents(events: list[Event]) -> dict[int, int]:
 def test_every_exit_is_in_the_report(shape: Shape, spawn: Spawn, forkstorm: Path) -> None:
     rate_per_s = 5_000.0 if shape in (Shape.TRICKLE, Shape.UNEVEN) else 0.0
     storm = replace(STORM, shape=shape, spawn=spawn, rate_per_s=rate_per_s)
+    if shape is Shape.REPLAY:
+        storm = replace(storm, schedule=(100, 0, STORM.count - 100), bin_ms=20.0)
     report, events = run(storm, forkstorm)
     assert report.made == len(parents(events))
     assert report.reaped == len(ends(events))

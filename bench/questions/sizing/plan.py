@@ -37,6 +37,7 @@ class Load:
     records_per_exit: int = 1
     stall_ms: float = 50.0  # once a storm, at its worst moment, the consumer reads nothing so long
     seconds: float = 0.2  # of storm besides the stall
+    replay: Storm | None = None  # that follows a profile, in place of a rate or a burst
 
     @property
     def payload_bytes(self) -> int:
@@ -63,7 +64,10 @@ def config(load: Load, cpus: int) -> TrialConfig:
     The stall begins with the first exit of a burst, and half-way through any other storm.
     """
     stall_after_ms = 0.0
-    if load.burst:
+    if load.replay is not None:
+        storm = load.replay
+        stall_after_ms = storm.schedule.index(max(storm.schedule)) * storm.bin_ms
+    elif load.burst:
         storm = Storm(shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=load.burst)
         storm = sized(storm, seconds=load.seconds)
         # Forking a large burst takes a while, and takes no part in what is measured.

@@ -49,7 +49,7 @@ _ask = asked(
 def experiments(on: Setting) -> tuple[Experiment, ...]:
     """Return millions of records a second, over all CPUs and over one."""
     # Long enough to pass from one regime of wake-ups into the other and back.
-    default = on.amplified(60 * on.workers, 1_000)
+    default = on.amplified(max(20 * on.workers, 120), 1_000)
     by_bcc = replace(default, consumer=LIBBCC)
     # One writes and another reads, each on its own CPU as in the kernel's own benchmark: what is
     # left to the scheduler differs more from trial to trial than the transports do.

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A profile of a load as a storm: its rate, its bursts and its length of records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from math import ceil
+from pathlib import Path
+from typing import Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from bench.errors import UsageError
+from bench.questions.watch.profile import FORMAT, Load, Profile
+from bench.record.layout import RECORD_BYTES
+from workloads.storm import Shape, Storm
+
+MOST_EXITS_PER_S: Final = 2_000.0
+"""That a storm is asked for; beyond it an exit sends several records."""
+
+_MOST_BINS: Final = 2_000  # of the journal's lines
+_MOST_RECORDS: Final = 1_000  # an exit
+_MOST_PAYLOAD_BYTES: Final = 4_096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """A storm that follows a profile, and what each of its exits sends."""
+
+    storm: Storm
+    records_per_exit: int
+    payload_bytes: int
+
+    @property
+    def busiest_ms(self) -> float:
+        """When the bin with the most exits begins."""
+        schedule = self.storm.schedule
+        return schedule.index(max(schedule)) * self.storm.bin_ms
+
+
+def read(path: Path) -> Profile:
+    """Return a profile; UsageError for a file that is none."""
+    try:
+        profile = TypeAdapter(Profile).validate_json(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    except ValidationError as error:
+        raise UsageError(
+            f"{path} is no profile of a load", remedy="make one: bufbench watch --output FILE"
+        ) from error
+    if profile.format != FORMAT:
+        raise UsageError(f"{path} has format {profile.format}, this bufbench reads {FORMAT}")
+    return profile
+
+
+def chosen(profile: Profile, buffer: str = "") -> Load:
+    """Return the load of a buffer, by its map's number or name or its owner; else the largest.
+
+    UsageError where there is none, or where nothing was written.
+    """
+    loads = [each for each in profile.loads if not buffer or buffer in _names(each)]
+    load = max(loads, key=lambda each: sum(each.bytes), default=None)
+    if load is None:
+        raise UsageError(f"the profile has no buffer {buffer[:40]}".rstrip())
+    if not sum(load.records):
+        raise UsageError("nothing was written to that buffer while it was watched")
+    return load
+
+
+def replay(load: Load, *, workers: int, most_s: float) -> Replay:
+    """Return the storm that a load makes, of so many workers: its busiest ``most_s``.
+
+    Where records come faster than processes can exit, each sends several; what is left over in a
+    bin is sent in the next.
+    """
+    records, bin_s = _busiest(load.records, max(1, round(most_s / load.bin_s))), load.bin_s
+    while len(records) > _MOST_BINS:
+        records = [sum(records[place : place + 2]) for place in range(0, len(records), 2)]
+        bin_s *= 2
+    each = min(_MOST_RECORDS, max(1, ceil(max(records) / bin_s / MOST_EXITS_PER_S)))
+    schedule, left = [], 0
+    for count in records:
+        exits, left = divmod(left + count, each)
+        schedule.append(exits)
+    schedule[-1] += bool(left)
+    lengths = load.buffer.lengths
+    mean_bytes = sum(size * of for size, of in lengths.items()) / max(1, sum(lengths.values()))
+    payload_bytes = max(0, -(-(round(mean_bytes) - RECORD_BYTES) // 8) * 8)
+    storm = Storm(
+        shape=Shape.REPLAY,
+        count=sum(schedule),
+        workers=workers,
+        schedule=tuple(schedule),
+        bin_ms=bin_s * 1e3,
+        seconds=2 * len(schedule) * bin_s + 5,
+    )
+    return Replay(
+        storm=storm,
+        records_per_exit=each,
+        payload_bytes=min(_MOST_PAYLOAD_BYTES, payload_bytes),
+    )
+
+
+def _busiest(records: Sequence[int], bins: int) -> list[int]:
+    """Return so many bins in a row, those with the most records."""
+    sums = [0, *accumulate(records)]
+    starts = range(max(1, len(records) - bins + 1))
+    start = max(starts, key=lambda at: sums[min(at + bins, len(records))] - sums[at])
+    return list(records[start : start + bins])
+
+
+def _names(load: Load) -> set[str]:
+    owners = load.buffer.owners
+    return {
+        str(load.buffer.map),
+        load.buffer.name,
+        *(each.command for each in owners),
+        *(str(each.pid) for each in owners),
+    }

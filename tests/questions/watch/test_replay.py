@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A load that was seen becomes a storm of the same rate, bursts and records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import TypeAdapter
+
+from bench.errors import UsageError
+from bench.questions.watch.buffers import Owner
+from bench.questions.watch.profile import FORMAT, BufferData, Load, Profile
+from bench.questions.watch.replay import MOST_EXITS_PER_S, chosen, read, replay
+from workloads import truth
+from workloads.generator import Generator
+from workloads.storm import Shape, Storm
+
+
+def load(
+    *records: int, bin_s: float = 0.01, lengths: dict[int, int] | None = None, name: str = "a"
+) -> Load:
+    buffer = BufferData(
+        kind="ring",
+        map=7,
+        name=name,
+        owners=(Owner(pid=12, command="tracer"),),
+        buffers=1,
+        size_bytes=4_096,
+        used_bytes=0,
+        p99_bytes=0,
+        peak_bytes=0,
+        bytes_per_s=0.0,
+        records_per_s=0.0,
+        peak_bytes_per_s=0.0,
+        full_in_s=None,
+        absence_ms=0.0,
+        discarded=0,
+        lost_told=0,
+        uncounted_bytes=0,
+        lengths=lengths or {72: 1},
+    )
+    return Load(
+        buffer=buffer, bin_s=bin_s, bytes=tuple(80 * each for each in records), records=records
+    )
+
+
+def profile(*loads: Load) -> Profile:
+    return Profile(format=FORMAT, release="6.18", cpus=2, loads=loads)
+
+
+def test_few_records_are_an_exit_each() -> None:
+    found = replay(load(3, 0, 20, 5), workers=2, most_s=10)
+    assert found.storm.schedule == (3, 0, 20, 5)
+    assert (found.storm.count, found.storm.bin_ms) == (28, 10.0)
+    assert (found.records_per_exit, found.payload_bytes) == (1, 0)
+    assert found.busiest_ms == 20.0
+
+
+def test_many_records_are_fewer_exits_and_none_is_left_out() -> None:
+    records = (1_000, 10, 0, 2_995, 17, 3)
+    found = replay(load(*records), workers=2, most_s=10)
+    assert max(found.storm.schedule) <= MOST_EXITS_PER_S * 0.01 + 1
+    sent = found.storm.count * found.records_per_exit
+    assert sum(records) <= sent < sum(records) + found.records_per_exit
+
+
+def test_the_busiest_part_is_taken() -> None:
+    found = replay(load(1, 1, 9, 9, 1, 1), workers=2, most_s=0.02)
+    assert found.storm.schedule == (9, 9)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "payload"), [({72: 5}, 0), ({40: 5}, 0), ({100: 1}, 32), ({72: 1, 272: 1}, 104)]
+)
+def test_records_are_about_as_long(lengths: dict[int, int], payload: int) -> None:
+    assert replay(load(1, lengths=lengths), workers=2, most_s=1).payload_bytes == payload
+
+
+def test_a_long_profile_has_coarser_bins() -> None:
+    found = replay(load(*(1,) * 5_000), workers=2, most_s=50)
+    assert len(found.storm.schedule) <= 2_000
+    assert found.storm.count == 5_000
+    assert len(found.storm.schedule) * found.storm.bin_ms == pytest.approx(50_000)
+
+
+def test_which_buffer() -> None:
+    small, large = load(1, name="small"), load(9, name="large")
+    assert chosen(profile(small, large)) is large
+    assert chosen(profile(small, large), "small") is small
+    assert chosen(profile(small), "tracer") is small
+    with pytest.raises(UsageError, match="no buffer other"):
+        chosen(profile(small), "other")
+    with pytest.raises(UsageError, match="nothing was written"):
+        chosen(profile(load(0, 0)))
+
+
+def test_what_is_no_profile_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "load.json"
+    path.write_bytes(TypeAdapter(Profile).dump_json(profile(load(1, 2))))
+    assert read(path) == profile(load(1, 2))
+    path.write_text("{}")
+    with pytest.raises(UsageError, match="is no profile"):
+        read(path)
+    with pytest.raises(UsageError, match="No such file"):
+        read(tmp_path / "nowhere")
+
+
+def test_a_replayed_storm_follows_its_schedule() -> None:
+    schedule = (40, 0, 0, 40, 5)
+    storm = Storm(shape=Shape.REPLAY, count=85, schedule=schedule, bin_ms=100.0, workers=2)
+    with truth.kept(85) as kept:
+        with Generator(storm, truth=kept) as generator:
+            generator.go()
+            report = generator.wait(30)
+        reaped_ns = kept.children()["reaped_ns"].astype(np.int64) - report.start_ns
+    counted, _ = np.histogram(reaped_ns, bins=5, range=(0, 5e8))
+    assert counted.sum() + (reaped_ns >= 5e8).sum() == 85
+    assert counted[2] <= 10  # late ones of a busy machine at most
+    assert 25 <= counted[3] <= 45
+
+
+@pytest.mark.parametrize("storm", [Storm(shape=Shape.REPLAY), Storm(schedule=(1, 2), bin_ms=1.0)])
+def test_a_schedule_and_a_replay_belong_together(storm: Storm) -> None:
+    with pytest.raises(UsageError, match="a replay needs a profile"):
+        Generator(storm)
