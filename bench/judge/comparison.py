@@ -298,8 +298,10 @@ def _compare(samples: ExperimentSamples, pair: Pair, floors: Sequence[Floor]) ->
 def compare_arms(samples: ExperimentSamples, floors: Sequence[Floor]) -> tuple[Comparison, ...]:
     """Compare every pair of an experiment that has trials on both sides, by budget.
 
-    Blocks in which the loads of both sides differ are left out.
+    Blocks in which the loads of both sides differ are left out, and so are arms that are held up
+    for their records to tear.
     """
-    found = (_compare(samples, pair, floors) for pair in comparisons(samples.names))
+    names = (arm.name for arm in samples.arms.values() if not arm.held_up)
+    found = (_compare(samples, pair, floors) for pair in comparisons(names))
     known = [comparison for comparison in found if comparison is not None]
     return tuple(sorted(known, key=lambda each: budgets.parse_or_zero(each.budget)))

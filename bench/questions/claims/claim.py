@@ -16,10 +16,11 @@ from bench.questions.claims.evidence import Basis, Evidence, NotApplicable, NotM
 
 
 class Side(StrEnum):
-    """The buffer that a claim favours: the two tables of the catalogue."""
+    """The buffer that a claim favours: the tables of the catalogue."""
 
     RING = "for the ring buffer"
     PERF = "for the perf buffer, or against the ring buffer"
+    EITHER = "on tracers with either buffer"
 
     @property
     def heading(self) -> str:
@@ -122,3 +123,4 @@ class Claim(Statement):
 
 for_ring: Final = partial(Claim, side=Side.RING)
 for_perf: Final = partial(Claim, side=Side.PERF)
+for_either: Final = partial(Claim, side=Side.EITHER)

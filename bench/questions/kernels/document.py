@@ -19,13 +19,14 @@ from bench.questions.claims.claim import Finding, Verdict
 from bench.questions.claims.data import NumberData
 from bench.questions.claims.sources import links
 from bench.questions.claims.words import SIGNS, SPOKEN, figure, reason
-from bench.questions.kernels import charts, sentences, tables
+from bench.questions.kernels import charts, sentences, tables, torn
 from bench.questions.kernels.answers import Answers, answers, title
 from bench.questions.kernels.changes import ChangeData
 from bench.questions.kernels.curves import Curve
 from bench.questions.kernels.matrix import ClaimRow, InvalidTrial, Matrix, Missed, Order
 from bench.questions.kernels.measures import checks, measures
 from bench.questions.kernels.rows import KernelRow
+from bench.questions.kernels.torn import TornOn
 from bench.questions.transports.background import EXPLAINED
 from bench.questions.transports.data import PlanData
 from bench.questions.transports.words import repeats
@@ -106,6 +107,7 @@ class MatrixData:
     claims: tuple[ClaimData, ...]
     missed: tuple[Missed, ...]
     order: tuple[Order, ...]
+    torn: tuple[TornOn, ...]
     invalid: tuple[InvalidTrial, ...]
     faults: tuple[Fault, ...]
 
@@ -146,6 +148,7 @@ def _decision(matrix: Matrix, found: Sequence[Answers]) -> Iterator[Part]:
     for line in (*sentences.trouble(matrix), *repeats(matrix.repeated)):
         yield Note(text=line, mark=Mark.OPEN)
     yield tables.answers(matrix, found)
+    yield from torn.sentences(matrix.torn)
     if matrix.emulated:
         yield Note(text=sentences.RATIOS)
 
@@ -159,6 +162,8 @@ def _parts(matrix: Matrix, found: Sequence[Answers], verdict: Sequence[str]) -> 
     counts = (Sentence(lead=lead, text=text) for lead, _, text in leads)
     yield Fold(key="counts", summary="All kernels together, in counts", parts=tuple(counts))
     yield _fold("kernels", tables.kernels(matrix))
+    if matrix.torn:
+        yield _fold("torn", torn.table(matrix.torn))
     if entries := tuple(
         (f"{tables.ONSET} {clean(row.label)}", tuple(f"{c.title}: {step}" for c, step in steps))
         for row in matrix.rows
