@@ -59,9 +59,17 @@ def classify(*, cpuinfo: str, clock_sources: str, vendor: str) -> Virtualisation
 
 
 def cpu_model(cpuinfo: str) -> str:
-    """Return the first CPU's model name, "unknown" where there is none."""
+    """Return the first CPU's model name, "unknown" where there is none.
+
+    arm64 has numbers alone: MIDR_EL1's implementer, part and variant.
+    """
     found = re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
-    return found[1].strip() if found else UNKNOWN
+    if found:
+        return found[1].strip()
+    names = ("implementer", "part", "variant")
+    numbers = [re.search(rf"^CPU {name}\s*:\s*(\w+)$", cpuinfo, re.MULTILINE) for name in names]
+    words = [f"{name} {found[1]}" for name, found in zip(names, numbers, strict=True) if found]
+    return ", ".join(words) or UNKNOWN
 
 
 def virtualisation() -> Virtualisation:

@@ -34,3 +34,5 @@ def test_witnesses(cpuinfo: str, clocks: str, vendor: str, kind: str, emulated: 
 def test_cpu_model() -> None:
     assert machine.cpu_model(GUEST) == "AMD EPYC"
     assert machine.cpu_model("processor: 0\n") == "unknown"
+    arm64 = "CPU implementer\t: 0x41\nCPU variant\t: 0x4\nCPU part\t: 0xd0c\nCPU revision\t: 1\n"
+    assert machine.cpu_model(arm64) == "implementer 0x41, part 0xd0c, variant 0x4"
