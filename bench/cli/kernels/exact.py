@@ -77,6 +77,8 @@ def command(
 
     Example: bufbench kernels exact 5.10 6.1 6.12 7.3
 
+    Example: bufbench kernels exact 6.12-arm64 7.3-arm64
+
     Example: bufbench kernels exact 6.12 ./bzImage --fail-on reserve-submit:+0
 
     Example: bufbench kernels exact ci-kernels:6.12 oci:./folder:6.18 '["6.1", "7.3"]'
