@@ -22,7 +22,7 @@ from bench.guests.machines import MACHINES
 
 HERE: Final = Path(__file__).parent
 SUITES: Final = ("bookworm", "bookworm-security")  # whose Python has wheels, and bcc needs no newer
-PACKAGES: Final = ("python3", "libpython3-dev", "python3-bpfcc", "busybox-static", "bash")
+PACKAGES: Final = ("python3", "libpython3-dev", "python3-bpfcc", "busybox-static", "coreutils")
 WHEELS: Final = ("numpy", "psutil", "pydantic", "pytest", "pytest-benchmark", "hypothesis")
 MORE_WHEELS: Final = ("typer<0.25", "click<8.5", "rich", "platformdirs", "filelock")
 PLATFORMS: Final = ("manylinux2014_aarch64", "manylinux_2_17_aarch64", "manylinux_2_28_aarch64")
