@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import selectors
 from collections.abc import Callable, Generator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -21,7 +21,7 @@ from bench.errors import MachineUnfit
 from bench.guests.architecture import named
 from bench.guests.boot import watched
 from bench.guests.header import HEADER_BYTES, architecture_of, is_zboot
-from bench.guests.machines import MACHINES, Machine
+from bench.guests.machines import MACHINES, Machine, usual
 from bench.guests.sources import Image
 from bench.guests.watch import End, Ended
 from bench.host import process
@@ -119,6 +119,14 @@ def machine_of(image: Image) -> Machine:
             remedy="name it as what it is",
         )
     return MACHINES[architecture]
+
+
+def machine_named(label: str) -> Machine:
+    """Return the machine for a kernel by its label: by the file's header, else by its words."""
+    architecture = named(label.rpartition("/")[2])
+    with suppress(OSError), Path(label).open("rb") as file:
+        architecture = architecture_of(file.read(HEADER_BYTES)) or architecture
+    return MACHINES.get(architecture, usual())
 
 
 def boots(

@@ -47,7 +47,10 @@ def _offered(
 def _between(good: str, bad: str, options: Options) -> list[Candidate]:
     from bench.guests.library import opened
 
-    library = opened(options.sources_file, options.say)
+    architecture = _architecture(good)
+    if _architecture(bad) != architecture:
+        raise UsageError(f"{good} and {bad} are of two architectures", remedy="name two of one")
+    library = opened(options.sources_file, options.say, architecture)
     known = library.known(update=options.update)
     ends = catalogue.find(good, known), catalogue.find(bad, known)
     flavour = ends[0].flavour
