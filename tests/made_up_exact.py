@@ -16,9 +16,12 @@ PERF_LENGTH = 88  # of a record of 72 bytes, with its header
 Counts = Mapping[tuple[str, int], int | Sequence[int] | str]
 
 
-def report(counts: Counts, *, empty: int | Sequence[int] = EMPTY_NS) -> bytes:
+def report(
+    counts: Counts, *, empty: int | Sequence[int] = EMPTY_NS, machine: str = "x86_64"
+) -> bytes:
     """A report: by call its instructions, each run's or all runs', or why it was refused."""
-    lines = ["bufbench-exact 1", "release 6.1.0-made-up", "machine x86_64", "page 4096", "jit 1"]
+    lines = ["bufbench-exact 1", "release 6.1.0-made-up", f"machine {machine}", "page 4096"]
+    lines.append("jit 1")
     lines += ["clock tsc", call_line(EMPTY, 0, empty, beyond=0)]
     for (name, size), found in counts.items():
         if isinstance(found, str):
@@ -43,9 +46,12 @@ def seen(whole: bytes, console: bytes = b"reboot: Power down\n") -> Seen:
     return Seen(console=console, report=whole, read=parse(whole))
 
 
-def kernel(label: str, counts: Counts, *, other: Counts | None = None) -> KernelCount:
+def kernel(
+    label: str, counts: Counts, *, other: Counts | None = None, machine: str = "x86_64"
+) -> KernelCount:
     """A kernel whose other seed gave the same, unless ``other`` is given."""
-    first, second = seen(report(counts)), seen(report(counts if other is None else other))
+    first = seen(report(counts, machine=machine))
+    second = first if other is None else seen(report(other, machine=machine))
     return judge(label, "", "made up", [first, second, first])
 
 

@@ -12,13 +12,13 @@ _SCRIPT = """#!/bin/sh
 [ "$1" = --version ] && { echo 'QEMU emulator version 9.9 (made up)'; exit; }
 while [ $# -gt 0 ]; do
 	case "$1" in
-	-serial) report=${2#file:} ;;
+	-chardev) report=${2##*path=} ;;
 	-kernel) kernel=$2 ;;
 	-seed) seed=$2 ;;
 	esac
 	shift
 done
-echo "booted $kernel" >>"$0.log"
+echo "booted $kernel" >>"${0%/*}/booted.log"
 case "$kernel" in
 *hangs) exec sleep 60 ;;
 *panics) echo '[1.0] Kernel panic - not syncing: made up' >"${report%report.txt}console.log" ;;
@@ -28,18 +28,19 @@ esac
 """
 
 
-def install(folder: Path) -> dict[str, str]:
-    """The environment in which it is the QEMU at hand."""
-    program = folder / "qemu-system-x86_64"
-    program.write_text(_SCRIPT)
-    program.chmod(0o755)
+def install(folder: Path, *architectures: str) -> dict[str, str]:
+    """The environment in which it is the QEMU at hand, of x86-64 if none is named."""
+    for each in architectures or ("x86_64",):
+        program = folder / f"qemu-system-{each}"
+        program.write_text(_SCRIPT)
+        program.chmod(0o755)
     return {"PATH": f"{folder}:{os.environ['PATH']}"}
 
 
-def image(folder: Path, name: str, *reports: bytes) -> str:
+def image(folder: Path, name: str, *reports: bytes, header: bytes = b"") -> str:
     """A kernel's image, and what its guest reports with each seed, the first for want of others."""
     path = folder / name
-    path.write_bytes(vmlinuz("6.1.0-made-up"))
+    path.write_bytes(header or vmlinuz("6.1.0-made-up"))
     for seed in (1, 2):
         if reports:
             Path(f"{path}.{seed}").write_bytes(reports[min(seed, len(reports)) - 1])
@@ -48,5 +49,5 @@ def image(folder: Path, name: str, *reports: bytes) -> str:
 
 def booted(folder: Path) -> list[str]:
     """The names of the kernels that were booted, in order."""
-    lines = (folder / "qemu-system-x86_64.log").read_text().splitlines()
+    lines = (folder / "booted.log").read_text().splitlines()
     return [Path(line.removeprefix("booted ")).name for line in lines]

@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
-from bench.linux import libc, procfs
+from bench.linux import libc, procfs, syscalls
 
 ARRAY: Final = 2  # BPF_MAP_TYPE_ARRAY
 PERF_EVENT_ARRAY: Final = 4  # BPF_MAP_TYPE_PERF_EVENT_ARRAY
@@ -28,7 +28,6 @@ TRACE_RAW_TP: Final = 23  # an attach type of it: BPF_TRACE_RAW_TP
 Instruction = tuple[int, int, int, int]  # code, registers (source in the upper half), offset, value
 
 _INSTRUCTION: Final = struct.Struct("=BBhi")
-_SYS_BPF: Final = 321  # x86-64
 _MAP_CREATE: Final = 0
 _MAP_LOOKUP: Final = 1
 _MAP_UPDATE: Final = 2
@@ -59,7 +58,7 @@ def _bpf(command: int, attribute: bytes) -> int:
 
 
 def _bpf_in(command: int, block: ct.Array[ct.c_char]) -> int:
-    return libc.call("syscall", _SYS_BPF, command, block, _ATTRIBUTE_BYTES)
+    return libc.call("syscall", syscalls.BPF, command, block, _ATTRIBUTE_BYTES)
 
 
 def load(kind: int, instructions: Sequence[Instruction]) -> int:

@@ -29,6 +29,7 @@ _CONFIG: Final = (
     ("CONFIG_PREEMPT", "full"),
 )
 _CLOCKS: Final = (("kvm-clock", "kvm"), ("hyperv_clocksource", "hyper-v"), ("xen", "xen"))
+_EMULATED_ARM64: Final = re.compile(r"^CPU implementer\s*:\s*0x00$", re.MULTILINE)
 _VENDORS: Final = (("VMware", "vmware"), ("innotek", "virtualbox"), ("QEMU", "qemu"))
 
 
@@ -44,24 +45,34 @@ def classify(*, cpuinfo: str, clock_sources: str, vendor: str) -> Virtualisation
     """Judge by /proc/cpuinfo, the available clock sources and the DMI system vendor.
 
     A hypervisor's own clock is the best witness: QEMU offers kvm-clock only where KVM runs the
-    guest, and its made-up CPU models carry its name in either case.
+    guest, and its made-up CPU models carry its name in either case. arm64 has no such clock; there
+    QEMU's made-up model is of no implementer.
     """
     for clock, kind in _CLOCKS:
         if clock in clock_sources:
             return Virtualisation(kind=kind, emulated=False)
-    if "QEMU" in cpu_model(cpuinfo):
+    if "QEMU" in cpu_model(cpuinfo) or _EMULATED_ARM64.search(cpuinfo):
         return Virtualisation(kind="qemu", emulated=True)
+    x86 = "CPU implementer" not in cpuinfo
     for name, kind in _VENDORS:
         if name in vendor:
-            return Virtualisation(kind=kind, emulated=kind == "qemu")
+            return Virtualisation(kind=kind, emulated=kind == "qemu" and x86)
     hypervisor = re.search(r"^flags\s*:.*\bhypervisor\b", cpuinfo, re.MULTILINE)
     return Virtualisation(kind=UNKNOWN if hypervisor else "none", emulated=False)
 
 
 def cpu_model(cpuinfo: str) -> str:
-    """Return the first CPU's model name, "unknown" where there is none."""
+    """Return the first CPU's model name, "unknown" where there is none.
+
+    arm64 has numbers alone: MIDR_EL1's implementer, part and variant.
+    """
     found = re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
-    return found[1].strip() if found else UNKNOWN
+    if found:
+        return found[1].strip()
+    names = ("implementer", "part", "variant")
+    numbers = [re.search(rf"^CPU {name}\s*:\s*(\w+)$", cpuinfo, re.MULTILINE) for name in names]
+    words = [f"{name} {found[1]}" for name, found in zip(names, numbers, strict=True) if found]
+    return ", ".join(words) or UNKNOWN
 
 
 def virtualisation() -> Virtualisation:

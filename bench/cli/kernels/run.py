@@ -26,7 +26,7 @@ from bench.cli.options import (
 )
 from bench.cli.output import read_or_not, write
 from bench.cli.values import Size, Time
-from bench.errors import BufbenchError, MachineUnfit, UsageError, check_range
+from bench.errors import MachineUnfit, UsageError, check_range
 
 if TYPE_CHECKING:
     from bench.guests.boot import Accelerator
@@ -162,16 +162,20 @@ def _show(
 
 def _images(kernels: Sequence[str], folder: Path, sources: Path | None, say: Say) -> list[Image]:
     """Provide an image for each kernel; one that cannot be fetched now has its row."""
-    from bench.guests.sources import Options, each_or_why
+    from bench.guests import boot
+    from bench.guests.sources import Image, Options, each_or_why
     from bench.questions.kernels import run as kernels_run
 
     found: list[Image] = []
+    foreign = {label: reason for label in kernels if (reason := boot.why_foreign(label))}
     options = Options(say=say, sources_file=sources)
-    for label, image in each_or_why(kernels, options):
-        if isinstance(image, BufbenchError):
-            kernels_run.not_fetched(folder, label, str(image), say)
-        else:
+    own = [label for label in kernels if label not in foreign]
+    for label, image in (*foreign.items(), *each_or_why(own, options)):
+        why = boot.why_foreign(label, image) if isinstance(image, Image) else str(image)
+        if isinstance(image, Image) and not why:
             found.append(image)
+        else:
+            kernels_run.not_fetched(folder, label, why, say)
     return found
 
 

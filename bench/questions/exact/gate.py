@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -87,19 +87,43 @@ def check(
     """Raise GateFailed if a kernel takes more than its base.
 
     That is the kernel of the same label in ``baseline``, else the first there; without a baseline
-    the first of ``kernels``.
+    the first of ``kernels``. Kernels of another architecture have a base of their own.
     """
     if not baseline:
-        baseline, kernels = kernels[:1], kernels[1:]
+        baseline = _firsts(kernels)
+        kernels = [each for each in kernels if each not in baseline]
     if gates and not kernels:
         raise GateFailed("gate failed: there is no kernel to compare with the first")
-    by_label = {each.label: each for each in baseline}
     failed = [
         failure
         for kernel in kernels
         for gate in gates
-        for failure in gate.failures(by_label.get(kernel.label, baseline[0]), kernel)
+        for failure in gate.failures(_base(kernel, baseline), kernel)
     ]
     if failed:
         more = f"; and {len(failed) - 5} more" if len(failed) > 5 else ""
         raise GateFailed(f"gate failed: {'; '.join(failed[:5])}{more}")
+
+
+def uncompared(kernels: Sequence[KernelCount]) -> tuple[KernelCount, ...]:
+    """Return the kernels that are alone of their architecture beside others: no base has theirs."""
+    machines = Counter(each.machine for each in kernels)
+    return tuple(each for each in kernels if len(machines) > 1 and machines[each.machine] == 1)
+
+
+def _firsts(kernels: Sequence[KernelCount]) -> list[KernelCount]:
+    """Return the first kernel, and the first of each other architecture."""
+    firsts = {each.machine: each for each in reversed(kernels) if each.machine}
+    return [each for each in kernels if each is kernels[0] or each is firsts.get(each.machine)]
+
+
+def _base(kernel: KernelCount, baseline: Sequence[KernelCount]) -> KernelCount:
+    """Return what a kernel is compared with; one that was lost is, whatever it was."""
+    alike = [each for each in baseline if kernel.machine in ("", each.machine) or not each.machine]
+    named = [each for each in alike if each.label == kernel.label]
+    return (named or alike or [_none(kernel.machine)])[0]
+
+
+def _none(machine: str) -> KernelCount:
+    reason = "counts of two architectures are not compared"
+    return KernelCount(label=f"a kernel of {machine}", release="", origin="", reason=reason)

@@ -5,20 +5,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
 
 from bench.errors import MachineUnfit
 from bench.guests import reproducible
+from bench.guests.machines import MEMORY_MIB, Machine, usual
 from bench.guests.reproducible import Boot, Request, Settings
 from bench.guests.sources import Image
 from bench.host import ownership
 from bench.questions.exact import plan, report
 from bench.questions.exact.judge import Seen, judge
-from bench.questions.exact.study import FORMAT, KernelCount, Study
+from bench.questions.exact.study import FORMAT, KernelCount, Setup, Study
 from bench.questions.kernels.run import Say, folder_name
 
 
@@ -35,14 +37,19 @@ def count(
 
     ``folder`` keeps what the guests wrote, in a folder for each boot. MachineUnfit without QEMU.
     """
-    qemu = reproducible.version()
-    disk = plan.ram_disk()
-    initrd = folder / "initrd"
-    initrd.write_bytes(disk)
-    settings = Settings(initrd=initrd, time_limit_s=time_limit_s, append=tuple(append))
-    lost = dict(_unusable(images))
-    usable = [each for each in images if isinstance(each, Image) and each.label not in lost]
-    boots = _Boots(usable, folder)
+    settings = Settings(time_limit_s=time_limit_s, append=tuple(append))
+    kits, chosen, lost = dict[str, _Kit](), dict[str, _Kit](), dict[str, KernelCount]()
+    for image in (each for each in images if isinstance(each, Image)):
+        try:
+            machine = reproducible.machine_of(image)
+            if machine.architecture not in kits:
+                kits[machine.architecture] = _kit(machine, folder, append)
+            chosen[image.label] = kits[machine.architecture]
+        except MachineUnfit as error:
+            lost[image.label] = missing(image.label, str(error), image.origin)
+    usable = [each for each in images if isinstance(each, Image) and each.label in chosen]
+    boots = _Boots(usable, chosen, folder)
+    first, *others = [each.setup for each in kits.values()] or [_kit(usual(), folder, append).setup]
     with closing(reproducible.boots(boots.following, settings, jobs)) as ended:
         for request, boot in ended:
             found = seen(boot, time_limit_s)
@@ -50,14 +57,12 @@ def count(
             say(f"{name}: {found.problem or f'{boot.ended.seconds:.0f} s'}")
     return Study(
         format=FORMAT,
-        qemu=qemu,
-        options=reproducible.OPTIONS,
-        parameters=(*reproducible.PARAMETERS, *append),
-        program_sha256=hashlib.sha256(disk).hexdigest(),
+        **asdict(first),
         kernels=tuple(
             each if isinstance(each, KernelCount) else lost.get(each.label) or boots.judged(each)
             for each in images
         ),
+        others=tuple(others),
     )
 
 
@@ -65,16 +70,31 @@ def fitting() -> int:
     """Return how many guests to run at a time: one a CPU, as far as memory goes."""
     available_mib = psutil.virtual_memory().available >> 20
     usable = len(os.sched_getaffinity(0))
-    return max(1, min(usable, available_mib // (2 * reproducible.MEMORY_MIB)))
+    return max(1, min(usable, available_mib // (2 * MEMORY_MIB)))
 
 
-def _unusable(images: Sequence[Image | KernelCount]) -> Iterator[tuple[str, KernelCount]]:
-    for image in images:
-        if isinstance(image, Image):
-            try:
-                reproducible.check(image)
-            except MachineUnfit as error:
-                yield image.label, missing(image.label, str(error), image.origin)
+@dataclass(frozen=True, slots=True)
+class _Kit:
+    """What kernels of one architecture boot with."""
+
+    machine: Machine
+    initrd: Path
+    setup: Setup
+
+
+def _kit(machine: Machine, folder: Path, append: Sequence[str]) -> _Kit:
+    """Make the RAM disk of one architecture; MachineUnfit where that or its QEMU is missing."""
+    qemu = reproducible.version(machine)
+    disk = plan.ram_disk(machine.architecture)
+    initrd = folder / f"initrd-{machine.architecture}"
+    initrd.write_bytes(disk)
+    setup = Setup(
+        qemu=qemu,
+        options=machine.options,
+        parameters=(*machine.parameters, *append),
+        program_sha256=hashlib.sha256(disk).hexdigest(),
+    )
+    return _Kit(machine, initrd, setup)
 
 
 def missing(label: str, reason: str, origin: str = "") -> KernelCount:
@@ -85,7 +105,8 @@ def missing(label: str, reason: str, origin: str = "") -> KernelCount:
 class _Boots:
     """All boots of a run, and what came of them."""
 
-    def __init__(self, images: Sequence[Image], folder: Path) -> None:
+    def __init__(self, images: Sequence[Image], kits: Mapping[str, _Kit], folder: Path) -> None:
+        self._kits = kits
         self._folder = folder
         self._left = [(turn, each) for turn in range(len(plan.BOOTS)) for each in images]
         self._seen: dict[tuple[str, int], Seen] = {}
@@ -101,7 +122,14 @@ class _Boots:
                 self._left.remove((turn, image))
                 place = self._folder / folder_name(image.label) / str(turn + 1)
                 ownership.make_folder(place)
-                return Request(image=image, seed=plan.BOOTS[turn], folder=place)
+                kit = self._kits[image.label]
+                return Request(
+                    image=image,
+                    machine=kit.machine,
+                    initrd=kit.initrd,
+                    seed=plan.BOOTS[turn],
+                    folder=place,
+                )
         return None
 
     def note(self, request: Request, seen: Seen) -> str:

@@ -60,15 +60,29 @@ class KernelCount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Study:
-    """What was counted on all kernels, and by what; JSON has it."""
+class Setup:
+    """By what kernels of one architecture were counted."""
 
-    format: int
     qemu: str  # version of the build
     options: tuple[str, ...]
     parameters: tuple[str, ...]  # of the kernels
     program_sha256: str  # of the initial RAM disk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """What was counted on all kernels, and by what; JSON has it.
+
+    How is that of the first kernel's architecture; ``others`` has that of the others.
+    """
+
+    format: int
+    qemu: str
+    options: tuple[str, ...]
+    parameters: tuple[str, ...]
+    program_sha256: str
     kernels: tuple[KernelCount, ...]
+    others: tuple[Setup, ...] = ()
 
 
 def read(path: Path) -> Study:

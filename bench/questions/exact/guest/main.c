@@ -32,7 +32,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define FILLING 64 /* calls that fill a page with records of more than 64 bytes */
+#define FILLED_BYTES 64 /* by a call at least: records are longer */
 #define SOURCE_BYTES 8192 /* what records are copied from */
 #define REPORT_BYTES (1 << 20) /* kept until the end: a device that is busy interrupts calls */
 
@@ -103,7 +103,7 @@ static int run_call(const struct call *call, const struct target *target, int pr
 	uint64_t from;
 
 	if (call->buffer == FULL || call->buffer == OVERWRITE) {
-		if (run_program(program, FILLING))
+		if (run_program(program, (unsigned int)getpagesize() / FILLED_BYTES))
 			return refused(refusal, "run", "");
 	}
 	memset(&counts, 0, sizeof(counts));
