@@ -26,6 +26,7 @@ _STDLIB: Final = Path(sysconfig.get_path("stdlib"))
 _LINKERS: Final = {each for each in (Path("/lib64"), Path("/usr/lib64")) if each.is_dir()}
 """Where programs expect the dynamic linker."""
 _PROBE_S: Final = 60.0
+_ISOLATED: Final = ("-I", "-S", "-B", "-X", "utf8")
 _NEVER_IMPORTED: Final = frozenset(
     (
         *("__pycache__", "dist-packages", "site-packages", "sitecustomize.py", "test", "tests"),
@@ -58,15 +59,8 @@ class Closure:
 
     def command(self, script: str, *arguments: str) -> list[str]:
         """Return the command line that runs ``script`` with these modules and no others."""
-        return [*self.flags(), "-c", f"import sys; sys.path[:] = {[*self.path]!r}\n{script}",
-                *arguments]  # fmt: skip
-
-    def flags(self) -> tuple[str, ...]:
-        """Return the interpreter, told to look at nothing else."""
-        return (self.interpreter, *ISOLATED)
-
-
-ISOLATED: Final = ("-I", "-S", "-B", "-X", "utf8")
+        begin = f"import sys; sys.path[:] = {[*self.path]!r}\n"
+        return [self.interpreter, *_ISOLATED, "-c", begin + script, *arguments]
 
 
 def closure(modules: Sequence[str], libraries: Sequence[str] = ()) -> Closure:
@@ -75,11 +69,12 @@ def closure(modules: Sequence[str], libraries: Sequence[str] = ()) -> Closure:
     A module that is imported only later, within a function, is there where it is of the standard
     library or of a package of which another module is imported at once.
     """
-    path = tuple(dict.fromkeys(os.path.realpath(each) for each in sys.path if os.path.isdir(each)))
+    folders = (os.path.realpath(each) for each in sys.path if Path(each).is_dir())
+    path = tuple(dict.fromkeys(folders))
     interpreter = os.path.realpath(sys.executable)
     asked = json.dumps([path, [*modules], [*libraries]])
     found = json.loads(
-        process.run([interpreter, *ISOLATED, "-c", _PROBE, asked], timeout_s=_PROBE_S).stdout
+        process.run([interpreter, *_ISOLATED, "-c", _PROBE, asked], timeout_s=_PROBE_S).stdout
     )
     imported = [Path(os.path.realpath(each)) for each in found["files"]]
     mapped = [Path(each) for each in found["mapped"] if each.startswith("/")]
@@ -101,7 +96,7 @@ def closure(modules: Sequence[str], libraries: Sequence[str] = ()) -> Closure:
 
 
 def compile_to(source: Path, folder: Path) -> Path:
-    """Return the bytecode of ``source``, made in ``folder``, which no time of a file invalidates."""
+    """Return the bytecode of ``source``, made in ``folder``; no file's time makes it stale."""
     made = folder / "module.pyc"
     mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
     py_compile.compile(str(source), str(made), doraise=True, invalidation_mode=mode, quiet=2)

@@ -6,7 +6,6 @@ No time, owner or inode of a file goes into it: the same contents give the same 
 
 from __future__ import annotations
 
-import os
 import shutil
 import stat
 from collections.abc import Iterable
@@ -37,7 +36,7 @@ def copy(path: Path) -> Entry:
     """Return a file of this machine, or a link, for the same place in the guest."""
     mode = path.lstat().st_mode
     if stat.S_ISLNK(mode):
-        return Entry(path=str(path), mode=_LINK, content=os.readlink(path).encode())
+        return Entry(path=str(path), mode=_LINK, content=str(path.readlink()).encode())
     return file(str(path), path, stat.S_IMODE(mode) & 0o755)
 
 

@@ -27,12 +27,18 @@ from bench.host import process
 
 PROGRAM: Final = "qemu-system-x86_64"
 MEMORY_MIB: Final = 512
-OPTIONS: Final = (
-    *("-machine", "q35", "-cpu", "max", "-smp", "1", "-m", str(MEMORY_MIB)),
-    *("-nodefaults", "-no-reboot", "-display", "none", "-vga", "none"),
-    *("-icount", "shift=0,sleep=off", "-rtc", "base=2020-01-01,clock=vm"),
-)
-"""All but the seed and the files."""
+
+
+def options(*, cpus: int, memory_mib: int) -> tuple[str, ...]:
+    """Return all of QEMU's options but the seed and the files."""
+    return (
+        *("-machine", "q35", "-cpu", "max", "-smp", str(cpus), "-m", str(memory_mib)),
+        *("-nodefaults", "-no-reboot", "-display", "none", "-vga", "none"),
+        *("-icount", "shift=0,sleep=off", "-rtc", "base=2020-01-01,clock=vm"),
+    )
+
+
+OPTIONS: Final = options(cpus=1, memory_mib=MEMORY_MIB)
 
 PARAMETERS: Final = (
     *("console=ttyS0", "report=/dev/ttyS1", "panic=-1", "loglevel=4"),
@@ -60,6 +66,7 @@ class Request:
     image: Image
     seed: int  # of the guest's random numbers
     folder: Path  # for its files; exists
+    append: tuple[str, ...] = ()  # parameters of the kernel, behind those of all boots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +76,7 @@ class Settings:
     initrd: Path
     time_limit_s: float  # of this machine's time
     append: tuple[str, ...] = ()  # parameters of the kernel
+    options: tuple[str, ...] = OPTIONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,11 +167,11 @@ def boots(
 
 def _command(request: Request, settings: Settings) -> list[str]:
     return [
-        *(program(), *OPTIONS, "-seed", str(request.seed)),
+        *(program(), *settings.options, "-seed", str(request.seed)),
         *("-serial", f"file:{request.folder / CONSOLE}"),
         *("-serial", f"file:{request.folder / REPORT}"),
         *("-kernel", str(request.image.vmlinuz), "-initrd", str(settings.initrd)),
-        *("-append", " ".join((*PARAMETERS, *settings.append))),
+        *("-append", " ".join((*PARAMETERS, *settings.append, *request.append))),
     ]
 
 

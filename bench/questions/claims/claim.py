@@ -86,6 +86,7 @@ class Claim:
     rule: Callable[[Evidence], Finding]
     comparative: bool = True  # corrected for how many comparisons there are; a count is not
     cpus: int = 1  # usable CPUs that it needs
+    of_times: bool = False  # rests on times, or on rates: not on counts and bytes alone
 
     def finding(self, evidence: Evidence) -> Finding:
         """Return what ``evidence`` says, before the correction over all claims."""

@@ -14,7 +14,7 @@ from bench.questions.transports.data import PlanData
 from bench.report.document import Document, pick
 
 FORMAT: Final = 1
-_NOT_IN_JSON: Final = ("rule", "experiments", "cpus")
+_NOT_IN_JSON: Final = ("rule", "experiments", "cpus", "of_times")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
