@@ -27,20 +27,24 @@ def pack(files: Mapping[str, bytes]) -> bytes:
 
 def unpack(sent: bytes) -> dict[str, bytes]:
     """Return the files by name; ValueError for what is not whole, or not of :func:`pack`."""
-    line, end, body = sent.partition(b"\n")
+    line, _, body = sent.partition(b"\n")
     try:
         said = json.loads(line)
         sizes = {str(name): int(size) for name, size in said["files"].items()}
-        if not end or len(body) != said["bytes"]:
-            raise ValueError(f"{len(body):,} bytes of {said['bytes']:,} arrived")
-        if hashlib.sha256(body).hexdigest() != said["sha256"]:
-            raise ValueError("what arrived is not what was sent")
-        unpacked = zlib.decompressobj()
-        whole = unpacked.decompress(body, _MOST_BYTES)
-        if min(sizes.values(), default=0) < 0 or sum(sizes.values()) != len(whole):
-            raise ValueError("what arrived is longer or shorter than its files")
-    except (KeyError, TypeError, AttributeError, RecursionError, zlib.error) as error:
-        raise ValueError("what arrived was not packed by bufbench") from error
+        expected = int(said["bytes"])
+        digest = said["sha256"]
+    except (ValueError, OverflowError, KeyError, TypeError, AttributeError, RecursionError):
+        raise ValueError("what arrived does not say what it is") from None
+    if len(body) != expected:
+        raise ValueError(f"{len(body):,} bytes of {expected:,} arrived")
+    if hashlib.sha256(body).hexdigest() != digest:
+        raise ValueError("what arrived is not what was sent")
+    try:
+        whole = zlib.decompressobj().decompress(body, _MOST_BYTES)
+    except zlib.error:
+        raise ValueError("what arrived was not packed by bufbench") from None
+    if min(sizes.values(), default=0) < 0 or sum(sizes.values()) != len(whole):
+        raise ValueError("what arrived is longer or shorter than its files")
     found, at = {}, 0
     for name, size in sizes.items():
         found[name] = whole[at : at + size]

@@ -23,7 +23,7 @@ from pydantic import TypeAdapter
 
 from bench.campaign import gates
 from bench.errors import BufbenchError, UsageError
-from bench.guests import archives, catalogue, sources
+from bench.guests import archives, catalogue, port, sources
 from bench.journal.reader import read_journals
 from bench.journal.writer import encode
 from bench.judge.comparison import merged_latency
@@ -175,6 +175,10 @@ def _exact(data: bytes) -> None:
         exact_document.document(exact_study.read(path))
 
 
+def _sent() -> Sequence[bytes]:
+    return [port.pack({"journal.jsonl": b"{}\n" * 9, "result.json": b"{}"}), port.pack({})]
+
+
 def _history_cache(data: bytes) -> None:
     with _file(data) as path:
         cache.load(path)
@@ -224,5 +228,6 @@ READERS: Final[dict[str, Reader]] = {
     "guest": Reader(read=outcome.parse, seeds=lambda: texts.GUESTS, longest_bytes=4_096),
     "exact": Reader(read=_exact, seeds=_exact_seeds),
     "history-cache": Reader(read=_history_cache, seeds=_history_caches, longest_bytes=16_384),
+    "port": Reader(read=port.unpack, seeds=_sent, refuses=(ValueError,)),
     "packages": Reader(read=_packages, seeds=lambda: texts.PACKAGES),
 }
