@@ -69,7 +69,7 @@ def closure(modules: Sequence[str], libraries: Sequence[str] = ()) -> Closure:
     A module that is imported only later, within a function, is there where it is of the standard
     library or of a package of which another module is imported at once.
     """
-    folders = (os.path.realpath(each) for each in sys.path if Path(each).is_dir())
+    folders = (os.path.realpath(each) for each in sys.path if each and Path(each).is_dir())
     path = tuple(dict.fromkeys(folders))
     interpreter = os.path.realpath(sys.executable)
     asked = json.dumps([path, [*modules], [*libraries]])
@@ -77,7 +77,7 @@ def closure(modules: Sequence[str], libraries: Sequence[str] = ()) -> Closure:
         process.run([interpreter, *_ISOLATED, "-c", _PROBE, asked], timeout_s=_PROBE_S).stdout
     )
     imported = [Path(os.path.realpath(each)) for each in found["files"]]
-    mapped = [Path(each) for each in found["mapped"] if each.startswith("/")]
+    mapped = [Path(each) for each in found["mapped"] if ".so" in Path(each).name]
     packages = {each for module in imported if (each := _package(module, path)) is not None}
     files = {*mapped, *(each for each in imported if each.suffix != ".pyc")}
     for folder in (_STDLIB, *packages):

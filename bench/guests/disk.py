@@ -37,7 +37,7 @@ def copy(path: Path) -> Entry:
     mode = path.lstat().st_mode
     if stat.S_ISLNK(mode):
         return Entry(path=str(path), mode=_LINK, content=str(path.readlink()).encode())
-    return file(str(path), path, stat.S_IMODE(mode) & 0o755)
+    return file(str(path), path, 0o755 if mode & stat.S_IXUSR else 0o644)
 
 
 def merged_folders(root: Path = Path("/")) -> Iterable[Entry]:

@@ -21,6 +21,7 @@ from typing import Final
 from bench.amounts import counted
 from bench.errors import MachineUnfit
 from bench.guests import closure, port, reproducible, sealed
+from bench.guests.boot import ORDER
 from bench.guests.reproducible import Boot, Settings
 from bench.guests.sources import Image
 from bench.guests.watch import End
@@ -88,15 +89,17 @@ def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
     """Run every image, one after another, several seeds at a time.
 
     A guest that is lost costs its seed; if it is the first, its kernel's row: no other would do
-    better. MachineUnfit without QEMU.
+    better. MachineUnfit without QEMU or bcc.
     """
     qemu = reproducible.version()
+    compiler.bcc_version()  # guests have this machine's
     found = []
     for image in images:
         folder = request.folder / folder_name(image.label)
         if folder.exists():
             shutil.rmtree(folder)
         ownership.make_folder(folder)
+        outcome.replace(folder / ORDER, json.dumps({"seeds": request.seeds}).encode())
         began = time.monotonic()
         guests = counted(len(request.seeds) + 1, "guest")
         say(f"{image.label}: {image.origin}; instructions counted, {guests}, {request.jobs} at a "
