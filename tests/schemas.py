@@ -21,6 +21,7 @@ from bench.doctor.doctor import Findings
 from bench.doctor.least_privilege import Needs
 from bench.guests.sources import Image
 from bench.questions.change.difference import Difference
+from bench.questions.check.document import CheckData
 from bench.questions.claims.data import ClaimsData
 from bench.questions.duet.designs import DesignsData
 from bench.questions.duet.document import DuetData
@@ -29,9 +30,11 @@ from bench.questions.history.judge import History
 from bench.questions.kernels.document import MatrixData
 from bench.questions.sizing.document import SizeData
 from bench.questions.transports.data import ReportData
+from bench.questions.watch.profile import Profile, WatchData
 
 FOLDER: Final = Path(__file__).parents[1] / "docs/schemas"
 KINDS: Final[Mapping[str, Any]] = {
+    "check": CheckData,
     "claims": ClaimsData,
     "compare": Difference,
     "doctor": Findings,
@@ -48,6 +51,8 @@ KINDS: Final[Mapping[str, Any]] = {
     "report": ReportData,
     "size": SizeData,
     "trace-line": Exit,
+    "watch": WatchData,
+    "watch-profile": Profile,
 }
 
 

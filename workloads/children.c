@@ -27,8 +27,11 @@ void count_failure(struct shared *shared, int error)
 static _Noreturn void leave(const struct child *child)
 {
 	const struct request *request = child->worker->request;
+	unsigned int kill_every = request->kill_every;
 	int code = request->exit_code < 0 ? (int)(child->number & 255) : request->exit_code;
 
+	if (kill_every && child->number % kill_every == kill_every - 1)
+		kill(getpid(), SIGKILL);
 	if (request->tiny) {
 		char text[4] = { '0' + code / 100, '0' + code / 10 % 10, '0' + code % 10, '\0' };
 		char *const arguments[] = { (char *)request->tiny, text, NULL };
@@ -67,12 +70,25 @@ pid_t spawn(enum spawn how, const struct child *child)
 	return pid;
 }
 
-void reap(struct shared *shared, pid_t pid)
+static void tell_truth(struct shared *shared, pid_t pid, int status)
+{
+	uint64_t place = atomic_fetch_add_explicit(&shared->truths, 1, memory_order_relaxed);
+
+	if (place < shared->truth_size)
+		shared->truth[place] = (struct truth){
+			.reaped_ns = now_ns(), .pid = pid, .parent = getpid(), .status = status,
+		};
+}
+
+void reap(struct shared *shared, pid_t child)
 {
 	int status;
+	pid_t pid;
 
-	while (waitpid(pid, &status, __WALL) < 0)
+	while ((pid = waitpid(child, &status, __WALL)) < 0)
 		if (errno != EINTR)
 			return;
 	count_status(shared, status);
+	if (shared->truth)
+		tell_truth(shared, pid, status);
 }

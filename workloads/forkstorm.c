@@ -22,6 +22,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -51,6 +52,20 @@ static void die_with_parent(pid_t parent, int signal)
 		die("PR_SET_PDEATHSIG");
 	if (getppid() != parent)
 		_exit(1);
+}
+
+static void map_truth(struct generator *generator)
+{
+	struct shared *shared = generator->shared;
+	struct stat file;
+
+	if (fstat(generator->request.truth_fd, &file) < 0)
+		die("--truth-fd");
+	shared->truth_size = file.st_size / sizeof(struct truth);
+	shared->truth = mmap(NULL, file.st_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			     generator->request.truth_fd, 0);
+	if (shared->truth == MAP_FAILED)
+		die("--truth-fd");
 }
 
 static void set_affinity(struct request *request)
@@ -305,6 +320,8 @@ int main(int argc, char **argv)
 				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (generator.shared == MAP_FAILED)
 		die("mmap");
+	if (request->truth_fd >= 0)
+		map_truth(&generator);
 	if (write(request->report_fd, "ready\n", 6) != 6)
 		die("--report-fd");
 	while (!wait_for_event(&generator, 0) && !atomic_load(&generator.shared->stop))

@@ -77,8 +77,19 @@ struct request {
 	gid_t gid;
 	struct cpus cpus;
 	bool pinned; /* cpus was given */
+	unsigned int kill_every; /* this many-th child kills itself; 0: none does */
+	int truth_fd; /* a file that has room for a struct truth of each child, or -1 */
 	int report_fd;
 	int go_fd;
+};
+
+/* What is known of a child by who reaped it; workloads/truth.py mirrors it. */
+struct truth {
+	uint64_t reaped_ns; /* CLOCK_MONOTONIC; 0: this place is empty */
+	uint32_t pid;
+	uint32_t parent;
+	uint32_t status; /* as waitpid gives it */
+	uint32_t reserved;
 };
 
 /*
@@ -94,6 +105,9 @@ struct shared {
 	_Alignas(64) _Atomic uint64_t made;
 	_Alignas(64) _Atomic uint64_t threads_made;
 	_Alignas(64) _Atomic uint64_t end_ns; /* when the last worker was through */
+	_Alignas(64) _Atomic uint64_t truths; /* places given away */
+	struct truth *truth; /* where every process of the storm has it mapped, or NULL */
+	uint64_t truth_size; /* places */
 	_Alignas(64) _Atomic uint64_t exits[256]; /* reaped, by exit code */
 	_Atomic uint64_t signals[256]; /* reaped, by signal, with 0x80 for a core dump */
 	_Atomic uint64_t failed[ERRNO_LIMIT];

@@ -21,6 +21,7 @@ from bench.host import session
 from bench.linux import cpus, procfs, refusal
 from workloads.cgroup import Cgroup
 from workloads.storm import Shape, Storm, StormReport
+from workloads.truth import Truth
 from workloads.user import StormUser, chosen
 
 EXECUTABLE: Final = Path(__file__).parent / "forkstorm"
@@ -106,8 +107,9 @@ class Generator:
     """One run of forkstorm. Entered, it has its session and waits; `go` lets the storm loose.
 
     It runs as ``user``, by default nobody where we may change user, within ``cgroup`` if there is
-    one. Leaving ends it and everything that it made, whatever state it is in. It dies with the
-    *thread* that entered it (PR_SET_PDEATHSIG), so that thread must stay until it is left.
+    one, and writes down what it knows of each child in ``truth``. Leaving ends it and everything
+    that it made, whatever state it is in. It dies with the *thread* that entered it
+    (PR_SET_PDEATHSIG), so that thread must stay until it is left.
 
     Raises UsageError for a storm that makes no sense, MachineUnfit if limits leave no room for
     it, StormFailed for everything else that keeps it from reporting.
@@ -120,11 +122,13 @@ class Generator:
         executable: Path = EXECUTABLE,
         user: StormUser | None = None,
         cgroup: Cgroup | None = None,
+        truth: Truth | None = None,
     ) -> None:
         check(storm, cpus.usable(procfs.online_cpus()))
         self._storm = storm
         self._user = chosen() if user is None else user
         self._cgroup = cgroup
+        self._truth = truth
         self._executable = executable
         self._process: subprocess.Popen[bytes] | None = None
         self._report_fd = -1
@@ -183,6 +187,9 @@ class Generator:
             *storm_arguments(self._storm),
             *self._user.arguments(),
         ]
+        told = () if self._truth is None else (self._truth.fd,)
+        if self._truth is not None:
+            words += self._truth.arguments()
         if self._storm.execute:
             words += ["--tiny", str(self._executable.with_name("tiny"))]
         try:
@@ -198,7 +205,7 @@ class Generator:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
-                    pass_fds=(report_to, go_from),
+                    pass_fds=(report_to, go_from, *told),
                     env={},  # the harness's may hold secrets, and a storm has its arguments
                 )
             except BlockingIOError:  # a limit on processes: not about the generator

@@ -120,8 +120,8 @@ void parse_request(struct request *request, int argc, char **argv)
 {
 	enum {
 		SHAPE, SPAWN, GAP, COUNT, WORKERS, RATE, BURST_SIZE, PAUSE_MS, DEPTH, THREADS,
-		EXIT_CODE, SECONDS, SEED, TINY, CPUS, USER, PRIVILEGED,
-		REPORT_FD, GO_FD,
+		EXIT_CODE, SECONDS, SEED, TINY, CPUS, USER, PRIVILEGED, KILL_EVERY,
+		TRUTH_FD, REPORT_FD, GO_FD,
 	};
 	static const struct option OPTIONS[] = {
 		{ "shape", required_argument, NULL, SHAPE },
@@ -141,6 +141,8 @@ void parse_request(struct request *request, int argc, char **argv)
 		{ "cpus", required_argument, NULL, CPUS },
 		{ "user", required_argument, NULL, USER },
 		{ "privileged", no_argument, NULL, PRIVILEGED },
+		{ "kill-every", required_argument, NULL, KILL_EVERY },
+		{ "truth-fd", required_argument, NULL, TRUTH_FD },
 		{ "report-fd", required_argument, NULL, REPORT_FD },
 		{ "go-fd", required_argument, NULL, GO_FD },
 		{ NULL, 0, NULL, 0 },
@@ -150,7 +152,7 @@ void parse_request(struct request *request, int argc, char **argv)
 
 	*request = (struct request){
 		.shape = SHAPES, .count = 20000, .workers = 2, .burst_size = 1000, .depth = 8, .threads = 4,
-		.seconds = 30, .seed = 1, .report_fd = -1, .go_fd = -1,
+		.seconds = 30, .seed = 1, .truth_fd = -1, .report_fd = -1, .go_fd = -1,
 	};
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, "", OPTIONS, &index)) != -1) {
@@ -208,6 +210,12 @@ void parse_request(struct request *request, int argc, char **argv)
 			break;
 		case PRIVILEGED:
 			request->privileged = true;
+			break;
+		case KILL_EVERY:
+			request->kill_every = whole(name, optarg, 1, 10000000);
+			break;
+		case TRUTH_FD:
+			request->truth_fd = open_fd(name, optarg);
 			break;
 		case REPORT_FD:
 			request->report_fd = open_fd(name, optarg);

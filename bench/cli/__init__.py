@@ -15,7 +15,19 @@ if TYPE_CHECKING:
     from bench.host.signals import Ending
 
 COMMANDS: Final = (
-    *("doctor", "run", "trace", "claims", "size", "duet", "report", "compare", "history"),
+    *(
+        "doctor",
+        "run",
+        "trace",
+        "claims",
+        "size",
+        "duet",
+        "check",
+        "watch",
+        "report",
+        "compare",
+        "history",
+    ),
     *("kernels", "completion", "man"),
 )
 """In the order in which the help shows them."""

@@ -110,11 +110,13 @@ def started(
     env: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
     said: BinaryIO | None = None,
+    terminal: int | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program in a session of its own for as long as the context lasts.
 
     Its stdin is a pipe that nothing is written to: its end shows the program that the harness is
-    gone. Its stdout is a pipe and its stderr the harness's, unless both go to the file ``said``.
+    gone. Its stdout is a pipe and its stderr the harness's, unless both go to the file ``said``, or
+    stdout to ``terminal``, a descriptor, and stderr to a pipe.
     On leaving, the whole session is killed. Raises ProgramFailed if it cannot be started.
     """
     words = tuple(str(word) for word in argv)
@@ -122,8 +124,8 @@ def started(
         child = subprocess.Popen(
             words,
             stdin=subprocess.PIPE,
-            stdout=said or subprocess.PIPE,
-            stderr=said,
+            stdout=said or (subprocess.PIPE if terminal is None else terminal),
+            stderr=said if terminal is None else subprocess.PIPE,
             env={**os.environ, **env} if env else None,
             pass_fds=tuple(pass_fds),
             start_new_session=True,
@@ -140,7 +142,7 @@ def started(
             os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
             session.end(child.pid, timeout_s=_KILL_S)
             child.wait()
-        for pipe in (child.stdin, child.stdout):
+        for pipe in (child.stdin, child.stdout, child.stderr):
             if pipe:
                 pipe.close()
 

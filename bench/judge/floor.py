@@ -34,6 +34,13 @@ def size_of(estimate: Estimate) -> float:
     return max(abs(estimate.low), abs(estimate.high))
 
 
+def shown_by(estimate: Estimate) -> float:
+    """Return how far from equality the interval begins; 0 where it holds equality."""
+    if estimate.scale is Scale.RATIO:
+        return max(estimate.low, 1 / estimate.high, 1.0) - 1
+    return max(estimate.low, -estimate.high, 0.0)
+
+
 def noise_floors(experiments: Mapping[str, ExperimentSamples]) -> tuple[Floor, ...]:
     """Return the floor of every number, from each A/A pair of arms."""
     return tuple(

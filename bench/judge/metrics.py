@@ -61,7 +61,11 @@ class Metric:
     @property
     def in_duets(self) -> bool:
         """Whether one arm of a duet has it to itself."""
-        return self.group is Group.LATENCY or self.key in ("own_dropped_share", "write_ns")
+        return self.group is Group.LATENCY or self.key in (
+            "own_dropped_share",
+            "write_ns",
+            "read_ns",
+        )
 
     def take(self, reading: Reading) -> float | None:
         """Return the number; None if it is unknown or has no meaning in this trial."""
@@ -131,6 +135,7 @@ METRICS: Final = (
     Metric("empty_polls_per_event", "empty polls per event", Group.COST, Unit.TIMES),
     Metric("wakeups_raised_per_event", "wake-ups raised per event", Group.COST, Unit.TIMES),
     Metric("write_ns", "write call", Group.COST, Unit.NS),
+    Metric("read_ns", "reading a record", Group.COST, Unit.NS),
     Metric("kernel_ns_per_run", "kernel time per exit", Group.COST, Unit.NS),
     Metric("kernel_net_ns_per_run", "  net of wake-ups", Group.COST, Unit.NS, _run_net_ns),
     Metric("storm_ns_per_process", "storm time per process", Group.COST, Unit.NS),

@@ -245,6 +245,12 @@ _DERIVED: Final = (
         ("steady_write_ns", "ns", "the same of the quickest 90 %: without interrupts"),
         ("refused_write_ns", "ns", "the same of those that were refused"),
     ),
+    _ratio(
+        "read_ns",
+        "ns",
+        "half.reading_ns / ledger.delivered",
+        ": the consumer's visits, held up ones bounded; of duets",
+    ),
     Number(
         "occupancy_max_share",
         "share",

@@ -12,6 +12,7 @@ import resource
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from typing import Final
 
 from bench.linux import libc, procfs
@@ -33,6 +34,8 @@ _MAP_DELETE: Final = 3
 _PROG_FD_BY_ID: Final = 13
 _PROG_LOAD: Final = 5
 _PROG_TEST_RUN: Final = 10
+_MAP_NEXT_ID: Final = 12
+_MAP_FD_BY_ID: Final = 14
 _INFO_BY_FD: Final = 15
 _LINK_FD_BY_ID: Final = 30
 _LINK_NEXT_ID: Final = 31
@@ -44,6 +47,7 @@ _NAME_OFFSET: Final = 64  # in the same
 _LINK_RAW_TRACEPOINT: Final = 1
 _LINK_INFO: Final = struct.Struct("=IIIIQIIQ")  # type, id, program, -, address and size of a name
 _LINK_INFO_BYTES: Final = 64
+_MAP_INFO: Final = struct.Struct("=IIIIII16s")  # type, id, key, value, entries, flags, name
 _PACKET_BYTES: Final = 64  # any that holds an Ethernet header
 
 
@@ -128,6 +132,48 @@ def program_name(program: int) -> str:
     with _opened(_PROG_FD_BY_ID, program) as descriptor:
         name = _info(descriptor)[_NAME_OFFSET : _NAME_OFFSET + 16]
     return name.split(b"\0", 1)[0].decode(errors="replace")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapInfo:
+    """A map as bpf_map_info has it."""
+
+    id: int
+    kind: int  # RINGBUF ...
+    entries: int  # of a ring: its data bytes
+    name: str
+
+
+def maps() -> Iterator[MapInfo]:
+    """Yield all maps of this kernel; needs CAP_SYS_ADMIN."""
+    number = 0
+    while True:
+        block = ct.create_string_buffer(struct.pack("=I", number), _ATTRIBUTE_BYTES)
+        try:
+            _bpf_in(_MAP_NEXT_ID, block)
+        except FileNotFoundError:  # that was the last
+            return
+        number = struct.unpack_from("=II", block)[1]
+        with suppress(FileNotFoundError), opened_map(number) as descriptor:  # it may be gone
+            yield map_info(descriptor)
+
+
+def map_info(map_fd: int) -> MapInfo:
+    """Return what the kernel says of a map."""
+    kind, number, _, _, entries, _, name = _MAP_INFO.unpack_from(_info(map_fd))
+    text = name.split(b"\0", 1)[0].decode(errors="replace")
+    return MapInfo(id=number, kind=kind, entries=entries, name=text)
+
+
+@contextmanager
+def opened_map(number: int) -> Iterator[int]:
+    """Yield a descriptor of the map with this id.
+
+    Not one with BPF_F_RDONLY: do_mmap() takes VM_SHARED off a mapping of such a file, and
+    bpf_map_mmap() refuses any that is not shared.
+    """
+    with _opened(_MAP_FD_BY_ID, number) as descriptor:
+        yield descriptor
 
 
 def next_link(link: int) -> int:

@@ -101,6 +101,30 @@ class Btf:
             raise MachineUnfit(f"this kernel's BTF has no struct {structure}")
         return int(self._type(type_id).size_or_type)
 
+    def declarations(self, *structures: str) -> str:
+        """Return these structures in C, with all that they contain; one that is not there is not.
+
+        Source: libbpf's btf_dump, which declares what is only pointed to by its name alone.
+        """
+        chunks: list[bytes] = []
+        room, library = ct.create_string_buffer(1 << 16), ct.CDLL(None)
+
+        def keep(_: object, form: bytes, arguments: int) -> None:
+            library.vsnprintf(room, len(room), ct.c_char_p(form), ct.c_void_p(arguments))
+            chunks.append(room.value)
+
+        printer = ct.CFUNCTYPE(None, ct.c_void_p, ct.c_char_p, ct.c_void_p)(keep)
+        dump = self._library.btf_dump__new(self._handle, printer, None, None)
+        if not dump or dump > 2**64 - 4096:
+            raise refusal.refused("libbpf cannot print this kernel's BTF", libc.last_error())
+        try:
+            for name in structures:
+                if (type_id := self._find(name)) > 0:
+                    self._library.btf_dump__dump_type(dump, type_id)
+        finally:
+            self._library.btf_dump__free(dump)
+        return b"".join(chunks).decode()
+
     def _find(self, structure: str) -> int:
         """Return the structure's type, or an error, which is negative."""
         return int(
@@ -154,6 +178,9 @@ def opened(path: Path = VMLINUX) -> Iterator[Btf]:
         ("btf__find_by_name_kind", ct.c_int32, ct.c_void_p, ct.c_char_p, ct.c_uint32),
         ("btf__type_by_id", ct.c_void_p, ct.c_void_p, ct.c_uint32),
         ("btf__name_by_offset", ct.c_char_p, ct.c_void_p, ct.c_uint32),
+        ("btf_dump__new", ct.c_void_p, ct.c_void_p, ct.c_void_p, ct.c_void_p, ct.c_void_p),
+        ("btf_dump__dump_type", ct.c_int32, ct.c_void_p, ct.c_uint32),
+        ("btf_dump__free", None, ct.c_void_p),
     ):
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments

@@ -52,6 +52,16 @@ typedef _Bool bool;
 #define false 0
 #define NULL ((void *)0)
 """
+_OTHERS: Final = "#define TASK_COMM_LEN 16\n#define __user\n"
+_OTHERS_CONFIG: Final = (
+    "#pragma once\n#define CONFIG_BPF_SYSCALL 1\n#define CONFIG_ARCH_HAS_SYSCALL_WRAPPER 1\n"
+)
+_OTHERS_EMPTY: Final = (
+    "include/linux/fs.h",
+    "include/linux/nsproxy.h",
+    "include/linux/pid_namespace.h",
+    "include/uapi/linux/utsname.h",
+)
 _EMPTY: Final = (
     "include/linux/log2.h",
     "include/linux/sched.h",
@@ -131,16 +141,33 @@ def kernel_tree(release: str) -> Mapping[str, str]:
     }
 
 
+def tree_for_others(release: str, declarations: str) -> Mapping[str, str]:
+    """Return the tree for bcc's own tools, which read the kernel's structures: these."""
+    return {
+        **kernel_tree(release),
+        "include/linux/kconfig.h": _OTHERS_CONFIG,
+        "include/linux/sched.h": f"#pragma once\n#include <linux/types.h>\n{_OTHERS}{declarations}",
+        **dict.fromkeys(_OTHERS_EMPTY, "#include <linux/sched.h>\n"),
+    }
+
+
+@contextmanager
+def tree(files: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
+    """Write ``files`` for as long as the context lasts; yield the environment to find them by."""
+    with scratch.folder() as folder:
+        for name, text in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        yield {_VARIABLE: str(folder)}
+
+
 @contextmanager
 def installed(release: str) -> Iterator[None]:
     """Point bcc at such a tree for as long as the context lasts."""
     before = os.environ.get(_VARIABLE)
-    with scratch.folder() as folder:
-        for name, text in kernel_tree(release).items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        os.environ[_VARIABLE] = str(folder)
+    with tree(kernel_tree(release)) as environment:
+        os.environ.update(environment)
         try:
             yield
         finally:

@@ -51,6 +51,7 @@ class _Side:
     counters: tuple[CpuCounters, ...]
     writes: WriteTimes
     memory: Memory
+    reading_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +130,7 @@ def _storm(
                 ranks=ranks,
                 washed_out=len(records[index]) - len(kept[index]),
                 wakeups_raised=seen.passage.wakeups_raised,
+                reading_ns=seen.sides[index].reading_ns,
             ),
         )
         for index, book in books.items()
@@ -167,12 +169,15 @@ def _observe(
     }
     picker = rig.built(chooser.BUILD)
     capture = rig.capture(config)
+    capture.time_visits()
     with ExitStack() as stack:
         chosen = [programs.get(index, programs[visit[0]]) for index in (0, 1)]
         chooser.set_up(picker, chosen[:: -1 if swapped else 1], rule, key=key)
         generator = stack.enter_context(rig.generator(config.storm))
         memory: dict[int, Memory] = {}
+        buffers: dict[int, tuple[int, int]] = {}
         for index in visit:
+            first = capture.buffer_count
             chooser.zero_write_times(programs[index])
             opened, memory[index] = open_buffers(
                 rig,
@@ -182,6 +187,7 @@ def _observe(
                 session=generator.session,
                 stack=stack,
             )
+            buffers[index] = first, capture.buffer_count
         with ExitStack() as running:
             running.enter_context(consuming(capture, opened.drain, config.consumer))  # drains both
             running.enter_context(picker.attached())
@@ -191,6 +197,7 @@ def _observe(
                 counters=tuple(program.read_counters()),
                 writes=chooser.write_times(program),
                 memory=memory[index],
+                reading_ns=capture.reading_ns(*buffers[index]),
             )
             for index, program in programs.items()
         }

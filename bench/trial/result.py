@@ -60,6 +60,7 @@ class Half:
     ranks: Ranks | None  # the first arm's latencies against the second's; None: not both have some
     wakeups_raised: int | None = None  # in the storm, by both arms; None: not recorded
     washed_out: int  # records left out of latency, from the beginnings of windows
+    reading_ns: int | None = None  # the consumer's, of the arm's buffers; None: not recorded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,7 +52,7 @@ def test_a_duet_answers_in_json_and_leaves_a_journal_that_reports_read(tmp_path:
     done = process.run([*DUET, *words, "--json", "--output", str(journal)], timeout_s=120)
     answer = json.loads(done.stdout)
     numbers = {each["key"]: each for each in answer["numbers"]}
-    assert set(numbers) == {"latency_p50_ns", "latency_p99_ns", "write_ns"}
+    assert set(numbers) == {"latency_p50_ns", "latency_p99_ns", "write_ns", "read_ns"}
     assert answer["storms"] == 8
     for each in numbers.values():
         assert each["low"] <= each["ratio"] <= each["high"]

@@ -104,6 +104,20 @@ def test_every_shape_balances(rig: Rig, shape: Shape) -> None:
         assert_balanced(*play(rig, "ringbuf", "perfbuf", storm=STORMS[shape], rule=rule))
 
 
+def read_ns(trial: TrialResult) -> float:
+    """What the consumer took to read a record of this arm."""
+    assert trial.half is not None
+    assert trial.half.reading_ns is not None
+    assert trial.ledger is not None
+    return trial.half.reading_ns / trial.ledger.delivered
+
+
+def test_reading_is_timed_by_arm(rig: Rig) -> None:
+    for cost_ns in (300, 600):
+        for trial in play(rig, "ringbuf", "perfbuf", consumer=Consumer(cost_ns=cost_ns)):
+            assert cost_ns < read_ns(trial) <= 1_000  # the bound of a visit that was held up
+
+
 def test_a_thousand_records_an_exit_balance(rig: Rig) -> None:
     storm = Storm(count=200)
     trials = play(rig, "ringbuf:records=1000", "perfbuf:records=1000", storm=storm)

@@ -59,7 +59,7 @@ def both(take: Take, experiment: str, variant: str = "") -> tuple[Of, Of]:
 
 
 def over(what: str, *parts: Of, margin: float | None = None) -> Comparison:
-    """Compare a / b, or (a / b) / (c / d); the margin is the noise floor unless given."""
+    """Compare a / b, or (a / b) / (c / d); the margin is what twins are unlike by unless given."""
 
     def compare(evidence: Evidence) -> Contrast:
         values = [part(evidence) for part in parts]
@@ -78,7 +78,7 @@ def within(what: str, left: Of, right: Of, otherwise: Comparison) -> Comparison:
 
 
 def less(what: str, left: Of, right: Of, *, least: float = 0.0) -> Comparison:
-    """Compare two shares by difference; the margin is the noise floor, but at least ``least``."""
+    """Compare two shares by difference; the margin is what twins are unlike by, or ``least``."""
     return lambda evidence: contrast.difference(
         what,
         left(evidence),

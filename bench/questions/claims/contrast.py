@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from bench.amounts import counted
-from bench.judge.floor import LEAST_MARGIN, size_of
+from bench.judge.floor import LEAST_MARGIN, shown_by
 from bench.judge.load import contradict
 from bench.judge.metrics import Unit
 from bench.judge.samples import Place
@@ -74,8 +74,8 @@ class Contrast:
     def p(self) -> tuple[float, float]:
         """Return two-sided p of lying above the bound, and of no difference worth the name.
 
-        The second is held against the least margin, not against the noise floor: the noisier a
-        machine the less it can refute.
+        The second is held against the least margin, whatever twins are unlike by: that refutes
+        nothing.
         """
         above, _ = _one_sided(self.values, self.bound)
         _, below = _one_sided(self.values, self._least)
@@ -247,7 +247,12 @@ def together(what: str, contrasts: Sequence[Contrast]) -> Contrast:
 
 
 def floor(evidence: Evidence, take: Take, experiments: Iterable[str], scale: Scale) -> float:
-    """Return the largest A/A floor of a number over these experiments; 0 without any twins."""
+    """Return how much A/A twins are surely unlike in these experiments, at most; 0 without any.
+
+    It is the near edge of their interval. The far edge is mostly the chance that the intervals of
+    all contrasts allow for already: by it, an arm that loses a tenth in every second trial would
+    not differ from one that never loses.
+    """
     sizes = [0.0]
     compare = ratio if scale is Scale.RATIO else difference
     for name in experiments:
@@ -256,15 +261,15 @@ def floor(evidence: Evidence, take: Take, experiments: Iterable[str], scale: Sca
             with suppress(NotMeasured):
                 both = (samples.arms[arm] for arm in (pair.left, pair.right))
                 left, right = (series(name, arm, take) for arm in both)
-                sizes.append(size_of(compare("", left, right, 0.0).estimate))
+                sizes.append(shown_by(compare("", left, right, 0.0).estimate))
     return max(sizes)
 
 
 def ratio_margin(evidence: Evidence, take: Take, *experiments: str) -> float:
-    """Return the margin of a ratio: the A/A floor, but at least 2 %."""
+    """Return the margin of a ratio: what twins are unlike by, but at least 2 %."""
     return max(LEAST_MARGIN, floor(evidence, take, experiments, Scale.RATIO))
 
 
 def share_margin(evidence: Evidence, take: Take, *experiments: str) -> float:
-    """Return the margin of a difference of shares: the A/A floor."""
+    """Return the margin of a difference of shares: what twins are unlike by."""
     return floor(evidence, take, experiments, Scale.DIFFERENCE)

@@ -87,7 +87,7 @@ def all_of(contrasts: Sequence[Contrast], details: Sequence[str] = (), *, side: 
         REFUTED: f"not beyond {margin}",
         INCONCLUSIVE: f"the interval reaches over {margin}"
         if found.high >= found.bound
-        else f"less than {margin} by which equals differ here, so undecided",
+        else f"less than {margin}, but not surely",
     }[verdict]
     unsettled = [each for each in contrasts if not each.lies] or [deciding]
     said = verdict, reason
@@ -261,7 +261,7 @@ def inside(
 def either_way(what: str, each: Mapping[str, Contrast]) -> Finding:
     """Judge differences, by place, of which both directions were published.
 
-    Reproduce if one differs beyond its margin, refute if all are shown alike.
+    Refute if all are shown alike, else reproduce if one differs beyond its margin.
     """
     contrasts = list(each.values())
     few = too_few(contrasts)
@@ -273,16 +273,16 @@ def either_way(what: str, each: Mapping[str, Contrast]) -> Finding:
         alike = alike and found.low > -NEARLY_NONE and found.high < NEARLY_NONE
         if found.low > one.margin or found.high < -one.margin:
             apart[f"{what} {'more' if found.low > one.margin else 'less'} at {where}"] = one
-    if apart:
-        deciding = min(apart.values(), key=_same)
-        said, p = (REPRODUCED, "; ".join(apart)), 2 * len(each) * _same(deciding)
-    elif alike:
+    if alike:
         deciding = max(contrasts, key=_unlike)
         said = REFUTED, f"they differ by less than {NEARLY_NONE:.0%} of records"
         p = 2 * _unlike(deciding)
+    elif apart:
+        deciding = min(apart.values(), key=_same)
+        said, p = (REPRODUCED, "; ".join(apart)), 2 * len(each) * _same(deciding)
     else:
         deciding, p = max(contrasts, key=lambda one: abs(one.estimate.point)), 1.0
-        said = INCONCLUSIVE, f"undecided: equals differ by up to {deciding.margin:.1%} here"
+        said = INCONCLUSIVE, "the intervals hold both no difference and one that matters"
         if not any(any(one.values) for one in contrasts):
             said = INCONCLUSIVE, "nothing was lost either way"
     return decided(said, deciding, contrasts, p=min(1.0, p))

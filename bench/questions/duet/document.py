@@ -24,6 +24,7 @@ LABELS: Final = {
     "latency_p50_ns": "median latency",
     "latency_p99_ns": "latency, 99th percentile",
     "write_ns": "time of a write in the kernel",
+    "read_ns": "consumer's time to read a record",
 }
 
 
@@ -60,6 +61,7 @@ class DuetData:
     left_out: int
     lossy: int
     margin: float
+    apart: tuple[float, float] | None  # of each arm's own records; null: not told apart
     later_share: float | None
     p: float | None
     raised: tuple[float | None, float | None]  # wake-ups a record in the storms of either arm
@@ -146,6 +148,9 @@ def _parts(data: DuetData) -> Iterator[parts.Part]:
     if first is not None and second is not None:
         alone = f"{first:.2f} in storms of {data.first}, {second:.2f} in those of {data.second}"
         words = alone if data.assign == "solo" else f"{first:.2f}, by both arms together"
+        if data.apart is not None:
+            own = "{:.2f} of {} and {:.2f} of {}"
+            words += "; " + own.format(data.apart[0], data.first, data.apart[1], data.second)
         yield Note(text=f"Wake-ups raised for each record: {words}.")
     if data.given_up:
         yield Note(text=f"{data.given_up[0].upper()}{data.given_up[1:]}.", mark=Mark.OPEN)

@@ -12,10 +12,12 @@ from bench.judge.comparison import Row, row_of
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.metrics import METRICS, Group, Metric
 from bench.judge.samples import ArmSamples, ExperimentSamples, Stretch, file, uneven, without
+from bench.plan.config import Wake
 from bench.plan.experiments import Experiment
+from bench.questions.transports.profiles import PERFBUF
 from bench.trial.result import TrialResult
 
-NUMBERS: Final = ("latency_p50_ns", "latency_p99_ns", "write_ns")
+NUMBERS: Final = ("latency_p50_ns", "latency_p99_ns", "write_ns", "read_ns")
 _CENTRAL: Final = ("latency_p50_ns", "write_ns")
 """Those that a precision is asked of: a tail takes far more storms."""
 
@@ -29,6 +31,7 @@ class Duel:
     lossy: int  # in which an arm dropped records: they say nothing of latency
     rows: tuple[Row, ...]  # of NUMBERS, as far as they were measured
     raised: tuple[float | None, float | None]  # wake-ups a record in the storms of either arm
+    apart: tuple[float, float] | None  # the same of each arm's own records; None: not told apart
     later_share: float | None  # P(a record of the first arm is later than one of the second)
     p: float | None  # of the ranks of latency, from the assignment alone
     given_up: str = ""  # why no more storms were run than these; "" where they sufficed
@@ -69,6 +72,7 @@ def judge(
             and (row := _row(metric, (left, right), lossless, equivalence)).estimate is not None
         ),
         raised=(_raised(left, right), _raised(right, left)),
+        apart=_apart(left, right),
         later_share=sum(each.later_share for each in ranks) / len(ranks) if ranks else None,
         p=erfc(abs(sum(each.rank_sum for each in ranks)) / sqrt(2 * variance))
         if variance
@@ -85,6 +89,42 @@ def _raised(arm: ArmSamples, other: ArmSamples) -> float | None:
     records = sum(each.ledger.attempted for each in counted if each.ledger)
     raised = sum(each.half.wakeups_raised or 0 for each in arm.trials if each.half)
     return raised / records if records else None
+
+
+def _apart(*arms: ArmSamples) -> tuple[float, float] | None:
+    """Return the wake-ups raised for each of either arm's own records, where one arm's are known.
+
+    A perf event counts to its watermark, whatever its reader does, and raises one; the others in
+    the storm are then the other arm's.
+    """
+    rates = [_raised_by_count(arm) for arm in arms]
+    both = _raised(*arms)
+    known = [index for index, rate in enumerate(rates) if rate is not None]
+    if both is None or len(known) != 1:
+        return None
+    written = [sum(each.ledger.delivered for each in arm.trials if each.ledger) for arm in arms]
+    tried = sum(each.ledger.attempted for arm in arms for each in arm.trials if each.ledger)
+    (index,) = known
+    rate, rest = rates[index] or 0.0, written[1 - index]
+    if not rest:
+        return None
+    other = max(0.0, both * tried - rate * written[index]) / rest
+    return (rate, other) if index == 0 else (other, rate)
+
+
+def _raised_by_count(arm: ArmSamples) -> float | None:
+    """Return one over the number of records that wake its reader; None where it is not counted."""
+    if not arm.trials:
+        return None
+    config = arm.trials[0].config
+    if config.transport != PERFBUF or (config.duet and config.duet.solo):
+        return None
+    match config.producer.wake:
+        case Wake.ADAPTIVE | Wake.FORCED:
+            return 1.0
+        case Wake.WATERMARK:
+            return 1 / config.producer.watermark
+    return 0.0
 
 
 def _row(

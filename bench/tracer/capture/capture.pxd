@@ -76,6 +76,8 @@ cdef class Capture:
     cdef readonly int buffer_count
     cdef readonly size_t mapped_bytes
     cdef int turn                         # the buffer that collect() visited last
+    cdef bint timed                       # visits are
+    cdef uint64_t read_ns[MAX_MAPPINGS]   # of visits that read something, by buffer
     cdef uint8_t unwrapped[MAX_RECORD]    # a perf record that wrapped, in one piece
 
     # waiting and stopping

@@ -122,6 +122,21 @@ cdef class Capture:
         if cost_ns or self.late_ns:  # else a stall that was set before stays
             store_int(&self.has_extras, 1)
 
+    def time_visits(self):
+        """Time each visit to a buffer: two more readings of the clock, or one where it is empty."""
+        self.timed = True
+
+    def reading_ns(self, int first, int end):
+        """Return how long visits to buffers ``first`` to ``end`` - 1 took that read something.
+
+        One that was held up counts as no longer than a bound.
+        """
+        cdef int index
+        cdef uint64_t whole = 0
+        for index in range(max(first, 0), min(end, self.buffer_count)):
+            whole += self.read_ns[index]
+        return whole
+
     def occupancy(self):
         """Return the samples as bytes: pairs of uint64, CLOCK_MONOTONIC ns and unread bytes."""
         return (<const char *>self.samples)[:self.sample_count * sizeof(Sample)]

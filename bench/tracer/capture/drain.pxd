@@ -19,18 +19,22 @@ cdef enum:  # in the order of bench.plan.config.Poll
 
 cdef enum:
     RECORDS_PER_VISIT = 4096  # of one buffer, before the next has its turn
+    MOST_NS_PER_READ = 1000   # of a timed visit, so that one that was held up does not decide
 
 
 cdef inline uint64_t visit(Capture capture, int index, uint64_t limit) noexcept nogil:
     """Read up to ``limit`` records of one buffer; return how many."""
-    cdef uint64_t read
+    cdef uint64_t read, ended_ns, begun_ns = monotonic_ns() if capture.timed else 0
     if capture.buffers[index].is_ring:
         read = visit_ring(capture, &capture.buffers[index], limit)
     else:
         read = visit_perf(capture, &capture.buffers[index], limit)
-    if (read and capture.count
-            and capture.rows[capture.count - 1].delivered_ns > monotonic_ns()):
-        capture.misdated += 1
+    if read:
+        ended_ns = monotonic_ns()
+        if capture.count and capture.rows[capture.count - 1].delivered_ns > ended_ns:
+            capture.misdated += 1
+        if capture.timed:
+            capture.read_ns[index] += min(ended_ns - begun_ns, MOST_NS_PER_READ * read)
     return read
 
 

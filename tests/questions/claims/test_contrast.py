@@ -189,15 +189,14 @@ def take_dropped(trial: TrialResult) -> float | None:
     return trial.ledger.own_dropped / trial.ledger.own_attempted if trial.ledger else None
 
 
-def test_the_floor_is_how_far_the_interval_of_twins_reaches() -> None:
-    micros = (10.0, 11.0, 9.0, 10.5, 9.5, 10.2, 12.0, 9.9)
+def test_a_margin_is_what_twins_are_surely_unlike_by() -> None:
+    micros = (11.0, 12.0, 11.5, 10.9, 11.2, 11.4, 12.0, 11.1)
     storm = arm("storm", "ringbuf@64KiB", p50, micros)
     twin = arm("storm", "ringbuf@64KiB#2", p50, (10.0,) * 8)
     burst = arm("burst", "ringbuf@64KiB", p50, (10.0,) * 8)
     quiet = arm("burst", "ringbuf@64KiB#2", p50, (10.1,) * 8)
     found = evidence(storm, twin, burst, quiet)
-    reach = paired_ratio(micros, [10.0] * 8)
-    expected = max(reach.high, 1 / reach.low) - 1
+    expected = paired_ratio(micros, [10.0] * 8).low - 1
     assert expected > 0.05
     assert contrast.floor(found, take_p50, ["storm"], Scale.RATIO) == pytest.approx(expected)
     assert contrast.floor(found, take_p50, ["burst"], Scale.RATIO) == pytest.approx(0.01)
@@ -214,14 +213,23 @@ def test_the_floor_is_how_far_the_interval_of_twins_reaches() -> None:
     assert contrast.floor(turned, take_p50, ["storm"], Scale.RATIO) == pytest.approx(expected)
 
 
-def test_the_floor_of_a_share_is_a_difference() -> None:
-    shares = (0.10, 0.12, 0.09, 0.11, 0.10, 0.13, 0.08, 0.10)
+def test_twins_that_may_be_alike_give_no_margin() -> None:
+    unlike = (10.0, 14.0, 7.0, 13.0, 8.0, 10.2, 12.0, 9.9)
+    found = evidence(
+        arm("storm", "ringbuf@64KiB", p50, unlike),
+        arm("storm", "ringbuf@64KiB#2", p50, (10.0,) * 8),
+    )
+    assert contrast.floor(found, take_p50, ["storm"], Scale.RATIO) == 0
+
+
+def test_the_margin_of_a_share_is_a_difference() -> None:
+    shares = (0.14, 0.12, 0.13, 0.11, 0.15, 0.13, 0.12, 0.14)
     found = evidence(
         arm("storm", "ringbuf@8KiB", dropped, (0.1,) * 8),
         arm("storm", "ringbuf@8KiB#2", dropped, shares),
     )
-    reach = paired_difference(shares, [0.1] * 8, mean=True)
-    expected = max(abs(reach.low), abs(reach.high))
+    expected = paired_difference(shares, [0.1] * 8, mean=True).low
+    assert 0.01 < expected < 0.04
     assert contrast.share_margin(found, take_dropped, "storm") == pytest.approx(expected)
     assert contrast.share_margin(found, take_dropped, "nowhere") == 0
 

@@ -20,7 +20,7 @@ from bench.questions.duet.judge import Duel
 from bench.report.document import Sentence
 
 DUEL = Duel(
-    storms=8, left_out=0, lossy=0, rows=(), raised=(1.0, 1.0), later_share=None, p=None
+    storms=8, left_out=0, lossy=0, rows=(), raised=(1.0, 1.0), apart=None, later_share=None, p=None
 )  # fmt: skip
 
 
@@ -52,6 +52,7 @@ def data(assign: str, *numbers: NumberData) -> DuetData:
         later_share=None,
         p=None,
         raised=(0.8, 1.0),
+        apart=None,
         given_up="",
         journal="x.jsonl",
         numbers=numbers,

@@ -48,7 +48,8 @@ _ask = asked(
 
 def experiments(on: Setting) -> tuple[Experiment, ...]:
     """Return millions of records a second, over all CPUs and over one."""
-    default = on.amplified(20 * on.workers, 1_000)
+    # Long enough to pass from one regime of wake-ups into the other and back.
+    default = on.amplified(60 * on.workers, 1_000)
     by_bcc = replace(default, consumer=LIBBCC)
     # One writes and another reads, each on its own CPU as in the kernel's own benchmark: what is
     # left to the scheduler differs more from trial to trial than the transports do.

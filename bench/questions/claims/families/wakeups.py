@@ -28,7 +28,7 @@ from bench.questions.claims.compare import (
 )
 from bench.questions.claims.contrast import ABOUT_EQUAL, difference, share_margin, sides
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, series
-from bench.questions.claims.setting import BLOCKS, MORE_BLOCKS, Setting, asked, sending, trial
+from bench.questions.claims.setting import BLOCKS, MOST_BLOCKS, Setting, asked, sending, trial
 from bench.questions.transports.profiles import DUET_WINDOW, EPOLL, PERFBUF, RINGBUF, TIMED
 from workloads.storm import Shape, Spawn, Storm
 
@@ -63,7 +63,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     unwoken = replace(unwoken, consumer=replace(EPOLL, cpu=on.cpus[-1]))
     calls = {"output": (RINGBUF, sending(unwoken, call=Call.OUTPUT)), "perf": (PERFBUF, unwoken)}
     several = Storm(
-        shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=150, count=1_200, pause_ms=2.0
+        shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=150, count=600, pause_ms=2.0
     )
     small = replace(several, burst_size=2, pause_ms=1.0, count=2 * BURSTS // BLOCKS)
     # Whether the reader finds a CPU to itself decides what is lost, so that is not left to chance.
@@ -91,7 +91,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
             "burst-forced",
             (arm for arms in bursts for arm in arms),
             twins=(0, len(bursting)),  # losses at the one differ far more than at the other
-            blocks=MORE_BLOCKS,
+            blocks=2 * MOST_BLOCKS,  # a trial loses nothing, or much
         ),
         _ask("last-record", on.each(16 * PAGE_BYTES, last, (RINGBUF,)), twins=()),
     )

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""bufbench check."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Annotated, Final
+
+import typer
+
+from bench.cli.options import AsFormat, AsJsonForm, Wait, form_of, of_output, of_run, of_storm
+from bench.cli.output import answer, read_or_not, say
+from bench.cli.values import Time
+from bench.errors import MachineUnfit, UsageError, check_range
+
+_STRUCTURES: Final = ("task_struct", "pt_regs", "nsproxy", "pid_namespace", "cred")
+_COMMAND = typer.Argument(help="The tool and its arguments, after --.", metavar="-- COMMAND...")
+_PRESET = of_run(help="How its lines are read; by default as its name says.", metavar="NAME")
+_PATTERN = of_run(
+    help="Regular expression of a line; its first group, or the one named pid, is the PID. Others: "
+    "parent, code, signal.",
+    metavar="REGEX",
+)
+_KEY = of_run(help="Where a line of JSON has the PID, like .process.pid.", metavar="PATH")
+_LOST = of_run(
+    help="How it says that it lost some; the first group is the number.", metavar="REGEX"
+)
+_RATES = of_storm(
+    help="Processes a second, rising, separated by commas; 0: as fast as they can.", metavar="LIST"
+)
+_SECONDS = of_storm(click_type=Time("s"), help="Length of each storm.")
+_ATTACH = of_run(click_type=Time("s"), help="Wait so long for the first process in its lines.")
+_SETTLE = of_run(click_type=Time("s"), help="Wait so long for the last process of a storm.")
+_GATES = of_output(
+    "--fail-on",
+    help="Exit 1 on these: silent (missing and not told), missing, twice, wrong (parent, code or "
+    "signal), order. Separated by commas; repeatable.",
+    metavar="GATES",
+)
+
+
+def command(
+    tool: Annotated[list[str], _COMMAND],
+    *,
+    preset: Annotated[str | None, _PRESET] = None,
+    pid_pattern: Annotated[str | None, _PATTERN] = None,
+    pid_key: Annotated[str | None, _KEY] = None,
+    lost_pattern: Annotated[str | None, _LOST] = None,
+    execs: Annotated[bool, of_run(help="It shows execs, not exits.")] = False,
+    pipe: Annotated[bool, of_run(help="Give it a pipe to print to, not a terminal.")] = False,
+    rates: Annotated[str, _RATES] = "100,300,1000,3000,10000,0",
+    seconds: Annotated[float, _SECONDS] = 2.0,
+    attach_timeout: Annotated[float, _ATTACH] = 60.0,
+    settle_timeout: Annotated[float, _SETTLE] = 10.0,
+    wait: Wait = False,
+    fail_on: Annotated[list[str] | None, _GATES] = None,
+    form: AsFormat = "text",
+    as_json: AsJsonForm = False,
+) -> None:
+    """Say whether a tool sees every process that ends, and whether it tells when it does not.
+
+    The tool runs beside storms of rising rates. The generator knows each process that it reaped:
+    its PID, parent, exit code or signal. What the tool prints is held against that. It is waited
+    for until it shows a process that was made for it.
+
+    Lines of exitsnoop and execsnoop (bcc's and libbpf-tools'), bpftrace, tetragon and tracee are
+    known; others by --pid-pattern or --pid-key. bcc's tools get the kernel headers that they need.
+
+    Exit code 0, 1 if a gate failed, 3 if the tool died, printed nothing or never attached.
+
+    Example: bufbench check -- exitsnoop-bpfcc
+
+    Example: bufbench check --fail-on silent -- bpftrace exits.bt
+
+    Example: bufbench check --pid-key .event.pid --lost-pattern 'dropped=(\\d+)' -- mytracer --json
+    """
+    from bench.host import lock
+    from bench.questions.check import judge, presets
+    from bench.questions.check.document import document
+    from bench.questions.check.run import Plan, check
+    from bench.questions.check.tool import running
+    from bench.questions.kernels.run import speaker
+
+    base = presets.of_program(tool[0]) if preset is None else presets.find(preset)
+    reading = presets.own(
+        pattern=pid_pattern, key=pid_key, lost=lost_pattern, execs=execs, base=base
+    )
+    gates = judge.parse_gates(fail_on or [])
+    form = form_of(form, as_json)
+    check_range("--seconds", seconds, 0.1, 600)
+    check_range("--attach-timeout", attach_timeout, 1, 3_600)
+    check_range("--settle-timeout", settle_timeout, 1, 3_600)
+    plan = Plan(
+        rates_per_s=_rates(rates),
+        seconds=seconds,
+        attach_s=attach_timeout,
+        settle_s=settle_timeout,
+    )
+    tell = speaker(time.monotonic())
+    with (
+        lock.held(["bufbench", "check", *tool], wait=wait),
+        _headers() as environment,
+        running(tool, environment=environment, pipe=pipe) as started,
+    ):
+        checked = check(
+            started,
+            reading,
+            plan,
+            lambda each: judge.rung(each, started.output, reading).whole,
+            tell,
+        )
+        verdict = judge.judge(checked, started.output, reading)
+    with read_or_not():
+        answer(form, [document(tool, reading, verdict)])
+    if verdict.ended:
+        raise MachineUnfit(verdict.ended)
+    judge.check_gates(gates, verdict)
+
+
+@contextmanager
+def _headers() -> Iterator[Mapping[str, str]]:
+    """Yield the environment in which bcc's tools find the structures of this kernel."""
+    from bench.tracer import btf, compiler
+
+    try:
+        with btf.opened() as types:
+            declarations = types.declarations(*_STRUCTURES)
+    except MachineUnfit as error:
+        say(f"bcc's tools get no kernel headers: {error}")
+        yield {}
+        return
+    with compiler.tree(compiler.tree_for_others(os.uname().release, declarations)) as environment:
+        yield environment
+
+
+def _rates(text: str) -> tuple[float, ...]:
+    """Return the rates; UsageError unless they rise, with 0 for the last one only."""
+    try:
+        found = [float(each) for each in text.split(",")]
+    except ValueError:
+        raise UsageError(
+            f"--rates {text[:40]} is no list", remedy="write it like 100,1000,0"
+        ) from None
+    rising = [each or float("inf") for each in found]
+    if rising != sorted(set(rising)) or not 0 <= min(found) <= max(found) <= 1_000_000:
+        raise UsageError(
+            f"--rates {text[:40]} do not rise", remedy="write them like 100,1000,0, 0 the last"
+        )
+    return tuple(found)

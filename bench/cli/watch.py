@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""bufbench watch."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument
+
+from bench.cli.options import AsFormat, AsJsonForm, form_of, of_output, of_run
+from bench.cli.output import answer, read_or_not, say, write
+from bench.cli.values import Time
+from bench.errors import check_range
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bench.questions.watch.profile import WatchData
+    from bench.tracer.sampler import Sampler
+
+_ONLY = Argument(help="Only these: number or name of a map, or PID.", metavar="[BUFFER]...")
+_SECONDS = of_run(click_type=Time("s"), help="How long; 0: until Ctrl-C.", show_default=False)
+_INTERVAL = of_run(
+    click_type=Time("ms"),
+    help="From sample to sample; 1 ms, or more where that takes over 0.9 % of a CPU.",
+    show_default=False,
+)
+_OUTPUT = of_output(help="Write the load over time to this file, as JSON.", metavar="FILE")
+_USUAL_S = 10.0
+_USUAL_MS = 1.0
+_MOST_CPU = 0.009  # of one, unless an interval is asked for
+_SHOWN_EVERY_S = 0.5
+
+
+def command(
+    only: Annotated[list[str] | None, _ONLY] = None,
+    *,
+    seconds: Annotated[float | None, _SECONDS] = None,
+    interval: Annotated[float | None, _INTERVAL] = None,
+    form: AsFormat = "text",
+    as_json: AsJsonForm = False,
+    output: Annotated[Path | None, _OUTPUT] = None,
+) -> None:
+    """Watch the ring buffers and perf buffers of this machine: whose, how large, how full.
+
+    On a terminal it goes on until Ctrl-C and shows a table that refreshes; else it ends after 10 s.
+    Buffers are only read, through mappings that cannot write. --output keeps the load of each over
+    time.
+
+    Example: bufbench watch
+
+    Example: bufbench watch 17 --seconds 60 --output load.json
+    """
+    import psutil
+
+    from bench.linux import procfs
+    from bench.questions.watch.buffers import find
+    from bench.questions.watch.document import document
+    from bench.questions.watch.profile import profile, watched
+    from bench.tracer.sampler import Sampler
+
+    form = form_of(form, as_json)
+    live = form == "text" and sys.stdout.isatty()
+    length_s = seconds if seconds is not None else (0.0 if live else _USUAL_S)
+    check_range("--seconds", length_s, 0, 86_400)
+    check_range("--interval", interval or _USUAL_MS, 0.1, 1_000)
+    sampler = Sampler()
+    inventory = find(sampler, only or ())
+    begun, used = time.monotonic(), psutil.Process().cpu_times()
+
+    def so_far() -> WatchData:
+        now = psutil.Process().cpu_times()
+        cpu_s = now.user + now.system - used.user - used.system
+        return watched(
+            sampler,
+            inventory,
+            seconds=time.monotonic() - begun,
+            interval_ms=sampler.interval_ns / 1e6,
+            cpu_s=cpu_s,
+        )
+
+    _sample(sampler, interval, length_s, so_far if live else None)
+    data = so_far()
+    if output is not None:
+        from pydantic import TypeAdapter
+
+        found = profile(
+            sampler,
+            inventory,
+            data,
+            release=os.uname().release,
+            cpus=len(procfs.online_cpus()),
+        )
+        write(output, TypeAdapter(type(found)).dump_json(found, indent=1))
+        say(f"load over time: {output}")
+    with read_or_not():
+        answer(form, [document(data)])
+
+
+def _sample(
+    sampler: Sampler,
+    interval_ms: float | None,
+    seconds: float,
+    show: Callable[[], WatchData] | None,
+) -> None:
+    """Sample in a thread until the time is over, or Ctrl-C; show a table meanwhile."""
+    until_ns = time.monotonic_ns() + round(1e9 * (seconds or 10 * 365 * 86_400))
+    thread = threading.Thread(
+        target=sampler.run,
+        kwargs={
+            "interval_ns": round(1e6 * (interval_ms or _USUAL_MS)),
+            "until_ns": until_ns,
+            "most_cpu": 1.0 if interval_ms else _MOST_CPU,
+        },
+        name="sampler",
+    )
+    thread.start()
+    try:
+        if show is None:
+            thread.join()
+        else:
+            _show(thread, show)
+    except KeyboardInterrupt:  # that is how it is ended
+        if seconds:
+            raise
+    finally:
+        sampler.stop()
+        thread.join()
+
+
+def _show(thread: threading.Thread, show: Callable[[], WatchData]) -> None:
+    """Refresh a table on the terminal until the thread ends."""
+    from rich.live import Live
+    from rich.text import Text
+
+    from bench.questions.watch.document import document
+    from bench.report import renderers
+
+    with Live(auto_refresh=False, transient=True) as screen:
+        while thread.is_alive():
+            text = renderers.find("text")(document(show()), data=None)
+            screen.update(Text.from_ansi(text), refresh=True)
+            thread.join(_SHOWN_EVERY_S)

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The answer about a tool as a document."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bench.amounts import counted, size
+from bench.questions.check.judge import Order, Rung, Verdict
+from bench.questions.check.presets import Reading
+from bench.report import document as parts
+from bench.report.document import NONE, Cell, Column, Document, Mark, Note, Sentence
+from bench.report.units import share
+
+FORMAT: Final = 1
+_COLUMNS: Final = (
+    *("processes", "seen", "twice", "missing, told", "missing, not told", "wrong"),
+    *("delay p50", "p99", "CPU", "memory"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckData:
+    """What JSON has; ``format`` goes up when a key changes its meaning."""
+
+    format: int
+    command: tuple[str, ...]
+    preset: str  # "" of a pattern or key of the user's own
+    shows: str  # exits or execs
+    attached_s: float
+    ended: str  # why there are no more storms; "": all were run
+    whole_to_per_s: float | None  # the fastest storm up to which it showed all; null: none
+    loses_from_per_s: float | None  # the slowest of which it did not; null: none
+    rungs: tuple[Rung, ...]
+    order: Order | None
+
+
+def document(command: Sequence[str], reading: Reading, verdict: Verdict) -> Document:
+    """Return what the tool shows, to which rate, and what is missing beyond."""
+    whole, loses = verdict.whole_to, verdict.loses_from
+    data = CheckData(
+        format=FORMAT,
+        command=tuple(command),
+        preset=reading.name,
+        shows="execs" if reading.execs else "exits",
+        attached_s=verdict.attached_s,
+        ended=verdict.ended,
+        whole_to_per_s=whole.rate_per_s if whole else None,
+        loses_from_per_s=loses.rate_per_s if loses else None,
+        rungs=verdict.rungs,
+        order=verdict.order,
+    )
+    return Document(
+        title=f"Does {shlex.join(command)[:60]} see every {data.shows.removesuffix('s')}?",
+        subject=f"attached after {data.attached_s:.1f} s; {counted(len(data.rungs), 'storm')}",
+        parts=tuple(_parts(data, whole, loses)),
+        data=data,
+    )
+
+
+def _parts(data: CheckData, whole: Rung | None, loses: Rung | None) -> Iterator[parts.Part]:
+    yield Sentence(lead="Complete", text=_complete(data, whole, loses))
+    for lead, sentence in (("Order", _ordered(data)), ("Right", _right(data))):
+        yield Sentence(lead=lead, text=sentence)
+    yield _table(data)
+    if data.ended:
+        yield Note(text=f"No more storms: {data.ended}.", mark=Mark.BAD)
+    if any(not each.settled for each in data.rungs):
+        yield Note(
+            text="Behind: it had not shown a process made after the storm when the time to wait "
+            "was over; what came later counts as missing.",
+            mark=Mark.OPEN,
+        )
+    yield Note(
+        text="Delay is from the reaping of a process to its line. CPU is the tool's own, of one "
+        "CPU; what its BPF programs take is spent by the processes that they look at."
+    )
+
+
+def _complete(data: CheckData, whole: Rung | None, loses: Rung | None) -> str:
+    if loses is None:
+        top = max(data.rungs, key=lambda each: each.rate_per_s)
+        return f"every one of them, up to {top.rate_per_s:,.0f} a second, the fastest tried."
+    lost, told = loses.missing / loses.processes, sum(each.told for each in data.rungs)
+    silent = sum(each.silent for each in data.rungs)
+    begins = f"all up to {whole.rate_per_s:,.0f} a second; " if whole else ""
+    says = f"it said so of {told:,} and kept silent about {silent:,}" if told else "it said nothing"
+    says = "it said so of all of them" if not silent else says
+    return f"{begins}at {loses.rate_per_s:,.0f} a second {share(lost)} are missing, and {says}."
+
+
+def _ordered(data: CheckData) -> str:
+    found = data.order
+    if found is None:
+        return "not looked at: it lost some at every rate."
+    if not found.pairs:
+        return "no pair of a parent and its child was shown."
+    of = f"of {counted(found.pairs, 'pair')} at {found.rate_per_s:,.0f} a second"
+    if not found.reversed:
+        return f"each child before the parent that reaped it, {of}."
+    return f"{found.reversed:,} parents before their child, {of}."
+
+
+def _right(data: CheckData) -> str:
+    counts = (
+        (sum(each.wrong_parent for each in data.rungs), "wrong parent"),
+        (sum(each.wrong_status for each in data.rungs), "wrong code or signal"),
+        (sum(each.twice for each in data.rungs), "shown twice"),
+    )
+    wrong = [f"{count:,} {words}" for count, words in counts if count]
+    return f"{', '.join(wrong)}." if wrong else "nothing shown is wrong, nor shown twice."
+
+
+def _table(data: CheckData) -> parts.Table:
+    return parts.Table(
+        key="rungs",
+        title="Storms of rising rates",
+        corner="a second",
+        columns=tuple(Column(heading=each) for each in _COLUMNS),
+        rows=tuple(
+            parts.Row(
+                heading=Cell(text=f"{each.rate_per_s:,.0f}" + ("" if each.settled else ", behind")),
+                cells=tuple(_cells(each)),
+            )
+            for each in data.rungs
+        ),
+    )
+
+
+def _cells(rung: Rung) -> Iterator[Cell]:
+    for value in (rung.processes, rung.seen, rung.twice, rung.told):
+        yield Cell(text=f"{value:,}", value=value)
+    yield Cell(
+        text=f"{rung.silent:,}", value=rung.silent, mark=Mark.BAD if rung.silent else Mark.NONE
+    )
+    wrong = rung.wrong_parent + rung.wrong_status
+    yield Cell(text=f"{wrong:,}", value=wrong, mark=Mark.BAD if wrong else Mark.NONE)
+    for delay_ms in (rung.delay_p50_ms, rung.delay_p99_ms):
+        yield Cell(text=NONE if delay_ms is None else f"{delay_ms:,.1f} ms", value=delay_ms)
+    yield Cell(text=share(rung.cpu_share), value=rung.cpu_share)
+    yield Cell(text=size(rung.rss_bytes), value=rung.rss_bytes)

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What a tool showed, held against the truth."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Final
+
+import numpy as np
+
+from bench.errors import GateFailed, UsageError
+from bench.questions.check.lines import Chunk, Shown, lines, lost_in, parser
+from bench.questions.check.presets import Reading
+from bench.questions.check.run import Checked, Storming
+from bench.questions.check.tool import Output
+
+_GATED: Final = {
+    "silent": "missing and not told",
+    "missing": "missing",
+    "twice": "shown twice",
+    "wrong": "shown with a wrong parent, code or signal",
+    "order": "shown before the child that they reaped",
+}
+GATES: Final = tuple(_GATED)
+"""What a check can fail by."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """One storm: what happened, and what the tool showed of it."""
+
+    rate_per_s: float  # as it was
+    asked_per_s: float  # 0: as fast as they can
+    processes: int
+    seen: int  # at least once
+    twice: int  # lines beyond the first of a process
+    told: int  # of those missing, as many as it said were lost
+    silent: int  # of those missing, the others
+    wrong_parent: int
+    wrong_status: int  # exit code or signal
+    settled: bool  # it showed a process made after the storm, in time
+    delay_p50_ms: float | None  # from reaping to the line; None: nothing was seen
+    delay_p99_ms: float | None
+    delay_max_ms: float | None
+    cpu_share: float  # of one CPU, the tool's own
+    rss_bytes: int
+
+    @property
+    def missing(self) -> int:
+        """Count the processes that it never showed."""
+        return self.processes - self.seen
+
+    @property
+    def whole(self) -> bool:
+        """Whether every process was shown."""
+        return not self.missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """Chains of processes, each of which ends after the one that it made."""
+
+    rate_per_s: float
+    pairs: int  # of which both were shown
+    reversed: int  # whose parent's line came first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What all storms say of a tool."""
+
+    rungs: tuple[Rung, ...]
+    order: Order | None
+    attached_s: float
+    ended: str  # why there are no more storms; "": all were run
+
+    @property
+    def whole_to(self) -> Rung | None:
+        """Return the fastest storm up to which it showed every process."""
+        found = None
+        for rung in self.rungs:
+            if not rung.whole:
+                break
+            found = rung
+        return found
+
+    @property
+    def loses_from(self) -> Rung | None:
+        """Return the slowest storm of which it did not show every process."""
+        return next((rung for rung in self.rungs if not rung.whole), None)
+
+
+def judge(checked: Checked, output: Output, reading: Reading) -> Verdict:
+    """Judge every storm by what the tool had printed when the next one began.
+
+    What it says is lost only as it ends may have been lost in any of them.
+    """
+    rungs = [rung(each, output, reading) for each in checked.storms]
+    begin_ns = max(each.end_ns for each in (*checked.storms, checked.chained) if each is not None)
+    late = _told(begin_ns, inf, (output.printed, output.said), reading)
+    for index, each in enumerate(rungs):
+        told = min(late, each.silent)
+        rungs[index] = replace(each, told=each.told + told, silent=each.silent - told)
+        late -= told
+    return Verdict(
+        rungs=tuple(rungs),
+        order=None if checked.chained is None else order(checked.chained, output, reading),
+        attached_s=checked.attached_s,
+        ended=checked.ended,
+    )
+
+
+def rung(storm: Storming, output: Output, reading: Reading) -> Rung:
+    """Judge one storm."""
+    shown = _shown(storm, output, reading)
+    first = {each.pid: each for each in reversed(shown)}
+    children = {int(each["pid"]): each for each in storm.children}
+    seen = [(children[pid], each) for pid, each in first.items() if pid in children]
+    counts = Counter(each.pid for each in shown if each.pid in children)
+    missing = len(children) - len(seen)
+    streams = output.printed, output.said
+    told = min(missing, _told(storm.begin_ns, storm.end_ns, streams, reading))
+    delays_ms = [(each.came_ns - int(child["reaped_ns"])) / 1e6 for child, each in seen]
+    p50, p99, most = np.percentile(delays_ms, (50, 99, 100)) if delays_ms else (None,) * 3
+    length_s = (storm.end_ns - storm.begin_ns) / 1e9
+    return Rung(
+        rate_per_s=storm.report.rate_per_s,
+        asked_per_s=storm.rate_per_s,
+        processes=len(children),
+        seen=len(seen),
+        twice=counts.total() - len(seen),
+        told=told,
+        silent=missing - told,
+        wrong_parent=sum(
+            each.parent is not None and each.parent != child["parent"] for child, each in seen
+        ),
+        wrong_status=sum(
+            each.status is not None and each.status != child["status"] for child, each in seen
+        ),
+        settled=storm.settled,
+        delay_p50_ms=p50,
+        delay_p99_ms=p99,
+        delay_max_ms=most,
+        cpu_share=storm.cpu_s / length_s,
+        rss_bytes=storm.rss_bytes,
+    )
+
+
+def order(storm: Storming, output: Output, reading: Reading) -> Order:
+    """Count the parents that were shown before the child that they reaped."""
+    place = {
+        each.pid: index for index, each in reversed(list(enumerate(_shown(storm, output, reading))))
+    }
+    pids = {int(each["pid"]) for each in storm.children}
+    pairs = [
+        (place[child], place[parent])
+        for child, parent in zip(
+            map(int, storm.children["pid"]), map(int, storm.children["parent"]), strict=True
+        )
+        if parent in pids and child in place and parent in place
+    ]
+    return Order(
+        rate_per_s=storm.report.rate_per_s,
+        pairs=len(pairs),
+        reversed=sum(parent < child for child, parent in pairs),
+    )
+
+
+def parse_gates(asked: Iterable[str]) -> tuple[str, ...]:
+    """Return the gates; UsageError, naming all, for another word."""
+    found = [word for each in asked for word in each.split(",") if word]
+    for word in found:
+        if word not in GATES:
+            raise UsageError(f"no gate {word[:40]}", remedy=f"choose from {', '.join(GATES)}")
+    return tuple(dict.fromkeys(found))
+
+
+def check_gates(gates: Sequence[str], verdict: Verdict) -> None:
+    """Raise GateFailed, with the first number, for each gate that is not passed."""
+    counts: Mapping[str, int] = {
+        "silent": sum(each.silent for each in verdict.rungs),
+        "missing": sum(each.missing for each in verdict.rungs),
+        "twice": sum(each.twice for each in verdict.rungs),
+        "wrong": sum(each.wrong_parent + each.wrong_status for each in verdict.rungs),
+        "order": verdict.order.reversed if verdict.order else 0,
+    }
+    failed = [f"{counts[gate]:,} {_GATED[gate]}" for gate in gates if counts[gate]]
+    if failed:
+        raise GateFailed(f"gate failed: {'; '.join(failed)}")
+
+
+def _within(begin_ns: int, end_ns: float, chunks: Iterable[Chunk]) -> Iterable[tuple[int, str]]:
+    return (each for each in lines(chunks) if begin_ns <= each[0] < end_ns)
+
+
+def _shown(storm: Storming, output: Output, reading: Reading) -> list[Shown]:
+    parse = parser(reading)
+    within = _within(storm.begin_ns, storm.end_ns, output.printed)
+    found = (parse(came_ns, line) for came_ns, line in within)
+    return [each for each in found if each is not None]
+
+
+def _told(
+    begin_ns: int, end_ns: float, streams: Iterable[Iterable[Chunk]], reading: Reading
+) -> int:
+    return sum(
+        lost_in(reading, line)
+        for stream in streams
+        for _, line in _within(begin_ns, end_ns, stream)
+    )

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""How the lines of known tools are read. A new tool is an entry here."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from bench.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How a tool's lines are read: by a pattern, or by keys of JSON.
+
+    Groups of the pattern are ``pid``, ``parent``, ``code`` and ``signal``; without a group of that
+    name the first one is the PID. Keys are paths such as ".process.pid".
+    """
+
+    name: str = ""
+    pattern: str = ""
+    keys: tuple[tuple[str, str], ...] = ()  # of the same names
+    lost: str = r"(?i)\blost (\d+)"  # how the tool says that it lost so many, on any stream
+    execs: bool = False  # it shows execs, not exits
+    programs: tuple[str, ...] = ()  # whose lines these are
+
+
+_ENDED: Final = r"(?:code (?P<code>\d+)|signal (?P<signal>\d+).*|0)\s*$"
+PRESETS: Final = (
+    Reading(
+        name="exitsnoop",
+        pattern=r"(?P<pid>\d+)\s+(?P<parent>\d+)\s+\d+\s+[\d.]+\s+" + _ENDED,
+        programs=("exitsnoop", "exitsnoop-bpfcc", "exitsnoop.bt"),
+    ),
+    Reading(
+        name="execsnoop",
+        pattern=r"^(?:[\d:.]+\s+)?.{1,16}\s+(?P<pid>\d+)\s+(?P<parent>\d+)\s+-?\d+\s",
+        execs=True,
+        programs=("execsnoop", "execsnoop-bpfcc"),
+    ),
+    Reading(
+        name="bpftrace",
+        pattern=r"(?<![\w.])(?P<pid>\d+)(?![\w.])",
+        programs=("bpftrace",),
+    ),
+    Reading(
+        name="tetragon",
+        keys=(
+            ("pid", ".process_exit.process.pid"),
+            ("parent", ".process_exit.parent.pid"),
+            ("code", ".process_exit.status"),
+            ("signal", ".process_exit.signal"),
+        ),
+        programs=("tetra", "tetragon"),
+    ),
+    Reading(
+        name="tracee",
+        keys=(
+            ("pid", ".hostProcessId"),
+            ("parent", ".hostParentProcessId"),
+        ),
+        programs=("tracee",),
+    ),
+)
+
+
+def find(name: str) -> Reading:
+    """Return the preset of this name; UsageError, naming all, for another."""
+    for each in PRESETS:
+        if each.name == name:
+            return each
+    raise UsageError(
+        f"no preset {name[:40]}", remedy=f"choose from {', '.join(each.name for each in PRESETS)}"
+    )
+
+
+def of_program(program: str) -> Reading | None:
+    """Return the preset that a program's name asks for."""
+    name = program.rpartition("/")[2]
+    return next((each for each in PRESETS if name in each.programs), None)
+
+
+def own(
+    *, pattern: str | None, key: str | None, lost: str | None, execs: bool, base: Reading | None
+) -> Reading:
+    """Return a reading by the user's own pattern or key; UsageError for one that cannot work."""
+    if pattern is not None and key is not None:
+        raise UsageError("--pid-pattern and --pid-key are two ways", remedy="leave one out")
+    for option, text in (("--pid-pattern", pattern), ("--lost-pattern", lost)):
+        if text is None:
+            continue
+        try:
+            groups = re.compile(text).groups
+        except re.error as error:
+            raise UsageError(f"{option} is no regular expression: {error}") from error
+        if not groups:
+            raise UsageError(f"{option} has no group", remedy="put the number in brackets: (\\d+)")
+    if key is not None and not re.fullmatch(r"(?:\.[A-Za-z_]\w*)+", key):
+        raise UsageError(f"--pid-key {key[:40]} is no path", remedy="write it like .process.pid")
+    if pattern is None and key is None and base is None:
+        raise UsageError(
+            "how this tool's lines are read is not known",
+            remedy=f"give --pid-pattern, --pid-key, or --preset "
+            f"{', '.join(each.name for each in PRESETS)}",
+        )
+    taken = base if base is not None and pattern is None and key is None else Reading()
+    return Reading(
+        name=taken.name,
+        pattern=pattern or taken.pattern,
+        keys=(("pid", key),) if key else taken.keys,
+        lost=lost or (base or taken).lost,
+        execs=execs or (base or taken).execs,
+    )

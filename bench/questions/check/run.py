@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Run a tool beside storms of rising rates whose truth the generator knows."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from bench.errors import MachineUnfit
+from bench.questions.check.lines import lines, parser
+from bench.questions.check.presets import Reading
+from bench.questions.check.tool import Tool
+from workloads import truth
+from workloads.generator import EXECUTABLE, Generator
+from workloads.storm import Shape, Spawn, Storm, StormReport
+from workloads.truth import Children
+
+MOST_CHILDREN: Final = 30_000
+"""Of one storm: a PID is not to come twice in it, and kernels begin again at 32,768."""
+
+CHAINED_PER_S: Final = 1_000.0
+_DEPTH: Final = 8
+_KILL_EVERY: Final = 16  # of a storm that shows exits, so many kill themselves
+_PROBE_EVERY_S: Final = 0.1
+_LAST_CHUNKS: Final = 64  # of what a tool printed, to say what its lines are like
+_QUIET_S: Final = 0.3
+_MOST_BYTES_BEHIND: Final = 8 << 20  # that it prints before it shows a process made for it
+_REPORT_S: Final = 10.0
+_USE_EVERY_S: Final = 0.1
+_NS: Final = 1_000_000_000
+_TINY: Final = EXECUTABLE.with_name("tiny")
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Storms that a tool is checked with."""
+
+    rates_per_s: tuple[float, ...]  # rising; 0, at the end: as fast as they can
+    seconds: float  # of each storm
+    attach_s: float  # for the tool to show the first process
+    settle_s: float  # for it to show the last one of a storm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storming:
+    """One storm beside the tool."""
+
+    rate_per_s: float  # as asked for
+    report: StormReport
+    children: Children
+    begin_ns: int
+    end_ns: int  # of the time in which lines are taken for it
+    settled: bool  # it showed a process that was made after the storm
+    cpu_s: float  # the tool's, from beginning to end
+    rss_bytes: int  # the tool's, the most
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """All storms, whose lines the tool's output has."""
+
+    storms: tuple[Storming, ...]
+    chained: Storming | None  # in chains, whose order is known; None: it lost some at every rate
+    attached_s: float  # that it took to show the first process
+    ended: str  # why there are no more storms; "": all were run
+
+
+def check(
+    tool: Tool, reading: Reading, plan: Plan, judge: Callable[[Storming], bool], say: Say
+) -> Checked:
+    """Run all storms; MachineUnfit if the tool never shows a process, dies, or prints too much.
+
+    ``judge`` says whether the tool showed all of a storm: chains are run at the highest rate at
+    which it did.
+    """
+    watch = _Watch(tool, reading)
+    attached_s = watch.await_probe(plan.attach_s)
+    if attached_s is None:
+        raise MachineUnfit(_never_attached(tool, watch, plan.attach_s))
+    say(f"attached after {attached_s:.1f} s")
+    storms: list[Storming] = []
+    chained, whole_per_s, ended = None, 0.0, ""
+    try:
+        for rate_per_s in plan.rates_per_s:
+            found = _storm(watch, plan, _paced(rate_per_s, plan.seconds, reading), rate_per_s)
+            storms.append(found)
+            say(_line(found))
+            if judge(found) and found.settled:
+                whole_per_s = max(whole_per_s, found.report.rate_per_s)
+        if whole_per_s:
+            rate_per_s = min(CHAINED_PER_S, whole_per_s)
+            storm = _paced(rate_per_s, plan.seconds, reading, Shape.CHAIN)
+            chained = _storm(watch, plan, storm, rate_per_s)
+        tool.finish()
+    except MachineUnfit as error:  # the tool died, or printed without end: what there is stands
+        if not storms:
+            raise
+        ended = str(error)
+    return Checked(storms=tuple(storms), chained=chained, attached_s=attached_s, ended=ended)
+
+
+def _paced(
+    rate_per_s: float, seconds: float, reading: Reading, shape: Shape = Shape.STORM
+) -> Storm:
+    wanted = round(rate_per_s * seconds) if rate_per_s else MOST_CHILDREN
+    return Storm(
+        shape=shape,
+        count=min(MOST_CHILDREN, max(_DEPTH, wanted)),
+        spawn=Spawn.FORK,
+        rate_per_s=rate_per_s,
+        depth=_DEPTH,
+        execute=reading.execs,
+        exit_code=None,
+        seconds=seconds if rate_per_s == 0 else 4 * seconds,
+        timed=rate_per_s == 0,
+    )
+
+
+def _storm(watch: _Watch, plan: Plan, storm: Storm, rate_per_s: float) -> Storming:
+    tool = watch.tool
+    kill_every = 0 if watch.reading.execs else _KILL_EVERY
+    with truth.kept(storm.count, kill_every=kill_every) as kept, _use(tool) as use:
+        begin_ns = time.monotonic_ns()
+        with Generator(storm, truth=kept) as generator:
+            generator.go()
+            report = generator.wait(storm.seconds + _REPORT_S)
+        settled = watch.await_probe(plan.settle_s) is not None
+        watch.await_quiet(plan.settle_s)
+        children = kept.children()
+    return Storming(
+        rate_per_s=rate_per_s,
+        report=report,
+        children=children,
+        begin_ns=begin_ns,
+        end_ns=time.monotonic_ns(),
+        settled=settled,
+        cpu_s=use[0],
+        rss_bytes=int(use[1]),
+    )
+
+
+def _line(found: Storming) -> str:
+    behind = "" if found.settled else "; it is behind"
+    return f"{len(found.children):,} processes at {found.report.rate_per_s:,.0f} a second{behind}"
+
+
+class _Watch:
+    """What the tool has shown so far, parsed while no storm runs."""
+
+    def __init__(self, tool: Tool, reading: Reading) -> None:
+        self.tool = tool
+        self.reading = reading
+        self._parse = parser(reading)
+
+    def await_probe(self, limit_s: float) -> float | None:
+        """Make processes until the tool shows one of them; return how long it took, else None."""
+        begun = time.monotonic()
+        probes: set[int] = set()
+        place, before = len(self.tool.output.printed), self.tool.output.bytes_read
+        while (waited := time.monotonic() - begun) < limit_s:
+            probes.add(_probe())
+            time.sleep(_PROBE_EVERY_S)
+            self.tool.check_alive(before + _MOST_BYTES_BEHIND)
+            text = b"".join(text for _, text in self.tool.output.printed[place:])
+            written = re.compile("|".join(map(str, probes)))  # most lines are of other processes
+            for line in text.decode(errors="replace").splitlines():
+                if written.search(line) and (found := self._parse(0, line)) and found.pid in probes:
+                    return waited
+        return None
+
+    def await_quiet(self, limit_s: float) -> None:
+        """Wait until the tool prints nothing for a while."""
+        begun, count = time.monotonic(), -1
+        while time.monotonic() - begun < limit_s and count != len(self.tool.output.printed):
+            count = len(self.tool.output.printed)
+            time.sleep(_QUIET_S)
+
+    def shows_any(self, printed: Sequence[str]) -> bool:
+        """Whether a line shows a process."""
+        return any(self._parse(0, line) for line in printed)
+
+
+def _never_attached(tool: Tool, watch: _Watch, limit_s: float) -> str:
+    """Say why no process that was made for it came out in its lines."""
+    within, name = f"within {limit_s:g} s", tool.command[0]
+    printed = [line for _, line in lines(tool.output.printed[-_LAST_CHUNKS:])]
+    if not printed:
+        words = tool.output.last_words()
+        said = f"; it said: {words}" if words else ""
+        return f"{name} printed no line {within}{said}"
+    if not watch.shows_any(printed):
+        return f"{name}: no line shows a PID; its last one: {printed[-1].strip()[:120]}"
+    return f"{name} showed other processes {within}, but none of those that were made for it"
+
+
+def _probe() -> int:
+    """Make a process that is executed and ends at once; return its PID."""
+    child = subprocess.Popen((_TINY, "0"), stdin=subprocess.DEVNULL, env={})
+    child.wait()
+    return child.pid
+
+
+@contextmanager
+def _use(tool: Tool) -> Iterator[list[float]]:
+    """Yield what is filled on leaving: the tool's CPU seconds, and its most resident bytes."""
+    found = [0.0, 0.0]
+    over = threading.Event()
+    before_s, _ = tool.use()
+
+    def sample() -> None:
+        while not over.wait(_USE_EVERY_S):
+            found[1] = max(found[1], tool.use()[1])
+
+    thread = threading.Thread(target=sample, name="use")
+    thread.start()
+    try:
+        yield found
+    finally:
+        over.set()
+        thread.join()
+        after_s, rss_bytes = tool.use()
+        found[0], found[1] = after_s - before_s, max(found[1], rss_bytes)

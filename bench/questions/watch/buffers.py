@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Find the buffers of this machine and map them, to read alone.
+
+A ring buffer is opened by its map's number, by a descriptor that cannot write. A perf buffer is
+known to its owner's descriptors alone: they are duplicated (pidfd_getfd(2), Linux 5.6). An event
+that has no buffer would be given one by mapping it, so only those are taken that surely have one:
+which its owner waits for by epoll, or as many as it has mapped.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.errors import UsageError
+from bench.linux import bpf, libc, procfs, refusal
+from bench.linux.pages import PAGE_BYTES
+from bench.tracer.sampler import Sampler
+
+_SYS_PIDFD_GETFD: Final = 438
+_PERF: Final = "anon_inode:[perf_event]"
+_MAP: Final = "anon_inode:bpf-map"
+_EPOLL: Final = "anon_inode:[eventpoll]"
+_TARGET: Final = re.compile(r"^tfd:\s*(\d+)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """A process that holds a buffer."""
+
+    pid: int
+    command: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A ring, or all perf buffers of one process; ``places`` are theirs in the sampler."""
+
+    kind: str  # ring or perf
+    map: int | None  # its number; None: perf buffers
+    name: str
+    owners: tuple[Owner, ...]
+    size_bytes: int  # of data, of each
+    places: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """What was found, and what could not be looked at, in a line each."""
+
+    buffers: tuple[Found, ...]
+    unseen: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """Descriptors of one process, by what they are."""
+
+    pid: int
+    maps: frozenset[int]  # numbers of the maps
+    perf: frozenset[int]  # descriptors
+    waited_for: frozenset[int]  # descriptors that it waits for by epoll
+
+
+def find(sampler: Sampler, only: Sequence[str] = ()) -> Inventory:
+    """Map all buffers, or those that ``only`` names by number, name or PID.
+
+    UsageError where one is named that is not there; KernelRefused without CAP_SYS_ADMIN.
+    """
+    processes = list(_processes())
+    buffers, unseen = [], []
+    try:
+        rings = [each for each in bpf.maps() if each.kind == bpf.RINGBUF]
+    except OSError as error:
+        raise refusal.refused("the kernel's maps cannot be listed", error) from error
+    for ring in rings:
+        owners = tuple(_owner(each.pid) for each in processes if ring.id in each.maps)
+        words = {str(ring.id), ring.name, *(str(each.pid) for each in owners)}
+        if only and not words & set(only):
+            continue
+        try:
+            with bpf.opened_map(ring.id) as descriptor:
+                place = sampler.add_ring(descriptor, ring.entries)
+        except (OSError, ValueError) as error:
+            unseen.append(f"ring buffer {ring.name or ring.id}: {_reason(error)}")
+            continue
+        buffers.append(
+            Found(
+                kind="ring",
+                map=ring.id,
+                name=ring.name,
+                owners=owners,
+                size_bytes=ring.entries,
+                places=(place,),
+            )
+        )
+    for each in processes:
+        if each.perf and (not only or str(each.pid) in only):
+            found, reason = _perf_buffers(sampler, each)
+            buffers += found
+            unseen += [f"perf buffers of {_owner(each.pid).command}: {reason}"] if reason else []
+    if only and not buffers and not unseen:
+        raise UsageError(
+            f"no buffer {', '.join(only)[:60]}", remedy="bufbench watch --seconds 1 shows all"
+        )
+    return Inventory(buffers=tuple(buffers), unseen=tuple(unseen))
+
+
+def _processes() -> Iterator[_Files]:
+    """Yield the processes that hold maps or perf events; this one and those that end meanwhile not.
+
+    What belongs to others is not shown without CAP_SYS_PTRACE.
+    """
+    for folder in procfs.PROC.glob("[0-9]*"):
+        pid = int(folder.name)
+        if pid == os.getpid():
+            continue
+        maps, perf, waited = set(), set(), set()
+        with suppress(OSError):
+            for link in (folder / "fd").iterdir():
+                with suppress(OSError):
+                    what = str(link.readlink())
+                    info = folder / "fdinfo" / link.name
+                    if what == _MAP:
+                        maps.add(procfs.parse_numbers(info.read_text()).get("map_id", 0))
+                    elif what == _PERF:
+                        perf.add(int(link.name))
+                    elif what == _EPOLL:
+                        waited |= {int(fd) for fd in _TARGET.findall(info.read_text())}
+        if maps or perf:
+            yield _Files(pid, frozenset(maps), frozenset(perf), frozenset(waited))
+
+
+def _perf_buffers(sampler: Sampler, process: _Files) -> tuple[list[Found], str]:
+    """Map the buffers of one process; return them, and why there are none where it has some."""
+    try:
+        mapped = _mapped(procfs.PROC / str(process.pid))
+    except OSError as error:
+        return [], _reason(error)
+    if not mapped:
+        return [], ""
+    wanted = process.perf & process.waited_for
+    if len(wanted) != mapped.total():
+        wanted = process.perf
+    if len(wanted) != mapped.total():
+        return [], (
+            f"it has {len(process.perf)} perf events and {mapped.total()} buffers, which of "
+            "them have one is not to be seen"
+        )
+    places: dict[int, list[int]] = {}
+    for descriptor in sorted(wanted):
+        try:
+            with _duplicate(process.pid, descriptor) as own:
+                size_bytes, place = _map_perf(sampler, own, mapped)
+        except (OSError, ValueError) as error:
+            return [], _reason(error)
+        places.setdefault(size_bytes, []).append(place)
+    owner = _owner(process.pid)
+    return [
+        Found(
+            kind="perf",
+            map=None,
+            name="",
+            owners=(owner,),
+            size_bytes=size_bytes,
+            places=tuple(those),
+        )
+        for size_bytes, those in places.items()
+    ], ""
+
+
+def _map_perf(sampler: Sampler, descriptor: int, mapped: Counter[int]) -> tuple[int, int]:
+    """Map a buffer, whose size is one of ``mapped``: the kernel refuses any other."""
+    for size_bytes in mapped:
+        try:
+            return size_bytes, sampler.add_perf(descriptor, size_bytes)
+        except OSError as error:
+            last = error
+    raise last
+
+
+def _mapped(process: Path) -> Counter[int]:
+    """Count the perf buffers that a process has mapped, by their data bytes."""
+    found: Counter[int] = Counter()
+    for line in (process / "maps").read_text().splitlines():
+        if line.endswith(_PERF):
+            begin, _, end = line.split()[0].partition("-")
+            if (size_bytes := int(end, 16) - int(begin, 16) - PAGE_BYTES) > 0:
+                found[size_bytes] += 1
+    return found
+
+
+@contextmanager
+def _duplicate(pid: int, descriptor: int) -> Iterator[int]:
+    process = os.pidfd_open(pid)
+    try:
+        own = libc.call("syscall", _SYS_PIDFD_GETFD, process, descriptor, 0)
+    finally:
+        os.close(process)
+    try:
+        yield own
+    finally:
+        os.close(own)
+
+
+def _owner(pid: int) -> Owner:
+    return Owner(pid=pid, command=procfs.word(procfs.PROC / str(pid) / "comm") or "?")
+
+
+def _reason(error: Exception) -> str:
+    return refusal.named(error) if isinstance(error, OSError) else str(error)

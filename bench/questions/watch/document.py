@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The buffers of this machine as a document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from bench.amounts import counted, size
+from bench.questions.watch.profile import BufferData, WatchData
+from bench.report import document as parts
+from bench.report.document import NONE, Cell, Column, Document, Mark, Note, Sentence
+from bench.report.units import share
+
+_COLUMNS: Final = (
+    *("size", "used now", "p99", "peak", "bytes/s", "records/s", "full in", "reader away"),
+)
+_NEAR: Final = 0.8  # of a buffer: from here on it is nearly full
+
+
+def document(data: WatchData) -> Document:
+    """Return a row for each buffer, and what could not be looked at."""
+    return Document(
+        title="The buffers of this machine",
+        subject=(
+            f"{counted(len(data.buffers), 'owner and size', 'owners and sizes')}, watched for "
+            f"{data.seconds:.1f} s every {data.interval_ms:.2g} ms, which took "
+            f"{share(data.cpu_share)} of one CPU"
+        ),
+        parts=tuple(_parts(data)),
+        data=data,
+    )
+
+
+def _parts(data: WatchData) -> Iterator[parts.Part]:
+    if not data.buffers:
+        yield Sentence(text="No ring buffer and no perf buffer that can be looked at.")
+    else:
+        fullest = max(data.buffers, key=lambda each: each.peak_bytes / each.size_bytes)
+        yield Sentence(
+            lead="Fullest",
+            text=f"{_name(fullest)}, {share(fullest.peak_bytes / fullest.size_bytes)} at its peak.",
+        )
+        yield _table(data)
+    for each in data.unseen:
+        yield Note(text=f"Not seen: {each}.", mark=Mark.OPEN)
+    if data.buffers:
+        yield Note(
+            text="Writes that found no room leave no trace in a buffer and are not seen from "
+            "outside; perf buffers tell of some (lost). What passes between two samples is "
+            "counted, but how full the buffer was then is not."
+        )
+
+
+def _name(buffer: BufferData) -> str:
+    owners = ", ".join(f"{each.command} ({each.pid})" for each in buffer.owners[:3])
+    more = f" and {len(buffer.owners) - 3} more" if len(buffer.owners) > 3 else ""
+    what = f"ring {buffer.name or '-'} #{buffer.map}" if buffer.kind == "ring" else "perf buffers"
+    return f"{what} of {owners or 'no process'}{more}"
+
+
+def _table(data: WatchData) -> parts.Table:
+    return parts.Table(
+        key="buffers",
+        title="Ring buffers, and the perf buffers of each process",
+        corner="buffer",
+        columns=tuple(Column(heading=each) for each in _COLUMNS),
+        rows=tuple(
+            parts.Row(heading=Cell(text=_name(each)), cells=tuple(_cells(each)))
+            for each in data.buffers
+        ),
+    )
+
+
+def _cells(buffer: BufferData) -> Iterator[Cell]:
+    many = f"{buffer.buffers} x " if buffer.buffers > 1 else ""
+    yield Cell(text=many + size(buffer.size_bytes), value=buffer.size_bytes)
+    for used_bytes in (buffer.used_bytes, buffer.p99_bytes, buffer.peak_bytes):
+        near = used_bytes >= _NEAR * buffer.size_bytes
+        yield Cell(text=size(used_bytes), value=used_bytes, mark=Mark.BAD if near else Mark.NONE)
+    yield Cell(text=size(round(buffer.bytes_per_s)), value=buffer.bytes_per_s)
+    yield Cell(text=f"{buffer.records_per_s:,.0f}", value=buffer.records_per_s)
+    left = NONE if buffer.full_in_s is None else f"{buffer.full_in_s * 1e3:,.0f} ms"
+    yield Cell(text=left, value=buffer.full_in_s)
+    yield Cell(text=f"{buffer.absence_ms:,.0f} ms", value=buffer.absence_ms)

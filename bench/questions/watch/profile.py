@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What was seen of each buffer, as numbers and as a profile of its load."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bench.questions.watch.buffers import Found, Inventory, Owner
+from bench.tracer.sampler import Sampler, Seen
+
+FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BufferData:
+    """One ring buffer, or all perf buffers of a process of the same size."""
+
+    kind: str  # ring or perf
+    map: int | None
+    name: str
+    owners: tuple[Owner, ...]
+    buffers: int  # how many they are
+    size_bytes: int  # of each
+    used_bytes: int  # now, in all
+    p99_bytes: int  # of the fullest, over the samples
+    peak_bytes: int  # of the fullest
+    bytes_per_s: float
+    records_per_s: float  # those that were discarded too
+    peak_bytes_per_s: float  # over a tenth of a second, of the busiest
+    full_in_s: float | None  # at that rate, if nobody read; null: nothing came
+    absence_ms: float  # the longest time that the reader took nothing while there was something
+    discarded: int  # of a ring
+    lost_told: int  # of perf buffers: what records in them say was lost
+    uncounted_bytes: int  # whose records were overwritten before they could be counted
+    lengths: dict[int, int]  # records by their bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchData:
+    """What JSON has; ``format`` goes up when a key changes its meaning."""
+
+    format: int
+    seconds: float
+    interval_ms: float
+    cpu_share: float  # of one CPU, what watching took
+    buffers: tuple[BufferData, ...]
+    unseen: tuple[str, ...]  # what could not be looked at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """The load of one buffer over time."""
+
+    buffer: BufferData
+    bin_s: float
+    bytes: tuple[int, ...]  # written in each bin
+    records: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What --output writes."""
+
+    format: int
+    release: str
+    cpus: int
+    loads: tuple[Load, ...]
+
+
+def watched(
+    sampler: Sampler, inventory: Inventory, *, seconds: float, interval_ms: float, cpu_s: float
+) -> WatchData:
+    """Return what was seen in ``seconds``, of which watching took ``cpu_s`` of a CPU."""
+    return WatchData(
+        format=FORMAT,
+        seconds=seconds,
+        interval_ms=interval_ms,
+        cpu_share=cpu_s / seconds if seconds else 0.0,
+        buffers=tuple(
+            _buffer(each, [sampler.seen(place) for place in each.places], seconds)
+            for each in inventory.buffers
+        ),
+        unseen=inventory.unseen,
+    )
+
+
+def profile(
+    sampler: Sampler, inventory: Inventory, data: WatchData, *, release: str, cpus: int
+) -> Profile:
+    """Return the load of each buffer over time."""
+    return Profile(
+        format=FORMAT,
+        release=release,
+        cpus=cpus,
+        loads=tuple(
+            _load(sampler, found, buffer)
+            for found, buffer in zip(inventory.buffers, data.buffers, strict=True)
+        ),
+    )
+
+
+def _buffer(found: Found, seen: Sequence[Seen], seconds: float) -> BufferData:
+    lengths: Counter[int] = Counter()
+    for each in seen:
+        lengths.update(each.lengths)
+    rate = max(each.peak_bytes_per_s for each in seen)
+    return BufferData(
+        kind=found.kind,
+        map=found.map,
+        name=found.name,
+        owners=found.owners,
+        buffers=len(seen),
+        size_bytes=found.size_bytes,
+        used_bytes=sum(each.used_bytes for each in seen),
+        p99_bytes=max(each.p99_bytes for each in seen),
+        peak_bytes=max(each.peak_bytes for each in seen),
+        bytes_per_s=sum(each.produced_bytes for each in seen) / seconds if seconds else 0.0,
+        records_per_s=sum(each.records for each in seen) / seconds if seconds else 0.0,
+        peak_bytes_per_s=rate,
+        full_in_s=found.size_bytes / rate if rate else None,
+        absence_ms=max(each.absence_ns for each in seen) / 1e6,
+        discarded=sum(each.discarded for each in seen),
+        lost_told=sum(each.lost for each in seen),
+        uncounted_bytes=sum(each.uncounted_bytes for each in seen),
+        lengths=dict(sorted(lengths.items())),
+    )
+
+
+def _load(sampler: Sampler, found: Found, buffer: BufferData) -> Load:
+    bins = [sampler.bins(place) for place in found.places]
+    return Load(
+        buffer=buffer,
+        bin_s=bins[0][0] / 1e9,
+        bytes=tuple(map(sum, zip(*(written for _, written, _ in bins), strict=False))),
+        records=tuple(map(sum, zip(*(records for *_, records in bins), strict=False))),
+    )

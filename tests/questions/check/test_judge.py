@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A tool's lines against a truth that is made up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from bench.errors import GateFailed, UsageError
+from bench.questions.check.judge import GATES, check_gates, judge, parse_gates
+from bench.questions.check.presets import Reading
+from bench.questions.check.run import Checked, Storming
+from bench.questions.check.tool import Output
+from workloads.storm import StormReport
+from workloads.truth import CHILD
+
+READING = Reading(pattern=r"^(?P<pid>\d+) (?P<parent>\d+) (?P<code>\d+)", lost=r"lost (\d+)")
+MS = 1_000_000
+
+
+def storming(
+    pids: Sequence[int], *, begin_ms: int = 0, chained: bool = False, settled: bool = True
+) -> Storming:
+    """A storm whose children were reaped a millisecond apart, and end with 0."""
+    children = np.zeros(len(pids), dtype=CHILD)
+    for index, pid in enumerate(pids):
+        parent = pids[index + 1] if chained and index + 1 < len(pids) else 1
+        children[index] = ((begin_ms + index) * MS, pid, parent, 0, 0)
+    return Storming(
+        rate_per_s=1_000.0,
+        report=StormReport(made=len(pids), reaped=len(pids), start_ns=0, end_ns=10**9),
+        children=children,
+        begin_ns=begin_ms * MS,
+        end_ns=(begin_ms + 1_000) * MS,
+        settled=settled,
+        cpu_s=0.25,
+        rss_bytes=1 << 20,
+    )
+
+
+def output(*printed: tuple[int, str], said: Sequence[tuple[int, str]] = ()) -> Output:
+    """Lines and the millisecond at which each came."""
+    return Output(
+        printed=[(ms * MS, f"{line}\n".encode()) for ms, line in printed],
+        said=[(ms * MS, f"{line}\n".encode()) for ms, line in said],
+    )
+
+
+def checked(*storms: Storming, chained: Storming | None = None) -> Checked:
+    return Checked(storms=storms, chained=chained, attached_s=0.5, ended="")
+
+
+def test_all_that_is_shown_is_counted_once() -> None:
+    lines = output((5, "10 1 0"), (6, "11 1 0"), (7, "12 1 0"), (8, "999 1 0"))
+    (rung,) = judge(checked(storming([10, 11, 12])), lines, READING).rungs
+    assert (rung.processes, rung.seen, rung.twice, rung.missing) == (3, 3, 0, 0)
+    assert (rung.wrong_parent, rung.wrong_status) == (0, 0)
+    assert rung.delay_p50_ms == pytest.approx(5.0)
+    assert rung.cpu_share == pytest.approx(0.25)
+    assert rung.whole
+
+
+def test_missing_twice_and_wrong() -> None:
+    lines = output((5, "10 1 0"), (6, "10 1 0"), (7, "11 2 0"), (8, "12 1 7"))
+    (rung,) = judge(checked(storming([10, 11, 12, 13])), lines, READING).rungs
+    assert (rung.seen, rung.twice, rung.silent, rung.told) == (3, 1, 1, 0)
+    assert (rung.wrong_parent, rung.wrong_status) == (1, 1)
+
+
+@pytest.mark.parametrize(("told", "silent"), [(0, 3), (2, 1), (3, 0), (50, 0)])
+def test_what_is_told_is_no_more_than_what_is_missing(told: int, silent: int) -> None:
+    lines = output((5, "10 1 0"), said=[(9, f"lost {told} events")])
+    (rung,) = judge(checked(storming([10, 11, 12, 13])), lines, READING).rungs
+    assert (rung.told, rung.silent) == (3 - silent, silent)
+
+
+def test_each_storm_has_the_lines_of_its_own_time() -> None:
+    first, second = storming([10, 11]), storming([10, 12], begin_ms=2_000)  # a PID comes again
+    lines = output((5, "10 1 0"), (2_005, "10 1 0"), (2_006, "12 1 0"), (1_500, "11 1 0"))
+    rungs = judge(checked(first, second), lines, READING).rungs
+    assert [rung.seen for rung in rungs] == [1, 2]
+    assert [rung.twice for rung in rungs] == [0, 0]
+
+
+def test_what_is_told_at_the_end_counts_for_all_storms() -> None:
+    first, second = storming([10, 11]), storming([12, 13], begin_ms=2_000)
+    lines = output((5, "10 1 0"), (2_005, "12 1 0"), (9_000, "lost 5 events"))
+    rungs = judge(checked(first, second), lines, READING).rungs
+    assert [(rung.told, rung.silent) for rung in rungs] == [(1, 0), (1, 0)]
+
+
+def test_a_parent_before_its_child_is_out_of_order() -> None:
+    chain = storming([10, 11, 12, 13], begin_ms=2_000, chained=True)  # 13 made 12 made 11 ...
+    lines = output((2_001, "10 11 0"), (2_002, "12 13 0"), (2_003, "11 12 0"), (2_004, "13 1 0"))
+    found = judge(checked(storming([1]), chained=chain), lines, READING).order
+    assert found is not None
+    assert (found.pairs, found.reversed) == (3, 1)
+
+
+def test_from_where_it_loses() -> None:
+    storms = [storming([10 * at, 10 * at + 1], begin_ms=2_000 * at) for at in (1, 2, 3)]
+    lines = output(*((2_000 * at + 5, f"{10 * at} 1 0") for at in (1, 2, 3)), (2_006, "11 1 0"))
+    verdict = judge(checked(*storms), lines, READING)
+    assert verdict.whole_to is verdict.rungs[0]
+    assert verdict.loses_from is verdict.rungs[1]
+
+
+def test_gates() -> None:
+    assert parse_gates(["silent,order", "silent"]) == ("silent", "order")
+    with pytest.raises(UsageError, match="no gate loud"):
+        parse_gates(["loud"])
+    whole = judge(checked(storming([10])), output((5, "10 1 0")), READING)
+    check_gates(GATES, whole)
+    lossy = judge(checked(storming([10, 11])), output((5, "10 2 0")), READING)
+    check_gates(("twice", "order"), lossy)
+    with pytest.raises(GateFailed, match="1 missing and not told; 1 shown with a wrong"):
+        check_gates(("silent", "wrong"), lossy)

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Buffers watched from another process: exact bytes of a reader that stands still, and a load."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.host import process
+from bench.linux import bpf
+from bench.plan.config import Consumer, Producer, TrialConfig
+from bench.tracer import settings, transports
+from bench.tracer.capture import Capture
+from bench.tracer.transport import Request
+from bench.trial.rig import Rig
+from workloads.generator import Generator
+from workloads.storm import Storm
+
+pytestmark = [pytest.mark.live, pytest.mark.slow]
+
+WATCH = [sys.executable, "-c", "from bench.cli import main; main()", "watch"]
+BUDGET_BYTES = 1 << 20
+ON_BUFFER = {"ringbuf": 72 + 8, "perfbuf": 88}  # perf: header and size, to a multiple of 8
+
+
+class Filled:
+    """Buffers of this process that storms fill and nobody reads."""
+
+    def __init__(self, rig: Rig, name: str, stack: ExitStack) -> None:
+        self._way = transports.find(name)
+        self._rings = self._way.rings(rig.cpus)
+        config = TrialConfig(transport=name, budget_bytes=BUDGET_BYTES, producer=Producer())
+        self.program = rig.program_for(self._way, config)
+        self.program.configure(settings.encode(Producer(), session=0, rings=self._rings))
+        self.program.zero_counters()
+        request = Request(
+            budget_bytes=BUDGET_BYTES, cpus=rig.cpus, producer=Producer(), consumer=Consumer()
+        )
+        self.capture = Capture(100_000)
+        stack.enter_context(self._way.open(self.program, self.capture, request))
+
+    def fill(self, exits: int, rate_per_s: float = 0.0) -> None:
+        with Generator(Storm(count=exits, rate_per_s=rate_per_s)) as generator:
+            session = generator.session
+            self.program.configure(settings.encode(Producer(), session=session, rings=self._rings))
+            with self.program.attached():
+                generator.go()
+                generator.wait(30)
+
+    def delivered(self) -> int:
+        return sum(
+            each.attempted - sum(each.dropped.values()) for each in self.program.read_counters()
+        )
+
+
+@contextmanager
+def filled(name: str) -> Iterator[Filled]:
+    with ExitStack() as stack:
+        yield Filled(stack.enter_context(Rig()), name, stack)
+
+
+def own(found: dict[str, Any], kind: str) -> dict[str, Any]:
+    """The buffers of this process, of this kind and size."""
+    (buffer,) = [
+        each
+        for each in found["buffers"]
+        if each["kind"] == kind
+        and os.getpid() in {owner["pid"] for owner in each["owners"]}
+        and each["size_bytes"] * each["buffers"] == BUDGET_BYTES
+    ]
+    return dict(buffer)
+
+
+def watch(*words: str) -> dict[str, Any]:
+    done = process.run([*WATCH, "--json", *words], timeout_s=60)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("name", ON_BUFFER)
+def test_what_nobody_reads_is_seen_to_the_byte(name: str) -> None:
+    kind = "ring" if name == "ringbuf" else "perf"
+    with filled(name) as buffers:
+        before = own(watch(str(os.getpid()), "--seconds", "0.3"), kind)
+        assert (before["used_bytes"], before["peak_bytes"]) == (0, 0)
+        buffers.fill(500)
+        after = own(watch(str(os.getpid()), "--seconds", "0.5"), kind)
+        assert after["used_bytes"] == buffers.delivered() * ON_BUFFER[name] > 500 * 72
+        assert after["bytes_per_s"] == 0
+        assert after["absence_ms"] > 300  # of the half second
+        buffers.capture.stop()
+        buffers.capture.run(poll="busy")
+        assert buffers.capture.count == buffers.delivered()  # nothing was moved, nothing taken
+
+
+@pytest.mark.parametrize("name", ON_BUFFER)
+def test_a_load_is_counted_record_by_record(name: str, tmp_path: Path) -> None:
+    kind, path = "ring" if name == "ringbuf" else "perf", tmp_path / "load.json"
+    with filled(name) as buffers:
+        words = [*WATCH, str(os.getpid()), "--json", "--seconds", "4", "--output", str(path)]
+        watching = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        time.sleep(1.5)
+        buffers.fill(1_000, rate_per_s=1_000.0)
+        found = own(json.loads(watching.communicate(timeout=60)[0]), kind)
+        profile = json.loads(path.read_text())
+        (load,) = [
+            each for each in profile["loads"] if each["buffer"]["size_bytes"] == found["size_bytes"]
+        ]
+        assert sum(load["records"]) == buffers.delivered() > 1_000
+        assert sum(load["bytes"]) == buffers.delivered() * ON_BUFFER[name]
+        assert found["uncounted_bytes"] == 0
+        assert len(found["lengths"]) == 1
+        assert found["full_in_s"] > 0
+        busy = [count for count in load["records"] if count]
+        assert 50 < len(busy) < 250  # of a second in bins of 10 ms, on a machine that may be busy
+
+
+def test_watching_takes_less_than_a_hundredth_of_a_cpu() -> None:
+    with filled("ringbuf"):
+        assert watch("--seconds", "3")["cpu_share"] < 0.02  # its start is in it
+
+
+def test_another_s_perf_buffers_are_found() -> None:
+    if shutil.which("bpftrace") is None:
+        pytest.skip("bpftrace is not installed")
+    source = 'tracepoint:sched:sched_process_exit { printf("%d\\n", pid); }'
+    with process.started(["bpftrace", "-e", source]) as tracer:
+        assert tracer.stdout is not None
+        assert b"Attaching" in tracer.stdout.readline()
+        time.sleep(0.5)
+        found = watch(str(tracer.pid), "--seconds", "0.5")
+        (buffer,) = found["buffers"]
+        assert buffer["kind"] == "perf"
+        assert buffer["owners"] == [{"pid": tracer.pid, "command": "bpftrace"}]
+
+
+def test_what_is_not_there_is_named_in_one_line() -> None:
+    done = process.run([*WATCH, "no-such-buffer"], timeout_s=30, check=False)
+    assert done.returncode == 2
+    assert "no buffer no-such-buffer" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_maps_are_listed_with_names_and_sizes() -> None:
+    descriptor = bpf.create_map(
+        bpf.RINGBUF, key_bytes=0, value_bytes=0, entries=8_192, name="watched"
+    )
+    try:
+        info = bpf.map_info(descriptor)
+        assert (info.kind, info.entries, info.name) == (bpf.RINGBUF, 8_192, "watched")
+        assert info in set(bpf.maps())
+    finally:
+        os.close(descriptor)
