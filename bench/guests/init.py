@@ -19,6 +19,7 @@ from pathlib import Path
 TAG = "results"
 _TAG_9P = "virtme.initmount0"  # virtme-ng's name for the first folder that is shared
 _POWER_OFF = 0x4321FEDC  # LINUX_REBOOT_CMD_POWER_OFF
+_RESTART = 0x01234567  # LINUX_REBOOT_CMD_RESTART
 _MOUNTS = (
     ("proc", "/proc", "proc", ""),
     ("sys", "/sys", "sysfs", ""),
@@ -73,6 +74,11 @@ def power_off() -> None:
     """End the guest."""
     os.sync()
     _libc.reboot(_POWER_OFF)
+
+
+def restart() -> None:
+    """End a guest whose QEMU has -no-reboot, and stops its CPUs at once."""
+    _libc.reboot(_RESTART)
 
 
 def main() -> None:

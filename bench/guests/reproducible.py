@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import selectors
 import shutil
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +77,7 @@ class Settings:
     time_limit_s: float  # of this machine's time
     append: tuple[str, ...] = ()  # parameters of the kernel
     options: tuple[str, ...] = OPTIONS
+    steady: bool = False  # several CPUs, which take turns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,12 +168,19 @@ def boots(
 
 def _command(request: Request, settings: Settings) -> list[str]:
     return [
+        *_preloaded(settings),
         *(program(), *settings.options, "-seed", str(request.seed)),
         *("-serial", f"file:{request.folder / CONSOLE}"),
         *("-serial", f"file:{request.folder / REPORT}"),
         *("-kernel", str(request.image.vmlinuz), "-initrd", str(settings.initrd)),
         *("-append", " ".join((*PARAMETERS, *settings.append, *request.append))),
     ]
+
+
+def _preloaded(settings: Settings) -> Iterator[str]:
+    """Yield what begins a command line so that QEMU's main loop is held: see steady.c."""
+    if settings.steady:
+        yield from ("env", f"LD_PRELOAD={Path(__file__).with_name('steady.so')}")
 
 
 def _left(folder: Path, ended: Ended) -> Boot:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import bench
-from bench.guests import closure, disk, port, sealed
+from bench.guests import closure, disk, port, reproducible, sealed
 from bench.guests.closure import Closure
 from bench.questions.kernels.seeds import IMPORTED, write_disk
 
@@ -180,3 +180,42 @@ def test_the_disk_runs_without_the_rest_of_the_machine(tmp_path: Path, found: Cl
     done = subprocess.run(words, capture_output=True, text=True, env=env, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() != "checkout"
+
+
+_HELD = """
+import ctypes, os, threading, time
+libc = ctypes.CDLL(None)
+condition, mutex, nothing = (ctypes.create_string_buffer(64) for _ in range(3))
+asleep = []
+
+def cpus():
+    libc.pthread_mutex_lock(mutex)
+    for _ in range(2):
+        asleep.append(time.monotonic())
+        libc.pthread_cond_wait(condition, mutex)
+        time.sleep(0.3)
+
+def look():
+    libc.ppoll(None, 0, nothing, None)
+    return time.monotonic()
+
+look()  # there are no CPUs yet
+threading.Thread(target=cpus, daemon=True).start()
+while not asleep:
+    time.sleep(0.01)
+libc.pthread_mutex_lock(mutex)  # once it waits
+look()
+libc.pthread_cond_broadcast(condition)
+libc.pthread_mutex_unlock(mutex)
+seen = look()
+print(len(asleep), seen >= asleep[-1] >= asleep[0] + 0.3, flush=True)
+os._exit(0)
+"""
+
+
+def test_a_main_loop_is_held_while_cpus_run() -> None:
+    library = Path(reproducible.__file__).with_name("steady.so")
+    words = [sys.executable, "-c", _HELD]
+    env = {**os.environ, "LD_PRELOAD": str(library)}
+    done = subprocess.run(words, capture_output=True, text=True, env=env, timeout=20, check=False)
+    assert done.stdout == "2 True\n", done.stderr

@@ -143,6 +143,7 @@ def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sam
             time_limit_s=request.time_limit_s,
             append=request.append,
             options=reproducible.options(cpus=request.cpus, memory_mib=request.memory_mib),
+            steady=request.cpus > 1,
         )
         with closing(reproducible.boots(following, settings, request.jobs)) as booted:
             for asked, boot in booted:
