@@ -64,6 +64,7 @@ def test_the_plan_has_a_block_for_each_seed() -> None:
     assert "8 seeds; the first once more" in found["notes"][0]
 
 
+@pytest.mark.slow
 def test_the_hash_is_shown_and_a_second_run_has_the_same(tmp_path: Path) -> None:
     path = made_up_qemu.install(tmp_path)
     image = made_up_qemu.image(tmp_path, "good", *(report(journal(seed)) for seed in (1, 2)))
