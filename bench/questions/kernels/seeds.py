@@ -175,7 +175,8 @@ def judged(seed: int, boot: Boot, time_limit_s: float) -> Sample:
     except ValueError as error:
         torn = str(error) if boot.report and boot.ended.end is End.EXITED else ""
         reason = torn or reproducible.problem(boot, time_limit_s)
-        ran = Ran(status=_status(boot, reason, torn=bool(torn)), reason=reason)
+        status = _status(boot, reason, torn=bool(torn))
+        ran = Ran(status=status, reason=reason.removeprefix(f"{status}: "))
     return Sample(seed=seed, ran=ran, files=files, cpu_s=boot.ended.cpu_s)
 
 
