@@ -23,7 +23,11 @@ case "$kernel" in
 *hangs) exec sleep 60 ;;
 *panics) echo '[1.0] Kernel panic - not syncing: made up' >"${report%report.txt}console.log" ;;
 *refuses) echo "qemu: -icount is not allowed with hardware virtualization" >&2; exit 1 ;;
-*) cp "$kernel.$seed" "$report" ;;
+*)
+	case "$report" in
+	*-again/*) [ -e "$kernel.again" ] && seed=again ;;
+	esac
+	cp "$kernel.$seed" "$report" ;;
 esac
 """
 
@@ -37,11 +41,11 @@ def install(folder: Path, *architectures: str) -> dict[str, str]:
     return {"PATH": f"{folder}:{os.environ['PATH']}"}
 
 
-def image(folder: Path, name: str, *reports: bytes, header: bytes = b"") -> str:
+def image(folder: Path, name: str, *reports: bytes, header: bytes = b"", seeds: int = 2) -> str:
     """A kernel's image, and what its guest reports with each seed, the first for want of others."""
     path = folder / name
     path.write_bytes(header or vmlinuz("6.1.0-made-up"))
-    for seed in (1, 2):
+    for seed in range(1, seeds + 1):
         if reports:
             Path(f"{path}.{seed}").write_bytes(reports[min(seed, len(reports)) - 1])
     return str(path)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from bench.errors import MachineUnfit
@@ -30,6 +30,13 @@ class Machine:
     options: tuple[str, ...]  # all but the seed and the files
     port: tuple[str, ...]  # beside the console's: where QEMU's character device "report" is
     parameters: tuple[str, ...]  # of the kernel; ``report`` is in the first process's environment
+
+    def sized(self, *, cpus: int, memory_mib: int) -> Machine:
+        """Return the same machine with so many CPUs, which take turns, and so much memory."""
+        sizes = {"-smp": str(cpus), "-m": str(memory_mib)}
+        before = ("", *self.options[:-1])
+        options = (sizes.get(name, value) for name, value in zip(before, self.options, strict=True))
+        return replace(self, options=tuple(options))
 
     def qemu(self) -> str:
         """Return QEMU's path; MachineUnfit if it is missing."""

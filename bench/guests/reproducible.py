@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import selectors
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +45,7 @@ class Request:
     initrd: Path
     seed: int  # of the guest's random numbers
     folder: Path  # for its files; exists
+    append: tuple[str, ...] = ()  # parameters of the kernel, behind those of all boots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,7 @@ class Settings:
 
     time_limit_s: float  # of this machine's time
     append: tuple[str, ...] = ()  # parameters of the kernel
+    steady: bool = False  # several CPUs, which take turns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,12 +165,19 @@ def _command(request: Request, settings: Settings) -> list[str]:
     machine = request.machine
     report = str(request.folder / REPORT).replace(",", ",,")  # as part of an option
     return [
+        *_preloaded(settings),
         *(machine.qemu(), *machine.options, "-seed", str(request.seed)),
         *("-serial", f"file:{request.folder / CONSOLE}"),
         *("-chardev", f"file,id=report,path={report}", *machine.port),
         *("-kernel", str(request.image.vmlinuz), "-initrd", str(request.initrd)),
-        *("-append", " ".join((*machine.parameters, *settings.append))),
+        *("-append", " ".join((*machine.parameters, *settings.append, *request.append))),
     ]
+
+
+def _preloaded(settings: Settings) -> Iterator[str]:
+    """Yield what begins a command line so that QEMU's main loop is held: see steady.c."""
+    if settings.steady:
+        yield from ("env", f"LD_PRELOAD={Path(__file__).with_name('steady.so')}")
 
 
 def _left(folder: Path, ended: Ended) -> Boot:

@@ -19,6 +19,9 @@ from bench.linux import cgroup, cpus, procfs
 UNKNOWN: Final = "unknown"
 CONFIG_VARIABLE: Final = "BUFBENCH_KERNEL_CONFIG"
 """In a guest, the file of its kernel's build configuration: it is not in /boot."""
+COUNTED_VARIABLE: Final = "BUFBENCH_COUNTED"
+"""In a guest, set where its time is executed instructions, which nothing in it shows."""
+COUNTED: Final = "qemu-icount"
 
 # Real-time kernels name the model that they are built upon as well.
 _CONFIG: Final = (
@@ -35,7 +38,7 @@ _VENDORS: Final = (("VMware", "vmware"), ("innotek", "virtualbox"), ("QEMU", "qe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Virtualisation:
-    """``kind``: kvm, qemu, xen, vmware, hyper-v, virtualbox, "unknown" or "none"."""
+    """``kind``: kvm, qemu, qemu-icount, xen, vmware, hyper-v, virtualbox, "unknown" or "none"."""
 
     kind: str
     emulated: bool  # QEMU without KVM: counts hold, times do not
@@ -77,6 +80,8 @@ def cpu_model(cpuinfo: str) -> str:
 
 def virtualisation() -> Virtualisation:
     """Return what this kernel runs on."""
+    if os.environ.get(COUNTED_VARIABLE):
+        return Virtualisation(kind=COUNTED, emulated=True)
     clocks = procfs.SYS / "devices/system/clocksource/clocksource0/available_clocksource"
     return classify(
         cpuinfo=procfs.read(procfs.PROC / "cpuinfo") or "",
@@ -135,7 +140,7 @@ class Machine:
     memory_bytes: int
     clock_source: str
     preemption: str  # none, voluntary, full, lazy, rt or "unknown"
-    virtualisation: str  # kvm, qemu, none, ...
+    virtualisation: str  # kvm, qemu, qemu-icount, none, ...
     emulated: bool  # QEMU without KVM
     bcc_version: str
     harness_version: str
@@ -149,6 +154,18 @@ class Machine:
     idle_states: str = ""  # driver and states; "": none, or not recorded
     idle_held: bool | None = None  # kept shallow while trials ran; None: not recorded
     frequency: str = ""  # governor and range; "": not this kernel's to choose, or not recorded
+
+    @property
+    def hypervisor(self) -> str:
+        """Say in words what ran its instructions."""
+        if self.counts_instructions:
+            return "emulated, instructions counted"
+        return "emulated" if self.emulated else self.virtualisation
+
+    @property
+    def counts_instructions(self) -> bool:
+        """Whether a nanosecond was an executed instruction."""
+        return self.virtualisation == COUNTED
 
     @property
     def cpus(self) -> int:

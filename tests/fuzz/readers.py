@@ -25,7 +25,7 @@ from pydantic import TypeAdapter
 
 from bench.campaign import gates
 from bench.errors import BufbenchError, UsageError
-from bench.guests import archives, catalogue, layers, lists, skopeo, sources
+from bench.guests import archives, catalogue, layers, lists, port, skopeo, sources
 from bench.journal.reader import read_journals
 from bench.journal.writer import encode
 from bench.judge.comparison import merged_latency
@@ -218,6 +218,10 @@ def _bisection(data: bytes) -> None:
         asked.judge(notes.of("0").readings, notes.of("1").readings)
 
 
+def _sent() -> Sequence[bytes]:
+    return [port.pack({"journal.jsonl": b"{}\n" * 9, "result.json": b"{}"}), port.pack({})]
+
+
 def _history_cache(data: bytes) -> None:
     with _file(data) as path:
         cache.load(path)
@@ -279,6 +283,7 @@ READERS: Final[dict[str, Reader]] = {
     "exact": Reader(read=_exact, seeds=_exact_seeds),
     "bisection": Reader(read=_bisection, seeds=_bisection_seeds),
     "history-cache": Reader(read=_history_cache, seeds=_history_caches, longest_bytes=16_384),
+    "port": Reader(read=port.unpack, seeds=_sent, refuses=(ValueError,)),
     "packages": Reader(read=_packages, seeds=lambda: texts.PACKAGES),
     "layer": Reader(read=_layer, seeds=_layer_seeds, longest_bytes=16_384),
     "oci-index": Reader(read=_oci_index, seeds=_oci_index_seeds, longest_bytes=4_096),

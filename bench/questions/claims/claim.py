@@ -95,6 +95,7 @@ class Claim(Statement):
     experiments: tuple[str, ...]  # that it is judged by
     rule: Callable[[Evidence], Finding]
     cpus: int = 1  # usable CPUs that it needs
+    of_times: bool = False  # rests on times, or on rates: not on counts and bytes alone
 
     def finding(self, evidence: Evidence) -> Finding:
         """Return what ``evidence`` says, before the correction over all claims."""

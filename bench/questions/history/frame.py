@@ -120,7 +120,7 @@ def _rows(run: Run, started_s: int) -> Iterator[dict[str, Any]]:
 
 def kind(machine: Machine) -> str:
     """Describe a machine by what its numbers depend on, its kernel left out."""
-    where = "emulated" if machine.emulated else machine.virtualisation
+    where = machine.hypervisor
     held = ", idle CPUs kept shallow" if machine.idle_held else ""
     return f"{cpus_words(machine)} ({machine.cpu_model}), virtualisation {where}{held}"
 

@@ -35,6 +35,7 @@ BLOCKS: Final = 8
 """As many as a verdict takes."""
 
 CALIBRATION: Final = "calibration"
+NOISE: Final = "storm-noise"
 CENSUS_BYTES: Final = (64 * KIB, MIB)
 """Budgets at which memory is looked at."""
 
@@ -106,7 +107,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
             usual_bytes,
         ),
         (
-            "storm-noise",
+            NOISE,
             "What does the kernel skip while others make bpf() map calls?",
             replace(storm, map_callers=max(2, on.cpus)),
             usual_bytes,

@@ -68,6 +68,11 @@ class KernelRow(Entry):
         """Whether its CPU was emulated: then times mean nothing but within the guest."""
         return self.result is not None and self.result.machine.emulated
 
+    @property
+    def counted(self) -> bool:
+        """Whether its times are executed instructions."""
+        return self.result is not None and self.result.machine.counts_instructions
+
 
 def rows(entries: Sequence[Entry]) -> tuple[KernelRow, ...]:
     """Return all kernels, older ones first; flavours of a series behind its usual kernel.

@@ -141,6 +141,7 @@ def _lost_nothing(evidence: Evidence) -> tuple[str, Contrast, float] | None:
 CLAIMS: Final = (
     for_ring(
         id="rb-faster-default",
+        of_times=True,
         statement="more events a second at default wake-ups",
         sources="BENCH",
         published="12.05 against 0.93 M/s",
@@ -157,6 +158,7 @@ CLAIMS: Final = (
     ),
     for_ring(
         id="rb-faster-sampled",
+        of_times=True,
         statement="also when pb wakes every 500th",
         sources="BENCH",
         published="11.56 against 9.89 M/s",
@@ -175,6 +177,7 @@ CLAIMS: Final = (
     ),
     for_ring(
         id="rb-less-consumer-cpu",
+        of_times=True,
         statement="consuming costs less CPU",
         sources="Retina docs",
         published="1.5 to 6 times",
@@ -191,6 +194,7 @@ CLAIMS: Final = (
     ),
     for_ring(
         id="sharded-rb-beats-pb",
+        of_times=True,
         statement="one ring per CPU still beats pb",
         sources="BLOG",
         test="sharded ring buffers against pb, amplified",
@@ -211,6 +215,7 @@ CLAIMS: Final = (
     ),
     for_perf(
         id="rb-same-cpu",
+        of_times=True,
         statement="sharing one CPU with its consumer, rb delivers more but drops, pb does not",
         sources="BENCH",
         published="3.05 and 3.54 dropped, against 1.39 and 0",
@@ -233,6 +238,7 @@ CLAIMS: Final = (
     ),
     for_perf(
         id="fast-consumer-hurts-rb",
+        of_times=True,
         statement="a lighter consumer is woken more and delivers less",
         sources="BENCH",
         published="8.16 against 12.05 M/s",
