@@ -60,6 +60,7 @@ class Request:
     image: Image
     seed: int  # of the guest's random numbers
     folder: Path  # for its files; exists
+    options: tuple[str, ...] = ()  # of QEMU, for this boot alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +160,7 @@ def boots(
 
 def _command(request: Request, settings: Settings) -> list[str]:
     return [
-        *(program(), *OPTIONS, "-seed", str(request.seed)),
+        *(program(), *OPTIONS, *request.options, "-seed", str(request.seed)),
         *("-serial", f"file:{request.folder / CONSOLE}"),
         *("-serial", f"file:{request.folder / REPORT}"),
         *("-kernel", str(request.image.vmlinuz), "-initrd", str(settings.initrd)),
@@ -168,16 +169,17 @@ def _command(request: Request, settings: Settings) -> list[str]:
 
 
 def _left(folder: Path, ended: Ended) -> Boot:
-    said = _held(folder / SAID).decode(errors="replace").strip().splitlines()
+    said = held(folder / SAID).decode(errors="replace").strip().splitlines()
     return Boot(
         ended=ended,
-        console=_held(folder / CONSOLE),
-        report=_held(folder / REPORT),
+        console=held(folder / CONSOLE),
+        report=held(folder / REPORT),
         said=said[-1] if said else "",
     )
 
 
-def _held(path: Path) -> bytes:
+def held(path: Path) -> bytes:
+    """Return what a guest wrote to a file, up to a bound; nothing where there is no file."""
     try:
         with path.open("rb") as file:
             return file.read(_MOST_BYTES)

@@ -7,7 +7,9 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import psutil
 
@@ -16,10 +18,14 @@ from bench.guests import reproducible
 from bench.guests.reproducible import Boot, Request, Settings
 from bench.guests.sources import Image
 from bench.host import ownership
-from bench.questions.exact import plan, report
+from bench.questions.exact import functions, plan, probe, report
 from bench.questions.exact.judge import Seen, judge
+from bench.questions.exact.probe import Plugin
 from bench.questions.exact.study import FORMAT, KernelCount, Study
 from bench.questions.kernels.run import Say, folder_name
+
+_LAST: Final = len(plan.BOOTS) - 1
+_DISTURBED: Final = "with the plugin its guest did something else"
 
 
 def count(
@@ -42,7 +48,10 @@ def count(
     settings = Settings(initrd=initrd, time_limit_s=time_limit_s, append=tuple(append))
     lost = dict(_unusable(images))
     usable = [each for each in images if isinstance(each, Image) and each.label not in lost]
-    boots = _Boots(usable, folder)
+    plugin = probe.plugin()
+    if plugin.why_not:
+        say(f"functions are left out: {plugin.why_not}")
+    boots = _Boots(usable, folder, plugin)
     with closing(reproducible.boots(boots.following, settings, jobs)) as ended:
         for request, boot in ended:
             found = _seen(boot, time_limit_s)
@@ -51,7 +60,7 @@ def count(
     return Study(
         format=FORMAT,
         qemu=qemu,
-        options=reproducible.OPTIONS,
+        options=(*reproducible.OPTIONS, *probe.DEVICE),
         parameters=(*reproducible.PARAMETERS, *append),
         program_sha256=hashlib.sha256(disk).hexdigest(),
         kernels=tuple(
@@ -83,10 +92,15 @@ def missing(label: str, reason: str, origin: str = "") -> KernelCount:
 
 
 class _Boots:
-    """All boots of a run, and what came of them."""
+    """All boots of a run, and what came of them.
 
-    def __init__(self, images: Sequence[Image], folder: Path) -> None:
+    The plugin is in a kernel's last boot, which has to leave the same bytes as the first: that
+    shows that it changes nothing. Where it does, that boot is made once more without it.
+    """
+
+    def __init__(self, images: Sequence[Image], folder: Path, plugin: Plugin) -> None:
         self._folder = folder
+        self._plugin = plugin
         self._left = [(turn, each) for turn in range(len(plan.BOOTS)) for each in images]
         self._seen: dict[tuple[str, int], Seen] = {}
 
@@ -99,22 +113,40 @@ class _Boots:
             first = self._seen.get((image.label, 0))
             if turn == 0 or (first is not None and not first.problem):
                 self._left.remove((turn, image))
-                place = self._folder / folder_name(image.label) / str(turn + 1)
+                place = self._place(image, turn)
                 ownership.make_folder(place)
-                return Request(image=image, seed=plan.BOOTS[turn], folder=place)
+                last = self._plugin.options(place) if turn == _LAST else probe.UNASKED
+                options = (*probe.DEVICE, *last)
+                seed = plan.BOOTS[min(turn, _LAST)]
+                return Request(image=image, seed=seed, folder=place, options=options)
         return None
+
+    def _place(self, image: Image, turn: int) -> Path:
+        return self._folder / folder_name(image.label) / str(turn + 1)
 
     def note(self, request: Request, seen: Seen) -> str:
         """Keep what came of a boot; return its name, for people."""
         turn = int(request.folder.name)
         self._seen[request.image.label, turn - 1] = seen
+        if turn - 1 == _LAST and self._plugin.path is not None:
+            first = self._seen[request.image.label, 0]
+            if (seen.report, seen.console) != (first.report, first.console):
+                self._left.append((_LAST + 1, request.image))
         return f"{request.image.label}, boot {turn} with seed {request.seed}"
 
     def judged(self, image: Image) -> KernelCount:
         """Return what was counted on a kernel."""
-        turns = ((image.label, turn) for turn in range(len(plan.BOOTS)))
-        seen = [self._seen[turn] for turn in turns if turn in self._seen]
-        return judge(image.label, image.release, image.origin, seen)
+        turns = [turn for turn in range(_LAST + 2) if (image.label, turn) in self._seen]
+        again = _LAST + 1 in turns
+        seen = [self._seen[image.label, turn] for turn in turns if not again or turn != _LAST]
+        kernel = judge(image.label, image.release, image.origin, seen)
+        if not kernel.calls or self._plugin.why_not:
+            return replace(kernel, unexplained=self._plugin.why_not)
+        if again:
+            return replace(kernel, unexplained=_DISTURBED)
+        place = self._place(image, _LAST)
+        blocks, names = (reproducible.held(place / each) for each in (probe.BLOCKS, probe.SYMBOLS))
+        return functions.explained(kernel, blocks, names)
 
 
 def _seen(boot: Boot, time_limit_s: float) -> Seen:
