@@ -28,9 +28,10 @@ from bench.report.document import (
 from bench.report.figure import chart_of, look
 from bench.report.units import clean
 
-_WIDTH: Final = 640  # of a strip, in CSS pixels
+_WIDTH: Final = 440  # of a strip, in CSS pixels
 _BAR: Final = 26
 _LETTER: Final = 6.2  # of a name within a bar
+_INK: Final = "#3a4048"
 _MOST_FUNCTIONS: Final = 12  # of a call; the rest is summed up
 _REST: Final = "others"
 
@@ -143,8 +144,8 @@ def _panel(explained: Sequence[tuple[str, KernelCount]], name: str) -> Panel | N
     y = alt.Y("kernel:N", title=None, sort=labels, axis={"grid": False, "labelOverlap": False})
     x = alt.X("begin:Q", title=None, scale={"domain": [0, most], "nice": False})
     changed = look("ring over perf").colour
-    bar = chart_of("functions").mark_bar(stroke="white", strokeWidth=1, height=_BAR - 6)
-    names = chart_of("functions").mark_text(fontSize=10, color="white", aria=False)
+    bar = chart_of("functions").mark_bar(fillOpacity=0.4, stroke="white", height=_BAR - 4)
+    names = chart_of("functions").mark_text(fontSize=10, color=_INK, aria=False)
     return Panel(
         title=f"{name}, {RECORD_BYTES} bytes",
         chart=alt.layer(
