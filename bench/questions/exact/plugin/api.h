@@ -12,6 +12,10 @@
 
 #define EXPORTED __attribute__((visibility("default")))
 
+#ifndef API
+#define API 2
+#endif
+
 #if API == 1
 enum { NEWEST_API = 1 };
 #else
