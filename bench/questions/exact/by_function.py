@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -56,9 +57,13 @@ def parts(counted: Sequence[tuple[str, KernelCount]], drawn: Sequence[str]) -> I
                 "differs as a smaller one does is left out."
             ),
         )
+    lacking = defaultdict[str, list[str]](list)
     for name, kernel in counted:
         if kernel.unexplained:
-            yield Note(text=f"{name}: no functions: {clean(kernel.unexplained)}")
+            lacking[kernel.unexplained].append(name)
+    for reason, names in lacking.items():
+        yield Note(text=f"{', '.join(names)}: no functions: {clean(reason)}")
+    for name, kernel in counted:
         if unequal := ", ".join(_unequal(kernel)):
             text = f"{name}: functions do not add up to what the clock counts: {unequal}"
             yield Note(text=text, mark=Mark.OPEN)

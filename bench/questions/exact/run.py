@@ -25,7 +25,7 @@ from bench.questions.exact.study import FORMAT, KernelCount, Study
 from bench.questions.kernels.run import Say, folder_name
 
 _LAST: Final = len(plan.BOOTS) - 1
-_DISTURBED: Final = "with the plugin its guest did something else"
+_DISTURBED: Final = "its guest did something else"
 
 
 def count(
@@ -143,7 +143,8 @@ class _Boots:
         if not kernel.calls or self._plugin.why_not:
             return replace(kernel, unexplained=self._plugin.why_not)
         if again:
-            return replace(kernel, unexplained=_DISTURBED)
+            problem = self._seen[image.label, _LAST].problem
+            return replace(kernel, unexplained=f"with the plugin {problem or _DISTURBED}")
         place = self._place(image, _LAST)
         blocks, names = (reproducible.held(place / each) for each in (probe.BLOCKS, probe.SYMBOLS))
         return functions.explained(kernel, blocks, names)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from made_up_exact import SYMBOLS, blocks, kernel, study, with_functions
 from rendered import text
@@ -58,6 +60,11 @@ def test_without_functions_the_counts_stay(written: bytes, names: bytes, words: 
     assert words in found.unexplained
     assert found.calls == kernel("6.1", {CALL: 141}).calls
     assert words in text(document(study(found)))
+
+
+def test_one_reason_of_several_kernels_is_one_line() -> None:
+    kernels = [replace(kernel(name, {CALL: 141}), unexplained="no plugins") for name in "abc"]
+    assert "a, b, c: no functions: no plugins" in text(document(study(*kernels)))
 
 
 def test_every_block_counts_once() -> None:
