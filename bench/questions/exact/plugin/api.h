@@ -39,6 +39,8 @@ enum { NO_REGISTERS }; /* qemu_plugin_cb_flags */
 typedef void (*translated_cb)(uint64_t id, struct qemu_plugin_tb *block);
 typedef void (*executed_cb)(unsigned int cpu, void *data);
 
+/* It forgets all callbacks and what is translated, then calls back. */
+void qemu_plugin_reset(uint64_t id, void (*callback)(uint64_t id));
 void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id, translated_cb callback);
 void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *block, executed_cb callback,
 					  int flags, void *data);
@@ -47,6 +49,7 @@ void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *instruction
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *block);
 uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *block);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *block, size_t at);
+uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *instruction);
 size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *instruction);
 
 /* Before version 3 it returns the bytes, since then it copies them and returns how many. */

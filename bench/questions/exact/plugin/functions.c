@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * A plugin of QEMU that notes what a guest executes between two readings of its clock: the blocks
- * of instructions of a call, which add up to what the guest itself counts. Its file has a line for
+ * A plugin of QEMU that notes what a guest executes between two readings of its clock: the
+ * instructions of a call, as many as the guest itself counts. Its file has a line for
  * each call that ran:
  *
- *	call NUMBER INSTRUCTIONS TIMES ADDRESS:INSTRUCTIONS ...
+ *	call NUMBER INSTRUCTIONS TIMES ADDRESS:EXECUTED ...
  *
  * NUMBER is its place in the guest's plan, INSTRUCTIONS what most of its runs took, the least of
- * several, and TIMES how many. A block has the address of its first instruction, and all that the
- * run executed of it. Without a file it only says whether it would be taken.
+ * several, and TIMES how many. Each ADDRESS has how often one of those runs executed it. Without a file it only says whether it would be taken.
  */
 #include "api.h"
 #include "marks.h"
@@ -18,56 +17,47 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_BLOCKS 65536 /* of a run; one with more was interrupted */
+#define MOST_STEPS 65536 /* of a run; one with more was interrupted */
 #define MOST_TOTALS 256 /* of the runs of a call: as many as there are runs */
 
-struct block {
+/* An instruction of the kernel. */
+struct step {
 	uint64_t address;
-	uint64_t instructions;
-	uint64_t executed; /* of them, in one run; 0 between uses */
-	bool reads_clock; /* its last instruction: with icount, none follows */
+	unsigned int executed; /* in one run; 0 between uses */
+	bool reads_clock;
 };
 
 struct total {
-	uint64_t instructions;
+	unsigned int length; /* of the path: its instructions */
 	unsigned int times;
-	unsigned int length;
-	struct block **path; /* of the first run that took so many */
+	struct step **path; /* of the first run that took so many */
 };
 
 EXPORTED int qemu_plugin_version = API;
 
 static FILE *out;
+static uint64_t plugin;
 static int api;
 static int call = -1;
+static bool watching; /* the kernel: from the first call on */
 static bool counting;
-static bool in_kernel; /* since the clock was read */
-static struct block *path[MOST_BLOCKS];
+static const struct step *began; /* where the clock was read, unless user space ran since */
+static struct step *path[MOST_STEPS];
 static unsigned int length;
 static struct total totals[MOST_TOTALS];
 static unsigned int known;
 
-static uint64_t instructions_of_path(void)
-{
-	uint64_t sum = 0;
-
-	for (unsigned int i = 0; i < length; i++)
-		sum += path[i]->instructions;
-	return sum;
-}
-
 static void note_path(void)
 {
-	uint64_t instructions = instructions_of_path();
 	struct total *at = totals;
 
-	while (at < totals + known && at->instructions != instructions)
+	while (at < totals + known && at->length != length)
 		at++;
 	if (at == totals + MOST_TOTALS)
 		return;
 	if (at == totals + known) {
 		known++;
-		*at = (struct total){ .instructions = instructions, .length = length };
+		*at = (struct total){ .length = length };
 		at->path = malloc(length * sizeof(*path));
 		if (!at->path)
 			abort();
@@ -78,19 +68,25 @@ static void note_path(void)
 
 static void write_path(const struct total *total)
 {
-	fprintf(out, "call %d %llu %u", call, (unsigned long long)total->instructions, total->times);
+	fprintf(out, "call %d %u %u", call, total->length, total->times);
 	for (unsigned int i = 0; i < total->length; i++)
-		total->path[i]->executed += total->path[i]->instructions;
+		total->path[i]->executed++;
 	for (unsigned int i = 0; i < total->length; i++) {
-		struct block *block = total->path[i];
+		struct step *step = total->path[i];
 
-		if (block->executed)
-			fprintf(out, " %llx:%llu", (unsigned long long)block->address,
-				(unsigned long long)block->executed);
-		block->executed = 0;
+		if (step->executed)
+			fprintf(out, " %llx:%u", (unsigned long long)step->address, step->executed);
+		step->executed = 0;
 	}
 	fputc('\n', out);
 	fflush(out);
+}
+
+static void translated(uint64_t id, struct qemu_plugin_tb *block);
+
+static void translate_anew(uint64_t id)
+{
+	qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
 }
 
 static void next_call(unsigned int cpu, void *data)
@@ -101,7 +97,7 @@ static void next_call(unsigned int cpu, void *data)
 	(void)data;
 	for (const struct total *at = totals; at < totals + known; at++)
 		if (at->times > usual->times || (at->times == usual->times &&
-						 at->instructions < usual->instructions))
+						 at->length < usual->length))
 			usual = at;
 	if (known)
 		write_path(usual);
@@ -109,6 +105,9 @@ static void next_call(unsigned int cpu, void *data)
 		free(totals[--known].path);
 	counting = false;
 	call++;
+	if (!watching)
+		qemu_plugin_reset(plugin, translate_anew);
+	watching = true;
 }
 
 static void begin_runs(unsigned int cpu, void *data)
@@ -116,26 +115,34 @@ static void begin_runs(unsigned int cpu, void *data)
 	(void)cpu;
 	(void)data;
 	counting = true;
-	in_kernel = false;
+	began = NULL;
 }
 
 /* What lies between two runs is left out: the guest's program is in it. */
+static void in_user_space(unsigned int cpu, void *data)
+{
+	(void)cpu;
+	(void)data;
+	began = NULL;
+}
+
+/* A call lies between two readings by one instruction; the kernel has others. */
 static void executed(unsigned int cpu, void *data)
 {
-	struct block *block = data;
+	struct step *step = data;
 
 	(void)cpu;
 	if (!counting)
 		return;
-	if (!(block->address >> 63) || length == MOST_BLOCKS)
-		in_kernel = false;
-	if (in_kernel)
-		path[length++] = block;
-	if (!block->reads_clock)
+	if (length == MOST_STEPS)
+		began = NULL;
+	if (began)
+		path[length++] = step;
+	if (!step->reads_clock)
 		return;
-	if (in_kernel)
+	if (began && began->address == step->address)
 		note_path();
-	in_kernel = true;
+	began = step;
 	length = 0;
 }
 
@@ -161,37 +168,56 @@ static bool is_clock(const unsigned char *bytes, size_t size)
 	       (size == 3 && !memcmp(bytes, "\x0f\x01\xf9", 3)); /* rdtscp */
 }
 
-static void translated(uint64_t id, struct qemu_plugin_tb *translation)
+/*
+ * Instructions are followed one by one: a block may be left early, at an instruction that reaches
+ * a device, and may end with one that the next block begins with.
+ */
+static void watch_kernel(struct qemu_plugin_insn *instruction, const unsigned char *bytes,
+			 size_t size)
 {
-	size_t count = qemu_plugin_tb_n_insns(translation), size = 0;
-	struct block *block = calloc(1, sizeof(*block));
+	struct step *step = calloc(1, sizeof(*step));
+
+	if (!step)
+		abort();
+	step->address = qemu_plugin_insn_vaddr(instruction);
+	step->reads_clock = is_clock(bytes, size);
+	qemu_plugin_register_vcpu_insn_exec_cb(instruction, executed, NO_REGISTERS, step);
+}
+
+static void watch_program(struct qemu_plugin_insn *instruction, const unsigned char *bytes,
+			  size_t size)
+{
+	if (is_mark(bytes, size, MARK_NEXT))
+		qemu_plugin_register_vcpu_insn_exec_cb(instruction, next_call, NO_REGISTERS, NULL);
+	else if (is_mark(bytes, size, MARK_RUNS))
+		qemu_plugin_register_vcpu_insn_exec_cb(instruction, begin_runs, NO_REGISTERS, NULL);
+}
+
+/* Until the first call, nothing of the kernel is watched: it boots at its usual speed. */
+static void translated(uint64_t id, struct qemu_plugin_tb *block)
+{
+	bool kernel = qemu_plugin_tb_vaddr(block) >> 63;
+	size_t count = qemu_plugin_tb_n_insns(block);
 	unsigned char bytes[8];
 
 	(void)id;
-	if (!block)
-		abort();
-	block->address = qemu_plugin_tb_vaddr(translation);
-	block->instructions = count;
-	if (block->address >> 63) {
-		size = copy_bytes(qemu_plugin_tb_get_insn(translation, count - 1), bytes);
-		block->reads_clock = is_clock(bytes, size);
-	}
-	for (size_t i = 0; !(block->address >> 63) && i < count; i++) {
-		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(translation, i);
+	if (kernel && !watching)
+		return;
+	if (!kernel)
+		qemu_plugin_register_vcpu_tb_exec_cb(block, in_user_space, NO_REGISTERS, NULL);
+	for (size_t i = 0; i < count; i++) {
+		struct qemu_plugin_insn *instruction = qemu_plugin_tb_get_insn(block, i);
+		size_t size = copy_bytes(instruction, bytes);
 
-		size = copy_bytes(insn, bytes);
-		if (is_mark(bytes, size, MARK_NEXT))
-			qemu_plugin_register_vcpu_insn_exec_cb(insn, next_call, NO_REGISTERS, NULL);
-		else if (is_mark(bytes, size, MARK_RUNS))
-			qemu_plugin_register_vcpu_insn_exec_cb(insn, begin_runs, NO_REGISTERS, NULL);
+		(kernel ? watch_kernel : watch_program)(instruction, bytes, size);
 	}
-	qemu_plugin_register_vcpu_tb_exec_cb(translation, executed, NO_REGISTERS, block);
 }
 
 EXPORTED int qemu_plugin_install(uint64_t id, const struct qemu_info *info, int argc, char **argv)
 {
 	const char *file = argc == 1 && !strncmp(argv[0], "out=", 4) ? argv[0] + 4 : NULL;
 
+	plugin = id;
 	api = info->version.cur;
 	if (api > NEWEST_API) {
 		printf("its plugin API is version %d, and known are those up to %d\n", api, NEWEST_API);
