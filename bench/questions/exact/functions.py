@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Tell the instructions of a call by the kernel's functions.
 
-A plugin of QEMU notes the blocks that a guest executes between two readings of its clock
+A plugin of QEMU notes what a guest executes between two readings of its clock
 (plugin/functions.c), the guest names the functions of its kernel at the end (guest/symbols.c): so
 the parts add up to what the guest counted, the empty program subtracted here as there.
 """
@@ -79,19 +79,19 @@ def calls(written: bytes, known: Symbols) -> Mapping[int, ByFunction]:
         if call is None:
             raise ValueError(f"what the plugin wrote is garbled: {line[:80]!r}")
         parts = Counter[str]()
-        for block in call[4].split():
-            address, _, instructions = block.partition(":")
-            parts[known.name(int(address, 16))] += int(instructions)
+        for step in call[4].split():
+            address, _, times = step.partition(":")
+            parts[known.name(int(address, 16))] += int(times)
         if sum(parts.values()) != int(call[2]):
             raise ValueError(f"what the plugin wrote does not add up: {line[:80]!r}")
         found[int(call[1])] = parts
     return found
 
 
-def explained(kernel: KernelCount, blocks: bytes, names: bytes) -> KernelCount:
+def explained(kernel: KernelCount, executed: bytes, names: bytes) -> KernelCount:
     """Return ``kernel`` with the functions of each call, or with the reason that it has none."""
     try:
-        found = calls(blocks, symbols(names))
+        found = calls(executed, symbols(names))
     except ValueError as error:
         return replace(kernel, unexplained=str(error))
     places = {(call.name, call.bytes): at for at, call in enumerate(CALLS)}

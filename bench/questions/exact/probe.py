@@ -18,7 +18,7 @@ DEVICE: Final = ("-device", "isa-debugcon,iobase=0xe9,chardev=symbols")
 UNASKED: Final = ("-chardev", "null,id=symbols", "-global", "isa-debugcon.readback=0")
 
 SYMBOLS: Final = "symbols.txt"
-BLOCKS: Final = "blocks.txt"
+EXECUTED: Final = "executed.txt"
 
 _PLUGINS: Final = ("plugin-2.so", "plugin-1.so")
 _PLACE: Final = Path(__file__).parent
@@ -35,13 +35,13 @@ class Plugin:
     why_not: str = ""
 
     def options(self, folder: Path) -> tuple[str, ...]:
-        """Return QEMU's options for a boot that leaves SYMBOLS and BLOCKS in ``folder``."""
+        """Return QEMU's options for a boot that leaves SYMBOLS and EXECUTED in ``folder``."""
         if self.path is None:
             return UNASKED
         return (
             *("-chardev", f"file,id=symbols,path={_quoted(folder / SYMBOLS)}"),
             *("-global", "isa-debugcon.readback=1"),
-            *("-plugin", f"{_quoted(self.path)},out={_quoted(folder / BLOCKS)}"),
+            *("-plugin", f"{_quoted(self.path)},out={_quoted(folder / EXECUTED)}"),
         )
 
 

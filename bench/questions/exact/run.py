@@ -146,8 +146,10 @@ class _Boots:
             problem = self._seen[image.label, _LAST].problem
             return replace(kernel, unexplained=f"with the plugin {problem or _DISTURBED}")
         place = self._place(image, _LAST)
-        blocks, names = (reproducible.held(place / each) for each in (probe.BLOCKS, probe.SYMBOLS))
-        return functions.explained(kernel, blocks, names)
+        executed, names = (
+            reproducible.held(place / each) for each in (probe.EXECUTED, probe.SYMBOLS)
+        )
+        return functions.explained(kernel, executed, names)
 
 
 def _seen(boot: Boot, time_limit_s: float) -> Seen:

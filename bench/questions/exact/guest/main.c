@@ -163,7 +163,7 @@ static void follow_plan(void)
 			       refusal.error,
 			       *refusal.said ? refusal.said : strerror(refusal.error));
 	}
-	mark(MARK_NEXT);
+	mark(MARK_OVER);
 }
 
 /* A file's first word as a fact; nothing where the kernel has no such file. */

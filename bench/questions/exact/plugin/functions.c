@@ -89,25 +89,43 @@ static void translate_anew(uint64_t id)
 	qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
 }
 
-static void next_call(unsigned int cpu, void *data)
+static void watch_nothing(uint64_t id)
+{
+	(void)id;
+}
+
+static void end_call(void)
 {
 	const struct total *usual = totals;
 
-	(void)cpu;
-	(void)data;
 	for (const struct total *at = totals; at < totals + known; at++)
-		if (at->times > usual->times || (at->times == usual->times &&
-						 at->length < usual->length))
+		if (at->times > usual->times ||
+		    (at->times == usual->times && at->length < usual->length))
 			usual = at;
 	if (known)
 		write_path(usual);
 	while (known)
 		free(totals[--known].path);
 	counting = false;
+}
+
+static void next_call(unsigned int cpu, void *data)
+{
+	(void)cpu;
+	(void)data;
+	end_call();
 	call++;
 	if (!watching)
 		qemu_plugin_reset(plugin, translate_anew);
 	watching = true;
+}
+
+static void calls_over(unsigned int cpu, void *data)
+{
+	(void)cpu;
+	(void)data;
+	end_call();
+	qemu_plugin_reset(plugin, watch_nothing);
 }
 
 static void begin_runs(unsigned int cpu, void *data)
@@ -191,6 +209,8 @@ static void watch_program(struct qemu_plugin_insn *instruction, const unsigned c
 		qemu_plugin_register_vcpu_insn_exec_cb(instruction, next_call, NO_REGISTERS, NULL);
 	else if (is_mark(bytes, size, MARK_RUNS))
 		qemu_plugin_register_vcpu_insn_exec_cb(instruction, begin_runs, NO_REGISTERS, NULL);
+	else if (is_mark(bytes, size, MARK_OVER))
+		qemu_plugin_register_vcpu_insn_exec_cb(instruction, calls_over, NO_REGISTERS, NULL);
 }
 
 /* Until the first call, nothing of the kernel is watched: it boots at its usual speed. */

@@ -5,5 +5,6 @@
 
 #define MARK_NEXT 0x6c6c6163 /* what follows belongs to the next call of the plan */
 #define MARK_RUNS 0x736e7572 /* what follows are its runs that count */
+#define MARK_OVER 0x7265766f /* there is no other call */
 
 #endif
