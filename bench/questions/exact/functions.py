@@ -27,6 +27,7 @@ _CALL: Final = re.compile(
     r"call (\d{1,6}) (\d{1,18}) (\d{1,6})((?: [0-9a-f]{1,16}:\d{1,18})+)", re.ASCII
 )
 _CLONE: Final = re.compile(r"\.(isra|constprop|part|cold)\b.*")
+_ROUNDING: Final = 1  # of a clock that is not quite 1 GHz
 _EDGES: Final = ("_start", "_end", "_begin")
 
 ByFunction = Mapping[str, int]
@@ -120,9 +121,17 @@ def _parts(call: ByFunction | None, empty: ByFunction) -> Iterator[FunctionCount
             yield FunctionCount(name=name, instructions=instructions)
 
 
+def _adds_up(call: CallCount) -> bool:
+    total = sum(each.instructions for each in call.functions)
+    return bool(call.functions) and abs(total - (call.instructions or 0)) <= _ROUNDING
+
+
 def differences(before: CallCount, after: CallCount) -> list[tuple[str, int, int]]:
-    """Return the functions whose instructions differ, those that grew most first."""
-    if not before.functions or not after.functions:
+    """Return the functions whose instructions differ, those that grew most first.
+
+    None where those of either do not add up: they may be of something else.
+    """
+    if not (_adds_up(before) and _adds_up(after)):
         return []
     one, two = (
         {each.name: each.instructions for each in call.functions} for call in (before, after)

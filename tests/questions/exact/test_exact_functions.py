@@ -79,6 +79,8 @@ def test_what_grew_comes_first() -> None:
         ("lock", 26, 0),
     ]
     assert differences(OLD.calls[0], kernel("x", {CALL: 1}).calls[0]) == []
+    unequal = with_functions(kernel("x", {CALL: 149}), reserve=192)
+    assert differences(OLD.calls[0], unequal.calls[0]) == []
 
 
 def test_the_table_has_what_differs_between_the_first_and_the_last() -> None:
