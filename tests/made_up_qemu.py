@@ -12,12 +12,27 @@ _SCRIPT = """#!/bin/sh
 [ "$1" = --version ] && { echo 'QEMU emulator version 9.9 (made up)'; exit; }
 while [ $# -gt 0 ]; do
 	case "$1" in
-	-chardev) report=${2##*path=} ;;
+	-plugin) plugin=${2#*out=} ;;
+	-chardev)
+		case "$2" in
+		*id=report*) report=${2##*path=} ;;
+		*id=symbols*) symbols=${2##*path=} ;;
+		esac
+		;;
 	-kernel) kernel=$2 ;;
 	-seed) seed=$2 ;;
 	esac
 	shift
 done
+if [ -z "$kernel" ]; then
+	[ -n "$BUFBENCH_TEST_PLUGIN" ] && echo "$BUFBENCH_TEST_PLUGIN"
+	echo "qemu: -plugin $plugin: invalid option" >&2
+	exit 1
+fi
+if [ -n "$plugin" ]; then
+	[ -e "$kernel.blocks" ] && cp "$kernel.blocks" "$plugin" && cp "$kernel.symbols" "$symbols"
+	[ -e "$kernel.disturbed" ] && cp "$kernel.disturbed" "$report" && exit
+fi
 echo "booted $kernel" >>"${0%/*}/booted.log"
 case "$kernel" in
 *hangs) exec sleep 60 ;;

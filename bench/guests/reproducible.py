@@ -45,6 +45,7 @@ class Request:
     initrd: Path
     seed: int  # of the guest's random numbers
     folder: Path  # for its files; exists
+    options: tuple[str, ...] = ()  # of QEMU, behind those of the machine
     append: tuple[str, ...] = ()  # parameters of the kernel, behind those of all boots
 
 
@@ -166,7 +167,7 @@ def _command(request: Request, settings: Settings) -> list[str]:
     report = str(request.folder / REPORT).replace(",", ",,")  # as part of an option
     return [
         *_preloaded(settings),
-        *(machine.qemu(), *machine.options, "-seed", str(request.seed)),
+        *(machine.qemu(), *machine.options, *request.options, "-seed", str(request.seed)),
         *("-serial", f"file:{request.folder / CONSOLE}"),
         *("-chardev", f"file,id=report,path={report}", *machine.port),
         *("-kernel", str(request.image.vmlinuz), "-initrd", str(request.initrd)),
@@ -181,16 +182,17 @@ def _preloaded(settings: Settings) -> Iterator[str]:
 
 
 def _left(folder: Path, ended: Ended) -> Boot:
-    said = _held(folder / SAID).decode(errors="replace").strip().splitlines()
+    said = held(folder / SAID).decode(errors="replace").strip().splitlines()
     return Boot(
         ended=ended,
-        console=_held(folder / CONSOLE),
-        report=_held(folder / REPORT),
+        console=held(folder / CONSOLE),
+        report=held(folder / REPORT),
         said=said[-1] if said else "",
     )
 
 
-def _held(path: Path) -> bytes:
+def held(path: Path) -> bytes:
+    """Return what a guest wrote to a file, up to a bound; nothing where there is no file."""
     try:
         with path.open("rb") as file:
             return file.read(_MOST_BYTES)

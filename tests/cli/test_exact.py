@@ -12,7 +12,7 @@ from typing import Any
 import made_up_qemu
 import pytest
 from made_up_archive import arm64_image
-from made_up_exact import all_calls, kernel, report, study
+from made_up_exact import SYMBOLS, all_calls, blocks, kernel, report, study
 from tracing import bufbench
 
 from bench.errors import BufbenchError, ExitCode
@@ -134,6 +134,59 @@ def test_without_the_qemu_of_one_architecture(tmp_path: Path) -> None:
     lacks = "qemu-system-aarch64 is missing; apt-get install qemu-system-arm"
     reasons = [each["reason"] for each in json.loads(done.stdout)["kernels"]]
     assert reasons == [lacks, "", lacks]
+
+
+def explained(folder: Path, name: str, reserve: int) -> str:
+    """An image whose guest reports that many instructions of CALL, and their functions."""
+    image = made_up_qemu.image(folder, name, report({**all_calls(), CALL: reserve + 26 + 5}))
+    Path(f"{image}.blocks").write_bytes(blocks((1, reserve, 26)))
+    Path(f"{image}.symbols").write_bytes(SYMBOLS)
+    return image
+
+
+def test_functions_are_told_where_qemu_takes_a_plugin(path: dict[str, str], tmp_path: Path) -> None:
+    path["BUFBENCH_TEST_PLUGIN"] = "taken"
+    old, new = explained(tmp_path, "old", 70), explained(tmp_path, "new", 79)
+    whole = tmp_path / "exact.json"
+    gate = ("--fail-on", "reserve-submit:+0", "--json", "--output", str(whole))
+    done = bufbench("kernels", "exact", old, new, *gate, **path)
+    assert "(110 at 72 bytes): __bpf_reserve +9" in done.stderr
+    first = json.loads(whole.read_text())["kernels"][0]
+    assert first["unexplained"] == ""
+    assert first["calls"][0]["functions"] == [
+        {"name": "__bpf_reserve", "instructions": 70},
+        {"name": "lock", "instructions": 26},
+        {"name": "(BPF program)", "instructions": 5},
+    ]
+    assert len(made_up_qemu.booted(tmp_path)) == 6
+
+
+def test_a_plugin_that_changes_the_guest_is_left_out(path: dict[str, str], tmp_path: Path) -> None:
+    path["BUFBENCH_TEST_PLUGIN"] = "taken"
+    image = explained(tmp_path, "old", 70)
+    Path(f"{image}.disturbed").write_bytes(NEW)
+    done = bufbench("kernels", "exact", image, "--json", **path)
+    (found,) = json.loads(done.stdout)["kernels"]
+    assert found["unexplained"] == "with the plugin its guest did something else"
+    assert all(each["reproducible"] and not each["functions"] for each in found["calls"])
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("", "this QEMU is built without plugins"),
+        ("its plugin API is version 9", "its plugin API is version 9"),
+    ],
+)
+def test_without_a_plugin_all_else_is_counted(
+    said: str, why: str, path: dict[str, str], tmp_path: Path
+) -> None:
+    image = explained(tmp_path, "old", 70)
+    done = bufbench("kernels", "exact", image, "--json", BUFBENCH_TEST_PLUGIN=said, **path)
+    assert f"functions are left out: {why}" in done.stderr
+    (found,) = json.loads(done.stdout)["kernels"]
+    assert found["unexplained"] == why
+    assert all(each["reproducible"] for each in found["calls"])
 
 
 def test_no_kernel_counted_is_exit_code_3(path: dict[str, str], tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ from bench.questions.bisect import state as bisect_state
 from bench.questions.bisect.readings import of_calls
 from bench.questions.claims import expectations
 from bench.questions.exact import document as exact_document
+from bench.questions.exact import functions as exact_functions
 from bench.questions.exact import gate as exact_gate
 from bench.questions.exact import report as exact_report
 from bench.questions.exact import study as exact_study
@@ -205,6 +206,9 @@ def _oci_index_seeds() -> list[bytes]:
 def _exact(data: bytes) -> None:
     with suppress(ValueError):  # documented
         exact_report.parse(data)
+    kernel = made_up_exact.kernel("6.1", {("reserve-submit", 72): 141})
+    exact_functions.explained(kernel, data, made_up_exact.SYMBOLS)
+    exact_functions.explained(kernel, made_up_exact.blocks((1, 110, 26)), data)
     with _file(data) as path:
         exact_document.document(exact_study.read(path))
 
@@ -245,7 +249,12 @@ def _journal_seeds() -> list[bytes]:
 def _exact_seeds() -> list[bytes]:
     counts = made_up_exact.all_calls()
     study = made_up_exact.study(made_up_exact.kernel("6.1", counts))
-    return [made_up_exact.report(counts), TypeAdapter(type(study)).dump_json(study)]
+    return [
+        made_up_exact.report(counts),
+        TypeAdapter(type(study)).dump_json(study),
+        made_up_exact.blocks((1, 110, 26)),
+        made_up_exact.SYMBOLS,
+    ]
 
 
 def _bisection_seeds() -> list[bytes]:

@@ -9,6 +9,7 @@ from typing import Final
 
 from bench import amounts
 from bench.judge.metrics import Unit
+from bench.questions.exact import by_function
 from bench.questions.exact.plan import PERF, RUNS
 from bench.questions.exact.study import CallCount, Distribution, KernelCount, Setup, Study, Times
 from bench.record.layout import RECORD_BYTES
@@ -148,6 +149,7 @@ def _parts(study: Study, counted: Sequence[KernelCount]) -> Iterator[Part]:
     if counted:
         yield _calls(counted)
         yield from _remarks(counted)
+        yield from by_function.parts([(_name(each), each) for each in counted], _HEADLINES)
     yield _kernels(study.kernels)
     yield Heading(text="What an instruction count is not", key="not", level=Level.BACKGROUND)
     yield Definitions(entries=tuple((term, (text,)) for term, text in _IS_NOT.items()))

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.errors import GateFailed, UsageError
+from bench.questions.exact.functions import differences
 from bench.questions.exact.plan import NAMES
 from bench.questions.exact.study import CallCount, KernelCount
 
 ALL: Final = "all"
+_MOST_FUNCTIONS: Final = 3
 _GATE: Final = re.compile(r"(?P<call>[a-z-]+):\+(?P<more>[0-9]{1,9})", re.ASCII)
 
 
@@ -30,6 +32,7 @@ class Gate:
         if not before:
             yield f"{self} was not measured on {base.label}" + (base.reason and f": {base.reason}")
         grown = defaultdict[tuple[str, int], list[str]](list)
+        reasons: dict[tuple[str, int], str] = {}
         for name, size in dict.fromkeys((*before, *after)):
             one, two = before.get((name, size)), after.get((name, size))
             if self.call == ALL and (one is None or one.instructions is None):
@@ -39,10 +42,11 @@ class Gate:
                 yield f"{self} was not measured at {size} bytes: {lack}"
             elif (more := _count(two) - _count(one)) > self.more:
                 grown[name, more].append(f"{_count(two):,} at {size} bytes")
+                reasons.setdefault((name, more), _reason(one, two))
         for (name, more), counts in grown.items():
             yield (
                 f"{name} takes {more:,} instructions more on {kernel.label} than on {base.label} "
-                f"({', '.join(counts)})"
+                f"({', '.join(counts)}){reasons[name, more]}"
             )
 
     def _of(self, kernel: KernelCount) -> Mapping[tuple[str, int], CallCount]:
@@ -56,6 +60,13 @@ class Gate:
 
 def _count(call: CallCount | None) -> int:
     return (call.instructions if call is not None else None) or 0
+
+
+def _reason(before: CallCount | None, after: CallCount | None) -> str:
+    """Name the functions that grew, where they are known."""
+    found = differences(before, after) if before is not None and after is not None else []
+    grown = [f"{name} {now - was:+,}" for name, was, now in found if now > was]
+    return f": {', '.join(grown[:_MOST_FUNCTIONS])}" if grown else ""
 
 
 def _lack(kernel: KernelCount, call: CallCount | None) -> str:

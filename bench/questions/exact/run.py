@@ -7,8 +7,9 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import psutil
 
@@ -18,10 +19,14 @@ from bench.guests.machines import MEMORY_MIB, Machine, usual
 from bench.guests.reproducible import Boot, Request, Settings
 from bench.guests.sources import Image
 from bench.host import ownership
-from bench.questions.exact import plan, report
+from bench.questions.exact import functions, plan, probe, report
 from bench.questions.exact.judge import Seen, judge
+from bench.questions.exact.probe import Plugin
 from bench.questions.exact.study import FORMAT, KernelCount, Setup, Study
 from bench.questions.kernels.run import Say, folder_name
+
+_LAST: Final = len(plan.BOOTS) - 1
+_DISTURBED: Final = "its guest did something else"
 
 
 def count(
@@ -44,6 +49,8 @@ def count(
             machine = reproducible.machine_of(image)
             if machine.architecture not in kits:
                 kits[machine.architecture] = _kit(machine, folder, append)
+                if why_not := kits[machine.architecture].plugin.why_not:
+                    say(f"{machine.architecture}: functions are left out: {why_not}")
             chosen[image.label] = kits[machine.architecture]
         except MachineUnfit as error:
             lost[image.label] = missing(image.label, str(error), image.origin)
@@ -80,6 +87,7 @@ class _Kit:
     machine: Machine
     initrd: Path
     setup: Setup
+    plugin: Plugin
 
 
 def _kit(machine: Machine, folder: Path, append: Sequence[str]) -> _Kit:
@@ -88,13 +96,14 @@ def _kit(machine: Machine, folder: Path, append: Sequence[str]) -> _Kit:
     disk = plan.ram_disk(machine.architecture)
     initrd = folder / f"initrd-{machine.architecture}"
     initrd.write_bytes(disk)
+    plugin = probe.plugin(machine)
     setup = Setup(
         qemu=qemu,
-        options=machine.options,
+        options=(*machine.options, *plugin.device),
         parameters=(*machine.parameters, *append),
         program_sha256=hashlib.sha256(disk).hexdigest(),
     )
-    return _Kit(machine, initrd, setup)
+    return _Kit(machine, initrd, setup, plugin)
 
 
 def missing(label: str, reason: str, origin: str = "") -> KernelCount:
@@ -103,7 +112,11 @@ def missing(label: str, reason: str, origin: str = "") -> KernelCount:
 
 
 class _Boots:
-    """All boots of a run, and what came of them."""
+    """All boots of a run, and what came of them.
+
+    The plugin is in a kernel's last boot, which has to leave the same bytes as the first: that
+    shows that it changes nothing. Where it does, that boot is made once more without it.
+    """
 
     def __init__(self, images: Sequence[Image], kits: Mapping[str, _Kit], folder: Path) -> None:
         self._kits = kits
@@ -120,29 +133,49 @@ class _Boots:
             first = self._seen.get((image.label, 0))
             if turn == 0 or (first is not None and not first.problem):
                 self._left.remove((turn, image))
-                place = self._folder / folder_name(image.label) / str(turn + 1)
+                place = self._place(image, turn)
                 ownership.make_folder(place)
                 kit = self._kits[image.label]
                 return Request(
                     image=image,
                     machine=kit.machine,
                     initrd=kit.initrd,
-                    seed=plan.BOOTS[turn],
+                    seed=plan.BOOTS[min(turn, _LAST)],
                     folder=place,
+                    options=kit.plugin.options(place, asked=turn == _LAST),
                 )
         return None
+
+    def _place(self, image: Image, turn: int) -> Path:
+        return self._folder / folder_name(image.label) / str(turn + 1)
 
     def note(self, request: Request, seen: Seen) -> str:
         """Keep what came of a boot; return its name, for people."""
         turn = int(request.folder.name)
         self._seen[request.image.label, turn - 1] = seen
+        plugin = self._kits[request.image.label].plugin
+        if turn - 1 == _LAST and plugin.path is not None:
+            first = self._seen[request.image.label, 0]
+            if (seen.report, seen.console) != (first.report, first.console):
+                self._left.append((_LAST + 1, request.image))
         return f"{request.image.label}, boot {turn} with seed {request.seed}"
 
     def judged(self, image: Image) -> KernelCount:
         """Return what was counted on a kernel."""
-        turns = ((image.label, turn) for turn in range(len(plan.BOOTS)))
-        seen = [self._seen[turn] for turn in turns if turn in self._seen]
-        return judge(image.label, image.release, image.origin, seen)
+        turns = [turn for turn in range(_LAST + 2) if (image.label, turn) in self._seen]
+        again = _LAST + 1 in turns
+        seen = [self._seen[image.label, turn] for turn in turns if not again or turn != _LAST]
+        kernel = judge(image.label, image.release, image.origin, seen)
+        if not kernel.calls or self._kits[image.label].plugin.why_not:
+            return replace(kernel, unexplained=self._kits[image.label].plugin.why_not)
+        if again:
+            problem = self._seen[image.label, _LAST].problem
+            return replace(kernel, unexplained=f"with the plugin {problem or _DISTURBED}")
+        place = self._place(image, _LAST)
+        executed, names = (
+            reproducible.held(place / each) for each in (probe.EXECUTED, probe.SYMBOLS)
+        )
+        return functions.explained(kernel, executed, names)
 
 
 def seen(boot: Boot, time_limit_s: float) -> Seen:

@@ -32,6 +32,14 @@ class Distribution:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionCount:
+    """What a call takes in one function of the kernel, beyond the empty program's."""
+
+    name: str
+    instructions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallCount:
     """A call on one kernel."""
 
@@ -41,6 +49,7 @@ class CallCount:
     reproducible: bool
     why: str = ""  # it is not reproducible, or was refused
     distributions: tuple[Distribution, ...] = ()  # of both seeds
+    functions: tuple[FunctionCount, ...] = ()  # the longest first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +66,7 @@ class KernelCount:
     sha256: str = ""  # of console and report of the first boot
     empty: int = 0  # instructions of the empty program, which all others are without
     calls: tuple[CallCount, ...] = ()
+    unexplained: str = ""  # why its calls have no functions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
