@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A tail that no watermark is reached for is delivered by the flush, else by the end alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from trials import KIB, assert_balanced, records, run
+
+from bench.plan.config import Consumer, Producer, TrialConfig, Wake
+from bench.record.layout import RECORD_BYTES
+from bench.trial.rig import Rig
+from workloads.storm import Shape, Storm
+
+pytestmark = pytest.mark.live
+
+FEW = 8
+PERIOD_MS = 10.0
+STORM = Storm(shape=Shape.TRICKLE, count=FEW, rate_per_s=1e3 / PERIOD_MS, cpus=(0,))
+STORED_BYTES = {"ringbuf": RECORD_BYTES + 8, "perfbuf": RECORD_BYTES + 16}
+FLUSH_MS = 25.0
+
+
+def waits_ms(rig: Rig, name: str, producer: Producer, *, flush_ms: float) -> list[float]:
+    """Return the own records' latencies, in order."""
+    config = TrialConfig(
+        transport=name,
+        budget_bytes=64 * KIB * len(rig.cpus),
+        storm=STORM,
+        producer=producer,
+        consumer=Consumer(flush_ms=flush_ms),
+    )
+    trial = run(rig, config)
+    assert_balanced(trial)
+    rows = records(rig)
+    own = rows[(rows["flags"] & 1) == 1][:FEW]  # the worker's own exit comes last
+    waits: list[float] = ((own["delivered_ns"] - own["timestamp_ns"]) / 1e6).tolist()
+    return waits
+
+
+def watermarks(name: str, of_records: int) -> tuple[Producer, Producer]:
+    in_records = Producer(wake=Wake.WATERMARK, watermark=of_records)
+    in_bytes = of_records * STORED_BYTES[name]
+    return in_records, replace(in_records, wake=Wake.BYTES, watermark=in_bytes)
+
+
+@pytest.mark.parametrize("name", ["ringbuf", "perfbuf"])
+def test_half_a_watermark_waits_for_the_end(rig: Rig, name: str) -> None:
+    for producer in watermarks(name, 100 * FEW):
+        waits = waits_ms(rig, name, producer, flush_ms=0)
+        # Each waits for those that come after it, and all for the end of the storm.
+        assert waits == sorted(waits, reverse=True)
+        assert waits[0] > (FEW - 1.5) * PERIOD_MS
+
+
+@pytest.mark.parametrize("name", ["ringbuf", "perfbuf"])
+def test_the_flush_delivers_it(rig: Rig, name: str) -> None:
+    for producer in watermarks(name, 100 * FEW):
+        waits = waits_ms(rig, name, producer, flush_ms=FLUSH_MS)
+        assert max(waits) < FLUSH_MS + PERIOD_MS
+        # Not before its time either: three come in a flush's time, and the first waits for it.
+        assert max(waits) > FLUSH_MS / 2
+
+
+@pytest.mark.parametrize("name", ["ringbuf", "perfbuf"])
+def test_a_watermark_in_bytes_wakes_at_as_many_records(rig: Rig, name: str) -> None:
+    every = 8
+    for producer in watermarks(name, every):
+        config = TrialConfig(
+            transport=name,
+            budget_bytes=64 * KIB * len(rig.cpus),
+            storm=replace(STORM, count=400, rate_per_s=2_000.0),
+            producer=producer,
+        )
+        trial = run(rig, config)
+        assert_balanced(trial)
+        assert trial.cost is not None
+        records_a_wakeup = trial.cost.delivered / trial.cost.wakeups_taken
+        assert 0.9 * every < records_a_wakeup < 1.5 * every
