@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Tuning run: all settings in blocks, then what is recommended against the default, anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bench.errors import MachineUnfit, NotBalanced
+from bench.judge.load import reduced
+from bench.plan.experiments import Experiment
+from bench.questions.tune.judge import Point, Recommendation, points, recommend
+from bench.questions.tune.plan import Axis, Choice, Setting, experiment
+from bench.trial.result import TrialResult
+
+CHECK_BLOCKS: Final = 10
+"""Blocks that only the recommended settings and the defaults have: chance chose none of them."""
+
+_GRID, _CHECK = "tune", "tune-check"
+
+Listener = Callable[[TrialResult], None]
+Run = Callable[[Experiment, Listener], Sequence[TrialResult]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuned:
+    """What one transport came to. ``check``: the setting recommended, in blocks of its own."""
+
+    points: tuple[Point, ...]
+    recommended: Recommendation
+    check: Point | None = None  # None: the default is recommended
+
+    def confirmed(self, axis: Axis) -> bool:
+        """Return whether the check found it better in nine of ten blocks, if one was needed."""
+        if self.check is None:
+            return self.recommended.point.setting.default
+        found = self.check.on(axis)
+        return 10 * found.better_in >= 9 * found.blocks
+
+    def setting(self, axis: Axis) -> Setting:
+        """Return what is recommended in the end: the default where the check did not confirm."""
+        return self.recommended.point.setting if self.confirmed(axis) else Setting()
+
+
+def planned(tried: Sequence[Choice], blocks: int) -> tuple[Experiment, Experiment]:
+    """Return both rounds; the second as large as it may become."""
+    return experiment(_GRID, tried, blocks), experiment(_CHECK, _most(tried), CHECK_BLOCKS)
+
+
+def _most(tried: Sequence[Choice]) -> list[Choice]:
+    """Return the default and one more of each transport."""
+    by_transport: dict[str, list[Choice]] = {}
+    for each in tried:
+        by_transport.setdefault(each.transport, []).append(each)
+    return [each for group in by_transport.values() for each in group[:2]]
+
+
+def measure(
+    tried: Sequence[Choice],
+    axis: Axis,
+    within_ms: float,
+    *,
+    blocks: int,
+    run: Run,
+    begin: Callable[[Experiment], None],
+) -> tuple[dict[str, Tuned], list[TrialResult]]:
+    """Run both rounds and judge them; call ``begin`` before each.
+
+    NotBalanced where the default of a transport has no valid trial.
+    """
+    asked = experiment(_GRID, tried, blocks)
+    begin(asked)
+    trials = list(run(asked, check_load))
+    found = points(_GRID, tried, trials)
+    for transport in dict.fromkeys(each.transport for each in tried):
+        if transport not in found:
+            raise NotBalanced(
+                f"no storm under the default of {transport} can be judged",
+                remedy="see the reasons in the journal, with bufbench report",
+            )
+    chosen = {name: recommend(each, axis, within_ms) for name, each in found.items()}
+    again = [each for each in tried if _is_checked(each, chosen)]
+    if again:
+        asked = experiment(_CHECK, again, CHECK_BLOCKS)
+        begin(asked)
+        more = run(asked, check_load)
+        trials += more
+        checked = {name: each[1] for name, each in points(_CHECK, again, more).items() if each[1:]}
+    else:
+        checked = {}
+    return {
+        name: Tuned(points=each, recommended=chosen[name], check=checked.get(name))
+        for name, each in found.items()
+    }, trials
+
+
+def _is_checked(choice: Choice, chosen: Mapping[str, Recommendation]) -> bool:
+    setting = chosen[choice.transport].point.setting
+    return not setting.default and choice.setting in (setting, type(setting)())
+
+
+def check_load(trial: TrialResult) -> None:
+    """Raise MachineUnfit for a storm that is not the load that was asked for."""
+    if lacking := reduced(trial):
+        raise MachineUnfit(
+            f"a storm was not the one to tune for: {'; '.join(lacking)}",
+            remedy="leave this machine to the measurement, and raise pids.max or RLIMIT_NPROC",
+        )
