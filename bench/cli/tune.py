@@ -27,7 +27,7 @@ from bench.cli.options import (
 from bench.cli.output import answer
 from bench.cli.values import Size, Time
 from bench.errors import check_range
-from bench.questions.tune.plan import Axis
+from bench.questions.tune.axis import Axis
 from bench.record.layout import RECORD_BYTES
 from bench.tracer.transports import find
 
@@ -104,7 +104,7 @@ def command(
     check_range("--blocks", blocks, 8, 1_000)
     budgets.check(budget, memory_bytes=_available())
     cpus = len(processors.usable(procfs.online_cpus()))
-    chosen = sizing.config(load, cpus)
+    chosen = plan.config(load, cpus)
     ways = [find(name) for name in each_once("--transport", transport) or TRANSPORTS]
     tried = plan.choices(ways, chosen, budget, cpus=cpus)
     if dry_run:

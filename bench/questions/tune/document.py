@@ -11,8 +11,9 @@ from bench.amounts import counted
 from bench.judge.metrics import Unit
 from bench.questions.sizing.plan import Load
 from bench.questions.transports.words import name
+from bench.questions.tune.axis import Axis
 from bench.questions.tune.judge import Number, Point
-from bench.questions.tune.plan import Axis, Setting
+from bench.questions.tune.plan import Setting
 from bench.questions.tune.run import Tuned
 from bench.questions.tune.terms import Buffers, Term, terms
 from bench.report import document as parts
@@ -195,7 +196,8 @@ def _parts(
         )
     yield Note(
         text="Each setting in blocks beside the default; x: times the default's, with the 95 % "
-        "interval of its median. Dominated: another is no worse at all three numbers. A duet would "
+        "interval of its median. CPU: the consumer's for a record; woken: wake-ups raised for one. "
+        "Dominated: another is no worse at all three numbers. A duet would "
         "not do: both of its arms share one wait, and so each other's wake-ups."
     )
 
@@ -225,7 +227,7 @@ def _evidence(found: Number) -> Evidence:
 
 
 def _table(asked: Question, transport: str, data: TransportData) -> Table:
-    headings = ("median", "x", "p99", "x", "CPU a record", "x", "wake-ups")
+    headings = ("median", "x", "p99", "x", "CPU", "x", "woken")
     mark = Column(heading="", numeric=False, verdict=True)
     return Table(
         key=f"frontier-{transport}",
@@ -251,7 +253,7 @@ def _row(axis: Axis, point: Point, data: TransportData) -> Row:
     wakeups = point.wakeups_per_record
     cells.append(Cell(text=number(wakeups, Unit.TIMES), value=wakeups))
     if point.setting == data.setting:
-        cells.append(Cell(text="recommended", mark=Mark.GOOD))
+        cells.append(Cell(text="chosen", mark=Mark.GOOD))
     elif point.lossy:
         cells.append(Cell(text=f"lost in {point.lossy}", mark=Mark.BAD))
     else:

@@ -12,13 +12,18 @@ from bench.judge.metrics import METRICS
 from bench.judge.numbers import number
 from bench.judge.samples import ArmSamples, ExperimentSamples, Stretch, file, paired
 from bench.judge.statistics import paired_ratio
-from bench.questions.tune.plan import Axis, Choice, Setting
+from bench.questions.tune.axis import Axis
+from bench.questions.tune.plan import Choice, Setting
 from bench.trial.result import TrialResult
 
 _P50, _P99, _CPU = "latency_p50_ns", "latency_p99_ns", "consumer_cpu_s_per_million"
 _METRICS: Final = {each.key: each for each in METRICS if each.key in (_P50, _P99, _CPU)}
 _ALIKE: Final = 1.05
 """Settings within this of the best are alike on the axis; the other axis decides."""
+
+
+_FEWEST: Final = 6
+"""Blocks below which a setting is not recommended: it is tried again before it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,10 +136,15 @@ def _coordinates(point: Point) -> tuple[float, ...]:
 def recommend(found: Sequence[Point], axis: Axis, within_ms: float) -> Recommendation:
     """Return the setting that is best on ``axis``; the default where none is surely better.
 
-    What lost more than the default did, is left out. ``within_ms``: the limit of BALANCE.
+    What lost more than the default did, or has too few blocks, is left out. ``within_ms`` is the
+    limit of BALANCE.
     """
     default = found[0]
-    kept = [each for each in found if each.lossy <= default.lossy]
+    kept = [
+        each for each in found if each.lossy <= default.lossy and each.on(axis).blocks >= _FEWEST
+    ]
+    if not kept:
+        return Recommendation(point=default, reason=f"fewer than {_FEWEST} blocks can be judged")
     reason = {
         Axis.LATENCY: "the least 99th percentile of latency",
         Axis.CPU: "the least consumer CPU, whatever the latency",

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Final
 
 from bench.amounts import size
@@ -14,17 +13,16 @@ from bench.plan.budgets import longest_record_bytes
 from bench.plan.config import TrialConfig, Wake
 from bench.plan.experiments import Arm, Experiment, transport_arms
 from bench.plan.traits import Traits
+from bench.questions.sizing import plan as sizing
+from bench.questions.sizing.plan import Load
+from bench.questions.transports.profiles import sized
 
 WAKE_AT: Final = (4, 16, 64)
 FLUSH_MS: Final = (1, 5, 20)
 
 
-class Axis(StrEnum):
-    """What a recommendation is to be best at."""
-
-    LATENCY = "latency"  # the 99th percentile
-    CPU = "cpu"  # the consumer's, whatever the latency
-    BALANCE = "balance"  # the consumer's CPU, within a limit of the 99th percentile
+_LATEST: Final = 10.0
+"""Times its length after which a storm is given up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +66,19 @@ class Choice:
     transport: str
     setting: Setting
     arm: Arm
+
+
+def config(load: Load, cpus: int) -> TrialConfig:
+    """Return the trial that puts ``load`` on a buffer, without transport and budget.
+
+    As many processes end in each storm: storms that time ends have loads that differ.
+    """
+    chosen = sizing.config(load, cpus)
+    storm = chosen.storm
+    if storm.timed:
+        storm = sized(replace(storm, timed=False), seconds=load.seconds, least=storm.workers)
+        storm = replace(storm, seconds=_LATEST * load.seconds + 5.0)
+    return replace(chosen, storm=storm)
 
 
 def stored_bytes(way: Traits, payload_bytes: int) -> int:

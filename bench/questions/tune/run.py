@@ -10,8 +10,9 @@ from typing import Final
 from bench.errors import MachineUnfit, NotBalanced
 from bench.judge.load import reduced
 from bench.plan.experiments import Experiment
+from bench.questions.tune.axis import Axis
 from bench.questions.tune.judge import Point, Recommendation, points, recommend
-from bench.questions.tune.plan import Axis, Choice, Setting, experiment
+from bench.questions.tune.plan import Choice, Setting, experiment
 from bench.trial.result import TrialResult
 
 CHECK_BLOCKS: Final = 10
