@@ -35,6 +35,8 @@ from bench.report.units import number, size
 
 FORMAT: Final = 1
 
+_PER_RECORD_NS: Final = 1e3  # of a second for a million records
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
@@ -178,6 +180,8 @@ def _parts(
     asked: Question, transports: Mapping[str, TransportData], best: str
 ) -> Iterator[parts.Part]:
     yield Sentence(lead="Why", text=_why(asked, transports[best]))
+    if len(transports) > 1:
+        yield Sentence(lead="Which buffer", text=_beside(asked))
     for transport, data in transports.items():
         if transport != best:
             yield Sentence(lead=name(transport).capitalize(), text=data.sentence)
@@ -210,6 +214,26 @@ def _why(asked: Question, data: TransportData) -> str:
     )
 
 
+def _beside(asked: Question) -> str:
+    """Say what each transport's setting comes to, the best first."""
+    order = sorted(asked.tuned, key=lambda each: _rank(asked, each))
+    points = [_point(asked.tuned[each], asked.axis) for each in order]
+    what = "99th percentile" if asked.axis is Axis.LATENCY else "consumer CPU a record"
+    return (
+        f"{what} "
+        + ", ".join(
+            f"{_number(point.on(asked.axis), asked.axis)} with {name(transport)}"
+            for transport, point in zip(order, points, strict=True)
+        )
+        + "; each with its own setting, not compared further."
+    )
+
+
+def _number(found: Number, axis: Axis) -> str:
+    scale = 1.0 if axis is Axis.LATENCY else _PER_RECORD_NS
+    return number(found.value * scale, Unit.NS)
+
+
 def _checked(axis: Axis, check: Point) -> str:
     found = check.on(axis)
     what = "99th percentile" if axis is Axis.LATENCY else "consumer CPU"
@@ -240,11 +264,10 @@ def _table(asked: Question, transport: str, data: TransportData) -> Table:
 
 def _row(axis: Axis, point: Point, data: TransportData) -> Row:
     cells: list[Cell] = []
-    per_record_ns = 1e3  # s for a million are µs for one
     for found, scale in (
         (point.p50_ns, 1.0),
         (point.p99_ns, 1.0),
-        (point.cpu_s_per_million, per_record_ns),
+        (point.cpu_s_per_million, _PER_RECORD_NS),
     ):
         cells += (
             Cell(text=number(found.value * scale, Unit.NS), value=found.value),
@@ -266,4 +289,6 @@ def _row(axis: Axis, point: Point, data: TransportData) -> Row:
 
 
 def _ratio(point: Point, found: Number) -> str:
-    return "1" if point.setting.default else f"{found.low:.2g} .. {found.high:.2g}"
+    if point.setting.default:
+        return "1"
+    return " .. ".join(number(bound, Unit.TIMES) for bound in (found.low, found.high))
