@@ -46,7 +46,7 @@ def watermarks(name: str, of_records: int) -> tuple[Producer, Producer]:
 
 
 @pytest.mark.parametrize("name", ["ringbuf", "perfbuf"])
-def test_half_a_watermark_waits_for_the_end(rig: Rig, name: str) -> None:
+def test_a_tail_below_the_watermark_waits_for_the_end(rig: Rig, name: str) -> None:
     for producer in watermarks(name, 100 * FEW):
         waits = waits_ms(rig, name, producer, flush_ms=0)
         # Each waits for those that come after it, and all for the end of the storm.
