@@ -291,4 +291,5 @@ def _row(axis: Axis, point: Point, data: TransportData) -> Row:
 def _ratio(point: Point, found: Number) -> str:
     if point.setting.default:
         return "1"
-    return " .. ".join(number(bound, Unit.TIMES) for bound in (found.low, found.high))
+    bounds = (found.low, found.high)
+    return " .. ".join(f"{each:,.{0 if each >= 10 else 2}f}" for each in bounds)
