@@ -114,15 +114,13 @@ def command(
     request = campaign.Request(journal=journal, seed=seed, wait=wait, wakeups=False)
     with campaign.opened(request) as running:
         print(f"journal: {journal}", file=sys.stderr, flush=True)
-        tuned, trials = run.measure(
-            tried, axis, within, blocks=blocks, run=running.run, begin=_begin
-        )
+        outcome = run.measure(tried, axis, within, blocks=blocks, run=running.run, begin=_begin)
     made = {each.transport: each.arm.config.budget_bytes for each in tried}
     asked = document.Question(
         load=load,
         axis=axis,
         within_ms=within,
-        exits_per_s=exits_per_s(trials),
+        exits_per_s=exits_per_s(outcome.trials),
         workers=chosen.storm.workers,
         buffers={
             way.name: Buffers(
@@ -133,7 +131,8 @@ def command(
             )
             for way in ways
         },
-        tuned=tuned,
+        tuned=outcome.tuned,
+        beside=outcome.beside,
         journal=str(journal),
     )
     answer("json" if as_json else "text", [document.document(asked)])

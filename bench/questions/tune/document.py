@@ -48,7 +48,8 @@ class Question:
     exits_per_s: float  # as seen
     workers: int  # that make the storm
     buffers: Mapping[str, Buffers]
-    tuned: Mapping[str, Tuned]
+    tuned: Mapping[str, Tuned]  # the best first
+    beside: Number | None  # the first over the second, on the axis
     journal: str
 
 
@@ -76,6 +77,7 @@ class TuneData:
     exits_per_s_seen: float
     journal: str
     recommended: str  # a transport
+    beside: Number | None  # it over the next one, on the axis; null: there is none
     transports: dict[str, TransportData]
 
 
@@ -94,7 +96,7 @@ def document(asked: Question) -> Document:
         )
         for transport, each in asked.tuned.items()
     }
-    best = min(transports, key=lambda each: _rank(asked, each))
+    best = next(iter(transports))
     return Document(
         title=f"{name(best).capitalize()}: {transports[best].sentence}",
         subject=_load(asked),
@@ -107,23 +109,11 @@ def document(asked: Question) -> Document:
             exits_per_s_seen=round(asked.exits_per_s, 1),
             journal=asked.journal,
             recommended=best,
+            beside=asked.beside,
             transports=transports,
         ),
         short="Tune",
     )
-
-
-def _point(tuned: Tuned, axis: Axis) -> Point:
-    """Return the point of what is recommended: of the check, whose blocks chose nothing."""
-    if tuned.check is not None and tuned.confirmed(axis):
-        return tuned.check
-    return tuned.points[0]
-
-
-def _rank(asked: Question, transport: str) -> tuple[bool, float]:
-    point = _point(asked.tuned[transport], asked.axis)
-    late = asked.axis is Axis.BALANCE and point.p99_ns.value > asked.within_ms * 1e6
-    return late, point.on(asked.axis).value
 
 
 def _load(asked: Question) -> str:
@@ -215,18 +205,17 @@ def _why(asked: Question, data: TransportData) -> str:
 
 
 def _beside(asked: Question) -> str:
-    """Say what each transport's setting comes to, the best first."""
-    order = sorted(asked.tuned, key=lambda each: _rank(asked, each))
-    points = [_point(asked.tuned[each], asked.axis) for each in order]
+    """Compare the first two transports, each as recommended."""
+    first, second = list(asked.tuned)[:2]
     what = "99th percentile" if asked.axis is Axis.LATENCY else "consumer CPU a record"
-    return (
-        f"{what} "
-        + ", ".join(
-            f"{_number(point.on(asked.axis), asked.axis)} with {name(transport)}"
-            for transport, point in zip(order, points, strict=True)
-        )
-        + "; each with its own setting, not compared further."
-    )
+    finals = {each: asked.tuned[each].final(asked.axis).on(asked.axis) for each in (first, second)}
+    numbers = [f"{_number(of, asked.axis)} with {name(each)}" for each, of in finals.items()]
+    text = f"{what} {numbers[0]}, {numbers[1]}"
+    found = asked.beside
+    if found is None:
+        return f"{text}; never in one block."
+    seen = f"x {found.ratio:.2f}, {found.low:.2f} to {found.high:.2f}"
+    return f"{text} ({seen})" + ("." if found.high < 1 else ": not surely apart, either will do.")
 
 
 def _number(found: Number, axis: Axis) -> str:

@@ -12,6 +12,7 @@ from bench.judge.metrics import METRICS
 from bench.judge.numbers import number
 from bench.judge.samples import ArmSamples, ExperimentSamples, Stretch, file, paired
 from bench.judge.statistics import paired_ratio
+from bench.plan.experiments import ArmName
 from bench.questions.tune.axis import Axis
 from bench.questions.tune.plan import Choice, Setting
 from bench.trial.result import TrialResult
@@ -83,6 +84,15 @@ def points(
             made = (_point(setting, arm, plain) for setting, arm in arms.items())
             found[transport] = _marked([each for each in made if each is not None])
     return {transport: each for transport, each in found.items() if each}
+
+
+def against(
+    name: str, axis: Axis, trials: Sequence[TrialResult], first: ArmName, second: ArmName
+) -> Number | None:
+    """Compare two arms of the experiment ``name`` on ``axis``, in the blocks that have both."""
+    samples = file([Stretch(trials=trials)]).get(name, ExperimentSamples(name=name))
+    arms = [samples.arms.get(each, ArmSamples(name=each)) for each in (first, second)]
+    return _number(_P99 if axis is Axis.LATENCY else _CPU, *arms)
 
 
 def _point(setting: Setting, arm: ArmSamples, plain: ArmSamples) -> Point | None:

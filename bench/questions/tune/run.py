@@ -11,7 +11,14 @@ from bench.errors import MachineUnfit, NotBalanced
 from bench.judge.load import reduced
 from bench.plan.experiments import Experiment
 from bench.questions.tune.axis import Axis
-from bench.questions.tune.judge import Point, Recommendation, points, recommend
+from bench.questions.tune.judge import (
+    Number,
+    Point,
+    Recommendation,
+    against,
+    points,
+    recommend,
+)
 from bench.questions.tune.plan import Choice, Setting, experiment
 from bench.trial.result import TrialResult
 
@@ -43,6 +50,19 @@ class Tuned:
         """Return what is recommended in the end: the default where the check did not confirm."""
         return self.recommended.point.setting if self.confirmed(axis) else Setting()
 
+    def final(self, axis: Axis) -> Point:
+        """Return the point of what is recommended: of the check, whose blocks chose nothing."""
+        return self.check if self.check and self.confirmed(axis) else self.points[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What all transports came to: the best on the axis first."""
+
+    tuned: dict[str, Tuned]
+    beside: Number | None  # the first over the second on the axis, each as recommended
+    trials: Sequence[TrialResult]
+
 
 def planned(tried: Sequence[Choice], blocks: int) -> tuple[Experiment, Experiment]:
     """Return both rounds; the second as large as it may become."""
@@ -65,7 +85,7 @@ def measure(
     blocks: int,
     run: Run,
     begin: Callable[[Experiment], None],
-) -> tuple[dict[str, Tuned], list[TrialResult]]:
+) -> Outcome:
     """Run both rounds and judge them; call ``begin`` before each.
 
     NotBalanced where the default of a transport has no valid trial.
@@ -90,10 +110,27 @@ def measure(
         checked = {name: each[1] for name, each in points(_CHECK, again, more).items() if each[1:]}
     else:
         checked = {}
-    return {
+    tuned = {
         name: Tuned(points=each, recommended=chosen[name], check=checked.get(name))
         for name, each in found.items()
-    }, trials
+    }
+    order = sorted(tuned, key=lambda each: _rank(tuned[each].final(axis), axis, within_ms))
+    finals = {
+        each.transport: each.arm.name
+        for each in tried
+        if each.setting == tuned[each.transport].setting(axis)
+    }
+    rounds = {each.transport for each in again}
+    beside = None
+    if order[1:]:
+        name = _CHECK if rounds.issuperset(order[:2]) else _GRID
+        beside = against(name, axis, trials, *(finals[each] for each in order[:2]))
+    return Outcome(tuned={each: tuned[each] for each in order}, beside=beside, trials=trials)
+
+
+def _rank(point: Point, axis: Axis, within_ms: float) -> tuple[bool, float]:
+    late = axis is Axis.BALANCE and point.p99_ns.value > within_ms * 1e6
+    return late, point.on(axis).value
 
 
 def _is_checked(choice: Choice, chosen: Mapping[str, Recommendation]) -> bool:

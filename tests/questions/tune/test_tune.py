@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 from jsonschema import validate
@@ -20,7 +21,7 @@ from bench.questions.tune.axis import Axis
 from bench.questions.tune.document import Question, document
 from bench.questions.tune.judge import points, recommend
 from bench.questions.tune.plan import SETTINGS, Choice, Setting, choices, config, stored_bytes
-from bench.questions.tune.run import CHECK_BLOCKS, Listener, Tuned, measure
+from bench.questions.tune.run import CHECK_BLOCKS, Listener, Outcome, Tuned, measure
 from bench.questions.tune.terms import Buffers, terms
 from bench.report.document import Document
 from bench.report.renderers import json as as_json
@@ -83,8 +84,12 @@ class Made:
         )
 
 
+def outcome(made: Made, axis: Axis, within_ms: float = 10.0) -> Outcome:
+    return measure(grid(), axis, within_ms, blocks=8, run=made.run, begin=lambda _: None)
+
+
 def tuned(made: Made, axis: Axis, within_ms: float = 10.0) -> dict[str, Tuned]:
-    return measure(grid(), axis, within_ms, blocks=8, run=made.run, begin=lambda _: None)[0]
+    return outcome(made, axis, within_ms).tuned
 
 
 def answer(made: Made, axis: Axis, within_ms: float = 10.0) -> Document:
@@ -94,6 +99,7 @@ def answer(made: Made, axis: Axis, within_ms: float = 10.0) -> Document:
         )
         for way in (RING, PERF)
     }
+    found = outcome(made, axis, within_ms)
     return document(
         Question(
             load=LOAD,
@@ -102,7 +108,8 @@ def answer(made: Made, axis: Axis, within_ms: float = 10.0) -> Document:
             exits_per_s=4_000.0,
             workers=2,
             buffers=buffers,
-            tuned=tuned(made, axis, within_ms),
+            tuned=found.tuned,
+            beside=found.beside,
             journal="tune.jsonl",
         )
     )
@@ -227,6 +234,28 @@ def test_few_blocks_recommend_nothing() -> None:
     few = [each for each in trials if each.block < 5]
     for found in points("tune", grid(), few).values():
         assert recommend(found, Axis.CPU, 10.0).point.setting.default
+
+
+def test_the_better_transport_leads_and_is_compared_with_the_other() -> None:
+    class Cheap(Made):
+        def trial(self, experiment: str, arm: str, setting: Setting, block: int) -> TrialResult:
+            made = super().trial(experiment, arm, setting, block)
+            if made.cost is None or made.config.transport != "perfbuf":
+                return made
+            half_ns = made.cost.consumer_cpu_ns // 2
+            return replace(made, cost=replace(made.cost, consumer_cpu_ns=half_ns))
+
+    found = outcome(Cheap(falls), Axis.CPU)
+    assert list(found.tuned) == ["perfbuf", "ringbuf"]
+    assert found.beside is not None
+    assert (found.beside.ratio, found.beside.blocks) == (pytest.approx(0.5, rel=1e-3), CHECK_BLOCKS)
+    text = " ".join(as_text.render(answer(Cheap(falls), Axis.CPU)).split())
+    assert text.startswith(
+        "The perf buffers: wake at every 16th record of a CPU and flush after 20"
+    )
+    assert "with the ring buffer (x 0.50, 0.50 to 0.50)." in text
+    alike = " ".join(as_text.render(answer(Made(falls), Axis.CPU)).split())
+    assert "(x 1.00, 1.00 to 1.00): not surely apart, either will do." in alike
 
 
 def test_the_document_leads_with_the_recommendation() -> None:
