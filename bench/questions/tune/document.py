@@ -179,7 +179,7 @@ def _parts(
         if data.check is not None:
             yield Sentence(
                 lead=f"Tried again, {name(transport)}",
-                text=_checked(asked.axis, data.check),
+                text=_checked(asked, data.check),
                 evidence=_evidence(data.check.on(asked.axis)),
             )
     for transport, data in transports.items():
@@ -223,15 +223,17 @@ def _number(found: Number, axis: Axis) -> str:
     return number(found.value * scale, Unit.NS)
 
 
-def _checked(axis: Axis, check: Point) -> str:
-    found = check.on(axis)
-    what = "99th percentile" if axis is Axis.LATENCY else "consumer CPU"
+def _checked(asked: Question, check: Point) -> str:
+    found = check.on(asked.axis)
+    what = "99th percentile" if asked.axis is Axis.LATENCY else "consumer CPU"
+    beyond = asked.axis is Axis.BALANCE and check.p99_ns.value > asked.within_ms * 1e6
+    late = f", beyond {asked.within_ms:g} ms" if beyond else ""
     return (
         f"{check.setting.label}: {what} less than the default's in {found.better_in} of "
         f"{counted(found.blocks, 'block')} that only these two ran in "
         f"(x {found.ratio:.2f}, {found.low:.2f} to {found.high:.2f}); median latency "
         f"{number(check.p50_ns.value, Unit.NS)}, 99th percentile "
-        f"{number(check.p99_ns.value, Unit.NS)}."
+        f"{number(check.p99_ns.value, Unit.NS)}{late}."
     )
 
 
