@@ -22,6 +22,7 @@ from bench.measure import (
 )
 from bench.measure.cost import Cost
 from bench.measure.ledger import Ledger
+from bench.measure.torn import true
 from bench.record.records import Records
 from bench.trial.observation import Observation
 from bench.trial.result import Conditions, State, TrialResult
@@ -57,7 +58,17 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
     Where the trial's times are not of one clock nothing is measured that would compare them.
     """
     storm = seen.passage.storm
-    book = ledger.balance(seen.records, seen.counters, storm.reaped)
+    producer, torn = bare.config.producer, None
+    if producer.checked:
+        records = true(seen.records)
+        torn, seen = len(seen.records) - len(records), replace(seen, records=records)
+    book = ledger.balance(
+        seen.records,
+        seen.counters,
+        storm.reaped,
+        torn=torn,
+        preemptible=producer.attach.preemptible,
+    )
     if seen.consumer.malformed:
         residue = f"{counted(seen.consumer.malformed, 'record was', 'records were')} malformed"
         book = replace(book, residues=(*book.residues, residue))
@@ -106,7 +117,7 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
         late=late.diagnose(
             seen.records, seen.late, involuntary_switches=seen.consumer.involuntary_switches
         )
-        if seen.late
+        if seen.late and not torn  # its rows would be others
         else None,
         timeline=timeline.trace(seen.records, seen.occupancy, origin_ns=storm.start_ns)
         if with_timeline
