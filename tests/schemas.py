@@ -33,6 +33,7 @@ from bench.questions.history.judge import History
 from bench.questions.kernels.document import MatrixData
 from bench.questions.sizing.document import SizeData
 from bench.questions.transports.data import ReportData
+from bench.questions.tune.document import TuneData
 from bench.questions.watch.profile import Profile, WatchData
 
 FOLDER: Final = Path(__file__).parents[1] / "docs/schemas"
@@ -57,6 +58,7 @@ KINDS: Final[Mapping[str, Any]] = {
     "report": ReportData,
     "size": SizeData,
     "trace-line": Exit,
+    "tune": TuneData,
     "watch": WatchData,
     "watch-profile": Profile,
 }

@@ -21,6 +21,7 @@ COMMANDS: Final = (
         "trace",
         "claims",
         "size",
+        "tune",
         "duet",
         "check",
         "watch",

@@ -51,7 +51,7 @@ _STORM: Final = (
 )
 _TRACER: Final = (
     *("budget", "wakeup", "call", "payload", "records"),
-    *("poll", "interval", "reader", "stall", "consumer_cpu"),
+    *("poll", "interval", "flush", "reader", "stall", "consumer_cpu"),
 )
 """Options that act on a tracer with buffers only."""
 _SINGLE: Final = (*_STORM, *_TRACER)
@@ -91,13 +91,19 @@ _TRANSPORT = of_tracer(
     "for the storm alone; repeatable."
 )
 _SECONDS = of_storm(click_type=Time("s"), help="Longest storm, in seconds.")
-_WAKEUP = of_tracer(help="adaptive, none, forced, or N: every N records.")
+_WAKEUP = of_tracer(
+    help="adaptive, none, forced, N: every N records, or a size like 4KiB: from so many unread on."
+)
 _CALL = of_tracer(help="How a ring buffer is written.")
 _PAYLOAD = of_tracer(
     click_type=Size(words={"0": 0, "mixed": MIXED}, check=_payload),
     help="Padding: 0 to 4096 bytes, or mixed.",
 )
 _INTERVAL = of_consumer(click_type=Time("ms"), help="Milliseconds between timed drains.")
+_FLUSH = of_consumer(
+    click_type=Time("ms"),
+    help="Milliseconds after which all is read though nobody was woken; 0: never.",
+)
 _STALL = of_consumer(click_type=Time("ms"), help="Milliseconds of reading nothing, once.")
 _CPUS = of_storm(help="CPUs of the storm, e.g. 0-1; all by default.")
 _RESUME = of_run("--resume", help="Go on with the journal of --output.")
@@ -127,6 +133,7 @@ def command(
     records: Annotated[int, of_tracer(help="Records per exit, 1 to 1000.")] = 1,
     poll: Annotated[Poll, of_consumer(help="How the consumer waits.")] = Poll.EPOLL,
     interval: Annotated[float, _INTERVAL] = 5.0,
+    flush: Annotated[float, _FLUSH] = 0.0,
     reader: Annotated[Reader, of_consumer(help="What drains the buffers.")] = Reader.NATIVE,
     stall: Annotated[float, _STALL] = 0.0,
     consumer_cpu: Annotated[int | None, of_consumer(help="Pin the consumer.")] = None,
@@ -175,7 +182,15 @@ def command(
         experiments, left_out = plan.experiments, plan.left_out
     else:
         asked = each_once("--transport", transport)
-        _refuse_idle(context, workload, rate, poll, asked)
+        consumer = Consumer(
+            reader=reader,
+            poll=poll,
+            interval_ms=interval,
+            flush_ms=flush,
+            stall_ms=stall,
+            cpu=consumer_cpu,
+        )
+        _refuse_idle(context, workload, rate, consumer, asked)
         for what, most in (("burst", burst), ("depth", depth)):
             if given(context, what) and most > count:
                 raise UsageError(f"--{what} {most} is more than --count {count}")
@@ -193,7 +208,11 @@ def command(
             seconds=seconds,
         )
         storm, payload, records = _replayed(context, load, storm, (payload, records))
-        for option, milliseconds in (("--interval", interval), ("--stall", stall)):
+        for option, milliseconds in (
+            ("--interval", interval),
+            ("--flush", flush),
+            ("--stall", stall),
+        ):
             check_range(option, milliseconds, 0, _LONGEST_MS)
         if consumer_cpu is not None and consumer_cpu not in usable:
             raise UsageError(
@@ -204,10 +223,8 @@ def command(
             transport="none",
             budget_bytes=0,
             storm=storm,
-            producer=_producer(wakeup, call, payload, records),
-            consumer=Consumer(
-                reader=reader, poll=poll, interval_ms=interval, stall_ms=stall, cpu=consumer_cpu
-            ),
+            producer=_producer(wakeup, call, payload, records, reader),
+            consumer=consumer,
         )
         experiments, left_out = _single(config, asked, budget or [64 * 1024], blocks, usable)
     journal = output or paths.new_journal(profile or workload.value)
@@ -276,10 +293,15 @@ def _report(journal: Path, *, as_json: bool) -> None:
 
 
 def _refuse_idle(
-    context: typer.Context, shape: Shape, rate: float, poll: Poll, transports: Sequence[str]
+    context: typer.Context,
+    shape: Shape,
+    rate: float,
+    consumer: Consumer,
+    transports: Sequence[str],
 ) -> None:
     """Refuse what this experiment has no use for, and the same thing named twice."""
     real = [each.transport for each in _sides(transports)]
+    poll, by_bcc = consumer.poll, consumer.reader is Reader.LIBBCC
     no_ring = bool(transports) and not any(way.calls for way in real)
     for idle, why, options in (
         (shape is not Shape.BURST, f"on a {shape}", ("burst",)),
@@ -287,6 +309,8 @@ def _refuse_idle(
         (shape.workers > 0, f"on a {shape}, which has {shape.workers}", ("workers",)),
         (not rate, "without --rate", ("gap",)),
         (poll is not Poll.TIMED, "without --poll timed", ("interval",)),
+        (poll is not Poll.EPOLL, "without --poll epoll", ("flush",)),
+        (by_bcc, "on --reader bcc, which has a timeout of its own", ("flush",)),
         (poll is Poll.STOPPED, "with --poll stopped, which is away all the time", ("stall",)),
         (bool(transports) and not real, "where no transport is run", _TRACER),
         (no_ring, "where no ring buffer is run", ("call",)),
@@ -345,24 +369,33 @@ def _sides(arms: Sequence[str], usual: Producer | None = None) -> list[Side]:
     return [side(text, known, usual) for text in arms if text not in BASELINES]
 
 
-def _producer(wakeup: str, call: Call, payload: int, records: int) -> Producer:
+def _producer(wakeup: str, call: Call, payload: int, records: int, reader: Reader) -> Producer:
     check_range("--records", records, 1, 1_000)
     if wakeup in (Wake.ADAPTIVE, Wake.NONE, Wake.FORCED):
         wake, watermark = Wake(wakeup), 1
     else:
-        wake, watermark = Wake.WATERMARK, _whole(wakeup, "wake-up")
+        wake, watermark = _watermark(wakeup)
         if not 1 <= watermark < 2**32:
             raise UsageError(f"--wakeup {wakeup} is out of range", remedy="take 1 or more")
+        if wake is Wake.BYTES and reader is Reader.LIBBCC:
+            raise UsageError("--reader bcc counts records, not bytes", remedy="take --wakeup N")
     return Producer(
         wake=wake, watermark=watermark, call=call, payload_bytes=payload, records_per_exit=records
     )
 
 
-def _whole(text: str, what: str) -> int:
+def _watermark(text: str) -> tuple[Wake, int]:
+    """Return the watermark that "16" records or "4KiB" means."""
+    from bench.plan import budgets
+
     try:
-        return int(text)
+        return Wake.WATERMARK, int(text)
     except ValueError:
-        raise UsageError(f"{text!r} is not a {what}", remedy="see bufbench run --help") from None
+        pass
+    try:
+        return Wake.BYTES, budgets.parse(text)
+    except UsageError:
+        raise UsageError(f"{text!r} is not a wake-up", remedy="see bufbench run --help") from None
 
 
 def _cpu_list(text: str) -> tuple[int, ...]:

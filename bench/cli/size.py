@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.amounts import counted, size
+from bench.cli.load import Buffer, Burst, From, Rate, Records, RecordSize, described
 from bench.cli.options import (
     TRANSPORTS,
     AsJson,
@@ -24,10 +23,9 @@ from bench.cli.options import (
     of_run,
     of_storm,
     of_tracer,
-    refuse,
 )
 from bench.cli.output import answer
-from bench.cli.values import Size, Time
+from bench.cli.values import Time
 from bench.errors import MachineUnfit, UsageError, check_range
 from bench.record.layout import RECORD_BYTES
 from bench.tracer.transports import find
@@ -35,33 +33,28 @@ from bench.tracer.transports import find
 if TYPE_CHECKING:
     from bench.plan.config import TrialConfig
     from bench.plan.experiments import Experiment
-    from bench.questions.sizing.plan import Load
     from bench.questions.sizing.run import Search
 
-_OF_PROFILE = ("rate", "burst", "record_size", "records", "seconds")
 _MOST_S = 1.0  # of a profile: its busiest
 _DEFAULT_STORMS = 20  # fewer would show too little
-_RECORD = of_tracer(click_type=Size(), help="Bytes of one record.")
 _STALL = of_consumer(click_type=Time("ms"), help="Longest stall to survive, in ms.")
 _SECONDS = of_storm(click_type=Time("s"), help="Length of a storm besides the stall, in seconds.")
-_FROM = of_storm("--from", help="Profile of a load, by bufbench watch --output.", metavar="FILE")
-_BUFFER = of_storm(help="Which of the profile's; the one with most bytes by default.", metavar="ID")
 _TRANSPORT = of_tracer(help=f"{TRANSPORTS}; repeatable.")
 
 
 def command(
     context: typer.Context,
     *,
-    rate: Annotated[float, of_storm(help="Exits a second; 0: as fast as they can.")] = 0.0,
-    burst: Annotated[int, of_storm(help="Processes that exit at once, instead.")] = 0,
-    record_size: Annotated[int, _RECORD] = RECORD_BYTES,
-    records: Annotated[int, of_tracer(help="Records per exit, 1 to 1000.")] = 1,
+    rate: Rate = 0.0,
+    burst: Burst = 0,
+    record_size: RecordSize = RECORD_BYTES,
+    records: Records = 1,
     stall: Annotated[float, _STALL] = 50.0,
     tolerate: Annotated[float, of_output(help="Share of records that may be lost.")] = 0.0,
     transport: Annotated[list[str] | None, _TRANSPORT] = None,
     seconds: Annotated[float, _SECONDS] = 0.2,
-    profile: Annotated[Path | None, _FROM] = None,
-    buffer: Annotated[str, _BUFFER] = "",
+    profile: From = None,
+    buffer: Buffer = "",
     storms: Annotated[int, of_run(help="Storms of each rung, 20 or more.")] = _DEFAULT_STORMS,
     margin: Annotated[float, of_output(help="Recommend this many times the minimum.")] = 2.0,
     seed: Seed = 1,
@@ -97,12 +90,7 @@ def command(
         stall_ms=stall,
         seconds=seconds,
     )
-    if profile is not None:
-        refuse(context, "with --from, which has it", *_OF_PROFILE)
-        load = _profiled(profile, buffer, load)
-    else:
-        refuse(context, "without --from", "buffer")
-    plan.check(load)
+    load = described(context, load, profile, buffer, most_s=_MOST_S)
     if not 0 <= tolerate < 1:
         raise UsageError(f"--tolerate {tolerate:g} is not a share", remedy="take 0.01 for 1 %")
     check_range("--storms", storms, _DEFAULT_STORMS, 1_000)
@@ -132,23 +120,6 @@ def command(
         journal=str(journal),
     )
     answer("json" if as_json else "text", [report.document(sized)])
-
-
-def _profiled(profile: Path, buffer: str, load: Load) -> Load:
-    """Return the load that a profile has, with the stall of ``load``."""
-    from bench.linux import cpus, procfs
-    from bench.questions.watch import replay
-
-    workers = max(2, len(cpus.usable(procfs.online_cpus())))
-    load_seen = replay.chosen(replay.read(profile), buffer)
-    found = replay.replay(load_seen, workers=workers, most_s=_MOST_S)
-    return replace(
-        load,
-        replay=found.storm,
-        record_bytes=RECORD_BYTES + found.payload_bytes,
-        records_per_exit=found.records_per_exit,
-        seconds=len(found.storm.schedule) * found.storm.bin_ms / 1e3,
-    )
 
 
 def _show(search: Search, *, as_json: bool) -> None:

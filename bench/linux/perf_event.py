@@ -32,17 +32,17 @@ _IOC_SET_FILTER: Final = 0x40082406
 _NEVER: Final = 2**32 - 1
 
 
-def open_output(cpu: int, *, wake_every: int | None = 1) -> int:
+def open_output(cpu: int, *, wake_every: int | None = 1, in_bytes: bool = False) -> int:
     """Return an enabled event on ``cpu`` that wakes at every so many records, or never (None).
 
-    Raises OSError as the kernel does.
+    ``in_bytes``: at every so many bytes, headers included. Raises OSError as the kernel does.
     """
     try:
-        event = _open(cpu, wake_every, _FORMAT_LOST)
+        event = _open(cpu, wake_every, _FORMAT_LOST, in_bytes=in_bytes)
     except OSError as error:
         if error.errno != errno.EINVAL:
             raise
-        event = _open(cpu, wake_every, 0)  # before 6.0
+        event = _open(cpu, wake_every, 0, in_bytes=in_bytes)  # before 6.0
     fcntl.ioctl(event, _IOC_ENABLE, 0)
     return event
 
@@ -77,8 +77,9 @@ def lost(event: int) -> int | None:
     return int(struct.unpack("=QQ", counts)[1]) if len(counts) == 16 else None
 
 
-def _open(cpu: int, wake_every: int | None, read_format: int) -> int:
-    flags, wakeup = (0, wake_every) if wake_every else (_WATERMARK_BIT, _NEVER)  # in bytes
+def _open(cpu: int, wake_every: int | None, read_format: int, *, in_bytes: bool) -> int:
+    by_bytes = in_bytes or wake_every is None
+    flags, wakeup = _WATERMARK_BIT if by_bytes else 0, wake_every or _NEVER
     attribute = _ATTR.pack(
         _TYPE_SOFTWARE, _ATTR.size, _COUNT_SW_BPF_OUTPUT, 1, _SAMPLE_RAW, read_format, flags,
         wakeup, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,

@@ -25,6 +25,7 @@ class Wake(StrEnum):
     NONE = "none"
     FORCED = "forced"
     WATERMARK = "watermark"  # every N records of a CPU
+    BYTES = "bytes"  # ring: from N unread bytes on, of all CPUs; perf: every N bytes of a CPU
 
 
 class Call(StrEnum):
@@ -65,6 +66,7 @@ class Consumer:
     reader: Reader = Reader.NATIVE
     poll: Poll = Poll.EPOLL
     interval_ms: float = 5.0  # timed: sleep between drains
+    flush_ms: float = 0.0  # epoll: read everything at the latest so long after the last; 0: never
     stall_after_ms: float = 0.0  # at the first record so long after the storm began, once, ...
     stall_ms: float = 0.0  # ... read nothing for so long; 0: never
     cost_ns: int = 0  # spent on each record, as a slower consumer would
@@ -78,7 +80,7 @@ class Producer:
     """What the BPF program does at each exit."""
 
     wake: Wake = Wake.ADAPTIVE
-    watermark: int = 1  # records, for Wake.WATERMARK
+    watermark: int = 1  # records for Wake.WATERMARK, bytes with headers for Wake.BYTES
     call: Call = Call.RESERVE
     payload_bytes: int = 0  # padding, a multiple of 8 up to 4,096, or MIXED
     records_per_exit: int = 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from bench.plan.budgets import longest_record_bytes
 from bench.plan.config import TrialConfig, Wake
 from bench.plan.experiments import REFERENCE, Experiment
 from workloads.storm import Shape, Spawn, Storm
@@ -65,6 +66,9 @@ def _wakeups_per_record(config: TrialConfig) -> float:
     wake = config.producer.wake
     if wake is Wake.WATERMARK:
         return 1 / config.producer.watermark
+    if wake is Wake.BYTES:
+        record_bytes = longest_record_bytes(config.producer.payload_bytes)
+        return min(1.0, record_bytes / config.producer.watermark)
     every = wake is Wake.FORCED or (wake is Wake.ADAPTIVE and config.transport == REFERENCE)
     return 1.0 if every else 0.0
 

@@ -170,9 +170,13 @@ def _perf_buffer(
 ) -> int:
     """Make a CPU's buffer; return its event. Adaptive wake-ups, which it lacks, are as forced."""
     wake = producer.wake
-    every = producer.watermark if wake is Wake.WATERMARK else 1
+    every = producer.watermark if wake in (Wake.WATERMARK, Wake.BYTES) else 1
     try:
-        event = perf_event.open_output(cpu, wake_every=None if wake is Wake.NONE else every)
+        event = perf_event.open_output(
+            cpu,
+            wake_every=None if wake is Wake.NONE else every,
+            in_bytes=wake is Wake.BYTES,
+        )
     except OSError as error:
         raise refusal.refused(f"the kernel gives no perf event on CPU {cpu}", error) from error
     stack.callback(os.close, event)

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import ceil
 
 from bench.errors import MachineUnfit
 from bench.host.signals import start, uninterrupted
@@ -19,6 +20,7 @@ def reader(capture: Capture, consumer: Consumer) -> Callable[[], None]:
     return lambda: capture.run(
         poll=consumer.poll,
         interval_ns=int(consumer.interval_ms * 1e6),
+        flush_ms=ceil(consumer.flush_ms),
         cost_ns=consumer.cost_ns,
         late_ns=int(consumer.late_ms * 1e6),
     )

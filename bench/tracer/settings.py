@@ -18,6 +18,7 @@ _WAKE_FLAGS: Final = {
     Wake.NONE: 1,  # BPF_RB_NO_WAKEUP
     Wake.FORCED: 2,  # BPF_RB_FORCE_WAKEUP
     Wake.WATERMARK: 1,
+    Wake.BYTES: 1,
 }
 _MIXED_BYTES: Final = (RECORD_BYTES, 200, 1024, RECORD_BYTES + 4096)
 
@@ -37,6 +38,8 @@ def macros(producer: Producer) -> dict[str, int]:
         found |= {"SIZE_0": RECORD_BYTES + producer.payload_bytes}
         if producer.payload_bytes:
             found |= {"PADDED": 1}
+    if producer.wake is Wake.BYTES:
+        found |= {"WAKE_BY_BYTES": 1}
     if producer.delay_ns:
         if producer.records_per_exit > 1:
             raise UsageError("a delayed producer sends one record per exit")
@@ -54,7 +57,7 @@ def encode(producer: Producer, *, session: int, rings: int, duet: Duet | None = 
         Path("/proc/self/ns/pid").stat().st_ino,
         _WAKE_FLAGS[producer.wake],
         session,
-        producer.watermark if producer.wake is Wake.WATERMARK else _NEVER,
+        producer.watermark if producer.wake in (Wake.WATERMARK, Wake.BYTES) else _NEVER,
         producer.records_per_exit,
         rings,
         producer.delay_ns,

@@ -11,7 +11,8 @@ struct tracer_settings {
 	u64 session_namespace;	/* inode of the pid namespace that session counts in */
 	u64 wake_flags;		/* BPF_RB_* of a record that the watermark does not reach */
 	u32 session;		/* pid of the session's leader; 0: no exit is the storm's own */
-	u32 watermark;		/* records of a CPU between forced wake-ups; U32_MAX: never */
+	u32 watermark;		/* records of a CPU between forced wake-ups; U32_MAX: never.
+				   With WAKE_BY_BYTES: unread bytes from which on one is forced */
 	u32 records_per_exit;	/* of the storm's own; of any other exit there is one */
 	u32 rings;		/* 1, or one per CPU */
 	u32 delay_ns;		/* with DELAY: spent on each record, as by a slow producer, ... */

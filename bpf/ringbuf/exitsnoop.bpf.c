@@ -25,10 +25,16 @@ struct writer {
 	void *ring;
 };
 
-/* 1 if the record to be written is the one that the watermark waits for. */
-static __always_inline u64 wake_due(struct writer *writer)
+/* 1 if the record to be written, `ahead` bytes of it not reserved yet, reaches the watermark. */
+static __always_inline u64 wake_due(struct writer *writer, u64 ahead)
 {
+#ifdef WAKE_BY_BYTES
+	u64 unread = bpf_ringbuf_query(writer->ring, BPF_RB_AVAIL_DATA) + ahead;
+
+	return (unread - writer->set->watermark) >> 63 ^ 1;
+#else
 	return (writer->counts->unwoken + 1 - writer->set->watermark) >> 63 ^ 1;
+#endif
 }
 
 static __always_inline u64 wake_flags(struct writer *writer, u64 due)
@@ -49,7 +55,7 @@ static __always_inline void count_written(struct writer *writer, u64 due)
 static __always_inline long write_record(struct writer *writer, struct exit_record *record,
 					 const u32 size)
 {
-	u64 due = wake_due(writer);
+	u64 due = wake_due(writer, BPF_RINGBUF_HDR_SZ + size);
 	void *source;
 	long error;
 
@@ -79,7 +85,7 @@ static __always_inline long write_record(struct writer *writer, struct exit_reco
 	fill(target, size, &writer->padding, record->sequence);
 	delay(writer->set, record->cpu);
 	seal(target, record);
-	due = wake_due(writer);
+	due = wake_due(writer, 0);
 	count_written(writer, due);
 	bpf_ringbuf_submit(target, wake_flags(writer, due));
 	return 0;

@@ -24,6 +24,7 @@ with warnings.catch_warnings():
 COMMANDS = (
     *("run", "run --profile standard", "run --workload burst --transport ringbuf --blocks 3"),
     *("duet ringbuf perfbuf", "duet ringbuf perfbuf --precision 2% --assign 1ms --assign solo"),
+    *("tune", "tune --rate 500 --transport ringbuf --for cpu"),
     *("size", "size --burst 500 --transport ringbuf"),
     *("claims", "claims --only rb-order --until-settled 5", "kernels run 6.1 6.12-rt --jobs 2"),
 )

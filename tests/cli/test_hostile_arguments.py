@@ -42,7 +42,7 @@ HOSTILE = st.one_of(
     st.integers().map(str),
     st.floats().map(str),
 )
-NAMES = ("run", "size", "report", "compare", "claims", "trace")
+NAMES = ("run", "size", "tune", "report", "compare", "claims", "trace")
 
 
 def options(name: str) -> list[str]:

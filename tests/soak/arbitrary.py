@@ -91,7 +91,7 @@ def _producer(random: Random) -> Producer:
     delayed = random.random() < 0.1
     return Producer(
         wake=wake,
-        watermark=random.choice((1, 20, 500)) if wake is Wake.WATERMARK else 1,
+        watermark=random.choice((1, 20, 500)) if wake in (Wake.WATERMARK, Wake.BYTES) else 1,
         call=random.choice(tuple(Call)),
         payload_bytes=random.choice(_PAYLOADS_BYTES),
         records_per_exit=1 if delayed else random.choice((1, 1, 1, 10, 100, 1_000)),
@@ -105,6 +105,7 @@ def _consumer(random: Random, cpus: tuple[int, ...]) -> Consumer:
         reader=Reader.LIBBCC if by_libbcc else Reader.NATIVE,
         poll=random.choice(tuple(Poll)),
         interval_ms=random.choice((1.0, 5.0)),
+        flush_ms=random.choice((0.0, 0.0, 2.0)),
         stall_after_ms=5.0,
         stall_ms=random.choice((0.0, 0.0, 20.0)),
         cost_ns=random.choice((0, 0, 0, 1_000)),

@@ -84,6 +84,7 @@ cdef class Capture:
     cdef object epoll
     cdef int epoll_fd
     cdef int wake_fd
+    cdef int flush_ms                     # longest wait; -1: without end
     cdef readonly int stopping
     cdef readonly uint64_t stopped_ns     # when stop() was called; 0: not yet
     cdef int running                      # run() reads the buffers

@@ -70,15 +70,19 @@ cdef class Capture:
                     sleep_until_ns(monotonic_ns() + 1_000_000, -1)
         unmap_all(self)
 
-    def run(self, *, poll, uint64_t interval_ns=0, uint64_t cost_ns=0, uint64_t late_ns=0):
+    def run(self, *, poll, uint64_t interval_ns=0, int flush_ms=0, uint64_t cost_ns=0,
+            uint64_t late_ns=0):
         """Drain until ``stop``, then until all buffers are empty.
 
         ``poll``: a bench.plan.config.Poll; TIMED sleeps ``interval_ns`` between drains.
+        ``flush_ms``: EPOLL visits every buffer after so long a wait, whether one was reported
+        readable or not; 0: never.
         ``cost_ns``: spent on each record, as a slower consumer would.
         ``late_ns``: note the wait that ended before each record that is delivered so long after
         its kernel timestamp; 0: none.
         """
         cdef int way = ("epoll", "busy", "timed", "stopped").index(poll)
+        self.flush_ms = flush_ms or -1
         self.late_ns = late_ns
         self.spend(cost_ns)
         store_int(&self.running, 1)

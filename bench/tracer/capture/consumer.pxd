@@ -10,7 +10,7 @@ from bench.tracer.capture.capture cimport (
 
 
 cdef inline int wait(Capture capture) noexcept nogil:
-    """Wait for a record or stop(); return how many buffers were reported readable.
+    """Wait for a record, stop() or the flush; return how many buffers were reported readable.
 
     No record is slept over. epoll_wait() asks every buffer on its ready list again before it
     sleeps, and takes one off only when it is found empty (fs/eventpoll.c, ep_send_events()).
@@ -22,9 +22,9 @@ cdef inline int wait(Capture capture) noexcept nogil:
     """
     cdef int readable
     if not capture.late_ns:
-        return wait_readable(capture.epoll_fd, -1, capture.wake_fd)
+        return wait_readable(capture.epoll_fd, capture.flush_ms, capture.wake_fd)
     capture.entered_ns = monotonic_ns()
-    readable = wait_readable(capture.epoll_fd, -1, capture.wake_fd)
+    readable = wait_readable(capture.epoll_fd, capture.flush_ms, capture.wake_fd)
     capture.returned_ns = monotonic_ns()
     return readable
 

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The axes that a recommendation can be best on."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Axis(StrEnum):
+    """What a recommendation is to be best at."""
+
+    LATENCY = "latency"  # the 99th percentile
+    CPU = "cpu"  # the consumer's, whatever the latency
+    BALANCE = "balance"  # the consumer's CPU, within a limit of the 99th percentile

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Tuning judged: each setting against the default within blocks, the frontier, and one choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Final
+
+from bench.judge.metrics import METRICS
+from bench.judge.numbers import number
+from bench.judge.samples import ArmSamples, ExperimentSamples, Stretch, file, paired
+from bench.judge.statistics import paired_ratio
+from bench.plan.experiments import ArmName
+from bench.questions.tune.axis import Axis
+from bench.questions.tune.plan import Choice, Setting
+from bench.trial.result import TrialResult
+
+_P50, _P99, _CPU = "latency_p50_ns", "latency_p99_ns", "consumer_cpu_s_per_million"
+_METRICS: Final = {each.key: each for each in METRICS if each.key in (_P50, _P99, _CPU)}
+_ALIKE: Final = 1.05
+"""Settings within this of the best are alike on the axis; the other axis decides."""
+
+
+_FEWEST: Final = 6
+"""Blocks below which a setting is not recommended: it is tried again before it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number:
+    """A number of a setting, and its ratio to the default's with the 95 % interval."""
+
+    value: float  # median over blocks
+    ratio: float
+    low: float
+    high: float
+    better_in: int  # blocks in which it is less than the default's
+    blocks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """What one setting of one transport came to."""
+
+    setting: Setting
+    p50_ns: Number
+    p99_ns: Number
+    cpu_s_per_million: Number  # the consumer's, for a million records
+    wakeups_per_record: float | None  # raised
+    lossy: int  # trials that dropped something
+    dominated: bool = False  # another is at least as good at all three numbers, and lost no more
+
+    def on(self, axis: Axis) -> Number:
+        """Return the number that ``axis`` makes least."""
+        return self.p99_ns if axis is Axis.LATENCY else self.cpu_s_per_million
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recommendation:
+    """The setting to take, and why."""
+
+    point: Point
+    reason: str
+
+
+def points(
+    name: str, tried: Sequence[Choice], trials: Sequence[TrialResult]
+) -> Mapping[str, tuple[Point, ...]]:
+    """Return the points of each transport, the default's first.
+
+    A setting that has no valid trial in a block of the default's is left out, and so is a transport
+    whose default has none.
+    """
+    samples = file([Stretch(trials=trials)]).get(name, ExperimentSamples(name=name))
+    found: dict[str, tuple[Point, ...]] = {}
+    for transport in dict.fromkeys(each.transport for each in tried):
+        arms = {
+            each.setting: samples.arms[each.arm.name]
+            for each in tried
+            if each.transport == transport and each.arm.name in samples.arms
+        }
+        if plain := arms.get(Setting()):
+            made = (_point(setting, arm, plain) for setting, arm in arms.items())
+            found[transport] = _marked([each for each in made if each is not None])
+    return {transport: each for transport, each in found.items() if each}
+
+
+def against(
+    name: str, axis: Axis, trials: Sequence[TrialResult], first: ArmName, second: ArmName
+) -> Number | None:
+    """Compare two arms of the experiment ``name`` on ``axis``, in the blocks that have both."""
+    samples = file([Stretch(trials=trials)]).get(name, ExperimentSamples(name=name))
+    arms = [samples.arms.get(each, ArmSamples(name=each)) for each in (first, second)]
+    return _number(_P99 if axis is Axis.LATENCY else _CPU, *arms)
+
+
+def _point(setting: Setting, arm: ArmSamples, plain: ArmSamples) -> Point | None:
+    numbers = {key: _number(key, arm, plain) for key in _METRICS}
+    p50, p99, cpu = numbers[_P50], numbers[_P99], numbers[_CPU]
+    if p50 is None or p99 is None or cpu is None:
+        return None
+    raised = [number("wakeups_raised_per_event")(each) for each in arm.trials]
+    known = [each for each in raised if each is not None]
+    return Point(
+        setting=setting,
+        p50_ns=p50,
+        p99_ns=p99,
+        cpu_s_per_million=cpu,
+        wakeups_per_record=median(known) if known else None,
+        lossy=sum(each.ledger.own_dropped > 0 for each in arm.trials if each.ledger),
+    )
+
+
+def _number(key: str, arm: ArmSamples, plain: ArmSamples) -> Number | None:
+    mine, its = paired(_METRICS[key], arm, plain)
+    if not mine or min(*mine, *its) <= 0:
+        return None
+    ratio = paired_ratio(mine, its)
+    return Number(
+        value=median(mine),
+        ratio=ratio.point,
+        low=ratio.low,
+        high=ratio.high,
+        better_in=sum(one < other for one, other in zip(mine, its, strict=True)),
+        blocks=ratio.blocks,
+    )
+
+
+def _marked(found: Sequence[Point]) -> tuple[Point, ...]:
+    return tuple(
+        replace(each, dominated=any(_dominates(other, each) for other in found)) for each in found
+    )
+
+
+def _dominates(one: Point, other: Point) -> bool:
+    mine, its = _coordinates(one), _coordinates(other)
+    return mine != its and all(a <= b for a, b in zip(mine, its, strict=True))
+
+
+def _coordinates(point: Point) -> tuple[float, ...]:
+    numbers = point.p50_ns, point.p99_ns, point.cpu_s_per_million
+    return (*(each.value for each in numbers), point.lossy)
+
+
+def recommend(found: Sequence[Point], axis: Axis, within_ms: float) -> Recommendation:
+    """Return the setting that is best on ``axis``; the default where none is surely better.
+
+    What lost more than the default did, or has too few blocks, is left out. ``within_ms`` is the
+    limit of BALANCE.
+    """
+    default = found[0]
+    kept = [
+        each for each in found if each.lossy <= default.lossy and each.on(axis).blocks >= _FEWEST
+    ]
+    if not kept:
+        return Recommendation(point=default, reason=f"fewer than {_FEWEST} blocks can be judged")
+    reason = {
+        Axis.LATENCY: "the least 99th percentile of latency",
+        Axis.CPU: "the least consumer CPU, whatever the latency",
+        Axis.BALANCE: f"the least consumer CPU with 99 % of records within {within_ms:g} ms",
+    }[axis]
+    if axis is Axis.BALANCE:
+        in_time = [each for each in kept if each.p99_ns.value <= within_ms * 1e6]
+        if not in_time:
+            least = min(kept, key=lambda each: each.p99_ns.value)
+            return Recommendation(
+                point=least,
+                reason=f"none has 99 % of records within {within_ms:g} ms; this comes nearest",
+            )
+        kept = in_time
+    best = min(each.on(axis).ratio for each in kept)
+    alike = [each for each in kept if each.on(axis).ratio <= _ALIKE * best]
+    second = Axis.CPU if axis is Axis.LATENCY else Axis.LATENCY
+    chosen = min(alike, key=lambda each: each.on(second).ratio)
+    if default in kept and chosen.on(axis).high >= 1:
+        return Recommendation(point=default, reason=f"no setting is surely better at {reason}")
+    return Recommendation(point=chosen, reason=reason)

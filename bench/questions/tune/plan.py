@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Tuning: the settings to try, each transport's under the same load in the same blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from bench.amounts import size
+from bench.errors import UsageError
+from bench.plan.budgets import longest_record_bytes
+from bench.plan.config import TrialConfig, Wake
+from bench.plan.experiments import Arm, Experiment, transport_arms
+from bench.plan.traits import Traits
+from bench.questions.sizing import plan as sizing
+from bench.questions.sizing.plan import Load
+from bench.questions.transports.profiles import sized
+
+WAKE_AT: Final = (4, 16, 64)
+FLUSH_MS: Final = (1, 5, 20)
+
+
+_LATEST: Final = 10.0
+"""Times its length after which a storm is given up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """When the consumer reads. Both 0: as the transport does by default."""
+
+    wake_at: int = 0  # unread records; 0 with a flush: nobody is woken
+    flush_ms: int = 0  # all is read so long after the last wait began; 0: never
+
+    @property
+    def default(self) -> bool:
+        """Whether nothing is set."""
+        return self == Setting()
+
+    @property
+    def label(self) -> str:
+        """Return how rows are named: "16, 5 ms", "never, 5 ms", "default"."""
+        if self.default:
+            return "default"
+        return f"{self.wake_at or 'never'}, {self.flush_ms} ms"
+
+    @property
+    def variant(self) -> str:
+        """Return what sets its arm apart: "wakeup=16,flush=5ms"; "" for the default."""
+        if self.default:
+            return ""
+        return f"wakeup={self.wake_at or 'none'},flush={self.flush_ms}ms"
+
+
+SETTINGS: Final = (
+    Setting(),
+    *(Setting(wake_at=records, flush_ms=ms) for records in (*WAKE_AT, 0) for ms in FLUSH_MS),
+)
+"""The default first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One setting of one transport, and the arm that tries it."""
+
+    transport: str
+    setting: Setting
+    arm: Arm
+
+
+def config(load: Load, cpus: int) -> TrialConfig:
+    """Return the trial that puts ``load`` on a buffer, without transport and budget.
+
+    As many processes end in each storm: storms that time ends have loads that differ.
+    """
+    chosen = sizing.config(load, cpus)
+    storm = chosen.storm
+    if storm.timed:
+        storm = sized(replace(storm, timed=False), seconds=load.seconds, least=storm.workers)
+        storm = replace(storm, seconds=_LATEST * load.seconds + 5.0)
+    return replace(chosen, storm=storm)
+
+
+def stored_bytes(way: Traits, payload_bytes: int) -> int:
+    """Return what one record takes in a buffer, its header included."""
+    return -(-(way.header_bytes + longest_record_bytes(payload_bytes)) // 8) * 8
+
+
+def choices(
+    ways: Iterable[Traits], chosen: TrialConfig, budget_bytes: int, *, cpus: int
+) -> tuple[Choice, ...]:
+    """Return every setting of each transport; UsageError where a record does not fit.
+
+    A watermark that lies above half of a buffer is left out: it would be reached too late.
+    """
+    found = tuple(each for way in ways for each in _of(way, chosen, budget_bytes, cpus))
+    if not found:
+        raise UsageError("there is no transport to tune", remedy="name one with --transport")
+    return found
+
+
+def _of(way: Traits, chosen: TrialConfig, budget_bytes: int, cpus: int) -> Iterator[Choice]:
+    arms, omitted = transport_arms(way, chosen, budget_bytes, cpus=cpus)
+    if not arms:
+        raise UsageError(omitted[0], remedy="take a larger --budget than " + size(budget_bytes))
+    plain = arms[-1]  # of two sizes around a budget that does not divide, the larger
+    record_bytes = stored_bytes(way, chosen.producer.payload_bytes)
+    most_bytes = plain.config.budget_bytes // way.buffers(cpus) // 2
+    for setting in SETTINGS:
+        if setting.wake_at * record_bytes <= most_bytes:
+            arm = _arm(plain, setting, record_bytes)
+            yield Choice(transport=way.name, setting=setting, arm=arm)
+
+
+def _arm(plain: Arm, setting: Setting, record_bytes: int) -> Arm:
+    if setting.default:
+        return plain
+    config = plain.config
+    producer = replace(config.producer, wake=Wake.NONE)
+    if setting.wake_at:
+        producer = replace(producer, wake=Wake.BYTES, watermark=setting.wake_at * record_bytes)
+    consumer = replace(config.consumer, flush_ms=float(setting.flush_ms))
+    return Arm(
+        name=plain.name.having(variant=setting.variant),
+        config=replace(config, producer=producer, consumer=consumer),
+    )
+
+
+def experiment(name: str, tried: Iterable[Choice], blocks: int) -> Experiment:
+    """Run the arms of ``tried`` in blocks, each in random order."""
+    title = "When is the consumer to be woken for this load?"
+    arms = tuple(each.arm for each in tried)
+    return Experiment(name=name, title=title, arms=arms, blocks=blocks)
