@@ -21,14 +21,13 @@ WASHOUT: Final = 0.2
 """Share of a window that is left out at its beginning, where the other arm's records are read."""
 
 _WORDS: Final[dict[str, dict[str, Any]]] = {
-    "reserve": {"call": Call.RESERVE},
-    "output": {"call": Call.OUTPUT},
+    **{call.value: {"call": call} for call in Call},
     "forced": {"wake": Wake.FORCED},
     "none": {"wake": Wake.NONE},
     "payload=mixed": {"payload_bytes": MIXED},
     "position=visit": {"lazy_reader": True},
 }
-_OF_RINGS: Final = ("reserve", "output", "position=visit")
+_OF_RINGS: Final = (*map(str, Call), "position=visit")
 _NUMBERS: Final = {  # the field, and the least and largest value
     "wakeup": ("watermark", 1, 1_000_000),
     "payload": ("payload_bytes", 0, 4096),

@@ -34,6 +34,7 @@ class Kernel:
     release: str
     macros: Mapping[str, int]
     facts: Mapping[str, str]
+    dynptr: bool = True  # ring buffers can be written through one
 
     @classmethod
     def probe(cls) -> Self:
@@ -49,9 +50,10 @@ class Kernel:
         with btf.opened() as types:
             macros = btf.offsets(types)
             facts = btf.kernel_facts(types, fields)
+            dynptr = types.field("bpf_dynptr_kern", "data") is not None
         if "group_dead" in fields:
             macros["OFFSET_GROUP_DEAD"] = fields["group_dead"]
-        return cls(os.uname().release, macros, facts)
+        return cls(os.uname().release, macros, facts, dynptr)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.amounts import counted, size
-from bench.errors import UsageError
+from bench.errors import MachineUnfit, UsageError
 from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
 from bench.plan.config import Call
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bench.plan.config import Consumer, Producer
     from bench.record.footprint import Footprint
     from bench.tracer.capture import Capture
-    from bench.tracer.program import Program
+    from bench.tracer.program import Kernel, Program
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +80,16 @@ class Transport(Traits, ABC):
         """Return the macros that its program is compiled with, beside those that all have."""
         if not self.calls:
             return {}
-        output = {"CALL_OUTPUT": 1} if producer.call is Call.OUTPUT else {}
-        return {"MAX_RINGS": self.rings(cpus), **output}
+        call = {} if producer.call is Call.RESERVE else {f"CALL_{producer.call.name}": 1}
+        return {"MAX_RINGS": self.rings(cpus), **call}
+
+    def require(self, producer: Producer, kernel: Kernel) -> None:
+        """Raise MachineUnfit where the kernel lacks what the program is to call."""
+        if self.calls and producer.call is Call.DYNPTR and not kernel.dynptr:
+            raise MachineUnfit(
+                "this kernel has no bpf_ringbuf_reserve_dynptr(), which came with Linux 5.19",
+                remedy="write by reserve or output",
+            )
 
     @abstractmethod
     def allocated(self, request: Request) -> AbstractContextManager[Allocation]:

@@ -80,6 +80,7 @@ class Rig:
         self, transport: Transport, config: TrialConfig, more: Mapping[str, int] | None = None
     ) -> Program:
         """Return the program of a transport, compiled with ``more`` macros beside its own."""
+        transport.require(config.producer, self.kernel)
         macros = settings.macros(config.producer) | transport.macros(config.producer, self.cpus)
         return self.program(transport.variant, {**macros, **(more or {})})
 
