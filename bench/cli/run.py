@@ -85,7 +85,8 @@ _BUDGET = of_tracer(
     metavar="SIZE",
 )
 _TRANSPORT = of_tracer(
-    help=f"{TRANSPORTS}, and {' and '.join(BASELINES)} for the storm alone; repeatable."
+    help=f"{TRANSPORTS}, and {' and '.join(BASELINES)} for the storm alone; "
+    "sharded:rings=K is K rings for all CPUs. Repeatable."
 )
 _SECONDS = of_storm(click_type=Time("s"), help="Longest storm, in seconds.")
 _WAKEUP = of_tracer(help="adaptive, none, forced, or N: every N records.")

@@ -52,6 +52,8 @@ class Side:
 def side(text: str, find: Callable[[str], Traits]) -> Side:
     """Return the arm that ``text`` describes; UsageError for what is not one."""
     called, *words = text.split(":")
+    if words and words[0].startswith("rings="):  # of the transport's name
+        called = f"{called}:{words.pop(0)}"
     transport = find(called)
     for word in {*_OF_RINGS} & {*words}:
         if not transport.calls:

@@ -62,14 +62,15 @@ def rings(sizes: Collection[int]) -> Iterator[Allocation]:
 
 @contextmanager
 def opened_rings(
-    program: Program, capture: Capture, request: Request, slots: Mapping[int, int]
+    program: Program, capture: Capture, request: Request, slots: Mapping[tuple[int, ...], int]
 ) -> Iterator[Opened]:
     """Open rings of the data bytes of each of ``slots`` in the program's array of maps."""
     array = program.map_fd("rings")
     with rings(slots.values()) as made, ExitStack() as stack:
         fds = made.map_fds
-        for slot, fd in zip(slots, fds, strict=True):
-            _put(array, slot, fd, stack)
+        for shared, fd in zip(slots, fds, strict=True):
+            for slot in shared:
+                _put(array, slot, fd, stack)
         if request.consumer.reader is Reader.LIBBCC:
             drain = stack.enter_context(libbcc.ring_reader(fds, capture, request.consumer))
         else:

@@ -68,9 +68,8 @@ class LiveTrace:
 
 def usual_budget_bytes(transport_name: str, cpus: int) -> int:
     """Return 8 MiB, or the nearest below it that per-CPU buffers of ``cpus`` CPUs can share."""
-    if not transports.find(transport_name).per_cpu:
-        return _USUAL_BYTES
-    return shareable_bytes(_USUAL_BYTES, cpus)
+    way = transports.find(transport_name)
+    return shareable_bytes(_USUAL_BYTES, way.buffers(cpus)) if way.per_cpu else _USUAL_BYTES
 
 
 @contextmanager

@@ -37,12 +37,16 @@ class Request:
 
     def pages_per_cpu(self) -> int:
         """Return the data pages of each CPU's buffer; UsageError if the budget does not divide."""
-        cpus = len(self.sharing or self.cpus)
-        pages, *other = budgets.perf_pages_per_cpu(self.budget_bytes, cpus)
-        if other or pages * cpus * PAGE_BYTES != self.budget_bytes:
-            sizes = " or ".join(budgets.label(size * cpus * PAGE_BYTES) for size in (pages, *other))
+        return self.pages_each(len(self.sharing or self.cpus), "CPU")
+
+    def pages_each(self, buffers: int, sharer: str) -> int:
+        """Return the data pages of each of so many buffers; UsageError as above."""
+        pages, *other = budgets.perf_pages_per_cpu(self.budget_bytes, buffers)
+        whole_bytes = buffers * PAGE_BYTES
+        if other or pages * whole_bytes != self.budget_bytes:
+            sizes = " or ".join(budgets.label(size * whole_bytes) for size in (pages, *other))
             raise UsageError(
-                f"{size(self.budget_bytes)} over {counted(cpus, 'CPU')} is no power of two of "
+                f"{size(self.budget_bytes)} over {counted(buffers, sharer)} is no power of two of "
                 "pages each",
                 remedy=f"take {sizes}",
             )
@@ -75,6 +79,10 @@ class Transport(Traits, ABC):
     def rings(self, cpus: tuple[int, ...]) -> int:  # noqa: ARG002
         """Return how many rings the program chooses from: 1, or one per CPU."""
         return 1
+
+    def having(self, setting: str) -> Transport:
+        """Return the transport with a setting that is part of its name; UsageError."""
+        raise UsageError(f"{self.name} has no {setting[:40]!r}", remedy="leave it out")
 
     def macros(self, producer: Producer, cpus: tuple[int, ...]) -> dict[str, int]:
         """Return the macros that its program is compiled with, beside those that all have."""

@@ -55,7 +55,7 @@ def _request(way: Transport, budget_bytes: int) -> Request:
     """Ask for the budget, or of per-CPU buffers for the size below if it does not divide."""
     cpus = procfs.online_cpus()
     if way.per_cpu:
-        budget_bytes = budgets.shareable_bytes(budget_bytes, len(cpus))
+        budget_bytes = budgets.shareable_bytes(budget_bytes, way.buffers(len(cpus)))
     return Request(
         budget_bytes=budget_bytes,
         cpus=cpus,

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class Ringbuf(Transport):
     """BPF_MAP_TYPE_RINGBUF, Linux 5.8."""
 
-    def slots(self, request: Request) -> Mapping[int, int]:
-        """Return the data bytes of each ring by its slot in the program's array."""
-        return {0: request.budget_bytes}
+    def slots(self, request: Request) -> Mapping[tuple[int, ...], int]:
+        """Return the data bytes of each ring by its slots in the program's array."""
+        return {(0,): request.budget_bytes}
 
     def allocated(self, request: Request) -> AbstractContextManager[Allocation]:
         """Make the rings alone."""
