@@ -35,6 +35,7 @@ class Kernel:
     macros: Mapping[str, int]
     facts: Mapping[str, str]
     dynptr: bool = True  # ring buffers can be written through one
+    overwrites: bool = False  # ring buffers can be made that do
 
     @classmethod
     def probe(cls) -> Self:
@@ -50,10 +51,11 @@ class Kernel:
         with btf.opened() as types:
             macros = btf.offsets(types)
             facts = btf.kernel_facts(types, fields)
+            overwrites = btf.overwrites(types)
             dynptr = types.field("bpf_dynptr_kern", "data") is not None
         if "group_dead" in fields:
             macros["OFFSET_GROUP_DEAD"] = fields["group_dead"]
-        return cls(os.uname().release, macros, facts, dynptr)
+        return cls(os.uname().release, macros, facts, dynptr, overwrites)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,6 +61,7 @@ class Opened:
     map_fds: tuple[int, ...]  # whose fdinfo is read
     drain: Callable[[], None]  # blocks until capture.stop(), then until all is empty
     lost_told: Callable[[], dict[str, int]] = dict  # the kernel's and the library's loss counts
+    overwritten_bytes: Callable[[], int | None] = lambda: None  # unread; None: it refuses instead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from bench.measure import (
     ledger,
     occupancy,
     ordering,
+    overwritten,
     pace,
     steady,
     timeline,
@@ -23,6 +24,7 @@ from bench.measure import (
 from bench.measure.cost import Cost
 from bench.measure.ledger import Ledger
 from bench.record.records import Records
+from bench.tracer.settings import lengths
 from bench.trial.observation import Observation
 from bench.trial.result import Conditions, State, TrialResult
 
@@ -57,7 +59,13 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
     Where the trial's times are not of one clock nothing is measured that would compare them.
     """
     storm = seen.passage.storm
-    book = ledger.balance(seen.records, seen.counters, storm.reaped)
+    counters, faults = seen.counters, tuple[str, ...]()
+    if seen.overwritten_bytes is not None:
+        counters, faults = overwritten.account(
+            seen.records, counters, seen.overwritten_bytes, lengths(bare.config.producer)
+        )
+    book = ledger.balance(seen.records, counters, storm.reaped)
+    book = replace(book, residues=(*book.residues, *faults))
     if seen.consumer.malformed:
         residue = f"{counted(seen.consumer.malformed, 'record was', 'records were')} malformed"
         book = replace(book, residues=(*book.residues, residue))
@@ -94,7 +102,7 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
             steady_exit_ns=steady.exit_ns(seen.records),
             steady_delivery_ns=steady.delivery_ns(seen.records),
         ),
-        by_cpu=by_cpu.shares(seen.records, seen.counters),
+        by_cpu=by_cpu.shares(seen.records, counters),
         occupancy=occupancy.measure(
             seen.occupancy[:, 1],
             seen.memory.footprint.data_bytes,

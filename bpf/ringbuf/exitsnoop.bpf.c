@@ -15,7 +15,11 @@
 
 #define ENOENT 2
 
+#ifdef RING_FLAGS	/* the rings put there must have the same */
+BPF_F_TABLE("ringbuf", int, u32, template, PAGE_SIZE, RING_FLAGS);
+#else
 BPF_RINGBUF_OUTPUT(template, 1);
+#endif
 BPF_ARRAY_OF_MAPS(rings, "template", MAX_RINGS);
 
 struct writer {

@@ -18,6 +18,8 @@ typedef uint16_t u16;
 #define load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define store_release(p, value) __atomic_store_n((p), (value), __ATOMIC_RELEASE)
 
+#define fence_acquire() __atomic_thread_fence(__ATOMIC_ACQUIRE)
+
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
 static inline uint64_t clock_ns(clockid_t clock)
