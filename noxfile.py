@@ -34,7 +34,10 @@ ENVIRONMENT = ROOT / ".venv"
 RESULTS = ROOT / "results"
 SPDX = "SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only"
 KERNELS = ("5.10", "6.1", "6.12", "6.18", "7.3")
-C_FOLDERS = ("workloads", "bench/questions/exact/guest")
+C_FOLDERS = (
+    *("workloads", "bench/guests"),
+    *("bench/questions/exact/guest", "bench/questions/exact/plugin"),
+)
 OUR_FOLDERS = ("bench", "bpf", "workloads", "tests", ".ci")
 SOURCE_SUFFIXES = {".py", ".pyx", ".pxd", ".c", ".h", ".sh"}
 BUILT_FROM = (

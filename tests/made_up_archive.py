@@ -25,6 +25,11 @@ def vmlinuz(release: str) -> bytes:
     return bytes(head) + os.urandom(IMAGE_BYTES)
 
 
+def arm64_image() -> bytes:
+    """An Image with the header of arm64."""
+    return b"MZ".ljust(0x38, b"\0") + b"ARMd" + os.urandom(IMAGE_BYTES)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
     """One package."""

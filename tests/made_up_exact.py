@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from bench.questions.exact.judge import Seen, judge
 from bench.questions.exact.plan import CALLS, EMPTY, RUNS, Buffer, find
 from bench.questions.exact.report import parse
-from bench.questions.exact.study import FORMAT, KernelCount, Study
+from bench.questions.exact.study import FORMAT, FunctionCount, KernelCount, Study
 
 EMPTY_NS = 50
 PERF_LENGTH = 88  # of a record of 72 bytes, with its header
@@ -16,9 +17,12 @@ PERF_LENGTH = 88  # of a record of 72 bytes, with its header
 Counts = Mapping[tuple[str, int], int | Sequence[int] | str]
 
 
-def report(counts: Counts, *, empty: int | Sequence[int] = EMPTY_NS) -> bytes:
+def report(
+    counts: Counts, *, empty: int | Sequence[int] = EMPTY_NS, machine: str = "x86_64"
+) -> bytes:
     """A report: by call its instructions, each run's or all runs', or why it was refused."""
-    lines = ["bufbench-exact 1", "release 6.1.0-made-up", "machine x86_64", "page 4096", "jit 1"]
+    lines = ["bufbench-exact 1", "release 6.1.0-made-up", f"machine {machine}", "page 4096"]
+    lines.append("jit 1")
     lines += ["clock tsc", call_line(EMPTY, 0, empty, beyond=0)]
     for (name, size), found in counts.items():
         if isinstance(found, str):
@@ -43,10 +47,44 @@ def seen(whole: bytes, console: bytes = b"reboot: Power down\n") -> Seen:
     return Seen(console=console, report=whole, read=parse(whole))
 
 
-def kernel(label: str, counts: Counts, *, other: Counts | None = None) -> KernelCount:
+def kernel(
+    label: str, counts: Counts, *, other: Counts | None = None, machine: str = "x86_64"
+) -> KernelCount:
     """A kernel whose other seed gave the same, unless ``other`` is given."""
-    first, second = seen(report(counts)), seen(report(counts if other is None else other))
+    first = seen(report(counts, machine=machine))
+    second = first if other is None else seen(report(other, machine=machine))
     return judge(label, "", "made up", [first, second, first])
+
+
+def with_functions(of: KernelCount, **functions: int) -> KernelCount:
+    """``of`` with these functions in each call that was counted."""
+    found = tuple(FunctionCount(name=name, instructions=n) for name, n in functions.items())
+    calls = (
+        replace(each, functions=found if each.instructions is not None else ()) for each in of.calls
+    )
+    return replace(of, calls=tuple(calls))
+
+
+SYMBOLS = b"""ffffffff81000000 _stext
+ffffffff81000000 startup
+ffffffff81001000 __bpf_reserve.isra.0
+ffffffff81002000 __lock
+ffffffff81002000 lock
+ffffffff81002000 __lock_text_start
+ffffffff81003000 ktime
+ffffffff81004000 _etext
+"""
+
+
+def blocks(*calls: tuple[int, int, int]) -> bytes:
+    """What a plugin writes: by place in the plan what is executed in reserve and in lock."""
+    lines = [f"call 0 {EMPTY_NS} 256 ffffffff81003010:40 ffffffffc0000100:{EMPTY_NS - 40}"]
+    for place, reserve, lock in calls:
+        parts = f"ffffffff81001000:7 ffffffff81001234:{reserve - 7} ffffffff81002000:{lock}"
+        program = f"ffffffff81003010:40 ffffffffc0000200:{EMPTY_NS - 40 + 5}"
+        total = EMPTY_NS + reserve + lock + 5
+        lines.append(f"call {place} {total} 250 {parts} {program}")
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def all_calls(more: int = 0) -> dict[tuple[str, int], int]:

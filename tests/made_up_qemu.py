@@ -12,35 +12,55 @@ _SCRIPT = """#!/bin/sh
 [ "$1" = --version ] && { echo 'QEMU emulator version 9.9 (made up)'; exit; }
 while [ $# -gt 0 ]; do
 	case "$1" in
-	-serial) report=${2#file:} ;;
+	-plugin) plugin=${2#*out=} ;;
+	-chardev)
+		case "$2" in
+		*id=report*) report=${2##*path=} ;;
+		*id=symbols*) symbols=${2##*path=} ;;
+		esac
+		;;
 	-kernel) kernel=$2 ;;
 	-seed) seed=$2 ;;
 	esac
 	shift
 done
-echo "booted $kernel" >>"$0.log"
+if [ -z "$kernel" ]; then
+	[ -n "$BUFBENCH_TEST_PLUGIN" ] && echo "$BUFBENCH_TEST_PLUGIN"
+	echo "qemu: -plugin $plugin: invalid option" >&2
+	exit 1
+fi
+if [ -n "$plugin" ]; then
+	[ -e "$kernel.blocks" ] && cp "$kernel.blocks" "$plugin" && cp "$kernel.symbols" "$symbols"
+	[ -e "$kernel.disturbed" ] && cp "$kernel.disturbed" "$report" && exit
+fi
+echo "booted $kernel" >>"${0%/*}/booted.log"
 case "$kernel" in
 *hangs) exec sleep 60 ;;
 *panics) echo '[1.0] Kernel panic - not syncing: made up' >"${report%report.txt}console.log" ;;
 *refuses) echo "qemu: -icount is not allowed with hardware virtualization" >&2; exit 1 ;;
-*) cp "$kernel.$seed" "$report" ;;
+*)
+	case "$report" in
+	*-again/*) [ -e "$kernel.again" ] && seed=again ;;
+	esac
+	cp "$kernel.$seed" "$report" ;;
 esac
 """
 
 
-def install(folder: Path) -> dict[str, str]:
-    """The environment in which it is the QEMU at hand."""
-    program = folder / "qemu-system-x86_64"
-    program.write_text(_SCRIPT)
-    program.chmod(0o755)
+def install(folder: Path, *architectures: str) -> dict[str, str]:
+    """The environment in which it is the QEMU at hand, of x86-64 if none is named."""
+    for each in architectures or ("x86_64",):
+        program = folder / f"qemu-system-{each}"
+        program.write_text(_SCRIPT)
+        program.chmod(0o755)
     return {"PATH": f"{folder}:{os.environ['PATH']}"}
 
 
-def image(folder: Path, name: str, *reports: bytes) -> str:
+def image(folder: Path, name: str, *reports: bytes, header: bytes = b"", seeds: int = 2) -> str:
     """A kernel's image, and what its guest reports with each seed, the first for want of others."""
     path = folder / name
-    path.write_bytes(vmlinuz("6.1.0-made-up"))
-    for seed in (1, 2):
+    path.write_bytes(header or vmlinuz("6.1.0-made-up"))
+    for seed in range(1, seeds + 1):
         if reports:
             Path(f"{path}.{seed}").write_bytes(reports[min(seed, len(reports)) - 1])
     return str(path)
@@ -48,5 +68,5 @@ def image(folder: Path, name: str, *reports: bytes) -> str:
 
 def booted(folder: Path) -> list[str]:
     """The names of the kernels that were booted, in order."""
-    lines = (folder / "qemu-system-x86_64.log").read_text().splitlines()
+    lines = (folder / "booted.log").read_text().splitlines()
     return [Path(line.removeprefix("booted ")).name for line in lines]

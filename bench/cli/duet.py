@@ -88,14 +88,14 @@ def command(
     from bench import paths
     from bench.campaign import campaign
     from bench.linux import cpus, procfs
-    from bench.plan import duet
+    from bench.plan import arms, duet
     from bench.plan.config import TrialConfig
     from bench.questions.duet.designs import designs
     from bench.questions.duet.document import document
     from bench.questions.duet.run import FEWEST_STORMS, Until, measure
     from bench.tracer.transports import find
 
-    sides = duet.side(first, find), duet.side(second, find)
+    sides = arms.side(first, find), arms.side(second, find)
     if workload not in _SHAPES:
         raise UsageError(
             f"a duet of {workload} says nothing of order or latency",

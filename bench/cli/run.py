@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -39,6 +40,7 @@ from workloads.storm import Gap, Shape, Spawn, Storm
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bench.plan.arms import Side
     from bench.plan.experiments import Experiment
     from bench.trial.result import TrialResult
 
@@ -85,8 +87,8 @@ _BUDGET = of_tracer(
     metavar="SIZE",
 )
 _TRANSPORT = of_tracer(
-    help=f"{TRANSPORTS}, and {' and '.join(BASELINES)} for the storm alone; "
-    "sharded:rings=K is K rings for all CPUs. Repeatable."
+    help=f"{TRANSPORTS}, each as an arm like ringbuf:raw:scratch, and {' and '.join(BASELINES)} "
+    "for the storm alone; sharded:rings=K is K rings for all CPUs. Repeatable."
 )
 _SECONDS = of_storm(click_type=Time("s"), help="Longest storm, in seconds.")
 _WAKEUP = of_tracer(help="adaptive, none, forced, or N: every N records.")
@@ -149,6 +151,8 @@ def command(
     Example: bufbench run --workload pingpong --spawn fork --budget 64KiB --fail-on ringbuf:causal
 
     Example: bufbench run --workload replay --profile load.json
+
+    Example: bufbench run --transport ringbuf:raw:scratch:delay=200000 --transport ringbuf:raw
     """
     from bench import paths
     from bench.campaign import campaign, gates, progress
@@ -275,7 +279,7 @@ def _refuse_idle(
     context: typer.Context, shape: Shape, rate: float, poll: Poll, transports: Sequence[str]
 ) -> None:
     """Refuse what this experiment has no use for, and the same thing named twice."""
-    real = [find(name, beside=BASELINES) for name in transports if name not in BASELINES]
+    real = [each.transport for each in _sides(transports)]
     no_ring = bool(transports) and not any(way.calls for way in real)
     for idle, why, options in (
         (shape is not Shape.BURST, f"on a {shape}", ("burst",)),
@@ -304,7 +308,7 @@ def _single(
     import psutil
 
     from bench.plan import budgets
-    from bench.plan.experiments import compose
+    from bench.plan.arms import compose
     from bench.questions.transports.profiles import TRANSPORTS
     from workloads.generator import check
 
@@ -312,6 +316,8 @@ def _single(
     check_range("--blocks", blocks, 1, 10_000)
     check(config.storm, usable)
     asked = transports or TRANSPORTS
+    sides = _sides(asked, config.producer)
+    each_once("--transport", [*map(str, sides)])
     sizes = [budgets.check(each, memory_bytes=memory_bytes) for each in budgets_bytes]
     experiment = compose(
         name=config.storm.shape.value,
@@ -319,7 +325,7 @@ def _single(
             f"A {config.storm.shape.value} of {counted(config.storm.count, 'process', 'processes')}"
         ),
         config=config,
-        transports=[find(name, beside=BASELINES) for name in asked if name not in BASELINES],
+        sides=sides,
         budgets_bytes=each_once("--budget", sizes),
         blocks=blocks,
         cpus=len(usable),
@@ -329,6 +335,14 @@ def _single(
         why = "; ".join(experiment.omitted)
         raise UsageError(f"nothing is left to run: {why}", remedy="take a larger --budget")
     return (experiment,), experiment.omitted
+
+
+def _sides(arms: Sequence[str], usual: Producer | None = None) -> list[Side]:
+    """Return the arms that have a tracer; UsageError for what is not one."""
+    from bench.plan.arms import side
+
+    known = partial(find, beside=BASELINES)
+    return [side(text, known, usual) for text in arms if text not in BASELINES]
 
 
 def _producer(wakeup: str, call: Call, payload: int, records: int) -> Producer:

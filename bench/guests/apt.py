@@ -51,17 +51,12 @@ def host_mirrors() -> tuple[str, ...]:
     return tuple(dict.fromkeys(uri for uri, _, component in lines if component == "main"))
 
 
-def architecture() -> str:
-    """Return the machine's architecture, as Debian calls it: guests run this machine's programs."""
-    machine = os.uname().machine
-    return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
-
-
 class Root:
     """Manage a private root in ``folder`` for ``archives``, for one process at a time."""
 
-    def __init__(self, folder: Path, archives: Sequence[Archive]) -> None:
+    def __init__(self, folder: Path, archives: Sequence[Archive], architecture: str) -> None:
         self._folder = folder
+        self._architecture = architecture
         self._config = folder / "apt.conf"
         self._archives = archives
         self._suites = [(archive, suite) for archive in archives for suite in archive.suites]
@@ -71,10 +66,13 @@ class Root:
         for name in _FOLDERS:
             (self._folder / name).mkdir(parents=True, exist_ok=True)
         (self._folder / "var/lib/dpkg/status").touch()
-        (self._folder / "etc/apt/sources.list").write_text(sources_list(self._archives))
+        (self._folder / "etc/apt/sources.list").write_text(
+            sources_list(self._archives, self._architecture)
+        )
         said = _run("apt-config", "dump", "--format", '%F "%v";%n')
+        host, as_root = taken_over(said.stdout), os.geteuid() == 0
         self._config.write_text(
-            configuration(self._folder, taken_over(said.stdout), as_root=os.geteuid() == 0)
+            configuration(self._folder, host, architecture=self._architecture, as_root=as_root)
         )
 
     def update(self) -> tuple[str, ...]:
@@ -102,7 +100,7 @@ class Root:
         for archive, suite, path in self._lists():
             said = _run("/usr/lib/apt/apt-helper", "cat-file", path)  # it may be compressed
             for package in parse(said.stdout, archive=archive.name, suite=suite):
-                if package.architecture == architecture():
+                if package.architecture == self._architecture:
                     yield package
 
     def download(self, packages: Iterable[Package], into: Path) -> tuple[Path, ...]:
@@ -135,10 +133,10 @@ class Root:
         ]
 
 
-def sources_list(archives: Iterable[Archive]) -> str:
+def sources_list(archives: Iterable[Archive], architecture: str) -> str:
     """Return a private root's sources.list."""
     return "".join(
-        f"deb [arch={architecture()} signed-by={archive.keyring}] {archive.uri} {suite}"
+        f"deb [arch={architecture} signed-by={archive.keyring}] {archive.uri} {suite}"
         f" {' '.join(archive.components)}\n"
         for archive in archives
         for suite in archive.suites
@@ -165,14 +163,14 @@ def _run(
         raise FetchFailed(failed.message, remedy="is there a network?") from failed
 
 
-def configuration(folder: Path, host: Iterable[str], *, as_root: bool) -> str:
+def configuration(folder: Path, host: Iterable[str], *, architecture: str, as_root: bool) -> str:
     """Return the private root's apt.conf; ``host``: the host's settings that are taken over."""
     settings = {
         "Dir": f"{folder}/",
         "Dir::State::status": f"{folder}/var/lib/dpkg/status",
         "Dir::Etc::netrc": "/etc/apt/auth.conf",
         "Dir::Etc::netrcparts": "/etc/apt/auth.conf.d/",
-        "APT::Architecture": architecture(),
+        "APT::Architecture": architecture,
         "Dir::Cache::srcpkgcache": "",
         "Acquire::Languages": "none",
         "Acquire::GzipIndexes": "true",

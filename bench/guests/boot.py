@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -25,7 +25,10 @@ from bench.amounts import counted, size
 from bench.errors import MachineUnfit, UsageError
 from bench.escape import clean
 from bench.guests import init
+from bench.guests.architecture import AMD64, ARM64, named, own
 from bench.guests.console import broken, panic
+from bench.guests.header import HEADER_BYTES, architecture_of
+from bench.guests.machines import usual
 from bench.guests.sources import Image
 from bench.guests.watch import End, Ended
 from bench.host import process, scratch
@@ -45,7 +48,6 @@ _PROBE_MIB: Final = 512
 _CHECK_S: Final = 30.0
 
 _ROOT_TAG: Final = "ROOTFS"  # virtme-ng's initial RAM disk looks for it
-_REMEDY: Final = "apt-get install qemu-system-x86 busybox-static kmod; pip install virtme-ng"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +118,23 @@ def fitting(*, cpus: int | None, memory_mib: int | None, jobs: int, available_mi
             remedy=f"each takes {size(_LEAST_MIB << 20)} or more: choose --memory and --jobs",
         )
     return Guest(cpus=chosen, memory_mib=memory, time_limit_s=0.0, kvm=False)
+
+
+def why_foreign(label: str, image: Image | None = None) -> str:
+    """Say why a kernel of another architecture than this machine's programs is not booted.
+
+    "" for any other. It is known by its name, and by its image where that is at hand.
+    """
+    found = named(label.rpartition("/")[2])
+    if image is not None:
+        with suppress(OSError), image.vmlinuz.open("rb") as file:
+            found = architecture_of(file.read(HEADER_BYTES)) or found
+    if found in ("", own()):
+        return ""
+    return (
+        f"its guest would run this machine's programs, of {own()}, and it is of {found}; "
+        f"bufbench kernels exact {label} counts its instructions"
+    )
 
 
 def watched(
@@ -213,9 +232,12 @@ def _parameters(guest: Guest, first_process: Path) -> Iterator[str]:
     process, which therefore has no arguments of its own.
     """
     yield f"init={first_process}"
-    yield from ("ro", "console=ttyS0", "earlyprintk=serial,ttyS0,115200", "loglevel=5")
-    yield from ("panic=-1", "random.trust_cpu=on")
-    if not guest.kvm:
+    yield from ("ro", "loglevel=5", "panic=-1", "random.trust_cpu=on")
+    if own() == ARM64:
+        yield from ("console=ttyAMA0", "earlycon")
+    else:
+        yield from ("console=ttyS0", "earlyprintk=serial,ttyS0,115200")
+    if own() == AMD64 and not guest.kvm:
         # An emulated guest distrusts its TSC and reads the HPET, at ten times the price.
         yield from ("clocksource=tsc", "tsc=reliable")
     yield from guest.append
@@ -249,9 +271,12 @@ def _tree(private: Path, image: Image) -> Path:
 def _virtme_run() -> str:
     """Return the program of the virtual environment or the system; MachineUnfit if one lacks."""
     path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    found = ""
-    for name in ("qemu-system-x86_64", "busybox", "depmod", "virtme-run"):
+    found, qemu = "", usual()
+    for name in (qemu.program, "busybox", "depmod", "virtme-run"):
         found = shutil.which(name, path=path) or ""
         if not found:
-            raise MachineUnfit(f"{name} is missing", remedy=_REMEDY)
+            packages = f"{qemu.package} busybox-static kmod"
+            raise MachineUnfit(
+                f"{name} is missing", remedy=f"apt-get install {packages}; pip install virtme-ng"
+            )
     return found

@@ -11,6 +11,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from bench.errors import UsageError
+from bench.guests.architecture import ARM64, named
 from bench.linux.version import KernelVersion
 
 _SERIES: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9}){1,2})(?:-([a-z][a-z0-9-]{0,31}))?")
@@ -66,9 +67,16 @@ class Kernel:
         return KernelVersion.parse(self.release).flavour
 
     @property
+    def architecture(self) -> str:
+        """Return its architecture, as Debian calls it."""
+        return self.packages[0].architecture
+
+    @property
     def key(self) -> str:
         """Return its name among all kernels; can name a file."""
-        return f"{self.release}_{self.version}".replace(":", "%3a")
+        # Ubuntu's releases do not name theirs.
+        foreign = "_arm64" if self.architecture == ARM64 != named(self.release) else ""
+        return f"{self.release}_{self.version}{foreign}".replace(":", "%3a")
 
     @property
     def origin(self) -> str:
@@ -164,9 +172,12 @@ def _kernel(
 
 
 def newest(known: Iterable[Kernel]) -> tuple[Kernel, ...]:
-    """Return the newest of each series and flavour; one with modules, where there is one."""
+    """Return the newest of each series and flavour; one with modules, where there is one.
+
+    Those of two architectures do not replace each other.
+    """
     best = {
-        (kernel.upstream.series, kernel.flavour): kernel
+        (kernel.upstream.series, kernel.flavour, kernel.architecture): kernel
         for kernel in sorted(known, key=_preference)
     }
     return tuple(sorted(best.values(), key=order))
@@ -185,7 +196,7 @@ def find(text: str, known: Sequence[Kernel]) -> Kernel:
     """Return the kernel that is meant, the newest that fits. UsageError if none does.
 
     A series ("6.12", "6.12-rt", "6.12.90"), a release ("6.12.94+deb13-rt-amd64"), a package's name,
-    or its version ("6.12.94-1").
+    or its version ("6.12.94-1"). What it says of an architecture holds for all that are known.
     """
     flavour = ""
     if series := _SERIES.fullmatch(text):
@@ -197,15 +208,18 @@ def find(text: str, known: Sequence[Kernel]) -> Kernel:
             if kernel.flavour == flavour and kernel.upstream.numbers[: len(wanted)] == wanted
         ]
     else:
-        named = [kernel for kernel in known if text in _names(kernel)]
+        so_called = [kernel for kernel in known if text in _names(kernel)]
         # "6.12.94-1" is the version of all flavours.
-        fits = [kernel for kernel in named if not kernel.flavour] or named
-    # "7.3-amd64" is an exact release too, where a release candidate is called so.
-    fits = [kernel for kernel in known if kernel.release == text] or fits
+        fits = [kernel for kernel in so_called if not kernel.flavour] or so_called
+    # "7.3-amd64" is an exact release too, where a release candidate is called so; "7.3-arm64" is
+    # the series, as on a machine of either architecture it has to be named so.
+    if named(text) != ARM64 or not fits:
+        fits = [kernel for kernel in known if kernel.release == text] or fits
     if fits:
         return max(fits, key=_preference)
+    architecture = named(text)
     others = [
-        f"{kernel.upstream.series}{f'-{flavour}' if flavour else ''}"
+        "-".join(filter(None, (kernel.upstream.series, flavour, architecture)))
         for kernel in newest(known)
         if kernel.flavour == flavour
     ]

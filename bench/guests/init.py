@@ -19,6 +19,7 @@ from pathlib import Path
 TAG = "results"
 _TAG_9P = "virtme.initmount0"  # virtme-ng's name for the first folder that is shared
 _POWER_OFF = 0x4321FEDC  # LINUX_REBOOT_CMD_POWER_OFF
+_RESTART = 0x01234567  # LINUX_REBOOT_CMD_RESTART
 _MOUNTS = (
     ("proc", "/proc", "proc", ""),
     ("sys", "/sys", "sysfs", ""),
@@ -61,22 +62,37 @@ def run(argv: list[str], environment: dict[str, str]) -> int:
             return 128 - code if code < 0 else code
 
 
-def main() -> None:
-    """Do everything, in order."""
-    folder = sys.argv[1]
-    order = json.loads(Path(folder, "order.json").read_text())  # before anything is mounted over it
+def mount_all() -> None:
+    """Mount what a command finds on any machine."""
     for source, target, kind, options in _MOUNTS:
         if target.startswith("/dev/"):
             Path(target).mkdir(exist_ok=True)
         mount(source, target, kind, options)
+
+
+def power_off() -> None:
+    """End the guest."""
+    os.sync()
+    _libc.reboot(_POWER_OFF)
+
+
+def restart() -> None:
+    """End a guest whose QEMU has -no-reboot, and stops its CPUs at once."""
+    _libc.reboot(_RESTART)
+
+
+def main() -> None:
+    """Do everything, in order."""
+    folder = sys.argv[1]
+    order = json.loads(Path(folder, "order.json").read_text())  # before anything is mounted over it
+    mount_all()
     if not any(mount(tag, folder, kind, options) for tag, kind, options in _SHARES):
         print("init: the results' folder cannot be mounted", flush=True)
     else:
         os.chdir("/")
         code = run(order["argv"], order["env"])
         Path(folder, "exit.json").write_text(json.dumps({"code": code}))
-    os.sync()
-    _libc.reboot(_POWER_OFF)
+    power_off()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Final, cast
 
+from bench.amounts import counted
 from bench.errors import FetchFailed
 from bench.guests.header import HEADER_BYTES, release_of
 from bench.guests.unpack import settle_modules
@@ -151,7 +152,8 @@ def _settle(files: Mapping[str, Path], into: Path) -> str:
         if match["boot"] in ("vmlinuz", "bzImage") or match["file"] == "vmlinuz"
     }
     if len(images) != 1:
-        what = f"{len(images)} kernels: {', '.join(sorted(images)[:8])}" if images else "no kernel"
+        named = f": {', '.join(sorted(images)[:8])}" if images else ""
+        what = (counted(len(images), "kernel") if images else "no kernel") + named
         raise BadImage(
             f"holds {what}",
             remedy="take an image that holds one, as /boot/vmlinuz or lib/modules/RELEASE/vmlinuz",

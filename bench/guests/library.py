@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bench.errors import FetchFailed
 from bench.guests import apt, archives, store
+from bench.guests.architecture import own
 from bench.guests.archives import Archive
 from bench.guests.catalogue import Kernel, Package, kernels, newest, order
 from bench.guests.store import Fetched, Store
@@ -49,12 +50,20 @@ _OFFER: Final = TypeAdapter(_Offer)
 
 
 class Library:
-    """Combine archives and store. ``say`` is called with slow steps and failures."""
+    """Combine archives and store: one architecture's kernels.
+
+    ``say`` is called with slow steps and failures.
+    """
 
     def __init__(
-        self, kept: Store[Kernel], chosen: Sequence[Archive], say: Callable[[str], None]
+        self,
+        kept: Store[Kernel],
+        chosen: Sequence[Archive],
+        say: Callable[[str], None],
+        architecture: str,
     ) -> None:
         self.store = kept
+        self._architecture = architecture
         self._say = say
         self._without_keys = tuple(
             f"{archive.name} {' '.join(archive.suites)}: {reason}"
@@ -62,10 +71,10 @@ class Library:
             if (reason := archive.without_keys())
         )
         self._usable = [archive for archive in chosen if not archive.without_keys()]
-        digest = hashlib.sha256(apt.sources_list(self._usable).encode()).hexdigest()
+        digest = hashlib.sha256(apt.sources_list(self._usable, architecture).encode()).hexdigest()
         self._name = f"{_ROOT}{digest[:12]}"
         self._file = kept.folder / self._name / "offer.json"
-        self._root = apt.Root(kept.folder / self._name, self._usable)
+        self._root = apt.Root(kept.folder / self._name, self._usable, architecture)
         kept.sweep()
 
     def known(self, *, update: bool = False, troubles: bool = False) -> tuple[Kernel, ...]:
@@ -75,7 +84,11 @@ class Library:
         serve. Suites without a fresh list are reported then, or with ``troubles``. Without a
         network, what was fetched remains; FetchFailed if that is nothing.
         """
-        fetched = [one.kernel for one in self.store.fetched()]
+        fetched = [
+            one.kernel
+            for one in self.store.fetched()
+            if one.kernel.architecture == self._architecture
+        ]
         offered: Iterable[Kernel] = ()
         asked_s = time.time()
         try:
@@ -139,10 +152,15 @@ class Library:
         return None
 
 
-def opened(sources_file: Path | None, say: Callable[[str], None]) -> Library:
-    """Open the user's library. UsageError for a bad kernels.toml, MachineUnfit without a place."""
+def opened(
+    sources_file: Path | None, say: Callable[[str], None], architecture: str = ""
+) -> Library:
+    """Open the user's library, of this machine's architecture unless another is given.
+
+    UsageError for a bad kernels.toml, MachineUnfit without a place.
+    """
     chosen = archives.read(sources_file or archives.find_file(), apt.host_mirrors())
-    return Library(_store(), chosen, say)
+    return Library(_store(), chosen, say, architecture or own())
 
 
 def fetch(

@@ -11,36 +11,20 @@ from __future__ import annotations
 
 import re
 import selectors
-import shutil
-from collections.abc import Callable, Generator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
 from bench.errors import MachineUnfit
+from bench.guests.architecture import named
 from bench.guests.boot import watched
-from bench.guests.header import HEADER_BYTES, release_of
+from bench.guests.header import HEADER_BYTES, architecture_of, is_zboot
+from bench.guests.machines import MACHINES, Machine, usual
 from bench.guests.sources import Image
 from bench.guests.watch import End, Ended
 from bench.host import process
-
-PROGRAM: Final = "qemu-system-x86_64"
-MEMORY_MIB: Final = 512
-OPTIONS: Final = (
-    *("-machine", "q35", "-cpu", "max", "-smp", "1", "-m", str(MEMORY_MIB)),
-    *("-nodefaults", "-no-reboot", "-display", "none", "-vga", "none"),
-    *("-icount", "shift=0,sleep=off", "-rtc", "base=2020-01-01,clock=vm"),
-)
-"""All but the seed and the files."""
-
-PARAMETERS: Final = (
-    *("console=ttyS0", "report=/dev/ttyS1", "panic=-1", "loglevel=4"),
-    *("clocksource=tsc", "tsc=reliable"),
-    # REP_GOOD, ERMS and FSRM, together: `rep movsb` counts as an instruction for each byte.
-    "clearcpuid=112,297,580",
-)
-"""Of the kernel; ``report`` is in the environment of the first process."""
 
 CONSOLE: Final = "console.log"
 REPORT: Final = "report.txt"
@@ -48,7 +32,6 @@ SAID: Final = "qemu.log"
 
 _MOST_BYTES: Final = 16 << 20
 _VERSION_S: Final = 30.0
-_REMEDY: Final = "apt-get install qemu-system-x86"
 _FILE: Final = 0o100_000
 _STAMP: Final = re.compile(r"^\[ *\d+\.\d+\] ?")
 
@@ -58,17 +41,21 @@ class Request:
     """Ask for one boot."""
 
     image: Image
+    machine: Machine
+    initrd: Path
     seed: int  # of the guest's random numbers
     folder: Path  # for its files; exists
+    options: tuple[str, ...] = ()  # of QEMU, behind those of the machine
+    append: tuple[str, ...] = ()  # parameters of the kernel, behind those of all boots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Hold what is the same for all boots of a run."""
 
-    initrd: Path
     time_limit_s: float  # of this machine's time
     append: tuple[str, ...] = ()  # parameters of the kernel
+    steady: bool = False  # several CPUs, which take turns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,18 +68,10 @@ class Boot:
     said: str = ""  # QEMU's last line, where it has any
 
 
-def version() -> str:
+def version(machine: Machine) -> str:
     """Return the version of the QEMU at hand, in its own words; MachineUnfit if there is none."""
-    said = process.run([program(), "--version"], timeout_s=_VERSION_S).stdout.splitlines()
+    said = process.run([machine.qemu(), "--version"], timeout_s=_VERSION_S).stdout.splitlines()
     return said[0].removeprefix("QEMU emulator version ").strip() if said else "unknown"
-
-
-def program() -> str:
-    """Return QEMU's path; MachineUnfit if it is missing."""
-    found = shutil.which(PROGRAM)
-    if found is None:
-        raise MachineUnfit(f"{PROGRAM} is missing", remedy=_REMEDY)
-    return found
 
 
 def initrd(files: Mapping[str, tuple[int, bytes]]) -> bytes:
@@ -114,17 +93,43 @@ def initrd(files: Mapping[str, tuple[int, bytes]]) -> bytes:
     return bytes(whole)
 
 
-def check(image: Image) -> None:
-    """Raise MachineUnfit for a file that is not a kernel: it would run until its time is over."""
+def machine_of(image: Image) -> Machine:
+    """Return the machine that an image is for.
+
+    MachineUnfit for a file that is not a kernel, which would run until its time is over, and for
+    one of another architecture than its name speaks of.
+    """
     try:
         with image.vmlinuz.open("rb") as file:
             header = file.read(HEADER_BYTES)
     except OSError as error:
         raise MachineUnfit(f"kernel image {image.vmlinuz}: {error.strerror}") from error
-    if not release_of(header):
+    if is_zboot(header):
         raise MachineUnfit(
-            f"{image.vmlinuz} is not a kernel image of x86-64", remedy="name a bzImage"
+            f"{image.vmlinuz} is packed as an EFI program, which takes firmware to boot",
+            remedy="name the Image of its build",
         )
+    architecture = architecture_of(header)
+    if not architecture:
+        raise MachineUnfit(
+            f"{image.vmlinuz} is not a kernel image of x86-64 or arm64",
+            remedy="name a bzImage, or an Image of arm64",
+        )
+    wanted = named(image.label.rpartition("/")[2]) or architecture
+    if wanted != architecture:
+        raise MachineUnfit(
+            f"{image.vmlinuz} is an image of {architecture}, though named {wanted}",
+            remedy="name it as what it is",
+        )
+    return MACHINES[architecture]
+
+
+def machine_named(label: str) -> Machine:
+    """Return the machine for a kernel by its label: by the file's header, else by its words."""
+    architecture = named(label.rpartition("/")[2])
+    with suppress(OSError), Path(label).open("rb") as file:
+        architecture = architecture_of(file.read(HEADER_BYTES)) or architecture
+    return MACHINES.get(architecture, usual())
 
 
 def boots(
@@ -158,26 +163,36 @@ def boots(
 
 
 def _command(request: Request, settings: Settings) -> list[str]:
+    machine = request.machine
+    report = str(request.folder / REPORT).replace(",", ",,")  # as part of an option
     return [
-        *(program(), *OPTIONS, "-seed", str(request.seed)),
+        *_preloaded(settings),
+        *(machine.qemu(), *machine.options, *request.options, "-seed", str(request.seed)),
         *("-serial", f"file:{request.folder / CONSOLE}"),
-        *("-serial", f"file:{request.folder / REPORT}"),
-        *("-kernel", str(request.image.vmlinuz), "-initrd", str(settings.initrd)),
-        *("-append", " ".join((*PARAMETERS, *settings.append))),
+        *("-chardev", f"file,id=report,path={report}", *machine.port),
+        *("-kernel", str(request.image.vmlinuz), "-initrd", str(request.initrd)),
+        *("-append", " ".join((*machine.parameters, *settings.append, *request.append))),
     ]
 
 
+def _preloaded(settings: Settings) -> Iterator[str]:
+    """Yield what begins a command line so that QEMU's main loop is held: see steady.c."""
+    if settings.steady:
+        yield from ("env", f"LD_PRELOAD={Path(__file__).with_name('steady.so')}")
+
+
 def _left(folder: Path, ended: Ended) -> Boot:
-    said = _held(folder / SAID).decode(errors="replace").strip().splitlines()
+    said = held(folder / SAID).decode(errors="replace").strip().splitlines()
     return Boot(
         ended=ended,
-        console=_held(folder / CONSOLE),
-        report=_held(folder / REPORT),
+        console=held(folder / CONSOLE),
+        report=held(folder / REPORT),
         said=said[-1] if said else "",
     )
 
 
-def _held(path: Path) -> bytes:
+def held(path: Path) -> bytes:
+    """Return what a guest wrote to a file, up to a bound; nothing where there is no file."""
     try:
         with path.open("rb") as file:
             return file.read(_MOST_BYTES)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.host import process
-from bench.linux import libc
+from bench.linux import libc, syscalls
 
 PLACES: Final = (
     Path("/usr/libexec/virtiofsd"),  # Debian 13, Ubuntu 24.04, Fedora
@@ -30,7 +30,6 @@ PLACES: Final = (
 )
 
 _DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG
-_SYS_MOUNT_SETATTR: Final = 442  # Linux 5.12
 _HERE: Final = -100  # AT_FDCWD
 _RECURSIVE: Final = 0x8000  # AT_RECURSIVE
 _READ_ONLY: Final = 1  # MOUNT_ATTR_RDONLY
@@ -55,7 +54,7 @@ def wall_in() -> None:
     libc.unshare_mounts()
     attributes = ct.create_string_buffer(_ATTR.pack(_READ_ONLY, 0, 0, 0))
     where = (_HERE, b"/", _RECURSIVE)
-    libc.call("syscall", _SYS_MOUNT_SETATTR, *where, attributes, _ATTR.size)
+    libc.call("syscall", syscalls.MOUNT_SETATTR, *where, attributes, _ATTR.size)
 
 
 def main() -> None:

@@ -49,6 +49,7 @@ def unpack(packages: Sequence[Path], release: str, into: Path) -> None:
     shutil.rmtree(tree)
     if not (folder / "vmlinuz").is_file():
         raise FetchFailed(f"{packages[0].name} holds no kernel image", remedy="try another version")
+    shutil.rmtree(folder / "dtb", ignore_errors=True)  # of boards; QEMU describes its machine
     if (folder / "kernel").is_dir():
         settle_modules(release, into)
 

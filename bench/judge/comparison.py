@@ -24,6 +24,7 @@ from bench.judge.samples import (
 )
 from bench.judge.statistics import FEWEST_BLOCKS, Estimate, Scale
 from bench.measure import latency
+from bench.measure.latency import Percentiles
 from bench.plan import budgets
 from bench.plan.config import Poll
 from bench.plan.experiments import ArmName, Pair, comparisons
@@ -82,18 +83,6 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Percentiles:
-    """Latency of all trials of an arm merged, in ns."""
-
-    count: int
-    p50_ns: int
-    p90_ns: int
-    p99_ns: int
-    p999_ns: int
-    max_ns: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
     """Sums over the trials of one arm that count, in the storm's own records."""
 
@@ -110,7 +99,7 @@ class Side:
     causal_violations: int
     missed: int
     lost_told: dict[str, int]  # the kernel's own counts
-    latency: Percentiles | None
+    latency: Percentiles | None  # of all its trials, merged
     bottleneck: Bottleneck = Bottleneck.NONE
 
 
@@ -309,8 +298,10 @@ def _compare(samples: ExperimentSamples, pair: Pair, floors: Sequence[Floor]) ->
 def compare_arms(samples: ExperimentSamples, floors: Sequence[Floor]) -> tuple[Comparison, ...]:
     """Compare every pair of an experiment that has trials on both sides, by budget.
 
-    Blocks in which the loads of both sides differ are left out.
+    Blocks in which the loads of both sides differ are left out, and so are arms that are held up
+    for their records to tear.
     """
-    found = (_compare(samples, pair, floors) for pair in comparisons(samples.names))
+    names = (arm.name for arm in samples.arms.values() if not arm.held_up)
+    found = (_compare(samples, pair, floors) for pair in comparisons(names))
     known = [comparison for comparison in found if comparison is not None]
     return tuple(sorted(known, key=lambda each: budgets.parse_or_zero(each.budget)))

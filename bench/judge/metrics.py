@@ -23,6 +23,7 @@ class Unit(StrEnum):
     COUNT = "count"
     PER_S = "per second"
     TIMES = "times"
+    INSTRUCTIONS = "instructions"  # executed, on all CPUs
 
 
 class Group(StrEnum):

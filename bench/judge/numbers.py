@@ -102,6 +102,7 @@ _RECORDS: Final = _fields(
     ),
     ("own_exits", "processes", "exits of the storm that the tracer saw"),
     ("missed", "processes", "reaped - own_exits: hidden from the tracer"),
+    ("torn", "records", "of those delivered, not what was sent; of arms that check it"),
 )
 _ORDER: Final = _fields(
     "ordering",

@@ -45,6 +45,12 @@ class ArmSamples:
         """Whether the trials shared their storms with those of another arm."""
         return any(trial.half is not None for trial in self.trials)
 
+    @property
+    def held_up(self) -> bool:
+        """Whether its programs are held up for records to tear: it says nothing of the buffers."""
+        producers = [trial.config.producer for trial in self.trials]
+        return any(each.checked and each.delay_ns for each in producers)
+
     def values(self, metric: Metric) -> dict[Place, float]:
         """Return ``metric`` of every trial that has it."""
         return {

@@ -15,18 +15,19 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
-from bench.linux import libc, procfs
+from bench.linux import libc, procfs, syscalls
 
 ARRAY: Final = 2  # BPF_MAP_TYPE_ARRAY
 PERF_EVENT_ARRAY: Final = 4  # BPF_MAP_TYPE_PERF_EVENT_ARRAY
 RINGBUF: Final = 27  # BPF_MAP_TYPE_RINGBUF
 SOCKET_FILTER: Final = 1  # BPF_PROG_TYPE_SOCKET_FILTER, which :func:`run_once` can run
 TRACEPOINT: Final = 5  # BPF_PROG_TYPE_TRACEPOINT
+TRACING: Final = 26  # BPF_PROG_TYPE_TRACING
+TRACE_RAW_TP: Final = 23  # an attach type of it: BPF_TRACE_RAW_TP
 
 Instruction = tuple[int, int, int, int]  # code, registers (source in the upper half), offset, value
 
 _INSTRUCTION: Final = struct.Struct("=BBhi")
-_SYS_BPF: Final = 321  # x86-64
 _MAP_CREATE: Final = 0
 _MAP_LOOKUP: Final = 1
 _MAP_UPDATE: Final = 2
@@ -37,6 +38,7 @@ _PROG_TEST_RUN: Final = 10
 _MAP_NEXT_ID: Final = 12
 _MAP_FD_BY_ID: Final = 14
 _INFO_BY_FD: Final = 15
+_RAW_TRACEPOINT_OPEN: Final = 17
 _LINK_FD_BY_ID: Final = 30
 _LINK_NEXT_ID: Final = 31
 _ENABLE_STATS: Final = 32
@@ -56,18 +58,37 @@ def _bpf(command: int, attribute: bytes) -> int:
 
 
 def _bpf_in(command: int, block: ct.Array[ct.c_char]) -> int:
-    return libc.call("syscall", _SYS_BPF, command, block, _ATTRIBUTE_BYTES)
+    return libc.call("syscall", syscalls.BPF, command, block, _ATTRIBUTE_BYTES)
 
 
 def load(kind: int, instructions: Sequence[Instruction]) -> int:
     """Return the descriptor of a program of this kind, close-on-exec."""
-    code = b"".join(_INSTRUCTION.pack(*each) for each in instructions)
+    return load_code(kind, b"".join(_INSTRUCTION.pack(*each) for each in instructions))
+
+
+def load_code(
+    kind: int, code: bytes, *, name: str = "", attach_type: int = 0, btf_type: int = 0
+) -> int:
+    """Return the descriptor of a program of encoded instructions; ``btf_type``: what it traces."""
     code_block = ct.create_string_buffer(code, len(code))
-    licence, count = ct.create_string_buffer(b"GPL"), len(instructions)
+    licence, count = ct.create_string_buffer(b"GPL"), len(code) // _INSTRUCTION.size
     return _bpf(
         _PROG_LOAD,
-        struct.pack("=IIQQ", kind, count, ct.addressof(code_block), ct.addressof(licence)),
-    )
+        struct.pack(
+            "=IIQQ24x16s4xI36xI", kind, count, ct.addressof(code_block), ct.addressof(licence),
+            name.encode()[:15], attach_type, btf_type,
+        ),
+    )  # fmt: skip
+
+
+def open_raw_tracepoint(program_fd: int, name: str = "") -> int:
+    """Attach a program to a raw tracepoint, by ``name`` or by the program's own type.
+
+    The program runs for as long as the descriptor that is returned is open.
+    """
+    block = ct.create_string_buffer(name.encode())
+    place = ct.addressof(block) if name else 0
+    return _bpf(_RAW_TRACEPOINT_OPEN, struct.pack("=QI", place, program_fd))
 
 
 def run_once(program_fd: int) -> None:

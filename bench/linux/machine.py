@@ -19,6 +19,9 @@ from bench.linux import cgroup, cpus, procfs
 UNKNOWN: Final = "unknown"
 CONFIG_VARIABLE: Final = "BUFBENCH_KERNEL_CONFIG"
 """In a guest, the file of its kernel's build configuration: it is not in /boot."""
+COUNTED_VARIABLE: Final = "BUFBENCH_COUNTED"
+"""In a guest, set where its time is executed instructions, which nothing in it shows."""
+COUNTED: Final = "qemu-icount"
 
 # Real-time kernels name the model that they are built upon as well.
 _CONFIG: Final = (
@@ -29,12 +32,13 @@ _CONFIG: Final = (
     ("CONFIG_PREEMPT", "full"),
 )
 _CLOCKS: Final = (("kvm-clock", "kvm"), ("hyperv_clocksource", "hyper-v"), ("xen", "xen"))
+_EMULATED_ARM64: Final = re.compile(r"^CPU implementer\s*:\s*0x00$", re.MULTILINE)
 _VENDORS: Final = (("VMware", "vmware"), ("innotek", "virtualbox"), ("QEMU", "qemu"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Virtualisation:
-    """``kind``: kvm, qemu, xen, vmware, hyper-v, virtualbox, "unknown" or "none"."""
+    """``kind``: kvm, qemu, qemu-icount, xen, vmware, hyper-v, virtualbox, "unknown" or "none"."""
 
     kind: str
     emulated: bool  # QEMU without KVM: counts hold, times do not
@@ -44,28 +48,40 @@ def classify(*, cpuinfo: str, clock_sources: str, vendor: str) -> Virtualisation
     """Judge by /proc/cpuinfo, the available clock sources and the DMI system vendor.
 
     A hypervisor's own clock is the best witness: QEMU offers kvm-clock only where KVM runs the
-    guest, and its made-up CPU models carry its name in either case.
+    guest, and its made-up CPU models carry its name in either case. arm64 has no such clock; there
+    QEMU's made-up model is of no implementer.
     """
     for clock, kind in _CLOCKS:
         if clock in clock_sources:
             return Virtualisation(kind=kind, emulated=False)
-    if "QEMU" in cpu_model(cpuinfo):
+    if "QEMU" in cpu_model(cpuinfo) or _EMULATED_ARM64.search(cpuinfo):
         return Virtualisation(kind="qemu", emulated=True)
+    x86 = "CPU implementer" not in cpuinfo
     for name, kind in _VENDORS:
         if name in vendor:
-            return Virtualisation(kind=kind, emulated=kind == "qemu")
+            return Virtualisation(kind=kind, emulated=kind == "qemu" and x86)
     hypervisor = re.search(r"^flags\s*:.*\bhypervisor\b", cpuinfo, re.MULTILINE)
     return Virtualisation(kind=UNKNOWN if hypervisor else "none", emulated=False)
 
 
 def cpu_model(cpuinfo: str) -> str:
-    """Return the first CPU's model name, "unknown" where there is none."""
+    """Return the first CPU's model name, "unknown" where there is none.
+
+    arm64 has numbers alone: MIDR_EL1's implementer, part and variant.
+    """
     found = re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
-    return found[1].strip() if found else UNKNOWN
+    if found:
+        return found[1].strip()
+    names = ("implementer", "part", "variant")
+    numbers = [re.search(rf"^CPU {name}\s*:\s*(\w+)$", cpuinfo, re.MULTILINE) for name in names]
+    words = [f"{name} {found[1]}" for name, found in zip(names, numbers, strict=True) if found]
+    return ", ".join(words) or UNKNOWN
 
 
 def virtualisation() -> Virtualisation:
     """Return what this kernel runs on."""
+    if os.environ.get(COUNTED_VARIABLE):
+        return Virtualisation(kind=COUNTED, emulated=True)
     clocks = procfs.SYS / "devices/system/clocksource/clocksource0/available_clocksource"
     return classify(
         cpuinfo=procfs.read(procfs.PROC / "cpuinfo") or "",
@@ -124,7 +140,7 @@ class Machine:
     memory_bytes: int
     clock_source: str
     preemption: str  # none, voluntary, full, lazy, rt or "unknown"
-    virtualisation: str  # kvm, qemu, none, ...
+    virtualisation: str  # kvm, qemu, qemu-icount, none, ...
     emulated: bool  # QEMU without KVM
     bcc_version: str
     harness_version: str
@@ -138,6 +154,18 @@ class Machine:
     idle_states: str = ""  # driver and states; "": none, or not recorded
     idle_held: bool | None = None  # kept shallow while trials ran; None: not recorded
     frequency: str = ""  # governor and range; "": not this kernel's to choose, or not recorded
+
+    @property
+    def hypervisor(self) -> str:
+        """Say in words what ran its instructions."""
+        if self.counts_instructions:
+            return "emulated, instructions counted"
+        return "emulated" if self.emulated else self.virtualisation
+
+    @property
+    def counts_instructions(self) -> bool:
+        """Whether a nanosecond was an executed instruction."""
+        return self.virtualisation == COUNTED
 
     @property
     def cpus(self) -> int:

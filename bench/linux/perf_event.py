@@ -14,9 +14,8 @@ import struct
 import time
 from typing import Final
 
-from bench.linux import libc, procfs
+from bench.linux import libc, procfs, syscalls
 
-_SYS_PERF_EVENT_OPEN: Final = 298  # x86-64
 _TYPE_SOFTWARE: Final = 1
 _TYPE_TRACEPOINT: Final = 2
 _COUNT_SW_BPF_OUTPUT: Final = 10
@@ -89,4 +88,4 @@ def _open(cpu: int, wake_every: int | None, read_format: int) -> int:
 
 def _call(attribute: bytes, cpu: int) -> int:
     block = ct.create_string_buffer(attribute, len(attribute))
-    return libc.call("syscall", _SYS_PERF_EVENT_OPEN, block, -1, cpu, -1, _FLAG_CLOEXEC)
+    return libc.call("syscall", syscalls.PERF_EVENT_OPEN, block, -1, cpu, -1, _FLAG_CLOEXEC)

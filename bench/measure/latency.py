@@ -34,8 +34,8 @@ _BIN_OF_ONE: Final = 1023 << 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Latency:
-    """Latency of one trial's delivered records, exact percentiles in ns; zeros without records."""
+class Percentiles:
+    """Latency of records in ns."""
 
     count: int
     p50_ns: int
@@ -43,6 +43,12 @@ class Latency:
     p99_ns: int
     p999_ns: int
     max_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency(Percentiles):
+    """Latency of one trial's delivered records, percentiles exact; zeros without records."""
+
     histogram: str  # HdrHistogram V2, base64; 1 ns to 1 h, 3 significant digits
 
 

@@ -37,6 +37,7 @@ class Ledger:
     reaped: int | None  # None: no generator, nothing to check own exits against
     missed: int
     residues: tuple[str, ...]  # what does not add up, in words; () when balanced
+    torn: int | None = None  # of those delivered, not what was sent; None: not checked
 
     @property
     def balanced(self) -> bool:
@@ -44,15 +45,26 @@ class Ledger:
         return not self.residues
 
 
-def balance(records: Records, counters: Sequence[CpuCounters], reaped: int | None = None) -> Ledger:
+def balance(
+    records: Records,
+    counters: Sequence[CpuCounters],
+    reaped: int | None = None,
+    *,
+    torn: int | None = None,
+    preemptible: bool = False,
+) -> Ledger:
     """Account for one trial: its delivered records against what BPF and the generator counted.
 
     ``reaped`` is the generator's count of processes waited for. Nothing is raised: what does not
     add up becomes a residue, one sentence each. ``missed`` exits are not a residue, unless
     negative: the kernel skipped the tracer, whatever the transport.
+
+    ``torn`` records were delivered beside ``records``, each in place of one that was attempted;
+    nothing in them is believed, not even their CPU. The records of a CPU come in any order from
+    programs that are ``preemptible``.
     """
-    found = _find(records)
-    delivered = len(records)
+    found = _find(records, checked=torn is not None, preemptible=preemptible)
+    delivered = len(records) + (torn or 0)
     own_delivered = int(found.own_delivered.sum())
     causes: Counter[str] = Counter()
     for cpu in counters:
@@ -63,10 +75,11 @@ def balance(records: Records, counters: Sequence[CpuCounters], reaped: int | Non
     own_attempted = sum(cpu.own_attempted for cpu in counters)
     own_dropped = sum(sum(cpu.own_dropped.values()) for cpu in counters)
     missed = 0 if reaped is None else reaped - own_exits
+    own_delivered += _astray(own_attempted, own_delivered, own_dropped, torn)
     residues = [
         *_sum_residue("all CPUs", attempted, delivered, dropped),
         *_sum_residue("all CPUs, the storm's own", own_attempted, own_delivered, own_dropped),
-        *_cpu_residues(records, found, counters),
+        *_cpu_residues(records, found, counters, torn),
     ]
     if found.damaged:
         residues.append(
@@ -87,7 +100,16 @@ def balance(records: Records, counters: Sequence[CpuCounters], reaped: int | Non
         reaped=reaped,
         missed=missed,
         residues=tuple(residues),
+        torn=torn,
     )
+
+
+def _astray(attempted: int, delivered: int, dropped: int, torn: int | None) -> int:
+    """Return how many records of a part, a CPU's say, were torn: those that are missing there.
+
+    No more than there are, so that what else is missing stays a residue.
+    """
+    return min(max(attempted - delivered - dropped, 0), torn or 0)
 
 
 @dataclass(slots=True)
@@ -100,6 +122,8 @@ class _Found:
     last: Integers = field(default_factory=lambda: np.full(_CPUS, -1, np.int64))
     unsorted: set[int] = field(default_factory=set)  # CPUs whose sequence numbers do not only rise
     damaged: int = 0
+    checked: bool = False  # a checksum stands in place of the sequence number's copy
+    preemptible: bool = False
 
     def then(self, later: _Found) -> _Found:
         """Combine what both parts of a capture have, ``later`` having been delivered after."""
@@ -112,19 +136,21 @@ class _Found:
             | later.unsorted
             | set(np.flatnonzero(later.first <= self.last).tolist()),
             damaged=self.damaged + later.damaged,
+            checked=self.checked,
+            preemptible=self.preemptible,
         )
 
 
-def _find(records: Records) -> _Found:
+def _find(records: Records, *, checked: bool, preemptible: bool) -> _Found:
     # numpy lets go of the interpreter's lock, so the halves are really read beside each other.
     middle = len(records) // 2
     with ThreadPoolExecutor(1) as beside:
-        later = beside.submit(_find_in, records[middle:])
-        return _find_in(records[:middle]).then(later.result())
+        begun = [_Found(checked=checked, preemptible=preemptible) for _ in range(2)]
+        later = beside.submit(_find_in, records[middle:], begun[1])
+        return _find_in(records[:middle], begun[0]).then(later.result())
 
 
-def _find_in(records: Records) -> _Found:
-    found = _Found()
+def _find_in(records: Records, found: _Found) -> _Found:
     for rows in blocks(records):
         cpu = np.ascontiguousarray(rows["cpu"])
         sequence = np.ascontiguousarray(rows["sequence"])
@@ -132,7 +158,7 @@ def _find_in(records: Records) -> _Found:
         found.delivered[: len(counts)] += counts
         own = np.bincount(cpu[(rows["flags"] & np.uint16(Flag.OWN)) != 0])
         found.own_delivered[: len(own)] += own
-        found.damaged += _damaged(rows, sequence)
+        found.damaged += _damaged(rows, None if found.checked else sequence)
         # By CPU, the order of delivery kept: a radix sort, since the numbers have 16 bits.
         order = np.argsort(cpu, kind="stable")
         keys = cpu[order].astype(np.int64)
@@ -149,17 +175,19 @@ def _find_in(records: Records) -> _Found:
     return found
 
 
-def _damaged(rows: Records, sequence: npt.NDArray[np.uint32]) -> int:
+def _damaged(rows: Records, sequence: npt.NDArray[np.uint32] | None) -> int:
+    """Count records whose length or, unless None, copy of the sequence number is not as sent."""
     length = np.ascontiguousarray(rows["length"])
     arrived = np.ascontiguousarray(rows["arrived_bytes"])
-    tail = np.where(length > RECORD.itemsize, sequence, np.uint32(0))
-    bad = (arrived < length) | (length < RECORD.itemsize) | (rows["tail"] != tail)
+    bad = (arrived < length) | (length < RECORD.itemsize)
+    if sequence is not None:
+        bad |= rows["tail"] != np.where(length > RECORD.itemsize, sequence, np.uint32(0))
     bad |= arrived - length >= 8  # perf counts up to 7 bytes of its own padding
     return int(np.count_nonzero(bad))
 
 
 def _cpu_residues(
-    records: Records, found: _Found, counters: Sequence[CpuCounters]
+    records: Records, found: _Found, counters: Sequence[CpuCounters], torn: int | None
 ) -> Iterator[str]:
     counted = Counter(cpu.cpu for cpu in counters)
     for number, times in counted.items():
@@ -172,10 +200,13 @@ def _cpu_residues(
         delivered = int(found.delivered[cpu.cpu])
         own_delivered = int(found.own_delivered[cpu.cpu])
         dropped, own_dropped = sum(cpu.dropped.values()), sum(cpu.own_dropped.values())
+        astray = _astray(cpu.attempted, delivered, dropped, torn)
+        delivered += astray
+        own_delivered += _astray(cpu.own_attempted, own_delivered, own_dropped, astray)
         own = f"CPU {cpu.cpu}, the storm's own"
         yield from _sum_residue(f"CPU {cpu.cpu}", cpu.attempted, delivered, dropped)
         yield from _sum_residue(own, cpu.own_attempted, own_delivered, own_dropped)
-        yield from _sequence_residues(records, found, cpu, dropped)
+        yield from _sequence_residues(records, found, cpu, dropped, astray)
         for what, part, whole in (
             ("exits", cpu.own_exits, cpu.exits),
             ("attempts", cpu.own_attempted, cpu.attempted),
@@ -188,7 +219,7 @@ def _cpu_residues(
 
 
 def _sequence_residues(
-    records: Records, found: _Found, cpu: CpuCounters, dropped: int
+    records: Records, found: _Found, cpu: CpuCounters, dropped: int, torn: int
 ) -> Iterator[str]:
     distinct, repeated, beyond, late = int(found.delivered[cpu.cpu]), 0, 0, 0
     if cpu.cpu in found.unsorted or found.last[cpu.cpu] >= max(cpu.attempted, 0):
@@ -205,13 +236,14 @@ def _sequence_residues(
         yield f"CPU {cpu.cpu}: {beyond:,} sequence numbers beyond the {cpu.attempted:,} attempted"
     if repeated:
         yield f"CPU {cpu.cpu}: {repeated:,} sequence numbers delivered more than once"
-    if late:
+    if late and not found.preemptible:
         yield (
             f"CPU {cpu.cpu}: {counted(late, 'record')} delivered after a later one of the same CPU"
         )
     gaps = cpu.attempted - distinct
-    if gaps != dropped:
-        yield f"CPU {cpu.cpu}: {gaps:,} gaps in the sequence numbers, but {dropped:,} dropped"
+    if gaps != dropped + torn:
+        lost = f"{dropped:,} dropped" + (f" and {torn:,} torn" if torn else "")
+        yield f"CPU {cpu.cpu}: {gaps:,} gaps in the sequence numbers, but {lost}"
 
 
 def _sum_residue(where: str, attempted: int, delivered: int, dropped: int) -> Iterator[str]:

@@ -36,6 +36,19 @@ class Call(StrEnum):
     LARGEST = "largest"  # reserve of the longest record that there can be, as of a union
 
 
+class Attach(StrEnum):
+    """What a program that runs at an exit is attached to."""
+
+    TRACEPOINT = "tracepoint"  # a perf event on it: never preempted
+    RAW = "raw"  # the raw tracepoint: preemptible from 7.0 on
+    TP_BTF = "tp_btf"  # the same, by its type in BTF
+
+    @property
+    def preemptible(self) -> bool:
+        """Whether some kernel lets others run on the program's CPU before it has ended."""
+        return self is not Attach.TRACEPOINT
+
+
 class Reader(StrEnum):
     """What drains the buffers."""
 
@@ -73,6 +86,9 @@ class Producer:
     records_per_exit: int = 1
     delay_ns: int = 0  # spent on each record before it is submitted, up to some 100 us, ...
     delay_cpu: int = -1  # ... on this CPU (-1: on all)
+    attach: Attach = Attach.TRACEPOINT
+    checked: bool = False  # a record has a checksum for payload; two programs share the work
+    scratch: bool = False  # they build records in one memory of each CPU, not on their stacks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,3 +48,6 @@ CAPTURED_CODES: Final = (*SENT_CODES, "Q", "I", "I")
 ROW: Final = struct.Struct("<" + "".join(CAPTURED_CODES))
 RECORD_BYTES: Final = struct.calcsize("<" + "".join(SENT_CODES))
 """Length of a record without padding."""
+
+CHECKSUM_BYTES: Final = 8
+"""That a checksum adds to a record; its upper half arrives as the tail."""

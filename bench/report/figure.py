@@ -111,6 +111,23 @@ shape: Final = partial(_encoded, "Shape", "shape")
 dash: Final = partial(_encoded, "StrokeDash", "dash")
 
 
+def logarithmic(
+    field: str,
+    title: str | None,
+    ticks: Sequence[float],
+    domain: Sequence[float],
+    base: int = 10,
+    **axis: Any,
+) -> dict[str, Any]:
+    """Return the arguments of a logarithmic axis that has a label at each of ``ticks``."""
+    return {
+        "shorthand": f"{field}:Q",
+        "title": title,
+        "scale": {"type": "log", "base": base, "domain": list(domain)},
+        "axis": {**ALL_LABELLED, "values": ticks, **axis},
+    }
+
+
 def powers(lowest: float, highest: float, base: int = 10) -> list[float]:
     """Return powers of ``base`` from at or below ``lowest`` to at or above ``highest``."""
     from math import ceil, floor, log

@@ -48,6 +48,7 @@ _WRITERS: Final[dict[Unit, Callable[[float], str]]] = {
     Unit.PER_S: lambda rate: f"{rate:,.0f}/s",
     Unit.COUNT: lambda count: f"{count:,.{0 if count == int(count) else 1}f}",
     Unit.TIMES: _digits,
+    Unit.INSTRUCTIONS: lambda count: f"{count:,.0f}",
 }
 
 

@@ -22,6 +22,7 @@ VMLINUX: Final = Path("/sys/kernel/btf/vmlinux")
 _KIND_STRUCT: Final = 4
 _KIND_UNION: Final = 5
 _OVERWRITE_POS: Final = 16  # bytes from producer_pos; bench/tracer/capture/buffers.pxd has it
+_KIND_TYPEDEF: Final = 8
 _MODIFIERS: Final = frozenset({8, 9, 10, 11, 18})  # typedef, volatile, const, restrict, type tag
 _MEMBERS: Final = {  # bpf/common/exit.h asks for OFFSET_TASK_SIGNAL and so on
     "TASK": "task_struct signal group_leader real_parent children start_time tgid comm exit_code",
@@ -126,11 +127,14 @@ class Btf:
             self._library.btf_dump__free(dump)
         return b"".join(chunks).decode()
 
-    def _find(self, structure: str) -> int:
+    def tracepoint(self, name: str) -> int | None:
+        """Return the type of a tracepoint's arguments; None before Linux 5.5."""
+        found = self._find(f"btf_trace_{name}", _KIND_TYPEDEF)
+        return found if found > 0 else None
+
+    def _find(self, structure: str, kind: int = _KIND_STRUCT) -> int:
         """Return the structure's type, or an error, which is negative."""
-        return int(
-            self._library.btf__find_by_name_kind(self._handle, structure.encode(), _KIND_STRUCT)
-        )
+        return int(self._library.btf__find_by_name_kind(self._handle, structure.encode(), kind))
 
     def _type(self, type_id: int) -> _Type:
         address = self._library.btf__type_by_id(self._handle, type_id)

@@ -54,9 +54,14 @@ def make_map(ring_bytes: int) -> int:
     )
 
 
-def attach(program_fd: int, tracepoint: int) -> None:
-    """Attach a given program to a tracepoint as bcc does: one event on one CPU serves all CPUs."""
-    fcntl.ioctl(perf_event.open_tracepoint(tracepoint), _IOC_SET_BPF, program_fd)
+def attach(program_fd: int, tracepoint: int) -> int:
+    """Attach a given program to a tracepoint as bcc does: one event on one CPU serves all CPUs.
+
+    Return the event.
+    """
+    event = perf_event.open_tracepoint(tracepoint)
+    fcntl.ioctl(event, _IOC_SET_BPF, program_fd)
+    return event
 
 
 def open_events() -> None:

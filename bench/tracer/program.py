@@ -10,7 +10,7 @@ import fcntl
 import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -18,13 +18,15 @@ from bench import paths
 from bench.errors import BufbenchError, MachineUnfit
 from bench.host import limits
 from bench.host.signals import uninterrupted
-from bench.linux import bpf, capabilities, lockdown, procfs, refusal, tracefs
+from bench.linux import bpf, capabilities, grace, lockdown, procfs, refusal, tracefs, version
+from bench.plan.config import Attach
 from bench.record.counters import CpuCounters
 from bench.tracer import btf, compiler, counters, probes
 
 _QUERY: Final = 0xC008240A  # PERF_EVENT_IOC_QUERY_BPF, Linux 4.16
 _MOST: Final = 64  # BPF_TRACE_MAX_PROGS: the kernel attaches no more
 _POSSIBLE: Final = "devices/system/cpu/possible"
+_FETCH_ADD: Final = (5, 12)  # when BPF got the instruction; older kernels preempt no program
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,10 @@ class Kernel:
             dynptr = types.field("bpf_dynptr_kern", "data") is not None
         if "group_dead" in fields:
             macros["OFFSET_GROUP_DEAD"] = fields["group_dead"]
-        return cls(os.uname().release, macros, facts, dynptr, overwrites)
+        release = os.uname().release
+        if version.numbers(release) >= _FETCH_ADD:
+            macros["HAS_FETCH_ADD"] = 1
+        return cls(release, macros, facts, dynptr, overwrites)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +71,13 @@ class Build:
     macros: tuple[tuple[str, int], ...] = ()
     name: str = "exitsnoop"  # of the file, and of the function in it
     tracepoint: str = "sched:sched_process_exit"
+    attach: Attach = Attach.TRACEPOINT
+    paired: bool = False  # NAME_second is a program too
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """Return the functions that are attached, each a program."""
+        return (self.name, f"{self.name}_second") if self.paired else (self.name,)
 
 
 class Program:
@@ -80,6 +92,8 @@ class Program:
         from bcc import BPF
 
         self.build = build
+        self._loaded: dict[str, int] = {}
+        self._stack = ExitStack()
         self.cpus = procfs.parse_cpu_list(procfs.read(procfs.SYS / _POSSIBLE) or "0")
         self._bpf_type = BPF
         self._counted: Sequence[int] = ()  # causes of drops that need not be 0 in the kernel
@@ -101,6 +115,7 @@ class Program:
 
     def __exit__(self, *_: object) -> None:
         with uninterrupted():
+            self._stack.close()
             self._bpf.cleanup()
             atexit.unregister(self._bpf.cleanup)  # bcc registers it, and so would keep all for good
 
@@ -128,21 +143,70 @@ class Program:
 
     def load(self) -> int:
         """Load the program once and return its descriptor; MachineUnfit if refused."""
-        try:
-            return int(self._bpf.load_func(self.build.name.encode(), self._bpf_type.TRACEPOINT).fd)
-        except Exception as error:
-            raise _refusal(
-                f"the kernel refused the {self.build.variant} tracer", error, ct.get_errno(),
-                remedy="the verifier's messages stand above",
-            ) from error  # fmt: skip
+        return self.load_all()[0]
+
+    def load_all(self) -> tuple[int, ...]:
+        """Load all that is attached, once; MachineUnfit if refused."""
+        return tuple(map(self._load, self.build.functions))
+
+    def _load(self, function: str) -> int:
+        if function not in self._loaded:
+            try:
+                self._loaded[function] = self._load_as(self.build.attach, function.encode())
+            except BufbenchError:
+                raise
+            except Exception as error:
+                raise _refusal(
+                    f"the kernel refused the {self.build.variant} tracer", error, ct.get_errno(),
+                    remedy="the verifier's messages stand above",
+                ) from error  # fmt: skip
+        return self._loaded[function]
+
+    def _load_as(self, attach: Attach, function: bytes) -> int:
+        if attach is not Attach.TP_BTF:
+            kind = "RAW_TRACEPOINT" if attach is Attach.RAW else "TRACEPOINT"
+            return int(self._bpf.load_func(function, getattr(self._bpf_type, kind)).fd)
+        with btf.opened() as types:  # bcc knows no such programs
+            traced = types.tracepoint(self._event)
+        if traced is None:
+            raise MachineUnfit(
+                f"this kernel's BTF has no type of the tracepoint {self._event}",
+                remedy="attach to tracepoint or raw",
+            )
+        program = bpf.load_code(
+            bpf.TRACING, self._bpf.dump_func(function), name=function.decode(),
+            attach_type=bpf.TRACE_RAW_TP, btf_type=traced,
+        )  # fmt: skip
+        self._stack.callback(os.close, program)
+        return program
 
     @contextmanager
     def attached(self) -> Iterator[None]:
         """Run the program at every exit while the context lasts."""
-        self.load()
+        programs = self.load_all()
         self._counted = range(counters.CAUSES)
-        with self._attached("tracepoint", self.build.tracepoint, self.build.name):
+        with ExitStack() as stack:
+            if self.build.attach is Attach.TRACEPOINT:
+                stack.enter_context(
+                    self._attached("tracepoint", self.build.tracepoint, self.build.name)
+                )
+                programs = programs[1:]
+            else:
+                stack.callback(grace.wait)
+            for program in programs:
+                with uninterrupted():
+                    stack.callback(os.close, self._attach(program))
             yield
+
+    def _attach(self, program: int) -> int:
+        """Attach one more program; it runs until the descriptor that is returned is closed."""
+        try:
+            if self.build.attach is not Attach.TRACEPOINT:
+                name = self._event if self.build.attach is Attach.RAW else ""
+                return bpf.open_raw_tracepoint(program, name)
+            return probes.attach(program, tracefs.number(self.build.tracepoint))
+        except OSError as error:
+            raise refusal.refused("the tracer could not be attached", error) from error
 
     @contextmanager
     def counting_missed(self) -> Iterator[None]:
@@ -177,10 +241,13 @@ class Program:
         Each exit runs them too. None of these calls makes the kernel skip tracers: only operations
         on maps do.
         """
+        own = {*map(bpf.program_id, self.load_all())}
+        if self.build.attach is not Attach.TRACEPOINT:
+            return _on_raw(self._event) - own  # which ones are on perf events is not known
         there = _on_event(self._bpf.tracepoint_fds[self.build.tracepoint.encode()])
         if there is None:
             return None
-        return (there | _on_raw(self._event)) - {bpf.program_id(self.load())}
+        return (there | _on_raw(self._event)) - own
 
     def configure(self, settings: bytes) -> None:
         """Write the settings map."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.errors import UsageError
-from bench.plan.config import MIXED, Call, Duet, Producer, Wake
+from bench.plan.config import MIXED, Attach, Call, Duet, Producer, Wake
 from bench.record.layout import RECORD_BYTES
 
 _LAYOUT: Final = struct.Struct("=QQIIIIIiQQ")
@@ -28,7 +28,9 @@ def macros(producer: Producer) -> dict[str, int]:
     The verifier walks a loop of 1,000 records for half a second, and a delay within it for ever.
     """
     found = {"MAX_RECORDS_PER_EXIT": 1000 if producer.records_per_exit > 1 else 1}
-    if producer.payload_bytes == MIXED:
+    if producer.checked:
+        found |= {"CHECKED": 1, "SIZE_0": RECORD_BYTES + producer.payload_bytes}
+    elif producer.payload_bytes == MIXED:
         found |= {"PADDED": 1, "MIXED_SIZES": 1}
         found |= {f"SIZE_{index}": size for index, size in enumerate(_MIXED_BYTES)}
     else:
@@ -39,6 +41,10 @@ def macros(producer: Producer) -> dict[str, int]:
         if producer.records_per_exit > 1:
             raise UsageError("a delayed producer sends one record per exit")
         found |= {"DELAY": 1}
+    if producer.scratch:
+        found |= {"SCRATCH": 1}
+    if producer.attach is not Attach.TRACEPOINT:
+        found |= {"RAW_ARGUMENTS": 1, "PREEMPTIBLE": 1}
     return found
 
 

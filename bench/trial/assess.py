@@ -23,6 +23,7 @@ from bench.measure import (
 )
 from bench.measure.cost import Cost
 from bench.measure.ledger import Ledger
+from bench.measure.torn import true
 from bench.record.records import Records
 from bench.tracer.settings import lengths
 from bench.trial.observation import Observation
@@ -59,12 +60,22 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
     Where the trial's times are not of one clock nothing is measured that would compare them.
     """
     storm = seen.passage.storm
+    producer, torn = bare.config.producer, None
+    if producer.checked:
+        records = true(seen.records)
+        torn, seen = len(seen.records) - len(records), replace(seen, records=records)
     counters, faults = seen.counters, tuple[str, ...]()
     if seen.overwritten_bytes is not None:
         counters, faults = overwritten.account(
-            seen.records, counters, seen.overwritten_bytes, lengths(bare.config.producer)
+            seen.records, counters, seen.overwritten_bytes, lengths(producer)
         )
-    book = ledger.balance(seen.records, counters, storm.reaped)
+    book = ledger.balance(
+        seen.records,
+        counters,
+        storm.reaped,
+        torn=torn,
+        preemptible=producer.attach.preemptible,
+    )
     book = replace(book, residues=(*book.residues, *faults))
     if seen.consumer.malformed:
         residue = f"{counted(seen.consumer.malformed, 'record was', 'records were')} malformed"
@@ -114,7 +125,7 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
         late=late.diagnose(
             seen.records, seen.late, involuntary_switches=seen.consumer.involuntary_switches
         )
-        if seen.late
+        if seen.late and not torn  # its rows would be others
         else None,
         timeline=timeline.trace(seen.records, seen.occupancy, origin_ns=storm.start_ns)
         if with_timeline

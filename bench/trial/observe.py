@@ -55,11 +55,11 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
     woken: Callable[[], thread.Times | None] | None = None
     native = config.consumer.reader is Reader.NATIVE
     diagnosed = native and config.consumer.late_ms > 0
-    program_fd = program.load()
+    program_fds = program.load_all()
     with ExitStack() as stack:
         counted = config.kernel_stats and stack.enter_context(bpf.statistics())
-        runs_before = bpf.run_time(program_fd)
-        skipped_before = procfs.fd_info(program_fd).get("recursion_misses")
+        runs_before = _runs(program_fds)
+        skipped_before = _skipped(program_fds)
         generator = stack.enter_context(rig.generator(config.storm))
         opened, memory = open_buffers(
             rig, config, program, capture, session=generator.session, stack=stack
@@ -78,9 +78,9 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
             passage = pass_storm(rig, config, program, generator, running=running, beside=callers)
         wakes_ns = woken() if woken else None
         lost_told, overwritten_bytes = opened.lost_told(), opened.overwritten_bytes()
-        skipped = _risen(skipped_before, procfs.fd_info(program_fd).get("recursion_misses"))
+        skipped = _risen(skipped_before, _skipped(program_fds))
         counters = program.read_counters()
-        runs = bpf.run_time(program_fd)
+        runs = _runs(program_fds)
     return Observation(
         records=captured(capture),
         counters=tuple(counters),
@@ -205,3 +205,16 @@ def _stall(capture: Capture, config: TrialConfig) -> None:
 
 def _risen(before: int | None, after: int | None) -> int | None:
     return None if before is None or after is None else after - before
+
+
+def _runs(programs: Sequence[int]) -> tuple[int, int]:
+    """Return (runs, ns in them) of all programs."""
+    found = [*map(bpf.run_time, programs)]
+    return sum(runs for runs, _ in found), sum(ns for _, ns in found)
+
+
+def _skipped(programs: Sequence[int]) -> int | None:
+    """Return how often the kernel says it skipped a program; None where it does not say."""
+    found = [procfs.fd_info(program).get("recursion_misses") for program in programs]
+    known = [each for each in found if each is not None]
+    return sum(known) if len(known) == len(found) else None

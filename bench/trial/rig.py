@@ -68,7 +68,10 @@ class Rig:
 
     def program(self, variant: str, macros: dict[str, int]) -> Program:
         """Return the tracer of bpf/``variant`` with these macros, compiled at most once."""
-        return self.built(Build(variant=variant, macros=(*macros.items(), *self._extra_macros)))
+        return self.built(Build(variant=variant, macros=self._all(macros)))
+
+    def _all(self, macros: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+        return (*macros.items(), *self._extra_macros)
 
     def built(self, build: Build) -> Program:
         """Return the program of this build, the same one each time."""
@@ -80,9 +83,18 @@ class Rig:
         self, transport: Transport, config: TrialConfig, more: Mapping[str, int] | None = None
     ) -> Program:
         """Return the program of a transport, compiled with ``more`` macros beside its own."""
-        transport.require(config.producer, self.kernel)
-        macros = settings.macros(config.producer) | transport.macros(config.producer, self.cpus)
-        return self.program(transport.variant, {**macros, **(more or {})})
+        producer = config.producer
+        transport.require(producer, self.kernel)
+        own = settings.macros(producer) | transport.macros(producer, self.cpus)
+        macros = {**own, **(more or {})}
+        return self.built(
+            Build(
+                variant=transport.variant,
+                macros=self._all(macros),
+                attach=producer.attach,
+                paired=producer.checked,
+            )
+        )
 
     def capture(self, config: TrialConfig) -> Capture:
         """Return an empty capture that holds all that this storm can send; it is used again."""

@@ -15,6 +15,9 @@
 		value_;                                                               \
 	})
 
+/* The second argument of the tracepoint, where a program sees its arguments as they are. */
+#define ARGUMENT_GROUP_DEAD(ctx) (*(u64 *)((ctx) + 8) & 1)
+
 #ifndef OFFSET_GROUP_DEAD
 /*
  * Before about 6.16 the tracepoint does not say who was last. Two threads that
@@ -41,7 +44,11 @@ static __always_inline int last_thread(void *ctx, u64 signal, u64 start_ns)
 #else
 static __always_inline int last_thread(void *ctx, u64 signal, u64 start_ns)
 {
+#ifdef RAW_ARGUMENTS
+	return ARGUMENT_GROUP_DEAD(ctx);
+#else
 	return *(u8 *)(ctx + OFFSET_GROUP_DEAD);
+#endif
 }
 #endif
 

@@ -33,7 +33,7 @@ int count_missed(void *ctx)
 	u64 *mark = marks.lookup(&slot), *count = missed.lookup(&zero);
 
 #ifdef OFFSET_GROUP_DEAD
-	if (!(*(u64 *)(ctx + 8) & 1))	/* the tracepoint's second argument */
+	if (!ARGUMENT_GROUP_DEAD(ctx))
 		return 0;
 #else
 	if (FIELD(int, FIELD(u64, task, OFFSET_TASK_SIGNAL), OFFSET_SIGNAL_LIVE) != 0)

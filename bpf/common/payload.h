@@ -25,6 +25,9 @@ BPF_PERCPU_ARRAY(scratches, struct padded_record, 1);
 struct padding {
 	struct payload *payload;
 	struct padded_record *scratch;
+#ifdef SCRATCH
+	struct sent_record *shared;
+#endif
 };
 
 static __always_inline int find_padding(struct padding *padding)
@@ -35,6 +38,11 @@ static __always_inline int find_padding(struct padding *padding)
 	padding->payload = payloads.lookup(&zero);
 	padding->scratch = scratches.lookup(&zero);
 	return padding->payload && padding->scratch;
+#elif defined(SCRATCH)
+	int zero = 0;
+
+	padding->shared = shared.lookup(&zero);
+	return padding->shared != 0;
 #else
 	return 1;
 #endif
@@ -73,7 +81,7 @@ static __always_inline void fill(void *target, const u32 size, struct padding *p
 #endif
 }
 
-/* Where an output call, which copies, finds the whole record. */
+/* Where an output call, which copies, finds the whole record. `record` is of a sent_record. */
 static __always_inline void *whole_record(struct exit_record *record, const u32 size,
 					  struct padding *padding)
 {
@@ -83,6 +91,10 @@ static __always_inline void *whole_record(struct exit_record *record, const u32 
 		fill(padding->scratch, size, padding, record->sequence);
 		return padding->scratch;
 	}
+#endif
+#ifdef SCRATCH
+	padding->shared->record = *record;
+	return padding->shared;
 #endif
 	return record;
 }

@@ -9,6 +9,7 @@
 #include "common/counters.h"
 #include "common/exit.h"
 #include "common/missed.h"
+#include "common/checked.h"
 #include "common/payload.h"
 #include "common/dynptr.h"
 #include "common/cost.h"
@@ -61,6 +62,7 @@ static __always_inline long write_record(struct writer *writer, struct exit_reco
 	stamp(record);
 	source = whole_record(record, size, &writer->padding);
 	delay(writer->set, record->cpu);
+	seal(source, record);
 	error = bpf_ringbuf_output(writer->ring, source, size, wake_flags(writer, due));
 	if (!error)
 		count_written(writer, due);
@@ -111,6 +113,7 @@ static __always_inline long write_record(struct writer *writer, struct exit_reco
 	if (RESERVED(size) > size)	/* a union ends where its longest member does */
 		*(u32 *)(target + RESERVED(size) - 4) = record->sequence;
 	delay(writer->set, record->cpu);
+	seal(target, record);
 	due = wake_due(writer);
 	count_written(writer, due);
 	bpf_ringbuf_submit(target, wake_flags(writer, due));
@@ -141,31 +144,43 @@ static __always_inline int begin(void *ctx, struct writer *writer, struct exit_r
 	return 0;
 }
 
-#define WRITE(size) write_record(&writer, &record, size)
+#define WRITE(size) write_record(&writer, &sent.record, size)
 
-int exitsnoop(void *ctx)
+static __always_inline int trace_exit(void *ctx, int second)
 {
-	struct exit_record record = {};
+	struct sent_record sent = {};
 	struct writer writer;
 	u64 begin_ns;
 	long error;
 
-	if (!begin(ctx, &writer, &record))
+	if (!is_mine(second) || !begin(ctx, &writer, &sent.record))
 		return 0;
 	time_clock();
-	set_due(writer.set, writer.counts, record.flags);
+	set_due(writer.set, writer.counts, sent.record.flags);
 	for (u32 i = 0; i < MAX_RECORDS_PER_EXIT && i < writer.counts->due; i++) {
-		count_attempt(writer.counts, &record);
+		count_attempt(writer.counts, &sent.record);
 #ifdef FAULT_LOSE_SILENTLY	/* a test build: the ledger must notice */
-		if (record.sequence == FAULT_LOSE_SILENTLY)
+		if (sent.record.sequence == FAULT_LOSE_SILENTLY)
 			continue;
 #endif
 		begin_ns = begin_write();
-		EACH_SIZE(record.sequence, WRITE);
+		EACH_SIZE(sent.record.sequence, WRITE);
 		end_write(writer.set, begin_ns, error);
 		if (error)
-			count_drop(writer.counts, record.flags, error, 1);
-		next_record(&record);
+			count_drop(writer.counts, sent.record.flags, error, 1);
+		next_record(&sent.record);
 	}
 	return 0;
 }
+
+int exitsnoop(void *ctx)
+{
+	return trace_exit(ctx, 0);
+}
+
+#ifdef CHECKED
+int exitsnoop_second(void *ctx)
+{
+	return trace_exit(ctx, 1);
+}
+#endif

@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
 
 import made_up_qemu
 import pytest
-from made_up_exact import all_calls, kernel, report, study
+from made_up_archive import arm64_image
+from made_up_exact import SYMBOLS, all_calls, blocks, kernel, report, study
 from tracing import bufbench
 
 from bench.errors import BufbenchError, ExitCode
-from bench.guests import reproducible
+from bench.guests import machines, reproducible
 from bench.report import renderers
 
 with warnings.catch_warnings():
@@ -97,6 +99,96 @@ def test_a_mode_that_moves_with_the_seed(path: dict[str, str], tmp_path: Path) -
     assert shown.startswith("ring-output of 72 bytes takes 109 instructions")
 
 
+def test_two_architectures(tmp_path: Path) -> None:
+    """Each on a machine of its own; their counts are shown, and compared by nobody."""
+    path = made_up_qemu.install(tmp_path, "x86_64", "aarch64")
+    foreign = report({**all_calls(), CALL: 190}, machine="aarch64")
+    old, new = (made_up_qemu.image(tmp_path, name, OLD) for name in ("old", "new"))
+    arm64 = made_up_qemu.image(tmp_path, "Image", foreign, header=arm64_image())
+    named = made_up_qemu.image(tmp_path, "Image-arm64", OLD)
+    words = ("kernels", "exact", arm64, old, new, named, "--json")
+    done = bufbench(*words, "--fail-on", "all:+0", **path)
+    assert done.returncode == 1
+    assert f"{arm64} is compared with none: no other is of aarch64" in done.stderr
+    assert "Image-arm64 is an image of amd64, though named arm64" in done.stderr.splitlines()[-1]
+    found = json.loads(done.stdout)
+    assert [each["machine"] for each in found["kernels"]] == ["aarch64", "x86_64", "x86_64", ""]
+    assert "neoverse-n1,cntfrq=1000000000" in found["options"]
+    assert "console=ttyAMA0" in found["parameters"]
+    (other,) = found["others"]
+    assert "clearcpuid=112,297,580" in other["parameters"]
+    assert other["program_sha256"] != found["program_sha256"]
+    done = bufbench(*words[:-2], "--fail-on", "all:+0", **path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.usefixtures("path")
+def test_without_the_qemu_of_one_architecture(tmp_path: Path) -> None:
+    """Its kernels have their rows, and those of archives are not fetched."""
+    arm64 = made_up_qemu.image(tmp_path, "Image", OLD, header=arm64_image())
+    old = made_up_qemu.image(tmp_path, "old", OLD)
+    (tmp_path / "cp").symlink_to(shutil.which("cp") or "")
+    words = ("kernels", "exact", "6.12-arm64", old, arm64, "--json")
+    done = bufbench(*words, PATH=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    lacks = "qemu-system-aarch64 is missing; apt-get install qemu-system-arm"
+    reasons = [each["reason"] for each in json.loads(done.stdout)["kernels"]]
+    assert reasons == [lacks, "", lacks]
+
+
+def explained(folder: Path, name: str, reserve: int) -> str:
+    """An image whose guest reports that many instructions of CALL, and their functions."""
+    image = made_up_qemu.image(folder, name, report({**all_calls(), CALL: reserve + 26 + 5}))
+    Path(f"{image}.blocks").write_bytes(blocks((1, reserve, 26)))
+    Path(f"{image}.symbols").write_bytes(SYMBOLS)
+    return image
+
+
+def test_functions_are_told_where_qemu_takes_a_plugin(path: dict[str, str], tmp_path: Path) -> None:
+    path["BUFBENCH_TEST_PLUGIN"] = "taken"
+    old, new = explained(tmp_path, "old", 70), explained(tmp_path, "new", 79)
+    whole = tmp_path / "exact.json"
+    gate = ("--fail-on", "reserve-submit:+0", "--json", "--output", str(whole))
+    done = bufbench("kernels", "exact", old, new, *gate, **path)
+    assert "(110 at 72 bytes): __bpf_reserve +9" in done.stderr
+    first = json.loads(whole.read_text())["kernels"][0]
+    assert first["unexplained"] == ""
+    assert first["calls"][0]["functions"] == [
+        {"name": "__bpf_reserve", "instructions": 70},
+        {"name": "lock", "instructions": 26},
+        {"name": "(BPF program)", "instructions": 5},
+    ]
+    assert len(made_up_qemu.booted(tmp_path)) == 6
+
+
+def test_a_plugin_that_changes_the_guest_is_left_out(path: dict[str, str], tmp_path: Path) -> None:
+    path["BUFBENCH_TEST_PLUGIN"] = "taken"
+    image = explained(tmp_path, "old", 70)
+    Path(f"{image}.disturbed").write_bytes(NEW)
+    done = bufbench("kernels", "exact", image, "--json", **path)
+    (found,) = json.loads(done.stdout)["kernels"]
+    assert found["unexplained"] == "with the plugin its guest did something else"
+    assert all(each["reproducible"] and not each["functions"] for each in found["calls"])
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("", "this QEMU is built without plugins"),
+        ("its plugin API is version 9", "its plugin API is version 9"),
+    ],
+)
+def test_without_a_plugin_all_else_is_counted(
+    said: str, why: str, path: dict[str, str], tmp_path: Path
+) -> None:
+    image = explained(tmp_path, "old", 70)
+    done = bufbench("kernels", "exact", image, "--json", BUFBENCH_TEST_PLUGIN=said, **path)
+    assert f"functions are left out: {why}" in done.stderr
+    (found,) = json.loads(done.stdout)["kernels"]
+    assert found["unexplained"] == why
+    assert all(each["reproducible"] for each in found["calls"])
+
+
 def test_no_kernel_counted_is_exit_code_3(path: dict[str, str], tmp_path: Path) -> None:
     done = bufbench("kernels", "exact", made_up_qemu.image(tmp_path, "refuses"), **path)
     assert done.returncode == 3
@@ -138,7 +230,7 @@ def test_wrong_usage_costs_nothing(
         raise AssertionError("a guest would have been booted")
 
     monkeypatch.setattr(reproducible, "boots", booted)
-    monkeypatch.setattr(reproducible, "program", lambda: "qemu")
+    monkeypatch.setattr(machines.Machine, "qemu", lambda _: "qemu")
     with pytest.raises(BufbenchError) as error:
         app.run(["kernels", "exact", *words])
     assert error.value.exit_code == ExitCode.USAGE

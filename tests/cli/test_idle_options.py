@@ -57,6 +57,7 @@ IDLE = [
         )
     ),
     *("run --transport noop --transport none --records 2", "run --transport perfbuf --call output"),
+    "run --transport ringbuf:raw:scratch --transport ringbuf:raw,scratch",
     *("run --transport ringbuf --transport ringbuf", "run --budget 64KiB --budget 65536"),
     *("run --count 5 --count 6", "run --seed 1 --seed 1", "size --rate 5 --rate 6"),
     "size --transport ringbuf --transport ringbuf",

@@ -25,7 +25,7 @@ from pydantic import TypeAdapter
 
 from bench.campaign import gates
 from bench.errors import BufbenchError, UsageError
-from bench.guests import archives, catalogue, layers, lists, skopeo, sources
+from bench.guests import archives, catalogue, layers, lists, port, skopeo, sources
 from bench.journal.reader import read_journals
 from bench.journal.writer import encode
 from bench.judge.comparison import merged_latency
@@ -38,6 +38,7 @@ from bench.questions.bisect import state as bisect_state
 from bench.questions.bisect.readings import of_calls
 from bench.questions.claims import expectations
 from bench.questions.exact import document as exact_document
+from bench.questions.exact import functions as exact_functions
 from bench.questions.exact import gate as exact_gate
 from bench.questions.exact import report as exact_report
 from bench.questions.exact import study as exact_study
@@ -205,6 +206,9 @@ def _oci_index_seeds() -> list[bytes]:
 def _exact(data: bytes) -> None:
     with suppress(ValueError):  # documented
         exact_report.parse(data)
+    kernel = made_up_exact.kernel("6.1", {("reserve-submit", 72): 141})
+    exact_functions.explained(kernel, data, made_up_exact.SYMBOLS)
+    exact_functions.explained(kernel, made_up_exact.blocks((1, 110, 26)), data)
     with _file(data) as path:
         exact_document.document(exact_study.read(path))
 
@@ -216,6 +220,10 @@ def _bisection(data: bytes) -> None:
         notes = bisect_state.opened(folder, ("made up",), resume=True)
         asked = condition.parse("all:+0")
         asked.judge(notes.of("0").readings, notes.of("1").readings)
+
+
+def _sent() -> Sequence[bytes]:
+    return [port.pack({"journal.jsonl": b"{}\n" * 9, "result.json": b"{}"}), port.pack({})]
 
 
 def _history_cache(data: bytes) -> None:
@@ -241,7 +249,12 @@ def _journal_seeds() -> list[bytes]:
 def _exact_seeds() -> list[bytes]:
     counts = made_up_exact.all_calls()
     study = made_up_exact.study(made_up_exact.kernel("6.1", counts))
-    return [made_up_exact.report(counts), TypeAdapter(type(study)).dump_json(study)]
+    return [
+        made_up_exact.report(counts),
+        TypeAdapter(type(study)).dump_json(study),
+        made_up_exact.blocks((1, 110, 26)),
+        made_up_exact.SYMBOLS,
+    ]
 
 
 def _bisection_seeds() -> list[bytes]:
@@ -279,6 +292,7 @@ READERS: Final[dict[str, Reader]] = {
     "exact": Reader(read=_exact, seeds=_exact_seeds),
     "bisection": Reader(read=_bisection, seeds=_bisection_seeds),
     "history-cache": Reader(read=_history_cache, seeds=_history_caches, longest_bytes=16_384),
+    "port": Reader(read=port.unpack, seeds=_sent, refuses=(ValueError,)),
     "packages": Reader(read=_packages, seeds=lambda: texts.PACKAGES),
     "layer": Reader(read=_layer, seeds=_layer_seeds, longest_bytes=16_384),
     "oci-index": Reader(read=_oci_index, seeds=_oci_index_seeds, longest_bytes=4_096),

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import UsageError
+from bench.guests.architecture import named
 from bench.guests.catalogue import Kernel, Package, find, kernels, newest, parse
 
 LISTS = Path(__file__).parent / "lists"
@@ -128,6 +129,59 @@ def test_what_is_not_there_is_told_with_what_is(asked: str) -> None:
     with pytest.raises(UsageError, match=f"no kernel {asked} is to be had") as told:
         find(asked, recorded())
     assert "7.3" in str(told.value)
+
+
+def test_architectures_do_not_replace_each_other() -> None:
+    foreign = (LISTS / "trixie-security").read_text().replace("amd64", "arm64")
+    known = (*recorded(), *kernels(parse(foreign, archive="Debian", suite="x")))
+    found = [each.release for each in newest(known) if each.upstream.series == "6.12"]
+    assert {"6.12.117+deb13-amd64", "6.12.117+deb13-arm64"} <= set(found)
+
+
+def test_releases_that_name_no_architecture_have_a_place_each() -> None:
+    (one,) = kernels(parse(UBUNTU, archive="Ubuntu", suite="noble"))
+    other = UBUNTU.replace("Architecture: amd64", "Architecture: arm64")
+    (two,) = kernels(parse(other, archive="Ubuntu", suite="noble"))
+    assert one.release == two.release
+    assert one.key != two.key
+
+
+@pytest.mark.parametrize(
+    ("asked", "release"),
+    [
+        ("6.12-arm64", "6.12.117+deb13-arm64"),
+        ("6.12-rt-arm64", "6.12.117+deb13-rt-arm64"),
+        ("6.12.117+deb13-arm64", "6.12.117+deb13-arm64"),
+        ("6.12-arm64-16k", "6.12.117+deb13-arm64-16k"),
+        ("7.3-arm64", "7.3.4+deb13-arm64"),  # though a release is called so
+        ("linux-binary-7.3-arm64", "7.3-arm64"),
+    ],
+)
+def test_labels_of_another_architecture(asked: str, release: str) -> None:
+    lists = "\n\n".join((LISTS / suite).read_text() for suite in SUITES)
+    text = lists.replace("amd64", "arm64")
+    pages = text.replace("-rt-arm64", "-arm64-16k")
+    known = kernels(parse(f"{text}\n\n{pages}", archive="Debian", suite="x"))
+    assert find(asked, known).release == release
+    with pytest.raises(UsageError, match=r"there are .*6\.12-arm64"):
+        find("9.9-arm64", known)
+
+
+@pytest.mark.parametrize(
+    ("text", "architecture"),
+    [
+        ("6.12", ""),
+        ("6.12-arm64", "arm64"),
+        ("6.12-rt-arm64", "arm64"),
+        ("6.12.94+deb13-amd64", "amd64"),
+        ("linux-image-6.12-arm64-16k", "arm64"),
+        ("vmlinuz-aarch64", "arm64"),
+        ("bzImage.x86_64", "amd64"),
+        ("charm64", ""),
+    ],
+)
+def test_names_speak_of_architectures(text: str, architecture: str) -> None:
+    assert named(text) == architecture
 
 
 HUGE = "y" * 2_000_000

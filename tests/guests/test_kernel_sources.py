@@ -106,10 +106,13 @@ def test_proxies_are_taken_over_and_hooks_are_not() -> None:
 
 def test_signatures_are_always_checked() -> None:
     host = ['Acquire::http::Proxy "http://proxy.example:3128";']
-    lines = apt.configuration(Path("/private"), host, as_root=False).splitlines()
+    lines = apt.configuration(
+        Path("/private"), host, architecture="arm64", as_root=False
+    ).splitlines()
     assert lines[0] == host[0]
     assert 'Acquire::AllowInsecureRepositories "false";' in lines
     assert 'Dir "/private/";' in lines
+    assert 'APT::Architecture "arm64";' in lines
 
 
 SAID = """\

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import subprocess
@@ -12,12 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made_up_archive import vmlinuz
+from made_up_archive import arm64_image, vmlinuz
 
 from bench.errors import FetchFailed, UsageError
 from bench.guests import library
 from bench.guests.catalogue import Kernel, Package
-from bench.guests.header import release_of
+from bench.guests.header import HEADER_BYTES, architecture_of, release_of
 from bench.guests.sources import host, local
 from bench.guests.store import Store
 
@@ -188,9 +189,29 @@ def test_of_several_kernels_modules_an_image_takes_its_own(tmp_path: Path) -> No
         local.image(f"{image}:{below}")
 
 
-@pytest.mark.parametrize("content", [b"", b"\x7fELF", bytes(0x300), b"\0" * 0x202 + b"HdrS"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x7fELF", bytes(0x300), b"\0" * 0x202 + b"HdrS", arm64_image()]
+)
 def test_other_files_tell_no_release(content: bytes) -> None:
     assert not release_of(content)
+
+
+@pytest.mark.parametrize(
+    ("image", "architecture"),
+    [
+        (vmlinuz("6.1.0"), "amd64"),
+        (arm64_image(), "arm64"),
+        (gzip.compress(arm64_image()), "arm64"),
+        (gzip.compress(vmlinuz("6.1.0")), ""),  # QEMU boots no such thing
+        (b"\x1f\x8b" + bytes(100), ""),
+        (b"\x1f\x8b", ""),
+        (b"", ""),
+        (b"\x7fELF" + bytes(1000), ""),
+        (b"MZ\0\0zimg".ljust(0x1000, b"\0"), ""),
+    ],
+)
+def test_an_image_tells_its_architecture(image: bytes, architecture: str) -> None:
+    assert architecture_of(image[:HEADER_BYTES]) == architecture
 
 
 def test_files_that_are_not_there_are_told(tmp_path: Path) -> None:

@@ -6,19 +6,24 @@ from __future__ import annotations
 import shutil
 import struct
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made_up_archive import vmlinuz
+from made_up_archive import arm64_image, vmlinuz
 
 from bench.errors import BufbenchError, MachineUnfit
 from bench.guests import reproducible
-from bench.guests.reproducible import Request, Settings
+from bench.guests.architecture import named, own
+from bench.guests.machines import MACHINES, usual
+from bench.guests.reproducible import Request, Settings, machine_of
 from bench.guests.sources import Image, Options, provide
 from bench.questions.exact import plan, report
 from bench.questions.exact.report import Counted
 
 _PROGRAM_HEADERS = (("<Q", 32), ("<H", 54), ("<H", 56))  # elf(5): e_phoff, e_phentsize, e_phnum
+_MACHINE = 18  # e_machine
+_MACHINES = {"amd64": 62, "arm64": 183}
 _INTERPRETER = 3  # PT_INTERP
 
 
@@ -41,19 +46,41 @@ def test_the_ram_disk_is_what_cpio_reads(tmp_path: Path) -> None:
 def test_what_is_no_kernel_is_not_booted(tmp_path: Path) -> None:
     path = tmp_path / "vmlinuz"
     with pytest.raises(MachineUnfit, match="No such file"):
-        reproducible.check(image(path))
+        machine_of(image(path))
     path.write_bytes(b"\x7fELF" + bytes(40_000))
-    with pytest.raises(MachineUnfit, match="is not a kernel image of x86-64"):
-        reproducible.check(image(path))
+    with pytest.raises(MachineUnfit, match="is not a kernel image of x86-64 or arm64"):
+        machine_of(image(path))
+    path.write_bytes(b"MZ\0\0zimg" + bytes(40_000))
+    with pytest.raises(MachineUnfit, match="is packed as an EFI program"):
+        machine_of(image(path))
+
+
+def test_an_image_boots_on_the_machine_of_its_architecture(tmp_path: Path) -> None:
+    path = tmp_path / "vmlinuz"
     path.write_bytes(vmlinuz("6.1.0"))
-    reproducible.check(image(path))
+    assert machine_of(image(path)) == MACHINES["amd64"]
+    for name in ("6.12-arm64", "./Image-arm64"):
+        with pytest.raises(MachineUnfit, match="is an image of amd64, though named arm64"):
+            machine_of(replace(image(path), label=name))
+    path.write_bytes(arm64_image())
+    assert machine_of(image(path)) == MACHINES["arm64"]
+    assert machine_of(replace(image(path), label="/some-amd64/Image")) == MACHINES["arm64"]
+    with pytest.raises(MachineUnfit, match="is an image of arm64, though named amd64"):
+        machine_of(replace(image(path), label="6.12-amd64"))
 
 
-def test_the_first_process_is_small_and_needs_nothing() -> None:
-    disk = plan.ram_disk()
+@pytest.mark.parametrize("architecture", MACHINES)
+def test_the_first_process_is_small_and_needs_nothing(architecture: str) -> None:
+    path = Path(plan.__file__).with_name(f"first-process-{architecture}")
+    if architecture != own() and not path.exists():
+        with pytest.raises(MachineUnfit, match=r"No such file.*; install gcc-.*-cross"):
+            plan.ram_disk(architecture)
+        return
+    disk = plan.ram_disk(architecture)
     assert len(disk) < 1_000_000
     assert b"\nreserve-submit-wake reserve-submit 72 wake roomy\n" in disk
-    program = Path(plan.__file__).with_name("first-process").read_bytes()
+    program = path.read_bytes()
+    assert struct.unpack_from("<H", program, _MACHINE) == (_MACHINES[architecture],)
     start, size, count = (struct.unpack_from(f, program, at)[0] for f, at in _PROGRAM_HEADERS)
     kinds = [struct.unpack_from("<I", program, start + size * number)[0] for number in range(count)]
     assert kinds
@@ -62,23 +89,25 @@ def test_the_first_process_is_small_and_needs_nothing() -> None:
 
 @pytest.mark.live
 @pytest.mark.slow
-def test_two_boots_are_equal_to_the_byte(tmp_path: Path) -> None:
-    if shutil.which(reproducible.PROGRAM) is None:
-        pytest.skip("no QEMU")
-    try:
-        (kernel,) = provide(["6.1-cloud"], Options(say=lambda _: None))
-    except BufbenchError as error:
-        pytest.skip(f"no kernel can be had: {error}")
+@pytest.mark.parametrize("label", ["6.1-cloud", "6.1-cloud-arm64", "6.12-cloud-arm64"])
+def test_two_boots_are_equal_to_the_byte(label: str, tmp_path: Path) -> None:
+    machine = MACHINES.get(named(label), usual())
     disk = tmp_path / "initrd"
-    disk.write_bytes(plan.ram_disk())
+    try:
+        machine.qemu()
+        disk.write_bytes(plan.ram_disk(machine.architecture))
+        (kernel,) = provide([label], Options(say=lambda _: None))
+    except BufbenchError as error:
+        pytest.skip(str(error))
+    assert machine_of(kernel) == machine
     folders = [tmp_path / name for name in ("one", "two", "other")]
     for folder in folders:
         folder.mkdir()
     requests = (
-        Request(image=kernel, seed=seed, folder=folder)
+        Request(image=kernel, machine=machine, initrd=disk, seed=seed, folder=folder)
         for seed, folder in zip((1, 1, 2), folders, strict=True)
     )
-    settings = Settings(initrd=disk, time_limit_s=300)
+    settings = Settings(time_limit_s=300)
     found = dict(reproducible.boots(lambda: next(requests, None), settings, jobs=1))
     one, two, other = found.values()
     assert (one.console, one.report) == (two.console, two.report)

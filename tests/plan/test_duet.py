@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from bench.errors import UsageError
-from bench.plan import duet
+from bench.plan import arms, duet
 from bench.plan.config import MIXED, Call, Duet, Producer, TrialConfig, Wake
 from bench.tracer.transports import find
 
@@ -30,7 +30,7 @@ from bench.tracer.transports import find
     ],
 )
 def test_arms(text: str, transport: str, producer: Producer) -> None:
-    found = duet.side(text, find)
+    found = arms.side(text, find)
     assert (found.transport.name, found.producer) == (transport, producer)
 
 
@@ -49,7 +49,7 @@ def test_arms(text: str, transport: str, producer: Producer) -> None:
 )
 def test_nonsense_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
-        duet.side(text, find)
+        arms.side(text, find)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_windows_out_of_range_are_refused(text: str) -> None:
 
 def test_the_same_arm_twice_has_two_names() -> None:
     config = TrialConfig(transport="none", budget_bytes=0, duet=Duet())
-    sides = (duet.side("ringbuf:output", find),) * 2
+    sides = (arms.side("ringbuf:output", find),) * 2
     found = duet.experiment("aa", "", sides, config, 1 << 20, blocks=8, cpus=2)
     assert [arm.name for arm in found.arms] == ["ringbuf@1MiB/output", "ringbuf@1MiB/output#2"]
     assert found.arms[0].config == found.arms[1].config
@@ -82,7 +82,7 @@ def test_the_same_arm_twice_has_two_names() -> None:
 
 def test_budgets_are_the_nearest_that_either_arm_can_have() -> None:
     config = TrialConfig(transport="none", budget_bytes=0, duet=Duet())
-    sides = duet.side("ringbuf", find), duet.side("perfbuf", find)
+    sides = arms.side("ringbuf", find), arms.side("perfbuf", find)
     for cpus in (1, 2, 3, 6, 12):
         found = duet.experiment("x", "", sides, config, 1 << 20, blocks=8, cpus=cpus)
         ring, perf = (arm.config.budget_bytes for arm in found.arms)
@@ -92,6 +92,6 @@ def test_budgets_are_the_nearest_that_either_arm_can_have() -> None:
 
 def test_a_budget_that_holds_no_record_is_refused() -> None:
     config = TrialConfig(transport="none", budget_bytes=0, duet=Duet())
-    sides = duet.side("ringbuf:payload=4096", find), duet.side("perfbuf:payload=4096", find)
+    sides = arms.side("ringbuf:payload=4096", find), arms.side("perfbuf:payload=4096", find)
     with pytest.raises(UsageError, match="too large for one CPU"):
         duet.experiment("x", "", sides, config, 8192, blocks=8, cpus=2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from bench.plan.config import Attach
 from bench.plan.duration import OVERHEAD_S
 from bench.plan.experiments import Experiment
 from bench.questions.kernels import profile
@@ -32,7 +33,7 @@ def test_one_program_for_each_transport(on: profile.Setting) -> None:
     """bcc's compiler takes half a minute in an emulated guest."""
     builds = {
         (arm.config.transport, *settings.macros(arm.config.producer).items())
-        for experiment in profile.experiments(on)
+        for experiment in profile.experiments(on)[:-1]
         for arm in experiment.arms
     }
     assert len(builds) == len({transport for transport, *_ in builds})
@@ -40,8 +41,22 @@ def test_one_program_for_each_transport(on: profile.Setting) -> None:
 
 def test_enough_blocks_for_verdicts_and_for_the_ladder(on: profile.Setting) -> None:
     blocks = {experiment.name: experiment.blocks for experiment in profile.experiments(on)}
+    assert blocks.pop("torn") == 2  # sums, no verdicts
     assert all(count >= profile.BLOCKS for count in blocks.values())
     assert blocks["memory-spread"] == LADDER_STORMS
+
+
+def test_what_may_tear_comes_last_beside_what_must_not(on: profile.Setting) -> None:
+    last = profile.experiments(on)[-1]
+    arms = {
+        (arm.config.transport, each.attach, each.scratch)
+        for arm in last.arms
+        if (each := arm.config.producer).checked and each.delay_ns
+    }
+    assert last.name == "torn"
+    assert len(arms) == len(last.arms)
+    assert {("ringbuf", Attach.RAW, scratch) for scratch in (False, True)} < arms
+    assert {("ringbuf", Attach.TRACEPOINT, True), ("perfbuf", Attach.RAW, True)} < arms
 
 
 def test_every_guest_makes_a_thousand_causal_pairs(on: profile.Setting) -> None:

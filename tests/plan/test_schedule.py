@@ -39,13 +39,19 @@ def test_what_is_planned_fits_and_the_rest_is_named(rate_per_s: float) -> None:
 @pytest.mark.parametrize("rate_per_s", RATES_PER_S)
 def test_no_experiment_has_fewer_blocks_than_a_verdict_takes(rate_per_s: float) -> None:
     for each in planned(rate_per_s).experiments:
-        assert each.blocks >= (ladder.STORMS if each.name == "memory-spread" else profile.BLOCKS)
+        assert each.blocks >= (
+            ladder.STORMS
+            if each.name == "memory-spread"
+            else (2 if each.name == "torn" else profile.BLOCKS)
+        )
 
 
 def test_a_guest_of_usual_speed_has_time_for_all() -> None:
     for rate_per_s in (700.0, 1_000.0, 8_000.0):
         assert planned(rate_per_s).left_out == ()
-    assert [each.blocks for each in planned(8_000.0).experiments] == [8, 8, 16, 16, 8, 8, 8, 20, 8]
+    assert [each.blocks for each in planned(8_000.0).experiments] == [
+        *(8, 8, 16, 16, 8, 8, 8, 20, 8, 2)
+    ]
 
 
 def test_a_slow_guest_keeps_order_and_the_ladder() -> None:

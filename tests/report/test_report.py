@@ -242,6 +242,7 @@ def test_json_has_the_values_of_the_comparison(summary: Summary) -> None:
         "reduced",
         "seeds",
         "standings",
+        "torn",
         "trials",
         "unequal",
         "verdict",

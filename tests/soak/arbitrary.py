@@ -62,14 +62,15 @@ def _bounded(config: TrialConfig) -> TrialConfig:
 
 
 def _storm(random: Random, cpus: tuple[int, ...]) -> Storm:
-    shape = random.choice(
-        [each for each in Shape if each.cpus <= len(cpus) and each is not Shape.REPLAY]
-    )
+    shape = random.choice([each for each in Shape if each.cpus <= len(cpus)])
+    replayed = tuple(random.randint(0, 300) for _ in range(5)) if shape is Shape.REPLAY else ()
     paced = shape in (Shape.TRICKLE, Shape.UNEVEN)
     spawn = random.choice(tuple(Spawn))
     return Storm(
         shape=shape,
-        count=random.randint(20, 600 if paced else 3_000),
+        count=max(1, sum(replayed)) if replayed else random.randint(20, 600 if paced else 3_000),
+        schedule=replayed,
+        bin_ms=20.0 if replayed else 0.0,
         workers=random.randint(1, 2 * len(cpus)),
         spawn=Spawn.FORK if shape is Shape.BURST and spawn is Spawn.VFORK else spawn,
         rate_per_s=float(random.choice((500, 2_000, 8_000))) if paced else 0.0,

@@ -14,7 +14,7 @@ from bench.errors import UsageError
 from bench.journal.schema import JournalContent, Run
 from bench.linux import cpus
 from bench.linux.pages import PAGE_BYTES
-from bench.plan import duet
+from bench.plan import arms
 from bench.plan.config import Call, Consumer, Producer, TrialConfig
 from bench.plan.experiments import ArmName, transport_arms
 from bench.plan.traits import GREY
@@ -74,14 +74,14 @@ def test_a_budget_that_does_not_divide_is_refused_and_planned_as_the_nearest() -
     with pytest.raises(UsageError, match="over 3 rings"):
         slots("sharded:rings=3", range(8))
     config = TrialConfig(transport="none", budget_bytes=0)
-    arms, _ = transport_arms(find("sharded:rings=3"), config, MIB, cpus=8)
-    assert [arm.name for arm in arms] == [
+    made, _ = transport_arms(find("sharded:rings=3"), config, MIB, cpus=8)
+    assert [arm.name for arm in made] == [
         "sharded:rings=3@1MiB(768KiB)", "sharded:rings=3@1MiB(1536KiB)",
     ]  # fmt: skip
-    for arm in arms:
+    for arm in made:
         found = slots("sharded:rings=3", range(8), budget_bytes=arm.config.budget_bytes)
         assert sum(found.values()) == arm.config.budget_bytes
-    name = ArmName.parse(arms[0].name)
+    name = ArmName.parse(made[0].name)
     assert (name.transport, name.budget, name.actual) == ("sharded:rings=3", "1MiB", "768KiB")
     (one,), _ = transport_arms(find("sharded:rings=1"), config, PAGE_BYTES, cpus=8)
     assert (one.name, one.config.budget_bytes) == ("sharded:rings=1@4KiB", PAGE_BYTES)
@@ -103,7 +103,7 @@ def test_other_names_are_refused(name: str) -> None:
 
 
 def test_a_duet_and_a_gate_name_them() -> None:
-    side = duet.side("sharded:rings=2:output:wakeup=5", find)
+    side = arms.side("sharded:rings=2:output:wakeup=5", find)
     assert (side.transport.name, side.variant) == ("sharded:rings=2", "output,wakeup=5")
     assert side.producer.call is Call.OUTPUT
     (gate,) = gates.parse("sharded:rings=2:drops")

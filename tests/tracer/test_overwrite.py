@@ -10,6 +10,7 @@ import pytest
 
 from bench.errors import MachineUnfit, UsageError
 from bench.linux import procfs
+from bench.plan import arms
 from bench.plan.config import Consumer, Producer, Reader
 from bench.tracer import btf, live
 from bench.tracer.capture import Capture
@@ -72,6 +73,14 @@ def test_rings_are_made_with_the_flag_that_their_array_has() -> None:
     assert "RING_FLAGS" in source
     assert WAY.macros(Producer(), (0, 1))["RING_FLAGS"] == 1 << 19
     assert "RING_FLAGS" not in find("ringbuf").macros(Producer(), (0, 1))
+
+
+@pytest.mark.parametrize(
+    "text", ["overwrite:scratch", "ringbuf:dynptr:checked", "ringbuf:largest:raw"]
+)
+def test_checked_records_are_written_otherwise(text: str) -> None:
+    with pytest.raises(UsageError, match="written by reserve or output"):
+        arms.side(text, find)
 
 
 def test_its_memory_is_not_looked_at_twice(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from trials import KIB, STORMS, records
 from bench.errors import MachineUnfit, UsageError
 from bench.judge.sequential import paired_ratio
 from bench.plan import duet
+from bench.plan.arms import side
 from bench.plan.config import Consumer, Duet, Poll, Reader, TrialConfig
 from bench.plan.experiments import Arm
 from bench.record.records import Flag
@@ -32,7 +33,7 @@ RULES = {
 
 
 def arms(config: TrialConfig, first: str, second: str, budget_bytes: int) -> tuple[Arm, ...]:
-    sides = duet.side(first, find), duet.side(second, find)
+    sides = side(first, find), side(second, find)
     cpus = len(os.sched_getaffinity(0))
     return duet.experiment("test", "", sides, config, budget_bytes, blocks=1, cpus=cpus).arms
 

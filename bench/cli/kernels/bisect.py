@@ -105,7 +105,7 @@ def command(
     if images is not None:
         refuse(context, "where no kernel is fetched", "sources")
     tell = speaker(time.monotonic())
-    reader = _reader(context, asked, time_limit, append or [], tell, emulate=emulate)
+    reader = _reader(context, asked, time_limit, append or [], tell, label=good, emulate=emulate)
     candidates: Sequence[Candidate] = (
         known.between(good, bad, known.Options(say=tell, sources_file=sources))
         if images is None
@@ -177,7 +177,7 @@ def step(
             f"--baseline has no effect on {asked.text}", remedy="test CALL:+N or CALL=same"
         )
     tell = speaker(time.monotonic())
-    reader = _reader(context, asked, time_limit, append or [], tell, emulate=emulate)
+    reader = _reader(context, asked, time_limit, append or [], tell, label=kernel, emulate=emulate)
     good: tuple[readings.Reading, ...] = ()
     if baseline is not None:
         counted = study.read(baseline).kernels
@@ -208,20 +208,23 @@ def _reader(
     append: Sequence[str],
     tell: Say,
     *,
+    label: str,
     emulate: bool,
 ) -> Reader:
     """Return what boots kernels for this test; MachineUnfit without what that takes."""
     import psutil
 
-    from bench.guests import boot, reproducible
+    from bench.guests import boot
+    from bench.guests.reproducible import machine_named
     from bench.questions.bisect.readers import Calls, Trials
 
     limit_s = time_limit if time_limit is not None else _CALLS_S if asked.exact else _TRIALS_S
     check_range("--time-limit", limit_s, 1 if asked.exact else 10, 86_400)
     if asked.exact:
         refuse(context, "where instructions are counted, which is emulated", "emulate")
-        reproducible.program()
-        return Calls(time_limit_s=limit_s, append=tuple(append))
+        machine = machine_named(label)
+        machine.qemu()
+        return Calls(time_limit_s=limit_s, append=tuple(append), machine=machine)
     available_mib = psutil.virtual_memory().available >> 20
     guest = boot.fitting(cpus=None, memory_mib=None, jobs=1, available_mib=available_mib)
     guest = replace(guest, time_limit_s=limit_s, append=tuple(append))

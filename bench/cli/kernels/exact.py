@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from bench.questions.kernels.run import Say
 
 _KERNELS = Argument(
-    help="6.12, 6.12-rt, ./bzImage, ci-kernels:6.12, oci:./FOLDER:TAG, a JSON list ...",
+    help="6.12, 6.12-arm64, ./bzImage, ci-kernels:6.12, oci:./FOLDER:TAG, a JSON list ...",
     metavar="KERNEL...",
     show_default=False,
 )
@@ -76,6 +76,8 @@ def command(
     not time: docs/kernels.md says what is not in it.
 
     Example: bufbench kernels exact 5.10 6.1 6.12 7.3
+
+    Example: bufbench kernels exact 6.12-arm64 7.3-arm64
 
     Example: bufbench kernels exact 6.12 ./bzImage --fail-on reserve-submit:+0
 
@@ -127,6 +129,9 @@ def command(
         raise MachineUnfit(f"no kernel was counted; {first.label}: {first.reason}")
     if base is not None:
         _name_differences(base, found)
+    elif gates:
+        for each in gate.uncompared(found.kernels):
+            say(f"{each.label} is compared with none: no other is of {each.machine or 'its kind'}")
     gate.check(gates, found.kernels, base.kernels if base is not None else ())
 
 
@@ -137,6 +142,7 @@ def _name_differences(base: Study, found: Study) -> None:
         ("options", base.options, found.options),
         ("kernel parameters", base.parameters, found.parameters),
         ("calls", base.program_sha256, found.program_sha256),
+        ("guests of a second architecture", base.others, found.others),
     ):
         if before != now:
             say(f"the baseline is of other {what}: counts may differ by that, too")
@@ -146,7 +152,6 @@ def _images(
     context: typer.Context, kernels: Sequence[str], sources: Path | None, tell: Say
 ) -> list[Image | KernelCount]:
     """Provide an image for each kernel; one that cannot be fetched now has its row."""
-    from bench.guests import reproducible
     from bench.guests.sources import Options, each_or_why, source_of
     from bench.guests.sources.host import HOST
     from bench.questions.exact.run import missing
@@ -159,16 +164,35 @@ def _images(
     check_names(kernels)
     if not any(source_of(label).fetches for label in kernels):
         refuse(context, "where no kernel is an archive's", "sources")
-    reproducible.program()  # before anything is fetched
-    found: list[Image | KernelCount] = []
+    lacking = dict(_without_qemu(kernels))  # before anything is fetched
+    if len(lacking) == len(kernels):
+        raise lacking[kernels[0]]
     options = Options(say=tell, sources_file=sources)
-    for label, image in each_or_why(kernels, options):
+    wanted = [label for label in kernels if label not in lacking]
+    found = {**dict(each_or_why(wanted, options)), **lacking}
+    rows: list[Image | KernelCount] = []
+    for label in kernels:
+        image = found[label]
         if isinstance(image, BufbenchError):
-            found.append(missing(label, str(image)))
+            rows.append(missing(label, str(image)))
             tell(f"{label}: {image}")
         else:
-            found.append(image)
-    return found
+            rows.append(image)
+    return rows
+
+
+def _without_qemu(kernels: Sequence[str]) -> Iterator[tuple[str, MachineUnfit]]:
+    """Yield the kernels of archives whose architecture has no QEMU here, each with the error."""
+    from bench.guests.architecture import named
+    from bench.guests.machines import MACHINES, usual
+    from bench.guests.sources import source_of
+
+    for label in kernels:
+        if source_of(label).fetches:
+            try:
+                MACHINES.get(named(label), usual()).qemu()
+            except MachineUnfit as error:
+                yield label, error
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.errors import FetchFailed, UsageError
 from bench.guests import catalogue
+from bench.guests.architecture import named, own
 from bench.guests.sources import Candidate, Image, Listed, Options, Source, stretch
 
 if TYPE_CHECKING:
@@ -19,10 +20,24 @@ if TYPE_CHECKING:
 
 
 def _find(labels: Sequence[str], options: Options) -> list[Callable[[], Image]]:
+    found: dict[str, Callable[[], Image]] = {}
+    for architecture in dict.fromkeys(map(_architecture, labels)):
+        alike = [label for label in labels if _architecture(label) == architecture]
+        found |= zip(alike, _offered(alike, options, architecture), strict=True)
+    return [found[label] for label in labels]
+
+
+def _architecture(label: str) -> str:
+    return named(label) or own()
+
+
+def _offered(
+    labels: Sequence[str], options: Options, architecture: str
+) -> list[Callable[[], Image]]:
     from bench.guests.library import opened
 
     try:
-        library = opened(options.sources_file, options.say)
+        library = opened(options.sources_file, options.say, architecture)
         known = library.known(update=options.update)
     except FetchFailed as failed:
         return [partial(_fail, failed) for _ in labels]
@@ -32,7 +47,10 @@ def _find(labels: Sequence[str], options: Options) -> list[Callable[[], Image]]:
 def _between(good: str, bad: str, options: Options) -> list[Candidate]:
     from bench.guests.library import opened
 
-    library = opened(options.sources_file, options.say)
+    architecture = _architecture(good)
+    if _architecture(bad) != architecture:
+        raise UsageError(f"{good} and {bad} are of two architectures", remedy="name two of one")
+    library = opened(options.sources_file, options.say, architecture)
     known = library.known(update=options.update)
     ends = catalogue.find(good, known), catalogue.find(bad, known)
     flavour = ends[0].flavour
@@ -104,7 +122,7 @@ def _fail(failed: FetchFailed) -> Image:
 
 
 SOURCE: Final = Source(
-    forms="6.12, 6.12-rt, a release, a package",
+    forms="6.12, 6.12-rt, 6.12-arm64, a release, a package",
     takes=catalogue.names_kernel,
     find=_find,
     between=_between,

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from bench.errors import MachineUnfit
 from bench.guests import reproducible
+from bench.guests.machines import Machine
 from bench.guests.reproducible import Request, Settings
 from bench.host import ownership
 from bench.questions.bisect import readings
@@ -53,24 +55,28 @@ class Calls:
 
     time_limit_s: float
     append: tuple[str, ...]
+    machine: Machine
     seeds: tuple[int, ...] = (plan.SEED, plan.OTHER_SEED)
 
     @property
     def setup(self) -> tuple[str, ...]:
         """Name QEMU, the kernel's parameters and the initial RAM disk."""
-        digest = hashlib.sha256(plan.ram_disk()).hexdigest()
-        parameters = " ".join((*reproducible.PARAMETERS, *self.append))
-        return f"QEMU {reproducible.version()}", parameters, f"RAM disk {digest[:12]}"
+        digest = hashlib.sha256(plan.ram_disk(self.machine.architecture)).hexdigest()
+        parameters = " ".join((*self.machine.parameters, *self.append))
+        version = reproducible.version(self.machine)
+        return f"QEMU {version}", parameters, f"RAM disk {digest[:12]}"
 
     def boot(self, image: Image, seed: int, folder: Path) -> Boot:
-        """Boot a kernel with a seed; MachineUnfit for what is no kernel."""
-        reproducible.check(image)
+        """Boot a kernel with a seed; MachineUnfit for what is no kernel of the architecture."""
+        machine = reproducible.machine_of(image)
+        if machine != self.machine:
+            raise MachineUnfit(f"{image.label} is a kernel of {machine.architecture}")
         place = folder / str(seed)
         ownership.make_folder(place)
         disk = folder / INITRD
-        ownership.write(disk, plan.ram_disk())
-        waiting = [Request(image=image, seed=seed, folder=place)]
-        settings = Settings(initrd=disk, time_limit_s=self.time_limit_s, append=self.append)
+        ownership.write(disk, plan.ram_disk(machine.architecture))
+        waiting = [Request(image=image, machine=machine, initrd=disk, seed=seed, folder=place)]
+        settings = Settings(time_limit_s=self.time_limit_s, append=self.append)
         following = _popped(waiting)
         with closing(reproducible.boots(following, settings, 1)) as ended:
             ((_, left),) = ended

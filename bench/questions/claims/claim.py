@@ -16,10 +16,11 @@ from bench.questions.claims.evidence import Basis, Evidence, NotApplicable, NotM
 
 
 class Side(StrEnum):
-    """The buffer that a claim favours: the two tables of the catalogue."""
+    """The buffer that a claim favours: the tables of the catalogue."""
 
     RING = "for the ring buffer"
     PERF = "for the perf buffer, or against the ring buffer"
+    EITHER = "on tracers with either buffer"
 
     @property
     def heading(self) -> str:
@@ -72,20 +73,29 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class Statement:
     """One published statement. The wording is bufbench's; ``sources`` say where it stands."""
 
     id: str
     side: Side
     statement: str
     sources: str
-    published: str = "none"  # figures
+    published: str  # figures
     test: str
     reproduced_when: str
+    comparative: bool  # corrected for how many comparisons there are; a count is not
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim(Statement):
+    """A statement with the rule that judges it."""
+
+    published: str = "none"
+    comparative: bool = True
     experiments: tuple[str, ...]  # that it is judged by
     rule: Callable[[Evidence], Finding]
-    comparative: bool = True  # corrected for how many comparisons there are; a count is not
     cpus: int = 1  # usable CPUs that it needs
+    of_times: bool = False  # rests on times, or on rates: not on counts and bytes alone
 
     def finding(self, evidence: Evidence) -> Finding:
         """Return what ``evidence`` says, before the correction over all claims."""
@@ -114,3 +124,4 @@ class Claim:
 
 for_ring: Final = partial(Claim, side=Side.RING)
 for_perf: Final = partial(Claim, side=Side.PERF)
+for_either: Final = partial(Claim, side=Side.EITHER)

@@ -4,17 +4,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from itertools import starmap
 from typing import Final
 
 from bench.judge.metrics import Unit
 from bench.linux.machine import Machine
 from bench.questions.claims.catalogue import Judged, Judgement
-from bench.questions.claims.claim import Side, Verdict
+from bench.questions.claims.claim import Statement, Verdict
 from bench.questions.transports.data import PlanData
 from bench.report.document import Document, pick
 
 FORMAT: Final = 1
-_NOT_IN_JSON: Final = ("rule", "experiments", "cpus")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class MeasuredData(NumberData):
     bound: float  # what the interval was held against
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class TrialData:
     """A trial, by its run and block."""
 
@@ -53,17 +53,9 @@ class BasisData:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimData:
+class ClaimData(Statement):
     """A claim and its verdict."""
 
-    id: str
-    side: Side
-    statement: str
-    sources: str
-    published: str
-    test: str
-    reproduced_when: str
-    comparative: bool
     verdict: Verdict
     reason: str
     measured: MeasuredData | None
@@ -108,19 +100,14 @@ def judged_data(judged: Judged) -> JudgedData:
 
 def _data(judgement: Judgement) -> ClaimData:
     claim, finding = judgement.claim, judgement.finding
-    named = {each.name: getattr(claim, each.name) for each in fields(claim)}
     return pick(
         ClaimData,
         finding,
-        **{name: value for name, value in named.items() if name not in _NOT_IN_JSON},
+        **{each.name: getattr(claim, each.name) for each in fields(Statement)},
         measured=None if finding.measured is None else pick(MeasuredData, finding.measured),
         further_blocks=finding.further_blocks if judgement.open else None,
         rests_on=tuple(
-            BasisData(
-                experiment=basis.experiment,
-                arm=basis.arm,
-                trials=tuple(TrialData(run=run, block=block) for run, block in basis.trials),
-            )
+            pick(BasisData, basis, trials=tuple(starmap(TrialData, basis.trials)))
             for basis in finding.rests_on
         ),
     )

@@ -17,9 +17,7 @@ from bench.questions.claims.expectations import Expectations
 from bench.questions.claims.sources import links
 from bench.questions.claims.words import MARKS, SIGNS, SPOKEN, badge, figure, notes, reason, tally
 from bench.questions.transports.measures import origin
-from bench.questions.transports.words import (
-    machine_words,
-)
+from bench.questions.transports.words import machine_words
 from bench.report.document import (
     Cell,
     Column,

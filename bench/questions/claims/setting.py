@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets, duet
+from bench.plan.arms import Side
 from bench.plan.config import Consumer, Producer, Reader, TrialConfig, Wake
 from bench.plan.experiments import Arm, ArmName, Experiment, second_names
 from bench.questions.transports.profiles import EPOLL, TRANSPORTS
@@ -112,7 +113,7 @@ class Setting:
         """Make a duet of two arms, by variant: the transport, and a configuration of this storm."""
         (_, config), _ = arms.values()
         first, second = (
-            duet.Side(transport=traits(transport), producer=each.producer, variant=variant)
+            Side(transport=traits(transport), producer=each.producer, variant=variant)
             for variant, (transport, each) in arms.items()
         )
         config = replace(config, duet=duet.assignment(assign), kernel_stats=False)

@@ -9,17 +9,7 @@ from itertools import combinations
 
 from bench.judge.contradiction import apart
 from bench.questions.duet.document import LABELS, DuetData, NumberData
-from bench.report.document import (
-    Cell,
-    Column,
-    Document,
-    Mark,
-    Note,
-    Part,
-    Row,
-    Sentence,
-    Table,
-)
+from bench.report.document import Cell, Column, Document, Mark, Note, Part, Row, Sentence, Table
 from bench.report.units import share
 
 _WORDS = {"record": "by process", "solo": "each alone"}

@@ -9,8 +9,9 @@ from typing import Final
 
 from bench import amounts
 from bench.judge.metrics import Unit
+from bench.questions.exact import by_function
 from bench.questions.exact.plan import PERF, RUNS
-from bench.questions.exact.study import CallCount, Distribution, KernelCount, Study, Times
+from bench.questions.exact.study import CallCount, Distribution, KernelCount, Setup, Study, Times
 from bench.record.layout import RECORD_BYTES
 from bench.report.document import (
     NONE,
@@ -47,8 +48,8 @@ _IS_NOT: Final = {
     "a ratio of times": "ring against perf in instructions says nothing about their ratio in "
     "nanoseconds",
     "contention": "a guest has one CPU, so nobody waits for a lock",
-    "valid elsewhere": "it belongs to one build of a kernel (compiler, options, mitigations), one "
-    "build of QEMU and one set of options",
+    "valid elsewhere": "it belongs to one architecture and build of a kernel (compiler, options, "
+    "mitigations), one build of QEMU and one set of options",
     "representative": "the same once more is no second sample; another seed is, and has to give "
     "the same mode",
 }
@@ -101,15 +102,27 @@ def _checks(counted: Sequence[KernelCount]) -> Iterator[Check]:
 
 def _title(counted: Sequence[KernelCount]) -> str:
     for name in _HEADLINES:
-        found = [each for kernel in counted if (each := _count(kernel, name)) is not None]
-        if found:
-            least, most = min(found), max(found)
-            span = f"{least:,}" if least == most else f"{least:,} to {most:,}"
-            over = (
-                _name(counted[0]) if len(counted) == 1 else amounts.counted(len(counted), "kernel")
-            )
-            return f"{name} of {RECORD_BYTES} bytes takes {span} instructions on {over}"
+        if spans := [span for alike in _by_machine(counted) if (span := _span(name, alike))]:
+            first, *others = spans
+            text = " and ".join((first.replace(" on ", " instructions on ", 1), *others))
+            return f"{name} of {RECORD_BYTES} bytes takes {text}"
     return "No call was counted reproducibly" if counted else "No kernel was counted"
+
+
+def _by_machine(counted: Sequence[KernelCount]) -> list[list[KernelCount]]:
+    """Return the kernels of each architecture: counts of two are not compared."""
+    machines = dict.fromkeys(each.machine for each in counted)
+    return [[each for each in counted if each.machine == machine] for machine in machines]
+
+
+def _span(name: str, counted: Sequence[KernelCount]) -> str:
+    """Say from what to what a call takes on kernels of one architecture; "" if none has it."""
+    found = [each for kernel in counted if (each := _count(kernel, name)) is not None]
+    if not found:
+        return ""
+    least, most = min(found), max(found)
+    over = _name(counted[0]) if len(counted) == 1 else amounts.counted(len(counted), "kernel")
+    return f"{least:,} on {over}" if least == most else f"{least:,} to {most:,} on {over}"
 
 
 def _name(kernel: KernelCount) -> str:
@@ -130,12 +143,13 @@ def _call(kernel: KernelCount, name: str, size: int) -> CallCount | None:
 
 def _parts(study: Study, counted: Sequence[KernelCount]) -> Iterator[Part]:
     for name in _HEADLINES:
-        if text := _sentence(name, counted):
+        if text := " ".join(filter(None, (_sentence(name, each) for each in _by_machine(counted)))):
             yield Sentence(lead=f"{name}, {RECORD_BYTES} bytes", text=text)
     yield Note(text=_SHORTLY)
     if counted:
         yield _calls(counted)
         yield from _remarks(counted)
+        yield from by_function.parts([(_name(each), each) for each in counted], _HEADLINES)
     yield _kernels(study.kernels)
     yield Heading(text="What an instruction count is not", key="not", level=Level.BACKGROUND)
     yield Definitions(entries=tuple((term, (text,)) for term, text in _IS_NOT.items()))
@@ -156,8 +170,16 @@ def _parts(study: Study, counted: Sequence[KernelCount]) -> Iterator[Part]:
             ("QEMU", (clean(study.qemu), " ".join(study.options))),
             ("Kernel parameters", (clean(" ".join(study.parameters)),)),
             ("Initial RAM disk, SHA-256", (study.program_sha256,)),
+            *_other(study.others),
         )
     )
+
+
+def _other(setups: Sequence[Setup]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for each in setups:
+        yield "QEMU, other architecture", (clean(each.qemu), " ".join(each.options))
+        yield "Its kernels' parameters", (clean(" ".join(each.parameters)),)
+        yield "Its initial RAM disk, SHA-256", (each.program_sha256,)
 
 
 def _sentence(name: str, counted: Sequence[KernelCount]) -> str:
@@ -175,21 +197,27 @@ def _calls(counted: Sequence[KernelCount]) -> Table:
     places = dict.fromkeys((each.name, each.bytes) for kernel in counted for each in kernel.calls)
     several = Counter(name for name, _ in places)
     groups = [name if several[name] > 1 else "" for name, _ in places]
+    machines = _by_machine(counted)
+    bases = " and ".join(_name(alike[0]) for alike in machines)
     return Table(
         key="instructions",
         title="Instructions of a call",
         corner="call",
-        columns=tuple(Column(heading=_name(each)) for each in counted),
+        columns=tuple(Column(heading=_name(each)) for alike in machines for each in alike),
         rows=tuple(
             Row(
                 heading=Cell(text=f"{clean(name)}, {size} bytes"),
-                cells=tuple(_cells([_call(kernel, name, size) for kernel in counted])),
+                cells=tuple(
+                    cell
+                    for alike in machines
+                    for cell in _cells([_call(kernel, name, size) for kernel in alike])
+                ),
                 begins=groups.index(groups[at]) == at,
             )
             for at, (name, size) in enumerate(places)
         ),
         hint=(
-            f"The number behind a count is its difference from {_name(counted[0])}. Reserve "
+            f"The number behind a count is its difference from {bases}. Reserve "
             "writes nothing into the record but for -fill; -wake forces a wake-up, -refused finds "
             "a full buffer, -overwrite overwrites the oldest record, -sharded looks its CPU's ring "
             "up first."

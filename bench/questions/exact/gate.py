@@ -4,16 +4,18 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from bench.errors import GateFailed, UsageError
+from bench.questions.exact.functions import differences
 from bench.questions.exact.plan import NAMES
 from bench.questions.exact.study import CallCount, KernelCount
 
 ALL: Final = "all"
+_MOST_FUNCTIONS: Final = 3
 _GATE: Final = re.compile(r"(?P<call>[a-z-]+):\+(?P<more>[0-9]{1,9})", re.ASCII)
 
 
@@ -30,6 +32,7 @@ class Gate:
         if not before:
             yield f"{self} was not measured on {base.label}" + (base.reason and f": {base.reason}")
         grown = defaultdict[tuple[str, int], list[str]](list)
+        reasons: dict[tuple[str, int], str] = {}
         for name, size in dict.fromkeys((*before, *after)):
             one, two = before.get((name, size)), after.get((name, size))
             if self.call == ALL and (one is None or one.instructions is None):
@@ -39,10 +42,11 @@ class Gate:
                 yield f"{self} was not measured at {size} bytes: {lack}"
             elif (more := _count(two) - _count(one)) > self.more:
                 grown[name, more].append(f"{_count(two):,} at {size} bytes")
+                reasons.setdefault((name, more), _reason(one, two))
         for (name, more), counts in grown.items():
             yield (
                 f"{name} takes {more:,} instructions more on {kernel.label} than on {base.label} "
-                f"({', '.join(counts)})"
+                f"({', '.join(counts)}){reasons[name, more]}"
             )
 
     def _of(self, kernel: KernelCount) -> Mapping[tuple[str, int], CallCount]:
@@ -56,6 +60,13 @@ class Gate:
 
 def _count(call: CallCount | None) -> int:
     return (call.instructions if call is not None else None) or 0
+
+
+def _reason(before: CallCount | None, after: CallCount | None) -> str:
+    """Name the functions that grew, where they are known."""
+    found = differences(before, after) if before is not None and after is not None else []
+    grown = [f"{name} {now - was:+,}" for name, was, now in found if now > was]
+    return f": {', '.join(grown[:_MOST_FUNCTIONS])}" if grown else ""
 
 
 def _lack(kernel: KernelCount, call: CallCount | None) -> str:
@@ -87,19 +98,43 @@ def check(
     """Raise GateFailed if a kernel takes more than its base.
 
     That is the kernel of the same label in ``baseline``, else the first there; without a baseline
-    the first of ``kernels``.
+    the first of ``kernels``. Kernels of another architecture have a base of their own.
     """
     if not baseline:
-        baseline, kernels = kernels[:1], kernels[1:]
+        baseline = _firsts(kernels)
+        kernels = [each for each in kernels if each not in baseline]
     if gates and not kernels:
         raise GateFailed("gate failed: there is no kernel to compare with the first")
-    by_label = {each.label: each for each in baseline}
     failed = [
         failure
         for kernel in kernels
         for gate in gates
-        for failure in gate.failures(by_label.get(kernel.label, baseline[0]), kernel)
+        for failure in gate.failures(_base(kernel, baseline), kernel)
     ]
     if failed:
         more = f"; and {len(failed) - 5} more" if len(failed) > 5 else ""
         raise GateFailed(f"gate failed: {'; '.join(failed[:5])}{more}")
+
+
+def uncompared(kernels: Sequence[KernelCount]) -> tuple[KernelCount, ...]:
+    """Return the kernels that are alone of their architecture beside others: no base has theirs."""
+    machines = Counter(each.machine for each in kernels)
+    return tuple(each for each in kernels if len(machines) > 1 and machines[each.machine] == 1)
+
+
+def _firsts(kernels: Sequence[KernelCount]) -> list[KernelCount]:
+    """Return the first kernel, and the first of each other architecture."""
+    firsts = {each.machine: each for each in reversed(kernels) if each.machine}
+    return [each for each in kernels if each is kernels[0] or each is firsts.get(each.machine)]
+
+
+def _base(kernel: KernelCount, baseline: Sequence[KernelCount]) -> KernelCount:
+    """Return what a kernel is compared with; one that was lost is, whatever it was."""
+    alike = [each for each in baseline if kernel.machine in ("", each.machine) or not each.machine]
+    named = [each for each in alike if each.label == kernel.label]
+    return (named or alike or [_none(kernel.machine)])[0]
+
+
+def _none(machine: str) -> KernelCount:
+    reason = "counts of two architectures are not compared"
+    return KernelCount(label=f"a kernel of {machine}", release="", origin="", reason=reason)

@@ -27,8 +27,14 @@ OTHER_SEED: Final = 2
 BOOTS: Final = (SEED, OTHER_SEED, SEED)
 """The seed of each boot of a kernel: of the last two, one must agree in modes, one in bytes."""
 
+_COMPILERS: Final = {
+    "amd64": "gcc-x86-64-linux-gnu and libc6-dev-amd64-cross",
+    "arm64": "gcc-aarch64-linux-gnu and libc6-dev-arm64-cross",
+}
+"""On a machine of another architecture."""
+
 _BYTES: Final = tuple(RECORD_BYTES + padding for padding in (0, 256, 1024, 4096))
-_PROGRAM: Final = Path(__file__).parent / "first-process"
+_PROGRAMS: Final = Path(__file__).parent
 
 
 class Buffer(StrEnum):
@@ -85,14 +91,19 @@ def find(name: str, size: int) -> Call | None:
     return next((each for each in CALLS if (each.name, each.bytes) == (name, size)), None)
 
 
-def ram_disk() -> bytes:
-    """Return the initial RAM disk: the first process, and what it is to do."""
+def ram_disk(architecture: str) -> bytes:
+    """Return the initial RAM disk: the first process, and what it is to do.
+
+    MachineUnfit where the package was built without a compiler for that architecture.
+    """
+    path = _PROGRAMS / f"first-process-{architecture}"
     try:
-        program = _PROGRAM.read_bytes()
+        program = path.read_bytes()
     except OSError as error:
+        compiler = _COMPILERS.get(architecture, "its compiler")
         raise MachineUnfit(
-            f"{_PROGRAM} cannot be read: {error.strerror}",
-            remedy="install the package, which builds it",
+            f"{path} cannot be read: {error.strerror}",
+            remedy=f"install {compiler}, and then the package, which builds it",
         ) from error
     plan = "".join(f"{call}\n" for call in CALLS)
     return initrd({"init": (0o755, program), "plan": (0o644, plan.encode())})

@@ -32,6 +32,14 @@ class Distribution:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionCount:
+    """What a call takes in one function of the kernel, beyond the empty program's."""
+
+    name: str
+    instructions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallCount:
     """A call on one kernel."""
 
@@ -41,6 +49,7 @@ class CallCount:
     reproducible: bool
     why: str = ""  # it is not reproducible, or was refused
     distributions: tuple[Distribution, ...] = ()  # of both seeds
+    functions: tuple[FunctionCount, ...] = ()  # the longest first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,18 +66,33 @@ class KernelCount:
     sha256: str = ""  # of console and report of the first boot
     empty: int = 0  # instructions of the empty program, which all others are without
     calls: tuple[CallCount, ...] = ()
+    unexplained: str = ""  # why its calls have no functions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Study:
-    """What was counted on all kernels, and by what; JSON has it."""
+class Setup:
+    """By what kernels of one architecture were counted."""
 
-    format: int
     qemu: str  # version of the build
     options: tuple[str, ...]
     parameters: tuple[str, ...]  # of the kernels
     program_sha256: str  # of the initial RAM disk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """What was counted on all kernels, and by what; JSON has it.
+
+    How is that of the first kernel's architecture; ``others`` has that of the others.
+    """
+
+    format: int
+    qemu: str
+    options: tuple[str, ...]
+    parameters: tuple[str, ...]
+    program_sha256: str
     kernels: tuple[KernelCount, ...]
+    others: tuple[Setup, ...] = ()
 
 
 def read(path: Path) -> Study:

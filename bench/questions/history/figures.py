@@ -11,14 +11,7 @@ import numpy as np
 
 from bench.amounts import counted
 from bench.judge.metrics import Unit
-from bench.questions.history.judge import (
-    Change,
-    History,
-    KernelSeries,
-    Series,
-    Step,
-    version,
-)
+from bench.questions.history.judge import Change, History, KernelSeries, Series, Step, version
 from bench.report.document import Figure, Panel
 from bench.report.figure import BYTES_LABELS, HEIGHT, SHARE_LABELS, WIDTH, Row, chart_of, look
 from bench.report.units import clean, number

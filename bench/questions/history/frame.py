@@ -59,6 +59,7 @@ _OF_NUMBER: Final = {
     "high": pl.Float64,
     "more_is_better": pl.Boolean,
 }
+_OF_MEASURE: Final = _OF_NUMBER.keys() - {"asked", "labels", "transport"}
 SCHEMA: Final = pl.Schema(_OF_FILE | _OF_RUN | _OF_NUMBER)
 
 
@@ -110,23 +111,16 @@ def _rows(run: Run, started_s: int) -> Iterator[dict[str, Any]]:
     for summary in compare_journals(JournalContent(runs=(run,), faults=())):
         for each in filter(lambda found: isfinite(found.value), measures(summary)):
             yield of_run | {
+                **{name: getattr(each, name) for name in _OF_MEASURE},
                 "asked": _asked(summary, each),
-                "key": each.key,
-                "number": each.number,
                 "labels": json.dumps(each.labels),
                 "transport": _transport(each),
-                "name": each.name,
-                "unit": each.unit,
-                "value": each.value,
-                "low": each.low,
-                "high": each.high,
-                "more_is_better": each.more_is_better,
             }
 
 
 def kind(machine: Machine) -> str:
     """Describe a machine by what its numbers depend on, its kernel left out."""
-    where = "emulated" if machine.emulated else machine.virtualisation
+    where = machine.hypervisor
     held = ", idle CPUs kept shallow" if machine.idle_held else ""
     return f"{cpus_words(machine)} ({machine.cpu_model}), virtualisation {where}{held}"
 

@@ -24,11 +24,12 @@ from bench.judge.metrics import Unit
 from bench.judge.statistics import holm, same_p
 from bench.linux.version import KernelVersion
 from bench.questions.history.changepoints import LEVEL, Floats, median, splits
-from bench.report.document import Labels
+from bench.report.document import Labels, pick
 
 FORMAT: Final = 1
 _RATIOS: Final = (Unit.TIMES, Unit.BYTES)  # that are compared by how many times they differ
 _TIMES: Final = (Unit.NS, Unit.SECONDS, Unit.PER_S)
+_OF_NUMBER: Final = ("key", "number", "transport", "name", "more_is_better")
 _NORMAL: Final = 1.96  # half a 95 % interval, in standard errors
 
 
@@ -171,18 +172,14 @@ def judge(numbers: pl.DataFrame) -> History:
             HistoryRun(
                 journal=row["path"],
                 started_utc=f"{datetime.fromtimestamp(row['started_s'], UTC):%Y-%m-%dT%H:%M:%SZ}",
-                hostname=row["hostname"],
-                kernel=row["kernel"],
-                kind=row["kind"],
-                trials=row["trials"],
+                **{name: row[name] for name in ("hostname", "kernel", "kind", "trials")},
             )
             for row in by_run.iter_rows(named=True)
         ),
         series=tuple(
-            Series(
-                of=each.of,
-                kind=each.kind,
-                kernel=each.kernel,
+            pick(
+                Series,
+                each,
                 runs=tuple(each.runs),
                 values=tuple(each.values.tolist()),
                 lows=tuple(each.lows.tolist()),
@@ -205,17 +202,11 @@ def _raw(numbers: pl.DataFrame, order: dict[str, int]) -> Iterator[_Raw]:
         row = group.row(-1, named=True)
         yield _Raw(
             of=Number(
-                key=row["key"],
-                number=row["number"],
                 labels=tuple((name, value) for name, value in json.loads(row["labels"])),
-                transport=row["transport"],
-                name=row["name"],
                 unit=Unit(row["unit"]),
-                more_is_better=row["more_is_better"],
+                **{name: row[name] for name in _OF_NUMBER},
             ),
-            asked=row["asked"],
-            kind=row["kind"],
-            kernel=row["kernel"],
+            **{name: row[name] for name in ("asked", "kind", "kernel")},
             runs=group["at"].to_list(),
             values=group["value"].to_numpy(),
             lows=group["low"].to_numpy(),

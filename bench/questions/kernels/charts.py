@@ -67,18 +67,39 @@ _READINGS: Final = {
     ),
 }
 
+_COUNTED: Final = {
+    Question.LATENCY: (
+        "Latency, in instructions",
+        "Lower is better: instructions executed on all CPUs from the exit to delivery.",
+    ),
+    Question.WRITE: (
+        "What a write and tracing cost, in instructions",
+        "Lower is better: instructions executed meanwhile, on all CPUs.",
+    ),
+    Question.CPU: (
+        "The consumer, in instructions",
+        "Lower is better: instructions that the ring's or perf's consumer takes for an event.",
+    ),
+}
+"""What the same panels show of guests whose instructions are counted."""
+_SEEDS: Final = "Medians over seeds, with 95 % intervals; no time."
+
 
 def figures(matrix: Matrix, found: Sequence[Answers]) -> Iterator[Figure]:
     """Yield one for each question that has a curve: a panel for each experiment."""
     from altair.utils.schemapi import debug_mode
 
     changes = {each.question: [one for one in each.answers if one.changed] for each in found}
-    for question, (title, reading) in _READINGS.items():
+    for question in _READINGS:
         curves = (*matrix.curves, matrix.skipped)
         shown = [each for each in curves if each.question == question and each.points]
         changed = changes[question]
+        counted = [each for each in shown if each.unit is Unit.INSTRUCTIONS]
+        alone = bool(counted) and len(counted) == len(shown)
+        title, reading = _COUNTED[Question(question)] if alone else _READINGS[question]
         emulated = matrix.emulated and any(each.times_within_one_guest for each in shown)
-        said = (reading, _CHANGED if changed else "", _EMULATED if emulated else "")
+        seeds = _SEEDS if counted else ""
+        said = (reading, seeds, _CHANGED if changed else "", _EMULATED if emulated else "")
         with debug_mode(False):
             panels = tuple(_panel(matrix, curve, changed) for curve in shown)
         if panels:
@@ -178,7 +199,10 @@ def _y(curve: Curve) -> alt.Y:
     highest = max(point.high for point in curve.points)
     scale: dict[str, Any]
     axis: dict[str, Any]
-    if curve.unit is Unit.SHARE:
+    if curve.unit is Unit.INSTRUCTIONS:
+        scale = {"domainMin": 0, "domainMax": highest * 1.08, "nice": True}
+        axis = {"format": "~s", "tickCount": 5}
+    elif curve.unit is Unit.SHARE:
         most = highest * 1.08 or 0.01
         scale = {"domainMin": 0, "domainMax": most, "nice": highest > 0}
         axis = {"labelExpr": SHARE_LABELS, "tickCount": 5}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Curves: one number of every kernel, in the order of versions, with its 95 % interval.
 
-Counts and sizes are absolute. Times are only ever ratios, ring over perf or with a tracer over
-without, paired within the blocks of one guest.
+Counts and sizes are absolute, instructions too. Times are only ever ratios, ring over perf or with
+a tracer over without, paired within the blocks of one guest.
 """
 
 from __future__ import annotations
@@ -41,6 +41,25 @@ _OF_QUESTION: Final = {
     "missed": "missed",
 }
 _METRICS: Final = {metric.key: metric for metric in METRICS}
+
+_TIMES: Final = (
+    ("latency_p50_ns", "latency p50"),
+    ("latency_p99_ns", "latency p99"),
+    ("write_ns", "time of a write"),
+    ("kernel_ns_per_run", "kernel time per exit"),
+    ("kernel_net_ns_per_run", "kernel time net of wake-ups"),
+    ("storm_over_none", "storm time over none"),
+    ("consumer_cpu_s_per_million", "consumer's CPU time"),
+)
+_INSTRUCTIONS: Final = (
+    ("latency_p50_ns", "instructions until delivery, p50"),
+    ("latency_p99_ns", "instructions until delivery, p99"),
+    ("write_ns", "instructions of a write"),
+    ("kernel_ns_per_run", "instructions in the kernel, per exit"),
+    ("storm_ns_per_process", "instructions of a storm, per process"),
+    ("consumer_cpu_s_per_million", "instructions of the consumer, per event"),
+)
+_PER_UNIT: Final = {Unit.NS: 1.0, Unit.SECONDS: 1e3}  # s a million are 1,000 ns each
 
 Places = Mapping[tuple[str, str], dict[str, list[Comparison]]]
 """Comparisons by experiment and budget, then by the label of the kernel."""
@@ -100,24 +119,24 @@ def curves(results: Mapping[str, Result]) -> Iterator[Curve]:
     yield from _curves(results, storms, "own_dropped_share", "events lost", _shares)
     yield from _curves(results, chains, "causal_violation_share", "causal violations", _shares)
     yield from _lossless(results)
-    for key, what in (
-        ("latency_p50_ns", "latency p50"),
-        ("latency_p99_ns", "latency p99"),
-        ("write_ns", "time of a write"),
-        ("kernel_ns_per_run", "kernel time per exit"),
-        ("kernel_net_ns_per_run", "kernel time net of wake-ups"),
-        ("storm_over_none", "storm time over none"),
-        ("consumer_cpu_s_per_million", "consumer's CPU time"),
-    ):
-        having: Places = {
-            place: by_kernel
-            for place, by_kernel in places.items()
-            if any(each.row(key) is not None for found in by_kernel.values() for each in found)
-        }
-        if _is_latency(key):
-            having = _made_for(_PACED, _made_for(_SHARED, having))
+    counting = {each: on for each, on in results.items() if on.machine.counts_instructions}
+    timed = {each: on for each, on in results.items() if each not in counting}
+    for key, what in _TIMES:
+        having = _having(_places(timed), key)
         points = _slow_downs if key == "storm_over_none" else _ratios
-        yield from _curves(results, having, key, what, points)
+        yield from _curves(timed, having, key, what, points)
+    for key, what in _INSTRUCTIONS:
+        yield from _curves(counting, _having(_places(counting), key), key, what, _instructions)
+
+
+def _having(places: Places, key: str) -> Places:
+    """Return where a number is known; latency of experiments made for it, if there are any."""
+    having: Places = {
+        place: by_kernel
+        for place, by_kernel in places.items()
+        if any(each.row(key) is not None for found in by_kernel.values() for each in found)
+    }
+    return _made_for(_PACED, _made_for(_SHARED, having)) if _is_latency(key) else having
 
 
 def _places(results: Mapping[str, Result]) -> Places:
@@ -163,7 +182,9 @@ def _curves(
                 _point(kernel, *point) for point in found(key, [arms[n] for n in names], compared)
             ]
         unit = Unit.SHARE if found is _shares else Unit.TIMES
-        name = f"{key}:{experiment}@{budget}"
+        if found is _instructions:
+            unit = Unit.INSTRUCTIONS
+        name = f"{key}:{experiment}@{budget}" + ":instructions" * (unit is Unit.INSTRUCTIONS)
         yield from _curve(name, what, experiment, points, budget=budget, unit=unit)
 
 
@@ -265,6 +286,18 @@ def _slow_downs(key: str, arms: Sequence[ArmSamples], compared: Sequence[Compari
     found = {}
     for arm in arms if compared else ():
         values = arm.values(_METRICS[key]).values()
+        if values and min(values) > 0:
+            series = arm.name.transport
+            found[series] = series, _middle(values), ""
+    return found.values()
+
+
+def _instructions(key: str, arms: Sequence[ArmSamples], _: Sequence[Comparison]) -> Found:
+    """Return each side's number of instructions, the median over seeds."""
+    found = {}
+    for arm in arms:
+        metric = _METRICS[key]
+        values = [_PER_UNIT[metric.unit] * value for value in arm.values(metric).values()]
         if values and min(values) > 0:
             series = arm.name.transport
             found[series] = series, _middle(values), ""

@@ -19,13 +19,15 @@ from bench.questions.claims.claim import Finding, Verdict
 from bench.questions.claims.data import NumberData
 from bench.questions.claims.sources import links
 from bench.questions.claims.words import SIGNS, SPOKEN, figure, reason
-from bench.questions.kernels import charts, sentences, tables
+from bench.questions.kernels import charts, sentences, tables, torn
 from bench.questions.kernels.answers import Answers, answers, title
 from bench.questions.kernels.changes import ChangeData
 from bench.questions.kernels.curves import Curve
 from bench.questions.kernels.matrix import ClaimRow, InvalidTrial, Matrix, Missed, Order
 from bench.questions.kernels.measures import checks, measures
+from bench.questions.kernels.outcome import Reproduced
 from bench.questions.kernels.rows import KernelRow
+from bench.questions.kernels.torn import TornOn
 from bench.questions.transports.background import EXPLAINED
 from bench.questions.transports.data import PlanData
 from bench.questions.transports.words import repeats
@@ -65,6 +67,7 @@ class Kernel:
     status: str
     reason: str
     notes: tuple[str, ...]
+    reproduced: Reproduced | None  # of a reproducible guest
     place: str
     machine: Machine | None
     trials: int
@@ -80,6 +83,7 @@ class FindingData:
     reason: str
     measured: NumberData | None
     blocks: int
+    by_instructions: bool  # which stand for the times that the claim is of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +110,7 @@ class MatrixData:
     claims: tuple[ClaimData, ...]
     missed: tuple[Missed, ...]
     order: tuple[Order, ...]
+    torn: tuple[TornOn, ...]
     invalid: tuple[InvalidTrial, ...]
     faults: tuple[Fault, ...]
 
@@ -125,8 +130,11 @@ def document(matrix: Matrix, gates: Sequence[Gate] = ()) -> Document:
         claims=tuple(
             ClaimData(
                 id=each.claim.id,
-                together=_finding(each.together),
-                findings=tuple(map(_finding, each.findings)),
+                together=_finding(each.together, by_instructions=False),
+                findings=tuple(
+                    _finding(found, by_instructions=_by_instructions(each, row))
+                    for found, row in zip(each.findings, matrix.rows, strict=True)
+                ),
             )
             for each in matrix.claims
         ),
@@ -146,8 +154,11 @@ def _decision(matrix: Matrix, found: Sequence[Answers]) -> Iterator[Part]:
     for line in (*sentences.trouble(matrix), *repeats(matrix.repeated)):
         yield Note(text=line, mark=Mark.OPEN)
     yield tables.answers(matrix, found)
-    if matrix.emulated:
+    yield from torn.sentences(matrix.torn)
+    if any(row.emulated and not row.counted for row in matrix.rows):
         yield Note(text=sentences.RATIOS)
+    if any(row.counted for row in matrix.rows):
+        yield Note(text=sentences.INSTRUCTIONS)
 
 
 def _parts(matrix: Matrix, found: Sequence[Answers], verdict: Sequence[str]) -> Iterator[Part]:
@@ -159,6 +170,8 @@ def _parts(matrix: Matrix, found: Sequence[Answers], verdict: Sequence[str]) -> 
     counts = (Sentence(lead=lead, text=text) for lead, _, text in leads)
     yield Fold(key="counts", summary="All kernels together, in counts", parts=tuple(counts))
     yield _fold("kernels", tables.kernels(matrix))
+    if matrix.torn:
+        yield _fold("torn", torn.table(matrix.torn))
     if entries := tuple(
         (f"{tables.ONSET} {clean(row.label)}", tuple(f"{c.title}: {step}" for c, step in steps))
         for row in matrix.rows
@@ -194,7 +207,7 @@ def _claims(matrix: Matrix) -> Iterator[Fold]:
         on: dict[str, list[str]] = {}
         for row, found in zip(matrix.rows, each.findings, strict=True):
             if found is not None and found.verdict in SPOKEN:
-                on.setdefault(f"{SIGNS[found.verdict]} {found.verdict}", []).append(row.label)
+                on.setdefault(f"{SIGNS[found.verdict]} {found.verdict}", []).append(_on(each, row))
         gist = "; ".join(f"{verdict} on {', '.join(labels)}" for verdict, labels in on.items())
         if each.together is not None:
             gist = f"over all kernels {each.together.verdict}: {reason(each.together)}"
@@ -214,7 +227,15 @@ def _findings(matrix: Matrix, each: ClaimRow) -> Iterator[tuple[str, tuple[str, 
     for row, found in zip(matrix.rows, each.findings, strict=True):
         if found is not None:
             words = f"{SIGNS[found.verdict]} {found.verdict} {figure(found.measured)}"
-            yield row.label, (f"{words.rstrip()}: {reason(found)}",)
+            yield _on(each, row), (f"{words.rstrip()}: {reason(found)}",)
+
+
+def _by_instructions(each: ClaimRow, row: KernelRow) -> bool:
+    return each.claim.of_times and row.counted
+
+
+def _on(each: ClaimRow, row: KernelRow) -> str:
+    return f"{row.label} (by instructions)" if _by_instructions(each, row) else row.label
 
 
 def _trials(matrix: Matrix) -> Iterator[Part]:
@@ -245,8 +266,8 @@ def _kernel(row: KernelRow) -> Kernel:
     )
 
 
-def _finding(found: Finding | None) -> FindingData | None:
+def _finding(found: Finding | None, *, by_instructions: bool) -> FindingData | None:
     if found is None:
         return None
     measured = None if found.measured is None else pick(NumberData, found.measured)
-    return pick(FindingData, found, measured=measured)
+    return pick(FindingData, found, measured=measured, by_instructions=by_instructions)

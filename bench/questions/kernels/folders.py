@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from bench.amounts import counted
 from bench.errors import JournalError
 from bench.journal.distinct import Distinct
 from bench.journal.reader import read_journal
 from bench.journal.schema import JournalContent
-from bench.questions.kernels.outcome import JOURNAL, OUTCOME, RUN, Status
+from bench.questions.kernels.outcome import JOURNAL, OUTCOME, RUN, Reproduced, Status
 
 _BEGUN: Final = "order.json"
 """In a kernel's folder as soon as its guest is started; the outcome comes at the end."""
@@ -37,6 +38,7 @@ class Entry:
     status: str  # done, failed, panicked, hung, killed, torn, unavailable ...
     reason: str = ""  # why it is not done; "" where it is
     notes: tuple[str, ...] = ()  # experiments left out, and complaints of the kernel
+    reproduced: Reproduced | None = None  # of a reproducible guest
     path: str  # of the folder or journal
     content: JournalContent = _EMPTY
     alone: bool = False  # a journal without an outcome beside it
@@ -138,6 +140,7 @@ def _kernel(folder: Path) -> Entry:
         status, reason = Status.TORN, f"{OUTCOME} reports done, but there is no {JOURNAL}"
     lost_boot = _text(found, "lost_boot", _LONGEST_REASON)
     left_out = ", ".join(_texts(found, "left_out"))
+    reproduced = _reproduced(found.get("reproduced"))
     return Entry(
         label=_text(found, "label") or folder.name,
         release=_text(found, "release"),
@@ -146,11 +149,31 @@ def _kernel(folder: Path) -> Entry:
         notes=(
             *([f"booted twice: {lost_boot}"] if lost_boot else ()),
             *([f"left out: {left_out}"] if left_out else ()),
+            *([_words(reproduced)] if reproduced else ()),
             *(f"kernel: {complaint}" for complaint in _texts(found, "complaints")),
         ),
+        reproduced=reproduced,
         path=str(folder),
         content=_journal(folder),
     )
+
+
+def _reproduced(found: object) -> Reproduced | None:
+    from pydantic import TypeAdapter
+
+    try:
+        return TypeAdapter(Reproduced).validate_python(found)
+    except ValueError:  # none, or foreign
+        return None
+
+
+def _words(found: Reproduced) -> str:
+    again = {
+        True: "the same bytes when booted again, ",
+        False: "other bytes when booted again, ",
+        None: "",
+    }[found.identical]
+    return f"{again}SHA-256 of {counted(len(found.seeds), 'seed')} {found.journal_sha256[:16]}"
 
 
 def _journal(folder: Path) -> JournalContent:

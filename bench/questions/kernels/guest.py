@@ -57,11 +57,7 @@ def measure(folder: Path, seed: int, left_s: float, command_line: Sequence[str])
         wakeups=not machine.virtualisation().emulated,
     )
     try:
-        if not VMLINUX.exists():
-            raise MachineUnfit(
-                "this kernel has no BTF, from which the tracer knows where fields are",
-                remedy="take one built with CONFIG_DEBUG_INFO_BTF",
-            )
+        require_types()
         with limits.explain(), campaign.opened(request) as running:
             left_out = _run(running, folder, began + left_s - time.monotonic(), trials)
         if not any(trial.ledger for trial in trials):
@@ -77,6 +73,15 @@ def measure(folder: Path, seed: int, left_s: float, command_line: Sequence[str])
         trials=len(trials),
         left_out=left_out if status is Status.DONE else (),
     )
+
+
+def require_types() -> None:
+    """Raise MachineUnfit on a kernel without BTF."""
+    if not VMLINUX.exists():
+        raise MachineUnfit(
+            "this kernel has no BTF, from which the tracer knows where fields are",
+            remedy="take one built with CONFIG_DEBUG_INFO_BTF",
+        )
 
 
 def _run(

@@ -17,6 +17,7 @@ from bench.questions.kernels.changes import Change, changes
 from bench.questions.kernels.curves import Curve, Point, curves
 from bench.questions.kernels.folders import Entry
 from bench.questions.kernels.rows import KernelRow, Result, rows
+from bench.questions.kernels.torn import TornOn, torn_on
 from bench.questions.transports.profiles import TRANSPORTS
 from bench.questions.transports.summary import LeftOut
 from bench.report.document import pick
@@ -91,6 +92,7 @@ class Matrix:
     claims: tuple[ClaimRow, ...]
     missed: tuple[Missed, ...]
     order: tuple[Order, ...]
+    torn: tuple[TornOn, ...]
     invalid: tuple[InvalidTrial, ...]
     faults: tuple[Fault, ...]
     repeated: int = 0  # trials that were given more than once; each counts once
@@ -159,6 +161,7 @@ def compare(entries: Sequence[Entry]) -> Matrix:
             for kernel, result in results.items()
         ),
         order=tuple(_order(results, transport) for transport in TRANSPORTS),
+        torn=torn_on(results),
         invalid=tuple(
             pick(InvalidTrial, trial, kernel=kernel)
             for kernel, result in results.items()

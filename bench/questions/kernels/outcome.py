@@ -37,6 +37,7 @@ class Status(StrEnum):
     HUNG = "hung"  # not over within its time
     KILLED = "killed"  # the guest, from outside or for lack of memory
     TORN = "torn"  # what was left is not whole
+    NOT_REPRODUCIBLE = "not reproducible"  # the same guest once more did something else
     UNAVAILABLE = "unavailable"  # no such kernel here, or one that lacks what is measured
 
 
@@ -61,6 +62,16 @@ class GuestResult(Ran):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reproduced:
+    """What a journal of several seeds rests on."""
+
+    qemu: str  # its version
+    seeds: tuple[int, ...]  # that left a whole sample
+    journal_sha256: str
+    identical: bool | None  # the first seed's guest once more, to the byte; None: there is none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome(Ran):
     """One kernel's row: outcome.json."""
 
@@ -69,6 +80,7 @@ class Outcome(Ran):
     seconds: float = 0.0  # of the guest, boot included
     cpu_s: float = 0.0  # of this machine: far below seconds x CPUs on a busy one
     lost_boot: str = ""  # why a guest was booted once more; "" where the first one served
+    reproduced: Reproduced | None = None  # None: a guest whose time is this machine's
 
 
 def result_of(journal: Path, ran: Ran) -> GuestResult:

@@ -3,7 +3,7 @@
 
 Before each experiment the guest's speed is measured, and storms are sized by it. All storms are by
 fork: from about 6.16 on a vfork parent goes on before its child's exit event, so that vfork would
-compare something else. One program for each transport serves all experiments.
+compare something else. One program for each transport serves all experiments but the last.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from typing import Final
 
 from bench.linux.pages import PAGE_BYTES
 from bench.plan import duet
+from bench.plan.arms import Side
 from bench.plan.budgets import KIB, LARGEST_RING_BYTES, MIB
 from bench.plan.config import Consumer, TrialConfig
 from bench.plan.duration import nominal_rate_per_s
 from bench.plan.experiments import Arm, ArmName, Experiment, compose
+from bench.questions.transports.attachments import torn
 from bench.questions.transports.profiles import (
     AWAY,
     EPOLL,
@@ -33,6 +35,7 @@ BLOCKS: Final = 8
 """As many as a verdict takes."""
 
 CALIBRATION: Final = "calibration"
+NOISE: Final = "storm-noise"
 CENSUS_BYTES: Final = (64 * KIB, MIB)
 """Budgets at which memory is looked at."""
 
@@ -46,6 +49,7 @@ _REFUSED_PROCESSES: Final = 150  # for each CPU, of which a page holds at most a
 _REFUSED_S: Final = 2.0  # a guest that is slower makes half of them
 _PACED_SHARE: Final = 0.25  # of the rate at full speed: far below capacity
 _LEAST_PROCESSES: Final = 40
+_TORN_BLOCKS: Final = 2
 _DUET_STORMS: Final = 16
 _DUET_S: Final = 0.95
 _WINDOW_EXITS: Final = 8
@@ -103,7 +107,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
             usual_bytes,
         ),
         (
-            "storm-noise",
+            NOISE,
             "What does the kernel skip while others make bpf() map calls?",
             replace(storm, map_callers=max(2, on.cpus)),
             usual_bytes,
@@ -129,6 +133,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
         *more,
         _ladder(on, "memory-spread", Shape.STORM, LADDER_STORMS),
         _ladder(on, "memory-onecpu", Shape.HOTCPU, BLOCKS),
+        torn(storm.storm, on.transports, cpus=on.cpus, blocks=_TORN_BLOCKS),
     )
 
 
@@ -137,7 +142,7 @@ def _duet(on: Setting, name: str, title: str, shape: Shape) -> Experiment:
 
     A window has some exits, however slow the guest is, or no arm would have a regime of its own.
     """
-    first, second = (duet.Side(transport=find(each)) for each in on.transports)
+    first, second = (Side(transport=find(each)) for each in on.transports)
     storm = on.storm(shape, _DUET_S)
     window_ms = max(1, round(1e3 * _WINDOW_EXITS / (storm.rate_per_s or on.rate_per_s)))
     config = replace(_config(storm), duet=duet.assignment(f"{min(window_ms, 1_000)}ms"))

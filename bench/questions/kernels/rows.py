@@ -39,10 +39,11 @@ class Result:
         return {} if samples is None else samples.arms
 
     def trials(self) -> Iterator[TrialResult]:
-        """Yield every trial that is judged."""
+        """Yield every trial that is judged, but for those that are to tear records."""
         for samples in self.evidence.experiments.values():
             for arm in samples.arms.values():
-                yield from arm.trials
+                if not arm.held_up:
+                    yield from arm.trials
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +67,11 @@ class KernelRow(Entry):
     def emulated(self) -> bool:
         """Whether its CPU was emulated: then times mean nothing but within the guest."""
         return self.result is not None and self.result.machine.emulated
+
+    @property
+    def counted(self) -> bool:
+        """Whether its times are executed instructions."""
+        return self.result is not None and self.result.machine.counts_instructions
 
 
 def rows(entries: Sequence[Entry]) -> tuple[KernelRow, ...]:

@@ -10,7 +10,7 @@ import selectors
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -74,17 +74,25 @@ def folder_name(label: str) -> str:
 
 def write_request(request: Request, labels: Sequence[str]) -> None:
     """Write run.json: what was asked for, and of which machine."""
-    asked = {
-        "schema": 1,
+    fields = {
         "command_line": request.command_line,
-        "started_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "accelerator": asdict(request.accelerator),
         "guest": asdict(request.guest),
         "jobs": request.jobs,
         "seed": request.seed,
+    }
+    write_asked(request.folder, labels, fields)
+
+
+def write_asked(folder: Path, labels: Sequence[str], fields: Mapping[str, object]) -> None:
+    """Write run.json: ``fields``, when, and the kernels with their folders."""
+    asked = {
+        "schema": 1,
+        "started_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        **fields,
         "kernels": [{"label": label, "folder": folder_name(label)} for label in labels],
     }
-    outcome.replace(request.folder / outcome.RUN, (json.dumps(asked, indent=1) + "\n").encode())
+    outcome.replace(folder / outcome.RUN, (json.dumps(asked, indent=1) + "\n").encode())
 
 
 def check_names(labels: Sequence[str]) -> list[str]:
@@ -215,6 +223,7 @@ def _finished(request: Request, over: _Running) -> Outcome:
         seconds=round(ended.seconds, 1),
         cpu_s=round(ended.cpu_s, 1),
         lost_boot=over.lost_boot,
+        reproduced=None,
     )
 
 
@@ -233,11 +242,12 @@ def not_fetched(folder: Path, label: str, reason: str, say: Say) -> None:
 
 def _record(folder: Path, found: Outcome, say: Say) -> Outcome:
     outcome.write(folder, found)
-    say(_line(found))
+    say(line_of(found))
     return found
 
 
-def _line(found: Outcome) -> str:
+def line_of(found: Outcome) -> str:
+    """Say in a line what became of a kernel."""
     if found.status is Status.DONE:
         left_out = f", no time for {', '.join(found.left_out)}" if found.left_out else ""
         return (

@@ -21,7 +21,7 @@ from workloads.storm import Shape
 
 IMPORTANCE: Final = (
     *("storm", "chain", "memory-spread", "storm-duet", "memory-onecpu", "storm-noise"),
-    *("cost", "refused", "trickle-duet"),
+    *("cost", "refused", "trickle-duet", "torn"),
 )
 """Each answers a question of its own before any answers one a second time."""
 
@@ -85,7 +85,8 @@ def seconds(experiment: Experiment, on: Setting) -> float:
     block_s = sum(_storm_s(arm.config, on) for arm in arms)
     block_s += len(experiment.arms) * (_TRIAL_S + _TRIAL_PROCESSES / on.rate_per_s)
     found = _CALIBRATION_S + experiment.blocks * block_s
-    if experiment.name in ("storm", "storm-duet"):  # the first of each that their programs are for
+    # The first of each that their programs are for.
+    if experiment.name in ("storm", "storm-duet", "torn"):
         found += min(_COMPILING_S, _COMPILING_PROCESSES / on.rate_per_s)
     return found
 

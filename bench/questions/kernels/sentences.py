@@ -22,11 +22,17 @@ RATIOS: Final = (
     "blocks of one guest: below 1 the ring takes less."
 )
 
+INSTRUCTIONS: Final = (
+    "Where instructions were counted, a time is how many were executed, on all CPUs: fewer is not "
+    "quicker, as no cache, branch prediction, memory latency or contention is in it, and CPUs take "
+    "turns. Each seed is one sample: intervals are over seeds."
+)
+
 
 def subject(matrix: Matrix) -> str:
     """Name the machines and the images in a line."""
     machines = dict.fromkeys(
-        f"{'emulated' if found.machine.emulated else found.machine.virtualisation}, "
+        f"{found.machine.hypervisor}, "
         f"{cpus_words(found.machine)}, clock {found.machine.clock_source}"
         for _, found in matrix.measured
     )
@@ -70,10 +76,16 @@ def trouble(matrix: Matrix) -> Iterator[str]:
 
 
 def _emulated(matrix: Matrix) -> Iterator[str]:
-    if matrix.emulated:
-        emulated = [clean(row.label) for row, _ in matrix.measured if row.emulated]
-        which = "all" if len(emulated) == len(matrix.measured) else ", ".join(emulated)
-        yield f"Emulated: {which}; counts, order and memory hold, times only as ratios"
+    timed = [clean(row.label) for row, _ in matrix.measured if row.emulated and not row.counted]
+    counting = [clean(row.label) for row, _ in matrix.measured if row.counted]
+
+    def which(labels: list[str]) -> str:
+        return "all" if len(labels) == len(matrix.measured) else ", ".join(labels)
+
+    if timed:
+        yield f"Emulated: {which(timed)}; counts, order and memory hold, times only as ratios"
+    if counting:
+        yield f"Instructions counted: {which(counting)}; times are instructions, not ns"
 
 
 def _at_most(count: int) -> str:

@@ -259,7 +259,7 @@ def _facts(machine: Machine) -> dict[str, str]:
         "CPUs": f"{cpus_words(machine)} ({machine.cpu_model})",
         "Memory": size(machine.memory_bytes),
         "Clock source": machine.clock_source,
-        "Virtualisation": "emulated" if machine.emulated else machine.virtualisation,
+        "Virtualisation": machine.hypervisor,
         **beneath,
         "Cost of one wake-up": wakeup if wakeup != NONE else "not measured",
         "bcc": machine.bcc_version,

@@ -14,6 +14,7 @@ from bench.judge.ladder import Rung
 from bench.judge.load import reduced
 from bench.judge.metrics import Group, Unit
 from bench.judge.statistics import Estimate
+from bench.judge.torn import Torn
 from bench.linux.machine import Machine
 from bench.plan.config import Poll
 from bench.questions.transports.decision import verdict
@@ -147,6 +148,7 @@ class SummaryData:
     comparisons: tuple[ComparisonData, ...]
     ladders: tuple[LadderData, ...]
     noise_floors: tuple[Floor, ...]
+    torn: tuple[Torn, ...]
     faults: tuple[Fault, ...]
 
 

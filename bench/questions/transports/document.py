@@ -16,22 +16,11 @@ from bench.questions.transports.forest import forest
 from bench.questions.transports.measures import checks, measures, origin
 from bench.questions.transports.sentence import sentence
 from bench.questions.transports.summary import Places, Summary
-from bench.questions.transports.tables import (
-    LEGEND,
-    comparison_table,
-    ladder_table,
-    overview_table,
-)
+from bench.questions.transports.tables import LEGEND, comparison_table, ladder_table, overview_table
+from bench.questions.transports.torn import sentence as torn_sentence
+from bench.questions.transports.torn import table as torn_table
 from bench.questions.transports.words import machine_words, place, trouble
-from bench.report.document import (
-    Document,
-    Figures,
-    Fold,
-    Heading,
-    Level,
-    Note,
-    Part,
-)
+from bench.report.document import Document, Figures, Fold, Heading, Level, Note, Part
 
 
 def document(summary: Summary, places: Places | None = None) -> Document:
@@ -53,6 +42,9 @@ def _parts(summary: Summary, places: Places | None) -> Iterator[Part]:
     yield from trouble(summary)
     if summary.comparisons:
         yield decision_table(summary)
+    if summary.torn:
+        yield torn_sentence(summary.torn)
+        yield torn_table(summary.torn)
     if places is not None and summary.standings:
         keys = {id(each): _address(each) for each in summary.comparisons}
         yield forest(summary.standings, keys)

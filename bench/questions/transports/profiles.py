@@ -10,6 +10,7 @@ from typing import Final
 from bench.errors import UsageError
 from bench.linux.pages import PAGE_BYTES
 from bench.plan import duet
+from bench.plan.arms import Side
 from bench.plan.budgets import KIB, MIB
 from bench.plan.config import Consumer, Poll, Producer, TrialConfig
 from bench.plan.duration import MOST_PER_S, nominal_rate_per_s
@@ -246,7 +247,7 @@ def _experiment(row: _Row, scale: _Scale, cpus: int) -> Experiment:
         return duet.experiment(
             row.name,
             row.title,
-            (duet.Side(transport=find(RINGBUF)), duet.Side(transport=find(PERFBUF))),
+            (Side(transport=find(RINGBUF)), Side(transport=find(PERFBUF))),
             replace(config, duet=duet.assignment(DUET_WINDOW)),
             max(*_LARGEST, 4 * PAGE_BYTES << (cpus - 1).bit_length()),
             blocks=DUET_STORMS,

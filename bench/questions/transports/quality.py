@@ -31,7 +31,9 @@ def quality(summary: Summary) -> Iterator[str]:
         f"Quality: {counted(summary.trials, 'trial')}, {balanced}; {span} blocks a comparison; "
         f"{_noise(summary.floors)}; {_noisy(summary)}."
     )
-    if summary.machine is not None and summary.machine.emulated:
+    if summary.machine is not None and summary.machine.counts_instructions:
+        yield "This guest's clock counted instructions: 1 ns is one, and no time."
+    elif summary.machine is not None and summary.machine.emulated:
         yield "This machine was emulated: counts, order and memory hold, times only within it."
 
 

@@ -17,6 +17,7 @@ from bench.judge.coverage import Coverage, coverage
 from bench.judge.floor import Floor, noise_floors
 from bench.judge.ladder import Ladder, ladders
 from bench.judge.samples import ExperimentSamples, Stretch, file
+from bench.judge.torn import Torn, torn
 from bench.linux.machine import Machine
 from bench.plan.config import TrialConfig
 from bench.questions.transports.standing import Standing, standings
@@ -69,6 +70,7 @@ class Summary:
     experiments: Mapping[str, ExperimentSamples]  # that all this was computed from
     reduced: tuple[TrialResult, ...]  # compared with nothing
     unequal: tuple[Unequal, ...]  # pairs of arms that were not compared in some blocks
+    torn: tuple[Torn, ...]  # of the arms that check their records
     faults: tuple[Fault, ...] = ()  # lines of journals that could not be used
     coverage: Coverage | None = None  # None: of trials that need not stand in a journal
     runs: tuple[Run, ...] = ()
@@ -105,6 +107,7 @@ def _summarise(
         experiments=experiments,
         reduced=tuple(trial for samples in filed for trial in samples.reduced),
         unequal=tuple(each for samples in filed for each in unequal_loads(samples)),
+        torn=tuple(each for samples in filed for each in torn(samples)),
     )
 
 

@@ -38,7 +38,7 @@ def machine_words(machine: Machine | None) -> str:
     return clean(
         f"{machine.hostname}: Linux {machine.kernel_release}, {cpus_words(machine)} "
         f"({machine.cpu_model}), preemption {machine.preemption}, clock {machine.clock_source}, "
-        f"virtualisation {'emulated' if machine.emulated else machine.virtualisation}"
+        f"virtualisation {machine.hypervisor}"
     )
 
 

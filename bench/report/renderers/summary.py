@@ -7,15 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from bench.report.document import (
-    Document,
-    Level,
-    Mark,
-    Note,
-    Passing,
-    Sentence,
-    Table,
-)
+from bench.report.document import Document, Level, Mark, Note, Passing, Sentence, Table
 from bench.report.renderers.markdown import escape, grid, statement
 
 LINES: Final = 40

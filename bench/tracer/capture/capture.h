@@ -17,6 +17,7 @@ typedef uint16_t u16;
 /* The kernel's smp_load_acquire() and smp_store_release(), of any width. */
 #define load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define store_release(p, value) __atomic_store_n((p), (value), __ATOMIC_RELEASE)
+#define full_barrier() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 
 #define fence_acquire() __atomic_thread_fence(__ATOMIC_ACQUIRE)
 
@@ -68,6 +69,11 @@ static inline int wait_readable(int epoll_fd, int timeout_ms, int wake_fd)
 	struct epoll_event events[16];
 	int buffers = 0;
 
+	/*
+	 * The consumer's position goes out before the kernel looks at the producer's: a release
+	 * alone lets a later load overtake it, on arm64 as on x86.
+	 */
+	full_barrier();
 	for (int i = epoll_wait(epoll_fd, events, 16, timeout_ms); i > 0; i--)
 		buffers += events[i - 1].data.fd != wake_fd;
 	return buffers;
@@ -75,7 +81,11 @@ static inline int wait_readable(int epoll_fd, int timeout_ms, int wake_fd)
 
 static inline void relax(void)
 {
+#if defined(__x86_64__)
 	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
 }
 
 #endif

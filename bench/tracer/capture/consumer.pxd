@@ -14,9 +14,10 @@ cdef inline int wait(Capture capture) noexcept nogil:
 
     No record is slept over. epoll_wait() asks every buffer on its ready list again before it
     sleeps, and takes one off only when it is found empty (fs/eventpoll.c, ep_send_events()).
-    A ring is asked for its positions (kernel/bpf/ringbuf.c, ringbuf_map_poll_kern()): the locks
-    on the way publish this thread's consumer position first, so that a later
-    bpf_ringbuf_commit() sees a consumer that has caught up and wakes it. A perf buffer is asked
+    A ring is asked for its positions (kernel/bpf/ringbuf.c, ringbuf_map_poll_kern()): a full
+    barrier before publishes this thread's consumer position first, and pairs with the xchg() of
+    bpf_ringbuf_commit(), so that a later one sees a consumer that has caught up and wakes it. A
+    perf buffer is asked
     whether any wake-up came since (kernel/events/core.c, perf_poll()).
     """
     cdef int readable

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from made_up_trials import trial
 
-from bench.plan import duet
+from bench.plan import arms, duet
 from bench.plan.config import Duet, TrialConfig, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.duet.judge import Duel, judge
@@ -25,7 +25,7 @@ def asked(first: str, second: str, *, solo: bool = False) -> Experiment:
     config = TrialConfig(
         transport="none", budget_bytes=0, storm=Storm(count=1_000), duet=Duet(solo=solo)
     )
-    sides = duet.side(first, find), duet.side(second, find)
+    sides = arms.side(first, find), arms.side(second, find)
     return duet.experiment("pair", "", sides, config, 1 << 20, blocks=8, cpus=2)
 
 

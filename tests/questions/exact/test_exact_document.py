@@ -13,7 +13,7 @@ from rendered import text
 
 from bench.errors import JournalError
 from bench.questions.exact.document import document
-from bench.questions.exact.study import KernelCount, read
+from bench.questions.exact.study import KernelCount, Setup, read
 from bench.report import renderers
 from bench.report.document import Passing, tables
 
@@ -60,6 +60,27 @@ def test_a_kernel_that_interprets_its_programs_is_named() -> None:
     shown = text(document(study(OLD, replace(NEW, jit=False))))
     assert "7.3: the JIT is off" in shown
     assert "6.1: the JIT is off" not in shown
+
+
+def test_two_architectures_stand_apart() -> None:
+    """Each with its own base; a difference between the two is nowhere."""
+    foreign = [
+        kernel(label, {CALL: count}, machine="aarch64")
+        for label, count in (("6.12-arm64", 1200), ("7.3-arm64", 1207))
+    ]
+    setup = Setup(qemu="9.9", options=("-cpu", "x"), parameters=("console=z",), program_sha256="1")
+    found = document(replace(study(OLD, foreign[0], NEW, foreign[1]), others=(setup,)))
+    assert found.title == (
+        "reserve-submit of 72 bytes takes 141 to 1,149 instructions on 2 kernels and 1,200 to "
+        "1,207 on 2 kernels"
+    )
+    (table,) = (each for each in tables(found.parts) if each.key == "instructions")
+    assert [each.heading for each in table.columns] == ["6.1", "7.3", "6.12-arm64", "7.3-arm64"]
+    shown = [each.text for each in table.rows[0].cells]
+    assert shown == ["141", "1,149 +1,008", "1,200", "1,207 +7"]
+    whole = renderers.find("html")(found)
+    assert "-cpu x" in whole
+    assert "console=z" in whole
 
 
 def test_no_kernel_at_all_is_a_document_too() -> None:

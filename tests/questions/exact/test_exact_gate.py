@@ -9,7 +9,7 @@ import pytest
 from made_up_exact import all_calls, kernel
 
 from bench.errors import GateFailed, UsageError
-from bench.questions.exact.gate import Gate, check, parse
+from bench.questions.exact.gate import Gate, check, parse, uncompared
 from bench.questions.exact.study import KernelCount
 
 CALL = ("reserve-submit", 72)
@@ -61,6 +61,29 @@ def test_the_failure_names_call_size_and_kernels() -> None:
     )
     both = kernel("7.4", {CALL: 149, BIG: 149})
     assert failure("reserve-submit:+0", OLD, both).endswith("(149 at 72 bytes, 149 at 4168 bytes)")
+
+
+ARM64 = kernel("6.12-arm64", {CALL: 200}, machine="aarch64")
+MORE = kernel("7.3-arm64", {CALL: 210}, machine="aarch64")
+
+
+def test_each_architecture_has_a_base_of_its_own() -> None:
+    assert not failure("reserve-submit:+10", OLD, ARM64, MORE, NEW)
+    assert failure("reserve-submit:+9", OLD, ARM64, MORE, NEW) == (
+        "gate failed: reserve-submit takes 10 instructions more on 7.3-arm64 than on 6.12-arm64 "
+        "(210 at 72 bytes)"
+    )
+    assert uncompared((OLD, ARM64, NEW)) == (ARM64,)
+    assert uncompared((OLD, ARM64, MORE)) == (OLD,)
+    assert not uncompared((OLD, NEW))
+    assert not uncompared((OLD,))
+
+
+def test_counts_of_two_architectures_are_not_compared() -> None:
+    words = "a kernel of aarch64: counts of two architectures are not compared"
+    assert words in failure("reserve-submit:+0", MORE, base=(OLD, NEW))
+    assert not failure("reserve-submit:+10", MORE, base=(OLD, ARM64))
+    assert "there is no kernel to compare" in failure("all:+0", OLD, ARM64)
 
 
 def test_against_a_baseline_each_kernel_has_its_own() -> None:

@@ -275,6 +275,7 @@ def _since(evidence: Evidence) -> Finding:
 CLAIMS: Final = (
     for_ring(
         id="reserve-beats-output",
+        of_times=True,
         statement="reserve/submit is cheaper than output with its copy",
         sources="TUT, BENCH",
         published="22.82 against 18.91 M/s",
@@ -286,6 +287,7 @@ CLAIMS: Final = (
     ),
     for_ring(
         id="rb-no-wasted-work",
+        of_times=True,
         statement="a full ring refuses before the record is built",
         sources="TUT, BLOG",
         test="stalled consumer",
@@ -299,6 +301,7 @@ CLAIMS: Final = (
     ),
     for_perf(
         id="rb-contention",
+        of_times=True,
         statement="one ring's lock limits many producers",
         sources="BENCH",
         published="10.9 at 1 producer, 4.9 at 2, 2.07 at 52",
@@ -314,6 +317,7 @@ CLAIMS: Final = (
     ),
     for_perf(
         id="pb-scales",
+        of_times=True,
         statement="per-CPU buffers scale with CPUs where one ring does not",
         sources="BLOG",
         published="none found",
@@ -330,6 +334,7 @@ CLAIMS: Final = (
     ),
     for_perf(
         id="rb-full-still-locks",
+        of_times=True,
         statement="a full ring still contends for its lock",
         sources="josefbacik/systing#210",
         published="85 % of events lost on 192 CPUs",
@@ -345,6 +350,7 @@ CLAIMS: Final = (
     ),
     for_perf(
         id="rb-output-slower",
+        of_times=True,
         statement="a ring output call costs more than a perf one",
         sources="cilium/pwru#195, jschwinger233/bpf_k2u_benchmark",
         published="81 ms pb, 198 ms rb unwoken, 1,821 ms rb forced, for 10 M calls",
@@ -369,6 +375,7 @@ CLAIMS: Final = (
     ),
     for_perf(
         id="busy-poll-taxes-rb",
+        of_times=True,
         statement="a busy-polling consumer slows the ring's producers more than the perf buffer's",
         sources="seen here, not published",
         test="duets by process; kernel ns per record, consumer busy polling against asleep",

@@ -84,6 +84,7 @@ _P99: Final = {
 CLAIMS: Final = (
     for_ring(
         id="rb-epoll-and-busy",
+        of_times=True,
         statement="epoll and busy polling both work, the latter with the least latency",
         sources="TUT",
         test="trickle under both",
@@ -107,6 +108,7 @@ CLAIMS: Final = (
     ),
     for_ring(
         id="pb-sampling-cost",
+        of_times=True,
         statement="sampled pb wake-ups delay up to N-1 events",
         sources="BENCH, BLOG",
         test="trickle, wakeup_events N",
@@ -124,6 +126,7 @@ CLAIMS: Final = (
     ),
     for_perf(
         id="rb-slow-producer",
+        of_times=True,
         statement="a record not yet committed holds back later ones",
         sources="DOC",
         test="a delay between reserve and submit on one CPU",

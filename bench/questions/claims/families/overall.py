@@ -151,6 +151,7 @@ def _default_choice(evidence: Evidence) -> Finding:
 CLAIMS: Final = (
     for_ring(
         id="rb-default-choice",
+        of_times=True,
         statement="nearly always the better default",
         sources="TUT, BLOG",
         test="all of the above",

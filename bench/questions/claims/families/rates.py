@@ -26,14 +26,7 @@ from bench.questions.claims.compare import (
 )
 from bench.questions.claims.contrast import NEARLY_NONE, SURE, Contrast, sides
 from bench.questions.claims.evidence import Evidence
-from bench.questions.claims.setting import (
-    LIBBCC,
-    MORE_BLOCKS,
-    MOST_BLOCKS,
-    Setting,
-    asked,
-    sending,
-)
+from bench.questions.claims.setting import LIBBCC, MORE_BLOCKS, MOST_BLOCKS, Setting, asked, sending
 from bench.questions.transports.profiles import PERFBUF, RINGBUF, TRANSPORTS
 
 _ask = asked(
@@ -148,6 +141,7 @@ def _lost_nothing(evidence: Evidence) -> tuple[str, Contrast, float] | None:
 CLAIMS: Final = (
     for_ring(
         id="rb-faster-default",
+        of_times=True,
         statement="more events a second at default wake-ups",
         sources="BENCH",
         published="12.05 against 0.93 M/s",
@@ -164,6 +158,7 @@ CLAIMS: Final = (
     ),
     for_ring(
         id="rb-faster-sampled",
+        of_times=True,
         statement="also when pb wakes every 500th",
         sources="BENCH",
         published="11.56 against 9.89 M/s",
@@ -182,6 +177,7 @@ CLAIMS: Final = (
     ),
     for_ring(
         id="rb-less-consumer-cpu",
+        of_times=True,
         statement="consuming costs less CPU",
         sources="Retina docs",
         published="1.5 to 6 times",
@@ -198,6 +194,7 @@ CLAIMS: Final = (
     ),
     for_ring(
         id="sharded-rb-beats-pb",
+        of_times=True,
         statement="one ring per CPU still beats pb",
         sources="BLOG",
         test="sharded ring buffers against pb, amplified",
@@ -218,6 +215,7 @@ CLAIMS: Final = (
     ),
     for_perf(
         id="rb-same-cpu",
+        of_times=True,
         statement="sharing one CPU with its consumer, rb delivers more but drops, pb does not",
         sources="BENCH",
         published="3.05 and 3.54 dropped, against 1.39 and 0",
@@ -240,6 +238,7 @@ CLAIMS: Final = (
     ),
     for_perf(
         id="fast-consumer-hurts-rb",
+        of_times=True,
         statement="a lighter consumer is woken more and delivers less",
         sources="BENCH",
         published="8.16 against 12.05 M/s",

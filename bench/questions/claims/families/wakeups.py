@@ -271,6 +271,7 @@ CLAIMS: Final = (
     ),
     for_ring(
         id="manual-wakeup-boost",
+        of_times=True,
         statement="batching wake-ups by hand raises throughput",
         sources="BENCH; taodd/cephtrace#188",
         published="1.1 to 20.9 M/s; 25 ns without, 1,410 ns with a waiting consumer",

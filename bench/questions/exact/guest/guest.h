@@ -10,6 +10,13 @@
 
 #define RUNS 256 /* of each call; a power of 2 */
 
+/* Execute a nop that a plugin of QEMU knows by its address: ../plugin/marks.h. */
+#if defined(__x86_64__)
+#define mark(which) __asm__ volatile(".byte 0x0f, 0x1f, 0x84, 0x00; .long %c0" : : "i"(which) : "memory")
+#else
+#define mark(which) ((void)(which))
+#endif
+
 enum operation {
 	EMPTY,
 	RESERVE_SUBMIT,
@@ -74,6 +81,9 @@ uint64_t target_position(const struct target *target);
 /* program.c */
 int program_load(const struct call *call, const struct target *target, int counts, int source,
 		 struct refusal *refusal);
+
+/* symbols.c */
+void report_symbols(void);
 
 int refused(struct refusal *refusal, const char *step, const char *said);
 

@@ -24,11 +24,11 @@ from bench.questions.transports.figures.panels import (
 from bench.questions.transports.summary import Summary
 from bench.report.document import Figure, Panel
 from bench.report.figure import (
-    ALL_LABELLED,
     NS_LABELS,
     SHARE_LABELS,
     Row,
     bytes_labels,
+    logarithmic,
     powers,
     steps,
 )
@@ -100,12 +100,9 @@ def _loss(name: str, arms: Sequence[ShownArm], ways: Sequence[str]) -> Panel:
         means.append({**common, "lost": fmean(shares), "words": words})
     budgets = sorted({row["budget"] for row in means})
     ticks = list(map(float, budgets)) if len(budgets) <= 9 else powers(budgets[0], budgets[-1], 8)
-    x = {
-        "shorthand": "budget:Q",
-        "title": "budget, data bytes over all CPUs",
-        "scale": {"type": "log", "base": 2, "domain": [budgets[0] / 1.3, budgets[-1] * 1.3]},
-        "axis": {**ALL_LABELLED, "values": ticks, "labelExpr": bytes_labels(ticks), "grid": False},
-    }
+    domain, title = (budgets[0] / 1.3, budgets[-1] * 1.3), "budget, data bytes over all CPUs"
+    labels = bytes_labels(ticks)
+    x = logarithmic("budget", title, ticks, domain, 2, labelExpr=labels, grid=False)
     y = {
         "shorthand": "lost:Q",
         "title": "share of events lost",
@@ -180,18 +177,11 @@ def _latency(summary: Summary, comparison: Comparison) -> Panel | None:
         return None
     ways = tuple(dict.fromkeys(row["transport"] for row in curve))
     ticks = steps(min(row["ns"] for row in curve), max(row["ns"] for row in curve))
-    x = {
-        "shorthand": "nines:Q",
-        "title": "percentile",
-        "scale": {"type": "log", "domain": [1, max(row["nines"] for row in curve)]},
-        "axis": {**ALL_LABELLED, "values": [2, 10, 100, 1_000, 10_000], "labelExpr": _NINES},
-    }
-    y = {
-        "shorthand": "ns:Q",
-        "title": "kernel timestamp to delivery",
-        "scale": {"type": "log", "domain": [ticks[0], ticks[-1]]},
-        "axis": {**ALL_LABELLED, "values": ticks, "labelExpr": NS_LABELS},
-    }
+    nines = (1, max(row["nines"] for row in curve))
+    labelled = [2, 10, 100, 1_000, 10_000]
+    x = logarithmic("nines", "percentile", labelled, nines, labelExpr=_NINES)
+    ends, title = (ticks[0], ticks[-1]), "kernel timestamp to delivery"
+    y = logarithmic("ns", title, ticks, ends, labelExpr=NS_LABELS)
     step = {**_LINE, "interpolate": "step-after"}
     dots = {"size": 45, "filled": True, "opacity": 1}
     return panel(
@@ -240,12 +230,7 @@ def _wakeups(
     rates = [row["rate"] for row in points]
     low, high = 0.8 * min(rates), 1.25 * max(rates)
     ticks = [each for each in steps(min(rates), max(rates)) if low <= each <= high]
-    x = {
-        "shorthand": "rate:Q",
-        "title": "events a second",
-        "scale": {"type": "log", "domain": [low, high]},
-        "axis": {**ALL_LABELLED, "values": ticks, "format": "~s", "grid": False},
-    }
+    x = logarithmic("rate", "events a second", ticks, (low, high), format="~s", grid=False)
     y = {"shorthand": "value:Q", "title": axis, "scale": {"zero": True, "nice": True}}
     return panel(
         title,

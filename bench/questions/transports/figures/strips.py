@@ -14,7 +14,7 @@ from bench.judge.numbers import number
 from bench.questions.transports.figures.panels import ShownArm, compared, layer, panel, transports
 from bench.questions.transports.summary import Summary
 from bench.report.document import Figure, Panel
-from bench.report.figure import ALL_LABELLED, COUNT_LABELS, WIDTH, Row, ns_labels, steps
+from bench.report.figure import COUNT_LABELS, WIDTH, Row, logarithmic, ns_labels, steps
 from bench.report.units import time
 from bench.trial.result import TrialResult
 
@@ -144,12 +144,8 @@ def _panel(strip: _Strip, arms: Sequence[ShownArm], ways: Sequence[str]) -> Pane
             row["value"] = max(row["value"], zero)
         ticks, first = [zero, *ticks], zero
     edge = (last / first) ** _EDGE
-    x = {
-        "shorthand": "value:Q",
-        "title": strip.axis,
-        "scale": {"type": "log", "domain": [first / edge, last * edge]},
-        "axis": {**ALL_LABELLED, "values": ticks, "labelExpr": labels},
-    }
+    domain = (first / edge, last * edge)
+    x = logarithmic("value", strip.axis, ticks, domain, labelExpr=labels)
     y = {
         "shorthand": "experiment:N",
         "sort": rows,

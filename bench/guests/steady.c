@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Preloaded into a QEMU that counts instructions: hold its main loop while virtual CPUs run.
+ *
+ * The main loop is woken by each of the guest's timers, and acts when this machine schedules it. If
+ * that is between a CPU's halt and the sleep of the thread that runs all CPUs, it moves the guest's
+ * clock or ends a turn, in one run and not in the next. So let it act while that thread sleeps.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+static _Atomic(pthread_cond_t *) halted; /* what the CPUs' thread waits for */
+static atomic_int asleep;		 /* whether it does, and nobody has woken it */
+
+/* Of x86's pthread_cond_wait() there is an older one, which some versions of dlsym() prefer. */
+static void *next(const char *name)
+{
+	void *found = dlvsym(RTLD_NEXT, name, "GLIBC_2.3.2");
+
+	return found ? found : dlsym(RTLD_NEXT, name);
+}
+
+/* After it CPUs that never sleep are believed to be at their end: the main loop has to see that. */
+static const struct timespec longest = {.tv_sec = 3};
+
+static int in_main_loop(void)
+{
+	return syscall(SYS_gettid) == getpid();
+}
+
+int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
+{
+	int (*wait)(pthread_cond_t *, pthread_mutex_t *) = next("pthread_cond_wait");
+
+	if (!in_main_loop()) {
+		halted = condition;
+		asleep = 1;
+		syscall(SYS_futex, &asleep, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	}
+	return wait(condition, mutex);
+}
+
+int pthread_cond_broadcast(pthread_cond_t *condition)
+{
+	int (*broadcast)(pthread_cond_t *) = next("pthread_cond_broadcast");
+
+	if (condition == halted)
+		asleep = 0;
+	return broadcast(condition);
+}
+
+int ppoll(struct pollfd *files, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
+{
+	int (*poll)(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *) =
+		next("ppoll");
+	int found = poll(files, count, timeout, mask);
+
+	if (halted && !asleep && in_main_loop())
+		syscall(SYS_futex, &asleep, FUTEX_WAIT_PRIVATE, 0, &longest, NULL, 0);
+	return found;
+}

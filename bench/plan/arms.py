@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Arms as they are written: ``ringbuf``, ``perfbuf:wakeup=50``, ``ringbuf:raw:scratch``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from bench.errors import UsageError
+from bench.plan.config import MIXED, Attach, Call, Producer, TrialConfig, Wake
+from bench.plan.experiments import Arm, Experiment, baseline_arms, transport_arms
+from bench.plan.traits import Traits
+from bench.record.layout import CHECKSUM_BYTES
+
+_ONE: Final = "leave one of them out"
+
+_CHECKED: Final = {"checked": True, "payload_bytes": CHECKSUM_BYTES}
+_WORDS: Final[dict[str, dict[str, Any]]] = {
+    **{call.value: {"call": call} for call in Call},
+    "forced": {"wake": Wake.FORCED},
+    "none": {"wake": Wake.NONE},
+    "payload=mixed": {"payload_bytes": MIXED},
+    "position=visit": {"lazy_reader": True},
+    "checked": _CHECKED,
+    "scratch": {**_CHECKED, "scratch": True, "call": Call.OUTPUT},
+    "raw": {**_CHECKED, "attach": Attach.RAW},
+    "tp_btf": {**_CHECKED, "attach": Attach.TP_BTF},
+}
+_OF_RINGS: Final = (*map(str, Call), "position=visit")
+_NUMBERS: Final = {  # the field, and the least and largest value
+    "wakeup": ("watermark", 1, 1_000_000),
+    "payload": ("payload_bytes", 0, 4096),
+    "records": ("records_per_exit", 1, 1000),
+    "delay": ("delay_ns", 1, 500_000),
+    "delay-cpu": ("delay_cpu", 0, 8191),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One arm as it was asked for."""
+
+    transport: Traits
+    producer: Producer = field(default_factory=Producer)
+    variant: str = ""  # all that was written after the transport
+    lazy_reader: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.transport.name}:{self.variant}".rstrip(":")
+
+
+def side(text: str, find: Callable[[str], Traits], usual: Producer | None = None) -> Side:
+    """Return the arm that ``text`` describes; UsageError for what is not one.
+
+    ``usual`` is what holds where its words say nothing else.
+    """
+    called, *words = text.replace(",", ":").split(":")
+    if words and words[0].startswith("rings="):  # of the transport's name
+        called = f"{called}:{words.pop(0)}"
+    transport = find(called)
+    for word in {*_OF_RINGS} & {*words}:
+        if not transport.calls:
+            raise UsageError(f"{called} has no {word}: it is of rings only", remedy="leave it out")
+    chosen: dict[str, Any] = {}
+    for word in words:
+        more = _chosen(word)
+        if any(chosen.get(name, value) != value for name, value in more.items()):
+            raise UsageError(f"{text[:80]}: {word} contradicts what is before it", remedy=_ONE)
+        chosen |= more
+    lazy_reader = bool(chosen.pop("lazy_reader", False))
+    producer = replace(usual or Producer(), **chosen)
+    if producer.checked:
+        padding_bytes = usual.payload_bytes if usual else 0
+        _check_checked(text, transport, producer, padding_bytes=padding_bytes)
+    if producer.delay_cpu >= 0 and not producer.delay_ns:
+        raise UsageError("delay-cpu has no effect without delay", remedy="add delay=NS")
+    if producer.payload_bytes > 0 and producer.payload_bytes % 8:
+        raise UsageError(
+            f"payload={producer.payload_bytes} is not a multiple of 8",
+            remedy=f"take {producer.payload_bytes // 8 * 8 + 8}",
+        )
+    variant = ",".join(words)
+    return Side(transport=transport, producer=producer, variant=variant, lazy_reader=lazy_reader)
+
+
+def _check_checked(text: str, transport: Traits, producer: Producer, *, padding_bytes: int) -> None:
+    """Raise UsageError for what records with a checksum, or preemptible programs, cannot have."""
+    if padding_bytes not in (0, CHECKSUM_BYTES):
+        raise UsageError(
+            f"{text[:80]}: a checked record has its checksum for payload", remedy="leave it out"
+        )
+    if transport.overwrites or producer.call in (Call.DYNPTR, Call.LARGEST):
+        raise UsageError(
+            f"{text[:80]}: a checked arm is written by reserve or output, and overwrites nothing",
+            remedy="take ringbuf, and neither dynptr nor largest",
+        )
+    if producer.records_per_exit > 1:
+        raise UsageError(
+            f"{text[:80]}: a checked arm sends one record per exit", remedy="leave records out"
+        )
+    if producer.wake is Wake.WATERMARK and transport.calls and producer.attach.preemptible:
+        raise UsageError(
+            f"{text[:80]}: a program that may be preempted cannot count records up to a wake-up",
+            remedy="take adaptive, none or forced wake-ups",
+        )
+
+
+def _chosen(word: str) -> dict[str, Any]:
+    """Return the fields that one word sets."""
+    if word in _WORDS:
+        return _WORDS[word]
+    name, _, value = word.partition("=")
+    if name not in _NUMBERS or not (value.isascii() and value.isdecimal() and len(value) < 10):
+        known = (*_WORDS, *(f"{each}=N" for each in _NUMBERS))
+        raise UsageError(f"no arm has {word[:40]!r}", remedy=f"choose from {', '.join(known)}")
+    field, least, most = _NUMBERS[name]
+    if not least <= int(value) <= most:
+        raise UsageError(f"{word} is out of range", remedy=f"take {least} to {most}")
+    wake = {"wake": Wake.WATERMARK} if field == "watermark" else {}
+    return {field: int(value), **wake}
+
+
+def made(
+    side: Side, config: TrialConfig, budget_bytes: int, *, cpus: int
+) -> tuple[tuple[Arm, ...], tuple[str, ...]]:
+    """Return the arms of ``side`` at a budget, and what had to be left out, in words."""
+    config = replace(config, producer=side.producer, lazy_reader=side.lazy_reader)
+    arms, omitted = transport_arms(side.transport, config, budget_bytes, cpus=cpus)
+    return tuple(
+        replace(arm, name=arm.name.having(variant=side.variant)) if side.variant else arm
+        for arm in arms
+    ), omitted
+
+
+def compose(
+    *,
+    name: str,
+    title: str,
+    config: TrialConfig,
+    sides: Sequence[Side],
+    budgets_bytes: Iterable[int],
+    blocks: int,
+    cpus: int,
+    baselines: bool = False,
+) -> Experiment:
+    """Return ``config`` under each of ``sides`` at each budget; ``baselines``: none and noop."""
+    arms: list[Arm] = list(baseline_arms(config)) if baselines else []
+    omitted: list[str] = []
+    for budget_bytes in budgets_bytes:
+        for side in sides:
+            more, without = made(side, config, budget_bytes, cpus=cpus)
+            arms += more
+            omitted += without
+    return Experiment(
+        name=name, title=title, arms=tuple(arms), blocks=blocks, omitted=tuple(omitted)
+    )

@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What many machines say together: of each number, and of each claim."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import exp, log
+from typing import Final
+
+from bench.judge.comparison import Comparison, Outcome, Row
+from bench.judge.statistics import Scale, holm
+from bench.linux.machine import Machine
+from bench.linux.version import numbers as release_numbers
+from bench.questions.claims.catalogue import Judged
+from bench.questions.claims.claim import Verdict
+from bench.questions.fleet import meta
+from bench.questions.fleet.meta import Effect
+from bench.questions.transports.standing import KEYS, Question
+from bench.questions.transports.summary import Summary
+
+_LEAST_ERROR: Final = {Scale.RATIO: 0.002, Scale.DIFFERENCE: 1e-4}
+"""Half a bin of a histogram, or one record in ten thousand: no machine is surer than that."""
+
+_FEWEST_IN_GROUP: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A machine and a kernel, with the facts that may go with a difference."""
+
+    name: str
+    facts: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What one machine found of a number."""
+
+    member: str
+    point: float
+    low: float
+    high: float
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """A fact that goes with a difference: what those who have it found, and the others."""
+
+    fact: str
+    value: str
+    machines: int
+    point: float
+    others: int
+    others_point: float
+    p: float  # corrected over all facts of all numbers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number:
+    """One number between two arms, over all machines that have it."""
+
+    question: Question
+    experiment: str
+    budget: str
+    left: str  # arm
+    right: str
+    scale: Scale
+    point: float
+    low: float
+    high: float
+    next_low: float | None  # where the next machine's lies; null: too few machines
+    next_high: float | None
+    between: float  # by how much true effects scatter: of a ratio a factor, as 1.05
+    inconsistency: float
+    told: tuple[Told, ...]
+    apart: tuple[str, ...]  # machines unlike the others
+    splits: tuple[Split, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimOver:
+    """A claim over machines."""
+
+    id: str
+    statement: str
+    verdicts: dict[str, Verdict]  # by machine
+    refuted_have: tuple[str, ...]  # facts that all refuting machines share, and few of the others
+
+    def counted(self, verdict: Verdict) -> int:
+        """Count the machines with this verdict."""
+        return sum(each is verdict for each in self.verdicts.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """Everything that a fleet says."""
+
+    members: tuple[Member, ...]
+    numbers: tuple[Number, ...]
+    claims: tuple[ClaimOver, ...]
+
+
+def judge(summaries: Sequence[Summary], judged: Sequence[Judged] = ()) -> Fleet:
+    """Judge the machines of ``summaries`` together; ``judged`` are the claims of each."""
+    members = _members([each.machine for each in summaries])
+    facts = {each.name: each.facts for each in members}
+    numbers = [
+        _number(place, rows, [member.name for member in members])
+        for place, rows in _by_place(summaries).items()
+    ]
+    return Fleet(
+        members=tuple(members),
+        numbers=tuple(_with_splits(numbers, facts)),
+        claims=tuple(_claims(judged, [member.name for member in members], facts)),
+    )
+
+
+def _members(machines: Sequence[Machine | None]) -> list[Member]:
+    """Name each machine by its host and kernel, with a number where two are named alike."""
+    found, taken = [], Counter[str]()
+    for machine in machines:
+        name = "?" if machine is None else f"{machine.hostname} {machine.kernel_release}"
+        taken[name] += 1
+        if taken[name] > 1:
+            name = f"{name} #{taken[name]}"
+        found.append(Member(name=name, facts={} if machine is None else _facts(machine)))
+    return found
+
+
+def _facts(machine: Machine) -> dict[str, str]:
+    major, minor, _ = release_numbers(machine.kernel_release)
+    return {
+        "kernel": f"{major}.{minor}",
+        "CPUs": str(machine.cpus),
+        "CPU": machine.cpu_model,
+        "preemption": machine.preemption,
+        "virtualisation": "emulated" if machine.emulated else machine.virtualisation,
+        "clock": machine.clock_source,
+        "lock of the ring": machine.kernel_facts.get("ring_lock", "unknown"),
+    }
+
+
+_Place = tuple[Question, str, str, str, str]
+_Rows = list[tuple[int, Row]]
+
+
+def _by_place(summaries: Sequence[Summary]) -> Mapping[_Place, _Rows]:
+    """Return the rows that answer a question, by where they were measured."""
+    found: dict[_Place, _Rows] = {}
+    for at, summary in enumerate(summaries):
+        for comparison in summary.comparisons:
+            for question, row in _answers(comparison):
+                sides = str(comparison.left.arm), str(comparison.right.arm)
+                place = question, comparison.experiment, comparison.budget, *sides
+                found.setdefault(place, []).append((at, row))
+    return found
+
+
+def _answers(comparison: Comparison) -> Iterator[tuple[Question, Row]]:
+    for question, key in KEYS.items():
+        row = comparison.row(key)
+        if row is None or row.estimate is None:
+            continue
+        if row.estimate.scale is Scale.RATIO and not 0 < row.estimate.low <= row.estimate.high:
+            continue
+        yield question, row
+
+
+def _number(place: _Place, rows: _Rows, names: Sequence[str]) -> Number:
+    question, experiment, budget, left, right = place
+    estimates = [row.estimate for _, row in rows if row.estimate is not None]
+    scale = estimates[0].scale
+    pooled = meta.pool(
+        effects := [_effect(each.point, each.low, each.high, scale) for each in estimates]
+    )
+    out = exp if scale is Scale.RATIO else float
+    bounded = pooled.machines >= meta.FEWEST
+    return Number(
+        question=question,
+        experiment=experiment,
+        budget=budget,
+        left=left,
+        right=right,
+        scale=scale,
+        point=out(pooled.centre),
+        low=out(pooled.low),
+        high=out(pooled.high),
+        next_low=out(pooled.next_low) if bounded else None,
+        next_high=out(pooled.next_high) if bounded else None,
+        between=out(pooled.between),
+        inconsistency=pooled.inconsistency,
+        told=tuple(
+            Told(
+                member=names[at],
+                point=each.point,
+                low=each.low,
+                high=each.high,
+                outcome=row.outcome,
+            )
+            for (at, row), each in zip(rows, estimates, strict=True)
+        ),
+        apart=tuple(names[rows[place][0]] for place in meta.apart(effects)),
+    )
+
+
+def _effect(point: float, low: float, high: float, scale: Scale) -> Effect:
+    values = (log(point), log(low), log(high)) if scale is Scale.RATIO else (point, low, high)
+    return meta.effect(*values, least_error=_LEAST_ERROR[scale])
+
+
+def _with_splits(
+    numbers: Sequence[Number], facts: Mapping[str, Mapping[str, str]]
+) -> Iterator[Number]:
+    """Add to each number the facts that go with a difference, corrected over all of them."""
+    tried = [(at, each) for at, number in enumerate(numbers) for each in _splits(number, facts)]
+    adjusted = holm([split.p for _, split in tried])
+    for at, number in enumerate(numbers):
+        found = [
+            replace(split, p=p)
+            for (of, split), p in zip(tried, adjusted, strict=True)
+            if of == at and p < meta.LEVEL
+        ]
+        yield replace(number, splits=tuple(sorted(found, key=lambda split: split.p)))
+
+
+def _splits(number: Number, facts: Mapping[str, Mapping[str, str]]) -> Iterator[Split]:
+    out = exp if number.scale is Scale.RATIO else float
+    shared = {fact for each in number.told for fact in facts[each.member]}
+    for fact in sorted(shared):
+        values = Counter(facts[each.member].get(fact, "") for each in number.told)
+        for value, count in sorted(values.items()):
+            if count < _FEWEST_IN_GROUP or values.total() - count < _FEWEST_IN_GROUP:
+                continue
+            groups: dict[bool, list[Effect]] = {True: [], False: []}
+            for each in number.told:
+                groups[facts[each.member].get(fact, "") == value].append(
+                    _effect(each.point, each.low, each.high, number.scale)
+                )
+            those, others, p = meta.difference(groups[True], groups[False])
+            yield Split(
+                fact=fact,
+                value=value,
+                machines=count,
+                point=out(those.centre),
+                others=others.machines,
+                others_point=out(others.centre),
+                p=p,
+            )
+
+
+def _claims(
+    judged: Iterable[Judged], names: Sequence[str], facts: Mapping[str, Mapping[str, str]]
+) -> Iterator[ClaimOver]:
+    verdicts: dict[str, dict[str, Verdict]] = {}
+    statements: dict[str, str] = {}
+    for name, each in zip(names, judged, strict=False):
+        for judgement in each.judgements:
+            claim = judgement.claim
+            statements[claim.id] = claim.statement
+            verdicts.setdefault(claim.id, {})[name] = judgement.finding.verdict
+    for claim_id, found in verdicts.items():
+        if set(found.values()) <= {Verdict.NOT_MEASURED, Verdict.NOT_APPLICABLE}:
+            continue
+        yield ClaimOver(
+            id=claim_id,
+            statement=statements[claim_id],
+            verdicts=found,
+            refuted_have=tuple(_shared_by_refuting(found, facts)),
+        )
+
+
+def _shared_by_refuting(
+    verdicts: Mapping[str, Verdict], facts: Mapping[str, Mapping[str, str]]
+) -> Iterator[str]:
+    """Yield what all machines that refute a claim have in common, and few that reproduce it."""
+    refuting = [facts[name] for name, each in verdicts.items() if each is Verdict.REFUTED]
+    others = [facts[name] for name, each in verdicts.items() if each is Verdict.REPRODUCED]
+    if not refuting or not others:
+        return
+    for fact, value in refuting[0].items():
+        if all(each.get(fact) == value for each in refuting):
+            alike = sum(each.get(fact) == value for each in others)
+            if 2 * alike < len(others):
+                yield f"{fact} {value}"

@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Run the matrix profile on kernels in guests that do the same, to the byte, each time.
+
+A guest is a function of its seed. So each seed is one sample, a block of every experiment, and what
+varies over seeds is what intervals are made of. The first seed is booted twice: its journal has to
+come out again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.amounts import counted
+from bench.errors import MachineUnfit
+from bench.guests import closure, machines, port, reproducible, sealed
+from bench.guests.boot import ORDER
+from bench.guests.reproducible import Boot, Settings
+from bench.guests.sources import Image
+from bench.guests.watch import End
+from bench.host import ownership, scratch
+from bench.linux.machine import COUNTED_VARIABLE
+from bench.questions.kernels import outcome
+from bench.questions.kernels.outcome import JOURNAL, RESULT, Outcome, Ran, Reproduced, Status
+from bench.questions.kernels.run import Say, folder_name, line_of, write_asked
+from bench.report.document import pick
+from bench.tracer import compiler
+
+IMPORTED: Final = ("bench.questions.kernels.sample", "bench.guests.sealed", "bcc.libbcc",
+                   "hdrh.histogram")  # fmt: skip
+"""Modules of the guest: its own, and what a trial imports late."""
+
+_MAIN: Final = """\
+import runpy
+runpy.run_module("bench.questions.kernels.sample", run_name="__main__", alter_sys=True)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is to be run, and where what comes out of it goes."""
+
+    folder: Path
+    cpus: int
+    memory_mib: int
+    jobs: int
+    seeds: tuple[int, ...]
+    time_limit_s: float  # of each guest, by this machine's clock
+    append: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """What came of one guest."""
+
+    seed: int
+    ran: Ran
+    files: Mapping[str, bytes]  # that it sent
+    cpu_s: float
+
+    @property
+    def whole(self) -> bool:
+        """Whether it left all that it was to leave."""
+        return self.ran.status is Status.DONE
+
+    @property
+    def journal(self) -> bytes:
+        """Return its journal, empty if it left none."""
+        return self.files.get(JOURNAL, b"")
+
+
+def write_request(request: Request, labels: Sequence[str], command_line: Sequence[str]) -> None:
+    """Write run.json: what was asked for."""
+    fields = {
+        "command_line": command_line,
+        "reproducible": {**asdict(request), "folder": str(request.folder)},
+    }
+    write_asked(request.folder, labels, fields)
+
+
+def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
+    """Run every image, one after another, several seeds at a time.
+
+    A guest that is lost costs its seed; if it is the first, its kernel's row: no other would do
+    better. MachineUnfit without QEMU or bcc.
+    """
+    qemu = reproducible.version(machines.usual())
+    compiler.bcc_version()  # guests have this machine's
+    found = []
+    for image in images:
+        folder = request.folder / folder_name(image.label)
+        if folder.exists():
+            shutil.rmtree(folder)
+        ownership.make_folder(folder)
+        outcome.replace(folder / ORDER, json.dumps({"seeds": request.seeds}).encode())
+        began = time.monotonic()
+        guests = counted(len(request.seeds) + 1, "guest")
+        say(f"{image.label}: {image.origin}; instructions counted, {guests}, {request.jobs} at a "
+            "time")  # fmt: skip
+        try:
+            _check(image)
+            samples = _samples(request, image, folder, say)
+            ended = _concluded(image, folder, samples, qemu)
+        except MachineUnfit as error:
+            ended = _outcome(image, Ran(status=Status.UNAVAILABLE, reason=str(error)))
+        ended = pick(Outcome, ended, seconds=round(time.monotonic() - began, 1))
+        outcome.write(folder, ended)
+        ownership.hand_over_all(folder)
+        say(line_of(ended))
+        found.append(ended)
+    return found
+
+
+def _check(image: Image) -> None:
+    """Raise MachineUnfit for what is no kernel, or one for another machine than this.
+
+    The guest's files are this machine's.
+    """
+    if (machine := reproducible.machine_of(image)) != machines.usual():
+        raise MachineUnfit(
+            f"{image.vmlinuz} is of {machine.architecture}, a guest has this machine's files",
+            remedy="count calls on it, with kernels exact",
+        )
+
+
+def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sample]:
+    """Boot all seeds, and the first once more at last; only the first where that is lost."""
+    waiting = [(seed, number, f"seed-{seed}") for number, seed in enumerate(request.seeds, 1)]
+    waiting.append((request.seeds[0], 1, f"seed-{request.seeds[0]}-again"))
+    found: dict[str, Sample] = {}
+
+    def following() -> reproducible.Request | None:
+        known = list(found.values())
+        begun = len(request.seeds) + 1 - len(waiting)
+        if not waiting or (begun and not (known and known[0].whole)):
+            return None
+        seed, number, name = waiting.pop(0)
+        ownership.make_folder(folder / name)
+        return reproducible.Request(
+            image=image,
+            machine=machine,
+            initrd=initrd,
+            seed=seed,
+            folder=folder / name,
+            append=(sealed.given(seed, number),),
+        )
+
+    machine = machines.usual().sized(cpus=request.cpus, memory_mib=request.memory_mib)
+    with scratch.folder() as private:
+        initrd = private / "initrd"
+        write_disk(initrd, image)
+        settings = Settings(
+            time_limit_s=request.time_limit_s,
+            append=request.append,
+            steady=request.cpus > 1,
+        )
+        with closing(reproducible.boots(following, settings, request.jobs)) as booted:
+            for asked, boot in booted:
+                sample = judged(asked.seed, boot, request.time_limit_s)
+                found[asked.folder.name] = sample
+                how = sample.ran.reason or counted(sample.ran.trials, "trial")
+                say(f"{image.label}, {asked.folder.name}: {how}, {boot.ended.seconds:.0f} s")
+    order = [f"seed-{seed}" for seed in request.seeds]
+    return [found[name] for name in (*order, f"{order[0]}-again") if name in found]
+
+
+def write_disk(to: Path, image: Image) -> None:
+    """Write the initial RAM disk of a kernel: all that a trial needs, and its configuration."""
+    needed = closure.closure(IMPORTED, (compiler.libbpf_name(),))
+    configuration = image.modules / "config" if image.modules is not None else None
+    more = {}
+    if configuration is not None and configuration.exists():
+        more[f"/boot/config-{image.release}"] = configuration.read_bytes()
+    command = needed.command(_MAIN, sealed.FOLDER)
+    sealed.write(to, needed, command, more, **{COUNTED_VARIABLE: "1"})
+
+
+def judged(seed: int, boot: Boot, time_limit_s: float) -> Sample:
+    """Return what a guest left, or why it left nothing whole."""
+    files: Mapping[str, bytes] = {}
+    try:
+        files = port.unpack(boot.report)
+        ran = _ran(files)
+    except ValueError as error:
+        torn = str(error) if boot.report and boot.ended.end is End.EXITED else ""
+        reason = torn or reproducible.problem(boot, time_limit_s)
+        status = _status(boot, reason, torn=bool(torn))
+        ran = Ran(status=status, reason=reason.removeprefix(f"{status}: "))
+    return Sample(seed=seed, ran=ran, files=files, cpu_s=boot.ended.cpu_s)
+
+
+def _ran(files: Mapping[str, bytes]) -> Ran:
+    result = outcome.parse(files.get(RESULT, b""))
+    if result is None:
+        raise ValueError("the guest sent no result")
+    if hashlib.sha256(files.get(JOURNAL, b"")).hexdigest() != result.journal_sha256:
+        raise ValueError("the guest sent another journal than it wrote")
+    return result
+
+
+def _status(boot: Boot, reason: str, *, torn: bool) -> Status:
+    if torn:
+        return Status.TORN
+    if boot.ended.end is End.TIMED_OUT:
+        return Status.HUNG
+    if boot.ended.end is End.EXITED:
+        return Status.PANICKED if reason.startswith("Kernel panic") else Status.FAILED
+    return Status.KILLED
+
+
+def _concluded(image: Image, folder: Path, samples: Sequence[Sample], qemu: str) -> Outcome:
+    """Write the journal of all seeds, and say what it is worth."""
+    first, *others = samples
+    if not first.whole:
+        reason = f"{first.ran.reason} (seed {first.seed}; it would do so each time)"
+        return _outcome(image, pick(Ran, first.ran, reason=reason))
+    again = others.pop() if others and others[-1].seed == first.seed else None
+    whole = [each for each in (first, *others) if each.whole]
+    journal = b"".join(each.journal for each in whole)
+    (folder / JOURNAL).write_bytes(journal)
+    differs = "" if again is None else difference(first, again)
+    lost = [f"seed {each.seed}: {each.ran.reason}" for each in others if not each.whole]
+    status = Status.DONE
+    if differs:
+        status = Status.NOT_REPRODUCIBLE
+    elif lost:
+        status = next(each.ran.status for each in others if not each.whole)
+    ran = Ran(
+        status=status,
+        reason=differs or "; ".join(lost),
+        release=first.ran.release,
+        trials=sum(each.ran.trials for each in whole),
+        complaints=tuple(dict.fromkeys(line for each in whole for line in each.ran.complaints)),
+        left_out=tuple(f"the sample of {each}" for each in lost),
+    )
+    reproduced = Reproduced(
+        qemu=qemu,
+        seeds=tuple(each.seed for each in whole),
+        journal_sha256=hashlib.sha256(journal).hexdigest(),
+        identical=None if again is None else not differs,
+    )
+    cpu_s = round(sum(each.cpu_s for each in samples), 1)
+    return pick(Outcome, _outcome(image, ran), reproduced=reproduced, cpu_s=cpu_s)
+
+
+def difference(first: Sample, again: Sample) -> str:
+    """Say where two guests of one seed differ; "" where they do not."""
+    if not again.whole:
+        return f"seed {first.seed} booted again: {again.ran.reason}"
+    if first.files == again.files:
+        return ""
+    for number, (one, other) in enumerate(_lines(first, again), 1):
+        if one != other:
+            fields = [f"{key} {value}" for key, value in _named(one) or _named(other)]
+            where = f"line {number} of its journal ({', '.join(fields)})"
+            return f"seed {first.seed} booted again differs in {where}"
+    return f"seed {first.seed} booted again wrote another result"
+
+
+def _lines(first: Sample, again: Sample) -> Iterator[tuple[bytes, bytes]]:
+    one, other = (each.journal.splitlines() for each in (first, again))
+    for at in range(max(len(one), len(other))):
+        yield (one[at] if at < len(one) else b"", other[at] if at < len(other) else b"")
+
+
+def _named(line: bytes) -> list[tuple[str, str]]:
+    """Return what kind of line it is, and of which trial."""
+    try:
+        fields = json.loads(line)
+        return [(key, str(fields[key])) for key in ("kind", "experiment", "arm") if key in fields]
+    except (ValueError, TypeError):
+        return []
+
+
+def _outcome(image: Image, ran: Ran) -> Outcome:
+    return pick(
+        Outcome,
+        ran,
+        label=image.label,
+        release=ran.release or image.release,
+        origin=image.origin,
+        seconds=0.0,
+        cpu_s=0.0,
+        lost_boot="",
+        reproduced=None,
+    )

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Torn records as reports say and show them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from bench.judge.torn import Torn
+from bench.plan.config import Attach
+from bench.questions.transports.tables import columns
+from bench.questions.transports.words import listed
+from bench.report.document import Cell, Mark, Row, Sentence, Table
+from bench.report.units import clean
+from bench.tracer.transports import traits
+
+KINDS: Final = {
+    Attach.TRACEPOINT: "perf tracepoint",
+    Attach.RAW: "raw tracepoint",
+    Attach.TP_BTF: "tracepoint by BTF",
+}
+HINT: Final = (
+    "Two programs share the work; with a scratch they build their records in one memory of each "
+    "CPU. Torn: delivered, but not what the program meant to send; counted as delivered, not as "
+    "dropped, and used for no other number. Skipped: the kernel does not run a program that it has "
+    "preempted on the same CPU."
+)
+
+
+def words(found: Torn) -> str:
+    """Return "raw tracepoint with a scratch"."""
+    return f"{KINDS[found.attach]}{' with a scratch' if found.scratch else ''}"
+
+
+def sentence(found: Sequence[Torn]) -> Sentence:
+    """Say how many records were torn, and on which arms."""
+    torn, delivered = sum(e.torn for e in found), sum(e.delivered for e in found)
+    if not torn:
+        text = f"none of {delivered:,} records, on any of {len(found)} arms."
+        return Sentence(lead="Torn", text=text)
+    said = [
+        f"{e.torn:,} of {e.delivered:,} records of {clean(traits(e.transport).title)} "
+        f"on a {words(e)}"
+        for e in found
+        if e.torn
+    ]
+    whole = sum(e.delivered for e in found if not e.torn)
+    rest = f"; none of the other arms' {whole:,}" if whole else ""
+    return Sentence(lead="Torn", text=f"{listed(said)}{rest}.")
+
+
+def table(found: Sequence[Torn]) -> Table:
+    """Tabulate each arm's records."""
+    return Table(
+        key="torn",
+        title="Torn records, by what the programs are attached to",
+        corner="arm",
+        columns=columns("trials", "delivered", "torn", "exits skipped"),
+        rows=tuple(
+            Row(
+                heading=Cell(
+                    text=clean(f"{traits(e.transport).short}, {words(e)}"), transport=e.transport
+                ),
+                cells=(
+                    Cell(text=f"{e.trials:,}", value=e.trials),
+                    Cell(text=f"{e.delivered:,}", value=e.delivered),
+                    Cell(text=f"{e.torn:,}", value=e.torn, mark=Mark.OPEN if e.torn else Mark.NONE),
+                    Cell(text=f"{e.missed:,}", value=e.missed),
+                ),
+            )
+            for e in found
+        ),
+        hint=HINT,
+    )

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A guest of arm64 with bufbench in it: Debian's packages, wheels, and this checkout built for it.
+
+All lies in its initial RAM disk, so that no module is needed; what it says leaves by a serial port.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import bench
+from bench import paths
+from bench.guests import apt, archives
+from bench.guests.machines import MACHINES
+
+HERE: Final = Path(__file__).parent
+SUITES: Final = ("bookworm", "bookworm-security")  # whose Python has wheels, and bcc needs no newer
+PACKAGES: Final = ("python3", "libpython3-dev", "python3-bpfcc", "busybox-static", "coreutils")
+WHEELS: Final = ("numpy", "psutil", "pydantic", "pytest", "pytest-benchmark", "hypothesis")
+MORE_WHEELS: Final = ("typer<0.25", "click<8.5", "rich", "platformdirs", "filelock")
+PLATFORMS: Final = ("manylinux2014_aarch64", "manylinux_2_17_aarch64", "manylinux_2_28_aarch64")
+PYTHON: Final = "3.11"
+COMPILER: Final = "aarch64-linux-gnu-gcc"
+STATIC: Final = ("-std=gnu17", "-O2", "-static")
+NEEDED: Final = (COMPILER, "busybox", "apt-get", "dpkg-deb")
+NOT_NEEDED: Final = (
+    "usr/share/doc",
+    "usr/share/man",
+    "usr/share/locale",
+    "usr/include",
+    "usr/lib/gcc",
+)
+MEMORY_MIB: Final = 3072
+
+INIT: Final = """#!/bin/busybox sh
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin PYTHONPATH=/site HOME=/root LANG=C.UTF-8
+export PYTHONDONTWRITEBYTECODE=1
+busybox mkdir -p /proc /sys /dev /tmp /run
+for each in proc:/proc sysfs:/sys devtmpfs:/dev tmpfs:/tmp tmpfs:/run \\
+	debugfs:/sys/kernel/debug tracefs:/sys/kernel/tracing cgroup2:/sys/fs/cgroup; do
+	busybox mount -t "${each%:*}" none "${each#*:}"
+done
+busybox mkdir -p /dev/shm && busybox mount -t tmpfs none /dev/shm
+exec >/dev/ttyS0 2>&1
+cd / && busybox sh /job
+echo "ended: $?"
+busybox poweroff -f
+"""
+
+
+def lacking() -> str:
+    """What this machine lacks for it; "" if nothing."""
+    needed = (*NEEDED, MACHINES["arm64"].program)
+    return ", ".join(name for name in needed if shutil.which(name) is None)
+
+
+def ram_disk(folder: Path, job: str) -> Path:
+    """The RAM disk of a guest that runs the shell script ``job`` and powers off."""
+    root, site = folder / "root", folder / "root/site"
+    for package in _packages(folder / "apt"):
+        subprocess.run(["dpkg-deb", "-x", package, root], check=True)
+    wheels = [word for each in PLATFORMS for word in ("--platform", each)]
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--target", site, *wheels]
+    pip += ["--only-binary=:all:", "--implementation=cp", f"--python-version={PYTHON}"]
+    subprocess.run([*pip, *WHEELS, *MORE_WHEELS], check=True)
+    _build(root / "usr/include", site)
+    shutil.copytree(HERE, root / "tests", ignore=shutil.ignore_patterns("golden", "__pycache__"))
+    shutil.copy(HERE.parent / "pyproject.toml", root)
+    for name in NOT_NEEDED:
+        shutil.rmtree(root / name, ignore_errors=True)
+    (root / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n")
+    (root / "etc/group").write_text("root:x:0:\nnogroup:x:65534:\n")
+    (root / "job").write_text(job)
+    (root / "init").write_text(INIT)
+    (root / "init").chmod(0o755)
+    (root / "bin/sh").unlink(missing_ok=True)
+    (root / "bin/sh").symlink_to("busybox")
+    disk = folder / "disk"
+    names = subprocess.run(["find", ".", "-mindepth", "1"], cwd=root, stdout=-1, check=True).stdout
+    with disk.open("wb") as file:
+        cpio = ["busybox", "cpio", "-o", "-H", "newc"]
+        subprocess.run(cpio, cwd=root, input=names, stdout=file, stderr=-3, check=True)
+    return disk
+
+
+def said_by(kernel: Path, disk: Path, folder: Path, *, timeout_s: float) -> str:
+    """What a guest says that runs its job on two CPUs."""
+    machine, report = MACHINES["arm64"], folder / "said"
+    command = [
+        *(machine.program, "-machine", "virt", "-cpu", "max,pauth-impdef=on", "-smp", "2"),
+        *("-m", str(MEMORY_MIB), "-nodefaults", "-no-reboot", "-display", "none"),
+        *("-serial", f"file:{folder / 'console'}"),
+        *("-chardev", f"file,id=report,path={report}", *machine.port),
+        *("-kernel", kernel, "-initrd", disk, "-append", "console=ttyAMA0 panic=-1 loglevel=5"),
+    ]
+    subprocess.run(command, timeout=timeout_s, check=True)
+    return report.read_text(errors="replace").replace("\r\n", "\n")
+
+
+def _packages(folder: Path) -> Iterator[Path]:
+    """Fetch packages with all that they need, by a private APT root that has nothing installed."""
+    folder.mkdir()
+    chosen = [
+        each.model_copy(update={"suites": suites})
+        for each in archives.read(None, apt.host_mirrors())
+        if (suites := tuple(suite for suite in each.suites if suite in SUITES))
+    ]
+    root = apt.Root(folder, chosen, "arm64")
+    root.make()
+    root.update()
+    get = ["apt-get", "-qq", "-y", "-d", "--no-install-recommends", "install", *PACKAGES]
+    environment = {**os.environ, "APT_CONFIG": str(folder / "apt.conf")}
+    subprocess.run(get, env=environment, stdout=subprocess.DEVNULL, check=True)
+    yield from (folder / "var/cache/apt/archives").glob("*.deb")
+
+
+def _build(include: Path, site: Path) -> None:
+    """Install the package: its modules, the generator and the capture built for arm64."""
+    installed, sources = Path(bench.__file__).parent, HERE.parent
+    foreign = shutil.ignore_patterns("__pycache__", "*.so", "forkstorm", "mapcalls", "tiny")
+    for name in ("bench", "workloads"):
+        shutil.copytree(installed.parent / name, site / name, ignore=foreign)
+    parts = sources / "workloads"
+    programs = {name: [parts / f"{name}.c"] for name in ("mapcalls", "tiny")}
+    programs["forkstorm"] = [each for each in parts.glob("*.c") if each.stem not in programs]
+    for name, files in programs.items():
+        subprocess.run([COMPILER, *STATIC, *files, "-o", site / "workloads" / name], check=True)
+    capture = sources / "bench/tracer/capture"
+    c = site / "capture.c"
+    cython = Path(sysconfig.get_path("scripts")) / "cython"
+    subprocess.run([cython, "-3", capture / "capture.pyx", "-o", c], cwd=sources, check=True)
+    folders = [include, include / f"python{PYTHON}", capture, paths.bpf_sources() / "common"]
+    command = [COMPILER, "-w", "-O3", "-shared", "-fPIC", *(f"-I{each}" for each in folders), c]
+    suffix = f"cpython-{PYTHON.replace('.', '')}-aarch64-linux-gnu.so"
+    target = site / f"bench/tracer/capture/capture.{suffix}"
+    subprocess.run([*command, "-o", target], check=True)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The plugin in a real QEMU: taken or refused, and a real kernel whose functions add up."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bench.errors import BufbenchError
+from bench.guests.architecture import AMD64
+from bench.guests.machines import MACHINES
+from bench.guests.sources import Options, provide
+from bench.questions.exact import probe, run
+from bench.questions.exact.study import KernelCount
+
+SOURCE = Path(__file__).parents[2] / "bench/questions/exact/plugin/functions.c"
+
+pytestmark = pytest.mark.skipif(shutil.which(MACHINES[AMD64].program) is None, reason="no QEMU")
+
+
+def built(folder: Path, version: int) -> Path:
+    """The plugin for another version of the API, under the name of one that is looked for."""
+    path = folder / "plugin-2.so"
+    words = ("-shared", "-fPIC", "-fvisibility=hidden", f"-DAPI={version}", "-o", path, SOURCE)
+    subprocess.run(["gcc", "-std=gnu17", *words], check=True)
+    return path
+
+
+def test_one_of_the_plugins_is_taken() -> None:
+    found = probe.plugin(MACHINES[AMD64])
+    assert found.path is not None, found.why_not
+    assert found.path.name in ("plugin-1.so", "plugin-2.so")
+
+
+def test_another_version_of_the_api_is_a_line(tmp_path: Path) -> None:
+    built(tmp_path, 99)
+    found = probe.plugin(MACHINES[AMD64], tmp_path)
+    assert found.path is None
+    assert "missing" in found.why_not  # the last that is looked for
+    shutil.copy(tmp_path / "plugin-2.so", tmp_path / "plugin-1.so")
+    why_not = probe.plugin(MACHINES[AMD64], tmp_path).why_not
+    assert why_not.startswith("plugin requires API version 99, but this QEMU supports only up to")
+    assert "\n" not in why_not
+
+
+def test_a_folder_with_a_comma_is_quoted(tmp_path: Path) -> None:
+    folder = tmp_path / "a,b"
+    folder.mkdir()
+    taken = probe.plugin(MACHINES[AMD64])
+    assert taken.path is not None
+    shutil.copy(taken.path, folder)
+    assert probe.plugin(MACHINES[AMD64], folder).path == folder / taken.path.name
+
+
+@pytest.mark.live
+@pytest.mark.slow
+def test_functions_of_a_real_kernel_add_up(tmp_path: Path) -> None:
+    """Three boots, the last with the plugin, which leaves the same bytes as the first."""
+    try:
+        images = provide(["6.1-cloud"], Options(say=lambda _: None))
+    except BufbenchError as error:
+        pytest.skip(f"no kernel can be had: {error}")
+    study = run.count(
+        list(images), tmp_path, jobs=2, time_limit_s=300, append=[], say=lambda _: None
+    )
+    (kernel,) = study.kernels
+    assert kernel.unexplained == ""
+    assert all(each.reproducible for each in kernel.calls), kernel
+    for call in kernel.calls:
+        if call.instructions is not None:
+            assert sum(each.instructions for each in call.functions) == call.instructions, call
+    assert _parts(kernel)["__bpf_ringbuf_reserve"] == 79
+
+
+def _parts(kernel: KernelCount) -> dict[str, int]:
+    call = next(each for each in kernel.calls if each.name == "reserve-submit")
+    return {each.name: each.instructions for each in call.functions}

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Guests whose files all lie in their RAM disk: which files, the disk itself, and the way out."""
+
+from __future__ import annotations
+
+import ast
+import io
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import bench
+from bench.guests import closure, disk, port, reproducible, sealed
+from bench.guests.closure import Closure
+from bench.questions.kernels.seeds import IMPORTED, write_disk
+
+_ROOMS = ("campaign", "host", "journal", "linux", "measure", "plan", "record", "tracer", "trial")
+_NOT_IN_A_GUEST = {"pydantic", "pydantic_core", "rich"}  # who holds a lock, resuming, a bar
+
+
+@pytest.fixture(scope="module")
+def found() -> Closure:
+    return closure.closure(IMPORTED)
+
+
+def _third_party(source: Path) -> Iterator[str]:
+    """The packages that a module imports anywhere, late ones too."""
+    for node in ast.walk(ast.parse(source.read_text())):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [each.name for each in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names = [node.module or ""]
+        for name in names:
+            top = name.partition(".")[0]
+            if top not in sys.stdlib_module_names and top not in ("bench", "workloads"):
+                yield top
+
+
+def test_what_a_trial_imports_late_is_there(found: Closure) -> None:
+    home = Path(bench.__file__).resolve().parent
+    wanted = {
+        name: source
+        for room in _ROOMS
+        for source in (home / room).rglob("*.py")
+        for name in _third_party(source)
+    }
+    assert {"numpy", "bcc", "hdrh"} <= wanted.keys()
+    parts = {part for file in found.files for part in file.with_suffix("").parts}
+    assert wanted.keys() - parts <= _NOT_IN_A_GUEST, wanted
+
+
+def test_only_what_is_needed_is_there(found: Closure) -> None:
+    names = {file.name for file in found.files}
+    assert {"ld-linux-x86-64.so.2", "libc.so.6", "forkstorm", "METADATA"} <= names
+    assert "sitecustomize.py" not in names
+    assert not any(file.suffix in (".pyc", ".pth") for file in found.files)
+    foreign = {"polars", "altair", "scipy", "playwright"}
+    assert not any(foreign & {*file.parts} for file in found.files)
+    real = {os.path.realpath(file): file for file in found.files}
+    assert sum(Path(path).stat().st_size for path in real) < 500e6
+
+
+def test_bytecode_does_not_depend_on_when_a_file_was_written(tmp_path: Path) -> None:
+    source = tmp_path / "module.py"
+    source.write_text("value = 1\n")
+    first = closure.compile_to(source, tmp_path).read_bytes()
+    os.utime(source, (1, 1))
+    assert closure.compile_to(source, tmp_path).read_bytes() == first
+
+
+def _written(*entries: disk.Entry) -> bytes:
+    to = io.BytesIO()
+    disk.write(to, entries)
+    return to.getvalue()
+
+
+def test_the_disk_is_what_cpio_reads(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_bytes(b"\x7fELF" + bytes(range(256)) * 9)
+    program.chmod(0o700)
+    (tmp_path / "link").symlink_to("program")
+    entries = [
+        *(disk.copy(tmp_path / name) for name in ("program", "link")),
+        disk.file("/a/b/c", b"abc"),
+        disk.file("/empty", b"", 0o600),
+        disk.Entry(path="/mount"),
+    ]
+    made = _written(*entries)
+    assert made == _written(*reversed(entries))  # folders first, whatever the order
+    if shutil.which("busybox") is None:
+        pytest.skip("no busybox")
+    root = tmp_path / "root"
+    root.mkdir()
+    subprocess.run(["busybox", "cpio", "-id"], input=made, cwd=root, check=True)
+    copied = root / str(tmp_path).lstrip("/")
+    assert (copied / "program").read_bytes() == program.read_bytes()
+    assert (copied / "program").stat().st_mode & 0o777 == 0o755  # whatever the umask was
+    assert (copied / "link").readlink() == Path("program")
+    assert (root / "a/b/c").read_bytes() == b"abc"
+    assert (root / "empty").stat().st_size == 0
+    assert (root / "mount").is_dir()
+
+
+def test_what_is_packed_comes_out_whole_or_not_at_all() -> None:
+    files = {"journal.jsonl": b'{"a":"\xc3\xb6"}\n' * 999, "empty": b"", "raw": bytes(range(256))}
+    sent = port.pack(files)
+    assert port.unpack(sent) == files
+    assert len(sent) < 2_000  # a serial port is slow
+    flipped = sent[:-5] + bytes([sent[-5] ^ 1]) + sent[-4:]
+    for damaged in (b"", b"\n", sent[:-1], sent + b"x", flipped, b"[]\n", b"{}\n", sent[1:]):
+        with pytest.raises(ValueError, match="arrived"):
+            port.unpack(damaged)
+
+
+def test_sizes_that_lie_are_refused() -> None:
+    sent = port.pack({"a": b"abc"})
+    for size in (b"2", b"4", b"-3", b"1e9"):
+        with pytest.raises(ValueError, match="arrived"):
+            port.unpack(sent.replace(b'{"a": 3}', b'{"a": ' + size + b"}"))
+
+
+def test_a_terminal_changes_nothing_on_the_way() -> None:
+    content = bytes(range(256)) * 40 + b"\n\r\n\x03\x04\x1a"
+    ours, theirs = os.openpty()
+    try:
+        sender = threading.Thread(target=port.send, args=(Path(os.ttyname(theirs)), content))
+        sender.start()
+        arrived = b""
+        while len(arrived) < len(content):
+            arrived += os.read(ours, 65_536)
+        sender.join()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert arrived == content
+
+
+def test_arguments_are_one_word_of_the_kernels_command_line() -> None:
+    assert sealed.given(3, 1) == "given=3,1"
+
+
+@pytest.mark.slow
+def test_the_disk_runs_without_the_rest_of_the_machine(tmp_path: Path, found: Closure) -> None:
+    """In a chroot: Python, numpy, bcc with its compiler, and bufbench."""
+    from made_up_archive import vmlinuz
+
+    from bench.guests.sources import Image
+
+    if os.geteuid() != 0 or shutil.which("busybox") is None:
+        pytest.skip("needs root and busybox")
+    modules = tmp_path / "modules"
+    modules.mkdir()
+    (modules / "config").write_text("CONFIG_PREEMPT=y\n")
+    kernel = tmp_path / "vmlinuz"
+    kernel.write_bytes(vmlinuz("9.9.9"))
+    image = Image(label="x", release="9.9.9", vmlinuz=kernel, modules=modules, origin="")
+    initrd, root = tmp_path / "initrd", tmp_path / "root"
+    write_disk(initrd, image)
+    root.mkdir()
+    with initrd.open("rb") as file:
+        subprocess.run(["busybox", "cpio", "-id"], stdin=file, cwd=root, check=True)
+    assert (root / "boot/config-9.9.9").read_text() == "CONFIG_PREEMPT=y\n"
+    first = (root / "init").read_text().splitlines()[0]
+    assert first.startswith(f"#!{found.interpreter} ")
+    script = (
+        "import bcc, ctypes, bench.questions.kernels.sample, hdrh.histogram\n"
+        "from bench.linux.machine import harness_version\n"
+        "assert ctypes.CDLL('libbcc.so.0').bpf_module_create_c_from_string\n"
+        "print(harness_version())"
+    )
+    env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    words = ["chroot", str(root), *found.command(script)]
+    done = subprocess.run(words, capture_output=True, text=True, env=env, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() != "checkout"
+
+
+_HELD = """
+import ctypes, os, threading, time
+libc = ctypes.CDLL(None)
+condition, mutex, nothing = (ctypes.create_string_buffer(64) for _ in range(3))
+asleep = []
+
+def cpus():
+    libc.pthread_mutex_lock(mutex)
+    for _ in range(2):
+        asleep.append(time.monotonic())
+        libc.pthread_cond_wait(condition, mutex)
+        time.sleep(0.3)
+
+def look():
+    libc.ppoll(None, 0, nothing, None)
+    return time.monotonic()
+
+look()  # there are no CPUs yet
+threading.Thread(target=cpus, daemon=True).start()
+while not asleep:
+    time.sleep(0.01)
+libc.pthread_mutex_lock(mutex)  # once it waits
+look()
+libc.pthread_cond_broadcast(condition)
+libc.pthread_mutex_unlock(mutex)
+seen = look()
+print(len(asleep), seen >= asleep[-1] >= asleep[0] + 0.3, flush=True)
+os._exit(0)
+"""
+
+
+def test_a_main_loop_is_held_while_cpus_run() -> None:
+    library = Path(reproducible.__file__).with_name("steady.so")
+    words = [sys.executable, "-c", _HELD]
+    env = {**os.environ, "LD_PRELOAD": str(library)}
+    done = subprocess.run(words, capture_output=True, text=True, env=env, timeout=20, check=False)
+    assert done.stdout == "2 True\n", done.stderr
