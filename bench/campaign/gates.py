@@ -11,7 +11,7 @@ from bench.amounts import counted
 from bench.errors import GateFailed, NotBalanced, UsageError
 from bench.judge.load import state_of
 from bench.plan.experiments import BASELINES
-from bench.tracer.transports import names
+from bench.tracer.transports import known, names
 from bench.trial.result import State, TrialResult
 
 WHAT: Final = {"drops": "records", "causal": "pairs of a parent and its child"}
@@ -68,7 +68,7 @@ def parse(*texts: str) -> tuple[Gate, ...]:
     gates = []
     for word in (word.strip() for text in texts for word in text.split(",")):
         transport, colon, what = word.rpartition(":")
-        if what not in WHAT or (colon and transport not in names()):
+        if what not in WHAT or (colon and not known(transport)):
             raise UsageError(
                 f"no gate {word[:40]!r}",
                 remedy="write drops or causal, or TRANSPORT:drops with TRANSPORT one of "

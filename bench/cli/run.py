@@ -88,7 +88,7 @@ _BUDGET = of_tracer(
 )
 _TRANSPORT = of_tracer(
     help=f"{TRANSPORTS}, each as an arm like ringbuf:raw:scratch, and {' and '.join(BASELINES)} "
-    "for the storm alone; repeatable."
+    "for the storm alone; sharded:rings=K is K rings for all CPUs. Repeatable."
 )
 _SECONDS = of_storm(click_type=Time("s"), help="Longest storm, in seconds.")
 _WAKEUP = of_tracer(

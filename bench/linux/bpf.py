@@ -100,10 +100,12 @@ def run_once(program_fd: int) -> None:
     )
 
 
-def create_map(kind: int, *, key_bytes: int, value_bytes: int, entries: int, name: str) -> int:
+def create_map(
+    kind: int, *, key_bytes: int, value_bytes: int, entries: int, name: str, flags: int = 0
+) -> int:
     """Return a new map's file descriptor, close-on-exec."""
     attribute = struct.pack(
-        "=IIIIIII16s", kind, key_bytes, value_bytes, entries, 0, 0, 0, name.encode()[:15]
+        "=IIIIIII16s", kind, key_bytes, value_bytes, entries, flags, 0, 0, name.encode()[:15]
     )
     try:
         return _bpf(_MAP_CREATE, attribute)

@@ -22,6 +22,7 @@ _POLICIES: Final = (USUAL, "fifo", "round-robin", "batch", "", "idle", "deadline
 _RESET_ON_FORK: Final = 0x40000000
 _LATENCY: Final = Path("/dev/cpu_dma_latency")
 _IDLE: Final = procfs.SYS / "devices/system/cpu/cpuidle"
+_NODES: Final = procfs.SYS / "devices/system/node"
 _CPU: Final = procfs.SYS / "devices/system/cpu/cpu0"
 
 
@@ -31,6 +32,12 @@ def usable(online: Sequence[int]) -> tuple[int, ...]:
     The kernel applies a cpuset cgroup to the affinity mask, so that the mask shows both.
     """
     return tuple(sorted(os.sched_getaffinity(0) & {*online}))
+
+
+def nodes() -> tuple[tuple[int, ...], ...]:
+    """Return the CPUs of each NUMA node that has any; () where the kernel knows of no nodes."""
+    found = sorted(_NODES.glob("node[0-9]*/cpulist"))
+    return tuple(filter(None, (procfs.parse_cpu_list(procfs.word(each)) for each in found)))
 
 
 def list_format(cpus: Sequence[int]) -> str:

@@ -17,8 +17,7 @@ _ONE: Final = "leave one of them out"
 
 _CHECKED: Final = {"checked": True, "payload_bytes": CHECKSUM_BYTES}
 _WORDS: Final[dict[str, dict[str, Any]]] = {
-    "reserve": {"call": Call.RESERVE},
-    "output": {"call": Call.OUTPUT},
+    **{call.value: {"call": call} for call in Call},
     "forced": {"wake": Wake.FORCED},
     "none": {"wake": Wake.NONE},
     "payload=mixed": {"payload_bytes": MIXED},
@@ -28,7 +27,7 @@ _WORDS: Final[dict[str, dict[str, Any]]] = {
     "raw": {**_CHECKED, "attach": Attach.RAW},
     "tp_btf": {**_CHECKED, "attach": Attach.TP_BTF},
 }
-_OF_RINGS: Final = ("reserve", "output", "position=visit")
+_OF_RINGS: Final = (*map(str, Call), "position=visit")
 _NUMBERS: Final = {  # the field, and the least and largest value
     "wakeup": ("watermark", 1, 1_000_000),
     "payload": ("payload_bytes", 0, 4096),
@@ -57,6 +56,8 @@ def side(text: str, find: Callable[[str], Traits], usual: Producer | None = None
     ``usual`` is what holds where its words say nothing else.
     """
     called, *words = text.replace(",", ":").split(":")
+    if words and words[0].startswith("rings="):  # of the transport's name
+        called = f"{called}:{words.pop(0)}"
     transport = find(called)
     for word in {*_OF_RINGS} & {*words}:
         if not transport.calls:
@@ -88,6 +89,11 @@ def _check_checked(text: str, transport: Traits, producer: Producer, *, padding_
     if padding_bytes not in (0, CHECKSUM_BYTES):
         raise UsageError(
             f"{text[:80]}: a checked record has its checksum for payload", remedy="leave it out"
+        )
+    if transport.overwrites or producer.call in (Call.DYNPTR, Call.LARGEST):
+        raise UsageError(
+            f"{text[:80]}: a checked arm is written by reserve or output, and overwrites nothing",
+            remedy="take ringbuf, and neither dynptr nor largest",
         )
     if producer.records_per_exit > 1:
         raise UsageError(

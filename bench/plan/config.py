@@ -33,6 +33,8 @@ class Call(StrEnum):
 
     RESERVE = "reserve"
     OUTPUT = "output"
+    DYNPTR = "dynptr"  # reserve of a length known at run time, Linux 5.19
+    LARGEST = "largest"  # reserve of the longest record that there can be, as of a union
 
 
 class Attach(StrEnum):

@@ -182,13 +182,15 @@ def transport_arms(
         return (Arm(name=name, config=replace(config, budget_bytes=budget_bytes)),), ()
     arms: list[Arm] = []
     omitted: list[str] = []
-    for pages in budgets.perf_pages_per_cpu(budget_bytes, cpus):
-        actual_bytes = pages * cpus * PAGE_BYTES
+    buffers = transport.buffers(cpus)
+    for pages in budgets.perf_pages_per_cpu(budget_bytes, buffers):
+        actual_bytes = pages * buffers * PAGE_BYTES
         if actual_bytes != budget_bytes:
             name = name.having(actual=budgets.label(actual_bytes))
         if not transport.holds(payload_bytes, pages * PAGE_BYTES):
             omitted.append(
-                f"{name}: not applicable, a record is too large for one CPU's share of the budget"
+                f"{name}: not applicable, a record is too large for one {transport.sharer}'s share "
+                "of the budget"
             )
         else:
             arms.append(Arm(name=name, config=replace(config, budget_bytes=actual_bytes)))

@@ -35,8 +35,10 @@ class Traits:
     rank: int = 99  # in charts and tables, lowest first
 
     per_cpu: bool = False  # the budget is shared out to one buffer for each CPU
+    most_buffers: int | None = None  # ... or to so many, where there are more CPUs
     ordered: bool = False  # records are read in the order in which they were reserved
     calls: bool = False  # can be written by reserve and submit or by output
+    overwrites: bool = False  # the oldest records, in place of refusing the newest
     wakes_seen: bool = False  # a tracepoint sees its wake-ups
 
     header_bytes: int = 8  # before each record
@@ -46,6 +48,11 @@ class Traits:
     share: str = ""  # of what the setting is the size, if not of the whole
     wake_policy: str = "leave wake-ups adaptive (flags 0)"  # the advice
 
+    @property
+    def sharer(self) -> str:
+        """What has a share of a budget, in words."""
+        return "CPU" if self.most_buffers is None else "ring"
+
     def holds(self, payload_bytes: int, buffer_bytes: int) -> bool:
         """Return whether one buffer is large enough for records with this padding."""
         record_bytes = self.header_bytes + longest_record_bytes(payload_bytes)
@@ -53,4 +60,4 @@ class Traits:
 
     def buffers(self, cpus: int) -> int:
         """Return how many buffers share a budget."""
-        return cpus if self.per_cpu else 1
+        return min(cpus, self.most_buffers or cpus) if self.per_cpu else 1

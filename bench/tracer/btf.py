@@ -22,6 +22,7 @@ VMLINUX: Final = Path("/sys/kernel/btf/vmlinux")
 
 _KIND_STRUCT: Final = 4
 _KIND_UNION: Final = 5
+_OVERWRITE_POS: Final = 16  # bytes from producer_pos; bench/tracer/capture/buffers.pxd has it
 _KIND_TYPEDEF: Final = 8
 _MODIFIERS: Final = frozenset({8, 9, 10, 11, 18})  # typedef, volatile, const, restrict, type tag
 _MEMBERS: Final = {  # bpf/common/exit.h asks for OFFSET_TASK_SIGNAL and so on
@@ -255,6 +256,14 @@ def tracepoint_fields(text: str) -> dict[str, int]:
     )
     # An array's length stands behind its name: "char comm[16]".
     return {words[-1].partition("[")[0]: offset for words, offset in found if words}
+
+
+def overwrites(btf: Btf) -> bool:
+    """Return whether ring buffers can overwrite, and say so where the capture expects it."""
+    produced, oldest = (
+        btf.field("bpf_ringbuf", name) for name in ("producer_pos", "overwrite_pos")
+    )
+    return bool(produced and oldest and oldest.offset - produced.offset == _OVERWRITE_POS)
 
 
 def kernel_facts(btf: Btf, exit_fields: Mapping[str, int]) -> dict[str, str]:

@@ -38,13 +38,13 @@ _FOR_SIZE: Final = (errno.EPERM, errno.ENOMEM, errno.EINVAL)  # of mmap(2), of s
 
 
 @contextmanager
-def rings(sizes: Collection[int]) -> Iterator[Allocation]:
-    """Make rings of these data bytes alone.
+def rings(sizes: Collection[int], flags: int = 0) -> Iterator[Allocation]:
+    """Make rings of these data bytes alone, with ``flags`` of map creation.
 
     UsageError for a size that no ring can have, KernelRefused where there is no room for it.
     """
     with ExitStack() as stack:
-        fds = [_ring(size_bytes, stack) for size_bytes in sizes]
+        fds = [_ring(size_bytes, flags, stack) for size_bytes in sizes]
 
         def map_all() -> None:
             for fd, size_bytes in zip(fds, sizes, strict=True):
@@ -62,22 +62,35 @@ def rings(sizes: Collection[int]) -> Iterator[Allocation]:
 
 @contextmanager
 def opened_rings(
-    program: Program, capture: Capture, request: Request, slots: Mapping[int, int]
+    program: Program,
+    capture: Capture,
+    request: Request,
+    slots: Mapping[tuple[int, ...], int],
+    *,
+    flags: int = 0,
+    overwrites: bool = False,
 ) -> Iterator[Opened]:
     """Open rings of the data bytes of each of ``slots`` in the program's array of maps."""
-    array = program.map_fd("rings")
-    with rings(slots.values()) as made, ExitStack() as stack:
+    array, first = program.map_fd("rings"), capture.buffer_count
+    with rings(slots.values(), flags) as made, ExitStack() as stack:
         fds = made.map_fds
-        for slot, fd in zip(slots, fds, strict=True):
-            _put(array, slot, fd, stack)
+        for shared, fd in zip(slots, fds, strict=True):
+            for slot in shared:
+                _put(array, slot, fd, stack)
         if request.consumer.reader is Reader.LIBBCC:
             drain = stack.enter_context(libbcc.ring_reader(fds, capture, request.consumer))
         else:
             for fd, size_bytes in zip(fds, slots.values(), strict=True):
-                capture.add_ring(fd, size_bytes, request.lazy_reader)
+                capture.add_ring(fd, size_bytes, request.lazy_reader, overwrites)
             stack.callback(capture.unmap)
             drain = consumer.reader(capture, request.consumer)
-        yield Opened(footprint=made.footprint, map_fds=fds, drain=drain)
+        end = capture.buffer_count
+        yield Opened(
+            footprint=made.footprint,
+            map_fds=fds,
+            drain=drain,
+            overwritten_bytes=lambda: capture.overwritten_bytes(first, end) if overwrites else None,
+        )
 
 
 @contextmanager
@@ -149,13 +162,14 @@ def opened_perf_buffers(program: Program, capture: Capture, request: Request) ->
         )
 
 
-def _ring(data_bytes: int, stack: ExitStack) -> int:
+def _ring(data_bytes: int, flags: int, stack: ExitStack) -> int:
     """Make one ring buffer; return its map's descriptor, which ``stack`` closes."""
     budgets.check(data_bytes, memory_bytes=psutil.virtual_memory().available)
     try:
         fd = bpf.create_map(
-            bpf.RINGBUF, key_bytes=0, value_bytes=0, entries=data_bytes, name="bufbench_ring"
-        )
+            bpf.RINGBUF, key_bytes=0, value_bytes=0, entries=data_bytes, name="bufbench_ring",
+            flags=flags,
+        )  # fmt: skip
     except OSError as error:
         raise refusal.refused(
             f"the kernel gives no ring buffer of {size(data_bytes)}", error,

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from bench.errors import UsageError
 from bench.linux import pages, procfs
 from bench.plan.budgets import MIB, shareable_bytes
 from bench.plan.config import Consumer, Producer
@@ -68,15 +69,18 @@ class LiveTrace:
 
 def usual_budget_bytes(transport_name: str, cpus: int) -> int:
     """Return 8 MiB, or the nearest below it that per-CPU buffers of ``cpus`` CPUs can share."""
-    if not transports.find(transport_name).per_cpu:
-        return _USUAL_BYTES
-    return shareable_bytes(_USUAL_BYTES, cpus)
+    way = transports.find(transport_name)
+    return shareable_bytes(_USUAL_BYTES, way.buffers(cpus)) if way.per_cpu else _USUAL_BYTES
 
 
 @contextmanager
 def opened(transport_name: str, budget_bytes: int | None) -> Iterator[LiveTrace]:
     """Open a tracer ready to attach, on ``budget_bytes`` in all (None: the default)."""
     way, producer, cpus = transports.find(transport_name), Producer(), procfs.online_cpus()
+    if way.overwrites:
+        raise UsageError(
+            "a live trace cannot say what was overwritten", remedy="trace with ringbuf"
+        )
     pages.require()
     macros = settings.macros(producer) | way.macros(producer, cpus) | {"COUNT_MISSED": 1}
     namespace = procfs.namespace("pid")

@@ -36,6 +36,8 @@ class Kernel:
     release: str
     macros: Mapping[str, int]
     facts: Mapping[str, str]
+    dynptr: bool = True  # ring buffers can be written through one
+    overwrites: bool = False  # ring buffers can be made that do
 
     @classmethod
     def probe(cls) -> Self:
@@ -51,12 +53,14 @@ class Kernel:
         with btf.opened() as types:
             macros = btf.offsets(types)
             facts = btf.kernel_facts(types, fields)
+            overwrites = btf.overwrites(types)
+            dynptr = types.field("bpf_dynptr_kern", "data") is not None
         if "group_dead" in fields:
             macros["OFFSET_GROUP_DEAD"] = fields["group_dead"]
         release = os.uname().release
         if version.numbers(release) >= _FETCH_ADD:
             macros["HAS_FETCH_ADD"] = 1
-        return cls(release, macros, facts)
+        return cls(release, macros, facts, dynptr, overwrites)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

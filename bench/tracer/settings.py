@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.errors import UsageError
-from bench.plan.config import MIXED, Attach, Duet, Producer, Wake
+from bench.plan.config import MIXED, Attach, Call, Duet, Producer, Wake
 from bench.record.layout import RECORD_BYTES
 
 _LAYOUT: Final = struct.Struct("=QQIIIIIiQQ")
@@ -49,6 +49,13 @@ def macros(producer: Producer) -> dict[str, int]:
     if producer.attach is not Attach.TRACEPOINT:
         found |= {"RAW_ARGUMENTS": 1, "PREEMPTIBLE": 1}
     return found
+
+
+def lengths(producer: Producer) -> tuple[int, ...]:
+    """Return the lengths of records in the order of their sequence numbers, over and over."""
+    if producer.payload_bytes != MIXED:
+        return (RECORD_BYTES + producer.payload_bytes,)
+    return _MIXED_BYTES[-1:] if producer.call is Call.LARGEST else _MIXED_BYTES
 
 
 def encode(producer: Producer, *, session: int, rings: int, duet: Duet | None = None) -> bytes:

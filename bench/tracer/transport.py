@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.amounts import counted, size
-from bench.errors import UsageError
+from bench.errors import MachineUnfit, UsageError
 from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
 from bench.plan.config import Call
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bench.plan.config import Consumer, Producer
     from bench.record.footprint import Footprint
     from bench.tracer.capture import Capture
-    from bench.tracer.program import Program
+    from bench.tracer.program import Kernel, Program
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +37,16 @@ class Request:
 
     def pages_per_cpu(self) -> int:
         """Return the data pages of each CPU's buffer; UsageError if the budget does not divide."""
-        cpus = len(self.sharing or self.cpus)
-        pages, *other = budgets.perf_pages_per_cpu(self.budget_bytes, cpus)
-        if other or pages * cpus * PAGE_BYTES != self.budget_bytes:
-            sizes = " or ".join(budgets.label(size * cpus * PAGE_BYTES) for size in (pages, *other))
+        return self.pages_each(len(self.sharing or self.cpus), "CPU")
+
+    def pages_each(self, buffers: int, sharer: str) -> int:
+        """Return the data pages of each of so many buffers; UsageError as above."""
+        pages, *other = budgets.perf_pages_per_cpu(self.budget_bytes, buffers)
+        whole_bytes = buffers * PAGE_BYTES
+        if other or pages * whole_bytes != self.budget_bytes:
+            sizes = " or ".join(budgets.label(size * whole_bytes) for size in (pages, *other))
             raise UsageError(
-                f"{size(self.budget_bytes)} over {counted(cpus, 'CPU')} is no power of two of "
+                f"{size(self.budget_bytes)} over {counted(buffers, sharer)} is no power of two of "
                 "pages each",
                 remedy=f"take {sizes}",
             )
@@ -57,6 +61,7 @@ class Opened:
     map_fds: tuple[int, ...]  # whose fdinfo is read
     drain: Callable[[], None]  # blocks until capture.stop(), then until all is empty
     lost_told: Callable[[], dict[str, int]] = dict  # the kernel's and the library's loss counts
+    overwritten_bytes: Callable[[], int | None] = lambda: None  # unread; None: it refuses instead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +81,24 @@ class Transport(Traits, ABC):
         """Return how many rings the program chooses from: 1, or one per CPU."""
         return 1
 
+    def having(self, setting: str) -> Transport:
+        """Return the transport with a setting that is part of its name; UsageError."""
+        raise UsageError(f"{self.name} has no {setting[:40]!r}", remedy="leave it out")
+
     def macros(self, producer: Producer, cpus: tuple[int, ...]) -> dict[str, int]:
         """Return the macros that its program is compiled with, beside those that all have."""
         if not self.calls:
             return {}
-        output = {"CALL_OUTPUT": 1} if producer.call is Call.OUTPUT else {}
-        return {"MAX_RINGS": self.rings(cpus), **output}
+        call = {} if producer.call is Call.RESERVE else {f"CALL_{producer.call.name}": 1}
+        return {"MAX_RINGS": self.rings(cpus), **call}
+
+    def require(self, producer: Producer, kernel: Kernel) -> None:
+        """Raise MachineUnfit where the kernel lacks what the program is to call."""
+        if self.calls and producer.call is Call.DYNPTR and not kernel.dynptr:
+            raise MachineUnfit(
+                "this kernel has no bpf_ringbuf_reserve_dynptr(), which came with Linux 5.19",
+                remedy="write by reserve or output",
+            )
 
     @abstractmethod
     def allocated(self, request: Request) -> AbstractContextManager[Allocation]:

@@ -16,6 +16,7 @@ from bench.measure import (
     ledger,
     occupancy,
     ordering,
+    overwritten,
     pace,
     steady,
     timeline,
@@ -24,6 +25,7 @@ from bench.measure.cost import Cost
 from bench.measure.ledger import Ledger
 from bench.measure.torn import true
 from bench.record.records import Records
+from bench.tracer.settings import lengths
 from bench.trial.observation import Observation
 from bench.trial.result import Conditions, State, TrialResult
 
@@ -62,13 +64,19 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
     if producer.checked:
         records = true(seen.records)
         torn, seen = len(seen.records) - len(records), replace(seen, records=records)
+    counters, faults = seen.counters, tuple[str, ...]()
+    if seen.overwritten_bytes is not None:
+        counters, faults = overwritten.account(
+            seen.records, counters, seen.overwritten_bytes, lengths(producer)
+        )
     book = ledger.balance(
         seen.records,
-        seen.counters,
+        counters,
         storm.reaped,
         torn=torn,
         preemptible=producer.attach.preemptible,
     )
+    book = replace(book, residues=(*book.residues, *faults))
     if seen.consumer.malformed:
         residue = f"{counted(seen.consumer.malformed, 'record was', 'records were')} malformed"
         book = replace(book, residues=(*book.residues, residue))
@@ -105,7 +113,7 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
             steady_exit_ns=steady.exit_ns(seen.records),
             steady_delivery_ns=steady.delivery_ns(seen.records),
         ),
-        by_cpu=by_cpu.shares(seen.records, seen.counters),
+        by_cpu=by_cpu.shares(seen.records, counters),
         occupancy=occupancy.measure(
             seen.occupancy[:, 1],
             seen.memory.footprint.data_bytes,

@@ -11,7 +11,7 @@ its own, under the same programs: what a duet is held against.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from typing import Final
 from bench.amounts import counted
 from bench.errors import MachineUnfit, UsageError
 from bench.linux import procfs
-from bench.measure import clocks, duet, latency, ledger
+from bench.measure import clocks, duet, latency, ledger, overwritten
 from bench.measure.ledger import Ledger
 from bench.plan.config import Duet, Reader
 from bench.plan.experiments import Arm
@@ -28,7 +28,7 @@ from bench.record.counters import CpuCounters
 from bench.record.footprint import Memory
 from bench.record.records import Records
 from bench.record.write import WriteTimes
-from bench.tracer import chooser, transports
+from bench.tracer import chooser, settings, transports
 from bench.tracer.consumer import consuming
 from bench.tracer.program import Program
 from bench.trial.assess import state_of
@@ -52,6 +52,8 @@ class _Side:
     writes: WriteTimes
     memory: Memory
     reading_ns: int
+    overwritten_bytes: int | None
+    lengths: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +177,7 @@ def _observe(
         chooser.set_up(picker, chosen[:: -1 if swapped else 1], rule, key=key)
         generator = stack.enter_context(rig.generator(config.storm))
         memory: dict[int, Memory] = {}
+        told: dict[int, Callable[[], int | None]] = {}
         buffers: dict[int, tuple[int, int]] = {}
         for index in visit:
             first = capture.buffer_count
@@ -187,6 +190,7 @@ def _observe(
                 session=generator.session,
                 stack=stack,
             )
+            told[index] = opened.overwritten_bytes
             buffers[index] = first, capture.buffer_count
         with ExitStack() as running:
             running.enter_context(consuming(capture, opened.drain, config.consumer))  # drains both
@@ -198,6 +202,8 @@ def _observe(
                 writes=chooser.write_times(program),
                 memory=memory[index],
                 reading_ns=capture.reading_ns(*buffers[index]),
+                overwritten_bytes=told[index](),
+                lengths=settings.lengths(arms[index].config.producer),
             )
             for index, program in programs.items()
         }
@@ -215,11 +221,20 @@ def _program(rig: Rig, arm: Arm, *, marked: bool) -> Program:
     return rig.program_for(transports.find(arm.config.transport), arm.config, macros)
 
 
+def _ledger(records: Records, side: _Side) -> Ledger:
+    """Return the account of one arm."""
+    if side.overwritten_bytes is None:
+        return ledger.balance(records, side.counters)
+    counters, faults = overwritten.account(
+        records, side.counters, side.overwritten_bytes, side.lengths
+    )
+    book = ledger.balance(records, counters)
+    return replace(book, residues=(*book.residues, *faults))
+
+
 def _ledgers(seen: _Seen, records: tuple[Records, Records]) -> tuple[Ledger, dict[int, Ledger]]:
     """Return the account of the whole storm, by which it counts, and of each arm."""
-    books = {
-        index: ledger.balance(records[index], side.counters) for index, side in seen.sides.items()
-    }
+    books = {index: _ledger(records[index], side) for index, side in seen.sides.items()}
     own_exits, reaped = sum(book.own_exits for book in books.values()), seen.passage.storm.reaped
     faults = [
         f"{('first', 'second')[index]} arm: {each}"

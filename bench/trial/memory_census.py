@@ -41,10 +41,13 @@ _LONGEST_CALM_S: Final = 2.0
 def census(budgets_bytes: Iterable[int], *, copies: int = COPIES) -> tuple[MemoryLine, ...]:
     """Measure every transport at each budget, smallest first. Needs root; leaves nothing.
 
+    A ring that overwrites has the memory of one that does not.
+
     Where the kernel refuses buffers a line holds its reason, and no numbers.
     """
     found = []
-    wanted = [(each, name) for each in sorted(set(budgets_bytes)) for name in transports.names()]
+    names = [name for name in transports.names() if not transports.find(name).overwrites]
+    wanted = [(each, name) for each in sorted(set(budgets_bytes)) for name in names]
     with _more_allowed():
         for budget_bytes, name in wanted:
             found.append(_look(name, budget_bytes, copies))
@@ -55,7 +58,7 @@ def _request(way: Transport, budget_bytes: int) -> Request:
     """Ask for the budget, or of per-CPU buffers for the size below if it does not divide."""
     cpus = procfs.online_cpus()
     if way.per_cpu:
-        budget_bytes = budgets.shareable_bytes(budget_bytes, len(cpus))
+        budget_bytes = budgets.shareable_bytes(budget_bytes, way.buffers(len(cpus)))
     return Request(
         budget_bytes=budget_bytes,
         cpus=cpus,

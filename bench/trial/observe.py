@@ -77,7 +77,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
             _stall(capture, config)
             passage = pass_storm(rig, config, program, generator, running=running, beside=callers)
         wakes_ns = woken() if woken else None
-        lost_told = opened.lost_told()
+        lost_told, overwritten_bytes = opened.lost_told(), opened.overwritten_bytes()
         skipped = _risen(skipped_before, _skipped(program_fds))
         counters = program.read_counters()
         runs = _runs(program_fds)
@@ -101,6 +101,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         occupancy=np.frombuffer(capture.occupancy(), dtype=np.uint64).reshape(-1, 2),
         lost_told=lost_told,
         skipped_told=skipped,
+        overwritten_bytes=overwritten_bytes,
     )
 
 

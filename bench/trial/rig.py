@@ -84,6 +84,7 @@ class Rig:
     ) -> Program:
         """Return the program of a transport, compiled with ``more`` macros beside its own."""
         producer = config.producer
+        transport.require(producer, self.kernel)
         own = settings.macros(producer) | transport.macros(producer, self.cpus)
         macros = {**own, **(more or {})}
         return self.built(

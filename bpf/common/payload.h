@@ -49,6 +49,7 @@ static __always_inline int find_padding(struct padding *padding)
 }
 
 #ifdef MIXED_SIZES
+#define MOST_BYTES SIZE_3
 #define EACH_SIZE(sequence, write)		\
 	switch ((sequence) & 3) {		\
 	case 0:					\
@@ -64,6 +65,7 @@ static __always_inline int find_padding(struct padding *padding)
 		error = write(SIZE_3);		\
 	}
 #else
+#define MOST_BYTES SIZE_0
 #define EACH_SIZE(sequence, write) error = write(SIZE_0)
 #endif
 

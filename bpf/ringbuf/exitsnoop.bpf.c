@@ -11,11 +11,16 @@
 #include "common/missed.h"
 #include "common/checked.h"
 #include "common/payload.h"
+#include "common/dynptr.h"
 #include "common/cost.h"
 
 #define ENOENT 2
 
+#ifdef RING_FLAGS	/* the rings put there must have the same */
+BPF_F_TABLE("ringbuf", int, u32, template, PAGE_SIZE, RING_FLAGS);
+#else
 BPF_RINGBUF_OUTPUT(template, 1);
+#endif
 BPF_ARRAY_OF_MAPS(rings, "template", MAX_RINGS);
 
 struct writer {
@@ -69,20 +74,50 @@ static __always_inline long write_record(struct writer *writer, struct exit_reco
 		count_written(writer, due);
 	return error;
 }
+#elif defined(CALL_DYNPTR)
+/* Reserved by its own length, which need not be a constant, and written through calls. */
+static __always_inline long write_record(struct writer *writer, struct exit_record *record,
+					 u32 size)
+{
+	struct dynptr target;
+	u64 due;
+
+	if (reserve_dynptr(writer->ring, size, 0, &target)) {
+		discard_dynptr(&target, 0);	/* the verifier wants it released all the same */
+		return REFUSED;
+	}
+	record->length = size;
+	stamp(record);
+	dynptr_write(&target, 0, record, sizeof(*record), 0);
+	fill_dynptr(&target, size, &writer->padding, record->sequence);
+	delay(writer->set, record->cpu);
+	due = wake_due(writer);
+	count_written(writer, due);
+	submit_dynptr(&target, wake_flags(writer, due));
+	return 0;
+}
 #else
+#ifdef CALL_LARGEST
+#define RESERVED(size) MOST_BYTES
+#else
+#define RESERVED(size) (size)
+#endif
+
 /* The record is built in the ring itself, and not at all where there is no room. */
 static __always_inline long write_record(struct writer *writer, struct exit_record *record,
 					 const u32 size)
 {
-	void *target = bpf_ringbuf_reserve(writer->ring, size, 0);
+	void *target = bpf_ringbuf_reserve(writer->ring, RESERVED(size), 0);
 	u64 due;
 
 	if (!target)
 		return REFUSED;
-	record->length = size;
+	record->length = RESERVED(size);
 	stamp(record);
 	*(struct exit_record *)target = *record;
 	fill(target, size, &writer->padding, record->sequence);
+	if (RESERVED(size) > size)	/* a union ends where its longest member does */
+		*(u32 *)(target + RESERVED(size) - 4) = record->sequence;
 	delay(writer->set, record->cpu);
 	seal(target, record);
 	due = wake_due(writer, 0);

@@ -16,6 +16,8 @@ from bench.tracer.transports import find
     [
         ("ringbuf", "ringbuf", Producer()),
         ("ringbuf:output", "ringbuf", Producer(call=Call.OUTPUT)),
+        ("ringbuf:dynptr", "ringbuf", Producer(call=Call.DYNPTR)),
+        ("ringbuf:largest", "ringbuf", Producer(call=Call.LARGEST)),
         ("perfbuf:wakeup=50", "perfbuf", Producer(wake=Wake.WATERMARK, watermark=50)),
         ("ringbuf:none", "ringbuf", Producer(wake=Wake.NONE)),
         (

@@ -173,4 +173,4 @@ def test_a_toy_of_one_file_can_be_chosen(folder: Path, command: str) -> None:
     )
     done = python(code)
     assert done.returncode == 0, done.stderr
-    assert "perfbuf, ringbuf, sharded, toy" in " ".join(done.stdout.split())
+    assert "overwrite, perfbuf, ringbuf, sharded, toy" in " ".join(done.stdout.split())

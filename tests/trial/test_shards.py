@@ -106,6 +106,30 @@ def test_memory_is_that_of_a_ring_for_each_cpu(rig: Rig) -> None:
     assert trial.memory.observed.mapped_bytes == 2 * (256 * KIB + page * len(rig.cpus))
 
 
+@pytest.mark.parametrize("rings", [1, 2])
+@pytest.mark.parametrize("shape", [Shape.STORM, Shape.PINGPONG])
+def test_fewer_rings_balance(rig: Rig, rings: int, shape: Shape) -> None:
+    """One ring for all CPUs keeps their order; two do not."""
+    config = TrialConfig(
+        transport=f"sharded:rings={rings}",
+        budget_bytes=256 * KIB,
+        storm=STORMS[shape],
+        consumer=Consumer(poll=Poll.TIMED, interval_ms=5.0),
+    )
+    trial = run(rig, config)
+    assert_balanced(trial)
+    buffers = min(rings, len(rig.cpus))
+    page = os.sysconf("SC_PAGE_SIZE")
+    assert trial.memory
+    assert trial.memory.footprint.data_bytes == 256 * KIB
+    assert trial.memory.footprint.page_bytes == 256 * KIB + 3 * page * buffers
+    assert trial.ordering
+    if buffers == 1:
+        assert trial.ordering.causal_violations == 0
+    elif shape is Shape.PINGPONG:
+        assert trial.ordering.causal_violations > 0
+
+
 def test_a_budget_that_does_not_divide(rig: Rig) -> None:
     with pytest.raises(UsageError):
         run(rig, TrialConfig(transport="sharded", budget_bytes=4 * KIB, storm=Storm(count=10)))

@@ -14,7 +14,7 @@ from bench.questions.bisect.readings import MISSED, OPEN, REFUSED, Reading, Valu
 from bench.questions.bisect.search import Verdict
 from bench.questions.exact import plan
 from bench.questions.exact.gate import ALL
-from bench.tracer.transports import names
+from bench.tracer.transports import known
 
 SAME: Final = "same"
 
@@ -137,7 +137,7 @@ def parse(text: str) -> Condition:
         _check_size(call, size, what)
         allowed: tuple[str, ...] = (SAME, REFUSED)
         what, scope = call, size
-    elif event in WHAT and (what == event or transport in names()):
+    elif event in WHAT and (what == event or known(transport)):
         allowed, what, scope = (SAME,), event, transport
     elif what == MISSED:
         allowed, scope = (SAME,), ""

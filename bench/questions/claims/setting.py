@@ -85,9 +85,11 @@ class Setting:
     def arm(self, transport: str, budget_bytes: int, variant: str, config: TrialConfig) -> Arm:
         """Make an arm. Where the CPUs cannot share the budget equally, each gets more, not less."""
         actual_bytes = budget_bytes
-        if traits(transport).per_cpu:
-            pages = budgets.perf_pages_per_cpu(budget_bytes, self.count)[-1]
-            actual_bytes = pages * self.count * PAGE_BYTES
+        way = traits(transport)
+        if way.per_cpu:
+            buffers = way.buffers(self.count)
+            pages = budgets.perf_pages_per_cpu(budget_bytes, buffers)[-1]
+            actual_bytes = pages * buffers * PAGE_BYTES
         name = ArmName(
             transport=transport,
             budget=budgets.label(budget_bytes),

@@ -193,7 +193,7 @@ def _answer(sized: Sized, sizing: Sizing) -> Iterator[str]:
         return
     way = traits(sizing.ladder.transport)
     timer = f", or drain by a timer at least every {sized.load.stall_ms:g} ms"
-    over = f" over {counted(sized.cpus, 'CPU')}" if way.per_cpu else ""
+    over = f" over {counted(way.buffers(sized.cpus), way.sharer)}" if way.per_cpu else ""
     yield (
         f"{label}: set {way.setting}={sized.setting(way, wanted)}{way.share} "
         f"({size(wanted)}{over}), and {way.wake_policy}{timer if sized.load.stall_ms else ''}."

@@ -19,6 +19,7 @@ cdef extern from "linux/perf_event.h":
 
 cdef enum:
     PAGE = 4096  # the rig refuses machines with other pages
+    OVERWRITE_POS = 2  # words after producer_pos; bench.tracer.btf asks the kernel
 
 
 cdef inline void *map_pages(Capture capture, int fd, size_t length, int protection, long offset,
@@ -37,7 +38,8 @@ cdef inline void *map_pages(Capture capture, int fd, size_t length, int protecti
     return pages
 
 
-cdef inline int map_ring(Capture capture, int fd, size_t data_bytes, bint lazy) except -1:
+cdef inline int map_ring(Capture capture, int fd, size_t data_bytes, bint lazy,
+                         bint overwrites) except -1:
     """Map the ring buffer of map ``fd``.
 
     kernel/bpf/ringbuf.c, ringbuf_map_mmap_kern(): of the first page, the consumer's position,
@@ -48,9 +50,12 @@ cdef inline int map_ring(Capture capture, int fd, size_t data_bytes, bint lazy) 
                                "consumer page of a ring buffer")
     cdef void *kernels = map_pages(capture, fd, PAGE + 2 * data_bytes, PROT_READ, PAGE,
                                    "data pages of a ring buffer")
+    cdef uint64_t *oldest = NULL
+    if overwrites:
+        oldest = <uint64_t *>kernels + OVERWRITE_POS
     capture.buffers[capture.buffer_count] = Buffer(
         True, lazy, <uint8_t *>kernels + PAGE, data_bytes - 1, <uint64_t *>kernels,
-        <uint64_t *>own)
+        <uint64_t *>own, oldest, 0)
     capture.buffer_count += 1
     return 0
 
@@ -65,7 +70,7 @@ cdef inline int map_perf(Capture capture, int fd, size_t data_bytes) except -1:
         capture, fd, PAGE + data_bytes, PROT_READ | PROT_WRITE, 0, "pages of a perf buffer")
     capture.buffers[capture.buffer_count] = Buffer(
         False, False, <uint8_t *>head + PAGE, data_bytes - 1, <uint64_t *>&head.data_head,
-        <uint64_t *>&head.data_tail)
+        <uint64_t *>&head.data_tail, NULL, 0)
     capture.buffer_count += 1
     return 0
 

@@ -19,6 +19,8 @@ typedef uint16_t u16;
 #define store_release(p, value) __atomic_store_n((p), (value), __ATOMIC_RELEASE)
 #define full_barrier() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 
+#define fence_acquire() __atomic_thread_fence(__ATOMIC_ACQUIRE)
+
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
 static inline uint64_t clock_ns(clockid_t clock)

@@ -17,6 +17,7 @@ cdef extern from "capture.h" nogil:
     int load_int "load_acquire"(const int *place)
     void store64 "store_release"(uint64_t *place, uint64_t value)
     void store_int "store_release"(int *place, int value)
+    void fence_acquire()
     uint64_t monotonic_ns()
     uint64_t thread_cpu_ns()
     void thread_switches(uint64_t *voluntary, uint64_t *involuntary)
@@ -43,6 +44,8 @@ cdef struct Buffer:
     uint64_t mask       # data bytes - 1: a power of two
     uint64_t *produced  # ring: producer position; perf: data_head
     uint64_t *consumed  # ring: consumer position; perf: data_tail
+    uint64_t *overwritten   # ring that overwrites: position of the oldest record; else NULL
+    uint64_t missed_bytes   # that were overwritten before they were read
 
 cdef struct Mapping:
     void *pages

@@ -47,12 +47,13 @@ cdef class Capture:
             os.close(self.wake_fd)
         PyBuffer_Release(&self.view)
 
-    def add_ring(self, int fd, size_t data_bytes, bint lazy=False):
+    def add_ring(self, int fd, size_t data_bytes, bint lazy=False, bint overwrites=False):
         """Map the ring buffer of map ``fd``; OSError from mmap.
 
         ``lazy``: let the kernel know what was read after each visit, not after each record.
+        ``overwrites``: its producers overwrite what was not read.
         """
-        map_ring(self, fd, data_bytes, lazy)
+        map_ring(self, fd, data_bytes, lazy, overwrites)
         self.epoll.register(fd, select.EPOLLIN)
 
     def add_perf(self, int fd, size_t data_bytes):
@@ -139,6 +140,14 @@ cdef class Capture:
         cdef uint64_t whole = 0
         for index in range(max(first, 0), min(end, self.buffer_count)):
             whole += self.read_ns[index]
+        return whole
+
+    def overwritten_bytes(self, int first, int end):
+        """Return the bytes of buffers ``first`` to ``end`` - 1 that were overwritten unread."""
+        cdef int index
+        cdef uint64_t whole = 0
+        for index in range(max(first, 0), min(end, self.buffer_count)):
+            whole += self.buffers[index].missed_bytes
         return whole
 
     def occupancy(self):

@@ -8,6 +8,7 @@ from bench.tracer.capture.capture cimport (
     thread_cpu_ns, thread_switches,
 )
 from bench.tracer.capture.consumer cimport wait
+from bench.tracer.capture.overwriting cimport visit_overwriting
 from bench.tracer.capture.perf cimport visit_perf
 from bench.tracer.capture.ring cimport visit_ring
 
@@ -25,7 +26,9 @@ cdef enum:
 cdef inline uint64_t visit(Capture capture, int index, uint64_t limit) noexcept nogil:
     """Read up to ``limit`` records of one buffer; return how many."""
     cdef uint64_t read, ended_ns, begun_ns = monotonic_ns() if capture.timed else 0
-    if capture.buffers[index].is_ring:
+    if capture.buffers[index].overwritten != NULL:
+        read = visit_overwriting(capture, &capture.buffers[index], limit)
+    elif capture.buffers[index].is_ring:
         read = visit_ring(capture, &capture.buffers[index], limit)
     else:
         read = visit_perf(capture, &capture.buffers[index], limit)
@@ -73,6 +76,8 @@ cdef inline void sample(Capture capture) noexcept nogil:
         return
     for index in range(capture.buffer_count):
         consumed = capture.buffers[index].consumed[0]
+        if capture.buffers[index].overwritten != NULL:
+            consumed = max(consumed, load64(capture.buffers[index].overwritten))
         used += load64(capture.buffers[index].produced) - consumed
     capture.samples[capture.sample_count] = Sample(monotonic_ns(), used)
     capture.sample_count += 1

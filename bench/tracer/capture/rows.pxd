@@ -11,7 +11,14 @@ from bench.tracer.capture.consumer cimport do_extras
 
 
 cdef inline void append(Capture capture, const uint8_t *data, uint32_t size) noexcept nogil:
-    """Copy the record of ``size`` bytes at ``data``, stamp it, and do nothing else.
+    """Copy the record of ``size`` bytes at ``data``, stamp it, and do nothing else."""
+    cdef Row *row = copied(capture, data, size)
+    if row != NULL:
+        keep(capture, row)
+
+
+cdef inline Row *copied(Capture capture, const uint8_t *data, uint32_t size) noexcept nogil:
+    """Copy the record to the next row, which is not counted yet; NULL where that cannot be.
 
     Bounds: the first check keeps the copy within the ``size`` bytes, which the caller has in one
     piece; the second keeps the row within the array. ``length`` is the tracer's word: the tail is
@@ -21,18 +28,23 @@ cdef inline void append(Capture capture, const uint8_t *data, uint32_t size) noe
     cdef uint32_t length
     if size < sizeof(exit_record):
         capture.malformed += 1
-        return
+        return NULL
     if capture.count == capture.capacity:
         capture.overflow += 1
-        return
+        return NULL
     row = &capture.rows[capture.count]
-    capture.count += 1
     memcpy(&row.record, data, sizeof(exit_record))
     length = row.record.length
     row.tail = 0
     if length > sizeof(exit_record) and length <= size:
         row.tail = (<const uint32_t *>(data + length - 4))[0]
     row.arrived_bytes = size
+    return row
+
+
+cdef inline void keep(Capture capture, Row *row) noexcept nogil:
+    """Count the row that was copied, and stamp it."""
+    capture.count += 1
     row.delivered_ns = monotonic_ns()
     if unlikely(load_int(&capture.has_extras)):
         do_extras(capture, row)

@@ -24,23 +24,32 @@ def names() -> tuple[str, ...]:
 
 
 def find(name: str, *, beside: tuple[str, ...] = ()) -> Transport:
-    """Return the transport of that name; UsageError for an unknown one.
+    """Return the transport of that name, "sharded:rings=2" say; UsageError for an unknown one.
 
     ``beside``: other names that the caller takes, for the error.
     """
-    known = names()
-    if name not in known:
+    listed, (base, colon, setting) = names(), name.partition(":")
+    if base not in listed:
         raise UsageError(
-            f"no transport {name!r}", remedy=f"choose from {', '.join((*known, *beside))}"
+            f"no transport {name!r}", remedy=f"choose from {', '.join((*listed, *beside))}"
         )
-    module = importlib.import_module(f"{__name__}.{name}")
+    module = importlib.import_module(f"{__name__}.{base}")
     found: Transport = module.TRANSPORT
-    return found
+    return found.having(setting) if colon else found
+
+
+def known(name: str) -> bool:
+    """Return whether there is a transport of that name, with the setting that it may have."""
+    try:
+        find(name)
+    except UsageError:
+        return False
+    return True
 
 
 def traits(name: str) -> Traits:
     """Return the traits of a transport; neutral ones for a name that only a journal knows."""
-    return find(name) if name in names() else Traits(name=name, title=name, short=name)
+    return find(name) if known(name) else Traits(name=name, title=name, short=name)
 
 
 def ranked(found: Iterable[str]) -> tuple[str, ...]:

@@ -18,15 +18,17 @@ if TYPE_CHECKING:
 class Ringbuf(Transport):
     """BPF_MAP_TYPE_RINGBUF, Linux 5.8."""
 
-    def slots(self, request: Request) -> Mapping[int, int]:
-        """Return the data bytes of each ring by its slot in the program's array."""
-        return {0: request.budget_bytes}
+    flags = 0  # of map creation
+
+    def slots(self, request: Request) -> Mapping[tuple[int, ...], int]:
+        """Return the data bytes of each ring by its slots in the program's array."""
+        return {(0,): request.budget_bytes}
 
     def allocated(self, request: Request) -> AbstractContextManager[Allocation]:
         """Make the rings alone."""
         from bench.tracer import buffers
 
-        return buffers.rings(self.slots(request).values())
+        return buffers.rings(self.slots(request).values(), self.flags)
 
     def open(
         self, program: Program, capture: Capture, request: Request
@@ -34,7 +36,10 @@ class Ringbuf(Transport):
         """Open the rings in the program's array of maps."""
         from bench.tracer import buffers
 
-        return buffers.opened_rings(program, capture, request, self.slots(request))
+        slots, overwrites = self.slots(request), self.overwrites
+        return buffers.opened_rings(
+            program, capture, request, slots, flags=self.flags, overwrites=overwrites
+        )
 
 
 TRANSPORT = Ringbuf(

@@ -1,26 +1,80 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""One ring buffer for each online CPU, all consumed together: the ring's answer to contention."""
+"""One ring buffer for each online CPU, or for some CPUs each: the ring's answer to contention."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from itertools import cycle
+from typing import Final
 
+from bench.amounts import counted
+from bench.errors import UsageError
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.traits import Look
 from bench.tracer.transport import Request
 from bench.tracer.transports.ringbuf import Ringbuf
 
+_MOST_RINGS: Final = 8192  # as many as a kernel can have CPUs
+_COLOURS: Final = (
+    ("#CC79A7", "#E39BC4"),
+    ("#E69F00", "#F5B93D"),
+    ("#8C6BB1", "#B094D6"),
+    ("#A6761D", "#CFA04A"),
+)
+
 
 class Sharded(Ringbuf):
-    """BPF_MAP_TYPE_RINGBUF in every slot of an array of maps, chosen by the CPU's number."""
+    """BPF_MAP_TYPE_RINGBUF in every slot of an array of maps, chosen by the CPU's number.
+
+    With ``rings=K`` the slots of several CPUs hold the same ring.
+    """
+
+    def having(self, setting: str) -> Sharded:
+        """Return K rings for all CPUs: ``rings=K``; one for each, where there are fewer CPUs."""
+        name, _, number = setting.partition("=")
+        digits = number.isascii() and number.isdecimal() and len(number) < 5
+        rings = int(number) if digits else 0
+        if name != "rings" or not 1 <= rings <= _MOST_RINGS or number != str(rings):
+            raise UsageError(
+                f"{self.name} has no {setting[:40]!r}",
+                remedy=f"write {self.name}:rings=K, with K from 1 to {_MOST_RINGS}",
+            )
+        colour, dark = _COLOURS[(rings.bit_length() - 1) % len(_COLOURS)]
+        return replace(
+            self,
+            name=f"{self.name}:{setting}",
+            title=f"{counted(rings, 'ring')} for all CPUs",
+            short=counted(rings, "ring"),
+            plural=rings > 1,
+            look=Look(colour=colour, dark=dark, shape="diamond", dash=(rings % 7 + 2, 2)),
+            rank=self.rank + rings,
+            most_buffers=rings,
+            ordered=rings == 1,
+            share=" for each ring",
+        )
 
     def rings(self, cpus: tuple[int, ...]) -> int:
         """Return the slots for all CPUs up to the highest online; those offline stay empty."""
         return cpus[-1] + 1
 
-    def slots(self, request: Request) -> Mapping[int, int]:
-        """Return an equal share of the budget for each CPU, as large for the others."""
-        return dict.fromkeys(request.cpus, request.pages_per_cpu() * PAGE_BYTES)
+    def slots(self, request: Request) -> Mapping[tuple[int, ...], int]:
+        """Return an equal share of the budget for each ring, as large where none is due.
+
+        CPUs that the storm may not use join the others' rings, where there are K.
+        """
+        if self.most_buffers is None:
+            size_bytes = request.pages_per_cpu() * PAGE_BYTES
+            return {(cpu,): size_bytes for cpu in request.cpus}
+        from bench.linux.cpus import nodes
+        from bench.plan.rings import shared_out
+
+        sharing = request.sharing or request.cpus
+        rings = [[*each] for each in shared_out(sharing, self.most_buffers, nodes())]
+        for ring, cpu in zip(cycle(rings), sorted({*request.cpus} - {*sharing}), strict=False):
+            ring.append(cpu)
+        size_bytes = request.pages_each(len(rings), self.sharer) * PAGE_BYTES
+        return {tuple(ring): size_bytes for ring in rings}
 
 
 TRANSPORT = Sharded(

@@ -150,6 +150,16 @@ by_values(
     },
 )
 by_values(
+    "union-wastes",
+    "union",
+    dropped,
+    {
+        REPRODUCED: {"ringbuf@1MiB/reserve": (0.0,) * 8, "ringbuf@1MiB/largest": noisy(0.5)},
+        REFUTED: {"ringbuf@1MiB/reserve": noisy(0.3), "ringbuf@1MiB/largest": noisy(0.1)},
+        OPEN: {"ringbuf@1MiB/reserve": (0.9, 0.0) * 4, "ringbuf@1MiB/largest": (0.0, 0.8) * 4},
+    },
+)
+by_values(
     "force-wakeup",
     "burst-forced",
     dropped,

@@ -81,7 +81,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
         on.duet(
             f"{_CALLS}{size}",
             "Is reserve and submit cheaper than output, equally seldom woken?",
-            {call: (RINGBUF, sending(config, call=call)) for call in Call},
+            {call: (RINGBUF, sending(config, call=call)) for call in (Call.RESERVE, Call.OUTPUT)},
             on.holding(config),
         )
         for size, config in sizes.items()

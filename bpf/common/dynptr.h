@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Records reserved by a length that is known at run time, Linux 5.19. The helpers are
+ * declared by their numbers, since bcc may be older than they are. Once for all sizes: the
+ * verifier asks for no constant here, and follows one path in place of one for each size.
+ */
+#ifdef CALL_DYNPTR
+struct dynptr {		/* struct bpf_dynptr */
+	u64 opaque[2];
+};
+
+static long (*reserve_dynptr)(void *ring, u32 size, u64 flags, struct dynptr *) = (void *)198;
+static void (*submit_dynptr)(struct dynptr *, u64 flags) = (void *)199;
+static void (*discard_dynptr)(struct dynptr *, u64 flags) = (void *)200;
+static long (*dynptr_write)(struct dynptr *, u32 offset, void *source, u32 size,
+			    u64 flags) = (void *)202;
+
+#ifdef MIXED_SIZES
+#define SIZES ((u64)SIZE_3 << 48 | (u64)SIZE_2 << 32 | (u64)SIZE_1 << 16 | SIZE_0)
+#undef EACH_SIZE
+#define EACH_SIZE(sequence, write) \
+	error = write((u32)(SIZES >> (((sequence) & 3) << 4) & 0xffff))
+#endif
+
+static __always_inline void fill_dynptr(struct dynptr *target, u32 size,
+					struct padding *padding, u32 sequence)
+{
+#ifdef PADDED
+	u32 rest = size - sizeof(struct exit_record);
+
+	if (!rest || rest > PAYLOAD_MAX)
+		return;
+	dynptr_write(target, sizeof(struct exit_record), padding->payload->bytes, rest, 0);
+	dynptr_write(target, size - sizeof(sequence), &sequence, sizeof(sequence), 0);
+#endif
+}
+#endif
