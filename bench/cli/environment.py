@@ -14,6 +14,7 @@ VARIABLES: Final = {
     "PATH": "Where QEMU, GPG and other tools of `kernels` are looked for.",
 }
 INTERNAL: Final = {
+    "BUFBENCH_COUNTED": "Set in guests whose instructions are counted.",
     "BUFBENCH_KERNEL_CONFIG": "Set in guests: the build configuration of their kernel.",
 }
 IGNORED: Final = ("PYTHON*", "PYTEST_*", "TYPER_*", "BCC_*", "LIBBPF_*", "COLUMNS", "LINES")
