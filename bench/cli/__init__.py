@@ -28,7 +28,7 @@ COMMANDS: Final = (
         "compare",
         "history",
     ),
-    *("kernels", "completion", "man"),
+    *("kernels", "fleet", "completion", "man"),
 )
 """In the order in which the help shows them."""
 
