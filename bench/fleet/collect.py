@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from distributed import Client, Future, LocalCluster
+from distributed import Client, Future, Scheduler, SpecCluster, Worker
 from pydantic import TypeAdapter, ValidationError
 
 from bench.errors import MachineUnfit, UsageError
@@ -19,6 +19,7 @@ from bench.fleet.address import Address
 from bench.fleet.folder import Folder
 from bench.fleet.roster import Roster, Row, Seen, State
 from bench.fleet.spool import Progress, Spool
+from bench.fleet.worker import LOOPBACK
 from bench.host.scratch import folder as scratch_folder
 
 _TICK_S: Final = 0.5
@@ -53,18 +54,14 @@ def connected(scheduler: Address, security: Any) -> Iterator[Client]:
 
 @contextmanager
 def local(name: str, spool: Path) -> Iterator[Client]:
-    """Yield a client of a scheduler and one worker within this process; nothing listens."""
+    """Yield a client of a scheduler and one worker in this process; the dashboard alone listens."""
     with scratch_folder() as scratch:
         made = worker.options(name, Spool(spool), facts.look(), scratch)
-        del made["dashboard"], made["dashboard_address"], made["nthreads"]
+        scheduler = {"protocol": "inproc://", "dashboard_address": LOOPBACK, "dashboard": True}
         with (
-            LocalCluster(
-                n_workers=1,
-                threads_per_worker=1,
-                processes=False,
-                dashboard_address=None,
-                worker_dashboard_address=None,
-                **made,
+            SpecCluster(
+                workers={name: {"cls": Worker, "options": made}},
+                scheduler={"cls": Scheduler, "options": scheduler},
             ) as cluster,
             Client(cluster, set_as_default=False) as client,
         ):
@@ -129,21 +126,21 @@ def _take(client: Client, future: Future, row: Row, folder: Folder, roster: Rost
         roster.lose(row, "its task was lost", now)
         return
     try:
-        given = TypeAdapter(task.Returned).validate_python(future.result(), strict=True)
+        given = TypeAdapter(task.Returned).validate_python(future.result())
     except (ValidationError, OSError, RuntimeError) as error:
         roster.lose(row, f"what it gave is no result: {type(error).__name__}", now)
         return
-    if not given["journal"]:
-        row.state, row.reason = State.FAILED, given["said"] or f"exit code {given['exit_code']}"
+    if not given.journal:
+        row.state, row.reason = State.FAILED, given.said or f"exit code {given.exit_code}"
         return
-    if sha256(given["journal"]).hexdigest() != given["sha256"]:
+    if sha256(given.journal).hexdigest() != given.sha256:
         roster.lose(row, "its journal was damaged on the way", now)
         return
-    folder.keep(row.name, given["journal"])
-    row.state, row.sha256, row.reason = State.DONE, given["sha256"], ""
-    row.exit_code = given["exit_code"]
+    folder.keep(row.name, given.journal)
+    row.state, row.sha256, row.reason = State.DONE, given.sha256, ""
+    row.exit_code = given.exit_code
     if row.exit_code:
-        row.notes.append(given["said"])
+        row.notes.append(given.said)
     folder.save(roster.rows.values())
     with suppress(Exception):  # what is not forgotten takes room there, no more
         client.run(task.forget, folder.plan.task(row.name).id, workers=[row.address])

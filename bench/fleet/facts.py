@@ -67,7 +67,7 @@ def read(said: object) -> Facts | None:
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        return TypeAdapter(Facts).validate_python(said, strict=True)
+        return TypeAdapter(Facts).validate_python(said)
     except ValidationError:
         return None
 

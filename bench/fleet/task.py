@@ -7,8 +7,9 @@ Dask sends a function of an installed module as its name. Nothing of bufbench's 
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict, dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final
 
 from bench.errors import BufbenchError, ExitCode
 from bench.fleet import plan as plans
@@ -26,16 +27,17 @@ _LONGEST_S: Final = 7 * 24 * 3600.0
 _MEASURED: Final = (ExitCode.OK, ExitCode.NOT_BALANCED)
 
 
-class Returned(TypedDict):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Returned:
     """What a task gives: the journal whole, or why there is none."""
 
     exit_code: int
     said: str
-    sha256: str
-    journal: bytes
+    sha256: str = ""
+    journal: bytes = b""
 
 
-def run_plan(text: str) -> Returned:
+def run_plan(text: str) -> dict[str, Any]:
     """Run a plan, JSON, on this machine; what it has been run to the end before is not run again.
 
     What goes wrong is returned as an exit code and a line.
@@ -43,12 +45,13 @@ def run_plan(text: str) -> Returned:
     from distributed import get_worker
 
     try:
-        return run(plans.parse(text), get_worker().plugins[STATION].spool)
+        given = run(plans.parse(text), get_worker().plugins[STATION].spool)
     except BufbenchError as error:
-        return _none(error.exit_code, str(error))
+        given = Returned(exit_code=error.exit_code, said=str(error))
     except OSError as error:
-        what = error.filename or "the worker's folder"
-        return _none(ExitCode.MACHINE_UNFIT, f"{what}: {error.strerror}")
+        said = f"{error.filename or 'its spool'}: {error.strerror}"
+        given = Returned(exit_code=ExitCode.MACHINE_UNFIT, said=said)
+    return asdict(given)
 
 
 def forget(task: str, dask_worker: Any) -> None:
@@ -66,7 +69,7 @@ def run(plan: Plan, spool: Spool) -> Returned:
                 journal.unlink()
             ended = _called(plan.words(journal, resume=begun))
             if ended.exit_code not in _MEASURED:
-                return _none(ended.exit_code, ended.said)
+                return Returned(exit_code=ended.exit_code, said=ended.said)
             digest = sha256(spool.read(plan.id)).hexdigest()
             ended = Ended(exit_code=ended.exit_code, said=ended.said, sha256=digest)
             spool.end(plan.id, ended)
@@ -84,7 +87,3 @@ def _called(words: list[str]) -> Ended:
     said = done.stderr.strip().splitlines() or [""]
     code = done.returncode
     return Ended(exit_code=code, said=said[-1].removeprefix("bufbench: "), sha256="")
-
-
-def _none(exit_code: int, said: str) -> Returned:
-    return Returned(exit_code=exit_code, said=said, sha256="", journal=b"")

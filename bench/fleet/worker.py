@@ -20,7 +20,7 @@ from bench.fleet.task import RESOURCE, STATION
 from bench.host.scratch import folder as scratch_folder
 
 _AGAIN_S: Final = 2.0
-_LOOPBACK: Final = "127.0.0.1:0"
+LOOPBACK: Final = "127.0.0.1:0"
 
 
 class Station(WorkerPlugin):  # type: ignore[misc]
@@ -48,7 +48,7 @@ def options(name: str, spool: Spool, seen: facts.Facts, scratch: Path) -> dict[s
         "nthreads": 1,
         "memory_limit": 0,
         "local_directory": str(scratch),
-        "dashboard_address": _LOOPBACK,
+        "dashboard_address": LOOPBACK,
         "dashboard": False,
         "startup_information": {facts.KEY: lambda _: facts.as_said(seen)},
         "metrics": {facts.KEY: progress},
