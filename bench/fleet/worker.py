@@ -20,6 +20,7 @@ from bench.fleet.task import RESOURCE, STATION
 from bench.host.scratch import folder as scratch_folder
 
 _AGAIN_S: Final = 2.0
+_JOIN_S: Final = 10.0  # Dask would try for ever
 LOOPBACK: Final = "127.0.0.1:0"
 
 
@@ -47,6 +48,7 @@ def options(name: str, spool: Spool, seen: facts.Facts, scratch: Path) -> dict[s
         "resources": {RESOURCE: 1},
         "nthreads": 1,
         "memory_limit": 0,
+        "death_timeout": _JOIN_S,
         "local_directory": str(scratch),
         "dashboard_address": LOOPBACK,
         "dashboard": False,
