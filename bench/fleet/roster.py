@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from bench.amounts import duration
 from bench.fleet.facts import Facts
 from bench.fleet.spool import Progress
 
@@ -105,8 +106,10 @@ class Roster:
 
     def send(self, row: Row, worker: Seen) -> None:
         """Note that a row's task has been sent to a worker."""
-        if worker.name != row.name:
-            row.notes = [f"tried again on {worker.name}"]
+        row.notes = [f"tried again on {worker.name}"] * (worker.name != row.name)
+        if worker.clock_ahead_s:
+            how = "ahead" if worker.clock_ahead_s > 0 else "behind"
+            row.notes.append(f"its clock is {duration(abs(worker.clock_ahead_s))} {how}")
         row.state, row.reason, row.progress = State.RUNNING, "", None
         row.machine, row.address = worker.name, worker.address
         row.attempts += 1

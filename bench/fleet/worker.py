@@ -96,6 +96,8 @@ def _refused(scheduler: Address, name: str, error: Exception) -> MachineUnfit:
             f"the scheduler at {scheduler} has a worker {name} already",
             remedy="choose another --name",
         )
+    if not isinstance(error.__cause__ or error, TimeoutError):
+        return MachineUnfit(f"{name} cannot work for {scheduler}: {error.__cause__ or error}")
     return MachineUnfit(
         f"what listens at {scheduler} is no scheduler that takes this worker",
         remedy="use its own certificates, on both sides or on neither",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """bufbench, but what it measures for a fleet is made up: a trial each tenth of a second.
 
-    python -P stand_in.py '{"version": "9.9", "unfit": "no BTF"}' fleet worker ...
+    python -P fleet_stand_in.py '{"version": "9.9", "unfit": "no BTF"}' fleet worker ...
 
 The plan's count is how many trials; each is noted in `measured` beside the journals.
 """
@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.cli import main
-from bench.fleet import engine, facts, task
+from bench.fleet import facts, task
 from bench.fleet.spool import Ended
 
 
@@ -51,11 +51,4 @@ def looked() -> facts.Facts:
 
 task._called = called
 facts.look = looked
-if "clock_s" in changed:
-    ahead = float(changed.pop("clock_s"))
-    now = time.time
-    from bench.fleet import worker
-
-    worker.time.time = lambda: now() + ahead
-assert engine
 main()
