@@ -18,7 +18,7 @@ Certificates = Annotated[
     Path | None,
     of_run(
         "--certificates",
-        help="Folder of `bufbench fleet certificates`; required off loopback.",
+        help="Folder of the certificates; required off loopback.",
         metavar="FOLDER",
     ),
 ]

@@ -15,7 +15,7 @@ _BIND = of_run(help="Where to listen, like 10.0.0.1 or [::1]:8786.", metavar="AD
 def command(
     *, bind: Annotated[str, _BIND] = "127.0.0.1:8786", certificates: Certificates = None
 ) -> None:
-    """Start Dask's scheduler, for workers and `bufbench fleet run`; Ctrl-C ends it.
+    """Start Dask's scheduler, for fleet worker and fleet run; Ctrl-C ends it.
 
     On loopback by default. Elsewhere it takes --certificates, and so do all who join: a scheduler
     hands code to its workers. Its dashboard listens on loopback alone.

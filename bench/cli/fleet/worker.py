@@ -28,7 +28,7 @@ def command(
     spool: Annotated[Path | None, _SPOOL] = None,
     certificates: Certificates = None,
 ) -> None:
-    """Measure on this machine what `bufbench fleet run` sends, one plan at a time.
+    """Measure on this machine what fleet run sends, one plan at a time.
 
     Each measurement takes the machine's lock, and waits for it. A journal is kept here until it
     has been fetched: a plan that was run to its end is not run again. A scheduler that goes away
