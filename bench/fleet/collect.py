@@ -66,6 +66,8 @@ def local(name: str, spool: Path) -> Iterator[Client]:
             Client(cluster, set_as_default=False) as client,
         ):
             yield client
+    with suppress(OSError):  # what was not fetched stays
+        spool.rmdir()
 
 
 def dashboard_port(client: Client) -> int | None:

@@ -16,6 +16,7 @@ from fleet_hosts import Fleet, fleet, joined
 from tracing import BUFBENCH, bufbench, eventually
 
 from bench.fleet import certificates
+from bench.host import process
 from bench.journal.reader import read_journal
 
 pytestmark = pytest.mark.slow
@@ -62,6 +63,24 @@ def test_two_hosts_with_tls_give_a_journal_each(tmp_path: Path) -> None:
             assert refused.returncode == 3
             assert "takes this client" in refused.stderr
             assert refused.stderr.count("\n") == 1
+
+
+def test_a_link_that_is_cut_for_a_while_costs_nothing(tmp_path: Path) -> None:
+    certificates.make(tmp_path / "certificates", days=1)
+    with joined("a") as where:
+        address, bridge = where.split()
+        with fleet(tmp_path, address, tmp_path / "certificates") as made:
+            made.scheduler()
+            made.worker("a", "ip", "netns", "exec", f"{bridge}-a")
+            words = [*BUFBENCH, *made.words("out", "--set=count=30")]
+            with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as running:
+                assert eventually(lambda: len(made.measured("a")) > 5)
+                for state in ("down", "up"):
+                    process.run(["ip", "link", "set", f"{bridge}v2", state], timeout_s=10)
+                    assert state == "up" or eventually(lambda: len(made.measured("a")) == 30)
+                _, said = running.communicate(timeout=90)
+            assert running.returncode == 0, said
+            assert len(made.measured("a")) == 30
 
 
 @pytest.mark.parametrize(
