@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -165,6 +166,14 @@ def test_machines_that_are_not_used_are_named_with_why(local: Fleet) -> None:
         assert line in done.stderr
     assert (local.folder / "out/a.jsonl").exists()
     assert not local.measured("old") + local.measured("dask") + local.measured("unfit")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes privileges away, which takes root")
+def test_a_worker_without_privileges_is_a_row_with_its_reason(local: Fleet) -> None:
+    local.worker("weak", "setpriv", "--bounding-set=-sys_admin,-bpf,-perfmon", real=True)
+    done = local.run("out", "--set=count=1")
+    assert done.returncode == 3
+    assert "weak: not used, privileges: lacks CAP_BPF and CAP_PERFMON" in done.stdout
 
 
 def test_what_was_interrupted_is_resumed_and_nothing_is_measured_twice(local: Fleet) -> None:
