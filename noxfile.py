@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""`./run NAME [-- ARGUMENTS]` starts: tests, faults, bench, claims, report, kernels, lint.
+"""`./run NAME [-- ARGUMENTS]` starts: tests, faults, bench, claims, report, kernels, fleet, lint.
 
 All of them share the environment that `run` made and nox itself runs in: numpy and its like are
 installed once. What a session needs is installed when, and only when, its stamp says so.
@@ -49,7 +49,7 @@ BUILT_FROM = (
 @nox.session
 def tests(session: nox.Session) -> None:
     """All tests that this machine can run; the rest is skipped, counted and named."""
-    prepare(session, "test", "report", "kernels", package=True)
+    prepare(session, "test", "report", "kernels", "fleet", package=True)
     make_results()
     hand_over(session, "pytest", "--junitxml=results/tests.xml", *(session.posargs or ["-q"]))
 
@@ -136,6 +136,13 @@ def kernels(session: nox.Session, series: str) -> None:
 
 
 @nox.session
+def fleet(session: nox.Session) -> None:
+    """A plan on each of many machines: ./run fleet -- worker 10.0.0.1 --certificates FOLDER."""
+    prepare(session, "report", "fleet", package=True)
+    hand_over(session, "bufbench", "fleet", *session.posargs)
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """A fuzzer on all that reads foreign data: ./run fuzz -- --minutes 10 [READER...]."""
     prepare(session, "test", "report", "fuzz", package=True)
@@ -145,7 +152,7 @@ def fuzz(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Ruff, mypy, the contracts of the imports, gcc's warnings, licence lines, BPF style."""
-    prepare(session, "report", "kernels", "test", "lint")
+    prepare(session, "report", "kernels", "fleet", "test", "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")

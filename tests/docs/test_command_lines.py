@@ -28,15 +28,19 @@ from pydantic import TypeAdapter
 
 from bench.campaign import campaign
 from bench.errors import BufbenchError, MachineUnfit
+from bench.fleet import certificates, engine
 from bench.guests import library, sources
 from bench.host import process
 from bench.journal.writer import JournalWriter
+from bench.questions.check import tool
+from bench.questions.watch import buffers, replay
 from bench.tracer import live
 from bench.tracer.object import compiled, package
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what typer says of click
     from bench.cli import app
+    from bench.cli.fleet import report
 
 ROOT: Final = Path(__file__).parents[2]
 DOCUMENTS: Final = (ROOT / "README.md", ROOT / "results/README.md", *(ROOT / "docs").glob("*.md"))
@@ -129,6 +133,8 @@ def called(checkout: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> P
         *((sources, "find"), (sources, "provide")),
         *((sources, "offers"), (sources, "prune"), (library, "opened")),
         *((compiled, "build"), (package, "read")),
+        *((buffers, "find"), (replay, "read"), (tool, "running"), (report, "read")),
+        *((engine, "require"), (certificates, "make")),
     ):
         monkeypatch.setattr(module, name, looked_up)
     monkeypatch.chdir(checkout)

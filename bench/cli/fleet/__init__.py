@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench fleet: report."""
+"""bufbench fleet: certificates, scheduler, worker, run, report."""
 
 from __future__ import annotations
 
 import typer
 
 from bench.cli import settings
-from bench.cli.fleet import report
+from bench.cli.fleet import certificates, report, run, scheduler, worker
 from bench.cli.options import Command, Group, plain_app
 
 app = plain_app(Group)
@@ -14,12 +14,21 @@ app = plain_app(Group)
 
 @app.callback()
 def _fleet(context: typer.Context) -> None:
-    """Ask many machines one question, and judge what they say together. docs/fleet.md has more.
+    """Run one plan on each machine of a fleet, by Dask, and judge what they say together.
 
-    Example: bufbench fleet report results/*/journal.jsonl
+    Whoever reaches a scheduler runs code on its workers, as root: off loopback all sides need
+    certificates. docs/fleet.md has more.
+
+    Example: bufbench fleet run --local --profile quick --output results/fleet
+
+    Example: bufbench fleet report results/fleet/*.jsonl
     """
     group = context.command
     settings.check_commands(context, tuple(getattr(group, "commands", ())))
 
 
+app.command("certificates", cls=Command)(certificates.command)
+app.command("scheduler", cls=Command)(scheduler.command)
+app.command("worker", cls=Command)(worker.command)
+app.command("run", cls=Command)(run.command)
 app.command("report", cls=Command)(report.command)

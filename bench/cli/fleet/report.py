@@ -33,7 +33,7 @@ def command(
     are unlike the others are named, and facts (kernel, CPUs, lock ...) that go with a difference.
     Journals of one machine and kernel are one machine.
 
-    Example: bufbench fleet report ci-artefacts/*/*.jsonl --full
+    Example: bufbench fleet report results/fleet/*.jsonl --full
 
     Example: bufbench fleet report *.jsonl --format html --output fleet.html
     """

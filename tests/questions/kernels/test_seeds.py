@@ -241,7 +241,7 @@ def test_a_real_kernel_comes_out_the_same(tmp_path: Path) -> None:
     if shutil.which(machines.usual().program) is None:
         pytest.skip("no QEMU")
     try:
-        (image,) = provide(["6.1-cloud"], Options(say=lambda _: None))
+        (image,) = provide(["6.12"], Options(say=lambda _: None))
     except BufbenchError as error:
         pytest.skip(f"no kernel can be had: {error}")
     request = seeds.Request(

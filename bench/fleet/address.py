@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Where a scheduler is: written by people, checked for loopback, and whether anybody answers."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from dataclasses import dataclass
+from typing import Final
+
+from bench.errors import MachineUnfit, UsageError
+
+PORT: Final = 8786
+_WRITTEN: Final = re.compile(
+    r"(?:(?:tcp|tls)://)?(?:\[([^\]]+)\]|([^:\[\]/]+))(?::([0-9]{1,5}))?/?"
+)
+_ANSWER_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """A host and a port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def uri(self, *, tls: bool) -> str:
+        """Return the address as Dask writes it."""
+        return f"{'tls' if tls else 'tcp'}://{self}"
+
+    @property
+    def loopback(self) -> bool:
+        """Return whether only this machine can be meant, by all addresses that the host has."""
+        try:
+            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise UsageError(f"{self.host} has no address: {_why(error)}") from error
+        return all(ipaddress.ip_address(each[4][0]).is_loopback for each in found)
+
+    def require_tls_off_loopback(self, *, tls: bool) -> None:
+        """Raise UsageError where the address needs certificates, and there are none."""
+        if not tls and not self.loopback:
+            raise UsageError(
+                f"{self} is not loopback: whoever reaches a scheduler runs code on its workers",
+                remedy="make certificates with bufbench fleet certificates, add --certificates",
+            )
+
+    def reached_from(self) -> str:
+        """Return this machine's address towards the scheduler; MachineUnfit if none answers."""
+        try:
+            with socket.create_connection((self.host, self.port), timeout=_ANSWER_S) as probe:
+                return str(probe.getsockname()[0])
+        except (OSError, UnicodeError) as error:
+            raise MachineUnfit(
+                f"no scheduler at {self}: {_why(error)}",
+                remedy="start one there with bufbench fleet scheduler",
+            ) from error
+
+
+def parse(text: str) -> Address:
+    """Return the address that ``text`` names: HOST, HOST:PORT, [IPv6]:PORT, also with tls://."""
+    found = _WRITTEN.fullmatch(text)
+    port = int(found[3] or PORT) if found else 0
+    if found is None or port > 65535:
+        raise UsageError(f"{text!r} is not an address", remedy=f"write it like 10.0.0.1:{PORT}")
+    return Address(host=found[1] or found[2], port=port)
+
+
+def _why(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)

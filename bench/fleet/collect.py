@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Send a plan to each machine of a scheduler and write the journals as they come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from distributed import Client, Future, Scheduler, SpecCluster, Worker
+from pydantic import TypeAdapter, ValidationError
+
+from bench.errors import MachineUnfit, UsageError
+from bench.fleet import facts, task, worker
+from bench.fleet.address import Address
+from bench.fleet.folder import Folder
+from bench.fleet.roster import Roster, Row, Seen, State
+from bench.fleet.spool import Progress, Spool
+from bench.fleet.worker import LOOPBACK
+from bench.host.scratch import folder as scratch_folder
+
+_TICK_S: Final = 0.5
+_JOIN_S: Final = 60.0
+_SCHEDULER_BACK_S: Final = 30.0
+_CLOCK_S: Final = 60.0
+
+Show = Callable[[Roster], None]
+
+
+@contextmanager
+def connected(scheduler: Address, security: Any) -> Iterator[Client]:
+    """Yield a client of the scheduler there; MachineUnfit where there is none to be had."""
+    scheduler.reached_from()
+    uri = scheduler.uri(tls=security is not None)
+    try:
+        client = Client(
+            uri, security=security, timeout=_SCHEDULER_BACK_S, set_as_default=False, name="bufbench"
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise MachineUnfit(
+            f"what listens at {scheduler} is no scheduler that takes this client",
+            remedy="use its own certificates, on both sides or on neither",
+        ) from error
+    try:
+        _check_version(client, scheduler)
+        yield client
+    finally:
+        with suppress(Exception):
+            client.close(timeout=2)
+
+
+@contextmanager
+def local(name: str, spool: Path) -> Iterator[Client]:
+    """Yield a client of a scheduler and one worker in this process; the dashboard alone listens."""
+    with scratch_folder() as scratch:
+        made = worker.options(name, Spool(spool), facts.look(), scratch)
+        scheduler = {"protocol": "inproc://", "dashboard_address": LOOPBACK, "dashboard": True}
+        with (
+            SpecCluster(
+                workers={name: {"cls": Worker, "options": made}},
+                scheduler={"cls": Scheduler, "options": scheduler},
+            ) as cluster,
+            Client(cluster, set_as_default=False) as client,
+        ):
+            yield client
+    with suppress(OSError):  # what was not fetched stays
+        spool.rmdir()
+
+
+def dashboard_port(client: Client) -> int | None:
+    """Return the port of Dask's dashboard on the scheduler's loopback; None without one."""
+    port = client.scheduler_info()["services"].get("dashboard")
+    return int(port) if port else None
+
+
+def collect(client: Client, folder: Folder, roster: Roster, *, machines: int, show: Show) -> None:
+    """Run the folder's plan on each machine that is there, or joins meanwhile.
+
+    Waits a minute for ``machines`` of them. MachineUnfit where the scheduler is lost for good.
+    """
+    futures: dict[str, Future] = {}
+    began = time.monotonic()
+    folder.save(roster.rows.values())
+    while True:
+        now = time.monotonic()
+        before = _states(roster)
+        try:
+            roster.see(_workers(client), now)
+        except (OSError, AttributeError, RuntimeError) as error:  # AttributeError: it is closed
+            if not _back(client):
+                raise MachineUnfit(
+                    f"the scheduler is lost; {_written(roster)}",
+                    remedy="start it again, then go on with --resume",
+                ) from error
+            continue
+        _forget_lost(roster, futures)
+        for row, seen in [*roster.due(now)]:
+            roster.send(row, seen)
+            futures[row.name] = client.submit(
+                task.run_plan,
+                folder.plan.task(row.name).text(),
+                key=f"{folder.plan.id}-{row.name}-{row.attempts}-{time.time_ns()}",
+                workers=[seen.address],
+                allow_other_workers=False,
+                resources={task.RESOURCE: 1},
+                retries=0,
+                pure=False,
+            )
+        for name, future in [*futures.items()]:
+            if future.done():
+                _take(client, futures.pop(name), roster.rows[name], folder, roster)
+        if _states(roster) != before:
+            folder.save(roster.rows.values())
+        show(roster)
+        enough = len(roster.rows) >= machines or now - began > _JOIN_S
+        if roster.ended and enough and not futures:
+            return
+        time.sleep(_TICK_S)
+
+
+def _take(client: Client, future: Future, row: Row, folder: Folder, roster: Roster) -> None:
+    """Take what a task gave: write its journal, then let the worker forget it."""
+    now = time.monotonic()
+    if future.status != "finished":
+        roster.lose(row, "its task was lost", now)
+        return
+    try:
+        given = TypeAdapter(task.Returned).validate_python(future.result())
+    except (ValidationError, OSError, RuntimeError) as error:
+        roster.lose(row, f"what it gave is no result: {type(error).__name__}", now)
+        return
+    if not given.journal:
+        row.state, row.reason = State.FAILED, given.said or f"exit code {given.exit_code}"
+        return
+    if sha256(given.journal).hexdigest() != given.sha256:
+        roster.lose(row, "its journal was damaged on the way", now)
+        return
+    folder.keep(row.name, given.journal)
+    row.state, row.sha256, row.reason = State.DONE, given.sha256, ""
+    row.exit_code = given.exit_code
+    if row.exit_code:
+        row.notes.append(given.said)
+    folder.save(roster.rows.values())
+    with suppress(Exception):  # what is not forgotten takes room there, no more
+        client.run(task.forget, folder.plan.task(row.name).id, workers=[row.address])
+
+
+def _workers(client: Client) -> Mapping[str, Seen]:
+    """Return by address what the scheduler shows of its workers: foreign data."""
+    # Not client.scheduler_info(), which gives what it saw last where there is no scheduler.
+    shown = client.sync(client.scheduler.identity, n_workers=-1)["workers"]
+    return {address: _seen(address, each) for address, each in shown.items()}
+
+
+def _seen(address: str, shown: Mapping[str, Any]) -> Seen:
+    said = shown["metrics"].get(facts.KEY) or {}
+    progress = None
+    with suppress(ValidationError):
+        progress = TypeAdapter(Progress | None).validate_python(said.get("running"))
+    clock = said.get("clock")
+    ahead = clock - shown["last_seen"] if isinstance(clock, float) else 0.0
+    return Seen(
+        address=address,
+        name=str(shown["name"]),
+        facts=facts.read(shown.get(facts.KEY)),
+        clock_ahead_s=ahead if abs(ahead) > _CLOCK_S else 0.0,
+        progress=progress,
+    )
+
+
+def _forget_lost(roster: Roster, futures: dict[str, Future]) -> None:
+    """Drop the futures of lost tasks: Dask would wait for their worker for ever."""
+    for name in [each for each in futures if roster.rows[each].state is not State.RUNNING]:
+        if not futures[name].done():
+            with suppress(Exception):
+                futures.pop(name).cancel()
+
+
+def _back(client: Client) -> bool:
+    """Return whether the client has found its scheduler again, which it tries by itself."""
+    time.sleep(_TICK_S)  # it may not have noticed yet
+    deadline = time.monotonic() + _SCHEDULER_BACK_S
+    while client.status == "connecting" and time.monotonic() < deadline:
+        time.sleep(_TICK_S)
+    return bool(client.status == "running")
+
+
+def _states(roster: Roster) -> list[tuple[str, State, str]]:
+    return [(row.name, row.state, row.machine) for row in roster.rows.values()]
+
+
+def _written(roster: Roster) -> str:
+    done = sum(row.state is State.DONE for row in roster.rows.values())
+    return f"{done} of {len(roster.rows)} journals are written"
+
+
+def _check_version(client: Client, scheduler: Address) -> None:
+    from bench.fleet import engine
+
+    theirs = client.get_versions()["scheduler"]["packages"].get("distributed")
+    if theirs != engine.version():
+        raise UsageError(
+            f"the scheduler at {scheduler} has Dask {theirs}, not {engine.version()}",
+            remedy="install the same version on both sides",
+        )

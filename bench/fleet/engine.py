@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Dask distributed, set up for measuring: quiet, without its profiler, impatient with silence."""
+
+from __future__ import annotations
+
+import warnings
+from importlib import import_module
+from typing import Final
+
+from bench.errors import MachineUnfit
+
+_LOGGERS: Final = (
+    *("distributed", "distributed.client", "distributed.scheduler", "distributed.worker"),
+    *("distributed.core", "distributed.comm", "bokeh", "tornado", "tornado.application", "asyncio"),
+)
+_SETTINGS: Final = {
+    # What goes wrong is said in a line of bufbench's.
+    "logging": dict.fromkeys(_LOGGERS, "critical"),
+    "distributed.comm.timeouts.connect": "10s",
+    # Nothing beside a measurement that it does not need: the profiler looks at every thread 100
+    # times a second.
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.system-monitor.interval": "10s",
+}
+_MODULES: Final = ("cryptography", "bokeh", "distributed")
+
+
+def require() -> None:
+    """Import Dask with these settings; MachineUnfit where the extra is not installed."""
+    warnings.simplefilter("ignore")  # of Dask, to stderr: a port that is taken, other versions
+    try:
+        import dask.config
+
+        dask.config.set(_SETTINGS)
+        for name in _MODULES:
+            import_module(name)
+    except ImportError as error:
+        raise MachineUnfit(
+            f"the fleet's engine is not installed: {error}",
+            remedy="install the extra: pip install 'bufbench[fleet]'",
+        ) from error
+
+
+def version() -> str:
+    """Return Dask's version."""
+    import distributed
+
+    return str(distributed.__version__)

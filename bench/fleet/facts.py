@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What a worker says of its machine as it joins: versions, type, and why it cannot measure."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from bench.doctor import doctor
+from bench.fleet import engine
+from bench.linux import capabilities, lockdown, machine, procfs
+
+KEY = "bufbench"
+"""Under which Dask's scheduler keeps the facts of a worker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """A machine, as far as the fleet has to know it before it has measured."""
+
+    bufbench: str
+    dask: str
+    hostname: str
+    cpu_model: str
+    cpus: int
+    architecture: str
+    kernel: str
+    virtualisation: str
+    unfit: str = ""  # why it cannot measure; "": it can
+
+    @property
+    def type(self) -> str:
+        """Return what machines have in common that may stand in for each other."""
+        cpus = f"{self.cpus} x {self.cpu_model}"
+        return f"{cpus}, {self.architecture}, Linux {self.kernel}, {self.virtualisation}"
+
+    def objection(self) -> str:
+        """Return why the machine is not used by this process; "": it is."""
+        for what, theirs, own in (
+            ("bufbench", self.bufbench, machine.harness_version()),
+            ("Dask", self.dask, engine.version()),
+        ):
+            if theirs != own:
+                return f"has {what} {theirs}, not {own}: install the same version there"
+        return self.unfit
+
+
+def look() -> Facts:
+    """Look at this machine, with no bpf(2) call: another measurement may be running."""
+    seen = os.uname()
+    return Facts(
+        bufbench=machine.harness_version(),
+        dask=engine.version(),
+        hostname=seen.nodename,
+        cpu_model=machine.cpu_model(procfs.read(procfs.PROC / "cpuinfo") or ""),
+        cpus=len(procfs.online_cpus()),
+        architecture=seen.machine,
+        kernel=seen.release,
+        virtualisation=machine.virtualisation().kind,
+        unfit=next(_failures(), ""),
+    )
+
+
+def read(said: object) -> Facts | None:
+    """Return the facts that a worker said; None where it said none, as a worker not bufbench's."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(Facts).validate_python(said)
+    except ValidationError:
+        return None
+
+
+def as_said(facts: Facts) -> dict[str, object]:
+    """Return the facts in values that Dask's messages carry."""
+    return asdict(facts)
+
+
+def _failures() -> Iterator[str]:
+    for found in (
+        doctor.privileges(capabilities.held()),
+        doctor.check("kernel", os.uname().release),
+        doctor.check("BTF", os.access(doctor.BTF, os.R_OK)),
+        doctor.lockdown_of(lockdown.running()),
+    ):
+        if found.status is doctor.Status.FAIL:
+            yield f"{found.name}: {found.seen}; {found.remedy}"

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A worker of Dask's on this machine, which comes back when its scheduler does."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from distributed import Worker, WorkerPlugin
+
+from bench.errors import MachineUnfit
+from bench.fleet import facts
+from bench.fleet.address import Address
+from bench.fleet.spool import Spool
+from bench.fleet.task import RESOURCE, STATION
+from bench.host.scratch import folder as scratch_folder
+
+_AGAIN_S: Final = 2.0
+_JOIN_S: Final = 10.0  # Dask would try for ever
+LOOPBACK: Final = "127.0.0.1:0"
+
+
+class Station(WorkerPlugin):  # type: ignore[misc]
+    """Gives tasks their worker's spool."""
+
+    name = STATION
+
+    def __init__(self, spool: Spool) -> None:
+        self.spool = spool
+
+
+def options(name: str, spool: Spool, seen: facts.Facts, scratch: Path) -> dict[str, Any]:
+    """Return what makes a worker of Dask's one of bufbench's: one task at a time, facts, a spool.
+
+    Nothing else listens beyond loopback; memory is the measured program's, not the worker's.
+    """
+
+    def progress(_: Worker) -> dict[str, Any]:
+        running = spool.progress()
+        return {"clock": time.time(), "running": asdict(running) if running else None}
+
+    return {
+        "name": name,
+        "resources": {RESOURCE: 1},
+        "nthreads": 1,
+        "memory_limit": 0,
+        "death_timeout": _JOIN_S,
+        "local_directory": str(scratch),
+        "dashboard_address": LOOPBACK,
+        "dashboard": False,
+        "startup_information": {facts.KEY: lambda _: facts.as_said(seen)},
+        "metrics": {facts.KEY: progress},
+        "plugins": (Station(spool),),
+    }
+
+
+def serve(
+    scheduler: Address, *, name: str, spool: Spool, security: Any, say: Callable[[str], None]
+) -> None:
+    """Work for a scheduler until this process is ended; MachineUnfit where it cannot be joined.
+
+    One that was joined and is lost is waited for.
+    """
+    host = scheduler.reached_from()
+    seen = facts.look()
+    if seen.unfit:
+        say(f"this machine cannot measure, and only says so: {seen.unfit}")
+    with scratch_folder() as scratch:
+        made = options(name, spool, seen, scratch)
+
+        async def work() -> None:
+            uri = scheduler.uri(tls=security is not None)
+            joined = False
+            while True:
+                try:
+                    async with Worker(uri, host=host, security=security, **made) as worker:
+                        joined = True
+                        say(f"{name} works for the scheduler at {scheduler}")
+                        await worker.finished()
+                    say(f"the scheduler at {scheduler} is gone; waiting for it")
+                except (OSError, ValueError, RuntimeError) as error:
+                    if not joined:
+                        raise _refused(scheduler, name, error) from error
+                await asyncio.sleep(_AGAIN_S)
+
+        asyncio.run(work())
+
+
+def _refused(scheduler: Address, name: str, error: Exception) -> MachineUnfit:
+    if "name taken" in f"{error} {error.__cause__}":
+        return MachineUnfit(
+            f"the scheduler at {scheduler} has a worker {name} already",
+            remedy="choose another --name",
+        )
+    if not isinstance(error.__cause__ or error, TimeoutError):
+        return MachineUnfit(f"{name} cannot work for {scheduler}: {error.__cause__ or error}")
+    return MachineUnfit(
+        f"what listens at {scheduler} is no scheduler that takes this worker",
+        remedy="use its own certificates, on both sides or on neither",
+    )

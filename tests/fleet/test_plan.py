@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Plans, addresses, certificates and folders, without Dask."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from bench.errors import BufbenchError, JournalError, UsageError
+from bench.fleet import address, certificates
+from bench.fleet.folder import Folder
+from bench.fleet.plan import Plan, options_of, parse
+from bench.fleet.roster import Row, State
+from bench.fleet.spool import Spool
+
+PLAN = Plan(id="0123456789abcdef", profile="quick", options={"seed": "2"}).task("host-1")
+
+
+def test_a_plan_is_what_was_sent() -> None:
+    assert parse(PLAN.text()) == PLAN
+    assert PLAN.words(Path("j"), resume=True)[-3:] == ["--wait", "--output=j", "--resume"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": "../../etc/passwd"},
+        {"id": "0123456789abcdef"},
+        {"schema": 2},
+        {"profile": "/etc/passwd"},
+        {"options": {"output": "/etc/passwd"}},
+        {"options": {"storm-user": "root"}},
+        {"options": {"seed": 1}},
+        {"only": "rb-order"},
+    ],
+)
+def test_what_is_no_plan_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        parse(json.dumps({**json.loads(PLAN.text()), **change}))
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "{", "import os", '{"id": 1}', "\0"])
+def test_what_is_no_json_of_a_plan_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="not a plan"):
+        parse(text)
+
+
+@pytest.mark.parametrize("written", [["seed"], ["seed=1", "seed=2"], ["output=x"]])
+def test_an_option_that_no_plan_has_is_refused(written: list[str]) -> None:
+    with pytest.raises(UsageError):
+        options_of(written)
+
+
+@pytest.mark.parametrize(
+    ("text", "uri"),
+    [
+        ("10.0.0.1", "tls://10.0.0.1:8786"),
+        ("tcp://host:1", "tls://host:1"),
+        ("[::1]:99", "tls://[::1]:99"),
+    ],
+)
+def test_addresses(text: str, uri: str) -> None:
+    assert address.parse(text).uri(tls=True) == uri
+
+
+@pytest.mark.parametrize("text", ["", "a b:c", "h:99999", "::1", "http://h"])
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        address.parse(text).require_tls_off_loopback(tls=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "inside"),
+    [("127.0.0.1", True), ("[::1]:1", True), ("0.0.0.0", False), ("[::]:1", False)],
+)
+def test_loopback(text: str, inside: bool) -> None:
+    assert address.parse(text).loopback is inside
+
+
+def test_certificates_replace_none_and_keys_are_the_owners(tmp_path: Path) -> None:
+    for each in certificates.make(tmp_path / "c", days=1):
+        assert stat.S_IMODE(each.stat().st_mode) == (0o600 if "key" in each.name else 0o644)
+    with pytest.raises(UsageError, match="there already"):
+        certificates.make(tmp_path / "c", days=1)
+    certificates.security(tmp_path / "c", certificates.Role.WORKER)
+    (tmp_path / "c/worker-key.pem").chmod(0o644)
+    with pytest.raises(UsageError, match="read by others"):
+        certificates.security(tmp_path / "c", certificates.Role.WORKER)
+
+
+@pytest.mark.parametrize("name", ["client.pem", "client-key.pem", "ca.pem"])
+@pytest.mark.parametrize("content", [None, b"nonsense"])
+def test_certificates_that_cannot_be_used(tmp_path: Path, name: str, content: bytes | None) -> None:
+    certificates.make(tmp_path, days=1)
+    (tmp_path / name).unlink() if content is None else (tmp_path / name).write_bytes(content)
+    with pytest.raises(BufbenchError, match=r"cannot be used"):
+        certificates.security(tmp_path, certificates.Role.CLIENT)
+
+
+def test_a_certificate_that_is_over_names_the_clock(tmp_path: Path) -> None:
+    certificates.make(tmp_path, days=-1)
+    with pytest.raises(UsageError, match="by this machine; set the clock"):
+        certificates.security(tmp_path, certificates.Role.CLIENT)
+
+
+def test_a_full_disk_leaves_what_is_there(tmp_path: Path) -> None:
+    folder, _ = Folder.opened(tmp_path / "out", Plan(id="", profile="quick"), resume=False)
+    folder.keep("a", b"whole")
+    folder.save([Row(name="a", state=State.DONE)])
+    (tmp_path / "out/.b.jsonl.part").symlink_to("/dev/full")
+    with pytest.raises(JournalError, match="the workers keep what they measured"):
+        folder.keep("b", b"more")
+    assert folder.journal("a").read_bytes() == b"whole"
+    assert not folder.journal("b").exists()
+
+
+def test_progress_reads_what_was_added(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    stage = {"experiment": "e", "arms": ["x", "y"], "first_block": 0, "blocks": 3}
+    with spool.held("t") as journal, journal.open("w") as file:
+        for line in (
+            {"schema": 3, "kind": "machine", "plan": {"stages": [stage]}},
+            {"schema": 3, "kind": "trial"},
+            {"schema": 3, "kind": "trial"},
+            {"schema": 3, "kind": "plan", "stages": [stage]},
+        ):
+            file.write(json.dumps(line, separators=(",", ":")) + "\n")
+        file.write('{"schema":3,"kind":"trial"')
+        file.flush()
+        seen = spool.progress()
+        assert seen is not None
+        assert (seen.trials, seen.planned) == (2, 12)
+    assert spool.progress() is None

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Who gets which task: a made-up fleet, and a clock by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bench.fleet.facts import Facts, look
+from bench.fleet.roster import GRACE_S, MOST_ATTEMPTS, PATIENCE_S, Roster, Row, Seen, State
+
+ONE = replace(look(), unfit="", cpu_model="one")
+OTHER = replace(ONE, cpu_model="other")
+
+
+def there(**machines: Facts | None) -> dict[str, Seen]:
+    return {
+        f"tls://{name}": Seen(address=f"tls://{name}", name=name, facts=known)
+        for name, known in machines.items()
+    }
+
+
+def sent(roster: Roster, now_s: float) -> list[tuple[str, str]]:
+    found = []
+    for row, seen in [*roster.due(now_s)]:
+        roster.send(row, seen)
+        found.append((row.name, seen.name))
+    return found
+
+
+def lost_at(now_s: float, **left: Facts) -> Roster:
+    """Machine a of type ONE was lost; those in ``left`` were there with it, and are done."""
+    roster = Roster()
+    roster.see(there(a=ONE, **left), 0)
+    sent(roster, 0)
+    for name in left:
+        roster.rows[name].state = State.DONE
+    roster.see(there(**left), now_s)
+    return roster
+
+
+def test_each_machine_gets_one_task_once() -> None:
+    roster = Roster()
+    for now_s in (0, 1, 2):
+        roster.see(there(a=ONE, b=OTHER), now_s)
+        assert sent(roster, now_s) == ([("a", "a"), ("b", "b")] if now_s == 0 else [])
+
+
+def test_a_lost_task_waits_for_its_machine_then_goes_to_one_of_its_type() -> None:
+    roster = lost_at(5, b=OTHER, c=ONE)
+    assert roster.rows["a"].state is State.LOST
+    assert sent(roster, 5 + GRACE_S) == []
+    assert sent(roster, 5.1 + GRACE_S) == [("a", "c")]
+    assert roster.rows["a"].notes == ["tried again on c"]
+
+
+def test_a_machine_that_is_back_has_its_task_again() -> None:
+    roster = lost_at(5, c=ONE)
+    roster.see(there(a=ONE, c=ONE), 6)
+    assert sent(roster, 6) == [("a", "a")]
+
+
+def test_a_worker_that_was_restarted_between_two_looks_has_lost_its_task() -> None:
+    roster = Roster()
+    roster.see(there(a=ONE), 0)
+    sent(roster, 0)
+    roster.see({"tls://a:2": Seen(address="tls://a:2", name="a", facts=ONE)}, 1)
+    assert sent(roster, 1) == [("a", "a")]
+    assert roster.rows["a"].address == "tls://a:2"
+
+
+def test_a_new_machine_takes_over_and_measures_once() -> None:
+    roster = lost_at(5)
+    now_s = 6 + GRACE_S
+    roster.see(there(new=ONE), now_s)
+    assert sent(roster, now_s) == [("a", "new")]
+    roster.rows["a"].state = State.DONE
+    roster.see(there(new=ONE), now_s + 1)
+    assert sent(roster, now_s + 1) == []
+    assert [*roster.rows] == ["a"]
+
+
+def test_without_a_machine_of_its_type_it_fails_after_a_while() -> None:
+    roster = lost_at(5, b=OTHER)
+    roster.see(there(b=OTHER), 5 + PATIENCE_S)
+    assert not roster.ended
+    roster.see(there(b=OTHER), 5.1 + PATIENCE_S)
+    assert roster.ended
+    assert "no machine of its type" in roster.rows["a"].reason
+
+
+def test_a_task_that_kills_its_workers_fails() -> None:
+    roster = Roster()
+    for now_s in range(MOST_ATTEMPTS):
+        roster.see(there(a=ONE), now_s)
+        assert sent(roster, now_s) == [("a", "a")]
+        roster.see({}, now_s + 0.5)
+    assert roster.rows["a"].state is State.FAILED
+
+
+def test_who_is_not_used_gets_no_task_until_he_is_fit() -> None:
+    roster = Roster()
+    unfit = replace(ONE, unfit="no BTF")
+    roster.see(there(a=unfit, old=replace(ONE, bufbench="9"), plain=None, **{"../x": ONE}), 0)
+    assert sent(roster, 0) == []
+    assert {row.state for row in roster.rows.values()} == {State.NOT_USED}
+    roster.see(there(a=ONE), 1)
+    assert sent(roster, 1) == [("a", "a")]
+
+
+def test_only_the_machines_that_were_asked_for() -> None:
+    roster = Roster(frozenset(("b",)))
+    roster.see(there(a=ONE, b=ONE), 0)
+    assert sent(roster, 0) == [("b", "b")]
+
+
+def test_a_clock_that_is_a_day_off_is_noted() -> None:
+    roster = Roster()
+    roster.see({"x": Seen(address="x", name="a", facts=ONE, clock_ahead_s=-86_400)}, 0)
+    sent(roster, 0)
+    assert roster.rows["a"].notes == ["its clock is 24 h behind"]
+
+
+def test_what_was_done_before_is_not_done_again() -> None:
+    roster = Roster()
+    roster.rows["a"] = Row(name="a", state=State.DONE, machine="a")
+    roster.see(there(a=ONE), 0)
+    assert sent(roster, 0) == []
+    assert roster.ended
