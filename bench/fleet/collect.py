@@ -13,6 +13,7 @@ from typing import Any, Final
 from distributed import Client, Future, Scheduler, SpecCluster, Worker
 from pydantic import TypeAdapter, ValidationError
 
+from bench.amounts import counted
 from bench.errors import MachineUnfit, UsageError
 from bench.fleet import facts, task, worker
 from bench.fleet.address import Address
@@ -194,7 +195,7 @@ def _states(roster: Roster) -> list[tuple[str, State, str]]:
 
 def _written(roster: Roster) -> str:
     done = sum(row.state is State.DONE for row in roster.rows.values())
-    return f"{done} of {len(roster.rows)} journals are written"
+    return f"{done} of {counted(len(roster.rows), 'journal')} written"
 
 
 def _check_version(client: Client, scheduler: Address) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from bench.amounts import duration
+from bench.amounts import counted, duration
 from bench.escape import in_a_line
 from bench.fleet.roster import Roster, Row, State
 
@@ -22,7 +22,7 @@ def doing(row: Row) -> str:
     """Return in words what a machine does, or what became of its task."""
     words = [row.state.value]
     if row.state is State.RUNNING and row.progress is not None:
-        words.append(f"{row.progress.trials} of {row.progress.planned} trials")
+        words.append(f"{row.progress.trials} of {counted(row.progress.planned, 'trial')}")
     words += [row.reason] * bool(row.reason) + row.notes
     return in_a_line(", ".join(words))
 

@@ -99,8 +99,8 @@ def _parts(fleet: Fleet) -> Iterator[parts.Part]:
     yield Note(
         text="Each machine compares its own two arms; times of two machines never meet. Mean: "
         "random effects over machines, with its 95 % interval. Next: where the true value of one "
-        "more machine of this kind lies, in 19 of 20 cases. I²: the share of what machines differ "
-        "by that is not chance.",
+        "more machine of this kind lies (95 % prediction interval). I²: the share of what "
+        "machines differ by that is not chance.",
         level=Level.EVIDENCE,
     )
 

@@ -153,7 +153,11 @@ def _sentence(asked: Question, transport: str) -> str:
     if not tuned.confirmed(asked.axis):
         tried = _words(tuned.recommended.point.setting, way)
         seen = tuned.check.on(asked.axis) if tuned.check else None
-        held = f"in {seen.better_in} of {seen.blocks} blocks" if seen else "in no valid block"
+        held = (
+            f"in {seen.better_in} of {counted(seen.blocks, 'block')}"
+            if seen
+            else "in no valid block"
+        )
         return f"{words}: to {tried} was better {held} when tried again."
     if tuned.check is None:
         return f"{words}: {tuned.recommended.reason}."

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Final
 
+from bench.amounts import counted
 from bench.judge.metrics import METRICS
 from bench.judge.numbers import number
 from bench.judge.samples import ArmSamples, ExperimentSamples, Stretch, file, paired
@@ -154,7 +155,9 @@ def recommend(found: Sequence[Point], axis: Axis, within_ms: float) -> Recommend
         each for each in found if each.lossy <= default.lossy and each.on(axis).blocks >= _FEWEST
     ]
     if not kept:
-        return Recommendation(point=default, reason=f"fewer than {_FEWEST} blocks can be judged")
+        return Recommendation(
+            point=default, reason=f"fewer than {counted(_FEWEST, 'block')} can be judged"
+        )
     reason = {
         Axis.LATENCY: "the least 99th percentile of latency",
         Axis.CPU: "the least consumer CPU, whatever the latency",
