@@ -34,7 +34,8 @@ IDLE = [
             *("--workload burst", "--workers 2", "--count 5000", "--rate 5", "--spawn fork"),
             *("--gap fixed", "--burst 5", "--depth 3", "--exec", "--seconds 3", "--budget 64KiB"),
             *("--transport ringbuf", "--wakeup none", "--call output", "--payload 8"),
-            *("--records 2", "--poll busy", "--interval 3", "--flush 3", "--reader bcc", "--stall 5"),
+            *("--records 2", "--poll busy", "--interval 3", "--reader bcc", "--stall 5"),
+            "--flush 3",
             *("--consumer-cpu 0", "--cpus 0", "--blocks 1", "--rate nan", "--payload 9999"),
         )
     ),

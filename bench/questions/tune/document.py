@@ -153,11 +153,9 @@ def _sentence(asked: Question, transport: str) -> str:
     if not tuned.confirmed(asked.axis):
         tried = _words(tuned.recommended.point.setting, way)
         seen = tuned.check.on(asked.axis) if tuned.check else None
-        held = (
-            f"in {seen.better_in} of {counted(seen.blocks, 'block')}"
-            if seen
-            else "in no valid block"
-        )
+        held = "in no valid block"
+        if seen:
+            held = f"in {seen.better_in} of {counted(seen.blocks, 'block')}"
         return f"{words}: to {tried} was better {held} when tried again."
     if tuned.check is None:
         return f"{words}: {tuned.recommended.reason}."

@@ -155,9 +155,8 @@ def recommend(found: Sequence[Point], axis: Axis, within_ms: float) -> Recommend
         each for each in found if each.lossy <= default.lossy and each.on(axis).blocks >= _FEWEST
     ]
     if not kept:
-        return Recommendation(
-            point=default, reason=f"fewer than {counted(_FEWEST, 'block')} can be judged"
-        )
+        few = f"fewer than {counted(_FEWEST, 'block')} can be judged"
+        return Recommendation(point=default, reason=few)
     reason = {
         Axis.LATENCY: "the least 99th percentile of latency",
         Axis.CPU: "the least consumer CPU, whatever the latency",
