@@ -46,6 +46,7 @@ _MARKS: Final = {
     Verdict.INCONCLUSIVE: Mark.OPEN,
 }
 _SIGNS: Final = {Verdict.REPRODUCED: "✓", Verdict.REFUTED: "✗", Verdict.INCONCLUSIVE: "?"}
+_LARGE: Final = 10.0  # times: fewer digits
 _MOST_COLUMNS: Final = 12  # machines of the matrix; of more, only how many
 _MOST_IN_FOREST: Final = 40
 _MOST_SENTENCES: Final = 8  # of facts and of machines unlike the others
@@ -108,7 +109,8 @@ def _parts(fleet: Fleet) -> Iterator[parts.Part]:
 def _headlines(numbers: Sequence[Number]) -> Iterator[tuple[Question, Number]]:
     """Yield of each question one number that at least half as many machines have as any.
 
-    Duets before blocks, of order the chain, then what most machines have, at 64 KiB.
+    Of latency and writes duets, else blocks, of order the chain, then what most machines have, at
+    64 KiB.
     """
     for question in Question:
         of = [each for each in numbers if each.question is question]
@@ -120,8 +122,9 @@ def _headlines(numbers: Sequence[Number]) -> Iterator[tuple[Question, Number]]:
 
 def _preference(number: Number) -> tuple[bool, bool, int, bool]:
     of_order = number.question is Question.ORDER and number.experiment == "chain"
+    within_storms = number.question in (Question.LATENCY, Question.WRITE)
     return (
-        number.experiment.endswith("duet"),
+        number.experiment.endswith("duet") is within_storms,
         of_order,
         len(number.told),
         number.budget == "64KiB",
@@ -145,7 +148,7 @@ def _sentence(number: Number) -> str:
 
 def _value(number: Number, value: float) -> str:
     if number.scale is Scale.RATIO:
-        return f"{value:.3g} times"
+        return f"{value:.3f} times" if value < _LARGE else f"{value:,.3g} times"
     return f"{100 * value:+.2f} points"
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import exp, log
+from math import exp, inf, log
 from typing import Final
 
 from bench.judge.comparison import Comparison, Outcome, Row
@@ -177,6 +177,7 @@ def _number(place: _Place, rows: _Rows, names: Sequence[str]) -> Number:
         effects := [_effect(each.point, each.low, each.high, scale) for each in estimates]
     )
     out = exp if scale is Scale.RATIO else float
+    least = -inf if scale is Scale.RATIO else -1.0  # shares differ by 1 at most
     bounded = pooled.machines >= meta.FEWEST
     return Number(
         question=question,
@@ -188,8 +189,8 @@ def _number(place: _Place, rows: _Rows, names: Sequence[str]) -> Number:
         point=out(pooled.centre),
         low=out(pooled.low),
         high=out(pooled.high),
-        next_low=out(pooled.next_low) if bounded else None,
-        next_high=out(pooled.next_high) if bounded else None,
+        next_low=out(max(pooled.next_low, least)) if bounded else None,
+        next_high=out(min(pooled.next_high, -least)) if bounded else None,
         between=out(pooled.between),
         inconsistency=pooled.inconsistency,
         told=tuple(
