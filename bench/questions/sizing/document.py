@@ -131,6 +131,8 @@ def _load(sized: Sized) -> Iterator[str]:
             f"bursts of {counted(load.burst, 'process that exits', 'processes that exit')} at once"
         )
         what = bursts if load.burst else f"{load.rate_per_s:,.0f} exits/s"
+    if load.replay is not None:
+        what = f"exits as the busiest {load.seconds:g} s of a profile have them"
     records = counted(load.records_per_exit, "record")
     stall = f"reads nothing for {load.stall_ms:g} ms once a storm"
     loss = f"up to {share(sized.tolerated)} of" if sized.tolerated else "no"
