@@ -42,7 +42,7 @@ def complaint(done: process.Completed, code: int) -> str:
         (["--budget", "0"], "size"),
         (["--budget", "-4KiB"], "size"),
         (["--budget", "much"], "size"),
-        (["--budget", "1024GiB"], "memory"),
+        (["--budget", "1024GiB"], "more than a ring buffer can have"),
         (["--cpus", "99999"], "99999"),
         (["--cpus", "first"], "CPUs"),
         (["--cpus", "1-"], "CPUs"),
