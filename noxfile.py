@@ -48,10 +48,20 @@ BUILT_FROM = (
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All tests that this machine can run; the rest is skipped, counted and named."""
+    """All tests that this machine can run, but for those of minutes; the rest is skipped, named."""
     prepare(session, "test", "report", "kernels", "fleet", package=True)
     make_results()
-    hand_over(session, "pytest", "--junitxml=results/tests.xml", *(session.posargs or ["-q"]))
+    usual = ["-q", "-m", "not guests"]
+    hand_over(session, "pytest", "--junitxml=results/tests.xml", *(session.posargs or usual))
+
+
+@nox.session
+def guests(session: nox.Session) -> None:
+    """Tests that take minutes in emulated guests: whole matrices, bisection, another machine."""
+    prepare(session, "test", "report", "kernels", package=True)
+    make_results()
+    words = ("--junitxml=results/guests.xml", "-m", "guests", *(session.posargs or ["-v"]))
+    hand_over(session, "pytest", *words)
 
 
 @nox.session

@@ -45,7 +45,7 @@ with warnings.catch_warnings():
 ROOT: Final = Path(__file__).parents[2]
 DOCUMENTS: Final = (ROOT / "README.md", ROOT / "results/README.md", *(ROOT / "docs").glob("*.md"))
 REACHED: Final = "all that was asked for makes sense"
-PYTESTS: Final = frozenset(("tests", "faults", "soak", "fuzz", "lint"))
+PYTESTS: Final = frozenset(("tests", "guests", "faults", "soak", "fuzz", "lint"))
 COMMAND: Final = re.compile(r"(?:sudo )?(?:\w+=\S+ )?(?:\./run|(?:\.venv/bin/)?bufbench) .*")
 STUB: Final = '#!/bin/sh\nexec /usr/bin/python3 -c \'{}\' "$0" "$@"\n'
 RECORD: Final = (

@@ -23,6 +23,7 @@ python3 -m pytest -p no:cacheprovider -q --color=no -m "not slow" {" ".join(TEST
 """
 
 
+@pytest.mark.guests
 @pytest.mark.live
 @pytest.mark.slow
 def test_its_own_tests_pass_there(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from bench.guests.sources import Options, provide
 from bench.journal.reader import read_journal
 from bench.trial.result import State, TrialResult
 
-pytestmark = [pytest.mark.live, pytest.mark.slow]
+pytestmark = [pytest.mark.guests, pytest.mark.live, pytest.mark.slow]
 
 LABEL = "7.3"
 GUEST = Guest(cpus=2, memory_mib=2048, time_limit_s=420.0, kvm=False)

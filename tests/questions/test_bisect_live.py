@@ -17,6 +17,7 @@ from bench.guests.sources import Options, provide
 MORE = 7
 
 
+@pytest.mark.guests
 @pytest.mark.live
 @pytest.mark.slow
 def test_an_added_path_is_found(tmp_path: Path) -> None:

@@ -235,6 +235,7 @@ def test_storms_are_the_same_on_every_kernel_and_small_beside_callers() -> None:
     assert max(counts["storm-noise"]) < min(counts["storm"]) / 4
 
 
+@pytest.mark.guests
 @pytest.mark.live
 @pytest.mark.slow
 def test_a_real_kernel_comes_out_the_same(tmp_path: Path) -> None:
