@@ -65,7 +65,8 @@ def test_every_record_is_delivered_or_overwritten(
     book = overwriting(trials[name]).ledger
     assert book
     assert book.attempted == book.delivered + book.dropped
-    assert set(book.dropped_by_cause) <= {"overwritten"}
+    # Refused where the oldest record is still being written, on a CPU that was taken away.
+    assert set(book.dropped_by_cause) <= {"overwritten", "refused"}
     assert book.delivered > 0
 
 
