@@ -45,7 +45,9 @@ def summarised(
 
 
 def round_of(seed: int, number: int, cpus: tuple[int, ...]) -> Experiment:
-    setting = arbitrary.Setting(transports=transports.names(), cpus=cpus)
+    # An overwriting ring takes one reader, and a kernel of 6.19 or later.
+    ways = [name for name in transports.names() if name != "overwrite"]
+    setting = arbitrary.Setting(transports=ways, cpus=cpus)
     first = number * TRIALS_PER_ROUND
     return Experiment(
         name="soak",
