@@ -91,7 +91,7 @@ static __always_inline long write_record(struct writer *writer, struct exit_reco
 	dynptr_write(&target, 0, record, sizeof(*record), 0);
 	fill_dynptr(&target, size, &writer->padding, record->sequence);
 	delay(writer->set, record->cpu);
-	due = wake_due(writer);
+	due = wake_due(writer, 0);
 	count_written(writer, due);
 	submit_dynptr(&target, wake_flags(writer, due));
 	return 0;
