@@ -36,8 +36,8 @@ _ATTACH = of_run(click_type=Time("s"), help="Wait so long for the first process 
 _SETTLE = of_run(click_type=Time("s"), help="Wait so long for the last process of a storm.")
 _GATES = of_output(
     "--fail-on",
-    help="Exit 1 on these: silent (missing and not told), missing, twice, wrong (parent, code or "
-    "signal), order. Separated by commas; repeatable.",
+    help="Exit 1 on these: silent (missing and not reported), missing, twice, wrong (parent, code "
+    "or signal), order. Separated by commas; repeatable.",
     metavar="GATES",
 )
 
@@ -60,7 +60,7 @@ def command(
     form: AsFormat = "text",
     as_json: AsJsonForm = False,
 ) -> None:
-    """Say whether a tool sees every process that ends, and whether it tells when it does not.
+    """Say whether a tool sees every process that ends, and whether it reports what it missed.
 
     The tool runs beside storms of rising rates. The generator knows each process that it reaped:
     its PID, parent, exit code or signal. What the tool prints is held against that. It is waited

@@ -4,14 +4,12 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from bench.amounts import counted
+from bench.cli import single
 from bench.cli.options import (
     TRANSPORTS,
     AsJson,
@@ -32,16 +30,11 @@ from bench.cli.options import (
 from bench.cli.output import answer, read_or_not
 from bench.cli.values import Size, Time
 from bench.errors import UsageError, check_range
-from bench.plan.config import MIXED, Call, Consumer, Poll, Producer, Reader, TrialConfig, Wake
+from bench.plan.config import MIXED, Call, Consumer, Poll, Reader, TrialConfig
 from bench.plan.experiments import BASELINES
-from bench.tracer.transports import find
 from workloads.storm import Gap, Shape, Spawn, Storm
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from bench.plan.arms import Side
-    from bench.plan.experiments import Experiment
     from bench.trial.result import TrialResult
 
 _LONGEST_MS: Final = 3_600_000.0
@@ -49,12 +42,7 @@ _STORM: Final = (
     *("workload", "workers", "count", "rate", "spawn", "gap", "burst", "depth", "execute"),
     *("seconds", "cpus", "blocks", "transport"),
 )
-_TRACER: Final = (
-    *("budget", "wakeup", "call", "payload", "records"),
-    *("poll", "interval", "flush", "reader", "stall", "consumer_cpu"),
-)
-"""Options that act on a tracer with buffers only."""
-_SINGLE: Final = (*_STORM, *_TRACER)
+_SINGLE: Final = (*_STORM, *single.TRACER)
 """Options that a profile leaves no room for."""
 
 
@@ -74,8 +62,6 @@ def _payload(size_bytes: int) -> int:
 
 
 _PROFILE = of_run(help="Run all experiments of quick, standard or thorough.")
-_REPLAYED = ("count", "rate", "seconds", "payload", "records")
-_LONGEST_REPLAY_S = 30.0
 _WORKERS = of_storm(help="Processes that make children; 2, of trickle 1.")
 _RATE = of_storm(help="Children a second; 0: as fast as they can.")
 _SPAWN = of_storm(help="Call that makes a child; vfork, of burst fork.")
@@ -190,7 +176,7 @@ def command(
             stall_ms=stall,
             cpu=consumer_cpu,
         )
-        _refuse_idle(context, workload, rate, consumer, asked)
+        single.refuse_idle(context, workload, rate, consumer, asked)
         for what, most in (("burst", burst), ("depth", depth)):
             if given(context, what) and most > count:
                 raise UsageError(f"--{what} {most} is more than --count {count}")
@@ -204,10 +190,10 @@ def command(
             burst_size=burst,
             depth=depth,
             execute=execute,
-            cpus=_cpu_list(cpus),
+            cpus=single.cpu_list(cpus),
             seconds=seconds,
         )
-        storm, payload, records = _replayed(context, load, storm, (payload, records))
+        storm, payload, records = single.replayed(context, load, storm, (payload, records))
         for option, milliseconds in (
             ("--interval", interval),
             ("--flush", flush),
@@ -223,10 +209,12 @@ def command(
             transport="none",
             budget_bytes=0,
             storm=storm,
-            producer=_producer(wakeup, call, payload, records, reader),
+            producer=single.producer(wakeup, call, payload, records, reader),
             consumer=consumer,
         )
-        experiments, left_out = _single(config, asked, budget or [64 * 1024], blocks, usable)
+        experiments, left_out = single.experiment(
+            config, asked, budget or [64 * 1024], blocks, usable
+        )
     journal = output or paths.new_journal(profile or workload.value)
     if resume and output is None:
         raise UsageError("--resume needs the journal to go on with", remedy="add --output FILE")
@@ -264,24 +252,6 @@ def _asked_profile(context: typer.Context, name: str | None) -> str | None:
     return None if precedes else name
 
 
-def _replayed(
-    context: typer.Context, profile: str | None, storm: Storm, sent: tuple[int, int]
-) -> tuple[Storm, int, int]:
-    """Return the storm that follows a profile, made as ``storm`` is, its payload and records.
-
-    Without a profile, what was given.
-    """
-    if profile is None:
-        return storm, *sent
-    from bench.questions.watch import replay
-
-    refuse(context, "on a replay, which its profile has", *_REPLAYED)
-    load = replay.chosen(replay.read(Path(profile)))
-    found = replay.replay(load, workers=storm.workers, most_s=_LONGEST_REPLAY_S)
-    made = {name: getattr(storm, name) for name in ("spawn", "execute", "cpus")}
-    return replace(found.storm, **made), found.payload_bytes, found.records_per_exit
-
-
 def _report(journal: Path, *, as_json: bool) -> None:
     from bench.journal.reader import read_journal
     from bench.questions.transports.document import document, report_of
@@ -290,121 +260,3 @@ def _report(journal: Path, *, as_json: bool) -> None:
     with read_or_not():
         documents = [*map(document, compare_journals(read_journal(journal)))]
         answer("json" if as_json else "text", documents, report_of(*documents), full=False)
-
-
-def _refuse_idle(
-    context: typer.Context,
-    shape: Shape,
-    rate: float,
-    consumer: Consumer,
-    transports: Sequence[str],
-) -> None:
-    """Refuse what this experiment has no use for, and the same thing named twice."""
-    real = [each.transport for each in _sides(transports)]
-    poll, by_bcc = consumer.poll, consumer.reader is Reader.LIBBCC
-    no_ring = bool(transports) and not any(way.calls for way in real)
-    for idle, why, options in (
-        (shape is not Shape.BURST, f"on a {shape}", ("burst",)),
-        (shape is not Shape.CHAIN, f"on a {shape}", ("depth",)),
-        (shape.workers > 0, f"on a {shape}, which has {shape.workers}", ("workers",)),
-        (not rate, "without --rate", ("gap",)),
-        (poll is not Poll.TIMED, "without --poll timed", ("interval",)),
-        (poll is not Poll.EPOLL, "without --poll epoll", ("flush",)),
-        (by_bcc, "on --reader bcc, which has a timeout of its own", ("flush",)),
-        (poll is Poll.STOPPED, "with --poll stopped, which is away all the time", ("stall",)),
-        (bool(transports) and not real, "where no transport is run", _TRACER),
-        (no_ring, "where no ring buffer is run", ("call",)),
-    ):
-        if idle:
-            refuse(context, why, *options)
-    if shape is Shape.BURST and context.params["spawn"] == Spawn.VFORK:
-        raise UsageError("a burst's children outlive vfork", remedy="take --spawn fork or clone")
-
-
-def _single(
-    config: TrialConfig,
-    transports: Sequence[str],
-    budgets_bytes: Sequence[int],
-    blocks: int,
-    usable: tuple[int, ...],
-) -> tuple[tuple[Experiment], tuple[str, ...]]:
-    """Return the one experiment, and what was left out of it."""
-    import psutil
-
-    from bench.plan import budgets
-    from bench.plan.arms import compose
-    from bench.questions.transports.profiles import TRANSPORTS
-    from workloads.generator import check
-
-    memory_bytes = psutil.virtual_memory().available
-    check_range("--blocks", blocks, 1, 10_000)
-    check(config.storm, usable)
-    asked = transports or TRANSPORTS
-    sides = _sides(asked, config.producer)
-    each_once("--transport", [*map(str, sides)])
-    sizes = [budgets.check(each, memory_bytes=memory_bytes) for each in budgets_bytes]
-    experiment = compose(
-        name=config.storm.shape.value,
-        title=(
-            f"A {config.storm.shape.value} of {counted(config.storm.count, 'process', 'processes')}"
-        ),
-        config=config,
-        sides=sides,
-        budgets_bytes=each_once("--budget", sizes),
-        blocks=blocks,
-        cpus=len(usable),
-        baselines=bool({*asked} & {*BASELINES}),
-    )
-    if not experiment.arms:
-        why = "; ".join(experiment.omitted)
-        raise UsageError(f"nothing is left to run: {why}", remedy="take a larger --budget")
-    return (experiment,), experiment.omitted
-
-
-def _sides(arms: Sequence[str], usual: Producer | None = None) -> list[Side]:
-    """Return the arms that have a tracer; UsageError for what is not one."""
-    from bench.plan.arms import side
-
-    known = partial(find, beside=BASELINES)
-    return [side(text, known, usual) for text in arms if text not in BASELINES]
-
-
-def _producer(wakeup: str, call: Call, payload: int, records: int, reader: Reader) -> Producer:
-    check_range("--records", records, 1, 1_000)
-    if wakeup in (Wake.ADAPTIVE, Wake.NONE, Wake.FORCED):
-        wake, watermark = Wake(wakeup), 1
-    else:
-        wake, watermark = _watermark(wakeup)
-        if not 1 <= watermark < 2**32:
-            raise UsageError(f"--wakeup {wakeup} is out of range", remedy="take 1 or more")
-        if wake is Wake.BYTES and reader is Reader.LIBBCC:
-            raise UsageError("--reader bcc counts records, not bytes", remedy="take --wakeup N")
-    return Producer(
-        wake=wake, watermark=watermark, call=call, payload_bytes=payload, records_per_exit=records
-    )
-
-
-def _watermark(text: str) -> tuple[Wake, int]:
-    """Return the watermark that "16" records or "4KiB" means."""
-    from bench.plan import budgets
-
-    try:
-        return Wake.WATERMARK, int(text)
-    except ValueError:
-        pass
-    try:
-        return Wake.BYTES, budgets.parse(text)
-    except UsageError:
-        raise UsageError(f"{text!r} is not a wake-up", remedy="see bufbench run --help") from None
-
-
-def _cpu_list(text: str) -> tuple[int, ...]:
-    from bench.linux import procfs
-
-    try:
-        named = [cpu for part in text.split(",") for cpu in procfs.parse_cpu_list(part)]
-    except ValueError as error:
-        raise UsageError(str(error), remedy="write it like 0-1,3") from error
-    if len(set(named)) < len(named):
-        raise UsageError(f"--cpus {text} names one twice", remedy="write it like 0-1,3")
-    return tuple(named)

@@ -45,7 +45,7 @@ class Address:
         """Raise UsageError where the address needs certificates, and there are none."""
         if not tls and not self.loopback:
             raise UsageError(
-                f"{self} is not loopback: whoever reaches a scheduler runs code on its workers",
+                f"{self} is not loopback, and a client of a scheduler can run code on its workers",
                 remedy="make certificates with bufbench fleet certificates, add --certificates",
             )
 

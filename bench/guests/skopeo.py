@@ -80,7 +80,7 @@ class _Listing(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
-    """Name a place with images that are told apart by tags."""
+    """Name a place with images distinguished by tags."""
 
     name: str  # for people, as it was typed
     address: str = ""  # ghcr.io/cilium/ci-kernels

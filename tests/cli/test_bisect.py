@@ -128,7 +128,7 @@ def test_an_end_that_does_not_boot_is_exit_code_3(path: dict[str, str], tmp_path
     place = images(tmp_path, OLD, b"", lost={2: "panics"})
     done = bisect(place, tmp_path / "out", "k1", "k2panics", **path)
     assert done.returncode == 3
-    assert "k2panics cannot be told: Kernel panic" in done.stderr.splitlines()[-1]
+    assert "k2panics cannot be judged: Kernel panic" in done.stderr.splitlines()[-1]
 
 
 def test_another_test_of_the_same_folder_boots_nothing_again(

@@ -20,9 +20,9 @@ import subprocess, sys
 way, source = sys.argv[1:]
 tracer = subprocess.Popen(("bpftrace", "-e", source), stdout=subprocess.PIPE, text=True)
 for number, line in enumerate(tracer.stdout):
-    if number % 10 == 0 and way == "told":
+    if number % 10 == 0 and way == "reported":
         print("lost 1 events", file=sys.stderr, flush=True)
-    if number % 10 == 0 and way in ("told", "silent"):
+    if number % 10 == 0 and way in ("reported", "silent"):
         continue
     if number > 500 and way == "dies":
         sys.exit("out of luck")
@@ -101,7 +101,7 @@ def test_bpftrace_sees_every_exit_of_a_slow_storm() -> None:
     found = answer("--rates", "200", "--seconds", "1", "--", "bpftrace", "-e", EXITS)
     (rung,) = found["rungs"]
     assert (rung["processes"], rung["seen"]) == (200, 200)
-    assert (rung["twice"], rung["told"], rung["silent"]) == (0, 0, 0)
+    assert (rung["twice"], rung["reported"], rung["silent"]) == (0, 0, 0)
     assert found["whole_to_per_s"] == rung["rate_per_s"]
     assert found["loses_from_per_s"] is None
     assert 0 < rung["delay_p50_ms"] < 1_000
@@ -126,8 +126,8 @@ def test_exitsnoop_of_bcc_is_right_about_parents_codes_and_signals() -> None:
 @pytest.mark.parametrize(
     ("way", "key", "gate", "complaint"),
     [
-        ("silent", "silent", "silent", "missing and not told"),
-        ("told", "told", "missing", "missing"),
+        ("silent", "silent", "silent", "missing and not reported"),
+        ("reported", "reported", "missing", "missing"),
         ("twice", "twice", "twice", "shown twice"),
     ],
 )
@@ -139,7 +139,7 @@ def test_a_tool_that_loses_on_purpose_is_found_out(
     done = check(*words, "--fail-on", gate, *tool, code=1)
     assert f"{complaint}" in done.stderr.splitlines()[-1]
     (rung,) = json.loads(done.stdout)["rungs"]
-    counts = {each: rung[each] for each in ("silent", "told", "twice")}
+    counts = {each: rung[each] for each in ("silent", "reported", "twice")}
     assert 30 <= counts.pop(key) <= 50  # a tenth; others' exits are counted there too
     assert set(counts.values()) == {0}
 

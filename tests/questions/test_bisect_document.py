@@ -67,8 +67,8 @@ def test_what_is_said() -> None:
     assert "a (ring-output@72, @328: 194)." in text
     assert "6 boots, 2 of them in this run; 3 of 4 kernels looked at." in text
     assert "| kernel | 72 bytes | 328 bytes | verdict | boots | why |" in text
-    assert "| b | - | - | cannot be told | 2 | hung: made up |" in text
+    assert "| b | - | - | cannot be judged | 2 | hung: made up |" in text
     assert document(PLAN).title == "4 kernels from a to <d>: at most 6 boots"
     unknown = replace(PLAN, outcome=Outcome.END_UNKNOWN)
     lost = replace(FOUND.tried[1], kernel="a", place=1)
-    assert document(replace(unknown, tried=(lost,))).title == "a cannot be told: hung: made up"
+    assert document(replace(unknown, tried=(lost,))).title == "a cannot be judged: hung: made up"

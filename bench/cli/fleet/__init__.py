@@ -16,7 +16,7 @@ app = plain_app(Group)
 def _fleet(context: typer.Context) -> None:
     """Run one plan on each machine of a fleet, by Dask, and judge what they say together.
 
-    Whoever reaches a scheduler runs code on its workers, as root: off loopback all sides need
+    A client of the scheduler can run code as root on its workers: off loopback all sides need
     certificates. docs/fleet.md has more.
 
     Example: bufbench fleet run --local --profile quick --output results/fleet

@@ -32,8 +32,8 @@ def command(
     """Make an authority, and certificates of scheduler, workers and clients.
 
     A machine needs ca.pem and the two files of what runs there: worker.pem and worker-key.pem.
-    Keep ca-key.pem where nothing runs: whoever has it, or any other key, runs code as root on
-    each worker.
+    Keep ca-key.pem on a machine that runs neither: any of the keys allows code to be run as root
+    on every worker.
 
     Example: bufbench fleet certificates ~/fleet
     """

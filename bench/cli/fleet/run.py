@@ -104,7 +104,7 @@ def _client(
 
 
 def _name_dashboard(port: int | None, where: Address | None) -> None:
-    """Say where Dask's dashboard is: on the scheduler's loopback, whoever may log in there."""
+    """Print the address of Dask's dashboard, which listens on the scheduler's loopback."""
     if port is None:
         return
     link = f"http://127.0.0.1:{port}/status"

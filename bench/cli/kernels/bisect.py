@@ -146,7 +146,7 @@ def step(
 ) -> None:
     """Judge one kernel by a test, for git bisect run.
 
-    Exit code 0 if the test holds, 1 if it fails, 125 if that cannot be told (the kernel does not
+    Exit code 0 if the test holds, 1 if it fails, 125 if that cannot be judged (the kernel does not
     boot, or its number is not reproducible), 128 if it was not tried: git goes on after all but
     the last.
 

@@ -73,7 +73,7 @@ def title(study: Bisection) -> str:
             return f"{test} holds on {bad}, too: nothing to find"
         case Outcome.END_UNKNOWN:
             end, why = next((name, why) for name, why in _unknown(study))
-            return f"{clean(end)} cannot be told: {clean(why)}"
+            return f"{clean(end)} cannot be judged: {clean(why)}"
 
 
 def _why(study: Bisection, *, good: bool) -> str:
@@ -108,7 +108,7 @@ def _parts(study: Bisection) -> Iterator[Part]:
     )
     if study.outcome is Outcome.RANGE:
         yield Note(
-            text="The kernels between them cannot be told, so that each of them may be the first.",
+            text="The kernels between them cannot be judged: each of them may be the first.",
             mark=Mark.OPEN,
         )
     yield _tried(study)

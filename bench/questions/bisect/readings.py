@@ -33,8 +33,8 @@ class Reading:
     """One number of a kernel."""
 
     name: str  # "reserve-submit@72", "perfbuf:causal", "rb-order"
-    value: Value | None  # None: it cannot be told
-    why: str = ""  # it cannot be told, or what refused it
+    value: Value | None  # None: it cannot be judged
+    why: str = ""  # it cannot be judged, or what refused it
 
 
 def together(names: Sequence[str]) -> str:
@@ -94,7 +94,7 @@ def of_trials(matrix: Matrix) -> Iterator[Reading]:
 
 
 def agreed(seeds: Sequence[tuple[int, Sequence[Reading]]]) -> tuple[Reading, ...]:
-    """Return the readings of the first seed; what is another with another seed cannot be told."""
+    """Return the readings of the first seed; what is another with another seed cannot be judged."""
     (seed, first), *others = seeds
     return tuple(_agreed(each, seed, others) for each in first)
 
@@ -105,7 +105,7 @@ def _agreed(
     for other_seed, readings in others:
         value = next((each.value for each in readings if each.name == reading.name), None)
         if reading.value is not None and value != reading.value:
-            other = "cannot be told" if value is None else value
+            other = "cannot be judged" if value is None else value
             why = f"{reading.value} with seed {seed}, {other} with seed {other_seed}"
             return Reading(name=reading.name, value=None, why=why)
     return reading

@@ -151,7 +151,7 @@ class _Looks:
         return self._look(at, self._booter.seeds[:1])
 
     def confirm(self, at: int) -> Verdict:
-        """Boot it with the other seeds as well: what differs then cannot be told."""
+        """Boot it with the other seeds as well: what differs then cannot be judged."""
         seeds = self._booter.seeds
         return self._look(at, seeds) if len(seeds) > 1 else self.verdict(at)
 

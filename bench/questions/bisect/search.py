@@ -13,7 +13,7 @@ class Verdict(StrEnum):
 
     GOOD = "good"
     BAD = "bad"
-    UNKNOWN = "cannot be told"
+    UNKNOWN = "cannot be judged"
 
 
 Judge = Callable[[int], Verdict]
@@ -32,8 +32,8 @@ def search(count: int, judge: Judge, confirm: Judge) -> Border | None:
 
     Both ends are judged first: None unless the first is good and the last is bad. Then the middle
     one of those that may still tell is judged, so that n of them take log2(n + 1) judgements,
-    rounded up, and one more for each that cannot be told. Both sides of the border are confirmed;
-    one that does not stand is passed over like any that cannot be told, and the search goes on.
+    rounded up, and one more for each that cannot be judged. Both sides of the border are confirmed;
+    one that does not stand is passed over like any that cannot be judged, and the search goes on.
     """
     verdicts: dict[int, Verdict] = {}
     confirmed: set[int] = set()

@@ -15,10 +15,10 @@ class Outcome(StrEnum):
 
     PLANNED = "planned"
     FOUND = "found"
-    RANGE = "range"  # kernels between the last good and the first bad one cannot be told
+    RANGE = "range"  # kernels between the last good and the first bad one cannot be judged
     GOOD_FAILS = "the test fails on GOOD"
     BAD_HOLDS = "the test holds on BAD"
-    END_UNKNOWN = "an end cannot be told"
+    END_UNKNOWN = "an end cannot be judged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class Tried:
     verdict: Verdict
     readings: tuple[Reading, ...]  # that the test is about
     seeds: tuple[int, ...]  # of its boots
-    why: str  # it is bad, or cannot be told
+    why: str  # it is bad, or cannot be judged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

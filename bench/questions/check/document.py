@@ -17,7 +17,7 @@ from bench.report.units import share
 
 FORMAT: Final = 1
 _COLUMNS: Final = (
-    *("processes", "seen", "twice", "missing, told", "missing, not told", "wrong"),
+    *("processes", "seen", "twice", "missing, reported", "missing, not reported", "wrong"),
     *("delay p50", "p99", "CPU", "memory"),
 )
 
@@ -84,11 +84,13 @@ def _complete(data: CheckData, whole: Rung | None, loses: Rung | None) -> str:
     if loses is None:
         top = max(data.rungs, key=lambda each: each.rate_per_s)
         return f"every one of them, up to {top.rate_per_s:,.0f} a second, the fastest tried."
-    lost, told = loses.missing / loses.processes, sum(each.told for each in data.rungs)
+    lost, reported = loses.missing / loses.processes, sum(each.reported for each in data.rungs)
     silent = sum(each.silent for each in data.rungs)
     begins = f"all up to {whole.rate_per_s:,.0f} a second; " if whole else ""
-    says = f"it said so of {told:,} and kept silent about {silent:,}" if told else "it said nothing"
-    says = "it said so of all of them" if not silent else says
+    says = (
+        f"it reported {reported:,} of them and not {silent:,}" if reported else "none was reported"
+    )
+    says = "all of them were reported" if not silent else says
     return f"{begins}at {loses.rate_per_s:,.0f} a second {share(lost)} are missing, and {says}."
 
 
@@ -131,7 +133,7 @@ def _table(data: CheckData) -> parts.Table:
 
 
 def _cells(rung: Rung) -> Iterator[Cell]:
-    for value in (rung.processes, rung.seen, rung.twice, rung.told):
+    for value in (rung.processes, rung.seen, rung.twice, rung.reported):
         yield Cell(text=f"{value:,}", value=value)
     yield Cell(
         text=f"{rung.silent:,}", value=rung.silent, mark=Mark.BAD if rung.silent else Mark.NONE

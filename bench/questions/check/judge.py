@@ -18,7 +18,7 @@ from bench.questions.check.run import Checked, Storming
 from bench.questions.check.tool import Output
 
 _GATED: Final = {
-    "silent": "missing and not told",
+    "silent": "missing and not reported",
     "missing": "missing",
     "twice": "shown twice",
     "wrong": "shown with a wrong parent, code or signal",
@@ -37,7 +37,7 @@ class Rung:
     processes: int
     seen: int  # at least once
     twice: int  # lines beyond the first of a process
-    told: int  # of those missing, as many as it said were lost
+    reported: int  # of those missing, as many as it said were lost
     silent: int  # of those missing, the others
     wrong_parent: int
     wrong_status: int  # exit code or signal
@@ -100,11 +100,12 @@ def judge(checked: Checked, output: Output, reading: Reading) -> Verdict:
     """
     rungs = [rung(each, output, reading) for each in checked.storms]
     begin_ns = max(each.end_ns for each in (*checked.storms, checked.chained) if each is not None)
-    late = _told(begin_ns, inf, (output.printed, output.said), reading)
+    late = _reported(begin_ns, inf, (output.printed, output.said), reading)
     for index, each in enumerate(rungs):
-        told = min(late, each.silent)
-        rungs[index] = replace(each, told=each.told + told, silent=each.silent - told)
-        late -= told
+        reported = min(late, each.silent)
+        silent = each.silent - reported
+        rungs[index] = replace(each, reported=each.reported + reported, silent=silent)
+        late -= reported
     return Verdict(
         rungs=tuple(rungs),
         order=None if checked.chained is None else order(checked.chained, output, reading),
@@ -122,7 +123,7 @@ def rung(storm: Storming, output: Output, reading: Reading) -> Rung:
     counts = Counter(each.pid for each in shown if each.pid in children)
     missing = len(children) - len(seen)
     streams = output.printed, output.said
-    told = min(missing, _told(storm.begin_ns, storm.end_ns, streams, reading))
+    reported = min(missing, _reported(storm.begin_ns, storm.end_ns, streams, reading))
     delays_ms = [(each.came_ns - int(child["reaped_ns"])) / 1e6 for child, each in seen]
     p50, p99, most = np.percentile(delays_ms, (50, 99, 100)) if delays_ms else (None,) * 3
     length_s = (storm.end_ns - storm.begin_ns) / 1e9
@@ -132,8 +133,8 @@ def rung(storm: Storming, output: Output, reading: Reading) -> Rung:
         processes=len(children),
         seen=len(seen),
         twice=counts.total() - len(seen),
-        told=told,
-        silent=missing - told,
+        reported=reported,
+        silent=missing - reported,
         wrong_parent=sum(
             each.parent is not None and each.parent != child["parent"] for child, each in seen
         ),
@@ -203,7 +204,7 @@ def _shown(storm: Storming, output: Output, reading: Reading) -> list[Shown]:
     return [each for each in found if each is not None]
 
 
-def _told(
+def _reported(
     begin_ns: int, end_ns: float, streams: Iterable[Iterable[Chunk]], reading: Reading
 ) -> int:
     return sum(

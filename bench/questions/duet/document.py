@@ -61,7 +61,7 @@ class DuetData:
     left_out: int
     lossy: int
     margin: float
-    apart: tuple[float, float] | None  # of each arm's own records; null: not told apart
+    apart: tuple[float, float] | None  # of each arm's own records; null: not separable
     later_share: float | None
     p: float | None
     raised: tuple[float | None, float | None]  # wake-ups a record in the storms of either arm

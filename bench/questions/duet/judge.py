@@ -31,7 +31,7 @@ class Duel:
     lossy: int  # in which an arm dropped records: they say nothing of latency
     rows: tuple[Row, ...]  # of NUMBERS, as far as they were measured
     raised: tuple[float | None, float | None]  # wake-ups a record in the storms of either arm
-    apart: tuple[float, float] | None  # the same of each arm's own records; None: not told apart
+    apart: tuple[float, float] | None  # the same of each arm's own records; None: not separable
     later_share: float | None  # P(a record of the first arm is later than one of the second)
     p: float | None  # of the ranks of latency, from the assignment alone
     given_up: str = ""  # why no more storms were run than these; "" where they sufficed

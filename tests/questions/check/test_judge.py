@@ -65,15 +65,15 @@ def test_all_that_is_shown_is_counted_once() -> None:
 def test_missing_twice_and_wrong() -> None:
     lines = output((5, "10 1 0"), (6, "10 1 0"), (7, "11 2 0"), (8, "12 1 7"))
     (rung,) = judge(checked(storming([10, 11, 12, 13])), lines, READING).rungs
-    assert (rung.seen, rung.twice, rung.silent, rung.told) == (3, 1, 1, 0)
+    assert (rung.seen, rung.twice, rung.silent, rung.reported) == (3, 1, 1, 0)
     assert (rung.wrong_parent, rung.wrong_status) == (1, 1)
 
 
-@pytest.mark.parametrize(("told", "silent"), [(0, 3), (2, 1), (3, 0), (50, 0)])
-def test_what_is_told_is_no_more_than_what_is_missing(told: int, silent: int) -> None:
-    lines = output((5, "10 1 0"), said=[(9, f"lost {told} events")])
+@pytest.mark.parametrize(("reported", "silent"), [(0, 3), (2, 1), (3, 0), (50, 0)])
+def test_what_is_told_is_no_more_than_what_is_missing(reported: int, silent: int) -> None:
+    lines = output((5, "10 1 0"), said=[(9, f"lost {reported} events")])
     (rung,) = judge(checked(storming([10, 11, 12, 13])), lines, READING).rungs
-    assert (rung.told, rung.silent) == (3 - silent, silent)
+    assert (rung.reported, rung.silent) == (3 - silent, silent)
 
 
 def test_each_storm_has_the_lines_of_its_own_time() -> None:
@@ -88,7 +88,7 @@ def test_what_is_told_at_the_end_counts_for_all_storms() -> None:
     first, second = storming([10, 11]), storming([12, 13], begin_ms=2_000)
     lines = output((5, "10 1 0"), (2_005, "12 1 0"), (9_000, "lost 5 events"))
     rungs = judge(checked(first, second), lines, READING).rungs
-    assert [(rung.told, rung.silent) for rung in rungs] == [(1, 0), (1, 0)]
+    assert [(rung.reported, rung.silent) for rung in rungs] == [(1, 0), (1, 0)]
 
 
 def test_a_parent_before_its_child_is_out_of_order() -> None:
@@ -115,5 +115,5 @@ def test_gates() -> None:
     check_gates(GATES, whole)
     lossy = judge(checked(storming([10, 11])), output((5, "10 2 0")), READING)
     check_gates(("twice", "order"), lossy)
-    with pytest.raises(GateFailed, match="1 missing and not told; 1 shown with a wrong"):
+    with pytest.raises(GateFailed, match="1 missing and not reported; 1 shown with a wrong"):
         check_gates(("silent", "wrong"), lossy)
