@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Final, Generic, TypeVar
 
 from bench.host.signals import start, uninterrupted
@@ -52,6 +53,21 @@ class Showing(Generic[_Record]):
         """Begin with the heading."""
         with uninterrupted():
             start(self._thread)
+
+    def during(
+        self, attached: AbstractContextManager[object], seconds: float | None
+    ) -> tuple[int, KeyboardInterrupt | None]:
+        """Show what comes while ``attached`` lasts, for ``seconds`` or until Ctrl-C.
+
+        Return how many records could not be shown, and Ctrl-C, for :func:`conclude`.
+        """
+        try:
+            with attached:
+                self.start()
+                self.wait(seconds)
+            return self.finish(), None
+        except KeyboardInterrupt as interrupt:
+            return self.finish(PATIENCE_S), interrupt
 
     def wait(self, seconds: float | None) -> None:
         """Return after ``seconds``, or as soon as the output cannot be written any more."""
@@ -118,3 +134,13 @@ class Showing(Generic[_Record]):
         left = "".join(lines).encode(self._encoding, "replace")
         while left:
             left = left[os.write(self._descriptor, left) :]
+
+
+def conclude(counts: str, unshown: int, asked: KeyboardInterrupt | None) -> None:
+    """Print the counts on stderr, or raise Ctrl-C with them: its handler prints them last."""
+    if unshown:
+        counts += f"; {unshown} delivered are not shown, since the output was not read"
+    if asked:
+        asked.args = (counts,)
+        raise asked
+    print(counts, file=sys.stderr, flush=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
 from bench.cli.options import TRANSPORTS, of_output, of_run, of_tracer
-from bench.cli.showing import PATIENCE_S, Showing
+from bench.cli.showing import Showing, conclude
 from bench.cli.values import Size, Time
 from bench.errors import UsageError
 from bench.escape import clean_name
@@ -66,7 +66,6 @@ def command(
     def wanted(record: CapturedRecord) -> bool:
         return (pid is None or record.pid == pid) and (name is None or _name(record) == name)
 
-    asked: KeyboardInterrupt | None = None
     with live.opened(transport, budget) as tracer:
         line = _json_line if as_json else _text_line
 
@@ -77,22 +76,10 @@ def command(
         shown = Showing(tracer.batch, lines, "" if as_json else f"{_HEADING}\n", wanted)
         if procfs.namespace("pid") not in (None, procfs.INITIAL_PID_NAMESPACE):
             print(_OUTSIDE, file=sys.stderr, flush=True)
-        try:
-            with tracer.attached():
-                shown.start()
-                shown.wait(duration)
-            unshown = shown.finish()
-        except KeyboardInterrupt as interrupt:
-            asked = interrupt
-            unshown = shown.finish(PATIENCE_S)
+        unshown, asked = shown.during(tracer.attached(), duration)
         tally = tracer.tally()
     counts = f"{tally.delivered} delivered, {tally.lost} lost, {tally.missed} missed"
-    if unshown:
-        counts += f"; {unshown} delivered are not shown, since the output was not read"
-    if asked:
-        asked.args = (counts,)
-        raise asked
-    print(counts, file=sys.stderr, flush=True)
+    conclude(counts, unshown, asked)
 
 
 @dataclass(kw_only=True)

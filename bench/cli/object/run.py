@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -16,7 +15,7 @@ from typer import Argument
 
 from bench.amounts import counted
 from bench.cli.options import of_output, of_run, of_tracer
-from bench.cli.showing import PATIENCE_S, Showing
+from bench.cli.showing import Showing, conclude
 from bench.cli.values import Size, Time
 from bench.errors import UsageError
 from bench.plan import budgets
@@ -71,7 +70,6 @@ def command(
             f"--duration {duration:g} is out of range", remedy=f"take up to {_LONGEST_S:g} seconds"
         )
     found = package.read(file)
-    asked: KeyboardInterrupt | None = None
     with (
         libbpf.loaded() as library,
         loaded.opened(library, found.elf, found.name) as opened,
@@ -81,27 +79,15 @@ def command(
         form = (_Json if as_json else _Text)(found.columns(event))
         tracing = stack.enter_context(opened.tracing(buffer))
         shown = Showing(tracing.buffers.batch, form.lines, form.heading)
-        try:
-            with tracing.attached():
-                shown.start()
-                shown.wait(duration)
-            unshown = shown.finish()
-        except KeyboardInterrupt as interrupt:
-            asked = interrupt
-            unshown = shown.finish(PATIENCE_S)
-        counts = _counts(tracing.buffers, unshown)
-    if asked:
-        asked.args = (counts,)
-        raise asked
-    print(counts, file=sys.stderr, flush=True)
+        unshown, asked = shown.during(tracing.attached(), duration)
+        counts = _counts(tracing.buffers)
+    conclude(counts, unshown, asked)
 
 
-def _counts(buffers: Buffers, unshown: int) -> str:
+def _counts(buffers: Buffers) -> str:
     counts = counted(buffers.delivered, "event")
     if buffers.lost:
         counts += f", {buffers.lost:,} lost in perf buffers"
-    if unshown:
-        counts += f"; {unshown} are not shown, since the output was not read"
     return counts
 
 

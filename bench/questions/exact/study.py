@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.errors import JournalError
+from bench.journal import saved
 
 FORMAT: Final = 1
 
@@ -97,16 +98,7 @@ class Study:
 
 def read(path: Path) -> Study:
     """Return the study that ``--json`` wrote; JournalError if it is not one."""
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        found = TypeAdapter(Study).validate_json(path.read_bytes())
-    except OSError as error:
-        raise JournalError(f"{path} cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        raise JournalError(
-            f"{path} is not what kernels exact --json writes", remedy="name a file that it wrote"
-        ) from error
-    if found.format != FORMAT or not found.kernels:
-        raise JournalError(f"{path} is of another version, or empty", remedy="make it anew")
+    found = saved.read(path, Study, number=FORMAT, command="kernels exact --json")
+    if not found.kernels:
+        raise JournalError(f"{path} is empty", remedy="make it anew")
     return found

@@ -10,9 +10,8 @@ from math import ceil
 from pathlib import Path
 from typing import Final
 
-from pydantic import TypeAdapter, ValidationError
-
 from bench.errors import UsageError
+from bench.journal import saved
 from bench.questions.watch.profile import FORMAT, Load, Profile
 from bench.record.layout import RECORD_BYTES
 from workloads.storm import Shape, Storm
@@ -41,18 +40,8 @@ class Replay:
 
 
 def read(path: Path) -> Profile:
-    """Return a profile; UsageError for a file that is none."""
-    try:
-        profile = TypeAdapter(Profile).validate_json(path.read_bytes())
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
-    except ValidationError as error:
-        raise UsageError(
-            f"{path} is no profile of a load", remedy="make one: bufbench watch --output FILE"
-        ) from error
-    if profile.format != FORMAT:
-        raise UsageError(f"{path} has format {profile.format}, this bufbench reads {FORMAT}")
-    return profile
+    """Return a profile; JournalError for a file that is not one."""
+    return saved.read(path, Profile, number=FORMAT, command="bufbench watch --output")
 
 
 def chosen(profile: Profile, buffer: str = "") -> Load:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from bench.errors import UsageError
+from bench.errors import JournalError, UsageError
 from bench.questions.watch.buffers import Owner
 from bench.questions.watch.profile import FORMAT, BufferData, Load, Profile
 from bench.questions.watch.replay import MOST_EXITS_PER_S, chosen, read, replay
@@ -101,9 +101,9 @@ def test_what_is_no_profile_is_refused(tmp_path: Path) -> None:
     path.write_bytes(TypeAdapter(Profile).dump_json(profile(load(1, 2))))
     assert read(path) == profile(load(1, 2))
     path.write_text("{}")
-    with pytest.raises(UsageError, match="is no profile"):
+    with pytest.raises(JournalError, match="not what bufbench watch --output writes"):
         read(path)
-    with pytest.raises(UsageError, match="No such file"):
+    with pytest.raises(JournalError, match="No such file"):
         read(tmp_path / "nowhere")
 
 

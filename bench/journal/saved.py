@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Read back a file that a command of bufbench's saved as one JSON document."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from bench.errors import JournalError
+
+
+class Saved(Protocol):
+    """A value that says which format it is in."""
+
+    @property
+    def format(self) -> int:
+        """Return the format's number."""
+
+
+T = TypeVar("T", bound=Saved)
+
+
+def read(path: Path, kind: type[T], *, number: int, command: str) -> T:
+    """Return the value in ``path``, as ``command`` writes it in format ``number``; JournalError."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        found = TypeAdapter(kind).validate_json(path.read_bytes())
+    except OSError as error:
+        raise JournalError(f"{path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        raise JournalError(
+            f"{path} is not what {command} writes", remedy="name a file that it wrote"
+        ) from error
+    if found.format != number:
+        raise JournalError(f"{path} is of another version", remedy="make it anew")
+    return found
