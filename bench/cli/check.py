@@ -12,7 +12,7 @@ from typing import Annotated, Final
 import typer
 
 from bench.cli.options import AsFormat, AsJsonForm, Wait, form_of, of_output, of_run, of_storm
-from bench.cli.output import answer, read_or_not, say
+from bench.cli.output import answer, read_or_not, say, speaker
 from bench.cli.values import Time
 from bench.errors import MachineUnfit, UsageError, check_range
 
@@ -82,7 +82,6 @@ def command(
     from bench.questions.check.document import document
     from bench.questions.check.run import Plan, check
     from bench.questions.check.tool import running
-    from bench.questions.kernels.run import speaker
 
     base = presets.of_program(tool[0]) if preset is None else presets.find(preset)
     reading = presets.own(

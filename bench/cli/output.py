@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
 def say(line: str) -> None:
     """Print a line of bufbench's on stderr."""
     print(f"bufbench: {line}", file=sys.stderr, flush=True)
+
+
+def speaker(began: float) -> Callable[[str], None]:
+    """Return what prints lines on stderr, each with the time since ``began``."""
+
+    def say_when(what: str) -> None:
+        minutes, seconds = divmod(int(time.monotonic() - began), 60)
+        print(f"[{minutes:2d}:{seconds:02d}] {what}", file=sys.stderr, flush=True)
+
+    return say_when
 
 
 def name_faults(faults: Iterable[object], repeated: int) -> None:

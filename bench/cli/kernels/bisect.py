@@ -23,7 +23,7 @@ from bench.cli.options import (
     of_run,
     refuse,
 )
-from bench.cli.output import answer, read_or_not
+from bench.cli.output import answer, read_or_not, speaker
 from bench.cli.values import Time
 from bench.errors import ExitCode, GateFailed, MachineUnfit, UsageError, check_range
 
@@ -96,7 +96,7 @@ def command(
     from bench.questions.bisect import condition, run, state
     from bench.questions.bisect.document import document, title
     from bench.questions.bisect.study import Outcome
-    from bench.questions.kernels.run import check_place, new_folder, speaker
+    from bench.questions.kernels.run import check_place, new_folder
 
     asked = condition.parse(test)
     form = form_of(form, as_json)
@@ -161,7 +161,6 @@ def step(
     from bench.questions.bisect import condition, readings, run, state
     from bench.questions.bisect.search import Verdict
     from bench.questions.exact import study
-    from bench.questions.kernels.run import speaker
 
     asked = condition.parse(test)
     if kernel == HOST:

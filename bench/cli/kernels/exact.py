@@ -22,7 +22,7 @@ from bench.cli.options import (
     of_run,
     refuse,
 )
-from bench.cli.output import answer, read_or_not, say, writable
+from bench.cli.output import answer, read_or_not, say, speaker, writable
 from bench.cli.report import refuse_text_file
 from bench.cli.values import Time
 from bench.errors import BufbenchError, MachineUnfit, UsageError, check_range
@@ -87,7 +87,6 @@ def command(
     from bench.guests.lists import expand
     from bench.questions.exact import gate, run, study
     from bench.questions.exact.document import document
-    from bench.questions.kernels.run import speaker
 
     kernels = expand(kernels or [])
     gates = gate.parse(*fail_on or [])

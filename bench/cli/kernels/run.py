@@ -26,7 +26,7 @@ from bench.cli.options import (
     of_run,
     refuse,
 )
-from bench.cli.output import read_or_not, write
+from bench.cli.output import read_or_not, speaker, write
 from bench.cli.values import Size, Time
 from bench.errors import MachineUnfit, UsageError, check_range
 
@@ -116,7 +116,7 @@ def command(
             _show(kernels, guest.cpus, jobs=jobs, time_limit_s=time_limit, as_json=as_json)
         return
     kernels_run.check_place(folder)
-    say = kernels_run.speaker(time.monotonic())
+    say = speaker(time.monotonic())
     pending = kernels_run.pending(folder, kernels)
     left = pending if resume else kernels
     kernels_run.check_free(folder, left, resume=resume)

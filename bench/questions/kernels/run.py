@@ -8,8 +8,6 @@ import os
 import re
 import selectors
 import shutil
-import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -263,16 +261,6 @@ def _show_progress(one: _Running, say: Say) -> None:
     if line and line not in one.shown:
         one.shown.append(line)
         say(f"{one.image.label}: {line}")
-
-
-def speaker(began: float) -> Say:
-    """Return what prints lines on stderr, each with the time since ``began``."""
-
-    def say(what: str) -> None:
-        minutes, seconds = divmod(int(time.monotonic() - began), 60)
-        print(f"[{minutes:2d}:{seconds:02d}] {what}", file=sys.stderr, flush=True)
-
-    return say
 
 
 def new_folder(results: Path, kind: str = "kernels") -> Path:
