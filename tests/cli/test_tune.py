@@ -29,7 +29,7 @@ TUNE = [sys.executable, "-c", "from bench.cli import main; main()", "tune"]
         (["--for", "fun"], "fun"),
         (["--buffer", "x"], "--buffer has no effect without --from"),
         (["--from", "/nowhere", "--rate", "5"], "--rate has no effect with --from"),
-        (["--from", "/nowhere"], "/nowhere: No such file or directory"),
+        (["--from", "/nowhere"], "/nowhere cannot be read: No such file or directory"),
         (["--transport", "pigeon"], "pigeon"),
         (["--transport", "ringbuf", "--transport", "ringbuf"], "--transport names one twice"),
     ],
