@@ -193,7 +193,8 @@ def command(
             cpus=single.cpu_list(cpus),
             seconds=seconds,
         )
-        storm, payload, records = single.replayed(context, load, storm, (payload, records))
+        producer = single.producer(wakeup, call, payload, records, reader)
+        storm, producer = single.replayed(context, load, storm, producer)
         for option, milliseconds in (
             ("--interval", interval),
             ("--flush", flush),
@@ -209,7 +210,7 @@ def command(
             transport="none",
             budget_bytes=0,
             storm=storm,
-            producer=single.producer(wakeup, call, payload, records, reader),
+            producer=producer,
             consumer=consumer,
         )
         experiments, left_out = single.experiment(

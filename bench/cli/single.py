@@ -35,21 +35,23 @@ _LONGEST_REPLAY_S: Final = 30.0
 
 
 def replayed(
-    context: typer.Context, profile: str | None, storm: Storm, sent: tuple[int, int]
-) -> tuple[Storm, int, int]:
-    """Return the storm that follows a profile, made as ``storm`` is, its payload and records.
+    context: typer.Context, profile: str | None, storm: Storm, producer: Producer
+) -> tuple[Storm, Producer]:
+    """Return the storm that follows a profile, made as ``storm`` is, and what its exits send.
 
     Without a profile, what was given.
     """
     if profile is None:
-        return storm, *sent
+        return storm, producer
+    from bench.plan import mix
     from bench.questions.watch import replay
 
     refuse(context, "on a replay, which its profile has", *_REPLAYED)
     load = replay.chosen(replay.read(Path(profile)))
     found = replay.replay(load, workers=storm.workers, most_s=_LONGEST_REPLAY_S)
     made = {name: getattr(storm, name) for name in ("spawn", "execute", "cpus")}
-    return replace(found.storm, **made), found.payload_bytes, found.records_per_exit
+    sent = replace(producer, records_per_exit=found.records_per_exit)
+    return replace(found.storm, **made), mix.padded(sent, found.turns)
 
 
 def refuse_idle(
