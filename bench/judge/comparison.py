@@ -190,8 +190,8 @@ def row_of(
     """Compare one number of two arms."""
     found = estimate(metric, left, right)
     floor = None
-    needed = 0.0
-    if found is not None and not left.duet:  # within one storm noise falls on both sides alike
+    needed = metric.duet_margin  # within one storm noise falls on both sides alike
+    if found is not None and not left.duet:
         floor = floor_for(floors, metric=metric.key, scale=found.scale, experiment=experiment)
         needed = margin(found.scale, floor)
     of_left, of_right = _sides(metric, left, right, found)

@@ -83,9 +83,9 @@ def interval(estimate: Estimate | None, unit: Unit) -> str:
 
 
 def resolvable(least: float, scale: Scale, unit: Unit) -> str:
-    """Write the smallest difference that could have been seen: "3.1 %", of shares "0.50 pt"."""
+    """Write the smallest difference that could have been seen: "3.1 %", "x 2.4", "0.50 pt"."""
     if scale is Scale.RATIO:
-        return share(least) if isfinite(least) else "any"
+        return share(least) if least < 1 else f"x {1 + least:.3g}" if isfinite(least) else "any"
     return f"{100 * least:.2f} pt" if unit is Unit.SHARE else number(least, unit)
 
 
