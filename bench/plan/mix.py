@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import ceil
 from statistics import fmean
 from typing import Final
 
@@ -45,7 +46,7 @@ def parse(text: str) -> dict[int, float]:
 
 def payload_bytes(record_bytes: float) -> int:
     """Return the padding that makes a tracer's record at least that long, where it can be."""
-    return min(LONGEST_BYTES - RECORD_BYTES, max(0, -(-(record_bytes - RECORD_BYTES) // 8) * 8))
+    return min(LONGEST_BYTES - RECORD_BYTES, max(0, 8 * ceil((record_bytes - RECORD_BYTES) / 8)))
 
 
 def turns(lengths: Mapping[int, float]) -> tuple[int, ...]:
