@@ -55,6 +55,7 @@ class Reader(StrEnum):
 
     NATIVE = "native"
     LIBBCC = "bcc"
+    COMMAND = "command"  # a program of its own
 
 
 MIXED = -1
@@ -66,6 +67,7 @@ class Consumer:
     """How the buffers are drained."""
 
     reader: Reader = Reader.NATIVE
+    command: tuple[str, ...] = ()  # of Reader.COMMAND
     poll: Poll = Poll.EPOLL
     interval_ms: float = 5.0  # timed: sleep between drains
     flush_ms: float = 0.0  # epoll: read everything at the latest so long after the last; 0: never

@@ -38,6 +38,7 @@ class Traits:
     most_buffers: int | None = None  # ... or to so many, where there are more CPUs
     ordered: bool = False  # records are read in the order in which they were reserved
     calls: bool = False  # can be written by reserve and submit or by output
+    streams: bool = True  # records; else it counts, and nothing has a latency or an order
     overwrites: bool = False  # the oldest records, in place of refusing the newest
     wakes_seen: bool = False  # a tracepoint sees its wake-ups
 

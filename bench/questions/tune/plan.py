@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -81,12 +81,14 @@ def config(load: Load, cpus: int) -> TrialConfig:
 
 
 def choices(
-    ways: Iterable[Traits], chosen: TrialConfig, budget_bytes: int, *, cpus: int
+    ways: Sequence[Traits], chosen: TrialConfig, budget_bytes: int, *, cpus: int
 ) -> tuple[Choice, ...]:
     """Return every setting of each transport; UsageError where a record does not fit.
 
     A watermark that lies above half of a buffer is left out: it would be reached too late.
     """
+    if counting := [way.name for way in ways if not way.streams]:
+        raise UsageError(f"{counting[0]} wakes nobody", remedy="leave it out of --transport")
     found = tuple(each for way in ways for each in _of(way, chosen, budget_bytes, cpus))
     if not found:
         raise UsageError("there is no transport to tune", remedy="name one with --transport")
