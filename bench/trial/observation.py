@@ -56,4 +56,5 @@ class Observation:
     lost_told: dict[str, int] = field(default_factory=dict)
     late: LateFacts | None = None  # None: not asked for, or not by this reader
     skipped_told: int | None = None
+    cpus: tuple[int, ...] = ()  # that had a buffer, where each has one
     overwritten_bytes: int | None = None  # found by the consumer; None: the transport refuses

@@ -13,6 +13,7 @@ from bench.judge.ladder import Ladder
 from bench.judge.statistics import FEWEST_BLOCKS, Scale
 from bench.questions.transports.profiles import RINGBUF
 from bench.questions.transports.quality import quality
+from bench.questions.transports.restored import sentence as restored
 from bench.questions.transports.standing import (
     KEYS,
     LEAST_PAIRS,
@@ -139,6 +140,7 @@ def verdict(summary: Summary) -> tuple[str, ...]:
     if summary.comparisons:
         said = (
             *map(_decision, summary.standings),
+            *restored(summary),
             *_budgets(summary.ladders),
             *quality(summary),
         )
