@@ -19,15 +19,16 @@ from bench.report.units import clean, number, size, time
 from bench.tracer.transports import traits
 
 _WAYS: Final = {
-    Sorting.MERGE: "merge of each round",
-    Sorting.HEAP: "heap with a hold-back",
-    Sorting.WATERMARK: "watermark of all CPUs",
+    Sorting.MERGE: "+ merge",
+    Sorting.HEAP: "+ heap",
+    Sorting.WATERMARK: "+ watermark",
 }
 HINT: Final = (
-    "The same records once more through what tracers sort by. Hold-back: of the heap the least "
-    "that leaves no inversion, the median over trials (the most); of the watermark the longest "
-    "wait for a CPU that sends nothing. p50, p99: latency that it adds. Held: bytes of records at "
-    "most. CPU a million: of sorting alone, without timers. Left: causal violations that stay."
+    "The same records once more through what tracers sort by: a merge by CPU of what each round of "
+    "reading brought; a heap with the least hold-back that leaves no inversion (the median over "
+    "trials, and the most); queues that wait until every CPU has sent a later one, or nothing for "
+    "so long. p50, p99: latency added. Held: most at once. CPU: of sorting alone, without timers. "
+    "Left: causal violations."
 )
 
 
@@ -39,9 +40,14 @@ class _Sorted(NamedTuple):
 
 
 def _worst(summary: Summary) -> _Sorted | None:
-    """Return the comparison in which most causal pairs were violated, if its side was sorted."""
+    """Return the comparison in which most causal pairs were violated, if its side was sorted.
+
+    Of the first transport that was compared with the perf buffers.
+    """
     found = []
     for each in summary.comparisons:
+        if each.left.transport != summary.comparisons[0].left.transport:
+            continue
         right = each.right
         ways = tuple(
             way
@@ -86,9 +92,9 @@ def table(summary: Summary) -> Iterator[Table]:
         key="restored",
         title=f"Order restored: {short} and sorting, {place(found.comparison)}",
         corner="",
-        columns=columns("hold-back", "p50", "p99", "held", "CPU a million", "left"),
+        columns=columns("hold-back", "p50", "p99", "held", "CPU/million", "left"),
         rows=(
-            _as_delivered(f"{short}, not sorted", right.transport, right.causal_violations),
+            _as_delivered(short, right.transport, right.causal_violations),
             *map(_row, found.ways),
             _as_delivered(beside, left.transport, left.causal_violations),
         ),
