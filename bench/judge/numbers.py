@@ -158,7 +158,7 @@ _SORTED: Final = (
                 "cpu_s_per_million",
                 "s",
                 "CPU time of sorting a million records",
-                lambda found: found.cpu_ns / found.records / 1e3,
+                attrgetter("cpu_s_per_million"),
             ),
             ("inversions", "events", "inversions that stay", attrgetter("inversions")),
             (

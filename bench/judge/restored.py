@@ -54,7 +54,7 @@ def _over(experiment: str, arm: ArmSamples, by: Sorting) -> Iterator[OrderRestor
         added_p50_ns=median(each.added_p50_ns for each in found),
         added_p99_ns=median(each.added_p99_ns for each in found),
         held_bytes=median(each.held_bytes for each in found),
-        cpu_s_per_million=median(each.cpu_ns / each.records / 1e3 for each in found),
+        cpu_s_per_million=median(each.cpu_s_per_million for each in found),
         inversions=sum(each.inversions for each in found),
         causal_pairs=sum(each.causal_pairs for each in found),
         causal_violations=sum(each.causal_violations for each in found),

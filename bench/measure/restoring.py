@@ -51,6 +51,11 @@ class Restored:
     causal_pairs: int
     causal_violations: int
 
+    @property
+    def cpu_s_per_million(self) -> float:
+        """CPU seconds that a million records would take; 0 without any."""
+        return self.cpu_ns / self.records / 1e3 if self.records else 0.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stream:

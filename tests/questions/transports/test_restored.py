@@ -120,3 +120,5 @@ def test_the_numbers_of_a_trial() -> None:
     assert number("watermark_inversions")(trial) == 2
     assert number("heap_cpu_s_per_million")(trial) == pytest.approx(0.04)
     assert number("heap_hold_ns")(replace(trial, restored=())) is None
+    empty = replace(trial, restored=(replace(trial.restored[0], records=0),))
+    assert number("merge_cpu_s_per_million")(empty) == 0  # a journal is foreign data
