@@ -95,10 +95,11 @@ def _possible(experiment: Experiment, kernel: Kernel | None) -> Experiment:
     """Return ``experiment`` without budgets that no ring can have, and what the kernel lacks."""
     kept, lacking = [], list(experiment.omitted)
     for arm in experiment.arms:
-        if why := _impossible(arm, kernel):
-            lacking.append(f"{arm.name}: not applicable, {why}")
-        else:
+        why = _impossible(arm, kernel)
+        if not why:
             kept.append(arm)
+        elif arm.name.copy == 1:
+            lacking.append(f"{arm.name}: not applicable, {why}")
     if len(kept) < min(2, len(experiment.arms)):  # nothing is left to compare
         kept = []
     return replace(experiment, arms=tuple(kept), omitted=tuple(lacking))
