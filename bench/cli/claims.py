@@ -26,7 +26,7 @@ from bench.cli.options import (
 )
 from bench.cli.output import answer, read, read_or_not
 from bench.cli.values import Time
-from bench.errors import MachineUnfit, UsageError, check_range
+from bench.errors import BufbenchError, UsageError, check_range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,7 +135,7 @@ def _plan(claims: Sequence[Claim], blocks: int) -> _Plan:
     from bench.tracer.program import Kernel
 
     usable, kernel = cpus.usable(procfs.online_cpus()), None
-    with suppress(MachineUnfit):  # what it lacks, the run says
+    with suppress(BufbenchError):  # whatever is missing, the run says
         kernel = Kernel.by_types()
     experiments = running.needed(claims, running.experiments(usable, kernel))
     if not experiments:
