@@ -11,7 +11,7 @@ its own, under the same programs: what a duet is held against.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -31,6 +31,7 @@ from bench.record.write import WriteTimes
 from bench.tracer import chooser, settings, transports
 from bench.tracer.consumer import consuming
 from bench.tracer.program import Program
+from bench.tracer.transport import Opened
 from bench.trial.assess import state_of
 from bench.trial.observation import Passage
 from bench.trial.observe import captured, open_buffers, pass_storm
@@ -53,6 +54,7 @@ class _Side:
     memory: Memory
     reading_ns: int
     overwritten_bytes: int | None
+    in_kernel: Mapping[int, tuple[int, int]] | None  # what was counted there in place of records
     lengths: tuple[int, ...]
 
 
@@ -150,7 +152,7 @@ def _rule(arms: Arms) -> Duet:
         )
     if first.consumer.reader is not Reader.NATIVE:
         raise UsageError(
-            "libbcc's readers drain one transport, not the two of a duet",
+            "another reader than bufbench's drains one transport, not the two of a duet",
             remedy="leave out --reader",
         )
     for each in ("duet", "storm", "consumer"):
@@ -177,7 +179,7 @@ def _observe(
         chooser.set_up(picker, chosen[:: -1 if swapped else 1], rule, key=key)
         generator = stack.enter_context(rig.generator(config.storm))
         memory: dict[int, Memory] = {}
-        told: dict[int, Callable[[], int | None]] = {}
+        open_now: dict[int, Opened] = {}
         buffers: dict[int, tuple[int, int]] = {}
         for index in visit:
             first = capture.buffer_count
@@ -190,7 +192,7 @@ def _observe(
                 session=generator.session,
                 stack=stack,
             )
-            told[index] = opened.overwritten_bytes
+            open_now[index] = opened
             buffers[index] = first, capture.buffer_count
         with ExitStack() as running:
             running.enter_context(consuming(capture, opened.drain, config.consumer))  # drains both
@@ -202,7 +204,8 @@ def _observe(
                 writes=chooser.write_times(program),
                 memory=memory[index],
                 reading_ns=capture.reading_ns(*buffers[index]),
-                overwritten_bytes=told[index](),
+                overwritten_bytes=open_now[index].overwritten_bytes(),
+                in_kernel=open_now[index].counted(),
                 lengths=settings.lengths(arms[index].config.producer),
             )
             for index, program in programs.items()
@@ -224,7 +227,7 @@ def _program(rig: Rig, arm: Arm, *, marked: bool) -> Program:
 def _ledger(records: Records, side: _Side) -> Ledger:
     """Return the account of one arm."""
     if side.overwritten_bytes is None:
-        return ledger.balance(records, side.counters)
+        return ledger.balance(records, side.counters, in_kernel=side.in_kernel)
     counters, faults = overwritten.account(
         records, side.counters, side.overwritten_bytes, side.lengths
     )

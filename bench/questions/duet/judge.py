@@ -37,10 +37,10 @@ class Duel:
     given_up: str = ""  # why no more storms were run than these; "" where they sufficed
 
     @property
-    def resolvable(self) -> float:
+    def half_width(self) -> float:
         """The larger half interval of median latency and write time, as a share; inf without."""
         central = [row.estimate for row in self.rows if row.key in _CENTRAL]
-        return max((each.resolvable for each in central if each is not None), default=inf)
+        return max((each.half_width for each in central if each is not None), default=inf)
 
 
 def judge(
