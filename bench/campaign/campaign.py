@@ -55,6 +55,8 @@ class Request:
     wakeups: bool = True  # measure what one costs, which takes a program of its own
     left_out: Sequence[str] = ()  # what the plan had to leave out, in words
     plan: Outline = _OPEN  # as far as it is known before the run begins
+    # By transport, as in the header.
+    capabilities: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if abs(self.seed) > LARGEST:
@@ -194,6 +196,7 @@ def opened(request: Request) -> Iterator[Campaign]:
             run_id=token_hex(8),
             plan=request.plan,
             warm_up_ns=warm_up_ns,
+            capabilities=dict(request.capabilities),
         )
         for line in (*restrictions(header.machine), *header.left_out):
             print(f"bufbench: {line}", file=sys.stderr, flush=True)

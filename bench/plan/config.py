@@ -35,6 +35,7 @@ class Call(StrEnum):
     OUTPUT = "output"
     DYNPTR = "dynptr"  # reserve of a length known at run time, Linux 5.19
     LARGEST = "largest"  # reserve of the longest record that there can be, as of a union
+    DISCARD = "discard"  # reserve, behind one that was reserved and discarded without a wake-up
 
 
 class Attach(StrEnum):

@@ -40,6 +40,12 @@ class Kernel:
     overwrites: bool = False  # ring buffers can be made that do
 
     @classmethod
+    def by_types(cls) -> Self:
+        """Ask BTF alone what rings can do, which takes no privileges; MachineUnfit without it."""
+        with btf.opened() as types:
+            return cls(os.uname().release, {}, {}, **_abilities(types))
+
+    @classmethod
     def probe(cls) -> Self:
         """Ask BTF and tracefs; MachineUnfit if they fail or privileges are missing."""
         if missing := capabilities.missing_to_trace(capabilities.held()):
@@ -53,14 +59,18 @@ class Kernel:
         with btf.opened() as types:
             macros = btf.offsets(types)
             facts = btf.kernel_facts(types, fields)
-            overwrites = btf.overwrites(types)
-            dynptr = types.field("bpf_dynptr_kern", "data") is not None
+            abilities = _abilities(types)
         if "group_dead" in fields:
             macros["OFFSET_GROUP_DEAD"] = fields["group_dead"]
         release = os.uname().release
         if version.numbers(release) >= _FETCH_ADD:
             macros["HAS_FETCH_ADD"] = 1
-        return cls(release, macros, facts, dynptr, overwrites)
+        return cls(release, macros, facts, **abilities)
+
+
+def _abilities(types: btf.Btf) -> dict[str, bool]:
+    dynptr = types.field("bpf_dynptr_kern", "data") is not None
+    return {"dynptr": dynptr, "overwrites": btf.overwrites(types)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,6 +110,12 @@ static __always_inline long write_record(struct writer *writer, struct exit_reco
 	void *target = bpf_ringbuf_reserve(writer->ring, RESERVED(size), 0);
 	u64 due;
 
+#ifdef CALL_DISCARD
+	if (target) {
+		bpf_ringbuf_discard(target, BPF_RB_NO_WAKEUP);
+		target = bpf_ringbuf_reserve(writer->ring, RESERVED(size), 0);
+	}
+#endif
 	if (!target)
 		return REFUSED;
 	record->length = RESERVED(size);

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from bench.errors import MachineUnfit, UsageError
-from bench.plan.config import Producer, Reader
+from bench.plan.config import Call, Producer, Reader
 from bench.plan.traits import Look
 from bench.tracer.transport import Opened, Request
 from bench.tracer.transports.ringbuf import Ringbuf
@@ -25,8 +25,13 @@ class Overwrite(Ringbuf):
     flags = _FLAG
 
     def require(self, producer: Producer, kernel: Kernel) -> None:
-        """Raise MachineUnfit where rings cannot overwrite."""
+        """Raise MachineUnfit where rings cannot overwrite, UsageError for discarded records."""
         super().require(producer, kernel)
+        if producer.call is Call.DISCARD:
+            raise UsageError(
+                "nobody counts the discarded records that an overwriting ring overwrote",
+                remedy="take ringbuf",
+            )
         if not kernel.overwrites:
             raise MachineUnfit(
                 "this kernel's ring buffers cannot overwrite, which came with Linux 6.19",
