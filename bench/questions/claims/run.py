@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.campaign import progress
 from bench.plan.budgets import LARGEST_RING_BYTES, parse
+from bench.plan.config import Reader
 from bench.plan.duration import estimate_seconds
 from bench.plan.experiments import Experiment
 from bench.questions.claims.catalogue import Judged, families, judge
@@ -22,6 +23,7 @@ from bench.questions.claims.claim import Claim
 from bench.questions.claims.evidence import of_trials
 from bench.questions.claims.setting import MORE_BLOCKS, Setting
 from bench.questions.transports.profiles import omitted, quickly
+from bench.tracer import loader
 from bench.trial.result import TrialResult
 
 if TYPE_CHECKING:
@@ -80,13 +82,15 @@ def _planned(cpus: Sequence[int]) -> tuple[Experiment, ...]:
 
 
 def _possible(experiment: Experiment) -> Experiment:
-    """Return ``experiment`` without the budgets that no ring can have, of any transport."""
+    """Return ``experiment`` without budgets that no ring can have, and readers not installed."""
     kept, lacking = [], list(experiment.omitted)
     for arm in experiment.arms:
-        if parse(arm.name.budget) <= LARGEST_RING_BYTES:
-            kept.append(arm)
-        else:
+        if parse(arm.name.budget) > LARGEST_RING_BYTES:
             lacking.append(f"{arm.name}: not applicable, a ring holds 2 GiB at most")
+        elif arm.config.consumer.reader is Reader.LIBBCC and not loader.has_bcc():
+            lacking.append(f"{arm.name}: left out, bcc is not installed")
+        else:
+            kept.append(arm)
     return replace(experiment, arms=tuple(kept), omitted=tuple(lacking))
 
 
