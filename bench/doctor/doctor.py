@@ -252,7 +252,7 @@ def examine() -> Iterator[Finding]:
     if mounted:
         seen = "found" if place.readable() else "tracefs is closed to this user"
         yield judge("tracepoint", place.readable(), seen, place.opening(), fails=True)
-    yield required("bcc", loader.version)
+    yield required("tracers", loader.shown)
     yield required("libbpf", compiler.libbpf_name)
     yield objects(libbpf.find, compiled.possible())
     yield cpus(online, processors.usable(online))

@@ -47,7 +47,9 @@ def chosen() -> Loader:
     """Return what the caller names; else bcc where it is installed, or there are no objects."""
     if name := os.environ.get(VARIABLE):
         if name not in [*Loader]:
-            raise UsageError(f"{VARIABLE} is {name[:40]!r}", remedy=f"set it to {words()}")
+            raise UsageError(
+                f"{VARIABLE} is {name[:40]!r}", remedy=f"set it to {' or '.join(Loader)}"
+            )
         return Loader(name)
     return Loader.BCC if has_bcc() or not objects() else Loader.PREBUILT
 
@@ -55,11 +57,6 @@ def chosen() -> Loader:
 def has_bcc() -> bool:
     """Return whether bcc is installed: its readers take it, whatever loads the tracers."""
     return find_spec("bcc") is not None
-
-
-def words() -> str:
-    """Return the names to choose from."""
-    return " or ".join(Loader)
 
 
 def version() -> str:
@@ -74,3 +71,9 @@ def version() -> str:
             "bufbench was built without clang, and so has no prebuilt tracers", remedy=INSTALL
         )
     return f"none: prebuilt, libbpf {found.libbpf_major_version()}.{found.libbpf_minor_version()}"
+
+
+def shown() -> str:
+    """Say how tracers come into the kernel here; MachineUnfit as above."""
+    found = version()
+    return f"compiled by bcc {found}" if chosen() is Loader.BCC else found.removeprefix("none: ")
