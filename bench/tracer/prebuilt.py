@@ -23,10 +23,12 @@ _COMPILED_IN: Final = {
     "CALL_OUTPUT": "output",
     "CALL_DYNPTR": "dynptr",
     "CALL_LARGEST": "largest",
-    "PREEMPTIBLE": "raw",
 }
+_OF_RECORDS: Final = ("CHECKED", "PADDED", "WAKE_BY_BYTES", "DELAY")  # others come with these
+_PLAIN: Final = "SIZE_0"  # compiled in where none of these is set
 _OF_KERNEL: Final = "HAS_FETCH_ADD"  # which preemptible objects take
-_ELSEWHERE: Final = frozenset({_OF_KERNEL, "RAW_ARGUMENTS", "MAX_RINGS", "RING_FLAGS"})
+_RAW: Final = "PREEMPTIBLE"
+_ELSEWHERE: Final = frozenset({_OF_KERNEL, _RAW, "RAW_ARGUMENTS", "MAX_RINGS", "RING_FLAGS"})
 _MISSED: Final = "count_missed"
 
 
@@ -39,7 +41,6 @@ class Prebuilt:
         path = paths.bpf_sources() / f"{name}.bpf.o"
         if not path.exists():
             raise _needs_bcc(f"there is no object {path.name}")
-        self._programs: dict[str, int] = {}
         self._stack = ExitStack()
         with self._stack, libbpf.loaded() as library:
             self._object = self._stack.enter_context(
@@ -55,7 +56,7 @@ class Prebuilt:
             for name, value in macros.items()
             if name not in _ELSEWHERE and name not in _COMPILED_IN
         }
-        if unknown := self._object.set_numbers(numbers):
+        if unknown := self._object.set_numbers(numbers) - {_PLAIN}:
             raise _needs_bcc(f"objects have no {', '.join(sorted(unknown))}")
         if rings := macros.get("MAX_RINGS"):
             self._object.set_array_of_rings("rings_map", rings, macros.get("RING_FLAGS", 0))
@@ -84,10 +85,14 @@ class Prebuilt:
 
 def _object_of(build: Build, macros: Mapping[str, int]) -> str:
     """Return the name of the object; MachineUnfit where this kernel can have none."""
-    if "PREEMPTIBLE" in macros and _OF_KERNEL not in macros:
+    if _RAW in macros and _OF_KERNEL not in macros:
         raise _needs_bcc("objects for raw tracepoints take Linux 5.12")
-    chosen = (word for macro, word in _COMPILED_IN.items() if macros.get(macro))
-    return "-".join((build.variant, *chosen))
+    words = [build.variant, *(word for call, word in _COMPILED_IN.items() if macros.get(call))]
+    if any(macros.get(each) for each in (*_OF_RECORDS, _RAW)):
+        words.append("any")
+    if _RAW in macros:
+        words.append("raw")
+    return "-".join(words)
 
 
 def _needs_bcc(why: str) -> MachineUnfit:

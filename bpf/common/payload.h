@@ -32,10 +32,10 @@ struct padding {
 
 static __always_inline int find_padding(struct padding *padding)
 {
-	int zero = 0;
-
 #ifdef PADDED
 	if (PADDED) {
+		int zero = 0;
+
 		padding->payload = payloads.lookup(&zero);
 		padding->scratch = scratches.lookup(&zero);
 		return padding->payload && padding->scratch;
@@ -43,6 +43,8 @@ static __always_inline int find_padding(struct padding *padding)
 #endif
 #ifdef SCRATCH
 	if (SCRATCH) {
+		int zero = 0;
+
 		padding->shared = shared.lookup(&zero);
 		return padding->shared != 0;
 	}

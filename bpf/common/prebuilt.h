@@ -5,7 +5,7 @@
  *
  * What bcc gets as a macro is here a variable in .rodata, set before the object is loaded
  * (bench/tracer/prebuilt.py): the verifier knows its value, and drops what is switched off.
- * A macro of the variable's own name keeps code behind #ifdef.
+ * A macro of the variable's own name keeps what is behind #ifdef.
  */
 #define PREBUILT
 
@@ -175,32 +175,42 @@ NUMBER(OFFSET_NS_INUM);
 NUMBER(SIZE_UPID);
 NUMBER(OFFSET_GROUP_DEAD);	/* 0: the tracepoint does not say */
 
-NUMBER(SIZE_0);
-NUMBER(SIZE_1);
-NUMBER(SIZE_2);
-NUMBER(SIZE_3);
 NUMBER(MAX_RECORDS_PER_EXIT);
-NUMBER(CHECKED);
-NUMBER(SCRATCH);
-NUMBER(PADDED);
-NUMBER(MIXED_SIZES);
-NUMBER(WAKE_BY_BYTES);
-NUMBER(DELAY);
 NUMBER(TIMED_WRITES);
 NUMBER(SECOND_ARM);
 NUMBER(COUNT_MISSED);
 NUMBER(PID_NAMESPACE);
 
 #define MAX_RECORDS_PER_EXIT MAX_RECORDS_PER_EXIT
+#define TIMED_WRITES TIMED_WRITES
+#define SECOND_ARM SECOND_ARM
+#define COUNT_MISSED COUNT_MISSED
+#define PID_NAMESPACE PID_NAMESPACE
+
+/*
+ * What a write may do beside writing is in objects of their own: to look at all of it, a usual
+ * write would take half as many instructions again.
+ */
+#ifdef ANY_RECORD
+NUMBER(SIZE_0);
+NUMBER(SIZE_1);
+NUMBER(SIZE_2);
+NUMBER(SIZE_3);
+NUMBER(CHECKED);
+NUMBER(SCRATCH);
+NUMBER(PADDED);
+NUMBER(MIXED_SIZES);
+NUMBER(WAKE_BY_BYTES);
+NUMBER(DELAY);
+
 #define CHECKED CHECKED
 #define SCRATCH SCRATCH
 #define PADDED PADDED
 #define MIXED_SIZES MIXED_SIZES
 #define WAKE_BY_BYTES WAKE_BY_BYTES
 #define DELAY DELAY
-#define TIMED_WRITES TIMED_WRITES
-#define SECOND_ARM SECOND_ARM
-#define COUNT_MISSED COUNT_MISSED
-#define PID_NAMESPACE PID_NAMESPACE
+#else
+#define SIZE_0 sizeof(struct exit_record)
+#endif
 
 #define MAX_RINGS 1	/* set before loading: an array of maps has its entries by then */

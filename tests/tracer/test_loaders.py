@@ -111,7 +111,7 @@ def test_every_build_has_its_object() -> None:
         for path in loader.objects():
             with loaded.opened(library, path.read_bytes(), path.name) as found:
                 numbers = dict.fromkeys((f"SIZE_{index}" for index in range(4)), 8)
-                assert not found.set_numbers(numbers)
+                assert bool(found.set_numbers(numbers)) is ("-any" not in path.name)
                 known[path.name] = {each.name for each in found.programs()}
     for build in builds():
         macros = {"HAS_FETCH_ADD": 1, **dict(build.macros)}
