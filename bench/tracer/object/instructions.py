@@ -170,7 +170,7 @@ def _with_context(code: Code) -> list[Instruction]:
     slot = -(-_depth(code[:main]) // 8) * 8 + 8
     if slot > _STACK_BYTES:
         raise UsageError("the program's stack is full, and the context has no place")
-    before: dict[int, Instruction] = {each: (_LOAD, 5 | _FRAME << 4, -slot, 0) for each in sends}
+    before: dict[int, Instruction] = dict.fromkeys(sends, (_LOAD, 5 | _FRAME << 4, -slot, 0))
     return _inserted(code, (_STORE, _FRAME | 1 << 4, -slot, 0), before)
 
 
@@ -197,7 +197,7 @@ def _inserted(
 
 def _target(code: Code, index: int) -> int | None:
     """Return where an instruction leads to; None for one that leads nowhere."""
-    operation, registers, offset, value = code[index]
+    operation, _, offset, value = code[index]
     if operation & 7 in _JUMPS and operation not in (_CALL, _EXIT):
         return index + 1 + (value if operation == _JUMP_FAR else offset)
     if _is_call(code[index]) or _refers_to_function(code, index):
@@ -228,7 +228,7 @@ def _depth(code: Code) -> int:
     deepest = 0
     for operation, registers, offset, value in code:
         target, source = registers & 15, registers >> 4
-        if operation == _ADD_VALUE and target in copies and -_STACK_BYTES <= value:
+        if operation == _ADD_VALUE and target in copies and value >= -_STACK_BYTES:
             deepest = max(deepest, -value)
         elif operation & 7 in _MEMORY and {target, source} & {_FRAME, *copies}:
             deepest = max(deepest, -offset)

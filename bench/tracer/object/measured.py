@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from bench.errors import BufbenchError, KernelRefused, UsageError
+from bench.errors import BufbenchError, UsageError
 from bench.linux import bpf, perf_event, procfs, refusal
 from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
@@ -132,9 +132,7 @@ def measuring(library: Libbpf, package: Package, setting: Setting) -> Iterator[M
         try:
             if any(each.kind == _PROGRAM_ARRAY for each in opened.maps()):
                 raise UsageError("it makes tail calls, to programs that stay as they are")
-            rewrite = partial(
-                instructions.rewritten, counters_fd=counters.fd, to=to, maps=maps
-            )
+            rewrite = partial(instructions.rewritten, counters_fd=counters.fd, to=to, maps=maps)
             replace(library, programs, licence, rewrite)
         except BufbenchError as error:
             if to is not None:

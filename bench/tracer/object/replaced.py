@@ -17,6 +17,7 @@ from typing import Final
 
 from bench.errors import KernelRefused
 from bench.linux import bpf, refusal
+from bench.linux.bpf import Instruction
 from bench.tracer.object import instructions
 from bench.tracer.object.instructions import Counter
 from bench.tracer.object.libbpf import Libbpf, last_reason
@@ -26,7 +27,7 @@ _LOG_BYTES: Final = 1 << 20
 _LSM: Final = 29  # BPF_PROG_TYPE_LSM
 _LINE: Final = struct.Struct("=8Q")
 
-Rewrite = Callable[[instructions.Code], list[instructions.Instruction]]
+Rewrite = Callable[[instructions.Code], list[Instruction]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,15 +58,13 @@ class Counters:
         )
 
 
-def code_of(library: Libbpf, program: Program) -> list[instructions.Instruction]:
+def code_of(library: Libbpf, program: Program) -> list[Instruction]:
     """Return the instructions of a loaded program as the kernel was given them."""
     count = library.bpf_program__insn_cnt(program.handle)
     return instructions.parse(ct.string_at(library.bpf_program__insns(program.handle), 8 * count))
 
 
-def replace(
-    library: Libbpf, programs: Sequence[Program], licence: bytes, rewrite: Rewrite
-) -> None:
+def replace(library: Libbpf, programs: Sequence[Program], licence: bytes, rewrite: Rewrite) -> None:
     """Replace every program that sends; KernelRefused, and none is, where one cannot be."""
     with ExitStack() as stack:
         found = []
@@ -79,9 +78,7 @@ def replace(
             os.dup2(fd, place, inheritable=False)
 
 
-def _load(
-    library: Libbpf, program: Program, licence: bytes, code: instructions.Code
-) -> int:
+def _load(library: Libbpf, program: Program, licence: bytes, code: instructions.Code) -> int:
     handle, log = program.handle, ct.create_string_buffer(_LOG_BYTES)
     kind = library.bpf_program__type(handle)
     attach_type = library.bpf_program__expected_attach_type(handle)
