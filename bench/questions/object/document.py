@@ -23,11 +23,11 @@ from bench.tracer.transports import ranked, traits
 
 FORMAT: Final = 1
 _MARKS: Final = {True: Mark.GOOD, False: Mark.BAD}
-_LEADS: Final = (  # what a sentence is said of, where it can be
-    ("Losses", "dropped_share"),
-    ("Latency", "latency_p99_ns"),
-    ("Kernel", "kernel_ns_per_run"),
-    ("Consumer", "consumer_cpu_s_per_million"),
+_SAID: Final = (  # in sentences
+    "dropped_share",
+    "latency_p99_ns",
+    "kernel_ns_per_run",
+    "consumer_cpu_s_per_million",
 )
 
 
@@ -131,10 +131,9 @@ def _short(side: str) -> str:
 
 
 def _parts(data: ObjectData) -> Iterator[parts.Part]:
-    by_key = {each.key: each for each in data.numbers}
-    for lead, key in _LEADS:
-        if len(data.sides) > 1 and key in by_key:
-            yield Sentence(lead=lead, text=_said(by_key[key]))
+    for row in data.numbers:
+        if len(data.sides) > 1 and row.key in _SAID:
+            yield Sentence(lead=f"{row.label[0].upper()}{row.label[1:]}", text=_said(row))
     yield _table(data)
     yield from _notes(data)
 
@@ -144,7 +143,7 @@ def _said(row: Row) -> str:
     ending = f" ({row.outcome})"
     if row.better:
         ending = f"; {_name(row.better)} {'do' if traits(row.better).plural else 'does'} better"
-    return f"{row.label} {listed(values)}{ending}."
+    return f"{listed(values)}{ending}."
 
 
 def _table(data: ObjectData) -> parts.Table:

@@ -20,9 +20,7 @@ from bench.tracer.object.measured import Looks
 from bench.tracer.object.types import Column, Form
 
 SIDES = ("ringbuf", "perfbuf")
-LOOKS = Looks(
-    transports=("perfbuf",), other="ringbuf", alone="", uncounted="", budget_bytes=65_536
-)
+LOOKS = Looks(transports=("perfbuf",), other="ringbuf", alone="", uncounted="", budget_bytes=65_536)
 
 
 def one(side: str, block: int = 0, **changed: Any) -> Round:
@@ -102,7 +100,7 @@ def test_the_title_says_what_is_lost_and_sentences_who_does_better() -> None:
     assert found.title == "tool loses 0 % on the ring buffer and 10.0 % on the perf buffers"
     sentences = [str(each) for each in found.parts if isinstance(each, Sentence)]
     assert (
-        "Kernel: kernel time per run 2.00 µs on the ring buffer and 3.00 µs on the perf buffers; "
+        "Kernel time per run: 2.00 µs on the ring buffer and 3.00 µs on the perf buffers; "
         "the ring buffer does better." in sentences
     )
     assert "make -j2" in found.subject
