@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -96,6 +97,11 @@ def compared(file: Path, *words: str) -> dict[str, Any]:
     return found
 
 
+def listed() -> list[str]:
+    """What runs, by its command line."""
+    return process.run(["ps", "-eo", "args"], timeout_s=20).stdout.splitlines()
+
+
 def nothing_left() -> bool:
     return eventually(
         lambda: all(
@@ -153,8 +159,10 @@ def test_losses_are_counted_to_the_last_one(kind: str, tmp_path: Path) -> None:
             True,
         ),
         (
-            ("struct bpf_dynptr place; bpf_ringbuf_reserve_dynptr(&bench_map, 40, 0, &place);"
-            "bpf_ringbuf_submit_dynptr(&place, 0);"),
+            (
+                "struct bpf_dynptr place; bpf_ringbuf_reserve_dynptr(&bench_map, 40, 0, &place);"
+                "bpf_ringbuf_submit_dynptr(&place, 0);"
+            ),
             "it calls bpf_ringbuf_reserve_dynptr, bpf_ringbuf_submit_dynptr",
             False,
         ),
@@ -203,8 +211,7 @@ def test_a_command_without_an_end_is_ended(tmp_path: Path) -> None:
     file = build(tmp_path, source(SENDS["perf"]))
     found = compared(file, "--blocks", "1", "--seconds", "300ms", "--", "sleep", "123.456")
     assert all(0.3 <= each["seconds"] < 3 for each in found["rounds"])
-    listed = process.run(["ps", "-eo", "args"], timeout_s=20).stdout
-    assert "sleep 123.456" not in listed
+    assert "sleep 123.456" not in listed()
 
 
 def test_a_command_that_is_not_there_is_said_in_a_line(tmp_path: Path) -> None:
@@ -305,11 +312,19 @@ def test_endless_output_ends_in_time(tmp_path: Path) -> None:
     assert nothing_left()
 
 
-def test_a_killed_comparison_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+)
+def test_an_interrupted_comparison_leaves_nothing(
+    number: signal.Signals, code: int, tmp_path: Path
+) -> None:
     file = build(tmp_path, source(SENDS["perf"]))
-    words = [*BUFBENCH, "object", "compare", str(file), "--wait", "--", "sleep", "99.5"]
+    words = [*BUFBENCH, "object", "compare", str(file), "--wait", "--", "sleep", "6.543"]
     with subprocess.Popen(words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as started:
-        assert eventually(lambda: any(each.name == "bench_map" for each in bpf.maps()))
-        time.sleep(1)
-        started.kill()
+        assert eventually(lambda: "sleep 6.543" in listed())
+        assert any(each.name == "bench_map" for each in bpf.maps())
+        started.send_signal(number)
+    assert started.returncode == code
     assert nothing_left()
+    if number != signal.SIGKILL:
+        assert "sleep 6.543" not in listed()

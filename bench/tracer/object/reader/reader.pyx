@@ -111,7 +111,7 @@ cdef class Reader:
         self.epoll.register(self.wake_fd, select.EPOLLIN)
 
     def __dealloc__(self):
-        self.unmap()
+        self.unmap_all()
         if self.wake_fd >= 0:
             os.close(self.wake_fd)
 
@@ -154,6 +154,9 @@ cdef class Reader:
 
     def unmap(self):
         """Unmap all buffers, which no thread may read any more."""
+        self.unmap_all()
+
+    cdef void unmap_all(self) noexcept:
         cdef int index, part
         self.count = 0
         for index in range(MOST_BUFFERS):
