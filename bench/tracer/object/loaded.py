@@ -162,7 +162,7 @@ class Object:
             raise UsageError(
                 f"the object's maps take more than {size(MOST_MAP_BYTES)}: {largest} has "
                 f"{size(sizes[largest])}",
-                remedy="make the buffers smaller with --buffer, or the map in the source",
+                remedy="make the buffers smaller, or the map in the source",
             )
 
     def descriptors(self, kind: int) -> list[int]:

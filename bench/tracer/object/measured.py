@@ -118,7 +118,7 @@ def measuring(library: Libbpf, package: Package, setting: Setting) -> Iterator[M
     with loaded.opened(library, package.elf, package.name) as opened, ExitStack() as stack:
         count = sum(each.kind in _OTHER for each in opened.maps())
         each_bytes = _share(setting.budget_bytes, count)
-        opened.prepare(PAGE_BYTES if to == bpf.PERF_EVENT_ARRAY else each_bytes)
+        opened.prepare(_prepared(opened, each_bytes, to))
         opened.load()
         programs = opened.programs()
         codes = {each.name: code_of(library, each) for each in programs}
@@ -171,6 +171,14 @@ def _share(budget_bytes: int, count: int) -> int:
     """Return what each of ``count`` maps has of a budget: a power of two of pages."""
     pages = max(1, budget_bytes // (max(1, count) * PAGE_BYTES))
     return PAGE_BYTES << (pages.bit_length() - 1)
+
+
+def _prepared(opened: loaded.Object, each_bytes: int, to: int | None) -> int:
+    """Return the data bytes that its own rings have, or where it has none a CPU's perf buffer."""
+    if to == bpf.PERF_EVENT_ARRAY:
+        return PAGE_BYTES
+    rings = any(each.kind == bpf.RINGBUF for each in opened.maps())
+    return each_bytes if rings else max(PAGE_BYTES, each_bytes // len(procfs.online_cpus()))
 
 
 def _in_the_way(helpers: frozenset[Helper], to: int) -> str:
