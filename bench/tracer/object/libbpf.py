@@ -55,6 +55,13 @@ _FUNCTIONS: Final[dict[str, tuple[Any, ...]]] = {  # of the result, then of the 
     "bpf_program__set_attach_target": (_INT, _P, _INT, _TEXT),
     "bpf_program__autoattach": (_BOOL, _P),
     "bpf_program__attach": (_P, _P),
+    "bpf_program__type": (_INT, _P),
+    "bpf_program__expected_attach_type": (_INT, _P),
+    "bpf_program__flags": (_U32, _P),
+    "bpf_program__insns": (_P, _P),
+    "bpf_program__insn_cnt": (_SIZE, _P),
+    "bpf_prog_load": (_INT, _INT, _TEXT, _TEXT, _TEXT, _SIZE, _P),
+    "libbpf_find_vmlinux_btf_id": (_INT, _TEXT, _INT),
     "bpf_link__destroy": (_INT, _P),
     "btf__find_by_name_kind": (ct.c_int32, _P, _TEXT, _U32),
     "btf__type_by_id": (_P, _P, _U32),
@@ -142,9 +149,14 @@ def _verifier(said: str) -> str:
     """Return the program and the last line of its log that gives a reason; "" without a log."""
     if (found := _LOG.search(said)) is None:
         return ""
-    lines = [line.strip() for line in found["log"].splitlines()]
-    reasons = [each for each in lines if each and not each.startswith(_NO_REASON)]
-    return f"program {found['name']}: {reasons[-1]}" if reasons else ""
+    reason = last_reason(found["log"])
+    return f"program {found['name']}: {reason}" if reason else ""
+
+
+def last_reason(log: str) -> str:
+    """Return the last line of a verifier's log that gives a reason; "" where none does."""
+    lines = [line.strip() for line in log.splitlines()]
+    return next((each for each in reversed(lines) if each and not each.startswith(_NO_REASON)), "")
 
 
 def _first(said: str) -> str:

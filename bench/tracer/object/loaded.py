@@ -6,7 +6,7 @@ from __future__ import annotations
 import ctypes as ct
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from errno import EPERM
 from typing import Any, Final
@@ -94,29 +94,50 @@ class Object:
         copies = os.cpu_count() or 1 if kind in _PER_CPU else 1
         return int(entries) * (int(library.bpf_map__key_size(handle)) + value * copies)
 
-    @contextmanager
-    def tracing(self, buffer_bytes: int | None) -> Iterator[Tracing]:
-        """Load the prepared object and open its buffers; nothing is attached."""
+    def load(self) -> None:
+        """Load the object, attached to nothing; KernelRefused, with the verifier's reason."""
         missing = capabilities.missing_to_trace(capabilities.held())
         if missing:
             raise refusal.refused("objects cannot be loaded", OSError(EPERM, os.strerror(EPERM)))
-        programs = self.programs()
         tracefs.exit_format()  # which mounts it; libbpf looks up tracepoints there
-        library = self._library
+        self._library.warnings.clear()
+        if (failed := self._library.bpf_object__load(self._handle)) < 0:
+            raise self._library.refused("the kernel refuses this object", -failed)
+
+    @contextmanager
+    def tracing(self, buffer_bytes: int | None) -> Iterator[Tracing]:
+        """Load the prepared object and open its buffers; nothing is attached."""
         self.load()
         with Buffers.opened(
-            library,
-            rings=self._descriptors(bpf.RINGBUF),
-            perf=self._descriptors(bpf.PERF_EVENT_ARRAY),
+            self._library,
+            rings=self.descriptors(bpf.RINGBUF),
+            perf=self.descriptors(bpf.PERF_EVENT_ARRAY),
             bytes_per_cpu=buffer_bytes,
         ) as buffers:
-            yield Tracing(library, programs, buffers)
+            yield Tracing(self.attached, buffers)
 
-    def load(self) -> None:
-        """Make its maps and load its programs; KernelRefused, with the verifier's reason."""
+    @contextmanager
+    def attached(self) -> Iterator[None]:
+        """Attach every program for as long as the context lasts."""
+        with ExitStack() as links:
+            for each in self.programs():
+                with uninterrupted():
+                    link = self._attach(each)
+                    if link is not None:
+                        links.callback(self._library.bpf_link__destroy, link)
+            yield
+
+    def _attach(self, program: Program) -> int | None:
         library = self._library
-        if (failed := library.bpf_object__load(self._handle)) < 0:
-            raise library.refused("the kernel refuses this object", -failed)
+        if not library.bpf_program__autoattach(program.handle):
+            return None
+        library.warnings.clear()
+        link = library.bpf_program__attach(program.handle)
+        if link:
+            return int(link)
+        raise library.refused(
+            f"program {program.name} cannot be attached to {program.section}", ct.get_errno()
+        )
 
     def map_fd(self, name: str) -> int:
         """Return the descriptor of a map, once it is loaded."""
@@ -187,44 +208,21 @@ class Object:
             raise UsageError(
                 f"the object's maps take more than {size(MOST_MAP_BYTES)}: {largest} has "
                 f"{size(sizes[largest])}",
-                remedy="make the buffers smaller with --buffer, or the map in the source",
+                remedy="make the buffers smaller, or the map in the source",
             )
 
-    def _descriptors(self, kind: int) -> list[int]:
+    def descriptors(self, kind: int) -> list[int]:
+        """Return the descriptors of its maps of this kind, once it is loaded."""
         fd = self._library.bpf_map__fd
         return [fd(each.handle) for each in self.maps() if each.kind == kind]
 
 
+@dataclass(frozen=True, slots=True)
 class Tracing:
     """An object that is loaded and has its buffers."""
 
-    def __init__(self, library: Libbpf, programs: list[Program], buffers: Buffers) -> None:
-        self._library = library
-        self._programs = programs
-        self.buffers = buffers
-
-    @contextmanager
-    def attached(self) -> Iterator[None]:
-        """Attach every program for as long as the context lasts."""
-        with ExitStack() as links:
-            for each in self._programs:
-                with uninterrupted():
-                    link = self._attach(each)
-                    if link is not None:
-                        links.callback(self._library.bpf_link__destroy, link)
-            yield
-
-    def _attach(self, program: Program) -> int | None:
-        library = self._library
-        if not library.bpf_program__autoattach(program.handle):
-            return None
-        library.warnings.clear()
-        link = library.bpf_program__attach(program.handle)
-        if link:
-            return int(link)
-        raise library.refused(
-            f"program {program.name} cannot be attached to {program.section}", ct.get_errno()
-        )
+    attached: Callable[[], AbstractContextManager[None]]
+    buffers: Buffers
 
 
 @contextmanager
