@@ -86,7 +86,7 @@ def producers() -> Iterator[Producer]:
 
 
 def builds() -> Iterator[Build]:
-    yield from (chooser.BUILD, thread.COUNTER, Build(variant="noop"))
+    yield from (chooser.BUILD, thread.COUNTER, Build(variant="noop"), Build(variant="aggregate"))
     for name, call, producer in product(("ringbuf", "perfbuf", "overwrite"), Call, producers()):
         way = find(name)
         if not way.calls and call is not Call.RESERVE:
@@ -148,6 +148,7 @@ def config(text: str) -> TrialConfig:
 SIDES = (
     *("ringbuf", "ringbuf:output", "ringbuf:largest:payload=mixed", "ringbuf:payload=512"),
     *("ringbuf:dynptr", "ringbuf:forced", "ringbuf:wakeup=16", "ringbuf:delay=2000", BY_BYTES),
+    *("ringbuf:discard", "ringbuf:discard:payload=mixed"),
     *("ringbuf:records=100", "ringbuf:output:payload=mixed", "ringbuf:checked", "sharded"),
     *("ringbuf:raw", "ringbuf:tp_btf:scratch", "perfbuf", "perfbuf:payload=512"),
     *("perfbuf:payload=mixed", "perfbuf:records=1000", "perfbuf:raw:scratch"),
