@@ -62,18 +62,8 @@ def alone(
 def test_it_measures(installed: Path, tmp_path: Path) -> None:
     missing = alone(installed, ["python", "-c", "import bcc"], tmp_path)
     assert "No module named 'bcc'" in missing.stderr
-    words = [
-        "bufbench",
-        "run",
-        "--blocks",
-        "1",
-        "--count",
-        "500",
-        "--wait",
-        "--output",
-        "run.jsonl",
-    ]
-    done = alone(installed, words, tmp_path)
+    words = "bufbench run --blocks 1 --count 500 --wait --output run.jsonl"
+    done = alone(installed, words.split(), tmp_path)
     assert done.returncode == 0, done.stderr
     (run,) = read_journal(tmp_path / "run.jsonl", strict=True).runs
     assert run.header.machine.bcc_version.startswith("none: prebuilt, libbpf 1.")
@@ -88,7 +78,7 @@ def test_it_measures(installed: Path, tmp_path: Path) -> None:
     "command",
     [
         "trace --duration 0.5",
-        "duet --storms 8 --count 500 --wait",
+        "duet ringbuf:output perfbuf:payload=512 --storms 8 --count 500 --wait",
         "doctor",
     ],
 )

@@ -14,16 +14,12 @@ from typing import Final
 from bench import paths
 from bench.errors import MachineUnfit
 from bench.host.signals import uninterrupted
-from bench.plan.config import Attach
+from bench.plan.config import Attach, Call
 from bench.tracer.build import Build, Kernel
 from bench.tracer.loader import INSTALL
 from bench.tracer.object import libbpf, loaded
 
-_COMPILED_IN: Final = {
-    "CALL_OUTPUT": "output",
-    "CALL_DYNPTR": "dynptr",
-    "CALL_LARGEST": "largest",
-}
+_COMPILED_IN: Final = {f"CALL_{call.name}": call.value for call in Call}
 _OF_RECORDS: Final = ("CHECKED", "PADDED", "WAKE_BY_BYTES", "DELAY")  # others come with these
 _PLAIN: Final = "SIZE_0"  # compiled in where none of these is set
 _OF_KERNEL: Final = "HAS_FETCH_ADD"  # which preemptible objects take

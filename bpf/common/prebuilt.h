@@ -25,7 +25,9 @@ char LICENSE[] SEC("license") = "GPL";
 
 /* include/uapi/linux/bpf.h */
 #define BPF_F_CURRENT_CPU 0xffffffffULL
+#define BPF_ANY 0
 #define BPF_NOEXIST 1
+#define BPF_RB_NO_WAKEUP 1
 #define BPF_RB_FORCE_WAKEUP 2
 #define BPF_RB_AVAIL_DATA 0
 #define BPF_RINGBUF_HDR_SZ 8
@@ -34,15 +36,16 @@ enum map_type {
 	ARRAY = 2,
 	PROG_ARRAY = 3,
 	PERF_EVENT_ARRAY = 4,
+	PERCPU_HASH = 5,
 	PERCPU_ARRAY = 6,
 	LRU_HASH = 9,
 	ARRAY_OF_MAPS = 12,
 	RINGBUF = 27,
 };
 
-static void *(*map_lookup)(const void *map, const void *key) = (void *)1;
-static long (*map_update)(const void *map, const void *key, const void *value,
-			  u64 flags) = (void *)2;
+static void *(*bpf_map_lookup_elem)(const void *map, const void *key) = (void *)1;
+static long (*bpf_map_update_elem)(const void *map, const void *key, const void *value,
+				   u64 flags) = (void *)2;
 static long (*map_delete)(const void *map, const void *key) = (void *)3;
 static u64 (*bpf_ktime_get_ns)(void) = (void *)5;
 static u32 (*bpf_get_smp_processor_id)(void) = (void *)8;
@@ -55,22 +58,24 @@ static long (*bpf_probe_read_kernel)(void *to, u32 size, const void *from) = (vo
 static long (*bpf_ringbuf_output)(void *ring, void *data, u64 size, u64 flags) = (void *)130;
 static void *(*bpf_ringbuf_reserve)(void *ring, u64 size, u64 flags) = (void *)131;
 static void (*bpf_ringbuf_submit)(void *data, u64 flags) = (void *)132;
+static void (*bpf_ringbuf_discard)(void *data, u64 flags) = (void *)133;
 static u64 (*bpf_ringbuf_query)(void *ring, u64 flags) = (void *)134;
 
 /*
  * A map is named NAME_map. NAME holds what bcc's sources call on it: constants, of which
  * nothing is left once they are inlined.
  */
-#define MAP(name, kind, key_type, value_type, entries)					\
-	struct {									\
+#define MAP(name, kind, key_type, value_type, entries, flags)				\
+	struct name##_map {								\
 		int (*type)[kind];							\
 		int (*max_entries)[entries];						\
+		int (*map_flags)[flags];						\
 		key_type *key;								\
 		value_type *value;							\
 	} name##_map SEC(".maps");							\
 	static __always_inline value_type *name##_lookup(const void *key)		\
 	{										\
-		return map_lookup(&name##_map, key);					\
+		return bpf_map_lookup_elem(&name##_map, key);				\
 	}										\
 	static __always_inline long name##_delete(const void *key)			\
 	{										\
@@ -78,36 +83,40 @@ static u64 (*bpf_ringbuf_query)(void *ring, u64 flags) = (void *)134;
 	}										\
 	static __always_inline long name##_insert(const void *key, const void *value)	\
 	{										\
-		return map_update(&name##_map, key, value, BPF_NOEXIST);		\
+		return bpf_map_update_elem(&name##_map, key, value, BPF_NOEXIST);	\
 	}										\
 	static const struct {								\
 		value_type *(*lookup)(const void *key);					\
 		long (*delete)(const void *key);					\
 		long (*insert)(const void *key, const void *value);			\
-	} name = { name##_lookup, name##_delete, name##_insert }
+	} name __attribute__((unused)) = { name##_lookup, name##_delete, name##_insert }
 
-#define BPF_ARRAY(name, type, entries) MAP(name, ARRAY, u32, type, entries)
-#define BPF_PERCPU_ARRAY(name, type, entries) MAP(name, PERCPU_ARRAY, u32, type, entries)
-#define BPF_TABLE(kind, key, value, name, entries)					\
-	_Static_assert(!__builtin_strcmp(kind, "lru_hash"), "only this kind is known");	\
-	MAP(name, LRU_HASH, key, value, entries)
+#define KIND(text)									\
+	(!__builtin_strcmp(text, "lru_hash") ? LRU_HASH :				\
+	 !__builtin_strcmp(text, "percpu_hash") ? PERCPU_HASH :				\
+	 !__builtin_strcmp(text, "array") ? ARRAY : -1)
+#define BPF_ARRAY(name, type, entries) MAP(name, ARRAY, u32, type, entries, 0)
+#define BPF_PERCPU_ARRAY(name, type, entries) MAP(name, PERCPU_ARRAY, u32, type, entries, 0)
+#define BPF_TABLE(kind, key, value, name, entries) MAP(name, KIND(kind), key, value, entries, 0)
+#define BPF_F_TABLE(kind, key, value, name, entries, flags)				\
+	MAP(name, KIND(kind), key, value, entries, flags)
 
-struct ring {
-	int (*type)[RINGBUF];
-	int (*max_entries)[4096];
-};
-
-#define BPF_RINGBUF_OUTPUT(name, pages) struct ring
+#define BPF_RINGBUF_OUTPUT(name, pages)							\
+	struct name##_map {								\
+		int (*type)[RINGBUF];							\
+		int (*max_entries)[4096 * pages];					\
+	}
+/* `inner` is "template" in each source. */
 #define BPF_ARRAY_OF_MAPS(name, inner, entries)						\
 	struct {									\
 		int (*type)[ARRAY_OF_MAPS];						\
 		int (*max_entries)[entries];						\
 		u32 *key;								\
-		struct ring *values[];							\
+		struct template_map *values[];						\
 	} name##_map SEC(".maps");							\
 	static __always_inline void *name##_lookup(const void *key)			\
 	{										\
-		return map_lookup(&name##_map, key);					\
+		return bpf_map_lookup_elem(&name##_map, key);				\
 	}										\
 	static const struct {								\
 		void *(*lookup)(const void *key);					\
@@ -176,6 +185,7 @@ NUMBER(SIZE_UPID);
 NUMBER(OFFSET_GROUP_DEAD);	/* 0: the tracepoint does not say */
 
 NUMBER(MAX_RECORDS_PER_EXIT);
+NUMBER(KEYS);
 NUMBER(TIMED_WRITES);
 NUMBER(SECOND_ARM);
 NUMBER(COUNT_MISSED);
