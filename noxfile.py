@@ -36,7 +36,7 @@ SPDX = "SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only"
 KERNELS = ("5.10", "6.1", "6.12", "6.18", "7.3")
 C_FOLDERS = (
     *("workloads", "bench/guests"),
-    *("bench/questions/exact/guest", "bench/questions/exact/plugin"),
+    *("bench/questions/exact/guest", "bench/questions/exact/plugin", "examples/reader"),
 )
 OUR_FOLDERS = ("bench", "bpf", "examples", "workloads", "tests", ".ci")
 SOURCE_SUFFIXES = {".py", ".pyx", ".pxd", ".c", ".h", ".sh"}

@@ -172,6 +172,6 @@ def _progress(found: Sequence[Duel]) -> None:
     if not sys.stderr.isatty():
         return
     widths = "; ".join(
-        f"{counted(each.storms, 'storm')} ±{min(each.resolvable, 9.99):.1%}" for each in found
+        f"{counted(each.storms, 'storm')} ±{min(each.half_width, 9.99):.1%}" for each in found
     )
     print(f"\r\x1b[K{widths}", end="", file=sys.stderr, flush=True)

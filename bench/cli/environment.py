@@ -15,6 +15,7 @@ VARIABLES: Final = {
 }
 INTERNAL: Final = {
     "BUFBENCH_COUNTED": "Set in guests whose instructions are counted.",
+    "BUFBENCH_READER": "Set for a reader of its own: the number of its socket.",
     "BUFBENCH_KERNEL_CONFIG": "Set in guests: the build configuration of their kernel.",
 }
 IGNORED: Final = ("PYTHON*", "PYTEST_*", "TYPER_*", "BCC_*", "LIBBPF_*", "COLUMNS", "LINES")

@@ -77,6 +77,8 @@ def usual_budget_bytes(transport_name: str, cpus: int) -> int:
 def opened(transport_name: str, budget_bytes: int | None) -> Iterator[LiveTrace]:
     """Open a tracer ready to attach, on ``budget_bytes`` in all (None: the default)."""
     way, producer, cpus = transports.find(transport_name), Producer(), procfs.online_cpus()
+    if not way.streams:
+        raise UsageError(f"{way.name} sends no records to show", remedy="take another --transport")
     if way.overwrites:
         raise UsageError(
             "a live trace cannot say what was overwritten", remedy="trace with ringbuf"

@@ -76,6 +76,7 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
         counters,
         storm.reaped,
         torn=torn,
+        in_kernel=seen.counted,
         preemptible=producer.attach.preemptible,
     )
     book = replace(book, residues=(*book.residues, *faults))
@@ -94,8 +95,8 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
     return replace(
         bare,
         ledger=book,
-        ordering=ordering.examine(seen.records),
-        latency=latency.measure(seen.records),
+        ordering=ordering.examine(seen.records) if seen.counted is None else None,
+        latency=latency.measure(seen.records) if seen.counted is None else None,
         memory=seen.memory,
         cost=Cost(
             storm_ns=storm_ns,
@@ -115,7 +116,7 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
             steady_exit_ns=steady.exit_ns(seen.records),
             steady_delivery_ns=steady.delivery_ns(seen.records),
         ),
-        by_cpu=by_cpu.shares(seen.records, counters),
+        by_cpu=by_cpu.shares(seen.records, counters, seen.counted),
         occupancy=occupancy.measure(
             seen.occupancy[:, 1],
             seen.memory.footprint.data_bytes,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -57,4 +58,5 @@ class Observation:
     late: LateFacts | None = None  # None: not asked for, or not by this reader
     skipped_told: int | None = None
     cpus: tuple[int, ...] = ()  # that had a buffer, where each has one
+    counted: Mapping[int, tuple[int, int]] | None = None  # by CPU, of all and own; None: records
     overwritten_bytes: int | None = None  # found by the consumer; None: the transport refuses

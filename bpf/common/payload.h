@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * Padding. Reserve wants constant sizes, so they are compiled in: SIZE_0, bytes of
- * the whole record and a multiple of 8, or with MIXED_SIZES SIZE_0 to SIZE_3, each
- * in turn. The padding is copied from a map, as a tracer would copy a
- * path or an argument; its last 4 bytes repeat the sequence number, so that the
- * reader can tell whether the record is whole.
+ * the whole record and a multiple of 8, or with TURNS up to SIZE_3; its 16 pairs of
+ * bits say which of them each of 16 records in turn has. The padding is copied from a
+ * map, as a tracer would copy a path or an argument; its last 4 bytes repeat the
+ * sequence number, so that the reader can tell whether the record is whole.
  */
 #define PAYLOAD_MAX 4096
 
@@ -48,10 +48,11 @@ static __always_inline int find_padding(struct padding *padding)
 #endif
 }
 
-#ifdef MIXED_SIZES
+#ifdef TURNS
 #define MOST_BYTES SIZE_3
+#define SIZE_OF(sequence) ((u32)TURNS >> (((sequence) & 15) << 1) & 3)
 #define EACH_SIZE(sequence, write)		\
-	switch ((sequence) & 3) {		\
+	switch (SIZE_OF(sequence)) {		\
 	case 0:					\
 		error = write(SIZE_0);		\
 		break;				\

@@ -211,6 +211,6 @@ def _number(row: Row) -> NumberData:
         NumberData,
         row,
         noise_floor=row.floor,
-        resolvable=None if row.estimate is None else row.estimate.resolvable,
+        resolvable=row.resolvable,
         better={-1: "left", 0: None, 1: "right"}[row.better],
     )

@@ -194,11 +194,14 @@ def _answer(standing: Standing) -> str:
         case "equivalent":
             return f"equivalent within {share(LEAST_MARGIN)}"
     rows = [each.row(KEYS[standing.question]) for each in standing.open]
-    seen = [(row.estimate, row.unit) for row in rows if row is not None and row.estimate]
+    seen = [
+        (row.resolvable, row.estimate.scale, row.unit)
+        for row in rows
+        if row is not None and row.estimate is not None and row.resolvable is not None
+    ]
     if not seen:
         return "undecided"
-    sharpest = min(seen, key=lambda each: each[0].resolvable)
-    least = f", of which the sharpest could have seen {resolvable(*sharpest)}"
+    least = f", of which the sharpest could have seen {resolvable(*min(seen))}"
     return f"undecided in {len(standing.open)} of {counted(asked, 'comparison')}{least}"
 
 

@@ -41,9 +41,9 @@ class Overwrite(Ringbuf):
         self, program: Program, capture: Capture, request: Request
     ) -> AbstractContextManager[Opened]:
         """Open the ring in the program's array of maps; UsageError for libbpf's reader."""
-        if request.consumer.reader is Reader.LIBBCC:
+        if request.consumer.reader is not Reader.NATIVE:
             raise UsageError(
-                "libbpf's reader does not notice that a record was overwritten while it was read",
+                "only bufbench's reader notices a record that was overwritten while it was read",
                 remedy="leave out --reader",
             )
         return super().open(program, capture, request)
