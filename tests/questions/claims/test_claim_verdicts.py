@@ -738,6 +738,29 @@ by_values(
     },
 )
 
+by_values(
+    "aggregate-instead",
+    "counts",
+    cpu,
+    {
+        REPRODUCED: {
+            "ringbuf@1MiB": noisy(2.5),
+            "perfbuf@1MiB": noisy(9.0),
+            "aggregate@1MiB": noisy(0.1)[::-1],
+        },
+        REFUTED: {
+            "ringbuf@1MiB": noisy(0.1),
+            "perfbuf@1MiB": noisy(9.0),
+            "aggregate@1MiB": noisy(0.12)[::-1],
+        },
+        OPEN: {
+            "ringbuf@1MiB": torn(0.1),
+            "perfbuf@1MiB": noisy(9.0),
+            "aggregate@1MiB": noisy(0.1),
+        },
+    },
+)
+
 # Rings that overwrite.
 by_values(
     "rb-overwrite-newest",
