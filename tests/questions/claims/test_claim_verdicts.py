@@ -645,7 +645,7 @@ for expected, small, large, later in (
         "consumer-bound-size",
         expected,
         lambda small=small, large=large, later=later: (  # type: ignore[misc]
-            arms("slow-consumer", dropped, {"ringbuf@4KiB": small, "ringbuf@256KiB": large})
+            arms("slow-consumer", dropped, {"ringbuf@8KiB": small, "ringbuf@256KiB": large})
             + arms(
                 "capacity-spread",
                 dropped,

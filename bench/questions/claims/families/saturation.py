@@ -8,23 +8,24 @@ from functools import partial
 from typing import Final
 
 from bench.judge.metrics import Unit
+from bench.judge.numbers import number
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.budgets import KIB, label
 from bench.plan.config import Consumer
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
 from bench.questions.claims.claim import for_perf, for_ring
-from bench.questions.claims.compare import Of, alone, both, less, levels, over
+from bench.questions.claims.compare import Of, alone, both, less, levels, over, where_measured
 from bench.questions.claims.contrast import ABOUT_EQUAL, NEARLY_NONE
 from bench.questions.claims.evidence import Take
 from bench.questions.claims.setting import LIBBCC, Setting, asked, power_of_two
 from bench.questions.transports.profiles import RINGBUF, TRANSPORTS
 from bench.trial.result import TrialResult
 
-_SMALL_BYTES: Final = PAGE_BYTES
-_LARGE_BYTES: Final = 64 * _SMALL_BYTES
+_SMALL_BYTES: Final = 2 * PAGE_BYTES  # holds what a slow consumer reads from exit to exit
+_LARGE_BYTES: Final = 32 * _SMALL_BYTES
 _FLAT: Final = 0.02  # of records: the larger ring keeps less than a hundredth when all is over
-_COST_NS: Final = 2_000
+_COST_NS: Final = 4_000  # so that it keeps up with a third or so
 _DEFAULT_BYTES: Final = 256 * KIB  # of a ring, and of each CPU's perf buffer, in libbpf's tools
 
 _ask = asked(
@@ -41,7 +42,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
         return ()
     elsewhere = on.cpus[-1]
     slow = Consumer(cost_ns=_COST_NS, cpu=elsewhere)
-    flooded = on.on_cpus(on.amplified(500, 1_000, consumer=slow), 1)
+    flooded = on.on_cpus(on.amplified(3_300, 100, consumer=slow), 1)
     usual = on.on_cpus(on.amplified(100, 200, consumer=replace(LIBBCC, cpu=elsewhere)), 1)
     sizes = (on.each(size, {"": flooded}, (RINGBUF,)) for size in (_SMALL_BYTES, _LARGE_BYTES))
     # As many pages for each CPU's perf buffer as the ring has: so do the tools.
@@ -49,7 +50,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
         TRANSPORTS, (_DEFAULT_BYTES, _DEFAULT_BYTES * power_of_two(on.count)), strict=True
     )
     return (
-        _ask("slow-consumer", (arm for arms in sizes for arm in arms)),
+        _ask("slow-consumer", (arm for arms in sizes for arm in arms), twins=()),
         _ask("one-producer", (on.arm(way, size, "", usual) for way, size in defaults)),
     )
 
@@ -58,6 +59,7 @@ _lost = partial(Of, quantities.dropped_share)
 _SIZES: Final = [
     _lost("slow-consumer", RINGBUF, budget=label(size)) for size in (_SMALL_BYTES, _LARGE_BYTES)
 ]
+_BUSY: Final = {part.budget: part.taking(number("consumer_busy_share")) for part in _SIZES}
 _ROOM: Final = [_lost("capacity-spread", RINGBUF, budget=budget) for budget in ("16KiB", "128KiB")]
 _RING_RATE, _PERF_RATE = both(quantities.drained_per_s, "one-producer")
 _LIBRARY: Final = {
@@ -85,7 +87,7 @@ CLAIMS: Final = (
         "size",
         sources="josefbacik/systing#139",
         published="the same at the default and at 200 MiB",
-        test="a consumer that takes long over each record, amplified, 4 KiB against 64 times as "
+        test="a consumer that takes long over each record, amplified, 8 KiB against 32 times as "
         "much; beside it a reader that comes later, 16 KiB against 128 KiB",
         reproduced_when="the smaller ring loses more where the reader comes later, and within 2 % "
         "of records as much where the consumer is the limit",
@@ -97,6 +99,9 @@ CLAIMS: Final = (
                     levels(
                         "consumer saturated, {}: {:.2%} lost".format,
                         {part.budget: part for part in _SIZES},
+                    ),
+                    where_measured(
+                        levels("its consumer, {}: busy for {:.0%} of the time".format, _BUSY)
                     ),
                 ),
             ),
