@@ -13,6 +13,7 @@ import hashlib
 import os
 import re
 import shlex
+import shutil
 import signal
 import sys
 import time
@@ -217,7 +218,7 @@ def prepare(session: nox.Session, *groups: str, package: bool = False) -> None:
             pip_install(session, *wanted)
             dependencies.touch()
         installed = stamps / "package"
-        sources = digest(fingerprints())
+        sources = digest([*fingerprints(), f"clang: {shutil.which('clang')}"])
         if package and not (installed.exists() and installed.read_text() == sources):
             installed.unlink(missing_ok=True)
             pip_install(

@@ -23,7 +23,7 @@ from bench.linux import cpus, machine
 from bench.plan.config import Producer, TrialConfig, Wake
 from bench.plan.experiments import Arm, ArmName, Experiment
 from bench.plan.outline import Outline, Stage, stage
-from bench.tracer import compiler
+from bench.tracer import loader
 from bench.trial.duet import run_duet
 from bench.trial.memory_census import census
 from bench.trial.result import TrialResult
@@ -183,7 +183,7 @@ def opened(request: Request) -> Iterator[Campaign]:
         warm_up_ns = warm_up(rig)
         header = RunHeader(
             machine=machine.collect(
-                bcc_version=compiler.bcc_version(),
+                bcc_version=loader.version(),
                 kernel_facts=rig.kernel.facts,
                 wakeup_cost_ns=wakeup_cost_ns(rig) if request.wakeups else None,
                 idle_held=shallow,

@@ -132,7 +132,7 @@ class _Plan:
 def _plan(claims: Sequence[Claim], blocks: int) -> _Plan:
     from bench.linux import cpus, procfs
     from bench.questions.claims import run as running
-    from bench.tracer.program import Kernel
+    from bench.tracer.build import Kernel
 
     usable, kernel = cpus.usable(procfs.online_cpus()), None
     with suppress(BufbenchError):  # whatever is missing, the run says

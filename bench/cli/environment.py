@@ -7,6 +7,7 @@ from typing import Final
 
 VARIABLES: Final = {
     "BUFBENCH_CONFIG": "File that gives options their defaults; empty: none.",
+    "BUFBENCH_LOADER": "What loads tracers: bcc or prebuilt; by default bcc where it is installed.",
     "NO_COLOR, FORCE_COLOR": "Without colours; with them, off a terminal too.",
     "XDG_CACHE_HOME": "Where fetched kernels are kept, in bufbench/kernels; ~/.cache by default.",
     "XDG_CONFIG_HOME": "Where bufbench/kernels.toml is looked for; ~/.config by default.",

@@ -9,8 +9,8 @@ History of ``SCHEMA``:
        trials of state "reduced", what a storm had at once, and what others used;
        a cost's wakeups_taken without its empty_polls; a trial's "late"; duets: a configuration's
        "duet", a trial's "write" and "half"; idle states, frequency, storms to warm up, a cost's
-       steady middle; a producer's attach, checked and scratch, a ledger's torn; a run's
-       capabilities
+       steady middle; a producer's attach, checked, scratch and mix, a ledger's torn; a trial's
+       "restored"; a run's capabilities; a consumer's command
 """
 
 from __future__ import annotations

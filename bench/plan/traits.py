@@ -54,6 +54,11 @@ class Traits:
         """What has a share of a budget, in words."""
         return "CPU" if self.most_buffers is None else "ring"
 
+    @property
+    def one_for_each_cpu(self) -> bool:
+        """Whether each CPU has a buffer of its own, which no other writes to."""
+        return self.per_cpu and self.most_buffers is None
+
     def holds(self, payload_bytes: int, buffer_bytes: int) -> bool:
         """Return whether one buffer is large enough for records with this padding."""
         return self.least_records * self.stored_bytes(payload_bytes) <= buffer_bytes

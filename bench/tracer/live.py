@@ -15,8 +15,9 @@ from bench.plan.budgets import MIB, shareable_bytes
 from bench.plan.config import Consumer, Producer
 from bench.record.layout import ROW, CapturedRecord
 from bench.tracer import kernel_clock, settings, transports
+from bench.tracer.build import Build, Kernel
 from bench.tracer.capture import Capture
-from bench.tracer.program import Build, Kernel, Program
+from bench.tracer.program import Program
 from bench.tracer.transport import Request
 
 _BATCH_RECORDS: Final = 65_536

@@ -105,7 +105,8 @@ def _drain(
     count, overflow, malformed, lost, wakeups, empty = _CONTROL.unpack_from(shared)
     if count > capture.capacity:
         raise MachineUnfit(
-            f"{consumer.command[0]} claims {count:,} rows, of {capture.capacity:,}", remedy=_REMEDY
+            f"of {capture.capacity:,} rows {count:,} were filled, by {consumer.command[0]}",
+            remedy=_REMEDY,
         )
     with memoryview(shared)[PAGE_BYTES : PAGE_BYTES + count * ROW.size] as rows:
         capture.take(rows, overflow=overflow, malformed=malformed, lost=lost, empty_polls=empty)

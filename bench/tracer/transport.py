@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from bench.plan.config import Consumer, Producer
     from bench.record.footprint import Footprint
+    from bench.tracer.build import Kernel
     from bench.tracer.capture import Capture
-    from bench.tracer.program import Kernel, Program
+    from bench.tracer.program import Program
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

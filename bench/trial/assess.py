@@ -18,6 +18,7 @@ from bench.measure import (
     ordering,
     overwritten,
     pace,
+    restoring,
     steady,
     timeline,
 )
@@ -26,6 +27,7 @@ from bench.measure.ledger import Ledger
 from bench.measure.torn import true
 from bench.record.records import Records
 from bench.tracer.settings import lengths
+from bench.tracer.transports import traits
 from bench.trial.observation import Observation
 from bench.trial.result import Conditions, State, TrialResult
 
@@ -131,6 +133,9 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
         timeline=timeline.trace(seen.records, seen.occupancy, origin_ns=storm.start_ns)
         if with_timeline
         else None,
+        restored=restoring.restore(seen.records, seen.cpus)
+        if traits(bare.config.transport).one_for_each_cpu
+        else (),
     )
 
 

@@ -52,7 +52,7 @@ class _Side:
     counters: tuple[CpuCounters, ...]
     writes: WriteTimes
     memory: Memory
-    reading_ns: int
+    reading_ns: int | None  # None: it has no buffers that the consumer reads
     overwritten_bytes: int | None
     in_kernel: Mapping[int, tuple[int, int]] | None  # what was counted there in place of records
     lengths: tuple[int, ...]
@@ -180,7 +180,7 @@ def _observe(
         generator = stack.enter_context(rig.generator(config.storm))
         memory: dict[int, Memory] = {}
         open_now: dict[int, Opened] = {}
-        buffers: dict[int, tuple[int, int]] = {}
+        buffers: dict[int, tuple[int, int] | None] = {}
         for index in visit:
             first = capture.buffer_count
             chooser.zero_write_times(programs[index])
@@ -193,7 +193,8 @@ def _observe(
                 stack=stack,
             )
             open_now[index] = opened
-            buffers[index] = first, capture.buffer_count
+            end = capture.buffer_count
+            buffers[index] = (first, end) if end > first else None
         with ExitStack() as running:
             running.enter_context(consuming(capture, opened.drain, config.consumer))  # drains both
             running.enter_context(picker.attached())
@@ -203,7 +204,7 @@ def _observe(
                 counters=tuple(program.read_counters()),
                 writes=chooser.write_times(program),
                 memory=memory[index],
-                reading_ns=capture.reading_ns(*buffers[index]),
+                reading_ns=capture.reading_ns(*place) if (place := buffers[index]) else None,
                 overwritten_bytes=open_now[index].overwritten_bytes(),
                 in_kernel=open_now[index].counted(),
                 lengths=settings.lengths(arms[index].config.producer),

@@ -58,4 +58,5 @@ class Observation:
     late: LateFacts | None = None  # None: not asked for, or not by this reader
     skipped_told: int | None = None
     counted: Mapping[int, tuple[int, int]] | None = None  # by CPU, of all and own; None: records
+    cpus: tuple[int, ...] = ()  # that had a buffer, where each has one
     overwritten_bytes: int | None = None  # found by the consumer; None: the transport refuses

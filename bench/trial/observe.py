@@ -102,6 +102,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         occupancy=np.frombuffer(capture.occupancy(), dtype=np.uint64).reshape(-1, 2),
         lost_told=lost_told,
         skipped_told=skipped,
+        cpus=tuple(rig.cpus),
         overwritten_bytes=overwritten_bytes,
         counted=in_kernel,
     )

@@ -11,7 +11,7 @@ from bench.plan.duration import estimate_seconds, trial_seconds
 from bench.plan.experiments import Experiment
 from bench.questions.claims import run as claims_plan
 from bench.questions.claims.catalogue import claims
-from bench.tracer.program import Kernel
+from bench.tracer.build import Kernel
 from bench.tracer.transports import traits
 from workloads.generator import check
 from workloads.storm import Shape

@@ -94,7 +94,7 @@ def test_a_buffer_that_is_too_small_balances(rig: Rig, program: Path, transport:
             PROTOCOL
             + "m = mmap.mmap(memory[0], 4096)\nours.send(b'ready')\nours.recv(9)\n"
             + "m[:8] = struct.pack('=Q', 1 << 60)\nours.send(b'done')\nours.recv(9)",
-            "claims 1,152,921,504,606,846,976 rows",
+            "rows 1,152,921,504,606,846,976 were filled",
         ),
     ],
     ids=["ends", "silent", "wrong word", "leaves", "killed", "not done", "claims too much"],

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from bench.campaign import progress
 from bench.errors import MachineUnfit
 from bench.plan.budgets import LARGEST_RING_BYTES, parse
+from bench.plan.config import Reader
 from bench.plan.duration import estimate_seconds
 from bench.plan.experiments import Arm, Experiment
 from bench.questions.claims.catalogue import Judged, families, judge
@@ -23,12 +24,13 @@ from bench.questions.claims.claim import Claim
 from bench.questions.claims.evidence import of_trials
 from bench.questions.claims.setting import MORE_BLOCKS, Setting
 from bench.questions.transports.profiles import omitted, quickly
+from bench.tracer import loader
 from bench.tracer.transports import find
 from bench.trial.result import TrialResult
 
 if TYPE_CHECKING:
     from bench.campaign.campaign import Campaign
-    from bench.tracer.program import Kernel
+    from bench.tracer.build import Kernel
 
 _OF_PROFILES: Final = (  # taken over
     *("storm", "burst", "chain", "hotcpu", "stall"),
@@ -108,6 +110,8 @@ def _possible(experiment: Experiment, kernel: Kernel | None) -> Experiment:
 def _impossible(arm: Arm, kernel: Kernel | None) -> str:
     if parse(arm.name.budget) > LARGEST_RING_BYTES:
         return "a ring holds 2 GiB at most"
+    if arm.config.consumer.reader is Reader.LIBBCC and not loader.has_bcc():
+        return "bcc, whose reader it takes, is not installed"
     try:
         if kernel is not None:
             find(arm.config.transport).require(arm.config.producer, kernel)

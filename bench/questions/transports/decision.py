@@ -13,6 +13,7 @@ from bench.judge.ladder import Ladder
 from bench.judge.statistics import FEWEST_BLOCKS, Scale
 from bench.questions.transports.profiles import RINGBUF
 from bench.questions.transports.quality import quality
+from bench.questions.transports.restored import sentence as restored
 from bench.questions.transports.standing import (
     KEYS,
     LEAST_PAIRS,
@@ -138,7 +139,7 @@ def verdict(summary: Summary) -> tuple[str, ...]:
     said: Iterable[str]
     if summary.comparisons:
         said = (
-            *map(_decision, summary.standings),
+            *(line for each in summary.standings for line in _decided(summary, each)),
             *_budgets(summary.ladders),
             *quality(summary),
         )
@@ -163,6 +164,12 @@ def _lead(standing: Standing) -> str:
     noun = WORDS[standing.question][0]
     of = "" if standing.left == RINGBUF else f", {name(standing.left)}"
     return f"{noun[0].upper()}{noun[1:]}{of}"
+
+
+def _decided(summary: Summary, standing: Standing) -> Iterator[str]:
+    yield _decision(standing)
+    if standing.question is Question.ORDER and standing in first_pair(summary):
+        yield from restored(summary)
 
 
 def _decision(standing: Standing) -> str:

@@ -14,8 +14,9 @@ from bench.plan.traits import Look
 from bench.tracer.transport import Allocation, Opened, Request, Transport
 
 if TYPE_CHECKING:
+    from bench.tracer.build import Kernel
     from bench.tracer.capture import Capture
-    from bench.tracer.program import Kernel, Program
+    from bench.tracer.program import Program
 
 _MOST_KEYS: Final = 10_000_000
 

@@ -13,8 +13,9 @@ from bench.tracer.transport import Opened, Request
 from bench.tracer.transports.ringbuf import Ringbuf
 
 if TYPE_CHECKING:
+    from bench.tracer.build import Kernel
     from bench.tracer.capture import Capture
-    from bench.tracer.program import Kernel, Program
+    from bench.tracer.program import Program
 
 _FLAG = 1 << 19  # BPF_F_RB_OVERWRITE
 

@@ -66,7 +66,7 @@ def _lock_costs(evidence: Evidence) -> Finding:
     alike, _ = change.between(1 / _ALIKE, _ALIKE)
     said = rules.first(
         (change.blocks < FEWEST_BLOCKS, *rules.TOO_FEW),
-        (alike is rules.REPRODUCED, rules.REFUTED, f"within {_ALIKE:g} times the same"),
+        (alike is rules.REPRODUCED, rules.REFUTED, f"the same within a factor of {_ALIKE:g}"),
         (change.lies == 1, rules.REPRODUCED, "a write costs more"),
         (cheaper.lies == 1, rules.REPRODUCED, "a write costs less"),
         (True, rules.INCONCLUSIVE, "the interval holds both no change and one that matters"),
