@@ -743,21 +743,9 @@ by_values(
     "counts",
     cpu,
     {
-        REPRODUCED: {
-            "ringbuf@1MiB": noisy(2.5),
-            "perfbuf@1MiB": noisy(9.0),
-            "aggregate@1MiB": noisy(0.1)[::-1],
-        },
-        REFUTED: {
-            "ringbuf@1MiB": noisy(0.1),
-            "perfbuf@1MiB": noisy(9.0),
-            "aggregate@1MiB": noisy(0.12)[::-1],
-        },
-        OPEN: {
-            "ringbuf@1MiB": torn(0.1),
-            "perfbuf@1MiB": noisy(9.0),
-            "aggregate@1MiB": noisy(0.1),
-        },
+        REPRODUCED: {"ringbuf@1MiB": noisy(2.5), "aggregate@1MiB": noisy(0.1)[::-1]},
+        REFUTED: {"ringbuf@1MiB": noisy(0.1), "aggregate@1MiB": noisy(0.12)[::-1]},
+        OPEN: {"ringbuf@1MiB": torn(0.1), "aggregate@1MiB": noisy(0.1)},
     },
 )
 

@@ -14,30 +14,29 @@ from bench.questions.claims.compare import Of, levels, over
 from bench.questions.claims.quantities import cpu_s_per_million
 from bench.questions.claims.rules import above
 from bench.questions.claims.setting import Setting, experiment, trial
-from bench.questions.transports.profiles import EPOLL, TRANSPORTS, storms
+from bench.questions.transports.profiles import EPOLL, RINGBUF, storms
 from workloads.storm import Shape
 
 _NAME: Final = "counts"
 _COUNTING: Final = "aggregate"
 _RATE_PER_S: Final = 200_000  # as published
+_INTERVAL_MS: Final = 250.0  # a read costs the same however much was counted, and so is seldom
 
 
 def experiments(on: Setting) -> tuple[Experiment, ...]:
-    """Return both buffers at the published rate of events, and a hash read every 20 ms."""
-    trickle = replace(storms(on.count)[Shape.TRICKLE], count=150)
+    """Return a ring at the published rate of events, and a hash that is read now and then."""
+    trickle = replace(storms(on.count)[Shape.TRICKLE], count=600)
     events = Producer(records_per_exit=round(_RATE_PER_S / trickle.rate_per_s))
     streamed = trial(trickle, EPOLL, events)
-    counted = trial(trickle, Consumer(poll=Poll.TIMED, interval_ms=20.0), events)
-    arms = (
-        *on.each(MIB, {"": streamed}),
-        on.arm(_COUNTING, MIB, "", counted),
-    )
-    return (experiment(_NAME, "What does reading counts cost in place of events?", arms),)
+    counted = trial(trickle, Consumer(poll=Poll.TIMED, interval_ms=_INTERVAL_MS), events)
+    arms = (on.arm(RINGBUF, MIB, "", streamed), on.arm(_COUNTING, MIB, "", counted))
+    title = "What does reading counts cost in place of events?"
+    return (experiment(_NAME, title, arms, twins=()),)
 
 
 _CPU: Final = {
     words: Of(cpu_s_per_million, _NAME, way)
-    for words, way in zip(("rb", "pb", "counts"), (*TRANSPORTS, _COUNTING), strict=True)
+    for words, way in (("rb", RINGBUF), ("counts", _COUNTING))
 }
 
 CLAIMS: Final = (
@@ -49,19 +48,12 @@ CLAIMS: Final = (
         sources="grafana/beyla#41",
         published="a ring at 200,000 events a second: half a CPU; a hash in the kernel, at "
         "millions: 0.1 %",
-        test="200,000 events a second; consumer's CPU time per event, of either buffer over a "
-        "per-CPU hash read every 20 ms",
-        reproduced_when="both ratios > 1",
+        test="200,000 events a second; consumer's CPU time per event, of a ring over a per-CPU "
+        "hash read every 250 ms",
+        reproduced_when="ratio > 1",
         experiments=(_NAME,),
         rule=above(
-            *(
-                over(
-                    f"consumer's CPU time an event, {words} over counts",
-                    _CPU[words],
-                    _CPU["counts"],
-                )
-                for words in ("rb", "pb")
-            ),
+            over("consumer's CPU time an event, rb over counts", *_CPU.values()),
             details=(levels("{}: {:.2f} s per million".format, _CPU, _CPU["counts"]),),
         ),
     ),
