@@ -31,11 +31,4 @@ REFUSED: Final = (
         sources="cilium/ebpf#1979",
         reason="every reader here copies the same 72 bytes of a record, however long it is",
     ),
-    Refused(
-        id="aggregate-instead",
-        statement="a ring at 200,000 events a second takes half a CPU, a hash in the kernel counts "
-        "millions at 0.1 %",
-        sources="grafana/beyla#41",
-        reason="no tracer here counts in the kernel in place of sending events",
-    ),
 )

@@ -645,7 +645,7 @@ for expected, small, large, later in (
         "consumer-bound-size",
         expected,
         lambda small=small, large=large, later=later: (  # type: ignore[misc]
-            arms("slow-consumer", dropped, {"ringbuf@4KiB": small, "ringbuf@256KiB": large})
+            arms("slow-consumer", dropped, {"ringbuf@8KiB": small, "ringbuf@256KiB": large})
             + arms(
                 "capacity-spread",
                 dropped,
@@ -735,6 +735,17 @@ by_values(
         REPRODUCED: {"perfbuf@64KiB/timed": noisy(0.4), "perfbuf@64KiB/polled": (0.0,) * 8},
         REFUTED: {"perfbuf@64KiB/timed": noisy(0.4), "perfbuf@64KiB/polled": noisy(0.1)[::-1]},
         OPEN: {"perfbuf@64KiB/timed": (0.9, 0.0) * 4, "perfbuf@64KiB/polled": (0.0, 0.8) * 4},
+    },
+)
+
+by_values(
+    "aggregate-instead",
+    "counts",
+    cpu,
+    {
+        REPRODUCED: {"ringbuf@1MiB": noisy(2.5), "aggregate@1MiB": noisy(0.1)[::-1]},
+        REFUTED: {"ringbuf@1MiB": noisy(0.1), "aggregate@1MiB": noisy(0.12)[::-1]},
+        OPEN: {"ringbuf@1MiB": torn(0.1), "aggregate@1MiB": noisy(0.1)},
     },
 )
 

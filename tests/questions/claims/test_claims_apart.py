@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
-from made_up_claims import Set, arm, bursts, cpu, evidence, noisy, rate, torn, write_time
+from made_up_claims import Set, arm, bursts, cpu, dropped, evidence, noisy, rate, torn, write_time
 from made_up_trials import header, machine
 
 from bench.journal.schema import JournalContent, Run
 from bench.measure.late import Late
+from bench.measure.occupancy import Occupancy
 from bench.questions.claims.catalogue import judge
 from bench.questions.claims.claim import Finding, Verdict
 from bench.questions.claims.evidence import Evidence, of_journals
@@ -192,3 +193,28 @@ def test_rings_that_cannot_overwrite_are_not_judged_by_it() -> None:
     for claim in ("rb-overwrite-newest", "rb-overwrite-scales"):
         assert finding(claim, old).verdict is ABSENT
         assert finding(claim, evidence()).verdict is UNKNOWN
+
+
+def losing_beside(busy: float) -> Set:
+    """A loss, and a consumer that ran for that share of the time."""
+
+    def take(made: TrialResult, share: float) -> TrialResult:
+        found = Occupancy(
+            samples=10, p50_share=1.0, p99_share=1.0, max_share=1.0, consumer_idle_share=1 - busy
+        )
+        return replace(dropped(made, share), occupancy=found)
+
+    return take
+
+
+@pytest.mark.parametrize(("busy", "expected"), [(0.97, REPRODUCED), (0.2, OPEN)])
+def test_a_consumer_that_was_not_given_a_cpu_was_not_saturated(
+    busy: float, expected: Verdict
+) -> None:
+    made = arm("slow-consumer", "ringbuf@8KiB", losing_beside(busy), noisy(0.7))
+    made += arm("slow-consumer", "ringbuf@256KiB", losing_beside(busy), noisy(0.695))
+    made += arm("capacity-spread", "ringbuf@16KiB", dropped, noisy(0.6))
+    made += arm("capacity-spread", "ringbuf@128KiB", dropped, (0.0,) * 8)
+    found = finding("consumer-bound-size", evidence(made))
+    assert found.verdict is expected
+    assert ("20% of the time" in found.reason) is (expected is OPEN)
