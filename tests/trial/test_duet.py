@@ -249,6 +249,17 @@ def test_arms_that_cannot_share_a_storm_are_refused(rig: Rig) -> None:
         run_duet(rig, (left, larger), Place(experiment="test", block=0, position=0), seed=1)
 
 
+def test_a_kernel_without_ring_buffers_is_refused(rig: Rig) -> None:
+    known = rig.kernel
+    rig.kernel = replace(known, facts={**known.facts, "ring_buffer": "no"})
+    try:
+        with pytest.raises(MachineUnfit, match="no BPF ring buffer"):
+            play(rig, "ringbuf", "perfbuf")
+        play(rig, "perfbuf", "perfbuf", storm=Storm(count=200))
+    finally:
+        rig.kernel = known
+
+
 def test_one_cpu_is_refused(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rig, "usable", rig.usable[:1])
     with pytest.raises(MachineUnfit, match="2 usable CPUs"):
