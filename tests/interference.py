@@ -29,12 +29,12 @@ STORMS: Final = {
     "burst": ("--count", "4000"),
 }
 GUEST_STORMS: Final = {
-    "storm": ("--count", "400"),
+    "storm": ("--count", "800"),
     "trickle": ("--rate", "150", "--count", "120"),
-    "burst": ("--count", "400"),
+    "burst": ("--count", "600"),
 }
 WINDOWS: Final = ("4ms", "1ms")
-GUEST_WINDOWS: Final = ("50ms", "12ms")
+GUEST_WINDOWS: Final = ("20ms", "8ms")
 """Exits are rarer there by as much."""
 
 WASHOUT_WINDOWS: Final = ("4ms", "1ms", "500us")
