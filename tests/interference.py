@@ -22,7 +22,7 @@ from typing import Final
 from bench.guests import boot
 from bench.guests.sources import Options, provide
 
-BUFBENCH: Final = (sys.executable, "-c", "from bench.cli import main; main()")
+BUFBENCH: Final = (sys.executable, "-P", "-c", "from bench.cli import main; main()")
 STORMS: Final = {
     "storm": ("--count", "6000"),
     "trickle": ("--rate", "2000", "--count", "1000"),
