@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from workloads.storm import Storm
 
@@ -95,6 +96,10 @@ class Producer:
     attach: Attach = Attach.TRACEPOINT
     checked: bool = False  # a record has a checksum for payload; two programs share the work
     scratch: bool = False  # they build records in one memory of each CPU, not on their stacks
+
+
+AGES: Final = 20
+"""Parts of a window, by which it is seen how long the arm before it is felt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,6 +98,11 @@ class Transport(Traits, ABC):
 
     def require(self, producer: Producer, kernel: Kernel) -> None:
         """Raise MachineUnfit where the kernel lacks what the program is to call."""
+        if self.calls and kernel.facts.get("ring_buffer") == "no":
+            raise MachineUnfit(
+                "this kernel has no BPF ring buffer, which came with Linux 5.8",
+                remedy="measure perfbuf alone, or a later kernel: bufbench kernels available",
+            )
         if self.calls and producer.call is Call.DYNPTR and not kernel.dynptr:
             raise MachineUnfit(
                 "this kernel has no bpf_ringbuf_reserve_dynptr(), which came with Linux 5.19",

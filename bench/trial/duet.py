@@ -68,17 +68,22 @@ class _Seen:
     malformed: int
 
 
+def require_cpus(usable: int) -> None:
+    """Raise MachineUnfit where a duet has too few CPUs."""
+    if usable < _FEWEST_CPUS:
+        raise MachineUnfit(
+            "a duet needs 2 usable CPUs: on one, its consumer runs only when the storm does not",
+            remedy="run the arms one after the other, with bufbench run",
+        )
+
+
 def run_duet(rig: Rig, arms: Arms, place: Place, seed: int) -> tuple[TrialResult, TrialResult]:
     """Run one storm under both arms, or solo one under each; return a trial of each.
 
     UsageError for arms that cannot share a storm, MachineUnfit where there is one CPU only.
     """
     rule = _rule(arms)
-    if len(rig.usable) < _FEWEST_CPUS:
-        raise MachineUnfit(
-            "a duet needs 2 usable CPUs: on one, its consumer runs only when the storm does not",
-            remedy="run the arms one after the other, with bufbench run",
-        )
+    require_cpus(len(rig.usable))
     key = random.Random(f"{seed} {place.experiment} {place.block}").getrandbits(63)
     visit, swapped = ((1, 0) if place.block & 1 else (0, 1)), bool(place.block & 2)
     found: dict[int, TrialResult] = {}
@@ -135,6 +140,7 @@ def _storm(
                 washed_out=len(records[index]) - len(kept[index]),
                 wakeups_raised=seen.passage.wakeups_raised,
                 reading_ns=seen.sides[index].reading_ns,
+                latency_by_age=duet.latency_by_age(records[index], rule) if whole.balanced else (),
             ),
         )
         for index, book in books.items()
@@ -202,7 +208,7 @@ def _observe(
         sides = {
             index: _Side(
                 counters=tuple(program.read_counters()),
-                writes=chooser.write_times(program),
+                writes=chooser.write_times(program, rule),
                 memory=memory[index],
                 reading_ns=capture.reading_ns(*place) if (place := buffers[index]) else None,
                 overwritten_bytes=open_now[index].overwritten_bytes(),

@@ -62,6 +62,9 @@ class Half:
     wakeups_raised: int | None = None  # in the storm, by both arms; None: not recorded
     washed_out: int  # records left out of latency, from the beginnings of windows
     reading_ns: int | None = None  # the consumer's, of the arm's buffers; None: not recorded
+    # Records stamped in each part of all windows, the washout's too, and their median latency in
+    # ns; () without windows.
+    latency_by_age: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

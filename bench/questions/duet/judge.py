@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import erfc, inf, sqrt
 from typing import Final
 
+from bench.judge.carry_over import CarryOver, carry_over
 from bench.judge.comparison import Row, row_of
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.metrics import METRICS, Group, Metric
@@ -35,6 +36,7 @@ class Duel:
     apart: tuple[float, float] | None  # the same of each arm's own records; None: not separable
     later_share: float | None  # P(a record of the first arm is later than one of the second)
     p: float | None  # of the ranks of latency, from the assignment alone
+    carried: tuple[CarryOver, ...] = ()  # into windows from the one before, by number
     given_up: str = ""  # why no more storms were run than these; "" where they sufficed
 
     @property
@@ -78,6 +80,7 @@ def judge(
         p=erfc(abs(sum(each.rank_sum for each in ranks)) / sqrt(2 * variance))
         if variance
         else None,
+        carried=tuple(carry_over(left, right, lossless)),
     )
 
 
