@@ -40,6 +40,7 @@ class NumberData:
     high: float
     verdict: Outcome
     resolvable: float  # the smallest difference that could have been seen, as a share
+    inexact: float  # share by which it may be too long: its records shared stamps
     storms: int
 
     @property
@@ -118,6 +119,7 @@ def _number(row: Compared) -> NumberData:
         high=found.high,
         verdict=Outcome.EQUIVALENT if row.outcome is Outcome.EQUAL else row.outcome,
         resolvable=found.resolvable,
+        inexact=row.margin,
         storms=found.blocks,
     )
 
@@ -152,6 +154,11 @@ def _parts(data: DuetData) -> Iterator[parts.Part]:
             own = "{:.2f} of {} and {:.2f} of {}"
             words += "; " + own.format(data.apart[0], data.first, data.apart[1], data.second)
         yield Note(text=f"Wake-ups raised for each record: {words}.")
+    if inexact := max((each.inexact for each in data.numbers), default=0.0):
+        yield Note(
+            text=f"Behind a backlog records shared stamps: latencies are too long by up to "
+            f"{share(inexact)}, and no smaller difference counts."
+        )
     if data.given_up:
         yield Note(text=f"{data.given_up[0].upper()}{data.given_up[1:]}.", mark=Mark.OPEN)
     if data.lossy:
