@@ -9,7 +9,7 @@ History of ``SCHEMA``:
        trials of state "reduced", what a storm had at once, and what others used;
        a cost's wakeups_taken without its empty_polls; a trial's "late"; duets: a configuration's
        "duet", a trial's "write" and "half"; idle states, frequency, storms to warm up, a cost's
-       steady middle; a producer's attach, checked and scratch, a ledger's torn
+       steady middle; a producer's attach, checked and scratch, a ledger's torn; a latency's error
 """
 
 from __future__ import annotations
