@@ -11,6 +11,7 @@ from statistics import fmean, median
 
 from bench.errors import JournalError
 from bench.judge.bottleneck import Bottleneck, usual
+from bench.judge.exactness import apparent, largest_error
 from bench.judge.floor import LEAST_MARGIN, Floor, floor_for, margin
 from bench.judge.metrics import KEYS, METRICS, Group, Metric, Unit
 from bench.judge.samples import (
@@ -113,6 +114,7 @@ class Side:
     missed: int
     lost_told: dict[str, int]  # the kernel's own counts
     latency: Percentiles | None  # of all its trials, merged
+    latency_error: Percentiles | None  # by how much that of any trial is too long, at most
     bottleneck: Bottleneck = Bottleneck.NONE
 
 
@@ -194,6 +196,9 @@ def row_of(
     if found is not None and not left.duet:
         floor = floor_for(floors, metric=metric.key, scale=found.scale, experiment=experiment)
         needed = margin(found.scale, floor)
+    inexact = apparent(metric, left, right)
+    if found is not None and found.scale is Scale.RATIO:
+        needed = max(needed, inexact)
     of_left, of_right = _sides(metric, left, right, found)
     return Row(
         key=metric.key,
@@ -205,7 +210,7 @@ def row_of(
         estimate=found,
         floor=floor,
         margin=needed,
-        outcome=outcome_of(found, needed, equivalence),
+        outcome=outcome_of(found, needed, max(equivalence - inexact, 0.0)),
         more_is_better=metric.more_is_better,
     )
 
@@ -252,6 +257,7 @@ def _side(arm: ArmSamples) -> Side:
         missed=sum(ledger.missed for ledger in ledgers),
         lost_told=dict(lost),
         latency=merged_latency(trials),
+        latency_error=largest_error(trials),
         bottleneck=usual(trials),
     )
 

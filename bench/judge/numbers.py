@@ -89,6 +89,17 @@ def _busy(trial: TrialResult) -> Value:
     return None if trial.occupancy is None else 1.0 - trial.occupancy.consumer_idle_share
 
 
+def _latency_error(name: str) -> Take:
+    def of(trial: TrialResult) -> Value:
+        found = trial.latency
+        if found is None or found.error is None or not found.count:
+            return None
+        value: Value = getattr(found.error, name)
+        return value
+
+    return of
+
+
 _RECORDS: Final = _fields(
     "ledger",
     ("attempted", "records", "output calls that the tracer began, for any process"),
@@ -179,6 +190,12 @@ _LATENCY: Final = tuple(
         ("p99_ns", "ns", "kernel timestamp to delivery, 99th percentile"),
         ("p999_ns", "ns", "kernel timestamp to delivery, 99.9th percentile"),
         ("max_ns", "ns", "kernel timestamp to delivery, largest"),
+    )
+) + tuple(
+    Number(f"latency_error_{name}_ns", "ns", meaning, _latency_error(f"{name}_ns"))
+    for name, meaning in (
+        ("p50", "by how much the median is too long, at most: records shared a stamp"),
+        ("p99", "the same of the 99th percentile"),
     )
 )
 _MEMORY: Final = tuple(

@@ -15,6 +15,7 @@ import numpy as np
 
 from bench.errors import JournalError
 from bench.measure.columns import Integers, blocks, percentiles
+from bench.measure.stamps import errors_ns
 from bench.record.records import Records
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 HIGHEST_NS: Final = 3_600_000_000_000
 """One hour: what is longer stands in the histogram as one hour."""
 
+_PERMILLES: Final = (500, 900, 990, 999, 1000)
 _DIGITS: Final = 3
 _PACKED_HEADER_BYTES: Final = 8
 _HEADER: Final = Struct(">4i2qd")  # cookie, length, offset, digits, lowest, highest, ratio
@@ -50,13 +52,16 @@ class Latency(Percentiles):
     """Latency of one trial's delivered records, percentiles exact; zeros without records."""
 
     histogram: str  # HdrHistogram V2, base64; 1 ns to 1 h, 3 significant digits
+    # By how much each is too long at most, and of how many records; None: not recorded.
+    error: Percentiles | None = None
 
 
-def measure(records: Records) -> Latency:
+def measure(records: Records, capture: Records | None = None) -> Latency:
     """Measure the latency of every record, the storm's own or not.
 
     Percentiles are nearest-rank, so each is a latency that occurred. Where clocks.faults() finds
-    something there is nothing to measure.
+    something there is nothing to measure. ``capture``: all records of the trial, where these are
+    some of them.
     """
     latencies = np.empty(len(records), np.int64)
     filled = 0
@@ -65,16 +70,28 @@ def measure(records: Records) -> Latency:
         np.subtract(rows["delivered_ns"], rows["timestamp_ns"], out=part.view(np.uint64))
         filled += len(rows)
     histogram = _encoded(_counted(latencies))
-    p50, p90, p99, p999, longest = percentiles(latencies, (500, 900, 990, 999, 1000))
+    errors = errors_ns(records, records if capture is None else capture)
+    # No latency is shorter than these are, and so no percentile.
+    shortest = percentiles(latencies - errors, _PERMILLES)
+    longest = percentiles(latencies, _PERMILLES)
+    inexact = [long - short for long, short in zip(longest, shortest, strict=True)]
     return Latency(
-        count=filled,
-        p50_ns=p50,
-        p90_ns=p90,
-        p99_ns=p99,
-        p999_ns=p999,
-        max_ns=longest,
+        **_percentiles(filled, longest),
         histogram=histogram,
+        error=Percentiles(**_percentiles(int(np.count_nonzero(errors)), inexact)),
     )
+
+
+def _percentiles(count: int, found: Sequence[int]) -> dict[str, int]:
+    p50_ns, p90_ns, p99_ns, p999_ns, max_ns = found
+    return {
+        "count": count,
+        "p50_ns": p50_ns,
+        "p90_ns": p90_ns,
+        "p99_ns": p99_ns,
+        "p999_ns": p999_ns,
+        "max_ns": max_ns,
+    }
 
 
 def decode(histogram: str) -> HdrHistogram:

@@ -62,7 +62,7 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
     Where the trial's times are not of one clock nothing is measured that would compare them.
     """
     storm = seen.passage.storm
-    producer, torn = bare.config.producer, None
+    producer, torn, capture = bare.config.producer, None, seen.records
     if producer.checked:
         records = true(seen.records)
         torn, seen = len(seen.records) - len(records), replace(seen, records=records)
@@ -96,7 +96,7 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
         bare,
         ledger=book,
         ordering=ordering.examine(seen.records) if seen.counted is None else None,
-        latency=latency.measure(seen.records) if seen.counted is None else None,
+        latency=latency.measure(seen.records, capture) if seen.counted is None else None,
         memory=seen.memory,
         cost=Cost(
             storm_ns=storm_ns,

@@ -129,7 +129,7 @@ def _storm(
             state=state,
             reasons=reasons,
             ledger=book,
-            latency=latency.measure(kept[index]) if whole.balanced else None,
+            latency=latency.measure(kept[index], seen.records) if whole.balanced else None,
             memory=seen.sides[index].memory,
             write=seen.sides[index].writes,
             half=Half(

@@ -18,7 +18,7 @@ import pytest
 from trials import KIB, READERS
 
 from bench.linux import perf_event
-from bench.measure import ledger
+from bench.measure import ledger, stamps
 from bench.plan.config import MIXED, Consumer, Poll, Producer, Reader, TrialConfig
 from bench.record.layout import ROW
 from bench.record.records import CAPTURED, Records
@@ -76,6 +76,7 @@ def mapped(
     payload_bytes: int = 0,
     capacity: int = 100_000,
     reader: Reader = Reader.NATIVE,
+    cost_ns: int = 0,
 ) -> Iterator[Buffers]:
     way = transports.find(name)
     producer = Producer(records_per_exit=records_per_exit, payload_bytes=payload_bytes)
@@ -87,7 +88,7 @@ def mapped(
         budget_bytes=budget_bytes,
         cpus=rig.cpus,
         producer=producer,
-        consumer=Consumer(reader=reader),
+        consumer=Consumer(reader=reader, cost_ns=cost_ns),
     )
     capture = Capture(capacity)
     with way.open(program, capture, request) as opened:
@@ -123,6 +124,41 @@ def test_rows_are_stamped_in_the_order_of_reading(rig: Rig, name: str) -> None:
     assert (rows["timestamp_ns"] <= filled_ns).all()
     for cpu in set(rows["cpu"].tolist()):
         assert (np.diff(rows["sequence"][rows["cpu"] == cpu].astype(np.int64)) == 1).all()
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_records_behind_many_others_of_a_visit_share_stamps(rig: Rig, name: str) -> None:
+    """The first ones have stamps of their own; of n the last n / 64 share one."""
+    with mapped(rig, name) as buffers:
+        buffers.fill(20, cpus=rig.cpus[:1])
+        buffers.capture.stop()
+        buffers.capture.run(poll=Poll.BUSY)
+        rows = buffers.rows()
+    own = rows[rows["cpu"] == rig.cpus[0]]
+    errors = stamps.errors_ns(own, rows)
+    first = np.flatnonzero(np.diff(own["delivered_ns"], prepend=0))
+    together = np.diff(first, append=len(own))
+    others = len(rows) - len(own)  # some of which may lie between
+    assert len(own) >= 2_000
+    assert (errors[: 64 - others] == 0).all()
+    assert together.max() > 16
+    assert (together <= 1 + (others + first) // 64).all()
+    assert (errors[np.repeat(together, together) > 1] > 0).all()
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("reader", list(Reader))
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_what_looks_at_each_record_stamps_each(rig: Rig, name: str, reader: Reader) -> None:
+    """libbcc hands over one at a time; work for each record begins when it was delivered."""
+    with mapped(rig, name, reader=reader, cost_ns=100) as buffers:
+        buffers.fill(5)
+        buffers.capture.stop()
+        buffers.drain()
+        rows = buffers.rows()
+    assert len(rows) >= 500
+    assert (np.diff(rows["delivered_ns"]) > 0).all()
 
 
 @pytest.mark.live

@@ -11,7 +11,7 @@ from bench.amounts import counted
 from bench.judge.carry_over import CarryOver
 from bench.judge.comparison import Outcome
 from bench.judge.comparison import Row as Compared
-from bench.judge.metrics import Unit
+from bench.judge.metrics import Group, Unit
 from bench.plan.config import Duet
 from bench.plan.experiments import Experiment
 from bench.questions.duet.judge import Duel
@@ -41,6 +41,7 @@ class NumberData:
     high: float
     verdict: Outcome
     resolvable: float  # the smallest difference that could have been seen, as a share
+    inexact: float  # share by which it may be too long: its records shared stamps
     storms: int
 
     @property
@@ -132,6 +133,7 @@ def _number(row: Compared) -> NumberData:
         high=found.high,
         verdict=Outcome.EQUIVALENT if row.outcome is Outcome.EQUAL else row.outcome,
         resolvable=row.resolvable or 0.0,
+        inexact=row.margin if row.group is Group.LATENCY else 0.0,
         storms=found.blocks,
     )
 
@@ -178,6 +180,11 @@ def _parts(data: DuetData) -> Iterator[parts.Part]:
             own = "{:.2f} of {} and {:.2f} of {}"
             words += "; " + own.format(data.apart[0], data.first, data.apart[1], data.second)
         yield Note(text=f"Wake-ups raised for each record: {words}.")
+    if inexact := max((each.inexact for each in data.numbers), default=0.0):
+        yield Note(
+            text=f"Behind a backlog records shared stamps: latencies are too long by up to "
+            f"{share(inexact)}, and no smaller difference counts."
+        )
     if data.given_up:
         yield Note(text=f"{data.given_up[0].upper()}{data.given_up[1:]}.", mark=Mark.OPEN)
     if data.lossy:

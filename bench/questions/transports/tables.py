@@ -12,6 +12,7 @@ from bench.amounts import counted
 from bench.judge.comparison import Comparison, Outcome, Row, Side
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.ladder import Ladder
+from bench.measure.latency import Percentiles
 from bench.questions.transports.words import name, place
 from bench.report.document import NONE, Cell, Column, Evidence, Level, Mark, Table
 from bench.report.document import Row as Shown
@@ -127,11 +128,18 @@ def _numbers(comparison: Comparison) -> Iterator[Shown]:
         group = row.group
         for label, text in _EXPLAINED.get(row.key, ()):
             yield from _sums(label, text(left), text(right))
+        errors = [side.latency_error for side in (left, right)]
+        if row.key == "latency_max_ns" and any(each and each.count for each in errors):
+            yield from _sums("p50, p99 too long by at most", *map(_too_long, errors))
         if row.key == "own_dropped_share":
             for kind in dict.fromkeys((*left.lost_told, *right.lost_told)):
                 counts = (side.lost_told.get(kind) for side in (left, right))
                 texts = (NONE if count is None else f"{count:,}" for count in counts)
                 yield from _sums(f"{clean(kind)}, by kernel", *texts)
+
+
+def _too_long(error: Percentiles | None) -> str:
+    return NONE if error is None else f"{time(error.p50_ns)}, {time(error.p99_ns)}"
 
 
 def _sums(label: str, left: str | None, right: str | None) -> Iterator[Shown]:

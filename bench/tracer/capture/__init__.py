@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """The capture: maps ring and perf buffers and drains both alike, without the GIL.
 
-Per record it copies, stamps and appends, and does nothing else. From the bottom:
+Per record it copies and appends, stamps it or a batch, and does nothing else. From the bottom:
 
 - ``capture.h``: C that Cython lacks
 - ``capture.pxd``: its declarations, and the state that all parts share
 - ``buffers``: map and unmap
 - ``consumer``: waiting, stall, cost, late records
-- ``rows``: append a record, also as libbcc's callback
-- ``ring``, ``perf``: where records come from
+- ``rows``: append a record, also as libbcc's callback, and stamp it
+- ``ring``, ``overwriting``, ``perf``: where records come from
 - ``drain``: the loop over all buffers, and how full they are
 - ``capture.pyx``: what Python calls
 

@@ -71,6 +71,9 @@ cdef class Capture:
     cdef readonly uint64_t malformed      # records too short for the layout
     cdef readonly uint64_t lost_reported  # sum of PERF_RECORD_LOST, or what libbcc reported
     cdef readonly uint64_t misdated       # visits whose last record claims to be delivered later
+    cdef size_t visit_from                # first row of the visit under way
+    cdef size_t stamped                   # rows before it have their time of delivery
+    cdef size_t stamp_at                  # the row after which the next stamp is due
 
     # buffers
     cdef Buffer buffers[MAX_MAPPINGS]

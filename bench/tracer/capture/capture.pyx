@@ -99,7 +99,7 @@ cdef class Capture:
         buffer after the last one visited. 0 rows: there was nothing to read.
         """
         with nogil:
-            self.count = 0
+            self.count = self.stamped = 0
             if not fill_rows(self):
                 wait_readable(self.epoll_fd, timeout_ms, self.wake_fd)
                 fill_rows(self)

@@ -11,6 +11,7 @@ from bench.tracer.capture.consumer cimport wait
 from bench.tracer.capture.overwriting cimport visit_overwriting
 from bench.tracer.capture.perf cimport visit_perf
 from bench.tracer.capture.ring cimport visit_ring
+from bench.tracer.capture.rows cimport stamp
 
 cdef enum:  # in the order of bench.plan.config.Poll
     EPOLL
@@ -26,6 +27,8 @@ cdef enum:
 cdef inline uint64_t visit(Capture capture, int index, uint64_t limit) noexcept nogil:
     """Read up to ``limit`` records of one buffer; return how many."""
     cdef uint64_t read, ended_ns, begun_ns = monotonic_ns() if capture.timed else 0
+    capture.visit_from = capture.count
+    capture.stamp_at = capture.count + 1
     if capture.buffers[index].overwritten != NULL:
         read = visit_overwriting(capture, &capture.buffers[index], limit)
     elif capture.buffers[index].is_ring:
@@ -34,6 +37,7 @@ cdef inline uint64_t visit(Capture capture, int index, uint64_t limit) noexcept 
         read = visit_perf(capture, &capture.buffers[index], limit)
     if read:
         ended_ns = monotonic_ns()
+        stamp(capture, ended_ns)
         if capture.count and capture.rows[capture.count - 1].delivered_ns > ended_ns:
             capture.misdated += 1
         if capture.timed:

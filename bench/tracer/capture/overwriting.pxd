@@ -46,7 +46,7 @@ cdef inline uint64_t visit_overwriting(Capture capture, Buffer *ring,
             if load64(ring.overwritten) > position:
                 continue
             if row != NULL:
-                keep(capture, row)
+                keep(capture)
         position += (size + BPF_RINGBUF_HDR_SZ + 7) & ~<uint64_t>7
         store64(ring.consumed, position)
         read += 1

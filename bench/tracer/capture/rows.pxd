@@ -1,5 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Append a record to the array: one that was read here, or that libbcc handed over."""
+"""Append a record to the array: one that was read here, or that libbcc handed over.
+
+The first STAMPED_ALONE records of a visit are stamped one by one; behind them, of n records the
+n / STAMPED_ALONE last ones share a stamp, so that a long visit does not spend its time on the
+clock. Each was held after the stamp before its own: by so much its latency may be too long. All
+were made before the visit began, which loads the producer's position once, and have waited since:
+that is about the STAMPED_ALONE-th part of the latency at most, unless the thread was held up, which
+the stamps show.
+"""
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -9,12 +17,15 @@ from bench.tracer.capture.capture cimport (
 )
 from bench.tracer.capture.consumer cimport do_extras
 
+cdef enum:
+    STAMPED_ALONE = 64
+
 
 cdef inline void append(Capture capture, const uint8_t *data, uint32_t size) noexcept nogil:
     """Copy the record of ``size`` bytes at ``data``, stamp it, and do nothing else."""
     cdef Row *row = copied(capture, data, size)
     if row != NULL:
-        keep(capture, row)
+        keep(capture)
 
 
 cdef inline Row *copied(Capture capture, const uint8_t *data, uint32_t size) noexcept nogil:
@@ -42,12 +53,26 @@ cdef inline Row *copied(Capture capture, const uint8_t *data, uint32_t size) noe
     return row
 
 
-cdef inline void keep(Capture capture, Row *row) noexcept nogil:
-    """Count the row that was copied, and stamp it."""
+cdef inline void keep(Capture capture) noexcept nogil:
+    """Count the row that was copied, and stamp it once that is due."""
+    cdef int extras = load_int(&capture.has_extras)
     capture.count += 1
-    row.delivered_ns = monotonic_ns()
-    if unlikely(load_int(&capture.has_extras)):
-        do_extras(capture, row)
+    if capture.count < capture.stamp_at and not unlikely(extras):
+        return
+    stamp(capture, monotonic_ns())
+    capture.stamp_at = capture.count + 1 + (capture.count - capture.visit_from) // STAMPED_ALONE
+    if unlikely(extras):
+        do_extras(capture, &capture.rows[capture.count - 1])
+
+
+cdef inline void stamp(Capture capture, uint64_t now_ns) noexcept nogil:
+    """Stamp all rows that are not stamped yet."""
+    cdef Row *row = capture.rows + capture.stamped
+    cdef Row *end = capture.rows + capture.count
+    while row < end:
+        row.delivered_ns = now_ns
+        row += 1
+    capture.stamped = capture.count
 
 
 cdef inline void add_lost(Capture capture, uint64_t lost) noexcept nogil:
@@ -56,12 +81,18 @@ cdef inline void add_lost(Capture capture, uint64_t lost) noexcept nogil:
 
 
 cdef inline int on_ring_sample(void *context, void *data, size_t size) noexcept nogil:
-    append(<Capture>context, <const uint8_t *>data, <uint32_t>size)
+    append_alone(<Capture>context, <const uint8_t *>data, <uint32_t>size)
     return 0
 
 
 cdef inline void on_perf_sample(void *context, void *data, int size) noexcept nogil:
-    append(<Capture>context, <const uint8_t *>data, <uint32_t>size)
+    append_alone(<Capture>context, <const uint8_t *>data, <uint32_t>size)
+
+
+cdef inline void append_alone(Capture capture, const uint8_t *data, uint32_t size) noexcept nogil:
+    """Append a record as a visit of its own: libbcc says when none other follows to nobody."""
+    capture.visit_from = capture.count
+    append(capture, data, size)
 
 
 cdef inline void on_perf_lost(void *context, uint64_t lost) noexcept nogil:

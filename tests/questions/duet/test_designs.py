@@ -34,6 +34,7 @@ def number(key: str, low: float, high: float) -> NumberData:
         high=high,
         verdict=Outcome.LESS,
         resolvable=0.1,
+        inexact=0.0,
         storms=8,
     )
 
