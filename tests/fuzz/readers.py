@@ -26,9 +26,10 @@ from pydantic import TypeAdapter
 from bench.campaign import gates
 from bench.errors import BufbenchError, UsageError
 from bench.guests import archives, catalogue, layers, lists, port, skopeo, sources
+from bench.journal.files import code
 from bench.journal.reader import read_journals
 from bench.journal.writer import encode
-from bench.judge.comparison import merged_latency
+from bench.judge.columns import OfTrials
 from bench.linux import cgroup, kernel_log, machine, procfs, version
 from bench.linux.cgroup import homes
 from bench.plan import budgets
@@ -169,7 +170,7 @@ def _proc(data: bytes) -> None:
 
 def _histogram(data: bytes) -> None:
     trial = made_up_trials.trial("ringbuf@8KiB", 0)
-    merged_latency([texts.with_histogram(trial, data.decode("latin-1"))])
+    OfTrials([texts.with_histogram(trial, data.decode("latin-1"))]).merged_bins()
 
 
 def _packages(data: bytes) -> None:
@@ -233,7 +234,7 @@ def _history_cache(data: bytes) -> None:
 
 
 def _history_caches() -> list[bytes]:
-    of_file = {"judge": cache.judge(), "path": "a.jsonl", "sha256": "0"}
+    of_file = {"judge": code(), "path": "a.jsonl", "sha256": "0"}
     stamp = dict.fromkeys(("size_bytes", "mtime_ns", "ctime_ns"), 1)
     with _file(_journal_seeds()[0]) as journal, BytesIO() as memory:
         rows_of(journal, of_file | stamp).write_parquet(memory)
