@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A trial as a row of the data set: what identifies it, what it was asked, and its numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from bench.errors import JournalError
+from bench.journal.distinct import place_id, trial_digest
+from bench.judge.columns import TAKES
+from bench.judge.load import load_of, state_of
+from bench.judge.metrics import METRICS
+from bench.judge.precision import ERRORS
+from bench.measure.bins import Bins
+from bench.plan.config import TrialConfig
+from bench.trial.result import TrialResult
+
+_Schema = dict[str, pl.DataType | type[pl.DataType]]
+
+_OF_TRIAL: Final[_Schema] = {
+    "line": pl.Int64,  # of the journal, from 1
+    "identity": pl.Int64,  # digest of what no other trial anywhere has
+    "place": pl.Int64,  # digest of experiment, arm and block
+    "experiment": pl.String,
+    "arm": pl.String,
+    "block": pl.Int64,
+    "position": pl.Int64,
+    "config": pl.String,  # JSON
+    "started_utc": pl.String,
+    "start_ns": pl.Int64,
+    "end_ns": pl.Int64,
+    "state": pl.String,  # as it would be recorded today
+    "reasons": pl.String,  # JSON
+    "lost_told": pl.String,  # JSON
+    "duet": pl.Boolean,
+    "children": pl.Int64,
+    "at_once": pl.Int64,
+}
+_OF_DUETS: Final = frozenset(f"{key}_error" for key in ERRORS)
+_NUMBERS: Final[_Schema] = dict.fromkeys(
+    (
+        *(metric.key for metric in METRICS if metric.of is None),
+        *("own_attempted", "own_delivered", "own_dropped", "causal_pairs", "causal_violations"),
+        *("missed", "torn", "latency_count", "wakeups_raised", "kernel_runs", *_OF_DUETS),
+    ),
+    pl.Float64,
+)
+"""Those that comparisons are made of; `bufbench report --format parquet` has all."""
+_OF_LATENCY: Final[_Schema] = {
+    # The bins of an HdrHistogram, each by its distance from the one before it: they take half the
+    # room so. Null: without records, or damaged.
+    "latency_steps": pl.List(pl.UInt16),
+    "latency_counts": pl.List(pl.Int64),
+}
+SCHEMA: Final = pl.Schema({**_OF_TRIAL, **_NUMBERS, **_OF_LATENCY})
+JUDGED: Final = [*_OF_TRIAL, *_NUMBERS]
+"""Columns that every report reads; those of latency are read where they are asked for."""
+
+
+_TAKES: Final = [(key, TAKES[key]) for key in _NUMBERS]
+
+
+def frame_of(trials: Sequence[tuple[int, TrialResult]]) -> pl.DataFrame:
+    """Return the rows of trials that stand on these lines; "identity" lacks the machine's part."""
+    rows = [_row(line, trial) for line, trial in trials]
+    frame = pl.DataFrame(rows, schema=_OF_TRIAL | _NUMBERS, orient="row")
+    return frame.with_columns(_latency([trial for _, trial in trials])).select(SCHEMA.names())
+
+
+def _row(line: int, trial: TrialResult) -> tuple[Any, ...]:
+    load, duet = load_of(trial), trial.half is not None
+    taken = (of(trial) if duet or key not in _OF_DUETS else None for key, of in _TAKES)
+    return (
+        line,
+        trial_digest(trial),
+        place_id(trial),
+        trial.experiment,
+        str(trial.arm),
+        trial.block,
+        trial.position,
+        _config(trial.config),
+        trial.started_utc,
+        trial.storm.start_ns,
+        trial.storm.end_ns,
+        state_of(trial).value,
+        json.dumps(trial.reasons),
+        json.dumps(trial.lost_told),
+        duet,
+        load.children,
+        load.at_once,
+        *(None if value is None else float(value) for value in taken),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _config(config: TrialConfig) -> str:
+    return json.dumps(asdict(config), separators=(",", ":"))
+
+
+def _latency(trials: Sequence[TrialResult]) -> list[pl.Series]:
+    """Return the columns of latency: lists of bins, none of what cannot be decoded."""
+    given = [
+        (row, trial.latency.histogram)
+        for row, trial in enumerate(trials)
+        if trial.latency is not None and trial.latency.count
+    ]
+    try:
+        bins = Bins.of(histogram for _, histogram in given)
+    except JournalError:
+        given = [(row, histogram) for row, histogram in given if _decodable(histogram)]
+        bins = Bins.of(histogram for _, histogram in given)
+    of = pl.Series(np.repeat(np.array([row for row, _ in given], np.int64), bins.sizes))
+    steps = bins.steps().astype(np.uint16)
+    flat = {"row": of.set_sorted(), "latency_steps": steps, "latency_counts": bins.counts}
+    lists = pl.DataFrame(flat).group_by("row", maintain_order=True).agg(pl.all())
+    every = pl.DataFrame({"row": np.arange(len(trials))})
+    return every.join(lists, on="row", how="left", maintain_order="left").drop("row").get_columns()
+
+
+def _decodable(histogram: str) -> bool:
+    try:
+        Bins.of([histogram])
+    except JournalError:
+        return False
+    return True
