@@ -20,6 +20,7 @@ from bench.escape import clean
 if TYPE_CHECKING:
     from bench.journal.schema import JournalContent
     from bench.questions.transports.summary import Summary
+    from bench.report.document import Document
 
 _OUTPUT = "File to write (svg, png: folder); html, parquet: beside the journal."
 
@@ -112,14 +113,15 @@ def _folder(files: Sequence[Path], form: str, output: Path | None, *, full: bool
     from bench.questions.transports.table import require_polars
 
     require_polars()
-    from bench.dataset.folder import contents
+    from bench.dataset.folder import by_machine
     from bench.questions.transports.document import document, report_of
     from bench.questions.transports.summary import compare_journals
 
-    documents = []
-    for content in contents(files[0], lambda line: say(clean(line))):
-        name_faults(content.faults, len(content.repeated))
-        documents += [document(summary) for summary in compare_journals(content)]
+    def conclude(content: JournalContent) -> list[Document]:
+        name_faults((), len(content.repeated))
+        return [document(summary) for summary in compare_journals(content)]
+
+    documents = by_machine(files[0], lambda line: say(clean(line)), conclude)
     answer(form, documents, report_of(*documents), output, full=full)
 
 

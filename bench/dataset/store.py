@@ -11,7 +11,7 @@ import fcntl
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -92,7 +92,7 @@ class DataSet:
         self._place = folder / NAME
         self._entries: dict[str, Entry] = {}
 
-    def take_up(self, journals: Iterable[Path], say: Say) -> None:
+    def take_up(self, journals: Sequence[Path], say: Say) -> None:
         """Make the data set hold these journals and no others; ``say`` is given what has faults.
 
         Raises OSError where it cannot be written.
@@ -108,27 +108,32 @@ class DataSet:
                         kept[name_in(self._folder, path)] = self._take(path, decode)
                     if at % 100 == 99:
                         self._save(kept)
-            self._entries = kept
-            if kept != known:
-                self._save(kept)
+            order = (name_in(self._folder, path) for path in journals)
+            self._entries = {name: kept[name] for name in order if name in kept}
+            if self._entries != known:
+                self._save(self._entries)
                 self._sweep()
 
-    def contents(self) -> Iterator[JournalContent]:
-        """Yield what each machine's journals hold, each trial once."""
+    @property
+    def place(self) -> Path:
+        """The folder of the data set."""
+        return self._place
+
+    def machines(self) -> Iterator[MachineRuns]:
+        """Yield each machine and kernel, in the order in which journals have them."""
         machines: dict[tuple[str, str], list[tuple[Entry, StoredRun]]] = {}
         for entry in self._entries.values():
             for run in entry.runs:
                 machine = run.header.machine
                 key = machine.hostname, machine.kernel_release
                 machines.setdefault(key, []).append((entry, run))
-        faults = tuple(fault for entry in self._entries.values() for fault in entry.faults)
         for runs in machines.values():
-            found, files = Distinct(), Files()
-            for entry, run in runs:
-                found.take(self._run(entry, run, files))
-            repeated = frozenset(found.repeated)
-            yield JournalContent(runs=found.runs, faults=faults, repeated=repeated)
-            faults = ()
+            yield MachineRuns(self._folder, tuple(runs))
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What of the journals could not be used."""
+        return tuple(fault for entry in self._entries.values() for fault in entry.faults)
 
     def _sorted_out(
         self, journals: Iterable[Path], known: dict[str, Entry], say: Say
@@ -222,26 +227,6 @@ class DataSet:
         run.parts.append(PartFile(name=name, size_bytes=path.stat().st_size))
         run.frames.clear()
 
-    def _run(self, entry: Entry, run: StoredRun, files: Files) -> Run:
-        journal = files.of_journal(self._folder / entry.journal)
-        frames = [pl.DataFrame(schema={**{name: SCHEMA[name] for name in JUDGED}, **_PLACES})]
-        for part in run.parts:
-            path = self._place / part.name
-            files.parts.append(path)
-            here = pl.lit(journal, pl.Int64), pl.lit(len(files.parts) - 1, pl.Int64)
-            frame = pl.read_parquet(path, columns=JUDGED).with_columns(
-                here[0].alias(JOURNAL),
-                here[1].alias(PART),
-                pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW),
-            )
-            frames.append(frame)
-        return Run(
-            header=run.header,
-            trials=Stored(Table(files, pl.concat(frames))),
-            memory=run.memory,
-            plans=run.plans,
-        )
-
     def _save(self, entries: dict[str, Entry]) -> None:
         text = b"".join(_adapter().dump_json(each) + b"\n" for each in entries.values())
         beside = self._place / f".{_INDEX}.part"
@@ -259,6 +244,50 @@ class DataSet:
         for path in self._place.rglob("*.parquet"):
             if path not in used:
                 path.unlink()
+
+
+@dataclass(frozen=True, slots=True)
+class MachineRuns:
+    """The runs of one machine and kernel."""
+
+    _folder: Path
+    _runs: tuple[tuple[Entry, StoredRun], ...]
+
+    @property
+    def key(self) -> str:
+        """A digest of all that the content follows from."""
+        found = sha256(code().encode())
+        for entry, run in self._runs:
+            names = entry.journal, entry.sha256, *(part.name for part in run.parts)
+            found.update(repr(names).encode())
+        return found.hexdigest()[:32]
+
+    def content(self, faults: tuple[Fault, ...] = ()) -> JournalContent:
+        """Return what the journals hold of this machine, each trial once, and ``faults``."""
+        found, files = Distinct(), Files()
+        for entry, run in self._runs:
+            found.take(self._run(entry, run, files))
+        return JournalContent(runs=found.runs, faults=faults, repeated=frozenset(found.repeated))
+
+    def _run(self, entry: Entry, run: StoredRun, files: Files) -> Run:
+        journal = files.of_journal(self._folder / entry.journal)
+        frames = [pl.DataFrame(schema={**{name: SCHEMA[name] for name in JUDGED}, **_PLACES})]
+        for part in run.parts:
+            path = self._folder / NAME / part.name
+            files.parts.append(path)
+            here = pl.lit(journal, pl.Int64), pl.lit(len(files.parts) - 1, pl.Int64)
+            frame = pl.read_parquet(path, columns=JUDGED).with_columns(
+                here[0].alias(JOURNAL),
+                here[1].alias(PART),
+                pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW),
+            )
+            frames.append(frame)
+        return Run(
+            header=run.header,
+            trials=Stored(Table(files, pl.concat(frames))),
+            memory=run.memory,
+            plans=run.plans,
+        )
 
 
 _PLACES: Final = {JOURNAL: pl.Int64, PART: pl.Int64, ROW: pl.Int64}

@@ -31,6 +31,8 @@ JOURNAL, PART, ROW = "journal", "part", "row"
 """Columns beside those of the data set: indices of the places, and of the row there."""
 
 _LATENCY: Final = ("latency_steps", "latency_counts")
+_MANY: Final = 50  # one in so many
+_MOST_KEPT: Final = 20_000  # trials of a run that may be in memory
 _COUNTED: Final = ("valid", "noisy", "disturbed")
 
 
@@ -57,6 +59,7 @@ class Table:
         self._arrays: dict[str, npt.NDArray[Any]] = {}
         self._listed: dict[tuple[str, ...], tuple[Integers, list[tuple[Any, ...]]]] = {}
         self._merged: dict[tuple[str, str], tuple[int, Bins]] | None = None
+        self._trials: tuple[TrialResult, ...] | None = None
 
     def array(self, name: str) -> npt.NDArray[Any]:
         """Return a column; NaN is null."""
@@ -94,6 +97,23 @@ class Table:
         if len(frames) == 1:
             return frames[0]
         return pl.concat(frames)[np.argsort(np.concatenate(order))]
+
+    def trials(self, rows: Integers) -> tuple[TrialResult, ...]:
+        """Read trials from their journals; who asks for many is given all, and will ask again."""
+        if self._trials is None and len(rows) * _MANY > len(self.frame) <= _MOST_KEPT:
+            self._trials = self._read_trials(np.arange(len(self.frame)))
+        if self._trials is None:
+            return self._read_trials(rows)
+        return tuple(self._trials[row] for row in rows.tolist())
+
+    def _read_trials(self, rows: Integers) -> tuple[TrialResult, ...]:
+        columns = (self.array(name)[rows].tolist() for name in (JOURNAL, "line"))
+        places = [*zip(*columns, strict=True)]
+        found: dict[tuple[int, int], TrialResult] = {}
+        for journal in {journal for journal, _ in places}:
+            lines = {line for of, line in places if of == journal}
+            found |= _read(self.files.journals, journal, lines)
+        return tuple(found[each] for each in places)
 
     def bins(self, rows: Integers) -> Bins:
         """Read histograms. JournalError if one was damaged."""
@@ -164,12 +184,7 @@ class Stored(Sequence[TrialResult]):
 
     def trials(self) -> tuple[TrialResult, ...]:
         """Read the trials themselves from their journals."""
-        places = [*zip(self._array(JOURNAL).tolist(), self._array("line").tolist(), strict=True)]
-        found: dict[tuple[int, int], TrialResult] = {}
-        for journal in {journal for journal, _ in places}:
-            lines = {line for of, line in places if of == journal}
-            found |= _read(self._table.files.journals, journal, lines)
-        return tuple(found[each] for each in places)
+        return self._table.trials(self._rows)
 
     def arms(self) -> Iterator[tuple[str, ArmName, Integers]]:
         """Yield experiment, arm, and the rows of each."""

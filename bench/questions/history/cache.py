@@ -12,6 +12,7 @@ import json
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -45,10 +46,7 @@ class Cache:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._frames = {
-            str(path): frame
-            for (path,), frame in load(folder / NAME).partition_by("path", as_dict=True).items()
-        }
+        self._frames = dict(_by_path(load(folder / NAME)))
         self._altered = False
 
     def known(self, path: Path) -> pl.DataFrame | None:
@@ -103,6 +101,16 @@ class Cache:
         self._frames[self._name(path)] = frame
         self._altered = True
         return frame
+
+
+def _by_path(rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Yield the rows of each journal, which stand together."""
+    start = 0
+    for path, count in (
+        rows.select(pl.col("path").rle()).unnest("path").select("value", "len").rows()
+    ):
+        yield path, rows.slice(start, count)
+        start += count
 
 
 def load(path: Path) -> pl.DataFrame:

@@ -29,9 +29,9 @@ def read(places: Iterable[Path], say: Say) -> pl.DataFrame:
     frames = [pl.DataFrame(schema=SCHEMA)]
     seen: set[Path] = set()
     for folder, journals in _journals(wanted, say):
-        fresh = [path for path in journals if path.resolve() not in seen]
-        seen |= {path.resolve() for path in fresh}
-        frames += _frames(folder, fresh, say)
+        fresh = {path: at for path in journals if (at := path.resolve()) not in seen}
+        seen |= {*fresh.values()}
+        frames += _frames(folder, [*fresh], say)
     rows = pl.concat(frames)
     numbers = _once(rows.filter(pl.col("number").is_not_null()), say)
     if numbers.is_empty():
