@@ -22,9 +22,10 @@ from typing import Final
 import polars as pl
 from pydantic import TypeAdapter
 
-from bench.dataset.decode import Decode, Item, decoder, items
+from bench.dataset.decode import Item, Journal, Written, decoder
+from bench.dataset.decode import journals as journals_of
 from bench.dataset.rows import JUDGED, SCHEMA
-from bench.dataset.stored import JOURNAL, PART, ROW, Files, Stored, Table
+from bench.dataset.stored import JOURNAL, PART, ROW, Files, Stored, Table, read_part
 from bench.errors import JournalError
 from bench.host import ownership
 from bench.journal.distinct import Distinct, machine_digest
@@ -36,7 +37,7 @@ from bench.record.footprint import MemoryLine
 
 NAME: Final = ".bufbench-trials"
 _INDEX: Final = "index"
-_PART_ROWS: Final = 50_000
+_COMING: Final = "coming"  # parts on their way
 _REPORT_S: Final = 10.0
 _MONTH: Final = re.compile(r"\d{4}-\d{2}", re.ASCII)
 Say = Callable[[str], None]
@@ -80,7 +81,6 @@ class _Open:
     name: str  # of its part files, without their number
     memory: list[MemoryLine] = field(default_factory=list)
     plans: list[Outline] = field(default_factory=list)
-    frames: list[pl.DataFrame] = field(default_factory=list)
     parts: list[PartFile] = field(default_factory=list)
 
 
@@ -99,13 +99,15 @@ class DataSet:
         """
         ownership.make_folder(self._place)
         with _alone(self._place):
-            known = {each.journal: each for each in _load(self._place)}
+            known = {each.journal: each for each in load(self._place)}
             kept, fresh = self._sorted_out(journals, known, say)
             size_bytes = sum(path.stat().st_size for path in fresh)
-            with decoder(size_bytes) as decode:
-                for at, path in enumerate(_reported(fresh, say)):
-                    with _named(say):
-                        kept[name_in(self._folder, path)] = self._take(path, decode)
+            with decoder(self._place / _COMING, size_bytes) as decode:
+                for at, (journal, items) in enumerate(
+                    journals_of(_reported(fresh, say), decode, say)
+                ):
+                    entry = self._take(journal, items)
+                    kept[entry.journal] = entry
                     if at % 100 == 99:
                         self._save(kept)
             order = (name_in(self._folder, path) for path in journals)
@@ -166,22 +168,20 @@ class DataSet:
             )
         return False
 
-    def _take(self, path: Path, decode: Decode) -> Entry:
-        name = name_in(self._folder, path)
-        stamp, sha = Stamp.of(path), digest(path)  # before: what is added meanwhile alters it
+    def _take(self, journal: Journal, items: Iterable[Item | Fault]) -> Entry:
+        name = name_in(self._folder, journal.path)
+        part = f"{sha256(name.encode()).hexdigest()[:16]}-{journal.sha256[:8]}"
         faults, runs = [], list[_Open]()
-        for item in items(path, decode):
+        for item in items:
             if isinstance(item, Fault):
                 faults.append(item)
             else:
-                self._add(runs, item, f"{sha256(name.encode()).hexdigest()[:16]}-{sha[:8]}")
-        for run in runs:
-            self._write(run)
+                self._add(runs, item, part)
         return Entry(
             code=code(),
             journal=name,
-            stamp=stamp,
-            sha256=sha,
+            stamp=journal.stamp,
+            sha256=journal.sha256,
             faults=tuple(faults),
             runs=tuple(
                 StoredRun(
@@ -199,8 +199,6 @@ class DataSet:
         match item:
             case RunHeader():
                 if not (item.resumed and runs and continues(item, runs[-1].header)):
-                    if runs:
-                        self._write(runs[-1])
                     runs.append(_Open(item, f"{_partition(item)}/{name}-{len(runs)}"))
                 if item.plan is not None:
                     runs[-1].plans.append(item.plan)
@@ -208,24 +206,16 @@ class DataSet:
                 runs[-1].memory.append(item)
             case Outline():
                 runs[-1].plans.append(item)
-            case pl.DataFrame():
-                runs[-1].frames.append(item)
-                if sum(map(len, runs[-1].frames)) >= _PART_ROWS:
-                    self._write(runs[-1])
+            case Written():
+                self._move(runs[-1], item)
 
-    def _write(self, run: _Open) -> None:
-        """Write what of a run is not yet in a part."""
-        if not run.frames:
-            return
-        machine = machine_digest(run.header)
-        frame = pl.concat(run.frames).with_columns(pl.col("identity") ^ pl.lit(machine, pl.Int64))
+    def _move(self, run: _Open, written: Written) -> None:
+        """Move a part to where it belongs."""
         name = f"{run.name}-{len(run.parts)}.parquet"
         path = self._place / name
         ownership.make_folder(path.parent)
-        frame.write_parquet(path, compression="zstd", compression_level=1)
-        ownership.hand_over(path)
+        written.path.replace(path)
         run.parts.append(PartFile(name=name, size_bytes=path.stat().st_size))
-        run.frames.clear()
 
     def _save(self, entries: dict[str, Entry]) -> None:
         text = b"".join(_adapter().dump_json(each) + b"\n" for each in entries.values())
@@ -270,13 +260,15 @@ class MachineRuns:
         return JournalContent(runs=found.runs, faults=faults, repeated=frozenset(found.repeated))
 
     def _run(self, entry: Entry, run: StoredRun, files: Files) -> Run:
+        machine = machine_digest(run.header)
         journal = files.of_journal(self._folder / entry.journal)
         frames = [pl.DataFrame(schema={**{name: SCHEMA[name] for name in JUDGED}, **_PLACES})]
         for part in run.parts:
             path = self._folder / NAME / part.name
             files.parts.append(path)
             here = pl.lit(journal, pl.Int64), pl.lit(len(files.parts) - 1, pl.Int64)
-            frame = pl.read_parquet(path, columns=JUDGED).with_columns(
+            frame = read_part(path, JUDGED).with_columns(
+                pl.col("identity") ^ pl.lit(machine, pl.Int64),
                 here[0].alias(JOURNAL),
                 here[1].alias(PART),
                 pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW),
@@ -298,7 +290,7 @@ def _adapter() -> TypeAdapter[Entry]:
     return TypeAdapter(Entry)
 
 
-def _load(place: Path) -> Iterator[Entry]:
+def load(place: Path) -> Iterator[Entry]:
     """Yield the journals of a data set that this code made."""
     with suppress(OSError, ValueError):
         for line in (place / _INDEX).read_bytes().splitlines():

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from math import nan
@@ -50,6 +51,15 @@ class Files:
         return len(self.journals) - 1
 
 
+def read_part(path: Path, names: Sequence[str]) -> pl.DataFrame:
+    """Return columns of a part. JournalError where it is torn or foreign."""
+    with suppress(OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        found = pl.read_parquet(path, columns=[*names])
+        if all(found.schema[name] == SCHEMA[name] for name in names):
+            return found
+    raise JournalError(f"{path} is damaged", remedy="remove it: what it held is read anew")
+
+
 class Table:
     """The rows of one run, and what was made of them so far."""
 
@@ -89,7 +99,7 @@ class Table:
         frames, order = [], []
         for part in np.unique(parts[rows]).tolist():
             here = np.flatnonzero(parts[rows] == part)
-            columns = pl.read_parquet(self.files.parts[part], columns=[*names])
+            columns = read_part(self.files.parts[part], names)
             frames.append(columns[places[rows[here]]])
             order.append(here)
         if not frames:

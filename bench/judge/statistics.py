@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from math import inf, sqrt
 from typing import Final
 
@@ -27,7 +27,7 @@ _TAIL: Final = (1 - CONFIDENCE) / 2
 SEED: Final = 20_200_601  # any: the same journal has to give the same interval every time
 
 
-_KEPT: Final = 200  # values of which the draws stay in memory: 8 MB
+_KEPT: Final = 500  # values of which the draws stay in memory: 20 MB
 _AT_ONCE: Final = 1_000_000  # draws
 
 
@@ -123,7 +123,7 @@ def _in_parts(count: int) -> Iterator[npt.NDArray[np.intp]]:
         yield random.integers(0, count, (min(step, RESAMPLES - start), count))
 
 
-@cache
+@lru_cache(maxsize=16)
 def _draws(count: int) -> npt.NDArray[np.intp]:
     return np.random.default_rng(SEED).integers(0, count, (RESAMPLES, count))
 

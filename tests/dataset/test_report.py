@@ -7,7 +7,7 @@ import gzip
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,13 +90,14 @@ def test_a_made_up_report_is_that_of_the_journals(two: Path) -> None:
 def test_only_new_journals_are_read(two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = folder.by_machine(two, silent, reports)
     read: list[str] = []
-    items = store.items
+    journals = store.journals_of
 
-    def noted(path: Path, decode: store.Decode) -> Iterator[object]:
-        read.append(path.name)
-        return items(path, decode)
+    def noted(paths: Iterable[Path], *others: object) -> Iterator[object]:
+        for found in journals(paths, *others):
+            read.append(found[0].path.name)
+            yield found
 
-    monkeypatch.setattr(store, "items", noted)
+    monkeypatch.setattr(store, "journals_of", noted)
     assert folder.by_machine(two, silent, reports) == before
     assert read == []
     os.utime(two / "a.jsonl")  # another time, the same bytes
@@ -128,6 +129,16 @@ def test_what_is_torn_or_foreign_is_made_anew(two: Path, torn: str) -> None:
         case "foreign":
             index.write_bytes(b"\xff\x00{}\n[]")
     assert folder.by_machine(two, silent, reports) == before
+
+
+def test_a_part_that_only_looks_whole_is_named(two: Path) -> None:
+    stored(two)
+    (part, *_) = (two / store.NAME).rglob("*.parquet")
+    part.write_bytes(bytes(part.stat().st_size))
+    with pytest.raises(JournalError, match=f"{part.name} is damaged"):
+        stored(two)
+    part.unlink()
+    assert len(stored(two)) == 2
 
 
 def test_it_lies_by_kernel_machine_and_month(two: Path) -> None:

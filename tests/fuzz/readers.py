@@ -24,6 +24,7 @@ from fuzz import btf_samples, edited_journal, texts
 from pydantic import TypeAdapter
 
 from bench.campaign import gates
+from bench.dataset import store
 from bench.errors import BufbenchError, UsageError
 from bench.guests import archives, catalogue, layers, lists, port, skopeo, sources
 from bench.journal.files import code
@@ -241,6 +242,21 @@ def _history_caches() -> list[bytes]:
         return [memory.getvalue(), memory.getvalue()[:-9], memory.getvalue()[100:]]
 
 
+def _data_set(data: bytes) -> None:
+    with TemporaryDirectory() as folder:
+        Path(folder, "index").write_bytes(data)
+        list(store.load(Path(folder)))
+
+
+def _data_sets() -> list[bytes]:
+    with TemporaryDirectory() as folder:
+        place = Path(folder)
+        (place / "a.jsonl").write_bytes(_journal_seeds()[0])
+        store.DataSet(place).take_up([place / "a.jsonl"], str)
+        index = (place / store.NAME / "index").read_bytes()
+    return [index, index[:-9], index * 2, index.replace(b":", b": ")]
+
+
 def _journal_seeds() -> list[bytes]:
     trials = [made_up_trials.trial(arm, 0) for arm in ("ringbuf@8KiB", "perfbuf@8KiB", "none")]
     header = encode(made_up_trials.header())
@@ -318,6 +334,7 @@ READERS: Final[dict[str, Reader]] = {
     "exact": Reader(read=_exact, seeds=_exact_seeds),
     "bisection": Reader(read=_bisection, seeds=_bisection_seeds),
     "history-cache": Reader(read=_history_cache, seeds=_history_caches, longest_bytes=16_384),
+    "data-set": Reader(read=_data_set, seeds=_data_sets, longest_bytes=16_384),
     "port": Reader(read=port.unpack, seeds=_sent, refuses=(ValueError,)),
     "packages": Reader(read=_packages, seeds=lambda: texts.PACKAGES),
     "layer": Reader(read=_layer, seeds=_layer_seeds, longest_bytes=16_384),
