@@ -9,7 +9,6 @@ from dataclasses import asdict
 from functools import lru_cache
 from typing import Any, Final
 
-import numpy as np
 import polars as pl
 
 from bench.errors import JournalError
@@ -54,10 +53,10 @@ _NUMBERS: Final[_Schema] = dict.fromkeys(
 )
 """Those that comparisons are made of; `bufbench report --format parquet` has all."""
 _OF_LATENCY: Final[_Schema] = {
-    # The bins of an HdrHistogram, each by its distance from the one before it: they take half the
-    # room so. Null: without records, or damaged.
-    "latency_steps": pl.List(pl.UInt16),
-    "latency_counts": pl.List(pl.Int64),
+    # The bins of an HdrHistogram, each by its distance from the one before it, as 16-bit integers,
+    # and their counts, as 64-bit ones. Null: without records, or damaged.
+    "latency_steps": pl.Binary,
+    "latency_counts": pl.Binary,
 }
 SCHEMA: Final = pl.Schema({**_OF_TRIAL, **_NUMBERS, **_OF_LATENCY})
 JUDGED: Final = [*_OF_TRIAL, *_NUMBERS]
@@ -105,7 +104,7 @@ def _config(config: TrialConfig) -> str:
 
 
 def _latency(trials: Sequence[TrialResult]) -> list[pl.Series]:
-    """Return the columns of latency: lists of bins, none of what cannot be decoded."""
+    """Return the columns of latency; null where it cannot be decoded."""
     given = [
         (row, trial.latency.histogram)
         for row, trial in enumerate(trials)
@@ -116,12 +115,14 @@ def _latency(trials: Sequence[TrialResult]) -> list[pl.Series]:
     except JournalError:
         given = [(row, histogram) for row, histogram in given if _decodable(histogram)]
         bins = Bins.of(histogram for _, histogram in given)
-    of = pl.Series(np.repeat(np.array([row for row, _ in given], np.int64), bins.sizes))
-    steps = bins.steps().astype(np.uint16)
-    flat = {"row": of.set_sorted(), "latency_steps": steps, "latency_counts": bins.counts}
-    lists = pl.DataFrame(flat).group_by("row", maintain_order=True).agg(pl.all())
-    every = pl.DataFrame({"row": np.arange(len(trials))})
-    return every.join(lists, on="row", how="left", maintain_order="left").drop("row").get_columns()
+    steps, counts = (column.tobytes() for column in (bins.steps().astype("<u2"), bins.counts))
+    found: list[list[bytes | None]] = [[None] * len(trials), [None] * len(trials)]
+    start = 0
+    for (row, _), size in zip(given, bins.sizes.tolist(), strict=True):
+        end = start + size
+        found[0][row], found[1][row] = steps[2 * start : 2 * end], counts[8 * start : 8 * end]
+        start = end
+    return [pl.Series(name, of, pl.Binary) for name, of in zip(_OF_LATENCY, found, strict=True)]
 
 
 def _decodable(histogram: str) -> bool:

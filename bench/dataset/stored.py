@@ -23,7 +23,7 @@ from bench.journal.reader import lines_of, values_of
 from bench.journal.schema import Trials
 from bench.judge.columns import Floats, Integers
 from bench.judge.load import Load
-from bench.measure.bins import Bins, Total
+from bench.measure.bins import Bins, Totals
 from bench.plan.config import TrialConfig
 from bench.plan.experiments import ArmName
 from bench.trial.result import State, TrialResult
@@ -32,6 +32,7 @@ JOURNAL, PART, ROW = "journal", "part", "row"
 """Columns beside those of the data set: indices of the places, and of the row there."""
 
 _LATENCY: Final = ("latency_steps", "latency_counts")
+_STEP_BYTES: Final = 2
 _MANY: Final = 50  # one in so many
 _MOST_KEPT: Final = 20_000  # trials of a run that may be in memory
 _COUNTED: Final = ("valid", "noisy", "disturbed")
@@ -135,16 +136,12 @@ class Table:
             arms, names = self.listed("experiment", "arm")
             states, kinds = self.listed("state")
             counting = np.array([kind in _COUNTED for (kind,) in kinds], np.bool_)[states]
-            totals = [Total() for _ in names]
+            totals = Totals(len(names))
             for part in np.unique(self.array(PART)).tolist():
                 rows = np.flatnonzero((self.array(PART) == part) & counting)
-                bins = self.bins(rows)
-                owners = np.repeat(arms[rows], bins.sizes)
-                for at in np.unique(arms[rows]).tolist():
-                    totals[at].add(bins.bins[owners == at], bins.counts[owners == at])
+                totals.add(self.bins(rows), arms[rows])
             numbers = np.bincount(arms[counting], minlength=len(names)).tolist()
-            merged = (total.bins() for total in totals)
-            self._merged = dict(zip(names, zip(numbers, merged, strict=True), strict=True))
+            self._merged = dict(zip(names, zip(numbers, totals.all(), strict=True), strict=True))
         return self._merged
 
 
@@ -294,12 +291,12 @@ def _read(
 
 def _bins(columns: pl.DataFrame, counts: Floats) -> Bins:
     """Return histograms, of which each trial with a count of records has to have one."""
-    steps, numbers = (columns[name] for name in _LATENCY)
-    if (steps.is_null().to_numpy() & ~np.isnan(counts)).any():
+    steps, numbers = ([each or b"" for each in columns[name].to_list()] for name in _LATENCY)
+    sizes = np.array([len(each) // _STEP_BYTES for each in steps], np.int64)
+    if (~(sizes > 0) & ~np.isnan(counts)).any():
         raise JournalError("a latency histogram cannot be decoded")
-    flat, of = (each.explode().drop_nulls().cast(pl.Int64).to_numpy() for each in (steps, numbers))
-    sizes = steps.list.len().fill_null(0).cast(pl.Int64).to_numpy()
-    return Bins.by_steps(flat, of, sizes)
+    flat = np.frombuffer(b"".join(steps), "<u2").astype(np.int64)
+    return Bins.by_steps(flat, np.frombuffer(b"".join(numbers), np.int64), sizes)
 
 
 @lru_cache(maxsize=4096)

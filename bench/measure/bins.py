@@ -80,26 +80,28 @@ class Bins:
 
     def merged(self) -> Bins:
         """Return the sum of all histograms as one."""
-        total = Total()
-        total.add(self.bins, self.counts)
-        return total.bins()
+        totals = Totals(1)
+        totals.add(self, np.zeros(len(self.sizes), np.int64))
+        (total,) = totals.all()
+        return total
 
 
-class Total:
-    """A sum of histograms."""
+class Totals:
+    """Sums of histograms, each of some."""
 
-    def __init__(self) -> None:
-        self._counts = np.zeros(_length(), np.int64)
+    def __init__(self, number: int) -> None:
+        self._counts = np.zeros((number, _length()), np.int64)
 
-    def add(self, bins: Integers, counts: Integers) -> None:
-        """Add what occupies these bins."""
-        np.add.at(self._counts, bins, counts)
+    def add(self, some: Bins, to: Integers) -> None:
+        """Add histograms, each to the sum of that index."""
+        of = np.repeat(to, some.sizes)
+        np.add.at(self._counts.reshape(-1), of * _length() + some.bins, some.counts)
 
-    def bins(self) -> Bins:
-        """Return the sum as one histogram."""
-        occupied = np.flatnonzero(self._counts)
-        size = np.array([len(occupied)])
-        return Bins(bins=occupied, counts=self._counts[occupied], sizes=size)
+    def all(self) -> Iterator[Bins]:
+        """Yield every sum as one histogram."""
+        for counts in self._counts:
+            occupied = np.flatnonzero(counts)
+            yield Bins(bins=occupied, counts=counts[occupied], sizes=np.array([len(occupied)]))
 
 
 def percentiles(of: Bins, quantiles: Sequence[float]) -> tuple[int, ...]:
