@@ -9,6 +9,7 @@ from dataclasses import asdict
 from functools import lru_cache
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 
 from bench.errors import JournalError
@@ -17,9 +18,12 @@ from bench.judge.columns import TAKES
 from bench.judge.load import load_of, state_of
 from bench.judge.metrics import METRICS
 from bench.judge.precision import ERRORS
-from bench.measure.bins import Bins
+from bench.measure.bins import Bins, Totals
 from bench.plan.config import TrialConfig
 from bench.trial.result import TrialResult
+
+COUNTED: Final = ("valid", "noisy", "disturbed")
+"""States of trials that count."""
 
 _Schema = dict[str, pl.DataType | type[pl.DataType]]
 
@@ -58,7 +62,13 @@ _OF_LATENCY: Final[_Schema] = {
     "latency_steps": pl.Binary,
     "latency_counts": pl.Binary,
 }
-SCHEMA: Final = pl.Schema({**_OF_TRIAL, **_NUMBERS, **_OF_LATENCY})
+_OF_ARM: Final[_Schema] = {
+    # At the first trial of an arm in each part, of all of them there that count.
+    "arm_trials": pl.Int64,
+    "arm_steps": pl.Binary,
+    "arm_counts": pl.Binary,
+}
+SCHEMA: Final = pl.Schema({**_OF_TRIAL, **_NUMBERS, **_OF_LATENCY, **_OF_ARM})
 JUDGED: Final = [*_OF_TRIAL, *_NUMBERS]
 """Columns that every report reads; those of latency are read where they are asked for."""
 
@@ -70,7 +80,12 @@ def frame_of(trials: Sequence[tuple[int, TrialResult]]) -> pl.DataFrame:
     """Return the rows of trials that stand on these lines; "identity" lacks the machine's part."""
     rows = [_row(line, trial) for line, trial in trials]
     frame = pl.DataFrame(rows, schema=_OF_TRIAL | _NUMBERS, orient="row")
-    return frame.with_columns(_latency([trial for _, trial in trials])).select(SCHEMA.names())
+    given, bins = _latencies([trial for _, trial in trials])
+    of_latency = zip(_OF_LATENCY, _packed(bins, given, len(rows)), strict=True)
+    return frame.with_columns(
+        *(pl.Series(name, column, pl.Binary) for name, column in of_latency),
+        *_merged(frame, given, bins),
+    ).select(SCHEMA.names())
 
 
 def _row(line: int, trial: TrialResult) -> tuple[Any, ...]:
@@ -103,8 +118,8 @@ def _config(config: TrialConfig) -> str:
     return json.dumps(asdict(config), separators=(",", ":"))
 
 
-def _latency(trials: Sequence[TrialResult]) -> list[pl.Series]:
-    """Return the columns of latency; null where it cannot be decoded."""
+def _latencies(trials: Sequence[TrialResult]) -> tuple[list[int], Bins]:
+    """Return the rows that have records' latencies which can be decoded, and these."""
     given = [
         (row, trial.latency.histogram)
         for row, trial in enumerate(trials)
@@ -115,14 +130,50 @@ def _latency(trials: Sequence[TrialResult]) -> list[pl.Series]:
     except JournalError:
         given = [(row, histogram) for row, histogram in given if _decodable(histogram)]
         bins = Bins.of(histogram for _, histogram in given)
+    return [row for row, _ in given], bins
+
+
+def _packed(bins: Bins, to: Sequence[int], rows: int) -> tuple[list[bytes | None], ...]:
+    """Return the histograms' steps and counts as bytes, each in its row of so many."""
     steps, counts = (column.tobytes() for column in (bins.steps().astype("<u2"), bins.counts))
-    found: list[list[bytes | None]] = [[None] * len(trials), [None] * len(trials)]
+    found: tuple[list[bytes | None], ...] = [None] * rows, [None] * rows
     start = 0
-    for (row, _), size in zip(given, bins.sizes.tolist(), strict=True):
+    for row, size in zip(to, bins.sizes.tolist(), strict=True):
         end = start + size
         found[0][row], found[1][row] = steps[2 * start : 2 * end], counts[8 * start : 8 * end]
         start = end
-    return [pl.Series(name, of, pl.Binary) for name, of in zip(_OF_LATENCY, found, strict=True)]
+    return found
+
+
+def _merged(frame: pl.DataFrame, given: Sequence[int], bins: Bins) -> list[pl.Series]:
+    """Return the columns of each arm's sums, none of one whose histograms are not all whole."""
+    names: dict[tuple[str, str], int] = {}
+    places = frame.select("experiment", "arm").rows()
+    arms = np.array([names.setdefault(each, len(names)) for each in places], np.int64)
+    counting = frame["state"].is_in([*COUNTED]).to_numpy()
+    rows = np.array(given, np.int64)
+    known = np.flatnonzero(counting[rows])
+    totals = Totals(len(names))
+    totals.add(bins.chosen(known), arms[rows[known]])
+    numbers = np.bincount(arms[counting], minlength=len(names))
+    damaged = frame["latency_count"].is_not_null().to_numpy()
+    damaged[rows] = False
+    whole = np.setdiff1d(np.arange(len(names)), arms[damaged])
+    first = np.unique(arms, return_index=True)[1]
+    trials: list[int | None] = [None] * len(frame)
+    for at in whole.tolist():
+        trials[first[at]] = int(numbers[at])
+    sums = list(totals.all())
+    steps, counts = _packed(
+        Bins.joined([sums[at] for at in whole.tolist()]) if len(whole) else Bins.of([]),
+        first[whole].tolist(),
+        len(frame),
+    )
+    return [
+        pl.Series("arm_trials", trials, pl.Int64),
+        pl.Series("arm_steps", steps, pl.Binary),
+        pl.Series("arm_counts", counts, pl.Binary),
+    ]
 
 
 def _decodable(histogram: str) -> bool:

@@ -35,7 +35,7 @@ _LATENCY: Final = ("latency_steps", "latency_counts")
 _STEP_BYTES: Final = 2
 _MANY: Final = 50  # one in so many
 _MOST_KEPT: Final = 20_000  # trials of a run that may be in memory
-_COUNTED: Final = ("valid", "noisy", "disturbed")
+_OF_ARM: Final = ("experiment", "arm", "arm_trials", "arm_steps", "arm_counts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ class Table:
         self.frame = frame
         self._arrays: dict[str, npt.NDArray[Any]] = {}
         self._listed: dict[tuple[str, ...], tuple[Integers, list[tuple[Any, ...]]]] = {}
-        self._merged: dict[tuple[str, str], tuple[int, Bins]] | None = None
+        self._merged: dict[tuple[str, str], tuple[float, Bins]] | None = None
         self._trials: tuple[TrialResult, ...] | None = None
 
     def array(self, name: str) -> npt.NDArray[Any]:
@@ -130,17 +130,20 @@ class Table:
         """Read histograms. JournalError if one was damaged."""
         return _bins(self.read(_LATENCY, rows), self.array("latency_count")[rows])
 
-    def by_arm(self) -> dict[tuple[str, str], tuple[int, Bins]]:
+    def by_arm(self) -> dict[tuple[str, str], tuple[float, Bins]]:
         """Return how many trials of each arm count, and the histogram of all of them."""
         if self._merged is None:
-            arms, names = self.listed("experiment", "arm")
-            states, kinds = self.listed("state")
-            counting = np.array([kind in _COUNTED for (kind,) in kinds], np.bool_)[states]
-            totals = Totals(len(names))
+            names: dict[tuple[str, str], int] = {}
+            parts = []
             for part in np.unique(self.array(PART)).tolist():
-                rows = np.flatnonzero((self.array(PART) == part) & counting)
-                totals.add(self.bins(rows), arms[rows])
-            numbers = np.bincount(arms[counting], minlength=len(names)).tolist()
+                of_arm = read_part(self.files.parts[part], _OF_ARM)
+                parts.append(of_arm.filter(pl.col("arm_trials").is_not_null()))
+            rows = pl.concat(parts)
+            places = rows.select("experiment", "arm").rows()
+            arms = np.array([names.setdefault(each, len(names)) for each in places], np.int64)
+            totals = Totals(len(names))
+            totals.add(_unpacked(rows["arm_steps"], rows["arm_counts"]), arms)
+            numbers = np.bincount(arms, rows["arm_trials"].to_numpy(), len(names)).tolist()
             self._merged = dict(zip(names, zip(numbers, totals.all(), strict=True), strict=True))
         return self._merged
 
@@ -257,8 +260,10 @@ class Stored(Sequence[TrialResult]):
     def merged_bins(self) -> Bins:
         """Return the histogram of all records' latencies, which for a whole arm is made once."""
         _, (names, *others) = self._listed("experiment", "arm")
-        count, merged = self._table.by_arm()[names]
-        return self.bins().merged() if others or count != len(self) else merged
+        count, merged = self._table.by_arm().get(names, (0, None))
+        if others or merged is None or count != len(self):
+            return self.bins().merged()
+        return merged
 
     def _array(self, name: str) -> npt.NDArray[Any]:
         return self._table.array(name)[self._rows]
@@ -291,11 +296,16 @@ def _read(
 
 def _bins(columns: pl.DataFrame, counts: Floats) -> Bins:
     """Return histograms, of which each trial with a count of records has to have one."""
-    steps, numbers = ([each or b"" for each in columns[name].to_list()] for name in _LATENCY)
-    sizes = np.array([len(each) // _STEP_BYTES for each in steps], np.int64)
-    if (~(sizes > 0) & ~np.isnan(counts)).any():
+    found = _unpacked(*(columns[name] for name in _LATENCY))
+    if (~(found.sizes > 0) & ~np.isnan(counts)).any():
         raise JournalError("a latency histogram cannot be decoded")
-    flat = np.frombuffer(b"".join(steps), "<u2").astype(np.int64)
+    return found
+
+
+def _unpacked(steps: pl.Series, counts: pl.Series) -> Bins:
+    some, numbers = ([each or b"" for each in column.to_list()] for column in (steps, counts))
+    sizes = np.array([len(each) // _STEP_BYTES for each in some], np.int64)
+    flat = np.frombuffer(b"".join(some), "<u2").astype(np.int64)
     return Bins.by_steps(flat, np.frombuffer(b"".join(numbers), np.int64), sizes)
 
 
