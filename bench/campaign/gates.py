@@ -51,6 +51,10 @@ class Gate:
                 happened += seen
                 full = state_of(trial) is not State.REDUCED
                 out_of[transport] = out_of.get(transport, 0) + full * looked_at
+        return self.said(happened, out_of)
+
+    def said(self, happened: int, out_of: Mapping[str, int]) -> str:
+        """Say why so many of so many, by transport, are a failure; "" if they are none."""
         if happened:
             return f"{self} happened {counted(happened, 'time')}"
         what = WHAT[self.what]

@@ -13,13 +13,14 @@ from urllib.parse import quote
 from typer import Argument
 
 from bench.cli.options import AsJsonForm, Full, form_of, format_option, of_output
-from bench.cli.output import answer, name_faults, writable, write
+from bench.cli.output import answer, name_faults, say, writable, write
 from bench.errors import BufbenchError, UsageError
 from bench.escape import clean
 
 if TYPE_CHECKING:
     from bench.journal.schema import JournalContent
     from bench.questions.transports.summary import Summary
+    from bench.report.document import Document
 
 _OUTPUT = "File to write (svg, png: folder); html, parquet: beside the journal."
 
@@ -28,7 +29,9 @@ _COMPARED_ONLY = ("text", "markdown", "json")
 
 
 def command(
-    files: Annotated[list[Path], Argument(help="Journals.", metavar="FILE...")],
+    files: Annotated[
+        list[Path], Argument(help="Journals, or a folder of them.", metavar="FILE...")
+    ],
     *,
     form: Annotated[str, format_option("svg", "png", "parquet")] = "text",
     as_json: AsJsonForm = False,
@@ -52,11 +55,17 @@ def command(
     refuse_text_file(form, output)
     if full and form != "text":
         raise UsageError(f"--full has no effect on {form}, which has all", remedy="leave it out")
-    if form == "html":
+    if any(path.is_dir() for path in files):
+        _folder(files, form, output, full=full)
+    elif form == "html":
         path, content = write_page(files, output)
         name_faults(content.faults, len(content.repeated))
         print(path)
-        return
+    else:
+        _journals(files, form, output, full=full)
+
+
+def _journals(files: Sequence[Path], form: str, output: Path | None, *, full: bool) -> None:
     from bench.questions.transports import table
     from bench.questions.transports.summary import compare_journals, gathered
 
@@ -91,6 +100,29 @@ def command(
             print(write(output, with_charts(markdown.render(*documents), charts, output)))
         else:
             answer(form, documents, report_of(*documents), output, full=full)
+
+
+def _folder(files: Sequence[Path], form: str, output: Path | None, *, full: bool) -> None:
+    """Report on a folder by way of its data set, machine by machine."""
+    if len(files) > 1:
+        raise UsageError("a folder is reported alone", remedy="name one folder, or journals")
+    if form not in _COMPARED_ONLY:
+        raise UsageError(
+            f"a folder has no {form}", remedy="name journals, or take text, markdown or json"
+        )
+    from bench.questions.transports.table import require_polars
+
+    require_polars()
+    from bench.dataset.folder import by_machine
+    from bench.questions.transports.document import document, report_of
+    from bench.questions.transports.summary import compare_journals
+
+    def conclude(content: JournalContent) -> list[Document]:
+        name_faults((), len(content.repeated))
+        return [document(summary) for summary in compare_journals(content)]
+
+    documents = by_machine(files[0], lambda line: say(clean(line)), conclude)
+    answer(form, documents, report_of(*documents), output, full=full)
 
 
 def refuse_text_file(form: str, output: Path | None) -> None:

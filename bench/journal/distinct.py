@@ -8,23 +8,32 @@ half. Runs that share a trial, or have the same header, are one run.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from hashlib import blake2b
+from itertools import chain
 from typing import TypeVar
 
-from bench.journal.schema import Fault, JournalContent, Run, RunHeader, TrialId
+from bench.journal.schema import (
+    Fault,
+    JournalContent,
+    PlaceId,
+    Run,
+    RunHeader,
+    StoredTrials,
+    TrialId,
+    Trials,
+)
 from bench.trial.result import TrialResult
 
 _Value = TypeVar("_Value")
 
 
-def trial_id(run: Run, trial: TrialResult) -> TrialId:
-    """Return what identifies ``trial``, also in a copy that was compressed or written anew."""
-    return (
-        run.header.machine.hostname,
-        run.header.machine.kernel_release,
+def trial_digest(trial: TrialResult) -> int:
+    """Return what no two trials of a machine share: above all the storm's beginning in ns."""
+    return _digest(
         trial.experiment,
-        trial.arm,
+        str(trial.arm),
         trial.started_utc,
         trial.block,
         trial.storm.start_ns,
@@ -32,22 +41,65 @@ def trial_id(run: Run, trial: TrialResult) -> TrialId:
     )
 
 
+def machine_digest(header: RunHeader) -> int:
+    """Return a digest of host and kernel."""
+    return _digest(header.machine.hostname, header.machine.kernel_release)
+
+
+def place_id(trial: TrialResult) -> PlaceId:
+    """Return what no two trials of a run share: a digest of experiment, arm and block."""
+    return _digest(trial.experiment, str(trial.arm), trial.block)
+
+
+def identities(run: Run) -> Sequence[TrialId]:
+    """Return what identifies each trial of a run, also in a copy of another spelling."""
+    if isinstance(run.trials, StoredTrials):
+        return run.trials.identities()
+    machine = machine_digest(run.header)
+    return [machine ^ trial_digest(trial) for trial in run.trials]
+
+
+def _places(trials: Trials) -> Sequence[PlaceId]:
+    return trials.places() if isinstance(trials, StoredTrials) else [*map(place_id, trials)]
+
+
+def _chosen(trials: Trials, rows: Sequence[int]) -> Trials:
+    if len(rows) == len(trials):
+        return trials
+    if isinstance(trials, StoredTrials):
+        return trials.having(rows)
+    return tuple(trials[row] for row in rows)
+
+
+def _digest(*parts: object) -> int:
+    text = repr(parts).encode("utf-8", "backslashreplace")
+    return int.from_bytes(blake2b(text, digest_size=8).digest(), "little", signed=True)
+
+
 @dataclass(slots=True, eq=False)
 class _Merged:
     """A run and what was added to it."""
 
     run: Run
-    trials: list[TrialResult] = field(default_factory=list)
-    places: set[tuple[str, str, int]] = field(default_factory=set)
+    parts: list[Trials] = field(default_factory=list)
+    places: set[PlaceId] = field(default_factory=set)
 
-    def fits(self, trials: Iterable[TrialResult]) -> bool:
-        """Return whether no trial of another identity is in one of their places."""
-        return self.places.isdisjoint(_place(each) for each in trials)
+    @property
+    def whole(self) -> Run:
+        """The run with all that was added."""
+        return replace(self.run, trials=self._trials())
 
-    def add(self, trials: Iterable[TrialResult]) -> None:
-        for each in trials:
-            self.trials.append(each)
-            self.places.add(_place(each))
+    def _trials(self) -> Trials:
+        first, *more = self.parts
+        if not more:
+            return first
+        if isinstance(first, StoredTrials):
+            return first.joined(more)
+        return tuple(chain.from_iterable(self.parts))
+
+    def add(self, trials: Trials, places: Iterable[PlaceId]) -> None:
+        self.parts.append(trials)
+        self.places.update(places)
 
     def add_lines(self, other: Run) -> None:
         """Add the lines of ``other`` that are no trials, unless they are known."""
@@ -71,28 +123,30 @@ class Distinct:
     @property
     def runs(self) -> tuple[Run, ...]:
         """The runs so far, in the order in which they came first."""
-        return tuple(replace(each.run, trials=tuple(each.trials)) for each in self._merged)
+        return tuple(each.whole for each in self._merged)
 
     def take(self, run: Run) -> int:
         """Add a run. Return the index in ``runs`` of the one that it belongs to."""
-        fresh: dict[TrialId, TrialResult] = {}
+        fresh: dict[TrialId, int] = {}
         owner = None
-        for trial in run.trials:
-            key = trial_id(run, trial)
+        for row, key in enumerate(identities(run)):
             if key in self._of_trial or key in fresh:
                 owner = owner or self._of_trial.get(key)
                 self.repeated.add(key)
             else:
-                fresh[key] = trial
+                fresh[key] = row
+        rows = [*fresh.values()]
+        trials, places = _chosen(run.trials, rows), _places(run.trials)
+        new = [places[row] for row in rows]
         header = header_id(run.header)
         owner = owner or self._of_header.get(header)
-        if owner is None or not owner.fits(fresh.values()):
+        if owner is None or not owner.places.isdisjoint(new):
             owner = _Merged(run)
             self._merged.append(owner)
         else:
             owner.add_lines(run)
         self._of_header.setdefault(header, owner)
-        owner.add(fresh.values())
+        owner.add(trials, new)
         self._of_trial |= dict.fromkeys(fresh, owner)
         return self._merged.index(owner)
 
@@ -111,19 +165,23 @@ def distinct(contents: Iterable[JournalContent]) -> JournalContent:
 
 def without(content: JournalContent, other: JournalContent) -> JournalContent:
     """Return ``content`` without the trials that ``other`` holds too, unaltered."""
-    known = {trial_id(run, trial): trial for run in other.runs for trial in run.trials}
+    known = {
+        key: trial
+        for run in other.runs
+        for key, trial in zip(identities(run), run.trials, strict=True)
+    }
     runs = tuple(
         replace(
             run,
-            trials=tuple(each for each in run.trials if known.get(trial_id(run, each)) != each),
+            trials=tuple(
+                each
+                for key, each in zip(identities(run), run.trials, strict=True)
+                if known.get(key) != each
+            ),
         )
         for run in content.runs
     )
     return replace(content, runs=runs)
-
-
-def _place(trial: TrialResult) -> tuple[str, str, int]:
-    return trial.experiment, trial.arm, trial.block
 
 
 def header_id(header: RunHeader) -> str:

@@ -4,17 +4,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from bench.amounts import counted
 from bench.errors import JournalError
 from bench.journal import bounds
 from bench.journal.distinct import Distinct, distinct
-from bench.journal.raw_lines import raw_lines
+from bench.journal.raw_lines import RawLine, raw_lines
 from bench.journal.schema import (
     LONGEST_LINE_BYTES,
     SCHEMA,
@@ -33,6 +33,8 @@ from bench.trial.result import TrialResult
 
 if TYPE_CHECKING:
     from pydantic_core import SchemaValidator, ValidationError
+
+T = TypeVar("T")
 
 _BEGINNING: Final = b'{"schema":'
 _BEGINNINGS: Final = {
@@ -56,7 +58,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Unusable:
+class Unusable:
     """Why a line cannot be used; ``loses_run``: the run that follows it is unknown."""
 
     reason: str
@@ -68,10 +70,10 @@ def _validator(kind: Kind) -> SchemaValidator:
     return bounds.validator(VALUES[kind])
 
 
-def _decode(text: bytes) -> Value | _Unusable:
+def decode(text: bytes) -> Value | Unusable:
     """Return the value of one line."""
     kind = _kind(text)
-    if isinstance(kind, _Unusable):
+    if isinstance(kind, Unusable):
         return kind
     from pydantic_core import ValidationError
 
@@ -82,10 +84,10 @@ def _decode(text: bytes) -> Value | _Unusable:
     return value
 
 
-def _kind(text: bytes) -> Kind | _Unusable:
+def _kind(text: bytes) -> Kind | Unusable:
     """Return which kind of line this is, or why it cannot be used."""
     if bounds.crowded(text):
-        return _Unusable(
+        return Unusable(
             reason=f"more than {bounds.MOST_VALUES:,} values in a line",
             loses_run=not text.startswith(_WITHIN_RUNS),
         )
@@ -95,12 +97,12 @@ def _kind(text: bytes) -> Kind | _Unusable:
     try:
         fields = json.loads(text)
     except (ValueError, RecursionError) as error:
-        return _Unusable(reason=_undecodable(text, error))
+        return Unusable(reason=_undecodable(text, error))
     schema = fields.get("schema") if isinstance(fields, dict) else None
     if type(schema) is not int or schema < 1:
-        return _Unusable(reason=_FOREIGN)
+        return Unusable(reason=_FOREIGN)
     if schema > SCHEMA:
-        return _Unusable(
+        return Unusable(
             reason=f"written by a newer version (schema {str(schema)[:20]}, this one reads up to "
             f"{SCHEMA}); update bufbench to read it"
         )
@@ -108,7 +110,7 @@ def _kind(text: bytes) -> Kind | _Unusable:
     if isinstance(named, str) and named in list(Kind):
         return Kind(named)
     shown = repr(named[:40]) if isinstance(named, str) else f"(a {type(named).__name__})"
-    return _Unusable(reason=f"of an unknown kind {shown}")
+    return Unusable(reason=f"of an unknown kind {shown}")
 
 
 def _undecodable(text: bytes, error: Exception) -> str:
@@ -117,13 +119,13 @@ def _undecodable(text: bytes, error: Exception) -> str:
     return "not UTF-8" if isinstance(error, UnicodeDecodeError) else _FOREIGN
 
 
-def _invalid(kind: Kind, error: ValidationError) -> _Unusable:
+def _invalid(kind: Kind, error: ValidationError) -> Unusable:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     if first["type"] == "json_invalid":
-        return _Unusable(reason="torn or damaged", loses_run=kind is Kind.MACHINE)
+        return Unusable(reason="torn or damaged", loses_run=kind is Kind.MACHINE)
     where = ".".join(str(part)[:40] for part in first["loc"])
     more = f", and {error.error_count() - 1} more" if error.error_count() > 1 else ""
-    return _Unusable(
+    return Unusable(
         reason=f"{kind} line with a wrong field {where} ({first['msg']}){more}",
         loses_run=kind is Kind.MACHINE,
     )
@@ -139,24 +141,27 @@ def _pieces(text: bytes) -> tuple[bytes, ...]:
     return (text[:joined], text[joined:]) if joined > 0 else (text,)
 
 
-def _values(path: Path) -> Iterator[tuple[int, Value | _Unusable]]:
-    """Yield line numbers and values, up to the first line of a file that is not a journal."""
+def values_of(number: int, line: RawLine) -> Iterator[Value | Unusable]:
+    """Yield what a line of a journal holds; ``number`` is from 1."""
+    if line.fault:
+        yield Unusable(reason=line.fault)
+    elif number == 1 or line.text.strip():
+        for piece in _pieces(line.text):
+            value = decode(piece)
+            if isinstance(value, Unusable) and not line.whole:
+                value = replace(value, reason=f"{value.reason} (the file ends within it)")
+            yield value
+
+
+def lines_of(path: Path) -> Iterator[tuple[int, RawLine]]:
+    """Yield the lines and their numbers, up to the first of a file that is not a journal."""
     number = 0
     for number, line in enumerate(raw_lines(path), start=1):
-        if line.fault:
-            yield number, _Unusable(reason=line.fault)
-            continue
-        if number > 1 and not line.text.strip():
-            continue
-        for piece in _pieces(line.text):
-            value = _decode(piece)
-            if isinstance(value, _Unusable) and not line.whole:
-                value = replace(value, reason=f"{value.reason} (the file ends within it)")
-            yield number, value
-        if number == 1 and not line.text.startswith(_BEGINNING):
+        yield number, line
+        if number == 1 and not (line.fault or line.text.startswith(_BEGINNING)):
             return
     if number == 0:
-        yield 1, _Unusable(reason="empty")
+        yield 1, RawLine(fault="empty")
 
 
 def read(path: Path) -> Iterator[Line | Fault]:
@@ -166,30 +171,48 @@ def read(path: Path) -> Iterator[Line | Fault]:
     Raises JournalError where the file cannot be opened or read.
     """
     name = str(path)
-    known = False  # the run that lines belong to
+    values: Iterator[tuple[int, Value | Unusable]] = (
+        (number, value) for number, line in lines_of(path) for value in values_of(number, line)
+    )
+    for number, value in usable(name, values, _is_trial):
+        if isinstance(value, Fault):
+            yield value
+        else:
+            yield Line(path=name, number=number, value=value)
+
+
+def _is_trial(value: Value) -> int:
+    return isinstance(value, TrialResult)
+
+
+def usable(
+    name: str, values: Iterable[tuple[int, Any]], trials: Callable[[T], int]
+) -> Iterator[tuple[int, T | Fault]]:
+    """Yield the values that belong to a run, and faults; ``trials`` counts those in a value.
+
+    ``name`` is the journal's, and numbers are those of its lines.
+    """
+    known = False  # the run that values belong to
     number = orphans = faults = 0
-    for number, value in _values(path):
-        if isinstance(value, _Unusable):
-            yield Fault(path=name, line=number, reason=value.reason)
+    for number, value in values:
+        if isinstance(value, Unusable):
+            yield number, Fault(path=name, line=number, reason=value.reason)
             known = known and not value.loses_run
             faults += 1
             if faults == _MOST_FAULTS:
-                yield Fault(path=name, line=number, reason="too many faults, given up")
+                given_up = "too many faults, given up"
+                yield number, Fault(path=name, line=number, reason=given_up)
                 break
         elif not isinstance(value, RunHeader) and not known:
-            orphans += isinstance(value, TrialResult)
+            orphans += trials(value)
         else:
             known = True
-            yield Line(path=name, number=number, value=value)
+            yield number, value
     if orphans:
-        yield Fault(
-            path=name,
-            line=number,
-            reason=(
-                f"{counted(orphans, 'trial')} left out, since the line of their run could "
-                "not be used"
-            ),
+        reason = (
+            f"{counted(orphans, 'trial')} left out, since the line of their run could not be used"
         )
+        yield number, Fault(path=name, line=number, reason=reason)
 
 
 @dataclass(slots=True)
@@ -231,7 +254,7 @@ def gather(lines: Iterable[Line | Fault]) -> JournalContent:
             continue
         value = line.value
         if isinstance(value, RunHeader) and not (
-            value.resumed and runs and _continues(value, runs[-1].header)
+            value.resumed and runs and continues(value, runs[-1].header)
         ):
             runs.append(_Begun(value))
         runs[-1].take(value)
@@ -255,7 +278,7 @@ def read_journals(paths: Iterable[Path]) -> JournalContent:
     JournalError if not one trial could be read from all of them.
     """
     content = distinct(gather(read(path)) for path in paths)
-    if not content.trials:
+    if not any(run.trials for run in content.runs):
         why = f": {content.faults[0]}" if content.faults else ""
         raise JournalError(f"no trial to report on{why}")
     return content
@@ -319,7 +342,8 @@ def _identity(then: RunHeader, now: RunHeader) -> Iterator[tuple[str, object, ob
         yield "usable CPUs", then.machine.usable_cpus, now.machine.usable_cpus
 
 
-def _continues(now: RunHeader, then: RunHeader) -> bool:
+def continues(now: RunHeader, then: RunHeader) -> bool:
+    """Return whether a run may go on with the one before it."""
     return all(before == after for _, before, after in _identity(then, now))
 
 

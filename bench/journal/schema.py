@@ -15,10 +15,10 @@ History of ``SCHEMA``:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 from bench.linux.machine import Machine
 from bench.plan.outline import Outline
@@ -72,8 +72,29 @@ VALUES: Final[dict[Kind, type[Value]]] = {
     Kind.PLAN: Outline,
 }
 
-TrialId = tuple[str, str, str, str, str, int, int, int]
-"""Host, kernel, and what no two trials there share: above all the storm's beginning in ns."""
+TrialId = int
+PlaceId = int
+"""Digests: bench/journal/distinct.py."""
+
+
+@runtime_checkable
+class StoredTrials(Protocol):
+    """A sequence of trials of which none is in memory before it is asked for."""
+
+    def identities(self) -> Sequence[TrialId]:
+        """Return what identifies each trial."""
+
+    def places(self) -> Sequence[PlaceId]:
+        """Return what no two trials of a run share."""
+
+    def having(self, rows: Sequence[int]) -> Trials:
+        """Return some of the trials."""
+
+    def joined(self, others: Iterable[Trials]) -> Trials:
+        """Return these and the trials of ``others``, which are stored too."""
+
+
+Trials = Sequence[TrialResult]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +102,7 @@ class Run:
     """One run and its trials, in the order in which they ended."""
 
     header: RunHeader
-    trials: tuple[TrialResult, ...]
+    trials: Trials
     memory: tuple[MemoryLine, ...] = ()
     plans: tuple[Outline, ...] = ()  # of the header, of those that resumed it, and lines between
 

@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from bench.trial.result import TrialResult
+
+Floats = npt.NDArray[np.float64]
 
 BUSY_SHARE: Final = 0.9
 """Share of the storm that a consumer has to be on its CPU to count as busy throughout."""
@@ -30,8 +34,13 @@ def bottleneck(trial: TrialResult) -> Bottleneck:
     return Bottleneck.CONSUMER if busy >= BUSY_SHARE else Bottleneck.BUFFER
 
 
-def usual(trials: Iterable[TrialResult]) -> Bottleneck:
-    """Return what most of the trials that lost something were short of; NONE without any."""
-    found = Counter(bottleneck(trial) for trial in trials)
-    del found[Bottleneck.NONE]
-    return found.most_common(1)[0][0] if found else Bottleneck.NONE
+def usual(dropped: Floats, busy: Floats) -> Bottleneck:
+    """Return what most of the trials that lost something were short of; NONE without any.
+
+    Of each trial: own records that were dropped, and the share that its consumer was busy.
+    """
+    busy = busy[(dropped > 0) & ~np.isnan(busy)]
+    if not len(busy):
+        return Bottleneck.NONE
+    found = Counter((busy >= BUSY_SHARE).tolist())
+    return Bottleneck.CONSUMER if found.most_common(1)[0][0] else Bottleneck.BUFFER

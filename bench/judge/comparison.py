@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import fmean, median
 
-from bench.errors import JournalError
+import numpy as np
+
 from bench.judge.bottleneck import Bottleneck, usual
 from bench.judge.exactness import apparent, largest_error
 from bench.judge.floor import LEAST_MARGIN, Floor, floor_for, margin
@@ -17,6 +18,7 @@ from bench.judge.metrics import KEYS, METRICS, Group, Metric, Unit
 from bench.judge.samples import (
     ArmSamples,
     ExperimentSamples,
+    Place,
     estimate,
     paired,
     tail_of,
@@ -24,12 +26,10 @@ from bench.judge.samples import (
     without,
 )
 from bench.judge.statistics import FEWEST_BLOCKS, Estimate, Scale
-from bench.measure import latency
 from bench.measure.latency import Percentiles
 from bench.plan import budgets
 from bench.plan.config import Poll
 from bench.plan.experiments import ArmName, Pair, comparisons
-from bench.trial.result import TrialResult
 
 
 class Outcome(StrEnum):
@@ -215,50 +215,30 @@ def row_of(
     )
 
 
-def merged_latency(trials: Iterable[TrialResult]) -> Percentiles | None:
-    """Merge the latency of ``trials``; None without any. JournalError if undecodable."""
-    parts = [trial.latency for trial in trials if trial.latency is not None and trial.latency.count]
-    if not parts:
-        return None
-    try:
-        together = latency.merge(part.histogram for part in parts)
-        p50, p90, p99, p999 = latency.percentiles_of(together, (0.5, 0.9, 0.99, 0.999))
-    except Exception as error:  # foreign data; the decoder raises many kinds
-        raise JournalError(f"a latency histogram cannot be decoded ({error})") from error
-    return Percentiles(
-        count=sum(part.count for part in parts),
-        p50_ns=p50,
-        p90_ns=p90,
-        p99_ns=p99,
-        p999_ns=p999,
-        max_ns=max(part.max_ns for part in parts),
-    )
-
-
 def _side(arm: ArmSamples) -> Side:
-    trials = arm.trials
-    ledgers = [trial.ledger for trial in trials if trial.ledger is not None]
-    orders = [trial.ordering for trial in trials if trial.ordering is not None]
     lost: Counter[str] = Counter()
-    for trial in trials:
-        lost.update(trial.lost_told)
+    for part in arm.parts:
+        for each in part.columns.lost_told():
+            lost.update(each)
+    dropped, pairs = arm.number("own_dropped"), arm.number("causal_pairs")
+    known_pairs = pairs[~np.isnan(pairs)]
     return Side(
         arm=arm.name,
         transport=arm.name.transport,
-        budget_bytes=trials[0].config.budget_bytes,
-        trials=len(trials),
-        lossy=sum(ledger.own_dropped > 0 for ledger in ledgers),
-        own_attempted=sum(ledger.own_attempted for ledger in ledgers),
-        own_delivered=sum(ledger.own_delivered for ledger in ledgers),
-        own_dropped=sum(ledger.own_dropped for ledger in ledgers),
-        causal_pairs=sum(order.causal_pairs for order in orders),
-        fewest_pairs=min((order.causal_pairs for order in orders), default=0),
-        causal_violations=sum(order.causal_violations for order in orders),
-        missed=sum(ledger.missed for ledger in ledgers),
+        budget_bytes=arm.config.budget_bytes,
+        trials=len(arm),
+        lossy=int((dropped > 0).sum()),
+        own_attempted=arm.total("own_attempted"),
+        own_delivered=arm.total("own_delivered"),
+        own_dropped=arm.total("own_dropped"),
+        causal_pairs=arm.total("causal_pairs"),
+        fewest_pairs=int(known_pairs.min()) if len(known_pairs) else 0,
+        causal_violations=arm.total("causal_violations"),
+        missed=arm.total("missed"),
         lost_told=dict(lost),
-        latency=merged_latency(trials),
-        latency_error=largest_error(trials),
-        bottleneck=usual(trials),
+        latency=arm.latency(),
+        latency_error=largest_error(arm),
+        bottleneck=usual(dropped, arm.number("consumer_busy_share")),
     )
 
 
@@ -283,18 +263,19 @@ def unequal_loads(samples: ExperimentSamples) -> Iterator[Unequal]:
                 left=pair.left,
                 right=pair.right,
                 blocks=len(places),
-                loads=(
-                    str(left.readings[places[0]].load),
-                    str(right.readings[places[0]].load),
-                ),
+                loads=(_load(left, places[0]), _load(right, places[0])),
             )
+
+
+def _load(arm: ArmSamples, place: Place) -> str:
+    return str(arm.load(arm.places.index(place)))
 
 
 def _compare(samples: ExperimentSamples, pair: Pair, floors: Sequence[Floor]) -> Comparison | None:
     left, right = samples.arms[pair.left], samples.arms[pair.right]
     if apart := uneven(left, right):
         left, right = without(left, apart), without(right, apart)
-    if not (left.readings and right.readings):
+    if not (len(left) and len(right)):
         return None
     duet = left.duet and right.duet
     rows = (
@@ -302,7 +283,7 @@ def _compare(samples: ExperimentSamples, pair: Pair, floors: Sequence[Floor]) ->
         for metric in METRICS
         if not duet or metric.in_duets
     )
-    polls = {trial.config.consumer.poll for arm in (left, right) for trial in arm.trials}
+    polls = {config.consumer.poll for arm in (left, right) for config in arm.configs}
     return Comparison(
         experiment=samples.name,
         budget=pair.left.budget,

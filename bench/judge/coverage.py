@@ -6,8 +6,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.journal.distinct import trial_id
+import numpy as np
+
+from bench.journal.distinct import identities
 from bench.journal.schema import Run, TrialId
+from bench.judge.columns import columns_of
 from bench.plan.outline import Stage
 
 Spans = dict[tuple[str, str], list[tuple[int, int]]]
@@ -48,9 +51,7 @@ def coverage(runs: Sequence[Run], repeated: Collection[TrialId] = ()) -> Coverag
         no_time_for=tuple(
             dict.fromkeys(what for run in runs for plan in run.plans for what in plan.no_time_for)
         ),
-        repeated=sum(
-            trial_id(run, trial) in repeated for run in runs for trial in run.trials if repeated
-        ),
+        repeated=sum(each in repeated for run in runs if repeated for each in identities(run)),
     )
 
 
@@ -58,10 +59,12 @@ def _of_run(run: Run) -> tuple[int, int, bool]:
     """Return the trials planned, those of them that ran, and whether that is all."""
     spans = _spans(stage for plan in run.plans for stage in plan.stages)
     planned = sum(end - first for each in spans.values() for first, end in each)
-    places = {(trial.experiment, trial.arm, trial.block) for trial in run.trials}
+    columns = columns_of(run.trials)
+    blocks = columns.blocks()
     ran = sum(
         any(first <= block < end for first, end in spans.get((experiment, arm), ()))
-        for experiment, arm, block in places
+        for experiment, arm, rows in columns.arms()
+        for block in np.unique(blocks[rows]).tolist()
     )
     return planned, ran, ran == planned and not run.plans[-1].open
 

@@ -3,27 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from statistics import median
+import numpy as np
 
 from bench.judge.metrics import Group, Metric
 from bench.judge.samples import ArmSamples
 from bench.measure.latency import Percentiles
-from bench.trial.result import TrialResult
 
 
-def largest_error(trials: Iterable[TrialResult]) -> Percentiles | None:
+def largest_error(arm: ArmSamples) -> Percentiles | None:
     """Return by how much the latencies of any trial are too long at most; None: not recorded."""
-    errors = [each.latency.error for each in trials if each.latency and each.latency.error]
-    if not errors:
+    names = ("p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns")
+    errors = {name: arm.number(f"latency_error_{name}") for name in names}
+    if np.isnan(errors["max_ns"]).all():
         return None
     return Percentiles(
-        count=sum(each.count for each in errors),
-        p50_ns=max(each.p50_ns for each in errors),
-        p90_ns=max(each.p90_ns for each in errors),
-        p99_ns=max(each.p99_ns for each in errors),
-        p999_ns=max(each.p999_ns for each in errors),
-        max_ns=max(each.max_ns for each in errors),
+        count=arm.total("latency_error_count"),
+        **{name: int(np.nanmax(found)) for name, found in errors.items()},
     )
 
 
@@ -31,14 +26,14 @@ def apparent(metric: Metric, *arms: ArmSamples) -> float:
     """Return by what share latencies of equal arms may seem to differ for lack of stamps."""
     if metric.group is not Group.LATENCY:
         return 0.0
-    return max(_too_long(metric.key.removeprefix("latency_"), arm.trials) for arm in arms)
+    return max(_too_long(metric.key, arm) for arm in arms)
 
 
-def _too_long(name: str, trials: Iterable[TrialResult]) -> float:
+def _too_long(key: str, arm: ArmSamples) -> float:
     """Return the median over trials of how much too long a percentile is, as a share."""
-    shares: list[float] = []
-    for each in trials:
-        if each.latency is not None and each.latency.count:
-            error_ns = 0 if each.latency.error is None else getattr(each.latency.error, name)
-            shares.append(error_ns / max(getattr(each.latency, name) - error_ns, 1))
-    return median(shares or [0.0])
+    found_ns = arm.number(key)
+    known = ~np.isnan(found_ns)
+    if not known.any():
+        return 0.0
+    error_ns = np.nan_to_num(arm.number(key.replace("latency_", "latency_error_", 1)))[known]
+    return float(np.median(error_ns / np.maximum(found_ns[known] - error_ns, 1)))

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from bench.judge.samples import ArmSamples, ExperimentSamples
 from bench.judge.statistics import loss_bound
 
@@ -55,13 +57,13 @@ class Ladder:
 
 
 def _rung(arm: ArmSamples) -> Rung:
-    ledgers = [trial.ledger for trial in arm.trials if trial.ledger is not None]
-    lossy = sum(ledger.own_dropped > 0 for ledger in ledgers)
+    dropped = arm.number("own_dropped")
+    trials, lossy = int((~np.isnan(dropped)).sum()), int((dropped > 0).sum())
     return Rung(
-        budget_bytes=arm.trials[0].config.budget_bytes,
-        trials=len(ledgers),
+        budget_bytes=arm.config.budget_bytes,
+        trials=trials,
         lossy=lossy,
-        bound=loss_bound(lossy, len(ledgers)),
+        bound=loss_bound(lossy, trials),
     )
 
 
@@ -73,7 +75,7 @@ def ladders(experiments: Mapping[str, ExperimentSamples]) -> tuple[Ladder, ...]:
         for arm in samples.arms.values():
             name = arm.name
             plain = name.budget and not name.variant and name.copy == 1
-            if plain and any(t.ledger is not None for t in arm.trials):
+            if plain and not np.isnan(arm.number("own_dropped")).all():
                 by_transport.setdefault(name.transport, []).append(_rung(arm))
         for transport, rungs in by_transport.items():
             if len(rungs) > 1 and max(rung.trials for rung in rungs) >= STORMS:

@@ -6,11 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
-from bench.judge.load import Load
-from bench.judge.numbers import number, ratio
-from bench.trial.result import TrialResult
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 
 
 class Unit(StrEnum):
@@ -36,26 +38,37 @@ class Group(StrEnum):
     COST = "cost"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """One trial and what its numbers need from outside it."""
+class Readings(Protocol):
+    """The trials of an arm, and what their numbers need from outside them; NaN is unknown."""
 
-    trial: TrialResult
-    wakeup_cost_ns: float | None  # of the machine; None: not measured
-    cpus: int  # that the run could use
-    baseline_ns: dict[str, float]  # storm ns per process under "none" and "noop", same block
-    load: Load
+    @property
+    def wakeup_cost_ns(self) -> Floats:
+        """What a wake-up costs on the machine of each."""
+
+    @property
+    def cpus(self) -> Integers:
+        """The CPUs that the run of each could use."""
+
+    @property
+    def workers(self) -> Integers:
+        """The workers that the storm of each was asked for with."""
+
+    def number(self, key: str) -> Floats:
+        """Return a number of each trial."""
+
+    def baseline_ns(self, name: str) -> Floats:
+        """Return storm ns per process under "none" or "noop" in the same block."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A number of a comparison: of the trial itself, or computed ``of`` a reading."""
+    """A number of a comparison: of the trial itself, or computed ``of`` an arm's readings."""
 
     key: str  # as in JSON
     label: str  # as in tables
     group: Group
     unit: Unit
-    of: Callable[[Reading], float | None] | None = None
+    of: Callable[[Readings], Floats] | None = None
     more_is_better: bool = False
     duet_margin: float = 0.0  # what a ratio in a duet has to exceed: it moves so much between runs
 
@@ -68,47 +81,39 @@ class Metric:
             "read_ns",
         )
 
-    def take(self, reading: Reading) -> float | None:
-        """Return the number; None if it is unknown or has no meaning in this trial."""
-        if self.of is not None:
-            return self.of(reading)
-        value = number(self.key)(reading.trial)
-        return None if value is None else float(value)
+    def take(self, readings: Readings) -> Floats:
+        """Return the number of every trial; NaN where it is unknown or means nothing."""
+        return readings.number(self.key) if self.of is None else self.of(readings)
 
 
-storm_ns_per_process: Final = number("storm_ns_per_process")
-_raised_per_run: Final = ratio("cost.wakeups_raised", "cost.kernel_runs")
-
-
-def _net_ns(
-    gross_ns: float | None, raised: float | None, reading: Reading, busy_cpus: int
-) -> float | None:
+def _net_ns(gross_ns: Floats, raised: Floats, readings: Readings, busy_cpus: Integers) -> Floats:
     """Subtract the interrupts of raised wake-ups, shared by the CPUs that were busy."""
-    if gross_ns is None or raised is None or reading.wakeup_cost_ns is None:
-        return None
-    net_ns = gross_ns - raised * reading.wakeup_cost_ns / busy_cpus
-    return net_ns if net_ns > 0 else None
+    net_ns = gross_ns - raised * readings.wakeup_cost_ns / busy_cpus
+    return np.where(net_ns > 0, net_ns, np.nan)
 
 
-def _run_net_ns(reading: Reading) -> float | None:
+def _run_net_ns(readings: Readings) -> Floats:
     """Return kernel time without its interrupts, which precede the program's return."""
-    trial = reading.trial
-    return _net_ns(number("kernel_ns_per_run")(trial), _raised_per_run(trial), reading, 1)
+    raised = _over(readings.number("wakeups_raised"), readings.number("kernel_runs"))
+    alone = np.ones_like(readings.cpus)
+    return _net_ns(readings.number("kernel_ns_per_run"), raised, readings, alone)
 
 
-def _storm_net_ns(reading: Reading) -> float | None:
-    trial = reading.trial
-    busy_cpus = max(1, min(trial.config.storm.workers, reading.cpus))
-    raised = number("wakeups_raised_per_event")(trial)
-    return _net_ns(storm_ns_per_process(trial), raised, reading, busy_cpus)
+def _storm_net_ns(readings: Readings) -> Floats:
+    busy_cpus = np.maximum(1, np.minimum(readings.workers, readings.cpus))
+    raised = readings.number("wakeups_raised_per_event")
+    return _net_ns(readings.number("storm_ns_per_process"), raised, readings, busy_cpus)
 
 
-def _slow_down(baseline: str) -> Callable[[Reading], float | None]:
-    def take(reading: Reading) -> float | None:
-        ns, base_ns = storm_ns_per_process(reading.trial), reading.baseline_ns.get(baseline)
-        return ns / base_ns if ns is not None and base_ns else None
+def _slow_down(baseline: str) -> Callable[[Readings], Floats]:
+    def take(readings: Readings) -> Floats:
+        return _over(readings.number("storm_ns_per_process"), readings.baseline_ns(baseline))
 
     return take
+
+
+def _over(part: Floats, whole: Floats) -> Floats:
+    return part / np.where(whole > 0, whole, np.nan)
 
 
 METRICS: Final = (

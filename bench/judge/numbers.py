@@ -172,6 +172,7 @@ _SORTED: Final = (
                 attrgetter("cpu_s_per_million"),
             ),
             ("inversions", "events", "inversions that stay", attrgetter("inversions")),
+            ("causal_pairs", "pairs", "causal pairs among them", attrgetter("causal_pairs")),
             (
                 "causal_violations",
                 "pairs",
@@ -192,10 +193,14 @@ _LATENCY: Final = tuple(
         ("max_ns", "ns", "kernel timestamp to delivery, largest"),
     )
 ) + tuple(
-    Number(f"latency_error_{name}_ns", "ns", meaning, _latency_error(f"{name}_ns"))
-    for name, meaning in (
-        ("p50", "by how much the median is too long, at most: records shared a stamp"),
-        ("p99", "the same of the 99th percentile"),
+    Number(f"latency_error_{name}", unit, meaning, _latency_error(name))
+    for name, unit, meaning in (
+        ("count", "records", "records that shared a stamp with later ones"),
+        ("p50_ns", "ns", "by how much the median is too long, at most, for that reason"),
+        ("p90_ns", "ns", "the same of the 90th percentile"),
+        ("p99_ns", "ns", "the same of the 99th percentile"),
+        ("p999_ns", "ns", "the same of the 99.9th percentile"),
+        ("max_ns", "ns", "the same of the largest"),
     )
 )
 _MEMORY: Final = tuple(

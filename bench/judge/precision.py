@@ -8,7 +8,8 @@ them, a handful of records moves it by a tenth.
 from __future__ import annotations
 
 from functools import lru_cache
-from math import hypot, log, sqrt
+from math import log, sqrt
+from typing import Final
 
 from bench.measure.latency import percentiles_of
 from bench.trial.result import TrialResult
@@ -17,19 +18,22 @@ _FEWEST = 16
 """Values below which a histogram does not say how they scatter."""
 
 
-def ratio_error(key: str, first: TrialResult, second: TrialResult) -> float | None:
-    """Return the standard error of the log of first over second; None if it is not known."""
-    errors = [_error(key, each) for each in (first, second)]
-    known = [each for each in errors if each is not None]
-    return hypot(*known) if len(known) == len(errors) else None
+def latency_error(trial: TrialResult) -> float | None:
+    """Return the standard error of the log of the median latency; None if it is not known."""
+    if trial.latency is None or trial.latency.count < _FEWEST:
+        return None
+    return _median_error(trial.latency.histogram, trial.latency.count)
 
 
-def _error(key: str, trial: TrialResult) -> float | None:
-    if key == "latency_p50_ns" and trial.latency and trial.latency.count >= _FEWEST:
-        return _median_error(trial.latency.histogram, trial.latency.count)
-    if key == "write_ns" and trial.write and trial.write.written >= _FEWEST:
-        return trial.write.write_error
-    return None
+def write_error(trial: TrialResult) -> float | None:
+    """Return the standard error of the log of the time of a write; None if it is not known."""
+    if trial.write is None or trial.write.written < _FEWEST:
+        return None
+    return trial.write.write_error
+
+
+ERRORS: Final = {"latency_p50_ns": latency_error, "write_ns": write_error}
+"""Numbers whose error a trial knows, by their key."""
 
 
 @lru_cache(maxsize=1024)

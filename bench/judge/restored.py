@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from statistics import median
+
+import numpy as np
 
 from bench.judge.samples import ArmSamples, ExperimentSamples
 from bench.measure.restoring import Sorting
@@ -40,22 +41,27 @@ def restored(samples: ExperimentSamples) -> Iterator[OrderRestored]:
 
 
 def _over(experiment: str, arm: ArmSamples, by: Sorting) -> Iterator[OrderRestored]:
-    found = [each for trial in arm.trials for each in trial.restored if each.by is by]
-    if not found:
+    added = arm.number(f"{by}_added_p50_ns")
+    if np.isnan(added).all():
         return
+    hold = arm.number("heap_hold_ns") if by is Sorting.HEAP else np.zeros(1)
+
+    def middle(name: str) -> float:
+        return float(np.nanmedian(arm.number(f"{by}_{name}")))
+
     yield OrderRestored(
         experiment=experiment,
         arm=arm.name,
         transport=arm.name.transport,
-        trials=len(found),
+        trials=int(np.count_nonzero(~np.isnan(added))),
         by=by,
-        hold_ns=median(each.hold_ns for each in found),
-        hold_most_ns=max(each.hold_ns for each in found),
-        added_p50_ns=median(each.added_p50_ns for each in found),
-        added_p99_ns=median(each.added_p99_ns for each in found),
-        held_bytes=median(each.held_bytes for each in found),
-        cpu_s_per_million=median(each.cpu_s_per_million for each in found),
-        inversions=sum(each.inversions for each in found),
-        causal_pairs=sum(each.causal_pairs for each in found),
-        causal_violations=sum(each.causal_violations for each in found),
+        hold_ns=float(np.nanmedian(hold)),
+        hold_most_ns=int(np.nanmax(hold)),
+        added_p50_ns=middle("added_p50_ns"),
+        added_p99_ns=middle("added_p99_ns"),
+        held_bytes=middle("held_bytes"),
+        cpu_s_per_million=middle("cpu_s_per_million"),
+        inversions=arm.total(f"{by}_inversions"),
+        causal_pairs=arm.total(f"{by}_causal_pairs"),
+        causal_violations=arm.total(f"{by}_causal_violations"),
     )

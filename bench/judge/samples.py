@@ -3,21 +3,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from math import hypot, isnan, nan
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from bench.judge import sequential
-from bench.judge.load import load_of, state_of
-from bench.judge.metrics import Metric, Reading, Unit, storm_ns_per_process
-from bench.judge.precision import ratio_error
+from bench.judge.columns import Columns, Floats, Integers, columns_of
+from bench.judge.load import Load
+from bench.judge.metrics import Metric, Unit
+from bench.judge.precision import ERRORS
 from bench.judge.statistics import Estimate, paired_difference, paired_ratio
 from bench.judge.tails import QUANTILES, Tail, tails
 from bench.linux.machine import Machine
+from bench.measure.bins import Bins, percentiles
+from bench.measure.latency import Percentiles
+from bench.plan.config import TrialConfig
 from bench.plan.experiments import BASELINES, ArmName
 from bench.trial.result import State, TrialResult
 
 Place = tuple[int, int]
 """Run and block: trials are compared with those of the same place only."""
+
+Column = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,36 +40,249 @@ class Stretch:
     machine: Machine | None = None
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One trial, its load, and storm ns per process under "none" and "noop" in its block."""
+
+    trial: TrialResult
+    load: Load
+    baseline_ns: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """The trials of one arm in one run; no two have the same block."""
+
+    run: int
+    columns: Columns
+    machine: Machine | None
+    loads: Integers  # by their place in ``known``
+    known: Mapping[Load, int]  # every load of these samples
+
+    def chosen(self, rows: Integers) -> Part:
+        """Return the part with some of its trials."""
+        return Part(
+            run=self.run,
+            columns=self.columns.chosen(rows),
+            machine=self.machine,
+            loads=self.loads[rows],
+            known=self.known,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Both:
+    """The rows of two arms that have one place, in the order of places."""
+
+    left: Integers
+    right: Integers
+    same_load: npt.NDArray[np.bool_]
+    even: npt.NDArray[np.bool_]  # and one storm, if it was to be one
+
+
 class ArmSamples:
-    """The trials of one arm that count."""
+    """The trials of one arm that count, as columns: bench/judge/metrics.py takes its numbers."""
 
-    name: ArmName
-    readings: dict[Place, Reading] = field(default_factory=dict)
+    def __init__(
+        self,
+        *,
+        name: ArmName,
+        parts: Sequence[Part] = (),
+        baselines: Mapping[str, Floats] | None = None,
+    ) -> None:
+        self.name = name
+        self.parts = list(parts)
+        self.baselines = dict(baselines or {})
+        self._numbers: dict[str, Floats] = {}
+        self._aligned: tuple[ArmSamples, _Both] | None = None
+        self._tails: tuple[ArmSamples, dict[str, Tail]] | None = None
 
-    @property
+    def __len__(self) -> int:
+        return sum(len(part.columns) for part in self.parts)
+
+    @cached_property
     def trials(self) -> tuple[TrialResult, ...]:
         """The trials that count."""
-        return tuple(reading.trial for reading in self.readings.values())
+        return tuple(trial for part in self.parts for trial in part.columns.trials())
 
-    @property
+    @cached_property
+    def places(self) -> list[Place]:
+        """The place of each trial."""
+        return list(zip(self._runs.tolist(), self._blocks.tolist(), strict=True))
+
+    @cached_property
+    def readings(self) -> dict[Place, Reading]:
+        """The trials by their place."""
+        loads = list(self.parts[0].known) if self.parts else []
+        given = {name: column.tolist() for name, column in self.baselines.items()}
+        return {
+            place: Reading(
+                trial=trial,
+                load=loads[load],
+                baseline_ns={
+                    name: values[row] for name, values in given.items() if not isnan(values[row])
+                },
+            )
+            for row, (place, trial, load) in enumerate(
+                zip(self.places, self.trials, self._loads.tolist(), strict=True)
+            )
+        }
+
+    @cached_property
+    def config(self) -> TrialConfig:
+        """The first trial's configuration."""
+        places, configs = self.parts[0].columns.configs()
+        return configs[int(places[0])]
+
+    @cached_property
+    def configs(self) -> list[TrialConfig]:
+        """Every configuration of a trial, once for each run."""
+        return [each for part in self.parts for each in part.columns.configs()[1]]
+
+    @cached_property
     def duet(self) -> bool:
         """Whether the trials shared their storms with those of another arm."""
-        return any(trial.half is not None for trial in self.trials)
+        return any(part.columns.duets().any() for part in self.parts)
 
     @property
     def held_up(self) -> bool:
         """Whether its programs are held up for records to tear: it says nothing of the buffers."""
-        producers = [trial.config.producer for trial in self.trials]
-        return any(each.checked and each.delay_ns for each in producers)
+        return any(each.producer.checked and each.producer.delay_ns for each in self.configs)
+
+    @cached_property
+    def wakeup_cost_ns(self) -> Floats:
+        """What a wake-up costs on the machine of each trial."""
+        return self._of_machine(lambda machine: machine.wakeup_cost_ns, nan).astype(np.float64)
+
+    @cached_property
+    def cpus(self) -> Integers:
+        """The CPUs that each trial's run could use."""
+        return self._of_machine(lambda machine: machine.cpus, 1).astype(np.int64)
+
+    @cached_property
+    def workers(self) -> Integers:
+        """The workers that each trial's storm was asked for with."""
+        return self._joined(lambda part: _of_configs(part.columns))
+
+    def number(self, key: str) -> Floats:
+        """Return a number of each trial; NaN where it is unknown."""
+        if key not in self._numbers:
+            self._numbers[key] = self._joined(lambda part: part.columns.number(key), np.float64)
+        return self._numbers[key]
+
+    def total(self, key: str) -> int:
+        """Return the sum of a count over the trials that have it."""
+        return int(np.nansum(self.number(key)))
+
+    def baseline_ns(self, name: str) -> Floats:
+        """Return storm ns per process under the baseline in the same block."""
+        return self.baselines.get(name, np.full(len(self), nan))
 
     def values(self, metric: Metric) -> dict[Place, float]:
         """Return ``metric`` of every trial that has it."""
-        return {
-            place: value
-            for place, reading in self.readings.items()
-            if (value := metric.take(reading)) is not None
-        }
+        pairs = zip(self.places, metric.take(self).tolist(), strict=True)
+        return {place: value for place, value in pairs if not isnan(value)}
+
+    def latency(self) -> Percentiles | None:
+        """Return the latency of all records; None without any. JournalError if undecodable."""
+        counts = self.number("latency_count")
+        if np.isnan(counts).all():
+            return None
+        bins = Bins.joined([part.columns.merged_bins() for part in self.parts]).merged()
+        p50, p90, p99, p999 = percentiles(bins, (0.5, 0.9, 0.99, 0.999))
+        return Percentiles(
+            count=int(np.nansum(counts)),
+            p50_ns=p50,
+            p90_ns=p90,
+            p99_ns=p99,
+            p999_ns=p999,
+            max_ns=int(np.nanmax(self.number("latency_max_ns"))),
+        )
+
+    def tails(self, other: ArmSamples) -> dict[str, Tail]:
+        """Compare the tails of latency in storms that both arms share and have records of."""
+        if self._tails is None or self._tails[0] is not other:
+            self._tails = other, self._compare_tails(other)
+        return self._tails[1]
+
+    def _compare_tails(self, other: ArmSamples) -> dict[str, Tail]:
+        both = self.aligned(other)
+        rows, others = both.left[both.even], both.right[both.even]
+        counts, its = self.number("latency_count")[rows], other.number("latency_count")[others]
+        kept = np.flatnonzero(~np.isnan(counts + its))
+        kept = kept[np.argsort(rows[kept])]
+        if not len(kept):
+            return {}
+        first, second = (
+            Bins.joined([part.columns.bins() for part in arm.parts]).chosen(of[kept])
+            for arm, of in ((self, rows), (other, others))
+        )
+        return tails(first, second)
+
+    def load(self, row: int) -> Load:
+        """Return the load of a trial."""
+        return list(self.parts[0].known)[int(self._loads[row])]
+
+    def aligned(self, other: ArmSamples) -> _Both:
+        """Return the trials that both arms have of the same places."""
+        if self._aligned is None or self._aligned[0] is not other:
+            self._aligned = other, self._align(other)
+        return self._aligned[1]
+
+    def _align(self, other: ArmSamples) -> _Both:
+        if not (self.parts and other.parts):
+            none, nothing = np.zeros(0, np.int64), np.zeros(0, np.bool_)
+            return _Both(left=none, right=none, same_load=nothing, even=nothing)
+        blocks, ranks = np.unique(
+            np.concatenate([self._blocks, other._blocks]), return_inverse=True
+        )
+        codes = np.concatenate([self._runs, other._runs]) * len(blocks) + ranks
+        _, left, right = np.intersect1d(
+            codes[: len(self)], codes[len(self) :], assume_unique=True, return_indices=True
+        )
+        same_load = self._loads[left] == other._loads[right]
+        one_storm = self._starts_ns[left] == other._starts_ns[right]
+        even = same_load & (one_storm | ~self._in_one_storm[left])
+        return _Both(left=left, right=right, same_load=same_load, even=even)
+
+    @cached_property
+    def _runs(self) -> Integers:
+        return self._joined(lambda part: np.full(len(part.columns), part.run))
+
+    @cached_property
+    def _blocks(self) -> Integers:
+        return self._joined(lambda part: part.columns.blocks())
+
+    @cached_property
+    def _loads(self) -> Integers:
+        return self._joined(lambda part: part.loads)
+
+    @cached_property
+    def _starts_ns(self) -> Integers:
+        return self._joined(lambda part: part.columns.starts_ns())
+
+    @cached_property
+    def _in_one_storm(self) -> npt.NDArray[np.bool_]:
+        """Whether each trial was to share its storm with those of its place."""
+        return self._joined(lambda part: _shared(part.columns), np.bool_)
+
+    def _joined(self, of: Callable[[Part], Column], kind: type = np.int64) -> Column:
+        return np.concatenate([np.zeros(0, kind), *map(of, self.parts)])
+
+    def _of_machine(self, of: Callable[[Machine], float | None], other: float) -> Floats:
+        values = [other if part.machine is None else of(part.machine) for part in self.parts]
+        known = [nan if value is None else value for value in values]
+        return np.repeat(known, [len(part.columns) for part in self.parts])
+
+
+def _of_configs(columns: Columns) -> Integers:
+    places, configs = columns.configs()
+    return np.array([each.storm.workers for each in configs], np.int64)[places]
+
+
+def _shared(columns: Columns) -> npt.NDArray[np.bool_]:
+    places, configs = columns.configs()
+    return np.array([bool(e.duet and not e.duet.solo) for e in configs], np.bool_)[places]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,101 +300,119 @@ class ExperimentSamples:
         """The names of the arms that have trials."""
         return tuple(arm.name for arm in self.arms.values())
 
-    def take(self, place: Place, stretch: Stretch, trial: TrialResult) -> None:
-        """File one trial. Invalid and reduced ones are kept apart, and count in nothing."""
-        state = state_of(trial)
-        self.states[state] = self.states.get(state, 0) + 1
-        if state is State.INVALID:
-            self.invalid.append(trial)
-            return
-        if state is State.REDUCED:
-            self.reduced.append(trial)
-            return
-        arm = self.arms.setdefault(trial.arm, ArmSamples(name=trial.arm))
-        machine = stretch.machine
-        reading = Reading(
-            trial=trial,
-            wakeup_cost_ns=machine.wakeup_cost_ns if machine is not None else None,
-            cpus=machine.cpus if machine is not None else 1,
-            baseline_ns={},
-            load=load_of(trial),
-        )
-        arm.readings.setdefault(place, reading)
-
     def hand_out_baselines(self) -> None:
-        """Give every reading how long the storm took without a tracer in its block."""
+        """Give every arm how long the storm took without a tracer in its blocks."""
         for baseline in BASELINES:
             if baseline not in self.arms:
                 continue
-            for place, bare in self.arms[baseline].readings.items():
-                length_ns = storm_ns_per_process(bare.trial)
-                if length_ns is None:
-                    continue
-                for arm in self.arms.values():
-                    traced = arm.readings.get(place)
-                    if traced is not None and traced.load == bare.load:
-                        traced.baseline_ns[baseline] = length_ns
+            bare = self.arms[baseline]
+            lengths_ns = bare.number("storm_ns_per_process")
+            for arm in self.arms.values():
+                both = arm.aligned(bare)
+                given = np.full(len(arm), nan)
+                given[both.left[both.same_load]] = lengths_ns[both.right[both.same_load]]
+                arm.baselines[baseline] = given
 
 
 def file(stretches: Iterable[Stretch]) -> dict[str, ExperimentSamples]:
-    """File all trials by experiment, in the order in which experiments were first met."""
+    """File all trials by experiment, in the order in which experiments were first met.
+
+    Invalid and reduced ones are kept apart, and count in nothing.
+    """
     experiments: dict[str, ExperimentSamples] = {}
+    known: dict[Load, int] = {}
     for run, stretch in enumerate(stretches):
-        for trial in stretch.trials:
-            name = trial.experiment
-            experiment = experiments.setdefault(name, ExperimentSamples(name=name))
-            experiment.take((run, trial.block), stretch, trial)
+        _take(experiments, known, run, stretch)
     for experiment in experiments.values():
         experiment.hand_out_baselines()
     return experiments
 
 
+def _take(
+    experiments: dict[str, ExperimentSamples], known: dict[Load, int], run: int, stretch: Stretch
+) -> None:
+    columns = columns_of(stretch.trials)
+    kinds = [*State]
+    order = {state: at for at, state in enumerate(kinds)}
+    states = np.array([order[each] for each in columns.states()], np.int64)
+    counts = ~np.isin(states, [order[State.INVALID], order[State.REDUCED]])
+    blocks = columns.blocks()
+    places, listed = columns.loads()
+    loads = np.array([known.setdefault(each, len(known)) for each in listed], np.int64)[places]
+    met: list[tuple[int, ExperimentSamples, ArmName, Integers]] = []
+    of_experiment: dict[str, list[Integers]] = {}
+    for name, arm, rows in columns.arms():
+        samples = experiments.setdefault(name, ExperimentSamples(name=name))
+        of_experiment.setdefault(name, []).append(rows)
+        if len(counting := rows[counts[rows]]):
+            _, first = np.unique(blocks[counting], return_index=True)
+            met.append((int(counting[0]), samples, arm, counting[np.sort(first)]))
+    for _, samples, arm, rows in sorted(met, key=lambda each: each[0]):
+        part = Part(
+            run=run,
+            columns=columns.chosen(rows),
+            machine=stretch.machine,
+            loads=loads[rows],
+            known=known,
+        )
+        samples.arms.setdefault(arm, ArmSamples(name=arm)).parts.append(part)
+    for name, parts in of_experiment.items():
+        samples, rows = experiments[name], np.sort(np.concatenate(parts))
+        of = states[rows]
+        for at, number in enumerate(np.bincount(of).tolist()):
+            if number:
+                samples.states[kinds[at]] = samples.states.get(kinds[at], 0) + number
+        for state, left_out in (
+            (State.INVALID, samples.invalid),
+            (State.REDUCED, samples.reduced),
+        ):
+            left_out.extend(columns.chosen(rows[of == order[state]]).trials())
+
+
 def uneven(left: ArmSamples, right: ArmSamples) -> list[Place]:
     """Return the blocks that both arms ran, with loads that are not equal or not in one storm."""
-    both = sorted(left.readings.keys() & right.readings.keys())
-    return [place for place in both if _apart(left.readings[place], right.readings[place])]
-
-
-def _apart(left: Reading, right: Reading) -> bool:
-    duet = left.trial.config.duet
-    if duet and not duet.solo and left.trial.storm.start_ns != right.trial.storm.start_ns:
-        return True
-    return left.load != right.load
+    both = left.aligned(right)
+    return [left.places[row] for row in both.left[~both.even].tolist()]
 
 
 def without(arm: ArmSamples, places: Iterable[Place]) -> ArmSamples:
     """Return ``arm`` without some of its blocks."""
     left_out = set(places)
-    kept = {place: each for place, each in arm.readings.items() if place not in left_out}
-    return ArmSamples(name=arm.name, readings=kept)
+    if not left_out:
+        return arm
+    kept = np.array([place not in left_out for place in arm.places], np.bool_)
+    parts, start = [], 0
+    for part in arm.parts:
+        end = start + len(part.columns)
+        if len(rows := np.flatnonzero(kept[start:end])):
+            parts.append(part.chosen(rows))
+        start = end
+    baselines = {name: column[kept] for name, column in arm.baselines.items()}
+    return ArmSamples(name=arm.name, parts=parts, baselines=baselines)
 
 
 def paired(metric: Metric, left: ArmSamples, right: ArmSamples) -> tuple[list[float], list[float]]:
     """Return ``metric`` of both arms in the blocks that have it of both, under equal loads."""
-    first, second = left.values(metric), right.values(metric)
-    places = _places(metric, left, right)
-    return [first[place] for place in places], [second[place] for place in places]
+    first, second, *_ = _pairs(metric, left, right)
+    return first.tolist(), second.tolist()
 
 
-def _places(metric: Metric, left: ArmSamples, right: ArmSamples) -> list[Place]:
-    both = left.values(metric).keys() & right.values(metric).keys()
-    return sorted(both - set(uneven(left, right)))
+def _pairs(
+    metric: Metric, left: ArmSamples, right: ArmSamples
+) -> tuple[Floats, Floats, Integers, Integers]:
+    """Return the values of ``paired``, and the rows of both arms that they are of."""
+    both = left.aligned(right)
+    rows, others = both.left[both.even], both.right[both.even]
+    first, second = metric.take(left)[rows], metric.take(right)[others]
+    known = ~(np.isnan(first) | np.isnan(second))
+    return first[known], second[known], rows[known], others[known]
 
 
 def tail_of(metric: Metric, left: ArmSamples, right: ArmSamples) -> Tail | None:
     """Return a quantile of the pooled latencies of a duet; None for any other number."""
     if metric.key not in QUANTILES or not (left.duet and right.duet):
         return None
-    apart = set(uneven(left, right))
-    places = [place for place in left.readings if place in right.readings and place not in apart]
-    both = [[arm.readings[place].trial.latency for place in places] for arm in (left, right)]
-    kept = [pair for pair in zip(*both, strict=True) if all(each and each.count for each in pair)]
-    if not kept:
-        return None
-    first, second = (
-        tuple(each.histogram for each in column if each) for column in zip(*kept, strict=True)
-    )
-    return tails(first, second)[metric.key]
+    return left.tails(right).get(metric.key)
 
 
 def estimate(metric: Metric, left: ArmSamples, right: ArmSamples) -> Estimate | None:
@@ -180,19 +423,21 @@ def estimate(metric: Metric, left: ArmSamples, right: ArmSamples) -> Estimate | 
     ratio is a geometric mean, storms weighed by how precise they are, with an interval that holds
     whenever the run was ended, and that of a tail is of all storms together.
     """
-    pairs = paired(metric, left, right)
-    if not pairs[0]:
+    first, second, rows, others = _pairs(metric, left, right)
+    if not len(first):
         return None
     if (tail := tail_of(metric, left, right)) is not None:
         return tail.estimate
     if metric.unit is Unit.SHARE:
-        return paired_difference(*pairs, mean=True)
-    if min(map(min, pairs)) > 0:
+        return paired_difference(first, second, mean=True)
+    if min(first.min(), second.min()) > 0:
         if not left.duet:
-            return paired_ratio(*pairs)
-        trials = (
-            (arm.readings[place].trial for arm in (left, right))
-            for place in _places(metric, left, right)
+            return paired_ratio(first, second)
+        if metric.key not in ERRORS:
+            return sequential.paired_ratio(first, second)
+        errors = (arm.number(f"{metric.key}_error") for arm in (left, right))
+        both = np.transpose([e[of] for e, of in zip(errors, (rows, others), strict=True)]).tolist()
+        return sequential.paired_ratio(
+            first, second, [None if isnan(sum(each)) else hypot(*each) for each in both]
         )
-        return sequential.paired_ratio(*pairs, [ratio_error(metric.key, *each) for each in trials])
-    return paired_difference(*pairs)
+    return paired_difference(first, second)

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from bench.judge.statistics import Estimate, Scale
+from bench.judge.statistics import Estimate, Scale, Values
 
 ALPHA: Final = 0.05
 _SHARPEST_AT: Final = 24
@@ -44,9 +44,7 @@ def half_width(deviation: float, count: int) -> float:
     return deviation * sqrt((count - 1) * (bound - 1) / (1 - bound / scale) / count)
 
 
-def paired_ratio(
-    left: Sequence[float], right: Sequence[float], errors: Sequence[float | None] = ()
-) -> Estimate:
+def paired_ratio(left: Values, right: Values, errors: Sequence[float | None] = ()) -> Estimate:
     """Return the geometric mean of left over right, one pair a storm: at least one, all above 0.
 
     Its interval and p hold however many storms were run, and why ever no more were. ``errors``:

@@ -6,15 +6,17 @@ scipy takes long to import, so it is imported where it is used.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from math import inf, sqrt
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+
+Values = Sequence[float] | npt.NDArray[np.float64]
 
 FEWEST_BLOCKS: Final = 8
 """With fewer there is an interval at best, and no verdict."""
@@ -23,6 +25,10 @@ CONFIDENCE: Final = 0.95
 RESAMPLES: Final = 4_999
 _TAIL: Final = (1 - CONFIDENCE) / 2
 SEED: Final = 20_200_601  # any: the same journal has to give the same interval every time
+
+
+_KEPT: Final = 500  # values of which the draws stay in memory: 20 MB
+_AT_ONCE: Final = 1_000_000  # draws
 
 
 class Scale(StrEnum):
@@ -95,16 +101,29 @@ def _median_ranks(count: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp
     A bootstrap of sorted values is a draw of ranks, and all that a median needs of it is which
     ranks come to lie in the middle. That makes a thousand journals as quick to judge as ten.
     """
-    ranks = np.sort(_draws(count), axis=1)
-    return ranks[:, (count - 1) // 2].copy(), ranks[:, count // 2].copy()
+    middle = [(count - 1) // 2, count // 2]
+    found = [np.partition(draws, middle, axis=1)[:, middle] for draws in _in_parts(count)]
+    lower, upper = np.concatenate(found).T.copy()
+    return lower, upper
 
 
 def _resampled_means(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    means: npt.NDArray[np.float64] = values[_draws(len(values))].mean(axis=1)
-    return means
+    found = [values[draws].mean(axis=1) for draws in _in_parts(len(values))]
+    return np.concatenate(found)
 
 
-@cache
+def _in_parts(count: int) -> Iterator[npt.NDArray[np.intp]]:
+    """Yield the rows of ``_draws``, of many values only so many at a time as memory allows."""
+    if count <= _KEPT:
+        yield _draws(count)
+        return
+    random = np.random.default_rng(SEED)
+    step = max(1, _AT_ONCE // count)
+    for start in range(0, RESAMPLES, step):
+        yield random.integers(0, count, (min(step, RESAMPLES - start), count))
+
+
+@lru_cache(maxsize=16)
 def _draws(count: int) -> npt.NDArray[np.intp]:
     return np.random.default_rng(SEED).integers(0, count, (RESAMPLES, count))
 
@@ -165,7 +184,7 @@ def _trimmed(ordered: npt.NDArray[np.float64]) -> tuple[float, float, int]:
     return centre, (count - 1) * spread / (kept * (kept - 1)), kept - 1
 
 
-def paired_ratio(left: Sequence[float], right: Sequence[float]) -> Estimate:
+def paired_ratio(left: Values, right: Values) -> Estimate:
     """Return the median of left over right within blocks: at least one, all above 0."""
     logs = np.log(np.asarray(left, np.float64)) - np.log(np.asarray(right, np.float64))
     point, low, high, p = _interval(logs)
@@ -179,9 +198,7 @@ def paired_ratio(left: Sequence[float], right: Sequence[float]) -> Estimate:
     )
 
 
-def paired_difference(
-    left: Sequence[float], right: Sequence[float], *, mean: bool = False
-) -> Estimate:
+def paired_difference(left: Values, right: Values, *, mean: bool = False) -> Estimate:
     """Return the median (or mean) of left minus right within blocks, of at least one.
 
     Proportions take the mean, so that a loss in one block of many still counts; 0 against 0

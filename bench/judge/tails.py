@@ -7,8 +7,6 @@ is mostly noise. Storms are resampled as a whole, as the records of one are not 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -16,11 +14,12 @@ import numpy.typing as npt
 
 from bench.judge import sequential
 from bench.judge.statistics import SEED, Estimate
-from bench.measure.latency import decode
+from bench.measure.bins import Bins, highest_ns
 
 QUANTILES: Final = {"latency_p90_ns": 0.9, "latency_p99_ns": 0.99, "latency_p999_ns": 0.999}
 
 _RESAMPLES: Final = 1_999
+_SPLIT: Final = 64  # parts of the resamples: one of them is in memory, most of it in a cache
 
 Counts = npt.NDArray[np.float64]
 
@@ -32,15 +31,13 @@ class Tail(NamedTuple):
     second_ns: float
 
 
-@lru_cache(maxsize=64)
-def tails(first: tuple[str, ...], second: tuple[str, ...]) -> dict[str, Tail]:
-    """Compare the quantiles of two arms, of each the histograms (``Latency``) of the same storms.
+def tails(first: Bins, second: Bins) -> dict[str, Tail]:
+    """Compare the quantiles of two arms, of each the histograms of the same storms.
 
     Intervals hold however many storms were run: their width is that of a mean of as many values
-    that would scatter as the bootstrap over storms does. JournalError if a histogram cannot be
-    decoded, ValueError where an arm has none.
+    that would scatter as the bootstrap over storms does. ValueError where an arm has none.
     """
-    storms = len(first)
+    storms = len(first.sizes)
     draws = np.random.default_rng(SEED).multinomial(storms, [1 / storms] * storms, _RESAMPLES)
     weights = np.vstack([np.ones((1, storms)), draws])  # first as it was, then resampled
     of_first, of_second = (_quantiles(weights, each) for each in (first, second))
@@ -56,21 +53,22 @@ def _tail(first: Counts, second: Counts, storms: int) -> Tail:
     )
 
 
-def _quantiles(weights: Counts, histograms: Sequence[str]) -> dict[str, Counts]:
+def _quantiles(weights: Counts, bins: Bins) -> dict[str, Counts]:
     """Return the quantiles, in ns, of the storms weighted by each row of ``weights``."""
-    decoded = [decode(each) for each in histograms]
-    counts = np.array([np.frombuffer(each.counts, np.int64) for each in decoded], np.float64)
-    occupied = np.flatnonzero(counts.any(axis=0))
-    first = decoded[0]
-    values_ns = np.array(
-        [
-            max(1, first.get_highest_equivalent_value(first.get_value_from_index(index)))
-            for index in occupied.tolist()
-        ],
-        np.float64,
-    )
-    reached = np.cumsum(weights @ counts[:, occupied], axis=1)
+    from scipy.sparse import csr_array
+
+    starts = np.concatenate(([0], np.cumsum(bins.sizes)))
+    occupied, places = np.unique(bins.bins, return_inverse=True)
+    shape = (len(bins.sizes), len(occupied))
+    counts = csr_array((bins.counts.astype(np.float64), places, starts), shape=shape)
+    values_ns = np.maximum(1.0, np.fromiter(highest_ns(occupied), np.float64))
+    found = [_reached(rows @ counts, values_ns) for rows in np.array_split(weights, _SPLIT)]
+    return {key: np.concatenate([each[key] for each in found]) for key in QUANTILES}
+
+
+def _reached(counts: Counts, values_ns: Counts) -> dict[str, Counts]:
+    np.cumsum(counts, axis=1, out=counts)
     return {
-        key: values_ns[np.argmax(reached >= quantile * reached[:, -1:] - 1e-6, axis=1)]
+        key: values_ns[[np.searchsorted(row, quantile * row[-1] - 1e-6) for row in counts]]
         for key, quantile in QUANTILES.items()
     }

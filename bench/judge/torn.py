@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from bench.judge.samples import ArmSamples, ExperimentSamples
 from bench.plan.config import Attach
 
@@ -33,10 +35,10 @@ def torn(samples: ExperimentSamples) -> Iterator[Torn]:
 
 
 def _sum(experiment: str, arm: ArmSamples) -> Torn | None:
-    books = [t.ledger for t in arm.trials if t.ledger is not None and t.ledger.torn is not None]
-    if not books:
+    if np.isnan(arm.number("torn")).all():
         return None
-    config = arm.trials[0].config
+    books = [t.ledger for t in arm.trials if t.ledger is not None and t.ledger.torn is not None]
+    config = arm.config
     return Torn(
         experiment=experiment,
         arm=arm.name,

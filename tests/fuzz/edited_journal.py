@@ -124,10 +124,10 @@ def edited(data: bytes) -> bytes:
 
 def content(data: bytes) -> JournalContent:
     """The same, read."""
-    values = [reader._decode(line) for line in edited(data).splitlines()]
+    values = [reader.decode(line) for line in edited(data).splitlines()]
     runs, known = [], False
     for number, value in enumerate(values, 1):
-        if isinstance(value, reader._Unusable):
+        if isinstance(value, reader.Unusable):
             known = known and not value.loses_run
         elif isinstance(value, RunHeader) or known:
             known = True

@@ -24,11 +24,13 @@ from fuzz import btf_samples, edited_journal, texts
 from pydantic import TypeAdapter
 
 from bench.campaign import gates
+from bench.dataset import store
 from bench.errors import BufbenchError, UsageError
 from bench.guests import archives, catalogue, layers, lists, port, skopeo, sources
+from bench.journal.files import code
 from bench.journal.reader import read_journals
 from bench.journal.writer import encode
-from bench.judge.comparison import merged_latency
+from bench.judge.columns import OfTrials
 from bench.linux import cgroup, kernel_log, machine, procfs, version
 from bench.linux.cgroup import homes
 from bench.plan import budgets
@@ -169,7 +171,7 @@ def _proc(data: bytes) -> None:
 
 def _histogram(data: bytes) -> None:
     trial = made_up_trials.trial("ringbuf@8KiB", 0)
-    merged_latency([texts.with_histogram(trial, data.decode("latin-1"))])
+    OfTrials([texts.with_histogram(trial, data.decode("latin-1"))]).merged_bins()
 
 
 def _packages(data: bytes) -> None:
@@ -233,11 +235,26 @@ def _history_cache(data: bytes) -> None:
 
 
 def _history_caches() -> list[bytes]:
-    of_file = {"judge": cache.judge(), "path": "a.jsonl", "sha256": "0"}
+    of_file = {"judge": code(), "path": "a.jsonl", "sha256": "0"}
     stamp = dict.fromkeys(("size_bytes", "mtime_ns", "ctime_ns"), 1)
     with _file(_journal_seeds()[0]) as journal, BytesIO() as memory:
         rows_of(journal, of_file | stamp).write_parquet(memory)
         return [memory.getvalue(), memory.getvalue()[:-9], memory.getvalue()[100:]]
+
+
+def _data_set(data: bytes) -> None:
+    with TemporaryDirectory() as folder:
+        Path(folder, "index").write_bytes(data)
+        list(store.load(Path(folder)))
+
+
+def _data_sets() -> list[bytes]:
+    with TemporaryDirectory() as folder:
+        place = Path(folder)
+        (place / "a.jsonl").write_bytes(_journal_seeds()[0])
+        store.DataSet(place).take_up([place / "a.jsonl"], str)
+        index = (place / store.NAME / "index").read_bytes()
+    return [index, index[:-9], index * 2, index.replace(b":", b": ")]
 
 
 def _journal_seeds() -> list[bytes]:
@@ -317,6 +334,7 @@ READERS: Final[dict[str, Reader]] = {
     "exact": Reader(read=_exact, seeds=_exact_seeds),
     "bisection": Reader(read=_bisection, seeds=_bisection_seeds),
     "history-cache": Reader(read=_history_cache, seeds=_history_caches, longest_bytes=16_384),
+    "data-set": Reader(read=_data_set, seeds=_data_sets, longest_bytes=16_384),
     "port": Reader(read=port.unpack, seeds=_sent, refuses=(ValueError,)),
     "packages": Reader(read=_packages, seeds=lambda: texts.PACKAGES),
     "layer": Reader(read=_layer, seeds=_layer_seeds, longest_bytes=16_384),

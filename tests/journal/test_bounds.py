@@ -22,7 +22,7 @@ TRIAL = encode(trial("ringbuf@8KiB", 0))
 def read(old: bytes, new: bytes) -> TrialResult | str:
     """The trial with one part replaced, or why it cannot be used."""
     assert old in TRIAL
-    value = reader._decode(TRIAL.replace(old, new, 1))
+    value = reader.decode(TRIAL.replace(old, new, 1))
     return value if isinstance(value, TrialResult) else value.reason
 
 
@@ -87,14 +87,14 @@ def test_the_largest_numbers_come_through() -> None:
 
 @pytest.mark.parametrize("kind", [b"[[[[" * 200, b"{}", b"null", b"7", b'"' + b"x" * 9_999 + b'"'])
 def test_a_kind_that_is_none_is_shown_in_short(kind: bytes) -> None:
-    value = reader._decode(b'{"kind":' + kind + b"]" * (kind.count(b"[")) + b',"schema":1}')
-    assert isinstance(value, reader._Unusable)
+    value = reader.decode(b'{"kind":' + kind + b"]" * (kind.count(b"[")) + b',"schema":1}')
+    assert isinstance(value, reader.Unusable)
     assert len(value.reason) < 80
 
 
 def test_a_schema_beyond_all_measure_is_a_newer_one() -> None:
-    value = reader._decode(b'{"schema":' + b"9" * 4_000 + b"}")
-    assert isinstance(value, reader._Unusable)
+    value = reader.decode(b'{"schema":' + b"9" * 4_000 + b"}")
+    assert isinstance(value, reader.Unusable)
     assert "newer version" in value.reason
     assert len(value.reason) < 120
 

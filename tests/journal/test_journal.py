@@ -60,17 +60,17 @@ def test_every_line_has_its_schema_and_kind(journal: Path) -> None:
 
 @given(st.from_type(TrialResult))
 def test_any_trial_comes_back_as_it_was(result: TrialResult) -> None:
-    assert reader._decode(encode(result)) == result
+    assert reader.decode(encode(result)) == result
 
 
 @given(st.from_type(RunHeader))
 def test_any_header_comes_back_as_it_was(made: RunHeader) -> None:
-    assert reader._decode(encode(made)) == made
+    assert reader.decode(encode(made)) == made
 
 
 def test_an_argument_that_is_not_utf_8_spoils_nothing() -> None:
     made = replace(header(), command_line=("bufbench", os.fsdecode(b"\xff\xfe")))
-    assert reader._decode(encode(made)) == replace(made, command_line=("bufbench", "??"))
+    assert reader.decode(encode(made)) == replace(made, command_line=("bufbench", "??"))
 
 
 def test_numbers_of_numpy_are_written_as_plain_ones() -> None:

@@ -9,6 +9,7 @@ import pytest
 from made_up_trials import trial
 
 from bench.judge.bottleneck import Bottleneck, bottleneck, usual
+from bench.judge.columns import OfTrials
 from bench.measure.occupancy import Occupancy
 from bench.trial.result import TrialResult
 
@@ -37,5 +38,7 @@ def test_what_was_short(dropped: int, idle_share: float, expected: Bottleneck) -
 
 def test_trials_that_lost_nothing_have_no_say() -> None:
     trials = [lossy(0, 0.5)] * 5 + [lossy(10, 0.01)] * 2 + [lossy(10, 0.8)]
-    assert usual(trials) is Bottleneck.CONSUMER
-    assert usual([lossy(0, 0.5)]) is Bottleneck.NONE
+    for some, expected in ((trials, Bottleneck.CONSUMER), (trials[:1], Bottleneck.NONE)):
+        columns = OfTrials(some)
+        numbers = (columns.number(key) for key in ("own_dropped", "consumer_busy_share"))
+        assert usual(*numbers) is expected

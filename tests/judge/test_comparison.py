@@ -16,7 +16,6 @@ from bench.judge.comparison import (
     Outcome,
     Row,
     compare_arms,
-    merged_latency,
     outcome_of,
     unequal_loads,
 )
@@ -24,6 +23,7 @@ from bench.judge.floor import Floor
 from bench.judge.metrics import Group, Unit
 from bench.judge.samples import Stretch, file
 from bench.judge.statistics import Estimate, Scale
+from bench.measure.latency import Percentiles
 from bench.measure.occupancy import Occupancy
 from bench.plan.config import Consumer, Poll
 from bench.trial.result import State, TrialResult
@@ -35,6 +35,11 @@ def compared(*arms: list[TrialResult], floors: tuple[Floor, ...] = ()) -> Compar
     trials = [each for of_arm in arms for each in of_arm]
     (comparison,) = compare_arms(file([Stretch(trials=trials)])["storm"], floors)
     return comparison
+
+
+def merged_latency(trials: list[TrialResult]) -> Percentiles | None:
+    filed = file([Stretch(trials=trials)])
+    return filed["storm"].arms[RING].latency() if filed else None
 
 
 def row(comparison: Comparison, key: str) -> Row:

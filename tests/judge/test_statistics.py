@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from bench.judge import statistics
 from bench.judge.statistics import (
     FEWEST_BLOCKS,
     RESAMPLES,
@@ -370,3 +371,14 @@ def test_a_share_that_no_trial_saw_has_the_bound_of_its_count() -> None:
     assert (every.point, every.low, every.high) == (1, pytest.approx(0.05 ** (1 / 300)), 1)
     some = counted_share([0.5, 0.0], 1, 4)
     assert some == paired_difference([0.5, 0.0], [0.0, 0.0], mean=True)
+
+
+def test_many_values_are_resampled_as_few_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(1).normal(size=150)
+    whole = statistics._resampled_means(values), statistics._resampled_medians(values)
+    statistics._median_ranks.cache_clear()
+    monkeypatch.setattr(statistics, "_KEPT", 0)
+    monkeypatch.setattr(statistics, "_AT_ONCE", 1_000)
+    parts = statistics._resampled_means(values), statistics._resampled_medians(values)
+    for one, other in zip(whole, parts, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -4,16 +4,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument
 
 from bench.cli.options import AsFormat, AsJsonForm, Full, form_of, of_output
-from bench.cli.output import answer, read
+from bench.cli.output import answer, read, say
 from bench.cli.report import refuse_text_file
 from bench.errors import UsageError
+from bench.escape import clean
 
-_FILES = Argument(help="Journals of several machines.", metavar="FILE...")
+if TYPE_CHECKING:
+    from bench.questions.fleet.judge import Measured
+
+_FILES = Argument(help="Journals of several machines, or a folder of them.", metavar="FILE...")
 _OUTPUT = of_output(help="File to write.", metavar="FILE")
 
 
@@ -33,23 +37,38 @@ def command(
     are unlike the others are named, and facts (kernel, CPUs, lock ...) that go with a difference.
     Journals of one machine and kernel are one machine.
 
-    Example: bufbench fleet report results/fleet/*.jsonl --full
+    Of a folder, what was found of each machine is kept there (.bufbench-trials) for as long as its
+    journals are the same.
+
+    Example: bufbench fleet report results/fleet --full
 
     Example: bufbench fleet report *.jsonl --format html --output fleet.html
     """
-    from bench.questions.claims.catalogue import judge as judge_claims
-    from bench.questions.claims.evidence import of_journals
     from bench.questions.fleet.document import document
     from bench.questions.fleet.judge import judge
-    from bench.questions.transports.summary import compare_journals
 
     form = form_of(form, as_json)
     refuse_text_file(form, output)
-    content = read(files)
-    summaries = compare_journals(content)
-    if len(summaries) < 2:
+    machines = _machines(files)
+    if len(machines) < 2:
         raise UsageError(
             "these journals are of one machine and kernel", remedy="use bufbench report for one"
         )
-    claims = [judge_claims(each) for each in of_journals(content)]
-    answer(form, [document(judge(summaries, claims))], output=output, full=full)
+    answer(form, [document(judge(machines))], output=output, full=full)
+
+
+def _machines(files: list[Path]) -> list[Measured]:
+    """Return what a fleet needs of each machine; of a folder it is kept there."""
+    from bench.questions.fleet.judge import Measured, of_journals
+
+    if not any(path.is_dir() for path in files):
+        return of_journals(read(files))
+    if len(files) > 1:
+        raise UsageError("a folder is reported alone", remedy="name one folder, or journals")
+    from bench.questions.transports.table import require_polars
+
+    require_polars()
+    from bench.dataset.folder import by_machine
+
+    keep = "fleet", tuple[Measured, ...]
+    return by_machine(files[0], lambda line: say(clean(line)), of_journals, keep)

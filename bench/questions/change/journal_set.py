@@ -36,7 +36,7 @@ class JournalSet:
         for samples in self.experiments.values():
             for arm in samples.arms.values():
                 name = arm.name
-                if name.transport not in BASELINES and name.copy == 1 and arm.trials:
+                if name.transport not in BASELINES and name.copy == 1 and len(arm):
                     yield (samples.name, name.having(actual="")), arm
 
 

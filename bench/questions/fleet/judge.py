@@ -9,16 +9,19 @@ from dataclasses import dataclass, replace
 from math import exp, inf, log
 from typing import Final
 
-from bench.judge.comparison import Comparison, Outcome, Row
-from bench.judge.statistics import Scale, holm
+from bench.journal.schema import JournalContent
+from bench.judge.comparison import Comparison, Outcome
+from bench.judge.statistics import Estimate, Scale, holm
 from bench.linux.machine import Machine
 from bench.linux.version import numbers as release_numbers
+from bench.questions.claims import evidence
 from bench.questions.claims.catalogue import Judged
+from bench.questions.claims.catalogue import judge as judge_claims
 from bench.questions.claims.claim import Verdict
 from bench.questions.fleet import meta
 from bench.questions.fleet.meta import Effect
 from bench.questions.transports.standing import KEYS, Question
-from bench.questions.transports.summary import Summary
+from bench.questions.transports.summary import Summary, compare_journals
 
 _LEAST_ERROR: Final = {Scale.RATIO: 0.002, Scale.DIFFERENCE: 1e-4}
 """Half a bin of a histogram, or one record in ten thousand: no machine is surer than that."""
@@ -103,18 +106,67 @@ class Fleet:
     claims: tuple[ClaimOver, ...]
 
 
-def judge(summaries: Sequence[Summary], judged: Sequence[Judged] = ()) -> Fleet:
-    """Judge the machines of ``summaries`` together; ``judged`` are the claims of each."""
-    members = _members([each.machine for each in summaries])
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What one machine's two arms differ by, in a number that answers a question."""
+
+    question: Question
+    experiment: str
+    budget: str
+    left: str  # arm
+    right: str
+    estimate: Estimate
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A claim on one machine."""
+
+    id: str
+    statement: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """All that a fleet needs of one machine."""
+
+    machine: Machine | None
+    answers: tuple[Answer, ...]
+    claims: tuple[Claimed, ...]
+
+
+def measured(summary: Summary, judged: Judged | None = None) -> Measured:
+    """Return what a fleet needs of a machine; ``judged`` are its claims."""
+    judgements = () if judged is None else judged.judgements
+    return Measured(
+        machine=summary.machine,
+        answers=tuple(each for one in summary.comparisons for each in _answers(one)),
+        claims=tuple(
+            Claimed(id=e.claim.id, statement=e.claim.statement, verdict=e.finding.verdict)
+            for e in judgements
+        ),
+    )
+
+
+def of_journals(content: JournalContent) -> list[Measured]:
+    """Return what a fleet needs of each machine of some journals."""
+    summaries, claims = compare_journals(content), evidence.of_journals(content)
+    both = zip(summaries, map(judge_claims, claims), strict=True)
+    return [measured(summary, judged) for summary, judged in both]
+
+
+def judge(machines: Sequence[Measured]) -> Fleet:
+    """Judge machines together."""
+    members = _members([each.machine for each in machines])
     facts = {each.name: each.facts for each in members}
-    numbers = [
-        _number(place, rows, [member.name for member in members])
-        for place, rows in _by_place(summaries).items()
-    ]
+    names = [member.name for member in members]
+    numbers = [_number(place, rows, names) for place, rows in _by_place(machines).items()]
     return Fleet(
         members=tuple(members),
         numbers=tuple(_with_splits(numbers, facts)),
-        claims=tuple(_claims(judged, [member.name for member in members], facts)),
+        claims=tuple(_claims([each.claims for each in machines], names, facts)),
     )
 
 
@@ -144,34 +196,40 @@ def _facts(machine: Machine) -> dict[str, str]:
 
 
 _Place = tuple[Question, str, str, str, str]
-_Rows = list[tuple[int, Row]]
+_Rows = list[tuple[int, Answer]]
 
 
-def _by_place(summaries: Sequence[Summary]) -> Mapping[_Place, _Rows]:
-    """Return the rows that answer a question, by where they were measured."""
+def _by_place(machines: Sequence[Measured]) -> Mapping[_Place, _Rows]:
+    """Return the answers by where they were measured."""
     found: dict[_Place, _Rows] = {}
-    for at, summary in enumerate(summaries):
-        for comparison in summary.comparisons:
-            for question, row in _answers(comparison):
-                sides = str(comparison.left.arm), str(comparison.right.arm)
-                place = question, comparison.experiment, comparison.budget, *sides
-                found.setdefault(place, []).append((at, row))
+    for at, machine in enumerate(machines):
+        for each in machine.answers:
+            place = each.question, each.experiment, each.budget, each.left, each.right
+            found.setdefault(place, []).append((at, each))
     return found
 
 
-def _answers(comparison: Comparison) -> Iterator[tuple[Question, Row]]:
+def _answers(comparison: Comparison) -> Iterator[Answer]:
     for question, key in KEYS.items():
         row = comparison.row(key)
         if row is None or row.estimate is None:
             continue
         if row.estimate.scale is Scale.RATIO and not 0 < row.estimate.low <= row.estimate.high:
             continue
-        yield question, row
+        yield Answer(
+            question=question,
+            experiment=comparison.experiment,
+            budget=comparison.budget,
+            left=str(comparison.left.arm),
+            right=str(comparison.right.arm),
+            estimate=row.estimate,
+            outcome=row.outcome,
+        )
 
 
 def _number(place: _Place, rows: _Rows, names: Sequence[str]) -> Number:
     question, experiment, budget, left, right = place
-    estimates = [row.estimate for _, row in rows if row.estimate is not None]
+    estimates = [row.estimate for _, row in rows]
     scale = estimates[0].scale
     pooled = meta.pool(
         effects := [_effect(each.point, each.low, each.high, scale) for each in estimates]
@@ -253,15 +311,16 @@ def _splits(number: Number, facts: Mapping[str, Mapping[str, str]]) -> Iterator[
 
 
 def _claims(
-    judged: Iterable[Judged], names: Sequence[str], facts: Mapping[str, Mapping[str, str]]
+    claims: Iterable[Iterable[Claimed]],
+    names: Sequence[str],
+    facts: Mapping[str, Mapping[str, str]],
 ) -> Iterator[ClaimOver]:
     verdicts: dict[str, dict[str, Verdict]] = {}
     statements: dict[str, str] = {}
-    for name, each in zip(names, judged, strict=False):
-        for judgement in each.judgements:
-            claim = judgement.claim
-            statements[claim.id] = claim.statement
-            verdicts.setdefault(claim.id, {})[name] = judgement.finding.verdict
+    for name, of_machine in zip(names, claims, strict=True):
+        for each in of_machine:
+            statements[each.id] = each.statement
+            verdicts.setdefault(each.id, {})[name] = each.verdict
     for claim_id, found in verdicts.items():
         if set(found.values()) <= {Verdict.NOT_MEASURED, Verdict.NOT_APPLICABLE}:
             continue

@@ -12,22 +12,20 @@ import json
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from functools import cache
-from hashlib import file_digest, sha256
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
 import polars as pl
 
-from bench.errors import JournalError
 from bench.host import ownership
+from bench.journal.files import Stamp, code, digest, name_in
 from bench.judge.metrics import Unit
 from bench.questions.history.frame import SCHEMA, rows_of
 
 NAME: Final = ".bufbench-history.parquet"
-_PACKAGE: Final = Path(__file__).resolve().parents[2]
 _STAMP: Final = ("size_bytes", "mtime_ns", "ctime_ns")
 _NEVER_NULL: Final = ("judge", "path", *_STAMP, "sha256")
 _NULL_AT_ONCE: Final = ("number", "run", "started_s", "trials", "hostname", "kernel", "kind")
@@ -43,35 +41,12 @@ _OF_NUMBER: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stamp:
-    """What a file's inode says of it."""
-
-    size_bytes: int
-    mtime_ns: int
-    ctime_ns: int
-
-    @classmethod
-    def of(cls, path: Path) -> Stamp:
-        """Look at a journal. JournalError unless it is a plain file that can be seen."""
-        try:
-            seen = path.stat()
-        except OSError as error:
-            raise JournalError(f"journal {path} cannot be read: {error.strerror}") from error
-        if not stat.S_ISREG(seen.st_mode):  # reading a pipe would wait
-            raise JournalError(f"journal {path} cannot be read: it is not a file")
-        return cls(size_bytes=seen.st_size, mtime_ns=seen.st_mtime_ns, ctime_ns=seen.st_ctime_ns)
-
-
 class Cache:
     """The numbers of one folder's journals."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._frames = {
-            str(path): frame
-            for (path,), frame in load(folder / NAME).partition_by("path", as_dict=True).items()
-        }
+        self._frames = dict(_by_path(load(folder / NAME)))
         self._altered = False
 
     def known(self, path: Path) -> pl.DataFrame | None:
@@ -83,7 +58,7 @@ class Cache:
         then = frame.row(0, named=True)
         if all(then[name] == value for name, value in asdict(stamp).items()):
             return frame
-        if then["size_bytes"] != stamp.size_bytes or then["sha256"] != _sha256(path):
+        if then["size_bytes"] != stamp.size_bytes or then["sha256"] != digest(path):
             return None
         return self._keep(
             path, frame.with_columns(pl.lit(v).alias(k) for k, v in asdict(stamp).items())
@@ -92,10 +67,10 @@ class Cache:
     def judged(self, path: Path) -> pl.DataFrame:
         """Judge a journal and keep its rows. JournalError if it cannot be read."""
         of_file = {
-            "judge": judge(),
+            "judge": code(),
             "path": self._name(path),
             **asdict(Stamp.of(path)),  # before it is read: what is added meanwhile alters it
-            "sha256": _sha256(path),
+            "sha256": digest(path),
         }
         return self._keep(path, rows_of(path, of_file))
 
@@ -119,8 +94,7 @@ class Cache:
                 beside.unlink(missing_ok=True)
 
     def _name(self, path: Path) -> str:
-        name = str(path.relative_to(self._folder))
-        return name.encode("utf-8", "backslashreplace").decode()
+        return name_in(self._folder, path)
 
     def _keep(self, path: Path, frame: pl.DataFrame) -> pl.DataFrame:
         frame = frame.with_columns(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
@@ -129,21 +103,14 @@ class Cache:
         return frame
 
 
-@cache
-def judge() -> str:
-    """Return a digest of all that judges a journal: numbers of other code are not comparable."""
-    found = sha256()
-    for path in sorted(_PACKAGE.rglob("*.py")):
-        found.update(path.read_bytes())
-    return found.hexdigest()[:16]
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise JournalError(f"journal {path} cannot be read: {error.strerror}") from error
+def _by_path(rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Yield the rows of each journal, which stand together."""
+    start = 0
+    for path, count in (
+        rows.select(pl.col("path").rle()).unnest("path").select("value", "len").rows()
+    ):
+        yield path, rows.slice(start, count)
+        start += count
 
 
 def load(path: Path) -> pl.DataFrame:
@@ -157,7 +124,7 @@ def load(path: Path) -> pl.DataFrame:
         return nothing
     if frame.schema != SCHEMA or not _holds(frame):
         return nothing
-    return frame.filter(pl.col("judge") == judge())
+    return frame.filter(pl.col("judge") == code())
 
 
 def _holds(frame: pl.DataFrame) -> bool:

@@ -142,10 +142,10 @@ def _asked(summary: Summary, measure: Measure) -> str:
     found = set()
     for arm in summary.experiments[labels["experiment"]].arms.values():
         if arm.name in named or arm.name.transport == labels.get("transport"):
-            for trial in arm.trials:
-                storm = replace(trial.config.storm, seed=0, workers=0, cpus=())
+            for config in arm.configs:
+                storm = replace(config.storm, seed=0, workers=0, cpus=())
                 storm = replace(storm, count=0, rate_per_s=0.0) if sized else storm
-                bare = asdict(replace(trial.config, budget_bytes=0, storm=storm))
+                bare = asdict(replace(config, budget_bytes=0, storm=storm))
                 found.add(json.dumps(bare, sort_keys=True, default=str))
     return _digest("".join(sorted(found)))
 

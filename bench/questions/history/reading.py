@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -13,10 +12,10 @@ import polars as pl
 
 from bench.amounts import counted
 from bench.errors import JournalError
+from bench.journal.files import below
 from bench.questions.history.cache import Cache
 from bench.questions.history.frame import SCHEMA
 
-_ENDINGS: Final = (".jsonl", ".jsonl.gz")
 _REPORT_S: Final = 10.0
 Say = Callable[[str], None]
 
@@ -30,9 +29,9 @@ def read(places: Iterable[Path], say: Say) -> pl.DataFrame:
     frames = [pl.DataFrame(schema=SCHEMA)]
     seen: set[Path] = set()
     for folder, journals in _journals(wanted, say):
-        fresh = [path for path in journals if path.resolve() not in seen]
-        seen |= {path.resolve() for path in fresh}
-        frames += _frames(folder, fresh, say)
+        fresh = {path: at for path in journals if (at := path.resolve()) not in seen}
+        seen |= {*fresh.values()}
+        frames += _frames(folder, [*fresh], say)
     rows = pl.concat(frames)
     numbers = _once(rows.filter(pl.col("number").is_not_null()), say)
     if numbers.is_empty():
@@ -47,7 +46,7 @@ def _journals(places: Iterable[Path], say: Say) -> Iterator[tuple[Path, list[Pat
     """Yield folders to keep a cache in, and the journals in each and below."""
     for place in places:
         if place.is_dir():
-            found = sorted(_below(place, say))
+            found = below(place, say)
             if not found:
                 say(f"{place} holds no journal; they end in .jsonl or .jsonl.gz")
             yield place, found
@@ -55,14 +54,6 @@ def _journals(places: Iterable[Path], say: Say) -> Iterator[tuple[Path, list[Pat
             yield place.parent, [place]
         else:
             say(f"{place} does not exist")
-
-
-def _below(place: Path, say: Say) -> Iterator[Path]:
-    def refused(error: OSError) -> None:
-        say(f"{error.filename} cannot be read: {error.strerror}")
-
-    for folder, _, names in os.walk(place, onerror=refused):
-        yield from (Path(folder, name) for name in names if name.endswith(_ENDINGS))
 
 
 def _frames(folder: Path, journals: list[Path], say: Say) -> Iterator[pl.DataFrame]:

@@ -237,11 +237,8 @@ def _shares(key: str, arms: Sequence[ArmSamples], _: Sequence[Comparison]) -> Fo
 def _counted(arm: ArmSamples, key: str) -> tuple[int, int, str]:
     """Return what a share is made of: how many, of how many, of what."""
     if key == "own_dropped_share":
-        books = [trial.ledger for trial in arm.trials if trial.ledger is not None]
-        return sum(b.own_dropped for b in books), sum(b.own_attempted for b in books), "records"
-    orders = [trial.ordering for trial in arm.trials if trial.ordering is not None]
-    part = sum(each.causal_violations for each in orders)
-    return part, sum(each.causal_pairs for each in orders), "pairs"
+        return arm.total("own_dropped"), arm.total("own_attempted"), "records"
+    return arm.total("causal_violations"), arm.total("causal_pairs"), "pairs"
 
 
 def _lossless(results: Mapping[str, Result]) -> Iterator[Curve]:

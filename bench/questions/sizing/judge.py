@@ -7,12 +7,13 @@ two in a row lose nothing; then every rung around that edge gets its full number
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from bench.judge.bottleneck import Bottleneck, usual
+from bench.judge.bottleneck import Bottleneck, bottleneck
 from bench.judge.ladder import STORMS, Ladder, Rung
 from bench.judge.load import state_of
 from bench.judge.statistics import loss_bound
@@ -110,9 +111,15 @@ def sizing(
         rungs_bytes=tuple(rungs_bytes),
         lost_shares=shares,
         margin=margin,
-        busy=usual(used) is Bottleneck.CONSUMER,
+        busy=_busy(used),
         disturbed=disturbed,
     )
+
+
+def _busy(trials: Iterable[TrialResult]) -> bool:
+    """Return whether most of the trials that lost something had a consumer that never rested."""
+    found = Counter(map(bottleneck, trials))
+    return found[Bottleneck.CONSUMER] > found[Bottleneck.BUFFER]
 
 
 def _is_disturbed(trial: TrialResult) -> bool:

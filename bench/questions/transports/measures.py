@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Final
 
 from bench.amounts import counted
-from bench.campaign.gates import Gate
+from bench.campaign.gates import Gate, counts
 from bench.judge.comparison import Comparison, Row
 from bench.judge.ladder import Ladder
 from bench.judge.metrics import METRICS, Unit
@@ -154,20 +154,22 @@ def checks(summary: Summary) -> Iterator[Check]:
 
 
 def _order(summary: Summary, gate: Gate) -> Check:
-    arms = [arm for each in summary.experiments.values() for arm in each.arms.values()]
-    trials = [*(trial for arm in arms for trial in arm.trials), *summary.reduced]
-    found = [
-        trial.ordering
-        for trial in trials
-        if trial.config.transport == gate.transport and trial.ordering is not None
+    transport = gate.transport or ""
+    arms = [
+        arm
+        for each in summary.experiments.values()
+        for arm in each.arms.values()
+        if arm.config.transport == transport
     ]
-    pairs = sum(each.causal_pairs for each in found)
-    failure = gate.failure(trials)
-    if not failure:
-        outcome = Passing.PASSED
-    elif any(each.causal_violations for each in found):
-        outcome = Passing.FAILED
-    else:
-        outcome = Passing.SKIPPED
+    cut = [
+        counts(gate.what, each) for each in summary.reduced if each.config.transport == transport
+    ]
+    happened = sum(arm.total("causal_violations") for arm in arms) + sum(part for part, _ in cut)
+    pairs = sum(arm.total("causal_pairs") for arm in arms)
+    failure = gate.said(happened, {transport: pairs})
+    outcome = Passing.PASSED
+    if failure:
+        outcome = Passing.FAILED if happened else Passing.SKIPPED
+    pairs += sum(whole for _, whole in cut)
     text = failure or f"0 of {pairs:,} causal pairs were delivered parent first"
     return Check(name=str(gate), outcome=outcome, text=text)

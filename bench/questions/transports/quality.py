@@ -6,11 +6,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 from bench.amounts import counted
 from bench.judge.floor import Floor
-from bench.judge.load import state_of
 from bench.questions.transports.summary import Summary
 from bench.report.units import clean, share
 from bench.trial.result import State
@@ -57,19 +57,21 @@ def _noise(floors: Sequence[Floor]) -> str:
 def _noisy(summary: Summary) -> str:
     """Say how many trials the machine disturbed, and by what most often."""
     noisy = [
-        trial
+        reasons
         for samples in summary.experiments.values()
         for arm in samples.arms.values()
-        for trial in arm.trials
-        if state_of(trial) is State.NOISY
+        for part in arm.parts
+        for state, reasons in zip(part.columns.states(), part.columns.reasons(), strict=True)
+        if state is State.NOISY
     ]
     if not noisy:
         return "no trial was noisy"
-    kinds = Counter(_kind(reason) for trial in noisy for reason in dict.fromkeys(trial.reasons))
+    kinds = Counter(_kind(each) for reasons in noisy for each in dict.fromkeys(reasons))
     why = ", ".join(f"{clean(kind)}: {count}" for kind, count in kinds.most_common(_MOST_REASONS))
     return f"{share(len(noisy) / summary.trials)} of the trials were noisy ({why})"
 
 
+@lru_cache(maxsize=4096)
 def _kind(reason: str) -> str:
     """Return a trial's reason without its figures: "CPU time was stolen"."""
     words = re.sub(r"[\d.,]+ ?%?", "", re.split(r": | \(", reason)[0])

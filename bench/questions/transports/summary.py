@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from bench.errors import JournalError
 from bench.journal.distinct import distinct
 from bench.journal.reader import Line, gather, read
 from bench.journal.schema import Fault, JournalContent, Run
+from bench.judge.columns import columns_of
 from bench.judge.comparison import Comparison, Unequal, compare_arms, unequal_loads
 from bench.judge.coverage import Coverage, coverage
 from bench.judge.floor import Floor, noise_floors
@@ -145,7 +146,7 @@ def gathered(paths: Iterable[Path]) -> tuple[JournalContent, Places]:
     """Read journals as one, and where each trial stands. JournalError if none can be."""
     found = [list(read(path)) for path in paths]
     content = distinct([gather(lines) for lines in found])
-    if not content.trials:
+    if not any(run.trials for run in content.runs):
         why = f": {content.faults[0]}" if content.faults else ""
         raise JournalError(f"no trial to report on{why}")
     return content, {
@@ -161,9 +162,7 @@ def by_machine(content: JournalContent) -> list[list[Run]]:
         # The cost is measured anew by every run.
         plain = asdict(replace(run.header.machine, wakeup_cost_ns=None))
         alike = of_machine.setdefault(json.dumps(plain, sort_keys=True), [])
-        means: dict[tuple[str, str], TrialConfig] = {
-            (trial.experiment, trial.arm): trial.config for trial in run.trials
-        }
+        means = dict(_meanings(run))
         agreeing = (
             (runs, known)
             for runs, known in alike
@@ -176,3 +175,11 @@ def by_machine(content: JournalContent) -> list[list[Run]]:
         runs.append(run)
         known |= means
     return groups
+
+
+def _meanings(run: Run) -> Iterator[tuple[tuple[str, str], TrialConfig]]:
+    """Yield experiment and arm, and what was last meant by them."""
+    columns = columns_of(run.trials)
+    places, configs = columns.configs()
+    for experiment, arm, rows in columns.arms():
+        yield (experiment, arm), configs[places[rows[-1]]]

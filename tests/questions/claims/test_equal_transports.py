@@ -19,8 +19,7 @@ from made_up_trials import machine, trial
 
 from bench.judge import statistics
 from bench.judge.load import load_of
-from bench.judge.metrics import Reading
-from bench.judge.samples import ArmSamples, ExperimentSamples
+from bench.judge.samples import ArmSamples, ExperimentSamples, Reading
 from bench.plan.experiments import ArmName, Experiment
 from bench.questions.claims import contrast
 from bench.questions.claims import run as claims_plan
@@ -75,7 +74,7 @@ def pool(rng: random.Random, *, loss: float, refused: bool = False) -> list[Read
 
 
 def _reading(made: TrialResult) -> Reading:
-    return Reading(trial=made, wakeup_cost_ns=None, cpus=4, baseline_ns={}, load=load_of(made))
+    return Reading(trial=made, load=load_of(made), baseline_ns={})
 
 
 def likely_loss(experiment: Experiment, name: ArmName) -> float:
@@ -106,12 +105,12 @@ class Journals:
         for arm in experiment.arms:
             loss = likely_loss(experiment, arm.name)
             drawn = self._pool(loss, experiment.name == "full")
-            found.arms[arm.name] = ArmSamples(
-                name=arm.name,
-                readings={
-                    (0, block): self._rng.choice(drawn) for block in range(experiment.blocks)
-                },
-            )
+            made = ArmSamples(name=arm.name)
+            made.readings = {
+                (0, block): self._rng.choice(drawn) for block in range(experiment.blocks)
+            }
+            made.trials = tuple(each.trial for each in made.readings.values())
+            found.arms[arm.name] = made
         return found
 
     def _pool(self, loss: float, refused: bool) -> list[Reading]:

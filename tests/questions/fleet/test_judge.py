@@ -13,7 +13,7 @@ from made_up_trials import blocks, machine
 from bench.judge.statistics import Scale
 from bench.questions.claims.claim import Verdict
 from bench.questions.fleet.document import document
-from bench.questions.fleet.judge import ClaimOver, Fleet, judge
+from bench.questions.fleet.judge import ClaimOver, Fleet, judge, measured
 from bench.questions.transports.standing import Question
 from bench.questions.transports.summary import Summary, compare
 from bench.report.document import Sentence
@@ -36,7 +36,7 @@ def one(random: np.random.Generator, name: str, ratio: float, preemption: str) -
 
 def fleet(ratios: Sequence[tuple[float, str]], seed: int = 1) -> Fleet:
     random = np.random.default_rng(seed)
-    return judge([one(random, f"m{at}", *each) for at, each in enumerate(ratios)])
+    return judge([measured(one(random, f"m{at}", *each)) for at, each in enumerate(ratios)])
 
 
 def latency(found: Fleet) -> dict[str, object]:
@@ -74,7 +74,8 @@ def test_the_fact_that_machines_of_another_kind_share_is_named() -> None:
 
 def test_one_name_for_two_machines_gets_a_number() -> None:
     random = np.random.default_rng(3)
-    found = judge([one(random, "same", RATIO, "none"), one(random, "same", RATIO, "full")])
+    both = [one(random, "same", RATIO, each) for each in ("none", "full")]
+    found = judge([*map(measured, both)])
     assert [each.name for each in found.members] == ["same 6.1.0-made-up", "same 6.1.0-made-up #2"]
 
 

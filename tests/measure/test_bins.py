@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Histograms decoded together are those that hdrh decodes, one by one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hdrh.histogram import HdrHistogram
+
+from bench.errors import JournalError
+from bench.measure import bins, latency
+from bench.measure.bins import Bins
+from bench.record.records import CAPTURED
+
+HIGHEST = 3_600_000_000_000
+
+
+def histogram(latencies_ns: list[int]) -> str:
+    rows = np.zeros(len(latencies_ns), CAPTURED)
+    rows["delivered_ns"] = latencies_ns
+    return latency.measure(rows).histogram
+
+
+def made_up(count: int = 100) -> list[str]:
+    random = np.random.default_rng(1)
+    found = [histogram([0]), histogram([HIGHEST]), histogram([1] * 300_000), histogram([])]
+    for _ in range(count):
+        size = int(random.integers(1, 3_000))
+        found.append(histogram(random.lognormal(9, 3, size).astype(np.uint64).tolist()))
+    return found
+
+
+def assert_is(found: Bins, expected: HdrHistogram) -> None:
+    counts = np.frombuffer(expected.counts, np.int64)
+    occupied = np.flatnonzero(counts)
+    np.testing.assert_array_equal(found.bins, occupied)
+    np.testing.assert_array_equal(found.counts, counts[occupied])
+
+
+def test_each_has_the_bins_that_hdrh_reads() -> None:
+    texts = made_up()
+    found = Bins.of(texts)
+    assert len(found.sizes) == len(texts)
+    for at, text in enumerate(texts):
+        assert_is(found.chosen(np.array([at])), latency.decode(text))
+    some = found.chosen(np.array([7, 3, 0]))
+    assert some.sizes.tolist() == [found.sizes[7], 0, 1]
+
+
+def test_their_sum_and_its_percentiles_are_hdrhs() -> None:
+    texts = made_up(20)
+    merged = latency.merge(texts)
+    found = Bins.of(texts).merged()
+    assert_is(found, latency.decode(merged))
+    quantiles = (0.0, 0.5, 0.9, 0.99, 0.999, 1.0)
+    assert bins.percentiles(found, quantiles) == latency.percentiles_of(merged, quantiles)
+    assert bins.percentiles(Bins.of([]).merged(), (0.5,)) == (0,)
+
+
+def test_steps_lead_back_to_the_bins() -> None:
+    found = Bins.of(made_up(10))
+    again = Bins.by_steps(found.steps(), found.counts, found.sizes)
+    np.testing.assert_array_equal(again.bins, found.bins)
+
+
+def test_those_of_other_writers_are_read_too() -> None:
+    made = HdrHistogram(1, HIGHEST, 3)
+    made.record_value(1_000, 5)
+    text = made.encode().decode()
+    assert_is(Bins.of([text]), made)
+
+
+@pytest.mark.parametrize("text", ["x", "", "AAAA", histogram([1])[:-8]])
+def test_what_is_damaged_is_a_fault_of_the_journal(text: str) -> None:
+    with pytest.raises(JournalError):
+        Bins.of([*made_up(1), text])
