@@ -148,7 +148,7 @@ def config(text: str) -> TrialConfig:
 SIDES = (
     *("ringbuf", "ringbuf:output", "ringbuf:largest:payload=mixed", "ringbuf:payload=512"),
     *("ringbuf:dynptr", "ringbuf:forced", "ringbuf:wakeup=16", "ringbuf:delay=2000", BY_BYTES),
-    *("ringbuf:discard", "ringbuf:discard:payload=mixed"),
+    "ringbuf:discard",
     *("ringbuf:records=100", "ringbuf:output:payload=mixed", "ringbuf:checked", "sharded"),
     *("ringbuf:raw", "ringbuf:tp_btf:scratch", "perfbuf", "perfbuf:payload=512"),
     *("perfbuf:payload=mixed", "perfbuf:records=1000", "perfbuf:raw:scratch"),
