@@ -34,7 +34,7 @@ from bench.report.document import pick
 from bench.tracer import compiler
 
 IMPORTED: Final = ("bench.questions.kernels.sample", "bench.guests.sealed", "bcc.libbcc",
-                   "hdrh.histogram")  # fmt: skip
+                   "bench.tracer.by_bcc", "hdrh.histogram")  # fmt: skip
 """Modules of the guest: its own, and what a trial imports late."""
 
 _MAIN: Final = """\
