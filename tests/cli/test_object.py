@@ -230,7 +230,7 @@ def test_columns_are_typed(example: Path) -> None:
     words = done.stdout.splitlines()[0].split()
     assert words == ["TIME", "PID", "PPID", "EXIT_CODE", "DURATION_NS", "COMM"]
     events = len(done.stdout.splitlines()) - 1
-    assert done.stderr == ("1 event\n" if events == 1 else f"{events} events\n")
+    assert done.stderr == ("1 event\n" if events == 1 else f"{events:,} events\n")
 
 
 @pytest.mark.slow
