@@ -187,7 +187,7 @@ def test_the_example_sees_every_exit_without_a_toolchain(example: Path) -> None:
         assert (event["ppid"], event["exit_code"]) == (os.getpid(), code)
         assert event["comm"] == "bash"
         assert 0 < event["duration_ns"] < 60e9
-    assert tracer.said.read_text() == f"{len(tracer.events())} events\n"
+    assert tracer.said.read_text() == f"{len(tracer.events()):,} events\n"
     assert {kind for kind, _ in held} >= {"map"}
     assert eventually(lambda: not alive(held)), "left in the kernel"
     schema = Draft202012Validator(schemas.schema("object-line"))
