@@ -187,7 +187,7 @@ def test_the_example_sees_every_exit_without_a_toolchain(example: Path) -> None:
         assert (event["ppid"], event["exit_code"]) == (os.getpid(), code)
         assert event["comm"] == "bash"
         assert 0 < event["duration_ns"] < 60e9
-    assert tracer.said.read_text() == f"{len(tracer.events())} events\n"
+    assert tracer.said.read_text() == f"{len(tracer.events()):,} events\n"
     assert {kind for kind, _ in held} >= {"map"}
     assert eventually(lambda: not alive(held)), "left in the kernel"
     schema = Draft202012Validator(schemas.schema("object-line"))
@@ -230,7 +230,7 @@ def test_columns_are_typed(example: Path) -> None:
     words = done.stdout.splitlines()[0].split()
     assert words == ["TIME", "PID", "PPID", "EXIT_CODE", "DURATION_NS", "COMM"]
     events = len(done.stdout.splitlines()) - 1
-    assert done.stderr == ("1 event\n" if events == 1 else f"{events} events\n")
+    assert done.stderr == ("1 event\n" if events == 1 else f"{events:,} events\n")
 
 
 @pytest.mark.slow
