@@ -63,10 +63,9 @@ def designs(folder: Path, machine: str, *, guest: bool = False) -> None:
 
 
 def washout(folder: Path) -> None:
-    for workload in ("storm", "trickle"):
-        for name, arms in PAIRS.items():
-            shape = ("--workload", workload, "--storms", "24", *STORMS[workload])
-            duet(folder / f"{workload}-{name}.jsonl", arms, WASHOUT_WINDOWS, *shape)
+    for name, arms in PAIRS.items():
+        words = ("--storms", "24", *STORMS["storm"])
+        duet(folder / f"storm-{name}.jsonl", arms, WASHOUT_WINDOWS, *words)
 
 
 @contextmanager

@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from io import StringIO
+from math import inf
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 from rich.console import Console
@@ -23,11 +25,13 @@ from bench.cli import environment
 from bench.journal.reader import read_journal
 from bench.journal.schema import JournalContent
 from bench.judge.floor import LEAST_MARGIN
+from bench.linux.machine import Machine
 from bench.plan.experiments import Arm, Experiment
 from bench.questions.claims.catalogue import judge
 from bench.questions.claims.evidence import of_journals
 from bench.questions.claims.words import tally
-from bench.questions.duet.document import DuetData, document
+from bench.questions.duet.designs import designs
+from bench.questions.duet.document import CarriedData, DuetData, document
 from bench.questions.duet.judge import judge as judge_duet
 from bench.questions.kernels import sentences
 from bench.questions.kernels.document import document as document_of_kernels
@@ -44,11 +48,13 @@ from bench.report.document import Document, Level, Sentence
 from bench.report.renderers import markdown
 from bench.report.renderers.markdown import escape
 from bench.report.renderers.text import show
+from bench.report.units import share
 
 _FOLDER: Final = Path("results/reference")
 _BLOCK: Final = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
-_ORDER: Final = ("solo", "4ms", "1ms", "record")
+_SHOWN_AGES: Final = 9
 _DESIGNS: Final = {"solo": "each alone", "record": "by process"}
+_NUMBERS: Final = {"latency_p50_ns": "median latency", "write_ns": "write"}
 _COLUMNS: Final = 80
 
 
@@ -68,7 +74,10 @@ def _day(name: str) -> str:
 
 
 def _machine(name: str) -> str:
-    machine = _content(name).runs[0].header.machine
+    return _named(_content(name).runs[0].header.machine)
+
+
+def _named(machine: Machine) -> str:
     return escape(
         f"virtual machine ({machine.virtualisation}) with {machine.cpus_online} CPUs "
         f"({machine.cpu_model}) and {machine.memory_bytes / 2**30:.0f} GiB, "
@@ -145,20 +154,89 @@ def _designs(path: Path) -> list[DuetData]:
 
 
 def _interference() -> Iterator[str]:
-    """Yield the table of designs: each pair of arms alone, by window and by process."""
+    """Yield the table of designs, alone, by window and by process, and what contradicts alone."""
     yield "| storm | machine | design | median latency | write | wake-ups a record | storms |"
     yield "|---|---|---|---|---|---|---:|"
+    contradictions = []
     for path in sorted((_FOLDER / "duets").glob("*.jsonl.gz")):
         workload, _, machine = path.name.removesuffix(".jsonl.gz").partition("-")
-        for data in sorted(_designs(path), key=lambda each: _ORDER.index(each.assign)):
+        machine = machine.replace("-", " ")
+        found = sorted(_designs(path), key=_from_solo_to_record)
+        for data in found:
             numbers = {each.key: each for each in data.numbers}
-            cells = [workload, machine, _DESIGNS.get(data.assign, f"windows of {data.assign}")]
+            cells = [workload, machine, _design(data.assign)]
             for key in ("latency_p50_ns", "write_ns"):
                 each = numbers[key]
                 cells.append(f"{each.ratio:.3f} ({each.low:.3f} to {each.high:.3f})")
             ring, perf = (f"{each:.2f}" if each is not None else "-" for each in data.raised)
             cells += [f"{ring}, {perf}" if data.assign == "solo" else ring, str(data.storms)]
             yield f"| {' | '.join(cells)} |"
+        contradictions += [
+            f"- {workload}, {machine}: {_NUMBERS[each.key]}, "
+            f"{' and '.join(map(_design, each.designs))}, {share(each.apart)} apart"
+            for each in designs(found).data.contradictions
+            if "solo" in each.designs and each.key in _NUMBERS
+        ]
+    yield ""
+    yield f"Beyond both intervals each arm alone is contradicted in {len(contradictions)} of these:"
+    yield ""
+    yield from contradictions or ["- nothing"]
+
+
+def _design(assign: str) -> str:
+    return _DESIGNS.get(assign, f"windows of {assign}")
+
+
+def _from_solo_to_record(data: DuetData) -> float:
+    """Order designs: each arm alone, the longest windows, the shortest, by process."""
+    known = {"solo": -inf, "record": 0.0}
+    found = known.get(data.assign)
+    return -float(data.assign.removesuffix("ms")) if found is None else found
+
+
+def _washout() -> Iterator[str]:
+    """Yield how far ratios soon after a window's beginning are from those of its second half.
+
+    In bold what is farther off than any age is between the same arm twice, and not by chance.
+    """
+    ages = " | ".join(f"{5 * age} to {5 * age + 5} %" for age in range(_SHOWN_AGES))
+    yield f"| storm | window | number | {ages} | A/A, up to | felt until |"
+    yield f"|---|---|---|{'---:|' * (_SHOWN_AGES + 2)}"
+    for path in sorted((_FOLDER / "washout").glob("*-ring-perf.jsonl.gz")):
+        workload = path.name.partition("-")[0]
+        twins = [
+            {each.assign: each for each in _designs(path.with_name(f"{workload}-{pair}.jsonl.gz"))}
+            for pair in ("ring-ring", "perf-perf")
+        ]
+        for data in sorted(_designs(path), key=_from_solo_to_record):
+            same = [each for twin in twins for each in twin[data.assign].carried]
+            for carried in data.carried:
+                noise = max(
+                    max(point, 1 / point) - 1
+                    for each in same
+                    if each.key == carried.key
+                    for _, point, _ in filter(None, each.by_age)
+                )
+                yield _aged(workload, data.assign, carried, noise)
+        (run,) = read_journal(path).runs
+        load = median(trial.conditions.load_1m for trial in run.trials)
+        day = run.header.started_utc[:10]
+        yield f"\n{day}, {_named(run.header.machine)}; load {load:.1f}, its own among it."
+
+
+def _aged(workload: str, assign: str, carried: CarriedData, noise: float) -> str:
+    beyond = [
+        each is not None and not each[0] <= 1 <= each[2] and max(each[1], 1 / each[1]) > 1 + noise
+        for each in carried.by_age
+    ]
+    cells = []
+    for found, bold in list(zip(carried.by_age, beyond, strict=True))[:_SHOWN_AGES]:
+        text = "-" if found is None else f"{found[1] - 1:+.1%}".replace("%", " %")
+        cells.append(f"**{text}**" if bold else text)
+    flat = next((age for age, each in enumerate(beyond) if not each), len(beyond))
+    felt_us = flat * float(assign.removesuffix("ms")) * 1e3 / len(beyond)
+    cells += [share(noise), f"{felt_us:,.0f} µs"]
+    return f"| {' | '.join((workload, assign, _NUMBERS[carried.key], *cells))} |"
 
 
 def _kernels() -> Iterator[str]:
@@ -188,6 +266,7 @@ BLOCKS: Final[Mapping[str, Callable[[], Iterator[str]]]] = {
     "claims": _claims,
     "environment": _environment,
     "interference": _interference,
+    "washout": _washout,
     "kernels": _kernels,
 }
 

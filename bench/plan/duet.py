@@ -17,7 +17,11 @@ SHORTEST_WINDOW_NS: Final = 500_000
 
 LONGEST_WINDOW_NS: Final = 1_000_000_000
 WASHOUT: Final = 0.2
-"""Share of a window that is left out at its beginning, where the other arm's records are read."""
+LEAST_WASHOUT_NS: Final = 200_000
+"""A window's beginning that is left out, where the arm before is felt: so long, or such a share.
+
+How long that is does not depend on the window: docs/metrics.md has the experiment.
+"""
 
 _WINDOW: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(us|ms|s)")
 _UNITS_NS: Final = {"us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
@@ -41,7 +45,7 @@ def assignment(text: str) -> Duet:
             else "it ends before a wake-up has been answered"
         )
         raise UsageError(f"a window of {text} does not serve: {why}", remedy="take 500us to 1s")
-    return Duet(window_ns=window_ns, washout_ns=int(WASHOUT * window_ns))
+    return Duet(window_ns=window_ns, washout_ns=max(int(WASHOUT * window_ns), LEAST_WASHOUT_NS))
 
 
 def experiment(

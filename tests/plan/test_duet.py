@@ -58,7 +58,7 @@ def test_nonsense_is_refused(text: str) -> None:
     [
         ("record", Duet()),
         ("1ms", Duet(window_ns=1_000_000, washout_ns=200_000)),
-        ("500 us", Duet(window_ns=500_000, washout_ns=100_000)),
+        ("500 us", Duet(window_ns=500_000, washout_ns=200_000)),
         ("0.0175s", Duet(window_ns=17_500_000, washout_ns=3_500_000)),
     ],
 )
