@@ -228,6 +228,7 @@ def test_storms_are_the_same_on_every_kernel_and_small_beside_callers() -> None:
     first, again = ([*sample.experiments(2, TRANSPORTS, number)] for number in (1, 3))
     assert [each.arms for each in first] == [each.arms for each in again]
     assert {each.blocks for each in first} == {1}
+    assert {each.name for each in again if each.blocks != 3} == {"torn"}
     counts = {
         each.name: {arm.config.storm.count for arm in each.arms if arm.config.storm.count}
         for each in first
