@@ -75,6 +75,7 @@ def command(
     ringbuf:payload=512, perfbuf:wakeup=50, sharded, sharded:rings=2 (for all CPUs),
     ringbuf:none (no wake-ups), ringbuf:forced, ringbuf:dynptr (lengths known at run time),
     ringbuf:largest (all as long as the longest),
+    ringbuf:discard (behind one discarded without a wake-up),
     ringbuf:position=visit (its reader's position is published once a visit, not at each record).
     The same arm twice (A/A) says how far chance goes. Solo gives each arm storms of its own, as a
     user of one has it; with several --assign their answers stand side by side.
@@ -172,6 +173,6 @@ def _progress(found: Sequence[Duel]) -> None:
     if not sys.stderr.isatty():
         return
     widths = "; ".join(
-        f"{counted(each.storms, 'storm')} ±{min(each.resolvable, 9.99):.1%}" for each in found
+        f"{counted(each.storms, 'storm')} ±{min(each.half_width, 9.99):.1%}" for each in found
     )
     print(f"\r\x1b[K{widths}", end="", file=sys.stderr, flush=True)

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from bench.plan.config import Duet
 from bench.record.write import WriteTimes, median
-from bench.tracer.program import Build, Program
+from bench.tracer.build import Build
+from bench.tracer.program import Program
 
 BUILD: Final = Build(variant="duet", name="choose")
 MACROS: Final = {"TIMED_WRITES": 1}

@@ -52,22 +52,28 @@ static __always_inline void count_write(int kind, u64 ns, u64 times)
 
 static __always_inline u64 begin_write(void)
 {
-	return bpf_ktime_get_ns();
+	return TIMED_WRITES ? bpf_ktime_get_ns() : 0;
 }
 
 static __always_inline void end_write(struct tracer_settings *set, u64 begin_ns, s64 error)
 {
-	u64 ns = bpf_ktime_get_ns() - begin_ns;
-	u64 washed_out = (begin_ns % set->window_ns - set->washout_ns) >> 63;
+	u64 ns, washed_out;
 
+	if (!TIMED_WRITES)
+		return;
+	ns = bpf_ktime_get_ns() - begin_ns;
+	washed_out = (begin_ns % set->window_ns - set->washout_ns) >> 63;
 	count_write((u64)error >> 63, ns, 1 - washed_out);
 }
 
 /* What the clock itself takes: two readings with nothing between them. */
 static __always_inline void time_clock(void)
 {
-	u64 begin_ns = bpf_ktime_get_ns();
+	u64 begin_ns;
 
+	if (!TIMED_WRITES)
+		return;
+	begin_ns = bpf_ktime_get_ns();
 	count_write(NO_WRITE, bpf_ktime_get_ns() - begin_ns, 1);
 }
 #else

@@ -13,8 +13,9 @@ from bench.linux import procfs
 from bench.plan import arms
 from bench.plan.config import Consumer, Producer, Reader
 from bench.tracer import btf, live
+from bench.tracer.build import Kernel
 from bench.tracer.capture import Capture
-from bench.tracer.program import Kernel, Program
+from bench.tracer.program import Program
 from bench.tracer.transport import Request
 from bench.tracer.transports import find
 from bench.trial import memory_census

@@ -10,11 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tracing import alive, bpf_ids, eventually
 from trials import KIB, STORMS, assert_balanced, records, run
 
 from bench.errors import UsageError
+from bench.plan import mix
 from bench.plan.config import MIXED, Call, Consumer, Poll, Producer, Reader, TrialConfig, Wake
 from bench.trial.result import State
 from bench.trial.rig import Rig
@@ -137,6 +139,23 @@ def test_padded_records_arrive_whole(
     lengths = set(rows["length"].tolist())
     assert lengths == ({72, 200, 1024, 4168} if payload_bytes == MIXED else {72 + payload_bytes})
     assert (rows["tail"] == rows["sequence"])[rows["length"] > 72].all()
+
+
+@pytest.mark.parametrize("call", [Call.RESERVE, Call.OUTPUT, Call.DYNPTR, Call.LARGEST])
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_mix_of_lengths_arrives_in_its_turns(rig: Rig, transport: str, call: Call) -> None:
+    turns = mix.turns({72: 12, 100: 8, 1_000: 10, 4_168: 2})
+    producer = mix.padded(Producer(call=call, records_per_exit=5), turns)
+    storm = replace(STORM, count=600)
+    trial = run(rig, trial_config(transport, 8192 * KIB, storm=storm, producer=producer))
+    assert_balanced(trial)
+    rows = records(rig)
+    assert len(rows) >= 3_000
+    expected = np.array(turns)[rows["sequence"] & 15] + 72
+    if call is Call.LARGEST and transport == "ringbuf":
+        expected = np.full(len(rows), 72 + max(turns))
+    assert (rows["length"] == expected).all()
+    assert (rows["tail"] == rows["sequence"])[expected > 72].all()
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

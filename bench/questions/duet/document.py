@@ -117,7 +117,7 @@ def _number(row: Compared) -> NumberData:
         low=found.low,
         high=found.high,
         verdict=Outcome.EQUIVALENT if row.outcome is Outcome.EQUAL else row.outcome,
-        resolvable=found.resolvable,
+        resolvable=row.resolvable or 0.0,
         storms=found.blocks,
     )
 

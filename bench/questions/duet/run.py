@@ -80,10 +80,10 @@ def _end(found: Duel, block: int, until: Until, spent: float) -> str | None:
     """Return why a duet ends, "" where it is done; None if it goes on."""
     if until.precision is None:
         return "" if block >= until.storms else None
-    if block >= FEWEST_STORMS and found.resolvable <= until.precision:
+    if block >= FEWEST_STORMS and found.half_width <= until.precision:
         return ""
     # The interval shrinks with the root of the storms, at best.
-    needed = block * (found.resolvable / until.precision) ** 2
+    needed = block * (found.half_width / until.precision) ** 2
     possible = block / spent
     if block >= _BEFORE_GIVING_UP and needed > _HOPELESS * possible:
         return (
