@@ -28,7 +28,10 @@ from bench.questions.kernels import profile
 from bench.questions.kernels.guest import require_types
 from bench.questions.kernels.outcome import JOURNAL, RESULT, Ran, Status, result_of
 from bench.questions.kernels.outcome import replace as put
+from bench.questions.transports.attachments import TORN
 from bench.questions.transports.profiles import PERFBUF, TRANSPORTS
+from bench.tracer import loader
+from bench.tracer.loader import Loader
 
 COMMAND_LINE: Final = ("bufbench", "kernels", "run", "--reproducible")
 """Of the journal's header: what was typed may differ where nothing else does."""
@@ -76,6 +79,8 @@ def take(folder: Path, seed: int, number: int) -> Ran:
             transports = TRANSPORTS if has_ring else (PERFBUF,)
             upto = experiments(len(running.rig.usable), transports, number)
             plan = [each for each in upto if each.blocks == number]
+            if not running.rig.kernel.adds_atomically and loader.chosen() is Loader.PREBUILT:
+                plan = [each for each in plan if each.name != TORN]  # none can be, nor be loaded
             running.intend(*(stage(each, number - 1) for each in plan))
             if number == 1:  # the memory of a buffer is no question of chance
                 running.census(profile.CENSUS_BYTES)
