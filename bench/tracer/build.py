@@ -13,6 +13,7 @@ from bench.linux import capabilities, lockdown, tracefs, version
 from bench.plan.config import Attach
 from bench.tracer import btf, probes
 
+_HAS_FETCH_ADD: Final = "HAS_FETCH_ADD"
 _FETCH_ADD: Final = (5, 12)  # when BPF got the instruction; older kernels preempt no program
 
 
@@ -51,8 +52,13 @@ class Kernel:
             macros["OFFSET_GROUP_DEAD"] = fields["group_dead"]
         release = os.uname().release
         if version.numbers(release) >= _FETCH_ADD:
-            macros["HAS_FETCH_ADD"] = 1
+            macros[_HAS_FETCH_ADD] = 1
         return cls(release, macros, facts, **abilities)
+
+    @property
+    def adds_atomically(self) -> bool:
+        """Whether programs that may be preempted can count."""
+        return _HAS_FETCH_ADD in self.macros
 
 
 def _abilities(types: btf.Btf) -> dict[str, bool]:

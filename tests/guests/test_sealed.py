@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -18,7 +19,8 @@ import pytest
 import bench
 from bench.guests import closure, disk, port, reproducible, sealed
 from bench.guests.closure import Closure
-from bench.questions.kernels.seeds import IMPORTED, write_disk
+from bench.questions.kernels.seeds import COMPILER, IMPORTED, write_disk
+from bench.tracer import loader
 
 _ROOMS = ("campaign", "host", "journal", "linux", "measure", "plan", "record", "tracer", "trial")
 _NOT_IN_A_GUEST = {"pydantic", "pydantic_core", "rich"}  # who holds a lock, resuming, a bar
@@ -26,7 +28,7 @@ _NOT_IN_A_GUEST = {"pydantic", "pydantic_core", "rich"}  # who holds a lock, res
 
 @pytest.fixture(scope="module")
 def found() -> Closure:
-    return closure.closure(IMPORTED)
+    return closure.closure((*IMPORTED, COMPILER))
 
 
 def _third_party(source: Path) -> Iterator[str]:
@@ -146,9 +148,16 @@ def test_arguments_are_one_word_of_the_kernels_command_line() -> None:
     assert sealed.given(3, 1) == "given=3,1"
 
 
+_LOADS = (
+    "from bench.tracer.object import libbpf\nassert libbpf.find() and loader.objects()"
+    if loader.objects()
+    else "import bcc\nassert ctypes.CDLL('libbcc.so.0').bpf_module_create_c_from_string"
+)
+
+
 @pytest.mark.slow
 def test_the_disk_runs_without_the_rest_of_the_machine(tmp_path: Path, found: Closure) -> None:
-    """In a chroot: Python, numpy, bcc with its compiler, and bufbench."""
+    """In a chroot: Python, numpy, what loads tracers, and bufbench."""
     from made_up_archive import vmlinuz
 
     from bench.guests.sources import Image
@@ -167,12 +176,14 @@ def test_the_disk_runs_without_the_rest_of_the_machine(tmp_path: Path, found: Cl
     with initrd.open("rb") as file:
         subprocess.run(["busybox", "cpio", "-id"], stdin=file, cwd=root, check=True)
     assert (root / "boot/config-9.9.9").read_text() == "CONFIG_PREEMPT=y\n"
+    loads = json.loads((root / "order.json").read_text())["env"]["BUFBENCH_LOADER"]
+    assert loads == ("prebuilt" if loader.objects() else "bcc")
     first = (root / "init").read_text().splitlines()[0]
     assert first.startswith(f"#!{found.interpreter} ")
     script = (
-        "import bcc, ctypes, bench.questions.kernels.sample, hdrh.histogram\n"
+        "import ctypes, bench.questions.kernels.sample, hdrh.histogram\n"
         "from bench.linux.machine import harness_version\n"
-        "assert ctypes.CDLL('libbcc.so.0').bpf_module_create_c_from_string\n"
+        f"from bench.tracer import loader\n{_LOADS}\n"
         "print(harness_version())"
     )
     env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}

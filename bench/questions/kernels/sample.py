@@ -28,7 +28,10 @@ from bench.questions.kernels import profile
 from bench.questions.kernels.guest import require_types
 from bench.questions.kernels.outcome import JOURNAL, RESULT, Ran, Status, result_of
 from bench.questions.kernels.outcome import replace as put
+from bench.questions.transports.attachments import TORN
 from bench.questions.transports.profiles import PERFBUF, TRANSPORTS
+from bench.tracer import loader
+from bench.tracer.loader import Loader
 
 COMMAND_LINE: Final = ("bufbench", "kernels", "run", "--reproducible")
 """Of the journal's header: what was typed may differ where nothing else does."""
@@ -40,13 +43,17 @@ _NOISY_PROCESSES: Final = 160
 
 
 def experiments(cpus: int, transports: tuple[str, ...], number: int) -> Iterator[Experiment]:
-    """Yield the experiments of sample ``number``, from 1; each has the one block of that number."""
+    """Yield the experiments of the samples up to ``number``; each has one block in each of them.
+
+    But those that make no verdict have the few blocks that they have elsewhere, too.
+    """
     setting = profile.Setting(rate_per_s=RATE_PER_S, cpus=cpus, transports=transports)
     for each in profile.experiments(setting):
         arms = each.arms
         if each.name == profile.NOISE:
             arms = tuple(replace(arm, config=_shorter(arm.config)) for arm in arms)
-        yield replace(each, arms=arms, blocks=number)
+        most = number if each.blocks >= profile.BLOCKS else min(number, each.blocks)
+        yield replace(each, arms=arms, blocks=most)
 
 
 def _shorter(config: TrialConfig) -> TrialConfig:
@@ -70,7 +77,10 @@ def take(folder: Path, seed: int, number: int) -> Ran:
         with limits.explain(), campaign.opened(request) as running:
             has_ring = running.rig.kernel.facts["ring_buffer"] == "yes"
             transports = TRANSPORTS if has_ring else (PERFBUF,)
-            plan = [*experiments(len(running.rig.usable), transports, number)]
+            upto = experiments(len(running.rig.usable), transports, number)
+            plan = [each for each in upto if each.blocks == number]
+            if not running.rig.kernel.adds_atomically and loader.chosen() is Loader.PREBUILT:
+                plan = [each for each in plan if each.name != TORN]  # none can be, nor be loaded
             running.intend(*(stage(each, number - 1) for each in plan))
             if number == 1:  # the memory of a buffer is no question of chance
                 running.census(profile.CENSUS_BYTES)

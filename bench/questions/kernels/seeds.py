@@ -31,11 +31,14 @@ from bench.questions.kernels import outcome
 from bench.questions.kernels.outcome import JOURNAL, RESULT, Outcome, Ran, Reproduced, Status
 from bench.questions.kernels.run import Say, folder_name, line_of, write_asked
 from bench.report.document import pick
-from bench.tracer import compiler
+from bench.tracer import compiler, loader
+from bench.tracer.loader import Loader
 
-IMPORTED: Final = ("bench.questions.kernels.sample", "bench.guests.sealed", "bcc.libbcc",
-                   "bench.tracer.by_bcc", "hdrh.histogram")  # fmt: skip
+IMPORTED: Final = ("bench.questions.kernels.sample", "bench.guests.sealed", "hdrh.histogram")
 """Modules of the guest: its own, and what a trial imports late."""
+
+COMPILER: Final = ("bcc.libbcc", "bench.tracer.by_bcc")
+"""The modules that compile tracers, where there are no objects of them."""
 
 _MAIN: Final = """\
 import runpy
@@ -89,10 +92,11 @@ def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
     """Run every image, one after another, several seeds at a time.
 
     A guest that is lost costs its seed; if it is the first, its kernel's row: no other would do
-    better. MachineUnfit without QEMU or bcc.
+    better. MachineUnfit without QEMU, or what loads tracers.
     """
     qemu = reproducible.version(machines.usual())
-    compiler.bcc_version()  # guests have this machine's
+    if _loader() is Loader.BCC:
+        compiler.bcc_version()  # guests have this machine's
     found = []
     for image in images:
         folder = request.folder / folder_name(image.label)
@@ -173,13 +177,20 @@ def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sam
 
 def write_disk(to: Path, image: Image) -> None:
     """Write the initial RAM disk of a kernel: all that a trial needs, and its configuration."""
-    needed = closure.closure(IMPORTED, (compiler.libbpf_name(),))
+    compiled = COMPILER if _loader() is Loader.BCC else ()
+    needed = closure.closure((*IMPORTED, *compiled), (compiler.libbpf_name(),))
     configuration = image.modules / "config" if image.modules is not None else None
     more = {}
     if configuration is not None and configuration.exists():
         more[f"/boot/config-{image.release}"] = configuration.read_bytes()
     command = needed.command(_MAIN, sealed.FOLDER)
-    sealed.write(to, needed, command, more, **{COUNTED_VARIABLE: "1"})
+    environment = {COUNTED_VARIABLE: "1", loader.VARIABLE: _loader()}
+    sealed.write(to, needed, command, more, **environment)
+
+
+def _loader() -> Loader:
+    """Return what loads a guest's tracers: objects if there are any, as compiling takes longer."""
+    return Loader.PREBUILT if loader.objects() else Loader.BCC
 
 
 def judged(seed: int, boot: Boot, time_limit_s: float) -> Sample:
