@@ -28,7 +28,7 @@ _NOT_IN_A_GUEST = {"pydantic", "pydantic_core", "rich"}  # who holds a lock, res
 
 @pytest.fixture(scope="module")
 def found() -> Closure:
-    return closure.closure((*IMPORTED, COMPILER))
+    return closure.closure((*IMPORTED, *COMPILER))
 
 
 def _third_party(source: Path) -> Iterator[str]:
