@@ -131,7 +131,7 @@ def opened_perf_buffers(program: Program, capture: Capture, request: Request) ->
     native = request.consumer.reader is Reader.NATIVE
 
     def map_event(event: int) -> None:
-        capture.add_perf(event, pages * PAGE_BYTES)
+        capture.add_perf(event, pages * PAGE_BYTES, request.lazy_reader)
 
     with ExitStack() as stack:
         for cpu in request.cpus:

@@ -33,7 +33,7 @@ class Request:
     producer: Producer
     consumer: Consumer
     sharing: tuple[int, ...] = ()  # the CPUs that the storm may use; (): all
-    lazy_reader: bool = False  # publish a ring's consumer position once a visit
+    lazy_reader: bool = False  # publish the consumer's position once a visit
 
     def pages_per_cpu(self) -> int:
         """Return the data pages of each CPU's buffer; UsageError if the budget does not divide."""
