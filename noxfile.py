@@ -13,6 +13,7 @@ import hashlib
 import os
 import re
 import shlex
+import shutil
 import signal
 import sys
 import time
@@ -36,7 +37,7 @@ SPDX = "SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only"
 KERNELS = ("5.10", "6.1", "6.12", "6.18", "7.3")
 C_FOLDERS = (
     *("workloads", "bench/guests"),
-    *("bench/questions/exact/guest", "bench/questions/exact/plugin"),
+    *("bench/questions/exact/guest", "bench/questions/exact/plugin", "examples/reader"),
 )
 OUR_FOLDERS = ("bench", "bpf", "examples", "workloads", "tests", ".ci")
 SOURCE_SUFFIXES = {".py", ".pyx", ".pxd", ".c", ".h", ".sh"}
@@ -217,7 +218,7 @@ def prepare(session: nox.Session, *groups: str, package: bool = False) -> None:
             pip_install(session, *wanted)
             dependencies.touch()
         installed = stamps / "package"
-        sources = digest(fingerprints())
+        sources = digest([*fingerprints(), f"clang: {shutil.which('clang')}"])
         if package and not (installed.exists() and installed.read_text() == sources):
             installed.unlink(missing_ok=True)
             pip_install(

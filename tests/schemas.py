@@ -31,6 +31,7 @@ from bench.questions.exact.study import Study
 from bench.questions.fleet.document import FleetData
 from bench.questions.history.judge import History
 from bench.questions.kernels.document import MatrixData
+from bench.questions.object.document import ObjectData
 from bench.questions.sizing.document import SizeData
 from bench.questions.transports.data import ReportData
 from bench.questions.tune.document import TuneData
@@ -53,6 +54,7 @@ KINDS: Final[Mapping[str, Any]] = {
     "kernels-list": tuple[Listed, ...],
     "kernels-prune": Pruned,
     "kernels-report": MatrixData,
+    "object-compare": ObjectData,
     "object-line": ObjectEvent,
     "plan": PlanData,
     "report": ReportData,

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.doctor import doctor
+from bench.doctor import doctor, least_privilege
 from bench.doctor.doctor import Status
+from bench.doctor.least_privilege import Need
 from bench.errors import MachineUnfit
 from bench.linux.capabilities import Capability
 from bench.linux.cgroup import ProcessLimit
@@ -44,8 +45,8 @@ FINDINGS = [
     (doctor.tracefs(None, supported=False, may_mount=True), Status.FAIL),
     (doctor.judge("tracepoint", True, "found", "", fails=True), Status.OK),
     (doctor.judge("tracepoint", False, "closed", "mount it so", fails=True), Status.FAIL),
-    (doctor.required("bcc", lambda: "0.26.0"), Status.OK),
-    (doctor.required("bcc", unfit), Status.FAIL),
+    (doctor.required("tracers", lambda: "compiled by bcc 0.26.0"), Status.OK),
+    (doctor.required("tracers", unfit), Status.FAIL),
     (doctor.objects(lambda: "1.1", can_build=True), Status.OK),
     (doctor.objects(lambda: "1.1", can_build=False), Status.OK),
     (doctor.objects(unfit, can_build=True), Status.WARN),
@@ -102,3 +103,29 @@ def test_this_machine_is_looked_at_from_all_sides() -> None:
     names = [finding.name for finding in doctor.examine()]
     assert len(names) == len(set(names))
     assert {finding.name for finding, _ in FINDINGS} <= {*names}
+
+
+def need(
+    name: str, capabilities: tuple[str, ...], otherwise: str, *, possible: bool = True
+) -> Need:
+    return Need(
+        name=name,
+        commands="" if otherwise == "slower" else "trace, run",
+        otherwise=otherwise,
+        possible=possible,
+        capabilities=capabilities,
+        refused="Operation not permitted",
+    )
+
+
+@pytest.mark.parametrize("possible", [True, False])
+def test_a_tracer_takes_what_all_of_its_parts_take(*, possible: bool) -> None:
+    """Parts that no command needs do not count, and rings do without those of perf buffers."""
+    needs = [
+        need("load", ("CAP_BPF", "CAP_PERFMON"), "nothing works"),
+        need("map buffers", ("CAP_IPC_LOCK",), "ring buffers alone", possible=possible),
+        need("count time", ("CAP_SYS_ADMIN",), "slower"),
+    ]
+    ring = ("CAP_BPF", "CAP_PERFMON")
+    perf = (*ring, "CAP_IPC_LOCK") if possible else None
+    assert least_privilege.by_transport(needs) == {"ringbuf": ring, "perfbuf": perf}

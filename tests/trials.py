@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from bench.plan.config import TrialConfig
+from bench.plan.config import Reader, TrialConfig
 from bench.plan.experiments import Arm, ArmName
 from bench.record.records import CAPTURED, Records
 from bench.trial.result import State, TrialResult
@@ -16,6 +16,9 @@ from bench.trial.run import Place, run_trial
 from workloads.storm import Shape, Spawn, Storm
 
 KIB: Final = 1024
+
+READERS: Final = (Reader.NATIVE, Reader.LIBBCC)
+"""Those that need no program of their own."""
 
 STORMS: Final = {
     Shape.STORM: Storm(count=1_500),

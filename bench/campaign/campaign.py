@@ -23,7 +23,7 @@ from bench.linux import cpus, machine
 from bench.plan.config import Producer, TrialConfig, Wake
 from bench.plan.experiments import Arm, ArmName, Experiment
 from bench.plan.outline import Outline, Stage, stage
-from bench.tracer import compiler
+from bench.tracer import loader
 from bench.trial.duet import run_duet
 from bench.trial.memory_census import census
 from bench.trial.result import TrialResult
@@ -55,6 +55,8 @@ class Request:
     wakeups: bool = True  # measure what one costs, which takes a program of its own
     left_out: Sequence[str] = ()  # what the plan had to leave out, in words
     plan: Outline = _OPEN  # as far as it is known before the run begins
+    # By transport, as in the header.
+    capabilities: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if abs(self.seed) > LARGEST:
@@ -181,7 +183,7 @@ def opened(request: Request) -> Iterator[Campaign]:
         warm_up_ns = warm_up(rig)
         header = RunHeader(
             machine=machine.collect(
-                bcc_version=compiler.bcc_version(),
+                bcc_version=loader.version(),
                 kernel_facts=rig.kernel.facts,
                 wakeup_cost_ns=wakeup_cost_ns(rig) if request.wakeups else None,
                 idle_held=shallow,
@@ -194,6 +196,7 @@ def opened(request: Request) -> Iterator[Campaign]:
             run_id=token_hex(8),
             plan=request.plan,
             warm_up_ns=warm_up_ns,
+            capabilities=dict(request.capabilities),
         )
         for line in (*restrictions(header.machine), *header.left_out):
             print(f"bufbench: {line}", file=sys.stderr, flush=True)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,7 +26,7 @@ from bench.cli.options import (
 )
 from bench.cli.output import answer, read, read_or_not
 from bench.cli.values import Time
-from bench.errors import UsageError, check_range
+from bench.errors import BufbenchError, UsageError, check_range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,9 +132,12 @@ class _Plan:
 def _plan(claims: Sequence[Claim], blocks: int) -> _Plan:
     from bench.linux import cpus, procfs
     from bench.questions.claims import run as running
+    from bench.tracer.build import Kernel
 
-    usable = cpus.usable(procfs.online_cpus())
-    experiments = running.needed(claims, running.experiments(usable))
+    usable, kernel = cpus.usable(procfs.online_cpus()), None
+    with suppress(BufbenchError):  # whatever is missing, the run says
+        kernel = Kernel.by_types()
+    experiments = running.needed(claims, running.experiments(usable, kernel))
     if not experiments:
         raise UsageError(
             "these claims need no experiment of this machine's",
@@ -141,7 +145,7 @@ def _plan(claims: Sequence[Claim], blocks: int) -> _Plan:
         )
     if blocks:
         experiments = tuple(replace(each, blocks=blocks) for each in experiments)
-    return _Plan(experiments=experiments, left_out=running.left_out(usable, claims))
+    return _Plan(experiments=experiments, left_out=running.left_out(usable, claims, kernel))
 
 
 def _show(plan: _Plan, settle_s: float, *, as_json: bool) -> None:
@@ -162,9 +166,11 @@ def _run(
     claims: Sequence[Claim], plan: _Plan, journal: Path, *, seed: int, settle_s: float, wait: bool
 ) -> tuple[TrialResult, ...]:
     from bench.campaign import campaign
+    from bench.doctor.least_privilege import by_transport, examine
     from bench.plan.outline import outline
     from bench.questions.claims import run as running
 
+    asked = any(each.on_capabilities for each in claims)
     request = campaign.Request(
         journal=journal,
         profile="claims",
@@ -172,6 +178,7 @@ def _run(
         wait=wait,
         plan=outline(plan.experiments, adaptive=settle_s > 0),
         left_out=plan.left_out,
+        capabilities=by_transport([*examine()]) if asked else {},
     )
     with campaign.opened(request) as opened:
         return running.run(opened, claims, plan.experiments, settle_s=settle_s)

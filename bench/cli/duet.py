@@ -75,6 +75,7 @@ def command(
     ringbuf:payload=512, perfbuf:wakeup=50, sharded, sharded:rings=2 (for all CPUs),
     ringbuf:none (no wake-ups), ringbuf:forced, ringbuf:dynptr (lengths known at run time),
     ringbuf:largest (all as long as the longest),
+    ringbuf:discard (behind one discarded without a wake-up),
     ringbuf:position=visit (its reader's position is published once a visit, not at each record).
     The same arm twice (A/A) says how far chance goes. Solo gives each arm storms of its own, as a
     user of one has it; with several --assign their answers stand side by side.
@@ -85,16 +86,21 @@ def command(
 
     Example: bufbench duet ringbuf perfbuf --assign record --assign 1ms --assign solo
     """
+    import psutil
+
     from bench import paths
     from bench.campaign import campaign
     from bench.linux import cpus, procfs
-    from bench.plan import arms, duet
+    from bench.plan import arms, budgets, duet
     from bench.plan.config import TrialConfig
     from bench.questions.duet.designs import designs
     from bench.questions.duet.document import document
     from bench.questions.duet.run import FEWEST_STORMS, Until, measure
     from bench.tracer.transports import find
+    from bench.trial.duet import require_cpus
+    from workloads.generator import check
 
+    usable = cpus.usable(procfs.online_cpus())
     sides = arms.side(first, find), arms.side(second, find)
     if workload not in _SHAPES:
         raise UsageError(
@@ -110,8 +116,6 @@ def command(
         margin=_share("--margin", margin),
         seed=seed,
     )
-    if workload is Shape.TRICKLE and not rate:
-        raise UsageError("a trickle is paced", remedy="give it a --rate, like 2000")
     burst = workload is Shape.BURST
     storm = Storm(
         shape=workload,
@@ -121,6 +125,8 @@ def command(
         burst_size=min(1_000, count),
         rate_per_s=rate,
     )
+    check(storm, usable)
+    budgets.check(budget, memory_bytes=psutil.virtual_memory().available)
     rules = dict.fromkeys(map(duet.assignment, assign or ["record"]))
     experiments = [
         duet.experiment(
@@ -130,7 +136,7 @@ def command(
             TrialConfig(transport="none", budget_bytes=0, storm=storm, duet=rule),
             budget,
             blocks=storms,
-            cpus=len(cpus.usable(procfs.online_cpus())),
+            cpus=len(usable),
         )
         for number, rule in enumerate(rules, 1)
     ]
@@ -141,6 +147,7 @@ def command(
             experiments, as_json=as_json, known=precision is None, at_most_s=seconds + 1
         )
         return
+    require_cpus(len(usable))
     journal = output or paths.new_journal("duet")
     request = campaign.Request(journal=journal, seed=seed, wait=wait, wakeups=False)
     with campaign.opened(request) as running:
@@ -172,6 +179,6 @@ def _progress(found: Sequence[Duel]) -> None:
     if not sys.stderr.isatty():
         return
     widths = "; ".join(
-        f"{counted(each.storms, 'storm')} ±{min(each.resolvable, 9.99):.1%}" for each in found
+        f"{counted(each.storms, 'storm')} ±{min(each.half_width, 9.99):.1%}" for each in found
     )
     print(f"\r\x1b[K{widths}", end="", file=sys.stderr, flush=True)

@@ -7,6 +7,7 @@ from typing import Final
 
 VARIABLES: Final = {
     "BUFBENCH_CONFIG": "File that gives options their defaults; empty: none.",
+    "BUFBENCH_LOADER": "What loads tracers: bcc or prebuilt; by default bcc where it is installed.",
     "NO_COLOR, FORCE_COLOR": "Without colours; with them, off a terminal too.",
     "XDG_CACHE_HOME": "Where fetched kernels are kept, in bufbench/kernels; ~/.cache by default.",
     "XDG_CONFIG_HOME": "Where bufbench/kernels.toml is looked for; ~/.config by default.",
@@ -15,6 +16,7 @@ VARIABLES: Final = {
 }
 INTERNAL: Final = {
     "BUFBENCH_COUNTED": "Set in guests whose instructions are counted.",
+    "BUFBENCH_READER": "Set for a reader of its own: the number of its socket.",
     "BUFBENCH_KERNEL_CONFIG": "Set in guests: the build configuration of their kernel.",
 }
 IGNORED: Final = ("PYTHON*", "PYTEST_*", "TYPER_*", "BCC_*", "LIBBPF_*", "COLUMNS", "LINES")

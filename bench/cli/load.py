@@ -10,36 +10,45 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.options import of_storm, of_tracer, refuse
-from bench.cli.values import Size
-from bench.record.layout import RECORD_BYTES
 
 if TYPE_CHECKING:
     from bench.questions.sizing.plan import Load
 
-_RECORD = of_tracer(click_type=Size(), help="Bytes of one record.")
+_RECORD = of_tracer(
+    help="Bytes of one record, or a mix: 72:15,1K:1 is 15 of 72 to one of 1,024.",
+    metavar="SIZE[:SHARE,...]",
+)
 _FROM = of_storm("--from", help="Profile of a load, by bufbench watch --output.", metavar="FILE")
 _BUFFER = of_storm(help="Which of the profile's; the one with most bytes by default.", metavar="ID")
 _OF_PROFILE = ("rate", "burst", "record_size", "records", "seconds")
 
 Rate = Annotated[float, of_storm(help="Exits a second; 0: as fast as they can.")]
 Burst = Annotated[int, of_storm(help="Processes that exit at once, instead.")]
-RecordSize = Annotated[int, _RECORD]
+RecordSize = Annotated[str, _RECORD]
 Records = Annotated[int, of_tracer(help="Records per exit, 1 to 1000.")]
 From = Annotated[Path | None, _FROM]
 Buffer = Annotated[str, _BUFFER]
 
 
 def described(
-    context: typer.Context, load: Load, profile: Path | None, buffer: str, *, most_s: float
+    context: typer.Context,
+    load: Load,
+    record_size: str,
+    profile: Path | None,
+    buffer: str,
+    *,
+    most_s: float,
 ) -> Load:
-    """Return ``load``, or with a profile its busiest ``most_s``; UsageError where they contradict.
+    """Return ``load`` of such records, or the busiest ``most_s`` of a profile.
 
-    What only the other one has use for is refused.
+    UsageError where they contradict: what only the other one has use for is refused.
     """
+    from bench.plan import mix
     from bench.questions.sizing import plan
 
     if profile is None:
         refuse(context, "without --from", "buffer")
+        load = plan.sending(load, mix.turns(mix.parse(record_size)))
     else:
         refuse(context, "with --from, which has it", *_OF_PROFILE)
         load = _profiled(profile, buffer, load, most_s)
@@ -49,15 +58,15 @@ def described(
 def _profiled(profile: Path, buffer: str, load: Load, most_s: float) -> Load:
     """Return the load that a profile has, with the stall of ``load``."""
     from bench.linux import cpus, procfs
+    from bench.questions.sizing import plan
     from bench.questions.watch import replay
 
     workers = max(2, len(cpus.usable(procfs.online_cpus())))
     load_seen = replay.chosen(replay.read(profile), buffer)
     found = replay.replay(load_seen, workers=workers, most_s=most_s)
     return replace(
-        load,
+        plan.sending(load, found.turns),
         replay=found.storm,
-        record_bytes=RECORD_BYTES + found.payload_bytes,
         records_per_exit=found.records_per_exit,
         seconds=len(found.storm.schedule) * found.storm.bin_ms / 1e3,
     )

@@ -74,7 +74,8 @@ _BUDGET = of_tracer(
 )
 _TRANSPORT = of_tracer(
     help=f"{TRANSPORTS}, each as an arm like ringbuf:raw:scratch, and {' and '.join(BASELINES)} "
-    "for the storm alone; sharded:rings=K is K rings for all CPUs. Repeatable."
+    "for the storm alone; sharded:rings=K is K rings for all CPUs, aggregate:keys=K counts in the "
+    "kernel. Repeatable."
 )
 _SECONDS = of_storm(click_type=Time("s"), help="Longest storm, in seconds.")
 _WAKEUP = of_tracer(
@@ -95,6 +96,9 @@ _FLUSH = of_consumer(
 )
 _STALL = of_consumer(click_type=Time("ms"), help="Milliseconds of reading nothing, once.")
 _CPUS = of_storm(help="CPUs of the storm, e.g. 0-1; all by default.")
+_READER_COMMAND = of_consumer(
+    help="Program of your own that drains them (docs/readers.md).", metavar="COMMAND"
+)
 _RESUME = of_run("--resume", help="Go on with the journal of --output.")
 _USER = of_storm(help="User that runs the storm: nobody, root or another.")
 _QUIET = of_output("--quiet", help="No summary at the end.")
@@ -124,6 +128,7 @@ def command(
     interval: Annotated[float, _INTERVAL] = 5.0,
     flush: Annotated[float, _FLUSH] = 0.0,
     reader: Annotated[Reader, of_consumer(help="What drains the buffers.")] = Reader.NATIVE,
+    reader_command: Annotated[str | None, _READER_COMMAND] = None,
     stall: Annotated[float, _STALL] = 0.0,
     consumer_cpu: Annotated[int | None, of_consumer(help="Pin the consumer.")] = None,
     cpus: Annotated[str, _CPUS] = "",
@@ -149,6 +154,8 @@ def command(
     Example: bufbench run --workload replay --profile load.json
 
     Example: bufbench run --transport ringbuf:raw:scratch:delay=200000 --transport ringbuf:raw
+
+    Example: bufbench run --reader-command ./reader
     """
     from bench import paths
     from bench.campaign import campaign, gates, progress
@@ -171,7 +178,7 @@ def command(
         experiments, left_out = plan.experiments, plan.left_out
     else:
         asked = each_once("--transport", transport)
-        consumer = Consumer(
+        plain = Consumer(
             reader=reader,
             poll=poll,
             interval_ms=interval,
@@ -179,6 +186,7 @@ def command(
             stall_ms=stall,
             cpu=consumer_cpu,
         )
+        consumer = single.by_command(context, plain, reader_command)
         single.refuse_idle(context, workload, rate, consumer, asked)
         for what, most in (("burst", burst), ("depth", depth)):
             if given(context, what) and most > count:
@@ -196,7 +204,8 @@ def command(
             cpus=single.cpu_list(cpus),
             seconds=seconds,
         )
-        storm, payload, records = single.replayed(context, load, storm, (payload, records))
+        producer = single.producer(wakeup, call, payload, records, reader)
+        storm, producer = single.replayed(context, load, storm, producer)
         for option, milliseconds in (
             ("--interval", interval),
             ("--flush", flush),
@@ -212,7 +221,7 @@ def command(
             transport="none",
             budget_bytes=0,
             storm=storm,
-            producer=single.producer(wakeup, call, payload, records, reader),
+            producer=producer,
             consumer=consumer,
         )
         experiments, left_out = single.experiment(

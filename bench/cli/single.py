@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,30 +28,52 @@ if TYPE_CHECKING:
 
 TRACER: Final = (
     *("budget", "wakeup", "call", "payload", "records"),
-    *("poll", "interval", "flush", "reader", "stall", "consumer_cpu"),
+    *("poll", "interval", "flush", "reader", "reader_command", "stall", "consumer_cpu"),
 )
 """Options that act on a tracer with buffers only."""
 
 _REPLAYED: Final = ("count", "rate", "seconds", "payload", "records")
+_OF_READER: Final = ("poll", "interval", "flush", "stall", "consumer_cpu")
 _LONGEST_REPLAY_S: Final = 30.0
 
 
 def replayed(
-    context: typer.Context, profile: str | None, storm: Storm, sent: tuple[int, int]
-) -> tuple[Storm, int, int]:
-    """Return the storm that follows a profile, made as ``storm`` is, its payload and records.
+    context: typer.Context, profile: str | None, storm: Storm, producer: Producer
+) -> tuple[Storm, Producer]:
+    """Return the storm that follows a profile, made as ``storm`` is, and what its exits send.
 
     Without a profile, what was given.
     """
     if profile is None:
-        return storm, *sent
+        return storm, producer
+    from bench.plan import mix
     from bench.questions.watch import replay
 
     refuse(context, "on a replay, which its profile has", *_REPLAYED)
     load = replay.chosen(replay.read(Path(profile)))
     found = replay.replay(load, workers=storm.workers, most_s=_LONGEST_REPLAY_S)
     made = {name: getattr(storm, name) for name in ("spawn", "execute", "cpus")}
-    return replace(found.storm, **made), found.payload_bytes, found.records_per_exit
+    sent = replace(producer, records_per_exit=found.records_per_exit)
+    return replace(found.storm, **made), mix.padded(sent, found.turns)
+
+
+def by_command(context: typer.Context, plain: Consumer, words: str | None) -> Consumer:
+    """Return the consumer that is a program of the user's, if one was given, else ``plain``."""
+    if words is None and plain.reader is not Reader.COMMAND:
+        return plain
+    if words is None:
+        raise UsageError("--reader command needs a program", remedy="add --reader-command PROGRAM")
+    refuse(context, "beside --reader-command", *_OF_READER)
+    try:
+        command = tuple(shlex.split(words))
+    except ValueError as error:
+        raise UsageError(f"--reader-command {words[:40]!r}: {error}") from error
+    if not command or shutil.which(command[0]) is None:
+        raise UsageError(
+            f"--reader-command {words[:40]!r} is not a program",
+            remedy="build one, for example examples/reader/reader.c",
+        )
+    return Consumer(reader=Reader.COMMAND, command=command)
 
 
 def refuse_idle(

@@ -25,7 +25,7 @@ from bench.cli.options import (
     of_tracer,
 )
 from bench.cli.output import answer
-from bench.cli.values import Time
+from bench.cli.values import Size, Time
 from bench.errors import MachineUnfit, UsageError, check_range
 from bench.record.layout import RECORD_BYTES
 from bench.tracer.transports import find
@@ -36,9 +36,12 @@ if TYPE_CHECKING:
     from bench.questions.sizing.run import Search
 
 _MOST_S = 1.0  # of a profile: its busiest
+_MOST_CPUS = 4096
 _DEFAULT_STORMS = 20  # fewer would show too little
 _STALL = of_consumer(click_type=Time("ms"), help="Longest stall to survive, in ms.")
 _SECONDS = of_storm(click_type=Time("s"), help="Length of a storm besides the stall, in seconds.")
+_MEMORY = of_tracer(click_type=Size(), help="Most that the buffers may take.", metavar="SIZE")
+_ON_CPUS = of_output(help="Also say what so many CPUs need, by a model.", metavar="N")
 _TRANSPORT = of_tracer(help=f"{TRANSPORTS}; repeatable.")
 
 
@@ -47,7 +50,7 @@ def command(
     *,
     rate: Rate = 0.0,
     burst: Burst = 0,
-    record_size: RecordSize = RECORD_BYTES,
+    record_size: RecordSize = str(RECORD_BYTES),
     records: Records = 1,
     stall: Annotated[float, _STALL] = 50.0,
     tolerate: Annotated[float, of_output(help="Share of records that may be lost.")] = 0.0,
@@ -55,6 +58,8 @@ def command(
     seconds: Annotated[float, _SECONDS] = 0.2,
     profile: From = None,
     buffer: Buffer = "",
+    memory: Annotated[int | None, _MEMORY] = None,
+    on_cpus: Annotated[int | None, _ON_CPUS] = None,
     storms: Annotated[int, of_run(help="Storms of each rung, 20 or more.")] = _DEFAULT_STORMS,
     margin: Annotated[float, of_output(help="Recommend this many times the minimum.")] = 2.0,
     seed: Seed = 1,
@@ -71,6 +76,10 @@ def command(
 
     Example: bufbench size --rate 5000 --record-size 256 --stall 100
 
+    Example: bufbench size --rate 5000 --record-size 72:15,4096:1 --memory 256K
+
+    Example: bufbench size --rate 20000 --on-cpus 64
+
     Example: bufbench size --from load.json
     """
     from bench import paths
@@ -78,28 +87,37 @@ def command(
     from bench.linux import cpus as processors
     from bench.linux import procfs
     from bench.questions.sizing import document as report
-    from bench.questions.sizing import plan, run
+    from bench.questions.sizing import plan, run, scaling
     from bench.questions.sizing.judge import exits_per_s
     from bench.questions.transports.profiles import TRANSPORTS
 
     load = plan.Load(
         rate_per_s=rate,
         burst=burst,
-        record_bytes=record_size,
         records_per_exit=records,
         stall_ms=stall,
         seconds=seconds,
     )
-    load = described(context, load, profile, buffer, most_s=_MOST_S)
+    load = described(context, load, record_size, profile, buffer, most_s=_MOST_S)
     if not 0 <= tolerate < 1:
         raise UsageError(f"--tolerate {tolerate:g} is not a share", remedy="take 0.01 for 1 %")
     check_range("--storms", storms, _DEFAULT_STORMS, 1_000)
     check_range("--margin", margin, 1, 64)
+    if on_cpus is not None:
+        check_range("--on-cpus", on_cpus, 1, _MOST_CPUS)
+        if not (load.rate_per_s or load.burst or load.replay):
+            raise UsageError(
+                "--on-cpus needs a load that is the same on all machines",
+                remedy="give it a --rate or a --burst, or a profile by --from",
+            )
     cpus = len(processors.usable(procfs.online_cpus()))
     chosen = plan.config(load, cpus)
     most_bytes = min(plan.LARGEST_BYTES, _memory_for(chosen))
     asked = [find(name).name for name in each_once("--transport", transport) or TRANSPORTS]
-    rungs = {name: plan.rungs_bytes(name, load, cpus=cpus, most_bytes=most_bytes) for name in asked}
+    rungs = {
+        name: plan.rungs_bytes(name, load, cpus=cpus, most_bytes=most_bytes, limit_bytes=memory)
+        for name in asked
+    }
     search = run.Search(
         chosen=chosen, rungs_bytes=rungs, storms=storms, tolerated=tolerate, margin=margin
     )
@@ -110,14 +128,23 @@ def command(
     with campaign.opened(campaign.Request(journal=journal, seed=seed, wait=wait)) as running:
         print(f"journal: {journal}", file=sys.stderr, flush=True)
         trials = run.measure(search, running.run, _begin)
+    sizings = search.judged(trials)
+    scaled = (
+        scaling.scaled(sizings, trials, chosen.producer, here=cpus, there=on_cpus)
+        if on_cpus is not None
+        else None
+    )
     sized = report.Sized(
         load=load,
         workers=chosen.storm.workers,
         exits_per_s=exits_per_s(trials),
         tolerated=tolerate,
-        sizings=search.judged(trials),
+        sizings=sizings,
         cpus=cpus,
         journal=str(journal),
+        limit_bytes=memory,
+        scaled=scaled,
+        unscaled=on_cpus is not None and scaled is None,
     )
     answer("json" if as_json else "text", [report.document(sized)])
 

@@ -53,7 +53,7 @@ def command(
     *,
     rate: Rate = 0.0,
     burst: Burst = 0,
-    record_size: RecordSize = RECORD_BYTES,
+    record_size: RecordSize = str(RECORD_BYTES),
     records: Records = 1,
     transport: Annotated[list[str] | None, _TRANSPORT] = None,
     budget: Annotated[int, _BUDGET] = 1 << 20,
@@ -94,12 +94,11 @@ def command(
     load = sizing.Load(
         rate_per_s=rate,
         burst=burst,
-        record_bytes=record_size,
         records_per_exit=records,
         stall_ms=0.0,
         seconds=seconds,
     )
-    load = described(context, load, profile, buffer, most_s=seconds)
+    load = described(context, load, record_size, profile, buffer, most_s=seconds)
     check_range("--within", within, 0.01, 60_000)
     check_range("--blocks", blocks, 8, 1_000)
     budgets.check(budget, memory_bytes=_available())
@@ -127,7 +126,7 @@ def command(
                 way=way,
                 budget_bytes=made[way.name],
                 cpus=cpus,
-                record_bytes=plan.stored_bytes(way, load.payload_bytes),
+                record_bytes=sizing.stored_bytes(way, chosen.producer),
             )
             for way in ways
         },

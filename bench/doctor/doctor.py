@@ -231,7 +231,7 @@ def processes(limit: cgroup.ProcessLimit) -> Finding:
 def examine() -> Iterator[Finding]:
     """Look at this machine; takes about a second, for the share of steal."""
     from bench.linux import tracefs as place
-    from bench.tracer import compiler, kernel_clock, probes
+    from bench.tracer import compiler, kernel_clock, loader, probes
     from bench.tracer.object import compiled, libbpf
 
     held = capabilities.held()
@@ -252,7 +252,7 @@ def examine() -> Iterator[Finding]:
     if mounted:
         seen = "found" if place.readable() else "tracefs is closed to this user"
         yield judge("tracepoint", place.readable(), seen, place.opening(), fails=True)
-    yield required("bcc", compiler.bcc_version)
+    yield required("tracers", loader.shown)
     yield required("libbpf", compiler.libbpf_name)
     yield objects(libbpf.find, compiled.possible())
     yield cpus(online, processors.usable(online))

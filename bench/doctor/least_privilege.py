@@ -19,6 +19,7 @@ from typing import Final
 from bench.amounts import size
 from bench.linux import capabilities, libc, perf_event, procfs, tracefs
 from bench.linux.capabilities import Capability as Cap
+from bench.questions.transports.profiles import PERFBUF, RINGBUF
 from bench.tracer import probes
 from workloads import cgroup, user
 
@@ -30,6 +31,7 @@ _DEADLINE_S: Final = 5
 _RING_BYTES: Final = 8 << 20  # the default of trace
 _SMALL_BYTES: Final = 512 << 10  # of each CPU: what the kernel usually grants everybody
 _LARGE_BYTES: Final = 16 << 20
+_WITHOUT_PERF: Final = "ring buffers alone"
 _USUALLY_PARANOID: Final = 2  # Debian and Ubuntu know more, which they leave to CAP_SYS_ADMIN
 
 
@@ -59,7 +61,7 @@ def examine() -> Iterator[Need]:
     if (procfs.sysctl("kernel.perf_event_paranoid") or 0) > _USUALLY_PARANOID:
         paranoid = f"or sysctl kernel.perf_event_paranoid={_USUALLY_PARANOID}, then CAP_PERFMON"
     always = partial(need, commands="trace, run", otherwise="nothing works")
-    perf = partial(need, commands="trace, run", otherwise="ring buffers alone")
+    perf = partial(need, commands="trace, run", otherwise=_WITHOUT_PERF)
     with ExitStack() as stack:
         make_map = partial(probes.make_map, _RING_BYTES)
         yield always("make BPF maps", make_map, Cap.BPF, Cap.SYS_RESOURCE)
@@ -118,6 +120,16 @@ def together(needs: Sequence[Need], command: str) -> tuple[str, ...]:
     """Return the capabilities with which ``command`` works, all its parts together."""
     names = (name for each in needs if command in each.commands for name in each.capabilities)
     return tuple(dict.fromkeys(names))
+
+
+def by_transport(needs: Sequence[Need]) -> dict[str, tuple[str, ...] | None]:
+    """Return the capabilities that a tracer takes with either buffer; None where none will do."""
+    parts = [each for each in needs if each.commands]
+    rings = [each for each in parts if each.otherwise != _WITHOUT_PERF]
+    return {
+        transport: together(found, "run") if all(each.possible for each in found) else None
+        for transport, found in ((RINGBUF, rings), (PERFBUF, parts))
+    }
 
 
 def _prepared(prepare: Callable[[], Attempt]) -> Attempt:

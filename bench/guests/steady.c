@@ -5,6 +5,11 @@
  * The main loop is woken by each of the guest's timers, and acts when this machine schedules it. If
  * that is between a CPU's halt and the sleep of the thread that runs all CPUs, it moves the guest's
  * clock or ends a turn, in one run and not in the next. So let it act while that thread sleeps.
+ *
+ * And share time among the CPUs where QEMU does not (before 8.1). There the first runs until a timer
+ * is due, unless it pauses or halts, and for the others nothing is left: where it waits for another,
+ * it waits for ever. A CPU that is asked to leave has its turn once the timers have run, before the
+ * first begins anew.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -13,6 +18,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,7 +35,52 @@ static void *next(const char *name)
 }
 
 /* After it CPUs that never sleep are believed to be at their end: the main loop has to see that. */
-static const struct timespec longest = {.tv_sec = 3};
+static const struct timespec longest = {.tv_sec = 20};
+
+static pthread_mutex_t *turns; /* which the CPUs' thread has between two turns */
+static pthread_t cpus;
+
+/* QEMU's own, of which its binary exports all. */
+struct CPUState;
+static struct {
+	int64_t (*deadline)(int clock, int attributes);
+	struct CPUState *(*cpu)(int at);
+	void (*exit)(struct CPUState *cpu);
+} qemu;
+
+enum { VIRTUAL_CLOCK = 1, ANY_TIMER = -1 };
+
+__attribute__((constructor)) static void find_qemu(void)
+{
+	if (dlsym(RTLD_DEFAULT, "icount_percpu_budget"))
+		return;
+	qemu.deadline = dlsym(RTLD_DEFAULT, "qemu_clock_deadline_ns_all");
+	qemu.cpu = dlsym(RTLD_DEFAULT, "qemu_get_cpu");
+	qemu.exit = dlsym(RTLD_DEFAULT, "cpu_exit");
+}
+
+static void share_time(void)
+{
+	struct CPUState *cpu;
+
+	if (!qemu.deadline || !qemu.cpu || !qemu.exit)
+		return;
+	if (qemu.deadline(VIRTUAL_CLOCK, ANY_TIMER))
+		return;
+	for (int at = 1; (cpu = qemu.cpu(at)); at++)
+		qemu.exit(cpu);
+}
+
+int pthread_mutex_lock(pthread_mutex_t *mutex)
+{
+	static int (*lock)(pthread_mutex_t *);
+
+	if (!lock)
+		lock = next("pthread_mutex_lock");
+	if (mutex == turns && pthread_equal(pthread_self(), cpus))
+		share_time();
+	return lock(mutex);
+}
 
 static int in_main_loop(void)
 {
@@ -41,6 +92,8 @@ int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
 	int (*wait)(pthread_cond_t *, pthread_mutex_t *) = next("pthread_cond_wait");
 
 	if (!in_main_loop()) {
+		cpus = pthread_self();
+		turns = mutex;
 		halted = condition;
 		asleep = 1;
 		syscall(SYS_futex, &asleep, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);

@@ -9,13 +9,14 @@ History of ``SCHEMA``:
        trials of state "reduced", what a storm had at once, and what others used;
        a cost's wakeups_taken without its empty_polls; a trial's "late"; duets: a configuration's
        "duet", a trial's "write" and "half"; idle states, frequency, storms to warm up, a cost's
-       steady middle; a producer's attach, checked and scratch, a ledger's torn; a latency's error
+       steady middle; a producer's attach, checked, scratch and mix, a ledger's torn; a trial's
+       "restored"; a run's capabilities; a consumer's command; a latency's error
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -53,6 +54,8 @@ class RunHeader:
     run_id: str = ""  # random; a run that is resumed keeps it; "": not recorded
     plan: Outline | None = None  # None: not recorded
     warm_up_ns: tuple[float, ...] = ()  # a process in each bare storm before the first trial
+    # The fewest with which each transport's tracer works; None: with none. {}: not tried.
+    capabilities: dict[str, tuple[str, ...] | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,7 +39,7 @@ class Outcome(StrEnum):
     MORE = "more"
     EQUAL = "same in every block"  # on both sides; more blocks might differ
     EQUIVALENT = "equivalent"  # the whole interval of a ratio lies within 2 % of 1
-    UNDECIDED = "undecided"  # neither: Estimate.resolvable is what could have been seen
+    UNDECIDED = "undecided"  # neither: Row.resolvable is what could have been seen
     TOO_FEW = "too few blocks"
     UNKNOWN = "not measured"
 
@@ -71,6 +71,19 @@ class Row:
         if self.outcome not in (Outcome.LESS, Outcome.MORE):
             return 0
         return 1 if (self.outcome is Outcome.MORE) != self.more_is_better else -1
+
+    @property
+    def resolvable(self) -> float | None:
+        """The smallest difference that could have been seen: the margin and half the interval.
+
+        Of a ratio as a share, inf where it has no bound; of a difference in its unit.
+        """
+        found = self.estimate
+        if found is None:
+            return None
+        if found.scale is Scale.RATIO:
+            return (1 + self.margin) * (1 + found.half_width) - 1
+        return self.margin + found.half_width
 
     @property
     def saving(self) -> float:
@@ -179,8 +192,8 @@ def row_of(
     """Compare one number of two arms."""
     found = estimate(metric, left, right)
     floor = None
-    needed = 0.0
-    if found is not None and not left.duet:  # within one storm noise falls on both sides alike
+    needed = metric.duet_margin  # within one storm noise falls on both sides alike
+    if found is not None and not left.duet:
         floor = floor_for(floors, metric=metric.key, scale=found.scale, experiment=experiment)
         needed = margin(found.scale, floor)
     inexact = apparent(metric, left, right)

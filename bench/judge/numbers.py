@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final
 
+from bench.measure.restoring import Restored, Sorting
 from bench.trial.result import TrialResult
 
 Value = float | None
@@ -138,6 +139,47 @@ _ORDER: Final = _fields(
     ("window_events", "events", "the same, in events"),
     ("window_cost_p50_ns", "ns", "latency that the window would add, median over own records"),
     ("window_cost_p99_ns", "ns", "the same, 99th percentile"),
+)
+
+
+def _sorted(by: Sorting, of: Callable[[Restored], float]) -> Take:
+    """Take a number of one way to restore order."""
+    return lambda trial: next((of(each) for each in trial.restored if each.by is by), None)
+
+
+_SORTED: Final = (
+    Number(
+        "heap_hold_ns",
+        "ns",
+        "hold-back by the clock: the least with which a heap restores the order of perf buffers",
+        _sorted(Sorting.HEAP, lambda found: found.hold_ns),
+    ),
+    *(
+        Number(f"{by}_{name}", unit, f"{words}: {meaning}", _sorted(by, of))
+        for by, words in (
+            (Sorting.MERGE, "each round of reading merged by CPU"),
+            (Sorting.HEAP, "held for heap_hold_ns in a heap"),
+            (Sorting.WATERMARK, "held until every CPU has sent a later one"),
+        )
+        for name, unit, meaning, of in (
+            ("added_p50_ns", "ns", "latency added, median", attrgetter("added_p50_ns")),
+            ("added_p99_ns", "ns", "latency added, 99th percentile", attrgetter("added_p99_ns")),
+            ("held_bytes", "bytes", "most held at once", attrgetter("held_bytes")),
+            (
+                "cpu_s_per_million",
+                "s",
+                "CPU time of sorting a million records",
+                attrgetter("cpu_s_per_million"),
+            ),
+            ("inversions", "events", "inversions that stay", attrgetter("inversions")),
+            (
+                "causal_violations",
+                "pairs",
+                "causal violations that stay",
+                attrgetter("causal_violations"),
+            ),
+        )
+    ),
 )
 _LATENCY: Final = tuple(
     Number(f"latency_{name}", unit, meaning, _field("latency", name, counted="count"))
@@ -286,6 +328,7 @@ NUMBERS: Final = {
         Number("storm_ns", "ns", "the storm's length, by the generator's clock", storm_ns),
         *_RECORDS,
         *_ORDER,
+        *_SORTED,
         *_LATENCY,
         *_MEMORY,
         *_COST,

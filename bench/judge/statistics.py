@@ -44,8 +44,8 @@ class Estimate:
     p: float  # two-sided, of no difference at all; a bootstrap's not below 2 / (RESAMPLES + 1)
 
     @property
-    def resolvable(self) -> float:
-        """The smallest difference that could have been seen: half the interval.
+    def half_width(self) -> float:
+        """Half of the interval: the smallest difference that it could have set apart from none.
 
         Of a ratio as a share, inf where it has no bound; of a difference in its unit.
         """

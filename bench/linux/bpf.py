@@ -18,6 +18,7 @@ from typing import Final
 from bench.linux import libc, procfs, syscalls
 
 ARRAY: Final = 2  # BPF_MAP_TYPE_ARRAY
+PERCPU_HASH: Final = 5  # BPF_MAP_TYPE_PERCPU_HASH
 PERF_EVENT_ARRAY: Final = 4  # BPF_MAP_TYPE_PERF_EVENT_ARRAY
 RINGBUF: Final = 27  # BPF_MAP_TYPE_RINGBUF
 SOCKET_FILTER: Final = 1  # BPF_PROG_TYPE_SOCKET_FILTER, which :func:`run_once` can run
@@ -39,6 +40,7 @@ _MAP_NEXT_ID: Final = 12
 _MAP_FD_BY_ID: Final = 14
 _INFO_BY_FD: Final = 15
 _RAW_TRACEPOINT_OPEN: Final = 17
+_MAP_TAKE_BATCH: Final = 25  # BPF_MAP_LOOKUP_AND_DELETE_BATCH
 _LINK_FD_BY_ID: Final = 30
 _LINK_NEXT_ID: Final = 31
 _ENABLE_STATS: Final = 32
@@ -131,6 +133,22 @@ def lookup(map_fd: int, key: bytes, value_bytes: int) -> bytes:
 def delete(map_fd: int, key: bytes) -> None:
     """Remove one element."""
     _element(_MAP_DELETE, map_fd, key, None)
+
+
+def taken(map_fd: int, key_bytes: int, value_bytes: int, most: int) -> bytes:
+    """Remove all elements of a hash, which has at most so many; return their values (5.6)."""
+    keys, values = ct.create_string_buffer(key_bytes * most), (ct.c_char * (value_bytes * most))()
+    token = ct.create_string_buffer(8)
+    block = ct.create_string_buffer(
+        struct.pack(
+            "=QQQQIIQQ", 0, ct.addressof(token), ct.addressof(keys), ct.addressof(values), most,
+            map_fd, 0, 0,
+        ),
+        _ATTRIBUTE_BYTES,
+    )  # fmt: skip
+    with suppress(FileNotFoundError):  # that was the last bucket
+        _bpf_in(_MAP_TAKE_BATCH, block)
+    return values.raw[: struct.unpack_from("=I", block, 32)[0] * value_bytes]
 
 
 def _element(command: int, map_fd: int, key: bytes, value: ct.Array[ct.c_char] | None) -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,8 +49,15 @@ def without_buffer(
     return tuple(found)
 
 
-def shares(records: Records, counters: Sequence[CpuCounters]) -> tuple[CpuShare, ...]:
-    """Return the shares of all CPUs that have counters, in their order."""
+def shares(
+    records: Records,
+    counters: Sequence[CpuCounters],
+    in_kernel: Mapping[int, tuple[int, int]] | None = None,
+) -> tuple[CpuShare, ...]:
+    """Return the shares of all CPUs that have counters, in their order.
+
+    ``in_kernel``: what was counted there in place of records, by CPU.
+    """
     found = []
     for counts in counters:
         of_cpu = records["cpu"] == counts.cpu
@@ -60,7 +67,7 @@ def shares(records: Records, counters: Sequence[CpuCounters]) -> tuple[CpuShare,
             CpuShare(
                 cpu=counts.cpu,
                 attempted=counts.attempted,
-                delivered=len(latency_ns),
+                delivered=len(latency_ns) + (in_kernel or {}).get(counts.cpu, (0, 0))[0],
                 dropped=sum(counts.dropped.values()),
                 latency_p50_ns=p50,
                 latency_p99_ns=p99,

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.measure.columns import Integers
-from bench.plan.config import Duet
+from bench.plan.config import AGES, Duet
 from bench.record.records import Flag, Records
 
 
@@ -42,6 +42,20 @@ def kept(records: Records, rule: Duet) -> Records:
     if not rule.washout_ns:
         return records
     return records[records["timestamp_ns"] % np.uint64(rule.window_ns) >= rule.washout_ns]
+
+
+def latency_by_age(records: Records, rule: Duet) -> tuple[tuple[int, int], ...]:
+    """Return the count and the median latency in ns of each part of all windows; () without any.
+
+    Those in the washout are in it.
+    """
+    if not rule.window_ns:
+        return ()
+    window_ns = np.uint64(rule.window_ns)
+    ages = records["timestamp_ns"] % window_ns * np.uint64(AGES) // window_ns
+    latencies = records["delivered_ns"] - records["timestamp_ns"]
+    parts = (np.sort(latencies[ages == age], kind="stable") for age in range(AGES))
+    return tuple((len(part), int(part[len(part) // 2]) if len(part) else 0) for part in parts)
 
 
 def ranks(first: Records, second: Records, rule: Duet) -> Ranks | None:

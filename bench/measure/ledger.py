@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
@@ -51,6 +51,7 @@ def balance(
     reaped: int | None = None,
     *,
     torn: int | None = None,
+    in_kernel: Mapping[int, tuple[int, int]] | None = None,
     preemptible: bool = False,
 ) -> Ledger:
     """Account for one trial: its delivered records against what BPF and the generator counted.
@@ -61,10 +62,14 @@ def balance(
 
     ``torn`` records were delivered beside ``records``, each in place of one that was attempted;
     nothing in them is believed, not even their CPU. The records of a CPU come in any order from
-    programs that are ``preemptible``.
+    programs that are ``preemptible``. Where exits were counted ``in_kernel``, by CPU (all, the
+    storm's own), these are what was delivered, without sequence numbers.
     """
     found = _find(records, checked=torn is not None, preemptible=preemptible)
-    delivered = len(records) + (torn or 0)
+    for number, (all_of_cpu, own) in (in_kernel or {}).items():
+        found.delivered[number] += all_of_cpu
+        found.own_delivered[number] += own
+    delivered = int(found.delivered.sum()) + (torn or 0)
     own_delivered = int(found.own_delivered.sum())
     causes: Counter[str] = Counter()
     for cpu in counters:

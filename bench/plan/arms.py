@@ -89,7 +89,7 @@ def _check_checked(text: str, transport: Traits, producer: Producer, *, padding_
         raise UsageError(
             f"{text[:80]}: a checked record has its checksum for payload", remedy="leave it out"
         )
-    if transport.overwrites or producer.call in (Call.DYNPTR, Call.LARGEST):
+    if transport.overwrites or producer.call not in (Call.RESERVE, Call.OUTPUT):
         raise UsageError(
             f"{text[:80]}: a checked arm is written by reserve or output, and overwrites nothing",
             remedy="take ringbuf, and neither dynptr nor largest",

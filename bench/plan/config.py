@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from workloads.storm import Storm
 
@@ -46,6 +47,7 @@ class Call(StrEnum):
     OUTPUT = "output"
     DYNPTR = "dynptr"  # reserve of a length known at run time, Linux 5.19
     LARGEST = "largest"  # reserve of the longest record that there can be, as of a union
+    DISCARD = "discard"  # reserve, behind one that was reserved and discarded without a wake-up
 
 
 class Attach(StrEnum):
@@ -66,6 +68,7 @@ class Reader(StrEnum):
 
     NATIVE = "native"
     LIBBCC = "bcc"
+    COMMAND = "command"  # a program of its own
 
 
 MIXED = -1
@@ -77,6 +80,7 @@ class Consumer:
     """How the buffers are drained."""
 
     reader: Reader = Reader.NATIVE
+    command: tuple[str, ...] = ()  # of Reader.COMMAND
     poll: Poll = Poll.EPOLL
     interval_ms: float = 5.0  # timed: sleep between drains
     flush_ms: float = 0.0  # epoll: read everything at the latest so long after the last; 0: never
@@ -95,13 +99,18 @@ class Producer:
     wake: Wake = Wake.ADAPTIVE
     watermark: int = 1  # records for Wake.WATERMARK, bytes with headers for Wake.BYTES
     call: Call = Call.RESERVE
-    payload_bytes: int = 0  # padding, a multiple of 8 up to 4,096, or MIXED
+    payload_bytes: int = 0  # padding, a multiple of 8 up to 4,096, the most of a mix, or MIXED
+    mix: tuple[int, ...] = ()  # padding of 16 records in turn, up to four values; empty: all alike
     records_per_exit: int = 1
     delay_ns: int = 0  # spent on each record before it is submitted, up to some 100 us, ...
     delay_cpu: int = -1  # ... on this CPU (-1: on all)
     attach: Attach = Attach.TRACEPOINT
     checked: bool = False  # a record has a checksum for payload; two programs share the work
     scratch: bool = False  # they build records in one memory of each CPU, not on their stacks
+
+
+AGES: Final = 20
+"""Parts of a window, by which it is seen how long the arm before it is felt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

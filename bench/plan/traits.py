@@ -38,6 +38,7 @@ class Traits:
     most_buffers: int | None = None  # ... or to so many, where there are more CPUs
     ordered: bool = False  # records are read in the order in which they were reserved
     calls: bool = False  # can be written by reserve and submit or by output
+    streams: bool = True  # records; else it counts, and nothing has a latency or an order
     overwrites: bool = False  # the oldest records, in place of refusing the newest
     wakes_seen: bool = False  # a tracepoint sees its wake-ups
 
@@ -53,10 +54,18 @@ class Traits:
         """What has a share of a budget, in words."""
         return "CPU" if self.most_buffers is None else "ring"
 
+    @property
+    def one_for_each_cpu(self) -> bool:
+        """Whether each CPU has a buffer of its own, which no other writes to."""
+        return self.per_cpu and self.most_buffers is None
+
     def holds(self, payload_bytes: int, buffer_bytes: int) -> bool:
         """Return whether one buffer is large enough for records with this padding."""
-        record_bytes = self.header_bytes + longest_record_bytes(payload_bytes)
-        return self.least_records * -(-record_bytes // 8) * 8 <= buffer_bytes
+        return self.least_records * self.stored_bytes(payload_bytes) <= buffer_bytes
+
+    def stored_bytes(self, payload_bytes: int) -> int:
+        """Return what a record with this padding takes in a buffer, its header included."""
+        return -(-(self.header_bytes + longest_record_bytes(payload_bytes)) // 8) * 8
 
     def buffers(self, cpus: int) -> int:
         """Return how many buffers share a budget."""

@@ -10,6 +10,8 @@ from bench.linux.pages import PAGE_BYTES
 
 POINTER_BYTES: Final = 8
 RING_OWN_PAGES: Final = 3  # the map itself, the consumer's position, the producer's
+_ELEMENT_BYTES: Final = 48  # struct htab_elem without its key
+_BUCKET_BYTES: Final = 16  # struct bucket
 PERF_OWN_PAGES: Final = 1  # struct perf_event_mmap_page: head, tail and more
 
 
@@ -97,6 +99,21 @@ def perfbuf_footprint(pages_per_cpu: int, *, cpus: int) -> Footprint:
         page_bytes=cpus * (pages_per_cpu + PERF_OWN_PAGES) * PAGE_BYTES,
         bookkeeping_bytes=cpus * POINTER_BYTES * pages_per_cpu,
     )
+
+
+def table_footprint(
+    entries: int, *, tables: int, key_bytes: int, value_bytes: int, cpus: int
+) -> Footprint:
+    """Return the footprint of per-CPU hashes of so many elements each.
+
+    Per element: its key, a value on each CPU, and struct htab_elem with a pointer to the values;
+    per bucket, of which there are as many rounded up to a power of two, a list's head and a lock
+    (kernel/bpf/hashtab.c).
+    """
+    data_bytes = tables * entries * (key_bytes + cpus * value_bytes)
+    buckets = 1 << (entries - 1).bit_length()
+    own_bytes = tables * (entries * (_ELEMENT_BYTES + POINTER_BYTES) + buckets * _BUCKET_BYTES)
+    return Footprint(data_bytes=data_bytes, page_bytes=data_bytes, bookkeeping_bytes=own_bytes)
 
 
 def ringbuf_mapped_bytes(data_bytes: int, *, rings: int = 1) -> int:

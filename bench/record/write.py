@@ -28,6 +28,9 @@ class WriteTimes:
     refused_ns: int
     clock_ns: float  # median between two readings of the clock with nothing between them
     histogram: tuple[tuple[int, int], ...]  # of those written: lowest ns of a bucket, count
+    # Those written in each part of all windows, the washout's too, and their ns with the clock's
+    # own, one that was held up as no longer than a bound. () without windows.
+    by_age: tuple[tuple[int, int], ...] = ()
 
     @property
     def write_ns(self) -> float | None:

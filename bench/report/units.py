@@ -82,13 +82,11 @@ def interval(estimate: Estimate | None, unit: Unit) -> str:
     return f"{low.removesuffix(' pt')} .. {high}" if unit is Unit.SHARE else f"{low} .. {high}"
 
 
-def resolvable(estimate: Estimate, unit: Unit) -> str:
-    """Write the smallest difference that could have been seen: "3.1 %", of shares "0.50 pt"."""
-    if estimate.scale is Scale.RATIO:
-        return share(estimate.resolvable) if isfinite(estimate.resolvable) else "any"
-    if unit is Unit.SHARE:
-        return f"{100 * estimate.resolvable:.2f} pt"
-    return number(estimate.resolvable, unit)
+def resolvable(least: float, scale: Scale, unit: Unit) -> str:
+    """Write the smallest difference that could have been seen: "3.1 %", "x 2.4", "0.50 pt"."""
+    if scale is Scale.RATIO:
+        return share(least) if least < 1 else f"x {1 + least:.3g}" if isfinite(least) else "any"
+    return f"{100 * least:.2f} pt" if unit is Unit.SHARE else number(least, unit)
 
 
 def budget(text: str) -> str:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from bench.errors import MachineUnfit
 from bench.linux import libc, refusal
@@ -24,6 +24,7 @@ _KIND_STRUCT: Final = 4
 _KIND_UNION: Final = 5
 _OVERWRITE_POS: Final = 16  # bytes from producer_pos; bench/tracer/capture/buffers.pxd has it
 _KIND_TYPEDEF: Final = 8
+_KIND_DATASEC: Final = 15
 _MODIFIERS: Final = frozenset({8, 9, 10, 11, 18})  # typedef, volatile, const, restrict, type tag
 _MEMBERS: Final = {  # bpf/common/exit.h asks for OFFSET_TASK_SIGNAL and so on
     "TASK": "task_struct signal group_leader real_parent children start_time tgid comm exit_code",
@@ -58,6 +59,10 @@ class _Member(ct.Structure):
     _fields_ = (("name_off", ct.c_uint32), ("type", ct.c_uint32), ("offset", ct.c_uint32))
 
 
+class _Variable(ct.Structure):
+    _fields_ = (("type", ct.c_uint32), ("offset", ct.c_uint32), ("size", ct.c_uint32))
+
+
 class Field(NamedTuple):
     """A member of a structure: its place in bytes and the name of its type."""
 
@@ -66,9 +71,9 @@ class Field(NamedTuple):
 
 
 class Btf:
-    """The types of one kernel. Made by :func:`opened`."""
+    """The types of a kernel, made by :func:`opened`, or of an object that libbpf has opened."""
 
-    def __init__(self, library: ct.CDLL, handle: int) -> None:
+    def __init__(self, library: Any, handle: int) -> None:
         self._library = library
         self._handle = handle
 
@@ -168,6 +173,14 @@ class Btf:
         """Return the type of a tracepoint's arguments; None before Linux 5.5."""
         found = self._find(f"btf_trace_{name}", _KIND_TYPEDEF)
         return found if found > 0 else None
+
+    def variables(self, section: str) -> dict[str, int]:
+        """Return the place of each variable in an object's data section."""
+        header = self._type(self._find(section, _KIND_DATASEC))
+        found = (_Variable * (header.info & 0xFFFF)).from_address(
+            ct.addressof(header) + ct.sizeof(_Type)
+        )
+        return {self._name(self._type(each.type).name_off).decode(): each.offset for each in found}
 
     def _find(self, structure: str, kind: int = _KIND_STRUCT) -> int:
         """Return the structure's type, or an error, which is negative."""

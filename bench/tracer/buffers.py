@@ -25,7 +25,7 @@ from bench.record.footprint import (
     ringbuf_footprint,
     ringbuf_mapped_bytes,
 )
-from bench.tracer import consumer, libbcc
+from bench.tracer import consumer, libbcc, outside
 from bench.tracer.capture import Capture
 from bench.tracer.program import Program
 from bench.tracer.transport import Allocation, Opened, Request
@@ -79,6 +79,11 @@ def opened_rings(
                 _put(array, slot, fd, stack)
         if request.consumer.reader is Reader.LIBBCC:
             drain = stack.enter_context(libbcc.ring_reader(fds, capture, request.consumer))
+        elif request.consumer.reader is Reader.COMMAND:
+            (each_bytes,) = {*slots.values()}
+            drain = stack.enter_context(
+                outside.reader(fds, each_bytes, capture, request.consumer, rings=True)
+            )
         else:
             for fd, size_bytes in zip(fds, slots.values(), strict=True):
                 capture.add_ring(fd, size_bytes, request.lazy_reader, overwrites)
@@ -128,15 +133,16 @@ def opened_perf_buffers(program: Program, capture: Capture, request: Request) ->
     """Open a buffer of an equal share of the budget for each CPU, as large for the others."""
     pages, array = request.pages_per_cpu(), program.map_fd("events")
     events, handles = list[int](), list[int]()
-    native = request.consumer.reader is Reader.NATIVE
+    reader = request.consumer.reader
 
     def map_event(event: int) -> None:
-        capture.add_perf(event, pages * PAGE_BYTES, request.lazy_reader)
+        if reader is Reader.NATIVE:
+            capture.add_perf(event, pages * PAGE_BYTES, request.lazy_reader)
 
     with ExitStack() as stack:
         for cpu in request.cpus:
             try:
-                if native:
+                if reader is not Reader.LIBBCC:
                     event = _perf_buffer(cpu, pages, request.producer, stack, map_event)
                 else:
                     event, handle = stack.enter_context(
@@ -149,9 +155,13 @@ def opened_perf_buffers(program: Program, capture: Capture, request: Request) ->
                 raise
             events.append(event)
             _put(array, cpu, event, stack)
-        if native:
+        if reader is Reader.NATIVE:
             stack.callback(capture.unmap)
             drain = consumer.reader(capture, request.consumer)
+        elif reader is Reader.COMMAND:
+            drain = stack.enter_context(
+                outside.reader(events, pages * PAGE_BYTES, capture, request.consumer, rings=False)
+            )
         else:
             drain = libbcc.perf_drain(handles, capture, request.consumer)
         yield Opened(

@@ -13,16 +13,19 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from bench.plan.config import Duet
+from bench.plan.config import AGES, Duet
 from bench.record.write import WriteTimes, median
-from bench.tracer.program import Build, Program
+from bench.tracer.build import Build
+from bench.tracer.program import Program
 
 BUILD: Final = Build(variant="duet", name="choose")
 MACROS: Final = {"TIMED_WRITES": 1}
 """Of tracers that time their writes."""
 
 _BUCKETS: Final = 288
-_WORDS: Final = 2 + _BUCKETS
+_AGED: Final = 2 + _BUCKETS
+_AGE_SLOTS: Final = 32
+_WORDS: Final = _AGED + 2 * _AGE_SLOTS
 _KINDS: Final = range(3)  # written, refused, no write at all
 
 
@@ -40,7 +43,7 @@ def zero_write_times(program: Program) -> None:
         program.zero("write_times", kind, 8 * _WORDS)
 
 
-def write_times(program: Program) -> WriteTimes:
+def write_times(program: Program, duet: Duet) -> WriteTimes:
     """Read how long writes took, summed over CPUs, after the program is detached."""
     written, refused, nothing = (
         np.frombuffer(program.get("write_times", kind, 8 * _WORDS), np.uint64)
@@ -55,11 +58,17 @@ def write_times(program: Program) -> WriteTimes:
         refused_ns=int(refused[1]),
         clock_ns=median(_histogram(nothing)),  # a mean has every interrupt in it
         histogram=_histogram(written),
+        by_age=_by_age(written) if duet.window_ns else (),
     )
 
 
+def _by_age(words: npt.NDArray[np.uint64]) -> tuple[tuple[int, int], ...]:
+    counts, times_ns = words[_AGED:].reshape(2, _AGE_SLOTS)[:, :AGES].tolist()
+    return tuple(zip(counts, times_ns, strict=True))
+
+
 def _histogram(words: npt.NDArray[np.uint64]) -> tuple[tuple[int, int], ...]:
-    occupied = np.flatnonzero(words[2:]).tolist()
+    occupied = np.flatnonzero(words[2:_AGED]).tolist()
     return tuple((_lowest_ns(bucket), int(words[2 + bucket])) for bucket in occupied)
 
 

@@ -18,6 +18,7 @@ from bench.amounts import counted
 from bench.errors import KernelRefused, UsageError
 from bench.linux import libc, refusal
 from bench.plan.config import Consumer, Poll, Producer, Wake
+from bench.tracer import compiler
 from bench.tracer.capture import LOST_CALLBACK, PERF_CALLBACK, RING_CALLBACK, Capture
 
 _POLL_MS: Final = 10  # how long a poll waits before it looks whether to stop
@@ -43,6 +44,7 @@ _TYPES: Final[dict[str, tuple[Any, ...]]] = {  # of the result, then of the argu
 
 
 def _function(name: str) -> Any:
+    compiler.bcc_version()
     from bcc.libbcc import lib
 
     return ct.CFUNCTYPE(*_TYPES[name], use_errno=True)((name, lib))

@@ -15,8 +15,9 @@ from bench.plan.budgets import MIB, shareable_bytes
 from bench.plan.config import Consumer, Producer
 from bench.record.layout import ROW, CapturedRecord
 from bench.tracer import kernel_clock, settings, transports
+from bench.tracer.build import Build, Kernel
 from bench.tracer.capture import Capture
-from bench.tracer.program import Build, Kernel, Program
+from bench.tracer.program import Program
 from bench.tracer.transport import Request
 
 _BATCH_RECORDS: Final = 65_536
@@ -77,6 +78,8 @@ def usual_budget_bytes(transport_name: str, cpus: int) -> int:
 def opened(transport_name: str, budget_bytes: int | None) -> Iterator[LiveTrace]:
     """Open a tracer ready to attach, on ``budget_bytes`` in all (None: the default)."""
     way, producer, cpus = transports.find(transport_name), Producer(), procfs.online_cpus()
+    if not way.streams:
+        raise UsageError(f"{way.name} sends no records to show", remedy="take another --transport")
     if way.overwrites:
         raise UsageError(
             "a live trace cannot say what was overwritten", remedy="trace with ringbuf"

@@ -21,6 +21,7 @@ from bench.amounts import size
 from bench.errors import BufbenchError, MachineUnfit
 from bench.host import scratch
 from bench.linux import bpf, libc, perf_event, procfs, refusal
+from bench.tracer import loader
 
 _FILES: Final = 64  # maps, programs, pipes, logs and what bcc has open; and 2 for each CPU
 _COMPILER_BYTES: Final = 320 << 20  # its libraries most of all
@@ -144,11 +145,12 @@ def _memory() -> None:
 
 
 _FOLDER: Final = "current folder"
+_COMPILER: Final = "compiler's memory"
 _STEPS: Final[tuple[tuple[str, str, Callable[[], object]], ...]] = (
     ("open files", "this process may not open the files that a tracer takes", _files),
     (_FOLDER, "the current folder is gone", os.getcwd),
     ("temporary files", "temporary files cannot be written", _room),
-    ("compiler's memory", f"bcc's compiler gets no {size(_COMPILER_BYTES)}", _memory),
+    (_COMPILER, f"bcc's compiler gets no {size(_COMPILER_BYTES)}", _memory),
     ("BPF map", "the kernel refuses a BPF map", lambda: os.close(make_map(mmap.PAGESIZE))),
     ("BPF program", "the kernel refuses a BPF program", lambda: os.close(load_program())),
     (
@@ -161,7 +163,10 @@ _STEPS: Final[tuple[tuple[str, str, Callable[[], object]], ...]] = (
 
 def steps() -> Iterator[tuple[str, BufbenchError | None]]:
     """Try each step of loading a tracer, in some milliseconds; yield its name and its error."""
+    compiles = loader.chosen() is loader.Loader.BCC
     for name, what, attempt in _STEPS:
+        if name == _COMPILER and not compiles:
+            continue
         try:
             attempt()
         except OSError as error:

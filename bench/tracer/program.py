@@ -1,129 +1,53 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""One tracer in the kernel: compiled and loaded once by bcc, attached and detached per trial."""
+"""One tracer in the kernel: built and loaded once, attached and detached per trial."""
 
 from __future__ import annotations
 
-import atexit
-import ctypes as ct
 import errno
 import fcntl
 import os
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from typing import Any, Final, Self
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Final, Self
 
-from bench import paths
-from bench.errors import BufbenchError, MachineUnfit
-from bench.host import limits
 from bench.host.signals import uninterrupted
-from bench.linux import bpf, capabilities, grace, lockdown, procfs, refusal, tracefs, version
+from bench.linux import bpf, grace, procfs, refusal, tracefs
 from bench.plan.config import Attach
 from bench.record.counters import CpuCounters
-from bench.tracer import btf, compiler, counters, probes
+from bench.tracer import counters, loader, probes
+from bench.tracer.build import Build, Kernel
+from bench.tracer.loader import Loaded, Loader
 
 _QUERY: Final = 0xC008240A  # PERF_EVENT_IOC_QUERY_BPF, Linux 4.16
 _MOST: Final = 64  # BPF_TRACE_MAX_PROGS: the kernel attaches no more
 _POSSIBLE: Final = "devices/system/cpu/possible"
-_FETCH_ADD: Final = (5, 12)  # when BPF got the instruction; older kernels preempt no program
-
-
-@dataclass(frozen=True, slots=True)
-class Kernel:
-    """Facts of the running kernel that compiling takes."""
-
-    release: str
-    macros: Mapping[str, int]
-    facts: Mapping[str, str]
-    dynptr: bool = True  # ring buffers can be written through one
-    overwrites: bool = False  # ring buffers can be made that do
-
-    @classmethod
-    def probe(cls) -> Self:
-        """Ask BTF and tracefs; MachineUnfit if they fail or privileges are missing."""
-        if missing := capabilities.missing_to_trace(capabilities.held()):
-            raise MachineUnfit(  # before bcc tries, which would blame the program
-                "this process may not load BPF programs",
-                remedy=f"run as root, or grant {' and '.join(map(str, missing))}",
-            )
-        lockdown.require_open()
-        probes.require()
-        fields = btf.tracepoint_fields(tracefs.exit_format())
-        with btf.opened() as types:
-            macros = btf.offsets(types)
-            facts = btf.kernel_facts(types, fields)
-            overwrites = btf.overwrites(types)
-            dynptr = types.field("bpf_dynptr_kern", "data") is not None
-        if "group_dead" in fields:
-            macros["OFFSET_GROUP_DEAD"] = fields["group_dead"]
-        release = os.uname().release
-        if version.numbers(release) >= _FETCH_ADD:
-            macros["HAS_FETCH_ADD"] = 1
-        return cls(release, macros, facts, dynptr, overwrites)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Build:
-    """Compile-time settings. Two trials with the same build share one program."""
-
-    variant: str  # the folder under bpf/
-    macros: tuple[tuple[str, int], ...] = ()
-    name: str = "exitsnoop"  # of the file, and of the function in it
-    tracepoint: str = "sched:sched_process_exit"
-    attach: Attach = Attach.TRACEPOINT
-    paired: bool = False  # NAME_second is a program too
-
-    @property
-    def functions(self) -> tuple[str, ...]:
-        """Return the functions that are attached, each a program."""
-        return (self.name, f"{self.name}_second") if self.paired else (self.name,)
+_MISSED: Final = "count_missed"  # a function of bpf/common/missed.h
 
 
 class Program:
-    """A compiled tracer. Use as a context manager; nothing of it stays in the kernel after.
+    """A loaded tracer. Use as a context manager; nothing of it stays in the kernel after.
 
     ``cpus`` are those that the kernel has per-CPU memory for: a map's values are in this order.
     """
 
     def __init__(self, build: Build, kernel: Kernel) -> None:
-        compiler.bcc_version()
-        compiler.keep_to_one_arena()
-        from bcc import BPF
-
         self.build = build
-        self._loaded: dict[str, int] = {}
-        self._stack = ExitStack()
+        self._programs: dict[str, int] = {}
+        self._event = -1  # of perf, while it is attached to one
         self.cpus = procfs.parse_cpu_list(procfs.read(procfs.SYS / _POSSIBLE) or "0")
-        self._bpf_type = BPF
         self._counted: Sequence[int] = ()  # causes of drops that need not be 0 in the kernel
-        folder = paths.bpf_sources()
-        text = compiler.flattened(folder / build.variant / f"{build.name}.bpf.c", folder).encode()
-        macros = {**kernel.macros, **dict(build.macros)}
-        flags = [f"-D{name}={value}" for name, value in macros.items()]
-        try:
-            with compiler.installed(kernel.release):
-                self._bpf: Any = compiler.without_kallsyms(lambda: BPF(text=text, cflags=flags))
-        except Exception as error:
-            raise _refusal(
-                f"bcc could not compile the {build.variant} tracer", error,
-                remedy="its messages stand above",
-            ) from error  # fmt: skip
+        self._loaded = _loaded(build, kernel)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with uninterrupted():
-            self._stack.close()
-            self._bpf.cleanup()
-            atexit.unregister(self._bpf.cleanup)  # bcc registers it, and so would keep all for good
+        self._loaded.close()
 
     def map_fd(self, name: str) -> int:
         """Return the descriptor of a map; it belongs to the program."""
-        from bcc.libbcc import lib
-
-        return int(lib.bpf_table_fd(self._bpf.module, name.encode()))
+        return self._loaded.map_fd(name)
 
     def set(self, name: str, slot: int, value: bytes) -> None:
         """Set one element of a map."""
@@ -147,93 +71,56 @@ class Program:
 
     def load_all(self) -> tuple[int, ...]:
         """Load all that is attached, once; MachineUnfit if refused."""
-        return tuple(map(self._load, self.build.functions))
+        return tuple(self._load(each, self.build.attach) for each in self.build.functions)
 
-    def _load(self, function: str) -> int:
-        if function not in self._loaded:
-            try:
-                self._loaded[function] = self._load_as(self.build.attach, function.encode())
-            except BufbenchError:
-                raise
-            except Exception as error:
-                raise _refusal(
-                    f"the kernel refused the {self.build.variant} tracer", error, ct.get_errno(),
-                    remedy="the verifier's messages stand above",
-                ) from error  # fmt: skip
-        return self._loaded[function]
-
-    def _load_as(self, attach: Attach, function: bytes) -> int:
-        if attach is not Attach.TP_BTF:
-            kind = "RAW_TRACEPOINT" if attach is Attach.RAW else "TRACEPOINT"
-            return int(self._bpf.load_func(function, getattr(self._bpf_type, kind)).fd)
-        with btf.opened() as types:  # bcc knows no such programs
-            traced = types.tracepoint(self._event)
-        if traced is None:
-            raise MachineUnfit(
-                f"this kernel's BTF has no type of the tracepoint {self._event}",
-                remedy="attach to tracepoint or raw",
-            )
-        program = bpf.load_code(
-            bpf.TRACING, self._bpf.dump_func(function), name=function.decode(),
-            attach_type=bpf.TRACE_RAW_TP, btf_type=traced,
-        )  # fmt: skip
-        self._stack.callback(os.close, program)
-        return program
+    def _load(self, function: str, attach: Attach) -> int:
+        if function not in self._programs:
+            self._programs[function] = self._loaded.load(function, attach)
+        return self._programs[function]
 
     @contextmanager
     def attached(self) -> Iterator[None]:
         """Run the program at every exit while the context lasts."""
         programs = self.load_all()
         self._counted = range(counters.CAUSES)
-        with ExitStack() as stack:
-            if self.build.attach is Attach.TRACEPOINT:
-                stack.enter_context(
-                    self._attached("tracepoint", self.build.tracepoint, self.build.name)
-                )
-                programs = programs[1:]
-            else:
-                stack.callback(grace.wait)
-            for program in programs:
-                with uninterrupted():
-                    stack.callback(os.close, self._attach(program))
+        with self._attaching(self.build.attach, *programs) as (self._event, *_):
             yield
-
-    def _attach(self, program: int) -> int:
-        """Attach one more program; it runs until the descriptor that is returned is closed."""
-        try:
-            if self.build.attach is not Attach.TRACEPOINT:
-                name = self._event if self.build.attach is Attach.RAW else ""
-                return bpf.open_raw_tracepoint(program, name)
-            return probes.attach(program, tracefs.number(self.build.tracepoint))
-        except OSError as error:
-            raise refusal.refused("the tracer could not be attached", error) from error
 
     @contextmanager
     def counting_missed(self) -> Iterator[None]:
         """Count, in ``total("missed")``, processes hidden from the attached program meanwhile."""
-        with self._attached("raw_tracepoint", self._event, "count_missed"):
+        with self._attaching(Attach.RAW, self._load(_MISSED, Attach.RAW)):
             yield
 
     @contextmanager
-    def _attached(self, kind: str, point: str, function: str) -> Iterator[None]:
-        where = point.encode()
+    def _attaching(self, attach: Attach, *programs: int) -> Iterator[Sequence[int]]:
+        """Attach programs, until the context is left; what ran of them has ended then."""
+        held: list[int] = []
         try:
-            with uninterrupted():
-                getattr(self._bpf, f"attach_{kind}")(tp=where, fn_name=function.encode())
-        except Exception as error:
-            raise _refusal(
-                "the tracer could not be attached", error, ct.get_errno(),
-                remedy="`bufbench doctor --least-privilege` tries what it takes",
-            ) from error  # fmt: skip
-        try:
-            yield
+            for program in programs:
+                with uninterrupted():
+                    held.append(self._attach(program, attach))
+            yield held
         finally:
             with uninterrupted():
-                getattr(self._bpf, f"detach_{kind}")(tp=where)
+                for descriptor in held:
+                    os.close(descriptor)
+                if attach is not Attach.TRACEPOINT:
+                    grace.wait()
 
-    @property
-    def _event(self) -> str:
-        return self.build.tracepoint.partition(":")[2]
+    def _attach(self, program: int, attach: Attach) -> int:
+        """Attach one program; it runs until the descriptor that is returned is closed."""
+        try:
+            if attach is not Attach.TRACEPOINT:
+                name = self.build.event if attach is Attach.RAW else ""
+                return bpf.open_raw_tracepoint(program, name)
+            return probes.attach(program, tracefs.number(self.build.tracepoint))
+        except OSError as error:
+            usual = "`bufbench doctor --least-privilege` tries what it takes"
+            raise refusal.refused(
+                "the tracer could not be attached", error,
+                remedy=refusal.remedy_for(error.errno or 0) or usual,
+            ) from error  # fmt: skip
 
     def neighbours(self) -> frozenset[int] | None:
         """Return the ids of other programs at the same event, while attached; None if unknown.
@@ -243,11 +130,11 @@ class Program:
         """
         own = {*map(bpf.program_id, self.load_all())}
         if self.build.attach is not Attach.TRACEPOINT:
-            return _on_raw(self._event) - own  # which ones are on perf events is not known
-        there = _on_event(self._bpf.tracepoint_fds[self.build.tracepoint.encode()])
+            return _on_raw(self.build.event) - own  # which ones are on perf events is not known
+        there = _on_event(self._event)
         if there is None:
             return None
-        return (there | _on_raw(self._event)) - own
+        return (there | _on_raw(self.build.event)) - own
 
     def configure(self, settings: bytes) -> None:
         """Write the settings map."""
@@ -313,13 +200,11 @@ def _on_raw(tracepoint: str) -> frozenset[int]:
                 found.add(program)
 
 
-def _refusal(what: str, error: Exception, code: int = 0, *, remedy: str) -> BufbenchError:
-    """Return why bcc raised ``error``: what a tracer takes and does not get, or errno ``code``.
+def _loaded(build: Build, kernel: Kernel) -> Loaded:
+    if loader.chosen() is Loader.BCC:
+        from bench.tracer.by_bcc import ByBcc
 
-    bcc raises the same Exception whatever was missing.
-    """
-    if known := limits.explained(error) or probes.refused():
-        return known
-    if code and (usual := refusal.remedy_for(code)):
-        return refusal.refused(what, OSError(code, os.strerror(code)), remedy=usual)
-    return MachineUnfit(f"{what}: {error}", remedy=remedy)
+        return ByBcc(build, kernel)
+    from bench.tracer.prebuilt import Prebuilt
+
+    return Prebuilt(build, kernel)

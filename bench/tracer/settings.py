@@ -9,6 +9,7 @@ from typing import Final
 
 from bench.errors import UsageError
 from bench.plan.config import MIXED, Attach, Call, Duet, Producer, Wake
+from bench.plan.mix import MOST_LENGTHS, TURNS
 from bench.record.layout import RECORD_BYTES
 
 _LAYOUT: Final = struct.Struct("=QQIIIIIiQQ")
@@ -31,9 +32,12 @@ def macros(producer: Producer) -> dict[str, int]:
     found = {"MAX_RECORDS_PER_EXIT": 1000 if producer.records_per_exit > 1 else 1}
     if producer.checked:
         found |= {"CHECKED": 1, "SIZE_0": RECORD_BYTES + producer.payload_bytes}
-    elif producer.payload_bytes == MIXED:
-        found |= {"PADDED": 1, "MIXED_SIZES": 1}
-        found |= {f"SIZE_{index}": size for index, size in enumerate(_MIXED_BYTES)}
+    elif len(turns := _turns(producer)) > 1:
+        sizes = sorted({*turns})
+        found |= {"PADDED": 1}
+        found |= {f"SIZE_{at}": sizes[min(at, len(sizes) - 1)] for at in range(MOST_LENGTHS)}
+        turns *= TURNS // len(turns)
+        found |= {"TURNS": sum(sizes.index(size) << 2 * turn for turn, size in enumerate(turns))}
     else:
         found |= {"SIZE_0": RECORD_BYTES + producer.payload_bytes}
         if producer.payload_bytes:
@@ -53,9 +57,15 @@ def macros(producer: Producer) -> dict[str, int]:
 
 def lengths(producer: Producer) -> tuple[int, ...]:
     """Return the lengths of records in the order of their sequence numbers, over and over."""
-    if producer.payload_bytes != MIXED:
-        return (RECORD_BYTES + producer.payload_bytes,)
-    return _MIXED_BYTES[-1:] if producer.call is Call.LARGEST else _MIXED_BYTES
+    turns = _turns(producer)
+    return (max(turns),) if producer.call is Call.LARGEST else turns
+
+
+def _turns(producer: Producer) -> tuple[int, ...]:
+    """Return the bytes that records are written with in turn."""
+    if producer.payload_bytes == MIXED:
+        return _MIXED_BYTES
+    return tuple(RECORD_BYTES + padding for padding in producer.mix or (producer.payload_bytes,))
 
 
 def encode(producer: Producer, *, session: int, rings: int, duet: Duet | None = None) -> bytes:

@@ -11,7 +11,8 @@ from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from bench.linux import perf_event, tracefs
-from bench.tracer.program import Build, Program
+from bench.tracer.build import Build
+from bench.tracer.program import Program
 
 COUNTER: Final = Build(variant="syscalls", name="count", tracepoint="raw_syscalls:sys_enter")
 """A program that counts the system calls of one thread."""

@@ -16,12 +16,13 @@ from bench.plan.config import Call
 from bench.plan.traits import Traits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from bench.plan.config import Consumer, Producer
     from bench.record.footprint import Footprint
+    from bench.tracer.build import Kernel
     from bench.tracer.capture import Capture
-    from bench.tracer.program import Kernel, Program
+    from bench.tracer.program import Program
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class Request:
     consumer: Consumer
     sharing: tuple[int, ...] = ()  # the CPUs that the storm may use; (): all
     lazy_reader: bool = False  # publish the consumer's position once a visit
+    shared: bool = False  # the consumer reads another arm's buffers too
 
     def pages_per_cpu(self) -> int:
         """Return the data pages of each CPU's buffer; UsageError if the budget does not divide."""
@@ -62,6 +64,8 @@ class Opened:
     drain: Callable[[], None]  # blocks until capture.stop(), then until all is empty
     lost_told: Callable[[], dict[str, int]] = dict  # the kernel's and the library's loss counts
     overwritten_bytes: Callable[[], int | None] = lambda: None  # unread; None: it refuses instead
+    counted: Callable[[], Mapping[int, tuple[int, int]] | None] = lambda: None
+    # by CPU what was counted, of all and of the storm's own; None: records were sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +98,11 @@ class Transport(Traits, ABC):
 
     def require(self, producer: Producer, kernel: Kernel) -> None:
         """Raise MachineUnfit where the kernel lacks what the program is to call."""
+        if self.calls and kernel.facts.get("ring_buffer") == "no":
+            raise MachineUnfit(
+                "this kernel has no BPF ring buffer, which came with Linux 5.8",
+                remedy="measure perfbuf alone, or a later kernel: bufbench kernels available",
+            )
         if self.calls and producer.call is Call.DYNPTR and not kernel.dynptr:
             raise MachineUnfit(
                 "this kernel has no bpf_ringbuf_reserve_dynptr(), which came with Linux 5.19",

@@ -18,6 +18,7 @@ from bench.measure import (
     ordering,
     overwritten,
     pace,
+    restoring,
     steady,
     timeline,
 )
@@ -26,6 +27,7 @@ from bench.measure.ledger import Ledger
 from bench.measure.torn import true
 from bench.record.records import Records
 from bench.tracer.settings import lengths
+from bench.tracer.transports import traits
 from bench.trial.observation import Observation
 from bench.trial.result import Conditions, State, TrialResult
 
@@ -74,6 +76,7 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
         counters,
         storm.reaped,
         torn=torn,
+        in_kernel=seen.counted,
         preemptible=producer.attach.preemptible,
     )
     book = replace(book, residues=(*book.residues, *faults))
@@ -92,8 +95,8 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
     return replace(
         bare,
         ledger=book,
-        ordering=ordering.examine(seen.records),
-        latency=latency.measure(seen.records, capture),
+        ordering=ordering.examine(seen.records) if seen.counted is None else None,
+        latency=latency.measure(seen.records, capture) if seen.counted is None else None,
         memory=seen.memory,
         cost=Cost(
             storm_ns=storm_ns,
@@ -113,7 +116,7 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
             steady_exit_ns=steady.exit_ns(seen.records),
             steady_delivery_ns=steady.delivery_ns(seen.records),
         ),
-        by_cpu=by_cpu.shares(seen.records, counters),
+        by_cpu=by_cpu.shares(seen.records, counters, seen.counted),
         occupancy=occupancy.measure(
             seen.occupancy[:, 1],
             seen.memory.footprint.data_bytes,
@@ -130,6 +133,9 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
         timeline=timeline.trace(seen.records, seen.occupancy, origin_ns=storm.start_ns)
         if with_timeline
         else None,
+        restored=restoring.restore(seen.records, seen.cpus)
+        if traits(bare.config.transport).one_for_each_cpu
+        else (),
     )
 
 

@@ -11,7 +11,7 @@ its own, under the same programs: what a duet is held against.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -31,6 +31,7 @@ from bench.record.write import WriteTimes
 from bench.tracer import chooser, settings, transports
 from bench.tracer.consumer import consuming
 from bench.tracer.program import Program
+from bench.tracer.transport import Opened
 from bench.trial.assess import state_of
 from bench.trial.observation import Passage
 from bench.trial.observe import captured, open_buffers, pass_storm
@@ -51,8 +52,9 @@ class _Side:
     counters: tuple[CpuCounters, ...]
     writes: WriteTimes
     memory: Memory
-    reading_ns: int
+    reading_ns: int | None  # None: it has no buffers that the consumer reads
     overwritten_bytes: int | None
+    in_kernel: Mapping[int, tuple[int, int]] | None  # what was counted there in place of records
     lengths: tuple[int, ...]
 
 
@@ -66,17 +68,22 @@ class _Seen:
     malformed: int
 
 
+def require_cpus(usable: int) -> None:
+    """Raise MachineUnfit where a duet has too few CPUs."""
+    if usable < _FEWEST_CPUS:
+        raise MachineUnfit(
+            "a duet needs 2 usable CPUs: on one, its consumer runs only when the storm does not",
+            remedy="run the arms one after the other, with bufbench run",
+        )
+
+
 def run_duet(rig: Rig, arms: Arms, place: Place, seed: int) -> tuple[TrialResult, TrialResult]:
     """Run one storm under both arms, or solo one under each; return a trial of each.
 
     UsageError for arms that cannot share a storm, MachineUnfit where there is one CPU only.
     """
     rule = _rule(arms)
-    if len(rig.usable) < _FEWEST_CPUS:
-        raise MachineUnfit(
-            "a duet needs 2 usable CPUs: on one, its consumer runs only when the storm does not",
-            remedy="run the arms one after the other, with bufbench run",
-        )
+    require_cpus(len(rig.usable))
     key = random.Random(f"{seed} {place.experiment} {place.block}").getrandbits(63)
     visit, swapped = ((1, 0) if place.block & 1 else (0, 1)), bool(place.block & 2)
     found: dict[int, TrialResult] = {}
@@ -133,6 +140,7 @@ def _storm(
                 washed_out=len(records[index]) - len(kept[index]),
                 wakeups_raised=seen.passage.wakeups_raised,
                 reading_ns=seen.sides[index].reading_ns,
+                latency_by_age=duet.latency_by_age(records[index], rule) if whole.balanced else (),
             ),
         )
         for index, book in books.items()
@@ -150,7 +158,7 @@ def _rule(arms: Arms) -> Duet:
         )
     if first.consumer.reader is not Reader.NATIVE:
         raise UsageError(
-            "libbcc's readers drain one transport, not the two of a duet",
+            "another reader than bufbench's drains one transport, not the two of a duet",
             remedy="leave out --reader",
         )
     for each in ("duet", "storm", "consumer"):
@@ -177,8 +185,8 @@ def _observe(
         chooser.set_up(picker, chosen[:: -1 if swapped else 1], rule, key=key)
         generator = stack.enter_context(rig.generator(config.storm))
         memory: dict[int, Memory] = {}
-        told: dict[int, Callable[[], int | None]] = {}
-        buffers: dict[int, tuple[int, int]] = {}
+        open_now: dict[int, Opened] = {}
+        buffers: dict[int, tuple[int, int] | None] = {}
         for index in visit:
             first = capture.buffer_count
             chooser.zero_write_times(programs[index])
@@ -190,8 +198,9 @@ def _observe(
                 session=generator.session,
                 stack=stack,
             )
-            told[index] = opened.overwritten_bytes
-            buffers[index] = first, capture.buffer_count
+            open_now[index] = opened
+            end = capture.buffer_count
+            buffers[index] = (first, end) if end > first else None
         with ExitStack() as running:
             running.enter_context(consuming(capture, opened.drain, config.consumer))  # drains both
             running.enter_context(picker.attached())
@@ -199,10 +208,11 @@ def _observe(
         sides = {
             index: _Side(
                 counters=tuple(program.read_counters()),
-                writes=chooser.write_times(program),
+                writes=chooser.write_times(program, rule),
                 memory=memory[index],
-                reading_ns=capture.reading_ns(*buffers[index]),
-                overwritten_bytes=told[index](),
+                reading_ns=capture.reading_ns(*place) if (place := buffers[index]) else None,
+                overwritten_bytes=open_now[index].overwritten_bytes(),
+                in_kernel=open_now[index].counted(),
                 lengths=settings.lengths(arms[index].config.producer),
             )
             for index, program in programs.items()
@@ -224,7 +234,7 @@ def _program(rig: Rig, arm: Arm, *, marked: bool) -> Program:
 def _ledger(records: Records, side: _Side) -> Ledger:
     """Return the account of one arm."""
     if side.overwritten_bytes is None:
-        return ledger.balance(records, side.counters)
+        return ledger.balance(records, side.counters, in_kernel=side.in_kernel)
     counters, faults = overwritten.account(
         records, side.counters, side.overwritten_bytes, side.lengths
     )

@@ -41,12 +41,13 @@ _LONGEST_CALM_S: Final = 2.0
 def census(budgets_bytes: Iterable[int], *, copies: int = COPIES) -> tuple[MemoryLine, ...]:
     """Measure every transport at each budget, smallest first. Needs root; leaves nothing.
 
-    A ring that overwrites has the memory of one that does not.
+    A ring that overwrites has the memory of one that does not; counts are not buffers.
 
     Where the kernel refuses buffers a line holds its reason, and no numbers.
     """
     found = []
-    names = [name for name in transports.names() if not transports.find(name).overwrites]
+    ways = map(transports.find, transports.names())
+    names = [way.name for way in ways if way.streams and not way.overwrites]
     wanted = [(each, name) for each in sorted(set(budgets_bytes)) for name in names]
     with _more_allowed():
         for budget_bytes, name in wanted:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -56,4 +57,6 @@ class Observation:
     lost_told: dict[str, int] = field(default_factory=dict)
     late: LateFacts | None = None  # None: not asked for, or not by this reader
     skipped_told: int | None = None
+    counted: Mapping[int, tuple[int, int]] | None = None  # by CPU, of all and own; None: records
+    cpus: tuple[int, ...] = ()  # that had a buffer, where each has one
     overwritten_bytes: int | None = None  # found by the consumer; None: the transport refuses

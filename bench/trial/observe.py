@@ -78,6 +78,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
             passage = pass_storm(rig, config, program, generator, running=running, beside=callers)
         wakes_ns = woken() if woken else None
         lost_told, overwritten_bytes = opened.lost_told(), opened.overwritten_bytes()
+        in_kernel = opened.counted()
         skipped = _risen(skipped_before, _skipped(program_fds))
         counters = program.read_counters()
         runs = _runs(program_fds)
@@ -92,7 +93,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
             involuntary_switches=capture.involuntary_switches,
             wakeups_taken=capture.wakeups_taken,
             malformed=capture.malformed,
-            empty_polls=capture.empty_polls if native else None,
+            empty_polls=None if config.consumer.reader is Reader.LIBBCC else capture.empty_polls,
             misdated=capture.misdated,
             syscalls=None if counter is None else thread.calls(counter),
         ),
@@ -101,7 +102,9 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         occupancy=np.frombuffer(capture.occupancy(), dtype=np.uint64).reshape(-1, 2),
         lost_told=lost_told,
         skipped_told=skipped,
+        cpus=tuple(rig.cpus),
         overwritten_bytes=overwritten_bytes,
+        counted=in_kernel,
     )
 
 
@@ -128,6 +131,7 @@ def open_buffers(
         producer=config.producer,
         consumer=config.consumer,
         lazy_reader=config.lazy_reader,
+        shared=config.duet is not None,
     )
     before, mapped_bytes = procfs.process_memory(), capture.mapped_bytes
     opened = stack.enter_context(way.open(program, capture, request))

@@ -14,6 +14,7 @@ from bench.measure.latency import Latency
 from bench.measure.ledger import Ledger
 from bench.measure.occupancy import Occupancy
 from bench.measure.ordering import Ordering
+from bench.measure.restoring import Restored
 from bench.measure.timeline import Timeline
 from bench.plan.config import TrialConfig
 from bench.plan.experiments import ArmName
@@ -61,6 +62,9 @@ class Half:
     wakeups_raised: int | None = None  # in the storm, by both arms; None: not recorded
     washed_out: int  # records left out of latency, from the beginnings of windows
     reading_ns: int | None = None  # the consumer's, of the arm's buffers; None: not recorded
+    # Records stamped in each part of all windows, the washout's too, and their median latency in
+    # ns; () without windows.
+    latency_by_age: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,4 +93,5 @@ class TrialResult:
     late: Late | None = None  # why records waited long; None: not asked for
     write: WriteTimes | None = None  # of duets only
     half: Half | None = None  # None: the arm had the storm to itself
+    restored: tuple[Restored, ...] = ()  # of buffers of each CPU; (): of others, or not recorded
     skipped_told: int | None = None  # recursion_misses of fdinfo; some kernels always say 0

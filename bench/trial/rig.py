@@ -16,8 +16,9 @@ from bench.linux.kernel_log import KernelLog
 from bench.plan.config import TrialConfig
 from bench.record.layout import ROW
 from bench.tracer import kernel_clock, settings
+from bench.tracer.build import Build, Kernel
 from bench.tracer.capture import Capture
-from bench.tracer.program import Build, Kernel, Program
+from bench.tracer.program import Program
 from bench.tracer.transport import Transport
 from workloads import cgroup, generator
 from workloads.generator import Generator

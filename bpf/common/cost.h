@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * With TIMED_WRITES, the time of each write, from before the record is stamped until the
- * call has returned: a histogram with 16 buckets an octave, for each CPU.
- * bench/tracer/chooser.py mirrors the layout.
+ * call has returned: a histogram with 16 buckets an octave, for each CPU. Beside it all
+ * writes of a window by their age in it, washout or not, one that was held up as no longer
+ * than a bound. bench/tracer/chooser.py mirrors the layout.
  */
 #define STEP_BITS 4
 #define BUCKETS 288	/* up to 2^21 ns; the last one has what took longer */
+#define AGES 20		/* parts of a window */
+#define AGE_SLOTS 32	/* a power of two, which the verifier sees that an index is below */
+#define HELD_UP_NS 100000
 
 enum { WRITTEN, WRITE_REFUSED, NO_WRITE, WRITE_KINDS };
 
@@ -13,6 +17,8 @@ struct write_times {
 	u64 count;
 	u64 ns;
 	u64 buckets[BUCKETS];
+	u64 aged[AGE_SLOTS];
+	u64 aged_ns[AGE_SLOTS];
 };
 
 #ifdef TIMED_WRITES
@@ -36,13 +42,18 @@ static __always_inline u32 bucket_of(u64 ns)
 	return (octave << STEP_BITS) + (ns >> octave);
 }
 
-static __always_inline void count_write(int kind, u64 ns, u64 times)
+static __always_inline void count_write(int kind, u64 ns, u64 times, u64 age)
 {
 	struct write_times *found = write_times.lookup(&kind);
 	u32 bucket = bucket_of(ns);
+	u64 beyond = (HELD_UP_NS - ns) >> 63;
 
 	if (!found)
 		return;
+	asm volatile("" : "+r"(beyond)); /* else a comparison is made of it */
+	age &= AGE_SLOTS - 1;
+	found->aged[age]++;
+	found->aged_ns[age] += ns + beyond * (HELD_UP_NS - ns);
 	found->count += times;
 	found->ns += ns * times;
 	if (bucket >= BUCKETS)
@@ -52,23 +63,30 @@ static __always_inline void count_write(int kind, u64 ns, u64 times)
 
 static __always_inline u64 begin_write(void)
 {
-	return bpf_ktime_get_ns();
+	return TIMED_WRITES ? bpf_ktime_get_ns() : 0;
 }
 
 static __always_inline void end_write(struct tracer_settings *set, u64 begin_ns, s64 error)
 {
-	u64 ns = bpf_ktime_get_ns() - begin_ns;
-	u64 washed_out = (begin_ns % set->window_ns - set->washout_ns) >> 63;
+	u64 ns, into_ns, washed_out;
 
-	count_write((u64)error >> 63, ns, 1 - washed_out);
+	if (!TIMED_WRITES)
+		return;
+	ns = bpf_ktime_get_ns() - begin_ns;
+	into_ns = begin_ns % set->window_ns;
+	washed_out = (into_ns - set->washout_ns) >> 63;
+	count_write((u64)error >> 63, ns, 1 - washed_out, into_ns * AGES / set->window_ns);
 }
 
 /* What the clock itself takes: two readings with nothing between them. */
 static __always_inline void time_clock(void)
 {
-	u64 begin_ns = bpf_ktime_get_ns();
+	u64 begin_ns;
 
-	count_write(NO_WRITE, bpf_ktime_get_ns() - begin_ns, 1);
+	if (!TIMED_WRITES)
+		return;
+	begin_ns = bpf_ktime_get_ns();
+	count_write(NO_WRITE, bpf_ktime_get_ns() - begin_ns, 1, 0);
 }
 #else
 static __always_inline u64 begin_write(void)

@@ -15,20 +15,21 @@ static void (*discard_dynptr)(struct dynptr *, u64 flags) = (void *)200;
 static long (*dynptr_write)(struct dynptr *, u32 offset, void *source, u32 size,
 			    u64 flags) = (void *)202;
 
-#ifdef MIXED_SIZES
+#ifdef TURNS
 #define SIZES ((u64)SIZE_3 << 48 | (u64)SIZE_2 << 32 | (u64)SIZE_1 << 16 | SIZE_0)
 #undef EACH_SIZE
 #define EACH_SIZE(sequence, write) \
-	error = write((u32)(SIZES >> (((sequence) & 3) << 4) & 0xffff))
+	error = write(TURNS ? (u32)(SIZES >> (SIZE_OF(sequence) << 4) & 0xffff) : SIZE_0)
 #endif
 
 static __always_inline void fill_dynptr(struct dynptr *target, u32 size,
 					struct padding *padding, u32 sequence)
 {
 #ifdef PADDED
-	u32 rest = size - sizeof(struct exit_record);
+	u64 rest = size - sizeof(struct exit_record);
 
-	if (!rest || rest > PAYLOAD_MAX)
+	asm volatile("" : "+r"(rest)); /* else another register is compared than is used */
+	if (!PADDED || !rest || rest > PAYLOAD_MAX)
 		return;
 	dynptr_write(target, sizeof(struct exit_record), padding->payload->bytes, rest, 0);
 	dynptr_write(target, size - sizeof(sequence), &sequence, sizeof(sequence), 0);

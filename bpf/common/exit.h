@@ -18,14 +18,30 @@
 /* The second argument of the tracepoint, where a program sees its arguments as they are. */
 #define ARGUMENT_GROUP_DEAD(ctx) (*(u64 *)((ctx) + 8) & 1)
 
-#ifndef OFFSET_GROUP_DEAD
+#ifdef PREBUILT
+#define HAS_GROUP_DEAD (OFFSET_GROUP_DEAD != 0)
+#elif defined(OFFSET_GROUP_DEAD)
+#define HAS_GROUP_DEAD 1
+#else
+#define HAS_GROUP_DEAD 0
+#endif
+
+#ifdef RAW_ARGUMENTS
+#define GROUP_DEAD(ctx) ARGUMENT_GROUP_DEAD(ctx)
+#elif defined(PREBUILT)	/* the verifier takes no variable behind ctx, be it known to it or not */
+#define GROUP_DEAD(ctx) FIELD(u8, ctx, OFFSET_GROUP_DEAD)
+#else
+#define GROUP_DEAD(ctx) (*(u8 *)((ctx) + OFFSET_GROUP_DEAD))
+#endif
+
+#if !HAS_GROUP_DEAD
 /*
  * Before about 6.16 the tracepoint does not say who was last. Two threads that
  * leave at once both find signal->live at 0, so the first of them claims it.
  */
 BPF_TABLE("lru_hash", u64, u64, claimed, 1024);
 
-static __always_inline int last_thread(void *ctx, u64 signal, u64 start_ns)
+static __always_inline int last_of(u64 signal, u64 start_ns)
 {
 	u64 *claim;
 
@@ -41,16 +57,20 @@ static __always_inline int last_thread(void *ctx, u64 signal, u64 start_ns)
 		claimed.delete(&signal);
 	return claimed.insert(&signal, &start_ns) == 0;
 }
-#else
+#endif
+
 static __always_inline int last_thread(void *ctx, u64 signal, u64 start_ns)
 {
-#ifdef RAW_ARGUMENTS
-	return ARGUMENT_GROUP_DEAD(ctx);
+#if HAS_GROUP_DEAD
+	return GROUP_DEAD(ctx);
 #else
-	return *(u8 *)(ctx + OFFSET_GROUP_DEAD);
+#ifdef PREBUILT
+	if (HAS_GROUP_DEAD)
+		return GROUP_DEAD(ctx);
+#endif
+	return last_of(signal, start_ns);
 #endif
 }
-#endif
 
 static __always_inline int of_session(u64 signal, struct tracer_settings *set)
 {
@@ -82,6 +102,8 @@ static __always_inline u32 number_of(u64 task)
 	u64 number = pid + OFFSET_PID_NUMBERS;
 	u64 found = 0;
 
+	if (!PID_NAMESPACE)
+		return FIELD(u32, task, OFFSET_TASK_TGID);
 	for (u64 depth = 0; depth <= MAX_PID_NS_LEVEL; depth++) {
 		u64 other = FIELD(u32, FIELD(u64, number, OFFSET_UPID_NS), OFFSET_NS_INUM) ^
 			    PID_NAMESPACE;
@@ -134,7 +156,8 @@ static __always_inline int describe_exit(void *ctx, struct tracer_settings *set,
 	if (of_session(signal, set))
 		record->flags |= RECORD_OWN;
 #ifdef SECOND_ARM
-	record->flags |= RECORD_SECOND;
+	if (SECOND_ARM)
+		record->flags |= RECORD_SECOND;
 #endif
 	record->cpu = bpf_get_smp_processor_id();
 	return 1;

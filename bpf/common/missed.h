@@ -16,7 +16,7 @@ static __always_inline void mark_traced(struct exit_record *record)
 {
 #ifdef COUNT_MISSED
 	int slot = (bpf_get_current_pid_tgid() >> 32) & (MARKS - 1);
-	u64 *mark = marks.lookup(&slot);
+	u64 *mark = COUNT_MISSED ? marks.lookup(&slot) : 0;
 
 	if (mark)
 		*mark = record->start_ns;
@@ -32,13 +32,9 @@ int count_missed(void *ctx)
 	int zero = 0, slot = (bpf_get_current_pid_tgid() >> 32) & (MARKS - 1);
 	u64 *mark = marks.lookup(&slot), *count = missed.lookup(&zero);
 
-#ifdef OFFSET_GROUP_DEAD
-	if (!ARGUMENT_GROUP_DEAD(ctx))
+	if (HAS_GROUP_DEAD ? !ARGUMENT_GROUP_DEAD(ctx)
+			   : FIELD(int, FIELD(u64, task, OFFSET_TASK_SIGNAL), OFFSET_SIGNAL_LIVE))
 		return 0;
-#else
-	if (FIELD(int, FIELD(u64, task, OFFSET_TASK_SIGNAL), OFFSET_SIGNAL_LIVE) != 0)
-		return 0;
-#endif
 	if (!mark || !count || *mark == start_ns)
 		return 0;
 	*mark = start_ns;	/* two threads that leave at once are one process */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * Padding. Reserve wants constant sizes, so they are compiled in: SIZE_0, bytes of
- * the whole record and a multiple of 8, or with MIXED_SIZES SIZE_0 to SIZE_3, each
- * in turn. The padding is copied from a map, as a tracer would copy a
- * path or an argument; its last 4 bytes repeat the sequence number, so that the
- * reader can tell whether the record is whole.
+ * the whole record and a multiple of 8, or with TURNS up to SIZE_3; its 16 pairs of
+ * bits say which of them each of 16 records in turn has. The padding is copied from a
+ * map, as a tracer would copy a path or an argument; its last 4 bytes repeat the
+ * sequence number, so that the reader can tell whether the record is whole.
  */
 #define PAYLOAD_MAX 4096
 
@@ -33,25 +33,32 @@ struct padding {
 static __always_inline int find_padding(struct padding *padding)
 {
 #ifdef PADDED
-	int zero = 0;
+	if (PADDED) {
+		int zero = 0;
 
-	padding->payload = payloads.lookup(&zero);
-	padding->scratch = scratches.lookup(&zero);
-	return padding->payload && padding->scratch;
-#elif defined(SCRATCH)
-	int zero = 0;
-
-	padding->shared = shared.lookup(&zero);
-	return padding->shared != 0;
-#else
-	return 1;
+		padding->payload = payloads.lookup(&zero);
+		padding->scratch = scratches.lookup(&zero);
+		return padding->payload && padding->scratch;
+	}
 #endif
+#ifdef SCRATCH
+	if (SCRATCH) {
+		int zero = 0;
+
+		padding->shared = shared.lookup(&zero);
+		return padding->shared != 0;
+	}
+#endif
+	return 1;
 }
 
-#ifdef MIXED_SIZES
-#define MOST_BYTES SIZE_3
+#ifdef TURNS
+#define MOST_BYTES (TURNS ? SIZE_3 : SIZE_0)
+#define SIZE_OF(sequence) ((u32)TURNS >> (((sequence) & 15) << 1) & 3)
 #define EACH_SIZE(sequence, write)		\
-	switch ((sequence) & 3) {		\
+	if (!TURNS)				\
+		error = write(SIZE_0);		\
+	else switch (SIZE_OF(sequence)) {	\
 	case 0:					\
 		error = write(SIZE_0);		\
 		break;				\
@@ -73,7 +80,7 @@ static __always_inline void fill(void *target, const u32 size, struct padding *p
 				 u32 sequence)
 {
 #ifdef PADDED
-	if (size > sizeof(struct exit_record)) {
+	if (PADDED && size > sizeof(struct exit_record)) {
 		bpf_probe_read_kernel(target + sizeof(struct exit_record),
 				      size - sizeof(struct exit_record), padding->payload->bytes);
 		*(u32 *)(target + size - 4) = sequence;
@@ -86,15 +93,17 @@ static __always_inline void *whole_record(struct exit_record *record, const u32 
 					  struct padding *padding)
 {
 #ifdef PADDED
-	if (size > sizeof(struct exit_record)) {
+	if (PADDED && size > sizeof(struct exit_record)) {
 		padding->scratch->record = *record;
 		fill(padding->scratch, size, padding, record->sequence);
 		return padding->scratch;
 	}
 #endif
 #ifdef SCRATCH
-	padding->shared->record = *record;
-	return padding->shared;
+	if (SCRATCH) {
+		padding->shared->record = *record;
+		return padding->shared;
+	}
 #endif
 	return record;
 }
@@ -109,10 +118,11 @@ static __always_inline void *whole_record(struct exit_record *record, const u32 
 static __always_inline void delay(struct tracer_settings *set, u16 cpu)
 {
 #ifdef DELAY
-	u64 start = bpf_ktime_get_ns();
+	u64 start;
 
-	if (set->delay_cpu >= 0 && set->delay_cpu != cpu)
+	if (!DELAY || (set->delay_cpu >= 0 && set->delay_cpu != cpu))
 		return;
+	start = bpf_ktime_get_ns();
 	for (u32 i = 0; i < 1000; i++) {
 		if (bpf_ktime_get_ns() - start + DELAY_REST_NS >= set->delay_ns)
 			break;

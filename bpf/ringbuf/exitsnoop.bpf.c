@@ -34,12 +34,13 @@ struct writer {
 static __always_inline u64 wake_due(struct writer *writer, u64 ahead)
 {
 #ifdef WAKE_BY_BYTES
-	u64 unread = bpf_ringbuf_query(writer->ring, BPF_RB_AVAIL_DATA) + ahead;
+	if (WAKE_BY_BYTES) {
+		u64 unread = bpf_ringbuf_query(writer->ring, BPF_RB_AVAIL_DATA) + ahead;
 
-	return (unread - writer->set->watermark) >> 63 ^ 1;
-#else
-	return (writer->counts->unwoken + 1 - writer->set->watermark) >> 63 ^ 1;
+		return (unread - writer->set->watermark) >> 63 ^ 1;
+	}
 #endif
+	return (writer->counts->unwoken + 1 - writer->set->watermark) >> 63 ^ 1;
 }
 
 static __always_inline u64 wake_flags(struct writer *writer, u64 due)
@@ -110,6 +111,12 @@ static __always_inline long write_record(struct writer *writer, struct exit_reco
 	void *target = bpf_ringbuf_reserve(writer->ring, RESERVED(size), 0);
 	u64 due;
 
+#ifdef CALL_DISCARD
+	if (target) {
+		bpf_ringbuf_discard(target, BPF_RB_NO_WAKEUP);
+		target = bpf_ringbuf_reserve(writer->ring, RESERVED(size), 0);
+	}
+#endif
 	if (!target)
 		return REFUSED;
 	record->length = RESERVED(size);

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.measure import latency, ledger, ordering
+from bench.measure import latency, ledger, ordering, restoring
 
 pytestmark = pytest.mark.slow
 
@@ -50,6 +50,12 @@ def test_ledger(trial: made_up.Trial, benchmark: BenchmarkFixture) -> None:
 
 def test_ordering(trial: made_up.Trial, benchmark: BenchmarkFixture) -> None:
     assert benchmark.pedantic(ordering.examine, args=(trial.records,), rounds=3).inversions
+
+
+def test_restoring(trial: made_up.Trial, benchmark: BenchmarkFixture) -> None:
+    """The first half million; of a trial all ways together."""
+    found = benchmark.pedantic(restoring.restore, args=(trial.records,), rounds=3)
+    assert {each.causal_violations for each in found} == {0}
 
 
 def test_latency(trial: made_up.Trial, benchmark: BenchmarkFixture) -> None:

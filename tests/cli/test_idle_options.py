@@ -35,7 +35,7 @@ IDLE = [
             *("--gap fixed", "--burst 5", "--depth 3", "--exec", "--seconds 3", "--budget 64KiB"),
             *("--transport ringbuf", "--wakeup none", "--call output", "--payload 8"),
             *("--records 2", "--poll busy", "--interval 3", "--reader bcc", "--stall 5"),
-            "--flush 3",
+            *("--flush 3", "--reader-command true"),
             *("--consumer-cpu 0", "--cpus 0", "--blocks 1", "--rate nan", "--payload 9999"),
         )
     ),
@@ -49,6 +49,8 @@ IDLE = [
             *(("burst --count 10", "--burst 11"), ("chain --count 10", "--depth 11")),
         )
     ),
+    *("run --reader command", "run --reader-command /nowhere", "run --reader-command '"),
+    *("run --reader-command true --poll busy", "run --reader-command true --consumer-cpu 0"),
     *("run --interval 5", "run --poll busy --interval 5", "run --poll stopped --stall 5"),
     *(
         f"{NONE} {option}"

@@ -108,6 +108,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "builds").mkdir()
     (root / "builds/good").write_bytes(vmlinuz("6.1.1"))
     (root / "builds/bad").write_bytes(vmlinuz("6.1.2"))
+    shutil.copy("/bin/true", root / "reader")
     (root / "versions.json").write_text('[{"version": "6.12.81", "static_tag": ""}]')
     counted = made_up_exact.study(made_up_exact.kernel("6.1", made_up_exact.all_calls()))
     for name in ("yesterday", "today"):

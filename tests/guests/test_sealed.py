@@ -219,3 +219,25 @@ def test_a_main_loop_is_held_while_cpus_run() -> None:
     env = {**os.environ, "LD_PRELOAD": str(library)}
     done = subprocess.run(words, capture_output=True, text=True, env=env, timeout=20, check=False)
     assert done.stdout == "2 True\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("defined", "shares"),
+    [((), "50000 50000\n"), (("-DSHARES",), "100000 0\n")],
+    ids=["unfair", "shares by itself"],
+)
+def test_a_cpu_that_never_halts_leaves_time_to_the_other(
+    tmp_path: Path, defined: tuple[str, ...], shares: str
+) -> None:
+    program = tmp_path / "turns"
+    source = Path(__file__).with_name("turns.c")
+    words = ("-rdynamic", *defined, "-o", program, source)
+    subprocess.run(["gcc", "-std=gnu17", "-Wall", "-Wextra", "-Werror", *words], check=True)
+    library = Path(reproducible.__file__).with_name("steady.so")
+
+    def ran(**preloaded: str) -> str:
+        env = {**os.environ, **preloaded}
+        return subprocess.run([program], env=env, capture_output=True, text=True, check=True).stdout
+
+    assert ran() == "100000 0\n"
+    assert ran(LD_PRELOAD=str(library)) == shares

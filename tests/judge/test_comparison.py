@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from made_up_trials import blocks, trial
 
 from bench.judge.bottleneck import Bottleneck
@@ -342,3 +344,37 @@ def test_a_side_that_has_none_is_shown_as_none_however_its_counterpart_rounds() 
     assert row is not None
     assert row.left == 0
     assert row.right == pytest.approx(sum(violations) / 8 / 2_100)
+
+
+@given(
+    st.floats(0.5, 2.0), st.floats(1.001, 1.5), st.floats(0.0, 0.5), st.sampled_from([0.98, 1.02])
+)
+def test_what_could_have_been_seen_is_where_verdicts_begin(
+    point: float, half: float, margin: float, beyond: float
+) -> None:
+    """An estimate with the same interval is decided a little beyond it, and not a little before."""
+    open_row = ratio_row(point, half, margin)
+    assert open_row.resolvable is not None
+    edge = 1 + open_row.resolvable
+    shifted = ratio_row(edge * beyond, half, margin)
+    decided = shifted.outcome is Outcome.MORE
+    assert decided == (beyond > 1)
+
+
+def ratio_row(point: float, half: float, margin: float) -> Row:
+    found = Estimate(
+        scale=Scale.RATIO, point=point, low=point / half, high=point * half, blocks=16, p=0.5
+    )
+    return Row(
+        key="latency_p50_ns",
+        label="latency",
+        group=Group.LATENCY,
+        unit=Unit.NS,
+        left=1.0,
+        right=1.0,
+        estimate=found,
+        floor=None,
+        margin=margin,
+        outcome=outcome_of(found, margin, 0.0),
+        more_is_better=False,
+    )

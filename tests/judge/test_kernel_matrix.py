@@ -13,7 +13,7 @@ from bench.judge.metrics import Unit
 from bench.questions.claims.claim import Verdict
 from bench.questions.kernels.answers import answers
 from bench.questions.kernels.curves import Curve
-from bench.questions.kernels.matrix import OVER_KERNELS, Matrix, compare
+from bench.questions.kernels.matrix import Matrix, compare
 from bench.trial.result import State
 
 
@@ -186,15 +186,15 @@ def test_the_claim_about_versions_is_judged_once_over_all_kernels() -> None:
         entry("6.12", "6.12.1"),
     ]
     rows = {each.claim.id: each for each in compare(entries).claims}
-    together = rows[OVER_KERNELS].together
+    together = rows["rb-since-5.8"].together
     assert together is not None
     assert together.verdict is Verdict.REPRODUCED
     entries[1] = entry("5.10", "5.10.1", trials=perf_only)  # cut short before its first ring
     rows = {each.claim.id: each for each in compare(entries).claims}
-    assert rows[OVER_KERNELS].together.verdict is Verdict.REPRODUCED  # type: ignore[union-attr]
+    assert rows["rb-since-5.8"].together.verdict is Verdict.REPRODUCED  # type: ignore[union-attr]
     entries[1] = entry("5.10", "5.10.1", trials=perf_only, ring_buffer="no")
     rows = {each.claim.id: each for each in compare(entries).claims}
-    assert rows[OVER_KERNELS].together.verdict is Verdict.REFUTED  # type: ignore[union-attr]
+    assert rows["rb-since-5.8"].together.verdict is Verdict.REFUTED  # type: ignore[union-attr]
 
 
 def test_kernels_that_contradict_each_other_are_told() -> None:

@@ -60,7 +60,7 @@ def test_a_ratio_is_the_geometric_mean_and_its_interval_is_symmetric_in_logs() -
     assert (inverse.low, inverse.high) == pytest.approx((found.low, found.high))
     alone = paired_ratio([3.0], [1.0])
     assert (alone.low, alone.high, alone.p) == (0.0, inf, 1.0)
-    assert alone.resolvable == inf
+    assert alone.half_width == inf
 
 
 def test_p_is_below_five_per_cent_where_the_interval_leaves_out_one() -> None:
@@ -94,7 +94,7 @@ def test_a_storm_that_says_little_counts_little() -> None:
     ratios = [1.001, 0.999] * 8 + [1.2]
     plain = paired_ratio(ratios, [1.0] * 17)
     weighed = paired_ratio(ratios, [1.0] * 17, [0.002] * 16 + [0.2])
-    assert weighed.resolvable < 0.1 * plain.resolvable
+    assert weighed.half_width < 0.1 * plain.half_width
     assert weighed.point == pytest.approx(1, abs=0.001)
     assert paired_ratio(ratios, [1.0] * 17, [0.002] * 16 + [None]) == plain
 
@@ -136,6 +136,6 @@ def test_blocks_have_to_exceed_their_margin_and_may_be_equivalent() -> None:
 
 
 def test_what_could_have_been_seen_is_half_the_interval() -> None:
-    assert _estimate(1.5 / 1.04, 1.5 * 1.04).resolvable == pytest.approx(0.04)
+    assert _estimate(1.5 / 1.04, 1.5 * 1.04).half_width == pytest.approx(0.04)
     shares = Estimate(scale=Scale.DIFFERENCE, point=0, low=-0.01, high=0.03, blocks=9, p=0.5)
-    assert shares.resolvable == pytest.approx(0.02)
+    assert shares.half_width == pytest.approx(0.02)

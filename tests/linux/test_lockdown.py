@@ -11,7 +11,7 @@ from bench.doctor.doctor import Status
 from bench.errors import MachineUnfit
 from bench.linux import capabilities, lockdown, procfs, tracefs
 from bench.linux.capabilities import Capability
-from bench.tracer.program import Kernel
+from bench.tracer.build import Kernel
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import mannwhitneyu
 
 from bench.measure import duet
-from bench.plan.config import Duet
+from bench.plan.config import AGES, Duet
 from bench.record.records import CAPTURED, Flag, Records
 
 RECORD = Duet()
@@ -38,6 +38,17 @@ def test_what_is_stamped_in_the_washout_is_left_out() -> None:
     rows = records([5] * 5, stamps_ns=[5_000, 5_199, 5_200, 5_999, 6_000])
     assert duet.kept(rows, WINDOW)["timestamp_ns"].tolist() == [5_200, 5_999]
     assert len(duet.kept(rows, RECORD)) == 5
+
+
+def test_latency_by_age_is_the_median_of_each_twentieth_of_all_windows() -> None:
+    stamps = [5_000, 5_049, 8_010, 5_050, 5_999]
+    found = duet.latency_by_age(records([9, 7, 8, 3, 4], stamps_ns=stamps), WINDOW)
+    assert found[0] == (3, 8)
+    assert found[1] == (1, 3)
+    assert found[2:19] == ((0, 0),) * 17
+    assert found[19] == (1, 4)
+    assert len(found) == AGES
+    assert duet.latency_by_age(records([1]), RECORD) == ()
 
 
 @pytest.mark.parametrize(

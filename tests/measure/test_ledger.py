@@ -431,3 +431,23 @@ def test_the_sum_of_a_residue_is_written_out() -> None:
     records, (counts,), reaped = streams((0, 0), (0, 1), (0, 2))
     residues = ledger.balance(records, [replace(counts, dropped={"ENOSPC": 1})], reaped).residues
     assert residues[0] == "all CPUs: 3 attempted, but 3 delivered + 1 dropped = 4"
+
+
+def test_counts_in_the_kernel_are_what_was_delivered() -> None:
+    counters = [
+        CpuCounters(
+            cpu=0, exits=9, attempted=9, dropped={"E2BIG": 2}, own_exits=5, own_attempted=5
+        ),
+        CpuCounters(cpu=3, exits=1, attempted=1),
+    ]
+    nothing = np.zeros(0, CAPTURED)
+    book = ledger.balance(nothing, counters, 5, in_kernel={0: (7, 5), 3: (1, 0)})
+    assert book.residues == ()
+    assert (book.delivered, book.own_delivered, book.dropped) == (8, 5, 2)
+    for wrong in (
+        {0: (6, 5), 3: (1, 0)},
+        {0: (7, 4), 3: (1, 0)},
+        {0: (7, 5)},
+        {0: (7, 5), 1: (1, 0)},
+    ):
+        assert ledger.balance(nothing, counters, 5, in_kernel=wrong).residues

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from bench.measure.ordering import Ordering
 from bench.record.records import Flag, Records
@@ -106,3 +107,57 @@ def _held(rows: list[dict[str, int]], window_ns: int) -> list[int]:
                     break
         held.append(release - row["delivered_ns"])
     return held
+
+
+def rounds(records: Records) -> list[int]:
+    """Where a consumer that reads the CPUs' buffers in turn began anew, as far as times tell."""
+    begins: list[int] = []
+    visit_ns = 0
+    for index, row in enumerate(records):
+        stamp, cpu = int(row["timestamp_ns"]), int(row["cpu"])
+        before = records[index - 1] if index else None
+        if before is not None and cpu == before["cpu"] and stamp <= visit_ns:
+            continue
+        visit_ns = int(row["delivered_ns"])
+        if before is None or cpu <= before["cpu"] or stamp > before["delivered_ns"]:
+            begins.append(index)
+    return begins
+
+
+def released(
+    records: Records, hold_ns: int, *, cpus: int, queues: bool, slowest: bool
+) -> tuple[list[tuple[int, int]], int]:
+    """Which record is released after which, and when; and the most that were held at once."""
+    stamps = [int(stamp) for stamp in records["timestamp_ns"]]
+    cpu = [int(each) for each in records["cpu"]]
+    delivered = [int(each) for each in records["delivered_ns"]]
+    held: list[int] = []
+    out: list[tuple[int, int]] = []
+    clock = peak = 0
+
+    def first() -> int:
+        heads = {cpu[place]: place for place in reversed(held)}.values()
+        return min(heads if queues else held, key=lambda place: (stamps[place], place))
+
+    def release(before_ns: float, safe_ns: int = -1, now_ns: int = 0) -> None:
+        nonlocal clock
+        while held:
+            place = first()
+            due_ns = stamps[place] + hold_ns
+            if due_ns >= before_ns and stamps[place] > safe_ns:
+                return
+            clock = max(clock, now_ns or due_ns)
+            out.append((place, clock))
+            held.remove(place)
+
+    newest = dict.fromkeys(range(cpus), -1)
+    for begin, end in pairwise([*rounds(records), len(records)]):
+        release(delivered[begin])
+        held += range(begin, end)
+        peak = max(peak, len(held))
+        for at in range(begin, end):
+            newest[cpu[at]] = max(newest[cpu[at]], stamps[at])
+        now_ns = delivered[end - 1]
+        release(now_ns, min(newest.values()) if slowest else -1, now_ns)
+    release(float("inf"))
+    return out, peak

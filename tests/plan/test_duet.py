@@ -18,6 +18,7 @@ from bench.tracer.transports import find
         ("ringbuf:output", "ringbuf", Producer(call=Call.OUTPUT)),
         ("ringbuf:dynptr", "ringbuf", Producer(call=Call.DYNPTR)),
         ("ringbuf:largest", "ringbuf", Producer(call=Call.LARGEST)),
+        ("ringbuf:discard", "ringbuf", Producer(call=Call.DISCARD)),
         ("perfbuf:wakeup=50", "perfbuf", Producer(wake=Wake.WATERMARK, watermark=50)),
         ("ringbuf:none", "ringbuf", Producer(wake=Wake.NONE)),
         (

@@ -240,6 +240,7 @@ def test_json_has_the_values_of_the_comparison(summary: Summary) -> None:
         "plan",
         "profiles",
         "reduced",
+        "restored",
         "seeds",
         "standings",
         "torn",

@@ -14,6 +14,7 @@ from bench.plan.budgets import KIB, label
 from bench.questions.sizing.document import Sized, document
 from bench.questions.sizing.judge import Sizing, sizing
 from bench.questions.sizing.plan import Load
+from bench.questions.sizing.scaling import Scaled
 from bench.report.renderers.json import render as render_json
 from bench.report.renderers.text import show
 
@@ -98,7 +99,40 @@ def test_the_least_size_a_soft_edge_and_no_size_at_all_are_told() -> None:
     assert "at a quarter of the minimum only 5 of 24 storms" in soft
     never = found("ringbuf", {64: 24, 128: 20})
     assert "no size is enough. At 128 KiB, the largest tried, 20 of 24" in text(sized(never))
-    assert "neither is large enough" in text(sized(never, found("perfbuf", {128: 24})))
+    both = text(sized(never, found("perfbuf", {128: 24})))
+    assert "none is large enough; the ring buffer loses least (the ring buffer 0.58 %, the" in both
+
+
+def test_a_consumer_that_never_rested_is_named_the_limit() -> None:
+    for sizing_found in (RING, found("ringbuf", {64: 24, 128: 20})):
+        assert "consumer never rested" not in text(sized(sizing_found))
+        assert "consumer never rested" in text(sized(replace(sizing_found, busy=True)))
+
+
+def test_a_limit_of_memory_is_said_where_it_is_too_little() -> None:
+    limited = replace(sized(found("ringbuf", {64: 24, 128: 20})), limit_bytes=200 * KIB)
+    assert "no size within 200 KiB of memory is enough" in text(limited)
+
+
+def test_a_mix_is_described_by_its_bounds_and_its_mean() -> None:
+    load = Load(record_bytes=1_024, mix=(0,) * 15 + (952,))
+    assert "72 B to 1 KiB, 132 B" in text(sized(RING, load=load))
+
+
+def test_other_cpus_are_answered_by_a_model_that_is_named_one() -> None:
+    model = Scaled(
+        cpus=64,
+        backlog_records=750,
+        storms=40,
+        minimum_bytes={"ringbuf": 64 * KIB, "perfbuf": 256 * KIB},
+    )
+    answer = replace(sized(RING, PERF), scaled=model)
+    said = text(answer)
+    assert "On 64 CPUs, by a model and not measured: the ring buffer max_entries=131072" in said
+    assert "page_cnt=2 for each CPU (512 KiB over 64 CPUs)" in said
+    told = json.loads(render_json(data=document(answer).data))["scaled"]
+    assert told["minimum_bytes"] == {"ringbuf": 64 * KIB, "perfbuf": 256 * KIB}
+    assert "cannot be said" in text(replace(sized(RING), unscaled=True))
 
 
 def test_rings_for_each_cpu_are_told_one_by_one() -> None:

@@ -35,7 +35,7 @@ def test_every_kind_of_everything_comes_up() -> None:
     assert {config.producer.wake for config in configs} == set(Wake)
     assert {config.producer.call for config in configs} == set(Call)
     assert {config.consumer.poll for config in configs} == set(Poll)
-    assert {config.consumer.reader for config in configs} == set(Reader)
+    assert {config.consumer.reader for config in configs} == {Reader.NATIVE, Reader.LIBBCC}
     assert {config.kernel_stats for config in configs} == {True, False}
 
 

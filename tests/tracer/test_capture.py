@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from trials import KIB
+from trials import KIB, READERS
 
 from bench.linux import perf_event
 from bench.measure import ledger, stamps
@@ -148,7 +148,7 @@ def test_records_behind_many_others_of_a_visit_share_stamps(rig: Rig, name: str)
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("reader", list(Reader))
+@pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("name", TRANSPORTS)
 def test_what_looks_at_each_record_stamps_each(rig: Rig, name: str, reader: Reader) -> None:
     """libbcc hands over one at a time; work for each record begins when it was delivered."""
@@ -252,7 +252,7 @@ def test_collecting_begins_at_the_first_row_each_time(rig: Rig, name: str) -> No
 @pytest.mark.slow
 @pytest.mark.live
 @pytest.mark.parametrize("payload_bytes", [0, 8, 16, 24, 128, 512, 1000, 4096, MIXED])
-@pytest.mark.parametrize("reader", list(Reader))
+@pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("name", TRANSPORTS)
 def test_records_arrive_whole_wherever_a_small_buffer_wraps(
     rig: Rig, name: str, reader: Reader, payload_bytes: int
@@ -288,7 +288,7 @@ def test_records_arrive_whole_wherever_a_small_buffer_wraps(
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("reader", list(Reader))
+@pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("name", TRANSPORTS)
 def test_a_delivery_lies_between_readings_of_the_clock_around_it(
     rig: Rig, name: str, reader: Reader

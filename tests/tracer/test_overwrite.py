@@ -13,8 +13,9 @@ from bench.linux import procfs
 from bench.plan import arms
 from bench.plan.config import Consumer, Producer, Reader
 from bench.tracer import btf, live
+from bench.tracer.build import Kernel
 from bench.tracer.capture import Capture
-from bench.tracer.program import Kernel, Program
+from bench.tracer.program import Program
 from bench.tracer.transport import Request
 from bench.tracer.transports import find
 from bench.trial import memory_census
@@ -53,6 +54,15 @@ def test_an_older_kernel_is_refused_in_one_line() -> None:
     assert "\n" not in str(refused.value)
     find("ringbuf").require(Producer(), kernel)
     WAY.require(Producer(), Kernel("6.19.0", {}, {}, overwrites=True))
+
+
+@pytest.mark.parametrize("name", ["ringbuf", "sharded", "overwrite"])
+def test_a_kernel_without_ring_buffers_is_refused_in_one_line(name: str) -> None:
+    kernel = Kernel("5.7.0", {}, {"ring_buffer": "no"}, overwrites=True)
+    with pytest.raises(MachineUnfit, match=r"no BPF ring buffer.*Linux 5\.8") as refused:
+        find(name).require(Producer(), kernel)
+    assert "\n" not in str(refused.value)
+    find("perfbuf").require(Producer(), kernel)
 
 
 def test_libbpf_s_reader_and_a_live_trace_are_refused() -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from trials import KIB, assert_balanced, records, run
+from trials import KIB, READERS, assert_balanced, records, run
 
 from bench.plan.config import Consumer, Poll, Reader, TrialConfig
 from bench.trial.result import TrialResult
@@ -51,7 +51,7 @@ def test_calls_are_not_counted_unasked(rig: Rig) -> None:
     assert trial.cost.consumer_syscalls is None
 
 
-@pytest.mark.parametrize("reader", Reader)
+@pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("transport", ["ringbuf", "perfbuf"])
 def test_a_stopped_consumer_reads_one_full_buffer(rig: Rig, transport: str, reader: Reader) -> None:
     budget_bytes = 16 * KIB

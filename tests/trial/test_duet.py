@@ -14,7 +14,7 @@ from bench.errors import MachineUnfit, UsageError
 from bench.judge.sequential import paired_ratio
 from bench.plan import duet
 from bench.plan.arms import side
-from bench.plan.config import Consumer, Duet, Poll, Reader, TrialConfig
+from bench.plan.config import AGES, Consumer, Duet, Poll, Reader, TrialConfig
 from bench.plan.experiments import Arm
 from bench.record.records import Flag
 from bench.tracer.transports import find
@@ -188,6 +188,27 @@ def test_windows_come_in_pairs_of_both_arms(rig: Rig) -> None:
     assert all(arms[each] != arms[each + 1] for each in both)
 
 
+def test_each_age_of_the_windows_has_its_writes_and_its_records(rig: Rig) -> None:
+    rule = RULES["window"]
+    beyond = range(AGES * rule.washout_ns // rule.window_ns, AGES)
+    for trial in play(rig, "ringbuf", "perfbuf", rule=rule, storm=Storm(count=6_000)):
+        assert trial.write is not None
+        assert trial.half is not None
+        assert trial.ledger is not None
+        writes, records = trial.write.by_age, trial.half.latency_by_age
+        assert sum(count for count, _ in writes) == trial.ledger.delivered
+        assert sum(count for count, _ in records) == trial.ledger.delivered
+        assert sum(writes[age][0] for age in beyond) == trial.write.written
+        assert all(count > 0 and ns > 0 for count, ns in writes)
+        assert sum(ns for _, ns in writes) >= 0.5 * trial.write.written_ns
+        assert {count - other for (count, _), (other, _) in zip(writes, records, strict=True)} <= {
+            *range(-20, 21)  # a write begins just before its record is stamped
+        }
+    for trial in play(rig, "ringbuf", "perfbuf"):
+        assert trial.write is not None
+        assert trial.write.by_age == ()
+
+
 @pytest.mark.parametrize(("delay_ns", "tolerated"), [(1_000, 1 / 3), (50_000, 0.05)])
 @pytest.mark.parametrize("rule", RULES)
 def test_a_delay_of_one_arm_is_found_with_its_size(
@@ -220,13 +241,24 @@ def test_the_same_arm_twice_shows_no_difference(rig: Rig) -> None:
 
 
 def test_arms_that_cannot_share_a_storm_are_refused(rig: Rig) -> None:
-    with pytest.raises(UsageError, match="libbcc"):
+    with pytest.raises(UsageError, match="another reader"):
         play(rig, "ringbuf", "perfbuf", consumer=Consumer(reader=Reader.LIBBCC))
     config = TrialConfig(transport="none", budget_bytes=0, duet=Duet())
     left, right = arms(config, "ringbuf", "perfbuf", 64 * KIB)
     larger = replace(right, config=replace(right.config, budget_bytes=128 * KIB))
     with pytest.raises(UsageError, match="65,536 and 131,072 bytes"):
         run_duet(rig, (left, larger), Place(experiment="test", block=0, position=0), seed=1)
+
+
+def test_a_kernel_without_ring_buffers_is_refused(rig: Rig) -> None:
+    known = rig.kernel
+    rig.kernel = replace(known, facts={**known.facts, "ring_buffer": "no"})
+    try:
+        with pytest.raises(MachineUnfit, match="no BPF ring buffer"):
+            play(rig, "ringbuf", "perfbuf")
+        play(rig, "perfbuf", "perfbuf", storm=Storm(count=200))
+    finally:
+        rig.kernel = known
 
 
 def test_one_cpu_is_refused(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

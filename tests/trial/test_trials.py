@@ -10,11 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tracing import alive, bpf_ids, eventually
-from trials import KIB, STORMS, assert_balanced, records, run
+from trials import KIB, READERS, STORMS, assert_balanced, records, run
 
 from bench.errors import UsageError
+from bench.plan import mix
 from bench.plan.config import MIXED, Call, Consumer, Poll, Producer, Reader, TrialConfig, Wake
 from bench.trial.result import State
 from bench.trial.rig import Rig
@@ -32,7 +34,7 @@ def trial_config(transport: str, budget_bytes: int = 256 * KIB, **fields: Any) -
 
 
 @pytest.mark.parametrize("shape", Shape)
-@pytest.mark.parametrize("reader", Reader)
+@pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_every_shape_balances(rig: Rig, transport: str, reader: Reader, shape: Shape) -> None:
     storm = STORMS[shape]
@@ -61,7 +63,7 @@ def test_a_consumer_that_nobody_wakes_loses_and_says_how_much(
     assert trial.ledger.dropped_by_cause == {cause: trial.ledger.dropped}
 
 
-@pytest.mark.parametrize("reader", Reader)
+@pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_one_page_and_a_stall_lose_and_say_how_much(
     rig: Rig, transport: str, reader: Reader
@@ -76,7 +78,7 @@ def test_one_page_and_a_stall_lose_and_say_how_much(
 
 
 @pytest.mark.parametrize("stalled", [False, True])
-@pytest.mark.parametrize("reader", Reader)
+@pytest.mark.parametrize("reader", READERS)
 def test_loss_as_kernel_and_library_tell_it(rig: Rig, reader: Reader, stalled: bool) -> None:
     consumer = Consumer(reader=reader, stall_ms=1_000.0 if stalled else 0.0)
     budget_bytes = 4 * KIB * len(rig.cpus) if stalled else 1024 * KIB
@@ -106,7 +108,7 @@ def test_loss_as_kernel_and_library_tell_it(rig: Rig, reader: Reader, stalled: b
     ],
     ids=lambda p: f"{p.wake}-{p.watermark}-{p.call}-{p.records_per_exit}",
 )
-@pytest.mark.parametrize("reader", Reader)
+@pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_every_way_to_write_balances(
     rig: Rig, transport: str, reader: Reader, producer: Producer
@@ -119,7 +121,7 @@ def test_every_way_to_write_balances(
 
 @pytest.mark.parametrize("payload_bytes", [8, 128, 1000, 4096, MIXED])
 @pytest.mark.parametrize("call", [Call.RESERVE, Call.OUTPUT])
-@pytest.mark.parametrize("reader", Reader)
+@pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_padded_records_arrive_whole(
     rig: Rig, transport: str, reader: Reader, call: Call, payload_bytes: int
@@ -139,6 +141,23 @@ def test_padded_records_arrive_whole(
     assert (rows["tail"] == rows["sequence"])[rows["length"] > 72].all()
 
 
+@pytest.mark.parametrize("call", [Call.RESERVE, Call.OUTPUT, Call.DYNPTR, Call.LARGEST])
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_mix_of_lengths_arrives_in_its_turns(rig: Rig, transport: str, call: Call) -> None:
+    turns = mix.turns({72: 12, 100: 8, 1_000: 10, 4_168: 2})
+    producer = mix.padded(Producer(call=call, records_per_exit=5), turns)
+    storm = replace(STORM, count=600)
+    trial = run(rig, trial_config(transport, 8192 * KIB, storm=storm, producer=producer))
+    assert_balanced(trial)
+    rows = records(rig)
+    assert len(rows) >= 3_000
+    expected = np.array(turns)[rows["sequence"] & 15] + 72
+    if call is Call.LARGEST and transport == "ringbuf":
+        expected = np.full(len(rows), 72 + max(turns))
+    assert (rows["length"] == expected).all()
+    assert (rows["tail"] == rows["sequence"])[expected > 72].all()
+
+
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_a_thousand_records_an_exit(rig: Rig, transport: str) -> None:
     storm = Storm(count=200)
@@ -150,7 +169,7 @@ def test_a_thousand_records_an_exit(rig: Rig, transport: str) -> None:
 
 
 @pytest.mark.parametrize("poll", Poll)
-@pytest.mark.parametrize("reader", Reader)
+@pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_every_way_to_wait_balances(rig: Rig, transport: str, reader: Reader, poll: Poll) -> None:
     consumer = Consumer(reader=reader, poll=poll, cpu=rig.cpus[-1], cost_ns=500)
@@ -268,7 +287,7 @@ def test_a_closed_rig_leaves_nothing() -> None:
     before = bpf_ids()
     with Rig() as rig:
         for transport in TRANSPORTS:
-            for reader in Reader:
+            for reader in READERS:
                 run(rig, trial_config(transport, consumer=Consumer(reader=reader)))
         ours = bpf_ids() - before
         assert {kind for kind, _ in ours} == {"prog", "map"}

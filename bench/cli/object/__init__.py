@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench object: build, run."""
+"""bufbench object: build, run, compare."""
 
 from __future__ import annotations
 
 import typer
 
 from bench.cli import settings
-from bench.cli.object import build, run
+from bench.cli.object import build, compare, run
 from bench.cli.options import Command, Group, plain_app
 
 app = plain_app(Group)
@@ -14,7 +14,7 @@ app = plain_app(Group)
 
 @app.callback()
 def _object(context: typer.Context) -> None:
-    """Package a tracer of your own as one file, and run such packages without a toolchain.
+    """Package a tracer of your own, run it without a toolchain, and measure its buffers.
 
     docs/object.md has more.
 
@@ -26,3 +26,4 @@ def _object(context: typer.Context) -> None:
 
 app.command("build", cls=Command)(build.command)
 app.command("run", cls=Command)(run.command)
+app.command("compare", cls=Command)(compare.command)

@@ -163,10 +163,10 @@ def _check_size(call: str, size: str, what: str) -> None:
 
 def _claimed(text: str, name: str, word: str) -> Condition:
     from bench.questions.claims import expectations
-    from bench.questions.kernels.matrix import OVER_KERNELS
+    from bench.questions.claims.catalogue import chosen
 
     ((claim, verdict),) = expectations.parse([f"{name}={word}"]).items()
-    if verdict in OPEN or claim == OVER_KERNELS:
+    if verdict in OPEN or chosen([claim])[0].over_kernels:
         raise UsageError(
             f"{text[:60]!r} cannot tell a kernel from another",
             remedy="take =reproduced, =refuted or =not-applicable, of a claim on one kernel",

@@ -21,12 +21,17 @@ from bench.judge.statistics import holm
 from bench.linux.machine import Machine
 from bench.questions.claims.claim import Claim, Finding, Side, Verdict
 from bench.questions.claims.evidence import Evidence
+from bench.questions.claims.refused import REFUSED
 
 LEVEL: Final = 0.05  # chance of any wrong verdict of difference, over all comparative claims
 
 _HEADER = """\
 | id | claim | published | test | reproduced when | experiments | comparative |
 |---|---|---|---|---|---|---|
+"""
+_REFUSED_HEADER = """\
+| id | claim | sources | why not |
+|---|---|---|---|
 """
 
 
@@ -109,11 +114,13 @@ def judge(evidence: Evidence, only: Sequence[Claim] = ()) -> Judged:
 def listing() -> str:
     """Return the tables of docs/claims.md; they end in a newline."""
     rows = {side: [_row(each) for each in claims() if each.side is side] for side in Side}
-    return "\n".join(f"## {side.heading}\n\n{_HEADER}{''.join(rows[side])}" for side in Side)
+    tables = [f"## {side.heading}\n\n{_HEADER}{''.join(rows[side])}" for side in Side]
+    refused = (_cells(each.id, each.statement, each.sources, each.reason) for each in REFUSED)
+    return "\n".join((*tables, f"## Not judged\n\n{_REFUSED_HEADER}{''.join(refused)}"))
 
 
 def _row(claim: Claim) -> str:
-    cells = (
+    return _cells(
         claim.id,
         f"{claim.statement} ({claim.sources})",
         claim.published,
@@ -122,6 +129,9 @@ def _row(claim: Claim) -> str:
         ", ".join(claim.experiments) or "a kernel matrix",
         "yes" if claim.comparative else "no",
     )
+
+
+def _cells(*cells: str) -> str:
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
 
 

@@ -96,6 +96,8 @@ class Claim(Statement):
     rule: Callable[[Evidence], Finding]
     cpus: int = 1  # usable CPUs that it needs
     of_times: bool = False  # rests on times, or on rates: not on counts and bytes alone
+    over_kernels: bool = False  # no kernel decides it alone: it has one verdict, over all of them
+    on_capabilities: bool = False  # rests on those that a tracer takes, which the run has to try
 
     def finding(self, evidence: Evidence) -> Finding:
         """Return what ``evidence`` says, before the correction over all claims."""

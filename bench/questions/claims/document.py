@@ -14,6 +14,7 @@ from bench.questions.claims.claim import Claim, Finding, Side, Verdict
 from bench.questions.claims.data import judged_data
 from bench.questions.claims.evidence import Basis
 from bench.questions.claims.expectations import Expectations
+from bench.questions.claims.refused import REFUSED
 from bench.questions.claims.sources import links
 from bench.questions.claims.words import MARKS, SIGNS, SPOKEN, badge, figure, notes, reason, tally
 from bench.questions.transports.measures import origin
@@ -107,6 +108,8 @@ def _parts(judged: Judged, lines: Mapping[Basis, str]) -> Iterator[Part]:
         folds = tuple(_fold(each, lines) for found in unjudged.values() for each in found)
         summary = f"Claims that could not be judged: {len(folds)}"
         yield Fold(key="not-judged", summary=summary, parts=folds)
+    refused = "; ".join(f"{each.id} ({each.reason})" for each in REFUSED)
+    yield Note(text=f"Published, and not judged: {refused}", level=Level.EVIDENCE)
 
 
 def _decision(judgement: Judgement) -> Sentence:

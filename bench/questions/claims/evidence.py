@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from bench.journal.schema import JournalContent, Run
@@ -70,6 +70,10 @@ class Evidence:
     machine: Machine | None = None
     kernels: Mapping[str, bool] = field(default_factory=dict)
     """Whether the ring ran, by release of the kernels of a matrix."""
+    beside: tuple[Evidence, ...] = ()
+    """What all machines of the journals gave, this one included."""
+    capabilities: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
+    """By transport, the fewest with which its tracer works; None: with none. {}: not tried."""
     coverage: Coverage | None = None  # None: trials that are not read from a journal
 
     def samples(self, experiment: str) -> ExperimentSamples:
@@ -128,18 +132,20 @@ def series(experiment: str, arm: ArmSamples, take: Take) -> Series:
 def of_journals(content: JournalContent) -> tuple[Evidence, ...]:
     """Return evidence of each machine that has trials, in the order of the journals."""
     kernels = _kernels(content.runs)
-    return tuple(
+    found = tuple(
         Evidence(
             experiments=file(
                 Stretch(trials=run.trials, machine=run.header.machine) for run in group
             ),
             machine=group[0].header.machine,
             kernels=kernels,
+            capabilities=next(filter(None, (run.header.capabilities for run in group)), {}),
             coverage=coverage(group, content.repeated),
         )
         for group in by_machine(content)
         if any(run.trials for run in group)
     )
+    return tuple(replace(each, beside=found) for each in found)
 
 
 def of_trials(trials: Iterable[TrialResult], machine: Machine | None = None) -> Evidence:

@@ -110,6 +110,16 @@ quiet_latency_p50_ns: Final = _quiet(lambda cpu: cpu.latency_p50_ns or None)
 quiet_latency_p99_ns: Final = _quiet(lambda cpu: cpu.latency_p99_ns or None)
 
 
+def lost_apart(trial: TrialResult) -> float | None:
+    """Return the share that the last CPU lost less the first one's; None where neither lost."""
+    shares = [
+        each.dropped / each.attempted
+        for each in sorted(trial.by_cpu, key=attrgetter("cpu"))
+        if each.attempted
+    ]
+    return shares[-1] - shares[0] if len(shares) > 1 and (shares[0] or shares[-1]) else None
+
+
 class Late(NamedTuple):
     """Records that waited at least the pause between bursts, of how many bursts and records."""
 

@@ -14,18 +14,23 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from bench.campaign import progress
+from bench.errors import MachineUnfit
 from bench.plan.budgets import LARGEST_RING_BYTES, parse
+from bench.plan.config import Reader
 from bench.plan.duration import estimate_seconds
-from bench.plan.experiments import Experiment
+from bench.plan.experiments import Arm, Experiment
 from bench.questions.claims.catalogue import Judged, families, judge
 from bench.questions.claims.claim import Claim
 from bench.questions.claims.evidence import of_trials
 from bench.questions.claims.setting import MORE_BLOCKS, Setting
 from bench.questions.transports.profiles import omitted, quickly
+from bench.tracer import loader
+from bench.tracer.transports import find
 from bench.trial.result import TrialResult
 
 if TYPE_CHECKING:
     from bench.campaign.campaign import Campaign
+    from bench.tracer.build import Kernel
 
 _OF_PROFILES: Final = (  # taken over
     *("storm", "burst", "chain", "hotcpu", "stall"),
@@ -37,9 +42,12 @@ _FIRST: Final = ["order", "memory", "rates", "wakeups", "kernel", "drops", "late
 """Families whose experiments run in this order, before those of any other."""
 
 
-def experiments(cpus: Sequence[int]) -> tuple[Experiment, ...]:
-    """Return all of them for the usable CPUs ``cpus``; names of experiments and arms are unique."""
-    return tuple(each for each in map(_possible, _planned(cpus)) if each.arms)
+def experiments(cpus: Sequence[int], kernel: Kernel | None = None) -> tuple[Experiment, ...]:
+    """Return all of them for the usable CPUs ``cpus``; names of experiments and arms are unique.
+
+    Arms that ``kernel`` cannot run are left out; None can run all.
+    """
+    return tuple(each for each in _here(cpus, kernel) if each.arms)
 
 
 def needed(claims: Sequence[Claim], planned: Sequence[Experiment]) -> tuple[Experiment, ...]:
@@ -48,9 +56,11 @@ def needed(claims: Sequence[Claim], planned: Sequence[Experiment]) -> tuple[Expe
     return tuple(experiment for experiment in planned if experiment.name in names)
 
 
-def left_out(cpus: Sequence[int], claims: Sequence[Claim] | None = None) -> tuple[str, ...]:
-    """Return what of all experiments, or those of ``claims``, the CPUs cannot run, and why."""
-    everywhere, here = _planned(range(_ENOUGH_CPUS)), tuple(map(_possible, _planned(cpus)))
+def left_out(
+    cpus: Sequence[int], claims: Sequence[Claim] | None = None, kernel: Kernel | None = None
+) -> tuple[str, ...]:
+    """Return what of all experiments, or those of ``claims``, this machine cannot run, and why."""
+    everywhere, here = _planned(range(_ENOUGH_CPUS)), _here(cpus, kernel)
     if claims is not None:
         everywhere, here = needed(claims, everywhere), needed(claims, here)
     return (
@@ -79,15 +89,35 @@ def _planned(cpus: Sequence[int]) -> tuple[Experiment, ...]:
     return tuple(each for each in found if on.count > 1 or not each.duet)
 
 
-def _possible(experiment: Experiment) -> Experiment:
-    """Return ``experiment`` without the budgets that no ring can have, of any transport."""
+def _here(cpus: Sequence[int], kernel: Kernel | None) -> tuple[Experiment, ...]:
+    return tuple(_possible(each, kernel) for each in _planned(cpus))
+
+
+def _possible(experiment: Experiment, kernel: Kernel | None) -> Experiment:
+    """Return ``experiment`` without budgets that no ring can have, and what the kernel lacks."""
     kept, lacking = [], list(experiment.omitted)
     for arm in experiment.arms:
-        if parse(arm.name.budget) <= LARGEST_RING_BYTES:
+        why = _impossible(arm, kernel)
+        if not why:
             kept.append(arm)
-        else:
-            lacking.append(f"{arm.name}: not applicable, a ring holds 2 GiB at most")
+        elif arm.name.copy == 1:
+            lacking.append(f"{arm.name}: not applicable, {why}")
+    if len(kept) < min(2, len(experiment.arms)):  # nothing is left to compare
+        kept = []
     return replace(experiment, arms=tuple(kept), omitted=tuple(lacking))
+
+
+def _impossible(arm: Arm, kernel: Kernel | None) -> str:
+    if parse(arm.name.budget) > LARGEST_RING_BYTES:
+        return "a ring holds 2 GiB at most"
+    if arm.config.consumer.reader is Reader.LIBBCC and not loader.has_bcc():
+        return "bcc, whose reader it takes, is not installed"
+    try:
+        if kernel is not None:
+            find(arm.config.transport).require(arm.config.producer, kernel)
+    except MachineUnfit as lacking:
+        return lacking.message
+    return ""
 
 
 def run(

@@ -13,13 +13,21 @@ _KNOWN: Final = {
     "BLOG": "https://nakryiko.com/posts/bpf-ringbuf/",
     "DOC": "https://docs.kernel.org/bpf/ringbuf.html",
     "BENCH": f"{_KERNEL}/log/tools/testing/selftests/bpf/benchs/bench_ringbufs.c",
+    "LOG": f"{_KERNEL}/log/kernel/bpf/ringbuf.c",
 }
-_SOURCE: Final = re.compile(rf"\b({'|'.join(_KNOWN)})\b|([\w.-]+/[\w.-]+)(?:#(\d+))?")
+_SOURCE: Final = re.compile(
+    rf"\b({'|'.join(_KNOWN)})\b|kernel commit ([0-9a-f]{{12}})|https://[^\s,;]+"
+    r"|([\w.-]+/[\w.-]+)(?:#(\d+))?"
+)
 
 
 def links(sources: str) -> Iterator[tuple[str, str]]:
     """Yield each source that has an address, and its address: "h2o/h2o#2800" is GitHub's."""
     for found in _SOURCE.finditer(sources):
-        known, repository, issue = found.groups()
-        place = f"https://github.com/{repository}" + (f"/issues/{issue}" if issue else "")
+        known, commit, repository, issue = found.groups()
+        place = found[0]
+        if commit:
+            place = f"{_KERNEL}/commit/?id={commit}"
+        elif repository:
+            place = f"https://github.com/{repository}" + (f"/issues/{issue}" if issue else "")
         yield found[0], _KNOWN.get(known, place)

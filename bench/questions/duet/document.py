@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from bench.amounts import counted
+from bench.judge.carry_over import CarryOver
 from bench.judge.comparison import Outcome
 from bench.judge.comparison import Row as Compared
-from bench.judge.metrics import Unit
+from bench.judge.metrics import Group, Unit
 from bench.plan.config import Duet
 from bench.plan.experiments import Experiment
 from bench.questions.duet.judge import Duel
@@ -50,6 +51,17 @@ class NumberData:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CarriedData:
+    """How far a ratio soon after the washout is from the ratio later in the window."""
+
+    key: str
+    ratio: float
+    low: float
+    high: float
+    by_age: tuple[tuple[float, float, float] | None, ...]  # low, ratio, high; washout and all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DuetData:
     """What JSON has; ``format`` goes up when a key changes its meaning."""
 
@@ -69,6 +81,7 @@ class DuetData:
     given_up: str
     journal: str
     numbers: tuple[NumberData, ...]
+    carried: tuple[CarriedData, ...]  # empty without windows
 
 
 def document(duet: Experiment, duel: Duel, *, margin: float, journal: str) -> Document:
@@ -86,6 +99,7 @@ def document(duet: Experiment, duel: Duel, *, margin: float, journal: str) -> Do
         margin=margin,
         journal=journal,
         numbers=tuple(map(_number, duel.rows)),
+        carried=tuple(map(_carried, duel.carried)),
     )
     return Document(
         title=f"{data.first} against {data.second}, "
@@ -94,7 +108,7 @@ def document(duet: Experiment, duel: Duel, *, margin: float, journal: str) -> Do
             f"{counted(data.storms, 'storm')} ({data.workload}), assigned by {_words(rule)}; "
             f"equivalent means within {share(margin)}"
         ),
-        parts=tuple(_parts(data)),
+        parts=(*_parts(data), *_carry_over(duel.carried)),
         data=data,
     )
 
@@ -118,9 +132,21 @@ def _number(row: Compared) -> NumberData:
         low=found.low,
         high=found.high,
         verdict=Outcome.EQUIVALENT if row.outcome is Outcome.EQUAL else row.outcome,
-        resolvable=found.resolvable,
-        inexact=row.margin,
+        resolvable=row.resolvable or 0.0,
+        inexact=row.margin if row.group is Group.LATENCY else 0.0,
         storms=found.blocks,
+    )
+
+
+def _carried(found: CarryOver) -> CarriedData:
+    return CarriedData(
+        key=found.key,
+        ratio=found.beyond.point,
+        low=found.beyond.low,
+        high=found.beyond.high,
+        by_age=tuple(
+            None if each is None else (each.low, each.point, each.high) for each in found.by_age
+        ),
     )
 
 
@@ -171,6 +197,21 @@ def _parts(data: DuetData) -> Iterator[parts.Part]:
             text=f"{counted(data.left_out, 'invalid or reduced storm')} left out.",
             mark=Mark.BAD,
         )
+
+
+def _carry_over(found: Sequence[CarryOver]) -> Iterator[Note]:
+    """Say how far the window before may still be felt after the washout."""
+    if none := [each for each in found if not each.seen]:
+        bounds = " and ".join(f"{share(each.bound)} in {LABELS[each.key]}" for each in none)
+        yield Note(text=f"Carry-over beyond the washout: none above {bounds}.")
+    for each in found:
+        if each.seen:
+            low, high = sorted(abs(edge - 1) for edge in (each.beyond.low, each.beyond.high))
+            yield Note(
+                text=f"Carry-over beyond the washout in {LABELS[each.key]}: it changes the ratio "
+                f"by {share(low)} to {share(high)}; take longer windows.",
+                mark=Mark.OPEN,
+            )
 
 
 def _sentence(data: DuetData, each: NumberData) -> str:

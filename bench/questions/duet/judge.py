@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from math import erfc, inf, sqrt
 from typing import Final
 
+from bench.judge.carry_over import CarryOver, carry_over
 from bench.judge.comparison import Row, row_of
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.metrics import METRICS, Group, Metric
 from bench.judge.samples import ArmSamples, ExperimentSamples, Stretch, file, uneven, without
+from bench.judge.statistics import Scale
 from bench.plan.config import Wake
 from bench.plan.experiments import Experiment
 from bench.questions.transports.profiles import PERFBUF
@@ -34,13 +36,14 @@ class Duel:
     apart: tuple[float, float] | None  # the same of each arm's own records; None: not separable
     later_share: float | None  # P(a record of the first arm is later than one of the second)
     p: float | None  # of the ranks of latency, from the assignment alone
+    carried: tuple[CarryOver, ...] = ()  # into windows from the one before, by number
     given_up: str = ""  # why no more storms were run than these; "" where they sufficed
 
     @property
-    def resolvable(self) -> float:
+    def half_width(self) -> float:
         """The larger half interval of median latency and write time, as a share; inf without."""
         central = [row.estimate for row in self.rows if row.key in _CENTRAL]
-        return max((each.resolvable for each in central if each is not None), default=inf)
+        return max((each.half_width for each in central if each is not None), default=inf)
 
 
 def judge(
@@ -69,7 +72,7 @@ def judge(
             row
             for metric in METRICS
             if metric.key in NUMBERS
-            and (row := _row(metric, (left, right), lossless, equivalence)).estimate is not None
+            and _is_ratio(row := _row(metric, (left, right), lossless, equivalence))
         ),
         raised=(_raised(left, right), _raised(right, left)),
         apart=_apart(left, right),
@@ -77,6 +80,7 @@ def judge(
         p=erfc(abs(sum(each.rank_sum for each in ranks)) / sqrt(2 * variance))
         if variance
         else None,
+        carried=tuple(carry_over(left, right, lossless)),
     )
 
 
@@ -125,6 +129,11 @@ def _raised_by_count(arm: ArmSamples) -> float | None:
         case Wake.WATERMARK:
             return 1 / config.producer.watermark
     return 0.0
+
+
+def _is_ratio(row: Row) -> bool:
+    """Return whether both sides have the number, and neither has 0."""
+    return row.estimate is not None and row.estimate.scale is Scale.RATIO
 
 
 def _row(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from bench.amounts import counted
+from bench.errors import UsageError
 from bench.plan.experiments import Experiment
 from bench.questions.duet.judge import Duel, judge
 from bench.trial.result import TrialResult
@@ -19,6 +20,9 @@ _HOPELESS: Final = 4.0
 """A precision that would take so many times the storms that there is time for is given up."""
 
 _BEFORE_GIVING_UP: Final = 2 * FEWEST_STORMS
+
+_FEWEST_WINDOWS: Final = 4
+"""Of a storm: two pairs, or an arm may have hardly any of it."""
 
 Listener = Callable[[TrialResult], None]
 
@@ -63,6 +67,7 @@ def measure(
         random.Random(f"{until.seed}/{block}").shuffle(going)
         for duet in going:
             more = running.run(replace(duet, blocks=block + 1), _unheard, first_block=block)
+            check_windows(more)
             trials[duet.name] += more
             found[duet.name] = judge(duet, trials[duet.name], until.margin)
         block += 1
@@ -76,14 +81,26 @@ def measure(
     return found
 
 
+def check_windows(storm: Sequence[TrialResult]) -> None:
+    """Raise UsageError where a storm was over before both arms had their windows in it."""
+    for trial in storm[:1]:
+        rule = trial.config.duet
+        if rule and trial.storm.end_ns - trial.storm.start_ns < _FEWEST_WINDOWS * rule.window_ns:
+            raise UsageError(
+                f"a storm of {trial.config.storm.count:,} took {trial.storm.seconds:.3g} s, which "
+                f"is less than {_FEWEST_WINDOWS} windows of {rule.window_ns / 1e6:g} ms",
+                remedy="take a shorter window or a larger --count",
+            )
+
+
 def _end(found: Duel, block: int, until: Until, spent: float) -> str | None:
     """Return why a duet ends, "" where it is done; None if it goes on."""
     if until.precision is None:
         return "" if block >= until.storms else None
-    if block >= FEWEST_STORMS and found.resolvable <= until.precision:
+    if block >= FEWEST_STORMS and found.half_width <= until.precision:
         return ""
     # The interval shrinks with the root of the storms, at best.
-    needed = block * (found.resolvable / until.precision) ** 2
+    needed = block * (found.half_width / until.precision) ** 2
     possible = block / spent
     if block >= _BEFORE_GIVING_UP and needed > _HOPELESS * possible:
         return (

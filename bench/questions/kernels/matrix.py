@@ -23,9 +23,6 @@ from bench.questions.transports.summary import LeftOut
 from bench.report.document import pick
 from bench.trial.result import TrialResult
 
-OVER_KERNELS = "rb-since-5.8"
-"""The claim that no kernel decides alone: it has one verdict, over all of them."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimRow:
@@ -33,7 +30,7 @@ class ClaimRow:
 
     claim: Claim
     findings: tuple[Finding | None, ...]  # one a kernel; None where it has no result
-    together: Finding | None = None  # of the claim that is about all kernels
+    together: Finding | None = None  # of a claim that is about all kernels
 
     @property
     def verdicts(self) -> set[Verdict]:
@@ -178,7 +175,7 @@ def _claims(found: Sequence[KernelRow]) -> Iterator[ClaimRow]:
     for claim in claims():
         findings = tuple(each.get(claim.id) for each in judged)
         known = [each for each in findings if each is not None]
-        if claim.id == OVER_KERNELS:
+        if claim.over_kernels:
             together = known[0] if known else None
             yield ClaimRow(claim=claim, findings=(None,) * len(found), together=together)
         elif any(each.verdict is not Verdict.NOT_MEASURED for each in known):

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil, log2
+from statistics import fmean
 from typing import Final
 
 from bench.amounts import counted
@@ -13,7 +15,9 @@ from bench.linux.pages import PAGE_BYTES
 from bench.plan.traits import Traits
 from bench.questions.sizing.judge import Sizing
 from bench.questions.sizing.plan import Load
+from bench.questions.sizing.scaling import Scaled
 from bench.questions.transports.words import name
+from bench.record.layout import RECORD_BYTES
 from bench.report.document import Cell, Column, Document, Note, Part, Row, Sentence, Table, pick
 from bench.report.units import share, size
 from bench.tracer.transports import traits
@@ -32,10 +36,14 @@ class Sized:
     sizings: Sequence[Sizing]
     cpus: int
     journal: str
+    limit_bytes: int | None = None  # of memory
+    scaled: Scaled | None = None  # to other CPUs, where that was asked for and can be said
+    unscaled: bool = False  # asked for, and cannot be said
 
-    def setting(self, way: Traits, data_bytes: int) -> int:
+    def setting(self, way: Traits, data_bytes: int, cpus: int | None = None) -> int:
         """Return what to set the size of ``way`` to."""
-        return data_bytes // way.buffers(self.cpus) // (PAGE_BYTES if way.in_pages else 1)
+        unit = PAGE_BYTES if way.in_pages else 1
+        return data_bytes // way.buffers(cpus or self.cpus) // unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +72,7 @@ class TransportData:
     soft_edge: bool
     disturbed_storms: int
     configure: dict[str, int | str]
+    consumer_bound: bool
     sentence: str
     rungs: tuple[RungData, ...]
 
@@ -74,9 +83,11 @@ class SizeData:
 
     format: int
     load: LoadData
+    memory_limit_bytes: int | None
     journal: str
     comparison: str
     transports: dict[str, TransportData]
+    scaled: Scaled | None
 
 
 def document(sized: Sized) -> Document:
@@ -96,6 +107,7 @@ def document(sized: Sized) -> Document:
             TransportData,
             sizing,
             soft_edge=sizing.soft is not None,
+            consumer_bound=sizing.busy,
             disturbed_storms=sizing.disturbed,
             configure=configure,
             sentence=" ".join(sentences),
@@ -104,6 +116,7 @@ def document(sized: Sized) -> Document:
                 for rung in sizing.ladder.rungs
             ),
         )
+    parts += [Sentence(text=text) for text in _elsewhere(sized)]
     return Document(
         title=comparison or f"How large {name(sized.sizings[0].ladder.transport)} has to be",
         subject=first,
@@ -116,11 +129,23 @@ def document(sized: Sized) -> Document:
                 tolerated_share=sized.tolerated,
                 exits_per_s_seen=round(sized.exits_per_s, 1),
             ),
+            memory_limit_bytes=sized.limit_bytes,
             journal=sized.journal,
             comparison=comparison,
             transports=transports,
+            scaled=sized.scaled,
         ),
     )
+
+
+def sent(load: Load) -> str:
+    """Return what an exit sends: "2 records of 72 B each"."""
+    records = counted(load.records_per_exit, "record")
+    if not load.mix:
+        return f"{records} of {size(load.record_bytes)} each"
+    each = [RECORD_BYTES + padding for padding in load.mix]
+    mean = size(round(fmean(each)))
+    return f"{records} of {size(min(each))} to {size(max(each))}, {mean} on average"
 
 
 def _load(sized: Sized) -> Iterator[str]:
@@ -133,12 +158,11 @@ def _load(sized: Sized) -> Iterator[str]:
         what = bursts if load.burst else f"{load.rate_per_s:,.0f} exits/s"
     if load.replay is not None:
         what = f"exits as the busiest {load.seconds:g} s of a profile have them"
-    records = counted(load.records_per_exit, "record")
     stall = f"reads nothing for {load.stall_ms:g} ms once a storm"
     loss = f"up to {share(sized.tolerated)} of" if sized.tolerated else "no"
     yield (
-        f"Load: {what} ({sized.exits_per_s:,.0f} exits/s seen), {records} of "
-        f"{size(load.record_bytes)} each; the consumer {stall if load.stall_ms else 'never stalls'}"
+        f"Load: {what} ({sized.exits_per_s:,.0f} exits/s seen), {sent(load)}; "
+        f"the consumer {stall if load.stall_ms else 'never stalls'}"
         f"; {loss} loss tolerated. Storms of {load.seconds:g} s besides the stall."
     )
     if load.rate_per_s and sized.exits_per_s < 0.9 * load.rate_per_s:
@@ -186,12 +210,14 @@ def _answer(sized: Sized, sizing: Sizing) -> Iterator[str]:
     minimum, wanted = sizing.minimum_bytes, sizing.recommended_bytes
     if minimum is None or wanted is None:
         top = sizing.ladder.rungs[-1]
+        within = f" within {size(sized.limit_bytes)} of memory" if sized.limit_bytes else ""
         yield (
-            f"{label}: no size is enough. At {size(top.budget_bytes)}, the largest tried, "
-            f"{top.lossy} of {counted(top.trials, 'storm')} lost something: the consumer is "
-            "slower than this "
-            "load, and no buffer makes up for that."
+            f"{label}: no size{within} is enough. At {size(top.budget_bytes)}, the largest tried, "
+            f"{top.lossy} of {counted(top.trials, 'storm')} lost something, "
+            f"{share(sizing.lost_shares[top.budget_bytes])} of their records."
         )
+        if sizing.busy:
+            yield _busy(sized)
         return
     way = traits(sizing.ladder.transport)
     timer = f", or drain by a timer at least every {sized.load.stall_ms:g} ms"
@@ -220,12 +246,47 @@ def _answer(sized: Sized, sizing: Sizing) -> Iterator[str]:
         )
     elif sizing.margin > 1:
         yield "There is no larger size to leave a margin with."
+    if sizing.busy:
+        yield _busy(sized)
     if sizing.soft is not None:
         yield (
             f"The edge is soft: at a quarter of the minimum only {sizing.soft.lossy} of "
             f"{counted(sizing.soft.trials, 'storm')} lost something, so that chance "
             "decides, not the load."
         )
+
+
+def _busy(sized: Sized) -> str:
+    return (
+        "No size helps for long: where records were lost the consumer never rested, so it is the "
+        f"limit, and a buffer that holds a storm of {sized.load.seconds:g} s fills up in a longer "
+        "one. Make the consumer faster, or send less."
+    )
+
+
+def _elsewhere(sized: Sized) -> Iterator[str]:
+    """Say what other CPUs need, by the model."""
+    if sized.unscaled:
+        yield (
+            "What other CPUs need cannot be said: too few storms lost anything for the backlog to "
+            "be known. Take a longer --stall."
+        )
+    if sized.scaled is None:
+        return
+    cpus, needs = sized.scaled.cpus, []
+    for transport, minimum_bytes in sized.scaled.minimum_bytes.items():
+        way, margin = traits(transport), sized.sizings[0].margin
+        wanted = minimum_bytes << max(0, ceil(log2(margin)))
+        setting = sized.setting(way, wanted, cpus)
+        over = f" over {counted(way.buffers(cpus), way.sharer)}" if way.per_cpu else ""
+        needs.append(f"{name(transport)} {way.setting}={setting}{way.share} ({size(wanted)}{over})")
+    yield (
+        f"On {counted(cpus, 'CPU')}, by a model and not measured: {'; '.join(needs)}. The backlog "
+        f"of {sized.scaled.backlog_records:,} records (fitted to "
+        f"{counted(sized.scaled.storms, 'storm')} that lost some) lies in one ring as here, and is "
+        "spread at random over buffers of each CPU; the answer is scaled so that it gives what was "
+        f"found on {sized.cpus}."
+    )
 
 
 def _comparison(sized: Sized) -> str:
@@ -235,10 +296,25 @@ def _comparison(sized: Sized) -> str:
     found = ((sizing.ladder.transport, sizing.minimum_bytes) for sizing in sized.sizings)
     least = {transport: value for transport, value in found if value is not None}
     if not least:
-        return "Which buffer: neither is large enough."
+        return _least_lossy(sized)
     needs = ", ".join(f"{name(transport)} {size(value)}" for transport, value in least.items())
     lowest = min(least.values())
     winners = [transport for transport, value in least.items() if value == lowest]
     if len(winners) == len(sized.sizings):
         return f"Which buffer: all need the same for this load ({needs}), data bytes over all CPUs."
     return f"Which buffer: {' and '.join(map(name, winners))}, needing least ({needs})."
+
+
+def _least_lossy(sized: Sized) -> str:
+    """Say which transport loses least at the largest size tried, where none is large enough."""
+    lost = {each.ladder.transport: _at_most(each) for each in sized.sizings}
+    shares = ", ".join(f"{name(transport)} {share(least)}" for transport, least in lost.items())
+    best = min(lost, key=lost.__getitem__)
+    return (
+        f"Which buffer: none is large enough; {name(best)} loses least ({shares} of the records)."
+    )
+
+
+def _at_most(sizing: Sizing) -> float:
+    """Return the share of records lost at the largest size."""
+    return sizing.lost_shares[sizing.ladder.rungs[-1].budget_bytes]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
+from bench.judge.bottleneck import Bottleneck, usual
 from bench.judge.ladder import STORMS, Ladder, Rung
 from bench.judge.load import state_of
 from bench.judge.statistics import loss_bound
@@ -33,6 +34,7 @@ class Sizing:
     rungs_bytes: tuple[int, ...]
     lost_shares: dict[int, float]  # of the storm's records, by budget
     margin: float
+    busy: bool = False  # storms that lost mostly had a consumer that never rested
     disturbed: int = 0  # storms that count, though CPU time was stolen or others' processes ended
 
     @property
@@ -89,11 +91,13 @@ def sizing(
     rungs = []
     shares = {}
     disturbed = 0
+    used: list[TrialResult] = []
     for budget_bytes, of_rung in sorted(by_budget.items()):
         # By its conditions a storm is left out, never by its losses, and only if enough remain.
         quiet = [trial for trial in of_rung if not _is_disturbed(trial)]
         counted = quiet if len(quiet) >= STORMS else of_rung
         disturbed += len(counted) - len(quiet)
+        used += counted
         books = [trial.ledger for trial in counted if trial.ledger is not None]
         lossy = sum(book.own_dropped > tolerated * book.own_attempted for book in books)
         bound = loss_bound(lossy, len(books))
@@ -106,6 +110,7 @@ def sizing(
         rungs_bytes=tuple(rungs_bytes),
         lost_shares=shares,
         margin=margin,
+        busy=usual(used) is Bottleneck.CONSUMER,
         disturbed=disturbed,
     )
 

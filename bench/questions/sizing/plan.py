@@ -12,11 +12,13 @@ from typing import Final
 from bench.amounts import size
 from bench.errors import UsageError, check_range
 from bench.linux.pages import PAGE_BYTES
-from bench.plan import budgets
+from bench.plan import budgets, mix
 from bench.plan.config import Consumer, Producer, TrialConfig
 from bench.plan.duration import MOST_PER_S, nominal_rate_per_s
 from bench.plan.experiments import Arm, ArmName, Experiment
+from bench.plan.traits import Traits
 from bench.questions.transports.profiles import sized
+from bench.record import footprint
 from bench.record.layout import RECORD_BYTES, ROW
 from bench.tracer.transports import find
 from workloads.storm import Gap, Shape, Spawn, Storm
@@ -33,7 +35,8 @@ class Load:
 
     rate_per_s: float = 0.0  # exits; 0: as fast as they can, or a burst
     burst: int = 0  # processes that exit at once; 0: no bursts
-    record_bytes: int = RECORD_BYTES
+    record_bytes: int = RECORD_BYTES  # the longest
+    mix: tuple[int, ...] = ()  # padding of 16 records in turn; empty: all alike
     records_per_exit: int = 1
     stall_ms: float = 50.0  # once a storm, at its worst moment, the consumer reads nothing so long
     seconds: float = 0.2  # of storm besides the stall
@@ -42,7 +45,13 @@ class Load:
     @property
     def payload_bytes(self) -> int:
         """Padding that makes the tracer's record at least as long."""
-        return -(-(self.record_bytes - RECORD_BYTES) // 8) * 8
+        return mix.payload_bytes(self.record_bytes)
+
+
+def sending(load: Load, turns: tuple[int, ...]) -> Load:
+    """Return ``load`` with records padded in turn, as by :func:`bench.plan.mix.turns`."""
+    mixed = turns if len({*turns}) > 1 else ()
+    return replace(load, record_bytes=RECORD_BYTES + max(turns), mix=mixed)
 
 
 def check(load: Load) -> Load:
@@ -92,9 +101,18 @@ def config(load: Load, cpus: int) -> TrialConfig:
         transport="none",
         budget_bytes=0,
         storm=storm,
-        producer=Producer(payload_bytes=load.payload_bytes, records_per_exit=load.records_per_exit),
+        producer=Producer(
+            payload_bytes=load.payload_bytes,
+            mix=load.mix,
+            records_per_exit=load.records_per_exit,
+        ),
         consumer=Consumer(stall_after_ms=stall_after_ms, stall_ms=load.stall_ms),
     )
+
+
+def stored_bytes(way: Traits, producer: Producer) -> int:
+    """Return what one record takes in a buffer on average, its header included."""
+    return way.stored_bytes(mix.mean_payload_bytes(producer))
 
 
 def capture_bytes(chosen: TrialConfig) -> int:
@@ -102,25 +120,46 @@ def capture_bytes(chosen: TrialConfig) -> int:
     return chosen.storm.most_processes * chosen.producer.records_per_exit * ROW.size
 
 
-def rungs_bytes(transport: str, load: Load, *, cpus: int, most_bytes: int) -> tuple[int, ...]:
+def rungs_bytes(
+    transport: str, load: Load, *, cpus: int, most_bytes: int, limit_bytes: int | None = None
+) -> tuple[int, ...]:
     """Return every budget that ``transport`` can have, ascending up to ``most_bytes``.
 
     Each is twice the one before it: a ring is a power of two of pages, and so is the perf buffer
-    of each CPU. UsageError if there is none.
+    of each CPU. ``limit_bytes`` bounds what the buffers take with their own pages. UsageError if
+    there is none.
     """
     way = find(transport)
     least_bytes = PAGE_BYTES * way.buffers(cpus)
     sizes = takewhile(lambda each: each <= most_bytes, (least_bytes << step for step in count()))
     pages = ((each, each // least_bytes) for each in sizes)
     found = tuple(
-        each for each, number in pages if way.holds(load.payload_bytes, number * PAGE_BYTES)
+        each
+        for each, number in pages
+        if way.holds(load.payload_bytes, number * PAGE_BYTES)
+        and (limit_bytes is None or _taken_bytes(way, each, cpus) <= limit_bytes)
     )
+    if not found and limit_bytes is not None:
+        raise UsageError(
+            f"no {transport} within {size(limit_bytes)} can hold such records",
+            remedy="give it more --memory",
+        )
     if not found:
         raise UsageError(
             f"no {transport} of up to {size(most_bytes)} can hold such records",
             remedy="take a smaller --record-size, or a machine with more memory",
         )
     return found
+
+
+def _taken_bytes(way: Traits, data_bytes: int, cpus: int) -> int:
+    """Return the memory of buffers that hold so much together, by formula."""
+    buffers = way.buffers(cpus)
+    if way.in_pages:
+        made = footprint.perfbuf_footprint(data_bytes // buffers // PAGE_BYTES, cpus=buffers)
+    else:
+        made = footprint.ringbuf_footprint(data_bytes, rings=buffers)
+    return made.physical_bytes
 
 
 def experiment(

@@ -13,6 +13,7 @@ from bench.judge.floor import Floor
 from bench.judge.ladder import Rung
 from bench.judge.load import reduced
 from bench.judge.metrics import Group, Unit
+from bench.judge.restored import OrderRestored
 from bench.judge.statistics import Estimate
 from bench.judge.torn import Torn
 from bench.linux.machine import Machine
@@ -149,6 +150,7 @@ class SummaryData:
     ladders: tuple[LadderData, ...]
     noise_floors: tuple[Floor, ...]
     torn: tuple[Torn, ...]
+    restored: tuple[OrderRestored, ...]
     faults: tuple[Fault, ...]
 
 
@@ -209,6 +211,6 @@ def _number(row: Row) -> NumberData:
         NumberData,
         row,
         noise_floor=row.floor,
-        resolvable=None if row.estimate is None else row.estimate.resolvable,
+        resolvable=row.resolvable,
         better={-1: "left", 0: None, 1: "right"}[row.better],
     )

@@ -13,6 +13,7 @@ from bench.judge.ladder import Ladder
 from bench.judge.statistics import FEWEST_BLOCKS, Scale
 from bench.questions.transports.profiles import RINGBUF
 from bench.questions.transports.quality import quality
+from bench.questions.transports.restored import sentence as restored
 from bench.questions.transports.standing import (
     KEYS,
     LEAST_PAIRS,
@@ -138,7 +139,7 @@ def verdict(summary: Summary) -> tuple[str, ...]:
     said: Iterable[str]
     if summary.comparisons:
         said = (
-            *map(_decision, summary.standings),
+            *(line for each in summary.standings for line in _decided(summary, each)),
             *_budgets(summary.ladders),
             *quality(summary),
         )
@@ -165,6 +166,12 @@ def _lead(standing: Standing) -> str:
     return f"{noun[0].upper()}{noun[1:]}{of}"
 
 
+def _decided(summary: Summary, standing: Standing) -> Iterator[str]:
+    yield _decision(standing)
+    if standing.question is Question.ORDER and standing in first_pair(summary):
+        yield from restored(summary)
+
+
 def _decision(standing: Standing) -> str:
     return f"{_lead(standing)}: {_answer(standing)}{_violations(standing)}."
 
@@ -187,11 +194,14 @@ def _answer(standing: Standing) -> str:
         case "equivalent":
             return f"equivalent within {share(LEAST_MARGIN)}"
     rows = [each.row(KEYS[standing.question]) for each in standing.open]
-    seen = [(row.estimate, row.unit) for row in rows if row is not None and row.estimate]
+    seen = [
+        (row.resolvable, row.estimate.scale, row.unit)
+        for row in rows
+        if row is not None and row.estimate is not None and row.resolvable is not None
+    ]
     if not seen:
         return "undecided"
-    sharpest = min(seen, key=lambda each: each[0].resolvable)
-    least = f", of which the sharpest could have seen {resolvable(*sharpest)}"
+    least = f", of which the sharpest could have seen {resolvable(*min(seen))}"
     return f"undecided in {len(standing.open)} of {counted(asked, 'comparison')}{least}"
 
 

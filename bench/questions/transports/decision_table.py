@@ -91,7 +91,7 @@ def _closest(standing: Standing) -> Comparison:
             case Question.ORDER:
                 return each.left.causal_violations + each.right.causal_violations
         row = each.row(KEYS[standing.question])
-        return -row.estimate.resolvable if row is not None and row.estimate is not None else -inf
+        return -row.resolvable if row is not None and row.resolvable is not None else -inf
 
     return max(standing.open or standing.comparisons, key=worth)
 

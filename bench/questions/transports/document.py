@@ -14,6 +14,7 @@ from bench.questions.transports.decision_table import decision_table
 from bench.questions.transports.figures import figures
 from bench.questions.transports.forest import forest
 from bench.questions.transports.measures import checks, measures, origin
+from bench.questions.transports.restored import table as restored_table
 from bench.questions.transports.sentence import sentence
 from bench.questions.transports.summary import Places, Summary
 from bench.questions.transports.tables import LEGEND, comparison_table, ladder_table, overview_table
@@ -42,6 +43,7 @@ def _parts(summary: Summary, places: Places | None) -> Iterator[Part]:
     yield from trouble(summary)
     if summary.comparisons:
         yield decision_table(summary)
+        yield from restored_table(summary)
     if summary.torn:
         yield torn_sentence(summary.torn)
         yield torn_table(summary.torn)

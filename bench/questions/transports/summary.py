@@ -16,6 +16,7 @@ from bench.judge.comparison import Comparison, Unequal, compare_arms, unequal_lo
 from bench.judge.coverage import Coverage, coverage
 from bench.judge.floor import Floor, noise_floors
 from bench.judge.ladder import Ladder, ladders
+from bench.judge.restored import OrderRestored, restored
 from bench.judge.samples import ExperimentSamples, Stretch, file
 from bench.judge.torn import Torn, torn
 from bench.linux.machine import Machine
@@ -71,6 +72,7 @@ class Summary:
     reduced: tuple[TrialResult, ...]  # compared with nothing
     unequal: tuple[Unequal, ...]  # pairs of arms that were not compared in some blocks
     torn: tuple[Torn, ...]  # of the arms that check their records
+    restored: tuple[OrderRestored, ...]  # of the arms with a buffer for each CPU
     faults: tuple[Fault, ...] = ()  # lines of journals that could not be used
     coverage: Coverage | None = None  # None: of trials that need not stand in a journal
     runs: tuple[Run, ...] = ()
@@ -108,6 +110,7 @@ def _summarise(
         reduced=tuple(trial for samples in filed for trial in samples.reduced),
         unequal=tuple(each for samples in filed for each in unequal_loads(samples)),
         torn=tuple(each for samples in filed for each in torn(samples)),
+        restored=tuple(each for samples in filed for each in restored(samples)),
     )
 
 

@@ -96,8 +96,9 @@ def better(comparison: Comparison, row: Row) -> Cell:
         Outcome.EQUAL: "=",
         Outcome.TOO_FEW: "few blocks",
     }
-    if row.outcome is Outcome.UNDECIDED and row.estimate is not None:
-        return Cell(text=f"≈ {resolvable(row.estimate, row.unit)}", mark=Mark.SOFT)
+    if row.outcome is Outcome.UNDECIDED and row.estimate and row.resolvable is not None:
+        least = resolvable(row.resolvable, row.estimate.scale, row.unit)
+        return Cell(text=f"≈ {least}", mark=Mark.SOFT)
     return Cell(text=signs.get(row.outcome, ""), mark=Mark.SOFT)
 
 

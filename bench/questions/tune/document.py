@@ -9,6 +9,7 @@ from typing import Final
 
 from bench.amounts import counted
 from bench.judge.metrics import Unit
+from bench.questions.sizing.document import sent
 from bench.questions.sizing.plan import Load
 from bench.questions.transports.words import name
 from bench.questions.tune.axis import Axis
@@ -125,10 +126,7 @@ def _load(asked: Question) -> str:
         what = f"bursts of {counted(load.burst, 'process', 'processes')} that exit at once"
     elif load.rate_per_s:
         what = f"{load.rate_per_s:,.0f} exits/s"
-    return (
-        f"load: {what} ({asked.exits_per_s:,.0f} exits/s seen), "
-        f"{counted(load.records_per_exit, 'record')} of {size(load.record_bytes)} each"
-    )
+    return f"load: {what} ({asked.exits_per_s:,.0f} exits/s seen), {sent(load)}"
 
 
 def _words(setting: Setting, way: str) -> str:

@@ -3,18 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from bench.amounts import size
 from bench.errors import UsageError
-from bench.plan.budgets import longest_record_bytes
 from bench.plan.config import TrialConfig, Wake
 from bench.plan.experiments import Arm, Experiment, transport_arms
 from bench.plan.traits import Traits
 from bench.questions.sizing import plan as sizing
-from bench.questions.sizing.plan import Load
+from bench.questions.sizing.plan import Load, stored_bytes
 from bench.questions.transports.profiles import sized
 
 WAKE_AT: Final = (4, 16, 64)
@@ -81,18 +80,15 @@ def config(load: Load, cpus: int) -> TrialConfig:
     return replace(chosen, storm=storm)
 
 
-def stored_bytes(way: Traits, payload_bytes: int) -> int:
-    """Return what one record takes in a buffer, its header included."""
-    return -(-(way.header_bytes + longest_record_bytes(payload_bytes)) // 8) * 8
-
-
 def choices(
-    ways: Iterable[Traits], chosen: TrialConfig, budget_bytes: int, *, cpus: int
+    ways: Sequence[Traits], chosen: TrialConfig, budget_bytes: int, *, cpus: int
 ) -> tuple[Choice, ...]:
     """Return every setting of each transport; UsageError where a record does not fit.
 
     A watermark that lies above half of a buffer is left out: it would be reached too late.
     """
+    if counting := [way.name for way in ways if not way.streams]:
+        raise UsageError(f"{counting[0]} wakes nobody", remedy="leave it out of --transport")
     found = tuple(each for way in ways for each in _of(way, chosen, budget_bytes, cpus))
     if not found:
         raise UsageError("there is no transport to tune", remedy="name one with --transport")
@@ -104,7 +100,7 @@ def _of(way: Traits, chosen: TrialConfig, budget_bytes: int, cpus: int) -> Itera
     if not arms:
         raise UsageError(omitted[0], remedy="take a larger --budget than " + size(budget_bytes))
     plain = arms[-1]  # of two sizes around a budget that does not divide, the larger
-    record_bytes = stored_bytes(way, chosen.producer.payload_bytes)
+    record_bytes = stored_bytes(way, chosen.producer)
     most_bytes = plain.config.budget_bytes // way.buffers(cpus) // 2
     for setting in SETTINGS:
         if setting.wake_at * record_bytes <= most_bytes:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A profile of a load as a storm: its rate, its bursts and its length of records."""
+"""A profile of a load as a storm: its rate, its bursts and its lengths of records."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Final
 
 from bench.errors import UsageError
 from bench.journal import saved
+from bench.plan import mix
 from bench.questions.watch.profile import FORMAT, Load, Profile
 from bench.record.layout import RECORD_BYTES
 from workloads.storm import Shape, Storm
@@ -21,7 +22,6 @@ MOST_EXITS_PER_S: Final = 2_000.0
 
 _MOST_BINS: Final = 2_000  # of the journal's lines
 _MOST_RECORDS: Final = 1_000  # an exit
-_MOST_PAYLOAD_BYTES: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Replay:
 
     storm: Storm
     records_per_exit: int
-    payload_bytes: int
+    turns: tuple[int, ...]  # padding of its records, as bench.plan.mix has it
 
     @property
     def busiest_ms(self) -> float:
@@ -74,9 +74,6 @@ def replay(load: Load, *, workers: int, most_s: float) -> Replay:
         exits, left = divmod(left + count, each)
         schedule.append(exits)
     schedule[-1] += bool(left)
-    lengths = load.buffer.lengths
-    mean_bytes = sum(size * of for size, of in lengths.items()) / max(1, sum(lengths.values()))
-    payload_bytes = max(0, -(-(round(mean_bytes) - RECORD_BYTES) // 8) * 8)
     storm = Storm(
         shape=Shape.REPLAY,
         count=sum(schedule),
@@ -88,7 +85,7 @@ def replay(load: Load, *, workers: int, most_s: float) -> Replay:
     return Replay(
         storm=storm,
         records_per_exit=each,
-        payload_bytes=min(_MOST_PAYLOAD_BYTES, payload_bytes),
+        turns=mix.turns(load.buffer.lengths or {RECORD_BYTES: 1}),
     )
 
 

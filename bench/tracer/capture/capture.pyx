@@ -4,6 +4,7 @@
 
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport uint64_t, uintptr_t
+from libc.string cimport memcpy
 
 import mmap
 import os
@@ -163,6 +164,17 @@ cdef class Capture:
     def late_records(self):
         """Return rows of late records and the wait before each as bytes: triples of uint64."""
         return (<const char *>self.late)[:min(self.late_count, MAX_LATE) * sizeof(Late)]
+
+    def take(self, const unsigned char[:] rows, *, uint64_t overflow, uint64_t malformed,
+             uint64_t lost, uint64_t empty_polls):
+        """Take the rows and counts of a reader in another process in place of those of run()."""
+        if <size_t>rows.shape[0] > self.capacity * sizeof(Row):
+            raise ValueError("there are more rows than the array has")
+        if rows.shape[0]:
+            memcpy(self.rows, &rows[0], rows.shape[0])
+        self.count = rows.shape[0] // sizeof(Row)
+        self.overflow, self.malformed, self.lost_reported = overflow, malformed, lost
+        self.empty_polls = empty_polls
 
     @property
     def address(self):

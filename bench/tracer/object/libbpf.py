@@ -24,10 +24,14 @@ ON_LOST: Final = ct.CFUNCTYPE(None, _P, _INT, ct.c_uint64)
 _ON_PRINT: Final = ct.CFUNCTYPE(_INT, _INT, _TEXT, _P)
 _FUNCTIONS: Final[dict[str, tuple[Any, ...]]] = {  # of the result, then of the arguments
     "libbpf_major_version": (_U32,),
+    "libbpf_minor_version": (_U32,),
     "libbpf_set_print": (_P, _P),
     "bpf_object__open_mem": (_P, _TEXT, _SIZE, _P),
     "bpf_object__load": (_INT, _P),
     "bpf_object__close": (None, _P),
+    "bpf_object__btf": (_P, _P),
+    "bpf_object__find_map_by_name": (_P, _P, _TEXT),
+    "bpf_object__find_program_by_name": (_P, _P, _TEXT),
     "bpf_object__next_map": (_P, _P, _P),
     "bpf_object__next_program": (_P, _P, _P),
     "bpf_map__name": (_TEXT, _P),
@@ -36,14 +40,32 @@ _FUNCTIONS: Final[dict[str, tuple[Any, ...]]] = {  # of the result, then of the 
     "bpf_map__key_size": (_U32, _P),
     "bpf_map__value_size": (_U32, _P),
     "bpf_map__max_entries": (_U32, _P),
+    "bpf_map__initial_value": (_P, _P, ct.POINTER(_SIZE)),
+    "bpf_map__inner_map": (_P, _P),
+    "bpf_map__set_map_flags": (_INT, _P, _U32),
     "bpf_map__set_max_entries": (_INT, _P, _U32),
     "bpf_map__set_pin_path": (_INT, _P, _TEXT),
     "bpf_program__name": (_TEXT, _P),
     "bpf_program__section_name": (_TEXT, _P),
+    "bpf_program__fd": (_INT, _P),
     "bpf_program__autoload": (_BOOL, _P),
+    "bpf_program__set_autoload": (_INT, _P, _BOOL),
+    "bpf_program__set_type": (_INT, _P, _INT),
+    "bpf_program__set_expected_attach_type": (_INT, _P, _INT),
+    "bpf_program__set_attach_target": (_INT, _P, _INT, _TEXT),
     "bpf_program__autoattach": (_BOOL, _P),
     "bpf_program__attach": (_P, _P),
+    "bpf_program__type": (_INT, _P),
+    "bpf_program__expected_attach_type": (_INT, _P),
+    "bpf_program__flags": (_U32, _P),
+    "bpf_program__insns": (_P, _P),
+    "bpf_program__insn_cnt": (_SIZE, _P),
+    "bpf_prog_load": (_INT, _INT, _TEXT, _TEXT, _TEXT, _SIZE, _P),
+    "libbpf_find_vmlinux_btf_id": (_INT, _TEXT, _INT),
     "bpf_link__destroy": (_INT, _P),
+    "btf__find_by_name_kind": (ct.c_int32, _P, _TEXT, _U32),
+    "btf__type_by_id": (_P, _P, _U32),
+    "btf__name_by_offset": (_TEXT, _P, _U32),
     "ring_buffer__new": (_P, _INT, ON_SAMPLE, _P, _P),
     "ring_buffer__add": (_INT, _P, _INT, ON_SAMPLE, _P),
     "ring_buffer__epoll_fd": (_INT, _P),
@@ -127,9 +149,14 @@ def _verifier(said: str) -> str:
     """Return the program and the last line of its log that gives a reason; "" without a log."""
     if (found := _LOG.search(said)) is None:
         return ""
-    lines = [line.strip() for line in found["log"].splitlines()]
-    reasons = [each for each in lines if each and not each.startswith(_NO_REASON)]
-    return f"program {found['name']}: {reasons[-1]}" if reasons else ""
+    reason = last_reason(found["log"])
+    return f"program {found['name']}: {reason}" if reason else ""
+
+
+def last_reason(log: str) -> str:
+    """Return the last line of a verifier's log that gives a reason; "" where none does."""
+    lines = [line.strip() for line in log.splitlines()]
+    return next((each for each in reversed(lines) if each and not each.startswith(_NO_REASON)), "")
 
 
 def _first(said: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import ctypes as ct
 import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from errno import EPERM
 from typing import Any, Final
@@ -15,11 +15,13 @@ from bench.amounts import size
 from bench.errors import UsageError
 from bench.host.signals import uninterrupted
 from bench.linux import bpf, capabilities, refusal, tracefs
+from bench.tracer.btf import Btf
 from bench.tracer.object.buffers import Buffers
 from bench.tracer.object.libbpf import Libbpf
 
 MOST_MAP_BYTES: Final = 256 << 20
 """Of all maps of an object together; more is refused, since it would be taken from the machine."""
+_CONSTANTS: Final = ".rodata"
 _PER_CPU: Final = frozenset({5, 6, 10, 21})  # BPF_MAP_TYPE_PERCPU_HASH, ..._ARRAY, LRU, storage
 _WITHOUT_MEMORY: Final = frozenset({bpf.PERF_EVENT_ARRAY, 11})  # LPM tries grow as they are used
 
@@ -92,24 +94,94 @@ class Object:
         copies = os.cpu_count() or 1 if kind in _PER_CPU else 1
         return int(entries) * (int(library.bpf_map__key_size(handle)) + value * copies)
 
-    @contextmanager
-    def tracing(self, buffer_bytes: int | None) -> Iterator[Tracing]:
-        """Load the prepared object and open its buffers; nothing is attached."""
+    def load(self) -> None:
+        """Load the object, attached to nothing; KernelRefused, with the verifier's reason."""
         missing = capabilities.missing_to_trace(capabilities.held())
         if missing:
             raise refusal.refused("objects cannot be loaded", OSError(EPERM, os.strerror(EPERM)))
-        programs = self.programs()
         tracefs.exit_format()  # which mounts it; libbpf looks up tracepoints there
-        library = self._library
-        if (failed := library.bpf_object__load(self._handle)) < 0:
-            raise library.refused("the kernel refuses this object", -failed)
+        self._library.warnings.clear()
+        if (failed := self._library.bpf_object__load(self._handle)) < 0:
+            raise self._library.refused("the kernel refuses this object", -failed)
+
+    @contextmanager
+    def tracing(self, buffer_bytes: int | None) -> Iterator[Tracing]:
+        """Load the prepared object and open its buffers; nothing is attached."""
+        self.load()
         with Buffers.opened(
-            library,
-            rings=self._descriptors(bpf.RINGBUF),
-            perf=self._descriptors(bpf.PERF_EVENT_ARRAY),
+            self._library,
+            rings=self.descriptors(bpf.RINGBUF),
+            perf=self.descriptors(bpf.PERF_EVENT_ARRAY),
             bytes_per_cpu=buffer_bytes,
         ) as buffers:
-            yield Tracing(library, programs, buffers)
+            yield Tracing(self.attached, buffers)
+
+    @contextmanager
+    def attached(self) -> Iterator[None]:
+        """Attach every program for as long as the context lasts."""
+        with ExitStack() as links:
+            for each in self.programs():
+                with uninterrupted():
+                    link = self._attach(each)
+                    if link is not None:
+                        links.callback(self._library.bpf_link__destroy, link)
+            yield
+
+    def _attach(self, program: Program) -> int | None:
+        library = self._library
+        if not library.bpf_program__autoattach(program.handle):
+            return None
+        library.warnings.clear()
+        link = library.bpf_program__attach(program.handle)
+        if link:
+            return int(link)
+        raise library.refused(
+            f"program {program.name} cannot be attached to {program.section}", ct.get_errno()
+        )
+
+    def map_fd(self, name: str) -> int:
+        """Return the descriptor of a map, once it is loaded."""
+        library = self._library
+        handle = library.bpf_object__find_map_by_name(self._handle, name.encode())
+        return int(library.bpf_map__fd(handle))
+
+    def program_fd(self, name: str) -> int:
+        """Return the descriptor of a program, once it is loaded."""
+        library = self._library
+        handle = library.bpf_object__find_program_by_name(self._handle, name.encode())
+        return int(library.bpf_program__fd(handle))
+
+    def set_numbers(self, numbers: Mapping[str, int]) -> set[str]:
+        """Set constant 64-bit variables before loading; return the names that there are not."""
+        library = self._library
+        there = Btf(library, library.bpf_object__btf(self._handle)).variables(_CONSTANTS)
+        data = library.bpf_map__initial_value(
+            library.bpf_object__find_map_by_name(self._handle, _CONSTANTS.encode()),
+            ct.byref(ct.c_size_t()),
+        )
+        for name in numbers.keys() & there.keys():
+            ct.c_uint64.from_address(data + there[name]).value = numbers[name]
+        return numbers.keys() - there.keys()
+
+    def set_array_of_rings(self, name: str, entries: int, flags: int) -> None:
+        """Set how many rings an array of maps holds, and the flags that they share."""
+        library = self._library
+        handle = library.bpf_object__find_map_by_name(self._handle, name.encode())
+        library.bpf_map__set_max_entries(handle, entries)
+        library.bpf_map__set_map_flags(library.bpf_map__inner_map(handle), flags)
+
+    def leave_out(self, program: Program) -> None:
+        """Leave a program out of loading."""
+        self._library.bpf_program__set_autoload(program.handle, False)
+
+    def trace_by_type(self, program: Program, tracepoint: str) -> None:
+        """Make a program one that gets the arguments of a tracepoint by their types in BTF."""
+        library = self._library
+        library.bpf_program__set_type(program.handle, bpf.TRACING)
+        library.bpf_program__set_expected_attach_type(program.handle, bpf.TRACE_RAW_TP)
+        failed = library.bpf_program__set_attach_target(program.handle, 0, tracepoint.encode())
+        if failed < 0:
+            raise library.refused(f"no type of the tracepoint {tracepoint}", -failed)
 
     def prepare(self, buffer_bytes: int | None) -> None:
         """Size the buffers, pin nothing; UsageError for what cannot be traced with.
@@ -136,44 +208,21 @@ class Object:
             raise UsageError(
                 f"the object's maps take more than {size(MOST_MAP_BYTES)}: {largest} has "
                 f"{size(sizes[largest])}",
-                remedy="make the buffers smaller with --buffer, or the map in the source",
+                remedy="make the buffers smaller, or the map in the source",
             )
 
-    def _descriptors(self, kind: int) -> list[int]:
+    def descriptors(self, kind: int) -> list[int]:
+        """Return the descriptors of its maps of this kind, once it is loaded."""
         fd = self._library.bpf_map__fd
         return [fd(each.handle) for each in self.maps() if each.kind == kind]
 
 
+@dataclass(frozen=True, slots=True)
 class Tracing:
     """An object that is loaded and has its buffers."""
 
-    def __init__(self, library: Libbpf, programs: list[Program], buffers: Buffers) -> None:
-        self._library = library
-        self._programs = programs
-        self.buffers = buffers
-
-    @contextmanager
-    def attached(self) -> Iterator[None]:
-        """Attach every program for as long as the context lasts."""
-        with ExitStack() as links:
-            for each in self._programs:
-                with uninterrupted():
-                    link = self._attach(each)
-                    if link is not None:
-                        links.callback(self._library.bpf_link__destroy, link)
-            yield
-
-    def _attach(self, program: Program) -> int | None:
-        library = self._library
-        if not library.bpf_program__autoattach(program.handle):
-            return None
-        library.warnings.clear()
-        link = library.bpf_program__attach(program.handle)
-        if link:
-            return int(link)
-        raise library.refused(
-            f"program {program.name} cannot be attached to {program.section}", ct.get_errno()
-        )
+    attached: Callable[[], AbstractContextManager[None]]
+    buffers: Buffers
 
 
 @contextmanager

@@ -7,14 +7,15 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from bench.errors import MachineUnfit, UsageError
-from bench.plan.config import Producer, Reader
+from bench.plan.config import Call, Producer, Reader
 from bench.plan.traits import Look
 from bench.tracer.transport import Opened, Request
 from bench.tracer.transports.ringbuf import Ringbuf
 
 if TYPE_CHECKING:
+    from bench.tracer.build import Kernel
     from bench.tracer.capture import Capture
-    from bench.tracer.program import Kernel, Program
+    from bench.tracer.program import Program
 
 _FLAG = 1 << 19  # BPF_F_RB_OVERWRITE
 
@@ -25,8 +26,13 @@ class Overwrite(Ringbuf):
     flags = _FLAG
 
     def require(self, producer: Producer, kernel: Kernel) -> None:
-        """Raise MachineUnfit where rings cannot overwrite."""
+        """Raise MachineUnfit where rings cannot overwrite, UsageError for discarded records."""
         super().require(producer, kernel)
+        if producer.call is Call.DISCARD:
+            raise UsageError(
+                "nobody counts the discarded records that an overwriting ring overwrote",
+                remedy="take ringbuf",
+            )
         if not kernel.overwrites:
             raise MachineUnfit(
                 "this kernel's ring buffers cannot overwrite, which came with Linux 6.19",
@@ -41,9 +47,9 @@ class Overwrite(Ringbuf):
         self, program: Program, capture: Capture, request: Request
     ) -> AbstractContextManager[Opened]:
         """Open the ring in the program's array of maps; UsageError for libbpf's reader."""
-        if request.consumer.reader is Reader.LIBBCC:
+        if request.consumer.reader is not Reader.NATIVE:
             raise UsageError(
-                "libbpf's reader does not notice that a record was overwritten while it was read",
+                "only bufbench's reader notices a record that was overwritten while it was read",
                 remedy="leave out --reader",
             )
         return super().open(program, capture, request)

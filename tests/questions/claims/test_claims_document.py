@@ -16,6 +16,7 @@ from bench.questions.claims.catalogue import chosen, claims, judge, listing
 from bench.questions.claims.claim import Side
 from bench.questions.claims.document import document
 from bench.questions.claims.evidence import of_journals
+from bench.questions.claims.refused import REFUSED
 from bench.questions.claims.sources import links
 from bench.questions.claims.words import SIGNS
 from bench.report.document import Document, Fold, Level
@@ -34,8 +35,8 @@ def test_the_page_is_what_the_catalogue_says() -> None:
 
 def test_all_tables_are_there_in_full() -> None:
     of_side = {side: [claim for claim in claims() if claim.side is side] for side in Side}
-    assert [len(of_side[side]) for side in Side] == [21, 16, 1]
-    assert len({claim.id for claim in claims()}) == 38
+    assert [len(of_side[side]) for side in Side] == [28, 23, 4]
+    assert len({claim.id for claim in claims()}) == 55
 
 
 def test_what_claims_need_is_planned() -> None:
@@ -87,12 +88,30 @@ def test_every_claim_has_an_address_and_its_sources_have_links() -> None:
     assert f"[h2o/h2o\\#2800]({H2O})" in markdown.render(reference())
 
 
+def test_what_is_not_judged_stands_in_the_last_line_with_its_reason() -> None:
+    known = {claim.id for claim in claims()}
+    text = " ".join(text_of(reference()).split())
+    for each in REFUSED:
+        assert each.id not in known
+        assert f"{each.id} ({each.reason})" in text
+        assert f"| {each.id} | {each.statement} | {each.sources} | {each.reason} |" in listing()
+    assert text.endswith(f"{REFUSED[-1].id} ({REFUSED[-1].reason})")
+
+
 def test_sources_without_an_address_are_no_links() -> None:
-    found = dict(links("BLOG; a/b#7, bpf list 2023, x/y, a tracexec report"))
+    found = dict(
+        links(
+            "BLOG; a/b#7, bpf list 2023, x/y, a tracexec report, https://z.org/p/q.html, "
+            "kernel commit f9a80c7ce49e"
+        )
+    )
     assert found == {
         "BLOG": "https://nakryiko.com/posts/bpf-ringbuf/",
         "a/b#7": "https://github.com/a/b/issues/7",
         "x/y": "https://github.com/x/y",
+        "https://z.org/p/q.html": "https://z.org/p/q.html",
+        "kernel commit f9a80c7ce49e": "https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/"
+        "linux.git/commit/?id=f9a80c7ce49e",
     }
 
 

@@ -32,7 +32,10 @@ from bench.trial.result import TrialResult
 JOURNALS = 1_000
 POOL = 500
 PLAN = claims_plan.experiments(range(4))  # four CPUs, so that every comparison is made
-COUNTED = {"last-record", "mixed-lengths", "migration", "system-calls", "lost-counts", "sampling"}
+COUNTED = {
+    *("last-record", "mixed-lengths", "migration", "system-calls", "lost-counts", "sampling"),
+    *("discarded", "order-sharded"),
+}
 HELD = {"wake", "reserve-output", "producers", "busy-poll"}
 """Experiments whose budgets hold everything."""
 

@@ -57,6 +57,7 @@ def data(assign: str, *numbers: NumberData) -> DuetData:
         given_up="",
         journal="x.jsonl",
         numbers=numbers,
+        carried=(),
     )
 
 

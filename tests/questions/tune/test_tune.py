@@ -14,13 +14,13 @@ from schemas import schema
 
 from bench.errors import NotBalanced, UsageError
 from bench.plan.budgets import KIB, MIB
-from bench.plan.config import Wake
+from bench.plan.config import Producer, Wake
 from bench.plan.experiments import Experiment
-from bench.questions.sizing.plan import Load
+from bench.questions.sizing.plan import Load, stored_bytes
 from bench.questions.tune.axis import Axis
 from bench.questions.tune.document import Question, document
 from bench.questions.tune.judge import points, recommend
-from bench.questions.tune.plan import SETTINGS, Choice, Setting, choices, config, stored_bytes
+from bench.questions.tune.plan import SETTINGS, Choice, Setting, choices, config
 from bench.questions.tune.run import CHECK_BLOCKS, Listener, Outcome, Tuned, measure
 from bench.questions.tune.terms import Buffers, terms
 from bench.report.document import Document
@@ -95,7 +95,10 @@ def tuned(made: Made, axis: Axis, within_ms: float = 10.0) -> dict[str, Tuned]:
 def answer(made: Made, axis: Axis, within_ms: float = 10.0) -> Document:
     buffers = {
         way.name: Buffers(
-            way=way, budget_bytes=MIB, cpus=2, record_bytes=stored_bytes(way, LOAD.payload_bytes)
+            way=way,
+            budget_bytes=MIB,
+            cpus=2,
+            record_bytes=stored_bytes(way, config(LOAD, 2).producer),
         )
         for way in (RING, PERF)
     }
@@ -276,7 +279,7 @@ def test_the_document_leads_with_the_recommendation() -> None:
 
 def said(setting: Setting, name: str) -> dict[str, str]:
     way = find(name)
-    buffers = Buffers(way=way, budget_bytes=MIB, cpus=2, record_bytes=stored_bytes(way, 0))
+    buffers = Buffers(way=way, budget_bytes=MIB, cpus=2, record_bytes=stored_bytes(way, Producer()))
     return {each.where: each.text for each in terms(setting, buffers)}
 
 

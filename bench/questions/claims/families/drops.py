@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from bench.amounts import counted
+from bench.judge.metrics import Unit
 from bench.judge.statistics import Scale
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.budgets import MIB
@@ -15,8 +17,8 @@ from bench.questions.claims import quantities
 from bench.questions.claims.claim import Finding, for_perf, for_ring
 from bench.questions.claims.compare import Of, alone, both, less
 from bench.questions.claims.contrast import NEARLY_NONE, Contrast, difference, share_margin, sides
-from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, series
-from bench.questions.claims.rules import above, held, mean_above
+from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, Series, series
+from bench.questions.claims.rules import above, held, inside, mean_above
 from bench.questions.claims.setting import Setting, experiment, sending, trial
 from bench.questions.transports.profiles import RINGBUF
 from workloads.storm import Shape, Storm
@@ -80,6 +82,19 @@ def _quiet_losses(evidence: Evidence) -> Iterator[str]:
     ring, perf = (part(evidence) for part in _QUIET)
     for words, lost in zip(("rb", "pb"), sides(ring, perf, Scale.DIFFERENCE), strict=True):
         yield f"the quiet CPU lost {lost:.2%} on {words}"
+
+
+_SHARED_ALIKE: Final = 0.05
+_APART: Final = Of(quantities.lost_apart, "noisy-cpu", RINGBUF)
+
+
+def _apart(evidence: Evidence) -> list[Series]:
+    """Return by how much more of its records the quiet CPU lost; NotMeasured without the arm."""
+    try:
+        return [_APART(evidence)]
+    except NotMeasured:
+        arm = _APART.arm(evidence)
+        raise NotApplicable(f"nothing was lost in {counted(len(arm.readings), 'trial')}") from None
 
 
 def _in_nmi(evidence: Evidence) -> Finding:
@@ -154,6 +169,25 @@ CLAIMS: Final = (
             high=NEARLY_NONE,
             words=f"the quiet CPU loses at most {NEARLY_NONE:.0%} on pb",
         ),
+        cpus=2,
+    ),
+    for_ring(
+        id="rb-backpressure",
+        statement="a ring that refuses when it is full makes sampling unnecessary",
+        sources="microsoft/retina#2208, microsoft/retina#1967",
+        test="one hot CPU, one quiet, and a ring too small for them: whether each CPU loses the "
+        "same share, as by one in N",
+        reproduced_when="the quiet CPU's lost share is within 5 points of the hot one's",
+        experiments=("noisy-cpu",),
+        rule=inside(
+            "share lost on rb, the quiet CPU's less the hot one's",
+            _apart,
+            low=-_SHARED_ALIKE,
+            high=_SHARED_ALIKE,
+            bound=0.0,
+            unit=Unit.SHARE,
+        ),
+        comparative=False,
         cpus=2,
     ),
 )

@@ -159,16 +159,17 @@ def _by_producers(evidence: Evidence, one: Of) -> dict[int, ArmSamples]:
     return dict(sorted(found.items()))
 
 
-class _From(Of):
+class ByProducers(Of):
     """A number where one CPU writes (variant "one"), or the most of them ("all")."""
 
     def arm(self, evidence: Evidence) -> ArmSamples:
+        """Return the arm; NotMeasured with fewer than two counts of CPUs."""
         return list(_by_producers(evidence, self).values())[0 if self.variant == "one" else -1]
 
 
 _WRITES, _REFUSED = (
     tuple(
-        _From(take, name, transport, end)
+        ByProducers(take, name, transport, end)
         for transport in ("ringbuf", "perfbuf")
         for end in ("all", "one")
     )
@@ -394,5 +395,6 @@ CLAIMS: Final = (
         experiments=(),
         rule=_since,
         comparative=False,
+        over_kernels=True,
     ),
 )

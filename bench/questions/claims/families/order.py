@@ -17,7 +17,7 @@ from bench.plan.budgets import MIB
 from bench.plan.config import Consumer, Poll
 from bench.plan.experiments import Experiment
 from bench.questions.claims import rules
-from bench.questions.claims.claim import Finding, for_ring
+from bench.questions.claims.claim import Finding, for_perf, for_ring
 from bench.questions.claims.evidence import Evidence, NotMeasured
 from bench.questions.claims.setting import Setting, experiment, trial
 from bench.questions.transports.profiles import PERFBUF, RINGBUF, storms
@@ -26,6 +26,7 @@ from workloads.storm import Shape
 LEAST_PAIRS: Final = 1_000  # causal ones that a trial needs to show that order is kept
 _EXPERIMENTS: Final = ("chain", "drain-interval")
 _DRAINED_MS: Final = ((RINGBUF, 5), (PERFBUF, 1), (PERFBUF, 20))  # perf at 5 ms: "chain"
+_SHARDED: Final = "order-sharded"
 _PAIRED: Final = 2_060  # processes that make 1,030 causal pairs
 
 
@@ -39,7 +40,13 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
         for transport, ms in _DRAINED_MS
     )
     title = "How late does the longer of two drain intervals make related events?"
-    return (experiment("drain-interval", title, arms, twins=()),)
+    rings = on.arm("sharded", MIB, "5ms", trial(storm, Consumer(poll=Poll.TIMED, interval_ms=5)))
+    return (
+        experiment("drain-interval", title, arms, twins=()),
+        experiment(
+            _SHARDED, "Do rings of each CPU keep related events in order?", (rings,), twins=()
+        ),
+    )
 
 
 def _counted(
@@ -85,6 +92,9 @@ def _lateness(arms: Sequence[tuple[str, ArmSamples]]) -> Iterator[tuple[float, s
 
 _ring_keeps_order: Final = partial(_counted, transport="ringbuf", wanted=False)
 _perf_reorders: Final = partial(_counted, transport="perfbuf", wanted=True)
+_shards_reorder: Final = partial(
+    _counted, transport="sharded", wanted=True, experiments=(_SHARDED,)
+)
 
 
 def by_chains_alone(claim_id: str, evidence: Evidence) -> Finding | None:
@@ -121,6 +131,17 @@ CLAIMS: Final = (
         "drain interval",
         experiments=_EXPERIMENTS,
         rule=_perf_reorders,
+        comparative=False,
+        cpus=2,
+    ),
+    for_perf(
+        id="sharded-reorders",
+        statement="rings of each CPU lose order as perf buffers do",
+        sources="falcosecurity/libs#2854, falcosecurity/libs#2009",
+        test="pairs on alternating CPUs, a ring for each CPU, drained every 5 ms",
+        reproduced_when="causal violations > 0",
+        experiments=(_SHARDED,),
+        rule=_shards_reorder,
         comparative=False,
         cpus=2,
     ),

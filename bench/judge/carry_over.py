@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Carry-over: how long after a window's beginning the other arm, whose the one before was, is felt.
+
+Where it is, the ratio of the arms is another than later in the window. So within each storm the
+ratio at an age is held against that of the window's second half. The arms' own levels, which move
+with age for both alike, fall out of it, and the same arm twice shows what chance makes of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from math import exp, log
+from typing import Final
+
+from bench.judge import sequential
+from bench.judge.samples import ArmSamples
+from bench.judge.statistics import Estimate
+from bench.plan.config import AGES, Duet
+from bench.trial.result import TrialResult
+
+_LATER: Final = range(AGES // 2, AGES)
+_EARLY_SHARE: Final = 4
+"""Of the ages that are kept the first one in so many is where carry-over would be seen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarryOver:
+    """How far the ratio of one number at an age is from what it is later in the window."""
+
+    key: str
+    by_age: tuple[Estimate | None, ...]  # over the ratio in the window's second half; None: no pair
+    beyond: Estimate  # of the first quarter after the washout over the rest
+
+    @property
+    def bound(self) -> float:
+        """The most that it may be beyond the washout, as a share."""
+        return max(self.beyond.high, 1 / self.beyond.low if self.beyond.low else 0.0) - 1
+
+    @property
+    def seen(self) -> bool:
+        """Whether it is there beyond the washout."""
+        return not self.beyond.low <= 1 <= self.beyond.high
+
+
+def kept(rule: Duet) -> range:
+    """Return the ages that lie beyond the washout as a whole."""
+    return range(-(-rule.washout_ns * AGES // rule.window_ns), AGES)
+
+
+def carry_over(
+    left: ArmSamples, right: ArmSamples, lossless: tuple[ArmSamples, ArmSamples]
+) -> Iterator[CarryOver]:
+    """Yield that of median latency and of write time, as far as the storms tell ages apart."""
+    yield from _of("latency_p50_ns", _latency_ns, *lossless)
+    yield from _of("write_ns", _write_ns, left, right)
+
+
+Level = Callable[[TrialResult, Sequence[int]], float | None]
+
+
+def _of(key: str, level: Level, left: ArmSamples, right: ArmSamples) -> Iterator[CarryOver]:
+    rules = {trial.config.duet for arm in (left, right) for trial in arm.trials}
+    rule = rules.pop() if len(rules) == 1 else None
+    if rule is None or not rule.window_ns or not 0 <= rule.washout_ns < rule.window_ns:
+        return
+    both = sorted(left.readings.keys() & right.readings.keys())
+    storms = [(left.readings[place].trial, right.readings[place].trial) for place in both]
+    ages = kept(rule)
+    first = ages[: max(1, len(ages) // _EARLY_SHARE)]
+    beyond = _estimate(level, storms, first, ages[len(first) :])
+    if beyond is not None:
+        by_age = tuple(_estimate(level, storms, [age], _LATER) for age in range(AGES))
+        yield CarryOver(key=key, by_age=by_age, beyond=beyond)
+
+
+def _estimate(
+    level: Level,
+    storms: Iterable[tuple[TrialResult, TrialResult]],
+    early: Sequence[int],
+    late: Sequence[int],
+) -> Estimate | None:
+    """Return the ratio of the arms at ages ``early`` over that at ages ``late``, storm by storm."""
+    ratios = []
+    for storm in storms:
+        found = [level(trial, ages) for ages in (early, late) for trial in storm]
+        if (known := [each for each in found if each]) and len(known) == len(found):
+            ratios.append((known[0] / known[1], known[2] / known[3]))
+    return sequential.paired_ratio(*zip(*ratios, strict=True)) if ratios else None
+
+
+def _latency_ns(trial: TrialResult, ages: Sequence[int]) -> float | None:
+    """Return the geometric mean of the medians of these ages, each counting as its records do."""
+    found = trial.half.latency_by_age if trial.half else ()
+    counted = [found[age] for age in ages if age < len(found) and min(found[age]) > 0]
+    total = sum(count for count, _ in counted)
+    return exp(sum(count * log(ns) for count, ns in counted) / total) if total else None
+
+
+def _write_ns(trial: TrialResult, ages: Sequence[int]) -> float | None:
+    """Return the mean of the writes at these ages, less the clock; None if it is not above 0."""
+    found = trial.write.by_age if trial.write else ()
+    counted = [found[age] for age in ages if age < len(found)]
+    total = sum(count for count, _ in counted)
+    if trial.write is None or total <= 0:
+        return None
+    net_ns = sum(ns for _, ns in counted) / total - trial.write.clock_ns
+    return net_ns if net_ns > 0 else None

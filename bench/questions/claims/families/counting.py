@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The claim about counts in the kernel, for who wants no more than counts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from bench.plan.budgets import MIB
+from bench.plan.config import Consumer, Poll, Producer
+from bench.plan.experiments import Experiment
+from bench.questions.claims.claim import for_either
+from bench.questions.claims.compare import Of, levels, over
+from bench.questions.claims.quantities import cpu_s_per_million
+from bench.questions.claims.rules import above
+from bench.questions.claims.setting import Setting, experiment, trial
+from bench.questions.transports.profiles import EPOLL, RINGBUF, storms
+from workloads.storm import Shape
+
+_NAME: Final = "counts"
+_COUNTING: Final = "aggregate"
+_RATE_PER_S: Final = 200_000  # as published
+_INTERVAL_MS: Final = 250.0  # a read costs the same however much was counted, and so is seldom
+
+
+def experiments(on: Setting) -> tuple[Experiment, ...]:
+    """Return a ring at the published rate of events, and a hash that is read now and then."""
+    trickle = replace(storms(on.count)[Shape.TRICKLE], count=600)
+    events = Producer(records_per_exit=round(_RATE_PER_S / trickle.rate_per_s))
+    streamed = trial(trickle, EPOLL, events)
+    counted = trial(trickle, Consumer(poll=Poll.TIMED, interval_ms=_INTERVAL_MS), events)
+    arms = (on.arm(RINGBUF, MIB, "", streamed), on.arm(_COUNTING, MIB, "", counted))
+    title = "What does reading counts cost in place of events?"
+    return (experiment(_NAME, title, arms, twins=()),)
+
+
+_CPU: Final = {
+    words: Of(cpu_s_per_million, _NAME, way)
+    for words, way in (("rb", RINGBUF), ("counts", _COUNTING))
+}
+
+CLAIMS: Final = (
+    for_either(
+        id="aggregate-instead",
+        of_times=True,
+        statement="where counts will do, counting in the kernel takes a small part of the CPU "
+        "time that a consumer of events takes",
+        sources="grafana/beyla#41",
+        published="a ring at 200,000 events a second: half a CPU; a hash in the kernel, at "
+        "millions: 0.1 %",
+        test="200,000 events a second; consumer's CPU time per event, of a ring over a per-CPU "
+        "hash read every 250 ms",
+        reproduced_when="ratio > 1",
+        experiments=(_NAME,),
+        rule=above(
+            over("consumer's CPU time an event, rb over counts", *_CPU.values()),
+            details=(levels("{}: {:.2f} s per million".format, _CPU, _CPU["counts"]),),
+        ),
+    ),
+)

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Claims about rings that overwrite their oldest records, from Linux 6.19 on."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from bench.judge.numbers import number
+from bench.plan.budgets import MIB
+from bench.plan.config import Wake
+from bench.plan.experiments import Experiment
+from bench.questions.claims import quantities
+from bench.questions.claims.claim import Finding, for_perf, for_ring
+from bench.questions.claims.compare import Of, levels, over
+from bench.questions.claims.evidence import Evidence, NotApplicable
+from bench.questions.claims.families.kernel import ByProducers
+from bench.questions.claims.rules import Rule, above
+from bench.questions.claims.setting import Setting, experiment
+from bench.questions.transports.profiles import AWAY, RINGBUF
+
+_NAME: Final = "overwriting"
+_OVERWRITING: Final = "overwrite"
+
+
+def experiments(on: Setting) -> tuple[Experiment, ...]:
+    """Return a ring that overwrites and holds but some of a storm, by producers; one that refuses.
+
+    Nobody reads before the end.
+    """
+    at_once = max(50, min(1_000, 8_000 // on.count))
+    config = on.amplified(240, at_once, wake=Wake.NONE, consumer=AWAY, kernel_stats=True)
+    written = (
+        on.arm(_OVERWRITING, MIB, f"{count}cpu", on.on_cpus(config, count))
+        for count in on.producers()
+    )
+    refusing = on.arm(RINGBUF, MIB, "1cpu", on.on_cpus(config, 1))
+    title = "What does a ring keep that overwrites, and at what cost as more CPUs write?"
+    return (experiment(_NAME, title, (*written, refusing)),)
+
+
+def _where_rings_overwrite(rule: Rule) -> Rule:
+    def judge(evidence: Evidence) -> Finding:
+        facts = evidence.machine.kernel_facts if evidence.machine is not None else {}
+        if facts.get("ring_overwrite_pos") == "no":
+            raise NotApplicable("rings overwrite from Linux 6.19 on; this kernel's cannot")
+        return rule(evidence)
+
+    return judge
+
+
+_age = partial(Of, quantities.latency_p50_ns, _NAME)
+_AGES: Final = {"refusing": _age(RINGBUF, "1cpu"), "overwriting": _age(_OVERWRITING, "1cpu")}
+_WRITES: Final = [
+    ByProducers(number("kernel_ns_per_record"), _NAME, _OVERWRITING, end) for end in ("all", "one")
+]
+
+CLAIMS: Final = (
+    for_ring(
+        id="rb-overwrite-newest",
+        of_times=True,
+        statement="a ring that overwrites keeps the newest events",
+        sources="kernel commit feeaf1346f80",
+        test="stopped reader, a ring that holds a part of the storm; age of the records when they "
+        "are read, refusing over overwriting",
+        reproduced_when="what it kept is younger than what a refusing ring kept; not applicable "
+        "before 6.19",
+        experiments=(_NAME,),
+        rule=_where_rings_overwrite(
+            above(
+                over("median age when read, refusing over overwriting", *_AGES.values()),
+                details=(
+                    levels(
+                        lambda words, ns: f"{words}: {ns / 1e6:.2f} ms old when read, median",
+                        _AGES,
+                        _AGES["overwriting"],
+                    ),
+                ),
+            )
+        ),
+    ),
+    for_perf(
+        id="rb-overwrite-scales",
+        of_times=True,
+        statement="the more CPUs write into a ring that overwrites, the less it takes",
+        sources="bpf list 2025",
+        published="32.2 M/s at 1 producer, 9.6 at 2, 2.2 at 52",
+        test="stopped reader, in-kernel ns per write, producers 1..CPUs",
+        reproduced_when="ns per write grows; not applicable before 6.19",
+        experiments=(_NAME,),
+        rule=_where_rings_overwrite(
+            above(
+                over("kernel ns a write that overwrites, all CPUs over one", *_WRITES),
+                details=(
+                    levels(
+                        "{}: {:,.0f} ns a write".format,
+                        {"from one CPU": _WRITES[1], "from all": _WRITES[0]},
+                        _WRITES[1],
+                    ),
+                ),
+            )
+        ),
+        cpus=2,
+    ),
+)

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The claim about what privileges a tracer takes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bench.judge.metrics import Unit
+from bench.questions.claims.claim import Finding, Measured, Verdict, for_ring
+from bench.questions.claims.evidence import Evidence
+from bench.questions.claims.rules import INCONCLUSIVE, REFUTED, REPRODUCED, first
+from bench.questions.transports.profiles import PERFBUF, RINGBUF
+
+
+def _takes_more(evidence: Evidence) -> Finding:
+    """Compare the smallest sets of capabilities that were found by trying."""
+    found = evidence.capabilities
+    if not found:
+        return Finding(Verdict.NOT_MEASURED, "capabilities were not tried")
+    ring, perf = (found.get(way) for way in (RINGBUF, PERFBUF))
+    if ring is None or perf is None:
+        without = " and ".join(
+            words for words, each in (("rb", ring), ("pb", perf)) if each is None
+        )
+        return Finding(INCONCLUSIVE, f"no set that can be tried here is enough for {without}")
+    more, less = sorted({*perf} - {*ring}), sorted({*ring} - {*perf})
+    said = first(
+        (more and not less, REPRODUCED, f"pb takes {', '.join(more)} besides"),
+        (more, INCONCLUSIVE, f"pb takes {', '.join(more)}, rb {', '.join(less)}"),
+        (True, REFUTED, "pb takes nothing besides"),
+    )
+    measured = Measured(
+        what="capabilities that pb takes and rb does not",
+        unit=Unit.COUNT,
+        point=len(more),
+        low=len(more),
+        high=len(more),
+        bound=0,
+    )
+    sets = (("rb", ring), ("pb", perf))
+    details = tuple(f"{words}: {', '.join(each) or 'nothing'}" for words, each in sets)
+    return Finding(*said, measured=measured, details=details)
+
+
+CLAIMS: Final = (
+    for_ring(
+        id="pb-needs-more-privilege",
+        statement="reading perf buffers takes more privileges than reading a ring",
+        sources="netobserv/netobserv-ebpf-agent#594",
+        published="has to run privileged",
+        test="the fewest capabilities with which a tracer loads, attaches and opens its buffers "
+        "(512 KiB for each CPU), found by trying as `doctor --least-privilege` does",
+        reproduced_when="pb takes a capability that rb does not",
+        experiments=("system-calls",),
+        rule=_takes_more,
+        comparative=False,
+        on_capabilities=True,
+    ),
+)

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Claims about limits: one consumer's, one ring's, and who gets there first."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+from bench.judge.metrics import Unit
+from bench.judge.numbers import number
+from bench.linux.pages import PAGE_BYTES
+from bench.plan.budgets import KIB, label
+from bench.plan.config import Consumer
+from bench.plan.experiments import Experiment
+from bench.questions.claims import quantities, rules
+from bench.questions.claims.claim import Finding, for_perf, for_ring
+from bench.questions.claims.compare import Of, alone, both, less, levels, over, where_measured
+from bench.questions.claims.contrast import ABOUT_EQUAL, NEARLY_NONE
+from bench.questions.claims.evidence import Evidence, NotMeasured, Take
+from bench.questions.claims.setting import LIBBCC, Setting, asked, power_of_two
+from bench.questions.transports.profiles import RINGBUF, TRANSPORTS
+from bench.trial.result import TrialResult
+
+_SMALL_BYTES: Final = 2 * PAGE_BYTES  # holds what a slow consumer reads from exit to exit
+_LARGE_BYTES: Final = 32 * _SMALL_BYTES
+_FLAT: Final = 0.02  # of records: the larger ring keeps less than a hundredth when all is over
+_COST_NS: Final = 4_000  # so that it keeps up with a third or so
+_DEFAULT_BYTES: Final = 256 * KIB  # of a ring, and of each CPU's perf buffer, in libbpf's tools
+
+_ask = asked(
+    {
+        "slow-consumer": "Does a larger ring lose less where its consumer is the limit?",
+        "one-producer": "Which does one busy producer get through sooner, with libbcc's readers?",
+    }
+)
+
+
+def experiments(on: Setting) -> tuple[Experiment, ...]:
+    """Return one producer against a consumer on another CPU: too slow a one, and a library's."""
+    if on.count < 2:
+        return ()
+    elsewhere = on.cpus[-1]
+    slow = Consumer(cost_ns=_COST_NS, cpu=elsewhere)
+    flooded = on.on_cpus(on.amplified(3_300, 100, consumer=slow), 1)
+    usual = on.on_cpus(on.amplified(100, 200, consumer=replace(LIBBCC, cpu=elsewhere)), 1)
+    sizes = (on.each(size, {"": flooded}, (RINGBUF,)) for size in (_SMALL_BYTES, _LARGE_BYTES))
+    # As many pages for each CPU's perf buffer as the ring has: so do the tools.
+    defaults = zip(
+        TRANSPORTS, (_DEFAULT_BYTES, _DEFAULT_BYTES * power_of_two(on.count)), strict=True
+    )
+    return (
+        _ask("slow-consumer", (arm for arms in sizes for arm in arms), twins=()),
+        _ask("one-producer", (on.arm(way, size, "", usual) for way, size in defaults)),
+    )
+
+
+_lost = partial(Of, quantities.dropped_share)
+_SIZES: Final = [
+    _lost("slow-consumer", RINGBUF, budget=label(size)) for size in (_SMALL_BYTES, _LARGE_BYTES)
+]
+_BUSY: Final = {part.budget: part.taking(number("consumer_busy_share")) for part in _SIZES}
+_ROOM: Final = [_lost("capacity-spread", RINGBUF, budget=budget) for budget in ("16KiB", "128KiB")]
+_RING_RATE, _PERF_RATE = both(quantities.drained_per_s, "one-producer")
+_LIBRARY: Final = {
+    words: part.taking(quantities.dropped_share)
+    for words, part in (("rb", _RING_RATE), ("pb", _PERF_RATE))
+}
+
+
+_BUSY_SHARE: Final = 0.8  # of the time at least, for a consumer to be saturated
+
+
+def _where_saturated(rule: rules.Rule) -> rules.Rule:
+    """Leave ``rule`` open where the consumer had time to spare, or was not given a CPU."""
+
+    def judge(evidence: Evidence) -> Finding:
+        finding = rule(evidence)
+        with suppress(NotMeasured):
+            share = min(part.median(evidence) for part in _BUSY.values())
+            if share < _BUSY_SHARE:
+                why = f"the consumer ran for {share:.0%} of the time: nothing saturated it"
+                return replace(finding, verdict=rules.INCONCLUSIVE, reason=why, p=1.0)
+        return finding
+
+    return judge
+
+
+def _millions(take: Take) -> Take:
+    def of(trial: TrialResult) -> float | None:
+        value = take(trial)
+        return None if value is None else value / 1e6
+
+    return of
+
+
+_ALL, _ONE = (
+    Of(_millions(quantities.drained_per_s), "rate-default", RINGBUF, cpus) for cpus in ("", "1cpu")
+)
+
+CLAIMS: Final = (
+    for_perf(
+        id="consumer-bound-size",
+        statement="once its one consumer is saturated, what a ring loses does not depend on its "
+        "size",
+        sources="josefbacik/systing#139",
+        published="the same at the default and at 200 MiB",
+        test="a consumer that takes long over each record, amplified, 8 KiB against 32 times as "
+        "much; beside it a reader that comes later, 16 KiB against 128 KiB",
+        reproduced_when="the smaller ring loses more where the reader comes later, and within 2 % "
+        "of records as much where the consumer is the limit; open where it ran for less than 80 % "
+        "of the time",
+        experiments=("slow-consumer", "capacity-spread"),
+        rule=_where_saturated(
+            rules.held(
+                rules.above(
+                    less("share dropped where the reader comes later, 16 KiB less 128 KiB", *_ROOM),
+                    details=(
+                        levels(
+                            "consumer saturated, {}: {:.2%} lost".format,
+                            {part.budget: part for part in _SIZES},
+                        ),
+                        where_measured(
+                            levels("its consumer, {}: busy for {:.0%} of the time".format, _BUSY)
+                        ),
+                    ),
+                ),
+                less("share dropped where the consumer is saturated, small less large", *_SIZES),
+                low=-_FLAT,
+                high=_FLAT,
+                words=f"where the consumer is the limit, size changes less than {_FLAT:.0%}",
+            )
+        ),
+        cpus=2,
+    ),
+    for_ring(
+        id="rb-beats-pb-opens",
+        of_times=True,
+        statement="of ten million events of one program the ring loses none and is through sooner, "
+        "at less CPU time in user space",
+        sources="https://taillatency.net/posts/ebpf-ringbuf.html",
+        published="0 lost, 3.94 s, 48 % against 23,142 lost, 4.81 s, 71 %",
+        test="amplified, one producer, libbcc's readers, 256 KiB in the ring and for each CPU",
+        reproduced_when="rate ratio > 1, CPU time a record less, and at most 1 % dropped on rb",
+        experiments=("one-producer",),
+        rule=rules.held(
+            rules.above(
+                over("delivered a second, rb over pb", _RING_RATE, _PERF_RATE),
+                over(
+                    "consumer's CPU time a record, pb over rb",
+                    *(
+                        part.taking(quantities.cpu_s_per_million)
+                        for part in (_PERF_RATE, _RING_RATE)
+                    ),
+                ),
+                details=(levels("{}: {:.2%} lost".format, _LIBRARY),),
+            ),
+            alone("share dropped on rb", _LIBRARY["rb"]),
+            high=NEARLY_NONE,
+            words=f"rb drops at most {NEARLY_NONE:.0%}",
+        ),
+        cpus=2,
+    ),
+    for_perf(
+        id="rb-saturates",
+        of_times=True,
+        statement="one ring saturates at 1 to 2 million events a second, however many CPUs write",
+        sources="optiqor/kerno#35",
+        published="1 to 2 M/s",
+        test="amplified, default wake-ups; delivered rate from all CPUs, and from one",
+        reproduced_when="as published from all CPUs, and within 1.25 times what one gives",
+        experiments=("rate-default",),
+        rule=rules.held(
+            rules.inside(
+                "million records delivered a second from all CPUs",
+                lambda evidence: [_ALL(evidence)],
+                low=1.0,
+                high=2.0,
+                bound=2.0,
+                unit=Unit.COUNT,
+                details=(levels("{}: {:.2f} M/s".format, {"from one CPU": _ONE}),),
+            ),
+            over("delivered a second, all CPUs over one", _ALL, _ONE),
+            low=1 / ABOUT_EQUAL,
+            high=ABOUT_EQUAL,
+            words=f"all CPUs deliver within {ABOUT_EQUAL:g} times what one does",
+        ),
+        comparative=False,
+        cpus=2,
+    ),
+)

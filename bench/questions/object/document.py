@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The answer about an object's buffers as a document."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bench.amounts import counted, size
+from bench.judge.comparison import Outcome
+from bench.judge.statistics import FEWEST_BLOCKS
+from bench.questions.object.judge import Row, judge
+from bench.questions.object.plan import Load
+from bench.questions.object.run import Round
+from bench.questions.transports.words import listed, name
+from bench.report import document as parts
+from bench.report.document import NONE, Cell, Column, Document, Mark, Measure, Note, Sentence
+from bench.report.units import clean, interval, number, point, share
+from bench.tracer.object.measured import Looks
+from bench.tracer.transports import ranked, traits
+
+FORMAT: Final = 1
+_MARKS: Final = {True: Mark.GOOD, False: Mark.BAD}
+_SAID: Final = (  # in sentences
+    "dropped_share",
+    "latency_p99_ns",
+    "kernel_ns_per_run",
+    "consumer_cpu_s_per_million",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What was asked."""
+
+    object: str
+    load: Load
+    looks: Looks
+    stamp: str  # "": none
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectData:
+    """What JSON has; ``format`` goes up when a key changes its meaning."""
+
+    format: int
+    object: str
+    command: tuple[str, ...]  # empty: a storm
+    rate_per_s: float | None  # of the storm; 0: as fast as it can; null: of a command
+    seconds: float
+    budget_bytes: int
+    stamp: str
+    seed: int
+    own: tuple[str, ...]  # transports that the object has
+    other: str  # that it was carried over to; "": none
+    alone: str  # why there is none
+    uncounted: str  # why its calls are not counted: attempted are runs; "": they are
+    sides: tuple[str, ...]
+    numbers: tuple[Row, ...]
+    rounds: tuple[Round, ...]
+
+
+def document(asked: Question, rounds: Sequence[Round]) -> Document:
+    """Return how each side did, and what lies between them."""
+    sides = ranked(each.side for each in rounds)
+    load, looks = asked.load, asked.looks
+    data = ObjectData(
+        format=FORMAT,
+        object=asked.object,
+        command=load.command,
+        rate_per_s=load.storm.rate_per_s if load.storm else None,
+        seconds=load.seconds,
+        budget_bytes=looks.budget_bytes,
+        stamp=asked.stamp,
+        seed=asked.seed,
+        own=looks.transports,
+        other=looks.other,
+        alone=looks.alone,
+        uncounted=looks.uncounted,
+        sides=sides,
+        numbers=judge(rounds, sides),
+        rounds=tuple(rounds),
+    )
+    return Document(
+        title=f"{clean(asked.object)} {_losses(data)}",
+        subject=_subject(data),
+        parts=tuple(_parts(data)),
+        data=data,
+        short="Object",
+        measures=tuple(_measures(data)),
+    )
+
+
+def _subject(data: ObjectData) -> str:
+    of = f"under {clean(shlex.join(data.command)[:60])}"
+    if not data.command:
+        rate = f"{data.rate_per_s:,.0f} exits a second" if data.rate_per_s else "a storm of exits"
+        of = f"under {rate}"
+    blocks = len({each.block for each in data.rounds})
+    held = {size(each.data_bytes) for each in data.rounds}
+    return f"{of}, {counted(blocks, 'time')} on each side, {listed(sorted(held))} of data"
+
+
+def _losses(data: ObjectData) -> str:
+    found = [(side, *_lost(data, side)) for side in data.sides]
+    most = "at most " if data.uncounted else ""
+    if not any(lost for _, lost, _ in found):
+        where = "either transport" if len(found) > 1 else listed([_name(data.sides[0])])
+        return f"loses nothing on {where}"
+    words = (
+        f"{most if lost else ''}{share(lost / max(attempted, 1))} on {_name(side)}"
+        for side, lost, attempted in found
+    )
+    return f"loses {listed([*words])}"
+
+
+def _lost(data: ObjectData, side: str) -> tuple[int, int]:
+    mine = [each for each in data.rounds if each.side == side]
+    return sum(each.lost for each in mine), sum(each.attempted for each in mine)
+
+
+def _name(side: str) -> str:
+    return listed([name(each) for each in side.split("+")])
+
+
+def _short(side: str) -> str:
+    return " and ".join(traits(each).short for each in side.split("+"))
+
+
+def _parts(data: ObjectData) -> Iterator[parts.Part]:
+    for row in data.numbers:
+        if len(data.sides) > 1 and row.key in _SAID:
+            yield Sentence(lead=f"{row.label[0].upper()}{row.label[1:]}", text=_said(row))
+    yield _table(data)
+    yield from _notes(data)
+
+
+def _said(row: Row) -> str:
+    values = [f"{number(row.values[side], row.unit)} on {_name(side)}" for side in row.values]
+    ending = f" ({row.outcome})"
+    if row.better:
+        ending = f"; {_name(row.better)} {'do' if traits(row.better).plural else 'does'} better"
+    return f"{listed(values)}{ending}."
+
+
+def _table(data: ObjectData) -> parts.Table:
+    both = len(data.sides) > 1
+    columns = [Column(heading=_short(each), transport=_plain(each)) for each in data.sides]
+    if both:
+        first, second = map(_short, data.sides)
+        columns += [Column(heading=f"{first} against {second}"), Column(heading="95 % interval")]
+    return parts.Table(
+        key="numbers",
+        title="Its buffers under this load",
+        corner="",
+        columns=tuple(columns),
+        rows=tuple(
+            parts.Row(heading=Cell(text=each.label), cells=tuple(_cells(each, both=both)))
+            for each in data.numbers
+        ),
+    )
+
+
+def _plain(side: str) -> str:
+    return "" if "+" in side else side
+
+
+def _cells(row: Row, *, both: bool) -> Iterator[Cell]:
+    for side, value in row.values.items():
+        mark = _MARKS[row.better == side] if row.better else Mark.NONE
+        yield Cell(text=number(value, row.unit), value=value, mark=mark)
+    if both:
+        yield Cell(
+            text=point(row.estimate, row.unit) if row.estimate else NONE,
+            value=row.estimate.point if row.estimate else None,
+        )
+        yield Cell(text=interval(row.estimate, row.unit) if row.estimate else NONE)
+
+
+def _notes(data: ObjectData) -> Iterator[Note]:
+    if data.alone:
+        yield Note(
+            text=f"Measured alone, since it cannot be put on another transport: {data.alone}.",
+            mark=Mark.OPEN,
+        )
+    if data.uncounted:
+        yield Note(
+            text=f"Its calls are not counted: {data.uncounted}. Attempted are the runs of its "
+            "programs that send, dropped is attempted minus delivered, and both are upper bounds.",
+            mark=Mark.OPEN,
+        )
+    if residue := sum(each.residue for each in data.rounds):
+        yield Note(
+            text=f"{residue:,} of what was sent was neither refused nor read.", mark=Mark.BAD
+        )
+    if discarded := sum(each.discarded for each in data.rounds):
+        yield Note(text=f"{discarded:,} were reserved and discarded by the program itself.")
+    misdated, delivered = (
+        sum(getattr(each, of) for each in data.rounds) for of in ("misdated", "delivered")
+    )
+    if misdated:
+        yield Note(
+            text=f"{clean(data.stamp)} of {misdated:,} in {delivered:,} events is no time of "
+            "CLOCK_MONOTONIC within the measurement; these have no latency.",
+            mark=Mark.BAD,
+        )
+    codes = sorted({each.ended for each in data.rounds if each.ended})
+    if codes:
+        often = sum(bool(each.ended) for each in data.rounds)
+        yield Note(
+            text=f"The command ended with {listed([*map(str, codes)])} in {often} of "
+            f"{counted(len(data.rounds), 'round')}.",
+            mark=Mark.BAD,
+        )
+    if len(data.sides) > 1 and any(each.outcome is Outcome.TOO_FEW for each in data.numbers):
+        yield Note(text=f"Fewer than {FEWEST_BLOCKS} blocks decide nothing.", mark=Mark.OPEN)
+    yield Note(
+        text="Centres over rounds; against: the ratio, of shares the difference, within blocks. "
+        "Everything that the object sends counts, of any process. "
+        "All is read by bufbench's reader, which waits on epoll and does nothing with an event."
+    )
+
+
+def _measures(data: ObjectData) -> Iterator[Measure]:
+    for row in data.numbers:
+        for side, value in row.values.items():
+            if value is not None:
+                yield Measure(
+                    number=row.key,
+                    labels=(("object", data.object), ("transport", side)),
+                    name=f"{row.label}, {_short(side)}",
+                    value=value,
+                    unit=row.unit,
+                    more_is_better=row.more_is_better,
+                )

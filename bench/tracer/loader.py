@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What brings tracers into the kernel: bcc, which compiles them, or libbpf, with objects."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final, Protocol
+
+from bench import paths
+from bench.errors import MachineUnfit, UsageError
+from bench.plan.config import Attach
+from bench.tracer import compiler
+
+VARIABLE: Final = "BUFBENCH_LOADER"
+INSTALL: Final = "apt-get install python3-bpfcc"
+
+
+class Loaded(Protocol):
+    """The maps of one build, which are in the kernel, and its programs."""
+
+    def map_fd(self, name: str) -> int:
+        """Return the descriptor of a map; it belongs to the loader."""
+
+    def load(self, function: str, attach: Attach) -> int:
+        """Return the descriptor of a program of this kind; it belongs to the loader."""
+
+    def close(self) -> None:
+        """Leave nothing of it in the kernel."""
+
+
+class Loader(StrEnum):
+    """Who loads."""
+
+    BCC = "bcc"
+    PREBUILT = "prebuilt"
+
+
+def objects() -> tuple[Path, ...]:
+    """Return the objects that were made with the package: none where there was no clang."""
+    return tuple(sorted(paths.bpf_sources().glob("*.bpf.o")))
+
+
+def chosen() -> Loader:
+    """Return what the caller names; else bcc where it is installed, or there are no objects."""
+    if name := os.environ.get(VARIABLE):
+        if name not in [*Loader]:
+            raise UsageError(
+                f"{VARIABLE} is {name[:40]!r}", remedy=f"set it to {' or '.join(Loader)}"
+            )
+        return Loader(name)
+    return Loader.BCC if has_bcc() or not objects() else Loader.PREBUILT
+
+
+def has_bcc() -> bool:
+    """Return whether bcc is installed: its readers take it, whatever loads the tracers."""
+    return find_spec("bcc") is not None
+
+
+def version() -> str:
+    """Return what the chosen loader is, for the journal; MachineUnfit where it cannot be used."""
+    if chosen() is Loader.BCC:
+        return compiler.bcc_version()
+    from bench.tracer.object import libbpf
+
+    found = libbpf.find()
+    if not objects():
+        raise MachineUnfit(
+            "bufbench was built without clang, and so has no prebuilt tracers", remedy=INSTALL
+        )
+    return f"none: prebuilt, libbpf {found.libbpf_major_version()}.{found.libbpf_minor_version()}"
+
+
+def shown() -> str:
+    """Say how tracers come into the kernel here; MachineUnfit as above."""
+    found = version()
+    return f"compiled by bcc {found}" if chosen() is Loader.BCC else found.removeprefix("none: ")

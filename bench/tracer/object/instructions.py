@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A loaded program's instructions, rewritten: sending is counted, or goes to the other transport.
+
+Each call that sends is redirected to a function behind the program, with registers and a stack of
+its own, which counts by CPU. Source of the encoding: Documentation/bpf/standardization.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from enum import IntEnum
+from typing import Final
+
+from bench.errors import UsageError
+from bench.linux import bpf
+from bench.linux.bpf import Instruction
+
+COUNTERS_BYTES: Final = 1_024 * 64
+"""Of the array that is counted in: a cache line for each CPU, of 1,024 at most."""
+
+
+class Counter(IntEnum):
+    """What is counted, by its place in a CPU's line."""
+
+    OUTPUTS, OUTPUTS_FAILED, RESERVES, RESERVES_FAILED = range(4)
+
+
+class Helper(IntEnum):
+    """Kernel functions that have to do with buffers, by their number."""
+
+    PERF_EVENT_READ = 22
+    PERF_EVENT_OUTPUT = 25
+    PERF_EVENT_READ_VALUE = 55
+    SKB_OUTPUT = 111
+    XDP_OUTPUT = 121
+    RINGBUF_OUTPUT = 130
+    RINGBUF_RESERVE = 131
+    RINGBUF_SUBMIT = 132
+    RINGBUF_DISCARD = 133
+    RINGBUF_QUERY = 134
+    RINGBUF_RESERVE_DYNPTR = 198
+    RINGBUF_SUBMIT_DYNPTR = 199
+    RINGBUF_DISCARD_DYNPTR = 200
+
+    @property
+    def title(self) -> str:
+        """Return its name in C."""
+        return f"bpf_{self.name.lower()}"
+
+
+_OUTPUTS: Final = frozenset(
+    {Helper.PERF_EVENT_OUTPUT, Helper.SKB_OUTPUT, Helper.XDP_OUTPUT, Helper.RINGBUF_OUTPUT}
+)
+_RESERVES: Final = frozenset({Helper.RINGBUF_RESERVE, Helper.RINGBUF_RESERVE_DYNPTR})
+SENDS: Final = _OUTPUTS | _RESERVES
+_CARRIED: Final = {  # by the kind of map that they are carried over to
+    bpf.RINGBUF: Helper.PERF_EVENT_OUTPUT,
+    bpf.PERF_EVENT_ARRAY: Helper.RINGBUF_OUTPUT,
+}
+
+_SMP_PROCESSOR_ID: Final = 8
+_CALL, _EXIT, _LOAD_WIDE, _MOVE, _SET, _SET_WORD = 0x85, 0x95, 0x18, 0xBF, 0xB7, 0xB4
+_ADD, _ADD_VALUE, _AND_VALUE, _SHIFT_LEFT = 0x0F, 0x07, 0x57, 0x67
+_STORE, _LOAD, _ATOMIC_ADD = 0x7B, 0x79, 0xDB
+_IF_NOT_NEGATIVE, _IF_NOT = 0x75, 0x55
+_JUMP_FAR: Final = 0x06
+_JUMPS: Final = (5, 6)  # classes
+_MEMORY: Final = (1, 2, 3)
+_OF_MAP, _OF_VALUE, _OF_FUNCTION, _OF_PROGRAM = 1, 2, 4, 1  # what a wide load or a call refers to
+_FRAME: Final = 10  # the register of the stack
+_STACK_BYTES: Final = 512
+_FORM: Final = struct.Struct("=BBhi")
+
+Code = Sequence[Instruction]
+
+
+def parse(code: bytes) -> list[Instruction]:
+    """Return encoded instructions."""
+    return [each for each in _FORM.iter_unpack(code)]  # noqa: C416  mypy takes them for Any
+
+
+def encode(code: Code) -> bytes:
+    """Return instructions as the kernel takes them."""
+    return b"".join(_FORM.pack(*each) for each in code)
+
+
+def helpers(code: Code) -> set[Helper]:
+    """Return the functions of buffers that a program calls."""
+    numbers = {each.value for each in Helper}
+    return {Helper(each[3]) for each in code if _is_helper(each) and each[3] in numbers}
+
+
+def not_carried(found: Iterable[Helper], to: int) -> list[Helper]:
+    """Return those that have no equal on a map of the kind ``to``, in their order."""
+    return sorted(set(found) - {_CARRIED[to]})
+
+
+def rewritten(
+    code: Code, counters_fd: int, *, to: int | None = None, maps: Mapping[int, int] | None = None
+) -> list[Instruction]:
+    """Return the program with its sending counted in the array ``counters_fd``.
+
+    ``to``: the kind of map that it is carried over to; then ``maps`` has the map in place of each.
+    UsageError where a program cannot be carried over.
+    """
+    code = [_remapped(code, place, maps or {}) for place in range(len(code))]
+    if to == bpf.PERF_EVENT_ARRAY and Helper.RINGBUF_OUTPUT in helpers(code):
+        code = _with_context(code)
+    functions: dict[int, list[Instruction]] = {}
+    for each in code:
+        if _is_helper(each) and each[3] in SENDS:
+            functions.setdefault(each[3], _function(Helper(each[3]), counters_fd, to))
+    starts, end = {}, len(code)
+    for number, function in functions.items():
+        starts[number] = end
+        end += len(function)
+    calls = [
+        (_CALL, _OF_PROGRAM << 4, 0, starts[each[3]] - place - 1)
+        if _is_helper(each) and each[3] in starts
+        else each
+        for place, each in enumerate(code)
+    ]
+    return calls + [each for function in functions.values() for each in function]
+
+
+def _function(helper: Helper, counters_fd: int, to: int | None) -> list[Instruction]:
+    """Return a function that calls ``helper``, or its equal on ``to``, and counts."""
+    called, before = helper, list[Instruction]()
+    if to == bpf.RINGBUF:  # (context, map, flags, data, size) to (map, data, size, flags)
+        called = Helper.RINGBUF_OUTPUT
+        before = [_move(1, 2), _move(2, 4), _move(3, 5), (_SET, 4, 0, 0)]
+    elif to == bpf.PERF_EVENT_ARRAY:  # (map, data, size, flags, context), of this CPU
+        called = Helper.PERF_EVENT_OUTPUT
+        before = [_move(6, 1), _move(1, 5), _move(5, 3), _move(4, 2), _move(2, 6)]
+        before.append((_SET_WORD, 3, 0, -1))
+    reserves = helper is Helper.RINGBUF_RESERVE  # which returns a place, or 0
+    attempted = Counter.RESERVES if helper in _RESERVES else Counter.OUTPUTS
+    return [
+        *before,
+        (_CALL, 0, 0, called),
+        _move(6, 0),
+        (_CALL, 0, 0, _SMP_PROCESSOR_ID),
+        (_AND_VALUE, 0, 0, COUNTERS_BYTES // 64 - 1),
+        (_SHIFT_LEFT, 0, 0, 6),
+        (_LOAD_WIDE, 1 | _OF_VALUE << 4, 0, counters_fd),
+        (0, 0, 0, 0),
+        (_ADD, 1 | 0 << 4, 0, 0),
+        (_SET, 2, 0, 1),
+        (_ATOMIC_ADD, 1 | 2 << 4, 8 * attempted, 0),
+        (_IF_NOT if reserves else _IF_NOT_NEGATIVE, 6, 1, 0),
+        (_ATOMIC_ADD, 1 | 2 << 4, 8 * (attempted + 1), 0),
+        _move(0, 6),
+        (_EXIT, 0, 0, 0),
+    ]
+
+
+def _with_context(code: Code) -> list[Instruction]:
+    """Keep the context on the stack, and hand it to each output as a fifth argument."""
+    main = _end_of_main(code)
+    sends = [
+        place
+        for place, each in enumerate(code)
+        if _is_helper(each) and each[3] == Helper.RINGBUF_OUTPUT
+    ]
+    if sends[-1] >= main:
+        raise UsageError(
+            f"{Helper.RINGBUF_OUTPUT.title} in a function that is not inlined has no context"
+        )
+    slot = -(-_depth(code[:main]) // 8) * 8 + 8
+    if slot > _STACK_BYTES:
+        raise UsageError("the program's stack is full, and the context has no place")
+    before: dict[int, Instruction] = dict.fromkeys(sends, (_LOAD, 5 | _FRAME << 4, -slot, 0))
+    return _inserted(code, (_STORE, _FRAME | 1 << 4, -slot, 0), before)
+
+
+def _inserted(
+    code: Code, first: Instruction, before: Mapping[int, Instruction]
+) -> list[Instruction]:
+    """Insert ``first``, and an instruction before each of these places; jumps follow."""
+    moved, place = [], 1
+    for index in range(len(code)):
+        moved.append(place)
+        place += 1 + (index in before)
+    moved.append(place)
+    found = [first]
+    for index, each in enumerate(code):
+        if index in before:
+            found.append(before[index])
+        here = len(found)
+        target = _target(code, index)
+        if target is not None:
+            each = _aimed(each, moved[target] - here - 1)  # noqa: PLW2901
+        found.append(each)
+    return found
+
+
+def _target(code: Code, index: int) -> int | None:
+    """Return where an instruction leads to; None for one that leads nowhere."""
+    operation, _, offset, value = code[index]
+    if operation & 7 in _JUMPS and operation not in (_CALL, _EXIT):
+        return index + 1 + (value if operation == _JUMP_FAR else offset)
+    if _is_call(code[index]) or _refers_to_function(code, index):
+        return index + 1 + value
+    return None
+
+
+def _aimed(each: Instruction, distance: int) -> Instruction:
+    operation, registers, offset, value = each
+    if operation in (_CALL, _LOAD_WIDE, _JUMP_FAR):
+        return operation, registers, offset, distance
+    return operation, registers, distance, value
+
+
+def _end_of_main(code: Code) -> int:
+    """Return where the functions begin that libbpf has put behind the program."""
+    starts = (
+        index + 1 + each[3]
+        for index, each in enumerate(code)
+        if _is_call(each) or _refers_to_function(code, index)
+    )
+    return min(starts, default=len(code))
+
+
+def _depth(code: Code) -> int:
+    """Return how many bytes of the stack a program uses at most."""
+    copies = {each[1] & 15 for each in code if each[0] == _MOVE and each[1] >> 4 == _FRAME}
+    deepest = 0
+    for operation, registers, offset, value in code:
+        target, source = registers & 15, registers >> 4
+        if operation == _ADD_VALUE and target in copies and value >= -_STACK_BYTES:
+            deepest = max(deepest, -value)
+        elif operation & 7 in _MEMORY and {target, source} & {_FRAME, *copies}:
+            deepest = max(deepest, -offset)
+    return deepest
+
+
+def _remapped(code: Code, place: int, maps: Mapping[int, int]) -> Instruction:
+    operation, registers, offset, value = code[place]
+    if operation == _LOAD_WIDE and registers >> 4 in (_OF_MAP, _OF_VALUE):
+        value = maps.get(value, value)
+    return operation, registers, offset, value
+
+
+def _refers_to_function(code: Code, index: int) -> bool:
+    operation, registers, *_ = code[index]
+    return operation == _LOAD_WIDE and registers >> 4 == _OF_FUNCTION
+
+
+def _is_call(each: Instruction) -> bool:
+    return each[0] == _CALL and each[1] >> 4 == _OF_PROGRAM
+
+
+def _is_helper(each: Instruction) -> bool:
+    return each[0] == _CALL and not each[1] >> 4
+
+
+def _move(target: int, source: int) -> Instruction:
+    return _MOVE, target | source << 4, 0, 0

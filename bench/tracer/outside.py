@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A reader in a process of its own: it is handed the buffers and fills rows in shared memory.
+
+docs/readers.md has the protocol, examples/reader a reader in C and one in Rust. Its rows are held
+against the ledger, as those of bufbench's own reader are.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bench.errors import MachineUnfit
+from bench.host import process, signals
+from bench.linux import procfs
+from bench.linux.pages import PAGE_BYTES
+from bench.record.layout import RECORD_BYTES, ROW
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+    from bench.plan.config import Consumer
+    from bench.tracer.capture import Capture
+
+VARIABLE: Final = "BUFBENCH_READER"
+"""Holds the number of the reader's socket."""
+
+READY: Final = b"ready"
+STOP: Final = b"stop"
+DONE: Final = b"done"
+
+_MAGIC: Final = b"BBR1"
+_HEADER: Final = struct.Struct("=4sIIIIIQQ")
+_CONTROL: Final = struct.Struct("=6Q")  # count, overflow, malformed, lost, wake-ups, empty polls
+_RING, _PERF = 1, 2
+_MOST_FDS: Final = 250  # of one message: SCM_MAX_FD is 253
+_READY_S: Final = 10.0
+_DONE_S: Final = 15.0
+_LOOK_S: Final = 0.005
+_REMEDY: Final = "see docs/readers.md for what a reader does"
+
+
+@contextmanager
+def reader(
+    fds: Sequence[int], data_bytes: int, capture: Capture, consumer: Consumer, *, rings: bool
+) -> Iterator[Callable[[], None]]:
+    """Start the reader and hand it buffers of ``data_bytes`` each; yield what drains them.
+
+    ``fds``: of ring buffers' maps, or of the perf events of perf buffers. MachineUnfit where it
+    does not do its part.
+    """
+    with ExitStack() as stack:
+        rows_bytes = PAGE_BYTES + capture.capacity * ROW.size
+        memory = os.memfd_create("bufbench_rows", os.MFD_CLOEXEC)
+        stack.callback(os.close, memory)
+        os.ftruncate(memory, rows_bytes)
+        shared = stack.enter_context(mmap.mmap(memory, rows_bytes))
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        stack.callback(ours.close)
+        with theirs:
+            child = stack.enter_context(
+                process.started(
+                    consumer.command,
+                    env={VARIABLE: str(theirs.fileno())},
+                    pass_fds=(theirs.fileno(),),
+                )
+            )
+        header = _HEADER.pack(
+            _MAGIC, _RING if rings else _PERF, len(fds), RECORD_BYTES, ROW.size, 0,
+            data_bytes, capture.capacity,
+        )  # fmt: skip
+        try:
+            socket.send_fds(ours, [header], [memory])
+            for first in range(0, len(fds), _MOST_FDS):
+                socket.send_fds(ours, [b"buffers"], [*fds[first : first + _MOST_FDS]])
+        except OSError as error:
+            raise _refused(child, consumer, "did not take its buffers") from error
+        _expect(ours, child, consumer, READY, _READY_S)
+        yield lambda: _drain(ours, child, shared, capture, consumer)
+
+
+def _drain(
+    ours: socket.socket,
+    child: Popen[bytes],
+    shared: mmap.mmap,
+    capture: Capture,
+    consumer: Consumer,
+) -> None:
+    """Wait for ``capture.stop()``, have the reader finish, and take its rows."""
+    before = _use(child.pid)
+    while not capture.stopping:
+        if child.poll() is not None:
+            raise _refused(child, consumer, "ended before the storm did")
+        time.sleep(_LOOK_S)
+    ours.send(STOP)
+    _expect(ours, child, consumer, DONE, _DONE_S)
+    after = _use(child.pid)
+    count, overflow, malformed, lost, wakeups, empty = _CONTROL.unpack_from(shared)
+    if count > capture.capacity:
+        raise MachineUnfit(
+            f"of {capture.capacity:,} rows {count:,} were filled, by {consumer.command[0]}",
+            remedy=_REMEDY,
+        )
+    with memoryview(shared)[PAGE_BYTES : PAGE_BYTES + count * ROW.size] as rows:
+        capture.take(rows, overflow=overflow, malformed=malformed, lost=lost, empty_polls=empty)
+    capture.wakeups_taken = wakeups
+    capture.cpu_ns, capture.voluntary_switches, capture.involuntary_switches = (
+        now - then for now, then in zip(after, before, strict=True)
+    )
+
+
+def _expect(
+    ours: socket.socket, child: Popen[bytes], consumer: Consumer, word: bytes, within_s: float
+) -> None:
+    """Wait for the reader to say ``word``; MachineUnfit if it says anything else, or nothing."""
+    ours.settimeout(within_s)
+    try:
+        said = ours.recv(64)
+    except TimeoutError:
+        said = b""
+    except OSError:
+        said = b""
+    if said != word:
+        raise _refused(child, consumer, f"did not say {word.decode()!r} within {within_s:g} s")
+
+
+def _refused(child: Popen[bytes], consumer: Consumer, what: str) -> MachineUnfit:
+    time.sleep(_LOOK_S)  # for its end to be known
+    code = child.poll()
+    if code is not None:
+        what += (
+            f": it {f'was killed by {signals.named(-code)}' if code < 0 else f'ended with {code}'}"
+        )
+    return MachineUnfit(f"the reader {consumer.command[0]} {what}", remedy=_REMEDY)
+
+
+def _use(pid: int) -> tuple[int, int, int]:
+    """Return CPU ns and voluntary and other switches of all threads that a process has now."""
+    found = [0, 0, 0]
+    for task in Path(f"/proc/{pid}/task").glob("[0-9]*"):
+        ran = (procfs.read(task / "schedstat") or "0").split()
+        found[0] += int(ran[0])
+        for line in (procfs.read(task / "status") or "").splitlines():
+            for at, name in enumerate(("voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"), 1):
+                if line.startswith(f"{name}:"):
+                    found[at] += int(line.split()[1])
+    return found[0], found[1], found[2]

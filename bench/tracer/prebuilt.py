@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A build whose object was made with the package: libbpf loads it.
+
+What bcc gets as a macro is a variable in the object (bpf/common/prebuilt.h). Some macros choose
+the object: they change what a kernel must know to verify it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Final
+
+from bench import paths
+from bench.errors import MachineUnfit
+from bench.host.signals import uninterrupted
+from bench.plan.config import Attach, Call
+from bench.tracer.build import Build, Kernel
+from bench.tracer.loader import INSTALL
+from bench.tracer.object import libbpf, loaded
+
+_COMPILED_IN: Final = {f"CALL_{call.name}": call.value for call in Call}
+_OF_RECORDS: Final = ("CHECKED", "PADDED", "WAKE_BY_BYTES", "DELAY")  # others come with these
+_PLAIN: Final = "SIZE_0"  # compiled in where none of these is set
+_OF_KERNEL: Final = "HAS_FETCH_ADD"  # which preemptible objects take
+_RAW: Final = "PREEMPTIBLE"
+_ELSEWHERE: Final = frozenset({_OF_KERNEL, _RAW, "RAW_ARGUMENTS", "MAX_RINGS", "RING_FLAGS"})
+_MISSED: Final = "count_missed"
+
+
+class Prebuilt:
+    """Loaded as it is made; KernelRefused where that fails, MachineUnfit for want of an object."""
+
+    def __init__(self, build: Build, kernel: Kernel) -> None:
+        macros = {**kernel.macros, **dict(build.macros)}
+        name = _object_of(build, macros)
+        path = paths.bpf_sources() / f"{name}.bpf.o"
+        if not path.exists():
+            raise _needs_bcc(f"there is no object {path.name}")
+        self._stack = ExitStack()
+        with self._stack, libbpf.loaded() as library:
+            self._object = self._stack.enter_context(
+                loaded.opened(library, path.read_bytes(), name)
+            )
+            self._set_up(build, macros)
+            self._object.load()
+            self._stack = self._stack.pop_all()
+
+    def _set_up(self, build: Build, macros: Mapping[str, int]) -> None:
+        numbers = {
+            name: value
+            for name, value in macros.items()
+            if name not in _ELSEWHERE and name not in _COMPILED_IN
+        }
+        if unknown := self._object.set_numbers(numbers) - {_PLAIN}:
+            raise _needs_bcc(f"objects have no {', '.join(sorted(unknown))}")
+        if rings := macros.get("MAX_RINGS"):
+            self._object.set_array_of_rings("rings_map", rings, macros.get("RING_FLAGS", 0))
+        wanted = dict.fromkeys(build.functions, build.attach)
+        if macros.get("COUNT_MISSED"):
+            wanted[_MISSED] = Attach.RAW
+        for program in self._object.programs():
+            if (attach := wanted.get(program.name)) is None:
+                self._object.leave_out(program)
+            elif attach is Attach.TP_BTF:
+                self._object.trace_by_type(program, build.event)
+
+    def map_fd(self, name: str) -> int:
+        """Return the descriptor of a map."""
+        return self._object.map_fd(f"{name}_map")
+
+    def load(self, function: str, attach: Attach) -> int:  # noqa: ARG002
+        """Return the program, which was loaded with the object."""
+        return self._object.program_fd(function)
+
+    def close(self) -> None:
+        """Leave nothing of it in the kernel."""
+        with uninterrupted():
+            self._stack.close()
+
+
+def _object_of(build: Build, macros: Mapping[str, int]) -> str:
+    """Return the name of the object; MachineUnfit where this kernel can have none."""
+    if _RAW in macros and _OF_KERNEL not in macros:
+        raise _needs_bcc("objects for raw tracepoints take Linux 5.12")
+    words = [build.variant, *(word for call, word in _COMPILED_IN.items() if macros.get(call))]
+    if any(macros.get(each) for each in (*_OF_RECORDS, _RAW)):
+        words.append("any")
+    if _RAW in macros:
+        words.append("raw")
+    return "-".join(words)
+
+
+def _needs_bcc(why: str) -> MachineUnfit:
+    return MachineUnfit(f"this variant of the tracer needs bcc: {why}", remedy=INSTALL)

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Hash tables that exits are counted in, and the consumer that reads them at an interval.
+
+Of two tables the program counts in one. The consumer has it change over, and reads the other an
+interval later, when no run of the program is left that began before: so that nothing is counted in
+an element that is being removed. Linux 5.6, which has removal in batches.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import resource
+import struct
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Final
+
+import numpy as np
+
+from bench.amounts import size
+from bench.errors import UsageError
+from bench.linux import bpf, refusal
+from bench.linux.pages import PAGE_BYTES
+from bench.plan.config import Poll
+from bench.record.footprint import Footprint, table_footprint
+from bench.tracer import consumer
+from bench.tracer.capture import Capture
+from bench.tracer.program import Program
+from bench.tracer.transport import Allocation, Opened, Request
+
+KEY_BYTES: Final = 24
+VALUE_BYTES: Final = 16
+TABLES: Final = 2
+CPUS: Final = "devices/system/cpu/possible"
+
+_SETTLE_S: Final = 0.01
+"""A run of the program is over after that: it takes microseconds and cannot be preempted."""
+
+
+def entries(budget_bytes: int, cpus: int) -> int:
+    """Return the elements of each table; UsageError for less than one."""
+    found = budget_bytes // (TABLES * (KEY_BYTES + VALUE_BYTES * cpus))
+    if not found:
+        raise UsageError(
+            f"{size(budget_bytes)} hold no element of {cpus} CPUs", remedy="take a larger budget"
+        )
+    return found
+
+
+@contextmanager
+def tables(request: Request, possible: int) -> Iterator[tuple[int, ...]]:
+    """Make both tables; yield their descriptors. KernelRefused where there is no room."""
+    most = entries(request.budget_bytes, possible)
+    with ExitStack() as stack:
+        fds = []
+        for _ in range(TABLES):
+            try:
+                fd = bpf.create_map(
+                    bpf.PERCPU_HASH, key_bytes=KEY_BYTES, value_bytes=VALUE_BYTES, entries=most,
+                    name="bufbench_table",
+                )  # fmt: skip
+            except OSError as error:
+                raise refusal.refused(
+                    f"the kernel gives no hash of {most:,} elements", error,
+                    remedy="take a smaller budget",
+                ) from error  # fmt: skip
+            stack.callback(os.close, fd)
+            fds.append(fd)
+        yield tuple(fds)
+
+
+@contextmanager
+def allocated(request: Request, possible: int) -> Iterator[Allocation]:
+    """Make both tables alone. The kernel allocates all their elements at once."""
+    with tables(request, possible) as fds:
+        yield Allocation(
+            footprint=_footprint(request, possible),
+            mapped_bytes=0,
+            map_fds=fds,
+            map=lambda: None,
+        )
+
+
+@contextmanager
+def opened(program: Program, capture: Capture, request: Request) -> Iterator[Opened]:
+    """Put both tables into the program's array of maps, and read them at an interval.
+
+    Beside another arm, whose buffers the consumer reads, they are read at the end alone.
+    """
+    cpus = program.cpus
+    with ExitStack() as stack:
+        fds = stack.enter_context(tables(request, len(cpus)))
+        array = program.map_fd("tables")
+        for slot, fd in enumerate(fds):
+            key = struct.pack("=I", slot)
+            bpf.update(array, key, struct.pack("=I", fd))
+            stack.callback(bpf.delete, array, key)
+        chosen = mmap.mmap(program.map_fd("active"), PAGE_BYTES, flags=mmap.MAP_SHARED)
+        stack.callback(chosen.close)
+        reader = _Reader(fds, chosen, len(cpus), entries(request.budget_bytes, len(cpus)))
+        drain = (
+            consumer.reader(capture, request.consumer)
+            if request.shared
+            else _drain(capture, request, reader)
+        )
+
+        def counted() -> Mapping[int, tuple[int, int]]:
+            reader.read_all()
+            counts = reader.counts.tolist()
+            return {cpu: (each[0], each[1]) for cpu, each in zip(cpus, counts, strict=True)}
+
+        yield Opened(
+            footprint=_footprint(request, len(cpus)), map_fds=fds, drain=drain, counted=counted
+        )
+
+
+class _Reader:
+    """What was counted so far: ``counts`` has (all, the storm's own) by CPU, in their order."""
+
+    def __init__(self, fds: tuple[int, ...], chosen: mmap.mmap, cpus: int, most: int) -> None:
+        self.counts = np.zeros((cpus, 2), np.int64)
+        self._fds, self._chosen, self._most = fds, chosen, most
+        self._active = 0
+        self._choose()
+
+    def turn(self) -> None:
+        """Read the table that was left a turn ago, and have the program change over to it."""
+        self._read(1 - self._active)
+        self._active = 1 - self._active
+        self._choose()
+
+    def read_all(self) -> None:
+        """Read both: the program is detached, or its runs are over."""
+        for table in range(TABLES):
+            self._read(table)
+
+    def _choose(self) -> None:
+        self._chosen[:8] = struct.pack("=Q", self._active)
+
+    def _read(self, table: int) -> None:
+        values = bpf.taken(self._fds[table], KEY_BYTES, VALUE_BYTES * len(self.counts), self._most)
+        found = np.frombuffer(values, np.int64).reshape(-1, len(self.counts), 2)
+        self.counts += found.sum(axis=0)
+
+
+def _drain(capture: Capture, request: Request, reader: _Reader) -> Callable[[], None]:
+    """Return what reads a table at each interval until ``capture.stop()``."""
+    interval_s = max(_SETTLE_S, request.consumer.interval_ms / 1e3)
+    stopped = request.consumer.poll is Poll.STOPPED
+
+    def drain() -> None:
+        cpu_before, before = time.thread_time_ns(), resource.getrusage(resource.RUSAGE_THREAD)
+        while not capture.stopping:
+            time.sleep(interval_s)
+            if not stopped:
+                reader.turn()
+                capture.wakeups_taken += 1
+        after = resource.getrusage(resource.RUSAGE_THREAD)
+        capture.cpu_ns = time.thread_time_ns() - cpu_before
+        capture.voluntary_switches = after.ru_nvcsw - before.ru_nvcsw
+        capture.involuntary_switches = after.ru_nivcsw - before.ru_nivcsw
+
+    return drain
+
+
+def _footprint(request: Request, cpus: int) -> Footprint:
+    return table_footprint(
+        entries(request.budget_bytes, cpus),
+        tables=TABLES,
+        key_bytes=KEY_BYTES,
+        value_bytes=VALUE_BYTES,
+        cpus=cpus,
+    )

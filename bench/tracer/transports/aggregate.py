@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Counts in the kernel in place of a stream of records: for who wants no more than counts."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from bench.amounts import counted
+from bench.errors import UsageError
+from bench.plan.config import Attach, Producer, Reader
+from bench.plan.traits import Look
+from bench.tracer.transport import Allocation, Opened, Request, Transport
+
+if TYPE_CHECKING:
+    from bench.tracer.build import Kernel
+    from bench.tracer.capture import Capture
+    from bench.tracer.program import Program
+
+_MOST_KEYS: Final = 10_000_000
+
+
+class Aggregate(Transport):
+    """BPF_MAP_TYPE_PERCPU_HASH, Linux 4.6: exits are counted by name and status.
+
+    With ``keys=K`` by one of K numbers besides, in turn: as many keys as a tracer would have that
+    counts by user, file or endpoint.
+    """
+
+    @property
+    def keys(self) -> int:
+        """How many keys one kind of exit has."""
+        return int(self.name.partition("keys=")[2] or 1)
+
+    def having(self, setting: str) -> Aggregate:
+        """Return the same with ``keys=K``; UsageError for anything else."""
+        name, _, number = setting.partition("=")
+        digits = number.isascii() and number.isdecimal() and len(number) < 9
+        keys = int(number) if digits else 0
+        if name != "keys" or not 1 <= keys <= _MOST_KEYS or number != str(keys):
+            raise UsageError(
+                f"{self.name} has no {setting[:40]!r}",
+                remedy=f"write {self.name}:keys=K, with K from 1 to {_MOST_KEYS}",
+            )
+        return replace(
+            self,
+            name=f"{self.name}:{setting}",
+            title=f"counts by {counted(keys, 'key')}",
+            plural=True,
+            short=f"{counted(keys, 'key')}",
+        )
+
+    def macros(self, producer: Producer, cpus: tuple[int, ...]) -> dict[str, int]:
+        """Return the number of keys besides."""
+        return {**super().macros(producer, cpus), "KEYS": self.keys}
+
+    def require(self, producer: Producer, kernel: Kernel) -> None:
+        """Raise UsageError for what only records have."""
+        super().require(producer, kernel)
+        if (
+            producer.payload_bytes
+            or producer.delay_ns
+            or producer.attach is not Attach.TRACEPOINT
+            or producer.checked
+        ):
+            raise UsageError(
+                f"{self.name} sends no records, which could have payload, a delay or a checksum",
+                remedy="leave these to the other arms",
+            )
+
+    def allocated(self, request: Request) -> AbstractContextManager[Allocation]:
+        """Make the tables alone."""
+        from bench.linux import procfs
+        from bench.tracer import tables
+
+        possible = procfs.parse_cpu_list(procfs.read(procfs.SYS / tables.CPUS) or "0")
+        return tables.allocated(request, len(possible))
+
+    def open(
+        self, program: Program, capture: Capture, request: Request
+    ) -> AbstractContextManager[Opened]:
+        """Open two tables; UsageError for libbcc's reader, which has none for them."""
+        from bench.tracer import tables
+
+        if request.consumer.reader is not Reader.NATIVE:
+            raise UsageError("only bufbench reads counts", remedy="leave out --reader")
+        return tables.opened(program, capture, request)
+
+
+TRANSPORT = Aggregate(
+    name="aggregate",
+    title="counts in the kernel",
+    short="counts",
+    plural=True,
+    variant="aggregate",
+    look=Look(colour="#666666", dark="#B0B0B0", shape="cross", dash=(1, 2)),
+    rank=50,
+    streams=False,
+    header_bytes=0,
+    setting="max_entries",
+    wake_policy="read it by a timer",
+)

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* A QEMU of two CPUs that never halt, and run until a timer is due. It prints how long each ran. */
+#include <pthread.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct CPUState {
+	int leaves;
+	int ran;
+};
+
+static struct CPUState cpus[2];
+static int until_timer;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t halted = PTHREAD_COND_INITIALIZER;
+static int waits;
+static int started;
+
+int64_t qemu_clock_deadline_ns_all(int clock, int attributes)
+{
+	return clock == 1 && attributes == -1 ? until_timer : -1;
+}
+
+struct CPUState *qemu_get_cpu(int at)
+{
+	return at < 2 ? &cpus[at] : NULL;
+}
+
+void cpu_exit(struct CPUState *cpu)
+{
+	cpu->leaves = 1;
+}
+
+#ifdef SHARES
+int64_t icount_percpu_budget(int count)
+{
+	return until_timer / count;
+}
+#endif
+
+static void *take_turns(void *unused)
+{
+	int at = 0;
+
+	pthread_mutex_lock(&lock);
+	waits = 1;
+	while (!started)
+		pthread_cond_wait(&halted, &lock);
+	for (int round = 0; round < 100; round++) {
+		if (!until_timer)
+			until_timer = 1000;
+		for (at %= 2; at < 2 && !cpus[at].leaves; at++) {
+			pthread_mutex_unlock(&lock);
+			cpus[at].ran += until_timer;
+			until_timer = 0;
+			pthread_mutex_lock(&lock);
+		}
+		if (at < 2)
+			cpus[at].leaves = 0;
+	}
+	pthread_mutex_unlock(&lock);
+	return unused;
+}
+
+int main(void)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, take_turns, NULL);
+	pthread_mutex_lock(&lock);
+	while (!waits) {
+		pthread_mutex_unlock(&lock);
+		sched_yield();
+		pthread_mutex_lock(&lock);
+	}
+	started = 1;
+	pthread_cond_broadcast(&halted);
+	pthread_mutex_unlock(&lock);
+	pthread_join(thread, NULL);
+	printf("%d %d\n", cpus[0].ran, cpus[1].ran);
+}

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Order restored beside the ring: a table and a sentence where perf buffers were out of order."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from made_up_trials import blocks, header
+from rendered import run_json, run_text
+
+from bench.journal.reader import read_journal
+from bench.journal.schema import JournalContent, Run
+from bench.journal.writer import JournalWriter
+from bench.judge.numbers import number
+from bench.measure.restoring import IDLE_NS, Restored, Sorting
+from bench.questions.transports.summary import Summary, compare, compare_journals
+from bench.trial.result import TrialResult
+
+PAIRS = 1_200
+
+
+def sorted_in(by: Sorting, *, hold_ns: int = 0, left: int = 0, p50_ns: int = 0) -> Restored:
+    return Restored(
+        by=by,
+        hold_ns=hold_ns,
+        records=2_000,
+        cpu_ns=80_000,
+        held_peak=100,
+        held_bytes=8_192,
+        added_p50_ns=p50_ns,
+        added_p99_ns=3 * p50_ns,
+        inversions=2 * left,
+        causal_pairs=PAIRS,
+        causal_violations=left,
+    )
+
+
+def perf(violations: int) -> list[TrialResult]:
+    """Eight trials, the heap of which needs 5 to 12 ms."""
+    found = blocks("perfbuf@64KiB", [{"pairs": PAIRS, "violations": violations}] * 8)
+    return [
+        replace(
+            trial,
+            restored=(
+                sorted_in(Sorting.MERGE, left=2, p50_ns=10_000),
+                sorted_in(Sorting.HEAP, hold_ns=(5 + trial.block) * 10**6, p50_ns=4_000_000),
+                sorted_in(Sorting.WATERMARK, hold_ns=IDLE_NS, left=1, p50_ns=2_000_000),
+            ),
+        )
+        for trial in found
+    ]
+
+
+def summary(perf_trials: list[TrialResult]) -> Summary:
+    ring = blocks("ringbuf@64KiB", [{"pairs": PAIRS}] * 8)
+    return compare([*ring, *perf_trials])
+
+
+def test_the_answer_on_order_says_what_sorting_takes() -> None:
+    text = " ".join(run_text(summary(perf(40))).split())
+    assert (
+        "Order restored: the perf buffers with a hold-back of 8.50 ms (at most 12.0 ms) and a heap:"
+        " 0 violations in 9,600 causal pairs, at +4.00 ms median latency; merged by CPU without "
+        "one: 16 (storm at 64 KiB)."
+    ) in text
+
+
+def test_each_way_has_a_row_between_perf_buffers_and_ring() -> None:
+    lines = run_text(summary(perf(40))).splitlines()
+    begin = next(at for at, line in enumerate(lines) if "and sorting, storm at 64 KiB" in line)
+    rows = [" ".join(line.split()) for line in lines[begin + 3 : begin + 8]]
+    assert rows == [
+        "perf buffers none - - - - 320",
+        "+ merge none +10.0 µs +30.0 µs 8 KiB 40.0 ms 16",
+        "+ heap 8.50 ms (12.0 ms) +4.00 ms +12.0 ms 8 KiB 40.0 ms 0",
+        "+ watermark 20.0 ms +2.00 ms +6.00 ms 8 KiB 40.0 ms 8",
+        "ring none - - - - 0",
+    ]
+
+
+@pytest.mark.parametrize(
+    "trials",
+    [
+        pytest.param(perf(0), id="in order"),
+        pytest.param([replace(each, restored=()) for each in perf(40)], id="not recorded"),
+    ],
+)
+def test_it_is_left_out_where_there_is_nothing_to_say(trials: list[TrialResult]) -> None:
+    assert "rder restored" not in run_text(summary(trials))
+
+
+def test_json_has_every_arm() -> None:
+    (found,) = json.loads(run_json(summary(perf(0))))["summaries"]
+    heap = next(each for each in found["restored"] if each["by"] == "heap")
+    assert (heap["arm"], heap["trials"], heap["hold_ns"]) == ("perfbuf@64KiB", 8, 8.5e6)
+    assert (heap["hold_most_ns"], heap["causal_pairs"]) == (12_000_000, 8 * PAIRS)
+
+
+def test_a_journal_keeps_it(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    trials = perf(40)
+    with JournalWriter(path) as writer:
+        writer.write(header(), *trials)
+    content = read_journal(path, strict=True)
+    assert content.trials == tuple(trials)
+    run = Run(header=header(), trials=tuple(trials))
+    (one,), (other,) = (
+        compare_journals(each) for each in (content, JournalContent(runs=(run,), faults=()))
+    )
+    assert one.restored == other.restored
+
+
+def test_the_numbers_of_a_trial() -> None:
+    trial = perf(40)[0]
+    assert number("heap_hold_ns")(trial) == 5_000_000
+    assert number("merge_causal_violations")(trial) == 2
+    assert number("watermark_inversions")(trial) == 2
+    assert number("heap_cpu_s_per_million")(trial) == pytest.approx(0.04)
+    assert number("heap_hold_ns")(replace(trial, restored=())) is None
+    empty = replace(trial, restored=(replace(trial.restored[0], records=0),))
+    assert number("merge_cpu_s_per_million")(empty) == 0  # a journal is foreign data

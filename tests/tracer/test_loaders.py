@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""bcc and the prebuilt objects: which one is used, and that both count and send the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from trials import KIB, STORMS, assert_balanced, records, run
+
+from bench.errors import MachineUnfit, UsageError
+from bench.judge.sequential import paired_ratio
+from bench.plan import arms
+from bench.plan import duet as plan
+from bench.plan.config import MIXED, Attach, Call, Duet, Producer, TrialConfig, Wake
+from bench.plan.experiments import Arm
+from bench.tracer import chooser, loader, prebuilt, settings, thread
+from bench.tracer.build import Build, Kernel
+from bench.tracer.loader import Loader
+from bench.tracer.object import libbpf, loaded
+from bench.tracer.program import Program
+from bench.tracer.transports import find
+from bench.trial import duet
+from bench.trial.rig import Rig
+from bench.trial.run import Place
+from workloads.storm import Shape
+
+needs_objects = pytest.mark.skipif(not loader.objects(), reason="bufbench was built without clang")
+
+
+@pytest.fixture
+def without_bcc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(loader.VARIABLE, raising=False)
+    monkeypatch.setattr(loader, "find_spec", lambda _: None)
+
+
+def objects_are(monkeypatch: pytest.MonkeyPatch, *found: Path) -> None:
+    monkeypatch.setattr(loader, "objects", lambda: found)
+
+
+def test_bcc_is_the_default_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(loader.VARIABLE, raising=False)
+    monkeypatch.setattr(loader, "find_spec", lambda _: object())
+    objects_are(monkeypatch, Path("x.bpf.o"))
+    assert loader.chosen() is Loader.BCC
+    monkeypatch.setenv(loader.VARIABLE, "prebuilt")
+    assert loader.chosen() is Loader.PREBUILT
+
+
+@pytest.mark.usefixtures("without_bcc")
+def test_without_bcc_there_are_the_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    objects_are(monkeypatch, Path("x.bpf.o"))
+    assert loader.chosen() is Loader.PREBUILT
+    assert loader.version().startswith("none: prebuilt, libbpf 1.")
+    objects_are(monkeypatch)
+    assert loader.chosen() is Loader.BCC  # whose error says what to install
+
+
+def test_objects_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(loader.VARIABLE, "prebuilt")
+    objects_are(monkeypatch)
+    with pytest.raises(MachineUnfit, match="built without clang") as refused:
+        loader.version()
+    assert "python3-bpfcc" in str(refused.value)
+
+
+def test_another_loader_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(loader.VARIABLE, "Bcc")
+    with pytest.raises(UsageError, match="BUFBENCH_LOADER is 'Bcc'; set it to bcc or prebuilt"):
+        loader.chosen()
+
+
+def producers() -> Iterator[Producer]:
+    """Every setting that a program is built with, and most pairs of them."""
+    yield Producer(checked=True, payload_bytes=8)
+    yield Producer(wake=Wake.BYTES, watermark=4096, records_per_exit=50)
+    for attach, scratch in product(Attach, (False, True)):
+        yield Producer(attach=attach, checked=True, scratch=scratch, payload_bytes=8)
+    for payload_bytes, count in product((0, 8, 512, MIXED), (1, 1000)):
+        yield Producer(payload_bytes=payload_bytes, records_per_exit=count)
+    yield Producer(delay_ns=1_000, payload_bytes=128)
+
+
+def builds() -> Iterator[Build]:
+    yield from (chooser.BUILD, thread.COUNTER, Build(variant="noop"), Build(variant="aggregate"))
+    for name, call, producer in product(("ringbuf", "perfbuf", "overwrite"), Call, producers()):
+        way = find(name)
+        if not way.calls and call is not Call.RESERVE:
+            continue
+        written = replace(producer, call=call)
+        macros = settings.macros(written) | way.macros(written, (0, 1))
+        for more in ({}, chooser.MACROS | {"SECOND_ARM": 1}, {"COUNT_MISSED": 1}):
+            yield Build(
+                variant=way.variant,
+                macros=tuple((macros | more).items()),
+                attach=producer.attach,
+                paired=producer.checked,
+            )
+
+
+@needs_objects
+def test_every_build_has_its_object() -> None:
+    """Opened, not loaded: any user may."""
+    known: dict[str, set[str]] = {}
+    with libbpf.loaded() as library:
+        for path in loader.objects():
+            with loaded.opened(library, path.read_bytes(), path.name) as found:
+                numbers = dict.fromkeys((f"SIZE_{index}" for index in range(4)), 8)
+                assert bool(found.set_numbers(numbers)) is ("-any" not in path.name)
+                known[path.name] = {each.name for each in found.programs()}
+    for build in builds():
+        macros = {"HAS_FETCH_ADD": 1, **dict(build.macros)}
+        name = f"{prebuilt._object_of(build, macros)}.bpf.o"
+        assert {*build.functions} <= known[name], build
+
+
+@needs_objects
+@pytest.mark.parametrize("change", [{"FAULT_TEAR": 3}, {"CALL_MADE_UP": 1}])
+def test_what_no_object_has_needs_bcc(change: dict[str, int]) -> None:
+    build = Build(variant="ringbuf", macros=(("SIZE_0", 80), *change.items()))
+    (name,) = change
+    with pytest.raises(MachineUnfit, match=f"needs bcc: objects have no {name}") as refused:
+        prebuilt.Prebuilt(build, Kernel("6.1.0", {}, {}))
+    assert "python3-bpfcc" in str(refused.value)
+
+
+def test_raw_tracepoints_of_old_kernels_need_bcc() -> None:
+    build = Build(variant="ringbuf", macros=(("PREEMPTIBLE", 1),), attach=Attach.RAW)
+    with pytest.raises(MachineUnfit, match=r"take Linux 5\.12"):
+        prebuilt.Prebuilt(build, Kernel("5.10.0", {}, {}))
+
+
+BY_BYTES = "ringbuf, woken by bytes"
+
+
+def config(text: str) -> TrialConfig:
+    found = TrialConfig(transport="none", budget_bytes=0, storm=STORMS[Shape.STORM])
+    if text != BY_BYTES:
+        return arms.made(arms.side(text, find), found, 256 * KIB, cpus=2)[0][0].config
+    producer = Producer(wake=Wake.BYTES, watermark=4 * KIB)
+    return replace(found, transport="ringbuf", budget_bytes=256 * KIB, producer=producer)
+
+
+SIDES = (
+    *("ringbuf", "ringbuf:output", "ringbuf:largest:payload=mixed", "ringbuf:payload=512"),
+    *("ringbuf:dynptr", "ringbuf:forced", "ringbuf:wakeup=16", "ringbuf:delay=2000", BY_BYTES),
+    *("ringbuf:discard", "ringbuf:discard:payload=mixed"),
+    *("ringbuf:records=100", "ringbuf:output:payload=mixed", "ringbuf:checked", "sharded"),
+    *("ringbuf:raw", "ringbuf:tp_btf:scratch", "perfbuf", "perfbuf:payload=512"),
+    *("perfbuf:payload=mixed", "perfbuf:records=1000", "perfbuf:raw:scratch"),
+)
+
+
+@needs_objects
+@pytest.mark.live
+@pytest.mark.slow
+@pytest.mark.parametrize("text", SIDES)
+def test_ledgers_and_records_agree(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[dict[str, Any]] = []
+    for each in Loader:
+        monkeypatch.setenv(loader.VARIABLE, each)
+        with Rig() as rig:
+            trial = run(rig, config(text))
+            rows = records(rig)
+            assert_balanced(trial)
+        assert trial.ledger is not None
+        own = rows[rows["flags"] & 1 == 1]
+        seen.append(
+            {
+                "exits": trial.ledger.own_exits,
+                "attempted": trial.ledger.own_attempted,
+                "lengths": sorted({*own["length"].tolist()}),
+                "flags": sorted({*own["flags"].tolist()}),
+                "comms": sorted({*own["comm"].tolist()}),
+                "statuses": sorted({*own["status"].tolist()}),
+            }
+        )
+    assert seen[0] == seen[1]
+    assert seen[0]["exits"] >= 1_500
+
+
+BLOCKS = 40
+
+
+@needs_objects
+@pytest.mark.live
+@pytest.mark.slow
+@pytest.mark.parametrize("text", ["ringbuf", "ringbuf:output", "perfbuf"])
+def test_a_write_costs_the_same(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A duet of one arm with itself, one by bcc, the other prebuilt: not shown to differ by 2 %."""
+    base = TrialConfig(transport="none", budget_bytes=0, storm=STORMS[Shape.STORM], duet=Duet())
+    side = arms.side(text, find)
+    first, second = plan.experiment(
+        "test", "", (side, side), base, 256 * KIB, blocks=BLOCKS, cpus=2
+    ).arms
+    programs: dict[Loader, dict[Build, Program]] = {each: {} for each in Loader}
+    usual = duet._program
+
+    def by_loader(rig: Rig, arm: Arm, *, marked: bool) -> Program:
+        which = Loader.PREBUILT if arm is second else Loader.BCC
+        monkeypatch.setenv(loader.VARIABLE, which)
+        rig._programs = programs[which]
+        return usual(rig, arm, marked=marked)
+
+    monkeypatch.setattr(duet, "_program", by_loader)
+    times: list[list[float]] = []
+    with Rig() as rig:
+        for block in range(BLOCKS):
+            place = Place(experiment="test", block=block, position=0)
+            trials = duet.run_duet(rig, (first, second), place, seed=1)
+            assert all(each.ledger and not each.ledger.residues for each in trials)
+            times.append([each.write.write_ns or 0 for each in trials if each.write])
+    found = paired_ratio(*zip(*times, strict=True))
+    print(
+        f"{text}: prebuilt writes take {1 / found.point:.3f} of bcc's "
+        f"({1 / found.high:.3f} to {1 / found.low:.3f}), {times[0][0]:.0f} ns"
+    )
+    assert found.low < 1.02
+    assert found.high > 1 / 1.02
