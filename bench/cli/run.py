@@ -87,6 +87,9 @@ _PAYLOAD = of_tracer(
     help="Padding: 0 to 4096 bytes, or mixed.",
 )
 _INTERVAL = of_consumer(click_type=Time("ms"), help="Milliseconds between timed drains.")
+_POLL = of_consumer(
+    help="How the consumer waits; edge: edge-triggered epoll, edge-bare: without its barrier."
+)
 _FLUSH = of_consumer(
     click_type=Time("ms"),
     help="Milliseconds after which all is read though nobody was woken; 0: never.",
@@ -121,7 +124,7 @@ def command(
     call: Annotated[Call, _CALL] = Call.RESERVE,
     payload: Annotated[int, _PAYLOAD] = 0,
     records: Annotated[int, of_tracer(help="Records per exit, 1 to 1000.")] = 1,
-    poll: Annotated[Poll, of_consumer(help="How the consumer waits.")] = Poll.EPOLL,
+    poll: Annotated[Poll, _POLL] = Poll.EPOLL,
     interval: Annotated[float, _INTERVAL] = 5.0,
     flush: Annotated[float, _FLUSH] = 0.0,
     reader: Annotated[Reader, of_consumer(help="What drains the buffers.")] = Reader.NATIVE,

@@ -93,7 +93,7 @@ def refuse_idle(
         (shape.workers > 0, f"on a {shape}, which has {shape.workers}", ("workers",)),
         (not rate, "without --rate", ("gap",)),
         (poll is not Poll.TIMED, "without --poll timed", ("interval",)),
-        (poll is not Poll.EPOLL, "without --poll epoll", ("flush",)),
+        (not poll.on_epoll, "without --poll epoll", ("flush",)),
         (by_bcc, "on --reader bcc, which has a timeout of its own", ("flush",)),
         (poll is Poll.STOPPED, "with --poll stopped, which is away all the time", ("stall",)),
         (bool(transports) and not real, "where no transport is run", TRACER),

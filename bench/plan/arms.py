@@ -27,7 +27,6 @@ _WORDS: Final[dict[str, dict[str, Any]]] = {
     "raw": {**_CHECKED, "attach": Attach.RAW},
     "tp_btf": {**_CHECKED, "attach": Attach.TP_BTF},
 }
-_OF_RINGS: Final = (*map(str, Call), "position=visit")
 _NUMBERS: Final = {  # the field, and the least and largest value
     "wakeup": ("watermark", 1, 1_000_000),
     "payload": ("payload_bytes", 0, 4096),
@@ -59,7 +58,7 @@ def side(text: str, find: Callable[[str], Traits], usual: Producer | None = None
     if words and words[0].startswith("rings="):  # of the transport's name
         called = f"{called}:{words.pop(0)}"
     transport = find(called)
-    for word in {*_OF_RINGS} & {*words}:
+    for word in {*map(str, Call)} & {*words}:
         if not transport.calls:
             raise UsageError(f"{called} has no {word}: it is of rings only", remedy="leave it out")
     chosen: dict[str, Any] = {}

@@ -11,12 +11,23 @@ from workloads.storm import Storm
 
 
 class Poll(StrEnum):
-    """How the consumer waits: on epoll, not at all, asleep for a fixed interval, or for the end."""
+    """How the consumer waits: on epoll, not at all, asleep for a fixed interval, or for the end.
+
+    Edge-triggered epoll asks no buffer before it sleeps: the consumer has to look again after its
+    position is published, which takes a full barrier. ``EDGE_BARE`` lacks both.
+    """
 
     EPOLL = "epoll"
     BUSY = "busy"
     TIMED = "timed"
     STOPPED = "stopped"  # reads nothing before the storm is over
+    EDGE = "edge"
+    EDGE_BARE = "edge-bare"
+
+    @property
+    def on_epoll(self) -> bool:
+        """Whether the kernel wakes the consumer."""
+        return self in (Poll.EPOLL, Poll.EDGE, Poll.EDGE_BARE)
 
 
 class Wake(StrEnum):
@@ -123,4 +134,4 @@ class TrialConfig:
     kernel_stats: bool = False  # BPF_ENABLE_STATS: ns per run, at a cost
     map_callers: int = 0  # processes that make bpf() map calls beside the storm
     duet: Duet | None = None  # None: the arm has the storm to itself
-    lazy_reader: bool = False  # a ring's consumer position is published once a visit; of duets
+    lazy_reader: bool = False  # the consumer's position is published once a visit; of duets

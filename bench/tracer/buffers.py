@@ -137,7 +137,7 @@ def opened_perf_buffers(program: Program, capture: Capture, request: Request) ->
 
     def map_event(event: int) -> None:
         if reader is Reader.NATIVE:
-            capture.add_perf(event, pages * PAGE_BYTES)
+            capture.add_perf(event, pages * PAGE_BYTES, request.lazy_reader)
 
     with ExitStack() as stack:
         for cpu in request.cpus:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from bench.amounts import counted
-from bench.errors import KernelRefused
+from bench.errors import KernelRefused, UsageError
 from bench.linux import libc, refusal
 from bench.plan.config import Consumer, Poll, Producer, Wake
 from bench.tracer import compiler
@@ -104,6 +104,12 @@ def perf_drain(handles: Sequence[int], capture: Capture, consumer: Consumer) -> 
 def _drain(
     capture: Capture, consumer: Consumer, poll: Callable[[], int], consume: Callable[[], int]
 ) -> Callable[[], None]:
+    if consumer.poll.on_epoll and consumer.poll is not Poll.EPOLL:
+        raise UsageError(
+            "libbcc's readers use level-triggered epoll",
+            remedy="take --poll epoll with --reader bcc",
+        )
+
     def drain() -> None:
         capture.spend(consumer.cost_ns)
         cpu_before, before = time.thread_time_ns(), resource.getrusage(resource.RUSAGE_THREAD)

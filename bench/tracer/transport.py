@@ -34,7 +34,7 @@ class Request:
     producer: Producer
     consumer: Consumer
     sharing: tuple[int, ...] = ()  # the CPUs that the storm may use; (): all
-    lazy_reader: bool = False  # publish a ring's consumer position once a visit
+    lazy_reader: bool = False  # publish the consumer's position once a visit
     shared: bool = False  # the consumer reads another arm's buffers too
 
     def pages_per_cpu(self) -> int:

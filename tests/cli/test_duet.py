@@ -24,7 +24,6 @@ DUET = [sys.executable, "-c", "from bench.cli import main; main()", "duet"]
         (["ringbuf", "pigeon"], "no transport 'pigeon'"),
         (["ringbuf:fast", "perfbuf"], "no arm has 'fast'"),
         (["perfbuf:output", "ringbuf"], "perfbuf has no output"),
-        (["ringbuf", "perfbuf:position=visit"], "perfbuf has no position=visit"),
         (["ringbuf", "perfbuf", "--assign", "100us"], "a window of 100us does not serve"),
         (["ringbuf", "perfbuf", "--assign", "banana"], "'banana' is not an assignment"),
         (["ringbuf", "perfbuf", "--precision", "0"], "--precision 0 is not a share"),

@@ -86,6 +86,9 @@ def _storm(random: Random, cpus: tuple[int, ...]) -> Storm:
     )
 
 
+_EDGES = (Poll.EDGE, Poll.EDGE_BARE)
+
+
 def _producer(random: Random) -> Producer:
     wake = random.choice(tuple(Wake))
     delayed = random.random() < 0.1
@@ -103,7 +106,7 @@ def _consumer(random: Random, cpus: tuple[int, ...]) -> Consumer:
     by_libbcc = random.random() < 0.2
     return Consumer(
         reader=Reader.LIBBCC if by_libbcc else Reader.NATIVE,
-        poll=random.choice(tuple(Poll)),
+        poll=random.choice([each for each in Poll if each not in _EDGES or not by_libbcc]),
         interval_ms=random.choice((1.0, 5.0)),
         flush_ms=random.choice((0.0, 0.0, 2.0)),
         stall_after_ms=5.0,

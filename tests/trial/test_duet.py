@@ -87,6 +87,7 @@ def assert_balanced(*trials: TrialResult) -> None:
         ("ringbuf:forced", "perfbuf:wakeup=16"),
         ("ringbuf:payload=512", "perfbuf:payload=512"),
         ("ringbuf:position=visit", "ringbuf"),
+        ("ringbuf", "perfbuf:position=visit"),
     ],
 )
 def test_both_ledgers_balance(rig: Rig, first: str, second: str, rule: str) -> None:

@@ -47,6 +47,20 @@ def test_what_no_wake_up_was_raised_for_is_stranded(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("name", TRANSPORTS)
+def test_edge_triggered_epoll_strands_none_behind_a_barrier(rig: Rig, name: str) -> None:
+    """The consumer catches up over and over; the last records of each storm would show it."""
+    consumer = Consumer(poll=Poll.EDGE, late_ms=20.0)
+    for _ in range(10):
+        config = TrialConfig(
+            transport=name, budget_bytes=256 * KIB, storm=Storm(count=500), consumer=consumer
+        )
+        found = run(rig, config)
+        assert_balanced(found)
+        assert found.late is not None
+        assert found.late.stranded == 0
+
+
+@pytest.mark.parametrize("name", TRANSPORTS)
 def test_where_every_record_wakes_none_is_stranded(rig: Rig, name: str) -> None:
     trial = late(rig, name, Producer(wake=Wake.FORCED))
     assert trial.late is not None

@@ -28,6 +28,8 @@ _WAITING: Final = {
     Poll.BUSY: "busy polling",
     Poll.TIMED: "draining by a timer",
     Poll.STOPPED: "reading only after the storm",
+    Poll.EDGE: "waiting on edge-triggered epoll",
+    Poll.EDGE_BARE: "waiting on edge-triggered epoll without a barrier",
 }
 
 

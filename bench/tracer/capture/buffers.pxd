@@ -60,7 +60,7 @@ cdef inline int map_ring(Capture capture, int fd, size_t data_bytes, bint lazy,
     return 0
 
 
-cdef inline int map_perf(Capture capture, int fd, size_t data_bytes) except -1:
+cdef inline int map_perf(Capture capture, int fd, size_t data_bytes, bint lazy) except -1:
     """Map the perf buffer of event ``fd``: a page that holds both positions, then the data.
 
     Writable, or the kernel would take the buffer for one to overwrite (kernel/events/core.c,
@@ -69,7 +69,7 @@ cdef inline int map_perf(Capture capture, int fd, size_t data_bytes) except -1:
     cdef perf_event_mmap_page *head = <perf_event_mmap_page *>map_pages(
         capture, fd, PAGE + data_bytes, PROT_READ | PROT_WRITE, 0, "pages of a perf buffer")
     capture.buffers[capture.buffer_count] = Buffer(
-        False, False, <uint8_t *>head + PAGE, data_bytes - 1, <uint64_t *>&head.data_head,
+        False, lazy, <uint8_t *>head + PAGE, data_bytes - 1, <uint64_t *>&head.data_head,
         <uint64_t *>&head.data_tail, NULL, 0)
     capture.buffer_count += 1
     return 0

@@ -18,6 +18,7 @@ cdef extern from "capture.h" nogil:
     void store64 "store_release"(uint64_t *place, uint64_t value)
     void store_int "store_release"(int *place, int value)
     void fence_acquire()
+    void full_barrier()
     uint64_t monotonic_ns()
     uint64_t thread_cpu_ns()
     void thread_switches(uint64_t *voluntary, uint64_t *involuntary)
@@ -39,7 +40,7 @@ cdef struct Row:  # bench.record.layout.ROW
 
 cdef struct Buffer:
     bint is_ring
-    bint lazy           # ring: its consumer position is published once a visit
+    bint lazy           # its consumer's position is published once a visit
     uint8_t *data
     uint64_t mask       # data bytes - 1: a power of two
     uint64_t *produced  # ring: producer position; perf: data_head
@@ -88,6 +89,7 @@ cdef class Capture:
 
     # waiting and stopping
     cdef object epoll
+    cdef list waited_fds                  # descriptors of all buffers
     cdef int epoll_fd
     cdef int wake_fd
     cdef int flush_ms                     # longest wait; -1: without end

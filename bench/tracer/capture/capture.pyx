@@ -11,7 +11,7 @@ import os
 import select
 
 from bench.tracer.capture.buffers cimport map_perf, map_ring, unmap_all
-from bench.tracer.capture.drain cimport drain_until_stopped, fill_rows
+from bench.tracer.capture.drain cimport EDGE, drain_until_stopped, fill_rows
 from bench.tracer.capture.rows cimport on_perf_lost, on_perf_sample, on_ring_sample
 
 RING_CALLBACK = <uintptr_t>&on_ring_sample
@@ -38,6 +38,7 @@ cdef class Capture:
         self.capacity = self.view.len // sizeof(Row)
         self.sample_stride = 1
         self.epoll = select.epoll()
+        self.waited_fds = []
         self.epoll_fd = self.epoll.fileno()
         self.wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.epoll.register(self.wake_fd, select.EPOLLIN)
@@ -56,11 +57,13 @@ cdef class Capture:
         """
         map_ring(self, fd, data_bytes, lazy, overwrites)
         self.epoll.register(fd, select.EPOLLIN)
+        self.waited_fds.append(fd)
 
-    def add_perf(self, int fd, size_t data_bytes):
+    def add_perf(self, int fd, size_t data_bytes, bint lazy=False):
         """Map the perf buffer of event ``fd``; OSError from mmap."""
-        map_perf(self, fd, data_bytes)
+        map_perf(self, fd, data_bytes, lazy)
         self.epoll.register(fd, select.EPOLLIN)
+        self.waited_fds.append(fd)
 
     def unmap(self):
         """Unmap all buffers, once run() reads them no more; the records stay."""
@@ -83,7 +86,10 @@ cdef class Capture:
         ``late_ns``: note the wait that ended before each record that is delivered so long after
         its kernel timestamp; 0: none.
         """
-        cdef int way = ("epoll", "busy", "timed", "stopped").index(poll)
+        cdef int way = ("epoll", "busy", "timed", "stopped", "edge", "edge-bare").index(poll)
+        if way >= EDGE:
+            for fd in self.waited_fds:
+                self.epoll.modify(fd, select.EPOLLIN | select.EPOLLET)
         self.flush_ms = flush_ms or -1
         self.late_ns = late_ns
         self.spend(cost_ns)

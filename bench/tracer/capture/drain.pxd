@@ -4,8 +4,8 @@
 from libc.stdint cimport uint64_t
 
 from bench.tracer.capture.capture cimport (
-    MAX_SAMPLES, Capture, Sample, load64, load_int, monotonic_ns, relax, sleep_until_ns,
-    thread_cpu_ns, thread_switches,
+    MAX_SAMPLES, Capture, Sample, full_barrier, load64, load_int, monotonic_ns, relax,
+    sleep_until_ns, thread_cpu_ns, thread_switches,
 )
 from bench.tracer.capture.consumer cimport wait
 from bench.tracer.capture.overwriting cimport visit_overwriting
@@ -18,6 +18,8 @@ cdef enum:  # in the order of bench.plan.config.Poll
     BUSY
     TIMED
     STOPPED
+    EDGE
+    EDGE_BARE
 
 cdef enum:
     RECORDS_PER_VISIT = 4096  # of one buffer, before the next has its turn
@@ -91,7 +93,7 @@ cdef inline void drain_until_stopped(Capture capture, int poll,
                                      uint64_t interval_ns) noexcept nogil:
     """Drain until stop() was called and all buffers are empty; note what the thread used."""
     cdef uint64_t cpu_before = thread_cpu_ns(), voluntary, involuntary, read
-    cdef int index, stopping, readable = 0
+    cdef int index, stopping, readable = 0, looked_again = 0
     thread_switches(&voluntary, &involuntary)
     if poll == STOPPED:
         sleep_until_ns(<uint64_t>-1, capture.wake_fd)
@@ -111,10 +113,19 @@ cdef inline void drain_until_stopped(Capture capture, int poll,
                 capture.empty_polls += 1
             readable = 0
         if read:
+            looked_again = 0
             continue
         if stopping:
             break
-        if poll == EPOLL:
+        if poll == EDGE and not looked_again:
+            # Edge-triggered epoll_wait() does not ask the buffers before it sleeps. Publishing
+            # the position, then looking for a record, pairs with the xchg() of
+            # bpf_ringbuf_commit(), which publishes a record, then looks at the position: with
+            # a full barrier in between on both sides one of them sees the other.
+            full_barrier()
+            looked_again = 1
+        elif poll == EPOLL or poll >= EDGE:
+            looked_again = 0
             readable = wait(capture)
         elif poll == BUSY:
             relax()

@@ -25,6 +25,7 @@ cdef inline uint64_t visit_perf(Capture capture, Buffer *perf, uint64_t limit) n
     # it when no writer of the CPU is nested any more: every record before this position is whole.
     cdef uint64_t end = load64(perf.produced)
     cdef uint64_t read = 0
+    cdef bint lazy = perf.lazy
     cdef uint64_t header
     cdef uint32_t kind, size
     while position < end and read < limit:
@@ -44,8 +45,11 @@ cdef inline uint64_t visit_perf(Capture capture, Buffer *perf, uint64_t limit) n
         # __perf_output_begin() reads data_tail and writes only where it left room, a control
         # dependency: the copy is made before the space is written again. The kernel's own readers
         # store it so too (tools/include/linux/ring_buffer.h, ring_buffer_write_tail()).
-        store64(perf.consumed, position)
+        if not lazy:
+            store64(perf.consumed, position)
         read += 1
+    if lazy:
+        store64(perf.consumed, position)
     return read
 
 
