@@ -200,7 +200,8 @@ def collect(
         kernel_release=os.uname().release,
         cpus_online=len(online),
         cpu_model=cpu_model(procfs.read(procfs.PROC / "cpuinfo") or ""),
-        memory_bytes=psutil.virtual_memory().total,
+        # Whole MiB: where a kernel's addresses are random, so are a few pages, boot by boot.
+        memory_bytes=psutil.virtual_memory().total >> 20 << 20,
         clock_source=procfs.clock_source(),
         preemption=preemption(),
         virtualisation=underneath.kind,
