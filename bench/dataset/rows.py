@@ -17,8 +17,10 @@ from bench.journal.distinct import place_id, trial_digest
 from bench.judge.columns import TAKES
 from bench.judge.load import load_of, state_of
 from bench.judge.metrics import METRICS
+from bench.judge.numbers import NUMBERS
 from bench.judge.precision import ERRORS
 from bench.measure.bins import Bins, Totals
+from bench.measure.restoring import Sorting
 from bench.plan.config import TrialConfig
 from bench.trial.result import TrialResult
 
@@ -47,11 +49,13 @@ _OF_TRIAL: Final[_Schema] = {
     "at_once": pl.Int64,
 }
 _OF_DUETS: Final = frozenset(f"{key}_error" for key in ERRORS)
+_SORTINGS: Final = tuple(f"{by}_" for by in Sorting)
 _NUMBERS: Final[_Schema] = dict.fromkeys(
     (
         *(metric.key for metric in METRICS if metric.of is None),
         *("own_attempted", "own_delivered", "own_dropped", "causal_pairs", "causal_violations"),
         *("missed", "torn", "latency_count", "wakeups_raised", "kernel_runs", *_OF_DUETS),
+        *(key for key in NUMBERS if key.startswith(("latency_error_", *_SORTINGS))),
     ),
     pl.Float64,
 )

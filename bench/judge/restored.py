@@ -5,11 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from bench.judge.samples import ArmSamples, ExperimentSamples
-from bench.measure.restoring import Sorting
+from bench.measure.restoring import IDLE_NS, Sorting
+
+_HOLD_NS: Final = {Sorting.MERGE: 0, Sorting.WATERMARK: IDLE_NS}  # a heap's depends on the trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +47,7 @@ def _over(experiment: str, arm: ArmSamples, by: Sorting) -> Iterator[OrderRestor
     added = arm.number(f"{by}_added_p50_ns")
     if np.isnan(added).all():
         return
-    hold = arm.number("heap_hold_ns") if by is Sorting.HEAP else np.zeros(1)
+    hold = arm.number("heap_hold_ns") if by is Sorting.HEAP else np.array([_HOLD_NS[by]])
 
     def middle(name: str) -> float:
         return float(np.nanmedian(arm.number(f"{by}_{name}")))
