@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from errno import ELOOP
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -97,6 +98,8 @@ class DataSet:
 
         Raises OSError where it cannot be written.
         """
+        if self._place.is_symlink():  # what it leads to is not ours to write and to sweep
+            raise OSError(ELOOP, os.strerror(ELOOP), str(self._place))
         ownership.make_folder(self._place)
         with _alone(self._place):
             known = {each.journal: each for each in load(self._place)}
@@ -220,6 +223,7 @@ class DataSet:
     def _save(self, entries: dict[str, Entry]) -> None:
         text = b"".join(_adapter().dump_json(each) + b"\n" for each in entries.values())
         beside = self._place / f".{_INDEX}.part"
+        beside.unlink(missing_ok=True)  # it may be a link
         ownership.write(beside, text)
         beside.replace(self._place / _INDEX)
 
