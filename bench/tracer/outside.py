@@ -41,6 +41,7 @@ _HEADER: Final = struct.Struct("=4sIIIIIQQ")
 _CONTROL: Final = struct.Struct("=6Q")  # count, overflow, malformed, lost, wake-ups, empty polls
 _RING, _PERF = 1, 2
 _MOST_FDS: Final = 250  # of one message: SCM_MAX_FD is 253
+_STDERR: Final = 2
 _READY_S: Final = 10.0
 _DONE_S: Final = 15.0
 _LOOK_S: Final = 0.005
@@ -65,9 +66,11 @@ def reader(
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         stack.callback(ours.close)
         with theirs:
+            stderr = stack.enter_context(os.fdopen(_STDERR, "wb", closefd=False))
             child = stack.enter_context(
                 process.started(
                     consumer.command,
+                    said=stderr,  # a pipe that nobody reads would fill
                     env={VARIABLE: str(theirs.fileno())},
                     pass_fds=(theirs.fileno(),),
                 )
