@@ -121,7 +121,7 @@ class DataSet:
 
     @property
     def place(self) -> Path:
-        """The folder of the data set."""
+        """Return the folder of the data set."""
         return self._place
 
     def machines(self) -> Iterator[MachineRuns]:
@@ -137,7 +137,7 @@ class DataSet:
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """What of the journals could not be used."""
+        """Return what of the journals could not be used."""
         return tuple(fault for entry in self._entries.values() for fault in entry.faults)
 
     def _sorted_out(
@@ -249,7 +249,7 @@ class MachineRuns:
 
     @property
     def key(self) -> str:
-        """A digest of all that the content follows from."""
+        """Return a digest of all that the content follows from."""
         found = sha256(code().encode())
         for entry, run in self._runs:
             names = entry.journal, entry.sha256, *(part.name for part in run.parts)
