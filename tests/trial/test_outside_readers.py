@@ -87,7 +87,10 @@ def test_a_buffer_that_is_too_small_balances(rig: Rig, program: Path, transport:
         ("import sys; sys.exit(7)", "it ended with 7"),
         ("import time; time.sleep(60)", "did not say 'ready' within"),
         (PROTOCOL + "ours.send(b'hello')\nours.recv(9)", "did not say 'ready'"),
-        (PROTOCOL + "print('x' * 100_000)\nours.send(b'ready')", "ended before the storm did: it ended with 0"),
+        (
+            PROTOCOL + "print('x' * 100_000)\nours.send(b'ready')",
+            "ended before the storm did: it ended with 0",
+        ),
         (PROTOCOL + "ours.send(b'ready')\nos.kill(os.getpid(), 9)", "was killed by SIGKILL"),
         (PROTOCOL + "ours.send(b'ready')\nours.recv(9)\nours.send(b'no')", "did not say 'done'"),
         (
