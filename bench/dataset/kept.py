@@ -47,5 +47,6 @@ class Kept(Generic[T]):
             b"%s %s\n" % (k.encode(), self._adapter.dump_json(v)) for k, v in self._used.items()
         )
         beside = self._path.with_name(f".{self._path.name}.part")
+        beside.unlink(missing_ok=True)  # it may be a link
         ownership.write(beside, b"".join(lines))
         beside.replace(self._path)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from errno import ELOOP
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -97,6 +98,8 @@ class DataSet:
 
         Raises OSError where it cannot be written.
         """
+        if self._place.is_symlink():  # what it leads to is not ours to write and to sweep
+            raise OSError(ELOOP, os.strerror(ELOOP), str(self._place))
         ownership.make_folder(self._place)
         with _alone(self._place):
             known = {each.journal: each for each in load(self._place)}
@@ -118,7 +121,7 @@ class DataSet:
 
     @property
     def place(self) -> Path:
-        """The folder of the data set."""
+        """Return the folder of the data set."""
         return self._place
 
     def machines(self) -> Iterator[MachineRuns]:
@@ -134,7 +137,7 @@ class DataSet:
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """What of the journals could not be used."""
+        """Return what of the journals could not be used."""
         return tuple(fault for entry in self._entries.values() for fault in entry.faults)
 
     def _sorted_out(
@@ -220,6 +223,7 @@ class DataSet:
     def _save(self, entries: dict[str, Entry]) -> None:
         text = b"".join(_adapter().dump_json(each) + b"\n" for each in entries.values())
         beside = self._place / f".{_INDEX}.part"
+        beside.unlink(missing_ok=True)  # it may be a link
         ownership.write(beside, text)
         beside.replace(self._place / _INDEX)
 
@@ -245,7 +249,7 @@ class MachineRuns:
 
     @property
     def key(self) -> str:
-        """A digest of all that the content follows from."""
+        """Return a digest of all that the content follows from."""
         found = sha256(code().encode())
         for entry, run in self._runs:
             names = entry.journal, entry.sha256, *(part.name for part in run.parts)

@@ -53,7 +53,7 @@ class Restored:
 
     @property
     def cpu_s_per_million(self) -> float:
-        """CPU seconds that a million records would take; 0 without any."""
+        """Return CPU seconds that a million records would take; 0 without any."""
         return self.cpu_ns / self.records / 1e3 if self.records else 0.0
 
 

@@ -41,6 +41,7 @@ _HEADER: Final = struct.Struct("=4sIIIIIQQ")
 _CONTROL: Final = struct.Struct("=6Q")  # count, overflow, malformed, lost, wake-ups, empty polls
 _RING, _PERF = 1, 2
 _MOST_FDS: Final = 250  # of one message: SCM_MAX_FD is 253
+_STDERR: Final = 2
 _READY_S: Final = 10.0
 _DONE_S: Final = 15.0
 _LOOK_S: Final = 0.005
@@ -65,9 +66,11 @@ def reader(
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         stack.callback(ours.close)
         with theirs:
+            stderr = stack.enter_context(os.fdopen(_STDERR, "wb", closefd=False))
             child = stack.enter_context(
                 process.started(
                     consumer.command,
+                    said=stderr,  # a pipe that nobody reads would fill
                     env={VARIABLE: str(theirs.fileno())},
                     pass_fds=(theirs.fileno(),),
                 )
@@ -99,7 +102,10 @@ def _drain(
         if child.poll() is not None:
             raise _refused(child, consumer, "ended before the storm did")
         time.sleep(_LOOK_S)
-    ours.send(STOP)
+    try:
+        ours.send(STOP)
+    except OSError as error:
+        raise _refused(child, consumer, "does not listen any more") from error
     _expect(ours, child, consumer, DONE, _DONE_S)
     after = _use(child.pid)
     count, overflow, malformed, lost, wakeups, empty = _CONTROL.unpack_from(shared)
@@ -123,9 +129,7 @@ def _expect(
     ours.settimeout(within_s)
     try:
         said = ours.recv(64)
-    except TimeoutError:
-        said = b""
-    except OSError:
+    except OSError:  # a timeout too
         said = b""
     if said != word:
         raise _refused(child, consumer, f"did not say {word.decode()!r} within {within_s:g} s")

@@ -245,6 +245,7 @@ int main(void)
 		control->empty_polls += polled && !read;
 		while (drain_all())
 			;
+		woken.data.u32 = 0;
 		if (epoll_wait(poller, &woken, 1, -1) < 0 && errno != EINTR)
 			fail("epoll_wait");
 		if (woken.data.u32 == 1)

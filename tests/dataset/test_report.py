@@ -205,6 +205,26 @@ def test_a_folder_that_cannot_be_written_is_read_at_once(
     assert said == [f"no data set in {two}, so that all is read at once: Permission denied"]
 
 
+def test_a_data_set_that_is_a_link_is_left_alone(two: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "mine.parquet").write_bytes(b"mine")
+    (two / store.NAME).symlink_to(elsewhere)
+    said: list[str] = []
+    assert stored(two, said)
+    assert "no data set" in said[0]
+    assert [each.name for each in elsewhere.iterdir()] == ["mine.parquet"]
+
+
+def test_a_link_in_the_place_of_a_file_is_not_followed(two: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.write_bytes(b"mine")
+    (two / store.NAME).mkdir()
+    (two / store.NAME / ".index.part").symlink_to(mine)
+    assert stored(two)
+    assert mine.read_bytes() == b"mine"
+
+
 def test_a_folder_without_a_trial_says_so(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="no trial in"):
         stored(tmp_path)

@@ -87,9 +87,16 @@ def test_a_buffer_that_is_too_small_balances(rig: Rig, program: Path, transport:
         ("import sys; sys.exit(7)", "it ended with 7"),
         ("import time; time.sleep(60)", "did not say 'ready' within"),
         (PROTOCOL + "ours.send(b'hello')\nours.recv(9)", "did not say 'ready'"),
-        (PROTOCOL + "ours.send(b'ready')", "ended before the storm did: it ended with 0"),
+        (
+            PROTOCOL + "print('x' * 100_000)\nours.send(b'ready')",
+            "ended before the storm did: it ended with 0",
+        ),
         (PROTOCOL + "ours.send(b'ready')\nos.kill(os.getpid(), 9)", "was killed by SIGKILL"),
         (PROTOCOL + "ours.send(b'ready')\nours.recv(9)\nours.send(b'no')", "did not say 'done'"),
+        (
+            PROTOCOL + "ours.send(b'ready')\nours.shutdown(2)\nsys.stdin.read()",
+            "does not listen any more",
+        ),
         (
             PROTOCOL
             + "m = mmap.mmap(memory[0], 4096)\nours.send(b'ready')\nours.recv(9)\n"
@@ -97,7 +104,7 @@ def test_a_buffer_that_is_too_small_balances(rig: Rig, program: Path, transport:
             "rows 1,152,921,504,606,846,976 were filled",
         ),
     ],
-    ids=["ends", "silent", "wrong word", "leaves", "killed", "not done", "claims too much"],
+    ids=["ends", "silent", "wrong word", "leaves", "killed", "not done", "deaf", "claims too much"],
 )
 def test_what_goes_wrong_is_named(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, program_text: str, complaint: str

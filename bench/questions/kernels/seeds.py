@@ -70,7 +70,7 @@ class Sample:
 
     @property
     def whole(self) -> bool:
-        """Whether it left all that it was to leave."""
+        """Return whether it left all that it was to leave."""
         return self.ran.status is Status.DONE
 
     @property
