@@ -7,7 +7,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,7 +18,7 @@ from secrets import token_hex
 from typing import Final
 
 from bench.dataset.rows import frame_of
-from bench.errors import JournalError
+from bench.errors import JournalError, MachineUnfit
 from bench.host import ownership
 from bench.journal.files import Stamp, digest
 from bench.journal.raw_lines import RawLine
@@ -153,6 +153,10 @@ def decoder(folder: Path, size_bytes: int) -> Iterator[Decode]:
     ):
         try:
             yield partial(_in_order, pool, folder, 2 * cpus)
+        except BrokenExecutor as error:
+            raise MachineUnfit(
+                "a process that decodes journals was killed", remedy="see whether memory is short"
+            ) from error
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -7,6 +7,7 @@ against the ledger, as those of bufbench's own reader are.
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 import socket
@@ -59,9 +60,11 @@ def reader(
     """
     with ExitStack() as stack:
         rows_bytes = PAGE_BYTES + capture.capacity * ROW.size
-        memory = os.memfd_create("bufbench_rows", os.MFD_CLOEXEC)
+        memory = os.memfd_create("bufbench_rows", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         stack.callback(os.close, memory)
         os.ftruncate(memory, rows_bytes)
+        # Reading what the reader has cut off would end this process, by SIGBUS.
+        fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
         shared = stack.enter_context(mmap.mmap(memory, rows_bytes))
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         stack.callback(ours.close)

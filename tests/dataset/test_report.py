@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +18,9 @@ import reference
 from made_up_trials import blocks, header, trial
 
 from bench.dataset import folder, store
+from bench.dataset.decode import decoder
 from bench.dataset.store import DataSet
-from bench.errors import JournalError
+from bench.errors import JournalError, MachineUnfit
 from bench.journal.files import below
 from bench.journal.reader import read_journals
 from bench.journal.schema import JournalContent
@@ -223,6 +225,14 @@ def test_a_link_in_the_place_of_a_file_is_not_followed(two: Path, tmp_path: Path
     (two / store.NAME / ".index.part").symlink_to(mine)
     assert stored(two)
     assert mine.read_bytes() == b"mine"
+
+
+def test_a_process_that_was_killed_is_named(tmp_path: Path) -> None:
+    with (
+        pytest.raises(MachineUnfit, match="was killed"),
+        decoder(tmp_path / "coming", 1 << 30),
+    ):
+        raise BrokenProcessPool
 
 
 def test_a_folder_without_a_trial_says_so(tmp_path: Path) -> None:

@@ -133,6 +133,7 @@ def test_other_cpus_are_answered_by_a_model_that_is_named_one() -> None:
     told = json.loads(render_json(data=document(answer).data))["scaled"]
     assert told["minimum_bytes"] == {"ringbuf": 64 * KIB, "perfbuf": 256 * KIB}
     assert "cannot be said" in text(replace(sized(RING), unscaled=True))
+    assert "by a model" not in text(replace(answer, scaled=replace(model, minimum_bytes={})))
 
 
 def test_rings_for_each_cpu_are_told_one_by_one() -> None:

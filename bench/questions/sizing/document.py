@@ -271,7 +271,7 @@ def _elsewhere(sized: Sized) -> Iterator[str]:
             "What other CPUs need cannot be said: too few storms lost anything for the backlog to "
             "be known. Take a longer --stall."
         )
-    if sized.scaled is None:
+    if sized.scaled is None or not sized.scaled.minimum_bytes:
         return
     cpus, needs = sized.scaled.cpus, []
     for transport, minimum_bytes in sized.scaled.minimum_bytes.items():

@@ -42,10 +42,13 @@ class Counters:
     """The array in which rewritten programs count."""
 
     def __init__(self, stack: ExitStack) -> None:
-        self.fd = bpf.create_map(
-            bpf.ARRAY, key_bytes=4, value_bytes=instructions.COUNTERS_BYTES, entries=1,
-            name="bufbench_counts",
-        )  # fmt: skip
+        try:
+            self.fd = bpf.create_map(
+                bpf.ARRAY, key_bytes=4, value_bytes=instructions.COUNTERS_BYTES, entries=1,
+                name="bufbench_counts",
+            )  # fmt: skip
+        except OSError as error:
+            raise refusal.refused("the kernel gives no map to count in", error) from error
         stack.callback(os.close, self.fd)
 
     def read(self) -> Counts:

@@ -10,6 +10,7 @@ from cpython.exc cimport PyErr_SetFromErrnoWithFilename
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+import errno
 import os
 import select
 
@@ -120,7 +121,7 @@ cdef class Reader:
         cdef void *pages
         cdef int part
         if self.count == MOST_BUFFERS:
-            raise ValueError("more buffers than can be read at once")
+            raise OSError(errno.E2BIG, "more buffers than can be read at once")
         buffer = &self.buffers[self.count]
         pages = mmap(NULL, length, protection, MAP_SHARED, fd, offset)
         if pages == MAP_FAILED:
