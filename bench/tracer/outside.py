@@ -121,7 +121,8 @@ def _drain(
         capture.take(rows, overflow=overflow, malformed=malformed, lost=lost, empty_polls=empty)
     capture.wakeups_taken = wakeups
     capture.cpu_ns, capture.voluntary_switches, capture.involuntary_switches = (
-        now - then for now, then in zip(after, before, strict=True)
+        max(0, now - then)  # of threads that ended meanwhile nothing is known
+        for now, then in zip(after, before, strict=True)
     )
 
 
@@ -132,10 +133,13 @@ def _expect(
     ours.settimeout(within_s)
     try:
         said = ours.recv(64)
-    except OSError:  # a timeout too
+    except TimeoutError:
+        what = f"did not say {word.decode()!r} within {within_s:g} s"
+        raise _refused(child, consumer, what) from None
+    except OSError:
         said = b""
     if said != word:
-        raise _refused(child, consumer, f"did not say {word.decode()!r} within {within_s:g} s")
+        raise _refused(child, consumer, f"did not say {word.decode()!r}")
 
 
 def _refused(child: Popen[bytes], consumer: Consumer, what: str) -> MachineUnfit:
