@@ -98,7 +98,9 @@ class DataSet:
 
         Raises OSError where it cannot be written.
         """
-        if self._place.is_symlink():  # what it leads to is not ours to write and to sweep
+        if (
+            self._place.is_symlink()
+        ):  # what it leads to may be anybody's: it is neither written nor swept
             raise OSError(ELOOP, os.strerror(ELOOP), str(self._place))
         ownership.make_folder(self._place)
         with _alone(self._place):

@@ -250,8 +250,8 @@ class Stored(Sequence[TrialResult]):
     def lost_told(self) -> Iterator[dict[str, int]]:
         """Yield the kernel's own lost counts of each."""
         of, texts = self._listed("lost_told")
-        told = [json.loads(text) for (text,) in texts]
-        return (told[at] for at in of.tolist())
+        counts = [json.loads(text) for (text,) in texts]
+        return (counts[at] for at in of.tolist())
 
     def bins(self) -> Bins:
         """Read the histogram of each one's latency."""

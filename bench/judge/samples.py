@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.judge import sequential
-from bench.judge.columns import Columns, Floats, Integers, columns_of
+from bench.judge.columns import Columns, Floats, Integers
 from bench.judge.load import Load
 from bench.judge.metrics import Metric, Unit
 from bench.judge.precision import ERRORS
@@ -312,61 +312,6 @@ class ExperimentSamples:
                 given = np.full(len(arm), nan)
                 given[both.left[both.same_load]] = lengths_ns[both.right[both.same_load]]
                 arm.baselines[baseline] = given
-
-
-def file(stretches: Iterable[Stretch]) -> dict[str, ExperimentSamples]:
-    """File all trials by experiment, in the order in which experiments were first met.
-
-    Invalid and reduced ones are kept apart, and count in nothing.
-    """
-    experiments: dict[str, ExperimentSamples] = {}
-    known: dict[Load, int] = {}
-    for run, stretch in enumerate(stretches):
-        _take(experiments, known, run, stretch)
-    for experiment in experiments.values():
-        experiment.hand_out_baselines()
-    return experiments
-
-
-def _take(
-    experiments: dict[str, ExperimentSamples], known: dict[Load, int], run: int, stretch: Stretch
-) -> None:
-    columns = columns_of(stretch.trials)
-    kinds = [*State]
-    order = {state: at for at, state in enumerate(kinds)}
-    states = np.array([order[each] for each in columns.states()], np.int64)
-    counts = ~np.isin(states, [order[State.INVALID], order[State.REDUCED]])
-    blocks = columns.blocks()
-    places, listed = columns.loads()
-    loads = np.array([known.setdefault(each, len(known)) for each in listed], np.int64)[places]
-    met: list[tuple[int, ExperimentSamples, ArmName, Integers]] = []
-    of_experiment: dict[str, list[Integers]] = {}
-    for name, arm, rows in columns.arms():
-        samples = experiments.setdefault(name, ExperimentSamples(name=name))
-        of_experiment.setdefault(name, []).append(rows)
-        if len(counting := rows[counts[rows]]):
-            _, first = np.unique(blocks[counting], return_index=True)
-            met.append((int(counting[0]), samples, arm, counting[np.sort(first)]))
-    for _, samples, arm, rows in sorted(met, key=lambda each: each[0]):
-        part = Part(
-            run=run,
-            columns=columns.chosen(rows),
-            machine=stretch.machine,
-            loads=loads[rows],
-            known=known,
-        )
-        samples.arms.setdefault(arm, ArmSamples(name=arm)).parts.append(part)
-    for name, parts in of_experiment.items():
-        samples, rows = experiments[name], np.sort(np.concatenate(parts))
-        of = states[rows]
-        for at, number in enumerate(np.bincount(of).tolist()):
-            if number:
-                samples.states[kinds[at]] = samples.states.get(kinds[at], 0) + number
-        for state, left_out in (
-            (State.INVALID, samples.invalid),
-            (State.REDUCED, samples.reduced),
-        ):
-            left_out.extend(columns.chosen(rows[of == order[state]]).trials())
 
 
 def uneven(left: ArmSamples, right: ArmSamples) -> list[Place]:

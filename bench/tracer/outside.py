@@ -66,16 +66,16 @@ def reader(
         # Reading what the reader has cut off would end this process, by SIGBUS.
         fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
         shared = stack.enter_context(mmap.mmap(memory, rows_bytes))
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        stack.callback(ours.close)
-        with theirs:
+        harness_end, reader_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        stack.callback(harness_end.close)
+        with reader_end:
             stderr = stack.enter_context(os.fdopen(_STDERR, "wb", closefd=False))
             child = stack.enter_context(
                 process.started(
                     consumer.command,
                     said=stderr,  # a pipe that nobody reads would fill
-                    env={VARIABLE: str(theirs.fileno())},
-                    pass_fds=(theirs.fileno(),),
+                    env={VARIABLE: str(reader_end.fileno())},
+                    pass_fds=(reader_end.fileno(),),
                 )
             )
         header = _HEADER.pack(
@@ -83,17 +83,17 @@ def reader(
             data_bytes, capture.capacity,
         )  # fmt: skip
         try:
-            socket.send_fds(ours, [header], [memory])
+            socket.send_fds(harness_end, [header], [memory])
             for first in range(0, len(fds), _MOST_FDS):
-                socket.send_fds(ours, [b"buffers"], [*fds[first : first + _MOST_FDS]])
+                socket.send_fds(harness_end, [b"buffers"], [*fds[first : first + _MOST_FDS]])
         except OSError as error:
             raise _refused(child, consumer, "did not take its buffers") from error
-        _expect(ours, child, consumer, READY, _READY_S)
-        yield lambda: _drain(ours, child, shared, capture, consumer)
+        _expect(harness_end, child, consumer, READY, _READY_S)
+        yield lambda: _drain(harness_end, child, shared, capture, consumer)
 
 
 def _drain(
-    ours: socket.socket,
+    harness_end: socket.socket,
     child: Popen[bytes],
     shared: mmap.mmap,
     capture: Capture,
@@ -106,10 +106,10 @@ def _drain(
             raise _refused(child, consumer, "ended before the storm did")
         time.sleep(_LOOK_S)
     try:
-        ours.send(STOP)
+        harness_end.send(STOP)
     except OSError as error:
         raise _refused(child, consumer, "does not listen any more") from error
-    _expect(ours, child, consumer, DONE, _DONE_S)
+    _expect(harness_end, child, consumer, DONE, _DONE_S)
     after = _use(child.pid)
     count, overflow, malformed, lost, wakeups, empty = _CONTROL.unpack_from(shared)
     if count > capture.capacity:
@@ -127,12 +127,16 @@ def _drain(
 
 
 def _expect(
-    ours: socket.socket, child: Popen[bytes], consumer: Consumer, word: bytes, within_s: float
+    harness_end: socket.socket,
+    child: Popen[bytes],
+    consumer: Consumer,
+    word: bytes,
+    within_s: float,
 ) -> None:
     """Wait for the reader to say ``word``; MachineUnfit if it says anything else, or nothing."""
-    ours.settimeout(within_s)
+    harness_end.settimeout(within_s)
     try:
-        said = ours.recv(64)
+        said = harness_end.recv(64)
     except TimeoutError:
         what = f"did not say {word.decode()!r} within {within_s:g} s"
         raise _refused(child, consumer, what) from None

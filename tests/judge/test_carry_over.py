@@ -10,7 +10,8 @@ import pytest
 from made_up_trials import trial
 
 from bench.judge.carry_over import CarryOver, carry_over, kept
-from bench.judge.samples import Stretch, file
+from bench.judge.filing import file
+from bench.judge.samples import Stretch
 from bench.plan.config import AGES, Duet
 from bench.record.write import WriteTimes
 from bench.trial.result import Half, TrialResult

@@ -19,9 +19,10 @@ from bench.judge.comparison import (
     outcome_of,
     unequal_loads,
 )
+from bench.judge.filing import file
 from bench.judge.floor import Floor
 from bench.judge.metrics import Group, Unit
-from bench.judge.samples import Stretch, file
+from bench.judge.samples import Stretch
 from bench.judge.statistics import Estimate, Scale
 from bench.measure.latency import Percentiles
 from bench.measure.occupancy import Occupancy

@@ -9,7 +9,8 @@ import pytest
 from made_up_trials import blocks
 
 from bench.judge.comparison import Comparison, Outcome, Row, compare_arms
-from bench.judge.samples import Stretch, file
+from bench.judge.filing import file
+from bench.judge.samples import Stretch
 from bench.measure.latency import Percentiles
 from bench.questions.transports.tables import comparison_table
 from bench.report.document import NONE

@@ -11,8 +11,9 @@ from made_up_trials import blocks, header, machine
 from rendered import run_json
 
 from bench.journal.schema import JournalContent, Run
+from bench.judge.filing import file
 from bench.judge.load import load_of, reasons_of, state_of
-from bench.judge.samples import ExperimentSamples, Stretch, file
+from bench.judge.samples import ExperimentSamples, Stretch
 from bench.questions.change.difference import difference
 from bench.questions.change.journal_set import JournalSet, journal_sets
 from bench.questions.change.numbers import budget_changes, changes, count_changes

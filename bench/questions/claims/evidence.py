@@ -9,8 +9,9 @@ from typing import Final
 
 from bench.journal.schema import JournalContent, Run
 from bench.judge.coverage import Coverage, coverage
+from bench.judge.filing import file
 from bench.judge.load import Load
-from bench.judge.samples import ArmSamples, ExperimentSamples, Place, Stretch, file
+from bench.judge.samples import ArmSamples, ExperimentSamples, Place, Stretch
 from bench.linux.machine import Machine
 from bench.plan.experiments import comparisons
 from bench.questions.transports.profiles import PERFBUF, RINGBUF

@@ -10,9 +10,10 @@ from typing import Final
 
 from bench.judge.carry_over import CarryOver, carry_over
 from bench.judge.comparison import Row, row_of
+from bench.judge.filing import file
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.metrics import METRICS, Group, Metric
-from bench.judge.samples import ArmSamples, ExperimentSamples, Stretch, file, uneven, without
+from bench.judge.samples import ArmSamples, ExperimentSamples, Stretch, uneven, without
 from bench.judge.statistics import Scale
 from bench.plan.config import Wake
 from bench.plan.experiments import Experiment

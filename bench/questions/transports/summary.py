@@ -15,10 +15,11 @@ from bench.journal.schema import Fault, JournalContent, Run
 from bench.judge.columns import columns_of
 from bench.judge.comparison import Comparison, Unequal, compare_arms, unequal_loads
 from bench.judge.coverage import Coverage, coverage
+from bench.judge.filing import file
 from bench.judge.floor import Floor, noise_floors
 from bench.judge.ladder import Ladder, ladders
 from bench.judge.restored import OrderRestored, restored
-from bench.judge.samples import ExperimentSamples, Stretch, file
+from bench.judge.samples import ExperimentSamples, Stretch
 from bench.judge.torn import Torn, torn
 from bench.linux.machine import Machine
 from bench.plan.config import TrialConfig

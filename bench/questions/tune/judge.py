@@ -9,9 +9,10 @@ from statistics import median
 from typing import Final
 
 from bench.amounts import counted
+from bench.judge.filing import file
 from bench.judge.metrics import METRICS
 from bench.judge.numbers import number
-from bench.judge.samples import ArmSamples, ExperimentSamples, Stretch, file, paired
+from bench.judge.samples import ArmSamples, ExperimentSamples, Stretch, paired
 from bench.judge.statistics import paired_ratio
 from bench.plan.experiments import ArmName
 from bench.questions.tune.axis import Axis

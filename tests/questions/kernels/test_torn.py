@@ -9,7 +9,8 @@ from made_up_claims import arm, dropped
 from made_up_trials import machine
 
 from bench.judge.comparison import compare_arms
-from bench.judge.samples import Stretch, file
+from bench.judge.filing import file
+from bench.judge.samples import Stretch
 from bench.judge.torn import torn
 from bench.plan import arms
 from bench.plan.config import Attach

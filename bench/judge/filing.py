@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""File the trials of runs by experiment, arm and block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from bench.judge.columns import Integers, columns_of
+from bench.judge.load import Load
+from bench.judge.samples import ArmSamples, ExperimentSamples, Part, Stretch
+from bench.plan.experiments import ArmName
+from bench.trial.result import State
+
+
+def file(stretches: Iterable[Stretch]) -> dict[str, ExperimentSamples]:
+    """File all trials by experiment, in the order in which experiments were first met.
+
+    Invalid and reduced ones are kept apart, and count in nothing.
+    """
+    experiments: dict[str, ExperimentSamples] = {}
+    known: dict[Load, int] = {}
+    for run, stretch in enumerate(stretches):
+        _take(experiments, known, run, stretch)
+    for experiment in experiments.values():
+        experiment.hand_out_baselines()
+    return experiments
+
+
+def _take(
+    experiments: dict[str, ExperimentSamples], known: dict[Load, int], run: int, stretch: Stretch
+) -> None:
+    columns = columns_of(stretch.trials)
+    kinds = [*State]
+    order = {state: at for at, state in enumerate(kinds)}
+    states = np.array([order[each] for each in columns.states()], np.int64)
+    counts = ~np.isin(states, [order[State.INVALID], order[State.REDUCED]])
+    blocks = columns.blocks()
+    places, listed = columns.loads()
+    loads = np.array([known.setdefault(each, len(known)) for each in listed], np.int64)[places]
+    met: list[tuple[int, ExperimentSamples, ArmName, Integers]] = []
+    of_experiment: dict[str, list[Integers]] = {}
+    for name, arm, rows in columns.arms():
+        samples = experiments.setdefault(name, ExperimentSamples(name=name))
+        of_experiment.setdefault(name, []).append(rows)
+        if len(counting := rows[counts[rows]]):
+            _, first = np.unique(blocks[counting], return_index=True)
+            met.append((int(counting[0]), samples, arm, counting[np.sort(first)]))
+    for _, samples, arm, rows in sorted(met, key=lambda each: each[0]):
+        part = Part(
+            run=run,
+            columns=columns.chosen(rows),
+            machine=stretch.machine,
+            loads=loads[rows],
+            known=known,
+        )
+        samples.arms.setdefault(arm, ArmSamples(name=arm)).parts.append(part)
+    for name, parts in of_experiment.items():
+        samples, rows = experiments[name], np.sort(np.concatenate(parts))
+        of = states[rows]
+        for at, number in enumerate(np.bincount(of).tolist()):
+            if number:
+                samples.states[kinds[at]] = samples.states.get(kinds[at], 0) + number
+        for state, left_out in (
+            (State.INVALID, samples.invalid),
+            (State.REDUCED, samples.reduced),
+        ):
+            left_out.extend(columns.chosen(rows[of == order[state]]).trials())
