@@ -20,8 +20,11 @@ class Saved(Protocol):
 T = TypeVar("T", bound=Saved)
 
 
-def read(path: Path, kind: type[T], *, number: int, command: str) -> T:
-    """Return the value in ``path``, as ``command`` writes it in format ``number``; JournalError."""
+def read(path: Path, kind: type[T], *, number: int, command: str, remedy: str = "") -> T:
+    """Return the value in ``path``, as ``command`` writes it in format ``number``.
+
+    JournalError for any other file, with ``remedy`` in place of naming another file.
+    """
     from pydantic import TypeAdapter, ValidationError
 
     try:
@@ -30,8 +33,8 @@ def read(path: Path, kind: type[T], *, number: int, command: str) -> T:
         raise JournalError(f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
         raise JournalError(
-            f"{path} is not what {command} writes", remedy="name a file that it wrote"
+            f"{path} is not what {command} writes", remedy=remedy or "name a file that it wrote"
         ) from error
     if found.format != number:
-        raise JournalError(f"{path} is of another version", remedy="make it anew")
+        raise JournalError(f"{path} is of another version", remedy=remedy or "make it anew")
     return found

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.errors import JournalError, UsageError
+from bench.errors import UsageError
 from bench.host import ownership
+from bench.journal import saved
 from bench.questions.bisect.readings import Reading, agreed
 from bench.questions.kernels import outcome
 
@@ -107,18 +108,7 @@ def opened(folder: Path, setup: tuple[str, ...], *, resume: bool) -> Notes:
 
 
 def _read(path: Path) -> _State | None:
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        found = TypeAdapter(_State).validate_json(path.read_bytes())
-    except FileNotFoundError:
+    if not path.exists():
         return None
-    except OSError as error:
-        raise JournalError(f"{path} cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        raise JournalError(
-            f"{path} is not what kernels bisect wrote", remedy="choose another with --output"
-        ) from error
-    if found.format != FORMAT:
-        raise JournalError(f"{path} is of another version", remedy="choose another with --output")
-    return found
+    remedy = "choose another with --output"
+    return saved.read(path, _State, number=FORMAT, command="kernels bisect", remedy=remedy)
