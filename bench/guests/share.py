@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.host import process
-from bench.linux import libc, syscalls
+from bench.linux import libc
 
 PLACES: Final = (
     Path("/usr/libexec/virtiofsd"),  # Debian 13, Ubuntu 24.04, Fedora
@@ -54,7 +54,7 @@ def wall_in() -> None:
     libc.unshare_mounts()
     attributes = ct.create_string_buffer(_ATTR.pack(_READ_ONLY, 0, 0, 0))
     where = (_HERE, b"/", _RECURSIVE)
-    libc.call("syscall", syscalls.MOUNT_SETATTR, *where, attributes, _ATTR.size)
+    libc.call("syscall", libc.SYS_MOUNT_SETATTR, *where, attributes, _ATTR.size)
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
-from bench.linux import libc, procfs, syscalls
+from bench.linux import libc, procfs
 
 ARRAY: Final = 2  # BPF_MAP_TYPE_ARRAY
 PERCPU_HASH: Final = 5  # BPF_MAP_TYPE_PERCPU_HASH
@@ -60,7 +60,7 @@ def _bpf(command: int, attribute: bytes) -> int:
 
 
 def _bpf_in(command: int, block: ct.Array[ct.c_char]) -> int:
-    return libc.call("syscall", syscalls.BPF, command, block, _ATTRIBUTE_BYTES)
+    return libc.call("syscall", libc.SYS_BPF, command, block, _ATTRIBUTE_BYTES)
 
 
 def load(kind: int, instructions: Sequence[Instruction]) -> int:
@@ -171,8 +171,7 @@ def program_id(program_fd: int) -> int:
 def program_name(program: int) -> str:
     """Return the name of the program with this id; needs CAP_SYS_ADMIN."""
     with _opened(_PROG_FD_BY_ID, program) as descriptor:
-        name = _info(descriptor)[_NAME_OFFSET : _NAME_OFFSET + 16]
-    return name.split(b"\0", 1)[0].decode(errors="replace")
+        return _text(_info(descriptor)[_NAME_OFFSET : _NAME_OFFSET + 16])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,41 +186,31 @@ class MapInfo:
 
 def maps() -> Iterator[MapInfo]:
     """Yield all maps of this kernel; needs CAP_SYS_ADMIN."""
-    number = 0
-    while True:
-        block = ct.create_string_buffer(struct.pack("=I", number), _ATTRIBUTE_BYTES)
-        try:
-            _bpf_in(_MAP_NEXT_ID, block)
-        except FileNotFoundError:  # that was the last
-            return
-        number = struct.unpack_from("=II", block)[1]
+    for number in _ids(_MAP_NEXT_ID):
         with suppress(FileNotFoundError), opened_map(number) as descriptor:  # it may be gone
             yield map_info(descriptor)
 
 
 def map_info(map_fd: int) -> MapInfo:
-    """Return what the kernel says of a map."""
+    """Return the kernel's account of a map."""
     kind, number, _, _, entries, _, name = _MAP_INFO.unpack_from(_info(map_fd))
-    text = name.split(b"\0", 1)[0].decode(errors="replace")
-    return MapInfo(id=number, kind=kind, entries=entries, name=text)
+    return MapInfo(id=number, kind=kind, entries=entries, name=_text(name))
 
 
 @contextmanager
 def opened_map(number: int) -> Iterator[int]:
     """Yield a descriptor of the map with this id.
 
-    Not one with BPF_F_RDONLY: do_mmap() takes VM_SHARED off a mapping of such a file, and
-    bpf_map_mmap() refuses any that is not shared.
+    Without BPF_F_RDONLY: do_mmap() takes VM_SHARED off a mapping of such a file, and bpf_map_mmap()
+    refuses any that is not shared.
     """
     with _opened(_MAP_FD_BY_ID, number) as descriptor:
         yield descriptor
 
 
-def next_link(link: int) -> int:
-    """Return the id after ``link``, from 0 on; ENOENT after the last. CAP_SYS_ADMIN."""
-    block = ct.create_string_buffer(struct.pack("=I", link), _ATTRIBUTE_BYTES)
-    _bpf_in(_LINK_NEXT_ID, block)
-    return int(struct.unpack_from("=II", block)[1])
+def links() -> Iterator[int]:
+    """Yield the ids of all links of this kernel; needs CAP_SYS_ADMIN, and 5.8."""
+    return _ids(_LINK_NEXT_ID)
 
 
 def raw_tracepoint_of(link: int) -> tuple[str, int] | None:
@@ -231,6 +220,21 @@ def raw_tracepoint_of(link: int) -> tuple[str, int] | None:
     with _opened(_LINK_FD_BY_ID, link) as descriptor:
         kind, _, program, *_ = _LINK_INFO.unpack_from(_info(descriptor, asked, _LINK_INFO_BYTES))
     return (name.value.decode(), program) if kind == _LINK_RAW_TRACEPOINT else None
+
+
+def _ids(command: int) -> Iterator[int]:
+    """Yield the ids that a command gives one after the other."""
+    number = 0
+    with suppress(FileNotFoundError):  # after the last one
+        while True:
+            block = ct.create_string_buffer(struct.pack("=I", number), _ATTRIBUTE_BYTES)
+            _bpf_in(command, block)
+            number = struct.unpack_from("=II", block)[1]
+            yield number
+
+
+def _text(name: bytes) -> str:
+    return name.split(b"\0", 1)[0].decode(errors="replace")
 
 
 def _info(descriptor: int, asked: bytes = b"", size_bytes: int = _PROG_INFO_BYTES) -> bytes:
@@ -250,9 +254,9 @@ def _opened(command: int, number: int) -> Iterator[int]:
 
 @contextmanager
 def statistics() -> Iterator[bool]:
-    """Have the kernel count runs and their time for as long as the context lasts (5.8).
+    """Have the kernel count runs and their time (5.8) while this lasts; yield whether it does.
 
-    Gives whether it does: switching it on takes CAP_SYS_ADMIN.
+    Switching it on takes CAP_SYS_ADMIN.
     """
     with ExitStack() as stack:
         counts = True

@@ -1,14 +1,24 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Functions of the C library that Python lacks, and private mount namespaces by them."""
+"""Functions of the C library and system calls that Python lacks."""
 
 from __future__ import annotations
 
 import ctypes as ct
 import os
+from contextlib import suppress
 from typing import Any, Final
+
+# Numbers of system calls without a function in the C library. Source:
+# arch/x86/entry/syscalls/syscall_64.tbl; scripts/syscall.tbl, which all newer architectures share.
+_X86_64: Final = os.uname().machine == "x86_64"
+SYS_BPF: Final = 321 if _X86_64 else 280
+SYS_PERF_EVENT_OPEN: Final = 298 if _X86_64 else 241
+SYS_MOUNT_SETATTR: Final = 442  # Linux 5.12
+_SYS_MEMBARRIER: Final = 324 if _X86_64 else 283
 
 _CLONE_NEWNS: Final = 0x20000
 _MS_REC_PRIVATE: Final = 0x4000 | 0x40000
+_MEMBARRIER_CMD_GLOBAL: Final = 1  # which is synchronize_rcu()
 
 _libc: Final = ct.CDLL(None, use_errno=True)
 
@@ -34,3 +44,12 @@ def unshare_mounts() -> None:
     """
     call("unshare", _CLONE_NEWNS)
     call("mount", None, b"/", None, _MS_REC_PRIVATE, None)
+
+
+def await_grace_period() -> None:
+    """Return after an RCU grace period; at once where the kernel gives none (nohz_full).
+
+    A BPF program is an RCU reader, also while it is preempted: those that ran have ended then.
+    """
+    with suppress(OSError):
+        call("syscall", _SYS_MEMBARRIER, _MEMBARRIER_CMD_GLOBAL, 0, 0)

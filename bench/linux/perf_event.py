@@ -14,7 +14,7 @@ import struct
 import time
 from typing import Final
 
-from bench.linux import libc, procfs, syscalls
+from bench.linux import libc, procfs
 
 _TYPE_SOFTWARE: Final = 1
 _TYPE_TRACEPOINT: Final = 2
@@ -89,4 +89,4 @@ def _open(cpu: int, wake_every: int | None, read_format: int, *, in_bytes: bool)
 
 def _call(attribute: bytes, cpu: int) -> int:
     block = ct.create_string_buffer(attribute, len(attribute))
-    return libc.call("syscall", syscalls.PERF_EVENT_OPEN, block, -1, cpu, -1, _FLAG_CLOEXEC)
+    return libc.call("syscall", libc.SYS_PERF_EVENT_OPEN, block, -1, cpu, -1, _FLAG_CLOEXEC)

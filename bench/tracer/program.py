@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import Final, Self
 
 from bench.host.signals import uninterrupted
-from bench.linux import bpf, grace, procfs, refusal, tracefs
+from bench.linux import bpf, libc, procfs, refusal, tracefs
 from bench.plan.config import Attach
 from bench.record.counters import CpuCounters
 from bench.tracer import counters, loader, probes
@@ -106,7 +106,7 @@ class Program:
                 for descriptor in held:
                     os.close(descriptor)
                 if attach is not Attach.TRACEPOINT:
-                    grace.wait()
+                    libc.await_grace_period()
 
     def _attach(self, program: int, attach: Attach) -> int:
         """Attach one program; it runs until the descriptor that is returned is closed."""
@@ -186,18 +186,17 @@ def _on_event(event: int) -> frozenset[int] | None:
 
 def _on_raw(tracepoint: str) -> frozenset[int]:
     """Return the ids of programs on the raw tracepoint; empty if links are not readable."""
-    found, link = set[int](), 0
-    while True:
-        try:
-            link = bpf.next_link(link)
-        except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.EPERM, errno.EINVAL):
-                raise
-            return frozenset(found)
-        with suppress(OSError):  # gone by now
-            name, program = bpf.raw_tracepoint_of(link) or ("", 0)
-            if name == tracepoint:
-                found.add(program)
+    found = set[int]()
+    try:
+        for link in bpf.links():
+            with suppress(OSError):  # gone by now
+                name, program = bpf.raw_tracepoint_of(link) or ("", 0)
+                if name == tracepoint:
+                    found.add(program)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EINVAL):
+            raise
+    return frozenset(found)
 
 
 def _loaded(build: Build, kernel: Kernel) -> Loaded:

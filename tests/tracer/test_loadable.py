@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tracing import BUFBENCH
 
-from bench.linux import syscalls
+from bench.linux import libc
 from bench.tracer import probes
 
 pytestmark = pytest.mark.live
@@ -33,7 +33,7 @@ assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, program) == 0, ctyp
 os.execv(sys.argv[2], sys.argv[2:])
 """
 SECCOMP = (sys.executable, "-c", FILTERED)
-BPF, PERF_EVENT_OPEN = str(syscalls.BPF), str(syscalls.PERF_EVENT_OPEN)
+BPF, PERF_EVENT_OPEN = str(libc.SYS_BPF), str(libc.SYS_PERF_EVENT_OPEN)
 
 
 def limited(words: str) -> tuple[str, ...]:
