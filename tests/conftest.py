@@ -93,7 +93,7 @@ def one_measurement_at_a_time(request: pytest.FixtureRequest) -> Iterator[None]:
     capture = request.config.pluginmanager.getplugin("capturemanager")
     with ExitStack() as held:
         with capture.global_and_fixture_disabled():
-            held.enter_context(lock.held(["pytest", request.node.nodeid], wait=True))
+            held.enter_context(lock.held(wait=True))
         if "rig" not in request.fixturenames:
             held.close()
         yield

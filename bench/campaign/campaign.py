@@ -176,7 +176,7 @@ def opened(request: Request) -> Iterator[Campaign]:
         resumable(request.journal)
     JournalWriter.check(request.journal)  # before anybody waits for another measurement
     with (
-        lock.held(request.command_line, wait=request.wait),
+        lock.held(wait=request.wait),
         Rig(request.storm_user) as rig,
         cpus.held_shallow() as shallow,
     ):

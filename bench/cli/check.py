@@ -100,7 +100,7 @@ def command(
     )
     tell = speaker(time.monotonic())
     with (
-        lock.held(["bufbench", "check", *tool], wait=wait),
+        lock.held(wait=wait),
         _headers() as environment,
         running(tool, environment=environment, pipe=pipe) as started,
     ):

@@ -20,7 +20,7 @@ LONGEST_LINE = 1_400
 # Holds the machine's lock, so that whatever comes as far as asking for it is refused with 3.
 HOLDER = (
     "import sys\nfrom bench.host import lock\n"
-    "with lock.held(['holder'], wait=True):\n print('held', flush=True)\n sys.stdin.read()"
+    "with lock.held(wait=True):\n print('held', flush=True)\n sys.stdin.read()"
 )
 
 

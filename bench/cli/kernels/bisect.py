@@ -121,7 +121,7 @@ def command(
         if not asked.exact:
             from bench.host import lock
 
-            stack.enter_context(lock.held(sys.argv))
+            stack.enter_context(lock.held())
         notes = state.opened(folder, reader.setup, resume=resume)
         tell(f"{title(study)}; results: {folder}")
         study = run.bisect(candidates, asked, run.Booter(reader, notes, tell))
@@ -189,7 +189,7 @@ def step(
         if not asked.exact:
             from bench.host import lock
 
-            stack.enter_context(lock.held(sys.argv))
+            stack.enter_context(lock.held())
         folder = stack.enter_context(scratch.folder())
         notes = state.opened(folder, reader.setup, resume=False)
         judged = run.step(image, asked, run.Booter(reader, notes, tell), good)

@@ -184,7 +184,7 @@ def _run(
         kernels_run.run(asked, images, say)
 
     if guests := [image for image in images if image.label != HOST]:
-        with lock.held(sys.argv):  # the probe boots a guest too
+        with lock.held():  # the probe boots a guest too
             chosen = boot.EMULATION
             if accelerator != "emulated":
                 chosen = boot.probe(guests[0], request.guest, request.folder)

@@ -110,7 +110,7 @@ def command(
     stamp_at = plan.stamp_at(found.columns(event), stamp) if stamp else -1
     tell = speaker(time.monotonic())
     with (
-        lock.held(["bufbench", "object", "compare", str(file)], wait=wait),
+        lock.held(wait=wait),
         libbpf.loaded() as library,
     ):
         looks = measured.look(library, found, budget)
