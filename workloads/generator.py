@@ -19,7 +19,7 @@ from typing import Final, Self
 
 from bench.errors import MachineUnfit, StormFailed, UsageError
 from bench.host import session
-from bench.linux import cpus, procfs, refusal
+from bench.linux import cpus, refusal
 from workloads.cgroup import Cgroup
 from workloads.storm import Shape, Storm, StormReport
 from workloads.truth import Truth
@@ -128,7 +128,7 @@ class Generator:
         cgroup: Cgroup | None = None,
         truth: Truth | None = None,
     ) -> None:
-        check(storm, cpus.usable(procfs.online_cpus()))
+        check(storm, cpus.usable())
         self._storm = storm
         self._user = chosen() if user is None else user
         self._cgroup = cgroup

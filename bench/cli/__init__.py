@@ -15,22 +15,8 @@ if TYPE_CHECKING:
     from bench.host.signals import Ending
 
 COMMANDS: Final = (
-    *(
-        "doctor",
-        "run",
-        "trace",
-        "claims",
-        "size",
-        "tune",
-        "duet",
-        "check",
-        "watch",
-        "object",
-        "report",
-        "compare",
-        "history",
-    ),
-    *("kernels", "fleet", "completion", "man"),
+    *("doctor", "run", "trace", "claims", "size", "tune", "duet", "check", "watch", "object"),
+    *("report", "compare", "history", "kernels", "fleet", "completion", "man"),
 )
 """In the order in which the help shows them."""
 
@@ -52,7 +38,7 @@ def enter(run: Callable[[Ending], int]) -> None:
     try:  # imports included: Ctrl-C may come as early as that
         settle()
         ending.install()
-        # numpy's: threads that we have no use for, and where one cannot be had, it raises SIGINT.
+        # numpy's: threads without a use here, and where one cannot be had, it raises SIGINT.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         from bench.cli import output
         from bench.errors import BufbenchError

@@ -130,11 +130,11 @@ class _Plan:
 
 
 def _plan(claims: Sequence[Claim], blocks: int) -> _Plan:
-    from bench.linux import cpus, procfs
+    from bench.linux import cpus
     from bench.questions.claims import run as running
     from bench.tracer.build import Kernel
 
-    usable, kernel = cpus.usable(procfs.online_cpus()), None
+    usable, kernel = cpus.usable(), None
     with suppress(BufbenchError):  # whatever is missing, the run says
         kernel = Kernel.by_types()
     experiments = running.needed(claims, running.experiments(usable, kernel))

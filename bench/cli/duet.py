@@ -90,7 +90,7 @@ def command(
 
     from bench import paths
     from bench.campaign import campaign
-    from bench.linux import cpus, procfs
+    from bench.linux import cpus
     from bench.plan import arms, budgets, duet
     from bench.plan.config import TrialConfig
     from bench.questions.duet.designs import designs
@@ -100,7 +100,7 @@ def command(
     from bench.trial.duet import require_cpus
     from workloads.generator import check
 
-    usable = cpus.usable(procfs.online_cpus())
+    usable = cpus.usable()
     sides = arms.side(first, find), arms.side(second, find)
     if workload not in _SHAPES:
         raise UsageError(

@@ -57,11 +57,11 @@ def described(
 
 def _profiled(profile: Path, buffer: str, load: Load, most_s: float) -> Load:
     """Return the load that a profile has, with the stall of ``load``."""
-    from bench.linux import cpus, procfs
+    from bench.linux import cpus
     from bench.questions.sizing import plan
     from bench.questions.watch import replay
 
-    workers = max(2, len(cpus.usable(procfs.online_cpus())))
+    workers = max(2, len(cpus.usable()))
     load_seen = replay.chosen(replay.read(profile), buffer)
     found = replay.replay(load_seen, workers=workers, most_s=most_s)
     return replace(

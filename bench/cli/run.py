@@ -161,7 +161,6 @@ def command(
     from bench.campaign import campaign, gates, progress
     from bench.journal.reader import read_journal
     from bench.linux import cpus as processors
-    from bench.linux import procfs
     from bench.plan.outline import outline
     from bench.questions.transports import profiles
     from workloads.user import chosen
@@ -169,7 +168,7 @@ def command(
     refuse(context, "with --quiet", *["as_json"] * quiet)
     checks = gates.parse(*fail_on or [])
     user = chosen(storm_user)
-    usable = processors.usable(procfs.online_cpus())
+    usable = processors.usable()
     load = profile if workload is Shape.REPLAY else None
     profile = None if load else _asked_profile(context, profile)
     if profile is not None:

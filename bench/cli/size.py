@@ -85,7 +85,6 @@ def command(
     from bench import paths
     from bench.campaign import campaign
     from bench.linux import cpus as processors
-    from bench.linux import procfs
     from bench.questions.sizing import document as report
     from bench.questions.sizing import plan, run, scaling
     from bench.questions.sizing.judge import exits_per_s
@@ -110,7 +109,7 @@ def command(
                 "--on-cpus needs a load that is the same on all machines",
                 remedy="give it a --rate or a --burst, or a profile by --from",
             )
-    cpus = len(processors.usable(procfs.online_cpus()))
+    cpus = len(processors.usable())
     chosen = plan.config(load, cpus)
     most_bytes = min(plan.LARGEST_BYTES, _memory_for(chosen))
     asked = [find(name).name for name in each_once("--transport", transport) or TRANSPORTS]

@@ -81,7 +81,6 @@ def command(
     from bench import paths
     from bench.campaign import campaign
     from bench.linux import cpus as processors
-    from bench.linux import procfs
     from bench.plan import budgets
     from bench.questions.sizing import plan as sizing
     from bench.questions.sizing.judge import exits_per_s
@@ -102,7 +101,7 @@ def command(
     check_range("--within", within, 0.01, 60_000)
     check_range("--blocks", blocks, 8, 1_000)
     budgets.check(budget, memory_bytes=_available())
-    cpus = len(processors.usable(procfs.online_cpus()))
+    cpus = len(processors.usable())
     chosen = plan.config(load, cpus)
     ways = [find(name) for name in each_once("--transport", transport) or TRANSPORTS]
     tried = plan.choices(ways, chosen, budget, cpus=cpus)

@@ -255,7 +255,7 @@ def examine() -> Iterator[Finding]:
     yield required("tracers", loader.shown)
     yield required("libbpf", compiler.libbpf_name)
     yield objects(libbpf.find, compiled.possible())
-    yield cpus(online, processors.usable(online))
+    yield cpus(online, processors.usable())
     yield check("CPU quota", cgroup.quota(cgroup.own("cpu")))
     yield check("clock source", procfs.clock_source())
     clocks = kernel_clock.look()

@@ -28,7 +28,7 @@ def explained(error: Exception) -> MachineUnfit | None:
         return None
     return MachineUnfit(
         "no process or thread could be started: a limit on their number is reached",
-        remedy="raise pids.max of this cgroup or ulimit -u, or end what else runs",
+        remedy=refusal.remedy_for(EAGAIN),
     )
 
 

@@ -69,7 +69,7 @@ def run(
     program = shutil.which(words[0], path=environment.get("PATH"))
     if program is None:
         raise ProgramFailed(f"cannot run {words[0]}: {os.strerror(ENOENT)}")
-    try:
+    with _starting(words[0]):
         child = subprocess.Popen(
             (sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid()), program, *words[1:]),
             stdin=subprocess.DEVNULL,
@@ -81,10 +81,6 @@ def run(
             env=environment,
             start_new_session=True,
         )
-    except OSError as error:
-        raise limits.explained(error) or ProgramFailed(
-            f"cannot run {words[0]}: {error.strerror}"
-        ) from error
     timed_out = False
     try:
         stdout, stderr = child.communicate(timeout=timeout_s)
@@ -120,7 +116,7 @@ def started(
     On leaving, the whole session is killed. Raises ProgramFailed if it cannot be started.
     """
     words = tuple(str(word) for word in argv)
-    try:
+    with _starting(words[0]):
         child = subprocess.Popen(
             words,
             stdin=subprocess.PIPE,
@@ -130,10 +126,6 @@ def started(
             pass_fds=tuple(pass_fds),
             start_new_session=True,
         )
-    except OSError as error:
-        raise limits.explained(error) or ProgramFailed(
-            f"cannot run {words[0]}: {error.strerror}"
-        ) from error
     try:
         yield child
     finally:
@@ -147,8 +139,19 @@ def started(
                 pipe.close()
 
 
+@contextmanager
+def _starting(program: str) -> Iterator[None]:
+    """Raise MachineUnfit at a limit, and ProgramFailed, in place of an OSError."""
+    try:
+        yield
+    except OSError as error:
+        raise limits.explained(error) or ProgramFailed(
+            f"cannot run {program}: {error.strerror}"
+        ) from error
+
+
 def _end(child: subprocess.Popen[str]) -> tuple[str, str]:
-    """Kill the child's whole session and return what it had said until then."""
+    """Kill the child's whole session and return its output so far."""
     with suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
     try:
@@ -167,7 +170,7 @@ def _text(seen: str | bytes | None) -> str:
 
 
 def _failure(completed: Completed) -> str:
-    """Return one line: the program, how it ended, and the last line that it said."""
+    """Return one line: the program, how it ended, and the last line of its output."""
     code = completed.returncode
     ended = f"was killed by {signals.named(-code)}" if code < 0 else f"returned {code}"
     said = (completed.stderr.strip() or completed.stdout.strip()).splitlines()

@@ -26,12 +26,12 @@ _NODES: Final = procfs.SYS / "devices/system/node"
 _CPU: Final = procfs.SYS / "devices/system/cpu/cpu0"
 
 
-def usable(online: Sequence[int]) -> tuple[int, ...]:
-    """Return those of ``online`` that this process may run on, ascending.
+def usable() -> tuple[int, ...]:
+    """Return the online CPUs that this process may run on, ascending.
 
     The kernel applies a cpuset cgroup to the affinity mask, so that the mask shows both.
     """
-    return tuple(sorted(os.sched_getaffinity(0) & {*online}))
+    return tuple(sorted(os.sched_getaffinity(0) & {*procfs.online_cpus()}))
 
 
 def nodes() -> tuple[tuple[int, ...], ...]:

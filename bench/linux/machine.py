@@ -212,7 +212,7 @@ def collect(
         kernel_facts=dict(kernel_facts),
         scheduling=cpus.scheduling(),
         online_cpus=cpus.list_format(online),
-        usable_cpus=cpus.list_format(cpus.usable(online)),
+        usable_cpus=cpus.list_format(cpus.usable()),
         cpu_quota=cgroup.quota(cgroup.own("cpu")),
         idle_states=cpus.idle_states(),
         idle_held=idle_held,

@@ -25,7 +25,7 @@ from bench import paths
 from bench.campaign import campaign, gates, progress
 from bench.errors import BufbenchError, GateFailed, UsageError
 from bench.host import limits, ownership
-from bench.linux import cpus, procfs
+from bench.linux import cpus
 from bench.plan.experiments import Arm, Experiment
 from bench.plan.outline import outline
 from bench.questions.transports import profiles
@@ -55,7 +55,7 @@ class Suite:
 
     def __init__(self, config: pytest.Config) -> None:
         name = config.getoption("--profile")
-        self.profile = profiles.profile(name, cpus.usable(procfs.online_cpus()))
+        self.profile = profiles.profile(name, cpus.usable())
         self.gates = gates.parse(*config.getoption("--fail-on"))
         gates.check_plan(
             self.gates,

@@ -46,7 +46,7 @@ class Rig:
         self.kernel = Kernel.probe()
         kernel_clock.require_shared()
         self.cpus = procfs.online_cpus()
-        self.usable = cpus.usable(self.cpus)
+        self.usable = cpus.usable()
         self.storm_user = chosen() if storm_user is None else storm_user
         self._extra_macros = extra_macros
         self._stack = ExitStack()

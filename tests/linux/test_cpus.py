@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up_trials import machine
 
-from bench.linux import cgroup, cpus
+from bench.linux import cgroup, cpus, procfs
 from bench.linux.cgroup import homes
-from bench.linux.procfs import MOST_CPUS, Mount, online_cpus, parse_cpu_list
+from bench.linux.procfs import MOST_CPUS, Mount, parse_cpu_list
 
 
 @given(st.frozensets(st.integers(0, MOST_CPUS - 1), max_size=200))
@@ -28,13 +28,17 @@ def test_a_list_is_written_as_the_kernel_writes_it() -> None:
 
 def test_usable_are_the_online_ones_that_affinity_allows() -> None:
     allowed = os.sched_getaffinity(0)
-    assert cpus.usable(online_cpus()) == tuple(sorted(allowed))
+    assert cpus.usable() == tuple(sorted(allowed))
     try:
         os.sched_setaffinity(0, {max(allowed)})
-        assert cpus.usable(online_cpus()) == (max(allowed),)
-        assert cpus.usable((max(allowed) + 1,)) == ()
+        assert cpus.usable() == (max(allowed),)
     finally:
         os.sched_setaffinity(0, allowed)
+
+
+def test_a_cpu_that_is_offline_is_not_usable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(procfs, "online_cpus", lambda: (max(os.sched_getaffinity(0)) + 1,))
+    assert cpus.usable() == ()
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def command(
     Example: bufbench object compare exitsnoop.json --stamp time_ns --budget 256K -- make -j4
     """
     from bench.host import lock
-    from bench.linux import cpus, procfs
+    from bench.linux import cpus
     from bench.questions.object import plan
     from bench.questions.object.document import Question, document
     from bench.questions.object.run import run
@@ -104,7 +104,7 @@ def command(
     check_range("--blocks", blocks, 1, 1_000)
     if seconds is not None:
         check_range("--seconds", seconds, 0.05, plan.LONGEST_S)
-    workers = max(2, len(cpus.usable(procfs.online_cpus())))
+    workers = max(2, len(cpus.usable()))
     load = plan.load(under or (), rate_per_s=rate, seconds=seconds, workers=workers)
     found = package.read(file)
     stamp_at = plan.stamp_at(found.columns(event), stamp) if stamp else -1
