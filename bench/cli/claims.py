@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -78,8 +78,10 @@ def command(
     Example: bufbench claims --from results/claims-20261122-101500.jsonl --format markdown
     """
     from bench import paths
-    from bench.campaign import gates
-    from bench.questions.claims import expectations
+    from bench.campaign import campaign, gates
+    from bench.doctor.least_privilege import by_transport, examine
+    from bench.plan.outline import outline
+    from bench.questions.claims import expectations, run
     from bench.questions.claims.catalogue import chosen, judge
     from bench.questions.claims.data import data_of
     from bench.questions.claims.document import document
@@ -104,11 +106,22 @@ def command(
         refuse(context, "with --from, which runs nothing", *what_runs)
     else:
         settle_s = 60 * until_settled
-        plan = _plan(claims, blocks)
+        experiments, left_out = _plan(claims, blocks)
+        request = campaign.Request(
+            journal=journal,
+            profile="claims",
+            seed=seed,
+            wait=wait,
+            plan=outline(experiments, adaptive=settle_s > 0),
+            left_out=left_out,
+        )
         if dry_run:
-            _show(plan, settle_s, as_json=form == "json")
+            _show(experiments, left_out, settle_s, as_json=form == "json")
             return
-        trials = _run(claims, plan, journal, seed=seed, settle_s=settle_s, wait=wait)
+        if any(each.on_capabilities for each in claims):
+            request = replace(request, capabilities=by_transport([*examine()]))
+        with campaign.opened(request) as opened:
+            trials = run.run(opened, claims, experiments, settle_s=settle_s)
     judged = tuple(judge(each, claims) for each in of_journals(read(journals or [journal])))
     documents = [document(each, expected=expected, strict=strict) for each in judged]
     with read_or_not():
@@ -121,23 +134,16 @@ def command(
     expectations.check(expected, judged, strict=strict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Plan:
-    """Experiments to be run, and what the machine cannot run."""
-
-    experiments: tuple[Experiment, ...]
-    left_out: tuple[str, ...]
-
-
-def _plan(claims: Sequence[Claim], blocks: int) -> _Plan:
+def _plan(claims: Sequence[Claim], blocks: int) -> tuple[tuple[Experiment, ...], tuple[str, ...]]:
+    """Return the experiments to be run, and what this machine cannot run."""
     from bench.linux import cpus
-    from bench.questions.claims import run as running
+    from bench.questions.claims import run
     from bench.tracer.build import Kernel
 
     usable, kernel = cpus.usable(), None
-    with suppress(BufbenchError):  # whatever is missing, the run says
+    with suppress(BufbenchError):  # whatever is missing, the run names it
         kernel = Kernel.by_types()
-    experiments = running.needed(claims, running.experiments(usable, kernel))
+    experiments = run.needed(claims, run.experiments(usable, kernel))
     if not experiments:
         raise UsageError(
             "these claims need no experiment of this machine's",
@@ -145,40 +151,20 @@ def _plan(claims: Sequence[Claim], blocks: int) -> _Plan:
         )
     if blocks:
         experiments = tuple(replace(each, blocks=blocks) for each in experiments)
-    return _Plan(experiments=experiments, left_out=running.left_out(usable, claims, kernel))
+    return experiments, run.left_out(usable, claims, kernel)
 
 
-def _show(plan: _Plan, settle_s: float, *, as_json: bool) -> None:
+def _show(
+    experiments: Sequence[Experiment], left_out: Sequence[str], settle_s: float, *, as_json: bool
+) -> None:
     from bench.cli import dry_run
     from bench.plan.duration import estimate_seconds
 
-    planned_s = sum(map(estimate_seconds, plan.experiments))
+    planned_s = sum(map(estimate_seconds, experiments))
     dry_run.show(
-        plan.experiments,
+        experiments,
         as_json=as_json,
-        left_out=plan.left_out,
+        left_out=left_out,
         at_most_s=planned_s + settle_s if settle_s else None,
         notes=["More blocks follow of what is left open."] if settle_s else (),
     )
-
-
-def _run(
-    claims: Sequence[Claim], plan: _Plan, journal: Path, *, seed: int, settle_s: float, wait: bool
-) -> tuple[TrialResult, ...]:
-    from bench.campaign import campaign
-    from bench.doctor.least_privilege import by_transport, examine
-    from bench.plan.outline import outline
-    from bench.questions.claims import run as running
-
-    asked = any(each.on_capabilities for each in claims)
-    request = campaign.Request(
-        journal=journal,
-        profile="claims",
-        seed=seed,
-        wait=wait,
-        plan=outline(plan.experiments, adaptive=settle_s > 0),
-        left_out=plan.left_out,
-        capabilities=by_transport([*examine()]) if asked else {},
-    )
-    with campaign.opened(request) as opened:
-        return running.run(opened, claims, plan.experiments, settle_s=settle_s)

@@ -26,9 +26,7 @@ _OUTPUT = "File to write; html: history.html in the first folder."
 def command(
     places: Annotated[list[Path], _PLACES],
     *,
-    form: Annotated[
-        str, of_output("--format", click_type=_FORMS, help="How to write it.")
-    ] = "text",
+    form: Annotated[str, _FORM] = "text",
     as_json: AsJsonForm = False,
     output: Annotated[Path | None, of_output(help=_OUTPUT)] = None,
     full: Full = False,
@@ -45,7 +43,12 @@ def command(
     refuse_text_file(form, output)
     if full and form != "text":
         raise UsageError(f"--full has no effect on {form}, which has all", remedy="leave it out")
-    require_extras(form)
+    from bench.questions.transports.table import require_polars
+    from bench.report.renderers.html import require_extra
+
+    require_polars()  # before anything is read
+    if form == "html":
+        require_extra()
     from bench.questions.history.document import document
     from bench.questions.history.judge import judge
     from bench.questions.history.reading import read
@@ -56,13 +59,3 @@ def command(
         place = places[0]
         output = (place if place.is_dir() else place.parent) / "history.html"
     answer(form, [found], output=output, full=full)
-
-
-def require_extras(form: str) -> None:
-    """Raise MachineUnfit, before anything is read, where what this needs is not installed."""
-    from bench.questions.transports.table import require_polars
-    from bench.report.renderers.html import require_extra
-
-    require_polars()
-    if form == "html":
-        require_extra()

@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench man: the manual page, made from the helps."""
+"""bufbench man: the manual page, made from the help of every command."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bench.cli.environment import IGNORED, VARIABLES
 
 if TYPE_CHECKING:
     from bench.cli.tree import Node, Option
 
-_EXAMPLE = re.compile(r"^Example: ")
+_EXAMPLE: Final = "Example: "
 
 
 def command() -> None:
@@ -33,12 +32,12 @@ def page(nodes: Sequence[Node]) -> Iterator[str]:
     yield f".SH NAME\nbufbench \\- {_plain(first[:1].lower() + first[1:].rstrip('.'))}"
     yield f".SH SYNOPSIS\n.B {_plain(whole.usage)}"
     yield ".SH DESCRIPTION"
-    yield from _texts(each for each in more if not _EXAMPLE.match(each))
+    yield from _texts(more)
     yield from _options(whole)
     yield ".SH COMMANDS"
     for node in commands:
         yield f".SS {_plain(node.usage)}"
-        yield from _texts(each for each in _paragraphs(node) if not _EXAMPLE.match(each))
+        yield from _texts(_paragraphs(node))
         yield from _options(node)
     yield ".SH ENVIRONMENT"
     for name, meaning in VARIABLES.items():
@@ -49,9 +48,9 @@ def page(nodes: Sequence[Node]) -> Iterator[str]:
     yield ".TP\n.I bufbench.toml, pyproject.toml\nDefaults of options, in the working folder."
     yield ".SH EXAMPLES\n.nf"
     for node in nodes:
-        yield from (
-            _plain(_EXAMPLE.sub("", each)) for each in _paragraphs(node) if _EXAMPLE.match(each)
-        )
+        for text in _paragraphs(node):
+            if text.startswith(_EXAMPLE):
+                yield _plain(text.removeprefix(_EXAMPLE))
     yield ".fi"
 
 
@@ -59,9 +58,10 @@ def _paragraphs(node: Node) -> list[str]:
     return [" ".join(each.split()) for each in node.help.split("\n\n")]
 
 
-def _texts(paragraphs: Iterator[str]) -> Iterator[str]:
+def _texts(paragraphs: Sequence[str]) -> Iterator[str]:
     for text in paragraphs:
-        yield f".PP\n{_plain(text)}"
+        if not text.startswith(_EXAMPLE):
+            yield f".PP\n{_plain(text)}"
 
 
 def _options(node: Node) -> Iterator[str]:

@@ -6,15 +6,18 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Final, Generic, TypeVar
 
+from bench.errors import UsageError
 from bench.host.signals import start, uninterrupted
 
 _Record = TypeVar("_Record")
 
 PATIENCE_S: Final = 0.8  # after Ctrl-C, for a reader of the output; signals.py waits 1.5
+_LONGEST_S: Final = 1e9  # about 30 years
 _POLL_MS: Final = 100
 _LAST_CHUNK_S: Final = 0.2  # for what is being written when no more is waited for
 _CHUNK_BYTES: Final = 4096  # PIPE_BUF: a pipe takes all of it or none
@@ -134,6 +137,20 @@ class Showing(Generic[_Record]):
         left = "".join(lines).encode(self._encoding, "replace")
         while left:
             left = left[os.write(self._descriptor, left) :]
+
+
+def check_duration(seconds: float | None) -> None:
+    """Raise UsageError for a --duration that cannot be waited for."""
+    if seconds is not None and not 0 < seconds <= _LONGEST_S:
+        raise UsageError(
+            f"--duration {seconds:g} is out of range", remedy=f"take up to {_LONGEST_S:g} seconds"
+        )
+
+
+def clock_time(time_ns: int) -> str:
+    """Return the local time of day to the millisecond: "14:02:07.250"."""
+    clock = time.strftime("%H:%M:%S", time.localtime(time_ns // 10**9))
+    return f"{clock}.{time_ns // 10**6 % 1000:03}"
 
 
 def conclude(counts: str, unshown: int, asked: KeyboardInterrupt | None) -> None:

@@ -7,13 +7,12 @@ import json
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
 from bench.cli.options import TRANSPORTS, of_output, of_run, of_tracer
-from bench.cli.showing import Showing, conclude
+from bench.cli.showing import Showing, check_duration, clock_time, conclude
 from bench.cli.values import Size, Time
 from bench.errors import UsageError
 from bench.escape import clean_name
@@ -22,7 +21,6 @@ from bench.linux import procfs
 if TYPE_CHECKING:
     from bench.record.layout import CapturedRecord
 
-_LONGEST_S: Final = 1e9  # about 30 years
 _CORE: Final = 0x80  # of a wait status: the core was dumped
 _OUTSIDE: Final = "bufbench: processes outside this PID namespace are shown with PID 0"
 _HEADING: Final = f"{'TIME':<12} {'PID':>7} {'PPID':>7} {'EXIT_CODE':<15} {'DURATION':>12} COMM"
@@ -55,10 +53,7 @@ def command(
     """
     from bench.tracer import live
 
-    if duration is not None and not 0 < duration <= _LONGEST_S:
-        raise UsageError(
-            f"--duration {duration:g} is out of range", remedy=f"take up to {_LONGEST_S:g} seconds"
-        )
+    check_duration(duration)
     if pid is not None and pid < 1:
         raise UsageError(f"--pid {pid} is no process", remedy="take 1 or more")
     name = None if comm is None else os.fsencode(comm)[:15]  # as the kernel cuts it
@@ -102,13 +97,11 @@ def _name(record: CapturedRecord) -> bytes:
 
 
 def _text_line(record: CapturedRecord, offset_ns: int) -> str:
-    time_ns = record.timestamp_ns + offset_ns
-    clock = time.strftime("%H:%M:%S", time.localtime(time_ns // 10**9))
     code, killer, core = _ended(record.status)
     how = f"{killer}{' (core)' * core}" if killer else str(code)
     return (
-        f"{clock}.{time_ns // 10**6 % 1000:03} {record.pid:>7} {record.parent_pid:>7} {how:<15} "
-        f"{record.duration_ns / 1e6:>9.3f} ms {clean_name(_name(record))}\n"
+        f"{clock_time(record.timestamp_ns + offset_ns)} {record.pid:>7} {record.parent_pid:>7} "
+        f"{how:<15} {record.duration_ns / 1e6:>9.3f} ms {clean_name(_name(record))}\n"
     )
 
 

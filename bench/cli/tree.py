@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import click
 import typer
 
+from bench.campaign.gates import WHAT
 from bench.cli.options import panel
+from bench.plan.experiments import BASELINES
+from bench.questions.claims.catalogue import claims
+from bench.questions.transports.profiles import NAMES
+from bench.tracer.transports import names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +69,7 @@ def _walk(command: Any, context: click.Context) -> Iterator[Node]:
         options=tuple(
             _option(each, context) for each in parameters if each.param_type_name == "option"
         ),
-        values=_arms() if words == ("duet",) else (),
+        values=names() if words == ("duet",) else (),
         paths=any(each.type.name in ("path", "file") for each in arguments),
         children=children,
     )
@@ -89,51 +94,15 @@ def _option(option: Any, context: click.Context) -> Option:
 
 
 def _values(option: Any) -> tuple[str, ...]:
+    """Return what an option takes: click's choices, or names that click does not know."""
     if isinstance(option.type, click.Choice):
         return tuple(map(str, option.type.choices))
-    known = _KNOWN.get(option.opts[-1])
-    return tuple(known()) if known is not None else ()
-
-
-def _transports() -> tuple[str, ...]:
-    from bench.plan.experiments import BASELINES
-    from bench.tracer.transports import names
-
-    return (*names(), *BASELINES)
-
-
-def _arms() -> tuple[str, ...]:
-    from bench.tracer.transports import names
-
-    return names()
-
-
-def _gates() -> Iterator[str]:
-    from bench.campaign.gates import WHAT
-
-    for what in WHAT:
-        yield what
-        yield from (f"{name}:{what}" for name in _arms())
-
-
-def _profiles() -> tuple[str, ...]:
-    from bench.questions.transports.profiles import NAMES
-
-    return NAMES
-
-
-def _claims() -> Iterator[str]:
-    from bench.questions.claims.catalogue import claims
-
-    return (each.id for each in claims())
-
-
-_KNOWN: Final[dict[str, Callable[[], Iterable[str]]]] = {
-    "--transport": _transports,
-    "--fail-on": _gates,
-    "--profile": _profiles,
-    "--only": _claims,
-    "--wakeup": lambda: ("adaptive", "none", "forced"),
-    "--assign": lambda: ("record", "solo", "1ms"),
-}
-"""Options whose values are names that click does not know."""
+    known: dict[str, tuple[str, ...]] = {
+        "--transport": (*names(), *BASELINES),
+        "--fail-on": (*WHAT, *(f"{name}:{what}" for what in WHAT for name in names())),
+        "--profile": NAMES,
+        "--only": tuple(each.id for each in claims()),
+        "--wakeup": ("adaptive", "none", "forced"),
+        "--assign": ("record", "solo", "1ms"),
+    }
+    return known.get(option.opts[-1], ())

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from typer import Argument
 
+from bench.cli.object.run import FILE, ring_size
 from bench.cli.options import (
     AsFormat,
     AsJsonForm,
@@ -24,16 +25,7 @@ from bench.cli.options import (
 from bench.cli.output import answer, read_or_not, speaker
 from bench.cli.values import Size, Time
 from bench.errors import NotBalanced, check_range
-from bench.plan import budgets
 
-
-def _possible(size_bytes: int) -> int:
-    return budgets.check(size_bytes, memory_bytes=budgets.LARGEST_RING_BYTES)
-
-
-_FILE = Argument(
-    help="A package of bufbench object build or of eunomia's ecc, or a BPF object.", metavar="FILE"
-)
 _COMMAND = Argument(
     help="What to run it under, after --; by default a storm of exits.", metavar="[-- COMMAND...]"
 )
@@ -45,7 +37,7 @@ _STAMP = of_tracer(
     help="The event's member with the time of bpf_ktime_get_ns(), for latencies.", metavar="FIELD"
 )
 _BUDGET = of_tracer(
-    click_type=Size(check=_possible),
+    click_type=Size(check=ring_size),
     help="Data bytes of all buffers, on each side; those of the object's rings, or 256 KiB a CPU, "
     "by default.",
     metavar="SIZE",
@@ -59,7 +51,7 @@ _SECONDS = of_run(
 
 def command(
     context: typer.Context,
-    file: Annotated[Path, _FILE],
+    file: Annotated[Path, FILE],
     under: Annotated[list[str] | None, _COMMAND] = None,
     *,
     event: Annotated[str | None, _EVENT] = None,
@@ -91,7 +83,7 @@ def command(
     from bench.host import lock
     from bench.linux import cpus
     from bench.questions.object import plan
-    from bench.questions.object.document import Question, document
+    from bench.questions.object.document import document
     from bench.questions.object.run import run
     from bench.tracer.object import libbpf, measured, package
 
@@ -117,8 +109,7 @@ def command(
         sides = ("", looks.other) if looks.other else ("",)
         order = plan.order(sides, blocks, seed)
         rounds = run(library, found, looks, load, order, stamp_at=stamp_at, say=tell)
-    asked = Question(object=found.name, load=load, looks=looks, stamp=stamp or "", seed=seed)
     with read_or_not():
-        answer(form, [document(asked, rounds)])
+        answer(form, [document(found.name, load, looks, rounds, stamp=stamp or "", seed=seed)])
     if residue := sum(each.residue for each in rounds):
         raise NotBalanced(f"{residue:,} of what the object sent was neither refused nor read")

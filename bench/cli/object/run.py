@@ -6,8 +6,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -15,24 +15,22 @@ from typer import Argument
 
 from bench.amounts import counted
 from bench.cli.options import of_output, of_run, of_tracer
-from bench.cli.showing import Showing, conclude
+from bench.cli.showing import Showing, check_duration, clock_time, conclude
 from bench.cli.values import Size, Time
-from bench.errors import UsageError
 from bench.plan import budgets
 
 if TYPE_CHECKING:
-    from bench.tracer.object.buffers import Buffers
     from bench.tracer.object.types import Column, Value
 
-_LONGEST_S: Final = 1e9
 _WIDTHS: Final = {1: 5, 2: 6, 4: 10}  # of numbers by their bytes, else 16
 
 
-def _possible(size_bytes: int) -> int:
+def ring_size(size_bytes: int) -> int:
+    """Return a size that a ring buffer can have; UsageError for another."""
     return budgets.check(size_bytes, memory_bytes=budgets.LARGEST_RING_BYTES)
 
 
-_FILE = Argument(
+FILE = Argument(
     help="A package of bufbench object build or of eunomia's ecc, or a BPF object.", metavar="FILE"
 )
 _DURATION = of_run(click_type=Time("s"), help="Seconds to trace; until Ctrl-C by default.")
@@ -41,7 +39,7 @@ _EVENT = of_tracer(
     metavar="STRUCT",
 )
 _BUFFER = of_tracer(
-    click_type=Size(check=_possible),
+    click_type=Size(check=ring_size),
     help="Data bytes of each ring buffer, and of each CPU's perf buffer; what the object says, and "
     "256 KiB, by default.",
     metavar="SIZE",
@@ -49,7 +47,7 @@ _BUFFER = of_tracer(
 
 
 def command(
-    file: Annotated[Path, _FILE],
+    file: Annotated[Path, FILE],
     *,
     event: Annotated[str | None, _EVENT] = None,
     buffer: Annotated[int | None, _BUFFER] = None,
@@ -65,30 +63,22 @@ def command(
     """
     from bench.tracer.object import libbpf, loaded, package
 
-    if duration is not None and not 0 < duration <= _LONGEST_S:
-        raise UsageError(
-            f"--duration {duration:g} is out of range", remedy=f"take up to {_LONGEST_S:g} seconds"
-        )
+    check_duration(duration)
     found = package.read(file)
     with (
         libbpf.loaded() as library,
         loaded.opened(library, found.elf, found.name) as opened,
-        ExitStack() as stack,
     ):
         opened.prepare(buffer)
-        form = (_Json if as_json else _Text)(found.columns(event))
-        tracing = stack.enter_context(opened.tracing(buffer))
-        shown = Showing(tracing.buffers.batch, form.lines, form.heading)
-        unshown, asked = shown.during(tracing.attached(), duration)
-        counts = _counts(tracing.buffers)
+        columns = found.columns(event)
+        lines = partial(_json_lines if as_json else _text_lines, columns)
+        with opened.tracing(buffer) as tracing:
+            shown = Showing(tracing.buffers.batch, lines, "" if as_json else _heading(columns))
+            unshown, asked = shown.during(tracing.attached(), duration)
+            counts = counted(tracing.buffers.delivered, "event")
+            if lost := tracing.buffers.lost:
+                counts += f", {lost:,} lost in perf buffers"
     conclude(counts, unshown, asked)
-
-
-def _counts(buffers: Buffers) -> str:
-    counts = counted(buffers.delivered, "event")
-    if buffers.lost:
-        counts += f", {buffers.lost:,} lost in perf buffers"
-    return counts
 
 
 @dataclass(kw_only=True)
@@ -99,44 +89,29 @@ class ObjectEvent:
     event: dict[str, int | float | bool | str | list[int] | None]
 
 
-class _Json:
-    """Events as lines of JSON."""
-
-    heading = ""
-
-    def __init__(self, columns: Sequence[Column]) -> None:
-        self._columns = columns
-
-    def lines(self, records: Sequence[bytes]) -> Iterator[str]:
-        now_ns = time.time_ns()
-        for record in records:
-            values = {each.name: each.read(record) for each in self._columns}
-            yield json.dumps(vars(ObjectEvent(time_ns=now_ns, event=values))) + "\n"
+def _json_lines(columns: Sequence[Column], records: Sequence[bytes]) -> Iterator[str]:
+    now_ns = time.time_ns()
+    for record in records:
+        values = {each.name: each.read(record) for each in columns}
+        yield json.dumps(vars(ObjectEvent(time_ns=now_ns, event=values))) + "\n"
 
 
-class _Text:
-    """Events as lines of columns, numbers flush right."""
-
-    def __init__(self, columns: Sequence[Column]) -> None:
-        self._columns = [(each, _width(each)) for each in columns]
-        cells = [_cell(each, each.name.upper(), width) for each, width in self._columns]
-        self.heading = " ".join([f"{'TIME':<12}", *cells]).rstrip() + "\n"
-
-    def lines(self, records: Sequence[bytes]) -> Iterator[str]:
-        now_ns = time.time_ns()
-        clock = time.strftime("%H:%M:%S", time.localtime(now_ns // 10**9))
-        stamp = f"{clock}.{now_ns // 10**6 % 1000:03}"
-        for record in records:
-            cells = [_cell(each, _shown(each.read(record)), width) for each, width in self._columns]
-            yield " ".join([stamp, *cells]).rstrip() + "\n"
+def _heading(columns: Sequence[Column]) -> str:
+    cells = [_cell(each, each.name.upper()) for each in columns]
+    return " ".join([f"{'TIME':<12}", *cells]).rstrip() + "\n"
 
 
-def _width(column: Column) -> int:
+def _text_lines(columns: Sequence[Column], records: Sequence[bytes]) -> Iterator[str]:
+    stamp = clock_time(time.time_ns())
+    for record in records:
+        cells = [_cell(each, _shown(each.read(record))) for each in columns]
+        yield " ".join([stamp, *cells]).rstrip() + "\n"
+
+
+def _cell(column: Column, text: str) -> str:
+    """Return text as wide as its column, numbers flush right."""
     usual = _WIDTHS.get(column.size, 16) if column.numeric else min(column.size, 16)
-    return max(len(column.name), usual)
-
-
-def _cell(column: Column, text: str, width: int) -> str:
+    width = max(len(column.name), usual)
     return f"{text:>{width}}" if column.numeric else f"{text:<{width}}"
 
 

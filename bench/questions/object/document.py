@@ -14,7 +14,8 @@ from bench.judge.statistics import FEWEST_BLOCKS
 from bench.questions.object.judge import Row, judge
 from bench.questions.object.plan import Load
 from bench.questions.object.run import Round
-from bench.questions.transports.words import listed, name
+from bench.questions.transports.words import listed
+from bench.questions.transports.words import name as transport_name
 from bench.report import document as parts
 from bench.report.document import NONE, Cell, Column, Document, Mark, Measure, Note, Sentence
 from bench.report.units import clean, interval, number, point, share
@@ -29,17 +30,6 @@ _SAID: Final = (  # in sentences
     "kernel_ns_per_run",
     "consumer_cpu_s_per_million",
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What was asked."""
-
-    object: str
-    load: Load
-    looks: Looks
-    stamp: str  # "": none
-    seed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,19 +53,20 @@ class ObjectData:
     rounds: tuple[Round, ...]
 
 
-def document(asked: Question, rounds: Sequence[Round]) -> Document:
-    """Return how each side did, and what lies between them."""
+def document(
+    name: str, load: Load, looks: Looks, rounds: Sequence[Round], *, stamp: str, seed: int
+) -> Document:
+    """Return how the object of this name did on each side, and what lies between them."""
     sides = ranked(each.side for each in rounds)
-    load, looks = asked.load, asked.looks
     data = ObjectData(
         format=FORMAT,
-        object=asked.object,
+        object=name,
         command=load.command,
         rate_per_s=load.storm.rate_per_s if load.storm else None,
         seconds=load.seconds,
         budget_bytes=looks.budget_bytes,
-        stamp=asked.stamp,
-        seed=asked.seed,
+        stamp=stamp,
+        seed=seed,
         own=looks.transports,
         other=looks.other,
         alone=looks.alone,
@@ -85,7 +76,7 @@ def document(asked: Question, rounds: Sequence[Round]) -> Document:
         rounds=tuple(rounds),
     )
     return Document(
-        title=f"{clean(asked.object)} {_losses(data)}",
+        title=f"{clean(name)} {_losses(data)}",
         subject=_subject(data),
         parts=tuple(_parts(data)),
         data=data,
@@ -123,7 +114,7 @@ def _lost(data: ObjectData, side: str) -> tuple[int, int]:
 
 
 def _name(side: str) -> str:
-    return listed([name(each) for each in side.split("+")])
+    return listed([transport_name(each) for each in side.split("+")])
 
 
 def _short(side: str) -> str:
@@ -148,7 +139,9 @@ def _said(row: Row) -> str:
 
 def _table(data: ObjectData) -> parts.Table:
     both = len(data.sides) > 1
-    columns = [Column(heading=_short(each), transport=_plain(each)) for each in data.sides]
+    columns = [
+        Column(heading=_short(each), transport="" if "+" in each else each) for each in data.sides
+    ]
     if both:
         first, second = map(_short, data.sides)
         columns += [Column(heading=f"{first} against {second}"), Column(heading="95 % interval")]
@@ -162,10 +155,6 @@ def _table(data: ObjectData) -> parts.Table:
             for each in data.numbers
         ),
     )
-
-
-def _plain(side: str) -> str:
-    return "" if "+" in side else side
 
 
 def _cells(row: Row, *, both: bool) -> Iterator[Cell]:

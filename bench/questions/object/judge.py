@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from statistics import fmean, median
 from typing import Final
 
 from bench.judge.comparison import Outcome, outcome_of
 from bench.judge.floor import LEAST_MARGIN
-from bench.judge.metrics import Unit
+from bench.judge.metrics import METRICS, Unit
 from bench.judge.statistics import Estimate, paired_difference, paired_ratio
 from bench.questions.object.run import Round
 
@@ -26,58 +27,33 @@ class Number:
     more_is_better: bool = False
 
 
-def _over(part: Callable[[Round], float | None], whole: str) -> Callable[[Round], float | None]:
+def _over(part: str, whole: str, scale: float = 1.0) -> Callable[[Round], float | None]:
     def of(found: Round) -> float | None:
-        above, below = part(found), getattr(found, whole)
-        return above / below if above is not None and below else None
+        above, below = getattr(found, part), getattr(found, whole)
+        return scale * above / below if above is not None and below else None
 
     return of
 
 
+def _of_trials(key: str, of: Callable[[Round], float | None] | None = None) -> Number:
+    """Return a number that trials have, too, under their label; by default the round's own."""
+    metric = next(each for each in METRICS if each.key == key)
+    return Number(key, metric.label, metric.unit, of or attrgetter(key))
+
+
 NUMBERS: Final = (
-    Number("attempted", "attempted", Unit.COUNT, lambda each: each.attempted),
-    Number("dropped_share", "dropped", Unit.SHARE, _over(lambda each: each.lost, "attempted")),
-    Number(
-        "delivered_per_s",
-        "delivered",
-        Unit.PER_S,
-        _over(lambda each: each.delivered, "seconds"),
-        more_is_better=True,
-    ),
-    Number("latency_p50_ns", "latency p50", Unit.NS, lambda each: each.latency_p50_ns),
-    Number("latency_p99_ns", "latency p99", Unit.NS, lambda each: each.latency_p99_ns),
-    Number("latency_max_ns", "latency max", Unit.NS, lambda each: each.latency_max_ns),
-    Number(
-        "kernel_ns_per_run",
-        "kernel time per run",
-        Unit.NS,
-        _over(lambda each: each.kernel_ns, "kernel_runs"),
-    ),
-    Number(
-        "consumer_cpu_s_per_million",
-        "consumer CPU per million",
-        Unit.SECONDS,
-        _over(lambda each: each.consumer_cpu_ns / 1e3, "delivered"),
-    ),
-    Number(
-        "wakeups_taken_per_event",
-        "wake-ups taken per event",
-        Unit.TIMES,
-        _over(lambda each: each.wakeups_taken, "delivered"),
-    ),
-    Number(
-        "wakeups_raised_per_event",
-        "wake-ups raised per event",
-        Unit.TIMES,
-        _over(lambda each: each.wakeups_raised, "attempted"),
-    ),
-    Number(
-        "occupancy_max_share",
-        "buffer filled, at most",
-        Unit.SHARE,
-        _over(lambda each: each.peak_bytes, "data_bytes"),
-    ),
-    Number("physical_bytes", "memory, true", Unit.BYTES, lambda each: each.physical_bytes),
+    Number("attempted", "attempted", Unit.COUNT, attrgetter("attempted")),
+    Number("dropped_share", "dropped", Unit.SHARE, _over("lost", "attempted")),
+    Number("delivered_per_s", "delivered", Unit.PER_S, _over("delivered", "seconds"), True),
+    _of_trials("latency_p50_ns"),
+    _of_trials("latency_p99_ns"),
+    _of_trials("latency_max_ns"),
+    Number("kernel_ns_per_run", "kernel time per run", Unit.NS, _over("kernel_ns", "kernel_runs")),
+    _of_trials("consumer_cpu_s_per_million", _over("consumer_cpu_ns", "delivered", 1e-3)),
+    _of_trials("wakeups_taken_per_event", _over("wakeups_taken", "delivered")),
+    _of_trials("wakeups_raised_per_event", _over("wakeups_raised", "attempted")),
+    _of_trials("occupancy_max_share", _over("peak_bytes", "data_bytes")),
+    _of_trials("physical_bytes"),
 )
 _LOADS: Final = frozenset({"attempted"})  # which say nothing of a transport
 
@@ -111,12 +87,12 @@ def judge(rounds: Sequence[Round], sides: Sequence[str]) -> tuple[Row, ...]:
 
 def _row(number: Number, rounds: Sequence[Round], sides: Sequence[str]) -> Row:
     by_side = {
-        side: {each.block: number.of(each) for each in rounds if each.side == side}
+        side: {
+            each.block: value
+            for each in rounds
+            if each.side == side and (value := number.of(each)) is not None
+        }
         for side in sides
-    }
-    values = {
-        side: [value for value in found.values() if value is not None]
-        for side, found in by_side.items()
     }
     centre = fmean if number.unit is Unit.SHARE else median
     estimate = None
@@ -126,24 +102,18 @@ def _row(number: Number, rounds: Sequence[Round], sides: Sequence[str]) -> Row:
         key=number.key,
         label=number.label,
         unit=number.unit,
-        values={side: centre(found) if found else None for side, found in values.items()},
+        values={side: centre(found.values()) if found else None for side, found in by_side.items()},
         estimate=estimate,
         outcome=outcome_of(estimate, 0.0 if number.unit is Unit.SHARE else LEAST_MARGIN),
         more_is_better=number.more_is_better,
     )
 
 
-def _estimate(
-    number: Number, first: dict[int, float | None], second: dict[int, float | None]
-) -> Estimate | None:
-    pairs = [
-        (value, other)
-        for block, value in first.items()
-        if value is not None and (other := second.get(block)) is not None
-    ]
-    if not pairs:
+def _estimate(number: Number, first: dict[int, float], second: dict[int, float]) -> Estimate | None:
+    blocks = [block for block in first if block in second]
+    left, right = ([side[block] for block in blocks] for side in (first, second))
+    if not blocks:
         return None
-    left, right = ([each[place] for each in pairs] for place in (0, 1))
     if number.unit is Unit.SHARE:
         return paired_difference(left, right, mean=True)
     return paired_ratio(left, right) if min(*left, *right) > 0 else None

@@ -11,7 +11,7 @@ import pytest
 from bench.errors import UsageError
 from bench.judge.comparison import Outcome
 from bench.questions.object import plan
-from bench.questions.object.document import ObjectData, Question, document
+from bench.questions.object.document import ObjectData, document
 from bench.questions.object.judge import judge
 from bench.questions.object.run import Round, _quantile
 from bench.report import renderers
@@ -62,7 +62,7 @@ def blocks(count: int = 8, **of_perf: Any) -> list[Round]:
 
 def said(rounds: list[Round], looks: Looks = LOOKS, **load: Any) -> Document:
     under = plan.Load(**{"command": ("make", "-j2"), **load})
-    return document(Question(object="tool", load=under, looks=looks, stamp="ns", seed=1), rounds)
+    return document("tool", under, looks, rounds, stamp="ns", seed=1)
 
 
 def notes(found: Document) -> str:
