@@ -70,7 +70,7 @@ def form_of(form: str, as_json: bool) -> str:
 
 
 def given(context: typer.Context, name: str) -> bool:
-    """Return whether the option stands on the command line."""
+    """Return whether the option was given on the command line."""
     return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
@@ -101,6 +101,11 @@ class _InFull:
 class Group(_InFull, typer.core.TyperGroup):
     """A command of commands."""
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Check which commands the settings name, then run the one that was asked for."""
+        settings.check_commands(ctx, tuple(self.commands))
+        return super().invoke(ctx)
+
 
 class Command(_InFull, typer.core.TyperCommand):
     """A command whose help groups options, and which refuses a second value where one is taken."""
@@ -118,7 +123,7 @@ class Command(_InFull, typer.core.TyperCommand):
                 formatter.write_dl(panels[name])
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse as click does, once that is known; settings are defaults."""
+        """Refuse what is given twice, then parse as click does; settings are defaults."""
         ctx.default_map = settings.check_options(ctx)
         _, _, order = self.make_parser(ctx).parse_args(args=[*args])
         for option, times in Counter(order).items():
@@ -129,7 +134,7 @@ class Command(_InFull, typer.core.TyperCommand):
 
 
 def panel(parameter: click.Parameter) -> str:
-    """Return the heading that a parameter stands under in a help."""
+    """Return the heading of a parameter in the help."""
     if parameter.param_type_name == "argument":
         return _ARGUMENTS
     return getattr(parameter, "rich_help_panel", None) or _OTHERS

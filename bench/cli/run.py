@@ -28,7 +28,7 @@ from bench.cli.options import (
     refuse,
 )
 from bench.cli.output import answer, read_or_not
-from bench.cli.values import Size, Time
+from bench.cli.values import Size, Time, ring_size
 from bench.errors import UsageError, check_range
 from bench.plan.config import MIXED, Call, Consumer, Poll, Reader, TrialConfig
 from bench.plan.experiments import BASELINES
@@ -44,12 +44,6 @@ _STORM: Final = (
 )
 _SINGLE: Final = (*_STORM, *single.TRACER)
 """Options that a profile leaves no room for."""
-
-
-def _budget(size_bytes: int) -> int:
-    from bench.plan import budgets
-
-    return budgets.check(size_bytes, memory_bytes=size_bytes)  # the machine's are looked at later
 
 
 def _payload(size_bytes: int) -> int:
@@ -68,7 +62,7 @@ _SPAWN = of_storm(help="Call that makes a child; vfork, of burst fork.")
 _BURST = of_storm(help="Children that exit at once (burst).")
 _EXEC = of_storm("--exec", help="Children exec a program.")
 _BUDGET = of_tracer(
-    click_type=Size(check=_budget),
+    click_type=Size(check=ring_size),
     help="Data bytes over all buffers, like 64K; repeatable.",
     metavar="SIZE",
 )

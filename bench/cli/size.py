@@ -184,13 +184,7 @@ def _memory_for(chosen: TrialConfig) -> int:
 
 
 def _begin(experiment: Experiment) -> None:
-    """Say on stderr what the coming round is, in one line."""
-    from bench.plan.duration import estimate_seconds
+    from bench.cli.dry_run import announce
 
     arms = ", ".join(arm.name for arm in experiment.arms)
-    print(
-        f"{experiment.name}: {counted(experiment.blocks, 'storm')} each of {arms}; "
-        f"about {estimate_seconds(experiment):.0f} s",
-        file=sys.stderr,
-        flush=True,
-    )
+    announce(experiment, f"{counted(experiment.blocks, 'storm')} each of {arms}")

@@ -78,6 +78,8 @@ def command(
 
     Example: bufbench tune --from load.json --for cpu
     """
+    import psutil
+
     from bench import paths
     from bench.campaign import campaign
     from bench.linux import cpus as processors
@@ -100,7 +102,7 @@ def command(
     load = described(context, load, record_size, profile, buffer, most_s=seconds)
     check_range("--within", within, 0.01, 60_000)
     check_range("--blocks", blocks, 8, 1_000)
-    budgets.check(budget, memory_bytes=_available())
+    budgets.check(budget, memory_bytes=psutil.virtual_memory().available)
     cpus = len(processors.usable())
     chosen = plan.config(load, cpus)
     ways = [find(name) for name in each_once("--transport", transport) or TRANSPORTS]
@@ -136,12 +138,6 @@ def command(
     answer("json" if as_json else "text", [document.document(asked)])
 
 
-def _available() -> int:
-    import psutil
-
-    return int(psutil.virtual_memory().available)
-
-
 def _show(rounds: tuple[Experiment, Experiment], *, as_json: bool) -> None:
     """Print both rounds: the most that may be run."""
     from bench.cli import dry_run
@@ -155,12 +151,7 @@ def _show(rounds: tuple[Experiment, Experiment], *, as_json: bool) -> None:
 
 
 def _begin(experiment: Experiment) -> None:
-    """Say on stderr what the coming round is, in one line."""
-    from bench.plan.duration import estimate_seconds
+    from bench.cli.dry_run import announce
 
-    print(
-        f"{experiment.name}: {counted(experiment.blocks, 'block')} of "
-        f"{counted(len(experiment.arms), 'setting')}; about {estimate_seconds(experiment):.0f} s",
-        file=sys.stderr,
-        flush=True,
-    )
+    settings = counted(len(experiment.arms), "setting")
+    announce(experiment, f"{counted(experiment.blocks, 'block')} of {settings}")

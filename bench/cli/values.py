@@ -75,5 +75,12 @@ class Time(click.ParamType):  # type: ignore[type-arg]  # not generic before 8.4
             ) from None
 
 
+def ring_size(size_bytes: int) -> int:
+    """Return a size that some machine could give a ring buffer; UsageError for another."""
+    from bench.plan import budgets
+
+    return budgets.check(size_bytes, memory_bytes=size_bytes)
+
+
 def _option(parameter: click.Parameter | None) -> str:
     return f"{parameter.opts[0]}: " if parameter is not None else ""

@@ -53,7 +53,7 @@ def losing(tmp_path_factory: pytest.TempPathFactory) -> str:
     [
         ([], "missing argument"),
         (["mytracer"], "how this tool's lines are read is not known"),
-        (["--pid-pattern", "(", "mytracer"], "no regular expression"),
+        (["--pid-pattern", "(", "mytracer"], "not a regular expression"),
         (["--rates", "5,3", "bpftrace"], "do not rise"),
         (["--rates", "0,3", "bpftrace"], "do not rise"),
         (["--rates", "nan", "bpftrace"], "do not rise"),

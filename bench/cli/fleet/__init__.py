@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import typer
-
-from bench.cli import settings
 from bench.cli.fleet import certificates, report, run, scheduler, worker
 from bench.cli.options import Command, Group, plain_app
 
@@ -13,7 +10,7 @@ app = plain_app(Group)
 
 
 @app.callback()
-def _fleet(context: typer.Context) -> None:
+def _fleet() -> None:
     """Run one plan on each machine of a fleet, by Dask, and judge what they say together.
 
     A client of the scheduler can run code as root on its workers: off loopback all sides need
@@ -23,8 +20,6 @@ def _fleet(context: typer.Context) -> None:
 
     Example: bufbench fleet report results/fleet/*.jsonl
     """
-    group = context.command
-    settings.check_commands(context, tuple(getattr(group, "commands", ())))
 
 
 app.command("certificates", cls=Command)(certificates.command)

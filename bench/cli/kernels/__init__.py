@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import typer
-
-from bench.cli import settings
 from bench.cli.kernels import available, bisect, exact, report, run
 from bench.cli.options import Command, Group, plain_app
 
@@ -13,15 +10,13 @@ app = plain_app(Group)
 
 
 @app.callback()
-def _kernels(context: typer.Context) -> None:
+def _kernels() -> None:
     """Compare kernels: fetch them from distributions, boot them in guests, report on all.
 
     Nothing is installed, and nothing of this machine's is changed. docs/kernels.md has more.
 
     Example: bufbench kernels run 5.10 6.1 6.12 7.3
     """
-    group = context.command
-    settings.check_commands(context, tuple(getattr(group, "commands", ())))
 
 
 app.command("list", cls=Command)(available.list_kernels)

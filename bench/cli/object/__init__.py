@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import typer
-
-from bench.cli import settings
 from bench.cli.object import build, compare, run
 from bench.cli.options import Command, Group, plain_app
 
@@ -13,15 +10,13 @@ app = plain_app(Group)
 
 
 @app.callback()
-def _object(context: typer.Context) -> None:
+def _object() -> None:
     """Package a tracer of your own, run it without a toolchain, and measure its buffers.
 
     docs/object.md has more.
 
     Example: bufbench object build examples/exitsnoop/exitsnoop.bpf.c
     """
-    group = context.command
-    settings.check_commands(context, tuple(getattr(group, "commands", ())))
 
 
 app.command("build", cls=Command)(build.command)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from typer import Argument
 
-from bench.cli.object.run import FILE, ring_size
+from bench.cli.object.run import FILE
 from bench.cli.options import (
     AsFormat,
     AsJsonForm,
@@ -23,7 +23,7 @@ from bench.cli.options import (
     refuse,
 )
 from bench.cli.output import answer, read_or_not, speaker
-from bench.cli.values import Size, Time
+from bench.cli.values import Size, Time, ring_size
 from bench.errors import NotBalanced, check_range
 
 _COMMAND = Argument(

@@ -16,18 +16,12 @@ from typer import Argument
 from bench.amounts import counted
 from bench.cli.options import of_output, of_run, of_tracer
 from bench.cli.showing import Showing, check_duration, clock_time, conclude
-from bench.cli.values import Size, Time
-from bench.plan import budgets
+from bench.cli.values import Size, Time, ring_size
 
 if TYPE_CHECKING:
     from bench.tracer.object.types import Column, Value
 
 _WIDTHS: Final = {1: 5, 2: 6, 4: 10}  # of numbers by their bytes, else 16
-
-
-def ring_size(size_bytes: int) -> int:
-    """Return a size that a ring buffer can have; UsageError for another."""
-    return budgets.check(size_bytes, memory_bytes=budgets.LARGEST_RING_BYTES)
 
 
 FILE = Argument(

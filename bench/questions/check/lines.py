@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Read a tool's lines: which process each one shows, when it came, and what was said to be lost."""
+"""Read a tool's lines: which process each one shows, when it came, and how many it reports lost."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from bench.questions.check.presets import Reading
 
 Chunk = tuple[int, bytes]
 """When bytes came (CLOCK_MONOTONIC, ns), and these."""
+
+Fields = Callable[[str], Mapping[str, Any]]
+"""Gives a line's ``pid``, ``parent``, ``code`` and ``signal`` as far as it has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,54 +41,53 @@ def lines(chunks: Iterable[Chunk]) -> Iterator[tuple[int, str]]:
 
 def parser(reading: Reading) -> Callable[[int, str], Shown | None]:
     """Return what makes a line a process, or None of a line that shows none."""
-    return _by_keys(dict(reading.keys)) if reading.keys else _by_pattern(reading)
+    fields = _by_keys(dict(reading.keys)) if reading.keys else _by_pattern(reading.pattern)
+
+    def parse(came_ns: int, line: str) -> Shown | None:
+        found = fields(line)
+        pid = _number(found.get("pid"))
+        if pid is None:
+            return None
+        status = None
+        if "code" in found or "signal" in found:
+            status = _status(_number(found.get("code")) or 0, found.get("signal"))
+        return Shown(came_ns, pid, _number(found.get("parent")), status)
+
+    return parse
 
 
 def lost_in(reading: Reading, text: str) -> int:
-    """Return how many events a line says are lost."""
+    """Return how many events a line reports as lost."""
     found = re.search(reading.lost, text)
     with suppress(ValueError, IndexError, TypeError):
         return int(found[1]) if found else 0
     return 0
 
 
-def _by_pattern(reading: Reading) -> Callable[[int, str], Shown | None]:
-    expression = re.compile(reading.pattern)
-    named = set(expression.groupindex)
-    ends = bool({"code", "signal"} & named)
+def _by_pattern(pattern: str) -> Fields:
+    expression = re.compile(pattern)
+    named = "pid" in expression.groupindex
 
-    def parse(came_ns: int, line: str) -> Shown | None:
+    def fields(line: str) -> Mapping[str, Any]:
         found = expression.search(line)
         if found is None:
-            return None
-        groups = found.groupdict()
-        pid = _number(groups.get("pid") if "pid" in named else found[1])
-        if pid is None:
-            return None
-        parent, code = _number(groups.get("parent")), _number(groups.get("code"))
-        status = _status(code or 0, groups.get("signal")) if ends else None
-        return Shown(came_ns, pid, parent, status)
+            return {}
+        return found.groupdict() if named else {"pid": found[1], **found.groupdict()}
 
-    return parse
+    return fields
 
 
-def _by_keys(keys: Mapping[str, str]) -> Callable[[int, str], Shown | None]:
+def _by_keys(keys: Mapping[str, str]) -> Fields:
     paths = {name: path.strip(".").split(".") for name, path in keys.items()}
-    ends = bool({"code", "signal"} & paths.keys())
 
-    def parse(came_ns: int, line: str) -> Shown | None:
+    def fields(line: str) -> Mapping[str, Any]:
         try:
             value = json.loads(line)
         except ValueError:
-            return None
-        found = {name: _at(value, path) for name, path in paths.items()}
-        pid = _number(found["pid"])
-        if pid is None:
-            return None
-        status = _status(_number(found.get("code")) or 0, found.get("signal")) if ends else None
-        return Shown(came_ns, pid, _number(found.get("parent")), status)
+            return {}
+        return {name: _at(value, path) for name, path in paths.items()}
 
-    return parse
+    return fields
 
 
 def _at(value: Any, path: list[str]) -> Any:

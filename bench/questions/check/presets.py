@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from bench.errors import UsageError
@@ -39,11 +40,7 @@ PRESETS: Final = (
         execs=True,
         programs=("execsnoop", "execsnoop-bpfcc"),
     ),
-    Reading(
-        name="bpftrace",
-        pattern=r"(?<![\w.])(?P<pid>\d+)(?![\w.])",
-        programs=("bpftrace",),
-    ),
+    Reading(name="bpftrace", pattern=r"(?<![\w.])(?P<pid>\d+)(?![\w.])", programs=("bpftrace",)),
     Reading(
         name="tetragon",
         keys=(
@@ -56,13 +53,11 @@ PRESETS: Final = (
     ),
     Reading(
         name="tracee",
-        keys=(
-            ("pid", ".hostProcessId"),
-            ("parent", ".hostParentProcessId"),
-        ),
+        keys=(("pid", ".hostProcessId"), ("parent", ".hostParentProcessId")),
         programs=("tracee",),
     ),
 )
+_NAMES: Final = ", ".join(each.name for each in PRESETS)
 
 
 def find(name: str) -> Reading:
@@ -70,14 +65,12 @@ def find(name: str) -> Reading:
     for each in PRESETS:
         if each.name == name:
             return each
-    raise UsageError(
-        f"no preset {name[:40]}", remedy=f"choose from {', '.join(each.name for each in PRESETS)}"
-    )
+    raise UsageError(f"no preset {name[:40]}", remedy=f"choose from {_NAMES}")
 
 
 def of_program(program: str) -> Reading | None:
     """Return the preset that a program's name asks for."""
-    name = program.rpartition("/")[2]
+    name = Path(program).name
     return next((each for each in PRESETS if name in each.programs), None)
 
 
@@ -88,27 +81,23 @@ def own(
     if pattern is not None and key is not None:
         raise UsageError("--pid-pattern and --pid-key are two ways", remedy="leave one out")
     for option, text in (("--pid-pattern", pattern), ("--lost-pattern", lost)):
-        if text is None:
-            continue
         try:
-            groups = re.compile(text).groups
+            groups = text is None or re.compile(text).groups
         except re.error as error:
-            raise UsageError(f"{option} is no regular expression: {error}") from error
+            raise UsageError(f"{option} is not a regular expression: {error}") from error
         if not groups:
-            raise UsageError(f"{option} has no group", remedy="put the number in brackets: (\\d+)")
+            raise UsageError(
+                f"{option} has no group", remedy="put the number in parentheses: (\\d+)"
+            )
     if key is not None and not re.fullmatch(r"(?:\.[A-Za-z_]\w*)+", key):
-        raise UsageError(f"--pid-key {key[:40]} is no path", remedy="write it like .process.pid")
+        raise UsageError(f"--pid-key {key[:40]} is not a path", remedy="write it like .process.pid")
     if pattern is None and key is None and base is None:
         raise UsageError(
             "how this tool's lines are read is not known",
-            remedy=f"give --pid-pattern, --pid-key, or --preset "
-            f"{', '.join(each.name for each in PRESETS)}",
+            remedy=f"give --pid-pattern, --pid-key, or --preset {_NAMES}",
         )
-    taken = base if base is not None and pattern is None and key is None else Reading()
-    return Reading(
-        name=taken.name,
-        pattern=pattern or taken.pattern,
-        keys=(("pid", key),) if key else taken.keys,
-        lost=lost or (base or taken).lost,
-        execs=execs or (base or taken).execs,
-    )
+    found = base or Reading()
+    if pattern is not None or key is not None:
+        keys = (("pid", key),) if key else ()
+        found = replace(found, name="", pattern=pattern or "", keys=keys)
+    return replace(found, lost=lost or found.lost, execs=execs or found.execs)

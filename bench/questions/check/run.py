@@ -33,7 +33,6 @@ _QUIET_S: Final = 0.3
 _MOST_BYTES_BEHIND: Final = 8 << 20  # that it prints before it shows a process made for it
 _REPORT_S: Final = 10.0
 _USE_EVERY_S: Final = 0.1
-_NS: Final = 1_000_000_000
 _TINY: Final = EXECUTABLE.with_name("tiny")
 
 Say = Callable[[str], None]
@@ -90,15 +89,14 @@ def check(
     chained, whole_per_s, ended = None, 0.0, ""
     try:
         for rate_per_s in plan.rates_per_s:
-            found = _storm(watch, plan, _paced(rate_per_s, plan.seconds, reading), rate_per_s)
+            found = _storm(watch, plan, _paced(rate_per_s, plan.seconds, reading))
             storms.append(found)
             say(_line(found))
             if judge(found) and found.settled:
                 whole_per_s = max(whole_per_s, found.report.rate_per_s)
         if whole_per_s:
             rate_per_s = min(CHAINED_PER_S, whole_per_s)
-            storm = _paced(rate_per_s, plan.seconds, reading, Shape.CHAIN)
-            chained = _storm(watch, plan, storm, rate_per_s)
+            chained = _storm(watch, plan, _paced(rate_per_s, plan.seconds, reading, Shape.CHAIN))
         tool.finish()
     except MachineUnfit as error:  # the tool died, or printed without end: what there is stands
         if not storms:
@@ -124,7 +122,7 @@ def _paced(
     )
 
 
-def _storm(watch: _Watch, plan: Plan, storm: Storm, rate_per_s: float) -> Storming:
+def _storm(watch: _Watch, plan: Plan, storm: Storm) -> Storming:
     tool = watch.tool
     kill_every = 0 if watch.reading.execs else _KILL_EVERY
     with truth.kept(storm.count, kill_every=kill_every) as kept, _use(tool) as use:
@@ -136,7 +134,7 @@ def _storm(watch: _Watch, plan: Plan, storm: Storm, rate_per_s: float) -> Stormi
         watch.await_quiet(plan.settle_s)
         children = kept.children()
     return Storming(
-        rate_per_s=rate_per_s,
+        rate_per_s=storm.rate_per_s,
         report=report,
         children=children,
         begin_ns=begin_ns,

@@ -81,7 +81,7 @@ def test_the_user_s_own_pattern_and_key() -> None:
 @pytest.mark.parametrize(
     ("pattern", "key", "lost", "complaint"),
     [
-        ("(", None, None, "no regular expression"),
+        ("(", None, None, "not a regular expression"),
         ("a", None, None, "no group"),
         (None, "a", None, "no path"),
         (r"(\d+)", ".a", None, "two ways"),
