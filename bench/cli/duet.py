@@ -90,6 +90,7 @@ def command(
 
     from bench import paths
     from bench.campaign import campaign
+    from bench.cli.dry_run import show
     from bench.linux import cpus
     from bench.plan import arms, budgets, duet
     from bench.plan.config import TrialConfig
@@ -141,11 +142,7 @@ def command(
         for number, rule in enumerate(rules, 1)
     ]
     if dry_run:
-        from bench.cli import dry_run as plan_alone
-
-        plan_alone.show(
-            experiments, as_json=as_json, known=precision is None, at_most_s=seconds + 1
-        )
+        show(experiments, as_json=as_json, known=precision is None, at_most_s=seconds + 1)
         return
     require_cpus(len(usable))
     journal = output or paths.new_journal("duet")

@@ -153,6 +153,7 @@ def command(
     """
     from bench import paths
     from bench.campaign import campaign, gates, progress
+    from bench.cli.dry_run import show
     from bench.journal.reader import read_journal
     from bench.linux import cpus as processors
     from bench.plan.outline import outline
@@ -225,9 +226,7 @@ def command(
         raise UsageError("--resume needs the journal to go on with", remedy="add --output FILE")
     gates.check_plan(checks, (arm.config.transport for each in experiments for arm in each.arms))
     if dry_run:
-        from bench.cli import dry_run as plan_alone
-
-        plan_alone.show(experiments, as_json=as_json, left_out=left_out)
+        show(experiments, as_json=as_json, left_out=left_out)
         return
     request = campaign.Request(
         journal=journal,

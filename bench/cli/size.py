@@ -33,7 +33,6 @@ from bench.tracer.transports import find
 if TYPE_CHECKING:
     from bench.plan.config import TrialConfig
     from bench.plan.experiments import Experiment
-    from bench.questions.sizing.run import Search
 
 _MOST_S = 1.0  # of a profile: its busiest
 _MOST_CPUS = 4096
@@ -84,10 +83,11 @@ def command(
     """
     from bench import paths
     from bench.campaign import campaign
+    from bench.cli.dry_run import show
     from bench.linux import cpus as processors
     from bench.questions.sizing import document as report
     from bench.questions.sizing import plan, run, scaling
-    from bench.questions.sizing.judge import exits_per_s
+    from bench.questions.sizing.judge import SCAN_STORMS, exits_per_s
     from bench.questions.transports.profiles import TRANSPORTS
 
     load = plan.Load(
@@ -121,7 +121,16 @@ def command(
         chosen=chosen, rungs_bytes=rungs, storms=storms, tolerated=tolerate, margin=margin
     )
     if dry_run:
-        _show(search, as_json=as_json)
+        most = [(name, each) for name, sizes in rungs.items() for each in sizes]
+        show(
+            [
+                plan.experiment("size-scan", chosen, most, SCAN_STORMS),
+                plan.experiment("size", chosen, most, storms),
+            ],
+            as_json=as_json,
+            known=False,
+            notes=["Only budgets around the edge, which the scan finds, are run in full."],
+        )
         return
     journal = output or paths.new_journal("size")
     with campaign.opened(campaign.Request(journal=journal, seed=seed, wait=wait)) as running:
@@ -146,24 +155,6 @@ def command(
         unscaled=on_cpus is not None and scaled is None,
     )
     answer("json" if as_json else "text", [report.document(sized)])
-
-
-def _show(search: Search, *, as_json: bool) -> None:
-    """Print the rungs of both passes: the most that a search may run."""
-    from bench.cli import dry_run
-    from bench.questions.sizing.judge import SCAN_STORMS
-    from bench.questions.sizing.plan import experiment
-
-    rungs = [(name, each) for name, sizes in search.rungs_bytes.items() for each in sizes]
-    dry_run.show(
-        [
-            experiment("size-scan", search.chosen, rungs, SCAN_STORMS),
-            experiment("size", search.chosen, rungs, search.storms),
-        ],
-        as_json=as_json,
-        known=False,
-        notes=["Only budgets around the edge are run in full; where it is, the scan says."],
-    )
 
 
 def _memory_for(chosen: TrialConfig) -> int:

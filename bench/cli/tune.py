@@ -82,6 +82,7 @@ def command(
 
     from bench import paths
     from bench.campaign import campaign
+    from bench.cli.dry_run import show
     from bench.linux import cpus as processors
     from bench.plan import budgets
     from bench.questions.sizing import plan as sizing
@@ -108,7 +109,12 @@ def command(
     ways = [find(name) for name in each_once("--transport", transport) or TRANSPORTS]
     tried = plan.choices(ways, chosen, budget, cpus=cpus)
     if dry_run:
-        _show(run.planned(tried, blocks), as_json=as_json)
+        show(
+            run.planned(tried, blocks),
+            as_json=as_json,
+            known=False,
+            notes=["The second round has the settings that the first one recommends, if any."],
+        )
         return
     journal = output or paths.new_journal("tune")
     request = campaign.Request(journal=journal, seed=seed, wait=wait, wakeups=False)
@@ -136,18 +142,6 @@ def command(
         journal=str(journal),
     )
     answer("json" if as_json else "text", [document.document(asked)])
-
-
-def _show(rounds: tuple[Experiment, Experiment], *, as_json: bool) -> None:
-    """Print both rounds: the most that may be run."""
-    from bench.cli import dry_run
-
-    dry_run.show(
-        rounds,
-        as_json=as_json,
-        known=False,
-        notes=["The second round has the settings that the first one recommends, if any."],
-    )
 
 
 def _begin(experiment: Experiment) -> None:
