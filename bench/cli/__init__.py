@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Command line: each command is a module with a function ``command``, loaded when it is called.
+"""The command line: each command is a module with a function ``command``, loaded when called.
 
 A new one is a file here and a name in ``COMMANDS``.
 """
@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def enter(run: Callable[[Ending], int]) -> None:
-    """Exit with what ``run`` returns; what goes wrong becomes a line on stderr and an exit code."""
+    """Exit with what ``run`` returns; an error becomes a line on stderr and an exit code."""
     from bench.host.interpreter import isolate
 
     isolate()

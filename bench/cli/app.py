@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The application: its commands, each loaded when it is called: `trace` must start at once."""
+"""The application. Each command is loaded when it is called: `trace` must start at once."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _LoadedWhenCalled(typer.core.TyperGroup):
         return typer.main.get_command(alone)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Write which environment variables are followed."""
+        """Describe the environment variables that bufbench reads."""
         from bench.cli.environment import VARIABLES
 
         with formatter.section("Environment"):
@@ -49,7 +49,7 @@ app = plain_app(_LoadedWhenCalled)
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command and return the exit code, or raise what went wrong.
+    """Run one command and return the exit code; errors are raised.
 
     In place of Typer's own frame, which reports wrong usage in three lines and exits with 1 when
     the reader of the output is gone.
@@ -68,7 +68,7 @@ def run(arguments: list[str]) -> int:
         raise UsageError(message[:1].lower() + message[1:], remedy=remedy) from error
     except click.exceptions.Exit as leave:  # after --help, --version, or with a code
         return leave.exit_code if arguments else ExitCode.USAGE
-    except BrokenPipeError:  # the reader has seen enough
+    except BrokenPipeError:  # nobody reads any more
         output.give_up()
     except OSError as error:
         if error.errno in (ENOSPC, EFBIG, EIO, EDQUOT) and error.filename is None:
@@ -102,11 +102,11 @@ def _show_version(asked: bool) -> None:
 
 
 _VERSION = typer.Option(
-    "--version", callback=_show_version, is_eager=True, help="Show the version and leave."
+    "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
 )
 
 
-_NO_CONFIG = typer.Option("--no-config", help="Leave bufbench.toml and pyproject.toml alone.")
+_NO_CONFIG = typer.Option("--no-config", help="Ignore bufbench.toml and pyproject.toml.")
 
 
 @app.callback()
@@ -118,14 +118,17 @@ def _bufbench(
 ) -> None:
     """Compare the BPF ring buffer with the perf buffer under a fork storm.
 
-    Exit codes: 0 fine, 1 a gate failed, 2 usage, 3 machine unfit or busy, 4 a trial did not
+    Start with `bufbench doctor`, which says whether this machine can measure, then
+    `bufbench size`, which says which buffer to take for a load, and how large.
+
+    Exit codes: 0 fine, 1 a gate failed, 2 wrong usage, 3 machine unfit or busy, 4 a trial did not
     balance, 130 on Ctrl-C, 143 on SIGTERM.
 
-    Sizes are in bytes: 65536, 64K or 64KiB, of which K and KiB are 1,024; lengths of time are
-    written like 500ms, 30s or 1m.
+    Sizes are bytes, such as 65536, 64K or 64KiB (K and KiB are 1,024); times are written like
+    500ms, 30s or 1m.
 
-    Options have defaults from bufbench.toml or [tool.bufbench] in pyproject.toml of this folder, a
-    table for each command: [tool.bufbench.run] with profile = "quick".
+    Defaults of options are read from bufbench.toml, or from pyproject.toml, in the working folder.
+    Each command has a table: [run], or [tool.bufbench.run] in pyproject.toml.
 
     Example: bufbench doctor
     """

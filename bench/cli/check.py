@@ -18,22 +18,23 @@ from bench.errors import MachineUnfit, UsageError, check_range
 
 _STRUCTURES: Final = ("task_struct", "pt_regs", "nsproxy", "pid_namespace", "cred")
 _COMMAND = typer.Argument(help="The tool and its arguments, after --.", metavar="-- COMMAND...")
-_PRESET = of_run(help="How its lines are read; by default as its name says.", metavar="NAME")
+_PRESET = of_run(help="How to read its lines; by default by the tool's name.", metavar="NAME")
 _PATTERN = of_run(
-    help="Regular expression of a line; its first group, or the one named pid, is the PID. Others: "
-    "parent, code, signal.",
+    help="Regular expression that a line matches; its first group, or the one named pid, is the "
+    "PID. Other names: parent, code, signal.",
     metavar="REGEX",
 )
-_KEY = of_run(help="Where a line of JSON has the PID, like .process.pid.", metavar="PATH")
+_KEY = of_run(help="Path of the PID in a line of JSON, like .process.pid.", metavar="PATH")
 _LOST = of_run(
-    help="How it says that it lost some; the first group is the number.", metavar="REGEX"
+    help="Regular expression of its reports of losses; the first group is their number.",
+    metavar="REGEX",
 )
 _RATES = of_storm(
-    help="Processes a second, rising, separated by commas; 0: as fast as they can.", metavar="LIST"
+    help="Processes a second, ascending, with commas; 0: as fast as possible.", metavar="LIST"
 )
 _SECONDS = of_storm(click_type=Time("s"), help="Length of each storm.")
-_ATTACH = of_run(click_type=Time("s"), help="Wait so long for the first process in its lines.")
-_SETTLE = of_run(click_type=Time("s"), help="Wait so long for the last process of a storm.")
+_ATTACH = of_run(click_type=Time("s"), help="How long to wait for it to show a first process.")
+_SETTLE = of_run(click_type=Time("s"), help="How long to wait for the last process of a storm.")
 _GATES = of_output(
     "--fail-on",
     help="Exit 1 on these: silent (missing and not reported), missing, twice, wrong (parent, code "
@@ -49,8 +50,8 @@ def command(
     pid_pattern: Annotated[str | None, _PATTERN] = None,
     pid_key: Annotated[str | None, _KEY] = None,
     lost_pattern: Annotated[str | None, _LOST] = None,
-    execs: Annotated[bool, of_run(help="It shows execs, not exits.")] = False,
-    pipe: Annotated[bool, of_run(help="Give it a pipe to print to, not a terminal.")] = False,
+    execs: Annotated[bool, of_run(help="The tool shows execs, not exits.")] = False,
+    pipe: Annotated[bool, of_run(help="Let it print to a pipe instead of a terminal.")] = False,
     rates: Annotated[str, _RATES] = "100,300,1000,3000,10000,0",
     seconds: Annotated[float, _SECONDS] = 2.0,
     attach_timeout: Annotated[float, _ATTACH] = 60.0,
@@ -60,14 +61,15 @@ def command(
     form: AsFormat = "text",
     as_json: AsJsonForm = False,
 ) -> None:
-    """Say whether a tool sees every process that ends, and whether it reports what it missed.
+    """Check whether a tool sees every process that exits, and reports those that it missed.
 
-    The tool runs beside storms of rising rates. The generator knows each process that it reaped:
-    its PID, parent, exit code or signal. What the tool prints is held against that. It is waited
-    for until it shows a process that was made for it.
+    The tool runs during storms of rising rates. The generator knows the PID, the parent and the
+    exit code or signal of each process that it made; the tool's output is compared with these. The
+    first storm begins once the tool has shown a probe process.
 
-    Lines of exitsnoop and execsnoop (bcc's and libbpf-tools'), bpftrace, tetragon and tracee are
-    known; others by --pid-pattern or --pid-key. bcc's tools get the kernel headers that they need.
+    Output of exitsnoop and execsnoop (of bcc and libbpf-tools), bpftrace, tetragon and tracee can
+    be read; for other tools give --pid-pattern or --pid-key. bcc's tools are given the kernel
+    headers that they need.
 
     Exit code 0, 1 if a gate failed, 3 if the tool died, printed nothing or never attached.
 
@@ -141,11 +143,11 @@ def _rates(text: str) -> tuple[float, ...]:
         found = [float(each) for each in text.split(",")]
     except ValueError:
         raise UsageError(
-            f"--rates {text[:40]} is no list", remedy="write it like 100,1000,0"
+            f"--rates {text[:40]} is not a list of numbers", remedy="write it like 100,1000,0"
         ) from None
     rising = [each or float("inf") for each in found]
     if rising != sorted(set(rising)) or not 0 <= min(found) <= max(found) <= 1_000_000:
         raise UsageError(
-            f"--rates {text[:40]} do not rise", remedy="write them like 100,1000,0, 0 the last"
+            f"--rates {text[:40]} do not rise", remedy="write them like 100,1000,0, with 0 last"
         )
     return tuple(found)

@@ -35,15 +35,15 @@ if TYPE_CHECKING:
     from bench.questions.claims.claim import Claim
     from bench.trial.result import TrialResult
 
-_ONLY = of_run(help="Just this claim; may be repeated.", metavar="ID")
-_BLOCKS = of_run(help="Blocks of every experiment; 0: as planned, at least 8.")
+_ONLY = of_run(help="Only this claim; repeatable.", metavar="ID")
+_BLOCKS = of_run(help="Blocks of each experiment; 0: as planned, at least 8.")
 _SETTLED = of_run(
-    click_type=Time("m"), help="Go on for so many minutes with what is left open.", metavar="TIME"
+    click_type=Time("m"), help="Add blocks to undecided claims for so many minutes.", metavar="TIME"
 )
-_EXPECT = of_output(help="Exit 1 if it comes out otherwise; repeatable.", metavar="ID=VERDICT")
-_EXPECT_FILE = of_output(help='The same from a TOML file: rb-order = "reproduced".')
-_STRICT = of_output("--strict", help="An inconclusive claim fails a gate too.")
-_FROM = of_run("--from", help="Judge this journal, run nothing; repeatable.")
+_EXPECT = of_output(help="Exit 1 unless this is the verdict; repeatable.", metavar="ID=VERDICT")
+_EXPECT_FILE = of_output(help='TOML file of expected verdicts, like rb-order = "reproduced".')
+_STRICT = of_output("--strict", help="Treat an inconclusive claim as a failed expectation.")
+_FROM = of_run("--from", help="Judge this journal instead of running anything; repeatable.")
 
 
 def command(
@@ -64,12 +64,13 @@ def command(
     output: Journal = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Judge the published claims about the two buffers on this machine.
+    """Test published claims about the two buffers on this machine.
 
-    Every claim comes out as reproduced, refuted, inconclusive, not applicable or not measured, with
-    the published figure, the measured one and the trials it rests on; docs/claims.md has them all.
+    The verdict on each claim is reproduced, refuted, inconclusive, not applicable or not measured,
+    and comes with the published figure, the measured one and the trials behind it. docs/claims.md
+    lists all claims.
 
-    Exit code 0, 1 if an expected verdict failed, 4 if a trial did not balance.
+    Exit code 0, 1 if a verdict was not the expected one, 4 if a trial did not balance.
 
     Example: bufbench claims
 

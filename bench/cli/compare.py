@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _SET = "Journal, folder of journals, or quoted pattern ('old/*.jsonl')."
 _FAIL = of_output(
-    "--fail-on-regression", help="Exit 1 if something got worse, or nothing was compared."
+    "--fail-on-regression", help="Exit 1 if something got worse, or nothing could be compared."
 )
 
 
@@ -31,13 +31,13 @@ def command(
     as_json: AsJsonForm = False,
     fail_on_regression: Annotated[bool, _FAIL] = False,
 ) -> None:
-    """Name what changed between two sets of journals beyond the noise.
+    """Show what changed between two sets of journals beyond the noise.
 
-    Last week's and today's, two machines, two kernels. Machines drift, so no time is compared
-    with a time of the other set: what is compared is how a transport does against the perf buffers,
-    paired within blocks, and counts: losses, violations, lossless budgets, verdicts of claims.
-    Worse means worse for the transport named first; of a claim, for the ring buffer. Runs of one
-    machine that could not use the same CPUs are refused.
+    The sets may come from two days, two machines or two kernels. Machines drift, so times of one
+    set are not compared with times of the other. Compared are each transport's ratios to the perf
+    buffers, paired within blocks, and counts: losses, violations, lossless budgets, verdicts of
+    claims. Worse means worse for the transport named first; of a claim, for the ring buffer. Runs
+    on one machine that could not use the same CPUs are refused.
 
     Example: bufbench compare results/monday.jsonl 'results/today-*.jsonl' --fail-on-regression
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench completion: scripts that know all names, so that completing starts no Python."""
+"""bufbench completion: scripts that contain all names, so that completing starts no Python."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Shell(StrEnum):
-    """The shells that there is a script for."""
+    """Shells for which a script can be written."""
 
     BASH = "bash"
     ZSH = "zsh"
@@ -28,9 +28,9 @@ _SHELL = Argument(help="bash, zsh or fish.", metavar="SHELL")
 def command(shell: Annotated[Shell, _SHELL]) -> None:
     """Print the script that completes bufbench's commands, options and names in a shell.
 
-    The script has them all: pressing Tab starts nothing. Write it anew after an update. Its place
-    is ~/.local/share/bash-completion/completions/bufbench for bash, _bufbench in a folder of fpath
-    for zsh, ~/.config/fish/completions/bufbench.fish for fish.
+    The script contains all names, so that pressing Tab starts no process; write it again after an
+    update. Put it into ~/.local/share/bash-completion/completions/bufbench for bash, into _bufbench
+    in a folder of fpath for zsh, into ~/.config/fish/completions/bufbench.fish for fish.
 
     Example: bufbench completion bash > bufbench.bash
     """

@@ -12,11 +12,11 @@ from bench.cli.options import AsJson, of_run
 from bench.cli.output import answer_json, read_or_not
 from bench.errors import ExitCode
 
-_LEAST = of_run("--least-privilege", help="Try which capabilities each part needs here.")
+_LEAST = of_run("--least-privilege", help="Try out which capabilities each part needs.")
 
 
 def command(*, as_json: AsJson = False, least_privilege: Annotated[bool, _LEAST] = False) -> None:
-    """Say what this machine can and cannot do, and what would disturb a measurement.
+    """Check whether this machine can measure, and what would disturb a measurement.
 
     Exit code 0 if it can measure, 3 if it cannot; warnings do not count.
 

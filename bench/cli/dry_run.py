@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Print what a command would run and how long that takes; it runs nothing."""
+"""Print what a command would run, and how long that would take, without running it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class PlannedData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanData:
-    """What JSON has; ``format`` goes up when a key changes its meaning."""
+    """What JSON contains; ``format`` is raised when a key changes its meaning."""
 
     format: int
     experiments: tuple[PlannedData, ...]
@@ -52,9 +52,9 @@ def show(
     known: bool = True,
     at_most_s: float | None = None,
 ) -> None:
-    """Print the plan; ``times`` is how often it is run, on kernels for example.
+    """Print the plan; ``times`` is how often it is run, for example on how many kernels.
 
-    What is not ``known`` beforehand takes ``at_most_s``, or as long as all of this.
+    A plan that is not ``known`` beforehand takes at most ``at_most_s``, or as long as all of it.
     """
     planned = tuple(map(_planned, experiments))
     seconds = times * sum(each.seconds for each in planned)

@@ -36,7 +36,7 @@ _BUDGET = of_tracer(
     metavar="SIZE",
     show_default=False,
 )
-_SECONDS = of_run(click_type=Time("s"), help="Begin no storm after so many seconds.")
+_SECONDS = of_run(click_type=Time("s"), help="Start no further storm after so many seconds.")
 _SHAPES: Final = frozenset({Shape.STORM, Shape.BURST, Shape.TRICKLE, Shape.THREADS, Shape.HOTCPU})
 
 
@@ -47,20 +47,20 @@ def command(
     assign: Annotated[
         list[str] | None,
         of_run(
-            help="What goes to A or B by chance: record, a window such as 1ms, or solo (a whole "
-            "storm). Several are run in turn.  [default: record]",
+            help="What is assigned to A or B at random: each record, a window such as 1ms, or a "
+            "whole storm (solo). Repeatable; several are run in turn.  [default: record]",
             show_default=False,
         ),
     ] = None,
     workload: Annotated[Shape, of_storm(help="Shape of the storm.")] = Shape.STORM,
     count: Annotated[int, of_storm(help="Children of one storm.")] = 8_000,
-    rate: Annotated[float, of_storm(help="Children a second; 0: as fast as they can.")] = 0.0,
+    rate: Annotated[float, of_storm(help="Children a second; 0: as fast as possible.")] = 0.0,
     budget: Annotated[int, _BUDGET] = 1 << 20,
     storms: Annotated[int, of_run(help="Storms, 8 or more.")] = 24,
     precision: Annotated[
-        str | None, of_run(help="Add storms until intervals reach no farther, like 2%.")
+        str | None, of_run(help="Add storms until intervals extend no farther, like 2%.")
     ] = None,
-    margin: Annotated[str, of_output(help="Equivalent is within this, like 2%.")] = "2%",
+    margin: Annotated[str, of_output(help="Largest equivalent difference, like 2%.")] = "2%",
     seconds: Annotated[float, _SECONDS] = 60.0,
     seed: Seed = 1,
     output: Journal = None,
@@ -68,17 +68,17 @@ def command(
     as_json: AsJson = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Compare two arms within the same storms: who delivers sooner, whose writes take longer?
+    """Compare two arms within the same storms: which delivers sooner, and writes faster?
 
-    The kernel gives each exit to one of both tracers at random, so that whatever disturbs the
-    machine falls on both alike. An arm is a transport with its settings: ringbuf, ringbuf:output,
+    The kernel passes each exit to one of the two tracers at random, so that whatever disturbs the
+    machine affects both alike. An arm is a transport with its settings: ringbuf, ringbuf:output,
     ringbuf:payload=512, perfbuf:wakeup=50, sharded, sharded:rings=2 (for all CPUs),
     ringbuf:none (no wake-ups), ringbuf:forced, ringbuf:dynptr (lengths known at run time),
-    ringbuf:largest (all as long as the longest),
-    ringbuf:discard (behind one discarded without a wake-up),
-    ringbuf:position=visit (its reader's position is published once a visit, not at each record).
-    The same arm twice (A/A) says how far chance goes. Solo gives each arm storms of its own, as a
-    user of one has it; with several --assign their answers stand side by side.
+    ringbuf:largest (each record as long as the longest),
+    ringbuf:discard (each record behind one discarded without a wake-up),
+    ringbuf:position=visit (the reader publishes its position once a visit, not after each record).
+    The same arm twice (A/A) shows how much differences vary by chance. With solo, each arm has
+    whole storms, as a program that uses only one; several --assign give one answer each.
 
     Example: bufbench duet ringbuf perfbuf --precision 2%
 
@@ -172,7 +172,7 @@ def _share(option: str, text: str) -> float:
 
 
 def _progress(found: Sequence[Duel]) -> None:
-    """Say on a terminal's stderr how far it is."""
+    """Show the progress on stderr, if that is a terminal."""
     if not sys.stderr.isatty():
         return
     widths = "; ".join(

@@ -16,11 +16,11 @@ from bench.errors import UsageError
 from bench.escape import clean
 
 _PLACES = Argument(
-    help="Folders, searched for journals at any depth, or journals.", metavar="DIR..."
+    help="Journals, or folders that are searched for journals at any depth.", metavar="DIR..."
 )
 _FORMS = click.Choice(("text", "markdown", "html", "json"))
 _FORM = of_output("--format", click_type=_FORMS, help="How to write it.")
-_OUTPUT = "File to write; html: history.html in the first folder."
+_OUTPUT = "File to write; for html, history.html in the first folder by default."
 
 
 def command(
@@ -31,11 +31,11 @@ def command(
     output: Annotated[Path | None, of_output(help=_OUTPUT)] = None,
     full: Full = False,
 ) -> None:
-    """Follow every number over time and kernels, and name what changed beyond the noise.
+    """Show every number over time and kernels, and what changed beyond the noise.
 
-    Any number of journals: what is read of them is kept beside them (.bufbench-history.parquet),
-    so that only new ones take time. Runs are compared with runs of the same kind of machine and
-    kernel; over kernels only ratios, shares and sizes are. docs/history.md has more.
+    Numbers are cached beside the journals (.bufbench-history.parquet), so that only new journals
+    take time. Runs are compared with runs of the same kind of machine and kernel; across kernels
+    only ratios, shares and sizes are compared. docs/history.md has more.
 
     Example: bufbench history results --format html
     """

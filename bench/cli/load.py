@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A load as options describe it, or as a profile of `bufbench watch` has it: of size and tune."""
+"""Options of size and tune that describe a load, or name a profile of `bufbench watch`."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from bench.questions.sizing.plan import Load
 
 _RECORD = of_tracer(
-    help="Bytes of one record, or a mix: 72:15,1K:1 is 15 of 72 to one of 1,024.",
+    help="Bytes of a record, or a mix: 72:15,1K:1 is 15 records of 72 to one of 1,024.",
     metavar="SIZE[:SHARE,...]",
 )
-_FROM = of_storm("--from", help="Profile of a load, by bufbench watch --output.", metavar="FILE")
-_BUFFER = of_storm(help="Which of the profile's; the one with most bytes by default.", metavar="ID")
+_FROM = of_storm("--from", help="Profile of a load, from bufbench watch --output.", metavar="FILE")
+_BUFFER = of_storm(help="Buffer of the profile; the one with most bytes by default.", metavar="ID")
 _OF_PROFILE = ("rate", "burst", "record_size", "records", "seconds")
 
-Rate = Annotated[float, of_storm(help="Exits a second; 0: as fast as they can.")]
-Burst = Annotated[int, of_storm(help="Processes that exit at once, instead.")]
+Rate = Annotated[float, of_storm(help="Exits a second; 0: as fast as possible.")]
+Burst = Annotated[int, of_storm(help="Processes that exit at once, instead of --rate.")]
 RecordSize = Annotated[str, _RECORD]
 Records = Annotated[int, of_tracer(help="Records per exit, 1 to 1000.")]
 From = Annotated[Path | None, _FROM]
@@ -41,7 +41,7 @@ def described(
 ) -> Load:
     """Return ``load`` of such records, or the busiest ``most_s`` of a profile.
 
-    UsageError where they contradict: what only the other one has use for is refused.
+    UsageError for options that only the other way of describing a load takes.
     """
     from bench.plan import mix
     from bench.questions.sizing import plan

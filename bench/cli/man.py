@@ -15,7 +15,7 @@ _EXAMPLE: Final = "Example: "
 
 
 def command() -> None:
-    """Print the manual page, which has the help of every command.
+    """Print the manual page, which contains the help of every command.
 
     Example: bufbench man > bufbench.1
     """
@@ -42,7 +42,7 @@ def page(nodes: Sequence[Node]) -> Iterator[str]:
     yield ".SH ENVIRONMENT"
     for name, meaning in VARIABLES.items():
         yield f".TP\n.B {_plain(name)}\n{_plain(meaning)}"
-    yield f".PP\nNot followed, and removed: {_plain(', '.join(IGNORED))}."
+    yield f".PP\nRemoved from the environment: {_plain(', '.join(IGNORED))}."
     yield ".SH FILES"
     yield ".TP\n.I results/\nJournals, and the pages beside them."
     yield ".TP\n.I bufbench.toml, pyproject.toml\nDefaults of options, in the working folder."

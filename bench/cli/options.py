@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Options that several commands have, and how options are checked."""
+"""Options that several commands share, and checks of options."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bench.tracer.transports import names
 _T = TypeVar("_T")
 
 of_storm: Final = partial(Option, rich_help_panel="Storm")
-"""Make an option of this panel; a help shows panels in the order of their first options."""
+"""Make an option of this panel; help shows panels in the order of their first options."""
 of_tracer: Final = partial(Option, rich_help_panel="Tracer")
 of_consumer: Final = partial(Option, rich_help_panel="Consumer")
 of_guest: Final = partial(Option, rich_help_panel="Guest")
@@ -34,20 +34,20 @@ TRANSPORTS: Final = ", ".join(names())
 Journal = Annotated[
     Path | None, of_output("--output", help="Journal to write; results/NAME-TIME.jsonl by default.")
 ]
-Seed = Annotated[int, of_run("--seed", help="Of the blocks' random order.")]
+Seed = Annotated[int, of_run("--seed", help="Seed of the random order within blocks.")]
 Wait = Annotated[bool, of_run("--wait", help="Wait until no other measurement runs.")]
 _GATES: Final = (
-    "Exit 1 on these: drops (records lost) or causal (order violated); of one transport as "
+    "Exit 1 on drops (records lost) or causal (order violated); on one transport as "
     f"TRANSPORT:drops, with TRANSPORT one of {TRANSPORTS}. Separated by commas; repeatable."
 )
 Gates = Annotated[list[str] | None, of_output("--fail-on", help=_GATES, metavar="GATES")]
 Sources = Annotated[
-    Path | None, of_run("--sources", help="Take this kernels.toml.", metavar="FILE")
+    Path | None, of_run("--sources", help="Read this kernels.toml.", metavar="FILE")
 ]
 DryRun = Annotated[
     bool, of_run("--dry-run", help="Print the plan and how long it takes; run nothing.")
 ]
-AsJson = Annotated[bool, of_output("--json", help="One JSON document.")]
+AsJson = Annotated[bool, of_output("--json", help="Print one JSON document.")]
 
 Full = Annotated[bool, of_output("--full", help="Show every comparison, not only the decision.")]
 
@@ -55,7 +55,7 @@ Full = Annotated[bool, of_output("--full", help="Show every comparison, not only
 def format_option(*more: str) -> object:
     """Return --format, which takes every renderer's name and ``more``."""
     forms = click.Choice([*renderers.names(), *more])
-    return of_output("--format", click_type=forms, help="How to write it.")
+    return of_output("--format", click_type=forms, help="Output format.")
 
 
 AsFormat = Annotated[str, format_option()]

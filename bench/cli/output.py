@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Print or write answers, and end quietly where a reader goes away (| head)."""
+"""Print or write answers, and end quietly where their reader goes away (| head)."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def say(line: str) -> None:
-    """Print a line of bufbench's on stderr."""
+    """Print a line on stderr."""
     print(f"bufbench: {line}", file=sys.stderr, flush=True)
 
 
 def speaker(began: float) -> Callable[[str], None]:
-    """Return what prints lines on stderr, each with the time since ``began``."""
+    """Return a function that prints lines on stderr, each with the time since ``began``."""
 
     def say_when(what: str) -> None:
         minutes, seconds = divmod(int(time.monotonic() - began), 60)
@@ -35,7 +35,7 @@ def speaker(began: float) -> Callable[[str], None]:
 
 
 def name_faults(faults: Iterable[object], repeated: int) -> None:
-    """Name on stderr the lines that could not be used, and how many trials were given twice."""
+    """List on stderr the lines that could not be used, and how many trials came twice."""
     from bench.escape import clean
     from bench.questions.transports.words import repeats
 
@@ -44,7 +44,7 @@ def name_faults(faults: Iterable[object], repeated: int) -> None:
 
 
 def read(journals: Sequence[Path]) -> JournalContent:
-    """Read journals; what of them cannot be used is named on stderr."""
+    """Read journals; lines that cannot be used are listed on stderr."""
     from bench.journal.reader import read_journals
 
     content = read_journals(journals)
@@ -62,8 +62,8 @@ def answer(
 ) -> None:
     """Print the documents in ``form``, or write them to ``output`` and print its path.
 
-    ``data`` is what JSON has of all of them; by default that of the first. Text is the decision
-    alone unless it is to be ``full``.
+    ``data`` is what JSON contains of all of them; by default that of the first. Text shows only the
+    decision unless ``full``.
     """
     from bench.report import renderers
     from bench.report.document import Level
@@ -101,7 +101,7 @@ def writable(path: Path) -> Iterator[None]:
 
 @contextmanager
 def read_or_not() -> Iterator[None]:
-    """Let what is printed inside go unread: gates and files that come after still come."""
+    """Ignore that nobody reads what is printed inside: gates and files still follow."""
     try:
         yield
         sys.stdout.flush()
@@ -117,7 +117,7 @@ def give_up(stream: TextIO | None = None) -> None:
 
 
 def finish() -> None:
-    """Write what is still buffered; the exit code stands whether it is read or not."""
+    """Write what is still buffered; the exit code is the same whether it is read or not."""
     try:
         sys.stdout.flush()
     except OSError:

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from bench.questions.transports.summary import Summary
     from bench.report.document import Document
 
-_OUTPUT = "File to write (svg, png: folder); html, parquet: beside the journal."
+_OUTPUT = "File to write (svg, png: folder); html and parquet: beside the journal by default."
 
 _COMPARED_ONLY = ("text", "markdown", "json")
-"""Forms of a report that have no claims; `bufbench claims` gives them so."""
+"""Formats of a report without claims, which `bufbench claims` gives in them."""
 
 
 def command(
@@ -40,14 +40,14 @@ def command(
 ) -> None:
     """Summarise journals: which transport to take, and the numbers behind it.
 
-    Lines that cannot be used are named on stderr; all others count. html is one page that needs
-    nothing else; svg and png are its charts; csv and parquet have a row for each trial. Markdown
-    into a file has the charts beside it.
+    Lines that cannot be used are listed on stderr; all others count. html is one self-contained
+    page; svg and png are its charts; csv and parquet have a row for each trial. Markdown that is
+    written to a file has the charts beside it.
 
-    summary is for a job's summary: at most 40 lines of Markdown. github-benchmark and
-    github-benchmark-bigger are github-action-benchmark's lists, of which smaller or bigger is
-    better; bmf is Bencher's format, openmetrics is for node_exporter, ktap has claims and gates
-    as the kernel's tests report. docs/ci.md has more.
+    summary is at most 40 lines of Markdown, for the summary of a CI job. github-benchmark and
+    github-benchmark-bigger are the lists of github-action-benchmark, of numbers for which smaller
+    or bigger is better; bmf is Bencher's format, openmetrics is for node_exporter, ktap has claims
+    and gates as kernel test output. docs/ci.md has more.
 
     Example: bufbench report results/quick-20261122-101500.jsonl --format html
     """
@@ -103,7 +103,7 @@ def _journals(files: Sequence[Path], form: str, output: Path | None, *, full: bo
 
 
 def _folder(files: Sequence[Path], form: str, output: Path | None, *, full: bool) -> None:
-    """Report on a folder by way of its data set, machine by machine."""
+    """Report on a folder from its data set, machine by machine."""
     if len(files) > 1:
         raise UsageError("a folder is reported alone", remedy="name one folder, or journals")
     if form not in _COMPARED_ONLY:
@@ -126,9 +126,9 @@ def _folder(files: Sequence[Path], form: str, output: Path | None, *, full: bool
 
 
 def refuse_text_file(form: str, output: Path | None) -> None:
-    """Raise UsageError for text that is to be written into a file."""
+    """Raise UsageError if text is to be written to a file."""
     if form == "text" and output is not None:
-        raise UsageError("text is for the terminal", remedy="redirect it, or take markdown")
+        raise UsageError("text is for the terminal", remedy="redirect it, or use markdown")
 
 
 def _beside(journal: Path, ending: str) -> Path:
@@ -155,7 +155,7 @@ def write_page(journals: Sequence[Path], path: Path | None = None) -> tuple[Path
 
 
 def page_line(journal: Path) -> str:
-    """Write the page beside ``journal``: one line that says where it lies, or why there is none."""
+    """Write the page beside ``journal``; return a line with its path, or why there is none."""
     try:
         return f"page: {write_page([journal])[0]}"
     except BufbenchError as error:

@@ -43,7 +43,7 @@ _STORM: Final = (
     *("seconds", "cpus", "blocks", "transport"),
 )
 _SINGLE: Final = (*_STORM, *single.TRACER)
-"""Options that a profile leaves no room for."""
+"""Options that a profile decides."""
 
 
 def _payload(size_bytes: int) -> int:
@@ -55,47 +55,47 @@ def _payload(size_bytes: int) -> int:
     return size_bytes
 
 
-_PROFILE = of_run(help="Run all experiments of quick, standard or thorough.")
-_WORKERS = of_storm(help="Processes that make children; 2, of trickle 1.")
-_RATE = of_storm(help="Children a second; 0: as fast as they can.")
-_SPAWN = of_storm(help="Call that makes a child; vfork, of burst fork.")
-_BURST = of_storm(help="Children that exit at once (burst).")
-_EXEC = of_storm("--exec", help="Children exec a program.")
+_PROFILE = of_run(help="Run the experiments of quick, standard or thorough.")
+_WORKERS = of_storm(help="Processes that make children; by default 2, or 1 for trickle.")
+_RATE = of_storm(help="Children a second; 0: as fast as possible.")
+_SPAWN = of_storm(help="Call that makes a child; by default vfork, or fork for burst.")
+_BURST = of_storm(help="Children that exit at once, of a burst.")
+_EXEC = of_storm("--exec", help="Let each child exec a program.")
 _BUDGET = of_tracer(
     click_type=Size(check=ring_size),
     help="Data bytes over all buffers, like 64K; repeatable.",
     metavar="SIZE",
 )
 _TRANSPORT = of_tracer(
-    help=f"{TRANSPORTS}, each as an arm like ringbuf:raw:scratch, and {' and '.join(BASELINES)} "
-    "for the storm alone; sharded:rings=K is K rings for all CPUs, aggregate:keys=K counts in the "
+    help=f"{TRANSPORTS}, with settings like ringbuf:raw:scratch; {' and '.join(BASELINES)} measure "
+    "the storm alone. sharded:rings=K is K rings for all CPUs; aggregate:keys=K counts in the "
     "kernel. Repeatable."
 )
-_SECONDS = of_storm(click_type=Time("s"), help="Longest storm, in seconds.")
+_SECONDS = of_storm(click_type=Time("s"), help="Longest duration of a storm.")
 _WAKEUP = of_tracer(
-    help="adaptive, none, forced, N: every N records, or a size like 4KiB: from so many unread on."
+    help="adaptive, none, forced, N (every N records), or a size like 4KiB of unread bytes."
 )
-_CALL = of_tracer(help="How a ring buffer is written.")
+_CALL = of_tracer(help="How records are written to a ring buffer.")
 _PAYLOAD = of_tracer(
     click_type=Size(words={"0": 0, "mixed": MIXED}, check=_payload),
-    help="Padding: 0 to 4096 bytes, or mixed.",
+    help="Padding of each record: 0 to 4096 bytes, or mixed.",
 )
 _INTERVAL = of_consumer(click_type=Time("ms"), help="Milliseconds between timed drains.")
 _POLL = of_consumer(
-    help="How the consumer waits; edge: edge-triggered epoll, edge-bare: without its barrier."
+    help="How the consumer waits; edge is edge-triggered epoll, edge-bare that without its barrier."
 )
 _FLUSH = of_consumer(
     click_type=Time("ms"),
-    help="Milliseconds after which all is read though nobody was woken; 0: never.",
+    help="Milliseconds after which the consumer reads even if not woken; 0: never.",
 )
-_STALL = of_consumer(click_type=Time("ms"), help="Milliseconds of reading nothing, once.")
-_CPUS = of_storm(help="CPUs of the storm, e.g. 0-1; all by default.")
+_STALL = of_consumer(click_type=Time("ms"), help="Milliseconds in which it reads nothing, once.")
+_CPUS = of_storm(help="CPUs of the storm, such as 0-1; all by default.")
 _READER_COMMAND = of_consumer(
-    help="Program of your own that drains them (docs/readers.md).", metavar="COMMAND"
+    help="Your own program that drains the buffers (docs/readers.md).", metavar="COMMAND"
 )
-_RESUME = of_run("--resume", help="Go on with the journal of --output.")
-_USER = of_storm(help="User that runs the storm: nobody, root or another.")
-_QUIET = of_output("--quiet", help="No summary at the end.")
+_RESUME = of_run("--resume", help="Continue the journal given by --output.")
+_USER = of_storm(help="User that runs the storm; nobody by default.")
+_QUIET = of_output("--quiet", help="Print no summary at the end.")
 
 
 def command(
@@ -109,7 +109,7 @@ def command(
     spawn: Annotated[Spawn | None, _SPAWN] = None,
     gap: Annotated[Gap, of_storm(help="Spacing of a paced storm.")] = Gap.FIXED,
     burst: Annotated[int, _BURST] = 1_000,
-    depth: Annotated[int, of_storm(help="Processes in one chain (chain).")] = 8,
+    depth: Annotated[int, of_storm(help="Processes in one chain, of a chain.")] = 8,
     execute: Annotated[bool, _EXEC] = False,
     seconds: Annotated[float, _SECONDS] = 30.0,
     budget: Annotated[list[int] | None, _BUDGET] = None,
@@ -124,7 +124,7 @@ def command(
     reader: Annotated[Reader, of_consumer(help="What drains the buffers.")] = Reader.NATIVE,
     reader_command: Annotated[str | None, _READER_COMMAND] = None,
     stall: Annotated[float, _STALL] = 0.0,
-    consumer_cpu: Annotated[int | None, of_consumer(help="Pin the consumer.")] = None,
+    consumer_cpu: Annotated[int | None, of_consumer(help="CPU to pin the consumer to.")] = None,
     cpus: Annotated[str, _CPUS] = "",
     blocks: Annotated[int, of_run(help="Trials of each configuration.")] = 8,
     seed: Seed = 1,
@@ -137,7 +137,9 @@ def command(
     as_json: AsJson = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Run one experiment, or the experiments of a profile, and say what came out.
+    """Run one experiment, or those of a profile, and summarise the results.
+
+    Without options it runs a storm with the ring buffer and the perf buffers, in about a minute.
 
     Exit code 0, 1 if a gate of --fail-on failed, 4 if a trial did not balance.
 
@@ -208,7 +210,7 @@ def command(
             check_range(option, milliseconds, 0, _LONGEST_MS)
         if consumer_cpu is not None and consumer_cpu not in usable:
             raise UsageError(
-                f"CPU {consumer_cpu} is not online, or not for this process",
+                f"CPU {consumer_cpu} is not online, or not allowed to this process",
                 remedy=f"pin the consumer to one of {processors.list_format(usable)}",
             )
         config = TrialConfig(
@@ -246,7 +248,7 @@ def command(
     if not quiet:
         _report(journal, as_json=as_json)
     print(f"journal: {journal}", file=sys.stderr)
-    # What it went on from counts as well.
+    # Trials of the journal that it continued count as well.
     gates.check(checks, read_journal(journal).trials if resume else trials)
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Defaults of options from a file: bufbench.toml, or [tool.bufbench] in pyproject.toml.
 
-A table for each command: `[tool.bufbench.run]`, or `[run]` in bufbench.toml. What is given on the
-command line precedes it. Nothing but the look for two files is done where there is none.
+Each command has a table: `[tool.bufbench.run]`, or `[run]` in bufbench.toml. The command line takes
+precedence. Without such a file, two failed opens are all that this costs.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def load(context: click.Context) -> None:
 
 
 def check_commands(context: click.Context, known: tuple[str, ...]) -> None:
-    """Raise UsageError where the settings name a command that there is not."""
+    """Raise UsageError where the settings name a command that does not exist."""
     for name, value in (context.default_map or {}).items():
         where = f"{context.meta[_META]}: {_name(context, name)}"
         if name not in known:
@@ -62,7 +62,7 @@ def check_commands(context: click.Context, known: tuple[str, ...]) -> None:
 def check_options(context: click.Context) -> dict[str, Any]:
     """Return the settings of this command by the names of its parameters.
 
-    UsageError, naming file and key, for an option that there is not and for a value it cannot have.
+    UsageError, naming file and key, for an unknown option and for a value that it cannot have.
     """
     found: dict[str, Any] = {}
     options = {each.opts[-1].removeprefix("--"): each for each in _options(context.command)}
@@ -109,7 +109,7 @@ def _choose(known: Any) -> str:
 
 
 def _content(path: Path, *, required: bool) -> bytes | None:
-    """Return what the file has; None where an optional one is not there, or not for us to read."""
+    """Return the content; None where an optional file is missing, closed or without settings."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
@@ -120,7 +120,7 @@ def _content(path: Path, *, required: bool) -> bytes | None:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             if required:
-                raise UsageError(f"cannot read {path}: it is no file")
+                raise UsageError(f"cannot read {path}: it is not a file")
             return None
         content = os.read(descriptor, _LONGEST_BYTES + 1)
     finally:
@@ -134,7 +134,7 @@ def _content(path: Path, *, required: bool) -> bytes | None:
 
 
 def _check_owner(path: Path, status: os.stat_result) -> None:
-    """Raise UsageError where root would do what others write."""
+    """Raise UsageError where root would follow settings that others can write."""
     from bench.host.ownership import caller
 
     if os.geteuid() != 0:

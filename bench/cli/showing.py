@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Records as lines on stdout while they arrive, to the end of a time or Ctrl-C."""
+"""Show records as lines on stdout while they arrive, for a duration or until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _CHUNK_BYTES: Final = 4096  # PIPE_BUF: a pipe takes all of it or none
 class Showing(Generic[_Record]):
     """Show the wanted records of a tracer until :meth:`finish`.
 
-    In a thread, since no signal interrupts one other than the main thread: what was taken out of
-    the buffers is written whole, or is known not to be.
+    In a thread, since signals interrupt only the main thread: records that were taken out of the
+    buffers are written whole, or are known not to be.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Showing(Generic[_Record]):
         self._thread = threading.Thread(target=self._run, name="showing", daemon=True)
 
     def start(self) -> None:
-        """Begin with the heading."""
+        """Start the thread, which writes the heading first."""
         with uninterrupted():
             start(self._thread)
 
@@ -77,7 +77,7 @@ class Showing(Generic[_Record]):
         self._done.wait(seconds)
 
     def finish(self, seconds: float | None = None) -> int:
-        """Show what the detached tracer still holds; return how many could not be shown.
+        """Show what the detached tracer still has; return how many records could not be shown.
 
         ``seconds`` is how long a reader may take; None: for ever. Whatever has not
         been written by then is taken out of the buffers, so that it is counted. Raises the error

@@ -30,7 +30,7 @@ TRACER: Final = (
     *("budget", "wakeup", "call", "payload", "records"),
     *("poll", "interval", "flush", "reader", "reader_command", "stall", "consumer_cpu"),
 )
-"""Options that act on a tracer with buffers only."""
+"""Options that only act on a tracer with buffers."""
 
 _REPLAYED: Final = ("count", "rate", "seconds", "payload", "records")
 _OF_READER: Final = ("poll", "interval", "flush", "stall", "consumer_cpu")
@@ -58,7 +58,7 @@ def replayed(
 
 
 def by_command(context: typer.Context, plain: Consumer, words: str | None) -> Consumer:
-    """Return the consumer that is a program of the user's, if one was given, else ``plain``."""
+    """Return the user's own program as the consumer if one was given, else ``plain``."""
     if words is None and plain.reader is not Reader.COMMAND:
         return plain
     if words is None:
@@ -83,7 +83,7 @@ def refuse_idle(
     consumer: Consumer,
     transports: Sequence[str],
 ) -> None:
-    """Refuse what this experiment has no use for, and the same thing named twice."""
+    """Refuse options that would have no effect on this experiment."""
     real = [each.transport for each in _sides(transports)]
     poll, by_bcc = consumer.poll, consumer.reader is Reader.LIBBCC
     no_ring = bool(transports) and not any(way.calls for way in real)
@@ -95,7 +95,7 @@ def refuse_idle(
         (poll is not Poll.TIMED, "without --poll timed", ("interval",)),
         (not poll.on_epoll, "without --poll epoll", ("flush",)),
         (by_bcc, "on --reader bcc, which has a timeout of its own", ("flush",)),
-        (poll is Poll.STOPPED, "with --poll stopped, which is away all the time", ("stall",)),
+        (poll is Poll.STOPPED, "with --poll stopped, which never reads", ("stall",)),
         (bool(transports) and not real, "where no transport is run", TRACER),
         (no_ring, "where no ring buffer is run", ("call",)),
     ):
@@ -141,7 +141,7 @@ def experiment(
     )
     if not found.arms:
         why = "; ".join(found.omitted)
-        raise UsageError(f"nothing is left to run: {why}", remedy="take a larger --budget")
+        raise UsageError(f"nothing is left to run: {why}", remedy="choose a larger --budget")
     return (found,), found.omitted
 
 

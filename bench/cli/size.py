@@ -38,9 +38,9 @@ _MOST_S = 1.0  # of a profile: its busiest
 _MOST_CPUS = 4096
 _DEFAULT_STORMS = 20  # fewer would show too little
 _STALL = of_consumer(click_type=Time("ms"), help="Longest stall to survive, in ms.")
-_SECONDS = of_storm(click_type=Time("s"), help="Length of a storm besides the stall, in seconds.")
-_MEMORY = of_tracer(click_type=Size(), help="Most that the buffers may take.", metavar="SIZE")
-_ON_CPUS = of_output(help="Also say what so many CPUs need, by a model.", metavar="N")
+_SECONDS = of_storm(click_type=Time("s"), help="Length of a storm without the stall, in seconds.")
+_MEMORY = of_tracer(click_type=Size(), help="Most that all buffers may take.", metavar="SIZE")
+_ON_CPUS = of_output(help="Also estimate, by a model, what so many CPUs need.", metavar="N")
 _TRANSPORT = of_tracer(help=f"{TRANSPORTS}; repeatable.")
 
 
@@ -59,19 +59,19 @@ def command(
     buffer: Buffer = "",
     memory: Annotated[int | None, _MEMORY] = None,
     on_cpus: Annotated[int | None, _ON_CPUS] = None,
-    storms: Annotated[int, of_run(help="Storms of each rung, 20 or more.")] = _DEFAULT_STORMS,
-    margin: Annotated[float, of_output(help="Recommend this many times the minimum.")] = 2.0,
+    storms: Annotated[int, of_run(help="Storms at each size, 20 or more.")] = _DEFAULT_STORMS,
+    margin: Annotated[float, of_output(help="Recommend this multiple of the minimum.")] = 2.0,
     seed: Seed = 1,
     output: Journal = None,
     wait: Wait = False,
     as_json: AsJson = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Say which buffer to take for a load, and how big.
+    """Recommend a buffer and its size for a load.
 
-    Real storms of this load are run at budgets from the least there is upwards: a quick scan, then
-    20 storms at each size around the edge. The minimum is the least size from which on none of
-    them lost anything; what is recommended leaves a margin.
+    Real storms with this load are run at rising budgets: a quick scan, then 20 storms at each size
+    around the point where losses end. The minimum is the smallest size from which on no storm lost
+    a record; the recommendation adds a margin.
 
     Example: bufbench size --rate 5000 --record-size 256 --stall 100
 
@@ -107,7 +107,7 @@ def command(
         if not (load.rate_per_s or load.burst or load.replay):
             raise UsageError(
                 "--on-cpus needs a load that is the same on all machines",
-                remedy="give it a --rate or a --burst, or a profile by --from",
+                remedy="add --rate, --burst or --from",
             )
     cpus = len(processors.usable())
     chosen = plan.config(load, cpus)

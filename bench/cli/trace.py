@@ -38,16 +38,16 @@ def command(
     *,
     transport: Annotated[str, _TRANSPORT] = "ringbuf",
     budget: Annotated[int | None, _BUDGET] = None,
-    as_json: Annotated[bool, of_output("--json", help="One JSON document a line.")] = False,
-    pid: Annotated[int | None, of_output(help="Only this process.")] = None,
-    comm: Annotated[str | None, of_output(help="Only processes of this name.")] = None,
+    as_json: Annotated[bool, of_output("--json", help="Print one JSON document a line.")] = False,
+    pid: Annotated[int | None, of_output(help="Show only this process.")] = None,
+    comm: Annotated[str | None, of_output(help="Show only processes of this name.")] = None,
     duration: Annotated[float | None, _DURATION] = None,
 ) -> None:
-    """Show every process that exits: when, which, whose child, how, after how long.
+    """Show every process that exits: time, PID, parent, exit code or signal, lifetime and name.
 
-    A killed process shows its signal's name. At the end stderr says how many exits were delivered,
-    lost for lack of space, and missed because the kernel skipped the tracer. PIDs are those of the
-    caller's PID namespace, 0 for others.
+    At the end, a line on stderr counts the exits that were delivered, lost for lack of space, and
+    missed because the kernel skipped the tracer. PIDs are those of the caller's PID namespace; for
+    processes outside it, 0.
 
     Example: bufbench trace --comm make --duration 60
     """
@@ -55,7 +55,7 @@ def command(
 
     check_duration(duration)
     if pid is not None and pid < 1:
-        raise UsageError(f"--pid {pid} is no process", remedy="take 1 or more")
+        raise UsageError(f"--pid {pid} is not a PID", remedy="PIDs are 1 or more")
     name = None if comm is None else os.fsencode(comm)[:15]  # as the kernel cuts it
 
     def wanted(record: CapturedRecord) -> bool:

@@ -42,9 +42,9 @@ _BUDGET = of_tracer(
 )
 _SECONDS = of_storm(click_type=Time("s"), help="Length of a storm, in seconds.")
 _TRANSPORT = of_tracer(help=f"{TRANSPORTS}; repeatable.")
-_AXIS = of_output("--for", help="What to be best at.")
+_AXIS = of_output("--for", help="What to optimise.")
 _WITHIN = of_output(
-    click_type=Time("ms"), help="Of balance: 99 % of records arrive within so many ms."
+    click_type=Time("ms"), help="For balance: deliver 99 % of records within so many ms."
 )
 
 
@@ -62,17 +62,17 @@ def command(
     buffer: Buffer = "",
     axis: Annotated[Axis, _AXIS] = Axis.BALANCE,
     within: Annotated[float, _WITHIN] = 10.0,
-    blocks: Annotated[int, of_run(help="Storms under each setting, 8 or more.")] = 8,
+    blocks: Annotated[int, of_run(help="Storms with each setting, 8 or more.")] = 8,
     seed: Seed = 1,
     output: Journal = None,
     wait: Wait = False,
     as_json: AsJson = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Say when to wake the consumer for a load: watermark and flush timeout.
+    """Recommend when to wake the consumer for a load: watermark and flush timeout.
 
-    Real storms of this load are run under a grid of watermarks and flush timeouts, in blocks; what
-    is recommended is then tried against the default in blocks of its own.
+    Real storms with this load are run with a grid of watermarks and flush timeouts, in blocks; the
+    recommendation is then compared with the default in further blocks.
 
     Example: bufbench tune --rate 5000 --for balance --within 5ms
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Values of options that have a unit: sizes and lengths of time, however they are written."""
+"""Option values with units: sizes and lengths of time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SECONDS: Final = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "min": 
 class Size(click.ParamType):  # type: ignore[type-arg]  # not generic before 8.4
     """Bytes: 65536, 64K, 64KiB, "64 KiB"; K and KiB are 1,024.
 
-    A plain number counts ``unit`` bytes; ``words`` are what is taken besides: "mixed". ``check``
+    A plain number counts ``unit`` bytes; ``words`` are accepted as well: "mixed". ``check``
     returns a size that is possible, and raises UsageError for others.
     """
 

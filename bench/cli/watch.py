@@ -23,14 +23,16 @@ if TYPE_CHECKING:
     from bench.questions.watch.profile import WatchData
     from bench.tracer.sampler import Sampler
 
-_ONLY = Argument(help="Only these: number or name of a map, or PID.", metavar="[BUFFER]...")
-_SECONDS = of_run(click_type=Time("s"), help="How long; 0: until Ctrl-C.", show_default=False)
+_ONLY = Argument(help="Only these: id or name of a map, or a PID.", metavar="[BUFFER]...")
+_SECONDS = of_run(
+    click_type=Time("s"), help="Seconds to watch; 0: until Ctrl-C.", show_default=False
+)
 _INTERVAL = of_run(
     click_type=Time("ms"),
-    help="From sample to sample; 1 ms, or more where that takes over 0.9 % of a CPU.",
+    help="Time between samples; by default 1 ms, or more where that takes over 0.9 % of a CPU.",
     show_default=False,
 )
-_OUTPUT = of_output(help="Write the load over time to this file, as JSON.", metavar="FILE")
+_OUTPUT = of_output(help="Write the load over time as JSON.", metavar="FILE")
 _USUAL_S = 10.0
 _USUAL_MS = 1.0
 _MOST_CPU = 0.009  # of one, unless an interval is asked for
@@ -46,11 +48,10 @@ def command(
     as_json: AsJsonForm = False,
     output: Annotated[Path | None, _OUTPUT] = None,
 ) -> None:
-    """Watch the ring buffers and perf buffers of this machine: whose, how large, how full.
+    """Watch the ring buffers and perf buffers of this machine: owner, size, use.
 
-    On a terminal it goes on until Ctrl-C and shows a table that refreshes; else it ends after 10 s.
-    Buffers are only read, through mappings that cannot write. --output keeps the load of each over
-    time.
+    On a terminal a table is refreshed until Ctrl-C; otherwise the command ends after 10 s. Buffers
+    are only read, through read-only mappings. --output writes the load of each over time.
 
     Example: bufbench watch
 

@@ -11,7 +11,7 @@ app = plain_app(Group)
 
 @app.callback()
 def _object() -> None:
-    """Package a tracer of your own, run it without a toolchain, and measure its buffers.
+    """Package your own tracer, run it without a toolchain, and measure its buffers.
 
     docs/object.md has more.
 

@@ -14,11 +14,11 @@ from bench.cli.options import each_once, of_output, of_tracer
 _SOURCE = Argument(help="The BPF program, in C.", metavar="SOURCE.bpf.c")
 _HEADER = Argument(help="The header that defines its event.", metavar="[HEADER.h]")
 _EVENT = of_tracer(
-    help="The structure that it sends, by name; those of the header, or of the source, by default. "
+    help="Name of a structure that it sends; by default those of the header, or of the source. "
     "Repeatable.",
     metavar="STRUCT",
 )
-_OUTPUT = of_output(help="The package; SOURCE.json by default.", metavar="FILE")
+_OUTPUT = of_output(help="Package to write; SOURCE.json by default.", metavar="FILE")
 
 
 def command(
@@ -28,10 +28,10 @@ def command(
     event: Annotated[list[str] | None, _EVENT] = None,
     output: Annotated[Path | None, _OUTPUT] = None,
 ) -> None:
-    """Compile a BPF program and package it: object, types of its events and description.
+    """Compile a BPF program and package it: object, types of its events, description.
 
-    Takes clang and libbpf's headers; vmlinux.h is made from the running kernel's types. The file
-    has the form of eunomia-bpf's package.json.
+    Needs clang and libbpf's headers; vmlinux.h is generated from the running kernel's types. The
+    package has the format of eunomia-bpf's package.json.
 
     Example: bufbench object build examples/exitsnoop/exitsnoop.bpf.c
 

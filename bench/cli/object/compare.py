@@ -27,25 +27,26 @@ from bench.cli.values import Size, Time, ring_size
 from bench.errors import NotBalanced, check_range
 
 _COMMAND = Argument(
-    help="What to run it under, after --; by default a storm of exits.", metavar="[-- COMMAND...]"
+    help="Command during which it is measured, after --; a storm of exits by default.",
+    metavar="[-- COMMAND...]",
 )
 _EVENT = of_tracer(
-    help="The structure that has the stamp; what the package says, or event, by default.",
+    help="Structure with the stamp; by default that of the package, or event.",
     metavar="STRUCT",
 )
 _STAMP = of_tracer(
-    help="The event's member with the time of bpf_ktime_get_ns(), for latencies.", metavar="FIELD"
+    help="Member of the event that holds bpf_ktime_get_ns(), for latencies.", metavar="FIELD"
 )
 _BUDGET = of_tracer(
     click_type=Size(check=ring_size),
-    help="Data bytes of all buffers, on each side; those of the object's rings, or 256 KiB a CPU, "
-    "by default.",
+    help="Data bytes of all buffers, on each side; by default those of the object's rings, or "
+    "256 KiB a CPU.",
     metavar="SIZE",
 )
 _SECONDS = of_run(
     click_type=Time("s"),
-    help="Length of each storm, 250ms by default; a command is ended after so long, and by default "
-    "has to end within 10m.",
+    help="Length of each storm, 250ms by default. A command is ended after this time; by default "
+    "it must end by itself within 10m.",
 )
 
 
@@ -57,24 +58,25 @@ def command(
     event: Annotated[str | None, _EVENT] = None,
     stamp: Annotated[str | None, _STAMP] = None,
     budget: Annotated[int | None, _BUDGET] = None,
-    rate: Annotated[float, of_storm(help="Exits a second; 0: as fast as they can.")] = 0.0,
+    rate: Annotated[float, of_storm(help="Exits a second; 0: as fast as possible.")] = 0.0,
     seconds: Annotated[float | None, _SECONDS] = None,
-    blocks: Annotated[int, of_run(help="Rounds on each side, 8 or more to decide.")] = 8,
+    blocks: Annotated[int, of_run(help="Rounds on each side; fewer than 8 decide nothing.")] = 8,
     seed: Seed = 1,
     wait: Wait = False,
     form: AsFormat = "text",
     as_json: AsJsonForm = False,
 ) -> None:
-    """Measure a tracer's own buffers, and those of the other transport beside them.
+    """Measure a tracer's own buffers, and the same tracer on the other transport.
 
-    The object runs under the command, or a storm, in rounds. Its calls of output and reserve are
-    counted as they are made, without a change to its source. What it sends by
-    bpf_perf_event_output() goes to a ring buffer in every second round, and what it sends by
-    bpf_ringbuf_output() to perf buffers; with equal budgets, in random order within blocks. What
-    cannot be carried over (reserve, dynptr) is named, and the object measured as it is.
+    The object runs in rounds, during the command or a storm. Its calls of output and reserve are
+    counted without a change to its source. In every second round, events that it sends by
+    bpf_perf_event_output() go to a ring buffer instead, and those that it sends by
+    bpf_ringbuf_output() to perf buffers, with equal budgets and in random order within blocks.
+    Where a call cannot be replaced (reserve, dynptr), the reason is given and the object is
+    measured as it is.
 
-    Exit code 0; 2 where it cannot be used, 3 where the kernel refuses it, 4 where what it sent was
-    neither refused nor read.
+    Exit code 0; 2 if the object cannot be used, 3 if the kernel refuses it, 4 if events that it
+    sent were neither refused nor read.
 
     Example: bufbench object compare exitsnoop.json
 
@@ -112,4 +114,4 @@ def command(
     with read_or_not():
         answer(form, [document(found.name, load, looks, rounds, stamp=stamp or "", seed=seed)])
     if residue := sum(each.residue for each in rounds):
-        raise NotBalanced(f"{residue:,} of what the object sent was neither refused nor read")
+        raise NotBalanced(f"{residue:,} events that the object sent were neither refused nor read")

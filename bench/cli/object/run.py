@@ -29,13 +29,13 @@ FILE = Argument(
 )
 _DURATION = of_run(click_type=Time("s"), help="Seconds to trace; until Ctrl-C by default.")
 _EVENT = of_tracer(
-    help="The structure that it sends; what the package says, or event, by default.",
+    help="Structure that it sends; by default that of the package, or event.",
     metavar="STRUCT",
 )
 _BUFFER = of_tracer(
     click_type=Size(check=ring_size),
-    help="Data bytes of each ring buffer, and of each CPU's perf buffer; what the object says, and "
-    "256 KiB, by default.",
+    help="Data bytes of each ring buffer and of each CPU's perf buffer; by default the object's "
+    "own, and 256 KiB.",
     metavar="SIZE",
 )
 
@@ -50,8 +50,8 @@ def command(
 ) -> None:
     """Load a packaged tracer, attach it and show its events as typed columns.
 
-    Every program is attached as its section says. Columns come from the object's BTF; TIME is when
-    the event was read. It takes the system's libbpf, and no compiler.
+    Each program is attached according to its section. Columns come from the object's BTF; TIME is
+    when the event was read. This needs the system's libbpf, but no compiler.
 
     Example: bufbench object run exitsnoop.json --duration 10
     """
