@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What can go wrong, in words for people, and the exit code that each kind ends with."""
+"""Errors for people: one line each, and the exit code of each kind."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class ExitCode(IntEnum):
     USAGE = 2
     MACHINE_UNFIT = 3
     NOT_BALANCED = 4
-    UNDECIDED = 125  # git bisect run skips a commit by it
-    STOP = 128  # and ends by it
+    UNDECIDED = 125  # makes git bisect run skip a commit
+    STOP = 128  # makes it end
     INTERRUPTED = 130
     TERMINATED = 143
 
 
 class BufbenchError(Exception):
-    """One thing that went wrong: what happened, on what, and what to do about it.
+    """An error for people: what happened, on what, and what to do about it.
 
-    ``str()`` gives the one line that the command line prints.
+    ``str()`` returns the one line that the command line prints.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.USAGE
@@ -37,12 +37,12 @@ class BufbenchError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        # Both may repeat what was typed, or what a file holds.
+        # Both may quote what was typed, or the content of a file.
         return "; ".join(in_a_line(each) for each in (self.message, self.remedy) if each)
 
 
 class UsageError(BufbenchError):
-    """What was asked for makes no sense: unknown workload, impossible budget."""
+    """The request makes no sense: an unknown workload, an impossible budget."""
 
 
 def check_range(option: str, value: float, least: float, most: float) -> None:
@@ -67,17 +67,17 @@ class KernelRefused(MachineUnfit):
 
 
 class FetchFailed(MachineUnfit):
-    """A kernel could not be fetched: no network, no room, a signature that does not hold."""
+    """A kernel could not be fetched: no network, no room, an invalid signature."""
 
 
 class StormFailed(BufbenchError):
-    """The generator did not give a report: it could not start, was killed or timed out."""
+    """The generator sent no report: it could not start, was killed or timed out."""
 
     exit_code = ExitCode.NOT_BALANCED
 
 
 class CaptureFull(BufbenchError):
-    """More records arrived than the capture array holds. Not a drop: the trial is no result."""
+    """More records arrived than the capture array holds. Not a drop: the trial is invalid."""
 
     exit_code = ExitCode.NOT_BALANCED
 
@@ -89,13 +89,13 @@ class NotBalanced(BufbenchError):
 
 
 class GateFailed(BufbenchError):
-    """A gate that the caller asked for did not hold."""
+    """A gate that the caller asked for failed."""
 
     exit_code = ExitCode.GATE_FAILED
 
 
 class Stop(BufbenchError):
-    """What makes `git bisect run` end, since no commit is to blame."""
+    """End `git bisect run`, since no commit is to blame."""
 
     exit_code = ExitCode.STOP
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Text that others wrote, made fit to be shown: process names, host names, paths, titles."""
+"""Make text that others wrote fit to be shown: names of processes and hosts, paths, titles."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _HEAD, _TAIL = 400, 150
 
 
 def in_a_line(text: str) -> str:
-    """Return ``text`` in one line that can be printed, its middle left out where it is long."""
+    """Return ``text`` as one printable line, without its middle where it is long."""
     shown = clean(text)
     return shown if len(shown) <= _LONGEST else f"{shown[:_HEAD]} ... {shown[-_TAIL:]}"
 
@@ -29,7 +29,7 @@ def _visible(char: str) -> str:
 def clean_name(name: bytes) -> str:
     """Return a process's name, which may be any bytes; no two names look the same.
 
-    Printable UTF-8 stands as it is, but a backslash as two; other characters as ``\\n``, ``\\t``,
+    Printable UTF-8 is kept, but a backslash is doubled; other characters become ``\\n``, ``\\t``,
     ``\\r``, or each of their bytes as ``\\xNN``.
     """
     return "".join(map(_escaped, name.decode("utf-8", "surrogateescape")))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The one place that knows bufbench's paths."""
+"""Paths of bufbench's own files."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Final
 
 RESULTS: Final = Path("results")
-"""Default place of what runs measured, relative to the caller's folder."""
+"""Default folder of journals, relative to the working folder."""
 
 _PACKAGE: Final = Path(__file__).resolve().parent
 
 
 def new_journal(name: str) -> Path:
-    """Return a path in ``RESULTS`` for a journal, named after what was run, and when."""
+    """Return a path in ``RESULTS`` for a journal, named after the run and its time."""
     return RESULTS / f"{name}-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}.jsonl"
 
 

@@ -209,7 +209,7 @@ def booted(
                     number = listening.fileno()
                     daemon = python("bench.guests.share", str(number), str(shared), access)
                     stack.enter_context(
-                        process.started(daemon, env=_found(), pass_fds=(number,), said=said)
+                        process.started(daemon, env=_found(), pass_fds=(number,), output=said)
                     )
                 options += ["-chardev", f"socket,id={tag},path={path}"]
                 options += ["-device", f"vhost-user-fs-pci,queue-size=1024,chardev={tag},tag={tag}"]

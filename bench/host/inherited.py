@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Set what a process inherits from its parent to what bufbench depends on.
+"""Set the attributes that a process inherits from its parent to those that bufbench needs.
 
 Signal dispositions and masks, timers, umask, personality, open files and their limit survive an
-exec, and so does whatever a shell, a supervisor or a debugger changed. The generator does the same
-for itself (workloads/inherited.c).
+exec, with whatever a shell, a supervisor or a debugger changed. The generator does the same for
+itself (workloads/inherited.c).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bench.errors import MachineUnfit
 _KEPT: Final = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT})
 """Ignored by nohup and in a shell's background jobs, so that a terminal's signals miss them."""
 
-_PYTHONS: Final = frozenset({signal.SIGPIPE, signal.SIGXFSZ})  # it ignores them: a write then fails
+_PYTHONS: Final = frozenset({signal.SIGPIPE, signal.SIGXFSZ})  # ignored, so that writes fail
 _OWNER: Final = 0o700
 _PERSONALITY_UNCHANGED: Final = 0xFFFFFFFF
 _ADDR_NO_RANDOMIZE: Final = 0x0040000
@@ -29,14 +29,14 @@ _PR_SET_TIMERSLACK: Final = 29
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _USUAL_SLACK_NS: Final = 50_000
 _STACK_BYTES: Final = 8 << 20
-_MOST_FILES: Final = 65_536  # children walk through all that they may have open
+_MOST_FILES: Final = 65_536  # some children walk through all possible descriptors
 _TO_END_S: Final = 2  # of CPU time, to end in order
 _LEAST: Final = (
     (resource.RLIMIT_AS, "-v", 512 << 20),
     (resource.RLIMIT_DATA, "-d", 384 << 20),
     (resource.RLIMIT_STACK, "-s", 256 << 10),
 )
-"""Where an allocation fails, OpenBLAS tries again for ever: room for it, and for a journal."""
+"""OpenBLAS retries a failed allocation for ever: require room for it, and for a journal."""
 _COMPILERS: Final = ("BCC_", "LIBBPF_")
 
 
@@ -44,7 +44,7 @@ def settle() -> None:
     """Set all of it. Call it in the main thread, before anything is opened or started."""
     _open_standard_streams()
     _reset_signals()
-    for timer in (signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):  # a profiler's, of another program
+    for timer in (signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):  # of a profiler of the caller
         signal.setitimer(timer, 0)
     # The caller chooses others' access; without the owner's, files are useless.
     os.umask(os.umask(0o077) & ~_OWNER)
@@ -68,7 +68,7 @@ def require_room() -> None:
 
 
 def _open_standard_streams() -> None:
-    """Open /dev/null in place of what is closed: a journal there would get error messages."""
+    """Open /dev/null in place of closed streams: error messages would go to a journal instead."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)

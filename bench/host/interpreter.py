@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Keep what a caller exports for its own Python, pytest or Typer away from bufbench."""
+"""Ignore settings that a caller exports for its own Python, pytest or Typer."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _HARMLESS: Final = frozenset(
     )
 )
 _FOREIGN: Final = ("PYTEST_", "PY_COLORS", "TYPER_", "_TYPER_", "_BUFBENCH_", "TERMINAL_WIDTH")
-_SIZES: Final = frozenset(("COLUMNS", "LINES"))  # exported, they are another terminal's
+_SIZES: Final = frozenset(("COLUMNS", "LINES"))  # if exported, of another terminal
 
 
 def isolate() -> None:
-    """Start over in a clean environment if Python itself has read one that is not.
+    """Start again in a clean environment if Python itself has read one that is not clean.
 
     Warnings as errors, `-i`, `-OO` and the like cannot be undone once the interpreter runs.
     """
@@ -40,7 +40,7 @@ def isolate() -> None:
 
 
 def cleaned(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return ``environment`` without foreign settings; PYTHONPATH as far as bench comes from it."""
+    """Return ``environment`` without foreign settings; of PYTHONPATH, only the entry with bench."""
     kept = {
         name: value
         for name, value in environment.items()

@@ -15,7 +15,7 @@ _NO_THREAD: Final = "can't start new thread"  # Python's words, of a RuntimeErro
 
 
 def explained(error: Exception) -> MachineUnfit | None:
-    """Return the error to raise instead; None if ``error`` is about something else."""
+    """Return the error to raise instead; None if ``error`` has another cause."""
     if _is_about_memory(error):
         return refusal.refused("this process gets no more memory", OSError(ENOMEM, ""))
     if isinstance(error, OSError) and error.errno in (EMFILE, ENFILE):
@@ -33,7 +33,7 @@ def explained(error: Exception) -> MachineUnfit | None:
 
 
 def _is_about_memory(error: Exception) -> bool:
-    # The loader gives no errno for a library that it cannot map.
+    # The loader reports no errno for a library that it cannot map.
     words = str(error) if isinstance(error, OSError | ImportError) else ""
     return (
         isinstance(error, MemoryError)
@@ -45,7 +45,7 @@ def _is_about_memory(error: Exception) -> bool:
 
 @contextmanager
 def explain() -> Iterator[None]:
-    """Raise MachineUnfit in place of Python's errors for such a limit."""
+    """Raise MachineUnfit in place of Python's own errors at such a limit."""
     try:
         yield
     except (RuntimeError, OSError, MemoryError, ImportError) as error:

@@ -45,13 +45,13 @@ def place(homes: Iterable[cgroup.Home]) -> Place | None:
 def entered() -> Iterator[Callable[[], int]]:
     """Move this process into a new group, and back afterwards. NoMemoryGroup if that fails.
 
-    Gives what to call for the bytes that are charged to the group.
+    Yields a function that returns the bytes charged to the group.
     """
     where = place(cgroup.own("memory"))
     if where is None:
         raise NoMemoryGroup("no memory cgroup is mounted")
     for folder in scratch.abandoned_in(where.root):
-        _removed(folder)  # of a run that was killed; no process is left in it
+        _removed(folder)  # left by a run that was killed; no process is in it
     group = where.root / f"{scratch.PREFIX}{secrets.token_hex(8)}"
     with contextlib.ExitStack() as stack:
         try:
@@ -72,7 +72,7 @@ def entered() -> Iterator[Callable[[], int]]:
 
 @contextmanager
 def _controlled(root: Path) -> Iterator[None]:
-    """Have each group within ``root`` charged for memory; restore that afterwards."""
+    """Charge memory to each group within ``root``; restore the setting afterwards."""
     switch = root / "cgroup.subtree_control"
     if "memory" in (procfs.read(switch) or "").split():
         yield
@@ -81,10 +81,10 @@ def _controlled(root: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # it is in use elsewhere by now
+        with contextlib.suppress(OSError):  # others use it by now
             switch.write_text("-memory")
 
 
 def _removed(group: Path) -> None:
-    with contextlib.suppress(OSError):  # it costs nothing if it stays
+    with contextlib.suppress(OSError):  # it may stay
         group.rmdir()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Whose the files are that we make: under sudo, those of whoever called it.
+"""Give files that root makes under sudo to the user who called it.
 
-Only what was made here is handed over, by its descriptor: never a file that was there before, nor
-what a symbolic link leads to.
+Only files made here are handed over, by descriptor: never one that existed before, nor the target
+of a symbolic link.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _NUMBER = re.compile(r"[0-9]{1,10}", re.ASCII)
-_LARGEST_ID = 2**32 - 2  # the one after it means "leave as it is"
+_LARGEST_ID = 2**32 - 2  # the next one means "leave unchanged"
 _NO_LINK = os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -29,7 +29,7 @@ def caller(environment: Mapping[str, str] = os.environ) -> tuple[int, int] | Non
 
 
 def opened(path: Path, flags: int) -> tuple[int, bool]:
-    """Return a descriptor of the file, and whether it was made just now (0644). Raises OSError."""
+    """Return a descriptor of the file, and whether this call made it (0644). Raises OSError."""
     try:
         descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     except FileExistsError:
@@ -73,7 +73,7 @@ def hand_over(path: Path) -> None:
 
 
 def hand_over_all(folder: Path) -> None:
-    """Return the files right in a bufbench folder, once whoever wrote them as root has ended."""
+    """Hand over the files right in a folder of bufbench, once the process that wrote them ended."""
     with suppress(OSError):
         for path in list(folder.iterdir()):
             hand_over(path)
@@ -82,5 +82,5 @@ def hand_over_all(folder: Path) -> None:
 def _give(descriptor: int) -> None:
     ids = caller()
     if ids is not None:
-        with suppress(OSError):  # some file systems know one owner only
+        with suppress(OSError):  # some file systems have a single owner
             os.fchown(descriptor, *ids)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The one gateway through which other programs are run. Never through a shell."""
+"""Run other programs, never through a shell: the only module that starts any."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench.host import limits, session, signals
 
 _LAST_WORDS_S = 2.0
 _KILL_S = 1.0
-# Nothing outlives a kill -9 of us, not even one that comes before the program has begun.
+# Nothing outlives bufbench, not even if that is killed before the program has begun.
 _TIED = """
 import ctypes, os, sys
 ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG
@@ -29,14 +29,14 @@ if os.getppid() == int(sys.argv[1]):
 
 
 Completed = subprocess.CompletedProcess[str]
-"""A program that ended, and what it said."""
+"""A program that ended, and its output."""
 
 
 class ProgramFailed(BufbenchError):
     """A program could not be started, failed or took too long.
 
-    ``completed`` holds the return code and everything that was seen; it is None if the program
-    never started.
+    ``completed`` holds the return code and the output so far; it is None if the program never
+    started.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.MACHINE_UNFIT
@@ -57,7 +57,7 @@ def run(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Completed:
-    """Run a program to its end and return what it said.
+    """Run a program to its end and return its output.
 
     The program gets a session of its own, so that a time-out or Ctrl-C ends its children too; it
     does not outlive the thread that called. ``env`` is added to this process's environment. Raises
@@ -105,14 +105,14 @@ def started(
     *,
     env: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
-    said: BinaryIO | None = None,
+    output: BinaryIO | None = None,
     terminal: int | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program in a session of its own for as long as the context lasts.
 
-    Its stdin is a pipe that nothing is written to: its end shows the program that the harness is
-    gone. Its stdout is a pipe and its stderr the harness's, unless both go to the file ``said``, or
-    stdout to ``terminal``, a descriptor, and stderr to a pipe.
+    Its stdin is a pipe to which nothing is written: its end shows the program that bufbench has
+    ended. Its stdout is a pipe and its stderr bufbench's, unless both go to the file ``output``, or
+    stdout to the descriptor ``terminal`` and stderr to a pipe.
     On leaving, the whole session is killed. Raises ProgramFailed if it cannot be started.
     """
     words = tuple(str(word) for word in argv)
@@ -120,8 +120,8 @@ def started(
         child = subprocess.Popen(
             words,
             stdin=subprocess.PIPE,
-            stdout=said or (subprocess.PIPE if terminal is None else terminal),
-            stderr=said if terminal is None else subprocess.PIPE,
+            stdout=output or (subprocess.PIPE if terminal is None else terminal),
+            stderr=output if terminal is None else subprocess.PIPE,
             env={**os.environ, **env} if env else None,
             pass_fds=tuple(pass_fds),
             start_new_session=True,
@@ -157,7 +157,7 @@ def _end(child: subprocess.Popen[str]) -> tuple[str, str]:
     try:
         return child.communicate(timeout=_LAST_WORDS_S)
     except subprocess.TimeoutExpired as error:
-        # Somebody who left the session still holds the pipes: take what has come.
+        # A process that left the session still holds the pipes: take the output so far.
         for pipe in (child.stdout, child.stderr):
             if pipe:
                 pipe.close()
@@ -173,5 +173,5 @@ def _failure(completed: Completed) -> str:
     """Return one line: the program, how it ended, and the last line of its output."""
     code = completed.returncode
     ended = f"was killed by {signals.named(-code)}" if code < 0 else f"returned {code}"
-    said = (completed.stderr.strip() or completed.stdout.strip()).splitlines()
-    return f"{completed.args[0]} {ended}" + (f": {said[-1].strip()}" if said else "")
+    lines = (completed.stderr.strip() or completed.stdout.strip()).splitlines()
+    return f"{completed.args[0]} {ended}" + (f": {lines[-1].strip()}" if lines else "")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Temporary folders: private, below one place, and swept by the next start if their owner died.
+"""Make private temporary folders in one place; those of dead owners are removed at the next start.
 
-A folder belongs to whoever holds a lock on it (flock(2)). The kernel drops the lock however its
-holder ends, and process numbers, which are used again, do not come into it.
+A folder belongs to the process that holds a lock on it (flock(2)). The kernel drops the lock
+however its holder ends; PIDs, which are reused, play no role.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _UMOUNT_NOFOLLOW: Final = 8
 def folder() -> Iterator[Path]:
     """Make a folder that only this user can enter; it is removed with its contents.
 
-    What runs that were killed left behind is swept first. MachineUnfit where there is no place.
+    Folders that killed runs left behind are removed first. MachineUnfit where there is no place.
     """
     sweep()
     path, lock = _made()
@@ -44,14 +44,14 @@ def folder() -> Iterator[Path]:
 
 
 def sweep() -> None:
-    """Remove folders whose owner is dead, and what is mounted in them. Below 1 ms if none is."""
+    """Remove folders whose owner is dead, with mounts inside; below 1 ms if there are none."""
     for place in _places():
         for path in abandoned_in(place):
             _remove(path)
 
 
 def abandoned_in(place: Path) -> Iterator[Path]:
-    """Yield bufbench folders below ``place`` whose owner is dead, each locked meanwhile."""
+    """Yield bufbench's folders in ``place`` whose owner is dead, each locked meanwhile."""
     for path in sorted(place.glob(f"{PREFIX}*")):
         lock = abandoned(path)
         if lock is not None:
@@ -62,7 +62,7 @@ def abandoned_in(place: Path) -> Iterator[Path]:
 
 
 def abandoned(path: Path) -> int | None:
-    """Return a locked descriptor of a bufbench folder that no process holds; None for any other."""
+    """Return a locked descriptor of a folder of bufbench that no process holds; None for others."""
     try:
         descriptor = os.open(path, _FOLDER)
     except OSError:  # a symbolic link, a file, or gone by now
@@ -78,7 +78,7 @@ def abandoned(path: Path) -> int | None:
 
 
 def _places() -> Iterator[Path]:
-    """Yield where folders may lie: one for the system's administrator, else the usual one."""
+    """Yield the places for folders: root's own, then the usual one."""
     if os.geteuid() == 0 and _SYSTEM.parent.is_dir():
         with suppress(OSError):
             _SYSTEM.mkdir(mode=0o700, exist_ok=True)
@@ -89,7 +89,7 @@ def _places() -> Iterator[Path]:
 
 
 def _is_private(place: Path) -> bool:
-    """Return whether it is a folder, no link to one, and only its owner can write to it."""
+    """Return whether it is a folder, not a link, to which only its owner can write."""
     seen = place.lstat()
     return stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.geteuid() and not seen.st_mode & 0o022
 
@@ -112,7 +112,7 @@ def _made() -> tuple[Path, int]:
 
 
 def locked(path: Path) -> int | None:
-    """Return a locked descriptor of the folder just made; None if a sweep was quicker."""
+    """Return a locked descriptor of the folder just made; None if a sweep removed it first."""
     try:
         lock = os.open(path, _FOLDER)
     except FileNotFoundError:
@@ -131,5 +131,5 @@ def _remove(path: Path) -> None:
     inside = [mount.point for mount in procfs.mounts() if mount.point.is_relative_to(path)]
     for point in reversed(inside):  # the last one lies on top
         ct.CDLL(None).umount2(os.fsencode(point), _MNT_DETACH | _UMOUNT_NOFOLLOW)
-    # Without ignore_errors the way out of a failing run could end in another failure.
+    # Errors are ignored: cleaning up after a failure must not raise another one.
     shutil.rmtree(path, ignore_errors=True)

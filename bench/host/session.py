@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Who belongs to a session, as /proc shows it, and how to end all of them."""
+"""Find the processes of a session, and end them all."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _ENDED = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 
 
 def members(session: int) -> set[int]:
-    """Return pids of the session's processes that still run; zombies only wait for their parent."""
+    """Return the PIDs of the session's running processes; zombies only wait for their parent."""
     found = set()
     for pid in psutil.pids():
-        with suppress(OSError, psutil.Error):  # it ended while we looked
+        with suppress(OSError, psutil.Error):  # it ended meanwhile
             if os.getsid(pid) == session and psutil.Process(pid).status() not in _ENDED:
                 found.add(pid)
     return found
@@ -27,8 +27,7 @@ def members(session: int) -> set[int]:
 def end(session: int, *, timeout_s: float) -> set[int]:
     """Kill the session's processes until none runs; return those that outlived ``timeout_s``.
 
-    The caller must hold the session's leader unreaped: otherwise its number may
-    have been used again.
+    The caller must not have reaped the session's leader: its PID could have been reused.
     """
     deadline = time.monotonic() + timeout_s
     while (left := members(session)) and time.monotonic() < deadline:

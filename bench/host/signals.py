@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""End on Ctrl-C or SIGTERM: in order, with one line, and soon.
+"""End on Ctrl-C or SIGTERM: in an orderly way, with one line, and soon.
 
 SIGINT that was ignored at the start stays ignored: a shell does that to background jobs, which a
 Ctrl-C at the terminal is not meant for. SIGTERM is sent to one process on purpose and always ends
@@ -41,7 +41,7 @@ class Terminated(KeyboardInterrupt):
 
 
 class Ending:
-    """Handle Ctrl-C and SIGTERM. Made once, where the process begins."""
+    """Handle Ctrl-C and SIGTERM; made once, at the start of the process."""
 
     def __init__(self) -> None:
         self._asked: int = signal.SIGINT
@@ -129,7 +129,7 @@ def _unraisable(lost: sys.UnraisableHookArgs) -> None:
 
 
 def word(terminated: bool) -> str:
-    """Return the word for it."""
+    """Return what happened to the process, in one word."""
     return "terminated" if terminated else "interrupted"
 
 
@@ -162,7 +162,7 @@ def uninterrupted() -> Iterator[None]:
 
 
 def start(thread: threading.Thread) -> None:
-    """Start a thread that Ctrl-C and SIGTERM never go to.
+    """Start a thread to which Ctrl-C and SIGTERM are never delivered.
 
     The kernel may choose any thread that does not block them, as it does after SIGCONT, and Python
     would answer only when its main thread next runs.

@@ -14,10 +14,10 @@ _QUOTED: Final = re.compile(r"\"[^\"]*\"|'[^']*'")
 def parsed(text: str) -> dict[str, Any]:
     """Return the tables of ``text``. ValueError or RecursionError if it is not TOML.
 
-    A key of many parts is refused: tomllib's time and memory grow with their square, to gigabytes
-    for 64 KiB.
+    Keys of many parts are refused: tomllib's time and memory grow with the square of their number,
+    to gigabytes for 64 KiB.
     """
-    text = text.removeprefix("\ufeff")  # as editors on Windows begin a file
+    text = text.removeprefix("\ufeff")  # editors on Windows write it
     for number, line in enumerate(text.splitlines(), 1):
         if line.count(".") > _MOST_DOTS and _QUOTED.sub("", line).count(".") > _MOST_DOTS:
             raise ValueError(f"a key of too many parts (at line {number})")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The few commands of bpf(2) that are needed beside bcc, which has no stable way to them.
+"""Commands of bpf(2) that bcc has no stable interface to.
 
 Source: include/uapi/linux/bpf.h. All raise OSError with the kernel's errno.
 """
@@ -119,7 +119,7 @@ def create_map(
 
 
 def update(map_fd: int, key: bytes, value: bytes) -> None:
-    """Set one element."""
+    """Set an element."""
     _element(_MAP_UPDATE, map_fd, key, ct.create_string_buffer(value, len(value)))
 
 
@@ -223,7 +223,7 @@ def raw_tracepoint_of(link: int) -> tuple[str, int] | None:
 
 
 def _ids(command: int) -> Iterator[int]:
-    """Yield the ids that a command gives one after the other."""
+    """Yield the ids that a command returns one after the other."""
     number = 0
     with suppress(FileNotFoundError):  # after the last one
         while True:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Capabilities of processes: which we hold, and how to go on with fewer.
+"""Capabilities: those that this process holds, and how to give some up.
 
 Source: include/uapi/linux/capability.h, capabilities(7).
 """
@@ -22,7 +22,7 @@ _PR_SET_DUMPABLE: Final = 4
 
 
 class Capability(IntEnum):
-    """Those that have to do with us, by their bit."""
+    """Capabilities that matter to bufbench, by their bit."""
 
     DAC_OVERRIDE = 1
     DAC_READ_SEARCH = 2
@@ -47,20 +47,19 @@ def held() -> frozenset[Capability]:
 
 
 def missing_to_trace(held: frozenset[Capability]) -> tuple[Capability, ...]:
-    """Return what a tracer takes besides ``held``; CAP_SYS_ADMIN stands in for both."""
+    """Return the capabilities that a tracer lacks; CAP_SYS_ADMIN includes both."""
     if Capability.SYS_ADMIN in held:
         return ()
     return tuple(each for each in (Capability.BPF, Capability.PERFMON) if each not in held)
 
 
 def go_on_with(kept: Iterable[Capability], *, ids: tuple[int, int] | None) -> None:
-    """Become that user and group, or stay who we are, with these capabilities alone.
+    """Keep only these capabilities, and become that user and group if any are given.
 
-    For a process made for this: nothing brings back what was given up. OSError where that is not
-    held.
+    Cannot be undone. OSError where a kept capability is not held.
     """
     if ids is not None:
-        _prctl(_PR_SET_KEEPCAPS, 1)  # or the change of user would take all
+        _prctl(_PR_SET_KEEPCAPS, 1)  # else the change of user drops all
         user, group = ids
         os.setgroups([])
         os.setresgid(group, group, group)
@@ -71,7 +70,7 @@ def go_on_with(kept: Iterable[Capability], *, ids: tuple[int, int] | None) -> No
     sets = ct.create_string_buffer(struct.pack("=6I", low, low, 0, high, high, 0))
     libc.call("capset", header, sets)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-    # A change of user made our own /proc/self root's; what runs as that user has its own.
+    # The change of user made /proc/self root's; make it this user's again.
     _prctl(_PR_SET_DUMPABLE, 1)
 
 

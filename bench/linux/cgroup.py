@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The cgroups that a process is in, version 1 or 2, and what they and other limits grant it.
+"""The cgroups of a process, version 1 or 2, and the limits that they and others set.
 
 Source: Documentation/admin-guide, cgroup-v2.rst and cgroup-v1/.
 """
@@ -67,7 +67,7 @@ def lineage(homes: Iterable[Home]) -> Iterator[Path]:
 
 
 def quota_of(group: Path) -> float | None:
-    """Return the CPUs' worth of time that one cgroup may use; None where it has no limit."""
+    """Return how many CPUs' time one cgroup may use; None without a limit."""
     found = _MAX.fullmatch(procfs.read(group / "cpu.max") or "")  # v2: "50000 100000" or "max ..."
     if found:
         return int(found[1]) / int(found[2])
@@ -83,9 +83,9 @@ def quota(homes: Iterable[Home]) -> float | None:
 
 
 def throttled_s() -> float | None:
-    """Return the seconds for which quotas have stopped tasks of this process's cgroup so far.
+    """Return for how many seconds quotas have stopped tasks of this process's cgroup so far.
 
-    Of the cgroup and its ancestors the longest, summed over CPUs; None where it is not counted.
+    The longest of the cgroup and its ancestors, summed over CPUs; None where it is not counted.
     """
     texts = (procfs.read(group / "cpu.stat") or "" for group in lineage(own("cpu")))
     counts = map(parse_throttled_s, texts)
@@ -103,7 +103,7 @@ def parse_throttled_s(cpu_stat: str) -> float | None:
 
 @dataclass(frozen=True, slots=True, order=True)
 class ProcessLimit:
-    """One bound on processes and its source."""
+    """A limit on processes and its source."""
 
     processes: int
     source: str
@@ -117,7 +117,7 @@ def process_limits(homes: Iterable[Home]) -> Iterator[ProcessLimit]:
 
 
 def tightest_process_limit() -> ProcessLimit:
-    """Return the least of the bounds on processes that hold for this one."""
+    """Return the tightest limit on processes that applies to this one."""
     sysctls = {name: procfs.sysctl(name) for name in ("kernel.pid_max", "kernel.threads-max")}
     limits = list(process_limits(own("pids")))
     limits += [ProcessLimit(each, name) for name, each in sysctls.items() if each is not None]

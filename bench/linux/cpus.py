@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The CPUs of this process: which it may use, how it is scheduled, how they idle and how fast.
+"""The CPUs of this process: which it may use, its scheduling, their idle states and frequency.
 
-Documentation/admin-guide/pm/cpuidle.rst: whoever holds /dev/cpu_dma_latency open bounds the exit
-latency of the idle states that CPUs may enter.
+An open /dev/cpu_dma_latency bounds the exit latency of the idle states that CPUs may enter
+(Documentation/admin-guide/pm/cpuidle.rst).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def list_format(cpus: Sequence[int]) -> str:
 
 
 def describe_scheduling(policy: int, priority: int, nice: int) -> str:
-    """Return words for what sched_getscheduler(2), sched_getparam(2) and getpriority(2) report."""
+    """Return in words what sched_getscheduler(2), sched_getparam(2) and getpriority(2) report."""
     number = policy & ~_RESET_ON_FORK
     name = _POLICIES[number] if number < len(_POLICIES) else ""
     words = [name or f"policy {number}"]
@@ -62,7 +62,7 @@ def describe_scheduling(policy: int, priority: int, nice: int) -> str:
 
 
 def scheduling() -> str:
-    """Return how the kernel schedules this process, and with it the storms that it starts."""
+    """Return the scheduling of this process, which the storms that it starts inherit."""
     priority = os.sched_getparam(0).sched_priority
     return describe_scheduling(
         os.sched_getscheduler(0), priority, os.getpriority(os.PRIO_PROCESS, 0)
@@ -77,7 +77,7 @@ def idle_states() -> str:
 
 
 def frequency() -> str:
-    """Return the first CPU's governor and range in words; "" where this kernel has no say."""
+    """Return the first CPU's governor and range in words; "" where this kernel controls neither."""
     names = ("scaling_governor", "scaling_min_freq", "scaling_max_freq")
     governor, *bounds = (procfs.word(_CPU / "cpufreq" / name) for name in names)
     if not governor or not all(each.isdecimal() for each in bounds):
@@ -88,7 +88,7 @@ def frequency() -> str:
 
 @contextmanager
 def held_shallow() -> Iterator[bool]:
-    """Keep idle CPUs in the state that they leave at once; yield whether that can be asked for."""
+    """Keep idle CPUs in the state with the shortest exit; yield whether that is possible."""
     try:
         descriptor = os.open(_LATENCY, os.O_WRONLY | os.O_CLOEXEC)
     except OSError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The kernel's complaints since a moment: WARN, BUG, Oops and stall lines of /dev/kmsg."""
+"""Read the kernel's complaints: WARN, BUG, Oops and stall lines of /dev/kmsg."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _COMPLAINT: Final = re.compile(
 
 
 def complaints_in(records: Iterable[str]) -> tuple[str, ...]:
-    """Return the kernel's complaints among records of /dev/kmsg, messages alone.
+    """Return the messages of the kernel's complaints among records of /dev/kmsg.
 
-    Only facility 0 is the kernel's; the rest is what user space wrote into the log.
+    Only facility 0 is the kernel's; user space wrote the rest into the log.
     """
     found = []
     for record in records:
@@ -41,15 +41,15 @@ def complaints_in(records: Iterable[str]) -> tuple[str, ...]:
 
 
 def complaints_since_boot() -> tuple[str, ...]:
-    """Return what the kernel complained of as far back as its log goes."""
+    """Return all complaints that the kernel's log still contains."""
     with KernelLog(whole=True) as log:
         return log.complaints()
 
 
 class KernelLog:
-    """The kernel's log from the moment this context is entered on, or all that there is of it.
+    """The kernel's log since this context was entered, or the ``whole`` of it.
 
-    ``readable`` is False where the log is forbidden or missing; then nothing is ever seen.
+    ``readable`` is False where the log is forbidden or missing; it then appears empty.
     """
 
     def __init__(self, path: Path = _KMSG, *, whole: bool = False) -> None:
@@ -75,7 +75,7 @@ class KernelLog:
         return self._fd is not None
 
     def forget(self) -> None:
-        """Skip what has been logged so far."""
+        """Skip the records so far."""
         if self._fd is not None:
             os.lseek(self._fd, 0, os.SEEK_END)
 
@@ -86,9 +86,9 @@ class KernelLog:
                 yield os.read(self._fd, _RECORD_BYTES).decode(errors="replace")
             except BlockingIOError:
                 break
-            except BrokenPipeError:  # overwritten before we came; the next read goes on
+            except BrokenPipeError:  # overwritten meanwhile; the next read goes on
                 yield OVERFLOWED
 
     def complaints(self) -> tuple[str, ...]:
-        """Return what the kernel complained of since the last call."""
+        """Return the kernel's complaints since the last call."""
         return complaints_in(self.new_records())

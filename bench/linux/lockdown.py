@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Kernel lockdown: what the running kernel closes even to root (Linux 5.4).
+"""Kernel lockdown: interfaces that the running kernel closes even to root (Linux 5.4).
 
-integrity forbids to change the kernel, which no tracer does. confidentiality forbids to read it
+integrity forbids changing the kernel, which no tracer does. confidentiality forbids reading it,
 too: BPF programs have no bpf_probe_read_kernel, and tracefs is empty, so that no tracepoint has a
 number. Source: security/lockdown/lockdown.c, Documentation/admin-guide/LSM.
 """
@@ -25,7 +25,7 @@ _PLACE: Final = procfs.SYS / "kernel/security"
 
 
 def parse(text: str) -> str:
-    """Return the level in brackets of securityfs's file: none, integrity or confidentiality."""
+    """Return the level that securityfs shows in brackets: none, integrity or confidentiality."""
     found = re.search(r"\[([a-z_]{1,32})\]", text, re.ASCII)
     return found[1] if found else UNKNOWN
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The machine and kernel that a journal was measured on: hypervisor and preemption model too."""
+"""Describe the machine and kernel of a journal, with hypervisor and preemption model."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from bench.linux import cgroup, cpus, procfs
 
 UNKNOWN: Final = "unknown"
 CONFIG_VARIABLE: Final = "BUFBENCH_KERNEL_CONFIG"
-"""In a guest, the file of its kernel's build configuration: it is not in /boot."""
+"""In a guest, the file with its kernel's build configuration, which is not in /boot."""
 COUNTED_VARIABLE: Final = "BUFBENCH_COUNTED"
-"""In a guest, set where its time is executed instructions, which nothing in it shows."""
+"""Set in a guest whose time is executed instructions, which nothing inside shows."""
 COUNTED: Final = "qemu-icount"
 
 # Real-time kernels name the model that they are built upon as well.
@@ -45,9 +45,9 @@ class Virtualisation:
 
 
 def classify(*, cpuinfo: str, clock_sources: str, vendor: str) -> Virtualisation:
-    """Judge by /proc/cpuinfo, the available clock sources and the DMI system vendor.
+    """Decide by /proc/cpuinfo, the available clock sources and the DMI system vendor.
 
-    A hypervisor's own clock is the best witness: QEMU offers kvm-clock only where KVM runs the
+    A hypervisor's own clock is the best evidence: QEMU offers kvm-clock only where KVM runs the
     guest, and its made-up CPU models carry its name in either case. arm64 has no such clock; there
     QEMU's made-up model is of no implementer.
     """
@@ -79,7 +79,7 @@ def cpu_model(cpuinfo: str) -> str:
 
 
 def virtualisation() -> Virtualisation:
-    """Return what this kernel runs on."""
+    """Return the hypervisor of this kernel."""
     if os.environ.get(COUNTED_VARIABLE):
         return Virtualisation(kind=COUNTED, emulated=True)
     clocks = procfs.SYS / "devices/system/clocksource/clocksource0/available_clocksource"
@@ -91,7 +91,7 @@ def virtualisation() -> Virtualisation:
 
 
 def preemption_model(*, debugfs: str | None, version: str, cmdline: str, config: str | None) -> str:
-    """Return none, voluntary, lazy, full, rt or unknown, from the most reliable source there is.
+    """Return none, voluntary, lazy, full, rt or unknown, from the most reliable source.
 
     ``debugfs``: sched/preempt, which marks the model in brackets. ``version``: as in uname -v.
     ``config``: the kernel's build configuration.
@@ -111,7 +111,7 @@ def preemption_model(*, debugfs: str | None, version: str, cmdline: str, config:
 
 
 def preemption() -> str:
-    """Return the preemption model of the kernel underneath."""
+    """Return the preemption model of this kernel."""
     return preemption_model(
         debugfs=procfs.read(procfs.SYS / "kernel/debug/sched/preempt"),
         version=os.uname().version,
@@ -131,7 +131,7 @@ def _build_config() -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """Facts that hold for a whole run; probed, never assumed from the release string."""
+    """Facts about a whole run; probed, never assumed from the release string."""
 
     hostname: str
     kernel_release: str
@@ -157,19 +157,19 @@ class Machine:
 
     @property
     def hypervisor(self) -> str:
-        """Say in words what ran its instructions."""
+        """Return in words what executed its instructions."""
         if self.counts_instructions:
             return "emulated, instructions counted"
         return "emulated" if self.emulated else self.virtualisation
 
     @property
     def counts_instructions(self) -> bool:
-        """Whether a nanosecond was an executed instruction."""
+        """Return whether a nanosecond was an executed instruction."""
         return self.virtualisation == COUNTED
 
     @property
     def cpus(self) -> int:
-        """The number of CPUs that a run uses: the usable ones, or all where that is not known."""
+        """Return the number of CPUs that a run uses: the usable ones, if known, else all."""
         with suppress(ValueError):  # a journal is foreign data
             return len(procfs.parse_cpu_list(self.usable_cpus)) or self.cpus_online
         return self.cpus_online
@@ -192,7 +192,7 @@ def collect(
     wakeup_cost_ns: float | None = None,
     idle_held: bool | None = None,
 ) -> Machine:
-    """Look at the machine. What only bench/tracer can know is handed in."""
+    """Describe this machine; facts that only bench/tracer can find are arguments."""
     underneath = virtualisation()
     online = procfs.online_cpus()
     return Machine(

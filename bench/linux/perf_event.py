@@ -33,9 +33,9 @@ _NEVER: Final = 2**32 - 1
 
 
 def open_output(cpu: int, *, wake_every: int | None = 1, in_bytes: bool = False) -> int:
-    """Return an enabled event on ``cpu`` that wakes at every so many records, or never (None).
+    """Return an enabled event on ``cpu`` that wakes every ``wake_every`` records, or never (None).
 
-    ``in_bytes``: at every so many bytes, headers included. Raises OSError as the kernel does.
+    ``in_bytes``: every so many bytes, with headers. Raises OSError with the kernel's errno.
     """
     try:
         event = _open(cpu, wake_every, _FORMAT_LOST, in_bytes=in_bytes)
@@ -66,7 +66,7 @@ def open_sampler(number: int, cpu: int) -> int:
 
 
 def keep_to(event: int, condition: str) -> None:
-    """Enable the event for the hits for which ``condition`` holds."""
+    """Enable the event for the hits that meet ``condition``."""
     fcntl.ioctl(event, _IOC_SET_FILTER, condition.encode() + b"\0")
     fcntl.ioctl(event, _IOC_ENABLE, 0)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What stands in /proc and /sys: parsers that take text, and readers that take none.
+"""Read /proc and /sys: parsers take text, readers take the text of this machine.
 
-A reader returns None for what this kernel does not report, or not to this user.
+A reader returns None where this kernel does not report something, or not to this user.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class CpuTimes:
     working_s: float = 0.0  # in tasks, user and system; interrupts left out
 
     def steal_share_since(self, earlier: CpuTimes) -> float:
-        """Return the share of CPU time, 0 to 1, that the hypervisor kept between two readings."""
+        """Return the share of CPU time, 0 to 1, that the hypervisor took between two readings."""
         passed_s = self.total_s - earlier.total_s
         return (self.steal_s - earlier.steal_s) / passed_s if passed_s > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessMemory:
-    """What the kernel says a process takes; docs/metrics.md says how it misleads."""
+    """Memory of a process as the kernel reports it; docs/metrics.md says how it misleads."""
 
     rss_bytes: int
     pinned_bytes: int  # VmPin
@@ -78,7 +78,7 @@ def parse_cpu_list(text: str) -> tuple[int, ...]:
         found = _CPUS.fullmatch(part)
         first, last = map(int, (found[1], found[2] or found[1])) if found else (1, 0)
         if not first <= last < MOST_CPUS:
-            raise ValueError(f"{text.strip()[:40]!r} is no list of CPUs")
+            raise ValueError(f"{text.strip()[:40]!r} is not a list of CPUs")
         cpus.update(dict.fromkeys(range(first, last + 1)))
     return tuple(cpus)
 
@@ -151,7 +151,7 @@ def word(path: Path) -> str:
 
 
 def read_number(path: Path) -> int | None:
-    """Return the number that a file holds; None also where it holds none (pids.max says "max")."""
+    """Return the number in a file; None where there is none (pids.max may be "max")."""
     return _number(word(path))
 
 
@@ -202,7 +202,7 @@ def stalled_s() -> dict[str, float]:
 
 
 def irq_work() -> int | None:
-    """Return IWI since boot; None where the kernel does not say."""
+    """Return IWI since boot; None where the kernel does not report it."""
     return parse_irq_work(read(PROC / "interrupts") or "")
 
 
@@ -218,9 +218,9 @@ def process_memory() -> ProcessMemory:
 
 
 def _settle_rss() -> None:
-    """Bring VmRSS up to date: before 6.2 a thread keeps to itself what its last pages were.
+    """Bring VmRSS up to date: before 6.2 a thread keeps counts of its last pages to itself.
 
-    It hands that in after 64 page faults, which mapping a ring buffer does not cause (seen on
+    It adds them after 64 page faults, which mapping a ring buffer does not cause (seen on
     5.10 and 6.1: a ring of 1 MiB, and VmRSS as before), or when it gives a page back.
     """
     with mmap.mmap(-1, mmap.PAGESIZE) as page:
@@ -228,7 +228,7 @@ def _settle_rss() -> None:
 
 
 def mappings(names: frozenset[str]) -> Mappings:
-    """Return this process's mappings of what smaps calls by one of ``names``, together."""
+    """Return the sum of this process's mappings that smaps calls by one of ``names``."""
     found = [each for each in psutil.Process().memory_maps(grouped=False) if each.path in names]
     return Mappings(
         length_bytes=sum(each.size for each in found), rss_bytes=sum(each.rss for each in found)
@@ -247,7 +247,7 @@ def fd_info(fd: int) -> dict[str, int]:
 
 
 def memlock_bytes(fds: Iterable[int]) -> int | None:
-    """Return what these maps take by their fdinfo, together; None where one does not say."""
+    """Return the memory of these maps by their fdinfo; None where one does not report it."""
     sizes = [fd_info(fd).get("memlock") for fd in fds]
     return None if None in sizes else sum(size for size in sizes if size is not None)
 
@@ -268,21 +268,21 @@ def sysctl(name: str) -> int | None:
 
 
 def clock_source() -> str:
-    """Return the kernel's clock source, "unknown" where it does not say."""
+    """Return the kernel's clock source, or "unknown"."""
     return word(SYS / "devices/system/clocksource/clocksource0/current_clocksource") or "unknown"
 
 
 def governors() -> frozenset[str]:
-    """Return the CPUs' frequency governors; none where the kernel has no hand in frequencies."""
+    """Return the CPUs' frequency governors; none where the kernel does not control frequencies."""
     paths = (SYS / "devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")
     return frozenset(filter(None, map(word, paths)))
 
 
 def bpf_holders() -> frozenset[int]:
-    """Return other processes that hold a BPF program or map open, as far as this user may look."""
+    """Return other processes with an open BPF program or map, as far as this user may see."""
     holders = set()
     for pid in {*psutil.pids()} - {os.getpid()}:
-        # It ended, closed it, or may not be read; a glob over all would end at the first such.
+        # It ended, closed it, or may not be read; a glob over all would stop at the first such.
         with suppress(OSError):
             for link in (PROC / str(pid) / "fd").iterdir():
                 with suppress(OSError):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Why a system call failed: its errno by name, and what to do about it on this machine."""
+"""Explain a failed system call: its errno by name, and what to do about it on this machine."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _REMEDIES: Final = {
 
 
 def refused(what: str, error: OSError, *, remedy: str = "") -> KernelRefused:
-    """Return the error for ``what``, a failed call; ``remedy`` in place of the errno's own."""
+    """Return the error for ``what`` failed; ``remedy`` replaces that of the errno."""
     code = error.errno or 0
     return KernelRefused(f"{what}: {named(error)}", remedy=remedy or remedy_for(code))
 
@@ -45,7 +45,7 @@ def named(error: OSError) -> str:
 
 
 def remedy_for(code: int) -> str:
-    """Return what to do about an errno; "" for one that has no usual cause."""
+    """Return what to do about an errno; "" if it has no usual cause."""
     if code == errno.EMFILE:
         return f"raise ulimit -n, which is {resource.getrlimit(resource.RLIMIT_NOFILE)[0]}"
     if code == errno.ENOMEM:
@@ -66,13 +66,13 @@ def _more_memory() -> str:
 
 
 def _paranoid() -> bool:
-    """Whether perf_event_open(2) is left to CAP_SYS_ADMIN, as Debian and Ubuntu can have it."""
+    """Return whether perf_event_open(2) takes CAP_SYS_ADMIN, as on Debian and Ubuntu it can."""
     level = procfs.sysctl("kernel.perf_event_paranoid") or 0
     return level > _PARANOID and Capability.SYS_ADMIN not in capabilities.held()
 
 
 def _permission() -> str:
-    """Return what takes the permission away, looked for from the outermost on."""
+    """Return what to do about a missing permission, tried from the outermost cause on."""
     if procfs.namespace("user") not in (None, _INITIAL_USER_NAMESPACE):
         return "leave the user namespace: capabilities of one do not count for BPF and perf"
     missing = capabilities.missing_to_trace(capabilities.held())

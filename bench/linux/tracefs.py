@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""tracefs: found, or mounted where the kernel keeps a place for it."""
+"""Find tracefs, or mount it where the kernel has a place for it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PLACE: Final = Path("/sys/kernel/tracing")
 def exit_format(place: Path = _PLACE) -> str:
     """Return the text of the exit tracepoint's format file; mounts tracefs first if needed.
 
-    Raises MachineUnfit where it is not there, or not for this user.
+    Raises MachineUnfit where it does not exist, or is closed to this user.
     """
     path = place / EXIT_EVENT
     try:
@@ -59,7 +59,7 @@ def readable() -> bool:
 
 
 def opening(place: Path = _PLACE) -> str:
-    """Return the commands that open tracefs to this user's group or process."""
+    """Return the commands that would open tracefs to this user's group or process."""
     group = os.getegid() or "GROUP"  # root's own group would admit no one else
     return f"as root: mount -o remount,mode=0750,gid={group} {place}, or grant CAP_DAC_READ_SEARCH"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Versions of kernels, in their order."""
+"""Versions of kernels and their order."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LONGEST: Final = 256
 def numbers(release: str) -> tuple[int, int, int]:
     """Return the three numbers that a running kernel's release begins with; ValueError if none.
 
-    They say nothing of what a distribution has backported: that is in BTF.
+    They do not show what a distribution has backported: BTF does.
     """
     found = _NUMBERS.match(release)
     if not found:
@@ -46,7 +46,7 @@ class KernelVersion:
     rc: int | None
     """Of a release candidate, which comes before the release."""
     abi: str
-    """What a distribution adds: "-46", "+deb13", "-1~bpo13+1"."""
+    """A distribution's suffix: "-46", "+deb13", "-1~bpo13+1"."""
     flavour: str
     """"rt", "cloud"; "" for the usual one. Names of machines are left out."""
 
@@ -59,7 +59,7 @@ class KernelVersion:
         match = _RELEASE.fullmatch(release) if len(release) <= _LONGEST else None
         if match is None:
             raise UsageError(
-                f"{release[:_LONGEST]!r} is no kernel's version", remedy="it looks like 6.12.3"
+                f"{release[:_LONGEST]!r} is not a kernel version", remedy="write it like 6.12.3"
             )
         numbers = tuple(int(number) for number in match["numbers"].split("."))
         words = (match["flavour"] or "").split("-")

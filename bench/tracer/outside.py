@@ -73,7 +73,7 @@ def reader(
             child = stack.enter_context(
                 process.started(
                     consumer.command,
-                    said=stderr,  # a pipe that nobody reads would fill
+                    output=stderr,  # a pipe that nobody reads would fill
                     env={VARIABLE: str(reader_end.fileno())},
                     pass_fds=(reader_end.fileno(),),
                 )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The answer about a tool as a document."""
+"""The document of a check."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckData:
-    """What JSON has; ``format`` goes up when a key changes its meaning."""
+    """What JSON contains; ``format`` is raised when a key changes its meaning."""
 
     format: int
     command: tuple[str, ...]
-    preset: str  # "" of a pattern or key of the user's own
+    preset: str  # "": the user's own pattern or key
     shows: str  # exits or execs
     attached_s: float
-    ended: str  # why there are no more storms; "": all were run
+    ended: str  # why no more storms were run; "": all were
     whole_to_per_s: float | None  # the fastest storm up to which it showed all; null: none
     loses_from_per_s: float | None  # the slowest of which it did not; null: none
     rungs: tuple[Rung, ...]
@@ -39,7 +39,7 @@ class CheckData:
 
 
 def document(command: Sequence[str], reading: Reading, verdict: Verdict) -> Document:
-    """Return what the tool shows, to which rate, and what is missing beyond."""
+    """Return up to which rate the tool shows everything, and what is missing beyond."""
     whole, loses = verdict.whole_to, verdict.loses_from
     data = CheckData(
         format=FORMAT,
@@ -63,30 +63,30 @@ def document(command: Sequence[str], reading: Reading, verdict: Verdict) -> Docu
 
 def _parts(data: CheckData, whole: Rung | None, loses: Rung | None) -> Iterator[parts.Part]:
     yield Sentence(lead="Complete", text=_complete(data, whole, loses))
-    for lead, sentence in (("Order", _ordered(data)), ("Right", _right(data))):
+    for lead, sentence in (("Order", _ordered(data)), ("Correct", _correct(data))):
         yield Sentence(lead=lead, text=sentence)
     yield _table(data)
     if data.ended:
         yield Note(text=f"No more storms: {data.ended}.", mark=Mark.BAD)
     if any(not each.settled for each in data.rungs):
         yield Note(
-            text="Behind: it had not shown a process made after the storm when the time to wait "
-            "was over; what came later counts as missing.",
+            text="Behind: within the time allowed, it did not show a process made after the storm; "
+            "lines that came later count as missing.",
             mark=Mark.OPEN,
         )
     yield Note(
-        text="Delay is from the reaping of a process to its line. CPU is the tool's own, of one "
-        "CPU; what its BPF programs take is spent by the processes that they look at."
+        text="Delay is the time from the reaping of a process to its line. CPU is that of the tool "
+        "alone, as a share of one CPU; its BPF programs run in the processes that they observe."
     )
 
 
 def _complete(data: CheckData, whole: Rung | None, loses: Rung | None) -> str:
     if loses is None:
         top = max(data.rungs, key=lambda each: each.rate_per_s)
-        return f"every one of them, up to {top.rate_per_s:,.0f} a second, the fastest tried."
+        return f"every process was shown, up to the highest rate, {top.rate_per_s:,.0f} a second."
     lost, reported = loses.missing / loses.processes, sum(each.reported for each in data.rungs)
     silent = sum(each.silent for each in data.rungs)
-    begins = f"all up to {whole.rate_per_s:,.0f} a second; " if whole else ""
+    begins = f"all were shown up to {whole.rate_per_s:,.0f} a second; " if whole else ""
     says = (
         f"it reported {reported:,} of them and not {silent:,}" if reported else "none was reported"
     )
@@ -97,23 +97,23 @@ def _complete(data: CheckData, whole: Rung | None, loses: Rung | None) -> str:
 def _ordered(data: CheckData) -> str:
     found = data.order
     if found is None:
-        return "not looked at: it lost some at every rate."
+        return "not checked: processes were missing at every rate."
     if not found.pairs:
         return "no pair of a parent and its child was shown."
     of = f"of {counted(found.pairs, 'pair')} at {found.rate_per_s:,.0f} a second"
     if not found.reversed:
-        return f"each child before the parent that reaped it, {of}."
-    return f"{found.reversed:,} parents before their child, {of}."
+        return f"each child was shown before the parent that reaped it, {of}."
+    return f"{found.reversed:,} parents were shown before their child, {of}."
 
 
-def _right(data: CheckData) -> str:
+def _correct(data: CheckData) -> str:
     counts = (
         (sum(each.wrong_parent for each in data.rungs), "wrong parent"),
         (sum(each.wrong_status for each in data.rungs), "wrong code or signal"),
         (sum(each.twice for each in data.rungs), "shown twice"),
     )
     wrong = [f"{count:,} {words}" for count, words in counts if count]
-    return f"{', '.join(wrong)}." if wrong else "nothing shown is wrong, nor shown twice."
+    return f"{', '.join(wrong)}." if wrong else "nothing was wrong or shown twice."
 
 
 def _table(data: CheckData) -> parts.Table:

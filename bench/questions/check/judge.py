@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What a tool showed, held against the truth."""
+"""Compare what a tool showed with the truth."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _GATED: Final = {
     "order": "shown before the child that they reaped",
 }
 GATES: Final = tuple(_GATED)
-"""What a check can fail by."""
+"""What --fail-on takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class Rung:
     processes: int
     seen: int  # at least once
     twice: int  # lines beyond the first of a process
-    reported: int  # of those missing, as many as it said were lost
+    reported: int  # of those missing, as many as it reported as lost
     silent: int  # of those missing, the others
     wrong_parent: int
     wrong_status: int  # exit code or signal
@@ -55,7 +55,7 @@ class Rung:
 
     @property
     def whole(self) -> bool:
-        """Whether every process was shown."""
+        """Return whether every process was shown."""
         return not self.missing
 
 
@@ -70,12 +70,12 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What all storms say of a tool."""
+    """The result of all storms."""
 
     rungs: tuple[Rung, ...]
     order: Order | None
     attached_s: float
-    ended: str  # why there are no more storms; "": all were run
+    ended: str  # why no more storms were run; "": all were
 
     @property
     def whole_to(self) -> Rung | None:
@@ -94,9 +94,9 @@ class Verdict:
 
 
 def judge(checked: Checked, output: Output, reading: Reading) -> Verdict:
-    """Judge every storm by what the tool had printed when the next one began.
+    """Judge each storm by what the tool had printed when the next one began.
 
-    What it says is lost only as it ends may have been lost in any of them.
+    Losses that it reports only as it ends may have occurred in any of them.
     """
     rungs = [rung(each, output, reading) for each in checked.storms]
     begin_ns = max(each.end_ns for each in (*checked.storms, checked.chained) if each is not None)
@@ -171,7 +171,7 @@ def order(storm: Storming, output: Output, reading: Reading) -> Order:
 
 
 def parse_gates(asked: Iterable[str]) -> tuple[str, ...]:
-    """Return the gates; UsageError, naming all, for another word."""
+    """Return the gates; UsageError, with all names, for another word."""
     found = [word for each in asked for word in each.split(",") if word]
     for word in found:
         if word not in GATES:
@@ -180,7 +180,7 @@ def parse_gates(asked: Iterable[str]) -> tuple[str, ...]:
 
 
 def check_gates(gates: Sequence[str], verdict: Verdict) -> None:
-    """Raise GateFailed, with the first number, for each gate that is not passed."""
+    """Raise GateFailed, with the count of each gate that failed."""
     counts: Mapping[str, int] = {
         "silent": sum(each.silent for each in verdict.rungs),
         "missing": sum(each.missing for each in verdict.rungs),

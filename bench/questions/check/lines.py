@@ -14,15 +14,15 @@ from typing import Any
 from bench.questions.check.presets import Reading
 
 Chunk = tuple[int, bytes]
-"""When bytes came (CLOCK_MONOTONIC, ns), and these."""
+"""The time at which bytes came (CLOCK_MONOTONIC, ns), and the bytes."""
 
 Fields = Callable[[str], Mapping[str, Any]]
-"""Gives a line's ``pid``, ``parent``, ``code`` and ``signal`` as far as it has them."""
+"""Return a line's ``pid``, ``parent``, ``code`` and ``signal``, as far as it has them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One process as a line shows it; None: the line does not say."""
+    """One process as a line shows it; None: not in the line."""
 
     came_ns: int
     pid: int
@@ -31,7 +31,7 @@ class Shown:
 
 
 def lines(chunks: Iterable[Chunk]) -> Iterator[tuple[int, str]]:
-    """Yield each whole line, and when its end came."""
+    """Yield each whole line with the time at which its end came."""
     rest = b""
     for came_ns, text in chunks:
         *whole, rest = (rest + text).split(b"\n")
@@ -40,7 +40,7 @@ def lines(chunks: Iterable[Chunk]) -> Iterator[tuple[int, str]]:
 
 
 def parser(reading: Reading) -> Callable[[int, str], Shown | None]:
-    """Return what makes a line a process, or None of a line that shows none."""
+    """Return a function that reads a process from a line, or None if it shows none."""
     fields = _by_keys(dict(reading.keys)) if reading.keys else _by_pattern(reading.pattern)
 
     def parse(came_ns: int, line: str) -> Shown | None:

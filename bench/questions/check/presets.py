@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""How the lines of known tools are read. A new tool is an entry here."""
+"""How to read the lines of known tools; a new tool is an entry here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.errors import UsageError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How a tool's lines are read: by a pattern, or by keys of JSON.
+    """How to read a tool's lines: by a pattern, or by keys of JSON.
 
     Groups of the pattern are ``pid``, ``parent``, ``code`` and ``signal``; without a group of that
     name the first one is the PID. Keys are paths such as ".process.pid".
@@ -22,9 +22,9 @@ class Reading:
     name: str = ""
     pattern: str = ""
     keys: tuple[tuple[str, str], ...] = ()  # of the same names
-    lost: str = r"(?i)\blost (\d+)"  # how the tool says that it lost so many, on any stream
-    execs: bool = False  # it shows execs, not exits
-    programs: tuple[str, ...] = ()  # whose lines these are
+    lost: str = r"(?i)\blost (\d+)"  # how the tool reports losses, on either stream
+    execs: bool = False  # the tool shows execs, not exits
+    programs: tuple[str, ...] = ()  # that print such lines
 
 
 _ENDED: Final = r"(?:code (?P<code>\d+)|signal (?P<signal>\d+).*|0)\s*$"
@@ -61,7 +61,7 @@ _NAMES: Final = ", ".join(each.name for each in PRESETS)
 
 
 def find(name: str) -> Reading:
-    """Return the preset of this name; UsageError, naming all, for another."""
+    """Return the preset of this name; UsageError, with all names, for another."""
     for each in PRESETS:
         if each.name == name:
             return each
@@ -69,7 +69,7 @@ def find(name: str) -> Reading:
 
 
 def of_program(program: str) -> Reading | None:
-    """Return the preset that a program's name asks for."""
+    """Return the preset for a program's name."""
     name = Path(program).name
     return next((each for each in PRESETS if name in each.programs), None)
 
@@ -79,7 +79,7 @@ def own(
 ) -> Reading:
     """Return a reading by the user's own pattern or key; UsageError for one that cannot work."""
     if pattern is not None and key is not None:
-        raise UsageError("--pid-pattern and --pid-key are two ways", remedy="leave one out")
+        raise UsageError("--pid-pattern contradicts --pid-key", remedy="leave one out")
     for option, text in (("--pid-pattern", pattern), ("--lost-pattern", lost)):
         try:
             groups = text is None or re.compile(text).groups
@@ -93,7 +93,7 @@ def own(
         raise UsageError(f"--pid-key {key[:40]} is not a path", remedy="write it like .process.pid")
     if pattern is None and key is None and base is None:
         raise UsageError(
-            "how this tool's lines are read is not known",
+            "it is not known how to read this tool's lines",
             remedy=f"give --pid-pattern, --pid-key, or --preset {_NAMES}",
         )
     found = base or Reading()

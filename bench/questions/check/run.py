@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Run a tool beside storms of rising rates whose truth the generator knows."""
+"""Run a tool during storms of rising rates whose processes the generator knows."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from workloads.storm import Shape, Spawn, Storm, StormReport
 from workloads.truth import Children
 
 MOST_CHILDREN: Final = 30_000
-"""Of one storm: a PID is not to come twice in it, and kernels begin again at 32,768."""
+"""Of one storm: no PID may occur twice in it, and kernels start again at 32,768."""
 
 CHAINED_PER_S: Final = 1_000.0
 _DEPTH: Final = 8
-_KILL_EVERY: Final = 16  # of a storm that shows exits, so many kill themselves
+_KILL_EVERY: Final = 16  # where exits are shown, every so many children kill themselves
 _PROBE_EVERY_S: Final = 0.1
-_LAST_CHUNKS: Final = 64  # of what a tool printed, to say what its lines are like
+_LAST_CHUNKS: Final = 64  # of its output, for the error message
 _QUIET_S: Final = 0.3
-_MOST_BYTES_BEHIND: Final = 8 << 20  # that it prints before it shows a process made for it
+_MOST_BYTES_BEHIND: Final = 8 << 20  # printed before it shows a probe
 _REPORT_S: Final = 10.0
 _USE_EVERY_S: Final = 0.1
 _TINY: Final = EXECUTABLE.with_name("tiny")
@@ -40,7 +40,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Storms that a tool is checked with."""
+    """The storms of a check."""
 
     rates_per_s: tuple[float, ...]  # rising; 0, at the end: as fast as they can
     seconds: float  # of each storm
@@ -50,13 +50,13 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storming:
-    """One storm beside the tool."""
+    """One storm with the tool running."""
 
     rate_per_s: float  # as asked for
     report: StormReport
     children: Children
     begin_ns: int
-    end_ns: int  # of the time in which lines are taken for it
+    end_ns: int  # of the time to which lines are attributed
     settled: bool  # it showed a process that was made after the storm
     cpu_s: float  # the tool's, from beginning to end
     rss_bytes: int  # the tool's, the most
@@ -64,12 +64,12 @@ class Storming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """All storms, whose lines the tool's output has."""
+    """All storms; the lines are in the tool's output."""
 
     storms: tuple[Storming, ...]
-    chained: Storming | None  # in chains, whose order is known; None: it lost some at every rate
+    chained: Storming | None  # of chains, whose order is known; None: losses at every rate
     attached_s: float  # that it took to show the first process
-    ended: str  # why there are no more storms; "": all were run
+    ended: str  # why no more storms were run; "": all were
 
 
 def check(
@@ -77,7 +77,7 @@ def check(
 ) -> Checked:
     """Run all storms; MachineUnfit if the tool never shows a process, dies, or prints too much.
 
-    ``judge`` says whether the tool showed all of a storm: chains are run at the highest rate at
+    ``judge`` returns whether the tool showed all of a storm: chains are run at the highest rate at
     which it did.
     """
     watch = _Watch(tool, reading)
@@ -98,7 +98,7 @@ def check(
             rate_per_s = min(CHAINED_PER_S, whole_per_s)
             chained = _storm(watch, plan, _paced(rate_per_s, plan.seconds, reading, Shape.CHAIN))
         tool.finish()
-    except MachineUnfit as error:  # the tool died, or printed without end: what there is stands
+    except MachineUnfit as error:  # the tool died, or printed without end: keep the storms so far
         if not storms:
             raise
         ended = str(error)
@@ -146,12 +146,12 @@ def _storm(watch: _Watch, plan: Plan, storm: Storm) -> Storming:
 
 
 def _line(found: Storming) -> str:
-    behind = "" if found.settled else "; it is behind"
+    behind = "" if found.settled else "; the tool is behind"
     return f"{len(found.children):,} processes at {found.report.rate_per_s:,.0f} a second{behind}"
 
 
 class _Watch:
-    """What the tool has shown so far, parsed while no storm runs."""
+    """Watches the tool's output, parsed while no storm runs."""
 
     def __init__(self, tool: Tool, reading: Reading) -> None:
         self.tool = tool
@@ -175,32 +175,32 @@ class _Watch:
         return None
 
     def await_quiet(self, limit_s: float) -> None:
-        """Wait until the tool prints nothing for a while."""
+        """Wait until the tool has printed nothing for a while."""
         begun, count = time.monotonic(), -1
         while time.monotonic() - begun < limit_s and count != len(self.tool.output.printed):
             count = len(self.tool.output.printed)
             time.sleep(_QUIET_S)
 
     def shows_any(self, printed: Sequence[str]) -> bool:
-        """Whether a line shows a process."""
+        """Return whether a line shows a process."""
         return any(self._parse(0, line) for line in printed)
 
 
 def _never_attached(tool: Tool, watch: _Watch, limit_s: float) -> str:
-    """Say why no process that was made for it came out in its lines."""
+    """Explain why no probe process appeared in the tool's lines."""
     within, name = f"within {limit_s:g} s", tool.command[0]
     printed = [line for _, line in lines(tool.output.printed[-_LAST_CHUNKS:])]
     if not printed:
         words = tool.output.last_words()
-        said = f"; it said: {words}" if words else ""
-        return f"{name} printed no line {within}{said}"
+        reason = f": {words}" if words else ""
+        return f"{name} printed no line {within}{reason}"
     if not watch.shows_any(printed):
-        return f"{name}: no line shows a PID; its last one: {printed[-1].strip()[:120]}"
-    return f"{name} showed other processes {within}, but none of those that were made for it"
+        return f"{name} printed no line with a PID {within}; the last: {printed[-1].strip()[:120]}"
+    return f"{name} showed processes {within}, but not the probes that bufbench made for it"
 
 
 def _probe() -> int:
-    """Make a process that is executed and ends at once; return its PID."""
+    """Make a process that execs and ends at once; return its PID."""
     child = subprocess.Popen((_TINY, "0"), stdin=subprocess.DEVNULL, env={})
     child.wait()
     return child.pid
@@ -208,7 +208,7 @@ def _probe() -> int:
 
 @contextmanager
 def _use(tool: Tool) -> Iterator[list[float]]:
-    """Yield what is filled on leaving: the tool's CPU seconds, and its most resident bytes."""
+    """Yield a list that is filled on leaving: the tool's CPU seconds and peak resident bytes."""
     found = [0.0, 0.0]
     over = threading.Event()
     before_s, _ = tool.use()

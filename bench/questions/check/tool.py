@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Run the tool and keep what it prints, with the time at which it came.
+"""Run the tool and keep its output, with the time at which each part came.
 
-It writes to a pseudo-terminal unless a pipe is asked for: most tools hold lines back in a pipe.
+It writes to a pseudo-terminal unless a pipe is asked for: into a pipe, most tools hold lines back.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from bench.host import process, session, signals
 from bench.questions.check.lines import Chunk
 
 MOST_BYTES: Final = 64 << 20
-"""What a tool may print in all before it is ended."""
+"""Most that a tool may print before it is ended."""
 
 _WIDE: Final = struct.pack("HHHH", 64, 4_096, 0, 0)  # rows and columns: no line is cut
 _READ_BYTES: Final = 1 << 16
@@ -38,7 +38,7 @@ _LAST_WORDS_S: Final = 2.0
 
 @dataclass(slots=True)
 class Output:
-    """What a tool has printed so far; a thread adds to it."""
+    """The output of a tool so far; a thread adds to it."""
 
     printed: list[Chunk] = field(default_factory=list)  # on stdout
     said: list[Chunk] = field(default_factory=list)  # on stderr
@@ -55,7 +55,7 @@ class Output:
 
 
 class Tool:
-    """A tool that runs. Made by ``running``."""
+    """A running tool, made by :func:`running`."""
 
     def __init__(self, command: Sequence[str], child: Popen[bytes], output: Output) -> None:
         self.command = tuple(command)
@@ -63,7 +63,7 @@ class Tool:
         self._child = child
 
     def check_alive(self, most_bytes: int = MOST_BYTES) -> None:
-        """Raise MachineUnfit, with its last words, if it has ended or printed more than that."""
+        """Raise MachineUnfit, with its last line, if it has ended or printed more than that."""
         if self.output.bytes_read > most_bytes:
             raise MachineUnfit(
                 f"{self.command[0]} printed more than {most_bytes >> 20} MiB",
@@ -78,7 +78,7 @@ class Tool:
         raise MachineUnfit(f"{self.command[0]} {ended}" + (f": {words}" if words else ""))
 
     def finish(self) -> None:
-        """Ask it to end, as Ctrl-C does, and let it say what it has to say; not for long."""
+        """Interrupt it, as Ctrl-C does, and give it a short time to print its last lines."""
         with suppress(ProcessLookupError):
             os.killpg(self._child.pid, signal.SIGINT)
         with suppress(TimeoutExpired):
@@ -88,7 +88,7 @@ class Tool:
             time.sleep(0.02)
 
     def use(self) -> tuple[float, int]:
-        """Return CPU seconds so far and resident bytes now, of all its processes."""
+        """Return the CPU seconds so far and the resident bytes of all its processes."""
         cpu_s, rss_bytes = 0.0, 0
         for pid in session.members(self._child.pid):
             with suppress(psutil.Error):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The answer about an object's buffers as a document."""
+"""The document about an object's buffers."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ _SAID: Final = (  # in sentences
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectData:
-    """What JSON has; ``format`` goes up when a key changes its meaning."""
+    """What JSON contains; ``format`` is raised when a key changes its meaning."""
 
     format: int
     object: str
     command: tuple[str, ...]  # empty: a storm
-    rate_per_s: float | None  # of the storm; 0: as fast as it can; null: of a command
+    rate_per_s: float | None  # of the storm; 0: as fast as possible; null: a command
     seconds: float
     budget_bytes: int
     stamp: str
     seed: int
-    own: tuple[str, ...]  # transports that the object has
-    other: str  # that it was carried over to; "": none
+    own: tuple[str, ...]  # transports that the object uses
+    other: str  # to which it was moved; "": none
     alone: str  # why there is none
-    uncounted: str  # why its calls are not counted: attempted are runs; "": they are
+    uncounted: str  # why its calls are not counted, so that attempted are runs; "": they are
     sides: tuple[str, ...]
     numbers: tuple[Row, ...]
     rounds: tuple[Round, ...]
@@ -172,27 +172,25 @@ def _cells(row: Row, *, both: bool) -> Iterator[Cell]:
 def _notes(data: ObjectData) -> Iterator[Note]:
     if data.alone:
         yield Note(
-            text=f"Measured alone, since it cannot be put on another transport: {data.alone}.",
+            text=f"Measured alone, since it cannot be moved to another transport: {data.alone}.",
             mark=Mark.OPEN,
         )
     if data.uncounted:
         yield Note(
-            text=f"Its calls are not counted: {data.uncounted}. Attempted are the runs of its "
-            "programs that send, dropped is attempted minus delivered, and both are upper bounds.",
+            text=f"Its calls are not counted: {data.uncounted}. Attempted are the runs of those "
+            "programs that send; dropped is attempted minus delivered; both are upper bounds.",
             mark=Mark.OPEN,
         )
     if residue := sum(each.residue for each in data.rounds):
-        yield Note(
-            text=f"{residue:,} of what was sent was neither refused nor read.", mark=Mark.BAD
-        )
+        yield Note(text=f"{residue:,} events were neither refused nor read.", mark=Mark.BAD)
     if discarded := sum(each.discarded for each in data.rounds):
-        yield Note(text=f"{discarded:,} were reserved and discarded by the program itself.")
+        yield Note(text=f"The program itself reserved and discarded {discarded:,} events.")
     misdated, delivered = (
         sum(getattr(each, of) for each in data.rounds) for of in ("misdated", "delivered")
     )
     if misdated:
         yield Note(
-            text=f"{clean(data.stamp)} of {misdated:,} in {delivered:,} events is no time of "
+            text=f"{clean(data.stamp)} of {misdated:,} in {delivered:,} events is not a time of "
             "CLOCK_MONOTONIC within the measurement; these have no latency.",
             mark=Mark.BAD,
         )
@@ -207,9 +205,9 @@ def _notes(data: ObjectData) -> Iterator[Note]:
     if len(data.sides) > 1 and any(each.outcome is Outcome.TOO_FEW for each in data.numbers):
         yield Note(text=f"Fewer than {FEWEST_BLOCKS} blocks decide nothing.", mark=Mark.OPEN)
     yield Note(
-        text="Centres over rounds; against: the ratio, of shares the difference, within blocks. "
-        "Everything that the object sends counts, of any process. "
-        "All is read by bufbench's reader, which waits on epoll and does nothing with an event."
+        text="Values are medians over rounds, or means of shares; ratios, or differences of shares, "
+        "are paired within blocks. All events that the object sends count, of any process. "
+        "bufbench's own reader reads them; it waits on epoll and does nothing with an event."
     )
 
 

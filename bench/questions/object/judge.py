@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What the rounds say of each side, and of one against the other within blocks."""
+"""Summarise the rounds of each side, and compare the sides within blocks."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ NUMBERS: Final = (
     _of_trials("occupancy_max_share", _over("peak_bytes", "data_bytes")),
     _of_trials("physical_bytes"),
 )
-_LOADS: Final = frozenset({"attempted"})  # which say nothing of a transport
+_LOADS: Final = frozenset({"attempted"})  # not a property of the transport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One number: its centre on each side, and the first side over or minus the second."""
+    """One number: its centre on each side, and the first side over, or minus, the second."""
 
     key: str
     label: str
@@ -72,7 +72,7 @@ class Row:
 
     @property
     def better(self) -> str:
-        """Return the side that it speaks for; "": neither."""
+        """Return the side that does better; "": neither."""
         if self.outcome not in (Outcome.LESS, Outcome.MORE):
             return ""
         first, second = self.values

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What an object is measured under, and in which order."""
+"""The load that an object is measured under, and the order of rounds."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _MOST_PER_S: Final = 200_000  # processes, more than any machine makes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What the object runs under: a command, or where there is none a storm."""
+    """The load of an object: a command, or a storm."""
 
     command: tuple[str, ...] = ()
     storm: Storm | None = None
     seconds: float = LONGEST_S  # a command is ended after so long
-    ends: bool = False  # that is expected of it
+    ends: bool = False  # it is expected to run that long
 
 
 def load(command: Sequence[str], *, rate_per_s: float, seconds: float | None, workers: int) -> Load:
@@ -51,7 +51,7 @@ def order(sides: Sequence[str], blocks: int, seed: int) -> list[tuple[int, str]]
 
 
 def stamp_at(columns: Sequence[Column], name: str | None) -> int:
-    """Return where the records have the stamp of this name; -1 for none.
+    """Return the offset of the stamp of this name in records; -1 for none.
 
     UsageError where they have no such number of 64 bits.
     """
@@ -63,9 +63,9 @@ def stamp_at(columns: Sequence[Column], name: str | None) -> int:
     found = next((each for each in able if each.name == name), None)
     if found is None:
         names = ", ".join(each.name for each in able[:8])
-        has = "no number of 64 bits" if any(each.name == name for each in columns) else "not there"
+        there = any(each.name == name for each in columns)
         raise UsageError(
-            f"--stamp {name}: it is {has} in the event",
-            remedy=f"take {names}" if names else "it has none that could be a stamp",
+            f"--stamp {name}: the event has no such member{' of 64 bits' if there else ''}",
+            remedy=f"choose from {names}" if names else "it has no member that could be a stamp",
         )
     return found.offset

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Run an object under a load, on one transport after the other, and note what became of it."""
+"""Run an object under a load, on one transport after the other, and count what became of events."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """The object under the load once. None: not known."""
+    """One run of the object under the load. None: not known."""
 
     block: int
     side: str  # a transport
     seconds: float  # of the load
     processes: int | None  # that the storm made
-    ended: int | None  # with this code, or by minus this signal; of a command
-    attempted: int  # calls that sent; where they are not counted, runs of the programs that send
+    ended: int | None  # exit code of the command, or minus the signal
+    attempted: int  # calls that send; if not counted, runs of the programs that send
     failed: int | None  # of those, refused by the kernel
     delivered: int
     discarded: int  # reserved and given up by the program itself
     lost_told: int | None  # by the kernel, of perf buffers
     delivered_bytes: int
-    misdated: int  # whose stamp is none
+    misdated: int  # with an invalid stamp
     latency_p50_ns: float | None
     latency_p99_ns: float | None
     latency_max_ns: int | None
@@ -63,14 +63,14 @@ class Round:
 
     @property
     def lost(self) -> int:
-        """Count what was lost: refused calls, or at most attempted minus delivered."""
+        """Count the events lost: refused calls, or at most attempted minus delivered."""
         if self.failed is not None:
             return self.failed
         return max(0, self.attempted - self.delivered - self.discarded)
 
     @property
     def residue(self) -> int:
-        """Count what was neither refused nor read, nor given up; of calls that are counted."""
+        """Count the events neither refused, read nor discarded; 0 where calls are not counted."""
         if self.failed is None:
             return 0
         return self.attempted - self.failed - self.delivered - self.discarded
@@ -86,7 +86,7 @@ def run(
     stamp_at: int,
     say: Say,
 ) -> list[Round]:
-    """Run all rounds: (block, side), of which the empty side is the object as it is."""
+    """Run all rounds, each (block, side); an empty side is the object as it is."""
     found = []
     for block, side in rounds:
         setting = Setting(
@@ -111,7 +111,7 @@ class _Passed:
 
 
 def _pass(measured: Measuring, load: Load) -> _Passed:
-    """Let the load pass; the reader has read everything then."""
+    """Run the load, until the reader has read everything."""
     with _reading(measured.reader):
         if load.storm is not None:
             with Generator(load.storm) as generator:
@@ -137,10 +137,10 @@ def _pass(measured: Measuring, load: Load) -> _Passed:
 
 
 def _command(load: Load) -> int:
-    """Run the command to its end, or to that of its time."""
+    """Run the command until it ends or its time is over."""
     with (
         Path(os.devnull).open("wb") as nowhere,
-        process.started(load.command, said=nowhere) as child,
+        process.started(load.command, output=nowhere) as child,
     ):
         try:
             return child.wait(load.seconds)
@@ -149,12 +149,12 @@ def _command(load: Load) -> int:
                 return 0
     raise UsageError(
         f"{load.command[0]} still ran after {load.seconds:g} s",
-        remedy="say with --seconds after how long it is to be ended",
+        remedy="set with --seconds after how long to end it",
     )
 
 
 def _settle(measured: Measuring) -> None:
-    """Wait until nothing is sent any more."""
+    """Wait until no more events are sent."""
     deadline, before = time.monotonic() + _SETTLE_S, None
     while time.monotonic() < deadline:
         now = measured.counts() or measured.reader.delivered
@@ -166,7 +166,7 @@ def _settle(measured: Measuring) -> None:
 
 @contextmanager
 def _reading(reader: Reader) -> Iterator[None]:
-    """Read in a thread; on leaving, all is read."""
+    """Read in a thread; on leaving, everything has been read."""
     thread = threading.Thread(target=reader.run, name="consumer")
     with uninterrupted():
         start(thread)
@@ -217,7 +217,7 @@ def _round(measured: Measuring, passed: _Passed, block: int, side: str, timed: b
 
 
 def _quantile(ages: np.ndarray, share: float) -> float | None:
-    """Return a quantile of ages by the reader's bins; None where there are none."""
+    """Return a quantile of ages from the reader's bins; None if they are empty."""
     reached = np.cumsum(ages)
     if not reached[-1]:
         return None
