@@ -205,8 +205,8 @@ def _notes(data: ObjectData) -> Iterator[Note]:
     if len(data.sides) > 1 and any(each.outcome is Outcome.TOO_FEW for each in data.numbers):
         yield Note(text=f"Fewer than {FEWEST_BLOCKS} blocks decide nothing.", mark=Mark.OPEN)
     yield Note(
-        text="Values are medians over rounds, or means of shares; ratios, or differences of shares, "
-        "are paired within blocks. All events that the object sends count, of any process. "
+        text="Values are medians over rounds, or means of shares; ratios, or differences of "
+        "shares, are paired within blocks. All events that the object sends count, of any process. "
         "bufbench's own reader reads them; it waits on epoll and does nothing with an event."
     )
 
