@@ -19,8 +19,8 @@ from typing import Final
 from bench.amounts import size
 from bench.linux import capabilities, libc, perf_event, procfs, tracefs
 from bench.linux.capabilities import Capability as Cap
-from bench.questions.transports.profiles import PERFBUF, RINGBUF
 from bench.tracer import probes
+from bench.tracer.transports import perfbuf, ringbuf
 from workloads import cgroup, user
 
 Attempt = Callable[[], object]
@@ -128,7 +128,7 @@ def by_transport(needs: Sequence[Need]) -> dict[str, tuple[str, ...] | None]:
     rings = [each for each in parts if each.otherwise != _WITHOUT_PERF]
     return {
         transport: together(found, "run") if all(each.possible for each in found) else None
-        for transport, found in ((RINGBUF, rings), (PERFBUF, parts))
+        for transport, found in ((ringbuf.TRANSPORT.name, rings), (perfbuf.TRANSPORT.name, parts))
     }
 
 
