@@ -249,12 +249,12 @@ def _kernels() -> Iterator[str]:
 
 
 def _environment() -> Iterator[str]:
-    """Yield the table of variables that bufbench follows."""
+    """Yield the table of variables that bufbench reads."""
     yield "| variable | meaning |"
     yield "|---|---|"
     yield from (f"| `{name}` | {meaning} |" for name, meaning in environment.VARIABLES.items())
     yield ""
-    yield f"Not followed, and removed: {', '.join(f'`{name}`' for name in environment.IGNORED)}."
+    yield f"Removed from the environment: {', '.join(f'`{name}`' for name in environment.IGNORED)}."
 
 
 BLOCKS: Final[Mapping[str, Callable[[], Iterator[str]]]] = {
