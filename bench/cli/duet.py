@@ -30,13 +30,8 @@ if TYPE_CHECKING:
 
     from bench.questions.duet.judge import Duel
 
-_BUDGET = of_tracer(
-    click_type=Size(),
-    help="Data bytes of each arm.  [default: 1MiB]",
-    metavar="SIZE",
-    show_default=False,
-)
-_SECONDS = of_run(click_type=Time("s"), help="Start no further storm after so many seconds.")
+_BUDGET = of_tracer(click_type=Size(), help="Data bytes of each arm.", metavar="SIZE")
+_SECONDS = of_run(click_type=Time("s"), help="Start no further storm after this time.")
 _SHAPES: Final = frozenset({Shape.STORM, Shape.BURST, Shape.TRICKLE, Shape.THREADS, Shape.HOTCPU})
 
 
@@ -56,7 +51,7 @@ def command(
     count: Annotated[int, of_storm(help="Children of one storm.")] = 8_000,
     rate: Annotated[float, of_storm(help="Children a second; 0: as fast as possible.")] = 0.0,
     budget: Annotated[int, _BUDGET] = 1 << 20,
-    storms: Annotated[int, of_run(help="Storms, 8 or more.")] = 24,
+    storms: Annotated[int, of_run(help="Number of storms, 8 or more.")] = 24,
     precision: Annotated[
         str | None, of_run(help="Add storms until intervals extend no farther, like 2%.")
     ] = None,

@@ -15,6 +15,7 @@ from click.core import ParameterSource
 from typer import Option
 
 from bench.cli import settings
+from bench.cli.values import Size, Time
 from bench.errors import UsageError
 from bench.report import renderers
 from bench.tracer.transports import names
@@ -114,7 +115,7 @@ class Command(_InFull, typer.core.TyperCommand):
         """Write arguments, then options by panel."""
         panels: dict[str, list[tuple[str, str]]] = {}
         for each in self.get_params(ctx):
-            if record := each.get_help_record(ctx):
+            if record := help_record(each, ctx):
                 panels.setdefault(panel(each), []).append(record)
         if not panels.keys() - {_ARGUMENTS, _OTHERS}:
             panels["Options"] = panels.pop(_OTHERS)
@@ -131,6 +132,15 @@ class Command(_InFull, typer.core.TyperCommand):
             if times > 1 and single:
                 raise UsageError(f"{option.opts[0]} is given {times} times", remedy="give it once")
         return super().parse_args(ctx, args)
+
+
+def help_record(parameter: click.Parameter, context: click.Context) -> tuple[str, str] | None:
+    """Return the help of a parameter; a default with a unit is shown as it would be typed."""
+    record, default = parameter.get_help_record(context), parameter.default
+    if record is None or default is None or not isinstance(parameter.type, Size | Time):
+        return record
+    typed = parameter.type.typed(default)
+    return record[0], record[1].replace(f"[default: {default}]", f"[default: {typed}]")
 
 
 def panel(parameter: click.Parameter) -> str:

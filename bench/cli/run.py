@@ -63,7 +63,7 @@ _BURST = of_storm(help="Children that exit at once, of a burst.")
 _EXEC = of_storm("--exec", help="Let each child exec a program.")
 _BUDGET = of_tracer(
     click_type=Size(check=ring_size),
-    help="Data bytes over all buffers, like 64K; repeatable.",
+    help="Data bytes over all buffers; 64KiB by default. Repeatable.",
     metavar="SIZE",
 )
 _TRANSPORT = of_tracer(
@@ -80,15 +80,15 @@ _PAYLOAD = of_tracer(
     click_type=Size(words={"0": 0, "mixed": MIXED}, check=_payload),
     help="Padding of each record: 0 to 4096 bytes, or mixed.",
 )
-_INTERVAL = of_consumer(click_type=Time("ms"), help="Milliseconds between timed drains.")
+_INTERVAL = of_consumer(click_type=Time("ms"), help="Time between timed drains.")
 _POLL = of_consumer(
     help="How the consumer waits; edge is edge-triggered epoll, edge-bare that without its barrier."
 )
 _FLUSH = of_consumer(
     click_type=Time("ms"),
-    help="Milliseconds after which the consumer reads even if not woken; 0: never.",
+    help="Time after which the consumer reads even if not woken; 0: never.",
 )
-_STALL = of_consumer(click_type=Time("ms"), help="Milliseconds in which it reads nothing, once.")
+_STALL = of_consumer(click_type=Time("ms"), help="Time in which it reads nothing, once.")
 _CPUS = of_storm(help="CPUs of the storm, such as 0-1; all by default.")
 _READER_COMMAND = of_consumer(
     help="Your own program that drains the buffers (docs/readers.md).", metavar="COMMAND"

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 _MOST_S = 1.0  # of a profile: its busiest
 _MOST_CPUS = 4096
 _DEFAULT_STORMS = 20  # fewer would show too little
-_STALL = of_consumer(click_type=Time("ms"), help="Longest stall to survive, in ms.")
-_SECONDS = of_storm(click_type=Time("s"), help="Length of a storm without the stall, in seconds.")
+_STALL = of_consumer(click_type=Time("ms"), help="Longest stall to survive.")
+_SECONDS = of_storm(click_type=Time("s"), help="Length of a storm, without the stall.")
 _MEMORY = of_tracer(click_type=Size(), help="Most that all buffers may take.", metavar="SIZE")
 _ON_CPUS = of_output(help="Also estimate, by a model, what so many CPUs need.", metavar="N")
 _TRANSPORT = of_tracer(help=f"{TRANSPORTS}; repeatable.")

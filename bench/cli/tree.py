@@ -11,7 +11,7 @@ import click
 import typer
 
 from bench.campaign.gates import WHAT
-from bench.cli.options import panel
+from bench.cli.options import help_record, panel
 from bench.plan.experiments import BASELINES
 from bench.questions.claims.catalogue import claims
 from bench.questions.transports.profiles import NAMES
@@ -79,7 +79,7 @@ def _walk(command: Any, context: click.Context) -> Iterator[Node]:
 
 
 def _option(option: Any, context: click.Context) -> Option:
-    typed, text = option.get_help_record(context) or ("", "")
+    typed, text = help_record(option, context) or ("", "")
     flags = (*option.opts, *option.secondary_opts)
     takes = not (option.is_flag or option.count)
     return Option(

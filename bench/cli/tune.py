@@ -34,17 +34,12 @@ from bench.tracer.transports import find
 if TYPE_CHECKING:
     from bench.plan.experiments import Experiment
 
-_BUDGET = of_tracer(
-    click_type=Size(),
-    help="Data bytes over all buffers.  [default: 1MiB]",
-    metavar="SIZE",
-    show_default=False,
-)
-_SECONDS = of_storm(click_type=Time("s"), help="Length of a storm, in seconds.")
+_BUDGET = of_tracer(click_type=Size(), help="Data bytes over all buffers.", metavar="SIZE")
+_SECONDS = of_storm(click_type=Time("s"), help="Length of a storm.")
 _TRANSPORT = of_tracer(help=f"{TRANSPORTS}; repeatable.")
 _AXIS = of_output("--for", help="What to optimise.")
 _WITHIN = of_output(
-    click_type=Time("ms"), help="For balance: deliver 99 % of records within so many ms."
+    click_type=Time("ms"), help="For balance: deliver 99 % of records within this time."
 )
 
 

@@ -36,6 +36,13 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # not generic before 8.4
         self._check = check
         self._words = words or {}
 
+    def typed(self, size_bytes: int) -> str:
+        """Return a size as it would be typed: "1MiB", or its word."""
+        from bench.plan import budgets
+
+        words = (word for word, meant in self._words.items() if meant == size_bytes)
+        return next(words, budgets.label(size_bytes))
+
     def convert(self, value: Any, param: click.Parameter | None, _: Any) -> int:
         """Return the bytes; UsageError, naming the option, for anything else."""
         from bench.plan import budgets
@@ -58,6 +65,10 @@ class Time(click.ParamType):  # type: ignore[type-arg]  # not generic before 8.4
 
     def __init__(self, unit: str) -> None:
         self._unit = unit
+
+    def typed(self, length: float) -> str:
+        """Return a length of time as it would be typed: "30s"."""
+        return f"{length:g}{self._unit}"
 
     def convert(self, value: Any, param: click.Parameter | None, _: Any) -> float:
         """Return the time in ``unit``; UsageError, naming the option, for anything else."""
