@@ -100,7 +100,7 @@ def command(
         attach_s=attach_timeout,
         settle_s=settle_timeout,
     )
-    tell = speaker(time.monotonic())
+    progress = speaker(time.monotonic())
     with (
         lock.held(wait=wait),
         _headers() as environment,
@@ -111,7 +111,7 @@ def command(
             reading,
             plan,
             lambda each: judge.rung(each, started.output, reading).whole,
-            tell,
+            progress,
         )
         verdict = judge.judge(checked, started.output, reading)
     with read_or_not():

@@ -102,7 +102,7 @@ def command(
     load = plan.load(under or (), rate_per_s=rate, seconds=seconds, workers=workers)
     found = package.read(file)
     stamp_at = plan.stamp_at(found.columns(event), stamp) if stamp else -1
-    tell = speaker(time.monotonic())
+    progress = speaker(time.monotonic())
     with (
         lock.held(wait=wait),
         libbpf.loaded() as library,
@@ -110,7 +110,7 @@ def command(
         looks = measured.look(library, found, budget)
         sides = ("", looks.other) if looks.other else ("",)
         order = plan.order(sides, blocks, seed)
-        rounds = run(library, found, looks, load, order, stamp_at=stamp_at, say=tell)
+        rounds = run(library, found, looks, load, order, stamp_at=stamp_at, say=progress)
     with read_or_not():
         answer(form, [document(found.name, load, looks, rounds, stamp=stamp or "", seed=seed)])
     if residue := sum(each.residue for each in rounds):
