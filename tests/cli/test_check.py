@@ -52,12 +52,12 @@ def losing(tmp_path_factory: pytest.TempPathFactory) -> str:
     ("words", "complaint"),
     [
         ([], "missing argument"),
-        (["mytracer"], "how this tool's lines are read is not known"),
+        (["mytracer"], "it is not known how to read this tool's lines"),
         (["--pid-pattern", "(", "mytracer"], "not a regular expression"),
         (["--rates", "5,3", "bpftrace"], "do not rise"),
         (["--rates", "0,3", "bpftrace"], "do not rise"),
         (["--rates", "nan", "bpftrace"], "do not rise"),
-        (["--rates", "x", "bpftrace"], "is no list"),
+        (["--rates", "x", "bpftrace"], "is not a list of numbers"),
         (["--seconds", "0", "bpftrace"], "--seconds 0 is out of range"),
         (["--fail-on", "loud", "bpftrace"], "no gate loud"),
         (["--preset", "dtrace", "bpftrace"], "no preset dtrace"),
@@ -80,8 +80,8 @@ def test_what_makes_no_sense_is_refused_in_one_line(words: list[str], complaint:
         (["sleep", "60"], "sleep printed no line within 1.5 s"),
         (["yes"], "yes printed more than 8 MiB"),
         (["yes", "1"], "yes printed more than 8 MiB"),
-        (["sh", "-c", "echo ready; sleep 60"], "no line shows a PID; its last one: ready"),
-        (["sh", "-c", "echo 1; sleep 60"], "none of those that were made for it"),
+        (["sh", "-c", "echo ready; sleep 60"], "no line with a PID within 1.5 s; the last: ready"),
+        (["sh", "-c", "echo 1; sleep 60"], "but not the probes that bufbench made for it"),
     ],
 )
 def test_what_is_no_tool_is_named_in_one_line(tool: list[str], complaint: str) -> None:

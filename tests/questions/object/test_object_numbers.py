@@ -112,7 +112,7 @@ def test_an_object_alone_says_why_and_has_one_side() -> None:
     looks = replace(LOOKS, transports=("ringbuf",), other="", alone=why)
     found = said([one("ringbuf", block) for block in range(8)], looks)
     assert found.title == "tool loses nothing on the ring buffer"
-    assert f"Measured alone, since it cannot be put on another transport: {why}." in notes(found)
+    assert f"Measured alone, since it cannot be moved to another transport: {why}." in notes(found)
     assert not [each for each in found.parts if isinstance(each, Sentence)]
     for form in renderers.names():
         assert renderers.find(form)(found, data=None)
@@ -131,9 +131,9 @@ def test_what_is_wrong_is_noted() -> None:
     bad = {"delivered": 990, "discarded": 3, "misdated": 5, "ended": 2}
     found = said([one("ringbuf", **bad), one("perfbuf")])
     for words in (
-        "7 of what was sent was neither refused nor read",
-        "3 were reserved and discarded",
-        "ns of 5 in 1,990 events is no time of CLOCK_MONOTONIC",
+        "7 events were neither refused nor read",
+        "reserved and discarded 3 events",
+        "ns of 5 in 1,990 events is not a time of CLOCK_MONOTONIC",
         "The command ended with 2 in 1 of 2 rounds",
     ):
         assert words in notes(found)
@@ -171,7 +171,7 @@ def test_a_stamp_is_a_number_of_64_bits() -> None:
     ]
     assert plan.stamp_at(columns, None) == -1
     assert plan.stamp_at(columns, "at.ns") == 8
-    for name, complaint in (("pid", "no number of 64 bits"), ("ns", "not there")):
+    for name, complaint in (("pid", "no such member of 64 bits"), ("ns", "no such member;")):
         with pytest.raises(UsageError, match=rf"{complaint} in the event; take at\.ns") as refused:
             plan.stamp_at(columns, name)
         assert "\n" not in str(refused.value)
