@@ -83,8 +83,8 @@ def test_the_user_s_own_pattern_and_key() -> None:
     [
         ("(", None, None, "not a regular expression"),
         ("a", None, None, "no group"),
-        (None, "a", None, "no path"),
-        (r"(\d+)", ".a", None, "two ways"),
+        (None, "a", None, "not a path"),
+        (r"(\d+)", ".a", None, "contradicts"),
         (None, None, None, "is not known"),
         (r"(\d+)", None, "lost", "--lost-pattern has no group"),
     ],
