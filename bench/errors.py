@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Errors for people: one line each, and the exit code of each kind."""
+"""Errors for people: one line each, safe to print, and the exit code of each kind."""
 
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 
-from bench.escape import in_a_line
+_LONGEST: Final = 600
+_HEAD, _TAIL = 400, 150
 
 
 class ExitCode(IntEnum):
@@ -102,3 +103,20 @@ class Stop(BufbenchError):
 
 class JournalError(BufbenchError):
     """A journal could not be read or written: torn, foreign, newer, empty, disk full."""
+
+
+def in_a_line(text: str) -> str:
+    """Return ``text`` as one printable line, without its middle where it is long."""
+    shown = clean(text)
+    return shown if len(shown) <= _LONGEST else f"{shown[:_HEAD]} ... {shown[-_TAIL:]}"
+
+
+def clean(text: str) -> str:
+    """Return ``text`` with everything that could steer a terminal made visible."""
+    return text if text.isprintable() else "".join(map(_visible, text))
+
+
+def _visible(char: str) -> str:
+    if char.isprintable():
+        return char
+    return char.encode("unicode_escape", "backslashreplace").decode("ascii")

@@ -11,8 +11,7 @@ from typer import Argument
 from bench.amounts import counted
 from bench.cli.options import AsFormat, AsJsonForm, form_of, of_output
 from bench.cli.output import answer, read, read_or_not, say
-from bench.errors import GateFailed, JournalError, UsageError
-from bench.escape import clean
+from bench.errors import GateFailed, JournalError, UsageError, clean
 
 if TYPE_CHECKING:
     from bench.linux.machine import Machine

@@ -12,8 +12,7 @@ from typer import Argument
 from bench.cli.options import AsJsonForm, Full, form_of, of_output
 from bench.cli.output import answer, say
 from bench.cli.report import refuse_text_file
-from bench.errors import UsageError
-from bench.escape import clean
+from bench.errors import UsageError, clean
 
 _PLACES = Argument(
     help="Journals, or folders that are searched for journals at any depth.", metavar="DIR..."

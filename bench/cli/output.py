@@ -36,7 +36,7 @@ def speaker(began: float) -> Callable[[str], None]:
 
 def name_faults(faults: Iterable[object], repeated: int) -> None:
     """List on stderr the lines that could not be used, and how many trials came twice."""
-    from bench.escape import clean
+    from bench.errors import clean
     from bench.questions.transports.words import repeats
 
     for line in (*faults, *repeats(repeated)):

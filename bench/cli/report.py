@@ -14,8 +14,7 @@ from typer import Argument
 
 from bench.cli.options import AsJsonForm, Full, form_of, format_option, of_output
 from bench.cli.output import answer, name_faults, say, writable, write
-from bench.errors import BufbenchError, UsageError
-from bench.escape import clean
+from bench.errors import BufbenchError, UsageError, clean
 
 if TYPE_CHECKING:
     from bench.journal.schema import JournalContent

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from bench.amounts import counted, duration
-from bench.escape import in_a_line
+from bench.errors import in_a_line
 from bench.fleet.roster import Roster, Row, State
 
 if TYPE_CHECKING:

@@ -22,8 +22,7 @@ from typing import Final
 
 import bench
 from bench.amounts import counted, size
-from bench.errors import MachineUnfit, UsageError
-from bench.escape import clean
+from bench.errors import MachineUnfit, UsageError, clean
 from bench.guests import init
 from bench.guests.architecture import AMD64, ARM64, named, own
 from bench.guests.console import broken, panic

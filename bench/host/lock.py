@@ -23,8 +23,7 @@ from typing import Final
 
 import psutil
 
-from bench.errors import Busy, MachineUnfit
-from bench.escape import in_a_line
+from bench.errors import Busy, MachineUnfit, in_a_line
 from bench.linux import procfs
 
 _SYSTEM: Final = Path("/run/bufbench.lock")

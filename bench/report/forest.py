@@ -8,7 +8,7 @@ from html import escape
 from math import exp, inf, isfinite, log
 from typing import Final
 
-from bench.escape import clean
+from bench.errors import clean
 from bench.report.document import Effect, Effects
 from bench.report.figure import look
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from bench.amounts import counted as counted  # noqa: PLC0414  reports take these from here
 from bench.amounts import size as size  # noqa: PLC0414
-from bench.escape import clean as clean  # noqa: PLC0414
+from bench.errors import clean as clean  # noqa: PLC0414
 from bench.judge.metrics import Unit
 from bench.judge.statistics import Estimate, Scale
 from bench.report.document import NONE

@@ -212,7 +212,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
 def _record_run(config: pytest.Config, suite: Suite) -> None:
     """Write into JUnit's file what ran: kernel, gates, seed, and how much of the plan."""
     from bench.journal.reader import read_journal
-    from bench.judge.coverage import coverage
+    from bench.questions.transports.coverage import coverage
 
     run = read_journal(suite.journal).runs[-1]
     found = coverage([run])

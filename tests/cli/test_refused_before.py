@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tracing import bufbench
 
-from bench import errors, escape
+from bench import errors
 from bench.errors import BufbenchError, UsageError
 
 LONG = "x" * 10_060
@@ -73,10 +73,10 @@ def test_errors_are_one_printable_line_however_long() -> None:
 
 def test_what_is_short_stands_as_it_is() -> None:
     assert str(BufbenchError("what", remedy="do")) == "what; do"
-    whole = "y" * escape._LONGEST
-    assert escape.in_a_line(whole) == whole
+    whole = "y" * errors._LONGEST
+    assert errors.in_a_line(whole) == whole
     assert str(errors.MachineUnfit(whole)) == whole
-    assert " ... " in escape.in_a_line(whole + "y")
+    assert " ... " in errors.in_a_line(whole + "y")
 
 
 @pytest.mark.slow

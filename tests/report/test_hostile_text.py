@@ -21,7 +21,7 @@ from rich.console import Console
 from tracing import BUFBENCH, bufbench
 
 from bench.cli.report import write_page
-from bench.escape import clean
+from bench.errors import clean
 from bench.journal.reader import read_journal
 from bench.journal.schema import JournalContent
 from bench.journal.writer import JournalWriter

@@ -25,7 +25,7 @@ from bench.campaign import gates
 from bench.host import process
 from bench.journal.reader import read_journal
 from bench.journal.writer import JournalWriter
-from bench.judge.coverage import coverage
+from bench.questions.transports.coverage import coverage
 from bench.suite import plugin, test_experiments
 from bench.suite.plugin import ReplayClock
 from bench.trial.result import TrialResult

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tracing import eventually, tracing
 
-from bench.escape import clean, clean_name
+from bench.errors import clean
+from bench.linux.comm import clean_name
 
 pytestmark = pytest.mark.slow
 

@@ -11,8 +11,7 @@ from typer import Argument
 from bench.cli.options import AsFormat, AsJsonForm, Full, form_of, of_output
 from bench.cli.output import answer, read, say
 from bench.cli.report import refuse_text_file
-from bench.errors import UsageError
-from bench.escape import clean
+from bench.errors import UsageError, clean
 
 if TYPE_CHECKING:
     from bench.questions.fleet.judge import Measured

@@ -154,7 +154,7 @@ def step(
 
     Example: bufbench kernels bisect-step ./bzImage --test all:+0 --baseline yesterday.json
     """
-    from bench.escape import clean
+    from bench.errors import clean
     from bench.guests.sources import Options, provide, source_of
     from bench.guests.sources.host import HOST
     from bench.host import scratch

@@ -52,7 +52,7 @@ def command(
     Example: bufbench kernels report results/kernels-20261122-101500 --format html
     """
     from bench.campaign import gates
-    from bench.escape import clean
+    from bench.errors import clean
     from bench.questions.kernels.folders import read_matrix
     from bench.questions.kernels.matrix import compare
     from bench.questions.kernels.outcome import Status

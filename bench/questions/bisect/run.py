@@ -8,8 +8,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from bench.errors import BufbenchError, MachineUnfit, UsageError
-from bench.escape import clean
+from bench.errors import BufbenchError, MachineUnfit, UsageError, clean
 from bench.guests import images
 from bench.host import ownership
 from bench.questions.bisect.condition import Condition, Judged

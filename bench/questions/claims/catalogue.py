@@ -16,12 +16,12 @@ from typing import Final
 
 import bench.questions.claims.families as package
 from bench.errors import UsageError
-from bench.judge.coverage import Coverage
 from bench.judge.statistics import holm
 from bench.linux.machine import Machine
 from bench.questions.claims.claim import Claim, Finding, Side, Verdict
 from bench.questions.claims.evidence import Evidence
 from bench.questions.claims.refused import REFUSED
+from bench.questions.transports.coverage import Coverage
 
 LEVEL: Final = 0.05  # chance of any wrong verdict of difference, over all comparative claims
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from bench.journal.schema import JournalContent, Run
-from bench.judge.coverage import Coverage, coverage
 from bench.judge.filing import file
 from bench.judge.load import Load
 from bench.judge.samples import ArmSamples, ExperimentSamples, Place, Stretch
 from bench.linux.machine import Machine
 from bench.plan.experiments import comparisons
+from bench.questions.transports.coverage import Coverage, coverage
 from bench.questions.transports.profiles import PERFBUF, RINGBUF
 from bench.questions.transports.summary import by_machine
 from bench.trial.result import State, TrialResult

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bench.escape import clean
+from bench.errors import clean
 from bench.judge.memory import Worth
 from bench.linux.machine import UNKNOWN
 from bench.questions.kernels.rows import KernelRow, Result

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from bench.amounts import counted
-from bench.errors import BufbenchError, UsageError
-from bench.escape import clean
+from bench.errors import BufbenchError, UsageError, clean
 from bench.guests import boot
 from bench.guests.boot import Accelerator, Guest, booted, python, watched
 from bench.guests.sources import Image

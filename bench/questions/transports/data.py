@@ -8,7 +8,6 @@ from typing import Final, Literal
 
 from bench.journal.schema import Fault
 from bench.judge.comparison import Comparison, Outcome, Row, Side, Unequal
-from bench.judge.coverage import Coverage
 from bench.judge.floor import Floor
 from bench.judge.ladder import Rung
 from bench.judge.load import reduced
@@ -18,6 +17,7 @@ from bench.judge.statistics import Estimate
 from bench.judge.torn import Torn
 from bench.linux.machine import Machine
 from bench.plan.config import Poll
+from bench.questions.transports.coverage import Coverage
 from bench.questions.transports.decision import verdict
 from bench.questions.transports.sentence import sentence
 from bench.questions.transports.standing import Direction, Question, Standing

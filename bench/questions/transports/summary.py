@@ -14,7 +14,6 @@ from bench.journal.reader import Line, gather, read
 from bench.journal.schema import Fault, JournalContent, Run
 from bench.judge.columns import columns_of
 from bench.judge.comparison import Comparison, Unequal, compare_arms, unequal_loads
-from bench.judge.coverage import Coverage, coverage
 from bench.judge.filing import file
 from bench.judge.floor import Floor, noise_floors
 from bench.judge.ladder import Ladder, ladders
@@ -23,6 +22,7 @@ from bench.judge.samples import ExperimentSamples, Stretch
 from bench.judge.torn import Torn, torn
 from bench.linux.machine import Machine
 from bench.plan.config import TrialConfig
+from bench.questions.transports.coverage import Coverage, coverage
 from bench.questions.transports.standing import Standing, standings
 from bench.trial.result import State, TrialResult
 

@@ -9,11 +9,11 @@ from typing import Final
 from bench.amounts import counted
 from bench.judge.comparison import Comparison
 from bench.judge.contradiction import Contradiction, contradictions
-from bench.judge.coverage import Coverage
 from bench.judge.load import reduced as shortfalls
 from bench.judge.metrics import Unit
 from bench.linux.machine import Machine
 from bench.plan.config import Poll
+from bench.questions.transports.coverage import Coverage
 from bench.questions.transports.standing import Direction
 from bench.questions.transports.summary import Summary
 from bench.report.document import Level, Mark, Note

@@ -7,7 +7,7 @@ import csv
 import io
 from typing import Any
 
-from bench.escape import clean
+from bench.errors import clean
 from bench.report.document import Document, tables
 
 HEADER = ("table", "row", "column", "text", "value", "low", "high")

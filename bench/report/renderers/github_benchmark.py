@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from bench.escape import clean
+from bench.errors import clean
 from bench.report.document import Document, Measure, measures
 
 

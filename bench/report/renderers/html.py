@@ -12,8 +12,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any, Final
 
-from bench.errors import MachineUnfit
-from bench.escape import clean
+from bench.errors import MachineUnfit, clean
 from bench.report.converter import Converter
 from bench.report.document import (
     Document,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bench.escape import in_a_line
+from bench.errors import in_a_line
 from bench.report.document import Check, Document, Passing, checks
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from bench.escape import clean
+from bench.errors import clean
 from bench.report.document import (
     Command,
     Definitions,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bench.escape import clean
+from bench.errors import clean
 from bench.report.document import Document, Labels, checks, measures
 
 _Samples = list[tuple[Labels, float]]

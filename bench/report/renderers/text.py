@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from bench.escape import clean
+from bench.errors import clean
 from bench.report.document import (
     Cell,
     Command,

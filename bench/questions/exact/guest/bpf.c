@@ -9,7 +9,7 @@
 
 #define ENOTSUPP 524 /* the kernel's own; it has no name in user space */
 
-int bpf(enum bpf_cmd command, union bpf_attr *attribute)
+int sys_bpf(enum bpf_cmd command, union bpf_attr *attribute)
 {
 	return (int)syscall(SYS_bpf, command, attribute, sizeof(*attribute));
 }
@@ -26,7 +26,7 @@ int map_create(enum bpf_map_type type, unsigned int value_bytes, unsigned int en
 		.inner_map_fd = inner < 0 ? 0 : (uint32_t)inner,
 	};
 
-	return bpf(BPF_MAP_CREATE, &create);
+	return sys_bpf(BPF_MAP_CREATE, &create);
 }
 
 static int element(enum bpf_cmd command, int map, const void *value)
@@ -38,7 +38,7 @@ static int element(enum bpf_cmd command, int map, const void *value)
 		.value = (uintptr_t)value,
 	};
 
-	return bpf(command, &at);
+	return sys_bpf(command, &at);
 }
 
 int map_update(int map, const void *value)
@@ -61,7 +61,7 @@ static int run_at_system_calls(int program, unsigned int times)
 		.raw_tracepoint.name = (uintptr_t)"sys_enter",
 		.raw_tracepoint.prog_fd = (uint32_t)program,
 	};
-	int link = bpf(BPF_RAW_TRACEPOINT_OPEN, &attach);
+	int link = sys_bpf(BPF_RAW_TRACEPOINT_OPEN, &attach);
 
 	if (link < 0)
 		return -1;
@@ -75,7 +75,7 @@ int run_program(int program, unsigned int times)
 	for (unsigned int i = 0; i < times; i++) {
 		union bpf_attr test = { .test.prog_fd = (uint32_t)program };
 
-		if (!bpf(BPF_PROG_TEST_RUN, &test))
+		if (!sys_bpf(BPF_PROG_TEST_RUN, &test))
 			continue;
 		if (i == 0 && (errno == ENOTSUPP || errno == EINVAL))
 			return run_at_system_calls(program, times);

@@ -22,14 +22,14 @@ int refused(struct refusal *refusal, const char *step, const char *said)
 	return -1;
 }
 
-static unsigned int buffer_bytes(const struct call *call)
+static unsigned int buffer_bytes(const struct call_case *call)
 {
 	bool small = call->buffer == FULL || call->buffer == OVERWRITE;
 
 	return small ? (unsigned int)getpagesize() : ROOMY_BYTES;
 }
 
-static int open_ring(const struct call *call, struct target *target, struct refusal *refusal)
+static int open_ring(const struct call_case *call, struct target *target, struct refusal *refusal)
 {
 	unsigned int flags = call->buffer == OVERWRITE ? RB_OVERWRITE : 0;
 
@@ -50,7 +50,7 @@ static int open_ring(const struct call *call, struct target *target, struct refu
 	return target->pages == MAP_FAILED ? refused(refusal, "mmap", "") : 0;
 }
 
-static int open_perf(const struct call *call, struct target *target, struct refusal *refusal)
+static int open_perf(const struct call_case *call, struct target *target, struct refusal *refusal)
 {
 	struct perf_event_attr attribute = {
 		.size = sizeof(attribute),
@@ -78,7 +78,7 @@ static int open_perf(const struct call *call, struct target *target, struct refu
 	return ioctl(target->event, PERF_EVENT_IOC_ENABLE, 0) ? refused(refusal, "enable", "") : 0;
 }
 
-int target_open(const struct call *call, struct target *target, struct refusal *refusal)
+int target_open(const struct call_case *call, struct target *target, struct refusal *refusal)
 {
 	*target = (struct target){ .map = -1, .ring = -1, .event = -1, .pages = MAP_FAILED };
 	switch (call->operation) {

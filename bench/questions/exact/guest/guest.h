@@ -35,7 +35,7 @@ enum buffer {
 	SHARDED, /* a roomy ring in an array of rings, looked up by the CPU's number */
 };
 
-struct call {
+struct call_case {
 	char name[48];
 	enum operation operation;
 	enum buffer buffer;
@@ -66,7 +66,7 @@ struct refusal {
 };
 
 /* bpf.c */
-int bpf(enum bpf_cmd command, union bpf_attr *attribute);
+int sys_bpf(enum bpf_cmd command, union bpf_attr *attribute);
 int map_create(enum bpf_map_type type, unsigned int value_bytes, unsigned int entries,
 	       unsigned int flags, int inner);
 int map_update(int map, const void *value);
@@ -74,12 +74,12 @@ int map_lookup(int map, void *value);
 int run_program(int program, unsigned int times);
 
 /* buffers.c; all return -1 and fill the refusal where the kernel refuses */
-int target_open(const struct call *call, struct target *target, struct refusal *refusal);
+int target_open(const struct call_case *call, struct target *target, struct refusal *refusal);
 void target_close(const struct target *target);
 uint64_t target_position(const struct target *target);
 
 /* program.c */
-int program_load(const struct call *call, const struct target *target, int counts, int source,
+int program_load(const struct call_case *call, const struct target *target, int counts, int source,
 		 struct refusal *refusal);
 
 /* symbols.c */

@@ -63,7 +63,7 @@ static int index_of(const char *word, const char *const words[], size_t count)
 	return -1;
 }
 
-static bool parse_call(const char *line, struct call *call)
+static bool parse_call(const char *line, struct call_case *call)
 {
 	char operation[24], wake[8], buffer[16];
 	int which, where;
@@ -81,7 +81,7 @@ static bool parse_call(const char *line, struct call *call)
 	return true;
 }
 
-static void report_counts(const struct call *call, const struct counts *counts, uint64_t from,
+static void report_counts(const struct call_case *call, const struct counts *counts, uint64_t from,
 			  uint64_t to)
 {
 	printf("call %s %u %llu %llu", call->name, call->bytes, (unsigned long long)from,
@@ -97,7 +97,7 @@ static void report_counts(const struct call *call, const struct counts *counts, 
 }
 
 /* Run the program of a call: first until its buffer is full, where that is wanted. */
-static int run_call(const struct call *call, const struct target *target, int program, int map,
+static int run_call(const struct call_case *call, const struct target *target, int program, int map,
 		    struct refusal *refusal)
 {
 	static struct counts counts;
@@ -124,7 +124,7 @@ static int run_call(const struct call *call, const struct target *target, int pr
 	return 0;
 }
 
-static int count(const struct call *call, int counts, int source, struct refusal *refusal)
+static int count(const struct call_case *call, int counts, int source, struct refusal *refusal)
 {
 	struct target target;
 	int program, failed = -1;
@@ -153,7 +153,7 @@ static void follow_plan(void)
 	}
 	while (plan && fgets(line, sizeof(line), plan)) {
 		struct refusal refusal = { 0 };
-		struct call call;
+		struct call_case call;
 
 		mark(MARK_NEXT);
 		if (!parse_call(line, &call))

@@ -113,7 +113,7 @@ static void look_up(struct code *code, int map)
 	end_program(code);
 }
 
-static void reserve(struct code *code, const struct call *call, int map)
+static void reserve(struct code *code, const struct call_case *call, int map)
 {
 	unsigned int found = 0, reserved;
 	int flags = call->wake ? FORCE_WAKEUP : NO_WAKEUP;
@@ -150,7 +150,7 @@ static void reserve(struct code *code, const struct call *call, int map)
 		end_unless_null(code, found);
 }
 
-static void dynptr(struct code *code, const struct call *call, int map)
+static void dynptr(struct code *code, const struct call_case *call, int map)
 {
 	set_map(code, R1, map);
 	set(code, R2, (int)call->bytes);
@@ -173,7 +173,7 @@ static void dynptr(struct code *code, const struct call *call, int map)
 	call_helper(code, RINGBUF_SUBMIT_DYNPTR);
 }
 
-static void output(struct code *code, const struct call *call, int map)
+static void output(struct code *code, const struct call_case *call, int map)
 {
 	if (call->operation == PERF_OUTPUT) {
 		move(code, R1, CONTEXT);
@@ -192,7 +192,7 @@ static void output(struct code *code, const struct call *call, int map)
 	call_helper(code, RINGBUF_OUTPUT);
 }
 
-static void write_record(struct code *code, const struct call *call, int map)
+static void write_record(struct code *code, const struct call_case *call, int map)
 {
 	switch (call->operation) {
 	case EMPTY:
@@ -235,7 +235,7 @@ static const char *last_words(char *log)
 	return last;
 }
 
-int program_load(const struct call *call, const struct target *target, int counts, int source,
+int program_load(const struct call_case *call, const struct target *target, int counts, int source,
 		 struct refusal *refusal)
 {
 	static struct code code;
@@ -261,7 +261,7 @@ int program_load(const struct call *call, const struct target *target, int count
 	end_program(&code);
 
 	load_it.insn_cnt = code.count;
-	program = bpf(BPF_PROG_LOAD, &load_it);
+	program = sys_bpf(BPF_PROG_LOAD, &load_it);
 	if (program >= 0)
 		return program;
 	refused(refusal, "load", "");
@@ -270,7 +270,7 @@ int program_load(const struct call *call, const struct target *target, int count
 	load_it.log_size = sizeof(log);
 	load_it.log_level = 1;
 	log[0] = '\0';
-	program = bpf(BPF_PROG_LOAD, &load_it);
+	program = sys_bpf(BPF_PROG_LOAD, &load_it);
 	if (program < 0)
 		return refused(refusal, "load", last_words(log));
 	return program;

@@ -14,7 +14,6 @@ from rendered import claims_json, claims_markdown, kernels_json, run_json, run_m
 from bench.journal.reader import as_resumed, read_journals
 from bench.journal.schema import JournalContent, Run, RunHeader
 from bench.journal.writer import encode
-from bench.judge.coverage import Coverage, coverage
 from bench.plan.outline import Outline, Stage
 from bench.questions.claims.catalogue import judge
 from bench.questions.claims.evidence import of_journals
@@ -23,6 +22,7 @@ from bench.questions.kernels import sentences
 from bench.questions.kernels.answers import answers, title
 from bench.questions.kernels.folders import read_matrix
 from bench.questions.kernels.matrix import compare
+from bench.questions.transports.coverage import Coverage, coverage
 from bench.questions.transports.decision import headline
 from bench.questions.transports.summary import compare_journals
 from bench.questions.transports.words import completeness, incomplete
