@@ -68,5 +68,6 @@ def image(folder: Path, name: str, *reports: bytes, header: bytes = b"", seeds: 
 
 def booted(folder: Path) -> list[str]:
     """The names of the kernels that were booted, in order."""
-    lines = (folder / "booted.log").read_text().splitlines()
+    log = folder / "booted.log"
+    lines = log.read_text().splitlines() if log.exists() else []
     return [Path(line.removeprefix("booted ")).name for line in lines]

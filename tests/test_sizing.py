@@ -28,7 +28,7 @@ def ignore(_: Experiment) -> None:
 
 @dataclass
 class Made:
-    """Runs whose storms lose something below a budget, and once more by chance where told to."""
+    """Runs whose storms lose something below a budget, and once more by chance where asked to."""
 
     needed_bytes: dict[str, int]
     unlucky: set[tuple[str, str, int]] = field(default_factory=set)  # experiment, arm, block
@@ -96,7 +96,7 @@ def test_all_that_is_recommended_was_tried() -> None:
     assert [arm.name for arm in made.asked[-1].arms] == ["ringbuf@32KiB", "perfbuf@64KiB"]
 
 
-def test_a_load_that_no_size_stands_has_an_end() -> None:
+def test_a_load_that_no_size_holds_has_an_end() -> None:
     made = Made({"ringbuf": 1 << 30, "perfbuf": 1 << 30})
     assert answers(search(), made) == {"ringbuf": (None, None), "perfbuf": (None, None)}
 
@@ -113,5 +113,5 @@ def test_a_burst_that_was_cut_is_another_load() -> None:
             made = super().storm(name, arm, chosen, block)
             return replace(made, storm=replace(made.storm, lowered_from=5_001))
 
-    with pytest.raises(MachineUnfit, match=r"no room for 5,001 .*--burst"):
+    with pytest.raises(MachineUnfit, match=r"from 5,001 processes .*--burst"):
         measure(search(), Cut({"ringbuf": 0, "perfbuf": 0}).run, ignore)

@@ -8,16 +8,20 @@ import os
 import shutil
 import signal
 import subprocess
-import time
+import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 import made_up_qemu
 import pytest
 from made_up_exact import all_calls, kernel, report, study
-from tracing import BUFBENCH, bufbench
+from tracing import BUFBENCH, bufbench, reaches
 
+from bench import cli
+from bench.errors import BufbenchError
 from bench.host import process
+from bench.host.signals import Ending
 from bench.report import renderers
 
 CALL = ("reserve-submit", 72)
@@ -158,12 +162,7 @@ def test_a_stopped_search_goes_on(path: dict[str, str], tmp_path: Path) -> None:
     words = [*BUFBENCH, "kernels", "bisect", "k1", "k8", *TEST]
     words += ["--images", str(place), "--output", str(tmp_path / "out")]
     with subprocess.Popen(words, env={**os.environ, **path}, stderr=subprocess.PIPE) as running:
-        for _ in range(600):
-            if (tmp_path / "qemu-system-x86_64.log").exists() and (
-                len(made_up_qemu.booted(tmp_path)) == 3
-            ):
-                break
-            time.sleep(0.1)
+        assert reaches(running, lambda: len(made_up_qemu.booted(tmp_path)) == 3)
         running.send_signal(signal.SIGINT)
         assert running.wait(20) == 130
     assert made_up_qemu.booted(tmp_path) == ["k1", "k8", "k5hangs"]
@@ -180,7 +179,7 @@ def test_a_dry_run_boots_nothing(path: dict[str, str], tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert (found["outcome"], found["most_boots"]) == ("planned", 7)
     assert not (tmp_path / "out").exists()
-    assert not (tmp_path / "qemu-system-x86_64.log").exists()
+    assert made_up_qemu.booted(tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -209,13 +208,24 @@ def test_no_images_and_no_order(path: dict[str, str], tmp_path: Path) -> None:
     assert (alone.returncode, "--images FOLDER" in alone.stderr) == (2, True)
 
 
-def step(image: str, *words: str, **path: str) -> tuple[int, str]:
-    done = bufbench("kernels", "bisect-step", image, *words, **path)
-    return done.returncode, done.stdout + done.stderr.splitlines()[-1]
+def step(monkeypatch: pytest.MonkeyPatch, image: str, *words: str) -> int:
+    """Return the exit code of a step within this process."""
+    monkeypatch.setattr(sys, "argv", ["bufbench", "kernels", "bisect-step", image, *words])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what typer says of click
+        try:
+            return cli._command_line(Ending())
+        except BufbenchError as error:
+            return error.exit_code
 
 
-@pytest.mark.slow
-def test_a_step_ends_as_git_wants_it(path: dict[str, str], tmp_path: Path) -> None:
+def test_a_step_ends_as_git_wants_it(
+    path: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("PATH", path["PATH"])
     old = made_up_qemu.image(tmp_path, "old", OLD)
     new = made_up_qemu.image(tmp_path, "new", NEW)
     nothing = tmp_path / "nothing"
@@ -235,13 +245,15 @@ def test_a_step_ends_as_git_wants_it(path: dict[str, str], tmp_path: Path) -> No
         (old, ("--test", "no-such-call:1"), 128),
         *((old, (), 128), (old, (*limit, "--colour"), 128)),
     ):
-        assert step(image, *words, **path)[0] == code, (image, words)
-    assert "reserve-submit@72: 190, not at most 101" in step(new, *limit, **path)[1]
+        assert step(monkeypatch, image, *words) == code, (image, words)
+        if (image, words) == (new, limit):
+            assert "reserve-submit@72: 190, not at most 101" in capsys.readouterr().out
 
 
 def test_a_step_without_qemu_ends_the_search(tmp_path: Path) -> None:
     image = made_up_qemu.image(tmp_path, "old", OLD)
-    assert step(image, "--test", "reserve-submit:1", PATH=str(tmp_path))[0] == 128
+    words = ("kernels", "bisect-step", image, "--test", "reserve-submit:1")
+    assert bufbench(*words, PATH=str(tmp_path)).returncode == 128
 
 
 @pytest.mark.slow

@@ -144,7 +144,9 @@ def explained(folder: Path, name: str, reserve: int) -> str:
     return image
 
 
-def test_functions_are_told_where_qemu_takes_a_plugin(path: dict[str, str], tmp_path: Path) -> None:
+def test_functions_are_named_where_qemu_takes_a_plugin(
+    path: dict[str, str], tmp_path: Path
+) -> None:
     path["BUFBENCH_TEST_PLUGIN"] = "taken"
     old, new = explained(tmp_path, "old", 70), explained(tmp_path, "new", 79)
     whole = tmp_path / "exact.json"

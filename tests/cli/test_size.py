@@ -46,13 +46,13 @@ def test_a_burst_gets_a_size_that_holds_it(tmp_path: Path) -> None:
     # All exits of the burst come within the stall, so that all 300 records have to be held.
     words = ["--burst", "300", "--stall", "100", "--seconds", "0.05", "--transport", "ringbuf"]
     done = process.run([*SIZE, *words, "--json", "--wait", "--output", str(journal)], timeout_s=240)
-    told = json.loads(done.stdout)["transports"]["ringbuf"]
-    assert told["minimum_bytes"] == 32_768  # 300 x 80 bytes; 16 KiB hold 204
-    assert told["recommended_bytes"] == 65_536
+    found = json.loads(done.stdout)["transports"]["ringbuf"]
+    assert found["minimum_bytes"] == 32_768  # 300 x 80 bytes; 16 KiB hold 204
+    assert found["recommended_bytes"] == 65_536
     tried = Counter(trial.config.budget_bytes for trial in read_journals([journal]).trials)
-    assert tried.keys() == {rung["budget_bytes"] for rung in told["rungs"]}
+    assert tried.keys() == {rung["budget_bytes"] for rung in found["rungs"]}
     # Disturbed storms stand in the journal, and may count in nothing.
-    assert all(tried[rung["budget_bytes"]] >= rung["trials"] >= 4 for rung in told["rungs"])
+    assert all(tried[rung["budget_bytes"]] >= rung["trials"] >= 4 for rung in found["rungs"])
 
 
 @pytest.mark.slow

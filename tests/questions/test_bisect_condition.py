@@ -118,7 +118,7 @@ def test_trials(test: str, verdict: Verdict) -> None:
     ],
 )
 def test_what_is_no_test(text: str) -> None:
-    with pytest.raises(UsageError) as told:
+    with pytest.raises(UsageError) as error:
         parse(text)
-    assert "\n" not in str(told.value)
-    assert len(str(told.value)) < 800
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 800

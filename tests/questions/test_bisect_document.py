@@ -65,7 +65,7 @@ def test_what_is_said() -> None:
     text = renderers.find("markdown")(document(FOUND))
     assert "ring-output:+0 fails first on one of 3 kernels, from b to" in text
     assert "a (ring-output@72, @328: 194)." in text
-    assert "6 boots, 2 of them in this run; 3 of 4 kernels looked at." in text
+    assert "6 boots, 2 of them in this run; 3 of 4 kernels tried." in text
     assert "| kernel | 72 bytes | 328 bytes | verdict | boots | why |" in text
     assert "| b | - | - | cannot be judged | 2 | hung: made up |" in text
     assert document(PLAN).title == "4 kernels from a to <d>: at most 6 boots"

@@ -16,11 +16,11 @@ class Row:
     """A row that is bad from ``first_bad`` on, and cannot be judged at some places."""
 
     def __init__(
-        self, first_bad: int, unknown: Collection[int] = (), loose: Collection[int] = ()
+        self, first_bad: int, unknown: Collection[int] = (), unconfirmed: Collection[int] = ()
     ) -> None:
         self.looks: list[int] = []
         self.confirmed: list[int] = []
-        self._first_bad, self._unknown, self._loose = first_bad, unknown, loose
+        self._first_bad, self._unknown, self._unconfirmed = first_bad, unknown, unconfirmed
 
     def judge(self, at: int) -> Verdict:
         self.looks.append(at)
@@ -31,7 +31,7 @@ class Row:
     def confirm(self, at: int) -> Verdict:
         assert at in self.looks
         self.confirmed.append(at)
-        if at in self._loose:
+        if at in self._unconfirmed:
             return Verdict.UNKNOWN
         return Verdict.BAD if at >= self._first_bad else Verdict.GOOD
 
@@ -50,7 +50,7 @@ def test_every_place_is_found_by_the_fewest_looks(count: int) -> None:
 
 
 def test_the_bound_is_reached() -> None:
-    """With fewer looks than log2 of the places, two of them could not be told apart."""
+    """With fewer looks than log2 of the places, two of them could not be distinguished."""
     for count in range(3, 40):
         worst = max(_looks(count, first_bad) for first_bad in range(1, count))
         assert worst == most(count) == ceil(log2(count - 1)) + 2
@@ -63,7 +63,7 @@ def _looks(count: int, first_bad: int) -> int:
 
 
 @pytest.mark.parametrize("count", range(2, 10))
-def test_what_cannot_be_told_widens_the_answer_and_costs_a_look_each(count: int) -> None:
+def test_what_cannot_be_judged_widens_the_answer_and_costs_a_look_each(count: int) -> None:
     inner = range(1, count - 1)
     for size in range(len(inner) + 1):
         for unknown in combinations(inner, size):
@@ -71,23 +71,23 @@ def test_what_cannot_be_told_widens_the_answer_and_costs_a_look_each(count: int)
                 row = Row(first_bad, unknown)
                 border = row.search(count)
                 assert border is not None
-                told = [at for at in range(count) if at not in unknown]
-                assert border.last_good == max(at for at in told if at < first_bad)
-                assert border.first_bad == min(at for at in told if at >= first_bad)
+                judged = [at for at in range(count) if at not in unknown]
+                assert border.last_good == max(at for at in judged if at < first_bad)
+                assert border.first_bad == min(at for at in judged if at >= first_bad)
                 seen = len({*row.looks} & {*unknown})
                 assert len(row.looks) == len({*row.looks}) <= most(count) + seen
 
 
-def test_a_border_that_does_not_stand_is_passed_over() -> None:
+def test_a_border_that_is_not_confirmed_is_skipped() -> None:
     for count in range(2, 9):
         for first_bad in range(1, count):
-            for loose in range(1, count - 1):
-                row = Row(first_bad, loose=[loose])
+            for unconfirmed in range(1, count - 1):
+                row = Row(first_bad, unconfirmed=[unconfirmed])
                 border = row.search(count)
-                told = [at for at in range(count) if at != loose or at not in row.confirmed]
+                judged = [at for at in range(count) if at != unconfirmed or at not in row.confirmed]
                 assert border == Border(
-                    max(at for at in told if at < first_bad),
-                    min(at for at in told if at >= first_bad),
+                    max(at for at in judged if at < first_bad),
+                    min(at for at in judged if at >= first_bad),
                 )
 
 
@@ -106,5 +106,5 @@ def test_ends_that_do_not_differ_end_it_at_once(row: Row, looks: list[int]) -> N
 
 
 @pytest.mark.parametrize("end", [0, 1])
-def test_an_end_that_does_not_stand_ends_it(end: int) -> None:
-    assert Row(1, loose=[end]).search(2) is None
+def test_an_end_that_is_not_confirmed_ends_it(end: int) -> None:
+    assert Row(1, unconfirmed=[end]).search(2) is None

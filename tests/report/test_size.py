@@ -60,8 +60,10 @@ def text(answer: Sized) -> str:
 def test_it_says_what_to_configure_and_tells_minimum_from_recommendation() -> None:
     said = text(sized(RING, PERF))
     assert "set max_entries=65536 (64 KiB), and leave wake-ups adaptive (flags 0), or" in said
-    assert "The minimum is 32 KiB (lost in 0 of 24 storms, at most 11.7 %)" in said
-    assert "The recommendation is 2 x the minimum (margin 2), and lost in 0 of 24 storms." in said
+    assert (
+        "The minimum is 32 KiB (0 of 24 storms lost records; 95 % bound 11.7 %); at 16 KiB," in said
+    )
+    assert "The recommended size is 2 x the minimum (margin 2), at which 0 of 24 storms" in said
     assert "set page_cnt=16 for each CPU (128 KiB over 2 CPUs), and wake up at every re" in said
     assert "Which buffer: the ring buffer, needing least (the ring buffer 32 KiB, the pe" in said
 
@@ -76,15 +78,15 @@ def test_it_says_what_load_that_holds_for() -> None:
     slow = sized(RING, load=Load(rate_per_s=20_000.0))
     assert "could not make that many" in text(slow)
     assert "could not make that many" not in text(replace(slow, exits_per_s=19_000.0))
-    assert "loss is chance" in text(sized(RING, load=Load(stall_ms=0.0)))
+    assert "losses are down to chance" in text(sized(RING, load=Load(stall_ms=0.0)))
 
 
-def test_disturbance_is_told() -> None:
+def test_disturbance_is_reported() -> None:
     assert "Beware" not in text(sized(replace(RING, disturbed=9)))  # of 96
-    assert "10 of 96 storms disturbed" in text(sized(replace(RING, disturbed=10)))
+    assert "10 of 96 storms were disturbed" in text(sized(replace(RING, disturbed=10)))
 
 
-def test_every_rung_stands_in_the_curve() -> None:
+def test_every_rung_is_in_the_curve() -> None:
     rows = [line.split() for line in text(sized(RING)).splitlines() if "KiB" in line]
     assert ["8", "KiB", "24", "24", "100.0", "%", "0.70", "%"] in rows
     assert ["16", "KiB", "3", "24", "29.2", "%", "0.09", "%"] in rows
@@ -92,21 +94,21 @@ def test_every_rung_stands_in_the_curve() -> None:
     assert ["64", "KiB", "0", "24", "11.7", "%", "0", "%", "recommended"] in rows
 
 
-def test_the_least_size_a_soft_edge_and_no_size_at_all_are_told() -> None:
+def test_the_least_size_a_soft_edge_and_no_size_at_all_are_reported() -> None:
     least = text(sized(found("ringbuf", {4: 0, 8: 0})))
-    assert "The minimum is 4 KiB (0 of 24 storms, at most 11.7 %): nothing smaller exists." in least
+    assert "(0 of 24 storms lost records; 95 % bound 11.7 %): there is no smaller size." in least
     soft = text(sized(found("ringbuf", {8: 5, 16: 1, 32: 0, 64: 0})))
-    assert "at a quarter of the minimum only 5 of 24 storms" in soft
+    assert "at a quarter of it only 5 of 24 storms lost" in soft
     never = found("ringbuf", {64: 24, 128: 20})
     assert "no size is enough. At 128 KiB, the largest tried, 20 of 24" in text(sized(never))
     both = text(sized(never, found("perfbuf", {128: 24})))
     assert "none is large enough; the ring buffer loses least (the ring buffer 0.58 %, the" in both
 
 
-def test_a_consumer_that_never_rested_is_named_the_limit() -> None:
+def test_a_consumer_that_was_never_idle_is_named_the_limit() -> None:
     for sizing_found in (RING, found("ringbuf", {64: 24, 128: 20})):
-        assert "consumer never rested" not in text(sized(sizing_found))
-        assert "consumer never rested" in text(sized(replace(sizing_found, busy=True)))
+        assert "the consumer was never idle" not in text(sized(sizing_found))
+        assert "the consumer was never idle" in text(sized(replace(sizing_found, busy=True)))
 
 
 def test_a_limit_of_memory_is_said_where_it_is_too_little() -> None:
@@ -130,22 +132,22 @@ def test_other_cpus_are_answered_by_a_model_that_is_named_one() -> None:
     said = text(answer)
     assert "On 64 CPUs, by a model and not measured: the ring buffer max_entries=131072" in said
     assert "page_cnt=2 for each CPU (512 KiB over 64 CPUs)" in said
-    told = json.loads(render_json(data=document(answer).data))["scaled"]
-    assert told["minimum_bytes"] == {"ringbuf": 64 * KIB, "perfbuf": 256 * KIB}
+    data = json.loads(render_json(data=document(answer).data))["scaled"]
+    assert data["minimum_bytes"] == {"ringbuf": 64 * KIB, "perfbuf": 256 * KIB}
     assert "cannot be said" in text(replace(sized(RING), unscaled=True))
     assert "by a model" not in text(replace(answer, scaled=replace(model, minimum_bytes={})))
 
 
-def test_rings_for_each_cpu_are_told_one_by_one() -> None:
+def test_rings_for_each_cpu_have_a_size_each() -> None:
     said = text(sized(found("sharded", {16: 24, 32: 0, 64: 0})))
     assert "max_entries=32768 for each CPU's ring (64 KiB over 2 CPUs)" in said
 
 
 def test_json_says_the_same() -> None:
-    told = json.loads(render_json(data=document(sized(RING, PERF)).data))
-    assert told["format"] == 2
-    assert told["load"]["stall_ms"] == 50.0
-    ring, perf = told["transports"]["ringbuf"], told["transports"]["perfbuf"]
+    data = json.loads(render_json(data=document(sized(RING, PERF)).data))
+    assert data["format"] == 2
+    assert data["load"]["stall_ms"] == 50.0
+    ring, perf = data["transports"]["ringbuf"], data["transports"]["perfbuf"]
     assert (ring["minimum_bytes"], ring["recommended_bytes"]) == (32 * KIB, 64 * KIB)
     assert ring["configure"]["max_entries"] == 64 * KIB
     assert perf["configure"]["page_cnt"] == 16

@@ -153,7 +153,7 @@ def _images(
     """Provide an image for each kernel; one that cannot be fetched now has its row."""
     from bench.guests.sources import Options, each_or_why, source_of
     from bench.guests.sources.host import HOST
-    from bench.questions.exact.run import missing
+    from bench.questions.exact.study import KernelCount
     from bench.questions.kernels.run import check_names
 
     if not kernels:
@@ -173,7 +173,7 @@ def _images(
     for label in kernels:
         image = found[label]
         if isinstance(image, BufbenchError):
-            rows.append(missing(label, str(image)))
+            rows.append(KernelCount(label=label, reason=str(image)))
             tell(f"{label}: {image}")
         else:
             rows.append(image)

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What has to hold on a kernel for it to be good: a number's name, and its limit."""
+"""Parse and judge what has to hold on a good kernel: a number's name, and its limit."""
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from bench.campaign.gates import WHAT
 from bench.errors import UsageError
-from bench.questions.bisect.readings import MISSED, OPEN, REFUSED, Reading, Value, together
+from bench.questions.bisect.readings import MISSED, OPEN, REFUSED, Reading, Value, shown, together
 from bench.questions.bisect.search import Verdict
 from bench.questions.exact import plan
 from bench.questions.exact.gate import ALL
@@ -30,7 +31,7 @@ _REMEDY: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """What a condition says of a kernel."""
+    """Hold what a condition says of a kernel."""
 
     verdict: Verdict
     readings: tuple[Reading, ...]  # that it is about
@@ -39,7 +40,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """A test: a kernel on which it holds is good."""
+    """Test kernels: one on which it holds is good."""
 
     text: str  # as it was written
     what: str  # a call, "all", drops, causal, missed, or a claim
@@ -49,12 +50,12 @@ class Condition:
 
     @property
     def exact(self) -> bool:
-        """Whether it is about instructions, which `kernels exact` counts."""
+        """Return whether it is about instructions, which `kernels exact` counts."""
         return self.what in (ALL, *plan.NAMES)
 
     @property
     def relative(self) -> bool:
-        """Whether it compares with another kernel."""
+        """Return whether it compares with another kernel."""
         return self.relation == ":+" or self.limit == SAME
 
     def of(self, readings: Sequence[Reading]) -> tuple[Reading, ...]:
@@ -67,18 +68,19 @@ class Condition:
         It is bad if the test fails anywhere, and good only if it holds everywhere.
         """
         own, base = self.of(readings), {each.name: each for each in good}
+        if not own:
+            return Judged(verdict=Verdict.UNKNOWN, readings=own, why=f"no {self.what} there")
         found = [(each, *self._verdict(each, base.get(each.name))) for each in own]
         for wanted in (Verdict.BAD, Verdict.UNKNOWN):
-            whys: dict[str, list[str]] = {}
+            whys = defaultdict[str, list[str]](list)
             for each, verdict, why in found:
                 if verdict is wanted:
-                    whys.setdefault(why, []).append(each.name)
+                    whys[why].append(each.name)
             if whys:
                 words = [f"{together(named)}: {why}" for why, named in whys.items()]
                 more = f"; and {len(words) - 3} more" if len(words) > 3 else ""
                 return Judged(verdict=wanted, readings=own, why=f"{'; '.join(words[:3])}{more}")
-        verdict = Verdict.GOOD if own else Verdict.UNKNOWN
-        return Judged(verdict=verdict, readings=own, why="" if own else f"no {self.what} there")
+        return Judged(verdict=Verdict.GOOD, readings=own, why="")
 
     def _names(self, name: str) -> bool:
         if self.exact:
@@ -91,34 +93,26 @@ class Condition:
 
     def _verdict(self, reading: Reading, good: Reading | None) -> tuple[Verdict, str]:
         """Judge one reading; the words leave its name out."""
-        value = reading.value
+        value, limit = reading.value, self.limit
         if value is None:
             return Verdict.UNKNOWN, reading.why or "not reproducible"
-        limit = self.limit
         if self.relative:
             if good is None or good.value is None:
                 return Verdict.UNKNOWN, "not known of the good kernel"
             limit = good.value
-            if self.relation == ":+":
-                if isinstance(limit, str) and self.what == ALL:
-                    return Verdict.GOOD, ""  # where there was none it cannot have grown
-                if isinstance(limit, str) or isinstance(self.limit, str):
-                    return Verdict.UNKNOWN, f"{limit} on the good kernel"
-                limit += self.limit
+        if self.relation == ":+":
+            if isinstance(limit, str) and self.what == ALL:
+                return Verdict.GOOD, ""  # where there was none it cannot have grown
+            if isinstance(limit, str) or isinstance(self.limit, str):
+                return Verdict.UNKNOWN, f"{limit} on the good kernel"
+            limit += self.limit
         if self.relation == "=":
-            holds = value == limit
+            holds, wanted = value == limit, shown(limit)
         elif isinstance(value, str) or isinstance(limit, str):
             return Verdict.UNKNOWN, f"{value}, {reading.why}"
         else:
-            holds = value <= limit
-        if holds:
-            return Verdict.GOOD, ""
-        shown = f"{value:,}" if isinstance(value, int) else value
-        return Verdict.BAD, f"{shown}, not {self._wanted(limit)}"
-
-    def _wanted(self, limit: Value) -> str:
-        shown = f"{limit:,}" if isinstance(limit, int) else limit
-        return shown if self.relation == "=" else f"at most {shown}"
+            holds, wanted = value <= limit, f"at most {limit:,}"
+        return (Verdict.GOOD, "") if holds else (Verdict.BAD, f"{shown(value)}, not {wanted}")
 
 
 def parse(text: str) -> Condition:
@@ -131,19 +125,17 @@ def parse(text: str) -> Condition:
         raise UsageError(f"no test {text[:60]!r}", remedy=_REMEDY)
     what, relation = found["what"], found["relation"]
     limit: Value = int(found["limit"]) if found["limit"].isdigit() else found["limit"]
+    allowed, scope = [SAME], ""
     call, _, size = what.partition("@")
     transport, _, event = what.rpartition(":")
     if call in (ALL, *plan.NAMES):
         _check_size(call, size, what)
-        allowed: tuple[str, ...] = (SAME, REFUSED)
-        what, scope = call, size
+        allowed, what, scope = [SAME, REFUSED], call, size
     elif event in WHAT and (what == event or known(transport)):
-        allowed, what, scope = (SAME,), event, transport
-    elif what == MISSED:
-        allowed, scope = (SAME,), ""
-    elif relation == "=":
+        what, scope = event, transport
+    elif relation == "=" and what != MISSED:
         return _claimed(text, what, str(limit))
-    else:
+    elif what != MISSED:
         calls = ", ".join((ALL, *plan.NAMES))
         raise UsageError(f"no number is called {what[:40]!r}", remedy=f"calls are {calls}")
     if isinstance(limit, str) and (relation != "=" or limit not in allowed):
@@ -168,7 +160,7 @@ def _claimed(text: str, name: str, word: str) -> Condition:
     ((claim, verdict),) = expectations.parse([f"{name}={word}"]).items()
     if verdict in OPEN or chosen([claim])[0].over_kernels:
         raise UsageError(
-            f"{text[:60]!r} cannot tell a kernel from another",
+            f"{text[:60]!r} cannot tell kernels apart",
             remedy="take =reproduced, =refuted or =not-applicable, of a claim on one kernel",
         )
     return Condition(text=text.strip(), what=claim, relation="=", limit=verdict.replace(" ", "-"))

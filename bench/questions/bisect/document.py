@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A search as a document: the first bad kernel, and the number on each that was looked at."""
+"""Show a search as a document: the first bad kernel, and the number on each that was tried."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bench.amounts import counted
-from bench.questions.bisect.readings import Reading, in_short
+from bench.questions.bisect.readings import Reading, in_short, shown
 from bench.questions.bisect.search import Verdict
 from bench.questions.bisect.study import Bisection, Outcome, Tried
 from bench.report.document import (
@@ -30,26 +30,20 @@ from bench.report.document import (
 from bench.report.units import clean
 
 _MOST_COLUMNS: Final = 5
-_MARKS: Final = {
-    Verdict.GOOD: Mark.GOOD,
-    Verdict.BAD: Mark.BAD,
-    Verdict.UNKNOWN: Mark.SOFT,
-}
+_MARKS: Final = {Verdict.GOOD: Mark.GOOD, Verdict.BAD: Mark.BAD, Verdict.UNKNOWN: Mark.SOFT}
 
 
 def document(study: Bisection) -> Document:
     """Return the answer of a search, or its plan."""
     found = Passing.PASSED if study.outcome is Outcome.FOUND else Passing.FAILED
-    checks = (
-        Check(name=f"first bad kernel of {clean(study.test)}", outcome=found, text=title(study)),
-    )
+    check = Check(name=f"first bad kernel of {clean(study.test)}", outcome=found, text=title(study))
     return Document(
         title=title(study),
         subject=f"a kernel is good where {clean(study.test)} holds",
         parts=tuple(_parts(study)),
         data=study,
         short="Bisection",
-        checks=() if study.outcome is Outcome.PLANNED else checks,
+        checks=() if study.outcome is Outcome.PLANNED else (check,),
     )
 
 
@@ -68,23 +62,14 @@ def title(study: Bisection) -> str:
                 f"{clean(study.suspects[0])} to {clean(study.suspects[-1])}"
             )
         case Outcome.GOOD_FAILS:
-            return f"{test} fails on {good} already: {_why(study, good=True)}"
+            return f"{test} fails on {good} already: {clean(study.tried[0].why)}"
         case Outcome.BAD_HOLDS:
             return f"{test} holds on {bad}, too: nothing to find"
         case Outcome.END_UNKNOWN:
-            end, why = next((name, why) for name, why in _unknown(study))
-            return f"{clean(end)} cannot be judged: {clean(why)}"
-
-
-def _why(study: Bisection, *, good: bool) -> str:
-    return clean(study.tried[0 if good else -1].why)
-
-
-def _unknown(study: Bisection) -> Iterator[tuple[str, str]]:
-    ends = {1: study.good, study.different: study.bad}
-    for each in study.tried:
-        if each.verdict is Verdict.UNKNOWN and each.place in ends:
-            yield ends[each.place], each.why
+            ends = {1: good, study.different: bad}
+            unknown = (each for each in study.tried if each.verdict is Verdict.UNKNOWN)
+            lost = next(each for each in unknown if each.place in ends)
+            return f"{ends[lost.place]} cannot be judged: {clean(lost.why)}"
 
 
 def _parts(study: Bisection) -> Iterator[Part]:
@@ -94,17 +79,14 @@ def _parts(study: Bisection) -> Iterator[Part]:
     if study.last_good is not None and study.first_bad is not None:
         good = [each for each in study.tried if each.verdict is Verdict.GOOD][-1]
         bad = next(each for each in study.tried if each.verdict is Verdict.BAD)
-        for lead, label, tried in (
-            ("Last good", study.last_good, good),
-            ("First bad", study.first_bad, bad),
-        ):
-            yield Sentence(lead=lead, text=f"{clean(label)}{_numbers(tried)}.")
+        yield _side("Last good", study.last_good, good)
+        yield _side("First bad", study.first_bad, bad)
     boots = sum(len(each.seeds) for each in study.tried)
     now = f", {study.boots:,} of them in this run" if study.boots != boots else ""
     yield Sentence(
         lead="Effort",
         text=f"{counted(boots, 'boot')}{now}; {len(study.tried):,} of "
-        f"{counted(len(study.candidates), 'kernel')} looked at.",
+        f"{counted(len(study.candidates), 'kernel')} tried.",
     )
     if study.outcome is Outcome.RANGE:
         yield Note(
@@ -116,18 +98,19 @@ def _parts(study: Bisection) -> Iterator[Part]:
     yield Definitions(
         entries=(
             ("Candidates, oldest first", tuple(clean(each) for each in study.candidates)),
-            ("Most boots", (f"{study.most_boots:,}, if each can be told",)),
+            ("Most boots", (f"{study.most_boots:,}, if all can be judged",)),
         )
     )
 
 
-def _numbers(tried: Tried) -> str:
-    """Return the numbers of a kernel in parentheses, where they are few."""
-    shown = in_short(tried.readings)
-    return f" ({clean(shown)})" if shown else ""
+def _side(lead: str, label: str, tried: Tried) -> Sentence:
+    """Name a side of the border, with its numbers where they are few."""
+    numbers = in_short(tried.readings)
+    return Sentence(lead=lead, text=clean(f"{label} ({numbers})." if numbers else f"{label}."))
 
 
 def _candidates(study: Bisection) -> Table:
+    fewer = study.different < len(study.candidates)
     return Table(
         key="candidates",
         title="Candidates, oldest first",
@@ -137,9 +120,7 @@ def _candidates(study: Bisection) -> Table:
             Row(heading=Cell(text=f"{at:,}", value=at), cells=(Cell(text=clean(each)),))
             for at, each in enumerate(study.candidates, 1)
         ),
-        hint=f"{study.different:,} of them differ."
-        if study.different < len(study.candidates)
-        else "",
+        hint=f"{study.different:,} of them differ." if fewer else "",
     )
 
 
@@ -148,7 +129,7 @@ def _tried(study: Bisection) -> Table:
     names = names if len(names) <= _MOST_COLUMNS else ()
     return Table(
         key="tried",
-        title="Kernels that were looked at",
+        title="Kernels that were tried",
         corner="kernel",
         columns=(
             *(Column(heading=each) for each in _headings(names)),
@@ -184,12 +165,7 @@ def _row(tried: Tried, names: Sequence[str]) -> Row:
 
 
 def _cell(reading: Reading | None) -> Cell:
-    if reading is None:
-        return Cell(text=NONE)
+    if reading is None or reading.value is None:
+        return Cell(text=NONE, hint=clean(reading.why) if reading else "")
     value = reading.value if isinstance(reading.value, int) else None
-    return Cell(text=_text(reading), value=value, hint=clean(reading.why))
-
-
-def _text(reading: Reading) -> str:
-    value = reading.value
-    return f"{value:,}" if isinstance(value, int) else clean(value or NONE)
+    return Cell(text=clean(shown(reading.value)), value=value, hint=clean(reading.why))

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from bench.errors import MachineUnfit
 from bench.guests import reproducible
@@ -26,27 +27,6 @@ if TYPE_CHECKING:
     from bench.questions.kernels.run import Say
 
 INITRD: Final = "initrd"
-
-
-class Reader(Protocol):
-    """Something that boots kernels."""
-
-    @property
-    def setup(self) -> tuple[str, ...]:
-        """Name all that its readings follow from, but for the kernel."""
-        ...
-
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        """Name the seeds of a kernel's boots: the first serves, more confirm it."""
-        ...
-
-    def boot(self, image: Image, seed: int, folder: Path) -> Boot:
-        """Boot a kernel once, and read; MachineUnfit for what is no kernel.
-
-        ``folder`` is for what guests leave.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +55,9 @@ class Calls:
         ownership.make_folder(place)
         disk = folder / INITRD
         ownership.write(disk, plan.ram_disk(machine.architecture))
-        waiting = [Request(image=image, machine=machine, initrd=disk, seed=seed, folder=place)]
+        request = Request(image=image, machine=machine, initrd=disk, seed=seed, folder=place)
         settings = Settings(time_limit_s=self.time_limit_s, append=self.append)
-        following = _popped(waiting)
+        following = partial(next, iter([request]), None)
         with closing(reproducible.boots(following, settings, 1)) as ended:
             ((_, left),) = ended
         disk.unlink()
@@ -86,28 +66,21 @@ class Calls:
         return Boot(seed=seed, readings=tuple(readings.of_calls(found)), reason=found.reason)
 
 
-def _popped(waiting: list[Request]) -> Callable[[], Request | None]:
-    return lambda: waiting.pop() if waiting else None
-
-
+@dataclass(slots=True)
 class Trials:
     """Run the profile of `kernels run`, whose counts may differ from run to run."""
 
+    guest: Guest
+    emulate: bool
+    command_line: Sequence[str]
+    say: Say
     seeds: tuple[int, ...] = (1,)
-
-    def __init__(
-        self, guest: Guest, *, emulate: bool, command_line: Sequence[str], say: Say
-    ) -> None:
-        self._guest = guest
-        self._accelerator: Accelerator | None = None
-        self._emulate = emulate
-        self._command_line = tuple(command_line)
-        self._say = say
+    _accelerator: Accelerator | None = field(default=None, init=False)
 
     @property
     def setup(self) -> tuple[str, ...]:
         """Name the guest, but for its time."""
-        guest = self._guest
+        guest = self.guest
         return f"{guest.cpus} CPUs", f"{guest.memory_mib} MiB", " ".join(guest.append)
 
     def boot(self, image: Image, seed: int, folder: Path) -> Boot:
@@ -119,19 +92,23 @@ class Trials:
         from bench.questions.kernels.outcome import Status
 
         if self._accelerator is None:
-            self._accelerator = (
-                boot.EMULATION if self._emulate else boot.probe(image, self._guest, folder)
-            )
+            emulated = boot.EMULATION if self.emulate else None
+            self._accelerator = emulated or boot.probe(image, self.guest, folder)
         request = run.Request(
             folder=folder,
-            guest=replace(self._guest, kvm=self._accelerator.kvm),
+            guest=replace(self.guest, kvm=self._accelerator.kvm),
             accelerator=self._accelerator,
             jobs=1,
             seed=seed,
-            command_line=self._command_line,
+            command_line=tuple(self.command_line),
         )
-        (ended,) = run.run(request, [image], self._say)
+        (ended,) = run.run(request, [image], self.say)
         if ended.status is not Status.DONE:
             return Boot(seed=seed, readings=(), reason=f"{ended.status}: {ended.reason}")
         matrix = compare(read_matrix([folder / run.folder_name(image.label)]))
         return Boot(seed=seed, readings=tuple(readings.of_trials(matrix)))
+
+
+Reader = Calls | Trials
+"""Boots kernels: ``seeds`` are those of a kernel's boots, of which the first serves and more
+confirm it; ``setup`` names all else that its readings follow from."""

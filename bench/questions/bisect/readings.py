@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The numbers of a kernel by name, as tests name them."""
+"""Name the numbers of a kernel as tests do."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from bench.questions.kernels.matrix import Matrix
 
 OPEN: Final = (Verdict.INCONCLUSIVE, Verdict.NOT_MEASURED)
-"""Verdicts that tell nothing of a kernel."""
+"""Verdicts that say nothing about a kernel."""
 
 REFUSED: Final = "refused"
 _MOST_SHOWN: Final = 8
@@ -30,7 +31,7 @@ Value = int | str
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """One number of a kernel."""
+    """Hold one number of a kernel."""
 
     name: str  # "reserve-submit@72", "perfbuf:causal", "rb-order"
     value: Value | None  # None: it cannot be judged
@@ -48,13 +49,18 @@ def together(names: Sequence[str]) -> str:
     return ", ".join(words)
 
 
+def shown(value: Value | None) -> str:
+    """Write the value of a reading."""
+    return f"{value:,}" if isinstance(value, int) else value or "unknown"
+
+
 def in_short(readings: Sequence[Reading]) -> str:
     """Write readings with their values, each value once; "" for more than can be read."""
-    names: dict[str, list[str]] = {}
-    for each in readings:
-        names.setdefault("unknown" if each.value is None else f"{each.value}", []).append(each.name)
     if len(readings) > _MOST_SHOWN:
         return ""
+    names = defaultdict[str, list[str]](list)
+    for each in readings:
+        names[shown(each.value)].append(each.name)
     return "; ".join(f"{together(each)}: {value}" for value, each in names.items())
 
 
@@ -71,41 +77,35 @@ def of_trials(matrix: Matrix) -> Iterator[Reading]:
     trials = [each for each in matrix.rows[0].trials if each.state is not State.INVALID]
     transports = dict.fromkeys(each.config.transport for each in trials)
     for transport in (each for each in transports if each not in BASELINES):
+        own = [each for each in trials if each.config.transport == transport]
+        full = [each for each in own if state_of(each) is not State.REDUCED]
         for what, unit in WHAT.items():
-            own = [each for each in trials if each.config.transport == transport]
             happened = sum(counts(what, each)[0] for each in own)
-            full = (each for each in own if state_of(each) is not State.REDUCED)
-            told = bool(happened or sum(counts(what, each)[1] for each in full))
-            name, why = f"{transport}:{what}", "" if told else f"no {unit}"
-            yield Reading(name=name, value=happened if told else None, why=why)
-    missed = [
-        found.missed
-        for each in matrix.missed
-        for found in (each.peace, each.noise)
-        if found is not None
-    ]
-    yield Reading(
-        name=MISSED, value=sum(missed) if missed else None, why="" if missed else "no exits"
-    )
+            known = bool(happened or sum(counts(what, each)[1] for each in full))
+            yield _counted(f"{transport}:{what}", happened, "" if known else f"no {unit}")
+    found = (each for row in matrix.missed for each in (row.peace, row.noise))
+    missed = [each.missed for each in found if each is not None]
+    yield _counted(MISSED, sum(missed), "" if missed else "no exits")
     for row in matrix.claims:
         if finding := row.findings[0]:
             value = None if finding.verdict in OPEN else finding.verdict.replace(" ", "-")
             yield Reading(name=row.claim.id, value=value, why=finding.reason)
 
 
+def _counted(name: str, count: int, why_unknown: str) -> Reading:
+    return Reading(name=name, value=None if why_unknown else count, why=why_unknown)
+
+
 def agreed(seeds: Sequence[tuple[int, Sequence[Reading]]]) -> tuple[Reading, ...]:
-    """Return the readings of the first seed; what is another with another seed cannot be judged."""
+    """Return the readings of the first seed; one that differs with another cannot be judged."""
     (seed, first), *others = seeds
-    return tuple(_agreed(each, seed, others) for each in first)
-
-
-def _agreed(
-    reading: Reading, seed: int, others: Sequence[tuple[int, Sequence[Reading]]]
-) -> Reading:
+    found = {each.name: each for each in first}
     for other_seed, readings in others:
-        value = next((each.value for each in readings if each.name == reading.name), None)
-        if reading.value is not None and value != reading.value:
-            other = "cannot be judged" if value is None else value
-            why = f"{reading.value} with seed {seed}, {other} with seed {other_seed}"
-            return Reading(name=reading.name, value=None, why=why)
-    return reading
+        values = {each.name: each.value for each in readings}
+        for name, reading in found.items():
+            value = values.get(name)
+            if reading.value not in (None, value):
+                other = "cannot be judged" if value is None else value
+                why = f"{reading.value} with seed {seed}, {other} with seed {other_seed}"
+                found[name] = Reading(name=name, value=None, why=why)
+    return tuple(found.values())

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bench.errors import BufbenchError, MachineUnfit, UsageError, clean
 from bench.guests import images
@@ -23,9 +23,16 @@ if TYPE_CHECKING:
     from bench.questions.bisect.state import Kernel, Notes
     from bench.questions.kernels.run import Say
 
+_FAILED: Final = {
+    Verdict.BAD: Outcome.GOOD_FAILS,
+    Verdict.GOOD: Outcome.BAD_HOLDS,
+    Verdict.UNKNOWN: Outcome.END_UNKNOWN,
+}
+"""How a search ends, by the verdict of an end that should have had another one."""
+
 
 def planned(candidates: Sequence[Candidate], condition: Condition, confirming: int) -> Bisection:
-    """Return what would be looked at; nothing is booted.
+    """Return the plan of a search; nothing is booted.
 
     UsageError where all are one image. ``confirming`` is how many boots more a side takes.
     """
@@ -82,28 +89,21 @@ def bisect(candidates: Sequence[Candidate], condition: Condition, booter: Booter
     study = planned(candidates, condition, len(booter.seeds) - 1)
     looks = _Looks(_rows(candidates), condition, booter)
     border = search(study.different, looks.judge, looks.confirm)
-    study = replace(study, boots=booter.boots, tried=looks.tried())
-    ends = looks.verdict(0), looks.verdict(study.different - 1)
+    tried = tuple(looks.tried[at] for at in sorted(looks.tried))
+    study = replace(study, boots=booter.boots, tried=tried)
     if border is None:
-        for verdict, wanted, outcome in (
-            (ends[0], Verdict.GOOD, Outcome.GOOD_FAILS),
-            (ends[1], Verdict.BAD, Outcome.BAD_HOLDS),
-        ):
-            if verdict is not wanted:
-                lost = verdict is Verdict.UNKNOWN
-                return replace(study, outcome=Outcome.END_UNKNOWN if lost else outcome)
-    else:
-        between = looks.rows[border.last_good + 1 : border.first_bad + 1]
-        suspects = tuple(each.label for row in between for each in row)
-        first = between[-1][0].label
-        study = replace(
-            study,
-            last_good=looks.rows[border.last_good][-1].label,
-            first_bad=first,
-            suspects=suspects[: suspects.index(first) + 1],
-            outcome=Outcome.FOUND if len(between) == 1 else Outcome.RANGE,
-        )
-    return study
+        good, bad = tried[0].verdict, tried[-1].verdict
+        return replace(study, outcome=_FAILED[bad if good is Verdict.GOOD else good])
+    between = looks.rows[border.last_good + 1 : border.first_bad + 1]
+    first = between[-1][0].label
+    suspects = tuple(each.label for row in between for each in row)
+    return replace(
+        study,
+        last_good=looks.rows[border.last_good][-1].label,
+        first_bad=first,
+        suspects=suspects[: suspects.index(first) + 1],
+        outcome=Outcome.FOUND if len(between) == 1 else Outcome.RANGE,
+    )
 
 
 def step(image: Image, condition: Condition, booter: Booter, good: Sequence[Reading]) -> Judged:
@@ -116,11 +116,8 @@ def step(image: Image, condition: Condition, booter: Booter, good: Sequence[Read
 
 def _rows(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
     """Put neighbours of one image together."""
-
-    def image(each: Candidate) -> str:
-        return each.sha256 or each.label
-
-    return [list(row) for _, row in groupby(candidates, key=image)]
+    by_image = groupby(candidates, key=lambda each: each.sha256 or each.label)
+    return [list(row) for _, row in by_image]
 
 
 def _judged(kernel: Kernel, condition: Condition, good: Sequence[Reading]) -> Judged:
@@ -130,62 +127,44 @@ def _judged(kernel: Kernel, condition: Condition, good: Sequence[Reading]) -> Ju
 
 
 class _Looks:
-    """The kernels that were looked at, by their place."""
+    """Look at kernels by their place, and keep what came of it."""
 
     def __init__(
         self, rows: Sequence[Sequence[Candidate]], condition: Condition, booter: Booter
     ) -> None:
         self.rows = rows
+        self.tried: dict[int, Tried] = {}
         self._condition, self._booter = condition, booter
         self._images: dict[int, Image] = {}
-        self._kernels: dict[int, Kernel] = {}
-        self._judged: dict[int, Judged] = {}
-
-    def verdict(self, at: int) -> Verdict:
-        """Return what is known of a place."""
-        return self._judged[at].verdict if at in self._judged else Verdict.UNKNOWN
 
     def judge(self, at: int) -> Verdict:
-        """Boot the kernel at a place once, unless that was done."""
+        """Boot the kernel at a place once."""
         return self._look(at, self._booter.seeds[:1])
 
     def confirm(self, at: int) -> Verdict:
         """Boot it with the other seeds as well: what differs then cannot be judged."""
         seeds = self._booter.seeds
-        return self._look(at, seeds) if len(seeds) > 1 else self.verdict(at)
+        return self._look(at, seeds) if len(seeds) > 1 else self.tried[at].verdict
 
     def _look(self, at: int, seeds: Sequence[int]) -> Verdict:
-        label = clean(self.rows[at][0].label)
+        candidate = self.rows[at][0]
+        tried = self.tried.get(at) or Tried(kernel=candidate.label, place=at + 1)
         try:
-            judged = self._read(at, seeds)
+            if at not in self._images:
+                self._images[at] = candidate.fetch()
+            kernel = self._booter.read(self._images[at], seeds)
+            good = self.tried[0].readings if at else kernel.readings
+            judged = _judged(kernel, self._condition, good)
+            booted = tuple(boot.seed for boot in kernel.boots)
+            tried = replace(tried, release=kernel.release, origin=kernel.origin, seeds=booted)
         except UsageError:
             raise
         except BufbenchError as error:
             judged = Judged(verdict=Verdict.UNKNOWN, readings=(), why=str(error))
-        self._judged[at] = judged
+        self.tried[at] = replace(
+            tried, verdict=judged.verdict, readings=judged.readings, why=judged.why
+        )
         numbers = in_short(judged.readings)
+        label = clean(candidate.label)
         self._booter.say(f"{label}: {judged.verdict}: {clean(judged.why or numbers)}")
         return judged.verdict
-
-    def _read(self, at: int, seeds: Sequence[int]) -> Judged:
-        image = self._images.get(at) or self.rows[at][0].fetch()
-        self._images[at] = image
-        self._kernels[at] = self._booter.read(image, seeds)
-        return _judged(self._kernels[at], self._condition, self._kernels[0].readings)
-
-    def tried(self) -> tuple[Tried, ...]:
-        """Return the kernels that were looked at, in their order among all."""
-        return tuple(self._tried(at) for at in sorted(self._judged))
-
-    def _tried(self, at: int) -> Tried:
-        judged, kernel = self._judged[at], self._kernels.get(at)
-        return Tried(
-            kernel=self.rows[at][0].label,
-            place=at + 1,
-            release=kernel.release if kernel else "",
-            origin=kernel.origin if kernel else "",
-            verdict=judged.verdict,
-            readings=judged.readings,
-            seeds=tuple(boot.seed for boot in kernel.boots) if kernel else (),
-            why=judged.why,
-        )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What was read on kernels so far: a file, so that a search that was stopped can go on."""
+"""Keep what was read on kernels in a file, so that a search that was stopped can go on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FORMAT: Final = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Boot:
-    """What one boot gave."""
+    """Hold what one boot gave."""
 
     seed: int
     readings: tuple[Reading, ...]
@@ -29,7 +29,7 @@ class Boot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kernel:
-    """A kernel's boots. It is known by its image, whatever its label and its source."""
+    """Hold a kernel's boots. It is known by its image, whatever its label and its source."""
 
     sha256: str  # of the image
     release: str = ""
@@ -57,7 +57,7 @@ class _State:
 
 
 class Notes:
-    """The kernels read so far, kept in a folder."""
+    """Keep the kernels read so far in a folder."""
 
     def __init__(self, folder: Path, setup: tuple[str, ...], kernels: Iterable[Kernel]) -> None:
         self.folder = folder
@@ -84,31 +84,24 @@ class Notes:
 
 
 def opened(folder: Path, setup: tuple[str, ...], *, resume: bool) -> Notes:
-    """Open the notes in a folder; UsageError if it holds anything that is not to be gone on with.
+    """Open the notes in a folder; UsageError if it holds something other than this search.
 
     Kernels that gave nothing are forgotten, and are tried once more.
     """
+    elsewhere = "choose another with --output"
     if not resume:
         if folder.exists() and any(folder.iterdir()):
-            raise UsageError(
-                f"{folder} is not empty", remedy="add --resume, or choose another with --output"
-            )
+            raise UsageError(f"{folder} is not empty", remedy=f"add --resume, or {elsewhere}")
         return Notes(folder, setup, ())
-    found = _read(folder / STATE)
-    if found is None:
+    path = folder / STATE
+    if not path.exists():
         raise UsageError(f"{folder} has nothing to go on with", remedy="leave out --resume")
+    found = saved.read(path, _State, number=FORMAT, command="kernels bisect", remedy=elsewhere)
     if found.setup != setup:
         pairs = zip(found.setup, setup, strict=False)
         other = [f"{then} then, {now} now" for then, now in pairs if then != now]
         raise UsageError(
             f"{folder} was made otherwise: {'; '.join(other[:2]) or 'with other parameters'}",
-            remedy="choose another with --output",
+            remedy=elsewhere,
         )
     return Notes(folder, setup, (each for each in found.kernels if not each.reason))
-
-
-def _read(path: Path) -> _State | None:
-    if not path.exists():
-        return None
-    remedy = "choose another with --output"
-    return saved.read(path, _State, number=FORMAT, command="kernels bisect", remedy=remedy)

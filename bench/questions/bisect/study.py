@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A search for the first bad kernel, as values; JSON has them."""
+"""Hold a search for the first bad kernel, as JSON has it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.questions.bisect.search import Verdict
 
 
 class Outcome(StrEnum):
-    """How a search ended."""
+    """Name how a search ended."""
 
     PLANNED = "planned"
     FOUND = "found"
@@ -23,21 +23,21 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """A kernel that was looked at."""
+    """Hold what came of looking at a kernel."""
 
     kernel: str
     place: int  # among the candidates that differ, from 1
-    release: str
-    origin: str
-    verdict: Verdict
-    readings: tuple[Reading, ...]  # that the test is about
-    seeds: tuple[int, ...]  # of its boots
-    why: str  # it is bad, or cannot be judged
+    release: str = ""
+    origin: str = ""
+    verdict: Verdict = Verdict.UNKNOWN
+    readings: tuple[Reading, ...] = ()  # that the test is about
+    seeds: tuple[int, ...] = ()  # of its boots
+    why: str = ""  # it is bad, or cannot be judged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bisection:
-    """A search, over or planned."""
+    """Hold a search, over or planned."""
 
     format: int = 1
     test: str  # holds on good kernels
@@ -45,7 +45,7 @@ class Bisection:
     bad: str
     candidates: tuple[str, ...]  # oldest first
     different: int  # of them; neighbours may be one image
-    most_boots: int  # if each can be told
+    most_boots: int  # if all can be judged
     outcome: Outcome = Outcome.PLANNED
     boots: int = 0  # of this run: what an earlier one did is not done again
     first_bad: str | None = None

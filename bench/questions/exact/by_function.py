@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Why a call takes what it takes, as parts of a document: the kernel's functions."""
+"""Explain what a call takes by the kernel's functions, as parts of a document."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ _MOST_FUNCTIONS: Final = 12  # of a call; the rest is summed up
 _REST: Final = "others"
 
 
-def parts(counted: Sequence[tuple[str, KernelCount]], drawn: Sequence[str]) -> Iterator[Part]:
+def parts(counted: Sequence[KernelCount], drawn: Sequence[str]) -> Iterator[Part]:
     """Yield what differs between the first and the last kernel, by function, and strips of all.
 
-    Kernels come with the names that they are shown by; ``drawn`` names the calls of the strips.
+    ``drawn`` names the calls of the strips.
     """
-    explained = [each for each in counted if any(call.functions for call in each[1].calls)]
-    if len(explained) > 1 and (rows := tuple(_rows(explained[0][1], explained[-1][1]))):
-        first, last = explained[0][0], explained[-1][0]
+    explained = [each for each in counted if any(call.functions for call in each.calls)]
+    if len(explained) > 1 and (rows := tuple(_rows(explained[0], explained[-1]))):
+        first, last = explained[0].name, explained[-1].name
         yield Table(
             key="why",
             title=f"Why: functions that differ between {first} and {last}",
@@ -58,14 +58,19 @@ def parts(counted: Sequence[tuple[str, KernelCount]], drawn: Sequence[str]) -> I
             ),
         )
     lacking = defaultdict[str, list[str]](list)
-    for name, kernel in counted:
+    for kernel in counted:
         if kernel.unexplained:
-            lacking[kernel.unexplained].append(name)
+            lacking[kernel.unexplained].append(kernel.name)
     for reason, names in lacking.items():
         yield Note(text=f"{', '.join(names)}: no functions: {clean(reason)}")
-    for name, kernel in counted:
-        if unequal := ", ".join(_unequal(kernel)):
-            text = f"{name}: functions do not add up to what the clock counts: {unequal}"
+    for kernel in counted:
+        unequal = ", ".join(
+            f"{clean(call.name)} of {call.bytes} bytes {call.explained:,} for {call.instructions:,}"
+            for call in kernel.calls
+            if call.functions and call.instructions not in (None, call.explained)
+        )
+        if unequal:
+            text = f"{kernel.name}: functions do not add up to what the clock counts: {unequal}"
             yield Note(text=text, mark=Mark.OPEN)
     if explained:
         yield Heading(
@@ -74,33 +79,18 @@ def parts(counted: Sequence[tuple[str, KernelCount]], drawn: Sequence[str]) -> I
         yield Figures(make=lambda: _figures(explained, drawn))
 
 
-def _unequal(kernel: KernelCount) -> Iterator[str]:
-    for call in kernel.calls:
-        if call.functions and call.instructions is not None:
-            total = _total(call)
-            if total != call.instructions:
-                name = f"{clean(call.name)} of {call.bytes} bytes"
-                yield f"{name} {total:,} for {call.instructions:,}"
-
-
 def _rows(before: KernelCount, after: KernelCount) -> Iterator[Row]:
-    others = {(each.name, each.bytes): each for each in after.calls}
-    shown: set[tuple[str, tuple[tuple[str, int], ...]]] = set()
+    shown = set()
     for one in before.calls:
-        two = others.get((one.name, one.bytes))
+        two = after.by_key.get((one.name, one.bytes))
         found = differences(one, two) if two is not None else []
         alike = one.name, tuple((name, now - was) for name, was, now in found)
         if two is None or not found or alike in shown:
             continue
         shown.add(alike)
-        heading = f"{clean(one.name)}, {one.bytes} bytes"
-        yield _row(heading, _total(one), _total(two), begins=True)
+        yield _row(str(one), one.explained, two.explained, begins=True)
         for name, was, now in found:
             yield _row(clean(name), was, now, under=True)
-
-
-def _total(call: CallCount) -> int:
-    return sum(each.instructions for each in call.functions)
 
 
 def _row(heading: str, was: int, now: int, *, begins: bool = False, under: bool = False) -> Row:
@@ -117,9 +107,7 @@ def _row(heading: str, was: int, now: int, *, begins: bool = False, under: bool 
     )
 
 
-def _figures(
-    explained: Sequence[tuple[str, KernelCount]], drawn: Sequence[str]
-) -> Iterator[Figure]:
+def _figures(explained: Sequence[KernelCount], drawn: Sequence[str]) -> Iterator[Figure]:
     panels = [panel for name in drawn if (panel := _panel(explained, name)) is not None]
     if panels:
         yield Figure(
@@ -132,18 +120,14 @@ def _figures(
         )
 
 
-def _panel(explained: Sequence[tuple[str, KernelCount]], name: str) -> Panel | None:
+def _panel(explained: Sequence[KernelCount], name: str) -> Panel | None:
     import altair as alt
 
-    bars = [
-        (label, call)
-        for label, kernel in explained
-        for call in kernel.calls
-        if (call.name, call.bytes) == (name, RECORD_BYTES) and call.functions
-    ]
+    calls = ((each.name, each.by_key.get((name, RECORD_BYTES))) for each in explained)
+    bars = [(label, call) for label, call in calls if call is not None and call.functions]
     if not bars:
         return None
-    most = max(map(_total, (call for _, call in bars)))
+    most = max(call.explained for _, call in bars)
     rows = list(_segments(bars, most))
     labels = [label for label, _ in bars]
     y = alt.Y("kernel:N", title=None, sort=labels, axis={"grid": False, "labelOverlap": False})
@@ -174,30 +158,33 @@ def _panel(explained: Sequence[tuple[str, KernelCount]], name: str) -> Panel | N
 
 def _segments(bars: Sequence[tuple[str, CallCount]], most: int) -> Iterator[dict[str, object]]:
     """Yield the parts of each bar, in one order: the first kernel's, then what only others have."""
-    first = {each.name: each.instructions for each in bars[0][1].functions}
-    order = dict.fromkeys(
+    names = dict.fromkeys(
         each.name for _, call in bars for each in call.functions if each.instructions > 0
     )
-    own = set(list(order)[:_MOST_FUNCTIONS])
+    shown = list(names)[:_MOST_FUNCTIONS]
+    first = _shares(bars[0][1], shown)
     for label, call in bars:
-        by_name = {each.name: each.instructions for each in call.functions}
-        found = [(name, by_name.get(name, 0), first.get(name, 0)) for name in order if name in own]
-        rest = sum(by_name.values()) - sum(each for _, each, _ in found)
-        found.append((_REST, rest, sum(first.values()) - sum(first.get(name, 0) for name in own)))
         begin = 0
-        for name, instructions, before in found:
+        for name, instructions in _shares(call, shown).items():
             if instructions <= 0:
                 continue
+            more = instructions - first[name]
             room = int(instructions * _WIDTH / most / _LETTER)
             text = clean(name)
-            more = f" ({instructions - before:+,})" if instructions != before else ""
             yield {
                 "kernel": label,
                 "begin": begin,
                 "middle": begin + instructions / 2,
                 "end": begin + instructions,
-                "changed": instructions != before,
+                "changed": bool(more),
                 "label": text if len(text) <= room else f"{text[: room - 1]}…" if room > 3 else "",
-                "words": f"{text} on {label}: {instructions:,}{more}",
+                "words": f"{text} on {label}: {instructions:,}" + (f" ({more:+,})" if more else ""),
             }
             begin += instructions
+
+
+def _shares(call: CallCount, shown: Sequence[str]) -> dict[str, int]:
+    """Return a call's instructions by function, those that are not ``shown`` summed up."""
+    by_name = {each.name: each.instructions for each in call.functions}
+    found = {name: by_name.get(name, 0) for name in shown}
+    return {**found, _REST: call.explained - sum(found.values())}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The counts of all kernels as a document; its data is the study itself."""
+"""Show the counts of all kernels as a document; its data is the study itself."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from bench.report.document import (
     Row,
     Sentence,
     Table,
+    pick,
 )
 from bench.report.units import clean
 
 _HEADLINES: Final = ("reserve-submit", "ring-output", PERF)
 _MOST_VALUES: Final = 8
-_LONGEST_NAME: Final = 24
 _SHORTLY: Final = (
     "An instruction count is not time: no caches, branch prediction, memory latency or contention "
     "are in it, and a locked instruction counts like any other. It holds for these builds of the "
@@ -73,39 +73,41 @@ def document(study: Study) -> Document:
 
 
 def _measures(counted: Sequence[KernelCount]) -> Iterator[Measure]:
-    for kernel in counted:
-        for call in kernel.calls:
-            if call.reproducible and call.instructions is not None:
-                yield Measure(
-                    number="instructions",
-                    labels=(
-                        ("kernel", kernel.label),
-                        ("call", call.name),
-                        ("bytes", str(call.bytes)),
-                    ),
-                    name=f"instructions of {call.name}, {call.bytes} bytes, on {_name(kernel)}",
-                    value=call.instructions,
-                    unit=Unit.COUNT,
-                )
+    for kernel, call in _each_call(counted):
+        if call.counted is not None:
+            yield Measure(
+                number="instructions",
+                labels=(("kernel", kernel.label), ("call", call.name), ("bytes", str(call.bytes))),
+                name=f"instructions of {call.name}, {call.bytes} bytes, on {kernel.name}",
+                value=call.counted,
+                unit=Unit.COUNT,
+            )
 
 
 def _checks(counted: Sequence[KernelCount]) -> Iterator[Check]:
-    for kernel in counted:
-        for call in kernel.calls:
-            counts = Passing.SKIPPED if call.instructions is None else Passing.PASSED
-            yield Check(
-                name=f"{_name(kernel)}: {call.name}, {call.bytes} bytes, is reproducible",
-                outcome=counts if call.reproducible else Passing.FAILED,
-                text=clean(call.why) or f"{call.instructions:,} instructions",
-            )
+    for kernel, call in _each_call(counted):
+        counts = Passing.SKIPPED if call.instructions is None else Passing.PASSED
+        yield Check(
+            name=f"{kernel.name}: {call.name}, {call.bytes} bytes, is reproducible",
+            outcome=counts if call.reproducible else Passing.FAILED,
+            text=clean(call.why) or f"{call.instructions:,} instructions",
+        )
+
+
+def _each_call(counted: Sequence[KernelCount]) -> Iterator[tuple[KernelCount, CallCount]]:
+    return ((kernel, call) for kernel in counted for call in kernel.calls)
 
 
 def _title(counted: Sequence[KernelCount]) -> str:
     for name in _HEADLINES:
-        if spans := [span for alike in _by_machine(counted) if (span := _span(name, alike))]:
-            first, *others = spans
-            text = " and ".join((first.replace(" on ", " instructions on ", 1), *others))
-            return f"{name} of {RECORD_BYTES} bytes takes {text}"
+        spans: list[str] = []
+        for found in _found(name, counted):
+            values = [value for _, value in found]
+            span = " to ".join(f"{each:,}" for each in sorted({min(values), max(values)}))
+            where = found[0][0] if len(found) == 1 else amounts.counted(len(found), "kernel")
+            spans.append(f"{span}{'' if spans else ' instructions'} on {where}")
+        if spans:
+            return f"{name} of {RECORD_BYTES} bytes takes {' and '.join(spans)}"
     return "No call was counted reproducibly" if counted else "No kernel was counted"
 
 
@@ -115,41 +117,24 @@ def _by_machine(counted: Sequence[KernelCount]) -> list[list[KernelCount]]:
     return [[each for each in counted if each.machine == machine] for machine in machines]
 
 
-def _span(name: str, counted: Sequence[KernelCount]) -> str:
-    """Say from what to what a call takes on kernels of one architecture; "" if none has it."""
-    found = [each for kernel in counted if (each := _count(kernel, name)) is not None]
-    if not found:
-        return ""
-    least, most = min(found), max(found)
-    over = _name(counted[0]) if len(counted) == 1 else amounts.counted(len(counted), "kernel")
-    return f"{least:,} on {over}" if least == most else f"{least:,} to {most:,} on {over}"
-
-
-def _name(kernel: KernelCount) -> str:
-    """Return a kernel's label, of a long path its end."""
-    label = clean(kernel.label)
-    return label if len(label) <= _LONGEST_NAME else f"…{label[1 - _LONGEST_NAME :]}"
-
-
-def _count(kernel: KernelCount, name: str, size: int = RECORD_BYTES) -> int | None:
-    """Return the instructions of a call, where they are reproducible."""
-    call = _call(kernel, name, size)
-    return call.instructions if call is not None and call.reproducible else None
-
-
-def _call(kernel: KernelCount, name: str, size: int) -> CallCount | None:
-    return next((each for each in kernel.calls if (each.name, each.bytes) == (name, size)), None)
+def _found(name: str, counted: Sequence[KernelCount]) -> Iterator[list[tuple[str, int]]]:
+    """Yield, for each architecture, the kernels that counted a call, and what it takes there."""
+    for alike in _by_machine(counted):
+        calls = ((kernel.name, kernel.by_key.get((name, RECORD_BYTES))) for kernel in alike)
+        counts = ((label, call.counted) for label, call in calls if call is not None)
+        if found := [(label, count) for label, count in counts if count is not None]:
+            yield found
 
 
 def _parts(study: Study, counted: Sequence[KernelCount]) -> Iterator[Part]:
     for name in _HEADLINES:
-        if text := " ".join(filter(None, (_sentence(name, each) for each in _by_machine(counted)))):
+        if text := " ".join(map(_sentence, _found(name, counted))):
             yield Sentence(lead=f"{name}, {RECORD_BYTES} bytes", text=text)
     yield Note(text=_SHORTLY)
     if counted:
         yield _calls(counted)
         yield from _remarks(counted)
-        yield from by_function.parts([(_name(each), each) for each in counted], _HEADLINES)
+        yield from by_function.parts(counted, _HEADLINES)
     yield _kernels(study.kernels)
     yield Heading(text="What an instruction count is not", key="not", level=Level.BACKGROUND)
     yield Definitions(entries=tuple((term, (text,)) for term, text in _IS_NOT.items()))
@@ -158,66 +143,58 @@ def _parts(study: Study, counted: Sequence[KernelCount]) -> Iterator[Part]:
             text="Distributions", key="distributions", short="Distributions", level=Level.BACKGROUND
         )
         for number, kernel in enumerate(counted, 1):
+            table = _distributions(number, kernel)
             yield Fold(
                 key=f"distributions-{number}",
-                summary=f"All counts on {_name(kernel)}",
-                parts=(_distributions(number, kernel),),
+                summary=table.title,
+                parts=(table,),
                 level=Level.BACKGROUND,
             )
     yield Heading(text="How it was counted", key="how", short="How", level=Level.BACKGROUND)
     yield Definitions(
-        entries=(
-            ("QEMU", (clean(study.qemu), " ".join(study.options))),
-            ("Kernel parameters", (clean(" ".join(study.parameters)),)),
-            ("Initial RAM disk, SHA-256", (study.program_sha256,)),
-            *_other(study.others),
+        entries=tuple(
+            (f"{term}, other architecture" if at else term, tuple(texts))
+            for at, setup in enumerate((pick(Setup, study), *study.others))
+            for term, *texts in (
+                ("QEMU", clean(setup.qemu), " ".join(setup.options)),
+                ("Kernel parameters", clean(" ".join(setup.parameters))),
+                ("Initial RAM disk, SHA-256", setup.program_sha256),
+            )
         )
     )
 
 
-def _other(setups: Sequence[Setup]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for each in setups:
-        yield "QEMU, other architecture", (clean(each.qemu), " ".join(each.options))
-        yield "Its kernels' parameters", (clean(" ".join(each.parameters)),)
-        yield "Its initial RAM disk, SHA-256", (each.program_sha256,)
-
-
-def _sentence(name: str, counted: Sequence[KernelCount]) -> str:
-    found = [(each, value) for each in counted if (value := _count(each, name)) is not None]
-    if not found:
-        return ""
+def _sentence(found: Sequence[tuple[str, int]]) -> str:
     (first, least), (last, most) = found[0], found[-1]
-    text = f"{least} instructions on {_name(first)}"
-    if first is last:
-        return f"{text}."
-    return f"{text}, {most} on {_name(last)} ({most - least:+d})."
+    text = f"{least} instructions on {first}"
+    return f"{text}." if len(found) == 1 else f"{text}, {most} on {last} ({most - least:+d})."
 
 
 def _calls(counted: Sequence[KernelCount]) -> Table:
-    places = dict.fromkeys((each.name, each.bytes) for kernel in counted for each in kernel.calls)
-    several = Counter(name for name, _ in places)
-    groups = [name if several[name] > 1 else "" for name, _ in places]
     machines = _by_machine(counted)
-    bases = " and ".join(_name(alike[0]) for alike in machines)
+    headings = {(call.name, call.bytes): str(call) for _, call in _each_call(counted)}
+    sizes = Counter(name for name, _ in headings)
+    groups = [name if sizes[name] > 1 else "" for name, _ in headings]
     return Table(
         key="instructions",
         title="Instructions of a call",
         corner="call",
-        columns=tuple(Column(heading=_name(each)) for alike in machines for each in alike),
+        columns=tuple(Column(heading=each.name) for alike in machines for each in alike),
         rows=tuple(
             Row(
-                heading=Cell(text=f"{clean(name)}, {size} bytes"),
+                heading=Cell(text=heading),
                 cells=tuple(
                     cell
                     for alike in machines
-                    for cell in _cells([_call(kernel, name, size) for kernel in alike])
+                    for cell in _cells([kernel.by_key.get(key) for kernel in alike])
                 ),
                 begins=groups.index(groups[at]) == at,
             )
-            for at, (name, size) in enumerate(places)
+            for at, (key, heading) in enumerate(headings.items())
         ),
         hint=(
-            f"The number behind a count is its difference from {bases}. Reserve "
+            "The number behind a count is its difference from "
+            f"{' and '.join(alike[0].name for alike in machines)}. Reserve "
             "writes nothing into the record but for -fill; -wake forces a wake-up, -refused finds "
             "a full buffer, -overwrite overwrites the oldest record, -sharded looks its CPU's ring "
             "up first."
@@ -226,7 +203,8 @@ def _calls(counted: Sequence[KernelCount]) -> Table:
 
 
 def _cells(calls: Sequence[CallCount | None]) -> Iterator[Cell]:
-    first = calls[0].instructions if calls[0] is not None and calls[0].reproducible else None
+    """Yield a call's counts, each with its difference from the first kernel's."""
+    first = calls[0].counted if calls[0] is not None else None
     for call in calls:
         if call is None:
             yield Cell(text=NONE)
@@ -237,51 +215,45 @@ def _cells(calls: Sequence[CallCount | None]) -> Iterator[Cell]:
         else:
             more = call.instructions - first if first is not None else 0
             mark = Mark.OPEN if more > 0 else Mark.GOOD if more < 0 else Mark.NONE
-            text = f"{call.instructions:,}" + (f" {more:+,}" if more else "")
-            hint = "; ".join(
-                f"{each.times} of {RUNS} calls with seed {each.seed}" for each in call.distributions
+            yield Cell(
+                text=f"{call.instructions:,}" + (f" {more:+,}" if more else ""),
+                value=call.instructions,
+                mark=mark,
+                hint="; ".join(
+                    f"{each.times} of {RUNS} calls with seed {each.seed}"
+                    for each in call.distributions
+                ),
             )
-            yield Cell(text=text, value=call.instructions, mark=mark, hint=hint)
 
 
 def _remarks(counted: Sequence[KernelCount]) -> Iterator[Note]:
     """Yield what makes a count incomparable, and why calls have none, each reason once."""
     for kernel in counted:
         if not kernel.jit:
-            text = f"{_name(kernel)}: the JIT is off, so that its programs are interpreted"
+            text = f"{kernel.name}: the JIT is off, so that its programs are interpreted"
             yield Note(text=text, mark=Mark.OPEN)
         reasons = defaultdict[tuple[bool, str], list[str]](list)
         for call in kernel.calls:
             if not call.reproducible or call.instructions is None:
                 reasons[call.reproducible, call.why].append(call.name)
         for (alike, why), names in reasons.items():
-            what = ", ".join(dict.fromkeys(names))
-            what = "all calls" if len(names) == len(kernel.calls) else what
-            verb = "refused" if alike else "not reproducible"
-            yield Note(
-                text=f"{_name(kernel)}: {verb}: {what} ({clean(why)})",
-                mark=Mark.SOFT if alike else Mark.BAD,
-            )
+            every = len(names) == len(kernel.calls)
+            what = "all calls" if every else ", ".join(dict.fromkeys(names))
+            verb, mark = ("refused", Mark.SOFT) if alike else ("not reproducible", Mark.BAD)
+            yield Note(text=f"{kernel.name}: {verb}: {what} ({clean(why)})", mark=mark)
 
 
 def _kernels(kernels: Sequence[KernelCount]) -> Table:
-    headings = (
-        "release",
-        "machine",
-        "JIT",
-        "clock",
-        "empty program",
-        "reproducible calls",
-        "SHA-256",
-    )
+    numeric = "empty program"
+    headings = ("release", "machine", "JIT", "clock", numeric, "reproducible calls", "SHA-256")
     return Table(
         key="kernels",
         title="Kernels",
         corner="kernel",
-        columns=tuple(Column(heading=each, numeric=each == "empty program") for each in headings),
+        columns=tuple(Column(heading=each, numeric=each == numeric) for each in headings),
         rows=tuple(
             Row(
-                heading=Cell(text=_name(each), hint=_origin(each)),
+                heading=Cell(text=each.name, hint=f"{clean(each.label)}: {clean(each.origin)}"),
                 cells=tuple(_facts(each)) if each.calls else (),
                 reason=clean(each.reason),
             )
@@ -289,11 +261,6 @@ def _kernels(kernels: Sequence[KernelCount]) -> Table:
         ),
         hint="SHA-256 of console and report of a boot: the same wherever QEMU and RAM disk are.",
     )
-
-
-def _origin(kernel: KernelCount) -> str:
-    origin = clean(kernel.origin)
-    return origin if _name(kernel) == kernel.label else f"{clean(kernel.label)}: {origin}"
 
 
 def _facts(kernel: KernelCount) -> Iterator[Cell]:
@@ -310,12 +277,12 @@ def _distributions(number: int, kernel: KernelCount) -> Table:
     headings = ("seed", "mode", f"of {RUNS}", "first", "second values", "page crossings", "ticks")
     return Table(
         key=f"distribution-{number}",
-        title=f"All counts on {_name(kernel)}",
+        title=f"All counts on {kernel.name}",
         corner="call",
         columns=tuple(Column(heading=each, numeric=each in headings[:4]) for each in headings),
         rows=tuple(
             Row(
-                heading=Cell(text=f"{clean(call.name)}, {call.bytes} bytes"),
+                heading=Cell(text=str(call)),
                 cells=tuple(_spread(each)),
                 begins=each is call.distributions[0],
             )

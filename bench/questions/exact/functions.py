@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Tell the instructions of a call by the kernel's functions.
+"""Attribute the instructions of a call to the kernel's functions.
 
 A plugin of QEMU notes what a guest executes between two readings of its clock
 (plugin/functions.c), the guest names the functions of its kernel at the end (guest/symbols.c): so
@@ -35,7 +35,7 @@ ByFunction = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Symbols:
-    """The functions of one boot, in the order of their addresses."""
+    """Hold the functions of one boot, in the order of their addresses."""
 
     addresses: tuple[int, ...]
     names: tuple[str, ...]
@@ -95,20 +95,15 @@ def explained(kernel: KernelCount, executed: bytes, names: bytes) -> KernelCount
         found = calls(executed, symbols(names))
     except ValueError as error:
         return replace(kernel, unexplained=str(error))
-    places = {(call.name, call.bytes): at for at, call in enumerate(CALLS)}
-    empty = found.get(places[EMPTY, 0])
+    by_key = {(call.name, call.bytes): found.get(at) for at, call in enumerate(CALLS)}
+    empty = by_key[EMPTY, 0]
     if empty is None:
         return replace(kernel, unexplained="the plugin did not see the empty program run")
-    return replace(
-        kernel,
-        calls=tuple(
-            replace(
-                each,
-                functions=tuple(_parts(found.get(places.get((each.name, each.bytes), -1)), empty)),
-            )
-            for each in kernel.calls
-        ),
+    explained = (
+        replace(each, functions=tuple(_parts(by_key.get((each.name, each.bytes)), empty)))
+        for each in kernel.calls
     )
+    return replace(kernel, calls=tuple(explained))
 
 
 def _parts(call: ByFunction | None, empty: ByFunction) -> Iterator[FunctionCount]:
@@ -121,18 +116,14 @@ def _parts(call: ByFunction | None, empty: ByFunction) -> Iterator[FunctionCount
             yield FunctionCount(name=name, instructions=instructions)
 
 
-def _adds_up(call: CallCount) -> bool:
-    total = sum(each.instructions for each in call.functions)
-    return bool(call.functions) and abs(total - (call.instructions or 0)) <= _ROUNDING
-
-
 def differences(before: CallCount, after: CallCount) -> list[tuple[str, int, int]]:
     """Return the functions whose instructions differ, those that grew most first.
 
     None where those of either do not add up: they may be of something else.
     """
-    if not (_adds_up(before) and _adds_up(after)):
-        return []
+    for call in (before, after):
+        if not call.functions or abs(call.explained - (call.instructions or 0)) > _ROUNDING:
+            return []
     one, two = (
         {each.name: each.instructions for each in call.functions} for call in (before, after)
     )

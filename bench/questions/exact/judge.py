@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Judge the boots of a kernel: what each call takes, and whether that comes out again.
+"""Judge the boots of a kernel: what each call takes, and whether that is reproducible.
 
 No mean is taken: a tick of the clock within a call adds thousands of instructions, at places that
-chance chooses. What is compared is the mode.
+chance chooses. Modes are compared.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
+from statistics import multimode
 from typing import Final
 
 from bench.questions.exact.plan import EMPTY, OTHER_SEED, PERF, RUNS, SEED, Buffer, find
@@ -27,7 +28,7 @@ _ONE_SEED: Final = "refused with one seed only"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What one boot left behind, its report read."""
+    """Hold what one boot left behind, its report parsed."""
 
     console: bytes
     report: bytes
@@ -40,16 +41,15 @@ def judge(
 ) -> KernelCount:
     """Return the counts of a kernel from its boots with SEED, OTHER_SEED and SEED again.
 
-    The boots after the first may be missing; then nothing is reproducible, unless it is not to be
-    looked at whether the counts come out ``again``.
+    The boots after the first may be missing; then nothing is reproducible, unless that need not be
+    shown ``again``.
     """
     lost = KernelCount(label=label, release=release, origin=origin)
     first = boots[0]
     if first.read is None:
         return replace(lost, reason=first.problem)
-    other = boots[1].read if len(boots) > 1 else None
     try:
-        calls = tuple(_calls(first.read, other))
+        calls = tuple(_calls(first.read, boots[1].read if len(boots) > 1 else None))
         empty = _empty(first.read)
     except ValueError as error:
         return replace(lost, reason=str(error))
@@ -74,37 +74,26 @@ def _calls(first: GuestReport, other: GuestReport | None) -> Iterator[CallCount]
     empty, other_empty = _empty(first), _empty(other) if other else 0
     others = {(each.name, each.bytes): each for each in other.calls} if other else {}
     for one in first.calls:
-        two = others.get((one.name, one.bytes))
         if one.name == EMPTY:
             continue
+        two = others.get((one.name, one.bytes))
+        found: tuple[Distribution, ...] = ()
         if isinstance(one, Refused):
-            yield _refused(one, alike=two in (None, one))
-            continue
-        found = [_distribution(one, SEED, empty, page)]
-        if isinstance(two, Counted):
-            found.append(_distribution(two, OTHER_SEED, other_empty, page))
-        yield _counted(one, found, _unmoved(one) or _moved_mode(found, two))
-
-
-def _refused(call: Refused, *, alike: bool) -> CallCount:
-    return CallCount(
-        name=call.name,
-        bytes=call.bytes,
-        instructions=None,
-        reproducible=alike,
-        why=call.reason if alike else _ONE_SEED,
-    )
-
-
-def _counted(call: Counted, found: Sequence[Distribution], why: str) -> CallCount:
-    return CallCount(
-        name=call.name,
-        bytes=call.bytes,
-        instructions=found[0].mode,
-        reproducible=not why,
-        why=why,
-        distributions=tuple(found),
-    )
+            unlike = "" if two in (None, one) else _ONE_SEED
+            why = unlike or one.reason
+        else:
+            found = (_distribution(one, SEED, empty, page),)
+            if isinstance(two, Counted):
+                found = (*found, _distribution(two, OTHER_SEED, other_empty, page))
+            why = unlike = _unmoved(one) or _moved_mode(found, two)
+        yield CallCount(
+            name=one.name,
+            bytes=one.bytes,
+            instructions=found[0].mode if found else None,
+            reproducible=not unlike,
+            why=why,
+            distributions=found,
+        )
 
 
 def _moved_mode(found: Sequence[Distribution], other: Counted | Refused | None) -> str:
@@ -117,11 +106,10 @@ def _moved_mode(found: Sequence[Distribution], other: Counted | Refused | None) 
     return f"{first.mode} with seed {first.seed}, {last.mode} with seed {last.seed}"
 
 
-def mode(values: Iterable[int]) -> tuple[int, int]:
+def mode(values: Sequence[int]) -> tuple[int, int]:
     """Return the value that was seen most often, the least of several, and how often."""
-    counts = Counter(values)
-    value = min(counts, key=lambda each: (-counts[each], each))
-    return value, counts[value]
+    value = min(multimode(values))
+    return value, values.count(value)
 
 
 def _empty(report: GuestReport) -> int:
@@ -146,10 +134,8 @@ def _unlike(boots: Sequence[Seen]) -> str:
     if len(boots) < 3:
         return "booted only once with each seed"
     first, again = boots[0], boots[2]
-    for what, one, two in (
-        ("report", first.report, again.report),
-        ("console", first.console, again.console),
-    ):
+    for what in ("report", "console"):
+        one, two = getattr(first, what), getattr(again, what)
         if one != two:
             lines = zip_longest(one.splitlines(), two.splitlines())
             number = next((at for at, pair in enumerate(lines, 1) if pair[0] != pair[1]), 0)
@@ -171,22 +157,13 @@ def _unmoved(counted: Counted) -> str:
 def _distribution(counted: Counted, seed: int, empty: int, page: int) -> Distribution:
     values = [each - empty for each in counted.values]
     usual, times = mode(values)
-    crossed = _crossed(counted, page)
-    others, crossings, ticks = Counter[int](), Counter[int](), Counter[int]()
-    for value, crosses in zip(values[1:], crossed[1:], strict=True):
-        if value >= usual + TICK:
-            ticks[value] += 1
-        elif value != usual:
-            (crossings if crosses else others)[value] += 1
-    return Distribution(
-        seed=seed,
-        mode=usual,
-        times=times,
-        first=values[0],
-        others=tuple(sorted(others.items())),
-        crossings=tuple(sorted(crossings.items())),
-        ticks=tuple(sorted(ticks.items())),
-    )
+    kinds = {"others": Counter[int](), "crossings": Counter[int](), "ticks": Counter[int]()}
+    for value, crosses in zip(values[1:], _crossed(counted, page)[1:], strict=True):
+        if value != usual:
+            long = value >= usual + TICK
+            kinds["ticks" if long else "crossings" if crosses else "others"][value] += 1
+    kept = {kind: tuple(sorted(counts.items())) for kind, counts in kinds.items()}
+    return Distribution(seed=seed, mode=usual, times=times, first=values[0], **kept)
 
 
 def _crossed(counted: Counted, page: int) -> list[bool]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The calls that are counted, and the boots in which they are; guest/ makes them."""
+"""Plan the calls that are counted, and the boots in which they are; guest/ makes them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ RUNS: Final = 256
 EMPTY: Final = "empty"
 """The program without a call: what it takes is subtracted from all others."""
 
+RESERVE: Final = "reserve-submit"
 PERF: Final = "perf-output"
 """The operation whose buffer is not contiguous: records that cross a page take longer."""
 
@@ -38,7 +39,7 @@ _PROGRAMS: Final = Path(__file__).parent
 
 
 class Buffer(StrEnum):
-    """What the calls find: guest/guest.h explains them."""
+    """Name what the calls find: guest/guest.h explains them."""
 
     ROOMY = "roomy"
     FULL = "full"
@@ -64,22 +65,19 @@ class Call:
 
 def _calls() -> Iterator[Call]:
     yield Call(name=EMPTY, operation=EMPTY, bytes=0)
-    for operation in (
-        *("reserve-submit", "reserve-fill-submit", "ring-output"),
-        *("dynptr-write-submit", PERF),
-    ):
+    main = (RESERVE, "ring-output", PERF)
+    for operation in (RESERVE, "reserve-fill-submit", "ring-output", "dynptr-write-submit", PERF):
         for each in _BYTES:
             yield Call(name=operation, operation=operation, bytes=each)
-    for operation in ("reserve-submit", "ring-output", PERF):
+    for operation in main:
         yield Call(name=f"{operation}-wake", operation=operation, wake=True)
-    for name, operation in (
-        *(("reserve", "reserve-submit"), ("ring-output", "ring-output"), (PERF, PERF)),
-    ):
-        yield Call(name=f"{name}-refused", operation=operation, buffer=Buffer.FULL)
-    yield Call(name="reserve-discard", operation="reserve-discard")
-    yield Call(name="dynptr-submit", operation="dynptr-submit")
+    for operation in main:
+        name = f"{operation.removesuffix('-submit')}-refused"
+        yield Call(name=name, operation=operation, buffer=Buffer.FULL)
+    for operation in ("reserve-discard", "dynptr-submit"):
+        yield Call(name=operation, operation=operation)
     for buffer in (Buffer.SHARDED, Buffer.OVERWRITE):
-        yield Call(name=f"reserve-submit-{buffer}", operation="reserve-submit", buffer=buffer)
+        yield Call(name=f"{RESERVE}-{buffer}", operation=RESERVE, buffer=buffer)
 
 
 CALLS: Final = tuple(_calls())

@@ -30,7 +30,7 @@ _BEFORE: Final = re.compile(r"^.*?Could not load plugin [^:]*: ")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plugin:
-    """A plugin that QEMU takes, or why it takes none."""
+    """Hold a plugin that QEMU takes, or why it takes none."""
 
     path: Path | None
     why_not: str = ""

@@ -20,12 +20,12 @@ _STEPS: Final = {
     "load": "its program is not loaded",
     "run": "its program does not run",
 }
-"""What the kernel refused, where the first process's word is not enough."""
+"""What the kernel refused, where the first process's own word is not enough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """A call, and what it took each time, in order: instructions, the program's own included."""
+    """Hold what a call took each time, in order: instructions, the program's own included."""
 
     name: str
     bytes: int
@@ -36,7 +36,7 @@ class Counted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A call that the kernel does not know, or does not allow."""
+    """Name a call that the kernel does not know, or does not allow."""
 
     name: str
     bytes: int

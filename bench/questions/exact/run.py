@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +21,6 @@ from bench.guests.sources import Image
 from bench.host import ownership
 from bench.questions.exact import functions, plan, probe, report
 from bench.questions.exact.judge import Seen, judge
-from bench.questions.exact.probe import Plugin
 from bench.questions.exact.study import FORMAT, KernelCount, Setup, Study
 from bench.questions.kernels.run import Say, folder_name
 
@@ -38,37 +37,44 @@ def count(
     append: Sequence[str],
     say: Say,
 ) -> Study:
-    """Return what was counted on each image; in place of one that could not be had is its row.
+    """Return what was counted on each image; one that could not be had comes as its row.
 
     ``folder`` keeps what the guests wrote, in a folder for each boot. MachineUnfit without QEMU.
     """
     settings = Settings(time_limit_s=time_limit_s, append=tuple(append))
-    kits, chosen, lost = dict[str, _Kit](), dict[str, _Kit](), dict[str, KernelCount]()
-    for image in (each for each in images if isinstance(each, Image)):
+    kits: dict[str, _Kit] = {}
+    rows: list[KernelCount | _Kernel] = []
+    for image in images:
+        if isinstance(image, KernelCount):
+            rows.append(image)
+            continue
         try:
             machine = reproducible.machine_of(image)
             if machine.architecture not in kits:
-                kits[machine.architecture] = _kit(machine, folder, append)
+                kits[machine.architecture] = _Kit(machine, folder, append)
                 if why_not := kits[machine.architecture].plugin.why_not:
                     say(f"{machine.architecture}: functions are left out: {why_not}")
-            chosen[image.label] = kits[machine.architecture]
+            rows.append(_Kernel(image, kits[machine.architecture], folder))
         except MachineUnfit as error:
-            lost[image.label] = missing(image.label, str(error), image.origin)
-    usable = [each for each in images if isinstance(each, Image) and each.label in chosen]
-    boots = _Boots(usable, chosen, folder)
-    first, *others = [each.setup for each in kits.values()] or [_kit(usual(), folder, append).setup]
-    with closing(reproducible.boots(boots.following, settings, jobs)) as ended:
+            rows.append(KernelCount(label=image.label, origin=image.origin, reason=str(error)))
+    first, *others = [each.setup for each in kits.values()] or [_Kit(usual(), folder, append).setup]
+    booted = {each.folder: each for each in rows if isinstance(each, _Kernel)}
+
+    def following() -> Request | None:
+        turns = range(_LAST + 2)
+        requests = (each.request(turn) for turn in turns for each in booted.values())
+        return next(filter(None, requests), None)
+
+    with closing(reproducible.boots(following, settings, jobs)) as ended:
         for request, boot in ended:
             found = seen(boot, time_limit_s)
-            name = boots.note(request, found)
+            booted[request.folder.parent].note(int(request.folder.name) - 1, found)
+            name = f"{request.image.label}, boot {request.folder.name} with seed {request.seed}"
             say(f"{name}: {found.problem or f'{boot.ended.seconds:.0f} s'}")
     return Study(
         format=FORMAT,
         **asdict(first),
-        kernels=tuple(
-            each if isinstance(each, KernelCount) else lost.get(each.label) or boots.judged(each)
-            for each in images
-        ),
+        kernels=tuple(each if isinstance(each, KernelCount) else each.judged() for each in rows),
         others=tuple(others),
     )
 
@@ -80,98 +86,80 @@ def fitting() -> int:
     return max(1, min(usable, available_mib // (2 * MEMORY_MIB)))
 
 
-@dataclass(frozen=True, slots=True)
 class _Kit:
-    """What kernels of one architecture boot with."""
+    """Hold what kernels of one architecture boot with.
 
-    machine: Machine
-    initrd: Path
-    setup: Setup
-    plugin: Plugin
-
-
-def _kit(machine: Machine, folder: Path, append: Sequence[str]) -> _Kit:
-    """Make the RAM disk of one architecture; MachineUnfit where that or its QEMU is missing."""
-    qemu = reproducible.version(machine)
-    disk = plan.ram_disk(machine.architecture)
-    initrd = folder / f"initrd-{machine.architecture}"
-    initrd.write_bytes(disk)
-    plugin = probe.plugin(machine)
-    setup = Setup(
-        qemu=qemu,
-        options=(*machine.options, *plugin.device),
-        parameters=(*machine.parameters, *append),
-        program_sha256=hashlib.sha256(disk).hexdigest(),
-    )
-    return _Kit(machine, initrd, setup, plugin)
-
-
-def missing(label: str, reason: str, origin: str = "") -> KernelCount:
-    """Return the row of a kernel that cannot be booted."""
-    return KernelCount(label=label, release="", origin=origin, reason=reason)
-
-
-class _Boots:
-    """All boots of a run, and what came of them.
-
-    The plugin is in a kernel's last boot, which has to leave the same bytes as the first: that
-    shows that it changes nothing. Where it does, that boot is made once more without it.
+    MachineUnfit where its RAM disk or its QEMU is missing.
     """
 
-    def __init__(self, images: Sequence[Image], kits: Mapping[str, _Kit], folder: Path) -> None:
-        self._kits = kits
-        self._folder = folder
-        self._left = [(turn, each) for turn in range(len(plan.BOOTS)) for each in images]
-        self._seen: dict[tuple[str, int], Seen] = {}
+    def __init__(self, machine: Machine, folder: Path, append: Sequence[str]) -> None:
+        qemu = reproducible.version(machine)
+        disk = plan.ram_disk(machine.architecture)
+        self.machine = machine
+        self.initrd = folder / f"initrd-{machine.architecture}"
+        self.initrd.write_bytes(disk)
+        self.plugin = probe.plugin(machine)
+        self.setup = Setup(
+            qemu=qemu,
+            options=(*machine.options, *self.plugin.device),
+            parameters=(*machine.parameters, *append),
+            program_sha256=hashlib.sha256(disk).hexdigest(),
+        )
 
-    def following(self) -> Request | None:
-        """Return a boot that may begin.
 
-        A kernel's first boot decides on the others: what hangs once hangs each time.
+class _Kernel:
+    """Keep the boots of one kernel and what came of them.
+
+    The plugin is in its last boot, which has to leave the same bytes as the first: that shows that
+    the plugin changes nothing. Where it does, that boot is made once more without it.
+    """
+
+    def __init__(self, image: Image, kit: _Kit, folder: Path) -> None:
+        self.folder = folder / folder_name(image.label)
+        self._image, self._kit = image, kit
+        self._left = set(range(_LAST + 1))
+        self._seen: dict[int, Seen] = {}
+
+    def request(self, turn: int) -> Request | None:
+        """Return the request for a boot, once; None where it may not begin now.
+
+        The first boot decides on the others: what hangs once hangs each time.
         """
-        for turn, image in self._left:
-            first = self._seen.get((image.label, 0))
-            if turn == 0 or (first is not None and not first.problem):
-                self._left.remove((turn, image))
-                place = self._place(image, turn)
-                ownership.make_folder(place)
-                kit = self._kits[image.label]
-                return Request(
-                    image=image,
-                    machine=kit.machine,
-                    initrd=kit.initrd,
-                    seed=plan.BOOTS[min(turn, _LAST)],
-                    folder=place,
-                    options=kit.plugin.options(place, asked=turn == _LAST),
-                )
-        return None
+        first = self._seen.get(0)
+        if turn not in self._left or (turn and (first is None or first.problem)):
+            return None
+        self._left.remove(turn)
+        place = self.folder / str(turn + 1)
+        ownership.make_folder(place)
+        return Request(
+            image=self._image,
+            machine=self._kit.machine,
+            initrd=self._kit.initrd,
+            seed=plan.BOOTS[min(turn, _LAST)],
+            folder=place,
+            options=self._kit.plugin.options(place, asked=turn == _LAST),
+        )
 
-    def _place(self, image: Image, turn: int) -> Path:
-        return self._folder / folder_name(image.label) / str(turn + 1)
+    def note(self, turn: int, found: Seen) -> None:
+        """Keep what came of a boot."""
+        self._seen[turn] = found
+        first = self._seen[0]
+        alike = (found.report, found.console) == (first.report, first.console)
+        if turn == _LAST and self._kit.plugin.path is not None and not alike:
+            self._left.add(_LAST + 1)
 
-    def note(self, request: Request, seen: Seen) -> str:
-        """Keep what came of a boot; return its name, for people."""
-        turn = int(request.folder.name)
-        self._seen[request.image.label, turn - 1] = seen
-        plugin = self._kits[request.image.label].plugin
-        if turn - 1 == _LAST and plugin.path is not None:
-            first = self._seen[request.image.label, 0]
-            if (seen.report, seen.console) != (first.report, first.console):
-                self._left.append((_LAST + 1, request.image))
-        return f"{request.image.label}, boot {turn} with seed {request.seed}"
-
-    def judged(self, image: Image) -> KernelCount:
-        """Return what was counted on a kernel."""
-        turns = [turn for turn in range(_LAST + 2) if (image.label, turn) in self._seen]
-        again = _LAST + 1 in turns
-        seen = [self._seen[image.label, turn] for turn in turns if not again or turn != _LAST]
-        kernel = judge(image.label, image.release, image.origin, seen)
-        if not kernel.calls or self._kits[image.label].plugin.why_not:
-            return replace(kernel, unexplained=self._kits[image.label].plugin.why_not)
+    def judged(self) -> KernelCount:
+        """Return what was counted."""
+        again = _LAST + 1 in self._seen
+        turns = [turn for turn in sorted(self._seen) if not again or turn != _LAST]
+        found = [self._seen[turn] for turn in turns]
+        kernel = judge(self._image.label, self._image.release, self._image.origin, found)
+        if not kernel.calls or self._kit.plugin.why_not:
+            return replace(kernel, unexplained=self._kit.plugin.why_not)
         if again:
-            problem = self._seen[image.label, _LAST].problem
+            problem = self._seen[_LAST].problem
             return replace(kernel, unexplained=f"with the plugin {problem or _DISTURBED}")
-        place = self._place(image, _LAST)
+        place = self.folder / str(_LAST + 1)
         executed, names = (
             reproducible.held(place / each) for each in (probe.EXECUTED, probe.SYMBOLS)
         )
@@ -180,10 +168,10 @@ class _Boots:
 
 def seen(boot: Boot, time_limit_s: float) -> Seen:
     """Read what a boot left."""
+    read, problem = None, ""
     try:
         read = report.parse(boot.report)
     except ValueError as error:
         ended = boot.report.endswith(b"end\n")  # then what it says is wrong, not its end
-        why = str(error) if ended else reproducible.problem(boot, time_limit_s)
-        return Seen(console=boot.console, report=boot.report, read=None, problem=why)
-    return Seen(console=boot.console, report=boot.report, read=read)
+        problem = str(error) if ended else reproducible.problem(boot, time_limit_s)
+    return Seen(console=boot.console, report=boot.report, read=read, problem=problem)

@@ -1,19 +1,25 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What was counted on all kernels: values, as JSON has them.
+"""Hold what was counted on all kernels, as JSON has it.
 
-Nothing in them depends on this machine but for the build of QEMU, so that two runs are equal.
+Nothing in it depends on this machine but for the build of QEMU, so that two runs are equal.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from bench.errors import JournalError
+from bench.escape import clean
 from bench.journal import saved
 
 FORMAT: Final = 1
+_LONGEST_NAME: Final = 24
+
+Key = tuple[str, int]
+"""Name of a call, and bytes of its record."""
 
 Times = tuple[tuple[int, int], ...]
 """Values, and how often each was seen."""
@@ -21,7 +27,7 @@ Times = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distribution:
-    """What a call took in one boot, in instructions beyond the empty program's mode."""
+    """Hold what a call took in one boot, in instructions beyond the empty program's mode."""
 
     seed: int
     mode: int
@@ -34,7 +40,7 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionCount:
-    """What a call takes in one function of the kernel, beyond the empty program's."""
+    """Hold what a call takes in one function of the kernel, beyond the empty program's."""
 
     name: str
     instructions: int
@@ -42,7 +48,7 @@ class FunctionCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallCount:
-    """A call on one kernel."""
+    """Hold the count of a call on one kernel."""
 
     name: str
     bytes: int
@@ -52,14 +58,27 @@ class CallCount:
     distributions: tuple[Distribution, ...] = ()  # of both seeds
     functions: tuple[FunctionCount, ...] = ()  # the longest first
 
+    def __str__(self) -> str:
+        return f"{clean(self.name)}, {self.bytes} bytes"
+
+    @property
+    def counted(self) -> int | None:
+        """Return its instructions where they are reproducible."""
+        return self.instructions if self.reproducible else None
+
+    @property
+    def explained(self) -> int:
+        """Return the sum of its functions' instructions."""
+        return sum(each.instructions for each in self.functions)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelCount:
-    """A kernel; one without calls has a reason."""
+    """Hold all counts of a kernel; one without calls has a reason."""
 
     label: str
-    release: str
-    origin: str
+    release: str = ""
+    origin: str = ""
     reason: str = ""
     machine: str = ""  # as uname -m says it
     jit: bool = False
@@ -69,10 +88,21 @@ class KernelCount:
     calls: tuple[CallCount, ...] = ()
     unexplained: str = ""  # why its calls have no functions
 
+    @property
+    def name(self) -> str:
+        """Return the label, or the end of a long path."""
+        label = clean(self.label)
+        return label if len(label) <= _LONGEST_NAME else f"…{label[1 - _LONGEST_NAME :]}"
+
+    @property
+    def by_key(self) -> Mapping[Key, CallCount]:
+        """Return its calls by name and bytes."""
+        return {(each.name, each.bytes): each for each in self.calls}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """By what kernels of one architecture were counted."""
+    """Describe what counted the kernels of one architecture."""
 
     qemu: str  # version of the build
     options: tuple[str, ...]
@@ -82,9 +112,9 @@ class Setup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """What was counted on all kernels, and by what; JSON has it.
+    """Hold the counts of all kernels and what counted them, as JSON has it.
 
-    How is that of the first kernel's architecture; ``others`` has that of the others.
+    The set-up is that of the first kernel's architecture; ``others`` has those of the others.
     """
 
     format: int

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Sizing: which rung to try next, and what the rungs tried say about the size to take.
+"""Judge sizes: which rung to try next, and what the rungs tried say about the size to take.
 
 Loss is random near the edge, so nothing is bisected. A quick scan goes up from the least rung until
 two in a row lose nothing; then every rung around that edge gets its full number of storms.
@@ -7,7 +7,7 @@ two in a row lose nothing; then every rung around that edge gets its full number
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -29,23 +29,23 @@ _RUNGS_BELOW: Final = 2  # the edge: a quarter of the minimum is among them
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizing:
-    """What one transport needs. ``rungs_bytes`` are all budgets that it could have, ascending."""
+    """Hold what one transport needs. ``rungs_bytes``: all budgets that it can have, ascending."""
 
     ladder: Ladder
     rungs_bytes: tuple[int, ...]
     lost_shares: dict[int, float]  # of the storm's records, by budget
     margin: float
-    busy: bool = False  # storms that lost mostly had a consumer that never rested
+    busy: bool = False  # the consumer was never idle in most storms that lost something
     disturbed: int = 0  # storms that count, though CPU time was stolen or others' processes ended
 
     @property
     def minimum_bytes(self) -> int | None:
-        """The least rung from which on nothing was lost; None if there is none."""
+        """Return the least rung from which on nothing was lost; None if there is none."""
         return self.ladder.minimum_bytes
 
     @property
     def recommended_bytes(self) -> int | None:
-        """The least size there is at ``margin`` times the minimum or above, or else the largest."""
+        """Return the least size from ``margin`` times the minimum on, or else the largest."""
         minimum_bytes = self.minimum_bytes
         if minimum_bytes is None:
             return None
@@ -54,7 +54,7 @@ class Sizing:
 
     @property
     def at_least_size(self) -> bool:
-        """Whether nothing smaller than the minimum exists."""
+        """Return whether there is no size below the minimum."""
         return self.minimum_bytes == self.rungs_bytes[0]
 
     def tried(self, budget_bytes: int | None) -> Rung | None:
@@ -63,11 +63,11 @@ class Sizing:
 
     @property
     def soft(self) -> Rung | None:
-        """The rung at a quarter of the minimum, if fewer than half of its storms lost something.
+        """Return the rung at a quarter of the minimum, if less than half of its storms lost any.
 
-        Then chance decides about losses and not the load, and the minimum is no sharp one.
+        Then chance decides about losses rather than the load, and the minimum is not sharp.
         """
-        quarter = self.tried(None if self.minimum_bytes is None else self.minimum_bytes // 4)
+        quarter = self.tried(self.minimum_bytes and self.minimum_bytes // 4)
         return quarter if quarter is not None and 2 * quarter.lossy < quarter.trials else None
 
 
@@ -81,45 +81,36 @@ def sizing(
 ) -> Sizing:
     """Judge ``transport`` by its trials, without invalid and reduced ones.
 
-    Nor do disturbed ones, where a rung has 20 others. A storm counts as one that lost if it lost
-    more than the share ``tolerated`` of its records.
+    Disturbed ones are left out too, where a rung has 20 others. A storm counts as one that lost if
+    it lost more than the share ``tolerated`` of its records.
     """
-    by_budget: dict[int, list[TrialResult]] = {}
+    by_budget = defaultdict[int, list[TrialResult]](list)
     for trial in trials:
         counts = state_of(trial) not in (State.INVALID, State.REDUCED)
         if trial.config.transport == transport and counts and trial.ledger is not None:
-            by_budget.setdefault(trial.config.budget_bytes, []).append(trial)
-    rungs = []
-    shares = {}
-    disturbed = 0
-    used: list[TrialResult] = []
+            by_budget[trial.config.budget_bytes].append(trial)
+    rungs, shares = [], {}
+    disturbed, limits = 0, Counter[Bottleneck]()
     for budget_bytes, of_rung in sorted(by_budget.items()):
-        # By its conditions a storm is left out, never by its losses, and only if enough remain.
+        # Storms are left out by their conditions, never by their losses, and only if 20 remain.
         quiet = [trial for trial in of_rung if not _is_disturbed(trial)]
         counted = quiet if len(quiet) >= STORMS else of_rung
         disturbed += len(counted) - len(quiet)
-        used += counted
+        limits.update(map(bottleneck, counted))
         books = [trial.ledger for trial in counted if trial.ledger is not None]
         lossy = sum(book.own_dropped > tolerated * book.own_attempted for book in books)
         bound = loss_bound(lossy, len(books))
         rungs.append(Rung(budget_bytes=budget_bytes, trials=len(books), lossy=lossy, bound=bound))
         attempted = sum(book.own_attempted for book in books)
-        dropped = sum(book.own_dropped for book in books)
-        shares[budget_bytes] = dropped / attempted if attempted else 0.0
+        shares[budget_bytes] = sum(book.own_dropped for book in books) / max(1, attempted)
     return Sizing(
         ladder=Ladder(experiment="size", transport=transport, rungs=tuple(rungs)),
         rungs_bytes=tuple(rungs_bytes),
         lost_shares=shares,
         margin=margin,
-        busy=_busy(used),
+        busy=limits[Bottleneck.CONSUMER] > limits[Bottleneck.BUFFER],
         disturbed=disturbed,
     )
-
-
-def _busy(trials: Iterable[TrialResult]) -> bool:
-    """Return whether most of the trials that lost something had a consumer that never rested."""
-    found = Counter(map(bottleneck, trials))
-    return found[Bottleneck.CONSUMER] > found[Bottleneck.BUFFER]
 
 
 def _is_disturbed(trial: TrialResult) -> bool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Sizing: a load as people describe it, the storm that makes it, and the budgets to try it at."""
+"""Plan a sizing: a load as people describe it, its storm, and the budgets to try it at."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _MOST_RECORDS_PER_S: Final = 20e6  # more than any consumer reads; it bounds the
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """Load that a buffer has to stand. :func:`check` says whether it makes sense."""
+    """Describe the load that a buffer has to hold. :func:`check` says whether it makes sense."""
 
     rate_per_s: float = 0.0  # exits; 0: as fast as they can, or a burst
     burst: int = 0  # processes that exit at once; 0: no bursts
@@ -44,7 +44,7 @@ class Load:
 
     @property
     def payload_bytes(self) -> int:
-        """Padding that makes the tracer's record at least as long."""
+        """Return the padding that makes the tracer's record at least as long."""
         return mix.payload_bytes(self.record_bytes)
 
 
@@ -130,24 +130,21 @@ def rungs_bytes(
     there is none.
     """
     way = find(transport)
-    least_bytes = PAGE_BYTES * way.buffers(cpus)
-    sizes = takewhile(lambda each: each <= most_bytes, (least_bytes << step for step in count()))
-    pages = ((each, each // least_bytes) for each in sizes)
+    buffers = way.buffers(cpus)
+    sizes = (buffers * PAGE_BYTES << step for step in count())
     found = tuple(
         each
-        for each, number in pages
-        if way.holds(load.payload_bytes, number * PAGE_BYTES)
+        for each in takewhile(lambda each: each <= most_bytes, sizes)
+        if way.holds(load.payload_bytes, each // buffers)
         and (limit_bytes is None or _taken_bytes(way, each, cpus) <= limit_bytes)
     )
-    if not found and limit_bytes is not None:
-        raise UsageError(
-            f"no {transport} within {size(limit_bytes)} can hold such records",
-            remedy="give it more --memory",
-        )
     if not found:
+        within, remedy = f"of up to {size(most_bytes)}", "a machine with more memory"
+        if limit_bytes is not None:
+            within, remedy = f"within {size(limit_bytes)}", "more --memory"
         raise UsageError(
-            f"no {transport} of up to {size(most_bytes)} can hold such records",
-            remedy="take a smaller --record-size, or a machine with more memory",
+            f"no {transport} {within} can hold such records",
+            remedy=f"take a smaller --record-size, or {remedy}",
         )
     return found
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Sizing: rounds of storms, each chosen by what those before it lost, until there is an answer."""
+"""Run rounds of storms, each chosen by what those before it lost, until there is an answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.errors import MachineUnfit, NotBalanced
@@ -28,7 +28,7 @@ Run = Callable[[Experiment, Listener], Sequence[TrialResult]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """A search for the size at which storms of ``chosen`` lose nothing."""
+    """Search for the size at which storms of ``chosen`` lose nothing."""
 
     chosen: TrialConfig  # without transport and budget
     rungs_bytes: Mapping[str, tuple[int, ...]]  # by transport, ascending
@@ -44,21 +44,18 @@ class Search:
         )
 
 
-Round = tuple[str, Sequence[tuple[str, int]], int, int]
-"""Experiment, rungs (transport and bytes), storms of each, and how many of them have to balance."""
-
-
 def measure(search: Search, run: Run, begin: Callable[[Experiment], None]) -> list[TrialResult]:
     """Run all trials that the answer rests on; call ``begin`` before each round.
 
-    NotBalanced if too many storms of a rung are invalid, MachineUnfit if there is no room for a
-    burst.
+    NotBalanced if too many storms of a rung are invalid, MachineUnfit for one that was reduced.
     """
     trials: list[TrialResult] = []
-    for name, rungs, storms, least in _rounds(search, trials):
+
+    def add(name: str, rungs: Sequence[tuple[str, int]], storms: int, least: int) -> None:
+        """Run so many storms of each rung, of which ``least`` have to balance."""
         asked = experiment(name, search.chosen, rungs, storms)
         begin(asked)
-        trials += run(asked, _check_room)
+        trials.extend(run(asked, check_load))
         by_transport = {seen.ladder.transport: seen for seen in search.judged(trials)}
         for transport, size in rungs:
             rung = by_transport[transport].tried(size)
@@ -67,19 +64,16 @@ def measure(search: Search, run: Run, begin: Callable[[Experiment], None]) -> li
                     f"too many storms at {size} bytes of {transport} did not balance",
                     remedy="see the reasons in the journal, with bufbench report",
                 )
-    return trials
 
-
-def _rounds(search: Search, trials: Sequence[TrialResult]) -> Iterator[Round]:
-    """Yield each round once ``trials`` holds those before it."""
     while rungs := _pick(search.judged(trials), next_to_scan):
-        yield "size-scan", rungs, SCAN_STORMS, 1
+        add("size-scan", rungs, SCAN_STORMS, 1)
     seen = search.judged(trials)
     edge = [(each.ladder.transport, size) for each in seen for size in around_the_edge(each)]
-    yield "size", edge, search.storms, search.storms
+    add("size", edge, search.storms, search.storms)
     while rungs := _pick(search.judged(trials), next_rung):
         # As many as the scanned ones have by now.
-        yield "size", rungs, search.storms + SCAN_STORMS, search.storms
+        add("size", rungs, search.storms + SCAN_STORMS, search.storms)
+    return trials
 
 
 def _pick(
@@ -89,14 +83,12 @@ def _pick(
     return [(transport, size) for transport, size in chosen if size is not None]
 
 
-def _check_room(trial: TrialResult) -> None:
-    if trial.storm.lowered_from:
-        raise MachineUnfit(
-            f"limits on processes leave no room for {trial.storm.lowered_from:,} at once",
-            remedy="raise pids.max or RLIMIT_NPROC, or take a smaller --burst",
-        )
+def check_load(trial: TrialResult) -> None:
+    """Raise MachineUnfit for a storm that is not the load that was asked for."""
     if lacking := reduced(trial):
+        smaller = ", or take a smaller --burst" if trial.storm.lowered_from else ""
         raise MachineUnfit(
-            f"a storm was not the one to size for: {'; '.join(lacking)}",
-            remedy="leave this machine to the measurement, and raise pids.max or RLIMIT_NPROC",
+            f"a storm was not the load asked for: {'; '.join(lacking)}",
+            remedy="leave this machine to the measurement, and raise pids.max or RLIMIT_NPROC"
+            + smaller,
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What the same load needs on another number of CPUs, by a model fitted to the storms.
+"""Estimate what the same load needs on another number of CPUs, by a model fitted to the storms.
 
 A storm that lost filled its buffers and was refused the rest, so its backlog is both together. The
 same backlog on N CPUs lies in one ring as it does here; buffers of each CPU have Poisson shares of
@@ -31,7 +31,7 @@ _QUANTILE: Final = 0.95
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scaled:
-    """The least sizes on ``cpus`` CPUs, by the model."""
+    """Hold the least sizes on ``cpus`` CPUs, by the model."""
 
     cpus: int
     backlog_records: int  # that 95 % of the storms stay within

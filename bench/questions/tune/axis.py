@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The axes that a recommendation can be best on."""
+"""Name the axes that a recommendation can be best on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Axis(StrEnum):
-    """What a recommendation is to be best at."""
+    """Say what a recommendation is to be best at."""
 
     LATENCY = "latency"  # the 99th percentile
     CPU = "cpu"  # the consumer's, whatever the latency

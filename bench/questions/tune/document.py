@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The answer to "when is the consumer to be woken?" as a document."""
+"""Answer "when is the consumer to be woken?" as a document."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 from bench.amounts import counted
 from bench.judge.metrics import Unit
-from bench.questions.sizing.document import sent
+from bench.questions.sizing import document as sizing
 from bench.questions.sizing.plan import Load
 from bench.questions.transports.words import name
 from bench.questions.tune.axis import Axis
@@ -41,7 +41,7 @@ _PER_RECORD_NS: Final = 1e3  # of a second for a million records
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What was asked, and what came out for each transport."""
+    """Hold what was asked, and what came out for each transport."""
 
     load: Load
     axis: Axis
@@ -56,7 +56,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransportData:
-    """What one transport came to; ``setting`` is the default where the check did not confirm."""
+    """Hold one transport's result; ``setting`` is the default where the check did not confirm."""
 
     setting: Setting
     confirmed: bool
@@ -69,7 +69,7 @@ class TransportData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuneData:
-    """What JSON has; ``format`` goes up when a key changes its meaning."""
+    """Hold what JSON has; ``format`` goes up when a key changes its meaning."""
 
     format: int
     load: Load
@@ -87,81 +87,55 @@ def document(asked: Question) -> Document:
     transports = {
         transport: pick(
             TransportData,
-            each.recommended,
+            each,
             setting=each.setting(asked.axis),
             confirmed=each.confirmed(asked.axis),
             sentence=_sentence(asked, transport),
-            check=each.check,
             terms=terms(each.setting(asked.axis), asked.buffers[transport]),
-            points=each.points,
         )
         for transport, each in asked.tuned.items()
     }
     best = next(iter(transports))
     return Document(
         title=f"{name(best).capitalize()}: {transports[best].sentence}",
-        subject=_load(asked),
+        subject=f"load: {sizing.asked(asked.load, asked.workers, asked.exits_per_s)}",
         parts=tuple(_parts(asked, transports, best)),
-        data=TuneData(
+        data=pick(
+            TuneData,
+            asked,
             format=FORMAT,
-            load=asked.load,
-            axis=asked.axis,
-            within_ms=asked.within_ms,
             exits_per_s_seen=round(asked.exits_per_s, 1),
-            journal=asked.journal,
             recommended=best,
-            beside=asked.beside,
             transports=transports,
         ),
         short="Tune",
     )
 
 
-def _load(asked: Question) -> str:
-    load = asked.load
-    what = f"exits as fast as {counted(asked.workers, 'process makes', 'processes make')} them"
-    if load.replay is not None:
-        what = "a watched load, replayed"
-    elif load.burst:
-        what = f"bursts of {counted(load.burst, 'process', 'processes')} that exit at once"
-    elif load.rate_per_s:
-        what = f"{load.rate_per_s:,.0f} exits/s"
-    return f"load: {what} ({asked.exits_per_s:,.0f} exits/s seen), {sent(load)}"
-
-
-def _words(setting: Setting, way: str) -> str:
+def _words(setting: Setting, of: str) -> str:
     if setting.default:
         return "keep the default"
     if not setting.wake_at:
         return f"wake nobody, and flush every {setting.flush_ms} ms"
-    return (
-        f"wake at every {_nth(setting.wake_at)} record{way} and flush after {setting.flush_ms} ms"
-    )
-
-
-def _nth(count: int) -> str:
-    last = count % 10 if count % 100 not in (11, 12, 13) else 0
-    return f"{count}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(last, 'th') }"
+    return f"wake at every {setting.wake_at}th record{of} and flush after {setting.flush_ms} ms"
 
 
 def _sentence(asked: Question, transport: str) -> str:
-    tuned, buffers = asked.tuned[transport], asked.buffers[transport]
-    way = " of a CPU" if buffers.way.per_cpu else ""
-    words = _words(tuned.setting(asked.axis), way)
+    tuned = asked.tuned[transport]
+    of = " of a CPU" if asked.buffers[transport].way.per_cpu else ""
+    words, check = _words(tuned.setting(asked.axis), of), tuned.check
     if not tuned.confirmed(asked.axis):
-        tried = _words(tuned.recommended.point.setting, way)
-        seen = tuned.check.on(asked.axis) if tuned.check else None
+        tried = _words(tuned.recommended.setting, of)
         held = "in no valid block"
-        if seen:
-            held = f"in {seen.better_in} of {counted(seen.blocks, 'block')}"
+        if check is not None:
+            found = check.on(asked.axis)
+            held = f"in {found.better_in} of {counted(found.blocks, 'block')}"
         return f"{words}: to {tried} was better {held} when tried again."
-    if tuned.check is None:
-        return f"{words}: {tuned.recommended.reason}."
-    point = tuned.check
-    p50 = point.p50_ns
-    added_ns = p50.value - p50.value / p50.ratio
+    if check is None:
+        return f"{words}: {tuned.reason}."
+    added_ns = check.p50_ns.value * (1 - 1 / check.p50_ns.ratio)
     return (
-        f"{words}: consumer CPU {point.cpu_s_per_million.ratio:.2f} times the default's, median "
+        f"{words}: consumer CPU {check.cpu_s_per_million.ratio:.2f} times the default's, median "
         f"latency {'+' if added_ns > 0 else ''}{number(added_ns, Unit.NS)}."
     )
 
@@ -169,13 +143,18 @@ def _sentence(asked: Question, transport: str) -> str:
 def _parts(
     asked: Question, transports: Mapping[str, TransportData], best: str
 ) -> Iterator[parts.Part]:
-    yield Sentence(lead="Why", text=_why(asked, transports[best]))
+    points = transports[best].points
+    frontier = sum(not each.dominated for each in points)
+    yield Sentence(
+        lead="Why",
+        text=f"{transports[best].reason} (--for {asked.axis}); {frontier} of "
+        f"{counted(len(points), 'setting')} are on the frontier.",
+    )
     if len(transports) > 1:
         yield Sentence(lead="Which buffer", text=_beside(asked))
     for transport, data in transports.items():
         if transport != best:
             yield Sentence(lead=name(transport).capitalize(), text=data.sentence)
-    for transport, data in transports.items():
         if data.check is not None:
             yield Sentence(
                 lead=f"Tried again, {name(transport)}",
@@ -196,31 +175,25 @@ def _parts(
     )
 
 
-def _why(asked: Question, data: TransportData) -> str:
-    frontier = sum(not each.dominated for each in data.points)
-    return (
-        f"{data.reason} (--for {asked.axis}); {frontier} of {counted(len(data.points), 'setting')} "
-        "are on the frontier."
-    )
-
-
 def _beside(asked: Question) -> str:
     """Compare the first two transports, each as recommended."""
-    first, second = list(asked.tuned)[:2]
     what = "99th percentile" if asked.axis is Axis.LATENCY else "consumer CPU a record"
-    finals = {each: asked.tuned[each].final(asked.axis).on(asked.axis) for each in (first, second)}
-    numbers = [f"{_number(of, asked.axis)} with {name(each)}" for each, of in finals.items()]
-    text = f"{what} {numbers[0]}, {numbers[1]}"
+    numbers = []
+    for transport, tuned in list(asked.tuned.items())[:2]:
+        value = tuned.final(asked.axis).on(asked.axis).value
+        scale = 1.0 if asked.axis is Axis.LATENCY else _PER_RECORD_NS
+        numbers.append(f"{number(value * scale, Unit.NS)} with {name(transport)}")
+    text = f"{what} {', '.join(numbers)}"
     found = asked.beside
     if found is None:
         return f"{text}; never in one block."
-    seen = f"x {found.ratio:.2f}, {found.low:.2f} to {found.high:.2f}"
-    return f"{text} ({seen})" + ("." if found.high < 1 else ": not surely apart, either will do.")
+    return f"{text} ({_interval(found)})" + (
+        "." if found.high < 1 else ": the difference may be chance, either will do."
+    )
 
 
-def _number(found: Number, axis: Axis) -> str:
-    scale = 1.0 if axis is Axis.LATENCY else _PER_RECORD_NS
-    return number(found.value * scale, Unit.NS)
+def _interval(found: Number) -> str:
+    return f"x {found.ratio:.2f}, {found.low:.2f} to {found.high:.2f}"
 
 
 def _checked(asked: Question, check: Point) -> str:
@@ -230,9 +203,8 @@ def _checked(asked: Question, check: Point) -> str:
     late = f", beyond {asked.within_ms:g} ms" if beyond else ""
     return (
         f"{check.setting.label}: {what} less than the default's in {found.better_in} of "
-        f"{counted(found.blocks, 'block')} that only these two ran in "
-        f"(x {found.ratio:.2f}, {found.low:.2f} to {found.high:.2f}); median latency "
-        f"{number(check.p50_ns.value, Unit.NS)}, 99th percentile "
+        f"{counted(found.blocks, 'block')} that only these two ran in ({_interval(found)}); "
+        f"median latency {number(check.p50_ns.value, Unit.NS)}, 99th percentile "
         f"{number(check.p99_ns.value, Unit.NS)}{late}."
     )
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Tuning judged: each setting against the default within blocks, the frontier, and one choice."""
+"""Judge settings against the default within blocks, find the frontier, and choose one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Final
@@ -24,14 +24,13 @@ _METRICS: Final = {each.key: each for each in METRICS if each.key in (_P50, _P99
 _ALIKE: Final = 1.05
 """Settings within this of the best are alike on the axis; the other axis decides."""
 
-
 _FEWEST: Final = 6
 """Blocks below which a setting is not recommended: it is tried again before it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Number:
-    """A number of a setting, and its ratio to the default's with the 95 % interval."""
+    """Hold a number of a setting, and its ratio to the default's with the 95 % interval."""
 
     value: float  # median over blocks
     ratio: float
@@ -43,7 +42,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """What one setting of one transport came to."""
+    """Hold the numbers of one setting of one transport."""
 
     setting: Setting
     p50_ns: Number
@@ -58,14 +57,6 @@ class Point:
         return self.p99_ns if axis is Axis.LATENCY else self.cpu_s_per_million
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recommendation:
-    """The setting to take, and why."""
-
-    point: Point
-    reason: str
-
-
 def points(
     name: str, tried: Sequence[Choice], trials: Sequence[TrialResult]
 ) -> Mapping[str, tuple[Point, ...]]:
@@ -74,27 +65,32 @@ def points(
     A setting that has no valid trial in a block of the default's is left out, and so is a transport
     whose default has none.
     """
-    samples = file([Stretch(trials=trials)]).get(name, ExperimentSamples(name=name))
+    arms = _arms(name, trials)
     found: dict[str, tuple[Point, ...]] = {}
     for transport in dict.fromkeys(each.transport for each in tried):
-        arms = {
-            each.setting: samples.arms[each.arm.name]
-            for each in tried
-            if each.transport == transport and each.arm.name in samples.arms
-        }
-        if plain := arms.get(Setting()):
-            made = (_point(setting, arm, plain) for setting, arm in arms.items())
-            found[transport] = _marked([each for each in made if each is not None])
-    return {transport: each for transport, each in found.items() if each}
+        of = {each.setting: arms(each.arm.name) for each in tried if each.transport == transport}
+        made = [_point(setting, arm, of[Setting()]) for setting, arm in of.items()]
+        known = [each for each in made if each is not None]
+        if known:
+            found[transport] = tuple(
+                replace(each, dominated=any(_dominates(other, each) for other in known))
+                for each in known
+            )
+    return found
 
 
 def against(
     name: str, axis: Axis, trials: Sequence[TrialResult], first: ArmName, second: ArmName
 ) -> Number | None:
     """Compare two arms of the experiment ``name`` on ``axis``, in the blocks that have both."""
+    arms = _arms(name, trials)
+    return _number(_P99 if axis is Axis.LATENCY else _CPU, arms(first), arms(second))
+
+
+def _arms(name: str, trials: Sequence[TrialResult]) -> Callable[[ArmName], ArmSamples]:
+    """Return the samples of each arm of an experiment; empty ones of an arm without trials."""
     samples = file([Stretch(trials=trials)]).get(name, ExperimentSamples(name=name))
-    arms = [samples.arms.get(each, ArmSamples(name=each)) for each in (first, second)]
-    return _number(_P99 if axis is Axis.LATENCY else _CPU, *arms)
+    return lambda arm: samples.arms.get(arm, ArmSamples(name=arm))
 
 
 def _point(setting: Setting, arm: ArmSamples, plain: ArmSamples) -> Point | None:
@@ -129,24 +125,16 @@ def _number(key: str, arm: ArmSamples, plain: ArmSamples) -> Number | None:
     )
 
 
-def _marked(found: Sequence[Point]) -> tuple[Point, ...]:
-    return tuple(
-        replace(each, dominated=any(_dominates(other, each) for other in found)) for each in found
-    )
-
-
 def _dominates(one: Point, other: Point) -> bool:
-    mine, its = _coordinates(one), _coordinates(other)
+    mine, its = (
+        (each.p50_ns.value, each.p99_ns.value, each.cpu_s_per_million.value, each.lossy)
+        for each in (one, other)
+    )
     return mine != its and all(a <= b for a, b in zip(mine, its, strict=True))
 
 
-def _coordinates(point: Point) -> tuple[float, ...]:
-    numbers = point.p50_ns, point.p99_ns, point.cpu_s_per_million
-    return (*(each.value for each in numbers), point.lossy)
-
-
-def recommend(found: Sequence[Point], axis: Axis, within_ms: float) -> Recommendation:
-    """Return the setting that is best on ``axis``; the default where none is surely better.
+def recommend(found: Sequence[Point], axis: Axis, within_ms: float) -> tuple[Point, str]:
+    """Return the setting that is best on ``axis``, or the default, and why.
 
     What lost more than the default did, or has too few blocks, is left out. ``within_ms`` is the
     limit of BALANCE.
@@ -156,26 +144,22 @@ def recommend(found: Sequence[Point], axis: Axis, within_ms: float) -> Recommend
         each for each in found if each.lossy <= default.lossy and each.on(axis).blocks >= _FEWEST
     ]
     if not kept:
-        few = f"fewer than {counted(_FEWEST, 'block')} can be judged"
-        return Recommendation(point=default, reason=few)
-    reason = {
-        Axis.LATENCY: "the least 99th percentile of latency",
-        Axis.CPU: "the least consumer CPU, whatever the latency",
-        Axis.BALANCE: f"the least consumer CPU with 99 % of records within {within_ms:g} ms",
+        return default, f"fewer than {counted(_FEWEST, 'block')} can be judged"
+    goal = {
+        Axis.LATENCY: "99th percentile of latency",
+        Axis.CPU: "consumer CPU, whatever the latency",
+        Axis.BALANCE: f"consumer CPU with 99 % of records within {within_ms:g} ms",
     }[axis]
     if axis is Axis.BALANCE:
         in_time = [each for each in kept if each.p99_ns.value <= within_ms * 1e6]
         if not in_time:
             least = min(kept, key=lambda each: each.p99_ns.value)
-            return Recommendation(
-                point=least,
-                reason=f"none has 99 % of records within {within_ms:g} ms; this comes nearest",
-            )
+            return least, f"none has 99 % of records within {within_ms:g} ms; this comes closest"
         kept = in_time
     best = min(each.on(axis).ratio for each in kept)
     alike = [each for each in kept if each.on(axis).ratio <= _ALIKE * best]
     second = Axis.CPU if axis is Axis.LATENCY else Axis.LATENCY
     chosen = min(alike, key=lambda each: each.on(second).ratio)
     if default in kept and chosen.on(axis).high >= 1:
-        return Recommendation(point=default, reason=f"no setting is surely better at {reason}")
-    return Recommendation(point=chosen, reason=reason)
+        return default, f"no setting is reliably better on {goal}"
+    return chosen, f"the lowest {goal}"

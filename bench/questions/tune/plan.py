@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Tuning: the settings to try, each transport's under the same load in the same blocks."""
+"""Plan a tuning: the settings to try, all under the same load in the same blocks."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _LATEST: Final = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """When the consumer reads. Both 0: as the transport does by default."""
+    """Say when the consumer reads. Both 0: as the transport does by default."""
 
     wake_at: int = 0  # unread records; 0 with a flush: nobody is woken
     flush_ms: int = 0  # all is read so long after the last wait began; 0: never
 
     @property
     def default(self) -> bool:
-        """Whether nothing is set."""
+        """Return whether nothing is set."""
         return self == Setting()
 
     @property
@@ -60,7 +60,7 @@ SETTINGS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """One setting of one transport, and the arm that tries it."""
+    """Hold one setting of one transport, and the arm that tries it."""
 
     transport: str
     setting: Setting

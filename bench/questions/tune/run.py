@@ -1,24 +1,18 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Tuning run: all settings in blocks, then what is recommended against the default, anew."""
+"""Run all settings in blocks, then what is recommended against the default, anew."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby, islice
 from typing import Final
 
-from bench.errors import MachineUnfit, NotBalanced
-from bench.judge.load import reduced
+from bench.errors import NotBalanced
 from bench.plan.experiments import Experiment
+from bench.questions.sizing.run import Run, check_load
 from bench.questions.tune.axis import Axis
-from bench.questions.tune.judge import (
-    Number,
-    Point,
-    Recommendation,
-    against,
-    points,
-    recommend,
-)
+from bench.questions.tune.judge import Number, Point, against, points, recommend
 from bench.questions.tune.plan import Choice, Setting, experiment
 from bench.trial.result import TrialResult
 
@@ -27,28 +21,26 @@ CHECK_BLOCKS: Final = 10
 
 _GRID, _CHECK = "tune", "tune-check"
 
-Listener = Callable[[TrialResult], None]
-Run = Callable[[Experiment, Listener], Sequence[TrialResult]]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuned:
-    """What one transport came to. ``check``: the setting recommended, in blocks of its own."""
+    """Hold one transport's result. ``check``: the recommended setting, in blocks of its own."""
 
     points: tuple[Point, ...]
-    recommended: Recommendation
+    recommended: Point
+    reason: str
     check: Point | None = None  # None: the default is recommended
 
     def confirmed(self, axis: Axis) -> bool:
         """Return whether the check found it better in nine of ten blocks, if one was needed."""
         if self.check is None:
-            return self.recommended.point.setting.default
+            return self.recommended.setting.default
         found = self.check.on(axis)
         return 10 * found.better_in >= 9 * found.blocks
 
     def setting(self, axis: Axis) -> Setting:
         """Return what is recommended in the end: the default where the check did not confirm."""
-        return self.recommended.point.setting if self.confirmed(axis) else Setting()
+        return self.recommended.setting if self.confirmed(axis) else Setting()
 
     def final(self, axis: Axis) -> Point:
         """Return the point of what is recommended: of the check, whose blocks chose nothing."""
@@ -57,7 +49,7 @@ class Tuned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What all transports came to: the best on the axis first."""
+    """Hold the results of all transports: the best on the axis first."""
 
     tuned: dict[str, Tuned]
     beside: Number | None  # the first over the second on the axis, each as recommended
@@ -65,16 +57,10 @@ class Outcome:
 
 
 def planned(tried: Sequence[Choice], blocks: int) -> tuple[Experiment, Experiment]:
-    """Return both rounds; the second as large as it may become."""
-    return experiment(_GRID, tried, blocks), experiment(_CHECK, _most(tried), CHECK_BLOCKS)
-
-
-def _most(tried: Sequence[Choice]) -> list[Choice]:
-    """Return the default and one more of each transport."""
-    by_transport: dict[str, list[Choice]] = {}
-    for each in tried:
-        by_transport.setdefault(each.transport, []).append(each)
-    return [each for group in by_transport.values() for each in group[:2]]
+    """Return both rounds; the second, of the default and one more setting, as it may become."""
+    by_transport = groupby(tried, key=lambda each: each.transport)
+    most = [each for _, group in by_transport for each in islice(group, 2)]
+    return experiment(_GRID, tried, blocks), experiment(_CHECK, most, CHECK_BLOCKS)
 
 
 def measure(
@@ -101,18 +87,17 @@ def measure(
                 remedy="see the reasons in the journal, with bufbench report",
             )
     chosen = {name: recommend(each, axis, within_ms) for name, each in found.items()}
-    again = [each for each in tried if _is_checked(each, chosen)]
+    again = [each for each in tried if _is_checked(each, chosen[each.transport][0].setting)]
+    checked: dict[str, Point] = {}
     if again:
         asked = experiment(_CHECK, again, CHECK_BLOCKS)
         begin(asked)
         more = run(asked, check_load)
         trials += more
         checked = {name: each[1] for name, each in points(_CHECK, again, more).items() if each[1:]}
-    else:
-        checked = {}
     tuned = {
-        name: Tuned(points=each, recommended=chosen[name], check=checked.get(name))
-        for name, each in found.items()
+        name: Tuned(points=found[name], recommended=point, reason=why, check=checked.get(name))
+        for name, (point, why) in chosen.items()
     }
     order = sorted(tuned, key=lambda each: _rank(tuned[each].final(axis), axis, within_ms))
     finals = {
@@ -120,11 +105,11 @@ def measure(
         for each in tried
         if each.setting == tuned[each.transport].setting(axis)
     }
-    rounds = {each.transport for each in again}
     beside = None
     if order[1:]:
-        name = _CHECK if rounds.issuperset(order[:2]) else _GRID
-        beside = against(name, axis, trials, *(finals[each] for each in order[:2]))
+        in_check = {each.transport for each in again}.issuperset(order[:2])
+        arms = (finals[each] for each in order[:2])
+        beside = against(_CHECK if in_check else _GRID, axis, trials, *arms)
     return Outcome(tuned={each: tuned[each] for each in order}, beside=beside, trials=trials)
 
 
@@ -133,15 +118,5 @@ def _rank(point: Point, axis: Axis, within_ms: float) -> tuple[bool, float]:
     return late, point.on(axis).value
 
 
-def _is_checked(choice: Choice, chosen: Mapping[str, Recommendation]) -> bool:
-    setting = chosen[choice.transport].point.setting
-    return not setting.default and choice.setting in (setting, type(setting)())
-
-
-def check_load(trial: TrialResult) -> None:
-    """Raise MachineUnfit for a storm that is not the load that was asked for."""
-    if lacking := reduced(trial):
-        raise MachineUnfit(
-            f"a storm was not the one to tune for: {'; '.join(lacking)}",
-            remedy="leave this machine to the measurement, and raise pids.max or RLIMIT_NPROC",
-        )
+def _is_checked(choice: Choice, recommended: Setting) -> bool:
+    return not recommended.default and choice.setting in (recommended, Setting())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Find the buffers of this machine and map them, to read alone.
+"""Find the buffers of this machine and map them read-only.
 
 A ring buffer is opened by its map's number, by a descriptor that cannot write. A perf buffer is
 known to its owner's descriptors alone: they are duplicated (pidfd_getfd(2), Linux 5.6). An event
@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,15 +32,15 @@ _TARGET: Final = re.compile(r"^tfd:\s*(\d+)", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """A process that holds a buffer."""
+    """Name a process that holds a buffer."""
 
     pid: int
     command: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Found:
-    """A ring, or all perf buffers of one process; ``places`` are theirs in the sampler."""
+    """Describe a ring, or all perf buffers of one process; ``places`` are in the sampler."""
 
     kind: str  # ring or perf
     map: int | None  # its number; None: perf buffers
@@ -52,7 +52,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """What was found, and what could not be looked at, in a line each."""
+    """Hold what was found, and what could not be looked at, in a line each."""
 
     buffers: tuple[Found, ...]
     unseen: tuple[str, ...]
@@ -60,7 +60,7 @@ class Inventory:
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """Descriptors of one process, by what they are."""
+    """Hold the descriptors of one process by kind."""
 
     pid: int
     maps: frozenset[int]  # numbers of the maps
@@ -74,7 +74,24 @@ def find(sampler: Sampler, only: Sequence[str] = ()) -> Inventory:
     UsageError where one is named that is not there; KernelRefused without CAP_SYS_ADMIN.
     """
     processes = list(_processes())
-    buffers, unseen = [], []
+    found = [*_rings(sampler, processes, set(only))]
+    for process in processes:
+        if process.perf and (not only or str(process.pid) in only):
+            found += _perf_buffers(sampler, process)
+    if only and not found:
+        raise UsageError(
+            f"no buffer {', '.join(only)[:60]}", remedy="bufbench watch --seconds 1 shows all"
+        )
+    return Inventory(
+        buffers=tuple(each for each in found if isinstance(each, Found)),
+        unseen=tuple(each for each in found if isinstance(each, str)),
+    )
+
+
+def _rings(
+    sampler: Sampler, processes: Sequence[_Files], only: Collection[str]
+) -> Iterator[Found | str]:
+    """Map the ring buffers; yield each, or why it cannot be looked at."""
     try:
         rings = [each for each in bpf.maps() if each.kind == bpf.RINGBUF]
     except OSError as error:
@@ -82,40 +99,21 @@ def find(sampler: Sampler, only: Sequence[str] = ()) -> Inventory:
     for ring in rings:
         owners = tuple(_owner(each.pid) for each in processes if ring.id in each.maps)
         words = {str(ring.id), ring.name, *(str(each.pid) for each in owners)}
-        if only and not words & set(only):
+        if only and words.isdisjoint(only):
             continue
         try:
             with bpf.opened_map(ring.id) as descriptor:
                 place = sampler.add_ring(descriptor, ring.entries)
         except (OSError, ValueError) as error:
-            unseen.append(f"ring buffer {ring.name or ring.id}: {_reason(error)}")
-            continue
-        buffers.append(
-            Found(
-                kind="ring",
-                map=ring.id,
-                name=ring.name,
-                owners=owners,
-                size_bytes=ring.entries,
-                places=(place,),
-            )
-        )
-    for each in processes:
-        if each.perf and (not only or str(each.pid) in only):
-            found, reason = _perf_buffers(sampler, each)
-            buffers += found
-            unseen += [f"perf buffers of {_owner(each.pid).command}: {reason}"] if reason else []
-    if only and not buffers and not unseen:
-        raise UsageError(
-            f"no buffer {', '.join(only)[:60]}", remedy="bufbench watch --seconds 1 shows all"
-        )
-    return Inventory(buffers=tuple(buffers), unseen=tuple(unseen))
+            yield f"ring buffer {ring.name or ring.id}: {_reason(error)}"
+        else:
+            yield Found("ring", ring.id, ring.name, owners, ring.entries, (place,))
 
 
 def _processes() -> Iterator[_Files]:
-    """Yield the processes that hold maps or perf events; this one and those that end meanwhile not.
+    """Yield the other processes that hold maps or perf events, unless they end meanwhile.
 
-    What belongs to others is not shown without CAP_SYS_PTRACE.
+    Those of other users are not seen without CAP_SYS_PTRACE.
     """
     for folder in procfs.PROC.glob("[0-9]*"):
         pid = int(folder.name)
@@ -137,42 +135,32 @@ def _processes() -> Iterator[_Files]:
             yield _Files(pid, frozenset(maps), frozenset(perf), frozenset(waited))
 
 
-def _perf_buffers(sampler: Sampler, process: _Files) -> tuple[list[Found], str]:
-    """Map the buffers of one process; return them, and why there are none where it has some."""
+def _perf_buffers(sampler: Sampler, process: _Files) -> Iterator[Found | str]:
+    """Map the perf buffers of one process; yield those of each size, or why it cannot be done."""
+    owner = _owner(process.pid)
+    places = defaultdict[int, list[int]](list)
     try:
         mapped = _mapped(procfs.PROC / str(process.pid))
-    except OSError as error:
-        return [], _reason(error)
-    if not mapped:
-        return [], ""
-    wanted = process.perf & process.waited_for
-    if len(wanted) != mapped.total():
-        wanted = process.perf
-    if len(wanted) != mapped.total():
-        return [], (
-            f"it has {len(process.perf)} perf events and {mapped.total()} buffers, which of "
-            "them have one is not to be seen"
-        )
-    places: dict[int, list[int]] = {}
-    for descriptor in sorted(wanted):
-        try:
+        for descriptor in _with_buffers(process, mapped.total()):
             with _duplicate(process.pid, descriptor) as own:
                 size_bytes, place = _map_perf(sampler, own, mapped)
-        except (OSError, ValueError) as error:
-            return [], _reason(error)
-        places.setdefault(size_bytes, []).append(place)
-    owner = _owner(process.pid)
-    return [
-        Found(
-            kind="perf",
-            map=None,
-            name="",
-            owners=(owner,),
-            size_bytes=size_bytes,
-            places=tuple(those),
-        )
-        for size_bytes, those in places.items()
-    ], ""
+            places[size_bytes].append(place)
+    except (OSError, ValueError) as error:
+        yield f"perf buffers of {owner.command}: {_reason(error)}"
+        return
+    for size_bytes, those in places.items():
+        yield Found("perf", None, "", (owner,), size_bytes, tuple(those))
+
+
+def _with_buffers(process: _Files, mapped: int) -> list[int]:
+    """Return the descriptors that have the buffers mapped; ValueError where that is not known."""
+    for likely in (process.perf & process.waited_for, process.perf):
+        if mapped in (0, len(likely)):
+            return sorted(likely) if mapped else []
+    raise ValueError(
+        f"it has {len(process.perf)} perf events but {mapped} buffers, and which events have one "
+        "is not visible"
+    )
 
 
 def _map_perf(sampler: Sampler, descriptor: int, mapped: Counter[int]) -> tuple[int, int]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The buffers of this machine as a document."""
+"""Show the buffers of this machine as a document."""
 
 from __future__ import annotations
 
@@ -33,22 +33,29 @@ def document(data: WatchData) -> Document:
 
 
 def _parts(data: WatchData) -> Iterator[parts.Part]:
-    if not data.buffers:
-        yield Sentence(text="No ring buffer and no perf buffer that can be looked at.")
-    else:
+    if data.buffers:
         fullest = max(data.buffers, key=lambda each: each.peak_bytes / each.size_bytes)
-        yield Sentence(
-            lead="Fullest",
-            text=f"{_name(fullest)}, {share(fullest.peak_bytes / fullest.size_bytes)} at its peak.",
+        peak = share(fullest.peak_bytes / fullest.size_bytes)
+        yield Sentence(lead="Fullest", text=f"{_name(fullest)}, {peak} at its peak.")
+        yield parts.Table(
+            key="buffers",
+            title="Ring buffers, and the perf buffers of each process",
+            corner="buffer",
+            columns=tuple(Column(heading=each) for each in _COLUMNS),
+            rows=tuple(
+                parts.Row(heading=Cell(text=_name(each)), cells=tuple(_cells(each)))
+                for each in data.buffers
+            ),
         )
-        yield _table(data)
+    else:
+        yield Sentence(text="No ring buffer and no perf buffer that can be looked at.")
     for each in data.unseen:
         yield Note(text=f"Not seen: {each}.", mark=Mark.OPEN)
     if data.buffers:
         yield Note(
             text="Writes that found no room leave no trace in a buffer and are not seen from "
-            "outside; perf buffers tell of some (lost). What passes between two samples is "
-            "counted, but how full the buffer was then is not."
+            "outside; perf buffers report some (lost). What passes between two samples is "
+            "counted, but how full the buffer was then is not known."
         )
 
 
@@ -57,19 +64,6 @@ def _name(buffer: BufferData) -> str:
     more = f" and {len(buffer.owners) - 3} more" if len(buffer.owners) > 3 else ""
     what = f"ring {buffer.name or '-'} #{buffer.map}" if buffer.kind == "ring" else "perf buffers"
     return f"{what} of {owners or 'no process'}{more}"
-
-
-def _table(data: WatchData) -> parts.Table:
-    return parts.Table(
-        key="buffers",
-        title="Ring buffers, and the perf buffers of each process",
-        corner="buffer",
-        columns=tuple(Column(heading=each) for each in _COLUMNS),
-        rows=tuple(
-            parts.Row(heading=Cell(text=_name(each)), cells=tuple(_cells(each)))
-            for each in data.buffers
-        ),
-    )
 
 
 def _cells(buffer: BufferData) -> Iterator[Cell]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What was seen of each buffer, as numbers and as a profile of its load."""
+"""Describe what was seen of each buffer, as numbers and as a profile of its load."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.questions.watch.buffers import Found, Inventory, Owner
+from bench.report.document import pick
 from bench.tracer.sampler import Sampler, Seen
 
 FORMAT: Final = 1
@@ -16,7 +17,7 @@ FORMAT: Final = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BufferData:
-    """One ring buffer, or all perf buffers of a process of the same size."""
+    """Hold one ring buffer, or all perf buffers of a process of the same size."""
 
     kind: str  # ring or perf
     map: int | None
@@ -33,14 +34,14 @@ class BufferData:
     full_in_s: float | None  # at that rate, if nobody read; null: nothing came
     absence_ms: float  # the longest time that the reader took nothing while there was something
     discarded: int  # of a ring
-    lost_told: int  # of perf buffers: what records in them say was lost
+    lost_told: int  # of perf buffers: what their records report as lost
     uncounted_bytes: int  # whose records were overwritten before they could be counted
     lengths: dict[int, int]  # records by their bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchData:
-    """What JSON has; ``format`` goes up when a key changes its meaning."""
+    """Hold what JSON has; ``format`` goes up when a key changes its meaning."""
 
     format: int
     seconds: float
@@ -52,7 +53,7 @@ class WatchData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """The load of one buffer over time."""
+    """Hold the load of one buffer over time."""
 
     buffer: BufferData
     bin_s: float
@@ -62,7 +63,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What --output writes."""
+    """Hold what --output writes."""
 
     format: int
     release: str
@@ -91,29 +92,27 @@ def profile(
     sampler: Sampler, inventory: Inventory, data: WatchData, *, release: str, cpus: int
 ) -> Profile:
     """Return the load of each buffer over time."""
-    return Profile(
-        format=FORMAT,
-        release=release,
-        cpus=cpus,
-        loads=tuple(
-            _load(sampler, found, buffer)
-            for found, buffer in zip(inventory.buffers, data.buffers, strict=True)
-        ),
-    )
+    loads = []
+    for found, buffer in zip(inventory.buffers, data.buffers, strict=True):
+        lengths_ns, written, records = zip(*map(sampler.bins, found.places), strict=True)
+        loads.append(
+            Load(
+                buffer=buffer,
+                bin_s=lengths_ns[0] / 1e9,
+                bytes=tuple(map(sum, zip(*written, strict=False))),
+                records=tuple(map(sum, zip(*records, strict=False))),
+            )
+        )
+    return Profile(format=FORMAT, release=release, cpus=cpus, loads=tuple(loads))
 
 
 def _buffer(found: Found, seen: Sequence[Seen], seconds: float) -> BufferData:
-    lengths: Counter[int] = Counter()
-    for each in seen:
-        lengths.update(each.lengths)
     rate = max(each.peak_bytes_per_s for each in seen)
-    return BufferData(
-        kind=found.kind,
-        map=found.map,
-        name=found.name,
-        owners=found.owners,
+    lengths = sum((Counter(each.lengths) for each in seen), Counter[int]())
+    return pick(
+        BufferData,
+        found,
         buffers=len(seen),
-        size_bytes=found.size_bytes,
         used_bytes=sum(each.used_bytes for each in seen),
         p99_bytes=max(each.p99_bytes for each in seen),
         peak_bytes=max(each.peak_bytes for each in seen),
@@ -126,14 +125,4 @@ def _buffer(found: Found, seen: Sequence[Seen], seconds: float) -> BufferData:
         lost_told=sum(each.lost for each in seen),
         uncounted_bytes=sum(each.uncounted_bytes for each in seen),
         lengths=dict(sorted(lengths.items())),
-    )
-
-
-def _load(sampler: Sampler, found: Found, buffer: BufferData) -> Load:
-    bins = [sampler.bins(place) for place in found.places]
-    return Load(
-        buffer=buffer,
-        bin_s=bins[0][0] / 1e9,
-        bytes=tuple(map(sum, zip(*(written for _, written, _ in bins), strict=False))),
-        records=tuple(map(sum, zip(*(records for *_, records in bins), strict=False))),
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A profile of a load as a storm: its rate, its bursts and its lengths of records."""
+"""Replay a profile of a load as a storm of its rate, its bursts and its lengths of records."""
 
 from __future__ import annotations
 
@@ -26,17 +26,11 @@ _MOST_RECORDS: Final = 1_000  # an exit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """A storm that follows a profile, and what each of its exits sends."""
+    """Hold a storm that follows a profile, and what each of its exits sends."""
 
     storm: Storm
     records_per_exit: int
     turns: tuple[int, ...]  # padding of its records, as bench.plan.mix has it
-
-    @property
-    def busiest_ms(self) -> float:
-        """When the bin with the most exits begins."""
-        schedule = self.storm.schedule
-        return schedule.index(max(schedule)) * self.storm.bin_ms
 
 
 def read(path: Path) -> Profile:

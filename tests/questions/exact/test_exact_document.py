@@ -20,7 +20,7 @@ from bench.report.document import Passing, tables
 CALL = ("reserve-submit", 72)
 OLD = kernel("6.1", {**all_calls(), CALL: 141, ("reserve-submit-overwrite", 72): "no such flag"})
 NEW = kernel("7.3", {**all_calls(3), CALL: 1149})
-LOST = KernelCount(label="./bad<b>", release="", origin="", reason="hung: not over after 120 s")
+LOST = KernelCount(label="./bad<b>", reason="hung: not over after 120 s")
 STUDY = study(OLD, NEW, LOST)
 
 

@@ -97,7 +97,7 @@ def test_against_a_baseline_each_kernel_has_its_own() -> None:
         (kernel("7.3", {CALL: "invalid func", BIG: 141}), "7.3 refused it, its program"),
         (kernel("7.3", {BIG: 141}), "7.3 has none"),
         (kernel("7.3", {CALL: 141, BIG: 141}, other={CALL: 1, BIG: 141}), "not reproducible"),
-        (KernelCount(label="7.3", release="", origin="", reason="hung"), "7.3 has none, hung"),
+        (KernelCount(label="7.3", reason="hung"), "7.3 has none, hung"),
     ],
 )  # fmt: skip
 def test_what_was_not_counted_is_no_evidence(lacking: KernelCount, words: str) -> None:

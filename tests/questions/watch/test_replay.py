@@ -55,7 +55,6 @@ def test_few_records_are_an_exit_each() -> None:
     assert found.storm.schedule == (3, 0, 20, 5)
     assert (found.storm.count, found.storm.bin_ms) == (28, 10.0)
     assert (found.records_per_exit, {*found.turns}) == (1, {0})
-    assert found.busiest_ms == 20.0
 
 
 def test_many_records_are_fewer_exits_and_none_is_left_out() -> None:
