@@ -11,7 +11,7 @@ from functools import lru_cache
 from math import log, sqrt
 from typing import Final
 
-from bench.measure.latency import percentiles_of
+from bench.measure.bins import Bins, percentiles
 from bench.trial.result import TrialResult
 
 _FEWEST = 16
@@ -40,5 +40,5 @@ ERRORS: Final = {"latency_p50_ns": latency_error, "write_ns": write_error}
 def _median_error(histogram: str, count: int) -> float:
     """Return half the way, in logs, between the ranks one standard deviation off the median."""
     off = 0.5 / sqrt(count)
-    low, high = percentiles_of(histogram, (0.5 - off, 0.5 + off))
+    low, high = percentiles(Bins.of([histogram]), (0.5 - off, 0.5 + off))
     return log(max(high, 1) / max(low, 1)) / 2
