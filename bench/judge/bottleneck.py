@@ -8,11 +8,9 @@ from enum import StrEnum
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from bench.measure.columns import Floats
 from bench.trial.result import TrialResult
-
-Floats = npt.NDArray[np.float64]
 
 BUSY_SHARE: Final = 0.9
 """Share of the storm that a consumer has to be on its CPU to count as busy throughout."""
@@ -30,7 +28,7 @@ def bottleneck(trial: TrialResult) -> Bottleneck:
     """Return what one trial lost its own records for."""
     if trial.ledger is None or trial.occupancy is None or not trial.ledger.own_dropped:
         return Bottleneck.NONE
-    busy = 1.0 - trial.occupancy.consumer_idle_share
+    busy = trial.occupancy.consumer_busy_share
     return Bottleneck.CONSUMER if busy >= BUSY_SHARE else Bottleneck.BUFFER
 
 

@@ -19,12 +19,11 @@ from bench.judge.load import Load, load_of, state_of
 from bench.judge.numbers import NUMBERS
 from bench.judge.precision import ERRORS
 from bench.measure.bins import Bins
+from bench.measure.columns import Floats, Integers
 from bench.plan.config import TrialConfig
 from bench.plan.experiments import ArmName
 from bench.trial.result import State, TrialResult
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 T = TypeVar("T")
 
 TAKES: Final[dict[str, Callable[[TrialResult], float | None]]] = {

@@ -5,15 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from math import hypot, isnan, nan
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.judge import sequential
-from bench.judge.columns import Columns, Floats, Integers
+from bench.judge.columns import Columns
 from bench.judge.load import Load
 from bench.judge.metrics import Metric, Unit
 from bench.judge.precision import ERRORS
@@ -21,6 +21,7 @@ from bench.judge.statistics import Estimate, paired_difference, paired_ratio
 from bench.judge.tails import QUANTILES, Tail, tails
 from bench.linux.machine import Machine
 from bench.measure.bins import Bins, percentiles
+from bench.measure.columns import Floats, Integers
 from bench.measure.latency import Percentiles
 from bench.plan.config import TrialConfig
 from bench.plan.experiments import BASELINES, ArmName
@@ -42,11 +43,10 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """One trial, its load, and storm ns per process under "none" and "noop" in its block."""
+    """One trial and its load."""
 
     trial: TrialResult
     load: Load
-    baseline_ns: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,10 @@ class _Both:
 
 
 class ArmSamples:
-    """The trials of one arm that count, as columns: bench/judge/metrics.py takes its numbers."""
+    """The trials of one arm that count, as columns.
+
+    ``baselines``: storm ns per process under "none" and "noop" in the block of each trial.
+    """
 
     def __init__(
         self,
@@ -114,19 +117,8 @@ class ArmSamples:
     def readings(self) -> dict[Place, Reading]:
         """The trials by their place."""
         loads = list(self.parts[0].known) if self.parts else []
-        given = {name: column.tolist() for name, column in self.baselines.items()}
-        return {
-            place: Reading(
-                trial=trial,
-                load=loads[load],
-                baseline_ns={
-                    name: values[row] for name, values in given.items() if not isnan(values[row])
-                },
-            )
-            for row, (place, trial, load) in enumerate(
-                zip(self.places, self.trials, self._loads.tolist(), strict=True)
-            )
-        }
+        rows = zip(self.places, self.trials, self._loads.tolist(), strict=True)
+        return {place: Reading(trial=trial, load=loads[load]) for place, trial, load in rows}
 
     @cached_property
     def config(self) -> TrialConfig:
@@ -165,7 +157,9 @@ class ArmSamples:
         return self._joined(lambda part: _of_configs(part.columns))
 
     def number(self, key: str) -> Floats:
-        """Return a number of each trial; NaN where it is unknown."""
+        """Return a number of each trial; NaN where it is unknown or means nothing."""
+        if key in _DERIVED:
+            return _DERIVED[key](self)
         if key not in self._numbers:
             self._numbers[key] = self._joined(lambda part: part.columns.number(key), np.float64)
         return self._numbers[key]
@@ -174,13 +168,9 @@ class ArmSamples:
         """Return the sum of a count over the trials that have it."""
         return int(np.nansum(self.number(key)))
 
-    def baseline_ns(self, name: str) -> Floats:
-        """Return storm ns per process under the baseline in the same block."""
-        return self.baselines.get(name, np.full(len(self), nan))
-
     def values(self, metric: Metric) -> dict[Place, float]:
         """Return ``metric`` of every trial that has it."""
-        pairs = zip(self.places, metric.take(self).tolist(), strict=True)
+        pairs = zip(self.places, self.number(metric.key).tolist(), strict=True)
         return {place: value for place, value in pairs if not isnan(value)}
 
     def latency(self) -> Percentiles | None:
@@ -230,9 +220,6 @@ class ArmSamples:
         return self._aligned[1]
 
     def _align(self, other: ArmSamples) -> _Both:
-        if not (self.parts and other.parts):
-            none, nothing = np.zeros(0, np.int64), np.zeros(0, np.bool_)
-            return _Both(left=none, right=none, same_load=nothing, even=nothing)
         blocks, ranks = np.unique(
             np.concatenate([self._blocks, other._blocks]), return_inverse=True
         )
@@ -283,6 +270,42 @@ def _of_configs(columns: Columns) -> Integers:
 def _shared(columns: Columns) -> npt.NDArray[np.bool_]:
     places, configs = columns.configs()
     return np.array([bool(e.duet and not e.duet.solo) for e in configs], np.bool_)[places]
+
+
+def _over(part: Floats, whole: Floats) -> Floats:
+    return part / np.where(whole > 0, whole, nan)
+
+
+def _net_ns(gross_ns: Floats, raised: Floats, arm: ArmSamples, busy_cpus: Integers) -> Floats:
+    """Subtract the interrupts of raised wake-ups, shared by the CPUs that were busy."""
+    net_ns = gross_ns - raised * arm.wakeup_cost_ns / busy_cpus
+    return np.where(net_ns > 0, net_ns, nan)
+
+
+def _run_net_ns(arm: ArmSamples) -> Floats:
+    """Return kernel time without its interrupts, which precede the program's return."""
+    raised = _over(arm.number("wakeups_raised"), arm.number("kernel_runs"))
+    return _net_ns(arm.number("kernel_ns_per_run"), raised, arm, np.ones_like(arm.cpus))
+
+
+def _storm_net_ns(arm: ArmSamples) -> Floats:
+    busy_cpus = np.maximum(1, np.minimum(arm.workers, arm.cpus))
+    raised = arm.number("wakeups_raised_per_event")
+    return _net_ns(arm.number("storm_ns_per_process"), raised, arm, busy_cpus)
+
+
+def _slow_down(arm: ArmSamples, baseline: str) -> Floats:
+    bare_ns = arm.baselines.get(baseline, np.full(len(arm), nan))
+    return _over(arm.number("storm_ns_per_process"), bare_ns)
+
+
+_DERIVED: Final[Mapping[str, Callable[[ArmSamples], Floats]]] = {
+    "kernel_net_ns_per_run": _run_net_ns,
+    "storm_net_ns_per_process": _storm_net_ns,
+    "storm_over_noop": partial(_slow_down, baseline="noop"),
+    "storm_over_none": partial(_slow_down, baseline="none"),
+}
+"""Numbers of a trial that depend on its machine, or on others of its block."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -348,7 +371,7 @@ def _pairs(
     """Return the values of ``paired``, and the rows of both arms that they are of."""
     both = left.aligned(right)
     rows, others = both.left[both.even], both.right[both.even]
-    first, second = metric.take(left)[rows], metric.take(right)[others]
+    first, second = left.number(metric.key)[rows], right.number(metric.key)[others]
     known = ~(np.isnan(first) | np.isnan(second))
     return first[known], second[known], rows[known], others[known]
 

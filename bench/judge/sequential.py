@@ -15,9 +15,9 @@ from math import exp, inf, sqrt
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from bench.judge.statistics import Estimate, Scale, Values
+from bench.measure.columns import Floats
 
 ALPHA: Final = 0.05
 _SHARPEST_AT: Final = 24
@@ -25,8 +25,6 @@ _SHARPEST_AT: Final = 24
 
 _PRIOR: Final = 8 / _SHARPEST_AT  # variance of the effect size
 _LEAST_ERROR: Final = 0.002  # of a log: bins of a histogram are up to half as wide
-
-Floats = npt.NDArray[np.float64]
 
 
 def half_width(deviation: float, count: int) -> float:

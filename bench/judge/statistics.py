@@ -16,7 +16,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-Values = Sequence[float] | npt.NDArray[np.float64]
+from bench.measure.columns import Floats
+
+Values = Sequence[float] | Floats
 
 FEWEST_BLOCKS: Final = 8
 """With fewer there is an interval at best, and no verdict."""
@@ -60,9 +62,7 @@ class Estimate:
         return sqrt(self.high / self.low) - 1 if self.low > 0 else inf
 
 
-def _interval(
-    values: npt.NDArray[np.float64], *, mean: bool = False
-) -> tuple[float, float, float, float]:
+def _interval(values: Floats, *, mean: bool = False) -> tuple[float, float, float, float]:
     """Point, low, high and p of the median (or mean) of paired values."""
     statistic = np.mean if mean else np.median
     point = float(statistic(values))
@@ -72,7 +72,7 @@ def _interval(
     return point, *bounds(_resampled_means(values) if mean else _resampled_medians(values))
 
 
-def bounds(resampled: npt.NDArray[np.float64]) -> tuple[float, float, float]:
+def bounds(resampled: Floats) -> tuple[float, float, float]:
     """Return low, high and two-sided p of no difference, by a bootstrap's values around 0."""
     # Percentile, not BCa: with few blocks the jackknife of a median is zero or undefined.
     low, high = _between(resampled, _TAIL), _between(resampled, 1 - _TAIL)
@@ -80,7 +80,7 @@ def bounds(resampled: npt.NDArray[np.float64]) -> tuple[float, float, float]:
     return low, high, min(1.0, 2 * (tail + 1) / (len(resampled) + 1))
 
 
-def _between(values: npt.NDArray[np.float64], share: float) -> float:
+def _between(values: Floats, share: float) -> float:
     """Return np.quantile(values, share), which takes five times as long to decide."""
     rank, part = divmod(share * (len(values) - 1), 1)
     at = int(rank)
@@ -88,7 +88,7 @@ def _between(values: npt.NDArray[np.float64], share: float) -> float:
     return float(lower + part * (upper - lower))
 
 
-def _resampled_medians(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _resampled_medians(values: Floats) -> Floats:
     lower, upper = _median_ranks(len(values))
     ascending = np.sort(values)
     return (ascending[lower] + ascending[upper]) / 2
@@ -107,7 +107,7 @@ def _median_ranks(count: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp
     return lower, upper
 
 
-def _resampled_means(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _resampled_means(values: Floats) -> Floats:
     found = [values[draws].mean(axis=1) for draws in _in_parts(len(values))]
     return np.concatenate(found)
 
@@ -173,7 +173,7 @@ def same_p(then: Sequence[float], now: Sequence[float]) -> float:
     return 2 * float(stdtr(degrees, -abs(centre - other) / squared**0.5))
 
 
-def _trimmed(ordered: npt.NDArray[np.float64]) -> tuple[float, float, int]:
+def _trimmed(ordered: Floats) -> tuple[float, float, int]:
     """Return the trimmed mean, its squared standard error, and degrees of freedom."""
     count = len(ordered)
     cut = count // 8

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from bench.record.records import CAPTURED, Records
 
 Integers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 # 5.8 MB of rows: a block is still in the cache when its next column is read, and long enough for
 # two threads to seldom wait for the interpreter.

@@ -25,6 +25,11 @@ class Occupancy:
     max_share: float
     consumer_idle_share: float  # of the storm's time that the consumer was off its CPU
 
+    @property
+    def consumer_busy_share(self) -> float:
+        """Share of the storm's time that the consumer was on its CPU."""
+        return 1.0 - self.consumer_idle_share
+
 
 def measure(
     used_bytes: npt.NDArray[np.uint64],
