@@ -69,15 +69,11 @@ def _interval(values: Floats, *, mean: bool = False) -> tuple[float, float, floa
     if len(values) < 2 or np.ptp(values) == 0:  # nothing to resample: all blocks agree
         alone = point == 0 or len(values) < 2
         return point, point, point, 1.0 if alone else 2 / (RESAMPLES + 1)
-    return point, *bounds(_resampled_means(values) if mean else _resampled_medians(values))
-
-
-def bounds(resampled: Floats) -> tuple[float, float, float]:
-    """Return low, high and two-sided p of no difference, by a bootstrap's values around 0."""
+    resampled = _resampled_means(values) if mean else _resampled_medians(values)
     # Percentile, not BCa: with few blocks the jackknife of a median is zero or undefined.
     low, high = _between(resampled, _TAIL), _between(resampled, 1 - _TAIL)
     tail = min(int(np.count_nonzero(resampled <= 0)), int(np.count_nonzero(resampled >= 0)))
-    return low, high, min(1.0, 2 * (tail + 1) / (len(resampled) + 1))
+    return point, low, high, min(1.0, 2 * (tail + 1) / (len(resampled) + 1))
 
 
 def _between(values: Floats, share: float) -> float:
@@ -136,20 +132,14 @@ def one_sided(values: Sequence[float], bound: float) -> tuple[float, float]:
     Unlike a bootstrap of eight values it resolves p far below a hundredth, which a correction over
     many claims asks for. (1, 1) for fewer than three values.
     """
-    ordered = np.sort(np.asarray(values, np.float64)) - bound
-    count = len(ordered)
-    if count < 3:
+    if (count := len(values)) < 3:
         return 1.0, 1.0
-    cut = count // 8
-    kept = count - 2 * cut
-    centre = float(ordered[cut : count - cut].mean())
-    winsorised = np.clip(ordered, ordered[cut], ordered[count - cut - 1])
-    deviation = float(winsorised.std(ddof=1))
-    if deviation == 0:  # all agree
+    centre, variance, kept, _ = _trimmed(np.asarray(values, np.float64) - bound)
+    if variance == 0:  # all agree
         return (0.5, 0.5) if centre == 0 else (float(centre < 0), float(centre > 0))
     from scipy.special import stdtr
 
-    t = centre * kept / (deviation * count**0.5)
+    t = centre * kept / (sqrt(variance) * count**0.5)
     above = float(stdtr(kept - 1, -t))
     return above, 1.0 - above
 
@@ -162,26 +152,26 @@ def same_p(then: Sequence[float], now: Sequence[float]) -> float:
     """
     if min(len(then), len(now)) < 3:
         return 1.0
-    parts = [_trimmed(np.sort(np.asarray(values, np.float64))) for values in (then, now)]
-    (centre, error, freedom), (other, its_error, its_freedom) = parts
+    (centre, _, kept, error), (other, _, its_kept, its_error) = map(_trimmed, (then, now))
     squared = error + its_error
     if squared == 0:  # all agree, in each
         return float(centre == other)
     from scipy.special import stdtr
 
-    degrees = squared**2 / (error**2 / freedom + its_error**2 / its_freedom)
+    degrees = squared**2 / (error**2 / (kept - 1) + its_error**2 / (its_kept - 1))
     return 2 * float(stdtr(degrees, -abs(centre - other) / squared**0.5))
 
 
-def _trimmed(ordered: Floats) -> tuple[float, float, int]:
-    """Return the trimmed mean, its squared standard error, and degrees of freedom."""
+def _trimmed(values: Values) -> tuple[float, float, int, float]:
+    """Return the trimmed mean, the winsorised variance, how many were kept, the squared error."""
+    ordered = np.sort(np.asarray(values, np.float64))
     count = len(ordered)
     cut = count // 8
-    kept = count - 2 * cut
-    centre = float(ordered[cut : count - cut].mean())
-    winsorised = np.clip(ordered, ordered[cut], ordered[count - cut - 1])
-    spread = 0.0 if ordered[cut] == ordered[count - cut - 1] else float(winsorised.var(ddof=1))
-    return centre, (count - 1) * spread / (kept * (kept - 1)), kept - 1
+    inner = ordered[cut : count - cut]
+    winsorised = np.clip(ordered, inner[0], inner[-1])
+    variance = 0.0 if inner[0] == inner[-1] else float(winsorised.var(ddof=1))
+    kept = len(inner)
+    return float(inner.mean()), variance, kept, (count - 1) * variance / (kept * (kept - 1))
 
 
 def paired_ratio(left: Values, right: Values) -> Estimate:
@@ -230,7 +220,7 @@ def moved_p(then: Sequence[float], now: Sequence[float], shown: float) -> float:
     p = same_p(then, now)
     if p == 1.0 or shown == 0:
         return p
-    before, after = (_trimmed(np.sort(np.asarray(each, np.float64)))[0] for each in (then, now))
+    before, after = (_trimmed(each)[0] for each in (then, now))
     return p if (after - before) * shown > 0 else 1.0
 
 

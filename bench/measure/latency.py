@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from bench.measure.columns import Integers, blocks, percentiles
-from bench.measure.stamps import errors_ns
+from bench.measure.columns import Integers, blocks, percentiles, select
 from bench.record.records import Records
 
 if TYPE_CHECKING:
@@ -72,6 +71,23 @@ def measure(records: Records, capture: Records | None = None) -> Latency:
         histogram=histogram,
         error=Percentiles(**_named(int(np.count_nonzero(errors)), inexact)),
     )
+
+
+def errors_ns(records: Records, capture: Records) -> Integers:
+    """Return by how much each of ``records``, all from ``capture``, may precede its stamp.
+
+    Behind a backlog records share stamps. The capture stamps in ascending order, and a record that
+    has a stamp with others was held after the stamp before it (bench/tracer/capture/rows.pxd).
+    """
+    stamps = np.sort(select(capture, ("delivered_ns",))["delivered_ns"])
+    first = np.flatnonzero(np.diff(stamps, prepend=-1))
+    since_ns = np.diff(stamps[first], prepend=stamps[:1])
+    shared = np.diff(first, append=len(stamps)) > 1
+    if not shared.any():
+        return np.zeros(len(records), np.int64)
+    delivered_ns = select(records, ("delivered_ns",))["delivered_ns"]
+    found: Integers = np.where(shared, since_ns, 0)[np.searchsorted(stamps[first], delivered_ns)]
+    return found
 
 
 def _named(count: int, found: Sequence[int]) -> dict[str, int]:

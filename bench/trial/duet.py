@@ -233,13 +233,10 @@ def _program(rig: Rig, arm: Arm, *, marked: bool) -> Program:
 
 def _ledger(records: Records, side: _Side) -> Ledger:
     """Return the account of one arm."""
-    if side.overwritten_bytes is None:
-        return ledger.balance(records, side.counters, in_kernel=side.in_kernel)
     counters, faults = overwritten.account(
         records, side.counters, side.overwritten_bytes, side.lengths
     )
-    book = ledger.balance(records, counters)
-    return replace(book, residues=(*book.residues, *faults))
+    return ledger.balance(records, counters, in_kernel=side.in_kernel, faults=faults)
 
 
 def _ledgers(seen: _Seen, records: tuple[Records, Records]) -> tuple[Ledger, dict[int, Ledger]]:
