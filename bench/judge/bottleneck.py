@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Which of the two was short where records were lost: the buffer or its consumer."""
+"""Find what was short where records were lost: the buffer or its consumer."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ BUSY_SHARE: Final = 0.9
 
 
 class Bottleneck(StrEnum):
-    """What to mend."""
+    """What was short."""
 
     NONE = "none"  # nothing was lost
     BUFFER = "buffer"  # the consumer had time to spare, but came too late: give it room
-    CONSUMER = "consumer"  # it never rested: more room would only put the loss off
+    CONSUMER = "consumer"  # it never rested: more room would only delay the loss
 
 
 def bottleneck(trial: TrialResult) -> Bottleneck:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Columns: what is judged of the trials of one run, an entry for each trial.
+"""Give what is judged of the trials of one run as columns, an entry for each trial.
 
-They come of trials in memory, or of a data set, which has no trial in memory before one is asked
-for (bench/dataset/stored.py).
+They come from trials in memory, or from a data set, which has no trial in memory before one is
+asked for (bench/dataset/stored.py).
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The numbers that comparisons are made of; docs/metrics.md explains them."""
+"""Name the numbers that comparisons are made of; docs/metrics.md explains them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 
 class Unit(StrEnum):
-    """What a number counts; reports choose the prefix."""
+    """Units of a number; reports choose the prefix."""
 
     SHARE = "share"  # 0 to 1
     NS = "ns"
@@ -22,7 +22,7 @@ class Unit(StrEnum):
 
 
 class Group(StrEnum):
-    """Under which heading a number stands."""
+    """Headings of numbers."""
 
     DROPS = "drops"
     ORDER = "order"
@@ -44,7 +44,7 @@ class Metric:
 
     @property
     def in_duets(self) -> bool:
-        """Whether one arm of a duet has it to itself."""
+        """Return whether each arm of a duet has its own value of it."""
         return self.group is Group.LATENCY or self.key in (
             "own_dropped_share",
             "write_ns",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The numbers of a trial: one name, one definition, wherever they are exported.
+"""Define the numbers of a trial: one name, one definition, wherever they are exported.
 
 Tables, reports, claims, gates and the suite take them from here; docs/metrics.md lists them. Names
 that begin with ``own_`` count the storm's own records, others those of all processes.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""How precisely one storm gives a number, by its own histogram and by the ranks of its units.
+"""Estimate how precisely one storm gives a number, by its histogram and the ranks of its units.
 
 Storms differ a hundredfold: where a storm's latencies have two humps and the median lies between
 them, a handful of records moves it by a tenth. Where a consumer waits for a CPU through whole

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Samples: the trials of an experiment by arm and block, ready to be paired."""
+"""Hold the trials of an experiment by arm and block, and pair them."""
 
 from __future__ import annotations
 
@@ -105,55 +105,55 @@ class ArmSamples:
 
     @cached_property
     def trials(self) -> tuple[TrialResult, ...]:
-        """The trials that count."""
+        """Return the trials that count."""
         return tuple(trial for part in self.parts for trial in part.columns.trials())
 
     @cached_property
     def places(self) -> list[Place]:
-        """The place of each trial."""
+        """Return the place of each trial."""
         return list(zip(self._runs.tolist(), self._blocks.tolist(), strict=True))
 
     @cached_property
     def readings(self) -> dict[Place, Reading]:
-        """The trials by their place."""
+        """Return the trials by their place."""
         loads = list(self.parts[0].known) if self.parts else []
         rows = zip(self.places, self.trials, self._loads.tolist(), strict=True)
         return {place: Reading(trial=trial, load=loads[load]) for place, trial, load in rows}
 
     @cached_property
     def config(self) -> TrialConfig:
-        """The first trial's configuration."""
+        """Return the first trial's configuration."""
         places, configs = self.parts[0].columns.configs()
         return configs[int(places[0])]
 
     @cached_property
     def configs(self) -> list[TrialConfig]:
-        """Every configuration of a trial, once for each run."""
+        """Return every configuration of a trial, once for each run."""
         return [each for part in self.parts for each in part.columns.configs()[1]]
 
     @cached_property
     def duet(self) -> bool:
-        """Whether the trials shared their storms with those of another arm."""
+        """Return whether the trials shared their storms with those of another arm."""
         return any(part.columns.duets().any() for part in self.parts)
 
     @property
     def held_up(self) -> bool:
-        """Whether its programs are held up for records to tear: it says nothing of the buffers."""
+        """Return whether programs are delayed so that records tear; its buffers are not judged."""
         return any(each.producer.checked and each.producer.delay_ns for each in self.configs)
 
     @cached_property
     def wakeup_cost_ns(self) -> Floats:
-        """What a wake-up costs on the machine of each trial."""
+        """Return what a wake-up costs on the machine of each trial."""
         return self._of_machine(lambda machine: machine.wakeup_cost_ns, nan).astype(np.float64)
 
     @cached_property
     def cpus(self) -> Integers:
-        """The CPUs that each trial's run could use."""
+        """Return the CPUs that each trial's run could use."""
         return self._of_machine(lambda machine: machine.cpus, 1).astype(np.int64)
 
     @cached_property
     def workers(self) -> Integers:
-        """The workers that each trial's storm was asked for with."""
+        """Return the workers that each trial's storm was to have."""
         return self._joined(lambda part: _of_configs(part.columns))
 
     def number(self, key: str) -> Floats:
@@ -250,7 +250,7 @@ class ArmSamples:
 
     @cached_property
     def _in_one_storm(self) -> npt.NDArray[np.bool_]:
-        """Whether each trial was to share its storm with those of its place."""
+        """Return whether each trial was to share its storm with those of its place."""
         return self._joined(lambda part: _shared(part.columns), np.bool_)
 
     def _joined(self, of: Callable[[Part], Column], kind: type = np.int64) -> Column:
@@ -320,7 +320,7 @@ class ExperimentSamples:
 
     @property
     def names(self) -> tuple[ArmName, ...]:
-        """The names of the arms that have trials."""
+        """Return the names of the arms that have trials."""
         return tuple(arm.name for arm in self.arms.values())
 
     def hand_out_baselines(self) -> None:

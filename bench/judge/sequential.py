@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Intervals that hold however often one looks, so that a run may end when they are narrow.
+"""Compute intervals that hold however often one looks: a run may end once they are narrow.
 
 A confidence sequence for the mean of normal values of unknown variance: T. L. Lai, "On confidence
 sequences", Annals of Statistics 4 (1976); H. Wang and A. Ramdas, "Anytime-valid t-tests and

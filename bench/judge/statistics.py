@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Paired estimates with bootstrap intervals, bounds for loss probabilities, Holm's correction.
+"""Estimate from pairs with bootstrap intervals, bound loss probabilities, correct by Holm.
 
 scipy takes long to import, so it is imported where it is used.
 """
@@ -34,7 +34,7 @@ _AT_ONCE: Final = 1_000_000  # draws
 
 
 class Scale(StrEnum):
-    """What an estimate is."""
+    """Scale of an estimate."""
 
     RATIO = "ratio"  # left over right; 1 is equal
     DIFFERENCE = "difference"  # left minus right; 0 is equal

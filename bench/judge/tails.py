@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Tails of latency within the storms of a duet: quantiles of all storms' records together.
+"""Compare tails of latency in a duet: quantiles of all storms' records together.
 
 One storm has too few slow records for a 99th percentile of its own: the ratio of such percentiles
 is mostly noise. Storms are resampled as a whole, as the records of one are not independent.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Columns of a capture: taken out of its 88-byte rows once, contiguous, block by block."""
+"""Take columns out of a capture's 88-byte rows once, contiguous, block by block."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Latency: kernel timestamp to the moment the consumer held the record."""
+"""Measure latency: from the kernel timestamp to the moment the consumer held the record."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hdrh.histogram import HdrHistogram
 
 HIGHEST_NS: Final = 3_600_000_000_000
-"""One hour: what is longer stands in the histogram as one hour."""
+"""One hour: the histogram counts what is longer as one hour."""
 
 _PERMILLES: Final = (500, 900, 990, 999, 1000)
 _DIGITS: Final = 3

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The ledger: whether everything that was attempted was delivered or counted as dropped."""
+"""Balance the ledger: all that was attempted was delivered or counted as dropped, or why not."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Ledger:
 
     @property
     def balanced(self) -> bool:
-        """Whether the trial is a result."""
+        """Return whether the trial is a result."""
         return not self.residues
 
 

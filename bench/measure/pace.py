@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Pace: ns from one record of an exit to the next, from exit to exit, from delivery to delivery.
+"""Measure ns from record to record of one exit, from exit to exit, from delivery to delivery.
 
 A mean over all of a trial's BPF runs, which is what the kernel's statistics give, has every
 interrupt and every stolen millisecond in it, and a trial's runs together take but a few

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""From an observation to the measured part of a result; pure."""
+"""Measure an observation, and decide whether it counts; pure."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The memory census: what every instrument says of each transport's buffers on this kernel.
+"""Take the memory census: what every instrument reports of each transport's buffers.
 
 No tracer runs: buffers alone are made, looked at and given back. A trial cannot do this, since
 charges and free pages only show in many copies.

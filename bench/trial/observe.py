@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""One storm under one transport: open, attach, storm, detach, drain, read the counters."""
+"""Run one storm under one transport: open, attach, storm, detach, drain, read the counters."""
 
 from __future__ import annotations
 

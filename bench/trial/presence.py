@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Whether the harness ran all the while: stopped, frozen or starved, it reads nothing."""
+"""Watch whether the harness runs all the while: stopped, frozen or starved, it reads nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Presence:
 
     @property
     def away_ns(self) -> int:
-        """The longest time up to now; what is going on counts too."""
+        """Return the longest time up to now, one that has not ended included."""
         return max(self._longest_ns, time.monotonic_ns() - self._last_ns - _TICK_NS)
 
 
