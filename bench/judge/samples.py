@@ -141,21 +141,6 @@ class ArmSamples:
         """Return whether programs are delayed so that records tear; its buffers are not judged."""
         return any(each.producer.checked and each.producer.delay_ns for each in self.configs)
 
-    @cached_property
-    def wakeup_cost_ns(self) -> Floats:
-        """Return what a wake-up costs on the machine of each trial."""
-        return self._of_machine(lambda machine: machine.wakeup_cost_ns, nan).astype(np.float64)
-
-    @cached_property
-    def cpus(self) -> Integers:
-        """Return the CPUs that each trial's run could use."""
-        return self._of_machine(lambda machine: machine.cpus, 1).astype(np.int64)
-
-    @cached_property
-    def workers(self) -> Integers:
-        """Return the workers that each trial's storm was to have."""
-        return self._joined(lambda part: _of_configs(part.columns))
-
     def number(self, key: str) -> Floats:
         """Return a number of each trial; NaN where it is unknown or means nothing."""
         if key in _DERIVED:
@@ -229,7 +214,8 @@ class ArmSamples:
         )
         same_load = self._loads[left] == other._loads[right]
         one_storm = self._starts_ns[left] == other._starts_ns[right]
-        even = same_load & (one_storm | ~self._in_one_storm[left])
+        to_share = self.of_config(lambda config: bool(config.duet and not config.duet.solo))
+        even = same_load & (one_storm | (to_share[left] == 0))
         return _Both(left=left, right=right, same_load=same_load, even=even)
 
     @cached_property
@@ -248,50 +234,46 @@ class ArmSamples:
     def _starts_ns(self) -> Integers:
         return self._joined(lambda part: part.columns.starts_ns())
 
-    @cached_property
-    def _in_one_storm(self) -> npt.NDArray[np.bool_]:
-        """Return whether each trial was to share its storm with those of its place."""
-        return self._joined(lambda part: _shared(part.columns), np.bool_)
-
     def _joined(self, of: Callable[[Part], Column], kind: type = np.int64) -> Column:
         return np.concatenate([np.zeros(0, kind), *map(of, self.parts)])
 
-    def _of_machine(self, of: Callable[[Machine], float | None], other: float) -> Floats:
-        values = [other if part.machine is None else of(part.machine) for part in self.parts]
-        known = [nan if value is None else value for value in values]
+    def of_machine(self, of: Callable[[Machine], float | None], otherwise: float) -> Floats:
+        """Return a fact of the machine of each trial, ``otherwise`` where there is none."""
+        values = [otherwise if part.machine is None else of(part.machine) for part in self.parts]
+        known = np.array([nan if value is None else value for value in values])
         return np.repeat(known, [len(part.columns) for part in self.parts])
 
+    def of_config(self, of: Callable[[TrialConfig], int]) -> Integers:
+        """Return a fact of the configuration of each trial."""
+        return self._joined(lambda part: _of_configs(part.columns, of))
 
-def _of_configs(columns: Columns) -> Integers:
+
+def _of_configs(columns: Columns, of: Callable[[TrialConfig], int]) -> Integers:
     places, configs = columns.configs()
-    return np.array([each.storm.workers for each in configs], np.int64)[places]
-
-
-def _shared(columns: Columns) -> npt.NDArray[np.bool_]:
-    places, configs = columns.configs()
-    return np.array([bool(e.duet and not e.duet.solo) for e in configs], np.bool_)[places]
+    return np.array([*map(of, configs)], np.int64)[places]
 
 
 def _over(part: Floats, whole: Floats) -> Floats:
     return part / np.where(whole > 0, whole, nan)
 
 
-def _net_ns(gross_ns: Floats, raised: Floats, arm: ArmSamples, busy_cpus: Integers) -> Floats:
+def _net_ns(arm: ArmSamples, key: str, raised: Floats, busy_cpus: Floats) -> Floats:
     """Subtract the interrupts of raised wake-ups, shared by the CPUs that were busy."""
-    net_ns = gross_ns - raised * arm.wakeup_cost_ns / busy_cpus
+    wakeup_cost_ns = arm.of_machine(lambda machine: machine.wakeup_cost_ns, nan)
+    net_ns = arm.number(key) - raised * wakeup_cost_ns / busy_cpus
     return np.where(net_ns > 0, net_ns, nan)
 
 
 def _run_net_ns(arm: ArmSamples) -> Floats:
     """Return kernel time without its interrupts, which precede the program's return."""
     raised = _over(arm.number("wakeups_raised"), arm.number("kernel_runs"))
-    return _net_ns(arm.number("kernel_ns_per_run"), raised, arm, np.ones_like(arm.cpus))
+    return _net_ns(arm, "kernel_ns_per_run", raised, np.ones(len(arm)))
 
 
 def _storm_net_ns(arm: ArmSamples) -> Floats:
-    busy_cpus = np.maximum(1, np.minimum(arm.workers, arm.cpus))
-    raised = arm.number("wakeups_raised_per_event")
-    return _net_ns(arm.number("storm_ns_per_process"), raised, arm, busy_cpus)
+    cpus = arm.of_machine(lambda machine: machine.cpus, 1)
+    busy_cpus = np.maximum(1, np.minimum(arm.of_config(lambda each: each.storm.workers), cpus))
+    return _net_ns(arm, "storm_ns_per_process", arm.number("wakeups_raised_per_event"), busy_cpus)
 
 
 def _slow_down(arm: ArmSamples, baseline: str) -> Floats:

@@ -42,7 +42,7 @@ class WriteTimes:
 
     @property
     def write_error(self) -> float:
-        """Return the standard error of ``write_ns`` as a share of it; inf where that is 0 or less."""
+        """Return the standard error of ``write_ns`` as a share; inf where that is 0 or less."""
         net_ns = self.write_ns
         if net_ns is None or net_ns <= 0:
             return inf
