@@ -20,7 +20,7 @@ from bench.judge.statistics import Estimate, Scale, Values
 from bench.measure.columns import Floats
 
 ALPHA: Final = 0.05
-_SHARPEST_AT: Final = 24
+_SHARPEST_AT: Final = 16
 """Values at which the interval is as narrow as it can be; it holds at any number."""
 
 _PRIOR: Final = 8 / _SHARPEST_AT  # variance of the effect size
