@@ -146,7 +146,7 @@ class ArmSamples:
         if key in _DERIVED:
             return _DERIVED[key](self)
         if key not in self._numbers:
-            self._numbers[key] = self._joined(lambda part: part.columns.number(key), np.float64)
+            self._numbers[key] = self._joined(lambda part: part.columns.number(key))
         return self._numbers[key]
 
     def total(self, key: str) -> int:
@@ -234,8 +234,8 @@ class ArmSamples:
     def _starts_ns(self) -> Integers:
         return self._joined(lambda part: part.columns.starts_ns())
 
-    def _joined(self, of: Callable[[Part], Column], kind: type = np.int64) -> Column:
-        return np.concatenate([np.zeros(0, kind), *map(of, self.parts)])
+    def _joined(self, of: Callable[[Part], Column]) -> Column:
+        return np.concatenate([np.zeros(0, np.int64), *map(of, self.parts)])
 
     def of_machine(self, of: Callable[[Machine], float | None], otherwise: float) -> Floats:
         """Return a fact of the machine of each trial, ``otherwise`` where there is none."""
