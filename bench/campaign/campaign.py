@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A campaign: experiments run block by block on one rig, every trial written as it ends."""
+"""Run a campaign: experiments block by block on one rig, every trial written as it ends."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _WAKEUP_RECORDS: Final = 50  # of each exit, so that what an exit costs besides 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What a run is, for its header."""
+    """A run that is asked for, as its header records it."""
 
     journal: Path
     command_line: Sequence[str] = field(default_factory=lambda: sys.argv)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Gates for CI: counts that must be zero, out of something. Times never gate by themselves."""
+"""Check gates for CI: counts that must be zero, out of something. Times never gate."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ class Gate:
                 happened += seen
                 full = state_of(trial) is not State.REDUCED
                 out_of[transport] = out_of.get(transport, 0) + full * looked_at
-        return self.said(happened, out_of)
+        return self.explain(happened, out_of)
 
-    def said(self, happened: int, out_of: Mapping[str, int]) -> str:
+    def explain(self, happened: int, out_of: Mapping[str, int]) -> str:
         """Say why so many of so many, by transport, are a failure; "" if they are none."""
         if happened:
             return f"{self} happened {counted(happened, 'time')}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Live progress on stderr: a bar with the time left, or a line an experiment off a terminal."""
+"""Show progress on stderr: a bar with the time left, or a line an experiment off a terminal."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ _OF_DUETS: Final = frozenset(f"{key}_error" for key in ERRORS)
 _SORTINGS: Final = tuple(f"{by}_" for by in Sorting)
 _NUMBERS: Final[_Schema] = dict.fromkeys(
     (
-        *(metric.key for metric in METRICS if metric.of is None),
+        *(metric.key for metric in METRICS if metric.key in NUMBERS),
         *("own_attempted", "own_delivered", "own_dropped", "causal_pairs", "causal_violations"),
         *("missed", "torn", "latency_count", "wakeups_raised", "kernel_runs", *_OF_DUETS),
         *(key for key in NUMBERS if key.startswith(("latency_error_", *_SORTINGS))),

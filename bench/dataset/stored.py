@@ -21,9 +21,9 @@ from bench.dataset.rows import SCHEMA
 from bench.errors import JournalError
 from bench.journal.reader import lines_of, values_of
 from bench.journal.schema import Trials
-from bench.judge.columns import Floats, Integers
 from bench.judge.load import Load
 from bench.measure.bins import Bins, Totals
+from bench.measure.columns import Floats, Integers
 from bench.plan.config import TrialConfig
 from bench.plan.experiments import ArmName
 from bench.trial.result import State, TrialResult

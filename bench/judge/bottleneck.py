@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Which of the two was short where records were lost: the buffer or its consumer."""
+"""Find what was short where records were lost: the buffer or its consumer."""
 
 from __future__ import annotations
 
@@ -8,29 +8,27 @@ from enum import StrEnum
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from bench.measure.columns import Floats
 from bench.trial.result import TrialResult
-
-Floats = npt.NDArray[np.float64]
 
 BUSY_SHARE: Final = 0.9
 """Share of the storm that a consumer has to be on its CPU to count as busy throughout."""
 
 
 class Bottleneck(StrEnum):
-    """What to mend."""
+    """What was short."""
 
     NONE = "none"  # nothing was lost
     BUFFER = "buffer"  # the consumer had time to spare, but came too late: give it room
-    CONSUMER = "consumer"  # it never rested: more room would only put the loss off
+    CONSUMER = "consumer"  # it never rested: more room would only delay the loss
 
 
 def bottleneck(trial: TrialResult) -> Bottleneck:
     """Return what one trial lost its own records for."""
     if trial.ledger is None or trial.occupancy is None or not trial.ledger.own_dropped:
         return Bottleneck.NONE
-    busy = 1.0 - trial.occupancy.consumer_idle_share
+    busy = trial.occupancy.consumer_busy_share
     return Bottleneck.CONSUMER if busy >= BUSY_SHARE else Bottleneck.BUFFER
 
 

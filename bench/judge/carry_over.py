@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Carry-over: how long after a window's beginning the other arm, whose the one before was, is felt.
+"""Measure carry-over: for how long into a window the other arm, which had the one before, matters.
 
-Where it is, the ratio of the arms is another than later in the window. So within each storm the
-ratio at an age is held against that of the window's second half. The arms' own levels, which move
-with age for both alike, fall out of it, and the same arm twice shows what chance makes of it.
+While it does, the ratio of the arms is not what it is later in the window. So within each storm the
+ratio at an age is compared with that of the window's second half. The arms' own levels, which move
+with age for both alike, cancel out, and an A/A duet shows what chance alone gives.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class CarryOver:
 
     @property
     def bound(self) -> float:
-        """The most that it may be beyond the washout, as a share."""
+        """Return the most that it may be beyond the washout, as a share."""
         return max(self.beyond.high, 1 / self.beyond.low if self.beyond.low else 0.0) - 1
 
     @property
     def seen(self) -> bool:
-        """Whether it is there beyond the washout."""
+        """Return whether it is seen beyond the washout."""
         return not self.beyond.low <= 1 <= self.beyond.high
 
 
@@ -51,7 +51,7 @@ def kept(rule: Duet) -> range:
 def carry_over(
     left: ArmSamples, right: ArmSamples, lossless: tuple[ArmSamples, ArmSamples]
 ) -> Iterator[CarryOver]:
-    """Yield that of median latency and of write time, as far as the storms tell ages apart."""
+    """Yield the carry-over of median latency and of write time, where ages were recorded."""
     yield from _of("latency_p50_ns", _latency_ns, *lossless)
     yield from _of("write_ns", _write_ns, left, right)
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Columns: what is judged of the trials of one run, an entry for each trial.
+"""Give what is judged of the trials of one run as columns, an entry for each trial.
 
-They come of trials in memory, or of a data set, which has no trial in memory before one is asked
-for (bench/dataset/stored.py).
+They come from trials in memory, or from a data set, which has no trial in memory before one is
+asked for (bench/dataset/stored.py).
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ from bench.judge.load import Load, load_of, state_of
 from bench.judge.numbers import NUMBERS
 from bench.judge.precision import ERRORS
 from bench.measure.bins import Bins
+from bench.measure.columns import Floats, Integers
 from bench.plan.config import TrialConfig
 from bench.plan.experiments import ArmName
 from bench.trial.result import State, TrialResult
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 T = TypeVar("T")
 
 TAKES: Final[dict[str, Callable[[TrialResult], float | None]]] = {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""One transport against the perf buffers: one experiment, one budget, every number."""
+"""Compare a transport with the perf buffers: one experiment, one budget, every number."""
 
 from __future__ import annotations
 
@@ -67,14 +67,14 @@ class Row:
 
     @property
     def better(self) -> int:
-        """-1: left is better, 1: right is, 0: neither, or not known."""
+        """Return -1 if left is better, 1 if right is, 0 if neither is or it is not known."""
         if self.outcome not in (Outcome.LESS, Outcome.MORE):
             return 0
         return 1 if (self.outcome is Outcome.MORE) != self.more_is_better else -1
 
     @property
     def resolvable(self) -> float | None:
-        """The smallest difference that could have been seen: the margin and half the interval.
+        """Return the smallest difference that could have been seen: margin and half an interval.
 
         Of a ratio as a share, inf where it has no bound; of a difference in its unit.
         """
@@ -87,7 +87,7 @@ class Row:
 
     @property
     def saving(self) -> float:
-        """How much the better side saves: of a ratio as a share of the other, else as such."""
+        """Return what the better side saves: of a ratio as a share of the other, else as such."""
         if self.estimate is None:
             return 0.0
         found = self.estimate.point

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Contradictions: numbers of a duet that storms of each arm alone do not agree with.
+"""Find numbers of a duet that storms of each arm alone contradict.
 
 In a duet both arms share a consumer and its wake-ups. Where that changes what is measured, blocks
 of the same storm, in which each arm had the machine to itself, say something else.
@@ -15,7 +15,7 @@ from bench.judge.comparison import Comparison
 from bench.judge.statistics import FEWEST_BLOCKS, Estimate, Scale
 
 SUFFIX: Final = "-duet"
-"""What a duet's name has beyond that of the experiment which runs the same storm in blocks."""
+"""Ends a duet's name; the rest names the experiment that runs the same storm in blocks."""
 
 
 Interval = tuple[float, float, float]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""How exactly latencies are known: of records that shared a stamp they may be too long."""
+"""Bound the error of latencies: those of records that share a stamp may be too long."""
 
 from __future__ import annotations
 

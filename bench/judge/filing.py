@@ -7,9 +7,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from bench.judge.columns import Integers, columns_of
+from bench.judge.columns import columns_of
 from bench.judge.load import Load
 from bench.judge.samples import ArmSamples, ExperimentSamples, Part, Stretch
+from bench.measure.columns import Integers
 from bench.plan.experiments import ArmName
 from bench.trial.result import State
 

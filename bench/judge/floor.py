@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The noise floor: what a configuration seems to differ from itself by."""
+"""Find the noise floor: what a configuration seems to differ from itself by."""
 
 from __future__ import annotations
 

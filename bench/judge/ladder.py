@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Ladders: the loss probability of every budget, and the least one at which nothing was lost."""
+"""Find the loss probability of every budget, and the least one at which nothing was lost."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Rung:
 
     @property
     def lossless(self) -> bool:
-        """Whether enough storms lost nothing."""
+        """Return whether enough storms lost nothing."""
         return self.lossy == 0 and self.trials >= STORMS
 
 
@@ -41,7 +41,7 @@ class Ladder:
 
     @property
     def minimum_bytes(self) -> int | None:
-        """The least rung from which on, upwards, nothing was lost; None if the highest lost."""
+        """Return the least rung from which on nothing was lost; None if the highest lost."""
         least = None
         for rung in reversed(self.rungs):
             if not rung.lossless:
@@ -51,7 +51,7 @@ class Ladder:
 
     @property
     def recommended_bytes(self) -> int | None:
-        """Twice the minimum: loss is random near the edge, and storms differ."""
+        """Return twice the minimum: loss is random near the edge, and storms differ."""
         minimum_bytes = self.minimum_bytes
         return None if minimum_bytes is None else 2 * minimum_bytes
 

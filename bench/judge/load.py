@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Loads: which trials put the same load on a transport, and may be paired.
+"""Decide which trials put the same load on a transport, and may be paired.
 
 A storm that was reduced (lowered by limits, failed in part, stopped early) is paired with nothing.
 Of the others two loads are equal if the same storm was asked for and as many processes came of it,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Whether the instruments agree with the formulas, and by how much each misleads."""
+"""Compare what instruments report of memory with the formulas."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FREE_TOLERANCE: Final = 0.10
 
 
 class Worth(StrEnum):
-    """What an instrument's number is worth, beside the bytes that are really taken."""
+    """Verdict on an instrument's number, beside the bytes that are really taken."""
 
     RIGHT = "right"
     WRONG = "wrong"
@@ -26,7 +26,7 @@ class Worth(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instrument:
-    """One way of asking."""
+    """One way to ask for the memory of buffers."""
 
     key: str  # field of MemoryLine
     label: str
@@ -73,17 +73,17 @@ class Judged:
 
     @property
     def physical_bytes(self) -> int | None:
-        """True bytes, by formula; None where the kernel gave no such buffers."""
+        """Return the true bytes, by formula; None where the kernel gave no such buffers."""
         return _physical(self.line)
 
 
 def judge(line: MemoryLine) -> Judged:
-    """Hold every instrument against the formulas."""
+    """Compare every instrument with the formulas."""
     return Judged(line=line, worths={each.key: worth(line, each) for each in INSTRUMENTS})
 
 
 def worth(line: MemoryLine, instrument: Instrument) -> Worth:
-    """Whether one instrument is right."""
+    """Return whether one instrument is right."""
     value: int | None = getattr(line, instrument.key)
     truth = instrument.truth(line)
     if value is None or truth is None:

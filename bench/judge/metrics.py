@@ -1,22 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The numbers that comparisons are made of: how each is taken from a trial. docs/metrics.md."""
+"""Name the numbers that comparisons are made of; docs/metrics.md explains them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Protocol
-
-import numpy as np
-import numpy.typing as npt
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
+from typing import Final
 
 
 class Unit(StrEnum):
-    """What a number counts; reports choose the prefix."""
+    """Units of a number; reports choose the prefix."""
 
     SHARE = "share"  # 0 to 1
     NS = "ns"
@@ -29,7 +22,7 @@ class Unit(StrEnum):
 
 
 class Group(StrEnum):
-    """Under which heading a number stands."""
+    """Headings of numbers."""
 
     DROPS = "drops"
     ORDER = "order"
@@ -38,82 +31,25 @@ class Group(StrEnum):
     COST = "cost"
 
 
-class Readings(Protocol):
-    """The trials of an arm, and what their numbers need from outside them; NaN is unknown."""
-
-    @property
-    def wakeup_cost_ns(self) -> Floats:
-        """What a wake-up costs on the machine of each."""
-
-    @property
-    def cpus(self) -> Integers:
-        """The CPUs that the run of each could use."""
-
-    @property
-    def workers(self) -> Integers:
-        """The workers that the storm of each was asked for with."""
-
-    def number(self, key: str) -> Floats:
-        """Return a number of each trial."""
-
-    def baseline_ns(self, name: str) -> Floats:
-        """Return storm ns per process under "none" or "noop" in the same block."""
-
-
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A number of a comparison: of the trial itself, or computed ``of`` an arm's readings."""
+    """A number of a comparison: of a trial, or one that an arm's samples derive."""
 
     key: str  # as in JSON
     label: str  # as in tables
     group: Group
     unit: Unit
-    of: Callable[[Readings], Floats] | None = None
     more_is_better: bool = False
     duet_margin: float = 0.0  # what a ratio in a duet has to exceed: it moves so much between runs
 
     @property
     def in_duets(self) -> bool:
-        """Whether one arm of a duet has it to itself."""
+        """Return whether each arm of a duet has its own value of it."""
         return self.group is Group.LATENCY or self.key in (
             "own_dropped_share",
             "write_ns",
             "read_ns",
         )
-
-    def take(self, readings: Readings) -> Floats:
-        """Return the number of every trial; NaN where it is unknown or means nothing."""
-        return readings.number(self.key) if self.of is None else self.of(readings)
-
-
-def _net_ns(gross_ns: Floats, raised: Floats, readings: Readings, busy_cpus: Integers) -> Floats:
-    """Subtract the interrupts of raised wake-ups, shared by the CPUs that were busy."""
-    net_ns = gross_ns - raised * readings.wakeup_cost_ns / busy_cpus
-    return np.where(net_ns > 0, net_ns, np.nan)
-
-
-def _run_net_ns(readings: Readings) -> Floats:
-    """Return kernel time without its interrupts, which precede the program's return."""
-    raised = _over(readings.number("wakeups_raised"), readings.number("kernel_runs"))
-    alone = np.ones_like(readings.cpus)
-    return _net_ns(readings.number("kernel_ns_per_run"), raised, readings, alone)
-
-
-def _storm_net_ns(readings: Readings) -> Floats:
-    busy_cpus = np.maximum(1, np.minimum(readings.workers, readings.cpus))
-    raised = readings.number("wakeups_raised_per_event")
-    return _net_ns(readings.number("storm_ns_per_process"), raised, readings, busy_cpus)
-
-
-def _slow_down(baseline: str) -> Callable[[Readings], Floats]:
-    def take(readings: Readings) -> Floats:
-        return _over(readings.number("storm_ns_per_process"), readings.baseline_ns(baseline))
-
-    return take
-
-
-def _over(part: Floats, whole: Floats) -> Floats:
-    return part / np.where(whole > 0, whole, np.nan)
 
 
 METRICS: Final = (
@@ -143,11 +79,11 @@ METRICS: Final = (
     Metric("write_ns", "write call", Group.COST, Unit.NS),
     Metric("read_ns", "reading a record", Group.COST, Unit.NS, duet_margin=0.1),
     Metric("kernel_ns_per_run", "kernel time per exit", Group.COST, Unit.NS),
-    Metric("kernel_net_ns_per_run", "  net of wake-ups", Group.COST, Unit.NS, _run_net_ns),
+    Metric("kernel_net_ns_per_run", "  net of wake-ups", Group.COST, Unit.NS),
     Metric("storm_ns_per_process", "storm time per process", Group.COST, Unit.NS),
-    Metric("storm_net_ns_per_process", "  net of wake-ups", Group.COST, Unit.NS, _storm_net_ns),
-    Metric("storm_over_noop", "  over a no-op program", Group.COST, Unit.TIMES, _slow_down("noop")),
-    Metric("storm_over_none", "  over no tracer", Group.COST, Unit.TIMES, _slow_down("none")),
+    Metric("storm_net_ns_per_process", "  net of wake-ups", Group.COST, Unit.NS),
+    Metric("storm_over_noop", "  over a no-op program", Group.COST, Unit.TIMES),
+    Metric("storm_over_none", "  over no tracer", Group.COST, Unit.TIMES),
 )
 """Every number of a comparison, in the order of reports."""
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The numbers of a trial: one name, one definition, wherever they are exported.
+"""Define the numbers of a trial: one name, one definition, wherever they are exported.
 
 Tables, reports, claims, gates and the suite take them from here; docs/metrics.md lists them. Names
 that begin with ``own_`` count the storm's own records, others those of all processes.
@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final
 
-from bench.measure.restoring import Restored, Sorting
+from bench.measure.restoring import Sorting
 from bench.trial.result import TrialResult
 
 Value = float | None
@@ -31,29 +31,38 @@ class Number:
     of: Take
 
 
-def _field(part: str, name: str, *, counted: str = "") -> Take:
-    """Take a field of a part that a trial may lack, or that has none of what is ``counted``."""
-    field = attrgetter(name)
+def _at(path: str, counted: str = "") -> Take:
+    """Take what ``path`` leads to; None where it breaks off, or what was ``counted`` is 0."""
 
     def of(trial: TrialResult) -> Value:
-        found = getattr(trial, part)
-        if found is None or (counted and not getattr(found, counted)):
+        if counted and not _follow(trial, counted):
             return None
-        value: Value = field(found)
-        return value
+        found: Value = _follow(trial, path)
+        return found
 
     return of
 
 
-def _fields(part: str, *rows: tuple[str, str, str]) -> tuple[Number, ...]:
-    return tuple(Number(key, unit, meaning, _field(part, key)) for key, unit, meaning in rows)
+def _follow(trial: TrialResult, path: str) -> Any:
+    found: Any = trial
+    for name in path.split("."):
+        if found is not None:
+            found = getattr(found, name)
+    return found
+
+
+def _rows(part: str, rows: str, prefix: str = "", counted: str = "") -> tuple[Number, ...]:
+    """Return the numbers of a trial's part, each a line of field, unit and meaning."""
+    lines = (line.split(maxsplit=2) for line in rows.strip().splitlines())
+    return tuple(
+        Number(prefix + field.rpartition(".")[2], unit, words, _at(f"{part}.{field}", counted))
+        for field, unit, words in lines
+    )
 
 
 def ratio(part: str | Take, whole: str | Take) -> Take:
-    """Take one over the other, each "part.field" or a function; None unless below is above 0."""
-    above, below = (
-        _field(*each.split(".")) if isinstance(each, str) else each for each in (part, whole)
-    )
+    """Take one over the other, each a path or a function; None unless below is above 0."""
+    above, below = (_at(each) if isinstance(each, str) else each for each in (part, whole))
 
     def of(trial: TrialResult) -> Value:
         upper, lower = above(trial), below(trial)
@@ -67,13 +76,91 @@ def _ratio(key: str, unit: str, formula: str, note: str = "") -> Number:
     return Number(key, unit, re.sub(r"\w+\.", "", formula) + note, ratio(*formula.split(" / ")))
 
 
+_RECORDS: Final = """
+attempted      records    output calls that the tracer began, for any process
+delivered      records    records that the consumer held, of any process
+dropped        records    output calls that the kernel refused, for any process
+own_attempted  records    output calls for the storm's own exits
+own_delivered  records    delivered records of the storm's own exits
+own_dropped    records refused output calls for the storm's own exits; what the gate `drops` counts
+own_exits      processes  exits of the storm that the tracer saw
+missed         processes  reaped - own_exits: hidden from the tracer
+torn           records    of those delivered, not what was sent; of arms that check it
+"""
+_ORDER: Final = """
+causal_pairs        pairs      a child and its parent, both delivered, whose order is known
+causal_violations   pairs      of those, delivered parent first; what the gate `causal` counts
+inversions          events     own records delivered after a later one
+lateness_p50_ns     ns         how far behind the latest timestamp, over the inverted: median
+lateness_p99_ns     ns         the same, 99th percentile
+lateness_max_ns     ns         the same, largest
+displacement_p50    positions  places behind a sort by timestamp, over the inverted: median
+displacement_p99    positions  the same, 99th percentile
+displacement_max    positions  the same, largest
+window_ns           ns         sort window: the least hold-back that restores order
+window_events       events     the same, in events
+window_cost_p50_ns  ns         latency that the window would add, median over own records
+window_cost_p99_ns  ns         the same, 99th percentile
+"""
+_SORTED: Final = """
+added_p50_ns       ns      latency added, median
+added_p99_ns       ns      latency added, 99th percentile
+held_bytes         bytes   most held at once
+cpu_s_per_million  s       CPU time of sorting a million records
+inversions         events  inversions that stay
+causal_pairs       pairs   causal pairs among them
+causal_violations  pairs   causal violations that stay
+"""
+_WAYS: Final = {
+    Sorting.MERGE: "each round of reading merged by CPU",
+    Sorting.HEAP: "held for heap_hold_ns in a heap",
+    Sorting.WATERMARK: "held until every CPU has sent a later one",
+}
+_LATENCY: Final = """
+count    records  records with a latency: all delivered
+p50_ns   ns       kernel timestamp to delivery, all delivered records: median
+p90_ns   ns       kernel timestamp to delivery, 90th percentile
+p99_ns   ns       kernel timestamp to delivery, 99th percentile
+p999_ns  ns       kernel timestamp to delivery, 99.9th percentile
+max_ns   ns       kernel timestamp to delivery, largest
+"""
+_LATENCY_ERROR: Final = """
+error.count    records  records that shared a stamp with later ones
+error.p50_ns   ns       by how much the median is too long, at most, for that reason
+error.p90_ns   ns       the same of the 90th percentile
+error.p99_ns   ns       the same of the 99th percentile
+error.p999_ns  ns       the same of the 99.9th percentile
+error.max_ns   ns       the same of the largest
+"""
+_MEMORY: Final = """
+footprint.physical_bytes  bytes  memory of all buffers by formula, bookkeeping included
+observed.rss_bytes        bytes  change of VmRSS over opening the buffers
+observed.pinned_bytes     bytes  change of VmPin
+observed.memlock_bytes    bytes  fdinfo's memlock
+"""
+_COST: Final = """
+kernel_runs                    runs      runs of the BPF program, one an exit
+kernel_run_ns                  ns        kernel time of all of them
+consumer_cpu_ns                ns        CPU time of the consumer's thread
+consumer_voluntary_switches    switches  its context switches by waiting
+consumer_involuntary_switches  switches  its context switches by preemption
+wakeups_taken                  wake-ups  returns of poll after which something was read
+wakeups_raised                 wake-ups  irq_work interrupts on all CPUs
+empty_polls                    polls     returns of poll with nothing to read
+delivery_ns                    ns        first kernel timestamp to the last delivery
+consumer_syscalls              calls     system calls of the consumer's thread
+record_ns                      ns        from record to record of one exit: the median over exits
+steady_delivery_ns             ns        from delivery to delivery in the middle 80 % of deliveries
+"""
+_WRITE: Final = (
+    "from before the stamp of a record until its output call has returned, mean of those that "
+    "succeeded, one that was held up as no longer than a bound; of duets"
+)
+
+
 def storm_ns(trial: TrialResult) -> int:
     """Return the storm's length."""
     return trial.storm.end_ns - trial.storm.start_ns
-
-
-def _storm_s(trial: TrialResult) -> float:
-    return storm_ns(trial) / 1e9
 
 
 def _delivery_s(trial: TrialResult) -> Value:
@@ -85,173 +172,41 @@ def _consumer_s_per_million(trial: TrialResult) -> Value:
     return None if per_record_ns is None else per_record_ns / 1e3  # is ms per million
 
 
-def _busy(trial: TrialResult) -> Value:
-    return None if trial.occupancy is None else 1.0 - trial.occupancy.consumer_idle_share
-
-
-def _latency_error(name: str) -> Take:
-    def of(trial: TrialResult) -> Value:
-        found = trial.latency
-        if found is None or found.error is None or not found.count:
-            return None
-        value: Value = getattr(found.error, name)
-        return value
-
-    return of
-
-
-_RECORDS: Final = _fields(
-    "ledger",
-    ("attempted", "records", "output calls that the tracer began, for any process"),
-    ("delivered", "records", "records that the consumer held, of any process"),
-    ("dropped", "records", "output calls that the kernel refused, for any process"),
-    ("own_attempted", "records", "output calls for the storm's own exits"),
-    ("own_delivered", "records", "delivered records of the storm's own exits"),
-    (
-        "own_dropped",
-        "records",
-        "refused output calls for the storm's own exits; what the gate `drops` counts",
-    ),
-    ("own_exits", "processes", "exits of the storm that the tracer saw"),
-    ("missed", "processes", "reaped - own_exits: hidden from the tracer"),
-    ("torn", "records", "of those delivered, not what was sent; of arms that check it"),
-)
-_ORDER: Final = _fields(
-    "ordering",
-    ("causal_pairs", "pairs", "a child and its parent, both delivered, whose order is known"),
-    (
-        "causal_violations",
-        "pairs",
-        "of those, delivered parent first; what the gate `causal` counts",
-    ),
-    ("inversions", "events", "own records delivered after a later one"),
-    ("lateness_p50_ns", "ns", "how far behind the latest timestamp, over the inverted: median"),
-    ("lateness_p99_ns", "ns", "the same, 99th percentile"),
-    ("lateness_max_ns", "ns", "the same, largest"),
-    (
-        "displacement_p50",
-        "positions",
-        "places behind a sort by timestamp, over the inverted: median",
-    ),
-    ("displacement_p99", "positions", "the same, 99th percentile"),
-    ("displacement_max", "positions", "the same, largest"),
-    ("window_ns", "ns", "sort window: the least hold-back that restores order"),
-    ("window_events", "events", "the same, in events"),
-    ("window_cost_p50_ns", "ns", "latency that the window would add, median over own records"),
-    ("window_cost_p99_ns", "ns", "the same, 99th percentile"),
-)
-
-
-def _sorted(by: Sorting, of: Callable[[Restored], float]) -> Take:
-    """Take a number of one way to restore order."""
-    return lambda trial: next((of(each) for each in trial.restored if each.by is by), None)
-
-
-_SORTED: Final = (
-    Number(
-        "heap_hold_ns",
-        "ns",
-        "hold-back by the clock: the least with which a heap restores the order of perf buffers",
-        _sorted(Sorting.HEAP, lambda found: found.hold_ns),
-    ),
-    *(
-        Number(f"{by}_{name}", unit, f"{words}: {meaning}", _sorted(by, of))
-        for by, words in (
-            (Sorting.MERGE, "each round of reading merged by CPU"),
-            (Sorting.HEAP, "held for heap_hold_ns in a heap"),
-            (Sorting.WATERMARK, "held until every CPU has sent a later one"),
-        )
-        for name, unit, meaning, of in (
-            ("added_p50_ns", "ns", "latency added, median", attrgetter("added_p50_ns")),
-            ("added_p99_ns", "ns", "latency added, 99th percentile", attrgetter("added_p99_ns")),
-            ("held_bytes", "bytes", "most held at once", attrgetter("held_bytes")),
-            (
-                "cpu_s_per_million",
-                "s",
-                "CPU time of sorting a million records",
-                attrgetter("cpu_s_per_million"),
-            ),
-            ("inversions", "events", "inversions that stay", attrgetter("inversions")),
-            ("causal_pairs", "pairs", "causal pairs among them", attrgetter("causal_pairs")),
-            (
-                "causal_violations",
-                "pairs",
-                "causal violations that stay",
-                attrgetter("causal_violations"),
-            ),
-        )
-    ),
-)
-_LATENCY: Final = tuple(
-    Number(f"latency_{name}", unit, meaning, _field("latency", name, counted="count"))
-    for name, unit, meaning in (
-        ("count", "records", "records with a latency: all delivered"),
-        ("p50_ns", "ns", "kernel timestamp to delivery, all delivered records: median"),
-        ("p90_ns", "ns", "kernel timestamp to delivery, 90th percentile"),
-        ("p99_ns", "ns", "kernel timestamp to delivery, 99th percentile"),
-        ("p999_ns", "ns", "kernel timestamp to delivery, 99.9th percentile"),
-        ("max_ns", "ns", "kernel timestamp to delivery, largest"),
-    )
-) + tuple(
-    Number(f"latency_error_{name}", unit, meaning, _latency_error(name))
-    for name, unit, meaning in (
-        ("count", "records", "records that shared a stamp with later ones"),
-        ("p50_ns", "ns", "by how much the median is too long, at most, for that reason"),
-        ("p90_ns", "ns", "the same of the 90th percentile"),
-        ("p99_ns", "ns", "the same of the 99th percentile"),
-        ("p999_ns", "ns", "the same of the 99.9th percentile"),
-        ("max_ns", "ns", "the same of the largest"),
-    )
-)
-_MEMORY: Final = tuple(
-    Number(field.rpartition(".")[2], "bytes", meaning, _field("memory", field))
-    for field, meaning in (
-        ("footprint.physical_bytes", "memory of all buffers by formula, bookkeeping included"),
-        ("observed.rss_bytes", "change of VmRSS over opening the buffers"),
-        ("observed.pinned_bytes", "change of VmPin"),
-        ("observed.memlock_bytes", "fdinfo's memlock"),
-    )
-)
-_COST: Final = _fields(
-    "cost",
-    ("kernel_runs", "runs", "runs of the BPF program, one an exit"),
-    ("kernel_run_ns", "ns", "kernel time of all of them"),
-    ("consumer_cpu_ns", "ns", "CPU time of the consumer's thread"),
-    ("consumer_voluntary_switches", "switches", "its context switches by waiting"),
-    ("consumer_involuntary_switches", "switches", "its context switches by preemption"),
-    ("wakeups_taken", "wake-ups", "returns of poll after which something was read"),
-    ("wakeups_raised", "wake-ups", "irq_work interrupts on all CPUs"),
-    ("empty_polls", "polls", "returns of poll with nothing to read"),
-    ("delivery_ns", "ns", "first kernel timestamp to the last delivery"),
-    ("consumer_syscalls", "calls", "system calls of the consumer's thread"),
-    ("record_ns", "ns", "from record to record of one exit: the median over exits"),
-    ("steady_delivery_ns", "ns", "from delivery to delivery in the middle 80 % of deliveries"),
-)
-
-
 def _steady_exit(trial: TrialResult) -> Value:
     if trial.cost is None or trial.ledger is None or trial.ledger.own_dropped:
         return None
     return trial.cost.steady_exit_ns
 
 
-_WRITE: Final = (
-    "from before the stamp of a record until its output call has returned, mean of those that "
-    "succeeded, one that was held up as no longer than a bound; of duets"
-)
+def _sorted(by: Sorting, name: str) -> Take:
+    """Take a number of one way to restore order."""
+    of = attrgetter(name)
+    return lambda trial: next((of(each) for each in trial.restored if each.by is by), None)
+
+
+def _restored() -> tuple[Number, ...]:
+    hold = "hold-back by the clock: the least with which a heap restores the order of perf buffers"
+    found = [Number("heap_hold_ns", "ns", hold, _sorted(Sorting.HEAP, "hold_ns"))]
+    for by, way in _WAYS.items():
+        for each in _rows("restored", _SORTED):
+            meaning = f"{way}: {each.meaning}"
+            found.append(Number(f"{by}_{each.key}", each.unit, meaning, _sorted(by, each.key)))
+    return tuple(found)
+
+
 _DERIVED: Final = (
     _ratio("own_dropped_share", "share", "ledger.own_dropped / ledger.own_attempted"),
     Number(
         "own_attempted_per_s",
         "records/s",
         "own_attempted over the storm's length",
-        ratio("ledger.own_attempted", _storm_s),
+        ratio("ledger.own_attempted", "storm.seconds"),
     ),
     Number(
         "own_delivered_per_s",
         "records/s",
         "own_delivered over the storm's length",
-        ratio("ledger.own_delivered", _storm_s),
+        ratio("ledger.own_delivered", "storm.seconds"),
     ),
     Number(
         "drained_per_s",
@@ -259,17 +214,10 @@ _DERIVED: Final = (
         "delivered over delivery_ns: throughput where the storm ends before the reading does",
         ratio("ledger.delivered", _delivery_s),
     ),
-    _ratio(
-        "causal_violation_share",
-        "share",
-        "ordering.causal_violations / ordering.causal_pairs",
-    ),
+    _ratio("causal_violation_share", "share", "ordering.causal_violations / ordering.causal_pairs"),
     _ratio("kernel_ns_per_run", "ns", "cost.kernel_run_ns / cost.kernel_runs", ": per exit"),
     _ratio(
-        "kernel_ns_per_record",
-        "ns",
-        "cost.kernel_run_ns / ledger.attempted",
-        ": per output call",
+        "kernel_ns_per_record", "ns", "cost.kernel_run_ns / ledger.attempted", ": per output call"
     ),
     Number(
         "consumer_cpu_s_per_million",
@@ -304,12 +252,9 @@ _DERIVED: Final = (
         "from exit to exit in the middle 80 % of the storm's own; where none was dropped",
         _steady_exit,
     ),
-    *_fields(
-        "write",
-        ("write_ns", "ns", _WRITE),
-        ("steady_write_ns", "ns", "the same of the quickest 90 %: without interrupts"),
-        ("refused_write_ns", "ns", "the same of those that were refused"),
-    ),
+    Number("write_ns", "ns", _WRITE, _at("write.write_ns")),
+    *_rows("write", "steady_write_ns ns the same of the quickest 90 %: without interrupts"),
+    *_rows("write", "refused_write_ns ns the same of those that were refused"),
     _ratio(
         "read_ns",
         "ns",
@@ -320,23 +265,24 @@ _DERIVED: Final = (
         "occupancy_max_share",
         "share",
         "most of the data bytes not yet read",
-        _field("occupancy", "max_share", counted="samples"),
+        _at("occupancy.max_share", "occupancy.samples"),
     ),
-    Number(
-        "consumer_busy_share", "share", "the consumer's CPU time over storm_ns, at most 1", _busy
+    *_rows(
+        "occupancy", "consumer_busy_share share the consumer's CPU time over storm_ns, at most 1"
     ),
 )
 NUMBERS: Final = {
     each.key: each
     for each in (
-        *_fields("storm", ("reaped", "processes", "processes of the storm waited for")),
+        *_rows("storm", "reaped processes processes of the storm waited for"),
         Number("storm_ns", "ns", "the storm's length, by the generator's clock", storm_ns),
-        *_RECORDS,
-        *_ORDER,
-        *_SORTED,
-        *_LATENCY,
-        *_MEMORY,
-        *_COST,
+        *_rows("ledger", _RECORDS),
+        *_rows("ordering", _ORDER),
+        *_restored(),
+        *_rows("latency", _LATENCY, "latency_", "latency.count"),
+        *_rows("latency", _LATENCY_ERROR, "latency_error_", "latency.count"),
+        *_rows("memory", _MEMORY),
+        *_rows("cost", _COST),
         *_DERIVED,
     )
 }

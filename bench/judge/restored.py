@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Order restored: what each way of sorting took and left over the trials of an arm."""
+"""Summarise what each way of sorting took, and left unsorted, over the trials of an arm."""
 
 from __future__ import annotations
 

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Samples: the trials of an experiment by arm and block, ready to be paired."""
+"""Hold the trials of an experiment by arm and block, and pair them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from math import hypot, isnan, nan
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.judge import sequential
-from bench.judge.columns import Columns, Floats, Integers
+from bench.judge.columns import Columns
 from bench.judge.load import Load
 from bench.judge.metrics import Metric, Unit
 from bench.judge.precision import ERRORS
@@ -21,6 +21,7 @@ from bench.judge.statistics import Estimate, paired_difference, paired_ratio
 from bench.judge.tails import QUANTILES, Tail, tails
 from bench.linux.machine import Machine
 from bench.measure.bins import Bins, percentiles
+from bench.measure.columns import Floats, Integers
 from bench.measure.latency import Percentiles
 from bench.plan.config import TrialConfig
 from bench.plan.experiments import BASELINES, ArmName
@@ -42,11 +43,10 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """One trial, its load, and storm ns per process under "none" and "noop" in its block."""
+    """One trial and its load."""
 
     trial: TrialResult
     load: Load
-    baseline_ns: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,10 @@ class _Both:
 
 
 class ArmSamples:
-    """The trials of one arm that count, as columns: bench/judge/metrics.py takes its numbers."""
+    """The trials of one arm that count, as columns.
+
+    ``baselines``: storm ns per process under "none" and "noop" in the block of each trial.
+    """
 
     def __init__(
         self,
@@ -102,85 +105,57 @@ class ArmSamples:
 
     @cached_property
     def trials(self) -> tuple[TrialResult, ...]:
-        """The trials that count."""
+        """Return the trials that count."""
         return tuple(trial for part in self.parts for trial in part.columns.trials())
 
     @cached_property
     def places(self) -> list[Place]:
-        """The place of each trial."""
+        """Return the place of each trial."""
         return list(zip(self._runs.tolist(), self._blocks.tolist(), strict=True))
 
     @cached_property
     def readings(self) -> dict[Place, Reading]:
-        """The trials by their place."""
+        """Return the trials by their place."""
         loads = list(self.parts[0].known) if self.parts else []
-        given = {name: column.tolist() for name, column in self.baselines.items()}
-        return {
-            place: Reading(
-                trial=trial,
-                load=loads[load],
-                baseline_ns={
-                    name: values[row] for name, values in given.items() if not isnan(values[row])
-                },
-            )
-            for row, (place, trial, load) in enumerate(
-                zip(self.places, self.trials, self._loads.tolist(), strict=True)
-            )
-        }
+        rows = zip(self.places, self.trials, self._loads.tolist(), strict=True)
+        return {place: Reading(trial=trial, load=loads[load]) for place, trial, load in rows}
 
     @cached_property
     def config(self) -> TrialConfig:
-        """The first trial's configuration."""
+        """Return the first trial's configuration."""
         places, configs = self.parts[0].columns.configs()
         return configs[int(places[0])]
 
     @cached_property
     def configs(self) -> list[TrialConfig]:
-        """Every configuration of a trial, once for each run."""
+        """Return every configuration of a trial, once for each run."""
         return [each for part in self.parts for each in part.columns.configs()[1]]
 
     @cached_property
     def duet(self) -> bool:
-        """Whether the trials shared their storms with those of another arm."""
+        """Return whether the trials shared their storms with those of another arm."""
         return any(part.columns.duets().any() for part in self.parts)
 
     @property
     def held_up(self) -> bool:
-        """Whether its programs are held up for records to tear: it says nothing of the buffers."""
+        """Return whether programs are delayed so that records tear; its buffers are not judged."""
         return any(each.producer.checked and each.producer.delay_ns for each in self.configs)
 
-    @cached_property
-    def wakeup_cost_ns(self) -> Floats:
-        """What a wake-up costs on the machine of each trial."""
-        return self._of_machine(lambda machine: machine.wakeup_cost_ns, nan).astype(np.float64)
-
-    @cached_property
-    def cpus(self) -> Integers:
-        """The CPUs that each trial's run could use."""
-        return self._of_machine(lambda machine: machine.cpus, 1).astype(np.int64)
-
-    @cached_property
-    def workers(self) -> Integers:
-        """The workers that each trial's storm was asked for with."""
-        return self._joined(lambda part: _of_configs(part.columns))
-
     def number(self, key: str) -> Floats:
-        """Return a number of each trial; NaN where it is unknown."""
+        """Return a number of each trial; NaN where it is unknown or means nothing."""
+        if key in _DERIVED:
+            return _DERIVED[key](self)
         if key not in self._numbers:
-            self._numbers[key] = self._joined(lambda part: part.columns.number(key), np.float64)
+            self._numbers[key] = self._joined(lambda part: part.columns.number(key))
         return self._numbers[key]
 
     def total(self, key: str) -> int:
         """Return the sum of a count over the trials that have it."""
         return int(np.nansum(self.number(key)))
 
-    def baseline_ns(self, name: str) -> Floats:
-        """Return storm ns per process under the baseline in the same block."""
-        return self.baselines.get(name, np.full(len(self), nan))
-
     def values(self, metric: Metric) -> dict[Place, float]:
         """Return ``metric`` of every trial that has it."""
-        pairs = zip(self.places, metric.take(self).tolist(), strict=True)
+        pairs = zip(self.places, self.number(metric.key).tolist(), strict=True)
         return {place: value for place, value in pairs if not isnan(value)}
 
     def latency(self) -> Percentiles | None:
@@ -230,9 +205,6 @@ class ArmSamples:
         return self._aligned[1]
 
     def _align(self, other: ArmSamples) -> _Both:
-        if not (self.parts and other.parts):
-            none, nothing = np.zeros(0, np.int64), np.zeros(0, np.bool_)
-            return _Both(left=none, right=none, same_load=nothing, even=nothing)
         blocks, ranks = np.unique(
             np.concatenate([self._blocks, other._blocks]), return_inverse=True
         )
@@ -242,7 +214,8 @@ class ArmSamples:
         )
         same_load = self._loads[left] == other._loads[right]
         one_storm = self._starts_ns[left] == other._starts_ns[right]
-        even = same_load & (one_storm | ~self._in_one_storm[left])
+        to_share = self.of_config(lambda config: bool(config.duet and not config.duet.solo))
+        even = same_load & (one_storm | (to_share[left] == 0))
         return _Both(left=left, right=right, same_load=same_load, even=even)
 
     @cached_property
@@ -261,28 +234,60 @@ class ArmSamples:
     def _starts_ns(self) -> Integers:
         return self._joined(lambda part: part.columns.starts_ns())
 
-    @cached_property
-    def _in_one_storm(self) -> npt.NDArray[np.bool_]:
-        """Whether each trial was to share its storm with those of its place."""
-        return self._joined(lambda part: _shared(part.columns), np.bool_)
+    def _joined(self, of: Callable[[Part], Column]) -> Column:
+        return np.concatenate([np.zeros(0, np.int64), *map(of, self.parts)])
 
-    def _joined(self, of: Callable[[Part], Column], kind: type = np.int64) -> Column:
-        return np.concatenate([np.zeros(0, kind), *map(of, self.parts)])
-
-    def _of_machine(self, of: Callable[[Machine], float | None], other: float) -> Floats:
-        values = [other if part.machine is None else of(part.machine) for part in self.parts]
-        known = [nan if value is None else value for value in values]
+    def of_machine(self, of: Callable[[Machine], float | None], otherwise: float) -> Floats:
+        """Return a fact of the machine of each trial, ``otherwise`` where there is none."""
+        values = [otherwise if part.machine is None else of(part.machine) for part in self.parts]
+        known = np.array([nan if value is None else value for value in values])
         return np.repeat(known, [len(part.columns) for part in self.parts])
 
+    def of_config(self, of: Callable[[TrialConfig], int]) -> Integers:
+        """Return a fact of the configuration of each trial."""
+        return self._joined(lambda part: _of_configs(part.columns, of))
 
-def _of_configs(columns: Columns) -> Integers:
+
+def _of_configs(columns: Columns, of: Callable[[TrialConfig], int]) -> Integers:
     places, configs = columns.configs()
-    return np.array([each.storm.workers for each in configs], np.int64)[places]
+    return np.array([*map(of, configs)], np.int64)[places]
 
 
-def _shared(columns: Columns) -> npt.NDArray[np.bool_]:
-    places, configs = columns.configs()
-    return np.array([bool(e.duet and not e.duet.solo) for e in configs], np.bool_)[places]
+def _over(part: Floats, whole: Floats) -> Floats:
+    return part / np.where(whole > 0, whole, nan)
+
+
+def _net_ns(arm: ArmSamples, key: str, raised: Floats, busy_cpus: Floats) -> Floats:
+    """Subtract the interrupts of raised wake-ups, shared by the CPUs that were busy."""
+    wakeup_cost_ns = arm.of_machine(lambda machine: machine.wakeup_cost_ns, nan)
+    net_ns = arm.number(key) - raised * wakeup_cost_ns / busy_cpus
+    return np.where(net_ns > 0, net_ns, nan)
+
+
+def _run_net_ns(arm: ArmSamples) -> Floats:
+    """Return kernel time without its interrupts, which precede the program's return."""
+    raised = _over(arm.number("wakeups_raised"), arm.number("kernel_runs"))
+    return _net_ns(arm, "kernel_ns_per_run", raised, np.ones(len(arm)))
+
+
+def _storm_net_ns(arm: ArmSamples) -> Floats:
+    cpus = arm.of_machine(lambda machine: machine.cpus, 1)
+    busy_cpus = np.maximum(1, np.minimum(arm.of_config(lambda each: each.storm.workers), cpus))
+    return _net_ns(arm, "storm_ns_per_process", arm.number("wakeups_raised_per_event"), busy_cpus)
+
+
+def _slow_down(arm: ArmSamples, baseline: str) -> Floats:
+    bare_ns = arm.baselines.get(baseline, np.full(len(arm), nan))
+    return _over(arm.number("storm_ns_per_process"), bare_ns)
+
+
+_DERIVED: Final[Mapping[str, Callable[[ArmSamples], Floats]]] = {
+    "kernel_net_ns_per_run": _run_net_ns,
+    "storm_net_ns_per_process": _storm_net_ns,
+    "storm_over_noop": partial(_slow_down, baseline="noop"),
+    "storm_over_none": partial(_slow_down, baseline="none"),
+}
+"""Numbers of a trial that depend on its machine, or on others of its block."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -297,7 +302,7 @@ class ExperimentSamples:
 
     @property
     def names(self) -> tuple[ArmName, ...]:
-        """The names of the arms that have trials."""
+        """Return the names of the arms that have trials."""
         return tuple(arm.name for arm in self.arms.values())
 
     def hand_out_baselines(self) -> None:
@@ -348,7 +353,7 @@ def _pairs(
     """Return the values of ``paired``, and the rows of both arms that they are of."""
     both = left.aligned(right)
     rows, others = both.left[both.even], both.right[both.even]
-    first, second = metric.take(left)[rows], metric.take(right)[others]
+    first, second = left.number(metric.key)[rows], right.number(metric.key)[others]
     known = ~(np.isnan(first) | np.isnan(second))
     return first[known], second[known], rows[known], others[known]
 

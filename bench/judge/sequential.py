@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Intervals that hold however often one looks, so that a run may end when they are narrow.
+"""Compute intervals that hold however often one looks: a run may end once they are narrow.
 
 A confidence sequence for the mean of normal values of unknown variance: T. L. Lai, "On confidence
 sequences", Annals of Statistics 4 (1976); H. Wang and A. Ramdas, "Anytime-valid t-tests and
@@ -15,18 +15,16 @@ from math import exp, inf, sqrt
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from bench.judge.statistics import Estimate, Scale, Values
+from bench.measure.columns import Floats
 
 ALPHA: Final = 0.05
-_SHARPEST_AT: Final = 24
+_SHARPEST_AT: Final = 16
 """Values at which the interval is as narrow as it can be; it holds at any number."""
 
 _PRIOR: Final = 8 / _SHARPEST_AT  # variance of the effect size
 _LEAST_ERROR: Final = 0.002  # of a log: bins of a histogram are up to half as wide
-
-Floats = npt.NDArray[np.float64]
 
 
 def half_width(deviation: float, count: int) -> float:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Paired estimates with bootstrap intervals, bounds for loss probabilities, Holm's correction.
+"""Estimate from pairs with bootstrap intervals, bound loss probabilities, correct by Holm.
 
 scipy takes long to import, so it is imported where it is used.
 """
@@ -16,7 +16,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-Values = Sequence[float] | npt.NDArray[np.float64]
+from bench.measure.columns import Floats
+
+Values = Sequence[float] | Floats
 
 FEWEST_BLOCKS: Final = 8
 """With fewer there is an interval at best, and no verdict."""
@@ -32,7 +34,7 @@ _AT_ONCE: Final = 1_000_000  # draws
 
 
 class Scale(StrEnum):
-    """What an estimate is."""
+    """Scale of an estimate."""
 
     RATIO = "ratio"  # left over right; 1 is equal
     DIFFERENCE = "difference"  # left minus right; 0 is equal
@@ -60,27 +62,21 @@ class Estimate:
         return sqrt(self.high / self.low) - 1 if self.low > 0 else inf
 
 
-def _interval(
-    values: npt.NDArray[np.float64], *, mean: bool = False
-) -> tuple[float, float, float, float]:
+def _interval(values: Floats, *, mean: bool = False) -> tuple[float, float, float, float]:
     """Point, low, high and p of the median (or mean) of paired values."""
     statistic = np.mean if mean else np.median
     point = float(statistic(values))
     if len(values) < 2 or np.ptp(values) == 0:  # nothing to resample: all blocks agree
         alone = point == 0 or len(values) < 2
         return point, point, point, 1.0 if alone else 2 / (RESAMPLES + 1)
-    return point, *bounds(_resampled_means(values) if mean else _resampled_medians(values))
-
-
-def bounds(resampled: npt.NDArray[np.float64]) -> tuple[float, float, float]:
-    """Return low, high and two-sided p of no difference, by a bootstrap's values around 0."""
+    resampled = _resampled_means(values) if mean else _resampled_medians(values)
     # Percentile, not BCa: with few blocks the jackknife of a median is zero or undefined.
     low, high = _between(resampled, _TAIL), _between(resampled, 1 - _TAIL)
     tail = min(int(np.count_nonzero(resampled <= 0)), int(np.count_nonzero(resampled >= 0)))
-    return low, high, min(1.0, 2 * (tail + 1) / (len(resampled) + 1))
+    return point, low, high, min(1.0, 2 * (tail + 1) / (len(resampled) + 1))
 
 
-def _between(values: npt.NDArray[np.float64], share: float) -> float:
+def _between(values: Floats, share: float) -> float:
     """Return np.quantile(values, share), which takes five times as long to decide."""
     rank, part = divmod(share * (len(values) - 1), 1)
     at = int(rank)
@@ -88,7 +84,7 @@ def _between(values: npt.NDArray[np.float64], share: float) -> float:
     return float(lower + part * (upper - lower))
 
 
-def _resampled_medians(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _resampled_medians(values: Floats) -> Floats:
     lower, upper = _median_ranks(len(values))
     ascending = np.sort(values)
     return (ascending[lower] + ascending[upper]) / 2
@@ -107,7 +103,7 @@ def _median_ranks(count: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp
     return lower, upper
 
 
-def _resampled_means(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _resampled_means(values: Floats) -> Floats:
     found = [values[draws].mean(axis=1) for draws in _in_parts(len(values))]
     return np.concatenate(found)
 
@@ -136,20 +132,14 @@ def one_sided(values: Sequence[float], bound: float) -> tuple[float, float]:
     Unlike a bootstrap of eight values it resolves p far below a hundredth, which a correction over
     many claims asks for. (1, 1) for fewer than three values.
     """
-    ordered = np.sort(np.asarray(values, np.float64)) - bound
-    count = len(ordered)
-    if count < 3:
+    if (count := len(values)) < 3:
         return 1.0, 1.0
-    cut = count // 8
-    kept = count - 2 * cut
-    centre = float(ordered[cut : count - cut].mean())
-    winsorised = np.clip(ordered, ordered[cut], ordered[count - cut - 1])
-    deviation = float(winsorised.std(ddof=1))
-    if deviation == 0:  # all agree
+    centre, variance, kept, _ = _trimmed(np.asarray(values, np.float64) - bound)
+    if variance == 0:  # all agree
         return (0.5, 0.5) if centre == 0 else (float(centre < 0), float(centre > 0))
     from scipy.special import stdtr
 
-    t = centre * kept / (deviation * count**0.5)
+    t = centre * kept / (sqrt(variance) * count**0.5)
     above = float(stdtr(kept - 1, -t))
     return above, 1.0 - above
 
@@ -162,26 +152,26 @@ def same_p(then: Sequence[float], now: Sequence[float]) -> float:
     """
     if min(len(then), len(now)) < 3:
         return 1.0
-    parts = [_trimmed(np.sort(np.asarray(values, np.float64))) for values in (then, now)]
-    (centre, error, freedom), (other, its_error, its_freedom) = parts
+    (centre, _, kept, error), (other, _, its_kept, its_error) = map(_trimmed, (then, now))
     squared = error + its_error
     if squared == 0:  # all agree, in each
         return float(centre == other)
     from scipy.special import stdtr
 
-    degrees = squared**2 / (error**2 / freedom + its_error**2 / its_freedom)
+    degrees = squared**2 / (error**2 / (kept - 1) + its_error**2 / (its_kept - 1))
     return 2 * float(stdtr(degrees, -abs(centre - other) / squared**0.5))
 
 
-def _trimmed(ordered: npt.NDArray[np.float64]) -> tuple[float, float, int]:
-    """Return the trimmed mean, its squared standard error, and degrees of freedom."""
+def _trimmed(values: Values) -> tuple[float, float, int, float]:
+    """Return the trimmed mean, the winsorised variance, how many were kept, the squared error."""
+    ordered = np.sort(np.asarray(values, np.float64))
     count = len(ordered)
     cut = count // 8
-    kept = count - 2 * cut
-    centre = float(ordered[cut : count - cut].mean())
-    winsorised = np.clip(ordered, ordered[cut], ordered[count - cut - 1])
-    spread = 0.0 if ordered[cut] == ordered[count - cut - 1] else float(winsorised.var(ddof=1))
-    return centre, (count - 1) * spread / (kept * (kept - 1)), kept - 1
+    inner = ordered[cut : count - cut]
+    winsorised = np.clip(ordered, inner[0], inner[-1])
+    variance = 0.0 if inner[0] == inner[-1] else float(winsorised.var(ddof=1))
+    kept = len(inner)
+    return float(inner.mean()), variance, kept, (count - 1) * variance / (kept * (kept - 1))
 
 
 def paired_ratio(left: Values, right: Values) -> Estimate:
@@ -230,7 +220,7 @@ def moved_p(then: Sequence[float], now: Sequence[float], shown: float) -> float:
     p = same_p(then, now)
     if p == 1.0 or shown == 0:
         return p
-    before, after = (_trimmed(np.sort(np.asarray(each, np.float64)))[0] for each in (then, now))
+    before, after = (_trimmed(each)[0] for each in (then, now))
     return p if (after - before) * shown > 0 else 1.0
 
 

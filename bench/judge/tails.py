@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Tails of latency within the storms of a duet: quantiles of all storms' records together.
+"""Compare tails of latency in a duet: quantiles of all storms' records together.
 
 One storm has too few slow records for a 99th percentile of its own: the ratio of such percentiles
 is mostly noise. Storms are resampled as a whole, as the records of one are not independent.
@@ -10,18 +10,16 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from bench.judge import sequential
 from bench.judge.statistics import SEED, Estimate
 from bench.measure.bins import Bins, highest_ns
+from bench.measure.columns import Floats
 
 QUANTILES: Final = {"latency_p90_ns": 0.9, "latency_p99_ns": 0.99, "latency_p999_ns": 0.999}
 
 _RESAMPLES: Final = 1_999
 _SPLIT: Final = 64  # parts of the resamples: one of them is in memory, most of it in a cache
-
-Counts = npt.NDArray[np.float64]
 
 
 class Tail(NamedTuple):
@@ -44,7 +42,7 @@ def tails(first: Bins, second: Bins) -> dict[str, Tail]:
     return {key: _tail(of_first[key], of_second[key], storms) for key in QUANTILES}
 
 
-def _tail(first: Counts, second: Counts, storms: int) -> Tail:
+def _tail(first: Floats, second: Floats, storms: int) -> Tail:
     logs = np.log(first / second)
     deviation = float(logs[1:].std()) * storms / max(storms - 1, 1) ** 0.5
     return Tail(
@@ -53,7 +51,7 @@ def _tail(first: Counts, second: Counts, storms: int) -> Tail:
     )
 
 
-def _quantiles(weights: Counts, bins: Bins) -> dict[str, Counts]:
+def _quantiles(weights: Floats, bins: Bins) -> dict[str, Floats]:
     """Return the quantiles, in ns, of the storms weighted by each row of ``weights``."""
     from scipy.sparse import csr_array
 
@@ -66,7 +64,7 @@ def _quantiles(weights: Counts, bins: Bins) -> dict[str, Counts]:
     return {key: np.concatenate([each[key] for each in found]) for key in QUANTILES}
 
 
-def _reached(counts: Counts, values_ns: Counts) -> dict[str, Counts]:
+def _reached(counts: Floats, values_ns: Floats) -> dict[str, Floats]:
     np.cumsum(counts, axis=1, out=counts)
     return {
         key: values_ns[[np.searchsorted(row, quantile * row[-1] - 1e-6) for row in counts]]

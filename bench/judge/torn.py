@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Torn records of each arm that checks them: sums, since one is one too many."""
+"""Count the torn records of each arm that checks them: one is one too many."""
 
 from __future__ import annotations
 

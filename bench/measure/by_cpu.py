@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Each CPU's share: what it attempted and lost, and how late its records came."""
+"""Split a trial by CPU: what each attempted and lost, and how late its records came."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Causal pairs: a parent that reaped its children exits after them, and must not come first."""
+"""Find causal pairs: a parent that reaped its children exits after them and must come later."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Whether the times of one trial, read from three sides, can be of one clock.
+"""Check that the times of one trial, read from three sides, can be of one clock.
 
 The kernel stamps a record before the consumer can hold it, and the storm begins before its first
 process exits: what came earlier than its cause was read from another clock, or from a broken one.

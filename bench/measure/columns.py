@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Columns of a capture: taken out of its 88-byte rows once, contiguous, block by block."""
+"""Take columns out of a capture's 88-byte rows once, contiguous, block by block."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from bench.record.records import CAPTURED, Records
 
 Integers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 # 5.8 MB of rows: a block is still in the cache when its next column is read, and long enough for
 # two threads to seldom wait for the interpreter.
@@ -64,23 +65,15 @@ def stable_order(values: Integers) -> Integers:
     return packed
 
 
-def rank_of(count: int, permille: int) -> int:
-    """Return the rank, from 0, of a nearest-rank percentile of ``count`` > 0 sorted values.
-
-    The smallest value that at least ``permille`` thousandths do not exceed: always a value that
-    occurred, never one between two (numpy calls the method ``inverted_cdf``).
-    """
-    return max((count * permille + 999) // 1000, 1) - 1
-
-
 def percentiles(values: Integers, permilles: Sequence[int]) -> tuple[int, ...]:
     """Return exact nearest-rank percentiles of ``values``, which is reordered in place.
 
-    All are 0 when there are no values.
+    Each is the smallest value that so many thousandths do not exceed: one that occurred, never one
+    between two (numpy calls the method ``inverted_cdf``). All are 0 when there are no values.
     """
     if not len(values):
         return tuple(0 for _ in permilles)
-    ranks = [rank_of(len(values), permille) for permille in permilles]
+    ranks = [max(-(-len(values) * permille // 1000), 1) - 1 for permille in permilles]
     values.partition(ranks)
     return tuple(int(values[rank]) for rank in ranks)
 

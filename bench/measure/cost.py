@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Cost: in the kernel, on the workload, in the consumer, and of wake-ups."""
+"""Hold the cost: in the kernel, on the workload, in the consumer, and of wake-ups."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Cost:
 
     @property
     def consumer_switches(self) -> int:
-        """Context switches of the consumer, of both kinds."""
+        """Return the context switches of the consumer, of both kinds."""
         return self.consumer_voluntary_switches + self.consumer_involuntary_switches
 
     @property
     def polls(self) -> int | None:
-        """Returns of poll that reported a buffer readable, with something to read or not."""
+        """Return how often poll reported a buffer readable, with something to read or not."""
         return None if self.empty_polls is None else self.empty_polls + self.wakeups_taken

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The two arms of a duet within one storm: whose records came later, and whether by chance."""
+"""Compare two arms within one storm: whose records came later, and whether by chance."""
 
 from __future__ import annotations
 

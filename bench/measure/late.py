@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Late records: where the consumer was while each of them waited, and what ended the wait."""
+"""Explain late records: where the consumer was while each waited, and what ended the wait."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.record.records import Records
 
 
 class Why(StrEnum):
-    """What kept a late record waiting."""
+    """Reason why a late record waited."""
 
     STRANDED = "stranded"  # asleep in epoll_wait, not woken before a much later record, or the end
     UNSCHEDULED = "unscheduled"  # woken in time, but not given a CPU
@@ -58,7 +58,7 @@ class Late:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LateFacts:
-    """What was noted about records that waited long."""
+    """Notes of records that waited long."""
 
     threshold_ns: int
     count: int

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The ledger: whether everything that was attempted was delivered or counted as dropped."""
+"""Balance the ledger: all that was attempted was delivered or counted as dropped, or why not."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
@@ -41,7 +41,7 @@ class Ledger:
 
     @property
     def balanced(self) -> bool:
-        """Whether the trial is a result."""
+        """Return whether the trial is a result."""
         return not self.residues
 
 
@@ -53,6 +53,7 @@ def balance(
     torn: int | None = None,
     in_kernel: Mapping[int, tuple[int, int]] | None = None,
     preemptible: bool = False,
+    faults: Iterable[str] = (),
 ) -> Ledger:
     """Account for one trial: its delivered records against what BPF and the generator counted.
 
@@ -63,7 +64,8 @@ def balance(
     ``torn`` records were delivered beside ``records``, each in place of one that was attempted;
     nothing in them is believed, not even their CPU. The records of a CPU come in any order from
     programs that are ``preemptible``. Where exits were counted ``in_kernel``, by CPU (all, the
-    storm's own), these are what was delivered, without sequence numbers.
+    storm's own), these are what was delivered, without sequence numbers. ``faults`` found elsewhere
+    are residues too.
     """
     found = _find(records, checked=torn is not None, preemptible=preemptible)
     for number, (all_of_cpu, own) in (in_kernel or {}).items():
@@ -104,7 +106,7 @@ def balance(
         own_dropped=own_dropped,
         reaped=reaped,
         missed=missed,
-        residues=tuple(residues),
+        residues=(*residues, *faults),
         torn=torn,
     )
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Occupancy: how full the buffers were over a trial, and whether they or the consumer were short.
+"""Measure how full the buffers were over a trial, and how busy the consumer was.
 
 Sampled by the consumer at the beginning of each pass: bytes written and not yet read, over all
 buffers (ring: producer minus consumer position; perf: data_head minus data_tail).
@@ -24,6 +24,11 @@ class Occupancy:
     p99_share: float
     max_share: float
     consumer_idle_share: float  # of the storm's time that the consumer was off its CPU
+
+    @property
+    def consumer_busy_share(self) -> float:
+        """Return the share of the storm's time that the consumer was on its CPU."""
+        return 1.0 - self.consumer_idle_share
 
 
 def measure(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Order of delivery: causal violations, and apart from them timestamp inversions."""
+"""Examine the order of delivery: causal violations, and apart from them timestamp inversions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Ordering:
 
 
 def examine(records: Records) -> Ordering:
-    """Order of the storm's own records, or of all if none is the storm's.
+    """Examine the order of the storm's own records, or of all if none is the storm's.
 
     A causal pair is a child and its parent, matched by pid and start time, if the parent's record
     says that it had no children left; records 2..K of an exit take no part. Of several records of

@@ -23,14 +23,17 @@ _HEADER_BYTES: Final = 8
 def account(
     records: Records,
     counters: Sequence[CpuCounters],
-    overwritten_bytes: int,
+    overwritten_bytes: int | None,
     lengths: Sequence[int],
-) -> tuple[tuple[CpuCounters, ...], tuple[str, ...]]:
+) -> tuple[Sequence[CpuCounters], tuple[str, ...]]:
     """Return the counters with a cause more, and what does not add up, in words.
 
+    Both are as they were where nothing is ever overwritten (None).
     ``lengths`` are those of records in the order of their numbers, over and over. Which records
     were refused is not known: where some were and lengths differ, the bytes lie between two bounds.
     """
+    if overwritten_bytes is None:
+        return counters, ()
     own = (records["flags"] & np.uint16(Flag.OWN)) != 0
     sizes = np.array([(length + _HEADER_BYTES + 7) & ~7 for length in lengths])
     found, missing_bytes, refused = [], 0, 0

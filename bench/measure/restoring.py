@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Order restored: what it takes to sort by stamp what one buffer for each CPU delivered.
+"""Measure what it takes to sort by stamp what one buffer for each CPU delivered.
 
 The records of a trial go once more through what tracers put behind perf buffers, natively and
 timed (bench/measure/release.pyx): a merge of what each round of reading brought, a heap with a

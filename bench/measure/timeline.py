@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A timeline of one trial: a thinned sample of its records, its gaps and its occupancy.
+"""Sample a timeline of one trial: some of its records, its gaps and its occupancy.
 
 Everything is relative to ``origin_ns``, so that a line of the journal stays short: 60 kB at most.
 """

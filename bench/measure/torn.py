@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Torn records: delivered, but not what a program meant to send; by bpf/common/checked.h."""
+"""Find torn records: delivered, but not what a program meant to send; see bpf/common/checked.h."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What the BPF program counted; the ledger checks the records against it."""
+"""Hold what the BPF program counted; the ledger checks the records against it."""
 
 from __future__ import annotations
 

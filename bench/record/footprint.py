@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Memory: what the buffers take by formula, beside what the usual instruments show."""
+"""Compute the memory of buffers by formula, beside what the usual instruments show."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Footprint:
 
     @property
     def physical_bytes(self) -> int:
-        """All bytes that the formula knows."""
+        """Return all bytes that the formula knows."""
         return self.page_bytes + self.bookkeeping_bytes
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The exit record's layout: bpf/common/record.h plus what the capture adds.
+"""Define the exit record's layout: bpf/common/record.h plus what the capture adds.
 
 It stands apart from records.py so that `bufbench trace` reads records without numpy. All times
 are CLOCK_MONOTONIC nanoseconds. docs/record-format.md explains every field.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The exit record as numpy sees it; bench/record/layout.py says what its fields are."""
+"""Define the exit record for numpy; bench/record/layout.py explains its fields."""
 
 from __future__ import annotations
 

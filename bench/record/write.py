@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""How long a tracer's writes took in the kernel, as its BPF program timed them."""
+"""Summarise how long a tracer's writes took in the kernel, as its BPF program timed them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class WriteTimes:
 
     @property
     def write_ns(self) -> float | None:
-        """Mean of the successful writes, less the clock; None if there was none.
+        """Return the mean of the successful writes, less the clock; None if there was none.
 
         Those that were held up count as no longer than the bound.
         """
@@ -42,7 +42,7 @@ class WriteTimes:
 
     @property
     def write_error(self) -> float:
-        """Standard error of ``write_ns``, as a share of it; inf where that is not above 0."""
+        """Return the standard error of ``write_ns`` as a share; inf where that is 0 or less."""
         net_ns = self.write_ns
         if net_ns is None or net_ns <= 0:
             return inf
@@ -61,14 +61,14 @@ class WriteTimes:
 
     @property
     def steady_write_ns(self) -> float | None:
-        """Mean of the quickest 90 % of the successful writes, less the clock; None without any."""
+        """Return the mean of the quickest 90 % of them, less the clock; None without any."""
         if not self._counted:
             return None
         return lower_mean(self.histogram, _STEADY) - self.clock_ns
 
     @property
     def refused_write_ns(self) -> float | None:
-        """Mean of the refused writes, less the clock; None if there was none."""
+        """Return the mean of the refused writes, less the clock; None if there was none."""
         return self.refused_ns / self.refused - self.clock_ns if self.refused else None
 
 

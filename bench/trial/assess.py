@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""From an observation to the measured part of a result; pure."""
+"""Measure an observation, and decide whether it counts; pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from bench.measure import (
     overwritten,
     pace,
     restoring,
-    steady,
     timeline,
 )
 from bench.measure.cost import Cost
@@ -28,7 +27,7 @@ from bench.measure.torn import true
 from bench.record.records import Records
 from bench.tracer.settings import lengths
 from bench.tracer.transports import traits
-from bench.trial.observation import Observation
+from bench.trial.observation import ConsumerUse, Observation
 from bench.trial.result import Conditions, State, TrialResult
 
 STEAL_BOUND: Final = 0.20
@@ -66,11 +65,10 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
     if producer.checked:
         records = true(seen.records)
         torn, seen = len(seen.records) - len(records), replace(seen, records=records)
-    counters, faults = seen.counters, tuple[str, ...]()
-    if seen.overwritten_bytes is not None:
-        counters, faults = overwritten.account(
-            seen.records, counters, seen.overwritten_bytes, lengths(producer)
-        )
+    counters, lost = overwritten.account(
+        seen.records, seen.counters, seen.overwritten_bytes, lengths(producer)
+    )
+    undated = clocks.faults(seen.records, storm)
     book = ledger.balance(
         seen.records,
         counters,
@@ -78,26 +76,16 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
         torn=torn,
         in_kernel=seen.counted,
         preemptible=producer.attach.preemptible,
+        faults=(*lost, *_misread(seen.consumer), *undated),
     )
-    book = replace(book, residues=(*book.residues, *faults))
-    if seen.consumer.malformed:
-        residue = f"{counted(seen.consumer.malformed, 'record was', 'records were')} malformed"
-        book = replace(book, residues=(*book.residues, residue))
-    if seen.consumer.misdated:
-        residue = (
-            f"{seen.consumer.misdated} visits ended before the delivery that they recorded last"
-        )
-        book = replace(book, residues=(*book.residues, residue))
-    if faults := clocks.faults(seen.records, storm):
-        book = replace(book, residues=(*book.residues, *faults))
-        return replace(bare, ledger=book, memory=seen.memory, lost_told=seen.lost_told)
+    bare = replace(bare, ledger=book, memory=seen.memory, lost_told=seen.lost_told)
+    if undated:
+        return bare
     storm_ns = storm.end_ns - storm.start_ns
     return replace(
         bare,
-        ledger=book,
         ordering=ordering.examine(seen.records) if seen.counted is None else None,
         latency=latency.measure(seen.records, capture) if seen.counted is None else None,
-        memory=seen.memory,
         cost=Cost(
             storm_ns=storm_ns,
             delivered=book.delivered,
@@ -113,8 +101,8 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
             consumer_syscalls=seen.consumer.syscalls,
             empty_polls=seen.consumer.empty_polls,
             record_ns=pace.per_record_ns(seen.records),
-            steady_exit_ns=steady.exit_ns(seen.records),
-            steady_delivery_ns=steady.delivery_ns(seen.records),
+            steady_exit_ns=pace.exit_ns(seen.records),
+            steady_delivery_ns=pace.delivery_ns(seen.records),
         ),
         by_cpu=by_cpu.shares(seen.records, counters, seen.counted),
         occupancy=occupancy.measure(
@@ -123,7 +111,6 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
             consumer_cpu_ns=seen.consumer.cpu_ns,
             storm_ns=storm_ns,
         ),
-        lost_told=seen.lost_told,
         skipped_told=seen.skipped_told,
         late=late.diagnose(
             seen.records, seen.late, involuntary_switches=seen.consumer.involuntary_switches
@@ -137,6 +124,13 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
         if traits(bare.config.transport).one_for_each_cpu
         else (),
     )
+
+
+def _misread(consumer: ConsumerUse) -> Iterator[str]:
+    if consumer.malformed:
+        yield f"{counted(consumer.malformed, 'record was', 'records were')} malformed"
+    if consumer.misdated:
+        yield f"{consumer.misdated} visits ended before the delivery that they recorded last"
 
 
 def state_of(

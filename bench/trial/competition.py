@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Competition: CPU time that others used during a trial, and time in which tasks had to wait.
+"""Measure competition: CPU time that others used during a trial, and time that tasks waited.
 
 Tasks wait for others, or for their cgroup's next period.
 """

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A duet: two arms live in one storm, whose exits the kernel gives to one of them at random.
+"""Run a duet: two arms live in one storm, whose exits the kernel gives to one of them at random.
 
 Each arm is a whole tracer with its own counters and buffers, so that each has its own ledger. One
 consumer drains the buffers of both. Which arm's buffers it visits first, and which arm is the
 marked program of the two that a hash chooses from, change from block to block: identical arms
 differ a little by where their code lies, and that is to fall on both. Solo, each arm has a storm of
-its own, under the same programs: what a duet is held against.
+its own, under the same programs, to compare the duet with.
 """
 
 from __future__ import annotations
@@ -233,13 +233,10 @@ def _program(rig: Rig, arm: Arm, *, marked: bool) -> Program:
 
 def _ledger(records: Records, side: _Side) -> Ledger:
     """Return the account of one arm."""
-    if side.overwritten_bytes is None:
-        return ledger.balance(records, side.counters, in_kernel=side.in_kernel)
     counters, faults = overwritten.account(
         records, side.counters, side.overwritten_bytes, side.lengths
     )
-    book = ledger.balance(records, counters)
-    return replace(book, residues=(*book.residues, *faults))
+    return ledger.balance(records, counters, in_kernel=side.in_kernel, faults=faults)
 
 
 def _ledgers(seen: _Seen, records: tuple[Records, Records]) -> tuple[Ledger, dict[int, Ledger]]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The memory census: what every instrument says of each transport's buffers on this kernel.
+"""Take the memory census: what every instrument reports of each transport's buffers.
 
 No tracer runs: buffers alone are made, looked at and given back. A trial cannot do this, since
 charges and free pages only show in many copies.
@@ -149,10 +149,11 @@ def _round(
         for _ in range(copies):
             stack.enter_context(way.allocated(request))
         after = charged(), procfs.free_pages()
-    charge = None if before[0] is None or after[0] is None else after[0] - before[0]
-    if before[1] is None or after[1] is None:
-        return charge, None
-    return charge, (before[1] - after[1]) * PAGE_BYTES
+    charge, pages = (
+        None if was is None or now is None else now - was
+        for was, now in zip(before, after, strict=True)
+    )
+    return charge, None if pages is None else -pages * PAGE_BYTES
 
 
 def _calm() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""One storm under one transport: open, attach, storm, detach, drain, read the counters."""
+"""Run one storm under one transport: open, attach, storm, detach, drain, read the counters."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def pass_storm(
     """
     offline = tuple(sorted({*rig.cpus} - {*procfs.online_cpus()}))
     raised, there = procfs.irq_work(), program.neighbours()
-    with watched() as presence:
+    with watched() as away_ns:
         before = competition.read([generator.session, *beside])
         generator.go()
         report = generator.wait(config.storm.seconds + GRACE_S)
@@ -170,7 +170,7 @@ def pass_storm(
     return Passage(
         storm=report,
         competition=met,
-        away_ns=presence.away_ns,
+        away_ns=away_ns(),
         neighbours=None if there is None or still is None else names(there | still),
         offline=offline,
         wakeups_raised=_risen(raised, procfs.irq_work()),

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Whether the harness ran all the while: stopped, frozen or starved, it reads nothing."""
+"""Watch whether the harness runs all the while: stopped, frozen or starved, it reads nothing."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -14,38 +14,27 @@ from bench.host.signals import start
 _TICK_NS: Final = 50_000_000
 
 
-class Presence:
-    """The longest time that the harness was away. Made by :func:`watched`."""
-
-    def __init__(self) -> None:
-        self._last_ns = time.monotonic_ns()
-        self._longest_ns = 0
-
-    def tick(self) -> None:
-        """Note that it runs; what exceeds the usual time between two ticks, it did not."""
-        now_ns = time.monotonic_ns()
-        self._longest_ns = max(self._longest_ns, now_ns - self._last_ns - _TICK_NS)
-        self._last_ns = now_ns
-
-    @property
-    def away_ns(self) -> int:
-        """The longest time up to now; what is going on counts too."""
-        return max(self._longest_ns, time.monotonic_ns() - self._last_ns - _TICK_NS)
-
-
 @contextmanager
-def watched() -> Iterator[Presence]:
-    """Look at the clock 20 times a second, in a thread of its own, within the context."""
-    presence, over = Presence(), threading.Event()
+def watched() -> Iterator[Callable[[], int]]:
+    """Look at the clock 20 times a second, in a thread of its own, within the context.
+
+    What it yields returns the longest time in ns, up to then, that the harness did not run.
+    """
+    over = threading.Event()
+    last_ns, longest_ns = time.monotonic_ns(), 0
+
+    def away_ns() -> int:
+        return max(longest_ns, time.monotonic_ns() - last_ns - _TICK_NS)
 
     def body() -> None:
+        nonlocal last_ns, longest_ns
         while not over.wait(_TICK_NS / 1e9):
-            presence.tick()
+            longest_ns, last_ns = away_ns(), time.monotonic_ns()
 
     thread = threading.Thread(target=body, name="presence", daemon=True)
     start(thread)
     try:
-        yield presence
+        yield away_ns
     finally:
         over.set()
         thread.join()

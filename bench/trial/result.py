@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What one trial left: the line that goes into the journal."""
+"""Hold the result of one trial: the line that goes into the journal."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The rig: what is kept from trial to trial, since making it anew would cost seconds."""
+"""Keep what trials share, since making it anew would cost seconds."""
 
 from __future__ import annotations
 

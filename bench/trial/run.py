@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""One trial, from its configuration to its result."""
+"""Run one trial, from its configuration to its result."""
 
 from __future__ import annotations
 

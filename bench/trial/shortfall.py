@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What a storm fell short of: lowered by limits, failed in part, or stopped early; pure."""
+"""Explain what a storm fell short of: lowered by limits, failed in part, or stopped early; pure."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from made_up_trials import blocks, header, machine
 from rendered import run_json
@@ -148,13 +149,11 @@ def test_floors_and_baselines_are_of_equal_loads() -> None:
     assert compare(timed).floors
     assert compare([*timed[:8], *stopped(timed[8:], 421)]).floors == ()
     samples = filed([*trials(RING), *trials("none")])
-    assert [each.baseline_ns for each in samples.arms[RING].readings.values()] == [
-        {"none": 100_000.0}
-    ] * 8
+    assert samples.arms[RING].baselines["none"].tolist() == [100_000.0] * 8
     samples = filed([*trials(RING), *stopped(trials("none"), 421)])
-    assert not any(each.baseline_ns for each in samples.arms[RING].readings.values())
+    assert samples.arms[RING].baselines == {}
     other = filed([*trials(RING), *with_storm(trials("none"), count=9)])
-    assert not any(each.baseline_ns for each in other.arms[RING].readings.values())
+    assert np.isnan(other.arms[RING].baselines["none"]).all()
 
 
 def test_ladders_and_sizes_rest_on_storms_as_asked_for() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from measure import twins
 
-from bench.measure.columns import percentiles, rank_of, select, stable_order
+from bench.measure.columns import percentiles, select, stable_order
 from bench.record.records import CAPTURED, Flag
 
 
@@ -47,7 +47,7 @@ def test_values_that_just_fit_beside_their_positions_are_in_order():
     ],
 )
 def test_ranks_by_hand(count, permille, rank):
-    assert rank_of(count, permille) == rank
+    assert percentiles(np.arange(count), (permille,)) == (rank,)
 
 
 @settings(max_examples=500, deadline=None)

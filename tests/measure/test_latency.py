@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import zlib
 from base64 import b64encode
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from measure import twins
 
 from bench.errors import JournalError
 from bench.measure import latency
+from bench.measure.bins import Bins, percentiles
 from bench.record.records import CAPTURED, Records
 
 HOUR_NS = 3_600_000_000_000
@@ -26,6 +28,10 @@ def _delivered_after(latencies: list[int]) -> Records:
     records["timestamp_ns"] = 10**15 + np.arange(len(latencies))
     records["delivered_ns"] = records["timestamp_ns"] + np.array(latencies, np.uint64)
     return records
+
+
+def _read(histogram: str, quantiles: Sequence[float]) -> tuple[int, ...]:
+    return percentiles(Bins.of([histogram]), quantiles)
 
 
 @settings(max_examples=1000, deadline=None)
@@ -58,19 +64,7 @@ def test_the_edges_of_bins(value):
 def test_more_than_an_hour_counts_as_an_hour_in_the_histogram_only():
     result = latency.measure(_delivered_after([3 * HOUR_NS]))
     assert result.max_ns == 3 * HOUR_NS
-    assert latency.percentiles_of(result.histogram, [1.0]) == pytest.approx((HOUR_NS,), rel=1e-3)
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.lists(st.lists(_LATENCIES, max_size=30), max_size=4))
-def test_merged_histograms_are_the_histogram_of_all(parts):
-    merged = latency.merge(latency.measure(_delivered_after(part)).histogram for part in parts)
-    together = latency.measure(_delivered_after([value for part in parts for value in part]))
-    quantiles = (0.0, 0.5, 0.9, 0.99, 0.999, 1.0)
-    assert latency.percentiles_of(merged, quantiles) == latency.percentiles_of(
-        together.histogram, quantiles
-    )
-    assert HdrHistogram.decode(merged).get_total_count() == together.count
+    assert _read(result.histogram, [1.0]) == pytest.approx((HOUR_NS,), rel=1e-3)
 
 
 @settings(max_examples=200, deadline=None)
@@ -78,7 +72,7 @@ def test_merged_histograms_are_the_histogram_of_all(parts):
 def test_percentiles_of_a_histogram_are_at_most_a_thousandth_too_high(latencies, permille):
     histogram = latency.measure(_delivered_after(latencies)).histogram
     exact = twins.nearest_rank(latencies, permille)
-    (read,) = latency.percentiles_of(histogram, [permille / 1000])
+    (read,) = _read(histogram, [permille / 1000])
     assert exact <= read <= exact * 1.001
 
 
@@ -87,15 +81,13 @@ def test_each_percentile_is_of_its_own_rank():
     assert (result.p50_ns, result.p90_ns) == (5_000, 9_000)
     assert (result.p99_ns, result.p999_ns, result.max_ns) == (9_900, 9_990, 10_000)
     two = latency.measure(_delivered_after([3, 7])).histogram
-    assert latency.percentiles_of(two, (0.0,)) == (3,)
+    assert _read(two, (0.0,)) == (3,)
 
 
-def test_nothing_delivered_is_zeros_and_merges():
+def test_nothing_delivered_is_zeros():
     nothing = latency.measure(np.zeros(0, CAPTURED))
     assert (nothing.count, nothing.p50_ns, nothing.max_ns) == (0, 0, 0)
-    assert latency.percentiles_of(nothing.histogram, [0.5, 0.99]) == (0, 0)
-    something = latency.measure(_delivered_after([700])).histogram
-    assert latency.percentiles_of(latency.merge([nothing.histogram, something]), [0.5]) == (700,)
+    assert _read(nothing.histogram, [0.5, 0.99]) == (0, 0)
 
 
 def test_more_records_than_any_block_holds():
@@ -107,7 +99,7 @@ def test_more_records_than_any_block_holds():
     ascending = np.sort(latencies)
     assert (result.p50_ns, result.p99_ns) == (ascending[599_999], ascending[1_187_999])
     assert (result.p999_ns, result.max_ns) == (ascending[1_198_799], ascending[-1])
-    histogram = latency.decode(result.histogram)
+    histogram = HdrHistogram.decode(result.histogram)
     assert histogram.get_total_count() == 1_200_000
     assert histogram.get_count_at_value(5) == np.count_nonzero(latencies == 5)
 
@@ -120,7 +112,7 @@ def test_the_fullest_histogram_that_can_be_is_read():
     full = HdrHistogram(1, HOUR_NS, 3)
     for index in range(full.counts_len):
         full.record_value(min(full.get_value_from_index(index), HOUR_NS), 2**40)
-    assert latency.decode(full.encode().decode()).get_total_count() == full.get_total_count()
+    assert Bins.of([full.encode().decode()]).counts.sum() == full.get_total_count()
 
 
 @pytest.mark.parametrize(
@@ -136,4 +128,4 @@ def test_the_fullest_histogram_that_can_be_is_read():
 )
 def test_a_histogram_of_another_kind_is_refused(histogram, why):
     with pytest.raises(JournalError, match=why):
-        latency.decode(histogram)
+        Bins.of([histogram])

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from bench.measure.pace import per_record_ns
+from bench.measure.pace import delivery_ns, exit_ns, per_record_ns
 from bench.record.records import CAPTURED, Flag, Records
 
 
@@ -90,3 +90,45 @@ def test_a_cpu_that_has_no_first_record_has_no_exit():
 
 def test_the_last_exit_counts():
     assert per_record_ns(exits(0, [[0], [1_000, 1_070]])) == 70
+
+
+BEGIN = 10**12
+
+
+def stream(gaps_ns: list[int], *, flags: int = Flag.OWN) -> Records:
+    rows = np.zeros(len(gaps_ns), CAPTURED)
+    rows["timestamp_ns"] = BEGIN + np.cumsum(gaps_ns)
+    rows["delivered_ns"] = rows["timestamp_ns"] + 5_000
+    rows["flags"] = flags
+    return rows
+
+
+def test_ends_that_are_slow_do_not_count() -> None:
+    rows = stream([50_000] * 20 + [1_000] * 161 + [90_000] * 20)
+    assert exit_ns(rows) == 1_000
+    assert delivery_ns(rows) == 1_000
+
+
+def test_the_order_of_delivery_does_not_matter_to_exits() -> None:
+    rows = stream([1_000] * 400)
+    rows["timestamp_ns"] = np.random.default_rng(1).permutation(rows["timestamp_ns"])
+    assert exit_ns(rows) == 1_000
+
+
+def test_only_the_first_record_of_the_storm_s_own_exits_is_an_exit() -> None:
+    rows = stream([1_000] * 600)
+    rows["flags"][1::3] = Flag.OWN | Flag.REPEAT
+    rows["flags"][2::3] = 0
+    assert exit_ns(rows) == 3_000
+    assert delivery_ns(rows) == 1_000
+
+
+def test_of_many_exits_a_sample_says_the_same() -> None:
+    rows = stream([1_000] * 300_000)
+    assert exit_ns(rows) == pytest.approx(1_000, rel=1e-9)
+
+
+def test_too_few_say_nothing() -> None:
+    assert exit_ns(stream([1_000] * 99)) is None
+    assert delivery_ns(stream([1_000] * 99)) is None
+    assert exit_ns(stream([1_000] * 100)) == 1_000

@@ -18,7 +18,7 @@ import pytest
 from trials import KIB, READERS
 
 from bench.linux import perf_event
-from bench.measure import ledger, stamps
+from bench.measure import latency, ledger
 from bench.plan.config import MIXED, Consumer, Poll, Producer, Reader, TrialConfig
 from bench.record.layout import ROW
 from bench.record.records import CAPTURED, Records
@@ -136,7 +136,7 @@ def test_records_behind_many_others_of_a_visit_share_stamps(rig: Rig, name: str)
         buffers.capture.run(poll=Poll.BUSY)
         rows = buffers.rows()
     own = rows[rows["cpu"] == rig.cpus[0]]
-    errors = stamps.errors_ns(own, rows)
+    errors = latency.errors_ns(own, rows)
     first = np.flatnonzero(np.diff(own["delivered_ns"], prepend=0))
     together = np.diff(first, append=len(own))
     others = len(rows) - len(own)  # some of which may lie between

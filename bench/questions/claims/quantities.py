@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from bench.judge.numbers import number, ratio
+from bench.measure.bins import Bins, highest_ns
 from bench.measure.by_cpu import CpuShare
-from bench.measure.latency import decode
 from bench.questions.claims.evidence import Take
 from bench.trial.result import TrialResult
 
@@ -153,16 +153,9 @@ def late_records(trials: Sequence[TrialResult]) -> Late:
 
 
 def _from(histogram: str, least_ns: int) -> int:
-    decoded = decode(histogram)
-    # hdrh's own iterators visit each of its 33,792 bins in Python.
-    counts = np.frombuffer(decoded.counts, np.int64)
-    late = 0
-    for index in np.flatnonzero(counts)[::-1].tolist():
-        lowest_ns = decoded.get_value_from_index(index)
-        if decoded.get_highest_equivalent_value(lowest_ns) < least_ns:
-            break
-        late += int(counts[index])
-    return late
+    bins = Bins.of([histogram])
+    late = np.fromiter(highest_ns(bins.bins), np.int64) >= least_ns
+    return int(bins.counts[late].sum())
 
 
 def late_share(trial: TrialResult) -> float | None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""How much of what runs planned they have: a run that was stopped must not look complete."""
+"""Compare what runs have with what they planned: one that was stopped must not look complete."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Coverage:
 
     @property
     def complete(self) -> bool | None:
-        """Whether all runs have all that they planned; None where a plan was not recorded."""
+        """Return whether all runs have all that they planned; None where a plan is not known."""
         if self.incomplete:
             return False
         return None if self.unrecorded or not self.runs else True

@@ -166,7 +166,7 @@ def _order(summary: Summary, gate: Gate) -> Check:
     ]
     happened = sum(arm.total("causal_violations") for arm in arms) + sum(part for part, _ in cut)
     pairs = sum(arm.total("causal_pairs") for arm in arms)
-    failure = gate.said(happened, {transport: pairs})
+    failure = gate.explain(happened, {transport: pairs})
     outcome = Passing.PASSED
     if failure:
         outcome = Passing.FAILED if happened else Passing.SKIPPED

@@ -74,7 +74,7 @@ def pool(rng: random.Random, *, loss: float, refused: bool = False) -> list[Read
 
 
 def _reading(made: TrialResult) -> Reading:
-    return Reading(trial=made, load=load_of(made), baseline_ns={})
+    return Reading(trial=made, load=load_of(made))
 
 
 def likely_loss(experiment: Experiment, name: ArmName) -> float:

@@ -11,7 +11,7 @@ from typing import Final
 from bench.amounts import counted
 from bench.judge.comparison import Comparison
 from bench.judge.numbers import number
-from bench.measure import latency as measure
+from bench.measure.bins import Bins, percentiles
 from bench.questions.transports.figures.panels import (
     ShownArm,
     calm,
@@ -153,12 +153,12 @@ def _latency(summary: Summary, comparison: Comparison) -> Panel | None:
         if not parts:
             continue
         count = sum(part.count for part in parts)
-        merged = measure.merge(part.histogram for part in parts)
+        merged = Bins.of(part.histogram for part in parts).merged()
         # Beyond 1 - 1 / count there is only the maximum.
         reached, marked = ([q for q in qs if q <= 1 - 1 / count] for qs in (_CURVE, _MARKED))
         curve += (
             {"transport": transport, "nines": 1 / (1 - q), "ns": max(ns, 1)}
-            for q, ns in zip(reached, measure.percentiles_of(merged, reached), strict=True)
+            for q, ns in zip(reached, percentiles(merged, reached), strict=True)
         )
         marks += (
             {
@@ -167,7 +167,7 @@ def _latency(summary: Summary, comparison: Comparison) -> Panel | None:
                 "ns": max(ns, 1),
                 "words": f"{transport}: p{100 * q:g} {time(ns)} ({count:,} events)",
             }
-            for q, ns in zip(marked, measure.percentiles_of(merged, marked), strict=True)
+            for q, ns in zip(marked, percentiles(merged, marked), strict=True)
         )
         ledgers = [trial.ledger for trial in trials if trial.ledger is not None]
         if lost := sum(ledger.own_dropped for ledger in ledgers):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from measure import twins
 
 from bench.measure import latency
-from bench.measure.stamps import errors_ns
+from bench.measure.latency import errors_ns
 from bench.record.records import CAPTURED, Records
 
 PERMILLES = (500, 900, 990, 999, 1000)

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The error that one storm's own records give its number, against how storms really scatter."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import hypot, log, sqrt
+
+import numpy as np
+import pytest
+from made_up_trials import trial
+
+from bench.judge.precision import latency_error
+from bench.measure import duet, latency
+from bench.plan.config import Duet
+from bench.record.records import CAPTURED
+from bench.trial.result import Half, TrialResult
+
+PAIRS, RECORDS = 60, 20  # of windows; of each window
+WINDOW_NS = 1_000_000
+
+
+def storm(
+    random: np.random.Generator, *, of_pair: float, of_window: float, effect: float = 0.0
+) -> tuple[TrialResult, TrialResult]:
+    """Make up the storm of a duet: logs of its latencies scatter by pair, window and record."""
+    shape = (PAIRS, 2, RECORDS)
+    logs = 10 + random.standard_normal(shape) * 0.5
+    logs += of_pair * random.standard_normal((PAIRS, 1, 1))
+    logs += of_window * random.standard_normal((PAIRS, 2, 1))
+    second = np.zeros(shape, np.bool_)
+    coins = random.integers(0, 2, PAIRS)
+    second[np.arange(PAIRS), coins] = True
+    logs[second] -= effect
+    rows = np.zeros(second.size, CAPTURED)
+    rows["timestamp_ns"] = 10**12 + np.arange(2 * PAIRS).repeat(RECORDS) * WINDOW_NS
+    rows["delivered_ns"] = rows["timestamp_ns"] + np.exp(logs.ravel()).astype(np.uint64)
+    arms = rows[~second.ravel()], rows[second.ravel()]
+    ranks = duet.ranks(*arms, Duet(window_ns=WINDOW_NS))
+    made = trial("ringbuf@64KiB", 0)
+    found = (
+        replace(
+            made,
+            latency=latency.measure(arm),
+            half=Half(second=bool(at), key=1, swapped=False, ranks=ranks, washed_out=0),
+        )
+        for at, arm in enumerate(arms)
+    )
+    first, other = found
+    return first, other
+
+
+def deviations(storms: int, *, ranked: bool = True, **scatter: float) -> np.ndarray:
+    """Return by how many of its errors each storm's ratio is off the mean."""
+    random = np.random.default_rng(3)
+    ratios, errors = [], []
+    for _ in range(storms):
+        arms = storm(random, **scatter)
+        if not ranked:
+            arms = tuple(replace(arm, half=None) for arm in arms)
+        first, second = (arm.latency.p50_ns for arm in arms)
+        ratios.append(log(first / second))
+        errors.append(hypot(*map(latency_error, arms)))
+    return (np.array(ratios) - np.mean(ratios)) / errors
+
+
+@pytest.mark.parametrize(
+    "scatter",
+    [
+        {"of_pair": 0.0, "of_window": 0.0},
+        {"of_pair": 1.0, "of_window": 0.0},  # falls on both arms alike
+        {"of_pair": 0.0, "of_window": 1.0},  # as if a window were one record
+        {"of_pair": 0.5, "of_window": 0.5, "effect": 0.3},
+    ],
+)
+def test_storms_scatter_by_the_error_that_their_units_give(scatter: dict[str, float]) -> None:
+    assert 0.7 < sqrt(np.mean(deviations(60, **scatter) ** 2)) < 1.6  # ranks are no medians
+
+
+def test_records_alone_do_not_say_that_windows_differ() -> None:
+    found = deviations(60, ranked=False, of_pair=0.0, of_window=1.0)
+    assert sqrt(np.mean(found**2)) > 3
+
+
+def test_of_a_few_units_it_is_not_known() -> None:
+    first, _ = storm(np.random.default_rng(1), of_pair=0.0, of_window=0.0)
+    assert first.half is not None
+    assert first.half.ranks is not None
+    few = replace(first.half, ranks=replace(first.half.ranks, units=15))
+    assert latency_error(replace(first, half=few)) is None
+    assert latency_error(replace(first, half=few, latency=None)) is None
