@@ -158,17 +158,6 @@ def twins(names: Iterable[ArmName]) -> tuple[Pair, ...]:
     )
 
 
-def baseline_arms(config: TrialConfig) -> tuple[Arm, ...]:
-    """Return ``config``'s workload under no tracer and under one that writes nothing."""
-    return tuple(
-        Arm(
-            name=ArmName(name),
-            config=replace(config, transport=name, budget_bytes=0, kernel_stats=False),
-        )
-        for name in BASELINES
-    )
-
-
 def transport_arms(
     transport: Traits, config: TrialConfig, budget_bytes: int, *, cpus: int
 ) -> tuple[tuple[Arm, ...], tuple[str, ...]]:
@@ -200,34 +189,3 @@ def transport_arms(
 def second_names(arms: Iterable[Arm]) -> tuple[Arm, ...]:
     """Return the same configurations under their second names."""
     return tuple(replace(arm, name=arm.name.having(copy=2)) for arm in arms)
-
-
-def compose(
-    *,
-    name: str,
-    title: str,
-    config: TrialConfig,
-    transports: Iterable[Traits],
-    budgets_bytes: Iterable[int],
-    blocks: int,
-    cpus: int,
-    baselines: bool = False,
-    twins_at: int | None = None,
-) -> Experiment:
-    """Return ``config`` under each of ``transports`` at each budget, all else being equal.
-
-    ``baselines`` adds none and noop; ``twins_at`` adds the A/A arms at that budget.
-    """
-    arms: list[Arm] = list(baseline_arms(config)) if baselines else []
-    omitted: list[str] = []
-    chosen = tuple(transports)
-    for budget_bytes in budgets_bytes:
-        for transport in chosen:
-            more, without = transport_arms(transport, config, budget_bytes, cpus=cpus)
-            arms += more
-            omitted += without
-            if budget_bytes == twins_at:
-                arms += second_names(more[:1])
-    return Experiment(
-        name=name, title=title, arms=tuple(arms), blocks=blocks, omitted=tuple(omitted)
-    )

@@ -12,7 +12,8 @@ from typing import Final
 from bench.amounts import counted
 from bench.judge.metrics import Unit
 from bench.judge.statistics import Estimate
-from bench.questions.claims.evidence import Basis, Evidence, NotApplicable, NotMeasured
+from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured
+from bench.report.document import TrialSet
 
 
 class Side(StrEnum):
@@ -56,6 +57,11 @@ class Measured:
         low, high = found.low, found.high
         return cls(what=what, unit=unit, point=found.point, low=low, high=high, bound=bound)
 
+    @classmethod
+    def exactly(cls, what: str, count: int, *, bound: int) -> Measured:
+        """Return a count that is not an estimate."""
+        return cls(what=what, unit=Unit.COUNT, point=count, low=count, high=count, bound=bound)
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -69,7 +75,7 @@ class Finding:
     p: float | None = None  # comparative claims: of the verdict being chance, before correction
     further_blocks: int | None = None  # inconclusive: how many more would likely settle it
     details: tuple[str, ...] = ()
-    rests_on: tuple[Basis, ...] = ()
+    rests_on: tuple[TrialSet, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

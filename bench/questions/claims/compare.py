@@ -62,11 +62,10 @@ def over(what: str, *parts: Of, margin: float | None = None) -> Comparison:
     """Compare a / b, or (a / b) / (c / d); the margin is what twins are unlike by unless given."""
 
     def compare(evidence: Evidence) -> Contrast:
-        values = [part(evidence) for part in parts]
         held = margin
         if held is None:
             held = ratio_margin(evidence, parts[0].take, parts[0].experiment)
-        return contrast.ratio_of_ratios(what, values, held)
+        return contrast.ratio(what, *(part(evidence) for part in parts), margin=held)
 
     return compare
 
@@ -83,7 +82,7 @@ def less(what: str, left: Of, right: Of, *, least: float = 0.0) -> Comparison:
         what,
         left(evidence),
         right(evidence),
-        max(least, share_margin(evidence, left.take, left.experiment)),
+        margin=max(least, share_margin(evidence, left.take, left.experiment)),
     )
 
 

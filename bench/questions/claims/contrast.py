@@ -31,7 +31,8 @@ from bench.judge.statistics import (
 )
 from bench.plan.experiments import twins
 from bench.questions.claims.claim import Measured, Verdict
-from bench.questions.claims.evidence import Basis, Evidence, NotMeasured, Series, Take, series
+from bench.questions.claims.evidence import Evidence, NotMeasured, Series, Take, series
+from bench.report.document import TrialSet
 
 SURE: Final = 0.05  # p of one test that says something; the catalogue corrects for all of them
 NEARLY_NONE: Final = 0.01  # a share shown to be smaller counts as none, or as no more
@@ -52,7 +53,7 @@ class Contrast:
     scale: Scale
     values: tuple[float, ...]
     margin: float
-    rests_on: tuple[Basis, ...]
+    rests_on: tuple[TrialSet, ...]
     unit: Unit = Unit.TIMES
 
     @property
@@ -156,7 +157,7 @@ def _estimate(scale: Scale, values: tuple[float, ...]) -> Estimate:
     return paired_difference(values, [0.0] * len(values), mean=True)
 
 
-def bases(parts: Iterable[Series | Contrast]) -> tuple[Basis, ...]:
+def bases(parts: Iterable[Series | Contrast]) -> tuple[TrialSet, ...]:
     """Return what ``parts`` rest on, each basis once."""
     return tuple(dict.fromkeys(chain.from_iterable(part.rests_on for part in parts)))
 
@@ -203,7 +204,7 @@ def _of_shares(
     )
 
 
-def difference(what: str, left: Series, right: Series, margin: float) -> Contrast:
+def difference(what: str, left: Series, right: Series, *, margin: float) -> Contrast:
     """Compare ``left`` minus ``right`` within blocks, of shares."""
     values = (left.values[place] - right.values[place] for place in shared(left, right))
     return _of_shares(what, (left, right), values, margin)
@@ -214,13 +215,8 @@ def alone(what: str, part: Series) -> Contrast:
     return _of_shares(what, (part,), (part.values[place] for place in sorted(part.values)), 0.0)
 
 
-def ratio(what: str, left: Series, right: Series, margin: float) -> Contrast:
-    """Compare ``left`` over ``right`` within blocks; all values have to be above 0."""
-    return ratio_of_ratios(what, (left, right), margin)
-
-
-def ratio_of_ratios(what: str, parts: Sequence[Series], margin: float) -> Contrast:
-    """Compare a / b, or (a / b) / (c / d), within blocks."""
+def ratio(what: str, *parts: Series, margin: float) -> Contrast:
+    """Compare a / b, or (a / b) / (c / d), within blocks; all values have to be above 0."""
     places = shared(*parts)
     first, *others = (
         [log(left.values[place] / right.values[place]) for place in places]
@@ -261,7 +257,7 @@ def floor(evidence: Evidence, take: Take, experiments: Iterable[str], scale: Sca
             with suppress(NotMeasured):
                 both = (samples.arms[arm] for arm in (pair.left, pair.right))
                 left, right = (series(name, arm, take) for arm in both)
-                sizes.append(shown_by(compare("", left, right, 0.0).estimate))
+                sizes.append(shown_by(compare("", left, right, margin=0.0).estimate))
     return max(sizes)
 
 

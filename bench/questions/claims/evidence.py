@@ -16,6 +16,7 @@ from bench.linux.machine import Machine
 from bench.plan.experiments import comparisons
 from bench.questions.transports.profiles import PERFBUF, RINGBUF
 from bench.questions.transports.summary import by_machine
+from bench.report.document import TrialSet
 from bench.trial.result import State, TrialResult
 
 Take = Callable[[TrialResult], float | None]
@@ -39,15 +40,6 @@ class NotApplicable(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Basis:
-    """Trials of one arm that a finding rests on, by run and block."""
-
-    experiment: str
-    arm: str
-    trials: tuple[Place, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
     """One number by run and block, of one arm or taken from several together."""
 
@@ -57,10 +49,11 @@ class Series:
     loads: Mapping[Place, tuple[Load, ...]] = field(default_factory=dict)
 
     @property
-    def rests_on(self) -> tuple[Basis, ...]:
+    def rests_on(self) -> tuple[TrialSet, ...]:
         """Return where the values come from."""
         trials = tuple(sorted(self.values))
-        return tuple(Basis(experiment=self.experiment, arm=arm, trials=trials) for arm in self.arms)
+        found = (TrialSet(experiment=self.experiment, arm=arm, trials=trials) for arm in self.arms)
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,8 @@ from bench.judge.statistics import (
 from bench.questions.claims.claim import Finding, Measured, Verdict
 from bench.questions.claims.compare import Comparison, Comparisons, Detail, made
 from bench.questions.claims.contrast import NEARLY_NONE, Contrast, bases, together
-from bench.questions.claims.evidence import Basis, Evidence, Series
+from bench.questions.claims.evidence import Evidence, Series
+from bench.report.document import TrialSet
 
 Rule = Callable[[Evidence], Finding]
 Shown = Callable[[Evidence], tuple[str, Contrast, float] | None]
@@ -209,7 +210,7 @@ def counted(
         further_blocks=max(1, FEWEST_BLOCKS - (blocks if trials is None else trials)),
         details=tuple(details),
         rests_on=tuple(
-            Basis(experiment=name, arm=arm.name, trials=tuple(sorted(arm.readings)))
+            TrialSet(experiment=name, arm=arm.name, trials=tuple(sorted(arm.readings)))
             for name, arm in arms
         ),
     )

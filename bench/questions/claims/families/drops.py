@@ -68,7 +68,7 @@ def _cells(evidence: Evidence) -> Iterator[Contrast]:
         for budget, *arms in evidence.pairs(name):
             ring, perf = (series(samples.name, arm, take) for arm in arms)
             if any(perf.values.values()) or any(ring.values.values()):
-                yield difference(f"{samples.name} at {budget}", perf, ring, margin)
+                yield difference(f"{samples.name} at {budget}", perf, ring, margin=margin)
 
 
 _LARGEST, _TRUE = (

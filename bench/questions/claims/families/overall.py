@@ -63,7 +63,8 @@ def _numbers(evidence: Evidence) -> Iterator[tuple[str, Contrast, Contrast | Non
                 with suppress(NotMeasured):  # no causal pairs, or not a trial without a loss
                     ring, perf = (series(name, arm, take) for arm in arms)
                     own = alone(f"{where}, {what}, rb", ring) if compare is difference else None
-                    yield where, compare(f"{where}, {what}, pb against rb", perf, ring, margin), own
+                    words = f"{where}, {what}, pb against rb"
+                    yield where, compare(words, perf, ring, margin=margin), own
     for name in _LADDERS:
         words = f"{name}, least lossless budget, pb against rb"
         yield name, less_memory(words, name)(evidence), None

@@ -21,7 +21,7 @@ from bench.questions.claims.claim import Finding, for_perf, for_ring
 from bench.questions.claims.compare import Of, less, levels, made, where_measured
 from bench.questions.claims.contrast import SURE, Contrast
 from bench.questions.claims.evidence import Evidence, NotMeasured
-from bench.questions.claims.setting import LIBBCC, Setting, asked, trial
+from bench.questions.claims.setting import Setting, asked, trial
 from bench.questions.transports.profiles import BUSY, PERFBUF, RINGBUF, storms
 from workloads.storm import Shape
 
@@ -30,7 +30,6 @@ _CALLS: Final = "system-calls"
 
 _ask = asked(
     {
-        "readers": "How much of a difference is the reader's, not the transport's?",
         "migration": "Does the output call, which perf users know, record the same?",
         "mixed-lengths": "Do records from 72 to 4,168 bytes arrive whole from one buffer?",
         _CALLS: "How many system calls does a busily polling reader make for a record?",
@@ -47,11 +46,9 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     stalled = Consumer(reader=Reader.LIBBCC, stall_after_ms=10.0, stall_ms=50.0)
     either = (Call.RESERVE, Call.OUTPUT)
     calls = {call.value: trial(storm, producer=Producer(call=call)) for call in either}
-    readers = {"native": trial(storm), "libbcc": trial(storm, LIBBCC)}
     short = replace(storm, count=500)
     ask = partial(_ask, twins=())
     return (
-        ask("readers", on.each(MIB, readers)),
         ask("migration", on.each(MIB, calls, (RINGBUF,))),
         ask("mixed-lengths", on.each(8 * MIB, {"": trial(short, producer=mixed)})),
         ask(_CALLS, on.each(MIB, {"busy": counting})),

@@ -242,7 +242,7 @@ def _forced_in_bursts(evidence: Evidence) -> Finding:
             more, fewer = (series(experiment, arm, take) for arm in (forced[0], adaptive))
             margin = share_margin(there, take, experiment)
             words = f"dropped at {budget}, forced less adaptive"
-            each[budget] = difference(words, more, fewer, margin)
+            each[budget] = difference(words, more, fewer, margin=margin)
     if not each:
         raise NotMeasured(experiment)
     return rules.either_way("forced wake-ups lose", each)
