@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Arms as they are written: ``ringbuf``, ``perfbuf:wakeup=50``, ``ringbuf:raw:scratch``."""
+"""Parse arms as they are written: ``ringbuf``, ``perfbuf:wakeup=50``, ``ringbuf:raw:scratch``."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _NUMBERS: Final = {  # the field, and the least and largest value
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One arm as it was asked for."""
+    """Hold one arm as it was asked for."""
 
     transport: Traits
     producer: Producer = field(default_factory=Producer)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Experiments: the question each one answers, its arms, and which arms are compared with which.
+"""Define experiments: the question each one answers, its arms, and which of them are compared.
 
 Names of arms carry what a comparison needs, since a journal holds nothing else of the plan:
 
@@ -34,7 +34,7 @@ _MOST_REFERENCES: Final = 8
 
 
 class ArmName(str):  # noqa: SLOT000  its parts are few, and vars() names them
-    """An arm's parts, and as a string the label made of them. All but ``copy`` are labels."""
+    """Hold an arm's parts and, as a string, its label. All parts but ``copy`` are labels."""
 
     transport: str
     budget: str  # "" where there is none, as of a baseline
@@ -83,7 +83,7 @@ class ArmName(str):  # noqa: SLOT000  its parts are few, and vars() names them
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
-    """One configuration of an experiment."""
+    """Hold one configuration of an experiment."""
 
     name: ArmName
     config: TrialConfig
@@ -91,7 +91,7 @@ class Arm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
-    """Arms that every block runs once each, in random order."""
+    """Hold arms that every block runs once each, in random order."""
 
     name: str
     title: str  # the question that it answers
@@ -101,7 +101,7 @@ class Experiment:
 
     @property
     def duet(self) -> bool:
-        """Whether a block is one storm that both arms share."""
+        """Return whether a block is one storm that both arms share."""
         return bool(self.arms) and self.arms[0].config.duet is not None
 
     def order(self, block: int, seed: int) -> tuple[Arm, ...]:
@@ -117,7 +117,7 @@ class Experiment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """Two arms of one experiment, by name: ``left`` is judged against ``right``."""
+    """Name two arms of one experiment: ``left`` is judged against ``right``."""
 
     left: ArmName
     right: ArmName

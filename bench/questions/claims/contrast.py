@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Contrasts: paired comparisons within blocks, each held against a margin."""
+"""Compare within blocks, in pairs, and hold the result against a margin."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _MOST_FURTHER: Final = 1_000  # blocks
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contrast:
-    """How much one side exceeds the other in each block, and the margin it has to exceed.
+    """Hold by how much one side exceeds the other in each block, and the margin that it has to.
 
     Of a ratio ``values`` are logarithms and ``margin`` is a share over 1; of a difference both
     are plain.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Evidence: the trials that claims are judged by, as series of one number over blocks."""
+"""Collect the trials that claims are judged by, as series of one number over blocks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bench.report.document import TrialSet
 from bench.trial.result import State, TrialResult
 
 Take = Callable[[TrialResult], float | None]
-"""A number of a trial; None where it has no meaning."""
+"""Take a number of a trial; None where it has no meaning."""
 
 
 _OTHERWISE: Final = {
@@ -32,16 +32,16 @@ _OTHERWISE: Final = {
 
 
 class NotMeasured(Exception):
-    """An arm that a rule needs has no trials."""
+    """Report that an arm that a rule needs has no trials."""
 
 
 class NotApplicable(Exception):
-    """What this machine or kernel lacks."""
+    """Report what this machine or kernel lacks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """One number by run and block, of one arm or taken from several together."""
+    """Hold one number by run and block, of one arm or taken from several together."""
 
     experiment: str
     arms: tuple[str, ...]
@@ -58,16 +58,16 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """All trials of one machine, filed; the kernels of all journals beside it."""
+    """Hold all trials of one machine, filed, and what other machines of the journals gave."""
 
     experiments: Mapping[str, ExperimentSamples]
     machine: Machine | None = None
     kernels: Mapping[str, bool] = field(default_factory=dict)
     """Whether the ring ran, by release of the kernels of a matrix."""
     beside: tuple[Evidence, ...] = ()
-    """What all machines of the journals gave, this one included."""
+    """Evidence of all machines of the journals, this one included."""
     capabilities: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
-    """By transport, the fewest with which its tracer works; None: with none. {}: not tried."""
+    """By transport, the fewest with which its tracer works; None: no set will do. {}: not tried."""
     coverage: Coverage | None = None  # None: trials that are not read from a journal
 
     def samples(self, experiment: str) -> ExperimentSamples:

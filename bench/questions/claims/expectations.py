@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Expected verdicts: claims that gate a CI job."""
+"""Read expected verdicts, by which claims gate a CI job, and check them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.questions.claims.claim import Verdict
 _LONGEST_BYTES: Final = 64 * 1024
 
 Expectations = Mapping[str, Verdict]
-"""Claim id -> the verdict that it has to come out with."""
+"""The verdict that each claim has to come out with, by its id."""
 
 
 def parse(words: Iterable[str]) -> Expectations:

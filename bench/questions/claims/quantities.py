@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Numbers of a trial that claims speak of; None where a trial does not have one."""
+"""Take the numbers that claims are about from a trial; None where it does not have one."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def lost_apart(trial: TrialResult) -> float | None:
 
 
 class Late(NamedTuple):
-    """Records that waited at least the pause between bursts, of how many bursts and records."""
+    """Count records that waited at least the pause between bursts, and all bursts and records."""
 
     late: int
     bursts: int

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Rules: how comparisons and counts become a finding."""
+"""Turn comparisons and counts into a finding."""
 
 from __future__ import annotations
 

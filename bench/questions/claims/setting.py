@@ -33,7 +33,7 @@ RECORD_AND_HEADER_BYTES: Final = 96  # the longer of the two transports', rounde
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """The CPUs that experiments are made for."""
+    """Make experiments for the CPUs that may be used."""
 
     cpus: tuple[int, ...]  # that may be used; the first one writes where the last one reads
 

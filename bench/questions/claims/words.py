@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Claims in words: the tally, a verdict with its sign, its number and its reason."""
+"""Express verdicts: the tally, a verdict with its sign, number and reason, and as a check."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench.report.units import clean, number
 
 SIGNS: Final = dict(zip(Verdict, "✓✗?--", strict=True))
 SPOKEN: Final = (Verdict.REPRODUCED, Verdict.REFUTED, Verdict.INCONCLUSIVE)
-"""Verdicts of a claim that trials speak to."""
+"""Verdicts that rest on trials."""
 _PASSING: Final = {Verdict.REPRODUCED: Passing.PASSED, Verdict.REFUTED: Passing.FAILED}
 MARKS: Final = dict(
     zip(Verdict, (Mark.GOOD, Mark.BAD, Mark.OPEN, Mark.SOFT, Mark.SOFT), strict=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Claims about the kernel: ns per record of calls, refusals, contention; its version."""
+"""Judge claims about the kernel: ns per record by call, refusal and contention; its version."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _ask = asked(
 
 
 _CALLS: Final = "reserve-output-"
-"""Of duets: and the bytes of payload."""
+"""The names of duets begin so; the bytes of payload follow."""
 
 _EXITS: Final = {0: 400, 256: 400, 1_024: 200, 4_096: 60}  # by bytes of payload
 _READERS: Final = {"busy": BUSY, "asleep": AWAY}
@@ -158,7 +158,7 @@ def _by_producers(evidence: Evidence, one: Of) -> dict[int, ArmSamples]:
 
 
 class ByProducers(Of):
-    """A number where one CPU writes (variant "one"), or the most of them ("all")."""
+    """Take a number where one CPU writes (variant "one"), or the most of them ("all")."""
 
     def arm(self, evidence: Evidence) -> ArmSamples:
         """Return the arm; NotMeasured with fewer than two counts of CPUs."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Claims about latency."""
+"""Judge claims about latency."""
 
 from __future__ import annotations
 

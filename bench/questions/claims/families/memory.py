@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Claims about memory: what must be spent to lose nothing, and what RSS makes of it."""
+"""Judge claims about memory: how much it takes to lose nothing, and how RSS counts it."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def least_lossless(evidence: Evidence, experiment: str, transport: str) -> Serie
 
 
 class _Least(Of):
-    """The least lossless budget of a transport."""
+    """Take the least lossless budget of a transport."""
 
     def __call__(self, evidence: Evidence) -> Series:
         return least_lossless(evidence, self.experiment, self.transport)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The claim that the ring buffer is nearly always the better default."""
+"""Judge the claim that the ring buffer is nearly always the better default."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The claim about what privileges a tracer takes."""
+"""Judge the claim about the privileges that a tracer takes."""
 
 from __future__ import annotations
 

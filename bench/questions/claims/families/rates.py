@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Claims about events a second, and about what a consumer costs."""
+"""Judge claims about events a second, and about what a consumer costs."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Claims about limits: one consumer's, one ring's, and who gets there first."""
+"""Judge claims about limits: of one consumer, of one ring, and which transport is through first."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Claims about wake-ups as production sets them: by count, by bytes, by a timer."""
+"""Judge claims about wake-ups as tools set them: by count, by bytes, by a timer."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Claims about what user space gets to see: whole records, losses, system calls, empty polls."""
+"""Judge claims about what reaches user space: whole records, losses, system calls, empty polls."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Claims about wake-ups: when they are raised, what they cost, and whether one is missing."""
+"""Judge claims about wake-ups: when they are raised, what they cost, whether one is missing."""
 
 from __future__ import annotations
 
