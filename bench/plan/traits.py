@@ -24,7 +24,7 @@ GREY: Final = Look(colour="#808080", dark="#A8A8A8", shape="cross", dash=(1, 3))
 
 @dataclass(frozen=True, kw_only=True)
 class Traits:
-    """Describe one transport. The defaults are neutral: they suit a name that only a journal has."""
+    """Describe one transport. The defaults are neutral: they suit names only journals have."""
 
     name: str
     title: str  # in sentences: "the ring buffer"

@@ -126,8 +126,9 @@ def mean_above(
 def held(rule: Rule, comparison: Comparison, *, high: float, words: str, low: float = -inf) -> Rule:
     """Hold ``rule`` to a part of its claim that says "no" or "no more".
 
-    It stays reproduced only if the comparison is shown to lie between ``low`` and ``high``, and is
-    refuted if it is shown not to. Its p is then that of the less sure of both parts.
+    It stays reproduced only if the comparison is shown to lie between ``low`` and ``high``, with the
+    p of the less sure of both parts, and is refuted if it is shown not to, even where ``rule``
+    leaves it open: a claim of two parts does not hold without one of them.
     """
 
     def judge(evidence: Evidence) -> Finding:
@@ -135,13 +136,13 @@ def held(rule: Rule, comparison: Comparison, *, high: float, words: str, low: fl
         verdict, p = control.between(low, high)
         rests_on = tuple(dict.fromkeys((*finding.rests_on, *control.rests_on)))
         finding = replace(finding, details=(*finding.details, str(control)), rests_on=rests_on)
+        if verdict is REFUTED and finding.verdict is not REFUTED:
+            found = control.measured()
+            return replace(finding, verdict=verdict, reason=f"not {words}", measured=found, p=p)
         if finding.verdict is not REPRODUCED:
             return finding
         if verdict is REPRODUCED:
             return replace(finding, reason=f"{finding.reason}; {words}", p=max(finding.p or 0.0, p))
-        if verdict is REFUTED:
-            found = control.measured()
-            return replace(finding, verdict=verdict, reason=f"not {words}", measured=found, p=p)
         return replace(
             finding,
             verdict=INCONCLUSIVE,

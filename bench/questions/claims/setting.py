@@ -12,9 +12,9 @@ from bench.plan import budgets, duet
 from bench.plan.arms import Side
 from bench.plan.config import Consumer, Producer, Reader, TrialConfig, Wake
 from bench.plan.experiments import Arm, ArmName, Experiment, second_names
-from bench.questions.transports.profiles import EPOLL, TRANSPORTS
+from bench.questions.transports.profiles import EPOLL, TRANSPORTS, storms
 from bench.tracer.transports import traits
-from workloads.storm import Storm
+from workloads.storm import Gap, Shape, Storm
 
 BLOCKS: Final = 8
 MORE_BLOCKS: Final = 12
@@ -70,6 +70,13 @@ class Setting:
         """Return ``config`` with its storm on the first ``count`` CPUs, a worker each."""
         storm = replace(config.storm, workers=count, cpus=self.cpus[:count])
         return replace(config, storm=storm)
+
+    def steady(self, rate_per_s: float, count: int) -> Storm:
+        """Return processes that exit on the first CPU at equal intervals."""
+        trickle = storms(self.count)[Shape.TRICKLE]
+        return replace(
+            trickle, rate_per_s=rate_per_s, gap=Gap.FIXED, count=count, cpus=self.cpus[:1]
+        )
 
     def holding(self, config: TrialConfig, *, times: float = 1) -> int:
         """Return the least budget of one buffer that holds all records of ``config``.

@@ -21,7 +21,7 @@ from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured
 from bench.questions.claims.rules import above, held, inside, mean_above
 from bench.questions.claims.setting import Setting, experiment, sending, trial
 from bench.questions.transports.profiles import RINGBUF
-from workloads.storm import Shape, Storm
+from workloads.storm import Gap, Shape, Storm
 
 _LADDERS: Final = ("capacity-spread", "capacity-onecpu")
 _STORMS: Final = ("storm", "burst", "hotcpu", *_LADDERS)
@@ -46,7 +46,10 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     )
     if on.count < 2:
         return (lengths,)
-    uneven = Storm(shape=Shape.UNEVEN, rate_per_s=200.0, count=2_000, seconds=2.0)
+    # At random: equal intervals would keep step with the reader's.
+    uneven = Storm(
+        shape=Shape.UNEVEN, rate_per_s=300.0, gap=Gap.EXPONENTIAL, count=4_000, seconds=2.0
+    )
     drained = Consumer(poll=Poll.TIMED, interval_ms=20.0)
     noisy = trial(uneven, drained, Producer(records_per_exit=20))
     title = "Does one hot CPU take the room of a quiet one?"

@@ -27,7 +27,7 @@ from bench.questions.claims.compare import (
 from bench.questions.claims.contrast import NEARLY_NONE, SURE, Contrast, sides
 from bench.questions.claims.evidence import Evidence
 from bench.questions.claims.setting import LIBBCC, MOST_BLOCKS, Setting, asked, sending
-from bench.questions.transports.profiles import PERFBUF, RINGBUF, TRANSPORTS
+from bench.questions.transports.profiles import EPOLL, PERFBUF, RINGBUF, TRANSPORTS
 
 _ask = asked(
     {
@@ -44,6 +44,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     # Long enough to pass from one regime of wake-ups into the other and back.
     default = on.amplified(max(20 * on.workers, 120), 1_000)
     by_bcc = replace(default, consumer=LIBBCC)
+    read_elsewhere = replace(default, consumer=replace(EPOLL, cpu=on.cpus[-1]))
     # One writes and another reads, each on its own CPU as in the kernel's own benchmark: what is
     # left to the scheduler differs more from trial to trial than the transports do.
     batched = on.on_cpus(on.amplified(200, 1_000, consumer=Consumer(cpu=on.cpus[-1])), 1)
@@ -60,7 +61,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     }
     at_default = (
         *on.each(roomy_bytes, {"": default}, (*TRANSPORTS, "sharded")),
-        on.arm(RINGBUF, roomy_bytes, "1cpu", on.on_cpus(default, 1)),
+        on.arm(RINGBUF, roomy_bytes, "1cpu", on.on_cpus(read_elsewhere, 1)),
         *on.each(roomy_bytes, {"libbcc": by_bcc}),
     )
     at_500th = (
