@@ -126,9 +126,9 @@ def mean_above(
 def held(rule: Rule, comparison: Comparison, *, high: float, words: str, low: float = -inf) -> Rule:
     """Hold ``rule`` to a part of its claim that says "no" or "no more".
 
-    It stays reproduced only if the comparison is shown to lie between ``low`` and ``high``, with the
-    p of the less sure of both parts, and is refuted if it is shown not to, even where ``rule``
-    leaves it open: a claim of two parts does not hold without one of them.
+    It stays reproduced only if the comparison is shown to lie between ``low`` and ``high``; its p
+    is then that of the less sure of both parts. It is refuted if that is shown not to be so, even
+    where ``rule`` leaves it open: a claim of two parts does not hold without one of them.
     """
 
     def judge(evidence: Evidence) -> Finding:
