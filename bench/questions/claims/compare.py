@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from statistics import median
 
@@ -12,12 +11,12 @@ from bench.judge.floor import LEAST_MARGIN
 from bench.judge.samples import ArmSamples
 from bench.questions.claims import contrast
 from bench.questions.claims.contrast import Contrast, ratio_margin, share_margin, sides
-from bench.questions.claims.evidence import Evidence, NotMeasured, Series, Take, series
+from bench.questions.claims.evidence import Evidence, Series, Take, series
 
 Comparison = Callable[[Evidence], Contrast]
 Comparisons = Sequence[Comparison] | Callable[[Evidence], Iterable[Contrast]]
 Detail = Callable[[Evidence], Iterable[str]]
-"""Lines that stand beside a verdict."""
+"""Give lines beside a verdict; NotMeasured where an arm has no trials."""
 Form = Callable[[str, float], str]
 """Format a name and its number, as ``str.format`` does."""
 
@@ -88,7 +87,7 @@ def less(what: str, left: Of, right: Of, *, least: float = 0.0) -> Comparison:
 
 def alone(what: str, part: Of) -> Comparison:
     """Compare a share with none."""
-    return lambda evidence: contrast.alone(what, part(evidence))
+    return lambda evidence: contrast.difference(what, part(evidence))
 
 
 def made(comparisons: Comparisons, evidence: Evidence) -> list[Contrast]:
@@ -129,16 +128,6 @@ def grown(form: Form, parts: Mapping[str, Of], growth: Comparison, *, paired: in
     return lines
 
 
-def where_measured(detail: Detail) -> Detail:
-    """Return the lines of ``detail``, or none where an arm has no trials."""
-
-    def lines(evidence: Evidence) -> Iterable[str]:
-        with suppress(NotMeasured):
-            yield from list(detail(evidence))
-
-    return lines
-
-
 def said(comparison: Comparison) -> Detail:
-    """Return a line for a comparison that decides nothing, where it is measured."""
-    return where_measured(lambda evidence: [str(comparison(evidence))])
+    """Return a line for a comparison that decides nothing."""
+    return lambda evidence: [str(comparison(evidence))]

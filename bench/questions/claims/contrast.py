@@ -191,28 +191,20 @@ def sides(left: Series, right: Series, scale: Scale = Scale.RATIO) -> tuple[floa
     return centre * exp(median(log(left.values[p] / right.values[p]) for p in places)), centre
 
 
-def _of_shares(
-    what: str, parts: Sequence[Series], values: Iterable[float], margin: float
+def difference(
+    what: str, left: Series, right: Series | None = None, *, margin: float = 0.0
 ) -> Contrast:
+    """Compare ``left`` minus ``right`` within blocks, of shares; without ``right``, with none."""
+    parts = (left,) if right is None else (left, right)
+    less = right.values if right is not None else dict.fromkeys(left.values, 0.0)
     return Contrast(
         what=what,
         scale=Scale.DIFFERENCE,
-        values=tuple(values),
+        values=tuple(left.values[place] - less[place] for place in shared(*parts)),
         margin=margin,
-        rests_on=tuple(chain.from_iterable(part.rests_on for part in parts)),
+        rests_on=bases(parts),
         unit=Unit.SHARE,
     )
-
-
-def difference(what: str, left: Series, right: Series, *, margin: float) -> Contrast:
-    """Compare ``left`` minus ``right`` within blocks, of shares."""
-    values = (left.values[place] - right.values[place] for place in shared(left, right))
-    return _of_shares(what, (left, right), values, margin)
-
-
-def alone(what: str, part: Series) -> Contrast:
-    """Return a share by itself, as its difference from none."""
-    return _of_shares(what, (part,), (part.values[place] for place in sorted(part.values)), 0.0)
 
 
 def ratio(what: str, *parts: Series, margin: float) -> Contrast:

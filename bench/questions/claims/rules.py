@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from math import inf
 
@@ -19,7 +20,7 @@ from bench.judge.statistics import (
 from bench.questions.claims.claim import Finding, Measured, Verdict
 from bench.questions.claims.compare import Comparison, Comparisons, Detail, made
 from bench.questions.claims.contrast import NEARLY_NONE, Contrast, bases, together
-from bench.questions.claims.evidence import Evidence, Series
+from bench.questions.claims.evidence import Evidence, NotMeasured, Series
 from bench.report.document import TrialSet
 
 Rule = Callable[[Evidence], Finding]
@@ -96,8 +97,12 @@ def all_of(contrasts: Sequence[Contrast], details: Sequence[str] = (), *, side: 
 
 
 def lines(details: Sequence[Detail], evidence: Evidence) -> list[str]:
-    """Return what stands beside a verdict."""
-    return [line for detail in details for line in detail(evidence)]
+    """Return the lines beside a verdict, without those of arms that have no trials."""
+    found: list[str] = []
+    for detail in details:
+        with suppress(NotMeasured):
+            found += list(detail(evidence))
+    return found
 
 
 def above(*comparisons: Comparison, details: Sequence[Detail] = (), side: int = 1) -> Rule:

@@ -310,7 +310,7 @@ def test_sides_agree_with_their_pairs() -> None:
 
 def test_a_share_alone_is_its_difference_from_none() -> None:
     part = Series(experiment="storm", arms=("a",), values={(0, 1): 0.5, (0, 0): 0.2})
-    found = contrast.alone("late", part)
+    found = contrast.difference("late", part)
     assert found.values == (0.2, 0.5)
     assert (found.what, found.scale, found.margin) == ("late", Scale.DIFFERENCE, 0.0)
     assert (found.unit, found.rests_on) == (Unit.SHARE, part.rests_on)

@@ -18,13 +18,13 @@ from bench.questions.claims.claim import Finding, for_perf, for_ring
 from bench.questions.claims.compare import Of, alone, both, less
 from bench.questions.claims.contrast import NEARLY_NONE, Contrast, difference, share_margin, sides
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, Series, series
+from bench.questions.claims.families.memory import LADDERS
 from bench.questions.claims.rules import above, held, inside, mean_above
 from bench.questions.claims.setting import Setting, experiment, sending, trial
 from bench.questions.transports.profiles import RINGBUF
 from workloads.storm import Gap, Shape, Storm
 
-_LADDERS: Final = ("capacity-spread", "capacity-onecpu")
-_STORMS: Final = ("storm", "burst", "hotcpu", *_LADDERS)
+_STORMS: Final = ("storm", "burst", "hotcpu", *LADDERS)
 
 
 def experiments(on: Setting) -> tuple[Experiment, ...]:
@@ -66,7 +66,7 @@ def _cells(evidence: Evidence) -> Iterator[Contrast]:
     margin = share_margin(evidence, take, *_STORMS)
     for name in _STORMS:
         samples = evidence.samples(name)
-        if name in _LADDERS and not samples.arms:
+        if name in LADDERS and not samples.arms:
             raise NotMeasured(name)
         for budget, *arms in evidence.pairs(name):
             ring, perf = (series(samples.name, arm, take) for arm in arms)

@@ -25,7 +25,6 @@ from bench.questions.claims.compare import (
     grown,
     levels,
     over,
-    where_measured,
     within,
 )
 from bench.questions.claims.contrast import Contrast, sides
@@ -302,7 +301,7 @@ CLAIMS: Final = (
         experiments=("producers", "rate-default"),
         rule=above(
             over("kernel ns a write on rb, all CPUs over one", *_WRITES[:2]),
-            details=(_curves(_WRITES), where_measured(_delivered)),
+            details=(_curves(_WRITES), _delivered),
         ),
         cpus=2,
     ),
@@ -360,7 +359,7 @@ CLAIMS: Final = (
                     _wake("perfbuf", "none-epoll"),
                 ),
             ),
-            details=(where_measured(levels(_NS, _WOKEN)), lambda _: [_THEN]),
+            details=(levels(_NS, _WOKEN), lambda _: [_THEN]),
         ),
         cpus=2,
     ),

@@ -19,7 +19,6 @@ from bench.questions.claims.contrast import (
     NEARLY_NONE,
     SURE,
     Contrast,
-    alone,
     bases,
     difference,
     ratio,
@@ -27,13 +26,12 @@ from bench.questions.claims.contrast import (
     share_margin,
 )
 from bench.questions.claims.evidence import Evidence, NotMeasured, series
-from bench.questions.claims.families.memory import less_memory
+from bench.questions.claims.families.memory import LADDERS, less_memory
 from bench.questions.claims.quantities import dropped_share, lossless_p50_ns, violation_share
 from bench.questions.claims.rules import INCONCLUSIVE, REFUTED, REPRODUCED, first, share
 
 _DEFAULTS: Final = ("storm", "burst", "chain", "hotcpu", "stall", "rate-default")
 _DUETS: Final = ("storm-duet", "trickle-duet")
-_LADDERS: Final = ("capacity-spread", "capacity-onecpu")
 _NEARLY_ALWAYS: Final = 0.9
 _LIMITS: Final = {Scale.DIFFERENCE: NEARLY_NONE, Scale.RATIO: ABOUT_EQUAL}
 """By how much the ring may do worse and still count as not worse: of shares, and of ratios."""
@@ -62,10 +60,12 @@ def _numbers(evidence: Evidence) -> Iterator[tuple[str, Contrast, Contrast | Non
             for what, take, compare, margin in numbers:
                 with suppress(NotMeasured):  # no causal pairs, or not a trial without a loss
                     ring, perf = (series(name, arm, take) for arm in arms)
-                    own = alone(f"{where}, {what}, rb", ring) if compare is difference else None
+                    own = (
+                        difference(f"{where}, {what}, rb", ring) if compare is difference else None
+                    )
                     words = f"{where}, {what}, pb against rb"
                     yield where, compare(words, perf, ring, margin=margin), own
-    for name in _LADDERS:
+    for name in LADDERS:
         words = f"{name}, least lossless budget, pb against rb"
         yield name, less_memory(words, name)(evidence), None
 
@@ -159,7 +159,7 @@ CLAIMS: Final = (
         reproduced_when="better somewhere, and in at least 9 of 10 experiments at default "
         "settings shown to be worse by less than 1 % of records dropped and of pairs out of "
         "order, and by less than 1.25 times in latency and memory; name the exceptions",
-        experiments=(*_DEFAULTS, *_DUETS, *_LADDERS),
+        experiments=(*_DEFAULTS, *_DUETS, *LADDERS),
         rule=_default_choice,
         cpus=2,
     ),

@@ -22,7 +22,6 @@ from bench.questions.claims.compare import (
     levels,
     over,
     said,
-    where_measured,
 )
 from bench.questions.claims.contrast import NEARLY_NONE, SURE, Contrast, sides
 from bench.questions.claims.evidence import Evidence
@@ -102,7 +101,7 @@ def _rates(reference: Of, **parts: Of) -> Detail:
             rate, _ = sides(part(evidence), reference(evidence))
             wakeups = {"": part.taking(quantities.raised_per_event)}
             raised = levels("{}, {:.3f} wake-ups raised per event".format, wakeups)
-            yield f"{words}: {rate / 1e6:.2f} M/s{''.join(where_measured(raised)(evidence))}"
+            yield f"{words}: {rate / 1e6:.2f} M/s{''.join(rules.lines([raised], evidence))}"
 
     return lines
 
@@ -171,7 +170,7 @@ CLAIMS: Final = (
             details=(
                 _rates(_PERF_500, **{"rb, every 500th": _RING_500, "pb, every 500th": _PERF_500}),
                 # Not judged: its wake-ups depend on who is the quicker.
-                where_measured(_rates(_PERF_500, **{"rb, default": _USUAL})),
+                _rates(_PERF_500, **{"rb, default": _USUAL}),
                 said(over("rb at its default over pb at every 500th", _USUAL, _PERF_500)),
             ),
         ),

@@ -16,7 +16,7 @@ from bench.plan.config import Consumer, Producer
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
 from bench.questions.claims.claim import Finding, for_perf, for_ring
-from bench.questions.claims.compare import Of, alone, both, less, levels, over, where_measured
+from bench.questions.claims.compare import Of, alone, both, less, levels, over
 from bench.questions.claims.contrast import ABOUT_EQUAL, NEARLY_NONE
 from bench.questions.claims.evidence import Evidence, NotMeasured, Take
 from bench.questions.claims.setting import LIBBCC, Setting, asked, power_of_two, trial
@@ -122,9 +122,7 @@ CLAIMS: Final = (
                             "consumer saturated, {}: {:.2%} lost".format,
                             {part.budget: part for part in _SIZES},
                         ),
-                        where_measured(
-                            levels("its consumer, {}: busy for {:.0%} of the time".format, _BUSY)
-                        ),
+                        levels("its consumer, {}: busy for {:.0%} of the time".format, _BUSY),
                     ),
                 ),
                 less("share dropped where the consumer is saturated, small less large", *_SIZES),

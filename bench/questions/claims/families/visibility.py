@@ -18,7 +18,7 @@ from bench.plan.config import MIXED, Call, Consumer, Producer, Reader
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
 from bench.questions.claims.claim import Finding, for_perf, for_ring
-from bench.questions.claims.compare import Of, less, levels, made, where_measured
+from bench.questions.claims.compare import Of, less, levels, made
 from bench.questions.claims.contrast import SURE, Contrast
 from bench.questions.claims.evidence import Evidence, NotMeasured
 from bench.questions.claims.setting import Setting, asked, trial
@@ -197,7 +197,7 @@ CLAIMS: Final = (
             bound=0.01,
             unit=Unit.COUNT,
             each="an event",
-            details=[where_measured(_calls_of_perf)],
+            details=[_calls_of_perf],
         ),
         comparative=False,
     ),

@@ -23,7 +23,6 @@ from bench.questions.claims.compare import (
     less,
     levels,
     over,
-    where_measured,
     within,
 )
 from bench.questions.claims.contrast import ABOUT_EQUAL, difference, share_margin, sides
@@ -102,12 +101,10 @@ _BACKLOG: Final = [
     _raised(transport, load) for transport in ("ringbuf", "perfbuf") for load in ("1x", "100x")
 ]
 _RAISED: Final = [
-    where_measured(
-        levels(
-            "{}: {:.3f} raised per event".format,
-            {f"{words}, {load} records at once": _raised(many.transport, load)},
-            many,
-        )
+    levels(
+        "{}: {:.3f} raised per event".format,
+        {f"{words}, {load} records at once": _raised(many.transport, load)},
+        many,
     )
     for words, many in (("rb", _BACKLOG[1]), ("pb", _BACKLOG[3]))
     for load in ("1x", "10x", "100x")
