@@ -135,10 +135,8 @@ def made(
     """Return the arms of ``side`` at a budget, and what had to be left out, in words."""
     config = replace(config, producer=side.producer, lazy_reader=side.lazy_reader)
     arms, omitted = transport_arms(side.transport, config, budget_bytes, cpus=cpus)
-    return tuple(
-        replace(arm, name=arm.name.having(variant=side.variant)) if side.variant else arm
-        for arm in arms
-    ), omitted
+    variant = side.variant
+    return tuple(replace(arm, name=arm.name.having(variant=variant)) for arm in arms), omitted
 
 
 def compose(

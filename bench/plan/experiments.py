@@ -162,27 +162,24 @@ def transport_arms(
     transport: Traits, config: TrialConfig, budget_bytes: int, *, cpus: int
 ) -> tuple[tuple[Arm, ...], tuple[str, ...]]:
     """Return the arms of ``transport`` at a budget, and what had to be left out, in words."""
-    name = ArmName(transport=transport.name, budget=budgets.label(budget_bytes))
     config = replace(config, transport=transport.name)
-    payload_bytes = config.producer.payload_bytes
-    if not transport.per_cpu:
-        if not transport.holds(payload_bytes, budget_bytes):
-            return (), (f"{name}: not applicable, a record is larger than the buffer",)
-        return (Arm(name=name, config=replace(config, budget_bytes=budget_bytes)),), ()
+    buffers, sizes, wide = transport.buffers(cpus), [budget_bytes], "larger than the buffer"
+    if transport.per_cpu:
+        sizes = [pages * PAGE_BYTES for pages in budgets.perf_pages_per_cpu(budget_bytes, buffers)]
+        wide = f"too large for one {transport.sharer}'s share of the budget"
     arms: list[Arm] = []
     omitted: list[str] = []
-    buffers = transport.buffers(cpus)
-    for pages in budgets.perf_pages_per_cpu(budget_bytes, buffers):
-        actual_bytes = pages * buffers * PAGE_BYTES
-        if actual_bytes != budget_bytes:
-            name = name.having(actual=budgets.label(actual_bytes))
-        if not transport.holds(payload_bytes, pages * PAGE_BYTES):
-            omitted.append(
-                f"{name}: not applicable, a record is too large for one {transport.sharer}'s share "
-                "of the budget"
-            )
-        else:
+    for size_bytes in sizes:
+        actual_bytes = size_bytes * buffers
+        name = ArmName(
+            transport=transport.name,
+            budget=budgets.label(budget_bytes),
+            actual=budgets.label(actual_bytes) if actual_bytes != budget_bytes else "",
+        )
+        if transport.holds(config.producer.payload_bytes, size_bytes):
             arms.append(Arm(name=name, config=replace(config, budget_bytes=actual_bytes)))
+        else:
+            omitted.append(f"{name}: not applicable, a record is {wide}")
     return tuple(arms), tuple(omitted)
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from bench.linux.pages import PAGE_BYTES
-from bench.plan import budgets, duet
+from bench.plan import duet
 from bench.plan.arms import Side
 from bench.plan.config import Consumer, Producer, Reader, TrialConfig, Wake
-from bench.plan.experiments import Arm, ArmName, Experiment, second_names
+from bench.plan.experiments import Arm, Experiment, second_names, transport_arms
 from bench.questions.transports.profiles import EPOLL, TRANSPORTS, storms
 from bench.tracer.transports import traits
 from workloads.storm import Gap, Shape, Storm
@@ -91,22 +91,8 @@ class Setting:
 
     def arm(self, transport: str, budget_bytes: int, variant: str, config: TrialConfig) -> Arm:
         """Make an arm. Where the CPUs cannot share the budget equally, each gets more, not less."""
-        actual_bytes = budget_bytes
-        way = traits(transport)
-        if way.per_cpu:
-            buffers = way.buffers(self.count)
-            pages = budgets.perf_pages_per_cpu(budget_bytes, buffers)[-1]
-            actual_bytes = pages * buffers * PAGE_BYTES
-        name = ArmName(
-            transport=transport,
-            budget=budgets.label(budget_bytes),
-            actual=budgets.label(actual_bytes) if actual_bytes != budget_bytes else "",
-            variant=variant,
-        )
-        return Arm(
-            name=name,
-            config=replace(config, transport=transport, budget_bytes=actual_bytes),
-        )
+        arms, _ = transport_arms(traits(transport), config, budget_bytes, cpus=self.count)
+        return replace(arms[-1], name=arms[-1].name.having(variant=variant))
 
     def duet(
         self,

@@ -21,7 +21,7 @@ from bench.questions.claims.claim import Finding, for_perf, for_ring
 from bench.questions.claims.compare import Of, less, levels, made
 from bench.questions.claims.contrast import SURE, Contrast
 from bench.questions.claims.evidence import Evidence, NotMeasured
-from bench.questions.claims.setting import Setting, asked, trial
+from bench.questions.claims.setting import Setting, asked, power_of_two, trial
 from bench.questions.transports.profiles import BUSY, PERFBUF, RINGBUF, storms
 from workloads.storm import Shape
 
@@ -47,10 +47,11 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     either = (Call.RESERVE, Call.OUTPUT)
     calls = {call.value: trial(storm, producer=Producer(call=call)) for call in either}
     short = replace(storm, count=500)
+    roomy_bytes = max(8 * MIB, 8 * PAGE_BYTES * power_of_two(on.count))
     ask = partial(_ask, twins=())
     return (
         ask("migration", on.each(MIB, calls, (RINGBUF,))),
-        ask("mixed-lengths", on.each(8 * MIB, {"": trial(short, producer=mixed)})),
+        ask("mixed-lengths", on.each(roomy_bytes, {"": trial(short, producer=mixed)})),
         ask(_CALLS, on.each(MIB, {"busy": counting})),
         ask("lost-counts", on.each(2 * PAGE_BYTES, {"libbcc": trial(storm, stalled)})),
     )
