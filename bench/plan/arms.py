@@ -77,7 +77,8 @@ def side(text: str, find: Callable[[str], Traits], usual: Producer | None = None
     lazy_reader = bool(chosen.pop("lazy_reader", False))
     producer = replace(usual or Producer(), **chosen)
     if producer.checked:
-        _check_checked(text, transport, producer, padded=bool(usual and usual.payload_bytes))
+        padded = usual is not None and usual.payload_bytes not in (0, CHECKSUM_BYTES)
+        _check_checked(text, transport, producer, padded=padded)
     if producer.delay_cpu >= 0 and not producer.delay_ns:
         raise UsageError("delay-cpu has no effect without delay", remedy="add delay=NS")
     if producer.payload_bytes > 0 and producer.payload_bytes % 8:
