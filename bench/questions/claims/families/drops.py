@@ -11,7 +11,7 @@ from bench.judge.metrics import Unit
 from bench.judge.statistics import Scale
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.budgets import MIB
-from bench.plan.config import MIXED, Call, Consumer, Poll, Producer
+from bench.plan.config import MIXED, Call, Consumer, Poll, Producer, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities
 from bench.questions.claims.claim import Finding, for_perf, for_ring
@@ -51,7 +51,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
         shape=Shape.UNEVEN, rate_per_s=300.0, gap=Gap.EXPONENTIAL, count=4_000, seconds=2.0
     )
     drained = Consumer(poll=Poll.TIMED, interval_ms=20.0)
-    noisy = trial(uneven, drained, Producer(records_per_exit=20))
+    noisy = trial(uneven, drained, Producer(records_per_exit=20, wake=Wake.NONE))
     title = "Does one hot CPU take the room of a quiet one?"
     return (lengths, experiment("noisy-cpu", title, on.each(16 * PAGE_BYTES, {"": noisy})))
 
