@@ -55,6 +55,17 @@ ns_per_success: Final = _lossless(_ns_per_record)
 """Kernel ns of a record, where every write succeeded: the mean over all BPF runs."""
 
 
+def steady_per_s(trial: TrialResult) -> float | None:
+    """Return records delivered a second in the middle of the deliveries, or else over all of them.
+
+    The last records of a storm, fewer than the wake-up takes, wait until the program is detached.
+    """
+    cost = trial.cost
+    if cost is None or not cost.steady_delivery_ns:  # journals that do not record it
+        return drained_per_s(trial)
+    return 1e9 / cost.steady_delivery_ns
+
+
 def steady_ns(trial: TrialResult) -> float | None:
     """Return kernel ns of a record from record to record of an exit, the median over exits.
 

@@ -74,14 +74,12 @@ def _not_worse(contrast: Contrast, own: Contrast | None) -> tuple[Verdict, float
     """Return whether the ring is shown to be worse by less than its margin, and the p of that.
 
     A difference of shares is at most the ring's own, so that one that is shown to be small will
-    do, whatever the perf buffer's is.
+    do, whatever the perf buffer's is. Of two looks the surer one counts, at twice its p.
     """
-    limit = _LIMITS[contrast.scale]
-    found = replace(contrast, values=tuple(map(neg, contrast.values))).between(-inf, limit)
-    if own is not None and found[0] is INCONCLUSIVE:
-        of_own = own.between(-inf, limit)
-        return of_own if of_own[0] is REPRODUCED else found
-    return found
+    less = replace(contrast, values=tuple(map(neg, contrast.values)))
+    looks = [each.between(-inf, _LIMITS[contrast.scale]) for each in (less, own) if each]
+    shown = [p for verdict, p in looks if verdict is REPRODUCED]
+    return (REPRODUCED, min(1.0, len(looks) * min(shown))) if shown else looks[0]
 
 
 def _default_choice(evidence: Evidence) -> Finding:

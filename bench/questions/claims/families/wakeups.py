@@ -62,7 +62,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     unwoken = replace(unwoken, consumer=replace(EPOLL, cpu=on.cpus[-1]))
     calls = {"output": (RINGBUF, sending(unwoken, call=Call.OUTPUT)), "perf": (PERFBUF, unwoken)}
     several = Storm(
-        shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=150, count=600, pause_ms=2.0
+        shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=75, count=600, pause_ms=2.0
     )
     small = replace(several, burst_size=2, pause_ms=1.0, count=2 * BURSTS // BLOCKS)
     # Whether the reader finds a CPU to itself decides what is lost, so that is not left to chance.
