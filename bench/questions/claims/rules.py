@@ -142,7 +142,8 @@ def held(rule: Rule, comparison: Comparison, *, high: float, words: str, low: fl
         rests_on = tuple(dict.fromkeys((*finding.rests_on, *control.rests_on)))
         finding = replace(finding, details=(*finding.details, str(control)), rests_on=rests_on)
         if verdict is REFUTED and finding.verdict is not REFUTED:
-            found, p = control.measured(), min(1.0, 2 * p)  # either part had the chance to refute it
+            # Either part had the chance to refute it.
+            found, p = control.measured(), min(1.0, 2 * p)
             return replace(finding, verdict=verdict, reason=f"not {words}", measured=found, p=p)
         if finding.verdict is not REPRODUCED:
             return finding
