@@ -25,7 +25,7 @@ from bench.questions.claims.compare import (
 )
 from bench.questions.claims.contrast import NEARLY_NONE, SURE, Contrast, sides
 from bench.questions.claims.evidence import Evidence
-from bench.questions.claims.setting import LIBBCC, MOST_BLOCKS, Setting, asked, sending
+from bench.questions.claims.setting import LIBBCC, MORE_BLOCKS, MOST_BLOCKS, Setting, asked, sending
 from bench.questions.transports.profiles import EPOLL, PERFBUF, RINGBUF, TRANSPORTS
 
 _ask = asked(
@@ -72,7 +72,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
         _ask("rate-default", at_default, blocks=MOST_BLOCKS),
         _ask("rate-sampled", at_500th, twins=(2,), blocks=MOST_BLOCKS),
         _ask("same-cpu", on.each(one_cpu_bytes, {"": one_cpu})),
-        _ask("consumer-cost", on.each(MIB, costs, (RINGBUF,))),
+        _ask("consumer-cost", on.each(MIB, costs, (RINGBUF,)), blocks=MORE_BLOCKS),
     )
 
 

@@ -27,7 +27,7 @@ from bench.questions.claims.compare import (
 )
 from bench.questions.claims.contrast import ABOUT_EQUAL, difference, share_margin, sides
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, series
-from bench.questions.claims.setting import BLOCKS, MOST_BLOCKS, Setting, asked, sending, trial
+from bench.questions.claims.setting import BLOCKS, MORE_BLOCKS, Setting, asked, sending, trial
 from bench.questions.transports.profiles import DUET_WINDOW, EPOLL, PERFBUF, RINGBUF, TIMED
 from workloads.storm import Shape, Spawn, Storm
 
@@ -90,7 +90,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
             "burst-forced",
             (arm for arms in bursts for arm in arms),
             twins=(0, len(bursting)),  # losses at the one differ far more than at the other
-            blocks=2 * MOST_BLOCKS,  # a trial loses nothing, or much
+            blocks=2 * MORE_BLOCKS,  # a burst loses nothing, or much
         ),
         _ask("last-record", on.each(16 * PAGE_BYTES, last, (RINGBUF,)), twins=()),
     )
