@@ -46,25 +46,26 @@ def _numbers(evidence: Evidence) -> Iterator[tuple[str, Contrast, Contrast | Non
     duets = [name for name in _DUETS if evidence.samples(name).arms]
     names = _DEFAULTS if duets else (*_DEFAULTS, "trickle")
     shares = [
-        (what, take, difference, share_margin(evidence, take, *names))
+        (what, take, share_margin(evidence, take, *names))
         for what, take in (("drops", dropped_share), ("disorder", violation_share))
     ]
     noise = LEAST_MARGIN if duets else ratio_margin(evidence, lossless_p50_ns, *names)
-    latency = [("p50", lossless_p50_ns, ratio, noise)]
+    latency = [("p50", lossless_p50_ns, noise)]
     asked = dict.fromkeys(names, shares if duets else [*shares, *latency])
     for name, numbers in (asked | dict.fromkeys(duets, latency)).items():
         if not evidence.samples(name).arms:
             raise NotMeasured(name)
         for budget, *arms in evidence.pairs(name):
             where = f"{name} at {budget}"
-            for what, take, compare, margin in numbers:
+            for what, take, margin in numbers:
+                words = f"{where}, {what}, pb against rb"
                 with suppress(NotMeasured):  # no causal pairs, or not a trial without a loss
                     ring, perf = (series(name, arm, take) for arm in arms)
-                    own = (
-                        difference(f"{where}, {what}, rb", ring) if compare is difference else None
-                    )
-                    words = f"{where}, {what}, pb against rb"
-                    yield where, compare(words, perf, ring, margin=margin), own
+                    if take is lossless_p50_ns:
+                        yield where, ratio(words, perf, ring, margin=margin), None
+                    else:
+                        own = difference(f"{where}, {what}, rb", ring)
+                        yield where, difference(words, perf, ring, margin=margin), own
     for name in LADDERS:
         words = f"{name}, least lossless budget, pb against rb"
         yield name, less_memory(words, name)(evidence), None
