@@ -45,6 +45,11 @@ def rate(made: TrialResult, millions_per_s: float) -> TrialResult:
     return _cost(made, delivery_ns=round(made.cost.delivered * 1e3 / millions_per_s))
 
 
+def steady_rate(made: TrialResult, millions_per_s: float) -> TrialResult:
+    """Deliveries came at that rate, but for some at the end."""
+    return _cost(rate(made, 1.0), steady_delivery_ns=1e3 / millions_per_s)
+
+
 def ns(made: TrialResult, each_ns: float) -> TrialResult:
     """Kernel ns of a record, every write a success."""
     return _cost(made, kernel_runs=1, kernel_run_ns=round(each_ns * RECORDS))

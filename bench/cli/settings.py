@@ -151,12 +151,7 @@ def _check_owner(path: Path, status: os.stat_result) -> None:
 def _tables(path: Path, content: bytes) -> dict[str, Any]:
     from bench.host import toml
 
-    try:
-        tables = toml.parsed(content.decode("utf-8"))
-    except RecursionError as error:
-        raise UsageError(f"{path} is not TOML: nested too deeply") from error
-    except ValueError as error:
-        raise UsageError(f"{path} is not TOML: {error}") from error
+    tables = toml.tables(path, content)
     if path.name != _PYPROJECT:
         return tables
     tool = tables.get("tool")

@@ -77,8 +77,13 @@ def required(name: str, look: Callable[[], object]) -> Finding:
     try:
         return judge(name, True, str(look()), "")
     except BufbenchError as error:
-        remedy = error.remedy or "see the errno's meaning in its manual page"
-        return judge(name, False, error.message, remedy, fails=True)
+        return failed(name, error)
+
+
+def failed(name: str, error: BufbenchError) -> Finding:
+    """Return the failure of what a measurement cannot do without."""
+    remedy = error.remedy or "see the errno's meaning in its manual page"
+    return judge(name, False, error.message, remedy, fails=True)
 
 
 def privileges(held: frozenset[Capability]) -> Finding:
@@ -241,7 +246,7 @@ def examine() -> Iterator[Finding]:
 
     yield privileges(held)
     for name, error in probes.steps():
-        yield required(name, partial(_came_of, error))
+        yield failed(name, error) if error else judge(name, True, "works", "")
     yield lockdown_of(lockdown.running())
     yield check("kernel", os.uname().release)
     yield required("page size", partial(page_size, os.sysconf("SC_PAGE_SIZE")))
@@ -275,9 +280,3 @@ def examine() -> Iterator[Finding]:
         yield check("kernel log", log.readable)
     time.sleep(_LOOK_S)
     yield check("steal", procfs.cpu_times().steal_share_since(before))
-
-
-def _came_of(error: BufbenchError | None) -> str:
-    if error:
-        raise error
-    return "works"

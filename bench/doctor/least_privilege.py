@@ -24,7 +24,7 @@ from bench.tracer.transports import perfbuf, ringbuf
 from workloads import cgroup, user
 
 Attempt = Callable[[], object]
-"""Does what a part does; OSError where the kernel refuses."""
+"""Do what a part does; OSError where the kernel refuses."""
 
 _ADMIN: Final = frozenset({Cap.SYS_ADMIN})
 _DEADLINE_S: Final = 5

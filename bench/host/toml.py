@@ -5,10 +5,23 @@ from __future__ import annotations
 
 import re
 import tomllib
+from pathlib import Path
 from typing import Any, Final
+
+from bench.errors import UsageError
 
 _MOST_DOTS: Final = 64
 _QUOTED: Final = re.compile(r"\"[^\"]*\"|'[^']*'")
+
+
+def tables(path: Path, content: bytes) -> dict[str, Any]:
+    """Return the tables of a file's content; UsageError if it is not TOML."""
+    try:
+        return parsed(content.decode("utf-8"))
+    except RecursionError as error:
+        raise UsageError(f"{path} is not TOML: nested too deeply") from error
+    except ValueError as error:
+        raise UsageError(f"{path} is not TOML: {error}") from error
 
 
 def parsed(text: str) -> dict[str, Any]:

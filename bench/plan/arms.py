@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Arms as they are written: ``ringbuf``, ``perfbuf:wakeup=50``, ``ringbuf:raw:scratch``."""
+"""Parse arms as they are written: ``ringbuf``, ``perfbuf:wakeup=50``, ``ringbuf:raw:scratch``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from typing import Any, Final
 
 from bench.errors import UsageError
 from bench.plan.config import MIXED, Attach, Call, Producer, TrialConfig, Wake
-from bench.plan.experiments import Arm, Experiment, baseline_arms, transport_arms
+from bench.plan.experiments import (
+    BASELINES,
+    Arm,
+    ArmName,
+    Experiment,
+    second_names,
+    transport_arms,
+)
 from bench.plan.traits import Traits
 from bench.record.layout import CHECKSUM_BYTES
 
@@ -38,7 +45,7 @@ _NUMBERS: Final = {  # the field, and the least and largest value
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One arm as it was asked for."""
+    """Hold one arm as it was asked for."""
 
     transport: Traits
     producer: Producer = field(default_factory=Producer)
@@ -70,8 +77,8 @@ def side(text: str, find: Callable[[str], Traits], usual: Producer | None = None
     lazy_reader = bool(chosen.pop("lazy_reader", False))
     producer = replace(usual or Producer(), **chosen)
     if producer.checked:
-        padding_bytes = usual.payload_bytes if usual else 0
-        _check_checked(text, transport, producer, padding_bytes=padding_bytes)
+        padded = usual is not None and usual.payload_bytes not in (0, CHECKSUM_BYTES)
+        _check_checked(text, transport, producer, padded=padded)
     if producer.delay_cpu >= 0 and not producer.delay_ns:
         raise UsageError("delay-cpu has no effect without delay", remedy="add delay=NS")
     if producer.payload_bytes > 0 and producer.payload_bytes % 8:
@@ -83,26 +90,29 @@ def side(text: str, find: Callable[[str], Traits], usual: Producer | None = None
     return Side(transport=transport, producer=producer, variant=variant, lazy_reader=lazy_reader)
 
 
-def _check_checked(text: str, transport: Traits, producer: Producer, *, padding_bytes: int) -> None:
+def _check_checked(text: str, transport: Traits, producer: Producer, *, padded: bool) -> None:
     """Raise UsageError for what records with a checksum, or preemptible programs, cannot have."""
-    if padding_bytes not in (0, CHECKSUM_BYTES):
-        raise UsageError(
-            f"{text[:80]}: a checked record has its checksum for payload", remedy="leave it out"
-        )
-    if transport.overwrites or producer.call not in (Call.RESERVE, Call.OUTPUT):
-        raise UsageError(
-            f"{text[:80]}: a checked arm is written by reserve or output, and overwrites nothing",
-            remedy="take ringbuf, and neither dynptr nor largest",
-        )
-    if producer.records_per_exit > 1:
-        raise UsageError(
-            f"{text[:80]}: a checked arm sends one record per exit", remedy="leave records out"
-        )
-    if producer.wake is Wake.WATERMARK and transport.calls and producer.attach.preemptible:
-        raise UsageError(
-            f"{text[:80]}: a program that may be preempted cannot count records up to a wake-up",
-            remedy="take adaptive, none or forced wake-ups",
-        )
+    call, counts = producer.call, producer.wake is Wake.WATERMARK and transport.calls
+    for wrong, why, remedy in (
+        (padded, "a checked record has its checksum for payload", "leave it out"),
+        (
+            transport.overwrites or call not in (Call.RESERVE, Call.OUTPUT),
+            "a checked arm is written by reserve or output, and overwrites nothing",
+            "take ringbuf, and neither dynptr nor largest",
+        ),
+        (
+            producer.records_per_exit > 1,
+            "a checked arm sends one record per exit",
+            "leave records out",
+        ),
+        (
+            counts and producer.attach.preemptible,
+            "a program that may be preempted cannot count records up to a wake-up",
+            "take adaptive, none or forced wake-ups",
+        ),
+    ):
+        if wrong:
+            raise UsageError(f"{text[:80]}: {why}", remedy=remedy)
 
 
 def _chosen(word: str) -> dict[str, Any]:
@@ -126,10 +136,8 @@ def made(
     """Return the arms of ``side`` at a budget, and what had to be left out, in words."""
     config = replace(config, producer=side.producer, lazy_reader=side.lazy_reader)
     arms, omitted = transport_arms(side.transport, config, budget_bytes, cpus=cpus)
-    return tuple(
-        replace(arm, name=arm.name.having(variant=side.variant)) if side.variant else arm
-        for arm in arms
-    ), omitted
+    variant = side.variant
+    return tuple(replace(arm, name=arm.name.having(variant=variant)) for arm in arms), omitted
 
 
 def compose(
@@ -142,15 +150,25 @@ def compose(
     blocks: int,
     cpus: int,
     baselines: bool = False,
+    twins_at: int | None = None,
 ) -> Experiment:
-    """Return ``config`` under each of ``sides`` at each budget; ``baselines``: none and noop."""
-    arms: list[Arm] = list(baseline_arms(config)) if baselines else []
+    """Return ``config`` under each of ``sides`` at each budget, all else being equal.
+
+    ``baselines`` adds no tracer and one that writes nothing; ``twins_at`` A/A arms at that budget.
+    """
+    bare = replace(config, budget_bytes=0, kernel_stats=False)
+    arms = [
+        Arm(name=ArmName(name), config=replace(bare, transport=name))
+        for name in (BASELINES if baselines else ())
+    ]
     omitted: list[str] = []
     for budget_bytes in budgets_bytes:
         for side in sides:
             more, without = made(side, config, budget_bytes, cpus=cpus)
             arms += more
             omitted += without
+            if budget_bytes == twins_at:
+                arms += second_names(more[:1])
     return Experiment(
         name=name, title=title, arms=tuple(arms), blocks=blocks, omitted=tuple(omitted)
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Budgets: data bytes of a transport's buffers, and which sizes a kernel and a machine allow."""
+"""Parse and check budgets: the data bytes of a transport's buffers, as kernel and machine allow."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The configuration of one trial: everything that is chosen, nothing that is found out."""
+"""Define the configuration of one trial: all that is chosen, nothing that is measured."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from workloads.storm import Storm
 
 
 class Poll(StrEnum):
-    """How the consumer waits: on epoll, not at all, asleep for a fixed interval, or for the end.
+    """Say how the consumer waits: on epoll, not at all, for a fixed interval, or for the end.
 
     Edge-triggered epoll asks no buffer before it sleeps: the consumer has to look again after its
     position is published, which takes a full barrier. ``EDGE_BARE`` lacks both.
@@ -26,12 +26,12 @@ class Poll(StrEnum):
 
     @property
     def on_epoll(self) -> bool:
-        """Whether the kernel wakes the consumer."""
+        """Return whether the kernel wakes the consumer."""
         return self in (Poll.EPOLL, Poll.EDGE, Poll.EDGE_BARE)
 
 
 class Wake(StrEnum):
-    """When the producer wakes the consumer."""
+    """Say when the producer wakes the consumer."""
 
     ADAPTIVE = "adaptive"  # the transport's default: ring when caught up, perf at every record
     NONE = "none"
@@ -41,7 +41,7 @@ class Wake(StrEnum):
 
 
 class Call(StrEnum):
-    """How a ring buffer is written."""
+    """Name the calls by which a ring buffer is written."""
 
     RESERVE = "reserve"
     OUTPUT = "output"
@@ -51,7 +51,7 @@ class Call(StrEnum):
 
 
 class Attach(StrEnum):
-    """What a program that runs at an exit is attached to."""
+    """Name what a program that runs at an exit is attached to."""
 
     TRACEPOINT = "tracepoint"  # a perf event on it: never preempted
     RAW = "raw"  # the raw tracepoint: preemptible from 7.0 on
@@ -59,12 +59,12 @@ class Attach(StrEnum):
 
     @property
     def preemptible(self) -> bool:
-        """Whether some kernel lets others run on the program's CPU before it has ended."""
+        """Return whether some kernel lets others run on the program's CPU before it has ended."""
         return self is not Attach.TRACEPOINT
 
 
 class Reader(StrEnum):
-    """What drains the buffers."""
+    """Name what drains the buffers."""
 
     NATIVE = "native"
     LIBBCC = "bcc"
@@ -77,7 +77,7 @@ MIXED = -1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consumer:
-    """How the buffers are drained."""
+    """Say how the buffers are drained."""
 
     reader: Reader = Reader.NATIVE
     command: tuple[str, ...] = ()  # of Reader.COMMAND
@@ -94,7 +94,7 @@ class Consumer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Producer:
-    """What the BPF program does at each exit."""
+    """Say what the BPF program does at each exit."""
 
     wake: Wake = Wake.ADAPTIVE
     watermark: int = 1  # records for Wake.WATERMARK, bytes with headers for Wake.BYTES
@@ -110,12 +110,12 @@ class Producer:
 
 
 AGES: Final = 20
-"""Parts of a window, by which it is seen how long the arm before it is felt."""
+"""Parts of a window, which show for how long the arm before it has an effect."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duet:
-    """How the exits of one storm are shared out to the two arms of a duet, at random."""
+    """Say how the exits of one storm are assigned to the two arms of a duet, at random."""
 
     window_ns: int = 0  # each window of so long to one of them; 0: each process
     washout_ns: int = 0  # at the beginning of each window, left out of latency and write time
@@ -124,7 +124,7 @@ class Duet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialConfig:
-    """One configuration that blocks compare."""
+    """Hold one configuration that blocks compare."""
 
     transport: str  # "ringbuf", "perfbuf", "noop" (a program that writes nothing), "none"
     budget_bytes: int  # data bytes over all buffers; 0 for noop and none

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Duets: two arms that share their storms, and the rule by which exits are shared out."""
+"""Plan duets: two arms that share their storms, and the rule by which exits are assigned."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ SHORTEST_WINDOW_NS: Final = 500_000
 LONGEST_WINDOW_NS: Final = 1_000_000_000
 WASHOUT: Final = 0.2
 LEAST_WASHOUT_NS: Final = 200_000
-"""A window's beginning that is left out, where the arm before is felt: so long, or such a share.
+"""The beginning of a window that is left out, since the arm before still has an effect.
 
-How long that is does not depend on the window: docs/metrics.md has the experiment.
+It has this length or this share. How long the effect lasts does not depend on the window:
+docs/metrics.md has the experiment.
 """
 
 _WINDOW: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(us|ms|s)")

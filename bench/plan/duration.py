@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""How long storms are expected to take: for choosing counts, and for showing the time left.
+"""Estimate how long storms take: for choosing counts, and for showing the time left.
 
 The rates are those of a virtual machine with 2 CPUs, measured without a tracer and rounded. They
 size a storm, and nothing that is judged depends on them.
@@ -18,7 +18,7 @@ OVERHEAD_S: Final = 0.15
 """Opening buffers, attaching, draining, measuring and writing a line, for each trial."""
 
 MOST_PER_S: Final = 100_000.0
-"""More processes a second than this are not expected of any machine."""
+"""The most processes a second that are expected of any machine."""
 
 _RECORD_S: Final = 0.2e-6
 _PAYLOAD_BYTE_S: Final = 0.5e-9

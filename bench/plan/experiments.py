@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Experiments: the question each one answers, its arms, and which arms are compared with which.
+"""Define experiments: the question each one answers, its arms, and which of them are compared.
 
 Names of arms carry what a comparison needs, since a journal holds nothing else of the plan:
 
@@ -34,7 +34,7 @@ _MOST_REFERENCES: Final = 8
 
 
 class ArmName(str):  # noqa: SLOT000  its parts are few, and vars() names them
-    """An arm's parts, and as a string the label made of them. All but ``copy`` are labels."""
+    """Hold an arm's parts and, as a string, its label. All parts but ``copy`` are labels."""
 
     transport: str
     budget: str  # "" where there is none, as of a baseline
@@ -83,7 +83,7 @@ class ArmName(str):  # noqa: SLOT000  its parts are few, and vars() names them
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
-    """One configuration of an experiment."""
+    """Hold one configuration of an experiment."""
 
     name: ArmName
     config: TrialConfig
@@ -91,7 +91,7 @@ class Arm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
-    """Arms that every block runs once each, in random order."""
+    """Hold arms that every block runs once each, in random order."""
 
     name: str
     title: str  # the question that it answers
@@ -101,7 +101,7 @@ class Experiment:
 
     @property
     def duet(self) -> bool:
-        """Whether a block is one storm that both arms share."""
+        """Return whether a block is one storm that both arms share."""
         return bool(self.arms) and self.arms[0].config.duet is not None
 
     def order(self, block: int, seed: int) -> tuple[Arm, ...]:
@@ -117,7 +117,7 @@ class Experiment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """Two arms of one experiment, by name: ``left`` is judged against ``right``."""
+    """Name two arms of one experiment: ``left`` is judged against ``right``."""
 
     left: ArmName
     right: ArmName
@@ -158,76 +158,31 @@ def twins(names: Iterable[ArmName]) -> tuple[Pair, ...]:
     )
 
 
-def baseline_arms(config: TrialConfig) -> tuple[Arm, ...]:
-    """Return ``config``'s workload under no tracer and under one that writes nothing."""
-    return tuple(
-        Arm(
-            name=ArmName(name),
-            config=replace(config, transport=name, budget_bytes=0, kernel_stats=False),
-        )
-        for name in BASELINES
-    )
-
-
 def transport_arms(
     transport: Traits, config: TrialConfig, budget_bytes: int, *, cpus: int
 ) -> tuple[tuple[Arm, ...], tuple[str, ...]]:
     """Return the arms of ``transport`` at a budget, and what had to be left out, in words."""
-    name = ArmName(transport=transport.name, budget=budgets.label(budget_bytes))
     config = replace(config, transport=transport.name)
-    payload_bytes = config.producer.payload_bytes
-    if not transport.per_cpu:
-        if not transport.holds(payload_bytes, budget_bytes):
-            return (), (f"{name}: not applicable, a record is larger than the buffer",)
-        return (Arm(name=name, config=replace(config, budget_bytes=budget_bytes)),), ()
+    buffers, sizes, wide = transport.buffers(cpus), [budget_bytes], "larger than the buffer"
+    if transport.per_cpu:
+        sizes = [pages * PAGE_BYTES for pages in budgets.perf_pages_per_cpu(budget_bytes, buffers)]
+        wide = f"too large for one {transport.sharer}'s share of the budget"
     arms: list[Arm] = []
     omitted: list[str] = []
-    buffers = transport.buffers(cpus)
-    for pages in budgets.perf_pages_per_cpu(budget_bytes, buffers):
-        actual_bytes = pages * buffers * PAGE_BYTES
-        if actual_bytes != budget_bytes:
-            name = name.having(actual=budgets.label(actual_bytes))
-        if not transport.holds(payload_bytes, pages * PAGE_BYTES):
-            omitted.append(
-                f"{name}: not applicable, a record is too large for one {transport.sharer}'s share "
-                "of the budget"
-            )
-        else:
+    for size_bytes in sizes:
+        actual_bytes = size_bytes * buffers
+        name = ArmName(
+            transport=transport.name,
+            budget=budgets.label(budget_bytes),
+            actual=budgets.label(actual_bytes) if actual_bytes != budget_bytes else "",
+        )
+        if transport.holds(config.producer.payload_bytes, size_bytes):
             arms.append(Arm(name=name, config=replace(config, budget_bytes=actual_bytes)))
+        else:
+            omitted.append(f"{name}: not applicable, a record is {wide}")
     return tuple(arms), tuple(omitted)
 
 
 def second_names(arms: Iterable[Arm]) -> tuple[Arm, ...]:
     """Return the same configurations under their second names."""
     return tuple(replace(arm, name=arm.name.having(copy=2)) for arm in arms)
-
-
-def compose(
-    *,
-    name: str,
-    title: str,
-    config: TrialConfig,
-    transports: Iterable[Traits],
-    budgets_bytes: Iterable[int],
-    blocks: int,
-    cpus: int,
-    baselines: bool = False,
-    twins_at: int | None = None,
-) -> Experiment:
-    """Return ``config`` under each of ``transports`` at each budget, all else being equal.
-
-    ``baselines`` adds none and noop; ``twins_at`` adds the A/A arms at that budget.
-    """
-    arms: list[Arm] = list(baseline_arms(config)) if baselines else []
-    omitted: list[str] = []
-    chosen = tuple(transports)
-    for budget_bytes in budgets_bytes:
-        for transport in chosen:
-            more, without = transport_arms(transport, config, budget_bytes, cpus=cpus)
-            arms += more
-            omitted += without
-            if budget_bytes == twins_at:
-                arms += second_names(more[:1])
-    return Experiment(
-        name=name, title=title, arms=tuple(arms), blocks=blocks, omitted=tuple(omitted)
-    )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Mixes of record lengths: sixteen records in turn, of up to four lengths.
+"""Make mixes of record lengths: sixteen records in turn, of up to four lengths.
 
 The BPF program takes a record's length from its sequence number, since reserve wants constants and
 the reader checks each record's length against what was asked for.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The outline of a run: which trials it is to have, so that its journal shows what is missing."""
+"""List the trials that a run is to have, so that its journal shows what is missing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.plan.experiments import Experiment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """Blocks of one experiment, each with all of these arms."""
+    """Hold blocks of one experiment, each with all of these arms."""
 
     experiment: str
     arms: tuple[str, ...]
@@ -21,7 +21,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outline:
-    """What is planned; a line of a journal adds to those before it."""
+    """Hold what is planned; a line of a journal adds to those before it."""
 
     stages: tuple[Stage, ...] = ()
     open: bool = False  # what follows is decided by what has come out, or by time

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Which CPUs share which of fewer rings."""
+"""Assign CPUs to fewer rings."""
 
 from __future__ import annotations
 

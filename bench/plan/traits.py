@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Traits: what sets a transport apart, as values that plans, judging and reports take."""
+"""Define traits: what sets a transport apart, as values for plans, judging and reports."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.plan.budgets import longest_record_bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """How a transport is drawn."""
+    """Say how a transport is drawn."""
 
     colour: str
     dark: str  # the same on a dark page
@@ -24,7 +24,7 @@ GREY: Final = Look(colour="#808080", dark="#A8A8A8", shape="cross", dash=(1, 3))
 
 @dataclass(frozen=True, kw_only=True)
 class Traits:
-    """One transport. The defaults are neutral: they serve a name that only a journal knows."""
+    """Describe one transport. The defaults are neutral: they suit names only journals have."""
 
     name: str
     title: str  # in sentences: "the ring buffer"
@@ -51,12 +51,12 @@ class Traits:
 
     @property
     def sharer(self) -> str:
-        """What has a share of a budget, in words."""
+        """Name what has a share of a budget."""
         return "CPU" if self.most_buffers is None else "ring"
 
     @property
     def one_for_each_cpu(self) -> bool:
-        """Whether each CPU has a buffer of its own, which no other writes to."""
+        """Return whether each CPU has a buffer of its own, which no other writes to."""
         return self.per_cpu and self.most_buffers is None
 
     def holds(self, payload_bytes: int, buffer_bytes: int) -> bool:

@@ -12,9 +12,9 @@ import bench.questions.transports.document as transports
 from bench.journal.schema import JournalContent
 from bench.questions.claims.catalogue import judge
 from bench.questions.claims.claim import Verdict
-from bench.questions.claims.evidence import Basis, Evidence, of_journals
+from bench.questions.claims.evidence import Evidence, of_journals
 from bench.questions.transports.summary import Places, Summary, compare_journals
-from bench.report.document import Document
+from bench.report.document import Document, TrialSet
 
 _NOTHING_SAID: Final = (Verdict.NOT_MEASURED, Verdict.NOT_APPLICABLE)
 
@@ -46,7 +46,7 @@ def _of(summary: Summary, evidence: Evidence, places: Places) -> Iterator[Docume
     yield from reversed(found) if claimed else found
 
 
-def _lines(basis: Basis, summary: Summary, places: Places) -> str:
+def _lines(basis: TrialSet, summary: Summary, places: Places) -> str:
     """Return the lines of journals that a basis stands in: "quick.jsonl, lines 3, 9, 12"."""
     samples = summary.experiments.get(basis.experiment)
     if samples is None or basis.arm not in samples.arms:

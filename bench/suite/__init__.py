@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Suite: the experiments as pytest-benchmark tests, for nox -s bench."""
+"""Run the experiments as pytest-benchmark tests, for nox -s bench."""

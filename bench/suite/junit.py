@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The JUnit file of the suite, completed by what pytest does not know of: gates and exit codes.
+"""Complete the JUnit file of the suite by what pytest does not know: gates and exit codes.
 
 A file that says nothing failed must mean exit code 0, however the suite ended: so one that says
 that it did not end is written first.
@@ -24,7 +24,7 @@ _UNENDED: Final = "the suite did not end"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One more test case. ``failure`` and ``error`` are "" where there is none."""
+    """Hold one more test case. ``failure`` and ``error`` are "" where there is none."""
 
     name: str
     seconds: float = 0.0

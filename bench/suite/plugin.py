@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""pytest plugin of the suite: options, the campaign, the replayed clock, gates and the summary.
+"""Extend pytest for the suite: options, the campaign, the replayed clock, gates and the summary.
 
 It is registered after pytest-benchmark's plugin and before the terminal's: what fails while a
 library saves or compares costs neither the summary nor the page.
@@ -36,7 +36,7 @@ _SHOWS_ONLY: Final = ("collectonly", "setupplan", "showfixtures", "show_fixtures
 
 
 class ReplayClock:
-    """A timer for pytest-benchmark: it stands still unless a replayed round advances it."""
+    """Time rounds for pytest-benchmark: time passes only when a replayed round advances it."""
 
     def __init__(self) -> None:
         self._now_ns = 0
@@ -51,7 +51,7 @@ class ReplayClock:
 
 
 class Suite:
-    """What the tests of one session share: the plan, and its trials once they are run."""
+    """Hold what the tests of one session share: the plan, and its trials once they are run."""
 
     def __init__(self, config: pytest.Config) -> None:
         name = config.getoption("--profile")

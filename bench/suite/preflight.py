@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What pytest-benchmark would find out after the last trial, found out before the first."""
+"""Refuse before the first trial what pytest-benchmark would refuse after the last."""
 
 from __future__ import annotations
 

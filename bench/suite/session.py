@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The suite as ./run bench starts it: pytest with the plugin, ending with bufbench's exit codes."""
+"""Run pytest with the plugin, as ./run bench does, and end with bufbench's exit codes."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _MEANINGS: Final[Mapping[pytest.ExitCode, ExitCode]] = {
 
 
 class _Session:
-    """What pytest does not do for us at a session's beginning and end.
+    """Do what pytest does not at a session's beginning and end.
 
-    It keeps the session's own exit status: pytest.main takes our numbers for its own.
+    It keeps the session's own exit status: pytest.main takes bufbench's codes for its own.
     """
 
     def __init__(self, ending: Ending, xml: Path | None) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""One test per experiment and arm: rounds are blocks, a round's time is the storm's own."""
+"""Replay trials as tests, one per experiment and arm: a round is a block, its time the storm's."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _EXTRA: Final[tuple[tuple[str, str, Callable[[Iterable[Any]], object], tuple[str
     ("ordering", "", sum, ("causal_pairs", "causal_violations")),
     ("latency", "latency_", median, ("p50_ns", "p99_ns")),
 )
-"""The part of a trial, what its numbers' names begin with, and how several are taken together."""
+"""The part of a trial, the prefix of its numbers' names, and how several are combined."""
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.guests, pytest.mark.live, pytest.mark.slow]
 LABEL = "7.3"
 
 
-def judged(folder: Path, *claims: str, cpus: int) -> dict[str, Finding]:
+def judged(folder: Path, *claims: str, cpus: int, blocks: int) -> dict[str, Finding]:
     """Run the experiments of these claims in a guest; return what they came out as."""
     if shutil.which("qemu-system-x86_64") is None:
         pytest.skip("no QEMU")
@@ -33,7 +33,7 @@ def judged(folder: Path, *claims: str, cpus: int) -> dict[str, Finding]:
     except BufbenchError as error:
         pytest.skip(f"{LABEL} cannot be had: {error}")
     journal = folder / "journal.jsonl"
-    command = [*BUFBENCH, "claims", *(f"--only={each}" for each in claims)]
+    command = [*BUFBENCH, "claims", f"--blocks={blocks}", *(f"--only={each}" for each in claims)]
     run = f"{shlex.join(command)} --output {journal} > {folder}/said 2>&1"
     guest = Guest(cpus=cpus, memory_mib=2048, time_limit_s=590.0, kvm=False)
     with booted(image, guest, folder, ["/bin/sh", "-c", run]) as watch:
@@ -48,14 +48,14 @@ def judged(folder: Path, *claims: str, cpus: int) -> dict[str, Finding]:
 
 def test_rings_that_overwrite_are_judged_where_there_are_some(tmp_path: Path) -> None:
     wanted = ("rb-overwrite-newest", "rb-overwrite-scales", "rb-discard-strands")
-    found = judged(tmp_path, *wanted, cpus=2)
+    found = judged(tmp_path, *wanted, cpus=2, blocks=8)
     assert found["rb-overwrite-newest"].verdict is Verdict.REPRODUCED
     assert found["rb-overwrite-scales"].measured is not None
     assert found["rb-discard-strands"].verdict is Verdict.REPRODUCED
 
 
 def test_what_takes_more_cpus_runs_on_eight_and_is_not_judged(tmp_path: Path) -> None:
-    found = judged(tmp_path, "pb-poll-degrades", "rb-memory-scales", cpus=8)
+    found = judged(tmp_path, "pb-poll-degrades", "rb-memory-scales", cpus=8, blocks=2)
     assert found["pb-poll-degrades"].verdict is Verdict.NOT_APPLICABLE
     assert found["pb-poll-degrades"].reason == "needs 32 CPUs, this run had 8"
     assert found["rb-memory-scales"].measured is not None

@@ -182,8 +182,8 @@ def test_claims_rest_on_storms_as_asked_for() -> None:
         for way in ("ringbuf", "perfbuf")
     ]
     with pytest.raises(NotMeasured):
-        ratio("", parts[0], parts[1], 0.02)
-    assert ratio("", parts[0], parts[0], 0.02).blocks == 8
+        ratio("", parts[0], parts[1], margin=0.02)
+    assert ratio("", parts[0], parts[0], margin=0.02).blocks == 8
     assert share_margin(timed, dropped_share, "storm") == 0
 
 
@@ -193,7 +193,7 @@ def test_arms_that_a_plan_gives_other_storms_may_be_contrasted() -> None:
         series("storm", samples.arms[arm], lambda trial: float(trial.storm.reaped))
         for arm in (RING, PERF)
     ]
-    assert ratio("", parts[0], parts[1], 0.02).blocks == 8
+    assert ratio("", parts[0], parts[1], margin=0.02).blocks == 8
 
 
 def _two(found: list[TrialResult]) -> list[TrialResult]:

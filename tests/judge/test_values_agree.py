@@ -140,7 +140,7 @@ def test_what_a_claim_shows_of_both_sides_agrees_with_their_ratio(
 ) -> None:
     left, right = (series(tuple(pair[at] for pair in pairs)) for at in (0, 1))
     of_left, of_right = sides(left, right)
-    point = ratio("", left, right, 0.0).estimate.point
+    point = ratio("", left, right, margin=0.0).estimate.point
     assert of_left / of_right == pytest.approx(point)
     a, b = sides(left, right, Scale.DIFFERENCE)
     assert a - b == pytest.approx(
@@ -163,14 +163,14 @@ def test_the_evidence_of_a_claim_agrees_with_its_ratio() -> None:
     made += arm("rate-default", "perfbuf@8MiB", rate, LOWER)
     ring, perf = (float(line.split()[1]) for line in details("rb-faster-default", made)[:2])
     of_ring, of_perf = series(HIGHER), series(LOWER)
-    assert sign(ring - perf) == says(ratio("", of_ring, of_perf, 0.0).estimate)
+    assert sign(ring - perf) == says(ratio("", of_ring, of_perf, margin=0.0).estimate)
     made = arm("producers", "ringbuf@64MiB/1cpu", ns, tuple(100 * each for each in LOWER))
     made += arm("producers", "ringbuf@64MiB/2cpu", ns, tuple(100 * each for each in HIGHER))
     made += arm("producers", "perfbuf@64MiB/1cpu", ns, (100.0,) * 8)
     made += arm("producers", "perfbuf@64MiB/2cpu", ns, (100.0,) * 8)
     words = next(each for each in details("rb-contention", made) if each.startswith("rb, by"))
     one, two = (float(each.split()[0]) for each in words.partition(": ")[2].split(", "))
-    assert sign(two - one) == says(ratio("", of_ring, of_perf, 0.0).estimate)
+    assert sign(two - one) == says(ratio("", of_ring, of_perf, margin=0.0).estimate)
 
 
 def test_a_change_is_not_judged_by_one_centre_and_shown_by_another() -> None:

@@ -14,7 +14,7 @@ from bench.questions.claims.catalogue import claims
 from bench.tracer.build import Kernel
 from bench.tracer.transports import traits
 from workloads.generator import check
-from workloads.storm import Shape
+from workloads.storm import Gap, Shape
 
 RECORD_AND_HEADER_BYTES = 72 + 16
 
@@ -160,6 +160,23 @@ def test_the_larger_ring_of_a_slow_consumer_holds_a_hundredth_of_the_storm_at_mo
     large = max(arms, key=lambda arm: arm.config.budget_bytes).config
     sent = large.storm.count * large.producer.records_per_exit
     assert large.budget_bytes / (72 + 8) < 0.01 * sent
+
+
+def test_a_slow_consumer_is_never_without_records_and_gets_as_many_in_every_storm() -> None:
+    small = min(planned()["slow-consumer"].arms, key=lambda arm: arm.config.budget_bytes).config
+    gap_ns = 1e9 / small.storm.rate_per_s
+    read_in_a_gap = gap_ns / small.consumer.cost_ns
+    assert small.storm.gap is Gap.FIXED
+    assert read_in_a_gap < small.producer.records_per_exit
+    assert 2 * read_in_a_gap < small.budget_bytes / (72 + 8)
+
+
+def test_the_quiet_cpu_keeps_no_step_with_the_reader_and_fits_into_its_perf_buffer() -> None:
+    perf = next(arm for arm in planned()["noisy-cpu"].arms if arm.config.transport == "perfbuf")
+    storm, consumer, producer = perf.config.storm, perf.config.consumer, perf.config.producer
+    assert storm.gap is Gap.EXPONENTIAL
+    records = storm.rate_per_s * consumer.interval_ms / 1e3 * producer.records_per_exit
+    assert 2 * records * (72 + 16) < perf.config.budget_bytes / 2  # of each CPU
 
 
 def test_memory_at_half_the_cpus_needs_four() -> None:

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.plan.arms import Side, compose
 from bench.plan.budgets import KIB
 from bench.plan.config import MIXED, Producer, TrialConfig
-from bench.plan.experiments import ArmName, Experiment, comparisons, compose, twins
+from bench.plan.experiments import ArmName, Experiment, comparisons, twins
 from bench.tracer.transports import find
 
 LABELS = st.sampled_from(["8KiB", "64KiB", "1MiB"])
@@ -19,10 +20,11 @@ def composed(cpus: int = 2, payload_bytes: int = 0) -> Experiment:
     return compose(
         name="storm",
         title="Which?",
-        config=TrialConfig(
-            transport="none", budget_bytes=0, producer=Producer(payload_bytes=payload_bytes)
-        ),
-        transports=map(find, ("ringbuf", "perfbuf")),
+        config=TrialConfig(transport="none", budget_bytes=0),
+        sides=[
+            Side(transport=find(each), producer=Producer(payload_bytes=payload_bytes))
+            for each in ("ringbuf", "perfbuf")
+        ],
         budgets_bytes=(8 * KIB, 64 * KIB),
         blocks=8,
         cpus=cpus,

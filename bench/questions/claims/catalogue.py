@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The catalogue: every claim of every family, judged together.
+"""Judge every claim of every family together.
 
 ``python -m bench.questions.claims.catalogue`` prints the tables of docs/claims.md.
 """
@@ -37,7 +37,7 @@ _REFUSED_HEADER = """\
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """A claim and what was found."""
+    """Hold a claim and what was found."""
 
     claim: Claim
     finding: Finding
@@ -50,7 +50,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """All judgements on one machine."""
+    """Hold all judgements on one machine."""
 
     machine: Machine | None
     judgements: tuple[Judgement, ...]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Claims and findings: a published statement with its rule, and the verdict with its reasons."""
+"""Define claims and findings: a statement with its rule, and a verdict with its reasons."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from typing import Final
 from bench.amounts import counted
 from bench.judge.metrics import Unit
 from bench.judge.statistics import Estimate
-from bench.questions.claims.evidence import Basis, Evidence, NotApplicable, NotMeasured
+from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured
+from bench.report.document import TrialSet
 
 
 class Side(StrEnum):
-    """The buffer that a claim favours: the tables of the catalogue."""
+    """Name the buffer that a claim favours: one table of the catalogue each."""
 
     RING = "for the ring buffer"
     PERF = "for the perf buffer, or against the ring buffer"
@@ -29,7 +30,7 @@ class Side(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What a claim comes out as."""
+    """Name the outcomes of a claim."""
 
     REPRODUCED = "reproduced"
     REFUTED = "refuted"
@@ -40,7 +41,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """The number that decided, with the bounds of its 95 % interval."""
+    """Hold the number that decided, with the bounds of its 95 % interval."""
 
     what: str  # a description, "delivered a second, rb over pb"
     unit: Unit
@@ -56,10 +57,15 @@ class Measured:
         low, high = found.low, found.high
         return cls(what=what, unit=unit, point=found.point, low=low, high=high, bound=bound)
 
+    @classmethod
+    def exactly(cls, what: str, count: int, *, bound: int) -> Measured:
+        """Return a count that is not an estimate."""
+        return cls(what=what, unit=Unit.COUNT, point=count, low=count, high=count, bound=bound)
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The verdict and its reasons."""
+    """Hold the verdict and its reasons."""
 
     verdict: Verdict
     reason: str
@@ -69,12 +75,12 @@ class Finding:
     p: float | None = None  # comparative claims: of the verdict being chance, before correction
     further_blocks: int | None = None  # inconclusive: how many more would likely settle it
     details: tuple[str, ...] = ()
-    rests_on: tuple[Basis, ...] = ()
+    rests_on: tuple[TrialSet, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """One published statement. The wording is bufbench's; ``sources`` say where it stands."""
+    """Hold one published statement, in bufbench's wording; ``sources`` say where it was made."""
 
     id: str
     side: Side
@@ -88,7 +94,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim(Statement):
-    """A statement with the rule that judges it."""
+    """Hold a statement with the rule that judges it."""
 
     published: str = "none"
     comparative: bool = True

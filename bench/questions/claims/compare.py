@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from statistics import median
 
@@ -12,19 +11,19 @@ from bench.judge.floor import LEAST_MARGIN
 from bench.judge.samples import ArmSamples
 from bench.questions.claims import contrast
 from bench.questions.claims.contrast import Contrast, ratio_margin, share_margin, sides
-from bench.questions.claims.evidence import Evidence, NotMeasured, Series, Take, series
+from bench.questions.claims.evidence import Evidence, Series, Take, series
 
 Comparison = Callable[[Evidence], Contrast]
 Comparisons = Sequence[Comparison] | Callable[[Evidence], Iterable[Contrast]]
 Detail = Callable[[Evidence], Iterable[str]]
-"""Lines that stand beside a verdict."""
+"""Give lines beside a verdict; NotMeasured where an arm has no trials."""
 Form = Callable[[str, float], str]
 """Format a name and its number, as ``str.format`` does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Of:
-    """A number of one arm, by block."""
+    """Take a number of one arm, by block."""
 
     take: Take
     experiment: str
@@ -62,11 +61,10 @@ def over(what: str, *parts: Of, margin: float | None = None) -> Comparison:
     """Compare a / b, or (a / b) / (c / d); the margin is what twins are unlike by unless given."""
 
     def compare(evidence: Evidence) -> Contrast:
-        values = [part(evidence) for part in parts]
         held = margin
         if held is None:
             held = ratio_margin(evidence, parts[0].take, parts[0].experiment)
-        return contrast.ratio_of_ratios(what, values, held)
+        return contrast.ratio(what, *(part(evidence) for part in parts), margin=held)
 
     return compare
 
@@ -83,13 +81,13 @@ def less(what: str, left: Of, right: Of, *, least: float = 0.0) -> Comparison:
         what,
         left(evidence),
         right(evidence),
-        max(least, share_margin(evidence, left.take, left.experiment)),
+        margin=max(least, share_margin(evidence, left.take, left.experiment)),
     )
 
 
 def alone(what: str, part: Of) -> Comparison:
     """Compare a share with none."""
-    return lambda evidence: contrast.alone(what, part(evidence))
+    return lambda evidence: contrast.difference(what, part(evidence))
 
 
 def made(comparisons: Comparisons, evidence: Evidence) -> list[Contrast]:
@@ -130,16 +128,6 @@ def grown(form: Form, parts: Mapping[str, Of], growth: Comparison, *, paired: in
     return lines
 
 
-def where_measured(detail: Detail) -> Detail:
-    """Return the lines of ``detail``, or none where an arm has no trials."""
-
-    def lines(evidence: Evidence) -> Iterable[str]:
-        with suppress(NotMeasured):
-            yield from list(detail(evidence))
-
-    return lines
-
-
 def said(comparison: Comparison) -> Detail:
-    """Return a line for a comparison that decides nothing, where it is measured."""
-    return where_measured(lambda evidence: [str(comparison(evidence))])
+    """Return a line for a comparison that decides nothing."""
+    return lambda evidence: [str(comparison(evidence))]

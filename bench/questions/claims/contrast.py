@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Contrasts: paired comparisons within blocks, each held against a margin."""
+"""Compare within blocks, in pairs, and hold the result against a margin."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ from bench.judge.statistics import (
 )
 from bench.plan.experiments import twins
 from bench.questions.claims.claim import Measured, Verdict
-from bench.questions.claims.evidence import Basis, Evidence, NotMeasured, Series, Take, series
+from bench.questions.claims.evidence import Evidence, NotMeasured, Series, Take, series
+from bench.report.document import TrialSet
 
 SURE: Final = 0.05  # p of one test that says something; the catalogue corrects for all of them
 NEARLY_NONE: Final = 0.01  # a share shown to be smaller counts as none, or as no more
@@ -42,7 +43,7 @@ _MOST_FURTHER: Final = 1_000  # blocks
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contrast:
-    """How much one side exceeds the other in each block, and the margin it has to exceed.
+    """Hold by how much one side exceeds the other in each block, and the margin that it has to.
 
     Of a ratio ``values`` are logarithms and ``margin`` is a share over 1; of a difference both
     are plain.
@@ -52,7 +53,7 @@ class Contrast:
     scale: Scale
     values: tuple[float, ...]
     margin: float
-    rests_on: tuple[Basis, ...]
+    rests_on: tuple[TrialSet, ...]
     unit: Unit = Unit.TIMES
 
     @property
@@ -156,7 +157,7 @@ def _estimate(scale: Scale, values: tuple[float, ...]) -> Estimate:
     return paired_difference(values, [0.0] * len(values), mean=True)
 
 
-def bases(parts: Iterable[Series | Contrast]) -> tuple[Basis, ...]:
+def bases(parts: Iterable[Series | Contrast]) -> tuple[TrialSet, ...]:
     """Return what ``parts`` rest on, each basis once."""
     return tuple(dict.fromkeys(chain.from_iterable(part.rests_on for part in parts)))
 
@@ -190,37 +191,24 @@ def sides(left: Series, right: Series, scale: Scale = Scale.RATIO) -> tuple[floa
     return centre * exp(median(log(left.values[p] / right.values[p]) for p in places)), centre
 
 
-def _of_shares(
-    what: str, parts: Sequence[Series], values: Iterable[float], margin: float
+def difference(
+    what: str, left: Series, right: Series | None = None, *, margin: float = 0.0
 ) -> Contrast:
+    """Compare ``left`` minus ``right`` within blocks, of shares; without ``right``, with none."""
+    parts = (left,) if right is None else (left, right)
+    less = right.values if right is not None else dict.fromkeys(left.values, 0.0)
     return Contrast(
         what=what,
         scale=Scale.DIFFERENCE,
-        values=tuple(values),
+        values=tuple(left.values[place] - less[place] for place in shared(*parts)),
         margin=margin,
-        rests_on=tuple(chain.from_iterable(part.rests_on for part in parts)),
+        rests_on=bases(parts),
         unit=Unit.SHARE,
     )
 
 
-def difference(what: str, left: Series, right: Series, margin: float) -> Contrast:
-    """Compare ``left`` minus ``right`` within blocks, of shares."""
-    values = (left.values[place] - right.values[place] for place in shared(left, right))
-    return _of_shares(what, (left, right), values, margin)
-
-
-def alone(what: str, part: Series) -> Contrast:
-    """Return a share by itself, as its difference from none."""
-    return _of_shares(what, (part,), (part.values[place] for place in sorted(part.values)), 0.0)
-
-
-def ratio(what: str, left: Series, right: Series, margin: float) -> Contrast:
-    """Compare ``left`` over ``right`` within blocks; all values have to be above 0."""
-    return ratio_of_ratios(what, (left, right), margin)
-
-
-def ratio_of_ratios(what: str, parts: Sequence[Series], margin: float) -> Contrast:
-    """Compare a / b, or (a / b) / (c / d), within blocks."""
+def ratio(what: str, *parts: Series, margin: float) -> Contrast:
+    """Compare a / b, or (a / b) / (c / d), within blocks; all values have to be above 0."""
     places = shared(*parts)
     first, *others = (
         [log(left.values[place] / right.values[place]) for place in places]
@@ -261,7 +249,7 @@ def floor(evidence: Evidence, take: Take, experiments: Iterable[str], scale: Sca
             with suppress(NotMeasured):
                 both = (samples.arms[arm] for arm in (pair.left, pair.right))
                 left, right = (series(name, arm, take) for arm in both)
-                sizes.append(shown_by(compare("", left, right, 0.0).estimate))
+                sizes.append(shown_by(compare("", left, right, margin=0.0).estimate))
     return max(sizes)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What JSON has of the claims: docs/record-format.md."""
+"""Define the JSON of claims, which docs/record-format.md documents."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FORMAT: Final = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberData:
-    """A number with the bounds of its 95 % interval."""
+    """Hold a number with the bounds of its 95 % interval."""
 
     what: str
     unit: Unit
@@ -30,14 +30,14 @@ class NumberData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredData(NumberData):
-    """The number that decided."""
+    """Hold the number that decided."""
 
     bound: float  # what the interval was held against
 
 
 @dataclass(frozen=True, slots=True)
 class TrialData:
-    """A trial, by its run and block."""
+    """Name a trial by its run and block."""
 
     run: int
     block: int
@@ -45,7 +45,7 @@ class TrialData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BasisData:
-    """Trials of one arm that a verdict rests on."""
+    """Name trials of one arm that a verdict rests on."""
 
     experiment: str
     arm: str
@@ -54,7 +54,7 @@ class BasisData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimData(Statement):
-    """A claim and its verdict."""
+    """Hold a claim and its verdict."""
 
     verdict: Verdict
     reason: str
@@ -68,7 +68,7 @@ class ClaimData(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedData:
-    """The verdicts on one machine."""
+    """Hold the verdicts on one machine."""
 
     machine: Machine | None
     plan: PlanData | None  # how much of it ran
@@ -77,7 +77,7 @@ class JudgedData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimsData:
-    """What JSON has: every machine."""
+    """Hold the verdicts on every machine."""
 
     format: int
     machines: tuple[JudgedData, ...]

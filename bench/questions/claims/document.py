@@ -9,14 +9,22 @@ from typing import Final
 from bench.amounts import counted
 from bench.judge.metrics import Unit
 from bench.questions.claims.catalogue import Judged, Judgement
-from bench.questions.claims.checks import checks
 from bench.questions.claims.claim import Claim, Finding, Side, Verdict
 from bench.questions.claims.data import judged_data
-from bench.questions.claims.evidence import Basis
 from bench.questions.claims.expectations import Expectations
 from bench.questions.claims.refused import REFUSED
 from bench.questions.claims.sources import links
-from bench.questions.claims.words import MARKS, SIGNS, SPOKEN, badge, figure, notes, reason, tally
+from bench.questions.claims.words import (
+    MARKS,
+    SIGNS,
+    SPOKEN,
+    badge,
+    checks,
+    figure,
+    notes,
+    reason,
+    tally,
+)
 from bench.questions.transports.measures import origin
 from bench.questions.transports.words import machine_words
 from bench.report.document import (
@@ -50,7 +58,7 @@ _COLUMNS: Final = (
 
 def document(
     judged: Judged,
-    lines: Mapping[Basis, str] | None = None,
+    lines: Mapping[TrialSet, str] | None = None,
     *,
     expected: Expectations | None = None,
     strict: bool = False,
@@ -70,7 +78,7 @@ def document(
     )
 
 
-def _parts(judged: Judged, lines: Mapping[Basis, str]) -> Iterator[Part]:
+def _parts(judged: Judged, lines: Mapping[TrialSet, str]) -> Iterator[Part]:
     yield from (Note(text=line, mark=Mark.OPEN) for line in notes(judged))
     by_verdict = {
         verdict: found
@@ -136,7 +144,7 @@ def _grouped(judgements: Iterable[Judgement]) -> str:
 
 def _evidence(finding: Finding) -> Evidence:
     return Evidence(
-        trials=tuple(pick(TrialSet, basis) for basis in finding.rests_on),
+        trials=finding.rests_on,
         low=finding.measured.low if finding.measured is not None else None,
         high=finding.measured.high if finding.measured is not None else None,
     )
@@ -159,7 +167,7 @@ def _row(judgement: Judgement) -> Row:
     )
 
 
-def _fold(judgement: Judgement, lines: Mapping[Basis, str], shown: str = "") -> Fold:
+def _fold(judgement: Judgement, lines: Mapping[TrialSet, str], shown: str = "") -> Fold:
     claim, finding = judgement.claim, judgement.finding
     return Fold(
         key=claim.id,
@@ -172,7 +180,7 @@ def _fold(judgement: Judgement, lines: Mapping[Basis, str], shown: str = "") -> 
     )
 
 
-def _reasons(claim: Claim, finding: Finding, lines: Mapping[Basis, str]) -> Iterator[Part]:
+def _reasons(claim: Claim, finding: Finding, lines: Mapping[TrialSet, str]) -> Iterator[Part]:
     yield Sentence(
         lead=finding.verdict.value.capitalize(),
         text=f"{reason(finding)}.",

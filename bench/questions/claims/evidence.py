@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Evidence: the trials that claims are judged by, as series of one number over blocks."""
+"""Collect the trials that claims are judged by, as series of one number over blocks."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from bench.plan.experiments import comparisons
 from bench.questions.transports.coverage import Coverage, coverage
 from bench.questions.transports.profiles import PERFBUF, RINGBUF
 from bench.questions.transports.summary import by_machine
+from bench.report.document import TrialSet
 from bench.trial.result import State, TrialResult
 
 Take = Callable[[TrialResult], float | None]
-"""A number of a trial; None where it has no meaning."""
+"""Take a number of a trial; None where it has no meaning."""
 
 
 _OTHERWISE: Final = {
@@ -31,25 +32,16 @@ _OTHERWISE: Final = {
 
 
 class NotMeasured(Exception):
-    """An arm that a rule needs has no trials."""
+    """Report that an arm that a rule needs has no trials."""
 
 
 class NotApplicable(Exception):
-    """What this machine or kernel lacks."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Basis:
-    """Trials of one arm that a finding rests on, by run and block."""
-
-    experiment: str
-    arm: str
-    trials: tuple[Place, ...]
+    """Report what this machine or kernel lacks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """One number by run and block, of one arm or taken from several together."""
+    """Hold one number by run and block, of one arm or taken from several together."""
 
     experiment: str
     arms: tuple[str, ...]
@@ -57,24 +49,25 @@ class Series:
     loads: Mapping[Place, tuple[Load, ...]] = field(default_factory=dict)
 
     @property
-    def rests_on(self) -> tuple[Basis, ...]:
+    def rests_on(self) -> tuple[TrialSet, ...]:
         """Return where the values come from."""
         trials = tuple(sorted(self.values))
-        return tuple(Basis(experiment=self.experiment, arm=arm, trials=trials) for arm in self.arms)
+        found = (TrialSet(experiment=self.experiment, arm=arm, trials=trials) for arm in self.arms)
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """All trials of one machine, filed; the kernels of all journals beside it."""
+    """Hold all trials of one machine, filed, and what other machines of the journals gave."""
 
     experiments: Mapping[str, ExperimentSamples]
     machine: Machine | None = None
     kernels: Mapping[str, bool] = field(default_factory=dict)
     """Whether the ring ran, by release of the kernels of a matrix."""
     beside: tuple[Evidence, ...] = ()
-    """What all machines of the journals gave, this one included."""
+    """Evidence of all machines of the journals, this one included."""
     capabilities: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
-    """By transport, the fewest with which its tracer works; None: with none. {}: not tried."""
+    """By transport, the fewest with which its tracer works; None: no set will do. {}: not tried."""
     coverage: Coverage | None = None  # None: trials that are not read from a journal
 
     def samples(self, experiment: str) -> ExperimentSamples:

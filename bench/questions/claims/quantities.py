@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Numbers of a trial that claims speak of; None where a trial does not have one."""
+"""Take the numbers that claims are about from a trial; None where it does not have one."""
 
 from __future__ import annotations
 
@@ -53,6 +53,17 @@ steady_write_ns: Final = number("steady_write_ns")
 _ns_per_record: Final = number("kernel_ns_per_record")
 ns_per_success: Final = _lossless(_ns_per_record)
 """Kernel ns of a record, where every write succeeded: the mean over all BPF runs."""
+
+
+def steady_per_s(trial: TrialResult) -> float | None:
+    """Return records delivered a second in the middle of the deliveries, or else over all of them.
+
+    The last records of a storm, fewer than the wake-up takes, wait until the program is detached.
+    """
+    cost = trial.cost
+    if cost is None or not cost.steady_delivery_ns:  # journals that do not record it
+        return drained_per_s(trial)
+    return 1e9 / cost.steady_delivery_ns
 
 
 def steady_ns(trial: TrialResult) -> float | None:
@@ -121,7 +132,7 @@ def lost_apart(trial: TrialResult) -> float | None:
 
 
 class Late(NamedTuple):
-    """Records that waited at least the pause between bursts, of how many bursts and records."""
+    """Count records that waited at least the pause between bursts, and all bursts and records."""
 
     late: int
     bursts: int

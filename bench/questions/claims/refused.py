@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Published claims that are not in the catalogue, each with the reason."""
+"""List published claims that are not in the catalogue, each with the reason."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A published statement that nothing here can test."""
+    """Hold a published statement that nothing here can test."""
 
     id: str
     statement: str

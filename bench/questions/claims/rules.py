@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Rules: how comparisons and counts become a finding."""
+"""Turn comparisons and counts into a finding."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from math import inf
 
@@ -19,7 +20,8 @@ from bench.judge.statistics import (
 from bench.questions.claims.claim import Finding, Measured, Verdict
 from bench.questions.claims.compare import Comparison, Comparisons, Detail, made
 from bench.questions.claims.contrast import NEARLY_NONE, Contrast, bases, together
-from bench.questions.claims.evidence import Basis, Evidence, Series
+from bench.questions.claims.evidence import Evidence, NotMeasured, Series
+from bench.report.document import TrialSet
 
 Rule = Callable[[Evidence], Finding]
 Shown = Callable[[Evidence], tuple[str, Contrast, float] | None]
@@ -95,8 +97,12 @@ def all_of(contrasts: Sequence[Contrast], details: Sequence[str] = (), *, side: 
 
 
 def lines(details: Sequence[Detail], evidence: Evidence) -> list[str]:
-    """Return what stands beside a verdict."""
-    return [line for detail in details for line in detail(evidence)]
+    """Return the lines beside a verdict, without those of arms that have no trials."""
+    found: list[str] = []
+    for detail in details:
+        with suppress(NotMeasured):
+            found += list(detail(evidence))
+    return found
 
 
 def above(*comparisons: Comparison, details: Sequence[Detail] = (), side: int = 1) -> Rule:
@@ -125,8 +131,9 @@ def mean_above(
 def held(rule: Rule, comparison: Comparison, *, high: float, words: str, low: float = -inf) -> Rule:
     """Hold ``rule`` to a part of its claim that says "no" or "no more".
 
-    It stays reproduced only if the comparison is shown to lie between ``low`` and ``high``, and is
-    refuted if it is shown not to. Its p is then that of the less sure of both parts.
+    It stays reproduced only if the comparison is shown to lie between ``low`` and ``high``; its p
+    is then that of the less sure of both parts. It is refuted if that is shown not to be so, even
+    where ``rule`` leaves it open: a claim of two parts does not hold without one of them.
     """
 
     def judge(evidence: Evidence) -> Finding:
@@ -134,13 +141,14 @@ def held(rule: Rule, comparison: Comparison, *, high: float, words: str, low: fl
         verdict, p = control.between(low, high)
         rests_on = tuple(dict.fromkeys((*finding.rests_on, *control.rests_on)))
         finding = replace(finding, details=(*finding.details, str(control)), rests_on=rests_on)
+        if verdict is REFUTED and finding.verdict is not REFUTED:
+            # Either part had the chance to refute it.
+            found, p = control.measured(), min(1.0, 2 * p)
+            return replace(finding, verdict=verdict, reason=f"not {words}", measured=found, p=p)
         if finding.verdict is not REPRODUCED:
             return finding
         if verdict is REPRODUCED:
             return replace(finding, reason=f"{finding.reason}; {words}", p=max(finding.p or 0.0, p))
-        if verdict is REFUTED:
-            found = control.measured()
-            return replace(finding, verdict=verdict, reason=f"not {words}", measured=found, p=p)
         return replace(
             finding,
             verdict=INCONCLUSIVE,
@@ -209,7 +217,7 @@ def counted(
         further_blocks=max(1, FEWEST_BLOCKS - (blocks if trials is None else trials)),
         details=tuple(details),
         rests_on=tuple(
-            Basis(experiment=name, arm=arm.name, trials=tuple(sorted(arm.readings)))
+            TrialSet(experiment=name, arm=arm.name, trials=tuple(sorted(arm.readings)))
             for name, arm in arms
         ),
     )

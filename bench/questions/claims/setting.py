@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from bench.linux.pages import PAGE_BYTES
-from bench.plan import budgets, duet
+from bench.plan import duet
 from bench.plan.arms import Side
 from bench.plan.config import Consumer, Producer, Reader, TrialConfig, Wake
-from bench.plan.experiments import Arm, ArmName, Experiment, second_names
-from bench.questions.transports.profiles import EPOLL, TRANSPORTS
+from bench.plan.experiments import Arm, Experiment, second_names, transport_arms
+from bench.questions.transports.profiles import EPOLL, TRANSPORTS, storms
 from bench.tracer.transports import traits
-from workloads.storm import Storm
+from workloads.storm import Gap, Shape, Storm
 
 BLOCKS: Final = 8
 MORE_BLOCKS: Final = 12
@@ -33,7 +33,7 @@ RECORD_AND_HEADER_BYTES: Final = 96  # the longer of the two transports', rounde
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """The CPUs that experiments are made for."""
+    """Make experiments for the CPUs that may be used."""
 
     cpus: tuple[int, ...]  # that may be used; the first one writes where the last one reads
 
@@ -71,6 +71,13 @@ class Setting:
         storm = replace(config.storm, workers=count, cpus=self.cpus[:count])
         return replace(config, storm=storm)
 
+    def steady(self, rate_per_s: float, count: int) -> Storm:
+        """Return processes that exit on the first CPU at equal intervals."""
+        trickle = storms(self.count)[Shape.TRICKLE]
+        return replace(
+            trickle, rate_per_s=rate_per_s, gap=Gap.FIXED, count=count, cpus=self.cpus[:1]
+        )
+
     def holding(self, config: TrialConfig, *, times: float = 1) -> int:
         """Return the least budget of one buffer that holds all records of ``config``.
 
@@ -84,22 +91,8 @@ class Setting:
 
     def arm(self, transport: str, budget_bytes: int, variant: str, config: TrialConfig) -> Arm:
         """Make an arm. Where the CPUs cannot share the budget equally, each gets more, not less."""
-        actual_bytes = budget_bytes
-        way = traits(transport)
-        if way.per_cpu:
-            buffers = way.buffers(self.count)
-            pages = budgets.perf_pages_per_cpu(budget_bytes, buffers)[-1]
-            actual_bytes = pages * buffers * PAGE_BYTES
-        name = ArmName(
-            transport=transport,
-            budget=budgets.label(budget_bytes),
-            actual=budgets.label(actual_bytes) if actual_bytes != budget_bytes else "",
-            variant=variant,
-        )
-        return Arm(
-            name=name,
-            config=replace(config, transport=transport, budget_bytes=actual_bytes),
-        )
+        arms, _ = transport_arms(traits(transport), config, budget_bytes, cpus=self.count)
+        return replace(arms[-1], name=arms[-1].name.having(variant=variant))
 
     def duet(
         self,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Where the sources that claims name can be read."""
+"""Find the addresses of the sources that claims name."""
 
 from __future__ import annotations
 

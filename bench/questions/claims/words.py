@@ -1,22 +1,25 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Claims in words: the tally, a verdict with its sign, its number and its reason."""
+"""Express verdicts: the tally, a verdict with its sign, number and reason, and as a check."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from bench.amounts import counted
 from bench.questions.claims.catalogue import Judged
-from bench.questions.claims.claim import Finding, Measured, Verdict
+from bench.questions.claims.claim import Claim, Finding, Measured, Verdict
+from bench.questions.claims.expectations import Expectations, failure
 from bench.questions.transports.words import completeness, incomplete, repeats
-from bench.report.document import Mark
+from bench.report.document import Check, Mark, Passing
 from bench.report.units import clean, number
 
 SIGNS: Final = dict(zip(Verdict, "✓✗?--", strict=True))
 SPOKEN: Final = (Verdict.REPRODUCED, Verdict.REFUTED, Verdict.INCONCLUSIVE)
-"""Verdicts of a claim that trials speak to."""
+"""Verdicts that rest on trials."""
+_PASSING: Final = {Verdict.REPRODUCED: Passing.PASSED, Verdict.REFUTED: Passing.FAILED}
 MARKS: Final = dict(
     zip(Verdict, (Mark.GOOD, Mark.BAD, Mark.OPEN, Mark.SOFT, Mark.SOFT), strict=True)
 )
@@ -67,3 +70,25 @@ def notes(judged: Judged) -> Iterator[str]:
 def badge(finding: Finding) -> str:
     """Return a verdict with its sign."""
     return f"{SIGNS[finding.verdict]} {finding.verdict}"
+
+
+def checks(judged: Judged, expected: Expectations, *, strict: bool) -> Iterator[Check]:
+    """Yield a check of each claim; one that is expected passes if it came out so."""
+    for each in judged.judgements:
+        made, wanted = check(each.claim, each.finding), expected.get(each.claim.id)
+        if wanted is not None:
+            passed = Passing.PASSED if each.finding.verdict is wanted else Passing.SKIPPED
+            failed = failure(expected, each, strict=strict)
+            outcome = Passing.FAILED if failed else passed
+            made = replace(made, outcome=outcome, text=f"expected {wanted}; {made.text}")
+        yield made
+
+
+def check(claim: Claim, finding: Finding) -> Check:
+    """Return the verdict for programs: reproduced is passed, refuted is failed."""
+    said = ", ".join(filter(None, (figure(finding.measured), reason(finding))))
+    return Check(
+        name=claim.id,
+        outcome=_PASSING.get(finding.verdict, Passing.SKIPPED),
+        text=f"{finding.verdict}: {said}",
+    )

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from bench.amounts import counted
 from bench.campaign.gates import Gate
-from bench.questions.claims.checks import check
+from bench.questions.claims.words import check
 from bench.questions.kernels.matrix import Matrix
 from bench.questions.kernels.outcome import Status
 from bench.questions.kernels.rows import KernelRow

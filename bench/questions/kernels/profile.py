@@ -13,11 +13,11 @@ from typing import Final
 
 from bench.linux.pages import PAGE_BYTES
 from bench.plan import duet
-from bench.plan.arms import Side
+from bench.plan.arms import Side, compose
 from bench.plan.budgets import KIB, LARGEST_RING_BYTES, MIB
 from bench.plan.config import Consumer, TrialConfig
 from bench.plan.duration import nominal_rate_per_s
-from bench.plan.experiments import Arm, ArmName, Experiment, compose
+from bench.plan.experiments import Arm, ArmName, Experiment
 from bench.questions.transports.attachments import torn
 from bench.questions.transports.profiles import (
     AWAY,
@@ -195,7 +195,7 @@ def _experiment(
         name=name,
         title=title,
         config=config,
-        transports=map(find, on.transports),
+        sides=[Side(transport=find(each), producer=config.producer) for each in on.transports],
         budgets_bytes=budgets_bytes,
         blocks=blocks,
         cpus=on.cpus,

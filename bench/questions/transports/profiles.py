@@ -10,11 +10,11 @@ from typing import Final
 from bench.errors import UsageError
 from bench.linux.pages import PAGE_BYTES
 from bench.plan import duet
-from bench.plan.arms import Side
+from bench.plan.arms import Side, compose
 from bench.plan.budgets import KIB, MIB
 from bench.plan.config import Consumer, Poll, Producer, TrialConfig
 from bench.plan.duration import MOST_PER_S, nominal_rate_per_s
-from bench.plan.experiments import REFERENCE, Experiment, compose
+from bench.plan.experiments import REFERENCE, Experiment
 from bench.tracer.transports import find
 from workloads.storm import Gap, Shape, Spawn, Storm
 
@@ -258,7 +258,7 @@ def _experiment(row: _Row, scale: _Scale, cpus: int) -> Experiment:
         name=row.name,
         title=row.title,
         config=config,
-        transports=map(find, TRANSPORTS),
+        sides=[Side(transport=find(each), producer=config.producer) for each in TRANSPORTS],
         budgets_bytes=sorted((*row.budgets_bytes, *between_bytes)),
         blocks=scale.blocks,
         cpus=cpus,
@@ -274,7 +274,7 @@ def _ladder(scale: _Scale, cpus: int) -> Experiment:
         name="ladder",
         title="What is the least budget at which 20 storms lose nothing?",
         config=TrialConfig(transport="none", budget_bytes=0, storm=storm),
-        transports=map(find, TRANSPORTS),
+        sides=[Side(transport=find(each)) for each in TRANSPORTS],
         budgets_bytes=(PAGE_BYTES << power for power in range(1, (MIB // PAGE_BYTES).bit_length())),
         blocks=LADDER_STORMS,
         cpus=cpus,

@@ -7,7 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
-from made_up_claims import Set, arm, bursts, cpu, dropped, evidence, noisy, rate, torn, write_time
+from made_up_claims import (
+    Set,
+    arm,
+    bursts,
+    cpu,
+    dropped,
+    evidence,
+    noisy,
+    rate,
+    steady_rate,
+    torn,
+    write_time,
+)
 from made_up_trials import header, machine
 
 from bench.journal.schema import JournalContent, Run
@@ -193,6 +205,15 @@ def test_rings_that_cannot_overwrite_are_not_judged_by_it() -> None:
     for claim in ("rb-overwrite-newest", "rb-overwrite-scales"):
         assert finding(claim, old).verdict is ABSENT
         assert finding(claim, evidence()).verdict is UNKNOWN
+
+
+def test_what_waits_for_the_end_of_a_storm_is_no_part_of_a_sampled_rate() -> None:
+    made = arm("rate-sampled", "ringbuf@1MiB/every500", steady_rate, noisy(4.0))
+    made += arm("rate-sampled", "perfbuf@1MiB/every500", steady_rate, noisy(3.0)[::-1])
+    found = finding("rb-faster-sampled", evidence(made))
+    assert found.verdict is REPRODUCED
+    assert found.measured is not None
+    assert found.measured.point == pytest.approx(4 / 3, rel=0.02)
 
 
 def losing_beside(busy: float) -> Set:

@@ -30,16 +30,20 @@ def series(name: str, *values: float, first: int = 0) -> Series:
 
 
 def of_ratios(factors: tuple[float, ...], margin: float) -> Contrast:
-    return contrast.ratio("x", series("a", *factors), series("b", *[1.0] * len(factors)), margin)
+    return contrast.ratio(
+        "x", series("a", *factors), series("b", *[1.0] * len(factors)), margin=margin
+    )
 
 
 def of_shares(shares: tuple[float, ...], margin: float) -> Contrast:
-    return contrast.difference("x", series("a", *shares), series("b", *[0.0] * len(shares)), margin)
+    return contrast.difference(
+        "x", series("a", *shares), series("b", *[0.0] * len(shares)), margin=margin
+    )
 
 
 def test_a_ratio_is_left_over_right_in_the_blocks_that_both_have() -> None:
     left, right = series("a", 8.0, 6.0, 5.0), series("b", 3.0, 2.0, 7.0, first=1)
-    found = contrast.ratio("rate, a over b", left, right, 0.25)
+    found = contrast.ratio("rate, a over b", left, right, margin=0.25)
     assert [math.exp(value) for value in found.values] == pytest.approx([2.0, 2.5])
     assert (found.what, found.scale, found.unit) == ("rate, a over b", Scale.RATIO, Unit.TIMES)
     assert (found.blocks, found.margin) == (2, 0.25)
@@ -51,7 +55,7 @@ def test_a_ratio_is_left_over_right_in_the_blocks_that_both_have() -> None:
 
 
 def test_a_difference_is_left_minus_right() -> None:
-    found = contrast.difference("x", series("a", 0.5, 0.2), series("b", 0.1, 0.3), 0.05)
+    found = contrast.difference("x", series("a", 0.5, 0.2), series("b", 0.1, 0.3), margin=0.05)
     assert found.values == pytest.approx((0.4, -0.1))
     assert (found.scale, found.unit, found.bound) == (Scale.DIFFERENCE, Unit.SHARE, 0.05)
     assert [basis.arm for basis in found.rests_on] == ["a", "b"]
@@ -60,13 +64,13 @@ def test_a_difference_is_left_minus_right() -> None:
 def test_blocks_are_paired_by_place_and_not_by_position() -> None:
     left = Series(experiment="storm", arms=("a",), values={(1, 0): 10.0, (0, 0): 4.0})
     right = Series(experiment="storm", arms=("b",), values={(0, 0): 2.0, (1, 0): 1.0})
-    found = contrast.ratio("x", left, right, 0.0)
+    found = contrast.ratio("x", left, right, margin=0.0)
     assert [math.exp(value) for value in found.values] == pytest.approx([2.0, 10.0])
 
 
 def test_a_ratio_of_ratios_by_hand() -> None:
     parts = (series("a", 12.0), series("b", 3.0), series("c", 10.0), series("d", 5.0))
-    found = contrast.ratio_of_ratios("x", parts, 0.1)
+    found = contrast.ratio("x", *parts, margin=0.1)
     assert math.exp(found.values[0]) == pytest.approx(4.0 / 2.0)
     assert (found.scale, found.margin, found.what) == (Scale.RATIO, 0.1, "x")
     assert [basis.arm for basis in found.rests_on] == ["a", "b", "c", "d"]
@@ -74,7 +78,7 @@ def test_a_ratio_of_ratios_by_hand() -> None:
 
 def test_without_a_common_block_nothing_is_measured() -> None:
     with pytest.raises(NotMeasured, match="storm"):
-        contrast.ratio("x", series("a", 1.0), series("b", 1.0, first=1), 0.0)
+        contrast.ratio("x", series("a", 1.0), series("b", 1.0, first=1), margin=0.0)
 
 
 def test_several_together_are_their_mean_block_by_block() -> None:
@@ -177,7 +181,9 @@ def test_further_blocks_are_four_at_least_and_a_thousand_at_most() -> None:
 @given(st.lists(st.floats(0.1, 10), min_size=3, max_size=12))
 def test_swapping_the_sides_mirrors_the_values(factors: list[float]) -> None:
     left, right = series("a", *factors), series("b", *[1.0] * len(factors))
-    there, back = (contrast.ratio("x", *sides, 0.0) for sides in ((left, right), (right, left)))
+    there, back = (
+        contrast.ratio("x", *sides, margin=0.0) for sides in ((left, right), (right, left))
+    )
     assert there.values == pytest.approx([-value for value in back.values])
 
 
@@ -304,7 +310,7 @@ def test_sides_agree_with_their_pairs() -> None:
 
 def test_a_share_alone_is_its_difference_from_none() -> None:
     part = Series(experiment="storm", arms=("a",), values={(0, 1): 0.5, (0, 0): 0.2})
-    found = contrast.alone("late", part)
+    found = contrast.difference("late", part)
     assert found.values == (0.2, 0.5)
     assert (found.what, found.scale, found.margin) == ("late", Scale.DIFFERENCE, 0.0)
     assert (found.unit, found.rests_on) == (Unit.SHARE, part.rests_on)

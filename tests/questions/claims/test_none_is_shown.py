@@ -144,6 +144,17 @@ def test_what_does_not_happen_on_the_perf_buffer(perf: Values, expected: Verdict
     assert finding("rb-noisy-cpu", made).verdict is expected
 
 
+def test_half_of_a_claim_that_does_not_hold_refutes_it_though_the_other_is_open() -> None:
+    made = arm("rate-default", "ringbuf@8MiB", rate, (1.9, 2.1) * 4)  # within 1 to 2, or not
+    made += arm("rate-default", "ringbuf@8MiB/1cpu", rate, noisy(0.5))
+    found = finding("rb-saturates", made)
+    assert (found.verdict, found.p is not None and found.p < 0.01) == (REFUTED, True)
+    assert found.reason == "not all CPUs deliver within 1.25 times what one does"
+    made = arm("rate-default", "ringbuf@8MiB", rate, (1.9, 2.1) * 4)
+    made += arm("rate-default", "ringbuf@8MiB/1cpu", rate, noisy(2.0))
+    assert finding("rb-saturates", made).verdict is OPEN
+
+
 @pytest.mark.parametrize(
     ("perf", "expected"),
     [((0.0,) * 8, REPRODUCED), ((0.0,) * 7 + (0.3,), OPEN), (noisy(0.2), REFUTED)],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What a tracer's programs are attached to, whichever buffer they write to."""
+"""Judge the claim about what programs are attached to, whichever buffer they write to."""
 
 from __future__ import annotations
 

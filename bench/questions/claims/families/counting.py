@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The claim about counts in the kernel, for who wants no more than counts."""
+"""Judge the claim that counting in the kernel is cheaper where counts will do."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The claim about records behind one that was discarded without a wake-up."""
+"""Judge the claim about records behind one that was discarded without a wake-up."""
 
 from __future__ import annotations
 

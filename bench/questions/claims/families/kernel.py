@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Claims about the kernel: ns per record of calls, refusals, contention; its version."""
+"""Judge claims about the kernel: ns per record by call, refusal and contention; its version."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from math import inf
@@ -12,7 +12,6 @@ from typing import Final
 
 from bench.amounts import counted
 from bench.judge.floor import LEAST_MARGIN
-from bench.judge.metrics import Unit
 from bench.judge.numbers import number
 from bench.judge.samples import ArmSamples
 from bench.linux.pages import PAGE_BYTES
@@ -25,9 +24,7 @@ from bench.questions.claims.compare import (
     Of,
     grown,
     levels,
-    made,
     over,
-    where_measured,
     within,
 )
 from bench.questions.claims.contrast import Contrast, sides
@@ -55,7 +52,7 @@ _ask = asked(
 
 
 _CALLS: Final = "reserve-output-"
-"""Of duets: and the bytes of payload."""
+"""The names of duets begin so; the bytes of payload follow."""
 
 _EXITS: Final = {0: 400, 256: 400, 1_024: 200, 4_096: 60}  # by bytes of payload
 _READERS: Final = {"busy": BUSY, "asleep": AWAY}
@@ -116,27 +113,27 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
 
 
 def _by_size(evidence: Evidence) -> list[Contrast]:
-    if found := [name for name in evidence.experiments if name.startswith(_CALLS)]:
-        at = partial(Of, steady_write_ns)
-        duets = [
-            over(
-                f"with {size:,} bytes of payload",
-                *(at(f"{_CALLS}{size}", RINGBUF, call) for call in (Call.OUTPUT, Call.RESERVE)),
-                margin=LEAST_MARGIN,
-            )
-            for size in sorted(int(name.removeprefix(_CALLS)) for name in found)
-        ]
-        return made(duets, evidence)
-    names = (arm.name for arm in evidence.arms("reserve-output", "ringbuf"))
-    sizes = [int(each.variant[7:]) for each in names if each.variant.startswith("output-")]
-    if not sizes:
+    """Compare by size in duets or, of journals without them, in blocks."""
+    duets = [name for name in evidence.experiments if name.startswith(_CALLS)]
+    arms = evidence.arms("reserve-output", RINGBUF)
+    blocks = [each.name.variant for each in arms if each.name.variant.startswith("output-")]
+    if not duets and not blocks:
         raise NotMeasured("reserve-output")
-    at = partial(Of, steady_ns, "reserve-output", "ringbuf")
-    comparisons = [
-        over(f"with {size:,} bytes of payload", *map(at, (f"output-{size}", f"reserve-{size}")))
-        for size in sorted(sizes)
+
+    def of(call: Call, size: int) -> Of:
+        if duets:
+            return Of(steady_write_ns, f"{_CALLS}{size}", RINGBUF, call)
+        return Of(steady_ns, "reserve-output", RINGBUF, f"{call}-{size}")
+
+    margin = LEAST_MARGIN if duets else None
+    return [
+        over(
+            f"with {size:,} bytes of payload",
+            *(of(call, size) for call in (Call.OUTPUT, Call.RESERVE)),
+            margin=margin,
+        )(evidence)
+        for size in sorted(int(name.rpartition("-")[2]) for name in duets or blocks)
     ]
-    return made(comparisons, evidence)
 
 
 _REFUSALS: Final = {
@@ -160,7 +157,7 @@ def _by_producers(evidence: Evidence, one: Of) -> dict[int, ArmSamples]:
 
 
 class ByProducers(Of):
-    """A number where one CPU writes (variant "one"), or the most of them ("all")."""
+    """Take a number where one CPU writes (variant "one"), or the most of them ("all")."""
 
     def arm(self, evidence: Evidence) -> ArmSamples:
         """Return the arm; NotMeasured with fewer than two counts of CPUs."""
@@ -222,24 +219,22 @@ _NS: Final = "{}: {:,.0f} ns a record".format
 _UNWOKEN: Final = "kernel ns a record without wake-ups, rb output over pb output"
 
 
-def _polled(of: Callable[[str, str], Of], margin: float | None) -> tuple[dict[str, Of], Comparison]:
-    """Return the cost beside each reader, and how much more the busy one costs, rb over pb."""
-    parts = {
-        f"{words}, {reader}": of(transport, reader)
-        for words, transport in zip(("rb", "pb"), WAYS, strict=True)
-        for reader in _READERS
-    }
-    words = "cost of busy polling to the producer, rb over pb"
-    return parts, over(words, *parts.values(), margin=margin)
-
-
 def _polled_busily(evidence: Evidence) -> Finding:
     """Judge by the duets beside each reader; of journals without them, by blocks."""
-    parts, tax = _polled(lambda way, reader: Of(steady_ns, "busy-poll", way, reader), None)
-    if evidence.samples("beside-busy").arms:
-        parts, tax = _polled(
-            lambda way, reader: Of(steady_write_ns, f"beside-{reader}", way, way), LEAST_MARGIN
-        )
+    duets = bool(evidence.samples("beside-busy").arms)
+
+    def of(way: str, reader: str) -> Of:
+        if duets:
+            return Of(steady_write_ns, f"beside-{reader}", way, way)
+        return Of(steady_ns, "busy-poll", way, reader)
+
+    parts = {
+        f"{words}, {reader}": of(way, reader)
+        for words, way in zip(("rb", "pb"), WAYS, strict=True)
+        for reader in _READERS
+    }
+    margin = LEAST_MARGIN if duets else None
+    tax = over("cost of busy polling to the producer, rb over pb", *parts.values(), margin=margin)
     return above(tax, details=(grown(_NS, parts, tax, paired=2),))(evidence)
 
 
@@ -262,14 +257,8 @@ def _since(evidence: Evidence) -> Finding:
         (oldest > _NEAR, INCONCLUSIVE, newer),
         (True, REPRODUCED, f"on all of {counted(len(kernels), 'kernel')} as published"),
     )
-    measured = Measured(
-        what=f"ring buffer ran on {', '.join(ran) or 'none'}",
-        unit=Unit.COUNT,
-        point=len(ran),
-        low=len(ran),
-        high=len(ran),
-        bound=len(kernels),
-    )
+    what = f"ring buffer ran on {', '.join(ran) or 'none'}"
+    measured = Measured.exactly(what, len(ran), bound=len(kernels))
     return Finding(*said, measured=measured, blocks=len(kernels), further_blocks=1)
 
 
@@ -312,7 +301,7 @@ CLAIMS: Final = (
         experiments=("producers", "rate-default"),
         rule=above(
             over("kernel ns a write on rb, all CPUs over one", *_WRITES[:2]),
-            details=(_curves(_WRITES), where_measured(_delivered)),
+            details=(_curves(_WRITES), _delivered),
         ),
         cpus=2,
     ),
@@ -370,7 +359,7 @@ CLAIMS: Final = (
                     _wake("perfbuf", "none-epoll"),
                 ),
             ),
-            details=(where_measured(levels(_NS, _WOKEN)), lambda _: [_THEN]),
+            details=(levels(_NS, _WOKEN), lambda _: [_THEN]),
         ),
         cpus=2,
     ),

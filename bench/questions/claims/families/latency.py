@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Claims about latency."""
+"""Judge claims about latency."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.questions.claims.compare import Of, grown, levels, over
 from bench.questions.claims.rules import above, inside
 from bench.questions.claims.setting import LIBBCC, MORE_BLOCKS, Setting, asked, trial
 from bench.questions.transports.profiles import BUSY, EPOLL, PERFBUF, storms
-from workloads.storm import Gap, Shape, Storm
+from workloads.storm import Shape, Storm
 
 _WAYS: Final = {"rb": "ringbuf", "pb": "perfbuf"}
 
@@ -34,7 +34,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     slow = trial(Storm(shape=Shape.UNEVEN, rate_per_s=1_000.0, count=700, seconds=2.0))
     delayed = replace(slow, producer=Producer(delay_ns=200_000, delay_cpu=on.cpus[0]))
     trickle = replace(storms(on.count)[Shape.TRICKLE], count=400)
-    steady = replace(trickle, rate_per_s=2_000.0, gap=Gap.FIXED, count=1_600, cpus=(on.cpus[0],))
+    steady = on.steady(2_000.0, 1_600)
     elsewhere = replace(EPOLL, cpu=on.cpus[-1])  # or it waits for the storm to leave the CPU
     waits = {"epoll": EPOLL, "busy": BUSY, "libbcc": LIBBCC}
     ways = {name: trial(trickle, consumer) for name, consumer in waits.items()}

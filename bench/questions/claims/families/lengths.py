@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The claim about records whose length is known at run time."""
+"""Judge the claim about records whose length is known at run time."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Claims about the ring's lock: what changed with it, and whether CPUs lock up at it."""
+"""Judge claims about the ring's lock: what changed with it, and whether CPUs lock up."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The claim about consumers of many perf buffers."""
+"""Judge the claim about consumers of many perf buffers."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Claims about memory: what must be spent to lose nothing, and what RSS makes of it."""
+"""Judge claims about memory: how much it takes to lose nothing, and how RSS counts it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bench.questions.claims.setting import BLOCKS, Setting, experiment, power_of
 from bench.questions.transports.profiles import AWAY, LADDER_STORMS, storms
 from workloads.storm import Shape
 
-_KINDS: Final = ("capacity-spread", "capacity-onecpu")
+LADDERS: Final = ("capacity-spread", "capacity-onecpu")
 _LEAST_RSS_BYTES: Final = 8 * budgets.MIB  # below, what else the process maps counts too much
 
 
@@ -94,7 +94,7 @@ def least_lossless(evidence: Evidence, experiment: str, transport: str) -> Serie
 
 
 class _Least(Of):
-    """The least lossless budget of a transport."""
+    """Take the least lossless budget of a transport."""
 
     def __call__(self, evidence: Evidence) -> Series:
         return least_lossless(evidence, self.experiment, self.transport)
@@ -117,7 +117,7 @@ _DOUBLED: Final = [
 
 
 def _budgets(evidence: Evidence) -> Iterator[str]:
-    for kind in _KINDS:
+    for kind in LADDERS:
         perf, ring = (_least(kind, way)(evidence) for way in ("perfbuf", "ringbuf"))
         of_perf, of_ring = (size_bytes / 1024 for size_bytes in sides(perf, ring))
         levels = f"rb {of_ring:.0f} KiB, pb {of_perf:.0f} KiB"
@@ -154,10 +154,10 @@ CLAIMS: Final = (
         sources="TUT, BLOG",
         test="minimum lossless budget of each, spread and one-CPU storm, read after the end",
         reproduced_when="pb/rb budget ratio > 1",
-        experiments=_KINDS,
+        experiments=LADDERS,
         rule=mean_above(
             "least lossless budget, pb over rb, mean of both storms",
-            [less_memory(kind, kind) for kind in _KINDS],
+            [less_memory(kind, kind) for kind in LADDERS],
             details=[_budgets],
         ),
         cpus=2,

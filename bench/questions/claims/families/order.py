@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Claims about order: related events on two CPUs, and what drains between them do."""
+"""Judge claims about the order of related events on two CPUs."""
 
 from __future__ import annotations
 

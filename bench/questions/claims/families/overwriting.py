@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Claims about rings that overwrite their oldest records, from Linux 6.19 on."""
+"""Judge claims about rings that overwrite their oldest records, from Linux 6.19 on."""
 
 from __future__ import annotations
 

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The claim about what privileges a tracer takes."""
+"""Judge the claim about the privileges that a tracer takes."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from bench.judge.metrics import Unit
 from bench.questions.claims.claim import Finding, Measured, Verdict, for_ring
 from bench.questions.claims.evidence import Evidence
 from bench.questions.claims.rules import INCONCLUSIVE, REFUTED, REPRODUCED, first
@@ -17,11 +16,10 @@ def _takes_more(evidence: Evidence) -> Finding:
     found = evidence.capabilities
     if not found:
         return Finding(Verdict.NOT_MEASURED, "capabilities were not tried")
-    ring, perf = (found.get(way) for way in (RINGBUF, PERFBUF))
+    ring, perf = found.get(RINGBUF), found.get(PERFBUF)
+    sets = {"rb": ring, "pb": perf}
     if ring is None or perf is None:
-        without = " and ".join(
-            words for words, each in (("rb", ring), ("pb", perf)) if each is None
-        )
+        without = " and ".join(words for words, each in sets.items() if each is None)
         return Finding(INCONCLUSIVE, f"no set that can be tried here is enough for {without}")
     more, less = sorted({*perf} - {*ring}), sorted({*ring} - {*perf})
     said = first(
@@ -29,16 +27,11 @@ def _takes_more(evidence: Evidence) -> Finding:
         (more, INCONCLUSIVE, f"pb takes {', '.join(more)}, rb {', '.join(less)}"),
         (True, REFUTED, "pb takes nothing besides"),
     )
-    measured = Measured(
-        what="capabilities that pb takes and rb does not",
-        unit=Unit.COUNT,
-        point=len(more),
-        low=len(more),
-        high=len(more),
-        bound=0,
+    what = "capabilities that pb takes and rb does not"
+    measured = Measured.exactly(what, len(more), bound=0)
+    details = tuple(
+        f"{words}: {', '.join(each or ()) or 'nothing'}" for words, each in sets.items()
     )
-    sets = (("rb", ring), ("pb", perf))
-    details = tuple(f"{words}: {', '.join(each) or 'nothing'}" for words, each in sets)
     return Finding(*said, measured=measured, details=details)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Claims about events a second, and about what a consumer costs."""
+"""Judge claims about events a second, and about what a consumer costs."""
 
 from __future__ import annotations
 
@@ -22,12 +22,11 @@ from bench.questions.claims.compare import (
     levels,
     over,
     said,
-    where_measured,
 )
 from bench.questions.claims.contrast import NEARLY_NONE, SURE, Contrast, sides
 from bench.questions.claims.evidence import Evidence
-from bench.questions.claims.setting import LIBBCC, MOST_BLOCKS, Setting, asked, sending
-from bench.questions.transports.profiles import PERFBUF, RINGBUF, TRANSPORTS
+from bench.questions.claims.setting import LIBBCC, MORE_BLOCKS, MOST_BLOCKS, Setting, asked, sending
+from bench.questions.transports.profiles import EPOLL, PERFBUF, RINGBUF, TRANSPORTS
 
 _ask = asked(
     {
@@ -44,6 +43,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     # Long enough to pass from one regime of wake-ups into the other and back.
     default = on.amplified(max(20 * on.workers, 120), 1_000)
     by_bcc = replace(default, consumer=LIBBCC)
+    read_elsewhere = replace(default, consumer=replace(EPOLL, cpu=on.cpus[-1]))
     # One writes and another reads, each on its own CPU as in the kernel's own benchmark: what is
     # left to the scheduler differs more from trial to trial than the transports do.
     batched = on.on_cpus(on.amplified(200, 1_000, consumer=Consumer(cpu=on.cpus[-1])), 1)
@@ -60,7 +60,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     }
     at_default = (
         *on.each(roomy_bytes, {"": default}, (*TRANSPORTS, "sharded")),
-        on.arm(RINGBUF, roomy_bytes, "1cpu", on.on_cpus(default, 1)),
+        on.arm(RINGBUF, roomy_bytes, "1cpu", on.on_cpus(read_elsewhere, 1)),
         *on.each(roomy_bytes, {"libbcc": by_bcc}),
     )
     at_500th = (
@@ -72,15 +72,15 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
         _ask("rate-default", at_default, blocks=MOST_BLOCKS),
         _ask("rate-sampled", at_500th, twins=(2,), blocks=MOST_BLOCKS),
         _ask("same-cpu", on.each(one_cpu_bytes, {"": one_cpu})),
-        _ask("consumer-cost", on.each(MIB, costs, (RINGBUF,))),
+        _ask("consumer-cost", on.each(MIB, costs, (RINGBUF,)), blocks=MORE_BLOCKS),
     )
 
 
 _delivered = partial(both, quantities.drained_per_s)
 _RING, _PB = _delivered("rate-default")
 _SHARDED: Final = replace(_RING, transport="sharded")
-_USUAL: Final = Of(quantities.drained_per_s, "rate-sampled", "ringbuf")
-_RING_500, _PERF_500 = _delivered("rate-sampled", "every500")
+_USUAL: Final = Of(quantities.steady_per_s, "rate-sampled", "ringbuf")
+_RING_500, _PERF_500 = both(quantities.steady_per_s, "rate-sampled", "every500")
 _ONE_RING, _ONE_PERF = _delivered("same-cpu")
 _COSTS: Final = {
     cost: Of(quantities.drained_per_s, "consumer-cost", "ringbuf", cost)
@@ -101,7 +101,7 @@ def _rates(reference: Of, **parts: Of) -> Detail:
             rate, _ = sides(part(evidence), reference(evidence))
             wakeups = {"": part.taking(quantities.raised_per_event)}
             raised = levels("{}, {:.3f} wake-ups raised per event".format, wakeups)
-            yield f"{words}: {rate / 1e6:.2f} M/s{''.join(where_measured(raised)(evidence))}"
+            yield f"{words}: {rate / 1e6:.2f} M/s{''.join(rules.lines([raised], evidence))}"
 
     return lines
 
@@ -162,7 +162,8 @@ CLAIMS: Final = (
         statement="also when pb wakes every 500th",
         sources="BENCH",
         published="11.56 against 9.89 M/s",
-        test="amplified, pb wakeup_events 500, rb woken as often; beside it rb at its default",
+        test="amplified, pb wakeup_events 500, rb woken as often; beside it rb at its default; "
+        "rate in the middle 80 % of deliveries, since the last few wait for the end",
         reproduced_when="ratio > 1",
         experiments=("rate-sampled",),
         rule=rules.above(
@@ -170,7 +171,7 @@ CLAIMS: Final = (
             details=(
                 _rates(_PERF_500, **{"rb, every 500th": _RING_500, "pb, every 500th": _PERF_500}),
                 # Not judged: its wake-ups depend on who is the quicker.
-                where_measured(_rates(_PERF_500, **{"rb, default": _USUAL})),
+                _rates(_PERF_500, **{"rb, default": _USUAL}),
                 said(over("rb at its default over pb at every 500th", _USUAL, _PERF_500)),
             ),
         ),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Claims about wake-ups: when they are raised, what they cost, and whether one is missing."""
+"""Judge claims about wake-ups: when they are raised, what they cost, whether one is missing."""
 
 from __future__ import annotations
 
@@ -23,12 +23,11 @@ from bench.questions.claims.compare import (
     less,
     levels,
     over,
-    where_measured,
     within,
 )
 from bench.questions.claims.contrast import ABOUT_EQUAL, difference, share_margin, sides
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, series
-from bench.questions.claims.setting import BLOCKS, MOST_BLOCKS, Setting, asked, sending, trial
+from bench.questions.claims.setting import BLOCKS, MORE_BLOCKS, Setting, asked, sending, trial
 from bench.questions.transports.profiles import DUET_WINDOW, EPOLL, PERFBUF, RINGBUF, TIMED
 from workloads.storm import Shape, Spawn, Storm
 
@@ -63,7 +62,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     unwoken = replace(unwoken, consumer=replace(EPOLL, cpu=on.cpus[-1]))
     calls = {"output": (RINGBUF, sending(unwoken, call=Call.OUTPUT)), "perf": (PERFBUF, unwoken)}
     several = Storm(
-        shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=150, count=600, pause_ms=2.0
+        shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=75, count=600, pause_ms=2.0
     )
     small = replace(several, burst_size=2, pause_ms=1.0, count=2 * BURSTS // BLOCKS)
     # Whether the reader finds a CPU to itself decides what is lost, so that is not left to chance.
@@ -91,7 +90,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
             "burst-forced",
             (arm for arms in bursts for arm in arms),
             twins=(0, len(bursting)),  # losses at the one differ far more than at the other
-            blocks=2 * MOST_BLOCKS,  # a trial loses nothing, or much
+            blocks=2 * MORE_BLOCKS,  # a burst loses nothing, or much
         ),
         _ask("last-record", on.each(16 * PAGE_BYTES, last, (RINGBUF,)), twins=()),
     )
@@ -102,12 +101,10 @@ _BACKLOG: Final = [
     _raised(transport, load) for transport in ("ringbuf", "perfbuf") for load in ("1x", "100x")
 ]
 _RAISED: Final = [
-    where_measured(
-        levels(
-            "{}: {:.3f} raised per event".format,
-            {f"{words}, {load} records at once": _raised(many.transport, load)},
-            many,
-        )
+    levels(
+        "{}: {:.3f} raised per event".format,
+        {f"{words}, {load} records at once": _raised(many.transport, load)},
+        many,
     )
     for words, many in (("rb", _BACKLOG[1]), ("pb", _BACKLOG[3]))
     for load in ("1x", "10x", "100x")
@@ -242,7 +239,7 @@ def _forced_in_bursts(evidence: Evidence) -> Finding:
             more, fewer = (series(experiment, arm, take) for arm in (forced[0], adaptive))
             margin = share_margin(there, take, experiment)
             words = f"dropped at {budget}, forced less adaptive"
-            each[budget] = difference(words, more, fewer, margin)
+            each[budget] = difference(words, more, fewer, margin=margin)
     if not each:
         raise NotMeasured(experiment)
     return rules.either_way("forced wake-ups lose", each)
