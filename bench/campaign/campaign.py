@@ -53,6 +53,7 @@ class Request:
     storm_user: StormUser | None = None  # None: nobody, where we may change user
     wait: bool = False  # for another measurement to end
     wakeups: bool = True  # measure what one costs, which takes a program of its own
+    warm_up: bool = True  # not where instructions are counted: they are as many at first
     left_out: Sequence[str] = ()  # what the plan had to leave out, in words
     plan: Outline = _OPEN  # as far as it is known before the run begins
     # By transport, as in the header.
@@ -180,7 +181,7 @@ def opened(request: Request) -> Iterator[Campaign]:
         Rig(request.storm_user) as rig,
         cpus.held_shallow() as shallow,
     ):
-        warm_up_ns = warm_up(rig)
+        warm_up_ns = warm_up(rig) if request.warm_up else ()
         header = RunHeader(
             machine=machine.collect(
                 bcc_version=loader.version(),

@@ -31,7 +31,7 @@ _KEYRING_PACKAGES: Final = {
 
 
 class Archive(BaseModel):
-    """Suites of one archive that lie at one address and are signed with one keyring."""
+    """Describe suites of one archive, at one address and signed with one keyring."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: Annotated[str, Field(pattern=r"^[ -~]{1,40}$")]  # for people: "Debian"

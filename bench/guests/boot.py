@@ -40,7 +40,7 @@ EXIT: Final = "exit.json"
 _KVM: Final = Path("/dev/kvm")
 _MOST_CPUS: Final = 4
 _MOST_CPUS_ASKED: Final = 255
-_USUAL_MIB: Final = 2048
+USUAL_MIB: Final = 2048
 _OWN: Final = "BUFBENCH_"  # variables that a caller sets for this harness
 _LEAST_MIB: Final = 1024  # bcc's compiler takes half of it
 _PROBE_S: Final = 30.0
@@ -85,11 +85,11 @@ def probe(image: Image, guest: Guest, place: Path, *, device: Path = _KVM) -> Ac
     with tempfile.TemporaryDirectory(prefix=".probe-", dir=place) as name:
         with booted(image, tried, Path(name), ["/bin/true"]) as watch:
             assert watch.stdout is not None  # noqa: S101  process.started has it
-            lines = watch.stdout.read().splitlines()
+            ended = Ended.parse(watch.stdout.read())
         if Path(name, EXIT).exists():
             return Accelerator(kvm=True, why="with KVM")
         said = Path(name, CONSOLE).read_text(errors="replace")
-    match Ended.parse(lines[-1] if lines else b"").end:
+    match ended.end:
         case End.TIMED_OUT:
             reason = f"not over after {_PROBE_S:g} s"
         case End.RESET:
@@ -110,7 +110,7 @@ def fitting(*, cpus: int | None, memory_mib: int | None, jobs: int, available_mi
     if not 1 <= chosen <= _MOST_CPUS_ASKED:
         raise UsageError(f"--cpus {chosen} is out of range", remedy=f"take 1 to {_MOST_CPUS_ASKED}")
     share_mib = available_mib // jobs * 3 // 4
-    memory = min(_USUAL_MIB, share_mib) if memory_mib is None else memory_mib
+    memory = min(USUAL_MIB, share_mib) if memory_mib is None else memory_mib
     if memory < _LEAST_MIB or memory * jobs > available_mib:
         raise UsageError(
             f"{counted(jobs, 'guest')} of {size(memory << 20)} do not fit into "

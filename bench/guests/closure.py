@@ -16,7 +16,6 @@ import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
-from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Final
 
@@ -101,11 +100,6 @@ def compile_to(source: Path, folder: Path) -> Path:
     mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
     py_compile.compile(str(source), str(made), doraise=True, invalidation_mode=mode, quiet=2)
     return made
-
-
-def bytecode_of(source: Path) -> str:
-    """Return the path at which Python looks for the bytecode of ``source``."""
-    return cache_from_source(str(source))
 
 
 def _package(module: Path, path: Iterable[str]) -> Path | None:

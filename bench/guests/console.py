@@ -18,10 +18,10 @@ _OF_KVM: Final = re.compile(
 _LONGEST: Final = 200
 
 
-def last_line(console: str) -> str:
-    """Return the last line that says something; "nothing" where none does."""
+def last_line(console: str, default: str = "nothing") -> str:
+    """Return the last line that says something; ``default`` where none does."""
     lines = (_STAMP.sub("", line).strip() for line in reversed(console.splitlines()))
-    return next((line[:_LONGEST] for line in lines if line), "nothing")
+    return next((line[:_LONGEST] for line in lines if line), default)
 
 
 def panic(console: str) -> str:

@@ -20,7 +20,7 @@ _END: Final = "TRAILER!!!"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A file, a folder or a symbolic link at an absolute path of the guest."""
+    """Describe a file, a folder or a symbolic link at an absolute path of the guest."""
 
     path: str
     mode: int = _FOLDER  # its kind and its permissions

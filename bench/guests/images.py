@@ -98,12 +98,8 @@ def _place(end: str, found: Sequence[_Found], names: Sequence[str], folder: Path
     if len(fits) == 1:
         return fits[0]
     what = f"names {len(fits)} images in" if fits else "names no image in"
-    raise UsageError(f"{end} {what} {folder}", remedy=f"they are {_some(names)}")
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:8])
-    return f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    raise UsageError(f"{end} {what} {folder}", remedy=f"they are {', '.join(names[:8])}{more}")
 
 
 def _image(found: _Found, label: str) -> Image:

@@ -18,8 +18,8 @@ from pathlib import Path
 
 TAG = "results"
 _TAG_9P = "virtme.initmount0"  # virtme-ng's name for the first folder that is shared
-_POWER_OFF = 0x4321FEDC  # LINUX_REBOOT_CMD_POWER_OFF
-_RESTART = 0x01234567  # LINUX_REBOOT_CMD_RESTART
+POWER_OFF = 0x4321FEDC  # LINUX_REBOOT_CMD_POWER_OFF
+RESTART = 0x01234567  # LINUX_REBOOT_CMD_RESTART
 _MOUNTS = (
     ("proc", "/proc", "proc", ""),
     ("sys", "/sys", "sysfs", ""),
@@ -70,15 +70,10 @@ def mount_all() -> None:
         mount(source, target, kind, options)
 
 
-def power_off() -> None:
-    """End the guest."""
+def end(how: int = POWER_OFF) -> None:
+    """End the guest: with RESTART, QEMU that has -no-reboot stops its CPUs at once."""
     os.sync()
-    _libc.reboot(_POWER_OFF)
-
-
-def restart() -> None:
-    """End a guest whose QEMU has -no-reboot, and stops its CPUs at once."""
-    _libc.reboot(_RESTART)
+    _libc.reboot(how)
 
 
 def main() -> None:
@@ -92,7 +87,7 @@ def main() -> None:
         os.chdir("/")
         code = run(order["argv"], order["env"])
         Path(folder, "exit.json").write_text(json.dumps({"code": code}))
-    power_off()
+    end()
 
 
 if __name__ == "__main__":

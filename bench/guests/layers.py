@@ -39,7 +39,7 @@ _GiB: Final = 1 << 30
 
 
 class BadImage(FetchFailed):
-    """An image holds no kernel that can be taken; the message goes on from the image's name."""
+    """Report that an image holds no kernel to take; the message follows the image's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

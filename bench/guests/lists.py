@@ -17,7 +17,7 @@ _Name = Annotated[str, Field(min_length=1, max_length=400)]
 
 
 class _Entry(BaseModel):
-    """A kernel of ci-kernels' versions.json, which its workflow has for a matrix."""
+    """Read a kernel of ci-kernels' versions.json, which its workflow has for a matrix."""
 
     version: _Name
 

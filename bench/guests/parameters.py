@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Parameters for a guest's kernel: which of them would not do what they say.
+"""Check parameters for a guest's kernel: some of them would have no effect, or the wrong one.
 
 A word that the kernel does not know it hands to the first process, as an argument or, with "=", in
 its environment; bufbench's takes neither.

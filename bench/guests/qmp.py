@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Hear from QEMU how its guest ends, and at once where it can never go on.
+"""Learn from QEMU how its guest ends, and at once when it can never go on.
 
 The protocol is QEMU's QMP: an object of JSON a line. Two commands and two events of it serve here,
 and each guest has a watch of its own to start, so that no client's package is loaded.
@@ -23,7 +23,7 @@ _BEYOND_REPAIR: Final = {"internal-error", "io-error"}
 
 
 class Heard:
-    """What QEMU has reported so far; it listens from when it is made until ``over`` is set."""
+    """Collect what QEMU reports, from construction until ``over`` is set."""
 
     def __init__(self, path: str, over: Event) -> None:
         self.greeted = False

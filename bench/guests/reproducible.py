@@ -9,31 +9,32 @@ serial port of its own.
 
 from __future__ import annotations
 
-import re
-import selectors
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import ExitStack, suppress
+import os
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
+
+import psutil
 
 from bench.errors import MachineUnfit
+from bench.guests import side_by_side
 from bench.guests.architecture import named
 from bench.guests.boot import watched
+from bench.guests.console import last_line, panic
 from bench.guests.header import HEADER_BYTES, architecture_of, is_zboot
 from bench.guests.machines import MACHINES, Machine, usual
+from bench.guests.side_by_side import Begun
 from bench.guests.sources import Image
-from bench.guests.watch import End, Ended
+from bench.guests.watch import End, Ended, held
 from bench.host import process
 
 CONSOLE: Final = "console.log"
 REPORT: Final = "report.txt"
 SAID: Final = "qemu.log"
 
-_MOST_BYTES: Final = 16 << 20
 _VERSION_S: Final = 30.0
-_FILE: Final = 0o100_000
-_STAMP: Final = re.compile(r"^\[ *\d+\.\d+\] ?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,25 +73,6 @@ def version(machine: Machine) -> str:
     """Return the version of the QEMU at hand, in its own words; MachineUnfit if there is none."""
     said = process.run([machine.qemu(), "--version"], timeout_s=_VERSION_S).stdout.splitlines()
     return said[0].removeprefix("QEMU emulator version ").strip() if said else "unknown"
-
-
-def initrd(files: Mapping[str, tuple[int, bytes]]) -> bytes:
-    """Return an initial RAM disk: by name, permissions and content. The format is cpio's "newc"."""
-    whole = bytearray()
-
-    def pad() -> None:
-        whole.extend(bytes(-len(whole) % 4))
-
-    for name, (mode, content) in (*files.items(), ("TRAILER!!!", (0, b""))):
-        path = name.encode() + b"\0"
-        kind = mode | _FILE if mode else 0
-        # inode, mode, user, group, links, time, size, four numbers of devices, length of the name
-        fields = (0, kind, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(path), 0)
-        whole.extend(b"070701" + b"".join(b"%08X" % field for field in fields) + path)
-        pad()
-        whole.extend(content)
-        pad()
-    return bytes(whole)
 
 
 def machine_of(image: Image) -> Machine:
@@ -132,6 +114,13 @@ def machine_named(label: str) -> Machine:
     return MACHINES.get(architecture, usual())
 
 
+def fitting(memory_mib: int) -> int:
+    """Return how many guests to run at a time: each takes one CPU, however many it has."""
+    available_mib = psutil.virtual_memory().available >> 20
+    usable = len(os.sched_getaffinity(0))
+    return max(1, min(usable, available_mib * 3 // 4 // memory_mib))
+
+
 def boots(
     following: Callable[[], Request | None], settings: Settings, jobs: int
 ) -> Generator[tuple[Request, Boot]]:
@@ -140,33 +129,29 @@ def boots(
     It is asked where there is room for a guest, and again after each that ended: None means
     nothing for now, and the end where no guest runs. Leaving the iterator ends all guests.
     """
-    running: dict[int, tuple[Request, IO[bytes], ExitStack]] = {}
-    with ExitStack() as everything, selectors.DefaultSelector() as selector:
-        while True:
-            while len(running) < jobs and (request := following()) is not None:
-                stack = everything.enter_context(ExitStack())
-                command = _command(request, settings)
-                watch = stack.enter_context(
-                    watched(request.folder, settings.time_limit_s, command, said=SAID)
-                )
-                assert watch.stdout is not None  # noqa: S101  process.started has it
-                selector.register(watch.stdout, selectors.EVENT_READ)
-                running[watch.stdout.fileno()] = request, watch.stdout, stack
-            if not running:
-                return
-            for key, _ in selector.select():
-                request, stdout, stack = running.pop(key.fd)
-                selector.unregister(key.fd)
-                lines = stdout.read().splitlines()
-                stack.close()
-                yield request, _left(request.folder, Ended.parse(lines[-1] if lines else b""))
+
+    def begun() -> Begun[Request] | None:
+        if (request := following()) is None:
+            return None
+        command = _command(request, settings)
+        with ExitStack() as stack:
+            watch = stack.enter_context(
+                watched(request.folder, settings.time_limit_s, command, said=SAID)
+            )
+            return Begun(request, watch, stack.pop_all())
+
+    with closing(side_by_side.ended(begun, jobs)) as guests:
+        for request, ended in filter(None, guests):
+            yield request, _left(request.folder, ended)
 
 
 def _command(request: Request, settings: Settings) -> list[str]:
     machine = request.machine
     report = str(request.folder / REPORT).replace(",", ",,")  # as part of an option
+    # Its main loop is held while CPUs that take turns run: see steady.c.
+    preloaded = ("env", f"LD_PRELOAD={Path(__file__).with_name('steady.so')}")
     return [
-        *_preloaded(settings),
+        *(preloaded if settings.steady else ()),
         *(machine.qemu(), *machine.options, *request.options, "-seed", str(request.seed)),
         *("-serial", f"file:{request.folder / CONSOLE}"),
         *("-chardev", f"file,id=report,path={report}", *machine.port),
@@ -175,39 +160,19 @@ def _command(request: Request, settings: Settings) -> list[str]:
     ]
 
 
-def _preloaded(settings: Settings) -> Iterator[str]:
-    """Yield what begins a command line so that QEMU's main loop is held: see steady.c."""
-    if settings.steady:
-        yield from ("env", f"LD_PRELOAD={Path(__file__).with_name('steady.so')}")
-
-
 def _left(folder: Path, ended: Ended) -> Boot:
-    said = held(folder / SAID).decode(errors="replace").strip().splitlines()
     return Boot(
         ended=ended,
         console=held(folder / CONSOLE),
         report=held(folder / REPORT),
-        said=said[-1] if said else "",
+        said=last_line(held(folder / SAID).decode(errors="replace"), ""),
     )
-
-
-def held(path: Path) -> bytes:
-    """Return what a guest wrote to a file, up to a bound; nothing where there is no file."""
-    try:
-        with path.open("rb") as file:
-            return file.read(_MOST_BYTES)
-    except OSError:
-        return b""
 
 
 def problem(boot: Boot, time_limit_s: float) -> str:
     """Say in a line why a boot left no whole report; its caller knows that it did not."""
-    lines = [
-        _STAMP.sub("", line).strip() for line in boot.console.decode(errors="replace").splitlines()
-    ]
-    said = [line[:200] for line in lines if line]
-    panic = next((line for line in said if line.startswith("Kernel panic")), "")
-    last = panic or (said[-1] if said else "")
+    said = boot.console.decode(errors="replace")
+    last = panic(said) or last_line(said, "")
     console = f"its console: {last}" if last else "its console is empty"
     match boot.ended.end:
         case End.TIMED_OUT:
@@ -215,5 +180,5 @@ def problem(boot: Boot, time_limit_s: float) -> str:
         case End.EXITED if boot.ended.code > 0:
             return f"QEMU did not run it: {boot.said or f'it returned {boot.ended.code}'}"
         case End.EXITED if boot.ended.code == 0:
-            return panic or f"it ended early, {console}"
+            return panic(said) or f"it ended early, {console}"
     return "killed"

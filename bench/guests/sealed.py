@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A guest that has nothing of this machine's but files, all in its initial RAM disk.
+"""Seal a guest off: it has nothing of this machine but files, all in its initial RAM disk.
 
 On the host, :func:`write` makes that disk. In the guest, :func:`main` is the first process: it runs
 one command and sends the files that it left through a serial port. What differs from guest to guest
@@ -12,11 +12,12 @@ import json
 import os
 import socket
 from collections.abc import Mapping, Sequence
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Final
 
 from bench.guests import disk, init, port
-from bench.guests.closure import Closure, bytecode_of, compile_to
+from bench.guests.closure import Closure, compile_to
 from bench.host import scratch
 
 FOLDER: Final = "/results"
@@ -60,7 +61,7 @@ def write(
                 *map(disk.copy, closure.files),
                 disk.copy(Path(closure.interpreter)),
                 *(
-                    disk.file(bytecode_of(each), compile_to(each, folder).read_bytes())
+                    disk.file(cache_from_source(each), compile_to(each, folder).read_bytes())
                     for each in closure.compiled
                 ),
                 *(disk.file(path, *content) for path, content in made.items()),
@@ -82,4 +83,5 @@ def main() -> None:
     init.run([*order["argv"], *os.environ[_GIVEN].split(",")], order["env"])
     left = {each.name: each.read_bytes() for each in sorted(Path(FOLDER).iterdir())}
     port.send(Path(os.environ[_PORT]), port.pack(left))
-    init.restart()  # a CPU that waits to be powered off would keep QEMU's main loop held: steady.c
+    # A CPU that waits to be powered off would keep QEMU's main loop held: steady.c.
+    init.end(init.RESTART)

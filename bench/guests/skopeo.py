@@ -30,7 +30,7 @@ _TAG: Final = "org.opencontainers.image.ref.name"
 
 
 class Unreachable(FetchFailed):
-    """The registry did not answer."""
+    """Report that the registry did not answer."""
 
 
 _NETWORK: Final = "is there a network? skopeo takes proxies from the environment"
@@ -55,7 +55,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class Seen(BaseModel):
-    """What an image says of itself."""
+    """Hold what an image says about itself."""
 
     digest: str = Field(alias="Digest", pattern=r"^[a-z0-9+]{1,32}:[0-9a-f]{32,128}$")
     architecture: str = Field(alias="Architecture", max_length=40)
@@ -187,14 +187,14 @@ def order(tag: str) -> tuple[object, ...]:
 
 
 def _index(name: str, folder: Path) -> _Index:
-    """Read which images a layout has. FetchFailed if it is none."""
+    """Read which images a layout has. FetchFailed if it is not one."""
     try:
         with (folder / "index.json").open("rb") as file:
             return _Index.model_validate_json(file.read(_LARGEST_INDEX_BYTES))
     except OSError as error:
         why = f"index.json: {error.strerror}"
     except ValidationError:
-        why = "its index.json is none of an OCI layout"
+        why = "its index.json is not that of an OCI layout"
     raise FetchFailed(
         f"{name} is not an OCI layout: {why}",
         remedy="make one with skopeo copy docker://REPOSITORY:TAG oci:FOLDER:TAG",

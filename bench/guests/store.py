@@ -33,7 +33,7 @@ _MB: Final = 1_000_000
 
 
 class Record(Protocol):
-    """What a kernel's record says: a dataclass that pydantic reads and writes."""
+    """Describe a kernel: a dataclass that pydantic reads and writes."""
 
     @property
     def key(self) -> str:

@@ -15,6 +15,7 @@ import os
 import resource
 import select
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -31,12 +32,13 @@ from bench.guests.qmp import Heard
 MOST_CONSOLE_BYTES: Final = 16 * 1024 * 1024
 """Output beyond this is not kept."""
 
+_LONGEST_BYTES: Final = 64 << 20
 _LAST_WORDS_S: Final = 1.0
 _READ_BYTES: Final = 1 << 16
 
 
 class End(StrEnum):
-    """How a guest, or a command on the host, ended."""
+    """Say how a guest, or a command on the host, ended."""
 
     EXITED = "exited"  # a command that is no guest, with its own code
     POWERED_OFF = "powered off"  # as it is meant to
@@ -58,12 +60,12 @@ class Ended:
     cpu_s: float = 0.0  # of all that it ran; 0 where it was killed
 
     @classmethod
-    def parse(cls, line: bytes) -> Ended:
+    def parse(cls, said: bytes) -> Ended:
         """Parse the last line of a watch; one that wrote none was itself killed."""
         try:
-            fields = json.loads(line)
+            fields = json.loads(said.splitlines()[-1])
             return cls(**{**fields, "end": End(fields["end"])})
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, LookupError, TypeError):
             return cls(end=End.GONE, seconds=0.0, code=-signal.SIGKILL)
 
 
@@ -128,6 +130,17 @@ def _natural(heard: Heard, code: int) -> End:
         "host-error": End.BROKEN,
     }
     return known.get(heard.ends[0], End.GONE) if heard.ends else End.GONE
+
+
+def held(path: Path) -> bytes:
+    """Return what a guest left in a file; nothing unless it is a plain file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            plain = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            return file.read(_LONGEST_BYTES) if plain else b""
+    except OSError:
+        return b""
 
 
 def main() -> None:

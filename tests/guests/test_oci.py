@@ -178,7 +178,7 @@ def test_what_is_wrong_is_a_line_each_and_other_rows_are_kept(
         place: f"{place} names no image without a tag; there are 6.12.80",
         f"oci:{tmp_path}/nowhere:x": "is not an OCI layout: index.json: No such file",
         f"oci:{tmp_path}/folder:x": "is not an OCI layout: index.json: No such file",
-        f"oci:{tmp_path}/odd:x": "is not an OCI layout: its index.json is none",
+        f"oci:{tmp_path}/odd:x": "is not an OCI layout: its index.json is not that",
         f"{place}:6.1": "",
     }
     found = dict(each_or_why([*expected], options))

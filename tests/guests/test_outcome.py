@@ -94,13 +94,13 @@ def test_the_console_decides_nothing(tmp_path: Path) -> None:
 
 
 def test_an_outcome_is_read_again(tmp_path: Path) -> None:
-    assert outcome.status_of(tmp_path) is None
+    assert outcome.read(tmp_path) is None
     for status in Status:
         found = Outcome(label="6.1", status=status, reason="", release="6.1.0", origin="here")
         outcome.write(tmp_path, found)
-        assert outcome.status_of(tmp_path) is status
+        assert outcome.read(tmp_path) == found
     (tmp_path / outcome.OUTCOME).write_text("{")
-    assert outcome.status_of(tmp_path) is None
+    assert outcome.read(tmp_path) is None
 
 
 def test_nothing_that_a_guest_left_leads_elsewhere_or_blocks(tmp_path: Path) -> None:
@@ -113,7 +113,8 @@ def test_nothing_that_a_guest_left_leads_elsewhere_or_blocks(tmp_path: Path) -> 
     (folder / "console.log").symlink_to(precious)
     ran = outcome.judge(folder, ended(End.RESET), LIMIT_S)
     assert (ran.status, "content" in ran.reason) == (Status.PANICKED, False)
-    outcome.write(folder, Outcome(label="6.1", status=ran.status, reason=ran.reason))
+    written = Outcome(label="6.1", status=ran.status, reason=ran.reason)
+    outcome.write(folder, written)
     assert precious.read_text() == "content"
-    assert outcome.status_of(folder) is ran.status
+    assert outcome.read(folder) == written
     assert not (folder / outcome.OUTCOME).is_symlink()

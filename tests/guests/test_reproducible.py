@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import shutil
 import struct
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,18 +27,6 @@ _INTERPRETER = 3  # PT_INTERP
 
 def image(path: Path) -> Image:
     return Image(label="x", release="", vmlinuz=path, modules=None, origin="")
-
-
-def test_the_ram_disk_is_what_cpio_reads(tmp_path: Path) -> None:
-    files = {"init": (0o755, b"#!/bin/sh\n"), "plan": (0o644, b"abc"), "empty": (0o600, b"")}
-    disk = reproducible.initrd(files)
-    assert len(disk) % 4 == 0
-    if shutil.which("busybox") is None:
-        pytest.skip("no busybox")
-    subprocess.run(["busybox", "cpio", "-id"], input=disk, cwd=tmp_path, check=True)
-    for name, (mode, content) in files.items():
-        assert (tmp_path / name).read_bytes() == content
-        assert (tmp_path / name).stat().st_mode & 0o777 == mode
 
 
 def test_what_is_no_kernel_is_not_booted(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench kernels: list, fetch, prune, run, report, exact, bisect."""
+"""Define bufbench kernels: list, fetch, prune, run, report, exact, bisect."""
 
 from __future__ import annotations
 

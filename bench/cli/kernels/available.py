@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench kernels list, fetch and prune: which kernels there are."""
+"""Define bufbench kernels list, fetch and prune: which kernels there are."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _EVERYTHING = of_run("--all", help="All kernels, and the archives' lists.")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
-    """What was removed, and what was kept, in words."""
+    """Say what was removed, and what was kept."""
 
     lines: tuple[str, ...]
 

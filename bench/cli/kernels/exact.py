@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench kernels exact."""
+"""Define bufbench kernels exact."""
 
 from __future__ import annotations
 
@@ -83,8 +83,9 @@ def command(
 
     Example: bufbench kernels exact ci-kernels:6.12 oci:./folder:6.18 '["6.1", "7.3"]'
     """
-    from bench.guests import parameters
+    from bench.guests import parameters, reproducible
     from bench.guests.lists import expand
+    from bench.guests.machines import MEMORY_MIB
     from bench.questions.exact import gate, run, study
     from bench.questions.exact.document import document
 
@@ -116,7 +117,7 @@ def command(
             found = run.count(
                 images,
                 folder,
-                jobs=jobs or run.fitting(),
+                jobs=jobs or reproducible.fitting(MEMORY_MIB),
                 time_limit_s=time_limit,
                 append=appended,
                 say=tell,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench kernels report."""
+"""Define bufbench kernels report."""
 
 from __future__ import annotations
 

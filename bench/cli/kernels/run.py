@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench kernels run."""
+"""Define bufbench kernels run."""
 
 from __future__ import annotations
 
@@ -90,25 +90,30 @@ def command(
 
     from bench import paths
     from bench.guests import boot, lists, parameters
+    from bench.guests.reproducible import fitting
     from bench.host import ownership
     from bench.questions.kernels import run as kernels_run
+    from bench.questions.kernels import seeds as sampled
 
     kernels = lists.expand(kernels)
     _check(context, kernels, accelerator, emulate=emulate, reproducible=reproducible)
     if resume and output is None:
         raise UsageError("--resume needs the folder to go on with", remedy="add --output FOLDER")
     check_range("--time-limit", time_limit, 10, 86_400)
-    jobs = jobs if jobs is not None else counted.fitting(memory) if reproducible else 1
+    memory_mib = None if memory is None else memory >> 20
+    if jobs is None:
+        jobs = fitting(max(1, memory_mib or boot.USUAL_MIB)) if reproducible else 1
     check_range("--jobs", jobs, 1, 64)
     folder = output or kernels_run.new_folder(paths.RESULTS)
     guest = boot.fitting(
         cpus=counted.CPUS if reproducible and cpus is None else cpus,
-        memory_mib=None if memory is None else memory >> 20,
+        memory_mib=memory_mib,
         jobs=jobs,
         available_mib=psutil.virtual_memory().available >> 20,
     )
     guest = replace(guest, time_limit_s=time_limit, append=parameters.check(append or []))
-    samples = counted.Samples(guest=guest, jobs=jobs, seeds=seeds, seed=seed)
+    chosen = tuple(range(seed, seed + seeds))
+    samples = sampled.Request(folder=folder, guest=guest, jobs=jobs, seeds=chosen)
     if dry_run:
         if reproducible:
             counted.show_plan(kernels, samples, as_json=as_json)
@@ -123,7 +128,8 @@ def command(
     images = _images(left, folder, sources, say)
     ownership.make_folder(folder)
     if reproducible:
-        counted.run(samples, folder, kernels, images, say)
+        sampled.write_request(samples, kernels, sys.argv)
+        sampled.run(samples, images, say)
     else:
         request = kernels_run.Request(
             folder=folder,

@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 
 from bench.errors import MachineUnfit
-from bench.guests.reproducible import initrd
+from bench.guests import disk
 from bench.record.layout import RECORD_BYTES
 
 RUNS: Final = 256
@@ -104,4 +105,6 @@ def ram_disk(architecture: str) -> bytes:
             remedy=f"install {compiler}, and then the package, which builds it",
         ) from error
     plan = "".join(f"{call}\n" for call in CALLS)
-    return initrd({"init": (0o755, program), "plan": (0o644, plan.encode())})
+    made = BytesIO()
+    disk.write(made, [disk.file("/init", program, 0o755), disk.file("/plan", plan.encode())])
+    return made.getvalue()

@@ -4,20 +4,18 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
-import psutil
-
 from bench.errors import MachineUnfit
 from bench.guests import reproducible
-from bench.guests.machines import MEMORY_MIB, Machine, usual
+from bench.guests.machines import Machine, usual
 from bench.guests.reproducible import Boot, Request, Settings
 from bench.guests.sources import Image
+from bench.guests.watch import held
 from bench.host import ownership
 from bench.questions.exact import functions, plan, probe, report
 from bench.questions.exact.judge import Seen, judge
@@ -77,13 +75,6 @@ def count(
         kernels=tuple(each if isinstance(each, KernelCount) else each.judged() for each in rows),
         others=tuple(others),
     )
-
-
-def fitting() -> int:
-    """Return how many guests to run at a time: one a CPU, as far as memory goes."""
-    available_mib = psutil.virtual_memory().available >> 20
-    usable = len(os.sched_getaffinity(0))
-    return max(1, min(usable, available_mib // (2 * MEMORY_MIB)))
 
 
 class _Kit:
@@ -160,9 +151,7 @@ class _Kernel:
             problem = self._seen[_LAST].problem
             return replace(kernel, unexplained=f"with the plugin {problem or _DISTURBED}")
         place = self.folder / str(_LAST + 1)
-        executed, names = (
-            reproducible.held(place / each) for each in (probe.EXECUTED, probe.SYMBOLS)
-        )
+        executed, names = (held(place / each) for each in (probe.EXECUTED, probe.SYMBOLS))
         return functions.explained(kernel, executed, names)
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What changed between kernels?"""
+"""Answer what changed between kernels."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The answer to each question on each kernel, where it changed, and the answer over all of them."""
+"""Answer each question on each kernel, mark changed answers, and sum up over all kernels."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _UNMEASURED: Final = "not measured"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One kernel's answer to one question."""
+    """Hold one kernel's answer to one question."""
 
     kernel: str
     words: str
@@ -55,7 +55,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """The answers of all measured kernels to one question, in the order of versions."""
+    """Hold the answers of all measured kernels to one question, in the order of versions."""
 
     question: str
     heading: str

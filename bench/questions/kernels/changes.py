@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Facts that kernels differ in, as each kernel itself shows them, and where each changed.
+"""List the facts that kernels differ in, as each kernel shows them, and where each changed.
 
 Fixes are backported: nothing here is derived from a version.
 """
@@ -17,12 +17,12 @@ from bench.questions.kernels.rows import KernelRow, Result
 from bench.questions.transports.profiles import PERFBUF, RINGBUF
 
 State = Callable[[Result], str | None]
-"""Give a fact's state; None: not recorded in this journal."""
+"""Return a fact's state; None if this journal does not record it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeData:
-    """One fact over all rows, as JSON has it."""
+    """Describe one fact over all rows, as JSON has it."""
 
     key: str
     title: str
@@ -33,7 +33,7 @@ class ChangeData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change(ChangeData):
-    """The same with its words."""
+    """Describe the same fact with its words for reports."""
 
     short: str  # heads a column
     steps: Mapping[str, str]  # of each onset, from what state to what

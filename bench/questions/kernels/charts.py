@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Charts over kernels: a panel for each curve, kernels in the order of versions, changes marked."""
+"""Draw charts over kernels: a panel for each curve, ordered by version, with changes marked."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ _SEEDS: Final = "Medians over seeds, with 95 % intervals; no time."
 
 
 def figures(matrix: Matrix, found: Sequence[Answers]) -> Iterator[Figure]:
-    """Yield one for each question that has a curve: a panel for each experiment."""
+    """Yield a figure for each question that has a curve, with a panel for each experiment."""
     from altair.utils.schemapi import debug_mode
 
     changes = {each.question: [one for one in each.answers if one.changed] for each in found}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Curves: one number of every kernel, in the order of versions, with its 95 % interval.
+"""Make curves: one number of every kernel, in the order of versions, with its 95 % interval.
 
 Counts and sizes are absolute, instructions too. Times are only ever ratios, ring over perf or with
 a tracer over without, paired within the blocks of one guest.
@@ -59,7 +59,6 @@ _INSTRUCTIONS: Final = (
     ("storm_ns_per_process", "instructions of a storm, per process"),
     ("consumer_cpu_s_per_million", "instructions of the consumer, per event"),
 )
-_PER_UNIT: Final = {Unit.NS: 1.0, Unit.SECONDS: 1e3}  # s a million are 1,000 ns each
 
 Places = Mapping[tuple[str, str], dict[str, list[Comparison]]]
 """Comparisons by experiment and budget, then by the label of the kernel."""
@@ -69,7 +68,7 @@ Found = Iterable[tuple[str, Estimate, str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """One kernel's number."""
+    """Hold one kernel's number."""
 
     kernel: str
     series: str  # a transport, or which one over which
@@ -82,7 +81,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """One number over all kernels."""
+    """Hold one number over all kernels."""
 
     key: str
     what: str
@@ -111,7 +110,7 @@ class Curve:
 
 
 def curves(results: Mapping[str, Result]) -> Iterator[Curve]:
-    """Yield all that at least one kernel has: drops, order, memory, latency, cost."""
+    """Yield every curve that at least one kernel has: drops, order, memory, latency, cost."""
     places = _places(results)
     # Of a ladder the least lossless budget says more; pairs elsewhere come by chance, and are few.
     storms = {place: found for place, found in places.items() if place[0] not in _LADDERS}
@@ -140,7 +139,7 @@ def _having(places: Places, key: str) -> Places:
 
 
 def _places(results: Mapping[str, Result]) -> Places:
-    """File all comparisons that were made without bpf() callers."""
+    """Group all comparisons that were made without bpf() callers."""
     found: dict[tuple[str, str], dict[str, list[Comparison]]] = {}
     for kernel, result in results.items():
         for each in result.summary.comparisons:
@@ -280,22 +279,19 @@ def _ratios(key: str, _: Sequence[ArmSamples], compared: Sequence[Comparison]) -
 
 def _slow_downs(key: str, arms: Sequence[ArmSamples], compared: Sequence[Comparison]) -> Found:
     """Return storm time under each tracer over that without one."""
-    found = {}
-    for arm in arms if compared else ():
-        values = arm.values(_METRICS[key]).values()
-        if values and min(values) > 0:
-            series = arm.name.transport
-            found[series] = series, _middle(values), ""
-    return found.values()
+    return _medians(key, arms if compared else (), 1.0)
 
 
 def _instructions(key: str, arms: Sequence[ArmSamples], _: Sequence[Comparison]) -> Found:
     """Return each side's number of instructions, the median over seeds."""
+    # Seconds a million events are 1,000 ns each.
+    return _medians(key, arms, 1e3 if _METRICS[key].unit is Unit.SECONDS else 1.0)
+
+
+def _medians(key: str, arms: Sequence[ArmSamples], factor: float) -> Found:
     found = {}
     for arm in arms:
-        metric = _METRICS[key]
-        values = [_PER_UNIT[metric.unit] * value for value in arm.values(metric).values()]
+        values = [factor * value for value in arm.values(_METRICS[key]).values()]
         if values and min(values) > 0:
-            series = arm.name.transport
-            found[series] = series, _middle(values), ""
+            found[arm.name.transport] = arm.name.transport, _middle(values), ""
     return found.values()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The report over kernels as a document: the answers first, then what they rest on.
+"""Build the report over kernels: the answers first, then the evidence behind them.
 
 docs/record-format.md describes its data, which JSON has; lists over kernels follow ``kernels``.
 """
@@ -53,14 +53,14 @@ FORMAT: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryData(MemoryLine):
-    """The memory of a transport at a budget, and how right each instrument is."""
+    """Hold the memory of a transport at a budget, and how right each instrument is."""
 
     worths: Mapping[str, Worth]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kernel:
-    """One row."""
+    """Hold one row."""
 
     label: str
     release: str
@@ -77,7 +77,7 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingData:
-    """One kernel's verdict on a claim."""
+    """Hold one kernel's verdict on a claim."""
 
     verdict: Verdict
     reason: str
@@ -88,7 +88,7 @@ class FindingData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimData:
-    """One claim over all kernels."""
+    """Hold one claim over all kernels."""
 
     id: str
     together: FindingData | None
@@ -97,7 +97,7 @@ class ClaimData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatrixData:
-    """The whole report."""
+    """Hold the whole report."""
 
     format: int
     title: str

@@ -2,7 +2,7 @@
 """Read folders of journals, one kernel each, from a run over kernels or jobs of a CI system.
 
 A kernel's folder has ``outcome.json`` (status and reason) and, as far as it got, ``journal.jsonl``.
-A journal that lies anywhere else counts as well, as a kernel that is done.
+A journal anywhere else counts as well, as a kernel that is done.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _EMPTY: Final = JournalContent(runs=(), faults=())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One kernel of a matrix."""
+    """Describe one kernel of a matrix."""
 
     label: str  # as in the request: "6.12-rt"; "" where only a journal is known
     release: str = ""  # of outcome.json; "" where it has none
@@ -60,7 +60,7 @@ def read_matrix(places: Iterable[Path]) -> tuple[Entry, ...]:
 
 
 def _once(entries: Sequence[Entry]) -> Iterator[Entry]:
-    """Leave out what was given before: the trials, and entries that have nothing else.
+    """Yield entries without trials that were given before; skip those that have nothing else.
 
     A kernel's folder goes before a journal alone, which lacks its status and reason.
     """
@@ -168,12 +168,9 @@ def _reproduced(found: object) -> Reproduced | None:
 
 
 def _words(found: Reproduced) -> str:
-    again = {
-        True: "the same bytes when booted again, ",
-        False: "other bytes when booted again, ",
-        None: "",
-    }[found.identical]
-    return f"{again}SHA-256 of {counted(len(found.seeds), 'seed')} {found.journal_sha256[:16]}"
+    which = "the same" if found.identical else "other"
+    seeds = counted(len(found.seeds), "seed")
+    return f"{which} bytes when booted again, SHA-256 of {seeds} {found.journal_sha256[:16]}"
 
 
 def _journal(folder: Path) -> JournalContent:
@@ -188,7 +185,7 @@ def _read(path: Path) -> dict[str, object]:
     except (OSError, ValueError, RecursionError) as error:
         return {"status": "torn", "reason": f"{path.name} cannot be used: {error}"}
     if not isinstance(found, dict):
-        return {"status": "torn", "reason": f"{path.name} is no object"}
+        return {"status": "torn", "reason": f"{path.name} is not a JSON object"}
     return found
 
 

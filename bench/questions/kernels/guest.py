@@ -3,37 +3,30 @@
 
     python -m bench.questions.kernels.guest FOLDER SEED LEFT_S [COMMAND LINE OF THE RUN ...]
 
-LEFT_S: what does not fit into this time, as fast as the guest is, is left out before it begins.
+LEFT_S is the time for the whole profile. Experiments that would not fit into it, at the guest's
+speed, are left out before they begin.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from bench.amounts import counted
 from bench.campaign import campaign
-from bench.errors import BufbenchError, MachineUnfit
-from bench.host import inherited, limits
 from bench.linux import machine
-from bench.linux.kernel_log import complaints_since_boot
 from bench.plan.experiments import Experiment
 from bench.plan.outline import stage
-from bench.questions.kernels import profile, schedule
-from bench.questions.kernels.outcome import JOURNAL, RESULT, Ran, Status, result_of
-from bench.questions.kernels.outcome import replace as put
-from bench.questions.transports.profiles import PERFBUF, TRANSPORTS
-from bench.tracer.btf import VMLINUX
+from bench.questions.kernels import inside, profile, schedule
+from bench.questions.kernels.outcome import JOURNAL, Ran, Status
 from bench.trial.result import TrialResult
 
 _LENIENCE: Final = 1.4
-"""What takes longer than planned may end, so that no block of it goes missing; but not for ever.
+"""An experiment that takes longer than planned may finish, so that no block is lost, up to this.
 
 With the share of its time limit that a guest measures for, that is 70 % of the limit.
 """
@@ -46,8 +39,6 @@ def measure(folder: Path, seed: int, left_s: float, command_line: Sequence[str])
     """Run the profile; return how it went, also where it failed."""
     began = time.monotonic()
     trials: list[TrialResult] = []
-    left_out: tuple[str, ...] = ()
-    status, reason = Status.DONE, ""
     request = campaign.Request(
         journal=folder / JOURNAL,
         command_line=command_line,
@@ -56,32 +47,15 @@ def measure(folder: Path, seed: int, left_s: float, command_line: Sequence[str])
         # Under emulation a tenth of the time, and times mean little there.
         wakeups=not machine.virtualisation().emulated,
     )
-    try:
-        require_types()
-        with limits.explain(), campaign.opened(request) as running:
-            left_out = _run(running, folder, began + left_s - time.monotonic(), trials)
-        if not any(trial.ledger for trial in trials):
-            status = Status.FAILED
-            reason = f"there was no time for any experiment within {left_s:g} s"
-    except BufbenchError as error:
-        unfit = isinstance(error, MachineUnfit) and not trials
-        status, reason = Status.UNAVAILABLE if unfit else Status.FAILED, str(error)
-    return Ran(
-        status=status,
-        reason=reason,
-        release=os.uname().release,
-        trials=len(trials),
-        left_out=left_out if status is Status.DONE else (),
+    ran = inside.run(
+        request,
+        trials,
+        lambda running: _run(running, folder, began + left_s - time.monotonic(), trials),
     )
-
-
-def require_types() -> None:
-    """Raise MachineUnfit on a kernel without BTF."""
-    if not VMLINUX.exists():
-        raise MachineUnfit(
-            "this kernel has no BTF, from which the tracer knows where fields are",
-            remedy="take one built with CONFIG_DEBUG_INFO_BTF",
-        )
+    if ran.status is Status.DONE and not any(trial.ledger for trial in trials):
+        reason = f"there was no time for any experiment within {left_s:g} s"
+        return replace(ran, status=Status.FAILED, reason=reason, left_out=())
+    return ran
 
 
 def _run(
@@ -98,7 +72,6 @@ def _run(
 
     began, spent_s, expected_s = time.monotonic(), 0.0, 0.0
     cpus = len(running.rig.usable)
-    has_ring = running.rig.kernel.facts["ring_buffer"] == "yes"
     say("memory")
     running.census(profile.CENSUS_BYTES)
     left_out: list[str] = []
@@ -111,7 +84,7 @@ def _run(
         on = profile.Setting(
             rate_per_s=bare.storm.rate_per_s,
             cpus=cpus,
-            transports=TRANSPORTS if has_ring else (PERFBUF,),
+            transports=inside.transports(running),
         )
         pending = {each.name: each for each in profile.experiments(on) if each.name not in ran}
         slowness = spent_s / expected_s if expected_s else 1.0
@@ -149,14 +122,8 @@ def _block(
     return running.run(one, lambda _: None, first_block=block)
 
 
-def main() -> None:
-    """Run the command line above."""
-    inherited.settle()
-    folder = Path(sys.argv[1])
-    ran = measure(folder, int(sys.argv[2]), float(sys.argv[3]), sys.argv[4:])
-    ran = replace(ran, complaints=complaints_since_boot())
-    put(folder / RESULT, json.dumps(asdict(result_of(folder / JOURNAL, ran))).encode())
-
-
 if __name__ == "__main__":
-    main()
+    inside.main(
+        lambda folder: measure(folder, int(sys.argv[2]), float(sys.argv[3]), sys.argv[4:]),
+        Path(sys.argv[1]),
+    )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The matrix: everything that a report over kernels shows, computed once."""
+"""Compute everything that a report over kernels shows, once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bench.trial.result import TrialResult
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimRow:
-    """One claim over all kernels."""
+    """Hold one claim over all kernels."""
 
     claim: Claim
     findings: tuple[Finding | None, ...]  # one a kernel; None where it has no result
@@ -40,7 +40,7 @@ class ClaimRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
-    """Exits that the kernel's recursion guard hid from the tracer, over several trials."""
+    """Count exits that the kernel's recursion guard hid from the tracer, over several trials."""
 
     trials: int
     reaped: int  # by the generator
@@ -53,7 +53,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missed:
-    """One kernel's skipped exits, when idle and beside bpf() calls; None: no such trials."""
+    """Hold one kernel's skipped exits, when idle and beside bpf() calls; None: no such trials."""
 
     kernel: str
     preemption: str
@@ -63,7 +63,7 @@ class Missed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """Causal violations of one transport, over all kernels and experiments."""
+    """Count causal violations of one transport, over all kernels and experiments."""
 
     transport: str
     kernels: int  # that have causal pairs
@@ -74,14 +74,14 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvalidTrial(LeftOut):
-    """An invalid trial of one kernel."""
+    """Name an invalid trial of one kernel."""
 
     kernel: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Matrix:
-    """All kernels."""
+    """Hold what is known of all kernels."""
 
     rows: tuple[KernelRow, ...]
     changes: tuple[Change, ...]
@@ -96,17 +96,17 @@ class Matrix:
 
     @cached_property
     def measured(self) -> tuple[tuple[KernelRow, Result], ...]:
-        """Rows with a result."""
+        """Return the rows that have a result."""
         return tuple((row, row.result) for row in self.rows if row.result is not None)
 
     @property
     def trials(self) -> int:
-        """How many trials all kernels ran."""
+        """Return how many trials all kernels ran."""
         return sum(result.summary.trials for _, result in self.measured)
 
     @property
     def emulated(self) -> bool:
-        """Whether any kernel ran on an emulated CPU."""
+        """Return whether any kernel ran on an emulated CPU."""
         return any(row.emulated for row in self.rows)
 
     @property
@@ -140,7 +140,7 @@ class Matrix:
 
 
 def compare(entries: Sequence[Entry]) -> Matrix:
-    """Judge every kernel, and lay them beside each other."""
+    """Judge every kernel and put the results side by side."""
     found = rows(entries)
     results = {row.label: row.result for row in found if row.result is not None}
     return Matrix(

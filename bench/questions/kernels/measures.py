@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Numbers to follow and checks of every kernel, by its label."""
+"""List the numbers to follow and the checks of every kernel, by its label."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def checks(matrix: Matrix, gates: Sequence[Gate]) -> Iterator[Check]:
         if row.result is not None:
             found += of_run.checks(row.result.summary)
         found += (_gated(gate, row) for gate in gates)
-        last = {each.name: each for each in found}  # what is asked for counts
+        last = {each.name: each for each in found}  # gates asked for replace the usual checks
         yield from (replace(each, name=f"{row.label} {name}") for name, each in last.items())
     for claimed in matrix.claims:
         if claimed.together is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What became of one kernel, from how its guest ended and from the files that it left.
+"""Decide what became of one kernel, from how its guest ended and from the files that it left.
 
 A result is a file, never something on the console, which is only quoted in a reason.
 """
@@ -9,27 +9,28 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bench.guests.console import broken, last_line, panic
-from bench.guests.watch import End, Ended
+from bench.guests.watch import End, Ended, held
 from bench.host import ownership
 from bench.report.document import pick
+
+if TYPE_CHECKING:
+    from bench.guests.sources import Image
 
 RESULT: Final = "result.json"
 OUTCOME: Final = "outcome.json"
 JOURNAL: Final = "journal.jsonl"
 RUN: Final = "run.json"
 
-_LONGEST_BYTES: Final = 64 << 20
-
 
 class Status(StrEnum):
-    """Whether a kernel has results, and why not."""
+    """Say whether a kernel has results, and if not, why."""
 
     DONE = "done"
     FAILED = "failed"  # the profile
@@ -43,7 +44,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """How a kernel's run went."""
+    """Report how a kernel's run went."""
 
     status: Status
     reason: str = ""  # "" where it is done
@@ -55,7 +56,7 @@ class Ran:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuestResult(Ran):
-    """The guest's own word, once its journal is closed: result.json."""
+    """Hold the guest's own report, written once its journal is closed: result.json."""
 
     journal_bytes: int
     journal_sha256: str
@@ -63,17 +64,17 @@ class GuestResult(Ran):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reproduced:
-    """What a journal of several seeds rests on."""
+    """Describe what a journal of several seeds rests on."""
 
     qemu: str  # its version
     seeds: tuple[int, ...]  # that left a whole sample
     journal_sha256: str
-    identical: bool | None  # the first seed's guest once more, to the byte; None: there is none
+    identical: bool  # the first seed's guest once more, to the byte
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome(Ran):
-    """One kernel's row: outcome.json."""
+    """Hold one kernel's row: outcome.json."""
 
     label: str
     origin: str = ""
@@ -81,6 +82,11 @@ class Outcome(Ran):
     cpu_s: float = 0.0  # of this machine: far below seconds x CPUs on a busy one
     lost_boot: str = ""  # why a guest was booted once more; "" where the first one served
     reproduced: Reproduced | None = None  # None: a guest whose time is this machine's
+
+    @property
+    def final(self) -> bool:
+        """Return whether another guest would bring nothing: it is done, or two ended alike."""
+        return self.status is Status.DONE or self.lost_boot == self.reason != ""
 
 
 def result_of(journal: Path, ran: Ran) -> GuestResult:
@@ -94,10 +100,9 @@ def parse(text: bytes) -> GuestResult | None:
     """Parse a guest's result; None if it is not whole."""
     from pydantic import TypeAdapter
 
-    try:
+    with suppress(ValueError):
         return TypeAdapter(GuestResult).validate_json(text)
-    except ValueError:
-        return None
+    return None
 
 
 def judge(folder: Path, ended: Ended, limit_s: float) -> Ran:
@@ -145,21 +150,20 @@ def write(folder: Path, outcome: Outcome) -> None:
     replace(folder / OUTCOME, text.encode())
 
 
-def status_of(folder: Path) -> Status | None:
+def row(image: Image, ran: Ran, **more: object) -> Outcome:
+    """Return a kernel's row, from how it went and what more is known."""
+    given = {"seconds": 0.0, "cpu_s": 0.0, "lost_boot": "", "reproduced": None} | more
+    release = ran.release or image.release
+    return pick(Outcome, ran, label=image.label, release=release, origin=image.origin, **given)
+
+
+def read(folder: Path) -> Outcome | None:
     """Return a folder's outcome; None where none can be read."""
-    try:
-        return Status(json.loads(held(folder / OUTCOME))["status"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
+    from pydantic import TypeAdapter
 
-
-def ended_alike(folder: Path) -> bool:
-    """Return whether both guests of a kernel ended the same way: a third would, too."""
-    try:
-        found = json.loads(held(folder / OUTCOME))
-        return bool(found["lost_boot"]) and found["lost_boot"] == found["reason"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return False
+    with suppress(ValueError):
+        return TypeAdapter(Outcome).validate_json(held(folder / OUTCOME))
+    return None
 
 
 def replace(path: Path, content: bytes) -> None:
@@ -172,14 +176,3 @@ def replace(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
     ownership.hand_over(beside)
     beside.replace(path)
-
-
-def held(path: Path) -> bytes:
-    """Return what a file in a guest's folder holds; nothing unless it is a plain file."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            plain = stat.S_ISREG(os.fstat(descriptor).st_mode)
-            return file.read(_LONGEST_BYTES) if plain else b""
-    except OSError:
-        return b""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The matrix profile: the experiments on each kernel of a comparison, however slow its guest is.
+"""Define the matrix profile: the experiments on each kernel, however slow its guest is.
 
 Before each experiment the guest's speed is measured, and storms are sized by it. All storms are by
 fork: from about 6.16 on a vfork parent goes on before its child's exit event, so that vfork would
@@ -32,7 +32,7 @@ from workloads.storm import Shape, Spawn, Storm
 
 NAME: Final = "matrix"
 BLOCKS: Final = 8
-"""As many as a verdict takes."""
+"""The fewest that allow a verdict."""
 
 CALIBRATION: Final = "calibration"
 NOISE: Final = "storm-noise"
@@ -57,7 +57,7 @@ _WINDOW_EXITS: Final = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """The guest that a plan is made for."""
+    """Describe the guest that a plan is made for."""
 
     rate_per_s: float  # processes that a bare storm makes on all CPUs
     cpus: int
@@ -90,7 +90,7 @@ def calibration(cpus: int) -> Experiment:
 
 
 def experiments(on: Setting) -> tuple[Experiment, ...]:
-    """Return all, in the order of running."""
+    """Return all experiments, in the order of running."""
     usual_bytes = 64 * KIB
     storm = _config(on.storm(Shape.STORM, _STORM_S))
     chain = replace(on.storm(Shape.CHAIN, 0.0), count=CHAINED)
@@ -99,38 +99,36 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     refused = replace(
         counted.storm, count=max(min(wanted, round(on.rate_per_s * _REFUSED_S)), wanted // 2)
     )
-    rows: tuple[tuple[str, str, TrialConfig, int], ...] = (
-        (
-            "chain",
-            "Which keeps children before the parents that reaped them, drained every 5 ms?",
-            _config(chain, TIMED),
-            usual_bytes,
-        ),
-        (
-            NOISE,
-            "What does the kernel skip while others make bpf() map calls?",
-            replace(storm, map_callers=max(2, on.cpus)),
-            usual_bytes,
-        ),
-        ("cost", "Which costs less in the kernel, for each exit?", counted, MIB),
-        (
-            "refused",
-            "What does a write cost that finds no room?",
-            replace(counted, storm=refused, consumer=AWAY),
-            buffers(on) * PAGE_BYTES,
-        ),
-    )
     title = "Which delivers sooner and takes less time to write, within the same storms?"
     duets = (
         ("storm-duet", title, Shape.STORM),
         ("trickle-duet", "The same far below capacity", Shape.TRICKLE),
     )
-    first, *more = (_experiment(on, *row) for row in rows)
     return (
         _experiment(on, "storm", "Which drops fewer?", storm, usual_bytes, first=True),
-        first,
+        _experiment(
+            on,
+            "chain",
+            "Which keeps children before the parents that reaped them, drained every 5 ms?",
+            _config(chain, TIMED),
+            usual_bytes,
+        ),
         *(_duet(on, *each) for each in duets if len(on.transports) > 1 and on.cpus > 1),
-        *more,
+        _experiment(
+            on,
+            NOISE,
+            "What does the kernel skip while others make bpf() map calls?",
+            replace(storm, map_callers=max(2, on.cpus)),
+            usual_bytes,
+        ),
+        _experiment(on, "cost", "Which costs less in the kernel, for each exit?", counted, MIB),
+        _experiment(
+            on,
+            "refused",
+            "What does a write cost that finds no room?",
+            replace(counted, storm=refused, consumer=AWAY),
+            buffers(on) * PAGE_BYTES,
+        ),
         _ladder(on, "memory-spread", Shape.STORM, LADDER_STORMS),
         _ladder(on, "memory-onecpu", Shape.HOTCPU, BLOCKS),
         torn(storm.storm, on.transports, cpus=on.cpus, blocks=_TORN_BLOCKS),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A row for each kernel, in the order of versions: what its guest measured, or why nothing."""
+"""Make a row for each kernel, in the order of versions: its measurements, or why there are none."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bench.trial.result import TrialResult
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """Judged measurements of one kernel."""
+    """Hold the judged measurements of one kernel."""
 
     machine: Machine
     summary: Summary
@@ -39,7 +39,7 @@ class Result:
         return {} if samples is None else samples.arms
 
     def trials(self) -> Iterator[TrialResult]:
-        """Yield every trial that is judged, but for those that are to tear records."""
+        """Yield every trial that is judged, except those that provoke torn records."""
         for samples in self.evidence.experiments.values():
             for arm in samples.arms.values():
                 if not arm.held_up:
@@ -48,29 +48,29 @@ class Result:
 
 @dataclass(frozen=True, kw_only=True)
 class KernelRow(Entry):
-    """One kernel on one machine; no two rows have the same label."""
+    """Hold one kernel on one machine; no two rows have the same label."""
 
     result: Result | None = None  # None: not one trial
     trials: tuple[TrialResult, ...] = ()  # of its journals
 
     @cached_property
     def version(self) -> KernelVersion | None:
-        """Of the release, else of the label; None where neither is one."""
+        """Return the version of the release, else of the label; None if neither is one."""
         return _parsed(self.release) or _parsed(self.label)
 
     @property
     def flavour(self) -> str:
-        """ "rt", "cloud" ...; "" for the usual one."""
+        """Return "rt", "cloud" ...; "" for the usual one."""
         return self.version.flavour if self.version is not None else ""
 
     @property
     def emulated(self) -> bool:
-        """Whether its CPU was emulated: then times mean nothing but within the guest."""
+        """Return whether its CPU was emulated: then times mean nothing outside the guest."""
         return self.result is not None and self.result.machine.emulated
 
     @property
     def counted(self) -> bool:
-        """Whether its times are executed instructions."""
+        """Return whether its times are executed instructions."""
         return self.result is not None and self.result.machine.counts_instructions
 
 

@@ -1,32 +1,31 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A run over kernels: one guest for each, some at a time, and a row for each whatever happens."""
+"""Run kernels, one guest for each and some at a time; each has a row, whatever happens."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import selectors
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from bench.amounts import counted
 from bench.errors import BufbenchError, UsageError, clean
-from bench.guests import boot
+from bench.guests import boot, side_by_side
 from bench.guests.boot import Accelerator, Guest, booted, python, watched
+from bench.guests.side_by_side import Begun
 from bench.guests.sources import Image
 from bench.guests.sources.host import HOST
-from bench.guests.watch import Ended
+from bench.guests.watch import Ended, held
 from bench.host import ownership
 from bench.questions.kernels import outcome
 from bench.questions.kernels.guest import PROGRESS
-from bench.questions.kernels.outcome import Outcome, Status
-from bench.report.document import pick
+from bench.questions.kernels.outcome import Outcome, Ran, Status
 
 LOST_CONSOLE: Final = "console-of-lost-boot.log"
 MEASURING_SHARE: Final = 0.5
@@ -42,7 +41,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is to be run, and where what comes out of it goes."""
+    """Describe what to run, and where the results go."""
 
     folder: Path
     guest: Guest
@@ -54,18 +53,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class _Running:
-    """One kernel whose watch runs."""
+    """Hold one kernel whose watch runs."""
 
     image: Image
     folder: Path
-    stdout: IO[bytes]  # of its watch
-    stack: ExitStack
     shown: list[str]  # lines of progress
     lost_boot: str  # why it is the second guest of this kernel; "" where it is the first
 
 
 def folder_name(label: str) -> str:
-    """Name a label's folder: "./bzImage" is not a good name."""
+    """Return the name of a label's folder: "./bzImage" is not a good one."""
     return re.sub(r"[^A-Za-z0-9._+-]+", "_", label).strip("._") or "kernel"
 
 
@@ -106,12 +103,11 @@ def pending(folder: Path, labels: Sequence[str]) -> list[str]:
 
     A kernel whose guests ended the same way twice is not tried a third time.
     """
-    names = check_names(labels)
+    known = [outcome.read(folder / name) for name in check_names(labels)]
     return [
         label
-        for label, name in zip(labels, names, strict=True)
-        if outcome.status_of(folder / name) is not Status.DONE
-        and not outcome.ended_alike(folder / name)
+        for label, found in zip(labels, known, strict=True)
+        if found is None or not found.final
     ]
 
 
@@ -122,13 +118,13 @@ def check_free(folder: Path, labels: Sequence[str], *, resume: bool) -> None:
         if not os.path.lexists(place):
             continue
         if place.is_symlink() or not place.is_dir():
-            raise UsageError(f"{place} is no folder", remedy="choose another with --output")
-        held = {each.name for each in place.iterdir()}
-        if held and not held & {boot.ORDER, outcome.OUTCOME, boot.CONSOLE}:
+            raise UsageError(f"{place} is not a folder", remedy="choose another with --output")
+        there = {each.name for each in place.iterdir()}
+        if there and not there & {boot.ORDER, outcome.OUTCOME, boot.CONSOLE}:
             raise UsageError(
-                f"{place} is not of a run over kernels", remedy="choose another with --output"
+                f"{place} has no run over kernels", remedy="choose another with --output"
             )
-        if held and not resume:
+        if there and not resume:
             raise UsageError(
                 f"{place} has results of an earlier run",
                 remedy="add --resume, remove it, or choose another with --output",
@@ -136,35 +132,41 @@ def check_free(folder: Path, labels: Sequence[str], *, resume: bool) -> None:
 
 
 def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
-    """Run every image, ``request.jobs`` at a time; yield outcomes as they come.
+    """Run every image, ``request.jobs`` at a time; return the outcomes.
 
     A guest that is lost is an outcome. Leaving by an exception ends all guests.
     """
-    waiting, running, found = [(image, "") for image in images], dict[int, _Running](), []
-    with ExitStack() as everything, selectors.DefaultSelector() as selector:
-        while waiting or running:
-            while waiting and len(running) < request.jobs:
-                image, lost_boot = waiting.pop(0)
-                try:
-                    started = _started(request, image, lost_boot, say)
-                except BufbenchError as error:
-                    lost = _unavailable(image.label, str(error), image.release, image.origin)
-                    found.append(_record(request.folder / folder_name(image.label), lost, say))
-                    continue
-                everything.push(started.stack)
-                selector.register(started.stdout, selectors.EVENT_READ)
-                running[started.stdout.fileno()] = started
-            for key, _ in selector.select(_LOOK_S):
-                over = running.pop(key.fd)
-                selector.unregister(key.fd)
-                ended = _finished(request, over)
-                if _by_emulation(request, over, ended):
-                    say(f"{over.image.label}: {ended.reason}; booting it once more")
-                    waiting.insert(0, (over.image, ended.reason))
-                    continue
-                found.append(_record(over.folder, ended, say))
-            for one in running.values():
+    waiting = [(image, "") for image in images]
+    running: list[_Running] = []
+    found: list[Outcome] = []
+
+    def following() -> Begun[_Running] | None:
+        while waiting:
+            image, lost_boot = waiting.pop(0)
+            try:
+                begun = _begun(request, image, lost_boot, say)
+            except BufbenchError as error:
+                lost = outcome.row(image, Ran(status=Status.UNAVAILABLE, reason=str(error)))
+                found.append(_record(request.folder / folder_name(image.label), lost, say))
+            else:
+                running.append(begun.what)
+                return begun
+        return None
+
+    with closing(side_by_side.ended(following, request.jobs, _LOOK_S)) as guests:
+        for each in guests:
+            for one in running:
                 _show_progress(one, say)
+            if each is None:
+                continue
+            over, how = each
+            running.remove(over)
+            ended = _outcome(request, over, how)
+            if _by_emulation(request, over, ended):
+                say(f"{over.image.label}: {ended.reason}; booting it once more")
+                waiting.insert(0, (over.image, ended.reason))
+            else:
+                found.append(_record(over.folder, ended, say))
     return found
 
 
@@ -178,9 +180,9 @@ def _by_emulation(request: Request, over: _Running, found: Outcome) -> bool:
     return early and not request.guest.kvm and not over.lost_boot
 
 
-def _started(request: Request, image: Image, lost_boot: str, say: Say) -> _Running:
+def _begun(request: Request, image: Image, lost_boot: str, say: Say) -> Begun[_Running]:
     folder = request.folder / folder_name(image.label)
-    lost_console = outcome.held(folder / boot.CONSOLE) if lost_boot else b""
+    lost_console = held(folder / boot.CONSOLE) if lost_boot else b""
     _empty(folder)
     if lost_console:
         (folder / LOST_CONSOLE).write_bytes(lost_console)
@@ -195,8 +197,7 @@ def _started(request: Request, image: Image, lost_boot: str, say: Say) -> _Runni
             watch = stack.enter_context(watched(folder, limit_s, inside))
         else:
             watch = stack.enter_context(booted(image, request.guest, folder, inside))
-        assert watch.stdout is not None  # noqa: S101  process.started has it
-        return _Running(image, folder, watch.stdout, stack.pop_all(), [], lost_boot)
+        return Begun(_Running(image, folder, [], lost_boot), watch, stack.pop_all())
 
 
 def _empty(folder: Path) -> None:
@@ -206,35 +207,17 @@ def _empty(folder: Path) -> None:
     ownership.make_folder(folder)
 
 
-def _finished(request: Request, over: _Running) -> Outcome:
-    lines = over.stdout.read().splitlines()
-    ended = Ended.parse(lines[-1] if lines else b"")
-    over.stack.close()
+def _outcome(request: Request, over: _Running, ended: Ended) -> Outcome:
     ran = outcome.judge(over.folder, ended, request.guest.time_limit_s)
-    return pick(
-        Outcome,
-        ran,
-        label=over.image.label,
-        release=ran.release or over.image.release,
-        origin=over.image.origin,
-        seconds=round(ended.seconds, 1),
-        cpu_s=round(ended.cpu_s, 1),
-        lost_boot=over.lost_boot,
-        reproduced=None,
-    )
-
-
-def _unavailable(label: str, reason: str, release: str = "", origin: str = "") -> Outcome:
-    return Outcome(
-        label=label, status=Status.UNAVAILABLE, reason=reason, release=release, origin=origin
-    )
+    seconds, cpu_s = round(ended.seconds, 1), round(ended.cpu_s, 1)
+    return outcome.row(over.image, ran, seconds=seconds, cpu_s=cpu_s, lost_boot=over.lost_boot)
 
 
 def not_fetched(folder: Path, label: str, reason: str, say: Say) -> None:
     """Write the row of a kernel that could not be fetched."""
     place = folder / folder_name(label)
     _empty(place)
-    _record(place, _unavailable(label, reason), say)
+    _record(place, Outcome(label=label, status=Status.UNAVAILABLE, reason=reason), say)
 
 
 def _record(folder: Path, found: Outcome, say: Say) -> Outcome:
@@ -256,7 +239,7 @@ def line_of(found: Outcome) -> str:
 
 
 def _show_progress(one: _Running, say: Say) -> None:
-    line = clean(outcome.held(one.folder / PROGRESS).decode(errors="replace").strip())
+    line = clean(held(one.folder / PROGRESS).decode(errors="replace").strip())
     if line and line not in one.shown:
         one.shown.append(line)
         say(f"{one.image.label}: {line}")

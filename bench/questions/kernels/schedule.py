@@ -2,7 +2,7 @@
 """Fit the matrix profile into the time that a guest has, before it begins: no block goes missing.
 
 How long an experiment takes follows from the guest's speed. The factors are those of Debian's
-kernels, emulated on 2 CPUs; what they are wrong by on a machine shows in what has been run, and
+kernels, emulated on 2 CPUs; what has been run shows how wrong they are on this machine, which
 corrects the rest.
 """
 
@@ -40,7 +40,7 @@ _SPARE: Final = 0.04  # of the time
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """What there is time for, in the order of running, and the names of what there is none for."""
+    """List what there is time for, in the order of running, and name what there is no time for."""
 
     experiments: tuple[Experiment, ...]
     left_out: tuple[str, ...]
@@ -48,7 +48,7 @@ class Schedule:
 
     @property
     def words(self) -> str:
-        """Say how much it is, and what is not in it."""
+        """Say how much is planned, and what is left out."""
         planned = f"{counted(len(self.experiments), 'experiment')} in {duration(self.seconds)}"
         return planned + (f", no time for {', '.join(self.left_out)}" if self.left_out else "")
 
@@ -71,7 +71,12 @@ def fitted(
             least_s += seconds(short, on)
             most_s += seconds(each, on)
     share = 1.0 if most_s <= room_s else max(0.0, (room_s - least_s) / (most_s - least_s or 1.0))
-    planned = tuple(_shortened(each, share) for each in ordered if each in chosen)
+    planned = tuple(
+        replace(each, blocks=fewest + int(share * (each.blocks - fewest)))
+        for each in ordered
+        if each in chosen
+        for fewest in [_fewest(each)]
+    )
     return Schedule(
         experiments=planned,
         left_out=tuple(each.name for each in ordered if each not in chosen),
@@ -101,8 +106,3 @@ def _storm_s(config: TrialConfig, on: Setting) -> float:
 
 def _fewest(experiment: Experiment) -> int:
     return LADDER_STORMS if experiment.name == "memory-spread" else min(BLOCKS, experiment.blocks)
-
-
-def _shortened(experiment: Experiment, share: float) -> Experiment:
-    fewest = _fewest(experiment)
-    return replace(experiment, blocks=fewest + int(share * (experiment.blocks - fewest)))

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Run the matrix profile on kernels in guests that do the same, to the byte, each time.
 
-A guest is a function of its seed. So each seed is one sample, a block of every experiment, and what
-varies over seeds is what intervals are made of. The first seed is booted twice: its journal has to
-come out again.
+A guest is a function of its seed. So each seed is one sample, a block of every experiment, and
+intervals are over seeds. The first seed is booted twice, and has to leave the same journal.
 """
 
 from __future__ import annotations
@@ -12,16 +11,17 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
 from bench.amounts import counted
 from bench.errors import MachineUnfit
 from bench.guests import closure, machines, port, reproducible, sealed
-from bench.guests.boot import ORDER
+from bench.guests.boot import ORDER, Guest
 from bench.guests.reproducible import Boot, Settings
 from bench.guests.sources import Image
 from bench.guests.watch import End
@@ -40,6 +40,7 @@ IMPORTED: Final = ("bench.questions.kernels.sample", "bench.guests.sealed", "hdr
 COMPILER: Final = ("bcc.libbcc", "bench.tracer.by_bcc")
 """The modules that compile tracers, where there are no objects of them."""
 
+_LOST: Final = {End.TIMED_OUT: Status.HUNG, End.EXITED: Status.FAILED}
 _MAIN: Final = """\
 import runpy
 runpy.run_module("bench.questions.kernels.sample", run_name="__main__", alter_sys=True)
@@ -48,20 +49,17 @@ runpy.run_module("bench.questions.kernels.sample", run_name="__main__", alter_sy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is to be run, and where what comes out of it goes."""
+    """Describe what to run, and where the results go."""
 
     folder: Path
-    cpus: int
-    memory_mib: int
+    guest: Guest  # its time limit is by this machine's clock
     jobs: int
     seeds: tuple[int, ...]
-    time_limit_s: float  # of each guest, by this machine's clock
-    append: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """What came of one guest."""
+    """Hold what one guest left."""
 
     seed: int
     ran: Ran
@@ -70,7 +68,7 @@ class Sample:
 
     @property
     def whole(self) -> bool:
-        """Return whether it left all that it was to leave."""
+        """Return whether the guest left everything it should."""
         return self.ran.status is Status.DONE
 
     @property
@@ -81,11 +79,10 @@ class Sample:
 
 def write_request(request: Request, labels: Sequence[str], command_line: Sequence[str]) -> None:
     """Write run.json: what was asked for."""
-    fields = {
-        "command_line": command_line,
-        "reproducible": {**asdict(request), "folder": str(request.folder)},
-    }
-    write_asked(request.folder, labels, fields)
+    guest = asdict(request.guest)
+    del guest["kvm"]
+    asked = {**guest, "folder": str(request.folder), "jobs": request.jobs, "seeds": request.seeds}
+    write_asked(request.folder, labels, {"command_line": command_line, "reproducible": asked})
 
 
 def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
@@ -113,8 +110,8 @@ def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
             samples = _samples(request, image, folder, say)
             ended = _concluded(image, folder, samples, qemu)
         except MachineUnfit as error:
-            ended = _outcome(image, Ran(status=Status.UNAVAILABLE, reason=str(error)))
-        ended = pick(Outcome, ended, seconds=round(time.monotonic() - began, 1))
+            ended = outcome.row(image, Ran(status=Status.UNAVAILABLE, reason=str(error)))
+        ended = replace(ended, seconds=round(time.monotonic() - began, 1))
         outcome.write(folder, ended)
         ownership.hand_over_all(folder)
         say(line_of(ended))
@@ -123,7 +120,7 @@ def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
 
 
 def _check(image: Image) -> None:
-    """Raise MachineUnfit for what is no kernel, or one for another machine than this.
+    """Raise MachineUnfit for a file that is not a kernel, or a kernel of another architecture.
 
     The guest's files are this machine's.
     """
@@ -135,15 +132,15 @@ def _check(image: Image) -> None:
 
 
 def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sample]:
-    """Boot all seeds, and the first once more at last; only the first where that is lost."""
+    """Boot the first seed, then it once more and all others; if the first is lost, no other."""
     waiting = [(seed, number, f"seed-{seed}") for number, seed in enumerate(request.seeds, 1)]
-    waiting.append((request.seeds[0], 1, f"seed-{request.seeds[0]}-again"))
+    waiting.insert(1, (request.seeds[0], 1, f"seed-{request.seeds[0]}-again"))
+    names = [name for *_, name in waiting]
     found: dict[str, Sample] = {}
 
     def following() -> reproducible.Request | None:
-        known = list(found.values())
-        begun = len(request.seeds) + 1 - len(waiting)
-        if not waiting or (begun and not (known and known[0].whole)):
+        first = found.get(names[0])
+        if not waiting or (len(waiting) < len(names) and not (first and first.whole)):
             return None
         seed, number, name = waiting.pop(0)
         ownership.make_folder(folder / name)
@@ -156,23 +153,23 @@ def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sam
             append=(sealed.given(seed, number),),
         )
 
-    machine = machines.usual().sized(cpus=request.cpus, memory_mib=request.memory_mib)
+    guest = request.guest
+    machine = machines.usual().sized(cpus=guest.cpus, memory_mib=guest.memory_mib)
     with scratch.folder() as private:
         initrd = private / "initrd"
         write_disk(initrd, image)
         settings = Settings(
-            time_limit_s=request.time_limit_s,
-            append=request.append,
-            steady=request.cpus > 1,
+            time_limit_s=guest.time_limit_s,
+            append=guest.append,
+            steady=guest.cpus > 1,
         )
         with closing(reproducible.boots(following, settings, request.jobs)) as booted:
             for asked, boot in booted:
-                sample = judged(asked.seed, boot, request.time_limit_s)
+                sample = judged(asked.seed, boot, guest.time_limit_s)
                 found[asked.folder.name] = sample
                 how = sample.ran.reason or counted(sample.ran.trials, "trial")
                 say(f"{image.label}, {asked.folder.name}: {how}, {boot.ended.seconds:.0f} s")
-    order = [f"seed-{seed}" for seed in request.seeds]
-    return [found[name] for name in (*order, f"{order[0]}-again") if name in found]
+    return [found[name] for name in names if name in found]
 
 
 def write_disk(to: Path, image: Image) -> None:
@@ -200,9 +197,11 @@ def judged(seed: int, boot: Boot, time_limit_s: float) -> Sample:
         files = port.unpack(boot.report)
         ran = _ran(files)
     except ValueError as error:
-        torn = str(error) if boot.report and boot.ended.end is End.EXITED else ""
-        reason = torn or reproducible.problem(boot, time_limit_s)
-        status = _status(boot, reason, torn=bool(torn))
+        sent = boot.report and boot.ended.end is End.EXITED
+        reason = str(error) if sent else reproducible.problem(boot, time_limit_s)
+        status = Status.TORN if sent else _LOST.get(boot.ended.end, Status.KILLED)
+        if status is Status.FAILED and reason.startswith("Kernel panic"):
+            status = Status.PANICKED
         ran = Ran(status=status, reason=reason.removeprefix(f"{status}: "))
     return Sample(seed=seed, ran=ran, files=files, cpu_s=boot.ended.cpu_s)
 
@@ -216,27 +215,17 @@ def _ran(files: Mapping[str, bytes]) -> Ran:
     return result
 
 
-def _status(boot: Boot, reason: str, *, torn: bool) -> Status:
-    if torn:
-        return Status.TORN
-    if boot.ended.end is End.TIMED_OUT:
-        return Status.HUNG
-    if boot.ended.end is End.EXITED:
-        return Status.PANICKED if reason.startswith("Kernel panic") else Status.FAILED
-    return Status.KILLED
-
-
 def _concluded(image: Image, folder: Path, samples: Sequence[Sample], qemu: str) -> Outcome:
-    """Write the journal of all seeds, and say what it is worth."""
-    first, *others = samples
+    """Write the journal of all seeds, and return the outcome."""
+    first, *rest = samples
     if not first.whole:
         reason = f"{first.ran.reason} (seed {first.seed}; it would do so each time)"
-        return _outcome(image, pick(Ran, first.ran, reason=reason))
-    again = others.pop() if others and others[-1].seed == first.seed else None
+        return outcome.row(image, pick(Ran, first.ran, reason=reason))
+    again, *others = rest
     whole = [each for each in (first, *others) if each.whole]
     journal = b"".join(each.journal for each in whole)
     (folder / JOURNAL).write_bytes(journal)
-    differs = "" if again is None else difference(first, again)
+    differs = difference(first, again)
     lost = [f"seed {each.seed}: {each.ran.reason}" for each in others if not each.whole]
     status = Status.DONE
     if differs:
@@ -255,10 +244,10 @@ def _concluded(image: Image, folder: Path, samples: Sequence[Sample], qemu: str)
         qemu=qemu,
         seeds=tuple(each.seed for each in whole),
         journal_sha256=hashlib.sha256(journal).hexdigest(),
-        identical=None if again is None else not differs,
+        identical=not differs,
     )
     cpu_s = round(sum(each.cpu_s for each in samples), 1)
-    return pick(Outcome, _outcome(image, ran), reproduced=reproduced, cpu_s=cpu_s)
+    return outcome.row(image, ran, reproduced=reproduced, cpu_s=cpu_s)
 
 
 def difference(first: Sample, again: Sample) -> str:
@@ -267,18 +256,13 @@ def difference(first: Sample, again: Sample) -> str:
         return f"seed {first.seed} booted again: {again.ran.reason}"
     if first.files == again.files:
         return ""
-    for number, (one, other) in enumerate(_lines(first, again), 1):
+    lines = zip_longest(first.journal.splitlines(), again.journal.splitlines(), fillvalue=b"")
+    for number, (one, other) in enumerate(lines, 1):
         if one != other:
             fields = [f"{key} {value}" for key, value in _named(one) or _named(other)]
             where = f"line {number} of its journal ({', '.join(fields)})"
             return f"seed {first.seed} booted again differs in {where}"
     return f"seed {first.seed} booted again wrote another result"
-
-
-def _lines(first: Sample, again: Sample) -> Iterator[tuple[bytes, bytes]]:
-    one, other = (each.journal.splitlines() for each in (first, again))
-    for at in range(max(len(one), len(other))):
-        yield (one[at] if at < len(one) else b"", other[at] if at < len(other) else b"")
 
 
 def _named(line: bytes) -> list[tuple[str, str]]:
@@ -288,17 +272,3 @@ def _named(line: bytes) -> list[tuple[str, str]]:
         return [(key, str(fields[key])) for key in ("kind", "experiment", "arm") if key in fields]
     except (ValueError, TypeError):
         return []
-
-
-def _outcome(image: Image, ran: Ran) -> Outcome:
-    return pick(
-        Outcome,
-        ran,
-        label=image.label,
-        release=ran.release or image.release,
-        origin=image.origin,
-        seconds=0.0,
-        cpu_s=0.0,
-        lost_boot="",
-        reproduced=None,
-    )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Sentences over kernels: what was measured where, what went wrong, and the counts in all."""
+"""Write the sentences over kernels: what was measured where, what went wrong, and total counts."""
 
 from __future__ import annotations
 
@@ -88,11 +88,6 @@ def _emulated(matrix: Matrix) -> Iterator[str]:
         yield f"Instructions counted: {which(counting)}; times are instructions, not ns"
 
 
-def _at_most(count: int) -> str:
-    """Return the upper 95 % bound of a share of which none was seen among ``count``."""
-    return f"at most {share(loss_bound(0, count))}"
-
-
 def _ledger(matrix: Matrix) -> Iterator[str]:
     if matrix.trials and not matrix.invalid:
         yield "Ledger: every trial balances on every kernel"
@@ -102,14 +97,12 @@ def _order(matrix: Matrix) -> Iterator[str]:
     for order in matrix.order:
         if not order.causal_pairs:
             continue
+        violations = counted(order.causal_violations, "causal violation")
         text = f"{traits(order.transport).short.capitalize()}, order: "
-        text += (
-            f"{counted(order.causal_violations, 'causal violation')} in "
-            f"{order.causal_pairs:,} pairs"
-        )
+        text += f"{violations} in {order.causal_pairs:,} pairs"
         if not order.violating:
-            text += f" on {counted(order.kernels, 'kernel')}"
-            text += f" ({_at_most(order.causal_pairs)})"
+            bound = share(loss_bound(0, order.causal_pairs))  # upper, 95 %
+            text += f" on {counted(order.kernels, 'kernel')} (at most {bound})"
         elif len(order.violating) < order.kernels:
             text += f", on {', '.join(map(clean, order.violating))}"
         else:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The tables of the report over kernels."""
+"""Make the tables of the report over kernels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from bench.questions.kernels.outcome import Status
 from bench.questions.kernels.rows import KernelRow
 from bench.questions.transports.background import cell
 from bench.questions.transports.standing import LEAST_PAIRS
-from bench.report.document import NONE, Cell, Column, Mark, Row, Table
+from bench.questions.transports.tables import columns
+from bench.report.document import NONE, Cell, Mark, Row, Table
 from bench.report.units import budget, clean, number, size
 from bench.tracer.transports import ranked
 
@@ -38,8 +39,8 @@ def _table(
     corner: str = "kernel",
     numeric: bool = True,
 ) -> Table:
-    columns = tuple(Column(heading=heading, numeric=numeric) for heading in headings)
-    return Table(key=key, title=title, corner=corner, columns=columns, rows=tuple(rows), hint=hint)
+    headed = columns(*headings, numeric=numeric)
+    return Table(key=key, title=title, corner=corner, columns=headed, rows=tuple(rows), hint=hint)
 
 
 def answers(matrix: Matrix, found: Sequence[Answers]) -> Table:

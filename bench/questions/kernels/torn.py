@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Torn records on each kernel: by what the tracer's programs are attached to."""
+"""Report torn records on each kernel, by what the tracer's programs are attached to."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bench.judge.torn import Torn, torn
 from bench.questions.kernels.rows import Result
+from bench.questions.transports.tables import columns
 from bench.questions.transports.torn import HINT, words
 from bench.questions.transports.words import listed
 from bench.report.document import NONE, Cell, Column, Mark, Row, Sentence, Table
@@ -17,7 +18,7 @@ from bench.tracer.transports import traits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TornOn:
-    """One kernel's arms whose records have checksums."""
+    """Hold one kernel's arms whose records have checksums."""
 
     kernel: str
     preemption: str
@@ -57,33 +58,24 @@ def sentences(found: Sequence[TornOn]) -> Iterator[Sentence]:
 
 def table(found: Sequence[TornOn]) -> Table:
     """Tabulate kernels by arms: torn of delivered, and exits that the kernel skipped."""
-    names = dict.fromkeys((e.attach, e.scratch, e.transport) for on in found for e in on.arms)
-    by_kernel = {
-        on.kernel: {(e.attach, e.scratch, e.transport): e for e in on.arms} for on in found
+    arms = {
+        on.kernel: {f"{traits(e.transport).short}, {words(e)}": e for e in on.arms} for on in found
     }
-    headings = {
-        key: f"{traits(each.transport).short}, {words(each)}"
-        for arms in by_kernel.values()
-        for key, each in arms.items()
-    }
+    names = dict.fromkeys(name for of_kernel in arms.values() for name in of_kernel)
+    cells = {on.kernel: [_cell(arms[on.kernel].get(name)) for name in names] for on in found}
+    rows = (
+        Row(
+            heading=Cell(text=clean(on.kernel)),
+            cells=(Cell(text=clean(on.preemption)), *cells[on.kernel]),
+        )
+        for on in found
+    )
     return Table(
         key="torn",
         title="Torn records of those delivered, by what the programs are attached to",
         corner="kernel",
-        columns=(
-            Column(heading="preemption"),
-            *(Column(heading=clean(headings[name]), numeric=True) for name in names),
-        ),
-        rows=tuple(
-            Row(
-                heading=Cell(text=clean(on.kernel)),
-                cells=(
-                    Cell(text=clean(on.preemption)),
-                    *(_cell(by_kernel[on.kernel].get(name)) for name in names),
-                ),
-            )
-            for on in found
-        ),
+        columns=(Column(heading="preemption"), *columns(*map(clean, names))),
+        rows=tuple(rows),
         hint=HINT,
     )
 

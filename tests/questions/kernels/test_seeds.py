@@ -16,6 +16,7 @@ from made_up_trials import trial
 
 from bench.errors import BufbenchError
 from bench.guests import machines, port, reproducible
+from bench.guests.boot import Guest
 from bench.guests.sources import Image, Options, provide
 from bench.guests.watch import End, Ended
 from bench.journal.writer import encode
@@ -66,6 +67,10 @@ def kernel(folder: Path, name: str, *reports: bytes, again: bytes = b"") -> Imag
     return Image(label=name, release=RELEASE, vmlinuz=path, modules=None, origin="made up")
 
 
+def guest(time_limit_s: float) -> Guest:
+    return Guest(cpus=2, memory_mib=2048, time_limit_s=time_limit_s, kvm=False)
+
+
 class Runs:
     """Runs of kernels with a QEMU that boots nothing."""
 
@@ -77,11 +82,9 @@ class Runs:
         self.folder.mkdir()
         request = seeds.Request(
             folder=self.folder,
-            cpus=2,
-            memory_mib=2048,
+            guest=guest(3.0),
             jobs=2,
             seeds=tuple(range(1, samples + 1)),
-            time_limit_s=3.0,
         )
         return seeds.run(request, images, lambda _: None)
 
@@ -249,9 +252,7 @@ def test_a_real_kernel_comes_out_the_same(tmp_path: Path, name: str) -> None:
         (image,) = provide([name], Options(say=lambda _: None))
     except BufbenchError as error:
         pytest.skip(f"no kernel can be had: {error}")
-    request = seeds.Request(
-        folder=tmp_path, cpus=2, memory_mib=2048, jobs=2, seeds=(7,), time_limit_s=600.0
-    )
+    request = seeds.Request(folder=tmp_path, guest=guest(600.0), jobs=2, seeds=(7,))
     (found,) = seeds.run(request, [image], lambda _: None)
     assert (found.status, found.reason) == (Status.DONE, "")
     assert found.reproduced is not None
