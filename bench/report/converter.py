@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A process beside this one that turns Vega-Lite into SVG while trials are read and judged.
+"""A child process that turns Vega-Lite into SVG while trials are read and judged.
 
 vl-convert takes most of a second to start, longer than all charts of a page together take, and
-neither then nor while it draws does it let another thread of Python run. The process knows only
-this module and vl-convert, and ends by itself once its caller is gone.
+lets no other Python thread run then or while it draws. The process imports only this module and
+vl-convert, and ends by itself once its caller is gone.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from bench.linux import refusal
 
 
 class Converter:
-    """A context manager; charts that were not asked for before its end are not drawn."""
+    """A context manager; charts still waiting at its end are not drawn."""
 
     def __enter__(self) -> Self:
         context = get_context("spawn")  # a fork would copy whatever threads there are half-way
         self._parent_end, child_end = context.Pipe()
         self._child = context.Process(target=_serve, args=(child_end,), daemon=True)
-        # Ctrl-C reaches the whole group of processes, and is this one's to answer. What comes up
-        # first is multiprocessing's own process, after which it lets Ctrl-C in.
+        # Ctrl-C reaches the whole process group, and the parent handles it. multiprocessing's own
+        # process is started first, since starting it unblocks the signal.
         resource_tracker.ensure_running()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
@@ -67,16 +67,16 @@ class Converter:
         return str(svg)
 
 
-def _serve(asked: Connection) -> None:
+def _serve(requests: Connection) -> None:
     """Answer each specification by its SVG and what went wrong; one of them is ""."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # where V8 has no memory, it shows its stack
     import vl_convert
 
-    with suppress(EOFError, OSError):  # whoever asked has gone
+    with suppress(EOFError, OSError):  # the caller has gone
         vl_convert.vegalite_to_svg({"mark": "point", "data": {"values": [{}]}})  # starts it
         while True:
-            specification = asked.recv()
+            specification = requests.recv()
             try:
-                asked.send((vl_convert.vegalite_to_svg(specification), ""))
+                requests.send((vl_convert.vegalite_to_svg(specification), ""))
             except ValueError as error:
-                asked.send(("", " ".join(str(error).split())[:200] or "no reason given"))
+                requests.send(("", " ".join(str(error).split())[:200] or "no reason given"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum, StrEnum
+from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
@@ -39,7 +40,7 @@ class Mark(StrEnum):
     BAD = "bad"
     OPEN = "open"
     SOFT = "soft"
-    NEW = "new"  # differs from what stands before it
+    NEW = "new"  # differs from the one before it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +122,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column's heading; numbers stand to the right. A page has verdicts first."""
+    """A column's heading; numbers are aligned right. A page puts verdicts first."""
 
     heading: str
     numeric: bool = True
@@ -236,7 +237,7 @@ class Forest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fold:
-    """Parts behind a line that says what they show. ``badge`` sorts folds: a verdict."""
+    """Parts folded behind a summary line. ``badge`` is a verdict, by which folds are filtered."""
 
     key: str
     summary: str
@@ -256,7 +257,7 @@ class Fold:
 Part = Heading | Sentence | Note | Command | Definitions | Table | Figures | Strip | Forest | Fold
 
 Labels = tuple[tuple[str, str], ...]
-"""Names and values that tell one from all others: (("experiment", "storm"), ...)."""
+"""Names and values that identify one of many: (("experiment", "storm"), ...)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,39 +340,34 @@ def tables(parts: Iterable[Part]) -> Iterator[Table]:
             yield from tables(part.parts)
 
 
-def measures(documents: Iterable[Document]) -> tuple[Measure, ...]:
+def measures(documents: Sequence[Document]) -> tuple[Measure, ...]:
     """Return the measures of all documents, no two with one key.
 
-    Where there are several machines their labels come first; of what is there twice all but the
-    first have a number.
+    Where there are several machines their labels come first; copies of a key are numbered from 2.
     """
-    found = [each for each in documents if each.measures]
-    several = len({each.origin for each in found}) > 1
+    several = len({each.origin for each in documents if each.measures}) > 1
     known: dict[str, Measure] = {}
-    for document in found:
+    for document in documents:
         for each in document.measures:
             labels = document.origin + each.labels if several else each.labels
-            measure, copies = replace(each, labels=labels), 1
+            measure, copies = replace(each, labels=labels), count(2)
             while measure.key in known:
-                copies += 1
-                measure = replace(each, labels=(*labels, ("copy", str(copies))))
+                measure = replace(each, labels=(*labels, ("copy", str(next(copies)))))
             known[measure.key] = measure
     return tuple(known.values())
 
 
-def checks(documents: Iterable[Document]) -> tuple[Check, ...]:
+def checks(documents: Sequence[Document]) -> tuple[Check, ...]:
     """Return the checks of all documents, each with a name of its own, as measures have."""
-    found = [each for each in documents if each.checks]
-    several = len({each.origin for each in found}) > 1
+    several = len({each.origin for each in documents if each.checks}) > 1
     known: dict[str, Check] = {}
-    for document in found:
+    for document in documents:
         origin = [value for _, value in document.origin] if several else []
         for each in document.checks:
             plain = name = " ".join((*origin, each.name))
-            copies = 1
+            copies = count(2)
             while name in known:
-                copies += 1
-                name = f"{plain} ({copies})"
+                name = f"{plain} ({next(copies)})"
             known[name] = replace(each, name=name)
     return tuple(known.values())
 

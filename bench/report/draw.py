@@ -52,14 +52,14 @@ def drawable(panel: Panel) -> dict[str, Any]:
 def element(svg: str, prefix: str, name: str, title: str) -> str:
     """Return a drawn chart as an element of a page; ``name`` makes its ids unique.
 
-    What begins the ids of its document, ``prefix``, begins those that its marks link to. Each
-    mark's words become its title, which browsers show without any script. To a screen reader the
-    whole is one picture, called ``title``: a screen reader cannot read out hundreds of points.
-    Links within it can be reached.
+    ``prefix`` begins the ids of its document, and so those that its marks link to. Each mark's
+    description becomes its title, which browsers show without a script. To a screen reader the
+    chart is one picture, called ``title``, since nobody can listen to hundreds of points; links
+    within it remain reachable.
     """
     text = re.sub(r'(id="|url\(#)(clip|gradient)', rf"\1{prefix}{name}-\2", svg)
     text = text.replace('href="#', f'href="#{prefix}')
-    # Nobody sees less than a hundredth of a pixel.
+    # Less than a hundredth of a pixel is not visible.
     text = _GEOMETRY.sub(lambda found: re.sub(r"(\d+\.\d{2})\d+", r"\1", found[0]), text)
     text = _MARK.sub(r"<path\2><title>\1</title></path>", text)
     text = _SPOKEN.sub("", text).replace(f' font-family="{_FONT}"', "")

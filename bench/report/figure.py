@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from math import ceil, floor, log
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.plan.traits import GREY, Look
@@ -111,6 +112,11 @@ shape: Final = partial(_encoded, "Shape", "shape")
 dash: Final = partial(_encoded, "StrokeDash", "dash")
 
 
+def linear(field: str, title: str | None, scale: Mapping[str, Any], **axis: Any) -> dict[str, Any]:
+    """Return the arguments of a linear axis."""
+    return {"shorthand": f"{field}:Q", "title": title, "scale": scale, "axis": axis}
+
+
 def logarithmic(
     field: str,
     title: str | None,
@@ -130,8 +136,6 @@ def logarithmic(
 
 def powers(lowest: float, highest: float, base: int = 10) -> list[float]:
     """Return powers of ``base`` from at or below ``lowest`` to at or above ``highest``."""
-    from math import ceil, floor, log
-
     first = floor(log(lowest, base) + 1e-9)
     last = max(ceil(log(highest, base) - 1e-9), first + 1)
     return [float(base) ** each for each in range(first, last + 1)]
@@ -148,17 +152,8 @@ def steps(lowest: float, highest: float) -> list[float]:
     return [each for each in found if first <= each <= last]
 
 
-def ns_labels(ticks: Sequence[float]) -> str:
-    """Return the labels of an axis in nanoseconds; of many ticks, each unit below its first."""
-    return _labels(ticks, NS_LABELS, 1_000)
-
-
-def bytes_labels(ticks: Sequence[float]) -> str:
-    """Return the labels of an axis in bytes; of many ticks, each unit below its first."""
-    return _labels(ticks, BYTES_LABELS, 1_024)
-
-
-def _labels(ticks: Sequence[float], full: str, thousand: int) -> str:
+def _labels(full: str, thousand: int, ticks: Sequence[float]) -> str:
+    """Return the labels of an axis; of many ticks, each unit below its first."""
     if len(ticks) <= _FEW:
         return full
     begins = [ticks[0], *(thousand**power for power in (1, 2, 3))]
@@ -167,3 +162,7 @@ def _labels(ticks: Sequence[float], full: str, thousand: int) -> str:
         f"indexof({begins}, datum.value) >= 0 ? split(({full}), ' ') : "
         f"format(datum.value / {of_its_unit}, '~g')"
     )
+
+
+ns_labels: Final = partial(_labels, NS_LABELS, 1_000)
+bytes_labels: Final = partial(_labels, BYTES_LABELS, 1_024)

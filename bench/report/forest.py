@@ -21,16 +21,13 @@ _WIDEST: Final = log(64)
 
 _TICKS: Final = (1.05, 1.1, 1.2, 1.5, 2, 4, 8, 16, 32)
 
-Place = Callable[[float], float]
-
 
 def drawing(effect: Effect, group: Effects) -> str:
     """Return the row of ``effect``: the band of noise, the interval and the point."""
-    at = _places(group)
+    at, margin = _scale(group), effect.margin
     line = at(1.0 if group.ratio else 0.0)
-    low, high, point = at(effect.low), at(effect.high), at(effect.point)
-    band = (1 / (1 + effect.margin), 1 + effect.margin) if group.ratio else (-effect.margin,) * 2
-    left, right = (at(band[0]), at(band[1])) if group.ratio else (at(band[0]), at(-band[1]))
+    low, high, point = map(at, (effect.low, effect.high, effect.point))
+    left, right = map(at, (1 / (1 + margin), 1 + margin) if group.ratio else (-margin, margin))
     colour = look(effect.better).colour if effect.better else "currentcolor"
     mark = (
         f'<path d="M{point} {_MIDDLE - 5}l5 5-5 5-5-5z"/>'
@@ -40,8 +37,7 @@ def drawing(effect: Effect, group: Effects) -> str:
     return (
         f'<svg class="effect" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" style="--of:{colour}" '
         f'aria-label="{escape(clean(effect.words), quote=True)}">'
-        f'<rect class="noise" x="{left}" y="1" width="{max(right - left, 0):.1f}" '
-        f'height="{_HEIGHT - 2}"/>'
+        f'<rect class="noise" x="{left}" y="1" width="{right - left:.1f}" height="{_HEIGHT - 2}"/>'
         f'<line class="axis" x1="{line}" x2="{line}" y1="0" y2="{_HEIGHT}"/>'
         f'<line class="span" x1="{low}" x2="{high}" y1="{_MIDDLE}" y2="{_MIDDLE}"/>{mark}</svg>'
     )
@@ -49,13 +45,12 @@ def drawing(effect: Effect, group: Effects) -> str:
 
 def axis(group: Effects) -> str:
     """Return the scale of ``group``: the line of no difference, and a tick to either side."""
-    at = _places(group)
-    _, most = _reach(group)
+    at, most = _scale(group), 0.8 * _reach(group)
     if group.ratio:
-        tick = max((each for each in _TICKS if log(each) <= 0.8 * most), default=exp(0.8 * most))
+        tick = max((each for each in _TICKS if log(each) <= most), default=exp(most))
         ticks = [(1 / tick, f"{1 / tick:.2g}"), (1.0, "1"), (tick, f"{tick:.3g}")]
     else:
-        tick = float(f"{0.8 * most:.1g}")
+        tick = float(f"{most:.1g}")
         ticks = [(-tick, f"-{100 * tick:.3g} pt"), (0.0, "0"), (tick, f"+{100 * tick:.3g} pt")]
     texts = "".join(
         f'<text x="{at(value)}" y="11" text-anchor="middle">{text}</text>' for value, text in ticks
@@ -63,27 +58,23 @@ def axis(group: Effects) -> str:
     return f'<svg class="effect" viewBox="0 0 {_WIDTH} 14" aria-hidden="true">{texts}</svg>'
 
 
-def _reach(group: Effects) -> tuple[float, float]:
-    """Return how far the plot goes to either side, in logs or as such."""
+def _reach(group: Effects) -> float:
+    """Return how far the plot goes to either side: of ratios as a logarithm."""
     bounds = [bound for each in group.rows for bound in (each.low, each.high, each.point)]
     if group.ratio:
-        logs = [abs(log(bound)) for bound in bounds if 0 < bound < inf]
-        most = min(max([*logs, log(1.05)]), _WIDEST)
-    else:
-        most = max([*(abs(bound) for bound in bounds if isfinite(bound)), 1e-4])
-    return -most, most
+        logs = (abs(log(bound)) for bound in bounds if 0 < bound < inf)
+        return min(max([log(1.05), *logs]), _WIDEST)
+    return max([1e-4, *(abs(bound) for bound in bounds if isfinite(bound))])
 
 
-def _places(group: Effects) -> Place:
-    lowest, highest = _reach(group)
+def _scale(group: Effects) -> Callable[[float], float]:
+    """Return the function from a number to its place; what lies beyond the reach is at an edge."""
+    reach = _reach(group)
 
     def at(value: float) -> float:
-        scaled = (
-            (log(value) if 0 < value < inf else lowest if not value else highest)
-            if (group.ratio)
-            else value
-        )
-        share = (min(max(scaled, lowest), highest) - lowest) / (highest - lowest)
+        if group.ratio:
+            value = log(value) if value > 0 else -inf
+        share = (min(max(value, -reach), reach) / reach + 1) / 2
         return round(_EDGE + (_WIDTH - 2 * _EDGE) * share, 1)
 
     return at

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from math import isfinite
 from typing import Final
@@ -91,7 +92,4 @@ def resolvable(least: float, scale: Scale, unit: Unit) -> str:
 
 def budget(text: str) -> str:
     """Space a budget's label: "64KiB" becomes "64 KiB"."""
-    for unit in ("KiB", "MiB", "GiB"):
-        if text.endswith(unit):
-            return f"{clean(text.removesuffix(unit))} {unit}"
-    return clean(text)
+    return re.sub(r"(?=[KMG]iB$)", " ", clean(text))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Two arms under several designs in one session: what each design makes of the same difference."""
+"""Two arms compared under several designs in one session."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WORDS = {"record": "by process", "solo": "each alone"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contradiction:
-    """A number whose intervals under two designs have nothing in common."""
+    """A number whose intervals under two designs do not overlap."""
 
     key: str
     designs: tuple[str, str]
@@ -26,7 +26,7 @@ class Contradiction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesignsData:
-    """What JSON has of several designs."""
+    """The JSON data of several designs."""
 
     format: int
     designs: tuple[DuetData, ...]
@@ -34,7 +34,7 @@ class DesignsData:
 
 
 def designs(each: Sequence[DuetData]) -> Document:
-    """Lay the designs side by side, and name the contradictions."""
+    """Return the designs side by side, and the contradictions between them."""
     data = DesignsData(
         format=each[0].format, designs=tuple(each), contradictions=tuple(_contradictions(each))
     )
@@ -84,7 +84,7 @@ def _parts(data: DesignsData) -> Iterator[Part]:
         one, other = (_name(each) for each in found.designs)
         yield Sentence(
             lead="Contradiction",
-            text=f"{LABELS[found.key]}, {one} and {other}: the intervals have nothing in common, "
+            text=f"{LABELS[found.key]}, {one} and {other}: the intervals do not overlap, "
             f"the ratios differ by {share(found.apart)}.",
         )
     if not data.contradictions:

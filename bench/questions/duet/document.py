@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The answer of a duet as a document."""
+"""The result of a duet as a document."""
 
 from __future__ import annotations
 
@@ -44,11 +44,6 @@ class NumberData:
     inexact: float  # share by which it may be too long: its records shared stamps
     storms: int
 
-    @property
-    def evidence(self) -> Evidence:
-        """The interval that a statement rests on."""
-        return Evidence(low=self.low, high=self.high)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarriedData:
@@ -63,7 +58,7 @@ class CarriedData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DuetData:
-    """What JSON has; ``format`` goes up when a key changes its meaning."""
+    """The JSON data; ``format`` goes up when a key changes its meaning."""
 
     format: int
     first: str
@@ -160,17 +155,14 @@ def _words(rule: Duet) -> str:
 
 def _parts(data: DuetData) -> Iterator[parts.Part]:
     for each in data.numbers:
-        yield Sentence(
-            lead=LABELS[each.key].capitalize(), text=_sentence(data, each), evidence=each.evidence
-        )
+        lead, interval = LABELS[each.key].capitalize(), Evidence(low=each.low, high=each.high)
+        yield Sentence(lead=lead, text=_sentence(data, each), evidence=interval)
     yield _table(data)
     if data.later_share is not None and data.p is not None:
         yield Note(
-            text=(
-                f"A record of {data.first} was later than one of {data.second} in "
-                f"{share(data.later_share)} of all pairs within a storm; by chance alone ranks "
-                f"would differ so much with p = {data.p:.2g} (the assignment was random)."
-            )
+            text=f"A record of {data.first} was later than one of {data.second} in "
+            f"{share(data.later_share)} of all pairs within a storm; by chance alone ranks "
+            f"would differ so much with p = {data.p:.2g} (the assignment was random)."
         )
     first, second = data.raised
     if first is not None and second is not None:
@@ -188,19 +180,15 @@ def _parts(data: DuetData) -> Iterator[parts.Part]:
     if data.given_up:
         yield Note(text=f"{data.given_up[0].upper()}{data.given_up[1:]}.", mark=Mark.OPEN)
     if data.lossy:
-        yield Note(
-            text=f"{counted(data.lossy, 'storm')} with dropped records left out of latency.",
-            mark=Mark.OPEN,
-        )
+        text = f"{counted(data.lossy, 'storm')} with dropped records left out of latency."
+        yield Note(text=text, mark=Mark.OPEN)
     if data.left_out:
-        yield Note(
-            text=f"{counted(data.left_out, 'invalid or reduced storm')} left out.",
-            mark=Mark.BAD,
-        )
+        text = f"{counted(data.left_out, 'invalid or reduced storm')} left out."
+        yield Note(text=text, mark=Mark.BAD)
 
 
 def _carry_over(found: Sequence[CarryOver]) -> Iterator[Note]:
-    """Say how far the window before may still be felt after the washout."""
+    """Yield how far the window before still has an effect after the washout."""
     if none := [each for each in found if not each.seen]:
         bounds = " and ".join(f"{share(each.bound)} in {LABELS[each.key]}" for each in none)
         yield Note(text=f"Carry-over beyond the washout: none above {bounds}.")
@@ -249,7 +237,7 @@ def _table(data: DuetData) -> parts.Table:
                     Cell(text=share(each.resolvable), value=each.resolvable),
                     Cell(text=each.verdict, mark=_MARKS.get(each.verdict, Mark.GOOD)),
                 ),
-                evidence=each.evidence,
+                evidence=Evidence(low=each.low, high=each.high),
             )
             for each in data.numbers
         ),

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import erfc, inf, sqrt
 from typing import Final
@@ -12,7 +12,7 @@ from bench.judge.carry_over import CarryOver, carry_over
 from bench.judge.comparison import Row, row_of
 from bench.judge.filing import file
 from bench.judge.floor import LEAST_MARGIN
-from bench.judge.metrics import METRICS, Group, Metric
+from bench.judge.metrics import METRICS, Group
 from bench.judge.samples import ArmSamples, ExperimentSamples, Stretch, uneven, without
 from bench.judge.statistics import Scale
 from bench.plan.config import Wake
@@ -22,16 +22,16 @@ from bench.trial.result import TrialResult
 
 NUMBERS: Final = ("latency_p50_ns", "latency_p99_ns", "write_ns", "read_ns")
 _CENTRAL: Final = ("latency_p50_ns", "write_ns")
-"""Those that a precision is asked of: a tail takes far more storms."""
+"""Those that a precision is required of: a tail takes far more storms."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duel:
-    """What all storms of one duet say."""
+    """The result of all storms of one duet."""
 
     storms: int  # that count
     left_out: int  # invalid or reduced
-    lossy: int  # in which an arm dropped records: they say nothing of latency
+    lossy: int  # in which an arm dropped records: they do not count for latency
     rows: tuple[Row, ...]  # of NUMBERS, as far as they were measured
     raised: tuple[float | None, float | None]  # wake-ups a record in the storms of either arm
     apart: tuple[float, float] | None  # the same of each arm's own records; None: not separable
@@ -69,12 +69,7 @@ def judge(
         left_out=len({trial.block for trial in trials if trial.experiment == duet.name})
         - len(left.readings),
         lossy=len(lossy),
-        rows=tuple(
-            row
-            for metric in METRICS
-            if metric.key in NUMBERS
-            and _is_ratio(row := _row(metric, (left, right), lossless, equivalence))
-        ),
+        rows=tuple(_rows((left, right), lossless, equivalence)),
         raised=(_raised(left, right), _raised(right, left)),
         apart=_apart(left, right),
         later_share=sum(each.later_share for each in ranks) / len(ranks) if ranks else None,
@@ -132,17 +127,18 @@ def _raised_by_count(arm: ArmSamples) -> float | None:
     return 0.0
 
 
-def _is_ratio(row: Row) -> bool:
-    """Return whether both sides have the number, and neither has 0."""
-    return row.estimate is not None and row.estimate.scale is Scale.RATIO
-
-
-def _row(
-    metric: Metric,
+def _rows(
     every: tuple[ArmSamples, ArmSamples],
     lossless: tuple[ArmSamples, ArmSamples],
     equivalence: float,
-) -> Row:
-    """Compare a number; latency in storms without a drop, as what drops looks quick."""
-    arms = lossless if metric.group is Group.LATENCY else every
-    return row_of(metric, *arms, equivalence=equivalence)
+) -> Iterator[Row]:
+    """Compare each number that both sides have, and neither as 0.
+
+    Latency is that of storms without a drop: an arm that drops looks faster than it is.
+    """
+    for metric in METRICS:
+        if metric.key in NUMBERS:
+            arms = lossless if metric.group is Group.LATENCY else every
+            row = row_of(metric, *arms, equivalence=equivalence)
+            if row.estimate is not None and row.estimate.scale is Scale.RATIO:
+                yield row

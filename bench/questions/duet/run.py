@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A duet run: storms until the numbers are as sharp as asked for, or the time is over."""
+"""A duet run: storms until the intervals are as narrow as requested, or time is up."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from bench.amounts import counted
 from bench.errors import UsageError
 from bench.plan.experiments import Experiment
 from bench.questions.duet.judge import Duel, judge
 from bench.trial.result import TrialResult
+
+if TYPE_CHECKING:
+    from bench.campaign.campaign import Campaign
 
 FEWEST_STORMS: Final = 8
 _HOPELESS: Final = 4.0
@@ -23,18 +26,6 @@ _BEFORE_GIVING_UP: Final = 2 * FEWEST_STORMS
 
 _FEWEST_WINDOWS: Final = 4
 """Of a storm: two pairs, or an arm may have hardly any of it."""
-
-Listener = Callable[[TrialResult], None]
-
-
-class Runs(Protocol):
-    """What runs experiments: a campaign."""
-
-    def run(
-        self, experiment: Experiment, listener: Listener, *, first_block: int = 0
-    ) -> tuple[TrialResult, ...]:
-        """Run the blocks of ``experiment`` from ``first_block`` on."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +42,13 @@ class Until:
 def measure(
     duets: Sequence[Experiment],
     until: Until,
-    running: Runs,
+    running: Campaign,
     listener: Callable[[Sequence[Duel]], None],
 ) -> dict[str, Duel]:
-    """Run storms of each of ``duets`` in turn, in random order; return what they say, by name.
+    """Run storms of each of ``duets`` in turn, in random order; return the results by name.
 
-    ``listener`` hears after each turn. Looking so often costs nothing: the intervals hold all the
-    same. One that would not become as precise in time is left early, and says so.
+    ``listener`` is called after each turn. Intervals hold although they are looked at so often. A
+    duet that would not become precise enough in time is given up, with the reason.
     """
     trials: dict[str, list[TrialResult]] = {duet.name: [] for duet in duets}
     found: dict[str, Duel] = {}
@@ -66,7 +57,7 @@ def measure(
     while going and (block < FEWEST_STORMS or time.monotonic() - begin_s < until.seconds):
         random.Random(f"{until.seed}/{block}").shuffle(going)
         for duet in going:
-            more = running.run(replace(duet, blocks=block + 1), _unheard, first_block=block)
+            more = running.run(replace(duet, blocks=block + 1), lambda _: None, first_block=block)
             check_windows(more)
             trials[duet.name] += more
             found[duet.name] = judge(duet, trials[duet.name], until.margin)
@@ -108,7 +99,3 @@ def _end(found: Duel, block: int, until: Until, spent: float) -> str | None:
             f"take some {needed:,.0f}, and there is time for {possible:,.0f}"
         )
     return None
-
-
-def _unheard(_: TrialResult) -> None:
-    """Hear of a trial; the storm is the unit."""

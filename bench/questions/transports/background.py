@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The page's background: memory explained, the noise that runs met, how to repeat them."""
+"""The page's background: memory explained, noise, and how to repeat the runs."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from operator import attrgetter
 from statistics import median, median_high
 from typing import Final
 
@@ -42,7 +43,7 @@ EXPLAINED: Final = {
     "true bytes": "come from the formula: a ring of D data pages takes D + 3 pages and "
     "8 x (3 + 2 D) bytes of pointers; perf buffers of P pages on each of N CPUs take N x (P + 1) "
     "pages and 8 x P bytes of pointers each",
-    "mapped": "is the length of the consumer's mappings: a ring's data stands in it twice",
+    "mapped": "is the length of the consumer's mappings: it contains a ring's data twice",
     "VmRSS": "counts a ring twice, since its data is mapped twice in a row; perf pages it counts "
     "or not, depending on the kernel (on 6.18 not at all)",
     "VmPin": "shows perf pages only beyond perf_event_mlock_kb, an allowance per user: nothing at "
@@ -77,9 +78,8 @@ def _definitions(entries: dict[str, str]) -> Definitions:
 
 def _memory(summary: Summary) -> Iterator[Part]:
     yield Heading(text="Memory explained", key="memory", short="Memory", level=_LEVEL)
-    yield Note(
-        text="The usual instruments disagree, since each counts something else:", level=_LEVEL
-    )
+    text = "The usual instruments disagree, since each counts something else:"
+    yield Note(text=text, level=_LEVEL)
     yield _definitions(EXPLAINED)
     looked = [line for run in summary.runs for line in run.memory]  # else the trials' values
     if rows := tuple(map(_censused, latest(looked)) if looked else _of_trials(summary)):
@@ -115,7 +115,7 @@ def _censused(judged: Judged) -> Row:
 
 
 def cell(judged: Judged, key: str) -> Cell:
-    """Return an instrument's number, marked by what it is worth."""
+    """Return an instrument's number, marked by whether it is right."""
     value: int | None = getattr(judged.line, key)
     worth, text = judged.worths[key], number(value, Unit.BYTES)
     return Cell(
@@ -155,8 +155,7 @@ def _noise(summary: Summary, places: Places) -> Iterator[Part]:
             Row(
                 heading=Cell(text=tally.experiment),
                 cells=tuple(
-                    Cell(text=str(count), value=count)
-                    for count in (getattr(tally, state) for state in _STATES)
+                    Cell(text=str(count), value=count) for count in attrgetter(*_STATES)(tally)
                 ),
             )
             for tally in summary.tallies
@@ -166,10 +165,8 @@ def _noise(summary: Summary, places: Places) -> Iterator[Part]:
     yield _definitions(_met(trials))
     named = [trial for trial in trials if state_of(trial) is not State.VALID]
     if not named:
-        yield Note(
-            text="All trials are valid: every ledger balanced, nothing was disturbed.",
-            level=_LEVEL,
-        )
+        text = "All trials are valid: every ledger balanced, nothing was disturbed."
+        yield Note(text=text, level=_LEVEL)
         return
     named.sort(key=lambda trial: _STATES.index(state_of(trial)), reverse=True)
     table = Table(
@@ -180,30 +177,25 @@ def _noise(summary: Summary, places: Places) -> Iterator[Part]:
         rows=tuple(_named(trial, places) for trial in named),
         level=_LEVEL,
     )
-    yield Fold(
-        key="named",
-        summary=f"{counted(len(named), 'trial that is', 'trials that are')} not plainly valid",
-        parts=(table,),
-        level=_LEVEL,
-    )
+    summary_of = f"{counted(len(named), 'trial that is', 'trials that are')} not plainly valid"
+    yield Fold(key="named", summary=summary_of, parts=(table,), level=_LEVEL)
 
 
 def _met(trials: list[TrialResult]) -> dict[str, str]:
     """Return steal, load and foreign exits over all trials: the median and the worst."""
     met = [trial.conditions for trial in trials]
-    steal = [each.steal_share for each in met]
-    load = [each.load_1m for each in met]
-    others = [each.other_exits for each in met]
+    steal, load, others = (
+        [getattr(each, name) for each in met] for name in ("steal_share", "load_1m", "other_exits")
+    )
     beside = sorted({name for each in met for name in each.neighbours or ()})
+    away_s = max(each.away_ns or 0 for each in met) / 1e9
+    stolen = f"median {share(median(steal))}, at most {share(max(steal))}"
     return {
-        "CPU time stolen by the host": f"median {share(median(steal))}, at most "
-        f"{share(max(steal))}",
+        "CPU time stolen by the host": stolen,
         "Load average, 1 minute": f"median {median(load):.1f}, at most {max(load):.1f}",
-        "Exits of other processes in a trial": f"median {median(others):.0f}, at most "
-        f"{max(others)}",
-        "Longest time that the harness did not run": f"{max(e.away_ns or 0 for e in met) / 1e9:.2f}"
-        " s",
-        "Programs of others at the same event": clean(", ".join(beside)) or "none seen",
+        "Exits of other processes in a trial": f"median {median(others):.0f}, most {max(others)}",
+        "Longest time that the harness did not run": f"{away_s:.2f} s",
+        "Other programs attached to the same event": clean(", ".join(beside)) or "none seen",
     }
 
 

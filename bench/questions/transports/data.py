@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What JSON has of a comparison: docs/schemas/report.json is written from these."""
+"""The JSON data of a comparison: docs/schemas/report.json is generated from these."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Where:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DirectionData:
-    """What the comparisons as a whole speak for; with ``polls`` for these ways to wait alone."""
+    """The side that all comparisons support, or with ``polls`` those with these ways to wait."""
 
     winner: str
     polls: tuple[Poll, ...]
@@ -163,7 +163,7 @@ class ReportData:
 
 
 def data_of(summary: Summary) -> SummaryData:
-    """Return what JSON has of one machine."""
+    """Return the JSON data of one machine."""
     return pick(
         SummaryData,
         summary,

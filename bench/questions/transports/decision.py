@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Final
 
@@ -37,7 +37,7 @@ from bench.report.units import budget, clean, resolvable, share, size
 from bench.tracer.transports import traits
 
 _CORRECT: Final = (Question.DROPS, Question.ORDER)
-"""What a tracer is chosen by first: what it loses, and in which order it delivers."""
+"""The questions that come first: what is lost, and in which order records arrive."""
 
 WORDS: Final = {
     Question.DROPS: ("drops", "fewer drops", "drops fewer", "drop fewer"),
@@ -47,7 +47,7 @@ WORDS: Final = {
     Question.CPU: ("CPU", "less CPU", "costs its consumer less", "cost their consumer less"),
     Question.WRITE: ("write time", "faster writes", "writes faster", "write faster"),
 }
-"""Of each question its noun, the gain of the better side, and what that does, one or several."""
+"""For each question its noun, the gain of the better side, and a verb, singular and plural."""
 
 _MISSING: Final = {
     Question.ORDER: f" with at least {LEAST_PAIRS:,} causal pairs in every trial",
@@ -58,13 +58,14 @@ _MISSING: Final = {
 
 
 def headline(summary: Summary) -> str:
-    """Return which side of the first pair to take, and what speaks against it.
+    """Return which side of the first pair to use, and the reasons against it.
 
     A direction counts only where the comparisons carry it (``Standing.directions``). Drops and
     order come first: the rest decides where neither does.
     """
-    said = (_advice(first_pair(summary)), *unfit(summary))
-    if not summary.standings:
+    if summary.standings:
+        said = (_advice(first_pair(summary)), *unfit(summary))
+    else:
         nothing = "Nothing to compare: no experiment has trials of both transports."
         said = (*unfit(summary), nothing)
     return incomplete(summary.coverage) + " ".join(said)
@@ -72,13 +73,11 @@ def headline(summary: Summary) -> str:
 
 def first_pair(summary: Summary) -> list[Standing]:
     """Return the standings of the first pair of transports."""
-    sides = {(each.left, each.right): None for each in summary.standings}
-    return [each for each in summary.standings if (each.left, each.right) == next(iter(sides))]
+    sides = [(each.left, each.right) for each in summary.standings]
+    return [each for each, pair in zip(summary.standings, sides, strict=True) if pair == sides[0]]
 
 
 def _advice(standings: Sequence[Standing]) -> str:
-    if not standings:
-        return ""
     sides = (standings[0].left, standings[0].right)
     won = {side: [each for each in standings if _won(each, side)] for side in sides}
     correct = [side for side in sides if any(each.question in _CORRECT for each in won[side])]
@@ -96,7 +95,7 @@ def _advice(standings: Sequence[Standing]) -> str:
 
 
 def state(standing: Standing) -> str:
-    """Return in a word or two why neither side won."""
+    """Return why neither side won, in a word or two."""
     if len(standing.too_few) == standing.asked:
         return "not decided (few blocks)"
     if len(standing.wins) > 1:
@@ -134,25 +133,18 @@ def _usual_loss(standing: Standing, side: str) -> str:
 
 
 def verdict(summary: Summary) -> tuple[str, ...]:
-    """Say the decision on each question, the budget to take, and how sure all this is."""
-    load = tuple(unfit(summary))
-    said: Iterable[str]
-    if summary.comparisons:
-        said = (
-            *(line for each in summary.standings for line in _decided(summary, each)),
-            *_budgets(summary.ladders),
-            *quality(summary),
-        )
-    else:
+    """Return the decision on each question, the budget to use, and the quality of the run."""
+    before = (*completeness(summary.coverage), *(load := tuple(unfit(summary))))
+    if not summary.comparisons:
         equal = " under equal loads" if load else ""
-        said = (
-            f"There is nothing to compare: no experiment has trials of both transports{equal}.",
-        )
-    return (*completeness(summary.coverage), *load, *said)
+        nothing = "There is nothing to compare: no experiment has trials of both transports"
+        return (*before, f"{nothing}{equal}.")
+    said = (line for each in summary.standings for line in _decided(summary, each))
+    return (*before, *said, *_budgets(summary.ladders), *quality(summary))
 
 
 def sentences(summary: Summary) -> Iterator[Sentence]:
-    """Yield the verdict; of a second pair of transports it is evidence, no decision."""
+    """Yield the verdict; that on a second pair of transports is evidence, not a decision."""
     second = {f"{_lead(each)}: " for each in summary.standings if each.left != RINGBUF}
     for line in verdict(summary):
         lead, colon, text = line.partition(": ")
@@ -167,13 +159,9 @@ def _lead(standing: Standing) -> str:
 
 
 def _decided(summary: Summary, standing: Standing) -> Iterator[str]:
-    yield _decision(standing)
+    yield f"{_lead(standing)}: {_answer(standing)}{_violations(standing)}."
     if standing.question is Question.ORDER and standing in first_pair(summary):
         yield from restored(summary)
-
-
-def _decision(standing: Standing) -> str:
-    return f"{_lead(standing)}: {_answer(standing)}{_violations(standing)}."
 
 
 def _answer(standing: Standing) -> str:
@@ -206,7 +194,7 @@ def _answer(standing: Standing) -> str:
 
 
 def _carried(standing: Standing, direction: Direction) -> str:
-    """Say a direction: who, in how many comparisons, under what condition, by how much."""
+    """Describe a direction: who, in how many comparisons, under what condition, by how much."""
     side, question = direction.winner, standing.question
     does = WORDS[question][3 if traits(side).plural else 2]
     held = f" {waiting(direction)}" if direction.polls else ""
@@ -228,7 +216,7 @@ def amount(standing: Standing, direction: Direction) -> str:
 
 
 def _violations(standing: Standing) -> str:
-    """Give the raw counts behind the answer on order."""
+    """Return the raw counts behind the answer on order."""
     if standing.question is not Question.ORDER or not standing.asked:
         return ""
     asked = standing.comparisons
@@ -241,7 +229,7 @@ def _violations(standing: Standing) -> str:
 
 
 def _budgets(ladders: Sequence[Ladder]) -> Iterator[str]:
-    """Yield the sentence on the budget to take; transports of which the same is true together."""
+    """Yield the sentence on the budget to use; transports with the same answer share a clause."""
     found: dict[str, list[str]] = {}
     for ladder in ladders:
         found.setdefault(_budget(ladder), []).append(name(ladder.transport))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The table behind the decision: of each question the largest differences first."""
+"""The table behind the decision: for each question the largest differences first."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from bench.judge.ladder import Ladder
 from bench.questions.transports.decision import WORDS, first_pair
 from bench.questions.transports.standing import KEYS, Question, Standing, lost, saving
 from bench.questions.transports.summary import Summary
-from bench.questions.transports.tables import better, cells, columns
+from bench.questions.transports.tables import better, cells, compared_columns
 from bench.questions.transports.words import place
-from bench.report.document import Cell, Column, Evidence, Table
+from bench.report.document import Cell, Evidence, Table
 from bench.report.document import Row as Shown
 from bench.report.units import budget, clean, interval, number, size
 
@@ -24,18 +24,14 @@ _MOST_ROWS: Final = 3  # a question
 
 
 def decision_table(summary: Summary) -> Table:
-    """Tabulate the numbers behind the decision, of each question the largest differences first."""
+    """Tabulate the numbers behind the decision."""
     standings = first_pair(summary)
     sides = (standings[0].left, standings[0].right)
     return Table(
         key="decision",
         title="The numbers behind it, where the sides differ most",
         corner="",
-        columns=(
-            *(Column(heading=side, transport=side) for side in sides),
-            *columns("95 % interval"),
-            Column(heading="better", numeric=False, verdict=True),
-        ),
+        columns=compared_columns(sides, "95 % interval"),
         rows=(
             *(row for each in standings if each.asked for row in _rows(each)),
             *_least_budgets(summary.ladders, *sides),
@@ -46,7 +42,7 @@ def decision_table(summary: Summary) -> Table:
 
 
 def _rows(standing: Standing) -> Iterator[Shown]:
-    """Yield the comparisons that tell most; where none was decided, one that might have."""
+    """Yield the most telling comparisons; where none was decided, the closest one."""
     key = KEYS[standing.question]
     decided = [each for found in standing.directions for each in found.decided]
     decided = decided or [each for _, won in standing.wins for each in won]

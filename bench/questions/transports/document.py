@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What a run says of both transports, as a document: the verdict, then every comparison."""
+"""The comparison of transports as a document: the verdict, then every comparison."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bench.report.document import Document, Figures, Fold, Heading, Level, Note,
 
 
 def document(summary: Summary, places: Places | None = None) -> Document:
-    """Return what ``summary`` says; with ``places`` charts and background too, as on a page."""
+    """Return the document of ``summary``; with ``places``, charts and background for a page."""
     return Document(
         title=headline(summary),
         subject=machine_words(summary.machine),
@@ -80,7 +80,7 @@ def _comparisons(summary: Summary) -> Iterator[Part]:
 
 
 def _address(comparison: Comparison) -> str:
-    """Return where a page has a comparison: it stays where it is as others come and go."""
+    """Return the address of a comparison on a page, which does not depend on the others."""
     names = comparison.experiment, comparison.left.arm, comparison.right.arm
     return _words(" ".join(("comparison", *map(str, names))))
 
@@ -90,5 +90,5 @@ def _words(text: str) -> str:
 
 
 def report_of(*documents: Document) -> ReportData:
-    """Return what JSON has of several machines."""
+    """Return the JSON data of several machines."""
     return ReportData(format=FORMAT, summaries=tuple(each.data for each in documents))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bench.judge.comparison import Comparison, Outcome, Row
-from bench.judge.statistics import Scale
+from bench.judge.statistics import Estimate, Scale
 from bench.questions.transports.standing import KEYS, Question, Standing
 from bench.questions.transports.words import place
 from bench.report.document import Effect, Effects, Forest
@@ -38,10 +38,13 @@ def forest(standings: Sequence[Standing], keys: dict[int, str]) -> Forest:
 
 
 def _group(standing: Standing, keys: dict[int, str]) -> Effects | None:
-    rows = [(each, each.row(KEYS[standing.question])) for each in standing.comparisons]
-    known = [(each, row) for each, row in rows if row is not None and row.estimate is not None]
-    differ = [(each, row) for each, row in known if row.outcome is not Outcome.EQUAL]
-    scales = {row.estimate.scale for _, row in differ if row.estimate is not None}
+    known = [
+        (each, row, row.estimate)
+        for each in standing.comparisons
+        if (row := each.row(KEYS[standing.question])) is not None and row.estimate is not None
+    ]
+    differ = [each for each in known if each[1].outcome is not Outcome.EQUAL]
+    scales = {estimate.scale for *_, estimate in differ}
     if not differ or len(scales) > 1:
         return None
     same = len(known) - len(differ)
@@ -54,26 +57,25 @@ def _group(standing: Standing, keys: dict[int, str]) -> Effects | None:
 
 
 def _effects(
-    question: Question, known: Sequence[tuple[Comparison, Row]], keys: dict[int, str]
+    question: Question, known: list[tuple[Comparison, Row, Estimate]], keys: dict[int, str]
 ) -> Iterator[Effect]:
-    """Yield a row a comparison; of memory, which no storm changes, one a budget."""
-    shown: set[str] = set()
-    if question is Question.MEMORY:
-        known = sorted(known, key=lambda pair: pair[0].left.budget_bytes)
-    for each, row in known:
-        label = budget(each.budget) if question is Question.MEMORY else place(each)
-        if row.estimate is None or label in shown:
-            continue
-        shown.add(label)
+    """Yield a row for each comparison; for memory, which no storm changes, one for each budget."""
+    memory = question is Question.MEMORY
+    if memory:
+        known = sorted(known, key=lambda each: each[0].left.budget_bytes)
+    first: dict[str, tuple[Comparison, Row, Estimate]] = {}
+    for one in known:
+        first.setdefault(budget(one[0].budget) if memory else place(one[0]), one)
+    for label, (each, row, found) in first.items():
         side = each.left if row.better < 0 else each.right
         yield Effect(
             label=label,
             key=keys[id(each)],
-            point=row.estimate.point,
-            low=row.estimate.low,
-            high=row.estimate.high,
+            point=found.point,
+            low=found.low,
+            high=found.high,
             margin=row.margin,
-            words=f"{point(row.estimate, row.unit)} ({interval(row.estimate, row.unit)})",
+            words=f"{point(found, row.unit)} ({interval(found, row.unit)})",
             duet=each.duet,
             better=side.transport if row.better else "",
         )

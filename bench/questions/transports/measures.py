@@ -9,11 +9,11 @@ from typing import Final
 
 from bench.amounts import counted
 from bench.campaign.gates import Gate, counts
-from bench.judge.comparison import Comparison, Row
+from bench.judge.comparison import Comparison
 from bench.judge.ladder import Ladder
 from bench.judge.metrics import METRICS, Unit
 from bench.judge.samples import paired
-from bench.judge.statistics import Estimate, Scale, counted_share
+from bench.judge.statistics import Scale, counted_share
 from bench.linux.machine import Machine
 from bench.questions.transports.standing import KEYS, Question, bears
 from bench.questions.transports.summary import Summary
@@ -87,31 +87,27 @@ def _sides(summary: Summary, comparison: Comparison) -> Iterator[Measure]:
 
 
 def _ratios(comparison: Comparison) -> Iterator[Measure]:
+    left, right = comparison.left, comparison.right
+    labels = (("experiment", comparison.experiment), ("arm", left.arm), ("against", right.arm))
+    sides = f"{name(left.transport)} over {name(right.transport)}"
     for key, question in _RATIOS.items():
         row = comparison.row(key)
-        if row is not None and bears(question, comparison):
-            yield from _ratio(comparison, row)
-
-
-def _ratio(comparison: Comparison, row: Row) -> Iterator[Measure]:
-    left, right, found = comparison.left, comparison.right, row.estimate
-    if found is None or found.scale is not Scale.RATIO:
-        return
-    yield Measure(
-        number=f"{row.key}_ratio",
-        labels=(("experiment", comparison.experiment), ("arm", left.arm), ("against", right.arm)),
-        name=f"{place(comparison)}, {name(left.transport)} over {name(right.transport)}: "
-        f"{row.label.strip()}",
-        value=found.point,
-        low=_bound(found, found.low),
-        high=_bound(found, found.high),
-        unit=Unit.TIMES,
-        more_is_better=row.more_is_better,
-    )
-
-
-def _bound(found: Estimate, bound: float) -> float | None:
-    return bound if found.blocks > 1 and isfinite(bound) else None
+        if row is None or row.estimate is None or not bears(question, comparison):
+            continue
+        found = row.estimate
+        if found.scale is Scale.RATIO:
+            bounds = (found.low, found.high)
+            low, high = (each if found.blocks > 1 and isfinite(each) else None for each in bounds)
+            yield Measure(
+                number=f"{key}_ratio",
+                labels=labels,
+                name=f"{place(comparison)}, {sides}: {row.label.strip()}",
+                value=found.point,
+                low=low,
+                high=high,
+                unit=Unit.TIMES,
+                more_is_better=row.more_is_better,
+            )
 
 
 def _ladder(ladder: Ladder) -> Iterator[Measure]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Profiles: which experiments are run, how large and how often. The table to tune counts in."""
+"""Profiles: which experiments are run, how large and how often."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DUET_WINDOW: Final = "1ms"
 """Each window has its own wake-ups, so that both see what they would alone; docs/metrics.md."""
 
 LEAST_CHAINED: Final = 2_048
-"""Processes in chains of eight that give 1,792 causal pairs, where at least 1,000 are wanted."""
+"""Processes in chains of eight that give 1,792 causal pairs, where at least 1,000 are needed."""
 
 LEAST_PAIRED: Final = 2_100
 """Processes in ping-pong pairs that give 1,050 causal pairs."""
@@ -45,7 +45,6 @@ _PACED_PER_S: Final = 3_000.0
 
 LARGE_PAYLOAD_BYTES: Final = 768
 """Of 840-byte records 1 MiB holds 1,236, and a quarter of a page one: every budget can lose."""
-
 
 _USUAL_BYTES: Final = 64 * KIB
 _EVERY: Final = (2 * PAGE_BYTES, _USUAL_BYTES, MIB)  # the largest holds a whole short storm
@@ -71,7 +70,7 @@ class _Scale:
     storm_s: float  # length aimed at for most storms
     ladder_s: float  # the same on the ladder; 0: no ladder
     blocks: int
-    between_bytes: tuple[int, ...] = ()  # budgets besides, where an experiment runs every one
+    between_bytes: tuple[int, ...] = ()  # additional budgets, where an experiment runs every one
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,6 @@ class _Row:
     """One experiment in the table, before it is scaled."""
 
     name: str
-    title: str
     shape: Shape
     consumer: Consumer = EPOLL
     budgets_bytes: tuple[int, ...] = _EVERY
@@ -117,109 +115,57 @@ _DROPS: Final = "Which drops fewer"
 _CHAIN: Final = "Which keeps children before the parents that reaped them"
 _PINGPONG: Final = "Which keeps order across two CPUs"
 _TRICKLE: Final = "Which delivers sooner far below capacity"
-_BUSY: Final = ("busy", "polled without a rest", BUSY)
-_TIMED: Final = ("timed", "drained every 5 ms", TIMED)
-_EPOLL: Final = ("epoll", "on epoll", EPOLL)
+
+_TITLES: Final = {
+    "storm": f"{_DROPS} when processes come and go as fast as they can?",
+    "burst": f"{_DROPS} when many processes exit at once and the consumer is not reading?",
+    "chain": f"{_CHAIN}, drained every 5 ms?",
+    "pingpong": f"{_PINGPONG}, drained every 5 ms?",
+    "hotcpu": f"{_DROPS} when one CPU makes all events and the consumer is not reading?",
+    "stall": f"{_DROPS} when the consumer reads nothing for 100 ms?",
+    "large": f"{_DROPS} when records are 840 bytes long and the consumer is not reading?",
+    "cost": "Which costs less in the kernel, for each exit?",
+    "storm-duet": "Which delivers sooner and takes less time to write, within the same storms?",
+    "trickle-duet": "The same far below capacity",
+    "trickle": f"{_TRICKLE}?",
+    "storm-busy": f"{_DROPS} under a storm, polled without a rest?",
+    "storm-timed": f"{_DROPS} under a storm, drained every 5 ms?",
+    "chain-epoll": f"{_CHAIN}, on epoll?",
+    "chain-busy": f"{_CHAIN}, polled without a rest?",
+    "pingpong-epoll": f"{_PINGPONG}, on epoll?",
+    "pingpong-busy": f"{_PINGPONG}, polled without a rest?",
+    "trickle-busy": f"{_TRICKLE}, polled without a rest?",
+    "trickle-timed": f"{_TRICKLE}, drained every 5 ms?",
+}
+"""The question of each experiment."""
 
 _ROWS: Final = (
-    _Row(
-        "storm",
-        f"{_DROPS} when processes come and go as fast as they can?",
-        Shape.STORM,
-        baselines=True,
-        twins=True,
-    ),
-    _Row(
-        "burst",
-        f"{_DROPS} when many processes exit at once and the consumer is away?",
-        Shape.BURST,
-        AWAY,
-        least=1_000,
-        baselines=True,
-    ),
-    _Row(
-        "chain",
-        f"{_CHAIN}, drained every 5 ms?",
-        Shape.CHAIN,
-        TIMED,
-        _USUAL,
-        least=LEAST_CHAINED,
-        baselines=True,
-    ),
-    _Row(
-        "pingpong",
-        f"{_PINGPONG}, drained every 5 ms?",
-        Shape.PINGPONG,
-        TIMED,
-        _USUAL,
-        least=LEAST_PAIRED,
-        baselines=True,
-    ),
-    _Row(
-        "hotcpu",
-        f"{_DROPS} when one CPU makes all events and the consumer is away?",
-        Shape.HOTCPU,
-        AWAY,
-        _TIGHT,
-        least=1_000,
-        baselines=True,
-    ),
-    _Row(
-        "stall",
-        f"{_DROPS} when the consumer reads nothing for 100 ms?",
-        Shape.STORM,
-        STALLED,
-        _TIGHT,
-        paced=True,  # or what comes within the 100 ms differs more than the transports do
-    ),
-    _Row(
-        "large",
-        f"{_DROPS} when records are 840 bytes long and the consumer is away?",
-        Shape.STORM,
-        AWAY,
-        payload_bytes=LARGE_PAYLOAD_BYTES,
-        least=2_000,
-    ),
-    _Row(
-        "cost",
-        "Which costs less in the kernel, for each exit?",
-        Shape.STORM,
-        budgets_bytes=_LARGEST,
-        kernel_stats=True,
-    ),
-    _Row(
-        "storm-duet",
-        "Which delivers sooner and takes less time to write, within the same storms?",
-        Shape.STORM,
-        seconds=2.0,
-        duet=True,
-    ),
-    _Row("trickle-duet", "The same far below capacity", Shape.TRICKLE, seconds=2.3, duet=True),
+    _Row("storm", Shape.STORM, baselines=True, twins=True),
+    _Row("burst", Shape.BURST, AWAY, least=1_000, baselines=True),
+    _Row("chain", Shape.CHAIN, TIMED, _USUAL, least=LEAST_CHAINED, baselines=True),
+    _Row("pingpong", Shape.PINGPONG, TIMED, _USUAL, least=LEAST_PAIRED, baselines=True),
+    _Row("hotcpu", Shape.HOTCPU, AWAY, _TIGHT, least=1_000, baselines=True),
+    # Paced, or what comes within the 100 ms differs more than the transports do.
+    _Row("stall", Shape.STORM, STALLED, _TIGHT, paced=True),
+    _Row("large", Shape.STORM, AWAY, payload_bytes=LARGE_PAYLOAD_BYTES, least=2_000),
+    _Row("cost", Shape.STORM, budgets_bytes=_LARGEST, kernel_stats=True),
+    _Row("storm-duet", Shape.STORM, seconds=2.0, duet=True),
+    _Row("trickle-duet", Shape.TRICKLE, seconds=2.3, duet=True),
 )
 """What every profile runs."""
 
 _MORE_ROWS: Final = (
-    _Row(
-        "trickle",
-        f"{_TRICKLE}?",
-        Shape.TRICKLE,
-        budgets_bytes=_USUAL,
-        seconds=2.0,
-        baselines=True,
-        twins=True,
-    ),
-    *(
-        _Row(f"{shape.value}-{name}", f"{title}, {words}?", shape, consumer, budgets, least=least)
-        for shape, title, budgets, least, waits in (
-            (Shape.STORM, f"{_DROPS} under a storm", _EVERY, 1, (_BUSY, _TIMED)),
-            (Shape.CHAIN, _CHAIN, _USUAL, LEAST_CHAINED, (_EPOLL, _BUSY)),
-            (Shape.PINGPONG, _PINGPONG, _USUAL, LEAST_PAIRED, (_EPOLL, _BUSY)),
-            (Shape.TRICKLE, _TRICKLE, _USUAL, 1, (_BUSY, _TIMED)),
-        )
-        for name, words, consumer in waits
-    ),
+    _Row("trickle", Shape.TRICKLE, EPOLL, _USUAL, seconds=2.0, baselines=True, twins=True),
+    _Row("storm-busy", Shape.STORM, BUSY),
+    _Row("storm-timed", Shape.STORM, TIMED),
+    _Row("chain-epoll", Shape.CHAIN, EPOLL, _USUAL, least=LEAST_CHAINED),
+    _Row("chain-busy", Shape.CHAIN, BUSY, _USUAL, least=LEAST_CHAINED),
+    _Row("pingpong-epoll", Shape.PINGPONG, EPOLL, _USUAL, least=LEAST_PAIRED),
+    _Row("pingpong-busy", Shape.PINGPONG, BUSY, _USUAL, least=LEAST_PAIRED),
+    _Row("trickle-busy", Shape.TRICKLE, BUSY, _USUAL),
+    _Row("trickle-timed", Shape.TRICKLE, TIMED, _USUAL),
 )
-"""What longer profiles run besides: other ways to wait."""
+"""What longer profiles run in addition: other ways to wait."""
 
 
 def sized(storm: Storm, *, seconds: float, least: int = 1) -> Storm:
@@ -246,7 +192,7 @@ def _experiment(row: _Row, scale: _Scale, cpus: int) -> Experiment:
     if row.duet:
         return duet.experiment(
             row.name,
-            row.title,
+            _TITLES[row.name],
             (Side(transport=find(RINGBUF)), Side(transport=find(PERFBUF))),
             replace(config, duet=duet.assignment(DUET_WINDOW)),
             max(*_LARGEST, 4 * PAGE_BYTES << (cpus - 1).bit_length()),
@@ -256,7 +202,7 @@ def _experiment(row: _Row, scale: _Scale, cpus: int) -> Experiment:
     between_bytes = scale.between_bytes if row.budgets_bytes == _EVERY else ()
     return compose(
         name=row.name,
-        title=row.title,
+        title=_TITLES[row.name],
         config=config,
         sides=[Side(transport=find(each), producer=config.producer) for each in TRANSPORTS],
         budgets_bytes=sorted((*row.budgets_bytes, *between_bytes)),
@@ -293,7 +239,7 @@ NAMES: Final = tuple(_SCALES)
 
 
 def census_budgets_bytes(name: str) -> tuple[int, ...]:
-    """Return the budgets whose memory a profile looks at; () for no profile."""
+    """Return the budgets whose memory a profile examines; () for no profile."""
     if not name:
         return ()
     return _USUAL if name == "quick" else (_USUAL_BYTES, MIB, 16 * MIB)
@@ -318,7 +264,7 @@ def profile(name: str, cpus: Sequence[int]) -> Profile:
 
 
 def quickly(names: Iterable[str], cpus: Sequence[int]) -> tuple[Experiment, ...]:
-    """Return experiments of any profile as large and as often as ``quick`` would run them."""
+    """Return experiments of any profile at the size and number of blocks of ``quick``."""
     rows = {row.name: row for row in _ROWS + _MORE_ROWS}
     return tuple(_experiment(rows[name], _QUICK, len(cpus)) for name in names)
 

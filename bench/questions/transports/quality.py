@@ -20,10 +20,9 @@ _MOST_REASONS: Final = 3
 
 def quality(summary: Summary) -> Iterator[str]:
     """Yield how sure the decision is, and whether times hold beyond this machine."""
-    rows = [each.row("own_dropped_share") for each in summary.comparisons]
+    rows = (each.row("own_dropped_share") for each in summary.comparisons)
     blocks = [row.estimate.blocks for row in rows if row is not None and row.estimate is not None]
-    invalid = len(summary.invalid)
-    balanced = f"{invalid} invalid and left out" if invalid else "all balanced"
+    balanced = f"{len(summary.invalid)} invalid and left out" if summary.invalid else "all balanced"
     if summary.reduced:
         balanced += f", {len(summary.reduced)} reduced and left out"
     span = " to ".join(map(str, sorted({min(blocks, default=0), max(blocks, default=0)})))
@@ -44,9 +43,8 @@ def _noise(floors: Sequence[Floor]) -> str:
         ("latency_p50_ns", "median latency"),
         ("own_dropped_share", "drops"),
     ):
-        sizes = [floor.size for floor in floors if floor.metric == key]
-        if sizes:
-            most = max(sizes)
+        most = max((floor.size for floor in floors if floor.metric == key), default=None)
+        if most is not None:
             points = f"{100 * most:.1f} points"
             noise.append(f"{words} {points if key == 'own_dropped_share' else share(most)}")
     if not noise:

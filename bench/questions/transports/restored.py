@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Order restored by sorting behind the perf buffers, as reports say and show it."""
+"""Order restored by sorting behind the perf buffers: its sentence and its table."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 from bench.judge.comparison import Comparison
 from bench.judge.metrics import Unit
@@ -32,71 +32,57 @@ HINT: Final = (
 )
 
 
-class _Sorted(NamedTuple):
-    """A comparison whose right side is out of order, and what sorting makes of that side."""
-
-    comparison: Comparison
-    ways: tuple[OrderRestored, ...]
-
-
-def _worst(summary: Summary) -> _Sorted | None:
-    """Return the comparison in which most causal pairs were violated, if its side was sorted.
+def _worst(summary: Summary) -> tuple[Comparison, dict[Sorting, OrderRestored]] | None:
+    """Return the comparison in which sorting had most to repair, and what each way made of it.
 
     Of the first transport that was compared with the perf buffers.
     """
     found = []
     for each in summary.comparisons:
-        if each.left.transport != summary.comparisons[0].left.transport:
-            continue
-        right = each.right
-        ways = tuple(
-            way
+        left, right = each.left, each.right
+        ways = {
+            way.by: way
             for way in summary.restored
             if (way.experiment, way.arm) == (each.experiment, right.arm)
-        )
-        ahead = each.left.causal_violations < right.causal_violations
-        if {way.by for way in ways} == {*Sorting} and ahead and bears(Question.ORDER, each):
-            found.append(_Sorted(each, ways))
-    return max(found, key=_violated, default=None)
-
-
-def _violated(found: _Sorted) -> float:
-    side = found.comparison.right
-    return side.causal_violations / side.causal_pairs
+        }
+        worse = left.causal_violations < right.causal_violations
+        first = left.transport == summary.comparisons[0].left.transport
+        if first and worse and ways.keys() == {*Sorting} and bears(Question.ORDER, each):
+            found.append((right.causal_violations / right.causal_pairs, each, ways))
+    return max(found, key=lambda each: each[0])[1:] if found else None
 
 
 def sentence(summary: Summary) -> Iterator[str]:
-    """Yield what it takes for perf buffers to be in order, where they were not."""
-    found = _worst(summary)
-    if found is None:
+    """Yield what it takes to put perf buffers in order, where they were not."""
+    if (found := _worst(summary)) is None:
         return
-    right = found.comparison.right
-    by = {way.by: way for way in found.ways}
-    heap, merge = by[Sorting.HEAP], by[Sorting.MERGE]
+    comparison, ways = found
+    heap, merge = ways[Sorting.HEAP], ways[Sorting.MERGE]
     yield (
-        f"Order restored: {name(right.transport)} with a hold-back of {time(heap.hold_ns)} (at "
-        f"most {time(heap.hold_most_ns)}) and a heap: {heap.causal_violations:,} violations in "
+        f"Order restored: {name(comparison.right.transport)} with a hold-back of "
+        f"{time(heap.hold_ns)} (at most {time(heap.hold_most_ns)}) and a heap: "
+        f"{heap.causal_violations:,} violations in "
         f"{heap.causal_pairs:,} causal pairs, at +{time(heap.added_p50_ns)} median latency; merged "
-        f"by CPU without one: {merge.causal_violations:,} ({place(found.comparison)})."
+        f"by CPU without one: {merge.causal_violations:,} ({place(comparison)})."
     )
 
 
 def table(summary: Summary) -> Iterator[Table]:
-    """Yield the ways to sort what came most out of order, beside the side that need not be."""
-    found = _worst(summary)
-    if found is None:
+    """Yield the ways to sort the least ordered arm, and the side that needs no sorting."""
+    if (found := _worst(summary)) is None:
         return
-    left, right = found.comparison.left, found.comparison.right
-    beside, short = (clean(traits(side.transport).short) for side in (left, right))
+    comparison, ways = found
+    left, right = comparison.left, comparison.right
+    other, short = (clean(traits(side.transport).short) for side in (left, right))
     yield Table(
         key="restored",
-        title=f"Order restored: {short} and sorting, {place(found.comparison)}",
+        title=f"Order restored: {short} and sorting, {place(comparison)}",
         corner="",
         columns=columns("hold-back", "p50", "p99", "held", "CPU/million", "left"),
         rows=(
             _as_delivered(short, right.transport, right.causal_violations),
-            *map(_row, found.ways),
-            _as_delivered(beside, left.transport, left.causal_violations),
+            *map(_row, ways.values()),
+            _as_delivered(other, left.transport, left.causal_violations),
         ),
         hint=HINT,
     )

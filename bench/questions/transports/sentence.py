@@ -3,17 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from bench.judge.bottleneck import Bottleneck
 from bench.judge.comparison import Comparison, Outcome, Row, Side
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.statistics import FEWEST_BLOCKS
 from bench.questions.transports.words import name, place
 from bench.report.units import interval, number, point, share
-
-_ENOUGH: Final = f"fewer than {FEWEST_BLOCKS} blocks"
-_ALIKE: Final = f"within {share(LEAST_MARGIN)}"
 
 
 def sentence(comparison: Comparison) -> str:
@@ -60,7 +55,7 @@ def _drops(comparison: Comparison) -> str:
     found = {
         Outcome.LESS: f"less than {right}, {against}",
         Outcome.MORE: f"more than {right}, {against}",
-        Outcome.TOO_FEW: f"{against} of {right} ({_ENOUGH})",
+        Outcome.TOO_FEW: f"{against} of {right} (fewer than {FEWEST_BLOCKS} blocks)",
     }
     return f"{left} dropped " + found.get(
         row.outcome, f"{against} of {right}, undecided ({_seen(row)})"
@@ -90,7 +85,7 @@ def _latency(comparison: Comparison) -> str:
         Outcome.LESS: f"it delivered sooner {median}",
         Outcome.MORE: f"it delivered later {median}",
         Outcome.TOO_FEW: f"median latency was {against}",
-        Outcome.EQUIVALENT: f"both deliver as soon {_ALIKE} {median}",
+        Outcome.EQUIVALENT: f"both deliver as soon within {share(LEAST_MARGIN)} {median}",
     }
     undecided = f"which delivers sooner is undecided (median latency {against}, {_seen(row)})"
     return known.get(row.outcome, undecided)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Standings: over all comparisons, which side drops fewer, keeps order, is leaner, is sooner."""
+"""Standings: which side all comparisons together favour, by question."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from bench.judge.statistics import holm
 from bench.plan.config import Poll
 
 LEAST_PAIRS: Final = 1_000
-"""Causal pairs that every trial has to have before a comparison speaks for order."""
+"""Causal pairs that every trial has to have before a comparison counts for order."""
 
 _LEVEL: Final = 0.05
 
 
 class Question(StrEnum):
-    """What is asked, in the order of reports."""
+    """The questions, in the order of reports."""
 
     DROPS = "drops"
     ORDER = "order"
@@ -34,10 +34,10 @@ _Comparisons = tuple[Comparison, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Direction:
-    """A transport that the comparisons as a whole, or those with some ways to wait, speak for."""
+    """The transport that all comparisons support, or those with some ways to wait."""
 
     winner: str
-    decided: _Comparisons  # for it, among those that carry it
+    decided: _Comparisons  # for it, among those that support it
     polls: tuple[Poll, ...] = ()  # that it holds for; () for all comparisons together
 
 
@@ -129,7 +129,7 @@ def lost(comparison: Comparison) -> float:
 
 
 def _alone(comparison: Comparison) -> bool:
-    """Whether each arm had the storm and the machine to itself."""
+    """Return whether each arm had the storm and the machine to itself."""
     return not comparison.duet
 
 
@@ -138,7 +138,7 @@ def _ordered(comparison: Comparison) -> bool:
 
 
 def _lossless(comparison: Comparison) -> bool:
-    # A transport that drops looks quick.
+    # A transport that drops looks faster than it is.
     return comparison.left.own_dropped == comparison.right.own_dropped == 0
 
 
@@ -185,7 +185,7 @@ def _stand(question: Question, comparisons: Sequence[Comparison]) -> Standing:
         and (row := each.row(KEYS[question])) is not None
         and row.estimate is not None
     ]
-    # Duets see a fiftieth where blocks see a third: where there are some they have the word.
+    # Duets resolve 2 % where blocks resolve a third: where there are duets, they alone count.
     asked = [each for each in asked if each[0].duet] or asked
     groups: dict[str, _Comparisons] = dict.fromkeys(
         ("for_left", "for_right", "equal", "equivalent", "open", "too_few"), ()

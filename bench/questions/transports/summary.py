@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -27,12 +28,12 @@ from bench.questions.transports.standing import Standing, standings
 from bench.trial.result import State, TrialResult
 
 Places = Mapping[int, Line]
-"""Where each trial stands, by its identity."""
+"""The journal line of each trial, by its id()."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """How many trials of an experiment there are of each state."""
+    """The number of an experiment's trials in each state."""
 
     experiment: str
     valid: int
@@ -49,7 +50,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """A trial that enters no number, and why."""
+    """A trial that counts for no number, and why."""
 
     experiment: str
     arm: str
@@ -76,7 +77,7 @@ class Summary:
     torn: tuple[Torn, ...]  # of the arms that check their records
     restored: tuple[OrderRestored, ...]  # of the arms with a buffer for each CPU
     faults: tuple[Fault, ...] = ()  # lines of journals that could not be used
-    coverage: Coverage | None = None  # None: of trials that need not stand in a journal
+    coverage: Coverage | None = None  # None: trials that are not from a journal
     runs: tuple[Run, ...] = ()
 
     @property
@@ -124,8 +125,8 @@ def compare(trials: Iterable[TrialResult], machine: Machine | None = None) -> Su
 def compare_journals(content: JournalContent) -> tuple[Summary, ...]:
     """Return one summary for every machine and kernel, in the journal's order.
 
-    Runs of one machine are taken together, block beside block, unless they gave one name to two
-    configurations. The journals' faults stand in the first summary.
+    Runs of one machine are pooled, unless they gave one name to two configurations. The journals'
+    faults are in the first summary.
     """
     groups = [group for group in by_machine(content) if any(run.trials for run in group)]
     return tuple(
@@ -144,7 +145,7 @@ def compare_journals(content: JournalContent) -> tuple[Summary, ...]:
 
 
 def gathered(paths: Iterable[Path]) -> tuple[JournalContent, Places]:
-    """Read journals as one, and where each trial stands. JournalError if none can be."""
+    """Read journals as one, with the line of each trial; JournalError if there is no trial."""
     found = [list(read(path)) for path in paths]
     content = distinct([gather(lines) for lines in found])
     if not any(run.trials for run in content.runs):
@@ -158,11 +159,11 @@ def gathered(paths: Iterable[Path]) -> tuple[JournalContent, Places]:
 def by_machine(content: JournalContent) -> list[list[Run]]:
     """Group runs of one machine and kernel that agree on what every name means."""
     groups: list[list[Run]] = []
-    of_machine: dict[str, list[tuple[list[Run], dict[tuple[str, str], TrialConfig]]]] = {}
+    of_machine = defaultdict[str, list[tuple[list[Run], dict[tuple[str, str], TrialConfig]]]](list)
     for run in content.runs:
         # The cost is measured anew by every run.
         plain = asdict(replace(run.header.machine, wakeup_cost_ns=None))
-        alike = of_machine.setdefault(json.dumps(plain, sort_keys=True), [])
+        alike = of_machine[json.dumps(plain, sort_keys=True)]
         means = dict(_meanings(run))
         agreeing = (
             (runs, known)
@@ -179,7 +180,7 @@ def by_machine(content: JournalContent) -> list[list[Run]]:
 
 
 def _meanings(run: Run) -> Iterator[tuple[tuple[str, str], TrialConfig]]:
-    """Yield experiment and arm, and what was last meant by them."""
+    """Yield each experiment and arm with its last configuration."""
     columns = columns_of(run.trials)
     places, configs = columns.configs()
     for experiment, arm, rows in columns.arms():

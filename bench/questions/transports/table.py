@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Trials as a table, one row each, for those who analyse on their own: docs/journal-table.md."""
+"""Trials as a table, one row each, for analyses of your own: docs/journal-table.md."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from io import BytesIO
 from typing import Any, Final
 
@@ -16,12 +16,8 @@ from bench.trial.result import TrialResult
 _FORMULA: Final = r"^['=+\-@\t\r\n]"
 
 
-def _joined(names: Sequence[str] | None) -> str | None:
-    return None if names is None else ", ".join(names)
-
-
 def _row(number: int, run: Run, trial: TrialResult) -> dict[str, Any]:
-    machine = run.header.machine
+    machine, neighbours = run.header.machine, trial.conditions.neighbours
     return {
         "run": number,
         "hostname": machine.hostname,
@@ -47,7 +43,7 @@ def _row(number: int, run: Run, trial: TrialResult) -> dict[str, Any]:
         "load_1m": trial.conditions.load_1m,
         "other_exits": trial.conditions.other_exits,
         "away_ns": trial.conditions.away_ns,
-        "neighbours": _joined(trial.conditions.neighbours),
+        "neighbours": None if neighbours is None else ", ".join(neighbours),
         **{each.key: each.of(trial) for each in NUMBERS.values()},
         "latency_histogram": trial.latency.histogram if trial.latency is not None else None,
     }
@@ -81,8 +77,8 @@ def _frame(content: JournalContent) -> Any:
 def csv(content: JournalContent) -> str:
     """Return the table as CSV, with a header; an empty field is null.
 
-    Spreadsheets take text that begins like ``=1+1`` for a formula, and run it. It has an
-    apostrophe before it, and so has text that begins with one: without the first it is as it was.
+    Spreadsheets run text that begins like ``=1+1`` as a formula. An apostrophe is put before such
+    text, and before text that begins with one: without the first it is as it was.
     """
     import polars as pl
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -22,10 +21,10 @@ LEGEND: Final = (
     "Better: the side, if the 95 % interval lies beyond the margin (2 %, or the A/A "
     "noise floor if larger); = within 2 %: equivalent, the whole interval lies there; ≈ undecided, "
     "with the least difference that could have been seen; = the same in every block that was run. "
-    "Within the same storms (duets) any interval beside 1 names a side. Ratio: left over right, "
-    "paired within blocks; with a sign, a difference (of shares in points). The right value is the "
-    "median over blocks (of shares the mean), the left one is that times the ratio, or plus the "
-    "difference."
+    "Within the same storms (duets) an interval that excludes 1 names a side. Ratio: left over "
+    "right, paired within blocks; with a sign, a difference (of shares in points). The right value "
+    "is the median over blocks (of shares the mean), the left one is that times the ratio, or plus "
+    "the difference."
 )
 _OVERVIEW: Final = {
     "own_dropped_share": "dropped",
@@ -65,25 +64,13 @@ def cells(*texts: str) -> tuple[Cell, ...]:
     return tuple(Cell(text=each) for each in texts)
 
 
-def compared_columns(comparison: Comparison) -> tuple[Column, ...]:
-    """Return the columns of both sides, and those of what lies between them."""
-    sides = (comparison.left.transport, comparison.right.transport)
+def compared_columns(sides: Sequence[str], *between: str) -> tuple[Column, ...]:
+    """Return the columns of both sides, those of what lies between them, and which is better."""
     return (
         *(Column(heading=side, transport=side) for side in sides),
-        *columns("ratio or diff.", "95 % interval"),
+        *columns(*between),
         Column(heading="better", numeric=False, verdict=True),
     )
-
-
-def row_of(comparison: Comparison, row: Row, label: str, *more: Cell) -> Shown:
-    """Return both sides of a number, what lies between them, and which is better."""
-    texts = (
-        number(row.left, row.unit),
-        number(row.right, row.unit),
-        point(row.estimate, row.unit),
-        interval(row.estimate, row.unit),
-    )
-    return Shown(heading=Cell(text=label), cells=(*cells(*texts), better(comparison, row), *more))
 
 
 def better(comparison: Comparison, row: Row) -> Cell:
@@ -105,11 +92,12 @@ def better(comparison: Comparison, row: Row) -> Cell:
 def comparison_table(key: str, comparison: Comparison) -> Table:
     """Tabulate every number of a comparison, and the sums that explain some of them."""
     left, right = comparison.left, comparison.right
+    sides = (left.transport, right.transport)
     return Table(
         key=key,
         title=f"{place(comparison)}: {left.trials} and {counted(right.trials, 'trial')}",
         corner="number",
-        columns=compared_columns(comparison),
+        columns=compared_columns(sides, "ratio or diff.", "95 % interval"),
         rows=tuple(_numbers(comparison)),
     )
 
@@ -118,9 +106,12 @@ def _numbers(comparison: Comparison) -> Iterator[Shown]:
     left, right = comparison.left, comparison.right
     group = comparison.rows[0].group if comparison.rows else None
     for row in comparison.rows:
-        found = row.estimate
-        yield replace(
-            row_of(comparison, row, row.label.strip()),
+        found, unit = row.estimate, row.unit
+        values = (number(value, unit) for value in (row.left, row.right))
+        texts = cells(*values, point(found, unit), interval(found, unit))
+        yield Shown(
+            heading=Cell(text=row.label.strip()),
+            cells=(*texts, better(comparison, row)),
             begins=row.group is not group,
             under=row.label.startswith(" "),
             evidence=Evidence(low=found.low, high=found.high) if found is not None else None,
@@ -134,8 +125,8 @@ def _numbers(comparison: Comparison) -> Iterator[Shown]:
         if row.key == "own_dropped_share":
             for kind in dict.fromkeys((*left.lost_told, *right.lost_told)):
                 counts = (side.lost_told.get(kind) for side in (left, right))
-                texts = (NONE if count is None else f"{count:,}" for count in counts)
-                yield from _sums(f"{clean(kind)}, by kernel", *texts)
+                shown = (NONE if count is None else f"{count:,}" for count in counts)
+                yield from _sums(f"{clean(kind)}, by kernel", *shown)
 
 
 def _too_long(error: Percentiles | None) -> str:
@@ -144,11 +135,7 @@ def _too_long(error: Percentiles | None) -> str:
 
 def _sums(label: str, left: str | None, right: str | None) -> Iterator[Shown]:
     if left is not None and right is not None:
-        yield Shown(
-            heading=Cell(text=label),
-            cells=(*cells(left, right, "", ""), Cell(text="", mark=Mark.SOFT)),
-            under=True,
-        )
+        yield Shown(heading=Cell(text=label), cells=cells(left, right, "", "", ""), under=True)
 
 
 def overview_table(comparisons: Sequence[Comparison]) -> Table:
@@ -165,17 +152,11 @@ def overview_table(comparisons: Sequence[Comparison]) -> Table:
 
 def _both(comparison: Comparison) -> Iterator[Shown]:
     rows = [comparison.row(key) for key in _OVERVIEW]
-    for side, heading, sign in (
-        (comparison.left, place(comparison), -1),
-        (comparison.right, "", 1),
-    ):
-        yield Shown(
-            heading=Cell(text=heading),
-            cells=(
-                Cell(text=side.transport, transport=side.transport),
-                *(_overview_cell(row, sign) for row in rows),
-            ),
-        )
+    sides = (comparison.left, place(comparison), -1), (comparison.right, "", 1)
+    for side, heading, sign in sides:
+        transport = Cell(text=side.transport, transport=side.transport)
+        numbers = (_overview_cell(row, sign) for row in rows)
+        yield Shown(heading=Cell(text=heading), cells=(transport, *numbers))
 
 
 def _overview_cell(row: Row | None, sign: int) -> Cell:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Torn records as reports say and show them."""
+"""Torn records: their sentence and their table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from bench.judge.torn import Torn
 from bench.plan.config import Attach
 from bench.questions.transports.tables import columns
-from bench.questions.transports.words import listed
+from bench.questions.transports.words import listed, name
 from bench.report.document import Cell, Mark, Row, Sentence, Table
 from bench.report.units import clean
 from bench.tracer.transports import traits
@@ -34,17 +34,15 @@ def words(found: Torn) -> str:
 
 def sentence(found: Sequence[Torn]) -> Sentence:
     """Say how many records were torn, and on which arms."""
-    torn, delivered = sum(e.torn for e in found), sum(e.delivered for e in found)
-    if not torn:
-        text = f"none of {delivered:,} records, on any of {len(found)} arms."
-        return Sentence(lead="Torn", text=text)
     said = [
-        f"{e.torn:,} of {e.delivered:,} records of {clean(traits(e.transport).title)} "
-        f"on a {words(e)}"
+        f"{e.torn:,} of {e.delivered:,} records of {name(e.transport)} on a {words(e)}"
         for e in found
         if e.torn
     ]
     whole = sum(e.delivered for e in found if not e.torn)
+    if not said:
+        text = f"none of {whole:,} records, on any of {len(found)} arms."
+        return Sentence(lead="Torn", text=text)
     rest = f"; none of the other arms' {whole:,}" if whole else ""
     return Sentence(lead="Torn", text=f"{listed(said)}{rest}.")
 

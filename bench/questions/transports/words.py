@@ -53,7 +53,7 @@ def cpus_words(machine: Machine) -> str:
 
 
 def name(transport: str) -> str:
-    """Return a transport as sentences call it."""
+    """Return the transport's name in sentences: "the ring buffer"."""
     return clean(traits(transport).title)
 
 
@@ -87,25 +87,21 @@ def completeness(coverage: Coverage | None) -> Iterator[str]:
     """Yield sentences on what is missing, and on how many runs were taken together."""
     if coverage is None:
         return
-    text = "the run was stopped" if coverage.incomplete else ""
+    text = "the run was stopped"
     if coverage.runs > 1:
-        parts = []
-        if coverage.incomplete:
-            parts.append(f"{coverage.incomplete} incomplete")
+        parts = [f"{coverage.incomplete} incomplete"] * bool(coverage.incomplete)
         if coverage.unrecorded:
             parts.append(f"the plan of {coverage.unrecorded} was not recorded")
         text = f"pooled from {coverage.runs} runs, {', '.join(parts) or 'all complete'}"
     if coverage.incomplete:
-        text = f"Incomplete: {text}: planned {_planned(coverage)} trials, {coverage.ran:,} ran."
-    elif text:
-        text = f"Runs: {text}."
-    if text:
-        yield text
+        yield f"Incomplete: {text}: planned {_planned(coverage)} trials, {coverage.ran:,} ran."
+    elif coverage.runs > 1:
+        yield f"Runs: {text}."
     if coverage.no_time_for:
-        named = coverage.no_time_for[:_MOST_NAMED]
-        more = len(coverage.no_time_for) - len(named)
-        tail = f" and {more} more" if more else ""
-        yield f"Left out for lack of time: {'; '.join(map(clean, named))}{tail}."
+        more = len(coverage.no_time_for) - _MOST_NAMED
+        tail = f" and {more} more" if more > 0 else ""
+        named = "; ".join(map(clean, coverage.no_time_for[:_MOST_NAMED]))
+        yield f"Left out for lack of time: {named}{tail}."
 
 
 def _planned(coverage: Coverage) -> str:
@@ -132,7 +128,7 @@ def unfit(summary: Summary) -> Iterator[str]:
 
 
 def reduced(summary: Summary) -> Iterator[str]:
-    """Yield a sentence for each experiment whose storms were not the ones asked for."""
+    """Yield a sentence for each experiment whose storms were smaller than requested."""
     by_experiment: dict[str, list[TrialResult]] = {}
     for trial in summary.reduced:
         by_experiment.setdefault(trial.experiment, []).append(trial)
@@ -153,7 +149,7 @@ def reduced(summary: Summary) -> Iterator[str]:
 
 
 def trouble(summary: Summary) -> Iterator[Note]:
-    """Yield what a reader has to know of what was left out or disturbed."""
+    """Yield notes on what was left out or disturbed."""
     for line in _left_out(summary):
         yield Note(text=line, mark=Mark.OPEN)
     for state, meaning in (("disturbed", " (the kernel skipped the tracer)"), ("noisy", "")):
@@ -182,7 +178,7 @@ def _left_out(summary: Summary) -> Iterator[str]:
 
 
 def _contradicted(found: Contradiction) -> str:
-    """Say how far storms of each arm alone are from the duet that headlines rest on."""
+    """Describe how far storms of each arm alone are from the duet that headlines rest on."""
     (one, other), unit = (found.in_duet, found.in_blocks), Unit.TIMES
     return (
         f"contradiction: {found.label.strip()} in {clean(found.duet.experiment)} is "

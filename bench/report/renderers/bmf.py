@@ -6,19 +6,19 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bench.report.document import Document, Measure, measures
+from bench.report.document import Document, measures
 
 
 def render(*documents: Document, data: Any = None) -> str:  # noqa: ARG001
     """Return one JSON object for ``bencher run --adapter json``."""
     found: dict[str, dict[str, Any]] = {}
     for measure in measures(documents):
-        slug = measure.number.replace("_", "-")  # that Bencher makes of a name
-        found.setdefault(measure.subject, {})[slug] = _metric(measure)
+        slug = measure.number.replace("_", "-")  # as Bencher would make of the name
+        metric = {
+            "value": measure.value,
+            "lower_value": measure.low,
+            "upper_value": measure.high,
+        }
+        known = {name: value for name, value in metric.items() if value is not None}
+        found.setdefault(measure.subject, {})[slug] = known
     return json.dumps(found, indent=2, allow_nan=False) + "\n"
-
-
-def _metric(measure: Measure) -> dict[str, float]:
-    bounds = {"lower_value": measure.low, "upper_value": measure.high}
-    known = {name: bound for name, bound in bounds.items() if bound is not None}
-    return {"value": measure.value, **known}

@@ -8,7 +8,7 @@ import io
 from typing import Any
 
 from bench.errors import clean
-from bench.report.document import Document, tables
+from bench.report.document import Document, Evidence, tables
 
 HEADER = ("table", "row", "column", "text", "value", "low", "high")
 
@@ -30,9 +30,8 @@ def render(*documents: Document, data: Any = None) -> str:  # noqa: ARG001
     for document in documents:
         for table in tables(document.parts):
             for row in table.rows:
-                low = row.evidence.low if row.evidence is not None else None
-                high = row.evidence.high if row.evidence is not None else None
+                found = row.evidence or Evidence()
                 for column, cell in zip(table.columns, row.cells, strict=False):
                     names = (table.key, row.heading.text, column.heading, cell.text)
-                    writer.writerow((*map(_guarded, names), cell.value, low, high))
+                    writer.writerow((*map(_guarded, names), cell.value, found.low, found.high))
     return memory.getvalue()

@@ -53,7 +53,7 @@ def require_extra() -> None:
 
 
 def render_page(documents: Sequence[Document], converter: Converter) -> str:
-    """Return one page of all documents; what begins an id, ``at``, is of one document alone."""
+    """Return one page of all documents; ids begin with ``at``, which differs by document."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -106,17 +106,15 @@ def _title(document: Document) -> str:
 
 def _description(documents: Sequence[Document]) -> str:
     """Return the answers of all documents, each subject once."""
-    subjects = dict.fromkeys(each.subject for each in documents if each.subject)
-    answers = {
-        subject: " ".join(each.title for each in documents if each.subject == subject)
-        for subject in subjects or ("",)
-    }
+    answers: dict[str, str] = {}
+    for each in documents:
+        answers[each.subject] = f"{answers.get(each.subject, '')} {each.title}"
     words = " ".join(f"{answer} ({subject})" for subject, answer in answers.items())
     return shorten(words, _DESCRIPTION, placeholder=" …")
 
 
 def verdict_first(table: Table) -> Table:
-    """Return ``table`` with its verdicts beside what they are of, where a phone shows them."""
+    """Return ``table`` with its verdict columns first, where a phone shows them."""
     order = sorted(range(len(table.columns)), key=lambda at: not table.columns[at].verdict)
     return replace(
         table,
@@ -138,9 +136,9 @@ def _visible(value: Any) -> Any:
 def _sections(
     prefix: str, document: Document, several: bool, converter: Converter
 ) -> Iterator[dict[str, Any]]:
-    """Yield what stands between two headings that have a key, and the badges to filter it by.
+    """Yield each section, from one heading with a key to the next, and the badges to filter it by.
 
-    On paper are decisions and figures.
+    Decisions and figures are printed on paper, too.
     """
     short = document.short if several else "Verdict"
     heading, parts = Heading(text=document.title, key="verdict", short=short), list[Part | Figure]()
@@ -179,12 +177,11 @@ def strip(drawn: Strip) -> str:
     shown = [drawn.low, drawn.high, drawn.bound, *drawn.blocks]
     if not all(map(isfinite, shown)):
         return ""
-    lowest, highest = min(shown), max(shown)
-    ratio = drawn.ratio and lowest > 0
-    span = (log(highest / lowest) if ratio else highest - lowest) or 1.0
+    scaled = log if drawn.ratio and min(shown) > 0 else float
+    first, last = scaled(min(shown)), scaled(max(shown))
 
     def at(value: float) -> float:
-        share = (log(value / lowest) if ratio else value - lowest) / span
+        share = (scaled(value) - first) / ((last - first) or 1.0)
         return round(_STRIP_EDGE + (_STRIP_WIDTH - 2 * _STRIP_EDGE) * share, 1)
 
     low, high, bound, *places = map(at, shown)

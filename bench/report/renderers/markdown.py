@@ -40,7 +40,7 @@ def render(*documents: Document, data: Any = None) -> str:  # noqa: ARG001
 
 
 def _blocks(parts: Iterable[Part]) -> Iterator[str]:
-    """Yield what blank lines stand between; sentences in a row are one list."""
+    """Yield the blocks that blank lines separate; consecutive sentences form one list."""
     items: list[str] = []
     for part in parts:
         if part.level > Level.EVIDENCE:

@@ -65,7 +65,7 @@ for (const chart of document.querySelectorAll(".chart svg")) {
   chart.addEventListener("pointerdown", point);
   chart.addEventListener("pointerleave", leave);
 }
-// A folded part shows itself to whoever follows a link to it.
+// Following a link to a folded part unfolds it.
 const reveal = () => {
   const part = document.querySelector(":target");
   for (let fold = part?.closest("details"); fold; fold = fold.parentElement.closest("details")) {
@@ -112,7 +112,7 @@ function* folded(summary) {
 function* shown(marks) {
   if (marks.length && marks.length <= MOST_MARKS) yield marks.map((mark) => `  - ${escaped(mark.dataset.words)}`).join("\n");
 }
-const MOST_MARKS = 40; // of a panel that words can say
+const MOST_MARKS = 40; // of a panel; more are too many to list
 const BLOCKS = {
   H1: (of) => [`## ${words(of)}`],
   H2: (of) => [`## ${words(of)}`],

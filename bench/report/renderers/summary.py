@@ -85,6 +85,5 @@ def _rows(table: Table, room: int) -> list[str]:
 def _cut(lines: Sequence[str], room: int) -> list[str]:
     if len(lines) <= room:
         return [*lines]
-    return [*lines[: max(0, room - 1)], f"- and {len(lines) - max(0, room - 1)} more"][
-        : max(0, room)
-    ]
+    kept = lines[: max(0, room - 1)]
+    return [*kept, f"- and {len(lines) - len(kept)} more"][: max(0, room)]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Print a document on a terminal or into a pipe, at most 100 columns wide.
 
-Whether to use colour is the console's to know (it honours NO_COLOR). Foreign text goes in as
-``Text``, never as markup, and with control characters made visible.
+The console decides about colour (it honours NO_COLOR). Foreign text is passed as ``Text``, never as
+markup, with control characters made visible.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _STYLES: Final = {
     Mark.NEW: "bold cyan",
 }
 _MOST_COLUMNS: Final = 6
-"""A table of more words than that, with fewer rows, is turned: its rows stand in columns."""
+"""A table of text with more columns than that, and fewer rows, is transposed."""
 _GAP: Final = 2  # between columns
 _DOTS: Final = " .. "  # of an interval
 _HANGING: Final = 4  # deeper than a row that explains the one above
@@ -53,8 +53,8 @@ _HANGING: Final = 4  # deeper than a row that explains the one above
 class Screen(Console):
     """Standard output. Off a terminal it is as wide as tables get, not rich's 80 columns.
 
-    A reader who has gone is left to the command line, as any other error: rich would end the
-    program with exit code 1, and `bufbench report FILE | head` is no failure.
+    A closed pipe is left to the command line, like any other error: rich would exit with code 1,
+    and `bufbench report FILE | head` is not a failure.
     """
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ def show(document: Document, console: Console, *, level: Level = Level.EVIDENCE)
 
 
 class _Printer:
-    """A console and how far to go."""
+    """A console and the level of detail to print."""
 
     def __init__(self, console: Console, level: Level) -> None:
         self._console = console
@@ -99,7 +99,7 @@ class _Printer:
                 self._console.print(Text(" " * indent) + line)
 
     def parts(self, parts: Iterable[Part]) -> None:
-        """Print those that are asked for."""
+        """Print the parts up to the level."""
         for part in parts:
             if part.level <= self._level:
                 self._part(part)

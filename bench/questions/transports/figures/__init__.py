@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Every figure of a page, in its order: another one is a function, named here.
+"""The figures of a page, in order; a new one is a function listed here.
 
-altair and vl-convert (the extra ``report``) are loaded when a chart is asked for.
+altair and vl-convert (the extra ``report``) are imported when a chart is drawn.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FIGURES: Final[tuple[Callable[[Summary], Figure | None], ...]] = (
 
 
 def figures(summary: Summary) -> Iterator[Figure]:
-    """Yield the figures that the trials give something for."""
+    """Yield the figures that there are trials for."""
     from altair.utils.schemapi import debug_mode
 
     # Otherwise each part of a chart is validated as it is made, which takes longer than drawing it.

@@ -28,6 +28,7 @@ from bench.report.figure import (
     SHARE_LABELS,
     Row,
     bytes_labels,
+    linear,
     logarithmic,
     powers,
     steps,
@@ -65,21 +66,20 @@ def loss(summary: Summary) -> Figure:
         name: arms for name, arms in found.items() if len({arm.budget_bytes for arm in arms}) > 1
     }
     ways = transports([arm for arms in several.values() for arm in arms])
-    lossless = [
-        name
+    lossy = {
+        name: arms
         for name, arms in several.items()
-        if not any(_lost(trial) for arm in arms for trial in arm.trials)
-    ]
+        if any(_lost(trial) for arm in arms for trial in arm.trials)
+    }
+    lossless = ", ".join(name for name in several if name not in lossy)
     return Figure(
         key="loss",
         title="Loss against budget",
         reading="Lower is better: each point is one storm, the line the mean over storms. Where a "
         "line touches zero, the budget was enough.",
         transports=ways,
-        panels=tuple(
-            _loss(name, arms, ways) for name, arms in several.items() if name not in lossless
-        ),
-        notes=(f"At no budget was anything lost in: {', '.join(lossless)}.",) if lossless else (),
+        panels=tuple(_loss(name, arms, ways) for name, arms in lossy.items()),
+        notes=(f"At no budget was anything lost in: {lossless}.",) if lossless else (),
     )
 
 
@@ -103,12 +103,8 @@ def _loss(name: str, arms: Sequence[ShownArm], ways: Sequence[str]) -> Panel:
     domain, title = (budgets[0] / 1.3, budgets[-1] * 1.3), "budget, data bytes over all CPUs"
     labels = bytes_labels(ticks)
     x = logarithmic("budget", title, ticks, domain, 2, labelExpr=labels, grid=False)
-    y = {
-        "shorthand": "lost:Q",
-        "title": "share of events lost",
-        "scale": {"domainMin": 0, "nice": True},
-        "axis": {"labelExpr": SHARE_LABELS, "tickCount": 5},
-    }
+    scale = {"domainMin": 0, "nice": True}
+    y = linear("lost", "share of events lost", scale, labelExpr=SHARE_LABELS, tickCount=5)
     dots = {"size": 60, "filled": True, "opacity": 1}
     return panel(
         name,
@@ -122,22 +118,18 @@ def _loss(name: str, arms: Sequence[ShownArm], ways: Sequence[str]) -> Panel:
 def latency(summary: Summary) -> Figure:
     """Draw percentiles for each experiment, at the budget where least was lost."""
     chosen = list(calm(summary).values())
-    found = [_latency(summary, each) for each in chosen[:_MOST_PANELS]]
+    drawn = ((each, _latency(summary, each)) for each in chosen[:_MOST_PANELS])
+    found = [(each, panel) for each, panel in drawn if panel is not None]
     names = ", ".join(clean(each.experiment) for each in chosen[_MOST_PANELS:])
-    sides = [
-        clean(side.transport)
-        for each, drawn in zip(chosen, found, strict=False)
-        if drawn is not None
-        for side in (each.left, each.right)
-    ]
+    sides = (clean(side.transport) for each, _ in found for side in (each.left, each.right))
     return Figure(
         key="latency",
         title="Latency",
         reading="Lower is better: of all events, the share on the x axis was delivered within the "
         "time on the y axis (both logarithmic). Right of p99 are the slowest in a hundred. What "
-        "was dropped has no latency: a transport that drops looks quick.",
+        "was dropped has no latency, so a transport that drops looks faster than it is.",
         transports=tuple(dict.fromkeys(sides)),
-        panels=tuple(each for each in found if each is not None),
+        panels=tuple(panel for _, panel in found),
         notes=(f"Only in the tables: {names}.",) if names else (),
     )
 
@@ -194,7 +186,7 @@ def _latency(summary: Summary, comparison: Comparison) -> Panel | None:
 
 
 def wakeups(summary: Summary) -> Figure:
-    """Draw three panels, one for each meaning of the word."""
+    """Draw three panels, one for each meaning of "wake-up"."""
     arms = compared(summary)
     ways = transports(arms)
     panels = (_wakeups(title, axis, key, arms, ways) for title, axis, key in _WAKEUPS)
@@ -231,7 +223,7 @@ def _wakeups(
     low, high = 0.8 * min(rates), 1.25 * max(rates)
     ticks = [each for each in steps(min(rates), max(rates)) if low <= each <= high]
     x = logarithmic("rate", "events a second", ticks, (low, high), format="~s", grid=False)
-    y = {"shorthand": "value:Q", "title": axis, "scale": {"zero": True, "nice": True}}
+    y = linear("value", axis, {"zero": True, "nice": True})
     return panel(
         title,
         {"points": points},

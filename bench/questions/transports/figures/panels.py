@@ -105,6 +105,11 @@ def layer(
     return found
 
 
+def side_by_side(ways: Sequence[str]) -> Channel:
+    """Return the channel that puts the transports of one row below each other."""
+    return {"field": "transport", "type": "nominal", "scale": {"domain": list(ways)}}
+
+
 def panel(
     title: str,
     data: Mapping[str, Sequence[Row]],

@@ -7,11 +7,18 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Final
+from typing import Any, Final
 
 from bench.amounts import counted
 from bench.judge.numbers import number
-from bench.questions.transports.figures.panels import ShownArm, compared, layer, panel, transports
+from bench.questions.transports.figures.panels import (
+    ShownArm,
+    compared,
+    layer,
+    panel,
+    side_by_side,
+    transports,
+)
 from bench.questions.transports.summary import Summary
 from bench.report.document import Figure, Panel
 from bench.report.figure import COUNT_LABELS, WIDTH, Row, logarithmic, ns_labels, steps
@@ -62,46 +69,38 @@ def lateness(summary: Summary) -> Figure:
     )
 
 
+_KERNEL_TIME: Final = (
+    "Kernel time is counted in trials of their own, since counting costs. Most of it may be the "
+    "wake-up, which is expensive under virtualisation; the tables also give it net of wake-ups."
+)
+
+
 def cost(summary: Summary) -> Figure:
     """Draw what an event costs, in the consumer, in the kernel and the workload."""
     kernel_axis = "time in the BPF program, wake-ups included"
+    per_process = "length of the storm over its processes"
     return _figure(
         summary,
         _Strip("Consumer CPU per event", "CPU time per event delivered", _consumer_ns),
         _Strip("Kernel time per exit", kernel_axis, number("kernel_ns_per_run")),
-        _Strip(
-            "Storm time per process",
-            "length of the storm over its processes",
-            number("storm_ns_per_process"),
-        ),
+        _Strip("Storm time per process", per_process, number("storm_ns_per_process")),
         key="cost",
         title="Cost per event",
         reading="Compare within a row, and only by the paired ratios of the tables: machines "
         "drift between trials.",
-        note="Kernel time is counted in trials of their own, since counting costs. Most of it "
-        "may be the wake-up, which is dear under virtualisation; the tables give it net "
-        "of wake-ups too.",
+        notes=(_KERNEL_TIME,),
     )
 
 
-def _figure(
-    summary: Summary,
-    *strips: _Strip,
-    key: str,
-    title: str,
-    reading: str,
-    note: str = "",
-) -> Figure:
+def _figure(summary: Summary, *strips: _Strip, reading: str, **texts: Any) -> Figure:
     arms = compared(summary)
     ways = transports(arms)
     panels = (_panel(strip, arms, ways) for strip in strips)
     return Figure(
-        key=key,
-        title=title,
-        reading="Further left is better: each point is one trial, the bar the median. " + reading,
+        reading=f"Further left is better: each point is one trial, the bar the median. {reading}",
         transports=ways,
         panels=tuple(each for each in panels if each is not None),
-        notes=(note,) if note else (),
+        **texts,
     )
 
 
@@ -109,11 +108,11 @@ def _panel(strip: _Strip, arms: Sequence[ShownArm], ways: Sequence[str]) -> Pane
     """Draw the strip of these arms; None if no trial has the number."""
     points: list[Row] = []
     medians: list[Row] = []
-    by_row: dict[tuple[str, str], list[float]] = defaultdict(list)
+    drawn: dict[tuple[str, str], list[float]] = defaultdict(list)
     for arm in arms:
-        taken = map(strip.take, arm.trials)
-        by_row[arm.experiment, arm.transport] += (each for each in taken if each is not None)
-    drawn = {key: values for key, values in by_row.items() if values}
+        for value in map(strip.take, arm.trials):
+            if value is not None:
+                drawn[arm.experiment, arm.transport].append(value)
     rows = list(dict.fromkeys(experiment for experiment, _ in drawn))[:_MOST_ROWS]
     for (experiment, transport), values in drawn.items():
         if experiment not in rows:
@@ -137,7 +136,7 @@ def _panel(strip: _Strip, arms: Sequence[ShownArm], ways: Sequence[str]) -> Pane
     ticks = steps(min(above), max(above))
     first, last, labels = ticks[0], ticks[-1], strip.labels(ticks)
     if any(row["value"] <= 0 for row in points):
-        # A logarithm has no place for 0: it stands before the rest.
+        # A logarithmic axis has no 0: it is drawn before the rest.
         zero = first * (first / last) ** _ZERO
         labels = f"datum.value < {first} ? '0' : {labels}"
         for row in (*points, *medians):
@@ -153,7 +152,7 @@ def _panel(strip: _Strip, arms: Sequence[ShownArm], ways: Sequence[str]) -> Pane
         "scale": {"domain": rows, "paddingInner": 0.15, "paddingOuter": 0.1},
         "axis": {"domain": False, "ticks": False, "grid": False, "labelLimit": 80},
     }
-    offset = {"field": "transport", "type": "nominal", "scale": {"domain": list(ways)}}
+    offset = side_by_side(ways)
     bar = {"thickness": 3, "size": _ROW_HEIGHT / 2 - 3}
     return panel(
         strip.title,

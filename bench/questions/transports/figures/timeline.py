@@ -6,17 +6,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from bench.amounts import counted
 from bench.judge.comparison import Comparison
 from bench.measure.timeline import Points, Timeline
 from bench.questions.transports.figures.panels import layer, panel
 from bench.questions.transports.summary import Summary
 from bench.report.document import Figure, Panel
-from bench.report.figure import WIDTH, Row, chart_of, colour
+from bench.report.figure import WIDTH, Row, chart_of, colour, linear
 from bench.report.units import budget, clean, size, time
 from bench.trial.result import TrialResult
 
-_FEW: Final = {"tickCount": 6}
-"""Labels of an axis of times, so that none collide on a phone."""
+_FEW: Final = 6  # labels of an axis of times, so that none collide on a phone
 
 _MOST_DRAWN: Final = 700
 _SHAPES: Final = ("circle", "triangle-up", "square", "diamond", "cross", "triangle-down")
@@ -26,8 +26,7 @@ _HEIGHT: Final = 230
 
 def timeline(summary: Summary) -> Figure | None:
     """Draw the trial in which most was re-ordered; None without any timeline."""
-    chosen = _choose(summary)
-    if chosen is None:
+    if (chosen := _choose(summary)) is None:
         return None
     comparison, trials = chosen
     found = [(clean(t.arm.transport), t.timeline) for t in trials if t.timeline]
@@ -83,13 +82,8 @@ def _choose(summary: Summary) -> tuple[Comparison, tuple[TrialResult, TrialResul
 
 def _cpu_shape(points: Points) -> dict[str, Any]:
     cpus = sorted(set(points.cpu))
-    shapes = [_SHAPES[at % len(_SHAPES)] for at in range(len(cpus))]
-    return {
-        "field": "cpu",
-        "type": "nominal",
-        "legend": None,
-        "scale": {"domain": cpus, "range": shapes},
-    }
+    scale = {"domain": cpus, "range": [_SHAPES[at % len(_SHAPES)] for at in range(len(cpus))]}
+    return {"field": "cpu", "type": "nominal", "legend": None, "scale": scale}
 
 
 def _close(way: str, timeline: Timeline, ways: Sequence[str]) -> Panel:
@@ -118,24 +112,11 @@ def _close(way: str, timeline: Timeline, ways: Sequence[str]) -> Panel:
                 "words": text,
             }
         )
-    x = {
-        "shorthand": "kernel:Q",
-        "title": f"kernel time of the exit, {unit}",
-        "scale": {"nice": False},
-        "axis": _FEW,
-    }
-    y = {
-        "shorthand": "at:Q",
-        "title": "place in the order of delivery",
-        "axis": {"tickCount": 5},
-    }
+    x = linear("kernel", f"kernel time of the exit, {unit}", {"nice": False}, tickCount=_FEW)
+    y = linear("at", "place in the order of delivery", {}, tickCount=5)
     in_order: dict[str, Any] = {"order": alt.Order("at:Q"), "strokeDash": alt.Undefined}
     filled = alt.condition("datum.late", alt.value(0.9), alt.value(0))
-    by_cpu: dict[str, Any] = {
-        "shape": _cpu_shape(points),
-        "fillOpacity": filled,
-        "fill": colour(ways),
-    }
+    by_cpu = {"shape": _cpu_shape(points), "fillOpacity": filled, "fill": colour(ways)}
     line = {"strokeWidth": 1, "opacity": 0.5}
     dots = {"size": 26, "strokeWidth": 1.2, "opacity": 1}
     return panel(
@@ -185,20 +166,14 @@ def _overview(way: str, timeline: Timeline, ways: Sequence[str], scale: Mapping[
         )
     )
     title = "kernel time of the exit, ms after the storm began"
-    marks = layer(
-        "events",
-        "point",
-        ways,
-        {"shorthand": "kernel:Q", "title": title, "scale": scale, "axis": _FEW},
-        {"shorthand": "delivered:Q", "title": "delivered, ms", "scale": scale},
-        style={"size": 12, "strokeWidth": 1, "opacity": 0.7},
-        shape=_cpu_shape(points),
-    )
+    x = linear("kernel", title, scale, tickCount=_FEW)
+    y = linear("delivered", "delivered, ms", scale)
+    dots = {"size": 12, "strokeWidth": 1, "opacity": 0.7}
     return panel(
         f"{way}: delivery against kernel time" + (", grey: dropped" if gaps else ""),
         {"events": rows, "gaps": gaps},
         *([grey] if gaps else []),
-        marks,
+        layer("events", "point", ways, x, y, style=dots, shape=_cpu_shape(points)),
         width=_WIDTH,
         height=_HEIGHT,
         wide=True,
@@ -220,11 +195,10 @@ def _occupancy(
         for at_ns, used in zip(timeline.used_at_ns, timeline.used_bytes, strict=True)
         if 0 <= at_ns <= 1e6 * scale["domain"][1]
     ]
-    title = "ms after the storm began"
-    x = {"shorthand": "at:Q", "title": title, "scale": scale, "axis": _FEW}
-    y = {"shorthand": "used:Q", "title": "not yet read, KiB", "axis": {"tickCount": 4}}
+    x = linear("at", "ms after the storm began", scale, tickCount=_FEW)
+    y = linear("used", "not yet read, KiB", {}, tickCount=4)
     return panel(
-        f"{way}: occupancy, {len(rows)} sample{'s' if len(rows) != 1 else ''}",
+        f"{way}: occupancy, {counted(len(rows), 'sample')}",
         {"used": rows},
         layer("used", "rule", ways, x, y, said=False, style={"opacity": 0.5}, y2=alt.datum(0)),
         layer("used", "point", ways, x, y, style={"size": 12, "strokeWidth": 1}),

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from bench.questions.transports.figures.panels import layer, panel
+from bench.questions.transports.figures.panels import layer, panel, side_by_side
 from bench.questions.transports.summary import Summary
 from bench.questions.transports.words import place
 from bench.report.document import Figure
-from bench.report.figure import ALL_LABELLED, SHARE_LABELS, WIDTH
+from bench.report.figure import ALL_LABELLED, SHARE_LABELS, WIDTH, linear
 from bench.report.units import share
 from bench.tracer.transports import ranked
 
@@ -30,13 +30,13 @@ def violations(summary: Summary) -> Figure | None:
         "pairs",
         "point",
         ways,
-        {
-            "field": "share",
-            "type": "quantitative",
-            "title": "share of causal pairs delivered parent first",
-            "axis": {"labelExpr": SHARE_LABELS, "tickCount": 5},
-            "scale": {"domain": [0, most], "nice": True},
-        },
+        linear(
+            "share",
+            "share of causal pairs delivered parent first",
+            {"domain": [0, most], "nice": True},
+            labelExpr=SHARE_LABELS,
+            tickCount=5,
+        ),
         {
             "field": "place",
             "type": "nominal",
@@ -46,25 +46,19 @@ def violations(summary: Summary) -> Figure | None:
             "axis": {**ALL_LABELLED, "minExtent": _LABELS},
         },
         style={"filled": True, "size": 45, "opacity": 1},
-        yOffset={"field": "transport", "type": "nominal", "scale": {"domain": list(ways)}},
+        yOffset=side_by_side(ways),
     )
-    title = "Causal violations by experiment and budget"
+    size = {"width": WIDTH - 40, "height": _ROW * len(places)}
+    drawing = panel(
+        "Causal violations by experiment and budget", {"pairs": rows}, drawn, wide=True, **size
+    )
     return Figure(
         key="violations",
         title="Causal violations",
         reading="A parent that was delivered before a child that it had waited for, as a share of "
         "all such pairs, over all trials. At 0 no pair was in the wrong order.",
         transports=ways,
-        panels=(
-            panel(
-                title,
-                {"pairs": rows},
-                drawn,
-                width=WIDTH - 40,
-                height=_ROW * len(places),
-                wide=True,
-            ),
-        ),
+        panels=(drawing,),
     )
 
 
