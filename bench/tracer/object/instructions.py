@@ -7,8 +7,7 @@ its own, which counts by CPU. Source of the encoding: Documentation/bpf/standard
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import Final
 
@@ -61,28 +60,16 @@ _CARRIED: Final = {  # by the kind of map that they are carried over to
 
 _SMP_PROCESSOR_ID: Final = 8
 _CALL, _EXIT, _LOAD_WIDE, _MOVE, _SET, _SET_WORD = 0x85, 0x95, 0x18, 0xBF, 0xB7, 0xB4
-_ADD, _ADD_VALUE, _AND_VALUE, _SHIFT_LEFT = 0x0F, 0x07, 0x57, 0x67
+_ADD, _AND_VALUE, _SHIFT_LEFT = 0x0F, 0x57, 0x67
 _STORE, _LOAD, _ATOMIC_ADD = 0x7B, 0x79, 0xDB
 _IF_NOT_NEGATIVE, _IF_NOT = 0x75, 0x55
 _JUMP_FAR: Final = 0x06
 _JUMPS: Final = (5, 6)  # classes
-_MEMORY: Final = (1, 2, 3)
 _OF_MAP, _OF_VALUE, _OF_FUNCTION, _OF_PROGRAM = 1, 2, 4, 1  # what a wide load or a call refers to
 _FRAME: Final = 10  # the register of the stack
 _STACK_BYTES: Final = 512
-_FORM: Final = struct.Struct("=BBhi")
 
 Code = Sequence[Instruction]
-
-
-def parse(code: bytes) -> list[Instruction]:
-    """Return encoded instructions."""
-    return [each for each in _FORM.iter_unpack(code)]  # noqa: C416  mypy takes them for Any
-
-
-def encode(code: Code) -> bytes:
-    """Return instructions as the kernel takes them."""
-    return b"".join(_FORM.pack(*each) for each in code)
 
 
 def helpers(code: Code) -> set[Helper]:
@@ -97,16 +84,22 @@ def not_carried(found: Iterable[Helper], to: int) -> list[Helper]:
 
 
 def rewritten(
-    code: Code, counters_fd: int, *, to: int | None = None, maps: Mapping[int, int] | None = None
+    code: Code,
+    stack_bytes: Callable[[], int],
+    *,
+    counters_fd: int,
+    to: int | None = None,
+    maps: Mapping[int, int] | None = None,
 ) -> list[Instruction]:
     """Return the program with its sending counted in the array ``counters_fd``.
 
+    ``stack_bytes``: gives what the program uses of its stack, where that has to be known.
     ``to``: the kind of map that it is carried over to; then ``maps`` has the map in place of each.
     UsageError where a program cannot be carried over.
     """
     code = [_remapped(code, place, maps or {}) for place in range(len(code))]
     if to == bpf.PERF_EVENT_ARRAY and Helper.RINGBUF_OUTPUT in helpers(code):
-        code = _with_context(code)
+        code = _with_context(code, stack_bytes())
     functions: dict[int, list[Instruction]] = {}
     for each in code:
         if _is_helper(each) and each[3] in SENDS:
@@ -155,7 +148,7 @@ def _function(helper: Helper, counters_fd: int, to: int | None) -> list[Instruct
     ]
 
 
-def _with_context(code: Code) -> list[Instruction]:
+def _with_context(code: Code, stack_bytes: int) -> list[Instruction]:
     """Keep the context on the stack, and hand it to each output as a fifth argument."""
     main = _end_of_main(code)
     sends = [
@@ -167,7 +160,7 @@ def _with_context(code: Code) -> list[Instruction]:
         raise UsageError(
             f"{Helper.RINGBUF_OUTPUT.title} in a function that is not inlined has no context"
         )
-    slot = -(-_depth(code[:main]) // 8) * 8 + 8
+    slot = -(-stack_bytes // 8) * 8 + 8
     if slot > _STACK_BYTES:
         raise UsageError("the program's stack is full, and the context has no place")
     before: dict[int, Instruction] = dict.fromkeys(sends, (_LOAD, 5 | _FRAME << 4, -slot, 0))
@@ -220,19 +213,6 @@ def _end_of_main(code: Code) -> int:
         if _is_call(each) or _refers_to_function(code, index)
     )
     return min(starts, default=len(code))
-
-
-def _depth(code: Code) -> int:
-    """Return how many bytes of the stack a program uses at most."""
-    copies = {each[1] & 15 for each in code if each[0] == _MOVE and each[1] >> 4 == _FRAME}
-    deepest = 0
-    for operation, registers, offset, value in code:
-        target, source = registers & 15, registers >> 4
-        if operation == _ADD_VALUE and target in copies and value >= -_STACK_BYTES:
-            deepest = max(deepest, -value)
-        elif operation & 7 in _MEMORY and {target, source} & {_FRAME, *copies}:
-            deepest = max(deepest, -offset)
-    return deepest
 
 
 def _remapped(code: Code, place: int, maps: Mapping[int, int]) -> Instruction:

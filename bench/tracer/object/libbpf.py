@@ -60,7 +60,6 @@ _FUNCTIONS: Final[dict[str, tuple[Any, ...]]] = {  # of the result, then of the 
     "bpf_program__flags": (_U32, _P),
     "bpf_program__insns": (_P, _P),
     "bpf_program__insn_cnt": (_SIZE, _P),
-    "bpf_prog_load": (_INT, _INT, _TEXT, _TEXT, _TEXT, _SIZE, _P),
     "libbpf_find_vmlinux_btf_id": (_INT, _TEXT, _INT),
     "bpf_link__destroy": (_INT, _P),
     "btf__find_by_name_kind": (ct.c_int32, _P, _TEXT, _U32),
