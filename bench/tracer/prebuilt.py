@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from errno import E2BIG
 from typing import Final
 
 from bench import paths
-from bench.errors import MachineUnfit
+from bench.errors import KernelRefused, MachineUnfit
 from bench.host.signals import uninterrupted
 from bench.plan.config import Attach, Call
 from bench.tracer.build import Build, Kernel
@@ -43,7 +44,15 @@ class Prebuilt:
                 loaded.opened(library, path.read_bytes(), name)
             )
             self._set_up(build, macros)
-            self._object.load()
+            try:
+                self._object.load()
+            except KernelRefused as error:
+                if not (isinstance(error.__cause__, OSError) and error.__cause__.errno == E2BIG):
+                    raise
+                raise _needs_bcc(
+                    f"the object takes this kernel's verifier too long ({error.message})",
+                    f"take 100 --records or fewer, or records of one length, or {INSTALL}",
+                ) from error
             self._stack = self._stack.pop_all()
 
     def _set_up(self, build: Build, macros: Mapping[str, int]) -> None:
@@ -91,5 +100,5 @@ def _object_of(build: Build, macros: Mapping[str, int]) -> str:
     return "-".join(words)
 
 
-def _needs_bcc(why: str) -> MachineUnfit:
-    return MachineUnfit(f"this variant of the tracer needs bcc: {why}", remedy=INSTALL)
+def _needs_bcc(why: str, remedy: str = INSTALL) -> MachineUnfit:
+    return MachineUnfit(f"this variant of the tracer needs bcc: {why}", remedy=remedy)

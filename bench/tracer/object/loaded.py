@@ -102,7 +102,8 @@ class Object:
         tracefs.exit_format()  # which mounts it; libbpf looks up tracepoints there
         self._library.warnings.clear()
         if (failed := self._library.bpf_object__load(self._handle)) < 0:
-            raise self._library.refused("the kernel refuses this object", -failed)
+            error = OSError(-failed, os.strerror(-failed))
+            raise self._library.refused("the kernel refuses this object", -failed) from error
 
     @contextmanager
     def tracing(self, buffer_bytes: int | None) -> Iterator[Tracing]:
