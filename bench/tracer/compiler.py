@@ -104,15 +104,6 @@ def keep_to_one_arena() -> None:
         mallopt(_M_ARENA_MAX, 1)
 
 
-def libbpf_name() -> str:
-    """Return the name under which libbpf can be loaded; MachineUnfit if it cannot."""
-    for name in ("libbpf.so.1", "libbpf.so.0"):
-        with suppress(OSError):
-            ct.CDLL(name)
-            return name
-    raise MachineUnfit("libbpf cannot be loaded", remedy=_INSTALL)
-
-
 def flattened(path: Path, root: Path) -> str:
     """Return the text of ``path`` with every quoted include replaced by the file under ``root``.
 

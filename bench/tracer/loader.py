@@ -63,7 +63,7 @@ def version() -> str:
     """Return what the chosen loader is, for the journal; MachineUnfit where it cannot be used."""
     if chosen() is Loader.BCC:
         return compiler.bcc_version()
-    from bench.tracer.object import libbpf
+    from bench.tracer import libbpf
 
     found = libbpf.find()
     if not objects():

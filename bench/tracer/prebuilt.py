@@ -16,9 +16,10 @@ from bench import paths
 from bench.errors import KernelRefused, MachineUnfit
 from bench.host.signals import uninterrupted
 from bench.plan.config import Attach, Call
+from bench.tracer import libbpf
 from bench.tracer.build import Build, Kernel
 from bench.tracer.loader import INSTALL
-from bench.tracer.object import libbpf, loaded
+from bench.tracer.object import loaded
 
 _COMPILED_IN: Final = {f"CALL_{call.name}": call.value for call in Call}
 _OF_RECORDS: Final = ("CHECKED", "PADDED", "WAKE_BY_BYTES", "DELAY")  # others come with these

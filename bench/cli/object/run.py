@@ -63,7 +63,8 @@ def command(
 
     Example: bufbench object run exitsnoop.json --duration 10
     """
-    from bench.tracer.object import libbpf, loaded, package
+    from bench.tracer import libbpf
+    from bench.tracer.object import loaded, package
 
     if duration is not None and not 0 < duration <= _LONGEST_S:
         raise UsageError(

@@ -20,7 +20,7 @@ from bench.host import process
 from bench.host.signals import start, uninterrupted
 from bench.linux import bpf, procfs
 from bench.questions.object.plan import Load
-from bench.tracer.object.libbpf import Libbpf
+from bench.tracer.libbpf import Libbpf
 from bench.tracer.object.measured import Looks, Measuring, Setting, measuring
 from bench.tracer.object.package import Package
 from bench.tracer.object.reader import BIN_BITS, Reader

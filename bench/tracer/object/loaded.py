@@ -16,8 +16,8 @@ from bench.errors import UsageError
 from bench.host.signals import uninterrupted
 from bench.linux import bpf, capabilities, refusal, tracefs
 from bench.tracer.btf import Btf
+from bench.tracer.libbpf import Libbpf
 from bench.tracer.object.buffers import Buffers
-from bench.tracer.object.libbpf import Libbpf
 
 MOST_MAP_BYTES: Final = 256 << 20
 """Of all maps of an object together; more is refused, since it would be taken from the machine."""

@@ -16,9 +16,9 @@ from bench.linux import bpf, perf_event, procfs, refusal
 from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
 from bench.record.footprint import Footprint, perfbuf_footprint, ringbuf_footprint
+from bench.tracer.libbpf import Libbpf
 from bench.tracer.object import elf, instructions, loaded
 from bench.tracer.object.instructions import Helper
-from bench.tracer.object.libbpf import Libbpf
 from bench.tracer.object.package import Package
 from bench.tracer.object.reader import Reader
 from bench.tracer.object.replaced import Counters, Counts, code_of, replace

@@ -20,9 +20,9 @@ from typing import Final
 from bench.errors import KernelRefused, MachineUnfit
 from bench.linux import bpf, refusal
 from bench.linux.bpf import Instruction
+from bench.tracer.libbpf import Libbpf, last_reason
 from bench.tracer.object import instructions
 from bench.tracer.object.instructions import Code, Counter
-from bench.tracer.object.libbpf import Libbpf, last_reason
 from bench.tracer.object.loaded import Program
 
 _LOG_BYTES: Final = 1 << 20

@@ -12,9 +12,8 @@ from typing import Any, Final
 
 from bench.errors import KernelRefused, MachineUnfit
 from bench.linux import refusal
-from bench.tracer import compiler
 
-_OLDEST: Final = 1
+_NAME: Final = "libbpf.so.1"
 _WARNING: Final = 0
 _P, _INT, _TEXT, _SIZE = ct.c_void_p, ct.c_int, ct.c_char_p, ct.c_size_t
 _U32, _BOOL = ct.c_uint32, ct.c_bool
@@ -65,6 +64,12 @@ _FUNCTIONS: Final[dict[str, tuple[Any, ...]]] = {  # of the result, then of the 
     "btf__find_by_name_kind": (ct.c_int32, _P, _TEXT, _U32),
     "btf__type_by_id": (_P, _P, _U32),
     "btf__name_by_offset": (_TEXT, _P, _U32),
+    "btf__parse_raw": (_P, _TEXT),
+    "btf__free": (None, _P),
+    "btf__type_cnt": (_U32, _P),
+    "btf_dump__new": (_P, _P, _P, _P, _P),
+    "btf_dump__dump_type": (ct.c_int32, _P, _U32),
+    "btf_dump__free": (None, _P),
     "ring_buffer__new": (_P, _INT, ON_SAMPLE, _P, _P),
     "ring_buffer__add": (_INT, _P, _INT, ON_SAMPLE, _P),
     "ring_buffer__epoll_fd": (_INT, _P),
@@ -102,20 +107,24 @@ class Libbpf:
         return KernelRefused(f"{what}: {f'{reason} ({shown})' if reason else shown}", remedy=remedy)
 
 
-def find() -> ct.CDLL:
-    """Return the system's libbpf; MachineUnfit where there is none, or an old one."""
-    library = ct.CDLL(compiler.libbpf_name(), use_errno=True)
+def name() -> str:
+    """Return the name under which libbpf 1.0 or later can be loaded; MachineUnfit if it cannot."""
     try:
-        for name, (result, *arguments) in _FUNCTIONS.items():
-            function = getattr(library, name)
-            function.restype, function.argtypes = result, arguments
-        recent = library.libbpf_major_version() >= _OLDEST
-    except AttributeError:
-        recent = False
-    if not recent:
+        ct.CDLL(_NAME)
+    except OSError as error:
         raise MachineUnfit(
-            "objects take libbpf 1.0 or later", remedy="install libbpf1 of this distribution"
-        )
+            "libbpf 1.0 or later cannot be loaded",
+            remedy="apt-get install libbpf1, or the package of this distribution",
+        ) from error
+    return _NAME
+
+
+def find() -> ct.CDLL:
+    """Return the system's libbpf; MachineUnfit as above."""
+    library = ct.CDLL(name(), use_errno=True)
+    for function_name, (result, *arguments) in _FUNCTIONS.items():
+        function = getattr(library, function_name)
+        function.restype, function.argtypes = result, arguments
     return library
 
 
