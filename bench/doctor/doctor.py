@@ -236,8 +236,8 @@ def processes(limit: cgroup.ProcessLimit) -> Finding:
 def examine() -> Iterator[Finding]:
     """Look at this machine; takes about a second, for the share of steal."""
     from bench.linux import tracefs as place
-    from bench.tracer import compiler, kernel_clock, loader, probes
-    from bench.tracer.object import compiled, libbpf
+    from bench.tracer import kernel_clock, libbpf, loader, probes
+    from bench.tracer.object import compiled
 
     held = capabilities.held()
     administrator = Capability.SYS_ADMIN in held
@@ -258,7 +258,7 @@ def examine() -> Iterator[Finding]:
         seen = "found" if place.readable() else "tracefs is closed to this user"
         yield judge("tracepoint", place.readable(), seen, place.opening(), fails=True)
     yield required("tracers", loader.shown)
-    yield required("libbpf", compiler.libbpf_name)
+    yield required("libbpf", libbpf.name)
     yield objects(libbpf.find, compiled.possible())
     yield cpus(online, processors.usable())
     yield check("CPU quota", cgroup.quota(cgroup.own("cpu")))

@@ -52,6 +52,7 @@ _LINK_RAW_TRACEPOINT: Final = 1
 _LINK_INFO: Final = struct.Struct("=IIIIQIIQ")  # type, id, program, -, address and size of a name
 _LINK_INFO_BYTES: Final = 64
 _MAP_INFO: Final = struct.Struct("=IIIIII16s")  # type, id, key, value, entries, flags, name
+_LOG_STATS: Final = 4  # BPF_LOG_STATS
 _PACKET_BYTES: Final = 64  # any that holds an Ethernet header
 
 
@@ -65,20 +66,42 @@ def _bpf_in(command: int, block: ct.Array[ct.c_char]) -> int:
 
 def load(kind: int, instructions: Sequence[Instruction]) -> int:
     """Return the descriptor of a program of this kind, close-on-exec."""
-    return load_code(kind, b"".join(_INSTRUCTION.pack(*each) for each in instructions))
+    return load_code(kind, encoded(instructions))
+
+
+def encoded(instructions: Sequence[Instruction]) -> bytes:
+    """Return instructions as the kernel takes them."""
+    return b"".join(_INSTRUCTION.pack(*each) for each in instructions)
+
+
+def decoded(code: bytes) -> list[Instruction]:
+    """Return encoded instructions."""
+    return [each for each in _INSTRUCTION.iter_unpack(code)]  # noqa: C416  mypy takes them for Any
 
 
 def load_code(
-    kind: int, code: bytes, *, name: str = "", attach_type: int = 0, btf_type: int = 0
+    kind: int,
+    code: bytes,
+    *,
+    name: str = "",
+    licence: bytes = b"GPL",
+    attach_type: int = 0,
+    btf_type: int = 0,
+    flags: int = 0,
+    log: ct.Array[ct.c_char] | None = None,
 ) -> int:
-    """Return the descriptor of a program of encoded instructions; ``btf_type``: what it traces."""
+    """Return the descriptor of a program of encoded instructions.
+
+    ``btf_type``: what it traces. ``log`` gets the verifier's reasons and statistics (5.2).
+    """
     code_block = ct.create_string_buffer(code, len(code))
-    licence, count = ct.create_string_buffer(b"GPL"), len(code) // _INSTRUCTION.size
+    licence_block, count = ct.create_string_buffer(licence), len(code) // _INSTRUCTION.size
+    logged = (0, 0, 0) if log is None else (_LOG_STATS, len(log), ct.addressof(log))
     return _bpf(
         _PROG_LOAD,
         struct.pack(
-            "=IIQQ24x16s4xI36xI", kind, count, ct.addressof(code_block), ct.addressof(licence),
-            name.encode()[:15], attach_type, btf_type,
+            "=IIQQIIQ4xI16s4xI36xI", kind, count, ct.addressof(code_block),
+            ct.addressof(licence_block), *logged, flags, name.encode()[:15], attach_type, btf_type,
         ),
     )  # fmt: skip
 

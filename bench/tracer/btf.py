@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Offsets of the running kernel's fields: from BTF by libbpf, and from a tracepoint's format.
+"""Find the offsets of the kernel's fields, in BTF by libbpf and in a tracepoint's format.
 
 Source of the format: Documentation/bpf/btf.rst. libbpf reads it in some 20 ms.
 """
@@ -9,21 +9,20 @@ from __future__ import annotations
 import ctypes as ct
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import IO, Any, Final, NamedTuple
 
 from bench.errors import MachineUnfit
 from bench.linux import libc, refusal
-from bench.tracer import compiler
+from bench.tracer import libbpf
 
 VMLINUX: Final = Path("/sys/kernel/btf/vmlinux")
 
 _KIND_STRUCT: Final = 4
 _KIND_UNION: Final = 5
 _OVERWRITE_POS: Final = 16  # bytes from producer_pos; bench/tracer/capture/buffers.pxd has it
-_KIND_TYPEDEF: Final = 8
 _KIND_DATASEC: Final = 15
 _MODIFIERS: Final = frozenset({8, 9, 10, 11, 18})  # typedef, volatile, const, restrict, type tag
 _MEMBERS: Final = {  # bpf/common/exit.h asks for OFFSET_TASK_SIGNAL and so on
@@ -121,58 +120,40 @@ class Btf:
     def declarations(self, *structures: str) -> str:
         """Return these structures in C, with all that they contain; one that is not there is not.
 
-        Source: libbpf's btf_dump, which declares what is only pointed to by its name alone.
+        What is only pointed to is declared by its name alone.
         """
-        chunks: list[bytes] = []
-        room, library = ct.create_string_buffer(1 << 16), ct.CDLL(None)
-
-        def keep(_: object, form: bytes, arguments: int) -> None:
-            library.vsnprintf(room, len(room), ct.c_char_p(form), ct.c_void_p(arguments))
-            chunks.append(room.value)
-
-        printer = ct.CFUNCTYPE(None, ct.c_void_p, ct.c_char_p, ct.c_void_p)(keep)
-        dump = self._library.btf_dump__new(self._handle, printer, None, None)
-        if not dump or dump > 2**64 - 4096:
-            raise refusal.refused("libbpf cannot print this kernel's BTF", libc.last_error())
-        try:
-            for name in structures:
-                if (type_id := self._find(name)) > 0:
-                    self._library.btf_dump__dump_type(dump, type_id)
-        finally:
-            self._library.btf_dump__free(dump)
-        return b"".join(chunks).decode()
+        with os.fdopen(os.memfd_create("bufbench_types"), "w+b") as file:
+            self._print((found for name in structures if (found := self._find(name)) > 0), file)
+            file.seek(0)
+            return file.read().decode()
 
     def write_header(self, path: Path) -> None:
-        """Write a vmlinux.h of all types; OSError where it cannot be written.
+        """Write a vmlinux.h of all types; OSError where it cannot be written."""
+        with path.open("wb", buffering=0) as file:
+            file.write(_HEADER_BEGINS)
+            self._print(range(1, self._library.btf__type_cnt(self._handle)), file)
+            file.write(_HEADER_ENDS)
 
-        libbpf hands format and arguments to vfprintf(3) itself: some 500,000 times.
+    def _print(self, types: Iterable[int], file: IO[bytes]) -> None:
+        """Append the declarations of types to a file, by libbpf's btf_dump; OSError.
+
+        libbpf hands format and arguments to vfprintf(3) itself: some 500,000 times for a kernel.
         """
         library = ct.CDLL(None, use_errno=True)
-        library.fopen.restype = ct.c_void_p
-        stream = ct.c_void_p(library.fopen(os.fsencode(path), b"w"))
-        if not stream.value:
-            raise libc.last_error()
-        dump = self._library.btf_dump__new(
-            self._handle, ct.cast(library.vfprintf, ct.c_void_p), stream, None
-        )
-        if not dump:
-            library.fclose(stream)
-            raise refusal.refused("libbpf cannot print this kernel's BTF", libc.last_error())
+        library.fdopen.restype = ct.c_void_p
+        stream = ct.c_void_p(library.fdopen(os.dup(file.fileno()), b"a"))
+        printer = ct.cast(library.vfprintf, ct.c_void_p)
+        dump = self._library.btf_dump__new(self._handle, printer, stream, None)
         try:
-            library.fputs(_HEADER_BEGINS, stream)
-            for type_id in range(1, self._library.btf__type_cnt(self._handle)):
+            if not dump:
+                raise refusal.refused("libbpf cannot print this kernel's BTF", libc.last_error())
+            for type_id in types:
                 self._library.btf_dump__dump_type(dump, type_id)
-            library.fputs(_HEADER_ENDS, stream)
         finally:
             self._library.btf_dump__free(dump)
             failed = library.fclose(stream)
         if failed:
             raise libc.last_error()
-
-    def tracepoint(self, name: str) -> int | None:
-        """Return the type of a tracepoint's arguments; None before Linux 5.5."""
-        found = self._find(f"btf_trace_{name}", _KIND_TYPEDEF)
-        return found if found > 0 else None
 
     def variables(self, section: str) -> dict[str, int]:
         """Return the place of each variable in an object's data section."""
@@ -226,23 +207,9 @@ def opened(path: Path = VMLINUX) -> Iterator[Btf]:
         ) from error
     except OSError as error:
         raise refusal.refused(f"the BTF at {path} cannot be read", error) from error
-    library = ct.CDLL(compiler.libbpf_name(), use_errno=True)
-    for name, result, *arguments in (
-        ("btf__parse_raw", ct.c_void_p, ct.c_char_p),
-        ("btf__free", None, ct.c_void_p),
-        ("btf__find_by_name_kind", ct.c_int32, ct.c_void_p, ct.c_char_p, ct.c_uint32),
-        ("btf__type_by_id", ct.c_void_p, ct.c_void_p, ct.c_uint32),
-        ("btf__name_by_offset", ct.c_char_p, ct.c_void_p, ct.c_uint32),
-        ("btf__type_cnt", ct.c_uint32, ct.c_void_p),
-        ("btf_dump__new", ct.c_void_p, ct.c_void_p, ct.c_void_p, ct.c_void_p, ct.c_void_p),
-        ("btf_dump__dump_type", ct.c_int32, ct.c_void_p, ct.c_uint32),
-        ("btf_dump__free", None, ct.c_void_p),
-    ):
-        function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
+    library = libbpf.find()
     handle = library.btf__parse_raw(str(path).encode())
-    # libbpf 0.x gives an error as a pointer within the last page.
-    if not handle or handle > 2**64 - 4096:
+    if not handle:
         raise refusal.refused(f"libbpf cannot read the BTF at {path}", libc.last_error())
     try:
         yield Btf(library, handle)
@@ -272,7 +239,7 @@ def tracepoint_fields(text: str) -> dict[str, int]:
 
 
 def overwrites(btf: Btf) -> bool:
-    """Return whether ring buffers can overwrite, and say so where the capture expects it."""
+    """Return whether rings can overwrite and have that position where the capture expects it."""
     produced, oldest = (
         btf.field("bpf_ringbuf", name) for name in ("producer_pos", "overwrite_pos")
     )

@@ -104,15 +104,6 @@ def keep_to_one_arena() -> None:
         mallopt(_M_ARENA_MAX, 1)
 
 
-def libbpf_name() -> str:
-    """Return the name under which libbpf can be loaded; MachineUnfit if it cannot."""
-    for name in ("libbpf.so.1", "libbpf.so.0"):
-        with suppress(OSError):
-            ct.CDLL(name)
-            return name
-    raise MachineUnfit("libbpf cannot be loaded", remedy=_INSTALL)
-
-
 def flattened(path: Path, root: Path) -> str:
     """Return the text of ``path`` with every quoted include replaced by the file under ``root``.
 
@@ -179,7 +170,7 @@ def installed(release: str) -> Iterator[None]:
 
 
 def without_kallsyms(call: Callable[[], _Result]) -> _Result:
-    """Call ``call`` in a thread that finds /proc/kallsyms empty; return its result.
+    """Call ``call`` in a thread that finds /proc/kallsyms empty, and return its result.
 
     bcc reads all of it, a fifth of the time that compiling takes, to learn whether the kernel has
     bpf_probe_read_kernel, which bufbench's programs name themselves. The thread has its own mount

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A reader in a process of its own: it is handed the buffers and fills rows in shared memory.
+"""Drain buffers by a reader in a process of its own, which fills rows in shared memory.
 
 docs/readers.md has the protocol, examples/reader a reader in C and one in Rust. Its rows are held
 against the ledger, as those of bufbench's own reader are.
@@ -15,6 +15,8 @@ import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -45,6 +47,7 @@ _MOST_FDS: Final = 250  # of one message: SCM_MAX_FD is 253
 _STDERR: Final = 2
 _READY_S: Final = 10.0
 _DONE_S: Final = 15.0
+_ASLEEP_S: Final = 3.0  # without any use of a CPU: nothing more is to come
 _LOOK_S: Final = 0.005
 _REMEDY: Final = "see docs/readers.md for what a reader does"
 
@@ -78,6 +81,7 @@ def reader(
                     pass_fds=(reader_end.fileno(),),
                 )
             )
+        peer = _Peer(harness_end, child, consumer.command[0])
         header = _HEADER.pack(
             _MAGIC, _RING if rings else _PERF, len(fds), RECORD_BYTES, ROW.size, 0,
             data_bytes, capture.capacity,
@@ -87,35 +91,69 @@ def reader(
             for first in range(0, len(fds), _MOST_FDS):
                 socket.send_fds(harness_end, [b"buffers"], [*fds[first : first + _MOST_FDS]])
         except OSError as error:
-            raise _refused(child, consumer, "did not take its buffers") from error
-        _expect(harness_end, child, consumer, READY, _READY_S)
-        yield lambda: _drain(harness_end, child, shared, capture, consumer)
+            raise peer.refused("did not take its buffers") from error
+        peer.expect(READY, _READY_S)
+        yield lambda: _drain(peer, shared, capture)
 
 
-def _drain(
-    harness_end: socket.socket,
-    child: Popen[bytes],
-    shared: mmap.mmap,
-    capture: Capture,
-    consumer: Consumer,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Peer:
+    """The reader's process, and bufbench's end of its socket."""
+
+    socket: socket.socket
+    child: Popen[bytes]
+    name: str
+
+    def expect(self, word: bytes, within_s: float, asleep_s: float = inf) -> None:
+        """Wait for the reader to say ``word``; MachineUnfit if it says anything else, or nothing.
+
+        The same if it sleeps for ``asleep_s`` without a break before.
+        """
+        what, said = f"did not say {word.decode()!r}", b""
+        end, used_ns = time.monotonic() + within_s, _use(self.child.pid)[0]
+        self.socket.settimeout(min(asleep_s, within_s))
+        while True:
+            try:
+                said = self.socket.recv(64)
+                break
+            except TimeoutError:
+                before_ns, used_ns = used_ns, _use(self.child.pid)[0]
+                if time.monotonic() >= end:
+                    raise self.refused(f"{what} within {within_s:g} s") from None
+                if used_ns == before_ns:
+                    raise self.refused(f"sleeps, and {what}") from None
+            except OSError:
+                break
+        if said != word:
+            raise self.refused(what)
+
+    def refused(self, what: str) -> MachineUnfit:
+        """Return the error for what the reader did, with how it ended if it has."""
+        time.sleep(_LOOK_S)  # for its end to be known
+        code = self.child.poll()
+        if code is not None:
+            end = f"was killed by {signals.named(-code)}" if code < 0 else f"ended with {code}"
+            what += f": it {end}"
+        return MachineUnfit(f"the reader {self.name} {what}", remedy=_REMEDY)
+
+
+def _drain(peer: _Peer, shared: mmap.mmap, capture: Capture) -> None:
     """Wait for ``capture.stop()``, have the reader finish, and take its rows."""
-    before = _use(child.pid)
+    before = _use(peer.child.pid)
     while not capture.stopping:
-        if child.poll() is not None:
-            raise _refused(child, consumer, "ended before the storm did")
+        if peer.child.poll() is not None:
+            raise peer.refused("ended before the storm did")
         time.sleep(_LOOK_S)
     try:
-        harness_end.send(STOP)
+        peer.socket.send(STOP)
     except OSError as error:
-        raise _refused(child, consumer, "does not listen any more") from error
-    _expect(harness_end, child, consumer, DONE, _DONE_S)
-    after = _use(child.pid)
+        raise peer.refused("does not listen any more") from error
+    peer.expect(DONE, _DONE_S, _ASLEEP_S)
+    after = _use(peer.child.pid)
     count, overflow, malformed, lost, wakeups, empty = _CONTROL.unpack_from(shared)
     if count > capture.capacity:
         raise MachineUnfit(
-            f"of {capture.capacity:,} rows {count:,} were filled, by {consumer.command[0]}",
-            remedy=_REMEDY,
+            f"of {capture.capacity:,} rows {count:,} were filled, by {peer.name}", remedy=_REMEDY
         )
     with memoryview(shared)[PAGE_BYTES : PAGE_BYTES + count * ROW.size] as rows:
         capture.take(rows, overflow=overflow, malformed=malformed, lost=lost, empty_polls=empty)
@@ -124,36 +162,6 @@ def _drain(
         max(0, now - then)  # of threads that ended meanwhile nothing is known
         for now, then in zip(after, before, strict=True)
     )
-
-
-def _expect(
-    harness_end: socket.socket,
-    child: Popen[bytes],
-    consumer: Consumer,
-    word: bytes,
-    within_s: float,
-) -> None:
-    """Wait for the reader to say ``word``; MachineUnfit if it says anything else, or nothing."""
-    harness_end.settimeout(within_s)
-    try:
-        said = harness_end.recv(64)
-    except TimeoutError:
-        what = f"did not say {word.decode()!r} within {within_s:g} s"
-        raise _refused(child, consumer, what) from None
-    except OSError:
-        said = b""
-    if said != word:
-        raise _refused(child, consumer, f"did not say {word.decode()!r}")
-
-
-def _refused(child: Popen[bytes], consumer: Consumer, what: str) -> MachineUnfit:
-    time.sleep(_LOOK_S)  # for its end to be known
-    code = child.poll()
-    if code is not None:
-        what += (
-            f": it {f'was killed by {signals.named(-code)}' if code < 0 else f'ended with {code}'}"
-        )
-    return MachineUnfit(f"the reader {consumer.command[0]} {what}", remedy=_REMEDY)
 
 
 def _use(pid: int) -> tuple[int, int, int]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A build whose object was made with the package: libbpf loads it.
+"""Load a build from an object that was made with the package, by libbpf.
 
 What bcc gets as a macro is a variable in the object (bpf/common/prebuilt.h). Some macros choose
 the object: they change what a kernel must know to verify it.
@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from errno import E2BIG
 from typing import Final
 
 from bench import paths
-from bench.errors import MachineUnfit
+from bench.errors import KernelRefused, MachineUnfit
 from bench.host.signals import uninterrupted
 from bench.plan.config import Attach, Call
+from bench.tracer import libbpf
 from bench.tracer.build import Build, Kernel
 from bench.tracer.loader import INSTALL
-from bench.tracer.object import libbpf, loaded
+from bench.tracer.object import loaded
 
 _COMPILED_IN: Final = {f"CALL_{call.name}": call.value for call in Call}
 _OF_RECORDS: Final = ("CHECKED", "PADDED", "WAKE_BY_BYTES", "DELAY")  # others come with these
@@ -29,7 +31,7 @@ _MISSED: Final = "count_missed"
 
 
 class Prebuilt:
-    """Loaded as it is made; KernelRefused where that fails, MachineUnfit for want of an object."""
+    """A build loaded from its object; KernelRefused, or MachineUnfit if it has no object."""
 
     def __init__(self, build: Build, kernel: Kernel) -> None:
         macros = {**kernel.macros, **dict(build.macros)}
@@ -43,7 +45,15 @@ class Prebuilt:
                 loaded.opened(library, path.read_bytes(), name)
             )
             self._set_up(build, macros)
-            self._object.load()
+            try:
+                self._object.load()
+            except KernelRefused as error:
+                if not (isinstance(error.__cause__, OSError) and error.__cause__.errno == E2BIG):
+                    raise
+                raise _needs_bcc(
+                    f"the object takes this kernel's verifier too long ({error.message})",
+                    f"take 100 --records or fewer, or records of one length, or {INSTALL}",
+                ) from error
             self._stack = self._stack.pop_all()
 
     def _set_up(self, build: Build, macros: Mapping[str, int]) -> None:
@@ -80,7 +90,7 @@ class Prebuilt:
 
 
 def _object_of(build: Build, macros: Mapping[str, int]) -> str:
-    """Return the name of the object; MachineUnfit where this kernel can have none."""
+    """Return the name of the object; MachineUnfit if this kernel can use none."""
     if _RAW in macros and _OF_KERNEL not in macros:
         raise _needs_bcc("objects for raw tracepoints take Linux 5.12")
     words = [build.variant, *(word for call, word in _COMPILED_IN.items() if macros.get(call))]
@@ -91,5 +101,5 @@ def _object_of(build: Build, macros: Mapping[str, int]) -> str:
     return "-".join(words)
 
 
-def _needs_bcc(why: str) -> MachineUnfit:
-    return MachineUnfit(f"this variant of the tracer needs bcc: {why}", remedy=INSTALL)
+def _needs_bcc(why: str, remedy: str = INSTALL) -> MachineUnfit:
+    return MachineUnfit(f"this variant of the tracer needs bcc: {why}", remedy=remedy)

@@ -21,6 +21,7 @@ _WAKE_FLAGS: Final = {
     Wake.WATERMARK: 1,
     Wake.BYTES: 1,
 }
+_MOST_RECORDS: Final = (1, 100, 1000)  # of an exit: few bounds, since each is a program of its own
 _MIXED_BYTES: Final = (RECORD_BYTES, 200, 1024, RECORD_BYTES + 4096)
 
 
@@ -29,7 +30,9 @@ def macros(producer: Producer) -> dict[str, int]:
 
     The verifier walks a loop of 1,000 records for half a second, and a delay within it for ever.
     """
-    found = {"MAX_RECORDS_PER_EXIT": 1000 if producer.records_per_exit > 1 else 1}
+    *fewer, most = _MOST_RECORDS
+    most = next((each for each in fewer if producer.records_per_exit <= each), most)
+    found = {"MAX_RECORDS_PER_EXIT": most}
     if producer.checked:
         found |= {"CHECKED": 1, "SIZE_0": RECORD_BYTES + producer.payload_bytes}
     elif len(turns := _turns(producer)) > 1:

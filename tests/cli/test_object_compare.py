@@ -136,6 +136,17 @@ def test_both_transports_stand_beside_each_other(kind: str, other: str, tmp_path
     assert nothing_left()
 
 
+def test_the_context_is_kept_below_all_that_is_on_the_stack(tmp_path: Path) -> None:
+    """A register that the compiler would not take leads to most of the stack."""
+    stores = "".join(f"*(u64 *)(r7 - {at}) = r8;" for at in range(48, 408, 8))
+    deep = f'asm volatile("r6 = r10; r7 = r6; r7 += -8; r8 = 0; {stores}" ::: "r6", "r7", "r8");'
+    found = compared(
+        build(tmp_path, source(deep + SENDS["ring"], kind="ring")),
+        *("--blocks", "1", "--seconds", "100ms", "--budget", "256K"),
+    )
+    assert (found["other"], found["alone"]) == ("perfbuf", "")
+
+
 @pytest.mark.parametrize("kind", ["perf", "ring"])
 def test_losses_are_counted_to_the_last_one(kind: str, tmp_path: Path) -> None:
     """Each exit sends 500 events at once, into a page; the kernel counts those of perf itself."""

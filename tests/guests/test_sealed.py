@@ -149,7 +149,7 @@ def test_arguments_are_one_word_of_the_kernels_command_line() -> None:
 
 
 _LOADS = (
-    "from bench.tracer.object import libbpf\nassert libbpf.find() and loader.objects()"
+    "from bench.tracer import libbpf\nassert libbpf.find() and loader.objects()"
     if loader.objects()
     else "import bcc\nassert ctypes.CDLL('libbcc.so.0').bpf_module_create_c_from_string"
 )

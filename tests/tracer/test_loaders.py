@@ -18,10 +18,10 @@ from bench.plan import arms
 from bench.plan import duet as plan
 from bench.plan.config import MIXED, Attach, Call, Duet, Producer, TrialConfig, Wake
 from bench.plan.experiments import Arm
-from bench.tracer import chooser, loader, prebuilt, settings, thread
+from bench.tracer import chooser, libbpf, loader, prebuilt, settings, thread
 from bench.tracer.build import Build, Kernel
 from bench.tracer.loader import Loader
-from bench.tracer.object import libbpf, loaded
+from bench.tracer.object import loaded
 from bench.tracer.program import Program
 from bench.tracer.transports import find
 from bench.trial import duet

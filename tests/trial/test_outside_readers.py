@@ -92,6 +92,14 @@ def test_a_small_buffer_balances_whatever_is_lost(rig: Rig, program: Path, trans
         (PROTOCOL + "ours.send(b'ready')\nos.kill(os.getpid(), 9)", "was killed by SIGKILL"),
         (PROTOCOL + "ours.send(b'ready')\nours.recv(9)\nours.send(b'no')", "did not say 'done'"),
         (
+            PROTOCOL + "ours.send(b'ready')\nos.kill(os.getpid(), 19)",
+            "sleeps, and did not say 'done'",
+        ),
+        (
+            PROTOCOL + "ours.send(b'ready')\nours.recv(9)\nwhile True: pass",
+            "did not say 'done' within",
+        ),
+        (
             PROTOCOL + "ours.send(b'ready')\nours.shutdown(2)\nsys.stdin.read()",
             "does not listen any more",
         ),
@@ -102,13 +110,17 @@ def test_a_small_buffer_balances_whatever_is_lost(rig: Rig, program: Path, trans
             "rows 1,152,921,504,606,846,976 were filled",
         ),
     ],
-    ids=["ends", "silent", "wrong word", "leaves", "killed", "not done", "deaf", "claims too much"],
+    ids=[
+        *("ends", "silent", "wrong word", "leaves", "killed", "not done", "stopped", "spins"),
+        *("deaf", "claims too much"),
+    ],
 )
 def test_what_goes_wrong_is_named(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, program_text: str, complaint: str
 ) -> None:
     monkeypatch.setattr("bench.tracer.outside._READY_S", 2.0)
     monkeypatch.setattr("bench.tracer.outside._DONE_S", 2.0)
+    monkeypatch.setattr("bench.tracer.outside._ASLEEP_S", 0.5)
     with pytest.raises(MachineUnfit) as caught:
         run(rig, config("ringbuf", sys.executable, "-I", "-c", program_text))
     assert complaint in str(caught.value)

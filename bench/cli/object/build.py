@@ -38,7 +38,8 @@ def command(
     Example: bufbench object build tool.bpf.c tool.h --output tool.json
     """
     from bench.cli.output import write
-    from bench.tracer.object import compiled, libbpf, loaded, package
+    from bench.tracer import libbpf
+    from bench.tracer.object import compiled, loaded, package
 
     built = compiled.build(source, header, each_once("--event", event))
     with libbpf.loaded() as library, loaded.opened(library, built.elf, built.name) as opened:

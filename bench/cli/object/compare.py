@@ -87,7 +87,8 @@ def command(
     from bench.questions.object import plan
     from bench.questions.object.document import document
     from bench.questions.object.run import run
-    from bench.tracer.object import libbpf, measured, package
+    from bench.tracer import libbpf
+    from bench.tracer.object import measured, package
 
     form = form_of(form, as_json)
     if under:

@@ -55,7 +55,8 @@ def command(
 
     Example: bufbench object run exitsnoop.json --duration 10
     """
-    from bench.tracer.object import libbpf, loaded, package
+    from bench.tracer import libbpf
+    from bench.tracer.object import loaded, package
 
     check_duration(duration)
     found = package.read(file)
@@ -66,12 +67,12 @@ def command(
         opened.prepare(buffer)
         columns = found.columns(event)
         lines = partial(_json_lines if as_json else _text_lines, columns)
-        with opened.tracing(buffer) as tracing:
-            shown = Showing(tracing.buffers.batch, lines, "" if as_json else _heading(columns))
-            unshown, asked = shown.during(tracing.attached(), duration)
-            counts = counted(tracing.buffers.delivered, "event")
-            if lost := tracing.buffers.lost:
-                counts += f", {lost:,} lost in perf buffers"
+        with opened.buffers(buffer) as buffers:
+            shown = Showing(buffers.batch, lines, "" if as_json else _heading(columns))
+            unshown, asked = shown.during(opened.attached(), duration)
+            counts = counted(buffers.delivered, "event")
+            if buffers.lost:
+                counts += f", {buffers.lost:,} lost in perf buffers"
     conclude(counts, unshown, asked)
 
 

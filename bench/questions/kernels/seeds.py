@@ -31,7 +31,7 @@ from bench.questions.kernels import outcome
 from bench.questions.kernels.outcome import JOURNAL, RESULT, Outcome, Ran, Reproduced, Status
 from bench.questions.kernels.run import Say, folder_name, line_of, write_asked
 from bench.report.document import pick
-from bench.tracer import compiler, loader
+from bench.tracer import compiler, libbpf, loader
 from bench.tracer.loader import Loader
 
 IMPORTED: Final = ("bench.questions.kernels.sample", "bench.guests.sealed", "hdrh.histogram")
@@ -175,7 +175,7 @@ def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sam
 def write_disk(to: Path, image: Image) -> None:
     """Write the initial RAM disk of a kernel: all that a trial needs, and its configuration."""
     compiled = COMPILER if _loader() is Loader.BCC else ()
-    needed = closure.closure((*IMPORTED, *compiled), (compiler.libbpf_name(),))
+    needed = closure.closure((*IMPORTED, *compiled), (libbpf.name(),))
     configuration = image.modules / "config" if image.modules is not None else None
     more = {}
     if configuration is not None and configuration.exists():

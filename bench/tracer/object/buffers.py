@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The buffers of a loaded object, read by libbpf: rings and perf event arrays alike."""
+"""Read the buffers of a loaded object by libbpf: rings and perf event arrays alike."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from bench.linux.pages import PAGE_BYTES
-from bench.tracer.object.libbpf import ON_LOST, ON_PERF, ON_SAMPLE, Libbpf
+from bench.tracer.libbpf import ON_LOST, ON_PERF, ON_SAMPLE, Libbpf
 
 _MOST_RECORDS: Final = 4_096  # of a batch; an object may send without an end
 _USUAL_PER_CPU_BYTES: Final = 64 * PAGE_BYTES  # as eunomia and bcc have it

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Put rewritten programs in the place of those that libbpf has loaded, before it attaches them.
+"""Replace programs that libbpf has loaded by rewritten ones, before it attaches them.
 
 A descriptor keeps its number and gets another program, so that libbpf attaches that one, by
 whatever its section says.
@@ -9,25 +9,29 @@ from __future__ import annotations
 
 import ctypes as ct
 import os
+import re
 import struct
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
-from bench.errors import KernelRefused
+from bench.errors import KernelRefused, MachineUnfit
 from bench.linux import bpf, refusal
 from bench.linux.bpf import Instruction
+from bench.tracer.libbpf import Libbpf, last_reason
 from bench.tracer.object import instructions
-from bench.tracer.object.instructions import Counter
-from bench.tracer.object.libbpf import Libbpf, last_reason
+from bench.tracer.object.instructions import Code, Counter
 from bench.tracer.object.loaded import Program
 
 _LOG_BYTES: Final = 1 << 20
 _LSM: Final = 29  # BPF_PROG_TYPE_LSM
 _LINE: Final = struct.Struct("=8Q")
+_STACK: Final = re.compile(r"^stack depth ([0-9]+)", re.MULTILINE)
 
-Rewrite = Callable[[instructions.Code], list[Instruction]]
+Rewrite = Callable[[Code, Callable[[], int]], list[Instruction]]
+"""Of a program, and what gives the bytes of its stack that it uses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,72 +68,53 @@ class Counters:
 def code_of(library: Libbpf, program: Program) -> list[Instruction]:
     """Return the instructions of a loaded program as the kernel was given them."""
     count = library.bpf_program__insn_cnt(program.handle)
-    return instructions.parse(ct.string_at(library.bpf_program__insns(program.handle), 8 * count))
+    return bpf.decoded(ct.string_at(library.bpf_program__insns(program.handle), 8 * count))
 
 
 def replace(library: Libbpf, programs: Sequence[Program], licence: bytes, rewrite: Rewrite) -> None:
-    """Replace every program that sends; KernelRefused, and none is, where one cannot be."""
+    """Replace every program that sends, or none: KernelRefused if one cannot be replaced."""
     with ExitStack() as stack:
         found = []
         for each in programs:
             code = code_of(library, each)
             if instructions.helpers(code) & instructions.SENDS:
-                fd = _load(library, each, licence, rewrite(code))
-                stack.callback(os.close, fd)
+                load = partial(_load, library, each, licence, stack)
+                fd, _ = load(rewrite(code, partial(_stack_bytes, load, code)))
                 found.append((fd, library.bpf_program__fd(each.handle)))
         for fd, place in found:
             os.dup2(fd, place, inheritable=False)
 
 
-def _load(library: Libbpf, program: Program, licence: bytes, code: instructions.Code) -> int:
+def _stack_bytes(load: Callable[[Code], tuple[int, str]], code: Code) -> int:
+    """Return how much of its stack a program uses, as the verifier reports it."""
+    _, log = load(code)
+    found = _STACK.search(log)
+    if found is None:
+        raise MachineUnfit("this kernel does not report how much of its stack a program uses")
+    return int(found[1])
+
+
+def _load(
+    library: Libbpf, program: Program, licence: bytes, stack: ExitStack, code: Code
+) -> tuple[int, str]:
+    """Load ``code`` as one of the object's programs; return its descriptor and the log."""
     handle, log = program.handle, ct.create_string_buffer(_LOG_BYTES)
     kind = library.bpf_program__type(handle)
     attach_type = library.bpf_program__expected_attach_type(handle)
-    options = _Options(
-        sz=ct.sizeof(_Options),
-        expected_attach_type=attach_type,
-        prog_flags=library.bpf_program__flags(handle),
-        log_size=_LOG_BYTES,
-        log_buf=ct.addressof(log),
-    )
+    btf_type = 0
     if kind in (bpf.TRACING, _LSM):
         of = program.section.partition("/")[2]
-        options.attach_btf_id = max(0, library.libbpf_find_vmlinux_btf_id(of.encode(), attach_type))
-    fd = library.bpf_prog_load(
-        kind, program.name.encode()[:15], licence, instructions.encode(code), len(code),
-        ct.byref(options),
-    )  # fmt: skip
-    if fd < 0:
-        shown = refusal.named(OSError(-fd, os.strerror(-fd)))
-        reason = last_reason(log.value.decode(errors="replace"))
+        btf_type = max(0, library.libbpf_find_vmlinux_btf_id(of.encode(), attach_type))
+    try:
+        fd = bpf.load_code(
+            kind, bpf.encoded(code), name=program.name, licence=licence,
+            attach_type=attach_type, btf_type=btf_type,
+            flags=library.bpf_program__flags(handle), log=log,
+        )  # fmt: skip
+    except OSError as error:
+        shown, reason = refusal.named(error), last_reason(log.value.decode(errors="replace"))
         raise KernelRefused(
             f"program {program.name}, rewritten: {f'{reason} ({shown})' if reason else shown}"
-        )
-    return int(fd)
-
-
-class _Options(ct.Structure):
-    """struct bpf_prog_load_opts of libbpf 1.0."""
-
-    _fields_ = (
-        ("sz", ct.c_size_t),
-        ("attempts", ct.c_int),
-        ("expected_attach_type", ct.c_uint),
-        ("prog_btf_fd", ct.c_uint),
-        ("prog_flags", ct.c_uint),
-        ("prog_ifindex", ct.c_uint),
-        ("kern_version", ct.c_uint),
-        ("attach_btf_id", ct.c_uint),
-        ("attach_prog_fd", ct.c_uint),
-        ("attach_btf_obj_fd", ct.c_uint),
-        ("fd_array", ct.c_void_p),
-        ("func_info", ct.c_void_p),
-        ("func_info_cnt", ct.c_uint),
-        ("func_info_rec_size", ct.c_uint),
-        ("line_info", ct.c_void_p),
-        ("line_info_cnt", ct.c_uint),
-        ("line_info_rec_size", ct.c_uint),
-        ("log_level", ct.c_uint),
-        ("log_size", ct.c_uint),
-        ("log_buf", ct.c_void_p),
-    )
+        ) from error
+    stack.callback(os.close, fd)
+    return fd, log.value.decode(errors="replace")

@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from bench.errors import UsageError
 from bench.linux import bpf
 from bench.tracer.object.instructions import (
     Helper,
-    encode,
     helpers,
     not_carried,
-    parse,
     rewritten,
 )
 
@@ -27,6 +27,12 @@ def output(helper: int = Helper.RINGBUF_OUTPUT) -> tuple[int, int, int, int]:
     return (CALL, 0, 0, helper)
 
 
+def counted(
+    code: list[tuple[int, int, int, int]], *, stack_bytes: int = 0, **to: Any
+) -> list[tuple[int, int, int, int]]:
+    return rewritten(code, lambda: stack_bytes, counters_fd=COUNTERS, **to)
+
+
 def called(code: list[tuple[int, int, int, int]], place: int) -> int:
     """The helper that the function called at ``place`` calls first."""
     operation, registers, _, distance = code[place]
@@ -37,13 +43,13 @@ def called(code: list[tuple[int, int, int, int]], place: int) -> int:
 
 def test_instructions_are_encoded_as_they_were_read() -> None:
     code = [(SET, 1, 0, -5), (IF_NOT, 1, -2, 7), END]
-    assert parse(encode(code)) == code
-    assert len(encode(code)) == 24
+    assert bpf.decoded(bpf.encoded(code)) == code
+    assert len(bpf.encoded(code)) == 24
 
 
 def test_each_way_to_send_has_one_function_behind_the_program_whose_places_stay() -> None:
     code = [output(), output(Helper.RINGBUF_RESERVE), output(), (CALL, 0, 0, 14), END]
-    found = rewritten(code, COUNTERS)
+    found = counted(code)
     assert [called(found, place) for place in (0, 1, 2)] == [130, 131, 130]
     assert found[3:5] == code[3:5]
     assert found[0][3] - found[2][3] == 2, "both call the same"
@@ -54,56 +60,58 @@ def test_each_way_to_send_has_one_function_behind_the_program_whose_places_stay(
 
 def test_what_does_not_send_is_left_alone() -> None:
     code = [(SET, 0, 0, 0), (CALL, 0, 0, 14), (CALL, 2 << 4, 0, Helper.RINGBUF_OUTPUT), END]
-    assert rewritten(code, COUNTERS) == code, "a kfunc's number is of another list"
+    assert counted(code) == code, "a kfunc's number is of another list"
 
 
 def test_perf_output_goes_to_the_map_that_stands_for_its_own() -> None:
     code = [(WIDE, 2 | 1 << 4, 0, RING), (0, 0, 0, 0), output(Helper.PERF_EVENT_OUTPUT), END]
-    found = rewritten(code, COUNTERS, to=bpf.RINGBUF, maps={RING: 99})
+    found = counted(code, to=bpf.RINGBUF, maps={RING: 99})
     assert found[0] == (WIDE, 2 | 1 << 4, 0, 99)
     assert called(found, 2) == Helper.RINGBUF_OUTPUT
     constant = [(WIDE, 2, 0, RING), (0, 0, 0, 0), END]
-    assert rewritten(constant, COUNTERS, maps={RING: 99}) == constant, "a number, and no map"
+    assert counted(constant, maps={RING: 99}) == constant, "a number, and no map"
 
 
-def test_the_context_is_kept_below_the_stack_and_jumps_lead_where_they_led() -> None:
+def test_the_context_is_kept_below_the_stack_and_outputs_are_jumped_to() -> None:
     code = [
         (MOVE, 2 | 10 << 4, 0, 0),  # r2 = r10
-        (ADD, 2, 0, -20),
-        (STORE, 10 | 1 << 4, -40, 0),
-        (IF_NOT, 1, 2, 0),  # over the first output, onto the second
-        (JUMP, 0, -5, 0),  # to the beginning, not before it
+        (IF_NOT, 1, 3, 0),  # over the first output, onto the second
+        (CALL, 1 << 4, 0, 4),
+        (JUMP, 0, -4, 0),  # to the beginning, not before it
         output(),
         output(),
-        (IF_NOT, 1, -3, 0),  # onto the first output
+        END,
+        (SET, 0, 0, 0),
         END,
     ]
-    found = rewritten(code, COUNTERS, to=bpf.PERF_EVENT_ARRAY)
+    found = counted(code, stack_bytes=36, to=bpf.PERF_EVENT_ARRAY)
+    begin = 8
     assert found[0] == (STORE, 10 | 1 << 4, -48, 0)
-    handed = (LOAD, 5 | 10 << 4, -48, 0)
-    assert [place for place, each in enumerate(found) if each == handed] == [6, 8]
-    assert [called(found, place) for place in (7, 9)] == [Helper.PERF_EVENT_OUTPUT] * 2
-    targets = {place: place + 1 + found[place][2] for place in (4, 5, 10)}
-    assert targets == {4: 8, 5: 1, 10: 6}, "jumps to an output lead to what hands it the context"
+    assert found[1] == (JUMP, 0, begin - 2, 0)
+    rest = found[begin : begin + len(code)]
+    assert [each for each in range(len(code)) if rest[each] != code[each]] == [4, 5]
+    for place, front in ((4, 2), (5, 5)):
+        assert rest[place] == (JUMP, 0, front - (begin + place + 1), 0)
+        assert found[front] == (LOAD, 5 | 10 << 4, -48, 0)
+        assert called(found, front + 1) == Helper.PERF_EVENT_OUTPUT
+        assert found[front + 2] == (JUMP, 0, begin + place + 1 - (front + 3), 0)
 
 
-def test_calls_of_functions_follow_what_is_inserted() -> None:
-    code = [(CALL, 1 << 4, 0, 2), output(), END, (SET, 0, 0, 0), END]
-    found = rewritten(code, COUNTERS, to=bpf.PERF_EVENT_ARRAY)
-    assert found[1 + 1 + found[1][3]] == (SET, 0, 0, 0)
+def test_a_program_that_is_too_long_for_a_jump_is_not_carried_over() -> None:
+    with pytest.raises(UsageError, match="too long"):
+        counted([output(), *[(SET, 0, 0, 0)] * 2**15, END], to=bpf.PERF_EVENT_ARRAY)
 
 
 def test_an_output_in_a_function_of_its_own_has_no_context() -> None:
     code = [(CALL, 1 << 4, 0, 1), END, output(), END]
     with pytest.raises(UsageError, match=r"bpf_ringbuf_output.*no context"):
-        rewritten(code, COUNTERS, to=bpf.PERF_EVENT_ARRAY)
-    assert called(rewritten(code, COUNTERS), 2) == Helper.RINGBUF_OUTPUT, "it can be counted"
+        counted(code, to=bpf.PERF_EVENT_ARRAY)
+    assert called(counted(code), 2) == Helper.RINGBUF_OUTPUT, "it can be counted"
 
 
 def test_a_full_stack_has_no_place_for_the_context() -> None:
-    code = [(STORE, 10 | 1 << 4, -512, 0), output(), END]
     with pytest.raises(UsageError, match="stack is full"):
-        rewritten(code, COUNTERS, to=bpf.PERF_EVENT_ARRAY)
+        counted([output(), END], stack_bytes=508, to=bpf.PERF_EVENT_ARRAY)
 
 
 def test_what_has_no_equal_is_named() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The system's libbpf, by ctypes, and what it says when it refuses something."""
+"""Load the system's libbpf by ctypes, and keep the reasons that it prints when a call fails."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from typing import Any, Final
 
 from bench.errors import KernelRefused, MachineUnfit
 from bench.linux import refusal
-from bench.tracer import compiler
 
-_OLDEST: Final = 1
+_NAME: Final = "libbpf.so.1"
 _WARNING: Final = 0
 _P, _INT, _TEXT, _SIZE = ct.c_void_p, ct.c_int, ct.c_char_p, ct.c_size_t
 _U32, _BOOL = ct.c_uint32, ct.c_bool
@@ -60,12 +59,17 @@ _FUNCTIONS: Final[dict[str, tuple[Any, ...]]] = {  # of the result, then of the 
     "bpf_program__flags": (_U32, _P),
     "bpf_program__insns": (_P, _P),
     "bpf_program__insn_cnt": (_SIZE, _P),
-    "bpf_prog_load": (_INT, _INT, _TEXT, _TEXT, _TEXT, _SIZE, _P),
     "libbpf_find_vmlinux_btf_id": (_INT, _TEXT, _INT),
     "bpf_link__destroy": (_INT, _P),
     "btf__find_by_name_kind": (ct.c_int32, _P, _TEXT, _U32),
     "btf__type_by_id": (_P, _P, _U32),
     "btf__name_by_offset": (_TEXT, _P, _U32),
+    "btf__parse_raw": (_P, _TEXT),
+    "btf__free": (None, _P),
+    "btf__type_cnt": (_U32, _P),
+    "btf_dump__new": (_P, _P, _P, _P, _P),
+    "btf_dump__dump_type": (ct.c_int32, _P, _U32),
+    "btf_dump__free": (None, _P),
     "ring_buffer__new": (_P, _INT, ON_SAMPLE, _P, _P),
     "ring_buffer__add": (_INT, _P, _INT, ON_SAMPLE, _P),
     "ring_buffer__epoll_fd": (_INT, _P),
@@ -84,7 +88,7 @@ _NO_REASON: Final = ("processed ", "verification time", "stack depth", "arg#")
 
 
 class Libbpf:
-    """The library; what it warns of is kept, not printed. Made by :func:`loaded`."""
+    """The library, with its warnings kept instead of printed. Made by :func:`loaded`."""
 
     def __init__(self, library: ct.CDLL, warnings: list[str]) -> None:
         self._library = library
@@ -103,26 +107,30 @@ class Libbpf:
         return KernelRefused(f"{what}: {f'{reason} ({shown})' if reason else shown}", remedy=remedy)
 
 
-def find() -> ct.CDLL:
-    """Return the system's libbpf; MachineUnfit where there is none, or an old one."""
-    library = ct.CDLL(compiler.libbpf_name(), use_errno=True)
+def name() -> str:
+    """Return the name under which libbpf 1.0 or later can be loaded; MachineUnfit if it cannot."""
     try:
-        for name, (result, *arguments) in _FUNCTIONS.items():
-            function = getattr(library, name)
-            function.restype, function.argtypes = result, arguments
-        recent = library.libbpf_major_version() >= _OLDEST
-    except AttributeError:
-        recent = False
-    if not recent:
+        ct.CDLL(_NAME)
+    except OSError as error:
         raise MachineUnfit(
-            "objects take libbpf 1.0 or later", remedy="install libbpf1 of this distribution"
-        )
+            "libbpf 1.0 or later cannot be loaded",
+            remedy="apt-get install libbpf1, or the package of this distribution",
+        ) from error
+    return _NAME
+
+
+def find() -> ct.CDLL:
+    """Return the system's libbpf; MachineUnfit as above."""
+    library = ct.CDLL(name(), use_errno=True)
+    for function_name, (result, *arguments) in _FUNCTIONS.items():
+        function = getattr(library, function_name)
+        function.restype, function.argtypes = result, arguments
     return library
 
 
 @contextmanager
 def loaded() -> Iterator[Libbpf]:
-    """Load the system's libbpf and keep what it warns of; MachineUnfit as of :func:`find`."""
+    """Load the system's libbpf and keep its warnings; MachineUnfit as of :func:`find`."""
     library = find()
     c_library, warnings = ct.CDLL(None), list[str]()
 
