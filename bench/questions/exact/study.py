@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.errors import JournalError
-from bench.escape import clean
+from bench.errors import JournalError, clean
 from bench.journal import saved
 
 FORMAT: Final = 1
