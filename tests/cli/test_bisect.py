@@ -159,9 +159,7 @@ def test_a_stopped_search_goes_on(path: dict[str, str], tmp_path: Path) -> None:
     words += ["--images", str(place), "--output", str(tmp_path / "out")]
     with subprocess.Popen(words, env={**os.environ, **path}, stderr=subprocess.PIPE) as running:
         for _ in range(600):
-            if (tmp_path / "qemu-system-x86_64.log").exists() and (
-                len(made_up_qemu.booted(tmp_path)) == 3
-            ):
+            if (tmp_path / "booted.log").exists() and (len(made_up_qemu.booted(tmp_path)) == 3):
                 break
             time.sleep(0.1)
         running.send_signal(signal.SIGINT)
@@ -180,7 +178,7 @@ def test_a_dry_run_boots_nothing(path: dict[str, str], tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert (found["outcome"], found["most_boots"]) == ("planned", 7)
     assert not (tmp_path / "out").exists()
-    assert not (tmp_path / "qemu-system-x86_64.log").exists()
+    assert not (tmp_path / "booted.log").exists()
 
 
 @pytest.mark.parametrize(
