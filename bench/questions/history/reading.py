@@ -28,7 +28,8 @@ def read(places: Iterable[Path], say: Say) -> pl.DataFrame:
     wanted = list(places)
     if not any(place.exists() for place in wanted):
         raise JournalError(
-            f"{wanted[0]} does not exist", remedy="name journals, or folders of them"
+            f"no number to follow: {wanted[0]} does not exist",
+            remedy="name journals, or folders of them",
         )
     frames = [pl.DataFrame(schema=SCHEMA)]
     seen: set[Path] = set()
