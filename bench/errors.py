@@ -46,11 +46,13 @@ class UsageError(BufbenchError):
     """The request makes no sense: an unknown workload, an impossible budget."""
 
 
-def check_range(option: str, value: float, least: float, most: float) -> None:
-    """Raise UsageError, naming ``option``, where its value is not from ``least`` to ``most``."""
+def check_range(name: str, value: float, least: float, most: float) -> None:
+    """Raise UsageError, naming the value, where it is not from ``least`` to ``most``."""
     if not least <= value <= most:  # not a number either
         shown = value if isinstance(value, int) else f"{value:g}"
-        raise UsageError(f"{option} {shown} is out of range", remedy=f"take {least:g} to {most:g}")
+        raise UsageError(
+            f"{name} {shown} is out of range", remedy=f"take {least:.15g} to {most:.15g}"
+        )
 
 
 class MachineUnfit(BufbenchError):

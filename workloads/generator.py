@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import select
 import signal
@@ -17,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from bench.errors import MachineUnfit, StormFailed, UsageError
+from bench.errors import MachineUnfit, StormFailed, UsageError, check_range
 from bench.host import session
 from bench.linux import cpus, refusal
 from workloads.cgroup import Cgroup
@@ -63,17 +62,17 @@ def require(executable: Path = EXECUTABLE) -> None:
 
 def check(storm: Storm, usable: Sequence[int]) -> None:
     """Raise UsageError, naming what to change, if the storm makes no sense on the usable CPUs."""
-    _check_whole("count", storm.count, 1, MOST_PROCESSES)
-    _check_whole("workers", storm.workers, 1, MOST_WORKERS)
-    _check_whole("burst size", storm.burst_size, 1, MOST_IN_BURST)
-    _check_whole("depth", storm.depth, 1, MOST_DEPTH)
-    _check_whole("threads", storm.threads, 1, MOST_THREADS)
-    _check_whole("seed", storm.seed, 0, 2**64 - 1)
+    check_range("count", storm.count, 1, MOST_PROCESSES)
+    check_range("workers", storm.workers, 1, MOST_WORKERS)
+    check_range("burst size", storm.burst_size, 1, MOST_IN_BURST)
+    check_range("depth", storm.depth, 1, MOST_DEPTH)
+    check_range("threads", storm.threads, 1, MOST_THREADS)
+    check_range("seed", storm.seed, 0, 2**64 - 1)
     if storm.exit_code is not None:
-        _check_whole("exit code", storm.exit_code, 0, 255)
-    _check_real("rate", storm.rate_per_s, 0.0, MOST_RATE_PER_S)
-    _check_real("pause in ms", storm.pause_ms, 0.0, MOST_SECONDS * 1e3)
-    _check_real("time limit in seconds", storm.seconds, 0.001, MOST_SECONDS)
+        check_range("exit code", storm.exit_code, 0, 255)
+    check_range("rate", storm.rate_per_s, 0.0, MOST_RATE_PER_S)
+    check_range("pause in ms", storm.pause_ms, 0.0, MOST_SECONDS * 1e3)
+    check_range("time limit in seconds", storm.seconds, 0.001, MOST_SECONDS)
     if storm.shape.paced and storm.rate_per_s == 0:
         raise UsageError(f"{storm.shape.paced} is paced", remedy="give it a rate above 0")
     if (storm.shape is Shape.REPLAY) != bool(storm.schedule):
@@ -374,22 +373,13 @@ def parse_report(lines: list[str]) -> StormReport:
     return report
 
 
-def _check_whole(name: str, value: int, low: int, high: int) -> None:
-    if not low <= value <= high:
-        raise UsageError(f"{name} {value} is not from {low:,} to {high:,}")
-
-
-def _check_real(name: str, value: float, low: float, high: float) -> None:
-    if not (math.isfinite(value) and low <= value <= high):
-        raise UsageError(f"{name} {value:g} is not from {low:g} to {high:g}")
-
-
 def _check_cpus(storm: Storm, usable: Sequence[int]) -> None:
     listed = cpus.list_format(usable)
     for cpu in storm.cpus:
         if cpu not in usable:
             raise UsageError(
-                f"CPU {cpu} is not there, or not for this process", remedy=f"take from {listed}"
+                f"CPU {cpu} is not online, or not allowed to this process",
+                remedy=f"choose from {listed}",
             )
     if len(set(storm.cpus)) != len(storm.cpus):
         raise UsageError(f"CPUs {storm.cpus} name one twice")

@@ -63,8 +63,8 @@ def run(arguments: list[str]) -> int:
         sys.stdout.flush()
     except click.UsageError as error:
         message = " ".join(error.format_message().split()).rstrip(".")
-        command = [name for name in arguments[:1] if name in COMMANDS]
-        remedy = " ".join(["see bufbench", *command, "--help"])
+        command = error.ctx.command_path if error.ctx else "bufbench"
+        remedy = f"see {command} --help"
         raise UsageError(message[:1].lower() + message[1:], remedy=remedy) from error
     except click.exceptions.Exit as leave:  # after --help, --version, or with a code
         return leave.exit_code if arguments else ExitCode.USAGE

@@ -36,7 +36,7 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # not generic before 8.4
         self._check = check
         self._words = words or {}
 
-    def typed(self, size_bytes: int) -> str:
+    def typed(self, size_bytes: Any) -> str:
         """Return a size as it would be typed: "1MiB", or its word."""
         from bench.plan import budgets
 
@@ -66,7 +66,7 @@ class Time(click.ParamType):  # type: ignore[type-arg]  # not generic before 8.4
     def __init__(self, unit: str) -> None:
         self._unit = unit
 
-    def typed(self, length: float) -> str:
+    def typed(self, length: Any) -> str:
         """Return a length of time as it would be typed: "30s"."""
         return f"{length:g}{self._unit}"
 

@@ -69,7 +69,8 @@ def command(
     live = form == "text" and sys.stdout.isatty()
     length_s = seconds if seconds is not None else (0.0 if live else _USUAL_S)
     check_range("--seconds", length_s, 0, 86_400)
-    check_range("--interval", interval or _USUAL_MS, 0.1, 1_000)
+    if interval is not None:
+        check_range("--interval", interval, 0.1, 1_000)
     if output is not None:
         write(output, "")  # before anything is watched that could not be kept
     sampler = Sampler()

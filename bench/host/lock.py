@@ -118,5 +118,7 @@ def _named(pid: int | None) -> str:
     with suppress(psutil.Error):
         holder = psutil.Process(pid)
         since = datetime.fromtimestamp(holder.create_time(), UTC).isoformat(timespec="seconds")
-        return f"process {pid} since {since}, {in_a_line(shlex.join(holder.cmdline()))}"
+        words = holder.cmdline()
+        script = next((at for at, word in enumerate(words) if Path(word).name == "bufbench"), 0)
+        return f"process {pid} since {since}, {in_a_line(shlex.join(words[script:]))}"
     return f"process {pid}"

@@ -77,10 +77,10 @@ def test_what_makes_no_sense_is_refused_in_one_line(words: list[str], complaint:
         (["true"], "true ended with 0"),
         (["cat", "/nowhere"], "cat ended with 1: cat: /nowhere: No such file"),
         (["sh", "-c", "kill -9 $$"], "sh was killed by SIGKILL"),
-        (["sleep", "60"], "sleep printed no line within 1.5 s"),
+        (["sleep", "60"], "sleep printed no line within 1.5 s; raise --attach-timeout"),
         (["yes"], "yes printed more than 8 MiB"),
         (["yes", "1"], "yes printed more than 8 MiB"),
-        (["sh", "-c", "echo ready; sleep 60"], "no line with a PID within 1.5 s; the last: ready"),
+        (["sh", "-c", "echo ready; sleep 60"], "no line with a PID within 1.5 s, the last: ready;"),
         (["sh", "-c", "echo 1; sleep 60"], "but not the probes that bufbench made for it"),
     ],
 )

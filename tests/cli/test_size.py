@@ -26,7 +26,7 @@ SIZE = [sys.executable, "-c", "from bench.cli import main; main()", "size"]
         (["--record-size", "8"], "--record-size 8 is out of range; take 72 to 4168"),
         (["--storms", "19"], "--storms 19 is out of range; take 20 to 1000"),
         (["--margin", "0.5"], "--margin 0.5 is out of range"),
-        (["--burst", "9" * 400], "is out of range; take 0 to 1e+06"),
+        (["--burst", "9" * 400], "is out of range; take 0 to 1000000"),
         (["--tolerate", "1"], "--tolerate 1 is not a share"),
         (["--tolerate", "nan"], "--tolerate nan is not a share"),
         (["--transport", "pigeon"], "pigeon"),

@@ -30,10 +30,11 @@ from bench.campaign import campaign
 from bench.errors import BufbenchError, MachineUnfit
 from bench.fleet import certificates, engine
 from bench.guests import library, sources
-from bench.host import process
+from bench.host import lock, process
 from bench.journal.writer import JournalWriter
 from bench.questions.check import tool
 from bench.questions.watch import buffers, replay
+from bench.report.renderers import html
 from bench.tracer import live
 from bench.tracer.object import compiled, package
 
@@ -128,8 +129,10 @@ def called(checkout: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> P
     def looked_up(*_: Any, **__: Any) -> None:
         raise MachineUnfit(REACHED)
 
-    monkeypatch.setattr(campaign, "opened", entered)
-    monkeypatch.setattr(live, "opened", entered)
+    for module, name in ((campaign, "opened"), (live, "opened"), (lock, "held")):
+        monkeypatch.setattr(module, name, entered)
+    for name in ("render", "render_page"):  # charts take seconds, and have tests of their own
+        monkeypatch.setattr(html, name, lambda *_, **__: "")
     for module, name in (
         *((sources, "find"), (sources, "provide")),
         *((sources, "offers"), (sources, "prune"), (library, "opened")),

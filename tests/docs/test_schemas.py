@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ from golden.outputs import kept
 from jsonschema import Draft202012Validator
 from made_up_trials import blocks, header
 from quotes import _designs as designs_of
-from tracing import bufbench
 
+from bench.errors import UsageError
 from bench.guests.sources import Image
 from bench.journal.writer import JournalWriter
 from bench.plan.budgets import KIB
@@ -30,6 +31,10 @@ from bench.questions.sizing.document import Sized, document
 from bench.questions.sizing.judge import sizing
 from bench.questions.sizing.plan import Load
 from bench.report.renderers.json import render
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # what typer says of click
+    from bench.cli import app
 
 
 def check(name: str, text: str) -> Any:
@@ -114,7 +119,7 @@ def test_counts_are_as_described() -> None:
 
 
 @pytest.mark.slow
-def test_commands_print_nothing_else(tmp_path: Path) -> None:
+def test_commands_print_nothing_else(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for name, lost in (("old", 0), ("new", 200)):
         with JournalWriter(tmp_path / f"{name}.jsonl") as writer:
             writer.write(header())
@@ -130,17 +135,14 @@ def test_commands_print_nothing_else(tmp_path: Path) -> None:
         ("history", "history", str(tmp_path)),
         ("kernels-report", "kernels", "report", str(tmp_path)),
     ):
-        done = bufbench(*words, "--json")
-        assert done.returncode in (0, 3), done
-        check(name, done.stdout)
+        assert app.run([*words, "--json"]) in (0, 3)
+        check(name, capfd.readouterr().out)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("command", [["report"], ["claims", "--from"]])
 def test_json_and_another_format_contradict(command: list[str]) -> None:
-    done = bufbench(*command, "x.jsonl", "--json", "--format", "markdown")
-    assert done.returncode == 2
-    assert done.stderr.startswith("bufbench: --json contradicts --format markdown")
+    with pytest.raises(UsageError, match="--json contradicts --format markdown"):
+        app.run([*command, "x.jsonl", "--json", "--format", "markdown"])
 
 
 def test_bisections_are_as_described() -> None:

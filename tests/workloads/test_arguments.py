@@ -17,7 +17,7 @@ from workloads.generator import EXECUTABLE, Generator, check, parse_report, stor
 from workloads.storm import Gap, Shape, Spawn, Storm, StormReport
 
 REFUSED = {
-    "count 0 is not from 1": Storm(count=0),
+    "count 0 is out of range; take 1 to 10000000": Storm(count=0),
     "count 10000001": Storm(count=10_000_001),
     "workers 0": Storm(workers=0),
     "workers 8193": Storm(workers=8_193),
@@ -36,8 +36,8 @@ REFUSED = {
     "a trickle is paced": Storm(shape=Shape.TRICKLE),
     "the quiet half of uneven is paced": Storm(shape=Shape.UNEVEN),
     "a burst has no rate": Storm(shape=Shape.BURST, rate_per_s=5.0),
-    "CPU -1 is not there": Storm(cpus=(-1,)),
-    "CPU 9999 is not there": Storm(cpus=(0, 9_999)),
+    "CPU -1 is not online": Storm(cpus=(-1,)),
+    "CPU 9999 is not online": Storm(cpus=(0, 9_999)),
     "name one twice": Storm(cpus=(0, 0)),
     "pingpong wants two CPUs": Storm(shape=Shape.PINGPONG, cpus=(0,)),
     "uneven wants two CPUs": Storm(shape=Shape.UNEVEN, rate_per_s=5.0, cpus=(0,)),

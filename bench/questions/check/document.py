@@ -16,6 +16,7 @@ from bench.report.document import NONE, Cell, Column, Document, Mark, Note, Sent
 from bench.report.units import share
 
 FORMAT: Final = 1
+_LONGEST: Final = 60  # of a command in the title
 _COLUMNS: Final = (
     *("processes", "seen", "twice", "missing, reported", "missing, not reported", "wrong"),
     *("delay p50", "p99", "CPU", "memory"),
@@ -54,11 +55,15 @@ def document(command: Sequence[str], reading: Reading, verdict: Verdict) -> Docu
         order=verdict.order,
     )
     return Document(
-        title=f"Does {shlex.join(command)[:60]} see every {data.shows.removesuffix('s')}?",
+        title=f"Does {_shortened(shlex.join(command))} see every {data.shows.removesuffix('s')}?",
         subject=f"attached after {data.attached_s:.1f} s; {counted(len(data.rungs), 'storm')}",
         parts=tuple(_parts(data, whole, loses)),
         data=data,
     )
+
+
+def _shortened(command: str) -> str:
+    return command if len(command) <= _LONGEST else f"{command[: _LONGEST - 3]}..."
 
 
 def _parts(data: CheckData, whole: Rung | None, loses: Rung | None) -> Iterator[parts.Part]:

@@ -83,7 +83,7 @@ def check(
     watch = _Watch(tool, reading)
     attached_s = watch.await_probe(plan.attach_s)
     if attached_s is None:
-        raise MachineUnfit(_never_attached(tool, watch, plan.attach_s))
+        raise _never_attached(tool, watch, plan.attach_s)
     say(f"attached after {attached_s:.1f} s")
     storms: list[Storming] = []
     chained, whole_per_s, ended = None, 0.0, ""
@@ -186,17 +186,26 @@ class _Watch:
         return any(self._parse(0, line) for line in printed)
 
 
-def _never_attached(tool: Tool, watch: _Watch, limit_s: float) -> str:
-    """Explain why no probe process appeared in the tool's lines."""
+def _never_attached(tool: Tool, watch: _Watch, limit_s: float) -> MachineUnfit:
+    """Return the error that no probe process appeared in the tool's lines."""
     within, name = f"within {limit_s:g} s", tool.command[0]
     printed = [line for _, line in lines(tool.output.printed[-_LAST_CHUNKS:])]
     if not printed:
         words = tool.output.last_words()
         reason = f": {words}" if words else ""
-        return f"{name} printed no line {within}{reason}"
+        return MachineUnfit(
+            f"{name} printed no line {within}{reason}",
+            remedy="raise --attach-timeout if it takes longer to start",
+        )
     if not watch.shows_any(printed):
-        return f"{name} printed no line with a PID {within}; the last: {printed[-1].strip()[:120]}"
-    return f"{name} showed processes {within}, but not the probes that bufbench made for it"
+        return MachineUnfit(
+            f"{name} printed no line with a PID {within}, the last: {printed[-1].strip()[:120]}",
+            remedy="describe its lines with --pid-pattern or --pid-key",
+        )
+    return MachineUnfit(
+        f"{name} showed processes {within}, but not the probes that bufbench made for it",
+        remedy="let it show all processes, in this PID namespace",
+    )
 
 
 def _probe() -> int:

@@ -26,6 +26,11 @@ def read(places: Iterable[Path], say: Say) -> pl.DataFrame:
     JournalError if there is no number at all.
     """
     wanted = list(places)
+    if not any(place.exists() for place in wanted):
+        raise JournalError(
+            f"no number to follow: {wanted[0]} does not exist",
+            remedy="name journals, or folders of them",
+        )
     frames = [pl.DataFrame(schema=SCHEMA)]
     seen: set[Path] = set()
     for folder, journals in _journals(wanted, say):

@@ -15,6 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from errno import EPERM
 from pathlib import Path
 from typing import Final
 
@@ -95,7 +96,8 @@ def _rings(
     try:
         rings = [each for each in bpf.maps() if each.kind == bpf.RINGBUF]
     except OSError as error:
-        raise refusal.refused("the kernel's maps cannot be listed", error) from error
+        remedy = "run as root, or grant CAP_SYS_ADMIN" if error.errno == EPERM else ""
+        raise refusal.refused("the kernel's maps cannot be listed", error, remedy=remedy) from error
     for ring in rings:
         owners = tuple(_owner(each.pid) for each in processes if ring.id in each.maps)
         words = {str(ring.id), ring.name, *(str(each.pid) for each in owners)}
