@@ -11,7 +11,7 @@ from workloads.storm import Storm
 
 
 class Poll(StrEnum):
-    """Say how the consumer waits: on epoll, not at all, for a fixed interval, or for the end.
+    """How the consumer waits: on epoll, not at all, asleep for a fixed interval, or for the end.
 
     Edge-triggered epoll asks no buffer before it sleeps: the consumer has to look again after its
     position is published, which takes a full barrier. ``EDGE_BARE`` lacks both.
@@ -31,7 +31,7 @@ class Poll(StrEnum):
 
 
 class Wake(StrEnum):
-    """Say when the producer wakes the consumer."""
+    """When the producer wakes the consumer."""
 
     ADAPTIVE = "adaptive"  # the transport's default: ring when caught up, perf at every record
     NONE = "none"
@@ -41,7 +41,7 @@ class Wake(StrEnum):
 
 
 class Call(StrEnum):
-    """Name the calls by which a ring buffer is written."""
+    """How a ring buffer is written."""
 
     RESERVE = "reserve"
     OUTPUT = "output"
@@ -51,7 +51,7 @@ class Call(StrEnum):
 
 
 class Attach(StrEnum):
-    """Name what a program that runs at an exit is attached to."""
+    """What a program that runs at an exit is attached to."""
 
     TRACEPOINT = "tracepoint"  # a perf event on it: never preempted
     RAW = "raw"  # the raw tracepoint: preemptible from 7.0 on
@@ -64,7 +64,7 @@ class Attach(StrEnum):
 
 
 class Reader(StrEnum):
-    """Name what drains the buffers."""
+    """What drains the buffers."""
 
     NATIVE = "native"
     LIBBCC = "bcc"
@@ -77,7 +77,7 @@ MIXED = -1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consumer:
-    """Say how the buffers are drained."""
+    """How the buffers are drained."""
 
     reader: Reader = Reader.NATIVE
     command: tuple[str, ...] = ()  # of Reader.COMMAND
@@ -94,7 +94,7 @@ class Consumer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Producer:
-    """Say what the BPF program does at each exit."""
+    """What the BPF program does at each exit."""
 
     wake: Wake = Wake.ADAPTIVE
     watermark: int = 1  # records for Wake.WATERMARK, bytes with headers for Wake.BYTES
@@ -115,7 +115,7 @@ AGES: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duet:
-    """Say how the exits of one storm are assigned to the two arms of a duet, at random."""
+    """How the exits of one storm are shared out to the two arms of a duet, at random."""
 
     window_ns: int = 0  # each window of so long to one of them; 0: each process
     washout_ns: int = 0  # at the beginning of each window, left out of latency and write time
@@ -124,7 +124,7 @@ class Duet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialConfig:
-    """Hold one configuration that blocks compare."""
+    """One configuration that blocks compare."""
 
     transport: str  # "ringbuf", "perfbuf", "noop" (a program that writes nothing), "none"
     budget_bytes: int  # data bytes over all buffers; 0 for noop and none

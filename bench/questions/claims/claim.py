@@ -17,7 +17,7 @@ from bench.report.document import TrialSet
 
 
 class Side(StrEnum):
-    """Name the buffer that a claim favours: one table of the catalogue each."""
+    """The buffer that a claim favours: the tables of the catalogue."""
 
     RING = "for the ring buffer"
     PERF = "for the perf buffer, or against the ring buffer"
@@ -30,7 +30,7 @@ class Side(StrEnum):
 
 
 class Verdict(StrEnum):
-    """Name the outcomes of a claim."""
+    """What a claim comes out as."""
 
     REPRODUCED = "reproduced"
     REFUTED = "refuted"
@@ -80,7 +80,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """Hold one published statement, in bufbench's wording; ``sources`` say where it was made."""
+    """One published statement. The wording is bufbench's; ``sources`` say where it stands."""
 
     id: str
     side: Side

@@ -19,7 +19,7 @@ FORMAT: Final = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberData:
-    """Hold a number with the bounds of its 95 % interval."""
+    """A number with the bounds of its 95 % interval."""
 
     what: str
     unit: Unit
@@ -30,14 +30,14 @@ class NumberData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredData(NumberData):
-    """Hold the number that decided."""
+    """The number that decided."""
 
     bound: float  # what the interval was held against
 
 
 @dataclass(frozen=True, slots=True)
 class TrialData:
-    """Name a trial by its run and block."""
+    """A trial, by its run and block."""
 
     run: int
     block: int
@@ -45,7 +45,7 @@ class TrialData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BasisData:
-    """Name trials of one arm that a verdict rests on."""
+    """Trials of one arm that a verdict rests on."""
 
     experiment: str
     arm: str
@@ -54,7 +54,7 @@ class BasisData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimData(Statement):
-    """Hold a claim and its verdict."""
+    """A claim and its verdict."""
 
     verdict: Verdict
     reason: str
@@ -68,7 +68,7 @@ class ClaimData(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedData:
-    """Hold the verdicts on one machine."""
+    """The verdicts on one machine."""
 
     machine: Machine | None
     plan: PlanData | None  # how much of it ran
@@ -77,7 +77,7 @@ class JudgedData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimsData:
-    """Hold the verdicts on every machine."""
+    """What JSON has: every machine."""
 
     format: int
     machines: tuple[JudgedData, ...]

@@ -107,8 +107,8 @@ CLAIMS: Final = (
         "size",
         sources="josefbacik/systing#139",
         published="the same at the default and at 200 MiB",
-        test="a consumer that takes 5 us for each record and gets one every 2.5 us, 8 KiB against "
-        "32 times as much; beside it a reader that comes later, 16 KiB against 128 KiB",
+        test="a consumer that takes twice as long over a record as one takes to come, 8 KiB "
+        "against 32 times as much; beside it a reader that comes later, 16 KiB against 128 KiB",
         reproduced_when="the smaller ring loses more where the reader comes later, and within 2 % "
         "of records as much where the consumer is the limit; open where it ran for less than 80 % "
         "of the time",
