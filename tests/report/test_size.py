@@ -72,7 +72,7 @@ def test_it_says_what_load_that_holds_for() -> None:
     assert "exits as fast as 2 processes make them (10,000 exits/s seen), 1 record of 72 B" in (
         said := text(sized(RING))
     )
-    assert "reads nothing for 50 ms once a storm; no loss tolerated" in said
+    assert "reads nothing for 50 ms once a storm; no loss is tolerated" in said
     assert "Beware" not in said
     assert "bursts of 500 processes" in text(sized(RING, load=Load(burst=500)))
     slow = sized(RING, load=Load(rate_per_s=20_000.0))
@@ -134,7 +134,7 @@ def test_other_cpus_are_answered_by_a_model_that_is_named_one() -> None:
     assert "page_cnt=2 for each CPU (512 KiB over 64 CPUs)" in said
     data = json.loads(render_json(data=document(answer).data))["scaled"]
     assert data["minimum_bytes"] == {"ringbuf": 64 * KIB, "perfbuf": 256 * KIB}
-    assert "cannot be said" in text(replace(sized(RING), unscaled=True))
+    assert "cannot be estimated" in text(replace(sized(RING), unscaled=True))
     assert "by a model" not in text(replace(answer, scaled=replace(model, minimum_bytes={})))
 
 

@@ -156,12 +156,13 @@ def asked(load: Load, workers: int, exits_per_s: float) -> str:
 
 def _load(sized: Sized) -> Iterator[str]:
     load = sized.load
-    stall = f"reads nothing for {load.stall_ms:g} ms once a storm"
-    loss = f"up to {share(sized.tolerated)} of" if sized.tolerated else "no"
+    stall, lasts = "never stalls", f"{load.seconds:g} s"
+    if load.stall_ms:
+        stall, lasts = f"reads nothing for {load.stall_ms:g} ms once a storm", f"{lasts} plus that"
+    loss = f"a loss of up to {share(sized.tolerated)}" if sized.tolerated else "no loss"
     yield (
         f"Load: {asked(load, sized.workers, sized.exits_per_s)}; "
-        f"the consumer {stall if load.stall_ms else 'never stalls'}; {loss} loss tolerated. "
-        f"A storm lasts {load.seconds:g} s plus the stall."
+        f"the consumer {stall}; {loss} is tolerated. A storm lasts {lasts}."
     )
     if load.rate_per_s and sized.exits_per_s < 0.9 * load.rate_per_s:
         yield "Beware: this machine could not make that many exits; what follows holds for fewer."
@@ -267,8 +268,8 @@ def _elsewhere(sized: Sized) -> Iterator[str]:
     """Say what other CPUs need, by the model."""
     if sized.unscaled:
         yield (
-            "What other numbers of CPUs need cannot be said: too few storms lost records for the "
-            "backlog to be known. Use a longer --stall."
+            "The size for another number of CPUs cannot be estimated: too few storms lost records "
+            "for the backlog to be known. Use a longer --stall."
         )
     model = sized.scaled
     if model is None or not model.minimum_bytes:
