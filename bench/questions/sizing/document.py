@@ -102,8 +102,6 @@ def document(sized: Sized) -> Document:
             TransportData,
             sizing,
             soft_edge=sizing.soft is not None,
-            consumer_bound=sizing.busy,
-            disturbed_storms=sizing.disturbed,
             configure=configure,
             sentence=" ".join(sentences),
             rungs=tuple(
@@ -166,7 +164,7 @@ def _load(sized: Sized) -> Iterator[str]:
     )
     if load.rate_per_s and sized.exits_per_s < 0.9 * load.rate_per_s:
         yield "Beware: this machine could not make that many exits; what follows holds for fewer."
-    disturbed = sum(sizing.disturbed for sizing in sized.sizings)
+    disturbed = sum(sizing.disturbed_storms for sizing in sized.sizings)
     storms = sum(rung.trials for sizing in sized.sizings for rung in sizing.ladder.rungs)
     if 10 * disturbed >= storms:
         yield (
@@ -235,7 +233,7 @@ def _answer(sized: Sized, sizing: Sizing) -> Iterator[str]:
             )
         elif sizing.margin > 1:
             yield "There is no larger size, so no margin is left."
-    if sizing.busy:
+    if sizing.consumer_bound:
         yield (
             "No size helps for long: where records were lost the consumer was never idle, so the "
             f"consumer is the limit, and a buffer that holds a storm of {sized.load.seconds:g} s "

@@ -82,8 +82,8 @@ def test_it_says_what_load_that_holds_for() -> None:
 
 
 def test_disturbance_is_reported() -> None:
-    assert "Beware" not in text(sized(replace(RING, disturbed=9)))  # of 96
-    assert "10 of 96 storms were disturbed" in text(sized(replace(RING, disturbed=10)))
+    assert "Beware" not in text(sized(replace(RING, disturbed_storms=9)))  # of 96
+    assert "10 of 96 storms were disturbed" in text(sized(replace(RING, disturbed_storms=10)))
 
 
 def test_every_rung_is_in_the_curve() -> None:
@@ -108,7 +108,9 @@ def test_the_least_size_a_soft_edge_and_no_size_at_all_are_reported() -> None:
 def test_a_consumer_that_was_never_idle_is_named_the_limit() -> None:
     for sizing_found in (RING, found("ringbuf", {64: 24, 128: 20})):
         assert "the consumer was never idle" not in text(sized(sizing_found))
-        assert "the consumer was never idle" in text(sized(replace(sizing_found, busy=True)))
+        assert "the consumer was never idle" in text(
+            sized(replace(sizing_found, consumer_bound=True))
+        )
 
 
 def test_a_limit_of_memory_is_said_where_it_is_too_little() -> None:
