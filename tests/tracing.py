@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -10,12 +11,18 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+
+from bench import cli
+from bench.errors import BufbenchError
 from bench.host import process
+from bench.host.signals import Ending
 from bench.linux import bpf
 
 BUFBENCH: Final = [sys.executable, "-c", "from bench.cli import main; main()"]
@@ -27,6 +34,27 @@ _MAP_GET_FD_BY_ID: Final = 14
 def bufbench(*arguments: str, timeout_s: float = 60, **environment: str) -> process.Completed:
     """The command, run to its end."""
     return process.run([*BUFBENCH, *arguments], timeout_s=timeout_s, check=False, env=environment)
+
+
+def within(*arguments: str, **environment: str) -> process.Completed:
+    """The same within this process, which saves the start of another Python."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        redirect_stdout(out),
+        redirect_stderr(err),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")  # what typer says of click
+        patch.setattr(sys, "argv", ["bufbench", *arguments])
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        try:
+            code = cli._command_line(Ending())
+        except BufbenchError as error:
+            print(f"bufbench: {error}", file=sys.stderr)
+            code = error.exit_code
+    return process.Completed(arguments, int(code), out.getvalue(), err.getvalue())
 
 
 def unread(*words: str | Path) -> subprocess.CompletedProcess[str]:

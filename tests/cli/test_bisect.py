@@ -8,20 +8,15 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 import made_up_qemu
 import pytest
 from made_up_exact import all_calls, kernel, report, study
-from tracing import BUFBENCH, bufbench, reaches
+from tracing import BUFBENCH, bufbench, reaches, within
 
-from bench import cli
-from bench.errors import BufbenchError
 from bench.host import process
-from bench.host.signals import Ending
 from bench.report import renderers
 
 CALL = ("reserve-submit", 72)
@@ -49,7 +44,7 @@ def images(folder: Path, *reports: bytes, lost: Mapping[int, str] | None = None)
 def bisect(
     place: Path, output: Path, good: str, bad: str, *words: str, **path: str
 ) -> process.Completed:
-    return bufbench(
+    return within(
         *("kernels", "bisect", good, bad, "--images", str(place), "--output", str(output)),
         *(words or TEST),
         "--json",
@@ -204,28 +199,11 @@ def test_no_images_and_no_order(path: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = bisect(tmp_path / "empty", tmp_path / "out", "k1", "k2", **path)
     assert (done.returncode, "holds no kernel image" in done.stderr) == (2, True)
-    alone = bufbench("kernels", "bisect", "./a", "./b", *TEST, **path)
+    alone = within("kernels", "bisect", "./a", "./b", *TEST, **path)
     assert (alone.returncode, "--images FOLDER" in alone.stderr) == (2, True)
 
 
-def step(monkeypatch: pytest.MonkeyPatch, image: str, *words: str) -> int:
-    """Return the exit code of a step within this process."""
-    monkeypatch.setattr(sys, "argv", ["bufbench", "kernels", "bisect-step", image, *words])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what typer says of click
-        try:
-            return cli._command_line(Ending())
-        except BufbenchError as error:
-            return error.exit_code
-
-
-def test_a_step_ends_as_git_wants_it(
-    path: dict[str, str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setenv("PATH", path["PATH"])
+def test_a_step_ends_as_git_wants_it(path: dict[str, str], tmp_path: Path) -> None:
     old = made_up_qemu.image(tmp_path, "old", OLD)
     new = made_up_qemu.image(tmp_path, "new", NEW)
     nothing = tmp_path / "nothing"
@@ -245,9 +223,10 @@ def test_a_step_ends_as_git_wants_it(
         (old, ("--test", "no-such-call:1"), 128),
         *((old, (), 128), (old, (*limit, "--colour"), 128)),
     ):
-        assert step(monkeypatch, image, *words) == code, (image, words)
+        done = within("kernels", "bisect-step", image, *words, **path)
+        assert done.returncode == code, (image, words)
         if (image, words) == (new, limit):
-            assert "reserve-submit@72: 190, not at most 101" in capsys.readouterr().out
+            assert "reserve-submit@72: 190, not at most 101" in done.stdout
 
 
 def test_a_step_without_qemu_ends_the_search(tmp_path: Path) -> None:

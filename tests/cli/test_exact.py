@@ -13,7 +13,7 @@ import made_up_qemu
 import pytest
 from made_up_archive import arm64_image
 from made_up_exact import SYMBOLS, all_calls, blocks, kernel, report, study
-from tracing import bufbench
+from tracing import bufbench, within
 
 from bench.errors import BufbenchError, ExitCode
 from bench.guests import machines, reproducible
@@ -41,7 +41,7 @@ def test_a_lost_guest_costs_its_row_alone(path: dict[str, str], tmp_path: Path) 
     torn = made_up_qemu.image(tmp_path, "torn", OLD[:500])
     good = made_up_qemu.image(tmp_path, "good", OLD)
     kernels = (*lost, torn, str(nothing), good)
-    done = bufbench("kernels", "exact", *kernels, "--json", "--time-limit", "3", **path)
+    done = within("kernels", "exact", *kernels, "--json", "--time-limit", "3", **path)
     assert done.returncode == 0, done.stderr
     found = {Path(each["label"]).name: each for each in json.loads(done.stdout)["kernels"]}
     assert found["hangs"]["reason"] == "hung: not over after 3 s, its console is empty"
@@ -63,7 +63,7 @@ def test_two_runs_are_equal_and_show_what_is_kept(path: dict[str, str], tmp_path
     again = bufbench(*words, "--jobs", "3", "--keep", str(tmp_path / "kept"), **path)
     assert first.stdout == again.stdout
     assert {each.name for each in (tmp_path / "kept").glob("*/*/report.txt")} == {"report.txt"}
-    refused = bufbench(*words, "--keep", str(tmp_path / "kept"), **path)
+    refused = within(*words, "--keep", str(tmp_path / "kept"), **path)
     assert (refused.returncode, "is not empty" in refused.stderr) == (2, True)
 
 
@@ -72,10 +72,10 @@ def test_gates(path: dict[str, str], tmp_path: Path) -> None:
     old = made_up_qemu.image(tmp_path, "old", OLD)
     new = made_up_qemu.image(tmp_path, "new", NEW)
     gate, whole = ("--fail-on", "reserve-submit:+0"), tmp_path / "exact.json"
-    done = bufbench("kernels", "exact", old, new, *gate, "--json", "--output", str(whole), **path)
+    done = within("kernels", "exact", old, new, *gate, "--json", "--output", str(whole), **path)
     assert done.returncode == 1
     assert "reserve-submit takes 89 instructions more on" in done.stderr
-    held = bufbench("kernels", "exact", new, "--baseline", str(whole), *gate, **path)
+    held = within("kernels", "exact", new, "--baseline", str(whole), *gate, **path)
     assert held.returncode == 0, held.stderr
 
 
@@ -84,15 +84,15 @@ def test_what_was_written_is_shown_and_judged_again(tmp_path: Path) -> None:
     kernels = kernel("6.1", all_calls()), kernel("7.3", {**all_calls(), CALL: 190})
     whole.write_text(renderers.find("json")(data=study(*kernels)))
     words = ("kernels", "exact", "--from", str(whole), "--fail-on", "all:+0")
-    done = bufbench(*words, "--format", "markdown")
+    done = within(*words, "--format", "markdown")
     assert done.returncode == 1
     assert "| reserve-submit, 72 bytes | 101 | 190 +89 |" in done.stdout
-    assert bufbench(*words, "--baseline", str(whole)).returncode == 0
+    assert within(*words, "--baseline", str(whole)).returncode == 0
 
 
 def test_a_mode_that_moves_with_the_seed(path: dict[str, str], tmp_path: Path) -> None:
     image = made_up_qemu.image(tmp_path, "moves", OLD, NEW)
-    done = bufbench("kernels", "exact", image, **path)
+    done = within("kernels", "exact", image, **path)
     assert done.returncode == 0
     shown = " ".join(done.stdout.split())  # it is wrapped
     assert "not reproducible: reserve-submit (101 with seed 1, 190 with seed 2)" in shown
@@ -107,7 +107,7 @@ def test_two_architectures(tmp_path: Path) -> None:
     arm64 = made_up_qemu.image(tmp_path, "Image", foreign, header=arm64_image())
     named = made_up_qemu.image(tmp_path, "Image-arm64", OLD)
     words = ("kernels", "exact", arm64, old, new, named, "--json")
-    done = bufbench(*words, "--fail-on", "all:+0", **path)
+    done = within(*words, "--fail-on", "all:+0", **path)
     assert done.returncode == 1
     assert f"{arm64} is compared with none: no other is of aarch64" in done.stderr
     assert "Image-arm64 is an image of amd64, though named arm64" in done.stderr.splitlines()[-1]
@@ -118,7 +118,7 @@ def test_two_architectures(tmp_path: Path) -> None:
     (other,) = found["others"]
     assert "clearcpuid=112,297,580" in other["parameters"]
     assert other["program_sha256"] != found["program_sha256"]
-    done = bufbench(*words[:-2], "--fail-on", "all:+0", **path)
+    done = within(*words[:-2], "--fail-on", "all:+0", **path)
     assert done.returncode == 0, done.stderr
 
 
@@ -129,7 +129,7 @@ def test_without_the_qemu_of_one_architecture(tmp_path: Path) -> None:
     old = made_up_qemu.image(tmp_path, "old", OLD)
     (tmp_path / "cp").symlink_to(shutil.which("cp") or "")
     words = ("kernels", "exact", "6.12-arm64", old, arm64, "--json")
-    done = bufbench(*words, PATH=str(tmp_path))
+    done = within(*words, PATH=str(tmp_path))
     assert done.returncode == 0, done.stderr
     lacks = "qemu-system-aarch64 is missing; apt-get install qemu-system-arm"
     reasons = [each["reason"] for each in json.loads(done.stdout)["kernels"]]
@@ -151,7 +151,7 @@ def test_functions_are_named_where_qemu_takes_a_plugin(
     old, new = explained(tmp_path, "old", 70), explained(tmp_path, "new", 79)
     whole = tmp_path / "exact.json"
     gate = ("--fail-on", "reserve-submit:+0", "--json", "--output", str(whole))
-    done = bufbench("kernels", "exact", old, new, *gate, **path)
+    done = within("kernels", "exact", old, new, *gate, **path)
     assert "(110 at 72 bytes): __bpf_reserve +9" in done.stderr
     first = json.loads(whole.read_text())["kernels"][0]
     assert first["unexplained"] == ""
@@ -167,7 +167,7 @@ def test_a_plugin_that_changes_the_guest_is_left_out(path: dict[str, str], tmp_p
     path["BUFBENCH_TEST_PLUGIN"] = "taken"
     image = explained(tmp_path, "old", 70)
     Path(f"{image}.disturbed").write_bytes(NEW)
-    done = bufbench("kernels", "exact", image, "--json", **path)
+    done = within("kernels", "exact", image, "--json", **path)
     (found,) = json.loads(done.stdout)["kernels"]
     assert found["unexplained"] == "with the plugin its guest did something else"
     assert all(each["reproducible"] and not each["functions"] for each in found["calls"])
@@ -184,7 +184,7 @@ def test_without_a_plugin_all_else_is_counted(
     said: str, why: str, path: dict[str, str], tmp_path: Path
 ) -> None:
     image = explained(tmp_path, "old", 70)
-    done = bufbench("kernels", "exact", image, "--json", BUFBENCH_TEST_PLUGIN=said, **path)
+    done = within("kernels", "exact", image, "--json", BUFBENCH_TEST_PLUGIN=said, **path)
     assert f"functions are left out: {why}" in done.stderr
     (found,) = json.loads(done.stdout)["kernels"]
     assert found["unexplained"] == why
@@ -192,7 +192,7 @@ def test_without_a_plugin_all_else_is_counted(
 
 
 def test_no_kernel_counted_is_exit_code_3(path: dict[str, str], tmp_path: Path) -> None:
-    done = bufbench("kernels", "exact", made_up_qemu.image(tmp_path, "refuses"), **path)
+    done = within("kernels", "exact", made_up_qemu.image(tmp_path, "refuses"), **path)
     assert done.returncode == 3
     assert "no kernel was counted" in done.stderr.splitlines()[-1]
 

@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tracing import reaches
+from tracing import reaches, within
 
 from bench.host import process
 from bench.journal.reader import read_journals
@@ -33,7 +33,7 @@ SIZE = [sys.executable, "-c", "from bench.cli import main; main()", "size"]
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_line(arguments: list[str], complaint: str) -> None:
-    done = process.run([*SIZE, *arguments], timeout_s=30, check=False)
+    done = within("size", *arguments)
     assert done.returncode == 2
     assert complaint in done.stderr
     assert done.stderr.count("\n") == 1

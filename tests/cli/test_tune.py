@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tracing import within
 
 from bench.host import process
 from bench.journal.reader import read_journals
@@ -35,7 +36,7 @@ TUNE = [sys.executable, "-c", "from bench.cli import main; main()", "tune"]
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_line(arguments: list[str], complaint: str) -> None:
-    done = process.run([*TUNE, *arguments], timeout_s=30, check=False)
+    done = within("tune", *arguments)
     assert done.returncode == 2
     assert complaint in done.stderr
     assert done.stderr.count("\n") == 1

@@ -253,7 +253,7 @@ def _kernels(kernels: Sequence[KernelCount]) -> Table:
         columns=tuple(Column(heading=each, numeric=each == numeric) for each in headings),
         rows=tuple(
             Row(
-                heading=Cell(text=each.name, hint=f"{clean(each.label)}: {clean(each.origin)}"),
+                heading=Cell(text=each.name, hint=_origin(each)),
                 cells=tuple(_facts(each)) if each.calls else (),
                 reason=clean(each.reason),
             )
@@ -261,6 +261,11 @@ def _kernels(kernels: Sequence[KernelCount]) -> Table:
         ),
         hint="SHA-256 of console and report of a boot: the same wherever QEMU and RAM disk are.",
     )
+
+
+def _origin(kernel: KernelCount) -> str:
+    whole = "" if kernel.name == kernel.label else f"{kernel.label}: "  # of a label cut short
+    return clean(f"{whole}{kernel.origin}")
 
 
 def _facts(kernel: KernelCount) -> Iterator[Cell]:

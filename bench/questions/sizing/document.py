@@ -102,8 +102,6 @@ def document(sized: Sized) -> Document:
             TransportData,
             sizing,
             soft_edge=sizing.soft is not None,
-            consumer_bound=sizing.busy,
-            disturbed_storms=sizing.disturbed,
             configure=configure,
             sentence=" ".join(sentences),
             rungs=tuple(
@@ -156,16 +154,17 @@ def asked(load: Load, workers: int, exits_per_s: float) -> str:
 
 def _load(sized: Sized) -> Iterator[str]:
     load = sized.load
-    stall = f"reads nothing for {load.stall_ms:g} ms once a storm"
-    loss = f"up to {share(sized.tolerated)} of" if sized.tolerated else "no"
+    stall, lasts = "never stalls", f"{load.seconds:g} s"
+    if load.stall_ms:
+        stall, lasts = f"reads nothing for {load.stall_ms:g} ms once a storm", f"{lasts} plus that"
+    loss = f"a loss of up to {share(sized.tolerated)}" if sized.tolerated else "no loss"
     yield (
         f"Load: {asked(load, sized.workers, sized.exits_per_s)}; "
-        f"the consumer {stall if load.stall_ms else 'never stalls'}; {loss} loss tolerated. "
-        f"A storm lasts {load.seconds:g} s plus the stall."
+        f"the consumer {stall}; {loss} is tolerated. A storm lasts {lasts}."
     )
     if load.rate_per_s and sized.exits_per_s < 0.9 * load.rate_per_s:
         yield "Beware: this machine could not make that many exits; what follows holds for fewer."
-    disturbed = sum(sizing.disturbed for sizing in sized.sizings)
+    disturbed = sum(sizing.disturbed_storms for sizing in sized.sizings)
     storms = sum(rung.trials for sizing in sized.sizings for rung in sizing.ladder.rungs)
     if 10 * disturbed >= storms:
         yield (
@@ -234,7 +233,7 @@ def _answer(sized: Sized, sizing: Sizing) -> Iterator[str]:
             )
         elif sizing.margin > 1:
             yield "There is no larger size, so no margin is left."
-    if sizing.busy:
+    if sizing.consumer_bound:
         yield (
             "No size helps for long: where records were lost the consumer was never idle, so the "
             f"consumer is the limit, and a buffer that holds a storm of {sized.load.seconds:g} s "
@@ -267,8 +266,8 @@ def _elsewhere(sized: Sized) -> Iterator[str]:
     """Say what other CPUs need, by the model."""
     if sized.unscaled:
         yield (
-            "What other numbers of CPUs need cannot be said: too few storms lost records for the "
-            "backlog to be known. Use a longer --stall."
+            "The size for another number of CPUs cannot be estimated: too few storms lost records "
+            "for the backlog to be known. Use a longer --stall."
         )
     model = sized.scaled
     if model is None or not model.minimum_bytes:

@@ -35,8 +35,8 @@ class Sizing:
     rungs_bytes: tuple[int, ...]
     lost_shares: dict[int, float]  # of the storm's records, by budget
     margin: float
-    busy: bool = False  # the consumer was never idle in most storms that lost something
-    disturbed: int = 0  # storms that count, though CPU time was stolen or others' processes ended
+    consumer_bound: bool = False  # the consumer was never idle in most storms that lost something
+    disturbed_storms: int = 0  # that count, though CPU time was stolen or others' processes ended
 
     @property
     def minimum_bytes(self) -> int | None:
@@ -108,8 +108,8 @@ def sizing(
         rungs_bytes=tuple(rungs_bytes),
         lost_shares=shares,
         margin=margin,
-        busy=limits[Bottleneck.CONSUMER] > limits[Bottleneck.BUFFER],
-        disturbed=disturbed,
+        consumer_bound=limits[Bottleneck.CONSUMER] > limits[Bottleneck.BUFFER],
+        disturbed_storms=disturbed,
     )
 
 

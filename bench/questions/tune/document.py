@@ -168,10 +168,10 @@ def _parts(
             level=Level.DECISION,
         )
     yield Note(
-        text="Each setting in blocks beside the default; x: times the default's, with the 95 % "
-        "interval of its median. CPU: the consumer's for a record; woken: wake-ups raised for one. "
-        "Dominated: another is no worse at all three numbers. A duet would "
-        "not do: both of its arms share one wait, and so each other's wake-ups."
+        text="Each setting was run in blocks with the default; x: times the default's, with the "
+        "95 % interval of its median. CPU: the consumer's per record; woken: wake-ups raised per "
+        "record. Dominated: another is no worse in all three numbers. A duet would not do: both of "
+        "its arms share one wait, and so each other's wake-ups."
     )
 
 
@@ -202,8 +202,8 @@ def _checked(asked: Question, check: Point) -> str:
     beyond = asked.axis is Axis.BALANCE and check.p99_ns.value > asked.within_ms * 1e6
     late = f", beyond {asked.within_ms:g} ms" if beyond else ""
     return (
-        f"{check.setting.label}: {what} less than the default's in {found.better_in} of "
-        f"{counted(found.blocks, 'block')} that only these two ran in ({_interval(found)}); "
+        f"{check.setting.label}: {what} lower than the default's in {found.better_in} of "
+        f"{counted(found.blocks, 'block')} of these two alone ({_interval(found)}); "
         f"median latency {number(check.p50_ns.value, Unit.NS)}, 99th percentile "
         f"{number(check.p99_ns.value, Unit.NS)}{late}."
     )

@@ -65,8 +65,8 @@ def _ring(setting: Setting, buffers: Buffers) -> dict[str, str]:
         + (", then ring_buffer_consume()" if ms else ""),
         "cilium/ebpf": f"MaxEntries: {each}; ringbuf.Reader with "
         + (f"SetDeadline {ms} ms ahead before each Read" if ms else "no deadline"),
-        "Falco": f"engine.modern_ebpf.buf_size_preset: {preset}, the least as large; it never "
-        "wakes, and sleeps between reads by a rule of its own",
+        "Falco": f"engine.modern_ebpf.buf_size_preset: {preset}, the smallest that is as "
+        "large; it never wakes, and sleeps between reads by a rule of its own",
     }
 
 

@@ -271,7 +271,7 @@ def test_the_document_leads_with_the_recommendation() -> None:
         "the default's, median latency +2.40 ms."
     )
     text = " ".join(as_text.render(made).split())
-    assert "in 10 of 10 blocks that only these two ran in" in text
+    assert "in 10 of 10 blocks of these two alone" in text
     assert "dominated" in text
     data = json.loads(as_json.render(made))
     validate(data, schema("tune"))

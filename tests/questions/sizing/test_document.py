@@ -72,7 +72,7 @@ def test_it_says_what_load_that_holds_for() -> None:
     assert "exits as fast as 2 processes make them (10,000 exits/s seen), 1 record of 72 B" in (
         said := text(sized(RING))
     )
-    assert "reads nothing for 50 ms once a storm; no loss tolerated" in said
+    assert "reads nothing for 50 ms once a storm; no loss is tolerated" in said
     assert "Beware" not in said
     assert "bursts of 500 processes" in text(sized(RING, load=Load(burst=500)))
     slow = sized(RING, load=Load(rate_per_s=20_000.0))
@@ -82,8 +82,8 @@ def test_it_says_what_load_that_holds_for() -> None:
 
 
 def test_disturbance_is_reported() -> None:
-    assert "Beware" not in text(sized(replace(RING, disturbed=9)))  # of 96
-    assert "10 of 96 storms were disturbed" in text(sized(replace(RING, disturbed=10)))
+    assert "Beware" not in text(sized(replace(RING, disturbed_storms=9)))  # of 96
+    assert "10 of 96 storms were disturbed" in text(sized(replace(RING, disturbed_storms=10)))
 
 
 def test_every_rung_is_in_the_curve() -> None:
@@ -108,7 +108,9 @@ def test_the_least_size_a_soft_edge_and_no_size_at_all_are_reported() -> None:
 def test_a_consumer_that_was_never_idle_is_named_the_limit() -> None:
     for sizing_found in (RING, found("ringbuf", {64: 24, 128: 20})):
         assert "the consumer was never idle" not in text(sized(sizing_found))
-        assert "the consumer was never idle" in text(sized(replace(sizing_found, busy=True)))
+        assert "the consumer was never idle" in text(
+            sized(replace(sizing_found, consumer_bound=True))
+        )
 
 
 def test_a_limit_of_memory_is_said_where_it_is_too_little() -> None:
@@ -134,7 +136,7 @@ def test_other_cpus_are_answered_by_a_model_that_is_named_one() -> None:
     assert "page_cnt=2 for each CPU (512 KiB over 64 CPUs)" in said
     data = json.loads(render_json(data=document(answer).data))["scaled"]
     assert data["minimum_bytes"] == {"ringbuf": 64 * KIB, "perfbuf": 256 * KIB}
-    assert "cannot be said" in text(replace(sized(RING), unscaled=True))
+    assert "cannot be estimated" in text(replace(sized(RING), unscaled=True))
     assert "by a model" not in text(replace(answer, scaled=replace(model, minimum_bytes={})))
 
 

@@ -141,9 +141,9 @@ def test_disturbed_storms_are_left_out_where_enough_others_are(
     disturb: Callable[[list[TrialResult]], list[TrialResult]],
 ) -> None:
     found = seen(storms(32, 0, 20), disturb(storms(32, 4, 4)))
-    assert (found.minimum_bytes, found.disturbed) == (32 * KIB, 0)
+    assert (found.minimum_bytes, found.disturbed_storms) == (32 * KIB, 0)
     found = seen(storms(32, 0, 19), disturb(storms(32, 4, 4)))
-    assert (found.minimum_bytes, found.disturbed) == (None, 4)
+    assert (found.minimum_bytes, found.disturbed_storms) == (None, 4)
 
 
 def test_a_few_exits_of_others_disturb_nothing() -> None:
