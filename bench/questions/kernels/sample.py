@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.campaign import campaign
+from bench.plan.config import TrialConfig
 from bench.plan.experiments import Experiment
 from bench.plan.outline import stage
 from bench.questions.kernels import inside, profile
@@ -34,6 +35,10 @@ RATE_PER_S: Final = 4_000.0
 _FEWER_PROCESSES: Final = {profile.NOISE: 160, TORN: 400}
 """Of storms that take long: beside callers that never pause, and of programs that are held up."""
 
+_ON_ONE_CPU: Final = ("cost", "refused")
+"""Experiments that sum up instructions, storm and consumer on the first CPU: a sum would otherwise
+have the other CPU's turns in it."""
+
 
 def experiments(cpus: int, transports: tuple[str, ...], number: int) -> Iterator[Experiment]:
     """Yield the experiments of the samples up to ``number``; each has one block in each of them.
@@ -42,12 +47,19 @@ def experiments(cpus: int, transports: tuple[str, ...], number: int) -> Iterator
     """
     setting = profile.Setting(rate_per_s=RATE_PER_S, cpus=cpus, transports=transports)
     for each in profile.experiments(setting):
-        arms = each.arms
-        if count := _FEWER_PROCESSES.get(each.name):
-            storm = replace(arms[0].config.storm, count=count)
-            arms = tuple(replace(arm, config=replace(arm.config, storm=storm)) for arm in arms)
         most = number if each.blocks >= profile.BLOCKS else min(number, each.blocks)
-        yield replace(each, arms=arms, blocks=most)
+        arms = (replace(arm, config=_settled(each.name, arm.config)) for arm in each.arms)
+        yield replace(each, arms=tuple(arms), blocks=most)
+
+
+def _settled(experiment: str, config: TrialConfig) -> TrialConfig:
+    """Return a trial of the profile as it is in such guests."""
+    storm = config.storm
+    if experiment in _ON_ONE_CPU:
+        on_it, consumer = replace(storm, cpus=(0,)), replace(config.consumer, cpu=0)
+        return replace(config, storm=on_it, consumer=consumer)
+    count = _FEWER_PROCESSES.get(experiment, storm.count)
+    return replace(config, storm=replace(storm, count=count))
 
 
 def take(folder: Path, seed: int, number: int) -> Ran:

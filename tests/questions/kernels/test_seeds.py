@@ -229,7 +229,7 @@ def test_claims_of_times_say_that_they_rest_on_instructions(run: Runs) -> None:
         finding.verdict for finding in found if finding is not None})  # fmt: skip
 
 
-def test_storms_are_the_same_on_every_kernel_and_small_beside_callers() -> None:
+def test_storms_are_the_same_on_every_kernel_and_small_where_they_take_long() -> None:
     first, again = ([*sample.experiments(2, TRANSPORTS, number)] for number in (1, 3))
     assert [each.arms for each in first] == [each.arms for each in again]
     assert {each.blocks for each in first} == {1}
@@ -239,6 +239,13 @@ def test_storms_are_the_same_on_every_kernel_and_small_beside_callers() -> None:
         for each in first
     }
     assert max(counts["storm-noise"]) < min(counts["storm"]) / 4
+    assert max(counts["torn"]) < min(counts["storm"]) / 3
+    on_one = {
+        each.name
+        for each in first
+        if all((a.config.storm.cpus, a.config.consumer.cpu) == ((0,), 0) for a in each.arms)
+    }
+    assert on_one == {"cost", "refused"}  # whose sums would have the other CPU's turns in them
 
 
 @pytest.mark.guests
