@@ -116,6 +116,14 @@ def test_storms_that_time_ends_are_paired_only_where_as_many_came_of_them() -> N
     assert verdict(summary)[0] in headline(summary)
 
 
+def test_a_headline_counts_several_reasons_that_the_verdict_names() -> None:
+    ring = stopped(trials(RING), 421)
+    other = [replace(each, experiment="burst") for each in ring]
+    summary = compare([*ring, *other, *trials(PERF)])
+    assert "for 2 reasons given below" in headline(summary)
+    assert [line.split(":")[0] for line in verdict(summary)[:2]] == ["storm", "burst"]
+
+
 @pytest.mark.parametrize(
     "other", [{"count": 2_000}, {"workers": 8}, {"rate_per_s": 10.0}, {"shape": Shape.CHAIN}]
 )

@@ -108,7 +108,7 @@ def test_the_table_names_the_largest_differences_first() -> None:
 def test_the_budget_to_take_has_its_bound_and_a_margin(summary: Summary) -> None:
     (line,) = (line for line in verdict(summary) if line.startswith("Budget"))
     assert (
-        "take 32 KiB for the ring buffer: at 16 KiB 0 of 20 storms of ladder lost something, so at "
+        "take 32 KiB for the ring buffer: at 16 KiB none of 20 storms (ladder) lost anything, so at "
         "most 13.9 % do" in line
     )
     assert "take 64 KiB for the perf buffers" in line
@@ -205,7 +205,7 @@ def test_what_was_left_out_is_named() -> None:
     )
     for form in (text_of(made), render_markdown(made).replace("\\", "")):
         assert "invalid, left out: storm ringbuf@8KiB block 9: CPU 0: 1 record is gone" in form
-        assert "noisy, counted all the same: storm 8 of 16" in form
+        assert "noisy, but counted: 8 of 16 trials of storm" in form
         assert "j.jsonl, line 7: torn or damaged" in form
     assert "1 invalid and left out" in verdict(made)[-1]
 

@@ -83,3 +83,12 @@ def test_no_line_of_a_wrapped_name_looks_like_a_row() -> None:
     flat = " ".join(" ".join(line[:20] for line in body).split())
     assert all(word in flat for name in names for word in name.split())
     assert "-7.94 ms" in "".join(body)  # a number and its unit stay together
+
+
+def test_a_number_and_its_unit_stay_on_one_line() -> None:
+    whole = "writes faster, in 2 of 2 comparisons by 7.3 to 27 % at 64 KiB, in 12 ms"
+    for width in range(12, len(whole)):
+        made = Document(title=whole, subject="", parts=(), data=None)
+        lines = text_of(made, width).splitlines()
+        assert " ".join(lines) == whole
+        assert not any(line.startswith(("%", "KiB", "ms")) for line in lines)

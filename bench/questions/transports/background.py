@@ -148,7 +148,7 @@ def _noise(summary: Summary, places: Places) -> Iterator[Part]:
     yield Heading(text="Noise and trials", key="noise", short="Noise", level=_LEVEL)
     yield Table(
         key="states",
-        title="Trials by experiment and state; reduced and invalid ones enter no comparison",
+        title="Trials by experiment and state; reduced and invalid ones are not compared",
         corner="experiment",
         columns=columns(*_STATES),
         rows=tuple(
@@ -177,7 +177,7 @@ def _noise(summary: Summary, places: Places) -> Iterator[Part]:
         rows=tuple(_named(trial, places) for trial in named),
         level=_LEVEL,
     )
-    summary_of = f"{counted(len(named), 'trial that is', 'trials that are')} not plainly valid"
+    summary_of = f"{counted(len(named), 'trial')} noisy, disturbed, reduced or invalid"
     yield Fold(key="named", summary=summary_of, parts=(table,), level=_LEVEL)
 
 
@@ -189,11 +189,12 @@ def _met(trials: list[TrialResult]) -> dict[str, str]:
     )
     beside = sorted({name for each in met for name in each.neighbours or ()})
     away_s = max(each.away_ns or 0 for each in met) / 1e9
+    exits = f"median {median(others):.0f}, at most {max(others)}"
     stolen = f"median {share(median(steal))}, at most {share(max(steal))}"
     return {
         "CPU time stolen by the host": stolen,
         "Load average, 1 minute": f"median {median(load):.1f}, at most {max(load):.1f}",
-        "Exits of other processes in a trial": f"median {median(others):.0f}, most {max(others)}",
+        "Exits of other processes in a trial": exits,
         "Longest time that the harness did not run": f"{away_s:.2f} s",
         "Other programs attached to the same event": clean(", ".join(beside)) or "none seen",
     }
@@ -212,7 +213,7 @@ def _named(trial: TrialResult, places: Places) -> Row:
 
 
 def _repeat(summary: Summary) -> Iterator[Part]:
-    yield Heading(text="To repeat it", key="repeat", short="Repeat", level=_LEVEL)
+    yield Heading(text="How to repeat it", key="repeat", short="Repeat", level=_LEVEL)
     for run in summary.runs:
         header = run.header
         yield Command(text=shlex.join(header.command_line))

@@ -63,11 +63,14 @@ def headline(summary: Summary) -> str:
     A direction counts only where the comparisons carry it (``Standing.directions``). Drops and
     order come first: the rest decides where neither does.
     """
+    left_out = tuple(unfit(summary))
+    if len(left_out) > 1:
+        left_out = (f"Parts could not be compared, for {len(left_out)} reasons given below.",)
     if summary.standings:
-        said = (_advice(first_pair(summary)), *unfit(summary))
+        said = (_advice(first_pair(summary)), *left_out)
     else:
         nothing = "Nothing to compare: no experiment has trials of both transports."
-        said = (*unfit(summary), nothing)
+        said = (*left_out, nothing)
     return incomplete(summary.coverage) + " ".join(said)
 
 
@@ -189,7 +192,7 @@ def _answer(standing: Standing) -> str:
     ]
     if not seen:
         return "undecided"
-    least = f", of which the sharpest could have seen {resolvable(*min(seen))}"
+    least = f"; the sharpest could have detected a difference of {resolvable(*min(seen))}"
     return f"undecided in {len(standing.open)} of {counted(asked, 'comparison')}{least}"
 
 
@@ -244,11 +247,11 @@ def _budget(ladder: Ladder) -> str:
     if least is None:
         return (
             f"above {size(top.budget_bytes)} for {{}}: there {top.lossy} of "
-            f"{counted(top.trials, 'storm')} of {where} lost something"
+            f"{counted(top.trials, 'storm')} ({where}) lost something"
         )
     rung = next(rung for rung in ladder.rungs if rung.budget_bytes == least)
     return (
-        f"take {size(ladder.recommended_bytes or least)} for {{}}: at {size(least)} 0 of "
-        f"{counted(rung.trials, 'storm')} of {where} lost something, so at most "
+        f"take {size(ladder.recommended_bytes or least)} for {{}}: at {size(least)} none of "
+        f"{counted(rung.trials, 'storm')} ({where}) lost anything, so at most "
         f"{share(rung.bound)} do"
     )

@@ -37,7 +37,7 @@ def decision_table(summary: Summary) -> Table:
             *_least_budgets(summary.ladders, *sides),
         ),
         hint="Interval: of the ratio, left over right, or of the difference in points (with a "
-        "sign). ≈ undecided, with the least difference that could have been seen.",
+        "sign). ≈ undecided, with the smallest difference that could have been detected.",
     )
 
 

@@ -53,7 +53,7 @@ def _noise(floors: Sequence[Floor]) -> str:
 
 
 def _noisy(summary: Summary) -> str:
-    """Say how many trials the machine disturbed, and by what most often."""
+    """Return how many trials were noisy, and the most frequent reasons."""
     noisy = [
         reasons
         for samples in summary.experiments.values()
@@ -64,13 +64,14 @@ def _noisy(summary: Summary) -> str:
     ]
     if not noisy:
         return "no trial was noisy"
-    kinds = Counter(_kind(each) for reasons in noisy for each in dict.fromkeys(reasons))
+    kinds = Counter(kind_of(each) for reasons in noisy for each in dict.fromkeys(reasons))
     why = ", ".join(f"{clean(kind)}: {count}" for kind, count in kinds.most_common(_MOST_REASONS))
     return f"{share(len(noisy) / summary.trials)} of the trials were noisy ({why})"
 
 
 @lru_cache(maxsize=4096)
-def _kind(reason: str) -> str:
+def kind_of(reason: str) -> str:
     """Return a trial's reason without its figures: "CPU time was stolen"."""
-    words = re.sub(r"[\d.,]+ ?%?", "", re.split(r": | \(", reason)[0])
+    words = re.sub(r" \([^)]*\)", "", reason).partition(": ")[0]
+    words = re.sub(r"( for| in)? ?[\d.,]+ ?(%|s\b)?( of the time)?", " ", words)
     return " ".join(words.split()).removeprefix("of ").removesuffix(" seconds a second")

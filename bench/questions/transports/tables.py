@@ -20,11 +20,11 @@ from bench.report.units import clean, interval, number, point, resolvable, share
 LEGEND: Final = (
     "Better: the side, if the 95 % interval lies beyond the margin (2 %, or the A/A "
     "noise floor if larger); = within 2 %: equivalent, the whole interval lies there; ≈ undecided, "
-    "with the least difference that could have been seen; = the same in every block that was run. "
-    "Within the same storms (duets) an interval that excludes 1 names a side. Ratio: left over "
-    "right, paired within blocks; with a sign, a difference (of shares in points). The right value "
-    "is the median over blocks (of shares the mean), the left one is that times the ratio, or plus "
-    "the difference."
+    "with the smallest difference that could have been detected; = the same in every block that "
+    "was run. Within the same storms (duets) an interval that excludes 1 names a side. Ratio: left "
+    "over right, paired within blocks; with a sign, a difference (of shares in points). The right "
+    "value is the median over blocks (of shares the mean), the left one is that times the ratio, "
+    "or plus the difference."
 )
 _OVERVIEW: Final = {
     "own_dropped_share": "dropped",

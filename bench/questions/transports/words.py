@@ -154,12 +154,13 @@ def trouble(summary: Summary) -> Iterator[Note]:
         yield Note(text=line, mark=Mark.OPEN)
     for state, meaning in (("disturbed", " (the kernel skipped the tracer)"), ("noisy", "")):
         found = [
-            f"{clean(each.experiment)} {count} of {each.valid + each.disturbed + each.noisy}"
+            f"{count} of {each.valid + each.disturbed + each.noisy} trials of "
+            f"{clean(each.experiment)}"
             for each in summary.tallies
             if (count := getattr(each, state))
         ]
         if found:
-            text = f"{state}{meaning}, counted all the same: {', '.join(found)}"
+            text = f"{state}{meaning}, but counted: {', '.join(found)}"
             yield Note(text=text, mark=Mark.OPEN, level=Level.EVIDENCE)
 
 

@@ -7,6 +7,7 @@ markup, with control characters made visible.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from itertools import zip_longest
 from typing import Any, Final
@@ -47,20 +48,19 @@ _MOST_COLUMNS: Final = 6
 """A table of text with more columns than that, and fewer rows, is transposed."""
 _GAP: Final = 2  # between columns
 _DOTS: Final = " .. "  # of an interval
+_GLUE: Final = "\ue000"
+"""Stands for the blank between a number and its unit, where no line is broken."""
+
+_BEFORE_UNIT: Final = re.compile(r"(?<=\d) (?=(?:%|[KMG]iB|[nµm]?s|points?|pt)(?!\w))")
 _HANGING: Final = 4  # deeper than a row that explains the one above
 
 
 class Screen(Console):
-    """Standard output. Off a terminal it is as wide as tables get, not rich's 80 columns.
+    """Standard output; off a terminal 80 columns wide, or COLUMNS.
 
     A closed pipe is left to the command line, like any other error: rich would exit with code 1,
     and `bufbench report FILE | head` is not a failure.
     """
-
-    def __init__(self) -> None:
-        super().__init__()
-        if not self.is_terminal:
-            self.width = WIDTH
 
     def on_broken_pipe(self) -> None:
         """Raise the BrokenPipeError that rich has caught."""
@@ -73,7 +73,7 @@ def render(*documents: Document, data: Any = None, level: Level = Level.EVIDENCE
     with screen.capture() as captured:
         for document in documents:
             show(document, screen, level=level)
-    return captured.get()
+    return re.sub(" +$", "", captured.get(), flags=re.MULTILINE)
 
 
 def show(document: Document, console: Console, *, level: Level = Level.EVIDENCE) -> None:
@@ -95,7 +95,9 @@ class _Printer:
     def line(self, text: str, style: str = "", indent: int = 0) -> None:
         """Print one paragraph, wrapped; nothing for an empty one."""
         if text:
-            for line in Text(clean(text), style=style).wrap(self._console, self._width - indent):
+            whole = Text(_BEFORE_UNIT.sub(_GLUE, clean(text)), style=style)
+            for line in whole.wrap(self._console, self._width - indent):
+                line.plain = line.plain.replace(_GLUE, " ").rstrip()
                 self._console.print(Text(" " * indent) + line)
 
     def parts(self, parts: Iterable[Part]) -> None:

@@ -25,7 +25,7 @@ from bench.report.figure import COUNT_LABELS, WIDTH, Row, logarithmic, ns_labels
 from bench.report.units import time
 from bench.trial.result import TrialResult
 
-_ROW_HEIGHT: Final = 34
+_ROW_HEIGHT: Final = 26
 _MOST_ROWS: Final = 24
 _ZERO: Final = 0.12
 _EDGE: Final = 0.03
@@ -64,8 +64,8 @@ def lateness(summary: Summary) -> Figure:
         key="lateness",
         title="Lateness of out-of-order events",
         reading="An event is late by how far its kernel timestamp lies behind the latest one "
-        "delivered before it; at 0 are the trials without any. Microseconds are concurrency, "
-        "milliseconds are buffers drained in turn.",
+        "delivered before it; at 0 are the trials without any. Microseconds come from "
+        "concurrency, milliseconds from draining one buffer after another.",
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from bench.amounts import counted
 from bench.judge.comparison import Comparison
 from bench.measure.timeline import Points, Timeline
+from bench.plan.config import Poll
 from bench.questions.transports.figures.panels import layer, panel
 from bench.questions.transports.summary import Summary
 from bench.report.document import Figure, Panel
@@ -63,9 +64,11 @@ def _note(way: str, timeline: Timeline) -> str:
 
 
 def _choose(summary: Summary) -> tuple[Comparison, tuple[TrialResult, TrialResult]] | None:
-    """Return the trials of one comparison, one of each transport, that were latest in order."""
-    best = None
-    most = -1.0
+    """Return the trials of one comparison, one of each transport, that were latest in order.
+
+    Trials read during their storm come first: the others arrive all at once.
+    """
+    best, most = None, (False, -1.0)
     for each in summary.comparisons:
         arms = summary.experiments[each.experiment].arms
         left, right = (
@@ -74,9 +77,9 @@ def _choose(summary: Summary) -> tuple[Comparison, tuple[TrialResult, TrialResul
         )
         if left and right:
             pair = left[0], right[-1]
-            late = max(t.ordering.lateness_max_ns if t.ordering else 0 for t in pair)
-            if late > most:
-                most, best = late, (each, pair)
+            late_ns = max(t.ordering.lateness_max_ns if t.ordering else 0 for t in pair)
+            if (rank := (each.poll is not Poll.STOPPED, late_ns)) > most:
+                most, best = rank, (each, pair)
     return best
 
 

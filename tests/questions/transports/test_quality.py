@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Reasons of noisy trials, counted by kind."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.questions.transports.quality import kind_of
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("12.3% of CPU time was stolen", "CPU time was stolen"),
+        (
+            "others' processes used 0.35 CPU seconds a second (bound: 0.25)",
+            "others' processes used CPU",
+        ),
+        ("tasks waited for io in 12% of the time (bound: 5%)", "tasks waited for io"),
+        (
+            "the harness did not run for 1.2 s: stopped, frozen or starved",
+            "the harness did not run",
+        ),
+        (
+            "the CPU quota of the cgroup (cpu.max) stopped tasks for 0.3 s (bound: 0)",
+            "the CPU quota of the cgroup stopped tasks",
+        ),
+        (
+            "1,204 processes outside the storm exited beside its 1,000 records (bound: 10%)",
+            "processes outside the storm exited beside its records",
+        ),
+    ],
+)
+def test_a_reason_without_its_figures_is_still_a_sentence(reason: str, kind: str) -> None:
+    assert kind_of(reason) == kind
