@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Offsets of the running kernel's fields: from BTF by libbpf, and from a tracepoint's format.
+"""Find the offsets of the kernel's fields, in BTF by libbpf and in a tracepoint's format.
 
 Source of the format: Documentation/bpf/btf.rst. libbpf reads it in some 20 ms.
 """
@@ -23,7 +23,6 @@ VMLINUX: Final = Path("/sys/kernel/btf/vmlinux")
 _KIND_STRUCT: Final = 4
 _KIND_UNION: Final = 5
 _OVERWRITE_POS: Final = 16  # bytes from producer_pos; bench/tracer/capture/buffers.pxd has it
-_KIND_TYPEDEF: Final = 8
 _KIND_DATASEC: Final = 15
 _MODIFIERS: Final = frozenset({8, 9, 10, 11, 18})  # typedef, volatile, const, restrict, type tag
 _MEMBERS: Final = {  # bpf/common/exit.h asks for OFFSET_TASK_SIGNAL and so on
@@ -156,11 +155,6 @@ class Btf:
         if failed:
             raise libc.last_error()
 
-    def tracepoint(self, name: str) -> int | None:
-        """Return the type of a tracepoint's arguments; None before Linux 5.5."""
-        found = self._find(f"btf_trace_{name}", _KIND_TYPEDEF)
-        return found if found > 0 else None
-
     def variables(self, section: str) -> dict[str, int]:
         """Return the place of each variable in an object's data section."""
         header = self._type(self._find(section, _KIND_DATASEC))
@@ -245,7 +239,7 @@ def tracepoint_fields(text: str) -> dict[str, int]:
 
 
 def overwrites(btf: Btf) -> bool:
-    """Return whether ring buffers can overwrite, and say so where the capture expects it."""
+    """Return whether rings can overwrite and have that position where the capture expects it."""
     produced, oldest = (
         btf.field("bpf_ringbuf", name) for name in ("producer_pos", "overwrite_pos")
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The buffers of transports: made alone, to look at their memory, or for a program to fill."""
+"""Make the buffers of transports: alone, to examine their memory, or for a program to fill."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A build that bcc compiles and loads."""
+"""Compile and load a build by bcc."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from bench.host import limits
 from bench.host.signals import uninterrupted
 from bench.linux import bpf, refusal
 from bench.plan.config import Attach
-from bench.tracer import btf, compiler, probes
+from bench.tracer import compiler, libbpf, probes
 from bench.tracer.build import Build, Kernel
 
 
 class ByBcc:
-    """Compiled as it is made; MachineUnfit where that fails."""
+    """A build compiled by bcc; MachineUnfit if that fails."""
 
     def __init__(self, build: Build, kernel: Kernel) -> None:
         compiler.bcc_version()
@@ -40,7 +40,7 @@ class ByBcc:
         except Exception as error:
             raise _refusal(
                 f"bcc could not compile the {build.variant} tracer", error,
-                remedy="its messages stand above",
+                remedy="see its messages above",
             ) from error  # fmt: skip
 
     def map_fd(self, name: str) -> int:
@@ -58,16 +58,18 @@ class ByBcc:
         except Exception as error:
             raise _refusal(
                 f"the kernel refused the {self._build.variant} tracer", error, ct.get_errno(),
-                remedy="the verifier's messages stand above",
+                remedy="see the verifier's messages above",
             ) from error  # fmt: skip
 
     def _load(self, function: str, attach: Attach) -> int:
         if attach is not Attach.TP_BTF:
             kind = "RAW_TRACEPOINT" if attach is Attach.RAW else "TRACEPOINT"
             return int(self._bpf.load_func(function.encode(), getattr(self._type, kind)).fd)
-        with btf.opened() as types:  # bcc knows no such programs
-            traced = types.tracepoint(self._build.event)
-        if traced is None:
+        with libbpf.loaded() as library:  # bcc knows no such programs
+            traced = library.libbpf_find_vmlinux_btf_id(
+                self._build.event.encode(), bpf.TRACE_RAW_TP
+            )
+        if traced < 0:
             raise MachineUnfit(
                 f"this kernel's BTF has no type of the tracepoint {self._build.event}",
                 remedy="attach to tracepoint or raw",

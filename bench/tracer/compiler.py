@@ -170,7 +170,7 @@ def installed(release: str) -> Iterator[None]:
 
 
 def without_kallsyms(call: Callable[[], _Result]) -> _Result:
-    """Call ``call`` in a thread that finds /proc/kallsyms empty; return its result.
+    """Call ``call`` in a thread that finds /proc/kallsyms empty, and return its result.
 
     bcc reads all of it, a fifth of the time that compiling takes, to learn whether the kernel has
     bpf_probe_read_kernel, which bufbench's programs name themselves. The thread has its own mount

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The consuming thread: started before the tracer is attached, stopped after it is detached."""
+"""Run the consuming thread, from before the tracer is attached until after it is detached."""
 
 from __future__ import annotations
 
 import os
+import resource
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import ceil
@@ -24,6 +26,17 @@ def reader(capture: Capture, consumer: Consumer) -> Callable[[], None]:
         cost_ns=consumer.cost_ns,
         late_ns=int(consumer.late_ms * 1e6),
     )
+
+
+@contextmanager
+def metered(capture: Capture) -> Iterator[None]:
+    """Record in the capture the CPU time and switches of this thread while the context lasts."""
+    cpu_before, before = time.thread_time_ns(), resource.getrusage(resource.RUSAGE_THREAD)
+    yield
+    after = resource.getrusage(resource.RUSAGE_THREAD)
+    capture.cpu_ns = time.thread_time_ns() - cpu_before
+    capture.voluntary_switches = after.ru_nvcsw - before.ru_nvcsw
+    capture.involuntary_switches = after.ru_nivcsw - before.ru_nivcsw
 
 
 @contextmanager

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The clock of kernel timestamps, held against the CLOCK_MONOTONIC that user space reads.
+"""Compare the clock of kernel timestamps with the CLOCK_MONOTONIC that user space reads.
 
 bpf_ktime_get_ns() knows no time namespace (Linux 5.6), clock_gettime() does. So a timestamp that a
 BPF program takes is bracketed between two readings of this process, and the offsets that the kernel

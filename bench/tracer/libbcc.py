@@ -8,7 +8,6 @@ measured for. The callbacks append to the capture without the GIL.
 from __future__ import annotations
 
 import ctypes as ct
-import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from bench.linux import libc, refusal
 from bench.plan.config import Consumer, Poll, Producer, Wake
 from bench.tracer import compiler
 from bench.tracer.capture import LOST_CALLBACK, PERF_CALLBACK, RING_CALLBACK, Capture
+from bench.tracer.consumer import metered
 
 _POLL_MS: Final = 10  # how long a poll waits before it looks whether to stop
 
@@ -112,20 +112,16 @@ def _drain(
 
     def drain() -> None:
         capture.spend(consumer.cost_ns)
-        cpu_before, before = time.thread_time_ns(), resource.getrusage(resource.RUSAGE_THREAD)
-        while not capture.stopping:
-            seen = capture.count + capture.overflow
-            if consumer.poll is Poll.EPOLL:
-                poll()
-            elif consumer.poll is not Poll.STOPPED:
-                consume()
-            capture.wakeups_taken += capture.count + capture.overflow > seen
-            if consumer.poll in (Poll.TIMED, Poll.STOPPED):
-                time.sleep(consumer.interval_ms / 1e3)
-        consume()
-        after = resource.getrusage(resource.RUSAGE_THREAD)
-        capture.cpu_ns = time.thread_time_ns() - cpu_before
-        capture.voluntary_switches = after.ru_nvcsw - before.ru_nvcsw
-        capture.involuntary_switches = after.ru_nivcsw - before.ru_nivcsw
+        with metered(capture):
+            while not capture.stopping:
+                seen = capture.count + capture.overflow
+                if consumer.poll is Poll.EPOLL:
+                    poll()
+                elif consumer.poll is not Poll.STOPPED:
+                    consume()
+                capture.wakeups_taken += capture.count + capture.overflow > seen
+                if consumer.poll in (Poll.TIMED, Poll.STOPPED):
+                    time.sleep(consumer.interval_ms / 1e3)
+            consume()
 
     return drain

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The system's libbpf, by ctypes, and what it says when it refuses something."""
+"""Load the system's libbpf by ctypes, and keep the reasons that it prints when a call fails."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ _NO_REASON: Final = ("processed ", "verification time", "stack depth", "arg#")
 
 
 class Libbpf:
-    """The library; what it warns of is kept, not printed. Made by :func:`loaded`."""
+    """The library, with its warnings kept instead of printed. Made by :func:`loaded`."""
 
     def __init__(self, library: ct.CDLL, warnings: list[str]) -> None:
         self._library = library
@@ -130,7 +130,7 @@ def find() -> ct.CDLL:
 
 @contextmanager
 def loaded() -> Iterator[Libbpf]:
-    """Load the system's libbpf and keep what it warns of; MachineUnfit as of :func:`find`."""
+    """Load the system's libbpf and keep its warnings; MachineUnfit as of :func:`find`."""
     library = find()
     c_library, warnings = ct.CDLL(None), list[str]()
 

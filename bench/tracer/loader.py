@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What brings tracers into the kernel: bcc, which compiles them, or libbpf, with objects."""
+"""Choose what loads tracers: bcc, which compiles them, or libbpf, from prebuilt objects."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ class Loaded(Protocol):
 
 
 class Loader(StrEnum):
-    """Who loads."""
+    """What loads tracers."""
 
     BCC = "bcc"
     PREBUILT = "prebuilt"
 
 
 def objects() -> tuple[Path, ...]:
-    """Return the objects that were made with the package: none where there was no clang."""
+    """Return the objects that were built with the package; empty where there was no clang."""
     return tuple(sorted(paths.bpf_sources().glob("*.bpf.o")))
 
 
 def chosen() -> Loader:
-    """Return what the caller names; else bcc where it is installed, or there are no objects."""
+    """Return the loader that the caller names; else bcc if installed, or if nothing is prebuilt."""
     if name := os.environ.get(VARIABLE):
         if name not in [*Loader]:
             raise UsageError(
@@ -55,12 +55,12 @@ def chosen() -> Loader:
 
 
 def has_bcc() -> bool:
-    """Return whether bcc is installed: its readers take it, whatever loads the tracers."""
+    """Return whether bcc is installed; libbcc's readers need it whatever loads the tracers."""
     return find_spec("bcc") is not None
 
 
 def version() -> str:
-    """Return what the chosen loader is, for the journal; MachineUnfit where it cannot be used."""
+    """Return the chosen loader's version, for the journal; MachineUnfit if it cannot be used."""
     if chosen() is Loader.BCC:
         return compiler.bcc_version()
     from bench.tracer import libbpf
@@ -74,6 +74,6 @@ def version() -> str:
 
 
 def shown() -> str:
-    """Say how tracers come into the kernel here; MachineUnfit as above."""
+    """Return how tracers are loaded here, in words; MachineUnfit as above."""
     found = version()
     return f"compiled by bcc {found}" if chosen() is Loader.BCC else found.removeprefix("none: ")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A reader in a process of its own: it is handed the buffers and fills rows in shared memory.
+"""Drain buffers by a reader in a process of its own, which fills rows in shared memory.
 
 docs/readers.md has the protocol, examples/reader a reader in C and one in Rust. Its rows are held
 against the ledger, as those of bufbench's own reader are.
@@ -107,7 +107,7 @@ class _Peer:
     def expect(self, word: bytes, within_s: float, asleep_s: float = inf) -> None:
         """Wait for the reader to say ``word``; MachineUnfit if it says anything else, or nothing.
 
-        Nor may it sleep for ``asleep_s`` on end meanwhile.
+        The same if it sleeps for ``asleep_s`` without a break before.
         """
         what, said = f"did not say {word.decode()!r}", b""
         end, used_ns = time.monotonic() + within_s, _use(self.child.pid)[0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A build whose object was made with the package: libbpf loads it.
+"""Load a build from an object that was made with the package, by libbpf.
 
 What bcc gets as a macro is a variable in the object (bpf/common/prebuilt.h). Some macros choose
 the object: they change what a kernel must know to verify it.
@@ -31,7 +31,7 @@ _MISSED: Final = "count_missed"
 
 
 class Prebuilt:
-    """Loaded as it is made; KernelRefused where that fails, MachineUnfit for want of an object."""
+    """A build loaded from its object; KernelRefused, or MachineUnfit if it has no object."""
 
     def __init__(self, build: Build, kernel: Kernel) -> None:
         macros = {**kernel.macros, **dict(build.macros)}
@@ -90,7 +90,7 @@ class Prebuilt:
 
 
 def _object_of(build: Build, macros: Mapping[str, int]) -> str:
-    """Return the name of the object; MachineUnfit where this kernel can have none."""
+    """Return the name of the object; MachineUnfit if this kernel can use none."""
     if _RAW in macros and _OF_KERNEL not in macros:
         raise _needs_bcc("objects for raw tracepoints take Linux 5.12")
     words = [build.variant, *(word for call, word in _COMPILED_IN.items() if macros.get(call))]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Hash tables that exits are counted in, and the consumer that reads them at an interval.
+"""Make the hash tables that exits are counted in, and read them at an interval.
 
 Of two tables the program counts in one. The consumer has it change over, and reads the other an
 interval later, when no run of the program is left that began before: so that nothing is counted in
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import resource
 import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -117,7 +116,7 @@ def opened(program: Program, capture: Capture, request: Request) -> Iterator[Ope
 
 
 class _Reader:
-    """What was counted so far: ``counts`` has (all, the storm's own) by CPU, in their order."""
+    """Both tables. ``counts``: exits so far, (all, the storm's own) by CPU in their order."""
 
     def __init__(self, fds: tuple[int, ...], chosen: mmap.mmap, cpus: int, most: int) -> None:
         self.counts = np.zeros((cpus, 2), np.int64)
@@ -151,16 +150,12 @@ def _drain(capture: Capture, request: Request, reader: _Reader) -> Callable[[], 
     stopped = request.consumer.poll is Poll.STOPPED
 
     def drain() -> None:
-        cpu_before, before = time.thread_time_ns(), resource.getrusage(resource.RUSAGE_THREAD)
-        while not capture.stopping:
-            time.sleep(interval_s)
-            if not stopped:
-                reader.turn()
-                capture.wakeups_taken += 1
-        after = resource.getrusage(resource.RUSAGE_THREAD)
-        capture.cpu_ns = time.thread_time_ns() - cpu_before
-        capture.voluntary_switches = after.ru_nvcsw - before.ru_nvcsw
-        capture.involuntary_switches = after.ru_nivcsw - before.ru_nivcsw
+        with consumer.metered(capture):
+            while not capture.stopping:
+                time.sleep(interval_s)
+                if not stopped:
+                    reader.turn()
+                    capture.wakeups_taken += 1
 
     return drain
 

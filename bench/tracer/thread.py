@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The consuming thread, seen by tracepoints: its system calls counted, its wake-ups timed."""
+"""Observe the consuming thread by tracepoints: count its system calls, time its wake-ups."""
 
 from __future__ import annotations
 

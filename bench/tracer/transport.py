@@ -89,6 +89,18 @@ class Transport(Traits, ABC):
         """Return the transport with a setting that is part of its name; UsageError."""
         raise UsageError(f"{self.name} has no {setting[:40]!r}", remedy="leave it out")
 
+    def number_of(self, setting: str, name: str, most: int) -> int:
+        """Return N of a setting ``name=N``, from 1 to ``most``; UsageError for any other."""
+        found, _, number = setting.partition("=")
+        usable = number.isascii() and number.isdecimal() and len(number) <= len(str(most))
+        value = int(number) if usable else 0
+        if found != name or not 1 <= value <= most or number != str(value):
+            raise UsageError(
+                f"{self.name} has no {setting[:40]!r}",
+                remedy=f"write {self.name}:{name}=K, with K from 1 to {most}",
+            )
+        return value
+
     def macros(self, producer: Producer, cpus: tuple[int, ...]) -> dict[str, int]:
         """Return the macros that its program is compiled with, beside those that all have."""
         if not self.calls:

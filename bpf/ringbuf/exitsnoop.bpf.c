@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The exit tracer on BPF_MAP_TYPE_RINGBUF. The rings stand in an array of maps,
+ * The exit tracer on BPF_MAP_TYPE_RINGBUF. The rings are in an array of maps,
  * so that a trial can put rings of any size there without loading anew, and one
  * per CPU as well.
  */
@@ -24,6 +24,7 @@ BPF_RINGBUF_OUTPUT(template, 1);
 BPF_ARRAY_OF_MAPS(rings, "template", MAX_RINGS);
 
 struct writer {
+	void *ctx;
 	struct tracer_settings *set;
 	struct tracer_counters *counts;
 	struct padding padding;
@@ -134,19 +135,10 @@ static __always_inline long write_record(struct writer *writer, struct exit_reco
 }
 #endif
 
-/* 0 if there is nothing to write. */
-static __always_inline int begin(void *ctx, struct writer *writer, struct exit_record *record)
+static __always_inline int find_buffer(struct writer *writer, struct exit_record *record)
 {
-	int zero = 0, slot = 0;
+	int slot = 0;
 
-	writer->set = settings.lookup(&zero);
-	writer->counts = counters.lookup(&zero);
-	if (!writer->set || !writer->counts || !find_padding(&writer->padding))
-		return 0;
-	if (!describe_exit(ctx, writer->set, record))
-		return 0;
-	count_exit(writer->counts, record->flags);
-	mark_traced(record);
 	if (writer->set->rings > 1)
 		slot = record->cpu;
 	writer->ring = rings.lookup(&slot);
@@ -157,43 +149,4 @@ static __always_inline int begin(void *ctx, struct writer *writer, struct exit_r
 	return 0;
 }
 
-#define WRITE(size) write_record(&writer, &sent.record, size)
-
-static __always_inline int trace_exit(void *ctx, int second)
-{
-	struct sent_record sent = {};
-	struct writer writer;
-	u64 begin_ns;
-	long error;
-
-	if (!is_mine(second) || !begin(ctx, &writer, &sent.record))
-		return 0;
-	time_clock();
-	set_due(writer.set, writer.counts, sent.record.flags);
-	for (u32 i = 0; i < MAX_RECORDS_PER_EXIT && i < writer.counts->due; i++) {
-		count_attempt(writer.counts, &sent.record);
-#ifdef FAULT_LOSE_SILENTLY	/* a test build: the ledger must notice */
-		if (sent.record.sequence == FAULT_LOSE_SILENTLY)
-			continue;
-#endif
-		begin_ns = begin_write();
-		EACH_SIZE(sent.record.sequence, WRITE);
-		end_write(writer.set, begin_ns, error);
-		if (error)
-			count_drop(writer.counts, sent.record.flags, error, 1);
-		next_record(&sent.record);
-	}
-	return 0;
-}
-
-int exitsnoop(void *ctx)
-{
-	return trace_exit(ctx, 0);
-}
-
-#ifdef CHECKED
-int exitsnoop_second(void *ctx)
-{
-	return trace_exit(ctx, 1);
-}
-#endif
+#include "common/trace.h"

@@ -190,6 +190,26 @@ def test_what_finds_no_room_is_counted(rig: Rig, name: str) -> None:
 
 @pytest.mark.live
 @pytest.mark.parametrize("name", TRANSPORTS)
+def test_a_tally_counts_records_and_their_ages_whatever_their_layout(rig: Rig, name: str) -> None:
+    """A record begins with its timestamp; 8 bytes before its end there is none."""
+    for stamp_at, dated in ((0, True), (64, False), (80, False)):
+        with mapped(rig, name) as buffers:
+            before_ns = time.monotonic_ns()
+            buffers.capture.tally(stamp_at, before_ns)
+            attempted = buffers.fill(5)
+            buffers.capture.stop()
+            buffers.capture.run(poll=Poll.BUSY)
+            after_ns, capture = time.monotonic_ns(), buffers.capture
+        assert (capture.delivered, capture.count) == (attempted, 0)
+        assert 72 * attempted <= capture.delivered_bytes <= 80 * attempted
+        assert 80 * attempted <= capture.peak_bytes <= 1024 * KIB
+        ages = np.frombuffer(capture.age_counts(), np.uint64)
+        assert (int(ages.sum()), capture.misdated) == ((attempted, 0) if dated else (0, attempted))
+        assert (0 < capture.age_max_ns < after_ns - before_ns) is dated
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("name", TRANSPORTS)
 def test_an_array_is_used_again_by_a_new_capture(rig: Rig, name: str) -> None:
     with mapped(rig, name) as buffers:
         buffers.fill(5)

@@ -78,10 +78,10 @@ def command(
     ):
         opened.prepare(buffer)
         form = (_Json if as_json else _Text)(found.columns(event))
-        tracing = stack.enter_context(opened.tracing(buffer))
-        shown = Showing(tracing.buffers.batch, form.lines, form.heading)
-        unshown, asked = shown.during(tracing.attached(), duration)
-        counts = _counts(tracing.buffers)
+        buffers = stack.enter_context(opened.buffers(buffer))
+        shown = Showing(buffers.batch, form.lines, form.heading)
+        unshown, asked = shown.during(opened.attached(), duration)
+        counts = _counts(buffers)
     conclude(counts, unshown, asked)
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from subprocess import TimeoutExpired
 from typing import Final
@@ -19,11 +20,12 @@ from bench.errors import MachineUnfit, UsageError
 from bench.host import process
 from bench.host.signals import start, uninterrupted
 from bench.linux import bpf, procfs
+from bench.plan.config import Poll
 from bench.questions.object.plan import Load
+from bench.tracer.capture import BIN_BITS, Capture
 from bench.tracer.libbpf import Libbpf
 from bench.tracer.object.measured import Looks, Measuring, Setting, measuring
 from bench.tracer.object.package import Package
-from bench.tracer.object.reader import BIN_BITS, Reader
 from workloads.generator import Generator
 
 _GRACE_S: Final = 15.0
@@ -165,9 +167,9 @@ def _settle(measured: Measuring) -> None:
 
 
 @contextmanager
-def _reading(reader: Reader) -> Iterator[None]:
+def _reading(reader: Capture) -> Iterator[None]:
     """Read in a thread; on leaving, all is read."""
-    thread = threading.Thread(target=reader.run, name="consumer")
+    thread = threading.Thread(target=partial(reader.run, poll=Poll.EPOLL), name="consumer")
     with uninterrupted():
         start(thread)
     try:
@@ -187,7 +189,7 @@ def _round(measured: Measuring, passed: _Passed, block: int, side: str, timed: b
             f"neither calls nor runs are counted: {measured.uncounted}",
             remedy="grant CAP_SYS_ADMIN, or set sysctl kernel.bpf_stats_enabled=1",
         )
-    ages = np.frombuffer(reader.latencies(), np.uint64)
+    ages = np.frombuffer(reader.age_counts(), np.uint64)
     p50, p99 = (_quantile(ages, each) for each in (0.5, 0.99))
     return Round(
         block=block,
@@ -204,14 +206,14 @@ def _round(measured: Measuring, passed: _Passed, block: int, side: str, timed: b
         misdated=reader.misdated,
         latency_p50_ns=p50,
         latency_p99_ns=p99,
-        latency_max_ns=reader.latency_max_ns if p50 is not None else None,
+        latency_max_ns=reader.age_max_ns if p50 is not None else None,
         kernel_ns=runs[1] if runs else None,
         kernel_runs=runs[0] if runs else None,
         consumer_cpu_ns=reader.cpu_ns,
         wakeups_taken=reader.wakeups_taken,
         wakeups_raised=passed.wakeups_raised,
         peak_bytes=reader.peak_bytes,
-        data_bytes=reader.data_bytes,
+        data_bytes=measured.footprint.data_bytes,
         physical_bytes=measured.footprint.physical_bytes,
     )
 

@@ -3,11 +3,12 @@
 
 Per record it copies and appends, stamps it or a batch, and does nothing else. From the bottom:
 
-- ``capture.h``: C that Cython lacks
-- ``capture.pxd``: its declarations, and the state that all parts share
-- ``buffers``: map and unmap
+- ``capture.h``, ``shims``: C that Cython lacks
+- ``buffers``: map and unmap, also for the sampler
+- ``capture.pxd``: the state that all parts share
 - ``consumer``: waiting, stall, cost, late records
 - ``rows``: append a record, also as libbcc's callback, and stamp it
+- ``tally``: count a record of any layout instead
 - ``ring``, ``overwriting``, ``perf``: where records come from
 - ``drain``: the loop over all buffers, and how full they are
 - ``capture.pyx``: what Python calls
@@ -15,6 +16,12 @@ Per record it copies and appends, stamps it or a batch, and does nothing else. F
 numpy is not needed here, so that ``bufbench trace`` starts without it.
 """
 
-from bench.tracer.capture.capture import LOST_CALLBACK, PERF_CALLBACK, RING_CALLBACK, Capture
+from bench.tracer.capture.capture import (
+    BIN_BITS,
+    LOST_CALLBACK,
+    PERF_CALLBACK,
+    RING_CALLBACK,
+    Capture,
+)
 
-__all__ = ["LOST_CALLBACK", "PERF_CALLBACK", "RING_CALLBACK", "Capture"]
+__all__ = ["BIN_BITS", "LOST_CALLBACK", "PERF_CALLBACK", "RING_CALLBACK", "Capture"]

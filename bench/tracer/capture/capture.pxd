@@ -1,36 +1,19 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Declare the C of capture.h and the state that all parts share."""
+"""Declare the state that all parts share."""
 
 from cpython.buffer cimport Py_buffer
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-cdef extern from "capture.h" nogil:
-    struct exit_record:
-        uint64_t timestamp_ns
-        uint32_t length
-        uint16_t flags
-    enum:
-        RECORD_OWN
-    bint unlikely(bint condition)
-    uint64_t load64 "load_acquire"(const uint64_t *place)
-    uint32_t load32 "load_acquire"(const uint32_t *place)
-    int load_int "load_acquire"(const int *place)
-    void store64 "store_release"(uint64_t *place, uint64_t value)
-    void store_int "store_release"(int *place, int value)
-    void fence_acquire()
-    void full_barrier()
-    uint64_t monotonic_ns()
-    uint64_t thread_cpu_ns()
-    void thread_switches(uint64_t *voluntary, uint64_t *involuntary)
-    void sleep_until_ns(uint64_t when, int fd)
-    int wait_readable(int epoll_fd, int timeout_ms, int wake_fd)
-    void relax()
+from bench.tracer.capture.buffers cimport Buffer
+from bench.tracer.capture.shims cimport exit_record
 
 cdef enum:
-    MAX_MAPPINGS = 16384  # two for each of the 8,192 CPUs that a kernel can have
+    MAX_BUFFERS = 16384   # two for each of the 8,192 CPUs that a kernel can have
     MAX_SAMPLES = 16384   # of occupancy; then every second is dropped
     MAX_LATE = 1024       # late records whose wait is noted; more are only counted
     MAX_RECORD = 65536    # perf_event_header.size has 16 bits
+    AGE_BITS = 8          # a bin of ages is 1/256 of them wide
+    AGES = (65 - AGE_BITS) << AGE_BITS
 
 cdef struct Row:  # bench.record.layout.ROW
     exit_record record
@@ -38,19 +21,12 @@ cdef struct Row:  # bench.record.layout.ROW
     uint32_t arrived_bytes
     uint32_t tail
 
-cdef struct Buffer:
-    bint is_ring
-    bint lazy           # its consumer's position is published once a visit
-    uint8_t *data
-    uint64_t mask       # data bytes - 1: a power of two
-    uint64_t *produced  # ring: producer position; perf: data_head
-    uint64_t *consumed  # ring: consumer position; perf: data_tail
+cdef struct Source:
+    Buffer buffer
+    bint lazy               # its consumer's position is published once a visit
     uint64_t *overwritten   # ring that overwrites: position of the oldest record; else NULL
     uint64_t missed_bytes   # that were overwritten before they were read
-
-cdef struct Mapping:
-    void *pages
-    size_t length
+    uint64_t read_ns        # of visits that read something
 
 cdef struct Sample:
     uint64_t time_ns
@@ -72,19 +48,30 @@ cdef class Capture:
     cdef readonly uint64_t malformed      # records too short for the layout
     cdef readonly uint64_t lost_reported  # sum of PERF_RECORD_LOST, or what libbcc reported
     cdef readonly uint64_t misdated       # visits whose last record claims to be delivered later
+    cdef readonly uint64_t discarded      # records that a ring's producer gave up
     cdef size_t visit_from                # first row of the visit under way
     cdef size_t stamped                   # rows before it have their time of delivery
     cdef size_t stamp_at                  # the row after which the next stamp is due
 
+    # counts in place of rows
+    cdef bint tallies
+    cdef long dated_at                    # of a u64 in a record, CLOCK_MONOTONIC ns; -1: none
+    cdef uint64_t dated_from_ns
+    cdef uint64_t ages[AGES]
+    cdef readonly uint64_t age_max_ns
+    cdef readonly uint64_t delivered
+    cdef readonly uint64_t delivered_bytes
+    cdef readonly uint64_t peak_bytes     # unread at once, over all buffers
+
     # buffers
-    cdef Buffer buffers[MAX_MAPPINGS]
-    cdef Mapping mappings[MAX_MAPPINGS]
-    cdef int mapping_count
+    cdef Source sources[MAX_BUFFERS]
+    cdef Source *next_source(self, bint lazy) except NULL
+    cdef object add(self, int fd)
+    cdef void unmap_all(self) noexcept
     cdef readonly int buffer_count
     cdef readonly size_t mapped_bytes
     cdef int turn                         # the buffer that collect() visited last
     cdef bint timed                       # visits are
-    cdef uint64_t read_ns[MAX_MAPPINGS]   # of visits that read something, by buffer
     cdef uint8_t unwrapped[MAX_RECORD]    # a perf record that wrapped, in one piece
 
     # waiting and stopping

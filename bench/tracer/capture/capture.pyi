@@ -6,6 +6,7 @@ from bench.plan.config import Poll
 RING_CALLBACK: int
 PERF_CALLBACK: int
 LOST_CALLBACK: int
+BIN_BITS: int
 
 class Capture:
     array: mmap
@@ -20,6 +21,11 @@ class Capture:
     stopping: int
     stopped_ns: int
     late_count: int
+    discarded: int
+    delivered: int
+    delivered_bytes: int
+    peak_bytes: int
+    age_max_ns: int
     wakeups_taken: int
     empty_polls: int
     cpu_ns: int
@@ -46,6 +52,8 @@ class Capture:
     def stop(self) -> None: ...
     def stall(self, from_ns: int, stall_ns: int) -> None: ...
     def spend(self, cost_ns: int) -> None: ...
+    def tally(self, stamp_at: int = ..., stamped_from_ns: int = ...) -> None: ...
+    def age_counts(self) -> bytes: ...
     def time_visits(self) -> None: ...
     def reading_ns(self, first: int, end: int) -> int: ...
     def overwritten_bytes(self, first: int, end: int) -> int: ...

@@ -6,17 +6,24 @@ from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport uint64_t, uintptr_t
 from libc.string cimport memcpy
 
+import errno
 import mmap
 import os
 import select
 
-from bench.tracer.capture.buffers cimport map_perf, map_ring, unmap_all
+from bench.tracer.capture.buffers cimport (
+    OVERWRITE_POS, PROT_READ, PROT_WRITE, map_perf, map_ring, unmap,
+)
 from bench.tracer.capture.drain cimport EDGE, drain_until_stopped, fill_rows
 from bench.tracer.capture.rows cimport on_perf_lost, on_perf_sample, on_ring_sample
+from bench.tracer.capture.shims cimport (
+    load_int, monotonic_ns, sleep_until_ns, store_int, wait_readable,
+)
 
 RING_CALLBACK = <uintptr_t>&on_ring_sample
 PERF_CALLBACK = <uintptr_t>&on_perf_sample
 LOST_CALLBACK = <uintptr_t>&on_perf_lost
+BIN_BITS = AGE_BITS
 
 
 cdef class Capture:
@@ -44,7 +51,7 @@ cdef class Capture:
         self.epoll.register(self.wake_fd, select.EPOLLIN)
 
     def __dealloc__(self):
-        unmap_all(self)
+        self.unmap_all()
         if self.wake_fd >= 0:
             os.close(self.wake_fd)
         PyBuffer_Release(&self.view)
@@ -55,15 +62,35 @@ cdef class Capture:
         ``lazy``: let the kernel know what was read after each visit, not after each record.
         ``overwrites``: its producers overwrite what was not read.
         """
-        map_ring(self, fd, data_bytes, lazy, overwrites)
-        self.epoll.register(fd, select.EPOLLIN)
-        self.waited_fds.append(fd)
+        cdef Source *source = self.next_source(lazy)
+        map_ring(&source.buffer, fd, data_bytes, PROT_READ | PROT_WRITE)
+        if overwrites:
+            source.overwritten = source.buffer.produced + OVERWRITE_POS
+        self.add(fd)
 
     def add_perf(self, int fd, size_t data_bytes, bint lazy=False):
         """Map the perf buffer of event ``fd``; OSError from mmap."""
-        map_perf(self, fd, data_bytes, lazy)
+        map_perf(&self.next_source(lazy).buffer, fd, data_bytes, PROT_READ | PROT_WRITE)
+        self.add(fd)
+
+    cdef Source *next_source(self, bint lazy) except NULL:
+        cdef Source *source = &self.sources[self.buffer_count]
+        if self.buffer_count == MAX_BUFFERS:
+            raise OSError(errno.E2BIG, "more buffers than a kernel can have CPUs")
+        source.lazy, source.overwritten, source.missed_bytes, source.read_ns = lazy, NULL, 0, 0
+        return source
+
+    cdef object add(self, int fd):
+        cdef Buffer *buffer = &self.sources[self.buffer_count].buffer
+        self.buffer_count += 1
+        self.mapped_bytes += buffer.lengths[0] + buffer.lengths[1]
         self.epoll.register(fd, select.EPOLLIN)
         self.waited_fds.append(fd)
+
+    cdef void unmap_all(self) noexcept:
+        while self.buffer_count:
+            self.buffer_count -= 1
+            unmap(&self.sources[self.buffer_count].buffer)
 
     def unmap(self):
         """Unmap all buffers, once run() reads them no more; the records stay."""
@@ -73,7 +100,7 @@ cdef class Capture:
                 # Pairs with run()'s release: its last read comes before the unmapping.
                 while load_int(&self.running):
                     sleep_until_ns(monotonic_ns() + 1_000_000, -1)
-        unmap_all(self)
+        self.unmap_all()
 
     def run(self, *, poll, uint64_t interval_ns=0, int flush_ms=0, uint64_t cost_ns=0,
             uint64_t late_ns=0):
@@ -134,6 +161,23 @@ cdef class Capture:
         if cost_ns or self.late_ns:  # else a stall that was set before stays
             store_int(&self.has_extras, 1)
 
+    def tally(self, long stamp_at=-1, uint64_t stamped_from_ns=0):
+        """Count records of any layout in place of keeping them, and sum up their ages.
+
+        ``stamp_at``: where a record has a u64 of CLOCK_MONOTONIC ns; -1: it has none. One from
+        before ``stamped_from_ns``, or after the record was read, counts as misdated.
+        """
+        self.tallies = True
+        self.dated_at, self.dated_from_ns = stamp_at, stamped_from_ns
+
+    def age_counts(self):
+        """Return how many records had each age, as bytes of uint64.
+
+        Bin b below 2 << AGE_BITS is that many ns; above, it is (b % 2^AGE_BITS + 2^AGE_BITS) <<
+        (b >> AGE_BITS) - 1.
+        """
+        return (<const char *>self.ages)[:sizeof(self.ages)]
+
     def time_visits(self):
         """Time each visit to a buffer: two more readings of the clock, or one where it is empty."""
         self.timed = True
@@ -146,7 +190,7 @@ cdef class Capture:
         cdef int index
         cdef uint64_t whole = 0
         for index in range(max(first, 0), min(end, self.buffer_count)):
-            whole += self.read_ns[index]
+            whole += self.sources[index].read_ns
         return whole
 
     def overwritten_bytes(self, int first, int end):
@@ -154,7 +198,7 @@ cdef class Capture:
         cdef int index
         cdef uint64_t whole = 0
         for index in range(max(first, 0), min(end, self.buffer_count)):
-            whole += self.buffers[index].missed_bytes
+            whole += self.sources[index].missed_bytes
         return whole
 
     def occupancy(self):

@@ -3,9 +3,9 @@
 
 from libc.stdint cimport uint64_t
 
-from bench.tracer.capture.capture cimport (
-    MAX_LATE, RECORD_OWN, Capture, Late, Row, load_int, monotonic_ns, relax, sleep_until_ns,
-    wait_readable,
+from bench.tracer.capture.capture cimport MAX_LATE, Capture, Late, Row
+from bench.tracer.capture.shims cimport (
+    RECORD_OWN, load_int, monotonic_ns, relax, sleep_until_ns, wait_readable,
 )
 
 

@@ -3,15 +3,16 @@
 
 from libc.stdint cimport uint64_t
 
-from bench.tracer.capture.capture cimport (
-    MAX_SAMPLES, Capture, Sample, full_barrier, load64, load_int, monotonic_ns, relax,
-    sleep_until_ns, thread_cpu_ns, thread_switches,
-)
+from bench.tracer.capture.capture cimport MAX_SAMPLES, Capture, Sample, Source
 from bench.tracer.capture.consumer cimport wait
 from bench.tracer.capture.overwriting cimport visit_overwriting
 from bench.tracer.capture.perf cimport visit_perf
 from bench.tracer.capture.ring cimport visit_ring
 from bench.tracer.capture.rows cimport stamp
+from bench.tracer.capture.shims cimport (
+    full_barrier, load64, load_int, monotonic_ns, relax, sleep_until_ns, thread_cpu_ns,
+    thread_switches,
+)
 
 cdef enum:  # in the order of bench.plan.config.Poll
     EPOLL
@@ -28,22 +29,23 @@ cdef enum:
 
 cdef inline uint64_t visit(Capture capture, int index, uint64_t limit) noexcept nogil:
     """Read up to ``limit`` records of one buffer; return how many."""
+    cdef Source *source = &capture.sources[index]
     cdef uint64_t read, ended_ns, begun_ns = monotonic_ns() if capture.timed else 0
     capture.visit_from = capture.count
     capture.stamp_at = capture.count + 1
-    if capture.buffers[index].overwritten != NULL:
-        read = visit_overwriting(capture, &capture.buffers[index], limit)
-    elif capture.buffers[index].is_ring:
-        read = visit_ring(capture, &capture.buffers[index], limit)
+    if source.overwritten != NULL:
+        read = visit_overwriting(capture, source, limit)
+    elif source.buffer.is_ring:
+        read = visit_ring(capture, &source.buffer, source.lazy, limit)
     else:
-        read = visit_perf(capture, &capture.buffers[index], limit)
+        read = visit_perf(capture, &source.buffer, source.lazy, limit)
     if read:
         ended_ns = monotonic_ns()
         stamp(capture, ended_ns)
         if capture.count and capture.rows[capture.count - 1].delivered_ns > ended_ns:
             capture.misdated += 1
         if capture.timed:
-            capture.read_ns[index] += min(ended_ns - begun_ns, MOST_NS_PER_READ * read)
+            source.read_ns += min(ended_ns - begun_ns, MOST_NS_PER_READ * read)
     return read
 
 
@@ -62,15 +64,30 @@ cdef inline size_t fill_rows(Capture capture) noexcept nogil:
     return capture.count
 
 
-cdef inline void sample(Capture capture) noexcept nogil:
-    """Note the unread bytes of all buffers, at most MAX_SAMPLES times, evenly over the passes.
+cdef inline uint64_t unread(Capture capture) noexcept nogil:
+    """Return the unread bytes of all buffers.
 
     The consumer's positions are written by this thread alone. A producer's is read after its
     consumer's, and never falls behind it: the difference is no less than 0.
     """
+    cdef Source *source
     cdef int index
     cdef uint64_t consumed, used = 0
+    for index in range(capture.buffer_count):
+        source = &capture.sources[index]
+        consumed = source.buffer.consumed[0]
+        if source.overwritten != NULL:
+            consumed = max(consumed, load64(source.overwritten))
+        used += load64(source.buffer.produced) - consumed
+    return used
+
+
+cdef inline void sample(Capture capture) noexcept nogil:
+    """Note the unread bytes: at most MAX_SAMPLES times, evenly over the passes, or their peak."""
     cdef size_t kept
+    if capture.tallies:
+        capture.peak_bytes = max(capture.peak_bytes, unread(capture))
+        return
     capture.passes += 1
     if capture.passes % capture.sample_stride:
         return
@@ -80,12 +97,7 @@ cdef inline void sample(Capture capture) noexcept nogil:
         capture.sample_count = MAX_SAMPLES // 2
         capture.sample_stride *= 2
         return
-    for index in range(capture.buffer_count):
-        consumed = capture.buffers[index].consumed[0]
-        if capture.buffers[index].overwritten != NULL:
-            consumed = max(consumed, load64(capture.buffers[index].overwritten))
-        used += load64(capture.buffers[index].produced) - consumed
-    capture.samples[capture.sample_count] = Sample(monotonic_ns(), used)
+    capture.samples[capture.sample_count] = Sample(monotonic_ns(), unread(capture))
     capture.sample_count += 1
 
 

@@ -7,18 +7,18 @@ what was read at a position that overwrite_pos has not passed since is whole.
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from bench.tracer.capture.capture cimport (
-    Buffer, Capture, Row, fence_acquire, load32, load64, store64,
+from bench.tracer.capture.buffers cimport (
+    BPF_RINGBUF_BUSY_BIT, BPF_RINGBUF_DISCARD_BIT, BPF_RINGBUF_HDR_SZ, Buffer, ring_step,
 )
-from bench.tracer.capture.ring cimport (
-    BPF_RINGBUF_BUSY_BIT, BPF_RINGBUF_DISCARD_BIT, BPF_RINGBUF_HDR_SZ,
-)
+from bench.tracer.capture.capture cimport Capture, Row, Source
 from bench.tracer.capture.rows cimport copied, keep
+from bench.tracer.capture.shims cimport fence_acquire, load32, load64, store64
 
 
-cdef inline uint64_t visit_overwriting(Capture capture, Buffer *ring,
+cdef inline uint64_t visit_overwriting(Capture capture, Source *source,
                                        uint64_t limit) noexcept nogil:
     """Read up to ``limit`` records, the oldest first that is still there; return how many."""
+    cdef Buffer *ring = &source.buffer
     cdef uint64_t oldest, position = ring.consumed[0]
     cdef uint64_t end = load64(ring.produced)
     cdef uint64_t read = 0
@@ -26,16 +26,16 @@ cdef inline uint64_t visit_overwriting(Capture capture, Buffer *ring,
     cdef uint8_t *record
     cdef Row *row
     while position < end and read < limit:
-        oldest = load64(ring.overwritten)
+        oldest = load64(source.overwritten)
         if oldest > position:
-            ring.missed_bytes += oldest - position
+            source.missed_bytes += oldest - position
             position = oldest
             store64(ring.consumed, position)
             continue
         record = ring.data + (position & ring.mask)
         header = load32(<uint32_t *>record)
         # Before its length is believed: what has been overwritten may be anything.
-        if load64(ring.overwritten) > position:
+        if load64(source.overwritten) > position:
             continue
         if header & BPF_RINGBUF_BUSY_BIT:
             break
@@ -43,11 +43,11 @@ cdef inline uint64_t visit_overwriting(Capture capture, Buffer *ring,
         if not header & BPF_RINGBUF_DISCARD_BIT:
             row = copied(capture, record + BPF_RINGBUF_HDR_SZ, size)
             fence_acquire()  # the copy is made before overwrite_pos is read again
-            if load64(ring.overwritten) > position:
+            if load64(source.overwritten) > position:
                 continue
             if row != NULL:
                 keep(capture)
-        position += (size + BPF_RINGBUF_HDR_SZ + 7) & ~<uint64_t>7
+        position += ring_step(size)
         store64(ring.consumed, position)
         read += 1
     return read

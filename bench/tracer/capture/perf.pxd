@@ -4,30 +4,26 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from bench.tracer.capture.capture cimport Buffer, Capture, load64, store64, unlikely
+from bench.tracer.capture.buffers cimport (
+    PERF_HEADER_BYTES, PERF_RAW_AT, PERF_RECORD_LOST, PERF_RECORD_SAMPLE, Buffer, lost_at,
+)
+from bench.tracer.capture.capture cimport Capture
 from bench.tracer.capture.rows cimport add_lost, append
-
-cdef extern from "linux/perf_event.h":
-    enum:
-        PERF_RECORD_LOST
-        PERF_RECORD_SAMPLE
-
-cdef enum:
-    HEADER_BYTES = 8  # u32 type, u16 misc, u16 size
-    RAW_AT = 12       # PERF_SAMPLE_RAW: u32 size after the header, then the data
-    LOST_AT = 16      # PERF_RECORD_LOST: u64 id after the header, then u64 lost
+from bench.tracer.capture.shims cimport load64, store64, unlikely
+from bench.tracer.capture.tally cimport tally
 
 
-cdef inline uint64_t visit_perf(Capture capture, Buffer *perf, uint64_t limit) noexcept nogil:
+cdef inline uint64_t visit_perf(Capture capture, Buffer *perf, bint lazy,
+                                uint64_t limit) noexcept nogil:
     """Read up to ``limit`` records; return how many."""
     cdef uint64_t position = perf.consumed[0]  # written by this thread alone
     # Pairs with smp_wmb() before the store to data_head in perf_output_put_handle(), which makes
     # it when no writer of the CPU is nested any more: every record before this position is whole.
     cdef uint64_t end = load64(perf.produced)
     cdef uint64_t read = 0
-    cdef bint lazy = perf.lazy
     cdef uint64_t header
     cdef uint32_t kind, size
+    cdef bint tallies = capture.tallies
     while position < end and read < limit:
         # Bounds: positions and sizes are multiples of 8, and so is the length of the data
         # (perf_output_sample(): raw data are padded). 8 bytes at such a place never wrap.
@@ -35,10 +31,10 @@ cdef inline uint64_t visit_perf(Capture capture, Buffer *perf, uint64_t limit) n
         kind = <uint32_t>header
         size = <uint32_t>(header >> 48)
         if kind == PERF_RECORD_SAMPLE:
-            append_raw(capture, perf, position)
+            append_raw(capture, perf, position, tallies)
         elif kind == PERF_RECORD_LOST:
-            add_lost(capture, (<uint64_t *>(perf.data + ((position + LOST_AT) & perf.mask)))[0])
-        elif size < HEADER_BYTES:  # not a perf record at all: nothing behind it can be found
+            add_lost(capture, lost_at(perf, position))
+        elif size < PERF_HEADER_BYTES:  # not a perf record at all: nothing behind it can be found
             capture.malformed += 1
             size = end - position
         position += size
@@ -53,19 +49,23 @@ cdef inline uint64_t visit_perf(Capture capture, Buffer *perf, uint64_t limit) n
     return read
 
 
-cdef inline void append_raw(Capture capture, Buffer *perf, uint64_t position) noexcept nogil:
+cdef inline void append_raw(Capture capture, Buffer *perf, uint64_t position,
+                            bint tallies) noexcept nogil:
     """Append the raw data of the sample at ``position``, first put together if they wrap.
 
     Bounds: ``size`` is part of the header's, which has 16 bits, and of ``unwrapped``'s 65,536.
     __perf_output_begin() refuses a record longer than the data, so that the rest after a wrap
     ends before it began.
     """
-    cdef uint32_t size = (<uint32_t *>(perf.data + ((position + HEADER_BYTES) & perf.mask)))[0]
-    cdef uint64_t start = (position + RAW_AT) & perf.mask
+    cdef uint32_t size = (<uint32_t *>(perf.data + ((position + PERF_HEADER_BYTES) & perf.mask)))[0]
+    cdef uint64_t start = (position + PERF_RAW_AT) & perf.mask
     cdef uint64_t first = perf.mask + 1 - start
     cdef uint8_t *data = perf.data + start
     if unlikely(first < size):
         memcpy(capture.unwrapped, data, first)
         memcpy(capture.unwrapped + first, perf.data, size - first)
         data = capture.unwrapped
-    append(capture, data, size)
+    if tallies:
+        tally(capture, data, size)
+    else:
+        append(capture, data, size)

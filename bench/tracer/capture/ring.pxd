@@ -3,17 +3,17 @@
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from bench.tracer.capture.capture cimport Buffer, Capture, load32, load64, store64
+from bench.tracer.capture.buffers cimport (
+    BPF_RINGBUF_BUSY_BIT, BPF_RINGBUF_DISCARD_BIT, BPF_RINGBUF_HDR_SZ, Buffer, ring_step,
+)
+from bench.tracer.capture.capture cimport Capture
 from bench.tracer.capture.rows cimport append
-
-cdef extern from "linux/bpf.h":
-    enum:
-        BPF_RINGBUF_BUSY_BIT
-        BPF_RINGBUF_DISCARD_BIT
-        BPF_RINGBUF_HDR_SZ
+from bench.tracer.capture.shims cimport load32, load64, store64
+from bench.tracer.capture.tally cimport tally
 
 
-cdef inline uint64_t visit_ring(Capture capture, Buffer *ring, uint64_t limit) noexcept nogil:
+cdef inline uint64_t visit_ring(Capture capture, Buffer *ring, bint lazy,
+                                uint64_t limit) noexcept nogil:
     """Read up to ``limit`` records; return how many, discarded ones included."""
     cdef uint64_t position = ring.consumed[0]  # written by this thread alone
     # Pairs with smp_store_release(&rb->producer_pos) at the end of __bpf_ringbuf_reserve(): it has
@@ -22,6 +22,7 @@ cdef inline uint64_t visit_ring(Capture capture, Buffer *ring, uint64_t limit) n
     cdef uint64_t read = 0
     cdef uint32_t header, size
     cdef uint8_t *record
+    cdef bint tallies = capture.tallies
     while position < end and read < limit:
         # Bounds: positions and lengths are multiples of 8, so that a header never leaves the data.
         # __bpf_ringbuf_reserve() refuses a record longer than the data, which are mapped twice in
@@ -33,14 +34,18 @@ cdef inline uint64_t visit_ring(Capture capture, Buffer *ring, uint64_t limit) n
         if header & BPF_RINGBUF_BUSY_BIT:
             break  # reserved, not yet submitted: later records wait behind it
         size = header & ~<uint32_t>BPF_RINGBUF_DISCARD_BIT
-        if not header & BPF_RINGBUF_DISCARD_BIT:
+        if header & BPF_RINGBUF_DISCARD_BIT:
+            capture.discarded += 1
+        elif tallies:
+            tally(capture, record + BPF_RINGBUF_HDR_SZ, size)
+        else:
             append(capture, record + BPF_RINGBUF_HDR_SZ, size)
-        position += (size + BPF_RINGBUF_HDR_SZ + 7) & ~<uint64_t>7
+        position += ring_step(size)
         # Pairs with smp_load_acquire(&rb->consumer_pos) in __bpf_ringbuf_reserve(): the copy is
         # made before the space is written again.
-        if not ring.lazy:
+        if not lazy:
             store64(ring.consumed, position)
         read += 1
-    if ring.lazy:
+    if lazy:
         store64(ring.consumed, position)
     return read

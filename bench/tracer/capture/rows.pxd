@@ -12,10 +12,9 @@ the stamps show.
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from bench.tracer.capture.capture cimport (
-    Capture, Row, exit_record, load_int, monotonic_ns, unlikely,
-)
+from bench.tracer.capture.capture cimport Capture, Row
 from bench.tracer.capture.consumer cimport do_extras
+from bench.tracer.capture.shims cimport exit_record, load_int, monotonic_ns, unlikely
 
 cdef enum:
     STAMPED_ALONE = 64

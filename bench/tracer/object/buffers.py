@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The buffers of a loaded object, read by libbpf: rings and perf event arrays alike."""
+"""Read the buffers of a loaded object by libbpf: rings and perf event arrays alike."""
 
 from __future__ import annotations
 

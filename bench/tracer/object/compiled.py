@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""An object from its source, by the distribution's clang and the running kernel's types."""
+"""Compile an object from its source, by the distribution's clang and this kernel's types."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The sections of a BPF object, read before libbpf is handed it, which trusts more than it should.
+"""Read the sections of a BPF object before libbpf does, which trusts more than it should.
 
 Source of the format: elf(5).
 """

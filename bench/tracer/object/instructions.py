@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A loaded program's instructions, rewritten: sending is counted, or goes to the other transport.
+"""Rewrite a loaded program: count what it sends, or send it through the other transport.
 
 Each call that sends is redirected to a function behind the program, with registers and a stack of
 its own, which counts by CPU. Source of the encoding: Documentation/bpf/standardization.
@@ -63,8 +63,8 @@ _CALL, _EXIT, _LOAD_WIDE, _MOVE, _SET, _SET_WORD = 0x85, 0x95, 0x18, 0xBF, 0xB7,
 _ADD, _AND_VALUE, _SHIFT_LEFT = 0x0F, 0x57, 0x67
 _STORE, _LOAD, _ATOMIC_ADD = 0x7B, 0x79, 0xDB
 _IF_NOT_NEGATIVE, _IF_NOT = 0x75, 0x55
-_JUMP_FAR: Final = 0x06
-_JUMPS: Final = (5, 6)  # classes
+_JUMP: Final = 0x05
+_FARTHEST_JUMP: Final = 2**15 - 1
 _OF_MAP, _OF_VALUE, _OF_FUNCTION, _OF_PROGRAM = 1, 2, 4, 1  # what a wide load or a call refers to
 _FRAME: Final = 10  # the register of the stack
 _STACK_BYTES: Final = 512
@@ -149,60 +149,32 @@ def _function(helper: Helper, counters_fd: int, to: int | None) -> list[Instruct
 
 
 def _with_context(code: Code, stack_bytes: int) -> list[Instruction]:
-    """Keep the context on the stack, and hand it to each output as a fifth argument."""
-    main = _end_of_main(code)
+    """Keep the context on the stack, and hand it to each output as a fifth argument.
+
+    Outputs move to the front, to be jumped to and back from: all other jumps stay as they are.
+    """
     sends = [
         place
         for place, each in enumerate(code)
         if _is_helper(each) and each[3] == Helper.RINGBUF_OUTPUT
     ]
-    if sends[-1] >= main:
+    if sends[-1] >= _end_of_main(code):
         raise UsageError(
             f"{Helper.RINGBUF_OUTPUT.title} in a function that is not inlined has no context"
         )
     slot = -(-stack_bytes // 8) * 8 + 8
     if slot > _STACK_BYTES:
         raise UsageError("the program's stack is full, and the context has no place")
-    before: dict[int, Instruction] = dict.fromkeys(sends, (_LOAD, 5 | _FRAME << 4, -slot, 0))
-    return _inserted(code, (_STORE, _FRAME | 1 << 4, -slot, 0), before)
-
-
-def _inserted(
-    code: Code, first: Instruction, before: Mapping[int, Instruction]
-) -> list[Instruction]:
-    """Insert ``first``, and an instruction before each of these places; jumps follow."""
-    moved, place = [], 1
-    for index in range(len(code)):
-        moved.append(place)
-        place += 1 + (index in before)
-    moved.append(place)
-    found = [first]
-    for index, each in enumerate(code):
-        if index in before:
-            found.append(before[index])
-        here = len(found)
-        target = _target(code, index)
-        if target is not None:
-            each = _aimed(each, moved[target] - here - 1)  # noqa: PLW2901
-        found.append(each)
-    return found
-
-
-def _target(code: Code, index: int) -> int | None:
-    """Return where an instruction leads to; None for one that leads nowhere."""
-    operation, _, offset, value = code[index]
-    if operation & 7 in _JUMPS and operation not in (_CALL, _EXIT):
-        return index + 1 + (value if operation == _JUMP_FAR else offset)
-    if _is_call(code[index]) or _refers_to_function(code, index):
-        return index + 1 + value
-    return None
-
-
-def _aimed(each: Instruction, distance: int) -> Instruction:
-    operation, registers, offset, value = each
-    if operation in (_CALL, _LOAD_WIDE, _JUMP_FAR):
-        return operation, registers, offset, distance
-    return operation, registers, distance, value
+    begin = 2 + 3 * len(sends)
+    if begin + len(code) > _FARTHEST_JUMP:
+        raise UsageError("the program is too long to hand its context to each output")
+    front = [(_STORE, _FRAME | 1 << 4, -slot, 0), (_JUMP, 0, begin - 2, 0)]
+    rest = [*code]
+    for place in sends:
+        distance = begin + place - len(front)
+        rest[place] = (_JUMP, 0, -distance - 1, 0)
+        front += [(_LOAD, 5 | _FRAME << 4, -slot, 0), code[place], (_JUMP, 0, distance - 2, 0)]
+    return front + rest
 
 
 def _end_of_main(code: Code) -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import ctypes as ct
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from errno import EPERM
 from typing import Any, Final
@@ -106,7 +106,7 @@ class Object:
             raise self._library.refused("the kernel refuses this object", -failed) from error
 
     @contextmanager
-    def tracing(self, buffer_bytes: int | None) -> Iterator[Tracing]:
+    def buffers(self, buffer_bytes: int | None) -> Iterator[Buffers]:
         """Load the prepared object and open its buffers; nothing is attached."""
         self.load()
         with Buffers.opened(
@@ -115,7 +115,7 @@ class Object:
             perf=self.descriptors(bpf.PERF_EVENT_ARRAY),
             bytes_per_cpu=buffer_bytes,
         ) as buffers:
-            yield Tracing(self.attached, buffers)
+            yield buffers
 
     @contextmanager
     def attached(self) -> Iterator[None]:
@@ -216,14 +216,6 @@ class Object:
         """Return the descriptors of its maps of this kind, once it is loaded."""
         fd = self._library.bpf_map__fd
         return [fd(each.handle) for each in self.maps() if each.kind == kind]
-
-
-@dataclass(frozen=True, slots=True)
-class Tracing:
-    """An object that is loaded and has its buffers."""
-
-    attached: Callable[[], AbstractContextManager[None]]
-    buffers: Buffers
 
 
 @contextmanager

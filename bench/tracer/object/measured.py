@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""An object whose sending is counted and whose buffers are read here, on either transport."""
+"""Load an object on either transport with its sending counted, to read its buffers here."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from bench.linux import bpf, perf_event, procfs, refusal
 from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
 from bench.record.footprint import Footprint, perfbuf_footprint, ringbuf_footprint
+from bench.tracer.capture import Capture
 from bench.tracer.libbpf import Libbpf
 from bench.tracer.object import elf, instructions, loaded
 from bench.tracer.object.instructions import Helper
 from bench.tracer.object.package import Package
-from bench.tracer.object.reader import Reader
 from bench.tracer.object.replaced import Counters, Counts, code_of, replace
 
 _PROGRAM_ARRAY: Final = 3  # BPF_MAP_TYPE_PROG_ARRAY
@@ -55,7 +55,7 @@ class Setting:
 class Measuring:
     """An object that is loaded and has its buffers; nothing is attached yet."""
 
-    reader: Reader
+    reader: Capture
     counters: Counters
     uncounted: str  # why nothing is counted; "": all sending is
     footprint: Footprint
@@ -138,7 +138,8 @@ def measuring(library: Libbpf, package: Package, setting: Setting) -> Iterator[M
             if to is not None:
                 raise
             uncounted = error.message
-        reader = Reader(setting.stamp_at, setting.stamped_from_ns)
+        reader = Capture(1)
+        reader.tally(setting.stamp_at, setting.stamped_from_ns)
         stack.callback(reader.unmap)
         footprint, events = _open(reader, rings, perfs, each_bytes, stack)
         senders = (
@@ -203,7 +204,7 @@ def _made(kind: int, data_bytes: int, stack: ExitStack) -> int:
 
 
 def _open(
-    reader: Reader, rings: list[int], perfs: list[int], each_bytes: int, stack: ExitStack
+    reader: Capture, rings: list[int], perfs: list[int], each_bytes: int, stack: ExitStack
 ) -> tuple[Footprint, tuple[int, ...]]:
     """Give the reader all buffers; return their footprint, and the events of perf buffers."""
     events = list[int]()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Put rewritten programs in the place of those that libbpf has loaded, before it attaches them.
+"""Replace programs that libbpf has loaded by rewritten ones, before it attaches them.
 
 A descriptor keeps its number and gets another program, so that libbpf attaches that one, by
 whatever its section says.
@@ -72,7 +72,7 @@ def code_of(library: Libbpf, program: Program) -> list[Instruction]:
 
 
 def replace(library: Libbpf, programs: Sequence[Program], licence: bytes, rewrite: Rewrite) -> None:
-    """Replace every program that sends; KernelRefused, and none is, where one cannot be."""
+    """Replace every program that sends, or none: KernelRefused if one cannot be replaced."""
     with ExitStack() as stack:
         found = []
         for each in programs:
@@ -86,11 +86,11 @@ def replace(library: Libbpf, programs: Sequence[Program], licence: bytes, rewrit
 
 
 def _stack_bytes(load: Callable[[Code], tuple[int, str]], code: Code) -> int:
-    """Return what a program uses of its stack, by the verifier's word."""
+    """Return how much of its stack a program uses, as the verifier reports it."""
     _, log = load(code)
     found = _STACK.search(log)
     if found is None:
-        raise MachineUnfit("this kernel does not say how much of its stack a program uses")
+        raise MachineUnfit("this kernel does not report how much of its stack a program uses")
     return int(found[1])
 
 

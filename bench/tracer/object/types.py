@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from functools import partial
 from itertools import islice
 from typing import Final
 
@@ -55,6 +56,7 @@ _NAMED_ROWS: Final = frozenset({Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.ENUM64}
 _MODIFIERS: Final = frozenset(
     {Kind.TYPEDEF, Kind.VOLATILE, Kind.CONST, Kind.RESTRICT, Kind.TYPE_TAG}
 )
+_NUMBERS: Final = frozenset({Kind.INT, Kind.ENUM, Kind.ENUM64})
 _WORDS: Final = {Kind.STRUCT: "struct ", Kind.UNION: "union ", Kind.ENUM: "enum "}
 _SIGNED: Final = 1
 _BOOL: Final = 4
@@ -143,7 +145,7 @@ class Types:
             raise UsageError(f"its BTF is larger than {_MOST_BYTES >> 20} MiB")
         try:
             return cls(list(_types(blob)))
-        except (struct.error, ValueError) as error:  # ValueError: a kind that is none
+        except (struct.error, ValueError) as error:  # ValueError: an unknown kind
             raise UsageError("its BTF is damaged", remedy=_REMEDY) from error
 
     def structures(self) -> list[str]:
@@ -238,36 +240,22 @@ class Types:
     def _number(
         self, found: Type, name: str, offset: int, size: int, *, shift: int = 0, bits: int = 0
     ) -> Column:
-        form, signed, each = Form.NUMBER, False, 0
-        names: Mapping[int, str] = {}
-        if found.kind is Kind.INT:
-            encoding = found.rows[0][0] >> 24
-            signed = bool(encoding & _SIGNED)
-            form = Form.TRUTH if encoding & _BOOL else Form.NUMBER
-        elif found.kind in (Kind.ENUM, Kind.ENUM64):
-            form, signed = Form.ENUM, found.flag
-            numbers = (_enumerator(row, signed) for row in found.rows)
-            names = dict(zip(numbers, found.names, strict=True))
-        elif found.kind is Kind.FLOAT and size in (4, 8):
-            form = Form.FLOAT
-        elif found.kind is Kind.PTR:
-            form, size = Form.BYTES, 8
-            each = size
-        else:
+        if found.kind is Kind.PTR:
+            return Column(name=name, form=Form.BYTES, offset=offset, size=8, each=8)
+        if found.kind not in _NUMBERS and (found.kind is not Kind.FLOAT or size not in (4, 8)):
             raise UsageError(f"the values of {name or 'its event'} have no form in BTF")
         if not 0 < size <= 16:
             raise UsageError(f"its BTF is damaged: {name} has {size} bytes", remedy=_REMEDY)
-        return Column(
-            name=name,
-            form=form,
-            offset=offset,
-            size=size,
-            signed=signed,
-            each=each,
-            shift=shift,
-            bits=bits,
-            names=names,
-        )
+        column = partial(Column, name=name, offset=offset, size=size, shift=shift, bits=bits)
+        if found.kind is Kind.FLOAT:
+            return column(form=Form.FLOAT)
+        if found.kind is Kind.INT:
+            encoding = found.rows[0][0] >> 24
+            form = Form.TRUTH if encoding & _BOOL else Form.NUMBER
+            return column(form=form, signed=bool(encoding & _SIGNED))
+        numbers = (_enumerator(row, found.flag) for row in found.rows)
+        names = dict(zip(numbers, found.names, strict=True))
+        return column(form=Form.ENUM, signed=found.flag, names=names)
 
     def _array(self, found: Type, name: str, offset: int) -> Column:
         element, _, count = found.rows[0]

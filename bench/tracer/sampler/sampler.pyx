@@ -4,53 +4,30 @@
 
 from collections import namedtuple
 
-from cpython.exc cimport PyErr_SetFromErrnoWithFilename
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
-cdef extern from "sys/mman.h":
-    void *mmap(void *, size_t, int, int, int, long)
-    int munmap(void *, size_t)
-    int PROT_READ, MAP_SHARED
-    void *MAP_FAILED
-
-cdef extern from "capture.h" nogil:
-    uint64_t monotonic_ns()
-    uint64_t thread_cpu_ns()
-    void sleep_until_ns(uint64_t when, int fd)
-    uint64_t load64 "load_acquire"(const uint64_t *place)
-    int load_int "load_acquire"(const int *place)
-    void store_int "store_release"(int *place, int value)
-
-cdef extern from "linux/perf_event.h":
-    struct perf_event_mmap_page:
-        unsigned long long data_head
-        unsigned long long data_tail
+from bench.tracer.capture.buffers cimport (
+    BPF_RINGBUF_BUSY_BIT, BPF_RINGBUF_DISCARD_BIT, PERF_HEADER_BYTES, PERF_RECORD_LOST,
+    PERF_RECORD_SAMPLE, PROT_READ, Buffer, lost_at, map_perf, map_ring, ring_step, unmap,
+)
+from bench.tracer.capture.shims cimport (
+    load64, load_int, monotonic_ns, sleep_until_ns, store_int, thread_cpu_ns,
+)
 
 cdef enum:
-    PAGE = 4096
     MOST_BUFFERS = 1024
     STEPS = 256           # of how full a buffer is
     LENGTHS = 256         # different lengths of records that are counted apart
     BINS = 8192           # of time; when they are full, every two become one
-    HEADER = 8            # of a ring's record, and of perf's
-    BUSY_OR_DISCARDED = 0xC0000000  # BPF_RINGBUF_BUSY_BIT and BPF_RINGBUF_DISCARD_BIT
-    DISCARDED = 0x40000000
     CHECK_EVERY = 64      # samples, of what sampling takes
-    PERF_RECORD_LOST = 2
-    PERF_RECORD_SAMPLE = 9
 
 cdef uint64_t PEAK_NS = 100000000  # the peak rate is over so long
 cdef uint64_t FIRST_BIN_NS = 10000000
 
-cdef struct Buffer:
-    bint is_ring
-    uint8_t *data
-    uint64_t size
-    const uint64_t *produced
-    const uint64_t *consumed
-    void *mappings[2]
-    size_t lengths_bytes[2]
+cdef struct Watched:
+    Buffer buffer
     uint64_t walked          # up to where records were counted
     uint64_t first
     uint64_t samples
@@ -78,65 +55,72 @@ Seen = namedtuple("Seen", (
     "uncounted_bytes", "discarded", "lost", "absence_ns", "peak_bytes_per_s", "lengths"))
 
 
-cdef inline void count_length(Buffer *buffer, uint32_t length) noexcept nogil:
+cdef inline void count_length(Watched *watched, uint32_t length) noexcept nogil:
     cdef int place
-    for place in range(buffer.length_count):
-        if buffer.length[place] == length:
-            buffer.of_length[place] += 1
+    for place in range(watched.length_count):
+        if watched.length[place] == length:
+            watched.of_length[place] += 1
             return
-    if buffer.length_count < LENGTHS:
-        buffer.length[buffer.length_count] = length
-        buffer.of_length[buffer.length_count] = 1
-        buffer.length_count += 1
+    if watched.length_count < LENGTHS:
+        watched.length[watched.length_count] = length
+        watched.of_length[watched.length_count] = 1
+        watched.length_count += 1
 
 
-cdef inline uint64_t walk_ring(Buffer *buffer, uint64_t end) noexcept nogil:
-    """Count records up to ``end``; return where it came to.
+cdef inline void halve(uint64_t *bins) noexcept nogil:
+    """Make every two bins one, and clear the upper half."""
+    cdef int kept
+    for kept in range(BINS // 2):
+        bins[kept] = bins[2 * kept] + bins[2 * kept + 1]
+    memset(bins + BINS // 2, 0, BINS // 2 * sizeof(uint64_t))
+
+
+cdef inline void walk_ring(Watched *watched, uint64_t end) noexcept nogil:
+    """Count records up to ``end``.
 
     kernel/bpf/ringbuf.c, __bpf_ringbuf_reserve(): a header is written before the producer's
     position moves over it.
     """
-    cdef uint64_t place = buffer.walked
+    cdef Buffer *ring = &watched.buffer
+    cdef uint64_t place = watched.walked
     cdef uint32_t header, length
     while place < end:
-        header = (<const uint32_t *>(buffer.data + (place & (buffer.size - 1))))[0]
-        length = header & ~<uint32_t>BUSY_OR_DISCARDED
-        if length > buffer.size:
+        header = (<const uint32_t *>(ring.data + (place & ring.mask)))[0]
+        length = header & ~<uint32_t>(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT)
+        if length > ring.mask:
             break
-        if header & DISCARDED:
-            buffer.discarded += 1
-        buffer.records += 1
-        count_length(buffer, length)
-        place += (length + HEADER + 7) & ~<uint64_t>7
-    return place
+        if header & BPF_RINGBUF_DISCARD_BIT:
+            watched.discarded += 1
+        watched.records += 1
+        count_length(watched, length)
+        place += ring_step(length)
 
 
-cdef inline uint64_t walk_perf(Buffer *buffer, uint64_t end) noexcept nogil:
-    """The same of a perf buffer, whose records may say that others were lost."""
-    cdef uint64_t place = buffer.walked
+cdef inline void walk_perf(Watched *watched, uint64_t end) noexcept nogil:
+    """Count records of a perf buffer, some of which may say that others were lost."""
+    cdef Buffer *perf = &watched.buffer
+    cdef uint64_t place = watched.walked
     cdef uint8_t *record
     cdef uint16_t length
     cdef uint32_t kind
     while place < end:
-        record = buffer.data + (place & (buffer.size - 1))
+        record = perf.data + (place & perf.mask)
         kind = (<const uint32_t *>record)[0]
         length = (<const uint16_t *>(record + 6))[0]
-        if length < HEADER:
+        if length < PERF_HEADER_BYTES:
             break
-        if kind == PERF_RECORD_LOST:  # header, id, lost; it may wrap between the two
-            buffer.lost += (<const uint64_t *>(
-                buffer.data + ((place + 16) & (buffer.size - 1))))[0]
+        if kind == PERF_RECORD_LOST:
+            watched.lost += lost_at(perf, place)
         elif kind == PERF_RECORD_SAMPLE:
-            buffer.records += 1
-            count_length(buffer, length)
+            watched.records += 1
+            count_length(watched, length)
         place += length
-    return place
 
 
 cdef class Sampler:
     """Up to 1,024 buffers, and what was seen of each. Unmapped when it is let go."""
 
-    cdef Buffer *buffers
+    cdef Watched *buffers
     cdef int count
     cdef int stopping
     cdef uint64_t begun_ns
@@ -145,67 +129,37 @@ cdef class Sampler:
 
     def __cinit__(self):
         self.bin_ns = FIRST_BIN_NS
-        self.buffers = <Buffer *>calloc(MOST_BUFFERS, sizeof(Buffer))
+        self.buffers = <Watched *>calloc(MOST_BUFFERS, sizeof(Watched))
         if self.buffers == NULL:
             raise MemoryError
 
     def __dealloc__(self):
-        cdef int index, part
-        if self.buffers == NULL:
-            return
-        for index in range(self.count):
-            for part in range(2):
-                if self.buffers[index].mappings[part] != NULL:
-                    munmap(self.buffers[index].mappings[part],
-                           self.buffers[index].lengths_bytes[part])
+        while self.count:
+            self.count -= 1
+            unmap(&self.buffers[self.count].buffer)
         free(self.buffers)
-
-    cdef void *map_pages(self, int fd, size_t length, long offset) except NULL:
-        cdef void *pages = mmap(NULL, length, PROT_READ, MAP_SHARED, fd, offset)
-        if pages == MAP_FAILED:
-            PyErr_SetFromErrnoWithFilename(OSError, "pages of a buffer")
-        return pages
-
-    cdef Buffer *fresh(self) except NULL:
-        if self.count == MOST_BUFFERS:
-            raise ValueError("more buffers than can be watched at once")
-        return &self.buffers[self.count]
-
-    cdef int begin(self, Buffer *buffer) except -1:
-        buffer.walked = buffer.first = load64(buffer.produced)
-        buffer.last_consumed = load64(buffer.consumed)
-        self.count += 1
-        return self.count - 1
 
     def add_ring(self, int fd, size_t data_bytes):
         """Map the ring buffer of map ``fd``; return its index. OSError from mmap."""
-        cdef Buffer *buffer = self.fresh()
-        cdef void *own = self.map_pages(fd, PAGE, 0)
-        cdef void *kernels
-        buffer.mappings[0], buffer.lengths_bytes[0] = own, PAGE
-        try:
-            kernels = self.map_pages(fd, PAGE + 2 * data_bytes, PAGE)
-        except OSError:
-            munmap(own, PAGE)
-            buffer.mappings[0] = NULL
-            raise
-        buffer.mappings[1], buffer.lengths_bytes[1] = kernels, PAGE + 2 * data_bytes
-        buffer.is_ring, buffer.size = True, data_bytes
-        buffer.data = <uint8_t *>kernels + PAGE
-        buffer.consumed, buffer.produced = <const uint64_t *>own, <const uint64_t *>kernels
-        return self.begin(buffer)
+        map_ring(self.next_buffer(), fd, data_bytes, PROT_READ)
+        return self.begin()
 
     def add_perf(self, int fd, size_t data_bytes):
         """Map the buffer that the perf event ``fd`` has already; return its index. OSError."""
-        cdef Buffer *buffer = self.fresh()
-        cdef perf_event_mmap_page *head = <perf_event_mmap_page *>self.map_pages(
-            fd, PAGE + data_bytes, 0)
-        buffer.mappings[0], buffer.lengths_bytes[0] = <void *>head, PAGE + data_bytes
-        buffer.size = data_bytes
-        buffer.data = <uint8_t *>head + PAGE
-        buffer.produced = <const uint64_t *>&head.data_head
-        buffer.consumed = <const uint64_t *>&head.data_tail
-        return self.begin(buffer)
+        map_perf(self.next_buffer(), fd, data_bytes, PROT_READ)
+        return self.begin()
+
+    cdef Buffer *next_buffer(self) except NULL:
+        if self.count == MOST_BUFFERS:
+            raise ValueError("more buffers than can be watched at once")
+        return &self.buffers[self.count].buffer
+
+    cdef int begin(self) except -1:
+        cdef Watched *watched = &self.buffers[self.count]
+        watched.walked = watched.first = load64(watched.buffer.produced)
+        watched.last_consumed = load64(watched.buffer.consumed)
+        self.count += 1
+        return self.count - 1
 
     def run(self, *, uint64_t interval_ns, uint64_t until_ns, double most_cpu=1.0):
         """Sample every ``interval_ns`` until CLOCK_MONOTONIC ``until_ns``, or until ``stop``.
@@ -240,87 +194,80 @@ cdef class Sampler:
 
     cdef void sample(self, uint64_t now) noexcept nogil:
         cdef uint64_t bin = (now - self.begun_ns) // self.bin_ns
-        cdef int index, kept
+        cdef int index
         if bin >= BINS:
             for index in range(self.count):
-                for kept in range(BINS // 2):
-                    self.buffers[index].bin_bytes[kept] = (
-                        self.buffers[index].bin_bytes[2 * kept]
-                        + self.buffers[index].bin_bytes[2 * kept + 1])
-                    self.buffers[index].bin_records[kept] = (
-                        self.buffers[index].bin_records[2 * kept]
-                        + self.buffers[index].bin_records[2 * kept + 1])
-                for kept in range(BINS // 2, BINS):
-                    self.buffers[index].bin_bytes[kept] = 0
-                    self.buffers[index].bin_records[kept] = 0
+                halve(self.buffers[index].bin_bytes)
+                halve(self.buffers[index].bin_records)
             self.bin_ns *= 2
             bin //= 2
         for index in range(self.count):
             self.sample_one(&self.buffers[index], now, bin)
 
-    cdef void sample_one(self, Buffer *buffer, uint64_t now, uint64_t bin) noexcept nogil:
+    cdef void sample_one(self, Watched *watched, uint64_t now, uint64_t bin) noexcept nogil:
         # The consumer's position first: the producer's never falls behind it.
-        cdef uint64_t consumed = load64(buffer.consumed), produced = load64(buffer.produced)
-        cdef uint64_t before = buffer.walked, records = buffer.records, moved = produced - before
-        buffer.used = min(produced - consumed, buffer.size)
-        buffer.peak = max(buffer.peak, buffer.used)
-        buffer.filled[buffer.used * STEPS // buffer.size] += 1
-        buffer.samples += 1
-        if consumed != buffer.last_consumed or not buffer.used:
-            buffer.away_since = 0
-        elif not buffer.away_since:
-            buffer.away_since = now
+        cdef uint64_t consumed = load64(watched.buffer.consumed)
+        cdef uint64_t produced = load64(watched.buffer.produced)
+        cdef uint64_t size = watched.buffer.mask + 1
+        cdef uint64_t before = watched.walked, records = watched.records, moved = produced - before
+        watched.used = min(produced - consumed, size)
+        watched.peak = max(watched.peak, watched.used)
+        watched.filled[watched.used * STEPS // size] += 1
+        watched.samples += 1
+        if consumed != watched.last_consumed or not watched.used:
+            watched.away_since = 0
+        elif not watched.away_since:
+            watched.away_since = now
         else:
-            buffer.absence = max(buffer.absence, now - buffer.away_since)
-        buffer.last_consumed = consumed
-        if moved > buffer.size:
-            buffer.uncounted += moved
+            watched.absence = max(watched.absence, now - watched.away_since)
+        watched.last_consumed = consumed
+        if moved > size:
+            watched.uncounted += moved
         elif moved:
-            if buffer.is_ring:
-                walk_ring(buffer, produced)
+            if watched.buffer.is_ring:
+                walk_ring(watched, produced)
             else:
-                walk_perf(buffer, produced)
-            if load64(buffer.produced) - before > buffer.size:  # overwritten meanwhile
-                buffer.records = records
-                buffer.uncounted += moved
-        buffer.walked = produced
-        buffer.bin_bytes[bin] += moved
-        buffer.bin_records[bin] += buffer.records - records
-        if not buffer.window_begin or now - buffer.window_begin >= PEAK_NS:
-            if buffer.window_begin:
-                buffer.peak_rate = max(buffer.peak_rate,
-                                       1e9 * buffer.window_bytes / (now - buffer.window_begin))
-            buffer.window_begin, buffer.window_bytes = now, 0
-        buffer.window_bytes += moved
+                walk_perf(watched, produced)
+            if load64(watched.buffer.produced) - before > size:  # overwritten meanwhile
+                watched.records = records
+                watched.uncounted += moved
+        watched.walked = produced
+        watched.bin_bytes[bin] += moved
+        watched.bin_records[bin] += watched.records - records
+        if not watched.window_begin or now - watched.window_begin >= PEAK_NS:
+            if watched.window_begin:
+                watched.peak_rate = max(watched.peak_rate,
+                                        1e9 * watched.window_bytes / (now - watched.window_begin))
+            watched.window_begin, watched.window_bytes = now, 0
+        watched.window_bytes += moved
+
+    cdef Watched *at(self, int index) except NULL:
+        if not 0 <= index < self.count:
+            raise IndexError(index)
+        return &self.buffers[index]
 
     def seen(self, int index):
         """Return what was seen of one buffer so far."""
-        cdef Buffer *buffer
-        cdef uint64_t reached = 0
+        cdef Watched *watched = self.at(index)
+        cdef uint64_t reached = 0, size = watched.buffer.mask + 1
         cdef int step, place
-        if not 0 <= index < self.count:
-            raise IndexError(index)
-        buffer = &self.buffers[index]
         for step in range(STEPS, -1, -1):
-            reached += buffer.filled[step]
-            if 100 * reached > buffer.samples:
+            reached += watched.filled[step]
+            if 100 * reached > watched.samples:
                 break
         return Seen(
-            buffer.samples, buffer.used, buffer.peak,
-            min(buffer.peak, (step + 1) * buffer.size // STEPS) if buffer.peak else 0,
-            buffer.walked - buffer.first, buffer.records, buffer.uncounted, buffer.discarded,
-            buffer.lost, buffer.absence, buffer.peak_rate,
-            {buffer.length[place]: buffer.of_length[place]
-             for place in range(buffer.length_count)})
+            watched.samples, watched.used, watched.peak,
+            min(watched.peak, (step + 1) * size // STEPS) if watched.peak else 0,
+            watched.walked - watched.first, watched.records, watched.uncounted, watched.discarded,
+            watched.lost, watched.absence, watched.peak_rate,
+            {watched.length[place]: watched.of_length[place]
+             for place in range(watched.length_count)})
 
     def bins(self, int index):
         """Return the length of a bin in ns, and bytes and records of each so far."""
-        cdef Buffer *buffer
+        cdef Watched *watched = self.at(index)
         cdef uint64_t now = monotonic_ns()
         cdef int last, place
-        if not 0 <= index < self.count:
-            raise IndexError(index)
-        buffer = &self.buffers[index]
         last = min(BINS, (now - self.begun_ns) // self.bin_ns + 1) if self.begun_ns else 0
-        return (self.bin_ns, [buffer.bin_bytes[place] for place in range(last)],
-                [buffer.bin_records[place] for place in range(last)])
+        return (self.bin_ns, [watched.bin_bytes[place] for place in range(last)],
+                [watched.bin_records[place] for place in range(last)])

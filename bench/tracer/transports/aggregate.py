@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Counts in the kernel in place of a stream of records: for who wants no more than counts."""
+"""Count exits in the kernel instead of sending records, for users who need only counts."""
 
 from __future__ import annotations
 
@@ -35,14 +35,7 @@ class Aggregate(Transport):
 
     def having(self, setting: str) -> Aggregate:
         """Return the same with ``keys=K``; UsageError for anything else."""
-        name, _, number = setting.partition("=")
-        digits = number.isascii() and number.isdecimal() and len(number) < 9
-        keys = int(number) if digits else 0
-        if name != "keys" or not 1 <= keys <= _MOST_KEYS or number != str(keys):
-            raise UsageError(
-                f"{self.name} has no {setting[:40]!r}",
-                remedy=f"write {self.name}:keys=K, with K from 1 to {_MOST_KEYS}",
-            )
+        keys = self.number_of(setting, "keys", _MOST_KEYS)
         return replace(
             self,
             name=f"{self.name}:{setting}",

@@ -9,7 +9,6 @@ from itertools import cycle
 from typing import Final
 
 from bench.amounts import counted
-from bench.errors import UsageError
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.traits import Look
 from bench.tracer.transport import Request
@@ -32,14 +31,7 @@ class Sharded(Ringbuf):
 
     def having(self, setting: str) -> Sharded:
         """Return K rings for all CPUs: ``rings=K``; one for each, where there are fewer CPUs."""
-        name, _, number = setting.partition("=")
-        digits = number.isascii() and number.isdecimal() and len(number) < 5
-        rings = int(number) if digits else 0
-        if name != "rings" or not 1 <= rings <= _MOST_RINGS or number != str(rings):
-            raise UsageError(
-                f"{self.name} has no {setting[:40]!r}",
-                remedy=f"write {self.name}:rings=K, with K from 1 to {_MOST_RINGS}",
-            )
+        rings = self.number_of(setting, "rings", _MOST_RINGS)
         colour, dark = _COLOURS[(rings.bit_length() - 1) % len(_COLOURS)]
         return replace(
             self,

@@ -72,31 +72,34 @@ def test_perf_output_goes_to_the_map_that_stands_for_its_own() -> None:
     assert counted(constant, maps={RING: 99}) == constant, "a number, and no map"
 
 
-def test_the_context_is_kept_below_the_stack_and_jumps_lead_where_they_led() -> None:
+def test_the_context_is_kept_below_the_stack_and_outputs_are_jumped_to() -> None:
     code = [
         (MOVE, 2 | 10 << 4, 0, 0),  # r2 = r10
-        (ADD, 2, 0, -20),
-        (STORE, 10 | 1 << 4, -40, 0),
-        (IF_NOT, 1, 2, 0),  # over the first output, onto the second
-        (JUMP, 0, -5, 0),  # to the beginning, not before it
+        (IF_NOT, 1, 3, 0),  # over the first output, onto the second
+        (CALL, 1 << 4, 0, 4),
+        (JUMP, 0, -4, 0),  # to the beginning, not before it
         output(),
         output(),
-        (IF_NOT, 1, -3, 0),  # onto the first output
+        END,
+        (SET, 0, 0, 0),
         END,
     ]
     found = counted(code, stack_bytes=36, to=bpf.PERF_EVENT_ARRAY)
+    begin = 8
     assert found[0] == (STORE, 10 | 1 << 4, -48, 0)
-    handed = (LOAD, 5 | 10 << 4, -48, 0)
-    assert [place for place, each in enumerate(found) if each == handed] == [6, 8]
-    assert [called(found, place) for place in (7, 9)] == [Helper.PERF_EVENT_OUTPUT] * 2
-    targets = {place: place + 1 + found[place][2] for place in (4, 5, 10)}
-    assert targets == {4: 8, 5: 1, 10: 6}, "jumps to an output lead to what hands it the context"
+    assert found[1] == (JUMP, 0, begin - 2, 0)
+    rest = found[begin : begin + len(code)]
+    assert [each for each in range(len(code)) if rest[each] != code[each]] == [4, 5]
+    for place, front in ((4, 2), (5, 5)):
+        assert rest[place] == (JUMP, 0, front - (begin + place + 1), 0)
+        assert found[front] == (LOAD, 5 | 10 << 4, -48, 0)
+        assert called(found, front + 1) == Helper.PERF_EVENT_OUTPUT
+        assert found[front + 2] == (JUMP, 0, begin + place + 1 - (front + 3), 0)
 
 
-def test_calls_of_functions_follow_what_is_inserted() -> None:
-    code = [(CALL, 1 << 4, 0, 2), output(), END, (SET, 0, 0, 0), END]
-    found = counted(code, to=bpf.PERF_EVENT_ARRAY)
-    assert found[1 + 1 + found[1][3]] == (SET, 0, 0, 0)
+def test_a_program_that_is_too_long_for_a_jump_is_not_carried_over() -> None:
+    with pytest.raises(UsageError, match="too long"):
+        counted([output(), *[(SET, 0, 0, 0)] * 2**15, END], to=bpf.PERF_EVENT_ARRAY)
 
 
 def test_an_output_in_a_function_of_its_own_has_no_context() -> None:
