@@ -26,7 +26,10 @@ _OF_RECORDS: Final = ("CHECKED", "PADDED", "WAKE_BY_BYTES", "DELAY")  # others c
 _PLAIN: Final = "SIZE_0"  # compiled in where none of these is set
 _OF_KERNEL: Final = "HAS_FETCH_ADD"  # which preemptible objects take
 _RAW: Final = "PREEMPTIBLE"
-_ELSEWHERE: Final = frozenset({_OF_KERNEL, _RAW, "RAW_ARGUMENTS", "MAX_RINGS", "RING_FLAGS"})
+_TIMED: Final = "TIMED_WRITES"
+_ELSEWHERE: Final = frozenset(
+    {_OF_KERNEL, _RAW, _TIMED, "RAW_ARGUMENTS", "MAX_RINGS", "RING_FLAGS"}
+)
 _MISSED: Final = "count_missed"
 
 
@@ -98,6 +101,8 @@ def _object_of(build: Build, macros: Mapping[str, int]) -> str:
         words.append("any")
     if _RAW in macros:
         words.append("raw")
+    if _TIMED in macros:
+        words.append("timed")
     return "-".join(words)
 
 
