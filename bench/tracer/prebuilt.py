@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from errno import E2BIG
+from errno import E2BIG, EFAULT
 from typing import Final
 
 from bench import paths
@@ -31,6 +31,7 @@ _ELSEWHERE: Final = frozenset(
     {_OF_KERNEL, _RAW, _TIMED, "RAW_ARGUMENTS", "MAX_RINGS", "RING_FLAGS"}
 )
 _MISSED: Final = "count_missed"
+_TOO_COMPLEX: Final = (E2BIG, EFAULT)  # too many steps, too many branches not yet followed
 
 
 class Prebuilt:
@@ -51,7 +52,8 @@ class Prebuilt:
             try:
                 self._object.load()
             except KernelRefused as error:
-                if not (isinstance(error.__cause__, OSError) and error.__cause__.errno == E2BIG):
+                cause = error.__cause__
+                if not (isinstance(cause, OSError) and cause.errno in _TOO_COMPLEX):
                     raise
                 raise _needs_bcc(
                     f"the object takes this kernel's verifier too long ({error.message})",
