@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from errno import E2BIG
+from errno import E2BIG, EFAULT
 from typing import Final
 
 from bench import paths
@@ -26,8 +26,12 @@ _OF_RECORDS: Final = ("CHECKED", "PADDED", "WAKE_BY_BYTES", "DELAY")  # others c
 _PLAIN: Final = "SIZE_0"  # compiled in where none of these is set
 _OF_KERNEL: Final = "HAS_FETCH_ADD"  # which preemptible objects take
 _RAW: Final = "PREEMPTIBLE"
-_ELSEWHERE: Final = frozenset({_OF_KERNEL, _RAW, "RAW_ARGUMENTS", "MAX_RINGS", "RING_FLAGS"})
+_TIMED: Final = "TIMED_WRITES"
+_ELSEWHERE: Final = frozenset(
+    {_OF_KERNEL, _RAW, _TIMED, "RAW_ARGUMENTS", "MAX_RINGS", "RING_FLAGS"}
+)
 _MISSED: Final = "count_missed"
+_TOO_COMPLEX: Final = (E2BIG, EFAULT)  # too many steps, too many branches not yet followed
 
 
 class Prebuilt:
@@ -48,7 +52,8 @@ class Prebuilt:
             try:
                 self._object.load()
             except KernelRefused as error:
-                if not (isinstance(error.__cause__, OSError) and error.__cause__.errno == E2BIG):
+                cause = error.__cause__
+                if not (isinstance(cause, OSError) and cause.errno in _TOO_COMPLEX):
                     raise
                 raise _needs_bcc(
                     f"the object takes this kernel's verifier too long ({error.message})",
@@ -98,6 +103,8 @@ def _object_of(build: Build, macros: Mapping[str, int]) -> str:
         words.append("any")
     if _RAW in macros:
         words.append("raw")
+    if _TIMED in macros:
+        words.append("timed")
     return "-".join(words)
 
 

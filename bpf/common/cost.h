@@ -24,14 +24,17 @@ struct write_times {
 #ifdef TIMED_WRITES
 BPF_PERCPU_ARRAY(write_times, struct write_times, WRITE_KINDS);
 
-/* Without a branch: see is_own(). Of the negative of a number below 2^63 bit 63 is 1, of 0 not. */
+/*
+ * Without a branch: see is_own(). Of the negative of a number below 2^63 bit 63 is 1, of 0 not.
+ * What takes longer than 2^37 ns comes into the last bucket all the same.
+ */
 static __always_inline u32 bucket_of(u64 ns)
 {
 	u64 rest = ns >> (STEP_BITS + 1);
 	u64 octave = 0;
 
 #pragma unroll
-	for (u32 bits = 32; bits; bits >>= 1) {
+	for (u32 bits = 16; bits; bits >>= 1) {
 		u64 above = 0 - (rest >> (bits - 1));
 
 		asm volatile("" : "+r"(above)); /* else a comparison is made of it */
@@ -65,29 +68,23 @@ static __always_inline void count_write(int kind, u64 ns, u64 times, u64 age)
 
 static __always_inline u64 begin_write(void)
 {
-	return TIMED_WRITES ? bpf_ktime_get_ns() : 0;
+	return bpf_ktime_get_ns();
 }
 
 static __always_inline void end_write(struct tracer_settings *set, u64 begin_ns, s64 error)
 {
-	u64 ns, into_ns, washed_out;
+	u64 ns = bpf_ktime_get_ns() - begin_ns;
+	u64 into_ns = begin_ns % set->window_ns;
+	u64 washed_out = (into_ns - set->washout_ns) >> 63;
 
-	if (!TIMED_WRITES)
-		return;
-	ns = bpf_ktime_get_ns() - begin_ns;
-	into_ns = begin_ns % set->window_ns;
-	washed_out = (into_ns - set->washout_ns) >> 63;
 	count_write((u64)error >> 63, ns, 1 - washed_out, into_ns * AGES / set->window_ns);
 }
 
 /* What the clock itself takes: two readings with nothing between them. */
 static __always_inline void time_clock(void)
 {
-	u64 begin_ns;
+	u64 begin_ns = bpf_ktime_get_ns();
 
-	if (!TIMED_WRITES)
-		return;
-	begin_ns = bpf_ktime_get_ns();
 	count_write(NO_WRITE, bpf_ktime_get_ns() - begin_ns, 1, 0);
 }
 #else

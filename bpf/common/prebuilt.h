@@ -51,11 +51,11 @@ static u64 (*bpf_ktime_get_ns)(void) = (void *)5;
 static u32 (*bpf_get_smp_processor_id)(void) = (void *)8;
 static long (*tail_call)(void *ctx, const void *map, u32 index) = (void *)12;
 static u64 (*bpf_get_current_pid_tgid)(void) = (void *)14;
-static long (*perf_event_output)(void *ctx, const void *map, u64 flags, void *data,
-				 u64 size) = (void *)25;
+static int (*perf_event_output)(void *ctx, const void *map, u64 flags, void *data,
+				u64 size) = (void *)25;
 static u64 (*bpf_get_current_task)(void) = (void *)35;
 static long (*bpf_probe_read_kernel)(void *to, u32 size, const void *from) = (void *)113;
-static long (*bpf_ringbuf_output)(void *ring, void *data, u64 size, u64 flags) = (void *)130;
+static int (*bpf_ringbuf_output)(void *ring, void *data, u64 size, u64 flags) = (void *)130;
 static void *(*bpf_ringbuf_reserve)(void *ring, u64 size, u64 flags) = (void *)131;
 static void (*bpf_ringbuf_submit)(void *data, u64 flags) = (void *)132;
 static void (*bpf_ringbuf_discard)(void *data, u64 flags) = (void *)133;
@@ -128,12 +128,12 @@ static u64 (*bpf_ringbuf_query)(void *ring, u64 flags) = (void *)134;
 		u32 *key;								\
 		u32 *value;								\
 	} name##_map SEC(".maps");							\
-	static __always_inline long name##_submit(void *ctx, void *data, u64 size)	\
+	static __always_inline int name##_submit(void *ctx, void *data, u64 size)	\
 	{										\
 		return perf_event_output(ctx, &name##_map, BPF_F_CURRENT_CPU, data, size);	\
 	}										\
 	static const struct {								\
-		long (*perf_submit)(void *ctx, void *data, u64 size);			\
+		int (*perf_submit)(void *ctx, void *data, u64 size);			\
 	} name = { name##_submit }
 
 #define BPF_PROG_ARRAY(name, entries)							\
@@ -186,13 +186,11 @@ NUMBER(OFFSET_GROUP_DEAD);	/* 0: the tracepoint does not say */
 
 NUMBER(MAX_RECORDS_PER_EXIT);
 NUMBER(KEYS);
-NUMBER(TIMED_WRITES);
 NUMBER(SECOND_ARM);
 NUMBER(COUNT_MISSED);
 NUMBER(PID_NAMESPACE);
 
 #define MAX_RECORDS_PER_EXIT MAX_RECORDS_PER_EXIT
-#define TIMED_WRITES TIMED_WRITES
 #define SECOND_ARM SECOND_ARM
 #define COUNT_MISSED COUNT_MISSED
 #define PID_NAMESPACE PID_NAMESPACE

@@ -34,14 +34,16 @@ struct writer {
 /* 1 if the record to be written, `ahead` bytes of it not reserved yet, reaches the watermark. */
 static __always_inline u64 wake_due(struct writer *writer, u64 ahead)
 {
-#ifdef WAKE_BY_BYTES
-	if (WAKE_BY_BYTES) {
-		u64 unread = bpf_ringbuf_query(writer->ring, BPF_RB_AVAIL_DATA) + ahead;
+	u64 reached = writer->counts->unwoken + 1;
+	u64 due;
 
-		return (unread - writer->set->watermark) >> 63 ^ 1;
-	}
+#ifdef WAKE_BY_BYTES
+	if (WAKE_BY_BYTES)
+		reached = bpf_ringbuf_query(writer->ring, BPF_RB_AVAIL_DATA) + ahead;
 #endif
-	return (writer->counts->unwoken + 1 - writer->set->watermark) >> 63 ^ 1;
+	due = (reached - writer->set->watermark) >> 63 ^ 1;
+	asm volatile("" : "+r"(due)); /* else a comparison is made of it: see is_own() */
+	return due;
 }
 
 static __always_inline u64 wake_flags(struct writer *writer, u64 due)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from errno import E2BIG, EFAULT
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from trials import KIB, STORMS, assert_balanced, records, run
 
-from bench.errors import MachineUnfit, UsageError
+from bench.errors import KernelRefused, MachineUnfit, UsageError
 from bench.judge.sequential import paired_ratio
 from bench.plan import arms
 from bench.plan import duet as plan
@@ -126,6 +127,28 @@ def test_what_no_object_has_needs_bcc(change: dict[str, int]) -> None:
     with pytest.raises(MachineUnfit, match=f"needs bcc: objects have no {name}") as refused:
         prebuilt.Prebuilt(build, Kernel("6.1.0", {}, {}))
     assert "python3-bpfcc" in str(refused.value)
+
+
+@needs_objects
+@pytest.mark.parametrize("code", [E2BIG, EFAULT])
+def test_what_the_verifier_gives_up_on_says_what_to_do(
+    code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(_: loaded.Object) -> None:
+        raise KernelRefused("BPF program is too large") from OSError(code, "")
+
+    monkeypatch.setattr(loaded.Object, "load", load)
+    producer, way = Producer(payload_bytes=MIXED, records_per_exit=1_000), find("ringbuf")
+    macros = settings.macros(producer) | way.macros(producer, (0, 1)) | chooser.MACROS
+    build = Build(variant="ringbuf", macros=tuple(macros.items()))
+    with pytest.raises(MachineUnfit, match="too large") as refused:
+        prebuilt.Prebuilt(build, Kernel("6.18.0", {}, {}))
+    assert "take 100 --records or fewer" in str(refused.value)
+
+
+@pytest.mark.parametrize(("records", "most"), [(1, 1), (2, 100), (100, 100), (101, 1_000)])
+def test_a_loop_is_no_longer_than_its_records_take(records: int, most: int) -> None:
+    assert settings.macros(Producer(records_per_exit=records))["MAX_RECORDS_PER_EXIT"] == most
 
 
 def test_raw_tracepoints_of_old_kernels_need_bcc() -> None:
