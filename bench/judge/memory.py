@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from bench.record.footprint import MemoryLine
 from bench.tracer.transports import traits
@@ -24,42 +24,21 @@ class Worth(StrEnum):
     UNKNOWN = "not reported"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instrument:
+class Instrument(NamedTuple):
     """One way to ask for the memory of buffers."""
 
     key: str  # field of MemoryLine
     label: str
-    truth: Callable[[MemoryLine], int | None]  # what would be right
-    within: Callable[[MemoryLine, int], float]  # bytes that it may be off by
-
-
-def _physical(line: MemoryLine) -> int | None:
-    return line.footprint.physical_bytes if line.footprint is not None else None
-
-
-def _a_page_each(line: MemoryLine, _: int) -> float:
-    """Allow a page for each of the buffers: the formula leaves out what describes them."""
-    return line.page_size_bytes * traits(line.transport).buffers(line.cpus)
-
-
-def _a_tenth(_: MemoryLine, truth: int) -> float:
-    return FREE_TOLERANCE * truth
 
 
 INSTRUMENTS: Final = (
-    Instrument(
-        key="mapped_bytes",
-        label="mapped",
-        truth=lambda line: line.mapped_formula_bytes,
-        within=lambda line, _: line.page_size_bytes,
-    ),
-    Instrument(key="rss_bytes", label="VmRSS", truth=_physical, within=_a_tenth),
-    Instrument(key="pinned_bytes", label="VmPin", truth=_physical, within=_a_tenth),
-    Instrument(key="locked_bytes", label="VmLck", truth=_physical, within=_a_tenth),
-    Instrument(key="memlock_bytes", label="fdinfo memlock", truth=_physical, within=_a_page_each),
-    Instrument(key="memcg_bytes", label="memcg", truth=_physical, within=_a_tenth),
-    Instrument(key="free_bytes", label="free pages", truth=_physical, within=_a_tenth),
+    Instrument("mapped_bytes", "mapped"),
+    Instrument("rss_bytes", "VmRSS"),
+    Instrument("pinned_bytes", "VmPin"),
+    Instrument("locked_bytes", "VmLck"),
+    Instrument("memlock_bytes", "fdinfo memlock"),
+    Instrument("memcg_bytes", "memcg"),
+    Instrument("free_bytes", "free pages"),
 )
 """In the order of tables."""
 
@@ -71,24 +50,23 @@ class Judged:
     line: MemoryLine
     worths: Mapping[str, Worth]  # by the key of the instrument
 
-    @property
-    def physical_bytes(self) -> int | None:
-        """Return the true bytes, by formula; None where the kernel gave no such buffers."""
-        return _physical(self.line)
-
 
 def judge(line: MemoryLine) -> Judged:
     """Compare every instrument with the formulas."""
-    return Judged(line=line, worths={each.key: worth(line, each) for each in INSTRUMENTS})
+    return Judged(line=line, worths={each.key: _worth(line, each.key) for each in INSTRUMENTS})
 
 
-def worth(line: MemoryLine, instrument: Instrument) -> Worth:
-    """Return whether one instrument is right."""
-    value: int | None = getattr(line, instrument.key)
-    truth = instrument.truth(line)
+def _worth(line: MemoryLine, key: str) -> Worth:
+    value: int | None = getattr(line, key)
+    truth = line.mapped_formula_bytes if key == "mapped_bytes" else line.physical_bytes
     if value is None or truth is None:
         return Worth.UNKNOWN
-    if abs(value - truth) <= instrument.within(line, truth):
+    tolerance_bytes = FREE_TOLERANCE * truth
+    if key == "mapped_bytes":
+        tolerance_bytes = line.page_size_bytes
+    elif key == "memlock_bytes":  # the formula leaves out what describes each buffer
+        tolerance_bytes = line.page_size_bytes * traits(line.transport).buffers(line.cpus)
+    if abs(value - truth) <= tolerance_bytes:
         return Worth.RIGHT
     return Worth.NOTHING if value == 0 else Worth.WRONG
 

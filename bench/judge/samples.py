@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from math import hypot, isnan, nan
 from typing import Any, Final
@@ -61,13 +61,7 @@ class Part:
 
     def chosen(self, rows: Integers) -> Part:
         """Return the part with some of its trials."""
-        return Part(
-            run=self.run,
-            columns=self.columns.chosen(rows),
-            machine=self.machine,
-            loads=self.loads[rows],
-            known=self.known,
-        )
+        return replace(self, columns=self.columns.chosen(rows), loads=self.loads[rows])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,12 +325,12 @@ def without(arm: ArmSamples, places: Iterable[Place]) -> ArmSamples:
     if not left_out:
         return arm
     kept = np.array([place not in left_out for place in arm.places], np.bool_)
-    parts, start = [], 0
-    for part in arm.parts:
-        end = start + len(part.columns)
-        if len(rows := np.flatnonzero(kept[start:end])):
-            parts.append(part.chosen(rows))
-        start = end
+    ends = np.cumsum([len(part.columns) for part in arm.parts])[:-1]
+    parts = [
+        part.chosen(np.flatnonzero(rows))
+        for part, rows in zip(arm.parts, np.split(kept, ends), strict=False)
+        if rows.any()
+    ]
     baselines = {name: column[kept] for name, column in arm.baselines.items()}
     return ArmSamples(name=arm.name, parts=parts, baselines=baselines)
 

@@ -30,7 +30,7 @@ def checksums(records: Records) -> npt.NDArray[np.uint64]:
     return found
 
 
-def true(records: Records) -> Records:
+def intact(records: Records) -> Records:
     """Return those of checked records that are what was sent, in the order of delivery.
 
     All others are torn: their checksum is another's, or they are the copy of a record that

@@ -74,6 +74,11 @@ class MemoryLine:
     free_bytes: int | None = None  # that the system had less of
     untold: dict[str, str] = field(default_factory=dict)  # field to why it is None
 
+    @property
+    def physical_bytes(self) -> int | None:
+        """Return the true bytes, by formula; None where the kernel gave no such buffers."""
+        return self.footprint.physical_bytes if self.footprint is not None else None
+
 
 def ringbuf_footprint(data_bytes: int, *, rings: int = 1) -> Footprint:
     """Return the footprint of ``rings`` equal rings that hold ``data_bytes`` together.

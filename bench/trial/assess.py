@@ -23,7 +23,7 @@ from bench.measure import (
 )
 from bench.measure.cost import Cost
 from bench.measure.ledger import Ledger
-from bench.measure.torn import true
+from bench.measure.torn import intact
 from bench.record.records import Records
 from bench.tracer.settings import lengths
 from bench.tracer.transports import traits
@@ -63,7 +63,7 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
     storm = seen.passage.storm
     producer, torn, capture = bare.config.producer, None, seen.records
     if producer.checked:
-        records = true(seen.records)
+        records = intact(seen.records)
         torn, seen = len(seen.records) - len(records), replace(seen, records=records)
     counters, lost = overwritten.account(
         seen.records, seen.counters, seen.overwritten_bytes, lengths(producer)

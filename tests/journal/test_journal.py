@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_trials import header, machine, trial
 
@@ -79,6 +79,7 @@ def test_numbers_of_numpy_are_written_as_plain_ones() -> None:
     assert json.loads(encode(odd))["ledger"]["missed"] == 3
 
 
+@settings(deadline=None)  # the first call imports pydantic
 @given(cut=st.integers(1, 2_000))
 def test_wherever_a_line_is_torn_the_ones_before_it_are_kept(
     tmp_path_factory: pytest.TempPathFactory, cut: int

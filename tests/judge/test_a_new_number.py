@@ -20,7 +20,9 @@ FUNCTION = """def _toy(trial: TrialResult) -> Value:
 
 
 """
-ROW = '    Number("toy_ns", "ns", "a toy", _toy),\n'
+ROWS = """        Number("toy_ns", "ns", "a toy", _toy),
+        Number("hidden_toy_ns", "ns", "a toy that is not compared", _toy),
+"""
 SHOWN = '    Metric("toy_ns", "toys", Group.COST, Unit.NS),\n'
 SCRIPT = """
 import json
@@ -37,7 +39,7 @@ content = JournalContent(runs=(Run(header=header(), trials=trials),), faults=())
 print(json.dumps({
     "taken": number("toy_ns")(trials[0]),
     "table": [row["toy_ns"] for row in table.rows(content)],
-    "compared": summary["comparisons"][0]["numbers"].get("toy_ns"),
+    "numbers": summary["comparisons"][0]["numbers"],
     "text": run_text(*compare_journals(content)),
 }))
 """
@@ -48,7 +50,8 @@ def tree(tmp_path: Path) -> Path:
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(Path(bench.__file__).parent, tmp_path / "bench", ignore=ignored)
     insert(tmp_path, "numbers.py", "_RECORDS: Final", FUNCTION)
-    insert(tmp_path, "numbers.py", "        *_DERIVED,\n", ROW.replace("    ", " " * 8))
+    insert(tmp_path, "numbers.py", "        *_DERIVED,\n", ROWS)
+    insert(tmp_path, "metrics.py", ')\n"""Every number of a comparison', SHOWN)
     return tmp_path
 
 
@@ -74,18 +77,16 @@ def outputs(tree: Path) -> dict[str, object]:
     return found
 
 
-def test_a_function_and_a_row_make_a_number_of_every_table(tree: Path) -> None:
+def test_a_function_and_a_row_make_a_number_of_every_table_and_another_compares_it(
+    tree: Path,
+) -> None:
     found = outputs(tree)
     assert found["taken"] == 1_000
     assert found["table"] == [1_000.0 + block for block in range(8)] * 2
-    assert found["compared"] is None
-
-
-def test_one_row_more_makes_it_a_row_of_every_comparison(tree: Path) -> None:
-    insert(tree, "metrics.py", ')\n"""Every number of a comparison', SHOWN)
-    found = outputs(tree)
-    compared, text = found["compared"], found["text"]
-    assert isinstance(compared, dict)
+    numbers, text = found["numbers"], found["text"]
+    assert isinstance(numbers, dict)
+    assert "hidden_toy_ns" not in numbers
+    compared = numbers["toy_ns"]
     assert (compared["left"], compared["right"]) == (1_003.5, 1_003.5)
     assert isinstance(text, str)
     assert "toys" in text

@@ -11,6 +11,7 @@ import pytest
 from made_up_trials import trial
 
 from bench.judge.precision import latency_error
+from bench.judge.sequential import paired_ratio
 from bench.measure import duet, latency
 from bench.plan.config import Duet
 from bench.record.records import CAPTURED
@@ -89,3 +90,26 @@ def test_of_a_few_units_it_is_not_known() -> None:
     few = replace(first.half, ranks=replace(first.half.ranks, units=15))
     assert latency_error(replace(first, half=few)) is None
     assert latency_error(replace(first, half=few, latency=None)) is None
+
+
+@pytest.mark.slow
+def test_an_arm_against_itself_is_seldom_another_and_sharper_than_by_records_alone() -> None:
+    """Look at 30 runs after each storm from the eighth on; storms scatter differently."""
+    random = np.random.default_rng(2)
+    wrong, halves = 0, []
+    for _ in range(30):
+        medians, by_units, by_records = [], [], []
+        for _ in range(16):
+            scatter = min(random.lognormal(-1.4, 1.2), 1.5)
+            arms = storm(random, of_pair=scatter, of_window=0.7 * scatter)
+            medians.append([arm.latency.p50_ns for arm in arms])
+            by_units.append(hypot(*map(latency_error, arms)))
+            by_records.append(hypot(*(latency_error(replace(arm, half=None)) for arm in arms)))
+        first, second = zip(*medians, strict=True)
+        looks = [paired_ratio(first[:n], second[:n], by_units[:n]) for n in range(8, 17)]
+        wrong += any(not each.low <= 1 <= each.high for each in looks)
+        records = paired_ratio(first, second, by_records)
+        halves.append((looks[-1].half_width, records.half_width))
+    assert wrong <= 1
+    mine, its = np.median(halves, axis=0)
+    assert mine < 0.8 * its

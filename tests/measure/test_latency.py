@@ -34,7 +34,7 @@ def _read(histogram: str, quantiles: Sequence[float]) -> tuple[int, ...]:
     return percentiles(Bins.of([histogram]), quantiles)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(_LATENCIES, max_size=50))
 def test_percentiles_are_exact(latencies):
     result = latency.measure(_delivered_after(latencies))

@@ -56,7 +56,7 @@ def test_agrees_with_its_brute_force_twin(rows):
 
 
 @pytest.mark.slow
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(_ROWS, max_size=30))
 def test_agrees_with_its_brute_force_twin_often(rows):
     records = _stream(rows)
@@ -74,7 +74,7 @@ def test_agrees_where_pids_and_times_are_as_large_as_they_get(data):
     assert ordering.examine(records) == twins.order_of(records)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.integers(0, 40), max_size=60))
 def test_the_windows_restore_order_and_a_smaller_heap_does_not(timestamps):
     records = np.zeros(len(timestamps), CAPTURED)

@@ -60,7 +60,7 @@ def run(records: Records, hold_ns: int, *, queues: bool, slowest: bool) -> list[
     return list(zip(order.tolist(), released_ns.tolist(), strict=True))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(_VISITS, st.booleans(), st.booleans(), st.booleans(), st.integers(0, 40))
 def test_releases_what_its_twin_does(
     visits: Visits, in_order: bool, queues: bool, slowest: bool, hold_ns: int
@@ -73,7 +73,7 @@ def test_releases_what_its_twin_does(
         assert found == out
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(_VISITS, st.booleans())
 def test_the_hold_back_restores_order_and_a_shorter_one_does_not(
     visits: Visits, in_order: bool

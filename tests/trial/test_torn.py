@@ -56,8 +56,8 @@ def test_a_torn_record_made_on_purpose_is_counted(text: str) -> None:
     assert book.own_delivered == book.own_attempted
     assert trial.latency is not None
     assert trial.latency.count == len(rows) - came_so_far
-    true = torn.true(rows)
-    assert np.count_nonzero(true["sequence"] == TEAR) == 0
+    intact = torn.intact(rows)
+    assert np.count_nonzero(intact["sequence"] == TEAR) == 0
 
 
 def test_a_full_buffer_drops_checked_records_like_others(rig: Rig) -> None:

@@ -174,7 +174,7 @@ def _instruments(row: KernelRow, judged: Judged, *, begins: bool) -> Row:
     return Row(
         heading=Cell(text=f"{clean(row.label)} {clean(judged.line.transport)}"),
         cells=(
-            Cell(text=number(judged.physical_bytes, Unit.BYTES)),
+            Cell(text=number(judged.line.physical_bytes, Unit.BYTES)),
             *(cell(judged, each.key) for each in _SHOWN),
         ),
         reason=clean("; ".join(dict.fromkeys(judged.line.untold.values()))),

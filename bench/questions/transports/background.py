@@ -108,7 +108,7 @@ def _censused(judged: Judged) -> Row:
     return _row(
         line.transport,
         line.budget_bytes,
-        number(judged.physical_bytes, Unit.BYTES),
+        number(judged.line.physical_bytes, Unit.BYTES),
         *(cell(judged, each.key) for each in INSTRUMENTS),
         reason="; ".join(dict.fromkeys(line.untold.values())),
     )
