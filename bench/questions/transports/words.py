@@ -154,7 +154,7 @@ def trouble(summary: Summary) -> Iterator[Note]:
         yield Note(text=line, mark=Mark.OPEN)
     for state, meaning in (("disturbed", " (the kernel skipped the tracer)"), ("noisy", "")):
         found = [
-            f"{count} of {each.valid + each.disturbed + each.noisy} trials of "
+            f"{count} of {counted(each.valid + each.disturbed + each.noisy, 'trial')} of "
             f"{clean(each.experiment)}"
             for each in summary.tallies
             if (count := getattr(each, state))
