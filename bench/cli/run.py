@@ -67,9 +67,9 @@ _BUDGET = of_tracer(
     metavar="SIZE",
 )
 _TRANSPORT = of_tracer(
-    help=f"{TRANSPORTS}, with settings like ringbuf:raw:scratch; {' and '.join(BASELINES)} measure "
-    "the storm alone. sharded:rings=K is K rings for all CPUs; aggregate:keys=K counts in the "
-    "kernel. Repeatable."
+    help=f"One of {TRANSPORTS}, with settings like ringbuf:raw:scratch; "
+    f"{' and '.join(BASELINES)} measure the storm alone. sharded:rings=K is K rings for all CPUs; "
+    "aggregate:keys=K counts in the kernel. Repeatable."
 )
 _SECONDS = of_storm(click_type=Time("s"), help="Longest duration of a storm.")
 _WAKEUP = of_tracer(

@@ -41,7 +41,7 @@ _STALL = of_consumer(click_type=Time("ms"), help="Longest stall to survive.")
 _SECONDS = of_storm(click_type=Time("s"), help="Length of a storm, without the stall.")
 _MEMORY = of_tracer(click_type=Size(), help="Most that all buffers may take.", metavar="SIZE")
 _ON_CPUS = of_output(help="Also estimate, by a model, what so many CPUs need.", metavar="N")
-_TRANSPORT = of_tracer(help=f"{TRANSPORTS}; repeatable.")
+_TRANSPORT = of_tracer(help=f"One of {TRANSPORTS}; ringbuf and perfbuf by default. Repeatable.")
 
 
 def command(

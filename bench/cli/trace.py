@@ -25,7 +25,7 @@ _CORE: Final = 0x80  # of a wait status: the core was dumped
 _OUTSIDE: Final = "bufbench: processes outside this PID namespace are shown with PID 0"
 _HEADING: Final = f"{'TIME':<12} {'PID':>7} {'PPID':>7} {'EXIT_CODE':<15} {'DURATION':>12} COMM"
 
-_TRANSPORT = of_tracer(help=f"{TRANSPORTS}.")
+_TRANSPORT = of_tracer(help=f"One of {TRANSPORTS}.")
 _BUDGET = of_tracer(
     click_type=Size(),
     help="Data bytes over all buffers; 8 MiB or just below by default.",

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _BUDGET = of_tracer(click_type=Size(), help="Data bytes over all buffers.", metavar="SIZE")
 _SECONDS = of_storm(click_type=Time("s"), help="Length of a storm.")
-_TRANSPORT = of_tracer(help=f"{TRANSPORTS}; repeatable.")
+_TRANSPORT = of_tracer(help=f"One of {TRANSPORTS}; ringbuf and perfbuf by default. Repeatable.")
 _AXIS = of_output("--for", help="What to optimise.")
 _WITHIN = of_output(
     click_type=Time("ms"), help="For balance: deliver 99 % of records within this time."

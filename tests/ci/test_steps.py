@@ -258,7 +258,7 @@ def test_gitlab_finds_the_junit_file_where_it_looks(job: Job) -> None:
     Path(sys.prefix) != ROOT / ".venv", reason="not started by ./run: nothing is installed"
 )
 @pytest.mark.parametrize("job", ["action"], indirect=True)
-@pytest.mark.parametrize("profile", ["standard", "claims"])
+@pytest.mark.parametrize("profile", ["quick", "claims"])
 def test_a_real_journal_becomes_a_page_and_a_summary(job: Job, profile: str) -> None:
     journal = job.tools / "journal"
     journal.write_bytes(gzip.decompress((FOLDER / profile / "journal.jsonl.gz").read_bytes()))
