@@ -23,8 +23,9 @@ _CALLS: Final = (Call.RESERVE, Call.DISCARD)
 
 def experiments(on: Setting) -> tuple[Experiment, ...]:
     """Return small bursts in a ring that holds them all, with and without silent discards."""
+    # Pauses that are much longer than a wake-up takes, in an emulated guest too.
     storm = Storm(
-        shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=2, pause_ms=1.0, count=150
+        shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=2, pause_ms=5.0, count=150
     )
     watched = replace(EPOLL, late_ms=storm.pause_ms)
     calls = {call.value: trial(storm, watched, Producer(call=call)) for call in _CALLS}

@@ -44,7 +44,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     elsewhere = on.cpus[-1]
     slow = Consumer(cost_ns=_COST_NS, cpu=elsewhere)
     # Paced, or how long the storm takes decides how much of it the consumer can read.
-    flooded = trial(on.steady(4_000.0, 3_600), slow, Producer(records_per_exit=100))
+    flooded = trial(on.steady(4_000.0, 4_000), slow, Producer(records_per_exit=100))
     usual = on.on_cpus(on.amplified(300, 200, consumer=replace(LIBBCC, cpu=elsewhere)), 1)
     sizes = (on.each(size, {"": flooded}, (RINGBUF,)) for size in (_SMALL_BYTES, _LARGE_BYTES))
     # As many pages for each CPU's perf buffer as the ring has: so do the tools.
