@@ -11,7 +11,7 @@ import mmap
 import os
 import stat
 import tempfile
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Final, NoReturn, Self
 
@@ -40,17 +40,24 @@ _KINDS: Final = {value: kind for kind, value in VALUES.items()}
 
 
 def _plain(value: object) -> object:
-    """Return numpy's numbers as Python's; they reach results from the measuring modules."""
+    """Return what JSON has for a dataclass, and for numpy's numbers, which measuring leaves."""
     if isinstance(value, np.generic):
         return value.item()
+    if is_dataclass(value):
+        return _shallow(value)
     raise TypeError(f"{type(value).__name__} has no place in a journal")
+
+
+def _shallow(value: object) -> dict[str, object]:
+    """Return a dataclass's fields; asdict() would copy every number of a timeline."""
+    return {each.name: getattr(value, each.name) for each in fields(value)}  # type: ignore[arg-type]
 
 
 def encode(value: Value) -> bytes:
     """Return ``value`` as a line, newline included."""
-    fields = {"schema": SCHEMA, "kind": _KINDS[type(value)].value, **asdict(value)}
+    line = {"schema": SCHEMA, "kind": _KINDS[type(value)].value, **_shallow(value)}
     text = json.dumps(
-        fields, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain
+        line, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain
     )
     # An argument of the command line need not be UTF-8; what a journal holds has to be.
     return text.encode("utf-8", "replace") + b"\n"

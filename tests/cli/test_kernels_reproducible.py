@@ -67,13 +67,13 @@ def test_the_plan_has_a_block_for_each_seed() -> None:
 
 
 @pytest.mark.slow
-def test_the_hash_is_shown_and_a_second_run_has_the_same(tmp_path: Path) -> None:
+def test_the_hash_of_all_seeds_is_shown(tmp_path: Path) -> None:
     path = made_up_qemu.install(tmp_path)
     image = made_up_qemu.image(tmp_path, "good", *(report(journal(seed)) for seed in (1, 2)))
-    words = ("kernels", "run", image, "--reproducible", "--seeds", "2", "--json", "--output")
-    first, again = (bufbench(*words, str(tmp_path / name), **path) for name in ("one", "two"))
-    assert first.returncode == 0, first.stderr
-    (kernel,) = json.loads(first.stdout)["kernels"]
+    words = ("--reproducible", "--seeds", "2", "--json", "--output", str(tmp_path / "run"))
+    done = bufbench("kernels", "run", image, *words, **path)
+    assert done.returncode == 0, done.stderr
+    (kernel,) = json.loads(done.stdout)["kernels"]
     digest = hashlib.sha256(journal(1) + journal(2)).hexdigest()
     assert kernel["reproduced"] == {
         "qemu": "9.9 (made up)",
@@ -81,5 +81,4 @@ def test_the_hash_is_shown_and_a_second_run_has_the_same(tmp_path: Path) -> None
         "journal_sha256": digest,
         "identical": True,
     }
-    assert digest in again.stdout
-    assert "3 guests" in first.stderr
+    assert "3 guests" in done.stderr
