@@ -33,22 +33,19 @@ class Number:
 
 def _at(path: str, counted: str = "") -> Take:
     """Take what ``path`` leads to; None where it breaks off, or what was ``counted`` is 0."""
+    *parts, last = path.split(".")
+    field = attrgetter(last)
+    some = _at(counted) if counted else None
 
     def of(trial: TrialResult) -> Value:
-        if counted and not _follow(trial, counted):
-            return None
-        found: Value = _follow(trial, path)
-        return found
+        found: Any = trial
+        for name in parts:
+            if (found := getattr(found, name)) is None:
+                return None
+        value: Value = field(found) if some is None or some(trial) else None
+        return value
 
     return of
-
-
-def _follow(trial: TrialResult, path: str) -> Any:
-    found: Any = trial
-    for name in path.split("."):
-        if found is not None:
-            found = getattr(found, name)
-    return found
 
 
 def _rows(part: str, rows: str, prefix: str = "", counted: str = "") -> tuple[Number, ...]:

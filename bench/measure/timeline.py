@@ -100,9 +100,7 @@ def _plain(values: Integers) -> tuple[int, ...]:
 
 def _spread(count: int, most: int) -> Integers:
     """Return at most ``most`` of ``count`` positions, evenly spaced, both ends included."""
-    if count <= most:
-        return np.arange(count)
-    return np.linspace(0, count - 1, most).round().astype(np.int64)
+    return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
 
 
 def _around_the_latest(kernel_ns: Integers) -> Integers:
