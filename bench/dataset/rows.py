@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 import polars as pl
 
@@ -21,7 +20,6 @@ from bench.judge.numbers import NUMBERS
 from bench.judge.precision import ERRORS
 from bench.measure.bins import Bins, Totals
 from bench.measure.restoring import Sorting
-from bench.plan.config import TrialConfig
 from bench.trial.result import TrialResult
 
 COUNTED: Final = ("valid", "noisy", "disturbed")
@@ -48,18 +46,18 @@ _OF_TRIAL: Final[_Schema] = {
     "children": pl.Int64,
     "at_once": pl.Int64,
 }
-_OF_DUETS: Final = frozenset(f"{key}_error" for key in ERRORS)
-_SORTINGS: Final = tuple(f"{by}_" for by in Sorting)
-_NUMBERS: Final[_Schema] = dict.fromkeys(
-    (
-        *(metric.key for metric in METRICS if metric.of is None),
-        *("own_attempted", "own_delivered", "own_dropped", "causal_pairs", "causal_violations"),
-        *("missed", "torn", "latency_count", "wakeups_raised", "kernel_runs", *_OF_DUETS),
-        *(key for key in NUMBERS if key.startswith(("latency_error_", *_SORTINGS))),
-    ),
-    pl.Float64,
+_OF_ALL: Final = (
+    *(metric.key for metric in METRICS if metric.of is None),
+    *("own_attempted", "own_delivered", "own_dropped", "causal_pairs", "causal_violations"),
+    *("missed", "torn", "latency_count", "wakeups_raised", "kernel_runs"),
+    *(key for key in NUMBERS if key.startswith("latency_error_")),
 )
-"""Those that comparisons are made of; `bufbench report --format parquet` has all."""
+"""Numbers that comparisons are made of; `bufbench report --format parquet` has all."""
+_OF_DUETS: Final = tuple(f"{key}_error" for key in ERRORS)
+_OF_SORTING: Final = tuple(
+    key for key in NUMBERS if key.startswith(tuple(f"{by}_" for by in Sorting))
+)
+_NUMBERS: Final[_Schema] = dict.fromkeys((*_OF_ALL, *_OF_DUETS, *_OF_SORTING), pl.Float64)
 _OF_LATENCY: Final[_Schema] = {
     # The bins of an HdrHistogram, each by its distance from the one before it, as 16-bit integers,
     # and their counts, as 64-bit ones. Null: without records, or damaged.
@@ -77,11 +75,8 @@ JUDGED: Final = [*_OF_TRIAL, *_NUMBERS]
 """Columns that every report reads; those of latency are read where they are asked for."""
 
 
-_TAKES: Final = [(key, TAKES[key]) for key in _NUMBERS]
-
-
 def frame_of(trials: Sequence[tuple[int, TrialResult]]) -> pl.DataFrame:
-    """Return the rows of trials that stand on these lines; "identity" lacks the machine's part."""
+    """Return the rows of trials and their lines; "identity" lacks the machine's part."""
     rows = [_row(line, trial) for line, trial in trials]
     frame = pl.DataFrame(rows, schema=_OF_TRIAL | _NUMBERS, orient="row")
     given, bins = _latencies([trial for _, trial in trials])
@@ -94,7 +89,6 @@ def frame_of(trials: Sequence[tuple[int, TrialResult]]) -> pl.DataFrame:
 
 def _row(line: int, trial: TrialResult) -> tuple[Any, ...]:
     load, duet = load_of(trial), trial.half is not None
-    taken = (of(trial) if duet or key not in _OF_DUETS else None for key, of in _TAKES)
     return (
         line,
         trial_digest(trial),
@@ -103,38 +97,42 @@ def _row(line: int, trial: TrialResult) -> tuple[Any, ...]:
         str(trial.arm),
         trial.block,
         trial.position,
-        _config(trial.config),
+        _json(trial.config),
         trial.started_utc,
         trial.storm.start_ns,
         trial.storm.end_ns,
         state_of(trial).value,
-        json.dumps(trial.reasons),
-        json.dumps(trial.lost_told),
+        _json(trial.reasons),
+        _json(trial.lost_told),
         duet,
         load.children,
         load.at_once,
-        *(None if value is None else float(value) for value in taken),
+        *_taken(trial, _OF_ALL),
+        *(_taken(trial, _OF_DUETS) if duet else [None] * len(_OF_DUETS)),
+        *(_taken(trial, _OF_SORTING) if trial.restored else [None] * len(_OF_SORTING)),
     )
 
 
-@lru_cache(maxsize=4096)
-def _config(config: TrialConfig) -> str:
-    return json.dumps(asdict(config), separators=(",", ":"))
+def _taken(trial: TrialResult, keys: Sequence[str]) -> list[float | None]:
+    return [TAKES[key](trial) for key in keys]
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _latencies(trials: Sequence[TrialResult]) -> tuple[list[int], Bins]:
     """Return the rows that have records' latencies which can be decoded, and these."""
-    given = [
-        (row, trial.latency.histogram)
+    given = {
+        row: trial.latency.histogram
         for row, trial in enumerate(trials)
         if trial.latency is not None and trial.latency.count
-    ]
+    }
     try:
-        bins = Bins.of(histogram for _, histogram in given)
+        return [*given], Bins.of(given.values())
     except JournalError:
-        given = [(row, histogram) for row, histogram in given if _decodable(histogram)]
-        bins = Bins.of(histogram for _, histogram in given)
-    return [row for row, _ in given], bins
+        found = {row: bins for row, text in given.items() for bins in _decoded(text)}
+        return [*found], Bins.joined([Bins.of([]), *found.values()])
 
 
 def _packed(bins: Bins, to: Sequence[int], rows: int) -> tuple[list[bytes | None], ...]:
@@ -150,7 +148,7 @@ def _packed(bins: Bins, to: Sequence[int], rows: int) -> tuple[list[bytes | None
 
 
 def _merged(frame: pl.DataFrame, given: Sequence[int], bins: Bins) -> list[pl.Series]:
-    """Return the columns of each arm's sums, none of one whose histograms are not all whole."""
+    """Return the columns of each arm's sums; null where a histogram of the arm is damaged."""
     names: dict[tuple[str, str], int] = {}
     places = frame.select("experiment", "arm").rows()
     arms = np.array([names.setdefault(each, len(names)) for each in places], np.int64)
@@ -180,9 +178,6 @@ def _merged(frame: pl.DataFrame, given: Sequence[int], bins: Bins) -> list[pl.Se
     ]
 
 
-def _decodable(histogram: str) -> bool:
-    try:
-        Bins.of([histogram])
-    except JournalError:
-        return False
-    return True
+def _decoded(histogram: str) -> Iterator[Bins]:
+    with suppress(JournalError):
+        yield Bins.of([histogram])

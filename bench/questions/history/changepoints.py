@@ -14,7 +14,7 @@ A permutation supposes that runs are exchangeable: a number that drifts slowly "
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Final, TypeVar
@@ -52,7 +52,7 @@ class Split:
 def splits(
     series: Mapping[Key, Floats], beyond: Callable[[Key, slice, slice], bool]
 ) -> dict[Key, tuple[Split, ...]]:
-    """Return the changes of every series, in order; none of one without.
+    """Return the changes of every series, in order.
 
     ``beyond`` says whether two stretches of a series differ by more than their noise: what is
     merely significant is no change.
@@ -135,6 +135,6 @@ def _by_chance(scores: Floats32, draws: int) -> Floats32:
     return np.concatenate(largest)
 
 
-def median(values: Floats) -> float:
+def median(values: Sequence[float] | Floats) -> float:
     """Return the median as a plain number."""
     return float(np.median(values))
