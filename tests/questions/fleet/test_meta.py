@@ -57,7 +57,6 @@ def test_machines_that_differ_beyond_chance_do() -> None:
     found = pool([Effect(0.0, 0.01), Effect(0.5, 0.01), Effect(1.0, 0.01), Effect(0.4, 0.01)])
     assert found.between == pytest.approx(np.std([0.0, 0.5, 1.0, 0.4], ddof=1), rel=0.05)
     assert found.inconsistency > 0.99
-    assert found.p < 1e-6
 
 
 def test_two_machines_say_nothing_of_a_third() -> None:
