@@ -32,11 +32,9 @@ T = TypeVar("T")
 JOURNAL, PART, ROW = "journal", "part", "row"
 """Columns beside those of the data set: indices of the places, and of the row there."""
 
-_LATENCY: Final = ("latency_steps", "latency_counts")
-_STEP_BYTES: Final = 2
 _MANY: Final = 50  # one in so many
 _MOST_KEPT: Final = 20_000  # trials of a run that may be in memory
-_OF_ARM: Final = ("experiment", "arm", "arm_trials", "arm_steps", "arm_counts")
+_OF_ARM: Final = ("experiment", "arm", "arm_trials", "arm_latency")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,8 +125,11 @@ class Table:
         return tuple(found[each] for each in zip(journals.tolist(), lines.tolist(), strict=True))
 
     def bins(self, rows: Integers) -> Bins:
-        """Read histograms. JournalError if one was damaged."""
-        return _bins(self.read(_LATENCY, rows), self.array("latency_count")[rows])
+        """Read histograms, of which each trial with a count of records has to have one."""
+        found = _unpacked(self.read(["latency"], rows)["latency"])
+        if ((found.sizes == 0) & ~np.isnan(self.array("latency_count")[rows])).any():
+            raise JournalError("a latency histogram cannot be decoded")
+        return found
 
     def by_arm(self) -> dict[tuple[str, str], tuple[float, Bins]]:
         """Return how many trials of each arm count, and the histogram of all of them."""
@@ -142,7 +143,7 @@ class Table:
             places = rows.select("experiment", "arm").rows()
             arms = np.array([names.setdefault(each, len(names)) for each in places], np.int64)
             totals = Totals(len(names))
-            totals.add(_unpacked(rows["arm_steps"], rows["arm_counts"]), arms)
+            totals.add(_unpacked(rows["arm_latency"]), arms)
             numbers = np.bincount(arms, rows["arm_trials"].to_numpy(), len(names)).tolist()
             self._merged = dict(zip(names, zip(numbers, totals.all(), strict=True), strict=True))
         return self._merged
@@ -292,19 +293,11 @@ def _read(journal: Path, lines: set[int]) -> dict[int, TrialResult]:
     return found
 
 
-def _bins(columns: pl.DataFrame, counts: Floats) -> Bins:
-    """Return histograms, of which each trial with a count of records has to have one."""
-    found = _unpacked(*(columns[name] for name in _LATENCY))
-    if (~(found.sizes > 0) & ~np.isnan(counts)).any():
-        raise JournalError("a latency histogram cannot be decoded")
-    return found
-
-
-def _unpacked(steps: pl.Series, counts: pl.Series) -> Bins:
-    some, numbers = ([each or b"" for each in column.to_list()] for column in (steps, counts))
-    sizes = np.array([len(each) // _STEP_BYTES for each in some], np.int64)
-    flat = np.frombuffer(b"".join(some), "<u2").astype(np.int64)
-    return Bins.by_steps(flat, np.frombuffer(b"".join(numbers), np.int64), sizes)
+def _unpacked(texts: pl.Series) -> Bins:
+    try:
+        return Bins.unpacked([text or b"" for text in texts.to_list()])
+    except ValueError as error:
+        raise JournalError("a latency histogram cannot be decoded") from error
 
 
 @lru_cache(maxsize=4096)

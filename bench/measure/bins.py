@@ -6,16 +6,17 @@ from __future__ import annotations
 import zlib
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from bench.errors import JournalError
 from bench.measure.columns import Integers
-from bench.measure.counts import add, unpacked
+from bench.measure.counts import add, packed, unpacked
 from bench.measure.latency import decode, empty
 
 if TYPE_CHECKING:
@@ -39,36 +40,26 @@ class Bins:
     @classmethod
     def of(cls, histograms: Iterable[str]) -> Bins:
         """Return the bins of ``histograms``; JournalError if one cannot be decoded."""
-        given = iter(histograms)
-        parts = [_none()]
-        while some := list(islice(given, _AT_ONCE)):
-            parts.append(_quickly(some) or _carefully(some))
-        return cls.joined(parts)
+        return cls.joined([_none(), *(read(each)[0] for each in histograms)])
+
+    @classmethod
+    def unpacked(cls, texts: Sequence[bytes]) -> Bins:
+        """Return the histograms of texts that ``read`` gave, or of b"". ValueError for others."""
+        if len(texts) > _AT_ONCE:
+            chunks = (texts[at : at + _AT_ONCE] for at in range(0, len(texts), _AT_ONCE))
+            return cls.joined([cls.unpacked(each) for each in chunks])
+        bins, counts, sizes = unpacked([*texts], _length())
+        return cls(bins=bins, counts=counts, sizes=sizes)
+
+    def packed(self) -> bytes:
+        """Return the text of what is one histogram."""
+        return packed(self.bins, self.counts)
 
     @classmethod
     def joined(cls, parts: Sequence[Bins]) -> Bins:
         """Return all histograms of ``parts``."""
         columns = ("bins", "counts", "sizes")
         return cls(**{c: np.concatenate([getattr(each, c) for each in parts]) for c in columns})
-
-    def steps(self) -> Integers:
-        """Return how far each bin is from the one before it in its histogram, or from 0."""
-        steps = np.diff(self.bins, prepend=0)
-        first = self._first()
-        steps[first] = self.bins[first]
-        return steps
-
-    @classmethod
-    def by_steps(cls, steps: Integers, counts: Integers, sizes: Integers) -> Bins:
-        """Return the histograms whose ``steps`` these are."""
-        reached = np.cumsum(steps)
-        found = cls(bins=reached, counts=counts, sizes=sizes)
-        first = found._first()
-        before = np.repeat(reached[first] - steps[first], sizes[sizes > 0])
-        return cls(bins=reached - before, counts=counts, sizes=sizes)
-
-    def _first(self) -> Integers:
-        return (np.cumsum(self.sizes) - self.sizes)[self.sizes > 0]
 
     def chosen(self, which: Integers) -> Bins:
         """Return some of the histograms, in the order of ``which``."""
@@ -130,6 +121,7 @@ def _axis() -> HdrHistogram:
     return empty()
 
 
+@cache
 def _length() -> int:
     return int(_axis().counts_len)
 
@@ -146,24 +138,18 @@ def _none() -> Bins:
     return Bins(bins=nothing, counts=nothing, sizes=nothing)
 
 
-def _carefully(histograms: Sequence[str]) -> Bins:
-    parts = []
-    for each in histograms:
-        counts = np.frombuffer(decode(each).counts, np.int64)
-        occupied = np.flatnonzero(counts)
-        size = np.array([len(occupied)])
-        parts.append(Bins(bins=occupied, counts=counts[occupied].copy(), sizes=size))
-    return Bins.joined(parts)
-
-
-def _quickly(histograms: Sequence[str]) -> Bins | None:
-    """Return the bins, or None where one of the histograms is not just as bufbench writes them."""
+def read(histogram: str) -> tuple[Bins, bytes]:
+    """Return a histogram and its text as bytes. JournalError if it cannot be decoded."""
+    with suppress(ValueError, zlib.error):
+        text = _numbers(histogram)
+        return Bins.unpacked([text]), text
+    counts = np.frombuffer(decode(histogram).counts, np.int64)
+    occupied = np.flatnonzero(counts)
+    found = Bins(bins=occupied, counts=counts[occupied], sizes=np.array([len(occupied)]))
     try:
-        texts = [_numbers(each) for each in histograms]
-    except (ValueError, zlib.error):
-        return None
-    found = unpacked(texts, _length())
-    return None if found is None else Bins(bins=found[0], counts=found[1], sizes=found[2])
+        return found, found.packed()
+    except ValueError as error:
+        raise JournalError("a latency histogram has an impossible count") from error
 
 
 def _numbers(histogram: str) -> bytes:
@@ -177,6 +163,6 @@ def _numbers(histogram: str) -> bytes:
     text = unpacking.decompress(packed[_COMPRESSED_HEADER:], _MOST_UNPACKED_BYTES)
     size = int.from_bytes(text[_LENGTH], "big")
     known = text[:4] == beginning[:4] and text[8:_HEADER] == beginning[8:]
-    if not unpacking.eof or not known or size != len(text) - _HEADER:
+    if not unpacking.eof or not known or not size == len(text) - _HEADER > 0:
         raise ValueError("another format")
     return text[_HEADER:]

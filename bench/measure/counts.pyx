@@ -10,7 +10,7 @@ cdef int LONGEST = 56  # bits of a number; hdrh would take a ninth byte whole
 
 
 def unpacked(list texts, int64_t most):
-    """Return bins, counts, and how many bins each text has; None where one is not well-formed.
+    """Return bins, counts, and how many bins each text has. ValueError if one is not well-formed.
 
     A text is a row of numbers in zigzag LEB128: a count of the next bin, or below 0 how many bins
     are empty. At most ``most`` bins are counted through.
@@ -24,8 +24,6 @@ def unpacked(list texts, int64_t most):
     found = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(len(texts), np.int64)
     cdef int64_t[::1] bins = found[0], counts = found[1], sizes = found[2]
     for at in range(len(texts)):
-        if not texts[at]:
-            return None
         text = texts[at]
         place, end, first, reached = 0, len(text), used, 0
         while place < end:
@@ -33,23 +31,43 @@ def unpacked(list texts, int64_t most):
             while text[place] & 0x80:
                 place += 1
                 if place == end or shift == LONGEST:
-                    return None
+                    raise ValueError("a number without its end")
                 packed |= <uint64_t>(text[place] & 0x7F) << shift
                 shift += 7
             place += 1
             number = <int64_t>(packed >> 1) ^ -<int64_t>(packed & 1)
-            if number == 0:
-                return None
             if number > 0:
                 bins[used], counts[used] = reached, number
                 used += 1
                 reached += 1
             else:
                 reached -= number
-            if reached > most:
-                return None
+            if reached > most or number == 0:
+                raise ValueError("not a histogram")
         sizes[at] = used - first
     return found[0][:used], found[1][:used], found[2]
+
+
+def packed(const int64_t[::1] bins, const int64_t[::1] counts):
+    """Return the text of one histogram. ValueError for a count that has no place in it."""
+    cdef Py_ssize_t at
+    cdef int64_t reached = 0
+    found = bytearray()
+    for at in range(bins.shape[0]):
+        if counts[at] <= 0 or counts[at] >> (LONGEST - 1):
+            raise ValueError("not a count")
+        if bins[at] > reached:
+            write(found, 2 * (bins[at] - reached) - 1)
+        write(found, 2 * counts[at])
+        reached = bins[at] + 1
+    return bytes(found)
+
+
+cdef void write(bytearray found, uint64_t number):
+    while number >= 0x80:
+        found.append(<uint8_t>(number & 0x7F | 0x80))
+        number >>= 7
+    found.append(<uint8_t>number)
 
 
 def add(
