@@ -84,12 +84,10 @@ class Table:
     def listed(self, *names: str) -> tuple[Integers, list[tuple[Any, ...]]]:
         """Return each row's place in a list of distinct values, and the list."""
         if names not in self._listed:
-            values = self.frame.select(names)
-            known = values.unique(maintain_order=True).with_row_index("at")
-            places = values.join(
-                known, on=names, how="left", nulls_equal=True, maintain_order="left"
-            )["at"]
-            self._listed[names] = places.cast(pl.Int64).to_numpy(), known.drop("at").rows()
+            known: dict[tuple[Any, ...], int] = {}
+            rows = self.frame.select(names).rows()
+            places = np.array([known.setdefault(row, len(known)) for row in rows], np.int64)
+            self._listed[names] = places, [*known]
         return self._listed[names]
 
     def read(self, names: Sequence[str], rows: Integers | None = None) -> pl.DataFrame:
@@ -275,8 +273,9 @@ class Stored(Sequence[TrialResult]):
     def _listed(self, *names: str) -> tuple[Integers, list[tuple[Any, ...]]]:
         """Return the place of each one's values in a list of those that it has."""
         places, values = self._table.listed(*names)
-        met, of = np.unique(places[self._rows], return_inverse=True)
-        return of, [values[at] for at in met.tolist()]
+        here = places[self._rows]
+        met = np.flatnonzero(np.bincount(here))
+        return np.searchsorted(met, here), [values[at] for at in met.tolist()]
 
 
 def _read(journal: Path, lines: set[int]) -> dict[int, TrialResult]:

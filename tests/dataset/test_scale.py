@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The cost of a report of a hundred thousand trials: linear in time, bounded in memory."""
+"""The cost of a report of many trials: linear in time, bounded in memory."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import made_up_fleet
 import pytest
 from scale import cost, folder
 
-TRIALS = 100_000
-MOST_BYTES = 1 << 30
+TRIALS = 40_000
+MACHINES = 2
+MOST_BYTES = 600 << 20
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_trials(tmp_path: Path) -> None:
+def test_many_trials(tmp_path: Path) -> None:
     small, large = folder(tmp_path / "small", TRIALS // 5), folder(tmp_path / "large", TRIALS)
     for first in (True, False):
         (few, _), (many, output) = (cost("report", str(each), "--json") for each in (small, large))
@@ -26,7 +27,7 @@ def test_a_hundred_thousand_trials(tmp_path: Path) -> None:
         if not first:
             continue
         summaries = json.loads(output)["summaries"]
-        assert len(summaries) == 5
+        assert len(summaries) == MACHINES
         assert sum(each["trials"][0]["valid"] for each in summaries) * 5 == TRIALS
         for each in summaries:
             for compared in each["comparisons"]:
