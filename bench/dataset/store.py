@@ -311,10 +311,7 @@ def _partition(header: RunHeader) -> str:
     parts = {
         "kernel": header.machine.kernel_release,
         "machine": header.machine.hostname,
-        "month": month[0] if month else "unknown",
+        "month": month[0] if month else "",
     }
-    return "/".join(f"{key}={_safe(value)}" for key, value in parts.items())
-
-
-def _safe(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._+-]", "_", text)[:80].strip(".") or "unknown"
+    safe = {key: re.sub(r"[^A-Za-z0-9._+-]", "_", text)[:80] for key, text in parts.items()}
+    return "/".join(f"{key}={text.strip('.') or 'unknown'}" for key, text in safe.items())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields, is_dataclass
-from functools import reduce
+from functools import cache, reduce
 from operator import or_
 from types import GenericAlias, UnionType
 from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_type_hints
@@ -27,6 +27,7 @@ _ZEROS: Final = b"0" * 20
 """A number nearer to 0 than 1e-29 has either, or a capital E, unless it is 0."""
 
 
+@cache
 def decoder(kind: type[T]) -> Callable[[bytes], T | None]:
     """Return a function that makes a ``kind`` of a line's JSON; None where the line may be odd."""
     line = _struct(kind, (("schema", int), ("kind", str)))

@@ -67,13 +67,6 @@ class Unusable:
 
 
 @cache
-def _quick() -> Callable[[bytes], TrialResult | None]:
-    from bench.journal import quick
-
-    return quick.decoder(TrialResult)
-
-
-@cache
 def _validator(kind: Kind) -> SchemaValidator:
     return bounds.validator(VALUES[kind])
 
@@ -83,8 +76,12 @@ def decode(text: bytes) -> Value | Unusable:
     kind = _kind(text)
     if isinstance(kind, Unusable):
         return kind
-    if kind is Kind.TRIAL and (trial := _quick()(text)) is not None:
-        return trial
+    if kind is Kind.TRIAL:
+        from bench.journal import quick
+
+        trial: TrialResult | None = quick.decoder(TrialResult)(text)
+        if trial is not None:
+            return trial
     from pydantic_core import ValidationError
 
     try:
@@ -184,15 +181,11 @@ def read(path: Path) -> Iterator[Line | Fault]:
     values: Iterator[tuple[int, Value | Unusable]] = (
         (number, value) for number, line in lines_of(path) for value in values_of(number, line)
     )
-    for number, value in usable(name, values, _is_trial):
+    for number, value in usable(name, values, lambda value: isinstance(value, TrialResult)):
         if isinstance(value, Fault):
             yield value
         else:
             yield Line(path=name, number=number, value=value)
-
-
-def _is_trial(value: Value) -> int:
-    return isinstance(value, TrialResult)
 
 
 def usable(

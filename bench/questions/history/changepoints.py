@@ -59,7 +59,9 @@ def splits(
     """
     found: dict[Key, list[Split]] = {key: [] for key in series}
     stretches = [(key, 0, len(values)) for key, values in series.items()]
-    while stretches := [(k, a, b) for k, a, b in stretches if _varies(series[k][a:b])]:
+    while stretches := [
+        (k, a, b) for k, a, b in stretches if b - a >= 2 * FEWEST and np.ptp(series[k][a:b])
+    ]:
         draws = min(_MOST_DRAWS, max(1_999, ceil(2 * len(stretches) / LEVEL)))
         best = [_best(series[key][start:stop], draws) for key, start, stop in stretches]
         halves = []
@@ -71,10 +73,6 @@ def splits(
                 halves += [(key, start, at), (key, at, stop)]
         stretches = halves
     return {key: tuple(sorted(each, key=lambda one: one.at)) for key, each in found.items()}
-
-
-def _varies(values: Floats) -> bool:
-    return len(values) >= 2 * FEWEST and bool(np.ptp(values))
 
 
 def _best(values: Floats, draws: int) -> tuple[int, float]:

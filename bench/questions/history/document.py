@@ -209,20 +209,17 @@ def _every_number(history: History) -> Iterator[Fold]:
 def _series_row(runs: Sequence[HistoryRun], series: Series, *, several: bool) -> Row:
     """Return a row; a number that was asked for in several ways has the time of its first run."""
     since = f" (as asked from {runs[series.runs[0]].started_utc[:10]})" if several else ""
+    low, high, unit = series.lows[-1], series.highs[-1], series.of.unit
     return Row(
         heading=Cell(text=f"{series.of.name}{since}"),
         cells=(
             Cell(text=f"{len(series.runs):,}"),
             Cell(text=line(series.values)),
-            Cell(text=value(series.values[-1], series.of.unit)),
-            Cell(text=_interval(series.lows[-1], series.highs[-1], series.of.unit)),
+            Cell(text=value(series.values[-1], unit)),
+            Cell(text="" if low == high else f"{number(low, unit)} .. {number(high, unit)}"),
             Cell(text=f"{len(series.changes)}" if series.changes else ""),
         ),
     )
-
-
-def _interval(low: float, high: float, unit: Unit) -> str:
-    return "" if low == high else f"{number(low, unit)} .. {number(high, unit)}"
 
 
 def line(values: Sequence[float]) -> str:
