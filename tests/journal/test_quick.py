@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 import reference
 from fuzz import edited_journal
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_trials import trial
 
@@ -20,6 +20,7 @@ CAREFUL = bounds.validator(TrialResult)
 TRIAL = encode(trial("ringbuf@8KiB", 0)).rstrip()
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.binary(max_size=13 * 20))
 def test_what_is_accepted_is_the_same_value(data: bytes) -> None:
     for line in edited_journal.edited(data).splitlines():
