@@ -93,10 +93,10 @@ def opened(
     ownership.make_folder(place)
     lock = os.open(place, ownership.FOLDER)  # what a link leads to may be anybody's
     try:
-        fcntl.flock(lock, fcntl.LOCK_SH)
+        _take(lock, fcntl.LOCK_SH, folder, say)
         data_set = DataSet(folder, load(place))
         if not data_set.holds(journals):
-            _lock_alone(lock, folder, say)
+            _take(lock, fcntl.LOCK_EX, folder, say)
             DataSet(folder, load(place)).take_up(journals, say, others)
             # Not at once: another process may alter it, by the same journals, in between.
             fcntl.flock(lock, fcntl.LOCK_SH)
@@ -106,12 +106,12 @@ def opened(
         os.close(lock)
 
 
-def _lock_alone(lock: int, folder: Path, say: Say) -> None:
+def _take(lock: int, how: int, folder: Path, say: Say) -> None:
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, how | fcntl.LOCK_NB)
     except BlockingIOError:
         say(f"waiting for another report of {folder}")
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(lock, how)
 
 
 class DataSet:
