@@ -23,8 +23,16 @@ from bench.guests.machines import MACHINES
 HERE: Final = Path(__file__).parent
 SUITES: Final = ("bookworm", "bookworm-security")  # whose Python has wheels, and bcc needs no newer
 PACKAGES: Final = ("python3", "libpython3-dev", "python3-bpfcc", "busybox-static", "coreutils")
-WHEELS: Final = ("numpy", "psutil", "pydantic", "pytest", "pytest-benchmark", "hypothesis")
-MORE_WHEELS: Final = ("typer<0.25", "click<8.5", "rich", "platformdirs", "filelock")
+WHEELS: Final = (
+    "numpy",
+    "psutil",
+    "pydantic",
+    "msgspec",
+    "pytest",
+    "pytest-benchmark",
+    "hypothesis",
+)
+MORE_WHEELS: Final = ("msgspec", "typer<0.25", "click<8.5", "rich", "platformdirs", "filelock")
 PLATFORMS: Final = ("manylinux2014_aarch64", "manylinux_2_17_aarch64", "manylinux_2_28_aarch64")
 PYTHON: Final = "3.11"
 COMPILER: Final = "aarch64-linux-gnu-gcc"

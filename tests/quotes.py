@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """What README.md and results/README.md say of results, written from the reference journals.
 
-`python tests/quotes.py README.md results/README.md docs/metrics.md docs/command-line.md` writes
-every part between a line `<!-- generated: NAME -->` and the next `<!-- end -->` anew; a test does
-the same and compares.
+`python tests/quotes.py README.md results/README.md docs/metrics.md docs/command-line.md
+docs/scale.md` writes every part between a line `<!-- generated: NAME -->` and the next
+`<!-- end -->` anew; a test does the same and compares.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
+import scale
 from rich.console import Console
 
 from bench.cli import environment
@@ -268,6 +269,7 @@ BLOCKS: Final[Mapping[str, Callable[[], Iterator[str]]]] = {
     "interference": _interference,
     "washout": _washout,
     "kernels": _kernels,
+    "scale": scale.table,
 }
 
 

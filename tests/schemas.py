@@ -28,7 +28,7 @@ from bench.questions.claims.data import ClaimsData
 from bench.questions.duet.designs import DesignsData
 from bench.questions.duet.document import DuetData
 from bench.questions.exact.study import Study
-from bench.questions.fleet.document import FleetData
+from bench.questions.fleet.judge import Fleet
 from bench.questions.history.judge import History
 from bench.questions.kernels.document import MatrixData
 from bench.questions.object.document import ObjectData
@@ -46,7 +46,7 @@ KINDS: Final[Mapping[str, Any]] = {
     "doctor-least-privilege": Needs,
     "duet": DuetData,
     "duet-designs": DesignsData,
-    "fleet": FleetData,
+    "fleet": Fleet,
     "history": History,
     "kernels-bisect": Bisection,
     "kernels-exact": Study,

@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
@@ -14,10 +17,11 @@ from typer import Argument
 
 from bench.cli.options import AsJsonForm, Full, form_of, format_option, of_output
 from bench.cli.output import answer, name_faults, say, writable, write
-from bench.errors import BufbenchError, UsageError, clean
+from bench.errors import BufbenchError, JournalError, UsageError, clean
 
 if TYPE_CHECKING:
     from bench.journal.schema import JournalContent
+    from bench.questions.page import OfMachine
     from bench.questions.transports.summary import Summary
     from bench.report.document import Document
 
@@ -54,9 +58,12 @@ def command(
     refuse_text_file(form, output)
     if full and form != "text":
         raise UsageError(f"--full has no effect on {form}, which has all", remedy="leave it out")
+    if len(files) == 1 and files[0].is_dir() and form in (*_COMPARED_ONLY, "html"):
+        _folder(files[0], form, output, full=full)
+        return
     if any(path.is_dir() for path in files):
-        _folder(files, form, output, full=full)
-    elif form == "html":
+        files = _in_folders(files)
+    if form == "html":
         path, content = write_page(files, output)
         name_faults(content.faults, len(content.repeated))
         print(path)
@@ -101,27 +108,69 @@ def _journals(files: Sequence[Path], form: str, output: Path | None, *, full: bo
             answer(form, documents, report_of(*documents), output, full=full)
 
 
-def _folder(files: Sequence[Path], form: str, output: Path | None, *, full: bool) -> None:
+def _folder(folder: Path, form: str, output: Path | None, *, full: bool) -> None:
     """Report on a folder from its data set, machine by machine."""
-    if len(files) > 1:
-        raise UsageError("a folder is reported alone", remedy="name one folder, or journals")
-    if form not in _COMPARED_ONLY:
-        raise UsageError(
-            f"a folder has no {form}", remedy="name journals, or take text, markdown or json"
-        )
     from bench.questions.transports.table import require_polars
 
     require_polars()
     from bench.dataset.folder import by_machine
-    from bench.questions.transports.document import document, report_of
+
+    if form == "html":
+        from bench.questions.page import together
+
+        with _drawing() as drawn:
+            page = drawn(together(by_machine(folder, tell, _on_a_page, here=True)))
+        print(write(output or folder / "report.html", page))
+        return
+    from bench.questions.transports.document import report_of
+
+    documents = by_machine(folder, tell, _compared)
+    answer(form, documents, report_of(*documents), output, full=full)
+
+
+def tell(line: str) -> None:
+    """Print a line on stderr that may hold foreign text."""
+    say(clean(line))
+
+
+def _compared(content: JournalContent) -> list[Document]:
+    """Return what journals of one machine say; for other processes too."""
+    from bench.questions.transports.document import document
     from bench.questions.transports.summary import compare_journals
 
-    def conclude(content: JournalContent) -> list[Document]:
-        name_faults((), len(content.repeated))
-        return [document(summary) for summary in compare_journals(content)]
+    name_faults((), len(content.repeated))
+    return [document(summary) for summary in compare_journals(content)]
 
-    documents = by_machine(files[0], lambda line: say(clean(line)), conclude)
-    answer(form, documents, report_of(*documents), output, full=full)
+
+def _on_a_page(content: JournalContent) -> list[OfMachine]:
+    from bench.questions.page import by_machine
+
+    name_faults((), len(content.repeated))
+    found = by_machine(content, {})
+    return [(name, tuple(map(_with_figures, documents))) for name, documents in found]
+
+
+def _with_figures(document: Document) -> Document:
+    """Make the figures now: their data may be gone by the time that they are drawn."""
+    from bench.report.document import Figures
+
+    made = (
+        replace(part, make=partial(tuple, [*part.make()])) if isinstance(part, Figures) else part
+        for part in document.parts
+    )
+    return replace(document, parts=tuple(made))
+
+
+def _in_folders(places: Sequence[Path]) -> list[Path]:
+    """Return journals, those in folders and below among them. JournalError if there is none."""
+    from bench.journal.files import below
+
+    found = [
+        path for place in places for path in (below(place, tell) if place.is_dir() else [place])
+    ]
+    if not found:
+        raise JournalError(f"no journal in {places[0]}", remedy="journals end in .jsonl, .jsonl.gz")
+    return found
 
 
 def refuse_text_file(form: str, output: Path | None) -> None:
@@ -143,14 +192,22 @@ def write_page(journals: Sequence[Path], path: Path | None = None) -> tuple[Path
     """
     from bench.questions.page import documents
     from bench.questions.transports.summary import gathered
+
+    with _drawing() as drawn:
+        content, places = gathered(journals)
+        page = drawn(documents(content, places))
+    return write(path or _beside(journals[0], ".html"), page), content
+
+
+@contextmanager
+def _drawing() -> Iterator[Callable[[Sequence[Document]], str]]:
+    """Yield what makes a page of documents; it starts while these are made."""
     from bench.report.converter import Converter
     from bench.report.renderers.html import render_page, require_extra
 
     require_extra()
-    with Converter() as converter:  # starts while journals are read
-        content, places = gathered(journals)
-        page = render_page(documents(content, places), converter)
-    return write(path or _beside(journals[0], ".html"), page), content
+    with Converter() as converter:
+        yield lambda documents: render_page(documents, converter)
 
 
 def page_line(journal: Path) -> str:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Journals as a Parquet data set beside them, so that each is read once."""
+"""Keep journals as a Parquet data set beside them, so that each is read once."""

@@ -3,38 +3,23 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import groupby
-from multiprocessing import get_context, resource_tracker
 from pathlib import Path
 from secrets import token_hex
-from typing import Final
+from typing import Any, Final
 
 from bench.dataset.rows import frame_of
-from bench.errors import JournalError, MachineUnfit
+from bench.errors import JournalError
 from bench.host import ownership
-from bench.journal.files import Stamp, digest
+from bench.journal.files import Say, Stamp, digest
 from bench.journal.raw_lines import RawLine
 from bench.journal.reader import Unusable, lines_of, usable, values_of
 from bench.journal.schema import Fault, Value
 from bench.trial.result import TrialResult
 
 _AT_ONCE_BYTES: Final = 8 << 20
-_WORTH_BYTES: Final = 16 << 20
-"""Less is read before other processes have started."""
-_OF_WORKERS: Final = {
-    "POLARS_MAX_THREADS": "1",
-    # Arrays of a batch come and go: without these, glibc has the kernel clear each one's pages.
-    "MALLOC_MMAP_THRESHOLD_": str(64 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +31,6 @@ class Written:
 
 
 Item = Written | Value
-Found = list[tuple[int, Item | Unusable]]
-"""Items and the numbers of their lines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,15 +51,17 @@ class Batch:
     error: str = ""
 
 
-Decoded = tuple[Batch, Found]
-"""A batch, its lines left out, and what they hold."""
-Decode = Callable[[Iterable[Batch]], Iterator[Decoded]]
+Decoded = tuple[Batch, list[tuple[int, Item | Unusable]]]
+"""A batch, its lines left out, and what they hold, with the numbers of the lines."""
 
 
 def journals(
-    paths: Iterable[Path], decode: Decode, say: Callable[[str], None]
+    paths: Iterable[Path], decode: Callable[[Iterable[Batch]], Iterator[Decoded]], say: Say
 ) -> Iterator[tuple[Journal, Iterator[Item | Fault]]]:
-    """Yield each journal and what it holds; ``say`` is given which cannot be read."""
+    """Yield each journal and what it holds; ``say`` is given which cannot be read.
+
+    ``decode`` maps :func:`decoded` over batches.
+    """
     batches = (batch for path in paths for batch in _batches(path))
     for journal, found in groupby(decode(batches), key=lambda each: each[0].journal):
         if journal is None:
@@ -111,22 +96,16 @@ def _batches(path: Path) -> Iterator[Batch]:
 
 def decoded(folder: Path, batch: Batch) -> Decoded:
     """Decode lines; trials that follow one another are written to a file in ``folder``."""
-    found: Found = []
-    trials: list[tuple[int, TrialResult]] = []
-
-    def end() -> None:
-        if trials:
+    found: list[tuple[int, Item | Unusable]] = []
+    values: Iterator[tuple[int, Any]] = (
+        (number, value) for number, line in batch.lines for value in values_of(number, line)
+    )
+    for are_trials, some in groupby(values, key=lambda each: isinstance(each[1], TrialResult)):
+        if are_trials:
+            trials = [*some]
             found.append((trials[-1][0], _written(folder, trials)))
-            trials.clear()
-
-    for number, line in batch.lines:
-        for value in values_of(number, line):
-            if isinstance(value, TrialResult):
-                trials.append((number, value))
-            else:
-                end()
-                found.append((number, value))
-    end()
+        else:
+            found += some
     return replace(batch, lines=()), found
 
 
@@ -135,58 +114,3 @@ def _written(folder: Path, trials: list[tuple[int, TrialResult]]) -> Written:
     frame_of(trials).write_parquet(path, compression="zstd", compression_level=1)
     ownership.hand_over(path)
     return Written(path=path, trials=len(trials))
-
-
-@contextmanager
-def decoder(folder: Path, size_bytes: int) -> Iterator[Decode]:
-    """Yield what decodes batches in their order, for so many bytes in other processes."""
-    ownership.make_folder(folder)
-    cpus = len(os.sched_getaffinity(0))
-    if size_bytes < _WORTH_BYTES or cpus < 2:
-        yield partial(map, partial(decoded, folder))
-        return
-    # A fork would copy whatever threads there are half-way; Ctrl-C is this process's to answer.
-    resource_tracker.ensure_running()
-    with (
-        _environment(_OF_WORKERS),
-        ProcessPoolExecutor(cpus, get_context("spawn"), initializer=_ignore_interrupts) as pool,
-    ):
-        try:
-            yield partial(_in_order, pool, folder, 2 * cpus)
-        except BrokenExecutor as error:
-            raise MachineUnfit(
-                "a process that decodes journals was killed", remedy="see whether memory is short"
-            ) from error
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _in_order(
-    pool: ProcessPoolExecutor, folder: Path, ahead: int, batches: Iterable[Batch]
-) -> Iterator[Decoded]:
-    waiting: deque[Future[Decoded]] = deque()
-    for some in batches:
-        waiting.append(pool.submit(decoded, folder, some))
-        if len(waiting) > ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set variables for processes that begin meanwhile."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def _ignore_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -3,25 +3,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
-from functools import lru_cache
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 import polars as pl
 
 from bench.errors import JournalError
 from bench.journal.distinct import place_id, trial_digest
 from bench.judge.columns import TAKES
-from bench.judge.load import load_of, state_of
+from bench.judge.load import children_of, state_of
 from bench.judge.metrics import METRICS
 from bench.judge.numbers import NUMBERS
 from bench.judge.precision import ERRORS
-from bench.measure.bins import Bins, Totals
+from bench.measure.bins import Totals, read
 from bench.measure.restoring import Sorting
-from bench.plan.config import TrialConfig
 from bench.trial.result import TrialResult
 
 COUNTED: Final = ("valid", "noisy", "disturbed")
@@ -48,53 +45,41 @@ _OF_TRIAL: Final[_Schema] = {
     "children": pl.Int64,
     "at_once": pl.Int64,
 }
-_OF_DUETS: Final = frozenset(f"{key}_error" for key in ERRORS)
-_SORTINGS: Final = tuple(f"{by}_" for by in Sorting)
-_NUMBERS: Final[_Schema] = dict.fromkeys(
-    (
-        *(metric.key for metric in METRICS if metric.key in NUMBERS),
-        *("own_attempted", "own_delivered", "own_dropped", "causal_pairs", "causal_violations"),
-        *("missed", "torn", "latency_count", "wakeups_raised", "kernel_runs", *_OF_DUETS),
-        *(key for key in NUMBERS if key.startswith(("latency_error_", *_SORTINGS))),
-    ),
-    pl.Float64,
+_OF_ALL: Final = (
+    *(metric.key for metric in METRICS if metric.key in NUMBERS),
+    *("own_attempted", "own_delivered", "own_dropped", "causal_pairs", "causal_violations"),
+    *("missed", "torn", "latency_count", "wakeups_raised", "kernel_runs"),
+    *(key for key in NUMBERS if key.startswith("latency_error_")),
 )
-"""Those that comparisons are made of; `bufbench report --format parquet` has all."""
+"""Numbers that comparisons are made of; `bufbench report --format parquet` has all."""
+_OF_DUETS: Final = tuple(f"{key}_error" for key in ERRORS)
+_OF_SORTING: Final = tuple(
+    key for key in NUMBERS if key.startswith(tuple(f"{by}_" for by in Sorting))
+)
+_NUMBERS: Final[_Schema] = dict.fromkeys((*_OF_ALL, *_OF_DUETS, *_OF_SORTING), pl.Float64)
 _OF_LATENCY: Final[_Schema] = {
-    # The bins of an HdrHistogram, each by its distance from the one before it, as 16-bit integers,
-    # and their counts, as 64-bit ones. Null: without records, or damaged.
-    "latency_steps": pl.Binary,
-    "latency_counts": pl.Binary,
-}
-_OF_ARM: Final[_Schema] = {
+    # A histogram's counts as hdrh packs them. Null: without records, or damaged.
+    "latency": pl.Binary,
     # At the first trial of an arm in each part, of all of them there that count.
     "arm_trials": pl.Int64,
-    "arm_steps": pl.Binary,
-    "arm_counts": pl.Binary,
+    "arm_latency": pl.Binary,
 }
-SCHEMA: Final = pl.Schema({**_OF_TRIAL, **_NUMBERS, **_OF_LATENCY, **_OF_ARM})
+SCHEMA: Final = pl.Schema(_OF_TRIAL | _NUMBERS | _OF_LATENCY)
 JUDGED: Final = [*_OF_TRIAL, *_NUMBERS]
 """Columns that every report reads; those of latency are read where they are asked for."""
 
 
-_TAKES: Final = [(key, TAKES[key]) for key in _NUMBERS]
-
-
 def frame_of(trials: Sequence[tuple[int, TrialResult]]) -> pl.DataFrame:
-    """Return the rows of trials that stand on these lines; "identity" lacks the machine's part."""
+    """Return the rows of trials and their lines; "identity" lacks the machine's part."""
     rows = [_row(line, trial) for line, trial in trials]
     frame = pl.DataFrame(rows, schema=_OF_TRIAL | _NUMBERS, orient="row")
-    given, bins = _latencies([trial for _, trial in trials])
-    of_latency = zip(_OF_LATENCY, _packed(bins, given, len(rows)), strict=True)
-    return frame.with_columns(
-        *(pl.Series(name, column, pl.Binary) for name, column in of_latency),
-        *_merged(frame, given, bins),
-    ).select(SCHEMA.names())
+    latencies = zip(*_latencies(frame, [trial for _, trial in trials]), strict=True)
+    of_latency = pl.DataFrame([*latencies], schema=_OF_LATENCY, orient="row")
+    return frame.hstack(of_latency).select(SCHEMA.names())
 
 
 def _row(line: int, trial: TrialResult) -> tuple[Any, ...]:
-    load, duet = load_of(trial), trial.half is not None
-    taken = (of(trial) if duet or key not in _OF_DUETS else None for key, of in _TAKES)
+    duet = trial.half is not None
     return (
         line,
         trial_digest(trial),
@@ -103,86 +88,55 @@ def _row(line: int, trial: TrialResult) -> tuple[Any, ...]:
         str(trial.arm),
         trial.block,
         trial.position,
-        _config(trial.config),
+        _json(trial.config),
         trial.started_utc,
         trial.storm.start_ns,
         trial.storm.end_ns,
         state_of(trial).value,
-        json.dumps(trial.reasons),
-        json.dumps(trial.lost_told),
+        _json(trial.reasons),
+        _json(trial.lost_told),
         duet,
-        load.children,
-        load.at_once,
-        *(None if value is None else float(value) for value in taken),
+        children_of(trial),
+        trial.storm.at_once or None,
+        *_taken(trial, _OF_ALL),
+        *(_taken(trial, _OF_DUETS) if duet else [None] * len(_OF_DUETS)),
+        *(_taken(trial, _OF_SORTING) if trial.restored else [None] * len(_OF_SORTING)),
     )
 
 
-@lru_cache(maxsize=4096)
-def _config(config: TrialConfig) -> str:
-    return json.dumps(asdict(config), separators=(",", ":"))
+def _taken(trial: TrialResult, keys: Sequence[str]) -> list[float | None]:
+    return [TAKES[key](trial) for key in keys]
 
 
-def _latencies(trials: Sequence[TrialResult]) -> tuple[list[int], Bins]:
-    """Return the rows that have records' latencies which can be decoded, and these."""
-    given = [
-        (row, trial.latency.histogram)
-        for row, trial in enumerate(trials)
-        if trial.latency is not None and trial.latency.count
-    ]
-    try:
-        bins = Bins.of(histogram for _, histogram in given)
-    except JournalError:
-        given = [(row, histogram) for row, histogram in given if _decodable(histogram)]
-        bins = Bins.of(histogram for _, histogram in given)
-    return [row for row, _ in given], bins
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
 
 
-def _packed(bins: Bins, to: Sequence[int], rows: int) -> tuple[list[bytes | None], ...]:
-    """Return the histograms' steps and counts as bytes, each in its row of so many."""
-    steps, counts = (column.tobytes() for column in (bins.steps().astype("<u2"), bins.counts))
-    found: tuple[list[bytes | None], ...] = [None] * rows, [None] * rows
-    start = 0
-    for row, size in zip(to, bins.sizes.tolist(), strict=True):
-        end = start + size
-        found[0][row], found[1][row] = steps[2 * start : 2 * end], counts[8 * start : 8 * end]
-        start = end
-    return found
-
-
-def _merged(frame: pl.DataFrame, given: Sequence[int], bins: Bins) -> list[pl.Series]:
-    """Return the columns of each arm's sums, none of one whose histograms are not all whole."""
+def _latencies(
+    frame: pl.DataFrame, trials: Sequence[TrialResult]
+) -> tuple[list[bytes | None], list[int | None], list[bytes | None]]:
+    """Return the columns of latencies; an arm has no sum if a histogram of it is damaged."""
     names: dict[tuple[str, str], int] = {}
     places = frame.select("experiment", "arm").rows()
     arms = np.array([names.setdefault(each, len(names)) for each in places], np.int64)
     counting = frame["state"].is_in([*COUNTED]).to_numpy()
-    rows = np.array(given, np.int64)
-    known = np.flatnonzero(counting[rows])
-    totals = Totals(len(names))
-    totals.add(bins.chosen(known), arms[rows[known]])
-    numbers = np.bincount(arms[counting], minlength=len(names))
-    damaged = frame["latency_count"].is_not_null().to_numpy()
-    damaged[rows] = False
-    whole = np.setdiff1d(np.arange(len(names)), arms[damaged])
+    totals = Totals(len(names) + 1)  # the last one of trials that do not count
+    texts: list[bytes | None] = []
+    damaged = set()
+    for trial, arm, counts in zip(trials, arms, counting, strict=True):
+        text = None
+        if trial.latency is not None and trial.latency.count:
+            try:
+                bins, text = read(trial.latency.histogram)
+                totals.add(bins, np.array([arm if counts else len(names)]))
+            except JournalError:
+                damaged.add(int(arm))
+        texts.append(text)
+    numbers: list[int | None] = [None] * len(trials)
+    sums: list[bytes | None] = [None] * len(trials)
     first = np.unique(arms, return_index=True)[1]
-    trials: list[int | None] = [None] * len(frame)
-    for at in whole.tolist():
-        trials[first[at]] = int(numbers[at])
-    sums = list(totals.all())
-    steps, counts = _packed(
-        Bins.joined([sums[at] for at in whole.tolist()]) if len(whole) else Bins.of([]),
-        first[whole].tolist(),
-        len(frame),
-    )
-    return [
-        pl.Series("arm_trials", trials, pl.Int64),
-        pl.Series("arm_steps", steps, pl.Binary),
-        pl.Series("arm_counts", counts, pl.Binary),
-    ]
-
-
-def _decodable(histogram: str) -> bool:
-    try:
-        Bins.of([histogram])
-    except JournalError:
-        return False
-    return True
+    for arm, total in zip(range(len(names)), totals.all(), strict=False):
+        if arm not in damaged:
+            numbers[first[arm]] = int(np.count_nonzero(counting[arms == arm]))
+            sums[first[arm]] = total.packed()
+    return texts, numbers, sums

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The data set of a folder of journals, kept in the folder: by kernel, machine and month.
+"""Keep the data set of a folder of journals in the folder: by kernel, machine and month.
 
 A journal's rows count as long as it has the size, mtime and ctime that it had; where one of them
 differs, its SHA-256 decides. What other code has made, or is torn or foreign, does not count.
@@ -10,38 +10,39 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from errno import ELOOP
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import polars as pl
 from pydantic import TypeAdapter
 
-from bench.dataset.decode import Item, Journal, Written, decoder
+from bench.dataset.decode import Item, Journal, Written, decoded
 from bench.dataset.decode import journals as journals_of
+from bench.dataset.processes import Processes
 from bench.dataset.rows import JUDGED, SCHEMA
 from bench.dataset.stored import JOURNAL, PART, ROW, Files, Stored, Table, read_part
 from bench.errors import JournalError
 from bench.host import ownership
 from bench.journal.distinct import Distinct, machine_digest
-from bench.journal.files import Stamp, code, digest, name_in
-from bench.journal.reader import continues
+from bench.journal.files import Say, Stamp, code, name_in, one_by_one, write_whole
+from bench.journal.reader import by_run
 from bench.journal.schema import Fault, JournalContent, Run, RunHeader
 from bench.plan.outline import Outline
 from bench.record.footprint import MemoryLine
 
 NAME: Final = ".bufbench-trials"
 _INDEX: Final = "index"
-_COMING: Final = "coming"  # parts on their way
-_REPORT_S: Final = 10.0
+_COMING: Final = "coming-"  # folders of parts on their way
 _MONTH: Final = re.compile(r"\d{4}-\d{2}", re.ASCII)
-Say = Callable[[str], None]
+_WORTH_BYTES: Final = 16 << 20
+"""Of journals: less is read before other processes have started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,58 +74,63 @@ class Entry:
     faults: tuple[Fault, ...]
     runs: tuple[StoredRun, ...]
 
+    @property
+    def parts(self) -> list[PartFile]:
+        """Return the parts of all runs."""
+        return [part for run in self.runs for part in run.parts]
 
-@dataclass(slots=True)
-class _Open:
-    """A run that is being read."""
 
-    header: RunHeader
-    name: str  # of its part files, without their number
-    memory: list[MemoryLine] = field(default_factory=list)
-    plans: list[Outline] = field(default_factory=list)
-    parts: list[PartFile] = field(default_factory=list)
+@contextmanager
+def opened(
+    folder: Path, journals: Sequence[Path], say: Say, others: Processes
+) -> Iterator[DataSet]:
+    """Yield the data set that holds these journals and no others, unaltered meanwhile.
+
+    What it lacks is read first, by ``others``; ``say`` is given what has faults. Raises OSError
+    where it cannot be written.
+    """
+    place = folder / NAME
+    ownership.make_folder(place)
+    lock = os.open(place, ownership.FOLDER)  # what a link leads to may be anybody's
+    try:
+        _take(lock, fcntl.LOCK_SH, folder, say)
+        data_set = DataSet(folder, load(place))
+        if not data_set.holds(journals):
+            _take(lock, fcntl.LOCK_EX, folder, say)
+            DataSet(folder, load(place)).take_up(journals, say, others)
+            # Not at once: another process may alter it, by the same journals, in between.
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            data_set = DataSet(folder, load(place))
+        yield data_set
+    finally:
+        os.close(lock)
+
+
+def _take(lock: int, how: int, folder: Path, say: Say) -> None:
+    try:
+        fcntl.flock(lock, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say(f"waiting for another report of {folder}")
+        fcntl.flock(lock, how)
 
 
 class DataSet:
-    """The data set of one folder of journals."""
+    """The data set of one folder of journals, by the entries of its index."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, entries: Iterable[Entry]) -> None:
         self._folder = folder
-        self._place = folder / NAME
-        self._entries: dict[str, Entry] = {}
-
-    def take_up(self, journals: Sequence[Path], say: Say) -> None:
-        """Make the data set hold these journals and no others; ``say`` is given what has faults.
-
-        Raises OSError where it cannot be written.
-        """
-        if (
-            self._place.is_symlink()
-        ):  # what it leads to may be anybody's: it is neither written nor swept
-            raise OSError(ELOOP, os.strerror(ELOOP), str(self._place))
-        ownership.make_folder(self._place)
-        with _alone(self._place):
-            known = {each.journal: each for each in load(self._place)}
-            kept, fresh = self._sorted_out(journals, known, say)
-            size_bytes = sum(path.stat().st_size for path in fresh)
-            with decoder(self._place / _COMING, size_bytes) as decode:
-                for at, (journal, items) in enumerate(
-                    journals_of(_reported(fresh, say), decode, say)
-                ):
-                    entry = self._take(journal, items)
-                    kept[entry.journal] = entry
-                    if at % 100 == 99:
-                        self._save(kept)
-            order = (name_in(self._folder, path) for path in journals)
-            self._entries = {name: kept[name] for name in order if name in kept}
-            if self._entries != known:
-                self._save(self._entries)
-                self._sweep()
+        self._entries = {each.journal: each for each in entries}
+        self.place = folder / NAME
 
     @property
-    def place(self) -> Path:
-        """Return the folder of the data set."""
-        return self._place
+    def faults(self) -> tuple[Fault, ...]:
+        """Return what of the journals could not be used."""
+        return tuple(fault for entry in self._entries.values() for fault in entry.faults)
+
+    @property
+    def size_bytes(self) -> int:
+        """Return the size of all parts."""
+        return sum(part.size_bytes for entry in self._entries.values() for part in entry.parts)
 
     def machines(self) -> Iterator[MachineRuns]:
         """Yield each machine and kernel, in the order in which journals have them."""
@@ -137,109 +143,105 @@ class DataSet:
         for runs in machines.values():
             yield MachineRuns(self._folder, tuple(runs))
 
-    @property
-    def faults(self) -> tuple[Fault, ...]:
-        """Return what of the journals could not be used."""
-        return tuple(fault for entry in self._entries.values() for fault in entry.faults)
+    def holds(self, journals: Sequence[Path]) -> bool:
+        """Return whether the data set holds these journals as they are, and no others."""
+        kept, _ = self._sorted_out(journals, lambda _: None)
+        return kept == self._entries and len(kept) == len(journals)
+
+    def take_up(self, journals: Sequence[Path], say: Say, others: Processes) -> None:
+        """Make the data set hold these journals and no others, on the disk."""
+        kept, fresh = self._sorted_out(journals, say)
+        size_bytes = sum(path.stat().st_size for path in fresh)
+        with TemporaryDirectory(
+            prefix=_COMING, dir=self.place, ignore_cleanup_errors=True
+        ) as coming:
+            decode = partial(
+                others.map, partial(decoded, Path(coming)), worth=size_bytes > _WORTH_BYTES
+            )
+            for at, (journal, items) in enumerate(journals_of(one_by_one(fresh, say), decode, say)):
+                entry = self._entry(journal, items)
+                kept[entry.journal] = entry
+                if at % 100 == 99:
+                    self._save(kept.values())
+        order = (name_in(self._folder, path) for path in journals)
+        entries = {name: kept[name] for name in order if name in kept}
+        if entries != self._entries:
+            self._save(entries.values())
+            self._sweep(entries.values())
 
     def _sorted_out(
-        self, journals: Iterable[Path], known: dict[str, Entry], say: Say
+        self, journals: Iterable[Path], say: Say
     ) -> tuple[dict[str, Entry], list[Path]]:
         """Return the entries of what is as it was, and the journals that are to be read."""
         kept: dict[str, Entry] = {}
         fresh = []
         for path in journals:
             name = name_in(self._folder, path)
-            with _named(say):
-                entry = known.get(name)
+            entry = self._entries.get(name)
+            try:
                 stamp = Stamp.of(path)
-                if entry is not None and self._holds(entry):
-                    if entry.stamp == stamp:
-                        kept[name] = entry
-                        continue
-                    if entry.stamp.size_bytes == stamp.size_bytes and entry.sha256 == digest(path):
-                        kept[name] = replace(entry, stamp=stamp)
-                        continue
-                fresh.append(path)
+                if entry and self._whole(entry) and stamp.same(entry.stamp, path, entry.sha256):
+                    kept[name] = replace(entry, stamp=stamp)
+                else:
+                    fresh.append(path)
+            except JournalError as error:
+                say(str(error))
         return kept, fresh
 
-    def _holds(self, entry: Entry) -> bool:
+    def _whole(self, entry: Entry) -> bool:
         """Return whether all parts of an entry are there."""
         with suppress(OSError):
             return all(
-                (self._place / part.name).stat().st_size == part.size_bytes
-                for run in entry.runs
-                for part in run.parts
+                (self.place / part.name).stat().st_size == part.size_bytes for part in entry.parts
             )
         return False
 
-    def _take(self, journal: Journal, items: Iterable[Item | Fault]) -> Entry:
+    def _entry(self, journal: Journal, items: Iterable[Item | Fault]) -> Entry:
+        """Return the entry of a journal, its parts moved to where they belong."""
         name = name_in(self._folder, journal.path)
         part = f"{sha256(name.encode()).hexdigest()[:16]}-{journal.sha256[:8]}"
-        faults, runs = [], list[_Open]()
-        for item in items:
-            if isinstance(item, Fault):
-                faults.append(item)
-            else:
-                self._add(runs, item, part)
+        runs, faults = by_run(items)
         return Entry(
             code=code(),
             journal=name,
             stamp=journal.stamp,
             sha256=journal.sha256,
-            faults=tuple(faults),
+            faults=faults,
             runs=tuple(
                 StoredRun(
                     header=run.header,
                     memory=tuple(run.memory),
                     plans=tuple(run.plans),
-                    parts=tuple(run.parts),
+                    parts=tuple(self._moved(run.trials, run.header, f"{part}-{at}")),
                 )
-                for run in runs
+                for at, run in enumerate(runs)
             ),
         )
 
-    def _add(self, runs: list[_Open], item: Item, name: str) -> None:
-        """Add what a line holds to the run that it is of."""
-        match item:
-            case RunHeader():
-                if not (item.resumed and runs and continues(item, runs[-1].header)):
-                    runs.append(_Open(item, f"{_partition(item)}/{name}-{len(runs)}"))
-                if item.plan is not None:
-                    runs[-1].plans.append(item.plan)
-            case MemoryLine():
-                runs[-1].memory.append(item)
-            case Outline():
-                runs[-1].plans.append(item)
-            case Written():
-                self._move(runs[-1], item)
+    def _moved(self, trials: Sequence[Written], header: RunHeader, name: str) -> Iterator[PartFile]:
+        """Move the parts of a run into its folder, never through a link."""
+        if not trials:
+            return
+        partition = _partition(header)
+        with ownership.folder_below(self.place, partition.split("/")) as folder:
+            for at, part in enumerate(trials):
+                file = f"{name}-{at}.parquet"
+                size_bytes = part.path.stat().st_size
+                os.rename(part.path, file, dst_dir_fd=folder)
+                yield PartFile(name=f"{partition}/{file}", size_bytes=size_bytes)
 
-    def _move(self, run: _Open, written: Written) -> None:
-        """Move a part to where it belongs."""
-        name = f"{run.name}-{len(run.parts)}.parquet"
-        path = self._place / name
-        ownership.make_folder(path.parent)
-        written.path.replace(path)
-        run.parts.append(PartFile(name=name, size_bytes=path.stat().st_size))
+    def _save(self, entries: Iterable[Entry]) -> None:
+        text = b"".join(_adapter().dump_json(each) + b"\n" for each in entries)
+        write_whole(self.place / _INDEX, text)
 
-    def _save(self, entries: dict[str, Entry]) -> None:
-        text = b"".join(_adapter().dump_json(each) + b"\n" for each in entries.values())
-        beside = self._place / f".{_INDEX}.part"
-        beside.unlink(missing_ok=True)  # it may be a link
-        ownership.write(beside, text)
-        beside.replace(self._place / _INDEX)
-
-    def _sweep(self) -> None:
-        """Remove the parts that no journal has any more."""
-        used = {
-            self._place / part.name
-            for entry in self._entries.values()
-            for run in entry.runs
-            for part in run.parts
-        }
-        for path in self._place.rglob("*.parquet"):
+    def _sweep(self, entries: Iterable[Entry]) -> None:
+        """Remove the parts that no journal has any more, and what was on its way as others died."""
+        used = {self.place / part.name for entry in entries for part in entry.parts}
+        for path in self.place.rglob("*.parquet"):
             if path not in used:
-                path.unlink()
+                path.unlink(missing_ok=True)
+        for path in self.place.glob(f"{_COMING}*"):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,17 +268,15 @@ class MachineRuns:
         return JournalContent(runs=found.runs, faults=faults, repeated=frozenset(found.repeated))
 
     def _run(self, entry: Entry, run: StoredRun, files: Files) -> Run:
-        machine = machine_digest(run.header)
         journal = files.of_journal(self._folder / entry.journal)
         frames = [pl.DataFrame(schema={**{name: SCHEMA[name] for name in JUDGED}, **_PLACES})]
         for part in run.parts:
             path = self._folder / NAME / part.name
             files.parts.append(path)
-            here = pl.lit(journal, pl.Int64), pl.lit(len(files.parts) - 1, pl.Int64)
+            places = {JOURNAL: journal, PART: len(files.parts) - 1}
             frame = read_part(path, JUDGED).with_columns(
-                pl.col("identity") ^ pl.lit(machine, pl.Int64),
-                here[0].alias(JOURNAL),
-                here[1].alias(PART),
+                pl.col("identity") ^ pl.lit(machine_digest(run.header), pl.Int64),
+                *(pl.lit(at, pl.Int64).alias(name) for name, at in places.items()),
                 pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW),
             )
             frames.append(frame)
@@ -288,7 +288,7 @@ class MachineRuns:
         )
 
 
-_PLACES: Final = {JOURNAL: pl.Int64, PART: pl.Int64, ROW: pl.Int64}
+_PLACES: Final = dict.fromkeys((JOURNAL, PART, ROW), pl.Int64)
 
 
 @cache
@@ -311,41 +311,7 @@ def _partition(header: RunHeader) -> str:
     parts = {
         "kernel": header.machine.kernel_release,
         "machine": header.machine.hostname,
-        "month": month[0] if month else "unknown",
+        "month": month[0] if month else "",
     }
-    return "/".join(f"{key}={_safe(value)}" for key, value in parts.items())
-
-
-def _safe(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._+-]", "_", text)[:80].strip(".") or "unknown"
-
-
-@contextmanager
-def _alone(place: Path) -> Iterator[None]:
-    """Wait until no other process takes journals up here."""
-    descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _named(say: Say) -> Iterator[None]:
-    """Say what is wrong with a journal, and go on without it."""
-    try:
-        yield
-    except JournalError as error:
-        say(str(error))
-
-
-def _reported(paths: list[Path], say: Say) -> Iterator[Path]:
-    began_s = reported_s = time.monotonic()
-    for at, path in enumerate(paths):
-        now_s = time.monotonic()
-        if at and now_s - reported_s > _REPORT_S:
-            reported_s = now_s
-            left_s = (now_s - began_s) / at * (len(paths) - at)
-            say(f"journals read: {at:,} of {len(paths):,}; about {left_s:.0f} s left")
-        yield path
+    safe = {key: re.sub(r"[^A-Za-z0-9._+-]", "_", text)[:80] for key, text in parts.items()}
+    return "/".join(f"{key}={text.strip('.') or 'unknown'}" for key, text in safe.items())

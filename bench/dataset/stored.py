@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Trials of a data set: their columns at once, and a trial itself where one is asked for."""
+"""Read trials of a data set: their columns at once, a trial itself only on request."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache, lru_cache
+from functools import lru_cache
 from math import nan
 from pathlib import Path
-from typing import Any, Final, overload
+from typing import Any, Final, TypeVar, overload
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from pydantic import TypeAdapter
 
 from bench.dataset.rows import SCHEMA
 from bench.errors import JournalError
@@ -28,19 +28,18 @@ from bench.plan.config import TrialConfig
 from bench.plan.experiments import ArmName
 from bench.trial.result import State, TrialResult
 
+T = TypeVar("T")
 JOURNAL, PART, ROW = "journal", "part", "row"
 """Columns beside those of the data set: indices of the places, and of the row there."""
 
-_LATENCY: Final = ("latency_steps", "latency_counts")
-_STEP_BYTES: Final = 2
 _MANY: Final = 50  # one in so many
 _MOST_KEPT: Final = 20_000  # trials of a run that may be in memory
-_OF_ARM: Final = ("experiment", "arm", "arm_trials", "arm_steps", "arm_counts")
+_OF_ARM: Final = ("experiment", "arm", "arm_trials", "arm_latency")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """Where the rows of frames come from."""
+    """The files that the rows of frames come from."""
 
     journals: list[Path] = field(default_factory=list)
     parts: list[Path] = field(default_factory=list)
@@ -62,7 +61,7 @@ def read_part(path: Path, names: Sequence[str]) -> pl.DataFrame:
 
 
 class Table:
-    """The rows of one run, and what was made of them so far."""
+    """The rows of one run, and what has been computed from them so far."""
 
     def __init__(self, files: Files, frame: pl.DataFrame) -> None:
         self.files = files
@@ -83,14 +82,12 @@ class Table:
         return self._arrays[name]
 
     def listed(self, *names: str) -> tuple[Integers, list[tuple[Any, ...]]]:
-        """Return the place of each row's values in the list that stands beside it."""
+        """Return each row's place in a list of distinct values, and the list."""
         if names not in self._listed:
-            values = self.frame.select(names)
-            known = values.unique(maintain_order=True).with_row_index("at")
-            places = values.join(
-                known, on=names, how="left", nulls_equal=True, maintain_order="left"
-            )["at"]
-            self._listed[names] = places.cast(pl.Int64).to_numpy(), known.drop("at").rows()
+            known: dict[tuple[Any, ...], int] = {}
+            rows = self.frame.select(names).rows()
+            places = np.array([known.setdefault(row, len(known)) for row in rows], np.int64)
+            self._listed[names] = places, [*known]
         return self._listed[names]
 
     def read(self, names: Sequence[str], rows: Integers | None = None) -> pl.DataFrame:
@@ -118,17 +115,19 @@ class Table:
         return tuple(self._trials[row] for row in rows.tolist())
 
     def _read_trials(self, rows: Integers) -> tuple[TrialResult, ...]:
-        columns = (self.array(name)[rows].tolist() for name in (JOURNAL, "line"))
-        places = [*zip(*columns, strict=True)]
+        journals, lines = (self.array(name)[rows] for name in (JOURNAL, "line"))
         found: dict[tuple[int, int], TrialResult] = {}
-        for journal in {journal for journal, _ in places}:
-            lines = {line for of, line in places if of == journal}
-            found |= _read(self.files.journals, journal, lines)
-        return tuple(found[each] for each in places)
+        for at in np.unique(journals).tolist():
+            read = _read(self.files.journals[at], {*lines[journals == at].tolist()})
+            found |= {(at, line): trial for line, trial in read.items()}
+        return tuple(found[each] for each in zip(journals.tolist(), lines.tolist(), strict=True))
 
     def bins(self, rows: Integers) -> Bins:
-        """Read histograms. JournalError if one was damaged."""
-        return _bins(self.read(_LATENCY, rows), self.array("latency_count")[rows])
+        """Read histograms, of which each trial with a count of records has to have one."""
+        found = _unpacked(self.read(["latency"], rows)["latency"])
+        if ((found.sizes == 0) & ~np.isnan(self.array("latency_count")[rows])).any():
+            raise JournalError("a latency histogram cannot be decoded")
+        return found
 
     def by_arm(self) -> dict[tuple[str, str], tuple[float, Bins]]:
         """Return how many trials of each arm count, and the histogram of all of them."""
@@ -142,7 +141,7 @@ class Table:
             places = rows.select("experiment", "arm").rows()
             arms = np.array([names.setdefault(each, len(names)) for each in places], np.int64)
             totals = Totals(len(names))
-            totals.add(_unpacked(rows["arm_steps"], rows["arm_counts"]), arms)
+            totals.add(_unpacked(rows["arm_latency"]), arms)
             numbers = np.bincount(arms, rows["arm_trials"].to_numpy(), len(names)).tolist()
             self._merged = dict(zip(names, zip(numbers, totals.all(), strict=True), strict=True))
         return self._merged
@@ -216,15 +215,11 @@ class Stored(Sequence[TrialResult]):
 
     def states(self) -> Sequence[State]:
         """Return the state of each."""
-        of, kinds = self._listed("state")
-        states = [State(kind) for (kind,) in kinds]
-        return [states[at] for at in of.tolist()]
+        return [*self._made("state", State)]
 
     def reasons(self) -> Iterator[tuple[str, ...]]:
         """Yield why each is not valid."""
-        of, texts = self._listed("reasons")
-        reasons = [tuple(json.loads(text)) for (text,) in texts]
-        return (reasons[at] for at in of.tolist())
+        return self._made("reasons", lambda text: tuple(json.loads(text)))
 
     def loads(self) -> tuple[Integers, Sequence[Load]]:
         """Return the load of each."""
@@ -249,9 +244,7 @@ class Stored(Sequence[TrialResult]):
 
     def lost_told(self) -> Iterator[dict[str, int]]:
         """Yield the kernel's own lost counts of each."""
-        of, texts = self._listed("lost_told")
-        counts = [json.loads(text) for (text,) in texts]
-        return (counts[at] for at in of.tolist())
+        return self._made("lost_told", json.loads)
 
     def bins(self) -> Bins:
         """Read the histogram of each one's latency."""
@@ -271,49 +264,41 @@ class Stored(Sequence[TrialResult]):
     def _frame(self) -> pl.DataFrame:
         return self._table.frame[self._rows]
 
+    def _made(self, name: str, of: Callable[[str], T]) -> Iterator[T]:
+        """Yield what ``of`` makes of each one's text, made once of each text."""
+        at, texts = self._listed(name)
+        made = [of(text) for (text,) in texts]
+        return (made[place] for place in at.tolist())
+
     def _listed(self, *names: str) -> tuple[Integers, list[tuple[Any, ...]]]:
         """Return the place of each one's values in a list of those that it has."""
         places, values = self._table.listed(*names)
-        met, of = np.unique(places[self._rows], return_inverse=True)
-        return of, [values[at] for at in met.tolist()]
+        here = places[self._rows]
+        met = np.flatnonzero(np.bincount(here))
+        return np.searchsorted(met, here), [values[at] for at in met.tolist()]
 
 
-def _read(
-    journals: Sequence[Path], journal: int, lines: set[int]
-) -> dict[tuple[int, int], TrialResult]:
+def _read(journal: Path, lines: set[int]) -> dict[int, TrialResult]:
     """Return the trials on some lines of a journal; JournalError if it has become another."""
     found = {
-        (journal, number): value
-        for number, line in lines_of(journals[journal])
+        number: value
+        for number, line in lines_of(journal)
         if number in lines
         for value in values_of(number, line)
         if isinstance(value, TrialResult)
     }
     if len(found) < len(lines):
-        raise JournalError(f"journal {journals[journal]} has changed meanwhile", remedy="try again")
+        raise JournalError(f"journal {journal} has changed meanwhile", remedy="try again")
     return found
 
 
-def _bins(columns: pl.DataFrame, counts: Floats) -> Bins:
-    """Return histograms, of which each trial with a count of records has to have one."""
-    found = _unpacked(*(columns[name] for name in _LATENCY))
-    if (~(found.sizes > 0) & ~np.isnan(counts)).any():
-        raise JournalError("a latency histogram cannot be decoded")
-    return found
-
-
-def _unpacked(steps: pl.Series, counts: pl.Series) -> Bins:
-    some, numbers = ([each or b"" for each in column.to_list()] for column in (steps, counts))
-    sizes = np.array([len(each) // _STEP_BYTES for each in some], np.int64)
-    flat = np.frombuffer(b"".join(some), "<u2").astype(np.int64)
-    return Bins.by_steps(flat, np.frombuffer(b"".join(numbers), np.int64), sizes)
+def _unpacked(texts: pl.Series) -> Bins:
+    try:
+        return Bins.unpacked([text or b"" for text in texts.to_list()])
+    except ValueError as error:
+        raise JournalError("a latency histogram cannot be decoded") from error
 
 
 @lru_cache(maxsize=4096)
 def _config(text: str) -> TrialConfig:
-    return _adapter().validate_json(text)
-
-
-@cache
-def _adapter() -> TypeAdapter[TrialConfig]:
-    return TypeAdapter(TrialConfig)
+    return msgspec.json.decode(text, type=TrialConfig)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Where a scheduler is: written by people, checked for loopback, and whether anybody answers."""
+"""Addresses of schedulers: parsed, checked for loopback, and tried."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Address:
         return all(ipaddress.ip_address(each[4][0]).is_loopback for each in found)
 
     def require_tls_off_loopback(self, *, tls: bool) -> None:
-        """Raise UsageError where the address needs certificates, and there are none."""
+        """Raise UsageError where the address needs certificates, and has no TLS."""
         if not tls and not self.loopback:
             raise UsageError(
                 f"{self} is not loopback, and a client of a scheduler can run code on its workers",
@@ -50,7 +50,7 @@ class Address:
             )
 
     def reached_from(self) -> str:
-        """Return this machine's address towards the scheduler; MachineUnfit if none answers."""
+        """Return this machine's address towards the scheduler; MachineUnfit if nothing answers."""
         try:
             with socket.create_connection((self.host, self.port), timeout=_ANSWER_S) as probe:
                 return str(probe.getsockname()[0])

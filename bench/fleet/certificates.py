@@ -11,21 +11,26 @@ import ssl
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from distributed.security import Security
 
 from bench.errors import UsageError
 from bench.host import ownership
 
-if TYPE_CHECKING:
-    from cryptography import x509
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-
 _AUTHORITY: Final = "ca"
+_NO_USE: Final = (
+    *("content_commitment", "key_encipherment", "data_encipherment"),
+    *("key_agreement", "encipher_only", "decipher_only"),
+)
 _CLOCKS: Final = timedelta(days=2)  # a machine's clock may be behind the maker's
 
 
 class Role(StrEnum):
-    """What a certificate is made for."""
+    """The part of a fleet that a certificate is for."""
 
     SCHEDULER = "scheduler"
     WORKER = "worker"
@@ -33,27 +38,26 @@ class Role(StrEnum):
 
 
 def make(folder: Path, *, days: int) -> tuple[Path, ...]:
-    """Write the authority and a certificate of each role; return the files. Replaces none."""
-    from bench.fleet import engine
-
-    engine.require()
+    """Write the authority and a certificate of each role; return the files. Replaces no file."""
     names = [_AUTHORITY, *Role]
     files = [folder / name for each in names for name in (f"{each}.pem", f"{each}-key.pem")]
     if there := [each for each in files if each.exists()]:
         raise UsageError(f"{there[0]} is there already", remedy="choose another folder")
-    authority = _key()
+    authority = ec.generate_private_key(ec.SECP256R1())
     for name in names:
-        key = authority if name == _AUTHORITY else _key()
-        _write(folder / f"{name}-key.pem", _key_text(key), 0o600)
-        text = _certificate(name, key, authority, days)
-        _write(folder / f"{name}.pem", text, 0o644)
+        key = authority if name == _AUTHORITY else ec.generate_private_key(ec.SECP256R1())
+        text = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        _write(folder / f"{name}-key.pem", text, 0o600)
+        _write(folder / f"{name}.pem", _certificate(name, key, authority, days), 0o644)
     return tuple(files)
 
 
 def security(folder: Path, role: Role) -> Any:
     """Return Dask's Security for ``role`` from a folder's files; UsageError where one is unfit."""
-    from distributed.security import Security
-
     authority, certificate, key = (
         folder / name for name in (f"{_AUTHORITY}.pem", f"{role}.pem", f"{role}-key.pem")
     )
@@ -77,8 +81,6 @@ def security(folder: Path, role: Role) -> Any:
 
 
 def _check_dates(certificate: Path) -> None:
-    from cryptography import x509
-
     try:
         made = x509.load_pem_x509_certificate(certificate.read_bytes())
     except (OSError, ValueError) as error:
@@ -96,25 +98,9 @@ def _check_dates(certificate: Path) -> None:
         )
 
 
-def _key() -> EllipticCurvePrivateKey:
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    return ec.generate_private_key(ec.SECP256R1())
-
-
-def _key_text(key: EllipticCurvePrivateKey) -> bytes:
-    from cryptography.hazmat.primitives import serialization as form
-
-    return key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
-
-
 def _certificate(
-    name: str, key: EllipticCurvePrivateKey, authority: EllipticCurvePrivateKey, days: int
+    name: str, key: ec.EllipticCurvePrivateKey, authority: ec.EllipticCurvePrivateKey, days: int
 ) -> bytes:
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     now = datetime.now(UTC)
     is_authority = name == _AUTHORITY
     issuer = authority.public_key()
@@ -134,22 +120,15 @@ def _certificate(
                 digital_signature=not is_authority,
                 key_cert_sign=is_authority,
                 crl_sign=is_authority,
-                content_commitment=False,
-                key_encipherment=False,
-                data_encipherment=False,
-                key_agreement=False,
-                encipher_only=False,
-                decipher_only=False,
+                **dict.fromkeys(_NO_USE, False),
             ),
             critical=True,
         )
     )
-    return builder.sign(authority, hashes.SHA256()).public_bytes(Encoding.PEM)
+    return builder.sign(authority, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
 def _named(name: str) -> x509.Name:
-    from cryptography import x509
-
     return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"bufbench fleet {name}")])
 
 

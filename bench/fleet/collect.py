@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -15,11 +15,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from bench.amounts import counted
 from bench.errors import MachineUnfit, UsageError
-from bench.fleet import facts, task, worker
+from bench.fleet import engine, facts, task, worker
 from bench.fleet.address import Address
 from bench.fleet.folder import Folder
 from bench.fleet.roster import Roster, Row, Seen, State
 from bench.fleet.spool import Progress, Spool
+from bench.fleet.view import Show
 from bench.fleet.worker import LOOPBACK
 from bench.host.scratch import folder as scratch_folder
 
@@ -28,12 +29,10 @@ _JOIN_S: Final = 60.0
 _SCHEDULER_BACK_S: Final = 30.0
 _CLOCK_S: Final = 60.0
 
-Show = Callable[[Roster], None]
-
 
 @contextmanager
 def connected(scheduler: Address, security: Any) -> Iterator[Client]:
-    """Yield a client of the scheduler there; MachineUnfit where there is none to be had."""
+    """Yield a client of a scheduler; MachineUnfit where there is no scheduler that takes it."""
     scheduler.reached_from()
     uri = scheduler.uri(tls=security is not None)
     try:
@@ -46,7 +45,12 @@ def connected(scheduler: Address, security: Any) -> Iterator[Client]:
             remedy="use its own certificates, on both sides or on neither",
         ) from error
     try:
-        _check_version(client, scheduler)
+        theirs = client.get_versions()["scheduler"]["packages"].get("distributed")
+        if theirs != engine.version():
+            raise UsageError(
+                f"the scheduler at {scheduler} has Dask {theirs}, not {engine.version()}",
+                remedy="install the same version on both sides",
+            )
         yield client
     finally:
         with suppress(Exception):
@@ -92,8 +96,10 @@ def collect(client: Client, folder: Folder, roster: Roster, *, machines: int, sh
             roster.see(_workers(client), now)
         except (OSError, AttributeError, RuntimeError) as error:  # AttributeError: it is closed
             if not _back(client):
+                done = sum(row.state is State.DONE for row in roster.rows.values())
+                wanted = counted(len(roster.rows), "journal")
                 raise MachineUnfit(
-                    f"the scheduler is lost; {_written(roster)}",
+                    f"the scheduler is lost; {done} of {wanted} written",
                     remedy="start it again, then go on with --resume",
                 ) from error
             continue
@@ -139,9 +145,8 @@ def _take(client: Client, future: Future, row: Row, folder: Folder, roster: Rost
     if sha256(given.journal).hexdigest() != given.sha256:
         roster.lose(row, "its journal was damaged on the way", now)
         return
-    folder.keep(row.name, given.journal)
-    row.state, row.sha256, row.reason = State.DONE, given.sha256, ""
-    row.exit_code = given.exit_code
+    folder.keep(row, given.journal)
+    row.sha256, row.exit_code = given.sha256, given.exit_code
     if row.exit_code:
         row.notes.append(given.said)
     folder.save(roster.rows.values())
@@ -191,19 +196,3 @@ def _back(client: Client) -> bool:
 
 def _states(roster: Roster) -> list[tuple[str, State, str]]:
     return [(row.name, row.state, row.machine) for row in roster.rows.values()]
-
-
-def _written(roster: Roster) -> str:
-    done = sum(row.state is State.DONE for row in roster.rows.values())
-    return f"{done} of {counted(len(roster.rows), 'journal')} written"
-
-
-def _check_version(client: Client, scheduler: Address) -> None:
-    from bench.fleet import engine
-
-    theirs = client.get_versions()["scheduler"]["packages"].get("distributed")
-    if theirs != engine.version():
-        raise UsageError(
-            f"the scheduler at {scheduler} has Dask {theirs}, not {engine.version()}",
-            remedy="install the same version on both sides",
-        )

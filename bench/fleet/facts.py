@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What a worker says of its machine as it joins: versions, type, and why it cannot measure."""
+"""Facts of a machine that its worker reports as it joins: versions, type, why it cannot measure."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from bench.doctor import doctor
 from bench.fleet import engine
@@ -31,7 +31,7 @@ class Facts:
 
     @property
     def type(self) -> str:
-        """Return what machines have in common that may stand in for each other."""
+        """Return what machines share that may replace each other."""
         cpus = f"{self.cpus} x {self.cpu_model}"
         return f"{cpus}, {self.architecture}, Linux {self.kernel}, {self.virtualisation}"
 
@@ -63,18 +63,13 @@ def look() -> Facts:
 
 
 def read(said: object) -> Facts | None:
-    """Return the facts that a worker said; None where it said none, as a worker not bufbench's."""
+    """Return the facts that a worker reported; None of a worker that is not bufbench's."""
     from pydantic import TypeAdapter, ValidationError
 
     try:
         return TypeAdapter(Facts).validate_python(said)
     except ValidationError:
         return None
-
-
-def as_said(facts: Facts) -> dict[str, object]:
-    """Return the facts in values that Dask's messages carry."""
-    return asdict(facts)
 
 
 def _failures() -> Iterator[str]:

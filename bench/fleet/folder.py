@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Where journals are collected: one a machine, and fleet.json with the plan and every row."""
+"""Collect journals in a folder: one per machine, and fleet.json with the plan and every row."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
@@ -13,34 +12,21 @@ from secrets import token_hex
 from typing import Final
 
 from bench.errors import JournalError, UsageError
-from bench.fleet.facts import Facts
 from bench.fleet.plan import Plan
-from bench.fleet.roster import Row, State
+from bench.fleet.roster import Machine, Row, State
 from bench.host import ownership
+from bench.journal.files import write_whole
+from bench.report.document import pick
 
 NAME: Final = "fleet.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
-    """What fleet.json says of a machine."""
-
-    name: str
-    state: State
-    reason: str = ""
-    machine: str = ""  # that measured, where it was another
-    journal: str = ""  # file in the folder; "": none
-    sha256: str = ""
-    notes: tuple[str, ...] = ()
-    facts: Facts | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """What fleet.json holds."""
+    """The content of fleet.json."""
 
     plan: Plan
-    machines: tuple[Machine, ...] = ()
+    machines: tuple[Row, ...] = ()
     schema: int = 1
 
 
@@ -73,55 +59,39 @@ class Folder:
             raise UsageError(
                 f"{path} was run with another plan", remedy="repeat its profile and options"
             )
-        for each in content.machines:
-            _check(path, each)
-        return cls(path, content.plan), tuple(
-            Row(
-                name=each.name,
-                state=each.state,
-                facts=each.facts,
-                machine=each.machine,
-                sha256=each.sha256,
-                notes=[*each.notes],
-            )
-            for each in content.machines
-            if each.state is State.DONE
-        )
+        folder = cls(path, content.plan)
+        done = tuple(each for each in content.machines if each.state is State.DONE)
+        for row in done:
+            journal = folder.journal(row.name)
+            if not journal.exists() or sha256(journal.read_bytes()).hexdigest() != row.sha256:
+                raise UsageError(
+                    f"{journal} is not the journal that {row.name} gave",
+                    remedy="choose another folder",
+                )
+        return folder, done
 
     def journal(self, name: str) -> Path:
         """Return the journal of a machine."""
         return self.path / f"{name}.jsonl"
 
-    def keep(self, name: str, journal: bytes) -> None:
+    def keep(self, row: Row, journal: bytes) -> None:
         """Write a machine's journal, whole or not at all; JournalError where there is no room."""
-        self._write(self.journal(name), journal)
+        self._write(self.journal(row.name), journal)
+        row.journal, row.state, row.reason = self.journal(row.name).name, State.DONE, ""
 
     def save(self, rows: Iterable[Row]) -> None:
         """Write fleet.json."""
-        machines = tuple(
-            Machine(
-                name=row.name,
-                state=row.state,
-                reason=row.reason,
-                machine=row.machine,
-                journal=self.journal(row.name).name if row.state is State.DONE else "",
-                sha256=row.sha256,
-                notes=tuple(row.notes),
-                facts=row.facts,
-            )
-            for row in rows
-        )
-        content = asdict(Content(plan=self.plan, machines=machines))
+        content = {
+            "plan": asdict(self.plan),
+            "machines": [asdict(pick(Machine, row)) for row in rows],
+            "schema": 1,
+        }
         self._write(self.path / NAME, json.dumps(content, indent=1).encode())
 
     def _write(self, path: Path, content: bytes) -> None:
-        partial = path.with_name(f".{path.name}.part")
         try:
             ownership.make_folder(path.parent)
-            ownership.write(partial, content)
-            with partial.open("rb") as file:
-                os.fsync(file.fileno())
-            partial.replace(path)
+            write_whole(path, content)
         except OSError as error:
             raise JournalError(
                 f"{path} cannot be written: {error.strerror}; the workers keep what they measured",
@@ -136,14 +106,3 @@ def _read(path: Path) -> Content:
         return TypeAdapter(Content).validate_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read", remedy="choose another folder") from error
-
-
-def _check(folder: Path, machine: Machine) -> None:
-    """Raise UsageError where a journal is not the one that came."""
-    if machine.state is not State.DONE:
-        return
-    path = folder / f"{machine.name}.jsonl"
-    if not path.exists() or sha256(path.read_bytes()).hexdigest() != machine.sha256:
-        raise UsageError(
-            f"{path} is not the journal that {machine.name} gave", remedy="choose another folder"
-        )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What is sent to a machine: a profile and options as JSON, never code."""
+"""Plans, as they are sent to machines: a profile and options as JSON, never code."""
 
 from __future__ import annotations
 
@@ -12,25 +12,28 @@ from typing import Final
 
 from bench.errors import UsageError
 
-PROFILES: Final = ("quick", "standard", "thorough", "claims")
+CLAIMS, KERNELS = "claims", "kernels"
+PROFILES: Final = ("quick", "standard", "thorough", CLAIMS, KERNELS)
 OPTIONS: Final = frozenset(
     (
         *("workload", "workers", "count", "rate", "spawn", "gap", "burst", "depth", "seconds"),
         *("blocks", "transport", "budget", "wakeup", "call", "payload", "records", "poll"),
         *("interval", "stall", "seed", "until-settled"),
+        *("cpus", "memory", "time-limit", "jobs", "append", "accelerator"),
     )
 )
-"""Options of `bufbench run` and `bufbench claims` that a plan may have: none names a file."""
+"""Options that a plan may have, of `bufbench run`, `claims` or `kernels run`: no file names."""
 _NAME: Final = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
+_KERNEL: Final = r"host|(?:[a-z][a-z-]*:)?[0-9][A-Za-z0-9_.+-]{0,63}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a machine is to run. ``id`` names the task, on both sides: one journal for each."""
+    """The run that a machine is asked for. ``id`` names the task: one journal for each."""
 
     id: str
     profile: str | None = None  # None: the single experiment of ``options``
-    only: tuple[str, ...] = ()  # claims
+    only: tuple[str, ...] = ()  # claims, or kernels
     options: dict[str, str] = field(default_factory=dict)
     schema: int = 1
 
@@ -44,20 +47,23 @@ class Plan:
 
     @property
     def resumes(self) -> bool:
-        """Return whether a journal that was begun can be gone on with."""
-        return self.profile != "claims"
+        """Return whether what was begun can be gone on with."""
+        return self.profile != CLAIMS
 
-    def words(self, journal: Path, *, resume: bool) -> list[str]:
-        """Return the command line, without the program."""
+    def words(self, output: Path, *, resume: bool) -> list[str]:
+        """Return the command line, without the program; of kernels ``output`` is a folder."""
+        match self.profile:
+            case "kernels":
+                what = ["kernels", "run", *self.only]
+            case "claims":
+                what = ["claims", "--wait", *(f"--only={each}" for each in self.only)]
+            case None:
+                what = ["run", "--quiet", "--wait"]
+            case profile:
+                what = ["run", "--quiet", "--wait", f"--profile={profile}"]
         options = [f"--{name}={value}" for name, value in self.options.items()]
-        if self.profile == "claims":
-            what = ["claims", *(f"--only={each}" for each in self.only)]
-        else:
-            what = ["run", "--quiet", *[f"--profile={self.profile}"] * (self.profile is not None)]
-        return [
-            *("--no-config", *what, *options, "--wait", f"--output={journal}"),
-            *["--resume"] * (resume and self.resumes),
-        ]
+        resumed = ["--resume"] * (resume and self.resumes)
+        return ["--no-config", *what, *options, f"--output={output}", *resumed]
 
 
 def fits_a_file(name: str) -> bool:
@@ -73,12 +79,24 @@ def options_of(written: Iterable[str]) -> dict[str, str]:
         if not equals or name in found:
             raise UsageError(f"--set {each!r} is not a NAME=VALUE, or its second")
         found[name] = value
-    _check(found)
+    _check_options(found)
     return found
 
 
+def check_only(profile: str | None, only: Iterable[str]) -> None:
+    """Raise UsageError where a plan of kernels lacks them, or names one that is a file."""
+    if profile == KERNELS:
+        wanted = tuple(only)
+        if foreign := [each for each in wanted if not re.fullmatch(_KERNEL, each)]:
+            raise UsageError(
+                f"a plan has no kernel {foreign[0]!r}", remedy="take one like 6.12, or host"
+            )
+        if not wanted:
+            raise UsageError("there is no kernel to run", remedy="add --only 6.12")
+
+
 def parse(text: str) -> Plan:
-    """Return the plan that ``text`` is; UsageError where it is none."""
+    """Return the plan that ``text`` is; UsageError where it is not a plan."""
     from pydantic import TypeAdapter, ValidationError
 
     try:
@@ -91,11 +109,12 @@ def parse(text: str) -> Plan:
         raise UsageError("not a plan: of another schema, or without an id")
     if plan.profile not in (None, *PROFILES):
         raise UsageError(f"not a plan: no profile {plan.profile!r}")
-    _check(plan.options)
+    _check_options(plan.options)
+    check_only(plan.profile, plan.only)
     return plan
 
 
-def _check(options: dict[str, str]) -> None:
+def _check_options(options: dict[str, str]) -> None:
     if foreign := sorted(options.keys() - OPTIONS):
         raise UsageError(
             f"a plan has no option {foreign[0]!r}", remedy=f"take {', '.join(sorted(OPTIONS))}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Which machine has which task: pure, by what Dask's scheduler shows and what comes back."""
+"""Assign tasks to machines: pure, from what Dask's scheduler shows and what comes back."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Final
 
 from bench.amounts import duration
 from bench.fleet.facts import Facts
+from bench.fleet.plan import fits_a_file
 from bench.fleet.spool import Progress
 
 MOST_ATTEMPTS: Final = 4
@@ -20,7 +21,7 @@ PATIENCE_S: Final = 60.0
 
 
 class State(StrEnum):
-    """What became of a task, or of a machine that was given none."""
+    """The state of a task, or of a machine without one."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -45,25 +46,32 @@ class Seen:
 
 
 @dataclass(slots=True, kw_only=True)
-class Row:
-    """A machine, its task, and the machine that does it."""
+class Machine:
+    """A machine and its task, as in fleet.json."""
 
     name: str
     state: State = State.WAITING
-    facts: Facts | None = None
-    machine: str = ""  # that does it, or did
-    address: str = ""  # of that machine's worker
     reason: str = ""
+    machine: str = ""  # that does it, or did
+    journal: str = ""  # file in the folder; "": none
+    sha256: str = ""
+    notes: list[str] = field(default_factory=list)
+    facts: Facts | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Row(Machine):
+    """A machine and its task while the fleet runs."""
+
+    address: str = ""  # of the worker that does it
     attempts: int = 0
     lost_at_s: float = 0.0
     progress: Progress | None = None
-    sha256: str = ""
     exit_code: int = 0  # of the command that gave the journal
-    notes: list[str] = field(default_factory=list)
 
 
 class Roster:
-    """All rows, by name. ``only``: machines that are asked; empty: all."""
+    """Rows by name. ``only`` names the machines that take part; empty: all."""
 
     def __init__(self, only: frozenset[str] = frozenset()) -> None:
         self.rows: dict[str, Row] = {}
@@ -77,7 +85,8 @@ class Roster:
 
     def see(self, workers: Mapping[str, Seen], now_s: float) -> None:
         """Take in who is there: new machines get a row, tasks of those that are gone are lost."""
-        self._seen = {each.name: each for each in workers.values() if self._asked(each.name)}
+        asked = self._only or {each.name for each in workers.values()}
+        self._seen = {each.name: each for each in workers.values() if each.name in asked}
         for seen in self._seen.values():
             row = self.rows.get(seen.name)
             if row is None or row.state is State.NOT_USED:
@@ -85,10 +94,10 @@ class Roster:
         for row in self.rows.values():
             if row.state is State.RUNNING:
                 seen_now = self._seen.get(row.machine)
-                if seen_now is None or seen_now.address != row.address:
-                    self.lose(row, "its worker was lost", now_s)
-                else:
+                if seen_now is not None and seen_now.address == row.address:
                     row.progress = seen_now.progress
+                else:
+                    self.lose(row, "its worker was lost", now_s)
             elif row.state is State.LOST and now_s - row.lost_at_s > PATIENCE_S:
                 row.state = State.FAILED
                 row.reason += ", and no machine of its type came"
@@ -131,32 +140,19 @@ class Roster:
         elif not any(each.machine == seen.name for each in self.rows.values()):
             self.rows[seen.name] = Row(name=seen.name, facts=seen.facts, machine=seen.name)
 
-    def _asked(self, name: str) -> bool:
-        return not self._only or name in self._only
-
     def _orphan(self, seen: Seen, now_s: float) -> Row | None:
-        return next(
-            (
-                row
-                for row in self.rows.values()
-                if row.state is State.LOST
-                and row.machine not in self._seen
-                and now_s - row.lost_at_s > GRACE_S
-                and _same_type(row.facts, seen.facts)
-            ),
-            None,
-        )
+        for row in self.rows.values():
+            lost = row.state is State.LOST and row.machine not in self._seen
+            if lost and now_s - row.lost_at_s > GRACE_S and _same_type(row.facts, seen.facts):
+                return row
+        return None
 
     def _stand_in(self, row: Row) -> Seen | None:
         busy = {each.machine for each in self.rows.values() if each.state not in ENDED}
-        return next(
-            (
-                seen
-                for seen in self._seen.values()
-                if seen.name not in busy and _same_type(row.facts, seen.facts)
-            ),
-            None,
-        )
+        for seen in self._seen.values():
+            if seen.name not in busy and _same_type(row.facts, seen.facts):
+                return seen
+        return None
 
 
 def _same_type(one: Facts | None, other: Facts | None) -> bool:
@@ -165,8 +161,6 @@ def _same_type(one: Facts | None, other: Facts | None) -> bool:
 
 def _objection(seen: Seen) -> str:
     """Return why a worker is not used; "": it is."""
-    from bench.fleet.plan import fits_a_file
-
     if not fits_a_file(seen.name):
         return "its name cannot be a file's"
     if seen.facts is None:

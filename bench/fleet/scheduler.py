@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Dask's own scheduler, bound where it was asked to; its dashboard on loopback alone."""
+"""Serve as Dask's scheduler at the requested address, its dashboard on loopback only."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Where a machine keeps its journals until they are fetched, so that none is measured twice."""
+"""Keep a machine's journals until they are fetched, so that nothing is measured twice."""
 
 from __future__ import annotations
 
 import fcntl
 import json
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -18,18 +19,17 @@ from bench.host import ownership
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How a task's command ended, written beside its journal."""
+    """The end of a task's command, written beside its journal."""
 
     exit_code: int
     said: str  # its last line
-    sha256: str  # of the journal; "": there is none that counts
+    sha256: str = ""  # of the journal; "": no journal that counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far the journal that is being written is."""
+    """Progress of the journal that is being written."""
 
-    task: str
     trials: int
     planned: int
     elapsed_s: float
@@ -59,7 +59,7 @@ class Spool:
         with (self._folder / f"{task}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             journal = self._folder / f"{task}.jsonl"
-            self._following = _Following(task, journal)
+            self._following = _Following(journal)
             try:
                 yield journal
             finally:
@@ -84,22 +84,32 @@ class Spool:
         """Return the task's journal."""
         return (self._folder / f"{task}.jsonl").read_bytes()
 
+    def folder(self, task: str) -> Path:
+        """Return the folder of a task that writes several journals."""
+        return self._folder / f"{task}.d"
+
+    def join(self, task: str) -> None:
+        """Make one journal of those in the task's folder."""
+        found = sorted(self.folder(task).rglob("*.jsonl"))
+        content = b"".join(each.read_bytes() for each in found)
+        ownership.write(self._folder / f"{task}.jsonl", content)
+
     def forget(self, task: str) -> None:
         """Remove what is kept of a task, now that it is where it was asked for."""
+        shutil.rmtree(self.folder(task), ignore_errors=True)
         for suffix in ("json", "jsonl", "lock"):
             (self._folder / f"{task}.{suffix}").unlink(missing_ok=True)
 
     def progress(self) -> Progress | None:
-        """Return how far the task is that runs now; None if there is none."""
-        following = self._following
-        return following.progress() if following is not None else None
+        """Return the progress of the running task, if there is one."""
+        following = self._following  # another thread may end it
+        return None if following is None else following.progress()
 
 
 class _Following:
-    """Reads of a journal what has been added since it last looked."""
+    """Read what has been added to a journal since the last look."""
 
-    def __init__(self, task: str, journal: Path) -> None:
-        self._task = task
+    def __init__(self, journal: Path) -> None:
         self._journal = journal
         self._began = time.monotonic()
         self._read_bytes = 0
@@ -116,7 +126,6 @@ class _Following:
                 self._read_bytes += len(line)
                 self._take(line)
         return Progress(
-            task=self._task,
             trials=self._trials,
             planned=max(self._planned, self._trials),
             elapsed_s=time.monotonic() - self._began,

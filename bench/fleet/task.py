@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What a worker does for a plan: the one function that a fleet calls, by its name.
+"""Run a plan on a worker: the only function that a fleet calls, by its name.
 
 Dask sends a function of an installed module as its name. Nothing of bufbench's is sent as code.
 """
@@ -7,7 +7,7 @@ Dask sends a function of an installed module as its name. Nothing of bufbench's 
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,12 +28,9 @@ _MEASURED: Final = (ExitCode.OK, ExitCode.NOT_BALANCED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Returned:
-    """What a task gives: the journal whole, or why there is none."""
+class Returned(Ended):
+    """The result of a task: the whole journal, or why there is none."""
 
-    exit_code: int
-    said: str
-    sha256: str = ""
     journal: bytes = b""
 
 
@@ -64,19 +61,18 @@ def run(plan: Plan, spool: Spool) -> Returned:
     with spool.held(plan.id) as journal:
         ended = spool.ended(plan.id)
         if ended is None:
-            begun = journal.exists()
+            output = spool.folder(plan.id) if plan.profile == plans.KERNELS else journal
+            begun = output.exists()
             if begun and not plan.resumes:
                 journal.unlink()
-            ended = _called(plan.words(journal, resume=begun))
+            ended = _called(plan.words(output, resume=begun))
+            if output != journal:
+                spool.join(plan.id)
             if ended.exit_code not in _MEASURED:
-                return Returned(exit_code=ended.exit_code, said=ended.said)
-            digest = sha256(spool.read(plan.id)).hexdigest()
-            ended = Ended(exit_code=ended.exit_code, said=ended.said, sha256=digest)
+                return Returned(**asdict(ended))
+            ended = replace(ended, sha256=sha256(spool.read(plan.id)).hexdigest())
             spool.end(plan.id, ended)
-        content = spool.read(plan.id)
-    return Returned(
-        exit_code=ended.exit_code, said=ended.said, sha256=ended.sha256, journal=content
-    )
+        return Returned(**asdict(ended), journal=spool.read(plan.id))
 
 
 def _called(words: list[str]) -> Ended:
@@ -85,5 +81,4 @@ def _called(words: list[str]) -> Ended:
         [sys.executable, "-P", "-c", program, *words], timeout_s=_LONGEST_S, check=False
     )
     said = done.stderr.strip().splitlines() or [""]
-    code = done.returncode
-    return Ended(exit_code=code, said=said[-1].removeprefix("bufbench: "), sha256="")
+    return Ended(exit_code=done.returncode, said=said[-1].removeprefix("bufbench: "))

@@ -1,30 +1,30 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The fleet on stderr: a table that follows it on a terminal, a line for each change elsewhere."""
+"""Show the fleet on stderr: a live table on a terminal, a line for each change elsewhere."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
 
 from bench.amounts import counted, duration
 from bench.errors import in_a_line
 from bench.fleet.roster import Roster, Row, State
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 Show = Callable[[Roster], None]
 
 
 def doing(row: Row) -> str:
     """Return in words what a machine does, or what became of its task."""
-    words = [row.state.value]
-    if row.state is State.RUNNING and row.progress is not None:
-        words.append(f"{row.progress.trials} of {counted(row.progress.planned, 'trial')}")
-    words += [row.reason] * bool(row.reason) + row.notes
-    return in_a_line(", ".join(words))
+    done = ""
+    if row.state is State.RUNNING and row.progress is not None and row.progress.planned:
+        done = f"{row.progress.trials} of {counted(row.progress.planned, 'trial')}"
+    return in_a_line(", ".join(filter(None, (row.state, done, row.reason, *row.notes))))
 
 
 def left(row: Row) -> str:
@@ -36,14 +36,10 @@ def left(row: Row) -> str:
 @contextmanager
 def shown() -> Iterator[Show]:
     """Yield what to call with the roster each time that it may have changed."""
-    from rich.console import Console
-
     console = Console(file=sys.stderr)
     if not console.is_terminal:
         yield _lines()
         return
-    from rich.live import Live
-
     with Live(console=console, auto_refresh=False, transient=True) as live:
         yield lambda roster: live.update(_table(roster), refresh=True)
 
@@ -62,9 +58,6 @@ def _lines() -> Show:
 
 
 def _table(roster: Roster) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
     table = Table("machine", "type", "what it does", "left", box=None, pad_edge=False)
     for row in roster.rows.values():
         kind = "" if row.facts is None else row.facts.type

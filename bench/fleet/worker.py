@@ -25,7 +25,7 @@ LOOPBACK: Final = "127.0.0.1:0"
 
 
 class Station(WorkerPlugin):  # type: ignore[misc]
-    """Gives tasks their worker's spool."""
+    """Give tasks their worker's spool."""
 
     name = STATION
 
@@ -52,7 +52,7 @@ def options(name: str, spool: Spool, seen: facts.Facts, scratch: Path) -> dict[s
         "local_directory": str(scratch),
         "dashboard_address": LOOPBACK,
         "dashboard": False,
-        "startup_information": {facts.KEY: lambda _: facts.as_said(seen)},
+        "startup_information": {facts.KEY: lambda _: asdict(seen)},
         "metrics": {facts.KEY: progress},
         "plugins": (Station(spool),),
     }

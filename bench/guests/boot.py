@@ -185,7 +185,7 @@ def booted(
     }
     if image.modules and (configuration := image.modules / "config").exists():
         environment[CONFIG_VARIABLE] = str(configuration.resolve())
-    order = {"argv": list(command), "env": environment}
+    order = {"argv": list(command), "env": environment, "hostname": os.uname().nodename}
     (folder / ORDER).write_text(json.dumps(order), encoding="utf-8")
     with ExitStack() as stack:
         private = stack.enter_context(scratch.folder())

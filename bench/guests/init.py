@@ -6,8 +6,8 @@ minute under emulation and serves nothing here. It runs without site-packages, b
 
     init.py FOLDER
 
-FOLDER is the one that the guest may write; ``order.json`` in it holds the
-command and its environment, and ``exit.json`` has its exit code.
+FOLDER is the one that the guest may write; ``order.json`` in it holds the command, its environment
+and the name of this machine, and ``exit.json`` has its exit code.
 """
 
 import ctypes
@@ -81,6 +81,7 @@ def main() -> None:
     folder = sys.argv[1]
     order = json.loads(Path(folder, "order.json").read_text())  # before anything is mounted over it
     mount_all()
+    Path("/proc/sys/kernel/hostname").write_text(order["hostname"])
     if not any(mount(tag, folder, kind, options) for tag, kind, options in _SHARES):
         print("init: the results' folder cannot be mounted", flush=True)
     else:

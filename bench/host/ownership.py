@@ -10,13 +10,15 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _NUMBER = re.compile(r"[0-9]{1,10}", re.ASCII)
 _LARGEST_ID = 2**32 - 2  # the next one means "leave unchanged"
 _NO_LINK = os.O_NOFOLLOW | os.O_CLOEXEC
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | _NO_LINK
+"""To open a folder, never what a link leads to."""
 
 
 def caller(environment: Mapping[str, str] = os.environ) -> tuple[int, int] | None:
@@ -52,9 +54,31 @@ def make_folder(path: Path) -> None:
     path.mkdir(parents=True, exist_ok=True)
     for each in missing:
         with suppress(OSError):
-            descriptor = os.open(each, os.O_RDONLY | os.O_DIRECTORY | _NO_LINK)
+            descriptor = os.open(each, FOLDER)
             _give(descriptor)
             os.close(descriptor)
+
+
+@contextmanager
+def folder_below(folder: Path, names: Iterable[str]) -> Iterator[int]:
+    """Yield a descriptor of the folder that ``names`` lead to, made where it is missing.
+
+    Raises OSError where one of them is a link.
+    """
+    descriptor = os.open(folder, FOLDER)
+    try:
+        for name in names:
+            made = False
+            with suppress(FileExistsError):
+                os.mkdir(name, dir_fd=descriptor)
+                made = True
+            outer, descriptor = descriptor, os.open(name, FOLDER, dir_fd=descriptor)
+            os.close(outer)
+            if made:
+                _give(descriptor)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def hand_over(path: Path) -> None:

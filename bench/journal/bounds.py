@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What a line of a journal may hold at most: a journal is foreign data.
+"""Bounds of what a line of a journal may hold: a journal is foreign data.
 
 Within these bounds nothing that is computed from it overflows or turns into a NaN, and no line
 takes more memory than its length suggests. docs/record-format.md names them.
@@ -16,7 +16,7 @@ LARGEST: Final = 2**63 - 1
 """Numbers lie between minus this and this: a ratio of products of a few is still a float."""
 
 SMALLEST: Final = 1e-30
-"""What is nearer to 0 than this, and is not 0, was not measured by anybody."""
+"""A number nearer to 0 than this, but not 0, is not a measurement."""
 
 MOST_VALUES: Final = 25_000
 """Values in one line: a trial with the longest timeline has some 7,000."""
@@ -26,14 +26,14 @@ MOST_IN_MAPPING: Final = 1_000
 
 
 def crowded(text: bytes) -> bool:
-    """Whether a line has more than ``MOST_VALUES`` values; commas within text count too."""
+    """Return whether a line has more than ``MOST_VALUES`` values; commas in text count too."""
     return text.count(b",") > MOST_VALUES
 
 
 def validator(kind: type) -> SchemaValidator:
-    """Return what makes a ``kind`` of a line's JSON, strictly and within the bounds.
+    """Return a validator that makes a ``kind`` of a line's JSON, strictly and within the bounds.
 
-    Strictly: "7" is no number, and 7.0 no whole one. Of a key that stands twice the last counts.
+    Strictly: "7" is not a number, and 7.0 not an integer. Of a repeated key the last value counts.
     """
     # pydantic takes a tenth of a second to import, which only those who read a journal should pay
     from pydantic import TypeAdapter

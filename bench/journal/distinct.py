@@ -8,11 +8,10 @@ half. Runs that share a trial, or have the same header, are one run.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
 from itertools import chain
-from typing import TypeVar
 
 from bench.journal.schema import (
     Fault,
@@ -26,19 +25,12 @@ from bench.journal.schema import (
 )
 from bench.trial.result import TrialResult
 
-_Value = TypeVar("_Value")
-
 
 def trial_digest(trial: TrialResult) -> int:
     """Return what no two trials of a machine share: above all the storm's beginning in ns."""
-    return _digest(
-        trial.experiment,
-        str(trial.arm),
-        trial.started_utc,
-        trial.block,
-        trial.storm.start_ns,
-        trial.storm.end_ns,
-    )
+    storm = trial.storm
+    times = trial.started_utc, trial.block, storm.start_ns, storm.end_ns
+    return _digest(trial.experiment, str(trial.arm), *times)
 
 
 def machine_digest(header: RunHeader) -> int:
@@ -76,38 +68,31 @@ def _digest(*parts: object) -> int:
     return int.from_bytes(blake2b(text, digest_size=8).digest(), "little", signed=True)
 
 
+def _joined(parts: Sequence[Trials]) -> Trials:
+    first, *more = parts
+    if more and isinstance(first, StoredTrials):
+        return first.joined(more)
+    return tuple(chain.from_iterable(parts)) if more else first
+
+
 @dataclass(slots=True, eq=False)
 class _Merged:
-    """A run and what was added to it."""
+    """A run, its trials apart, and what was added to it."""
 
     run: Run
     parts: list[Trials] = field(default_factory=list)
     places: set[PlaceId] = field(default_factory=set)
 
-    @property
-    def whole(self) -> Run:
-        """The run with all that was added."""
-        return replace(self.run, trials=self._trials())
-
-    def _trials(self) -> Trials:
-        first, *more = self.parts
-        if not more:
-            return first
-        if isinstance(first, StoredTrials):
-            return first.joined(more)
-        return tuple(chain.from_iterable(self.parts))
-
-    def add(self, trials: Trials, places: Iterable[PlaceId]) -> None:
-        self.parts.append(trials)
-        self.places.update(places)
-
     def add_lines(self, other: Run) -> None:
-        """Add the lines of ``other`` that are no trials, unless they are known."""
-        self.run = replace(
-            self.run,
-            memory=_joined(self.run.memory, other.memory),
-            plans=_joined(self.run.plans, other.plans),
+        """Add the lines of ``other`` that are not trials, unless they are known."""
+        memory, plans = (
+            (*known, *(each for each in more if each not in known))
+            for known, more in (
+                (self.run.memory, other.memory),
+                (self.run.plans, other.plans),
+            )
         )
+        self.run = replace(self.run, memory=memory, plans=plans)
 
 
 class Distinct:
@@ -122,8 +107,8 @@ class Distinct:
 
     @property
     def runs(self) -> tuple[Run, ...]:
-        """The runs so far, in the order in which they came first."""
-        return tuple(each.whole for each in self._merged)
+        """Return the runs so far, in the order in which they came first."""
+        return tuple(replace(each.run, trials=_joined(each.parts)) for each in self._merged)
 
     def take(self, run: Run) -> int:
         """Add a run. Return the index in ``runs`` of the one that it belongs to."""
@@ -135,8 +120,7 @@ class Distinct:
                 self.repeated.add(key)
             else:
                 fresh[key] = row
-        rows = [*fresh.values()]
-        trials, places = _chosen(run.trials, rows), _places(run.trials)
+        rows, places = [*fresh.values()], _places(run.trials)
         new = [places[row] for row in rows]
         header = header_id(run.header)
         owner = owner or self._of_header.get(header)
@@ -146,7 +130,8 @@ class Distinct:
         else:
             owner.add_lines(run)
         self._of_header.setdefault(header, owner)
-        owner.add(trials, new)
+        owner.parts.append(_chosen(run.trials, rows))
+        owner.places.update(new)
         self._of_trial |= dict.fromkeys(fresh, owner)
         return self._merged.index(owner)
 
@@ -165,29 +150,18 @@ def distinct(contents: Iterable[JournalContent]) -> JournalContent:
 
 def without(content: JournalContent, other: JournalContent) -> JournalContent:
     """Return ``content`` without the trials that ``other`` holds too, unaltered."""
-    known = {
-        key: trial
-        for run in other.runs
-        for key, trial in zip(identities(run), run.trials, strict=True)
-    }
-    runs = tuple(
-        replace(
-            run,
-            trials=tuple(
-                each
-                for key, each in zip(identities(run), run.trials, strict=True)
-                if known.get(key) != each
-            ),
-        )
+    known = {key: trial for run in other.runs for key, trial in _identified(run)}
+    runs = (
+        replace(run, trials=tuple(each for key, each in _identified(run) if known.get(key) != each))
         for run in content.runs
     )
-    return replace(content, runs=runs)
+    return replace(content, runs=tuple(runs))
+
+
+def _identified(run: Run) -> Iterator[tuple[TrialId, TrialResult]]:
+    return zip(identities(run), run.trials, strict=True)
 
 
 def header_id(header: RunHeader) -> str:
-    """Return what a run and its copies share: its id, or all of a header that has none."""
+    """Return what a run and its copies share: its id, or the whole header if it has no id."""
     return header.run_id or json.dumps(asdict(header), sort_keys=True)
-
-
-def _joined(known: tuple[_Value, ...], more: tuple[_Value, ...]) -> tuple[_Value, ...]:
-    return (*known, *(each for each in more if each not in known))

@@ -1,26 +1,32 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Journals as files: which there are in a folder, and whether one is as it was."""
+"""Journals as files: those in a folder, whether one has changed, and what is kept beside them."""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from hashlib import file_digest, sha256
 from pathlib import Path
+from secrets import token_hex
 from typing import Final
 
 from bench.errors import JournalError
+from bench.host import ownership
 
 ENDINGS: Final = (".jsonl", ".jsonl.gz")
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
+_REPORT_S: Final = 10.0
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stamp:
-    """What a file's inode says of it."""
+    """Size and times of a file, from its inode."""
 
     size_bytes: int
     mtime_ns: int
@@ -37,6 +43,10 @@ class Stamp:
             raise JournalError(f"journal {path} cannot be read: it is not a file")
         return cls(size_bytes=seen.st_size, mtime_ns=seen.st_mtime_ns, ctime_ns=seen.st_ctime_ns)
 
+    def same(self, then: Stamp, path: Path, sha256: str) -> bool:
+        """Return whether a journal, which has this stamp now, holds what it held ``then``."""
+        return self == then or (self.size_bytes == then.size_bytes and digest(path) == sha256)
+
 
 def digest(path: Path) -> str:
     """Return the SHA-256 of a journal; JournalError if it cannot be read."""
@@ -47,22 +57,48 @@ def digest(path: Path) -> str:
         raise JournalError(f"journal {path} cannot be read: {error.strerror}") from error
 
 
-def below(place: Path, say: Callable[[str], None]) -> list[Path]:
+def below(place: Path, say: Say) -> list[Path]:
     """Return the journals in a folder and below, sorted; ``say`` is given what cannot be read."""
 
     def refused(error: OSError) -> None:
         say(f"{error.filename} cannot be read: {error.strerror}")
 
-    def found() -> Iterator[Path]:
-        for folder, _, names in os.walk(place, onerror=refused):
-            yield from (Path(folder, name) for name in names if name.endswith(ENDINGS))
+    return sorted(
+        Path(folder, name)
+        for folder, _, names in os.walk(place, onerror=refused)
+        for name in names
+        if name.endswith(ENDINGS)
+    )
 
-    return sorted(found())
+
+def one_by_one(journals: Sequence[Path], say: Say) -> Iterator[Path]:
+    """Yield journals to be read; ``say`` is given how far they are, every ten seconds."""
+    began_s = reported_s = time.monotonic()
+    for at, path in enumerate(journals):
+        now_s = time.monotonic()
+        if at and now_s - reported_s > _REPORT_S:
+            reported_s = now_s
+            left_s = (now_s - began_s) / at * (len(journals) - at)
+            say(f"journals read: {at:,} of {len(journals):,}; about {left_s:.0f} s left")
+        yield path
 
 
 def name_in(folder: Path, path: Path) -> str:
     """Return the name of a file below ``folder`` as UTF-8 has it: names of files need not be."""
     return str(path.relative_to(folder)).encode("utf-8", "backslashreplace").decode()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file as a whole or not at all, in place of whatever is there. Raises OSError."""
+    beside = path.with_name(f".{path.name}.{token_hex(4)}")
+    try:
+        ownership.write(beside, content)
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 @cache

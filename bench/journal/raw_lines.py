@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The lines of a file, plain or compressed by gzip, one by one: foreign data until decoded.
+"""Read lines of a file, plain or compressed by gzip, one by one: foreign data until decoded.
 
 Whatever the file holds, no more than a line of it is in memory, and no more is unpacked than a
 journal of its size could hold.
@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from gzip import BadGzipFile, GzipFile
+from math import inf
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final, NamedTuple, cast
 
 from bench.errors import JournalError
 from bench.journal.schema import LONGEST_LINE_BYTES
@@ -26,8 +26,7 @@ _ALWAYS_BYTES: Final = 32 * 1024 * 1024
 32 MiB, is made to fill memory."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RawLine:
+class RawLine(NamedTuple):
     """A line without its newline, or why it cannot be used."""
 
     text: bytes = b""
@@ -44,7 +43,7 @@ def raw_lines(path: Path) -> Iterator[RawLine]:
     try:
         with path.open("rb") as file:
             if not file.peek(2).startswith(_GZIP):
-                yield from _lines(file, None)
+                yield from _lines(file, inf)
                 return
             size_bytes = os.fstat(file.fileno()).st_size
             with GzipFile(fileobj=file) as unpacked:
@@ -65,7 +64,7 @@ def _unpacked(file: BinaryIO, most_bytes: int) -> Iterator[RawLine]:
         yield RawLine(fault=f"the compressed file is damaged here ({error})")
 
 
-def _lines(file: BinaryIO, most_bytes: int | None) -> Iterator[RawLine]:
+def _lines(file: BinaryIO, most_bytes: float) -> Iterator[RawLine]:
     read_bytes = 0
     while text := file.readline(LONGEST_LINE_BYTES + 1):
         first = not read_bytes
@@ -73,15 +72,11 @@ def _lines(file: BinaryIO, most_bytes: int | None) -> Iterator[RawLine]:
         text = text.removeprefix(MARK) if first else text
         if len(text) > LONGEST_LINE_BYTES:
             yield RawLine(fault="too long for a journal")
-            while text and not text.endswith(b"\n") and not _beyond(read_bytes, most_bytes):
+            while text and not text.endswith(b"\n") and read_bytes <= most_bytes:
                 text = file.readline(LONGEST_LINE_BYTES)
                 read_bytes += len(text)
         else:
             yield RawLine(text=text.rstrip(b"\r\n"), whole=text.endswith(b"\n"))
-        if _beyond(read_bytes, most_bytes):
+        if read_bytes > most_bytes:
             yield RawLine(fault="given up: so small a file holds no journal that long")
             return
-
-
-def _beyond(read_bytes: int, most_bytes: int | None) -> bool:
-    return most_bytes is not None and read_bytes > most_bytes

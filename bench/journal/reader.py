@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Reading journals: whatever can be used is, and whatever cannot is named by line and reason."""
+"""Read journals: whatever can be used is, and whatever cannot is named by line and reason."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from bench.journal.schema import (
     Kind,
     Run,
     RunHeader,
+    Unused,
     Value,
 )
 from bench.plan.config import TrialConfig
@@ -50,7 +51,7 @@ _MOST_FAULTS: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One line that could be used, and where it stands."""
+    """A usable line and its place."""
 
     path: str
     number: int  # from 1
@@ -75,6 +76,12 @@ def decode(text: bytes) -> Value | Unusable:
     kind = _kind(text)
     if isinstance(kind, Unusable):
         return kind
+    if kind is Kind.TRIAL:
+        from bench.journal import quick
+
+        trial: TrialResult | None = quick.decoder(TrialResult)(text)
+        if trial is not None:
+            return trial
     from pydantic_core import ValidationError
 
     try:
@@ -174,15 +181,11 @@ def read(path: Path) -> Iterator[Line | Fault]:
     values: Iterator[tuple[int, Value | Unusable]] = (
         (number, value) for number, line in lines_of(path) for value in values_of(number, line)
     )
-    for number, value in usable(name, values, _is_trial):
+    for number, value in usable(name, values, lambda value: isinstance(value, TrialResult)):
         if isinstance(value, Fault):
             yield value
         else:
             yield Line(path=name, number=number, value=value)
-
-
-def _is_trial(value: Value) -> int:
-    return isinstance(value, TrialResult)
 
 
 def usable(
@@ -216,49 +219,62 @@ def usable(
 
 
 @dataclass(slots=True)
-class _Begun:
+class Begun:
     """A run while its lines are read."""
 
     header: RunHeader
-    trials: list[TrialResult] = field(default_factory=list)
+    trials: list[Any] = field(default_factory=list)  # or what stands for several
     memory: list[MemoryLine] = field(default_factory=list)
     plans: list[Outline] = field(default_factory=list)
 
-    def take(self, value: Value) -> None:
+    def take(self, value: Any) -> None:
+        """Add what a line holds."""
         match value:
-            case TrialResult():
-                self.trials.append(value)
             case MemoryLine():
                 self.memory.append(value)
-            case Outline():
-                self.plans.append(value)
-            case RunHeader(plan=Outline() as plan):  # its own, or of one that resumed it
+            # A header's plan is the run's own, or of one that resumed it.
+            case (Outline() as plan) | RunHeader(plan=Outline() as plan):
                 self.plans.append(plan)
-
-    def run(self) -> Run:
-        return Run(
-            header=self.header,
-            trials=tuple(self.trials),
-            memory=tuple(self.memory),
-            plans=tuple(self.plans),
-        )
+            case RunHeader() | Unused():
+                pass
+            case _:
+                self.trials.append(value)
 
 
-def gather(lines: Iterable[Line | Fault]) -> JournalContent:
-    """Gather lines into runs with their trials; a resumed run joins the one before it."""
-    runs: list[_Begun] = []
+def by_run(values: Iterable[Any]) -> tuple[list[Begun], tuple[Fault, ...]]:
+    """Return the runs that values of a journal are of, and its faults.
+
+    A resumed run joins the one before it.
+    """
+    runs: list[Begun] = []
     faults: list[Fault] = []
-    for line in lines:
-        if isinstance(line, Fault):
-            faults.append(line)
+    for value in values:
+        if isinstance(value, Fault):
+            faults.append(value)
             continue
-        value = line.value
         if isinstance(value, RunHeader) and not (
             value.resumed and runs and continues(value, runs[-1].header)
         ):
-            runs.append(_Begun(value))
+            runs.append(Begun(value))
         runs[-1].take(value)
-    return JournalContent(runs=tuple(each.run() for each in runs), faults=tuple(faults))
+    return runs, tuple(faults)
+
+
+def gather(lines: Iterable[Line | Fault]) -> JournalContent:
+    """Gather lines into runs with their trials."""
+    runs, faults = by_run(line if isinstance(line, Fault) else line.value for line in lines)
+    return JournalContent(
+        runs=tuple(
+            Run(
+                header=each.header,
+                trials=tuple(each.trials),
+                memory=tuple(each.memory),
+                plans=tuple(each.plans),
+            )
+            for each in runs
+        ),
+        faults=faults,
+    )
 
 
 def read_journal(path: Path, *, strict: bool = False) -> JournalContent:
@@ -325,7 +341,7 @@ def finished(run: Run) -> dict[tuple[str, str, int], TrialConfig]:
 
 
 def _hardly_begun(path: Path) -> bool:
-    """Whether a run was killed before its first line was whole: there is nothing to lose."""
+    """Return whether a run was killed before its first line was whole: nothing is lost."""
     with path.open("rb") as file:
         begun = file.read(LONGEST_LINE_BYTES)
     return b"\n" not in begun and b'{"schema":'.startswith(begun[:10])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What stands in a journal, as values; docs/record-format.md describes the lines.
+"""The lines of a journal as values; docs/record-format.md describes them.
 
 History of ``SCHEMA``:
     1  the first
@@ -31,7 +31,7 @@ LONGEST_LINE_BYTES: Final = 4 * 1024 * 1024
 
 
 class Kind(StrEnum):
-    """What a line holds."""
+    """The kind of a line."""
 
     MACHINE = "machine"
     TRIAL = "trial"
@@ -79,7 +79,7 @@ PlaceId = int
 
 @runtime_checkable
 class StoredTrials(Protocol):
-    """A sequence of trials of which none is in memory before it is asked for."""
+    """A sequence of trials that are read from the disk only when they are asked for."""
 
     def identities(self) -> Sequence[TrialId]:
         """Return what identifies each trial."""
@@ -121,7 +121,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalContent:
-    """All that could be read, and what could not."""
+    """The runs that could be read, and the lines that could not."""
 
     runs: tuple[Run, ...]
     faults: tuple[Fault, ...]
@@ -129,7 +129,7 @@ class JournalContent:
 
     @property
     def trials(self) -> tuple[TrialResult, ...]:
-        """The trials of all runs."""
+        """Return the trials of all runs."""
         return tuple(trial for run in self.runs for trial in run.trials)
 
     def __iter__(self) -> Iterator[Run]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Writing a journal: whole lines or nothing, and each safe on the disk before the next trial."""
+"""Write a journal: whole lines or nothing, and each safe on the disk before the next trial."""
 
 from __future__ import annotations
 
@@ -100,17 +100,15 @@ class JournalWriter:
             if self._created:
                 self._sync_folder()
             self._end_bytes = self._whole_lines_bytes()
-        except BlockingIOError:
+        except BaseException as error:  # Ctrl-C among them
             self._close()
-            raise _BeingWritten(
-                f"journal {self.path} is being written by another run",
-                remedy="wait for it, or choose another place with --output",
-            ) from None
-        except OSError as error:
-            self._close()
-            raise self._failure(error) from error
-        except BaseException:  # Ctrl-C among them
-            self._close()
+            if isinstance(error, BlockingIOError):
+                raise _BeingWritten(
+                    f"journal {self.path} is being written by another run",
+                    remedy="wait for it, or choose another place with --output",
+                ) from None
+            if isinstance(error, OSError):
+                raise self._failure(error) from error
             raise
         return self
 
@@ -118,7 +116,7 @@ class JournalWriter:
         self._close()
 
     def write(self, *values: Value) -> None:
-        """Append a line for each or, where that fails, none; on return they are on the disk.
+        """Append a line for each or, on failure, nothing; on return they are on the disk.
 
         A header begins a run: what follows is its own. Trials of one storm are written together.
         """
@@ -201,7 +199,7 @@ class JournalWriter:
 
     @property
     def safe(self) -> str:
-        """How many trials are on the disk, in words."""
+        """Return how many trials are on the disk, in words."""
         trials = "trial" if self.trials_safe == 1 else "trials"
         return f"{self.trials_safe} {trials} of this run safe"
 

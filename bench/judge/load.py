@@ -32,12 +32,14 @@ class Load:
 
 def load_of(trial: TrialResult) -> Load:
     """Return the load of a trial, workers left out of its count."""
-    storm, report = trial.config.storm, trial.storm
-    return Load(
-        asked=replace(storm, seed=0),
-        children=None if storm.shape is Shape.UNEVEN else report.reaped - storm.real_workers,
-        at_once=report.at_once or None,
-    )
+    asked = replace(trial.config.storm, seed=0)
+    return Load(asked=asked, children=children_of(trial), at_once=trial.storm.at_once or None)
+
+
+def children_of(trial: TrialResult) -> int | None:
+    """Return how many processes came of a storm, workers left out; None if its length decides."""
+    storm = trial.config.storm
+    return None if storm.shape is Shape.UNEVEN else trial.storm.reaped - storm.real_workers
 
 
 def contradict(*loads: Load) -> bool:

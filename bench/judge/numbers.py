@@ -164,8 +164,11 @@ def _delivery_s(trial: TrialResult) -> Value:
     return None if trial.cost is None else trial.cost.delivery_ns / 1e9
 
 
+_consumer_ns_per_record: Final = ratio("cost.consumer_cpu_ns", "cost.delivered")
+
+
 def _consumer_s_per_million(trial: TrialResult) -> Value:
-    per_record_ns = ratio("cost.consumer_cpu_ns", "cost.delivered")(trial)
+    per_record_ns = _consumer_ns_per_record(trial)
     return None if per_record_ns is None else per_record_ns / 1e3  # is ms per million
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -19,20 +19,33 @@ from bench.report.document import Document, TrialSet
 _NOTHING_SAID: Final = (Verdict.NOT_MEASURED, Verdict.NOT_APPLICABLE)
 
 
+OfMachine = tuple[str, tuple[Document, ...]]
+"""A machine's name and its documents."""
+
+
 def documents(content: JournalContent, places: Places) -> tuple[Document, ...]:
     """Return the documents of every machine, in the order of the journals."""
-    pairs = list(zip(compare_journals(content), of_journals(content), strict=True))
+    return together(by_machine(content, places))
+
+
+def by_machine(content: JournalContent, places: Places) -> list[OfMachine]:
+    """Return every machine and its documents, in the order of the journals."""
+    pairs = zip(compare_journals(content), of_journals(content), strict=True)
+    return [(_name(summary), tuple(_of(summary, each, places))) for summary, each in pairs]
+
+
+def together(found: Sequence[OfMachine]) -> tuple[Document, ...]:
+    """Return the documents of all machines; where these are several, each names its own."""
     return tuple(
-        document if len(pairs) == 1 else replace(document, short=_short(document, summary))
-        for summary, evidence in pairs
-        for document in _of(summary, evidence, places)
+        each if len(found) == 1 else replace(each, short=f"{name}: {each.short}")
+        for name, documents in found
+        for each in documents
     )
 
 
-def _short(document: Document, summary: Summary) -> str:
+def _name(summary: Summary) -> str:
     machine = summary.machine
-    where = f"{machine.hostname} {machine.kernel_release}" if machine is not None else "?"
-    return f"{where}: {document.short}"
+    return f"{machine.hostname} {machine.kernel_release}" if machine is not None else "?"
 
 
 def _of(summary: Summary, evidence: Evidence, places: Places) -> Iterator[Document]:

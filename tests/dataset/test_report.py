@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -16,9 +17,11 @@ import polars as pl
 import pytest
 import reference
 from made_up_trials import blocks, header, trial
+from tracing import eventually
 
+from bench.cli import app, report
 from bench.dataset import folder, store
-from bench.dataset.decode import decoder
+from bench.dataset.processes import processes
 from bench.dataset.store import DataSet
 from bench.errors import JournalError, MachineUnfit
 from bench.journal.files import below
@@ -44,6 +47,9 @@ def silent(line: str) -> None:
 def reports(content: JournalContent) -> list[Document]:
     """Return all that is shown of a comparison, but for charts."""
     return [document(summary) for summary in compare_journals(content)]
+
+
+compare_documents = report._compared
 
 
 def stored(place: Path, said: list[str] | None = None) -> list[JournalContent]:
@@ -218,20 +224,57 @@ def test_a_data_set_that_is_a_link_is_left_alone(two: Path, tmp_path: Path) -> N
     assert [each.name for each in elsewhere.iterdir()] == ["mine.parquet"]
 
 
-def test_a_link_in_the_place_of_a_file_is_not_followed(two: Path, tmp_path: Path) -> None:
-    mine = tmp_path / "mine"
-    mine.write_bytes(b"mine")
+@pytest.mark.parametrize("name", ["kernel=6.1.0-made-up", "coming-1", "index"])
+def test_a_link_in_a_data_set_is_not_followed(two: Path, tmp_path: Path, name: str) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "mine.parquet").write_bytes(b"mine")
     (two / store.NAME).mkdir()
-    (two / store.NAME / ".index.part").symlink_to(mine)
-    assert stored(two)
-    assert mine.read_bytes() == b"mine"
+    (two / store.NAME / name).symlink_to(elsewhere)
+    assert stored(two, [])
+    assert [each.name for each in elsewhere.iterdir()] == ["mine.parquet"]
 
 
-def test_a_process_that_was_killed_is_named(tmp_path: Path) -> None:
-    with (
-        pytest.raises(MachineUnfit, match="was killed"),
-        decoder(tmp_path / "coming", 1 << 30),
-    ):
+def test_what_another_report_reads_is_not_removed(two: Path) -> None:
+    asked: list[str] = []
+    done = threading.Event()
+
+    def other() -> None:
+        stored(two, asked)
+        done.set()
+
+    def conclude(content: JournalContent) -> list[JournalContent]:
+        if not asked:
+            (two / "b.jsonl").unlink()  # so that the other one has something to remove
+            threading.Thread(target=other).start()
+            assert eventually(lambda: bool(asked))
+            assert not done.is_set()
+        return [content]
+
+    assert len(folder.by_machine(two, silent, conclude)) == 2
+    assert asked == [f"waiting for another report of {two}"]
+    assert done.wait(10)
+    assert len(stored(two)) == 1
+
+
+def test_two_reports_of_what_is_known_do_not_wait(two: Path) -> None:
+    stored(two)
+    found = folder.by_machine(two, silent, lambda _: stored(two))
+    assert len(found) == 4
+
+
+def test_processes_give_the_same_in_the_same_order(
+    two: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = folder.by_machine(two, silent, compare_documents)
+    shutil.rmtree(two / store.NAME)
+    monkeypatch.setattr(store, "_WORTH_BYTES", 0)
+    monkeypatch.setattr(folder, "_WORTH_BYTES", 0)
+    assert folder.by_machine(two, silent, compare_documents) == expected
+
+
+def test_a_process_that_was_killed_is_named() -> None:
+    with pytest.raises(MachineUnfit, match="was killed"), processes():
         raise BrokenProcessPool
 
 
@@ -258,6 +301,28 @@ def test_a_fleet_is_kept_until_its_journals_change(two: Path) -> None:
 
     assert folder.by_machine(two, silent, noted, keep) == first
     assert asked == ["there"]
+
+
+def test_csv_of_a_folder_is_that_of_its_journals(
+    two: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = []
+    for places in ([two], [two / "a.jsonl", two / "b.jsonl"]):
+        assert app.run(["report", *map(str, places), "--format", "csv"]) == 0
+        found.append(capsys.readouterr().out)
+    assert found[0] == found[1]
+    assert found[0].count("\n") == 1 + 32
+
+
+@pytest.mark.slow
+def test_a_page_of_a_folder_has_each_machine(two: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert app.run(["report", str(two), "--format", "html"]) == 0
+    path = Path(capsys.readouterr().out.strip())
+    assert path == two / "report.html"
+    page = path.read_text(encoding="utf-8")
+    for name in ("here", "there"):
+        assert f"{name} 6.1.0-made-up: Comparison" in page
+    assert page.count("<svg role=") >= 4
 
 
 def test_the_index_is_no_journal(two: Path) -> None:

@@ -85,21 +85,6 @@ def test_a_link_that_is_cut_for_a_while_costs_nothing(tmp_path: Path) -> None:
             assert len(made.measured("a")) == 30
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("scheduler", "--bind=0.0.0.0"),
-        ("worker", "192.0.2.1"),
-        ("run", "--profile=quick", "--scheduler=192.0.2.1", "--output=out"),
-    ],
-)
-def test_off_loopback_certificates_are_required(words: tuple[str, ...]) -> None:
-    done = bufbench("fleet", *words)
-    assert done.returncode == 2
-    assert "not loopback" in done.stderr
-    assert done.stderr.count("\n") == 1
-
-
 @pytest.mark.parametrize("words", [("worker",), ("run", "--profile=quick", "--output=out")])
 def test_no_scheduler_there_is_a_line(words: tuple[str, ...], port: int) -> None:
     where = [f"127.0.0.1:{port}"] if words == ("worker",) else [f"--scheduler=127.0.0.1:{port}"]

@@ -9,19 +9,37 @@ from pathlib import Path
 
 import pytest
 
+from bench.cli import app
 from bench.errors import BufbenchError, JournalError, UsageError
 from bench.fleet import address, certificates
 from bench.fleet.folder import Folder
 from bench.fleet.plan import Plan, options_of, parse
 from bench.fleet.roster import Row, State
 from bench.fleet.spool import Spool
+from bench.host import ownership
 
 PLAN = Plan(id="0123456789abcdef", profile="quick", options={"seed": "2"}).task("host-1")
 
 
 def test_a_plan_is_what_was_sent() -> None:
     assert parse(PLAN.text()) == PLAN
-    assert PLAN.words(Path("j"), resume=True)[-3:] == ["--wait", "--output=j", "--resume"]
+    words = ["--no-config", "run", "--quiet", "--wait", "--profile=quick", "--seed=2"]
+    assert PLAN.words(Path("j"), resume=True) == [*words, "--output=j", "--resume"]
+
+
+def test_a_plan_of_kernels_writes_a_folder_that_becomes_a_journal(tmp_path: Path) -> None:
+    plan = Plan(id=PLAN.id, profile="kernels", only=("6.12", "ci-kernels:6.1"))
+    assert parse(plan.text()) == plan
+    words = ["--no-config", "kernels", "run", "6.12", "ci-kernels:6.1", "--output=f"]
+    assert plan.words(Path("f"), resume=False) == words
+    spool = Spool(tmp_path)
+    for name in ("6.1", "6.12"):
+        (spool.folder("t") / name).mkdir(parents=True)
+        (spool.folder("t") / name / "journal.jsonl").write_text(f"{name}\n")
+    spool.join("t")
+    assert spool.read("t") == b"6.1\n6.12\n"
+    spool.forget("t")
+    assert [*tmp_path.iterdir()] == []
 
 
 @pytest.mark.parametrize(
@@ -35,6 +53,8 @@ def test_a_plan_is_what_was_sent() -> None:
         {"options": {"storm-user": "root"}},
         {"options": {"seed": 1}},
         {"only": "rb-order"},
+        {"profile": "kernels"},
+        {"profile": "kernels", "only": ["./bzImage"]},
     ],
 )
 def test_what_is_no_plan_is_refused(change: dict[str, object]) -> None:
@@ -46,6 +66,22 @@ def test_what_is_no_plan_is_refused(change: dict[str, object]) -> None:
 def test_what_is_no_json_of_a_plan_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="not a plan"):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("scheduler", "--bind=0.0.0.0"), "not loopback"),
+        (("worker", "192.0.2.1"), "not loopback"),
+        (("run", "--profile=quick", "--scheduler=192.0.2.1", "--output=out"), "not loopback"),
+        (("run", "--local", "--profile=quick", "--only=x", "--output=out"), "--only"),
+        (("run", "--local", "--profile=kernels", "--output=out"), "no kernel to run"),
+        (("run", "--local", "--profile=kernels", "--only=a/b", "--output=out"), "no kernel 'a/b'"),
+    ],
+)
+def test_wrong_usage_is_an_error_of_a_line(words: tuple[str, ...], why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        app.run(["fleet", *words])
 
 
 @pytest.mark.parametrize("written", [["seed"], ["seed=1", "seed=2"], ["output=x"]])
@@ -106,15 +142,18 @@ def test_a_certificate_that_is_over_names_the_clock(tmp_path: Path) -> None:
         certificates.security(tmp_path, certificates.Role.CLIENT)
 
 
-def test_a_full_disk_leaves_what_is_there(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, _ = Folder.opened(tmp_path / "out", Plan(id="", profile="quick"), resume=False)
-    folder.keep("a", b"whole")
-    folder.save([Row(name="a", state=State.DONE)])
-    (tmp_path / "out/.b.jsonl.part").symlink_to("/dev/full")
+    row = Row(name="a")
+    folder.keep(row, b"whole")
+    folder.save([row])
+    full = Path("/dev/full")
+    monkeypatch.setattr(ownership, "write", lambda _, content: full.write_bytes(content))
     with pytest.raises(JournalError, match="the workers keep what they measured"):
-        folder.keep("b", b"more")
+        folder.keep(Row(name="b"), b"more")
+    assert row.state is State.DONE
+    assert {each.name for each in (tmp_path / "out").iterdir()} == {"a.jsonl", "fleet.json"}
     assert folder.journal("a").read_bytes() == b"whole"
-    assert not folder.journal("b").exists()
 
 
 def test_progress_reads_what_was_added(tmp_path: Path) -> None:

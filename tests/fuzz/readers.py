@@ -25,6 +25,7 @@ from pydantic import TypeAdapter
 
 from bench.campaign import gates
 from bench.dataset import store
+from bench.dataset.processes import processes
 from bench.errors import BufbenchError, UsageError
 from bench.guests import archives, catalogue, layers, lists, port, skopeo, sources
 from bench.journal.files import code
@@ -44,7 +45,7 @@ from bench.questions.exact import functions as exact_functions
 from bench.questions.exact import gate as exact_gate
 from bench.questions.exact import report as exact_report
 from bench.questions.exact import study as exact_study
-from bench.questions.history import cache
+from bench.questions.history import reading
 from bench.questions.history.frame import rows_of
 from bench.questions.kernels import outcome
 from bench.tracer import btf
@@ -231,7 +232,7 @@ def _sent() -> Sequence[bytes]:
 
 def _history_cache(data: bytes) -> None:
     with _file(data) as path:
-        cache.load(path)
+        reading.load(path)
 
 
 def _history_caches() -> list[bytes]:
@@ -252,7 +253,8 @@ def _data_sets() -> list[bytes]:
     with TemporaryDirectory() as folder:
         place = Path(folder)
         (place / "a.jsonl").write_bytes(_journal_seeds()[0])
-        store.DataSet(place).take_up([place / "a.jsonl"], str)
+        with processes() as others, store.opened(place, [place / "a.jsonl"], str, others):
+            pass
         index = (place / store.NAME / "index").read_bytes()
     return [index, index[:-9], index * 2, index.replace(b":", b": ")]
 

@@ -58,11 +58,13 @@ def test_every_line_has_its_schema_and_kind(journal: Path) -> None:
     assert [line["kind"] for line in lines] == ["machine"] + ["trial"] * len(TRIALS)
 
 
+@settings(deadline=None)
 @given(st.from_type(TrialResult))
 def test_any_trial_comes_back_as_it_was(result: TrialResult) -> None:
     assert reader.decode(encode(result)) == result
 
 
+@settings(deadline=None)
 @given(st.from_type(RunHeader))
 def test_any_header_comes_back_as_it_was(made: RunHeader) -> None:
     assert reader.decode(encode(made)) == made

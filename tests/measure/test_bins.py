@@ -61,10 +61,32 @@ def test_their_sum_and_its_percentiles_are_hdrhs() -> None:
     assert bins.percentiles(Bins.of([]).merged(), (0.5,)) == (0,)
 
 
-def test_steps_lead_back_to_the_bins() -> None:
-    found = Bins.of(made_up(10))
-    again = Bins.by_steps(found.steps(), found.counts, found.sizes)
-    np.testing.assert_array_equal(again.bins, found.bins)
+def test_texts_lead_back_to_the_bins() -> None:
+    made = HdrHistogram(1, HIGHEST, 3)
+    made.record_value(1_000, 5)
+    texts = [*made_up(70), made.encode().decode()]
+    found = Bins.of(texts)
+    again = Bins.unpacked([bins.read(each)[1] for each in texts])
+    packed = Bins.unpacked([found.chosen(np.array([at])).packed() for at in range(len(texts))])
+    for each in (again, packed):
+        np.testing.assert_array_equal(each.bins, found.bins)
+        np.testing.assert_array_equal(each.counts, found.counts)
+        np.testing.assert_array_equal(each.sizes, found.sizes)
+
+
+@pytest.mark.parametrize("text", [b"\x80", b"\x00", b"\x01" * 40_000, b"\xff" * 8 + b"\x01"])
+def test_what_is_no_text_is_refused(text: bytes) -> None:
+    with pytest.raises(ValueError, match=r"not a histogram|without its end"):
+        Bins.unpacked([text])
+
+
+def test_a_bin_or_a_count_beyond_all_is_refused() -> None:
+    with pytest.raises(ValueError, match="not a count"):
+        Bins(bins=np.array([1]), counts=np.array([2**60]), sizes=np.array([1])).packed()
+    for bin_, to in ((40_000, 0), (-1, 0), (0, 1)):
+        some = Bins(bins=np.array([bin_]), counts=np.array([1]), sizes=np.array([1]))
+        with pytest.raises(IndexError):
+            bins.Totals(1).add(some, np.array([to]))
 
 
 def test_those_of_other_writers_are_read_too() -> None:

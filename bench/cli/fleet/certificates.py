@@ -4,15 +4,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from typer import Argument
 
 from bench.cli.options import of_output, of_run
 from bench.errors import check_range
-
-if TYPE_CHECKING:
-    from bench.fleet.certificates import Role
 
 Certificates = Annotated[
     Path | None,
@@ -38,16 +35,19 @@ def command(
     Example: bufbench fleet certificates ~/fleet
     """
     from bench.cli.output import writable
-    from bench.fleet import certificates
+    from bench.fleet import engine
 
     check_range("--days", days, 1, 3650)
+    engine.require()
+    from bench.fleet import certificates
+
     with writable(folder):
         made = certificates.make(folder, days=days)
     print(*made, sep="\n")
 
 
-def security_of(folder: Path | None, role: Role) -> Any:
-    """Return Dask's security by the folder's files; None without one."""
+def security_of(folder: Path | None, role: str) -> Any:
+    """Return Dask's security of a role by the folder's files; None without one."""
     from bench.fleet import certificates
 
-    return None if folder is None else certificates.security(folder, role)
+    return None if folder is None else certificates.security(folder, certificates.Role(role))

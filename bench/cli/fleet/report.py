@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument
 
 from bench.cli.options import AsFormat, AsJsonForm, Full, form_of, of_output
-from bench.cli.output import answer, read, say
-from bench.cli.report import refuse_text_file
-from bench.errors import UsageError, clean
+from bench.cli.output import answer, read
+from bench.cli.report import refuse_text_file, tell
+from bench.errors import UsageError
 
 if TYPE_CHECKING:
     from bench.questions.fleet.judge import Measured
@@ -70,4 +70,4 @@ def _machines(files: list[Path]) -> list[Measured]:
     from bench.dataset.folder import by_machine
 
     keep = "fleet", tuple[Measured, ...]
-    return by_machine(files[0], lambda line: say(clean(line)), of_journals, keep)
+    return by_machine(files[0], tell, of_journals, keep)

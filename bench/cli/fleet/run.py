@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import click
 import typer
@@ -16,18 +15,20 @@ from bench.cli.fleet.certificates import Certificates, security_of
 from bench.cli.options import of_output, of_run, refuse
 from bench.cli.output import read_or_not, say
 from bench.errors import ExitCode, MachineUnfit, NotBalanced, UsageError, check_range
+from bench.fleet.plan import CLAIMS, KERNELS, PROFILES, Plan, check_only, options_of
 
 if TYPE_CHECKING:
     from bench.fleet.address import Address
     from bench.fleet.folder import Folder
     from bench.fleet.roster import Roster
 
-_PROFILES = click.Choice(("quick", "standard", "thorough", "claims"))
 _SCHEDULER = of_run(help="Its address, like 10.0.0.1:8786.", metavar="ADDRESS")
 _LOCAL = of_run("--local", help="This machine alone: a scheduler and a worker in the process.")
-_PROFILE = of_run(click_type=_PROFILES, help="What each machine runs.")
-_SET = of_run("--set", help="Option of run or claims; repeatable.", metavar="NAME=VALUE")
-_ONLY = of_run(help="With --profile claims, just this claim; repeatable.", metavar="ID")
+_PROFILE = of_run(click_type=click.Choice(PROFILES), help="What each machine runs.")
+_SET = of_run(
+    "--set", help="Option of run, claims or kernels run; repeatable.", metavar="NAME=VALUE"
+)
+_ONLY = of_run(help="Of --profile claims or kernels, this one; repeatable.", metavar="ID")
 _MACHINE = of_run(help="Just this machine, by name; repeatable.", metavar="NAME")
 _MACHINES = of_run(help="Wait a minute for so many machines.", metavar="N")
 _OUTPUT = of_output(help="Folder of the journals.", metavar="FOLDER")
@@ -63,20 +64,20 @@ def command(
     """
     from bench.fleet import address, engine
     from bench.fleet.folder import Folder
-    from bench.fleet.plan import Plan, options_of
 
     if bool(scheduler) == local:
         raise UsageError("take either --scheduler ADDRESS or --local")
     if local:
         refuse(context, "with --local", "certificates", "machine", "machines")
-    if profile != "claims":
-        refuse(context, "without --profile claims", "only")
+    if profile not in (CLAIMS, KERNELS):
+        refuse(context, "without --profile claims or kernels", "only")
     if profile is None and not options:
         raise UsageError("there is nothing to run", remedy="add --profile quick")
     check_range("--machines", machines, 1, 10_000)
     where = None if local else address.parse(scheduler)
     if where is not None:
         where.require_tls_off_loopback(tls=certificates is not None)
+    check_only(profile, only or ())
     plan = Plan(id="", profile=profile, only=tuple(only or ()), options=options_of(options or []))
     engine.require()
     from bench.fleet import collect, view
@@ -85,22 +86,15 @@ def command(
     roster = Roster(frozenset(machine or ()))
     folder, done = Folder.opened(output, plan, resume=resume)
     roster.rows.update((row.name, row) for row in done)
-    with _client(where, certificates, output) as client:
+    if where is None:
+        joining = collect.local(os.uname().nodename, output.absolute() / ".worker")
+    else:
+        joining = collect.connected(where, security_of(certificates, "client"))
+    with joining as client:
         _name_dashboard(collect.dashboard_port(client), where)
         with view.shown() as show:
             collect.collect(client, folder, roster, machines=machines, show=show)
     _conclude(folder, roster, machines)
-
-
-def _client(
-    where: Address | None, certificates: Path | None, output: Path
-) -> AbstractContextManager[Any]:
-    from bench.fleet import collect
-    from bench.fleet.certificates import Role
-
-    if where is None:
-        return collect.local(os.uname().nodename, output.absolute() / ".worker")
-    return collect.connected(where, security_of(certificates, Role.CLIENT))
 
 
 def _name_dashboard(port: int | None, where: Address | None) -> None:

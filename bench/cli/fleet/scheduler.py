@@ -30,6 +30,5 @@ def command(
     where.require_tls_off_loopback(tls=certificates is not None)
     engine.require()
     from bench.fleet import scheduler
-    from bench.fleet.certificates import Role
 
-    scheduler.serve(where, security=security_of(certificates, Role.SCHEDULER), say=say)
+    scheduler.serve(where, security=security_of(certificates, "scheduler"), say=say)

@@ -51,10 +51,9 @@ def command(
         )
     engine.require()
     from bench.fleet import worker
-    from bench.fleet.certificates import Role
     from bench.fleet.spool import Spool
 
-    security = security_of(certificates, Role.WORKER)
+    security = security_of(certificates, "worker")
     place = spool or paths.RESULTS / "fleet-worker"
     with writable(place):
         kept = Spool(place.absolute())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""All that differs between two sets of journals beyond the noise."""
+"""Compare two sets of journals: all that differs beyond the noise."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ClaimChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """What changed from one set to the other, as JSON has it.
+    """The changes from one set to the other, as JSON has them.
 
     ``format`` goes up when a key changes its meaning.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What changed between two sets of journals, as a document."""
+"""Report on what changed between two sets of journals, as a document."""
 
 from __future__ import annotations
 

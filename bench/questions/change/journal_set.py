@@ -27,7 +27,7 @@ class JournalSet:
     judged: Judged
 
     def arms_of(self, experiment: str) -> Mapping[str, ArmSamples]:
-        """Return the arms of an experiment by name; none where it was not run."""
+        """Return the arms of an experiment by name; no arms where it was not run."""
         samples = self.experiments.get(experiment)
         return {} if samples is None else samples.arms
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Changes between two sets of journals: how transports compare, counts, and lossless budgets.
+"""Compare two sets of journals: transports against each other, counts, and lossless budgets.
 
 No time of one set is compared with one of the other: machines drift, and two may differ. Compared
 is what each set has within itself: a transport against the perf buffers, paired within blocks. A
@@ -55,7 +55,7 @@ class Change:
 
     @property
     def beyond_margin(self) -> bool:
-        """Whether both differ by more than both sets' margins."""
+        """Return whether both differ by more than both sets' margins."""
         if self.scale is Scale.RATIO:
             return abs(log(self.after / self.before)) > log(1 + max(self.margin, LEAST_MARGIN))
         return abs(self.after - self.before) > self.margin
@@ -63,7 +63,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """What could not be compared."""
+    """Comparisons that were not possible."""
 
     too_few_blocks: int  # numbers that one set has in fewer than 8 blocks
     only_before: tuple[str, ...]  # comparisons by name
@@ -210,20 +210,22 @@ def count_changes(before: JournalSet, after: JournalSet) -> tuple[tuple[CountCha
         shares = [list(arm.values(metric).values()) for arm in (then, now)]
         if min(map(len, shares)) >= FEWEST_BLOCKS:
             was, is_now = map(fmean, shares)
-            change = CountChange(
-                experiment=key[0],
-                arm=key[1],
-                key=metric.key,
-                before=was,
-                after=is_now,
-                p=moved_p(shares[0], shares[1], is_now - was),
-                worse=is_now > was,
+            found.append(
+                CountChange(
+                    experiment=key[0],
+                    arm=key[1],
+                    key=metric.key,
+                    before=was,
+                    after=is_now,
+                    p=moved_p(shares[0], shares[1], is_now - was),
+                    worse=is_now > was,
+                )
             )
-            found.append(change)
     adjusted = zip(found, holm([change.p for change in found]), strict=True)
-    changed = (each for each, p in adjusted if p < _LEVEL)
     return tuple(
-        each for each in changed if abs(each.after - each.before) > _floor(each, before, after)
+        each
+        for each, p in adjusted
+        if p < _LEVEL and abs(each.after - each.before) > _floor(each, before, after)
     ), len(found)
 
 

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What a fleet says as a document."""
+"""Report on a fleet as a document."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from bench.amounts import counted
@@ -30,7 +29,6 @@ from bench.report.document import (
 )
 from bench.report.units import budget, share
 
-FORMAT: Final = 1
 _SIDES: Final = {Outcome.LESS: "less", Outcome.MORE: "more"}
 _ASKED: Final = {
     Question.DROPS: "Drops",
@@ -40,48 +38,32 @@ _ASKED: Final = {
     Question.CPU: "Consumer CPU",
     Question.WRITE: "Time of a write",
 }
-_MARKS: Final = {
-    Verdict.REPRODUCED: Mark.GOOD,
-    Verdict.REFUTED: Mark.BAD,
-    Verdict.INCONCLUSIVE: Mark.OPEN,
+_SIGNS: Final = {
+    Verdict.REPRODUCED: ("✓", Mark.GOOD),
+    Verdict.REFUTED: ("✗", Mark.BAD),
+    Verdict.INCONCLUSIVE: ("?", Mark.OPEN),
 }
-_SIGNS: Final = {Verdict.REPRODUCED: "✓", Verdict.REFUTED: "✗", Verdict.INCONCLUSIVE: "?"}
 _LARGE: Final = 10.0  # times: fewer digits
 _MOST_COLUMNS: Final = 12  # machines of the matrix; of more, only how many
 _MOST_IN_FOREST: Final = 40
 _MOST_SENTENCES: Final = 8  # of facts and of machines unlike the others
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FleetData:
-    """What JSON has; ``format`` goes up when a key changes its meaning."""
-
-    format: int
-    members: tuple[Member, ...]
-    numbers: tuple[Number, ...]
-    claims: tuple[ClaimOver, ...]
-
-
 def document(fleet: Fleet) -> Document:
     """Return what all machines say together, and which are unlike the others."""
-    members = fleet.members
     return Document(
-        title=f"{counted(len(members), 'machine')}: what holds on all, and what does not",
-        subject=_subject(members),
+        title=f"{counted(len(fleet.members), 'machine')}: what holds on all, and what does not",
+        subject="; ".join(_subject(fleet.members)),
         parts=tuple(_parts(fleet)),
-        data=FleetData(format=FORMAT, members=members, numbers=fleet.numbers, claims=fleet.claims),
+        data=fleet,
         short="Fleet",
     )
 
 
-def _subject(members: Sequence[Member]) -> str:
-    facts = ("kernel", "CPUs", "virtualisation")
-    values = {fact: sorted({each.facts.get(fact, "?") for each in members}) for fact in facts}
-    said = [
-        f"{fact} {', '.join(of[:6])}{' and more' if len(of) > 6 else ''}"
-        for fact, of in values.items()
-    ]
-    return "; ".join(said)
+def _subject(members: Sequence[Member]) -> Iterator[str]:
+    for fact in ("kernel", "CPUs", "virtualisation"):
+        values = sorted({each.facts.get(fact, "?") for each in members})
+        yield f"{fact} {', '.join(values[:6])}{' and more' if len(values) > 6 else ''}"
 
 
 def _parts(fleet: Fleet) -> Iterator[parts.Part]:
@@ -134,16 +116,23 @@ def _preference(number: Number) -> tuple[bool, bool, int, bool]:
 def _sentence(number: Number) -> str:
     counts = Counter(_SIDES.get(each.outcome, "undecided or equal") for each in number.told)
     votes = ", ".join(f"{words} on {counts[words]}" for words in sorted(counts))
-    next_one = ""
-    if number.next_low is not None and number.next_high is not None:
-        bounds = _value(number, number.next_low), _value(number, number.next_high)
-        next_one = f"; the next machine's lies from {bounds[0]} to {bounds[1]}"
+    next_one = _between(number, number.next_low, number.next_high, " to ")
+    said = f"; the next machine's lies from {next_one}" if next_one else ""
     return (
         f"{number.left} against {number.right} in {number.experiment}: "
-        f"{_value(number, number.point)} ({_value(number, number.low)} to "
-        f"{_value(number, number.high)}) over {counted(len(number.told), 'machine')}{next_one}; "
-        f"{votes}."
+        f"{_effect(number, number.point, number.low, number.high)} over "
+        f"{counted(len(number.told), 'machine')}{said}; {votes}."
     )
+
+
+def _effect(number: Number, point: float, low: float, high: float) -> str:
+    return f"{_value(number, point)} ({_between(number, low, high, ' to ')})"
+
+
+def _between(number: Number, low: float | None, high: float | None, word: str) -> str:
+    if low is None or high is None:
+        return ""
+    return f"{_value(number, low)}{word}{_value(number, high)}"
 
 
 def _value(number: Number, value: float) -> str:
@@ -153,14 +142,14 @@ def _value(number: Number, value: float) -> str:
 
 
 def _of_claims(claims: Sequence[ClaimOver]) -> str:
-    judged = [each for each in claims if _told(each)]
-    everywhere = sum(each.counted(Verdict.REPRODUCED) == _told(each) for each in judged)
-    mixed = [each.id for each in judged if 0 < each.counted(Verdict.REFUTED) < _told(each)]
+    judged = [each for each in claims if _decided(each)]
+    everywhere = sum(each.counted(Verdict.REPRODUCED) == _decided(each) for each in judged)
+    mixed = [each.id for each in judged if 0 < each.counted(Verdict.REFUTED) < _decided(each)]
     text = f"{everywhere} of {len(judged)} reproduced wherever they were judged"
     return text + (f"; refuted on some machines only: {', '.join(mixed)}." if mixed else ".")
 
 
-def _told(claim: ClaimOver) -> int:
+def _decided(claim: ClaimOver) -> int:
     return sum(claim.counted(each) for each in _SIGNS)
 
 
@@ -178,13 +167,10 @@ def _unlike(numbers: Sequence[Number]) -> Iterator[parts.Part]:
             f"({number.experiment}, {budget(number.budget)}; p = {split.p:.2g}).",
         )
     if len(splits) > _MOST_SENTENCES:
-        yield Note(text=f"{len(splits) - _MOST_SENTENCES} more such facts stand in the JSON.")
+        yield Note(text=f"{len(splits) - _MOST_SENTENCES} more such facts are in the JSON.")
     unlike = Counter(name for number in numbers for name in number.apart)
     for name, count in unlike.most_common(_MOST_SENTENCES):
-        yield Sentence(
-            lead="Unlike the others",
-            text=f"{name}, in {counted(count, 'number')}.",
-        )
+        yield Sentence(lead="Unlike the others", text=f"{name}, in {counted(count, 'number')}.")
 
 
 def _numbers(numbers: Sequence[Number]) -> parts.Table:
@@ -211,11 +197,8 @@ def _numbers(numbers: Sequence[Number]) -> parts.Table:
 def _cells(number: Number) -> Iterator[Cell]:
     yield Cell(text=f"{len(number.told)}", value=len(number.told))
     yield Cell(text=_value(number, number.point), value=number.point)
-    yield Cell(text=f"{_value(number, number.low)} .. {_value(number, number.high)}")
-    if number.next_low is None or number.next_high is None:
-        yield Cell(text=NONE)
-    else:
-        yield Cell(text=f"{_value(number, number.next_low)} .. {_value(number, number.next_high)}")
+    for low, high in ((number.low, number.high), (number.next_low, number.next_high)):
+        yield Cell(text=_between(number, low, high, " .. ") or NONE)
     yield Cell(text=share(number.inconsistency), value=number.inconsistency)
     for outcome in _SIDES:
         count = sum(each.outcome is outcome for each in number.told)
@@ -254,7 +237,7 @@ def _effects(number: Number) -> Iterator[Effect]:
             low=low,
             high=high,
             margin=0.0,
-            words=f"{_value(number, point)} ({_value(number, low)} to {_value(number, high)})",
+            words=_effect(number, point, low, high),
             duet=label == "all",
         )
 
@@ -311,6 +294,7 @@ def _matrix(fleet: Fleet) -> parts.Table:
 
 
 def _verdict(verdict: Verdict | None) -> Cell:
-    if verdict is None or verdict not in _SIGNS:
+    if verdict not in _SIGNS:
         return Cell(text=NONE)
-    return Cell(text=f"{_SIGNS[verdict]} {verdict.value}", mark=_MARKS[verdict])
+    sign, mark = _SIGNS[verdict]
+    return Cell(text=f"{sign} {verdict.value}", mark=mark)

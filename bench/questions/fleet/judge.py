@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What many machines say together: of each number, and of each claim."""
+"""Judge each number and each claim over many machines."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import exp, inf, log
 from typing import Final
@@ -22,11 +22,13 @@ from bench.questions.fleet import meta
 from bench.questions.fleet.meta import Effect
 from bench.questions.transports.standing import KEYS, Question
 from bench.questions.transports.summary import Summary, compare_journals
+from bench.report.document import pick
 
 _LEAST_ERROR: Final = {Scale.RATIO: 0.002, Scale.DIFFERENCE: 1e-4}
 """Half a bin of a histogram, or one record in ten thousand: no machine is surer than that."""
 
 _FEWEST_IN_GROUP: Final = 3
+FORMAT: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +40,8 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What one machine found of a number."""
+class OnMachine:
+    """A number on one machine."""
 
     member: str
     point: float
@@ -78,7 +80,7 @@ class Number:
     next_high: float | None
     between: float  # by how much true effects scatter: of a ratio a factor, as 1.05
     inconsistency: float
-    told: tuple[Told, ...]
+    told: tuple[OnMachine, ...]
     apart: tuple[str, ...]  # machines unlike the others
     splits: tuple[Split, ...] = ()
 
@@ -99,8 +101,12 @@ class ClaimOver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
-    """Everything that a fleet says."""
+    """All results of a fleet, as JSON has them.
 
+    ``format`` goes up when a key changes its meaning.
+    """
+
+    format: int = FORMAT
     members: tuple[Member, ...]
     numbers: tuple[Number, ...]
     claims: tuple[ClaimOver, ...]
@@ -108,7 +114,7 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What one machine's two arms differ by, in a number that answers a question."""
+    """The difference of two arms on one machine, in a number that answers a question."""
 
     question: Question
     experiment: str
@@ -130,7 +136,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """All that a fleet needs of one machine."""
+    """The results of one machine that a fleet needs."""
 
     machine: Machine | None
     answers: tuple[Answer, ...]
@@ -159,26 +165,31 @@ def of_journals(content: JournalContent) -> list[Measured]:
 
 def judge(machines: Sequence[Measured]) -> Fleet:
     """Judge machines together."""
-    members = _members([each.machine for each in machines])
-    facts = {each.name: each.facts for each in members}
-    names = [member.name for member in members]
-    numbers = [_number(place, rows, names) for place, rows in _by_place(machines).items()]
+    found = _named(machines)
+    facts = {
+        name: {} if each.machine is None else _facts(each.machine) for name, each in found.items()
+    }
+    by_place: dict[object, list[tuple[str, Answer]]] = {}
+    for name, machine in found.items():
+        for each in machine.answers:
+            place = each.question, each.experiment, each.budget, each.left, each.right
+            by_place.setdefault(place, []).append((name, each))
     return Fleet(
-        members=tuple(members),
-        numbers=tuple(_with_splits(numbers, facts)),
-        claims=tuple(_claims([each.claims for each in machines], names, facts)),
+        members=tuple(Member(name=name, facts=of) for name, of in facts.items()),
+        numbers=tuple(_with_splits([_number(each) for each in by_place.values()], facts)),
+        claims=tuple(_claims(found, facts)),
     )
 
 
-def _members(machines: Sequence[Machine | None]) -> list[Member]:
+def _named(machines: Sequence[Measured]) -> dict[str, Measured]:
     """Name each machine by its host and kernel, with a number where two are named alike."""
-    found, taken = [], Counter[str]()
-    for machine in machines:
-        name = "?" if machine is None else f"{machine.hostname} {machine.kernel_release}"
+    found: dict[str, Measured] = {}
+    taken = Counter[str]()
+    for each in machines:
+        on = each.machine
+        name = "?" if on is None else f"{on.hostname} {on.kernel_release}"
         taken[name] += 1
-        if taken[name] > 1:
-            name = f"{name} #{taken[name]}"
-        found.append(Member(name=name, facts={} if machine is None else _facts(machine)))
+        found[f"{name} #{taken[name]}" if taken[name] > 1 else name] = each
     return found
 
 
@@ -193,20 +204,6 @@ def _facts(machine: Machine) -> dict[str, str]:
         "clock": machine.clock_source,
         "lock of the ring": machine.kernel_facts.get("ring_lock", "unknown"),
     }
-
-
-_Place = tuple[Question, str, str, str, str]
-_Rows = list[tuple[int, Answer]]
-
-
-def _by_place(machines: Sequence[Measured]) -> Mapping[_Place, _Rows]:
-    """Return the answers by where they were measured."""
-    found: dict[_Place, _Rows] = {}
-    for at, machine in enumerate(machines):
-        for each in machine.answers:
-            place = each.question, each.experiment, each.budget, each.left, each.right
-            found.setdefault(place, []).append((at, each))
-    return found
 
 
 def _answers(comparison: Comparison) -> Iterator[Answer]:
@@ -227,22 +224,17 @@ def _answers(comparison: Comparison) -> Iterator[Answer]:
         )
 
 
-def _number(place: _Place, rows: _Rows, names: Sequence[str]) -> Number:
-    question, experiment, budget, left, right = place
+def _number(rows: Sequence[tuple[str, Answer]]) -> Number:
     estimates = [row.estimate for _, row in rows]
     scale = estimates[0].scale
-    pooled = meta.pool(
-        effects := [_effect(each.point, each.low, each.high, scale) for each in estimates]
-    )
+    effects = [_effect(each.point, each.low, each.high, scale) for each in estimates]
+    pooled = meta.pool(effects)
     out = exp if scale is Scale.RATIO else float
     least = -inf if scale is Scale.RATIO else -1.0  # shares differ by 1 at most
     bounded = pooled.machines >= meta.FEWEST
-    return Number(
-        question=question,
-        experiment=experiment,
-        budget=budget,
-        left=left,
-        right=right,
+    return pick(
+        Number,
+        rows[0][1],
         scale=scale,
         point=out(pooled.centre),
         low=out(pooled.low),
@@ -252,16 +244,10 @@ def _number(place: _Place, rows: _Rows, names: Sequence[str]) -> Number:
         between=out(pooled.between),
         inconsistency=pooled.inconsistency,
         told=tuple(
-            Told(
-                member=names[at],
-                point=each.point,
-                low=each.low,
-                high=each.high,
-                outcome=row.outcome,
-            )
-            for (at, row), each in zip(rows, estimates, strict=True)
+            pick(OnMachine, row.estimate, member=name, outcome=row.outcome) for name, row in rows
         ),
-        apart=tuple(names[rows[place][0]] for place in meta.apart(effects)),
+        apart=tuple(rows[at][0] for at in meta.apart(effects)),
+        splits=(),
     )
 
 
@@ -287,11 +273,10 @@ def _with_splits(
 
 def _splits(number: Number, facts: Mapping[str, Mapping[str, str]]) -> Iterator[Split]:
     out = exp if number.scale is Scale.RATIO else float
-    shared = {fact for each in number.told for fact in facts[each.member]}
-    for fact in sorted(shared):
+    for fact in sorted({fact for each in number.told for fact in facts[each.member]}):
         values = Counter(facts[each.member].get(fact, "") for each in number.told)
         for value, count in sorted(values.items()):
-            if count < _FEWEST_IN_GROUP or values.total() - count < _FEWEST_IN_GROUP:
+            if not _FEWEST_IN_GROUP <= count <= values.total() - _FEWEST_IN_GROUP:
                 continue
             groups: dict[bool, list[Effect]] = {True: [], False: []}
             for each in number.told:
@@ -311,25 +296,21 @@ def _splits(number: Number, facts: Mapping[str, Mapping[str, str]]) -> Iterator[
 
 
 def _claims(
-    claims: Iterable[Iterable[Claimed]],
-    names: Sequence[str],
-    facts: Mapping[str, Mapping[str, str]],
+    machines: Mapping[str, Measured], facts: Mapping[str, Mapping[str, str]]
 ) -> Iterator[ClaimOver]:
-    verdicts: dict[str, dict[str, Verdict]] = {}
-    statements: dict[str, str] = {}
-    for name, of_machine in zip(names, claims, strict=True):
-        for each in of_machine:
-            statements[each.id] = each.statement
-            verdicts.setdefault(each.id, {})[name] = each.verdict
-    for claim_id, found in verdicts.items():
-        if set(found.values()) <= {Verdict.NOT_MEASURED, Verdict.NOT_APPLICABLE}:
-            continue
-        yield ClaimOver(
-            id=claim_id,
-            statement=statements[claim_id],
-            verdicts=found,
-            refuted_have=tuple(_shared_by_refuting(found, facts)),
-        )
+    """Yield the claims that some machine has a verdict on."""
+    verdicts: dict[tuple[str, str], dict[str, Verdict]] = {}
+    for name, machine in machines.items():
+        for each in machine.claims:
+            verdicts.setdefault((each.id, each.statement), {})[name] = each.verdict
+    for (claim_id, statement), found in verdicts.items():
+        if not set(found.values()) <= {Verdict.NOT_MEASURED, Verdict.NOT_APPLICABLE}:
+            yield ClaimOver(
+                id=claim_id,
+                statement=statement,
+                verdicts=found,
+                refuted_have=tuple(_shared_by_refuting(found, facts)),
+            )
 
 
 def _shared_by_refuting(

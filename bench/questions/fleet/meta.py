@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import inf, sqrt
 from typing import Final
 
@@ -32,7 +33,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What one machine found; of a ratio the logarithm."""
+    """The effect on one machine; of a ratio the logarithm."""
 
     centre: float
     error: float  # standard, above 0
@@ -40,15 +41,15 @@ class Effect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pooled:
-    """What the machines say together; of a ratio logarithms."""
+    """The effect over all machines; of a ratio logarithms."""
 
     machines: int
     centre: float
+    error: float
     low: float
     high: float
     between: float  # standard deviation of the true effects over machines
     inconsistency: float  # I²: the share of what they differ by that is not chance
-    p: float  # of all machines having one effect
     next_low: float  # where the next machine's true effect lies; -inf: too few to say
     next_high: float
 
@@ -75,11 +76,11 @@ def pool(effects: Sequence[Effect]) -> Pooled:
     return Pooled(
         machines=count,
         centre=centre,
+        error=error,
         low=centre - float(half),
         high=centre + float(half),
         between=sqrt(between),
         inconsistency=max(0.0, 1 - (count - 1) / chance) if chance > 0 else 0.0,
-        p=float(stats.chi2.sf(chance, count - 1)) if count > 1 else 1.0,
         next_low=centre - reach,
         next_high=centre + reach,
     )
@@ -109,15 +110,9 @@ def difference(those: Sequence[Effect], others: Sequence[Effect]) -> tuple[Poole
     Welch's t test of two random-effects means, each with its own variance between machines.
     """
     first, second = pool(those), pool(others)
-    errors = [
-        (each.high - each.centre) / float(stats.t.ppf(1 - LEVEL / 2, each.machines - 1))
-        for each in (first, second)
-    ]
-    freedom = (errors[0] ** 2 + errors[1] ** 2) ** 2 / sum(
-        error**4 / (each.machines - 1) for error, each in zip(errors, (first, second), strict=True)
-    )
-    t = abs(first.centre - second.centre) / sqrt(errors[0] ** 2 + errors[1] ** 2)
-    return first, second, float(2 * stats.t.sf(t, freedom))
+    sides = ((p.centre, p.error * sqrt(p.machines), p.machines) for p in (first, second))
+    test = stats.ttest_ind_from_stats(*chain.from_iterable(sides), equal_var=False)
+    return first, second, float(test.pvalue)
 
 
 def _arrays(effects: Sequence[Effect]) -> tuple[Floats, Floats]:

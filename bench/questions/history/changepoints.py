@@ -14,7 +14,7 @@ A permutation supposes that runs are exchangeable: a number that drifts slowly "
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Final, TypeVar
@@ -52,14 +52,16 @@ class Split:
 def splits(
     series: Mapping[Key, Floats], beyond: Callable[[Key, slice, slice], bool]
 ) -> dict[Key, tuple[Split, ...]]:
-    """Return the changes of every series, in order; none of one without.
+    """Return the changes of every series, in order.
 
     ``beyond`` says whether two stretches of a series differ by more than their noise: what is
     merely significant is no change.
     """
     found: dict[Key, list[Split]] = {key: [] for key in series}
     stretches = [(key, 0, len(values)) for key, values in series.items()]
-    while stretches := [(k, a, b) for k, a, b in stretches if _varies(series[k][a:b])]:
+    while stretches := [
+        (k, a, b) for k, a, b in stretches if b - a >= 2 * FEWEST and np.ptp(series[k][a:b])
+    ]:
         draws = min(_MOST_DRAWS, max(1_999, ceil(2 * len(stretches) / LEVEL)))
         best = [_best(series[key][start:stop], draws) for key, start, stop in stretches]
         halves = []
@@ -71,10 +73,6 @@ def splits(
                 halves += [(key, start, at), (key, at, stop)]
         stretches = halves
     return {key: tuple(sorted(each, key=lambda one: one.at)) for key, each in found.items()}
-
-
-def _varies(values: Floats) -> bool:
-    return len(values) >= 2 * FEWEST and bool(np.ptp(values))
 
 
 def _best(values: Floats, draws: int) -> tuple[int, float]:
@@ -135,6 +133,6 @@ def _by_chance(scores: Floats32, draws: int) -> Floats32:
     return np.concatenate(largest)
 
 
-def median(values: Floats) -> float:
+def median(values: Sequence[float] | Floats) -> float:
     """Return the median as a plain number."""
     return float(np.median(values))

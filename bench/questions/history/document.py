@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""How numbers developed, as a document: what changed, then every number over time and kernels."""
+"""Report on numbers over time and kernels: first what changed, then every number."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Final
 
 import numpy as np
 
 from bench.amounts import counted
 from bench.judge.metrics import Unit
-from bench.questions.history.figures import figures
 from bench.questions.history.judge import (
     Change,
     History,
@@ -25,6 +25,7 @@ from bench.report.document import (
     Cell,
     Column,
     Document,
+    Figure,
     Figures,
     Fold,
     Heading,
@@ -65,7 +66,8 @@ def document(history: History) -> Document:
 def _title(history: History) -> str:
     if len(history.runs) == 1:
         return "One run alone: nothing to compare it with"
-    numbers = f"{counted(_numbers(history), 'number')} in {counted(len(history.runs), 'run')}"
+    followed = len({each.of.key for each in history.series})
+    numbers = f"{counted(followed, 'number')} in {counted(len(history.runs), 'run')}"
     over_time, over_kernels = history.changed, history.stepped
     worse = [*(each.worse for _, each in over_time), *(each.worse for _, each in over_kernels)]
     if not worse:
@@ -76,10 +78,6 @@ def _title(history: History) -> str:
         if found
     ]
     return f"{' and '.join(parts)} beyond the noise, {sum(worse):,} for the worse: {numbers}"
-
-
-def _numbers(history: History) -> int:
-    return len({each.of.key for each in history.series})
 
 
 def _subject(history: History) -> str:
@@ -100,43 +98,35 @@ def _subject(history: History) -> str:
 
 
 def _parts(history: History) -> Iterator[Part]:
-    yield from _over_time(history)
-    yield from _over_kernels(history)
+    changes = [
+        _row(history, series, change, history.runs[change.run].minute, series.kernel)
+        for series, change in history.changed
+    ]
+    yield from _changes("changes", "Changes over time", "since", changes)
+    steps = [
+        _row(history, series, step, f"{step.previous} to {step.kernel}")
+        for series, step in history.stepped
+    ]
+    yield from _changes("steps", "Changes between kernels", "from", steps)
     if len(history.runs) > 1:
         yield Note(text=f"{_READING} {_BETWEEN}" if history.kernels else _READING)
-        yield from _short(history)
+        if short := sum(len(each.runs) < 6 for each in history.series):
+            yield Note(
+                text=f"{short:,} of {len(history.series):,} series have fewer than 6 runs, too few "
+                "to see a change over time",
+                mark=Mark.OPEN,
+            )
         yield Heading(text="Charts", key="charts", level=Level.BACKGROUND)
-        yield Figures(make=lambda: figures(history))
+        yield Figures(make=partial(_charts, history))
     yield Heading(text="Every number", key="numbers", short="Numbers", level=Level.EVIDENCE)
     yield from _every_number(history)
     yield from _every_kernel(history)
 
 
-def _short(history: History) -> Iterator[Note]:
-    """Yield how many numbers have too few runs for a change to be seen."""
-    short = sum(len(each.runs) < 6 for each in history.series)
-    if short:
-        yield Note(
-            text=f"{short:,} of {len(history.series):,} series have fewer than 6 runs, too few "
-            "to see a change over time",
-            mark=Mark.OPEN,
-        )
+def _charts(history: History) -> Iterator[Figure]:
+    from bench.questions.history.figures import figures
 
-
-def _over_time(history: History) -> Iterator[Table]:
-    rows = [
-        _row(history, series, change, _minute(history.runs[change.run]), series.kernel)
-        for series, change in history.changed
-    ]
-    yield from _changes("changes", "Changes over time", "since", rows)
-
-
-def _over_kernels(history: History) -> Iterator[Table]:
-    rows = [
-        _row(history, series, step, f"{step.previous} to {step.kernel}")
-        for series, step in history.stepped
-    ]
-    yield from _changes("steps", "Changes between kernels", "from", rows)
+    return figures(history)
 
 
 def _changes(key: str, title: str, where: str, rows: Sequence[Row]) -> Iterator[Table]:
@@ -180,10 +170,6 @@ def _row(
     return Row(heading=Cell(text=word, mark=mark), cells=tuple(Cell(text=text) for text in texts))
 
 
-def _minute(run: HistoryRun) -> str:
-    return run.started_utc[:16].replace("T", " ")
-
-
 def value(of: float, unit: Unit) -> str:
     """Write a number; a ratio as "x 0.40"."""
     return f"x {number(of, unit)}" if unit is Unit.TIMES else number(of, unit)
@@ -223,20 +209,17 @@ def _every_number(history: History) -> Iterator[Fold]:
 def _series_row(runs: Sequence[HistoryRun], series: Series, *, several: bool) -> Row:
     """Return a row; a number that was asked for in several ways has the time of its first run."""
     since = f" (as asked from {runs[series.runs[0]].started_utc[:10]})" if several else ""
+    low, high, unit = series.lows[-1], series.highs[-1], series.of.unit
     return Row(
         heading=Cell(text=f"{series.of.name}{since}"),
         cells=(
             Cell(text=f"{len(series.runs):,}"),
             Cell(text=line(series.values)),
-            Cell(text=value(series.values[-1], series.of.unit)),
-            Cell(text=_interval(series.lows[-1], series.highs[-1], series.of.unit)),
+            Cell(text=value(series.values[-1], unit)),
+            Cell(text="" if low == high else f"{number(low, unit)} .. {number(high, unit)}"),
             Cell(text=f"{len(series.changes)}" if series.changes else ""),
         ),
     )
-
-
-def _interval(low: float, high: float, unit: Unit) -> str:
-    return "" if low == high else f"{number(low, unit)} .. {number(high, unit)}"
 
 
 def line(values: Sequence[float]) -> str:

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Charts of numbers over time and over kernels: those that changed, then one of each kind."""
+"""Draw numbers over time and over kernels: those that changed, then one of each kind."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
+import altair as alt
 import numpy as np
+from altair.utils.schemapi import debug_mode
 
 from bench.amounts import counted
 from bench.judge.metrics import Unit
@@ -15,9 +17,6 @@ from bench.questions.history.judge import Change, History, KernelSeries, Series,
 from bench.report.document import Figure, Panel
 from bench.report.figure import BYTES_LABELS, HEIGHT, SHARE_LABELS, WIDTH, Row, chart_of, look
 from bench.report.units import clean, number
-
-if TYPE_CHECKING:
-    import altair as alt
 
 _MOST_PANELS: Final = 12
 _MOST_POINTS: Final = 80  # of a line; where runs are more, each is the median of several
@@ -28,8 +27,6 @@ S = TypeVar("S", bound=Series | KernelSeries)
 
 def figures(history: History) -> Iterator[Figure]:
     """Yield numbers over time, and over kernels where there are several."""
-    from altair.utils.schemapi import debug_mode
-
     over_time = _chosen(
         [each for each in history.series if len(each.runs) > 1],
         [series for series, _ in sorted(history.changed, key=lambda pair: pair[1].p)],
@@ -77,8 +74,6 @@ def _tells(series: Series | KernelSeries) -> tuple[bool, int]:
 
 
 def _time_panel(history: History, series: Series) -> Panel:
-    import altair as alt
-
     x = alt.X(
         "at:T",
         title=None,
@@ -97,7 +92,7 @@ def _time_panel(history: History, series: Series) -> Panel:
 
 
 def _thinned(history: History, series: Series) -> Iterator[Row]:
-    """Yield a point for some runs each; none has runs of before and after a change."""
+    """Yield a point for every few runs; no point mixes runs before and after a change."""
     place = {run: at for at, run in enumerate(series.runs)}
     edges = [0, *(place[each.run] for each in series.changes), len(series.runs)]
     many = -(-len(series.runs) // _MOST_POINTS)
@@ -112,14 +107,11 @@ def _thinned(history: History, series: Series) -> Iterator[Row]:
                 "value": found,
                 "low": low,
                 "high": high,
-                "words": f"{middle.started_utc[:16].replace('T', ' ')}: "
-                f"{number(found, series.of.unit)}{count}",
+                "words": f"{middle.minute}: {number(found, series.of.unit)}{count}",
             }
 
 
 def _kernel_panel(series: KernelSeries) -> Panel:
-    import altair as alt
-
     labels = _labels([each.kernel for each in series.points])
     names = list(labels.values())
     x = alt.X(
@@ -167,8 +159,6 @@ def _panel(
     changes: Sequence[tuple[str, Change | Step]],
 ) -> Panel:
     """Return a line and its band; ``changes`` are places on the x axis and what is there."""
-    import altair as alt
-
     y, colour = _y(series.of.unit, rows), look(series.of.transport).colour
     layers = [
         chart_of("points")
@@ -188,8 +178,6 @@ def _panel(
 
 
 def _y(unit: Unit, rows: Sequence[Row]) -> alt.Y:
-    import altair as alt
-
     scale: dict[str, Any] = {"zero": unit is Unit.SHARE, "nice": True}
     axis: dict[str, Any] = {"tickCount": 5}
     if unit is Unit.SHARE:

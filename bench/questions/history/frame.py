@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The numbers of one journal as rows: one for each number of each run in it.
+"""Return the numbers of one journal as rows: one for each number of each run in it.
 
 A row has the run that it is of and the file that it was read from. A journal without any number
 has one row, whose ``number`` is null, so that it need not be read again.
@@ -29,7 +29,7 @@ from bench.questions.transports.summary import Summary, compare_journals
 from bench.questions.transports.words import cpus_words
 from bench.report.document import Measure
 
-_OF_FILE: Final = {
+FILE: Final = {
     "judge": pl.String,  # digest of the code that made the row
     "path": pl.String,  # below the folder that was searched
     "size_bytes": pl.Int64,
@@ -38,7 +38,7 @@ _OF_FILE: Final = {
     "sha256": pl.String,
     "fault": pl.String,  # what could not be read of it
 }
-_OF_RUN: Final = {
+RUN: Final = {
     "run": pl.String,  # digest of what a run and its copies share
     "started_s": pl.Int64,  # since 1970, UTC
     "trials": pl.Int64,
@@ -46,7 +46,7 @@ _OF_RUN: Final = {
     "kernel": pl.String,  # release and preemption model
     "kind": pl.String,  # of machine
 }
-_OF_NUMBER: Final = {
+MEASURE: Final = {
     "asked": pl.String,  # digest of the configurations: numbers of others are not comparable
     "key": pl.String,
     "number": pl.String,
@@ -59,8 +59,8 @@ _OF_NUMBER: Final = {
     "high": pl.Float64,
     "more_is_better": pl.Boolean,
 }
-_OF_MEASURE: Final = _OF_NUMBER.keys() - {"asked", "labels", "transport"}
-SCHEMA: Final = pl.Schema(_OF_FILE | _OF_RUN | _OF_NUMBER)
+_TAKEN: Final = MEASURE.keys() - {"asked", "labels", "transport"}
+SCHEMA: Final = pl.Schema(FILE | RUN | MEASURE)
 
 
 def rows_of(journal: Path, of_file: Mapping[str, Any]) -> pl.DataFrame:
@@ -111,7 +111,7 @@ def _rows(run: Run, started_s: int) -> Iterator[dict[str, Any]]:
     for summary in compare_journals(JournalContent(runs=(run,), faults=())):
         for each in filter(lambda found: isfinite(found.value), measures(summary)):
             yield of_run | {
-                **{name: getattr(each, name) for name in _OF_MEASURE},
+                **{name: getattr(each, name) for name in _TAKEN},
                 "asked": _asked(summary, each),
                 "labels": json.dumps(each.labels),
                 "transport": _transport(each),

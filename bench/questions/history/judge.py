@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Numbers in the order of their runs, with change points; and kernel against kernel.
+"""Find changes of numbers over their runs, and from kernel to kernel.
 
 Runs are compared that asked for the same on machines of one kind: over time on one kernel, over
 kernels by what a kernel's runs have in common. Times are never compared from kernel to kernel.
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from math import inf
@@ -23,8 +23,8 @@ from bench.judge.floor import LEAST_MARGIN
 from bench.judge.metrics import Unit
 from bench.judge.statistics import holm, same_p
 from bench.linux.version import KernelVersion
-from bench.questions.history.changepoints import LEVEL, Floats, median, splits
-from bench.report.document import Labels, pick
+from bench.questions.history.changepoints import LEVEL, Floats, Split, median, splits
+from bench.report.document import Labels
 
 FORMAT: Final = 1
 _RATIOS: Final = (Unit.TIMES, Unit.BYTES)  # that are compared by how many times they differ
@@ -44,10 +44,15 @@ class HistoryRun:
     kind: str
     trials: int
 
+    @property
+    def minute(self) -> str:
+        """Return when it started: "2026-01-08 00:00"."""
+        return self.started_utc[:16].replace("T", " ")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Number:
-    """What is followed, as in bench/report/document.py's Measure."""
+    """A number that is followed, as in bench/report/document.py's Measure."""
 
     key: str
     number: str
@@ -118,7 +123,7 @@ class KernelSeries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """All that was followed, as JSON has it. ``format`` goes up when a key changes its meaning."""
+    """Every number followed, as JSON has it. ``format`` goes up when a key changes its meaning."""
 
     format: int = FORMAT
     runs: tuple[HistoryRun, ...]  # in the order of time
@@ -138,34 +143,14 @@ class History:
         return sorted(found, key=lambda pair: version(pair[1].kernel), reverse=True)
 
 
-@dataclass(slots=True, eq=False)
-class _Raw:
-    """A number on one kernel of one kind of machine, in the order of time."""
-
-    of: Number
-    asked: str
-    kind: str
-    kernel: str
-    runs: list[int]
-    values: Floats
-    lows: Floats
-    highs: Floats
-
-    def differ(self, first: slice, second: slice) -> bool:
-        """Return whether neither stretch's typical interval holds the other's median."""
-        columns = self.values, self.lows, self.highs
-        before, after = (tuple(median(each[part]) for each in columns) for part in (first, second))
-        return _apart(self.of.unit, before, after)
-
-
 def judge(numbers: pl.DataFrame) -> History:
     """Judge the rows of :func:`reading.read`."""
     by_run = numbers.unique("run", maintain_order=True).sort("started_s", maintain_order=True)
     order = {run: at for at, run in enumerate(by_run["run"])}
-    raw = list(_raw(numbers, order))
+    found = [*_series(numbers, order)]
     changes = splits(
-        {at: each.values for at, each in enumerate(raw)},
-        lambda at, first, second: raw[at].differ(first, second),
+        {at: np.array(each.values) for at, (_, each) in enumerate(found)},
+        lambda at, first, second: _differ(found[at][1], first, second),
     )
     return History(
         runs=tuple(
@@ -177,22 +162,15 @@ def judge(numbers: pl.DataFrame) -> History:
             for row in by_run.iter_rows(named=True)
         ),
         series=tuple(
-            pick(
-                Series,
-                each,
-                runs=tuple(each.runs),
-                values=tuple(each.values.tolist()),
-                lows=tuple(each.lows.tolist()),
-                highs=tuple(each.highs.tolist()),
-                changes=tuple(_changes(each, [(s.at, s.p) for s in changes[at]])),
-            )
-            for at, each in enumerate(raw)
+            replace(each, changes=tuple(_changes(each, changes[at])))
+            for at, (_, each) in enumerate(found)
         ),
-        kernels=tuple(_over_kernels(raw)),
+        kernels=tuple(_over_kernels(found)),
     )
 
 
-def _raw(numbers: pl.DataFrame, order: dict[str, int]) -> Iterator[_Raw]:
+def _series(numbers: pl.DataFrame, order: dict[str, int]) -> Iterator[tuple[str, Series]]:
+    """Yield what was asked for, and the number over time that came of it, without its changes."""
     ordered = numbers.with_columns(
         at=pl.col("run").replace_strict(order, return_dtype=pl.Int64),
         low=pl.col("low").fill_null(pl.col("value")),
@@ -200,31 +178,44 @@ def _raw(numbers: pl.DataFrame, order: dict[str, int]) -> Iterator[_Raw]:
     ).sort("at", maintain_order=True)
     for group in ordered.partition_by("kind", "kernel", "asked", "key", maintain_order=True):
         row = group.row(-1, named=True)
-        yield _Raw(
-            of=Number(
-                labels=tuple((name, value) for name, value in json.loads(row["labels"])),
-                unit=Unit(row["unit"]),
-                **{name: row[name] for name in _OF_NUMBER},
+        runs, values, lows, highs = (tuple(group[name]) for name in ("at", "value", "low", "high"))
+        yield (
+            row["asked"],
+            Series(
+                of=Number(
+                    labels=tuple((name, value) for name, value in json.loads(row["labels"])),
+                    unit=Unit(row["unit"]),
+                    **{name: row[name] for name in _OF_NUMBER},
+                ),
+                kind=row["kind"],
+                kernel=row["kernel"],
+                runs=runs,
+                values=values,
+                lows=lows,
+                highs=highs,
+                changes=(),
             ),
-            **{name: row[name] for name in ("asked", "kind", "kernel")},
-            runs=group["at"].to_list(),
-            values=group["value"].to_numpy(),
-            lows=group["low"].to_numpy(),
-            highs=group["high"].to_numpy(),
         )
 
 
-def _changes(raw: _Raw, found: Sequence[tuple[int, float]]) -> Iterator[Change]:
-    edges = [0, *(at for at, _ in found), len(raw.values)]
-    levels = [median(raw.values[start:stop]) for start, stop in pairwise(edges)]
-    for (at, p), (before, after) in zip(found, pairwise(levels), strict=True):
+def _changes(series: Series, found: Sequence[Split]) -> Iterator[Change]:
+    edges = [0, *(each.at for each in found), len(series.values)]
+    levels = [median(series.values[start:stop]) for start, stop in pairwise(edges)]
+    for split, (before, after) in zip(found, pairwise(levels), strict=True):
         yield Change(
-            run=raw.runs[at],
+            run=series.runs[split.at],
             before=before,
             after=after,
-            p=p,
-            worse=(after < before) == raw.of.more_is_better,
+            p=split.p,
+            worse=(after < before) == series.of.more_is_better,
         )
+
+
+def _differ(series: Series, first: slice, second: slice) -> bool:
+    """Return whether neither stretch's typical interval holds the other's median."""
+    columns = series.values, series.lows, series.highs
+    before, after = (tuple(median(each[part]) for each in columns) for part in (first, second))
+    return _apart(series.of.unit, before, after)
 
 
 def _apart(unit: Unit, first: Sequence[float], second: Sequence[float]) -> bool:
@@ -240,26 +231,25 @@ def _apart(unit: Unit, first: Sequence[float], second: Sequence[float]) -> bool:
 
 
 def version(kernel: str) -> tuple[bool, KernelVersion | str]:
-    """Return what sorts kernels; releases that are none come first."""
+    """Return a key that sorts kernels; invalid releases come first."""
     try:
         return True, KernelVersion.parse(kernel.partition(" ")[0])
     except UsageError:
         return False, kernel
 
 
-def _over_kernels(raw: Iterable[_Raw]) -> Iterator[KernelSeries]:
+def _over_kernels(found: Iterable[tuple[str, Series]]) -> Iterator[KernelSeries]:
     """Yield what two kernels or more have: each compared with the one before it."""
-    groups: dict[tuple[str, str, str], list[_Raw]] = {}
-    for each in raw:
+    groups: dict[tuple[str, str, str], list[Series]] = {}
+    for asked, each in found:
         if each.of.unit not in _TIMES:
-            groups.setdefault((each.kind, each.asked, each.of.key), []).append(each)
+            groups.setdefault((each.kind, asked, each.of.key), []).append(each)
     several = [
         sorted(group, key=lambda each: version(each.kernel))
         for group in groups.values()
         if len(group) > 1
     ]
-    p_values = holm([_same_p(*pair) for group in several for pair in pairwise(group)])
-    adjusted = iter(p_values)
+    adjusted = iter(holm([_same_p(*pair) for group in several for pair in pairwise(group)]))
     for group in several:
         points = [_kernel_point(each) for each in group]
         steps = [
@@ -280,17 +270,12 @@ def _over_kernels(raw: Iterable[_Raw]) -> Iterator[KernelSeries]:
         )
 
 
-def _kernel_point(raw: _Raw) -> KernelPoint:
-    return KernelPoint(
-        kernel=raw.kernel,
-        runs=len(raw.runs),
-        value=median(raw.values),
-        low=median(raw.lows),
-        high=median(raw.highs),
-    )
+def _kernel_point(series: Series) -> KernelPoint:
+    value, low, high = map(median, (series.values, series.lows, series.highs))
+    return KernelPoint(kernel=series.kernel, runs=len(series.runs), value=value, low=low, high=high)
 
 
-def _same_p(then: _Raw, now: _Raw) -> float:
+def _same_p(then: Series, now: Series) -> float:
     """Return the p of two kernels having one value, by the runs' intervals and by their scatter.
 
     The intervals give what a run's trials know of their own noise, the scatter what runs differ by;
@@ -308,14 +293,15 @@ def _same_p(then: _Raw, now: _Raw) -> float:
     return max(by_interval, same_p(*(_scaled(each, each.values).tolist() for each in (then, now))))
 
 
-def _mean(raw: _Raw) -> tuple[float, float]:
+def _mean(series: Series) -> tuple[float, float]:
     """Return the mean over runs and its standard error by their intervals; logs of ratios."""
-    values, lows, highs = (_scaled(raw, each) for each in (raw.values, raw.lows, raw.highs))
+    values, lows, highs = (
+        _scaled(series, each) for each in (series.values, series.lows, series.highs)
+    )
     errors = np.maximum(values - lows, highs - values) / _NORMAL
     return float(values.mean()), float(np.sqrt((errors**2).sum())) / len(values)
 
 
-def _scaled(raw: _Raw, values: Floats) -> Floats:
-    if raw.of.unit not in _RATIOS:
-        return values
-    return np.log(np.maximum(values, 1e-300))
+def _scaled(series: Series, values: Sequence[float]) -> Floats:
+    array = np.array(values)
+    return np.log(np.maximum(array, 1e-300)) if series.of.unit in _RATIOS else array

@@ -1,23 +1,42 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Read any number of journals, in folders and below, judging only those that are new."""
+"""Read any number of journals, in folders and below, judging only those that are new.
+
+Their numbers are kept beside them as Parquet. A file's rows count as long as it has the size, mtime
+and ctime that it had; where one of them differs, its SHA-256 decides. Rows that other code has
+judged, and a cache that is torn or foreign, do not count.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 
 import polars as pl
+from pydantic import TypeAdapter, ValidationError
 
 from bench.amounts import counted
 from bench.errors import JournalError
-from bench.journal.files import below
-from bench.questions.history.cache import Cache
-from bench.questions.history.frame import SCHEMA
+from bench.journal.files import (
+    Say,
+    Stamp,
+    below,
+    code,
+    digest,
+    name_in,
+    one_by_one,
+    write_whole,
+)
+from bench.judge.metrics import Unit
+from bench.questions.history.frame import FILE, MEASURE, RUN, SCHEMA, rows_of
+from bench.report.document import Labels
 
-_REPORT_S: Final = 10.0
-Say = Callable[[str], None]
+NAME: Final = ".bufbench-history.parquet"
+_STAMP: Final = ("size_bytes", "mtime_ns", "ctime_ns")
+_LABELS: Final[TypeAdapter[Labels]] = TypeAdapter(Labels)
 
 
 def read(places: Iterable[Path], say: Say) -> pl.DataFrame:
@@ -47,6 +66,89 @@ def read(places: Iterable[Path], say: Say) -> pl.DataFrame:
     return numbers
 
 
+class Cache:
+    """The numbers of one folder's journals."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        frames = load(folder / NAME).partition_by("path", maintain_order=True)
+        self._frames: dict[str, pl.DataFrame] = {each["path"][0]: each for each in frames}
+        self._altered = False
+
+    def known(self, path: Path) -> pl.DataFrame | None:
+        """Return the rows of a journal that is as it was; None if it has to be judged."""
+        frame = self._frames.get(name_in(self._folder, path))
+        if frame is None:
+            return None
+        stamp, then = Stamp.of(path), frame.row(0, named=True)
+        before = Stamp(**{name: then[name] for name in _STAMP})
+        if not stamp.same(before, path, then["sha256"]):
+            return None
+        if stamp == before:
+            return frame
+        columns = (pl.lit(value, pl.Int64).alias(name) for name, value in asdict(stamp).items())
+        return self._keep(path, frame.with_columns(columns))
+
+    def judged(self, path: Path) -> pl.DataFrame:
+        """Judge a journal and keep its rows. JournalError if it cannot be read."""
+        of_file = {
+            "judge": code(),
+            "path": name_in(self._folder, path),
+            **asdict(Stamp.of(path)),  # before it is read: what is added meanwhile alters it
+            "sha256": digest(path),
+        }
+        return self._keep(path, rows_of(path, of_file))
+
+    def save(self) -> None:
+        """Write the cache, if anything in it is new, as a whole or not at all. Raises OSError."""
+        here = {name: f for name, f in self._frames.items() if (self._folder / name).exists()}
+        if here and (self._altered or len(here) < len(self._frames)):
+            content = BytesIO()
+            pl.concat(here.values()).write_parquet(content)
+            write_whole(self._folder / NAME, content.getvalue())
+
+    def _keep(self, path: Path, frame: pl.DataFrame) -> pl.DataFrame:
+        self._frames[name_in(self._folder, path)] = frame
+        self._altered = True
+        return frame
+
+
+def load(path: Path) -> pl.DataFrame:
+    """Return the rows of a cache that this code wrote; no rows of any other file."""
+    nothing = pl.DataFrame(schema=SCHEMA)
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return nothing
+        frame = pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        return nothing
+    if frame.schema != SCHEMA or not _holds(frame):
+        return nothing
+    return frame.filter(pl.col("judge") == code())
+
+
+def _holds(frame: pl.DataFrame) -> bool:
+    """Return whether the rows are whole: nothing is null, or out of range, that cannot be."""
+    given = frame.filter(pl.col("number").is_not_null())
+    return (
+        not any(frame[name].has_nulls() for name in FILE.keys() - {"fault"})
+        and not any(given[name].has_nulls() for name in (RUN | MEASURE).keys() - {"low", "high"})
+        and bool(given["unit"].is_in(list(Unit)).all())
+        and bool(given["value"].is_finite().all())
+        and not any(given[name].is_nan().any() for name in ("low", "high"))
+        and all(map(_are_labels, given["labels"].unique()))
+        and bool(given["started_s"].is_between(-62_135_596_800, 253_402_300_799).all())
+    )
+
+
+def _are_labels(text: str) -> bool:
+    try:
+        _LABELS.validate_json(text)
+    except ValidationError:
+        return False
+    return True
+
+
 def _journals(places: Iterable[Path], say: Say) -> Iterator[tuple[Path, list[Path]]]:
     """Yield folders to keep a cache in, and the journals in each and below."""
     for place in places:
@@ -63,14 +165,8 @@ def _journals(places: Iterable[Path], say: Say) -> Iterator[tuple[Path, list[Pat
 
 def _frames(folder: Path, journals: list[Path], say: Say) -> Iterator[pl.DataFrame]:
     cache = Cache(folder)
-    began_s = reported_s = time.monotonic()
     try:
-        for at, path in enumerate(journals):
-            now_s = time.monotonic()
-            if now_s - reported_s > _REPORT_S:
-                reported_s = now_s
-                left_s = (now_s - began_s) / at * (len(journals) - at)
-                say(f"journals read: {at:,} of {len(journals):,}; about {left_s:.0f} s left")
+        for path in one_by_one(journals, say):
             try:
                 known = cache.known(path)
                 frame = cache.judged(path) if known is None else known

@@ -18,10 +18,9 @@ from made_up_trials import blocks, header
 
 from bench.errors import BufbenchError, JournalError, UsageError
 from bench.journal.writer import encode
-from bench.questions.history import cache, frame
-from bench.questions.history.cache import NAME
+from bench.questions.history import frame, reading
 from bench.questions.history.judge import History, judge
-from bench.questions.history.reading import read
+from bench.questions.history.reading import NAME, read
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what typer says of click
@@ -90,7 +89,7 @@ def judged(places: Sequence[Path], monkeypatch: pytest.MonkeyPatch) -> list[str]
         return frame.rows_of(journal, of_file)
 
     with monkeypatch.context() as patched:
-        patched.setattr(cache, "rows_of", rows_of)
+        patched.setattr(reading, "rows_of", rows_of)
         followed(*places)
     return names
 
