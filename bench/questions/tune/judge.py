@@ -161,5 +161,5 @@ def recommend(found: Sequence[Point], axis: Axis, within_ms: float) -> tuple[Poi
     second = Axis.CPU if axis is Axis.LATENCY else Axis.LATENCY
     chosen = min(alike, key=lambda each: each.on(second).ratio)
     if default in kept and chosen.on(axis).high >= 1:
-        return default, f"no setting is reliably better on {goal}"
+        return default, f"no setting has a reliably lower {goal}"
     return chosen, f"the lowest {goal}"

@@ -224,7 +224,7 @@ def test_where_nothing_is_better_nothing_is_tried_again() -> None:
     assert all(each.confirmed(Axis.BALANCE) for each in found.values())
     assert len(made.asked) == 1
     title = answer(made, Axis.BALANCE).title
-    assert "keep the default: no setting is reliably better on consumer CPU with 99 %" in title
+    assert "keep the default: no setting has a reliably lower consumer CPU with 99 %" in title
 
 
 def test_a_default_without_a_valid_trial_is_no_answer() -> None:
