@@ -81,7 +81,8 @@ def main() -> None:
     folder = sys.argv[1]
     order = json.loads(Path(folder, "order.json").read_text())  # before anything is mounted over it
     mount_all()
-    Path("/proc/sys/kernel/hostname").write_text(order["hostname"])
+    name = order["hostname"].encode()
+    _libc.sethostname(name, len(name))
     if not any(mount(tag, folder, kind, options) for tag, kind, options in _SHARES):
         print("init: the results' folder cannot be mounted", flush=True)
     else:

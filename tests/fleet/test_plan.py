@@ -11,11 +11,11 @@ import pytest
 
 from bench.cli import app
 from bench.errors import BufbenchError, JournalError, UsageError
-from bench.fleet import address, certificates
+from bench.fleet import address, certificates, task
 from bench.fleet.folder import Folder
 from bench.fleet.plan import Plan, options_of, parse
 from bench.fleet.roster import Row, State
-from bench.fleet.spool import Spool
+from bench.fleet.spool import Ended, Spool
 from bench.host import ownership
 
 PLAN = Plan(id="0123456789abcdef", profile="quick", options={"seed": "2"}).task("host-1")
@@ -27,18 +27,29 @@ def test_a_plan_is_what_was_sent() -> None:
     assert PLAN.words(Path("j"), resume=True) == [*words, "--output=j", "--resume"]
 
 
-def test_a_plan_of_kernels_writes_a_folder_that_becomes_a_journal(tmp_path: Path) -> None:
+def test_a_plan_of_kernels_writes_a_folder_that_becomes_a_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plan = Plan(id=PLAN.id, profile="kernels", only=("6.12", "ci-kernels:6.1"))
     assert parse(plan.text()) == plan
     words = ["--no-config", "kernels", "run", "6.12", "ci-kernels:6.1", "--output=f"]
     assert plan.words(Path("f"), resume=False) == words
+    called: list[list[str]] = []
+
+    def calls(words: list[str]) -> Ended:
+        called.append(words)
+        for name in ("6.1", "6.12"):
+            (spool.folder(plan.id) / name).mkdir(parents=True, exist_ok=True)
+            (spool.folder(plan.id) / name / "journal.jsonl").write_text(f"{name}\n")
+        return Ended(exit_code=3 if len(called) == 1 else 0, said="")
+
+    monkeypatch.setattr(task, "_called", calls)
     spool = Spool(tmp_path)
-    for name in ("6.1", "6.12"):
-        (spool.folder("t") / name).mkdir(parents=True)
-        (spool.folder("t") / name / "journal.jsonl").write_text(f"{name}\n")
-    spool.join("t")
-    assert spool.read("t") == b"6.1\n6.12\n"
-    spool.forget("t")
+    assert task.run(plan, spool).exit_code == 3
+    for _ in ("run", "known"):
+        assert task.run(plan, spool).journal == b"6.1\n6.12\n"
+    assert [words[-1] == "--resume" for words in called] == [False, True]
+    spool.forget(plan.id)
     assert [*tmp_path.iterdir()] == []
 
 

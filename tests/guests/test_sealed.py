@@ -23,7 +23,8 @@ from bench.questions.kernels.seeds import COMPILER, IMPORTED, write_disk
 from bench.tracer import loader
 
 _ROOMS = ("campaign", "host", "journal", "linux", "measure", "plan", "record", "tracer", "trial")
-_NOT_IN_A_GUEST = {"pydantic", "pydantic_core", "rich"}  # who holds a lock, resuming, a bar
+# Who holds a lock, resuming, a bar.
+_NOT_IN_A_GUEST = {"pydantic", "pydantic_core", "msgspec", "rich"}
 
 
 @pytest.fixture(scope="module")
