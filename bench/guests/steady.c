@@ -10,6 +10,10 @@
  * is due, unless it pauses or halts, and for the others nothing is left: where it waits for another,
  * it waits for ever. A CPU that is asked to leave has its turn once the timers have run, before the
  * first begins anew.
+ *
+ * And keep turns short: QEMU's last until the guest's next timer, milliseconds, in which a CPU spins
+ * for what the other holds, and a consumer that was woken waits. A timer of ours ends them sooner; it
+ * is an external one, which an idle guest's clock does not stop at.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -18,6 +22,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -42,16 +47,46 @@ static pthread_t cpus;
 
 /* QEMU's own, of which its binary exports all. */
 struct CPUState;
+struct QEMUTimer;
 static struct {
 	int64_t (*deadline)(int clock, int attributes);
 	struct CPUState *(*cpu)(int at);
 	void (*exit)(struct CPUState *cpu);
+	int64_t (*now)(int clock);
+	void (*make)(struct QEMUTimer *timer, void *group, int clock, int scale, int attributes,
+		     void (*run)(void *), void *given);
+	void (*arm)(struct QEMUTimer *timer, int64_t at_ns);
 } qemu;
 
-enum { VIRTUAL_CLOCK = 1, ANY_TIMER = -1 };
+enum { VIRTUAL_CLOCK = 1, ANY_TIMER = -1, NANOSECONDS = 1, EXTERNAL = 1 };
+
+enum { TURN_NS = 20000 };
+
+static union {
+	char bytes[256]; /* more than a QEMUTimer has */
+	max_align_t aligned;
+} turn;
+
+static void end_turn(void *timer)
+{
+	qemu.arm(timer, qemu.now(VIRTUAL_CLOCK) + TURN_NS);
+}
+
+static void keep_turns_short(void)
+{
+	struct QEMUTimer *timer = (struct QEMUTimer *)&turn;
+
+	if (!qemu.now || !qemu.make || !qemu.arm)
+		return;
+	qemu.make(timer, NULL, VIRTUAL_CLOCK, NANOSECONDS, EXTERNAL, end_turn, timer);
+	end_turn(timer);
+}
 
 __attribute__((constructor)) static void find_qemu(void)
 {
+	qemu.now = dlsym(RTLD_DEFAULT, "qemu_clock_get_ns");
+	qemu.make = dlsym(RTLD_DEFAULT, "timer_init_full");
+	qemu.arm = dlsym(RTLD_DEFAULT, "timer_mod_ns");
 	if (dlsym(RTLD_DEFAULT, "icount_percpu_budget"))
 		return;
 	qemu.deadline = dlsym(RTLD_DEFAULT, "qemu_clock_deadline_ns_all");
@@ -89,9 +124,13 @@ static int in_main_loop(void)
 
 int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
 {
-	int (*wait)(pthread_cond_t *, pthread_mutex_t *) = next("pthread_cond_wait");
+	static int (*wait)(pthread_cond_t *, pthread_mutex_t *);
 
+	if (!wait)
+		wait = next("pthread_cond_wait");
 	if (!in_main_loop()) {
+		if (!halted)
+			keep_turns_short();
 		cpus = pthread_self();
 		turns = mutex;
 		halted = condition;
@@ -103,8 +142,10 @@ int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
 
 int pthread_cond_broadcast(pthread_cond_t *condition)
 {
-	int (*broadcast)(pthread_cond_t *) = next("pthread_cond_broadcast");
+	static int (*broadcast)(pthread_cond_t *);
 
+	if (!broadcast)
+		broadcast = next("pthread_cond_broadcast");
 	if (condition == halted)
 		asleep = 0;
 	return broadcast(condition);
@@ -112,10 +153,12 @@ int pthread_cond_broadcast(pthread_cond_t *condition)
 
 int ppoll(struct pollfd *files, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
 {
-	int (*poll)(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *) =
-		next("ppoll");
-	int found = poll(files, count, timeout, mask);
+	static int (*poll)(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *);
+	int found;
 
+	if (!poll)
+		poll = next("ppoll");
+	found = poll(files, count, timeout, mask);
 	if (halted && !asleep && in_main_loop())
 		syscall(SYS_futex, &asleep, FUTEX_WAIT_PRIVATE, 0, &longest, NULL, 0);
 	return found;

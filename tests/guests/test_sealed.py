@@ -235,10 +235,10 @@ def test_a_main_loop_is_held_while_cpus_run() -> None:
 
 @pytest.mark.parametrize(
     ("defined", "shares"),
-    [((), "50000 50000\n"), (("-DSHARES",), "100000 0\n")],
+    [((), "1000000 1000000 20000\n"), (("-DSHARES",), "2000000 0 20000\n")],
     ids=["unfair", "shares by itself"],
 )
-def test_a_cpu_that_never_halts_leaves_time_to_the_other(
+def test_turns_are_short_and_a_cpu_that_never_halts_leaves_time_to_the_other(
     tmp_path: Path, defined: tuple[str, ...], shares: str
 ) -> None:
     program = tmp_path / "turns"
@@ -251,5 +251,5 @@ def test_a_cpu_that_never_halts_leaves_time_to_the_other(
         env = {**os.environ, **preloaded}
         return subprocess.run([program], env=env, capture_output=True, text=True, check=True).stdout
 
-    assert ran() == "100000 0\n"
+    assert ran() == "100000000 0 1000000\n"
     assert ran(LD_PRELOAD=str(library)) == shares

@@ -32,7 +32,7 @@ COMMAND_LINE: Final = ("bufbench", "kernels", "run", "--reproducible")
 RATE_PER_S: Final = 4_000.0
 """Processes a second that storms are sized by: about what the slowest kernel makes."""
 
-_FEWER_PROCESSES: Final = {profile.NOISE: 160, TORN: 400}
+_FEWER_PROCESSES: Final = {profile.NOISE: 160, TORN: 800}
 """Of storms that take long: beside callers that never pause, and of programs that are held up."""
 
 _ON_ONE_CPU: Final = ("cost", "refused")
