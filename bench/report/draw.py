@@ -27,7 +27,7 @@ _CONFIG: Final[dict[str, Any]] = {
         "domainColor": _GRID,
         "tickColor": _GRID,
         "titleFontWeight": "normal",
-        "titlePadding": 8,
+        "titlePadding": 12,
         "labelFlush": False,
         "labelOverlap": "greedy",
         "labelSeparation": 12,  # the page's font may be wider than the one measured here

@@ -238,11 +238,11 @@ def test_a_page_can_be_used_with_keys_alone(browser: Browser, pages: Mapping[str
         assert page.evaluate("document.getAnimations().length") == 0
 
 
-@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize(("name", "dark"), [("standard", True), ("claims", False)])
 def test_a_page_is_printed_on_a_few_sheets(
-    browser: Browser, pages: Mapping[str, Made], *, dark: bool
+    browser: Browser, pages: Mapping[str, Made], name: str, *, dark: bool
 ) -> None:
-    with opened(browser, pages["standard"].path, dark=dark) as page:
+    with opened(browser, pages[name].path, dark=dark) as page:
         unfold(page)
         sheets = PdfReader(BytesIO(page.pdf(prefer_css_page_size=True))).pages
         page.emulate_media(media="print")

@@ -108,8 +108,8 @@ def test_the_table_names_the_largest_differences_first() -> None:
 def test_the_budget_to_take_has_its_bound_and_a_margin(summary: Summary) -> None:
     (line,) = (line for line in verdict(summary) if line.startswith("Budget"))
     assert (
-        "take 32 KiB for the ring buffer: at 16 KiB none of 20 storms (ladder) lost anything, so "
-        "at most 13.9 % do" in line
+        "take 32 KiB for the ring buffer: at 16 KiB none of 20 storms (ladder) lost anything, "
+        "so at most 13.9 % do" in line
     )
     assert "take 64 KiB for the perf buffers" in line
 

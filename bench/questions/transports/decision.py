@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Final
@@ -89,8 +90,12 @@ def _advice(standings: Sequence[Standing]) -> str:
     if len(best) > 1:
         return f"It depends: {'; '.join(f'{name(side)} for {gains[side]}' for side in best)}."
     if not best:
-        states = [f"{WORDS[each.question][0]} {state(each)}" for each in standings if each.asked]
-        return f"No side is better: {', '.join(states) or 'nothing was measured of both'}."
+        nouns = defaultdict[str, list[str]](list)
+        for each in standings:
+            if each.asked:
+                nouns[state(each)].append(WORDS[each.question][0])
+        states = ", ".join(f"{listed(of)} {word}" for word, of in nouns.items())
+        return f"No side is better: {states or 'nothing was measured of both'}."
     (side,) = best
     against = [each for each in standings if _won(each, ({*sides} - {side}).pop())]
     unless = [f"Not for {WORDS[each.question][0]}: {_usual_loss(each, side)}." for each in against]

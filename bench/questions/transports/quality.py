@@ -48,7 +48,7 @@ def _noise(floors: Sequence[Floor]) -> str:
             points = f"{100 * most:.1f} points"
             noise.append(f"{words} {points if key == 'own_dropped_share' else share(most)}")
     if not noise:
-        return "no A/A comparison was run, so that the noise is not known"
+        return "no A/A comparison was run, so the noise is not known"
     return f"A/A noise (identical configurations), up to: {', '.join(noise)}"
 
 
@@ -66,7 +66,8 @@ def _noisy(summary: Summary) -> str:
         return "no trial was noisy"
     kinds = Counter(kind_of(each) for reasons in noisy for each in dict.fromkeys(reasons))
     why = ", ".join(f"{clean(kind)}: {count}" for kind, count in kinds.most_common(_MOST_REASONS))
-    return f"{share(len(noisy) / summary.trials)} of the trials were noisy ({why})"
+    part = len(noisy) / summary.trials
+    return f"{'all' if part == 1 else f'{share(part)} of the'} trials were noisy ({why})"
 
 
 @lru_cache(maxsize=4096)

@@ -24,11 +24,11 @@ _WAYS: Final = {
     Sorting.WATERMARK: "+ watermark",
 }
 HINT: Final = (
-    "The same records once more through what tracers sort by: a merge by CPU of what each round of "
-    "reading brought; a heap with the least hold-back that leaves no inversion (the median over "
-    "trials, and the most); queues that wait until every CPU has sent a later one, or nothing for "
-    "so long. p50, p99: latency added. Held: most at once. CPU: of sorting alone, without timers. "
-    "Left: causal violations."
+    "The same records, sorted as tracers sort them. Merge: by CPU, what each round of reading "
+    "brought. Heap: with the shortest hold-back that leaves no inversion, the median over trials "
+    "(and the longest). Watermark: a record waits until every CPU has sent a later one, or nothing "
+    "for the hold-back. p50, p99: added latency. Held: most bytes waiting at once. CPU: of sorting "
+    "alone, without timers. Left: remaining causal violations."
 )
 
 
@@ -59,11 +59,11 @@ def sentence(summary: Summary) -> Iterator[str]:
     comparison, ways = found
     heap, merge = ways[Sorting.HEAP], ways[Sorting.MERGE]
     yield (
-        f"Order restored: {name(comparison.right.transport)} with a hold-back of "
-        f"{time(heap.hold_ns)} (at most {time(heap.hold_most_ns)}) and a heap: "
-        f"{heap.causal_violations:,} violations in "
-        f"{heap.causal_pairs:,} causal pairs, at +{time(heap.added_p50_ns)} median latency; merged "
-        f"by CPU without one: {merge.causal_violations:,} ({place(comparison)})."
+        f"Order restored: {name(comparison.right.transport)} with a heap that holds records back "
+        f"for up to {time(heap.hold_most_ns)} (median over trials: {time(heap.hold_ns)}): "
+        f"{heap.causal_violations:,} violations in {heap.causal_pairs:,} causal pairs, at "
+        f"+{time(heap.added_p50_ns)} median latency; merged by CPU without holding back: "
+        f"{merge.causal_violations:,} ({place(comparison)})."
     )
 
 

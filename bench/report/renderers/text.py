@@ -152,11 +152,14 @@ def _hanging(name: Text, width: int, console: Console) -> Text:
     """Return ``name`` with every line but the first indented, so that no line looks like a row."""
     if name.cell_len <= width or width <= 2 * _HANGING:
         return name
+    name.plain = _BEFORE_UNIT.sub(_GLUE, name.plain)
     first, *_ = name.wrap(console, width)
     rest = name[len(first) :]
     rest.plain = rest.plain.lstrip()
     more = rest.wrap(console, width - _HANGING)
-    return Text("\n").join([first, *(Text(" " * _HANGING) + line for line in more)])
+    found = Text("\n").join([first, *(Text(" " * _HANGING) + line for line in more)])
+    found.plain = found.plain.replace(_GLUE, " ")
+    return found
 
 
 def _grid(table: Table, width: int, console: Console) -> Grid:
