@@ -148,6 +148,7 @@ def test_what_the_verifier_gives_up_on_says_what_to_do(
     with pytest.raises(MachineUnfit, match="too large") as refused:
         prebuilt.Prebuilt(build, Kernel("6.18.0", {}, {}))
     assert "take 100 --records or fewer" in str(refused.value)
+    assert ("python3-bpfcc" in str(refused.value)) is (code == E2BIG)
 
 
 @pytest.mark.parametrize(("records", "most"), [(1, 1), (2, 100), (100, 100), (101, 1_000)])
