@@ -17,6 +17,7 @@ from bench.linux import bpf, refusal
 from bench.plan.config import Attach
 from bench.tracer import compiler, libbpf, probes
 from bench.tracer.build import Build, Kernel
+from bench.tracer.loader import SIMPLER, TOO_COMPLEX
 
 
 class ByBcc:
@@ -56,9 +57,10 @@ class ByBcc:
         except BufbenchError:
             raise
         except Exception as error:
+            code = ct.get_errno()
             raise _refusal(
-                f"the kernel refused the {self._build.variant} tracer", error, ct.get_errno(),
-                remedy="see the verifier's messages above",
+                f"the kernel refused the {self._build.variant} tracer", error, code,
+                remedy=SIMPLER if code in TOO_COMPLEX else "see the verifier's messages above",
             ) from error  # fmt: skip
 
     def _load(self, function: str, attach: Attach) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
+from errno import E2BIG, EFAULT
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Protocol
@@ -16,6 +17,9 @@ from bench.tracer import compiler
 
 VARIABLE: Final = "BUFBENCH_LOADER"
 INSTALL: Final = "apt-get install python3-bpfcc"
+TOO_COMPLEX: Final = (E2BIG, EFAULT)
+"""Errors of a verifier that gives up: after so many steps, or with so many branches left."""
+SIMPLER: Final = "take 100 --records or fewer, or records of one length"
 
 
 class Loaded(Protocol):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from errno import E2BIG, EFAULT
+from errno import E2BIG
 from typing import Final
 
 from bench import paths
@@ -18,7 +18,7 @@ from bench.host.signals import uninterrupted
 from bench.plan.config import Attach, Call
 from bench.tracer import libbpf
 from bench.tracer.build import Build, Kernel
-from bench.tracer.loader import INSTALL
+from bench.tracer.loader import INSTALL, SIMPLER, TOO_COMPLEX
 from bench.tracer.object import loaded
 
 _COMPILED_IN: Final = {f"CALL_{call.name}": call.value for call in Call}
@@ -31,7 +31,6 @@ _ELSEWHERE: Final = frozenset(
     {_OF_KERNEL, _RAW, _TIMED, "RAW_ARGUMENTS", "MAX_RINGS", "RING_FLAGS"}
 )
 _MISSED: Final = "count_missed"
-_TOO_COMPLEX: Final = (E2BIG, EFAULT)  # too many steps, too many branches not yet followed
 
 
 class Prebuilt:
@@ -53,11 +52,12 @@ class Prebuilt:
                 self._object.load()
             except KernelRefused as error:
                 cause = error.__cause__
-                if not (isinstance(cause, OSError) and cause.errno in _TOO_COMPLEX):
+                if not (isinstance(cause, OSError) and cause.errno in TOO_COMPLEX):
                     raise
-                raise _needs_bcc(
-                    f"the object takes this kernel's verifier too long ({error.message})",
-                    f"take 100 --records or fewer, or records of one length, or {INSTALL}",
+                # bcc's programs take fewer steps, but have as many branches.
+                remedy = f"{SIMPLER}, or {INSTALL}" if cause.errno == E2BIG else SIMPLER
+                raise MachineUnfit(
+                    f"this tracer is too complex for the verifier: {error.message}", remedy=remedy
                 ) from error
             self._stack = self._stack.pop_all()
 
@@ -108,5 +108,5 @@ def _object_of(build: Build, macros: Mapping[str, int]) -> str:
     return "-".join(words)
 
 
-def _needs_bcc(why: str, remedy: str = INSTALL) -> MachineUnfit:
-    return MachineUnfit(f"this variant of the tracer needs bcc: {why}", remedy=remedy)
+def _needs_bcc(why: str) -> MachineUnfit:
+    return MachineUnfit(f"this variant of the tracer needs bcc: {why}", remedy=INSTALL)
