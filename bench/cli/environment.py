@@ -14,10 +14,5 @@ VARIABLES: Final = {
     "SUDO_UID, SUDO_GID": "Owner of the files that root makes; set by sudo.",
     "PATH": "Where to look for QEMU, GPG and other tools of `kernels`.",
 }
-INTERNAL: Final = {
-    "BUFBENCH_COUNTED": "Set in guests whose instructions are counted.",
-    "BUFBENCH_READER": "Set for an external reader: the descriptor of its socket.",
-    "BUFBENCH_KERNEL_CONFIG": "Set in guests: the build configuration of their kernel.",
-}
 IGNORED: Final = ("PYTHON*", "PYTEST_*", "TYPER_*", "BCC_*", "LIBBPF_*", "COLUMNS", "LINES")
 """Variables for other programs, which bufbench removes from its own environment."""

@@ -265,7 +265,7 @@ def test_what_is_no_stamp_is_noted(tmp_path: Path) -> None:
     assert "is not a time of CLOCK_MONOTONIC" in done.stdout
     refused = compare(file, "--stamp", "pid")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
-    assert "take time_ns, age_ns" in refused.stderr
+    assert "choose from time_ns, age_ns" in refused.stderr
 
 
 @pytest.mark.parametrize(
