@@ -4,7 +4,8 @@
     python -m bench.questions.kernels.sample FOLDER SEED NUMBER
 
 All that happens in such a guest follows from its seed. So the guest is the sample: each experiment
-runs one block, and the next block is another guest's. Storms are the same on every kernel.
+runs one block, and the next block is another guest's. Only duets, whose unit is the storm, have two
+of half the length, as their intervals take many. Storms are the same on every kernel.
 """
 
 from __future__ import annotations
@@ -35,21 +36,30 @@ RATE_PER_S: Final = 4_000.0
 _FEWER_PROCESSES: Final = {profile.NOISE: 160, TORN: 800}
 """Of storms that take long: beside callers that never pause, and of programs that are held up."""
 
+_DUET_STORMS: Final = 2  # in each guest
+
 _ON_ONE_CPU: Final = ("cost", "refused")
 """Experiments that sum up instructions, storm and consumer on the first CPU: a sum would otherwise
 have the other CPU's turns in it."""
 
 
 def experiments(cpus: int, transports: tuple[str, ...], number: int) -> Iterator[Experiment]:
-    """Yield the experiments of the samples up to ``number``; each has one block in each of them.
+    """Yield the experiments of the samples up to ``number``, with all their blocks.
 
-    But those that make no verdict have the few blocks that they have elsewhere, too.
+    Those that make no verdict have the few blocks that they have elsewhere, too.
     """
     setting = profile.Setting(rate_per_s=RATE_PER_S, cpus=cpus, transports=transports)
     for each in profile.experiments(setting):
-        most = number if each.blocks >= profile.BLOCKS else min(number, each.blocks)
+        most = first_block(each, number + 1)
+        if each.blocks < profile.BLOCKS:
+            most = min(most, each.blocks)
         arms = (replace(arm, config=_settled(each.name, arm.config)) for arm in each.arms)
         yield replace(each, arms=tuple(arms), blocks=most)
+
+
+def first_block(experiment: Experiment, number: int) -> int:
+    """Return the first block that is of sample ``number``."""
+    return (number - 1) * (_DUET_STORMS if experiment.duet else 1)
 
 
 def _settled(experiment: str, config: TrialConfig) -> TrialConfig:
@@ -59,6 +69,8 @@ def _settled(experiment: str, config: TrialConfig) -> TrialConfig:
         on_it, consumer = replace(storm, cpus=(0,)), replace(config.consumer, cpu=0)
         return replace(config, storm=on_it, consumer=consumer)
     count = _FEWER_PROCESSES.get(experiment, storm.count)
+    if config.duet is not None:
+        count //= _DUET_STORMS
     return replace(config, storm=replace(storm, count=count))
 
 
@@ -76,15 +88,16 @@ def take(folder: Path, seed: int, number: int) -> Ran:
 
     def run(running: campaign.Campaign) -> tuple[str, ...]:
         upto = experiments(len(running.rig.usable), inside.transports(running), number)
-        plan = [each for each in upto if each.blocks == number]
+        plan = [each for each in upto if each.blocks > first_block(each, number)]
         if not running.rig.kernel.adds_atomically and loader.chosen() is Loader.PREBUILT:
             plan = [each for each in plan if each.name != TORN]  # none can be, nor be loaded
-        running.intend(*(stage(each, number - 1) for each in plan))
+        running.intend(*(stage(each, first_block(each, number)) for each in plan))
         if number == 1:  # the memory of a buffer is no question of chance
             running.census(profile.CENSUS_BYTES)
         for each in plan:
             print(each.name, flush=True)
-            trials.extend(running.run(each, lambda _: None, first_block=number - 1))
+            first = first_block(each, number)
+            trials.extend(running.run(each, lambda _: None, first_block=first))
         return ()
 
     return inside.run(request, trials, run)

@@ -232,8 +232,14 @@ def test_claims_of_times_say_that_they_rest_on_instructions(run: Runs) -> None:
 def test_storms_are_the_same_on_every_kernel_and_small_where_they_take_long() -> None:
     first, again = ([*sample.experiments(2, TRANSPORTS, number)] for number in (1, 3))
     assert [each.arms for each in first] == [each.arms for each in again]
-    assert {each.blocks for each in first} == {1}
-    assert {each.name for each in again if each.blocks != 3} == {"torn"}
+    assert {each.blocks for each in first if not each.duet} == {1}
+    assert {each.name for each in again if each.blocks != 3} == {
+        *("torn", "storm-duet", "trickle-duet")
+    }
+    assert {each.blocks for each in again if each.duet} == {6}
+    for number, of in ((1, first), (3, again)):  # none is left out, nor any run twice
+        duets = [each for each in of if each.duet]
+        assert {each.blocks - sample.first_block(each, number) for each in duets} == {2}
     counts = {
         each.name: {arm.config.storm.count for arm in each.arms if arm.config.storm.count}
         for each in first
