@@ -25,6 +25,7 @@ FINE = frozenset(
         ),  # 2 or more
         *("times", "median(shares):.2f", "each.ratio:.3f", "span"),  # ratios, ranges
         *("value:.3f", "value:,.3g", "point.cpu_s_per_million.ratio:.2f"),
+        "check.cpu_s_per_million.ratio:.2f",
         *("_planned(coverage)", "trials"),  # "of 16 or more trials", an internal error
     )
 )

@@ -67,7 +67,8 @@ def _noisy(summary: Summary) -> str:
     kinds = Counter(kind_of(each) for reasons in noisy for each in dict.fromkeys(reasons))
     why = ", ".join(f"{clean(kind)}: {count}" for kind, count in kinds.most_common(_MOST_REASONS))
     part = len(noisy) / summary.trials
-    return f"{'all' if part == 1 else f'{share(part)} of the'} trials were noisy ({why})"
+    those = "all trials" if part == 1 else f"{share(part)} of the trials"
+    return f"{those} were noisy ({why})"
 
 
 @lru_cache(maxsize=4096)

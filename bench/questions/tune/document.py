@@ -135,7 +135,7 @@ def _sentence(asked: Question, transport: str) -> str:
         return f"{words}: {tuned.reason}."
     added_ns = check.p50_ns.value * (1 - 1 / check.p50_ns.ratio)
     return (
-        f"{words}: consumer CPU {check.cpu_s_per_million.ratio:.2f} of the default's, median "
+        f"{words}: consumer CPU {check.cpu_s_per_million.ratio:.2f} times the default's, median "
         f"latency {'+' if added_ns > 0 else ''}{number(added_ns, Unit.NS)}."
     )
 
