@@ -235,10 +235,13 @@ def inside(
     details: Sequence[Detail] = (),
 ) -> Rule:
     """Return the rule that a number lies between the edges of what was published."""
-    within, outside, edges = f"below {high:g} {each}", f"above {high:g} {each}", f"{high:g}"
+    least, most = (
+        f"{100 * edge:g} %" if unit is Unit.SHARE else f"{edge:g}" for edge in (low, high)
+    )
+    within, outside, edges = f"below {most} {each}", f"above {most} {each}", most
     if low > -inf:
-        within, outside = f"within {low:g} to {high:g}", f"outside {low:g} to {high:g}"
-        edges = f"{low:g} or {high:g}"
+        within, outside = f"within {least} to {most}", f"outside {least} to {most}"
+        edges = f"{least} or {most}"
 
     def judge(evidence: Evidence) -> Finding:
         found = parts(evidence)

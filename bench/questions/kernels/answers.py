@@ -197,9 +197,10 @@ def _where(matrix: Matrix, labels: Sequence[str]) -> str:
     incomplete = f" ({partly} incomplete)" if partly else ""
     if len(matrix.rows) == 1:
         return f"Linux {labels[0]}{incomplete}"
-    measured = "all" if len(labels) == len(matrix.rows) else f"{len(labels)}"
-    of = counted(len(matrix.rows), "kernel")
-    return f"{measured} of {of}, {_spans(labels, labels)}{incomplete},"
+    measured = "all" if len(labels) == len(matrix.rows) else f"{len(labels)} of"
+    return (
+        f"{measured} {counted(len(matrix.rows), 'kernel')}, {_spans(labels, labels)}{incomplete},"
+    )
 
 
 def _spans(some: Sequence[str], labels: Sequence[str]) -> str:

@@ -41,15 +41,15 @@ def document(summary: Summary, places: Places | None = None) -> Document:
 def _parts(summary: Summary, places: Places | None) -> Iterator[Part]:
     yield from sentences(summary)
     yield from trouble(summary)
+    if places is not None and summary.standings:
+        keys = {id(each): _address(each) for each in summary.comparisons}
+        yield forest(summary.standings, keys)
     if summary.comparisons:
         yield decision_table(summary)
         yield from restored_table(summary)
     if summary.torn:
         yield torn_sentence(summary.torn)
         yield torn_table(summary.torn)
-    if places is not None and summary.standings:
-        keys = {id(each): _address(each) for each in summary.comparisons}
-        yield forest(summary.standings, keys)
     if places is not None:
         yield Heading(text="Charts", key="charts", level=Level.BACKGROUND)
         yield Figures(make=lambda: figures(summary))
