@@ -20,6 +20,7 @@ from bench.host import ownership
 
 ENDINGS: Final = (".jsonl", ".jsonl.gz")
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
+_MOST_FOLDERS: Final = 50_000
 _REPORT_S: Final = 10.0
 Say = Callable[[str], None]
 
@@ -58,17 +59,23 @@ def digest(path: Path) -> str:
 
 
 def below(place: Path, say: Say) -> list[Path]:
-    """Return the journals in a folder and below, sorted; ``say`` is given what cannot be read."""
+    """Return the journals in a folder and below, sorted; ``say`` is given what cannot be read.
+
+    JournalError if there are so many folders that the place can hardly be meant.
+    """
 
     def refused(error: OSError) -> None:
         say(f"{error.filename} cannot be read: {error.strerror}")
 
-    return sorted(
-        Path(folder, name)
-        for folder, _, names in os.walk(place, onerror=refused)
-        for name in names
-        if name.endswith(ENDINGS)
-    )
+    found = []
+    for at, (folder, _, names) in enumerate(os.walk(place, onerror=refused)):
+        if at == _MOST_FOLDERS:
+            raise JournalError(
+                f"{place} has more than {_MOST_FOLDERS:,} folders",
+                remedy="name one that is nearer to the journals",
+            )
+        found += [Path(folder, name) for name in names if name.endswith(ENDINGS)]
+    return sorted(found)
 
 
 def one_by_one(journals: Sequence[Path], say: Say) -> Iterator[Path]:
