@@ -53,7 +53,11 @@ def command(
     budget: Annotated[int, _BUDGET] = 1 << 20,
     storms: Annotated[int, of_run(help="Number of storms, 8 or more.")] = 24,
     precision: Annotated[
-        str | None, of_run(help="Add storms until intervals extend no farther, like 2%.")
+        str | None,
+        of_run(
+            help="Add storms until intervals extend no farther, like 2%, and on where time would "
+            "settle what is still undecided."
+        ),
     ] = None,
     margin: Annotated[str, of_output(help="Largest equivalent difference, like 2%.")] = "2%",
     seconds: Annotated[float, _SECONDS] = 60.0,

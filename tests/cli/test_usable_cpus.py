@@ -80,7 +80,7 @@ def test_no_cpu_is_taken_that_is_withheld(option: str, several: tuple[int, ...])
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert f"CPU {several[0]} is not" in line
-    assert "for this process" in line
+    assert "allowed to this process" in line
 
 
 @pytest.mark.live

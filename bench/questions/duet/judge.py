@@ -9,7 +9,7 @@ from math import erfc, inf, sqrt
 from typing import Final
 
 from bench.judge.carry_over import CarryOver, carry_over
-from bench.judge.comparison import Row, row_of
+from bench.judge.comparison import Outcome, Row, row_of
 from bench.judge.filing import file
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.metrics import METRICS, Group
@@ -45,6 +45,22 @@ class Duel:
         """The larger half interval of median latency and write time, as a share; inf without."""
         central = [row.estimate for row in self.rows if row.key in _CENTRAL]
         return max((each.half_width for each in central if each is not None), default=inf)
+
+    @property
+    def times_to_settle(self) -> float:
+        """Return how many times these storms would settle median latency and write time.
+
+        If their ratios stay as they are; 0 where both are settled, inf where one is at its margin.
+        """
+        return max(map(_times_to_settle, self.rows), default=0.0)
+
+
+def _times_to_settle(row: Row) -> float:
+    found = row.estimate
+    if row.key not in _CENTRAL or row.outcome is not Outcome.UNDECIDED or found is None:
+        return 0.0
+    gap = abs(abs(found.point - 1) - row.margin)
+    return (found.half_width / gap) ** 2 if gap else inf
 
 
 def judge(

@@ -30,7 +30,10 @@ _FEWEST_WINDOWS: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Until:
-    """When a duet ends: after so many storms or, with a precision, once it is reached."""
+    """When a duet ends: after so many storms or, with a precision, once it is reached.
+
+    What is precise, but undecided, goes on where the time left would likely settle it.
+    """
 
     storms: int
     precision: float | None  # half an interval, as a share
@@ -88,11 +91,12 @@ def _end(found: Duel, block: int, until: Until, spent: float) -> str | None:
     """Return why a duet ends, "" where it is done; None if it goes on."""
     if until.precision is None:
         return "" if block >= until.storms else None
-    if block >= FEWEST_STORMS and found.half_width <= until.precision:
-        return ""
     # The interval shrinks with the root of the storms, at best.
     needed = block * (found.half_width / until.precision) ** 2
     possible = block / spent
+    if block >= FEWEST_STORMS and found.half_width <= until.precision:
+        settles = 0 < found.times_to_settle * block <= possible
+        return None if settles else ""
     if block >= _BEFORE_GIVING_UP and needed > _HOPELESS * possible:
         return (
             f"left after {counted(block, 'storm')}: a precision of {until.precision:.3g} would "

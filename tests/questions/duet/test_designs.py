@@ -88,9 +88,14 @@ class Running:
         return ()
 
 
-def as_wide_as(width: float) -> Row:
+def as_wide_as(width: float, point: float = 1.0, margin: float = 0.0) -> Row:
     found = Estimate(
-        scale=Scale.RATIO, point=1.0, low=1 / (1 + width), high=1 + width, blocks=8, p=1.0
+        scale=Scale.RATIO,
+        point=point,
+        low=point / (1 + width),
+        high=point * (1 + width),
+        blocks=8,
+        p=1.0,
     )
     return Row(
         key="write_ns",
@@ -101,8 +106,8 @@ def as_wide_as(width: float) -> Row:
         right=1.0,
         estimate=found,
         floor=None,
-        margin=0.0,
-        outcome=Outcome.UNDECIDED,
+        margin=margin,
+        outcome=Outcome.EQUIVALENT if abs(point - 1) + width < margin else Outcome.UNDECIDED,
         more_is_better=False,
     )
 
@@ -147,3 +152,26 @@ def test_one_that_may_yet_be_precise_runs_to_the_end_of_its_time(
     found, storms = measured(monkeypatch, {"close": lambda count: 0.25 / count**0.5})
     assert 50 < storms["close"] < 70
     assert found["close"].given_up == ""
+
+
+@pytest.mark.parametrize(
+    ("point", "storms"),
+    [(1.0, 10), (1.008, 26), (1.014, 10), (1.02, 10)],
+    ids=["settled", "settles soon", "takes longer than there is", "at the margin"],
+)
+def test_what_is_precise_goes_on_only_where_time_will_settle_it(
+    point: float, storms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    duets = [Experiment(name="one", title="", arms=(), blocks=1)]
+    turns = count()
+    monkeypatch.setattr(run.time, "monotonic", lambda: next(turns) / 2)
+    running = Running()
+
+    def judge(*_: object) -> Duel:
+        width = 0.06 / running.asked["one"] ** 0.5
+        return replace(DUEL, rows=(as_wide_as(width, point, margin=0.02),))
+
+    monkeypatch.setattr(run, "judge", judge)
+    until = run.Until(storms=24, precision=0.02, seconds=60.0, margin=0.02, seed=1)
+    run.measure(duets, until, running, lambda _: None)
+    assert running.asked == {"one": storms}
