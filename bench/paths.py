@@ -18,6 +18,11 @@ def new_journal(name: str) -> Path:
     return RESULTS / f"{name}-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}.jsonl"
 
 
+def utf8(path: Path) -> str:
+    """Return a path as UTF-8 has it: names of files need not be."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
+
+
 def bpf_sources() -> Path:
     """Return the folder of the BPF sources: beside the installed package, or the checkout's."""
     installed = _PACKAGE / "bpf"

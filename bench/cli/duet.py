@@ -150,7 +150,7 @@ def command(
         print(f"journal: {journal}", file=sys.stderr, flush=True)
         duels = measure(experiments, until, running, _progress)
     found = [
-        document(each, duels[each.name], margin=until.margin, journal=str(journal))
+        document(each, duels[each.name], margin=until.margin, journal=paths.utf8(journal))
         for each in experiments
     ]
     if len(found) > 1:

@@ -149,7 +149,7 @@ def command(
         tolerated=tolerate,
         sizings=sizings,
         cpus=cpus,
-        journal=str(journal),
+        journal=paths.utf8(journal),
         limit_bytes=memory,
         scaled=scaled,
         unscaled=on_cpus is not None and scaled is None,

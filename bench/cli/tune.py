@@ -134,7 +134,7 @@ def command(
         },
         tuned=outcome.tuned,
         beside=outcome.beside,
-        journal=str(journal),
+        journal=paths.utf8(journal),
     )
     answer("json" if as_json else "text", [document.document(asked)])
 

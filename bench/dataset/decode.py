@@ -17,6 +17,7 @@ from bench.journal.files import Say, Stamp, digest
 from bench.journal.raw_lines import RawLine
 from bench.journal.reader import Unusable, lines_of, usable, values_of
 from bench.journal.schema import Fault, Value
+from bench.paths import utf8
 from bench.trial.result import TrialResult
 
 _AT_ONCE_BYTES: Final = 8 << 20
@@ -69,7 +70,7 @@ def journals(
                 say(batch.error)
         else:
             values = (value for _, some in found for value in some)
-            yield journal, (item for _, item in usable(str(journal.path), values, _trials))
+            yield journal, (item for _, item in usable(utf8(journal.path), values, _trials))
 
 
 def _trials(item: Item) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Final
 
+from bench import paths
 from bench.errors import JournalError
 from bench.host import ownership
 
@@ -91,8 +92,8 @@ def one_by_one(journals: Sequence[Path], say: Say) -> Iterator[Path]:
 
 
 def name_in(folder: Path, path: Path) -> str:
-    """Return the name of a file below ``folder`` as UTF-8 has it: names of files need not be."""
-    return str(path.relative_to(folder)).encode("utf-8", "backslashreplace").decode()
+    """Return the name of a file below ``folder`` as UTF-8 has it."""
+    return paths.utf8(path.relative_to(folder))
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -27,6 +27,7 @@ from bench.journal.schema import (
     Unused,
     Value,
 )
+from bench.paths import utf8
 from bench.plan.config import TrialConfig
 from bench.plan.outline import Outline
 from bench.record.footprint import MemoryLine
@@ -177,7 +178,7 @@ def read(path: Path) -> Iterator[Line | Fault]:
     Trials whose run's own line could not be used are left out, with one Fault for all of them.
     Raises JournalError where the file cannot be opened or read.
     """
-    name = str(path)
+    name = utf8(path)
     values: Iterator[tuple[int, Value | Unusable]] = (
         (number, value) for number, line in lines_of(path) for value in values_of(number, line)
     )
