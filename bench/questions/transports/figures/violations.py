@@ -38,6 +38,7 @@ def violations(summary: Summary) -> Figure | None:
             "share of causal pairs delivered parent first",
             {"domain": [0, most], "nice": True},
             labelExpr=SHARE_LABELS,
+            labelFlush=True,  # at the edge of a narrow panel there may be no room beyond the axis
             tickCount=5,
         ),
         {
