@@ -36,10 +36,10 @@ def violations(summary: Summary) -> Figure | None:
         linear(
             "share",
             "share of causal pairs delivered parent first",
-            {"domain": [0, most], "nice": True},
+            {"domain": [0, most], "nice": 4},
             labelExpr=SHARE_LABELS,
             labelFlush=True,  # at the edge of a narrow panel there may be no room beyond the axis
-            tickCount=5,
+            tickCount=4,
         ),
         {
             "field": "place",
