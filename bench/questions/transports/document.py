@@ -11,7 +11,7 @@ from bench.questions.transports.background import background
 from bench.questions.transports.data import FORMAT, ReportData, data_of
 from bench.questions.transports.decision import headline, sentences
 from bench.questions.transports.decision_table import decision_table
-from bench.questions.transports.figures import figures
+from bench.questions.transports.figures import CHARTS, OPENING, figures
 from bench.questions.transports.forest import forest
 from bench.questions.transports.measures import checks, measures, origin
 from bench.questions.transports.restored import table as restored_table
@@ -43,6 +43,7 @@ def _parts(summary: Summary, places: Places | None) -> Iterator[Part]:
     yield from trouble(summary)
     if places is not None and summary.standings:
         keys = {id(each): _address(each) for each in summary.comparisons}
+        yield Figures(make=lambda: figures(summary, OPENING))
         yield forest(summary.standings, keys)
     if summary.comparisons:
         yield decision_table(summary)
@@ -52,7 +53,7 @@ def _parts(summary: Summary, places: Places | None) -> Iterator[Part]:
         yield torn_table(summary.torn)
     if places is not None:
         yield Heading(text="Charts", key="charts", level=Level.BACKGROUND)
-        yield Figures(make=lambda: figures(summary))
+        yield Figures(make=lambda: figures(summary, CHARTS))
     yield from _comparisons(summary)
     if places is not None:
         yield from background(summary, places)

@@ -6,15 +6,19 @@ altair and vl-convert (the extra ``report``) are imported when a chart is drawn.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from bench.questions.transports.figures import curves, strips, timeline, violations
 from bench.questions.transports.summary import Summary
 from bench.report.document import Figure
 
-_FIGURES: Final[tuple[Callable[[Summary], Figure | None], ...]] = (
-    violations.violations,
+Maker = Callable[[Summary], Figure | None]
+
+OPENING: Final[tuple[Maker, ...]] = (violations.violations,)
+"""Beside the decision."""
+
+CHARTS: Final[tuple[Maker, ...]] = (
     curves.loss,
     curves.latency,
     strips.lateness,
@@ -24,13 +28,13 @@ _FIGURES: Final[tuple[Callable[[Summary], Figure | None], ...]] = (
 )
 
 
-def figures(summary: Summary) -> Iterator[Figure]:
-    """Yield the figures that there are trials for."""
+def figures(summary: Summary, makers: Iterable[Maker] = (*OPENING, *CHARTS)) -> Iterator[Figure]:
+    """Yield those figures that there are trials for."""
     from altair.utils.schemapi import debug_mode
 
     # Otherwise each part of a chart is validated as it is made, which takes longer than drawing it.
     with debug_mode(False):
-        for make in _FIGURES:
+        for make in makers:
             figure = make(summary)
             if figure is not None and figure.panels:
                 yield figure
