@@ -57,7 +57,7 @@ def _rows(standing: Standing) -> Iterator[Shown]:
         if row is not None:
             where = budget(each.budget) if standing.question is Question.MEMORY else place(each)
             label = where if at else f"{noun}, {where}"
-            yield replace(_row(each, row, label), begins=not at, under=bool(at))
+            yield replace(_row(each, row, label), under=bool(at))
         tail = each.row("latency_p99_ns")
         if standing.question is Question.LATENCY and not at and tail is not None:
             yield replace(_row(each, tail, "99th percentile"), under=True)
@@ -105,5 +105,4 @@ def _least_budgets(ladders: Sequence[Ladder], *sides: str) -> Iterator[Shown]:
             yield Shown(
                 heading=Cell(text=f"lossless budget, {clean(experiment)}"),
                 cells=cells(*texts, "", ""),
-                begins=True,
             )

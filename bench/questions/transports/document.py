@@ -40,6 +40,8 @@ def document(summary: Summary, places: Places | None = None) -> Document:
 
 def _parts(summary: Summary, places: Places | None) -> Iterator[Part]:
     yield from sentences(summary)
+    if summary.torn:
+        yield torn_sentence(summary.torn)
     yield from trouble(summary)
     if places is not None and summary.standings:
         keys = {id(each): _address(each) for each in summary.comparisons}
@@ -48,7 +50,6 @@ def _parts(summary: Summary, places: Places | None) -> Iterator[Part]:
         yield decision_table(summary)
         yield from restored_table(summary)
     if summary.torn:
-        yield torn_sentence(summary.torn)
         yield torn_table(summary.torn)
     if places is not None:
         yield Heading(text="Charts", key="charts", level=Level.BACKGROUND)

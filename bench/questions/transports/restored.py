@@ -14,7 +14,7 @@ from bench.questions.transports.standing import Question, bears
 from bench.questions.transports.summary import Summary
 from bench.questions.transports.tables import columns
 from bench.questions.transports.words import name, place
-from bench.report.document import NONE, Cell, Mark, Row, Table
+from bench.report.document import NONE, Cell, Level, Mark, Row, Table
 from bench.report.units import clean, number, size, time
 from bench.tracer.transports import traits
 
@@ -58,11 +58,13 @@ def sentence(summary: Summary) -> Iterator[str]:
         return
     comparison, ways = found
     heap, merge = ways[Sorting.HEAP], ways[Sorting.MERGE]
+    held = "no hold-back needed"
+    if heap.hold_most_ns:
+        held = f"hold-back up to {time(heap.hold_most_ns)} (median {time(heap.hold_ns)})"
     yield (
-        f"Order restored: {name(comparison.right.transport)} with a heap that holds records back "
-        f"for up to {time(heap.hold_most_ns)} (median over trials: {time(heap.hold_ns)}): "
+        f"Order restored: {name(comparison.right.transport)} sorted by a heap, {held}: "
         f"{heap.causal_violations:,} violations in {heap.causal_pairs:,} causal pairs, at "
-        f"+{time(heap.added_p50_ns)} median latency; merged by CPU without holding back: "
+        f"+{time(heap.added_p50_ns)} median latency; merged by CPU without hold-back: "
         f"{merge.causal_violations:,} ({place(comparison)})."
     )
 
@@ -85,6 +87,7 @@ def table(summary: Summary) -> Iterator[Table]:
             _as_delivered(other, left.transport, left.causal_violations),
         ),
         hint=HINT,
+        level=Level.EVIDENCE,
     )
 
 

@@ -10,7 +10,7 @@ from bench.judge.torn import Torn
 from bench.plan.config import Attach
 from bench.questions.transports.tables import columns
 from bench.questions.transports.words import listed, name
-from bench.report.document import Cell, Mark, Row, Sentence, Table
+from bench.report.document import Cell, Level, Mark, Row, Sentence, Table
 from bench.report.units import clean
 from bench.tracer.transports import traits
 
@@ -69,4 +69,5 @@ def table(found: Sequence[Torn]) -> Table:
             for e in found
         ),
         hint=HINT,
+        level=Level.EVIDENCE,
     )
