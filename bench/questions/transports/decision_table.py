@@ -4,21 +4,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from math import inf
 from typing import Final
 
-from bench.judge.comparison import Comparison, Row
+from bench.judge.comparison import Comparison
 from bench.judge.ladder import Ladder
 from bench.questions.transports.decision import WORDS, first_pair
 from bench.questions.transports.standing import KEYS, Question, Standing, lost, saving
 from bench.questions.transports.summary import Summary
-from bench.questions.transports.tables import better, cells, compared_columns
+from bench.questions.transports.tables import cells, compared_columns, compared_row
 from bench.questions.transports.words import place
-from bench.report.document import Cell, Evidence, Table
+from bench.report.document import Cell, Table
 from bench.report.document import Row as Shown
-from bench.report.units import budget, clean, interval, number, size
+from bench.report.units import budget, clean, interval, size
 
 _MOST_ROWS: Final = 3  # a question
 
@@ -43,38 +42,26 @@ def decision_table(summary: Summary) -> Table:
 
 def _rows(standing: Standing) -> Iterator[Shown]:
     """Yield the most telling comparisons; where none was decided, the closest one."""
-    key = KEYS[standing.question]
+    memory = standing.question is Question.MEMORY  # whatever the storm
     decided = [each for found in standing.directions for each in found.decided]
     decided = decided or [each for _, won in standing.wins for each in won]
     telling = {
-        each.budget if standing.question is Question.MEMORY else place(each): each
+        budget(each.budget) if memory else place(each): each
         for each in sorted(decided, key=partial(saving, standing.question))
     }
-    shown = [*telling.values()][: -_MOST_ROWS - 1 : -1] or [_closest(standing)]
     noun = "CPU a million" if standing.question is Question.CPU else WORDS[standing.question][0]
+    shown = [*telling.values()][: -_MOST_ROWS - 1 : -1] or [_closest(standing)]
     for at, each in enumerate(shown):
-        row = each.row(key)
-        if row is not None:
-            where = budget(each.budget) if standing.question is Question.MEMORY else place(each)
-            label = where if at else f"{noun}, {where}"
-            yield replace(_row(each, row, label), under=bool(at))
-        tail = each.row("latency_p99_ns")
-        if standing.question is Question.LATENCY and not at and tail is not None:
-            yield replace(_row(each, tail, "99th percentile"), under=True)
+        where = budget(each.budget) if memory else place(each)
+        yield from _row(each, KEYS[standing.question], f" {where}" if at else f"{noun}, {where}")
+        if standing.question is Question.LATENCY and not at:
+            yield from _row(each, "latency_p99_ns", " 99th percentile")
 
 
-def _row(comparison: Comparison, row: Row, label: str) -> Shown:
-    found = row.estimate
-    return Shown(
-        heading=Cell(text=label),
-        cells=(
-            Cell(text=number(row.left, row.unit), value=row.left),
-            Cell(text=number(row.right, row.unit), value=row.right),
-            Cell(text=interval(found, row.unit).removesuffix(" pt")),
-            better(comparison, row),
-        ),
-        evidence=Evidence(low=found.low, high=found.high) if found is not None else None,
-    )
+def _row(comparison: Comparison, key: str, label: str) -> Iterator[Shown]:
+    if (row := comparison.row(key)) is not None:
+        between = interval(row.estimate, row.unit).removesuffix(" pt")
+        yield compared_row(comparison, row, label, between)
 
 
 def _closest(standing: Standing) -> Comparison:

@@ -4,18 +4,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from bench.amounts import counted
 from bench.judge.comparison import Comparison, Outcome, Row, Side
 from bench.judge.floor import LEAST_MARGIN
-from bench.judge.ladder import Ladder
+from bench.judge.ladder import Ladder, Rung
+from bench.judge.metrics import Unit
 from bench.measure.latency import Percentiles
 from bench.questions.transports.words import name, place
 from bench.report.document import NONE, Cell, Column, Evidence, Level, Mark, Table
 from bench.report.document import Row as Shown
-from bench.report.units import clean, interval, number, point, resolvable, share, size, time
+from bench.report.units import clean, interval, number, point, resolvable, share, time
 
 LEGEND: Final = (
     "Better: the side, if the 95 % interval lies beyond the margin (2 %, or the A/A "
@@ -26,6 +28,13 @@ LEGEND: Final = (
     "value is the median over blocks (of shares the mean), the left one is that times the ratio, "
     "or plus the difference."
 )
+_SIGNS: Final = {
+    Outcome.EQUIVALENT: f"= within {share(LEAST_MARGIN)}",
+    Outcome.EQUAL: "=",
+    Outcome.TOO_FEW: "few blocks",
+}
+"""Shown where neither side is better."""
+
 _OVERVIEW: Final = {
     "own_dropped_share": "dropped",
     "causal_violation_share": "violations",
@@ -59,6 +68,16 @@ def columns(*headings: str, numeric: bool = True) -> tuple[Column, ...]:
     return tuple(Column(heading=each, numeric=numeric) for each in headings)
 
 
+def quantity(value: float | None, unit: Unit = Unit.COUNT, mark: Mark = Mark.NONE) -> Cell:
+    """Return the cell of a number."""
+    return Cell(text=number(value, unit), value=value, mark=mark)
+
+
+def unwanted(count: int) -> Cell:
+    """Return the cell of a count that should be 0, marked where it is not."""
+    return quantity(count, mark=Mark.OPEN if count else Mark.NONE)
+
+
 def cells(*texts: str) -> tuple[Cell, ...]:
     """Return cells of text alone."""
     return tuple(Cell(text=each) for each in texts)
@@ -73,20 +92,30 @@ def compared_columns(sides: Sequence[str], *between: str) -> tuple[Column, ...]:
     )
 
 
-def better(comparison: Comparison, row: Row) -> Cell:
+def compared_row(comparison: Comparison, row: Row, label: str, *between: str) -> Shown:
+    """Return one number of both sides, what lies between them, and which is better."""
+    found = row.estimate
+    return Shown(
+        heading=Cell(text=label.strip()),
+        cells=(
+            *(quantity(value, row.unit) for value in (row.left, row.right)),
+            *cells(*between),
+            _better(comparison, row),
+        ),
+        under=label.startswith(" "),
+        evidence=Evidence(low=found.low, high=found.high) if found is not None else None,
+    )
+
+
+def _better(comparison: Comparison, row: Row) -> Cell:
     """Name the better side, or the sign of why there is none."""
     if row.better:
         side = clean((comparison.left if row.better < 0 else comparison.right).transport)
         return Cell(text=side, mark=Mark.GOOD, transport=side)
-    signs = {
-        Outcome.EQUIVALENT: f"= within {share(LEAST_MARGIN)}",
-        Outcome.EQUAL: "=",
-        Outcome.TOO_FEW: "few blocks",
-    }
+    text = _SIGNS.get(row.outcome, "")
     if row.outcome is Outcome.UNDECIDED and row.estimate and row.resolvable is not None:
-        least = resolvable(row.resolvable, row.estimate.scale, row.unit)
-        return Cell(text=f"≈ {least}", mark=Mark.SOFT)
-    return Cell(text=signs.get(row.outcome, ""), mark=Mark.SOFT)
+        text = f"≈ {resolvable(row.resolvable, row.estimate.scale, row.unit)}"
+    return Cell(text=text, mark=Mark.SOFT)
 
 
 def comparison_table(key: str, comparison: Comparison) -> Table:
@@ -106,16 +135,9 @@ def _numbers(comparison: Comparison) -> Iterator[Shown]:
     left, right = comparison.left, comparison.right
     group = comparison.rows[0].group if comparison.rows else None
     for row in comparison.rows:
-        found, unit = row.estimate, row.unit
-        values = (number(value, unit) for value in (row.left, row.right))
-        texts = cells(*values, point(found, unit), interval(found, unit))
-        yield Shown(
-            heading=Cell(text=row.label.strip()),
-            cells=(*texts, better(comparison, row)),
-            begins=row.group is not group,
-            under=row.label.startswith(" "),
-            evidence=Evidence(low=found.low, high=found.high) if found is not None else None,
-        )
+        between = point(row.estimate, row.unit), interval(row.estimate, row.unit)
+        found = compared_row(comparison, row, row.label, *between)
+        yield replace(found, begins=row.group is not group)
         group = row.group
         for label, text in _EXPLAINED.get(row.key, ()):
             yield from _sums(label, text(left), text(right))
@@ -125,8 +147,9 @@ def _numbers(comparison: Comparison) -> Iterator[Shown]:
         if row.key == "own_dropped_share":
             for kind in dict.fromkeys((*left.lost_told, *right.lost_told)):
                 counts = (side.lost_told.get(kind) for side in (left, right))
-                shown = (NONE if count is None else f"{count:,}" for count in counts)
-                yield from _sums(f"{clean(kind)}, by kernel", *shown)
+                yield from _sums(
+                    f"{clean(kind)}, by kernel", *(number(n, Unit.COUNT) for n in counts)
+                )
 
 
 def _too_long(error: Percentiles | None) -> str:
@@ -151,20 +174,18 @@ def overview_table(comparisons: Sequence[Comparison]) -> Table:
 
 
 def _both(comparison: Comparison) -> Iterator[Shown]:
-    rows = [comparison.row(key) for key in _OVERVIEW]
     sides = (comparison.left, place(comparison), -1), (comparison.right, "", 1)
     for side, heading, sign in sides:
         transport = Cell(text=side.transport, transport=side.transport)
-        numbers = (_overview_cell(row, sign) for row in rows)
+        numbers = (_overview_cell(comparison.row(key), sign) for key in _OVERVIEW)
         yield Shown(heading=Cell(text=heading), cells=(transport, *numbers))
 
 
 def _overview_cell(row: Row | None, sign: int) -> Cell:
     if row is None:
         return Cell(text=NONE)
-    value = row.left if sign < 0 else row.right
     mark = Mark.GOOD if row.better == sign else Mark.NONE
-    return Cell(text=number(value, row.unit), value=value, mark=mark)
+    return quantity(row.left if sign < 0 else row.right, row.unit, mark)
 
 
 def ladder_table(key: str, ladder: Ladder) -> Table:
@@ -174,16 +195,16 @@ def ladder_table(key: str, ladder: Ladder) -> Table:
         title=f"Loss by budget: {name(ladder.transport)}, {ladder.experiment}",
         corner="budget",
         columns=columns("storms that lost", "storms", "probability", "at most (95 %)"),
-        rows=tuple(
-            Shown(
-                heading=Cell(text=size(rung.budget_bytes), value=rung.budget_bytes),
-                cells=(
-                    Cell(text=str(rung.lossy), value=rung.lossy),
-                    Cell(text=str(rung.trials), value=rung.trials),
-                    Cell(text=share(rung.lossy / rung.trials), value=rung.lossy / rung.trials),
-                    Cell(text=share(rung.bound), value=rung.bound),
-                ),
-            )
-            for rung in ladder.rungs
+        rows=tuple(rung_row(rung, rung.lossy / rung.trials, rung.bound) for rung in ladder.rungs),
+    )
+
+
+def rung_row(rung: Rung, *shares: float) -> Shown:
+    """Return how many storms lost something at one budget, of how many, and such shares."""
+    return Shown(
+        heading=quantity(rung.budget_bytes, Unit.BYTES),
+        cells=(
+            *map(quantity, (rung.lossy, rung.trials)),
+            *(quantity(each, Unit.SHARE) for each in shares),
         ),
     )
