@@ -63,7 +63,7 @@ def search(**changes: object) -> Search:
 def answers(asked: Search, made: Made) -> dict[str, tuple[int | None, int | None]]:
     trials = measure(asked, made.run, ignore)
     return {
-        found.ladder.transport: (found.minimum_bytes, found.recommended_bytes)
+        found.transport: (found.minimum_bytes, found.recommended_bytes)
         for found in asked.judged(trials)
     }
 
