@@ -3,18 +3,60 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from bench.judge.bottleneck import Bottleneck
-from bench.judge.comparison import Comparison, Outcome, Row, Side
+from bench.judge.comparison import Comparison, Outcome
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.statistics import FEWEST_BLOCKS
 from bench.questions.transports.words import name, place
 from bench.report.units import interval, number, point, share
 
+_SAYS: Final = {
+    "own_dropped_share": {
+        Outcome.LESS: "{left} dropped less than {right}, {against}",
+        Outcome.MORE: "{left} dropped more than {right}, {against}",
+        Outcome.TOO_FEW: "{left} dropped {against} of {right} "
+        f"(fewer than {FEWEST_BLOCKS} blocks)",
+        Outcome.UNDECIDED: "{left} dropped {against} of {right}, undecided ({seen})",
+    },
+    "latency_p50_ns": {
+        Outcome.LESS: "it delivered sooner (median latency {against}{lossy})",
+        Outcome.MORE: "it delivered later (median latency {against}{lossy})",
+        Outcome.TOO_FEW: "median latency was {against}{lossy}",
+        Outcome.EQUIVALENT: f"both deliver as soon within {share(LEAST_MARGIN)} "
+        "(median latency {against}{lossy})",
+        Outcome.UNDECIDED: "which delivers sooner is undecided "
+        "(median latency {against}{lossy}, {seen})",
+    },
+    "write_ns": {
+        Outcome.LESS: "it takes less time to write ({against})",
+        Outcome.MORE: "it takes longer to write ({against})",
+        Outcome.UNDECIDED: "a write takes {against} ({seen})",
+    },
+    "physical_bytes": {Outcome.UNDECIDED: "it takes {first} of memory against {second}"},
+}
+"""What is said of a number, by its outcome; of those not named, what an undecided one gets."""
+
+_LACKED: Final = {
+    Bottleneck.BUFFER: "space, not CPU: the consumer was mostly idle but woke too late",
+    Bottleneck.CONSUMER: "CPU, not space: the consumer never rested",
+}
+
 
 def sentence(comparison: Comparison) -> str:
-    """Say what one comparison found, in one sentence."""
-    last = _write(comparison) if comparison.duet else _memory(comparison)
-    parts = (_drops(comparison), _order(comparison), _latency(comparison), last)
+    """Say what one comparison found, in one sentence, and why records were lost."""
+    sides = (comparison.left, comparison.right)
+    dropped = _said(comparison, "own_dropped_share")
+    if dropped and not any(side.own_dropped for side in sides):
+        attempted = " and ".join(f"0 of {side.own_attempted:,}" for side in sides)
+        dropped = f"neither dropped anything ({attempted} records)"
+    order = ""
+    if all(side.fewest_pairs for side in sides):
+        pairs = (f"{e.causal_violations:,} of {e.causal_pairs:,} causal pairs" for e in sides)
+        order = f"{' against '.join(pairs)} were delivered parent first"
+    more = ("latency_p50_ns", "write_ns" if comparison.duet else "physical_bytes")
+    parts = (dropped, order, *(_said(comparison, key) for key in more))
     words = "; ".join(filter(None, parts))
     return f"In {place(comparison)}, {words}.{_mend(comparison)}" if words else ""
 
@@ -22,87 +64,26 @@ def sentence(comparison: Comparison) -> str:
 def _mend(comparison: Comparison) -> str:
     """Say why records were lost, if it is the same on both sides or only one lost any."""
     match tuple({comparison.left.bottleneck, comparison.right.bottleneck} - {Bottleneck.NONE}):
-        case (Bottleneck.BUFFER,):
-            why = "space, not CPU: the consumer was mostly idle but woke too late"
-        case (Bottleneck.CONSUMER,):
-            why = "CPU, not space: the consumer never rested"
-        case _:
-            return ""
-    return f" Records were lost for lack of {why}."
+        case (only,):
+            return f" Records were lost for lack of {_LACKED[only]}."
+    return ""
 
 
-def _against(row: Row | None) -> str:
-    """Return both numbers; "" unless both are known."""
+def _said(comparison: Comparison, key: str) -> str:
+    """Say what the comparison found of one number; "" unless both sides have it."""
+    row = comparison.row(key)
     if row is None or row.left is None or row.right is None:
         return ""
-    return f"{number(row.left, row.unit)} against {number(row.right, row.unit)}"
-
-
-def _seen(row: Row) -> str:
-    """Return the estimate and its interval: what an undecided comparison leaves possible."""
-    return f"{point(row.estimate, row.unit)}, {interval(row.estimate, row.unit)}"
-
-
-def _drops(comparison: Comparison) -> str:
-    row = comparison.row("own_dropped_share")
-    against = _against(row)
-    if row is None or not against:
-        return ""
-    if comparison.left.own_dropped == comparison.right.own_dropped == 0:
-        attempted = (comparison.left.own_attempted, comparison.right.own_attempted)
-        return "neither dropped anything (0 of {:,} and 0 of {:,} records)".format(*attempted)
-    left, right = name(comparison.left.transport), name(comparison.right.transport)
-    found = {
-        Outcome.LESS: f"less than {right}, {against}",
-        Outcome.MORE: f"more than {right}, {against}",
-        Outcome.TOO_FEW: f"{against} of {right} (fewer than {FEWEST_BLOCKS} blocks)",
-    }
-    return f"{left} dropped " + found.get(
-        row.outcome, f"{against} of {right}, undecided ({_seen(row)})"
+    left, right = comparison.left, comparison.right
+    first, second = number(row.left, row.unit), number(row.right, row.unit)
+    says = _SAYS[key]
+    return says.get(row.outcome, says[Outcome.UNDECIDED]).format(
+        left=name(left.transport),
+        right=name(right.transport),
+        first=first,
+        second=second,
+        against=f"{first} against {second}",
+        seen=f"{point(row.estimate, row.unit)}, {interval(row.estimate, row.unit)}",
+        # A transport that drops looks quick.
+        lossy=" for what was delivered" if left.own_dropped or right.own_dropped else "",
     )
-
-
-def _order(comparison: Comparison) -> str:
-    sides = (comparison.left, comparison.right)
-    if min(side.fewest_pairs for side in sides) == 0:
-        return ""
-    return f"{' against '.join(map(_violations, sides))} were delivered parent first"
-
-
-def _violations(side: Side) -> str:
-    return f"{side.causal_violations:,} of {side.causal_pairs:,} causal pairs"
-
-
-def _latency(comparison: Comparison) -> str:
-    row = comparison.row("latency_p50_ns")
-    against = _against(row)
-    if row is None or not against:
-        return ""
-    if comparison.left.own_dropped or comparison.right.own_dropped:
-        against += " for what was delivered"  # a transport that drops looks quick
-    median = f"(median latency {against})"
-    known = {
-        Outcome.LESS: f"it delivered sooner {median}",
-        Outcome.MORE: f"it delivered later {median}",
-        Outcome.TOO_FEW: f"median latency was {against}",
-        Outcome.EQUIVALENT: f"both deliver as soon within {share(LEAST_MARGIN)} {median}",
-    }
-    undecided = f"which delivers sooner is undecided (median latency {against}, {_seen(row)})"
-    return known.get(row.outcome, undecided)
-
-
-def _write(comparison: Comparison) -> str:
-    row = comparison.row("write_ns")
-    against = _against(row)
-    if row is None or not against:
-        return ""
-    known = {
-        Outcome.LESS: f"it takes less time to write ({against})",
-        Outcome.MORE: f"it takes longer to write ({against})",
-    }
-    return known.get(row.outcome, f"a write takes {against} ({_seen(row)})")
-
-
-def _memory(comparison: Comparison) -> str:
-    left, _, right = _against(comparison.row("physical_bytes")).partition(" against ")
-    return left and f"it takes {left} of memory against {right}"
