@@ -15,8 +15,7 @@ from made_up_trials import blocks, machine, trial
 from rich.console import Console
 
 from bench.journal.schema import Fault
-from bench.questions.transports.decision import verdict
-from bench.questions.transports.decision_table import decision_table
+from bench.questions.transports.decision import decision_table, verdict
 from bench.questions.transports.document import document, report_of
 from bench.questions.transports.sentence import sentence
 from bench.questions.transports.summary import Summary, compare

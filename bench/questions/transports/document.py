@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from bench.judge.comparison import Comparison
 from bench.questions.transports.background import background
 from bench.questions.transports.data import FORMAT, ReportData, data_of
-from bench.questions.transports.decision import headline, sentences
-from bench.questions.transports.decision_table import decision_table
+from bench.questions.transports.decision import decision_table, first_pair, headline, sentences
 from bench.questions.transports.figures import figures
 from bench.questions.transports.forest import forest
 from bench.questions.transports.measures import checks, measures, origin
@@ -45,7 +44,7 @@ def _parts(summary: Summary, places: Places | None) -> Iterator[Part]:
     yield from trouble(summary)
     if places is not None and summary.standings:
         keys = {id(each): _address(each) for each in summary.comparisons}
-        yield forest(summary.standings, keys)
+        yield forest(first_pair(summary), keys)
     if summary.comparisons:
         yield decision_table(summary)
         yield from restored_table(summary)
