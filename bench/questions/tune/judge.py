@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from statistics import median
 from typing import Final
 
@@ -94,11 +95,10 @@ def _arms(name: str, trials: Sequence[TrialResult]) -> Callable[[ArmName], ArmSa
 
 
 def _point(setting: Setting, arm: ArmSamples, plain: ArmSamples) -> Point | None:
-    numbers = {key: _number(key, arm, plain) for key in _METRICS}
-    p50, p99, cpu = numbers[_P50], numbers[_P99], numbers[_CPU]
+    p50, p99, cpu = (_number(key, arm, plain) for key in (_P50, _P99, _CPU))
     if p50 is None or p99 is None or cpu is None:
         return None
-    raised = [number("wakeups_raised_per_event")(each) for each in arm.trials]
+    raised = map(number("wakeups_raised_per_event"), arm.trials)
     known = [each for each in raised if each is not None]
     return Point(
         setting=setting,
@@ -126,11 +126,9 @@ def _number(key: str, arm: ArmSamples, plain: ArmSamples) -> Number | None:
 
 
 def _dominates(one: Point, other: Point) -> bool:
-    mine, its = (
-        (each.p50_ns.value, each.p99_ns.value, each.cpu_s_per_million.value, each.lossy)
-        for each in (one, other)
-    )
-    return mine != its and all(a <= b for a, b in zip(mine, its, strict=True))
+    numbers = attrgetter("p50_ns.value", "p99_ns.value", "cpu_s_per_million.value", "lossy")
+    mine, its = numbers(one), numbers(other)
+    return bool(mine != its and all(a <= b for a, b in zip(mine, its, strict=True)))
 
 
 def recommend(found: Sequence[Point], axis: Axis, within_ms: float) -> tuple[Point, str]:

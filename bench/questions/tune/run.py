@@ -76,23 +76,24 @@ def measure(
 
     NotBalanced where the default of a transport has no valid trial.
     """
-    asked = experiment(_GRID, tried, blocks)
-    begin(asked)
-    trials = list(run(asked, check_load))
+
+    def storms(name: str, tried: Sequence[Choice], blocks: int) -> list[TrialResult]:
+        asked = experiment(name, tried, blocks)
+        begin(asked)
+        return list(run(asked, check_load))
+
+    trials = storms(_GRID, tried, blocks)
     found = points(_GRID, tried, trials)
-    for transport in dict.fromkeys(each.transport for each in tried):
-        if transport not in found:
-            raise NotBalanced(
-                f"no storm under the default of {transport} can be judged",
-                remedy="see the reasons in the journal, with bufbench report",
-            )
+    if lacking := [each.transport for each in tried if each.transport not in found]:
+        raise NotBalanced(
+            f"no storm under the default of {lacking[0]} can be judged",
+            remedy="see the reasons in the journal, with bufbench report",
+        )
     chosen = {name: recommend(each, axis, within_ms) for name, each in found.items()}
     again = [each for each in tried if _is_checked(each, chosen[each.transport][0].setting)]
     checked: dict[str, Point] = {}
     if again:
-        asked = experiment(_CHECK, again, CHECK_BLOCKS)
-        begin(asked)
-        more = run(asked, check_load)
+        more = storms(_CHECK, again, CHECK_BLOCKS)
         trials += more
         checked = {name: each[1] for name, each in points(_CHECK, again, more).items() if each[1:]}
     tuned = {
@@ -100,13 +101,13 @@ def measure(
         for name, (point, why) in chosen.items()
     }
     order = sorted(tuned, key=lambda each: _rank(tuned[each].final(axis), axis, within_ms))
-    finals = {
-        each.transport: each.arm.name
-        for each in tried
-        if each.setting == tuned[each.transport].setting(axis)
-    }
     beside = None
     if order[1:]:
+        finals = {
+            each.transport: each.arm.name
+            for each in tried
+            if each.setting == tuned[each.transport].setting(axis)
+        }
         in_check = {each.transport for each in again}.issuperset(order[:2])
         arms = (finals[each] for each in order[:2])
         beside = against(_CHECK if in_check else _GRID, axis, trials, *arms)
