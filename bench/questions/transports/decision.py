@@ -15,7 +15,6 @@ from bench.judge.floor import LEAST_MARGIN
 from bench.judge.ladder import Ladder
 from bench.judge.statistics import FEWEST_BLOCKS, Scale
 from bench.questions.transports.profiles import RINGBUF
-from bench.questions.transports.quality import quality
 from bench.questions.transports.restored import sentence as restored
 from bench.questions.transports.standing import (
     KEYS,
@@ -34,6 +33,7 @@ from bench.questions.transports.words import (
     listed,
     name,
     place,
+    quality,
     unfit,
     waiting,
 )

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Words that reports share: the machine, transports, places, what is missing or left out."""
+"""Words that reports share: the machine, transports, places, what is missing, a run's quality."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 from bench.amounts import counted
 from bench.judge.comparison import Comparison
 from bench.judge.contradiction import Contradiction, contradictions
+from bench.judge.floor import Floor
 from bench.judge.load import reduced as shortfalls
 from bench.judge.metrics import Unit
 from bench.linux.machine import Machine
@@ -19,10 +23,16 @@ from bench.questions.transports.summary import Summary
 from bench.report.document import Level, Mark, Note
 from bench.report.units import budget, clean, interval, point, share, size
 from bench.tracer.transports import traits
-from bench.trial.result import TrialResult
+from bench.trial.result import State, TrialResult
 
+_MOST_REASONS: Final = 3
 _MOST_REDUCED: Final = 8  # that are named one by one
 _MOST_NAMED: Final = 10
+_NOISE: Final = {
+    "storm_ns_per_process": "storm time",
+    "latency_p50_ns": "median latency",
+    "own_dropped_share": "drops",
+}
 _WAITING: Final = {
     Poll.EPOLL: "waiting on epoll",
     Poll.BUSY: "busy polling",
@@ -129,18 +139,17 @@ def unfit(summary: Summary) -> Iterator[str]:
 
 def reduced(summary: Summary) -> Iterator[str]:
     """Yield a sentence for each experiment whose storms were smaller than requested."""
-    by_experiment: dict[str, list[TrialResult]] = {}
+    by_experiment = defaultdict[str, list[TrialResult]](list)
     for trial in summary.reduced:
-        by_experiment.setdefault(trial.experiment, []).append(trial)
+        by_experiment[trial.experiment].append(trial)
     totals = {tally.experiment: tally.trials for tally in summary.tallies}
     for experiment, trials in by_experiment.items():
         storms = [trial.storm for trial in trials]
+        remedy = "leave this machine to the measurement"
         if any(storm.lowered_from or storm.failed for storm in storms):
             remedy = "raise pids.max or RLIMIT_NPROC, or ask for fewer processes at once"
         elif any(storm.stopped_by == "seconds" for storm in storms):
             remedy = "allow more --seconds, or ask for a smaller --count"
-        else:
-            remedy = "leave this machine to the measurement"
         yield (
             f"{clean(experiment)}: {len(trials)} of {counted(totals[experiment], 'storm')} "
             "reduced, and compared with nothing (the first: "
@@ -171,11 +180,15 @@ def _left_out(summary: Summary) -> Iterator[str]:
         yield from repeats(summary.coverage.repeated)
     for trial in summary.reduced[:_MOST_REDUCED]:
         yield f"reduced, compared with nothing: {_why(trial, shortfalls(trial))}"
-    if len(summary.reduced) > _MOST_REDUCED:
-        yield f"reduced: {len(summary.reduced) - _MOST_REDUCED} more"
-    for fault in summary.faults:
-        yield f"journal: {clean(str(fault))}"
+    if (more := len(summary.reduced) - _MOST_REDUCED) > 0:
+        yield f"reduced: {more} more"
+    yield from (f"journal: {clean(str(fault))}" for fault in summary.faults)
     yield from map(_contradicted, contradictions(summary.comparisons))
+
+
+def _why(trial: TrialResult, reasons: Sequence[str]) -> str:
+    where = f"{clean(trial.experiment)} {clean(trial.arm)} block {trial.block}"
+    return f"{where}: {clean('; '.join(reasons))}"
 
 
 def _contradicted(found: Contradiction) -> str:
@@ -189,6 +202,58 @@ def _contradicted(found: Contradiction) -> str:
     )
 
 
-def _why(trial: TrialResult, reasons: Sequence[str]) -> str:
-    where = f"{clean(trial.experiment)} {clean(trial.arm)} block {trial.block}"
-    return f"{where}: {clean('; '.join(reasons))}"
+def quality(summary: Summary) -> Iterator[str]:
+    """Yield how sure the decision is, and whether times hold beyond this machine."""
+    rows = (each.row("own_dropped_share") for each in summary.comparisons)
+    blocks = [row.estimate.blocks for row in rows if row is not None and row.estimate is not None]
+    balanced = f"{len(summary.invalid)} invalid and left out" if summary.invalid else "all balanced"
+    if summary.reduced:
+        balanced += f", {len(summary.reduced)} reduced and left out"
+    span = " to ".join(map(str, sorted({min(blocks, default=0), max(blocks, default=0)})))
+    yield (
+        f"Quality: {counted(summary.trials, 'trial')}, {balanced}; {span} blocks a comparison; "
+        f"{_noise(summary.floors)}; {_noisy(summary)}."
+    )
+    if summary.machine is not None and summary.machine.counts_instructions:
+        yield "This guest's clock counted instructions: 1 ns is one, and no time."
+    elif summary.machine is not None and summary.machine.emulated:
+        yield "This machine was emulated: counts, order and memory hold, times only within it."
+
+
+def _noise(floors: Sequence[Floor]) -> str:
+    noise = []
+    for key, words in _NOISE.items():
+        if sizes := [floor.size for floor in floors if floor.metric == key]:
+            most = max(sizes)
+            points = f"{100 * most:.1f} points"
+            noise.append(f"{words} {points if key == 'own_dropped_share' else share(most)}")
+    if not noise:
+        return "no A/A comparison was run, so the noise is not known"
+    return f"A/A noise (identical configurations), up to: {', '.join(noise)}"
+
+
+def _noisy(summary: Summary) -> str:
+    """Return how many trials were noisy, and the most frequent reasons."""
+    noisy = [
+        reasons
+        for samples in summary.experiments.values()
+        for arm in samples.arms.values()
+        for part in arm.parts
+        for state, reasons in zip(part.columns.states(), part.columns.reasons(), strict=True)
+        if state is State.NOISY
+    ]
+    if not noisy:
+        return "no trial was noisy"
+    kinds = Counter(kind_of(each) for reasons in noisy for each in dict.fromkeys(reasons))
+    why = ", ".join(f"{clean(kind)}: {count}" for kind, count in kinds.most_common(_MOST_REASONS))
+    part = len(noisy) / summary.trials
+    those = "all trials" if part == 1 else f"{share(part)} of the trials"
+    return f"{those} were noisy ({why})"
+
+
+@lru_cache(maxsize=4096)
+def kind_of(reason: str) -> str:
+    """Return a trial's reason without its figures: "CPU time was stolen"."""
+    words = re.sub(r" \([^)]*\)", "", reason).partition(": ")[0]
+    words = re.sub(r"( for| in)? ?[\d.,]+ ?(%|s\b)?( of the time)?", " ", words)
+    return " ".join(words.split()).removeprefix("of ").removesuffix(" seconds a second")

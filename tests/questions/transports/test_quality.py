@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.questions.transports.quality import kind_of
+from bench.questions.transports.words import kind_of
 
 
 @pytest.mark.parametrize(
