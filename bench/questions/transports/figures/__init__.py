@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from bench.questions.transports.figures import curves, strips, timeline, violations
+from bench.questions.transports.figures import curves, strips, timeline
 from bench.questions.transports.summary import Summary
 from bench.report.document import Figure
 
 _FIGURES: Final[tuple[Callable[[Summary], Figure | None], ...]] = (
-    violations.violations,
+    strips.violations,
     curves.loss,
     curves.latency,
     strips.lateness,

@@ -62,14 +62,10 @@ def loss(summary: Summary) -> Figure:
     for arm in shown_arms(summary):
         if not arm.variant:
             found[arm.experiment].append(arm)
-    several = {
-        name: arms for name, arms in found.items() if len({arm.budget_bytes for arm in arms}) > 1
-    }
+    several = {n: arms for n, arms in found.items() if len({e.budget_bytes for e in arms}) > 1}
     ways = transports([arm for arms in several.values() for arm in arms])
     lossy = {
-        name: arms
-        for name, arms in several.items()
-        if any(_lost(trial) for arm in arms for trial in arm.trials)
+        n: arms for n, arms in several.items() if any(_lost(t) for e in arms for t in e.trials)
     }
     lossless = ", ".join(name for name in several if name not in lossy)
     return Figure(
@@ -88,16 +84,12 @@ def _loss(name: str, arms: Sequence[ShownArm], ways: Sequence[str]) -> Panel:
     means: list[Row] = []
     for arm in arms:
         common = {"transport": arm.transport, "budget": arm.budget_bytes}
-        shares = [value for value in map(_lost, arm.trials) if value is not None]
-        if not shares:
-            continue
-        points += ({**common, "lost": value} for value in sorted(set(shares)))
-        words = (
-            f"{arm.transport}, {size(arm.budget_bytes)}: {share(fmean(shares))} lost on average, "
-            f"{sum(value > 0 for value in shares)} of {counted(len(shares), 'storm')} lost "
-            "something"
-        )
-        means.append({**common, "lost": fmean(shares), "words": words})
+        if shares := [value for value in map(_lost, arm.trials) if value is not None]:
+            points += ({**common, "lost": value} for value in sorted(set(shares)))
+            storms = f"{sum(value > 0 for value in shares)} of {counted(len(shares), 'storm')}"
+            words = f"{arm.transport}, {size(arm.budget_bytes)}: {share(fmean(shares))} lost on "
+            words += f"average, {storms} lost something"
+            means.append({**common, "lost": fmean(shares), "words": words})
     budgets = sorted({row["budget"] for row in means})
     ticks = list(map(float, budgets)) if len(budgets) <= 9 else powers(budgets[0], budgets[-1], 8)
     domain, title = (budgets[0] / 1.3, budgets[-1] * 1.3), "budget, data bytes over all CPUs"
@@ -189,7 +181,6 @@ def wakeups(summary: Summary) -> Figure:
     """Draw three panels, one for each meaning of "wake-up"."""
     arms = compared(summary)
     ways = transports(arms)
-    panels = (_wakeups(title, axis, key, arms, ways) for title, axis, key in _WAKEUPS)
     return Figure(
         key="wakeups",
         title="Wake-ups against load",
@@ -197,7 +188,7 @@ def wakeups(summary: Summary) -> Figure:
         "storms at the right. One per event means that each event woke the consumer; at high load "
         "a consumer that stays awake is woken less.",
         transports=ways,
-        panels=tuple(each for each in panels if each is not None),
+        panels=tuple(filter(None, (_wakeups(*each, arms, ways) for each in _WAKEUPS))),
     )
 
 
@@ -205,18 +196,14 @@ def _wakeups(
     title: str, axis: str, key: str, arms: Sequence[ShownArm], ways: Sequence[str]
 ) -> Panel | None:
     take = number(key)
-    points: list[Row] = [
-        {
-            "transport": arm.transport,
-            "rate": rate,
-            "value": value,
-            "words": f"{arm.experiment}, {arm.transport}: {value:.3f} per event at "
-            f"{rate:,.0f} events/s",
-        }
-        for arm in arms
-        for trial in arm.trials
-        if (rate := _rate(trial)) and (value := take(trial)) is not None
-    ]
+    points: list[Row] = []
+    for arm in arms:
+        of_arm = {"transport": arm.transport}
+        for rate, value in ((_rate(trial), take(trial)) for trial in arm.trials):
+            if rate and value is not None:
+                words = f"{value:.3f} per event at {rate:,.0f} events/s"
+                words = f"{arm.experiment}, {arm.transport}: {words}"
+                points.append({**of_arm, "rate": rate, "value": value, "words": words})
     if not points:
         return None
     rates = [row["rate"] for row in points]
@@ -224,8 +211,5 @@ def _wakeups(
     ticks = [each for each in steps(min(rates), max(rates)) if low <= each <= high]
     x = logarithmic("rate", "events a second", ticks, (low, high), format="~s", grid=False)
     y = linear("value", axis, {"zero": True, "nice": True})
-    return panel(
-        title,
-        {"points": points},
-        layer("points", "point", ways, x, y, style={"size": 30, "opacity": 0.75}),
-    )
+    dots = {"size": 30, "opacity": 0.75}
+    return panel(title, {"points": points}, layer("points", "point", ways, x, y, style=dots))
