@@ -64,16 +64,11 @@ def _comparisons(summary: Summary) -> Iterator[Part]:
     yield Heading(text="All comparisons", key="tables", short="Tables", level=Level.EVIDENCE)
     if summary.comparisons:
         yield overview_table(summary.comparisons)
-    for comparison in summary.comparisons:
-        key = _address(comparison)
-        yield Fold(
-            key=key,
-            summary=place(comparison),
-            gist=sentence(comparison),
-            parts=(comparison_table(key, comparison),),
-        )
+    for each in summary.comparisons:
+        table = comparison_table(_address(each), each)
+        yield Fold(key=table.key, summary=place(each), gist=sentence(each), parts=(table,))
     for ladder in summary.ladders:
-        table = ladder_table(f"ladder-{_words(f'{ladder.experiment} {ladder.transport}')}", ladder)
+        table = ladder_table(_words("ladder", ladder.experiment, ladder.transport), ladder)
         yield Fold(key=table.key, summary=table.title, parts=(table,))
     if summary.comparisons:
         yield Note(text=LEGEND, level=Level.EVIDENCE)
@@ -81,12 +76,11 @@ def _comparisons(summary: Summary) -> Iterator[Part]:
 
 def _address(comparison: Comparison) -> str:
     """Return the address of a comparison on a page, which does not depend on the others."""
-    names = comparison.experiment, comparison.left.arm, comparison.right.arm
-    return _words(" ".join(("comparison", *map(str, names))))
+    return _words("comparison", comparison.experiment, comparison.left.arm, comparison.right.arm)
 
 
-def _words(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+def _words(*names: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", " ".join(names).lower()).strip("-")
 
 
 def report_of(*documents: Document) -> ReportData:

@@ -93,20 +93,15 @@ class _Row:
 
 def storms(cpus: int) -> dict[Shape, Storm]:
     """Return one storm of each shape, not yet scaled, for ``cpus`` usable CPUs."""
-    workers = max(2, cpus)
+    every, fork, vfork = max(2, cpus), Spawn.FORK, Spawn.VFORK
+    slow = Storm(shape=Shape.TRICKLE, workers=1, spawn=vfork, rate_per_s=2_000.0)
     found = (
-        Storm(shape=Shape.STORM, workers=workers, spawn=Spawn.VFORK),
-        Storm(shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=1_000),
-        Storm(shape=Shape.CHAIN, workers=workers, spawn=Spawn.FORK, depth=8),
-        Storm(shape=Shape.PINGPONG, workers=1, spawn=Spawn.FORK),
-        Storm(shape=Shape.HOTCPU, workers=2, spawn=Spawn.VFORK),
-        Storm(
-            shape=Shape.TRICKLE,
-            workers=1,
-            spawn=Spawn.VFORK,
-            rate_per_s=2_000.0,
-            gap=Gap.EXPONENTIAL,
-        ),
+        Storm(shape=Shape.STORM, workers=every, spawn=vfork),
+        Storm(shape=Shape.BURST, workers=1, spawn=fork, burst_size=1_000),
+        Storm(shape=Shape.CHAIN, workers=every, spawn=fork, depth=8),
+        Storm(shape=Shape.PINGPONG, workers=1, spawn=fork),
+        Storm(shape=Shape.HOTCPU, workers=2, spawn=vfork),
+        replace(slow, gap=Gap.EXPONENTIAL),
     )
     return {storm.shape: storm for storm in found}
 
