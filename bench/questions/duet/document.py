@@ -12,6 +12,7 @@ from bench.judge.carry_over import CarryOver
 from bench.judge.comparison import Outcome
 from bench.judge.comparison import Row as Compared
 from bench.judge.metrics import Group, Unit
+from bench.judge.statistics import Estimate
 from bench.plan.config import Duet
 from bench.plan.experiments import Experiment
 from bench.questions.duet.judge import Duel
@@ -146,9 +147,13 @@ def _number(row: Compared) -> NumberData:
 
 
 def _carried(found: CarryOver) -> CarriedData:
-    ages = (each and (each.low, each.point, each.high) for each in found.by_age)
-    low, ratio, high = found.beyond.low, found.beyond.point, found.beyond.high
-    return CarriedData(key=found.key, ratio=ratio, low=low, high=high, by_age=tuple(ages))
+    low, ratio, high = _interval(found.beyond)
+    ages = tuple(None if each is None else _interval(each) for each in found.by_age)
+    return CarriedData(key=found.key, ratio=ratio, low=low, high=high, by_age=ages)
+
+
+def _interval(found: Estimate) -> tuple[float, float, float]:
+    return found.low, found.point, found.high
 
 
 def _words(rule: Duet) -> str:

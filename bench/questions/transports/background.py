@@ -125,7 +125,7 @@ def _of_trials(summary: Summary) -> Iterator[Row]:
             arms.setdefault((arm.budget_bytes, arm.transport), arm.trials)
     for (budget_bytes, transport), trials in sorted(arms.items(), key=lambda each: each[0]):
         found = [trial.memory for trial in trials if trial.memory is not None]
-        shown = [budget_bytes, found[0].footprint.physical_bytes]
+        shown: list[int | None] = [budget_bytes, found[0].footprint.physical_bytes]
         for each in INSTRUMENTS:
             values = (getattr(memory.observed, each.key, None) for memory in found)
             known = [value for value in values if value is not None]

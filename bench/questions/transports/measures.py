@@ -69,9 +69,14 @@ def _sides(summary: Summary, comparison: Comparison) -> Iterator[Measure]:
             metric = _METRICS[key]
             if shares := paired(metric, *(known[each.arm] for each in sides))[at]:
                 found = counted_share(shares, getattr(side, part), getattr(side, whole))
-                bounds = {"value": found.point, "low": found.low, "high": found.high}
-                label = f"{title}: {metric.label}"
-                yield measure(number=key, name=label, unit=Unit.SHARE, **bounds)
+                yield measure(
+                    number=key,
+                    name=f"{title}: {metric.label}",
+                    value=found.point,
+                    low=found.low,
+                    high=found.high,
+                    unit=Unit.SHARE,
+                )
         if physical and (value := (physical.left, physical.right)[at]) is not None:
             label = f"{title}: {physical.label}"
             value = round(value)  # exact, but for the ratio that it was taken by

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What to try next, and what to recommend, on made-up storms whose answer is known."""
+"""Choose what to try next and what to recommend, on made-up storms whose answer is known."""
 
 from __future__ import annotations
 

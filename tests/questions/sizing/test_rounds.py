@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The rounds of a sizing, run by something that knows how much each transport needs."""
+"""Run the rounds of a sizing on made-up storms: how much each transport needs is known."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def ignore(_: Experiment) -> None:
 
 @dataclass
 class Made:
-    """Runs whose storms lose something below a budget, and once more by chance where asked to."""
+    """Make runs whose storms lose something below a budget, and once more where asked to."""
 
     needed_bytes: dict[str, int]
     unlucky: set[tuple[str, str, int]] = field(default_factory=set)  # experiment, arm, block

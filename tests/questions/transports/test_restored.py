@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Order restored beside the ring: a table and a sentence where perf buffers were out of order."""
+"""Tabulate what restores order where perf buffers were out of order, and say it in a sentence."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def sorted_in(by: Sorting, *, hold_ns: int = 0, left: int = 0, p50_ns: int = 0) 
 
 
 def perf(violations: int) -> list[TrialResult]:
-    """Eight trials, the heap of which needs 5 to 12 ms."""
+    """Return eight trials, the heap of which needs 5 to 12 ms."""
     found = blocks("perfbuf@64KiB", [{"pairs": PAIRS, "violations": violations}] * 8)
     return [
         replace(

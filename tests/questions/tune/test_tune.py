@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The grid, the frontier, the choice and its check, on made-up storms whose answer is known."""
+"""Check the grid, the frontier, the choice and its check on storms whose answer is known."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bench.questions.sizing.run import Listener
 from bench.questions.tune.axis import Axis
 from bench.questions.tune.document import Question, document
 from bench.questions.tune.judge import points, recommend
-from bench.questions.tune.plan import SETTINGS, Choice, Setting, choices, config
+from bench.questions.tune.plan import SETTINGS, Choice, Setting, choices, config, experiment
 from bench.questions.tune.run import CHECK_BLOCKS, Outcome, Tuned, measure
 from bench.questions.tune.terms import Buffers, terms
 from bench.report.document import Document
@@ -41,7 +41,7 @@ def grid(budget_bytes: int = MIB) -> tuple[Choice, ...]:
 
 
 def falls(setting: Setting) -> Numbers:
-    """Flushes cost latency and save CPU; watermarks below 16 save nothing."""
+    """Return numbers in which flushes cost latency and save CPU, watermarks below 16 nothing."""
     if setting.default:
         return 0.1, 10.0
     if setting.wake_at == 4:
@@ -50,7 +50,7 @@ def falls(setting: Setting) -> Numbers:
 
 
 class Made:
-    """Runs whose trials have the numbers that ``of`` gives a setting."""
+    """Make runs whose trials have the numbers that ``of`` gives a setting."""
 
     def __init__(
         self, of: Callable[[Setting], Numbers], check: Callable[[Setting], Numbers] | None = None
@@ -71,6 +71,9 @@ class Made:
         for each in made:
             listener(each)
         return made
+
+    def grid(self) -> Sequence[TrialResult]:
+        return self.run(experiment("tune", grid(), 8), lambda _: None)
 
     def trial(self, experiment: str, arm: str, setting: Setting, block: int) -> TrialResult:
         p50_ms, cpu_ms = (self.check if experiment == "tune-check" else self.of)(setting)
@@ -167,7 +170,7 @@ def test_the_choice_is_best_on_its_axis(axis: Axis, within_ms: float, expected: 
 
 
 def test_dominated_settings_are_marked() -> None:
-    (ring, _) = points("tune", grid(), Made(falls).run(_experiment(), lambda _: None)).values()
+    (ring, _) = points("tune", grid(), Made(falls).grid()).values()
     marked = {each.setting for each in ring if each.dominated}
     # As slow as the default and no cheaper: what wakes at 4. All others lie on one curve.
     assert marked == {Setting(wake_at=4, flush_ms=ms) for ms in (1, 5, 20)}
@@ -176,12 +179,6 @@ def test_dominated_settings_are_marked() -> None:
     assert found.cpu_s_per_million.ratio == pytest.approx(1 / 6)
     assert found.p50_ns.ratio == pytest.approx(25.0)
     assert (found.cpu_s_per_million.better_in, found.cpu_s_per_million.blocks) == (8, 8)
-
-
-def _experiment() -> Experiment:
-    from bench.questions.tune.plan import experiment
-
-    return experiment("tune", grid(), 8)
 
 
 def test_what_lost_records_is_not_recommended() -> None:
@@ -236,7 +233,7 @@ def test_a_default_without_a_valid_trial_is_no_answer() -> None:
 
 def test_few_blocks_recommend_nothing() -> None:
     made = Made(falls)
-    trials = made.run(_experiment(), lambda _: None)
+    trials = made.grid()
     few = [each for each in trials if each.block < 5]
     for found in points("tune", grid(), few).values():
         assert recommend(found, Axis.CPU, 10.0)[0].setting.default
@@ -280,15 +277,15 @@ def test_the_document_leads_with_the_recommendation() -> None:
     assert len(data["transports"]["ringbuf"]["points"]) == 13
 
 
-def said(setting: Setting, name: str) -> dict[str, str]:
+def terms_of(setting: Setting, name: str) -> dict[str, str]:
     way = find(name)
     buffers = Buffers(way=way, budget_bytes=MIB, cpus=2, record_bytes=stored_bytes(way, Producer()))
     return {each.where: each.text for each in terms(setting, buffers)}
 
 
-def test_a_setting_in_each_librarys_terms() -> None:
+def test_a_setting_in_the_terms_of_each_library() -> None:
     setting = Setting(wake_at=16, flush_ms=5)
-    ring, perf = said(setting, "ringbuf"), said(setting, "perfbuf")
+    ring, perf = terms_of(setting, "ringbuf"), terms_of(setting, "perfbuf")
     assert "BPF_RB_AVAIL_DATA) >= 1280 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO" in ring["BPF program"]
     assert "max_entries = 1048576; ring_buffer__poll(rb, 5)" in ring["libbpf"]
     assert "buf_size_preset: 1," in ring["Falco"]
@@ -298,7 +295,7 @@ def test_a_setting_in_each_librarys_terms() -> None:
     assert "perf_rb_pages=128" in perf["bpftrace"]
     assert "--rb-size=524288" in perf["Tetragon"]
     alone = Setting(flush_ms=5)
-    assert "BPF_RB_NO_WAKEUP" in said(alone, "ringbuf")["BPF program"]
-    assert "wakeup_watermark = 524288" in said(alone, "perfbuf")["libbpf"]
-    assert "flags 0" in said(Setting(), "ringbuf")["BPF program"]
-    assert "wakeup_events=1)" in said(Setting(), "perfbuf")["bcc"]
+    assert "BPF_RB_NO_WAKEUP" in terms_of(alone, "ringbuf")["BPF program"]
+    assert "wakeup_watermark = 524288" in terms_of(alone, "perfbuf")["libbpf"]
+    assert "flags 0" in terms_of(Setting(), "ringbuf")["BPF program"]
+    assert "wakeup_events=1)" in terms_of(Setting(), "perfbuf")["bcc"]

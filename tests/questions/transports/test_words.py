@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Reasons of noisy trials, counted by kind."""
+"""Count reasons of noisy trials by kind."""
 
 from __future__ import annotations
 
