@@ -1,26 +1,48 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The comparison of transports as a document: the verdict, then every comparison."""
+"""The comparison of transports as a document: the verdict, a forest plot, every comparison."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Final
 
-from bench.judge.comparison import Comparison
+from bench.judge.comparison import Comparison, Outcome, Row
+from bench.judge.statistics import Estimate, Scale
 from bench.questions.transports.background import background
 from bench.questions.transports.data import FORMAT, ReportData, data_of
 from bench.questions.transports.decision import decision_table, first_pair, headline, sentences
 from bench.questions.transports.figures import figures
-from bench.questions.transports.forest import forest
 from bench.questions.transports.measures import checks, measures, origin
 from bench.questions.transports.restored import table as restored_table
-from bench.questions.transports.sentence import sentence
+from bench.questions.transports.standing import KEYS, Question, Standing
 from bench.questions.transports.summary import Places, Summary
 from bench.questions.transports.tables import LEGEND, comparison_table, ladder_table, overview_table
 from bench.questions.transports.torn import sentence as torn_sentence
 from bench.questions.transports.torn import table as torn_table
-from bench.questions.transports.words import machine_words, place, trouble
-from bench.report.document import Document, Figures, Fold, Heading, Level, Note, Part
+from bench.questions.transports.words import machine_words, place, sentence, trouble
+from bench.report.document import (
+    Document,
+    Effect,
+    Effects,
+    Figures,
+    Fold,
+    Forest,
+    Heading,
+    Level,
+    Note,
+    Part,
+)
+from bench.report.units import budget, interval, point
+
+_TITLES: Final = {
+    Question.DROPS: "Drops: difference of shares",
+    Question.ORDER: "Causal violations: difference of shares",
+    Question.MEMORY: "Memory: ratio",
+    Question.LATENCY: "Median latency: ratio",
+    Question.CPU: "Consumer CPU: ratio",
+    Question.WRITE: "Time of a write: ratio",
+}
 
 
 def document(summary: Summary, places: Places | None = None) -> Document:
@@ -43,8 +65,7 @@ def _parts(summary: Summary, places: Places | None) -> Iterator[Part]:
         yield torn_sentence(summary.torn)
     yield from trouble(summary)
     if places is not None and summary.standings:
-        keys = {id(each): _address(each) for each in summary.comparisons}
-        yield forest(first_pair(summary), keys)
+        yield _forest(first_pair(summary))
     if summary.comparisons:
         yield decision_table(summary)
         yield from restored_table(summary)
@@ -81,6 +102,59 @@ def _address(comparison: Comparison) -> str:
 
 def _words(*names: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", " ".join(names).lower()).strip("-")
+
+
+def _forest(standings: Sequence[Standing]) -> Forest:
+    """Return the forest plot: every comparison of these standings, by question."""
+    first = standings[0]
+    return Forest(
+        key="forest",
+        title=f"Every comparison: {first.left} against {first.right}",
+        groups=tuple(group for each in standings if (group := _group(each))),
+        hint=f"Left of the line {first.left} has less, right of it {first.right}. Line: 95 % "
+        "interval; shade: the margin, noise included; circle: trials in blocks; diamond: within "
+        "the same storms (duet); in colour where a side is better.",
+    )
+
+
+def _group(standing: Standing) -> Effects | None:
+    known = [
+        (each, row, row.estimate)
+        for each in standing.comparisons
+        if (row := each.row(KEYS[standing.question])) and row.estimate
+    ]
+    differ = [each for each in known if each[1].outcome is not Outcome.EQUAL]
+    scales = {estimate.scale for *_, estimate in differ}
+    if len(scales) != 1:
+        return None
+    memory = standing.question is Question.MEMORY
+    if memory:  # which no storm changes: one row for each budget
+        differ.sort(key=lambda each: each[0].left.budget_bytes)
+    first: dict[str, tuple[Comparison, Row, Estimate]] = {}
+    for one in differ:
+        first.setdefault(budget(one[0].budget) if memory else place(one[0]), one)
+    same = len(known) - len(differ)
+    return Effects(
+        title=_TITLES[standing.question],
+        ratio=scales == {Scale.RATIO},
+        rows=tuple(_effect(label, *one) for label, one in first.items()),
+        more=f"{same} more: the same in every block" if same else "",
+    )
+
+
+def _effect(label: str, comparison: Comparison, row: Row, found: Estimate) -> Effect:
+    side = comparison.left if row.better < 0 else comparison.right
+    return Effect(
+        label=label,
+        key=_address(comparison),
+        point=found.point,
+        low=found.low,
+        high=found.high,
+        margin=row.margin,
+        words=f"{point(found, row.unit)} ({interval(found, row.unit)})",
+        duet=comparison.duet,
+        better=side.transport if row.better else "",
+    )
 
 
 def report_of(*documents: Document) -> ReportData:
