@@ -131,32 +131,23 @@ def _latency(summary: Summary, comparison: Comparison) -> Panel | None:
     marks: list[Row] = []
     drops: list[str] = []
     for side in (comparison.left, comparison.right):
-        transport = clean(side.transport)
+        way = clean(side.transport)
         trials = summary.experiments[comparison.experiment].arms[side.arm].trials
         parts = [t.latency for t in trials if t.latency is not None and t.latency.count]
         if not parts:
             continue
         count = sum(part.count for part in parts)
         merged = Bins.of(part.histogram for part in parts).merged()
-        # Beyond 1 - 1 / count there is only the maximum.
-        reached, marked = ([q for q in qs if q <= 1 - 1 / count] for qs in (_CURVE, _MARKED))
-        curve += (
-            {"transport": transport, "nines": 1 / (1 - q), "ns": max(ns, 1)}
-            for q, ns in zip(reached, percentiles(merged, reached), strict=True)
-        )
-        marks += (
-            {
-                "transport": transport,
-                "nines": round(1 / (1 - q)),
-                "ns": max(ns, 1),
-                "words": f"{transport}: p{100 * q:g} {time(ns)} ({count:,} events)",
-            }
-            for q, ns in zip(marked, percentiles(merged, marked), strict=True)
-        )
-        ledgers = [trial.ledger for trial in trials if trial.ledger is not None]
-        if lost := sum(ledger.own_dropped for ledger in ledgers):
-            attempted = sum(ledger.own_attempted for ledger in ledgers)
-            drops.append(f"{transport} lost {share(lost / attempted)}")
+        for shares, rows in ((_CURVE, curve), (_MARKED, marks)):
+            # Beyond 1 - 1 / count there is only the maximum.
+            reached = [q for q in shares if q <= 1 - 1 / count]
+            for q, ns in zip(reached, percentiles(merged, reached), strict=True):
+                rows.append({"transport": way, "nines": 1 / (1 - q), "ns": max(ns, 1)})
+                if rows is marks:
+                    words = f"{way}: p{100 * q:g} {time(ns)} ({count:,} events)"
+                    rows[-1] |= {"nines": round(1 / (1 - q)), "words": words}
+        if side.own_dropped:
+            drops.append(f"{way} lost {share(side.own_dropped / side.own_attempted)}")
     if not curve:
         return None
     ways = tuple(dict.fromkeys(row["transport"] for row in curve))
