@@ -90,10 +90,8 @@ def document(asked: Question) -> Document:
         transport: pick(
             TransportData,
             each,
-            setting=each.setting(asked.axis),
-            confirmed=each.confirmed(asked.axis),
             sentence=_sentence(asked, transport),
-            terms=terms(each.setting(asked.axis), asked.buffers[transport]),
+            terms=terms(each.setting, asked.buffers[transport]),
         )
         for transport, each in asked.tuned.items()
     }
@@ -125,8 +123,8 @@ def _words(setting: Setting, of: str) -> str:
 def _sentence(asked: Question, transport: str) -> str:
     tuned = asked.tuned[transport]
     of = " of a CPU" if asked.buffers[transport].way.per_cpu else ""
-    words, check = _words(tuned.setting(asked.axis), of), tuned.check
-    if not tuned.confirmed(asked.axis):
+    words, check = _words(tuned.setting, of), tuned.check
+    if not tuned.confirmed:
         tried = _words(tuned.recommended.setting, of)
         held = f"in {_better_in(check.on(asked.axis))}" if check else "in no valid block"
         return f"{words}: to {tried} was better {held} when tried again."
@@ -188,7 +186,7 @@ def _beside(asked: Question) -> str:
     if asked.axis is Axis.LATENCY:
         what, scale = "99th percentile", 1.0
     numbers = ", ".join(
-        f"{number(tuned.final(asked.axis).on(asked.axis).value * scale, Unit.NS)} with {name(each)}"
+        f"{number(tuned.final.on(asked.axis).value * scale, Unit.NS)} with {name(each)}"
         for each, tuned in islice(asked.tuned.items(), 2)
     )
     if (found := asked.beside) is None:
@@ -204,7 +202,7 @@ def _interval(found: Number) -> str:
 def _checked(asked: Question, check: Point) -> str:
     found = check.on(asked.axis)
     what = "99th percentile" if asked.axis is Axis.LATENCY else "consumer CPU"
-    beyond = asked.axis is Axis.BALANCE and check.p99_ns.value > asked.within_ms * 1e6
+    beyond = check.late(asked.axis, asked.within_ms)
     late = f", beyond {asked.within_ms:g} ms" if beyond else ""
     return (
         f"{check.setting.label}: {what} lower than the default's in {_better_in(found)} of these "

@@ -57,6 +57,10 @@ class Point:
         """Return the number that ``axis`` makes least."""
         return self.p99_ns if axis is Axis.LATENCY else self.cpu_s_per_million
 
+    def late(self, axis: Axis, within_ms: float) -> bool:
+        """Return whether the 99th percentile lies beyond the limit that BALANCE has."""
+        return axis is Axis.BALANCE and self.p99_ns.value > within_ms * 1e6
+
 
 def points(
     name: str, tried: Sequence[Choice], trials: Sequence[TrialResult]
@@ -148,16 +152,14 @@ def recommend(found: Sequence[Point], axis: Axis, within_ms: float) -> tuple[Poi
         Axis.CPU: "consumer CPU, whatever the latency",
         Axis.BALANCE: f"consumer CPU with 99 % of records within {within_ms:g} ms",
     }[axis]
-    if axis is Axis.BALANCE:
-        in_time = [each for each in kept if each.p99_ns.value <= within_ms * 1e6]
-        if not in_time:
-            least = min(kept, key=lambda each: each.p99_ns.value)
-            return least, f"none has 99 % of records within {within_ms:g} ms; this comes closest"
-        kept = in_time
-    best = min(each.on(axis).ratio for each in kept)
-    alike = [each for each in kept if each.on(axis).ratio <= _ALIKE * best]
+    in_time = [each for each in kept if not each.late(axis, within_ms)]
+    if not in_time:
+        least = min(kept, key=lambda each: each.p99_ns.value)
+        return least, f"none has 99 % of records within {within_ms:g} ms; this comes closest"
+    best = min(each.on(axis).ratio for each in in_time)
+    alike = [each for each in in_time if each.on(axis).ratio <= _ALIKE * best]
     second = Axis.CPU if axis is Axis.LATENCY else Axis.LATENCY
     chosen = min(alike, key=lambda each: each.on(second).ratio)
-    if default in kept and chosen.on(axis).high >= 1:
+    if default in in_time and chosen.on(axis).high >= 1:
         return default, f"no setting has a reliably lower {goal}"
     return chosen, f"the lowest {goal}"

@@ -166,7 +166,7 @@ def test_the_choice_is_best_on_its_axis(axis: Axis, within_ms: float, expected: 
         return p50_ms * late, cpu_ms
 
     found = tuned(Made(spread), axis, within_ms)
-    assert {each.setting(axis) for each in found.values()} == {expected}
+    assert {each.setting for each in found.values()} == {expected}
 
 
 def test_dominated_settings_are_marked() -> None:
@@ -185,8 +185,8 @@ def test_what_lost_records_is_not_recommended() -> None:
     made = Made(falls)
     made.lossy = "ringbuf@1MiB/wakeup=16,flush=20ms"
     found = tuned(made, Axis.CPU)
-    assert found["ringbuf"].setting(Axis.CPU) == Setting(wake_at=64, flush_ms=20)
-    assert found["perfbuf"].setting(Axis.CPU) == Setting(wake_at=16, flush_ms=20)
+    assert found["ringbuf"].setting == Setting(wake_at=64, flush_ms=20)
+    assert found["perfbuf"].setting == Setting(wake_at=16, flush_ms=20)
 
 
 def test_the_recommendation_is_tried_again_beside_the_default() -> None:
@@ -208,8 +208,8 @@ def test_what_the_check_does_not_confirm_gives_way_to_the_default() -> None:
     made = Made(falls, check=lambda _: (0.1, 10.0))
     found = tuned(made, Axis.CPU)["ringbuf"]
     assert not found.recommended.setting.default
-    assert not found.confirmed(Axis.CPU)
-    assert found.setting(Axis.CPU).default
+    assert not found.confirmed
+    assert found.setting.default
     assert "keep the default: to wake at every 16th record" in answer(made, Axis.CPU).title
     assert "was better in 0 of 10 blocks when tried again" in answer(made, Axis.CPU).title
 
@@ -217,8 +217,8 @@ def test_what_the_check_does_not_confirm_gives_way_to_the_default() -> None:
 def test_where_nothing_is_better_nothing_is_tried_again() -> None:
     made = Made(lambda _: (0.1, 10.0))
     found = tuned(made, Axis.BALANCE)
-    assert {each.setting(Axis.BALANCE) for each in found.values()} == {Setting()}
-    assert all(each.confirmed(Axis.BALANCE) for each in found.values())
+    assert {each.setting for each in found.values()} == {Setting()}
+    assert all(each.confirmed for each in found.values())
     assert len(made.asked) == 1
     title = answer(made, Axis.BALANCE).title
     assert "keep the default: no setting has a reliably lower consumer CPU with 99 %" in title
