@@ -9,15 +9,15 @@ from dataclasses import replace
 
 import pytest
 from jsonschema import validate
+from made_up_rounds import Rounds
 from made_up_trials import trial
 from schemas import schema
 
 from bench.errors import NotBalanced, UsageError
 from bench.plan.budgets import KIB, MIB
 from bench.plan.config import Producer, Wake
-from bench.plan.experiments import Experiment
+from bench.plan.experiments import Arm
 from bench.questions.sizing.plan import Load, stored_bytes
-from bench.questions.sizing.run import Listener
 from bench.questions.tune.axis import Axis
 from bench.questions.tune.document import Question, document
 from bench.questions.tune.judge import points, recommend
@@ -28,7 +28,7 @@ from bench.report.document import Document
 from bench.report.renderers import json as as_json
 from bench.report.renderers import text as as_text
 from bench.tracer.transports import find
-from bench.trial.result import State, TrialResult
+from bench.trial.result import TrialResult
 
 LOAD = Load(rate_per_s=4_000.0, stall_ms=0.0, seconds=0.25)
 RING, PERF = find("ringbuf"), find("perfbuf")
@@ -49,42 +49,31 @@ def falls(setting: Setting) -> Numbers:
     return 0.5 * setting.flush_ms, 10.0 / (1 + setting.flush_ms)
 
 
-class Made:
+class Made(Rounds):
     """Make runs whose trials have the numbers that ``of`` gives a setting."""
 
     def __init__(
         self, of: Callable[[Setting], Numbers], check: Callable[[Setting], Numbers] | None = None
     ) -> None:
+        super().__init__()
         self.of, self.check = of, check or of
-        self.asked: list[Experiment] = []
-        self.invalid = ""
+        self.settings = {each.arm.name: each.setting for each in grid()}
         self.lossy = ""
-
-    def run(self, experiment: Experiment, listener: Listener) -> Sequence[TrialResult]:
-        self.asked.append(experiment)
-        settings = {each.arm.name: each.setting for each in grid()}
-        made = [
-            self.trial(experiment.name, arm.name, settings[arm.name], block)
-            for block in range(experiment.blocks)
-            for arm in experiment.arms
-        ]
-        for each in made:
-            listener(each)
-        return made
 
     def grid(self) -> Sequence[TrialResult]:
         return self.run(experiment("tune", grid(), 8), lambda _: None)
 
-    def trial(self, experiment: str, arm: str, setting: Setting, block: int) -> TrialResult:
-        p50_ms, cpu_ms = (self.check if experiment == "tune-check" else self.of)(setting)
+    def trial(self, experiment: str, arm: Arm, block: int) -> TrialResult:
+        numbers = self.check if experiment == "tune-check" else self.of
+        p50_ms, cpu_ms = numbers(self.settings[arm.name])
         return trial(
-            arm,
+            arm.name,
             block,
             experiment=experiment,
             p50_ns=round(p50_ms * 1e6),
             consumer_cpu_ns=round(cpu_ms * 1e6 * (1 + block / 100)),
-            state=State.INVALID if arm == self.invalid else State.VALID,
-            dropped=3 if arm == self.lossy else 0,
+            state=self.state(arm),
+            dropped=3 if arm.name == self.lossy else 0,
         )
 
 
@@ -241,8 +230,8 @@ def test_few_blocks_recommend_nothing() -> None:
 
 def test_the_better_transport_leads_and_is_compared_with_the_other() -> None:
     class Cheap(Made):
-        def trial(self, experiment: str, arm: str, setting: Setting, block: int) -> TrialResult:
-            made = super().trial(experiment, arm, setting, block)
+        def trial(self, experiment: str, arm: Arm, block: int) -> TrialResult:
+            made = super().trial(experiment, arm, block)
             if made.cost is None or made.config.transport != "perfbuf":
                 return made
             half_ns = made.cost.consumer_cpu_ns // 2
