@@ -42,7 +42,7 @@ class Duel:
 
     @property
     def half_width(self) -> float:
-        """The larger half interval of median latency and write time, as a share; inf without."""
+        """Return the larger half interval of median latency and write time; inf without either."""
         central = [row.estimate for row in self.rows if row.key in _CENTRAL]
         return max((each.half_width for each in central if each is not None), default=inf)
 

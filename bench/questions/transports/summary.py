@@ -44,7 +44,7 @@ class Tally:
 
     @property
     def trials(self) -> int:
-        """All trials of the experiment."""
+        """Return how many trials the experiment has."""
         return sum(getattr(self, state) for state in State)
 
 
@@ -82,7 +82,7 @@ class Summary:
 
     @property
     def trials(self) -> int:
-        """All trials, invalid ones included."""
+        """Return how many trials there are, invalid ones included."""
         return sum(tally.trials for tally in self.tallies)
 
 

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Final
 
 from bench.amounts import counted
@@ -13,7 +12,6 @@ from bench.judge.comparison import Comparison, Outcome, Row, Side
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.ladder import Ladder, Rung
 from bench.judge.metrics import Unit
-from bench.measure.latency import Percentiles
 from bench.questions.transports.words import name, place
 from bench.report.document import NONE, Cell, Column, Evidence, Level, Mark, Table
 from bench.report.document import Row as Shown
@@ -41,26 +39,8 @@ _OVERVIEW: Final = {
     "latency_p50_ns": "p50",
     "latency_p99_ns": "p99",
 }
-
-
-def _pooled(key: str, side: Side) -> str | None:
-    return None if side.latency is None else time(getattr(side.latency, key))
-
-
-_EXPLAINED: Final[dict[str, tuple[tuple[str, Callable[[Side], str | None]], ...]]] = {
-    "own_dropped_share": (
-        ("records", lambda side: f"{side.own_dropped:,}/{side.own_attempted:,}"),
-        ("trials that dropped", lambda side: f"{side.lossy:,}/{side.trials:,}"),
-    ),
-    "causal_violation_share": (
-        ("of causal pairs", lambda side: f"{side.causal_violations:,}/{side.causal_pairs:,}"),
-    ),
-    "latency_max_ns": tuple(
-        (f"all records pooled, {words}", partial(_pooled, f"{key}_ns"))
-        for words, key in (("p50", "p50"), ("p99", "p99"), ("p99.9", "p999"), ("max", "max"))
-    ),
-}
-"""Sums that explain a number, where both sides have them."""
+_TOO_LONG: Final = "p50, p99 too long by at most"
+_POOLED: Final = {"p50": "p50_ns", "p99": "p99_ns", "p99.9": "p999_ns", "max": "max_ns"}
 
 
 def columns(*headings: str, numeric: bool = True) -> tuple[Column, ...]:
@@ -139,26 +119,33 @@ def _numbers(comparison: Comparison) -> Iterator[Shown]:
         found = compared_row(comparison, row, row.label, *between)
         yield replace(found, begins=row.group is not group)
         group = row.group
-        for label, text in _EXPLAINED.get(row.key, ()):
-            yield from _sums(label, text(left), text(right))
-        errors = [side.latency_error for side in (left, right)]
-        if row.key == "latency_max_ns" and any(each and each.count for each in errors):
-            yield from _sums("p50, p99 too long by at most", *map(_too_long, errors))
-        if row.key == "own_dropped_share":
-            for kind in dict.fromkeys((*left.lost_told, *right.lost_told)):
-                counts = (side.lost_told.get(kind) for side in (left, right))
-                yield from _sums(
-                    f"{clean(kind)}, by kernel", *(number(n, Unit.COUNT) for n in counts)
-                )
+        one, other = _sums(row.key, left), _sums(row.key, right)
+        if not any(e and e.count for e in (left.latency_error, right.latency_error)):
+            one.pop(_TOO_LONG, None)
+            other.pop(_TOO_LONG, None)
+        for label in dict.fromkeys((*one, *other)):
+            sums = cells(one.get(label, NONE), other.get(label, NONE), "", "", "")
+            yield Shown(heading=Cell(text=label), cells=sums, under=True)
 
 
-def _too_long(error: Percentiles | None) -> str:
-    return NONE if error is None else f"{time(error.p50_ns)}, {time(error.p99_ns)}"
-
-
-def _sums(label: str, left: str | None, right: str | None) -> Iterator[Shown]:
-    if left is not None and right is not None:
-        yield Shown(heading=Cell(text=label), cells=cells(left, right, "", "", ""), under=True)
+def _sums(key: str, side: Side) -> dict[str, str]:
+    """Return the sums of one side that explain a number."""
+    match key:
+        case "own_dropped_share":
+            return {
+                "records": f"{side.own_dropped:,}/{side.own_attempted:,}",
+                "trials that dropped": f"{side.lossy:,}/{side.trials:,}",
+                **{f"{clean(kind)}, by kernel": f"{n:,}" for kind, n in side.lost_told.items()},
+            }
+        case "causal_violation_share":
+            return {"of causal pairs": f"{side.causal_violations:,}/{side.causal_pairs:,}"}
+        case "latency_max_ns" if side.latency is not None:
+            pooled, error = side.latency, side.latency_error
+            sums = {f"all records pooled, {e}": time(getattr(pooled, _POOLED[e])) for e in _POOLED}
+            if error is not None:
+                sums[_TOO_LONG] = f"{time(error.p50_ns)}, {time(error.p99_ns)}"
+            return sums
+    return {}
 
 
 def overview_table(comparisons: Sequence[Comparison]) -> Table:
