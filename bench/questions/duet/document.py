@@ -12,7 +12,6 @@ from bench.judge.carry_over import CarryOver
 from bench.judge.comparison import Outcome
 from bench.judge.comparison import Row as Compared
 from bench.judge.metrics import Group, Unit
-from bench.judge.statistics import Estimate
 from bench.plan.config import Duet
 from bench.plan.experiments import Experiment
 from bench.questions.duet.judge import Duel
@@ -132,13 +131,13 @@ def _number(row: Compared) -> NumberData:
     found = row.estimate
     if found is None or row.left is None or row.right is None:
         raise ValueError(f"{row.key} was not measured")
-    return NumberData(
+    return pick(
+        NumberData,
+        found,
         key=row.key,
         first=row.left,
         second=row.right,
         ratio=found.point,
-        low=found.low,
-        high=found.high,
         verdict=Outcome.EQUIVALENT if row.outcome is Outcome.EQUAL else row.outcome,
         resolvable=row.resolvable or 0.0,
         inexact=row.margin if row.group is Group.LATENCY else 0.0,
@@ -147,13 +146,9 @@ def _number(row: Compared) -> NumberData:
 
 
 def _carried(found: CarryOver) -> CarriedData:
-    low, ratio, high = _interval(found.beyond)
-    ages = tuple(None if each is None else _interval(each) for each in found.by_age)
-    return CarriedData(key=found.key, ratio=ratio, low=low, high=high, by_age=ages)
-
-
-def _interval(found: Estimate) -> tuple[float, float, float]:
-    return found.low, found.point, found.high
+    ages = (None if each is None else (each.low, each.point, each.high) for each in found.by_age)
+    beyond = found.beyond
+    return pick(CarriedData, beyond, key=found.key, ratio=beyond.point, by_age=tuple(ages))
 
 
 def _words(rule: Duet) -> str:

@@ -32,6 +32,7 @@ from bench.report.document import (
     Level,
     Note,
     Part,
+    pick,
 )
 from bench.report.units import budget, interval, point
 
@@ -144,12 +145,11 @@ def _group(standing: Standing) -> Effects | None:
 
 def _effect(label: str, comparison: Comparison, row: Row, found: Estimate) -> Effect:
     side = comparison.left if row.better < 0 else comparison.right
-    return Effect(
+    return pick(
+        Effect,
+        found,
         label=label,
         key=_address(comparison),
-        point=found.point,
-        low=found.low,
-        high=found.high,
         margin=row.margin,
         words=f"{point(found, row.unit)} ({interval(found, row.unit)})",
         duet=comparison.duet,
