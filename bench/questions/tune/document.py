@@ -116,7 +116,7 @@ def _words(setting: Setting, of: str) -> str:
     if setting.default:
         return "keep the default"
     if not setting.wake_at:
-        return f"wake nobody, and flush every {setting.flush_ms} ms"
+        return f"raise no wake-up, and flush every {setting.flush_ms} ms"
     return f"wake at every {setting.wake_at}th record{of} and flush after {setting.flush_ms} ms"
 
 
