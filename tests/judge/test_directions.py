@@ -11,8 +11,7 @@ from made_up_trials import blocks
 
 from bench.judge.comparison import Comparison
 from bench.plan.config import Consumer, Poll
-from bench.questions.transports.decision import headline
-from bench.questions.transports.decision_table import decision_table
+from bench.questions.transports.decision import decision_table, headline
 from bench.questions.transports.standing import KEYS, Question, Standing
 from bench.questions.transports.summary import Summary, compare
 from bench.report.document import Cell, Mark

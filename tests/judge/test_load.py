@@ -169,7 +169,7 @@ def test_ladders_and_sizes_rest_on_storms_as_asked_for() -> None:
     assert compare(found).ladders
     assert compare(stopped(found, 421)).ladders == ()
     seen = sizing("ringbuf", stopped(found, 421), (8192, 16384), tolerated=0, margin=2)
-    assert seen.ladder.rungs == ()
+    assert seen.rungs == ()
 
 
 def test_claims_rest_on_storms_as_asked_for() -> None:

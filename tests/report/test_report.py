@@ -15,11 +15,10 @@ from made_up_trials import blocks, machine, trial
 from rich.console import Console
 
 from bench.journal.schema import Fault
-from bench.questions.transports.decision import verdict
-from bench.questions.transports.decision_table import decision_table
+from bench.questions.transports.decision import decision_table, verdict
 from bench.questions.transports.document import document, report_of
-from bench.questions.transports.sentence import sentence
 from bench.questions.transports.summary import Summary, compare
+from bench.questions.transports.words import sentence
 from bench.report.renderers import json as json_form
 from bench.report.renderers import markdown
 from bench.report.renderers.text import WIDTH, show

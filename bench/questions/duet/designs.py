@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from bench.judge.contradiction import apart
-from bench.questions.duet.document import LABELS, DuetData, NumberData
-from bench.report.document import Cell, Column, Document, Mark, Note, Part, Row, Sentence, Table
+from bench.questions.duet.document import LABELS, DuetData
+from bench.questions.transports.tables import columns, quantity
+from bench.report.document import NONE, Cell, Document, Mark, Note, Part, Row, Sentence, Table
 from bench.report.units import share
 
 _WORDS = {"record": "by process", "solo": "each alone"}
@@ -49,12 +50,11 @@ def designs(each: Sequence[DuetData]) -> Document:
 def _contradictions(each: Sequence[DuetData]) -> Iterator[Contradiction]:
     for one, other in combinations(each, 2):
         known = {each.key: (each.low, each.ratio, each.high) for each in other.numbers}
-        for number in one.numbers:
-            if number.key in known:
-                far = apart((number.low, number.ratio, number.high), known[number.key])
-                if far is not None:
-                    names = (one.assign, other.assign)
-                    yield Contradiction(key=number.key, designs=names, apart=far)
+        for found in one.numbers:
+            theirs = known.get(found.key)
+            if theirs and (far := apart((found.low, found.ratio, found.high), theirs)) is not None:
+                names = (one.assign, other.assign)
+                yield Contradiction(key=found.key, designs=names, apart=far)
 
 
 def _parts(data: DesignsData) -> Iterator[Part]:
@@ -63,25 +63,11 @@ def _parts(data: DesignsData) -> Iterator[Part]:
         key="designs",
         title="Ratio of the first arm to the second, by design",
         corner="design",
-        columns=(
-            *(Column(heading=LABELS[key]) for key in keys),
-            Column(heading="wake-ups a record"),
-            Column(heading="storms"),
-        ),
-        rows=tuple(
-            Row(
-                heading=Cell(text=_name(each.assign)),
-                cells=(
-                    *(_cell(each, key) for key in keys),
-                    Cell(text=_raised(each)),
-                    Cell(text=f"{each.storms}", value=each.storms),
-                ),
-            )
-            for each in data.designs
-        ),
+        columns=columns(*map(LABELS.__getitem__, keys), "wake-ups a record", "storms"),
+        rows=tuple(_row(each, keys) for each in data.designs),
     )
     for found in data.contradictions:
-        one, other = (_name(each) for each in found.designs)
+        one, other = map(_name, found.designs)
         yield Sentence(
             lead="Contradiction",
             text=f"{LABELS[found.key]}, {one} and {other}: the intervals do not overlap, "
@@ -98,15 +84,17 @@ def _name(assign: str) -> str:
     return _WORDS.get(assign, f"windows of {assign}")
 
 
-def _cell(each: DuetData, key: str) -> Cell:
-    found: NumberData | None = next((one for one in each.numbers if one.key == key), None)
-    if found is None:
-        return Cell(text="-")
-    return Cell(text=f"{found.ratio:.3f} ({found.low:.3f} to {found.high:.3f})", value=found.ratio)
-
-
-def _raised(each: DuetData) -> str:
+def _row(each: DuetData, keys: Sequence[str]) -> Row:
+    known = {
+        one.key: Cell(text=f"{one.ratio:.3f} ({one.low:.3f} to {one.high:.3f})", value=one.ratio)
+        for one in each.numbers
+    }
     first, second = each.raised
-    if first is None or second is None:
-        return "-"
-    return f"{first:.2f}, {second:.2f}" if each.assign == "solo" else f"{first:.2f}"
+    raised = NONE
+    if first is not None and second is not None:
+        raised = f"{first:.2f}, {second:.2f}" if each.assign == "solo" else f"{first:.2f}"
+    numbers = (known.get(key, Cell(text=NONE)) for key in keys)
+    return Row(
+        heading=Cell(text=_name(each.assign)),
+        cells=(*numbers, Cell(text=raised), quantity(each.storms)),
+    )

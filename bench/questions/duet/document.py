@@ -15,9 +15,21 @@ from bench.judge.metrics import Group, Unit
 from bench.plan.config import Duet
 from bench.plan.experiments import Experiment
 from bench.questions.duet.judge import Duel
-from bench.report import document as parts
-from bench.report.document import Cell, Column, Document, Evidence, Mark, Note, Sentence, pick
-from bench.report.units import number, share, time
+from bench.questions.transports.tables import columns, quantity
+from bench.report.document import (
+    Cell,
+    Column,
+    Document,
+    Evidence,
+    Mark,
+    Note,
+    Part,
+    Row,
+    Sentence,
+    Table,
+    pick,
+)
+from bench.report.units import share, time
 
 FORMAT: Final = 1
 _MARKS: Final = {Outcome.UNDECIDED: Mark.OPEN, Outcome.EQUIVALENT: Mark.SOFT}
@@ -119,13 +131,13 @@ def _number(row: Compared) -> NumberData:
     found = row.estimate
     if found is None or row.left is None or row.right is None:
         raise ValueError(f"{row.key} was not measured")
-    return NumberData(
+    return pick(
+        NumberData,
+        found,
         key=row.key,
         first=row.left,
         second=row.right,
         ratio=found.point,
-        low=found.low,
-        high=found.high,
         verdict=Outcome.EQUIVALENT if row.outcome is Outcome.EQUAL else row.outcome,
         resolvable=row.resolvable or 0.0,
         inexact=row.margin if row.group is Group.LATENCY else 0.0,
@@ -134,15 +146,9 @@ def _number(row: Compared) -> NumberData:
 
 
 def _carried(found: CarryOver) -> CarriedData:
-    return CarriedData(
-        key=found.key,
-        ratio=found.beyond.point,
-        low=found.beyond.low,
-        high=found.beyond.high,
-        by_age=tuple(
-            None if each is None else (each.low, each.point, each.high) for each in found.by_age
-        ),
-    )
+    ages = (None if each is None else (each.low, each.point, each.high) for each in found.by_age)
+    beyond = found.beyond
+    return pick(CarriedData, beyond, key=found.key, ratio=beyond.point, by_age=tuple(ages))
 
 
 def _words(rule: Duet) -> str:
@@ -153,11 +159,31 @@ def _words(rule: Duet) -> str:
     return f"window of {time(rule.window_ns)}, the first {time(rule.washout_ns)} of each left out"
 
 
-def _parts(data: DuetData) -> Iterator[parts.Part]:
+def _parts(data: DuetData) -> Iterator[Part]:
+    rows = []
     for each in data.numbers:
-        lead, interval = LABELS[each.key].capitalize(), Evidence(low=each.low, high=each.high)
-        yield Sentence(lead=lead, text=_sentence(data, each), evidence=interval)
-    yield _table(data)
+        label, evidence = LABELS[each.key], Evidence(low=each.low, high=each.high)
+        yield Sentence(lead=label.capitalize(), text=_sentence(data, each), evidence=evidence)
+        cells = (
+            quantity(each.first, Unit.NS),
+            quantity(each.second, Unit.NS),
+            Cell(text=f"{each.ratio:.3f}", value=each.ratio),
+            Cell(text=f"{each.low:.3f} .. {each.high:.3f}"),
+            quantity(each.resolvable, Unit.SHARE),
+            Cell(text=each.verdict, mark=_MARKS.get(each.verdict, Mark.GOOD)),
+        )
+        rows.append(Row(heading=Cell(text=label), cells=cells, evidence=evidence))
+    verdict = Column(heading="verdict", numeric=False, verdict=True)
+    yield Table(
+        key="numbers",
+        title="First arm against second, each storm a pair",
+        corner="number",
+        columns=(
+            *columns(data.first, data.second, "ratio", "95 % interval", "resolvable"),
+            verdict,
+        ),
+        rows=tuple(rows),
+    )
     if data.later_share is not None and data.p is not None:
         yield Note(
             text=f"A record of {data.first} was later than one of {data.second} in "
@@ -166,11 +192,12 @@ def _parts(data: DuetData) -> Iterator[parts.Part]:
         )
     first, second = data.raised
     if first is not None and second is not None:
-        alone = f"{first:.2f} in storms of {data.first}, {second:.2f} in those of {data.second}"
-        words = alone if data.assign == "solo" else f"{first:.2f}, by both arms together"
+        words = f"{first:.2f}, by both arms together"
+        if data.assign == "solo":
+            words = f"{first:.2f} in storms of {data.first}, {second:.2f} in those of {data.second}"
         if data.apart is not None:
-            own = "{:.2f} of {} and {:.2f} of {}"
-            words += "; " + own.format(data.apart[0], data.first, data.apart[1], data.second)
+            each_own = zip(data.apart, (data.first, data.second), strict=True)
+            words += f"; {' and '.join(f'{rate:.2f} of {arm}' for rate, arm in each_own)}"
         yield Note(text=f"Wake-ups raised for each record: {words}.")
     if inexact := max((each.inexact for each in data.numbers), default=0.0):
         yield Note(
@@ -189,56 +216,25 @@ def _parts(data: DuetData) -> Iterator[parts.Part]:
 
 def _carry_over(found: Sequence[CarryOver]) -> Iterator[Note]:
     """Yield how far the window before still has an effect after the washout."""
+    begin = "Carry-over beyond the washout"
     if none := [each for each in found if not each.seen]:
         bounds = " and ".join(f"{share(each.bound)} in {LABELS[each.key]}" for each in none)
-        yield Note(text=f"Carry-over beyond the washout: none above {bounds}.")
+        yield Note(text=f"{begin}: none above {bounds}.")
     for each in found:
         if each.seen:
             low, high = sorted(abs(edge - 1) for edge in (each.beyond.low, each.beyond.high))
-            yield Note(
-                text=f"Carry-over beyond the washout in {LABELS[each.key]}: it changes the ratio "
-                f"by {share(low)} to {share(high)}; take longer windows.",
-                mark=Mark.OPEN,
-            )
+            change = f"it changes the ratio by {share(low)} to {share(high)}; take longer windows."
+            yield Note(text=f"{begin} in {LABELS[each.key]}: {change}", mark=Mark.OPEN)
 
 
 def _sentence(data: DuetData, each: NumberData) -> str:
-    interval = f"{each.ratio:.3f} times, {each.low:.3f} to {each.high:.3f}"
+    interval = f"({each.ratio:.3f} times, {each.low:.3f} to {each.high:.3f})"
+    least = share(each.resolvable)
     match each.verdict:
         case Outcome.EQUIVALENT:
-            return f"equivalent within {share(data.margin)} ({interval})."
+            return f"equivalent within {share(data.margin)} {interval}."
         case Outcome.LESS | Outcome.MORE:
-            return (
-                f"{each.verdict} for {data.first} ({interval}); differences from "
-                f"{share(each.resolvable)} on could be seen."
-            )
-    return (
-        f"{each.verdict} ({interval}): a difference of less than {share(each.resolvable)} "
-        "could not have been seen."
-    )
-
-
-def _table(data: DuetData) -> parts.Table:
-    headings = (data.first, data.second, "ratio", "95 % interval", "resolvable")
-    verdict = Column(heading="verdict", numeric=False, verdict=True)
-    return parts.Table(
-        key="numbers",
-        title="First arm against second, each storm a pair",
-        corner="number",
-        columns=(*(Column(heading=each) for each in headings), verdict),
-        rows=tuple(
-            parts.Row(
-                heading=Cell(text=LABELS[each.key]),
-                cells=(
-                    Cell(text=number(each.first, Unit.NS), value=each.first),
-                    Cell(text=number(each.second, Unit.NS), value=each.second),
-                    Cell(text=f"{each.ratio:.3f}", value=each.ratio),
-                    Cell(text=f"{each.low:.3f} .. {each.high:.3f}"),
-                    Cell(text=share(each.resolvable), value=each.resolvable),
-                    Cell(text=each.verdict, mark=_MARKS.get(each.verdict, Mark.GOOD)),
-                ),
-                evidence=Evidence(low=each.low, high=each.high),
-            )
-            for each in data.numbers
-        ),
-    )
+            seen = f"differences from {least} on could be seen"
+            return f"{each.verdict} for {data.first} {interval}; {seen}."
+    unseen = f"a difference of less than {least} could not have been seen"
+    return f"{each.verdict} {interval}: {unseen}."

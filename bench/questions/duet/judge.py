@@ -42,7 +42,7 @@ class Duel:
 
     @property
     def half_width(self) -> float:
-        """The larger half interval of median latency and write time, as a share; inf without."""
+        """Return the larger half interval of median latency and write time; inf without either."""
         central = [row.estimate for row in self.rows if row.key in _CENTRAL]
         return max((each.half_width for each in central if each is not None), default=inf)
 
@@ -70,28 +70,27 @@ def judge(
     samples = file([Stretch(trials=trials)]).get(duet.name, ExperimentSamples(name=duet.name))
     left, right = (samples.arms.get(arm.name, ArmSamples(name=arm.name)) for arm in duet.arms)
     apart = {*uneven(left, right), *(left.readings.keys() ^ right.readings.keys())}
-    left, right = without(left, apart), without(right, apart)
+    every = left, right = without(left, apart), without(right, apart)
     lossy = {
         place
-        for arm in (left, right)
+        for arm in every
         for place, each in arm.readings.items()
         if each.trial.ledger is None or each.trial.ledger.own_dropped
     }
     lossless = without(left, lossy), without(right, lossy)
     ranks = [each.half.ranks for each in lossless[0].trials if each.half and each.half.ranks]
     variance = sum(each.rank_variance for each in ranks)
+    deviation = abs(sum(each.rank_sum for each in ranks))
+    storms = {trial.block for trial in trials if trial.experiment == duet.name}
     return Duel(
         storms=len(left.readings),
-        left_out=len({trial.block for trial in trials if trial.experiment == duet.name})
-        - len(left.readings),
+        left_out=len(storms) - len(left.readings),
         lossy=len(lossy),
-        rows=tuple(_rows((left, right), lossless, equivalence)),
+        rows=tuple(_rows(every, lossless, equivalence)),
         raised=(_raised(left, right), _raised(right, left)),
         apart=_apart(left, right),
         later_share=sum(each.later_share for each in ranks) / len(ranks) if ranks else None,
-        p=erfc(abs(sum(each.rank_sum for each in ranks)) / sqrt(2 * variance))
-        if variance
-        else None,
+        p=erfc(deviation / sqrt(2 * variance)) if variance else None,
         carried=tuple(carry_over(left, right, lossless)),
     )
 
@@ -115,32 +114,28 @@ def _apart(*arms: ArmSamples) -> tuple[float, float] | None:
     """
     rates = [_raised_by_count(arm) for arm in arms]
     both = _raised(*arms)
-    known = [index for index, rate in enumerate(rates) if rate is not None]
-    if both is None or len(known) != 1:
+    if both is None or rates.count(None) != 1:
         return None
+    known = rates.index(None) ^ 1
     written = [sum(each.ledger.delivered for each in arm.trials if each.ledger) for arm in arms]
     tried = sum(each.ledger.attempted for arm in arms for each in arm.trials if each.ledger)
-    (index,) = known
-    rate, rest = rates[index] or 0.0, written[1 - index]
+    rate, rest = rates[known] or 0.0, written[known ^ 1]
     if not rest:
         return None
-    other = max(0.0, both * tried - rate * written[index]) / rest
-    return (rate, other) if index == 0 else (other, rate)
+    other = max(0.0, both * tried - rate * written[known]) / rest
+    return (other, rate) if known else (rate, other)
 
 
 def _raised_by_count(arm: ArmSamples) -> float | None:
     """Return one over the number of records that wake its reader; None where it is not counted."""
     if not arm.trials:
         return None
-    config = arm.trials[0].config
+    config, producer = arm.trials[0].config, arm.trials[0].config.producer
     if config.transport != PERFBUF or (config.duet and config.duet.solo):
         return None
-    match config.producer.wake:
-        case Wake.ADAPTIVE | Wake.FORCED:
-            return 1.0
-        case Wake.WATERMARK:
-            return 1 / config.producer.watermark
-    return 0.0
+    if producer.wake is Wake.WATERMARK:
+        return 1 / producer.watermark
+    return float(producer.wake in (Wake.ADAPTIVE, Wake.FORCED))
 
 
 def _rows(

@@ -92,14 +92,12 @@ def _end(found: Duel, block: int, until: Until, spent: float) -> str | None:
     if until.precision is None:
         return "" if block >= until.storms else None
     # The interval shrinks with the root of the storms, at best.
-    needed = block * (found.half_width / until.precision) ** 2
-    possible = block / spent
+    needed, possible = block * (found.half_width / until.precision) ** 2, block / spent
     if block >= FEWEST_STORMS and found.half_width <= until.precision:
-        settles = 0 < found.times_to_settle * block <= possible
-        return None if settles else ""
-    if block >= _BEFORE_GIVING_UP and needed > _HOPELESS * possible:
-        return (
-            f"left after {counted(block, 'storm')}: a precision of {until.precision:.3g} would "
-            f"take some {needed:,.0f}, and there is time for {possible:,.0f}"
-        )
-    return None
+        return None if 0 < found.times_to_settle * block <= possible else ""
+    if block < _BEFORE_GIVING_UP or needed <= _HOPELESS * possible:
+        return None
+    return (
+        f"left after {counted(block, 'storm')}: a precision of {until.precision:.3g} would "
+        f"take some {needed:,.0f}, and there is time for {possible:,.0f}"
+    )

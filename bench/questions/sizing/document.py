@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import ceil, log2
 from statistics import fmean
 from typing import Final
@@ -13,12 +13,13 @@ from bench.amounts import counted
 from bench.judge.ladder import Rung
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.traits import Traits
-from bench.questions.sizing.judge import Sizing
+from bench.questions.sizing.judge import Sizing, TriedRung
 from bench.questions.sizing.plan import Load
 from bench.questions.sizing.scaling import Scaled
+from bench.questions.transports.tables import columns, rung_row
 from bench.questions.transports.words import name
 from bench.record.layout import RECORD_BYTES
-from bench.report.document import Cell, Column, Document, Note, Part, Row, Sentence, Table, pick
+from bench.report.document import Cell, Document, Note, Part, Sentence, Table, pick
 from bench.report.units import share, size
 from bench.tracer.transports import traits
 
@@ -50,13 +51,6 @@ class LoadData(Load):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RungData(Rung):
-    """Hold one budget that was tried."""
-
-    own_dropped_share: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TransportData:
     """Hold what one transport needs, its setting, and how to wake its consumer."""
 
@@ -69,7 +63,7 @@ class TransportData:
     configure: dict[str, int | str]
     consumer_bound: bool
     sentence: str
-    rungs: tuple[RungData, ...]
+    rungs: tuple[TriedRung, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,43 +86,38 @@ def document(sized: Sized) -> Document:
     parts: list[Part] = [Note(text=text) for text in more]
     transports = {}
     for sizing in sized.sizings:
-        sentences = list(_answer(sized, sizing))
-        parts += [_curve(sizing), *(Sentence(text=text) for text in sentences)]
-        way, wanted = traits(sizing.ladder.transport), sizing.recommended_bytes
-        configure: dict[str, int | str] = {}
-        if wanted is not None:
-            configure = {way.setting: _setting(way, wanted, sized.cpus), "wake_up": way.wake_policy}
-        transports[way.name] = pick(
-            TransportData,
-            sizing,
-            soft_edge=sizing.soft is not None,
-            configure=configure,
-            sentence=" ".join(sentences),
-            rungs=tuple(
-                pick(RungData, rung, own_dropped_share=sizing.lost_shares[rung.budget_bytes])
-                for rung in sizing.ladder.rungs
-            ),
-        )
-    parts += [Sentence(text=text) for text in _elsewhere(sized)]
-    load = pick(
-        LoadData,
-        sized.load,
-        tolerated_share=sized.tolerated,
-        exits_per_s_seen=round(sized.exits_per_s, 1),
-    )
+        said = tuple(_answer(sized, sizing))
+        parts += _curve(sizing), *(Sentence(text=text) for text in said)
+        transports[sizing.transport] = _data(sized, sizing, " ".join(said))
+    parts += (Sentence(text=text) for text in _elsewhere(sized))
+    seen = round(sized.exits_per_s, 1)
     return Document(
-        title=comparison or f"How large {name(sized.sizings[0].ladder.transport)} has to be",
+        title=comparison or f"How large {name(sized.sizings[0].transport)} has to be",
         subject=first,
         parts=tuple(parts),
         data=pick(
             SizeData,
             sized,
             format=FORMAT,
-            load=load,
+            load=pick(LoadData, sized.load, tolerated_share=sized.tolerated, exits_per_s_seen=seen),
             memory_limit_bytes=sized.limit_bytes,
             comparison=comparison,
             transports=transports,
         ),
+    )
+
+
+def _data(sized: Sized, sizing: Sizing, said: str) -> TransportData:
+    way, wanted = traits(sizing.transport), sizing.recommended_bytes
+    configure: dict[str, int | str] = {}
+    if wanted is not None:
+        configure = {way.setting: _setting(way, wanted, sized.cpus), "wake_up": way.wake_policy}
+    return pick(
+        TransportData,
+        sizing,
+        soft_edge=sizing.soft is not None,
+        configure=configure,
+        sentence=said,
     )
 
 
@@ -165,7 +154,7 @@ def _load(sized: Sized) -> Iterator[str]:
     if load.rate_per_s and sized.exits_per_s < 0.9 * load.rate_per_s:
         yield "Beware: this machine could not make that many exits; what follows holds for fewer."
     disturbed = sum(sizing.disturbed_storms for sizing in sized.sizings)
-    storms = sum(rung.trials for sizing in sized.sizings for rung in sizing.ladder.rungs)
+    storms = sum(rung.trials for sizing in sized.sizings for rung in sizing.rungs)
     if 10 * disturbed >= storms:
         yield (
             f"Beware: {disturbed} of {counted(storms, 'storm')} were disturbed by stolen CPU time "
@@ -180,38 +169,33 @@ def _load(sized: Sized) -> Iterator[str]:
 
 def _curve(sizing: Sizing) -> Table:
     marks = {sizing.minimum_bytes: "minimum", sizing.recommended_bytes: "recommended"}
-    headings = ("storms that lost", "storms", "at most (95 %)", "records lost", "")
     rows = []
-    for rung in sizing.ladder.rungs:
-        shares = rung.bound, sizing.lost_shares[rung.budget_bytes]
-        cells = (
-            *(Cell(text=str(value), value=value) for value in (rung.lossy, rung.trials)),
-            *(Cell(text=share(value), value=value) for value in shares),
-            Cell(text=marks.get(rung.budget_bytes, "")),
-        )
-        heading = Cell(text=size(rung.budget_bytes), value=rung.budget_bytes)
-        rows.append(Row(heading=heading, cells=cells))
+    for rung in sizing.rungs:
+        row = rung_row(rung, rung.bound, rung.own_dropped_share)
+        mark = Cell(text=marks.get(rung.budget_bytes, ""))
+        rows.append(replace(row, cells=(*row.cells, mark)))
+    shown = columns("storms that lost", "storms", "at most (95 %)", "records lost")
     return Table(
-        key=f"loss-{sizing.ladder.transport}",
-        title=f"Loss by budget: {name(sizing.ladder.transport)}",
+        key=f"loss-{sizing.transport}",
+        title=f"Loss by budget: {name(sizing.transport)}",
         corner="budget",
-        columns=tuple(Column(heading=each, numeric=bool(each)) for each in headings),
+        columns=(*shown, *columns("", numeric=False)),
         rows=tuple(rows),
     )
 
 
 def _answer(sized: Sized, sizing: Sizing) -> Iterator[str]:
-    label = name(sizing.ladder.transport).capitalize()
+    label = name(sizing.transport).capitalize()
     minimum, wanted = sizing.minimum_bytes, sizing.recommended_bytes
     if minimum is None or wanted is None:
-        top = sizing.ladder.rungs[-1]
+        top = sizing.rungs[-1]
         within = f" within {size(sized.limit_bytes)} of memory" if sized.limit_bytes else ""
         yield (
             f"{label}: no size{within} is enough. At {size(top.budget_bytes)}, the largest tried, "
-            f"{_lossy(top)}, {share(sizing.lost_shares[top.budget_bytes])} of all."
+            f"{_lossy(top)}, {share(top.own_dropped_share)} of all."
         )
     else:
-        way = traits(sizing.ladder.transport)
+        way = traits(sizing.transport)
         timer = f", or drain by a timer at least every {sized.load.stall_ms:g} ms"
         yield (
             f"{label}: set {_configured(way, wanted, sized.cpus)}, and {way.wake_policy}"
@@ -289,18 +273,19 @@ def _comparison(sized: Sized) -> str:
     """Say which transport needs least, where more than one was tried."""
     if len(sized.sizings) < 2:
         return ""
-    found = {sizing.ladder.transport: sizing.minimum_bytes for sizing in sized.sizings}
-    least = {transport: value for transport, value in found.items() if value is not None}
-    if not least:
-        lost = {
-            each.ladder.transport: each.lost_shares[each.ladder.rungs[-1].budget_bytes]
-            for each in sized.sizings
-        }
-        shares = ", ".join(f"{name(transport)} {share(part)}" for transport, part in lost.items())
+    found = {sizing.transport: sizing.minimum_bytes for sizing in sized.sizings}
+    known = {transport: value for transport, value in found.items() if value is not None}
+    if not known:
+        lost = {e.transport: e.rungs[-1].own_dropped_share for e in sized.sizings}
+        shares = _listed(lost, share)
         best = name(min(lost, key=lost.__getitem__))
         return f"Which buffer: none is large enough; {best} loses least ({shares} of the records)."
-    needs = ", ".join(f"{name(transport)} {size(value)}" for transport, value in least.items())
-    winners = [transport for transport, value in least.items() if value == min(least.values())]
+    needs = _listed(known, size)
+    winners = [name(each) for each, value in known.items() if value == min(known.values())]
     if len(winners) == len(found):
         return f"Which buffer: all need the same for this load ({needs}), data bytes over all CPUs."
-    return f"Which buffer: {' and '.join(map(name, winners))}, needing least ({needs})."
+    return f"Which buffer: {' and '.join(winners)}, needing least ({needs})."
+
+
+def _listed(found: Mapping[str, float], words: Callable[[float], str]) -> str:
+    return ", ".join(f"{name(transport)} {words(value)}" for transport, value in found.items())

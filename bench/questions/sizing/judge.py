@@ -28,41 +28,41 @@ _RUNGS_BELOW: Final = 2  # the edge: a quarter of the minimum is among them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sizing:
+class TriedRung(Rung):
+    """Hold one budget that was tried, and the share of the storms' records that it lost."""
+
+    own_dropped_share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizing(Ladder):
     """Hold what one transport needs. ``rungs_bytes``: all budgets that it can have, ascending."""
 
-    ladder: Ladder
+    rungs: tuple[TriedRung, ...]
     rungs_bytes: tuple[int, ...]
-    lost_shares: dict[int, float]  # of the storm's records, by budget
     margin: float
     consumer_bound: bool = False  # the consumer was never idle in most storms that lost something
     disturbed_storms: int = 0  # that count, though CPU time was stolen or others' processes ended
 
     @property
-    def minimum_bytes(self) -> int | None:
-        """Return the least rung from which on nothing was lost; None if there is none."""
-        return self.ladder.minimum_bytes
-
-    @property
     def recommended_bytes(self) -> int | None:
         """Return the least size from ``margin`` times the minimum on, or else the largest."""
-        minimum_bytes = self.minimum_bytes
-        if minimum_bytes is None:
+        if (least := self.minimum_bytes) is None:
             return None
-        wanted = self.margin * minimum_bytes
-        return next((size for size in self.rungs_bytes if size >= wanted), self.rungs_bytes[-1])
+        larger = (size for size in self.rungs_bytes if size >= self.margin * least)
+        return next(larger, self.rungs_bytes[-1])
 
     @property
     def at_least_size(self) -> bool:
         """Return whether there is no size below the minimum."""
         return self.minimum_bytes == self.rungs_bytes[0]
 
-    def tried(self, budget_bytes: int | None) -> Rung | None:
+    def tried(self, budget_bytes: int | None) -> TriedRung | None:
         """Return the rung of this budget, if it was tried."""
-        return next((r for r in self.ladder.rungs if r.budget_bytes == budget_bytes), None)
+        return next((r for r in self.rungs if r.budget_bytes == budget_bytes), None)
 
     @property
-    def soft(self) -> Rung | None:
+    def soft(self) -> TriedRung | None:
         """Return the rung at a quarter of the minimum, if less than half of its storms lost any.
 
         Then chance decides about losses rather than the load, and the minimum is not sharp.
@@ -89,7 +89,7 @@ def sizing(
         counts = state_of(trial) not in (State.INVALID, State.REDUCED)
         if trial.config.transport == transport and counts and trial.ledger is not None:
             by_budget[trial.config.budget_bytes].append(trial)
-    rungs, shares = [], {}
+    rungs = []
     disturbed, limits = 0, Counter[Bottleneck]()
     for budget_bytes, of_rung in sorted(by_budget.items()):
         # Storms are left out by their conditions, never by their losses, and only if 20 remain.
@@ -99,14 +99,21 @@ def sizing(
         limits.update(map(bottleneck, counted))
         books = [trial.ledger for trial in counted if trial.ledger is not None]
         lossy = sum(book.own_dropped > tolerated * book.own_attempted for book in books)
-        bound = loss_bound(lossy, len(books))
-        rungs.append(Rung(budget_bytes=budget_bytes, trials=len(books), lossy=lossy, bound=bound))
         attempted = sum(book.own_attempted for book in books)
-        shares[budget_bytes] = sum(book.own_dropped for book in books) / max(1, attempted)
+        rungs.append(
+            TriedRung(
+                budget_bytes=budget_bytes,
+                trials=len(books),
+                lossy=lossy,
+                bound=loss_bound(lossy, len(books)),
+                own_dropped_share=sum(book.own_dropped for book in books) / max(1, attempted),
+            )
+        )
     return Sizing(
-        ladder=Ladder(experiment="size", transport=transport, rungs=tuple(rungs)),
+        experiment="size",
+        transport=transport,
+        rungs=tuple(rungs),
         rungs_bytes=tuple(rungs_bytes),
-        lost_shares=shares,
         margin=margin,
         consumer_bound=limits[Bottleneck.CONSUMER] > limits[Bottleneck.BUFFER],
         disturbed_storms=disturbed,
@@ -134,7 +141,7 @@ def next_to_scan(seen: Sizing) -> int | None:
 
 def around_the_edge(seen: Sizing) -> tuple[int, ...]:
     """Return the rungs that need their full number of storms after the scan."""
-    lossy = [r.budget_bytes for r in seen.ladder.rungs if r.lossy]
+    lossy = [r.budget_bytes for r in seen.rungs if r.lossy]
     edge = seen.rungs_bytes.index(lossy[-1]) + 1 if lossy else 0
     return seen.rungs_bytes[max(0, edge - _RUNGS_BELOW) : edge + _CLEAN_RUNGS]
 
@@ -147,7 +154,7 @@ def next_rung(seen: Sizing) -> int | None:
     """
     minimum, wanted = seen.minimum_bytes, seen.recommended_bytes
     if minimum is None or wanted is None:
-        highest = seen.ladder.rungs[-1].budget_bytes
+        highest = seen.rungs[-1].budget_bytes
         return next((size for size in seen.rungs_bytes if size > highest), None)
     below = seen.tried(minimum // 2)
     if below is not None and below.trials < STORMS:

@@ -56,7 +56,7 @@ def measure(search: Search, run: Run, begin: Callable[[Experiment], None]) -> li
         asked = experiment(name, search.chosen, rungs, storms)
         begin(asked)
         trials.extend(run(asked, check_load))
-        by_transport = {seen.ladder.transport: seen for seen in search.judged(trials)}
+        by_transport = {seen.transport: seen for seen in search.judged(trials)}
         for transport, size in rungs:
             rung = by_transport[transport].tried(size)
             if rung is None or rung.trials < least:
@@ -68,7 +68,7 @@ def measure(search: Search, run: Run, begin: Callable[[Experiment], None]) -> li
     while rungs := _pick(search.judged(trials), next_to_scan):
         add("size-scan", rungs, SCAN_STORMS, 1)
     seen = search.judged(trials)
-    edge = [(each.ladder.transport, size) for each in seen for size in around_the_edge(each)]
+    edge = [(each.transport, size) for each in seen for size in around_the_edge(each)]
     add("size", edge, search.storms, search.storms)
     while rungs := _pick(search.judged(trials), next_rung):
         # As many as the scanned ones have by now.
@@ -79,7 +79,7 @@ def measure(search: Search, run: Run, begin: Callable[[Experiment], None]) -> li
 def _pick(
     sizings: Sequence[Sizing], choose: Callable[[Sizing], int | None]
 ) -> list[tuple[str, int]]:
-    chosen = ((seen.ladder.transport, choose(seen)) for seen in sizings)
+    chosen = ((seen.transport, choose(seen)) for seen in sizings)
     return [(transport, size) for transport, size in chosen if size is not None]
 
 

@@ -56,7 +56,7 @@ def scaled(
     backlog = float(np.quantile(backlogs, _QUANTILE))
     least = {}
     for sizing in sizings:
-        way, minimum_bytes = traits(sizing.ladder.transport), sizing.minimum_bytes
+        way, minimum_bytes = traits(sizing.transport), sizing.minimum_bytes
         if minimum_bytes is not None:
             modelled, found = (
                 _least_bytes(way, backlog, cpus, stored_bytes(way, producer))

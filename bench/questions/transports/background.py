@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from operator import attrgetter
 from statistics import median, median_high
 from typing import Final
@@ -16,7 +17,7 @@ from bench.judge.metrics import Unit
 from bench.linux.machine import Machine
 from bench.questions.transports.figures.panels import shown_arms
 from bench.questions.transports.summary import Places, Summary
-from bench.questions.transports.tables import cells, columns
+from bench.questions.transports.tables import cells, columns, quantity
 from bench.questions.transports.words import cpus_words
 from bench.report.document import (
     NONE,
@@ -35,7 +36,6 @@ from bench.report.document import (
 from bench.report.units import clean, number, share, size
 from bench.trial.result import State, TrialResult
 
-_LEVEL: Final = Level.BACKGROUND
 _STATES: Final = ("valid", "noisy", "disturbed", "reduced", "invalid")
 
 
@@ -67,9 +67,8 @@ _WORTHS: Final = {
 
 def background(summary: Summary, places: Places) -> Iterator[Part]:
     """Yield what was measured where, and how to repeat it."""
-    yield from _memory(summary)
-    yield from _noise(summary, places)
-    yield from _repeat(summary)
+    for each in (*_memory(summary), *_noise(summary, places), *_repeat(summary)):
+        yield replace(each, level=Level.BACKGROUND)
 
 
 def _definitions(entries: dict[str, str]) -> Definitions:
@@ -77,9 +76,8 @@ def _definitions(entries: dict[str, str]) -> Definitions:
 
 
 def _memory(summary: Summary) -> Iterator[Part]:
-    yield Heading(text="Memory explained", key="memory", short="Memory", level=_LEVEL)
-    text = "The usual instruments disagree, since each counts something else:"
-    yield Note(text=text, level=_LEVEL)
+    yield Heading(text="Memory explained", key="memory", short="Memory")
+    yield Note(text="The usual instruments disagree, since each counts something else:")
     yield _definitions(EXPLAINED)
     looked = [line for run in summary.runs for line in run.memory]  # else the trials' values
     if rows := tuple(map(_censused, latest(looked)) if looked else _of_trials(summary)):
@@ -91,36 +89,29 @@ def _memory(summary: Summary) -> Iterator[Part]:
             rows=rows,
             hint='"-": an instrument reported nothing; ✓ agrees with the true bytes (mapped: with '
             "its formula).",
-            level=_LEVEL,
         )
-
-
-def _row(transport: str, budget_bytes: int, physical: str, *seen: Cell, reason: str = "") -> Row:
-    return Row(
-        heading=Cell(text=transport, transport=transport),
-        cells=(Cell(text=size(budget_bytes)), Cell(text=physical), *seen),
-        reason=reason,
-    )
 
 
 def _censused(judged: Judged) -> Row:
     line = judged.line
-    return _row(
-        line.transport,
-        line.budget_bytes,
-        number(judged.line.physical_bytes, Unit.BYTES),
-        *(cell(judged, each.key) for each in INSTRUMENTS),
+    taken = map(_bytes, (line.budget_bytes, line.physical_bytes))
+    return Row(
+        heading=Cell(text=line.transport, transport=line.transport),
+        cells=(*taken, *(cell(judged, each.key) for each in INSTRUMENTS)),
         reason="; ".join(dict.fromkeys(line.untold.values())),
     )
 
 
+def _bytes(value: int | None) -> Cell:
+    return quantity(value, Unit.BYTES)
+
+
 def cell(judged: Judged, key: str) -> Cell:
     """Return an instrument's number, marked by whether it is right."""
-    value: int | None = getattr(judged.line, key)
-    worth, text = judged.worths[key], number(value, Unit.BYTES)
-    return Cell(
-        text=f"{text} ✓" if worth is Worth.RIGHT else text,
-        value=value,
+    worth, found = judged.worths[key], _bytes(getattr(judged.line, key))
+    return replace(
+        found,
+        text=f"{found.text} ✓" if worth is Worth.RIGHT else found.text,
         mark=_WORTHS[worth],
         hint=judged.line.untold.get(key, ""),
     )
@@ -134,18 +125,18 @@ def _of_trials(summary: Summary) -> Iterator[Row]:
             arms.setdefault((arm.budget_bytes, arm.transport), arm.trials)
     for (budget_bytes, transport), trials in sorted(arms.items(), key=lambda each: each[0]):
         found = [trial.memory for trial in trials if trial.memory is not None]
-        seen = []
+        shown: list[int | None] = [budget_bytes, found[0].footprint.physical_bytes]
         for each in INSTRUMENTS:
-            values = [getattr(memory.observed, each.key, None) for memory in found]
+            values = (getattr(memory.observed, each.key, None) for memory in found)
             known = [value for value in values if value is not None]
-            middle = median_high(known) if known else None
-            seen.append(Cell(text=number(middle, Unit.BYTES), value=middle))
-        yield _row(transport, budget_bytes, size(found[0].footprint.physical_bytes), *seen)
+            shown.append(median_high(known) if known else None)
+        heading = Cell(text=transport, transport=transport)
+        yield Row(heading=heading, cells=tuple(map(_bytes, shown)))
 
 
 def _noise(summary: Summary, places: Places) -> Iterator[Part]:
     trials = [trial for run in summary.runs for trial in run.trials]
-    yield Heading(text="Noise and trials", key="noise", short="Noise", level=_LEVEL)
+    yield Heading(text="Noise and trials", key="noise", short="Noise")
     yield Table(
         key="states",
         title="Trials by experiment and state; reduced and invalid ones are not compared",
@@ -153,20 +144,16 @@ def _noise(summary: Summary, places: Places) -> Iterator[Part]:
         columns=columns(*_STATES),
         rows=tuple(
             Row(
-                heading=Cell(text=tally.experiment),
-                cells=tuple(
-                    Cell(text=str(count), value=count) for count in attrgetter(*_STATES)(tally)
-                ),
+                heading=Cell(text=each.experiment),
+                cells=cells(*map(str, attrgetter(*_STATES)(each))),
             )
-            for tally in summary.tallies
+            for each in summary.tallies
         ),
-        level=_LEVEL,
     )
     yield _definitions(_met(trials))
     named = [trial for trial in trials if state_of(trial) is not State.VALID]
     if not named:
-        text = "All trials are valid: every ledger balanced, nothing was disturbed."
-        yield Note(text=text, level=_LEVEL)
+        yield Note(text="All trials are valid: every ledger balanced, nothing was disturbed.")
         return
     named.sort(key=lambda trial: _STATES.index(state_of(trial)), reverse=True)
     table = Table(
@@ -175,10 +162,10 @@ def _noise(summary: Summary, places: Places) -> Iterator[Part]:
         corner="trial",
         columns=columns("state", "why", "journal", numeric=False),
         rows=tuple(_named(trial, places) for trial in named),
-        level=_LEVEL,
+        level=Level.BACKGROUND,
     )
     summary_of = f"{counted(len(named), 'trial')} noisy, disturbed, reduced or invalid"
-    yield Fold(key="named", summary=summary_of, parts=(table,), level=_LEVEL)
+    yield Fold(key="named", summary=summary_of, parts=(table,))
 
 
 def _met(trials: list[TrialResult]) -> dict[str, str]:
@@ -189,8 +176,8 @@ def _met(trials: list[TrialResult]) -> dict[str, str]:
     )
     beside = sorted({name for each in met for name in each.neighbours or ()})
     away_s = max(each.away_ns or 0 for each in met) / 1e9
-    exits = f"median {median(others):.0f}, at most {max(others)}"
     stolen = f"median {share(median(steal))}, at most {share(max(steal))}"
+    exits = f"median {median(others):.0f}, at most {max(others)}"
     return {
         "CPU time stolen by the host": stolen,
         "Load average, 1 minute": f"median {median(load):.1f}, at most {max(load):.1f}",
@@ -202,18 +189,15 @@ def _met(trials: list[TrialResult]) -> dict[str, str]:
 
 def _named(trial: TrialResult, places: Places) -> Row:
     line = places.get(id(trial))
+    where = f"{line.path}, line {line.number}" if line is not None else ""
     return Row(
         heading=Cell(text=f"{trial.experiment} {trial.arm} block {trial.block}"),
-        cells=cells(
-            state_of(trial).value,
-            "; ".join(reasons_of(trial)),
-            f"{line.path}, line {line.number}" if line is not None else "",
-        ),
+        cells=cells(state_of(trial).value, "; ".join(reasons_of(trial)), where),
     )
 
 
 def _repeat(summary: Summary) -> Iterator[Part]:
-    yield Heading(text="How to repeat it", key="repeat", short="Repeat", level=_LEVEL)
+    yield Heading(text="How to repeat it", key="repeat", short="Repeat")
     for run in summary.runs:
         header = run.header
         yield Command(text=shlex.join(header.command_line))
@@ -221,19 +205,16 @@ def _repeat(summary: Summary) -> Iterator[Part]:
             text=f"{header.started_utc}: profile {header.profile or 'a single experiment'}, seed "
             f"{header.seed}, {counted(len(run.trials), 'trial')}"
             f"{', resumed' if header.resumed else ''}",
-            level=_LEVEL,
         )
-    machine = summary.machine
+    facts = _facts(summary.machine) if summary.machine is not None else {}
     yield Table(
         key="machine",
         title="Machine and kernel; facts of the kernel are probed from BTF and tracefs",
         corner="fact",
         columns=columns("", numeric=False),
         rows=tuple(
-            Row(heading=Cell(text=fact), cells=cells(value))
-            for fact, value in (_facts(machine).items() if machine is not None else ())
+            Row(heading=Cell(text=fact), cells=cells(value)) for fact, value in facts.items()
         ),
-        level=_LEVEL,
     )
 
 

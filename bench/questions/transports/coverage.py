@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -41,6 +42,7 @@ class Coverage:
 def coverage(runs: Sequence[Run], repeated: Collection[TrialId] = ()) -> Coverage:
     """Return how much of their plans these runs have; ``repeated`` as in the journals' content."""
     recorded = [_of_run(run) for run in runs if run.plans]
+    missing = [what for run in runs for plan in run.plans for what in plan.no_time_for]
     return Coverage(
         runs=len(runs),
         incomplete=sum(not whole for *_, whole in recorded),
@@ -48,9 +50,7 @@ def coverage(runs: Sequence[Run], repeated: Collection[TrialId] = ()) -> Coverag
         planned=sum(planned for planned, _, _ in recorded),
         ran=sum(ran for _, ran, _ in recorded),
         open=any(run.plans[-1].open for run in runs if run.plans),
-        no_time_for=tuple(
-            dict.fromkeys(what for run in runs for plan in run.plans for what in plan.no_time_for)
-        ),
+        no_time_for=tuple(dict.fromkeys(missing)),
         repeated=sum(each in repeated for run in runs if repeated for each in identities(run)),
     )
 
@@ -71,19 +71,14 @@ def _of_run(run: Run) -> tuple[int, int, bool]:
 
 def _spans(stages: Iterable[Stage]) -> Spans:
     """Join what overlaps: a run that was resumed has its plan twice."""
-    spans: Spans = {}
-    for stage in stages:
-        for arm in stage.arms:
-            span = (stage.first_block, stage.first_block + stage.blocks)
-            spans.setdefault((stage.experiment, arm), []).append(span)
-    return {key: _joined(sorted(each)) for key, each in spans.items()}
-
-
-def _joined(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    joined: list[tuple[int, int]] = []
-    for first, end in spans:
-        if joined and first <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
-        elif end > first:
-            joined.append((first, end))
-    return joined
+    spans: Spans = defaultdict(list)
+    for stage in sorted(stages, key=lambda each: each.first_block):
+        first, end = stage.first_block, stage.first_block + stage.blocks
+        for arm in stage.arms if end > first else ():
+            joined = spans[stage.experiment, arm]
+            if joined and first <= joined[-1][1]:
+                first_joined, last = joined.pop()
+                joined.append((first_joined, max(end, last)))
+            else:
+                joined.append((first, end))
+    return spans

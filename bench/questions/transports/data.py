@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from bench.journal.schema import Fault
-from bench.judge.comparison import Comparison, Outcome, Row, Side, Unequal
+from bench.judge.comparison import Comparison, Outcome, Side, Unequal
 from bench.judge.floor import Floor
 from bench.judge.ladder import Rung
 from bench.judge.load import reduced
@@ -19,9 +19,9 @@ from bench.linux.machine import Machine
 from bench.plan.config import Poll
 from bench.questions.transports.coverage import Coverage
 from bench.questions.transports.decision import verdict
-from bench.questions.transports.sentence import sentence
-from bench.questions.transports.standing import Direction, Question, Standing
+from bench.questions.transports.standing import GROUPS, Question, Standing
 from bench.questions.transports.summary import LeftOut, Summary, Tally
+from bench.questions.transports.words import sentence
 from bench.report.document import pick
 
 FORMAT: Final = 2
@@ -180,17 +180,11 @@ def data_of(summary: Summary) -> SummaryData:
 
 
 def _standing(standing: Standing) -> StandingData:
-    groups = ("for_left", "for_right", "equal", "equivalent", "open", "too_few")
-    return pick(
-        StandingData,
-        standing,
-        directions=tuple(map(_direction, standing.directions)),
-        **{name: _wheres(getattr(standing, name)) for name in groups},
+    directions = (
+        pick(DirectionData, each, decided=_wheres(each.decided)) for each in standing.directions
     )
-
-
-def _direction(direction: Direction) -> DirectionData:
-    return pick(DirectionData, direction, decided=_wheres(direction.decided))
+    groups = {name: _wheres(getattr(standing, name)) for name in GROUPS}
+    return pick(StandingData, standing, directions=tuple(directions), **groups)
 
 
 def _wheres(comparisons: tuple[Comparison, ...]) -> tuple[Where, ...]:
@@ -198,19 +192,13 @@ def _wheres(comparisons: tuple[Comparison, ...]) -> tuple[Where, ...]:
 
 
 def _comparison(comparison: Comparison) -> ComparisonData:
-    return pick(
-        ComparisonData,
-        comparison,
-        sentence=sentence(comparison),
-        numbers={row.key: _number(row) for row in comparison.rows},
-    )
-
-
-def _number(row: Row) -> NumberData:
-    return pick(
-        NumberData,
-        row,
-        noise_floor=row.floor,
-        resolvable=row.resolvable,
-        better={-1: "left", 0: None, 1: "right"}[row.better],
-    )
+    numbers = {
+        row.key: pick(
+            NumberData,
+            row,
+            noise_floor=row.floor,
+            better={-1: "left", 0: None, 1: "right"}[row.better],
+        )
+        for row in comparison.rows
+    }
+    return pick(ComparisonData, comparison, sentence=sentence(comparison), numbers=numbers)

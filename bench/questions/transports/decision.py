@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The decision: which side to take, and a sentence on each question."""
+"""The decision: which side to take, a sentence on each question, and the table behind it."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from math import inf
 from typing import Final
 
 from bench.amounts import counted
+from bench.judge.comparison import Comparison
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.ladder import Ladder
 from bench.judge.statistics import FEWEST_BLOCKS, Scale
 from bench.questions.transports.profiles import RINGBUF
-from bench.questions.transports.quality import quality
 from bench.questions.transports.restored import sentence as restored
 from bench.questions.transports.standing import (
     KEYS,
@@ -21,22 +22,26 @@ from bench.questions.transports.standing import (
     Direction,
     Question,
     Standing,
+    lost,
     saving,
 )
 from bench.questions.transports.summary import Summary
+from bench.questions.transports.tables import cells, compared_columns, compared_row
 from bench.questions.transports.words import (
     completeness,
     incomplete,
     listed,
     name,
     place,
+    quality,
     unfit,
     waiting,
 )
-from bench.report.document import Level, Sentence
-from bench.report.units import budget, clean, resolvable, share, size
+from bench.report.document import Cell, Level, Row, Sentence, Table
+from bench.report.units import budget, clean, interval, resolvable, share, size
 from bench.tracer.transports import traits
 
+_MOST_ROWS: Final = 3  # a question
 _CORRECT: Final = (Question.DROPS, Question.ORDER)
 """The questions that come first: what is lost, and in which order records arrive."""
 
@@ -64,42 +69,43 @@ def headline(summary: Summary) -> str:
     A direction counts only where the comparisons carry it (``Standing.directions``). Drops and
     order come first: the rest decides where neither does.
     """
-    left_out = tuple(unfit(summary))
-    if len(left_out) > 1:
-        left_out = (f"Parts could not be compared, for {len(left_out)} reasons given below.",)
+    said = tuple(unfit(summary))
+    if len(said) > 1:
+        said = (f"Parts could not be compared, for {len(said)} reasons given below.",)
     if summary.standings:
-        said = (_advice(first_pair(summary)), *left_out)
+        said = (_advice(first_pair(summary)), *said)
     else:
-        nothing = "Nothing to compare: no experiment has trials of both transports."
-        said = (*left_out, nothing)
+        said = (*said, "Nothing to compare: no experiment has trials of both transports.")
     return incomplete(summary.coverage) + " ".join(said)
 
 
 def first_pair(summary: Summary) -> list[Standing]:
-    """Return the standings of the first pair of transports."""
-    sides = [(each.left, each.right) for each in summary.standings]
-    return [each for each, pair in zip(summary.standings, sides, strict=True) if pair == sides[0]]
+    """Return the standings of the first transport that was compared with the perf buffers."""
+    return [each for each in summary.standings if each.left == summary.standings[0].left]
 
 
 def _advice(standings: Sequence[Standing]) -> str:
-    sides = (standings[0].left, standings[0].right)
-    won = {side: [each for each in standings if _won(each, side)] for side in sides}
-    correct = [side for side in sides if any(each.question in _CORRECT for each in won[side])]
-    best = correct or [side for side in sides if won[side]]
-    gains = {side: listed([*map(_gain, won[side])]) for side in best}
-    if len(best) > 1:
-        return f"It depends: {'; '.join(f'{name(side)} for {gains[side]}' for side in best)}."
-    if not best:
-        nouns = defaultdict[str, list[str]](list)
-        for each in standings:
-            if each.asked:
-                nouns[state(each)].append(WORDS[each.question][0])
-        states = ", ".join(f"{listed(of)} {word}" for word, of in nouns.items())
-        return f"No side is better: {states or 'nothing was measured of both'}."
-    (side,) = best
-    against = [each for each in standings if _won(each, ({*sides} - {side}).pop())]
-    unless = [f"Not for {WORDS[each.question][0]}: {_usual_loss(each, side)}." for each in against]
-    return " ".join((f"Use {name(side)}: {gains[side]}.", *unless))
+    won: dict[str, list[Standing]] = {standings[0].left: [], standings[0].right: []}
+    for each in standings:
+        for side in dict.fromkeys(direction.winner for direction in each.directions):
+            won[side].append(each)
+    correct = [side for side in won if any(each.question in _CORRECT for each in won[side])]
+    match correct or [side for side in won if won[side]]:
+        case []:
+            nouns = defaultdict[str, list[str]](list)
+            for each in standings:
+                if each.asked:
+                    nouns[state(each)].append(WORDS[each.question][0])
+            states = ", ".join(f"{listed(of)} {word}" for word, of in nouns.items())
+            return f"No side is better: {states or 'nothing was measured of both'}."
+        case [side]:
+            unless = [
+                f"Not for {WORDS[each.question][0]}: {_usual_loss(each, side)}."
+                for other in won.keys() - {side}
+                for each in won[other]
+            ]
+            return " ".join((f"Use {name(side)}: {_gains(won[side])}.", *unless))
+    return f"It depends: {'; '.join(f'{name(side)} for {_gains(won[side])}' for side in won)}."
 
 
 def state(standing: Standing) -> str:
@@ -114,40 +120,51 @@ def state(standing: Standing) -> str:
     return "equivalent" if alike else "undecided"
 
 
-def _gain(standing: Standing) -> str:
+def _gains(standings: Iterable[Standing]) -> str:
     """Name what the better side brings, and for cost and latency the condition."""
-    gain = WORDS[standing.question][1]
-    held = "" if standing.question in _CORRECT else waiting(standing.directions[0])
-    return f"{gain} {held}".rstrip()
-
-
-def _won(standing: Standing, side: str) -> bool:
-    return any(direction.winner == side for direction in standing.directions)
+    gains = []
+    for each in standings:
+        held = "" if each.question in _CORRECT else waiting(each.directions[0])
+        gains.append(f"{WORDS[each.question][1]} {held}".rstrip())
+    return listed(gains)
 
 
 def _usual_loss(standing: Standing, side: str) -> str:
     """Return what ``side`` loses in the middle one of the comparisons decided against it."""
-    decided = [each for found in standing.directions for each in found.decided]
-    ordered = sorted(decided, key=partial(saving, standing.question))
+    ordered = _decided(standing)
     middle = ordered[len(ordered) // 2]
-    where = place(middle)
-    if standing.question is Question.MEMORY:  # whatever the storm
-        where = budget(middle.budget)
-    found = middle.row(KEYS[standing.question])
-    if found is None or found.estimate is None or found.estimate.scale is not Scale.RATIO:
+    where, row = _where(standing, middle), middle.row(KEYS[standing.question])
+    if row is None or row.estimate is None or row.estimate.scale is not Scale.RATIO:
         return where
-    ratio = found.estimate.point if side == standing.left else 1 / found.estimate.point
+    ratio = row.estimate.point if side == standing.left else 1 / row.estimate.point
     return f"{100 * (ratio - 1):+.0f} % at {where}" if ratio > 1 else where
+
+
+def _decided(standing: Standing) -> list[Comparison]:
+    """Return the comparisons that were decided, those that carry a direction if any does.
+
+    Those that differ most come last.
+    """
+    decided = [each for found in standing.directions for each in found.decided]
+    decided = decided or [each for _, won in standing.wins for each in won]
+    return sorted(decided, key=partial(saving, standing.question))
+
+
+def _where(standing: Standing, comparison: Comparison) -> str:
+    """Name where a comparison was made; of memory the budget says it, whatever the storm."""
+    memory = standing.question is Question.MEMORY
+    return budget(comparison.budget) if memory else place(comparison)
 
 
 def verdict(summary: Summary) -> tuple[str, ...]:
     """Return the decision on each question, the budget to use, and the quality of the run."""
-    before = (*completeness(summary.coverage), *(load := tuple(unfit(summary))))
+    load = tuple(unfit(summary))
+    before = (*completeness(summary.coverage), *load)
     if not summary.comparisons:
         equal = " under equal loads" if load else ""
         nothing = "There is nothing to compare: no experiment has trials of both transports"
         return (*before, f"{nothing}{equal}.")
-    said = (line for each in summary.standings for line in _decided(summary, each))
+    said = (line for each in summary.standings for line in _answers(summary, each))
     return (*before, *said, *_budgets(summary.ladders), *quality(summary))
 
 
@@ -166,7 +183,7 @@ def _lead(standing: Standing) -> str:
     return f"{noun[0].upper()}{noun[1:]}{of}"
 
 
-def _decided(summary: Summary, standing: Standing) -> Iterator[str]:
+def _answers(summary: Summary, standing: Standing) -> Iterator[str]:
     yield f"{_lead(standing)}: {_answer(standing)}{_violations(standing)}."
     if standing.question is Question.ORDER and standing in first_pair(summary):
         yield from restored(summary)
@@ -189,11 +206,12 @@ def _answer(standing: Standing) -> str:
             return f"the same in every block of {counted(asked, 'comparison')}"
         case "equivalent":
             return f"equivalent within {share(LEAST_MARGIN)}"
-    rows = [each.row(KEYS[standing.question]) for each in standing.open]
     seen = [
         (row.resolvable, row.estimate.scale, row.unit)
-        for row in rows
-        if row is not None and row.estimate is not None and row.resolvable is not None
+        for each in standing.open
+        if (row := each.row(KEYS[standing.question]))
+        and row.estimate
+        and row.resolvable is not None
     ]
     if not seen:
         return "undecided"
@@ -228,35 +246,97 @@ def _violations(standing: Standing) -> str:
     if standing.question is not Question.ORDER or not standing.asked:
         return ""
     asked = standing.comparisons
-    left, right = (
+    counts = (
         f"{sum(side.causal_violations for side in sides):,} violations in "
         f"{sum(side.causal_pairs for side in sides):,} causal pairs"
         for sides in ([each.left for each in asked], [each.right for each in asked])
     )
-    return f": {left} against {right}"
+    return f": {' against '.join(counts)}"
 
 
 def _budgets(ladders: Sequence[Ladder]) -> Iterator[str]:
     """Yield the sentence on the budget to use; transports with the same answer share a clause."""
-    found: dict[str, list[str]] = {}
+    found = defaultdict[tuple[str, str], list[str]](list)
     for ladder in ladders:
-        found.setdefault(_budget(ladder), []).append(name(ladder.transport))
+        found[_budget(ladder)].append(name(ladder.transport))
     if found:
-        said = (what.format(listed(transports)) for what, transports in found.items())
+        said = (f"{take} for {listed(of)}: {why}" for (take, why), of in found.items())
         yield f"Budget: {'; '.join(said)}."
 
 
-def _budget(ladder: Ladder) -> str:
-    least, top = ladder.minimum_bytes, ladder.rungs[-1]
-    where = clean(ladder.experiment).replace("{", "").replace("}", "")
+def _budget(ladder: Ladder) -> tuple[str, str]:
+    """Return the budget to use, and why."""
+    least, where = ladder.minimum_bytes, clean(ladder.experiment)
     if least is None:
-        return (
-            f"above {size(top.budget_bytes)} for {{}}: there {top.lossy} of "
-            f"{counted(top.trials, 'storm')} ({where}) lost something"
-        )
+        top = ladder.rungs[-1]
+        storms = f"{top.lossy} of {counted(top.trials, 'storm')} ({where})"
+        return f"above {size(top.budget_bytes)}", f"there {storms} lost something"
     rung = next(rung for rung in ladder.rungs if rung.budget_bytes == least)
-    return (
-        f"take {size(ladder.recommended_bytes or least)} for {{}}: at {size(least)} none of "
-        f"{counted(rung.trials, 'storm')} ({where}) lost anything, so at most "
-        f"{share(rung.bound)} do"
+    lossless = f"at {size(least)} none of {counted(rung.trials, 'storm')} ({where}) lost anything"
+    take = f"take {size(ladder.recommended_bytes or least)}"
+    return take, f"{lossless}, so at most {share(rung.bound)} do"
+
+
+def decision_table(summary: Summary) -> Table:
+    """Tabulate the numbers behind the decision: for each question the largest differences first."""
+    standings = first_pair(summary)
+    sides = (standings[0].left, standings[0].right)
+    return Table(
+        key="decision",
+        title="The numbers behind it, where the sides differ most",
+        corner="",
+        columns=compared_columns(sides, "95 % interval"),
+        rows=(
+            *(row for each in standings if each.asked for row in _rows(each)),
+            *_least_budgets(summary.ladders, *sides),
+        ),
+        hint="Interval: of the ratio, left over right, or of the difference in points (with a "
+        "sign). ≈ undecided, with the smallest difference that could have been detected.",
     )
+
+
+def _rows(standing: Standing) -> Iterator[Row]:
+    """Yield the most telling comparisons; where none was decided, the closest one."""
+    telling = {_where(standing, each): each for each in _decided(standing)}
+    noun = "CPU a million" if standing.question is Question.CPU else WORDS[standing.question][0]
+    shown = [*telling.values()][: -_MOST_ROWS - 1 : -1] or [_closest(standing)]
+    for at, each in enumerate(shown):
+        where = _where(standing, each)
+        yield from _row(each, KEYS[standing.question], f" {where}" if at else f"{noun}, {where}")
+        if standing.question is Question.LATENCY and not at:
+            yield from _row(each, "latency_p99_ns", " 99th percentile")
+
+
+def _row(comparison: Comparison, key: str, label: str) -> Iterator[Row]:
+    if (row := comparison.row(key)) is not None:
+        between = interval(row.estimate, row.unit).removesuffix(" pt")
+        yield compared_row(comparison, row, label, between)
+
+
+def _closest(standing: Standing) -> Comparison:
+    """Return the comparison that came closest to a decision where none was decided."""
+
+    def worth(each: Comparison) -> float:
+        match standing.question:
+            case Question.DROPS:  # where none or all was lost no side can differ
+                return min(lost(each), 2 - lost(each))
+            case Question.ORDER:
+                return each.left.causal_violations + each.right.causal_violations
+        row = each.row(KEYS[standing.question])
+        return -row.resolvable if row is not None and row.resolvable is not None else -inf
+
+    return max(standing.open or standing.comparisons, key=worth)
+
+
+def _least_budgets(ladders: Sequence[Ladder], *sides: str) -> Iterator[Row]:
+    for experiment in dict.fromkeys(ladder.experiment for ladder in ladders):
+        least = {
+            each.transport: f"above {size(each.rungs[-1].budget_bytes)}"
+            if each.minimum_bytes is None
+            else size(each.minimum_bytes)
+            for each in ladders
+            if each.experiment == experiment
+        }
+        if least.keys() >= {*sides}:
+            heading = Cell(text=f"lossless budget, {clean(experiment)}")
+            yield Row(heading=heading, cells=cells(*map(least.__getitem__, sides), "", ""))

@@ -1,27 +1,49 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The comparison of transports as a document: the verdict, then every comparison."""
+"""The comparison of transports as a document: the verdict, a forest plot, every comparison."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Final
 
-from bench.judge.comparison import Comparison
+from bench.judge.comparison import Comparison, Outcome, Row
+from bench.judge.statistics import Estimate, Scale
 from bench.questions.transports.background import background
 from bench.questions.transports.data import FORMAT, ReportData, data_of
-from bench.questions.transports.decision import headline, sentences
-from bench.questions.transports.decision_table import decision_table
+from bench.questions.transports.decision import decision_table, first_pair, headline, sentences
 from bench.questions.transports.figures import CHARTS, OPENING, figures
-from bench.questions.transports.forest import forest
 from bench.questions.transports.measures import checks, measures, origin
 from bench.questions.transports.restored import table as restored_table
-from bench.questions.transports.sentence import sentence
+from bench.questions.transports.standing import KEYS, Question, Standing
 from bench.questions.transports.summary import Places, Summary
 from bench.questions.transports.tables import LEGEND, comparison_table, ladder_table, overview_table
 from bench.questions.transports.torn import sentence as torn_sentence
 from bench.questions.transports.torn import table as torn_table
-from bench.questions.transports.words import machine_words, place, trouble
-from bench.report.document import Document, Figures, Fold, Heading, Level, Note, Part
+from bench.questions.transports.words import machine_words, place, sentence, trouble
+from bench.report.document import (
+    Document,
+    Effect,
+    Effects,
+    Figures,
+    Fold,
+    Forest,
+    Heading,
+    Level,
+    Note,
+    Part,
+    pick,
+)
+from bench.report.units import budget, interval, point
+
+_TITLES: Final = {
+    Question.DROPS: "Drops: difference of shares",
+    Question.ORDER: "Causal violations: difference of shares",
+    Question.MEMORY: "Memory: ratio",
+    Question.LATENCY: "Median latency: ratio",
+    Question.CPU: "Consumer CPU: ratio",
+    Question.WRITE: "Time of a write: ratio",
+}
 
 
 def document(summary: Summary, places: Places | None = None) -> Document:
@@ -40,16 +62,16 @@ def document(summary: Summary, places: Places | None = None) -> Document:
 
 def _parts(summary: Summary, places: Places | None) -> Iterator[Part]:
     yield from sentences(summary)
+    if summary.torn:
+        yield torn_sentence(summary.torn)
     yield from trouble(summary)
     if places is not None and summary.standings:
-        keys = {id(each): _address(each) for each in summary.comparisons}
         yield Figures(make=lambda: figures(summary, OPENING))
-        yield forest(summary.standings, keys)
+        yield _forest(first_pair(summary))
     if summary.comparisons:
         yield decision_table(summary)
         yield from restored_table(summary)
     if summary.torn:
-        yield torn_sentence(summary.torn)
         yield torn_table(summary.torn)
     if places is not None:
         yield Heading(text="Charts", key="charts", level=Level.BACKGROUND)
@@ -65,16 +87,11 @@ def _comparisons(summary: Summary) -> Iterator[Part]:
     yield Heading(text="All comparisons", key="tables", short="Tables", level=Level.EVIDENCE)
     if summary.comparisons:
         yield overview_table(summary.comparisons)
-    for comparison in summary.comparisons:
-        key = _address(comparison)
-        yield Fold(
-            key=key,
-            summary=place(comparison),
-            gist=sentence(comparison),
-            parts=(comparison_table(key, comparison),),
-        )
+    for each in summary.comparisons:
+        table = comparison_table(_address(each), each)
+        yield Fold(key=table.key, summary=place(each), gist=sentence(each), parts=(table,))
     for ladder in summary.ladders:
-        table = ladder_table(f"ladder-{_words(f'{ladder.experiment} {ladder.transport}')}", ladder)
+        table = ladder_table(_words("ladder", ladder.experiment, ladder.transport), ladder)
         yield Fold(key=table.key, summary=table.title, parts=(table,))
     if summary.comparisons:
         yield Note(text=LEGEND, level=Level.EVIDENCE)
@@ -82,12 +99,63 @@ def _comparisons(summary: Summary) -> Iterator[Part]:
 
 def _address(comparison: Comparison) -> str:
     """Return the address of a comparison on a page, which does not depend on the others."""
-    names = comparison.experiment, comparison.left.arm, comparison.right.arm
-    return _words(" ".join(("comparison", *map(str, names))))
+    return _words("comparison", comparison.experiment, comparison.left.arm, comparison.right.arm)
 
 
-def _words(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+def _words(*names: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", " ".join(names).lower()).strip("-")
+
+
+def _forest(standings: Sequence[Standing]) -> Forest:
+    """Return the forest plot: every comparison of these standings, by question."""
+    first = standings[0]
+    return Forest(
+        key="forest",
+        title=f"Every comparison: {first.left} against {first.right}",
+        groups=tuple(group for each in standings if (group := _group(each))),
+        hint=f"Left of the line {first.left} has less, right of it {first.right}. Line: 95 % "
+        "interval; shade: the margin, noise included; circle: trials in blocks; diamond: within "
+        "the same storms (duet); in colour where a side is better.",
+    )
+
+
+def _group(standing: Standing) -> Effects | None:
+    known = [
+        (each, row, row.estimate)
+        for each in standing.comparisons
+        if (row := each.row(KEYS[standing.question])) and row.estimate
+    ]
+    differ = [each for each in known if each[1].outcome is not Outcome.EQUAL]
+    scales = {estimate.scale for *_, estimate in differ}
+    if len(scales) != 1:
+        return None
+    memory = standing.question is Question.MEMORY
+    if memory:  # which no storm changes: one row for each budget
+        differ.sort(key=lambda each: each[0].left.budget_bytes)
+    first: dict[str, tuple[Comparison, Row, Estimate]] = {}
+    for one in differ:
+        first.setdefault(budget(one[0].budget) if memory else place(one[0]), one)
+    same = len(known) - len(differ)
+    return Effects(
+        title=_TITLES[standing.question],
+        ratio=scales == {Scale.RATIO},
+        rows=tuple(_effect(label, *one) for label, one in first.items()),
+        more=f"{same} more: the same in every block" if same else "",
+    )
+
+
+def _effect(label: str, comparison: Comparison, row: Row, found: Estimate) -> Effect:
+    side = comparison.left if row.better < 0 else comparison.right
+    return pick(
+        Effect,
+        found,
+        label=label,
+        key=_address(comparison),
+        margin=row.margin,
+        words=f"{point(found, row.unit)} ({interval(found, row.unit)})",
+        duet=comparison.duet,
+        better=side.transport if row.better else "",
+    )
 
 
 def report_of(*documents: Document) -> ReportData:

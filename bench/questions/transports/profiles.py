@@ -51,6 +51,7 @@ _EVERY: Final = (2 * PAGE_BYTES, _USUAL_BYTES, MIB)  # the largest holds a whole
 _TIGHT: Final = _EVERY[:2]
 _USUAL: Final = _EVERY[1:2]
 _LARGEST: Final = _EVERY[2:]
+_RUNGS: Final = tuple(PAGE_BYTES << power for power in range(1, (MIB // PAGE_BYTES).bit_length()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,24 +90,20 @@ class _Row:
     kernel_stats: bool = False
     payload_bytes: int = 0
     duet: bool = False  # both transports within the same storms
+    ladder: bool = False  # every rung is one comparison, of storms as long as the scale's ladder
 
 
 def storms(cpus: int) -> dict[Shape, Storm]:
     """Return one storm of each shape, not yet scaled, for ``cpus`` usable CPUs."""
-    workers = max(2, cpus)
+    every, fork, vfork = max(2, cpus), Spawn.FORK, Spawn.VFORK
+    slow = Storm(shape=Shape.TRICKLE, workers=1, spawn=vfork, rate_per_s=2_000.0)
     found = (
-        Storm(shape=Shape.STORM, workers=workers, spawn=Spawn.VFORK),
-        Storm(shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=1_000),
-        Storm(shape=Shape.CHAIN, workers=workers, spawn=Spawn.FORK, depth=8),
-        Storm(shape=Shape.PINGPONG, workers=1, spawn=Spawn.FORK),
-        Storm(shape=Shape.HOTCPU, workers=2, spawn=Spawn.VFORK),
-        Storm(
-            shape=Shape.TRICKLE,
-            workers=1,
-            spawn=Spawn.VFORK,
-            rate_per_s=2_000.0,
-            gap=Gap.EXPONENTIAL,
-        ),
+        Storm(shape=Shape.STORM, workers=every, spawn=vfork),
+        Storm(shape=Shape.BURST, workers=1, spawn=fork, burst_size=1_000),
+        Storm(shape=Shape.CHAIN, workers=every, spawn=fork, depth=8),
+        Storm(shape=Shape.PINGPONG, workers=1, spawn=fork),
+        Storm(shape=Shape.HOTCPU, workers=2, spawn=vfork),
+        replace(slow, gap=Gap.EXPONENTIAL),
     )
     return {storm.shape: storm for storm in found}
 
@@ -136,6 +133,7 @@ _TITLES: Final = {
     "pingpong-busy": f"{_PINGPONG}, polled without a rest?",
     "trickle-busy": f"{_TRICKLE}, polled without a rest?",
     "trickle-timed": f"{_TRICKLE}, drained every 5 ms?",
+    "ladder": "What is the least budget at which 20 storms lose nothing?",
 }
 """The question of each experiment."""
 
@@ -164,8 +162,9 @@ _MORE_ROWS: Final = (
     _Row("pingpong-busy", Shape.PINGPONG, BUSY, _USUAL, least=LEAST_PAIRED),
     _Row("trickle-busy", Shape.TRICKLE, BUSY, _USUAL),
     _Row("trickle-timed", Shape.TRICKLE, TIMED, _USUAL),
+    _Row("ladder", Shape.STORM, budgets_bytes=_RUNGS, ladder=True),
 )
-"""What longer profiles run in addition: other ways to wait."""
+"""What longer profiles run in addition: other ways to wait, and the ladder of budgets."""
 
 
 def sized(storm: Storm, *, seconds: float, least: int = 1) -> Storm:
@@ -181,10 +180,11 @@ def _experiment(row: _Row, scale: _Scale, cpus: int) -> Experiment:
     if row.paced:
         storm = replace(storm, rate_per_s=min(_PACED_PER_S * cpus, MOST_PER_S))
         least = round(storm.rate_per_s * 1.5 * STALLED.stall_ms / 1e3)
+    seconds = scale.ladder_s if row.ladder else scale.storm_s * row.seconds
     config = TrialConfig(
         transport="none",
         budget_bytes=0,
-        storm=sized(storm, seconds=scale.storm_s * row.seconds, least=least),
+        storm=sized(storm, seconds=seconds, least=least),
         producer=Producer(payload_bytes=row.payload_bytes),
         consumer=row.consumer,
         kernel_stats=row.kernel_stats,
@@ -206,24 +206,10 @@ def _experiment(row: _Row, scale: _Scale, cpus: int) -> Experiment:
         config=config,
         sides=[Side(transport=find(each), producer=config.producer) for each in TRANSPORTS],
         budgets_bytes=sorted((*row.budgets_bytes, *between_bytes)),
-        blocks=scale.blocks,
+        blocks=LADDER_STORMS if row.ladder else scale.blocks,
         cpus=cpus,
         baselines=row.baselines,
         twins_at=_USUAL_BYTES if row.twins else None,
-    )
-
-
-def _ladder(scale: _Scale, cpus: int) -> Experiment:
-    """Double budgets from 2 data pages on; every rung is one comparison."""
-    storm = sized(storms(cpus)[Shape.STORM], seconds=scale.ladder_s)
-    return compose(
-        name="ladder",
-        title="What is the least budget at which 20 storms lose nothing?",
-        config=TrialConfig(transport="none", budget_bytes=0, storm=storm),
-        sides=[Side(transport=find(each)) for each in TRANSPORTS],
-        budgets_bytes=(PAGE_BYTES << power for power in range(1, (MIB // PAGE_BYTES).bit_length())),
-        blocks=LADDER_STORMS,
-        cpus=cpus,
     )
 
 
@@ -257,8 +243,6 @@ def profile(name: str, cpus: Sequence[int]) -> Profile:
     rows = _ROWS + (_MORE_ROWS if scale.ladder_s else ())
     lacking = [row for row in rows if count < max(row.shape.cpus, 1 + row.duet)]
     experiments = tuple(_experiment(row, scale, count) for row in rows if row not in lacking)
-    if scale.ladder_s:
-        experiments += (_ladder(scale, count),)
     needs = (f"{row.name}: left out, it needs two CPUs and may use one" for row in lacking)
     return Profile(name=name, experiments=experiments, left_out=(*needs, *omitted(experiments)))
 

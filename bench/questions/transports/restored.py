@@ -6,22 +6,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from bench.judge.comparison import Comparison
+from bench.judge.comparison import Comparison, Side
 from bench.judge.metrics import Unit
 from bench.judge.restored import OrderRestored
 from bench.measure.restoring import Sorting
 from bench.questions.transports.standing import Question, bears
 from bench.questions.transports.summary import Summary
-from bench.questions.transports.tables import columns
+from bench.questions.transports.tables import cells, columns, unwanted
 from bench.questions.transports.words import name, place
-from bench.report.document import NONE, Cell, Mark, Row, Table
-from bench.report.units import clean, number, size, time
+from bench.report.document import NONE, Cell, Level, Row, Table
+from bench.report.units import clean, number, time
 from bench.tracer.transports import traits
 
-_WAYS: Final = {
-    Sorting.MERGE: "+ merge",
-    Sorting.HEAP: "+ heap",
-    Sorting.WATERMARK: "+ watermark",
+_NUMBERS: Final = {
+    "p50": ("+", "added_p50_ns", Unit.NS),
+    "p99": ("+", "added_p99_ns", Unit.NS),
+    "held": ("", "held_bytes", Unit.BYTES),
+    "CPU/million": ("", "cpu_s_per_million", Unit.SECONDS),
 }
 HINT: Final = (
     "The same records, sorted as tracers sort them. Merge: by CPU, what each round of reading "
@@ -40,11 +41,8 @@ def _worst(summary: Summary) -> tuple[Comparison, dict[Sorting, OrderRestored]] 
     found = []
     for each in summary.comparisons:
         left, right = each.left, each.right
-        ways = {
-            way.by: way
-            for way in summary.restored
-            if (way.experiment, way.arm) == (each.experiment, right.arm)
-        }
+        arm = (each.experiment, right.arm)
+        ways = {way.by: way for way in summary.restored if (way.experiment, way.arm) == arm}
         worse = left.causal_violations < right.causal_violations
         first = left.transport == summary.comparisons[0].left.transport
         if first and worse and ways.keys() == {*Sorting} and bears(Question.ORDER, each):
@@ -58,11 +56,13 @@ def sentence(summary: Summary) -> Iterator[str]:
         return
     comparison, ways = found
     heap, merge = ways[Sorting.HEAP], ways[Sorting.MERGE]
+    held = "no hold-back needed"
+    if heap.hold_most_ns:
+        held = f"hold-back up to {time(heap.hold_most_ns)} (median {time(heap.hold_ns)})"
     yield (
-        f"Order restored: {name(comparison.right.transport)} with a heap that holds records back "
-        f"for up to {time(heap.hold_most_ns)} (median over trials: {time(heap.hold_ns)}): "
+        f"Order restored: {name(comparison.right.transport)} sorted by a heap, {held}: "
         f"{heap.causal_violations:,} violations in {heap.causal_pairs:,} causal pairs, at "
-        f"+{time(heap.added_p50_ns)} median latency; merged by CPU without holding back: "
+        f"+{time(heap.added_p50_ns)} median latency; merged by CPU without hold-back: "
         f"{merge.causal_violations:,} ({place(comparison)})."
     )
 
@@ -72,53 +72,34 @@ def table(summary: Summary) -> Iterator[Table]:
     if (found := _worst(summary)) is None:
         return
     comparison, ways = found
-    left, right = comparison.left, comparison.right
-    other, short = (clean(traits(side.transport).short) for side in (left, right))
+    least = _as_delivered(comparison.right)
     yield Table(
         key="restored",
-        title=f"Order restored: {short} and sorting, {place(comparison)}",
+        title=f"Order restored: {least.heading.text} and sorting, {place(comparison)}",
         corner="",
-        columns=columns("hold-back", "p50", "p99", "held", "CPU/million", "left"),
-        rows=(
-            _as_delivered(short, right.transport, right.causal_violations),
-            *map(_row, ways.values()),
-            _as_delivered(other, left.transport, left.causal_violations),
-        ),
+        columns=columns("hold-back", *_NUMBERS, "left"),
+        rows=(least, *map(_row, ways.values()), _as_delivered(comparison.left)),
         hint=HINT,
+        level=Level.EVIDENCE,
     )
 
 
-def _as_delivered(label: str, transport: str, violations: int) -> Row:
+def _as_delivered(side: Side) -> Row:
     return Row(
-        heading=Cell(text=label, transport=transport),
-        cells=(Cell(text="none"), *[Cell(text=NONE)] * 4, _left(violations)),
+        heading=Cell(text=clean(traits(side.transport).short), transport=side.transport),
+        cells=(*cells("none", *[NONE] * len(_NUMBERS)), unwanted(side.causal_violations)),
     )
 
 
 def _row(way: OrderRestored) -> Row:
-    return Row(
-        heading=Cell(text=_WAYS[way.by]),
-        cells=(
-            _hold(way),
-            Cell(text=f"+{time(way.added_p50_ns)}", value=way.added_p50_ns),
-            Cell(text=f"+{time(way.added_p99_ns)}", value=way.added_p99_ns),
-            Cell(text=size(round(way.held_bytes)), value=way.held_bytes),
-            Cell(text=number(way.cpu_s_per_million, Unit.SECONDS), value=way.cpu_s_per_million),
-            _left(way.causal_violations),
-        ),
-        under=True,
-    )
+    found = [(sign, getattr(way, key), unit) for sign, key, unit in _NUMBERS.values()]
+    numbers = (Cell(text=f"{sign}{number(n, unit)}", value=n) for sign, n, unit in found)
+    cells_of = (_hold(way), *numbers, unwanted(way.causal_violations))
+    return Row(heading=Cell(text=f"+ {way.by}"), cells=cells_of, under=True)
 
 
 def _hold(way: OrderRestored) -> Cell:
-    if way.by is Sorting.MERGE:
-        return Cell(text="none", value=0)
-    text = time(way.hold_ns)
+    text = "none" if way.by is Sorting.MERGE else time(way.hold_ns)
     if way.by is Sorting.HEAP and way.hold_most_ns > way.hold_ns:
         text += f" ({time(way.hold_most_ns)})"
     return Cell(text=text, value=way.hold_ns)
-
-
-def _left(violations: int) -> Cell:
-    mark = Mark.OPEN if violations else Mark.NONE
-    return Cell(text=f"{violations:,}", value=violations, mark=mark)

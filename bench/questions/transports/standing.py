@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -62,7 +62,7 @@ class Standing:
     @property
     def comparisons(self) -> _Comparisons:
         """Return the comparisons that bear on the question."""
-        return (*self.for_left, *self.for_right, *self.equal, *self._others)
+        return tuple(each for group in GROUPS for each in getattr(self, group))
 
     @property
     def _others(self) -> _Comparisons:
@@ -106,14 +106,13 @@ class Standing:
         """Return the direction of all comparisons, or of those with one way to wait."""
 
         def among(comparisons: _Comparisons) -> _Comparisons:
-            return tuple(each for each in comparisons if poll is None or each.poll is poll)
+            return tuple(each for each in comparisons if poll in (None, each.poll))
 
-        wins = [(side, found) for side, won in self.wins if (found := among(won))]
-        if len(wins) != 1 or len(wins[0][1]) < len(among(self._others)):
-            return None
-        return Direction(
-            winner=wins[0][0], decided=wins[0][1], polls=() if poll is None else (poll,)
-        )
+        match [(side, found) for side, won in self.wins if (found := among(won))]:
+            case [(side, decided)] if len(decided) >= len(among(self._others)):
+                polls = () if poll is None else (poll,)
+                return Direction(winner=side, decided=decided, polls=polls)
+        return None
 
 
 def saving(question: Question, comparison: Comparison) -> float:
@@ -128,25 +127,6 @@ def lost(comparison: Comparison) -> float:
     return sum(side.own_dropped / side.own_attempted for side in sides if side.own_attempted)
 
 
-def _alone(comparison: Comparison) -> bool:
-    """Return whether each arm had the storm and the machine to itself."""
-    return not comparison.duet
-
-
-def _ordered(comparison: Comparison) -> bool:
-    return min(comparison.left.fewest_pairs, comparison.right.fewest_pairs) >= LEAST_PAIRS
-
-
-def _lossless(comparison: Comparison) -> bool:
-    # A transport that drops looks faster than it is.
-    return comparison.left.own_dropped == comparison.right.own_dropped == 0
-
-
-def _delivered_soon(comparison: Comparison) -> bool:
-    # What is read only after the storm has waited for its end, whatever carried it.
-    return _lossless(comparison) and comparison.poll is not Poll.STOPPED
-
-
 KEYS: Final = {
     Question.DROPS: "own_dropped_share",
     Question.ORDER: "causal_violation_share",
@@ -157,15 +137,10 @@ KEYS: Final = {
 }
 """The number that answers each question."""
 
-_BEARS: Final[dict[Question, Callable[[Comparison], bool]]] = {
-    Question.DROPS: _alone,
-    Question.ORDER: _ordered,
-    Question.MEMORY: _alone,
-    Question.LATENCY: _delivered_soon,
-    Question.CPU: _lossless,
-    Question.WRITE: _lossless,  # a refused write is another call
-}
-_GROUPS: Final = {
+GROUPS: Final = ("for_left", "for_right", "equal", "equivalent", "open", "too_few")
+"""Of a standing: every comparison that bears on its question is in one of them."""
+
+_UNDECIDED: Final = {
     Outcome.TOO_FEW: "too_few",
     Outcome.EQUAL: "equal",
     Outcome.EQUIVALENT: "equivalent",
@@ -174,7 +149,17 @@ _GROUPS: Final = {
 
 def bears(question: Question, comparison: Comparison) -> bool:
     """Return whether the comparison bears on the question."""
-    return _BEARS[question](comparison)
+    sides = (comparison.left, comparison.right)
+    # A transport that drops looks faster than it is, and a refused write is another call.
+    lossless = not any(side.own_dropped for side in sides)
+    match question:
+        case Question.DROPS | Question.MEMORY:  # each arm has the storm and the machine to itself
+            return not comparison.duet
+        case Question.ORDER:
+            return min(side.fewest_pairs for side in sides) >= LEAST_PAIRS
+        case Question.LATENCY:  # what is read only after the storm has waited for its end
+            return lossless and comparison.poll is not Poll.STOPPED
+    return lossless
 
 
 def _stand(question: Question, comparisons: Sequence[Comparison]) -> Standing:
@@ -187,12 +172,10 @@ def _stand(question: Question, comparisons: Sequence[Comparison]) -> Standing:
     ]
     # Duets resolve 2 % where blocks resolve a third: where there are duets, they alone count.
     asked = [each for each in asked if each[0].duet] or asked
-    groups: dict[str, _Comparisons] = dict.fromkeys(
-        ("for_left", "for_right", "equal", "equivalent", "open", "too_few"), ()
-    )
+    groups: dict[str, _Comparisons] = dict.fromkeys(GROUPS, ())
     for (comparison, row, _), p in zip(asked, holm([p for *_, p in asked]), strict=True):
         decided = {-1: "for_left", 1: "for_right"} if p < _LEVEL else {}
-        groups[_GROUPS.get(row.outcome) or decided.get(row.better, "open")] += (comparison,)
+        groups[_UNDECIDED.get(row.outcome) or decided.get(row.better, "open")] += (comparison,)
     first = comparisons[0]
     left, right = first.left.transport, first.right.transport
     return Standing(question=question, left=left, right=right, **groups)

@@ -44,8 +44,8 @@ class Tally:
 
     @property
     def trials(self) -> int:
-        """All trials of the experiment."""
-        return self.valid + self.noisy + self.disturbed + self.invalid + self.reduced
+        """Return how many trials the experiment has."""
+        return sum(getattr(self, state) for state in State)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ class Summary:
 
     @property
     def trials(self) -> int:
-        """All trials, invalid ones included."""
+        """Return how many trials there are, invalid ones included."""
         return sum(tally.trials for tally in self.tallies)
 
 
@@ -98,11 +98,8 @@ def _summarise(
         profiles=tuple(dict.fromkeys(profiles)),
         seeds=tuple(dict.fromkeys(seeds)),
         tallies=tuple(
-            Tally(
-                experiment=samples.name,
-                **{state.value: samples.states.get(state, 0) for state in State},
-            )
-            for samples in filed
+            Tally(experiment=each.name, **{state: each.states.get(state, 0) for state in State})
+            for each in filed
         ),
         invalid=tuple(trial for samples in filed for trial in samples.invalid),
         comparisons=comparisons,
@@ -163,12 +160,9 @@ def by_machine(content: JournalContent) -> list[list[Run]]:
     for run in content.runs:
         # The cost is measured anew by every run.
         plain = asdict(replace(run.header.machine, wakeup_cost_ns=None))
-        alike = of_machine[json.dumps(plain, sort_keys=True)]
-        means = dict(_meanings(run))
+        alike, means = of_machine[json.dumps(plain, sort_keys=True)], dict(_meanings(run))
         agreeing = (
-            (runs, known)
-            for runs, known in alike
-            if all(known.get(name, config) == config for name, config in means.items())
+            each for each in alike if all(each[1].get(name, to) == to for name, to in means.items())
         )
         runs, known = next(agreeing, ([], {}))
         if not runs:

@@ -3,57 +3,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import Any, Final
 
 from bench.errors import MachineUnfit
-from bench.journal.schema import JournalContent, Run
+from bench.journal.schema import JournalContent
 from bench.judge.load import reasons_of, state_of
 from bench.judge.numbers import NUMBERS
 from bench.trial.result import TrialResult
 
 _FORMULA: Final = r"^['=+\-@\t\r\n]"
-
-
-def _row(number: int, run: Run, trial: TrialResult) -> dict[str, Any]:
-    machine, neighbours = run.header.machine, trial.conditions.neighbours
-    return {
-        "run": number,
-        "hostname": machine.hostname,
-        "kernel_release": machine.kernel_release,
-        "cpus_online": machine.cpus_online,
-        "usable_cpus": machine.usable_cpus,
-        "profile": run.header.profile,
-        "seed": run.header.seed,
-        "experiment": trial.experiment,
-        "arm": trial.arm,
-        "block": trial.block,
-        "position": trial.position,
-        "transport": trial.config.transport,
-        "budget_bytes": trial.config.budget_bytes,
-        "shape": trial.config.storm.shape.value,
-        "poll": trial.config.consumer.poll.value,
-        "wake": trial.config.producer.wake.value,
-        "payload_bytes": trial.config.producer.payload_bytes,
-        "started_utc": trial.started_utc,
-        "state": state_of(trial).value,
-        "reasons": "; ".join(reasons_of(trial)),
-        "steal_share": trial.conditions.steal_share,
-        "load_1m": trial.conditions.load_1m,
-        "other_exits": trial.conditions.other_exits,
-        "away_ns": trial.conditions.away_ns,
-        "neighbours": None if neighbours is None else ", ".join(neighbours),
-        **{each.key: each.of(trial) for each in NUMBERS.values()},
-        "latency_histogram": trial.latency.histogram if trial.latency is not None else None,
-    }
+_OF_MACHINE: Final = ("hostname", "kernel_release", "cpus_online", "usable_cpus")
 
 
 def rows(content: JournalContent) -> Iterator[dict[str, Any]]:
     """Yield every trial, invalid ones too; ``run`` counts from 0 in the journals' order."""
     for number, run in enumerate(content.runs):
+        header = _fields(run.header, ("profile", "seed"))
+        of_run = {"run": number, **_fields(run.header.machine, _OF_MACHINE), **header}
         for trial in run.trials:
-            yield _row(number, run, trial)
+            yield of_run | _of_trial(trial)
+
+
+def _fields(source: object, names: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(source, name) for name in names}
+
+
+def _of_trial(trial: TrialResult) -> dict[str, Any]:
+    config, neighbours = trial.config, trial.conditions.neighbours
+    return {
+        **_fields(trial, ("experiment", "arm", "block", "position")),
+        **_fields(config, ("transport", "budget_bytes")),
+        "shape": config.storm.shape.value,
+        "poll": config.consumer.poll.value,
+        "wake": config.producer.wake.value,
+        "payload_bytes": config.producer.payload_bytes,
+        "started_utc": trial.started_utc,
+        "state": state_of(trial).value,
+        "reasons": "; ".join(reasons_of(trial)),
+        **_fields(trial.conditions, ("steal_share", "load_1m", "other_exits", "away_ns")),
+        "neighbours": None if neighbours is None else ", ".join(neighbours),
+        **{each.key: each.of(trial) for each in NUMBERS.values()},
+        "latency_histogram": trial.latency.histogram if trial.latency is not None else None,
+    }
 
 
 def require_polars() -> None:

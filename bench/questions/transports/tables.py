@@ -3,19 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from bench.amounts import counted
 from bench.judge.comparison import Comparison, Outcome, Row, Side
 from bench.judge.floor import LEAST_MARGIN
-from bench.judge.ladder import Ladder
-from bench.measure.latency import Percentiles
+from bench.judge.ladder import Ladder, Rung
+from bench.judge.metrics import Unit
 from bench.questions.transports.words import name, place
 from bench.report.document import NONE, Cell, Column, Evidence, Level, Mark, Table
 from bench.report.document import Row as Shown
-from bench.report.units import clean, interval, number, point, resolvable, share, size, time
+from bench.report.units import clean, interval, number, point, resolvable, share, time
 
 LEGEND: Final = (
     "Better: the side, if the 95 % interval lies beyond the margin (2 %, or the A/A "
@@ -26,37 +26,36 @@ LEGEND: Final = (
     "value is the median over blocks (of shares the mean), the left one is that times the ratio, "
     "or plus the difference."
 )
+_SIGNS: Final = {
+    Outcome.EQUIVALENT: f"= within {share(LEAST_MARGIN)}",
+    Outcome.EQUAL: "=",
+    Outcome.TOO_FEW: "few blocks",
+}
+"""Shown where neither side is better."""
+
 _OVERVIEW: Final = {
     "own_dropped_share": "dropped",
     "causal_violation_share": "violations",
     "latency_p50_ns": "p50",
     "latency_p99_ns": "p99",
 }
-
-
-def _pooled(key: str, side: Side) -> str | None:
-    return None if side.latency is None else time(getattr(side.latency, key))
-
-
-_EXPLAINED: Final[dict[str, tuple[tuple[str, Callable[[Side], str | None]], ...]]] = {
-    "own_dropped_share": (
-        ("records", lambda side: f"{side.own_dropped:,}/{side.own_attempted:,}"),
-        ("trials that dropped", lambda side: f"{side.lossy:,}/{side.trials:,}"),
-    ),
-    "causal_violation_share": (
-        ("of causal pairs", lambda side: f"{side.causal_violations:,}/{side.causal_pairs:,}"),
-    ),
-    "latency_max_ns": tuple(
-        (f"all records pooled, {words}", partial(_pooled, f"{key}_ns"))
-        for words, key in (("p50", "p50"), ("p99", "p99"), ("p99.9", "p999"), ("max", "max"))
-    ),
-}
-"""Sums that explain a number, where both sides have them."""
+_TOO_LONG: Final = "p50, p99 too long by at most"
+_POOLED: Final = {"p50": "p50_ns", "p99": "p99_ns", "p99.9": "p999_ns", "max": "max_ns"}
 
 
 def columns(*headings: str, numeric: bool = True) -> tuple[Column, ...]:
     """Return columns that differ in their headings alone."""
     return tuple(Column(heading=each, numeric=numeric) for each in headings)
+
+
+def quantity(value: float | None, unit: Unit = Unit.COUNT, mark: Mark = Mark.NONE) -> Cell:
+    """Return the cell of a number."""
+    return Cell(text=number(value, unit), value=value, mark=mark)
+
+
+def unwanted(count: int) -> Cell:
+    """Return the cell of a count that should be 0, marked where it is not."""
+    return quantity(count, mark=Mark.OPEN if count else Mark.NONE)
 
 
 def cells(*texts: str) -> tuple[Cell, ...]:
@@ -73,20 +72,30 @@ def compared_columns(sides: Sequence[str], *between: str) -> tuple[Column, ...]:
     )
 
 
-def better(comparison: Comparison, row: Row) -> Cell:
+def compared_row(comparison: Comparison, row: Row, label: str, *between: str) -> Shown:
+    """Return one number of both sides, what lies between them, and which is better."""
+    found = row.estimate
+    return Shown(
+        heading=Cell(text=label.strip()),
+        cells=(
+            *(quantity(value, row.unit) for value in (row.left, row.right)),
+            *cells(*between),
+            _better(comparison, row),
+        ),
+        under=label.startswith(" "),
+        evidence=Evidence(low=found.low, high=found.high) if found is not None else None,
+    )
+
+
+def _better(comparison: Comparison, row: Row) -> Cell:
     """Name the better side, or the sign of why there is none."""
     if row.better:
         side = clean((comparison.left if row.better < 0 else comparison.right).transport)
         return Cell(text=side, mark=Mark.GOOD, transport=side)
-    signs = {
-        Outcome.EQUIVALENT: f"= within {share(LEAST_MARGIN)}",
-        Outcome.EQUAL: "=",
-        Outcome.TOO_FEW: "few blocks",
-    }
+    text = _SIGNS.get(row.outcome, "")
     if row.outcome is Outcome.UNDECIDED and row.estimate and row.resolvable is not None:
-        least = resolvable(row.resolvable, row.estimate.scale, row.unit)
-        return Cell(text=f"≈ {least}", mark=Mark.SOFT)
-    return Cell(text=signs.get(row.outcome, ""), mark=Mark.SOFT)
+        text = f"≈ {resolvable(row.resolvable, row.estimate.scale, row.unit)}"
+    return Cell(text=text, mark=Mark.SOFT)
 
 
 def comparison_table(key: str, comparison: Comparison) -> Table:
@@ -106,36 +115,37 @@ def _numbers(comparison: Comparison) -> Iterator[Shown]:
     left, right = comparison.left, comparison.right
     group = comparison.rows[0].group if comparison.rows else None
     for row in comparison.rows:
-        found, unit = row.estimate, row.unit
-        values = (number(value, unit) for value in (row.left, row.right))
-        texts = cells(*values, point(found, unit), interval(found, unit))
-        yield Shown(
-            heading=Cell(text=row.label.strip()),
-            cells=(*texts, better(comparison, row)),
-            begins=row.group is not group,
-            under=row.label.startswith(" "),
-            evidence=Evidence(low=found.low, high=found.high) if found is not None else None,
-        )
+        between = point(row.estimate, row.unit), interval(row.estimate, row.unit)
+        found = compared_row(comparison, row, row.label, *between)
+        yield replace(found, begins=row.group is not group)
         group = row.group
-        for label, text in _EXPLAINED.get(row.key, ()):
-            yield from _sums(label, text(left), text(right))
-        errors = [side.latency_error for side in (left, right)]
-        if row.key == "latency_max_ns" and any(each and each.count for each in errors):
-            yield from _sums("p50, p99 too long by at most", *map(_too_long, errors))
-        if row.key == "own_dropped_share":
-            for kind in dict.fromkeys((*left.lost_told, *right.lost_told)):
-                counts = (side.lost_told.get(kind) for side in (left, right))
-                shown = (NONE if count is None else f"{count:,}" for count in counts)
-                yield from _sums(f"{clean(kind)}, by kernel", *shown)
+        one, other = _sums(row.key, left), _sums(row.key, right)
+        if not any(e and e.count for e in (left.latency_error, right.latency_error)):
+            one.pop(_TOO_LONG, None)
+            other.pop(_TOO_LONG, None)
+        for label in dict.fromkeys((*one, *other)):
+            sums = cells(one.get(label, NONE), other.get(label, NONE), "", "", "")
+            yield Shown(heading=Cell(text=label), cells=sums, under=True)
 
 
-def _too_long(error: Percentiles | None) -> str:
-    return NONE if error is None else f"{time(error.p50_ns)}, {time(error.p99_ns)}"
-
-
-def _sums(label: str, left: str | None, right: str | None) -> Iterator[Shown]:
-    if left is not None and right is not None:
-        yield Shown(heading=Cell(text=label), cells=cells(left, right, "", "", ""), under=True)
+def _sums(key: str, side: Side) -> dict[str, str]:
+    """Return the sums of one side that explain a number."""
+    match key:
+        case "own_dropped_share":
+            return {
+                "records": f"{side.own_dropped:,}/{side.own_attempted:,}",
+                "trials that dropped": f"{side.lossy:,}/{side.trials:,}",
+                **{f"{clean(kind)}, by kernel": f"{n:,}" for kind, n in side.lost_told.items()},
+            }
+        case "causal_violation_share":
+            return {"of causal pairs": f"{side.causal_violations:,}/{side.causal_pairs:,}"}
+        case "latency_max_ns" if side.latency is not None:
+            pooled, error = side.latency, side.latency_error
+            sums = {f"all records pooled, {e}": time(getattr(pooled, _POOLED[e])) for e in _POOLED}
+            if error is not None:
+                sums[_TOO_LONG] = f"{time(error.p50_ns)}, {time(error.p99_ns)}"
+            return sums
+    return {}
 
 
 def overview_table(comparisons: Sequence[Comparison]) -> Table:
@@ -151,20 +161,18 @@ def overview_table(comparisons: Sequence[Comparison]) -> Table:
 
 
 def _both(comparison: Comparison) -> Iterator[Shown]:
-    rows = [comparison.row(key) for key in _OVERVIEW]
     sides = (comparison.left, place(comparison), -1), (comparison.right, "", 1)
     for side, heading, sign in sides:
         transport = Cell(text=side.transport, transport=side.transport)
-        numbers = (_overview_cell(row, sign) for row in rows)
+        numbers = (_overview_cell(comparison.row(key), sign) for key in _OVERVIEW)
         yield Shown(heading=Cell(text=heading), cells=(transport, *numbers))
 
 
 def _overview_cell(row: Row | None, sign: int) -> Cell:
     if row is None:
         return Cell(text=NONE)
-    value = row.left if sign < 0 else row.right
     mark = Mark.GOOD if row.better == sign else Mark.NONE
-    return Cell(text=number(value, row.unit), value=value, mark=mark)
+    return quantity(row.left if sign < 0 else row.right, row.unit, mark)
 
 
 def ladder_table(key: str, ladder: Ladder) -> Table:
@@ -174,16 +182,16 @@ def ladder_table(key: str, ladder: Ladder) -> Table:
         title=f"Loss by budget: {name(ladder.transport)}, {ladder.experiment}",
         corner="budget",
         columns=columns("storms that lost", "storms", "probability", "at most (95 %)"),
-        rows=tuple(
-            Shown(
-                heading=Cell(text=size(rung.budget_bytes), value=rung.budget_bytes),
-                cells=(
-                    Cell(text=str(rung.lossy), value=rung.lossy),
-                    Cell(text=str(rung.trials), value=rung.trials),
-                    Cell(text=share(rung.lossy / rung.trials), value=rung.lossy / rung.trials),
-                    Cell(text=share(rung.bound), value=rung.bound),
-                ),
-            )
-            for rung in ladder.rungs
+        rows=tuple(rung_row(rung, rung.lossy / rung.trials, rung.bound) for rung in ladder.rungs),
+    )
+
+
+def rung_row(rung: Rung, *shares: float) -> Shown:
+    """Return how many storms lost something at one budget, of how many, and such shares."""
+    return Shown(
+        heading=quantity(rung.budget_bytes, Unit.BYTES),
+        cells=(
+            *map(quantity, (rung.lossy, rung.trials)),
+            *(quantity(each, Unit.SHARE) for each in shares),
         ),
     )

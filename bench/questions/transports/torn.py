@@ -8,9 +8,9 @@ from typing import Final
 
 from bench.judge.torn import Torn
 from bench.plan.config import Attach
-from bench.questions.transports.tables import columns
+from bench.questions.transports.tables import columns, quantity, unwanted
 from bench.questions.transports.words import listed, name
-from bench.report.document import Cell, Mark, Row, Sentence, Table
+from bench.report.document import Cell, Level, Row, Sentence, Table
 from bench.report.units import clean
 from bench.tracer.transports import traits
 
@@ -40,11 +40,9 @@ def sentence(found: Sequence[Torn]) -> Sentence:
         if e.torn
     ]
     whole = sum(e.delivered for e in found if not e.torn)
-    if not said:
-        text = f"none of {whole:,} records, on any of {len(found)} arms."
-        return Sentence(lead="Torn", text=text)
     rest = f"; none of the other arms' {whole:,}" if whole else ""
-    return Sentence(lead="Torn", text=f"{listed(said)}{rest}.")
+    none = f"none of {whole:,} records, on any of {len(found)} arms."
+    return Sentence(lead="Torn", text=f"{listed(said)}{rest}." if said else none)
 
 
 def table(found: Sequence[Torn]) -> Table:
@@ -54,19 +52,16 @@ def table(found: Sequence[Torn]) -> Table:
         title="Torn records, by what the programs are attached to",
         corner="arm",
         columns=columns("trials", "delivered", "torn", "exits skipped"),
-        rows=tuple(
-            Row(
-                heading=Cell(
-                    text=clean(f"{traits(e.transport).short}, {words(e)}"), transport=e.transport
-                ),
-                cells=(
-                    Cell(text=f"{e.trials:,}", value=e.trials),
-                    Cell(text=f"{e.delivered:,}", value=e.delivered),
-                    Cell(text=f"{e.torn:,}", value=e.torn, mark=Mark.OPEN if e.torn else Mark.NONE),
-                    Cell(text=f"{e.missed:,}", value=e.missed),
-                ),
-            )
-            for e in found
-        ),
+        rows=tuple(map(_row, found)),
         hint=HINT,
+        level=Level.EVIDENCE,
+    )
+
+
+def _row(found: Torn) -> Row:
+    arm = clean(f"{traits(found.transport).short}, {words(found)}")
+    records = (quantity(found.delivered), unwanted(found.torn), quantity(found.missed))
+    return Row(
+        heading=Cell(text=arm, transport=found.transport),
+        cells=(quantity(found.trials), *records),
     )

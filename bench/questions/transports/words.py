@@ -1,28 +1,40 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Words that reports share: the machine, transports, places, what is missing or left out."""
+"""Words of reports: machines, transports, what a comparison found, what is missing, quality."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 from bench.amounts import counted
-from bench.judge.comparison import Comparison
+from bench.judge.bottleneck import Bottleneck
+from bench.judge.comparison import Comparison, Outcome
 from bench.judge.contradiction import Contradiction, contradictions
+from bench.judge.floor import LEAST_MARGIN, Floor
 from bench.judge.load import reduced as shortfalls
 from bench.judge.metrics import Unit
+from bench.judge.statistics import FEWEST_BLOCKS
 from bench.linux.machine import Machine
 from bench.plan.config import Poll
 from bench.questions.transports.coverage import Coverage
 from bench.questions.transports.standing import Direction
 from bench.questions.transports.summary import Summary
 from bench.report.document import Level, Mark, Note
-from bench.report.units import budget, clean, interval, point, share, size
+from bench.report.units import budget, clean, interval, number, point, share, size
 from bench.tracer.transports import traits
-from bench.trial.result import TrialResult
+from bench.trial.result import State, TrialResult
 
+_MOST_REASONS: Final = 3
 _MOST_REDUCED: Final = 8  # that are named one by one
 _MOST_NAMED: Final = 10
+_NOISE: Final = {
+    "storm_ns_per_process": "storm time",
+    "latency_p50_ns": "median latency",
+    "own_dropped_share": "drops",
+}
 _WAITING: Final = {
     Poll.EPOLL: "waiting on epoll",
     Poll.BUSY: "busy polling",
@@ -30,6 +42,38 @@ _WAITING: Final = {
     Poll.STOPPED: "reading only after the storm",
     Poll.EDGE: "waiting on edge-triggered epoll",
     Poll.EDGE_BARE: "waiting on edge-triggered epoll without a barrier",
+}
+
+
+_SAYS: Final = {
+    "own_dropped_share": {
+        Outcome.LESS: "{left} dropped less than {right}, {against}",
+        Outcome.MORE: "{left} dropped more than {right}, {against}",
+        Outcome.TOO_FEW: "{left} dropped {against} of {right} "
+        f"(fewer than {FEWEST_BLOCKS} blocks)",
+        Outcome.UNDECIDED: "{left} dropped {against} of {right}, undecided ({seen})",
+    },
+    "latency_p50_ns": {
+        Outcome.LESS: "it delivered sooner (median latency {against}{lossy})",
+        Outcome.MORE: "it delivered later (median latency {against}{lossy})",
+        Outcome.TOO_FEW: "median latency was {against}{lossy}",
+        Outcome.EQUIVALENT: f"both deliver as soon within {share(LEAST_MARGIN)} "
+        "(median latency {against}{lossy})",
+        Outcome.UNDECIDED: "which delivers sooner is undecided "
+        "(median latency {against}{lossy}, {seen})",
+    },
+    "write_ns": {
+        Outcome.LESS: "it takes less time to write ({against})",
+        Outcome.MORE: "it takes longer to write ({against})",
+        Outcome.UNDECIDED: "a write takes {against} ({seen})",
+    },
+    "physical_bytes": {Outcome.UNDECIDED: "it takes {first} of memory against {second}"},
+}
+"""What is said of a number, by its outcome; of those not named, what an undecided one gets."""
+
+_LACKED: Final = {
+    Bottleneck.BUFFER: "space, not CPU: the consumer was mostly idle but woke too late",
+    Bottleneck.CONSUMER: "CPU, not space: the consumer never rested",
 }
 
 
@@ -74,6 +118,51 @@ def place(comparison: Comparison) -> str:
     if comparison.left.budget_bytes != comparison.right.budget_bytes:
         where += f" (perf {size(comparison.right.budget_bytes)})"
     return where
+
+
+def sentence(comparison: Comparison) -> str:
+    """Say what one comparison found, in one sentence, and why records were lost."""
+    sides = (comparison.left, comparison.right)
+    dropped = _said(comparison, "own_dropped_share")
+    if dropped and not any(side.own_dropped for side in sides):
+        attempted = " and ".join(f"0 of {side.own_attempted:,}" for side in sides)
+        dropped = f"neither dropped anything ({attempted} records)"
+    order = ""
+    if all(side.fewest_pairs for side in sides):
+        pairs = (f"{e.causal_violations:,} of {e.causal_pairs:,} causal pairs" for e in sides)
+        order = f"{' against '.join(pairs)} were delivered parent first"
+    more = ("latency_p50_ns", "write_ns" if comparison.duet else "physical_bytes")
+    parts = (dropped, order, *(_said(comparison, key) for key in more))
+    words = "; ".join(filter(None, parts))
+    return f"In {place(comparison)}, {words}.{_mend(comparison)}" if words else ""
+
+
+def _mend(comparison: Comparison) -> str:
+    """Say why records were lost, if it is the same on both sides or only one lost any."""
+    match tuple({comparison.left.bottleneck, comparison.right.bottleneck} - {Bottleneck.NONE}):
+        case (only,):
+            return f" Records were lost for lack of {_LACKED[only]}."
+    return ""
+
+
+def _said(comparison: Comparison, key: str) -> str:
+    """Say what the comparison found of one number; "" unless both sides have it."""
+    row = comparison.row(key)
+    if row is None or row.left is None or row.right is None:
+        return ""
+    left, right = comparison.left, comparison.right
+    first, second = number(row.left, row.unit), number(row.right, row.unit)
+    says = _SAYS[key]
+    return says.get(row.outcome, says[Outcome.UNDECIDED]).format(
+        left=name(left.transport),
+        right=name(right.transport),
+        first=first,
+        second=second,
+        against=f"{first} against {second}",
+        seen=f"{point(row.estimate, row.unit)}, {interval(row.estimate, row.unit)}",
+        # A transport that drops looks quick.
+        lossy=" for what was delivered" if left.own_dropped or right.own_dropped else "",
+    )
 
 
 def incomplete(coverage: Coverage | None) -> str:
@@ -129,18 +218,17 @@ def unfit(summary: Summary) -> Iterator[str]:
 
 def reduced(summary: Summary) -> Iterator[str]:
     """Yield a sentence for each experiment whose storms were smaller than requested."""
-    by_experiment: dict[str, list[TrialResult]] = {}
+    by_experiment = defaultdict[str, list[TrialResult]](list)
     for trial in summary.reduced:
-        by_experiment.setdefault(trial.experiment, []).append(trial)
+        by_experiment[trial.experiment].append(trial)
     totals = {tally.experiment: tally.trials for tally in summary.tallies}
     for experiment, trials in by_experiment.items():
         storms = [trial.storm for trial in trials]
+        remedy = "leave this machine to the measurement"
         if any(storm.lowered_from or storm.failed for storm in storms):
             remedy = "raise pids.max or RLIMIT_NPROC, or ask for fewer processes at once"
         elif any(storm.stopped_by == "seconds" for storm in storms):
             remedy = "allow more --seconds, or ask for a smaller --count"
-        else:
-            remedy = "leave this machine to the measurement"
         yield (
             f"{clean(experiment)}: {len(trials)} of {counted(totals[experiment], 'storm')} "
             "reduced, and compared with nothing (the first: "
@@ -171,11 +259,15 @@ def _left_out(summary: Summary) -> Iterator[str]:
         yield from repeats(summary.coverage.repeated)
     for trial in summary.reduced[:_MOST_REDUCED]:
         yield f"reduced, compared with nothing: {_why(trial, shortfalls(trial))}"
-    if len(summary.reduced) > _MOST_REDUCED:
-        yield f"reduced: {len(summary.reduced) - _MOST_REDUCED} more"
-    for fault in summary.faults:
-        yield f"journal: {clean(str(fault))}"
+    if (more := len(summary.reduced) - _MOST_REDUCED) > 0:
+        yield f"reduced: {more} more"
+    yield from (f"journal: {clean(str(fault))}" for fault in summary.faults)
     yield from map(_contradicted, contradictions(summary.comparisons))
+
+
+def _why(trial: TrialResult, reasons: Sequence[str]) -> str:
+    where = f"{clean(trial.experiment)} {clean(trial.arm)} block {trial.block}"
+    return f"{where}: {clean('; '.join(reasons))}"
 
 
 def _contradicted(found: Contradiction) -> str:
@@ -189,6 +281,58 @@ def _contradicted(found: Contradiction) -> str:
     )
 
 
-def _why(trial: TrialResult, reasons: Sequence[str]) -> str:
-    where = f"{clean(trial.experiment)} {clean(trial.arm)} block {trial.block}"
-    return f"{where}: {clean('; '.join(reasons))}"
+def quality(summary: Summary) -> Iterator[str]:
+    """Yield how sure the decision is, and whether times hold beyond this machine."""
+    rows = (each.row("own_dropped_share") for each in summary.comparisons)
+    blocks = [row.estimate.blocks for row in rows if row is not None and row.estimate is not None]
+    balanced = f"{len(summary.invalid)} invalid and left out" if summary.invalid else "all balanced"
+    if summary.reduced:
+        balanced += f", {len(summary.reduced)} reduced and left out"
+    span = " to ".join(map(str, sorted({min(blocks, default=0), max(blocks, default=0)})))
+    yield (
+        f"Quality: {counted(summary.trials, 'trial')}, {balanced}; {span} blocks a comparison; "
+        f"{_noise(summary.floors)}; {_noisy(summary)}."
+    )
+    if summary.machine is not None and summary.machine.counts_instructions:
+        yield "This guest's clock counted instructions: 1 ns is one, and no time."
+    elif summary.machine is not None and summary.machine.emulated:
+        yield "This machine was emulated: counts, order and memory hold, times only within it."
+
+
+def _noise(floors: Sequence[Floor]) -> str:
+    noise = []
+    for key, words in _NOISE.items():
+        if sizes := [floor.size for floor in floors if floor.metric == key]:
+            most = max(sizes)
+            points = f"{100 * most:.1f} points"
+            noise.append(f"{words} {points if key == 'own_dropped_share' else share(most)}")
+    if not noise:
+        return "no A/A comparison was run, so the noise is not known"
+    return f"A/A noise (identical configurations), up to: {', '.join(noise)}"
+
+
+def _noisy(summary: Summary) -> str:
+    """Return how many trials were noisy, and the most frequent reasons."""
+    noisy = [
+        reasons
+        for samples in summary.experiments.values()
+        for arm in samples.arms.values()
+        for part in arm.parts
+        for state, reasons in zip(part.columns.states(), part.columns.reasons(), strict=True)
+        if state is State.NOISY
+    ]
+    if not noisy:
+        return "no trial was noisy"
+    kinds = Counter(kind_of(each) for reasons in noisy for each in dict.fromkeys(reasons))
+    why = ", ".join(f"{clean(kind)}: {count}" for kind, count in kinds.most_common(_MOST_REASONS))
+    part = len(noisy) / summary.trials
+    those = "all trials" if part == 1 else f"{share(part)} of the trials"
+    return f"{those} were noisy ({why})"
+
+
+@lru_cache(maxsize=4096)
+def kind_of(reason: str) -> str:
+    """Return a trial's reason without its figures: "CPU time was stolen"."""
+    words = re.sub(r" \([^)]*\)", "", reason).partition(": ")[0]
+    words = re.sub(r"( for| in)? ?[\d.,]+ ?(%|s\b)?( of the time)?", " ", words)
+    return " ".join(words.split()).removeprefix("of ").removesuffix(" seconds a second")

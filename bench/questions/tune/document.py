@@ -5,19 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from bench.amounts import counted
 from bench.judge.metrics import Unit
 from bench.questions.sizing import document as sizing
 from bench.questions.sizing.plan import Load
+from bench.questions.transports.tables import columns, quantity
 from bench.questions.transports.words import name
 from bench.questions.tune.axis import Axis
 from bench.questions.tune.judge import Number, Point
 from bench.questions.tune.plan import Setting
 from bench.questions.tune.run import Tuned
 from bench.questions.tune.terms import Buffers, Term, terms
-from bench.report import document as parts
 from bench.report.document import (
     Cell,
     Column,
@@ -27,6 +28,7 @@ from bench.report.document import (
     Level,
     Mark,
     Note,
+    Part,
     Row,
     Sentence,
     Table,
@@ -88,10 +90,8 @@ def document(asked: Question) -> Document:
         transport: pick(
             TransportData,
             each,
-            setting=each.setting(asked.axis),
-            confirmed=each.confirmed(asked.axis),
             sentence=_sentence(asked, transport),
-            terms=terms(each.setting(asked.axis), asked.buffers[transport]),
+            terms=terms(each.setting, asked.buffers[transport]),
         )
         for transport, each in asked.tuned.items()
     }
@@ -116,20 +116,17 @@ def _words(setting: Setting, of: str) -> str:
     if setting.default:
         return "keep the default"
     if not setting.wake_at:
-        return f"wake nobody, and flush every {setting.flush_ms} ms"
+        return f"raise no wake-up, and flush every {setting.flush_ms} ms"
     return f"wake at every {setting.wake_at}th record{of} and flush after {setting.flush_ms} ms"
 
 
 def _sentence(asked: Question, transport: str) -> str:
     tuned = asked.tuned[transport]
     of = " of a CPU" if asked.buffers[transport].way.per_cpu else ""
-    words, check = _words(tuned.setting(asked.axis), of), tuned.check
-    if not tuned.confirmed(asked.axis):
+    words, check = _words(tuned.setting, of), tuned.check
+    if not tuned.confirmed:
         tried = _words(tuned.recommended.setting, of)
-        held = "in no valid block"
-        if check is not None:
-            found = check.on(asked.axis)
-            held = f"in {found.better_in} of {counted(found.blocks, 'block')}"
+        held = f"in {_better_in(check.on(asked.axis))}" if check else "in no valid block"
         return f"{words}: to {tried} was better {held} when tried again."
     if check is None:
         return f"{words}: {tuned.reason}."
@@ -140,9 +137,11 @@ def _sentence(asked: Question, transport: str) -> str:
     )
 
 
-def _parts(
-    asked: Question, transports: Mapping[str, TransportData], best: str
-) -> Iterator[parts.Part]:
+def _better_in(found: Number) -> str:
+    return f"{found.better_in} of {counted(found.blocks, 'block')}"
+
+
+def _parts(asked: Question, transports: Mapping[str, TransportData], best: str) -> Iterator[Part]:
     points = transports[best].points
     frontier = sum(not each.dominated for each in points)
     yield Sentence(
@@ -161,12 +160,18 @@ def _parts(
                 text=_checked(asked, data.check),
                 evidence=_evidence(data.check.on(asked.axis)),
             )
+    mark = Column(heading="", numeric=False, verdict=True)
     for transport, data in transports.items():
-        yield _table(asked, transport, data)
-        yield Definitions(
-            entries=tuple((each.where, (each.text,)) for each in data.terms),
-            level=Level.DECISION,
+        budget = size(asked.buffers[transport].budget_bytes)
+        yield Table(
+            key=f"frontier-{transport}",
+            title=f"{name(transport).capitalize()} of {budget}",
+            corner="wake at, flush",
+            columns=(*columns("median", "x", "p99", "x", "CPU", "x", "woken"), mark),
+            rows=tuple(_row(asked.axis, each, data) for each in data.points),
         )
+        entries = tuple((each.where, (each.text,)) for each in data.terms)
+        yield Definitions(entries=entries, level=Level.DECISION)
     yield Note(
         text="Each setting was run in blocks with the default; x: times the default's, with the "
         "95 % interval of its median. CPU: the consumer's per record; woken: wake-ups raised per "
@@ -177,19 +182,17 @@ def _parts(
 
 def _beside(asked: Question) -> str:
     """Compare the first two transports, each as recommended."""
-    what = "99th percentile" if asked.axis is Axis.LATENCY else "consumer CPU a record"
-    numbers = []
-    for transport, tuned in list(asked.tuned.items())[:2]:
-        value = tuned.final(asked.axis).on(asked.axis).value
-        scale = 1.0 if asked.axis is Axis.LATENCY else _PER_RECORD_NS
-        numbers.append(f"{number(value * scale, Unit.NS)} with {name(transport)}")
-    text = f"{what} {', '.join(numbers)}"
-    found = asked.beside
-    if found is None:
-        return f"{text}; never in one block."
-    return f"{text} ({_interval(found)})" + (
-        "." if found.high < 1 else ": the difference may be chance, either will do."
+    what, scale = "consumer CPU a record", _PER_RECORD_NS
+    if asked.axis is Axis.LATENCY:
+        what, scale = "99th percentile", 1.0
+    numbers = ", ".join(
+        f"{number(tuned.final.on(asked.axis).value * scale, Unit.NS)} with {name(each)}"
+        for each, tuned in islice(asked.tuned.items(), 2)
     )
+    if (found := asked.beside) is None:
+        return f"{what} {numbers}; never in one block."
+    chance = "" if found.high < 1 else ": the difference may be chance, either will do"
+    return f"{what} {numbers} ({_interval(found)}){chance}."
 
 
 def _interval(found: Number) -> str:
@@ -199,13 +202,12 @@ def _interval(found: Number) -> str:
 def _checked(asked: Question, check: Point) -> str:
     found = check.on(asked.axis)
     what = "99th percentile" if asked.axis is Axis.LATENCY else "consumer CPU"
-    beyond = asked.axis is Axis.BALANCE and check.p99_ns.value > asked.within_ms * 1e6
+    beyond = check.late(asked.axis, asked.within_ms)
     late = f", beyond {asked.within_ms:g} ms" if beyond else ""
     return (
-        f"{check.setting.label}: {what} lower than the default's in {found.better_in} of "
-        f"{counted(found.blocks, 'block')} of these two alone ({_interval(found)}); "
-        f"median latency {number(check.p50_ns.value, Unit.NS)}, 99th percentile "
-        f"{number(check.p99_ns.value, Unit.NS)}{late}."
+        f"{check.setting.label}: {what} lower than the default's in {_better_in(found)} of these "
+        f"two alone ({_interval(found)}); median latency {number(check.p50_ns.value, Unit.NS)}, "
+        f"99th percentile {number(check.p99_ns.value, Unit.NS)}{late}."
     )
 
 
@@ -213,46 +215,21 @@ def _evidence(found: Number) -> Evidence:
     return Evidence(low=found.low, high=found.high)
 
 
-def _table(asked: Question, transport: str, data: TransportData) -> Table:
-    headings = ("median", "x", "p99", "x", "CPU", "x", "woken")
-    mark = Column(heading="", numeric=False, verdict=True)
-    return Table(
-        key=f"frontier-{transport}",
-        title=f"{name(transport).capitalize()} of {size(asked.buffers[transport].budget_bytes)}",
-        corner="wake at, flush",
-        columns=(*(Column(heading=each) for each in headings), mark),
-        rows=tuple(_row(asked.axis, each, data) for each in data.points),
-    )
-
-
 def _row(axis: Axis, point: Point, data: TransportData) -> Row:
     cells: list[Cell] = []
-    for found, scale in (
-        (point.p50_ns, 1.0),
-        (point.p99_ns, 1.0),
-        (point.cpu_s_per_million, _PER_RECORD_NS),
-    ):
-        cells += (
-            Cell(text=number(found.value * scale, Unit.NS), value=found.value),
-            Cell(text=_ratio(point, found), value=found.ratio),
-        )
-    wakeups = point.wakeups_per_record
-    cells.append(Cell(text=number(wakeups, Unit.TIMES), value=wakeups))
+    for key, scale in (("p50_ns", 1.0), ("p99_ns", 1.0), ("cpu_s_per_million", _PER_RECORD_NS)):
+        found: Number = getattr(point, key)
+        bounds = (f"{each:,.{0 if each >= 10 else 2}f}" for each in (found.low, found.high))
+        ratio = "1" if point.setting.default else " .. ".join(bounds)
+        cells.append(Cell(text=number(found.value * scale, Unit.NS), value=found.value))
+        cells.append(Cell(text=ratio, value=found.ratio))
+    mark = Cell(text="dominated" if point.dominated else "", mark=Mark.SOFT)
     if point.setting == data.setting:
-        cells.append(Cell(text="chosen", mark=Mark.GOOD))
+        mark = Cell(text="chosen", mark=Mark.GOOD)
     elif point.lossy:
-        cells.append(Cell(text=f"lost in {point.lossy}", mark=Mark.BAD))
-    else:
-        cells.append(Cell(text="dominated" if point.dominated else "", mark=Mark.SOFT))
+        mark = Cell(text=f"lost in {point.lossy}", mark=Mark.BAD)
     return Row(
         heading=Cell(text=point.setting.label),
-        cells=tuple(cells),
+        cells=(*cells, quantity(point.wakeups_per_record, Unit.TIMES), mark),
         evidence=_evidence(point.on(axis)),
     )
-
-
-def _ratio(point: Point, found: Number) -> str:
-    if point.setting.default:
-        return "1"
-    bounds = (found.low, found.high)
-    return " .. ".join(f"{each:,.{0 if each >= 10 else 2}f}" for each in bounds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from statistics import median
 from typing import Final
 
@@ -56,6 +57,10 @@ class Point:
         """Return the number that ``axis`` makes least."""
         return self.p99_ns if axis is Axis.LATENCY else self.cpu_s_per_million
 
+    def late(self, axis: Axis, within_ms: float) -> bool:
+        """Return whether the 99th percentile lies beyond the limit that BALANCE has."""
+        return axis is Axis.BALANCE and self.p99_ns.value > within_ms * 1e6
+
 
 def points(
     name: str, tried: Sequence[Choice], trials: Sequence[TrialResult]
@@ -94,11 +99,10 @@ def _arms(name: str, trials: Sequence[TrialResult]) -> Callable[[ArmName], ArmSa
 
 
 def _point(setting: Setting, arm: ArmSamples, plain: ArmSamples) -> Point | None:
-    numbers = {key: _number(key, arm, plain) for key in _METRICS}
-    p50, p99, cpu = numbers[_P50], numbers[_P99], numbers[_CPU]
+    p50, p99, cpu = (_number(key, arm, plain) for key in (_P50, _P99, _CPU))
     if p50 is None or p99 is None or cpu is None:
         return None
-    raised = [number("wakeups_raised_per_event")(each) for each in arm.trials]
+    raised = map(number("wakeups_raised_per_event"), arm.trials)
     known = [each for each in raised if each is not None]
     return Point(
         setting=setting,
@@ -126,11 +130,9 @@ def _number(key: str, arm: ArmSamples, plain: ArmSamples) -> Number | None:
 
 
 def _dominates(one: Point, other: Point) -> bool:
-    mine, its = (
-        (each.p50_ns.value, each.p99_ns.value, each.cpu_s_per_million.value, each.lossy)
-        for each in (one, other)
-    )
-    return mine != its and all(a <= b for a, b in zip(mine, its, strict=True))
+    numbers = attrgetter("p50_ns.value", "p99_ns.value", "cpu_s_per_million.value", "lossy")
+    mine, its = numbers(one), numbers(other)
+    return bool(mine != its and all(a <= b for a, b in zip(mine, its, strict=True)))
 
 
 def recommend(found: Sequence[Point], axis: Axis, within_ms: float) -> tuple[Point, str]:
@@ -150,16 +152,14 @@ def recommend(found: Sequence[Point], axis: Axis, within_ms: float) -> tuple[Poi
         Axis.CPU: "consumer CPU, whatever the latency",
         Axis.BALANCE: f"consumer CPU with 99 % of records within {within_ms:g} ms",
     }[axis]
-    if axis is Axis.BALANCE:
-        in_time = [each for each in kept if each.p99_ns.value <= within_ms * 1e6]
-        if not in_time:
-            least = min(kept, key=lambda each: each.p99_ns.value)
-            return least, f"none has 99 % of records within {within_ms:g} ms; this comes closest"
-        kept = in_time
-    best = min(each.on(axis).ratio for each in kept)
-    alike = [each for each in kept if each.on(axis).ratio <= _ALIKE * best]
+    in_time = [each for each in kept if not each.late(axis, within_ms)]
+    if not in_time:
+        least = min(kept, key=lambda each: each.p99_ns.value)
+        return least, f"none has 99 % of records within {within_ms:g} ms; this comes closest"
+    best = min(each.on(axis).ratio for each in in_time)
+    alike = [each for each in in_time if each.on(axis).ratio <= _ALIKE * best]
     second = Axis.CPU if axis is Axis.LATENCY else Axis.LATENCY
     chosen = min(alike, key=lambda each: each.on(second).ratio)
-    if default in kept and chosen.on(axis).high >= 1:
+    if default in in_time and chosen.on(axis).high >= 1:
         return default, f"no setting has a reliably lower {goal}"
     return chosen, f"the lowest {goal}"

@@ -28,7 +28,7 @@ _LATEST: Final = 10.0
 class Setting:
     """Say when the consumer reads. Both 0: as the transport does by default."""
 
-    wake_at: int = 0  # unread records; 0 with a flush: nobody is woken
+    wake_at: int = 0  # unread records; 0 with a flush: no wake-up is raised
     flush_ms: int = 0  # all is read so long after the last wait began; 0: never
 
     @property
@@ -88,7 +88,7 @@ def choices(
     A watermark that lies above half of a buffer is left out: it would be reached too late.
     """
     if counting := [way.name for way in ways if not way.streams]:
-        raise UsageError(f"{counting[0]} wakes nobody", remedy="leave it out of --transport")
+        raise UsageError(f"{counting[0]} raises no wake-ups", remedy="leave it out of --transport")
     found = tuple(each for way in ways for each in _of(way, chosen, budget_bytes, cpus))
     if not found:
         raise UsageError("there is no transport to tune", remedy="name one with --transport")

@@ -26,25 +26,29 @@ _GRID, _CHECK = "tune", "tune-check"
 class Tuned:
     """Hold one transport's result. ``check``: the recommended setting, in blocks of its own."""
 
+    axis: Axis
     points: tuple[Point, ...]
     recommended: Point
     reason: str
     check: Point | None = None  # None: the default is recommended
 
-    def confirmed(self, axis: Axis) -> bool:
+    @property
+    def confirmed(self) -> bool:
         """Return whether the check found it better in nine of ten blocks, if one was needed."""
         if self.check is None:
             return self.recommended.setting.default
-        found = self.check.on(axis)
+        found = self.check.on(self.axis)
         return 10 * found.better_in >= 9 * found.blocks
 
-    def setting(self, axis: Axis) -> Setting:
+    @property
+    def setting(self) -> Setting:
         """Return what is recommended in the end: the default where the check did not confirm."""
-        return self.recommended.setting if self.confirmed(axis) else Setting()
+        return self.recommended.setting if self.confirmed else Setting()
 
-    def final(self, axis: Axis) -> Point:
+    @property
+    def final(self) -> Point:
         """Return the point of what is recommended: of the check, whose blocks chose nothing."""
-        return self.check if self.check and self.confirmed(axis) else self.points[0]
+        return self.check if self.check and self.confirmed else self.points[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,46 +80,49 @@ def measure(
 
     NotBalanced where the default of a transport has no valid trial.
     """
-    asked = experiment(_GRID, tried, blocks)
-    begin(asked)
-    trials = list(run(asked, check_load))
+
+    def storms(name: str, tried: Sequence[Choice], blocks: int) -> list[TrialResult]:
+        asked = experiment(name, tried, blocks)
+        begin(asked)
+        return list(run(asked, check_load))
+
+    trials = storms(_GRID, tried, blocks)
     found = points(_GRID, tried, trials)
-    for transport in dict.fromkeys(each.transport for each in tried):
-        if transport not in found:
-            raise NotBalanced(
-                f"no storm under the default of {transport} can be judged",
-                remedy="see the reasons in the journal, with bufbench report",
-            )
+    if lacking := [each.transport for each in tried if each.transport not in found]:
+        raise NotBalanced(
+            f"no storm under the default of {lacking[0]} can be judged",
+            remedy="see the reasons in the journal, with bufbench report",
+        )
     chosen = {name: recommend(each, axis, within_ms) for name, each in found.items()}
     again = [each for each in tried if _is_checked(each, chosen[each.transport][0].setting)]
     checked: dict[str, Point] = {}
     if again:
-        asked = experiment(_CHECK, again, CHECK_BLOCKS)
-        begin(asked)
-        more = run(asked, check_load)
+        more = storms(_CHECK, again, CHECK_BLOCKS)
         trials += more
         checked = {name: each[1] for name, each in points(_CHECK, again, more).items() if each[1:]}
     tuned = {
-        name: Tuned(points=found[name], recommended=point, reason=why, check=checked.get(name))
+        name: Tuned(
+            axis=axis, points=found[name], recommended=point, reason=why, check=checked.get(name)
+        )
         for name, (point, why) in chosen.items()
     }
-    order = sorted(tuned, key=lambda each: _rank(tuned[each].final(axis), axis, within_ms))
-    finals = {
-        each.transport: each.arm.name
-        for each in tried
-        if each.setting == tuned[each.transport].setting(axis)
-    }
+
+    def rank(transport: str) -> tuple[bool, float]:
+        final = tuned[transport].final
+        return final.late(axis, within_ms), final.on(axis).value
+
+    order = sorted(tuned, key=rank)
     beside = None
     if order[1:]:
+        finals = {
+            each.transport: each.arm.name
+            for each in tried
+            if each.setting == tuned[each.transport].setting
+        }
         in_check = {each.transport for each in again}.issuperset(order[:2])
         arms = (finals[each] for each in order[:2])
         beside = against(_CHECK if in_check else _GRID, axis, trials, *arms)
     return Outcome(tuned={each: tuned[each] for each in order}, beside=beside, trials=trials)
-
-
-def _rank(point: Point, axis: Axis, within_ms: float) -> tuple[bool, float]:
-    late = axis is Axis.BALANCE and point.p99_ns.value > within_ms * 1e6
-    return late, point.on(axis).value
 
 
 def _is_checked(choice: Choice, recommended: Setting) -> bool:

@@ -55,7 +55,7 @@ def _ring(setting: Setting, buffers: Buffers) -> dict[str, str]:
         )
     elif not setting.default:
         flags = "flags BPF_RB_NO_WAKEUP"
-    consume = ", then ring_buffer__consume(rb): poll reads only what somebody was woken for"
+    consume = ", then ring_buffer__consume(rb): poll reads only after a wake-up"
     preset = 1 + bisect_left(_FALCO_PRESETS_BYTES[:-1], each)
     return {
         "BPF program": flags,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Several designs side by side: what contradicts what, and a precision that is out of reach."""
+"""Compare designs side by side: what contradicts what, and a precision that is out of reach."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_only_intervals_with_nothing_in_common_contradict_each_other() -> None:
 
 
 class Running:
-    """Runs nothing; counts the storms that it was asked for."""
+    """Count the storms that are requested, and run none."""
 
     def __init__(self) -> None:
         self.asked: dict[str, int] = {}
@@ -113,7 +113,10 @@ def as_wide_as(width: float, point: float = 1.0, margin: float = 0.0) -> Row:
 
 
 def measured(
-    monkeypatch: pytest.MonkeyPatch, widths: dict[str, Callable[[int], float]]
+    monkeypatch: pytest.MonkeyPatch,
+    widths: dict[str, Callable[[int], float]],
+    point: float = 1.0,
+    margin: float = 0.0,
 ) -> tuple[dict[str, Duel], dict[str, int]]:
     """Measure duets whose half intervals are known by storms; each turn takes a second of 60."""
     turns = count()
@@ -121,7 +124,8 @@ def measured(
     running = Running()
 
     def judge(duet: Experiment, *_: object) -> Duel:
-        return replace(DUEL, rows=(as_wide_as(widths[duet.name](running.asked[duet.name])),))
+        width = widths[duet.name](running.asked[duet.name])
+        return replace(DUEL, rows=(as_wide_as(width, point, margin),))
 
     monkeypatch.setattr(run, "judge", judge)
     duets = [Experiment(name=name, title="", arms=(), blocks=1) for name in widths]
@@ -162,16 +166,5 @@ def test_one_that_may_yet_be_precise_runs_to_the_end_of_its_time(
 def test_what_is_precise_goes_on_only_where_time_will_settle_it(
     point: float, storms: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    duets = [Experiment(name="one", title="", arms=(), blocks=1)]
-    turns = count()
-    monkeypatch.setattr(run.time, "monotonic", lambda: next(turns) / 2)
-    running = Running()
-
-    def judge(*_: object) -> Duel:
-        width = 0.06 / running.asked["one"] ** 0.5
-        return replace(DUEL, rows=(as_wide_as(width, point, margin=0.02),))
-
-    monkeypatch.setattr(run, "judge", judge)
-    until = run.Until(storms=24, precision=0.02, seconds=60.0, margin=0.02, seed=1)
-    run.measure(duets, until, running, lambda _: None)
-    assert running.asked == {"one": storms}
+    _, asked = measured(monkeypatch, {"one": lambda count: 0.06 / count**0.5}, point, margin=0.02)
+    assert asked == {"one": storms}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What storms of a duet say of wake-ups, on made-up trials."""
+"""Attribute the wake-ups in storms of a duet to its arms, on made-up trials."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HALF = Half(second=False, key=1, swapped=False, ranks=None, washed_out=0)
 
 
 def asked(first: str, second: str, *, solo: bool = False) -> Experiment:
-    """A duet of these arms, of eight storms."""
+    """Return a duet of these arms, of eight storms."""
     config = TrialConfig(
         transport="none", budget_bytes=0, storm=Storm(count=1_000), duet=Duet(solo=solo)
     )
@@ -29,7 +29,7 @@ def asked(first: str, second: str, *, solo: bool = False) -> Experiment:
     return duet.experiment("pair", "", sides, config, 1 << 20, blocks=8, cpus=2)
 
 
-def told(found: Experiment, *, raised: int) -> Duel:
+def judged(found: Experiment, *, raised: int) -> Duel:
     """Judge eight storms in which that many wake-ups were raised, by both arms together."""
     trials: Sequence[TrialResult] = [
         replace(
@@ -45,26 +45,26 @@ def told(found: Experiment, *, raised: int) -> Duel:
 
 
 def delivered(found: Experiment) -> int:
-    """Records that an arm of a made-up storm delivers."""
+    """Return how many records an arm of a made-up storm delivers."""
     ledger = trial(str(found.arms[0].name), 0).ledger
     assert ledger is not None
     return ledger.delivered
 
 
 @pytest.mark.parametrize("perf_first", [False, True])
-def test_what_perf_buffers_do_not_raise_is_the_ring_s(perf_first: bool) -> None:
+def test_wake_ups_beyond_those_of_perf_buffers_are_the_ring_s(perf_first: bool) -> None:
     arms = ("perfbuf", "ringbuf") if perf_first else ("ringbuf", "perfbuf")
     found = asked(*arms)
     records = delivered(found)
-    apart = told(found, raised=records + records // 4).apart
+    apart = judged(found, raised=records + records // 4).apart
     assert apart == pytest.approx((1.0, 0.25) if perf_first else (0.25, 1.0), rel=0.01)
 
 
-def test_a_watermark_raises_one_for_each_so_many() -> None:
+def test_a_watermark_raises_one_wake_up_for_as_many_records() -> None:
     found = asked("ringbuf", "perfbuf:wakeup=50")
     assert found.arms[1].config.producer.wake is Wake.WATERMARK
     records = delivered(found)
-    apart = told(found, raised=records // 2).apart
+    apart = judged(found, raised=records // 2).apart
     assert apart == pytest.approx((0.48, 0.02), rel=0.02)
 
 
@@ -72,7 +72,7 @@ def test_a_watermark_raises_one_for_each_so_many() -> None:
     ("first", "second", "solo"),
     [("ringbuf", "ringbuf", False), ("perfbuf", "perfbuf", False), ("ringbuf", "perfbuf", True)],
 )
-def test_they_are_told_apart_only_beside_one_whose_number_is_known(
+def test_arms_are_separated_only_where_the_number_of_one_is_known(
     first: str, second: str, solo: bool
 ) -> None:
-    assert told(asked(first, second, solo=solo), raised=500).apart is None
+    assert judged(asked(first, second, solo=solo), raised=500).apart is None

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The answer as people read it, and the same as JSON."""
+"""Render the answer as people read it, and the same as JSON."""
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import replace
+from typing import Any
 
+import rendered
 from made_up_trials import trial
-from rich.console import Console
 
 from bench.plan.budgets import KIB, label
 from bench.questions.sizing.document import Sized, document
@@ -16,7 +16,6 @@ from bench.questions.sizing.judge import Sizing, sizing
 from bench.questions.sizing.plan import Load
 from bench.questions.sizing.scaling import Scaled
 from bench.report.renderers.json import render as render_json
-from bench.report.renderers.text import show
 
 RUNGS = {
     "ringbuf": tuple((4 * KIB) << power for power in range(6)),
@@ -26,7 +25,7 @@ RUNGS = {
 
 
 def found(transport: str, lossy: dict[int, int]) -> Sizing:
-    """Of 24 storms at each budget in KiB, so many lost something."""
+    """Judge 24 storms at each budget in KiB, of which so many lost something."""
     trials = [
         trial(f"{transport}@{label(kib * KIB)}", block, dropped=7 if block < lost else 0)
         for kib, lost in lossy.items()
@@ -52,12 +51,14 @@ def sized(*sizings: Sizing, load: Load | None = None, exits_per_s: float = 10_00
 
 
 def text(answer: Sized) -> str:
-    out = io.StringIO()
-    show(document(answer), Console(file=out, width=400))
-    return out.getvalue()
+    return rendered.text(document(answer), width=400)
 
 
-def test_it_says_what_to_configure_and_tells_minimum_from_recommendation() -> None:
+def as_json(answer: Sized) -> dict[str, Any]:
+    return json.loads(render_json(data=document(answer).data))
+
+
+def test_it_says_what_to_configure_and_separates_minimum_and_recommendation() -> None:
     said = text(sized(RING, PERF))
     assert "set max_entries=65536 (64 KiB), and leave wake-ups adaptive (flags 0), or" in said
     assert (
@@ -68,7 +69,7 @@ def test_it_says_what_to_configure_and_tells_minimum_from_recommendation() -> No
     assert "Which buffer: the ring buffer, needing least (the ring buffer 32 KiB, the pe" in said
 
 
-def test_it_says_what_load_that_holds_for() -> None:
+def test_the_load_that_it_holds_for_is_named() -> None:
     assert "exits as fast as 2 processes make them (10,000 exits/s seen), 1 record of 72 B" in (
         said := text(sized(RING))
     )
@@ -134,7 +135,7 @@ def test_other_cpus_are_answered_by_a_model_that_is_named_one() -> None:
     said = text(answer)
     assert "On 64 CPUs, by a model and not measured: the ring buffer max_entries=131072" in said
     assert "page_cnt=2 for each CPU (512 KiB over 64 CPUs)" in said
-    data = json.loads(render_json(data=document(answer).data))["scaled"]
+    data = as_json(answer)["scaled"]
     assert data["minimum_bytes"] == {"ringbuf": 64 * KIB, "perfbuf": 256 * KIB}
     assert "cannot be estimated" in text(replace(sized(RING), unscaled=True))
     assert "by a model" not in text(replace(answer, scaled=replace(model, minimum_bytes={})))
@@ -146,7 +147,7 @@ def test_rings_for_each_cpu_have_a_size_each() -> None:
 
 
 def test_json_says_the_same() -> None:
-    data = json.loads(render_json(data=document(sized(RING, PERF)).data))
+    data = as_json(sized(RING, PERF))
     assert data["format"] == 2
     assert data["load"]["stall_ms"] == 50.0
     ring, perf = data["transports"]["ringbuf"], data["transports"]["perfbuf"]
@@ -155,6 +156,6 @@ def test_json_says_the_same() -> None:
     assert perf["configure"]["page_cnt"] == 16
     assert [rung["lossy"] for rung in ring["rungs"]] == [24, 3, 0, 0]
     assert ring["rungs"][0]["own_dropped_share"] == 0.007
-    never = json.loads(render_json(data=document(sized(found("ringbuf", {128: 24}))).data))
+    never = as_json(sized(found("ringbuf", {128: 24})))
     assert never["transports"]["ringbuf"]["minimum_bytes"] is None
     assert never["transports"]["ringbuf"]["configure"] == {}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A described load becomes a storm that puts just that load on a buffer."""
+"""Make of a described load a storm that puts just that load on a buffer."""
 
 from __future__ import annotations
 

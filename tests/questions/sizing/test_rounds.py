@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The rounds of a sizing, run by something that knows how much each transport needs."""
+"""Run the rounds of a sizing on made-up storms: how much each transport needs is known."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
 import pytest
+from made_up_rounds import Rounds
 from made_up_trials import trial
 
 from bench.errors import MachineUnfit, NotBalanced
 from bench.plan.budgets import KIB
-from bench.plan.config import TrialConfig
-from bench.plan.experiments import Experiment
+from bench.plan.experiments import Arm, Experiment
 from bench.questions.sizing.plan import Load, config
-from bench.questions.sizing.run import Listener, Search, measure
-from bench.trial.result import State, TrialResult
+from bench.questions.sizing.run import Search, measure
+from bench.trial.result import TrialResult
 
 RUNGS = {
     "ringbuf": tuple((4 * KIB) << power for power in range(8)),
@@ -27,30 +27,17 @@ def ignore(_: Experiment) -> None:
 
 
 @dataclass
-class Made:
-    """Runs whose storms lose something below a budget, and once more by chance where asked to."""
+class Made(Rounds):
+    """Make runs whose storms lose something below a budget, and once more where asked to."""
 
     needed_bytes: dict[str, int]
     unlucky: set[tuple[str, str, int]] = field(default_factory=set)  # experiment, arm, block
-    invalid: str = ""  # an arm
-    asked: list[Experiment] = field(default_factory=list)
 
-    def run(self, experiment: Experiment, listener: Listener) -> tuple[TrialResult, ...]:
-        self.asked.append(experiment)
-        results = [
-            self.storm(experiment.name, arm.name, arm.config, block)
-            for block in range(experiment.blocks)
-            for arm in experiment.arms
-        ]
-        for result in results:
-            listener(result)
-        return tuple(results)
-
-    def storm(self, name: str, arm: str, chosen: TrialConfig, block: int) -> TrialResult:
-        loses = chosen.budget_bytes < self.needed_bytes[chosen.transport]
-        loses = loses or (name, arm, block) in self.unlucky
-        state = State.INVALID if arm == self.invalid else State.VALID
-        return trial(arm, block, experiment=name, dropped=5 if loses else 0, state=state)
+    def trial(self, experiment: str, arm: Arm, block: int) -> TrialResult:
+        loses = arm.config.budget_bytes < self.needed_bytes[arm.config.transport]
+        loses = loses or (experiment, arm.name, block) in self.unlucky
+        dropped, state = 5 if loses else 0, self.state(arm)
+        return trial(arm.name, block, experiment=experiment, dropped=dropped, state=state)
 
 
 def search(**changes: object) -> Search:
@@ -63,7 +50,7 @@ def search(**changes: object) -> Search:
 def answers(asked: Search, made: Made) -> dict[str, tuple[int | None, int | None]]:
     trials = measure(asked, made.run, ignore)
     return {
-        found.ladder.transport: (found.minimum_bytes, found.recommended_bytes)
+        found.transport: (found.minimum_bytes, found.recommended_bytes)
         for found in asked.judged(trials)
     }
 
@@ -109,8 +96,8 @@ def test_a_rung_without_results_is_no_answer() -> None:
 
 def test_a_burst_that_was_cut_is_another_load() -> None:
     class Cut(Made):
-        def storm(self, name: str, arm: str, chosen: TrialConfig, block: int) -> TrialResult:
-            made = super().storm(name, arm, chosen, block)
+        def trial(self, experiment: str, arm: Arm, block: int) -> TrialResult:
+            made = super().trial(experiment, arm, block)
             return replace(made, storm=replace(made.storm, lowered_from=5_001))
 
     with pytest.raises(MachineUnfit, match=r"from 5,001 processes .*--burst"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What other CPUs need, by storms whose backlog is known."""
+"""Estimate what other CPUs need, by storms whose backlog is known."""
 
 from __future__ import annotations
 

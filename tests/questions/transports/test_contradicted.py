@@ -1,21 +1,19 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A report names duets that storms of each arm alone contradict, and by how much."""
+"""Name duets that storms of each arm alone contradict, and by how much."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
-from io import StringIO
 
 from made_up_trials import blocks, machine
-from rich.console import Console
+from rendered import text
 
 from bench.plan.config import Duet
 from bench.questions.transports.document import document
 from bench.questions.transports.summary import compare
 from bench.report.document import Level
 from bench.report.renderers import markdown
-from bench.report.renderers.text import show
 from bench.trial.result import Half, TrialResult
 
 HALF = Half(second=False, key=1, swapped=False, ranks=None, washed_out=0)
@@ -23,7 +21,7 @@ NOISE = (1.0, 1.02, 0.99, 1.01, 0.98, 1.0, 1.03, 0.97)
 
 
 def latencies(experiment: str, ratio: float) -> list[TrialResult]:
-    """Eight storms whose ring takes ``ratio`` times as long to deliver."""
+    """Return eight storms whose ring takes ``ratio`` times as long to deliver."""
     return [
         trial
         for arm, factor in (("ringbuf@1MiB", ratio), ("perfbuf@1MiB", 1.0))
@@ -39,15 +37,13 @@ def latencies(experiment: str, ratio: float) -> list[TrialResult]:
 
 
 def shown(alone: float, together: float) -> tuple[str, str]:
-    """The report on a terminal, and as Markdown."""
+    """Return the brief report on a terminal, and the report as Markdown."""
     duets = [
         replace(each, half=HALF, config=replace(each.config, duet=Duet()))
         for each in latencies("storm-duet", together)
     ]
     found = document(compare([*latencies("storm", alone), *duets], machine()))
-    out = StringIO()
-    show(found, Console(file=out, width=200), level=Level.DECISION)
-    return out.getvalue(), markdown.render(found)
+    return text(found.up_to(Level.DECISION), width=200), markdown.render(found)
 
 
 def test_a_contradiction_stands_in_every_form_with_both_intervals_and_its_size() -> None:
@@ -55,11 +51,11 @@ def test_a_contradiction_stands_in_every_form_with_both_intervals_and_its_size()
         r"contradiction: latency p50 in storm-duet is x 0\.9\d+ \(.*?\), with each arm alone in "
         r"storm x 0\.[67]\d+ \(.*?\): 3\d\.\d % apart"
     )
-    for text in shown(0.7, 0.95):
-        flat = " ".join(text.replace("\\", "").split())
+    for form in shown(0.7, 0.95):
+        flat = " ".join(form.replace("\\", "").split())
         assert len(re.findall(said, flat)) == 1, flat
 
 
-def test_intervals_that_meet_are_none() -> None:
-    for text in shown(0.94, 0.95):
-        assert "contradiction" not in text
+def test_intervals_that_meet_contradict_nothing() -> None:
+    for form in shown(0.94, 0.95):
+        assert "contradiction" not in form

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A run that was stopped says so, wherever it is reported."""
+"""Report a run that was stopped as such, in every form."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_stopped_run_counts_what_it_planned_and_what_ran() -> None:
     ]
 
 
-def test_a_complete_run_says_nothing() -> None:
+def test_of_a_complete_run_nothing_is_said() -> None:
     plan = Outline(stages=PLAN.stages[:1])
     found = coverage([run(storm(), plan)])
     assert (found.planned, found.ran, found.complete) == (16, 16, True)
@@ -75,7 +75,7 @@ def test_a_plan_that_was_not_recorded_is_not_guessed() -> None:
 
 
 def test_trials_of_no_plan_fill_no_gap() -> None:
-    """As many trials as planned are not the trials that were planned."""
+    """Count only trials that were planned, not as many others."""
     plan = Outline(stages=(Stage(experiment="chain", arms=ARMS, first_block=0, blocks=8),))
     assert coverage([run(storm(), plan)]).ran == 0
 
@@ -112,7 +112,7 @@ def test_a_foreign_plan_of_any_size_is_counted_not_built() -> None:
 
 
 def pooled(tmp_path: Path) -> JournalContent:
-    """Five runs of one machine, one of them complete."""
+    """Return five runs of one machine, one of them complete."""
     paths = []
     for at in range(5):
         paths.append(tmp_path / f"{at}.jsonl")

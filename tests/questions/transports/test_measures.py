@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Measures and checks: keys that stay the same, and no number that was not measured."""
+"""Follow measures and checks: keys stay the same, and no number is there that was not measured."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_nothing_seen_of_many_has_the_bound_of_the_count() -> None:
         assert each.high == pytest.approx(loss_bound(0, counted))
 
 
-def test_what_has_no_pairs_has_no_share_of_violations() -> None:
+def test_an_arm_without_pairs_has_no_share_of_violations() -> None:
     assert not [key for key in keyed(pair({}, {})) if "causal" in key]
 
 
@@ -84,7 +84,7 @@ def test_more_delivered_a_second_is_better() -> None:
     assert (each.value, each.more_is_better) == (pytest.approx(2.0), True)
 
 
-def test_who_drops_has_no_latency_to_follow() -> None:
+def test_an_arm_that_drops_has_no_latency_to_follow() -> None:
     assert f"{RATIO}/latency_p50_ns_ratio" in keyed(pair({}, {}))
     for left, right in (({"dropped": 1}, {}), ({}, {"dropped": 1})):
         assert not [key for key in keyed(pair(left, right)) if "latency" in key or "cpu" in key]
@@ -170,7 +170,7 @@ def test_keys_of_several_machines_begin_with_the_machine() -> None:
     assert f"b/c {release} trials balance" in {each.name for each in documents.checks([one, other])}
 
 
-def test_what_is_there_twice_is_numbered() -> None:
+def test_copies_of_a_key_are_numbered() -> None:
     one = document(compare(pair({}, {}), machine()))
     found = [each.key for each in documents.measures([one, one, one])]
     assert len({*found}) == len(found) == 3 * len(one.measures)
@@ -179,7 +179,7 @@ def test_what_is_there_twice_is_numbered() -> None:
     assert {"trials balance", "trials balance (2)"} <= {*names}
 
 
-def test_a_slash_in_a_name_is_no_part_of_the_key() -> None:
+def test_a_slash_in_a_name_does_not_divide_the_key() -> None:
     trials = [replace(each, experiment="a/b c") for each in pair({}, {})]
     assert "a%2Fb%20c/ringbuf@8KiB/own_dropped_share" in keyed(trials)
 

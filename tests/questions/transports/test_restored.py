@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Order restored beside the ring: a table and a sentence where perf buffers were out of order."""
+"""Tabulate what restores order where perf buffers were out of order, and say it in a sentence."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 from made_up_trials import blocks, header
-from rendered import run_json, run_text
+from rendered import run_json, run_text, text
 
 from bench.journal.reader import read_journal
 from bench.journal.schema import JournalContent, Run
 from bench.journal.writer import JournalWriter
 from bench.judge.numbers import number
 from bench.measure.restoring import IDLE_NS, Restored, Sorting
+from bench.questions.transports.document import document
 from bench.questions.transports.summary import Summary, compare, compare_journals
+from bench.report.document import Level, Table
 from bench.trial.result import TrialResult
 
 PAIRS = 1_200
@@ -39,7 +41,7 @@ def sorted_in(by: Sorting, *, hold_ns: int = 0, left: int = 0, p50_ns: int = 0) 
 
 
 def perf(violations: int) -> list[TrialResult]:
-    """Eight trials, the heap of which needs 5 to 12 ms."""
+    """Return eight trials, the heap of which needs 5 to 12 ms."""
     found = blocks("perfbuf@64KiB", [{"pairs": PAIRS, "violations": violations}] * 8)
     return [
         replace(
@@ -60,12 +62,21 @@ def summary(perf_trials: list[TrialResult]) -> Summary:
 
 
 def test_the_answer_on_order_says_what_sorting_takes() -> None:
-    text = " ".join(run_text(summary(perf(40))).split())
+    said = " ".join(run_text(summary(perf(40))).split())
     assert (
-        "Order restored: the perf buffers with a heap that holds records back for up to 12.0 ms "
-        "(median over trials: 8.50 ms): 0 violations in 9,600 causal pairs, at +4.00 ms median "
-        "latency; merged by CPU without holding back: 16 (storm at 64 KiB)."
-    ) in text
+        "Order restored: the perf buffers sorted by a heap, hold-back up to 12.0 ms (median "
+        "8.50 ms): 0 violations in 9,600 causal pairs, at +4.00 ms median latency; merged by CPU "
+        "without hold-back: 16 (storm at 64 KiB)."
+    ) in said
+
+
+def test_a_heap_without_hold_back_is_named_as_such() -> None:
+    trials = [
+        replace(each, restored=(each.restored[0], sorted_in(Sorting.HEAP), each.restored[2]))
+        for each in perf(40)
+    ]
+    said = " ".join(run_text(summary(trials)).split())
+    assert "sorted by a heap, no hold-back needed: 0 violations" in said
 
 
 def test_each_way_has_a_row_between_perf_buffers_and_ring() -> None:
@@ -79,6 +90,13 @@ def test_each_way_has_a_row_between_perf_buffers_and_ring() -> None:
         "+ watermark 20.0 ms +2.00 ms +6.00 ms 8 KiB 40.0 ms 8",
         "ring none - - - - 0",
     ]
+
+
+def test_the_brief_report_has_one_table_without_blank_lines() -> None:
+    brief = document(summary(perf(40))).up_to(Level.DECISION)
+    (table,) = (part for part in brief.parts if isinstance(part, Table))
+    assert not any(row.begins for row in table.rows)
+    assert "Order restored" in text(brief)
 
 
 @pytest.mark.parametrize(

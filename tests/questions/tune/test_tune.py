@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The grid, the frontier, the choice and its check, on made-up storms whose answer is known."""
+"""Check the grid, the frontier, the choice and its check on storms whose answer is known."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from dataclasses import replace
 
 import pytest
 from jsonschema import validate
+from made_up_rounds import Rounds
 from made_up_trials import trial
 from schemas import schema
 
 from bench.errors import NotBalanced, UsageError
 from bench.plan.budgets import KIB, MIB
 from bench.plan.config import Producer, Wake
-from bench.plan.experiments import Experiment
+from bench.plan.experiments import Arm
 from bench.questions.sizing.plan import Load, stored_bytes
-from bench.questions.sizing.run import Listener
 from bench.questions.tune.axis import Axis
 from bench.questions.tune.document import Question, document
 from bench.questions.tune.judge import points, recommend
-from bench.questions.tune.plan import SETTINGS, Choice, Setting, choices, config
+from bench.questions.tune.plan import SETTINGS, Choice, Setting, choices, config, experiment
 from bench.questions.tune.run import CHECK_BLOCKS, Outcome, Tuned, measure
 from bench.questions.tune.terms import Buffers, terms
 from bench.report.document import Document
 from bench.report.renderers import json as as_json
 from bench.report.renderers import text as as_text
 from bench.tracer.transports import find
-from bench.trial.result import State, TrialResult
+from bench.trial.result import TrialResult
 
 LOAD = Load(rate_per_s=4_000.0, stall_ms=0.0, seconds=0.25)
 RING, PERF = find("ringbuf"), find("perfbuf")
@@ -41,7 +41,7 @@ def grid(budget_bytes: int = MIB) -> tuple[Choice, ...]:
 
 
 def falls(setting: Setting) -> Numbers:
-    """Flushes cost latency and save CPU; watermarks below 16 save nothing."""
+    """Return numbers in which flushes cost latency and save CPU, watermarks below 16 nothing."""
     if setting.default:
         return 0.1, 10.0
     if setting.wake_at == 4:
@@ -49,39 +49,31 @@ def falls(setting: Setting) -> Numbers:
     return 0.5 * setting.flush_ms, 10.0 / (1 + setting.flush_ms)
 
 
-class Made:
-    """Runs whose trials have the numbers that ``of`` gives a setting."""
+class Made(Rounds):
+    """Make runs whose trials have the numbers that ``of`` gives a setting."""
 
     def __init__(
         self, of: Callable[[Setting], Numbers], check: Callable[[Setting], Numbers] | None = None
     ) -> None:
+        super().__init__()
         self.of, self.check = of, check or of
-        self.asked: list[Experiment] = []
-        self.invalid = ""
+        self.settings = {each.arm.name: each.setting for each in grid()}
         self.lossy = ""
 
-    def run(self, experiment: Experiment, listener: Listener) -> Sequence[TrialResult]:
-        self.asked.append(experiment)
-        settings = {each.arm.name: each.setting for each in grid()}
-        made = [
-            self.trial(experiment.name, arm.name, settings[arm.name], block)
-            for block in range(experiment.blocks)
-            for arm in experiment.arms
-        ]
-        for each in made:
-            listener(each)
-        return made
+    def grid(self) -> Sequence[TrialResult]:
+        return self.run(experiment("tune", grid(), 8), lambda _: None)
 
-    def trial(self, experiment: str, arm: str, setting: Setting, block: int) -> TrialResult:
-        p50_ms, cpu_ms = (self.check if experiment == "tune-check" else self.of)(setting)
+    def trial(self, experiment: str, arm: Arm, block: int) -> TrialResult:
+        numbers = self.check if experiment == "tune-check" else self.of
+        p50_ms, cpu_ms = numbers(self.settings[arm.name])
         return trial(
-            arm,
+            arm.name,
             block,
             experiment=experiment,
             p50_ns=round(p50_ms * 1e6),
             consumer_cpu_ns=round(cpu_ms * 1e6 * (1 + block / 100)),
-            state=State.INVALID if arm == self.invalid else State.VALID,
-            dropped=3 if arm == self.lossy else 0,
+            state=self.state(arm),
+            dropped=3 if arm.name == self.lossy else 0,
         )
 
 
@@ -163,11 +155,11 @@ def test_the_choice_is_best_on_its_axis(axis: Axis, within_ms: float, expected: 
         return p50_ms * late, cpu_ms
 
     found = tuned(Made(spread), axis, within_ms)
-    assert {each.setting(axis) for each in found.values()} == {expected}
+    assert {each.setting for each in found.values()} == {expected}
 
 
 def test_dominated_settings_are_marked() -> None:
-    (ring, _) = points("tune", grid(), Made(falls).run(_experiment(), lambda _: None)).values()
+    (ring, _) = points("tune", grid(), Made(falls).grid()).values()
     marked = {each.setting for each in ring if each.dominated}
     # As slow as the default and no cheaper: what wakes at 4. All others lie on one curve.
     assert marked == {Setting(wake_at=4, flush_ms=ms) for ms in (1, 5, 20)}
@@ -178,18 +170,12 @@ def test_dominated_settings_are_marked() -> None:
     assert (found.cpu_s_per_million.better_in, found.cpu_s_per_million.blocks) == (8, 8)
 
 
-def _experiment() -> Experiment:
-    from bench.questions.tune.plan import experiment
-
-    return experiment("tune", grid(), 8)
-
-
 def test_what_lost_records_is_not_recommended() -> None:
     made = Made(falls)
     made.lossy = "ringbuf@1MiB/wakeup=16,flush=20ms"
     found = tuned(made, Axis.CPU)
-    assert found["ringbuf"].setting(Axis.CPU) == Setting(wake_at=64, flush_ms=20)
-    assert found["perfbuf"].setting(Axis.CPU) == Setting(wake_at=16, flush_ms=20)
+    assert found["ringbuf"].setting == Setting(wake_at=64, flush_ms=20)
+    assert found["perfbuf"].setting == Setting(wake_at=16, flush_ms=20)
 
 
 def test_the_recommendation_is_tried_again_beside_the_default() -> None:
@@ -211,8 +197,8 @@ def test_what_the_check_does_not_confirm_gives_way_to_the_default() -> None:
     made = Made(falls, check=lambda _: (0.1, 10.0))
     found = tuned(made, Axis.CPU)["ringbuf"]
     assert not found.recommended.setting.default
-    assert not found.confirmed(Axis.CPU)
-    assert found.setting(Axis.CPU).default
+    assert not found.confirmed
+    assert found.setting.default
     assert "keep the default: to wake at every 16th record" in answer(made, Axis.CPU).title
     assert "was better in 0 of 10 blocks when tried again" in answer(made, Axis.CPU).title
 
@@ -220,8 +206,8 @@ def test_what_the_check_does_not_confirm_gives_way_to_the_default() -> None:
 def test_where_nothing_is_better_nothing_is_tried_again() -> None:
     made = Made(lambda _: (0.1, 10.0))
     found = tuned(made, Axis.BALANCE)
-    assert {each.setting(Axis.BALANCE) for each in found.values()} == {Setting()}
-    assert all(each.confirmed(Axis.BALANCE) for each in found.values())
+    assert {each.setting for each in found.values()} == {Setting()}
+    assert all(each.confirmed for each in found.values())
     assert len(made.asked) == 1
     title = answer(made, Axis.BALANCE).title
     assert "keep the default: no setting has a reliably lower consumer CPU with 99 %" in title
@@ -236,7 +222,7 @@ def test_a_default_without_a_valid_trial_is_no_answer() -> None:
 
 def test_few_blocks_recommend_nothing() -> None:
     made = Made(falls)
-    trials = made.run(_experiment(), lambda _: None)
+    trials = made.grid()
     few = [each for each in trials if each.block < 5]
     for found in points("tune", grid(), few).values():
         assert recommend(found, Axis.CPU, 10.0)[0].setting.default
@@ -244,8 +230,8 @@ def test_few_blocks_recommend_nothing() -> None:
 
 def test_the_better_transport_leads_and_is_compared_with_the_other() -> None:
     class Cheap(Made):
-        def trial(self, experiment: str, arm: str, setting: Setting, block: int) -> TrialResult:
-            made = super().trial(experiment, arm, setting, block)
+        def trial(self, experiment: str, arm: Arm, block: int) -> TrialResult:
+            made = super().trial(experiment, arm, block)
             if made.cost is None or made.config.transport != "perfbuf":
                 return made
             half_ns = made.cost.consumer_cpu_ns // 2
@@ -280,15 +266,15 @@ def test_the_document_leads_with_the_recommendation() -> None:
     assert len(data["transports"]["ringbuf"]["points"]) == 13
 
 
-def said(setting: Setting, name: str) -> dict[str, str]:
+def terms_of(setting: Setting, name: str) -> dict[str, str]:
     way = find(name)
     buffers = Buffers(way=way, budget_bytes=MIB, cpus=2, record_bytes=stored_bytes(way, Producer()))
     return {each.where: each.text for each in terms(setting, buffers)}
 
 
-def test_a_setting_in_each_librarys_terms() -> None:
+def test_a_setting_in_the_terms_of_each_library() -> None:
     setting = Setting(wake_at=16, flush_ms=5)
-    ring, perf = said(setting, "ringbuf"), said(setting, "perfbuf")
+    ring, perf = terms_of(setting, "ringbuf"), terms_of(setting, "perfbuf")
     assert "BPF_RB_AVAIL_DATA) >= 1280 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO" in ring["BPF program"]
     assert "max_entries = 1048576; ring_buffer__poll(rb, 5)" in ring["libbpf"]
     assert "buf_size_preset: 1," in ring["Falco"]
@@ -298,7 +284,7 @@ def test_a_setting_in_each_librarys_terms() -> None:
     assert "perf_rb_pages=128" in perf["bpftrace"]
     assert "--rb-size=524288" in perf["Tetragon"]
     alone = Setting(flush_ms=5)
-    assert "BPF_RB_NO_WAKEUP" in said(alone, "ringbuf")["BPF program"]
-    assert "wakeup_watermark = 524288" in said(alone, "perfbuf")["libbpf"]
-    assert "flags 0" in said(Setting(), "ringbuf")["BPF program"]
-    assert "wakeup_events=1)" in said(Setting(), "perfbuf")["bcc"]
+    assert "BPF_RB_NO_WAKEUP" in terms_of(alone, "ringbuf")["BPF program"]
+    assert "wakeup_watermark = 524288" in terms_of(alone, "perfbuf")["libbpf"]
+    assert "flags 0" in terms_of(Setting(), "ringbuf")["BPF program"]
+    assert "wakeup_events=1)" in terms_of(Setting(), "perfbuf")["bcc"]

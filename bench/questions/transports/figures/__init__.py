@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from bench.questions.transports.figures import curves, strips, timeline, violations
+from bench.questions.transports.figures import curves, strips, timeline
 from bench.questions.transports.summary import Summary
 from bench.report.document import Figure
 
 Maker = Callable[[Summary], Figure | None]
 
-OPENING: Final[tuple[Maker, ...]] = (violations.violations,)
+OPENING: Final[tuple[Maker, ...]] = (strips.violations,)
 """Beside the decision."""
 
 CHARTS: Final[tuple[Maker, ...]] = (

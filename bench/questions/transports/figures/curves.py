@@ -62,14 +62,10 @@ def loss(summary: Summary) -> Figure:
     for arm in shown_arms(summary):
         if not arm.variant:
             found[arm.experiment].append(arm)
-    several = {
-        name: arms for name, arms in found.items() if len({arm.budget_bytes for arm in arms}) > 1
-    }
+    several = {n: arms for n, arms in found.items() if len({e.budget_bytes for e in arms}) > 1}
     ways = transports([arm for arms in several.values() for arm in arms])
     lossy = {
-        name: arms
-        for name, arms in several.items()
-        if any(_lost(trial) for arm in arms for trial in arm.trials)
+        n: arms for n, arms in several.items() if any(_lost(t) for e in arms for t in e.trials)
     }
     lossless = ", ".join(name for name in several if name not in lossy)
     return Figure(
@@ -88,16 +84,12 @@ def _loss(name: str, arms: Sequence[ShownArm], ways: Sequence[str]) -> Panel:
     means: list[Row] = []
     for arm in arms:
         common = {"transport": arm.transport, "budget": arm.budget_bytes}
-        shares = [value for value in map(_lost, arm.trials) if value is not None]
-        if not shares:
-            continue
-        points += ({**common, "lost": value} for value in sorted(set(shares)))
-        words = (
-            f"{arm.transport}, {size(arm.budget_bytes)}: {share(fmean(shares))} lost on average, "
-            f"{sum(value > 0 for value in shares)} of {counted(len(shares), 'storm')} lost "
-            "something"
-        )
-        means.append({**common, "lost": fmean(shares), "words": words})
+        if shares := [value for value in map(_lost, arm.trials) if value is not None]:
+            points += ({**common, "lost": value} for value in sorted(set(shares)))
+            storms = f"{sum(value > 0 for value in shares)} of {counted(len(shares), 'storm')}"
+            words = f"{arm.transport}, {size(arm.budget_bytes)}: {share(fmean(shares))} lost on "
+            words += f"average, {storms} lost something"
+            means.append({**common, "lost": fmean(shares), "words": words})
     budgets = sorted({row["budget"] for row in means})
     ticks = list(map(float, budgets)) if len(budgets) <= 9 else powers(budgets[0], budgets[-1], 8)
     domain, title = (budgets[0] / 1.3, budgets[-1] * 1.3), "budget, data bytes over all CPUs"
@@ -139,32 +131,23 @@ def _latency(summary: Summary, comparison: Comparison) -> Panel | None:
     marks: list[Row] = []
     drops: list[str] = []
     for side in (comparison.left, comparison.right):
-        transport = clean(side.transport)
+        way = clean(side.transport)
         trials = summary.experiments[comparison.experiment].arms[side.arm].trials
         parts = [t.latency for t in trials if t.latency is not None and t.latency.count]
         if not parts:
             continue
         count = sum(part.count for part in parts)
         merged = Bins.of(part.histogram for part in parts).merged()
-        # Beyond 1 - 1 / count there is only the maximum.
-        reached, marked = ([q for q in qs if q <= 1 - 1 / count] for qs in (_CURVE, _MARKED))
-        curve += (
-            {"transport": transport, "nines": 1 / (1 - q), "ns": max(ns, 1)}
-            for q, ns in zip(reached, percentiles(merged, reached), strict=True)
-        )
-        marks += (
-            {
-                "transport": transport,
-                "nines": round(1 / (1 - q)),
-                "ns": max(ns, 1),
-                "words": f"{transport}: p{100 * q:g} {time(ns)} ({count:,} events)",
-            }
-            for q, ns in zip(marked, percentiles(merged, marked), strict=True)
-        )
-        ledgers = [trial.ledger for trial in trials if trial.ledger is not None]
-        if lost := sum(ledger.own_dropped for ledger in ledgers):
-            attempted = sum(ledger.own_attempted for ledger in ledgers)
-            drops.append(f"{transport} lost {share(lost / attempted)}")
+        for shares, rows in ((_CURVE, curve), (_MARKED, marks)):
+            # Beyond 1 - 1 / count there is only the maximum.
+            reached = [q for q in shares if q <= 1 - 1 / count]
+            for q, ns in zip(reached, percentiles(merged, reached), strict=True):
+                rows.append({"transport": way, "nines": 1 / (1 - q), "ns": max(ns, 1)})
+                if rows is marks:
+                    words = f"{way}: p{100 * q:g} {time(ns)} ({count:,} events)"
+                    rows[-1] |= {"nines": round(1 / (1 - q)), "words": words}
+        if side.own_dropped:
+            drops.append(f"{way} lost {share(side.own_dropped / side.own_attempted)}")
     if not curve:
         return None
     ways = tuple(dict.fromkeys(row["transport"] for row in curve))
@@ -189,7 +172,6 @@ def wakeups(summary: Summary) -> Figure:
     """Draw three panels, one for each meaning of "wake-up"."""
     arms = compared(summary)
     ways = transports(arms)
-    panels = (_wakeups(title, axis, key, arms, ways) for title, axis, key in _WAKEUPS)
     return Figure(
         key="wakeups",
         title="Wake-ups against load",
@@ -197,7 +179,7 @@ def wakeups(summary: Summary) -> Figure:
         "storms at the right. One per event means that each event woke the consumer; at high load "
         "a consumer that stays awake is woken less.",
         transports=ways,
-        panels=tuple(each for each in panels if each is not None),
+        panels=tuple(filter(None, (_wakeups(*each, arms, ways) for each in _WAKEUPS))),
     )
 
 
@@ -205,18 +187,14 @@ def _wakeups(
     title: str, axis: str, key: str, arms: Sequence[ShownArm], ways: Sequence[str]
 ) -> Panel | None:
     take = number(key)
-    points: list[Row] = [
-        {
-            "transport": arm.transport,
-            "rate": rate,
-            "value": value,
-            "words": f"{arm.experiment}, {arm.transport}: {value:.3f} per event at "
-            f"{rate:,.0f} events/s",
-        }
-        for arm in arms
-        for trial in arm.trials
-        if (rate := _rate(trial)) and (value := take(trial)) is not None
-    ]
+    points: list[Row] = []
+    for arm in arms:
+        of_arm = {"transport": arm.transport}
+        for rate, value in ((_rate(trial), take(trial)) for trial in arm.trials):
+            if rate and value is not None:
+                words = f"{value:.3f} per event at {rate:,.0f} events/s"
+                words = f"{arm.experiment}, {arm.transport}: {words}"
+                points.append({**of_arm, "rate": rate, "value": value, "words": words})
     if not points:
         return None
     rates = [row["rate"] for row in points]
@@ -224,8 +202,5 @@ def _wakeups(
     ticks = [each for each in steps(min(rates), max(rates)) if low <= each <= high]
     x = logarithmic("rate", "events a second", ticks, (low, high), format="~s", grid=False)
     y = linear("value", axis, {"zero": True, "nice": True})
-    return panel(
-        title,
-        {"points": points},
-        layer("points", "point", ways, x, y, style={"size": 30, "opacity": 0.75}),
-    )
+    dots = {"size": 30, "opacity": 0.75}
+    return panel(title, {"points": points}, layer("points", "point", ways, x, y, style=dots))

@@ -94,10 +94,10 @@ def layer(
     """
     import altair as alt
 
-    own = {"point": ("shape", shape), "line": ("strokeDash", dash)}
-    if mark in own:
-        name, make = own[mark]
-        channels.setdefault(name, make(ways))
+    if mark == "point":
+        channels.setdefault("shape", shape(ways))
+    elif mark == "line":
+        channels.setdefault("strokeDash", dash(ways))
     if said:
         channels["description"] = alt.Description("words:N")
     chart = getattr(chart_of(data), f"mark_{mark}")(**style, **({} if said else {"aria": False}))

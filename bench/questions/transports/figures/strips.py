@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Figures of strips: a row for each experiment, a point for each trial, a bar at the median."""
+"""Figures of rows: a point for each trial and a bar at the median, and the chart of violations."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any, Final
@@ -20,12 +20,26 @@ from bench.questions.transports.figures.panels import (
     transports,
 )
 from bench.questions.transports.summary import Summary
+from bench.questions.transports.words import place
 from bench.report.document import Figure, Panel
-from bench.report.figure import COUNT_LABELS, WIDTH, Row, logarithmic, ns_labels, steps
-from bench.report.units import time
+from bench.report.figure import (
+    ALL_LABELLED,
+    COUNT_LABELS,
+    SHARE_LABELS,
+    WIDTH,
+    Row,
+    linear,
+    logarithmic,
+    ns_labels,
+    steps,
+)
+from bench.report.units import share, time
+from bench.tracer.transports import ranked
 from bench.trial.result import TrialResult
 
 _ROW_HEIGHT: Final = 26
+_PLACE_HEIGHT: Final = 22  # pixels, as are all of these
+_LABELS: Final = 150
 _MOST_ROWS: Final = 24
 _ZERO: Final = 0.12
 _EDGE: Final = 0.03
@@ -99,37 +113,31 @@ def _figure(summary: Summary, *strips: _Strip, reading: str, **texts: Any) -> Fi
     return Figure(
         reading=f"Further left is better: each point is one trial, the bar the median. {reading}",
         transports=ways,
-        panels=tuple(each for each in panels if each is not None),
+        panels=tuple(filter(None, panels)),
         **texts,
     )
 
 
 def _panel(strip: _Strip, arms: Sequence[ShownArm], ways: Sequence[str]) -> Panel | None:
     """Draw the strip of these arms; None if no trial has the number."""
-    points: list[Row] = []
-    medians: list[Row] = []
     drawn: dict[tuple[str, str], list[float]] = defaultdict(list)
     for arm in arms:
-        for value in map(strip.take, arm.trials):
-            if value is not None:
-                drawn[arm.experiment, arm.transport].append(value)
+        known = [value for value in map(strip.take, arm.trials) if value is not None]
+        if known:
+            drawn[arm.experiment, arm.transport] += known
     rows = list(dict.fromkeys(experiment for experiment, _ in drawn))[:_MOST_ROWS]
+    points: list[Row] = []
+    medians: list[Row] = []
     for (experiment, transport), values in drawn.items():
-        if experiment not in rows:
-            continue
         common = {"experiment": experiment, "transport": transport}
         where, middle = f"{experiment}, {transport}", median(values)
-        points += (
-            {
-                **common,
-                "value": value,
-                "words": f"{where}: {strip.words(value)}"
-                + (f", {counted(n, 'trial')}" if n > 1 else ""),
-            }
-            for value, n in Counter(values).items()
-        )
-        text = f"{where}: median {strip.words(middle)} of {counted(len(values), 'trial')}"
-        medians.append({**common, "value": middle, "words": text})
+        if experiment in rows:
+            for value, n in Counter(values).items():
+                more = f", {counted(n, 'trial')}" if n > 1 else ""
+                words = f"{where}: {strip.words(value)}{more}"
+                points.append({**common, "value": value, "words": words})
+            words = f"{where}: median {strip.words(middle)} of {counted(len(values), 'trial')}"
+            medians.append({**common, "value": middle, "words": words})
     above = [row["value"] for row in points if row["value"] > 0]
     if not above:
         return None
@@ -162,3 +170,59 @@ def _panel(strip: _Strip, arms: Sequence[ShownArm], ways: Sequence[str]) -> Pane
         width=WIDTH - 30,
         height=max(2, len(rows)) * _ROW_HEIGHT,
     )
+
+
+def violations(summary: Summary) -> Figure | None:
+    """Chart the share of causal pairs in the wrong order; None where there was none."""
+    every = list(_violations(summary))
+    violated = {row["place"] for row in every if row["share"]}
+    if not violated:
+        return None
+    rows = [row for row in every if row["place"] in violated]
+    without = len({row["place"] for row in every}) - len(violated)
+    ways = ranked({row["transport"] for row in rows})
+    places = list(dict.fromkeys(row["place"] for row in rows))
+    x = linear(
+        "share",
+        "share of causal pairs delivered parent first",
+        {"domain": [0, max(row["share"] for row in rows)], "nice": 4},
+        labelExpr=SHARE_LABELS,
+        labelFlush=True,  # at the edge of a narrow panel there may be no room beyond the axis
+        tickCount=4,
+    )
+    # A page's font may be wider than the one that the chart is laid out with.
+    axis = {**ALL_LABELLED, "minExtent": _LABELS}
+    y = {"field": "place", "type": "nominal", "sort": places, "title": None, "axis": axis}
+    dots = {"filled": True, "size": 45, "opacity": 1}
+    drawing = panel(
+        "Causal violations by experiment and budget",
+        {"pairs": rows},
+        layer("pairs", "point", ways, x, y, style=dots, yOffset=side_by_side(ways)),
+        width=WIDTH - 40,
+        height=_PLACE_HEIGHT * len(places),
+        wide=True,
+    )
+    return Figure(
+        key="violations",
+        title="Causal violations",
+        reading="Lower is better: the share of causal pairs, over all trials, that were delivered "
+        "in the wrong order, a parent before a child that it had waited for.",
+        transports=ways,
+        panels=(drawing,),
+        notes=(f"No violation on either side in {without} more.",) if without else (),
+    )
+
+
+def _violations(summary: Summary) -> Iterator[Row]:
+    """Yield a row for each side of every comparison that delivered causal pairs."""
+    for each in summary.comparisons:
+        for side in (each.left, each.right):
+            if side.causal_pairs:
+                found = side.causal_violations / side.causal_pairs
+                yield {
+                    "transport": side.transport,
+                    "place": place(each),
+                    "share": found,
+                    "words": f"{side.transport}, {place(each)}: {side.causal_violations:,} of "
+                    f"{side.causal_pairs:,} pairs ({share(found)})",
+                }

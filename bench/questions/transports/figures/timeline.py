@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from bench.amounts import counted
@@ -23,6 +24,8 @@ _MOST_DRAWN: Final = 700
 _SHAPES: Final = ("circle", "triangle-up", "square", "diamond", "cross", "triangle-down")
 _WIDTH: Final = 1.5 * WIDTH
 _HEIGHT: Final = 230
+_GREY: Final = "#808080"
+_panel: Final = partial(panel, width=_WIDTH, height=_HEIGHT, wide=True)
 
 
 def timeline(summary: Summary) -> Figure | None:
@@ -93,18 +96,13 @@ def _close(way: str, timeline: Timeline, ways: Sequence[str]) -> Panel:
     import altair as alt
 
     points = timeline.close
-    begin_ns = min(points.kernel_ns)
+    begin_ns = latest_ns = min(points.kernel_ns)
     unit_ns, unit = (1e3, "µs") if max(points.kernel_ns) - begin_ns < 2e6 else (1e6, "ms")
     rows: list[Row] = []
-    latest_ns = begin_ns
-    for kernel_ns, delivered_ns, cpu in zip(
-        points.kernel_ns, points.delivered_ns, points.cpu, strict=True
-    ):
+    for kernel_ns, delivered_ns, cpu in zip(*_columns(points), strict=True):
         behind_ns = max(latest_ns - kernel_ns, 0)
         latest_ns = max(latest_ns, kernel_ns)
-        text = f"{way}, CPU {cpu}: delivered {time(delivered_ns - kernel_ns)} after its exit"
-        if behind_ns:
-            text += f", {time(behind_ns)} behind a later one"
+        words = f"{way}, CPU {cpu}: delivered {time(delivered_ns - kernel_ns)} after its exit"
         rows.append(
             {
                 "transport": way,
@@ -112,9 +110,10 @@ def _close(way: str, timeline: Timeline, ways: Sequence[str]) -> Panel:
                 "kernel": (kernel_ns - begin_ns) / unit_ns,
                 "cpu": cpu,
                 "late": behind_ns > 0,
-                "words": text,
+                "words": words + (f", {time(behind_ns)} behind a later one" if behind_ns else ""),
             }
         )
+    late = sum(row["late"] for row in rows)
     x = linear("kernel", f"kernel time of the exit, {unit}", {"nice": False}, tickCount=_FEW)
     y = linear("at", "place in the order of delivery", {}, tickCount=5)
     in_order: dict[str, Any] = {"order": alt.Order("at:Q"), "strokeDash": alt.Undefined}
@@ -122,32 +121,36 @@ def _close(way: str, timeline: Timeline, ways: Sequence[str]) -> Panel:
     by_cpu = {"shape": _cpu_shape(points), "fillOpacity": filled, "fill": colour(ways)}
     line = {"strokeWidth": 1, "opacity": 0.5}
     dots = {"size": 26, "strokeWidth": 1.2, "opacity": 1}
-    return panel(
-        f"{way}: {len(rows)} events in a row, {sum(row['late'] for row in rows)} out of order "
-        "(filled)",
+    return _panel(
+        f"{way}: {len(rows)} events in a row, {late} out of order (filled)",
         {"events": rows},
         layer("events", "line", ways, x, y, said=False, style=line, **in_order),
         layer("events", "point", ways, x, y, style=dots, **by_cpu),
-        width=_WIDTH,
         height=1.25 * _HEIGHT,
-        wide=True,
     )
+
+
+def _columns(points: Points) -> tuple[Sequence[int], ...]:
+    return points.kernel_ns, points.delivered_ns, points.cpu
 
 
 def _overview(way: str, timeline: Timeline, ways: Sequence[str], scale: Mapping[str, Any]) -> Panel:
     import altair as alt
 
     points = timeline.sampled
+    every = slice(None, None, max(1, -(-len(points) // _MOST_DRAWN)))
     rows: list[Row] = [
         {
             "transport": way,
-            "kernel": points.kernel_ns[at] / 1e6,
-            "delivered": points.delivered_ns[at] / 1e6,
-            "cpu": points.cpu[at],
-            "words": f"{way}, CPU {points.cpu[at]}: exit at {time(points.kernel_ns[at])}, "
-            f"delivered {time(points.delivered_ns[at] - points.kernel_ns[at])} later",
+            "kernel": kernel_ns / 1e6,
+            "delivered": delivered_ns / 1e6,
+            "cpu": cpu,
+            "words": f"{way}, CPU {cpu}: exit at {time(kernel_ns)}, delivered "
+            f"{time(delivered_ns - kernel_ns)} later",
         }
-        for at in range(0, len(points), max(1, -(-len(points) // _MOST_DRAWN)))
+        for kernel_ns, delivered_ns, cpu in zip(
+            *(column[every] for column in _columns(points)), strict=True
+        )
     ]
     gaps: list[Row] = [
         {
@@ -159,27 +162,18 @@ def _overview(way: str, timeline: Timeline, ways: Sequence[str], scale: Mapping[
         }
         for gap in timeline.gaps
     ]
-    grey = (
-        chart_of("gaps")
-        .mark_rect(color="#808080", stroke="#808080", strokeWidth=1, opacity=0.35)
-        .encode(
-            x=alt.X("begin:Q", scale=scale),
-            x2=alt.X2("end:Q"),
-            description=alt.Description("words:N"),
-        )
-    )
+    ends = {"x": alt.X("begin:Q", scale=scale), "x2": alt.X2("end:Q")}
+    grey = chart_of("gaps").mark_rect(color=_GREY, stroke=_GREY, strokeWidth=1, opacity=0.35)
+    grey = grey.encode(**ends, description=alt.Description("words:N"))
     title = "kernel time of the exit, ms after the storm began"
     x = linear("kernel", title, scale, tickCount=_FEW)
     y = linear("delivered", "delivered, ms", scale)
     dots = {"size": 12, "strokeWidth": 1, "opacity": 0.7}
-    return panel(
+    return _panel(
         f"{way}: delivery against kernel time" + (", grey: dropped" if gaps else ""),
         {"events": rows, "gaps": gaps},
         *([grey] if gaps else []),
         layer("events", "point", ways, x, y, style=dots, shape=_cpu_shape(points)),
-        width=_WIDTH,
-        height=_HEIGHT,
-        wide=True,
     )
 
 
@@ -200,12 +194,10 @@ def _occupancy(
     ]
     x = linear("at", "ms after the storm began", scale, tickCount=_FEW)
     y = linear("used", "not yet read, KiB", {}, tickCount=4)
-    return panel(
+    return _panel(
         f"{way}: occupancy, {counted(len(rows), 'sample')}",
         {"used": rows},
         layer("used", "rule", ways, x, y, said=False, style={"opacity": 0.5}, y2=alt.datum(0)),
         layer("used", "point", ways, x, y, style={"size": 12, "strokeWidth": 1}),
-        width=_WIDTH,
         height=_HEIGHT / 2.4,
-        wide=True,
     )

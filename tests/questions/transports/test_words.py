@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Reasons of noisy trials, counted by kind."""
+"""Count reasons of noisy trials by kind."""
 
 from __future__ import annotations
 
 import pytest
 
-from bench.questions.transports.quality import kind_of
+from bench.questions.transports.words import kind_of
 
 
 @pytest.mark.parametrize(
