@@ -96,8 +96,8 @@ def _headlines(numbers: Sequence[Number]) -> Iterator[tuple[Question, Number]]:
     """
     for question in Question:
         of = [each for each in numbers if each.question is question]
-        most = max((len(each.told) for each in of), default=0)
-        often = [each for each in of if 2 * len(each.told) >= most]
+        most = max((len(each.machines) for each in of), default=0)
+        often = [each for each in of if 2 * len(each.machines) >= most]
         if often:
             yield question, max(often, key=_preference)
 
@@ -108,20 +108,20 @@ def _preference(number: Number) -> tuple[bool, bool, int, bool]:
     return (
         number.experiment.endswith("duet") is within_storms,
         of_order,
-        len(number.told),
+        len(number.machines),
         number.budget == "64KiB",
     )
 
 
 def _sentence(number: Number) -> str:
-    counts = Counter(_SIDES.get(each.outcome, "undecided or equal") for each in number.told)
+    counts = Counter(_SIDES.get(each.outcome, "undecided or equal") for each in number.machines)
     votes = ", ".join(f"{words} on {counts[words]}" for words in sorted(counts))
     next_one = _between(number, number.next_low, number.next_high, " to ")
     said = f"; the next machine's lies from {next_one}" if next_one else ""
     return (
         f"{number.left} against {number.right} in {number.experiment}: "
         f"{_effect(number, number.point, number.low, number.high)} over "
-        f"{counted(len(number.told), 'machine')}{said}; {votes}."
+        f"{counted(len(number.machines), 'machine')}{said}; {votes}."
     )
 
 
@@ -195,13 +195,13 @@ def _numbers(numbers: Sequence[Number]) -> parts.Table:
 
 
 def _cells(number: Number) -> Iterator[Cell]:
-    yield Cell(text=f"{len(number.told)}", value=len(number.told))
+    yield Cell(text=f"{len(number.machines)}", value=len(number.machines))
     yield Cell(text=_value(number, number.point), value=number.point)
     for low, high in ((number.low, number.high), (number.next_low, number.next_high)):
         yield Cell(text=_between(number, low, high, " .. ") or NONE)
     yield Cell(text=share(number.inconsistency), value=number.inconsistency)
     for outcome in _SIDES:
-        count = sum(each.outcome is outcome for each in number.told)
+        count = sum(each.outcome is outcome for each in number.machines)
         yield Cell(text=f"{count}", value=count)
 
 
@@ -215,20 +215,20 @@ def _forest(numbers: Sequence[Number]) -> Forest:
                 title=f"{_ASKED[question]}: {number.left} against {number.right}",
                 ratio=number.scale is Scale.RATIO,
                 rows=tuple(_effects(number)),
-                more=f"{len(number.told) - _MOST_IN_FOREST} more machines"
-                if len(number.told) > _MOST_IN_FOREST
+                more=f"{len(number.machines) - _MOST_IN_FOREST} more machines"
+                if len(number.machines) > _MOST_IN_FOREST
                 else "",
             )
             for question, number in _headlines(numbers)
-            if len({(each.low, each.high) for each in number.told}) > 1
+            if len({(each.low, each.high) for each in number.machines}) > 1
         ),
         hint="Left of the line the first arm has less. Diamond: all machines together.",
     )
 
 
 def _effects(number: Number) -> Iterator[Effect]:
-    told = sorted(number.told, key=lambda each: each.member not in number.apart)
-    rows = [(each.member, each.point, each.low, each.high) for each in told[:_MOST_IN_FOREST]]
+    first = sorted(number.machines, key=lambda each: each.member not in number.apart)
+    rows = [(each.member, each.point, each.low, each.high) for each in first[:_MOST_IN_FOREST]]
     for label, point, low, high in (*rows, ("all", number.point, number.low, number.high)):
         yield Effect(
             label=label,

@@ -28,7 +28,7 @@ _LEAST_ERROR: Final = {Scale.RATIO: 0.002, Scale.DIFFERENCE: 1e-4}
 """Half a bin of a histogram, or one record in ten thousand: no machine is surer than that."""
 
 _FEWEST_IN_GROUP: Final = 3
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ class Number:
     next_high: float | None
     between: float  # by how much true effects scatter: of a ratio a factor, as 1.05
     inconsistency: float
-    told: tuple[OnMachine, ...]
+    machines: tuple[OnMachine, ...]
     apart: tuple[str, ...]  # machines unlike the others
     splits: tuple[Split, ...] = ()
 
@@ -243,7 +243,7 @@ def _number(rows: Sequence[tuple[str, Answer]]) -> Number:
         next_high=out(min(pooled.next_high, -least)) if bounded else None,
         between=out(pooled.between),
         inconsistency=pooled.inconsistency,
-        told=tuple(
+        machines=tuple(
             pick(OnMachine, row.estimate, member=name, outcome=row.outcome) for name, row in rows
         ),
         apart=tuple(rows[at][0] for at in meta.apart(effects)),
@@ -273,13 +273,13 @@ def _with_splits(
 
 def _splits(number: Number, facts: Mapping[str, Mapping[str, str]]) -> Iterator[Split]:
     out = exp if number.scale is Scale.RATIO else float
-    for fact in sorted({fact for each in number.told for fact in facts[each.member]}):
-        values = Counter(facts[each.member].get(fact, "") for each in number.told)
+    for fact in sorted({fact for each in number.machines for fact in facts[each.member]}):
+        values = Counter(facts[each.member].get(fact, "") for each in number.machines)
         for value, count in sorted(values.items()):
             if not _FEWEST_IN_GROUP <= count <= values.total() - _FEWEST_IN_GROUP:
                 continue
             groups: dict[bool, list[Effect]] = {True: [], False: []}
-            for each in number.told:
+            for each in number.machines:
                 groups[facts[each.member].get(fact, "") == value].append(
                     _effect(each.point, each.low, each.high, number.scale)
                 )

@@ -50,7 +50,7 @@ def test_what_all_machines_say_together() -> None:
     assert found["low"] < RATIO < found["high"]
     assert found["high"] / found["low"] < 1.1
     assert found["next_low"] < found["low"] < found["high"] < found["next_high"]
-    assert len(found["told"]) == 12
+    assert len(found["machines"]) == 12
     assert found["apart"] == ()
     assert found["splits"] == ()
 
