@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
 from math import ceil, exp, inf, log, log1p
 from operator import sub
@@ -234,15 +234,20 @@ def together(what: str, contrasts: Sequence[Contrast]) -> Contrast:
     )
 
 
-def floor(evidence: Evidence, take: Take, experiments: Iterable[str], scale: Scale) -> float:
-    """Return how much A/A twins are surely unlike in these experiments, at most; 0 without any.
+def _margin(
+    compare: Callable[..., Contrast],
+    least: float,
+    evidence: Evidence,
+    take: Take,
+    *experiments: str,
+) -> float:
+    """Return how much A/A twins are surely unlike in these experiments, but at least ``least``.
 
     It is the near edge of their interval. The far edge is mostly the chance that the intervals of
     all contrasts allow for already: by it, an arm that loses a tenth in every second trial would
     not differ from one that never loses.
     """
-    sizes = [0.0]
-    compare = ratio if scale is Scale.RATIO else difference
+    sizes = [least]
     for name in experiments:
         samples = evidence.samples(name)
         for pair in twins(samples.names):
@@ -253,11 +258,5 @@ def floor(evidence: Evidence, take: Take, experiments: Iterable[str], scale: Sca
     return max(sizes)
 
 
-def ratio_margin(evidence: Evidence, take: Take, *experiments: str) -> float:
-    """Return the margin of a ratio: what twins are unlike by, but at least 2 %."""
-    return max(LEAST_MARGIN, floor(evidence, take, experiments, Scale.RATIO))
-
-
-def share_margin(evidence: Evidence, take: Take, *experiments: str) -> float:
-    """Return the margin of a difference of shares: what twins are unlike by."""
-    return floor(evidence, take, experiments, Scale.DIFFERENCE)
+ratio_margin: Final = partial(_margin, ratio, LEAST_MARGIN)
+share_margin: Final = partial(_margin, difference, 0.0)
