@@ -133,3 +133,6 @@ class Claim(Statement):
 for_ring: Final = partial(Claim, side=Side.RING)
 for_perf: Final = partial(Claim, side=Side.PERF)
 for_either: Final = partial(Claim, side=Side.EITHER)
+timed_for_ring, timed_for_perf, timed_for_either = (
+    partial(each, of_times=True) for each in (for_ring, for_perf, for_either)
+)

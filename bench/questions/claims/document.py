@@ -16,7 +16,6 @@ from bench.questions.claims.expectations import Expectations
 from bench.questions.claims.sources import links
 from bench.questions.claims.words import MARKS, SIGNS, SPOKEN, badge, checks, figure, notes, tally
 from bench.questions.claims.words import reason as why
-from bench.questions.claims.words import tally
 from bench.questions.transports.measures import origin
 from bench.questions.transports.words import machine_words
 from bench.report import document as parts

@@ -18,7 +18,16 @@ from bench.judge.statistics import (
     paired_ratio,
 )
 from bench.questions.claims.claim import Finding, Measured, Verdict
-from bench.questions.claims.compare import Comparison, Comparisons, Detail, made
+from bench.questions.claims.compare import (
+    Comparison,
+    Comparisons,
+    Detail,
+    Form,
+    Of,
+    levels,
+    made,
+    over,
+)
 from bench.questions.claims.contrast import NEARLY_NONE, Contrast, bases, together
 from bench.questions.claims.evidence import Evidence, NotMeasured, Series
 from bench.report.document import TrialSet
@@ -128,7 +137,20 @@ def mean_above(
     return judge
 
 
-def held(rule: Rule, comparison: Comparison, *, high: float, words: str, low: float = -inf) -> Rule:
+def exceeds(what: str, form: Form, parts: Mapping[str, Of], *, margin: float | None = None) -> Rule:
+    """Return the rule that the first of two numbers is larger; both stand beside it, as paired."""
+    left, right = parts.values()
+    return above(over(what, left, right, margin=margin), details=[levels(form, parts, right)])
+
+
+def held(
+    rule: Rule,
+    comparison: Comparison,
+    *,
+    words: str,
+    low: float = -inf,
+    high: float = NEARLY_NONE,
+) -> Rule:
     """Hold ``rule`` to a part of its claim that says "no" or "no more".
 
     It stays reproduced only if the comparison is shown to lie between ``low`` and ``high``; its p

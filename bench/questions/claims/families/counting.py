@@ -9,10 +9,10 @@ from typing import Final
 from bench.plan.budgets import MIB
 from bench.plan.config import Consumer, Poll, Producer
 from bench.plan.experiments import Experiment
-from bench.questions.claims.claim import for_either
-from bench.questions.claims.compare import Of, levels, over
+from bench.questions.claims.claim import timed_for_either
+from bench.questions.claims.compare import Of
 from bench.questions.claims.quantities import cpu_s_per_million
-from bench.questions.claims.rules import above
+from bench.questions.claims.rules import exceeds
 from bench.questions.claims.setting import Setting, experiment, trial
 from bench.questions.transports.profiles import EPOLL, RINGBUF, storms
 from workloads.storm import Shape
@@ -34,15 +34,9 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     return (experiment(_NAME, title, arms, twins=()),)
 
 
-_CPU: Final = {
-    words: Of(cpu_s_per_million, _NAME, way)
-    for words, way in (("rb", RINGBUF), ("counts", _COUNTING))
-}
-
 CLAIMS: Final = (
-    for_either(
+    timed_for_either(
         id="aggregate-instead",
-        of_times=True,
         statement="where counts will do, counting in the kernel takes a small part of the CPU "
         "time that a consumer of events takes",
         sources="grafana/beyla#41",
@@ -52,9 +46,13 @@ CLAIMS: Final = (
         "hash read every 250 ms",
         reproduced_when="ratio > 1",
         experiments=(_NAME,),
-        rule=above(
-            over("consumer's CPU time an event, rb over counts", *_CPU.values()),
-            details=(levels("{}: {:.2f} s per million".format, _CPU, _CPU["counts"]),),
+        rule=exceeds(
+            "consumer's CPU time an event, rb over counts",
+            "{}: {:.2f} s per million".format,
+            {
+                "rb": Of(cpu_s_per_million, _NAME, RINGBUF),
+                "counts": Of(cpu_s_per_million, _NAME, _COUNTING),
+            },
         ),
     ),
 )

@@ -147,7 +147,6 @@ CLAIMS: Final = (
         rule=held(
             above(less("share dropped, longest less true lengths", _LARGEST, _TRUE)),
             alone("share dropped by true lengths", _TRUE),
-            high=NEARLY_NONE,
             words=f"by true lengths at most {NEARLY_NONE:.0%} is lost",
         ),
     ),
@@ -175,7 +174,6 @@ CLAIMS: Final = (
                 details=(_quiet_losses,),
             ),
             alone("share that the quiet CPU lost on pb", _QUIET[1]),
-            high=NEARLY_NONE,
             words=f"the quiet CPU loses at most {NEARLY_NONE:.0%} on pb",
         ),
         cpus=2,

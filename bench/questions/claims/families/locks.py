@@ -15,21 +15,23 @@ from bench.judge.numbers import number
 from bench.judge.statistics import FEWEST_BLOCKS, loss_bound
 from bench.linux import version
 from bench.questions.claims import rules
-from bench.questions.claims.claim import Finding, for_either, for_perf
-from bench.questions.claims.compare import both, over, within
+from bench.questions.claims.claim import Finding, for_perf, timed_for_either
+from bench.questions.claims.compare import Of, over
 from bench.questions.claims.contrast import Contrast
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured
 from bench.questions.claims.quantities import write_ns
-from bench.questions.transports.profiles import PERFBUF, RINGBUF
+from bench.questions.transports.profiles import PERFBUF, RINGBUF, TRANSPORTS
 from bench.trial.result import TrialResult
 
 _RESILIENT: Final = "rqspinlock"
 _ALIKE: Final = 1.05  # a cost shown to change by less has not changed
-_WORDS: Final = "time of a write, rb over pb"
-_RELATIVE: Final = within(
-    _WORDS,
-    *both(write_ns, "storm-duet"),
-    over(_WORDS, *both(number("kernel_ns_per_record"), "cost"), margin=LEAST_MARGIN),
+_RELATIVE: Final = over(
+    "time of a write, rb over pb",
+    *(
+        Of(write_ns, "storm-duet", way, before=Of(number("kernel_ns_per_record"), "cost", way))
+        for way in TRANSPORTS
+    ),
+    margin=LEAST_MARGIN,
 )
 
 
@@ -58,7 +60,7 @@ def _lock_costs(evidence: Evidence) -> Finding:
     (_, old, was, then), (_, new, lock, now) = before[-1], after[0]
     change = replace(
         now,
-        what=f"{_WORDS}, {new} ({lock}) over {old} ({was})",
+        what=f"{now.what}, {new} ({lock}) over {old} ({was})",
         values=tuple(map(sub, now.values, then.values)),
         rests_on=(*then.rests_on, *now.rests_on),
     )
@@ -120,9 +122,8 @@ def _locks_up(evidence: Evidence) -> Finding:
 
 
 CLAIMS: Final = (
-    for_either(
+    timed_for_either(
         id="rqspinlock-cost",
-        of_times=True,
         statement="the resilient lock of Linux 6.15 changes what a write into a ring costs",
         sources="LOG, April 2025",
         published="before only: 11.4, 2.7 and 2.1 M/s at 1, 2 and 24 producers",

@@ -7,12 +7,11 @@ from typing import Final
 
 from bench.plan.budgets import KIB
 from bench.plan.experiments import Experiment
-from bench.questions.claims.claim import for_ring
-from bench.questions.claims.compare import Of, levels, over
+from bench.questions.claims.claim import timed_for_ring
+from bench.questions.claims.compare import WAYS, Of, levels, over
 from bench.questions.claims.quantities import cpu_s_per_million
 from bench.questions.claims.rules import above
 from bench.questions.claims.setting import Setting, experiment, power_of_two
-from bench.questions.transports.profiles import TRANSPORTS
 
 _NAME: Final = "many-buffers"
 _LEAST_CPUS: Final = 4  # that can be halved
@@ -36,14 +35,13 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
 
 _CPU: Final = {
     f"{words}, {half}": Of(cpu_s_per_million, _NAME, way, half)
-    for words, way in zip(("pb", "rb"), reversed(TRANSPORTS), strict=True)
+    for words, way in reversed(WAYS.items())
     for half in ("all", "half")
 }
 
 CLAIMS: Final = (
-    for_ring(
+    timed_for_ring(
         id="pb-poll-degrades",
-        of_times=True,
         statement="many perf buffers cost their consumer more than in proportion",
         sources="microsoft/retina#1966, "
         "https://blog.zmalik.dev/p/who-will-observe-the-observability",

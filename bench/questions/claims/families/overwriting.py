@@ -11,11 +11,11 @@ from bench.plan.budgets import MIB
 from bench.plan.config import Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities
-from bench.questions.claims.claim import Finding, for_perf, for_ring
+from bench.questions.claims.claim import Finding, timed_for_perf, timed_for_ring
 from bench.questions.claims.compare import Of, levels, over
 from bench.questions.claims.evidence import Evidence, NotApplicable
 from bench.questions.claims.families.kernel import ByProducers
-from bench.questions.claims.rules import Rule, above
+from bench.questions.claims.rules import Rule, above, exceeds
 from bench.questions.claims.setting import Setting, experiment
 from bench.questions.transports.profiles import AWAY, RINGBUF
 
@@ -50,15 +50,14 @@ def _where_rings_overwrite(rule: Rule) -> Rule:
 
 
 _age = partial(Of, quantities.latency_p50_ns, _NAME)
-_AGES: Final = {"refusing": _age(RINGBUF, "1cpu"), "overwriting": _age(_OVERWRITING, "1cpu")}
-_WRITES: Final = [
-    ByProducers(number("kernel_ns_per_record"), _NAME, _OVERWRITING, end) for end in ("all", "one")
-]
+_ONE, _ALL = (
+    ByProducers(number("kernel_ns_per_record"), _NAME, _OVERWRITING, end) for end in ("one", "all")
+)
+_WRITES: Final = {"from one CPU": _ONE, "from all": _ALL}
 
 CLAIMS: Final = (
-    for_ring(
+    timed_for_ring(
         id="rb-overwrite-newest",
-        of_times=True,
         statement="a ring that overwrites keeps the newest events",
         sources="kernel commit feeaf1346f80",
         test="stopped reader, a ring that holds a part of the storm; age of the records when they "
@@ -67,21 +66,15 @@ CLAIMS: Final = (
         "before 6.19",
         experiments=(_NAME,),
         rule=_where_rings_overwrite(
-            above(
-                over("median age when read, refusing over overwriting", *_AGES.values()),
-                details=(
-                    levels(
-                        lambda words, ns: f"{words}: {ns / 1e6:.2f} ms old when read, median",
-                        _AGES,
-                        _AGES["overwriting"],
-                    ),
-                ),
+            exceeds(
+                "median age when read, refusing over overwriting",
+                lambda words, ns: f"{words}: {ns / 1e6:.2f} ms old when read, median",
+                {"refusing": _age(RINGBUF, "1cpu"), "overwriting": _age(_OVERWRITING, "1cpu")},
             )
         ),
     ),
-    for_perf(
+    timed_for_perf(
         id="rb-overwrite-scales",
-        of_times=True,
         statement="the more CPUs write into a ring that overwrites, the less it takes",
         sources="bpf list 2025",
         published="32.2 M/s at 1 producer, 9.6 at 2, 2.2 at 52",
@@ -90,14 +83,8 @@ CLAIMS: Final = (
         experiments=(_NAME,),
         rule=_where_rings_overwrite(
             above(
-                over("kernel ns a write that overwrites, all CPUs over one", *_WRITES),
-                details=(
-                    levels(
-                        "{}: {:,.0f} ns a write".format,
-                        {"from one CPU": _WRITES[1], "from all": _WRITES[0]},
-                        _WRITES[1],
-                    ),
-                ),
+                over("kernel ns a write that overwrites, all CPUs over one", _ALL, _ONE),
+                details=[levels("{}: {:,.0f} ns a write".format, _WRITES, _ONE)],
             )
         ),
         cpus=2,

@@ -12,7 +12,7 @@ from bench.plan.budgets import MIB
 from bench.plan.config import Consumer, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
-from bench.questions.claims.claim import for_perf, for_ring
+from bench.questions.claims.claim import timed_for_perf, timed_for_ring
 from bench.questions.claims.compare import (
     Detail,
     Of,
@@ -139,9 +139,8 @@ def _lost_nothing(evidence: Evidence) -> tuple[str, Contrast, float] | None:
 
 
 CLAIMS: Final = (
-    for_ring(
+    timed_for_ring(
         id="rb-faster-default",
-        of_times=True,
         statement="more events a second at default wake-ups",
         sources="BENCH",
         published="12.05 against 0.93 M/s",
@@ -156,9 +155,8 @@ CLAIMS: Final = (
             ),
         ),
     ),
-    for_ring(
+    timed_for_ring(
         id="rb-faster-sampled",
-        of_times=True,
         statement="also when pb wakes every 500th",
         sources="BENCH",
         published="11.56 against 9.89 M/s",
@@ -176,9 +174,8 @@ CLAIMS: Final = (
             ),
         ),
     ),
-    for_ring(
+    timed_for_ring(
         id="rb-less-consumer-cpu",
-        of_times=True,
         statement="consuming costs less CPU",
         sources="Retina docs",
         published="1.5 to 6 times",
@@ -193,9 +190,8 @@ CLAIMS: Final = (
             ],
         ),
     ),
-    for_ring(
+    timed_for_ring(
         id="sharded-rb-beats-pb",
-        of_times=True,
         statement="one ring per CPU still beats pb",
         sources="BLOG",
         test="sharded ring buffers against pb, amplified",
@@ -208,15 +204,13 @@ CLAIMS: Final = (
                     details=[_rates(_PB, sharded=_SHARDED, pb=_PB)],
                 ),
                 _SHARDED_DROPS,
-                high=NEARLY_NONE,
                 words=f"it drops no more, to {NEARLY_NONE:.0%} of records",
             ),
             _drops_more,
         ),
     ),
-    for_perf(
+    timed_for_perf(
         id="rb-same-cpu",
-        of_times=True,
         statement="sharing one CPU with its consumer, rb delivers more but drops, pb does not",
         sources="BENCH",
         published="3.05 and 3.54 dropped, against 1.39 and 0",
@@ -231,15 +225,13 @@ CLAIMS: Final = (
                     details=[_rates(_ONE_PERF, rb=_ONE_RING, pb=_ONE_PERF)],
                 ),
                 alone("dropped on pb", _ONE_PERF.taking(quantities.dropped_share)),
-                high=NEARLY_NONE,
                 words=f"pb drops at most {NEARLY_NONE:.0%}",
             ),
             _lost_nothing,
         ),
     ),
-    for_perf(
+    timed_for_perf(
         id="fast-consumer-hurts-rb",
-        of_times=True,
         statement="a lighter consumer is woken more and delivers less",
         sources="BENCH",
         published="8.16 against 12.05 M/s",

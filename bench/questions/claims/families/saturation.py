@@ -15,7 +15,7 @@ from bench.plan.budgets import KIB, label
 from bench.plan.config import Consumer, Producer
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
-from bench.questions.claims.claim import Finding, for_perf, for_ring
+from bench.questions.claims.claim import Finding, for_perf, timed_for_perf, timed_for_ring
 from bench.questions.claims.compare import Of, alone, both, less, levels, over
 from bench.questions.claims.contrast import ABOUT_EQUAL, NEARLY_NONE
 from bench.questions.claims.evidence import Evidence, NotMeasured, Take
@@ -133,9 +133,8 @@ CLAIMS: Final = (
         ),
         cpus=2,
     ),
-    for_ring(
+    timed_for_ring(
         id="rb-beats-pb-opens",
-        of_times=True,
         statement="of ten million events of one program the ring loses none and is through sooner, "
         "at less CPU time in user space",
         sources="https://taillatency.net/posts/ebpf-ringbuf.html",
@@ -156,14 +155,12 @@ CLAIMS: Final = (
                 details=(levels("{}: {:.2%} lost".format, _LIBRARY),),
             ),
             alone("share dropped on rb", _LIBRARY["rb"]),
-            high=NEARLY_NONE,
             words=f"rb drops at most {NEARLY_NONE:.0%}",
         ),
         cpus=2,
     ),
-    for_perf(
+    timed_for_perf(
         id="rb-saturates",
-        of_times=True,
         statement="one ring saturates at 1 to 2 million events a second, however many CPUs write",
         sources="optiqor/kerno#35",
         published="1 to 2 M/s",

@@ -12,8 +12,8 @@ from bench.plan.budgets import MIB
 from bench.plan.config import Consumer, Poll, Producer, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
-from bench.questions.claims.claim import for_either, for_perf, for_ring
-from bench.questions.claims.compare import Of, alone, less, levels, over
+from bench.questions.claims.claim import for_either, for_perf, timed_for_ring
+from bench.questions.claims.compare import WAYS, Of, alone, less, levels
 from bench.questions.claims.contrast import NEARLY_NONE
 from bench.questions.claims.setting import Setting, asked, power_of_two, sending, trial
 from bench.questions.transports.profiles import EPOLL, PERFBUF, RINGBUF, storms
@@ -68,15 +68,10 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     )
 
 
-_RAISED: Final = {
-    words: Of(quantities.raised_per_event, "equal-n", way, f"every{_EVERY}")
-    for words, way in (("rb", RINGBUF), ("pb", PERFBUF))
-}
 _saving = partial(Of, quantities.cpu_s_per_million, "wake-bytes", RINGBUF)
 _POLLED, _TIMED = (
     Of(quantities.dropped_share, "on-a-timer", PERFBUF, way) for way in ("polled", "timed")
 )
-_LOST: Final = "{}: {:.2%} lost".format
 
 CLAIMS: Final = (
     for_perf(
@@ -89,15 +84,18 @@ CLAIMS: Final = (
         "CPU; wake-ups raised per event",
         reproduced_when="more raised per event on rb",
         experiments=("equal-n",),
-        rule=rules.above(
-            over("wake-ups raised per event, rb over pb", *_RAISED.values()),
-            details=(levels("{}: {:.4f} raised per event".format, _RAISED, _RAISED["pb"]),),
+        rule=rules.exceeds(
+            "wake-ups raised per event, rb over pb",
+            "{}: {:.4f} raised per event".format,
+            {
+                words: Of(quantities.raised_per_event, "equal-n", way, f"every{_EVERY}")
+                for words, way in WAYS.items()
+            },
         ),
         cpus=2,
     ),
-    for_ring(
+    timed_for_ring(
         id="wake-bytes-saves-cpu",
-        of_times=True,
         statement="waking from a number of unread bytes on, not at every event, saves the "
         "consumer CPU time",
         sources="DataDog/datadog-agent#41005",
@@ -106,19 +104,10 @@ CLAIMS: Final = (
         test="trickle; CPU seconds per million events, adaptive over woken from 3,000 bytes on",
         reproduced_when="ratio > 1",
         experiments=("wake-bytes",),
-        rule=rules.above(
-            over(
-                "consumer's CPU time a record, adaptive over from 3,000 bytes on",
-                _saving("each"),
-                _saving("bytes"),
-            ),
-            details=(
-                levels(
-                    "{}: {:.2f} s per million".format,
-                    {"adaptive": _saving("each"), "by bytes": _saving("bytes")},
-                    _saving("bytes"),
-                ),
-            ),
+        rule=rules.exceeds(
+            "consumer's CPU time a record, adaptive over from 3,000 bytes on",
+            "{}: {:.2f} s per million".format,
+            {"adaptive": _saving("each"), "by bytes": _saving("bytes")},
         ),
     ),
     for_either(
@@ -133,10 +122,11 @@ CLAIMS: Final = (
         rule=rules.held(
             rules.above(
                 less("share dropped on pb, on a timer less polled", _TIMED, _POLLED),
-                details=(levels(_LOST, {"on a timer": _TIMED, "polled": _POLLED}),),
+                details=[
+                    levels("{}: {:.2%} lost".format, {"on a timer": _TIMED, "polled": _POLLED})
+                ],
             ),
             alone("share dropped on pb, polled", _POLLED),
-            high=NEARLY_NONE,
             words=f"by polling at most {NEARLY_NONE:.0%} is lost",
         ),
     ),

@@ -16,15 +16,8 @@ from bench.plan.budgets import MIB
 from bench.plan.config import Call, Producer, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
-from bench.questions.claims.claim import Finding, for_perf, for_ring
-from bench.questions.claims.compare import (
-    Comparison,
-    Of,
-    less,
-    levels,
-    over,
-    within,
-)
+from bench.questions.claims.claim import Finding, for_perf, for_ring, timed_for_ring
+from bench.questions.claims.compare import Of, less, levels, over
 from bench.questions.claims.contrast import ABOUT_EQUAL, difference, share_margin, sides
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, series
 from bench.questions.claims.setting import BLOCKS, MORE_BLOCKS, Setting, asked, sending, trial
@@ -180,43 +173,34 @@ def _none_missed(evidence: Evidence) -> Finding:
     )
 
 
-_wake = partial(Of, quantities.steady_ns, "wake", "ringbuf")
 _BY_POLICY: Final = tuple(
     f"{way}-{wake}" for way in ("wake", "wake-timed") for wake in _POLICIES[1:]
 )
 
 
-def _pair(experiment: str, less: Wake, more: Wake) -> tuple[Of, Of]:
-    """Return the write time of the arms of a duet, the one that costs more first."""
-    one, other = (Of(quantities.write_ns, experiment, RINGBUF, wake) for wake in (more, less))
-    return one, other
-
-
-def _costs_more(less: Wake, more: Wake) -> Comparison:
-    """Compare two policies, of journals without duets by kernel ns from record to record."""
-    words = f"kernel ns a record, {more} over {less}, epoll consumer"
-    blocks = over(words, *(_wake(f"{wake}-epoll") for wake in (more, less)))
-    return within(words, *_pair(f"wake-{more}", less, more), otherwise=blocks)
+def _costs(more: Wake, less: Wake, waiting: str = "epoll") -> Iterator[Of]:
+    """Yield what a record costs by two policies; of journals without duets, in the kernel alone."""
+    duet = f"wake-{more}" if waiting == "epoll" else f"wake-{waiting}-{more}"
+    for wake in (more, less):
+        blocks = Of(quantities.steady_ns, "wake", RINGBUF, f"{wake}-{waiting}")
+        yield Of(quantities.write_ns, duet, RINGBUF, wake, before=blocks)
 
 
 def _policies(evidence: Evidence) -> Iterator[str]:
     """Yield what a record costs under each policy, as paired."""
-    if not evidence.samples("wake-adaptive").arms:
-        yield from _policies_in_blocks(evidence)
-        return
-    for way, waiting in (("wake", "epoll"), ("wake-timed", "timed")):
-        for fewer, more in pairwise(_POLICIES):
-            more_ns, less_ns = (one(evidence) for one in _pair(f"{way}-{more}", fewer, more))
-            values = "{:,.0f} and {:,.0f} ns a record".format(*sides(more_ns, less_ns))
-            yield f"{more} and {fewer} wake-ups, {waiting} consumer: {values}"
-
-
-def _policies_in_blocks(evidence: Evidence) -> Iterator[str]:
-    for waiting in ("epoll", "timed", "stopped"):
-        none, adaptive, forced = (_wake(f"{policy}-{waiting}")(evidence) for policy in _POLICIES)
-        of_adaptive, of_none = sides(adaptive, none)
-        more, fewer = sides(forced, adaptive)
-        of_policies = (of_none, of_adaptive, of_adaptive * more / fewer)
+    duets = bool(evidence.samples("wake-adaptive").arms)
+    for waiting in ("epoll", "timed", *(() if duets else ("stopped",))):
+        pairs = {
+            (more, fewer): sides(*(one(evidence) for one in _costs(more, fewer, waiting)))
+            for fewer, more in pairwise(_POLICIES)
+        }
+        if duets:
+            for (more, fewer), (of_more, of_fewer) in pairs.items():
+                values = f"{of_more:,.0f} and {of_fewer:,.0f} ns a record"
+                yield f"{more} and {fewer} wake-ups, {waiting} consumer: {values}"
+            continue
+        (of_adaptive, of_none), (of_forced, less) = pairs.values()
+        of_policies = (of_none, of_adaptive, of_adaptive * of_forced / less)
         for policy, level in zip(_POLICIES, of_policies, strict=True):
             yield f"{policy} wake-ups, {waiting} consumer: {level:,.0f} ns a record"
 
@@ -266,9 +250,8 @@ CLAIMS: Final = (
         rule=_none_missed,
         comparative=False,
     ),
-    for_ring(
+    timed_for_ring(
         id="manual-wakeup-boost",
-        of_times=True,
         statement="batching wake-ups by hand raises throughput",
         sources="BENCH; taodd/cephtrace#188",
         published="1.1 to 20.9 M/s; 25 ns without, 1,410 ns with a waiting consumer",
@@ -277,7 +260,11 @@ CLAIMS: Final = (
         reproduced_when="none < adaptive < forced",
         experiments=_BY_POLICY,
         rule=rules.above(
-            *(_costs_more(*each) for each in pairwise(_POLICIES)), details=(_policies,)
+            *(
+                over(f"kernel ns a record, {more} over {less}, epoll consumer", *_costs(more, less))
+                for less, more in pairwise(_POLICIES)
+            ),
+            details=[_policies],
         ),
         cpus=2,
     ),
