@@ -107,13 +107,9 @@ def _rates(reference: Of, **parts: Of) -> Detail:
 
 
 _rate = partial(over, "delivered a second, rb over pb")
-_SHARDED_DROPS, _ONE_DROPS = (
-    less(words, *(part.taking(quantities.dropped_share) for part in parts))
-    for words, *parts in (
-        ("dropped, sharded rb less pb", _SHARDED, _PB),
-        ("dropped, rb less pb", _ONE_RING, _ONE_PERF),
-    )
-)
+_lost = partial(Of.taking, take=quantities.dropped_share)
+_SHARDED_DROPS: Final = less("dropped, sharded rb less pb", _lost(_SHARDED), _lost(_PB))
+_ONE_DROPS: Final = less("dropped, rb less pb", _lost(_ONE_RING), _lost(_ONE_PERF))
 _ONE_FASTER: Final = _rate(_ONE_RING, _ONE_PERF)
 
 
@@ -129,7 +125,7 @@ def _lost_nothing(evidence: Evidence) -> tuple[str, Contrast, float] | None:
     A difference of exactly nothing has no interval that could lie below anything.
     """
     faster = _ONE_FASTER(evidence)
-    lost = any(_ONE_RING.taking(quantities.dropped_share)(evidence).values.values())
+    lost = any(_lost(_ONE_RING)(evidence).values.values())
     if lost or rules.all_of([faster]).verdict is not rules.REPRODUCED:
         return None
     ledgers = (trial.ledger for trial in _ONE_RING.arm(evidence).trials)
@@ -224,7 +220,7 @@ CLAIMS: Final = (
                     _ONE_DROPS,
                     details=[_rates(_ONE_PERF, rb=_ONE_RING, pb=_ONE_PERF)],
                 ),
-                alone("dropped on pb", _ONE_PERF.taking(quantities.dropped_share)),
+                alone("dropped on pb", _lost(_ONE_PERF)),
                 words=f"pb drops at most {NEARLY_NONE:.0%}",
             ),
             _lost_nothing,

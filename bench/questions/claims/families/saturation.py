@@ -9,19 +9,18 @@ from functools import partial
 from typing import Final
 
 from bench.judge.metrics import Unit
-from bench.judge.numbers import number
+from bench.judge.numbers import number, ratio
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.budgets import KIB, label
 from bench.plan.config import Consumer, Producer
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
 from bench.questions.claims.claim import Finding, for_perf, timed_for_perf, timed_for_ring
-from bench.questions.claims.compare import Of, alone, both, less, levels, over
+from bench.questions.claims.compare import WAYS, Of, alone, both, less, levels, over
 from bench.questions.claims.contrast import ABOUT_EQUAL, NEARLY_NONE
-from bench.questions.claims.evidence import Evidence, NotMeasured, Take
+from bench.questions.claims.evidence import Evidence, NotMeasured
 from bench.questions.claims.setting import LIBBCC, Setting, asked, power_of_two, trial
 from bench.questions.transports.profiles import RINGBUF, TRANSPORTS
-from bench.trial.result import TrialResult
 
 _SMALL_BYTES: Final = 2 * PAGE_BYTES  # three times what a slow consumer reads between exits
 _LARGE_BYTES: Final = 32 * _SMALL_BYTES
@@ -63,11 +62,8 @@ _SIZES: Final = [
 ]
 _BUSY: Final = {part.budget: part.taking(number("consumer_busy_share")) for part in _SIZES}
 _ROOM: Final = [_lost("capacity-spread", RINGBUF, budget=budget) for budget in ("16KiB", "128KiB")]
-_RING_RATE, _PERF_RATE = both(quantities.drained_per_s, "one-producer")
-_LIBRARY: Final = {
-    words: part.taking(quantities.dropped_share)
-    for words, part in (("rb", _RING_RATE), ("pb", _PERF_RATE))
-}
+_CPU: Final = both(quantities.cpu_s_per_million, "one-producer")
+_LIBRARY: Final = {words: _lost("one-producer", way) for words, way in WAYS.items()}
 
 
 _BUSY_SHARE: Final = 0.8  # of the time at least, for a consumer to be saturated
@@ -88,17 +84,8 @@ def _where_saturated(rule: rules.Rule) -> rules.Rule:
     return judge
 
 
-def _millions(take: Take) -> Take:
-    def of(trial: TrialResult) -> float | None:
-        value = take(trial)
-        return None if value is None else value / 1e6
-
-    return of
-
-
-_ALL, _ONE = (
-    Of(_millions(quantities.drained_per_s), "rate-default", RINGBUF, cpus) for cpus in ("", "1cpu")
-)
+_millions = partial(Of, ratio(quantities.drained_per_s, lambda _: 1e6), "rate-default", RINGBUF)
+_ALL, _ONE = _millions(), _millions("1cpu")
 
 CLAIMS: Final = (
     for_perf(
@@ -144,14 +131,11 @@ CLAIMS: Final = (
         experiments=("one-producer",),
         rule=rules.held(
             rules.above(
-                over("delivered a second, rb over pb", _RING_RATE, _PERF_RATE),
                 over(
-                    "consumer's CPU time a record, pb over rb",
-                    *(
-                        part.taking(quantities.cpu_s_per_million)
-                        for part in (_PERF_RATE, _RING_RATE)
-                    ),
+                    "delivered a second, rb over pb",
+                    *both(quantities.drained_per_s, "one-producer"),
                 ),
+                over("consumer's CPU time a record, pb over rb", *_CPU[::-1]),
                 details=(levels("{}: {:.2%} lost".format, _LIBRARY),),
             ),
             alone("share dropped on rb", _LIBRARY["rb"]),
