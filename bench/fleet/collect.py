@@ -111,10 +111,6 @@ def collect(client: Client, folder: Folder, roster: Roster, *, machines: int, sh
                 folder.plan.task(row.name).text(),
                 key=f"{folder.plan.id}-{row.name}-{row.attempts}-{time.time_ns()}",
                 workers=[seen.address],
-                allow_other_workers=False,
-                resources={task.RESOURCE: 1},
-                retries=0,
-                pure=False,
             )
         for name, future in [*futures.items()]:
             if future.done():

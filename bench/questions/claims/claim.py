@@ -104,6 +104,7 @@ class Claim(Statement):
     of_times: bool = False  # rests on times, or on rates: not on counts and bytes alone
     over_kernels: bool = False  # no kernel decides it alone: it has one verdict, over all of them
     on_capabilities: bool = False  # rests on those that a tracer takes, which the run has to try
+    lacks: Callable[[Evidence], str] = lambda _: ""  # kernel or machine; "": nothing
 
     def finding(self, evidence: Evidence) -> Finding:
         """Return what ``evidence`` says, before the correction over all claims."""
@@ -112,13 +113,15 @@ class Claim(Statement):
             lack = f"needs {counted(self.cpus, 'CPU')}, this run had {machine.cpus}"
             return Finding(Verdict.NOT_APPLICABLE, lack)
         try:
+            if lack := self.lacks(evidence):
+                return Finding(Verdict.NOT_APPLICABLE, lack)
             return self.rule(evidence)
         except NotApplicable as lacking:
             return Finding(Verdict.NOT_APPLICABLE, str(lacking))
         except NotMeasured:
-            return Finding(Verdict.NOT_MEASURED, self._lacks(evidence))
+            return Finding(Verdict.NOT_MEASURED, self._without(evidence))
 
-    def _lacks(self, evidence: Evidence) -> str:
+    def _without(self, evidence: Evidence) -> str:
         missing = [name for name in self.experiments if name not in evidence.experiments]
         if missing:
             return f"there are no trials of {', '.join(missing)}"

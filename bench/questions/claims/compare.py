@@ -78,12 +78,16 @@ def over(what: str, *parts: Of, margin: float | None = None) -> Comparison:
 
 
 def less(what: str, left: Of, right: Of, *, least: float = 0.0) -> Comparison:
-    """Compare two shares by difference; the margin is what twins are unlike by, or ``least``."""
+    """Compare two shares by difference; the margin is what twins are unlike by, or ``least``.
+
+    Of two shares at one budget, what twins of that budget are unlike by.
+    """
+    budget = left.budget if left.budget == right.budget else ""
     return lambda evidence: contrast.difference(
         what,
         left(evidence),
         right(evidence),
-        margin=max(least, share_margin(evidence, left.take, left.experiment)),
+        margin=max(least, share_margin(evidence, left.take, left.experiment, budget=budget)),
     )
 
 

@@ -234,14 +234,17 @@ def together(what: str, contrasts: Sequence[Contrast]) -> Contrast:
     )
 
 
-def _margin(
+def noise(
     compare: Callable[..., Contrast],
     least: float,
     evidence: Evidence,
     take: Take,
     *experiments: str,
+    budget: str = "",
 ) -> float:
     """Return how much A/A twins are surely unlike in these experiments, but at least ``least``.
+
+    With ``budget``, those of this budget alone.
 
     It is the near edge of their interval. The far edge is mostly the chance that the intervals of
     all contrasts allow for already: by it, an arm that loses a tenth in every second trial would
@@ -251,6 +254,8 @@ def _margin(
     for name in experiments:
         samples = evidence.samples(name)
         for pair in twins(samples.names):
+            if budget not in ("", pair.left.budget):
+                continue
             with suppress(NotMeasured):
                 both = (samples.arms[arm] for arm in (pair.left, pair.right))
                 left, right = (series(name, arm, take) for arm in both)
@@ -258,5 +263,5 @@ def _margin(
     return max(sizes)
 
 
-ratio_margin: Final = partial(_margin, ratio, LEAST_MARGIN)
-share_margin: Final = partial(_margin, difference, 0.0)
+ratio_margin: Final = partial(noise, ratio, LEAST_MARGIN)
+share_margin: Final = partial(noise, difference, 0.0)

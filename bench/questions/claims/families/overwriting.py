@@ -11,11 +11,11 @@ from bench.plan.budgets import MIB
 from bench.plan.config import Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities
-from bench.questions.claims.claim import Finding, timed_for_perf, timed_for_ring
+from bench.questions.claims.claim import timed_for_perf, timed_for_ring
 from bench.questions.claims.compare import Of, levels, over
-from bench.questions.claims.evidence import Evidence, NotApplicable
+from bench.questions.claims.evidence import Evidence
 from bench.questions.claims.families.kernel import ByProducers
-from bench.questions.claims.rules import Rule, above, exceeds
+from bench.questions.claims.rules import above, exceeds
 from bench.questions.claims.setting import Setting, experiment
 from bench.questions.transports.profiles import AWAY, RINGBUF
 
@@ -39,14 +39,10 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     return (experiment(_NAME, title, (*written, refusing)),)
 
 
-def _where_rings_overwrite(rule: Rule) -> Rule:
-    def judge(evidence: Evidence) -> Finding:
-        facts = evidence.machine.kernel_facts if evidence.machine is not None else {}
-        if facts.get("ring_overwrite_pos") == "no":
-            raise NotApplicable("rings overwrite from Linux 6.19 on; this kernel's cannot")
-        return rule(evidence)
-
-    return judge
+def _overwriting(evidence: Evidence) -> str:
+    facts = evidence.machine.kernel_facts if evidence.machine is not None else {}
+    lacking = facts.get("ring_overwrite_pos") == "no"
+    return "rings overwrite from Linux 6.19 on; this kernel's cannot" if lacking else ""
 
 
 _age = partial(Of, quantities.latency_p50_ns, _NAME)
@@ -65,12 +61,11 @@ CLAIMS: Final = (
         reproduced_when="what it kept is younger than what a refusing ring kept; not applicable "
         "before 6.19",
         experiments=(_NAME,),
-        rule=_where_rings_overwrite(
-            exceeds(
-                "median age when read, refusing over overwriting",
-                lambda words, ns: f"{words}: {ns / 1e6:.2f} ms old when read, median",
-                {"refusing": _age(RINGBUF, "1cpu"), "overwriting": _age(_OVERWRITING, "1cpu")},
-            )
+        lacks=_overwriting,
+        rule=exceeds(
+            "median age when read, refusing over overwriting",
+            lambda words, ns: f"{words}: {ns / 1e6:.2f} ms old when read, median",
+            {"refusing": _age(RINGBUF, "1cpu"), "overwriting": _age(_OVERWRITING, "1cpu")},
         ),
     ),
     timed_for_perf(
@@ -81,11 +76,10 @@ CLAIMS: Final = (
         test="stopped reader, in-kernel ns per write, producers 1..CPUs",
         reproduced_when="ns per write grows; not applicable before 6.19",
         experiments=(_NAME,),
-        rule=_where_rings_overwrite(
-            above(
-                over("kernel ns a write that overwrites, all CPUs over one", _ALL, _ONE),
-                details=[levels("{}: {:,.0f} ns a write".format, _WRITES, _ONE)],
-            )
+        lacks=_overwriting,
+        rule=above(
+            over("kernel ns a write that overwrites, all CPUs over one", _ALL, _ONE),
+            details=[levels("{}: {:,.0f} ns a write".format, _WRITES, _ONE)],
         ),
         cpus=2,
     ),
