@@ -81,6 +81,7 @@ def test_one_name_for_two_machines_gets_a_number() -> None:
 
 def test_the_document_says_it_in_sentences() -> None:
     said = document(fleet([*[(RATIO, "none")] * 12, *[(1.4, "full")] * 6]))
+    assert said.data.format == 2
     leads = {part.lead for part in said.parts if isinstance(part, Sentence)}
     assert {"Median latency", "Median latency goes with preemption"} <= leads
     assert "18 machines" in said.title
