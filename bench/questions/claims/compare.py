@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from statistics import median
 from typing import Final
 
@@ -34,6 +34,7 @@ class Of:
     transport: str
     variant: str = ""
     budget: str = ""
+    _: KW_ONLY
     before: Of | None = None  # in place of it, of journals that lack the experiment
 
     def here(self, evidence: Evidence) -> Of:

@@ -221,7 +221,8 @@ def _forest(numbers: Sequence[Number]) -> parts.Forest:
 
 def _effects(number: Number) -> Iterator[parts.Effect]:
     first = sorted(number.machines, key=lambda each: each.member not in number.apart)
-    for each in (*first[:_MOST_IN_FOREST], number):
+    rows: list[OnMachine | Number] = [*first[:_MOST_IN_FOREST], number]
+    for each in rows:
         yield parts.Effect(
             label=each.member if isinstance(each, OnMachine) else "all",
             key="table-numbers",

@@ -168,10 +168,10 @@ def _policies(evidence: Evidence) -> Iterator[str]:
     """Yield what a record costs under each policy, as paired."""
     duets = bool(evidence.samples("wake-adaptive").arms)
     for waiting in ("epoll", "timed", *(() if duets else ("stopped",))):
-        pairs = {
-            (more, fewer): sides(*(one(evidence) for one in _costs(more, fewer, waiting)))
-            for fewer, more in pairwise(_POLICIES)
-        }
+        pairs = {}
+        for fewer, more in pairwise(_POLICIES):
+            dearer, cheaper = _costs(more, fewer, waiting)
+            pairs[more, fewer] = sides(dearer(evidence), cheaper(evidence))
         if duets:
             for (more, fewer), (of_more, of_fewer) in pairs.items():
                 values = f"{of_more:,.0f} and {of_fewer:,.0f} ns a record"
