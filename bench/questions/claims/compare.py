@@ -9,6 +9,7 @@ from statistics import median
 from typing import Final
 
 from bench.judge.samples import ArmSamples
+from bench.judge.statistics import Scale
 from bench.questions.claims import contrast
 from bench.questions.claims.contrast import Contrast, ratio_margin, share_margin, sides
 from bench.questions.claims.evidence import Evidence, Series, Take, series
@@ -61,9 +62,13 @@ class Of:
         return replace(self, take=take)
 
 
-def both(take: Take, experiment: str, variant: str = "") -> tuple[Of, Of]:
-    """Return the number of the ring's arm, and of the perf buffers'."""
-    return Of(take, experiment, "ringbuf", variant), Of(take, experiment, "perfbuf", variant)
+def both(take: Take, experiment: str, *variants: str) -> dict[str, Of]:
+    """Return the number of the ring, "rb", and the perf buffers; of variants, "rb, delayed"."""
+    return {
+        f"{words}, {variant}" if len(variants) > 1 else words: Of(take, experiment, way, variant)
+        for words, way in WAYS.items()
+        for variant in variants or ("",)
+    }
 
 
 def over(what: str, *parts: Of, margin: float | None = None) -> Comparison:
@@ -104,7 +109,9 @@ def made(comparisons: Comparisons, evidence: Evidence) -> list[Contrast]:
     return [compare(evidence) for compare in comparisons]
 
 
-def levels(form: Form, parts: Mapping[str, Of], beside: Of | None = None) -> Detail:
+def levels(
+    form: Form, parts: Mapping[str, Of], beside: Of | None = None, scale: Scale = Scale.RATIO
+) -> Detail:
     """Return a line for each part: its median, or where it lies as paired with ``beside``."""
 
     def lines(evidence: Evidence) -> Iterable[str]:
@@ -112,7 +119,7 @@ def levels(form: Form, parts: Mapping[str, Of], beside: Of | None = None) -> Det
             if beside is None:
                 yield form(words, part.median(evidence))
             else:
-                yield form(words, sides(part(evidence), beside(evidence))[0])
+                yield form(words, sides(part(evidence), beside(evidence), scale)[0])
 
     return lines
 

@@ -15,8 +15,8 @@ from bench.plan.config import MIXED, Call, Consumer, Poll, Producer, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities
 from bench.questions.claims.claim import Finding, for_perf, for_ring
-from bench.questions.claims.compare import Of, alone, both, less
-from bench.questions.claims.contrast import NEARLY_NONE, Contrast, difference, share_margin, sides
+from bench.questions.claims.compare import Of, alone, both, less, levels
+from bench.questions.claims.contrast import NEARLY_NONE, Contrast, difference, share_margin
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, Series, series
 from bench.questions.claims.families.memory import LADDERS
 from bench.questions.claims.rules import above, held, inside, mean_above
@@ -85,14 +85,9 @@ _LARGEST, _TRUE = (
     for call in (Call.LARGEST, Call.RESERVE)
 )
 _QUIET: Final = both(quantities.quiet_dropped_share, "noisy-cpu")
-
-
-def _quiet_losses(evidence: Evidence) -> Iterator[str]:
-    ring, perf = (part(evidence) for part in _QUIET)
-    for words, lost in zip(("rb", "pb"), sides(ring, perf, Scale.DIFFERENCE), strict=True):
-        yield f"the quiet CPU lost {lost:.2%} on {words}"
-
-
+_QUIET_LOSSES: Final = levels(
+    "the quiet CPU lost {1:.2%} on {0}".format, _QUIET, _QUIET["pb"], Scale.DIFFERENCE
+)
 _SHARED_ALIKE: Final = 0.05
 _APART: Final = Of(quantities.lost_apart, "noisy-cpu", RINGBUF)
 
@@ -170,10 +165,10 @@ CLAIMS: Final = (
         experiments=("noisy-cpu",),
         rule=held(
             above(
-                less("share that the quiet CPU lost, rb less pb", *_QUIET),
-                details=(_quiet_losses,),
+                less("share that the quiet CPU lost, rb less pb", *_QUIET.values()),
+                details=[_QUIET_LOSSES],
             ),
-            alone("share that the quiet CPU lost on pb", _QUIET[1]),
+            alone("share that the quiet CPU lost on pb", _QUIET["pb"]),
             words=f"the quiet CPU loses at most {NEARLY_NONE:.0%} on pb",
         ),
         cpus=2,

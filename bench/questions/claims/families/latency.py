@@ -12,7 +12,7 @@ from bench.plan.config import Producer, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities
 from bench.questions.claims.claim import timed_for_perf, timed_for_ring
-from bench.questions.claims.compare import WAYS, Of, grown, levels, over
+from bench.questions.claims.compare import WAYS, Of, both, grown, levels, over
 from bench.questions.claims.rules import above, inside
 from bench.questions.claims.setting import LIBBCC, MORE_BLOCKS, Setting, asked, trial
 from bench.questions.transports.profiles import BUSY, EPOLL, PERFBUF, storms
@@ -67,11 +67,7 @@ _SAMPLED: Final = {
     every: Of(quantities.waited_share, "sampling", "perfbuf", every)
     for every in ("every100", "every400")
 }
-_SLOW: Final = {
-    f"{words}, {variant}": Of(quantities.quiet_latency_p50_ns, "slow-producer", transport, variant)
-    for words, transport in WAYS.items()
-    for variant in ("delayed", "prompt")
-}
+_SLOW: Final = both(quantities.quiet_latency_p50_ns, "slow-producer", "delayed", "prompt")
 _RISES_MORE: Final = over("the same, rb over pb", *_SLOW.values())
 _P50: Final = {f"{words}, p50": part for words, part in _SLOW.items()}
 _P99: Final = {

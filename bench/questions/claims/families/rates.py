@@ -77,11 +77,11 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
 
 
 _delivered = partial(both, quantities.drained_per_s)
-_RING, _PB = _delivered("rate-default")
+_RING, _PB = _delivered("rate-default").values()
 _SHARDED: Final = replace(_RING, transport="sharded")
 _USUAL: Final = Of(quantities.steady_per_s, "rate-sampled", "ringbuf")
-_RING_500, _PERF_500 = both(quantities.steady_per_s, "rate-sampled", "every500")
-_ONE_RING, _ONE_PERF = _delivered("same-cpu")
+_RING_500, _PERF_500 = both(quantities.steady_per_s, "rate-sampled", "every500").values()
+_ONE_RING, _ONE_PERF = _delivered("same-cpu").values()
 _COSTS: Final = {
     cost: Of(quantities.drained_per_s, "consumer-cost", "ringbuf", cost)
     for cost in ("0ns", "100ns", "300ns", "1000ns")
@@ -147,7 +147,7 @@ CLAIMS: Final = (
             _rate(_RING, _PB),
             details=(
                 _rates(_PB, rb=_RING, pb=_PB),
-                said(over("with libbcc's readers", *_delivered("rate-default", "libbcc"))),
+                said(over("with libbcc's readers", *_delivered("rate-default", "libbcc").values())),
             ),
         ),
     ),

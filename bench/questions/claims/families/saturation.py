@@ -16,7 +16,7 @@ from bench.plan.config import Consumer, Producer
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
 from bench.questions.claims.claim import Finding, for_perf, timed_for_perf, timed_for_ring
-from bench.questions.claims.compare import WAYS, Of, alone, both, less, levels, over
+from bench.questions.claims.compare import Of, alone, both, less, levels, over
 from bench.questions.claims.contrast import ABOUT_EQUAL, NEARLY_NONE
 from bench.questions.claims.evidence import Evidence, NotMeasured
 from bench.questions.claims.setting import LIBBCC, Setting, asked, power_of_two, trial
@@ -63,7 +63,7 @@ _SIZES: Final = [
 _BUSY: Final = {part.budget: part.taking(number("consumer_busy_share")) for part in _SIZES}
 _ROOM: Final = [_lost("capacity-spread", RINGBUF, budget=budget) for budget in ("16KiB", "128KiB")]
 _CPU: Final = both(quantities.cpu_s_per_million, "one-producer")
-_LIBRARY: Final = {words: _lost("one-producer", way) for words, way in WAYS.items()}
+_LIBRARY: Final = both(quantities.dropped_share, "one-producer")
 
 
 _BUSY_SHARE: Final = 0.8  # of the time at least, for a consumer to be saturated
@@ -133,9 +133,9 @@ CLAIMS: Final = (
             rules.above(
                 over(
                     "delivered a second, rb over pb",
-                    *both(quantities.drained_per_s, "one-producer"),
+                    *both(quantities.drained_per_s, "one-producer").values(),
                 ),
-                over("consumer's CPU time a record, pb over rb", *_CPU[::-1]),
+                over("consumer's CPU time a record, pb over rb", _CPU["pb"], _CPU["rb"]),
                 details=(levels("{}: {:.2%} lost".format, _LIBRARY),),
             ),
             alone("share dropped on rb", _LIBRARY["rb"]),

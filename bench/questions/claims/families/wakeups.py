@@ -17,7 +17,7 @@ from bench.plan.config import Call, Producer, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
 from bench.questions.claims.claim import Finding, for_perf, for_ring, timed_for_ring
-from bench.questions.claims.compare import Of, less, levels, over
+from bench.questions.claims.compare import Of, both, less, levels, over
 from bench.questions.claims.contrast import ABOUT_EQUAL, sides
 from bench.questions.claims.evidence import Evidence, NotMeasured
 from bench.questions.claims.setting import BLOCKS, MORE_BLOCKS, Setting, asked, sending, trial
@@ -91,9 +91,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
 
 
 _raised = partial(Of, quantities.raised_per_event, "backlog")
-_BACKLOG: Final = [
-    _raised(transport, load) for transport in ("ringbuf", "perfbuf") for load in ("1x", "100x")
-]
+_BACKLOG: Final = [*both(quantities.raised_per_event, "backlog", "1x", "100x").values()]
 _RAISED: Final = [
     levels(
         "{}: {:.3f} raised per event".format,
