@@ -20,7 +20,7 @@ _ANSWER_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """A host and a port."""
+    """Hold a host and a port."""
 
     host: str
     port: int

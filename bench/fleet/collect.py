@@ -45,10 +45,10 @@ def connected(scheduler: Address, security: Any) -> Iterator[Client]:
             remedy="use its own certificates, on both sides or on neither",
         ) from error
     try:
-        theirs = client.get_versions()["scheduler"]["packages"].get("distributed")
-        if theirs != engine.version():
+        installed = client.get_versions()["scheduler"]["packages"].get("distributed")
+        if installed != engine.version():
             raise UsageError(
-                f"the scheduler at {scheduler} has Dask {theirs}, not {engine.version()}",
+                f"the scheduler at {scheduler} has Dask {installed}, not {engine.version()}",
                 remedy="install the same version on both sides",
             )
         yield client

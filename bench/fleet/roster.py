@@ -21,7 +21,7 @@ PATIENCE_S: Final = 60.0
 
 
 class State(StrEnum):
-    """The state of a task, or of a machine without one."""
+    """State what a task is doing, or a machine without one."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -36,7 +36,7 @@ ENDED: Final = frozenset((State.DONE, State.FAILED, State.NOT_USED))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A worker, as the scheduler shows it."""
+    """Describe a worker, as the scheduler shows it."""
 
     address: str
     name: str
@@ -61,7 +61,7 @@ class Seen:
 
 @dataclass(slots=True, kw_only=True)
 class Machine:
-    """A machine and its task, as in fleet.json."""
+    """Hold a machine and its task, as in fleet.json."""
 
     name: str
     state: State = State.WAITING
@@ -75,7 +75,7 @@ class Machine:
 
 @dataclass(slots=True, kw_only=True)
 class Row(Machine):
-    """A machine and its task while the fleet runs."""
+    """Hold a machine and its task while the fleet runs."""
 
     address: str = ""  # of the worker that does it
     attempts: int = 0
@@ -102,7 +102,7 @@ class Roster:
         return all(row.state in ENDED for row in self.rows.values())
 
     def see(self, workers: Mapping[str, Seen], now_s: float) -> None:
-        """Take in who is there: new machines get a row, tasks of those that are gone are lost."""
+        """Take in the workers: new machines get a row, tasks of those that are gone are lost."""
         asked = self._only or {each.name for each in workers.values()}
         self._seen = {each.name: each for each in workers.values() if each.name in asked}
         for seen in self._seen.values():

@@ -16,19 +16,12 @@ from typing import Final
 import numpy as np
 
 from bench.amounts import counted
+from bench.judge import statistics
 from bench.judge.floor import LEAST_MARGIN, shown_by
 from bench.judge.load import contradict
 from bench.judge.metrics import Unit
 from bench.judge.samples import Place
-from bench.judge.statistics import (
-    FEWEST_BLOCKS,
-    Estimate,
-    Scale,
-    one_sided,
-    paired_difference,
-    paired_ratio,
-    within_p,
-)
+from bench.judge.statistics import FEWEST_BLOCKS, Estimate, Scale, one_sided
 from bench.plan.experiments import twins
 from bench.questions.claims.claim import Measured, Verdict
 from bench.questions.claims.evidence import Evidence, NotMeasured, Series, Take, series
@@ -101,7 +94,7 @@ class Contrast:
             return Verdict.INCONCLUSIVE, 1.0
         lower, upper = (low, high) if self.scale is Scale.DIFFERENCE else map(_log, (low, high))
         found = self.estimate
-        inside = within_p(self.values, lower, upper)
+        inside = statistics.within_p(self.values, lower, upper)
         if low <= found.low and found.high <= high and inside < SURE:
             return Verdict.REPRODUCED, inside
         beyond = min(
@@ -153,8 +146,8 @@ _one_sided = lru_cache(maxsize=1_024)(one_sided)
 def _estimate(scale: Scale, values: tuple[float, ...]) -> Estimate:
     """Resample once: a rule looks at the same numbers several times."""
     if scale is Scale.RATIO:
-        return paired_ratio([exp(value) for value in values], [1.0] * len(values))
-    return paired_difference(values, [0.0] * len(values), mean=True)
+        return statistics.paired_ratio([exp(value) for value in values], [1.0] * len(values))
+    return statistics.paired_difference(values, [0.0] * len(values), mean=True)
 
 
 def bases(parts: Iterable[Series | Contrast]) -> tuple[TrialSet, ...]:
@@ -196,7 +189,7 @@ def difference(
 ) -> Contrast:
     """Compare ``left`` minus ``right`` within blocks, of shares; without ``right``, with none."""
     parts = (left,) if right is None else (left, right)
-    less = right.values if right is not None else dict.fromkeys(left.values, 0.0)
+    less = dict.fromkeys(left.values, 0.0) if right is None else right.values
     return Contrast(
         what=what,
         scale=Scale.DIFFERENCE,

@@ -67,7 +67,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Between:
-    """The two arms that a number is about, and the question that it answers."""
+    """Name the two arms that a number is about, and the question that it answers."""
 
     question: Question
     experiment: str
@@ -122,7 +122,7 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer(Between):
-    """The difference of two arms on one machine, in a number that answers a question."""
+    """Hold by how much two arms differ on one machine, in a number that answers a question."""
 
     estimate: Estimate
     outcome: Outcome
@@ -130,7 +130,7 @@ class Answer(Between):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """A claim on one machine."""
+    """Hold the verdict on a claim on one machine."""
 
     id: str
     statement: str
@@ -139,7 +139,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """The results of one machine that a fleet needs."""
+    """Hold the results of one machine that a fleet needs."""
 
     machine: Machine | None
     answers: tuple[Answer, ...]

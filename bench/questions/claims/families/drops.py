@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Judge claims about drops: how many, whose, and why."""
+"""Judge claims about drops: how many, on which CPU, and why."""
 
 from __future__ import annotations
 

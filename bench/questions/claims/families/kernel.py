@@ -16,24 +16,11 @@ from bench.judge.samples import ArmSamples
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.config import Call, Wake
 from bench.plan.experiments import Experiment
+from bench.questions.claims import quantities
 from bench.questions.claims.claim import Finding, Measured, for_ring, timed_for_perf, timed_for_ring
-from bench.questions.claims.compare import (
-    WAYS,
-    Comparison,
-    Detail,
-    Of,
-    grown,
-    levels,
-    over,
-)
+from bench.questions.claims.compare import WAYS, Comparison, Detail, Of, grown, levels, over
 from bench.questions.claims.contrast import Contrast, sides
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, series
-from bench.questions.claims.quantities import (
-    ns_per_refusal,
-    ns_per_success,
-    steady_ns,
-    steady_write_ns,
-)
 from bench.questions.claims.rules import INCONCLUSIVE, REFUTED, REPRODUCED, above, first, mean_above
 from bench.questions.claims.setting import MORE_BLOCKS, MOST_BLOCKS, Setting, asked, sending
 from bench.questions.transports.profiles import AWAY, BUSY, PERFBUF, RINGBUF, TRANSPORTS
@@ -113,8 +100,8 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
 
 def _duet(name: str, way: str, variant: str, blocks: str, variant_of_blocks: str) -> Of:
     """Take the time of a write in a duet; of journals without it, that in blocks."""
-    before = Of(steady_ns, blocks, way, variant_of_blocks)
-    return Of(steady_write_ns, name, way, variant, before=before)
+    before = Of(quantities.steady_ns, blocks, way, variant_of_blocks)
+    return Of(quantities.steady_write_ns, name, way, variant, before=before)
 
 
 def _by_size(evidence: Evidence) -> list[Contrast]:
@@ -137,9 +124,9 @@ def _by_size(evidence: Evidence) -> list[Contrast]:
 
 
 _REFUSALS: Final = {
-    "reserve": Of(ns_per_refusal, "full", "ringbuf", "1cpu"),
-    "rb output": Of(ns_per_refusal, "full", "ringbuf", "output-1cpu"),
-    "pb output": Of(ns_per_refusal, "full", "perfbuf", "1cpu"),
+    "reserve": Of(quantities.ns_per_refusal, "full", "ringbuf", "1cpu"),
+    "rb output": Of(quantities.ns_per_refusal, "full", "ringbuf", "output-1cpu"),
+    "pb output": Of(quantities.ns_per_refusal, "full", "perfbuf", "1cpu"),
 }
 _RESERVE, _OUTPUT, _PERF = _REFUSALS.values()
 
@@ -170,7 +157,10 @@ _WRITES, _REFUSED = (
         for transport in ("ringbuf", "perfbuf")
         for end in ("all", "one")
     )
-    for take, name in ((ns_per_success, "producers"), (ns_per_refusal, "full"))
+    for take, name in (
+        (quantities.ns_per_success, "producers"),
+        (quantities.ns_per_refusal, "full"),
+    )
 )
 _GROWTH: Final = over("growth from one CPU to all, rb over pb", *_WRITES)
 _REFUSED_GROWTH: Final = over("the same growth, rb over pb", *_REFUSED)
@@ -208,7 +198,7 @@ def _delivered(evidence: Evidence) -> Iterator[str]:
     yield f"delivered on rb to a reader on epoll: {one:.2f} M/s from one CPU, {every:.2f} from all"
 
 
-_wake = partial(Of, steady_ns, "wake")
+_wake = partial(Of, quantities.steady_ns, "wake")
 _WOKEN: Final = {
     "rb output, adaptive": _wake("ringbuf", "output-adaptive-epoll"),
     "rb output, forced": _wake("ringbuf", "output-forced-epoll"),

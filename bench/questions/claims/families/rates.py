@@ -13,16 +13,7 @@ from bench.plan.config import Consumer, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
 from bench.questions.claims.claim import timed_for_perf, timed_for_ring
-from bench.questions.claims.compare import (
-    Detail,
-    Of,
-    alone,
-    both,
-    less,
-    levels,
-    over,
-    said,
-)
+from bench.questions.claims.compare import Detail, Of, alone, both, less, levels, over, said
 from bench.questions.claims.contrast import NEARLY_NONE, SURE, Contrast, sides
 from bench.questions.claims.evidence import Evidence
 from bench.questions.claims.setting import LIBBCC, MORE_BLOCKS, MOST_BLOCKS, Setting, asked, sending
@@ -164,7 +155,7 @@ CLAIMS: Final = (
             _rate(_RING_500, _PERF_500),
             details=(
                 _rates(_PERF_500, **{"rb, every 500th": _RING_500, "pb, every 500th": _PERF_500}),
-                # Not judged: its wake-ups depend on who is the quicker.
+                # Not judged: its wake-ups depend on which is quicker.
                 _rates(_PERF_500, **{"rb, default": _USUAL}),
                 said(over("rb at its default over pb at every 500th", _USUAL, _PERF_500)),
             ),
