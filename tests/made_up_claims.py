@@ -120,8 +120,7 @@ def violations(made: TrialResult, count: float) -> TrialResult:
     """Causal violations among 1,200 pairs."""
     assert made.ordering is not None
     return replace(
-        made,
-        ordering=replace(made.ordering, causal_pairs=1_200, causal_violations=round(count)),
+        made, ordering=replace(made.ordering, causal_pairs=1_200, causal_violations=round(count))
     )
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
 from functools import partial
-from typing import Final
 
 from bench.amounts import counted
 from bench.judge.metrics import Unit
@@ -27,6 +26,21 @@ class Side(StrEnum):
     def heading(self) -> str:
         """Return the heading of the table."""
         return f"{self[0].upper()}{self[1:]}"
+
+    @property
+    def claim(self) -> Callable[..., Claim]:
+        """Return what makes a claim on this side."""
+        return partial(Claim, side=self)
+
+    @property
+    def timed(self) -> Callable[..., Claim]:
+        """Return what makes a claim that rests on times, or on rates."""
+        return partial(Claim, side=self, of_times=True)
+
+    @property
+    def counted(self) -> Callable[..., Claim]:
+        """Return what makes a claim by a count, not corrected for the number of comparisons."""
+        return partial(Claim, side=self, comparative=False)
 
 
 class Verdict(StrEnum):
@@ -131,11 +145,3 @@ class Claim(Statement):
             return f"arms are missing of {', '.join(self.experiments)}"
         names = ", ".join(name for name in cut if cut[name])
         return f"the storms were not the ones asked for in {counted(count, 'trial')} of {names}"
-
-
-for_ring: Final = partial(Claim, side=Side.RING)
-for_perf: Final = partial(Claim, side=Side.PERF)
-for_either: Final = partial(Claim, side=Side.EITHER)
-timed_for_ring, timed_for_perf, timed_for_either = (
-    partial(each, of_times=True) for each in (for_ring, for_perf, for_either)
-)

@@ -135,12 +135,7 @@ def exceeds(what: str, form: Form, parts: Mapping[str, Of], *, margin: float | N
 
 
 def held(
-    rule: Rule,
-    comparison: Comparison,
-    *,
-    words: str,
-    low: float = -inf,
-    high: float = NEARLY_NONE,
+    rule: Rule, comparison: Comparison, *, words: str, low: float = -inf, high: float = NEARLY_NONE
 ) -> Rule:
     """Hold ``rule`` to a part of its claim that says "no" or "no more".
 

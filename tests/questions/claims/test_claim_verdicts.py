@@ -584,11 +584,7 @@ for claim, experiment, names in (
     ("rb-variable-length", "mixed-lengths", ("ringbuf@8MiB", "perfbuf@8MiB")),
     ("rb-easy-migration", "migration", ("ringbuf@1MiB/reserve", "ringbuf@1MiB/output")),
 ):
-    for expected, values in (
-        (REPRODUCED, (1,) * 8),
-        (REFUTED, (1,) * 8 + (0,)),
-        (OPEN, (1,) * 5),
-    ):
+    for expected, values in ((REPRODUCED, (1,) * 8), (REFUTED, (1,) * 8 + (0,)), (OPEN, (1,) * 5)):
         by_values(claim, experiment, whole, {expected: dict.fromkeys(names, values)})
 by_values(
     "rb-no-syscalls",
@@ -699,10 +695,7 @@ by_values(
             "ringbuf@1MiB/every32": noisy(0.12),
             "perfbuf@1MiB/every32": noisy(0.06)[::-1],
         },
-        REFUTED: {
-            "ringbuf@1MiB/every32": noisy(0.05),
-            "perfbuf@1MiB/every32": noisy(0.06)[::-1],
-        },
+        REFUTED: {"ringbuf@1MiB/every32": noisy(0.05), "perfbuf@1MiB/every32": noisy(0.06)[::-1]},
         OPEN: {"ringbuf@1MiB/every32": torn(0.08), "perfbuf@1MiB/every32": noisy(0.06)},
     },
 )

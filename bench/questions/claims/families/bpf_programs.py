@@ -15,7 +15,7 @@ from bench.plan.budgets import MIB
 from bench.plan.config import Call, Consumer, Poll, Producer
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
-from bench.questions.claims.claim import Finding, Measured, for_either, for_perf, timed_for_either
+from bench.questions.claims.claim import Finding, Measured, Side
 from bench.questions.claims.compare import Of
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured
 from bench.questions.claims.rules import INCONCLUSIVE, REFUTED, REPRODUCED
@@ -113,7 +113,7 @@ def _strands(evidence: Evidence) -> Finding:
 
 
 CLAIMS: Final = (
-    for_either(
+    Side.EITHER.counted(
         id="raw-tp-tears",
         statement="from Linux 7.0 on programs on raw tracepoints that build records in a per-CPU "
         "scratch may send torn ones",
@@ -125,9 +125,8 @@ CLAIMS: Final = (
         "where the kernel preempts nothing",
         experiments=(TORN,),
         rule=_tears,
-        comparative=False,
     ),
-    timed_for_either(
+    Side.EITHER.timed(
         id="aggregate-instead",
         statement="where counts will do, counting in the kernel takes a small part of the CPU "
         "time that a consumer of events takes",
@@ -147,7 +146,7 @@ CLAIMS: Final = (
             },
         ),
     ),
-    for_perf(
+    Side.PERF.counted(
         id="rb-discard-strands",
         statement="behind a record that was discarded without a wake-up, one that is submitted "
         "with the default flags raises none either, and waits",
@@ -158,6 +157,5 @@ CLAIMS: Final = (
         reproduced_when="records are left without a wake-up there, and none without discards",
         experiments=(_DISCARDED,),
         rule=_strands,
-        comparative=False,
     ),
 )

@@ -14,7 +14,7 @@ from bench.plan.budgets import MIB
 from bench.plan.config import MIXED, Call, Consumer, Poll, Producer, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities
-from bench.questions.claims.claim import Finding, for_perf, for_ring
+from bench.questions.claims.claim import Finding, Side
 from bench.questions.claims.compare import Of, alone, both, less, levels
 from bench.questions.claims.contrast import NEARLY_NONE, Contrast, difference, share_margin
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, Series, series
@@ -116,7 +116,7 @@ def _in_nmi(evidence: Evidence) -> Finding:
 
 
 CLAIMS: Final = (
-    for_ring(
+    Side.RING.claim(
         id="rb-fewer-drops",
         statement="at equal budget rb loses less",
         sources="bpf list 2023; DataDog/datadog-agent#22350",
@@ -130,7 +130,7 @@ CLAIMS: Final = (
             without="neither lost anything at any budget: there is nothing to compare",
         ),
     ),
-    for_perf(
+    Side.PERF.claim(
         id="union-wastes",
         statement="reserving the largest member of a union loses what true lengths do not",
         sources="sched-ext/scx#3442",
@@ -145,7 +145,7 @@ CLAIMS: Final = (
             words=f"by true lengths at most {NEARLY_NONE:.0%} is lost",
         ),
     ),
-    for_perf(
+    Side.PERF.counted(
         id="rb-nmi-drops",
         statement="in NMI context reserve may fail although there is room",
         sources="DOC",
@@ -154,9 +154,8 @@ CLAIMS: Final = (
         "source of NMI; the mechanism changed with rqspinlock: say which lock the kernel has)",
         experiments=("nmi",),
         rule=_in_nmi,
-        comparative=False,
     ),
-    for_perf(
+    Side.PERF.claim(
         id="rb-noisy-cpu",
         statement="one busy CPU starves the others of ring space",
         sources="optiqor/kerno#35",
@@ -173,7 +172,7 @@ CLAIMS: Final = (
         ),
         cpus=2,
     ),
-    for_ring(
+    Side.RING.counted(
         id="rb-backpressure",
         statement="a ring that refuses when it is full makes sampling unnecessary",
         sources="microsoft/retina#2208, microsoft/retina#1967",
@@ -189,7 +188,6 @@ CLAIMS: Final = (
             bound=0.0,
             unit=Unit.SHARE,
         ),
-        comparative=False,
         cpus=2,
     ),
 )

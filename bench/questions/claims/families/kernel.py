@@ -17,7 +17,7 @@ from bench.linux.pages import PAGE_BYTES
 from bench.plan.config import Call, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities
-from bench.questions.claims.claim import Finding, Measured, for_ring, timed_for_perf, timed_for_ring
+from bench.questions.claims.claim import Finding, Measured, Side
 from bench.questions.claims.compare import WAYS, Comparison, Detail, Of, grown, levels, over
 from bench.questions.claims.contrast import Contrast, sides
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, series
@@ -241,7 +241,7 @@ def _since(evidence: Evidence) -> Finding:
 
 
 CLAIMS: Final = (
-    timed_for_ring(
+    Side.RING.timed(
         id="reserve-beats-output",
         statement="reserve/submit is cheaper than output with its copy",
         sources="TUT, BENCH",
@@ -252,7 +252,7 @@ CLAIMS: Final = (
         rule=mean_above("kernel ns a record, output over reserve, mean over sizes", _by_size),
         cpus=2,
     ),
-    timed_for_ring(
+    Side.RING.timed(
         id="rb-no-wasted-work",
         statement="a full ring refuses before the record is built",
         sources="TUT, BLOG",
@@ -265,7 +265,7 @@ CLAIMS: Final = (
             details=(levels("{}: {:,.0f} ns a refused write".format, _REFUSALS, _RESERVE),),
         ),
     ),
-    timed_for_perf(
+    Side.PERF.timed(
         id="rb-contention",
         statement="one ring's lock limits many producers",
         sources="BENCH",
@@ -280,7 +280,7 @@ CLAIMS: Final = (
         ),
         cpus=2,
     ),
-    timed_for_perf(
+    Side.PERF.timed(
         id="pb-scales",
         statement="per-CPU buffers scale with CPUs where one ring does not",
         sources="BLOG",
@@ -296,7 +296,7 @@ CLAIMS: Final = (
         ),
         cpus=4,
     ),
-    timed_for_perf(
+    Side.PERF.timed(
         id="rb-full-still-locks",
         statement="a full ring still contends for its lock",
         sources="josefbacik/systing#210",
@@ -311,7 +311,7 @@ CLAIMS: Final = (
         ),
         cpus=2,
     ),
-    timed_for_perf(
+    Side.PERF.timed(
         id="rb-output-slower",
         statement="a ring output call costs more than a perf one",
         sources="cilium/pwru#195, jschwinger233/bpf_k2u_benchmark",
@@ -330,7 +330,7 @@ CLAIMS: Final = (
         ),
         cpus=2,
     ),
-    timed_for_perf(
+    Side.PERF.timed(
         id="busy-poll-taxes-rb",
         statement="a busy-polling consumer slows the ring's producers more than the perf buffer's",
         sources="seen here, not published",
@@ -340,7 +340,7 @@ CLAIMS: Final = (
         rule=above(_TAX, details=[grown(_NS, _BESIDE, _TAX, paired=2)]),
         cpus=2,
     ),
-    for_ring(
+    Side.RING.counted(
         id="rb-since-5.8",
         statement="available from Linux 5.8",
         sources="TUT",
@@ -349,7 +349,6 @@ CLAIMS: Final = (
         "kernel matrix",
         experiments=(),
         rule=_since,
-        comparative=False,
         over_kernels=True,
     ),
 )

@@ -11,7 +11,7 @@ from bench.plan.budgets import MIB
 from bench.plan.config import Producer, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities
-from bench.questions.claims.claim import timed_for_perf, timed_for_ring
+from bench.questions.claims.claim import Side
 from bench.questions.claims.compare import WAYS, Of, both, grown, levels, over
 from bench.questions.claims.rules import above, inside
 from bench.questions.claims.setting import LIBBCC, MORE_BLOCKS, Setting, asked, trial
@@ -76,7 +76,7 @@ _P99: Final = {
 
 
 CLAIMS: Final = (
-    timed_for_ring(
+    Side.RING.timed(
         id="rb-epoll-and-busy",
         statement="epoll and busy polling both work, the latter with the least latency",
         sources="TUT",
@@ -99,7 +99,7 @@ CLAIMS: Final = (
         ),
         comparative=False,
     ),
-    timed_for_ring(
+    Side.RING.timed(
         id="pb-sampling-cost",
         statement="sampled pb wake-ups delay up to N-1 events",
         sources="BENCH, BLOG",
@@ -116,7 +116,7 @@ CLAIMS: Final = (
         ),
         comparative=False,
     ),
-    timed_for_perf(
+    Side.PERF.timed(
         id="rb-slow-producer",
         statement="a record not yet committed holds back later ones",
         sources="DOC",

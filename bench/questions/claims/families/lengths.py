@@ -7,7 +7,7 @@ from typing import Final
 
 from bench.plan.config import MIXED, Call, Wake
 from bench.plan.experiments import Experiment
-from bench.questions.claims.claim import timed_for_ring
+from bench.questions.claims.claim import Side
 from bench.questions.claims.compare import Of
 from bench.questions.claims.quantities import write_ns
 from bench.questions.claims.rules import exceeds
@@ -33,7 +33,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
 
 
 CLAIMS: Final = (
-    timed_for_ring(
+    Side.RING.timed(
         id="dynptr-no-scratch",
         statement="a reservation through a dynptr, of a length known at run time, saves building "
         "the record in a scratch and copying it",

@@ -17,7 +17,7 @@ from bench.linux import version
 from bench.plan.budgets import KIB
 from bench.plan.experiments import Experiment
 from bench.questions.claims import rules
-from bench.questions.claims.claim import Finding, for_perf, timed_for_either, timed_for_ring
+from bench.questions.claims.claim import Finding, Side
 from bench.questions.claims.compare import WAYS, Of, levels, over
 from bench.questions.claims.contrast import Contrast
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured
@@ -151,7 +151,7 @@ def _locks_up(evidence: Evidence) -> Finding:
 
 
 CLAIMS: Final = (
-    timed_for_either(
+    Side.EITHER.timed(
         id="rqspinlock-cost",
         statement="the resilient lock of Linux 6.15 changes what a write into a ring costs",
         sources="LOG, April 2025",
@@ -165,7 +165,7 @@ CLAIMS: Final = (
         comparative=False,
         over_kernels=True,
     ),
-    for_perf(
+    Side.PERF.counted(
         id="rt-deadlock-risk",
         statement="many CPUs that write into one ring may lock up, on PREEMPT_RT kernels most",
         sources="stackrox/collector#1706",
@@ -175,10 +175,9 @@ CLAIMS: Final = (
         "complain",
         experiments=_CONTENDED,
         rule=_locks_up,
-        comparative=False,
         cpus=2,
     ),
-    timed_for_ring(
+    Side.RING.timed(
         id="pb-poll-degrades",
         statement="many perf buffers cost their consumer more than in proportion",
         sources="microsoft/retina#1966, "

@@ -18,7 +18,7 @@ from bench.plan.budgets import MIB
 from bench.plan.config import Consumer, Poll
 from bench.plan.experiments import Experiment
 from bench.questions.claims import rules
-from bench.questions.claims.claim import Finding, for_perf, for_ring
+from bench.questions.claims.claim import Finding, Side
 from bench.questions.claims.evidence import Evidence, NotMeasured
 from bench.questions.claims.setting import Setting, experiment, trial
 from bench.questions.transports.profiles import PERFBUF, RINGBUF, storms
@@ -49,11 +49,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
 
 
 def _counted(
-    evidence: Evidence,
-    *,
-    transport: str,
-    wanted: bool,
-    experiments: Sequence[str] = _EXPERIMENTS,
+    evidence: Evidence, *, transport: str, wanted: bool, experiments: Sequence[str] = _EXPERIMENTS
 ) -> Finding:
     """Count causal violations; ``wanted``: the claim is that there are some."""
     arms = [(name, arm) for name in experiments for arm in evidence.arms(name, transport)]
@@ -106,7 +102,7 @@ def by_chains_alone(claim_id: str, evidence: Evidence) -> Finding | None:
 
 
 CLAIMS: Final = (
-    for_ring(
+    Side.RING.counted(
         id="rb-order",
         statement="what was submitted earlier is consumed earlier, across CPUs",
         sources="TUT, BLOG, DOC",
@@ -114,10 +110,9 @@ CLAIMS: Final = (
         reproduced_when="0 causal violations on rb in every trial",
         experiments=_EXPERIMENTS,
         rule=_RULES["rb-order"],
-        comparative=False,
         cpus=2,
     ),
-    for_ring(
+    Side.RING.counted(
         id="pb-reorders",
         statement="related events on different CPUs arrive out of order on pb",
         sources="TUT, BLOG; h2o/h2o#2800, iovisor/bcc#5047, aquasecurity/tracee#1113",
@@ -127,10 +122,9 @@ CLAIMS: Final = (
         "drain interval",
         experiments=_EXPERIMENTS,
         rule=_RULES["pb-reorders"],
-        comparative=False,
         cpus=2,
     ),
-    for_perf(
+    Side.PERF.counted(
         id="sharded-reorders",
         statement="rings of each CPU lose order as perf buffers do",
         sources="falcosecurity/libs#2854, falcosecurity/libs#2009",
@@ -138,7 +132,6 @@ CLAIMS: Final = (
         reproduced_when="causal violations > 0",
         experiments=(_SHARDED,),
         rule=partial(_counted, transport="sharded", wanted=True, experiments=(_SHARDED,)),
-        comparative=False,
         cpus=2,
     ),
 )

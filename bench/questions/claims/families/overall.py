@@ -13,7 +13,7 @@ from typing import Final
 from bench.amounts import counted
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.statistics import FEWEST_BLOCKS, Scale, holm, partial_conjunction_p
-from bench.questions.claims.claim import Finding, Verdict, timed_for_ring
+from bench.questions.claims.claim import Finding, Side, Verdict
 from bench.questions.claims.contrast import (
     ABOUT_EQUAL,
     NEARLY_NONE,
@@ -149,7 +149,7 @@ def _default_choice(evidence: Evidence) -> Finding:
 
 
 CLAIMS: Final = (
-    timed_for_ring(
+    Side.RING.timed(
         id="rb-default-choice",
         statement="nearly always the better default",
         sources="TUT, BLOG",

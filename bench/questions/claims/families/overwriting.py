@@ -11,7 +11,7 @@ from bench.plan.budgets import MIB
 from bench.plan.config import Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities
-from bench.questions.claims.claim import timed_for_perf, timed_for_ring
+from bench.questions.claims.claim import Side
 from bench.questions.claims.compare import Of, levels, over
 from bench.questions.claims.evidence import Evidence
 from bench.questions.claims.families.kernel import ByProducers
@@ -52,7 +52,7 @@ _ONE, _ALL = (
 _WRITES: Final = {"from one CPU": _ONE, "from all": _ALL}
 
 CLAIMS: Final = (
-    timed_for_ring(
+    Side.RING.timed(
         id="rb-overwrite-newest",
         statement="a ring that overwrites keeps the newest events",
         sources="kernel commit feeaf1346f80",
@@ -68,7 +68,7 @@ CLAIMS: Final = (
             {"refusing": _age(RINGBUF, "1cpu"), "overwriting": _age(_OVERWRITING, "1cpu")},
         ),
     ),
-    timed_for_perf(
+    Side.PERF.timed(
         id="rb-overwrite-scales",
         statement="the more CPUs write into a ring that overwrites, the less it takes",
         sources="bpf list 2025",

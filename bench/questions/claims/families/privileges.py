@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bench.questions.claims.claim import Finding, Measured, Verdict, for_ring
+from bench.questions.claims.claim import Finding, Measured, Side, Verdict
 from bench.questions.claims.evidence import Evidence
 from bench.questions.claims.rules import INCONCLUSIVE, REFUTED, REPRODUCED, first
 from bench.questions.transports.profiles import PERFBUF, RINGBUF
@@ -36,7 +36,7 @@ def _takes_more(evidence: Evidence) -> Finding:
 
 
 CLAIMS: Final = (
-    for_ring(
+    Side.RING.counted(
         id="pb-needs-more-privilege",
         statement="reading perf buffers takes more privileges than reading a ring",
         sources="netobserv/netobserv-ebpf-agent#594",
@@ -46,7 +46,6 @@ CLAIMS: Final = (
         reproduced_when="pb takes a capability that rb does not",
         experiments=("system-calls",),
         rule=_takes_more,
-        comparative=False,
         on_capabilities=True,
     ),
 )

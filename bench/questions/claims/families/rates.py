@@ -12,7 +12,7 @@ from bench.plan.budgets import MIB
 from bench.plan.config import Consumer, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
-from bench.questions.claims.claim import timed_for_perf, timed_for_ring
+from bench.questions.claims.claim import Side
 from bench.questions.claims.compare import Detail, Of, alone, both, less, levels, over, said
 from bench.questions.claims.contrast import NEARLY_NONE, SURE, Contrast, sides
 from bench.questions.claims.evidence import Evidence
@@ -126,7 +126,7 @@ def _lost_nothing(evidence: Evidence) -> tuple[str, Contrast, float] | None:
 
 
 CLAIMS: Final = (
-    timed_for_ring(
+    Side.RING.timed(
         id="rb-faster-default",
         statement="more events a second at default wake-ups",
         sources="BENCH",
@@ -142,7 +142,7 @@ CLAIMS: Final = (
             ),
         ),
     ),
-    timed_for_ring(
+    Side.RING.timed(
         id="rb-faster-sampled",
         statement="also when pb wakes every 500th",
         sources="BENCH",
@@ -161,7 +161,7 @@ CLAIMS: Final = (
             ),
         ),
     ),
-    timed_for_ring(
+    Side.RING.timed(
         id="rb-less-consumer-cpu",
         statement="consuming costs less CPU",
         sources="Retina docs",
@@ -177,7 +177,7 @@ CLAIMS: Final = (
             ],
         ),
     ),
-    timed_for_ring(
+    Side.RING.timed(
         id="sharded-rb-beats-pb",
         statement="one ring per CPU still beats pb",
         sources="BLOG",
@@ -196,7 +196,7 @@ CLAIMS: Final = (
             _drops_more,
         ),
     ),
-    timed_for_perf(
+    Side.PERF.timed(
         id="rb-same-cpu",
         statement="sharing one CPU with its consumer, rb delivers more but drops, pb does not",
         sources="BENCH",
@@ -207,9 +207,7 @@ CLAIMS: Final = (
         rule=rules.refuted_by(
             rules.held(
                 rules.above(
-                    _ONE_FASTER,
-                    _ONE_DROPS,
-                    details=[_rates(_ONE_PERF, rb=_ONE_RING, pb=_ONE_PERF)],
+                    _ONE_FASTER, _ONE_DROPS, details=[_rates(_ONE_PERF, rb=_ONE_RING, pb=_ONE_PERF)]
                 ),
                 alone("dropped on pb", _lost(_ONE_PERF)),
                 words=f"pb drops at most {NEARLY_NONE:.0%}",
@@ -217,7 +215,7 @@ CLAIMS: Final = (
             _lost_nothing,
         ),
     ),
-    timed_for_perf(
+    Side.PERF.timed(
         id="fast-consumer-hurts-rb",
         statement="a lighter consumer is woken more and delivers less",
         sources="BENCH",

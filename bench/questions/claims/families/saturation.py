@@ -15,7 +15,7 @@ from bench.plan.budgets import KIB, label
 from bench.plan.config import Consumer, Producer
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
-from bench.questions.claims.claim import Finding, for_perf, timed_for_perf, timed_for_ring
+from bench.questions.claims.claim import Finding, Side
 from bench.questions.claims.compare import Of, alone, both, less, levels, over
 from bench.questions.claims.contrast import ABOUT_EQUAL, NEARLY_NONE
 from bench.questions.claims.evidence import Evidence, NotMeasured
@@ -88,7 +88,7 @@ _millions = partial(Of, ratio(quantities.drained_per_s, lambda _: 1e6), "rate-de
 _ALL, _ONE = _millions(), _millions("1cpu")
 
 CLAIMS: Final = (
-    for_perf(
+    Side.PERF.claim(
         id="consumer-bound-size",
         statement="once its one consumer is saturated, what a ring loses does not depend on its "
         "size",
@@ -120,7 +120,7 @@ CLAIMS: Final = (
         ),
         cpus=2,
     ),
-    timed_for_ring(
+    Side.RING.timed(
         id="rb-beats-pb-opens",
         statement="of ten million events of one program the ring loses none and is through sooner, "
         "at less CPU time in user space",
@@ -143,7 +143,7 @@ CLAIMS: Final = (
         ),
         cpus=2,
     ),
-    timed_for_perf(
+    Side.PERF.timed(
         id="rb-saturates",
         statement="one ring saturates at 1 to 2 million events a second, however many CPUs write",
         sources="optiqor/kerno#35",

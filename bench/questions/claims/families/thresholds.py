@@ -12,7 +12,7 @@ from bench.plan.budgets import MIB
 from bench.plan.config import Consumer, Poll, Producer, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
-from bench.questions.claims.claim import for_either, for_perf, timed_for_ring
+from bench.questions.claims.claim import Side
 from bench.questions.claims.compare import Of, alone, both, less, levels
 from bench.questions.claims.contrast import NEARLY_NONE
 from bench.questions.claims.setting import Setting, asked, power_of_two, sending, trial
@@ -46,10 +46,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     )
     known = storms(on.count)
     trickle = replace(known[Shape.TRICKLE], count=300)
-    policies = {
-        "each": Producer(),
-        "bytes": Producer(wake=Wake.BYTES, watermark=_WATERMARK_BYTES),
-    }
+    policies = {"each": Producer(), "bytes": Producer(wake=Wake.BYTES, watermark=_WATERMARK_BYTES)}
     saving = {words: trial(trickle, EPOLL, producer) for words, producer in policies.items()}
     storm = replace(known[Shape.STORM], count=750 * on.workers)
     reading = {
@@ -74,7 +71,7 @@ _POLLED, _TIMED = (
 )
 
 CLAIMS: Final = (
-    for_perf(
+    Side.PERF.claim(
         id="equal-n-wakes-more",
         statement="the same wake-up count N wakes a ring more often than perf buffers, which "
         "have N for each CPU",
@@ -91,7 +88,7 @@ CLAIMS: Final = (
         ),
         cpus=2,
     ),
-    timed_for_ring(
+    Side.RING.timed(
         id="wake-bytes-saves-cpu",
         statement="waking from a number of unread bytes on, not at every event, saves the "
         "consumer CPU time",
@@ -107,7 +104,7 @@ CLAIMS: Final = (
             {"adaptive": _saving("each"), "by bytes": _saving("bytes")},
         ),
     ),
-    for_either(
+    Side.EITHER.claim(
         id="timer-loses-bursts",
         statement="a reader that only a timer wakes loses messages where many come at once, which "
         "one that polls with a timeout does not",

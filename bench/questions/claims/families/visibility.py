@@ -17,7 +17,7 @@ from bench.plan.budgets import MIB
 from bench.plan.config import MIXED, Call, Consumer, Producer, Reader
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
-from bench.questions.claims.claim import Finding, for_perf, for_ring
+from bench.questions.claims.claim import Finding, Side
 from bench.questions.claims.compare import Of, less, levels, made
 from bench.questions.claims.contrast import SURE, Contrast
 from bench.questions.claims.evidence import Evidence, NotMeasured
@@ -170,7 +170,7 @@ def _seldom_empty(evidence: Evidence) -> tuple[str, Contrast, float] | None:
 
 
 CLAIMS: Final = (
-    for_ring(
+    Side.RING.counted(
         id="rb-variable-length",
         statement="records of differing length in one buffer",
         sources="TUT",
@@ -180,9 +180,8 @@ CLAIMS: Final = (
         rule=_whole(
             "mixed-lengths", "a record that was not whole", (RINGBUF, None), (PERFBUF, None)
         ),
-        comparative=False,
     ),
-    for_ring(
+    Side.RING.counted(
         id="rb-no-syscalls",
         statement="user space reads through mapped memory without system calls or copies",
         sources="TUT",
@@ -200,9 +199,8 @@ CLAIMS: Final = (
             each="an event",
             details=[_calls_of_perf],
         ),
-        comparative=False,
     ),
-    for_ring(
+    Side.RING.counted(
         id="rb-easy-migration",
         statement="a perf-style output call exists",
         sources="TUT, BLOG",
@@ -212,9 +210,8 @@ CLAIMS: Final = (
         rule=_whole(
             "migration", "a ledger that did not balance", (RINGBUF, "reserve"), (RINGBUF, "output")
         ),
-        comparative=False,
     ),
-    for_perf(
+    Side.PERF.claim(
         id="rb-busy-head-spins",
         statement="behind a reserved, uncommitted record a level-triggered poll returns at once, "
         "again and again",
@@ -228,7 +225,7 @@ CLAIMS: Final = (
         rule=rules.refuted_by(rules.above(*_SPINS, details=[_PER_RECORD]), _seldom_empty),
         cpus=2,
     ),
-    for_perf(
+    Side.PERF.counted(
         id="rb-silent-loss",
         statement="losses are not reported to user space",
         sources="BLOG; iovisor/bcc#3476",
@@ -236,9 +233,8 @@ CLAIMS: Final = (
         reproduced_when="the library reports none while BPF counts some",
         experiments=("lost-counts",),
         rule=_unreported("nothing was reported", RINGBUF, ("lost-counts",)),
-        comparative=False,
     ),
-    for_perf(
+    Side.PERF.counted(
         id="pb-undercounts",
         statement="the perf lost record misses losses at the tail",
         sources="iovisor/bcc#2396, cilium/tetragon#2839",
@@ -246,6 +242,5 @@ CLAIMS: Final = (
         reproduced_when="failed writes > reported lost",
         experiments=("full",),
         rule=_unreported("less was reported than lost", PERFBUF, _FULL, "PERF_RECORD_LOST"),
-        comparative=False,
     ),
 )

@@ -16,7 +16,7 @@ from bench.plan.budgets import MIB
 from bench.plan.config import Call, Producer, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
-from bench.questions.claims.claim import Finding, for_perf, for_ring, timed_for_ring
+from bench.questions.claims.claim import Finding, Side
 from bench.questions.claims.compare import Of, both, less, levels, over
 from bench.questions.claims.contrast import ABOUT_EQUAL, sides
 from bench.questions.claims.evidence import Evidence, NotMeasured
@@ -204,7 +204,7 @@ def _forced_in_bursts(evidence: Evidence) -> Finding:
 
 
 CLAIMS: Final = (
-    for_ring(
+    Side.RING.claim(
         id="rb-adaptive-wakeup",
         statement="wakes the consumer only when it has caught up",
         sources="DOC",
@@ -224,7 +224,7 @@ CLAIMS: Final = (
             words=f"pb's stay within {ABOUT_EQUAL:g} times",
         ),
     ),
-    for_ring(
+    Side.RING.counted(
         id="rb-no-missed-wakeup",
         statement="no record is left stranded without a wake-up",
         sources="BLOG",
@@ -233,9 +233,8 @@ CLAIMS: Final = (
         "journals that do not record it, no record that waited for the next burst",
         experiments=("last-record",),
         rule=_none_missed,
-        comparative=False,
     ),
-    timed_for_ring(
+    Side.RING.timed(
         id="manual-wakeup-boost",
         statement="batching wake-ups by hand raises throughput",
         sources="BENCH; taodd/cephtrace#188",
@@ -253,7 +252,7 @@ CLAIMS: Final = (
         ),
         cpus=2,
     ),
-    for_perf(
+    Side.PERF.claim(
         id="force-wakeup",
         statement="forced wake-ups cut losses (a tracexec report) or make it worse",
         sources="a tracexec report; cilium/pwru#195",
