@@ -49,6 +49,13 @@ class Address:
                 remedy="make certificates with bufbench fleet certificates, add --certificates",
             )
 
+    def refused(self, what: str) -> MachineUnfit:
+        """Return the error of a scheduler that does not take this worker, or client."""
+        return MachineUnfit(
+            f"what listens at {self} is no scheduler that takes this {what}",
+            remedy="use its own certificates, on both sides or on neither",
+        )
+
     def reached_from(self) -> str:
         """Return this machine's address towards the scheduler; MachineUnfit if nothing answers."""
         try:

@@ -40,10 +40,7 @@ def connected(scheduler: Address, security: Any) -> Iterator[Client]:
             uri, security=security, timeout=_SCHEDULER_BACK_S, set_as_default=False, name="bufbench"
         )
     except (OSError, ValueError, RuntimeError) as error:
-        raise MachineUnfit(
-            f"what listens at {scheduler} is no scheduler that takes this client",
-            remedy="use its own certificates, on both sides or on neither",
-        ) from error
+        raise scheduler.refused("client") from error
     try:
         installed = client.get_versions()["scheduler"]["packages"].get("distributed")
         if installed != engine.version():

@@ -97,7 +97,4 @@ def _refused(scheduler: Address, name: str, error: Exception) -> MachineUnfit:
         )
     if not isinstance(error.__cause__ or error, TimeoutError):
         return MachineUnfit(f"{name} cannot work for {scheduler}: {error.__cause__ or error}")
-    return MachineUnfit(
-        f"what listens at {scheduler} is no scheduler that takes this worker",
-        remedy="use its own certificates, on both sides or on neither",
-    )
+    return scheduler.refused("worker")

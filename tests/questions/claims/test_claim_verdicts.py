@@ -396,7 +396,6 @@ by_values(
     "rb-no-wasted-work",
     "full",
     refused_ns,
-    reporting,
     {
         REPRODUCED: {
             "ringbuf@64KiB/1cpu": noisy(30),
@@ -433,7 +432,6 @@ by_values(
     "rb-full-still-locks",
     "full",
     refused_ns,
-    reporting,
     {
         REPRODUCED: {"ringbuf@64KiB/1cpu": noisy(30), "ringbuf@64KiB/2cpu": noisy(60)[::-1]}
         | {"perfbuf@64KiB/1cpu": noisy(90), "perfbuf@64KiB/2cpu": noisy(90)[::-1]},

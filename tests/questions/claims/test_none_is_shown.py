@@ -47,7 +47,7 @@ def test_as_few_late_records_as_elsewhere_show_no_missing_wake_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stranded", "unknown", "expected"),
+    ("left", "unknown", "expected"),
     [
         (0, 0, REPRODUCED),  # all that waited had been woken in time
         (1, 0, REFUTED),
@@ -56,12 +56,11 @@ def test_as_few_late_records_as_elsewhere_show_no_missing_wake_up() -> None:
     ],
 )
 def test_a_late_record_is_stranded_only_without_a_wake_up(
-    stranded: int, unknown: int, expected: Verdict
+    left: int, unknown: int, expected: Verdict
 ) -> None:
-    take = stranded(stranded, unknown)
     made = arms(
         "last-record",
-        take,
+        stranded(left, unknown),
         {
             "ringbuf@64KiB/adaptive": (0, 39, 0, 0, 0, 0, 0, 0),
             "ringbuf@64KiB/forced": (13, 0, 0, 0, 0, 0, 0, 0),
