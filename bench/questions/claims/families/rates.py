@@ -78,9 +78,10 @@ _COSTS: Final = {
     for cost in ("0ns", "100ns", "300ns", "1000ns")
 }
 # Where each record wakes the consumer, waking it is most of its cost.
+_cpu = partial(Of, quantities.cpu_s_per_million)
 _LOADS: Final = {
-    "under a storm": (("storm", "perfbuf", "", "1MiB"), ("storm", "ringbuf", "", "1MiB")),
-    "under an amplified storm": (("rate-default", "perfbuf"), ("rate-default", "ringbuf")),
+    "under a storm": [_cpu("storm", way, budget="1MiB") for way in (PERFBUF, RINGBUF)],
+    "under an amplified storm": [_cpu("rate-default", way) for way in (PERFBUF, RINGBUF)],
 }
 
 
@@ -171,10 +172,7 @@ CLAIMS: Final = (
         experiments=("storm", "rate-default"),
         rule=rules.mean_above(
             "consumer's CPU time a record, pb over rb, mean of both loads",
-            [
-                over(words, *(Of(quantities.cpu_s_per_million, *place) for place in places))
-                for words, places in _LOADS.items()
-            ],
+            [over(words, *parts) for words, parts in _LOADS.items()],
         ),
     ),
     Side.RING.timed(
