@@ -172,8 +172,8 @@ def _seen(address: str, shown: Mapping[str, Any]) -> Seen:
 
 def _forget_lost(roster: Roster, futures: dict[str, Future]) -> None:
     """Drop the futures of lost tasks: Dask would wait for their worker for ever."""
-    for name in [each for each in futures if roster.rows[each].state is not State.RUNNING]:
-        if not futures[name].done():
+    for name, future in [*futures.items()]:
+        if roster.rows[name].state is not State.RUNNING and not future.done():
             with suppress(Exception):
                 futures.pop(name).cancel()
 

@@ -35,7 +35,6 @@ _ask = asked(
     }
 )
 
-
 _CALLS: Final = "reserve-output-"
 """The names of duets begin so; the bytes of payload follow."""
 
@@ -206,7 +205,6 @@ _WOKEN: Final = {
 }
 _THEN: Final = "the published run installed no perf readers, so its pb calls failed at once"
 _NS: Final = "{}: {:,.0f} ns a record".format
-
 
 _BESIDE: Final = {
     f"{words}, {reader}": _duet(f"beside-{reader}", way, way, "busy-poll", reader)

@@ -65,7 +65,6 @@ _ROOM: Final = [_lost("capacity-spread", RINGBUF, budget=budget) for budget in (
 _CPU: Final = both(quantities.cpu_s_per_million, "one-producer")
 _LIBRARY: Final = both(quantities.dropped_share, "one-producer")
 
-
 _BUSY_SHARE: Final = 0.8  # of the time at least, for a consumer to be saturated
 
 
