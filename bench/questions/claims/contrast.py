@@ -237,11 +237,9 @@ def noise(
 ) -> float:
     """Return how much A/A twins are surely unlike in these experiments, but at least ``least``.
 
-    With ``budget``, those of this budget alone.
-
-    It is the near edge of their interval. The far edge is mostly the chance that the intervals of
-    all contrasts allow for already: by it, an arm that loses a tenth in every second trial would
-    not differ from one that never loses.
+    With ``budget``, only those of that budget. It is the near edge of their interval. The far edge
+    is mostly the chance that the intervals of all contrasts allow for already: by it, an arm that
+    loses a tenth in every second trial would not differ from one that never loses.
     """
     sizes = [least]
     for name in experiments:

@@ -119,19 +119,16 @@ def mean_above(
     def judge(evidence: Evidence) -> Finding:
         found = compare.made(each, evidence)
         if without and not found:
-            few = FEWEST_BLOCKS
-            return Finding(INCONCLUSIVE, without, further_blocks=few, p=1.0)
+            return Finding(INCONCLUSIVE, without, further_blocks=FEWEST_BLOCKS, p=1.0)
         return all_of([together(what, found)], [*map(str, found), *lines(details, evidence)])
 
     return judge
 
 
-def exceeds(what: str, form: Form, parts: Mapping[str, Of], *, margin: float | None = None) -> Rule:
+def exceeds(what: str, form: Form, parts: Mapping[str, Of]) -> Rule:
     """Return the rule that the first of two numbers is larger; both stand beside it, as paired."""
     left, right = parts.values()
-    return above(
-        compare.over(what, left, right, margin=margin), details=[compare.levels(form, parts, right)]
-    )
+    return above(compare.over(what, left, right), details=[compare.levels(form, parts, right)])
 
 
 def held(
