@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Judge claims about rings that overwrite their oldest records, from Linux 6.19 on."""
+"""Judge claims about what kernels provide and ask for: rings that overwrite, and privileges."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from bench.judge.numbers import number
 from bench.plan.budgets import MIB
 from bench.plan.config import Wake
 from bench.plan.experiments import Experiment
-from bench.questions.claims import quantities
-from bench.questions.claims.claim import Side
+from bench.questions.claims import quantities, rules
+from bench.questions.claims.claim import Finding, Measured, Side, Verdict
 from bench.questions.claims.compare import Of, levels, over
 from bench.questions.claims.evidence import Evidence
 from bench.questions.claims.families.kernel import ByProducers
-from bench.questions.claims.rules import above, exceeds
 from bench.questions.claims.setting import Setting, experiment
-from bench.questions.transports.profiles import AWAY, RINGBUF
+from bench.questions.transports.profiles import AWAY, PERFBUF, RINGBUF
 
 _NAME: Final = "overwriting"
 _OVERWRITING: Final = "overwrite"
@@ -51,6 +50,31 @@ _ONE, _ALL = (
 )
 _WRITES: Final = {"from one CPU": _ONE, "from all": _ALL}
 
+
+def _takes_more(evidence: Evidence) -> Finding:
+    """Compare the smallest sets of capabilities that were found by trying."""
+    found = evidence.capabilities
+    if not found:
+        return Finding(Verdict.NOT_MEASURED, "capabilities were not tried")
+    ring, perf = found.get(RINGBUF), found.get(PERFBUF)
+    sets = {"rb": ring, "pb": perf}
+    if ring is None or perf is None:
+        without = " and ".join(words for words, each in sets.items() if each is None)
+        return Finding(rules.INCONCLUSIVE, f"no set that can be tried here is enough for {without}")
+    more, less = sorted({*perf} - {*ring}), sorted({*ring} - {*perf})
+    said = rules.first(
+        (more and not less, rules.REPRODUCED, f"pb takes {', '.join(more)} besides"),
+        (more, rules.INCONCLUSIVE, f"pb takes {', '.join(more)}, rb {', '.join(less)}"),
+        (True, rules.REFUTED, "pb takes nothing besides"),
+    )
+    what = "capabilities that pb takes and rb does not"
+    measured = Measured.exactly(what, len(more), bound=0)
+    details = tuple(
+        f"{words}: {', '.join(each or ()) or 'nothing'}" for words, each in sets.items()
+    )
+    return Finding(*said, measured=measured, details=details)
+
+
 CLAIMS: Final = (
     Side.RING.timed(
         id="rb-overwrite-newest",
@@ -62,7 +86,7 @@ CLAIMS: Final = (
         "before 6.19",
         experiments=(_NAME,),
         lacks=_overwriting,
-        rule=exceeds(
+        rule=rules.exceeds(
             "median age when read, refusing over overwriting",
             lambda words, ns: f"{words}: {ns / 1e6:.2f} ms old when read, median",
             {"refusing": _age(RINGBUF, "1cpu"), "overwriting": _age(_OVERWRITING, "1cpu")},
@@ -77,10 +101,22 @@ CLAIMS: Final = (
         reproduced_when="ns per write grows; not applicable before 6.19",
         experiments=(_NAME,),
         lacks=_overwriting,
-        rule=above(
+        rule=rules.above(
             over("kernel ns a write that overwrites, all CPUs over one", _ALL, _ONE),
             details=[levels("{}: {:,.0f} ns a write".format, _WRITES, _ONE)],
         ),
         cpus=2,
+    ),
+    Side.RING.counted(
+        id="pb-needs-more-privilege",
+        statement="reading perf buffers takes more privileges than reading a ring",
+        sources="netobserv/netobserv-ebpf-agent#594",
+        published="has to run privileged",
+        test="the fewest capabilities with which a tracer loads, attaches and opens its buffers "
+        "(512 KiB for each CPU), found by trying as `doctor --least-privilege` does",
+        reproduced_when="pb takes a capability that rb does not",
+        experiments=("system-calls",),
+        rule=_takes_more,
+        on_capabilities=True,
     ),
 )
